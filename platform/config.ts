@@ -1,0 +1,415 @@
+/**
+ * The configuration: one table of environment variables, the only reader of the environment.
+ *
+ * Each variable names the roles that may hold it; `workers/run.ts` starts a process with exactly those, so a process
+ * can neither use nor leak what its role does not declare.
+ */
+import { z } from 'zod';
+
+/** The processes of Vyry that read a configuration. */
+export const roles = ['api', 'registration', 'directory', 'delivery'] as const;
+export type Role = (typeof roles)[number];
+
+/** A secret of the configuration: prints as `[secret]` wherever it is logged, inspected or serialised. */
+export class Secret {
+  readonly #value: string;
+
+  constructor(value: string) {
+    this.#value = value;
+  }
+
+  /** The clear value; call it only where the secret is used. */
+  reveal(): string {
+    return this.#value;
+  }
+
+  toString(): string {
+    return '[secret]';
+  }
+
+  toJSON(): string {
+    return '[secret]';
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return '[secret]';
+  }
+}
+
+interface Variable {
+  /** What it means, its unit and its bounds: a line of `.env.example`. */
+  about: string;
+  roles: readonly Role[];
+  schema: z.ZodType;
+  /** Used when the variable is unset or empty; a variable without one is required. */
+  default?: string;
+  /** A working value for development, shown in `.env.example` in place of the default. */
+  example?: string;
+}
+
+const all = roles;
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+const text = z.string().min(1);
+const optional = z.string().transform((value) => (value === '' ? undefined : value));
+const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
+const list = z.string().transform((value) => value.split(/[\s,]+/).filter((item) => item !== ''));
+const integers = list.pipe(z.array(integer(1, 86_400)));
+const url = (...protocols: string[]) =>
+  z.string().refine((value) => hasProtocol(value, protocols), `must be a URL (${protocols.join(', ')})`);
+const optionalUrl = (...protocols: string[]) =>
+  z
+    .string()
+    .refine((value) => value === '' || hasProtocol(value, protocols), `must be a URL (${protocols.join(', ')})`)
+    .transform((value) => (value === '' ? undefined : value));
+const secret = (lengthMin: number) =>
+  z
+    .string()
+    .min(lengthMin, `must be at least ${lengthMin} characters`)
+    .transform((value) => new Secret(value));
+const optionalSecret = z.string().transform((value) => (value === '' ? undefined : new Secret(value)));
+const key = z
+  .string()
+  .refine((value) => Buffer.from(value, 'base64').length === 32, 'must be 32 bytes in base64')
+  .transform((value) => new Secret(value));
+
+/** Every variable, in the order of `.env.example`. Durations end in `_SECONDS` or say their unit. */
+export const variables = {
+  NODE_ENV: {
+    about: '`production` refuses sample secrets and test aids',
+    roles: all,
+    schema: z.enum(['production', 'development']),
+    default: 'development',
+  },
+  LOG_LEVEL: {
+    about: 'lowest level that is logged: trace, debug, info, warn, error',
+    roles: all,
+    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error']),
+    default: 'info',
+  },
+  SERVER_HOST: { about: 'address the api listens on', roles: ['api'], schema: text, default: '0.0.0.0' },
+  SERVER_PORT: { about: 'port the api listens on', roles: ['api'], schema: integer(0, 65_535), default: '8000' },
+  TRUST_PROXY: {
+    about: 'proxies in front of the api whose X-Forwarded-For is believed: addresses, subnets or a number of hops',
+    roles: ['api'],
+    schema: list,
+    default: '',
+  },
+  CORS_ORIGINS: {
+    about: 'origins whose browsers may call the api, separated by commas; none by default',
+    roles: ['api'],
+    schema: list,
+    default: '',
+  },
+  DATABASE_URL: {
+    about: 'MongoDB, with the database name',
+    roles: ['api', 'registration'],
+    schema: url('mongodb:', 'mongodb+srv:'),
+    example: 'mongodb://127.0.0.1:27017/vyry',
+  },
+  REDIS_URL: {
+    about: 'Redis 7 or later, append-only file on',
+    roles: all,
+    schema: url('redis:', 'rediss:'),
+    example: 'redis://127.0.0.1:6379',
+  },
+  TEMPORAL_ADDRESS: { about: 'Temporal frontend', roles: all, schema: text, example: '127.0.0.1:7233' },
+  TEMPORAL_NAMESPACE: { about: 'Temporal namespace', roles: all, schema: text, default: 'default' },
+  ELASTICSEARCH_URL: {
+    about: 'Elasticsearch, shown by /health/ready; optional',
+    roles: ['api'],
+    schema: optionalUrl('http:', 'https:'),
+    default: '',
+  },
+  PAYLOAD_KEY: {
+    about: 'encrypts what Temporal stores and what is sealed into Redis: 32 bytes in base64',
+    roles: all,
+    schema: key,
+    example: 'ZXhhbXBsZS1vbmx5LXBheWxvYWQta2V5LTMyLWJ5dGU=',
+  },
+  PAYLOAD_KEYS_OLD: {
+    about: 'earlier payload keys that still decrypt, separated by commas; drop one when its workflows are gone',
+    roles: all,
+    schema: list.pipe(z.array(key)),
+    default: '',
+  },
+  DATA_KEY: {
+    about:
+      'encrypts numbers and addresses at rest, keys their hashes and peppers passwords: 32 bytes in base64; never changes',
+    roles: ['api', 'registration'],
+    schema: key,
+    example: 'ZXhhbXBsZS1vbmx5LWRhdGEta2V5LTMyLWJ5dGVzISE=',
+  },
+  JWT_SECRET: {
+    about: 'signs access tokens (HS256): at least 32 characters',
+    roles: ['api'],
+    schema: secret(32),
+    example: 'example-only-jwt-secret-of-32-characters',
+  },
+  JWT_ISSUER: { about: '`iss` of access tokens', roles: ['api'], schema: text, default: 'vyry' },
+  JWT_AUDIENCE: { about: '`aud` of access tokens', roles: ['api'], schema: text, default: 'vyry' },
+  JWT_EXPIRATION: {
+    about: 'life of an access token, in seconds',
+    roles: ['api'],
+    schema: integer(60, 86_400),
+    default: '3600',
+  },
+  REFRESH_TOKEN_EXPIRATION: {
+    about: 'life of a refresh token, in seconds',
+    roles: ['api'],
+    schema: integer(300, 31_536_000),
+    default: '604800',
+  },
+  CODEC_HOST: {
+    about: 'address of the codec endpoint of the Temporal Web UI; anything but loopback needs CODEC_PASSWORD',
+    roles: ['api'],
+    schema: text,
+    default: '127.0.0.1',
+  },
+  CODEC_PORT: { about: 'port of the codec endpoint', roles: ['api'], schema: integer(0, 65_535), default: '8081' },
+  CODEC_ORIGINS: {
+    about: 'origins of the Temporal Web UI that may ask the codec endpoint',
+    roles: ['api'],
+    schema: list,
+    default: 'http://127.0.0.1:8233,http://localhost:8233',
+  },
+  CODEC_PASSWORD: {
+    about: 'operators log in to the codec endpoint with it; unset only on loopback',
+    roles: ['api'],
+    schema: optionalSecret,
+    default: '',
+  },
+  REGISTRATION_STEPS: {
+    about: 'steps of a registration, in the order they are shown: directory, captcha, code, credentials',
+    roles: ['api'],
+    schema: list,
+    default: 'directory,captcha,code,credentials',
+  },
+  REGISTRATION_TTL: {
+    about: 'life of an unfinished registration, in seconds, not counting the time it waits for an outside system',
+    roles: ['api'],
+    schema: integer(10, 86_400),
+    default: '1800',
+  },
+  REGISTRATION_WAIT_MAX: {
+    about: 'longest a registration waits for an outside system, in seconds',
+    roles: ['api'],
+    schema: integer(60, 604_800),
+    default: '86400',
+  },
+  OTP_TTL: {
+    about: 'life of a code from its sending, in seconds',
+    roles: ['api', 'delivery'],
+    schema: integer(30, 3600),
+    default: '180',
+  },
+  OTP_CHECKS_MAX: { about: 'tries a code has', roles: ['api'], schema: integer(1, 20), default: '5' },
+  OTP_RESEND_WAITS: {
+    about: 'waits in seconds between the sends of one channel; their number plus one is the number of sends',
+    roles: ['api'],
+    schema: integers,
+    default: '60,120,300,600',
+  },
+  DIRECTORY_TRIES: {
+    about: 'password tries a directory name has in DIRECTORY_WINDOW; keep it below the lock-out of the directory',
+    roles: ['api'],
+    schema: integer(1, 1000),
+    default: '5',
+  },
+  DIRECTORY_WINDOW: {
+    about: 'window of DIRECTORY_TRIES, in seconds',
+    roles: ['api'],
+    schema: integer(1, 86_400),
+    default: '900',
+  },
+  CAPTCHA_PROVIDER: {
+    about: 'altcha (self-hosted proof of work), hcaptcha, turnstile or recaptcha',
+    roles: ['api'],
+    schema: z.enum(['altcha', 'hcaptcha', 'turnstile', 'recaptcha']),
+    default: 'altcha',
+  },
+  CAPTCHA_SITE_KEY: { about: 'public key given to clients', roles: ['api'], schema: optional, default: '' },
+  CAPTCHA_SECRET: { about: 'secret of the captcha provider', roles: ['api'], schema: optionalSecret, default: '' },
+  CAPTCHA_HOSTNAMES: {
+    about: 'host names a captcha may be solved on; any when empty',
+    roles: ['api'],
+    schema: list,
+    default: '',
+  },
+  CAPTCHA_ACTION: {
+    about: 'action a captcha must be solved for (turnstile, recaptcha)',
+    roles: ['api'],
+    schema: text,
+    default: 'register',
+  },
+  CAPTCHA_SCORE_MIN: {
+    about: 'lowest reCAPTCHA score that passes, in percent',
+    roles: ['api'],
+    schema: integer(0, 100),
+    default: '50',
+  },
+  CAPTCHA_VERIFY_URL: {
+    about: 'verify call of the captcha provider, when not the vendor’s own',
+    roles: ['api'],
+    schema: optionalUrl('http:', 'https:'),
+    default: '',
+  },
+  CAPTCHA_COST: {
+    about: 'work of an ALTCHA challenge: the largest number a client has to try',
+    roles: ['api'],
+    schema: integer(1, 100_000_000),
+    default: '50000',
+  },
+  LDAP_URL: {
+    about: 'LDAP servers in the order they are tried, separated by commas: ldap:// or ldaps://',
+    roles: ['directory'],
+    schema: list.pipe(z.array(url('ldap:', 'ldaps:')).min(1)),
+    example: 'ldap://127.0.0.1:389',
+  },
+  LDAP_START_TLS: { about: 'upgrade ldap:// by StartTLS', roles: ['directory'], schema: flag, default: 'false' },
+  LDAP_TLS_CA: {
+    about: 'certificate authority of the LDAP servers, as PEM; the system’s when empty',
+    roles: ['directory'],
+    schema: optional,
+    default: '',
+  },
+  LDAP_BIND_DN: {
+    about: 'service account that searches',
+    roles: ['directory'],
+    schema: text,
+    example: 'cn=vyry,dc=example,dc=org',
+  },
+  LDAP_BIND_PASSWORD: {
+    about: 'password of the service account',
+    roles: ['directory'],
+    schema: secret(1),
+    example: 'example-only-bind',
+  },
+  LDAP_BASE_DN: {
+    about: 'where people are searched',
+    roles: ['directory'],
+    schema: text,
+    example: 'ou=people,dc=example,dc=org',
+  },
+  LDAP_USER_FILTER: {
+    about: 'filter that finds a person; {username} is replaced, escaped by RFC 4515',
+    roles: ['directory'],
+    schema: text.refine((value) => value.includes('{username}'), 'must contain {username}'),
+    default: '(uid={username})',
+  },
+  LDAP_ATTRIBUTE_ID: { about: 'immutable id of an entry', roles: ['directory'], schema: text, default: 'entryUUID' },
+  LDAP_ATTRIBUTE_USERNAME: { about: 'name to log in with', roles: ['directory'], schema: text, default: 'uid' },
+  LDAP_ATTRIBUTE_NAME: { about: 'full name', roles: ['directory'], schema: text, default: 'cn' },
+  LDAP_ATTRIBUTE_MAIL: {
+    about: 'address codes may be sent to; list only one the directory controls',
+    roles: ['directory'],
+    schema: text,
+    default: 'mail',
+  },
+  LDAP_ATTRIBUTE_PHONE: { about: 'number codes may be sent to', roles: ['directory'], schema: text, default: 'mobile' },
+  LDAP_ATTRIBUTE_GROUPS: { about: 'groups of a person', roles: ['directory'], schema: text, default: 'memberOf' },
+  LDAP_TIMEOUT: {
+    about: 'longest wait for an LDAP answer, in milliseconds',
+    roles: ['directory'],
+    schema: integer(100, 60_000),
+    default: '3000',
+  },
+  LDAP_POOL_MAX: { about: 'connections to the directory', roles: ['directory'], schema: integer(1, 200), default: '8' },
+  PHONE_REGION: {
+    about: 'country (ISO 3166) of numbers without a country code, in the directory; refused when empty',
+    roles: ['directory'],
+    schema: z.string().regex(/^([A-Z]{2})?$/, 'must be a country such as GB'),
+    default: '',
+  },
+  TWILIO_ACCOUNT_SID: {
+    about: 'Twilio account; no SMS when empty',
+    roles: ['delivery'],
+    schema: optional,
+    default: '',
+  },
+  TWILIO_AUTH_TOKEN: { about: 'Twilio token', roles: ['delivery'], schema: optionalSecret, default: '' },
+  TWILIO_FROM: { about: 'sender of SMS, in E.164', roles: ['delivery'], schema: optional, default: '' },
+  TWILIO_API_BASE_URL: {
+    about: 'Twilio API, when not the vendor’s own',
+    roles: ['delivery'],
+    schema: optionalUrl('http:', 'https:'),
+    default: '',
+  },
+  SMTP_URL: {
+    about: 'mail server, smtp:// or smtps:// with credentials; no e-mail when empty',
+    roles: ['delivery'],
+    schema: z
+      .string()
+      .refine((value) => value === '' || hasProtocol(value, ['smtp:', 'smtps:']), 'must be a URL (smtp:, smtps:)')
+      .transform((value) => (value === '' ? undefined : new Secret(value))),
+    default: '',
+  },
+  MAIL_FROM: { about: 'sender of e-mail', roles: ['delivery'], schema: text, default: 'Vyry <no-reply@localhost>' },
+  PRODUCT_NAME: { about: 'name that messages to people carry', roles: ['delivery'], schema: text, default: 'Vyry' },
+  WORKFLOW_BUNDLE: {
+    about: 'workflow bundle made by `npm run bundle`',
+    roles: ['registration'],
+    schema: text,
+    default: 'dist/workflows.js',
+  },
+  ARGON2_CONCURRENCY: {
+    about: 'password hashes computed at once; each takes 19 MiB and one thread',
+    roles: ['registration'],
+    schema: integer(1, 64),
+    default: '2',
+  },
+  HEALTH_PORT: {
+    about: 'port of a worker’s /health and /metrics; none when 0',
+    roles: ['registration', 'directory', 'delivery'],
+    schema: integer(0, 65_535),
+    default: '0',
+  },
+} satisfies Record<string, Variable>;
+
+type Variables = typeof variables;
+
+/** What a role has read: every variable it may hold, parsed. */
+export type Config<R extends Role> = {
+  readonly [K in keyof Variables as R extends Variables[K]['roles'][number] ? K : never]: z.output<
+    Variables[K]['schema']
+  >;
+};
+
+/**
+ * Reads the configuration of a role from an environment. Empty means unset.
+ *
+ * @throws {Error} one error that names every missing or bad variable, never their values
+ */
+export function readConfig<R extends Role>(role: R, env: NodeJS.ProcessEnv = process.env): Config<R> {
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, variable] of variablesOf(role)) {
+    const given = env[name] || variable.default;
+    if (given === undefined) {
+      problems.push(`${name} is missing: ${variable.about}`);
+      continue;
+    }
+    const parsed = variable.schema.safeParse(given);
+    if (parsed.success) values[name] = parsed.data;
+    else problems.push(`${name} ${parsed.error.issues.map((issue) => issue.message).join(', ')}`);
+    if (env.NODE_ENV === 'production' && given.includes(sampleMark)) problems.push(`${name} is a sample value`);
+  }
+  if (problems.length > 0) throw new Error(`Bad configuration of ${role}:\n  ${problems.join('\n  ')}`);
+  return Object.freeze(values) as Config<R>;
+}
+
+/** The variables a role may hold. */
+export function variablesOf(role: Role): [name: string, variable: Variable][] {
+  return Object.entries(variables).filter(([, variable]) => (variable.roles as readonly Role[]).includes(role));
+}
+
+/** What sample secrets contain, so that production can refuse them. */
+const sampleMark = 'example-only';
+
+function hasProtocol(value: string, protocols: string[]): boolean {
+  return URL.canParse(value) && protocols.includes(new URL(value).protocol);
+}
