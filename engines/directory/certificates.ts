@@ -1,0 +1,63 @@
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** What is wrong with a server certificate, if anything: clients have to refuse all but `valid`. */
+export type Certificate = 'valid' | 'wrong-host' | 'expired' | 'self-signed';
+
+/** A throw-away authority and a server certificate: PEM files, and the authority as text for clients. */
+export interface Certificates {
+  ca: string;
+  caFile: string;
+  certificateFile: string;
+  keyFile: string;
+}
+
+const run = promisify(execFile);
+
+/**
+ * Makes an authority and a certificate for `localhost` and 127.0.0.1 in a folder, or one with the asked fault.
+ *
+ * @throws {Error} when the `openssl` command is missing or fails
+ */
+export async function createCertificates(folder: string, certificate: Certificate): Promise<Certificates> {
+  await mkdir(folder, { recursive: true });
+  const files = {
+    caFile: join(folder, 'ca.pem'),
+    certificateFile: join(folder, 'server.pem'),
+    keyFile: join(folder, 'server-key.pem'),
+  };
+  const caKeyFile = join(folder, 'ca-key.pem');
+  const request = join(folder, 'server.csr');
+  const extensions = join(folder, 'server.ext');
+  const names = certificate === 'wrong-host' ? 'DNS:elsewhere.example' : 'DNS:localhost,IP:127.0.0.1';
+  await writeFile(extensions, `subjectAltName=${names}\nextendedKeyUsage=serverAuth\n`);
+  await openssl('req', '-x509', ...newKey(caKeyFile, 'Vyry test authority'), '-days', '30', '-out', files.caFile);
+  await openssl('req', ...newKey(files.keyFile, 'localhost'), '-out', request);
+  const signer =
+    certificate === 'self-signed'
+      ? ['-signkey', files.keyFile]
+      : ['-CA', files.caFile, '-CAkey', caKeyFile, '-CAcreateserial'];
+  const days = certificate === 'expired' ? '-1' : '30';
+  await openssl(
+    ...['x509', '-req', '-in', request, ...signer, '-days', days],
+    ...['-extfile', extensions, '-out', files.certificateFile],
+  );
+  return { ...files, ca: await readFile(files.caFile, 'utf8') };
+}
+
+function newKey(file: string, commonName: string): string[] {
+  return [
+    ...['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+    ...['-keyout', file, '-subj', `/CN=${commonName}`],
+  ];
+}
+
+async function openssl(...args: string[]): Promise<void> {
+  try {
+    await run('openssl', args);
+  } catch (err) {
+    throw new Error('openssl could not make a test certificate; is it installed?', { cause: err });
+  }
+}
