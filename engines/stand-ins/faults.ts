@@ -1,0 +1,124 @@
+/**
+ * The faults that are switched on for the stand-ins, by channel and, when given, by provider.
+ */
+import { z } from 'zod';
+
+/** The ways a message leaves the system. */
+export const channels = ['sms', 'voice', 'email', 'push'] as const;
+export type Channel = (typeof channels)[number];
+
+/** The captcha providers whose verify call has a stand-in. */
+export const captchaProviders = ['hcaptcha', 'turnstile', 'recaptcha'] as const;
+export type CaptchaProvider = (typeof captchaProviders)[number];
+
+type FaultChannel = Channel | 'captcha';
+
+const commonModes = ['none', 'slow', 'error500', 'error400', 'accept-then-drop'] as const;
+const modes = [...commonModes, 'duplicate-receipt', 'html', 'empty'] as const;
+type Mode = (typeof modes)[number];
+
+const modesOf: Record<FaultChannel, readonly Mode[]> = {
+  sms: [...commonModes, 'duplicate-receipt'],
+  voice: [...commonModes, 'duplicate-receipt'],
+  email: commonModes,
+  push: [...commonModes, 'duplicate-receipt'],
+  captcha: [...commonModes, 'html', 'empty'],
+};
+
+const providersOf: Record<FaultChannel, readonly string[]> = {
+  sms: ['twilio'],
+  voice: ['twilio'],
+  email: ['smtp'],
+  push: [],
+  captcha: captchaProviders,
+};
+
+const providerCodes: Record<FaultChannel, RegExp> = {
+  sms: /^[1-9]\d{4}$/,
+  voice: /^[1-9]\d{4}$/,
+  email: /^[45]\.\d{1,3}\.\d{1,3}$/,
+  push: /^[\w-]{1,64}$/,
+  captcha: /^[a-z-]{1,64}$/,
+};
+
+/** What `PUT /faults` accepts: a mode for a channel, refused when that channel or its providers cannot have it. */
+export const faultSchema = z
+  .strictObject({
+    channel: z.enum([...channels, 'captcha']),
+    provider: z.string().optional(),
+    mode: z.enum(modes),
+    seconds: z.number().positive().max(86_400).optional(),
+    providerCode: z.union([z.string(), z.number()]).transform(String).optional(),
+  })
+  .superRefine((fault, check) => {
+    const { channel, provider, mode, providerCode } = fault;
+    const refuse = (path: string, message: string) => check.addIssue({ code: 'custom', path: [path], message });
+    if (!modesOf[channel].includes(mode)) refuse('mode', `${channel} has ${modesOf[channel].join(', ')}`);
+    if (provider !== undefined && !providersOf[channel].includes(provider))
+      refuse('provider', `${channel} has ${providersOf[channel].join(', ') || 'no providers yet'}`);
+    if (providerCode !== undefined && !providerCodes[channel].test(providerCode))
+      refuse('providerCode', `not a code of a provider of ${channel}`);
+  });
+
+type FaultSetting = z.output<typeof faultSchema>;
+
+/** A fault that is on. For `slow`, `seconds` is how long each answer takes; `until` is when another mode ends. */
+export interface Fault {
+  channel: FaultChannel;
+  provider?: string;
+  mode: Exclude<Mode, 'none'>;
+  seconds?: number;
+  providerCode?: string;
+  until?: string;
+}
+
+/** The switchboard of faults. */
+export interface Faults {
+  /**
+   * Switches a fault on in place of the one for the same channel and provider. `none` switches it off; without a
+   * provider it switches off everything of the channel.
+   */
+  set(setting: FaultSetting): void;
+  /** The faults that are on now. */
+  list(): Fault[];
+  /** The fault a provider has now: its own, else the one of its whole channel. */
+  find(channel: FaultChannel, provider: string): Fault | undefined;
+}
+
+/** Makes a switchboard with every fault off. */
+export function createFaults(): Faults {
+  let faults: Fault[] = [];
+
+  const list = () => {
+    const now = new Date().toISOString();
+    faults = faults.filter((fault) => fault.until === undefined || fault.until > now);
+    return faults;
+  };
+  return {
+    set(setting) {
+      const { channel, provider, mode } = setting;
+      const isReplaced = (fault: Fault) =>
+        fault.channel === channel && (fault.provider === provider || (mode === 'none' && provider === undefined));
+      faults = faults.filter((fault) => !isReplaced(fault));
+      if (mode !== 'none') faults.push(toFault({ ...setting, mode }));
+    },
+    list,
+    find(channel, provider) {
+      const ofChannel = list().filter((fault) => fault.channel === channel);
+      return (
+        ofChannel.find((fault) => fault.provider === provider) ??
+        ofChannel.find((fault) => fault.provider === undefined)
+      );
+    },
+  };
+}
+
+function toFault(setting: FaultSetting & { mode: Fault['mode'] }): Fault {
+  const { channel, provider, mode, seconds, providerCode } = setting;
+  const fault: Fault = { channel, mode };
+  if (provider !== undefined) fault.provider = provider;
+  if (providerCode !== undefined) fault.providerCode = providerCode;
+  if (mode === 'slow') return { ...fault, seconds: seconds ?? 30 };
+  if (seconds === undefined) return fault;
+  return { ...fault, seconds, until: new Date(Date.now() + seconds * 1000).toISOString() };
+}
