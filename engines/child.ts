@@ -1,0 +1,175 @@
+/** One long-running program: started, awaited until it answers, killed and started again on demand, stopped. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DataFolder } from './data-folder.ts';
+import { signalGroup } from './process-table.ts';
+
+/** What is run and how one knows that it is up. */
+export interface ChildOptions {
+  name: string;
+  command: string;
+  args: string[];
+  /** The whole environment; that of this process when left out. */
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+  /** Resolves once the program answers; is tried again while it throws. `output` is what it wrote since it was started. */
+  ready: (output: () => string) => Promise<unknown>;
+  readyTimeoutMs?: number;
+  /** Longest a stop by SIGTERM may take before SIGKILL. */
+  stopTimeoutMs?: number;
+  /** Start it again when it ends by itself. */
+  keepAlive?: boolean;
+  /** Called after each start but the first. */
+  onRestart?: () => void;
+}
+
+/** A running program. */
+export interface Child extends AsyncDisposable {
+  readonly name: string;
+  /** Of the latest start. */
+  readonly pid: number;
+  readonly logFile: string;
+  /** Signals it and resolves when it has ended. It stays down, also with `keepAlive`, until `start()`. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Ends it abruptly behind the back of its supervision, as a crash would: with `keepAlive` it comes back. */
+  crash(): void;
+  /** The same command again, after `kill()`; resolves when it answers. */
+  start(): Promise<void>;
+  /** Ends it for good: SIGTERM, then SIGKILL. */
+  stop(): Promise<void>;
+}
+
+const backOff = { firstMs: 100, maxMs: 30_000, forgetAfterMs: 30_000 };
+
+/**
+ * Starts a program in its own process group (a terminal's Ctrl-C does not reach it), its output going to
+ * `<name>.log` of the folder, and resolves when it answers. The folder stops it when closed.
+ *
+ * @throws {Error} it ended or did not answer in time; names the log and quotes its end
+ */
+export async function startChild(folder: DataFolder, options: ChildOptions): Promise<Child> {
+  const child = createChild(folder, options);
+  folder.onClose(() => child.stop());
+  await child.start();
+  return child;
+}
+
+function createChild(folder: DataFolder, options: ChildOptions): Child {
+  const logFile = join(folder.logs, `${options.name}.log`);
+  const { keepAlive = false, stopTimeoutMs = 10_000 } = options;
+  let current: ChildProcess | undefined;
+  let exited: Promise<void> = Promise.resolve();
+  let isWanted = false;
+
+  async function start(): Promise<void> {
+    folder.signal.throwIfAborted();
+    isWanted = true;
+    const started = spawnInto(logFile, options);
+    current = started.process;
+    exited = started.exited.then((how) => {
+      if (started.process.pid !== undefined) folder.forget(started.process.pid);
+      if (isWanted && keepAlive) void supervise(how, started.at);
+    });
+    if (current.pid !== undefined) folder.record(options.name, current.pid);
+    await untilReady(folder, options, logFile, started);
+  }
+
+  let delayMs = backOff.firstMs;
+  async function supervise(how: string, startedAt: number): Promise<void> {
+    if (Date.now() - startedAt > backOff.forgetAfterMs) delayMs = backOff.firstMs;
+    folder.say(`${options.name} ended (${how}); starting it again`);
+    await sleep(delayMs, undefined, { ref: false });
+    delayMs = Math.min(delayMs * 2, backOff.maxMs);
+    if (!isWanted || folder.signal.aborted) return;
+    try {
+      await start();
+      folder.say(`${options.name} is back (process ${current?.pid})`);
+      options.onRestart?.();
+    } catch (err) {
+      folder.say(`${options.name} does not come up: ${firstLine(err)}`);
+    }
+  }
+
+  async function kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    isWanted = false;
+    if (current?.pid !== undefined) signalGroup(current.pid, signal);
+    await exited;
+  }
+
+  async function stop(): Promise<void> {
+    const pid = current?.pid;
+    const force = setTimeout(() => pid !== undefined && signalGroup(pid, 'SIGKILL'), stopTimeoutMs);
+    await kill('SIGTERM').finally(() => clearTimeout(force));
+  }
+
+  return {
+    name: options.name,
+    logFile,
+    get pid() {
+      return current?.pid ?? 0;
+    },
+    kill,
+    crash() {
+      if (current?.pid !== undefined) signalGroup(current.pid, 'SIGKILL');
+    },
+    start,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+interface Started {
+  process: ChildProcess;
+  at: number;
+  /** What the program wrote since this start. */
+  output: () => string;
+  /** Resolves with how it ended. */
+  exited: Promise<string>;
+  hasExited: () => boolean;
+}
+
+function spawnInto(logFile: string, { command, args, env, cwd }: ChildOptions): Started {
+  const log = openSync(logFile, 'a');
+  const offset = readFileSync(logFile).length;
+  const child = spawn(command, args, {
+    detached: true,
+    stdio: ['ignore', log, log],
+    ...(env && { env }),
+    ...(cwd && { cwd }),
+  });
+  closeSync(log);
+  let isOver = false;
+  const exited = new Promise<string>((done) => {
+    child.once('error', (err) => done(err.message));
+    child.once('exit', (code, signal) => done(signal ?? `exit code ${code}`));
+  }).finally(() => {
+    isOver = true;
+  });
+  const output = () => readFileSync(logFile).subarray(offset).toString();
+  return { process: child, at: Date.now(), output, exited, hasExited: () => isOver };
+}
+
+async function untilReady(folder: DataFolder, options: ChildOptions, logFile: string, started: Started): Promise<void> {
+  const { name, ready, readyTimeoutMs = 30_000 } = options;
+  const until = Date.now() + readyTimeoutMs;
+  let lastError: unknown;
+  while (!started.hasExited() && Date.now() < until && !folder.signal.aborted) {
+    try {
+      await Promise.race([ready(started.output), started.exited, sleep(until - Date.now())]);
+      if (!started.hasExited() && Date.now() < until) return;
+    } catch (err) {
+      lastError = err;
+    }
+    await sleep(25);
+  }
+  folder.signal.throwIfAborted();
+  const why = started.hasExited() ? `ended at once (${await started.exited})` : 'does not answer';
+  const quote = started.output().trim().split('\n').slice(-5).join('\n  ');
+  throw new Error(`${name} ${why}; its log is ${logFile}\n  ${quote}`, { cause: lastError });
+}
+
+function firstLine(err: unknown): string {
+  return String(err instanceof Error ? err.message : err).split('\n')[0] ?? '';
+}

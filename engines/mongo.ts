@@ -1,0 +1,121 @@
+/** MongoDB: a real `mongod` where there is one, else FerretDB on SQLite files, which speaks the same protocol. */
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import mongoose from 'mongoose';
+import { startChild } from './child.ts';
+import type { DataFolder } from './data-folder.ts';
+import { configured, type Engine, type EngineOptions } from './engine.ts';
+import { findProgram, missingEngine, obtain, runTool, type Way } from './obtain.ts';
+import { claimPort } from './ports.ts';
+
+const ferretVersion = '1.24.2';
+const mongoVersion = '8.0.4';
+
+interface Server {
+  program: string;
+  args: (port: number, data: string) => string[];
+}
+
+/**
+ * Starts MongoDB on loopback, or takes the configured one. The URL of a started one names no database.
+ *
+ * @throws {Error} it is missing (says how to provide it), its port is taken, or it does not start
+ */
+export async function startMongo(options: EngineOptions): Promise<Engine> {
+  const { folder, keepAlive = false } = options;
+  if (options.url) return configured('MongoDB', options.url);
+  const server = await findServer(folder);
+  const port = await claimPort('MongoDB', options.port);
+  const url = `mongodb://127.0.0.1:${port}`;
+  const data = join(folder.path, 'mongo');
+  mkdirSync(data, { recursive: true });
+  const process = await startChild(folder, {
+    name: 'mongo',
+    command: server.program,
+    args: server.args(port, data),
+    ready: () => ping(url),
+    keepAlive,
+  });
+  return { name: 'MongoDB', url, source: server.program, process };
+}
+
+async function findServer(folder: DataFolder): Promise<Server> {
+  const found = findProgram('mongod');
+  if (found !== undefined) return mongod(found);
+  const go = findProgram('go');
+  try {
+    return go === undefined ? mongod(await downloadMongod(folder)) : ferret(await buildFerret(go, folder));
+  } catch (cause) {
+    folder.signal.throwIfAborted();
+    throw missingEngine({
+      name: 'MongoDB',
+      urlVariable: 'DATABASE_URL',
+      program: 'mongod',
+      obtain: 'install Go 1.24 or later: then FerretDB, which speaks its protocol, is built once',
+      service: 'mongo',
+      cause,
+    });
+  }
+}
+
+function mongod(program: string): Server {
+  return { program, args: (port, data) => ['--port', String(port), '--bind_ip', '127.0.0.1', '--dbpath', data] };
+}
+
+function ferret(program: string): Server {
+  return { program, args: (port, data) => ['-listen', `127.0.0.1:${port}`, '-data', data] };
+}
+
+async function buildFerret(go: string, { say, signal }: DataFolder): Promise<string> {
+  const source = join(import.meta.dirname, 'ferretdb');
+  const way: Way = {
+    what: 'its Go module, built here (one to three minutes)',
+    isPossible: true,
+    async make(target) {
+      for (const file of ['go.mod', 'go.sum', 'main.go']) copyFileSync(join(source, file), join(target, file));
+      const env = { ...process.env, CGO_ENABLED: '0' };
+      await runTool(
+        go,
+        [
+          'build',
+          '-trimpath',
+          '-buildvcs=false',
+          '-tags=ferretdb_no_postgresql',
+          '-ldflags=-s -w',
+          '-o',
+          join(target, 'ferretdb'),
+          '.',
+        ],
+        {
+          cwd: target,
+          env,
+          signal,
+        },
+      );
+    },
+  };
+  return join(await obtain(`ferretdb-${ferretVersion}`, [way], { say, signal }), 'ferretdb');
+}
+
+async function downloadMongod({ say, signal }: DataFolder): Promise<string> {
+  const { MongoBinary } = await import('mongodb-memory-server-core/lib/util/MongoBinary.js');
+  const way: Way = {
+    what: 'the MongoDB download page (80 MB)',
+    isPossible: true,
+    async make(target) {
+      await MongoBinary.getPath({ version: mongoVersion, downloadDir: target });
+    },
+  };
+  const downloadDir = await obtain(`mongod-${mongoVersion}`, [way], { say, signal });
+  return await MongoBinary.getPath({ version: mongoVersion, downloadDir });
+}
+
+async function ping(url: string): Promise<void> {
+  const connection = mongoose.createConnection(url, { serverSelectionTimeoutMS: 1000 });
+  try {
+    await connection.asPromise();
+    await connection.db?.admin().ping();
+  } finally {
+    await connection.close();
+  }
+}

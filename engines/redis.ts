@@ -1,0 +1,72 @@
+/** Redis 7 with its append-only file on, as sessions and codes need it. */
+import { mkdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { startChild } from './child.ts';
+import { configured, type Engine, type EngineOptions } from './engine.ts';
+import { debianProgram, missingEngine } from './obtain.ts';
+import { claimPort } from './ports.ts';
+
+/** How Redis is started. */
+export interface RedisOptions extends EngineOptions {
+  /** `always` loses no acknowledged write to a power cut; `everysec` may lose a second. */
+  appendfsync?: 'always' | 'everysec';
+}
+
+/**
+ * Starts Redis on loopback, or takes the configured one.
+ *
+ * @throws {Error} it is missing (says how to provide it), its port is taken, or it does not start
+ */
+export async function startRedis(options: RedisOptions): Promise<Engine> {
+  const { folder, keepAlive = false } = options;
+  if (options.url) return configured('Redis', options.url);
+  const program = await debianProgram('redis-server', ['redis-server'], folder).catch((cause: unknown) => {
+    throw missingEngine({
+      name: 'Redis',
+      urlVariable: 'REDIS_URL',
+      program: 'redis-server 7 or later',
+      obtain: 'run this as root on Debian, which installs redis-server',
+      service: 'redis',
+      cause,
+    });
+  });
+  const port = await claimPort('Redis', options.port);
+  const data = join(folder.path, 'redis');
+  mkdirSync(data, { recursive: true });
+  const process = await startChild(folder, {
+    name: 'redis',
+    command: program,
+    args: redisArguments(port, data, options.appendfsync ?? 'everysec'),
+    ready: () => ping(port),
+    keepAlive,
+  });
+  return { name: 'Redis', url: `redis://127.0.0.1:${port}`, source: program, process };
+}
+
+function redisArguments(port: number, data: string, appendfsync: string): string[] {
+  const settings = {
+    port: String(port),
+    bind: '127.0.0.1',
+    dir: data,
+    appendonly: 'yes',
+    appendfsync,
+    save: '',
+    daemonize: 'no',
+  };
+  return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+}
+
+/** PING over a bare connection; while the append-only file is being read the answer is -LOADING. */
+function ping(port: number): Promise<void> {
+  return new Promise((done, fail) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    socket.setTimeout(1000, () => socket.destroy(new Error('No answer to PING')));
+    socket.once('error', fail);
+    socket.once('data', (answer) => {
+      socket.destroy();
+      if (answer.toString().startsWith('+PONG')) done();
+      else fail(new Error(answer.toString().trim()));
+    });
+  });
+}

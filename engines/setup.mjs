@@ -1,0 +1,101 @@
+/**
+ * Runs a TypeScript file of the project: `node engines/setup.mjs <file.ts> [arguments]`.
+ *
+ * Plain JavaScript that Node 20 runs, because it comes before everything else: it installs the packages of
+ * package-lock.json when they are not there, among them Node 26, and hands over to that.
+ */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const nodeMajorMin = 26;
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const modules = join(root, 'node_modules');
+const stampFile = join(modules, '.vyry-lock-hash');
+
+const [script, ...scriptArguments] = process.argv.slice(2);
+if (script === undefined) {
+  console.error('usage: node engines/setup.mjs <file.ts> [arguments]');
+  process.exit(2);
+}
+if (!isInstalled()) await install();
+const node = findNode();
+if (node === undefined) {
+  console.error(
+    `Vyry needs Node ${nodeMajorMin}. There is no package of it for ${process.platform} ${process.arch}: ` +
+      `install Node ${nodeMajorMin} or later and run this again.`,
+  );
+  process.exit(1);
+}
+process.exit(await run(node, [resolve(root, script), ...scriptArguments]));
+
+function isInstalled() {
+  const hash = lockHash();
+  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === hash) return true;
+  if (!isSameAsLock()) return false;
+  writeFileSync(stampFile, hash);
+  return true;
+}
+
+function lockHash() {
+  return createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+}
+
+/** Whether an install that somebody ran by hand already has every package of the lock file. */
+function isSameAsLock() {
+  const installedFile = join(modules, '.package-lock.json');
+  if (!existsSync(installedFile)) return false;
+  const wanted = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  const installed = JSON.parse(readFileSync(installedFile, 'utf8')).packages;
+  return Object.entries(wanted).every(
+    ([path, { version, optional }]) =>
+      path === '' || installed[path]?.version === version || (optional && !installed[path]),
+  );
+}
+
+async function install() {
+  console.log('Installing the packages of package-lock.json (npm ci, about half a minute, once) …');
+  const started = Date.now();
+  // Inside an npm script npm names its own program; otherwise it is the one on the PATH.
+  const npmProgram = process.env.npm_execpath;
+  const [command, args] = npmProgram?.endsWith('.js') ? [process.execPath, [npmProgram]] : ['npm', []];
+  const code = await run(command, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], root);
+  if (code !== 0) {
+    console.error(`npm ci failed (exit code ${code}): nothing was started.`);
+    process.exit(code);
+  }
+  writeFileSync(stampFile, lockHash());
+  console.log(`Installed in ${Math.round((Date.now() - started) / 1000)} s.`);
+}
+
+function findNode() {
+  const packaged = join(modules, '.bin', 'node');
+  if (existsSync(packaged)) return packaged;
+  return Number(process.versions.node.split('.')[0]) >= nodeMajorMin ? process.execPath : undefined;
+}
+
+/**
+ * Runs a program in the foreground and gives its exit code. A signal to this process is passed on; from a terminal the
+ * program then gets Ctrl-C twice, which the programs of engines/ take as one (engines/signals.ts).
+ */
+function run(command, args, cwd) {
+  return new Promise((done) => {
+    const child = spawn(command, args, { stdio: 'inherit', ...(cwd && { cwd }) });
+    const forward = (signal) => child.kill(signal);
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+    for (const signal of signals) process.on(signal, forward);
+    child.on('error', (err) => {
+      console.error(`${command} cannot be run: ${err.message}`);
+      done(127);
+    });
+    child.on('exit', (code, signal) => {
+      for (const name of signals) process.off(name, forward);
+      done(code ?? 128 + (constants.signals[signal] ?? 0));
+    });
+  });
+}
