@@ -75,8 +75,8 @@ export interface Fault {
 /** The switchboard of faults. */
 export interface Faults {
   /**
-   * Switches a fault on in place of the one for the same channel and provider. `none` switches it off; without a
-   * provider it switches off everything of the channel.
+   * Switches a fault on in place of the provider's own or, without a provider, of every fault of the channel; `none`
+   * only switches off.
    */
   set(setting: FaultSetting): void;
   /** The faults that are on now. */
@@ -98,7 +98,7 @@ export function createFaults(): Faults {
     set(setting) {
       const { channel, provider, mode } = setting;
       const isReplaced = (fault: Fault) =>
-        fault.channel === channel && (fault.provider === provider || (mode === 'none' && provider === undefined));
+        fault.channel === channel && (provider === undefined || fault.provider === provider);
       faults = faults.filter((fault) => !isReplaced(fault));
       if (mode !== 'none') faults.push(toFault({ ...setting, mode }));
     },

@@ -34,7 +34,10 @@ interface SentMessage {
 
 type Twilio = Surroundings & { account: TwilioAccount; sent: SentMessage[]; startedAt: Date };
 
-/** Status and text of the errors that are answered here (https://www.twilio.com/docs/api/errors); others are 400. */
+/**
+ * Status and text of the errors that are answered here (https://www.twilio.com/docs/api/errors); others are 400.
+ * As Twilio's own, some name the recipient, which nobody may log.
+ */
 const errors: Record<number, { status: number; message: string }> = {
   20001: { status: 400, message: 'Invalid parameter' },
   20003: { status: 401, message: 'Authenticate' },
@@ -43,9 +46,12 @@ const errors: Record<number, { status: number; message: string }> = {
   20429: { status: 429, message: 'Too Many Requests' },
   20500: { status: 500, message: 'Internal Server Error' },
   20503: { status: 503, message: 'Service unavailable' },
-  21211: { status: 400, message: "Invalid 'To' Phone Number" },
+  21211: { status: 400, message: "Invalid 'To' Phone Number: {to}" },
   21212: { status: 400, message: "Invalid 'From' Phone Number" },
-  21408: { status: 400, message: 'Permission to send an SMS has not been enabled for the region' },
+  21408: {
+    status: 400,
+    message: "Permission to send an SMS has not been enabled for the region indicated by the 'To' number: {to}",
+  },
   21602: { status: 400, message: 'Message body is required' },
   21603: { status: 400, message: "A 'From' phone number is required" },
   21604: { status: 400, message: "A 'To' phone number is required" },
@@ -55,7 +61,7 @@ const errors: Record<number, { status: number; message: string }> = {
     status: 400,
     message: "Message cannot be sent with the current combination of 'To' and/or 'From' parameters",
   },
-  21614: { status: 400, message: "'To' number is not a valid mobile number" },
+  21614: { status: 400, message: "'To' number is not a valid mobile number: {to}" },
   21617: { status: 400, message: 'The concatenated message body exceeds the 1600 character limit' },
   30450: { status: 400, message: 'Message delivery blocked' },
 };
@@ -257,8 +263,7 @@ interface Circumstances {
 
 function problem(code: number, { fault, to }: Circumstances = {}): Answer {
   const known = errors[code] ?? { status: 400, message: `Error ${code}` };
-  // Twilio names the recipient in its errors about one, so nobody may log them as they are.
-  const message = to ? `${known.message}: ${to}` : known.message;
+  const message = known.message.replace('{to}', to ?? '');
   const { status } = known;
   const body = { code, message, more_info: `https://www.twilio.com/docs/errors/${code}`, status };
   return json(status, body, status === 429 ? { 'retry-after': String(secondsLeft(fault)) } : {});
@@ -305,10 +310,12 @@ async function sendReceipt({ account, closing }: Twilio, message: SentMessage, u
     // Twilio waits 15 s for a webhook and does not repeat a status callback.
     signal: AbortSignal.any([closing, AbortSignal.timeout(15_000)]),
   } as const;
-  await fetch(url, request).then(
-    (res) => res.body?.cancel(),
-    () => undefined,
-  );
+  try {
+    const res = await fetch(url, request);
+    await res.body?.cancel();
+  } catch {
+    // A receipt that cannot be delivered is lost, as it is with Twilio.
+  }
 }
 
 /** HMAC-SHA1 over the URL followed by each parameter's name and value, sorted by name (Twilio, webhooks security). */

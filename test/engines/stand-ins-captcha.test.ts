@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
+
+const options = {
+  twilio: { accountSid: 'AC00000000000000000000000000000001', authToken: 'example-only-token' },
+  captchaSecret: 'example-only-secret',
+};
+type Provider = keyof StandIns['captchaUrls'];
+type Verdict = Record<string, unknown>;
+
+async function solve({ outboxUrl }: StandIns, challenge: { provider: Provider } & Verdict): Promise<string> {
+  const res = await fetch(`${outboxUrl}/captcha/tokens`, { method: 'POST', body: JSON.stringify(challenge) });
+  assert.equal(res.status, 201);
+  return ((await res.json()) as { token: string }).token;
+}
+
+function send({ captchaUrls }: StandIns, provider: Provider, form: Record<string, string>): Promise<Response> {
+  return fetch(captchaUrls[provider], { method: 'POST', body: new URLSearchParams(form) });
+}
+
+async function verify(standIns: StandIns, provider: Provider, response: string, more = {}): Promise<Verdict> {
+  const form = { secret: options.captchaSecret, response, remoteip: '127.0.0.1', ...more };
+  const res = await send(standIns, provider, form);
+  assert.equal(res.status, 200);
+  return (await res.json()) as Verdict;
+}
+
+async function putFault({ outboxUrl }: StandIns, fault: Record<string, unknown>): Promise<void> {
+  const body = JSON.stringify({ channel: 'captcha', ...fault });
+  assert.equal((await fetch(`${outboxUrl}/faults`, { method: 'PUT', body })).status, 200);
+}
+
+describe('hCaptcha stand-in', () => {
+  it('verifies a token once', async () => {
+    await using standIns = await startStandIns(options);
+    const token = await solve(standIns, { provider: 'hcaptcha', hostname: 'app.example.org' });
+    const first = await verify(standIns, 'hcaptcha', token);
+    assert.equal(first.success, true);
+    assert.equal(first.hostname, 'app.example.org');
+    assert.ok(Math.abs(Date.parse(String(first.challenge_ts)) - Date.now()) < 5000);
+    const second = await verify(standIns, 'hcaptcha', token);
+    assert.deepEqual(second, { success: false, 'error-codes': ['already-seen-response'] });
+  });
+
+  it('refuses an old token', async () => {
+    await using standIns = await startStandIns(options);
+    const token = await solve(standIns, { provider: 'hcaptcha', ageSeconds: 121 });
+    const verdict = await verify(standIns, 'hcaptcha', token);
+    assert.deepEqual(verdict, { success: false, 'error-codes': ['expired-input-response'] });
+  });
+});
+
+describe('Turnstile stand-in', () => {
+  it('verifies a token once, with its action and data', async () => {
+    await using standIns = await startStandIns(options);
+    const token = await solve(standIns, { provider: 'turnstile', action: 'register', cdata: 'flow-7' });
+    const { challenge_ts, ...first } = await verify(standIns, 'turnstile', token);
+    assert.deepEqual(first, {
+      success: true,
+      'error-codes': [],
+      hostname: 'localhost',
+      action: 'register',
+      cdata: 'flow-7',
+    });
+    const second = await verify(standIns, 'turnstile', token);
+    assert.deepEqual(second, { success: false, 'error-codes': ['timeout-or-duplicate'] });
+  });
+
+  it('repeats its answer under the same idempotency key only', async () => {
+    await using standIns = await startStandIns(options);
+    const token = await solve(standIns, { provider: 'turnstile' });
+    const key = { idempotency_key: '6f0e6e4c-7f3a-4c55-9d5f-3a2f2b4d7c11' };
+    const otherKey = { idempotency_key: '6f0e6e4c-7f3a-4c55-9d5f-3a2f2b4d7c12' };
+    assert.equal((await verify(standIns, 'turnstile', token, key)).success, true);
+    assert.equal((await verify(standIns, 'turnstile', token, key)).success, true);
+    assert.equal((await verify(standIns, 'turnstile', token, otherKey)).success, false);
+    assert.equal((await verify(standIns, 'turnstile', token)).success, false);
+  });
+});
+
+describe('reCAPTCHA stand-in', () => {
+  it('verifies a token once, with its action and score', async () => {
+    await using standIns = await startStandIns(options);
+    const token = await solve(standIns, { provider: 'recaptcha', action: 'login', score: 0.3 });
+    const first = await verify(standIns, 'recaptcha', token);
+    assert.deepEqual([first.success, first.action, first.score], [true, 'login', 0.3]);
+    const second = await verify(standIns, 'recaptcha', token);
+    assert.deepEqual(second, { success: false, 'error-codes': ['timeout-or-duplicate'] });
+  });
+});
+
+describe('captcha stand-ins', () => {
+  it('refuse a bad or missing secret and a bad or missing token, and leave the token usable', async () => {
+    await using standIns = await startStandIns(options);
+    const token = await solve(standIns, { provider: 'turnstile' });
+    const codeOf = async (form: Record<string, string>) =>
+      ((await (await send(standIns, 'turnstile', form)).json()) as Verdict)['error-codes'];
+    const { captchaSecret: secret } = options;
+    assert.deepEqual(await codeOf({ response: token }), ['missing-input-secret']);
+    assert.deepEqual(await codeOf({ secret: 'wrong', response: token }), ['invalid-input-secret']);
+    assert.deepEqual(await codeOf({ secret }), ['missing-input-response']);
+    assert.deepEqual(await codeOf({ secret, response: 'made-up' }), ['invalid-input-response']);
+    const foreign = await verify(standIns, 'hcaptcha', token);
+    assert.deepEqual(foreign['error-codes'], ['invalid-input-response']);
+    assert.equal((await verify(standIns, 'turnstile', token)).success, true);
+  });
+
+  it('refuse to make a token they do not understand', async () => {
+    await using standIns = await startStandIns(options);
+    const body = JSON.stringify({ provider: 'hcaptcha', score: 2 });
+    const res = await fetch(`${standIns.outboxUrl}/captcha/tokens`, { method: 'POST', body });
+    assert.equal(res.status, 400);
+  });
+
+  it('break as the fault says and never verify meanwhile', async () => {
+    await using standIns = await startStandIns(options);
+    const token = await solve(standIns, { provider: 'hcaptcha' });
+    const form = { secret: options.captchaSecret, response: token };
+    await putFault(standIns, { mode: 'error500' });
+    assert.equal((await send(standIns, 'hcaptcha', form)).status, 500);
+    await putFault(standIns, { mode: 'html' });
+    const html = await send(standIns, 'hcaptcha', form);
+    assert.deepEqual([html.status, html.headers.get('content-type')], [200, 'text/html']);
+    await putFault(standIns, { mode: 'empty' });
+    const empty = await send(standIns, 'hcaptcha', form);
+    assert.deepEqual([empty.status, await empty.text()], [200, '']);
+    await putFault(standIns, { mode: 'error400' });
+    assert.equal((await send(standIns, 'hcaptcha', form)).status, 400);
+    await putFault(standIns, { mode: 'none' });
+    assert.equal((await verify(standIns, 'hcaptcha', token)).success, true);
+  });
+
+  it('slow and accept-then-drop use the token up', async () => {
+    await using standIns = await startStandIns(options);
+    const [late, lost] = [
+      await solve(standIns, { provider: 'recaptcha' }),
+      await solve(standIns, { provider: 'recaptcha' }),
+    ];
+    await putFault(standIns, { provider: 'recaptcha', mode: 'slow', seconds: 0.3 });
+    const startedAt = Date.now();
+    assert.equal((await verify(standIns, 'recaptcha', late)).success, true);
+    assert.ok(Date.now() - startedAt >= 290);
+    await putFault(standIns, { provider: 'recaptcha', mode: 'accept-then-drop' });
+    await assert.rejects(send(standIns, 'recaptcha', { secret: options.captchaSecret, response: lost }));
+    await putFault(standIns, { mode: 'none' });
+    assert.equal((await verify(standIns, 'recaptcha', lost)).success, false);
+  });
+});

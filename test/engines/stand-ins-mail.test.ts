@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import nodemailer, { type Transporter } from 'nodemailer';
+import type { Message } from '../../engines/stand-ins/outbox.ts';
+import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
+
+const account = { accountSid: 'AC00000000000000000000000000000001', authToken: 'example-only-token' };
+const mail = {
+  from: 'Vyry <no-reply@example.org>',
+  to: 'joan@example.org',
+  subject: 'Your code – Vyry',
+  text: 'Grüß Gott, the code is 482913.',
+  html: '<p>Grüß Gott, the code is <b>482913</b>.</p>',
+  messageId: '<attempt-1@vyry.example.org>',
+};
+
+function connect({ smtpUrl }: StandIns, options: Record<string, unknown> = {}): Transporter & Disposable {
+  const transport = nodemailer.createTransport({ url: smtpUrl, ...options });
+  return Object.assign(transport, { [Symbol.dispose]: () => transport.close() });
+}
+
+async function putFault({ outboxUrl }: StandIns, fault: Record<string, unknown>): Promise<void> {
+  const body = JSON.stringify({ channel: 'email', ...fault });
+  const res = await fetch(`${outboxUrl}/faults`, { method: 'PUT', body });
+  assert.equal(res.status, 200, await res.text());
+}
+
+async function readMessages({ outboxUrl }: StandIns): Promise<Message[]> {
+  return (await (await fetch(`${outboxUrl}/messages?channel=email`)).json()) as Message[];
+}
+
+describe('mail stand-in', () => {
+  it('shows a message in the outbox: text part, code and Message-ID', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    using transport = connect(standIns);
+    await transport.sendMail(mail);
+    const [message, ...others] = await readMessages(standIns);
+    assert.deepEqual(others, []);
+    assert.equal(message?.to, 'joan@example.org');
+    assert.equal(message.from, 'no-reply@example.org');
+    assert.equal(message.subject, 'Your code – Vyry');
+    assert.equal(message.body.trim(), 'Grüß Gott, the code is 482913.');
+    assert.equal(message.code, '482913');
+    assert.equal(message.messageId, '<attempt-1@vyry.example.org>');
+    assert.equal(message.provider, 'smtp');
+  });
+
+  it('takes any credentials and one entry a recipient', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    using transport = connect(standIns, { auth: { user: 'vyry', pass: 'secret' } });
+    await transport.sendMail({ ...mail, to: 'a@example.org', bcc: 'b@example.org' });
+    const recipients = (await readMessages(standIns)).map(({ to }) => to);
+    assert.deepEqual(recipients, ['a@example.org', 'b@example.org']);
+  });
+
+  it('error500 answers 451 and stores nothing', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    using transport = connect(standIns);
+    await putFault(standIns, { mode: 'error500' });
+    await assert.rejects(transport.sendMail(mail), { responseCode: 451, response: /^451 4\.3\.0 / });
+    assert.deepEqual(await readMessages(standIns), []);
+  });
+
+  it('error400 answers 550 with the enhanced code of the fault', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    using transport = connect(standIns);
+    await putFault(standIns, { mode: 'error400' });
+    await assert.rejects(transport.sendMail(mail), { responseCode: 550, response: /^550 5\.1\.1 / });
+    await putFault(standIns, { mode: 'error400', provider: 'smtp', providerCode: '5.7.1' });
+    await assert.rejects(transport.sendMail(mail), { responseCode: 550, response: /^550 5\.7\.1 / });
+    assert.deepEqual(await readMessages(standIns), []);
+  });
+
+  it('slow accepts at once and answers late', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    using transport = connect(standIns);
+    using hasty = connect(standIns, { socketTimeout: 250 });
+    await putFault(standIns, { mode: 'slow', seconds: 0.4 });
+    const startedAt = Date.now();
+    await transport.sendMail(mail);
+    assert.ok(Date.now() - startedAt >= 390);
+    await assert.rejects(hasty.sendMail(mail), { code: 'ETIMEDOUT' });
+    assert.equal((await readMessages(standIns)).length, 2);
+  });
+
+  it('accept-then-drop stores the message and answers nothing', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    using transport = connect(standIns);
+    await putFault(standIns, { mode: 'accept-then-drop' });
+    await assert.rejects(transport.sendMail(mail), { code: 'ECONNECTION' });
+    assert.equal((await readMessages(standIns)).length, 1);
+    await putFault(standIns, { mode: 'none' });
+    await transport.sendMail(mail);
+    assert.equal((await readMessages(standIns)).length, 2);
+  });
+
+  it('closes while a client is connected', async () => {
+    const standIns = await startStandIns({ twilio: account });
+    using transport = connect(standIns, { pool: true });
+    await transport.sendMail(mail);
+    const startedAt = Date.now();
+    await standIns.close();
+    assert.ok(Date.now() - startedAt < 2000);
+  });
+});

@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import twilio, { type Twilio } from 'twilio';
+import type { Message } from '../../engines/stand-ins/outbox.ts';
+import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
+
+const account = { accountSid: 'AC00000000000000000000000000000001', authToken: 'example-only-token' };
+const sms = { to: '+447700900101', from: '+15005550006', body: 'Your code is 482913' };
+
+function connect({ twilioUrl }: StandIns, { authToken = account.authToken, timeout = 5000 } = {}): Twilio {
+  const client = twilio(account.accountSid, authToken, { timeout });
+  client.api.baseUrl = twilioUrl;
+  return client;
+}
+
+async function putFault({ outboxUrl }: StandIns, fault: Record<string, unknown>): Promise<void> {
+  const body = JSON.stringify({ channel: 'sms', ...fault });
+  const res = await fetch(`${outboxUrl}/faults`, { method: 'PUT', body });
+  assert.equal(res.status, 200, await res.text());
+}
+
+async function readMessages({ outboxUrl }: StandIns): Promise<Message[]> {
+  return (await (await fetch(`${outboxUrl}/messages`)).json()) as Message[];
+}
+
+/** A webhook that collects the receipts it is sent. */
+async function startWebhook() {
+  const receipts: { signature: string; params: Record<string, string> }[] = [];
+  const server = createServer(async (req, res) => {
+    let body = '';
+    for await (const chunk of req) body += String(chunk);
+    const signature = String(req.headers['x-twilio-signature']);
+    receipts.push({ signature, params: Object.fromEntries(new URLSearchParams(body)) });
+    res.writeHead(204).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/receipts?flow=7&name=a%20b`,
+    receipts,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function waitFor(isTrue: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 200 && !isTrue(); tries += 1) await pause(10);
+  assert.ok(isTrue());
+}
+
+describe('Twilio stand-in: messages', () => {
+  it('accepts an SMS, shows it in the outbox and by its sid', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    const client = connect(standIns);
+    const { statusCode, body: message } = await client.messages.createWithHttpInfo(sms);
+    assert.equal(statusCode, 201);
+    assert.match(message.sid, /^SM[0-9a-f]{32}$/);
+    assert.equal(message.status, 'queued');
+    assert.equal(message.dateSent, null);
+    assert.equal(message.numSegments, '1');
+    const [stored] = await readMessages(standIns);
+    assert.equal(stored?.id, message.sid);
+    assert.equal(stored?.code, '482913');
+    const fetched = await client.messages(message.sid).fetch();
+    assert.deepEqual([fetched.to, fetched.from, fetched.body], [sms.to, sms.from, sms.body]);
+  });
+
+  it('accepts a messaging service in place of a sender', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    const messagingServiceSid = 'MG00000000000000000000000000000002';
+    const { to, body } = sms;
+    const message = await connect(standIns).messages.create({ to, body, messagingServiceSid });
+    assert.equal(message.status, 'accepted');
+    assert.equal(message.from, null);
+    assert.equal(message.messagingServiceSid, messagingServiceSid);
+  });
+
+  it('lists by recipient, sender and time, newest first, also after the outbox was emptied', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    const client = connect(standIns);
+    const first = await client.messages.create(sms);
+    const second = await client.messages.create({ ...sms, body: 'again' });
+    await client.messages.create({ ...sms, to: '+447700900102', from: 'Vyry' });
+    await fetch(`${standIns.outboxUrl}/messages`, { method: 'DELETE' });
+
+    const sids = async (filter: Parameters<typeof client.messages.list>[0]) =>
+      (await client.messages.list(filter)).map(({ sid }) => sid);
+    const dateSentAfter = new Date(Date.now() - 5000);
+    assert.deepEqual(await sids({ to: sms.to, dateSentAfter }), [second.sid, first.sid]);
+    assert.deepEqual(await sids({ from: sms.from }), [second.sid, first.sid]);
+    assert.deepEqual(await sids({ to: sms.to, dateSentAfter: new Date(Date.now() + 5000) }), []);
+    assert.deepEqual(await sids({ to: sms.to, dateSentBefore: new Date(Date.now() - 60_000) }), []);
+    const [listed] = await client.messages.list({ to: sms.to, limit: 1 });
+    assert.ok(Math.abs((listed?.dateSent?.getTime() ?? 0) - Date.now()) < 5000);
+  });
+
+  it('pages a list forwards and backwards', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    const client = connect(standIns);
+    for (let number = 1; number <= 5; number += 1) await client.messages.create({ ...sms, body: `n${number}` });
+    const bodies = (await client.messages.list({ to: sms.to, pageSize: 2 })).map(({ body }) => body);
+    assert.deepEqual(bodies, ['n5', 'n4', 'n3', 'n2', 'n1']);
+
+    const first = await client.messages.page({ to: sms.to, pageSize: 2 });
+    const second = await first.nextPage();
+    assert.deepEqual(
+      second?.instances.map(({ body }) => body),
+      ['n3', 'n2'],
+    );
+    const back = await second?.previousPage();
+    assert.deepEqual(
+      back?.instances.map(({ body }) => body),
+      ['n5', 'n4'],
+    );
+  });
+
+  it('answers for the account', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    const fetched = await connect(standIns).api.v2010.accounts(account.accountSid).fetch();
+    assert.equal(fetched.status, 'active');
+  });
+});
+
+describe('Twilio stand-in: errors', () => {
+  it('refuses bad requests by their documented codes and stores nothing', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    const client = connect(standIns);
+    const { to, from, body } = sms;
+    await assert.rejects(client.messages.create({ to: '+12', from, body }), { status: 400, code: 21211 });
+    await assert.rejects(client.messages.create({ to, body }), { status: 400, code: 21603 });
+    await assert.rejects(client.messages.create({ to, from: '+0', body }), { status: 400, code: 21212 });
+    await assert.rejects(client.messages.create({ to, from }), { status: 400, code: 21602 });
+    await assert.rejects(client.messages.create({ to, from, body: 'x'.repeat(1601) }), { code: 21617 });
+    await assert.rejects(client.messages('SM0').fetch(), { status: 404, code: 20404 });
+    assert.deepEqual(await readMessages(standIns), []);
+  });
+
+  it('refuses a wrong token with 20003', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    const stranger = connect(standIns, { authToken: 'wrong' });
+    const moreInfo = 'https://www.twilio.com/docs/errors/20003';
+    await assert.rejects(stranger.messages.create(sms), { status: 401, code: 20003, moreInfo });
+  });
+});
+
+describe('Twilio stand-in: faults', () => {
+  it('error400 refuses sends with the code of the fault until it is over', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    const client = connect(standIns);
+    await putFault(standIns, { mode: 'error400' });
+    await assert.rejects(client.messages.create(sms), { status: 400, code: 21211 });
+    await putFault(standIns, { mode: 'error400', providerCode: 21610, seconds: 0.3 });
+    await assert.rejects(client.messages.create(sms), { status: 400, code: 21610 });
+    assert.deepEqual(await readMessages(standIns), []);
+    await pause(350);
+    await client.messages.create(sms);
+  });
+
+  it('error400 with 20429 answers 429 and says when to come back', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    const client = connect(standIns);
+    await putFault(standIns, { mode: 'error400', providerCode: '20429', seconds: 20 });
+    await assert.rejects(client.messages.create(sms), { status: 429, code: 20429 });
+    const retryAfter = Number(client.httpClient?.lastResponse?.headers['retry-after']);
+    assert.ok(retryAfter > 15 && retryAfter <= 20);
+  });
+
+  it('error500 fails sends, lists and the account', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    const client = connect(standIns);
+    await putFault(standIns, { provider: 'twilio', mode: 'error500' });
+    await assert.rejects(client.messages.create(sms), { status: 500, code: 20500 });
+    await assert.rejects(client.messages.list({ limit: 1 }), { status: 500 });
+    await assert.rejects(client.api.v2010.accounts(account.accountSid).fetch(), { status: 500 });
+    assert.deepEqual(await readMessages(standIns), []);
+  });
+
+  it('slow accepts at once and answers late, so a caller that gave up finds the message', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    await putFault(standIns, { mode: 'slow', seconds: 0.4 });
+    const startedAt = Date.now();
+    await connect(standIns).messages.create(sms);
+    assert.ok(Date.now() - startedAt >= 390);
+    await assert.rejects(connect(standIns, { timeout: 100 }).messages.create(sms), { code: 'ECONNABORTED' });
+    assert.equal((await readMessages(standIns)).length, 2);
+  });
+
+  it('accept-then-drop stores the message and answers nothing; the list knows it', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    const client = connect(standIns);
+    await putFault(standIns, { mode: 'accept-then-drop' });
+    await assert.rejects(client.messages.create(sms), { code: 'ECONNRESET' });
+    const [found, ...others] = await client.messages.list({ to: sms.to, dateSentAfter: new Date(Date.now() - 5000) });
+    assert.equal(found?.body, sms.body);
+    assert.deepEqual(others, []);
+    assert.equal((await readMessages(standIns)).length, 1);
+  });
+});
+
+describe('Twilio stand-in: receipts', () => {
+  it('signs them so that the SDK accepts them, and no others', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    await using webhook = await startWebhook();
+    const { sid } = await connect(standIns).messages.create({ ...sms, statusCallback: webhook.url });
+    await waitFor(() => webhook.receipts.length === 2);
+    assert.deepEqual(
+      webhook.receipts.map(({ params }) => [params.MessageSid, params.MessageStatus]),
+      [
+        [sid, 'sent'],
+        [sid, 'delivered'],
+      ],
+    );
+    for (const { signature, params } of webhook.receipts) {
+      assert.ok(twilio.validateRequest(account.authToken, signature, webhook.url, params));
+      assert.ok(!twilio.validateRequest('another-token', signature, webhook.url, params));
+      assert.ok(!twilio.validateRequest(account.authToken, signature, webhook.url, { ...params, To: '+1' }));
+    }
+  });
+
+  it('duplicate-receipt sends the last one twice', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    await using webhook = await startWebhook();
+    await putFault(standIns, { mode: 'duplicate-receipt' });
+    await connect(standIns).messages.create({ ...sms, statusCallback: webhook.url });
+    await waitFor(() => webhook.receipts.length === 3);
+    assert.deepEqual(webhook.receipts[1], webhook.receipts[2]);
+  });
+});
