@@ -259,10 +259,10 @@ export const variables = {
     default: '',
   },
   CAPTCHA_COST: {
-    about: 'work of an ALTCHA challenge: the largest number a client has to try',
+    about: 'work of an ALTCHA challenge: the largest number of tries a client needs, of 1,000 PBKDF2 iterations each',
     roles: ['api'],
-    schema: integer(1, 100_000_000),
-    default: '50000',
+    schema: integer(2, 1_000_000),
+    default: '1000',
   },
   LDAP_URL: {
     about: 'LDAP servers in the order they are tried, separated by commas: ldap:// or ldaps://',
@@ -396,7 +396,7 @@ export function readConfig<R extends Role>(role: R, env: NodeJS.ProcessEnv = pro
     const parsed = variable.schema.safeParse(given);
     if (parsed.success) values[name] = parsed.data;
     else problems.push(`${name} ${parsed.error.issues.map((issue) => issue.message).join(', ')}`);
-    if (env.NODE_ENV === 'production' && given.includes(sampleMark)) problems.push(`${name} is a sample value`);
+    if (env.NODE_ENV === 'production' && isSample(given)) problems.push(`${name} is a sample value`);
   }
   if (problems.length > 0) throw new Error(`Bad configuration of ${role}:\n  ${problems.join('\n  ')}`);
   return Object.freeze(values) as Config<R>;
@@ -407,8 +407,10 @@ export function variablesOf(role: Role): [name: string, variable: Variable][] {
   return Object.entries(variables).filter(([, variable]) => (variable.roles as readonly Role[]).includes(role));
 }
 
-/** What sample secrets contain, so that production can refuse them. */
-const sampleMark = 'example-only';
+/** Sample secrets say so, in clear or in base64, so that production can refuse them. */
+function isSample(value: string): boolean {
+  return value.includes('example-only') || Buffer.from(value, 'base64').toString().includes('example-only');
+}
 
 function hasProtocol(value: string, protocols: string[]): boolean {
   return URL.canParse(value) && protocols.includes(new URL(value).protocol);

@@ -1,0 +1,87 @@
+/** The account at the end of a registration, and what is kept for it on the way. */
+import type { Accounts } from '../adapters/mongo/accounts.ts';
+import type { Passwords } from '../adapters/passwords.ts';
+import type { Registrations } from '../adapters/redis/registrations.ts';
+import type { Seals } from '../adapters/redis/seals.ts';
+import { Failure } from '../domain/failures.ts';
+import type { Identity } from '../domain/registration.ts';
+
+export interface HashCredentialsInput {
+  registrationId: string;
+  /** Reference of the sealed password and PIN. */
+  credentialsSeal: string;
+}
+
+export interface AccountInput {
+  registrationId: string;
+  userId: string;
+  identity: Identity;
+  /** Milliseconds since the Unix epoch. */
+  createdAt: number;
+}
+
+export interface AccountActivityDeps {
+  accounts: Pick<Accounts, 'claim' | 'release' | 'insert' | 'remove'>;
+  registrations: Pick<Registrations, 'saveCredentials' | 'readCredentials'>;
+  seals: Pick<Seals, 'read' | 'remove'>;
+  passwords: Pick<Passwords, 'hash'>;
+  /** Tells an outage of the database or of Redis from a bug. */
+  isOutage: (err: unknown) => boolean;
+}
+
+export type AccountActivities = ReturnType<typeof createAccountActivities>;
+
+/** Creates the account activities of the registration role. */
+export function createAccountActivities(deps: AccountActivityDeps) {
+  const { accounts, registrations, seals, passwords } = deps;
+  const orUnavailable = <T>(act: () => Promise<T>): Promise<T> => failOnOutage(act, deps.isOutage);
+
+  return {
+    /**
+     * Hashes password and PIN and keeps the hashes; `lost` when the seal outlived its two minutes. Safe to repeat: the
+     * seal stays until the hashes are stored, and storing replaces.
+     */
+    async hashCredentials({ registrationId, credentialsSeal }: HashCredentialsInput): Promise<'kept' | 'lost'> {
+      const sealed = (await seals.read(credentialsSeal)) as { password?: string; pin?: string } | undefined;
+      if (sealed === undefined) return 'lost';
+      const [password, pin] = await Promise.all([
+        sealed.password === undefined ? undefined : passwords.hash(sealed.password),
+        sealed.pin === undefined ? undefined : passwords.hash(sealed.pin),
+      ]);
+      await registrations.saveCredentials(registrationId, { ...(password && { password }), ...(pin && { pin }) });
+      await seals.remove(credentialsSeal);
+      return 'kept';
+    },
+
+    /**
+     * Claims name, number and address for the person; false when another account has one of them. Safe to repeat: a
+     * claim is keyed by what it claims and names its user.
+     */
+    claimIdentity: ({ userId, identity }: AccountInput): Promise<boolean> =>
+      orUnavailable(() => accounts.claim(userId, identity)),
+
+    /** Undoes `claimIdentity`. Safe to repeat, and when nothing was claimed: only claims of this user are removed. */
+    releaseIdentity: ({ userId, identity }: AccountInput): Promise<void> =>
+      orUnavailable(() => accounts.release(userId, identity)),
+
+    /** Writes the account with the credentials that were kept. Safe to repeat: keyed by `userId`. */
+    createAccount: (input: AccountInput): Promise<void> =>
+      orUnavailable(async () => {
+        const { userId, identity, createdAt } = input;
+        const credentials = await registrations.readCredentials(input.registrationId);
+        await accounts.insert({ userId, identity, ...credentials, createdAt: new Date(createdAt) });
+      }),
+
+    /** Undoes `createAccount`. Safe to repeat, and when there is no account: keyed by `userId`. */
+    removeAccount: ({ userId }: AccountInput): Promise<void> => orUnavailable(() => accounts.remove(userId)),
+  };
+}
+
+async function failOnOutage<T>(act: () => Promise<T>, isOutage: (err: unknown) => boolean): Promise<T> {
+  try {
+    return await act();
+  } catch (err) {
+    if (isOutage(err)) throw new Failure('unavailable');
+    throw err;
+  }
+}

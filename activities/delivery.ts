@@ -1,0 +1,112 @@
+/** Codes on their way to people: one message a send. */
+import type { Mail } from '../adapters/mail.ts';
+import type { CodeSubject, Codes } from '../adapters/redis/codes.ts';
+import type { Twilio } from '../adapters/twilio.ts';
+import { Failure } from '../domain/failures.ts';
+import type { Channel } from '../domain/verification.ts';
+import type { newCode } from '../platform/crypto.ts';
+import type { Events } from '../platform/events.ts';
+
+export interface SendCodeInput {
+  registrationId: string;
+  /** Number of the send within its registration. */
+  send: number;
+  channel: Channel;
+  /** E.164 or one address. */
+  to: string;
+}
+
+export type SendCodeResult = { result: 'sent'; at: number } | { result: 'refused'; reason: string };
+
+export interface DeliveryActivityDeps {
+  codes: Pick<Codes, 'start' | 'sent'>;
+  /** Absent when not configured. */
+  twilio?: Pick<Twilio, 'send' | 'find'> | undefined;
+  mail?: Pick<Mail, 'send'> | undefined;
+  events: Pick<Events, 'codeSent' | 'codeRefused' | 'dependencyAway'>;
+  newCode: typeof newCode;
+  codeTtlSeconds: number;
+  /** Name of the product, as messages carry it. */
+  productName: string;
+}
+
+export type DeliveryActivities = ReturnType<typeof createDeliveryActivities>;
+
+type Outcome = { result: 'sent'; providerId: string } | { result: 'refused'; reason: string };
+
+/** Creates the activities of the delivery role. */
+export function createDeliveryActivities(deps: DeliveryActivityDeps) {
+  return {
+    /**
+     * Sends a code, once. Safe to repeat, by registration and number of the send: the code is made and stored before
+     * the provider is called, a repeat sends the same code, and only after the provider said that it does not have the
+     * message. The code's life counts from the recorded send.
+     *
+     * @throws {Failure} unavailable
+     */
+    async sendCode(input: SendCodeInput): Promise<SendCodeResult> {
+      const subject: CodeSubject = { subject: input.registrationId, purpose: 'register' };
+      const started = await deps.codes.start(subject, input.send, deps.newCode(), Date.now());
+      if (started.sentAt !== undefined) return { result: 'sent', at: started.sentAt };
+      if (started.code === undefined) throw new Error('A send that was started has no code');
+
+      const outcome = await hand(input, started.code, started.state === 'new' ? undefined : started.startedAt, deps);
+      if (outcome.result === 'refused') {
+        deps.events.codeRefused(input.registrationId, input.channel, input.send, outcome.reason);
+        return outcome;
+      }
+      const at = await deps.codes.sent(subject, input.send, Date.now(), deps.codeTtlSeconds, outcome.providerId);
+      deps.events.codeSent(input.registrationId, input.channel, input.send, outcome.providerId);
+      return { result: 'sent', at };
+    },
+  };
+}
+
+/** Hands a code to the provider of its channel; `startedAt` is given when an earlier try may have done so. */
+async function hand(
+  input: SendCodeInput,
+  code: string,
+  startedAt: number | undefined,
+  deps: DeliveryActivityDeps,
+): Promise<Outcome> {
+  try {
+    return input.channel === 'sms'
+      ? await handToTwilio(input.to, code, startedAt, deps)
+      : await handToMail(input, code, deps);
+  } catch (err) {
+    if (err instanceof Failure) deps.events.dependencyAway(input.channel, err.facts.message ?? err.code);
+    throw err;
+  }
+}
+
+async function handToTwilio(
+  to: string,
+  code: string,
+  startedAt: number | undefined,
+  { twilio, ...deps }: DeliveryActivityDeps,
+): Promise<Outcome> {
+  if (twilio === undefined) return { result: 'refused', reason: 'not-configured' };
+  const message = { to, body: codeText(code, deps) };
+  const found = startedAt === undefined ? undefined : await twilio.find(message, new Date(startedAt));
+  return found === undefined ? twilio.send(message) : { result: 'sent', providerId: found };
+}
+
+async function handToMail(
+  input: SendCodeInput,
+  code: string,
+  { mail, ...deps }: DeliveryActivityDeps,
+): Promise<Outcome> {
+  if (mail === undefined) return { result: 'refused', reason: 'not-configured' };
+  return mail.send({
+    to: input.to,
+    subject: `Your ${deps.productName} registration code`,
+    text: codeText(code, deps),
+    messageId: `${input.registrationId}.${input.send}`,
+  });
+}
+
+/** One SMS segment. It names the purpose, so that a code asked for by somebody else is not typed elsewhere. */
+function codeText(code: string, deps: Pick<DeliveryActivityDeps, 'productName' | 'codeTtlSeconds'>): string {
+  const minutes = Math.max(1, Math.floor(deps.codeTtlSeconds / 60));
+  return `${code} is your ${deps.productName} registration code. It is valid for ${minutes} min. Do not share it.`;
+}

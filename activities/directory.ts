@@ -1,0 +1,81 @@
+/** The directory's verdict on a person: one bind. */
+
+import type { parseEmailAddress } from '../adapters/email-addresses.ts';
+import type { Directory } from '../adapters/ldap/connect.ts';
+import type { parsePhoneNumber } from '../adapters/phone-numbers.ts';
+import type { Seals } from '../adapters/redis/seals.ts';
+import { Failure } from '../domain/failures.ts';
+import type { Identity } from '../domain/registration.ts';
+import type { Events } from '../platform/events.ts';
+
+export interface AuthenticateInput {
+  registrationId: string;
+  username: string;
+  /** Reference of the sealed password. */
+  passwordSeal: string;
+}
+
+/** `lost`: the sealed password outlived its two minutes; the person has to type it again. */
+export type AuthenticateResult = { outcome: 'ok'; identity: Identity } | { outcome: 'refused' } | { outcome: 'lost' };
+
+export interface DirectoryActivityDeps {
+  directory: Pick<Directory, 'authenticate'>;
+  seals: Pick<Seals, 'read' | 'remove'>;
+  events: Pick<Events, 'stepRefused' | 'dependencyAway'>;
+  parsePhoneNumber: typeof parsePhoneNumber;
+  parseEmailAddress: typeof parseEmailAddress;
+  /** Country of numbers without a country code. */
+  phoneRegion: string;
+}
+
+export type DirectoryActivities = ReturnType<typeof createDirectoryActivities>;
+
+/** Creates the activities of the directory role. */
+export function createDirectoryActivities(deps: DirectoryActivityDeps) {
+  return {
+    /**
+     * Binds as a person and reads the entry. Safe to repeat: a bind changes nothing, and the password stays sealed
+     * until there is a verdict.
+     *
+     * @throws {Failure} directory-unavailable
+     */
+    async authenticate({ registrationId, username, passwordSeal }: AuthenticateInput): Promise<AuthenticateResult> {
+      const password = await deps.seals.read(passwordSeal);
+      if (typeof password !== 'string') return { outcome: 'lost' };
+      const answer = await deps.directory.authenticate(username, password);
+      if (answer.outcome === 'unavailable') {
+        deps.events.dependencyAway('directory', answer.reason);
+        throw new Failure('directory-unavailable');
+      }
+      await deps.seals.remove(passwordSeal);
+      if (answer.outcome === 'refused') {
+        deps.events.stepRefused(registrationId, 'directory', answer.reason);
+        return { outcome: 'refused' };
+      }
+      return { outcome: 'ok', identity: identityOf(answer.entry, deps) };
+    },
+  };
+}
+
+interface Entry {
+  id: string;
+  username: string;
+  fullName?: string;
+  email?: string;
+  phone?: string;
+  groups: string[];
+}
+
+function identityOf(entry: Entry, deps: DirectoryActivityDeps): Identity {
+  const number = entry.phone ? deps.parsePhoneNumber(entry.phone, deps.phoneRegion || undefined) : undefined;
+  const email = entry.email ? deps.parseEmailAddress(entry.email) : undefined;
+  return {
+    directoryId: entry.id,
+    username: entry.username,
+    groups: entry.groups,
+    ...(entry.fullName && { fullName: entry.fullName }),
+    ...(email && { email }),
+    ...(number && { phone: number.e164 }),
+    ...(number?.country && { country: number.country }),
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * E-mail by SMTP, through nodemailer.
+ *
+ * SMTP has no idempotency and cannot be asked what it has: a repeat after an unknown end may deliver one extra message,
+ * with the same Message-ID (RFC 5322 section 3.6.4) and the same code, so that mailboxes can fold the two.
+ * Timeout: 10 s a step. Away or refusing for now (4xx): throws `Failure` `unavailable`.
+ */
+import { createTransport } from 'nodemailer';
+import { Failure } from '../domain/failures.ts';
+import type { Secret } from '../platform/config.ts';
+
+/** A message to one person. */
+export interface MailMessage {
+  /** One address, nothing else. */
+  to: string;
+  subject: string;
+  text: string;
+  /** The local part of the Message-ID: the same for every repeat. */
+  messageId: string;
+}
+
+export interface MailOptions {
+  /** `smtp://` or `smtps://`, with credentials. */
+  url: Secret;
+  from: string;
+}
+
+export type Mail = ReturnType<typeof connectMail>;
+
+const timeoutMs = 10_000;
+
+/** Creates the sender; connections are opened when it is used, and kept. */
+export function connectMail({ url, from }: MailOptions) {
+  const transport = createTransport({
+    url: url.reveal(),
+    pool: true,
+    connectionTimeout: timeoutMs,
+    greetingTimeout: timeoutMs,
+    socketTimeout: timeoutMs,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  const domain = /@([^\s>]+)>?$/.exec(from)?.[1] ?? 'localhost';
+
+  return {
+    /** Hands a message to the mail server. */
+    async send({
+      to,
+      subject,
+      text,
+      messageId,
+    }: MailMessage): Promise<{ result: 'sent'; providerId: string } | { result: 'refused'; reason: string }> {
+      try {
+        const info = await transport.sendMail({
+          from,
+          to: { name: '', address: to },
+          subject,
+          text,
+          messageId: `<${messageId}@${domain}>`,
+          headers: { 'Auto-Submitted': 'auto-generated' },
+        });
+        return { result: 'sent', providerId: info.messageId };
+      } catch (err) {
+        const { responseCode, code } = err as { responseCode?: number; code?: string };
+        // RFC 5321 section 4.2.1: 5yz will not change by repeating
+        if (responseCode !== undefined && responseCode >= 550 && responseCode < 560) {
+          return { result: 'refused', reason: 'mailbox-refused' };
+        }
+        throw new Failure('unavailable', { message: `smtp ${responseCode ?? ''} ${code ?? ''}`.trim() });
+      }
+    },
+
+    /** @throws {Failure} unavailable */
+    async ping(): Promise<void> {
+      await transport.verify().catch(() => {
+        throw new Failure('unavailable', { message: 'smtp' });
+      });
+    },
+
+    close(): void {
+      transport.close();
+    },
+  };
+}

@@ -1,0 +1,183 @@
+/**
+ * Accounts: `users` by id, `claims` by `kind:keyed-hash` → user. The insert of a claim that wins owns the name, number or
+ * address. Numbers and addresses are stored encrypted beside their keyed hash; nothing personal is stored in a claim.
+ *
+ * Consistency: each write is one document. Away: throws; every write may be repeated with the same ids.
+ */
+import { type Connection, Schema } from 'mongoose';
+import { emailKey, type Identity, usernameKey } from '../../domain/registration.ts';
+import { type Box, keyedHash } from '../../platform/crypto.ts';
+import { isDuplicateKey } from './connect.ts';
+
+/** An account as the rest of Vyry sees it, in clear. */
+export interface Account {
+  userId: string;
+  username?: string;
+  fullName?: string;
+  email?: string;
+  phone?: string;
+  groups: string[];
+  roles: string[];
+  createdAt: Date;
+}
+
+/** What a new account is made of. Passwords and PINs are Argon2id hashes in PHC format. */
+export interface NewAccount {
+  userId: string;
+  identity: Identity;
+  password?: string;
+  pin?: string;
+  createdAt: Date;
+}
+
+export type Accounts = ReturnType<typeof createAccounts>;
+
+interface UserDocument {
+  _id: string;
+  username?: string;
+  fullName?: string;
+  emailSealed?: string;
+  emailHash?: string;
+  phoneNumberSealed?: string;
+  phoneNumberHash?: string;
+  directoryHash?: string;
+  groups: string[];
+  roles: string[];
+  password?: string;
+  pin?: string;
+  createdAt: Date;
+}
+
+const text = { type: String, required: false } as const;
+const userSchema = new Schema<UserDocument>(
+  {
+    _id: { type: String, required: true },
+    username: text,
+    fullName: text,
+    emailSealed: text,
+    emailHash: text,
+    phoneNumberSealed: text,
+    phoneNumberHash: text,
+    directoryHash: text,
+    groups: [String],
+    roles: [String],
+    password: text,
+    pin: text,
+    createdAt: { type: Date, required: true },
+  },
+  { collection: 'users', versionKey: false, strict: 'throw' },
+);
+
+interface ClaimDocument {
+  _id: string;
+  userId: string;
+  createdAt: Date;
+}
+
+const claimSchema = new Schema<ClaimDocument>(
+  {
+    _id: { type: String, required: true },
+    userId: { type: String, required: true },
+    createdAt: { type: Date, required: true },
+  },
+  { collection: 'claims', versionKey: false, strict: 'throw' },
+);
+
+/** Creates the store; `hashKey` keys the hashes of names and addresses, `box` encrypts numbers and addresses. */
+export function createAccounts(connection: Connection, hashKey: Buffer, box: Box) {
+  const users = connection.model<UserDocument>('User', userSchema);
+  const claims = connection.model<ClaimDocument>('Claim', claimSchema);
+  const hashOf = (kind: string, value: string) => keyedHash(hashKey, kind, value);
+
+  /** Inserts a claim; true when the user owns it then, by this insert or an earlier one. */
+  async function own(_id: string, userId: string): Promise<boolean> {
+    try {
+      await claims.create({ _id, userId, createdAt: new Date() });
+      return true;
+    } catch (err) {
+      if (!isDuplicateKey(err)) throw err;
+      return (await claims.findById(_id).lean())?.userId === userId;
+    }
+  }
+
+  return {
+    /**
+     * Claims everything of an identity that must be unique for a user; false when somebody else owns a part of it.
+     * What was claimed before that is left to `release`. Safe to repeat: a claim of the same user counts as won.
+     */
+    async claim(userId: string, identity: Identity): Promise<boolean> {
+      for (const _id of claimIds(identity, hashOf)) {
+        if (!(await own(_id, userId))) return false;
+      }
+      return true;
+    },
+
+    /** Gives back what a user claimed of an identity. Safe to repeat, and when nothing was claimed. */
+    async release(userId: string, identity: Identity): Promise<void> {
+      for (const _id of claimIds(identity, hashOf)) await claims.deleteOne({ _id, userId });
+    },
+
+    /** Writes an account. Safe to repeat: keyed by `userId`, the first write stays. */
+    async insert(account: NewAccount): Promise<void> {
+      try {
+        await users.create(documentOf(account, hashOf, box));
+      } catch (err) {
+        if (!isDuplicateKey(err)) throw err;
+      }
+    },
+
+    /** Takes an account back that was just made. Safe to repeat. */
+    async remove(userId: string): Promise<void> {
+      await users.deleteOne({ _id: userId });
+    },
+
+    /** The account, or undefined. */
+    async read(userId: string): Promise<Account | undefined> {
+      const user = await users.findById(userId).lean();
+      return user === null ? undefined : accountOf(user, box);
+    },
+  };
+}
+
+type HashOf = (kind: string, value: string) => string;
+
+function claimIds(identity: Identity, hashOf: HashOf): string[] {
+  const { username, email, phone, directoryId } = identity;
+  const claims: [kind: string, value: string | undefined][] = [
+    ['directory', directoryId],
+    ['username', username && usernameKey(username)],
+    ['phone', phone],
+    ['email', email && emailKey(email)],
+  ];
+  return claims.flatMap(([kind, value]) => (value ? [`${kind}:${hashOf(kind, value)}`] : []));
+}
+
+function documentOf(account: NewAccount, hashOf: HashOf, box: Box): UserDocument {
+  const { username, fullName, email, phone, directoryId, groups } = account.identity;
+  return {
+    _id: account.userId,
+    ...(username && { username }),
+    ...(fullName && { fullName }),
+    ...(email && { emailSealed: box.sealText(email), emailHash: hashOf('email', emailKey(email)) }),
+    ...(phone && { phoneNumberSealed: box.sealText(phone), phoneNumberHash: hashOf('phone', phone) }),
+    ...(directoryId && { directoryHash: hashOf('directory', directoryId) }),
+    ...(account.password && { password: account.password }),
+    ...(account.pin && { pin: account.pin }),
+    groups: groups ?? [],
+    roles: ['user'],
+    createdAt: account.createdAt,
+  };
+}
+
+function accountOf(user: UserDocument, box: Box): Account {
+  return {
+    userId: user._id,
+    ...(user.username && { username: user.username }),
+    ...(user.fullName && { fullName: user.fullName }),
+    ...(user.emailSealed && { email: box.openText(user.emailSealed) }),
+    ...(user.phoneNumberSealed && { phone: box.openText(user.phoneNumberSealed) }),
+    groups: user.groups,
+    roles: user.roles,
+    createdAt: user.createdAt,
+  };
+}

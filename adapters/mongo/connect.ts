@@ -1,0 +1,75 @@
+/**
+ * The connection to MongoDB, the only place Mongoose is known beside the other files of this folder.
+ *
+ * Consistency: single-document writes on natural keys, majority write concern; no transactions (workflows undo).
+ * Timeout: a command waits 3 s for a server. Away: it fails, the connection heals by itself; `isMongoOutage` tells.
+ */
+import { type Connection, createConnection, mongo } from 'mongoose';
+
+export type { Connection };
+
+const selectionMs = 3000;
+const reopenMs = 1000;
+
+/** An open database; close it to stop trying. */
+export interface Database extends AsyncDisposable {
+  readonly connection: Connection;
+  /** @throws {Error} the server does not answer */
+  ping(): Promise<void>;
+}
+
+/** Opens a database by itself, however long its server takes to appear; commands wait for it 3 s. */
+export function connectMongo(url: string, onError: (err: unknown) => void): Database {
+  const connection = createConnection();
+  const closed = new AbortController();
+  const opened = openForEver(connection, url, closed.signal, onError);
+  return {
+    connection,
+    async ping() {
+      await connection.asPromise();
+      await connection.db?.command({ ping: 1 });
+    },
+    async [Symbol.asyncDispose]() {
+      closed.abort();
+      await connection.close(true);
+      await opened;
+    },
+  };
+}
+
+/** Tells whether an error means that MongoDB could not be asked, rather than that it said no. */
+export function isMongoOutage(err: unknown): boolean {
+  if (!(err instanceof Error)) return false;
+  if (err instanceof mongo.MongoNetworkError || err instanceof mongo.MongoServerSelectionError) return true;
+  return /buffering timed out|MongooseServerSelection|MongoNotConnected|PoolCleared|Topology is closed/.test(
+    `${err.name} ${err.message}`,
+  );
+}
+
+/** Tells whether an insert lost against an earlier one with the same `_id`. */
+export function isDuplicateKey(err: unknown): boolean {
+  return err instanceof mongo.MongoServerError && err.code === 11_000;
+}
+
+async function openForEver(
+  connection: Connection,
+  url: string,
+  closed: AbortSignal,
+  onError: (err: unknown) => void,
+): Promise<void> {
+  while (!closed.aborted) {
+    try {
+      await connection.openUri(url, {
+        serverSelectionTimeoutMS: selectionMs,
+        socketTimeoutMS: 10_000,
+        writeConcern: { w: 'majority' },
+        autoIndex: false,
+        autoCreate: false,
+      });
+      return;
+    } catch (err) {
+      onError(err);
+      await new Promise((resolve) => setTimeout(resolve, reopenMs));
+    }
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * Passwords and PINs: Argon2id (RFC 9106) with OWASP's parameters and a pepper, as PHC strings.
+ *
+ * A bounded number is computed at once, so that hashing cannot starve the process; the others wait their turn.
+ */
+import { hash, verify } from 'argon2';
+
+export type Passwords = ReturnType<typeof createPasswords>;
+
+/** OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane. */
+const parameters = { type: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
+
+/** Creates the hasher; `pepper` is a key that the database does not hold. */
+export function createPasswords(pepper: Buffer, concurrencyMax: number) {
+  const inTurn = createTurns(concurrencyMax);
+  return {
+    /** The PHC string of a secret. */
+    hash: (secret: string): Promise<string> => inTurn(() => hash(secret, { ...parameters, secret: pepper })),
+    /** Tells whether a secret belongs to a PHC string. */
+    verify: (phc: string, secret: string): Promise<boolean> => inTurn(() => verify(phc, secret, { secret: pepper })),
+  };
+}
+
+/** Runs at most `max` jobs at once, in the order they came. */
+function createTurns(max: number): <T>(job: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (job) => {
+    if (running >= max) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await job();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running--;
+      else next();
+    }
+  };
+}

@@ -1,0 +1,55 @@
+-- Compares a typed code with the codes that may be in the person's hands, each at most ARGV[2] times.
+-- The try is counted before it is compared, in the same atomic step: nothing can race it.
+-- Two codes may be valid at once: the newest one that is known to be sent, and a newer one that a provider may have.
+-- KEYS[1] verification:{subject}:purpose  KEYS[2] otp:{subject}:purpose   ARGV[1] keyed hash  ARGV[2] checks a code has
+local function number(field)
+  return tonumber(redis.call('HGET', KEYS[1], field) or '0')
+end
+
+local max = tonumber(ARGV[2])
+local verified = redis.call('HGET', KEYS[1], 'verified')
+if verified then
+  if redis.call('HINCRBY', KEYS[1], 'checks:after', 1) > max and verified ~= ARGV[1] then
+    return { 'exhausted', 0 }
+  end
+  return { verified == ARGV[1] and 'already' or 'wrong', 0 }
+end
+
+local latest, current = number('latest'), number('current')
+if latest == 0 then
+  return { 'none', 0 }
+end
+
+local candidates, left, exhausted = {}, 0, false
+local function candidate(send, hash)
+  local checks = number('checks:' .. send)
+  if not hash then
+    return
+  end
+  if checks >= max then
+    exhausted = true
+    return
+  end
+  redis.call('HSET', KEYS[1], 'checks:' .. send, checks + 1)
+  left = math.max(left, max - checks - 1)
+  candidates[#candidates + 1] = hash
+end
+
+if current > 0 then
+  candidate(current, redis.call('GET', KEYS[2]))
+end
+if latest > current then
+  candidate(latest, redis.call('HGET', KEYS[1], 'hash:' .. latest))
+end
+
+if #candidates == 0 then
+  return { exhausted and 'exhausted' or 'expired', 0 }
+end
+for _, hash in ipairs(candidates) do
+  if hash == ARGV[1] then
+    redis.call('HSET', KEYS[1], 'verified', hash)
+    redis.call('DEL', KEYS[2])
+    return { 'verified', left }
+  end
+end
+return { 'wrong', left }

@@ -1,0 +1,18 @@
+-- Records that the provider has a send. Its code is now the valid one and its life begins; a repeat changes nothing.
+-- KEYS[1] verification:{subject}:purpose  KEYS[2] otp:{subject}:purpose
+-- ARGV[1] send  ARGV[2] now, ms  ARGV[3] life of the code in seconds  ARGV[4] id of the message at the provider
+local send = ARGV[1]
+if redis.call('HGET', KEYS[1], 'state:' .. send) == 'sent' then
+  return redis.call('HGET', KEYS[1], 'sentAt:' .. send)
+end
+redis.call('HSET', KEYS[1], 'state:' .. send, 'sent', 'sentAt:' .. send, ARGV[2], 'providerId:' .. send, ARGV[4],
+  'expiresAt:' .. send, tonumber(ARGV[2]) + tonumber(ARGV[3]) * 1000)
+redis.call('HDEL', KEYS[1], 'sealed:' .. send)
+local current = tonumber(redis.call('HGET', KEYS[1], 'current') or '0')
+if tonumber(send) > current then
+  redis.call('HSET', KEYS[1], 'current', send)
+  if not redis.call('HGET', KEYS[1], 'verified') then
+    redis.call('SET', KEYS[2], redis.call('HGET', KEYS[1], 'hash:' .. send), 'EX', ARGV[3])
+  end
+end
+return ARGV[2]

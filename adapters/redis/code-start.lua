@@ -1,0 +1,19 @@
+-- Makes the code of a send once: a repeat gets the code, and the state, of the first time.
+-- KEYS[1] verification:{subject}:purpose
+-- ARGV[1] send  ARGV[2] keyed hash  ARGV[3] sealed code  ARGV[4] now, ms  ARGV[5] life in seconds
+local send = ARGV[1]
+if redis.call('HEXISTS', KEYS[1], 'hash:' .. send) == 0 then
+  redis.call('HSET', KEYS[1], 'hash:' .. send, ARGV[2], 'sealed:' .. send, ARGV[3], 'state:' .. send, 'new',
+    'startedAt:' .. send, ARGV[4], 'checks:' .. send, 0)
+  local latest = tonumber(redis.call('HGET', KEYS[1], 'latest') or '0')
+  if tonumber(send) > latest then
+    redis.call('HSET', KEYS[1], 'latest', send)
+  end
+end
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+local state = redis.call('HGET', KEYS[1], 'state:' .. send)
+if state == 'new' then
+  redis.call('HSET', KEYS[1], 'state:' .. send, 'started')
+end
+return { state, redis.call('HGET', KEYS[1], 'sealed:' .. send), redis.call('HGET', KEYS[1], 'startedAt:' .. send),
+  redis.call('HGET', KEYS[1], 'sentAt:' .. send), redis.call('HGET', KEYS[1], 'providerId:' .. send) }

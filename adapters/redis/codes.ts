@@ -1,0 +1,101 @@
+/**
+ * One-time codes: `otp:{subject}:{purpose}` holds the keyed hash of the valid code for its life,
+ * `verification:{subject}:{purpose}` HASH the sends and checks. Both share a hash tag; each step is one script.
+ *
+ * Consistency: a send makes its code once, whoever repeats it; a try is counted before it is compared. A code is stored
+ * as HMAC-SHA-256 bound to subject and purpose, and, sealed, until the provider has it. Away: fails closed.
+ */
+import type { CheckState } from '../../domain/verification.ts';
+import { type Box, keyedHash } from '../../platform/crypto.ts';
+import { loadScript, type Redis } from './connect.ts';
+
+/** What a code proves: one subject, for one purpose. */
+export interface CodeSubject {
+  subject: string;
+  purpose: 'register';
+}
+
+/** A send as it stands before the provider is called. */
+export interface StartedSend {
+  /** `new`: never tried. `started`: the provider may have it. `sent`: it has it. */
+  state: 'new' | 'started' | 'sent';
+  /** The code to send; absent once it was sent. */
+  code?: string;
+  startedAt: number;
+  sentAt?: number;
+  providerId?: string;
+}
+
+/** `already`: this code proved it before. `none`: nothing was sent. */
+export type CheckOutcome = 'verified' | 'already' | 'wrong' | 'exhausted' | 'expired' | 'none';
+
+export type Codes = ReturnType<typeof createCodes>;
+
+/** How long sends are remembered after the last one: beyond the longest stay for a provider. */
+const lifeSeconds = 2 * 86_400;
+
+/** Creates the store of codes; `hashKey` keys the hashes, `box` seals a code until it is sent. */
+export function createCodes(redis: Redis, hashKey: Buffer, box: Box) {
+  const start = loadScript(redis, 'code-start');
+  const sent = loadScript(redis, 'code-sent');
+  const check = loadScript(redis, 'code-check');
+  const hashOf = ({ subject, purpose }: CodeSubject, code: string) => keyedHash(hashKey, subject, purpose, code);
+
+  return {
+    /** Begins a send, with `candidate` as its code if it has none yet. Safe to repeat: keyed by subject and send. */
+    async start(of: CodeSubject, send: number, candidate: string, now: number): Promise<StartedSend> {
+      const reply = await start(
+        [verificationKey(of)],
+        [send, hashOf(of, candidate), box.sealText(candidate), now, lifeSeconds],
+      );
+      const [state, sealed, startedAt, sentAt, providerId] = reply as [StartedSend['state'], ...(string | null)[]];
+      return {
+        state,
+        startedAt: Number(startedAt),
+        ...(sealed && { code: box.openText(sealed) }),
+        ...(sentAt && { sentAt: Number(sentAt) }),
+        ...(providerId && { providerId }),
+      };
+    },
+
+    /** Records that the provider has a send; answers when it first did. Safe to repeat. */
+    async sent(of: CodeSubject, send: number, at: number, ttlSeconds: number, providerId: string): Promise<number> {
+      return Number(await sent([verificationKey(of), otpKey(of)], [send, at, ttlSeconds, providerId]));
+    },
+
+    /** Counts and compares one try. `left` is what the newest code has left. */
+    async check(of: CodeSubject, code: string, checksMax: number): Promise<{ outcome: CheckOutcome; left: number }> {
+      const [outcome, left] = (await check([verificationKey(of), otpKey(of)], [hashOf(of, code), checksMax])) as [
+        CheckOutcome,
+        number,
+      ];
+      return { outcome, left };
+    },
+
+    /** Where the checks of the newest code stand; undefined before the first. */
+    async read(of: CodeSubject): Promise<CheckState | undefined> {
+      const fields = await redis.hgetall(verificationKey(of));
+      const { latest } = fields;
+      if (latest === undefined) return undefined;
+      const expiresAt = fields[`expiresAt:${latest}`];
+      return {
+        since: Number(fields[`sentAt:${latest}`] ?? fields[`startedAt:${latest}`]),
+        checks: Number(fields[`checks:${latest}`]),
+        ...(expiresAt && { expiresAt: Number(expiresAt) }),
+      };
+    },
+
+    /** Makes every code of the subject worthless. */
+    async remove(of: CodeSubject): Promise<void> {
+      await redis.del(verificationKey(of), otpKey(of));
+    },
+  };
+}
+
+function otpKey({ subject, purpose }: CodeSubject): string {
+  return `otp:{${subject}}:${purpose}`;
+}
+
+function verificationKey({ subject, purpose }: CodeSubject): string {
+  return `verification:{${subject}}:${purpose}`;
+}

@@ -1,0 +1,115 @@
+/**
+ * The read model of registrations: `registration:{id}` HASH, written by the workflow, read and listened to by the api.
+ *
+ * Consistency: a status carries a version and an older one never replaces a newer one, so writes may be repeated and
+ * may overtake each other. It can be rebuilt by the workflow at its next change.
+ */
+import type { RegistrationStatus } from '../../domain/registration.ts';
+import { loadScript, type Redis } from './connect.ts';
+
+/** A registration as the api reads it. */
+export interface StoredRegistration {
+  status: RegistrationStatus;
+  tokenHash: string;
+}
+
+export type Registrations = ReturnType<typeof createRegistrations>;
+
+/** How long a status stays readable after its last change: a day beyond the longest stay for an outside system. */
+const lifeSeconds = 2 * 86_400;
+/** How long credentials wait for the account they belong to; the longest life of a registration. */
+const credentialsSeconds = 2 * 86_400;
+
+/** Creates the read model on a connection. */
+export function createRegistrations(redis: Redis) {
+  const writeScript = loadScript(redis, 'registration-write');
+  return {
+    /** Stores and announces a status. Safe to repeat and to reorder: keyed by its version. */
+    async write(registrationId: string, tokenHash: string, status: RegistrationStatus): Promise<void> {
+      await writeScript(
+        [registrationKey(registrationId)],
+        [status.version, JSON.stringify(status), lifeSeconds, tokenHash],
+      );
+    },
+
+    /** The newest status, or undefined when the id is unknown or long over. */
+    async read(registrationId: string): Promise<StoredRegistration | undefined> {
+      const [status, tokenHash] = await redis.hmget(registrationKey(registrationId), 'status', 'token');
+      return status && tokenHash ? { status: JSON.parse(status), tokenHash } : undefined;
+    },
+
+    /** Forgets a registration that could not be started. */
+    async remove(registrationId: string): Promise<void> {
+      await redis.del(registrationKey(registrationId));
+    },
+
+    /**
+     * Takes the one session a registration gives: true for the first session id and whenever that one asks again.
+     * One atomic step (HSETNX), so of parallel calls exactly one wins.
+     */
+    async takeSession(registrationId: string, sessionId: string): Promise<boolean> {
+      const key = registrationKey(registrationId);
+      if ((await redis.hsetnx(key, 'session', sessionId)) === 1) return true;
+      return (await redis.hget(key, 'session')) === sessionId;
+    },
+
+    /** Keeps password hashes until the account exists. */
+    async saveCredentials(registrationId: string, hashes: { password?: string; pin?: string }): Promise<void> {
+      const key = credentialsKey(registrationId);
+      await redis.multi().del(key).hset(key, hashes).expire(key, credentialsSeconds).exec();
+    },
+
+    /** The password hashes that were kept; empty when there are none. */
+    async readCredentials(registrationId: string): Promise<{ password?: string; pin?: string }> {
+      return redis.hgetall(credentialsKey(registrationId));
+    },
+
+    async removeCredentials(registrationId: string): Promise<void> {
+      await redis.del(credentialsKey(registrationId));
+    },
+  };
+}
+
+/** Listens to announcements over one connection of its own. */
+export function createRegistrationListener(subscriber: Redis) {
+  const waiting = new Map<string, Set<() => void>>();
+  subscriber.on('message', (channel: string) => {
+    for (const wake of waiting.get(channel) ?? []) wake();
+  });
+
+  return {
+    /**
+     * Begins to listen; `changed` resolves at the next announcement or after the time is over.
+     * Begin before reading the status, and nothing can be missed in between.
+     */
+    async listen(
+      registrationId: string,
+      timeoutMs: number,
+    ): Promise<{ changed: Promise<void>; stop(): Promise<void> }> {
+      const channel = registrationKey(registrationId);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, timeoutMs);
+      const wakes = waiting.get(channel) ?? new Set();
+      waiting.set(channel, wakes.add(resolve));
+      await subscriber.subscribe(channel);
+      const stop = async (): Promise<void> => {
+        clearTimeout(timer);
+        wakes.delete(resolve);
+        if (wakes.size > 0 || waiting.get(channel) !== wakes) return;
+        waiting.delete(channel);
+        await subscriber.unsubscribe(channel);
+      };
+      return { changed: promise, stop };
+    },
+  };
+}
+
+export type RegistrationListener = ReturnType<typeof createRegistrationListener>;
+
+function registrationKey(registrationId: string): string {
+  return `registration:{${registrationId}}`;
+}
+
+function credentialsKey(registrationId: string): string {
+  return `credentials:{${registrationId}}`;
+}

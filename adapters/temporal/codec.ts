@@ -1,0 +1,38 @@
+/**
+ * What Temporal stores is encrypted: inputs, results, details, summaries and failures, by AES-256-GCM with a key id.
+ * Names, ids and search attributes are not, and therefore hold nothing personal.
+ */
+import { METADATA_ENCODING_KEY, type Payload, type PayloadCodec } from '@temporalio/common';
+import { decode, encode } from '@temporalio/common/lib/encoding.js';
+import protoRoot from '@temporalio/proto';
+import type { Box } from '../../platform/crypto.ts';
+
+const { Payload: PayloadProto } = protoRoot.temporal.api.common.v1;
+const encoding = 'binary/encrypted';
+const keyIdField = 'encryption-key-id';
+
+/** The codec over a box: what it did not encrypt passes through when decoding. */
+export function createPayloadCodec(box: Box): PayloadCodec {
+  return {
+    async encode(payloads) {
+      return payloads.map((payload) => ({
+        metadata: { [METADATA_ENCODING_KEY]: encode(encoding), [keyIdField]: encode(box.keyId) },
+        data: box.seal(PayloadProto.encode(payload).finish()),
+      }));
+    },
+    async decode(payloads) {
+      return payloads.map((payload) => (isEncrypted(payload) ? open(box, payload) : payload));
+    },
+  };
+}
+
+function isEncrypted(payload: Payload): boolean {
+  const name = payload.metadata?.[METADATA_ENCODING_KEY];
+  return name !== undefined && name !== null && decode(name) === encoding;
+}
+
+function open(box: Box, payload: Payload): Payload {
+  const keyId = payload.metadata?.[keyIdField];
+  if (!keyId || !payload.data) throw new Error('Encrypted payload without key id or data');
+  return PayloadProto.decode(box.open(decode(keyId), payload.data)) as Payload;
+}

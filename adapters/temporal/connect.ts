@@ -1,0 +1,47 @@
+/**
+ * The client of Temporal, the only place it is known beside workers/.
+ *
+ * Timeout: `callMs` a call. Away: calls fail after it; `isTemporalOutage` tells such errors from refusals.
+ * What a failed call has begun may still happen: repeat it with the same workflow or update id.
+ */
+import { fileURLToPath } from 'node:url';
+import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
+import type { Secret } from '../../platform/config.ts';
+import { createBox } from '../../platform/crypto.ts';
+import { createPayloadCodec } from './codec.ts';
+import { traceInterceptor } from './trace.ts';
+
+/** What every process that talks to Temporal shares: keys of the payloads and how failures are written. */
+export function createDataConverter(key: Secret, older: readonly Secret[]): DataConverter {
+  return {
+    payloadCodecs: [createPayloadCodec(createBox('temporal', key, older))],
+    failureConverterPath: failureConverterPath(),
+  };
+}
+
+/** The module that writes failures, for the bundle. */
+export function failureConverterPath(): string {
+  return fileURLToPath(new URL('./failure-converter.ts', import.meta.url));
+}
+
+/** Longest wait for an answer of Temporal, in milliseconds. */
+export const callMs = 5000;
+
+/** A client that connects when it is first used. */
+export function connectTemporal(options: { address: string; namespace: string; dataConverter: DataConverter }): Client {
+  const { address, namespace, dataConverter } = options;
+  const connection = Connection.lazy({ address, connectTimeout: callMs });
+  return new Client({ connection, namespace, dataConverter, interceptors: { workflow: [traceInterceptor] } });
+}
+
+/** Tells whether an error means that Temporal could not be asked in time, rather than that it said no. */
+export function isTemporalOutage(err: unknown): boolean {
+  for (let cause: unknown = err; cause instanceof Error; cause = cause.cause) {
+    if (cause.name === 'WorkflowUpdateRPCTimeoutOrCancelledError') return true;
+    if (/Failed to connect before the deadline/.test(cause.message)) return true;
+    // gRPC status: cancelled, deadline exceeded, resource exhausted, unavailable
+    if (isGrpcServiceError(cause) && [1, 4, 8, 14].includes(cause.code)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,107 @@
+/**
+ * SMS by Twilio, through its SDK. https://www.twilio.com/docs/messaging/api/message-resource
+ *
+ * Twilio takes no idempotency key: before a repeat, `find` asks whether it has the message.
+ * Timeout: 10 s a call, no retries of the SDK's own. Away, slow or limiting: throws `Failure` `unavailable`.
+ */
+import twilio from 'twilio';
+import { Failure } from '../domain/failures.ts';
+import type { Secret } from '../platform/config.ts';
+
+/** A message to one person. */
+export interface TextMessage {
+  /** E.164. */
+  to: string;
+  body: string;
+}
+
+/** What a provider made of a message. */
+export type SendOutcome = { result: 'sent'; providerId: string } | { result: 'refused'; reason: string };
+
+export interface TwilioOptions {
+  accountSid: string;
+  authToken: Secret;
+  from: string;
+  /** In place of Twilio's own, for a stand-in. */
+  baseUrl?: string | undefined;
+}
+
+export type Twilio = ReturnType<typeof connectTwilio>;
+
+const timeoutMs = 10_000;
+const vendorUrl = 'https://api.twilio.com';
+
+/** Errors that no repeat can change, by Twilio's code. https://www.twilio.com/docs/api/errors */
+const refusals: Record<number, string> = {
+  21211: 'number-not-valid',
+  21214: 'number-not-reachable',
+  21217: 'number-not-valid',
+  21265: 'number-not-valid',
+  21408: 'country-not-enabled',
+  21610: 'recipient-opted-out',
+  21612: 'number-not-reachable',
+  21614: 'number-not-mobile',
+  30003: 'number-not-reachable',
+  30004: 'message-blocked',
+  30005: 'number-not-known',
+  30006: 'number-not-mobile',
+  30007: 'message-blocked',
+  30450: 'fraud-suspected',
+};
+
+/** Creates the client; nothing is sent until it is used. */
+export function connectTwilio({ accountSid, authToken, from, baseUrl }: TwilioOptions) {
+  const client = twilio(accountSid, authToken.reveal(), { httpClient: createHttpClient(baseUrl) });
+  // the SDK loads a part when it is first touched: do it now, while the process may still read files
+  const { messages } = client;
+  const account = client.api.v2010.accounts(accountSid);
+  return {
+    /** Hands a message over, once; the SDK repeats nothing. */
+    async send({ to, body }: TextMessage): Promise<SendOutcome> {
+      try {
+        const message = await messages.create({ to, from, body });
+        return { result: 'sent', providerId: message.sid };
+      } catch (err) {
+        return refusalOf(err);
+      }
+    },
+
+    /** The id of a message that Twilio already has: same recipient, same text, not older than `since`. */
+    async find({ to, body }: TextMessage, since: Date): Promise<string | undefined> {
+      try {
+        const sent = await messages.list({ to, dateSentAfter: new Date(since.getTime() - 1000), limit: 20 });
+        return sent.find((message) => message.body === body && message.status !== 'failed')?.sid;
+      } catch (err) {
+        throw away(err);
+      }
+    },
+
+    /** @throws {Failure} unavailable */
+    async ping(): Promise<void> {
+      await account.fetch().catch((err: unknown) => {
+        throw away(err);
+      });
+    },
+  };
+}
+
+function createHttpClient(baseUrl: string | undefined): twilio.RequestClient {
+  const http = new twilio.RequestClient({ timeout: timeoutMs, autoRetry: false, keepAlive: true });
+  if (baseUrl === undefined) return http;
+  const request = http.request.bind(http);
+  http.request = (options) => request({ ...options, uri: options.uri.replace(vendorUrl, baseUrl.replace(/\/$/, '')) });
+  return http;
+}
+
+function refusalOf(err: unknown): SendOutcome {
+  const { status, code } = err as { status?: number; code?: number };
+  const reason = code === undefined ? undefined : refusals[code];
+  if (reason !== undefined && status !== undefined && status < 500) return { result: 'refused', reason };
+  throw away(err);
+}
+
+/** Everything else may pass: outages, limits, and settings of ours that an operator mends. Never Twilio's own text. */
+function away(err: unknown): Failure {
+  const { status, code } = err as { status?: number; code?: number | string };
+  return new Failure('unavailable', { message: `twilio ${status ?? ''} ${code ?? ''}`.trim() });
+}

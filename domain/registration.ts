@@ -1,0 +1,208 @@
+/**
+ * Registration: words and rules.
+ *
+ * Terminology
+ * - registration (or flow): one attempt of one person to get an account; one durable workflow, named by a random id.
+ * - policy: the steps a registration has, in the order they are shown.
+ * - step: one proof or gift of the person; `blocked` until what it needs is done.
+ * - parked: standing still because an outside system is away; the flow goes on by itself.
+ * - status: what the workflow publishes after every change; the api serves reads from it.
+ *
+ * Instants are milliseconds since the Unix epoch.
+ */
+import { type Channel, channels, nextSendAt, type Send, type VerificationRules } from './verification.ts';
+
+/** Steps that exist, in the order of the default policy. */
+export const stepNames = ['directory', 'captcha', 'code', 'credentials'] as const;
+export type StepName = (typeof stepNames)[number];
+
+/** Steps of the contract that this version refuses in a policy. */
+const stepsNotAvailable = ['approval', 'device', 'signal'];
+
+export type StepStatus = 'open' | 'blocked' | 'waiting' | 'done' | 'skipped';
+
+export interface Step {
+  name: StepName;
+  status: StepStatus;
+  /** Why it is blocked or waits, as a kebab-case state of affairs. */
+  reason?: string;
+}
+
+export type RegistrationState = 'pending' | 'waiting' | 'completed' | 'rejected' | 'expired' | 'cancelled';
+
+/** Outside systems a registration may stand still for. */
+export type WaitingFor = 'directory' | 'database' | Channel;
+
+/** Who a registration is for, as far as it is known. Addresses here may receive codes. */
+export interface Identity {
+  username?: string;
+  fullName?: string;
+  email?: string;
+  /** E.164. */
+  phone?: string;
+  /** ISO 3166 country of the number. */
+  country?: string;
+  /** Immutable id of the person's entry in the directory. */
+  directoryId?: string;
+  groups?: string[];
+}
+
+/** The bounds of a registration, fixed at its start by the configuration of that day. */
+export interface RegistrationRules extends VerificationRules {
+  /** Life in seconds while nothing outside is waited for. */
+  ttlSeconds: number;
+  /** Longest stay for an outside system, in seconds. */
+  waitMaxSeconds: number;
+}
+
+/** What the workflow publishes after every change. It holds no clear number, address or name. */
+export interface RegistrationStatus {
+  /** Grows with every change, so that an older status never overwrites a newer one. */
+  version: number;
+  state: RegistrationState;
+  steps: Step[];
+  expiresAt: number;
+  waitingFor?: WaitingFor;
+  /** Why it was rejected. */
+  reason?: string;
+  phone?: string;
+  email?: string;
+  sends: Send[];
+  /** Next instant a code can be asked for, by channel; absent or null when waiting does not help. */
+  nextSendAt: Partial<Record<Channel, number | null>>;
+  userId?: string;
+}
+
+/** Everything a status is derived from. */
+export interface RegistrationFacts {
+  policy: readonly StepName[];
+  identity: Identity;
+  done: ReadonlySet<StepName>;
+  sends: readonly Send[];
+  rules: RegistrationRules;
+  startedAt: number;
+  expiresAt: number;
+  version: number;
+  /** Set once it is over. */
+  outcome?: Exclude<RegistrationState, 'pending' | 'waiting'>;
+  reason?: string;
+  waitingFor?: WaitingFor;
+  userId?: string;
+}
+
+/**
+ * Reads a policy as the configuration writes it.
+ *
+ * @throws {RangeError} a step that does not exist, is not available yet, is listed twice or lacks what it needs
+ */
+export function readPolicy(names: readonly string[]): StepName[] {
+  const policy: StepName[] = [];
+  for (const name of names) {
+    const step = stepNames.find((known) => known === name);
+    if (stepsNotAvailable.includes(name)) throw new RangeError(`Step ${name} is not available yet`);
+    if (step === undefined) throw new RangeError(`Step ${name} does not exist; steps are ${stepNames.join(', ')}`);
+    if (policy.includes(step)) throw new RangeError(`Step ${name} is listed twice`);
+    policy.push(step);
+  }
+  if (!policy.includes('code')) throw new RangeError('A policy needs the step code: without it nothing is proven');
+  return policy;
+}
+
+/** Derives the published status from the facts. */
+export function statusOf(facts: RegistrationFacts): RegistrationStatus {
+  const parked = facts.outcome === undefined && facts.waitingFor !== undefined;
+  const { phone, email } = facts.identity;
+  return {
+    version: facts.version,
+    state: facts.outcome ?? (parked ? 'waiting' : 'pending'),
+    steps: facts.policy.map((name) => stepOf(name, facts)),
+    expiresAt: facts.expiresAt,
+    ...(parked && { waitingFor: facts.waitingFor }),
+    ...(facts.reason !== undefined && { reason: facts.reason }),
+    ...(phone !== undefined && { phone: maskPhone(phone) }),
+    ...(email !== undefined && { email: maskEmail(email) }),
+    sends: [...facts.sends],
+    nextSendAt: nextSends(facts),
+    ...(facts.outcome === 'completed' && facts.userId !== undefined && { userId: facts.userId }),
+  };
+}
+
+/** The steps that must be done before a step may be, and are not. */
+export function openNeeds(name: StepName, facts: Pick<RegistrationFacts, 'policy' | 'done'>): StepName[] {
+  if (name !== 'code') return [];
+  return (['directory', 'captcha'] as const).filter((need) => facts.policy.includes(need) && !facts.done.has(need));
+}
+
+/** Channels an identity can be reached by. */
+export function channelsOf(identity: Identity): Channel[] {
+  return channels.filter((channel) => addressOf(identity, channel) !== undefined);
+}
+
+/** Where a channel reaches an identity. */
+export function addressOf(identity: Identity, channel: Channel): string | undefined {
+  return channel === 'sms' ? identity.phone : identity.email;
+}
+
+/** The first step that is not done: where a person stands. */
+export function currentStep(facts: Pick<RegistrationFacts, 'policy' | 'done'>): StepName | 'finish' {
+  return facts.policy.find((name) => !facts.done.has(name)) ?? 'finish';
+}
+
+/** The id of the workflow of a registration: a noun and a random id, never a number or a name. */
+export function registrationWorkflowId(registrationId: string): string {
+  return `registration:${registrationId}`;
+}
+
+/** `+1•••••0100`: country code's first digit and the last four digits stay. */
+export function maskPhone(phone: string): string {
+  return `${phone.slice(0, 2)}•••••${phone.slice(-4)}`;
+}
+
+/** `a•••@example.com`: the first letter and the domain stay. */
+export function maskEmail(email: string): string {
+  const at = email.lastIndexOf('@');
+  return `${[...email][0]}•••${email.slice(at)}`;
+}
+
+/** The form in which addresses are compared: local part NFC lower case, domain as given in lower case (ASCII by the edge). */
+export function emailKey(email: string): string {
+  return email.normalize('NFC').toLowerCase();
+}
+
+/** The form in which user names are compared. */
+export function usernameKey(username: string): string {
+  return username.normalize('NFC').toLowerCase();
+}
+
+function stepOf(name: StepName, facts: RegistrationFacts): Step {
+  if (facts.done.has(name)) return { name, status: 'done' };
+  const need = openNeeds(name, facts)[0];
+  if (need !== undefined) return { name, status: 'blocked', reason: `${need}-open` };
+  if (facts.outcome === undefined && waitsOf(name).some((system) => system === facts.waitingFor)) {
+    return { name, status: 'waiting', reason: `${facts.waitingFor}-unavailable` };
+  }
+  const refused = name === 'code' ? refusedChannels(facts.sends) : [];
+  if (refused.length > 0) return { name, status: 'open', reason: `${refused.at(-1)}-refused` };
+  return { name, status: 'open' };
+}
+
+/** Channels whose provider refused for good. */
+export function refusedChannels(sends: readonly Send[]): Channel[] {
+  return channels.filter((channel) => sends.some((send) => send.channel === channel && send.state === 'refused'));
+}
+
+function waitsOf(name: StepName): readonly WaitingFor[] {
+  if (name === 'directory') return ['directory'];
+  return name === 'code' ? channels : [];
+}
+
+function nextSends(facts: RegistrationFacts): RegistrationStatus['nextSendAt'] {
+  const closed = facts.outcome !== undefined || facts.done.has('code') || openNeeds('code', facts).length > 0;
+  if (closed) return {};
+  return Object.fromEntries(
+    channelsOf(facts.identity).map((channel) => [
+      channel,
+      nextSendAt(facts.sends, channel, facts.rules, facts.startedAt),
+    ]),
+  );
+}

@@ -1,0 +1,30 @@
+/** A worker's own /health and /metrics, for orchestrators: on loopback and inner networks only, never published. */
+import { createServer } from 'node:http';
+import type { Registry } from 'prom-client';
+
+/** Serves until it is disposed; nothing when the port is 0. */
+export async function serveHealth(
+  port: number,
+  registry: Registry,
+  isHealthy: () => boolean,
+): Promise<AsyncDisposable> {
+  if (port === 0) return { [Symbol.asyncDispose]: async () => undefined };
+  const server = createServer((req, res) => {
+    if (req.url === '/metrics') {
+      void registry.metrics().then((text) => res.setHeader('Content-Type', registry.contentType).end(text));
+    } else if (req.url === '/health') {
+      res.statusCode = isHealthy() ? 200 : 503;
+      res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ status: isHealthy() ? 'ok' : 'down' }));
+    } else {
+      res.statusCode = 404;
+      res.end();
+    }
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, resolve));
+  return {
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -1,0 +1,171 @@
+/** What every worker has in common: engines, logs, heartbeats, the interceptor of activities, and an orderly end. */
+import { setInterval } from 'node:timers';
+import { ApplicationFailure, Context } from '@temporalio/activity';
+import { type DataConverter, defaultPayloadConverter } from '@temporalio/common';
+import {
+  type ActivityExecuteInput,
+  DefaultLogger,
+  type LogLevel,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
+import { Registry } from 'prom-client';
+import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
+import { createHeartbeats, type DependencyHealth } from '../adapters/redis/heartbeats.ts';
+import { createDataConverter } from '../adapters/temporal/connect.ts';
+import { Failure } from '../domain/failures.ts';
+import type { Config, Role } from '../platform/config.ts';
+import { newId } from '../platform/crypto.ts';
+import { createEvents, type Events } from '../platform/events.ts';
+import { dropPermissions, every } from '../platform/lifecycle.ts';
+import { createLog, type Logger, type Trace, traces } from '../platform/log.ts';
+import { serveHealth } from './health.ts';
+
+export type WorkerRole = Exclude<Role, 'api'>;
+
+/** What a role's own file works with. */
+export interface WorkerTools {
+  log: Logger;
+  events: Events;
+  redis: Redis;
+  dataConverter: DataConverter;
+}
+
+/** What a role adds to the common part. */
+export interface WorkerParts {
+  /** Beside connection, namespace and data converter, which are common. */
+  options: Pick<WorkerOptions, 'activities' | 'workflowBundle' | 'maxConcurrentActivityTaskExecutions'>;
+  /** Checked every few seconds, for /health/ready of the api. */
+  checks: { name: string; check: () => Promise<void> }[];
+  close(): Promise<void>;
+}
+
+type CommonConfig = Config<'directory'> | Config<'delivery'> | Config<'registration'>;
+
+const beatMs = 5000;
+/** Well under the heartbeat timeout of the workflows, so that a busy second loses nothing. */
+const activityBeatMs = 1000;
+
+/** Runs a worker until SIGTERM or SIGINT: it takes no new work, ends what runs, and closes what it opened. */
+export async function runWorker(
+  role: WorkerRole,
+  config: CommonConfig,
+  build: (tools: WorkerTools) => Promise<WorkerParts>,
+): Promise<void> {
+  const log = createLog(role, config.LOG_LEVEL);
+  installRuntime(log);
+  const registry = new Registry();
+  const redis = connectRedis(config.REDIS_URL, (err) => log.warn({ event: 'redis.away', reason: err.message }));
+  const dataConverter = createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
+  const parts = await build({ log, events: createEvents(log, registry), redis, dataConverter });
+  const connection = await connectForever(config.TEMPORAL_ADDRESS, log);
+  try {
+    const worker = await Worker.create({
+      ...parts.options,
+      connection,
+      namespace: config.TEMPORAL_NAMESPACE,
+      taskQueue: role,
+      dataConverter,
+      identity: `${role}@${process.pid}`,
+      stickyQueueScheduleToStartTimeout: '1s',
+      shutdownGraceTime: '10s',
+      shutdownForceTime: '20s',
+      interceptors: { activity: [() => ({ inbound: { execute: (input, next) => runActivity(input, next) } })] },
+    });
+    await using _health = await serveHealth(config.HEALTH_PORT, registry, () => worker.getState() === 'RUNNING');
+    await using _beats = beat(role, redis, parts.checks, log);
+    // threads run and modules are loaded: nothing needs these any more, and they stay shut
+    dropPermissions(['worker', 'addon', 'child', 'fs.write', 'fs.read']);
+    log.info({ event: 'process.started' });
+    await worker.run();
+  } finally {
+    await connection.close();
+    await parts.close();
+    await redis.quit().catch(() => redis.disconnect());
+    log.info({ event: 'process.stopped' });
+  }
+}
+
+/** Temporal's own log becomes ours; SIGTERM and SIGINT drain the worker. */
+function installRuntime(log: Logger): void {
+  const levels: Record<LogLevel, 'debug' | 'info' | 'warn' | 'error'> = {
+    TRACE: 'debug',
+    DEBUG: 'debug',
+    INFO: 'debug',
+    WARN: 'warn',
+    ERROR: 'error',
+  };
+  Runtime.install({
+    shutdownSignals: ['SIGTERM', 'SIGINT'],
+    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
+      const { workflowId, activityType, attempt, error } = (meta ?? {}) as Record<string, unknown>;
+      const reason = error instanceof Error ? error.message : undefined;
+      log[levels[level]]({ event: 'temporal.log', message, workflowId, activityType, attempt, reason });
+    }),
+  });
+}
+
+async function connectForever(address: string, log: Logger): Promise<NativeConnection> {
+  for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
+    try {
+      return await NativeConnection.connect({ address });
+    } catch (err) {
+      log.warn({ event: 'temporal.away', reason: (err as Error).message });
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  }
+}
+
+/**
+ * Runs an activity inside its trace, with heartbeats, so that one on a killed worker is soon given to another; a
+ * `Failure` crosses Temporal as its code and is not repeated: the workflow decides.
+ */
+async function runActivity(
+  input: ActivityExecuteInput,
+  next: (input: ActivityExecuteInput) => Promise<unknown>,
+): Promise<unknown> {
+  const context = Context.current();
+  const header = input.headers['vyry-trace'];
+  const trace = header ? defaultPayloadConverter.fromPayload<Trace>(header) : undefined;
+  const beats = context.info.isLocal ? undefined : setInterval(() => context.heartbeat(), activityBeatMs);
+  try {
+    return trace === undefined ? await next(input) : await traces.run(trace, () => next(input));
+  } catch (err) {
+    if (err instanceof Failure) throw ApplicationFailure.nonRetryable(err.code, err.code, err.facts);
+    throw err;
+  } finally {
+    clearInterval(beats);
+  }
+}
+
+/** Reports to /health/ready that this process lives and what it sees. */
+function beat(role: WorkerRole, redis: Redis, checks: WorkerParts['checks'], log: Logger): AsyncDisposable {
+  const heartbeats = createHeartbeats(redis);
+  const processId = newId();
+  const loop = every(
+    beatMs,
+    async () => {
+      const dependencies = await Promise.all(checks.map(({ name, check }) => examine(name, check)));
+      await heartbeats.beat(role, processId, { at: Date.now(), dependencies });
+    },
+    (err) => log.warn({ event: 'heartbeat.failed', reason: (err as Error).message }),
+  );
+  return {
+    async [Symbol.asyncDispose]() {
+      await loop[Symbol.asyncDispose]();
+      await heartbeats.stop(role, processId).catch(() => undefined);
+    },
+  };
+}
+
+async function examine(name: string, check: () => Promise<void>): Promise<DependencyHealth> {
+  const begin = performance.now();
+  try {
+    await check();
+    return { name, status: 'up', latencyMs: Math.round(performance.now() - begin) };
+  } catch {
+    return { name, status: 'down' };
+  }
+}

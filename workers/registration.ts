@@ -1,0 +1,52 @@
+// @permissions net, addons, worker, read(WORKFLOW_BUNDLE), read(/etc/alpine-release)
+/**
+ * The role `registration`: hosts the workflows, and the activities on MongoDB and Redis.
+ * The one system file is probed by the loader of the argon2 package; threads run the workflow sandbox.
+ */
+import { resolve } from 'node:path';
+import { createAccountActivities } from '../activities/accounts.ts';
+import { createRegistrationActivities } from '../activities/registration.ts';
+import { createAccounts } from '../adapters/mongo/accounts.ts';
+import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
+import { createPasswords } from '../adapters/passwords.ts';
+import { createCodes } from '../adapters/redis/codes.ts';
+import { isRedisOutage } from '../adapters/redis/connect.ts';
+import { createRegistrations } from '../adapters/redis/registrations.ts';
+import { createSeals } from '../adapters/redis/seals.ts';
+import { type Config, readConfig } from '../platform/config.ts';
+import { createBox, deriveKey } from '../platform/crypto.ts';
+import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
+
+async function build(config: Config<'registration'>, { log, events, redis }: WorkerTools): Promise<WorkerParts> {
+  const database = connectMongo(config.DATABASE_URL, (err) =>
+    log.warn({ event: 'database.away', reason: (err as Error).message }),
+  );
+  const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
+  const registrations = createRegistrations(redis);
+  const sealBox = createBox('seal', payloadKey, olderKeys);
+  const accounts = createAccountActivities({
+    registrations,
+    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
+    seals: createSeals(redis, sealBox),
+    passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
+    isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
+  });
+  const registration = createRegistrationActivities({
+    registrations,
+    events,
+    codes: createCodes(redis, deriveKey(payloadKey, 'code'), sealBox),
+  });
+  return {
+    options: {
+      activities: { ...accounts, ...registration },
+      workflowBundle: { codePath: resolve(config.WORKFLOW_BUNDLE) },
+    },
+    checks: [],
+    close: async () => database[Symbol.asyncDispose](),
+  };
+}
+
+if (import.meta.main) {
+  const config = readConfig('registration');
+  await runWorker('registration', config, (tools) => build(config, tools));
+}

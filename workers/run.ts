@@ -1,0 +1,57 @@
+/**
+ * Starts a process of Vyry with what its role declares and nothing else: `node workers/run.ts <role>`.
+ *
+ * The environment is cut down to the variables of the role (platform/config.ts), the permission model to the line at
+ * the top of its program (permissions.ts). This process is then replaced by the one it starts, so its pid stays.
+ */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { type Role, roles, variablesOf } from '../platform/config.ts';
+import { permissionArguments } from './permissions.ts';
+
+const root = resolve(import.meta.dirname, '..');
+
+/** The program of a role. */
+export function programOf(role: Role): string {
+  return role === 'api' ? 'api/main.ts' : `workers/${role}.ts`;
+}
+
+/**
+ * The variables of a role and no others, `NAME_FILE` replaced by what the file holds.
+ *
+ * @throws {Error} a file that is named cannot be read
+ */
+export function scrubbedEnvironment(role: Role, env: NodeJS.ProcessEnv): Record<string, string> {
+  const scrubbed: Record<string, string> = {};
+  for (const [name] of variablesOf(role)) {
+    const file = env[`${name}_FILE`];
+    const value = file ? readFileSync(file, 'utf8').replace(/\r?\n$/, '') : env[name];
+    if (value !== undefined) scrubbed[name] = value;
+  }
+  if (env.TZ !== undefined) scrubbed.TZ = env.TZ;
+  return scrubbed;
+}
+
+/** The whole command of a role: arguments of Node, without Node itself. */
+export function commandOf(role: Role, env: Record<string, string>): string[] {
+  const program = programOf(role);
+  return [
+    '--disable-warning=ExperimentalWarning',
+    '--disable-warning=SecurityWarning',
+    ...permissionArguments(root, program, env),
+    resolve(root, program),
+  ];
+}
+
+function run(name: string | undefined): void {
+  const role = roles.find((known) => known === name);
+  if (role === undefined) {
+    console.error(`usage: node workers/run.ts <role>\n\nroles: ${roles.join(', ')}`);
+    process.exitCode = 2;
+    return;
+  }
+  const env = scrubbedEnvironment(role, process.env);
+  process.execve?.(process.execPath, [process.execPath, ...commandOf(role, env)], env);
+}
+
+if (import.meta.main) run(process.argv[2]);

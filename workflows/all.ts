@@ -1,0 +1,2 @@
+/** The workflows that the registration role hosts: the list that is bundled. */
+export { registration } from './registration.ts';

@@ -1,0 +1,462 @@
+/**
+ * Registration: one person, one flow.
+ *
+ * Steps may be done in any order that their needs allow:
+ * 1. `directory`: bind as the person, read name, number and address.
+ * 2. `captcha`: the api has verified it; the flow notes it.
+ * 3. `code`: send a code (needs 1 and 2), note that it was typed; the api has compared it.
+ * 4. `credentials`: hash password and PIN and keep the hashes.
+ * Then, when all are done:
+ * 5. Claim name, number and address. Undone: they are released.
+ * 6. Write the account. Undone: it is removed.
+ *
+ * Undone in reverse when the person cancels, when somebody else owns the identity, or when time runs out. While an
+ * outside system is away the flow is parked: it says what it waits for and goes on by itself.
+ */
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  defineQuery,
+  defineUpdate,
+  isCancellation,
+  proxyActivities,
+  proxyLocalActivities,
+  setCurrentDetails,
+  setHandler,
+  TemporalFailure,
+  upsertSearchAttributes,
+  uuid4,
+} from '@temporalio/workflow';
+import type { AccountActivities, AccountInput } from '../activities/accounts.ts';
+import type { DeliveryActivities } from '../activities/delivery.ts';
+import type { DirectoryActivities } from '../activities/directory.ts';
+import type { RegistrationActivities } from '../activities/registration.ts';
+import type { FailureCode, FailureFacts } from '../domain/failures.ts';
+import {
+  addressOf,
+  type Identity,
+  openNeeds,
+  type RegistrationFacts,
+  type RegistrationRules,
+  type RegistrationState,
+  type RegistrationStatus,
+  type StepName,
+  statusOf,
+  type WaitingFor,
+} from '../domain/registration.ts';
+import { type Channel, nextSendAt, type Send } from '../domain/verification.ts';
+import { searchAttributesOf } from './search-attributes.ts';
+import { UndoStack } from './undo.ts';
+
+export interface RegistrationInput {
+  registrationId: string;
+  tokenHash: string;
+  policy: StepName[];
+  rules: RegistrationRules;
+  /** What the client says of itself; a directory, when listed, has the last word. */
+  identity: Identity;
+  /** Milliseconds since the Unix epoch. */
+  startedAt: number;
+}
+
+/**
+ * `parked`: an outside system is away, the step goes on by itself. `lost`: the secret has to be given again.
+ * `somebody-else`: the step was done before, as another person.
+ */
+export interface StepAnswer {
+  outcome: 'done' | 'refused' | 'lost' | 'parked' | 'somebody-else';
+  status: RegistrationStatus;
+}
+
+/** Where the registration stands. */
+export const registrationStatus = defineQuery<RegistrationStatus>('registrationStatus');
+/** Binds as the person. A newer order takes the place of an older one that is parked. */
+export const authenticate = defineUpdate<StepAnswer, [{ username: string; passwordSeal: string }]>('authenticate');
+/** Notes that a captcha was verified. */
+export const passCaptcha = defineUpdate<StepAnswer>('passCaptcha');
+/** Sends a code; answers before it is sent. */
+export const requestCode = defineUpdate<RegistrationStatus, [{ channel: Channel }]>('requestCode');
+/** Notes that the right code was typed. */
+export const confirmCode = defineUpdate<StepAnswer>('confirmCode');
+/** Hashes and keeps a password, a PIN or both. */
+export const setCredentials = defineUpdate<StepAnswer, [{ credentialsSeal: string }]>('setCredentials');
+/** Ends the registration and takes back what was done. */
+export const cancel = defineUpdate<RegistrationStatus>('cancel');
+
+/** Failures are refusals by name and outages: the flow decides on both, so Temporal repeats only crashes and bugs. */
+const retry = { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' } as const;
+const heartbeatTimeout = '4s';
+
+const directory = proxyActivities<DirectoryActivities>({
+  taskQueue: 'directory',
+  startToCloseTimeout: '30s',
+  heartbeatTimeout,
+  retry,
+  summary: 'Bind as the person',
+});
+const delivery = proxyActivities<DeliveryActivities>({
+  taskQueue: 'delivery',
+  startToCloseTimeout: '60s',
+  heartbeatTimeout,
+  retry,
+});
+const accounts = proxyActivities<AccountActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
+const { publishStatus, forget } = proxyLocalActivities<RegistrationActivities>({
+  startToCloseTimeout: '5s',
+  retry: { ...retry, maximumInterval: '5s' },
+});
+
+/** Waits between two tries of a system that is away: doubled from the first up to these. */
+const parkSecondsMax = { directory: 5, database: 5, sms: 15, email: 15 } as const satisfies Record<WaitingFor, number>;
+
+/** Lines of the timeline that operators see. */
+const timelineLinesMax = 40;
+
+/** Turns what a person proves into an account. */
+export async function registration(input: RegistrationInput): Promise<RegistrationStatus> {
+  const flow = new RegistrationFlow(input);
+  setHandler(registrationStatus, () => flow.status(), { description: 'Where the registration stands' });
+  setHandler(authenticate, (order): Promise<StepAnswer> => flow.authenticate(order), {
+    validator: (_order) => flow.expectOpen('directory'),
+    description: 'Binds as the person',
+  });
+  setHandler(passCaptcha, (): Promise<StepAnswer> => flow.finishStep('captcha', 'captcha solved'), {
+    validator: () => flow.expectRunning(),
+    description: 'Notes that a captcha was verified',
+  });
+  setHandler(requestCode, ({ channel }): Promise<RegistrationStatus> => flow.requestCode(channel), {
+    validator: ({ channel }) => flow.expectSendable(channel),
+    description: 'Sends a code by a channel',
+  });
+  setHandler(confirmCode, (): Promise<StepAnswer> => flow.finishStep('code', 'right code typed'), {
+    validator: () => flow.expectRunning(),
+    description: 'Notes that the right code was typed',
+  });
+  setHandler(setCredentials, (order): Promise<StepAnswer> => flow.setCredentials(order.credentialsSeal), {
+    validator: (_order) => flow.expectOpen('credentials'),
+    description: 'Hashes and keeps a password or PIN',
+  });
+  setHandler(cancel, (): Promise<RegistrationStatus> => flow.cancel(), {
+    validator: () => flow.expectRunning(),
+    description: 'Ends the registration and takes back what was done',
+  });
+  return flow.run();
+}
+
+/** A flow from its start to its end: its state, and the only place that changes it. */
+class RegistrationFlow {
+  readonly #input: RegistrationInput;
+  readonly #userId = uuid4();
+  readonly #done = new Set<StepName>();
+  readonly #sends: Send[] = [];
+  readonly #parked = new Set<WaitingFor>();
+  readonly #undo = new UndoStack();
+  readonly #timeline: string[] = [];
+  #identity: Identity;
+  #expiresAt: number;
+  #version = 0;
+  #published: string | undefined;
+  #directoryTurn = 0;
+  #cancelled = false;
+  #outcome: Exclude<RegistrationState, 'pending' | 'waiting'> | undefined;
+  #reason: string | undefined;
+  #isClosed = false;
+
+  constructor(input: RegistrationInput) {
+    this.#input = input;
+    this.#identity = input.identity;
+    this.#expiresAt = input.startedAt + input.rules.ttlSeconds * 1000;
+    this.#note('started');
+  }
+
+  async run(): Promise<RegistrationStatus> {
+    try {
+      await this.#untilStepsDone();
+      if (!this.#isOver()) await this.#finish();
+    } catch (err) {
+      if (!(err instanceof TemporalFailure)) throw err;
+      if (isCancellation(err)) this.#end('cancelled', 'operator');
+      else this.#end('rejected', 'internal-error');
+    }
+    await CancellationScope.nonCancellable(() => this.#close());
+    return this.status();
+  }
+
+  status(): RegistrationStatus {
+    return statusOf(this.#facts());
+  }
+
+  async authenticate(order: { username: string; passwordSeal: string }): Promise<StepAnswer> {
+    const turn = ++this.#directoryTurn;
+    const isUnwanted = () => this.#isOver() || turn !== this.#directoryTurn;
+    const { registrationId } = this.#input;
+    const attempt: { outcome?: StepAnswer['outcome']; err?: unknown } = {};
+    this.#parked.delete('directory');
+    void this.#untilAvailable('directory', () => directory.authenticate({ registrationId, ...order }), isUnwanted)
+      .then(async (answer) => {
+        attempt.outcome = answer?.outcome === 'ok' ? await this.#adopt(answer.identity) : (answer?.outcome ?? 'lost');
+      })
+      .catch((err: unknown) => {
+        attempt.err = err ?? new Error('unknown');
+      });
+    await condition(() => attempt.outcome !== undefined || attempt.err !== undefined || this.#parked.has('directory'));
+    if (attempt.err !== undefined) throw attempt.err;
+    if (attempt.outcome === undefined) return this.#answer('parked');
+    return this.#answer(attempt.outcome);
+  }
+
+  async requestCode(channel: Channel): Promise<RegistrationStatus> {
+    const send: Send = { number: this.#sends.length + 1, channel, requestedAt: Date.now(), state: 'sending' };
+    // before the first await: a second order that is handled now is refused by its validator
+    this.#sends.push(send);
+    this.#note(`code ${send.number} asked for by ${channel}`);
+    await this.#announce();
+    void this.#deliver(send).catch((err: unknown) => this.#fail(err));
+    return this.status();
+  }
+
+  async setCredentials(credentialsSeal: string): Promise<StepAnswer> {
+    const { registrationId } = this.#input;
+    const kept = await accounts.hashCredentials({ registrationId, credentialsSeal });
+    if (kept === 'lost') return this.#answer('lost');
+    return this.finishStep('credentials', 'credentials set');
+  }
+
+  /** Notes a proof. When it was the last one, answers with the end, or with what the end waits for. */
+  async finishStep(name: StepName, note: string): Promise<StepAnswer> {
+    if (!this.#done.has(name)) {
+      this.#done.add(name);
+      this.#note(note);
+      if (!this.#isProven()) await this.#announce();
+    }
+    if (this.#isProven()) await condition(() => this.#isClosed || this.#parked.size > 0);
+    return this.#answer('done');
+  }
+
+  async cancel(): Promise<RegistrationStatus> {
+    this.#cancelled = true;
+    await condition(() => this.#isClosed);
+    return this.status();
+  }
+
+  /** @throws {ApplicationFailure} registration-closed, registration-expired */
+  expectRunning(): void {
+    if (this.#outcome === 'expired') throw refusal('registration-expired');
+    if (this.#isOver()) throw refusal('registration-closed');
+  }
+
+  /** @throws {ApplicationFailure} as `expectRunning`, and step-not-available */
+  expectOpen(name: StepName): void {
+    this.expectRunning();
+    const isOpen = this.#input.policy.includes(name) && !this.#isProven();
+    if (!isOpen) throw refusal('step-not-available');
+  }
+
+  /** @throws {ApplicationFailure} as `expectOpen`, and step-blocked, channel-not-available, channel-refused, rate-limited */
+  expectSendable(channel: Channel): void {
+    this.expectOpen('code');
+    if (this.#done.has('code')) throw refusal('step-not-available');
+    if (openNeeds('code', this.#facts()).length > 0) throw refusal('step-blocked');
+    if (addressOf(this.#identity, channel) === undefined) throw refusal('channel-not-available');
+    if (this.#sends.some((send) => send.channel === channel && send.state === 'refused')) {
+      throw refusal('channel-refused');
+    }
+    const next = nextSendAt(this.#sends, channel, this.#input.rules, this.#input.startedAt);
+    const isSending = this.#sends.some((send) => send.channel === channel && send.state === 'sending');
+    if (next === null) throw refusal('rate-limited');
+    if (isSending || next > Date.now()) {
+      throw refusal('rate-limited', { retryAfterSeconds: Math.max(1, Math.ceil((next - Date.now()) / 1000)) });
+    }
+  }
+
+  async #untilStepsDone(): Promise<void> {
+    const { ttlSeconds, waitMaxSeconds, startedAt } = { ...this.#input.rules, startedAt: this.#input.startedAt };
+    const waitUntil = startedAt + (ttlSeconds + waitMaxSeconds) * 1000;
+    while (!this.#isOver() && !this.#isProven()) {
+      const remaining = this.#expiresAt - Date.now();
+      if (remaining > 0) {
+        await condition(() => this.#isOver() || this.#isProven(), remaining);
+      } else if (this.#parked.size > 0 && Date.now() < waitUntil) {
+        // time spent waiting for an outside system is not the person's
+        this.#expiresAt = Math.min(Date.now() + ttlSeconds * 1000, waitUntil);
+      } else {
+        this.#end('expired', this.#parked.size > 0 ? `${[...this.#parked][0]}-unavailable` : undefined);
+      }
+    }
+  }
+
+  /** Steps 5 and 6 of the story. */
+  async #finish(): Promise<void> {
+    const { registrationId } = this.#input;
+    const account: AccountInput = {
+      registrationId,
+      userId: this.#userId,
+      identity: this.#identity,
+      createdAt: Date.now(),
+    };
+    this.#undo.add(() => this.#certainly('database', () => accounts.releaseIdentity(account)));
+    const isOwner = await this.#untilAvailable('database', () => accounts.claimIdentity(account));
+    if (isOwner === false) return this.#end('rejected', 'identity-taken');
+    this.#undo.add(() => this.#certainly('database', () => accounts.removeAccount(account)));
+    const isDone = await this.#untilAvailable('database', () => accounts.createAccount(account).then(() => true));
+    if (isDone && !this.#cancelled) this.#end('completed');
+  }
+
+  async #close(): Promise<void> {
+    if (this.#outcome === undefined) this.#end('cancelled');
+    if (this.#outcome !== 'completed') await this.#undo.run();
+    await forget({ registrationId: this.#input.registrationId, status: this.status() });
+    await this.#announce();
+    this.#isClosed = true;
+    await condition(allHandlersFinished);
+  }
+
+  async #deliver(send: Send): Promise<void> {
+    const { registrationId } = this.#input;
+    const { number, channel } = send;
+    const to = addressOf(this.#identity, channel);
+    if (to === undefined) throw refusal('channel-not-available');
+    const result = await this.#untilAvailable(
+      channel,
+      () =>
+        delivery.sendCode.executeWithOptions({ summary: `Send code ${number} by ${channel}` }, [
+          { registrationId, send: number, channel, to },
+        ]),
+      () => this.#isOver() || this.#done.has('code'),
+    );
+    if (result === undefined) return;
+    if (result.result === 'sent') {
+      send.state = 'sent';
+      send.sentAt = result.at;
+      this.#note(`code ${number} sent by ${channel}`);
+    } else {
+      send.state = 'refused';
+      send.reason = result.reason;
+      this.#note(`code ${number} refused by ${channel}: ${result.reason}`);
+    }
+    await this.#announce();
+  }
+
+  /**
+   * Does something as soon as its system is there: parks the flow while it is not. Undefined when it is no longer
+   * wanted by then.
+   */
+  async #untilAvailable<T>(
+    system: WaitingFor,
+    act: () => Promise<T>,
+    isUnwanted: () => boolean = () => this.#isOver(),
+  ): Promise<T | undefined> {
+    for (let waitSeconds = 1; !isUnwanted(); waitSeconds = Math.min(waitSeconds * 2, parkSecondsMax[system])) {
+      try {
+        const result = await act();
+        if (!isUnwanted()) await this.#unpark(system);
+        return result;
+      } catch (err) {
+        if (!isOutage(err)) throw err;
+      }
+      if (isUnwanted()) return undefined;
+      await this.#park(system);
+      await condition(isUnwanted, `${waitSeconds}s`);
+    }
+    return undefined;
+  }
+
+  /** As `#untilAvailable`, for what has to be taken back even when the flow is over. */
+  async #certainly(system: WaitingFor, act: () => Promise<void>): Promise<void> {
+    await this.#untilAvailable(system, act, () => false);
+  }
+
+  async #park(system: WaitingFor): Promise<void> {
+    if (this.#parked.has(system)) return;
+    this.#parked.add(system);
+    this.#note(`waiting for ${system}`);
+    await this.#announce();
+  }
+
+  async #unpark(system: WaitingFor): Promise<void> {
+    if (!this.#parked.delete(system)) return;
+    this.#expiresAt = Math.max(this.#expiresAt, Date.now() + this.#input.rules.ttlSeconds * 1000);
+    this.#note(`${system} is back`);
+    await this.#announce();
+  }
+
+  /** Takes over what the directory says: it has the last word, what the client said of itself receives no codes. */
+  async #adopt(identity: Identity): Promise<'done' | 'somebody-else'> {
+    if (this.#done.has('directory')) {
+      return identity.directoryId === this.#identity.directoryId ? 'done' : 'somebody-else';
+    }
+    this.#identity = identity;
+    await this.finishStep('directory', 'directory password right');
+    return 'done';
+  }
+
+  async #announce(): Promise<void> {
+    this.#version++;
+    const status = this.status();
+    setCurrentDetails(this.#timeline.slice(-timelineLinesMax).join('\n'));
+    const attributes = searchAttributesOf(this.#facts(), status);
+    const shown = JSON.stringify(attributes.map(({ value }) => value));
+    if (shown !== this.#published) upsertSearchAttributes(attributes);
+    this.#published = shown;
+    const { registrationId, tokenHash } = this.#input;
+    await publishStatus({ registrationId, tokenHash, status });
+  }
+
+  #end(outcome: Exclude<RegistrationState, 'pending' | 'waiting'>, reason?: string): void {
+    this.#outcome = outcome;
+    this.#reason = reason;
+    this.#note(reason === undefined ? outcome : `${outcome}: ${reason}`);
+  }
+
+  /** A bug in what runs behind an answered order fails the flow, loudly, instead of being lost. */
+  #fail(err: unknown): void {
+    if (!isCancellation(err)) this.#end('rejected', 'internal-error');
+  }
+
+  #answer(outcome: StepAnswer['outcome']): StepAnswer {
+    return { outcome, status: this.status() };
+  }
+
+  #isProven(): boolean {
+    return this.#input.policy.every((name) => this.#done.has(name));
+  }
+
+  #isOver(): boolean {
+    return this.#outcome !== undefined || this.#cancelled;
+  }
+
+  #note(text: string): void {
+    this.#timeline.push(`- ${new Date().toISOString().slice(11, 19)} ${text}`);
+  }
+
+  #facts(): RegistrationFacts {
+    const { policy, rules, startedAt } = this.#input;
+    const waitingFor = [...this.#parked][0];
+    return {
+      policy,
+      rules,
+      startedAt,
+      identity: this.#identity,
+      done: this.#done,
+      sends: this.#sends,
+      expiresAt: this.#expiresAt,
+      version: this.#version,
+      userId: this.#userId,
+      ...(this.#outcome && { outcome: this.#outcome }),
+      ...(this.#reason !== undefined && { reason: this.#reason }),
+      ...(waitingFor && { waitingFor }),
+    };
+  }
+}
+
+function refusal(code: FailureCode, facts: FailureFacts = {}): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(code, code, facts);
+}
+
+function isOutage(err: unknown): boolean {
+  if (!(err instanceof ActivityFailure) || !(err.cause instanceof ApplicationFailure)) return false;
+  return (['unavailable', 'directory-unavailable'] satisfies FailureCode[] as string[]).includes(err.cause.type ?? '');
+}

@@ -1,0 +1,26 @@
+/** What operators filter by in the Temporal Web UI. Never encrypted, so nothing personal: states and names of ours. */
+import { defineSearchAttributeKey, type SearchAttributeUpdatePair } from '@temporalio/common';
+import { currentStep, type RegistrationFacts, type RegistrationStatus } from '../domain/registration.ts';
+
+const keyword = (name: string) => defineSearchAttributeKey(name, 'KEYWORD');
+const keys = {
+  step: keyword('VyryStep'),
+  state: keyword('VyryState'),
+  channel: keyword('VyryChannel'),
+  waitingFor: keyword('VyryWaitingFor'),
+  country: keyword('VyryCountry'),
+};
+
+/** The search attributes of a registration; null takes one away. */
+export function searchAttributesOf(
+  facts: Pick<RegistrationFacts, 'policy' | 'done' | 'sends' | 'identity'>,
+  status: Pick<RegistrationStatus, 'state' | 'waitingFor'>,
+): SearchAttributeUpdatePair[] {
+  return [
+    { key: keys.step, value: currentStep(facts) },
+    { key: keys.state, value: status.state },
+    { key: keys.channel, value: facts.sends.at(-1)?.channel ?? null },
+    { key: keys.waitingFor, value: status.waitingFor ?? null },
+    { key: keys.country, value: facts.identity.country ?? null },
+  ];
+}
