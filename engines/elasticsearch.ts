@@ -1,0 +1,193 @@
+/** Elasticsearch: the minimal distribution from Maven Central, trimmed to start in seconds and half a gigabyte. */
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { startChild } from './child.ts';
+import type { DataFolder } from './data-folder.ts';
+import { configured, type Engine, type EngineOptions } from './engine.ts';
+import { type Asker, debianProgram, findProgram, missingEngine, obtain, runTool } from './obtain.ts';
+import { claimPort, freePort } from './ports.ts';
+
+const version = '8.19.0';
+const artifact = `org.elasticsearch.distribution.integ-test-zip:elasticsearch:${version}:zip`;
+const zipSha256 = '14833b2d86c30656901f92049f81fb5777a8e4545413c8656cd1a21b55173033';
+const javaMajorMin = 17;
+const javaOptions = '-Xms256m -Xmx256m -XX:-AlwaysPreTouch -XX:-UseG1GC -XX:+UseSerialGC -XX:TieredStopAtLevel=1';
+
+/** Elasticsearch refuses to run as root, so there it runs as this user (`nobody`). */
+const nobody = 65_534;
+
+/** The places of one Elasticsearch. */
+interface Home {
+  program: string;
+  config: string;
+  data: string;
+  /** Whether it belongs to `nobody`, because this process is root. */
+  isNobodys: boolean;
+}
+
+/**
+ * Starts Elasticsearch on loopback, or takes the configured one. Started by root, it lives in the system's temporary
+ * folder, which `nobody` can reach, and begins empty; otherwise its data stays in the folder.
+ *
+ * `GET /` answers 405 in this distribution: ask for `/_cluster/health`.
+ *
+ * @throws {Error} it is missing (says how to provide it), its port is taken, or it does not start
+ */
+export async function startElasticsearch(options: EngineOptions): Promise<Engine> {
+  const { folder, keepAlive = false } = options;
+  if (options.url) return configured('Elasticsearch', options.url);
+  const { javaHome, distribution } = await findParts(folder);
+  const port = await claimPort('Elasticsearch', options.port);
+  const home = await makeHome(folder, distribution, await settings(port));
+  const url = `http://127.0.0.1:${port}`;
+  const process = await startChild(folder, {
+    name: 'elasticsearch',
+    ...commandOf(home),
+    env: environmentOf(home, javaHome),
+    ready: () => isHealthy(url),
+    readyTimeoutMs: 180_000,
+    stopTimeoutMs: 20_000,
+    keepAlive,
+  });
+  return { name: 'Elasticsearch', url, source: distribution, process };
+}
+
+async function findParts(folder: DataFolder): Promise<{ javaHome: string; distribution: string }> {
+  try {
+    const javaHome = await findJava(folder);
+    return { javaHome, distribution: await obtainDistribution(folder) };
+  } catch (cause) {
+    folder.signal.throwIfAborted();
+    throw missingEngine({
+      name: 'Elasticsearch',
+      urlVariable: 'ELASTICSEARCH_URL',
+      program: `Java ${javaMajorMin} and Maven`,
+      obtain: 'run this as root on Debian, which installs both: then Elasticsearch is fetched once',
+      service: 'elasticsearch',
+      cause,
+    });
+  }
+}
+
+async function obtainDistribution(asker: Asker): Promise<string> {
+  const way = {
+    what: `Maven Central, ${artifact} (100 MB, about a minute)`,
+    isPossible: true,
+    async make(target: string) {
+      const maven = await debianProgram('mvn', ['maven', 'openjdk-17-jre-headless'], asker);
+      const copy = ['-q', '-B', 'dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${target}`];
+      await runTool(maven, copy, { cwd: target, signal: asker.signal });
+      await unpack(join(target, `elasticsearch-${version}.zip`), target, asker);
+    },
+  };
+  return await obtain(`elasticsearch-${version}`, [way], asker);
+}
+
+async function unpack(zip: string, target: string, asker: Asker): Promise<void> {
+  const sha256 = createHash('sha256').update(readFileSync(zip)).digest('hex');
+  if (sha256 !== zipSha256) throw new Error(`${zip} is not the file that was expected (SHA-256 ${sha256})`);
+  const python = await debianProgram('python3', ['python3'], asker);
+  await runTool(python, ['-m', 'zipfile', '-e', zip, target], { signal: asker.signal });
+  const unpacked = join(target, `elasticsearch-${version}`);
+  for (const part of globSync('*', { cwd: unpacked })) renameSync(join(unpacked, part), join(target, part));
+  // Python's zipfile forgets the permission bits.
+  for (const program of globSync('bin/*', { cwd: target })) chmodSync(join(target, program), 0o755);
+  rmSync(zip);
+  rmSync(unpacked, { recursive: true });
+}
+
+/** The home of a Java that is new enough: $JAVA_HOME, that of the `java` on the PATH, or one of the system's others. */
+async function findJava(asker: Asker): Promise<string> {
+  const onPath = await debianProgram('java', ['openjdk-17-jre-headless'], asker);
+  const homes = [process.env.JAVA_HOME, resolve(realpathSync(onPath), '../..'), ...globSync('/usr/lib/jvm/*')];
+  for (const home of homes) {
+    if (home && (await javaMajor(join(home, 'bin', 'java'))) >= javaMajorMin) return home;
+  }
+  throw new Error(`no Java ${javaMajorMin} or later`);
+}
+
+async function javaMajor(java: string): Promise<number> {
+  const output = await runTool(java, ['--version']).catch(() => '');
+  return Number(/^\S+ (\d+)/.exec(output)?.[1] ?? 0);
+}
+
+async function makeHome(folder: DataFolder, distribution: string, yaml: string): Promise<Home> {
+  const isNobodys = process.getuid?.() === 0;
+  const path = isNobodys ? makeFolderOfNobody(folder) : join(folder.path, 'elasticsearch');
+  const config = join(path, 'config');
+  const data = join(path, 'data');
+  for (const part of [path, config, data]) mkdirSync(part, { recursive: true });
+  for (const file of ['jvm.options', 'log4j2.properties'])
+    copyFileSync(join(distribution, 'config', file), join(config, file));
+  writeFileSync(join(config, 'elasticsearch.yml'), `${yaml}path.data: ${data}\npath.logs: ${join(path, 'logs')}\n`);
+  const program = isNobodys ? join(path, 'program') : distribution;
+  if (isNobodys) {
+    cpSync(distribution, program, { recursive: true });
+    await runTool('chown', ['-R', `${nobody}:${nobody}`, path]);
+  }
+  return { program, config, data, isNobodys };
+}
+
+/** The cache and the data folder may lie where only root can look, such as its home. */
+function makeFolderOfNobody(folder: DataFolder): string {
+  const digest = createHash('sha256').update(folder.path).digest('hex').slice(0, 12);
+  const path = join(tmpdir(), `vyry-elasticsearch-${digest}`);
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path, { mode: 0o755 });
+  folder.onClose(async () => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+async function settings(port: number): Promise<string> {
+  const lines = {
+    'discovery.type': 'single-node',
+    'network.host': '127.0.0.1',
+    'http.port': port,
+    'transport.port': await freePort(),
+    'xpack.security.enabled': false,
+    'node.store.allow_mmap': false,
+    // Without this, writes stop on a disk that is nearly full.
+    'cluster.routing.allocation.disk.threshold_enabled': false,
+  };
+  return Object.entries(lines)
+    .map(([name, value]) => `${name}: ${value}\n`)
+    .join('');
+}
+
+function commandOf({ program, isNobodys }: Home): { command: string; args: string[] } {
+  const script = join(program, 'bin', 'elasticsearch');
+  if (!isNobodys) return { command: script, args: [] };
+  const identity = [`--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups', '--inh-caps=-all'];
+  return { command: findProgram('setpriv') ?? 'setpriv', args: [...identity, script] };
+}
+
+function environmentOf({ config, data }: Home, javaHome: string): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env.PATH,
+    HOME: data,
+    ES_JAVA_HOME: javaHome,
+    ES_JAVA_OPTS: javaOptions,
+    ES_PATH_CONF: config,
+    ES_TMPDIR: data,
+  };
+}
+
+async function isHealthy(url: string): Promise<void> {
+  const answer = await fetch(`${url}/_cluster/health?wait_for_status=yellow&timeout=1s`, {
+    signal: AbortSignal.timeout(3000),
+  });
+  if (!answer.ok) throw new Error(`Elasticsearch answers ${answer.status}`);
+}
