@@ -116,6 +116,7 @@ ${options.configuration ?? ''}
 
 database mdb
 suffix dc=example,dc=org
+rootdn cn=directory,dc=example,dc=org
 directory "${join(options.folder, 'data')}"
 maxsize 268435456
 index objectClass,uid,mail,entryUUID eq

@@ -1,0 +1,180 @@
+/**
+ * The directory: asks LDAP servers whether a name and a password belong together, and who the person is.
+ *
+ * Consistency: every question goes to the server, nothing is cached; with several servers an answer is as fresh as
+ * the replica that gave it. Referrals are not followed: list the servers that hold the entries.
+ *
+ * Timeouts: opening a connection (with TLS and service bind), a search and a bind each wait at most `timeoutMs`, a
+ * request waits at most twice that for a free connection.
+ *
+ * When the directory is away: the servers are tried in order; one that cannot be connected to, or fails half of its
+ * requests, is left alone for `retryMs`, then tried by one request. When none is left the answer is `unavailable`, at
+ * once; connections come back by themselves. Where TLS is asked for and not given, no name and no password is sent.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { createSecureContext, getCACertificates } from 'node:tls';
+import { type Entry, Filter, FilterParser } from 'ldapts';
+import type { Secret } from '../../platform/config.ts';
+import { type DirectoryAnswer, Outage, type RefusalReason } from './answer.ts';
+import type { Connection } from './connection.ts';
+import { createServer, type Purpose, type Server } from './server.ts';
+import { type Attributes, marks, readEntry, readRefusal } from './verdict.ts';
+
+/** How the directory is reached and read. */
+export interface DirectoryOptions {
+  /** `ldap://` and `ldaps://` servers that hold the same entries, in the order they are tried. */
+  urls: readonly string[];
+  /** Upgrades `ldap://` by StartTLS; without it what goes to `ldap://` goes in clear. */
+  startTls: boolean;
+  /** Authority of the servers' certificates, as PEM; the system's without it. */
+  ca?: string | undefined;
+  /** Service account that searches. */
+  bindDn: string;
+  bindPassword: Secret;
+  /** Where people are searched, with everything below. */
+  baseDn: string;
+  /** Finds a person; every `{username}` in it is replaced, escaped by RFC 4515. */
+  userFilter: string;
+  attributes: Attributes;
+  timeoutMs: number;
+  /** Connections to each server. */
+  poolMax: number;
+  /** How long a server that failed is left alone; five seconds without it. */
+  retryMs?: number;
+}
+
+/** The directory in use. */
+export interface Directory {
+  /** Says whose name and password these are. Refusals and outages are answers, not errors. */
+  authenticate(username: string, password: string): Promise<DirectoryAnswer>;
+  /** Resolves when a server answers. @throws {Outage} when none does */
+  ping(): Promise<void>;
+  /** Closes every connection when the requests under way are done. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Prepares the directory; connections open with the first request, so that a process starts while it is away.
+ *
+ * @throws {Error} when the filter is no filter of RFC 4515
+ */
+export function connectDirectory(options: DirectoryOptions): Directory {
+  FilterParser.parseString(filterFor(options.userFilter, 'name'));
+  const isEncrypted = options.startTls || options.urls.some((url) => url.startsWith('ldaps:'));
+  const secureContext = isEncrypted && createSecureContext({ ca: options.ca ?? getCACertificates('system') });
+  const { timeoutMs, startTls, poolMax, retryMs = 5000 } = options;
+  const account = { dn: options.bindDn, password: options.bindPassword };
+  const servers = options.urls.map((url) =>
+    createServer({ url, startTls, timeoutMs, poolMax, retryMs, ...(secureContext && { secureContext }) }, account),
+  );
+  const close = async () => {
+    await Promise.all(servers.map((server) => server.close()));
+  };
+  return {
+    authenticate: (username, password) => authenticate(servers, options, { username, password }),
+    ping: () => onFirst(servers, 'search', readRoot),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+interface Credentials {
+  username: string;
+  password: string;
+}
+
+/**
+ * Refusals leave at whole tenths of a second: a wrong password makes a server write down the failure, an unknown name
+ * does not, and without the wait that difference would tell who exists.
+ */
+async function authenticate(
+  servers: readonly Server[],
+  options: DirectoryOptions,
+  credentials: Credentials,
+): Promise<DirectoryAnswer> {
+  if (!canBind(credentials.password)) return refused('empty-password');
+  const started = performance.now();
+  const answer = await ask(servers, options, credentials);
+  if (answer.outcome === 'refused') await pause(refusalStepMs - ((performance.now() - started) % refusalStepMs));
+  return answer;
+}
+
+const refusalStepMs = 100;
+
+/**
+ * Search, then bind as the entry found. A name nobody has, or several have, is work of the same kind: a bind as an
+ * entry that cannot exist.
+ */
+async function ask(
+  servers: readonly Server[],
+  options: DirectoryOptions,
+  { username, password }: Credentials,
+): Promise<DirectoryAnswer> {
+  try {
+    const entries = await onFirst(servers, 'search', (connection) => findEntries(connection, options, username));
+    const [entry] = entries;
+    const isOne = entry !== undefined && entries.length === 1;
+    const person = isOne ? readEntry(entry, options.attributes) : undefined;
+    const dn = person?.dn ?? `cn=${randomUUID()},${options.baseDn}`;
+    const bind = await onFirst(servers, 'bind', (connection) => connection.bind(dn, password));
+    if (!person || !entry) return refused(entry ? 'ambiguous' : 'unknown');
+    const refusal = readRefusal(bind, entry);
+    return refusal ? refused(refusal) : { outcome: 'ok', entry: person };
+  } catch (err) {
+    if (err instanceof Outage) return { outcome: 'unavailable', reason: err.reason };
+    throw err;
+  }
+}
+
+function refused(reason: RefusalReason): DirectoryAnswer {
+  return { outcome: 'refused', reason };
+}
+
+/**
+ * A name with an empty password is the "unauthenticated" bind, which succeeds without proving anything (RFC 4513
+ * section 5.1.2), and a server in C may cut a password at NUL. The type is checked as well, because for ldapts no
+ * password is an empty one.
+ */
+function canBind(password: unknown): boolean {
+  return typeof password === 'string' && password !== '' && !password.includes('\0');
+}
+
+/** At most two: the second shows that the name is ambiguous. */
+function findEntries(connection: Connection, options: DirectoryOptions, username: string): Promise<Entry[]> {
+  return connection.search(options.baseDn, {
+    scope: 'sub',
+    filter: filterFor(options.userFilter, username),
+    sizeLimit: 2,
+    timeLimit: Math.ceil(options.timeoutMs / 1000),
+    attributes: [...new Set([...Object.values(options.attributes), ...marks])],
+    explicitBufferAttributes: ['objectGUID'],
+  });
+}
+
+function filterFor(template: string, username: string): string {
+  return template.replaceAll('{username}', () => Filter.escape(username));
+}
+
+/** The root entry of a server (RFC 4512 section 5.1), without its attributes. */
+async function readRoot(connection: Connection): Promise<void> {
+  await connection.search('', { scope: 'base', filter: '(objectClass=*)', attributes: ['1.1'] });
+}
+
+async function onFirst<T>(
+  servers: readonly Server[],
+  purpose: Purpose,
+  work: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  let outage = new Outage('unreachable');
+  for (const server of servers) {
+    try {
+      return await server.use(purpose, work);
+    } catch (err) {
+      if (!(err instanceof Outage)) throw err;
+      outage = err;
+    }
+  }
+  throw outage;
+}

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
+import { describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Directory } from '../../adapters/ldap/connect.ts';
+import { Secret } from '../../platform/config.ts';
+import { connectTo, startTestDirectory, startTestServer } from '../support/ldap.ts';
+
+const unavailable = (reason: string) => ({ outcome: 'unavailable', reason });
+const logIn = (ldap: Directory) => ldap.authenticate('ada', 'analytical-engine');
+
+describe('several servers', () => {
+  it('asks the second while nothing listens at the first', async () => {
+    await using second = await startTestDirectory();
+    await using ldap = connectTo(second, { urls: ['ldap://127.0.0.1:1', second.url] });
+    assert.equal((await logIn(ldap)).outcome, 'ok');
+  });
+
+  it('goes over to the second when the first dies in use, and back when it lives again', async () => {
+    await using first = await startTestDirectory();
+    await using second = await startTestDirectory();
+    await using ldap = connectTo(second, { urls: [first.url, second.url] });
+    assert.equal((await logIn(ldap)).outcome, 'ok');
+    assert.equal(binds(await second.log()), 0);
+
+    process.kill(first.pid, 'SIGKILL');
+    const answers = await Promise.all(Array.from({ length: 20 }, () => logIn(ldap)));
+    assert.equal(answers.filter((answer) => answer.outcome === 'ok').length, 20);
+    assert.ok(binds(await second.log()) > 0);
+
+    await first.startAgain();
+    await pause(400);
+    assert.equal((await logIn(ldap)).outcome, 'ok');
+    assert.ok(binds(await first.log()) > 0);
+  });
+
+  it('does not bind a second time elsewhere when the first has refused', async () => {
+    await using first = await startTestDirectory();
+    await using second = await startTestDirectory();
+    await using ldap = connectTo(second, { urls: [first.url, second.url] });
+    assert.equal((await ldap.authenticate('ada', 'wrong')).outcome, 'refused');
+    assert.equal(binds(await second.log()), 0);
+  });
+});
+
+describe('a directory that is away', () => {
+  it('is unavailable, not wrong, while it is stopped, and answers again by itself on the same port', async () => {
+    await using directory = await startTestDirectory();
+    await using ldap = connectTo(directory);
+    assert.equal((await logIn(ldap)).outcome, 'ok');
+    await directory.stop();
+    assert.deepEqual(await logIn(ldap), unavailable('unreachable'));
+    assert.deepEqual(await ldap.authenticate('ada', 'wrong'), unavailable('unreachable'));
+    await assert.rejects(ldap.ping(), { message: 'The directory is unavailable: unreachable' });
+
+    await directory.startAgain();
+    await pause(400);
+    assert.equal((await logIn(ldap)).outcome, 'ok');
+    await ldap.ping();
+  });
+
+  it('is not noticed when it was only restarted between two requests', async () => {
+    await using directory = await startTestDirectory();
+    await using ldap = connectTo(directory);
+    assert.equal((await logIn(ldap)).outcome, 'ok');
+    await directory.stop();
+    await directory.startAgain();
+    assert.equal((await logIn(ldap)).outcome, 'ok');
+  });
+
+  it('is not noticed when it drops idle connections at the moment they are used again', async () => {
+    await using directory = await startTestDirectory();
+    const doomed = new Set<Socket>();
+    await using proxy = await startTestServer((socket, bytes) => {
+      if (doomed.has(socket)) socket.destroy();
+      else upstream(socket, directory.port).write(bytes);
+    });
+    await using ldap = connectTo(directory, { urls: [proxy.url] });
+    assert.equal((await logIn(ldap)).outcome, 'ok');
+    for (const socket of proxy.accepted) doomed.add(socket);
+    assert.equal((await logIn(ldap)).outcome, 'ok');
+    assert.equal(proxy.accepted.length, 4);
+  });
+
+  it('lets a process start while it is away', async () => {
+    await using directory = await startTestDirectory();
+    await directory.stop();
+    await using ldap = connectTo(directory);
+    assert.deepEqual(await logIn(ldap), unavailable('unreachable'));
+  });
+
+  it('is unavailable for want of the service account when its password is wrong', async () => {
+    await using directory = await startTestDirectory();
+    await using ldap = connectTo(directory, { bindPassword: new Secret('wrong') });
+    assert.deepEqual(await logIn(ldap), unavailable('service-bind-refused'));
+  });
+
+  it('is unavailable when the place to search does not exist', async () => {
+    await using directory = await startTestDirectory();
+    await using ldap = connectTo(directory, { baseDn: 'ou=nowhere,dc=example,dc=org' });
+    assert.deepEqual(await logIn(ldap), unavailable('base-missing'));
+  });
+});
+
+describe('a server that accepts and never answers', () => {
+  it('is given up after the timeout, in clear, by StartTLS and by ldaps://', async () => {
+    await using silent = await startTestServer();
+    await using directory = await startTestDirectory({ certificate: 'valid' });
+    const options = { timeoutMs: 200 };
+    await using inClear = connectTo(directory, { ...options, urls: [silent.url] });
+    await using startTls = connectTo(directory, { ...options, urls: [silent.url], startTls: true });
+    await using ldaps = connectTo(directory, { ...options, urls: [silent.url.replace('ldap:', 'ldaps:')] });
+    for (const ldap of [inClear, startTls, ldaps]) {
+      const started = performance.now();
+      assert.deepEqual(await logIn(ldap), unavailable('timeout'));
+      const elapsed = performance.now() - started;
+      assert.ok(elapsed > 190 && elapsed < 400, `${elapsed} ms`);
+    }
+  });
+
+  it('is given up after the timeout when it falls silent in the handshake of StartTLS', async () => {
+    await using silent = await startTestServer((socket, request) => {
+      const answer = Buffer.from('300c02010078070a010004000400', 'hex');
+      answer[4] = request[4] ?? 0;
+      if (socket.bytesWritten === 0) socket.write(answer);
+    });
+    await using directory = await startTestDirectory({ certificate: 'valid' });
+    await using ldap = connectTo(directory, { timeoutMs: 200, urls: [silent.url], startTls: true });
+    assert.deepEqual(await logIn(ldap), unavailable('timeout'));
+  });
+
+  it('is given up after the timeout when it falls silent in use, and answers again later', async () => {
+    await using directory = await startTestDirectory();
+    let isSilent = false;
+    await using proxy = await startTestServer((socket, bytes) => {
+      if (!isSilent) upstream(socket, directory.port).write(bytes);
+    });
+    await using ldap = connectTo(directory, { timeoutMs: 200, urls: [proxy.url] });
+    assert.equal((await logIn(ldap)).outcome, 'ok');
+    isSilent = true;
+    assert.deepEqual(await logIn(ldap), unavailable('timeout'));
+    isSilent = false;
+    await pause(400);
+    assert.equal((await logIn(ldap)).outcome, 'ok');
+  });
+
+  it('keeps the second server quick: the first is waited for once', async () => {
+    await using silent = await startTestServer();
+    await using directory = await startTestDirectory();
+    await using ldap = connectTo(directory, { timeoutMs: 200, urls: [silent.url, directory.url], retryMs: 60_000 });
+    assert.equal((await logIn(ldap)).outcome, 'ok');
+    const started = performance.now();
+    for (let request = 0; request < 10; request++) assert.equal((await logIn(ldap)).outcome, 'ok');
+    assert.ok(performance.now() - started < 200);
+    assert.equal(silent.accepted.length, 1);
+  });
+});
+
+describe('the circuit breaker', () => {
+  it('leaves a failed server alone, then lets one request try it', async () => {
+    await using broken = await startTestServer((socket) => socket.destroy());
+    await using directory = await startTestDirectory();
+    await using ldap = connectTo(directory, { urls: [broken.url], retryMs: 300 });
+    for (let request = 0; request < 50; request++) assert.deepEqual(await logIn(ldap), unavailable('connection-lost'));
+    assert.equal(broken.accepted.length, 1);
+
+    await pause(350);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => logIn(ldap)));
+    assert.ok(answers.every((answer) => answer.outcome === 'unavailable'));
+    assert.equal(broken.accepted.length, 2);
+  });
+
+  it('is not opened by refusals', async () => {
+    await using directory = await startTestDirectory();
+    await using ldap = connectTo(directory);
+    await Promise.all(Array.from({ length: 50 }, (_, index) => ldap.authenticate(`nobody${index}`, 'wrong')));
+    assert.equal((await logIn(ldap)).outcome, 'ok');
+  });
+});
+
+const upstreams = new WeakMap<Socket, Socket>();
+
+/** The proxy's own connection to the directory for a connection of the client. */
+function upstream(socket: Socket, port: number): Socket {
+  const known = upstreams.get(socket);
+  if (known) return known;
+  const made = connect(port, '127.0.0.1');
+  upstreams.set(socket, made);
+  made.on('error', () => socket.destroy());
+  made.pipe(socket);
+  socket.on('close', () => made.destroy());
+  return made;
+}
+
+function binds(lines: string[]): number {
+  return lines.filter((line) => / BIND dn="uid=/.test(line)).length;
+}

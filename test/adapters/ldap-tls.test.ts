@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
+import { describe, it } from 'node:test';
+import { connectTo, startTestDirectory, startTestServer, type TestDirectory } from '../support/ldap.ts';
+
+const unavailable = (reason: string) => ({ outcome: 'unavailable', reason });
+
+describe('StartTLS', () => {
+  it('encrypts before the service account and the person bind', async () => {
+    await using directory = await startTestDirectory({ certificate: 'valid' });
+    await using ldap = connectTo(directory, { startTls: true });
+    assert.equal((await ldap.authenticate('ada', 'analytical-engine')).outcome, 'ok');
+    assert.deepEqual(await strengths(directory), [256, 256]);
+  });
+
+  it('checks the certificate for a host name as for an address', async () => {
+    await using directory = await startTestDirectory({ certificate: 'valid' });
+    await using ldap = connectTo(directory, { startTls: true, urls: [`ldap://localhost:${directory.port}`] });
+    assert.equal((await ldap.authenticate('ada', 'analytical-engine')).outcome, 'ok');
+  });
+
+  it('E10: sends no bind when the server refuses it', async () => {
+    await using directory = await startTestDirectory();
+    await using ldap = connectTo(directory, { startTls: true });
+    assert.deepEqual(await ldap.authenticate('ada', 'analytical-engine'), unavailable('start-tls-refused'));
+    assert.deepEqual(await strengths(directory), []);
+  });
+
+  it('E10: sends no bind when a box in the middle drops it', async () => {
+    await using box = await startTestServer((socket) => socket.destroy());
+    await using directory = await startTestDirectory();
+    await using ldap = connectTo(directory, { startTls: true, urls: [box.url] });
+    assert.deepEqual(await ldap.authenticate('ada', 'analytical-engine'), unavailable('connection-lost'));
+    assert.doesNotMatch(box.received(), /vyry|example-only-bind|ada|analytical/);
+  });
+
+  it('E10: sends no bind when a box in the middle accepts it and goes on in clear', async () => {
+    await using box = await startTestServer(accept);
+    await using directory = await startTestDirectory();
+    await using ldap = connectTo(directory, { startTls: true, urls: [box.url] });
+    assert.equal((await ldap.authenticate('ada', 'analytical-engine')).outcome, 'unavailable');
+    assert.doesNotMatch(box.received(), /vyry|example-only-bind|ada|analytical/);
+  });
+
+  it('E10: takes no answer that was slipped in before the encryption', async () => {
+    await using directory = await startTestDirectory({ certificate: 'valid' });
+    // All but the last byte of "bind accepted" for the message that will be the bind: ldapts would complete it.
+    const forged = Buffer.from('300d02010361080a010004000401', 'hex');
+    await using box = await startTestServer((socket, bytes) => {
+      const isOfPerson = box.accepted.indexOf(socket) === 1;
+      upstream(socket, directory.port, isOfPerson ? forged : Buffer.alloc(0)).write(bytes);
+    });
+    await using ldap = connectTo(directory, { startTls: true, urls: [box.url] });
+    assert.deepEqual(await ldap.authenticate('ada', 'wrong'), unavailable('tls-failed'));
+  });
+
+  it('E9: sends no bind to a wrong host, an expired, a self-signed or a stranger’s certificate', async () => {
+    for (const certificate of ['wrong-host', 'expired', 'self-signed'] as const) {
+      await using directory = await startTestDirectory({ certificate });
+      await using ldap = connectTo(directory, { startTls: true });
+      assert.deepEqual(await ldap.authenticate('ada', 'analytical-engine'), unavailable('certificate-refused'));
+      assert.deepEqual(await strengths(directory), []);
+    }
+    await using directory = await startTestDirectory({ certificate: 'valid' });
+    await using stranger = await startTestDirectory({ certificate: 'valid' });
+    await using ldap = connectTo(directory, { startTls: true, ca: stranger.ca });
+    assert.deepEqual(await ldap.authenticate('ada', 'analytical-engine'), unavailable('certificate-refused'));
+    assert.deepEqual(await strengths(directory), []);
+  });
+});
+
+describe('ldaps://', () => {
+  it('encrypts from the start', async () => {
+    await using directory = await startTestDirectory({ certificate: 'valid' });
+    await using ldap = connectTo(directory, { urls: [directory.tlsUrl ?? ''] });
+    assert.equal((await ldap.authenticate('ada', 'analytical-engine')).outcome, 'ok');
+    assert.deepEqual(await strengths(directory), [256, 256]);
+  });
+
+  it('E9: sends no bind to a wrong host, an expired, a self-signed or a stranger’s certificate', async () => {
+    for (const certificate of ['wrong-host', 'expired', 'self-signed'] as const) {
+      await using directory = await startTestDirectory({ certificate });
+      await using ldap = connectTo(directory, { urls: [directory.tlsUrl ?? ''] });
+      assert.deepEqual(await ldap.authenticate('ada', 'analytical-engine'), unavailable('certificate-refused'));
+      assert.deepEqual(await strengths(directory), []);
+    }
+    await using directory = await startTestDirectory({ certificate: 'valid' });
+    await using ldap = connectTo(directory, { urls: [directory.tlsUrl ?? ''], ca: undefined });
+    assert.deepEqual(await ldap.authenticate('ada', 'analytical-engine'), unavailable('certificate-refused'));
+    assert.deepEqual(await strengths(directory), []);
+  });
+
+  it('is unavailable when the server speaks no TLS there', async () => {
+    await using directory = await startTestDirectory();
+    await using ldap = connectTo(directory, { urls: [directory.url.replace('ldap:', 'ldaps:')] });
+    assert.equal((await ldap.authenticate('ada', 'analytical-engine')).outcome, 'unavailable');
+  });
+});
+
+/** Strength of the encryption, in bits, under which each bind was accepted. */
+async function strengths(directory: TestDirectory): Promise<number[]> {
+  const lines = await directory.log();
+  return lines.flatMap((line) => {
+    const bits = / BIND dn=.* mech=SIMPLE .* ssf=(\d+)$/.exec(line)?.[1];
+    return bits === undefined ? [] : [Number(bits)];
+  });
+}
+
+/** Answers the first message with success, as an extended response (RFC 4511 section 4.12). */
+function accept(socket: Socket, request: Buffer): void {
+  const answer = Buffer.from('300c02010078070a010004000400', 'hex');
+  answer[4] = request[4] ?? 0;
+  if (socket.bytesWritten === 0) socket.write(answer);
+}
+
+const upstreams = new WeakMap<Socket, Socket>();
+
+/** A box in the middle's own connection to the directory; it puts bytes behind the first answer. */
+function upstream(socket: Socket, port: number, behindFirst: Buffer): Socket {
+  const known = upstreams.get(socket);
+  if (known) return known;
+  const made = connect(port, '127.0.0.1');
+  upstreams.set(socket, made);
+  made.once('data', (first: Buffer) => {
+    socket.write(Buffer.concat([first, behindFirst]));
+    made.pipe(socket);
+  });
+  made.on('error', () => socket.destroy());
+  socket.on('close', () => made.destroy());
+  return made;
+}

@@ -1,0 +1,300 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { inspect } from 'node:util';
+import type { DirectoryAnswer } from '../../adapters/ldap/answer.ts';
+import type { Directory } from '../../adapters/ldap/connect.ts';
+import { readRefusal } from '../../adapters/ldap/verdict.ts';
+import { connectTo, personAttributes, startTestDirectory, type TestDirectory } from '../support/ldap.ts';
+
+/** Attributes of other vendors' directories, which OpenLDAP does not know. */
+const configuration = `
+attributetype ( 2.999.1 NAME 'nsAccountLock' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+attributetype ( 2.999.2 NAME 'loginDisabled' SYNTAX 1.3.6.1.4.1.1466.115.121.1.7 SINGLE-VALUE )
+attributetype ( 2.999.3 NAME 'userAccountControl' SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
+attributetype ( 2.999.4 NAME 'objectGUID' SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 SINGLE-VALUE )`;
+
+const ldif = [
+  person('twin1', 'mail: twin@example.org'),
+  person('twin2', 'mail: twin@example.org'),
+  person('389ds', 'objectClass: extensibleObject', 'nsAccountLock: true'),
+  person('edirectory', 'objectClass: extensibleObject', 'loginDisabled: TRUE'),
+  person('ad-off', 'objectClass: extensibleObject', 'userAccountControl: 514'),
+  person(
+    'ad-on',
+    'objectClass: extensibleObject',
+    'userAccountControl: 512',
+    'objectGUID:: MyIRAFVEd2aImaq7zN3u/w==',
+    'mail: first@example.org',
+  ),
+  person('reset', 'pwdReset: TRUE'),
+  person('old', 'pwdPolicySubentry: cn=ageing,ou=policies,dc=example,dc=org', 'pwdChangedTime: 20200101000000Z'),
+  person('clumsy'),
+  person('(star*\\)', 'cn: Odd name'),
+  person('józef', 'mail: jozef@example.org').replace('userPassword: right', 'userPassword: pässwörd 密'),
+  `dn: cn=ageing,ou=policies,dc=example,dc=org
+objectClass: device
+objectClass: pwdPolicy
+cn: ageing
+pwdAttribute: userPassword
+pwdMaxAge: 60
+`,
+].join('\n');
+
+function person(uid: string, ...lines: string[]): string {
+  return `dn: cn=entry of ${Buffer.from(uid).toString('hex')},ou=people,dc=example,dc=org
+objectClass: inetOrgPerson
+${lines.map((line) => `${line}\n`).join('')}uid: ${uid}
+sn: Test
+userPassword: right
+`;
+}
+
+const refused = (reason: string) => ({ outcome: 'refused', reason });
+
+describe('authenticate()', () => {
+  let directory: TestDirectory;
+  let ldap: Directory;
+
+  before(async () => {
+    directory = await startTestDirectory({ ldif, configuration });
+    ldap = connectTo(directory);
+  });
+  after(async () => {
+    await ldap.close();
+    await directory[Symbol.asyncDispose]();
+  });
+
+  it('reads id, names, mail, number and groups of a person', async () => {
+    assert.deepEqual(await ldap.authenticate('ada', 'analytical-engine'), {
+      outcome: 'ok',
+      entry: {
+        id: 'ada00000-0000-4000-8000-000000000001',
+        dn: 'uid=ada,ou=people,dc=example,dc=org',
+        username: 'ada',
+        fullName: 'Ada Lovelace',
+        email: 'ada@example.org',
+        phone: '+447700900101',
+        groups: ['cn=staff,ou=groups,dc=example,dc=org', 'cn=admins,ou=groups,dc=example,dc=org'],
+      },
+    });
+  });
+
+  it('gives no number for a person who has e-mail only', async () => {
+    const answer = await ldap.authenticate('joan', 'bletchley-1944');
+    assert.equal(entryOf(answer).email, 'joan@example.org');
+    assert.equal('phone' in entryOf(answer), false);
+  });
+
+  it('reads other attributes when others are configured, in whatever case they are written', async () => {
+    const attributes = { ...personAttributes, id: 'UID', username: 'MAIL', name: 'SN', groups: 'objectclass' };
+    await using other = connectTo(directory, { attributes });
+    const entry = entryOf(await other.authenticate('grace', 'nanoseconds-1906'));
+    assert.deepEqual(
+      [entry.id, entry.username, entry.fullName, entry.groups],
+      ['grace', 'grace@example.org', 'Hopper', ['inetOrgPerson']],
+    );
+  });
+
+  it('writes objectGUID as the UUID that Active Directory shows', async () => {
+    await using other = connectTo(directory, { attributes: { ...personAttributes, id: 'objectGUID' } });
+    assert.equal(entryOf(await other.authenticate('ad-on', 'right')).id, '00112233-4455-6677-8899-aabbccddeeff');
+  });
+
+  it('is unavailable for an entry without the configured id, which could be linked to nobody', async () => {
+    await using other = connectTo(directory, { attributes: { ...personAttributes, id: 'employeeNumber' } });
+    assert.deepEqual(await other.authenticate('ada', 'analytical-engine'), {
+      outcome: 'unavailable',
+      reason: 'entry-incomplete',
+    });
+  });
+
+  it('tells a wrong password, an unknown name and a disabled entry apart', async () => {
+    assert.deepEqual(await ldap.authenticate('ada', 'wrong'), refused('wrong-password'));
+    assert.deepEqual(await ldap.authenticate('nobody', 'wrong'), refused('unknown'));
+    assert.deepEqual(await ldap.authenticate('mallory', 'disabled-entry'), refused('disabled'));
+    assert.deepEqual(await ldap.authenticate('mallory', 'wrong'), refused('disabled'));
+  });
+
+  it('refuses entries disabled in the manner of 389 Directory Server, eDirectory and Active Directory', async () => {
+    assert.deepEqual(await ldap.authenticate('389ds', 'right'), refused('disabled'));
+    assert.deepEqual(await ldap.authenticate('edirectory', 'right'), refused('disabled'));
+    assert.deepEqual(await ldap.authenticate('ad-off', 'right'), refused('disabled'));
+    assert.equal((await ldap.authenticate('ad-on', 'right')).outcome, 'ok');
+  });
+
+  it('refuses a password that has to be changed or has expired, by the password policy control', async () => {
+    assert.deepEqual(await ldap.authenticate('reset', 'right'), refused('must-change'));
+    assert.deepEqual(await ldap.authenticate('old', 'right'), refused('expired'));
+  });
+
+  it('says locked once the directory has locked an entry', async () => {
+    for (let failure = 0; failure < 10; failure++) await ldap.authenticate('clumsy', 'wrong');
+    assert.deepEqual(await ldap.authenticate('clumsy', 'right'), refused('locked'));
+  });
+
+  it('refuses a name that several entries have, also more than the size limit of the server', async () => {
+    await using byMail = connectTo(directory, { userFilter: '(|(uid={username})(mail={username}))' });
+    assert.deepEqual(await byMail.authenticate('twin@example.org', 'right'), refused('ambiguous'));
+    await using anybody = connectTo(directory, { userFilter: '(|(uid={username})(objectClass=person))' });
+    assert.deepEqual(await anybody.authenticate('ada', 'analytical-engine'), refused('ambiguous'));
+  });
+
+  it('takes names and passwords beyond ASCII as they are', async () => {
+    assert.equal(entryOf(await ldap.authenticate('józef', 'pässwörd 密')).email, 'jozef@example.org');
+    assert.deepEqual(await ldap.authenticate('józef', 'passwörd 密'), refused('wrong-password'));
+  });
+
+  it('E1: sends filter characters in a name escaped, as one literal value', async () => {
+    const from = (await directory.log()).length - 1;
+    const names = ['*', 'a*', '*)(uid=*))(|(uid=*', 'admin)(&)', 'x)(objectClass=*', 'ada\0', '$&', '{username}'];
+    for (const name of names) assert.deepEqual(await ldap.authenticate(name, 'right'), refused('unknown'));
+    assert.deepEqual(filters(await directory.log(from)), [
+      '(uid=\\2A)',
+      '(uid=a\\2A)',
+      '(uid=\\2A\\29\\28uid=\\2A\\29\\29\\28|\\28uid=\\2A)',
+      '(uid=admin\\29\\28&\\29)',
+      '(uid=x\\29\\28objectclass=\\2A)',
+      '(uid=ada\\00)',
+      '(uid=$&)',
+      '(uid={username})',
+    ]);
+    assert.equal(entryOf(await ldap.authenticate('(star*\\)', 'right')).fullName, 'Odd name');
+  });
+
+  it('E5: refuses an empty password before any search or bind', async () => {
+    const from = (await directory.log()).length - 1;
+    assert.deepEqual(await ldap.authenticate('ada', ''), refused('empty-password'));
+    assert.deepEqual(await directory.log(from), ['']);
+  });
+
+  it('E6: refuses NUL and what is no text before any bind', async () => {
+    const from = (await directory.log()).length - 1;
+    for (const password of ['\0', '\0secret', 'analytical-engine\0', undefined, null, [], {}]) {
+      assert.deepEqual(await ldap.authenticate('ada', password as string), refused('empty-password'));
+    }
+    assert.deepEqual(await directory.log(from), ['']);
+  });
+
+  it('E6: sends blank and zero-width passwords as they are, so that they are wrong', async () => {
+    for (const password of [' ', '\t', '\u200b', ' analytical-engine', 'analytical-engine ']) {
+      assert.deepEqual(await ldap.authenticate('grace', password), refused('wrong-password'));
+    }
+  });
+
+  it('takes the same time to refuse an unknown name and a wrong password', async () => {
+    const median = async (name: string) => {
+      const times: number[] = [];
+      for (let sample = 0; sample < 9; sample++) {
+        const started = performance.now();
+        await ldap.authenticate(name, 'wrong');
+        times.push(performance.now() - started);
+      }
+      return times.sort((a, b) => a - b)[4] ?? 0;
+    };
+    const [wrong, unknown] = [await median('person998'), await median('nobody')];
+    assert.ok(Math.abs(wrong - unknown) < 10, `wrong ${wrong} ms, unknown ${unknown} ms`);
+  });
+
+  it('keeps no name, password or DN in what it throws', async () => {
+    await using other = connectTo(directory, { urls: ['ldap://127.0.0.1:1'] });
+    const err = await other.ping().catch((thrown: unknown) => thrown);
+    assert.ok(err instanceof Error);
+    assert.equal(err.message, 'The directory is unavailable: unreachable');
+    assert.doesNotMatch(inspect(err, { depth: 9, showHidden: true }), /example-only-bind|cn=vyry/);
+  });
+});
+
+describe('the pools', () => {
+  it('E21: gives 200 people at once their own answers, and never searches where a person has bound', async () => {
+    await using directory = await startTestDirectory();
+    await using ldap = connectTo(directory, { timeoutMs: 5000 });
+    const outcomes = await Promise.all(
+      Array.from({ length: 200 }, async (_, index) => {
+        const digits = String(index).padStart(3, '0');
+        const isRight = index % 2 === 0;
+        const answer = await ldap.authenticate(`person${digits}`, isRight ? `person-${digits}` : 'wrong');
+        if (!isRight) return answer.outcome === 'refused' && answer.reason === 'wrong-password';
+        return answer.outcome === 'ok' && answer.entry.username === `person${digits}`;
+      }),
+    );
+    assert.equal(outcomes.filter((isOwn) => isOwn).length, 200);
+
+    const lines = await directory.log();
+    const searching = connections(lines, / SRCH base/);
+    const people = connections(lines, / BIND dn="uid=/);
+    assert.deepEqual(
+      [...searching].filter((connection) => people.has(connection)),
+      [],
+    );
+    assert.ok(searching.size <= 4 && people.size <= 4, `${searching.size} and ${people.size} connections`);
+  });
+
+  it('uses one connection to search and one to bind for requests one after the other', async () => {
+    await using directory = await startTestDirectory();
+    await using ldap = connectTo(directory);
+    for (let request = 0; request < 20; request++) await ldap.authenticate('ada', 'analytical-engine');
+    await ldap.ping();
+    assert.equal((await directory.log()).filter((line) => line.includes(' ACCEPT ')).length, 2);
+  });
+
+  it('takes leave of the server when it is closed', async () => {
+    await using directory = await startTestDirectory();
+    const ldap = connectTo(directory);
+    await ldap.authenticate('ada', 'analytical-engine');
+    await ldap.close();
+    assert.deepEqual(await ldap.authenticate('ada', 'analytical-engine'), { outcome: 'unavailable', reason: 'closed' });
+    const unbound = async () => (await directory.log()).filter((line) => line.endsWith(' UNBIND')).length;
+    for (let wait = 0; wait < 100 && (await unbound()) < 2; wait++) await pause(10);
+    assert.equal(await unbound(), 2);
+  });
+});
+
+describe('connectDirectory()', () => {
+  it('refuses a filter that is none', async () => {
+    await using directory = await startTestDirectory();
+    assert.throws(() => connectTo(directory, { userFilter: '(uid={username}' }));
+  });
+});
+
+describe('readRefusal()', () => {
+  const of = (subCode: string) =>
+    readRefusal(
+      {
+        code: 49,
+        diagnostic: `80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data ${subCode}, v2580`,
+      },
+      { dn: 'CN=Ada,DC=example,DC=org' },
+    );
+
+  it('understands the sub-codes of Active Directory', () => {
+    assert.equal(of('525'), 'unknown');
+    assert.equal(of('52e'), 'wrong-password');
+    assert.equal(of('530'), 'not-now');
+    assert.equal(of('532'), 'expired');
+    assert.equal(of('533'), 'disabled');
+    assert.equal(of('701'), 'expired');
+    assert.equal(of('773'), 'must-change');
+    assert.equal(of('775'), 'locked');
+    assert.equal(of('999'), 'wrong-password');
+  });
+
+  it('understands the result codes of 389 Directory Server', () => {
+    const entry = { dn: 'uid=ada,dc=example,dc=org' };
+    assert.equal(readRefusal({ code: 53, diagnostic: 'Account inactivated' }, entry), 'disabled');
+    assert.equal(readRefusal({ code: 19, diagnostic: 'Exceed password retry limit' }, entry), 'locked');
+  });
+});
+
+function entryOf(answer: DirectoryAnswer) {
+  assert.equal(answer.outcome, 'ok');
+  return answer.entry;
+}
+
+function filters(lines: string[]): string[] {
+  return lines.flatMap((line) => / filter="(.*)"$/.exec(line)?.[1] ?? []);
+}
+
+function connections(lines: string[], operation: RegExp): Set<string> {
+  return new Set(lines.filter((line) => operation.test(line)).flatMap((line) => / (conn=\d+) /.exec(line)?.[1] ?? []));
+}

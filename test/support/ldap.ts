@@ -1,0 +1,106 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectDirectory, type Directory, type DirectoryOptions } from '../../adapters/ldap/connect.ts';
+import { type DirectoryOptions as EngineOptions, type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
+import { Secret } from '../../platform/config.ts';
+
+/** A private directory in a temporary folder, which goes with it. */
+export interface TestDirectory extends RunningDirectory {
+  folder: string;
+  /** The lines slapd has logged, from the beginning or from a line on. */
+  log(from?: number): Promise<string[]>;
+  /** Starts it again, stopped before, on the same ports and data. */
+  startAgain(): Promise<void>;
+}
+
+/** Starts a private directory. */
+export async function startTestDirectory(options: Omit<EngineOptions, 'folder'> = {}): Promise<TestDirectory> {
+  const folder = await mkdtemp(join(tmpdir(), 'vyry-ldap-'));
+  let running = await startDirectory({ ...options, folder });
+  const { port, tlsPort } = running;
+  return {
+    ...running,
+    folder,
+    stop: () => running.stop(),
+    async log(from = 0) {
+      return (await readFile(running.logFile, 'utf8')).split('\n').slice(from);
+    },
+    async startAgain() {
+      running = await startDirectory({ ...options, folder, port, ...(tlsPort && { tlsPort }) });
+    },
+    async [Symbol.asyncDispose]() {
+      await running.stop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** The adapter on a running directory, with the defaults of the configuration and short waits. */
+export function connectTo(running: RunningDirectory, options: Partial<DirectoryOptions> = {}): Directory {
+  return connectDirectory({
+    urls: [running.url],
+    startTls: false,
+    ca: running.ca,
+    bindDn: running.bindDn,
+    bindPassword: new Secret(running.bindPassword),
+    baseDn: running.baseDn,
+    userFilter: '(uid={username})',
+    attributes: personAttributes,
+    timeoutMs: 1000,
+    poolMax: 8,
+    retryMs: 300,
+    ...options,
+  });
+}
+
+export const personAttributes = {
+  id: 'entryUUID',
+  username: 'uid',
+  name: 'cn',
+  mail: 'mail',
+  phone: 'mobile',
+  groups: 'memberOf',
+};
+
+/** A TCP server in the place of a directory, or between it and its client. */
+export interface TestServer {
+  port: number;
+  url: string;
+  /** Connections accepted so far. */
+  accepted: Socket[];
+  /** Everything received so far, as text of one byte a character. */
+  received(): string;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Listens on a free port and hands every connection, and every piece of bytes on it, to the test. */
+export async function startTestServer(
+  onData: (socket: Socket, bytes: Buffer) => void = () => {},
+  port = 0,
+): Promise<TestServer> {
+  const accepted: Socket[] = [];
+  const pieces: Buffer[] = [];
+  const server: Server = createServer((socket) => {
+    accepted.push(socket);
+    socket.on('error', () => socket.destroy());
+    socket.on('data', (bytes: Buffer) => {
+      pieces.push(bytes);
+      onData(socket, bytes);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('No port');
+  return {
+    port: address.port,
+    url: `ldap://127.0.0.1:${address.port}`,
+    accepted,
+    received: () => Buffer.concat(pieces).toString('latin1'),
+    async [Symbol.asyncDispose]() {
+      for (const socket of accepted) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
