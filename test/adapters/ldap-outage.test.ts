@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Directory } from '../../adapters/ldap/connect.ts';
 import { Secret } from '../../platform/config.ts';
-import { connectTo, startTestDirectory, startTestServer } from '../support/ldap.ts';
+import { connectTo, forward, startTestDirectory, startTestServer } from '../support/ldap.ts';
 
 const unavailable = (reason: string) => ({ outcome: 'unavailable', reason });
 const logIn = (ldap: Directory) => ldap.authenticate('ada', 'analytical-engine');
@@ -73,7 +73,7 @@ describe('a directory that is away', () => {
     const doomed = new Set<Socket>();
     await using proxy = await startTestServer((socket, bytes) => {
       if (doomed.has(socket)) socket.destroy();
-      else upstream(socket, directory.port).write(bytes);
+      else forward(socket, directory.port).write(bytes);
     });
     await using ldap = connectTo(directory, { urls: [proxy.url] });
     assert.equal((await logIn(ldap)).outcome, 'ok');
@@ -133,7 +133,7 @@ describe('a server that accepts and never answers', () => {
     await using directory = await startTestDirectory();
     let isSilent = false;
     await using proxy = await startTestServer((socket, bytes) => {
-      if (!isSilent) upstream(socket, directory.port).write(bytes);
+      if (!isSilent) forward(socket, directory.port).write(bytes);
     });
     await using ldap = connectTo(directory, { timeoutMs: 200, urls: [proxy.url] });
     assert.equal((await logIn(ldap)).outcome, 'ok');
@@ -177,20 +177,6 @@ describe('the circuit breaker', () => {
     assert.equal((await logIn(ldap)).outcome, 'ok');
   });
 });
-
-const upstreams = new WeakMap<Socket, Socket>();
-
-/** The proxy's own connection to the directory for a connection of the client. */
-function upstream(socket: Socket, port: number): Socket {
-  const known = upstreams.get(socket);
-  if (known) return known;
-  const made = connect(port, '127.0.0.1');
-  upstreams.set(socket, made);
-  made.on('error', () => socket.destroy());
-  made.pipe(socket);
-  socket.on('close', () => made.destroy());
-  return made;
-}
 
 function binds(lines: string[]): number {
   return lines.filter((line) => / BIND dn="uid=/.test(line)).length;

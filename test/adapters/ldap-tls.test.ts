@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
-import { connectTo, startTestDirectory, startTestServer, type TestDirectory } from '../support/ldap.ts';
+import { connectTo, forward, startTestDirectory, startTestServer, type TestDirectory } from '../support/ldap.ts';
 
 const unavailable = (reason: string) => ({ outcome: 'unavailable', reason });
 
@@ -48,7 +48,7 @@ describe('StartTLS', () => {
     const forged = Buffer.from('300d02010361080a010004000401', 'hex');
     await using box = await startTestServer((socket, bytes) => {
       const isOfPerson = box.accepted.indexOf(socket) === 1;
-      upstream(socket, directory.port, isOfPerson ? forged : Buffer.alloc(0)).write(bytes);
+      forward(socket, directory.port, isOfPerson ? forged : Buffer.alloc(0)).write(bytes);
     });
     await using ldap = connectTo(directory, { startTls: true, urls: [box.url] });
     assert.deepEqual(await ldap.authenticate('ada', 'wrong'), unavailable('tls-failed'));
@@ -111,21 +111,4 @@ function accept(socket: Socket, request: Buffer): void {
   const answer = Buffer.from('300c02010078070a010004000400', 'hex');
   answer[4] = request[4] ?? 0;
   if (socket.bytesWritten === 0) socket.write(answer);
-}
-
-const upstreams = new WeakMap<Socket, Socket>();
-
-/** A box in the middle's own connection to the directory; it puts bytes behind the first answer. */
-function upstream(socket: Socket, port: number, behindFirst: Buffer): Socket {
-  const known = upstreams.get(socket);
-  if (known) return known;
-  const made = connect(port, '127.0.0.1');
-  upstreams.set(socket, made);
-  made.once('data', (first: Buffer) => {
-    socket.write(Buffer.concat([first, behindFirst]));
-    made.pipe(socket);
-  });
-  made.on('error', () => socket.destroy());
-  socket.on('close', () => made.destroy());
-  return made;
 }

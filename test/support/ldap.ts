@@ -1,5 +1,5 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectDirectory, type Directory, type DirectoryOptions } from '../../adapters/ldap/connect.ts';
@@ -103,4 +103,24 @@ export async function startTestServer(
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+const upstreams = new WeakMap<Socket, Socket>();
+
+/**
+ * The connection to a directory that belongs to a client's connection, made at the first call; what the directory
+ * answers goes back to the client, with the given bytes behind its first answer.
+ */
+export function forward(socket: Socket, port: number, behindFirst = Buffer.alloc(0)): Socket {
+  const known = upstreams.get(socket);
+  if (known) return known;
+  const made = connect(port, '127.0.0.1');
+  upstreams.set(socket, made);
+  made.once('data', (first: Buffer) => {
+    socket.write(Buffer.concat([first, behindFirst]));
+    made.pipe(socket);
+  });
+  made.on('error', () => socket.destroy());
+  socket.on('close', () => made.destroy());
+  return made;
 }
