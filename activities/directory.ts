@@ -34,8 +34,8 @@ export type DirectoryActivities = ReturnType<typeof createDirectoryActivities>;
 export function createDirectoryActivities(deps: DirectoryActivityDeps) {
   return {
     /**
-     * Binds as a person and reads the entry. Safe to repeat: a bind changes nothing, and the password stays sealed
-     * until there is a verdict.
+     * Binds as a person and reads the entry. Safe to repeat: a right password changes nothing, a wrong one counts once
+     * more towards the directory's own lock-out at worst; the password stays sealed until there is a verdict.
      *
      * @throws {Failure} directory-unavailable
      */

@@ -71,6 +71,10 @@ export function createEvents(log: Logger, registry: Registry) {
       sessions.inc();
       log.info({ event: 'session.created', sessionId, userId });
     },
+    /** A bug: the caller is told nothing, the log everything. */
+    requestFailed(err: unknown): void {
+      log.error({ event: 'request.failed', err });
+    },
     requestBegun(): void {
       inFlight.inc();
     },

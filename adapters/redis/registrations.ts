@@ -70,6 +70,12 @@ export function createRegistrations(redis: Redis) {
   };
 }
 
+/** A stay on the line for one registration. */
+export interface Listening extends AsyncDisposable {
+  /** Resolves to true at the next announcement since it was last called, to false when the time is over. */
+  changed(): Promise<boolean>;
+}
+
 /** Listens to announcements over one connection of its own. */
 export function createRegistrationListener(subscriber: Redis) {
   const waiting = new Map<string, Set<() => void>>();
@@ -78,28 +84,30 @@ export function createRegistrationListener(subscriber: Redis) {
   });
 
   return {
-    /**
-     * Begins to listen; `changed` resolves at the next announcement or after the time is over.
-     * Begin before reading the status, and nothing can be missed in between.
-     */
-    async listen(
-      registrationId: string,
-      timeoutMs: number,
-    ): Promise<{ changed: Promise<void>; stop(): Promise<void> }> {
+    /** Begins to listen, for so long; read the status after that, and no change is missed. */
+    async listen(registrationId: string, timeoutMs: number): Promise<Listening> {
       const channel = registrationKey(registrationId);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, timeoutMs);
+      const deadline = Date.now() + timeoutMs;
+      let announced = Promise.withResolvers<boolean>();
+      const wake = () => announced.resolve(true);
       const wakes = waiting.get(channel) ?? new Set();
-      waiting.set(channel, wakes.add(resolve));
+      waiting.set(channel, wakes.add(wake));
       await subscriber.subscribe(channel);
-      const stop = async (): Promise<void> => {
-        clearTimeout(timer);
-        wakes.delete(resolve);
-        if (wakes.size > 0 || waiting.get(channel) !== wakes) return;
-        waiting.delete(channel);
-        await subscriber.unsubscribe(channel);
+      return {
+        async changed() {
+          const timer = setTimeout(() => announced.resolve(false), Math.max(0, deadline - Date.now()));
+          const isNew = await announced.promise;
+          clearTimeout(timer);
+          announced = Promise.withResolvers<boolean>();
+          return isNew;
+        },
+        async [Symbol.asyncDispose]() {
+          wakes.delete(wake);
+          if (wakes.size > 0 || waiting.get(channel) !== wakes) return;
+          waiting.delete(channel);
+          await subscriber.unsubscribe(channel);
+        },
       };
-      return { changed: promise, stop };
     },
   };
 }

@@ -1,0 +1,135 @@
+/**
+ * The codec endpoint of the Temporal Web UI and CLI: decrypts payloads for operators. It shows personal data, so it listens
+ * on loopback, or asks for the operators' password: as a bearer token (CLI), or as the cookie of its log-in page (browser).
+ * https://docs.temporal.io/production-deployment/data-encryption
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Payload, PayloadCodec } from '@temporalio/common';
+import type { Config } from '../platform/config.ts';
+import { deriveKey, keyedHash, tokenHash } from '../platform/crypto.ts';
+import type { Logger } from '../platform/log.ts';
+
+interface CodecOptions {
+  config: Pick<Config<'api'>, 'CODEC_HOST' | 'CODEC_ORIGINS' | 'CODEC_PASSWORD' | 'PAYLOAD_KEY'>;
+  codec: PayloadCodec;
+  log: Logger;
+}
+
+const bodyBytesMax = 4 * 1024 * 1024;
+const loopback = ['127.0.0.1', '::1', 'localhost'];
+const cookieName = 'vyry-codec';
+
+/**
+ * Creates the endpoint.
+ *
+ * @throws {Error} it would listen beyond loopback without a password
+ */
+export function createCodecServer(options: CodecOptions): Server {
+  const { CODEC_HOST: host, CODEC_PASSWORD: password } = options.config;
+  if (password === undefined && !loopback.includes(host)) {
+    throw new Error('Bad configuration of api:\n  CODEC_HOST beyond loopback needs CODEC_PASSWORD');
+  }
+  return createServer((req, res) => {
+    handle(req, res, options).catch((err: unknown) => {
+      options.log.warn({ event: 'codec.failed', reason: (err as Error).message });
+      if (!res.headersSent) res.writeHead(400).end();
+      else res.destroy();
+    });
+  });
+}
+
+async function handle(req: IncomingMessage, res: ServerResponse, options: CodecOptions): Promise<void> {
+  allowOrigin(req, res, options.config.CODEC_ORIGINS);
+  if (!isExpectedHost(req, options.config)) return end(res, 421);
+  if (req.method === 'OPTIONS') return end(res, 204);
+  if (req.method === 'GET' && req.url === '/') return endPage(res);
+  if (req.method !== 'POST') return end(res, 404);
+  if (req.url === '/login') return logIn(req, res, options);
+  if (req.url !== '/decode' && req.url !== '/encode') return end(res, 404);
+  // a browser asks before it sends this type across sites, so only listed origins get here
+  if (!req.headers['content-type']?.startsWith('application/json')) return end(res, 415);
+  if (!isOperator(req, options.config)) return end(res, 401);
+  const payloads = readPayloads(await readBody(req));
+  const answer = req.url === '/decode' ? await options.codec.decode(payloads) : await options.codec.encode(payloads);
+  options.log.info({ event: `codec.${req.url.slice(1)}d`, payloads: payloads.length });
+  res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ payloads: answer.map(toJson) }));
+}
+
+function allowOrigin(req: IncomingMessage, res: ServerResponse, origins: readonly string[]): void {
+  const { origin } = req.headers;
+  res.setHeader('Vary', 'Origin');
+  if (origin === undefined || !origins.includes(origin)) return;
+  res.setHeader('Access-Control-Allow-Origin', origin);
+  res.setHeader('Access-Control-Allow-Credentials', 'true');
+  res.setHeader('Access-Control-Allow-Methods', 'POST');
+  res.setHeader('Access-Control-Allow-Headers', 'content-type,x-namespace,authorization,caller-type');
+}
+
+/** Without a password only names of this machine are answered to, so that no foreign name can be rebound to it. */
+function isExpectedHost(req: IncomingMessage, config: CodecOptions['config']): boolean {
+  const host = (req.headers.host ?? '').replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+  return config.CODEC_PASSWORD !== undefined || loopback.includes(host);
+}
+
+function isOperator(req: IncomingMessage, config: CodecOptions['config']): boolean {
+  const password = config.CODEC_PASSWORD?.reveal();
+  if (password === undefined) return true;
+  const bearer = /^Bearer (.+)$/.exec(req.headers.authorization ?? '')?.[1];
+  const cookie = new RegExp(`(?:^|; )${cookieName}=([\\w-]+)`).exec(req.headers.cookie ?? '')?.[1];
+  // hashes are compared, so the time it takes tells nothing of the password
+  if (bearer !== undefined) return tokenHash(bearer) === tokenHash(password);
+  return cookie !== undefined && tokenHash(cookie) === tokenHash(cookieOf(config));
+}
+
+function cookieOf({ PAYLOAD_KEY: key, CODEC_PASSWORD: password }: CodecOptions['config']): string {
+  return keyedHash(deriveKey(key, 'operator'), password?.reveal() ?? '');
+}
+
+async function logIn(req: IncomingMessage, res: ServerResponse, { config, log }: CodecOptions): Promise<void> {
+  const given = new URLSearchParams(await readBody(req)).get('password') ?? '';
+  const isRight = config.CODEC_PASSWORD !== undefined && tokenHash(given) === tokenHash(config.CODEC_PASSWORD.reveal());
+  log.info({ event: isRight ? 'codec.operator-logged-in' : 'codec.operator-refused' });
+  if (!isRight) return end(res, 401);
+  res.setHeader('Set-Cookie', `${cookieName}=${cookieOf(config)}; HttpOnly; SameSite=Strict; Path=/; Max-Age=28800`);
+  endPage(res);
+}
+
+function endPage(res: ServerResponse): void {
+  res.setHeader('Content-Type', 'text/html; charset=utf-8').setHeader('Content-Security-Policy', "default-src 'none'");
+  res.end(`<!doctype html><title>Vyry codec</title><form method="post" action="/login"><label>Operators’ password
+<input type="password" name="password" autocomplete="current-password"></label> <button>Log in</button></form>`);
+}
+
+function end(res: ServerResponse, status: number): void {
+  res.writeHead(status).end();
+}
+
+async function readBody(req: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > bodyBytesMax) throw new Error('Body too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+interface JsonPayload {
+  metadata?: Record<string, string>;
+  data?: string;
+}
+
+/** Protobuf's JSON form: bytes in base64. The CLI sends `{}` for an empty list. */
+function readPayloads(body: string): Payload[] {
+  const { payloads = [] } = JSON.parse(body) as { payloads?: JsonPayload[] };
+  return payloads.map(({ metadata = {}, data = '' }) => ({
+    metadata: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, Buffer.from(value, 'base64')])),
+    data: Buffer.from(data, 'base64'),
+  }));
+}
+
+function toJson({ metadata, data }: Payload): JsonPayload {
+  const entries = Object.entries(metadata ?? {}).map(([key, value]) => [key, Buffer.from(value).toString('base64')]);
+  return { metadata: Object.fromEntries(entries), data: Buffer.from(data ?? []).toString('base64') };
+}

@@ -1,0 +1,48 @@
+/** What operations work with; put together once, in main.ts. */
+import type { Client } from '@temporalio/client';
+import type { Captcha } from '../adapters/captcha.ts';
+import type { Accounts } from '../adapters/mongo/accounts.ts';
+import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
+import type { Codes } from '../adapters/redis/codes.ts';
+import type { DependencyHealth } from '../adapters/redis/heartbeats.ts';
+import type { Idempotency } from '../adapters/redis/idempotency.ts';
+import type { RateLimits } from '../adapters/redis/rate-limits.ts';
+import type { RegistrationListener, Registrations } from '../adapters/redis/registrations.ts';
+import type { Seals } from '../adapters/redis/seals.ts';
+import type { Sessions } from '../adapters/redis/sessions.ts';
+import type { RegistrationRules, StepName } from '../domain/registration.ts';
+import type { Config } from '../platform/config.ts';
+import type { Events } from '../platform/events.ts';
+import type { Tokens } from './tokens.ts';
+
+export interface ApiDeps {
+  config: Config<'api'>;
+  policy: readonly StepName[];
+  rules: RegistrationRules;
+  temporal: Client;
+  registrations: Registrations;
+  listener: RegistrationListener;
+  codes: Codes;
+  seals: Seals;
+  captcha: Captcha;
+  usedCaptchas: UsedCaptchas;
+  idempotency: Idempotency;
+  rateLimits: RateLimits;
+  sessions: Sessions;
+  accounts: Pick<Accounts, 'read'>;
+  tokens: Tokens;
+  events: Events;
+  /** Keys the hashes of idempotency keys, bodies and limited names. */
+  hashKey: Buffer;
+  /** Every dependency and whether it is there. */
+  examine: () => Promise<DependencyHealth[]>;
+  /** Prometheus text. */
+  metrics: () => Promise<{ contentType: string; text: string }>;
+}
+
+/** Who asks: where from, with what. */
+export interface Caller {
+  address: string;
+  userAgent: string;
+  idempotencyKey?: string;
+}

@@ -1,0 +1,73 @@
+/** Who may call, and how a repeated request is told from a new one. */
+import type { StoredRegistration } from '../adapters/redis/registrations.ts';
+import type { Session } from '../adapters/redis/sessions.ts';
+import { Failure } from '../domain/failures.ts';
+import { keyedHash, tokenHash } from '../platform/crypto.ts';
+import type { ApiDeps, Caller } from './deps.ts';
+import { malformed } from './schemas.ts';
+
+/**
+ * The registration that a token moves. The id is a name, the token is the key: with a wrong one the id is unknown.
+ *
+ * @throws {Failure} unauthenticated, not-found
+ */
+export async function requireRegistration(
+  deps: Pick<ApiDeps, 'registrations'>,
+  registrationId: string,
+  authorization: string | undefined,
+): Promise<StoredRegistration> {
+  const token = bearerOf(authorization);
+  if (!/^[0-9a-f]{32}$/.test(registrationId)) throw new Failure('not-found');
+  const stored = await deps.registrations.read(registrationId);
+  if (stored === undefined || stored.tokenHash !== tokenHash(token)) throw new Failure('not-found');
+  return stored;
+}
+
+/**
+ * The living session of an access token: one JWT verification and one read of Redis.
+ *
+ * @throws {Failure} unauthenticated, token-invalid
+ */
+export async function requireSession(
+  deps: Pick<ApiDeps, 'tokens' | 'sessions'>,
+  authorization: string | undefined,
+): Promise<Session> {
+  const claims = await deps.tokens.verify(bearerOf(authorization));
+  const session = await deps.sessions.read(claims.sessionId, Date.now());
+  if (session === undefined || session.userId !== claims.userId) throw new Failure('token-invalid');
+  return session;
+}
+
+/**
+ * Runs an operation that creates or sends. With an `Idempotency-Key`, what it mints is stored before it runs: the same
+ * key and body run with the same ids and have the same answer for 24 h, also after a crash. Refusals are not kept.
+ *
+ * @param scope what makes keys of different callers different
+ * @throws {Failure} idempotency-key-reused, and what the operation throws
+ */
+export async function idempotent<M, A>(
+  deps: Pick<ApiDeps, 'idempotency' | 'hashKey'>,
+  { scope, caller, body }: { scope: string[]; caller: Caller; body: unknown },
+  minted: M,
+  run: (minted: M) => Promise<A>,
+): Promise<A> {
+  const { idempotencyKey } = caller;
+  if (idempotencyKey === undefined) return run(minted);
+  if (!/^[\x21-\x7e]{1,128}$/.test(idempotencyKey)) {
+    throw malformed('Idempotency-Key', 'must be 1 to 128 visible ASCII characters');
+  }
+  const key = keyedHash(deps.hashKey, ...scope, idempotencyKey);
+  const reserved = await deps.idempotency.reserve(key, keyedHash(deps.hashKey, JSON.stringify(body ?? null)), minted);
+  if (!reserved.sameBody) throw new Failure('idempotency-key-reused');
+  if (reserved.answer !== undefined) return reserved.answer as A;
+  const answer = await run(reserved.minted as M);
+  await deps.idempotency.keep(key, answer);
+  return answer;
+}
+
+/** RFC 6750 section 2.1. */
+function bearerOf(authorization: string | undefined): string {
+  const token = /^Bearer +([\w.~+/=-]+) *$/i.exec(authorization ?? '')?.[1];
+  if (token === undefined) throw new Failure('unauthenticated');
+  return token;
+}

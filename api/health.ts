@@ -1,0 +1,57 @@
+/** Liveness and readiness. */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import type { DependencyHealth } from '../adapters/redis/heartbeats.ts';
+import { Failure } from '../domain/failures.ts';
+import type { ApiDeps } from './deps.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+export const Health = z.object({ status: z.literal('ok'), service: z.literal('vyry'), version: z.string() });
+export const Readiness = z.object({
+  status: z.enum(['ready', 'degraded', 'unready']),
+  dependencies: z.record(
+    z.string(),
+    z.object({ status: z.enum(['up', 'down', 'off']), latencyMs: z.number().optional() }),
+  ),
+});
+
+/** Without these nothing works; without the others registrations wait, or are not seen. */
+const needed = ['redis', 'mongodb', 'temporal', 'worker:registration'];
+
+/** Says that the process answers; touches nothing. */
+export async function readHealth(): Promise<z.output<typeof Health>> {
+  return { status: 'ok', service: 'vyry', version };
+}
+
+/** Every dependency with status and latency. @throws {Failure} unavailable, with the same list, when one that matters is down */
+export async function readReadiness({ examine }: Pick<ApiDeps, 'examine'>): Promise<z.output<typeof Readiness>> {
+  const found = await examine();
+  const dependencies = Object.fromEntries(found.map(({ name, ...health }) => [name, health]));
+  const down = found.filter(({ status }) => status === 'down').map(({ name }) => name);
+  const missing = down.filter((name) => needed.includes(name));
+  if (missing.length > 0) {
+    throw new Failure('unavailable', {
+      message: `Not ready: ${missing.join(', ')}`,
+      fields: { status: 'unready', dependencies } as unknown as Record<string, string>,
+    });
+  }
+  return { status: down.length > 0 ? 'degraded' : 'ready', dependencies };
+}
+
+/** Examines one dependency; a check that takes longer than 2 s counts as down. */
+export async function examine(name: string, check: () => Promise<unknown>): Promise<DependencyHealth> {
+  const begin = performance.now();
+  const timeout = Promise.withResolvers<never>();
+  const timer = setTimeout(() => timeout.reject(new Error('timeout')), 2000);
+  try {
+    await Promise.race([check(), timeout.promise]);
+    return { name, status: 'up', latencyMs: Math.round(performance.now() - begin) };
+  } catch {
+    return { name, status: 'down' };
+  } finally {
+    clearTimeout(timer);
+  }
+}

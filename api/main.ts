@@ -1,0 +1,181 @@
+// @permissions net
+/** The api process: configuration, connections, surfaces, and an orderly end. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { type Captcha, createAltcha, createSiteVerify } from '../adapters/captcha.ts';
+import { connectElastic } from '../adapters/elastic.ts';
+import { createAccounts } from '../adapters/mongo/accounts.ts';
+import { connectMongo } from '../adapters/mongo/connect.ts';
+import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
+import { createCodes } from '../adapters/redis/codes.ts';
+import { connectRedis } from '../adapters/redis/connect.ts';
+import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
+import { createIdempotency } from '../adapters/redis/idempotency.ts';
+import { createRateLimits } from '../adapters/redis/rate-limits.ts';
+import { createRegistrationListener, createRegistrations } from '../adapters/redis/registrations.ts';
+import { createSeals } from '../adapters/redis/seals.ts';
+import { createSessions } from '../adapters/redis/sessions.ts';
+import { createPayloadCodec } from '../adapters/temporal/codec.ts';
+import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
+import { readPolicy } from '../domain/registration.ts';
+import { type Config, readConfig, roles } from '../platform/config.ts';
+import { createBox, deriveKey } from '../platform/crypto.ts';
+import { createEvents } from '../platform/events.ts';
+import { untilSignal } from '../platform/lifecycle.ts';
+import { createLog, type Logger } from '../platform/log.ts';
+import { createCodecServer } from './codec.ts';
+import type { ApiDeps } from './deps.ts';
+import { examine } from './health.ts';
+import { createRestApp } from './rest.ts';
+import { createTokens } from './tokens.ts';
+
+async function main(): Promise<void> {
+  const config = readConfig('api');
+  const log = createLog('api', config.LOG_LEVEL);
+  await using connections = connect(config, log);
+  const deps = assemble(config, log, connections);
+  const codec = createPayloadCodec(createBox('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
+  const codecServer = createCodecServer({ config, codec, log });
+  await using _codec = await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST);
+  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, createRestApp(deps));
+  await using _api = await listen(server, config.SERVER_PORT, config.SERVER_HOST);
+  log.info({ event: 'process.started', url: urlOf(server), codecUrl: urlOf(codecServer) });
+  const signal = await untilSignal();
+  log.info({ event: 'process.stopping', signal });
+}
+
+interface Connections extends AsyncDisposable {
+  redis: ReturnType<typeof connectRedis>;
+  subscriber: ReturnType<typeof connectRedis>;
+  database: ReturnType<typeof connectMongo>;
+  temporal: ReturnType<typeof connectTemporal>;
+  elastic: ReturnType<typeof connectElastic> | undefined;
+}
+
+/** Opens what the api talks to; each comes back by itself when it was away. */
+function connect(config: Config<'api'>, log: Logger): Connections {
+  const away = (dependency: string) => (err: unknown) =>
+    log.warn({ event: `${dependency}.away`, reason: (err as Error).message });
+  const redis = connectRedis(config.REDIS_URL, away('redis'));
+  const subscriber = connectRedis(config.REDIS_URL, away('redis'));
+  const database = connectMongo(config.DATABASE_URL, away('database'));
+  const temporal = connectTemporal({
+    address: config.TEMPORAL_ADDRESS,
+    namespace: config.TEMPORAL_NAMESPACE,
+    dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+  });
+  const elastic = config.ELASTICSEARCH_URL ? connectElastic(config.ELASTICSEARCH_URL) : undefined;
+  return {
+    redis,
+    subscriber,
+    database,
+    temporal,
+    elastic,
+    async [Symbol.asyncDispose]() {
+      await Promise.allSettled([temporal.connection.close(), database[Symbol.asyncDispose](), elastic?.close()]);
+      for (const connection of [redis, subscriber]) connection.disconnect();
+    },
+  };
+}
+
+function assemble(config: Config<'api'>, log: Logger, connections: Connections): ApiDeps {
+  const { redis, subscriber, database, temporal } = connections;
+  const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const sealBox = createBox('seal', payloadKey, olderKeys);
+  return {
+    config,
+    policy: readPolicy(config.REGISTRATION_STEPS),
+    rules: {
+      codeTtlSeconds: config.OTP_TTL,
+      checksMax: config.OTP_CHECKS_MAX,
+      resendWaitsSeconds: config.OTP_RESEND_WAITS,
+      ttlSeconds: config.REGISTRATION_TTL,
+      waitMaxSeconds: config.REGISTRATION_WAIT_MAX,
+    },
+    temporal,
+    registrations: createRegistrations(redis),
+    listener: createRegistrationListener(subscriber),
+    codes: createCodes(redis, deriveKey(payloadKey, 'code'), sealBox),
+    seals: createSeals(redis, sealBox),
+    captcha: createCaptcha(config),
+    usedCaptchas: createUsedCaptchas(redis),
+    idempotency: createIdempotency(redis, createBox('idempotency', payloadKey, olderKeys)),
+    rateLimits: createRateLimits(redis),
+    sessions: createSessions(redis),
+    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
+    tokens: createTokens(config),
+    events: createEvents(log, registry),
+    hashKey: deriveKey(payloadKey, 'idempotency'),
+    examine: () => examineAll(connections),
+    metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}
+
+function createCaptcha(config: Config<'api'>): Captcha {
+  const { CAPTCHA_PROVIDER: provider, CAPTCHA_SITE_KEY: siteKey, CAPTCHA_SECRET: secret } = config;
+  if (provider === 'altcha') {
+    return createAltcha({ key: deriveKey(config.PAYLOAD_KEY, 'captcha'), cost: config.CAPTCHA_COST });
+  }
+  if (siteKey === undefined || secret === undefined) {
+    throw new Error(
+      `Bad configuration of api:\n  CAPTCHA_PROVIDER ${provider} needs CAPTCHA_SITE_KEY and CAPTCHA_SECRET`,
+    );
+  }
+  return createSiteVerify({
+    provider,
+    siteKey,
+    secret,
+    hostnames: config.CAPTCHA_HOSTNAMES,
+    action: config.CAPTCHA_ACTION,
+    scoreMin: config.CAPTCHA_SCORE_MIN / 100,
+    verifyUrl: config.CAPTCHA_VERIFY_URL,
+  });
+}
+
+/** What the api reaches itself, then the workers and what they report of theirs. */
+async function examineAll(connections: Connections): ReturnType<ApiDeps['examine']> {
+  const { redis, database, temporal, elastic } = connections;
+  const heartbeats = createHeartbeats(redis);
+  const own = await Promise.all([
+    examine('redis', () => redis.ping()),
+    examine('mongodb', () => database.ping()),
+    examine('temporal', () =>
+      temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
+    ),
+    ...(elastic ? [examine('elasticsearch', () => elastic.ping())] : []),
+  ]);
+  const workers = roles.filter((role) => role !== 'api');
+  const beats = await Promise.all(workers.map((role) => heartbeats.read(role, Date.now()).catch(() => undefined)));
+  return [
+    ...own,
+    ...workers.map((role, index) => ({
+      name: `worker:${role}`,
+      status: beats[index] === undefined ? ('down' as const) : ('up' as const),
+    })),
+    ...beats.flatMap((beat) => beat?.dependencies ?? []),
+  ];
+}
+
+async function listen(server: Server, port: number, host: string): Promise<AsyncDisposable> {
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
+  return {
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeIdleConnections();
+      // requests under way end; one that waits for a change does not hold the stop up
+      const timer = setTimeout(() => server.closeAllConnections(), 5000);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function urlOf(server: Server): string {
+  const { address, port } = server.address() as AddressInfo;
+  return `http://${['0.0.0.0', '::'].includes(address) ? '127.0.0.1' : address}:${port}`;
+}
+
+if (import.meta.main) await main();

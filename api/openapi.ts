@@ -1,0 +1,121 @@
+/** The OpenAPI 3.1 document, made of the schemas that parse the requests, and the page that shows it. */
+import { z } from 'zod';
+import type { FailureCode } from '../domain/failures.ts';
+import { problems } from './problems.ts';
+import type { Route } from './rest.ts';
+import { ErrorBody } from './schemas.ts';
+
+/** https://spec.openapis.org/oas/v3.1.0.html */
+export function openApiDocument(routes: readonly Route[]): unknown {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) {
+    const path = route.path.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [route.method]: operationOf(route) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Vyry',
+      version: '1',
+      description: 'Durable registration, accounts and sessions. Times are ISO 8601 UTC, durations are seconds.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    paths,
+    components: {
+      schemas: { Error: jsonSchema(ErrorBody, 'output') },
+      securitySchemes: {
+        registration: { type: 'http', scheme: 'bearer', description: 'The registrationToken of a registration' },
+        session: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token' },
+      },
+    },
+  };
+}
+
+/** The page of `/docs`: Swagger UI, served from here alone. */
+export const docsPage = {
+  html: `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Vyry API</title>
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head>
+<body><div id="page"></div><script src="/docs/assets/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>`,
+  script: `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#page', deepLinking: true });`,
+};
+
+const headers = {
+  'X-Request-Id': { schema: { type: 'string' }, description: 'Names this request in the logs' },
+};
+
+function operationOf(route: Route): unknown {
+  const failures: FailureCode[] = [
+    ...route.failures,
+    ...guardFailures[route.guard],
+    ...(route.body ? bodyFailures : []),
+  ];
+  return {
+    summary: route.summary,
+    ...(route.guard !== 'none' && { security: [{ [route.guard]: [] }] }),
+    parameters: parametersOf(route),
+    ...(route.body && {
+      requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(route.body, 'input') } } },
+    }),
+    responses: {
+      [route.status]: {
+        description: 'Done',
+        headers,
+        ...(route.answer && { content: { 'application/json': { schema: jsonSchema(route.answer, 'output') } } }),
+      },
+      ...Object.fromEntries(Object.entries(byStatus(failures)).map(([status, text]) => [status, problemAnswer(text)])),
+    },
+  };
+}
+
+const guardFailures: Record<Route['guard'], FailureCode[]> = {
+  none: [],
+  registration: ['unauthenticated', 'not-found'],
+  session: ['unauthenticated', 'token-invalid'],
+};
+const bodyFailures: FailureCode[] = ['body-too-large', 'media-type-unsupported'];
+
+function parametersOf(route: Route): unknown[] {
+  const inPath = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }));
+  const inQuery = Object.entries(route.query?.shape ?? {}).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: false,
+    schema: jsonSchema(schema as z.ZodType, 'input'),
+  }));
+  const idempotencyKey = {
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+    description: 'A random UUID: the same key and body have the same answer for 24 h',
+    schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,128}$' },
+  };
+  return [...inPath, ...inQuery, ...(route.isIdempotent ? [idempotencyKey] : [])];
+}
+
+function byStatus(failures: FailureCode[]): Record<string, string> {
+  const texts: Record<string, Set<string>> = {};
+  for (const code of failures) {
+    const { status, errorCode, message } = problems[code];
+    texts[status] = (texts[status] ?? new Set()).add(`${errorCode}: ${message}`);
+  }
+  return Object.fromEntries(Object.entries(texts).map(([status, lines]) => [status, [...lines].join('; ')]));
+}
+
+function problemAnswer(description: string): unknown {
+  return { description, headers, content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } };
+}
+
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): unknown {
+  const {
+    $schema: _,
+    id: __,
+    ...rest
+  } = z.toJSONSchema(schema, { io, unrepresentable: 'any', target: 'draft-2020-12' });
+  return rest;
+}

@@ -1,0 +1,51 @@
+/** `GET /captcha` and `PUT /registrations/{id}/captcha`. */
+import { z } from 'zod';
+import type { CaptchaOffer } from '../../adapters/captcha.ts';
+import { Failure } from '../../domain/failures.ts';
+import { passCaptcha } from '../../workflows/registration.ts';
+import type { ApiDeps } from '../deps.ts';
+import { malformed, parse, type Registration, text } from '../schemas.ts';
+import { order } from '../workflow-calls.ts';
+import { currentView, finalView, isDone, type RegistrationCaller, requireStep } from './status.ts';
+
+/** The solved captcha, as its provider’s widget gives it. */
+export const CaptchaProof = z.strictObject({ provider: text(32), token: text(10_000) });
+
+/** What a client needs to show a captcha. */
+export async function offerCaptcha(deps: ApiDeps): Promise<CaptchaOffer> {
+  return deps.captcha.offer();
+}
+
+/**
+ * Verifies a captcha and notes it. A token works once; the same registration may repeat it.
+ *
+ * @throws {Failure} captcha-malformed, captcha-used, captcha-refused, unavailable
+ */
+export async function proveCaptcha(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
+  const { provider, token } = parse(CaptchaProof, body);
+  requireStep(deps, caller, 'captcha');
+  if (provider !== deps.captcha.provider) throw malformed('provider', `must be ${deps.captcha.provider}`);
+  if (isDone(caller.status, 'captcha')) return currentView(deps, caller.registrationId);
+  // reserved before it is verified: of parallel uses in other registrations none gets further
+  const taken = await deps.usedCaptchas.take(token, caller.registrationId);
+  if (taken === 'used') throw new Failure('captcha-used');
+  if (taken === 'taken') await verifyCaptcha(deps, caller, token);
+  const { status } = await order(deps, caller.registrationId, passCaptcha, []);
+  deps.events.stepDone(caller.registrationId, 'captcha');
+  return finalView(deps, caller.registrationId, status);
+}
+
+async function verifyCaptcha(
+  deps: ApiDeps,
+  { registrationId, address }: RegistrationCaller,
+  token: string,
+): Promise<void> {
+  const verdict = await deps.captcha.verify(token, address).catch(async (err: unknown) => {
+    await deps.usedCaptchas.giveBack(token);
+    deps.events.dependencyAway('captcha', deps.captcha.provider);
+    throw err;
+  });
+  if (verdict.outcome === 'passed') return deps.usedCaptchas.pass(token, registrationId);
+  deps.events.stepRefused(registrationId, 'captcha', verdict.reason);
+  throw new Failure(verdict.outcome === 'malformed' ? 'captcha-malformed' : 'captcha-refused');
+}

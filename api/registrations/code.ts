@@ -1,0 +1,117 @@
+/** `POST /registrations/{id}/codes` and `PUT /registrations/{id}/code`. */
+import { z } from 'zod';
+import { Failure } from '../../domain/failures.ts';
+import { type RegistrationStatus, refusedChannels } from '../../domain/registration.ts';
+import { type Channel, channels } from '../../domain/verification.ts';
+import { newId } from '../../platform/crypto.ts';
+import { confirmCode, requestCode } from '../../workflows/registration.ts';
+import type { ApiDeps } from '../deps.ts';
+import { idempotent } from '../guards.ts';
+import { parse, type Registration } from '../schemas.ts';
+import { order } from '../workflow-calls.ts';
+import {
+  currentView,
+  finalView,
+  instantOf,
+  limited,
+  type RegistrationCaller,
+  requireStep,
+  untilStatus,
+} from './status.ts';
+
+/** The way a code is asked for. */
+export const CodeRequest = z.strictObject({ channel: z.enum(['sms', 'voice', 'email']) });
+/** A code as typed. */
+export const CodeProof = z.strictObject({ code: z.string().regex(/^\d{4,10}$/, 'must be 4 to 10 digits') });
+
+/** Longest wait for a provider's first word, so that a refusal can be answered at once. */
+const firstWordMs = 1500;
+
+/**
+ * Sends a code. Answers as soon as the provider has it or has refused it, and otherwise before that.
+ *
+ * @throws {Failure} step-blocked, step-not-available, channel-not-available, channel-refused, rate-limited
+ */
+export async function sendCode(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
+  const { channel } = parse(CodeRequest, body);
+  const { registrationId } = caller;
+  const scope = ['codes', registrationId];
+  return idempotent(deps, { scope, caller, body: { channel } }, { updateId: newId() }, async ({ updateId }) => {
+    requireStep(deps, caller, 'code');
+    if (!isChannel(channel)) throw new Failure('channel-not-available', { fields: { channels: [...channels] } });
+    requireSendable(caller.status, channel);
+    const ordered = await order(deps, registrationId, requestCode, [{ channel }], updateId).catch((err: unknown) => {
+      throw withLimit(deps, err);
+    });
+    const own = ordered.sends.findLast((send) => send.channel === channel)?.number;
+    const settled = await untilStatus(deps, registrationId, firstWordMs, ({ waitingFor, sends }) => {
+      return waitingFor !== undefined || sends.some(({ number, state }) => number === own && state !== 'sending');
+    });
+    if (settled.sends.some(({ number, state }) => number === own && state === 'refused')) {
+      throw channelRefused(settled, channel);
+    }
+    return currentView(deps, registrationId, settled);
+  });
+}
+
+/**
+ * Compares a code and, when it is right, moves the registration on.
+ *
+ * @throws {Failure} code-wrong with `attemptsLeft`, code-not-sent, code-expired, identity-taken
+ */
+export async function proveCode(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
+  const { code } = parse(CodeProof, body);
+  const { registrationId, status } = caller;
+  if (status.state !== 'completed') requireStep(deps, caller, 'code');
+  const subject = { subject: registrationId, purpose: 'register' } as const;
+  const { outcome, left } = await deps.codes.check(subject, code, deps.rules.checksMax);
+  deps.events.codeChecked(registrationId, outcome);
+  if (outcome === 'none') throw new Failure('code-not-sent');
+  const nextCodeAt = nextCodeAtOf(status);
+  if (outcome === 'expired') throw new Failure('code-expired', { fields: { nextCodeAt } });
+  if (outcome === 'wrong' || outcome === 'exhausted') {
+    throw new Failure('code-wrong', {
+      fields: { attemptsLeft: left, ...(left === 0 && { nextCodeAt }) },
+      ...(left === 0 && { message: 'The code is wrong and has no tries left; ask for a new one' }),
+    });
+  }
+  if (status.state === 'completed') return currentView(deps, registrationId);
+  // the script has marked it: a repeat after a crash answers `already` and comes here again
+  const answer = await order(deps, registrationId, confirmCode, []);
+  deps.events.stepDone(registrationId, 'code');
+  return finalView(deps, registrationId, answer.status);
+}
+
+/** What the published status already refuses; the workflow has the last word. */
+function requireSendable(status: RegistrationStatus, channel: Channel): void {
+  const step = status.steps.find(({ name }) => name === 'code');
+  if (step?.status === 'done') throw new Failure('step-not-available', { message: 'The code step is done' });
+  if (step?.status === 'blocked') {
+    throw new Failure('step-blocked', { message: `The code needs another step first (${step.reason})` });
+  }
+  if (refusedChannels(status.sends).includes(channel)) throw channelRefused(status, channel);
+  const available = Object.keys(status.nextSendAt);
+  if (!available.includes(channel)) throw new Failure('channel-not-available', { fields: { channels: available } });
+}
+
+function channelRefused(status: RegistrationStatus, channel: Channel): Failure {
+  const otherChannels = Object.entries(status.nextSendAt).flatMap(([other, next]) =>
+    other !== channel && next !== null ? [other] : [],
+  );
+  return new Failure('channel-refused', { fields: { otherChannels } });
+}
+
+/** Names the limit behind a refusal of the workflow. */
+function withLimit(deps: ApiDeps, err: unknown): unknown {
+  if (!(err instanceof Failure) || err.code !== 'rate-limited') return err;
+  return limited(deps, 'code-resend', err.facts.retryAfterSeconds);
+}
+
+function nextCodeAtOf(status: RegistrationStatus): string | null {
+  const instants = Object.values(status.nextSendAt).filter((next) => next !== null && next !== undefined);
+  return instants.length === 0 ? null : instantOf(Math.max(Date.now(), Math.min(...instants)));
+}
+
+function isChannel(channel: string): channel is Channel {
+  return (channels as readonly string[]).includes(channel);
+}

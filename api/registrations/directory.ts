@@ -1,0 +1,60 @@
+/** `PUT /registrations/{id}/directory`: binds to the directory as the person. */
+import { z } from 'zod';
+import type { Limit } from '../../adapters/redis/rate-limits.ts';
+import { Failure } from '../../domain/failures.ts';
+import { usernameKey } from '../../domain/registration.ts';
+import { keyedHash, newId } from '../../platform/crypto.ts';
+import { authenticate, type StepAnswer } from '../../workflows/registration.ts';
+import type { ApiDeps } from '../deps.ts';
+import { parse, type Registration, secretText, text } from '../schemas.ts';
+import { order } from '../workflow-calls.ts';
+import { finalView, limited, type RegistrationCaller, requireStep } from './status.ts';
+
+/** A directory name and password, as typed. */
+export const DirectoryProof = z.strictObject({ username: text(256), password: secretText(1, 1024) });
+
+/**
+ * Binds to the directory as the person.
+ *
+ * @throws {Failure} malformed, rate-limited, credentials-wrong, step-not-available, directory-unavailable (it goes on)
+ */
+export async function proveDirectory(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
+  const { username, password } = parse(DirectoryProof, body);
+  requireStep(deps, caller, 'directory');
+  const giveBack = await takeDirectoryTry(deps, username);
+  const answer = await prove(deps, caller, username, password).catch(async (err: unknown) => {
+    await giveBack();
+    throw err;
+  });
+  if (answer.outcome === 'refused') throw new Failure('credentials-wrong');
+  await giveBack();
+  if (answer.outcome === 'somebody-else') {
+    throw new Failure('step-not-available', { message: 'The directory step was done as somebody else' });
+  }
+  if (answer.outcome === 'parked') throw new Failure('directory-unavailable');
+  if (answer.outcome === 'lost')
+    throw new Failure('unavailable', { message: 'The directory step was not done; repeat it' });
+  deps.events.stepDone(caller.registrationId, 'directory');
+  return finalView(deps, caller.registrationId, answer.status);
+}
+
+/** Takes one of a name's tries; answers how to give it back. Fails closed. */
+async function takeDirectoryTry(deps: ApiDeps, username: string): Promise<() => Promise<void>> {
+  const { DIRECTORY_TRIES: max, DIRECTORY_WINDOW: windowSeconds } = deps.config;
+  const limit: Limit = { name: 'directory-tries', max, windowSeconds };
+  const key = keyedHash(deps.hashKey, 'directory', usernameKey(username));
+  const tryId = newId();
+  const { allowed, resetSeconds } = await deps.rateLimits.take(limit, key, tryId, Date.now());
+  if (!allowed) throw limited(deps, limit.name, resetSeconds);
+  return () => deps.rateLimits.giveBack(limit, key, tryId);
+}
+
+async function prove(
+  deps: ApiDeps,
+  { registrationId }: RegistrationCaller,
+  username: string,
+  password: string,
+): Promise<StepAnswer> {
+  const passwordSeal = await deps.seals.put(password);
+  return order(deps, registrationId, authenticate, [{ username, passwordSeal }]);
+}

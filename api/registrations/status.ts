@@ -1,0 +1,129 @@
+/** Where a registration stands, as operations ask it and as clients see it. */
+import { Failure } from '../../domain/failures.ts';
+import type { RegistrationStatus, StepName } from '../../domain/registration.ts';
+import { checksLeft, nextCheckAt } from '../../domain/verification.ts';
+import type { ApiDeps, Caller } from '../deps.ts';
+import type { Registration } from '../schemas.ts';
+
+/** A caller that holds the token of a registration, and how it stood when the request came. */
+export interface RegistrationCaller extends Caller {
+  registrationId: string;
+  status: RegistrationStatus;
+}
+
+/** @throws {Failure} registration-expired, registration-closed */
+export function requireRunning(status: RegistrationStatus): void {
+  if (status.state === 'expired') throw new Failure('registration-expired');
+  if (status.state === 'pending' || status.state === 'waiting') return;
+  throw new Failure('registration-closed', {
+    message: `The registration is ${status.state}`,
+    fields: { state: status.state },
+  });
+}
+
+/** @throws {Failure} as `requireRunning`, and step-not-available when the policy does not list the step */
+export function requireStep({ policy }: ApiDeps, { status }: RegistrationCaller, name: StepName): void {
+  requireRunning(status);
+  const step = status.steps.find((known) => known.name === name);
+  if (step === undefined) {
+    throw new Failure('step-not-available', {
+      message: `This registration has no step ${name}`,
+      fields: { steps: [...policy] },
+    });
+  }
+}
+
+/** Tells whether a step is done. */
+export function isDone(status: RegistrationStatus, name: StepName): boolean {
+  return status.steps.some((step) => step.name === name && step.status === 'done');
+}
+
+/** A refusal by a limit: named, with the next time there is one. */
+export function limited(deps: ApiDeps, limit: string, retryAfterSeconds?: number): Failure {
+  deps.events.limitHit(limit);
+  const when =
+    retryAfterSeconds === undefined ? '; no more are possible' : `; the next is possible in ${retryAfterSeconds} s`;
+  return new Failure('rate-limited', {
+    message: `Too many tries (${limit})${when}`,
+    fields: { limit },
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  });
+}
+
+/** The view after a step that may have been the last: what a registration was rejected for is a failure. */
+export async function finalView(
+  deps: ApiDeps,
+  registrationId: string,
+  status: RegistrationStatus,
+): Promise<Registration> {
+  if (status.state === 'rejected' && status.reason === 'identity-taken') throw new Failure('identity-taken');
+  return currentView(deps, registrationId, status);
+}
+
+/** The view of today, of a status that is given or read. */
+export async function currentView(
+  deps: ApiDeps,
+  registrationId: string,
+  status?: RegistrationStatus,
+): Promise<Registration> {
+  const [checks, current] = await Promise.all([
+    deps.codes.read({ subject: registrationId, purpose: 'register' }),
+    status ?? readStatus(deps, registrationId),
+  ]);
+  return view(deps, registrationId, current, checks);
+}
+
+/** A status and where the checks of its code stand, as clients see them. */
+export function view(
+  { rules }: Pick<ApiDeps, 'rules'>,
+  registrationId: string,
+  status: RegistrationStatus,
+  checks: Parameters<typeof checksLeft>[0],
+): Registration {
+  const isCodeOpen = status.steps.some((step) => step.name === 'code' && step.status !== 'done');
+  const isRunning = status.state === 'pending' || status.state === 'waiting';
+  const { waitingFor, reason, phone, email, userId } = status;
+  const now = Date.now();
+  return {
+    registrationId,
+    state: status.state,
+    steps: status.steps,
+    expiresAt: new Date(status.expiresAt).toISOString(),
+    ...(waitingFor && { waitingFor }),
+    ...(reason && { reason }),
+    ...(phone && { phone }),
+    ...(email && { email }),
+    nextSmsAt: instantOf(status.nextSendAt.sms),
+    nextVoiceAt: null,
+    nextEmailAt: instantOf(status.nextSendAt.email),
+    nextCheckAt: isCodeOpen && isRunning ? instantOf(nextCheckAt(checks, rules.checksMax, now)) : null,
+    attemptsLeft: checksLeft(checks, rules.checksMax, now),
+    ...(userId && { userId }),
+  };
+}
+
+/** ISO 8601 UTC, or null. */
+export function instantOf(ms: number | null | undefined): string | null {
+  return ms === null || ms === undefined ? null : new Date(ms).toISOString();
+}
+
+async function readStatus({ registrations }: ApiDeps, registrationId: string): Promise<RegistrationStatus> {
+  const stored = await registrations.read(registrationId);
+  if (stored === undefined) throw new Failure('not-found');
+  return stored.status;
+}
+
+/** The first status that is enough, or the newest one when the time is over. */
+export async function untilStatus(
+  deps: ApiDeps,
+  registrationId: string,
+  timeoutMs: number,
+  isEnough: (status: RegistrationStatus) => boolean,
+): Promise<RegistrationStatus> {
+  await using listening = await deps.listener.listen(registrationId, timeoutMs);
+  // read after the listening has begun: no change is missed in between
+  for (;;) {
+    const status = await readStatus(deps, registrationId);
+    if (isEnough(status) || !(await listening.changed())) return status;
+  }
+}

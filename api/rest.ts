@@ -1,0 +1,353 @@
+/**
+ * The REST table: every path with its guard, its operation and what it answers. The same rows make the Express routes
+ * and the OpenAPI document.
+ */
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import cors from 'cors';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import helmet from 'helmet';
+import { z } from 'zod';
+import type { Session as StoredSession } from '../adapters/redis/sessions.ts';
+import { Failure, type FailureCode } from '../domain/failures.ts';
+import { newId } from '../platform/crypto.ts';
+import { type Trace, traces } from '../platform/log.ts';
+import type { ApiDeps, Caller } from './deps.ts';
+import { requireRegistration, requireSession } from './guards.ts';
+import { Health, Readiness, readHealth, readReadiness } from './health.ts';
+import { docsPage, openApiDocument } from './openapi.ts';
+import { problemOf } from './problems.ts';
+import { cancelRegistration } from './registrations/cancel.ts';
+import { CaptchaProof, offerCaptcha, proveCaptcha } from './registrations/captcha.ts';
+import { CodeProof, CodeRequest, proveCode, sendCode } from './registrations/code.ts';
+import { createRegistration, NewRegistration } from './registrations/create.ts';
+import { Credentials, giveCredentials } from './registrations/credentials.ts';
+import { DirectoryProof, proveDirectory } from './registrations/directory.ts';
+import { readRegistration, WaitQuery } from './registrations/read.ts';
+import type { RegistrationCaller } from './registrations/status.ts';
+import { Registration, Session, StartedRegistration, Tokens, User } from './schemas.ts';
+import { createRegistrationSession, readSession } from './sessions.ts';
+import { readMe } from './users.ts';
+
+/** A row of the table, as the OpenAPI document reads it. */
+export interface Route {
+  method: 'get' | 'post' | 'put' | 'delete';
+  /** Express form. */
+  path: string;
+  summary: string;
+  guard: 'none' | 'registration' | 'session';
+  body?: z.ZodType;
+  query?: z.ZodObject;
+  status: number;
+  answer?: z.ZodType;
+  failures: FailureCode[];
+  isIdempotent?: boolean;
+  run: (req: Request, deps: ApiDeps) => Promise<unknown>;
+}
+
+const registration = '/api/v1/registrations/:registrationId';
+const always: FailureCode[] = ['malformed', 'unavailable'];
+const stepFailures: FailureCode[] = [...always, 'registration-expired', 'registration-closed', 'step-not-available'];
+const CaptchaOffer = z.object({
+  provider: z.string(),
+  siteKey: z.string().optional(),
+  challenge: z.unknown().optional(),
+});
+
+/** The whole surface, in the order of API.md. */
+export const routes: Route[] = [
+  {
+    method: 'post',
+    path: '/api/v1/registrations',
+    summary: 'Start a registration',
+    guard: 'none',
+    body: NewRegistration,
+    status: 201,
+    answer: StartedRegistration,
+    isIdempotent: true,
+    failures: [...always, 'idempotency-key-reused'],
+    run: (req, deps) => createRegistration(deps, req.body, callerOf(req)),
+  },
+  {
+    method: 'get',
+    path: registration,
+    summary: 'Where a registration stands',
+    guard: 'registration',
+    query: WaitQuery,
+    status: 200,
+    answer: Registration,
+    failures: always,
+    run: async (req, deps) => readRegistration(deps, await holderOf(req, deps), req.query),
+  },
+  {
+    method: 'put',
+    path: `${registration}/directory`,
+    summary: 'Prove a directory name and password',
+    guard: 'registration',
+    body: DirectoryProof,
+    status: 200,
+    answer: Registration,
+    failures: [...stepFailures, 'credentials-wrong', 'rate-limited', 'directory-unavailable', 'identity-taken'],
+    run: async (req, deps) => proveDirectory(deps, await holderOf(req, deps), req.body),
+  },
+  {
+    method: 'get',
+    path: '/api/v1/captcha',
+    summary: 'What is needed to show a captcha',
+    guard: 'none',
+    status: 200,
+    answer: CaptchaOffer,
+    failures: ['unavailable'],
+    run: (_req, deps) => offerCaptcha(deps),
+  },
+  {
+    method: 'put',
+    path: `${registration}/captcha`,
+    summary: 'Prove a solved captcha',
+    guard: 'registration',
+    body: CaptchaProof,
+    status: 200,
+    answer: Registration,
+    failures: [...stepFailures, 'captcha-malformed', 'captcha-used', 'captcha-refused', 'identity-taken'],
+    run: async (req, deps) => proveCaptcha(deps, await holderOf(req, deps), req.body),
+  },
+  {
+    method: 'post',
+    path: `${registration}/codes`,
+    summary: 'Send a code',
+    guard: 'registration',
+    body: CodeRequest,
+    status: 202,
+    answer: Registration,
+    isIdempotent: true,
+    failures: [
+      ...stepFailures,
+      'step-blocked',
+      'channel-not-available',
+      'channel-refused',
+      'rate-limited',
+      'idempotency-key-reused',
+    ],
+    run: async (req, deps) => sendCode(deps, await holderOf(req, deps), req.body),
+  },
+  {
+    method: 'put',
+    path: `${registration}/code`,
+    summary: 'Prove the code',
+    guard: 'registration',
+    body: CodeProof,
+    status: 200,
+    answer: Registration,
+    failures: [...stepFailures, 'code-wrong', 'code-not-sent', 'code-expired', 'identity-taken'],
+    run: async (req, deps) => proveCode(deps, await holderOf(req, deps), req.body),
+  },
+  {
+    method: 'put',
+    path: `${registration}/credentials`,
+    summary: 'Set a password, a PIN or both',
+    guard: 'registration',
+    body: Credentials,
+    status: 200,
+    answer: Registration,
+    failures: [...stepFailures, 'password-weak', 'identity-taken'],
+    run: async (req, deps) => giveCredentials(deps, await holderOf(req, deps), req.body),
+  },
+  {
+    method: 'post',
+    path: `${registration}/session`,
+    summary: 'Begin the session of a completed registration',
+    guard: 'registration',
+    status: 201,
+    answer: Tokens,
+    isIdempotent: true,
+    failures: [...always, 'registration-unfinished', 'session-already-taken'],
+    run: async (req, deps) => createRegistrationSession(deps, await holderOf(req, deps)),
+  },
+  {
+    method: 'delete',
+    path: registration,
+    summary: 'Cancel a registration',
+    guard: 'registration',
+    status: 204,
+    failures: [...always, 'registration-expired', 'registration-closed'],
+    run: async (req, deps) => cancelRegistration(deps, await holderOf(req, deps)),
+  },
+  {
+    method: 'get',
+    path: '/api/v1/auth/session',
+    summary: 'The session of the access token',
+    guard: 'session',
+    status: 200,
+    answer: Session,
+    failures: always,
+    run: async (req, deps) => readSession(deps, await sessionOf(req, deps)),
+  },
+  {
+    method: 'get',
+    path: '/api/v1/users/me',
+    summary: 'The person of the access token',
+    guard: 'session',
+    status: 200,
+    answer: User,
+    failures: [...always, 'not-found'],
+    run: async (req, deps) => readMe(deps, await sessionOf(req, deps)),
+  },
+  {
+    method: 'get',
+    path: '/health',
+    summary: 'Whether the process answers',
+    guard: 'none',
+    status: 200,
+    answer: Health,
+    failures: [],
+    run: () => readHealth(),
+  },
+  {
+    method: 'get',
+    path: '/health/ready',
+    summary: 'Whether the dependencies answer',
+    guard: 'none',
+    status: 200,
+    answer: Readiness,
+    failures: ['unavailable'],
+    run: (_req, deps) => readReadiness(deps),
+  },
+];
+
+const bodyBytesMax = 256 * 1024;
+const swaggerUiFolder = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/swagger-ui.css')));
+
+/** Puts the surface together: middleware in order, then the table, then what is left over. */
+export function createRestApp(deps: ApiDeps): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('query parser', 'simple');
+  app.set('trust proxy', trustOf(deps.config.TRUST_PROXY));
+  app.set('etag', false);
+  app.use((req, res, next) => observe(deps, req, res, next));
+  app.use(
+    helmet({
+      contentSecurityPolicy: { directives: { defaultSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"] } },
+    }),
+  );
+  app.use(
+    cors({
+      origin: deps.config.CORS_ORIGINS,
+      exposedHeaders: ['X-Request-Id', 'Retry-After', 'Location'],
+      maxAge: 600,
+    }),
+  );
+  app.use('/api', (_req, res, next) => {
+    res.setHeader('Cache-Control', 'no-store');
+    next();
+  });
+  app.use(requireJson);
+  app.use(express.json({ limit: bodyBytesMax, type: 'application/json' }));
+  for (const route of routes) {
+    app[route.method](route.path, async (req, res) => {
+      res.locals.route = route.path;
+      const answer = await route.run(req, deps);
+      if (route.status === 201) res.location(locationOf(req, answer));
+      res.status(route.status);
+      if (route.answer === undefined) res.end();
+      else res.json(answer);
+    });
+  }
+  serveDocs(app, deps);
+  app.use(() => {
+    throw new Failure('not-found');
+  });
+  app.use((err: unknown, _req: Request, res: Response, _next: NextFunction) => answerProblem(deps, err, res));
+  return app;
+}
+
+function serveDocs(app: Express, deps: ApiDeps): void {
+  const document = openApiDocument(routes);
+  app.get('/openapi.json', (_req, res) => {
+    res.json(document);
+  });
+  app.get('/metrics', async (_req, res) => {
+    const { contentType, text } = await deps.metrics();
+    res.type(contentType).send(text);
+  });
+  app.get('/docs', (_req, res) => {
+    res.type('html').send(docsPage.html);
+  });
+  app.get('/docs/start.js', (_req, res) => {
+    res.type('js').send(docsPage.script);
+  });
+  app.use('/docs/assets', express.static(swaggerUiFolder, { index: false }));
+}
+
+/** Gives a request its ids, its trace and its line in log and metrics. */
+function observe({ events }: ApiDeps, req: Request, res: Response, next: NextFunction): void {
+  const trace = traceOf(req);
+  const begin = performance.now();
+  res.setHeader('X-Request-Id', trace.requestId);
+  res.locals.requestId = trace.requestId;
+  events.requestBegun();
+  res.once('close', () => {
+    const route = (res.locals.route as string | undefined) ?? 'unknown';
+    const seconds = (performance.now() - begin) / 1000;
+    traces.run(trace, () => events.requestEnded({ method: req.method, route, status: res.statusCode, seconds }));
+  });
+  traces.run(trace, next);
+}
+
+/** The caller's request id if it is a valid one; the caller's W3C trace with a span of ours. */
+function traceOf(req: Request): Trace {
+  const requestId = req.get('x-request-id');
+  const parent = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/.exec(req.get('traceparent') ?? '');
+  const span = newId().slice(0, 16);
+  return {
+    requestId: requestId && /^[\w.:-]{1,128}$/.test(requestId) ? requestId : newId(),
+    traceparent: `00-${parent?.[1] ?? newId()}-${span}-${parent?.[3] ?? '01'}`,
+  };
+}
+
+/** A body is JSON or it is refused, whatever its route; browsers cannot send that across sites without asking. */
+function requireJson(req: Request, _res: Response, next: NextFunction): void {
+  const hasBody = req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
+  if (hasBody && !req.is('application/json')) throw new Failure('media-type-unsupported');
+  next();
+}
+
+function answerProblem({ events }: ApiDeps, err: unknown, res: Response): void {
+  const { status, headers, body } = problemOf(err, res.locals.requestId as string);
+  if (status === 500) events.requestFailed(err);
+  if (res.headersSent) {
+    res.destroy();
+    return;
+  }
+  res.status(status).set(headers).json(body);
+}
+
+function callerOf(req: Request): Caller {
+  const idempotencyKey = req.get('idempotency-key');
+  return {
+    address: req.ip ?? '',
+    userAgent: req.get('user-agent') ?? '',
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+  };
+}
+
+async function holderOf(req: Request, deps: ApiDeps): Promise<RegistrationCaller> {
+  const registrationId = String(req.params.registrationId);
+  const { status } = await requireRegistration(deps, registrationId, req.get('authorization'));
+  return { ...callerOf(req), registrationId, status };
+}
+
+function sessionOf(req: Request, deps: ApiDeps): Promise<StoredSession> {
+  return requireSession(deps, req.get('authorization'));
+}
+
+function locationOf(req: Request, answer: unknown): string {
+  const { registrationId } = answer as { registrationId?: string };
+  return registrationId === undefined ? '/api/v1/auth/session' : `${req.path}/${registrationId}`;
+}
+
+function trustOf(proxies: readonly string[]): number | string[] | false {
+  if (proxies.length === 0) return false;
+  const hops = Number(proxies[0]);
+  return proxies.length === 1 && Number.isInteger(hops) ? hops : [...proxies];
+}

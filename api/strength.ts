@@ -1,0 +1,42 @@
+/** How hard a password or PIN is to guess. Passwords: zxcvbn (NIST SP 800-63B section 5.1.1.2). PINs: no runs, no repeats. */
+import { ZxcvbnFactory } from '@zxcvbn-ts/core';
+import * as common from '@zxcvbn-ts/language-common';
+import * as english from '@zxcvbn-ts/language-en';
+import { Failure } from '../domain/failures.ts';
+
+/** zxcvbn's own scale is 0 to 4; 3 is "safely unguessable": 10^8 guesses and more. */
+const scoreMin = 3;
+
+const zxcvbn = new ZxcvbnFactory({
+  dictionary: { ...common.dictionary, ...english.dictionary },
+  graphs: common.adjacencyGraphs,
+  translations: english.translations,
+});
+
+/**
+ * Refuses a password that is easy to guess, also for somebody who knows the person.
+ *
+ * @param known the person's own words: name, address
+ * @throws {Failure} password-weak
+ */
+export function requireStrongPassword(password: string, known: string[]): void {
+  const { score, feedback } = zxcvbn.check(password, known);
+  if (score >= scoreMin) return;
+  const message = feedback.warning || 'is too easy to guess; use more and less common words';
+  throw new Failure('password-weak', { details: [{ path: 'password', message }] });
+}
+
+/**
+ * Refuses a PIN of one digit, and one that counts up or down.
+ *
+ * @throws {Failure} password-weak
+ */
+export function requireStrongPin(pin: string): void {
+  const differences = [...pin].slice(1).map((digit, index) => (10 + Number(digit) - Number(pin[index])) % 10);
+  const isRun = [0, 1, 9].some((difference) => differences.every((other) => other === difference));
+  if (isRun) {
+    throw new Failure('password-weak', {
+      details: [{ path: 'pin', message: 'must not repeat one digit or count up or down' }],
+    });
+  }
+}
