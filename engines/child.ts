@@ -157,7 +157,7 @@ async function untilReady(folder: DataFolder, options: ChildOptions, logFile: st
   let lastError: unknown;
   while (!started.hasExited() && Date.now() < until && !folder.signal.aborted) {
     try {
-      await Promise.race([ready(started.output), started.exited, sleep(until - Date.now())]);
+      await orGiveUp(ready(started.output), started.exited, until);
       if (!started.hasExited() && Date.now() < until) return;
     } catch (err) {
       lastError = err;
@@ -168,6 +168,17 @@ async function untilReady(folder: DataFolder, options: ChildOptions, logFile: st
   const why = started.hasExited() ? `ended at once (${await started.exited})` : 'does not answer';
   const quote = started.output().trim().split('\n').slice(-5).join('\n  ');
   throw new Error(`${name} ${why}; its log is ${logFile}\n  ${quote}`, { cause: lastError });
+}
+
+/** Waits for an answer, at most until the program has ended or it is too late; the timer does not outlive the wait. */
+async function orGiveUp(answer: Promise<unknown>, exited: Promise<string>, until: number): Promise<void> {
+  const late = new AbortController();
+  const tooLate = sleep(until - Date.now(), undefined, { signal: late.signal }).catch(() => {});
+  try {
+    await Promise.race([answer, exited, tooLate]);
+  } finally {
+    late.abort();
+  }
 }
 
 function firstLine(err: unknown): string {

@@ -4,9 +4,10 @@
  * `processes.json` names the starter and everything it started. Whoever opens the folder next stops what a starter
  * that was killed has left, and refuses when the starter still lives.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
-import { end, identityOf, isRunning, type Sighting } from './process-table.ts';
+import { end, identityOf, isRunning, type Sighting, signalGroup } from './process-table.ts';
 
 /** A data folder that this process holds. Closing it stops everything that was started in it, last first. */
 export interface DataFolder extends AsyncDisposable {
@@ -22,6 +23,8 @@ export interface DataFolder extends AsyncDisposable {
   /** Runs when the folder is closed, before everything that was added earlier. */
   onClose(stop: () => Promise<void>): void;
   close(): Promise<void>;
+  /** Kills everything that still runs, so that a close under way ends at once. */
+  killAll(): void;
 }
 
 /** A folder that another live starter holds. */
@@ -92,14 +95,42 @@ export async function openDataFolder(folder: string, say: (line: string) => void
     },
     onClose: (stop) => stops.push(stop),
     close,
+    killAll() {
+      for (const { pid } of record.started) signalGroup(pid, 'SIGKILL');
+    },
     [Symbol.asyncDispose]: close,
   };
 }
 
-/** The live starter of a folder, if there is one. */
-export function starterOf(folder: string): Sighting | undefined {
-  const starter = readRecord(join(resolve(folder), 'processes.json'))?.starter;
-  return starter !== undefined && isRunning(starter) ? starter : undefined;
+/**
+ * Opens a new folder among the system's temporary files, for tests; closing deletes it. What earlier ones have left
+ * behind, because their process was killed, is stopped and deleted first.
+ */
+export async function openTemporaryFolder(say?: (line: string) => void): Promise<DataFolder> {
+  const parent = join(tmpdir(), `vyry-tests-${userInfo().uid}`);
+  mkdirSync(parent, { recursive: true, mode: 0o700 });
+  await sweep(parent);
+  const folder = await openDataFolder(mkdtempSync(join(parent, 'run-')), say);
+  const close = async () => {
+    await folder.close();
+    rmSync(folder.path, { recursive: true, force: true });
+  };
+  return { ...folder, close, [Symbol.asyncDispose]: close };
+}
+
+/** A folder without a record is one whose starter is just being born. */
+async function sweep(parent: string): Promise<void> {
+  for (const path of readdirSync(parent).map((name) => join(parent, name))) {
+    const starter = readRecord(join(path, 'processes.json'))?.starter;
+    if (starter === undefined || isRunning(starter)) continue;
+    try {
+      await (await openDataFolder(path)).close();
+      rmSync(path, { recursive: true, force: true });
+    } catch (err) {
+      // Somebody else sweeps it at this moment.
+      if (!(err instanceof FolderInUse)) throw err;
+    }
+  }
 }
 
 /** Writes a file so that a reader sees the old or the new whole, never half. */

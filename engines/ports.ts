@@ -30,6 +30,15 @@ export async function claimPort(name: string, wanted: number | undefined): Promi
   throw new Error(`Port ${wanted} for ${name} is taken: stop what listens there or choose another`);
 }
 
+/**
+ * The port that was asked for; without one, the usual port when it is free, else any free one.
+ *
+ * @throws {Error} the port that was asked for is taken
+ */
+export async function preferPort(name: string, wanted: number | undefined, usual: number): Promise<number> {
+  return await claimPort(name, wanted ?? ((await isFree(usual)) ? usual : undefined));
+}
+
 /** Whether nothing listens on the port, neither on loopback nor on all addresses. */
 export async function isFree(port: number): Promise<boolean> {
   return (await canListen(port, '127.0.0.1')) && (await canListen(port, '0.0.0.0'));

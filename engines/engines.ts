@@ -1,0 +1,167 @@
+/** All engines that Vyry runs on, started together. */
+import { join } from 'node:path';
+import type { DataFolder } from './data-folder.ts';
+import { startElasticsearch } from './elasticsearch.ts';
+import type { Engine, EngineProcess } from './engine.ts';
+import { startDirectory } from './ldap.ts';
+import { startMongo } from './mongo.ts';
+import { debianProgram, missingEngine } from './obtain.ts';
+import { claimPort } from './ports.ts';
+import { startRedis } from './redis.ts';
+import { type StandIns, startStandIns } from './stand-ins/stand-ins.ts';
+import { startTemporal, type Temporal } from './temporal.ts';
+
+/** The account that the Twilio stand-in knows. */
+export const demoTwilio = {
+  accountSid: 'AC00000000000000000000000000000000',
+  authToken: 'example-only-twilio-token',
+  from: '+15005550006',
+} as const;
+
+/** Where the engines are: plain values, so that they can be handed to other processes. */
+export interface EngineUrls {
+  /** `host:port` */
+  temporalAddress: string;
+  /** Unknown when Temporal is configured. */
+  temporalUiUrl?: string;
+  redisUrl: string;
+  /** May name a database. */
+  databaseUrl: string;
+  elasticsearchUrl?: string;
+  ldap: { url: string; baseDn: string; bindDn: string; bindPassword: string };
+  outboxUrl: string;
+  twilioUrl: string;
+  smtpUrl: string;
+  captchaUrls: StandIns['captchaUrls'];
+}
+
+/** Running engines; they stop when their folder is closed. */
+export interface Engines {
+  readonly urls: EngineUrls;
+  readonly temporal: Temporal;
+  readonly redis: Engine;
+  readonly mongo: Engine;
+  readonly ldap: Engine;
+  /** Only when it was asked for. */
+  readonly elasticsearch?: Engine;
+}
+
+/** Ports that a person chose; the others are free ones. */
+export interface EnginePorts {
+  temporal?: number | undefined;
+  temporalUi?: number | undefined;
+  outbox?: number | undefined;
+}
+
+/** Which engines are started, and how. */
+export interface EnginesOptions {
+  folder: DataFolder;
+  /** `DATABASE_URL` and its like name engines that run already. */
+  env?: NodeJS.ProcessEnv;
+  ports?: EnginePorts;
+  elasticsearch?: boolean;
+  appendfsync?: 'always' | 'everysec';
+  /** Start an engine again when it ends by itself. */
+  keepAlive?: boolean;
+  /** Where the Temporal UI has payloads decrypted. */
+  codecUrl?: string;
+}
+
+/**
+ * Starts the engines at the same time and resolves when all answer.
+ *
+ * @throws {Error} that of the first one that is missing, has its port taken, or does not start
+ */
+export async function startEngines(options: EnginesOptions): Promise<Engines> {
+  const { folder, env = process.env, ports = {}, keepAlive = false } = options;
+  const common = { folder, keepAlive };
+  const wantsElasticsearch = options.elasticsearch || Boolean(env.ELASTICSEARCH_URL);
+  const [temporal, redis, mongo, directory, standIns, elasticsearch] = await Promise.all([
+    startTemporal({
+      ...common,
+      address: env.TEMPORAL_ADDRESS,
+      port: ports.temporal,
+      uiPort: ports.temporalUi,
+      codecUrl: options.codecUrl,
+    }),
+    startRedis({ ...common, url: env.REDIS_URL, appendfsync: options.appendfsync ?? 'everysec' }),
+    startMongo({ ...common, url: env.DATABASE_URL }),
+    startLdap(folder, env),
+    startOutbox(folder, ports.outbox),
+    wantsElasticsearch ? startElasticsearch({ ...common, url: env.ELASTICSEARCH_URL }) : undefined,
+  ]);
+  const urls: EngineUrls = {
+    temporalAddress: temporal.address,
+    ...(temporal.uiUrl && { temporalUiUrl: temporal.uiUrl }),
+    redisUrl: redis.url,
+    databaseUrl: mongo.url,
+    ...(elasticsearch && { elasticsearchUrl: elasticsearch.url }),
+    ldap: directory.access,
+    outboxUrl: standIns.outboxUrl,
+    twilioUrl: standIns.twilioUrl,
+    smtpUrl: standIns.smtpUrl,
+    captchaUrls: standIns.captchaUrls,
+  };
+  return { urls, temporal, redis, mongo, ldap: directory.engine, ...(elasticsearch && { elasticsearch }) };
+}
+
+interface Directory {
+  engine: Engine;
+  access: EngineUrls['ldap'];
+}
+
+async function startLdap(folder: DataFolder, env: NodeJS.ProcessEnv): Promise<Directory> {
+  if (env.LDAP_URL) return configuredLdap(env.LDAP_URL, env);
+  await debianProgram('slapd', ['slapd', 'ldap-utils'], folder).catch((cause: unknown) => {
+    throw missingEngine({
+      name: 'The LDAP directory',
+      urlVariable: 'LDAP_URL',
+      program: 'slapd (OpenLDAP 2.5 or later)',
+      obtain: 'run this as root on Debian, which installs slapd',
+      service: 'ldap',
+      cause,
+    });
+  });
+  const port = await claimPort('LDAP', undefined);
+  const start = async () => {
+    folder.signal.throwIfAborted();
+    const started = await startDirectory({ folder: join(folder.path, 'ldap'), port });
+    folder.record('slapd', started.pid);
+    return started;
+  };
+  let directory = await start();
+  const stop = async () => {
+    await directory.stop();
+    folder.forget(directory.pid);
+  };
+  folder.onClose(stop);
+  const { url, baseDn, bindDn, bindPassword } = directory;
+  const process: EngineProcess = {
+    get pid() {
+      return directory.pid;
+    },
+    async kill(signal = 'SIGKILL') {
+      globalThis.process.kill(directory.pid, signal);
+      await stop();
+    },
+    async start() {
+      directory = await start();
+    },
+    stop,
+  };
+  return { engine: { name: 'LDAP', url, source: 'slapd', process }, access: { url, baseDn, bindDn, bindPassword } };
+}
+
+function configuredLdap(url: string, env: NodeJS.ProcessEnv): Directory {
+  const { LDAP_BASE_DN: baseDn = '', LDAP_BIND_DN: bindDn = '', LDAP_BIND_PASSWORD: bindPassword = '' } = env;
+  return { engine: { name: 'LDAP', url, source: 'configured' }, access: { url, baseDn, bindDn, bindPassword } };
+}
+
+/** Starts the stand-ins of the outside providers, which end with the folder. */
+export async function startOutbox(folder: DataFolder, wantedPort?: number): Promise<StandIns> {
+  const port = await claimPort('the outbox', wantedPort);
+  const smtpPort = await claimPort('the mail stand-in', undefined);
+  const standIns = await startStandIns({ port, smtpPort, twilio: demoTwilio });
+  folder.onClose(() => standIns.close());
+  return standIns;
+}

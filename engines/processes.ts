@@ -1,0 +1,185 @@
+/** The processes of Vyry, each started with `workers/run.ts` on given engines. */
+import { join, resolve } from 'node:path';
+import { roles as allRoles, type Role, variables, variablesOf } from '../platform/config.ts';
+import { type Child, startChild } from './child.ts';
+import type { DataFolder } from './data-folder.ts';
+import { demoTwilio, type EngineUrls } from './engines.ts';
+import { runTool } from './obtain.ts';
+import { freePort } from './ports.ts';
+import type { Secrets } from './secrets.ts';
+
+/** The folder of the project. */
+export const projectFolder = resolve(import.meta.dirname, '..');
+
+/** How the processes are started. */
+export interface ProcessesOptions {
+  urls: EngineUrls;
+  secrets: Secrets;
+  /** Made by `makeBundle`. */
+  bundle: string;
+  /** All when left out. */
+  roles?: readonly Role[] | undefined;
+  namespace?: string | undefined;
+  /** Name of the database, in place of the one in the URL. */
+  database?: string | undefined;
+  /** Variables that overrule what is derived from the engines. */
+  env?: NodeJS.ProcessEnv | undefined;
+  apiPort?: number | undefined;
+  codecPort?: number | undefined;
+  /** Start a process again when it ends by itself. */
+  keepAlive?: boolean | undefined;
+  /** Called when one came back by itself, with a new pid. */
+  onRestart?: (() => void) | undefined;
+  /** Distinguishes the logs of several systems in one folder. */
+  logPrefix?: string | undefined;
+}
+
+/** Running processes; they stop when their folder is closed. */
+export interface Processes extends AsyncDisposable {
+  readonly apiUrl: string;
+  readonly codecUrl: string;
+  /** With the name of the database. */
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+  /** By role, of the latest start. */
+  pids(): Record<string, number>;
+  /** The variables a role was started with. */
+  env(role: Role): Record<string, string>;
+  /** Signals a process (SIGKILL without a signal) and resolves when it has ended; it stays down until `restart`. */
+  kill(role: Role, signal?: NodeJS.Signals): Promise<void>;
+  /** Starts a killed process again, or stops and starts a running one; resolves when it is ready. */
+  restart(role: Role): Promise<void>;
+  /** Kills a process behind the back of its supervision, as a crash would. */
+  crash(role: Role): void;
+  /** The file of its log lines. */
+  logFile(role: Role): string;
+  stop(): Promise<void>;
+}
+
+/** Makes the workflow bundle that the registration role loads. */
+export async function makeBundle(file: string, signal: AbortSignal): Promise<void> {
+  await runTool(process.execPath, [join(projectFolder, 'workers', 'bundle.ts'), file], { cwd: projectFolder, signal });
+}
+
+/**
+ * Starts the processes and resolves when each has said that it is ready.
+ *
+ * @throws {Error} one ended or did not become ready; quotes its log
+ */
+export async function startProcesses(folder: DataFolder, options: ProcessesOptions): Promise<Processes> {
+  const { roles = allRoles } = options;
+  const env = await environmentOf(options);
+  const started = await Promise.all(
+    // Last started, first stopped: the api goes before what it calls.
+    inStartOrder(roles).map(async (role) => [role, await startRole(folder, role, env, options)] as const),
+  );
+  const children = new Map<Role, Child>(started);
+  const childOf = (role: Role): Child => {
+    const child = children.get(role);
+    if (child === undefined) throw new Error(`${role} was not started`);
+    return child;
+  };
+  const stop = async () => {
+    await Promise.all([...children.values()].map((child) => child.stop()));
+  };
+  return {
+    apiUrl: `http://127.0.0.1:${env.SERVER_PORT}`,
+    codecUrl: `http://127.0.0.1:${env.CODEC_PORT}`,
+    databaseUrl: env.DATABASE_URL ?? '',
+    redisUrl: env.REDIS_URL ?? '',
+    pids: () => Object.fromEntries([...children].map(([role, child]) => [role, child.pid])),
+    env: (role) => Object.fromEntries(variablesOf(role).flatMap(([name]) => (env[name] ? [[name, env[name]]] : []))),
+    kill: (role, signal) => childOf(role).kill(signal),
+    async restart(role) {
+      await childOf(role).stop();
+      await childOf(role).start();
+    },
+    crash: (role) => childOf(role).crash(),
+    logFile: (role) => childOf(role).logFile,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+async function startRole(
+  folder: DataFolder,
+  role: Role,
+  env: Record<string, string>,
+  { logPrefix = '', keepAlive = false, onRestart }: ProcessesOptions,
+): Promise<Child> {
+  return await startChild(folder, {
+    name: `${logPrefix}${role}`,
+    command: process.execPath,
+    args: [join(projectFolder, 'workers', 'run.ts'), role],
+    env,
+    cwd: projectFolder,
+    ready: async (output) => assertStarted(output()),
+    stopTimeoutMs: 15_000,
+    keepAlive,
+    ...(onRestart && { onRestart }),
+  });
+}
+
+function inStartOrder(roles: readonly Role[]): Role[] {
+  return [...roles].sort((a, b) => Number(a === 'api') - Number(b === 'api'));
+}
+
+/** Every variable of every role; workers/run.ts gives each process only its own. */
+async function environmentOf(options: ProcessesOptions): Promise<Record<string, string>> {
+  const { urls, secrets } = options;
+  const given = Object.fromEntries(
+    Object.entries(options.env ?? {}).filter(([name, value]) => value && isVariable(name)),
+  ) as Record<string, string>;
+  return {
+    ...secrets,
+    SERVER_HOST: '127.0.0.1',
+    REDIS_URL: urls.redisUrl,
+    TEMPORAL_ADDRESS: urls.temporalAddress,
+    TEMPORAL_NAMESPACE: options.namespace ?? 'default',
+    ELASTICSEARCH_URL: urls.elasticsearchUrl ?? '',
+    CODEC_ORIGINS: codecOrigins(urls.temporalUiUrl),
+    LDAP_URL: urls.ldap.url,
+    LDAP_BASE_DN: urls.ldap.baseDn,
+    LDAP_BIND_DN: urls.ldap.bindDn,
+    LDAP_BIND_PASSWORD: urls.ldap.bindPassword,
+    // A real account must not be sent to the stand-in.
+    ...(given.TWILIO_ACCOUNT_SID ? {} : twilioVariables(urls)),
+    SMTP_URL: urls.smtpUrl,
+    WORKFLOW_BUNDLE: options.bundle,
+    ...given,
+    DATABASE_URL: withDatabase(given.DATABASE_URL || urls.databaseUrl, options.database),
+    SERVER_PORT: String(options.apiPort ?? (await freePort())),
+    CODEC_PORT: String(options.codecPort ?? (await freePort())),
+  };
+}
+
+function twilioVariables(urls: EngineUrls): Record<string, string> {
+  return {
+    TWILIO_ACCOUNT_SID: demoTwilio.accountSid,
+    TWILIO_AUTH_TOKEN: demoTwilio.authToken,
+    TWILIO_FROM: demoTwilio.from,
+    TWILIO_API_BASE_URL: urls.twilioUrl,
+  };
+}
+
+function isVariable(name: string): boolean {
+  return name === 'TZ' || name.replace(/_FILE$/, '') in variables;
+}
+
+/** The browser names the UI by what the person typed. */
+function codecOrigins(uiUrl: string | undefined): string {
+  if (uiUrl === undefined) return '';
+  return `${uiUrl},${uiUrl.replace('127.0.0.1', 'localhost')}`;
+}
+
+/** The URL with the given database, else with the one it names, else with `vyry`. */
+export function withDatabase(url: string, name?: string): string {
+  // These URLs may list several hosts, which the URL class does not parse.
+  const [, server = url, path = '', query = ''] = /^(mongodb(?:\+srv)?:\/\/[^/?]+)(\/[^?]*)?(\?.*)?$/.exec(url) ?? [];
+  const database = name ?? (path.slice(1) || 'vyry');
+  return `${server}/${database}${query}`;
+}
+
+function assertStarted(output: string): void {
+  if (!output.includes('"event":"process.started"')) throw new Error('It has not said that it is ready');
+}

@@ -1,0 +1,220 @@
+/** A whole private Vyry: engines and processes, on its own folder and ports. */
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Role } from '../platform/config.ts';
+import { type DataFolder, openDataFolder, writeWhole } from './data-folder.ts';
+import { type EnginePorts, type Engines, type EngineUrls, startEngines } from './engines.ts';
+import { claimPort } from './ports.ts';
+import { makeBundle, type Processes, startProcesses } from './processes.ts';
+import { readSecrets, type Secrets } from './secrets.ts';
+import { ensureNamespace } from './temporal.ts';
+
+/** What `ready.json` holds: everything a client, test or benchmark needs to find a running system. */
+export interface Ready {
+  apiUrl: string;
+  /** Where sockets connect: the api itself. */
+  socketUrl: string;
+  docsUrl: string;
+  outboxUrl: string;
+  temporalAddress: string;
+  /** Absent when Temporal is configured and its UI unknown. */
+  temporalUiUrl?: string;
+  codecUrl: string;
+  databaseUrl: string;
+  redisUrl: string;
+  elasticsearchUrl?: string;
+  ldapUrl: string;
+  /** By role. */
+  pids: Record<string, number>;
+}
+
+/** How a system is started. */
+export interface SystemOptions {
+  /** Holds data, logs and secrets; the same folder again continues with the same data. */
+  folder: string;
+  /** Variables of the product that overrule what is derived; engines' URLs name engines to use. */
+  env?: NodeJS.ProcessEnv;
+  /** All when left out. */
+  roles?: readonly Role[];
+  ports?: EnginePorts & { api?: number | undefined; codec?: number | undefined };
+  /** Run on these engines, which belong to somebody else, and start none. */
+  engines?: EngineUrls;
+  /** Made here when left out. */
+  bundle?: string;
+  /** In place of those in the folder, to read what another system wrote. */
+  secrets?: Secrets;
+  namespace?: string;
+  database?: string;
+  elasticsearch?: boolean;
+  appendfsync?: 'always' | 'everysec';
+  /** Start what ends by itself again. */
+  keepAlive?: boolean;
+  /** Hears what is going on; nobody when left out. */
+  say?: (line: string) => void;
+}
+
+/** A running system. */
+export interface System extends AsyncDisposable {
+  /** As in `ready.json` at this moment. */
+  readonly ready: Ready;
+  readonly folder: DataFolder;
+  readonly processes: Processes;
+  /** Undefined when it runs on the engines of another. */
+  readonly engines: Engines | undefined;
+  readonly secrets: Secrets;
+  /** Signals a role's process (SIGKILL without a signal) and resolves when it has ended. */
+  kill(role: Role, signal?: NodeJS.Signals): Promise<void>;
+  /** Starts a killed role again, or stops and starts a running one, on the same port. */
+  restart(role: Role): Promise<void>;
+  /** Kills the Temporal server. */
+  killTemporal(): Promise<void>;
+  /** Starts the killed Temporal server again on the same port and data. */
+  restartTemporal(): Promise<void>;
+  /** Stops processes and engines, last started first. */
+  stop(): Promise<void>;
+}
+
+/** Folders of a data folder that hold what the engines store. */
+const dataFolders = ['temporal', 'redis', 'mongo', 'ldap', 'elasticsearch'];
+
+/**
+ * Starts a system and resolves when everything answers and `ready.json` is written.
+ *
+ * @throws {FolderInUse} the folder holds a running system
+ * @throws {Error} an engine or a process did not start; nothing is left running
+ */
+export async function startSystem(options: SystemOptions): Promise<System> {
+  return await startSystemIn(await openDataFolder(options.folder, options.say), options);
+}
+
+/** As `startSystem`, in a folder that is open already and is closed when the start fails. */
+export async function startSystemIn(folder: DataFolder, options: SystemOptions): Promise<System> {
+  rmSync(readyFile(folder.path), { force: true });
+  try {
+    return await startParts(folder, options);
+  } catch (err) {
+    await folder.close();
+    throw err;
+  }
+}
+
+/** Deletes what the engines of a folder store, and the secrets that could read it. */
+export function deleteData(folder: DataFolder): void {
+  for (const part of [...dataFolders, 'secrets.json'])
+    rmSync(join(folder.path, part), { recursive: true, force: true });
+}
+
+/** Where the system of a folder is, if one is ready. */
+export function readReady(folder: string): Ready | undefined {
+  const file = readyFile(resolve(folder));
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Ready) : undefined;
+}
+
+async function startParts(folder: DataFolder, options: SystemOptions): Promise<System> {
+  const { ports = {}, env = {}, keepAlive = false, namespace = 'default' } = options;
+  const secrets = options.secrets ?? readSecrets(folder.path);
+  const apiPort = await claimPort('the api', ports.api);
+  const codecPort = await claimPort('the codec endpoint', ports.codec);
+  const [started, bundle] = await Promise.all([
+    options.engines ? undefined : startEngines({ ...engineOptions(folder, options), codecUrl: loopback(codecPort) }),
+    options.bundle ?? bundleIn(folder),
+  ]);
+  const urls = options.engines ?? started?.urls;
+  if (urls === undefined) throw new Error('No engines');
+  await ensureNamespace(urls.temporalAddress, namespace);
+  const processes = await startProcesses(folder, {
+    urls,
+    secrets,
+    bundle,
+    env,
+    apiPort,
+    codecPort,
+    keepAlive,
+    namespace,
+    database: options.database,
+    roles: options.roles,
+    onRestart: () => writeReady(),
+  });
+  const describe = () => describeSystem(urls, processes);
+  const writeReady = () => writeWhole(readyFile(folder.path), `${JSON.stringify(describe(), null, 2)}\n`);
+  folder.onClose(async () => rmSync(readyFile(folder.path), { force: true }));
+  writeReady();
+  return systemOf({ folder, processes, engines: started, secrets, describe, writeReady });
+}
+
+function engineOptions(folder: DataFolder, { env, ports, elasticsearch, appendfsync, keepAlive }: SystemOptions) {
+  return {
+    folder,
+    ...(env && { env }),
+    ...(ports && { ports }),
+    ...(elasticsearch !== undefined && { elasticsearch }),
+    ...(appendfsync && { appendfsync }),
+    ...(keepAlive !== undefined && { keepAlive }),
+  };
+}
+
+interface Parts {
+  folder: DataFolder;
+  processes: Processes;
+  engines: Engines | undefined;
+  secrets: Secrets;
+  describe: () => Ready;
+  writeReady: () => void;
+}
+
+function systemOf({ folder, processes, engines, secrets, describe, writeReady }: Parts): System {
+  const temporal = () => {
+    if (engines?.temporal.process === undefined) throw new Error('This Temporal belongs to somebody else');
+    return engines.temporal.process;
+  };
+  return {
+    get ready() {
+      return describe();
+    },
+    folder,
+    processes,
+    engines,
+    secrets,
+    kill: (role, signal) => processes.kill(role, signal),
+    async restart(role) {
+      await processes.restart(role);
+      writeReady();
+    },
+    killTemporal: () => temporal().kill(),
+    restartTemporal: () => temporal().start(),
+    stop: () => folder.close(),
+    [Symbol.asyncDispose]: () => folder.close(),
+  };
+}
+
+function describeSystem(urls: EngineUrls, processes: Processes): Ready {
+  return {
+    apiUrl: processes.apiUrl,
+    socketUrl: processes.apiUrl,
+    docsUrl: `${processes.apiUrl}/docs`,
+    outboxUrl: urls.outboxUrl,
+    temporalAddress: urls.temporalAddress,
+    ...(urls.temporalUiUrl && { temporalUiUrl: urls.temporalUiUrl }),
+    codecUrl: processes.codecUrl,
+    databaseUrl: processes.databaseUrl,
+    redisUrl: processes.redisUrl,
+    ...(urls.elasticsearchUrl && { elasticsearchUrl: urls.elasticsearchUrl }),
+    ldapUrl: urls.ldap.url,
+    pids: processes.pids(),
+  };
+}
+
+async function bundleIn(folder: DataFolder): Promise<string> {
+  const file = join(folder.path, 'bundle', 'workflows.js');
+  mkdirSync(join(folder.path, 'bundle'), { recursive: true });
+  await makeBundle(file, folder.signal);
+  return file;
+}
+
+function readyFile(folder: string): string {
+  return join(folder, 'ready.json');
+}
+
+function loopback(port: number): string {
+  return `http://127.0.0.1:${port}`;
+}

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Client, Connection } from '@temporalio/client';
+import { Redis } from 'ioredis';
+import mongoose from 'mongoose';
+import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
+import type { Engine } from '../../engines/engine.ts';
+import { type Engines, startEngines } from '../../engines/engines.ts';
+import { identityOf } from '../../engines/process-table.ts';
+
+describe('startEngines()', () => {
+  let folder: DataFolder;
+  let engines: Engines;
+
+  before(async () => {
+    folder = await openTemporaryFolder();
+    engines = await startEngines({ folder, env: {}, appendfsync: 'always', codecUrl: 'http://127.0.0.1:9' });
+  });
+  after(() => folder.close());
+
+  it('keeps what Redis acknowledged when it is killed and started again', async () => {
+    const redis = new Redis(engines.urls.redisUrl, { retryStrategy: () => 20 });
+    redis.on('error', () => {});
+    await redis.set('kept', 'yes');
+    await killAndStart(engines.redis);
+    assert.equal(await redis.get('kept'), 'yes');
+    assert.deepEqual(await redis.config('GET', 'appendfsync'), ['appendfsync', 'always']);
+    redis.disconnect();
+  });
+
+  it('keeps what MongoDB acknowledged when it is killed and started again', async () => {
+    await withDatabase(engines, (db) => db.collection<{ _id: string }>('things').insertOne({ _id: 'kept' }));
+    await killAndStart(engines.mongo);
+    const found = await withDatabase(engines, (db) =>
+      db.collection<{ _id: string }>('things').findOne({ _id: 'kept' }),
+    );
+    assert.equal(found?._id, 'kept');
+  });
+
+  it('keeps workflows and our search attributes when Temporal is killed and started again', async () => {
+    const connection = await Connection.connect({ address: engines.urls.temporalAddress });
+    const client = new Client({ connection });
+    await client.workflow.start('kept', { taskQueue: 'none', workflowId: 'kept', args: [] });
+    await killAndStart(engines.temporal);
+    assert.equal((await client.workflow.getHandle('kept').describe()).status.name, 'RUNNING');
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
+    assert.ok(customAttributes && 'VyryStep' in customAttributes && 'VyryCountry' in customAttributes);
+    await connection.close();
+  });
+
+  it('shows the Temporal UI with the codec endpoint it was given', async () => {
+    const settings = await fetch(`${engines.urls.temporalUiUrl}/api/v1/settings`);
+    const { Codec } = (await settings.json()) as { Codec: { Endpoint: string } };
+    assert.equal(Codec.Endpoint, 'http://127.0.0.1:9');
+  });
+
+  it('starts the directory and the outbox', async () => {
+    assert.match(engines.urls.ldap.url, /^ldap:\/\/127\.0\.0\.1:\d+$/);
+    await killAndStart(engines.ldap);
+    const messages = await fetch(`${engines.urls.outboxUrl}/messages`);
+    assert.deepEqual(await messages.json(), []);
+  });
+
+  it('leaves no process and no folder behind when its folder is closed', async () => {
+    const { path } = folder;
+    const { started } = JSON.parse(readFileSync(join(path, 'processes.json'), 'utf8')) as {
+      started: { pid: number }[];
+    };
+    assert.equal(started.length, 4);
+    await folder.close();
+    assert.deepEqual(
+      started.filter(({ pid }) => identityOf(pid) !== undefined),
+      [],
+    );
+    assert.equal(existsSync(path), false);
+  });
+});
+
+async function killAndStart(engine: Engine): Promise<void> {
+  assert.ok(engine.process);
+  await engine.process.kill();
+  await engine.process.start();
+}
+
+async function withDatabase<T>(engines: Engines, use: (db: mongoose.mongo.Db) => Promise<T>): Promise<T> {
+  const connection = await mongoose.createConnection(`${engines.urls.databaseUrl}/test`).asPromise();
+  try {
+    assert.ok(connection.db);
+    return await use(connection.db);
+  } finally {
+    await connection.close();
+  }
+}

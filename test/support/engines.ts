@@ -1,0 +1,72 @@
+/** The engines that `npm test` has started for all test files, and whole systems on them. */
+import { randomBytes } from 'node:crypto';
+import { openTemporaryFolder } from '../../engines/data-folder.ts';
+import { type EngineUrls, startOutbox } from '../../engines/engines.ts';
+import { startRedis } from '../../engines/redis.ts';
+import { type System, type SystemOptions, startSystemIn } from '../../engines/system.ts';
+
+/** Where the shared engines are. Use names of your own in them: database, key prefix, namespace, index. */
+export function testEngines(): EngineUrls {
+  return {
+    temporalAddress: variable('VYRY_TEST_TEMPORAL_ADDRESS'),
+    ...(process.env.VYRY_TEST_TEMPORAL_UI_URL && { temporalUiUrl: process.env.VYRY_TEST_TEMPORAL_UI_URL }),
+    redisUrl: variable('VYRY_TEST_REDIS_URL'),
+    databaseUrl: variable('VYRY_TEST_DATABASE_URL'),
+    elasticsearchUrl: variable('VYRY_TEST_ELASTICSEARCH_URL'),
+    ldap: {
+      url: variable('VYRY_TEST_LDAP_URL'),
+      baseDn: variable('VYRY_TEST_LDAP_BASE_DN'),
+      bindDn: variable('VYRY_TEST_LDAP_BIND_DN'),
+      bindPassword: variable('VYRY_TEST_LDAP_BIND_PASSWORD'),
+    },
+    outboxUrl: variable('VYRY_TEST_OUTBOX_URL'),
+    twilioUrl: variable('VYRY_TEST_TWILIO_URL'),
+    smtpUrl: variable('VYRY_TEST_SMTP_URL'),
+    captchaUrls: {
+      hcaptcha: variable('VYRY_TEST_HCAPTCHA_URL'),
+      turnstile: variable('VYRY_TEST_TURNSTILE_URL'),
+      recaptcha: variable('VYRY_TEST_RECAPTCHA_URL'),
+    },
+  };
+}
+
+/** The workflow bundle of today's code. */
+export function testBundle(): string {
+  return variable('VYRY_TEST_WORKFLOW_BUNDLE');
+}
+
+/**
+ * Starts the processes of a system that shares nothing a test could disturb: Redis, outbox, Temporal namespace and
+ * database of its own; the directory and the servers of Temporal and MongoDB are the shared ones.
+ */
+export async function startTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
+  const folder = await openTemporaryFolder();
+  const name = `test-${randomBytes(6).toString('hex')}`;
+  const redis = await startRedis({ folder, appendfsync: 'always' });
+  const { outboxUrl, twilioUrl, smtpUrl, captchaUrls } = await startOutbox(folder);
+  return await startSystemIn(folder, {
+    folder: folder.path,
+    engines: { ...testEngines(), redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, captchaUrls },
+    bundle: testBundle(),
+    namespace: name,
+    database: name,
+    ...options,
+  });
+}
+
+/** Starts a system with engines of its own, whose Temporal a test may kill. Redis loses nothing it acknowledged. */
+export async function startWholeTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
+  const folder = await openTemporaryFolder();
+  return await startSystemIn(folder, {
+    folder: folder.path,
+    bundle: testBundle(),
+    appendfsync: 'always',
+    ...options,
+  });
+}
+
+function variable(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is missing: run this test by \`npm test -- <file>\`, which starts the engines`);
+  return value;
+}
