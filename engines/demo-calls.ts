@@ -1,0 +1,77 @@
+/** Calls of the demo: sent, and shown as a person reads them. */
+import { inspect, styleText } from 'node:util';
+import { say } from './summary.ts';
+
+/** A JSON object that was answered. */
+export type Answer = Record<string, unknown>;
+
+interface Call {
+  token?: string;
+  body?: Answer;
+}
+
+/** Sends calls to one api and prints each with its answer, secrets left out. */
+export interface ApiCaller {
+  /** @throws {Error} the answer is an error */
+  call(method: string, path: string, call?: Call): Promise<Answer>;
+  /** True when the registration cannot go on because there is an account already. @throws {Error} any other error */
+  step(method: string, path: string, call: Call): Promise<boolean>;
+}
+
+/** Creates the caller of one api. */
+export function createApiCaller(apiUrl: string): ApiCaller {
+  async function send(method: string, path: string, { token, body }: Call = {}) {
+    say(`${styleText(['bold', 'cyan'], `→ ${method} ${path}`)}${body ? `\n${show(body)}` : ''}`);
+    const startedAt = performance.now();
+    const res = await fetch(apiUrl + path, {
+      method,
+      headers: {
+        ...(token && { authorization: `Bearer ${token}` }),
+        ...(body && { 'content-type': 'application/json' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const answer = (await res.json()) as Answer;
+    const color = res.ok ? 'green' : 'red';
+    say(`${styleText(color, `← ${res.status}`)} (${Math.round(performance.now() - startedAt)} ms)\n${show(answer)}\n`);
+    return { status: res.status, answer };
+  }
+
+  return {
+    async call(method, path, call) {
+      const { status, answer } = await send(method, path, call);
+      if (status >= 400) throw new Error(`${method} ${path} answered ${status}: ${answer.error}`);
+      return answer;
+    },
+    async step(method, path, call) {
+      const { status, answer } = await send(method, path, call);
+      if (status === 409 || answer.state === 'rejected') return true;
+      if (status >= 400) throw new Error(`${method} ${path} answered ${status}: ${answer.error}`);
+      return false;
+    },
+  };
+}
+
+/** Prints what is about to be done. */
+export function showHeading(text: string): void {
+  say(`\n${styleText('bold', text)}\n`);
+}
+
+/** Prints a remark between calls. */
+export function note(text: string): void {
+  say(`${styleText('yellow', `  ${text}`)}\n`);
+}
+
+/** Passwords are never shown, tokens by their first characters. */
+function show(value: Answer): string {
+  const readable = JSON.parse(JSON.stringify(value, hide)) as Answer;
+  const colors = process.stdout.isTTY;
+  return inspect(readable, { depth: 6, breakLength: 100, compact: 3, colors }).replace(/^/gm, '    ');
+}
+
+function hide(name: string, value: unknown): unknown {
+  if (name === 'password') return '••••••••';
+  if (name === 'challenge') return '…';
+  if (/token$/i.test(name) && typeof value === 'string') return `${value.slice(0, 12)}…`;
+  return value;
+}

@@ -1,0 +1,22 @@
+/** Reading codes from the outbox, as a person would from a telephone. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const waitMs = 15_000;
+
+/**
+ * The newest code that was sent by a channel since an instant.
+ *
+ * @throws {Error} none came within 15 s
+ */
+export async function waitForCode(outboxUrl: string, channel: string, since: Date): Promise<string> {
+  const query = new URLSearchParams({ channel, since: since.toISOString() });
+  const until = Date.now() + waitMs;
+  while (Date.now() < until) {
+    const answer = await fetch(`${outboxUrl}/messages?${query}`);
+    const messages = (await answer.json()) as { code?: string }[];
+    const code = messages.findLast((message) => message.code !== undefined)?.code;
+    if (code !== undefined) return code;
+    await sleep(100);
+  }
+  throw new Error(`No code came within ${waitMs / 1000} s; look at ${outboxUrl}`);
+}

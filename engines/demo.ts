@@ -1,0 +1,108 @@
+/** `npm run demo`: registers a demo person on the running system, call by call, and shows each call and its answer. */
+import { parseArgs } from 'node:util';
+import { solveChallenge } from 'altcha-lib';
+import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
+import { createApiCaller, note, showHeading } from './demo-calls.ts';
+import { waitForCode } from './demo-outbox.ts';
+import { type DemoPerson, demoPeople, findDemoPerson, numberedPerson } from './demo-people.ts';
+import { failure, say } from './summary.ts';
+import { readReady } from './system.ts';
+
+const help = `Registers a person of the demo directory on the system that npm start runs.
+
+  npm run demo -- [options]
+
+  --person <name>   ada, grace, joan or person000 … person999 (ada, or the next one without an account)
+  --api <url>       of another api
+  --outbox <url>    of its outbox page
+  --folder <folder> data folder of the system (.vyry)
+`;
+
+/** Not the directory's: the password of the new account. */
+const newPassword = 'violet-harbour-engraves-93';
+
+interface Place {
+  apiUrl: string;
+  outboxUrl: string;
+}
+
+process.exitCode = await main().catch((err: unknown) => {
+  failure(err);
+  return 1;
+});
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      person: { type: 'string' },
+      api: { type: 'string' },
+      outbox: { type: 'string' },
+      folder: { type: 'string', default: '.vyry' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(help);
+    return 0;
+  }
+  const ready = readReady(values.folder);
+  const apiUrl = values.api ?? ready?.apiUrl;
+  const outboxUrl = values.outbox ?? ready?.outboxUrl;
+  if (apiUrl === undefined || outboxUrl === undefined) {
+    throw new Error('Vyry does not run here. Run npm start in another terminal, wait for its summary, and try again.');
+  }
+  for (const person of candidates(values.person)) {
+    if (await register(person, { apiUrl, outboxUrl })) return 0;
+    note(`${person.username} has an account already: going on with the next person.`);
+  }
+  throw new Error('Every demo person has an account: npm start -- --reset begins anew.');
+}
+
+/** The chosen person first, then everybody else. */
+function candidates(chosen: string | undefined): DemoPerson[] {
+  const everybody = [...demoPeople, ...Array.from({ length: 1000 }, (_, index) => numberedPerson(index))];
+  if (chosen === undefined) return everybody;
+  const person = findDemoPerson(chosen);
+  if (person === undefined)
+    throw new Error(`Nobody is called ${chosen}: try ${demoPeople.map((p) => p.username).join(', ')}`);
+  return [person, ...everybody.filter(({ username }) => username !== chosen)];
+}
+
+/** Whether the person has registered; false when there is an account already. */
+async function register(person: DemoPerson, { apiUrl, outboxUrl }: Place): Promise<boolean> {
+  const api = createApiCaller(apiUrl);
+  showHeading(`Registering ${person.username} (${person.about})`);
+
+  const started = await api.call('POST', '/api/v1/registrations', { body: { client: 'desktop' } });
+  const path = `/api/v1/registrations/${started.registrationId}`;
+  const token = String(started.registrationToken);
+  const step = (method: 'POST' | 'PUT', name: string, body?: Record<string, unknown>) =>
+    api.step(method, `${path}/${name}`, { token, ...(body && { body }) });
+
+  const { username, password, channel } = person;
+  if (await step('PUT', 'directory', { username, password })) return false;
+  const { provider, challenge } = await api.call('GET', '/api/v1/captcha');
+  note('Solving the captcha: a little proof of work …');
+  if (await step('PUT', 'captcha', { provider, token: await solve(challenge) })) return false;
+  const askedAt = new Date();
+  if (await step('POST', 'codes', { channel })) return false;
+  note(`The code arrives: ${outboxUrl}`);
+  const code = await waitForCode(outboxUrl, channel, askedAt);
+  if (await step('PUT', 'code', { code })) return false;
+  if (await step('PUT', 'credentials', { password: newPassword })) return false;
+
+  const session = await api.call('POST', `${path}/session`, { token });
+  const accessToken = String(session.accessToken);
+  await api.call('GET', '/api/v1/auth/session', { token: accessToken });
+  await api.call('GET', '/api/v1/users/me', { token: accessToken });
+  say(`${username} has an account. Her registration is a workflow: the Temporal UI shows every step of it.\n`);
+  return true;
+}
+
+/** The token of an ALTCHA challenge: challenge and solution in base64, as its widget makes it. */
+async function solve(challenge: unknown): Promise<string> {
+  const known = challenge as Parameters<typeof solveChallenge>[0]['challenge'];
+  const solution = await solveChallenge({ challenge: known, deriveKey });
+  if (solution === null) throw new Error('The captcha could not be solved');
+  return Buffer.from(JSON.stringify({ challenge, solution })).toString('base64');
+}
