@@ -52,7 +52,6 @@ const refusals: Record<number, string> = {
 /** Creates the client; nothing is sent until it is used. */
 export function connectTwilio({ accountSid, authToken, from, baseUrl }: TwilioOptions) {
   const client = twilio(accountSid, authToken.reveal(), { httpClient: createHttpClient(baseUrl) });
-  // the SDK loads a part when it is first touched: do it now, while the process may still read files
   const { messages } = client;
   const account = client.api.v2010.accounts(accountSid);
   return {

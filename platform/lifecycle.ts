@@ -8,13 +8,14 @@ export function untilSignal(): Promise<string> {
 }
 
 /**
- * Gives up everything of a permission that the rest of the process's life does not need.
- * Call it when all modules are loaded and all threads run.
+ * Gives up what only the start of a process needed: scopes of the permission model, and reads of single files. Code stays
+ * readable, since packages load parts of themselves when they first need them. Call it when all threads run.
  * https://nodejs.org/api/permissions.html
  */
-export function dropPermissions(scopes: readonly string[]): void {
-  const permission = process.permission as { drop?: (scope: string) => void } | undefined;
+export function dropPermissions(scopes: readonly string[], files: readonly string[]): void {
+  const permission = process.permission as { drop?: (scope: string, reference?: string) => void } | undefined;
   for (const scope of scopes) permission?.drop?.(scope);
+  for (const file of files) permission?.drop?.('fs.read', file);
 }
 
 /** Runs a job again and again with a pause between, until it is stopped; a failing run is reported and not the last. */

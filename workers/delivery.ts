@@ -24,6 +24,7 @@ async function build(config: Config<'delivery'>, { events, redis }: WorkerTools)
         productName: config.PRODUCT_NAME,
       }),
     },
+    startReads: [],
     checks: checksOf(twilio, mail),
     close: async () => mail?.close(),
   };

@@ -41,6 +41,7 @@ async function build(config: Config<'directory'>, { events, redis }: WorkerTools
         phoneRegion: config.PHONE_REGION,
       }),
     },
+    startReads: [],
     checks: [{ name: 'ldap', check: () => directory.ping() }],
     close: () => directory.close(),
   };

@@ -39,6 +39,8 @@ export interface WorkerParts {
   options: Pick<WorkerOptions, 'activities' | 'workflowBundle' | 'maxConcurrentActivityTaskExecutions'>;
   /** Checked every few seconds, for /health/ready of the api. */
   checks: { name: string; check: () => Promise<void> }[];
+  /** Files that only the start reads. */
+  startReads: string[];
   close(): Promise<void>;
 }
 
@@ -76,8 +78,8 @@ export async function runWorker(
     });
     await using _health = await serveHealth(config.HEALTH_PORT, registry, () => worker.getState() === 'RUNNING');
     await using _beats = beat(role, redis, parts.checks, log);
-    // threads run and modules are loaded: nothing needs these any more, and they stay shut
-    dropPermissions(['worker', 'addon', 'child', 'fs.write', 'fs.read']);
+    // threads run and addons are loaded: nothing needs these any more, and they stay shut
+    dropPermissions(['worker', 'addon', 'child', 'fs.write'], parts.startReads);
     log.info({ event: 'process.started' });
     await worker.run();
   } finally {

@@ -17,11 +17,15 @@ import { type Config, readConfig } from '../platform/config.ts';
 import { createBox, deriveKey } from '../platform/crypto.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
+/** A system file that the loader of the argon2 package looks for. */
+const loaderProbe = '/etc/alpine-release';
+
 async function build(config: Config<'registration'>, { log, events, redis }: WorkerTools): Promise<WorkerParts> {
   const database = connectMongo(config.DATABASE_URL, (err) =>
     log.warn({ event: 'database.away', reason: (err as Error).message }),
   );
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
+  const bundle = resolve(config.WORKFLOW_BUNDLE);
   const registrations = createRegistrations(redis);
   const sealBox = createBox('seal', payloadKey, olderKeys);
   const accounts = createAccountActivities({
@@ -39,8 +43,9 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
   return {
     options: {
       activities: { ...accounts, ...registration },
-      workflowBundle: { codePath: resolve(config.WORKFLOW_BUNDLE) },
+      workflowBundle: { codePath: bundle },
     },
+    startReads: [bundle, loaderProbe],
     checks: [],
     close: async () => database[Symbol.asyncDispose](),
   };

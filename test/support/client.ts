@@ -1,0 +1,91 @@
+/** A client of the public API for tests: what an app would do, step by step. */
+import { solveChallenge } from 'altcha-lib';
+import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: answers are what is under test; assertions say what they are
+  body: any;
+}
+
+export interface CallOptions {
+  body?: unknown;
+  token?: string;
+  headers?: Record<string, string>;
+}
+
+/** Sends one request; a body that is a string goes as it is. */
+export async function call(url: string, method: string, path: string, options: CallOptions = {}): Promise<Answer> {
+  const { body, token, headers } = options;
+  const response = await fetch(`${url}${path}`, {
+    method,
+    headers: {
+      ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      ...(token && { Authorization: `Bearer ${token}` }),
+      ...headers,
+    },
+    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+}
+
+export interface Flow {
+  id: string;
+  token: string;
+  /** One call on this registration: `''` is the registration itself. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+}
+
+/** Starts a registration. */
+export async function startFlow(url: string, body: unknown = {}, headers: Record<string, string> = {}): Promise<Flow> {
+  const started = await call(url, 'POST', '/api/v1/registrations', { body, headers });
+  if (started.status !== 201) throw new Error(`POST /registrations: ${started.status} ${JSON.stringify(started.body)}`);
+  return flowOf(url, started.body.registrationId, started.body.registrationToken);
+}
+
+/** A registration that was started before, also at another address. */
+export function flowOf(url: string, id: string, token: string): Flow {
+  return {
+    id,
+    token,
+    call: (method, path, body, headers) =>
+      call(url, method, `/api/v1/registrations/${id}${path}`, { body, token, ...(headers && { headers }) }),
+  };
+}
+
+/** A solved captcha, ready to be proven. */
+export async function solveCaptcha(url: string): Promise<{ provider: string; token: string }> {
+  const { body } = await call(url, 'GET', '/api/v1/captcha');
+  const solution = await solveChallenge({ challenge: body.challenge, deriveKey });
+  const payload = { challenge: body.challenge, solution };
+  return { provider: body.provider, token: Buffer.from(JSON.stringify(payload)).toString('base64') };
+}
+
+export interface OutboxMessage {
+  id: string;
+  at: string;
+  channel: string;
+  to: string;
+  body: string;
+  code?: string;
+}
+
+/** The messages that went to one person, oldest first. */
+export async function messagesTo(outboxUrl: string, to: string, since?: Date): Promise<OutboxMessage[]> {
+  const query = new URLSearchParams({ to, ...(since && { since: since.toISOString() }) });
+  const response = await fetch(`${outboxUrl}/messages?${query}`);
+  return (await response.json()) as OutboxMessage[];
+}
+
+/** The code of the newest message to a person, waiting for it up to a time. */
+export async function codeFor(outboxUrl: string, to: string, count = 1, timeoutMs = 10_000): Promise<string> {
+  for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; ) {
+    const messages = await messagesTo(outboxUrl, to);
+    const code = messages.at(-1)?.code;
+    if (messages.length >= count && code !== undefined) return code;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`No code for ${to} in ${timeoutMs} ms`);
+}
