@@ -1,0 +1,125 @@
+// Who may import whom. The comment is what a violator reads.
+const layers = 'api|workflows|activities|adapters|domain|platform|workers';
+
+const layer = (name, may, comment) => ({
+  name: `${name}-imports`,
+  comment,
+  severity: 'error',
+  from: { path: `^${name}/` },
+  to: { path: `^(${layers})/`, pathNot: [name, ...may].map((folder) => `^${folder}/`) },
+});
+const fence = (pkg, ...homes) => ({
+  name: `fence-${pkg.replace(/\W+/g, '-')}`,
+  comment: `${pkg} is used only in ${homes.join(' and ')}; import that module instead.`,
+  severity: 'error',
+  from: { path: `^(${layers})/`, pathNot: homes.map((home) => `^${home}([.]ts$|/)`) },
+  to: { path: `node_modules/${pkg}(/|$)`, dependencyTypesNot: ['type-only'] },
+});
+const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
+
+export default {
+  forbidden: [
+    layer('domain', [], 'domain/ is pure: it knows no other folder.'),
+    layer('platform', ['domain'], 'platform/ serves every process and knows no use case.'),
+    layer('adapters', ['domain', 'platform'], 'An adapter talks to one outside system and knows no use case.'),
+    layer('activities', ['domain', 'platform', 'adapters'], 'An activity is one effect; it never starts a workflow.'),
+    layer('workflows', ['domain', 'activities'], 'A workflow decides; activities act.'),
+    layer(
+      'api',
+      ['domain', 'platform', 'adapters', 'workflows'],
+      'The api starts and asks workflows; it never runs an activity.',
+    ),
+    layer(
+      'workers',
+      ['domain', 'platform', 'adapters', 'activities', 'workflows'],
+      'Workers host; they serve no requests.',
+    ),
+    rule(
+      'product-knows-no-engines',
+      'engines/, test/ and bench/ run the product, never the other way.',
+      { path: `^(${layers})/` },
+      { path: '^(engines|test|bench)/' },
+    ),
+
+    rule(
+      'activities-are-types-to-workflows',
+      'Use `import type`: the sandbox must never load an activity.',
+      { path: '^workflows/' },
+      { path: '^activities/', dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'adapters-are-arguments',
+      'Take the adapter as an argument; the files of workers/ pass it in.',
+      { path: '^activities/' },
+      { path: '^adapters/', dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'workflows-are-deterministic',
+      'Only the workflow SDK: no Node built-in, no other package.',
+      { path: '^workflows/' },
+      { dependencyTypesNot: ['local', 'type-only'], pathNot: 'node_modules/@temporalio/(workflow|common)/' },
+    ),
+    rule(
+      'domain-is-pure',
+      'No package, no built-in: pass time, randomness and I/O in.',
+      { path: '^domain/' },
+      { dependencyTypesNot: ['local', 'type-only'] },
+    ),
+    rule(
+      'adapters-do-not-meet',
+      'Two systems meet in an activity, not inside an adapter.',
+      { path: '^adapters/([^/.]+)' },
+      { path: '^adapters/', pathNot: '^adapters/$1([.]ts$|/)' },
+    ),
+    rule(
+      'operations-know-no-transport',
+      'The table imports operations, never the other way.',
+      { path: '^api/', pathNot: '^api/(main|rest)[.]ts$' },
+      { path: '^api/rest[.]ts$', dependencyTypesNot: ['type-only'] },
+    ),
+    rule('main-is-a-leaf', 'main.ts starts a process; nothing imports it.', {}, { path: '(^|/)main[.]ts$' }),
+    rule('nothing-imports-tests', 'Production code must not lean on tests.', { pathNot: '^test/' }, { path: '^test/' }),
+    rule(
+      'no-cycles',
+      'A cycle means two files are one.',
+      {},
+      { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    ),
+    rule('no-unresolvable', 'It resolves to nothing.', {}, { couldNotResolve: true }),
+    rule(
+      'no-orphans',
+      'Nothing uses this file: use it or delete it.',
+      { orphan: true, pathNot: ['(^|/)(main|bundle|run)[.]ts$', '^test/'] },
+      {},
+    ),
+    rule(
+      'no-dev-dependency-in-production',
+      'Move the package to dependencies.',
+      { path: `^(${layers})/` },
+      { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    ),
+
+    fence('express', 'api/rest'),
+    fence('jose', 'api/tokens'),
+    fence('mongoose', 'adapters/mongo'),
+    fence('ioredis', 'adapters/redis'),
+    fence('ldapts', 'adapters/ldap'),
+    fence('argon2', 'adapters/passwords'),
+    fence('altcha-lib', 'adapters/captcha'),
+    fence('libphonenumber-js', 'adapters/phone-numbers'),
+    fence('twilio', 'adapters/twilio'),
+    fence('nodemailer', 'adapters/mail'),
+    fence('@temporalio/client', 'adapters/temporal', 'api/workflow-calls', 'api/registrations/create'),
+    fence('@temporalio/worker', 'workers'),
+    fence('pino', 'platform/log'),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+  },
+};
