@@ -1,0 +1,294 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  addressOf,
+  channelsOf,
+  currentStep,
+  emailKey,
+  maskEmail,
+  maskPhone,
+  openNeeds,
+  type RegistrationFacts,
+  type RegistrationRules,
+  readPolicy,
+  refusedChannels,
+  registrationWorkflowId,
+  type StepName,
+  statusOf,
+  usernameKey,
+} from '../../domain/registration.ts';
+import type { Send } from '../../domain/verification.ts';
+
+const rules: RegistrationRules = {
+  codeTtlSeconds: 180,
+  checksMax: 5,
+  resendWaitsSeconds: [60],
+  ttlSeconds: 1800,
+  waitMaxSeconds: 86_400,
+};
+const start = 1_700_000_000_000;
+
+function facts(given: Partial<RegistrationFacts> = {}): RegistrationFacts {
+  return {
+    policy: ['directory', 'captcha', 'code', 'credentials'],
+    identity: { phone: '+12025550100', email: 'ada@example.com' },
+    done: new Set(),
+    sends: [],
+    rules,
+    startedAt: start,
+    expiresAt: start + 1_800_000,
+    version: 1,
+    ...given,
+  };
+}
+
+const done = (...names: StepName[]) => new Set(names);
+
+function send(given: Partial<Send>): Send {
+  return { number: 1, channel: 'sms', requestedAt: start, state: 'sent', sentAt: start, ...given };
+}
+
+describe('readPolicy()', () => {
+  it('keeps the order of the configuration', () => {
+    assert.deepEqual(readPolicy(['code', 'captcha', 'credentials']), ['code', 'captcha', 'credentials']);
+  });
+
+  it('takes the shortest policy, a code alone', () => {
+    assert.deepEqual(readPolicy(['code']), ['code']);
+  });
+
+  it('refuses approval, which is not available yet', () => {
+    assert.throws(() => readPolicy(['code', 'approval']), new RangeError('Step approval is not available yet'));
+  });
+
+  it('refuses device, which is not available yet', () => {
+    assert.throws(() => readPolicy(['code', 'device']), new RangeError('Step device is not available yet'));
+  });
+
+  it('refuses signal, which is not available yet', () => {
+    assert.throws(() => readPolicy(['signal', 'code']), new RangeError('Step signal is not available yet'));
+  });
+
+  it('refuses a step that does not exist, and says which exist', () => {
+    assert.throws(() => readPolicy(['code', 'sms']), /Step sms does not exist; steps are directory, captcha, code/);
+    assert.throws(() => readPolicy(['Code']), /Step Code does not exist/);
+    assert.throws(() => readPolicy(['constructor', 'code']), /Step constructor does not exist/);
+  });
+
+  it('refuses a step that is listed twice', () => {
+    assert.throws(() => readPolicy(['code', 'captcha', 'code']), /Step code is listed twice/);
+  });
+
+  it('refuses a policy that proves nothing', () => {
+    assert.throws(() => readPolicy([]), /needs the step code/);
+    assert.throws(() => readPolicy(['directory', 'captcha', 'credentials']), /needs the step code/);
+  });
+});
+
+describe('openNeeds()', () => {
+  const policy: StepName[] = ['directory', 'captcha', 'code', 'credentials'];
+
+  it('asks for directory and captcha before a code', () => {
+    assert.deepEqual(openNeeds('code', { policy, done: done() }), ['directory', 'captcha']);
+    assert.deepEqual(openNeeds('code', { policy, done: done('directory') }), ['captcha']);
+    assert.deepEqual(openNeeds('code', { policy, done: done('captcha') }), ['directory']);
+    assert.deepEqual(openNeeds('code', { policy, done: done('captcha', 'directory') }), []);
+  });
+
+  it('asks for nothing that the policy does not list', () => {
+    assert.deepEqual(openNeeds('code', { policy: ['code', 'credentials'], done: done() }), []);
+    assert.deepEqual(openNeeds('code', { policy: ['code', 'captcha'], done: done() }), ['captcha']);
+  });
+
+  it('lets every other step come first', () => {
+    for (const name of ['directory', 'captcha', 'credentials'] as const) {
+      assert.deepEqual(openNeeds(name, { policy, done: done() }), []);
+    }
+  });
+});
+
+describe('statusOf()', () => {
+  it('lists the steps in the order of the policy, the code blocked by what it needs first', () => {
+    assert.deepEqual(statusOf(facts()).steps, [
+      { name: 'directory', status: 'open' },
+      { name: 'captcha', status: 'open' },
+      { name: 'code', status: 'blocked', reason: 'directory-open' },
+      { name: 'credentials', status: 'open' },
+    ]);
+  });
+
+  it('names the need that is left', () => {
+    const { steps } = statusOf(facts({ done: done('directory') }));
+    assert.deepEqual(steps[2], { name: 'code', status: 'blocked', reason: 'captcha-open' });
+  });
+
+  it('opens the code when its needs are done', () => {
+    const { steps } = statusOf(facts({ done: done('directory', 'captcha') }));
+    assert.deepEqual(steps[2], { name: 'code', status: 'open' });
+  });
+
+  it('is pending while nothing outside is waited for', () => {
+    const status = statusOf(facts());
+    assert.equal(status.state, 'pending');
+    assert.equal('waitingFor' in status, false);
+  });
+
+  it('is waiting for the directory at the directory step', () => {
+    const status = statusOf(facts({ waitingFor: 'directory' }));
+    assert.equal(status.state, 'waiting');
+    assert.equal(status.waitingFor, 'directory');
+    assert.deepEqual(status.steps[0], { name: 'directory', status: 'waiting', reason: 'directory-unavailable' });
+  });
+
+  it('is waiting for a channel at the code step', () => {
+    const status = statusOf(facts({ done: done('directory', 'captcha'), waitingFor: 'sms' }));
+    assert.deepEqual(status.steps[2], { name: 'code', status: 'waiting', reason: 'sms-unavailable' });
+  });
+
+  it('is waiting for the database at no step of the person', () => {
+    const status = statusOf(
+      facts({ done: done('directory', 'captcha', 'code', 'credentials'), waitingFor: 'database' }),
+    );
+    assert.equal(status.state, 'waiting');
+    assert.deepEqual(
+      status.steps.map((step) => step.status),
+      ['done', 'done', 'done', 'done'],
+    );
+  });
+
+  it('waits for nothing once it is over', () => {
+    const status = statusOf(facts({ outcome: 'expired', reason: 'sms-unavailable', waitingFor: 'sms' }));
+    assert.equal(status.state, 'expired');
+    assert.equal(status.reason, 'sms-unavailable');
+    assert.equal('waitingFor' in status, false);
+    assert.equal(status.steps[2]?.status, 'blocked');
+  });
+
+  it('shows a refused channel at the code step, which stays open', () => {
+    const sends = [send({ state: 'refused', reason: 'number-not-valid' })];
+    const status = statusOf(facts({ done: done('directory', 'captcha'), sends }));
+    assert.deepEqual(status.steps[2], { name: 'code', status: 'open', reason: 'sms-refused' });
+    assert.deepEqual(status.nextSendAt, { sms: null, email: start });
+  });
+
+  it('shows when each channel of the person may send next', () => {
+    const status = statusOf(facts({ done: done('directory', 'captcha'), sends: [send({})] }));
+    assert.deepEqual(status.nextSendAt, { sms: start + 60_000, email: start });
+  });
+
+  it('shows no channel that the person has not', () => {
+    const status = statusOf(facts({ policy: ['code'], identity: { email: 'ada@example.com' } }));
+    assert.deepEqual(status.nextSendAt, { email: start });
+  });
+
+  it('shows no next send while the code is blocked, when it is done and when it is over', () => {
+    assert.deepEqual(statusOf(facts()).nextSendAt, {});
+    assert.deepEqual(statusOf(facts({ done: done('directory', 'captcha', 'code') })).nextSendAt, {});
+    assert.deepEqual(statusOf(facts({ policy: ['code'], outcome: 'cancelled' })).nextSendAt, {});
+  });
+
+  it('gives the user id when it is completed and never before', () => {
+    assert.equal(statusOf(facts({ outcome: 'completed', userId: 'u1' })).userId, 'u1');
+    assert.equal('userId' in statusOf(facts({ userId: 'u1' })), false);
+    assert.equal('userId' in statusOf(facts({ outcome: 'rejected', reason: 'identity-taken', userId: 'u1' })), false);
+  });
+
+  it('holds no clear number, address, name or directory id', () => {
+    const identity = {
+      username: 'ada',
+      fullName: 'Ada Lovelace',
+      email: 'ada@example.com',
+      phone: '+12025550100',
+      directoryId: 'entry-1',
+      groups: ['staff'],
+      country: 'US',
+    };
+    const text = JSON.stringify(statusOf(facts({ identity })));
+    for (const personal of ['ada@', 'Lovelace', '2025550100', 'entry-1', 'staff']) {
+      assert.equal(text.includes(personal), false, personal);
+    }
+    assert.equal(statusOf(facts({ identity })).phone, '+1•••••0100');
+    assert.equal(statusOf(facts({ identity })).email, 'a•••@example.com');
+  });
+});
+
+describe('maskPhone()', () => {
+  it('leaves the first digit and the last four', () => {
+    assert.equal(maskPhone('+12025550100'), '+1•••••0100');
+    assert.equal(maskPhone('+4917112345678'), '+4•••••5678');
+  });
+
+  it('hides how long the number is', () => {
+    assert.equal(maskPhone('+29021234').length, maskPhone('+4917112345678').length);
+  });
+});
+
+describe('maskEmail()', () => {
+  it('leaves the first letter and the domain', () => {
+    assert.equal(maskEmail('ada@example.com'), 'a•••@example.com');
+    assert.equal(maskEmail('a@example.com'), 'a•••@example.com');
+  });
+
+  it('takes the last at sign for the one before the domain', () => {
+    assert.equal(maskEmail('"a@b"@example.com'), '"•••@example.com');
+  });
+
+  it('does not cut a letter outside the basic plane in halves', () => {
+    assert.equal(maskEmail('𝒶da@example.com'), '𝒶•••@example.com');
+  });
+});
+
+describe('emailKey() and usernameKey()', () => {
+  it('compare without regard to case', () => {
+    assert.equal(emailKey('Ada@EXAMPLE.com'), emailKey('ada@example.com'));
+    assert.equal(usernameKey('ADA'), usernameKey('ada'));
+  });
+
+  it('compare composed and decomposed letters as the same', () => {
+    assert.equal(usernameKey('Jose\u0301'), usernameKey('jos\u00e9'));
+    assert.equal(emailKey('Jose\u0301@example.com'), emailKey('jos\u00e9@example.com'));
+  });
+
+  it('keep letters apart that only look alike', () => {
+    assert.notEqual(usernameKey('\u0430dmin'), usernameKey('admin'));
+  });
+});
+
+describe('currentStep()', () => {
+  it('is the first step of the policy that is not done', () => {
+    const policy: StepName[] = ['directory', 'captcha', 'code'];
+    assert.equal(currentStep({ policy, done: done() }), 'directory');
+    assert.equal(currentStep({ policy, done: done('captcha') }), 'directory');
+    assert.equal(currentStep({ policy, done: done('directory', 'captcha') }), 'code');
+    assert.equal(currentStep({ policy, done: done('directory', 'captcha', 'code') }), 'finish');
+  });
+});
+
+describe('channelsOf() and addressOf()', () => {
+  it('reach a person by what is known of them', () => {
+    assert.deepEqual(channelsOf({}), []);
+    assert.deepEqual(channelsOf({ email: 'ada@example.com' }), ['email']);
+    assert.deepEqual(channelsOf({ email: 'ada@example.com', phone: '+12025550100' }), ['sms', 'email']);
+    assert.equal(addressOf({ email: 'ada@example.com', phone: '+12025550100' }, 'sms'), '+12025550100');
+    assert.equal(addressOf({ email: 'ada@example.com', phone: '+12025550100' }, 'email'), 'ada@example.com');
+    assert.equal(addressOf({ email: 'ada@example.com' }, 'sms'), undefined);
+  });
+});
+
+describe('refusedChannels()', () => {
+  it('lists each channel once, and only those that were refused for good', () => {
+    const sends = [
+      send({ state: 'refused' }),
+      send({ number: 2, channel: 'email' }),
+      send({ number: 3, channel: 'email', state: 'refused' }),
+    ];
+    assert.deepEqual(refusedChannels(sends), ['sms', 'email']);
+    assert.deepEqual(refusedChannels(sends.slice(1, 2)), []);
+  });
+});
+
+describe('registrationWorkflowId()', () => {
+  it('is a noun and the id', () => {
+    assert.equal(registrationWorkflowId('0123'), 'registration:0123');
+  });
+});
