@@ -42,16 +42,18 @@ async function handle(req: IncomingMessage, res: ServerResponse, options: CodecO
   allowOrigin(req, res, options.config.CODEC_ORIGINS);
   if (!isExpectedHost(req, options.config)) return end(res, 421);
   if (req.method === 'OPTIONS') return end(res, 204);
-  if (req.method === 'GET' && req.url === '/') return endPage(res);
+  // the Web UI adds a query to the path
+  const { pathname } = new URL(req.url ?? '/', 'http://codec');
+  if (req.method === 'GET' && pathname === '/') return endPage(res);
   if (req.method !== 'POST') return end(res, 404);
-  if (req.url === '/login') return logIn(req, res, options);
-  if (req.url !== '/decode' && req.url !== '/encode') return end(res, 404);
+  if (pathname === '/login') return logIn(req, res, options);
+  if (pathname !== '/decode' && pathname !== '/encode') return end(res, 404);
   // a browser asks before it sends this type across sites, so only listed origins get here
   if (!req.headers['content-type']?.startsWith('application/json')) return end(res, 415);
   if (!isOperator(req, options.config)) return end(res, 401);
   const payloads = readPayloads(await readBody(req));
-  const answer = req.url === '/decode' ? await options.codec.decode(payloads) : await options.codec.encode(payloads);
-  options.log.info({ event: `codec.${req.url.slice(1)}d`, payloads: payloads.length });
+  const answer = pathname === '/decode' ? await options.codec.decode(payloads) : await options.codec.encode(payloads);
+  options.log.info({ event: `codec.${pathname.slice(1)}d`, payloads: payloads.length });
   res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ payloads: answer.map(toJson) }));
 }
 

@@ -149,7 +149,7 @@ export const routes: Route[] = [
     body: Credentials,
     status: 200,
     answer: Registration,
-    failures: [...stepFailures, 'password-weak', 'identity-taken'],
+    failures: [...stepFailures, 'password-weak', 'identity-taken', 'rate-limited'],
     run: async (req, deps) => giveCredentials(deps, await holderOf(req, deps), req.body),
   },
   {

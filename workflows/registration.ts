@@ -104,6 +104,13 @@ const delivery = proxyActivities<DeliveryActivities>({
   retry,
 });
 const accounts = proxyActivities<AccountActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
+const inWords = {
+  hash: { summary: 'Hash and keep password and PIN' },
+  claim: { summary: 'Claim name, number and address' },
+  release: { summary: 'Release name, number and address' },
+  create: { summary: 'Write the account' },
+  remove: { summary: 'Remove the account' },
+};
 const { publishStatus, forget } = proxyLocalActivities<RegistrationActivities>({
   startToCloseTimeout: '5s',
   retry: { ...retry, maximumInterval: '5s' },
@@ -220,7 +227,7 @@ class RegistrationFlow {
 
   async setCredentials(credentialsSeal: string): Promise<StepAnswer> {
     const { registrationId } = this.#input;
-    const kept = await accounts.hashCredentials({ registrationId, credentialsSeal });
+    const kept = await accounts.hashCredentials.executeWithOptions(inWords.hash, [{ registrationId, credentialsSeal }]);
     if (kept === 'lost') return this.#answer('lost');
     return this.finishStep('credentials', 'credentials set');
   }
@@ -297,11 +304,19 @@ class RegistrationFlow {
       identity: this.#identity,
       createdAt: Date.now(),
     };
-    this.#undo.add(() => this.#certainly('database', () => accounts.releaseIdentity(account)));
-    const isOwner = await this.#untilAvailable('database', () => accounts.claimIdentity(account));
+    this.#undo.add(() =>
+      this.#certainly('database', () => accounts.releaseIdentity.executeWithOptions(inWords.release, [account])),
+    );
+    const isOwner = await this.#untilAvailable('database', () =>
+      accounts.claimIdentity.executeWithOptions(inWords.claim, [account]),
+    );
     if (isOwner === false) return this.#end('rejected', 'identity-taken');
-    this.#undo.add(() => this.#certainly('database', () => accounts.removeAccount(account)));
-    const isDone = await this.#untilAvailable('database', () => accounts.createAccount(account).then(() => true));
+    this.#undo.add(() =>
+      this.#certainly('database', () => accounts.removeAccount.executeWithOptions(inWords.remove, [account])),
+    );
+    const isDone = await this.#untilAvailable('database', () =>
+      accounts.createAccount.executeWithOptions(inWords.create, [account]).then(() => true),
+    );
     if (isDone && !this.#cancelled) this.#end('completed');
   }
 
@@ -349,18 +364,21 @@ class RegistrationFlow {
     act: () => Promise<T>,
     isUnwanted: () => boolean = () => this.#isOver(),
   ): Promise<T | undefined> {
+    let hasParked = false;
     for (let waitSeconds = 1; !isUnwanted(); waitSeconds = Math.min(waitSeconds * 2, parkSecondsMax[system])) {
       try {
         const result = await act();
-        if (!isUnwanted()) await this.#unpark(system);
+        if (hasParked) await this.#unpark(system);
         return result;
       } catch (err) {
         if (!isOutage(err)) throw err;
       }
-      if (isUnwanted()) return undefined;
+      if (isUnwanted()) break;
+      hasParked = true;
       await this.#park(system);
       await condition(isUnwanted, `${waitSeconds}s`);
     }
+    if (hasParked) this.#parked.delete(system);
     return undefined;
   }
 
@@ -379,7 +397,7 @@ class RegistrationFlow {
   async #unpark(system: WaitingFor): Promise<void> {
     if (!this.#parked.delete(system)) return;
     this.#expiresAt = Math.max(this.#expiresAt, Date.now() + this.#input.rules.ttlSeconds * 1000);
-    this.#note(`${system} is back`);
+    this.#note(`no longer waiting for ${system}`);
     await this.#announce();
   }
 

@@ -13,6 +13,7 @@ import {
   currentView,
   finalView,
   instantOf,
+  isDone,
   limited,
   type RegistrationCaller,
   requireStep,
@@ -75,7 +76,7 @@ export async function proveCode(deps: ApiDeps, caller: RegistrationCaller, body:
       ...(left === 0 && { message: 'The code is wrong and has no tries left; ask for a new one' }),
     });
   }
-  if (status.state === 'completed') return currentView(deps, registrationId);
+  if (isDone(status, 'code')) return currentView(deps, registrationId);
   // the script has marked it: a repeat after a crash answers `already` and comes here again
   const answer = await order(deps, registrationId, confirmCode, []);
   deps.events.stepDone(registrationId, 'code');

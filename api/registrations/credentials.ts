@@ -6,7 +6,7 @@ import type { ApiDeps } from '../deps.ts';
 import { parse, type Registration, secretText } from '../schemas.ts';
 import { requireStrongPassword, requireStrongPin } from '../strength.ts';
 import { order } from '../workflow-calls.ts';
-import { finalView, type RegistrationCaller, requireStep } from './status.ts';
+import { finalView, type RegistrationCaller, requireStep, takeStepTry } from './status.ts';
 
 /** At least one of the two; their strength is judged by the operation. */
 export const Credentials = z
@@ -29,6 +29,7 @@ export async function giveCredentials(deps: ApiDeps, caller: RegistrationCaller,
   requireStep(deps, caller, 'credentials');
   if (password !== undefined) requireStrongPassword(password, []);
   if (pin !== undefined) requireStrongPin(pin);
+  await takeStepTry(deps, caller, 'credentials');
   const credentialsSeal = await deps.seals.put({ password, pin });
   const answer = await order(deps, caller.registrationId, setCredentials, [{ credentialsSeal }]);
   if (answer.outcome === 'lost') throw new Failure('unavailable', { message: 'The credentials were not kept; repeat' });

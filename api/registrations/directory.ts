@@ -8,7 +8,7 @@ import { authenticate, type StepAnswer } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
 import { parse, type Registration, secretText, text } from '../schemas.ts';
 import { order } from '../workflow-calls.ts';
-import { finalView, limited, type RegistrationCaller, requireStep } from './status.ts';
+import { finalView, limited, type RegistrationCaller, requireStep, takeStepTry } from './status.ts';
 
 /** A directory name and password, as typed. */
 export const DirectoryProof = z.strictObject({ username: text(256), password: secretText(1, 1024) });
@@ -21,6 +21,7 @@ export const DirectoryProof = z.strictObject({ username: text(256), password: se
 export async function proveDirectory(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
   const { username, password } = parse(DirectoryProof, body);
   requireStep(deps, caller, 'directory');
+  await takeStepTry(deps, caller, 'directory');
   const giveBack = await takeDirectoryTry(deps, username);
   const answer = await prove(deps, caller, username, password).catch(async (err: unknown) => {
     await giveBack();

@@ -2,8 +2,12 @@
 import { Failure } from '../../domain/failures.ts';
 import type { RegistrationStatus, StepName } from '../../domain/registration.ts';
 import { checksLeft, nextCheckAt } from '../../domain/verification.ts';
+import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import type { Registration } from '../schemas.ts';
+
+/** More than an honest person needs, and few enough for the history of a workflow. */
+const stepTriesMax = 20;
 
 /** A caller that holds the token of a registration, and how it stood when the request came. */
 export interface RegistrationCaller extends Caller {
@@ -36,6 +40,25 @@ export function requireStep({ policy }: ApiDeps, { status }: RegistrationCaller,
 /** Tells whether a step is done. */
 export function isDone(status: RegistrationStatus, name: StepName): boolean {
   return status.steps.some((step) => step.name === name && step.status === 'done');
+}
+
+/**
+ * Takes one of the tries that a registration has for a step, in all: each is an entry of its workflow's history.
+ *
+ * @throws {Failure} rate-limited
+ */
+export async function takeStepTry(
+  deps: ApiDeps,
+  { registrationId }: RegistrationCaller,
+  step: StepName,
+): Promise<void> {
+  const limit = {
+    name: `${step}-tries-of-registration`,
+    max: stepTriesMax,
+    windowSeconds: deps.config.REGISTRATION_TTL,
+  };
+  const { allowed, resetSeconds } = await deps.rateLimits.take(limit, registrationId, newId(), Date.now());
+  if (!allowed) throw limited(deps, limit.name, resetSeconds);
 }
 
 /** A refusal by a limit: named, with the next time there is one. */
