@@ -62,6 +62,7 @@ function createChild(folder: DataFolder, options: ChildOptions): Child {
   let current: ChildProcess | undefined;
   let exited: Promise<void> = Promise.resolve();
   let isWanted = false;
+  let hasBeenReady = false;
 
   async function start(): Promise<void> {
     folder.signal.throwIfAborted();
@@ -70,10 +71,11 @@ function createChild(folder: DataFolder, options: ChildOptions): Child {
     current = started.process;
     exited = started.exited.then((how) => {
       if (started.process.pid !== undefined) folder.forget(started.process.pid);
-      if (isWanted && keepAlive) void supervise(how, started.at);
+      if (isWanted && keepAlive && hasBeenReady) void supervise(how, started.at);
     });
     if (current.pid !== undefined) folder.record(options.name, current.pid);
     await untilReady(folder, options, logFile, started);
+    hasBeenReady = true;
   }
 
   let delayMs = backOff.firstMs;

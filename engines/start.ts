@@ -48,11 +48,13 @@ async function main(): Promise<number> {
   if (typeof args === 'number') return args;
   const folder = await openDataFolder(args.folder, say).catch((err: unknown) => complain(err, args.folder));
   if (folder === undefined) return 1;
+  let isAsked = false;
   const started = start(folder, args).catch((err: unknown) => {
-    if (!folder.signal.aborted) failure(err);
+    if (!isAsked) failure(err);
     return 1;
   });
   const asked = stop.requested.then((signal) => {
+    isAsked = true;
     say(`\nStopping (${signal}); again for at once …`);
     return 0;
   });

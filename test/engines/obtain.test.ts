@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { debianProgram, findProgram, missingEngine, obtain, type Way } from '../../engines/obtain.ts';
+
+describe('obtain()', () => {
+  const cache = mkdtempSync(join(tmpdir(), 'vyry-cache-'));
+  const before_ = process.env.VYRY_CACHE;
+  const said: string[] = [];
+  const asker = { say: (line: string) => void said.push(line), signal: new AbortController().signal };
+  before(() => {
+    process.env.VYRY_CACHE = cache;
+  });
+  after(() => {
+    if (before_ === undefined) delete process.env.VYRY_CACHE;
+    else process.env.VYRY_CACHE = before_;
+    rmSync(cache, { recursive: true });
+  });
+
+  function way(content: string, isPossible = true): Way {
+    return {
+      what: content,
+      isPossible,
+      async make(folder) {
+        await sleep(50);
+        writeFileSync(join(folder, 'program'), content);
+      },
+    };
+  }
+  const broken: Way = {
+    what: 'a broken way',
+    isPossible: true,
+    make: async (folder) => {
+      writeFileSync(join(folder, 'half'), '');
+      throw new Error('no network');
+    },
+  };
+
+  it('gets a program once and says what it does', async () => {
+    const first = await obtain('once', [way('first')], asker);
+    const second = await obtain('once', [way('second')], asker);
+    assert.equal(first, second);
+    assert.equal(readFileSync(join(first, 'program'), 'utf8'), 'first');
+    assert.equal(said.filter((line) => line.startsWith('Getting once from first')).length, 1);
+  });
+
+  it('goes on with the next way when one fails, leaving nothing half-made', async () => {
+    const folder = await obtain('next', [way('impossible', false), broken, way('works')], asker);
+    assert.deepEqual(readdirSync(folder), ['program']);
+    assert.ok(said.some((line) => line.includes('did not work: a broken way: no network')));
+  });
+
+  it('gives every reason when no way works, and leaves nothing', async () => {
+    await assert.rejects(obtain('never', [broken], asker), /a broken way: no network/);
+    assert.deepEqual(
+      readdirSync(cache).filter((name) => name.includes('never')),
+      [],
+    );
+  });
+
+  it('gives two starters at once the same whole program', async () => {
+    const folders = await Promise.all([obtain('twice', [way('a')], asker), obtain('twice', [way('b')], asker)]);
+    assert.equal(folders[0], folders[1]);
+    assert.match(readFileSync(join(folders[0] ?? '', 'program'), 'utf8'), /^[ab]$/);
+    assert.deepEqual(
+      readdirSync(cache).filter((name) => name.startsWith('.')),
+      [],
+    );
+  });
+});
+
+describe('debianProgram()', () => {
+  it('finds programs on the PATH and where Debian keeps servers, and installs nothing then', async () => {
+    const asker = { say: assert.fail, signal: new AbortController().signal };
+    assert.equal(await debianProgram('node', ['no-such-package'], asker), findProgram('node'));
+    assert.ok(existsSync(await debianProgram('redis-server', ['no-such-package'], asker)));
+  });
+});
+
+describe('missingEngine()', () => {
+  it('names the engine, the three ways to provide it and the docker command', () => {
+    const { message } = missingEngine({
+      name: 'Redis',
+      urlVariable: 'REDIS_URL',
+      program: 'redis-server 7',
+      obtain: 'run this as root on Debian',
+      service: 'redis',
+      cause: new Error('no network'),
+    });
+    for (const part of [
+      'Redis is missing',
+      'REDIS_URL',
+      'docker compose up -d redis',
+      'redis-server 7',
+      'as root',
+      'no network',
+    ]) {
+      assert.ok(message.includes(part), part);
+    }
+  });
+});

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { identityOf } from '../../engines/process-table.ts';
+import { type Ready, readReady } from '../../engines/system.ts';
+
+const program = resolve(import.meta.dirname, '../../engines/start.ts');
+
+describe('npm start', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vyry-start-'));
+  let running: Run;
+  let ready: Ready;
+
+  before(async () => {
+    running = run('--folder', folder);
+    ready = await untilReady(folder, running);
+  });
+  after(async () => {
+    await stop(running);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('answers at the addresses of ready.json and prints them', async () => {
+    const health = await fetch(`${ready.apiUrl}/health/ready`);
+    assert.equal(health.status, 200);
+    assert.equal((await fetch(ready.docsUrl)).status, 200);
+    assert.equal((await fetch(`${ready.outboxUrl}/messages`)).status, 200);
+    assert.equal((await fetch(ready.temporalUiUrl ?? '')).status, 200);
+    await running.prints('Vyry runs');
+    for (const url of [ready.apiUrl, ready.docsUrl, ready.outboxUrl, ready.temporalUiUrl]) {
+      assert.ok(running.output().includes(url ?? 'a Temporal UI'));
+    }
+    assert.match(running.output(), /ada +analytical-engine/);
+    assert.match(running.output(), /npm run demo/);
+  });
+
+  it('keeps the secrets to the person who started it', () => {
+    assert.equal(statSync(join(folder, 'secrets.json')).mode & 0o777, 0o600);
+  });
+
+  it('refuses to start twice in a folder and says where the first one is', async () => {
+    const second = run('--folder', folder);
+    assert.equal(await second.exit, 1);
+    assert.ok(second.output().includes(`(process ${running.child.pid})`));
+    assert.ok(second.output().includes(ready.apiUrl));
+    assert.ok(existsSync(join(folder, 'ready.json')));
+  });
+
+  it('starts a process that was killed again, on the same address, and tells its new pid', async () => {
+    const killed = ready.pids.api ?? 0;
+    process.kill(killed, 'SIGKILL');
+    await running.prints('api is back');
+    const now = readReady(folder);
+    assert.notEqual(now?.pids.api, killed);
+    assert.equal(now?.apiUrl, ready.apiUrl);
+    assert.equal((await fetch(`${ready.apiUrl}/health`)).status, 200);
+  });
+
+  it('stops everything at Ctrl-C, however often it is delivered', async () => {
+    const pids = startedPids(folder);
+    assert.equal(pids.length, 8);
+    running.child.kill('SIGINT');
+    running.child.kill('SIGINT');
+    assert.equal(await running.exit, 0);
+    assert.deepEqual(
+      pids.filter((pid) => identityOf(pid) !== undefined),
+      [],
+    );
+    assert.equal(existsSync(join(folder, 'ready.json')), false);
+    assert.equal(existsSync(join(folder, 'processes.json')), false);
+  });
+
+  it('begins with the data of the last start after it was killed itself', async () => {
+    running = run('--folder', folder);
+    await untilReady(folder, running);
+    const left = startedPids(folder);
+    running.child.kill('SIGKILL');
+    await running.exit;
+    running = run('--folder', folder);
+    await running.prints('left by a start that was killed');
+    await running.prints('Vyry runs');
+    assert.deepEqual(
+      left.filter((pid) => identityOf(pid) !== undefined),
+      [],
+    );
+    assert.equal((await fetch(`${readReady(folder)?.apiUrl}/health/ready`)).status, 200);
+  });
+
+  it('stops while it is still starting, leaving nothing', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'vyry-start-'));
+    const interrupted = run('--folder', other);
+    while (startedPids(other).length === 0) await sleep(10);
+    const pids = startedPids(other);
+    interrupted.child.kill('SIGTERM');
+    assert.equal(await interrupted.exit, 0);
+    assert.deepEqual(
+      pids.filter((pid) => identityOf(pid) !== undefined),
+      [],
+    );
+    rmSync(other, { recursive: true });
+  });
+});
+
+describe('npm start -- options', () => {
+  it('explains them all with --help', async () => {
+    const help = run('--help');
+    assert.equal(await help.exit, 0);
+    for (const option of ['--port', '--outbox-port', '--ui-port', '--temporal-port', '--reset', '--only-engines']) {
+      assert.ok(help.output().includes(option), option);
+    }
+  });
+
+  it('refuses one it does not know, and a port that is none', async () => {
+    const unknown = run('--prot', '8000');
+    assert.equal(await unknown.exit, 2);
+    assert.match(unknown.output(), /--prot/);
+    const noPort = run('--port', '0x50');
+    assert.equal(await noPort.exit, 2);
+    assert.match(noPort.output(), /--port must be a port/);
+  });
+
+  it('refuses a port that is taken, and says so before anything is started', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vyry-start-'));
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const refused = run('--folder', folder, '--port', String(port));
+    assert.equal(await refused.exit, 1);
+    assert.match(refused.output(), new RegExp(`Port ${port} for the api is taken`));
+    server.close();
+    rmSync(folder, { recursive: true });
+  });
+});
+
+interface Run {
+  child: ChildProcess;
+  exit: Promise<number | null>;
+  output: () => string;
+  prints: (text: string) => Promise<void>;
+}
+
+/** Without the engines of the test run, which the variables of a person's own shell would not name either. */
+function run(...args: string[]): Run {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => (output += part.toString()));
+  const exit = once(child, 'close').then(([code]) => code as number | null);
+  return {
+    child,
+    exit,
+    output: () => output,
+    async prints(text) {
+      while (!output.includes(text)) {
+        assert.equal(child.exitCode ?? child.signalCode, null, `ended without printing "${text}":\n${output}`);
+        await sleep(20);
+      }
+    },
+  };
+}
+
+async function untilReady(folder: string, { prints }: Run): Promise<Ready> {
+  await prints('Vyry runs');
+  const ready = readReady(folder);
+  assert.ok(ready);
+  return ready;
+}
+
+async function stop({ child, exit }: Run): Promise<void> {
+  child.kill('SIGTERM');
+  await exit;
+}
+
+function startedPids(folder: string): number[] {
+  const file = join(folder, 'processes.json');
+  if (!existsSync(file)) return [];
+  const { started } = JSON.parse(readFileSync(file, 'utf8')) as { started: { pid: number }[] };
+  return started.map(({ pid }) => pid);
+}
