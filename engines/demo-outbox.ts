@@ -4,12 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const waitMs = 15_000;
 
 /**
- * The newest code that was sent by a channel since an instant.
+ * The newest code that was sent to a number or address since an instant.
  *
  * @throws {Error} none came within 15 s
  */
-export async function waitForCode(outboxUrl: string, channel: string, since: Date): Promise<string> {
-  const query = new URLSearchParams({ channel, since: since.toISOString() });
+export async function waitForCode(outboxUrl: string, to: string, since: Date): Promise<string> {
+  const query = new URLSearchParams({ to, since: since.toISOString() });
   const until = Date.now() + waitMs;
   while (Date.now() < until) {
     const answer = await fetch(`${outboxUrl}/messages?${query}`);

@@ -79,7 +79,7 @@ async function register(person: DemoPerson, { apiUrl, outboxUrl }: Place): Promi
   const step = (method: 'POST' | 'PUT', name: string, body?: Record<string, unknown>) =>
     api.step(method, `${path}/${name}`, { token, ...(body && { body }) });
 
-  const { username, password, channel } = person;
+  const { username, password, channel, address } = person;
   if (await step('PUT', 'directory', { username, password })) return false;
   const { provider, challenge } = await api.call('GET', '/api/v1/captcha');
   note('Solving the captcha: a little proof of work …');
@@ -87,7 +87,7 @@ async function register(person: DemoPerson, { apiUrl, outboxUrl }: Place): Promi
   const askedAt = new Date();
   if (await step('POST', 'codes', { channel })) return false;
   note(`The code arrives: ${outboxUrl}`);
-  const code = await waitForCode(outboxUrl, channel, askedAt);
+  const code = await waitForCode(outboxUrl, address, askedAt);
   if (await step('PUT', 'code', { code })) return false;
   if (await step('PUT', 'credentials', { password: newPassword })) return false;
 
@@ -95,7 +95,7 @@ async function register(person: DemoPerson, { apiUrl, outboxUrl }: Place): Promi
   const accessToken = String(session.accessToken);
   await api.call('GET', '/api/v1/auth/session', { token: accessToken });
   await api.call('GET', '/api/v1/users/me', { token: accessToken });
-  say(`${username} has an account. Her registration is a workflow: the Temporal UI shows every step of it.\n`);
+  say(`${username} has an account. Registering was a workflow: the Temporal UI shows every step of it.\n`);
   return true;
 }
 

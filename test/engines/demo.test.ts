@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { startTestSystem } from '../support/engines.ts';
+
+const program = resolve(import.meta.dirname, '../../engines/demo.ts');
+
+describe('npm run demo', () => {
+  let system: System;
+  before(async () => {
+    system = await startTestSystem();
+  });
+  after(() => system.stop());
+
+  it('registers a person, showing every call and no secret', async () => {
+    const { code, output } = await demo('--folder', system.folder.path, '--person', 'joan');
+    assert.equal(code, 0, output);
+    assert.match(output, /→ POST \/api\/v1\/registrations\n/);
+    assert.match(
+      output,
+      /→ PUT \/api\/v1\/registrations\/\w+\/directory\n +\{ username: 'joan', password: '••••••••' \}/,
+    );
+    assert.match(output, /→ GET \/api\/v1\/users\/me\n← 200/);
+    assert.match(output, /joan has an account/);
+    assert.doesNotMatch(output, /bletchley-1944|eyJ\w{20}/);
+  });
+
+  it('goes on with the next person when one has an account already', async () => {
+    const { code, output } = await demo('--folder', system.folder.path, '--person', 'joan');
+    assert.equal(code, 0, output);
+    assert.match(output, /joan has an account already: going on/);
+    assert.match(output, /ada has an account\./);
+  });
+
+  it('says what to do when nothing runs, and who there is when a name is wrong', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vyry-demo-'));
+    const nothing = await demo('--folder', folder);
+    assert.equal(nothing.code, 1);
+    assert.match(nothing.output, /npm start/);
+    rmSync(folder, { recursive: true });
+    const nobody = await demo('--folder', system.folder.path, '--person', 'eve');
+    assert.equal(nobody.code, 1);
+    assert.match(nobody.output, /Nobody is called eve: try ada, grace, joan/);
+  });
+});
+
+function demo(...args: string[]): Promise<{ code: unknown; output: string }> {
+  return new Promise((done) => {
+    execFile(process.execPath, [program, ...args], (err, stdout, stderr) =>
+      done({ code: err?.code ?? 0, output: stdout + stderr }),
+    );
+  });
+}
