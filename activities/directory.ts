@@ -75,7 +75,7 @@ function identityOf(entry: Entry, deps: DirectoryActivityDeps): Identity {
     groups: entry.groups,
     ...(entry.fullName && { fullName: entry.fullName }),
     ...(email && { email }),
-    ...(number && { phone: number.e164 }),
+    ...(number && { phone: number.e164, callingCode: number.callingCode }),
     ...(number?.country && { country: number.country }),
   };
 }

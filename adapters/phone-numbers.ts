@@ -7,6 +7,8 @@ export interface PhoneNumber {
   e164: string;
   /** ISO 3166 country; absent for numbers of no country. */
   country?: string;
+  /** Digits of the country code. */
+  callingCode: string;
 }
 
 /**
@@ -21,7 +23,11 @@ export function parsePhoneNumber(text: string, region?: string): PhoneNumber | u
       ...(region && { defaultCountry: region as CountryCode }),
     });
     if (!number.isPossible() || number.ext !== undefined) return undefined;
-    return { e164: number.number, ...(number.country && { country: number.country }) };
+    return {
+      e164: number.number,
+      callingCode: number.countryCallingCode,
+      ...(number.country && { country: number.country }),
+    };
   } catch {
     return undefined;
   }

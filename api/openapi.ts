@@ -5,6 +5,8 @@ import { problems } from './problems.ts';
 import type { Route } from './rest.ts';
 import { ErrorBody } from './schemas.ts';
 
+const componentPath = '#/components/schemas/';
+
 /** https://spec.openapis.org/oas/v3.1.0.html */
 export function openApiDocument(routes: readonly Route[]): unknown {
   const paths: Record<string, Record<string, unknown>> = {};
@@ -23,7 +25,7 @@ export function openApiDocument(routes: readonly Route[]): unknown {
     servers: [{ url: '/' }],
     paths,
     components: {
-      schemas: { Error: jsonSchema(ErrorBody, 'output') },
+      schemas: namedSchemas(),
       securitySchemes: {
         registration: { type: 'http', scheme: 'bearer', description: 'The registrationToken of a registration' },
         session: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token' },
@@ -55,13 +57,13 @@ function operationOf(route: Route): unknown {
     ...(route.guard !== 'none' && { security: [{ [route.guard]: [] }] }),
     parameters: parametersOf(route),
     ...(route.body && {
-      requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(route.body, 'input') } } },
+      requestBody: { required: true, content: { 'application/json': { schema: schemaOf(route.body, 'input') } } },
     }),
     responses: {
       [route.status]: {
         description: 'Done',
         headers,
-        ...(route.answer && { content: { 'application/json': { schema: jsonSchema(route.answer, 'output') } } }),
+        ...(route.answer && { content: { 'application/json': { schema: schemaOf(route.answer, 'output') } } }),
       },
       ...Object.fromEntries(Object.entries(byStatus(failures)).map(([status, text]) => [status, problemAnswer(text)])),
     },
@@ -86,7 +88,7 @@ function parametersOf(route: Route): unknown[] {
     name,
     in: 'query',
     required: false,
-    schema: jsonSchema(schema as z.ZodType, 'input'),
+    schema: schemaOf(schema as z.ZodType, 'input'),
   }));
   const idempotencyKey = {
     name: 'Idempotency-Key',
@@ -108,14 +110,18 @@ function byStatus(failures: FailureCode[]): Record<string, string> {
 }
 
 function problemAnswer(description: string): unknown {
-  return { description, headers, content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } };
+  return { description, headers, content: { 'application/json': { schema: schemaOf(ErrorBody, 'output') } } };
 }
 
-function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): unknown {
-  const {
-    $schema: _,
-    id: __,
-    ...rest
-  } = z.toJSONSchema(schema, { io, unrepresentable: 'any', target: 'draft-2020-12' });
+/** A schema with an id by its name, any other in full. Those in full hold none with an id. */
+function schemaOf(schema: z.ZodType, io: 'input' | 'output'): unknown {
+  const id = schema.meta()?.id;
+  if (id !== undefined) return { $ref: `${componentPath}${id}` };
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any', target: 'draft-2020-12' });
   return rest;
+}
+
+function namedSchemas(): Record<string, unknown> {
+  const { schemas } = z.toJSONSchema(z.globalRegistry, { uri: (id) => `${componentPath}${id}`, io: 'output' });
+  return Object.fromEntries(Object.entries(schemas).map(([id, { $schema: _, $id: __, ...rest }]) => [id, rest]));
 }

@@ -42,6 +42,8 @@ export interface Identity {
   phone?: string;
   /** ISO 3166 country of the number. */
   country?: string;
+  /** Digits of the number's country code. */
+  callingCode?: string;
   /** Immutable id of the person's entry in the directory. */
   directoryId?: string;
   groups?: string[];
@@ -111,7 +113,7 @@ export function readPolicy(names: readonly string[]): StepName[] {
 /** Derives the published status from the facts. */
 export function statusOf(facts: RegistrationFacts): RegistrationStatus {
   const parked = facts.outcome === undefined && facts.waitingFor !== undefined;
-  const { phone, email } = facts.identity;
+  const { phone, email, callingCode } = facts.identity;
   return {
     version: facts.version,
     state: facts.outcome ?? (parked ? 'waiting' : 'pending'),
@@ -119,7 +121,7 @@ export function statusOf(facts: RegistrationFacts): RegistrationStatus {
     expiresAt: facts.expiresAt,
     ...(parked && { waitingFor: facts.waitingFor }),
     ...(facts.reason !== undefined && { reason: facts.reason }),
-    ...(phone !== undefined && { phone: maskPhone(phone) }),
+    ...(phone !== undefined && { phone: maskPhone(phone, callingCode) }),
     ...(email !== undefined && { email: maskEmail(email) }),
     sends: [...facts.sends],
     nextSendAt: nextSends(facts),
@@ -153,9 +155,9 @@ export function registrationWorkflowId(registrationId: string): string {
   return `registration:${registrationId}`;
 }
 
-/** `+1•••••0100`: country code's first digit and the last four digits stay. */
-export function maskPhone(phone: string): string {
-  return `${phone.slice(0, 2)}•••••${phone.slice(-4)}`;
+/** `+1•••••0100`: the country code, or its first digit when it is not known, and the last four digits stay. */
+export function maskPhone(phone: string, callingCode = phone.slice(1, 2)): string {
+  return `+${callingCode}•••••${phone.slice(-4)}`;
 }
 
 /** `a•••@example.com`: the first letter and the domain stay. */

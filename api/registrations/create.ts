@@ -59,14 +59,15 @@ export async function createRegistration(
 }
 
 function identityOf(given: z.output<typeof NewRegistration>, hasDirectory: boolean): Identity {
-  const number = given.phone && phoneOf(given.phone);
-  const email = given.email && emailOf(given.email);
+  const number = given.phone === undefined ? undefined : phoneOf(given.phone);
+  const email = given.email === undefined ? undefined : emailOf(given.email);
   if (!hasDirectory && !number && !email) throw malformed('phone', 'phone or email is needed');
   return {
     ...(given.username && { username: usernameKey(given.username) }),
     ...(given.fullName && { fullName: given.fullName }),
     ...(email && { email }),
-    ...(number && { phone: number.e164, ...(number.country && { country: number.country }) }),
+    ...(number && { phone: number.e164, callingCode: number.callingCode }),
+    ...(number?.country && { country: number.country }),
   };
 }
 
