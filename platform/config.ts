@@ -407,9 +407,10 @@ export function variablesOf(role: Role): [name: string, variable: Variable][] {
   return Object.entries(variables).filter(([, variable]) => (variable.roles as readonly Role[]).includes(role));
 }
 
-/** Sample secrets say so, in clear or in base64, so that production can refuse them. */
+/** Sample secrets say so, in clear or in base64, alone or in a list, so that production can refuse them. */
 function isSample(value: string): boolean {
-  return value.includes('example-only') || Buffer.from(value, 'base64').toString().includes('example-only');
+  const isSampleItem = (item: string) => Buffer.from(item, 'base64').toString().includes('example-only');
+  return value.includes('example-only') || value.split(/[\s,]+/).some(isSampleItem);
 }
 
 function hasProtocol(value: string, protocols: string[]): boolean {

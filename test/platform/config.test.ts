@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { inspect } from 'node:util';
+import { type Role, readConfig, roles, Secret, variables, variablesOf } from '../../platform/config.ts';
+
+const randomKey = () => randomBytes(32).toString('base64');
+
+/** What every role needs to start, as production would have it. */
+function completeEnvironment(): Record<string, string> {
+  return {
+    DATABASE_URL: 'mongodb://db.internal:27017/vyry',
+    REDIS_URL: 'redis://redis.internal:6379',
+    TEMPORAL_ADDRESS: 'temporal.internal:7233',
+    PAYLOAD_KEY: randomKey(),
+    DATA_KEY: randomKey(),
+    JWT_SECRET: randomBytes(48).toString('base64'),
+    LDAP_URL: 'ldaps://one.internal, ldaps://two.internal',
+    LDAP_BIND_DN: 'cn=vyry,dc=internal',
+    LDAP_BIND_PASSWORD: 'a real password of somebody',
+    LDAP_BASE_DN: 'dc=internal',
+  };
+}
+
+const requiredOf = (role: Role) =>
+  variablesOf(role)
+    .filter(([, variable]) => variable.default === undefined)
+    .map(([name]) => name);
+
+function messageOf(act: () => unknown): string {
+  try {
+    act();
+  } catch (err) {
+    return (err as Error).message;
+  }
+  throw new Error('Nothing was thrown');
+}
+
+describe('readConfig()', () => {
+  it('names every missing variable of a role in one error, each with what it means', () => {
+    for (const role of roles) {
+      const message = messageOf(() => readConfig(role, {}));
+      const [headline, ...lines] = message.split('\n');
+      assert.equal(headline, `Bad configuration of ${role}:`);
+      const expected = requiredOf(role).map(
+        (name) => `  ${name} is missing: ${variablesOfRole(role).get(name)?.about}`,
+      );
+      assert.deepEqual(lines, expected);
+      assert.ok(expected.length >= 3);
+    }
+  });
+
+  it('takes an empty variable for an unset one', () => {
+    const message = messageOf(() => readConfig('delivery', { REDIS_URL: '', TEMPORAL_ADDRESS: '', PAYLOAD_KEY: '' }));
+    for (const name of requiredOf('delivery')) assert.match(message, new RegExp(`${name} is missing`));
+    assert.equal(readConfig('delivery', { ...completeEnvironment(), LOG_LEVEL: '' }).LOG_LEVEL, 'info');
+  });
+
+  it('names missing and bad variables in the same error', () => {
+    const env = { ...completeEnvironment(), SERVER_PORT: '70000', JWT_SECRET: 'short', REDIS_URL: '', OTP_TTL: '3m' };
+    const message = messageOf(() => readConfig('api', env));
+    assert.match(message, /SERVER_PORT must be at most 65535/);
+    assert.match(message, /JWT_SECRET must be at least 32 characters/);
+    assert.match(message, /REDIS_URL is missing/);
+    assert.match(message, /OTP_TTL must be a whole number/);
+    assert.equal(message.split('\n').length, 5);
+  });
+
+  it('never says the value of a bad variable', () => {
+    for (const role of roles) {
+      for (const [name] of variablesOf(role)) {
+        const canary = 'canary-value\u0000<>';
+        let message = '';
+        try {
+          readConfig(role, { ...completeEnvironment(), [name]: canary });
+        } catch (err) {
+          message = `${inspect(err)} ${(err as Error).message}`;
+        }
+        assert.equal(message.includes('canary'), false, `${role} ${name}`);
+      }
+    }
+  });
+
+  it('refuses a key that has not 32 bytes', () => {
+    for (const PAYLOAD_KEY of [randomBytes(31), randomBytes(33)].map((bytes) => bytes.toString('base64'))) {
+      const read = () => readConfig('delivery', { ...completeEnvironment(), PAYLOAD_KEY });
+      assert.match(messageOf(read), /PAYLOAD_KEY must be 32 bytes in base64/);
+    }
+  });
+
+  it('refuses every sample secret in production and takes it in development', () => {
+    const samples = Object.fromEntries(
+      Object.entries(variables).flatMap(([name, variable]) =>
+        'example' in variable ? [[name, variable.example]] : [],
+      ),
+    );
+    for (const role of roles) readConfig(role, samples);
+    const message = (role: Role) => messageOf(() => readConfig(role, { ...samples, NODE_ENV: 'production' }));
+    assert.match(message('api'), /PAYLOAD_KEY is a sample value\n {2}DATA_KEY is a sample value\n {2}JWT_SECRET is a/);
+    assert.match(message('registration'), /PAYLOAD_KEY is a sample value\n {2}DATA_KEY is a sample value/);
+    assert.match(message('directory'), /PAYLOAD_KEY is a sample value\n {2}LDAP_BIND_PASSWORD is a sample value/);
+    assert.match(message('delivery'), /PAYLOAD_KEY is a sample value/);
+  });
+
+  it('refuses a sample in production also among older keys', () => {
+    const sample = variables.PAYLOAD_KEY.example;
+    const env = { ...completeEnvironment(), NODE_ENV: 'production', PAYLOAD_KEYS_OLD: `${randomKey()},${sample}` };
+    assert.match(
+      messageOf(() => readConfig('delivery', env)),
+      /PAYLOAD_KEYS_OLD is a sample value/,
+    );
+  });
+
+  it('takes real values in production', () => {
+    const env = { ...completeEnvironment(), NODE_ENV: 'production' };
+    for (const role of roles) assert.equal(readConfig(role, env).NODE_ENV, 'production');
+  });
+
+  it('gives a role its own variables and no others', () => {
+    for (const role of roles) {
+      const names = Object.keys(readConfig(role, completeEnvironment()));
+      assert.deepEqual(
+        names,
+        variablesOf(role).map(([name]) => name),
+      );
+    }
+    assert.equal('JWT_SECRET' in readConfig('registration', completeEnvironment()), false);
+    assert.equal('DATA_KEY' in readConfig('delivery', completeEnvironment()), false);
+    assert.equal('LDAP_BIND_PASSWORD' in readConfig('delivery', completeEnvironment()), false);
+  });
+
+  it('cannot be changed afterwards', () => {
+    const config = readConfig('delivery', completeEnvironment()) as Record<string, unknown>;
+    assert.throws(() => {
+      config.OTP_TTL = 1;
+    }, TypeError);
+  });
+
+  it('splits lists at commas and blanks', () => {
+    const config = readConfig('directory', completeEnvironment());
+    assert.deepEqual(config.LDAP_URL, ['ldaps://one.internal', 'ldaps://two.internal']);
+    const env = { ...completeEnvironment(), OTP_RESEND_WAITS: '1, 2,3' };
+    assert.deepEqual(readConfig('api', env).OTP_RESEND_WAITS, [1, 2, 3]);
+  });
+
+  it('refuses URLs of another protocol', () => {
+    const env = { ...completeEnvironment(), REDIS_URL: 'http://redis.internal', DATABASE_URL: 'not a url' };
+    const message = messageOf(() => readConfig('api', env));
+    assert.match(message, /REDIS_URL must be a URL \(redis:, rediss:\)/);
+    assert.match(message, /DATABASE_URL must be a URL \(mongodb:, mongodb\+srv:\)/);
+  });
+
+  it('refuses a user filter that does not name the person', () => {
+    const env = { ...completeEnvironment(), LDAP_USER_FILTER: '(objectClass=*)' };
+    assert.match(
+      messageOf(() => readConfig('directory', env)),
+      /LDAP_USER_FILTER must contain \{username\}/,
+    );
+  });
+});
+
+describe('variables', () => {
+  it('have defaults and examples that are valid themselves', () => {
+    const shown: { default?: string; example?: string; schema: { safeParse(value: string): { success: boolean } } }[] =
+      Object.values(variables);
+    for (const variable of shown) {
+      const values = [variable.default, variable.example].filter((value) => value !== undefined);
+      for (const value of values) assert.equal(variable.schema.safeParse(value).success, true, value);
+    }
+    assert.ok(shown.length > 50);
+  });
+
+  it('tell their secrets to no role that does not need them', () => {
+    const holders = (name: keyof typeof variables) => roles.filter((role) => variablesOfRole(role).has(name));
+    assert.deepEqual(holders('JWT_SECRET'), ['api']);
+    assert.deepEqual(holders('CAPTCHA_SECRET'), ['api']);
+    assert.deepEqual(holders('CODEC_PASSWORD'), ['api']);
+    assert.deepEqual(holders('DATA_KEY'), ['api', 'registration']);
+    assert.deepEqual(holders('DATABASE_URL'), ['api', 'registration']);
+    assert.deepEqual(holders('LDAP_BIND_PASSWORD'), ['directory']);
+    assert.deepEqual(holders('TWILIO_AUTH_TOKEN'), ['delivery']);
+    assert.deepEqual(holders('SMTP_URL'), ['delivery']);
+  });
+});
+
+describe('Secret', () => {
+  const secret = new Secret('canary-value');
+
+  it('prints as [secret] wherever it is logged, inspected or serialised', () => {
+    const config = readConfig('api', completeEnvironment());
+    const env = { ...completeEnvironment(), SMTP_URL: 'smtp://user:canary-value@mail.internal' };
+    for (const text of [
+      `${secret}`,
+      String(secret),
+      JSON.stringify({ secret }),
+      inspect(secret),
+      inspect({ deep: [{ secret }] }, { depth: 9, showHidden: true }),
+      inspect(readConfig('delivery', env), { depth: 9, showHidden: true }),
+      JSON.stringify(Object.entries(secret)),
+    ]) {
+      assert.equal(text.includes('canary'), false, text);
+    }
+    assert.match(inspect(config), /JWT_SECRET: \[secret\]/);
+  });
+
+  it('is told where it is used', () => {
+    assert.equal(secret.reveal(), 'canary-value');
+  });
+});
+
+function variablesOfRole(role: Role): Map<string, { about: string }> {
+  return new Map(variablesOf(role));
+}

@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict';
+import { createHmac, randomBytes } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { Secret } from '../../platform/config.ts';
+import {
+  createBox,
+  deriveKey,
+  type KeyPurpose,
+  keyedHash,
+  newCode,
+  newId,
+  newToken,
+  tokenHash,
+} from '../../platform/crypto.ts';
+
+const newRoot = () => new Secret(randomBytes(32).toString('base64'));
+const purposes = {
+  temporal: true,
+  seal: true,
+  code: true,
+  idempotency: true,
+  captcha: true,
+  field: true,
+  identity: true,
+  pepper: true,
+  operator: true,
+} satisfies Record<KeyPurpose, true>;
+const allPurposes = Object.keys(purposes) as KeyPurpose[];
+
+/** HKDF as RFC 5869 section 2 writes it, on nothing but HMAC. */
+function hkdf(secret: Buffer, salt: Buffer, info: string | Buffer, length: number): Buffer {
+  const key = createHmac('sha256', salt.length === 0 ? Buffer.alloc(32) : salt)
+    .update(secret)
+    .digest();
+  let block = Buffer.alloc(0);
+  let output = Buffer.alloc(0);
+  for (let index = 1; output.length < length; index++) {
+    block = createHmac('sha256', key)
+      .update(block)
+      .update(info)
+      .update(Buffer.from([index]))
+      .digest();
+    output = Buffer.concat([output, block]);
+  }
+  return output.subarray(0, length);
+}
+
+describe('deriveKey()', () => {
+  it('follows RFC 5869: HKDF-SHA-256 without salt, the purpose as info', () => {
+    // test case 1 of RFC 5869, appendix A.1, for the comparison itself
+    const okm = hkdf(
+      Buffer.alloc(22, 0x0b),
+      Buffer.from('000102030405060708090a0b0c', 'hex'),
+      Buffer.from('f0f1f2f3f4f5f6f7f8f9', 'hex'),
+      42,
+    );
+    assert.equal(
+      okm.toString('hex'),
+      '3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865',
+    );
+    const root = newRoot();
+    const secret = Buffer.from(root.reveal(), 'base64');
+    assert.deepEqual(deriveKey(root, 'pepper'), hkdf(secret, Buffer.alloc(0), 'vyry pepper', 32));
+  });
+
+  it('gives each purpose and each root a key of its own', () => {
+    const roots = [newRoot(), newRoot()];
+    const keys = roots.flatMap((root) => allPurposes.map((purpose) => deriveKey(root, purpose).toString('hex')));
+    assert.equal(new Set(keys).size, 2 * allPurposes.length);
+    for (const root of roots) {
+      assert.equal(keys.includes(Buffer.from(root.reveal(), 'base64').toString('hex')), false);
+    }
+  });
+
+  it('gives the same key again', () => {
+    const root = newRoot();
+    assert.deepEqual(deriveKey(root, 'code'), deriveKey(new Secret(root.reveal()), 'code'));
+  });
+});
+
+describe('createBox()', () => {
+  it('opens what it sealed, of any length', () => {
+    const box = createBox('seal', newRoot());
+    for (const text of ['', 'a', 'Grüße 👋', 'x'.repeat(100_000)]) assert.equal(box.openText(box.sealText(text)), text);
+    const bytes = randomBytes(1000);
+    assert.deepEqual(Buffer.from(box.open(box.keyId, box.seal(bytes))), bytes);
+  });
+
+  it('never gives the same sealed text twice', () => {
+    const box = createBox('seal', newRoot());
+    const sealed = Array.from({ length: 200 }, () => box.sealText('123456'));
+    assert.equal(new Set(sealed).size, sealed.length);
+    const nonces = sealed.map((text) => Buffer.from(text.split('.')[1] ?? '', 'base64url').toString('hex', 0, 12));
+    assert.equal(new Set(nonces).size, sealed.length);
+  });
+
+  it('opens nothing that was sealed for another purpose', () => {
+    const root = newRoot();
+    const sealed = createBox('seal', root).sealText('secret');
+    for (const purpose of allPurposes.filter((name) => name !== 'seal')) {
+      assert.throws(() => createBox(purpose, root).openText(sealed), purpose);
+    }
+  });
+
+  it('opens nothing that was sealed by another key', () => {
+    const sealed = createBox('seal', newRoot()).sealText('secret');
+    assert.throws(() => createBox('seal', newRoot()).openText(sealed), /No key [0-9a-f]{8} for seal/);
+  });
+
+  it('notices every changed byte', () => {
+    const box = createBox('field', newRoot());
+    const sealed = Buffer.from(box.seal(Buffer.from('+12025550100')));
+    for (const [index, byte] of sealed.entries()) {
+      const changed = Buffer.from(sealed);
+      changed[index] = byte ^ 1;
+      assert.throws(() => box.open(box.keyId, changed), `byte ${index}`);
+    }
+  });
+
+  it('notices every cut', () => {
+    const box = createBox('field', newRoot());
+    const sealed = box.seal(Buffer.from('+12025550100'));
+    for (let length = 0; length < sealed.length; length++) {
+      assert.throws(() => box.open(box.keyId, sealed.subarray(0, length)), `${length} bytes`);
+    }
+    assert.throws(() => box.open(box.keyId, Buffer.concat([sealed, Buffer.from([0])])));
+    for (const text of ['', '.', box.keyId, `${box.keyId}.`, 'no box at all']) assert.throws(() => box.openText(text));
+  });
+
+  it('opens what older keys sealed and seals with the new one', () => {
+    const [old, older, current] = [newRoot(), newRoot(), newRoot()];
+    const sealedByOld = createBox('temporal', old).sealText('one');
+    const sealedByOlder = createBox('temporal', older).sealText('two');
+    const box = createBox('temporal', current, [old, older]);
+    assert.equal(box.openText(sealedByOld), 'one');
+    assert.equal(box.openText(sealedByOlder), 'two');
+    assert.equal(box.keyId, createBox('temporal', current).keyId);
+    assert.equal(createBox('temporal', current).openText(box.sealText('three')), 'three');
+  });
+
+  it('opens nothing more of a key that was dropped', () => {
+    const [old, current] = [newRoot(), newRoot()];
+    const sealed = createBox('temporal', old).sealText('one');
+    assert.throws(() => createBox('temporal', current).openText(sealed), /No key/);
+  });
+
+  it('binds a text to the id of its key', () => {
+    const [one, other] = [newRoot(), newRoot()];
+    const box = createBox('temporal', one, [other]);
+    const [, body] = box.sealText('secret').split('.');
+    assert.throws(() => box.openText(`${createBox('temporal', other).keyId}.${body}`));
+  });
+
+  it('shows a key id that is not the start of the key', () => {
+    const root = newRoot();
+    const { keyId } = createBox('seal', root);
+    assert.match(keyId, /^[0-9a-f]{8}$/);
+    assert.equal(Buffer.from(root.reveal(), 'base64').toString('hex').includes(keyId), false);
+  });
+
+  it('says neither key nor text when it cannot open', () => {
+    const root = newRoot();
+    const box = createBox('seal', root);
+    const sealed = box.sealText('canary');
+    try {
+      box.openText(`${sealed.slice(0, -2)}AA`);
+      assert.fail('It opened');
+    } catch (err) {
+      const text = `${(err as Error).message} ${(err as Error).stack}`;
+      assert.equal(text.includes('canary') || text.includes(root.reveal()), false);
+    }
+  });
+});
+
+describe('keyedHash()', () => {
+  const key = Buffer.alloc(32, 7);
+
+  it('is HMAC-SHA-256 of the parts', async () => {
+    const imported = await crypto.subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
+    const mac = await crypto.subtle.sign('HMAC', imported, Buffer.from('["phone","+12025550100"]'));
+    assert.equal(keyedHash(key, 'phone', '+12025550100'), Buffer.from(mac).toString('base64url'));
+  });
+
+  it('lets no part run into the next', () => {
+    const hashes = [
+      keyedHash(key, 'ab', 'c'),
+      keyedHash(key, 'a', 'bc'),
+      keyedHash(key, 'abc'),
+      keyedHash(key, 'ab,c'),
+      keyedHash(key, 'ab","c'),
+      keyedHash(key, 'ab', 'c', ''),
+    ];
+    assert.equal(new Set(hashes).size, hashes.length);
+  });
+
+  it('is worth nothing without the key', () => {
+    assert.notEqual(keyedHash(key, 'phone', '+12025550100'), keyedHash(Buffer.alloc(32, 8), 'phone', '+12025550100'));
+  });
+});
+
+describe('tokenHash()', () => {
+  it('is SHA-256 (FIPS 180-4, the message "abc")', () => {
+    const expected = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
+    assert.equal(Buffer.from(tokenHash('abc'), 'base64url').toString('hex'), expected);
+  });
+});
+
+describe('newToken(), newId() and newCode()', () => {
+  it('make 256 random bits, 128 random bits and six digits', () => {
+    const many = Array.from({ length: 1000 });
+    const tokens = new Set(many.map(newToken));
+    const ids = new Set(many.map(newId));
+    assert.equal(tokens.size, 1000);
+    assert.equal(ids.size, 1000);
+    for (const token of tokens) assert.match(token, /^[\w-]{43}$/);
+    for (const id of ids) assert.match(id, /^[0-9a-f]{32}$/);
+  });
+
+  it('make codes of every first digit, zero included, about as often', () => {
+    const codes = Array.from({ length: 10_000 }, newCode);
+    for (const code of codes) assert.match(code, /^\d{6}$/);
+    for (const digit of '0123456789') {
+      const count = codes.filter((code) => code.startsWith(digit)).length;
+      // 1000 expected, standard deviation 30: seven of them
+      assert.ok(count > 790 && count < 1210, `${count} codes begin with ${digit}`);
+    }
+  });
+});
