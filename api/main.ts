@@ -23,7 +23,7 @@ import { type Config, readConfig, roles } from '../platform/config.ts';
 import { createBox, deriveKey } from '../platform/crypto.ts';
 import { createEvents } from '../platform/events.ts';
 import { untilSignal } from '../platform/lifecycle.ts';
-import { createLog, type Logger } from '../platform/log.ts';
+import { createLog, type Logger, sayStarted } from '../platform/log.ts';
 import { createCodecServer } from './codec.ts';
 import type { ApiDeps } from './deps.ts';
 import { examine } from './health.ts';
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   await using _codec = await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST);
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, createRestApp(deps));
   await using _api = await listen(server, config.SERVER_PORT, config.SERVER_HOST);
-  log.info({ event: 'process.started', url: urlOf(server), codecUrl: urlOf(codecServer) });
+  sayStarted(log, { url: urlOf(server), codecUrl: urlOf(codecServer) });
   const signal = await untilSignal();
   log.info({ event: 'process.stopping', signal });
 }

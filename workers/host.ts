@@ -20,7 +20,7 @@ import type { Config, Role } from '../platform/config.ts';
 import { newId } from '../platform/crypto.ts';
 import { createEvents, type Events } from '../platform/events.ts';
 import { dropPermissions, every } from '../platform/lifecycle.ts';
-import { createLog, type Logger, type Trace, traces } from '../platform/log.ts';
+import { createLog, type Logger, sayStarted, type Trace, traces } from '../platform/log.ts';
 import { serveHealth } from './health.ts';
 
 export type WorkerRole = Exclude<Role, 'api'>;
@@ -80,7 +80,7 @@ export async function runWorker(
     await using _beats = beat(role, redis, parts.checks, log);
     // threads run and addons are loaded: nothing needs these any more, and they stay shut
     dropPermissions(['worker', 'addon', 'child', 'fs.write'], parts.startReads);
-    log.info({ event: 'process.started' });
+    sayStarted(log);
     await worker.run();
   } finally {
     await connection.close();

@@ -1,0 +1,69 @@
+/** Timing and printing of benchmarks. */
+import { execFileSync } from 'node:child_process';
+import { cpus, totalmem } from 'node:os';
+
+/** Milliseconds of one kind of call. */
+export class Times {
+  readonly #ms: number[] = [];
+
+  /** Runs and times a call. */
+  async time<T>(call: () => Promise<T>): Promise<T> {
+    const begin = performance.now();
+    const result = await call();
+    this.#ms.push(performance.now() - begin);
+    return result;
+  }
+
+  /** The time that so many per cent of the calls stayed under. */
+  percentile(percent: number): number {
+    const sorted = this.#ms.toSorted((a, b) => a - b);
+    return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? Number.NaN;
+  }
+
+  get p50(): number {
+    return this.percentile(50);
+  }
+
+  get p95(): number {
+    return this.percentile(95);
+  }
+}
+
+/** Runs a job for each of `count` numbers, so many at once; answers the seconds it took. */
+export async function inParallel(
+  count: number,
+  concurrency: number,
+  job: (index: number) => Promise<void>,
+): Promise<number> {
+  const begin = performance.now();
+  let next = 0;
+  const lane = async () => {
+    while (next < count) await job(next++);
+  };
+  await Promise.all(Array.from({ length: concurrency }, lane));
+  return (performance.now() - begin) / 1000;
+}
+
+/** What was measured where: machine, Node, commit. */
+export function circumstances(): string {
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
+  const model = cpus()[0]?.model ?? 'unknown processor';
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return `${cpus().length} cores (${model}), ${memory} GiB, ${process.platform}, Node ${process.version}, commit ${commit}, ${new Date().toISOString().slice(0, 16)}Z`;
+}
+
+/** Prints rows under headings, numbers to the right. */
+export function printTable(headings: string[], rows: (string | number)[][]): void {
+  const cells = [
+    headings,
+    ...rows.map((row) => row.map((cell) => (typeof cell === 'number' ? cell.toFixed(1) : cell))),
+  ];
+  const widths = headings.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)));
+  for (const row of cells) {
+    console.log(
+      row
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+        .join('  '),
+    );
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * `npm run bench`: registrations per second and the time of each step, beside the bare Temporal starts, updates and
+ * activities, Redis scripts and Argon2 hashes that a step is made of, measured in turn in the same run.
+ *
+ * It starts a private system. Figures are printed with machine and commit and asserted nowhere.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { Client, Connection } from '@temporalio/client';
+import { createPasswords } from '../adapters/passwords.ts';
+import { connectRedis, loadScript } from '../adapters/redis/connect.ts';
+import { openTemporaryFolder } from '../engines/data-folder.ts';
+import { type System, startSystemIn } from '../engines/system.ts';
+import { codeFor, solveCaptcha, startFlow } from '../test/support/client.ts';
+import { bare, step } from './bare-workflows.ts';
+import { circumstances, inParallel, printTable, Times } from './figures.ts';
+
+const stepNames = ['start', 'directory', 'captcha', 'send', 'code', 'finish', 'session'] as const;
+const bareNames = [
+  'start',
+  'update',
+  'update + 1 local',
+  'update + 3 normal + 2 local',
+  'redis script',
+  'argon2id',
+] as const;
+type StepTimes = Record<(typeof stepNames)[number], Times>;
+type BareTimes = Record<(typeof bareNames)[number], Times>;
+
+/** What a step is made of, by the names of the bare measurements. */
+const madeOf: Partial<Record<keyof StepTimes, (keyof BareTimes)[]>> = {
+  start: ['start', 'redis script'],
+  captcha: ['update + 1 local', 'redis script'],
+  code: ['update + 1 local', 'redis script'],
+  finish: ['update + 3 normal + 2 local', 'argon2id'],
+};
+
+const people = 1000;
+let nextPerson = 0;
+
+const folder = await openTemporaryFolder();
+try {
+  const system = await startSystemIn(folder, {
+    folder: folder.path,
+    env: { CAPTCHA_COST: '2', LOG_LEVEL: 'warn', ARGON2_CONCURRENCY: '2' },
+  });
+  await using peer = await startBare(system);
+  await measureSteps(system, 10, 5);
+  console.log(`\n${circumstances()}`);
+  for (const [concurrency, flows] of [
+    [1, 30],
+    [50, 250],
+  ] as const)
+    await round(system, peer, concurrency, flows);
+} finally {
+  await folder.close();
+}
+
+/** Bare, product, bare: so that a drift of the machine shows on both sides. */
+async function round(system: System, peer: Peer, concurrency: number, flows: number): Promise<void> {
+  const bareTimes = timesOf(bareNames);
+  await measureBare(peer, bareTimes, Math.ceil(flows / 2), concurrency);
+  const { times, seconds } = await measureSteps(system, flows, concurrency);
+  await measureBare(peer, bareTimes, Math.floor(flows / 2), concurrency);
+  console.log(
+    `\nConcurrency ${concurrency}: ${(flows / seconds).toFixed(1)} registrations a second, ${flows} whole flows`,
+  );
+  printTable(
+    ['step', 'p50 ms', 'p95 ms', 'made of, p50 ms', 'ratio', ''],
+    stepNames.map((name) => {
+      const parts = madeOf[name] ?? [];
+      const sum = parts.reduce((total, part) => total + bareTimes[part].p50, 0);
+      const cells = parts.length === 0 ? ['', ''] : [sum.toFixed(1), (times[name].p50 / sum).toFixed(2)];
+      return [name, times[name].p50, times[name].p95, ...cells, parts.join(' + ')];
+    }),
+  );
+  printTable(
+    ['bare', 'p50 ms', 'p95 ms'],
+    bareNames.map((name) => [name, bareTimes[name].p50, bareTimes[name].p95]),
+  );
+}
+
+async function measureSteps(
+  system: System,
+  flows: number,
+  concurrency: number,
+): Promise<{ times: StepTimes; seconds: number }> {
+  const times = timesOf(stepNames);
+  const seconds = await inParallel(flows, concurrency, () => register(system, times));
+  return { times, seconds };
+}
+
+/** One person, from nothing to a session, as an app would. */
+async function register(system: System, times: StepTimes): Promise<void> {
+  const { apiUrl, outboxUrl } = system.ready;
+  const number = nextPerson++ % people;
+  const name = String(number).padStart(3, '0');
+  const flow = await times.start.time(() => startFlow(apiUrl));
+  const put = async (stepName: keyof StepTimes, method: string, path: string, body?: unknown) => {
+    const answer = await times[stepName].time(() => flow.call(method, path, body));
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+  };
+  await put('directory', 'PUT', '/directory', { username: `person${name}`, password: `person-${name}` });
+  await put('captcha', 'PUT', '/captcha', await solveCaptcha(apiUrl));
+  await put('send', 'POST', '/codes', { channel: 'sms' });
+  await put('code', 'PUT', '/code', { code: await codeFor(outboxUrl, `+${447_700_900_000 + number}`) });
+  await put('finish', 'PUT', '/credentials', { password: `plum-otter-${name}-cello-73` });
+  await put('session', 'POST', '/session');
+}
+
+interface Peer extends AsyncDisposable {
+  client: Client;
+  redis: ReturnType<typeof connectRedis>;
+}
+
+async function startBare(system: System): Promise<Peer> {
+  const worker = spawn(
+    process.execPath,
+    [new URL('./bare-worker.ts', import.meta.url).pathname, system.ready.temporalAddress],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  await once(createInterface({ input: worker.stdout }), 'line');
+  const connection = await Connection.connect({ address: system.ready.temporalAddress });
+  const redis = connectRedis(system.ready.redisUrl, console.error);
+  return {
+    client: new Client({ connection }),
+    redis,
+    async [Symbol.asyncDispose]() {
+      worker.kill('SIGTERM');
+      await once(worker, 'exit');
+      await connection.close();
+      redis.disconnect();
+    },
+  };
+}
+
+async function measureBare(
+  { client, redis }: Peer,
+  times: BareTimes,
+  runs: number,
+  concurrency: number,
+): Promise<void> {
+  const script = loadScript(redis, 'code-check');
+  const passwords = createPasswords(Buffer.alloc(32), 2);
+  await inParallel(runs, concurrency, async (index) => {
+    const workflowId = `bench-${performance.now()}-${index}`;
+    const handle = await times.start.time(() => client.workflow.start(bare, { taskQueue: 'bench', workflowId }));
+    const update = (counts: { normal: number; local: number }) => handle.executeUpdate(step, { args: [counts] });
+    await update({ normal: 0, local: 0 });
+    await times.update.time(() => update({ normal: 0, local: 0 }));
+    await times['update + 1 local'].time(() => update({ normal: 0, local: 1 }));
+    await times['update + 3 normal + 2 local'].time(() => update({ normal: 3, local: 2 }));
+    await times['redis script'].time(() => script([`{bench}:${index}`, `{bench}:otp:${index}`], ['hash', 5]));
+    await handle.terminate();
+  });
+  await inParallel(Math.min(runs, 60), concurrency, async () => {
+    await times.argon2id.time(() => passwords.hash('plum-otter-cello-73'));
+  });
+}
+
+function timesOf<Name extends string>(names: readonly Name[]): Record<Name, Times> {
+  return Object.fromEntries(names.map((name) => [name, new Times()])) as Record<Name, Times>;
+}
