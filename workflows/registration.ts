@@ -147,7 +147,7 @@ export async function registration(input: RegistrationInput): Promise<Registrati
     description: 'Hashes and keeps a password or PIN',
   });
   setHandler(cancel, (): Promise<RegistrationStatus> => flow.cancel(), {
-    validator: () => flow.expectRunning(),
+    validator: () => flow.expectCancellable(),
     description: 'Ends the registration and takes back what was done',
   });
   return flow.run();
@@ -253,6 +253,11 @@ class RegistrationFlow {
   expectRunning(): void {
     if (this.#outcome === 'expired') throw refusal('registration-expired');
     if (this.#isOver()) throw refusal('registration-closed');
+  }
+
+  /** A repeat while it is being taken back is answered as the first. @throws {ApplicationFailure} as `expectRunning` */
+  expectCancellable(): void {
+    if (!this.#cancelled) this.expectRunning();
   }
 
   /** @throws {ApplicationFailure} as `expectRunning`, and step-not-available */

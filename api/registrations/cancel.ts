@@ -1,4 +1,5 @@
 /** `DELETE /registrations/{id}`. */
+import { Failure } from '../../domain/failures.ts';
 import { cancel } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
 import { order } from '../workflow-calls.ts';
@@ -8,5 +9,10 @@ import { type RegistrationCaller, requireRunning } from './status.ts';
 export async function cancelRegistration(deps: ApiDeps, caller: RegistrationCaller): Promise<void> {
   if (caller.status.state === 'cancelled') return;
   requireRunning(caller.status);
-  await order(deps, caller.registrationId, cancel, []);
+  await order(deps, caller.registrationId, cancel, []).catch(async (err: unknown) => {
+    // an order given at the same time may have closed it
+    const isClosed = err instanceof Failure && err.code === 'registration-closed';
+    const stored = isClosed ? await deps.registrations.read(caller.registrationId) : undefined;
+    if (stored?.status.state !== 'cancelled') throw err;
+  });
 }
