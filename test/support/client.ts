@@ -15,6 +15,16 @@ export interface CallOptions {
   headers?: Record<string, string>;
 }
 
+/** Hears every answer that `call` gets, before its caller does; what it throws, the caller gets. */
+export type AnswerListener = (request: { url: string; method: string; path: string }, answer: Answer) => void;
+
+const listeners: AnswerListener[] = [];
+
+/** Lets a test file look at every answer. */
+export function onAnswer(listener: AnswerListener): void {
+  listeners.push(listener);
+}
+
 /** Sends one request; a body that is a string goes as it is. */
 export async function call(url: string, method: string, path: string, options: CallOptions = {}): Promise<Answer> {
   const { body, token, headers } = options;
@@ -28,7 +38,13 @@ export async function call(url: string, method: string, path: string, options: C
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+  const answer = {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? undefined : JSON.parse(text),
+  };
+  for (const hear of listeners) hear({ url, method, path }, answer);
+  return answer;
 }
 
 export interface Flow {

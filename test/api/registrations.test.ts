@@ -1,0 +1,424 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { call, codeFor, flowOf, messagesTo, solveCaptcha, startFlow } from '../support/client.ts';
+import { holdToContract } from '../support/contract.ts';
+import { startTestSystem } from '../support/engines.ts';
+import {
+  allMessages,
+  type Behind,
+  completedFlow,
+  flowToCode,
+  flowWithCode,
+  goodPassword,
+  lookBehind,
+  must,
+  passCaptcha,
+  passDirectory,
+  phoneOf,
+  startAnotherApi,
+  wrongCode,
+} from '../support/flows.ts';
+
+let system: System;
+let behind: Behind;
+let url: string;
+
+before(async () => {
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2', REGISTRATION_TTL: '600', OTP_RESEND_WAITS: '60' } });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+  await holdToContract(url);
+});
+
+after(async () => {
+  await behind[Symbol.asyncDispose]();
+  await system.stop();
+});
+
+/** Names of steps with what they are. */
+function stepsOf(registration: { steps: { name: string; status: string; reason?: string }[] }): string[] {
+  return registration.steps.map(({ name, status, reason }) => [name, status, reason].filter(Boolean).join(' '));
+}
+
+/** Keys that hold what a registration was given or sent: all but its status and its counters. */
+async function secretsOf(registrationId: string): Promise<string[]> {
+  const keys = await behind.keys(`*${registrationId}*`);
+  return keys.filter((key) => !/^(registration|ratelimit):/.test(key));
+}
+
+describe('POST /api/v1/registrations', () => {
+  it('answers 201 with the whole registration, its address and a token that is shown once', async () => {
+    const begin = Date.now();
+    const { status, body, headers } = await call(url, 'POST', '/api/v1/registrations', { body: {} });
+    assert.equal(status, 201);
+    const { registrationId, registrationToken, expiresAt, ...rest } = body;
+    assert.match(registrationId, /^[0-9a-f]{32}$/);
+    assert.ok(registrationToken.length >= 43, 'the token has 256 bits');
+    const life = Date.parse(expiresAt) - begin;
+    assert.ok(life > 595_000 && life < 605_000, `it lives ${life} ms`);
+    assert.deepEqual(rest, {
+      state: 'pending',
+      steps: [
+        { name: 'directory', status: 'open' },
+        { name: 'captcha', status: 'open' },
+        { name: 'code', status: 'blocked', reason: 'directory-open' },
+        { name: 'credentials', status: 'open' },
+      ],
+      nextSmsAt: null,
+      nextVoiceAt: null,
+      nextEmailAt: null,
+      nextCheckAt: null,
+      attemptsLeft: 5,
+    });
+    assert.equal(headers.get('location'), `/api/v1/registrations/${registrationId}`);
+    assert.equal(headers.get('cache-control'), 'no-store');
+    const read = await flowOf(url, registrationId, registrationToken).call('GET', '');
+    assert.equal(read.status, 200);
+    assert.deepEqual(read.body, { registrationId, expiresAt, ...rest });
+  });
+
+  it('masks the number and the address that a client gave, and the directory has the last word', async () => {
+    const given = { phone: '+1 (202) 555-0100', email: 'Alice.Smith@Example.COM', fullName: 'A', username: 'alice' };
+    const { body } = await call(url, 'POST', '/api/v1/registrations', {
+      body: { ...given, client: 'ios', locale: 'de' },
+    });
+    assert.equal(body.phone, '+1•••••0100');
+    assert.equal(body.email, 'A•••@example.com');
+    const flow = flowOf(url, body.registrationId, body.registrationToken);
+    const proven = await passDirectory(flow, 1);
+    assert.equal(proven.body.phone, '+44•••••0001');
+    assert.equal(proven.body.email, 'p•••@example.org');
+    await passCaptcha(url, flow);
+    await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+    await codeFor(system.ready.outboxUrl, phoneOf(1));
+    const everybody = (await allMessages(system.ready.outboxUrl)).map(({ to }) => to);
+    assert.ok(!everybody.includes('+12025550100'), 'the number the client gave got nothing');
+  });
+});
+
+describe('a registration from its start to its session', () => {
+  it('shows at every step what is next, and ends with an account', async () => {
+    const flow = await startFlow(url);
+    const proven = await passDirectory(flow, 2);
+    assert.deepEqual(stepsOf(proven.body), [
+      'directory done',
+      'captcha open',
+      'code blocked captcha-open',
+      'credentials open',
+    ]);
+    assert.equal(proven.body.nextSmsAt, null);
+    const solved = await passCaptcha(url, flow);
+    assert.deepEqual(stepsOf(solved.body), ['directory done', 'captcha done', 'code open', 'credentials open']);
+    assert.ok(Date.parse(solved.body.nextSmsAt) <= Date.now(), 'an SMS may be asked for now');
+    assert.ok(Date.parse(solved.body.nextEmailAt) <= Date.now(), 'an e-mail may be asked for now');
+    assert.equal(solved.body.nextCheckAt, null);
+
+    const sent = await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+    assert.equal(sent.body.attemptsLeft, 5);
+    assert.ok(Date.parse(sent.body.nextCheckAt) <= Date.now(), 'a code may be typed now');
+    const wait = Date.parse(sent.body.nextSmsAt) - Date.now();
+    assert.ok(wait > 50_000 && wait <= 60_000, `the next SMS is possible in ${wait} ms`);
+
+    const code = await codeFor(system.ready.outboxUrl, phoneOf(2));
+    const wrong = await flow.call('PUT', '/code', { code: wrongCode(code) });
+    assert.equal(wrong.status, 400);
+    assert.equal(wrong.body.error_code, 'INVALID_OTP');
+    assert.equal(wrong.body.attemptsLeft, 4);
+    const right = await must(flow.call('PUT', '/code', { code }));
+    assert.deepEqual(stepsOf(right.body), ['directory done', 'captcha done', 'code done', 'credentials open']);
+    assert.equal(right.body.nextCheckAt, null);
+    assert.equal(right.body.nextSmsAt, null);
+
+    const early = await flow.call('POST', '/session');
+    assert.equal(early.status, 409);
+    const completed = await must(flow.call('PUT', '/credentials', { password: goodPassword, pin: '4826' }));
+    assert.equal(completed.body.state, 'completed');
+    assert.ok(completed.body.userId);
+
+    const session = await must(flow.call('POST', '/session'), 201);
+    const { user } = session.body;
+    assert.equal(session.body.tokenType, 'Bearer');
+    assert.equal(session.body.expiresInSeconds, 3600);
+    assert.equal(session.body.refreshExpiresInSeconds, 604_800);
+    assert.equal(user.userId, completed.body.userId);
+    assert.equal(user.username, 'person002');
+    assert.equal(user.phone, phoneOf(2));
+    assert.equal(user.email, 'person002@example.org');
+    assert.equal(session.headers.get('location'), '/api/v1/auth/session');
+    const again = await flow.call('POST', '/session');
+    assert.equal(again.status, 409);
+    assert.equal(again.body.error_code, 'CONFLICT');
+
+    const me = await call(url, 'GET', '/api/v1/users/me', { token: session.body.accessToken });
+    assert.deepEqual(me.body, user);
+    const own = await call(url, 'GET', '/api/v1/auth/session', { token: session.body.accessToken });
+    assert.equal(own.status, 200);
+    assert.equal(own.body.userId, user.userId);
+    assert.equal(own.body.ip, '127.0.0.1');
+    assert.equal(own.body.deviceId, null);
+  });
+
+  it('may be continued by whoever holds the token, in any order that the needs allow', async () => {
+    const flow = await startFlow(url);
+    await must(flow.call('PUT', '/credentials', { pin: '739182' }));
+    await passCaptcha(url, flow);
+    const elsewhere = flowOf(url, flow.id, flow.token);
+    await passDirectory(elsewhere, 3);
+    await must(elsewhere.call('POST', '/codes', { channel: 'email' }), 202);
+    const code = await codeFor(system.ready.outboxUrl, 'person003@example.org');
+    const completed = await must(flow.call('PUT', '/code', { code }));
+    assert.equal(completed.body.state, 'completed');
+  });
+
+  it('answers every proven step again with what it answered before', async () => {
+    const { flow, code } = await flowWithCode(system, 4);
+    const first = await must(flow.call('PUT', '/code', { code }));
+    const again = await must(flow.call('PUT', '/code', { code }));
+    assert.deepEqual(again.body, first.body);
+    const directory = await passDirectory(flow, 4);
+    assert.deepEqual(directory.body, first.body);
+    const captcha = await passCaptcha(url, flow);
+    assert.deepEqual(captcha.body, first.body);
+  });
+
+  it('refuses the directory step as somebody else once it is done', async () => {
+    const flow = await startFlow(url);
+    await passDirectory(flow, 5);
+    const other = await flow.call('PUT', '/directory', { username: 'person006', password: 'person-006' });
+    assert.equal(other.status, 409);
+    const { body } = await flow.call('GET', '');
+    assert.equal(body.phone, '+44•••••0005');
+  });
+});
+
+describe('PUT /api/v1/registrations/{id}/directory', () => {
+  it('answers one and the same 401 to unknown, wrong and disabled people', async () => {
+    const flow = await startFlow(url);
+    const people = [
+      { username: 'nobody-of-that-name', password: 'person-001' },
+      { username: 'person007', password: 'person-008' },
+      { username: 'mallory', password: 'disabled-entry' },
+    ];
+    const answers = await Promise.all(people.map((person) => flow.call('PUT', '/directory', person)));
+    for (const { status, body, headers } of answers) {
+      assert.equal(status, 401);
+      assert.equal(body.error_code, 'UNAUTHORIZED');
+      assert.ok(headers.get('www-authenticate'));
+    }
+    const seen = answers.map(({ body: { request_id: _, ...body }, headers }) => [body, [...headers.keys()]]);
+    assert.deepEqual(seen[1], seen[0]);
+    assert.deepEqual(seen[2], seen[0]);
+  });
+
+  it('answers 429 with the limit after five wrong passwords of one name, and lets others in', async () => {
+    const flow = await startFlow(url);
+    for (let number = 1; number <= 5; number++) {
+      const wrong = await flow.call('PUT', '/directory', { username: 'Person008', password: `wrong ${number}` });
+      assert.equal(wrong.status, 401);
+    }
+    const right = await (await startFlow(url)).call('PUT', '/directory', {
+      username: 'person008',
+      password: 'person-008',
+    });
+    assert.equal(right.status, 429);
+    assert.equal(right.body.error_code, 'RATE_LIMITED');
+    assert.equal(right.body.limit, 'directory-tries');
+    assert.equal(right.headers.get('retry-after'), String(right.body.retry_after_seconds));
+    assert.ok(right.body.retry_after_seconds > 800 && right.body.retry_after_seconds <= 900);
+    await passDirectory(flow, 9);
+  });
+});
+
+describe('PUT /api/v1/registrations/{id}/credentials', () => {
+  it('answers 400 and names the field when it is too easy to guess, and takes a better one', async () => {
+    const flow = await startFlow(url);
+    const weak: [object, string][] = [
+      [{ password: 'password1234' }, 'password'],
+      [{ password: 'short' }, 'password'],
+      [{ password: `${goodPassword}${'x'.repeat(128)}` }, 'password'],
+      [{ pin: '1234' }, 'pin'],
+      [{ pin: '7777' }, 'pin'],
+      [{ pin: '9876' }, 'pin'],
+      [{ pin: '12a4' }, 'pin'],
+      [{ pin: '481' }, 'pin'],
+      [{ pin: '٤٨٢٦' }, 'pin'],
+      [{}, ''],
+    ];
+    for (const [body, path] of weak) {
+      const refused = await flow.call('PUT', '/credentials', body);
+      assert.equal(refused.status, 400, JSON.stringify(body));
+      assert.deepEqual(
+        refused.body.details.map((detail: { path: string }) => detail.path),
+        [path],
+      );
+    }
+    const { body } = await must(flow.call('PUT', '/credentials', { password: goodPassword, pin: '4826' }));
+    assert.equal(stepsOf(body).at(-1), 'credentials done');
+  });
+});
+
+describe('GET /api/v1/registrations/{id}', () => {
+  it('answers as soon as something changes when it is asked to wait', async () => {
+    const flow = await startFlow(url);
+    const begin = Date.now();
+    const waiting = flow.call('GET', '?waitSeconds=30');
+    const nothing = await flow.call('GET', '?waitSeconds=1');
+    assert.equal(stepsOf(nothing.body)[1], 'captcha open');
+    assert.ok(Date.now() - begin >= 1000, 'without a change it waits its time');
+    await passCaptcha(url, flow);
+    const changed = await waiting;
+    assert.equal(stepsOf(changed.body)[1], 'captcha done');
+    assert.ok(Date.now() - begin < 10_000);
+  });
+
+  it('answers at once what is over, and 400 to a wait out of bounds', async () => {
+    const flow = await startFlow(url);
+    await must(flow.call('DELETE', ''), 204);
+    const begin = Date.now();
+    assert.equal((await flow.call('GET', '?waitSeconds=30')).body.state, 'cancelled');
+    assert.ok(Date.now() - begin < 5000);
+    for (const query of [
+      'waitSeconds=31',
+      'waitSeconds=-1',
+      'waitSeconds=1e1',
+      'waitSeconds=',
+      'waitSeconds=1&waitSeconds=2',
+      'wait=1',
+    ]) {
+      const { status } = await flow.call('GET', `?${query}`);
+      assert.equal(status, 400, query);
+    }
+  });
+});
+
+describe('DELETE /api/v1/registrations/{id}', () => {
+  it('answers 204, also to a repeat and to parallel ones, and takes back what was done', async () => {
+    const { flow, code } = await flowWithCode(system, 10);
+    await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+    const answers = await Promise.all([1, 2, 3].map(() => flow.call('DELETE', '')));
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [204, 204, 204],
+    );
+    await must(flow.call('DELETE', ''), 204);
+    const { body } = await flow.call('GET', '');
+    assert.equal(body.state, 'cancelled');
+    assert.equal(body.nextSmsAt, null);
+    assert.deepEqual(await secretsOf(flow.id), []);
+    for (const [method, path, given] of [
+      ['PUT', '/code', { code }],
+      ['PUT', '/captcha', await solveCaptcha(url)],
+      ['PUT', '/credentials', { password: goodPassword }],
+      ['PUT', '/directory', { username: 'person010', password: 'person-010' }],
+      ['POST', '/codes', { channel: 'sms' }],
+      ['POST', '/session', undefined],
+    ] as const) {
+      const { status, body: problem } = await flow.call(method, path, given);
+      assert.equal(status, 409, `${method} ${path}`);
+      assert.equal(problem.error_code, 'CONFLICT');
+    }
+    const next = await completedFlow(system, 10);
+    assert.equal((await next.call('GET', '')).body.state, 'completed');
+  });
+
+  it('answers 409 when the registration is completed', async () => {
+    const flow = await completedFlow(system, 11);
+    const { status, body } = await flow.call('DELETE', '');
+    assert.equal(status, 409);
+    assert.equal(body.state, 'completed');
+    await must(flow.call('POST', '/session'), 201);
+  });
+});
+
+describe('a person who has an account', () => {
+  it('ends a second registration with 409 after the proof, and keeps the first account', async () => {
+    await completedFlow(system, 12);
+    const { flow, code } = await flowWithCode(system, 12);
+    await must(flow.call('PUT', '/code', { code }));
+    const refused = await flow.call('PUT', '/credentials', { password: goodPassword });
+    assert.equal(refused.status, 409);
+    const { body } = await flow.call('GET', '');
+    assert.equal(body.state, 'rejected');
+    assert.equal(body.reason, 'identity-taken');
+    assert.equal(body.userId, undefined);
+    assert.equal((await flow.call('POST', '/session')).status, 409);
+  });
+});
+
+describe('an api that is configured otherwise', { concurrency: true }, () => {
+  it('REGISTRATION_TTL: a registration whose time runs out is expired, answers 410 to every step, and leaves no code and no credentials behind', async () => {
+    const { apiUrl } = await startAnotherApi(system, { REGISTRATION_TTL: '10' });
+    const flow = await flowToCode(apiUrl, 13);
+    await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+    await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+    const code = await codeFor(system.ready.outboxUrl, phoneOf(13));
+    let seen = await flow.call('GET', '?waitSeconds=30');
+    if (seen.body.state === 'pending') seen = await flow.call('GET', '?waitSeconds=30');
+    assert.equal(seen.body.state, 'expired');
+    for (const [method, path, given] of [
+      ['PUT', '/code', { code }],
+      ['PUT', '/captcha', await solveCaptcha(url)],
+      ['PUT', '/credentials', { password: goodPassword }],
+      ['PUT', '/directory', { username: 'person013', password: 'person-013' }],
+      ['POST', '/codes', { channel: 'sms' }],
+      ['DELETE', '', undefined],
+    ] as const) {
+      const { status, body } = await flow.call(method, path, given);
+      assert.equal(status, 410, `${method} ${path}`);
+      assert.equal(body.error_code, 'GONE');
+    }
+    assert.equal((await flow.call('POST', '/session')).status, 409);
+    assert.deepEqual(await secretsOf(flow.id), []);
+  });
+
+  it('REGISTRATION_STEPS without a directory: the client says whom the code goes to, by e-mail alone', async () => {
+    const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'captcha,code,credentials' });
+    await holdToContract(apiUrl);
+    const nobody = await call(apiUrl, 'POST', '/api/v1/registrations', { body: { fullName: 'A' } });
+    assert.equal(nobody.status, 400);
+    assert.equal(nobody.body.details[0].path, 'phone');
+
+    const address = 'Mixed.Case@Example.net';
+    const flow = await startFlow(apiUrl, { email: address, username: 'mixed', fullName: 'Mixed Case' });
+    const first = await flow.call('GET', '');
+    assert.deepEqual(stepsOf(first.body), ['captcha open', 'code blocked captcha-open', 'credentials open']);
+    const directory = await flow.call('PUT', '/directory', { username: 'person001', password: 'person-001' });
+    assert.equal(directory.status, 409);
+    assert.deepEqual(directory.body.steps, ['captcha', 'code', 'credentials']);
+    await passCaptcha(apiUrl, flow);
+    const sms = await flow.call('POST', '/codes', { channel: 'sms' });
+    assert.equal(sms.status, 409);
+    assert.deepEqual(sms.body.channels, ['email']);
+    await must(flow.call('POST', '/codes', { channel: 'email' }), 202);
+    const code = await codeFor(system.ready.outboxUrl, address);
+    const [message] = await messagesTo(system.ready.outboxUrl, address);
+    assert.equal(message?.to, 'Mixed.Case@example.net');
+    await must(flow.call('PUT', '/code', { code }));
+    await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+    const { body } = await must(flow.call('POST', '/session'), 201);
+    assert.equal(body.user.email, 'Mixed.Case@example.net');
+    assert.equal(body.user.username, 'mixed');
+
+    const again = await startFlow(apiUrl, { email: 'mixed.case@EXAMPLE.net', username: 'other' });
+    await passCaptcha(apiUrl, again);
+    await must(again.call('POST', '/codes', { channel: 'email' }), 202);
+    const second = await codeFor(system.ready.outboxUrl, address, 2);
+    await must(again.call('PUT', '/code', { code: second }));
+    const refused = await again.call('PUT', '/credentials', { password: goodPassword });
+    assert.equal(refused.status, 409, 'the same address in another case is the same address');
+  });
+
+  it('REGISTRATION_STEPS with the code first: the number that a client gave can be proven before anything else', async () => {
+    const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code,credentials' });
+    const flow = await startFlow(apiUrl, { phone: '+44 7700 900601', email: 'both@example.net' });
+    const { body } = await flow.call('GET', '');
+    assert.deepEqual(stepsOf(body), ['code open', 'credentials open']);
+    assert.equal((await flow.call('PUT', '/captcha', { provider: 'altcha', token: 'x' })).status, 409);
+    await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+    const code = await codeFor(system.ready.outboxUrl, '+447700900601');
+    await must(flow.call('PUT', '/code', { code }));
+    const completed = await must(flow.call('PUT', '/credentials', { pin: '482619' }));
+    assert.equal(completed.body.state, 'completed');
+  });
+});

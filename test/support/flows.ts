@@ -1,0 +1,114 @@
+/** Registrations brought to where a test begins, and what is behind them. */
+import { randomBytes } from 'node:crypto';
+import { numberedPerson } from '../../engines/demo-people.ts';
+import { type Processes, startProcesses } from '../../engines/processes.ts';
+import type { System } from '../../engines/system.ts';
+import { type Answer, codeFor, type Flow, type OutboxMessage, solveCaptcha, startFlow } from './client.ts';
+import { testBundle, testEngines } from './engines.ts';
+import { connectStores, type Stores } from './stores.ts';
+
+/** A password nobody guesses. */
+export const goodPassword = 'correct-horse-battery-61';
+
+/** The number of `person000` to `person999`. */
+export function phoneOf(person: number): string {
+  return `+447700900${String(person).padStart(3, '0')}`;
+}
+
+/** Does a step that has to succeed. */
+export async function must(answering: Promise<Answer>, status = 200): Promise<Answer> {
+  const answer = await answering;
+  if (answer.status !== status) throw new Error(`${answer.status} ${JSON.stringify(answer.body)}`);
+  return answer;
+}
+
+/** Proves the directory step as one of the numbered people. */
+export async function passDirectory(flow: Flow, person: number): Promise<Answer> {
+  const { username, password } = numberedPerson(person);
+  return must(flow.call('PUT', '/directory', { username, password }));
+}
+
+/** Solves and proves a captcha. */
+export async function passCaptcha(url: string, flow: Flow): Promise<Answer> {
+  return must(flow.call('PUT', '/captcha', await solveCaptcha(url)));
+}
+
+/** A registration of one of the numbered people whose next step is the code. */
+export async function flowToCode(url: string, person: number): Promise<Flow> {
+  const flow = await startFlow(url);
+  await Promise.all([passDirectory(flow, person), passCaptcha(url, flow)]);
+  return flow;
+}
+
+/** A registration of one of the numbered people, and the code that was sent to them. */
+export async function flowWithCode({ ready }: System, person: number): Promise<{ flow: Flow; code: string }> {
+  const flow = await flowToCode(ready.apiUrl, person);
+  const before = (await allMessages(ready.outboxUrl)).filter(({ to }) => to === phoneOf(person)).length;
+  await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+  return { flow, code: await codeFor(ready.outboxUrl, phoneOf(person), before + 1) };
+}
+
+/** A completed registration of one of the numbered people, whose session was not taken. */
+export async function completedFlow(system: System, person: number): Promise<Flow> {
+  const { flow, code } = await flowWithCode(system, person);
+  await must(flow.call('PUT', '/code', { code }));
+  await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+  return flow;
+}
+
+/** A code that is not the given one. */
+export function wrongCode(code: string, difference = 1): string {
+  return String((Number(code) + difference) % 1_000_000).padStart(6, '0');
+}
+
+/** Every message that left the system, oldest first. */
+export async function allMessages(outboxUrl: string): Promise<OutboxMessage[]> {
+  return (await (await fetch(`${outboxUrl}/messages`)).json()) as OutboxMessage[];
+}
+
+/** Switches a fault of the stand-ins on or, with the mode `none`, off. */
+export async function setFault(outboxUrl: string, fault: Record<string, unknown>): Promise<void> {
+  const response = await fetch(`${outboxUrl}/faults`, {
+    method: 'PUT',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(fault),
+  });
+  if (!response.ok) throw new Error(await response.text());
+}
+
+/** What stands behind a system, for tests that prove that something did not happen. */
+export interface Behind extends Stores {
+  /** Workflows that were ever started. */
+  countWorkflows(): Promise<number>;
+  /** The version of a registration's status, which grows with every change. */
+  versionOf(registrationId: string): Promise<number>;
+  /** Events in the history of a registration's workflow. */
+  historyLengthOf(registrationId: string): Promise<number>;
+  /** What the codes of a registration went through, as the store holds it. */
+  verificationOf(registrationId: string): Promise<Record<string, string>>;
+}
+
+/** Connects to the stores of a system. */
+export async function lookBehind(system: System): Promise<Behind> {
+  const stores = await connectStores(system);
+  const { redis, temporal } = stores;
+  return {
+    ...stores,
+    countWorkflows: async () => (await temporal.workflow.count()).count,
+    versionOf: async (id) => Number(await redis.hget(`registration:{${id}}`, 'version')),
+    historyLengthOf: async (id) => (await temporal.workflow.getHandle(`registration:${id}`).describe()).historyLength,
+    verificationOf: (id) => redis.hgetall(`verification:{${id}}:register`),
+  };
+}
+
+/** Starts one more api of a system, configured differently; it ends with the system. */
+export async function startAnotherApi(system: System, env: NodeJS.ProcessEnv): Promise<Processes> {
+  return startProcesses(system.folder, {
+    urls: testEngines(),
+    secrets: system.secrets,
+    bundle: testBundle(),
+    roles: ['api'],
+    env: { ...system.processes.env('api'), ...env },
+    logPrefix: `${randomBytes(3).toString('hex')}-`,
+  });
+}
