@@ -149,6 +149,7 @@ export const routes: Route[] = [
     body: Credentials,
     status: 200,
     answer: Registration,
+    isIdempotent: true,
     failures: [...stepFailures, 'password-weak', 'identity-taken', 'rate-limited'],
     run: async (req, deps) => giveCredentials(deps, await holderOf(req, deps), req.body),
   },

@@ -1,12 +1,14 @@
 /** `PUT /registrations/{id}/credentials`: keeps a password, a PIN or both for the account. */
 import { z } from 'zod';
 import { Failure } from '../../domain/failures.ts';
+import { newId } from '../../platform/crypto.ts';
 import { setCredentials } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
+import { idempotent } from '../guards.ts';
 import { parse, type Registration, secretText } from '../schemas.ts';
 import { requireStrongPassword, requireStrongPin } from '../strength.ts';
 import { order } from '../workflow-calls.ts';
-import { finalView, type RegistrationCaller, requireStep, takeStepTry } from './status.ts';
+import { finalView, isDone, type RegistrationCaller, requireStep, takeStepTry } from './status.ts';
 
 /** At least one of the two; their strength is judged by the operation. */
 export const Credentials = z
@@ -20,19 +22,30 @@ export const Credentials = z
   .refine((given) => given.password !== undefined || given.pin !== undefined, 'password or pin is needed');
 
 /**
- * Keeps a password, a PIN or both for the account.
+ * Keeps a password, a PIN or both for the account. As this is often the last step, a repeat whose first answer was lost
+ * comes when the registration is over: with the same `Idempotency-Key` it has that answer.
  *
  * @throws {Failure} malformed, password-weak, step-not-available, identity-taken
  */
 export async function giveCredentials(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
   const { password, pin } = parse(Credentials, body);
-  requireStep(deps, caller, 'credentials');
-  if (password !== undefined) requireStrongPassword(password, []);
-  if (pin !== undefined) requireStrongPin(pin);
-  await takeStepTry(deps, caller, 'credentials');
-  const credentialsSeal = await deps.seals.put({ password, pin });
-  const answer = await order(deps, caller.registrationId, setCredentials, [{ credentialsSeal }]);
-  if (answer.outcome === 'lost') throw new Failure('unavailable', { message: 'The credentials were not kept; repeat' });
-  deps.events.stepDone(caller.registrationId, 'credentials');
-  return finalView(deps, caller.registrationId, answer.status);
+  const { registrationId, status } = caller;
+  const scope = ['credentials', registrationId];
+  // the key alone tells a repeat: not even a keyed hash of a secret is kept with it
+  return idempotent(deps, { scope, caller, body: {} }, { updateId: newId() }, async ({ updateId }) => {
+    const mayBeRepeat = caller.idempotencyKey !== undefined && isDone(status, 'credentials');
+    if (!mayBeRepeat) requireStep(deps, caller, 'credentials');
+    if (password !== undefined) requireStrongPassword(password, []);
+    if (pin !== undefined) requireStrongPin(pin);
+    await takeStepTry(deps, caller, 'credentials');
+    const credentialsSeal = await deps.seals.put({ password, pin });
+    let answer = await order(deps, registrationId, setCredentials, [{ credentialsSeal }], updateId);
+    // an earlier try of the same request has outlived its seal; this one is new
+    if (answer.outcome === 'lost') answer = await order(deps, registrationId, setCredentials, [{ credentialsSeal }]);
+    if (answer.outcome === 'lost') {
+      throw new Failure('unavailable', { message: 'The credentials were not kept; repeat' });
+    }
+    deps.events.stepDone(registrationId, 'credentials');
+    return finalView(deps, registrationId, answer.status);
+  });
 }
