@@ -1,0 +1,173 @@
+/**
+ * Whatever is killed at whatever step, a registration is finished by its person as if nothing had been: one message whose
+ * code works, one account, one session, and no call made twice but where its own connection was lost.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { System } from '../../engines/system.ts';
+import type { Role } from '../../platform/config.ts';
+import { call, messagesTo } from '../support/client.ts';
+import { startWholeTestSystem } from '../support/engines.ts';
+import {
+  type Act,
+  acts,
+  createJourney,
+  type Journey,
+  type OutboxMail,
+  personOf,
+  setFault,
+  until,
+} from '../support/journey.ts';
+import { connectStores, type Stores } from '../support/stores.ts';
+
+type Victim = Role | 'temporal';
+
+describe('A registration, when a process is killed at each of its steps and inside the send', () => {
+  let system: System;
+  let stores: Stores;
+  let people = 0;
+
+  before(async () => {
+    system = await startWholeTestSystem({ env: { CAPTCHA_COST: '2' } });
+    stores = await connectStores(system);
+  });
+  after(async () => {
+    await stores?.[Symbol.asyncDispose]();
+    await system?.stop();
+  });
+
+  it('survives the registration worker', async () => {
+    await survive('registration');
+  });
+
+  it('survives the directory worker', async () => {
+    await survive('directory');
+  });
+
+  it('survives the delivery worker', async () => {
+    await survive('delivery');
+  });
+
+  it('survives the api: only the calls whose connection was lost are made again', async () => {
+    await survive('api');
+  });
+
+  it('survives the Temporal server', async () => {
+    await survive('temporal');
+  });
+
+  it('delivers at most one extra e-mail, with the same code and Message-ID, when killed inside the send', async () => {
+    const journey = next('email');
+    await journey.walk('captcha');
+    await setFault(system.ready.outboxUrl, 'email', 'slow', 3);
+    const sending = journey.act();
+    await accepted(journey.person.email);
+    await system.kill('delivery');
+    await setFault(system.ready.outboxUrl, 'email', 'none');
+    await system.restart('delivery');
+    await sending;
+    await until(async () => (await messagesTo(system.ready.outboxUrl, journey.person.email)).length === 2);
+    await journey.walk('session');
+    const mails = (await messagesTo(system.ready.outboxUrl, journey.person.email)) as OutboxMail[];
+    assert.equal(mails.length, 2);
+    assert.equal(new Set(mails.map(({ code }) => code)).size, 1);
+    assert.equal(new Set(mails.map(({ messageId }) => messageId)).size, 1);
+  });
+
+  it('leaves no workflow that still runs', async () => {
+    await until(async () => (await stores.temporal.workflow.count('ExecutionStatus = "Running"')).count === 0);
+    const { count } = await stores.temporal.workflow.count();
+    assert.equal(count, people);
+  });
+
+  function next(channel: 'sms' | 'email' = 'sms'): Journey {
+    return createJourney(system.ready, personOf(people++), channel);
+  }
+
+  /**
+   * Kills a victim while journeys stand at every boundary, while each call is under way (some just sent, some for a
+   * moment), and while the provider has a message that it has not yet confirmed or whose confirmation was lost.
+   */
+  async function survive(victim: Victim): Promise<void> {
+    const { outboxUrl } = system.ready;
+    const standing = acts.slice(0, -1).map((act) => ({ journey: next(), act }));
+    const walking = [60, 0].flatMap((leadMs) => acts.map((act) => ({ journey: next(), act, leadMs })));
+    const unconfirmed = next();
+    const unheard = next();
+    await Promise.all([
+      ...standing.map(({ journey, act }) => journey.walk(act)),
+      ...walking.map(({ journey, act }) => walkBefore(journey, act)),
+      unconfirmed.walk('captcha'),
+      unheard.walk('captcha'),
+    ]);
+
+    await setFault(outboxUrl, 'sms', 'slow', 4);
+    const underWay = new Set<Promise<unknown>>();
+    const begin = (journey: Journey) => {
+      const acting = journey.act().finally(() => underWay.delete(acting));
+      underWay.add(acting);
+      return acting;
+    };
+    const sends = [begin(unconfirmed)];
+    await accepted(unconfirmed.person.phone);
+    await setFault(outboxUrl, 'sms', 'accept-then-drop');
+    const calls = walking.filter(({ leadMs }) => leadMs > 0).map(({ journey }) => begin(journey));
+    sends.push(begin(unheard));
+    await Promise.all([accepted(unheard.person.phone), sleep(60)]);
+    calls.push(...walking.filter(({ leadMs }) => leadMs === 0).map(({ journey }) => begin(journey)));
+    await new Promise((resolve) => setImmediate(resolve));
+    const countUnderWay = underWay.size;
+    await kill(victim);
+    await setFault(outboxUrl, 'sms', 'none');
+    await startAgain(victim);
+    await Promise.all([...calls, ...sends]);
+
+    const journeys = [...standing, ...walking].map(({ journey }) => journey).concat(unconfirmed, unheard);
+    await Promise.all(journeys.map((journey) => journey.walk('session')));
+    assert.ok(countUnderWay >= acts.length, `only ${countUnderWay} calls were under way`);
+    assertRepeats(journeys, victim);
+    await Promise.all(journeys.map(assertFinishedOnce));
+  }
+
+  async function assertFinishedOnce(journey: Journey): Promise<void> {
+    const { person, flow } = journey;
+    const who = person.username;
+    const status = await flow?.call('GET', '');
+    assert.equal(status?.body.state, 'completed', who);
+    assert.equal((await messagesTo(system.ready.outboxUrl, person.phone)).length, 1, `${who}: messages`);
+    const accounts = await stores.accountsOf(who);
+    assert.deepEqual(accounts, [status?.body.userId], `${who}: accounts`);
+    assert.equal((await stores.claimsOf(status?.body.userId)).length, 4, `${who}: claims`);
+    assert.equal((await stores.sessionsOf(status?.body.userId)).length, 1, `${who}: sessions`);
+    const { accessToken } = journey.answerOf('session').body;
+    const me = await call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token: accessToken });
+    assert.equal(me.body.phone, person.phone, who);
+    assert.equal((await flow?.call('POST', '/session'))?.status, 409, `${who}: a second session`);
+  }
+
+  async function accepted(recipient: string): Promise<void> {
+    await until(async () => (await messagesTo(system.ready.outboxUrl, recipient)).length > 0);
+  }
+
+  function kill(victim: Victim): Promise<void> {
+    return victim === 'temporal' ? system.killTemporal() : system.kill(victim);
+  }
+
+  function startAgain(victim: Victim): Promise<void> {
+    return victim === 'temporal' ? system.restartTemporal() : system.restart(victim);
+  }
+});
+
+/** Everything before an act, and what the act needs. */
+async function walkBefore(journey: Journey, act: Act): Promise<void> {
+  const last = acts[acts.indexOf(act) - 1];
+  if (last !== undefined) await journey.walk(last);
+  await journey.prepare();
+}
+
+function assertRepeats(journeys: Journey[], victim: Victim): void {
+  const repeated = journeys.flatMap((journey) => journey.repeated.map((act) => `${journey.person.username} ${act}`));
+  if (victim === 'api') assert.notEqual(repeated.length, 0);
+  else assert.deepEqual(repeated, []);
+}

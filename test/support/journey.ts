@@ -1,0 +1,170 @@
+/**
+ * A person who registers as an app would: every call once, and once more only when its connection was lost.
+ *
+ * The acts are those of the default policy, in an order its needs allow.
+ */
+import { randomUUID } from 'node:crypto';
+import { type Answer, call, codeFor, type Flow, flowOf, type OutboxMessage, solveCaptcha } from './client.ts';
+
+/** What a person does, first to last. */
+export const acts = ['start', 'directory', 'captcha', 'send', 'code', 'credentials', 'session'] as const;
+export type Act = (typeof acts)[number];
+
+/** One of `person000` to `person999`. */
+export interface Person {
+  username: string;
+  password: string;
+  fullName: string;
+  email: string;
+  phone: string;
+  /** What they choose for their account. */
+  newPassword: string;
+  pin: string;
+}
+
+/** The entry of the demo directory with this number, 0 to 999. */
+export function personOf(index: number): Person {
+  const digits = String(index).padStart(3, '0');
+  return {
+    username: `person${digits}`,
+    password: `person-${digits}`,
+    fullName: `Person ${digits}`,
+    email: `person${digits}@example.org`,
+    phone: `+447700900${digits}`,
+    newPassword: `orchard-${digits}-lantern-Quiver`,
+    pin: `8305${digits}`,
+  };
+}
+
+/** Where a journey goes: the addresses of a system. */
+export interface Destination {
+  apiUrl: string;
+  outboxUrl: string;
+}
+
+export type Channel = 'sms' | 'email';
+
+/** A registration under way, as the device of its person knows it. */
+export interface Journey {
+  readonly person: Person;
+  /** Known once it has started. */
+  readonly flow: Flow | undefined;
+  /** The act that comes next; undefined after the last. */
+  readonly next: Act | undefined;
+  /** The acts whose connection was lost and that were called a second time. */
+  readonly repeated: Act[];
+  /** The answer of an act that was done. */
+  answerOf(act: Act): Answer;
+  /** Gets what the next act needs (a solved captcha, the code from the phone), so that `act` is one call. */
+  prepare(): Promise<void>;
+  /** Does the next act. @throws {Error} the answer is not a success */
+  act(): Promise<Answer>;
+  /** Does everything up to and with an act. */
+  walk(last: Act): Promise<void>;
+}
+
+/** A journey before its first call. */
+export function createJourney(to: Destination, person: Person, channel: Channel = 'sms'): Journey {
+  const answers = new Map<Act, Answer>();
+  const repeated: Act[] = [];
+  const keys = { start: randomUUID(), send: randomUUID(), credentials: randomUUID(), session: randomUUID() };
+  let flow: Flow | undefined;
+  let prepared: unknown;
+  const address = channel === 'sms' ? person.phone : person.email;
+
+  const onFlow = (method: string, path: string, body?: unknown, key?: string) => {
+    if (flow === undefined) throw new Error('The registration was not started');
+    return flow.call(method, path, body, key ? { 'Idempotency-Key': key } : {});
+  };
+  const needs: Partial<Record<Act, () => Promise<unknown>>> = {
+    captcha: () => solveCaptcha(to.apiUrl),
+    code: async () => ({ code: await codeFor(to.outboxUrl, address, 1, 40_000) }),
+  };
+  const calls: Record<Act, () => Promise<Answer>> = {
+    start: () =>
+      call(to.apiUrl, 'POST', '/api/v1/registrations', { body: {}, headers: { 'Idempotency-Key': keys.start } }),
+    directory: () => onFlow('PUT', '/directory', { username: person.username, password: person.password }),
+    captcha: () => onFlow('PUT', '/captcha', prepared),
+    send: () => onFlow('POST', '/codes', { channel }, keys.send),
+    code: () => onFlow('PUT', '/code', prepared),
+    credentials: () =>
+      onFlow('PUT', '/credentials', { password: person.newPassword, pin: person.pin }, keys.credentials),
+    session: () => onFlow('POST', '/session', undefined, keys.session),
+  };
+
+  async function callOnceMore(act: Act): Promise<Answer> {
+    try {
+      return await calls[act]();
+    } catch (err) {
+      // fetch says so when there was no whole answer
+      if (!(err instanceof TypeError)) throw err;
+      repeated.push(act);
+      await untilAnswering(to.apiUrl);
+      return await calls[act]();
+    }
+  }
+
+  const journey: Journey = {
+    person,
+    repeated,
+    get flow() {
+      return flow;
+    },
+    get next() {
+      return acts[answers.size];
+    },
+    answerOf(act) {
+      const answer = answers.get(act);
+      if (answer === undefined) throw new Error(`${person.username} has not done ${act}`);
+      return answer;
+    },
+    async prepare() {
+      const act = journey.next;
+      prepared ??= act && (await needs[act]?.());
+    },
+    async act() {
+      const act = journey.next;
+      if (act === undefined) throw new Error(`${person.username} has done everything`);
+      await journey.prepare();
+      const answer = await callOnceMore(act);
+      if (answer.status >= 300) {
+        throw new Error(`${person.username}: ${act}: ${answer.status} ${JSON.stringify(answer.body)}`);
+      }
+      prepared = undefined;
+      answers.set(act, answer);
+      if (act === 'start') flow = flowOf(to.apiUrl, answer.body.registrationId, answer.body.registrationToken);
+      return answer;
+    },
+    async walk(last) {
+      while (journey.next !== undefined && acts.indexOf(journey.next) <= acts.indexOf(last)) await journey.act();
+    },
+  };
+  return journey;
+}
+
+/** Resolves when an address answers again. */
+export async function untilAnswering(apiUrl: string, timeoutMs = 30_000): Promise<void> {
+  await until(async () => (await call(apiUrl, 'GET', '/health')).status === 200, timeoutMs);
+}
+
+/** Resolves when something is so, asked again and again; a question that throws is asked again. */
+export async function until(isSo: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+  for (const deadline = Date.now() + timeoutMs; ; ) {
+    if (await isSo().catch(() => false)) return;
+    if (Date.now() > deadline) throw new Error(`Not so within ${timeoutMs} ms: ${isSo}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Switches a fault of a provider; `none` ends it. */
+export async function setFault(outboxUrl: string, channel: Channel, mode: string, seconds?: number): Promise<void> {
+  const response = await fetch(`${outboxUrl}/faults`, {
+    method: 'PUT',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ channel, mode, ...(seconds !== undefined && { seconds }) }),
+  });
+  if (!response.ok) throw new Error(`PUT /faults: ${response.status} ${await response.text()}`);
+}
+
+/** An e-mail of the outbox. */
+export type OutboxMail = OutboxMessage & { messageId?: string };

@@ -1,0 +1,64 @@
+/** What a system has stored, seen from outside it: its database, its Redis, its Temporal. */
+import { Client, Connection } from '@temporalio/client';
+import { Redis } from 'ioredis';
+import mongoose from 'mongoose';
+import { createDataConverter } from '../../adapters/temporal/connect.ts';
+import type { System } from '../../engines/system.ts';
+import { Secret } from '../../platform/config.ts';
+
+/** Connections of a test to the stores of a system. */
+export interface Stores extends AsyncDisposable {
+  redis: Redis;
+  database: mongoose.Connection;
+  temporal: Client;
+  /** The user ids of the accounts with a name. */
+  accountsOf(username: string): Promise<string[]>;
+  /** The claims of a user. */
+  claimsOf(userId: string): Promise<string[]>;
+  /** The session ids of a user. */
+  sessionsOf(userId: string): Promise<string[]>;
+  /** Every key of Redis that matches, sorted. */
+  keys(pattern: string): Promise<string[]>;
+}
+
+/** Connects to the stores of a system; they come back by themselves when they were away. */
+export async function connectStores(system: System): Promise<Stores> {
+  const { redisUrl, databaseUrl, temporalAddress } = system.ready;
+  const redis = new Redis(redisUrl, { maxRetriesPerRequest: 3 });
+  redis.on('error', () => undefined);
+  const database = await mongoose.createConnection(databaseUrl, { serverSelectionTimeoutMS: 5000 }).asPromise();
+  const connection = Connection.lazy({ address: temporalAddress });
+  const temporal = new Client({
+    connection,
+    namespace: system.processes.env('api').TEMPORAL_NAMESPACE ?? 'default',
+    dataConverter: createDataConverter(new Secret(system.secrets.PAYLOAD_KEY), []),
+  });
+  const keys = async (pattern: string) => {
+    const found: string[] = [];
+    for await (const some of redis.scanStream({ match: pattern, count: 500 })) found.push(...(some as string[]));
+    return [...new Set(found)].sort();
+  };
+  return {
+    redis,
+    database,
+    temporal,
+    keys,
+    async accountsOf(username) {
+      const users = await database.collection('users').find({ username }).toArray();
+      return users.map(({ _id }) => String(_id));
+    },
+    async claimsOf(userId) {
+      const claims = await database.collection('claims').find({ userId }).toArray();
+      return claims.map(({ _id }) => String(_id)).sort();
+    },
+    async sessionsOf(userId) {
+      const all = await keys('session:*');
+      const owners = await Promise.all(all.map((key) => redis.hget(key, 'userId')));
+      return all.filter((_key, index) => owners[index] === userId);
+    },
+    async [Symbol.asyncDispose]() {
+      redis.disconnect();
+      await Promise.all([database.close(), connection.close()]);
+    },
+  };
+}
