@@ -316,6 +316,7 @@ function requireJson(req: Request, _res: Response, next: NextFunction): void {
 function answerProblem({ events }: ApiDeps, err: unknown, res: Response): void {
   const { status, headers, body } = problemOf(err, res.locals.requestId as string);
   if (status === 500) events.requestFailed(err);
+  if (status === 503 && !(err instanceof Failure)) events.dependencyFailed(err);
   if (res.headersSent) {
     res.destroy();
     return;

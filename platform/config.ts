@@ -5,6 +5,7 @@
  * can neither use nor leak what its role does not declare.
  */
 import { z } from 'zod';
+import { readPolicy } from '../domain/registration.ts';
 
 /** The processes of Vyry that read a configuration. */
 export const roles = ['api', 'registration', 'directory', 'delivery'] as const;
@@ -186,7 +187,10 @@ export const variables = {
   REGISTRATION_STEPS: {
     about: 'steps of a registration, in the order they are shown: directory, captcha, code, credentials',
     roles: ['api'],
-    schema: list,
+    schema: list.superRefine((names, check) => {
+      const problem = problemOf(() => readPolicy(names));
+      if (problem !== undefined) check.addIssue(problem);
+    }),
     default: 'directory,captcha,code,credentials',
   },
   REGISTRATION_TTL: {
@@ -411,6 +415,15 @@ export function variablesOf(role: Role): [name: string, variable: Variable][] {
 function isSample(value: string): boolean {
   const isSampleItem = (item: string) => Buffer.from(item, 'base64').toString().includes('example-only');
   return value.includes('example-only') || value.split(/[\s,]+/).some(isSampleItem);
+}
+
+function problemOf(read: () => unknown): string | undefined {
+  try {
+    read();
+    return undefined;
+  } catch (err) {
+    return (err as Error).message;
+  }
 }
 
 function hasProtocol(value: string, protocols: string[]): boolean {

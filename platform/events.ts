@@ -75,6 +75,11 @@ export function createEvents(log: Logger, registry: Registry) {
     requestFailed(err: unknown): void {
       log.error({ event: 'request.failed', err });
     },
+    /** A dependency did not answer in time: the caller is told to come back. Only names and states, as drivers say them. */
+    dependencyFailed(err: unknown): void {
+      const { name, message } = err as Error;
+      log.warn({ event: 'dependency.failed', reason: `${name}: ${message}` });
+    },
     requestBegun(): void {
       inFlight.inc();
     },

@@ -30,7 +30,11 @@ export async function proveCaptcha(deps: ApiDeps, caller: RegistrationCaller, bo
   const taken = await deps.usedCaptchas.take(token, caller.registrationId);
   if (taken === 'used') throw new Failure('captcha-used');
   if (taken === 'taken') await verifyCaptcha(deps, caller, token);
-  const { status } = await order(deps, caller.registrationId, passCaptcha, []);
+  const [{ status }] = await Promise.all([
+    order(deps, caller.registrationId, passCaptcha, []),
+    // for a vendor that verifies a token only once: a repeat of this request does not ask again
+    deps.usedCaptchas.pass(token, caller.registrationId),
+  ]);
   deps.events.stepDone(caller.registrationId, 'captcha');
   return finalView(deps, caller.registrationId, status);
 }
@@ -45,7 +49,7 @@ async function verifyCaptcha(
     deps.events.dependencyAway('captcha', deps.captcha.provider);
     throw err;
   });
-  if (verdict.outcome === 'passed') return deps.usedCaptchas.pass(token, registrationId);
+  if (verdict.outcome === 'passed') return;
   deps.events.stepRefused(registrationId, 'captcha', verdict.reason);
   throw new Failure(verdict.outcome === 'malformed' ? 'captcha-malformed' : 'captcha-refused');
 }
