@@ -20,14 +20,6 @@ export function createEvents(log: Logger, registry: Registry) {
   const sessions = counter('sessions_total', 'Sessions begun', []);
   const limits = counter('limits_hit_total', 'Requests refused by a limit', ['limit']);
   const outages = counter('dependency_outages_total', 'Times a dependency was found away', ['dependency']);
-  const requests = new Histogram({
-    name: 'vyry_http_request_duration_seconds',
-    help: 'Duration of requests by route and status',
-    labelNames: ['method', 'route', 'status'],
-    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-    registers: [registry],
-  });
-  const inFlight = new Gauge({ name: 'vyry_http_requests_in_flight', help: 'Requests', registers: [registry] });
 
   return {
     registrationStarted(registrationId: string): void {
@@ -71,6 +63,22 @@ export function createEvents(log: Logger, registry: Registry) {
       sessions.inc();
       log.info({ event: 'session.created', sessionId, userId });
     },
+    ...createRequestEvents(log, registry),
+  };
+}
+
+/** What happens to requests, whatever they ask for. */
+function createRequestEvents(log: Logger, registry: Registry) {
+  const requests = new Histogram({
+    name: 'vyry_http_request_duration_seconds',
+    help: 'Duration of requests by route and status',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [registry],
+  });
+  const inFlight = new Gauge({ name: 'vyry_http_requests_in_flight', help: 'Requests', registers: [registry] });
+
+  return {
     /** A bug: the caller is told nothing, the log everything. */
     requestFailed(err: unknown): void {
       log.error({ event: 'request.failed', err });
