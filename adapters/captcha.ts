@@ -50,6 +50,13 @@ const altchaIterations = 1000;
 const altchaLifeSeconds = 600;
 const timeoutMs = 5000;
 
+/** Secrets that vendors publish for tests: every token passes with them. Production refuses to start. */
+export const testSecrets: readonly string[] = [
+  '0x0000000000000000000000000000000000000000',
+  '1x0000000000000000000000000000000AA',
+  '6LeIxAcTAAAAAGG-vFI1TnRWxMZNFuojJ4WifJWe',
+];
+
 const verifyUrls = {
   hcaptcha: 'https://api.hcaptcha.com/siteverify',
   turnstile: 'https://challenges.cloudflare.com/turnstile/v0/siteverify',

@@ -3,7 +3,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { type Captcha, createAltcha, createSiteVerify } from '../adapters/captcha.ts';
+import { type Captcha, createAltcha, createSiteVerify, testSecrets } from '../adapters/captcha.ts';
 import { connectElastic } from '../adapters/elastic.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
@@ -123,6 +123,9 @@ function createCaptcha(config: Config<'api'>): Captcha {
     throw new Error(
       `Bad configuration of api:\n  CAPTCHA_PROVIDER ${provider} needs CAPTCHA_SITE_KEY and CAPTCHA_SECRET`,
     );
+  }
+  if (config.NODE_ENV === 'production' && testSecrets.includes(secret.reveal())) {
+    throw new Error('Bad configuration of api:\n  CAPTCHA_SECRET is a test secret of its vendor');
   }
   return createSiteVerify({
     provider,
