@@ -65,6 +65,8 @@ function connect(config: Config<'api'>, log: Logger): Connections {
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
   });
+  // without it the first burst of requests would share the short time that a seemingly absent Temporal gets
+  temporal.connection.ensureConnected().catch(away('temporal'));
   const elastic = config.ELASTICSEARCH_URL ? connectElastic(config.ELASTICSEARCH_URL) : undefined;
   return {
     redis,

@@ -131,7 +131,7 @@ export async function registration(input: RegistrationInput): Promise<Registrati
     description: 'Binds as the person',
   });
   setHandler(passCaptcha, (): Promise<StepAnswer> => flow.finishStep('captcha', 'captcha solved'), {
-    validator: () => flow.expectRunning(),
+    validator: () => flow.expectProvable('captcha'),
     description: 'Notes that a captcha was verified',
   });
   setHandler(requestCode, ({ channel }): Promise<RegistrationStatus> => flow.requestCode(channel), {
@@ -139,7 +139,7 @@ export async function registration(input: RegistrationInput): Promise<Registrati
     description: 'Sends a code by a channel',
   });
   setHandler(confirmCode, (): Promise<StepAnswer> => flow.finishStep('code', 'right code typed'), {
-    validator: () => flow.expectRunning(),
+    validator: () => flow.expectProvable('code'),
     description: 'Notes that the right code was typed',
   });
   setHandler(setCredentials, (order): Promise<StepAnswer> => flow.setCredentials(order.credentialsSeal), {
@@ -258,6 +258,11 @@ class RegistrationFlow {
   /** A repeat while it is being taken back is answered as the first. @throws {ApplicationFailure} as `expectRunning` */
   expectCancellable(): void {
     if (!this.#cancelled) this.expectRunning();
+  }
+
+  /** A repeat is answered as the first, also when that was the last step. @throws {ApplicationFailure} as `expectRunning` */
+  expectProvable(name: StepName): void {
+    if (!this.#done.has(name)) this.expectRunning();
   }
 
   /** @throws {ApplicationFailure} as `expectRunning`, and step-not-available */

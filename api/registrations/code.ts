@@ -11,6 +11,7 @@ import { parse, type Registration } from '../schemas.ts';
 import { order } from '../workflow-calls.ts';
 import {
   currentView,
+  endOf,
   finalView,
   instantOf,
   isDone,
@@ -78,7 +79,9 @@ export async function proveCode(deps: ApiDeps, caller: RegistrationCaller, body:
   }
   if (isDone(status, 'code')) return currentView(deps, registrationId);
   // the script has marked it: a repeat after a crash answers `already` and comes here again
-  const answer = await order(deps, registrationId, confirmCode, []);
+  const answer = await order(deps, registrationId, confirmCode, []).catch((err: unknown) =>
+    endOf(deps, registrationId, err),
+  );
   deps.events.stepDone(registrationId, 'code');
   return finalView(deps, registrationId, answer.status);
 }

@@ -83,6 +83,23 @@ export async function finalView(
   return currentView(deps, registrationId, status);
 }
 
+/**
+ * What an order came to that found the registration over, because the same order was given at the same time: the end
+ * it came to, when that is an end of all steps.
+ *
+ * @throws {Failure} what the order was refused with, otherwise
+ */
+export async function endOf(
+  deps: ApiDeps,
+  registrationId: string,
+  err: unknown,
+): Promise<{ status: RegistrationStatus }> {
+  if (!(err instanceof Failure) || err.code !== 'registration-closed') throw err;
+  const status = await readStatus(deps, registrationId);
+  if (status.state !== 'completed' && status.state !== 'rejected') throw err;
+  return { status };
+}
+
 /** The view of today, of a status that is given or read. */
 export async function currentView(
   deps: ApiDeps,
