@@ -32,8 +32,8 @@ before(async () => {
 });
 
 after(async () => {
-  await behind[Symbol.asyncDispose]();
-  await system.stop();
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
 });
 
 /** Names of steps with what they are. */
