@@ -59,6 +59,8 @@ export interface Journey {
   prepare(): Promise<void>;
   /** Does the next act. @throws {Error} the answer is not a success */
   act(): Promise<Answer>;
+  /** Notes that the next act was done in another way. */
+  skip(answer: Answer): void;
   /** Does everything up to and with an act. */
   walk(last: Act): Promise<void>;
 }
@@ -134,6 +136,10 @@ export function createJourney(to: Destination, person: Person, channel: Channel 
       answers.set(act, answer);
       if (act === 'start') flow = flowOf(to.apiUrl, answer.body.registrationId, answer.body.registrationToken);
       return answer;
+    },
+    skip(answer) {
+      if (journey.next !== undefined) answers.set(journey.next, answer);
+      prepared = undefined;
     },
     async walk(last) {
       while (journey.next !== undefined && acts.indexOf(journey.next) <= acts.indexOf(last)) await journey.act();

@@ -21,9 +21,13 @@ export interface Stores extends AsyncDisposable {
   keys(pattern: string): Promise<string[]>;
 }
 
-/** Connects to the stores of a system; they come back by themselves when they were away. */
-export async function connectStores(system: System): Promise<Stores> {
-  const { redisUrl, databaseUrl, temporalAddress } = system.ready;
+/**
+ * Connects to the stores of a system; they come back by themselves when they were away.
+ *
+ * @param databaseUrl where the database is, when the system reaches it another way
+ */
+export async function connectStores(system: System, databaseUrl = system.ready.databaseUrl): Promise<Stores> {
+  const { redisUrl, temporalAddress } = system.ready;
   const redis = new Redis(redisUrl, { maxRetriesPerRequest: 3 });
   redis.on('error', () => undefined);
   const database = await mongoose.createConnection(databaseUrl, { serverSelectionTimeoutMS: 5000 }).asPromise();

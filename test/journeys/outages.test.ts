@@ -1,0 +1,258 @@
+/** While an outside system is away, a registration says what it waits for, and goes on by itself when it is back. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
+import type { Engine, EngineProcess } from '../../engines/engine.ts';
+import { startMongo } from '../../engines/mongo.ts';
+import type { System } from '../../engines/system.ts';
+import { type Answer, call, messagesTo } from '../support/client.ts';
+import { type DatabaseGate, startDatabaseGate } from '../support/database-gate.ts';
+import { startWholeTestSystem } from '../support/engines.ts';
+import { createJourney, type Journey, personOf, setFault, until } from '../support/journey.ts';
+import { connectStores, type Stores } from '../support/stores.ts';
+
+const minuteMs = 60_000;
+const ttlSeconds = 30;
+
+describe('A registration, when outside systems are away', () => {
+  let folder: DataFolder;
+  let mongo: Engine;
+  let gate: DatabaseGate;
+  let system: System;
+  let stores: Stores;
+  let people = 0;
+  /** Brought to their last step before directory and provider go away. */
+  let finishing: Journey;
+  let cancelled: Journey;
+
+  before(async () => {
+    folder = await openTemporaryFolder();
+    mongo = await startMongo({ folder });
+    gate = await startDatabaseGate(mongo.url);
+    system = await startWholeTestSystem({
+      database: 'vyry',
+      env: {
+        DATABASE_URL: gate.url,
+        CAPTCHA_COST: '2',
+        REGISTRATION_TTL: String(ttlSeconds),
+        OTP_TTL: '30',
+        // an outage that counted as a try would leave none
+        DIRECTORY_TRIES: '1',
+      },
+    });
+    stores = await connectStores(system, `${mongo.url}/vyry`);
+    finishing = next();
+    cancelled = next();
+    await Promise.all([finishing.walk('code'), cancelled.walk('code')]);
+  });
+  after(async () => {
+    await stores?.[Symbol.asyncDispose]();
+    await system?.stop();
+    await gate?.[Symbol.asyncDispose]();
+    await folder?.close();
+  });
+
+  describe('at the same time', { concurrency: 2 }, () => {
+    it('waits a minute for directory and SMS provider, longer than its life, and goes on by itself', {
+      timeout: 3 * minuteMs,
+    }, async () => {
+      const [atDirectory, mistyped, atSend, idle] = [next(), next(), next(), next()];
+      await Promise.all([atDirectory, mistyped, idle].map((journey) => journey.walk('start')));
+      await atSend.walk('captcha');
+      await processOf(system.engines?.ldap).kill();
+      await setFault(system.ready.outboxUrl, 'sms', 'error500');
+      const begin = Date.now();
+
+      const { username, password } = atDirectory.person;
+      for (const _ of [1, 2]) {
+        const answer = await flowOf(atDirectory).call('PUT', '/directory', { username, password });
+        assertUnavailable(answer);
+      }
+      const wrong = { username: mistyped.person.username, password: 'not-this-one' };
+      assertUnavailable(await flowOf(mistyped).call('PUT', '/directory', wrong));
+      const sent = await atSend.act();
+      assert.equal(sent.status, 202);
+
+      while (Date.now() - begin < minuteMs) {
+        await assertWaits(atDirectory, 'directory', 'directory');
+        await assertWaits(mistyped, 'directory', 'directory');
+        await assertWaits(atSend, 'sms', 'code');
+        await sleep(5000);
+      }
+      assert.equal((await statusOf(idle)).state, 'expired');
+      assert.deepEqual(await messagesTo(system.ready.outboxUrl, atSend.person.phone), []);
+      await assertListed('directory', [atDirectory, mistyped]);
+      await assertListed('sms', [atSend]);
+
+      await processOf(system.engines?.ldap).start();
+      await setFault(system.ready.outboxUrl, 'sms', 'none');
+      await Promise.all([
+        untilStep(atDirectory, 'directory', 'done').then(async (answer) => {
+          atDirectory.skip(answer);
+          await atDirectory.walk('session');
+        }),
+        // the wrong password is not taken for an outage, and the outage was not taken for a wrong password
+        untilStep(mistyped, 'directory', 'open').then(() => mistyped.walk('session')),
+        atSend.walk('session'),
+      ]);
+      for (const journey of [atDirectory, mistyped, atSend]) {
+        assert.equal((await messagesTo(system.ready.outboxUrl, journey.person.phone)).length, 1);
+      }
+    });
+
+    describe('the database', { concurrency: 1 }, () => {
+      it('waits for it at the finish and completes by itself', async () => {
+        const journey = finishing;
+        await processOf(mongo).kill();
+        const answer = await journey.act();
+        assert.equal(answer.body.state, 'waiting');
+        assert.equal(answer.body.waitingFor, 'database');
+        await assertWaits(journey, 'database');
+        await processOf(mongo).start();
+        await until(async () => (await statusOf(journey)).state === 'completed');
+        await journey.walk('session');
+        assert.equal((await stores.accountsOf(journey.person.username)).length, 1);
+      });
+
+      it('takes back what was claimed, when cancelled while it is away', async () => {
+        const journey = cancelled;
+        const claimsBefore = await countClaims();
+        gate.shutAtInsertInto('users');
+        const answer = await journey.act();
+        assert.ok(gate.isShut);
+        assert.equal(answer.body.waitingFor, 'database');
+        assert.equal(await countClaims(), claimsBefore + 4);
+        const cancelling = flowOf(journey).call('DELETE', '');
+        await sleep(1000);
+        assert.equal(await countClaims(), claimsBefore + 4);
+        gate.open();
+        assert.equal((await cancelling).status, 204);
+        assert.equal((await statusOf(journey)).state, 'cancelled');
+        assert.equal(await countClaims(), claimsBefore);
+        assert.deepEqual(await stores.accountsOf(journey.person.username), []);
+      });
+    });
+  });
+
+  it('is refused with 503 while Redis is away, no try is counted, and goes on without a restart', async () => {
+    const [atCode, done] = [next(), next()];
+    await Promise.all([atCode.walk('send'), done.walk('session')]);
+    await atCode.prepare();
+    const { pids } = system.ready;
+    const token = done.answerOf('session').body.accessToken;
+    await processOf(system.engines?.redis).kill();
+    const flow = flowOf(atCode);
+    const answers = await Promise.all([
+      start(),
+      flow.call('GET', ''),
+      flow.call('PUT', '/directory', { username: 'person900', password: 'person-900' }),
+      flow.call('POST', '/codes', { channel: 'sms' }),
+      flow.call('PUT', '/code', { code: '000000' }),
+      flow.call('PUT', '/credentials', { pin: '83059' }),
+      flowOf(done).call('POST', '/session'),
+      call(system.ready.apiUrl, 'GET', '/api/v1/auth/session', { token }),
+    ]);
+    for (const answer of answers) assertUnavailable(answer);
+    await processOf(system.engines?.redis).start();
+    await until(async () => (await flow.call('GET', '')).status === 200);
+    assert.equal((await statusOf(atCode)).attemptsLeft, 5);
+    await atCode.walk('session');
+    assert.equal((await call(system.ready.apiUrl, 'GET', '/api/v1/auth/session', { token })).status, 200);
+    assert.deepEqual(system.ready.pids, pids);
+  });
+
+  it('is refused in less than 2 s while Temporal is away, half-makes nothing, and the same key works after', async () => {
+    const [running, done] = [next(), next()];
+    await Promise.all([running.walk('captcha'), done.walk('session')]);
+    const token = done.answerOf('session').body.accessToken;
+    const registrations = await stores.keys('registration:*');
+    const workflows = await countWorkflows(registrations.length);
+    await system.killTemporal();
+    for (const key of [1, 2, 3]) {
+      const begin = performance.now();
+      assertUnavailable(await start(`outage-${key}`));
+      const tookMs = performance.now() - begin;
+      assert.ok(tookMs < 2000, `answer ${key} took ${tookMs} ms`);
+    }
+    assert.deepEqual(await stores.keys('registration:*'), registrations);
+    assert.equal((await flowOf(running).call('GET', '')).status, 200);
+    assert.equal((await call(system.ready.apiUrl, 'GET', '/api/v1/auth/session', { token })).status, 200);
+
+    await system.restartTemporal();
+    await until(async () => (await start('outage-1')).status === 201);
+    assert.equal((await start('outage-1')).body.registrationId, (await start('outage-1')).body.registrationId);
+    await running.walk('session');
+    assert.equal(await countWorkflows(workflows + 1), workflows + 1);
+    assert.equal((await stores.keys('registration:*')).length, registrations.length + 1);
+  });
+
+  function next(): Journey {
+    return createJourney(system.ready, personOf(people++));
+  }
+
+  function start(key?: string): Promise<Answer> {
+    const headers: Record<string, string> = key === undefined ? {} : { 'Idempotency-Key': key };
+    return call(system.ready.apiUrl, 'POST', '/api/v1/registrations', { body: {}, headers });
+  }
+
+  async function assertListed(waitingFor: string, journeys: Journey[]): Promise<void> {
+    const found: string[] = [];
+    for await (const { workflowId } of stores.temporal.workflow.list({ query: `VyryWaitingFor = "${waitingFor}"` })) {
+      found.push(workflowId);
+    }
+    assert.deepEqual(found.sort(), journeys.map((journey) => `registration:${journey.flow?.id}`).sort());
+  }
+
+  function countClaims(): Promise<number> {
+    return stores.database.collection('claims').countDocuments();
+  }
+
+  /** The number of workflows, once it is as expected or has had time to be. */
+  async function countWorkflows(expected: number): Promise<number> {
+    const count = async () => (await stores.temporal.workflow.count()).count;
+    await until(async () => (await count()) === expected, 5000).catch(() => undefined);
+    return count();
+  }
+});
+
+function processOf(engine: Engine | undefined): EngineProcess {
+  if (engine?.process === undefined) throw new Error('This engine belongs to somebody else');
+  return engine.process;
+}
+
+function flowOf(journey: Journey): NonNullable<Journey['flow']> {
+  if (journey.flow === undefined) throw new Error('Not started');
+  return journey.flow;
+}
+
+async function statusOf(journey: Journey): Promise<Answer['body']> {
+  const answer = await flowOf(journey).call('GET', '');
+  assert.equal(answer.status, 200);
+  return answer.body;
+}
+
+function assertUnavailable(answer: Answer): void {
+  assert.equal(answer.status, 503, JSON.stringify(answer.body));
+  assert.equal(answer.body.error_code, 'UNAVAILABLE');
+  assert.equal(answer.headers.get('retry-after'), String(answer.body.retry_after_seconds));
+}
+
+async function assertWaits(journey: Journey, waitingFor: string, step?: string): Promise<void> {
+  const status = await statusOf(journey);
+  assert.equal(status.state, 'waiting');
+  assert.equal(status.waitingFor, waitingFor);
+  const waiting = status.steps.filter((known: { status: string }) => known.status === 'waiting');
+  const expected = step === undefined ? [] : [{ name: step, status: 'waiting', reason: `${waitingFor}-unavailable` }];
+  assert.deepEqual(waiting, expected);
+}
+
+/** Listens, without asking for anything, until a step stands so. */
+async function untilStep(journey: Journey, name: string, status: string): Promise<Answer> {
+  for (let tries = 0; tries < 10; tries++) {
+    const answer = await flowOf(journey).call('GET', '?waitSeconds=10');
+    const step = answer.body.steps.find((known: { name: string }) => known.name === name);
+    if (step.status === status) return answer;
+  }
+  throw new Error(`${name} is not ${status}`);
+}

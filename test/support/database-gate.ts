@@ -1,0 +1,70 @@
+/** A gate before a database: shut by the test, or by itself the moment a collection would get its next document. */
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+/** A running gate, open at first. */
+export interface DatabaseGate extends AsyncDisposable {
+  /** In place of the database's own; names no database. */
+  readonly url: string;
+  /** Whether it has shut. */
+  readonly isShut: boolean;
+  /** Shuts when somebody inserts into a collection; the insert does not get through. */
+  shutAtInsertInto(collection: string): void;
+  /** Lets everybody through again. */
+  open(): void;
+}
+
+/** Starts a gate before the database at a URL. */
+export async function startDatabaseGate(databaseUrl: string): Promise<DatabaseGate> {
+  const { hostname, port } = new URL(databaseUrl);
+  const sockets = new Set<Socket>();
+  let isShut = false;
+  let trigger: Buffer | undefined;
+
+  const server: Server = createServer((socket) => {
+    if (isShut) return socket.destroy();
+    const upstream = connect(Number(port), hostname);
+    for (const end of [socket, upstream]) {
+      sockets.add(end);
+      end.on('error', () => undefined);
+      end.on('close', () => {
+        sockets.delete(end);
+        socket.destroy();
+        upstream.destroy();
+      });
+    }
+    socket.on('data', (bytes: Buffer) => {
+      if (trigger !== undefined && bytes.includes(trigger)) shut();
+      else upstream.write(bytes);
+    });
+    upstream.pipe(socket);
+  });
+
+  function shut(): void {
+    isShut = true;
+    for (const socket of sockets) socket.destroy();
+  }
+
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('No port');
+  return {
+    url: `mongodb://127.0.0.1:${address.port}`,
+    get isShut() {
+      return isShut;
+    },
+    shutAtInsertInto(collection) {
+      // BSON: an element of type string, its name `insert`, its length with the zero at its end
+      const length = Buffer.alloc(4);
+      length.writeInt32LE(collection.length + 1);
+      trigger = Buffer.concat([Buffer.from('\x02insert\0'), length, Buffer.from(`${collection}\0`)]);
+    },
+    open() {
+      isShut = false;
+      trigger = undefined;
+    },
+    async [Symbol.asyncDispose]() {
+      shut();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
