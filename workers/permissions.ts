@@ -24,10 +24,13 @@ const code = [
   'package.json',
 ];
 
+/** What the permission model of Node leaves open: SQLite reads and writes database files anywhere. */
+const shut = ['--no-experimental-sqlite', '--disable-sigusr1'];
+
 /**
  * The Node arguments that grant a program what its `@permissions` line asks for.
  *
- * @param env resolves `read(VARIABLE)`
+ * @param env resolves `read(VARIABLE)`, a path from the current folder as the program reads it
  * @throws {Error} the file has no `@permissions` line, or asks for something unknown
  */
 export function permissionArguments(root: string, program: string, env: Record<string, string>): string[] {
@@ -38,9 +41,11 @@ export function permissionArguments(root: string, program: string, env: Record<s
   for (const grant of line.split(',').map((item) => item.trim())) {
     const path = /^read\((.+)\)$/.exec(grant)?.[1];
     const flag = flags[grant];
-    if (path !== undefined) reads.push(resolve(root, env[path] ?? path));
+    const file = path !== undefined && env[path];
+    if (file) reads.push(resolve(file));
+    else if (path?.startsWith('/')) reads.push(path);
     else if (flag !== undefined) allows.push(flag);
     else throw new Error(`${program} asks for an unknown permission: ${grant}`);
   }
-  return ['--permission', ...reads.map((path) => `--allow-fs-read=${path}`), ...allows];
+  return ['--permission', ...shut, ...reads.map((path) => `--allow-fs-read=${path}`), ...allows];
 }

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Role, roles, variablesOf } from '../platform/config.ts';
+import { type Role, readConfig, roles, variablesOf } from '../platform/config.ts';
 import { permissionArguments } from './permissions.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -19,15 +19,21 @@ export function programOf(role: Role): string {
 /**
  * The variables of a role and no others, `NAME_FILE` replaced by what the file holds.
  *
- * @throws {Error} a file that is named cannot be read
+ * @throws {Error} names every `NAME_FILE` whose file cannot be read
  */
 export function scrubbedEnvironment(role: Role, env: NodeJS.ProcessEnv): Record<string, string> {
   const scrubbed: Record<string, string> = {};
+  const problems: string[] = [];
   for (const [name] of variablesOf(role)) {
     const file = env[`${name}_FILE`];
-    const value = file ? readFileSync(file, 'utf8').replace(/\r?\n$/, '') : env[name];
-    if (value !== undefined) scrubbed[name] = value;
+    try {
+      const value = file ? readFileSync(file, 'utf8').replace(/\r?\n$/, '') : env[name];
+      if (value !== undefined) scrubbed[name] = value;
+    } catch (err) {
+      problems.push(`${name}_FILE cannot be read: ${(err as NodeJS.ErrnoException).code}`);
+    }
   }
+  if (problems.length > 0) throw new Error(`Bad configuration of ${role}:\n  ${problems.join('\n  ')}`);
   if (env.TZ !== undefined) scrubbed.TZ = env.TZ;
   return scrubbed;
 }
@@ -35,10 +41,11 @@ export function scrubbedEnvironment(role: Role, env: NodeJS.ProcessEnv): Record<
 /** The whole command of a role: arguments of Node, without Node itself. */
 export function commandOf(role: Role, env: Record<string, string>): string[] {
   const program = programOf(role);
+  const values = Object.fromEntries(variablesOf(role).map(([name, known]) => [name, env[name] || known.default || '']));
   return [
     '--disable-warning=ExperimentalWarning',
     '--disable-warning=SecurityWarning',
-    ...permissionArguments(root, program, env),
+    ...permissionArguments(root, program, values),
     resolve(root, program),
   ];
 }
@@ -50,8 +57,15 @@ function run(name: string | undefined): void {
     process.exitCode = 2;
     return;
   }
-  const env = scrubbedEnvironment(role, process.env);
-  process.execve?.(process.execPath, [process.execPath, ...commandOf(role, env)], env);
+  try {
+    const env = scrubbedEnvironment(role, process.env);
+    // a process that could not work is not started: the message is all there is to read
+    readConfig(role, env);
+    process.execve?.(process.execPath, [process.execPath, ...commandOf(role, env)], env);
+  } catch (err) {
+    console.error((err as Error).message);
+    process.exitCode = 1;
+  }
 }
 
 if (import.meta.main) run(process.argv[2]);

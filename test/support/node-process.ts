@@ -15,7 +15,7 @@ export interface Ended {
 export interface NodeOptions {
   env?: Record<string, string>;
   /** Called with everything on standard output so far, at each piece. */
-  onOutput?: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void;
+  onOutput?: (stdout: string, kill: (signal: NodeJS.Signals) => void, pid: number) => void;
   timeoutMs?: number;
 }
 
@@ -27,7 +27,7 @@ export function runNode(args: string[], { env = {}, onOutput, timeoutMs = 30_000
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
-    onOutput?.(stdout, (signal) => child.kill(signal));
+    onOutput?.(stdout, (signal) => child.kill(signal), child.pid ?? 0);
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { permissionArguments } from '../../workers/permissions.ts';
+
+let root = '';
+
+before(() => {
+  root = mkdtempSync(join(tmpdir(), 'vyry-permissions-'));
+  mkdirSync(join(root, 'workers'));
+});
+after(() => rmSync(root, { recursive: true }));
+
+function argumentsOf(firstLines: string, env: Record<string, string> = {}): string[] {
+  writeFileSync(join(root, 'workers/role.ts'), `${firstLines}\nexport {};\n`);
+  return permissionArguments(root, 'workers/role.ts', env);
+}
+
+describe('permissionArguments()', () => {
+  it('refuses a program without a line of permissions', () => {
+    assert.throws(() => argumentsOf('/** A role. */'), /workers\/role\.ts declares no permissions/);
+  });
+
+  it('refuses a permission that is not known', () => {
+    for (const grant of ['child', 'everything', 'net; worker', 'read()', 'read(relative/path)', 'write(/tmp)', '']) {
+      assert.throws(() => argumentsOf(`// @permissions net, ${grant}`), /asks for an unknown permission/, grant);
+    }
+  });
+
+  it('grants what is asked for, and reads of the code', () => {
+    const given = argumentsOf('// @permissions net, addons, worker');
+    assert.equal(given[0], '--permission');
+    for (const flag of ['--allow-net', '--allow-addons', '--allow-worker']) assert.ok(given.includes(flag), flag);
+    assert.ok(given.includes(`--allow-fs-read=${join(root, 'workers')}`));
+    assert.ok(given.includes(`--allow-fs-read=${join(root, 'node_modules')}`));
+  });
+
+  it('grants nothing else', () => {
+    const given = argumentsOf('// @permissions net');
+    const allows = given.filter((text) => text.startsWith('--allow') && !text.startsWith('--allow-fs-read='));
+    assert.deepEqual(allows, ['--allow-net']);
+    assert.equal(given.includes('--allow-fs-read=*'), false);
+    assert.equal(given.includes(`--allow-fs-read=${root}`), false);
+  });
+
+  it('shuts what the permission model leaves open: database files by SQLite', () => {
+    assert.ok(argumentsOf('// @permissions net').includes('--no-experimental-sqlite'));
+  });
+
+  it('grants the read of one file, by its path or by the variable that holds it', () => {
+    const given = argumentsOf('// @permissions read(/etc/one-file), read(SOME_FILE)', { SOME_FILE: '/srv/other' });
+    assert.ok(given.includes('--allow-fs-read=/etc/one-file'));
+    assert.ok(given.includes('--allow-fs-read=/srv/other'));
+  });
+
+  it('grants no folder when the variable is empty', () => {
+    assert.throws(() => argumentsOf('// @permissions read(SOME_FILE)', { SOME_FILE: '' }), /unknown permission/);
+  });
+});

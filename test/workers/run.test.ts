@@ -1,0 +1,377 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { type Role, roles, variablesOf } from '../../platform/config.ts';
+import { commandOf, scrubbedEnvironment } from '../../workers/run.ts';
+import { codeFor } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { completedFlow, flowToCode, goodPassword, must, phoneOf, setFault } from '../support/flows.ts';
+import { linesOf, projectFolder, runNode } from '../support/node-process.ts';
+import { type ProbeAnswer, probeAnswer, probeArgument } from '../support/probe.ts';
+import { isStarted, type RoleProcess, startRole } from '../support/roles.ts';
+
+const denied = 'ERR_ACCESS_DENIED';
+
+/** What every role is refused, and how. */
+const refusals: Record<string, string> = {
+  'read a foreign file': denied,
+  'read the password file': denied,
+  'read .env': denied,
+  'read .vyry': denied,
+  'read the environment of a process': denied,
+  'read package-lock.json': denied,
+  'read engines/': denied,
+  'list the project': denied,
+  'ask whether a foreign file exists': denied,
+  'open a stream of a foreign file': denied,
+  'read a foreign file with a promise': denied,
+  'load a file as variables': denied,
+  'import a foreign module': denied,
+  'write a foreign file': denied,
+  'write into the code': denied,
+  'append to the code': denied,
+  'delete code': denied,
+  'make a folder': denied,
+  'link to a foreign file': denied,
+  'write a heap snapshot': denied,
+  'write a report': denied,
+  'run a program': denied,
+  'run Node': denied,
+  'become another program': denied,
+  'start a thread': denied,
+  'start a thread without permissions': denied,
+  'open the inspector': denied,
+  'debug itself': denied,
+  'reach into Node': denied,
+  'open a database file': 'ERR_UNKNOWN_BUILTIN_MODULE',
+  'write a database file': 'ERR_UNKNOWN_BUILTIN_MODULE',
+  'read its own code': 'allowed',
+};
+
+let system: System;
+let everybody: NodeJS.ProcessEnv;
+let foreignFolder: string;
+const started = new Map<Role, RoleProcess>();
+const answers = new Map<Role, ProbeAnswer>();
+
+before(async () => {
+  // the engines and the variables of a system whose processes are started here, each with a probe
+  system = await startTestSystem({ roles: [], env: { CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1' } });
+  foreignFolder = join(system.folder.path, 'foreign');
+  mkdirSync(foreignFolder);
+  writeFileSync(join(foreignFolder, 'file.mjs'), 'export const secret = "of somebody else";\n');
+  everybody = {
+    ...Object.fromEntries(roles.flatMap((role) => Object.entries(system.processes.env(role)))),
+    NODE_OPTIONS: '--inspect',
+    AWS_SECRET_ACCESS_KEY: 'of somebody else',
+    PATH: process.env.PATH,
+    HOME: process.env.HOME,
+  };
+  for (const role of roles) started.set(role, startRole(role, everybody, [probeIn(projectFolder)]));
+  await Promise.all(roles.map((role) => processOf(role).until(isStarted)));
+  for (const role of roles) answers.set(role, await ask(processOf(role)));
+});
+after(async () => {
+  for (const role of started.values()) role.signal('SIGKILL');
+  await system?.stop();
+});
+
+function probeIn(project: string): string {
+  return probeArgument({
+    project,
+    foreignFolder,
+    foreignFile: join(foreignFolder, 'file.mjs'),
+    addon: join(projectFolder, 'node_modules/argon2/prebuilds/linux-x64/argon2.glibc.node'),
+  });
+}
+
+function processOf(role: Role): RoleProcess {
+  const found = started.get(role);
+  if (found === undefined) throw new Error(`${role} was not started`);
+  return found;
+}
+
+async function ask(role: RoleProcess): Promise<ProbeAnswer> {
+  role.signal('SIGUSR2');
+  return role.until(probeAnswer);
+}
+
+function answerOf(role: Role): ProbeAnswer {
+  const answer = answers.get(role);
+  if (answer === undefined) throw new Error(`${role} has not answered`);
+  return answer;
+}
+
+/** The role must have been refused everything, each for the reason of the permission model. */
+function assertRefusals(role: Role, { tries } = answerOf(role)): void {
+  const { 'load an addon': addon = '', ...others } = tries;
+  assert.deepEqual(others, refusals);
+  // the api never could; a worker that loaded its own has given it up
+  assert.equal(addon, role === 'api' ? 'ERR_DLOPEN_DISABLED' : denied);
+}
+
+/** The environment must hold exactly the variables of the role that were given, and nothing that anybody else left. */
+function assertEnvironment(role: Role, ...absent: string[]): void {
+  const { environment } = answerOf(role);
+  const own = new Set(variablesOf(role).map(([name]) => name));
+  assert.deepEqual(
+    Object.keys(environment).filter((name) => !own.has(name)),
+    [],
+  );
+  assert.deepEqual(environment, scrubbedEnvironment(role, everybody));
+  for (const name of absent) {
+    assert.ok(name in everybody, name);
+    assert.equal(name in environment, false, name);
+  }
+}
+
+describe('the probe', () => {
+  it('is allowed everything in a process without the permission model', async () => {
+    const copy = join(system.folder.path, 'copy');
+    for (const folder of ['workers', 'platform', 'engines', 'node_modules', '.vyry']) {
+      mkdirSync(join(copy, folder), { recursive: true });
+    }
+    for (const file of ['platform/config.ts', 'engines/secrets.ts', 'package.json', 'package-lock.json', '.env']) {
+      writeFileSync(join(copy, file), '');
+    }
+    const program = "setTimeout(() => process.exit(), 20_000); process.kill(process.pid, 'SIGUSR2')";
+    const { stdout } = await runNode([probeIn(copy), '--experimental-sqlite', '-e', program], {
+      onOutput: (output, kill) => void (probeAnswer(output) && kill('SIGKILL')),
+    });
+    const tries = Object.entries(probeAnswer(stdout)?.tries ?? {});
+    assert.deepEqual(
+      tries.filter(([, outcome]) => outcome !== 'allowed'),
+      [],
+    );
+    assert.equal(tries.length, Object.keys(refusals).length + 1);
+  });
+});
+
+describe('the role api', () => {
+  it('is refused every file, program, thread, addon and inspector', () => assertRefusals('api'));
+
+  it('holds neither the secrets of the directory nor those of the providers', () =>
+    assertEnvironment('api', 'LDAP_BIND_PASSWORD', 'TWILIO_AUTH_TOKEN', 'SMTP_URL', 'AWS_SECRET_ACCESS_KEY', 'HOME'));
+});
+
+describe('the role registration', () => {
+  it('is refused every file, program, thread, addon and inspector', () => assertRefusals('registration'));
+
+  it('holds no JWT key, and no secret of directory or providers', () =>
+    assertEnvironment('registration', 'JWT_SECRET', 'LDAP_BIND_PASSWORD', 'TWILIO_AUTH_TOKEN', 'SMTP_URL'));
+
+  it('can no longer read what only its start read: the bundle', () => {
+    assert.equal(processOf('registration').output().includes('process.started'), true);
+    assert.equal(
+      answerOf('registration').execArgv.some((flag) => flag.endsWith('workflows.js')),
+      true,
+    );
+  });
+});
+
+describe('the role directory', () => {
+  it('is refused every file, program, thread, addon and inspector', () => assertRefusals('directory'));
+
+  it('holds no key of the database, no database, no JWT key and no secret of providers', () =>
+    assertEnvironment('directory', 'DATA_KEY', 'DATABASE_URL', 'JWT_SECRET', 'TWILIO_AUTH_TOKEN', 'SMTP_URL'));
+});
+
+describe('the role delivery', () => {
+  it('is refused every file, program, thread, addon and inspector', () => assertRefusals('delivery'));
+
+  it('holds no key of the database, no database, no JWT key and no password of the directory', () =>
+    assertEnvironment('delivery', 'DATA_KEY', 'DATABASE_URL', 'JWT_SECRET', 'LDAP_BIND_PASSWORD'));
+});
+
+describe('the roles together', () => {
+  it('can do all they are for: a person registers by their permissions alone', async () => {
+    const flow = await completedFlow(system, 400);
+    const { body } = await must(flow.call('POST', '/session'), 201);
+    assert.ok(body.accessToken);
+  });
+
+  it('are refused the same after they have worked', async () => {
+    for (const role of roles) {
+      const before = processOf(role).output().length;
+      processOf(role).signal('SIGUSR2');
+      const again = await processOf(role).until((output) => probeAnswer(output.slice(before)));
+      assertRefusals(role, again);
+    }
+  });
+});
+
+describe('SIGTERM', () => {
+  const stopMs = 10_000;
+
+  async function stopped(role: Role): Promise<void> {
+    processOf(role).signal('SIGTERM');
+    const { how, ms } = await processOf(role).ended();
+    assert.equal(how, 0, processOf(role).output().slice(-2000));
+    assert.ok(ms < stopMs, `${role} took ${ms} ms`);
+  }
+
+  async function restarted(role: Role): Promise<void> {
+    started.set(role, startRole(role, everybody));
+    await processOf(role).until(isStarted);
+  }
+
+  /** A whole registration, that may take the time of a restart on a busy machine. */
+  async function registered(person: number): Promise<void> {
+    const flow = await flowToCode(system.ready.apiUrl, person);
+    await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+    const code = await codeFor(system.ready.outboxUrl, phoneOf(person), 1, 45_000);
+    await must(flow.call('PUT', '/code', { code }));
+    const { body } = await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+    assert.equal(body.state, 'completed');
+  }
+
+  it('lets delivery end the send that is under way: one message, and its code works', async () => {
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'slow', seconds: 2 });
+    const flow = await flowToCode(system.ready.apiUrl, 401);
+    await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+    const code = await codeFor(system.ready.outboxUrl, phoneOf(401));
+    await stopped('delivery');
+    const sent = linesOf(processOf('delivery').output()).findLast(({ event }) => event === 'code.sent');
+    assert.equal(sent?.registrationId, flow.id);
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
+    await restarted('delivery');
+    await must(flow.call('PUT', '/code', { code }));
+  });
+
+  it('ends each worker with code 0 while people register, and they finish with the next one', async () => {
+    for (const [index, role] of (['directory', 'registration', 'delivery'] as const).entries()) {
+      const people = Array.from({ length: 6 }, (_, person) => 410 + index * 10 + person);
+      const flows = Promise.all(people.map((person) => registered(person)));
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      await stopped(role);
+      await restarted(role);
+      assert.equal((await flows).length, people.length);
+    }
+  });
+
+  it('ends the api with code 0, after it has answered what was under way', async () => {
+    const flow = await flowToCode(system.ready.apiUrl, 402);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const waiting = flow.call('GET', '?waitSeconds=2');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await stopped('api');
+    assert.equal((await waiting).status, 200);
+    await restarted('api');
+  });
+
+  it('says at the end that the process has stopped', async () => {
+    await stopped('directory');
+    assert.equal(linesOf(processOf('directory').output()).at(-1)?.event, 'process.stopped');
+  });
+
+  it('is obeyed also by a worker that waits for Temporal', async () => {
+    const lonely = startRole('delivery', { ...everybody, TEMPORAL_ADDRESS: '127.0.0.1:1' });
+    await lonely.until((output) => output.includes('temporal.away'));
+    lonely.signal('SIGTERM');
+    const { ms } = await lonely.ended();
+    assert.ok(ms < stopMs, `${ms} ms`);
+  });
+});
+
+describe('node workers/run.ts', () => {
+  const run = (args: string[], env: Record<string, string> = {}) =>
+    runNode([join('workers', 'run.ts'), ...args], { env });
+  const given = () => JSON.parse(JSON.stringify(everybody)) as Record<string, string>;
+
+  it('names the roles when none or a wrong one is given', async () => {
+    for (const args of [[], ['constructor']]) {
+      const { code, stderr, stdout } = await run(args);
+      assert.equal(code, 2);
+      assert.equal(stderr, 'usage: node workers/run.ts <role>\n\nroles: api, registration, directory, delivery\n');
+      assert.equal(stdout, '');
+    }
+  });
+
+  it('ends with one message that names every missing variable', async () => {
+    for (const role of roles) {
+      const { code, stderr, stdout } = await run([role]);
+      assert.equal(code, 1);
+      const required = variablesOf(role).filter(([, variable]) => variable.default === undefined);
+      assert.equal(stderr.trimEnd().split('\n').length, required.length + 1, stderr);
+      for (const [name] of required) assert.match(stderr, new RegExp(`${name} is missing`));
+      assert.equal(stdout, '');
+    }
+  });
+
+  it('ends with one message that names every bad variable and shows no value', async () => {
+    const env = {
+      ...given(),
+      NODE_OPTIONS: '',
+      JWT_SECRET: 'canary-short',
+      PAYLOAD_KEY: 'canary-not-a-key',
+      REGISTRATION_STEPS: 'directory,code,approval',
+      REDIS_URL: 'http://canary:secret@127.0.0.1',
+      SERVER_PORT: '',
+    };
+    const { code, stderr, stdout } = await run(['api'], env);
+    assert.equal(code, 1);
+    assert.match(stderr, /^Bad configuration of api:\n/);
+    for (const name of ['JWT_SECRET must', 'PAYLOAD_KEY must', 'REDIS_URL must'])
+      assert.ok(stderr.includes(name), stderr);
+    assert.match(stderr, /REGISTRATION_STEPS Step approval is not available yet/);
+    assert.equal(stderr.includes('canary') || stdout.includes('canary'), false);
+  });
+
+  it('refuses sample secrets in production', async () => {
+    const sample = 'ZXhhbXBsZS1vbmx5LXBheWxvYWQta2V5LTMyLWJ5dGU=';
+    const { code, stderr } = await run(['delivery'], {
+      ...given(),
+      NODE_OPTIONS: '',
+      NODE_ENV: 'production',
+      PAYLOAD_KEY: sample,
+    });
+    assert.equal(code, 1);
+    assert.match(stderr, /PAYLOAD_KEY is a sample value/);
+    assert.equal(stderr.includes(sample), false);
+  });
+
+  it('ends with a message when what variables need of each other is missing', async () => {
+    const options = { ...given(), NODE_OPTIONS: '', TWILIO_FROM: '' };
+    const { code, stderr, stdout } = await run(['delivery'], options);
+    assert.equal(code, 1);
+    assert.match(stderr + stdout, /TWILIO_ACCOUNT_SID needs TWILIO_AUTH_TOKEN and TWILIO_FROM/);
+    assert.equal((stderr + stdout).includes(given().TWILIO_AUTH_TOKEN ?? '-'), false);
+  });
+
+  it('takes a variable from the file that NAME_FILE names, without the line end', async () => {
+    const file = join(system.folder.path, 'payload-key');
+    writeFileSync(file, `${everybody.PAYLOAD_KEY}\n`);
+    const { PAYLOAD_KEY: _, ...rest } = everybody;
+    const env = scrubbedEnvironment('delivery', { ...rest, PAYLOAD_KEY_FILE: file });
+    assert.equal(env.PAYLOAD_KEY, everybody.PAYLOAD_KEY);
+    assert.equal('PAYLOAD_KEY_FILE' in env, false);
+  });
+
+  it('names every NAME_FILE whose file cannot be read', async () => {
+    const { PAYLOAD_KEY: _, ...rest } = given();
+    const env = { ...rest, NODE_OPTIONS: '', PAYLOAD_KEY_FILE: '/nowhere/key', REDIS_URL_FILE: '/nowhere/url' };
+    const { code, stderr } = await run(['delivery'], env);
+    assert.equal(code, 1);
+    assert.match(stderr, /PAYLOAD_KEY_FILE cannot be read: ENOENT/);
+    assert.match(stderr, /REDIS_URL_FILE cannot be read: ENOENT/);
+  });
+
+  it('becomes the process of the role: same pid, its command and its environment only', async () => {
+    const command = commandOf('delivery', scrubbedEnvironment('delivery', everybody));
+    let seen: { command: string[]; names: string[] } | undefined;
+    const { code } = await runNode([join('workers', 'run.ts'), 'delivery'], {
+      env: { ...given(), NODE_OPTIONS: '' },
+      onOutput(output, kill, pid) {
+        if (seen !== undefined || !isStarted(output)) return;
+        const read = (name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8').split('\0').filter(Boolean);
+        seen = { command: read('cmdline').slice(1), names: read('environ').map((pair) => pair.split('=')[0] ?? '') };
+        kill('SIGTERM');
+      },
+    });
+    assert.equal(code, 0);
+    assert.deepEqual(seen?.command, command);
+    assert.deepEqual(seen?.names.sort(), Object.keys(scrubbedEnvironment('delivery', everybody)).sort());
+  });
+});
