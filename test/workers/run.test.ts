@@ -241,14 +241,16 @@ describe('SIGTERM', () => {
   });
 
   it('ends each worker with code 0 while people register, and they finish with the next one', async () => {
-    for (const [index, role] of (['directory', 'registration', 'delivery'] as const).entries()) {
-      const people = Array.from({ length: 6 }, (_, person) => 410 + index * 10 + person);
-      const flows = Promise.all(people.map((person) => registered(person)));
-      await new Promise((resolve) => setTimeout(resolve, 150));
+    const flows: Promise<void>[] = [];
+    const arrivals = setInterval(() => flows.push(registered(410 + flows.length)), 250);
+    for (const role of ['directory', 'registration', 'delivery'] as const) {
+      await new Promise((resolve) => setTimeout(resolve, 500));
       await stopped(role);
       await restarted(role);
-      assert.equal((await flows).length, people.length);
     }
+    clearInterval(arrivals);
+    await Promise.all(flows);
+    assert.ok(flows.length >= 6, `${flows.length} people`);
   });
 
   it('ends the api with code 0, after it has answered what was under way', async () => {
