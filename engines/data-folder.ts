@@ -20,6 +20,8 @@ export interface DataFolder extends AsyncDisposable {
   /** Notes a process, so that it is stopped even if this one is killed. */
   record(name: string, pid: number): void;
   forget(pid: number): void;
+  /** Notes a folder elsewhere that is to be deleted when this one is closed, even if this process is killed. */
+  recordFolder(path: string): void;
   /** Runs when the folder is closed, before everything that was added earlier. */
   onClose(stop: () => Promise<void>): void;
   close(): Promise<void>;
@@ -41,6 +43,7 @@ export class FolderInUse extends Error {
 interface ProcessRecord {
   starter: Sighting;
   started: Sighting[];
+  folders: string[];
 }
 
 /** How long a left-over process may take to stop before it is killed. */
@@ -58,7 +61,7 @@ export async function openDataFolder(folder: string, say: (line: string) => void
   mkdirSync(logs, { recursive: true, mode: 0o700 });
   await stopLeftovers(path, file, say);
 
-  const record: ProcessRecord = { starter: sight('starter', process.pid), started: [] };
+  const record: ProcessRecord = { starter: sight('starter', process.pid), started: [], folders: [] };
   let isClosed = false;
   const save = () => {
     if (!isClosed) writeWhole(file, JSON.stringify(record, null, 2));
@@ -72,6 +75,7 @@ export async function openDataFolder(folder: string, say: (line: string) => void
     abort.abort(new Error('Stopped'));
     for (const stop of stops.reverse()) await stop().catch((err: unknown) => say(`While stopping: ${String(err)}`));
     isClosed = true;
+    deleteFolders(record.folders);
     rmSync(file, { force: true });
   }
 
@@ -91,6 +95,10 @@ export async function openDataFolder(folder: string, say: (line: string) => void
     },
     forget(pid) {
       record.started = record.started.filter((known) => known.pid !== pid);
+      save();
+    },
+    recordFolder(path) {
+      record.folders.push(path);
       save();
     },
     onClose: (stop) => stops.push(stop),
@@ -149,6 +157,11 @@ async function stopLeftovers(path: string, file: string, say: (line: string) => 
     say(`Stopping ${process.name} (process ${process.pid}), left by a start that was killed`);
     await end(process, leftoverGraceMs);
   }
+  deleteFolders(left.folders);
+}
+
+function deleteFolders(paths: readonly string[] = []): void {
+  for (const path of paths) rmSync(path, { recursive: true, force: true });
 }
 
 function sight(name: string, pid: number): Sighting {

@@ -145,9 +145,9 @@ async function makeHome(folder: DataFolder, distribution: string, yaml: string):
 function makeFolderOfNobody(folder: DataFolder): string {
   const digest = createHash('sha256').update(folder.path).digest('hex').slice(0, 12);
   const path = join(tmpdir(), `vyry-elasticsearch-${digest}`);
+  folder.recordFolder(path);
   rmSync(path, { recursive: true, force: true });
   mkdirSync(path, { mode: 0o755 });
-  folder.onClose(async () => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 

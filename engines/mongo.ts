@@ -69,7 +69,7 @@ function ferret(program: string): Server {
 async function buildFerret(go: string, { say, signal }: DataFolder): Promise<string> {
   const source = join(import.meta.dirname, 'ferretdb');
   const way: Way = {
-    what: 'its Go module, built here (one to three minutes)',
+    what: 'its Go module, built here (two to five minutes)',
     isPossible: true,
     async make(target) {
       for (const file of ['go.mod', 'go.sum', 'main.go']) copyFileSync(join(source, file), join(target, file));

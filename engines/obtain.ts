@@ -53,7 +53,7 @@ export async function obtain(name: string, ways: Way[], asker: Asker): Promise<s
 async function makeOnce(name: string, target: string, way: Way, { say, signal }: Asker): Promise<void> {
   const temporary = mkdtempSync(join(cacheFolder(), `.${name}-`));
   try {
-    await withProgress(`Getting ${name} from ${way.what}, once, into ${target}`, say, () => way.make(temporary));
+    await withProgress(name, `Getting ${name} from ${way.what}, once, into ${target}`, say, () => way.make(temporary));
     signal.throwIfAborted();
     renameSync(temporary, target);
   } catch (err) {
@@ -135,8 +135,11 @@ function installing(packages: string[], { say, signal }: Asker): Promise<void> {
   installed = installed
     .catch(() => {})
     .then(() =>
-      withProgress(`Installing the Debian packages ${packages.join(', ')} (running as root)`, say, () =>
-        withoutServiceStart(() => aptInstall(packages, signal)),
+      withProgress(
+        packages.join(', '),
+        `Installing the Debian packages ${packages.join(', ')} (running as root)`,
+        say,
+        () => withoutServiceStart(() => aptInstall(packages, signal)),
       ),
     );
   return installed;
@@ -165,14 +168,19 @@ async function withoutServiceStart(install: () => Promise<void>): Promise<void> 
 }
 
 /** Says what is done, again every ten seconds while it lasts, and how long it took. */
-async function withProgress(what: string, say: (line: string) => void, work: () => Promise<void>): Promise<void> {
+async function withProgress(
+  name: string,
+  what: string,
+  say: (line: string) => void,
+  work: () => Promise<void>,
+): Promise<void> {
   const started = Date.now();
   const seconds = () => Math.round((Date.now() - started) / 1000);
   say(`${what} …`);
-  const timer = setInterval(() => say(`  still at it after ${seconds()} s`), 10_000);
+  const timer = setInterval(() => say(`  ${name}: still at it after ${seconds()} s`), 10_000);
   try {
     await work();
-    say(`  done in ${seconds()} s`);
+    say(`  ${name}: done in ${seconds()} s`);
   } finally {
     clearInterval(timer);
   }

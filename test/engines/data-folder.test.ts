@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
@@ -43,6 +43,15 @@ describe('openDataFolder()', () => {
     starter.kill('SIGTERM');
     await once(starter, 'exit');
     assert.equal(identityOf(redisPid), undefined);
+  });
+
+  it('deletes the folder elsewhere that a starter that was killed has left', async () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), 'vyry-elsewhere-'));
+    const dead = { name: 'starter', pid: 2 ** 22 - 1, identity: 'dead' };
+    const record = { starter: dead, started: [], folders: [elsewhere] };
+    writeFileSync(join(folder, 'processes.json'), JSON.stringify(record));
+    await (await openDataFolder(folder)).close();
+    assert.equal(existsSync(elsewhere), false);
   });
 
   it('never stops a process that has got the pid of one of its own', async () => {

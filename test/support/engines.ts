@@ -1,6 +1,6 @@
 /** The engines that `npm test` has started for all test files, and whole systems on them. */
 import { randomBytes } from 'node:crypto';
-import { openTemporaryFolder } from '../../engines/data-folder.ts';
+import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
 import { type EngineUrls, startOutbox } from '../../engines/engines.ts';
 import { startRedis } from '../../engines/redis.ts';
 import { type System, type SystemOptions, startSystemIn } from '../../engines/system.ts';
@@ -42,11 +42,13 @@ export function testBundle(): string {
 export async function startTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
   const folder = await openTemporaryFolder();
   const name = `test-${randomBytes(6).toString('hex')}`;
-  const redis = await startRedis({ folder, appendfsync: 'always' });
-  const { outboxUrl, twilioUrl, smtpUrl, captchaUrls } = await startOutbox(folder);
+  const own = await startOwnEngines(folder).catch(async (err: unknown) => {
+    await folder.close();
+    throw err;
+  });
   return await startSystemIn(folder, {
     folder: folder.path,
-    engines: { ...testEngines(), redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, captchaUrls },
+    engines: { ...testEngines(), ...own },
     bundle: testBundle(),
     namespace: name,
     database: name,
@@ -54,11 +56,18 @@ export async function startTestSystem(options: Partial<SystemOptions> = {}): Pro
   });
 }
 
+async function startOwnEngines(folder: DataFolder): Promise<Partial<EngineUrls>> {
+  const redis = await startRedis({ folder, appendfsync: 'always' });
+  const { outboxUrl, twilioUrl, smtpUrl, captchaUrls } = await startOutbox(folder);
+  return { redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, captchaUrls };
+}
+
 /** Starts a system with engines of its own, whose Temporal a test may kill. Redis loses nothing it acknowledged. */
 export async function startWholeTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
   const folder = await openTemporaryFolder();
   return await startSystemIn(folder, {
     folder: folder.path,
+    env: {},
     bundle: testBundle(),
     appendfsync: 'always',
     ...options,
