@@ -216,6 +216,8 @@ export const routes: Route[] = [
 ];
 
 const bodyBytesMax = 256 * 1024;
+/** A body up to this is read off, so that its sender hears why it is refused; beyond, the connection is closed. */
+const unwantedBytesMax = 4 * 1024 * 1024;
 const swaggerUiFolder = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/swagger-ui.css')));
 
 /** Puts the surface together: middleware in order, then the table, then what is left over. */
@@ -242,6 +244,7 @@ export function createRestApp(deps: ApiDeps): Express {
     res.setHeader('Cache-Control', 'no-store');
     next();
   });
+  app.use(refuseLarge);
   app.use(requireJson);
   app.use(express.json({ limit: bodyBytesMax, type: 'application/json' }));
   for (const route of routes) {
@@ -304,6 +307,14 @@ function traceOf(req: Request): Trace {
     requestId: requestId && /^[\w.:-]{1,128}$/.test(requestId) ? requestId : newId(),
     traceparent: `00-${parent?.[1] ?? newId()}-${span}-${parent?.[3] ?? '01'}`,
   };
+}
+
+/** By the length that is announced, before anything is read: the parser would read all of it first. */
+function refuseLarge(req: Request, res: Response, next: NextFunction): void {
+  const announced = Number(req.headers['content-length'] ?? 0);
+  if (announced > unwantedBytesMax) res.setHeader('Connection', 'close');
+  if (announced > bodyBytesMax) throw new Failure('body-too-large');
+  next();
 }
 
 /** A body is JSON or it is refused, whatever its route; browsers cannot send that across sites without asking. */

@@ -109,15 +109,18 @@ export const ErrorBody = z
   })
   .meta({ id: 'Error' });
 
+/** Enough for every field there is; more lines would only repeat what was sent. */
+const detailsMax = 20;
+
 /**
  * Parses what came from outside.
  *
- * @throws {Failure} malformed, with a line for each field
+ * @throws {Failure} malformed, with a line for each field, up to 20
  */
 export function parse<T extends z.ZodType>(schema: T, input: unknown): z.output<T> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  throw new Failure('malformed', { details: parsed.error.issues.flatMap(detailsOf) });
+  throw new Failure('malformed', { details: parsed.error.issues.flatMap(detailsOf).slice(0, detailsMax) });
 }
 
 /** A `malformed` failure about one field. */
