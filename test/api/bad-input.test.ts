@@ -1,0 +1,441 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent, type RequestOptions, request } from 'node:http';
+import { connect } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { type Route, routes } from '../../api/rest.ts';
+import type { System } from '../../engines/system.ts';
+import { type Answer, call, type Flow, solveCaptcha, startFlow } from '../support/client.ts';
+import { holdToContract } from '../support/contract.ts';
+import { startTestSystem } from '../support/engines.ts';
+import {
+  allMessages,
+  type Behind,
+  completedFlow,
+  flowWithCode,
+  goodPassword,
+  lookBehind,
+  must,
+  startAnotherApi,
+  wrongCode,
+} from '../support/flows.ts';
+
+let system: System;
+let behind: Behind;
+let url: string;
+
+/** A registration in the middle of everything: a code is on its way, credentials are open. */
+let flow: Flow;
+let code: string;
+let other: Flow;
+let accessToken: string;
+
+before(async () => {
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+  await holdToContract(url);
+  ({ flow, code } = await flowWithCode(system, 40));
+  other = await startFlow(url);
+  const completed = await completedFlow(system, 41);
+  accessToken = (await must(completed.call('POST', '/session'), 201)).body.accessToken;
+});
+
+after(async () => {
+  agent.destroy();
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+/** A right body of every route that has one, in full; a route that is new needs its own here. */
+const samples: Record<string, Record<string, string>> = {
+  'post /api/v1/registrations': {
+    fullName: 'Ada Lovelace',
+    username: 'ada',
+    email: 'ada@example.org',
+    phone: '+447700900101',
+    locale: 'en-GB',
+    client: 'web',
+  },
+  'put /api/v1/registrations/:registrationId/directory': { username: 'person042', password: 'person-042' },
+  'put /api/v1/registrations/:registrationId/captcha': { provider: 'altcha', token: 'e30=' },
+  'post /api/v1/registrations/:registrationId/codes': { channel: 'email' },
+  'put /api/v1/registrations/:registrationId/code': { code: '000000' },
+  'put /api/v1/registrations/:registrationId/credentials': { password: goodPassword, pin: '482619' },
+};
+
+function nameOf({ method, path }: Route): string {
+  return `${method} ${path}`;
+}
+
+function sampleOf(route: Route): Record<string, string> {
+  const sample = samples[nameOf(route)];
+  assert.ok(sample, `a sample body is needed for ${nameOf(route)}`);
+  return sample;
+}
+
+function pathOf({ path }: Route, registrationId = flow.id): string {
+  return path.replace(':registrationId', registrationId);
+}
+
+function tokenOf({ guard }: Route): { token?: string } {
+  if (guard === 'none') return {};
+  return { token: guard === 'session' ? accessToken : flow.token };
+}
+
+/** Everything that a refused request must leave as it is. */
+async function footprint(): Promise<unknown> {
+  const [workflows, messages, version, history, verification, keys] = await Promise.all([
+    behind.countWorkflows(),
+    allMessages(system.ready.outboxUrl),
+    behind.versionOf(flow.id),
+    behind.historyLengthOf(flow.id),
+    behind.verificationOf(flow.id),
+    behind.keys('*'),
+  ]);
+  const stored = keys.filter((key) => !key.startsWith('health:'));
+  return { workflows, messages: messages.length, version, history, verification, stored };
+}
+
+/** Asserts that an answer is a refusal, whole and by the right status, and that the registration stands as it stood. */
+async function assertRefused(answer: Answer, expected: number | number[], what: string): Promise<void> {
+  const { status, headers, body } = answer;
+  assert.ok([expected].flat().includes(status), `${what}: ${status} ${JSON.stringify(body)}`);
+  assert.ok(body.error && body.error_code, `${what}: says what is wrong`);
+  assert.ok(body.request_id, `${what}: names the request`);
+  assert.equal(headers.get('x-request-id'), body.request_id, what);
+  assert.equal(headers.get('x-powered-by'), null, what);
+  assert.doesNotMatch(JSON.stringify(body), /node_modules|\bat .*:\d+:\d+|Zod|SyntaxError|127\.0\.0\.1/, what);
+}
+
+const agent = new Agent({ keepAlive: true });
+
+/** Requests that fetch does not make: any method with a body, any header. */
+async function raw(options: RequestOptions & { body?: string | Buffer }): Promise<Answer> {
+  const { body, ...rest } = options;
+  const req = request(url, { agent, ...rest });
+  req.end(body);
+  const [res] = await once(req, 'response');
+  let text = '';
+  for await (const chunk of res) text += chunk;
+  return {
+    status: res.statusCode,
+    headers: new Headers(res.headers),
+    body: text === '' ? undefined : JSON.parse(text),
+  };
+}
+
+const withBody = routes.filter(({ body }) => body !== undefined);
+const operators = [{ $gt: '' }, { $ne: null }, { $regex: '.*' }, { length: 6 }];
+const wrongTypes: unknown[] = [123456, 1.5, true, null, [], ['123456'], {}, ...operators];
+const badTexts = ['', 'a\0b', 'x'.repeat(100_000)];
+/** Beyond what a secret may hold: these are secrets, compared or hashed byte by byte. */
+const secrets = ['password'];
+const textsNobodyHas = ['line\nbreak', 'a\u202eb', 'zero\u200bwidth', '\ufeffbom', 'soft\u00adhyphen', '\ud800'];
+
+function badFields(name: string): unknown[] {
+  return [...wrongTypes, ...badTexts, ...(secrets.includes(name) ? [] : textsNobodyHas)];
+}
+
+function badBodies(sample: Record<string, string>): string[] {
+  const text = JSON.stringify(sample);
+  const unknown = ['role', 'verified', '_id', '$where', 'registrationId', 'state', 'constructor', 'expiresAt'];
+  return [
+    ...unknown.map((name) => JSON.stringify({ ...sample, [name]: 'admin' })),
+    text.replace('{', '{"__proto__":{"isAdmin":true},'),
+    JSON.stringify([sample]),
+    '"text"',
+    '42',
+    'null',
+    'true',
+    '[]',
+    '{',
+    `${text}x`,
+    text.replaceAll('"', "'"),
+    '['.repeat(100_000),
+    `${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}`,
+    `{${Array.from({ length: 20_000 }, (_, index) => `"k${index}":1`).join(',')}}`,
+  ];
+}
+
+describe('every route with a body', () => {
+  it('answers 400 to a field of a wrong type or with text nobody has, and names the field', async () => {
+    for (const route of withBody) {
+      const before = await footprint();
+      const sample = sampleOf(route);
+      for (const field of Object.keys(sample)) {
+        for (const value of badFields(field)) {
+          const what = `${nameOf(route)} ${field}=${JSON.stringify(value).slice(0, 40)}`;
+          const body = { ...sample, [field]: value };
+          const answer = await call(url, route.method.toUpperCase(), pathOf(route), { ...tokenOf(route), body });
+          await assertRefused(answer, 400, what);
+          assert.equal(answer.body.error_code, 'INVALID_REQUEST', what);
+          assert.ok(
+            answer.body.details.every(({ path }: { path: string }) => path === field),
+            what,
+          );
+          assert.ok(JSON.stringify(answer.body).length < 2000, `${what}: does not repeat what was sent`);
+        }
+      }
+      assert.deepEqual(await footprint(), before, nameOf(route));
+    }
+  });
+
+  it('answers 400 to unknown fields, to what is no object and to what is no JSON, quickly', async () => {
+    for (const route of withBody) {
+      const before = await footprint();
+      for (const body of badBodies(sampleOf(route))) {
+        const what = `${nameOf(route)} ${body.slice(0, 60)}`;
+        const begin = performance.now();
+        const answer = await call(url, route.method.toUpperCase(), pathOf(route), { ...tokenOf(route), body });
+        await assertRefused(answer, [400, 413], what);
+        assert.equal(answer.body.error_code, 'INVALID_REQUEST', what);
+        assert.ok(performance.now() - begin < 2000, what);
+        assert.ok(JSON.stringify(answer.body).length < 20_000, `${what}: answers with less than was sent`);
+      }
+      assert.deepEqual(await footprint(), before, nameOf(route));
+    }
+    assert.equal(({} as { isAdmin?: boolean }).isAdmin, undefined);
+    const { body } = await must(call(url, 'POST', '/api/v1/registrations', { body: {} }), 201);
+    assert.equal(body.isAdmin, undefined, 'a request after that is as ever');
+  });
+});
+
+describe('every route', () => {
+  it('answers 413 to a body of 1 MB, also packed, and 415 to what is not JSON', async () => {
+    for (const route of routes) {
+      const before = await footprint();
+      const { token } = tokenOf(route);
+      const common = {
+        method: route.method.toUpperCase(),
+        path: pathOf(route),
+        headers: { ...(token && { authorization: `Bearer ${token}` }), 'content-type': 'application/json' },
+      };
+      const large = JSON.stringify({ a: 'x'.repeat(1_000_000) });
+      const announced = { ...common.headers, 'content-length': large.length };
+      await assertRefused(await raw({ ...common, headers: announced, body: large }), 413, `${nameOf(route)} 1 MB`);
+      const unannounced = { ...common.headers, 'transfer-encoding': 'chunked' };
+      await assertRefused(
+        await raw({ ...common, headers: unannounced, body: large }),
+        413,
+        `${nameOf(route)} in chunks`,
+      );
+      const packed = gzipSync(large);
+      const unpacked = await raw({
+        ...common,
+        headers: { ...common.headers, 'content-encoding': 'gzip', 'content-length': packed.length },
+        body: packed,
+      });
+      await assertRefused(unpacked, 413, `${nameOf(route)} packed`);
+      const types = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'text/json'];
+      for (const type of [...types, 'application/xml', 'application/json; charset=iso-8859-1', '']) {
+        const headers = { ...common.headers, 'content-type': type, 'content-length': 2 };
+        const answer = await raw({ ...common, headers, body: '{}' });
+        await assertRefused(answer, 415, `${nameOf(route)} ${type}`);
+        assert.equal(answer.body.error_code, 'INVALID_REQUEST');
+      }
+      assert.deepEqual(await footprint(), before, nameOf(route));
+    }
+  });
+
+  it('that has no such query refuses operators and prototypes in it, or takes no notice', async () => {
+    for (const route of routes.filter(({ method }) => method === 'get')) {
+      for (const query of ['waitSeconds[$gt]=', 'waitSeconds=1&waitSeconds=2', '__proto__[x]=1', 'id[$regex]=.*']) {
+        const answer = await call(url, 'GET', `${pathOf(route)}?${query}`, tokenOf(route));
+        const expected = route.query === undefined ? route.status : 400;
+        assert.equal(answer.status, expected, `${nameOf(route)}?${query}`);
+      }
+    }
+  });
+});
+
+describe('every route of a registration', () => {
+  const guarded = routes.filter(({ guard }) => guard === 'registration');
+
+  async function answersOf(route: Route, registrationId: string, token: string | undefined): Promise<Answer> {
+    const body = samples[nameOf(route)];
+    return call(url, route.method.toUpperCase(), pathOf(route, registrationId), {
+      ...(token && { token }),
+      ...(body && { body }),
+    });
+  }
+
+  it('answers 401 without a token, and one and the same 404 to unknown, foreign and malformed ids', async () => {
+    const before = await footprint();
+    const seen = new Set<string>();
+    for (const route of guarded) {
+      const without = await answersOf(route, flow.id, undefined);
+      await assertRefused(without, 401, nameOf(route));
+      assert.match(without.headers.get('www-authenticate') ?? '', /^Bearer/);
+      const random = '0123456789abcdef'.repeat(2);
+      const strangers: [id: string, token: string][] = [
+        [flow.id, other.token],
+        [other.id, flow.token],
+        [flow.id, 'x'],
+        [flow.id, accessToken],
+        [flow.id, flow.token.slice(0, -1)],
+        [random, flow.token],
+        [flow.id.toUpperCase(), flow.token],
+        ['+447700900040', flow.token],
+        ['person040@example.org', flow.token],
+        [`registration:${flow.id}`, flow.token],
+        [`${flow.id}%00`, flow.token],
+        [`${flow.id}%0d%0a`, flow.token],
+        ['%7b%22$gt%22:%22%22%7d', flow.token],
+        ['..%2f..%2fhealth', flow.token],
+        ['__proto__', flow.token],
+        ['x'.repeat(8000), flow.token],
+      ];
+      for (const [id, token] of strangers) {
+        const answer = await answersOf(route, id, token);
+        await assertRefused(answer, 404, `${nameOf(route)} ${id.slice(0, 50)}`);
+        const { request_id: _, ...body } = answer.body;
+        seen.add(JSON.stringify(body));
+      }
+      await assertRefused(await answersOf(route, '%', flow.token), 400, `${nameOf(route)} %`);
+    }
+    assert.equal(seen.size, 1, 'nothing tells one from another');
+    assert.deepEqual(await footprint(), before);
+  });
+
+  it('answers 401 to an authorization that is no bearer token', async () => {
+    const headers = ['Basic eDp5', `Token ${flow.token}`, 'Bearer', 'Bearer ', `Bearer ${flow.token} x`, flow.token];
+    for (const authorization of headers) {
+      const answer = await call(url, 'GET', `/api/v1/registrations/${flow.id}`, { headers: { authorization } });
+      await assertRefused(answer, 401, authorization);
+    }
+  });
+});
+
+describe('steps out of order', () => {
+  it('are answered with 409 and change nothing', async () => {
+    const fresh = await startFlow(url);
+    await must(fresh.call('PUT', '/captcha', await solveCaptcha(url)));
+    const before = await behind.historyLengthOf(fresh.id);
+    const sends = (await allMessages(system.ready.outboxUrl)).length;
+    const send = await fresh.call('POST', '/codes', { channel: 'sms' });
+    await assertRefused(send, 409, 'a code before the directory');
+    assert.match(send.body.error, /directory/);
+    await assertRefused(await fresh.call('PUT', '/code', { code: '123456' }), 409, 'a check before a code was sent');
+    await assertRefused(await fresh.call('POST', '/session'), 409, 'a session before the end');
+    assert.equal(await behind.historyLengthOf(fresh.id), before);
+    assert.equal((await allMessages(system.ready.outboxUrl)).length, sends);
+    assert.equal((await fresh.call('GET', '')).body.attemptsLeft, 5, 'no try was counted');
+  });
+
+  it('of a code: none sent by voice, none sent again after it is done, none for a channel that is not there', async () => {
+    const { flow: own, code: right } = await flowWithCode(system, 43);
+    const voice = await own.call('POST', '/codes', { channel: 'voice' });
+    await assertRefused(voice, 409, 'voice');
+    assert.deepEqual(voice.body.channels, ['sms', 'email']);
+    await must(own.call('PUT', '/code', { code: right }));
+    const messages = (await allMessages(system.ready.outboxUrl)).length;
+    await assertRefused(await own.call('POST', '/codes', { channel: 'email' }), 409, 'a code after the proof');
+    await assertRefused(await own.call('PUT', '/code', { code: wrongCode(right) }), 400, 'a wrong code after it');
+    assert.equal((await allMessages(system.ready.outboxUrl)).length, messages);
+  });
+});
+
+describe('identities that a client gives', () => {
+  it('answers 400 to anything but one number and one address', async () => {
+    const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code' });
+    await holdToContract(apiUrl);
+    const before = await behind.countWorkflows();
+    const phones = [
+      '0171 1234567',
+      '0044 7700 900101',
+      '+44 7700 900101;ext=5',
+      '+44 7700 900101, +44 7700 900102',
+      '+1',
+      '+999999999999999',
+      'call me on +447700900101',
+      '-'.repeat(40),
+      '＋447700900644',
+      'tel:+44-7700-900644',
+    ];
+    const emails = [
+      'a@x.com\r\nBcc: v@y.com',
+      'a@x.com%0aBcc:v@y.com',
+      'a@x.com,b@y.com',
+      'a@x.com;b@y.com',
+      'N <a@x.com>',
+      'a@x.com ',
+      'a b@x.com',
+      '"a b"@x.com',
+      'a@@x.com',
+      '@x.com',
+      'a@',
+      'a@localhost',
+      'a@[127.0.0.1]',
+      'a@127.0.0.1',
+      'a..b@x.com',
+      'аdmin@x.com',
+      `a@${'a.'.repeat(150)}com`,
+      `${'a'.repeat(65)}@x.com`,
+      'a\u200b@x.com',
+    ];
+    for (const [field, values] of Object.entries({ phone: phones, email: emails })) {
+      for (const value of values) {
+        const body = { [field]: value };
+        const answer = await call(apiUrl, 'POST', '/api/v1/registrations', { body });
+        await assertRefused(answer, 400, JSON.stringify(body));
+        assert.equal(answer.body.details[0].path, field);
+      }
+    }
+    assert.equal(await behind.countWorkflows(), before);
+    const spellings = ['+44 7700 900644', '+44 (7700) 900-644', '+44\u00a07700\u00a0900644', '+44(0)7700-900644'];
+    for (const phone of spellings) {
+      const { body } = await must(call(apiUrl, 'POST', '/api/v1/registrations', { body: { phone } }), 201);
+      assert.equal(body.phone, '+44•••••0644', phone);
+    }
+    const { body } = await must(
+      call(apiUrl, 'POST', '/api/v1/registrations', { body: { email: 'x@BÜCHER.example' } }),
+      201,
+    );
+    assert.equal(body.email, 'x•••@xn--bcher-kva.example');
+  });
+});
+
+describe('requests that are no HTTP of ours', () => {
+  /** Sends bytes and answers what came back until the connection ended. */
+  async function exchange(bytes: string, timeoutMs = 5000): Promise<string> {
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    socket.setTimeout(timeoutMs, () => socket.destroy());
+    socket.on('error', () => undefined);
+    socket.write(bytes);
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    await new Promise((resolve) => socket.once('close', resolve));
+    return text;
+  }
+
+  it('are refused before they are read to the end', async () => {
+    const head = 'POST /api/v1/registrations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+    const announced = await exchange(`${head}Content-Length: 10000000000\r\n\r\n{`);
+    assert.match(announced, /^HTTP\/1\.1 413 /);
+    assert.match(
+      await exchange(`${head}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`),
+      /^HTTP\/1\.1 400 /,
+    );
+    assert.match(
+      await exchange(`GET /health HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(70_000)}\r\n\r\n`),
+      /^HTTP\/1\.1 431 /,
+    );
+    assert.match(await exchange('GET /health HTTP/1.1\r\n\r\n'), /^HTTP\/1\.1 400 /);
+  });
+});
+
+describe('after all that', () => {
+  it('the registration goes on where it stood, and its code has all its tries', async () => {
+    assert.equal((await behind.verificationOf(flow.id))['checks:1'], '0');
+    const begin = performance.now();
+    await must(flow.call('PUT', '/code', { code }));
+    const { body } = await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+    assert.equal(body.state, 'completed');
+    assert.ok(performance.now() - begin < 10_000);
+  });
+});
