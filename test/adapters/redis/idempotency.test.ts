@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Redis } from '../../../adapters/redis/connect.ts';
+import { createIdempotency, type Idempotency } from '../../../adapters/redis/idempotency.ts';
+import { atOnce, connectTestRedis, testBox, uniqueName } from '../../support/redis.ts';
+
+let redis: Redis;
+let idempotency: Idempotency;
+
+before(() => {
+  redis = connectTestRedis();
+  idempotency = createIdempotency(redis, testBox('idempotency'));
+});
+after(() => redis.disconnect());
+
+describe('idempotency-reserve.lua', () => {
+  it('gives what the first use minted to every repeat', async () => {
+    const key = uniqueName();
+    assert.deepEqual(await idempotency.reserve(key, 'body', { id: 1 }), { sameBody: true, minted: { id: 1 } });
+    assert.deepEqual(await idempotency.reserve(key, 'body', { id: 2 }), { sameBody: true, minted: { id: 1 } });
+  });
+
+  it('gives 50 parallel uses the same', async () => {
+    const key = uniqueName();
+    const reservations = await atOnce(50, (index) => idempotency.reserve(key, 'body', { id: index }));
+    const ids = new Set(reservations.map(({ minted }) => (minted as { id: number }).id));
+    assert.equal(ids.size, 1);
+  });
+
+  it('tells a use with another body, also of parallel ones', async () => {
+    const key = uniqueName();
+    const reservations = await atOnce(20, (index) => idempotency.reserve(key, `body ${index % 2}`, { id: index }));
+    assert.equal(reservations.filter(({ sameBody }) => sameBody).length, 10);
+    assert.equal((await idempotency.reserve(key, 'a third', {})).sameBody, false);
+  });
+
+  it('remembers for a day, from the first use', async () => {
+    const key = uniqueName();
+    await idempotency.reserve(key, 'body', {});
+    await redis.expire(`idempotency:${key}`, 100);
+    await idempotency.reserve(key, 'body', {});
+    assert.ok((await redis.ttl(`idempotency:${key}`)) <= 100);
+    const other = uniqueName();
+    await idempotency.reserve(other, 'body', {});
+    const life = await redis.ttl(`idempotency:${other}`);
+    assert.ok(life > 86_000 && life <= 86_400, `${life} s`);
+  });
+
+  it('takes an operation that mints nothing', async () => {
+    assert.equal((await idempotency.reserve(uniqueName(), 'body', undefined)).minted, null);
+  });
+});
+
+describe('createIdempotency()', () => {
+  it('keeps the first answer', async () => {
+    const key = uniqueName();
+    await idempotency.reserve(key, 'body', {});
+    assert.equal('answer' in (await idempotency.reserve(key, 'body', {})), false);
+    await atOnce(10, (index) => idempotency.keep(key, { index }));
+    const { answer } = await idempotency.reserve(key, 'body', {});
+    await idempotency.keep(key, { index: 'late' });
+    assert.deepEqual((await idempotency.reserve(key, 'body', {})).answer, answer);
+  });
+
+  it('keeps apart what has different keys', async () => {
+    const [one, other] = [uniqueName(), uniqueName()];
+    await idempotency.reserve(one, 'body', { id: 1 });
+    assert.deepEqual((await idempotency.reserve(other, 'body', { id: 2 })).minted, { id: 2 });
+  });
+
+  it('stores neither what was minted nor the answer in clear', async () => {
+    const key = uniqueName();
+    await idempotency.reserve(key, 'body', { token: 'canary-minted' });
+    await idempotency.keep(key, { token: 'canary-answer' });
+    const stored = JSON.stringify(await redis.hgetall(`idempotency:${key}`));
+    assert.equal(stored.includes('canary'), false);
+    assert.ok(stored.includes('minted'));
+  });
+});

@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Redis } from '../../../adapters/redis/connect.ts';
+import {
+  createRegistrationListener,
+  createRegistrations,
+  type RegistrationListener,
+  type Registrations,
+} from '../../../adapters/redis/registrations.ts';
+import type { RegistrationStatus } from '../../../domain/registration.ts';
+import { atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
+
+let redis: Redis;
+let subscriber: Redis;
+let registrations: Registrations;
+let listener: RegistrationListener;
+
+before(() => {
+  redis = connectTestRedis();
+  subscriber = connectTestRedis();
+  registrations = createRegistrations(redis);
+  listener = createRegistrationListener(subscriber);
+});
+after(() => {
+  redis.disconnect();
+  subscriber.disconnect();
+});
+
+function statusAt(version: number): RegistrationStatus {
+  return { version, state: 'pending', steps: [], expiresAt: 1, sends: [], nextSendAt: {} };
+}
+
+const versionOf = async (id: string) => (await registrations.read(id))?.status.version;
+
+describe('registration-write.lua', () => {
+  it('replaces an older status by a newer one', async () => {
+    const id = uniqueName();
+    for (const version of [0, 1, 2]) await registrations.write(id, 'token', statusAt(version));
+    assert.deepEqual(await registrations.read(id), { status: statusAt(2), tokenHash: 'token' });
+  });
+
+  it('never replaces a newer status by an older one, in whatever order they come', async () => {
+    const id = uniqueName();
+    await registrations.write(id, 'token', statusAt(7));
+    await registrations.write(id, 'token', statusAt(6));
+    assert.equal(await versionOf(id), 7);
+    const shuffled = Array.from({ length: 50 }, (_, index) => (index * 17) % 50);
+    await Promise.all(shuffled.map((version) => registrations.write(id, 'token', statusAt(version))));
+    assert.equal(await versionOf(id), 49);
+  });
+
+  it('takes a repeat for nothing new', async () => {
+    const id = uniqueName();
+    await registrations.write(id, 'token', { ...statusAt(1), state: 'pending' });
+    await registrations.write(id, 'token', { ...statusAt(1), state: 'cancelled' });
+    assert.equal((await registrations.read(id))?.status.state, 'pending');
+  });
+
+  it('announces what is new, and nothing else', async () => {
+    const id = uniqueName();
+    const heard: string[] = [];
+    const ear = connectTestRedis();
+    ear.on('message', (_channel, version: string) => heard.push(version));
+    await ear.subscribe(`registration:{${id}}`);
+    for (const version of [3, 2, 3, 5, 4]) await registrations.write(id, 'token', statusAt(version));
+    await ear.unsubscribe(`registration:{${id}}`);
+    ear.disconnect();
+    assert.deepEqual(heard, ['3', '5']);
+  });
+
+  it('keeps a status readable for two days after its last change', async () => {
+    const id = uniqueName();
+    await registrations.write(id, 'token', statusAt(1));
+    await redis.expire(`registration:{${id}}`, 60);
+    await registrations.write(id, 'token', statusAt(2));
+    const life = await redis.ttl(`registration:{${id}}`);
+    assert.ok(life > 86_400 && life <= 2 * 86_400, `${life} s`);
+  });
+});
+
+describe('createRegistrations()', () => {
+  it('knows nothing of an id it never heard of', async () => {
+    assert.equal(await registrations.read(uniqueName()), undefined);
+  });
+
+  it('forgets a registration that could not be started', async () => {
+    const id = uniqueName();
+    await registrations.write(id, 'token', statusAt(0));
+    await registrations.remove(id);
+    assert.equal(await registrations.read(id), undefined);
+  });
+
+  it('gives one session to 50 parallel calls, and the same one again', async () => {
+    const id = uniqueName();
+    await registrations.write(id, 'token', statusAt(1));
+    const taken = await atOnce(50, (index) => registrations.takeSession(id, `session ${index}`));
+    assert.equal(taken.filter(Boolean).length, 1);
+    const winner = taken.indexOf(true);
+    assert.equal(await registrations.takeSession(id, `session ${winner}`), true);
+    assert.equal(await registrations.takeSession(id, 'session other'), false);
+  });
+
+  it('does not forget a taken session when a status is written', async () => {
+    const id = uniqueName();
+    await registrations.write(id, 'token', statusAt(1));
+    await registrations.takeSession(id, 'one');
+    await registrations.write(id, 'token', statusAt(2));
+    assert.equal(await registrations.takeSession(id, 'two'), false);
+  });
+
+  it('replaces kept credentials as a whole', async () => {
+    const id = uniqueName();
+    assert.deepEqual(await registrations.readCredentials(id), {});
+    await registrations.saveCredentials(id, { password: 'p1', pin: 'n1' });
+    await registrations.saveCredentials(id, { password: 'p2' });
+    assert.deepEqual({ ...(await registrations.readCredentials(id)) }, { password: 'p2' });
+    await registrations.removeCredentials(id);
+    assert.deepEqual(await registrations.readCredentials(id), {});
+  });
+
+  it('keeps credentials for two days at most', async () => {
+    const id = uniqueName();
+    await registrations.saveCredentials(id, { pin: 'n1' });
+    const life = await redis.ttl(`credentials:{${id}}`);
+    assert.ok(life > 0 && life <= 2 * 86_400, `${life} s`);
+  });
+});
+
+describe('createRegistrationListener()', () => {
+  it('hears of a change', async () => {
+    const id = uniqueName();
+    await using listening = await listener.listen(id, 5000);
+    const change = listening.changed();
+    await registrations.write(id, 'token', statusAt(1));
+    assert.equal(await change, true);
+  });
+
+  it('misses no change that comes between listening and asking', async () => {
+    const id = uniqueName();
+    await using listening = await listener.listen(id, 5000);
+    await registrations.write(id, 'token', statusAt(1));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(await listening.changed(), true);
+  });
+
+  it('misses none of 100 changes, read one after the other', async () => {
+    const id = uniqueName();
+    await using listening = await listener.listen(id, 20_000);
+    const writing = (async () => {
+      for (let version = 1; version <= 100; version++) await registrations.write(id, 'token', statusAt(version));
+    })();
+    let seen = -1;
+    while (seen < 100) {
+      assert.equal(await listening.changed(), true);
+      seen = (await versionOf(id)) ?? -1;
+    }
+    await writing;
+    assert.equal(seen, 100);
+  });
+
+  it('gives up when the time is over', async () => {
+    const begin = performance.now();
+    await using listening = await listener.listen(uniqueName(), 100);
+    assert.equal(await listening.changed(), false);
+    assert.equal(await listening.changed(), false);
+    assert.ok(performance.now() - begin < 2000);
+  });
+
+  it('hears nothing of other registrations', async () => {
+    const [one, other] = [uniqueName(), uniqueName()];
+    await using listening = await listener.listen(one, 150);
+    await using _other = await listener.listen(other, 150);
+    await registrations.write(other, 'token', statusAt(1));
+    assert.equal(await listening.changed(), false);
+  });
+
+  it('serves many listeners of one registration, and goes on when one of them leaves', async () => {
+    const id = uniqueName();
+    const first = await listener.listen(id, 5000);
+    await using second = await listener.listen(id, 5000);
+    await first[Symbol.asyncDispose]();
+    await using third = await listener.listen(id, 5000);
+    await registrations.write(id, 'token', statusAt(1));
+    assert.deepEqual(await Promise.all([second.changed(), third.changed()]), [true, true]);
+  });
+
+  it('hears again after the last one left and a new one came, also at the same moment', async () => {
+    const id = uniqueName();
+    for (let round = 1; round <= 20; round++) {
+      const leaving = await listener.listen(id, 5000);
+      const [, coming] = await Promise.all([leaving[Symbol.asyncDispose](), listener.listen(id, 5000)]);
+      await registrations.write(id, 'token', statusAt(round));
+      assert.equal(await coming.changed(), true, `round ${round}`);
+      await coming[Symbol.asyncDispose]();
+    }
+  });
+
+  it('leaves no subscription behind', async () => {
+    const id = uniqueName();
+    await (await listener.listen(id, 100))[Symbol.asyncDispose]();
+    assert.deepEqual(await redis.pubsub('NUMSUB', `registration:{${id}}`), [`registration:{${id}}`, 0]);
+  });
+});

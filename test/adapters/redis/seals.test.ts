@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Redis } from '../../../adapters/redis/connect.ts';
+import { createSeals, type Seals } from '../../../adapters/redis/seals.ts';
+import { connectTestRedis, testBox } from '../../support/redis.ts';
+
+let redis: Redis;
+let seals: Seals;
+
+before(() => {
+  redis = connectTestRedis();
+  seals = createSeals(redis, testBox());
+});
+after(() => redis.disconnect());
+
+describe('createSeals()', () => {
+  it('gives a value back as often as asked, so that a killed activity can be repeated', async () => {
+    const reference = await seals.put({ password: 'päss wörd', pin: '4711' });
+    for (let time = 0; time < 3; time++) {
+      assert.deepEqual(await seals.read(reference), { password: 'päss wörd', pin: '4711' });
+    }
+  });
+
+  it('ends when it is removed', async () => {
+    const reference = await seals.put('secret');
+    await seals.remove(reference);
+    assert.equal(await seals.read(reference), undefined);
+    await seals.remove(reference);
+  });
+
+  it('lives two minutes, and no longer by being read', async () => {
+    const reference = await seals.put('secret');
+    const life = await redis.ttl(`seal:${reference}`);
+    assert.ok(life > 110 && life <= 120, `${life} s`);
+    await redis.expire(`seal:${reference}`, 7);
+    await seals.read(reference);
+    assert.ok((await redis.ttl(`seal:${reference}`)) <= 7);
+  });
+
+  it('knows nothing of a reference that was never given', async () => {
+    assert.equal(await seals.read('never'), undefined);
+  });
+
+  it('stores nothing in clear, and a new reference for each value', async () => {
+    const references = await Promise.all(Array.from({ length: 20 }, () => seals.put('canary-password')));
+    assert.equal(new Set(references).size, 20);
+    for (const reference of references) {
+      assert.match(reference, /^[\w-]{43}$/);
+      assert.equal((await redis.get(`seal:${reference}`))?.includes('canary'), false);
+    }
+  });
+
+  it('is opened by no other key', async () => {
+    const reference = await seals.put('secret');
+    await assert.rejects(createSeals(redis, testBox()).read(reference), /No key/);
+  });
+});
