@@ -1,0 +1,80 @@
+# The image of every Vyry process (target `runtime`), and two helpers for trying it out (targets `outbox` and `ldap`).
+# A role is chosen by the command: docker run vyry registration
+
+FROM node:26.10.0-bookworm-slim AS base
+WORKDIR /vyry
+
+# What the processes need to run. The optional packages are Node itself and the compiler of the bundle: this image has the
+# one, and only the next stage uses the other.
+FROM base AS dependencies
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --omit=optional
+
+# The workflow bundle, made ahead so that no worker compiles anything.
+FROM base AS bundle
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev
+COPY domain/ domain/
+COPY platform/ platform/
+COPY adapters/ adapters/
+COPY activities/ activities/
+COPY workflows/ workflows/
+COPY workers/ workers/
+RUN node workers/bundle.ts dist/workflows.js
+
+# Stands in for Twilio, the mail server and captcha providers, and shows what they got. Development only.
+FROM base AS outbox
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=optional
+COPY engines/stand-ins/ engines/stand-ins/
+USER node
+ENTRYPOINT ["node", "engines/stand-ins/main.ts"]
+
+# OpenLDAP with the people of the demo directory. Development only: its passwords are public.
+FROM debian:12.11-slim AS ldap
+RUN apt-get update \
+  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends slapd ldap-utils \
+  && rm -rf /var/lib/apt/lists/* /etc/ldap/slapd.d /var/lib/ldap
+COPY engines/directory/tree.ldif engines/directory/people.ldif /seed/
+COPY <<CONFIGURATION /etc/ldap/slapd.conf
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/inetorgperson.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+moduleload memberof
+moduleload ppolicy
+pidfile /tmp/slapd.pid
+sizelimit 10
+database mdb
+suffix dc=example,dc=org
+rootdn cn=directory,dc=example,dc=org
+directory /var/lib/ldap
+maxsize 67108864
+index objectClass,uid,mail,entryUUID eq
+overlay memberof
+overlay ppolicy
+ppolicy_default cn=default,ou=policies,dc=example,dc=org
+access to attrs=userPassword by anonymous auth by * none
+access to * by dn.exact=cn=vyry,dc=example,dc=org read by * none
+CONFIGURATION
+RUN install -d -o openldap -g openldap /var/lib/ldap
+USER openldap
+RUN cat /seed/tree.ldif /seed/people.ldif | slapadd -q -f /etc/ldap/slapd.conf
+ENTRYPOINT ["slapd", "-f", "/etc/ldap/slapd.conf", "-h", "ldap://0.0.0.0:1389/", "-d", "stats"]
+
+FROM base AS runtime
+ENV NODE_ENV=production
+COPY --from=dependencies /vyry/node_modules node_modules/
+COPY --from=bundle /vyry/dist dist/
+COPY package.json ./
+COPY api/ api/
+COPY domain/ domain/
+COPY platform/ platform/
+COPY adapters/ adapters/
+COPY activities/ activities/
+COPY workflows/ workflows/
+COPY workers/ workers/
+USER node
+ENTRYPOINT ["node", "workers/run.ts"]
+CMD ["api"]
