@@ -4,7 +4,7 @@
  *
  * Consistency: each write is one document. Away: throws; every write may be repeated with the same ids.
  */
-import { type Connection, Schema } from 'mongoose';
+import { type Connection, Schema, trusted } from 'mongoose';
 import { emailKey, type Identity, usernameKey } from '../../domain/registration.ts';
 import { type Box, keyedHash } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
@@ -89,27 +89,22 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
   const claims = connection.model<ClaimDocument>('Claim', claimSchema);
   const hashOf = (kind: string, value: string) => keyedHash(hashKey, kind, value);
 
-  /** Inserts a claim; true when the user owns it then, by this insert or an earlier one. */
-  async function own(_id: string, userId: string): Promise<boolean> {
-    try {
-      await claims.create({ _id, userId, createdAt: new Date() });
-      return true;
-    } catch (err) {
-      if (!isDuplicateKey(err)) throw err;
-      return (await claims.findById(_id).lean())?.userId === userId;
-    }
-  }
-
   return {
     /**
      * Claims everything of an identity that must be unique for a user; false when somebody else owns a part of it.
      * What was claimed before that is left to `release`. Safe to repeat: a claim of the same user counts as won.
      */
     async claim(userId: string, identity: Identity): Promise<boolean> {
-      for (const _id of claimIds(identity, hashOf)) {
-        if (!(await own(_id, userId))) return false;
+      const createdAt = new Date();
+      const wanted = claimIds(identity, hashOf).map((_id) => ({ _id, userId, createdAt }));
+      try {
+        await claims.insertMany(wanted, { ordered: false });
+        return true;
+      } catch (err) {
+        if (!isDuplicateKey(err)) throw err;
+        const owned = await claims.find({ _id: trusted({ $in: wanted.map(({ _id }) => _id) }) }).lean();
+        return owned.length === wanted.length && owned.every((claim) => claim.userId === userId);
       }
-      return true;
     },
 
     /** Gives back what a user claimed of an identity. Safe to repeat, and when nothing was claimed. */

@@ -2,7 +2,7 @@
  * The connection to Redis, the only place ioredis is known beside the other files of this folder.
  *
  * Consistency: one command or one script is atomic; nothing spans keys of different hash tags.
- * Timeout: a command fails after 2 s. Away: commands fail at once after one retry and the connection is retried for
+ * Timeout: a command fails after 5 s. Away: commands fail at once after one retry and the connection is retried for
  * ever; `isRedisOutage` tells such errors from bugs.
  */
 import { readFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ export type { Redis };
 /** A Lua script as a function: keys first, then arguments. */
 export type Script = (keys: string[], args: (string | number)[]) => Promise<unknown>;
 
-const commandTimeoutMs = 2000;
+const commandTimeoutMs = 5000;
 const reconnectMsMax = 1000;
 
 /**
