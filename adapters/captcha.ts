@@ -28,6 +28,8 @@ export type CaptchaVerdict = { outcome: 'passed' } | { outcome: 'malformed' | 'r
 export interface Captcha {
   readonly provider: CaptchaProvider;
   offer(): Promise<CaptchaOffer>;
+  /** What is used up with a token: the same for every spelling of it. */
+  identify(token: string): string;
   /** @throws {Failure} unavailable */
   verify(token: string, address: string): Promise<CaptchaVerdict>;
 }
@@ -106,6 +108,8 @@ export function createAltcha({ key, cost }: { key: Buffer; cost: number }): Capt
       });
       return { provider: 'altcha', challenge };
     },
+    // the nonce is signed, the rest of a token may be written in many ways
+    identify: (token) => readAltchaToken(token)?.challenge.parameters.nonce ?? token,
     async verify(token) {
       const payload = readAltchaToken(token);
       if (payload === undefined) return { outcome: 'malformed', reason: 'not-a-solution' };
@@ -126,6 +130,7 @@ export function createSiteVerify(options: SiteVerifyOptions): Captcha {
   return {
     provider,
     offer: async () => ({ provider, siteKey }),
+    identify: (token) => token,
     async verify(token, address) {
       const answer = await ask(options.verifyUrl ?? verifyUrls[provider], {
         secret: secret.reveal(),

@@ -27,13 +27,14 @@ export async function proveCaptcha(deps: ApiDeps, caller: RegistrationCaller, bo
   if (provider !== deps.captcha.provider) throw malformed('provider', `must be ${deps.captcha.provider}`);
   if (isDone(caller.status, 'captcha')) return currentView(deps, caller.registrationId);
   // reserved before it is verified: of parallel uses in other registrations none gets further
-  const taken = await deps.usedCaptchas.take(token, caller.registrationId);
+  const used = deps.captcha.identify(token);
+  const taken = await deps.usedCaptchas.take(used, caller.registrationId);
   if (taken === 'used') throw new Failure('captcha-used');
   if (taken === 'taken') await verifyCaptcha(deps, caller, token);
   const [{ status }] = await Promise.all([
     order(deps, caller.registrationId, passCaptcha, []),
     // for a vendor that verifies a token only once: a repeat of this request does not ask again
-    deps.usedCaptchas.pass(token, caller.registrationId),
+    deps.usedCaptchas.pass(used, caller.registrationId),
   ]);
   deps.events.stepDone(caller.registrationId, 'captcha');
   return finalView(deps, caller.registrationId, status);
@@ -45,7 +46,7 @@ async function verifyCaptcha(
   token: string,
 ): Promise<void> {
   const verdict = await deps.captcha.verify(token, address).catch(async (err: unknown) => {
-    await deps.usedCaptchas.giveBack(token);
+    await deps.usedCaptchas.giveBack(deps.captcha.identify(token));
     deps.events.dependencyAway('captcha', deps.captcha.provider);
     throw err;
   });
