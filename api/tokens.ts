@@ -45,7 +45,11 @@ export function createTokens(
           issuer: config.JWT_ISSUER,
           audience: config.JWT_AUDIENCE,
           requiredClaims: ['exp', 'iat', 'sub', 'sid', 'jti'],
+          // makes jose judge `iat` too, which it else only requires
+          maxTokenAge: config.JWT_EXPIRATION,
         });
+        // JSON.parse makes Infinity of 1e400
+        if (!Number.isSafeInteger(payload.exp)) throw new Failure('token-invalid');
         return { userId: String(payload.sub), sessionId: String(payload.sid), roles: payload.roles as string[] };
       } catch (err) {
         if (err instanceof errors.JOSEError || err instanceof TypeError) throw new Failure('token-invalid');
