@@ -208,7 +208,7 @@ export const variables = {
   OTP_TTL: {
     about: 'life of a code from its sending, in seconds',
     roles: ['api', 'delivery'],
-    schema: integer(30, 3600),
+    schema: integer(5, 3600),
     default: '180',
   },
   OTP_CHECKS_MAX: { about: 'tries a code has', roles: ['api'], schema: integer(1, 20), default: '5' },
