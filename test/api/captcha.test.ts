@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createChallenge, solveChallenge } from 'altcha-lib';
+import { deriveKey as deriveSolution } from 'altcha-lib/algorithms/pbkdf2';
+import { captchaPaths } from '../../engines/stand-ins/captcha.ts';
+import { defaultCaptchaSecret } from '../../engines/stand-ins/stand-ins.ts';
+import type { System } from '../../engines/system.ts';
+import { Secret } from '../../platform/config.ts';
+import { deriveKey } from '../../platform/crypto.ts';
+import { type Answer, call, type Flow, solveCaptcha, startFlow } from '../support/client.ts';
+import { holdToContract } from '../support/contract.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { must, setFault, startAnotherApi } from '../support/flows.ts';
+
+type Vendor = keyof typeof captchaPaths;
+const vendors: Vendor[] = ['hcaptcha', 'turnstile', 'recaptcha'];
+
+let system: System;
+let url: string;
+const urls: Partial<Record<Vendor, string>> = {};
+
+before(async () => {
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
+  url = system.ready.apiUrl;
+  const started = vendors.map(async (vendor) => {
+    const { apiUrl } = await startAnotherApi(system, {
+      CAPTCHA_PROVIDER: vendor,
+      CAPTCHA_SITE_KEY: `site-key-of-${vendor}`,
+      CAPTCHA_SECRET: defaultCaptchaSecret,
+      CAPTCHA_VERIFY_URL: system.ready.outboxUrl + captchaPaths[vendor],
+      CAPTCHA_HOSTNAMES: 'app.example.org,localhost',
+      CAPTCHA_SCORE_MIN: '50',
+    });
+    urls[vendor] = apiUrl;
+    await holdToContract(apiUrl);
+  });
+  await Promise.all([...started, holdToContract(url)]);
+});
+
+after(async () => {
+  await system?.stop();
+});
+
+async function isSolved(flow: Flow): Promise<boolean> {
+  const { body } = await flow.call('GET', '');
+  return body.steps.find((step: { name: string }) => step.name === 'captcha').status === 'done';
+}
+
+async function assertRefused(flow: Flow, answer: Answer, status: number, what: string): Promise<void> {
+  assert.equal(answer.status, status, `${what}: ${JSON.stringify(answer.body)}`);
+  assert.equal(answer.body.error_code, { 400: 'INVALID_REQUEST', 403: 'FORBIDDEN', 503: 'UNAVAILABLE' }[status], what);
+  assert.equal(await isSolved(flow), false, what);
+}
+
+function encode(payload: unknown, indent?: number): { provider: string; token: string } {
+  return { provider: 'altcha', token: Buffer.from(JSON.stringify(payload, null, indent)).toString('base64') };
+}
+
+function decode({ token }: { token: string }) {
+  return JSON.parse(Buffer.from(token, 'base64').toString());
+}
+
+describe('PUT /api/v1/registrations/{id}/captcha with ALTCHA', () => {
+  it('takes a solved challenge, and the same registration may repeat it', async () => {
+    const flow = await startFlow(url);
+    const proof = await solveCaptcha(url);
+    await must(flow.call('PUT', '/captcha', proof));
+    await must(flow.call('PUT', '/captcha', proof));
+    assert.equal(await isSolved(flow), true);
+  });
+
+  it('takes a solved challenge once, in whatever way it is written', async () => {
+    const proof = await solveCaptcha(url);
+    await must((await startFlow(url)).call('PUT', '/captcha', proof));
+    const payload = decode(proof);
+    const spellings = [
+      proof,
+      encode(payload, 2),
+      encode({ ...payload, took: 12 }),
+      encode({ solution: { ...payload.solution, time: 5 }, challenge: payload.challenge }),
+      { ...proof, token: proof.token.replaceAll('=', '') },
+      { ...proof, token: `${proof.token}\u0020`.trimEnd() },
+    ];
+    for (const spelling of spellings) {
+      const flow = await startFlow(url);
+      const answer = await flow.call('PUT', '/captcha', spelling);
+      await assertRefused(flow, answer, 400, decode(spelling));
+      assert.match(answer.body.error, /used before/);
+    }
+  });
+
+  it('refuses what was not solved, was forged, or has expired', async () => {
+    const flow = await startFlow(url);
+    const wrong = await solvedPayload();
+    wrong.solution.counter += 1;
+    wrong.solution.derivedKey = wrong.solution.derivedKey.replace(/./g, '0');
+    await assertRefused(flow, await flow.call('PUT', '/captcha', encode(wrong)), 403, 'a wrong solution');
+
+    const easier = await solvedPayload();
+    easier.challenge.parameters.cost = 1;
+    await assertRefused(flow, await flow.call('PUT', '/captcha', encode(easier)), 403, 'an easier challenge');
+
+    const longer = await solvedPayload();
+    longer.challenge.parameters.expiresAt = 9_999_999_999;
+    await assertRefused(flow, await flow.call('PUT', '/captcha', encode(longer)), 403, 'a longer life');
+
+    const own = await challengeBy('0'.repeat(64), Date.now() + 60_000);
+    await assertRefused(flow, await flow.call('PUT', '/captcha', encode(own)), 403, 'a challenge signed by others');
+
+    const key = deriveKey(new Secret(system.secrets.PAYLOAD_KEY), 'captcha').toString('hex');
+    const late = await challengeBy(key, Date.now() - 1000);
+    await assertRefused(flow, await flow.call('PUT', '/captcha', encode(late)), 403, 'an expired challenge');
+    await must(flow.call('PUT', '/captcha', encode(await challengeBy(key, Date.now() + 60_000))));
+  });
+
+  it('answers 400 to what is no token of it', async () => {
+    const flow = await startFlow(url);
+    const { token } = await solveCaptcha(url);
+    const tokens = [
+      'undefined',
+      'null',
+      'e30=',
+      'not base64 at all',
+      'W10=',
+      Buffer.from('{"challenge":1}').toString('base64'),
+    ];
+    for (const text of tokens) {
+      await assertRefused(flow, await flow.call('PUT', '/captcha', { provider: 'altcha', token: text }), 400, text);
+    }
+    const other = await flow.call('PUT', '/captcha', { provider: 'hcaptcha', token });
+    await assertRefused(flow, other, 400, 'another provider');
+    assert.equal(other.body.details[0].path, 'provider');
+  });
+
+  async function solvedPayload() {
+    return decode(await solveCaptcha(url));
+  }
+
+  async function challengeBy(secret: string, expiresAt: number): Promise<unknown> {
+    const challenge = await createChallenge({
+      algorithm: 'PBKDF2/SHA-256',
+      cost: 1000,
+      counter: 1,
+      deriveKey: deriveSolution,
+      expiresAt: new Date(expiresAt),
+      hmacSignatureSecret: secret,
+      hmacKeySignatureSecret: `${secret} key`,
+    });
+    return { challenge, solution: await solveChallenge({ challenge, deriveKey: deriveSolution }) };
+  }
+});
+
+describe('PUT /api/v1/registrations/{id}/captcha with a vendor', () => {
+  /** A token as the vendor's widget gives it to a person who solved the captcha like this. */
+  async function tokenOf(provider: Vendor, solved: Record<string, unknown> = {}): Promise<string> {
+    const response = await fetch(`${system.ready.outboxUrl}/captcha/tokens`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ provider, ...(provider !== 'hcaptcha' && { action: 'register' }), ...solved }),
+    });
+    return ((await response.json()) as { token: string }).token;
+  }
+
+  const prove = (flow: Flow, provider: Vendor, token: string) => flow.call('PUT', '/captcha', { provider, token });
+
+  it('offers the site key, and takes a token of each vendor once', async () => {
+    for (const vendor of vendors) {
+      const apiUrl = urls[vendor] ?? '';
+      const offer = await call(apiUrl, 'GET', '/api/v1/captcha');
+      assert.deepEqual(offer.body, { provider: vendor, siteKey: `site-key-of-${vendor}` });
+      const token = await tokenOf(vendor);
+      const flow = await startFlow(apiUrl);
+      await must(prove(flow, vendor, token));
+      await must(prove(flow, vendor, token));
+      const other = await startFlow(apiUrl);
+      await assertRefused(other, await prove(other, vendor, token), 400, `${vendor} twice`);
+      await assertRefused(other, await prove(other, vendor, 'made-up'), 400, `${vendor} made up`);
+      const old = await tokenOf(vendor, { ageSeconds: 400 });
+      const { status } = await prove(other, vendor, old);
+      assert.ok(status === 400 || status === 403, `${vendor} expired: ${status}`);
+      assert.equal(await isSolved(other), false);
+    }
+  });
+
+  it('answers 403 to a token of another site, for another action, or with too low a score', async () => {
+    const solved: [Vendor, Record<string, unknown>][] = [
+      ['hcaptcha', { hostname: 'evil.example' }],
+      ['turnstile', { hostname: 'evil.example' }],
+      ['recaptcha', { hostname: 'evil.example' }],
+      ['turnstile', { action: 'login' }],
+      ['turnstile', { action: '' }],
+      ['recaptcha', { action: 'login' }],
+      ['recaptcha', { score: 0.49 }],
+    ];
+    for (const [vendor, how] of solved) {
+      const flow = await startFlow(urls[vendor] ?? '');
+      const answer = await prove(flow, vendor, await tokenOf(vendor, how));
+      await assertRefused(flow, answer, 403, `${vendor} ${JSON.stringify(how)}`);
+    }
+    const enough = await startFlow(urls.recaptcha ?? '');
+    await must(prove(enough, 'recaptcha', await tokenOf('recaptcha', { score: 0.5 })));
+  });
+
+  it('answers 503 while the vendor is away or answers rubbish, and the token is not lost by that', async () => {
+    const { outboxUrl } = system.ready;
+    for (const vendor of vendors) {
+      const flow = await startFlow(urls[vendor] ?? '');
+      const token = await tokenOf(vendor);
+      for (const mode of ['error500', 'html', 'empty']) {
+        await setFault(outboxUrl, { channel: 'captcha', provider: vendor, mode });
+        const answer = await prove(flow, vendor, token);
+        await assertRefused(flow, answer, 503, `${vendor} ${mode}`);
+        assert.equal(answer.headers.get('retry-after'), String(answer.body.retry_after_seconds));
+      }
+      await setFault(outboxUrl, { channel: 'captcha', provider: vendor, mode: 'none' });
+      await must(prove(flow, vendor, token));
+    }
+  });
+
+  it('answers 503 when the vendor does not know our secret: that is not the person’s fault', async () => {
+    const { apiUrl } = await startAnotherApi(system, {
+      CAPTCHA_PROVIDER: 'turnstile',
+      CAPTCHA_SITE_KEY: 'x',
+      CAPTCHA_SECRET: 'not the secret',
+      CAPTCHA_VERIFY_URL: system.ready.outboxUrl + captchaPaths.turnstile,
+    });
+    const flow = await startFlow(apiUrl);
+    const answer = await prove(flow, 'turnstile', await tokenOf('turnstile'));
+    await assertRefused(flow, answer, 503, 'wrong secret');
+    assert.doesNotMatch(JSON.stringify(answer.body), /secret/);
+  });
+});
