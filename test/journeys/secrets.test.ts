@@ -1,0 +1,356 @@
+/**
+ * The canary grep: good, failed and crashed registrations with secrets nobody can mistake, and then a search of
+ * everything they have left behind. Nothing secret is anywhere; what is personal is only where its key is needed to read it.
+ */
+import assert from 'node:assert/strict';
+import { appendFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Client, Connection } from '@temporalio/client';
+import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
+import { demoTwilio } from '../../engines/engines.ts';
+import { type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
+import type { System } from '../../engines/system.ts';
+import { type Role, roles } from '../../platform/config.ts';
+import { call, codeFor, type Flow, messagesTo, type OutboxMessage, onAnswer, solveCaptcha } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import {
+  type Footprint,
+  readDatabase,
+  readLogs,
+  readMetrics,
+  readRedis,
+  readTemporal,
+  search,
+  type TemporalFootprint,
+} from '../support/footprint.ts';
+import { createJourney, type Journey, type Person, setFault, until } from '../support/journey.ts';
+import { connectStores, type Stores } from '../support/stores.ts';
+
+const canaries: Person[] = ['Quillfeather', 'Merriweather', 'Ravenscroft', 'Thistlewood'].map((name, index) => ({
+  username: `canary-${name.toLowerCase()}`,
+  password: `CANARY-directory-${name}-7Rw!`,
+  fullName: `Canary ${name}`,
+  email: `canary.${name.toLowerCase()}@example.org`,
+  phone: `+44770090095${index}`,
+  newPassword: `CANARY-account-${name}-9Xq!`,
+  pin: `73910582461${index}`,
+}));
+const [quill, merry, raven, thistle] = canaries as [Person, Person, Person, Person];
+
+describe('What registrations leave behind', () => {
+  const secrets = new Set<string>();
+  const flows: Flow[] = [];
+  const answers: Footprint = {};
+  const refusals: Footprint = {};
+  let folder: DataFolder;
+  let directory: RunningDirectory;
+  let system: System;
+  let stores: Stores;
+  let everywhere: Footprint;
+  let temporal: TemporalFootprint;
+
+  before(async () => {
+    folder = await openTemporaryFolder();
+    directory = await startDirectory({ folder: join(folder.path, 'ldap'), ldif: canaries.map(entryOf).join('\n') });
+    folder.onClose(() => directory.stop());
+    system = await startTestSystem({
+      env: { LDAP_URL: directory.url, CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1', DIRECTORY_TRIES: '20' },
+    });
+    stores = await connectStores(system);
+    onAnswer(({ url, method, path }, { status, body }) => {
+      if (url !== system.ready.apiUrl) return;
+      const place = `${status >= 400 ? 'refusal' : 'answer'} ${method} ${path}`;
+      const kept = status >= 400 ? refusals : answers;
+      kept[place] = `${kept[place] ?? ''}${JSON.stringify(body)}\n`;
+    });
+    await Promise.all([registerWithMistakes(quill), registerByMail(merry)]);
+    await registerTwice(quill);
+    await failAndCancel(raven);
+    await registerThroughBug(raven);
+    await registerThroughCrashes(thistle);
+    const outbox = await call(system.ready.outboxUrl, 'GET', '/messages');
+    for (const { code } of outbox.body as OutboxMessage[]) note(code ?? '');
+    for (const secret of secretsOfSystem()) note(secret);
+    temporal = await readTemporal(system, stores);
+    everywhere = {
+      ...readLogs(system),
+      ...(await readRedis(system, stores)),
+      ...(await readDatabase(stores)),
+      ...(await readMetrics(system)),
+      ...temporal.stored,
+    };
+  });
+  after(async () => {
+    await stores?.[Symbol.asyncDispose]();
+    await system?.stop();
+    await folder?.close();
+  });
+
+  it('has no password, PIN, code or token in logs, Redis, MongoDB, metrics and histories', () => {
+    for (const secret of secrets) assert.deepEqual(search(everywhere, secret), [], secret);
+  });
+
+  it('has none of them in histories when these are decrypted', () => {
+    for (const secret of secrets) assert.deepEqual(search(temporal.decoded, secret), [], secret);
+  });
+
+  it('has none of them in an answer, but for the tokens that one gives', () => {
+    const gives = [/^answer POST \/api\/v1\/registrations$/, /^answer POST \/api\/v1\/registrations\/\w+\/session$/];
+    for (const secret of secrets) {
+      const places = search({ ...answers, ...refusals }, secret);
+      assert.deepEqual(
+        places.filter((place) => !gives.some((given) => given.test(place))),
+        [],
+        secret,
+      );
+    }
+    for (const { password, newPassword, pin } of canaries) {
+      for (const secret of [password, newPassword, pin]) assert.deepEqual(search(answers, secret), []);
+    }
+  });
+
+  it('has numbers, addresses and names of people in histories only when these are decrypted', () => {
+    const { 'database users': _users, ...beyondAccounts } = everywhere;
+    for (const { phone, email, fullName, username } of canaries) {
+      for (const personal of [phone, email, fullName, username]) {
+        assert.deepEqual(search(beyondAccounts, personal), [], personal);
+        assert.notDeepEqual(search(temporal.decoded, personal), [], personal);
+      }
+    }
+  });
+
+  it('has numbers and addresses of accounts encrypted in MongoDB', () => {
+    for (const { phone, email } of canaries) {
+      for (const personal of [phone, email]) assert.deepEqual(search(everywhere, personal), [], personal);
+    }
+    assert.deepEqual(search(everywhere, quill.username), ['database users']);
+  });
+
+  it('has every failure message and stack trace in histories encrypted', () => {
+    const ours = temporal.failures.filter(({ source }) => source === 'TypeScriptSDK');
+    for (const failure of ours) {
+      assert.equal(failure.message, 'Encoded failure');
+      assert.equal(failure.stackTrace ?? '', '');
+    }
+    const types = new Set(ours.map(({ applicationFailureInfo }) => applicationFailureInfo?.type));
+    for (const type of ['directory-unavailable', 'unavailable', 'Error']) assert.ok(types.has(type), type);
+    for (const message of ['No key broken for seal', 'twilio 500']) {
+      assert.notDeepEqual(search(temporal.decoded, message), [], message);
+      assert.deepEqual(search(temporal.stored, message), [], message);
+    }
+  });
+
+  it('is searched where it says: what has to be there is found', () => {
+    const id = flows[0]?.id ?? '';
+    const places = search(everywhere, id);
+    for (const place of ['log api.log', 'log registration.log', 'temporal list', `redis registration:{${id}}`]) {
+      assert.ok(places.includes(place), `${place} is not among ${places.join(', ')}`);
+    }
+    assert.ok(places.some((place) => place.startsWith('redis file')));
+    assert.ok(search(everywhere, '+44•••••0950').includes(`redis registration:{${id}}`));
+    for (const role of roles) assert.ok((everywhere[`log ${role}.log`] ?? '').includes('process.started'), role);
+  });
+
+  it('is searched where it says: a secret that is put there is found, however it is written', async () => {
+    const canary = `CANARY-planted-${quill.phone}`;
+    const connection = await Connection.connect({ address: system.ready.temporalAddress });
+    const plain = new Client({ connection, namespace: stores.temporal.options.namespace });
+    const log = join(system.folder.logs, 'planted.log');
+    appendFileSync(log, `{"note":"${Buffer.from(`so it is: ${canary}`).toString('base64')}"}\n`);
+    await stores.redis.zadd('planted', 1, canary);
+    await stores.database.collection('planted').insertOne({ note: encodeURIComponent(canary) });
+    const planted = await plain.workflow.start('planted', {
+      taskQueue: 'nobody',
+      workflowId: 'planted',
+      args: [canary],
+    });
+    await until(async () => (await stores.temporal.workflow.count('WorkflowId = "planted"')).count === 1);
+    const found = search(
+      {
+        ...readLogs(system),
+        ...(await readRedis(system, stores)),
+        ...(await readDatabase(stores)),
+        ...(await readTemporal(system, stores)).stored,
+      },
+      canary,
+    );
+    await planted.terminate();
+    await connection.close();
+    rmSync(log);
+    assert.deepEqual(found.filter((place) => !place.startsWith('redis file')).sort(), [
+      'database planted',
+      'history planted',
+      'log planted.log',
+      'redis planted',
+    ]);
+    assert.ok(found.some((place) => place.startsWith('redis file')));
+  });
+
+  async function registerWithMistakes(person: Person): Promise<void> {
+    const journey = journeyOf(person);
+    const flow = await begin(journey);
+    const wrong = note('CANARY-wrong-password-3Kd!');
+    assert.equal((await flow.call('PUT', '/directory', { username: person.username, password: wrong })).status, 401);
+    assert.equal((await flow.call('PUT', '/directory', { password: note('CANARY-malformed-5Tz!') })).status, 400);
+    await journey.walk('directory');
+    const made = { provider: 'altcha', token: note('CANARY-captcha-token-8Bv') };
+    assert.equal((await flow.call('PUT', '/captcha', made)).status, 400);
+    const solved = await solveCaptcha(system.ready.apiUrl);
+    note(solved.token);
+    journey.skip(await flow.call('PUT', '/captcha', solved));
+    await journey.walk('send');
+    const code = note(await codeFor(system.ready.outboxUrl, person.phone));
+    const wrongCode = note(String((Number(code) + 1) % 1_000_000).padStart(6, '0'));
+    assert.equal((await flow.call('PUT', '/code', { code: wrongCode })).status, 400);
+    await journey.walk('code');
+    const tooMuch = { password: note('CANARY-unknown-field-2Hn!'), extra: 1 };
+    assert.equal((await flow.call('PUT', '/credentials', tooMuch)).status, 400);
+    assert.equal((await flow.call('PUT', '/credentials', { pin: note('555555555555') })).status, 400);
+    await journey.walk('session');
+    const { accessToken } = tokensOf(journey);
+    const forged = note(`${accessToken.slice(0, -4)}AAAA`);
+    assert.equal((await call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token: accessToken })).status, 200);
+    assert.equal((await call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token: forged })).status, 401);
+    const stranger = note('CANARY-registration-token-6Jp');
+    const { apiUrl } = system.ready;
+    assert.equal((await call(apiUrl, 'GET', `/api/v1/registrations/${flow.id}`, { token: stranger })).status, 404);
+  }
+
+  async function registerByMail(person: Person): Promise<void> {
+    const journey = createJourney(system.ready, person, 'email');
+    await begin(journey);
+    await journey.walk('send');
+    note(await codeFor(system.ready.outboxUrl, person.email));
+    await journey.walk('session');
+    tokensOf(journey);
+  }
+
+  /** Somebody owns the identity already. */
+  async function registerTwice(person: Person): Promise<void> {
+    const journey = journeyOf(person);
+    const flow = await begin(journey);
+    await journey.walk('send');
+    note(await codeFor(system.ready.outboxUrl, person.phone, 2));
+    await journey.walk('code');
+    const answer = await flow.call('PUT', '/credentials', { password: person.newPassword, pin: person.pin });
+    assert.equal(answer.status, 409);
+  }
+
+  /** Directory and provider are away; the person gives up. */
+  async function failAndCancel(person: Person): Promise<void> {
+    const journey = journeyOf(person);
+    const flow = await begin(journey);
+    process.kill(directory.pid, 'SIGSTOP');
+    const order = { username: person.username, password: person.password };
+    assert.equal((await flow.call('PUT', '/directory', order)).status, 503);
+    process.kill(directory.pid, 'SIGCONT');
+    await until(async () => (await flow.call('GET', '')).body.steps[0].status === 'done');
+    journey.skip(await flow.call('GET', ''));
+    await setFault(system.ready.outboxUrl, 'sms', 'error500');
+    await journey.walk('send');
+    await until(async () => (await flow.call('GET', '')).body.waitingFor === 'sms');
+    await setFault(system.ready.outboxUrl, 'sms', 'none');
+    note(await codeFor(system.ready.outboxUrl, person.phone, 1, 30_000));
+    assert.equal((await flow.call('DELETE', '')).status, 204);
+  }
+
+  /** An activity fails as only a bug would make it. */
+  async function registerThroughBug(person: Person): Promise<void> {
+    const journey = journeyOf(person);
+    const flow = await begin(journey);
+    await journey.walk('send');
+    note(await codeFor(system.ready.outboxUrl, person.phone, 2));
+    await journey.walk('code');
+    const { registration: pid = 0 } = system.ready.pids;
+    process.kill(pid, 'SIGSTOP');
+    const setting = journey.act();
+    await until(async () => (await stores.keys('seal:*')).length > 0);
+    const [seal = ''] = await stores.keys('seal:*');
+    const sealed = await stores.redis.getset(seal, 'broken.seal');
+    process.kill(pid, 'SIGCONT');
+    await until(
+      async () =>
+        (await stores.temporal.workflow.getHandle(`registration:${flow.id}`).describe()).raw.pendingActivities?.some(
+          ({ lastFailure }) => lastFailure,
+        ) ?? false,
+    );
+    await stores.redis.set(seal, sealed ?? '', 'EX', 120);
+    await setting;
+    await journey.walk('session');
+    tokensOf(journey);
+  }
+
+  /** Every process is killed, each in the middle of what it does for the person. */
+  async function registerThroughCrashes(person: Person): Promise<void> {
+    const journey = journeyOf(person);
+    const flow = await begin(journey);
+    process.kill(directory.pid, 'SIGSTOP');
+    const proving = journey.act();
+    await until(async () => (await stores.keys('seal:*')).length > 0);
+    await crash('directory', async () => void process.kill(directory.pid, 'SIGCONT'));
+    await proving;
+    await journey.walk('captcha');
+    await setFault(system.ready.outboxUrl, 'sms', 'slow', 5);
+    const sending = journey.act();
+    await until(async () => (await messagesTo(system.ready.outboxUrl, person.phone)).length > 0);
+    note(await codeFor(system.ready.outboxUrl, person.phone));
+    await crash('delivery', () => setFault(system.ready.outboxUrl, 'sms', 'none'));
+    await sending;
+    await journey.walk('code');
+    const setting = journey.act();
+    await until(async () => (await stores.keys(`credentials:{${flow.id}}`)).length > 0);
+    await Promise.all([crash('registration'), crash('api')]);
+    await setting;
+    await journey.walk('session');
+    tokensOf(journey);
+  }
+
+  async function crash(role: Role, then: () => Promise<void> = async () => {}): Promise<void> {
+    await system.kill(role);
+    await then();
+    await system.restart(role);
+  }
+
+  function journeyOf(person: Person): Journey {
+    return createJourney(system.ready, person);
+  }
+
+  /** Starts it and notes what it will hold. */
+  async function begin(journey: Journey): Promise<Flow> {
+    await journey.walk('start');
+    const { flow, person } = journey;
+    if (flow === undefined) throw new Error('Not started');
+    flows.push(flow);
+    for (const secret of [flow.token, person.password, person.newPassword, person.pin]) note(secret);
+    return flow;
+  }
+
+  function tokensOf(journey: Journey): { accessToken: string; refreshToken: string } {
+    const { accessToken, refreshToken } = journey.answerOf('session').body;
+    note(accessToken);
+    note(refreshToken);
+    return { accessToken, refreshToken };
+  }
+
+  function note(secret: string): string {
+    secrets.add(secret);
+    return secret;
+  }
+
+  function secretsOfSystem(): string[] {
+    return [...Object.values(system.secrets), directory.bindPassword, demoTwilio.authToken];
+  }
+});
+
+function entryOf({ username, password, fullName, email, phone }: Person): string {
+  return `dn: uid=${username},ou=people,dc=example,dc=org
+objectClass: inetOrgPerson
+uid: ${username}
+cn: ${fullName}
+sn: ${fullName.split(' ')[1]}
+mail: ${email}
+mobile: ${phone}
+userPassword: ${password}
+`;
+}
