@@ -1,0 +1,83 @@
+/**
+ * Registrations that are under way survive a deployment: recorded histories are replayed against today's workflow code.
+ * A test that fails here says that the code has changed what running registrations do next: see
+ * test/support/record-histories.ts.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { before, describe, it } from 'node:test';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DeterminismViolationError } from '@temporalio/workflow';
+import { createDataConverter } from '../../adapters/temporal/connect.ts';
+import { Secret } from '../../platform/config.ts';
+import { testBundle } from '../support/engines.ts';
+import { historiesKey, type RecordedHistory, readHistories } from '../support/histories.ts';
+
+const histories = readHistories();
+
+describe('Recorded histories', () => {
+  before(() => {
+    Runtime.install({
+      logger: new DefaultLogger('ERROR'),
+      telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },
+    });
+  });
+
+  it('replay against the workflow code of today', async () => {
+    const failed: string[] = [];
+    for (const recorded of histories) {
+      await replay(recorded, bundle()).catch((err: unknown) => failed.push(`${recorded.name}: ${err}`));
+    }
+    assert.deepEqual(failed, []);
+  });
+
+  it('tell of every way a registration ends, of every order, every activity and every wait', () => {
+    assert.deepEqual(
+      histories.map(({ name }) => name),
+      ['cancelled', 'expired', 'good', 'identity-taken', 'parked', 'wrong-password-and-code'],
+    );
+    const recorded = JSON.stringify(histories.map(({ history }) => history));
+    const orders = ['authenticate', 'passCaptcha', 'requestCode', 'confirmCode', 'setCredentials', 'cancel'];
+    const activities = ['sendCode', 'hashCredentials', 'claimIdentity', 'releaseIdentity', 'createAccount'];
+    for (const name of [...orders, ...activities]) assert.ok(recorded.includes(`"name":"${name}"`), name);
+    const waits = [...recorded.matchAll(/"VyryWaitingFor":\{.*?"data":"(.+?)"/g)].map(([, data = '']) => atob(data));
+    for (const system of ['directory', 'sms', 'database']) assert.ok(waits.includes(`"${system}"`), system);
+    assert.ok(recorded.includes('EVENT_TYPE_TIMER_FIRED'));
+  });
+
+  it('find a workflow that asks for another activity than before', async () => {
+    const code = change('accounts.claimIdentity.executeWithOptions', 'accounts.createAccount.executeWithOptions');
+    await assert.rejects(replay(named('good'), code), DeterminismViolationError);
+  });
+
+  it('find a workflow that waits where it did not', async () => {
+    const code = change('(isUnwanted, `', '(isUnwanted); (`');
+    await assert.rejects(replay(named('parked'), code), DeterminismViolationError);
+  });
+
+  it('do not mind a change of words', async () => {
+    await replay(named('good'), change("'captcha solved'", "'captcha was solved'"));
+  });
+});
+
+function replay({ name, history }: RecordedHistory, code: string): Promise<void> {
+  const dataConverter = createDataConverter(new Secret(historiesKey), []);
+  return Worker.runReplayHistory({ workflowBundle: { code }, dataConverter, replayName: name }, history);
+}
+
+function bundle(): string {
+  return readFileSync(testBundle(), 'utf8');
+}
+
+/** Today's bundle with one piece of code in the place of another. */
+function change(from: string, to: string): string {
+  const code = bundle();
+  assert.equal(code.split(from).length, 2, `${from} is not once in the bundle`);
+  return code.replace(from, to);
+}
+
+function named(name: string): RecordedHistory {
+  const found = histories.find((recorded) => recorded.name === name);
+  if (found === undefined) throw new Error(`No history ${name}`);
+  return found;
+}
