@@ -1,0 +1,82 @@
+/** What a registration bears: many calls that change nothing, and a provider that takes half a minute to answer. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { System } from '../../engines/system.ts';
+import { codeFor, type Flow, messagesTo } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { createJourney, type Journey, personOf, setFault, until } from '../support/journey.ts';
+import { connectStores, type Stores } from '../support/stores.ts';
+
+describe('A registration', () => {
+  let system: System;
+  let stores: Stores;
+
+  before(async () => {
+    system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
+    stores = await connectStores(system);
+  });
+  after(async () => {
+    await stores?.[Symbol.asyncDispose]();
+    await system?.stop();
+  });
+
+  it('has no longer a history for polls, wrong codes, refused sends and malformed calls', async () => {
+    const journey = createJourney(system.ready, personOf(800));
+    await journey.walk('send');
+    await journey.prepare();
+    const flow = flowOf(journey);
+    const lengthBefore = await historyLength(flow);
+    const code = await codeFor(system.ready.outboxUrl, journey.person.phone);
+    const wrong = { code: code === '000000' ? '000001' : '000000' };
+    for (let round = 0; round < 10; round++) await callInVain(flow, round < 4 ? [wrong] : []);
+    assert.equal(await historyLength(flow), lengthBefore);
+    await journey.walk('session');
+    assert.ok((await historyLength(flow)) < 100);
+    assert.equal((await messagesTo(system.ready.outboxUrl, journey.person.phone)).length, 1);
+  });
+
+  it('answers a send at once while the provider is slow; its code works before the provider has confirmed it', async () => {
+    const [typing, waiting] = [createJourney(system.ready, personOf(801)), createJourney(system.ready, personOf(802))];
+    await Promise.all([typing.walk('captcha'), waiting.walk('captcha')]);
+    await setFault(system.ready.outboxUrl, 'sms', 'slow', 30);
+    const begin = performance.now();
+    await Promise.all([typing.act(), waiting.act()]);
+    assert.ok(performance.now() - begin < 4000);
+    await typing.walk('session');
+    assert.ok(performance.now() - begin < 10_000);
+    // beyond the longest wait for an answer of the provider: the send is tried again
+    await until(async () => (await flowOf(waiting).call('GET', '')).body.waitingFor === 'sms');
+    await setFault(system.ready.outboxUrl, 'sms', 'none');
+    await until(async () => (await flowOf(waiting).call('GET', '')).body.state === 'pending');
+    await waiting.walk('session');
+    await sleep(1000);
+    for (const { person } of [typing, waiting]) {
+      assert.equal((await messagesTo(system.ready.outboxUrl, person.phone)).length, 1);
+    }
+  });
+
+  async function historyLength(flow: Flow): Promise<number> {
+    return (await stores.temporal.workflow.getHandle(`registration:${flow.id}`).describe()).historyLength;
+  }
+});
+
+/** Fifty polls, fifty calls that are refused before they reach the workflow or by it, and wrong codes. */
+async function callInVain(flow: Flow, wrongCodes: { code: string }[]): Promise<void> {
+  const polls = Array.from({ length: 50 }, () => flow.call('GET', ''));
+  const refused = Array.from({ length: 10 }, () => [
+    flow.call('POST', '/codes', { channel: 'sms' }),
+    flow.call('POST', '/codes', { channel: 'voice' }),
+    flow.call('PUT', '/credentials', { pin: '1111' }),
+    flow.call('PUT', '/directory', { username: '', password: '' }),
+    flow.call('PUT', '/captcha', { provider: 'hcaptcha', token: 'x' }),
+  ]).flat();
+  refused.push(...wrongCodes.map((body) => flow.call('PUT', '/code', body)));
+  for (const { status } of await Promise.all(polls)) assert.equal(status, 200);
+  for (const { status } of await Promise.all(refused)) assert.ok(status >= 400 && status < 500, String(status));
+}
+
+function flowOf(journey: Journey): Flow {
+  if (journey.flow === undefined) throw new Error('Not started');
+  return journey.flow;
+}
