@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
+import type { System } from '../../engines/system.ts';
+import { type Answer, call, type Flow } from '../support/client.ts';
+import { holdToContract } from '../support/contract.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { type Behind, completedFlow, lookBehind, must, startAnotherApi } from '../support/flows.ts';
+
+const guarded = ['/api/v1/auth/session', '/api/v1/users/me'];
+
+let system: System;
+let behind: Behind;
+let url: string;
+let flow: Flow;
+let tokens: { accessToken: string; refreshToken: string };
+let header: Record<string, unknown>;
+let claims: Record<string, unknown>;
+
+before(async () => {
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+  await holdToContract(url);
+  flow = await completedFlow(system, 50);
+  tokens = (await must(flow.call('POST', '/session', undefined, { 'User-Agent': 'x\u0022}{"a":1' }), 201)).body;
+  [header = {}, claims = {}] = tokens.accessToken.split('.').slice(0, 2).map(fromBase64) as Record<string, unknown>[];
+});
+
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+function fromBase64(text: string): unknown {
+  return JSON.parse(Buffer.from(text, 'base64url').toString());
+}
+
+function base64(value: unknown): string {
+  return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+}
+
+/** A token put together by hand: header and claims may be any text. */
+function signed(
+  head: unknown,
+  body: unknown,
+  key: string | Buffer = system.secrets.JWT_SECRET,
+  hash = 'sha256',
+): string {
+  const content = `${base64(head)}.${base64(body)}`;
+  return `${content}.${createHmac(hash, key).update(content).digest('base64url')}`;
+}
+
+async function assertInvalid(token: string, what: string): Promise<void> {
+  for (const path of guarded) {
+    const answer: Answer = await call(url, 'GET', path, { token });
+    assert.equal(answer.status, 401, `${what}: ${JSON.stringify(answer.body)}`);
+    assert.equal(answer.body.error_code, 'INVALID_TOKEN', what);
+    assert.match(answer.headers.get('www-authenticate') ?? '', /error="invalid_token"/, what);
+  }
+}
+
+describe('the access token of a session', () => {
+  it('opens what is guarded, and nothing in it is secret or personal', async () => {
+    const session = await must(call(url, 'GET', '/api/v1/auth/session', { token: tokens.accessToken }));
+    assert.equal(session.body.userAgent, 'x"}{"a":1');
+    assert.equal(session.body.sessionId, claims.sid);
+    assert.equal(session.body.userId, claims.sub);
+    assert.ok(Date.parse(session.body.expiresAt) > Date.now() + 6 * 86_400_000);
+    await must(call(url, 'GET', '/api/v1/users/me', { token: tokens.accessToken }));
+    assert.deepEqual(header, { alg: 'HS256', typ: 'at+jwt' });
+    assert.deepEqual(Object.keys(claims).sort(), ['aud', 'exp', 'iat', 'iss', 'jti', 'roles', 'sid', 'sub']);
+    assert.equal(Number(claims.exp) - Number(claims.iat), 3600);
+    assert.equal(signed(header, claims), tokens.accessToken, 'the tokens of this file are signed as the api signs');
+  });
+
+  it('is worth nothing when its session has ended or is another’s', async () => {
+    const other = await completedFlow(system, 51);
+    const { body } = await must(other.call('POST', '/session'), 201);
+    await must(call(url, 'GET', '/api/v1/users/me', { token: body.accessToken }));
+    const theirs = fromBase64(body.accessToken.split('.')[1]) as Record<string, unknown>;
+    await assertInvalid(signed(header, { ...claims, sid: theirs.sid }), 'the session of another person');
+    await assertInvalid(signed(header, { ...claims, sub: theirs.sub }), 'another person');
+    await behind.redis.del(`session:${theirs.sid}`);
+    await assertInvalid(body.accessToken, 'a session that ended');
+  });
+});
+
+describe('GET /auth/session and /users/me', () => {
+  it('answer 401 UNAUTHORIZED without a bearer token', async () => {
+    for (const path of guarded) {
+      for (const authorization of [undefined, '', 'Basic eDp5', 'Bearer', `Token ${tokens.accessToken}`]) {
+        const { status, body } = await call(url, 'GET', path, { headers: authorization ? { authorization } : {} });
+        assert.equal(status, 401);
+        assert.equal(body.error_code, 'UNAUTHORIZED');
+      }
+    }
+    const inQuery = await call(url, 'GET', `/api/v1/users/me?access_token=${tokens.accessToken}`);
+    assert.equal(inQuery.status, 401);
+  });
+
+  it('refuse a token without a signature, whatever its alg says', async () => {
+    const [head = '', body = ''] = tokens.accessToken.split('.');
+    await assertInvalid(`${head}.${body}.`, 'signature empty');
+    await assertInvalid(`${head}.${body}`, 'signature removed');
+    for (const alg of ['none', 'None', 'nOnE', 'NONE', '', 'HS256 ', null, 256]) {
+      await assertInvalid(`${base64({ ...header, alg })}.${body}.`, `alg ${alg} without signature`);
+      await assertInvalid(signed({ ...header, alg }, claims), `alg ${alg}, signed`);
+    }
+    await assertInvalid(signed({ typ: 'at+jwt' }, claims), 'no alg');
+    await assertInvalid(new UnsecuredJWT(claims).encode(), 'an unsecured JWT');
+  });
+
+  it('refuse any algorithm but the configured one, and keys that are not ours', async () => {
+    await assertInvalid(signed({ ...header, alg: 'HS512' }, claims, undefined, 'sha512'), 'HS512 with our secret');
+    for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA']) {
+      const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
+      const foreign = new SignJWT(claims).setProtectedHeader({ alg, typ: 'at+jwt' }).sign(privateKey);
+      await assertInvalid(await foreign, alg);
+      const pem = await exportSPKI(publicKey);
+      for (const key of [pem, pem.trimEnd(), JSON.stringify(await exportJWK(publicKey))]) {
+        await assertInvalid(signed(header, claims, key), `HS256 with a public ${alg} key`);
+      }
+    }
+    for (const key of ['', '\0', 'secret', system.secrets.PAYLOAD_KEY, system.secrets.JWT_SECRET.slice(0, -1)]) {
+      await assertInvalid(signed(header, claims, key), 'HS256 with another secret');
+    }
+  });
+
+  it('take no notice of key ids and key addresses of a token', async () => {
+    let calls = 0;
+    const canary = createServer((_req, res) => {
+      calls++;
+      res.end('{"keys":[]}');
+    }).listen(0, '127.0.0.1');
+    await once(canary, 'listening');
+    const address = `http://127.0.0.1:${(canary.address() as AddressInfo).port}/keys`;
+    const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
+    const jwk = await exportJWK(publicKey);
+    const ids = [
+      '../../dev/null',
+      '/dev/null',
+      "' OR 1=1--",
+      { $gt: '' },
+      '__proto__',
+      address,
+      'x'.repeat(8000),
+      1,
+      ['a'],
+    ];
+    for (const kid of ids) {
+      await assertInvalid(signed({ ...header, kid }, claims, ''), `kid ${String(kid).slice(0, 30)}`);
+      await assertInvalid(signed({ ...header, kid }, claims, '\0'), `kid ${String(kid).slice(0, 30)}`);
+    }
+    for (const more of [{ jku: address }, { x5u: address }, { x5c: [base64('x')] }, { jwk }, { jku: address, jwk }]) {
+      const foreign = new SignJWT(claims).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', ...more });
+      await assertInvalid(await foreign.sign(privateKey), JSON.stringify(more));
+      await assertInvalid(signed({ ...header, ...more }, claims, 'attacker'), JSON.stringify(more));
+    }
+    await assertInvalid(signed({ ...header, crit: ['x'], x: 1 }, claims), 'crit that is not known');
+    canary.close();
+    assert.equal(calls, 0, 'nobody was asked for a key');
+  });
+
+  it('refuse a token out of its time, even when it is signed with our secret', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const times: Record<string, unknown>[] = [
+      { exp: now - 61 },
+      { exp: now - 1 },
+      { exp: undefined },
+      { exp: null },
+      { exp: String(now + 3600) },
+      { exp: [now + 3600] },
+      { nbf: now + 61 },
+      { nbf: 'now' },
+      { iat: now + 61 },
+      { iat: undefined },
+      { iat: 'now' },
+    ];
+    for (const time of times) await assertInvalid(signed(header, { ...claims, ...time }), JSON.stringify(time));
+    const endless = JSON.stringify(claims).replace(/"exp":\d+/, '"exp":1e400');
+    await assertInvalid(signed(header, endless), 'exp 1e400');
+  });
+
+  it('refuse a token of another issuer, audience or kind, and one that lacks a claim', async () => {
+    const claimed: Record<string, unknown>[] = [
+      { iss: 'evil' },
+      { iss: undefined },
+      { aud: 'other' },
+      { aud: undefined },
+      { sub: undefined },
+      { sid: undefined },
+      { sid: { $gt: '' } },
+      { sid: '*' },
+      { jti: undefined },
+    ];
+    for (const claim of claimed) await assertInvalid(signed(header, { ...claims, ...claim }), JSON.stringify(claim));
+    for (const typ of ['JWT', undefined, 'refresh+jwt', 1]) {
+      await assertInvalid(signed({ ...header, typ }, claims), `typ ${typ}`);
+    }
+    for (const body of ['', 'null', '[]', '"x"', '{', '42']) await assertInvalid(signed(header, body), body);
+  });
+
+  it('refuse every other token of ours, and rubbish', async () => {
+    await assertInvalid(tokens.refreshToken, 'the refresh token');
+    await assertInvalid(flow.token, 'the registration token');
+    const [head, body, signature] = tokens.accessToken.split('.');
+    const rubbish = ['x', '..', '...', 'a.b.c', `${head}.${body}.${signature}.x.y`, 'x'.repeat(8000)];
+    for (const token of rubbish) await assertInvalid(token, token.slice(0, 20));
+    const changed = base64({ ...claims, roles: ['admin'] });
+    await assertInvalid(`${head}.${changed}.${signature}`, 'changed claims');
+  });
+});
+
+describe('the address of a session', () => {
+  const forged = {
+    'X-Forwarded-For': '203.0.113.9',
+    Forwarded: 'for=203.0.113.9',
+    'X-Real-IP': '203.0.113.9',
+    'CF-Connecting-IP': '203.0.113.9',
+    'X-Forwarded-Host': 'evil.example',
+  };
+
+  async function addressSeen(apiUrl: string, person: number, headers: Record<string, string>): Promise<string> {
+    const completed = await completedFlow(system, person);
+    const path = `/api/v1/registrations/${completed.id}/session`;
+    const { body } = await must(call(apiUrl, 'POST', path, { token: completed.token, headers }), 201);
+    return (await must(call(apiUrl, 'GET', '/api/v1/auth/session', { token: body.accessToken }))).body.ip;
+  }
+
+  it('is that of the connection, whatever the client says, unless a proxy is trusted', async () => {
+    assert.equal(await addressSeen(url, 52, forged), '127.0.0.1');
+    const { apiUrl } = await startAnotherApi(system, { TRUST_PROXY: '1' });
+    const chain = { ...forged, 'X-Forwarded-For': `${'198.51.100.1, '.repeat(50)}203.0.113.77` };
+    assert.equal(await addressSeen(apiUrl, 53, chain), '203.0.113.77', 'the hop that is trusted says who came');
+  });
+});
