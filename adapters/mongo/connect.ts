@@ -21,6 +21,8 @@ export interface Database extends AsyncDisposable {
 /** Opens a database by itself, however long its server takes to appear; commands wait for it 3 s. */
 export function connectMongo(url: string, onError: (err: unknown) => void): Database {
   const connection = createConnection();
+  // an object in the place of a value is compared, never read as operators of the query language
+  connection.set('sanitizeFilter', true);
   const closed = new AbortController();
   const opened = openForEver(connection, url, closed.signal, onError);
   return {
@@ -61,6 +63,7 @@ async function openForEver(
     try {
       await connection.openUri(url, {
         serverSelectionTimeoutMS: selectionMs,
+        bufferTimeoutMS: selectionMs,
         socketTimeoutMS: 10_000,
         writeConcern: { w: 'majority' },
         autoIndex: false,

@@ -65,6 +65,10 @@ const calls: Calls = {
     run: (events) => events.requestFailed(new Error('A bug')),
     logs: { event: 'request.failed', level: 'error', fields: ['err', 'msg'] },
   },
+  dependencyFailed: {
+    run: (events) => events.dependencyFailed(new Error('Command timed out')),
+    logs: { event: 'dependency.failed', level: 'warn', fields: ['reason'] },
+  },
   requestBegun: { run: (events) => events.requestBegun() },
   requestEnded: {
     run: (events) => events.requestEnded({ method: 'GET', route: '/health', status: 200, seconds: 0.0123 }),
