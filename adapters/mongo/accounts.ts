@@ -89,22 +89,36 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
   const claims = connection.model<ClaimDocument>('Claim', claimSchema);
   const hashOf = (kind: string, value: string) => keyedHash(hashKey, kind, value);
 
+  /** Inserts claims up to the first that exists; true when none did. */
+  async function insertClaims(ids: string[], userId: string): Promise<boolean> {
+    const createdAt = new Date();
+    try {
+      await claims.insertMany(ids.map((_id) => ({ _id, userId, createdAt })));
+      return true;
+    } catch (err) {
+      if (!isDuplicateKey(err)) throw err;
+      return false;
+    }
+  }
+
   return {
     /**
      * Claims everything of an identity that must be unique for a user; false when somebody else owns a part of it.
      * What was claimed before that is left to `release`. Safe to repeat: a claim of the same user counts as won.
+     *
+     * The claims of an identity are inserted in one order, up to the first that is taken: of parallel claims of one
+     * identity, one wins.
      */
     async claim(userId: string, identity: Identity): Promise<boolean> {
-      const createdAt = new Date();
-      const wanted = claimIds(identity, hashOf).map((_id) => ({ _id, userId, createdAt }));
-      try {
-        await claims.insertMany(wanted, { ordered: false });
-        return true;
-      } catch (err) {
-        if (!isDuplicateKey(err)) throw err;
-        const owned = await claims.find({ _id: trusted({ $in: wanted.map(({ _id }) => _id) }) }).lean();
-        return owned.length === wanted.length && owned.every((claim) => claim.userId === userId);
+      const ids = claimIds(identity, hashOf);
+      for (let missing = ids; missing.length > 0; ) {
+        if (await insertClaims(missing, userId)) return true;
+        const known = await claims.find({ _id: trusted({ $in: ids }) }).lean();
+        if (known.some((claim) => claim.userId !== userId)) return false;
+        // an earlier try of the same user has left some of them
+        missing = ids.filter((id) => !known.some((claim) => claim._id === id));
       }
+      return true;
     },
 
     /** Gives back what a user claimed of an identity. Safe to repeat, and when nothing was claimed. */

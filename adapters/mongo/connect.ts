@@ -42,6 +42,8 @@ export function connectMongo(url: string, onError: (err: unknown) => void): Data
 /** Tells whether an error means that MongoDB could not be asked, rather than that it said no. */
 export function isMongoOutage(err: unknown): boolean {
   if (!(err instanceof Error)) return false;
+  // an insert of many wraps what its connection met
+  if (err instanceof mongo.MongoBulkWriteError) return isMongoOutage(err.errorResponse);
   if (err instanceof mongo.MongoNetworkError || err instanceof mongo.MongoServerSelectionError) return true;
   return /buffering timed out|MongooseServerSelection|MongoNotConnected|PoolCleared|Topology is closed/.test(
     `${err.name} ${err.message}`,

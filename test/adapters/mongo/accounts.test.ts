@@ -1,0 +1,265 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+import { type Accounts, createAccounts } from '../../../adapters/mongo/accounts.ts';
+import { connectMongo, type Database } from '../../../adapters/mongo/connect.ts';
+import type { Identity } from '../../../domain/registration.ts';
+import { withDatabase } from '../../../engines/processes.ts';
+import { Secret } from '../../../platform/config.ts';
+import { createBox, newId } from '../../../platform/crypto.ts';
+import { testEngines } from '../../support/engines.ts';
+import { atOnce, testBox, uniqueName } from '../../support/redis.ts';
+
+let database: Database;
+let accounts: Accounts;
+const hashKey = randomBytes(32);
+
+before(async () => {
+  database = connectMongo(withDatabase(testEngines().databaseUrl, uniqueName()), unexpected);
+  accounts = createAccounts(database.connection, hashKey, testBox('field'));
+  await database.ping();
+});
+after(async () => {
+  await database.connection.dropDatabase();
+  await database[Symbol.asyncDispose]();
+});
+
+function unexpected(err: unknown): void {
+  throw err;
+}
+
+/** Somebody nobody else is. */
+function newIdentity(): Required<Pick<Identity, 'username' | 'email' | 'phone' | 'directoryId'>> & Identity {
+  const name = uniqueName('person');
+  const digits = String(randomBytes(4).readUInt32BE()).padStart(10, '0');
+  return {
+    username: name,
+    fullName: 'Ada Lovelace',
+    email: `${name}@example.com`,
+    phone: `+1${digits}`,
+    directoryId: newId(),
+  };
+}
+
+const claims = () => database.connection.collection('claims');
+const users = () => database.connection.collection('users');
+
+describe('claim()', () => {
+  it('gives one number to one of 50 parallel claims', async () => {
+    const { phone } = newIdentity();
+    const owners = await atOnce(50, (index) => accounts.claim(`user ${index}`, { phone }));
+    assert.equal(owners.filter(Boolean).length, 1);
+    const winner = `user ${owners.indexOf(true)}`;
+    assert.equal(await accounts.claim(winner, { phone }), true);
+    assert.equal(await accounts.claim('user other', { phone }), false);
+  });
+
+  it('gives a person to exactly one of 20 parallel claims of everything, time and again', async () => {
+    for (let round = 0; round < 10; round++) {
+      const identity = newIdentity();
+      const owners = await atOnce(20, (index) => accounts.claim(`user ${index}`, identity));
+      assert.equal(owners.filter(Boolean).length, 1, `round ${round}`);
+    }
+  });
+
+  it('completes what an earlier try of the same user has begun', async () => {
+    const identity = newIdentity();
+    await accounts.claim('user', { username: identity.username, email: identity.email });
+    assert.equal(await accounts.claim('user', identity), true);
+    for (const part of ['phone', 'directoryId'] as const) {
+      assert.equal(await accounts.claim('other', { [part]: identity[part] }), false, part);
+    }
+  });
+
+  it('counts a repeat of the same user as won, also in parallel', async () => {
+    const identity = newIdentity();
+    assert.deepEqual(await atOnce(20, () => accounts.claim('user', identity)), Array(20).fill(true));
+  });
+
+  it('is false when somebody else has the name, the number, the address or the directory entry', async () => {
+    const identity = newIdentity();
+    await accounts.claim('owner', identity);
+    for (const part of ['username', 'phone', 'email', 'directoryId'] as const) {
+      assert.equal(await accounts.claim('other', { ...newIdentity(), [part]: identity[part] }), false, part);
+    }
+  });
+
+  it('takes names and addresses for the same whatever their case or composition', async () => {
+    const name = uniqueName('jos\u00e9');
+    await accounts.claim('owner', { username: name, email: `${name}@example.com` });
+    const decomposed = name.normalize('NFD').toUpperCase();
+    assert.equal(await accounts.claim('other', { username: decomposed }), false);
+    assert.equal(await accounts.claim('other', { email: `${decomposed}@example.com` }), false);
+  });
+
+  it('does not mistake a value of one kind for one of another', async () => {
+    const value = uniqueName();
+    await accounts.claim('owner', { username: value });
+    assert.equal(await accounts.claim('other', { email: value }), true);
+  });
+
+  it('claims nothing of somebody of whom nothing is known', async () => {
+    assert.equal(await accounts.claim('user', {}), true);
+  });
+
+  it('stores nothing personal in a claim', async () => {
+    const identity = newIdentity();
+    const userId = newId();
+    await accounts.claim(userId, identity);
+    const stored = await claims().find({ userId }).toArray();
+    assert.equal(stored.length, 4);
+    const text = JSON.stringify(stored);
+    for (const personal of [identity.username, identity.email, identity.phone, identity.directoryId]) {
+      assert.equal(text.includes(personal), false, personal);
+    }
+  });
+});
+
+describe('release()', () => {
+  it('gives everything back', async () => {
+    const identity = newIdentity();
+    await accounts.claim('owner', identity);
+    await accounts.release('owner', identity);
+    assert.equal(await accounts.claim('other', identity), true);
+  });
+
+  it('takes nothing from anybody else', async () => {
+    const identity = newIdentity();
+    await accounts.claim('owner', identity);
+    await accounts.release('other', identity);
+    assert.equal(await accounts.claim('other', identity), false);
+  });
+
+  it('takes back a claim that was won by half', async () => {
+    const identity = newIdentity();
+    await accounts.claim('owner', { email: identity.email });
+    assert.equal(await accounts.claim('other', identity), false);
+    await accounts.release('other', identity);
+    assert.equal(await accounts.claim('third', { phone: identity.phone, username: identity.username }), true);
+    assert.equal(await accounts.claim('owner', { email: identity.email }), true);
+  });
+
+  it('may be repeated, and come before any claim', async () => {
+    const identity = newIdentity();
+    const userId = newId();
+    await accounts.release(userId, identity);
+    await accounts.claim(userId, identity);
+    await Promise.all([accounts.release(userId, identity), accounts.release(userId, identity)]);
+    assert.equal(await claims().countDocuments({ userId }), 0);
+  });
+});
+
+describe('insert()', () => {
+  const createdAt = new Date('2026-01-02T03:04:05.678Z');
+
+  it('stores an account that reads as it was given', async () => {
+    const userId = newId();
+    const identity = { ...newIdentity(), groups: ['staff', 'engineers'] };
+    await accounts.insert({ userId, identity, password: '$argon2id$x', createdAt });
+    const { username, fullName, email, phone, groups } = identity;
+    assert.deepEqual(await accounts.read(userId), {
+      ...{ userId, username, fullName, email, phone, groups },
+      roles: ['user'],
+      createdAt,
+    });
+  });
+
+  it('stores one account when it is repeated, and the first one stays', async () => {
+    const userId = newId();
+    const identity = newIdentity();
+    await atOnce(10, () => accounts.insert({ userId, identity, createdAt }));
+    await accounts.insert({ userId, identity: { ...identity, fullName: 'Somebody Else' }, createdAt });
+    assert.equal(await users().countDocuments({ _id: userId as never }), 1);
+    assert.equal((await accounts.read(userId))?.fullName, 'Ada Lovelace');
+  });
+
+  it('stores numbers, addresses and directory ids encrypted or hashed, never in clear', async () => {
+    const userId = newId();
+    const identity = newIdentity();
+    await accounts.insert({ userId, identity, password: '$argon2id$p', pin: '$argon2id$n', createdAt });
+    const stored = await users().findOne({ _id: userId as never });
+    const text = JSON.stringify(stored);
+    for (const personal of [identity.email, identity.phone, identity.phone.slice(2), identity.directoryId]) {
+      assert.equal(text.includes(personal), false, personal);
+    }
+    assert.match(String(stored?.phoneNumberSealed), /^[0-9a-f]{8}\.[\w-]+$/);
+    assert.match(String(stored?.phoneNumberHash), /^[\w-]{43}$/);
+    assert.equal(stored?.password, '$argon2id$p');
+    assert.equal(stored?.pin, '$argon2id$n');
+  });
+
+  it('shows neither password nor PIN to those who read accounts', async () => {
+    const userId = newId();
+    await accounts.insert({ userId, identity: {}, password: '$argon2id$p', pin: '$argon2id$n', createdAt });
+    assert.equal(JSON.stringify(await accounts.read(userId)).includes('argon2id'), false);
+  });
+
+  it('reads accounts of older keys after a rotation', async () => {
+    const [old, current] = [randomBytes(32), randomBytes(32)].map((key) => new Secret(key.toString('base64')));
+    assert.ok(old && current);
+    const userId = newId();
+    const identity = newIdentity();
+    const before = createAccounts(database.connection, hashKey, createBox('field', old));
+    await before.insert({ userId, identity, createdAt });
+    const afterwards = createAccounts(database.connection, hashKey, createBox('field', current, [old]));
+    assert.equal((await afterwards.read(userId))?.phone, identity.phone);
+  });
+
+  it('refuses fields it does not know instead of dropping them', async () => {
+    const model = database.connection.model('User');
+    await assert.rejects(model.create({ _id: newId(), createdAt, phone: '+12025550100' }), /not in schema/);
+  });
+});
+
+describe('read() and remove()', () => {
+  it('know nothing of an account that does not exist', async () => {
+    assert.equal(await accounts.read(newId()), undefined);
+    await accounts.remove(newId());
+  });
+
+  it('take an account back, also twice, and no other', async () => {
+    const [one, other] = [newId(), newId()];
+    for (const userId of [one, other]) await accounts.insert({ userId, identity: {}, createdAt: new Date() });
+    await accounts.remove(one);
+    await accounts.remove(one);
+    assert.equal(await accounts.read(one), undefined);
+    assert.notEqual(await accounts.read(other), undefined);
+  });
+
+  it('take an operator of the query language for an id that nobody has', async () => {
+    await accounts.insert({ userId: newId(), identity: {}, createdAt: new Date() });
+    await assert.rejects(accounts.read({ $gt: '' } as never));
+  });
+});
+
+describe('the queries of the accounts', () => {
+  it('all have an index: each names the _id it wants', async () => {
+    const queries: { collection: string; method: string; filter: { _id?: unknown } }[] = [];
+    await using own = connectMongo(withDatabase(testEngines().databaseUrl, uniqueName()), unexpected);
+    own.connection.set('debug', (collection: string, method: string, filter: { _id?: unknown }) => {
+      queries.push({ collection, method, filter });
+    });
+    await own.ping();
+    const watched = createAccounts(own.connection, hashKey, testBox('field'));
+    const identity = newIdentity();
+    await watched.claim('one', identity);
+    await watched.claim('two', identity);
+    await watched.insert({ userId: 'one', identity, createdAt: new Date() });
+    await watched.insert({ userId: 'one', identity, createdAt: new Date() });
+    await watched.read('one');
+    await watched.remove('one');
+    await watched.release('one', identity);
+    await own.connection.dropDatabase();
+    const methods = new Set(queries.map(({ collection, method }) => `${collection}.${method}`));
+    const expected = ['claims.deleteOne', 'claims.find', 'claims.insertMany'];
+    assert.deepEqual([...methods].sort(), [...expected, 'users.deleteOne', 'users.findOne', 'users.insertOne']);
+    for (const query of queries) {
+      const ids = idsOf(query.method === 'insertMany' ? query.filter : [query.filter]);
+      assert.ok(ids.length > 0 && ids.every((id) => typeof id === 'string'), JSON.stringify(query));
+    }
+  });
+});
+
+function idsOf(filters: unknown): unknown[] {
+  return (filters as { _id?: unknown }[]).flatMap(({ _id }) => (_id as { $in?: unknown[] } | undefined)?.$in ?? [_id]);
+}
