@@ -37,7 +37,7 @@ export function openApiDocument(routes: readonly Route[]): unknown {
 /** The page of `/docs`: Swagger UI, served from here alone. */
 export const docsPage = {
   html: `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Vyry API</title>
-<link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head>
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css"><link rel="icon" href="/docs/assets/favicon-32x32.png"></head>
 <body><div id="page"></div><script src="/docs/assets/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>`,
   script: `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#page', deepLinking: true });`,
 };
