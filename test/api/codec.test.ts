@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { type Flow, startFlow } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { type Behind, lookBehind, startAnotherApi } from '../support/flows.ts';
+
+interface Payload {
+  metadata: Record<string, string>;
+  data: string;
+}
+
+interface Asked {
+  method?: string;
+  path?: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+let system: System;
+let behind: Behind;
+let codecUrl: string;
+let guardedUrl: string;
+let origin: string;
+let flow: Flow;
+let input: Payload;
+
+const password = 'operators-only-password';
+
+before(async () => {
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
+  behind = await lookBehind(system);
+  ({ codecUrl } = system.ready);
+  origin = system.processes.env('api').CODEC_ORIGINS?.split(',')[0] ?? '';
+  ({ codecUrl: guardedUrl } = await startAnotherApi(system, { CODEC_PASSWORD: password }));
+  flow = await startFlow(system.ready.apiUrl, { email: 'canary@example.net', fullName: 'Canary Person' });
+  const { events = [] } = await behind.temporal.workflow.getHandle(`registration:${flow.id}`).fetchHistory();
+  const [sealed] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+  assert.ok(sealed, 'the workflow has an input');
+  input = toJson(sealed);
+});
+
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+function toJson(payload: { metadata?: Record<string, Uint8Array> | null; data?: Uint8Array | null }): Payload {
+  const entries = Object.entries(payload.metadata ?? {});
+  return {
+    metadata: Object.fromEntries(entries.map(([key, value]) => [key, Buffer.from(value).toString('base64')])),
+    data: Buffer.from(payload.data ?? []).toString('base64'),
+  };
+}
+
+/** One request, with any header, as a browser or a client of Temporal would send it. */
+async function ask(url: string, { method = 'POST', path = '/decode', headers = {}, body }: Asked) {
+  const type = body === undefined ? {} : { 'content-type': 'application/json' };
+  const req = request(`${url}${path}`, { method, headers: { ...type, ...headers }, agent: false });
+  req.end(body);
+  const [res] = await once(req, 'response');
+  let text = '';
+  for await (const chunk of res) text += chunk;
+  return { status: res.statusCode as number, headers: new Headers(res.headers), text };
+}
+
+const decoding = () => ({ body: JSON.stringify({ payloads: [input] }) });
+
+function assertDecoded({ status, text }: { status: number; text: string }): void {
+  assert.equal(status, 200);
+  const [payload] = JSON.parse(text).payloads as Payload[];
+  const shown = JSON.parse(Buffer.from(payload?.data ?? '', 'base64').toString());
+  assert.equal(shown.registrationId, flow.id);
+  assert.equal(shown.identity.email, 'canary@example.net');
+}
+
+describe('the codec endpoint', () => {
+  it('decodes what Temporal stores, which nobody can read without it', async () => {
+    assert.doesNotMatch(Buffer.from(input.data, 'base64').toString('latin1'), /canary|registrationId/i);
+    assertDecoded(await ask(codecUrl, decoding()));
+    assertDecoded(await ask(codecUrl, { ...decoding(), path: '/decode?namespace=x' }));
+  });
+
+  it('hands on what is not encrypted, and encodes so that it can decode', async () => {
+    const clear = { metadata: { encoding: Buffer.from('json/plain').toString('base64') }, data: 'IngK' };
+    const body = JSON.stringify({ payloads: [clear] });
+    const passed = await ask(codecUrl, { body });
+    assert.deepEqual(JSON.parse(passed.text), { payloads: [clear] });
+    const encoded = await ask(codecUrl, { body, path: '/encode' });
+    assert.notDeepEqual(JSON.parse(encoded.text), { payloads: [clear] });
+    const decoded = await ask(codecUrl, { body: encoded.text });
+    assert.deepEqual(JSON.parse(decoded.text), { payloads: [clear] });
+    assert.deepEqual(JSON.parse((await ask(codecUrl, { body: '{}' })).text), { payloads: [] });
+  });
+
+  it('answers 400 and no word more to what it cannot decode', async () => {
+    const data = Buffer.from(input.data, 'base64');
+    data[data.length - 1] = Number(data.at(-1)) ^ 1;
+    const changed = { ...input, data: data.toString('base64') };
+    const bodies = [JSON.stringify({ payloads: [changed] }), '{', '[]x', '', JSON.stringify({ payloads: 'x' }), 'null'];
+    for (const body of bodies) {
+      const { status, text } = await ask(codecUrl, { body });
+      assert.equal(status, 400, body.slice(0, 40));
+      assert.equal(text, '');
+    }
+    const large = await ask(codecUrl, { body: JSON.stringify({ payloads: [], x: 'x'.repeat(5_000_000) }) }).catch(
+      ({ code }: { code: string }) => ({ status: 400, code }),
+    );
+    assert.equal(large.status, 400);
+    assertDecoded(await ask(codecUrl, decoding()));
+  });
+
+  it('answers nothing but POST of JSON to its two paths', async () => {
+    assert.equal((await ask(codecUrl, { method: 'GET' })).status, 404);
+    assert.equal((await ask(codecUrl, { ...decoding(), path: '/other' })).status, 404);
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', '']) {
+      const { status } = await ask(codecUrl, { ...decoding(), headers: { 'content-type': type } });
+      assert.equal(status, 415, type);
+    }
+  });
+
+  it('lets browsers of the Web UI ask, and no others', async () => {
+    const asking = { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST' } };
+    const allowed = await ask(codecUrl, asking);
+    assert.equal(allowed.status, 204);
+    assert.equal(allowed.headers.get('access-control-allow-origin'), origin);
+    assert.equal(allowed.headers.get('access-control-allow-credentials'), 'true');
+    assert.match(allowed.headers.get('access-control-allow-headers') ?? '', /content-type,x-namespace,authorization/);
+    assert.equal(allowed.headers.get('vary'), 'Origin');
+    const decoded = await ask(codecUrl, { ...decoding(), headers: { origin } });
+    assert.equal(decoded.headers.get('access-control-allow-origin'), origin);
+    for (const foreign of [
+      'https://evil.example',
+      'null',
+      `${origin}.evil.example`,
+      origin.replace('http:', 'https:'),
+    ]) {
+      const refused = await ask(codecUrl, { ...asking, headers: { ...asking.headers, origin: foreign } });
+      assert.equal(refused.headers.get('access-control-allow-origin'), null, foreign);
+    }
+  });
+
+  it('answers 421 to a foreign name that was bound to this machine', async () => {
+    const { port } = new URL(codecUrl);
+    for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', '[::2]']) {
+      const { status, text } = await ask(codecUrl, { ...decoding(), headers: { host } });
+      assert.equal(status, 421, host);
+      assert.equal(text, '');
+    }
+    assertDecoded(await ask(codecUrl, { ...decoding(), headers: { host: `localhost:${port}` } }));
+  });
+});
+
+describe('the codec endpoint with CODEC_PASSWORD', () => {
+  const logIn = (given: string) =>
+    ask(guardedUrl, {
+      path: '/login',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({ password: given }).toString(),
+    });
+
+  it('answers 401 without the password or with a wrong one', async () => {
+    const tries: Record<string, string>[] = [
+      {},
+      { authorization: 'Bearer wrong' },
+      { authorization: `Bearer ${password}x` },
+      { authorization: `Bearer ${password.slice(0, -1)}` },
+      { authorization: `Basic ${Buffer.from(`x:${password}`).toString('base64')}` },
+      { cookie: `vyry-codec=${password}` },
+      { cookie: 'vyry-codec=x; other=y' },
+      { 'x-forwarded-for': '127.0.0.1', host: 'localhost' },
+    ];
+    for (const headers of tries) {
+      const { status, text } = await ask(guardedUrl, { ...decoding(), headers });
+      assert.equal(status, 401, JSON.stringify(headers));
+      assert.equal(text, '');
+    }
+    assert.equal((await logIn('wrong')).status, 401);
+    assert.equal((await logIn('')).status, 401);
+  });
+
+  it('decodes for the password as a bearer token, and for the cookie of its log-in page', async () => {
+    assertDecoded(await ask(guardedUrl, { ...decoding(), headers: { authorization: `Bearer ${password}` } }));
+    const page = await ask(guardedUrl, { method: 'GET', path: '/' });
+    assert.match(page.text, /<form method="post" action="\/login">/);
+    assert.match(page.headers.get('content-security-policy') ?? '', /default-src 'none'/);
+    const entered = await logIn(password);
+    const cookie = entered.headers.get('set-cookie') ?? '';
+    assert.match(cookie, /; HttpOnly; SameSite=Strict; Path=\/; Max-Age=\d+$/);
+    assert.ok(!cookie.includes(password));
+    const [pair = ''] = cookie.split(';');
+    assertDecoded(await ask(guardedUrl, { ...decoding(), headers: { cookie: pair } }));
+    assertDecoded(await ask(guardedUrl, { ...decoding(), headers: { cookie: `other=1; ${pair}; more=2` } }));
+    const refused = await ask(guardedUrl, { ...decoding(), headers: { cookie: `${pair}x` } });
+    assert.equal(refused.status, 401);
+    assert.equal((await ask(codecUrl, { ...decoding(), path: '/login' })).status, 401, 'without one nobody can log in');
+  });
+
+  it('is needed beyond loopback: the api does not start without', async () => {
+    const ended = await startAnotherApi(system, { CODEC_HOST: '0.0.0.0' }).catch((err: Error) => err);
+    assert.ok(ended instanceof Error);
+    const [, log = ''] = /its log is (\S+)/.exec(ended.message) ?? [];
+    assert.match(await readFile(log, 'utf8'), /CODEC_HOST beyond loopback needs CODEC_PASSWORD/);
+  });
+});

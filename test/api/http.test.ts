@@ -1,0 +1,498 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+import { chromium } from 'playwright-core';
+import { problems } from '../../api/problems.ts';
+import { routes } from '../../api/rest.ts';
+import type { System } from '../../engines/system.ts';
+import type { Role } from '../../platform/config.ts';
+import { type Answer, call, codeFor, startFlow } from '../support/client.ts';
+import { holdToContract, type OpenApiDocument } from '../support/contract.ts';
+import { startTestSystem } from '../support/engines.ts';
+import {
+  type Behind,
+  completedFlow,
+  flowToCode,
+  lookBehind,
+  must,
+  phoneOf,
+  startAnotherApi,
+} from '../support/flows.ts';
+import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';
+
+let system: System;
+let behind: Behind;
+let directory: TestDirectory;
+let url: string;
+let document: OpenApiDocument;
+
+before(async () => {
+  directory = await startTestDirectory();
+  system = await startTestSystem({
+    env: {
+      CAPTCHA_COST: '2',
+      LDAP_URL: directory.url,
+      LDAP_BASE_DN: directory.baseDn,
+      LDAP_BIND_DN: directory.bindDn,
+      LDAP_BIND_PASSWORD: directory.bindPassword,
+    },
+  });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+  document = await holdToContract(url);
+});
+
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+  await directory?.[Symbol.asyncDispose]();
+});
+
+interface LogLine {
+  event: string;
+  requestId?: string;
+  traceId?: string;
+}
+
+async function linesOf(role: Role): Promise<LogLine[]> {
+  const text = await readFile(system.processes.logFile(role), 'utf8');
+  return text.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as LogLine] : []));
+}
+
+/** The first line of a role that fits, waiting for it. */
+async function lineOf(role: Role, fits: Partial<LogLine>): Promise<LogLine> {
+  for (let tries = 0; tries < 50; tries++) {
+    const lines = await linesOf(role);
+    const isIt = (line: LogLine) =>
+      Object.entries(fits).every(([name, value]) => line[name as keyof LogLine] === value);
+    const found = lines.find(isIt);
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`The log of ${role} has no line ${JSON.stringify(fits)}`);
+}
+
+/** Asks until an answer is as it should be, for 20 s. */
+async function until(isEnough: (answer: Answer) => boolean, path: string): Promise<Answer> {
+  for (const deadline = Date.now() + 20_000; ; ) {
+    const answer = await call(url, 'GET', path);
+    if (isEnough(answer) || Date.now() > deadline) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+describe('every answer', () => {
+  it('carries the headers that keep browsers safe, and none that tell of the inside', async () => {
+    for (const path of ['/health', '/api/v1/captcha', '/api/v1/users/me', '/docs', '/openapi.json', '/nothing-here']) {
+      const { headers } = await fetch(`${url}${path}`);
+      assert.equal(headers.get('x-content-type-options'), 'nosniff', path);
+      assert.match(headers.get('content-security-policy') ?? '', /default-src 'self'/, path);
+      assert.match(headers.get('x-frame-options') ?? '', /SAMEORIGIN|DENY/, path);
+      assert.match(headers.get('strict-transport-security') ?? '', /max-age=\d{7,}/, path);
+      assert.equal(headers.get('referrer-policy'), 'no-referrer', path);
+      assert.equal(headers.get('x-powered-by'), null, path);
+      assert.equal(headers.get('server'), null, path);
+      assert.equal(headers.get('set-cookie'), null, path);
+      if (path.startsWith('/api')) assert.equal(headers.get('cache-control'), 'no-store', path);
+    }
+  });
+
+  it('carries X-Request-Id: the caller’s when it is a valid one, else a new one', async () => {
+    for (const id of ['a', 'my-request.1:2_3', 'x'.repeat(128)]) {
+      const { headers } = await call(url, 'GET', '/health', { headers: { 'X-Request-Id': id } });
+      assert.equal(headers.get('x-request-id'), id);
+    }
+    const seen = new Set<string | null>();
+    for (const id of ['', 'two words', 'x'.repeat(129), 'ü', '{"a":1}', '<script>', 'a,b']) {
+      const { headers } = await call(url, 'GET', '/health', { headers: { 'X-Request-Id': id } });
+      assert.match(headers.get('x-request-id') ?? '', /^[0-9a-f]{32}$/, id);
+      seen.add(headers.get('x-request-id'));
+    }
+    assert.equal(seen.size, 7);
+  });
+
+  it('is a 404 of the usual shape where nothing is', async () => {
+    const paths = [
+      '/',
+      '/api',
+      '/api/v1',
+      '/api/v2/captcha',
+      '/.env',
+      '/.git/config',
+      '/debug',
+      '/package.json',
+      '/api/rest.ts',
+    ];
+    for (const path of [
+      ...paths,
+      '/docs/../package.json',
+      '/docs/assets/%2e%2e/package.json',
+      '/outbox',
+      '/HEALTH/x',
+    ]) {
+      const { status, body, headers } = await call(url, 'GET', path);
+      assert.equal(status, 404, path);
+      const { request_id, ...rest } = body;
+      assert.deepEqual(rest, { error: 'Not found', error_code: 'NOT_FOUND' }, path);
+      assert.equal(request_id, headers.get('x-request-id'));
+    }
+    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
+      assert.equal((await call(url, method, '/health')).status, 404, method);
+    }
+  });
+});
+
+describe('traceparent', () => {
+  it('leads from a request to the log lines of the api and of the workers', async () => {
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    const trace = { traceparent: `00-${traceId}-b7ad6b7169203331-01`, 'X-Request-Id': 'traced-1' };
+    const flow = await startFlow(url);
+    await flow.call('PUT', '/directory', { username: 'person080', password: 'wrong' }, trace);
+    const inApi = await lineOf('api', { event: 'request.ended', traceId });
+    assert.equal(inApi.requestId, 'traced-1');
+    const inDirectory = await lineOf('directory', { event: 'registration.step-refused', traceId });
+    assert.equal(inDirectory.requestId, 'traced-1');
+
+    const other = '1af7651916cd43dd8448eb211c80319d';
+    const toCode = await flowToCode(url, 81);
+    const sent = { traceparent: `00-${other}-b7ad6b7169203331-01`, 'X-Request-Id': 'traced-2' };
+    await must(toCode.call('POST', '/codes', { channel: 'sms' }, sent), 202);
+    assert.equal((await lineOf('delivery', { event: 'code.sent', traceId: other })).requestId, 'traced-2');
+  });
+
+  it('is replaced when it is no valid one', async () => {
+    for (const traceparent of ['00-x-y-01', `00-${'0'.repeat(31)}-b7ad6b7169203331-01`, 'x\u0022}', '']) {
+      const id = `bad-trace-${Math.random()}`;
+      await call(url, 'GET', '/health', { headers: { traceparent, 'X-Request-Id': id } });
+      const line = await lineOf('api', { requestId: id });
+      assert.match(line.traceId ?? '', /^[0-9a-f]{32}$/, traceparent);
+    }
+  });
+
+  it('cannot be used to write lines of one’s own into the log', async () => {
+    const words = '"}\\r\\n{"event":"forged","level":"info"}';
+    const path = `/${encodeURIComponent('x\r\n{"event":"forged"}')}`;
+    await call(url, 'GET', path, { headers: { 'User-Agent': words, 'X-Request-Id': 'forging' } });
+    await lineOf('api', { requestId: 'forging' });
+    const lines = await linesOf('api');
+    assert.equal(lines.filter(({ requestId }) => requestId === 'forging').length, 1);
+    assert.ok(lines.every(({ event }) => event !== 'forged'));
+  });
+});
+
+describe('CORS_ORIGINS', () => {
+  const origin = 'https://app.example.org';
+
+  function preflight(apiUrl: string, from: string): Promise<Response> {
+    const headers = {
+      Origin: from,
+      'Access-Control-Request-Method': 'PUT',
+      'Access-Control-Request-Headers': 'authorization,content-type,idempotency-key',
+    };
+    return fetch(`${apiUrl}/api/v1/captcha`, { method: 'OPTIONS', headers });
+  }
+
+  it('lets the browsers of those origins in, and none without', async () => {
+    assert.equal((await preflight(url, origin)).headers.get('access-control-allow-origin'), null);
+    const { apiUrl } = await startAnotherApi(system, { CORS_ORIGINS: `${origin},https://other.example.org` });
+    const { status, headers } = await preflight(apiUrl, origin);
+    assert.equal(status, 204);
+    assert.equal(headers.get('access-control-allow-origin'), origin);
+    assert.match(headers.get('access-control-allow-methods') ?? '', /PUT/);
+    assert.equal(headers.get('access-control-allow-headers'), 'authorization,content-type,idempotency-key');
+    assert.equal(headers.get('access-control-allow-credentials'), null, 'tokens are no cookies');
+    assert.match(headers.get('vary') ?? '', /Origin/);
+    const refusal = await fetch(`${apiUrl}/api/v1/users/me`, { headers: { Origin: origin } });
+    assert.equal(refusal.status, 401);
+    assert.equal(refusal.headers.get('access-control-allow-origin'), origin, 'errors can be read too');
+    assert.match(refusal.headers.get('access-control-expose-headers') ?? '', /X-Request-Id,Retry-After/);
+    for (const foreign of ['https://evil.example', 'null', `${origin}.evil.example`, 'http://app.example.org']) {
+      assert.equal((await preflight(apiUrl, foreign)).headers.get('access-control-allow-origin'), null, foreign);
+    }
+  });
+});
+
+describe('GET /openapi.json', () => {
+  it('is an OpenAPI 3.1 document: its parts are in their places and its schemas are schemas', () => {
+    const schemas = formats.default(new Ajv2020({ strict: false }));
+    const isDocument = schemas.compile(openApiShape);
+    assert.ok(isDocument(document), schemas.errorsText(isDocument.errors));
+    const text = JSON.stringify(document);
+    for (const [, reference = ''] of text.matchAll(/"\$ref":"([^"]+)"/g)) {
+      const [, name = ''] = /^#\/components\/schemas\/(\w+)$/.exec(reference) ?? [];
+      const { components } = document as unknown as { components: { schemas: Record<string, unknown> } };
+      assert.ok(components.schemas[name], `${reference} leads somewhere`);
+    }
+    for (const [path, operations] of Object.entries(document.paths)) {
+      for (const operation of Object.values(operations)) {
+        const { parameters } = operation as unknown as { parameters: { name: string; in: string }[] };
+        const declared = parameters.flatMap(({ name, in: place }) => (place === 'path' ? [`{${name}}`] : []));
+        assert.deepEqual(declared, path.match(/\{\w+\}/g) ?? [], path);
+      }
+    }
+  });
+
+  it('lists every route, with each status it may answer and what it needs', () => {
+    const listed = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method} ${path}`),
+    );
+    const existing = routes.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
+    assert.deepEqual(listed.sort(), existing.sort());
+    for (const { method, path, status, failures, guard, body } of routes) {
+      const operation = document.paths[path.replace(/:(\w+)/g, '{$1}')]?.[method] as unknown as {
+        responses: Record<string, unknown>;
+        security?: unknown[];
+        requestBody?: unknown;
+      };
+      const statuses = [status, ...failures.map((failure) => problems[failure].status)];
+      if (guard !== 'none') statuses.push(401);
+      if (body !== undefined) statuses.push(413, 415);
+      for (const expected of statuses) assert.ok(operation.responses[expected], `${method} ${path} ${expected}`);
+      assert.equal(operation.security !== undefined, guard !== 'none', path);
+      assert.equal(operation.requestBody !== undefined, body !== undefined, path);
+    }
+  });
+});
+
+describe('GET /docs', () => {
+  it('shows every operation in a browser, without help from anywhere else', async (t) => {
+    const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+      existsSync,
+    );
+    if (executablePath === undefined) {
+      t.diagnostic('There is no Chromium on this machine: the page was fetched, not shown');
+      assert.match(await (await fetch(`${url}/docs`)).text(), /swagger-ui-bundle\.js/);
+      return;
+    }
+    const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
+    const browser = await chromium.launch({ executablePath, args });
+    try {
+      const page = await browser.newPage();
+      const complaints: string[] = [];
+      const foreign: string[] = [];
+      page.on('console', (message) => {
+        if (message.type() === 'error') complaints.push(message.text());
+      });
+      page.on('pageerror', (err) => complaints.push(err.message));
+      page.on('request', (request) => {
+        if (!request.url().startsWith(url) && !request.url().startsWith('data:')) foreign.push(request.url());
+      });
+      await page.goto(`${url}/docs`);
+      await page.waitForSelector('.opblock');
+      assert.equal(await page.locator('.opblock').count(), routes.length);
+      await page.locator('.opblock-summary', { hasText: 'Prove the code' }).first().click();
+      await page.waitForSelector('.opblock-body .responses-table');
+      assert.doesNotMatch(
+        (await page.locator('.opblock.is-open').textContent()) ?? '',
+        /could not resolve|Resolver error/i,
+      );
+      assert.deepEqual(complaints, []);
+      assert.deepEqual(foreign, []);
+    } finally {
+      await browser.close();
+    }
+  });
+});
+
+describe('GET /health', () => {
+  it('answers who this is', async () => {
+    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+    const { status, body } = await call(url, 'GET', '/health');
+    assert.equal(status, 200);
+    assert.deepEqual(body, { status: 'ok', service: 'vyry', version });
+  });
+});
+
+describe('GET /metrics', () => {
+  it('counts what happened, by labels that name nobody', async () => {
+    const flow = await completedFlow(system, 82);
+    const code = await codeFor(system.ready.outboxUrl, phoneOf(82));
+    const response = await fetch(`${url}/metrics`);
+    assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
+    const text = await response.text();
+    assert.match(text, /^vyry_registrations_total\{state="started"\} [1-9]/m);
+    assert.match(text, /^vyry_registration_steps_total\{step="directory",outcome="done"\} [1-9]/m);
+    assert.match(text, /^vyry_codes_checked_total\{outcome="verified"\} [1-9]/m);
+    assert.match(
+      text,
+      /^vyry_http_request_duration_seconds_count\{.*route="\/api\/v1\/registrations\/:registrationId\/code"/m,
+    );
+    assert.match(text, /^process_cpu_seconds_total /m);
+    for (const personal of [flow.id, phoneOf(82), 'person082', code]) assert.ok(!text.includes(personal), personal);
+  });
+});
+
+describe('GET /health/ready', () => {
+  it('is ready with every dependency, and degraded while the directory is away', async () => {
+    const { status, body } = await until((answer) => answer.body.status === 'ready', '/health/ready');
+    assert.equal(status, 200);
+    assert.equal(body.status, 'ready');
+    const names = ['redis', 'mongodb', 'temporal', 'elasticsearch', 'ldap', 'twilio', 'mail'];
+    const workers = ['worker:registration', 'worker:directory', 'worker:delivery'];
+    assert.deepEqual(Object.keys(body.dependencies).sort(), [...names, ...workers].sort());
+    for (const name of names) {
+      assert.equal(body.dependencies[name].status, 'up', name);
+      assert.equal(typeof body.dependencies[name].latencyMs, 'number', name);
+    }
+    await directory.stop();
+    const without = await until((answer) => answer.body.status === 'degraded', '/health/ready');
+    assert.equal(without.status, 200);
+    assert.equal(without.body.status, 'degraded');
+    assert.equal(without.body.dependencies.ldap.status, 'down');
+    await directory.startAgain();
+    assert.equal((await until((answer) => answer.body.status === 'ready', '/health/ready')).body.status, 'ready');
+  });
+
+  it('is 503 while a worker that is needed is away', async () => {
+    await system.kill('registration', 'SIGTERM');
+    const { status, body, headers } = await until((answer) => answer.status === 503, '/health/ready');
+    assert.equal(status, 503);
+    assert.equal(body.status, 'unready');
+    assert.equal(body.dependencies['worker:registration'].status, 'down');
+    assert.ok(headers.get('retry-after'));
+    await system.restart('registration');
+    assert.equal((await until((answer) => answer.status === 200, '/health/ready')).status, 200);
+  });
+
+  it('is 503 while Redis hangs; everything answers 503 in time, and works again by itself', async () => {
+    const flow = await startFlow(url);
+    const redisPid = Number(/process_id:(\d+)/.exec(await behind.redis.info('server'))?.[1]);
+    const begin = performance.now();
+    process.kill(redisPid, 'SIGSTOP');
+    const answers = await Promise.all([
+      call(url, 'GET', '/health/ready'),
+      call(url, 'POST', '/api/v1/registrations', { body: {} }),
+      flow.call('GET', ''),
+      flow.call('PUT', '/code', { code: '123456' }),
+      flow.call('PUT', '/directory', { username: 'person083', password: 'person-083' }),
+      call(url, 'GET', '/health').then(({ status }) => assert.equal(status, 200, 'the process itself is well')),
+    ]).finally(() => process.kill(redisPid, 'SIGCONT'));
+    assert.ok(performance.now() - begin < 12_000, 'nobody waits for long');
+    for (const { status, body, headers } of answers.slice(0, 5) as Answer[]) {
+      assert.equal(status, 503);
+      assert.equal(body.error_code, 'UNAVAILABLE');
+      assert.equal(headers.get('retry-after'), String(body.retry_after_seconds));
+      assert.doesNotMatch(body.error, /ioredis|timed out|ECONN/i);
+    }
+    assert.equal(answers[0]?.body.dependencies.redis.status, 'down');
+    assert.equal((await until((answer) => answer.status === 200, '/health/ready')).status, 200);
+    await must(flow.call('PUT', '/directory', { username: 'person083', password: 'person-083' }));
+  });
+});
+
+/** What https://spec.openapis.org/oas/v3.1.0.html asks of the parts that are used here. */
+const openApiShape = {
+  type: 'object',
+  required: ['openapi', 'info', 'paths'],
+  properties: {
+    openapi: { const: '3.1.0' },
+    info: {
+      type: 'object',
+      required: ['title', 'version'],
+      properties: {
+        title: { type: 'string' },
+        version: { type: 'string' },
+        description: { type: 'string' },
+        license: {
+          type: 'object',
+          required: ['name'],
+          properties: { name: { type: 'string' }, identifier: { type: 'string' } },
+        },
+      },
+      additionalProperties: false,
+    },
+    servers: { type: 'array', items: { type: 'object', required: ['url'] } },
+    paths: { type: 'object', propertyNames: { pattern: '^/' }, additionalProperties: { $ref: '#/$defs/pathItem' } },
+    components: {
+      type: 'object',
+      properties: {
+        schemas: { type: 'object', additionalProperties: { $ref: '#/$defs/schema' } },
+        securitySchemes: {
+          type: 'object',
+          additionalProperties: {
+            type: 'object',
+            required: ['type', 'scheme'],
+            properties: { type: { const: 'http' } },
+          },
+        },
+      },
+      additionalProperties: false,
+    },
+  },
+  additionalProperties: false,
+  $defs: {
+    schema: { $ref: 'https://json-schema.org/draft/2020-12/schema' },
+    pathItem: {
+      type: 'object',
+      propertyNames: { enum: ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'] },
+      additionalProperties: { $ref: '#/$defs/operation' },
+    },
+    operation: {
+      type: 'object',
+      required: ['responses'],
+      properties: {
+        summary: { type: 'string' },
+        description: { type: 'string' },
+        security: { type: 'array', items: { type: 'object', additionalProperties: { type: 'array' } } },
+        parameters: { type: 'array', items: { $ref: '#/$defs/parameter' } },
+        requestBody: {
+          type: 'object',
+          required: ['content'],
+          properties: { required: { type: 'boolean' }, content: { $ref: '#/$defs/content' } },
+          additionalProperties: false,
+        },
+        responses: {
+          type: 'object',
+          minProperties: 1,
+          propertyNames: { pattern: '^[1-5]\\d\\d$' },
+          additionalProperties: { $ref: '#/$defs/response' },
+        },
+      },
+      additionalProperties: false,
+    },
+    parameter: {
+      type: 'object',
+      required: ['name', 'in', 'schema'],
+      properties: {
+        name: { type: 'string' },
+        in: { enum: ['query', 'header', 'path', 'cookie'] },
+        required: { type: 'boolean' },
+        description: { type: 'string' },
+        schema: { $ref: '#/$defs/schema' },
+      },
+      if: { properties: { in: { const: 'path' } } },
+      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+      then: { required: ['required'], properties: { required: { const: true } } },
+      additionalProperties: false,
+    },
+    response: {
+      type: 'object',
+      required: ['description'],
+      properties: {
+        description: { type: 'string' },
+        headers: {
+          type: 'object',
+          additionalProperties: {
+            type: 'object',
+            required: ['schema'],
+            properties: { schema: { $ref: '#/$defs/schema' } },
+          },
+        },
+        content: { $ref: '#/$defs/content' },
+      },
+      additionalProperties: false,
+    },
+    content: {
+      type: 'object',
+      propertyNames: { pattern: '^\\w+/\\w+' },
+      additionalProperties: {
+        type: 'object',
+        properties: { schema: { $ref: '#/$defs/schema' } },
+        additionalProperties: false,
+      },
+    },
+  },
+};
