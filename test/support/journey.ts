@@ -1,5 +1,6 @@
 /**
- * A person who registers as an app would: every call once, and once more only when its connection was lost.
+ * A person who registers as an app would: every call once, and once more only when its connection was lost, or when it
+ * was a start that was refused for now.
  *
  * The acts are those of the default policy, in an order its needs allow.
  */
@@ -51,7 +52,7 @@ export interface Journey {
   readonly flow: Flow | undefined;
   /** The act that comes next; undefined after the last. */
   readonly next: Act | undefined;
-  /** The acts whose connection was lost and that were called a second time. */
+  /** The acts that were called again: their connection was lost, or a start was refused while Temporal was away. */
   readonly repeated: Act[];
   /** The answer of an act that was done. */
   answerOf(act: Act): Answer;
@@ -94,7 +95,7 @@ export function createJourney(to: Destination, person: Person, channel: Channel 
     session: () => onFlow('POST', '/session', undefined, keys.session),
   };
 
-  async function callOnceMore(act: Act): Promise<Answer> {
+  async function callAgainIfLost(act: Act): Promise<Answer> {
     try {
       return await calls[act]();
     } catch (err) {
@@ -104,6 +105,18 @@ export function createJourney(to: Destination, person: Person, channel: Channel 
       await untilAnswering(to.apiUrl);
       return await calls[act]();
     }
+  }
+
+  /** A start does not wait for Temporal: it is refused soon, and may be repeated. */
+  async function startAgainIfAway(answer: Answer): Promise<Answer> {
+    if (answer.status !== 503) return answer;
+    repeated.push('start');
+    let latest = answer;
+    await until(async () => {
+      latest = await calls.start();
+      return latest.status !== 503;
+    });
+    return latest;
   }
 
   const journey: Journey = {
@@ -128,7 +141,8 @@ export function createJourney(to: Destination, person: Person, channel: Channel 
       const act = journey.next;
       if (act === undefined) throw new Error(`${person.username} has done everything`);
       await journey.prepare();
-      const answer = await callOnceMore(act);
+      const answered = await callAgainIfLost(act);
+      const answer = act === 'start' ? await startAgainIfAway(answered) : answered;
       if (answer.status >= 300) {
         throw new Error(`${person.username}: ${act}: ${answer.status} ${JSON.stringify(answer.body)}`);
       }
