@@ -11,12 +11,16 @@ export interface PhoneNumber {
   callingCode: string;
 }
 
+/** Words and parameters (RFC 3966), such as an extension: they say more than a number. */
+const notInNumber = /[\p{L};=]/u;
+
 /**
- * Normalises a number as people write it; undefined when it is none that can exist.
+ * Normalises a number as people write it, in digits and marks; undefined when it is none that can exist.
  *
  * @param region country of numbers without a country code; without it they are refused
  */
 export function parsePhoneNumber(text: string, region?: string): PhoneNumber | undefined {
+  if (notInNumber.test(text)) return undefined;
   try {
     const number = parsePhoneNumberWithError(text, {
       extract: false,

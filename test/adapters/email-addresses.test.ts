@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseEmailAddress } from '../../adapters/email-addresses.ts';
+
+function assertRefused(...texts: string[]): void {
+  for (const text of texts) assert.equal(parseEmailAddress(text), undefined, JSON.stringify(text));
+}
+
+describe('parseEmailAddress()', () => {
+  it('keeps the local part as it was typed and lowers the domain', () => {
+    assert.equal(parseEmailAddress('Ada.Lovelace+tag@EXAMPLE.com'), 'Ada.Lovelace+tag@example.com');
+    assert.equal(parseEmailAddress("o'hara@x.com"), "o'hara@x.com");
+  });
+
+  it('takes the two forms of an international domain for one', () => {
+    for (const text of ['a@m\u00fcnchen.de', 'a@M\u00dcNCHEN.DE', 'a@mu\u0308nchen.de', 'a@xn--mnchen-3ya.de']) {
+      assert.equal(parseEmailAddress(text), 'a@xn--mnchen-3ya.de', text);
+    }
+    assert.equal(parseEmailAddress('a@\uff45xample.com'), 'a@example.com');
+  });
+
+  it('shows a domain with foreign letters that look like ours as what it is', () => {
+    assert.equal(parseEmailAddress('admin@\u0435xample.com'), 'admin@xn--xample-2of.com');
+    assertRefused('\u0430dmin@example.com');
+  });
+
+  it('refuses more than one address, and more than an address', () => {
+    assertRefused(
+      'a@x.com,b@y.com',
+      'a@x.com;b@y.com',
+      'a@x.com b@y.com',
+      'N <a@x.com>',
+      '<a@x.com>',
+      'mailto:a@x.com',
+    );
+    assertRefused('a@x.com\r\nBcc: v@y.com', 'a@x.com\n', 'a\r\n@x.com', 'a@x.com%0abcc:v@y.com', 'a%0a@x.com');
+    assertRefused('a@b@x.com', '"a b"@x.com', '"a@b"@x.com', 'a(comment)@x.com', 'a\u0000@x.com');
+  });
+
+  it('refuses a route to somewhere else', () => {
+    assertRefused('victim%other.com@relay.com', 'other.com!victim@relay.com', '@a.com:b@c.com');
+  });
+
+  it('refuses what a parser of URLs would cut, drop or decode', () => {
+    assertRefused('a@x.com/path', 'a@x.com?query', 'a@x.com#hash', 'a@x.com:25', 'a@x.com\\y', 'a@exam\tple.com');
+    assertRefused('a@%65xample.com', 'a@user:password@x.com', ' a@x.com', 'a@x.com ', 'a@x .com');
+  });
+
+  it('refuses hosts that are no domains', () => {
+    assertRefused('a@localhost', 'a@x', 'a@127.0.0.1', 'a@[127.0.0.1]', 'a@0x7f.1', 'a@1.2.3', 'a@x.c', 'a@');
+    assertRefused('a@-x.com', 'a@x-.com', 'a@x..com', 'a@.x.com', 'a@x.com.', 'a@x_y.com');
+  });
+
+  it('refuses local parts that are none', () => {
+    assertRefused('', '@x.com', '.a@x.com', 'a.@x.com', 'a..b@x.com', 'a b@x.com', 'jos\u00e9@example.com');
+  });
+
+  it('keeps to the lengths of RFC 5321', () => {
+    assert.notEqual(parseEmailAddress(`${'a'.repeat(64)}@x.com`), undefined);
+    assertRefused(`${'a'.repeat(65)}@x.com`, `a@${'x'.repeat(64)}.com`, `a@${'x'.repeat(60)}.`.repeat(6));
+    assertRefused(`a@${`${'x'.repeat(60)}.`.repeat(5)}com`, 'a'.repeat(100_000));
+  });
+});
