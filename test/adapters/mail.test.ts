@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { createServer, type Socket } from 'node:net';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { inspect } from 'node:util';
+import { connectMail, type Mail, type MailMessage } from '../../adapters/mail.ts';
+import { Failure } from '../../domain/failures.ts';
+import { demoTwilio } from '../../engines/engines.ts';
+import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
+import { Secret } from '../../platform/config.ts';
+import { setFault } from '../support/flows.ts';
+
+const message: MailMessage = {
+  to: 'ada@example.com',
+  subject: 'Your code',
+  text: '123456 is your code',
+  messageId: 'a1.1',
+};
+let standIns: StandIns;
+const open: Mail[] = [];
+
+before(async () => {
+  standIns = await startStandIns({ twilio: demoTwilio });
+});
+after(() => standIns.close());
+afterEach(async () => {
+  for (const mail of open.splice(0)) mail.close();
+  await setFault(standIns.outboxUrl, { channel: 'email', mode: 'none' });
+  await fetch(`${standIns.outboxUrl}/messages`, { method: 'DELETE' });
+});
+
+function connect(url = standIns.smtpUrl, from = 'Vyry <no-reply@vyry.example>'): Mail {
+  const mail = connectMail({ url: new Secret(url), from });
+  open.push(mail);
+  return mail;
+}
+
+const fault = (settings: Record<string, unknown>) => setFault(standIns.outboxUrl, { channel: 'email', ...settings });
+
+interface Received {
+  to: string;
+  from: string;
+  subject: string;
+  body: string;
+  messageId: string;
+}
+
+async function received(): Promise<Received[]> {
+  return (await (await fetch(`${standIns.outboxUrl}/messages`)).json()) as Received[];
+}
+
+/** The failure must be one that is waited out, and must tell nothing of whom the message was for. */
+async function assertUnavailable(job: Promise<unknown>, expected: RegExp): Promise<void> {
+  const err = await job.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(err instanceof Failure, inspect(err));
+  assert.equal(err.code, 'unavailable');
+  assert.match(err.facts.message ?? '', expected);
+  const text = inspect(err, { depth: 9 });
+  for (const personal of ['ada@', '123456', 'password-of-the-mail-server'])
+    assert.equal(text.includes(personal), false, text);
+}
+
+describe('send()', () => {
+  it('hands a message to the mail server, for one recipient, with the given Message-ID', async () => {
+    const outcome = await connect().send(message);
+    assert.deepEqual(outcome, { result: 'sent', providerId: '<a1.1@vyry.example>' });
+    const [mail, ...others] = await received();
+    assert.equal(others.length, 0);
+    assert.deepEqual(
+      { to: mail?.to, from: mail?.from, subject: mail?.subject, body: mail?.body.trim(), messageId: mail?.messageId },
+      {
+        to: 'ada@example.com',
+        from: 'no-reply@vyry.example',
+        subject: 'Your code',
+        body: '123456 is your code',
+        messageId: '<a1.1@vyry.example>',
+      },
+    );
+  });
+
+  it('sends to one mailbox whatever the address tries to say', async () => {
+    const mail = connect();
+    for (const to of [
+      'ada@example.com, eve@example.com',
+      'ada@example.com\r\nBcc: eve@example.com',
+      'N <ada@example.com>',
+    ]) {
+      await mail.send({ ...message, to }).catch(() => undefined);
+    }
+    const recipients = (await received()).map(({ to }) => to);
+    assert.equal(recipients.includes('eve@example.com'), false, recipients.join());
+  });
+
+  it('keeps header lines one, whatever the subject tries to say', async () => {
+    await connect().send({ ...message, subject: 'Hello\r\nBcc: eve@example.com' });
+    const mails = await received();
+    assert.deepEqual(
+      mails.map(({ to }) => to),
+      ['ada@example.com'],
+    );
+  });
+
+  it('is refused for good when the mailbox is', async () => {
+    await fault({ mode: 'error400' });
+    assert.deepEqual(await connect().send(message), { result: 'refused', reason: 'mailbox-refused' });
+    assert.deepEqual(await received(), []);
+  });
+
+  it('takes a refusal for now (4yz) for an outage', async () => {
+    await fault({ mode: 'error500' });
+    await assertUnavailable(connect().send(message), /^smtp 451/);
+    await fault({ mode: 'none' });
+    assert.equal((await connect().send(message)).result, 'sent');
+  });
+
+  it('takes a lost answer for an outage; the repeat has the same Message-ID', async () => {
+    const mail = connect();
+    await fault({ mode: 'accept-then-drop' });
+    await assertUnavailable(mail.send(message), /^smtp/);
+    await fault({ mode: 'none' });
+    await mail.send(message);
+    const ids = (await received()).map(({ messageId }) => messageId);
+    assert.deepEqual(ids, ['<a1.1@vyry.example>', '<a1.1@vyry.example>']);
+  });
+
+  it('takes a server that is not there, or refuses our log-in, for an outage', async () => {
+    await assertUnavailable(connect('smtp://127.0.0.1:1').send(message), /^smtp ECONNECTION|ESOCKET|ECONNREFUSED/);
+    const refusing = await startScripted((line) => {
+      if (line.startsWith('EHLO')) return '250-hello\r\n250 AUTH PLAIN\r\n';
+      return line.startsWith('AUTH') ? '535 5.7.8 Authentication failed\r\n' : '250 OK\r\n';
+    });
+    const url = `smtp://vyry:password-of-the-mail-server@127.0.0.1:${refusing.port}`;
+    await assertUnavailable(connect(url).send(message), /^smtp 535 EAUTH$/);
+    await refusing.close();
+  });
+
+  it('waits no longer than ten seconds a step', { timeout: 30_000 }, async () => {
+    const silent = await startScripted(() => '');
+    const begin = performance.now();
+    await assertUnavailable(connect(`smtp://127.0.0.1:${silent.port}`).send(message), /^smtp/);
+    const seconds = (performance.now() - begin) / 1000;
+    assert.ok(seconds < 14, `${seconds} s`);
+    await silent.close();
+  });
+
+  it('works on with a new connection after the server closed the old one', async () => {
+    const mail = connect();
+    await mail.send(message);
+    await fault({ mode: 'accept-then-drop' });
+    await mail.send(message).catch(() => undefined);
+    await fault({ mode: 'none' });
+    assert.equal((await mail.send({ ...message, messageId: 'a1.2' })).result, 'sent');
+  });
+});
+
+describe('ping()', () => {
+  it('tells whether the mail server can be used', async () => {
+    await connect().ping();
+    await assertUnavailable(connect('smtp://127.0.0.1:1').ping(), /^smtp$/);
+  });
+});
+
+/** A mail server that says what a test wants, line by line. */
+async function startScripted(answer: (line: string) => string): Promise<{ port: number; close(): Promise<void> }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => undefined));
+    if (answer('EHLO') !== '') socket.write('220 ready\r\n');
+    socket.on('data', (bytes) => {
+      for (const line of bytes.toString().split('\r\n').filter(Boolean)) socket.write(answer(line));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

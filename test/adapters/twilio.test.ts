@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { inspect } from 'node:util';
+import { connectTwilio, type TwilioOptions } from '../../adapters/twilio.ts';
+import { Failure } from '../../domain/failures.ts';
+import { demoTwilio } from '../../engines/engines.ts';
+import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
+import { Secret } from '../../platform/config.ts';
+import { messagesTo } from '../support/client.ts';
+import { setFault } from '../support/flows.ts';
+
+const to = '+12025550102';
+const body = '123456 is your code';
+let standIns: StandIns;
+
+before(async () => {
+  standIns = await startStandIns({ twilio: demoTwilio });
+});
+after(() => standIns.close());
+beforeEach(async () => {
+  await setFault(standIns.outboxUrl, { channel: 'sms', mode: 'none' });
+  await fetch(`${standIns.outboxUrl}/messages`, { method: 'DELETE' });
+});
+
+function connect(given: Partial<TwilioOptions> = {}) {
+  const authToken = new Secret(demoTwilio.authToken);
+  return connectTwilio({ ...demoTwilio, authToken, baseUrl: standIns.twilioUrl, ...given });
+}
+
+const fault = (settings: Record<string, unknown>) => setFault(standIns.outboxUrl, { channel: 'sms', ...settings });
+
+async function failureOf(job: Promise<unknown>): Promise<Failure> {
+  try {
+    await job;
+  } catch (err) {
+    assert.ok(err instanceof Failure, inspect(err));
+    return err;
+  }
+  throw new Error('Nothing was thrown');
+}
+
+/** The failure must be one that is waited out, and must tell nothing of whom the message was for. */
+async function assertUnavailable(job: Promise<unknown>, message: RegExp): Promise<void> {
+  const failure = await failureOf(job);
+  assert.equal(failure.code, 'unavailable');
+  assert.match(failure.facts.message ?? '', message);
+  const text = inspect(failure, { depth: 9 });
+  for (const personal of [to, to.slice(1), '123456', demoTwilio.authToken])
+    assert.equal(text.includes(personal), false, text);
+}
+
+describe('send()', () => {
+  it('hands a message over, and answers the id it has at Twilio', async () => {
+    const outcome = await connect().send({ to, body });
+    assert.equal(outcome.result, 'sent');
+    assert.match(outcome.result === 'sent' ? outcome.providerId : '', /^SM[0-9a-f]{32}$/);
+    const [message] = await messagesTo(standIns.outboxUrl, to);
+    assert.equal(message?.body, body);
+    assert.equal(message?.code, '123456');
+  });
+
+  it('is refused for good by the errors that no repeat can change', async () => {
+    const reasons: Record<string, string> = {
+      21211: 'number-not-valid',
+      21408: 'country-not-enabled',
+      21610: 'recipient-opted-out',
+      21612: 'number-not-reachable',
+      21614: 'number-not-mobile',
+      30450: 'fraud-suspected',
+    };
+    for (const [providerCode, reason] of Object.entries(reasons)) {
+      await fault({ mode: 'error400', providerCode });
+      assert.deepEqual(await connect().send({ to, body }), { result: 'refused', reason }, providerCode);
+    }
+  });
+
+  it('is refused for a number that is none', async () => {
+    assert.deepEqual(await connect().send({ to: '+0', body }), { result: 'refused', reason: 'number-not-valid' });
+  });
+
+  it('takes everything else for an outage: errors of Twilio, limits, and settings of ours', async () => {
+    await fault({ mode: 'error500' });
+    await assertUnavailable(connect().send({ to, body }), /^twilio 500 20500$/);
+    await fault({ mode: 'error500', providerCode: '20503' });
+    await assertUnavailable(connect().send({ to, body }), /^twilio 503/);
+    await fault({ mode: 'error400', providerCode: '20429' });
+    await assertUnavailable(connect().send({ to, body }), /^twilio 429/);
+    await fault({ mode: 'none' });
+    await assertUnavailable(connect({ authToken: new Secret('wrong') }).send({ to, body }), /^twilio 401 20003$/);
+    await assertUnavailable(connect({ from: 'not a sender!' }).send({ to, body }), /^twilio 400 21212$/);
+    assert.deepEqual(await messagesTo(standIns.outboxUrl, to), []);
+  });
+
+  it('takes a server that is not there for an outage, and repeats nothing by itself', async () => {
+    await assertUnavailable(connect({ baseUrl: 'http://127.0.0.1:1' }).send({ to, body }), /ECONNREFUSED/);
+    let calls = 0;
+    const server = createServer((_req, res) => {
+      calls++;
+      res.writeHead(429).end('{}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    await assertUnavailable(connect({ baseUrl: `http://127.0.0.1:${port}/` }).send({ to, body }), /^twilio 429/);
+    assert.equal(calls, 1);
+    server.closeAllConnections();
+    server.close();
+  });
+
+  it('takes an answer that is lost for an outage, after which find() knows the message', async () => {
+    await fault({ mode: 'accept-then-drop' });
+    const begin = new Date();
+    await assertUnavailable(connect().send({ to, body }), /^twilio/);
+    await fault({ mode: 'none' });
+    assert.match((await connect().find({ to, body }, begin)) ?? '', /^SM/);
+  });
+
+  it('waits no longer than ten seconds', { timeout: 30_000 }, async () => {
+    await fault({ mode: 'slow', seconds: 20 });
+    const begin = performance.now();
+    await assertUnavailable(connect().send({ to, body }), /^twilio/);
+    const seconds = (performance.now() - begin) / 1000;
+    assert.ok(seconds > 9 && seconds < 14, `${seconds} s`);
+  });
+});
+
+describe('find()', () => {
+  it('knows the message by recipient, text and time', async () => {
+    const twilio = connect();
+    const begin = new Date();
+    const sent = await twilio.send({ to, body });
+    assert.equal(sent.result, 'sent');
+    assert.equal(await twilio.find({ to, body }, begin), sent.result === 'sent' && sent.providerId);
+    assert.equal(await twilio.find({ to: '+12025550103', body }, begin), undefined);
+    assert.equal(await twilio.find({ to, body: '654321 is your code' }, begin), undefined);
+    assert.equal(await twilio.find({ to, body }, new Date(Date.now() + 60_000)), undefined);
+  });
+
+  it('finds it among the other messages of that time', async () => {
+    const twilio = connect();
+    const begin = new Date();
+    for (let index = 0; index < 15; index++) await twilio.send({ to, body: `${100_000 + index} is your code` });
+    for (const index of [0, 7, 14]) {
+      assert.match(
+        (await twilio.find({ to, body: `${100_000 + index} is your code` }, begin)) ?? '',
+        /^SM/,
+        `${index}`,
+      );
+    }
+  });
+
+  it('cannot tell while Twilio is away', async () => {
+    await fault({ mode: 'error500' });
+    await assertUnavailable(connect().find({ to, body }, new Date()), /^twilio 500/);
+  });
+});
+
+describe('ping()', () => {
+  it('tells whether the account can be used', async () => {
+    await connect().ping();
+    await assertUnavailable(connect({ authToken: new Secret('wrong') }).ping(), /^twilio 401/);
+    await fault({ mode: 'error500' });
+    await assertUnavailable(connect().ping(), /^twilio 500/);
+  });
+});
