@@ -9,7 +9,9 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
   version: string;
 };
 
+/** Liveness. */
 export const Health = z.object({ status: z.literal('ok'), service: z.literal('vyry'), version: z.string() });
+/** Readiness: `degraded` when registrations wait for something, `unready` when nothing works. */
 export const Readiness = z.object({
   status: z.enum(['ready', 'degraded', 'unready']),
   dependencies: z.record(

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { describe, it } from 'node:test';
+import ts from 'typescript';
+import { problems } from '../api/problems.ts';
+import { failureCodes } from '../domain/failures.ts';
+import { envExample } from '../engines/env-example.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const product = ['api', 'workflows', 'activities', 'adapters', 'domain', 'platform', 'workers', 'engines', 'bench'];
+
+function sources(...folders: string[]): string[] {
+  return folders.flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: root }));
+}
+
+function read(file: string): string {
+  return readFileSync(join(root, file), 'utf8');
+}
+
+/** Exports without a doc comment, as `file: name`. Schemas of one line and types that name another type say enough. */
+function undocumented(file: string): string[] {
+  const tree = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest, true);
+  return tree.statements.flatMap((statement) => {
+    const isExported = ts.canHaveModifiers(statement)
+      ? (ts.getModifiers(statement) ?? []).some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)
+      : false;
+    const needsWords =
+      ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement) || ts.isVariableStatement(statement);
+    if (!isExported || !needsWords || ts.getJSDocCommentsAndTags(statement).length > 0) return [];
+    const name = ts.isVariableStatement(statement)
+      ? statement.declarationList.declarations[0]?.name.getText()
+      : statement.name?.text;
+    return [`${file}: ${name}`];
+  });
+}
+
+describe('The layers', () => {
+  it('import only what .dependency-cruiser.mjs allows', () => {
+    const tool = join(root, 'node_modules/dependency-cruiser/bin/dependency-cruiser.mjs');
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [tool, '--config', '.dependency-cruiser.mjs', ...product],
+      {
+        cwd: root,
+        encoding: 'utf8',
+      },
+    );
+    assert.equal(status, 0, stdout + stderr);
+  });
+});
+
+describe('README.md, CONTRIBUTING.md and docs/', () => {
+  const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...globSync('docs/**/*.md', { cwd: root })];
+
+  it('link only to files that exist', () => {
+    const dead = pages.flatMap((page) =>
+      [...read(page).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
+        .map(([, target]) => target ?? '')
+        .filter((target) => !existsSync(resolve(root, dirname(page), target)))
+        .map((target) => `${page}: ${target}`),
+    );
+    assert.deepEqual(dead, []);
+  });
+
+  it('name only source files that exist', () => {
+    const known = new RegExp(
+      `\`((?:${[...product, 'test', 'docs'].join('|')})/[\\w./-]+\\.(?:ts|mjs|lua|md|json))\``,
+      'g',
+    );
+    const dead = pages.flatMap((page) =>
+      [...read(page).matchAll(known)].map(([, path]) => path ?? '').filter((path) => !existsSync(join(root, path))),
+    );
+    assert.deepEqual(dead, []);
+  });
+});
+
+describe('.env.example', () => {
+  it('says what platform/config.ts says; `npm run env-example` writes it anew', () => {
+    assert.equal(read('.env.example'), envExample());
+  });
+});
+
+describe('The tables', () => {
+  it('have a row for every failure code, each with a sentence of its own', () => {
+    assert.deepEqual(Object.keys(problems).sort(), [...failureCodes].sort());
+    const sentences = Object.values(problems).map(({ message }) => message);
+    assert.equal(new Set(sentences).size, sentences.length);
+  });
+});
+
+describe('Scripts of Redis', () => {
+  it('are each loaded by an adapter that has a test', () => {
+    const adapters = sources('adapters/redis').map((file) => ({ file, text: read(file) }));
+    for (const script of globSync('adapters/redis/*.lua', { cwd: root })) {
+      const name = script.replace(/^.*\/|\.lua$/g, '');
+      const user = adapters.find(({ text }) => text.includes(`'${name}'`));
+      assert.ok(user, `${script} is not loaded`);
+      assert.ok(existsSync(join(root, 'test', user.file.replace(/\.ts$/, '.test.ts'))), `${user.file} has no test`);
+    }
+  });
+});
+
+describe('Exports', () => {
+  it('say what they promise', () => {
+    assert.deepEqual(sources(...product).flatMap(undocumented), []);
+  });
+});
+
+describe('Sources', () => {
+  it('name no path of a machine and no log of the console in product code', () => {
+    const files = sources(...product.filter((folder) => folder !== 'engines' && folder !== 'bench'));
+    const found = files.filter((file) => /console\.log|\/(home|root|tmp)\//.test(read(file)));
+    assert.deepEqual(found, []);
+  });
+});
