@@ -4,12 +4,22 @@
  * Consistency: single-document writes on natural keys, majority write concern; no transactions (workflows undo).
  * Timeout: a command waits 3 s for a server. Away: it fails, the connection heals by itself; `isMongoOutage` tells.
  */
-import { type Connection, createConnection, mongo } from 'mongoose';
+import { type Connection, type ConnectOptions, createConnection, mongo } from 'mongoose';
 
 export type { Connection };
 
 const selectionMs = 3000;
 const reopenMs = 1000;
+
+/** `bufferTimeoutMS` is documented and missing in Mongoose's types. */
+const options: ConnectOptions & { bufferTimeoutMS: number } = {
+  serverSelectionTimeoutMS: selectionMs,
+  bufferTimeoutMS: selectionMs,
+  socketTimeoutMS: 10_000,
+  writeConcern: { w: 'majority' },
+  autoIndex: false,
+  autoCreate: false,
+};
 
 /** An open database; close it to stop trying. */
 export interface Database extends AsyncDisposable {
@@ -63,14 +73,7 @@ async function openForEver(
 ): Promise<void> {
   while (!closed.aborted) {
     try {
-      await connection.openUri(url, {
-        serverSelectionTimeoutMS: selectionMs,
-        bufferTimeoutMS: selectionMs,
-        socketTimeoutMS: 10_000,
-        writeConcern: { w: 'majority' },
-        autoIndex: false,
-        autoCreate: false,
-      });
+      await connection.openUri(url, options);
       return;
     } catch (err) {
       onError(err);
