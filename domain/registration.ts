@@ -145,6 +145,20 @@ export function addressOf(identity: Identity, channel: Channel): string | undefi
   return channel === 'sms' ? identity.phone : identity.email;
 }
 
+/** An identity without the addresses of other channels. */
+export function withOnlyAddressOf(
+  { phone, country, callingCode, email, ...rest }: Identity,
+  channel: Channel,
+): Identity {
+  if (channel === 'email') return { ...rest, ...(email !== undefined && { email }) };
+  return {
+    ...rest,
+    ...(phone !== undefined && { phone }),
+    ...(country !== undefined && { country }),
+    ...(callingCode !== undefined && { callingCode }),
+  };
+}
+
 /** The first step that is not done: where a person stands. */
 export function currentStep(facts: Pick<RegistrationFacts, 'policy' | 'done'>): StepName | 'finish' {
   return facts.policy.find((name) => !facts.done.has(name)) ?? 'finish';

@@ -46,6 +46,7 @@ import {
   type StepName,
   statusOf,
   type WaitingFor,
+  withOnlyAddressOf,
 } from '../domain/registration.ts';
 import { type Channel, nextSendAt, type Send } from '../domain/verification.ts';
 import { searchAttributesOf } from './search-attributes.ts';
@@ -79,8 +80,8 @@ export const authenticate = defineUpdate<StepAnswer, [{ username: string; passwo
 export const passCaptcha = defineUpdate<StepAnswer>('passCaptcha');
 /** Sends a code; answers before it is sent. */
 export const requestCode = defineUpdate<RegistrationStatus, [{ channel: Channel }]>('requestCode');
-/** Notes that the right code was typed. */
-export const confirmCode = defineUpdate<StepAnswer>('confirmCode');
+/** Notes that the right code was typed: that of a send, which says what was proven. */
+export const confirmCode = defineUpdate<StepAnswer, [{ send?: number | undefined }]>('confirmCode');
 /** Hashes and keeps a password, a PIN or both. */
 export const setCredentials = defineUpdate<StepAnswer, [{ credentialsSeal: string }]>('setCredentials');
 /** Ends the registration and takes back what was done. */
@@ -138,8 +139,9 @@ export async function registration(input: RegistrationInput): Promise<Registrati
     validator: ({ channel }) => flow.expectSendable(channel),
     description: 'Sends a code by a channel',
   });
-  setHandler(confirmCode, (): Promise<StepAnswer> => flow.finishStep('code', 'right code typed'), {
-    validator: () => flow.expectProvable('code'),
+  // an update of an earlier version says nothing of the send
+  setHandler(confirmCode, (proof): Promise<StepAnswer> => flow.confirmCode(proof?.send), {
+    validator: (_proof) => flow.expectProvable('code'),
     description: 'Notes that the right code was typed',
   });
   setHandler(setCredentials, (order): Promise<StepAnswer> => flow.setCredentials(order.credentialsSeal), {
@@ -166,6 +168,7 @@ class RegistrationFlow {
   #expiresAt: number;
   #version = 0;
   #published: string | undefined;
+  #provenChannel: Channel | undefined;
   #directoryTurn = 0;
   #cancelled = false;
   #outcome: Exclude<RegistrationState, 'pending' | 'waiting'> | undefined;
@@ -223,6 +226,11 @@ class RegistrationFlow {
     await this.#announce();
     void this.#deliver(send).catch((err: unknown) => this.#fail(err));
     return this.status();
+  }
+
+  async confirmCode(sendNumber: number | undefined): Promise<StepAnswer> {
+    this.#provenChannel ??= this.#sends.find(({ number }) => number === sendNumber)?.channel;
+    return this.finishStep('code', 'right code typed');
   }
 
   async setCredentials(credentialsSeal: string): Promise<StepAnswer> {
@@ -311,7 +319,7 @@ class RegistrationFlow {
     const account: AccountInput = {
       registrationId,
       userId: this.#userId,
-      identity: this.#identity,
+      identity: this.#provenIdentity(),
       createdAt: Date.now(),
     };
     this.#undo.add(() =>
@@ -442,6 +450,12 @@ class RegistrationFlow {
   /** A bug in what runs behind an answered order fails the flow, loudly, instead of being lost. */
   #fail(err: unknown): void {
     if (!isCancellation(err)) this.#end('rejected', 'internal-error');
+  }
+
+  /** A directory vouches for all it says; of what a client says, only the address is proven that its code went to. */
+  #provenIdentity(): Identity {
+    if (this.#provenChannel === undefined || this.#input.policy.includes('directory')) return this.#identity;
+    return withOnlyAddressOf(this.#identity, this.#provenChannel);
   }
 
   #answer(outcome: StepAnswer['outcome']): StepAnswer {

@@ -2,6 +2,7 @@
 -- The try is counted before it is compared, in the same atomic step: nothing can race it.
 -- Two codes may be valid at once: the newest one that is known to be sent, and a newer one that a provider may have.
 -- KEYS[1] verification:{subject}:purpose  KEYS[2] otp:{subject}:purpose   ARGV[1] keyed hash  ARGV[2] checks a code has
+-- Answers the outcome, the tries left and, for the right code, its send.
 local function number(field)
   return tonumber(redis.call('HGET', KEYS[1], field) or '0')
 end
@@ -12,7 +13,10 @@ if verified then
   if redis.call('HINCRBY', KEYS[1], 'checks:after', 1) > max and verified ~= ARGV[1] then
     return { 'exhausted', 0 }
   end
-  return { verified == ARGV[1] and 'already' or 'wrong', 0 }
+  if verified == ARGV[1] then
+    return { 'already', 0, number('verifiedSend') }
+  end
+  return { 'wrong', 0 }
 end
 
 local latest, current = number('latest'), number('current')
@@ -32,7 +36,7 @@ local function candidate(send, hash)
   end
   redis.call('HSET', KEYS[1], 'checks:' .. send, checks + 1)
   left = math.max(left, max - checks - 1)
-  candidates[#candidates + 1] = hash
+  candidates[#candidates + 1] = { hash = hash, send = send }
 end
 
 if current > 0 then
@@ -45,11 +49,11 @@ end
 if #candidates == 0 then
   return { exhausted and 'exhausted' or 'expired', 0 }
 end
-for _, hash in ipairs(candidates) do
-  if hash == ARGV[1] then
-    redis.call('HSET', KEYS[1], 'verified', hash)
+for _, code in ipairs(candidates) do
+  if code.hash == ARGV[1] then
+    redis.call('HSET', KEYS[1], 'verified', code.hash, 'verifiedSend', code.send)
     redis.call('DEL', KEYS[2])
-    return { 'verified', left }
+    return { 'verified', left, code.send }
   end
 end
 return { 'wrong', left }

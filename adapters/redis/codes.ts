@@ -63,13 +63,15 @@ export function createCodes(redis: Redis, hashKey: Buffer, box: Box) {
       return Number(await sent([verificationKey(of), otpKey(of)], [send, at, ttlSeconds, providerId]));
     },
 
-    /** Counts and compares one try. `left` is what the newest code has left. */
-    async check(of: CodeSubject, code: string, checksMax: number): Promise<{ outcome: CheckOutcome; left: number }> {
-      const [outcome, left] = (await check([verificationKey(of), otpKey(of)], [hashOf(of, code), checksMax])) as [
-        CheckOutcome,
-        number,
-      ];
-      return { outcome, left };
+    /** Counts and compares one try. `left` is what the newest code has left, `send` the one whose code was right. */
+    async check(
+      of: CodeSubject,
+      code: string,
+      checksMax: number,
+    ): Promise<{ outcome: CheckOutcome; left: number; send?: number }> {
+      const reply = await check([verificationKey(of), otpKey(of)], [hashOf(of, code), checksMax]);
+      const [outcome, left, send] = reply as [CheckOutcome, number, number | undefined];
+      return { outcome, left, ...(send && { send }) };
     },
 
     /** Where the checks of the newest code stand; undefined before the first. */

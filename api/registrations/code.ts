@@ -66,7 +66,7 @@ export async function proveCode(deps: ApiDeps, caller: RegistrationCaller, body:
   const { registrationId, status } = caller;
   if (status.state !== 'completed') requireStep(deps, caller, 'code');
   const subject = { subject: registrationId, purpose: 'register' } as const;
-  const { outcome, left } = await deps.codes.check(subject, code, deps.rules.checksMax);
+  const { outcome, left, send } = await deps.codes.check(subject, code, deps.rules.checksMax);
   deps.events.codeChecked(registrationId, outcome);
   if (outcome === 'none') throw new Failure('code-not-sent');
   const nextCodeAt = nextCodeAtOf(status);
@@ -79,7 +79,7 @@ export async function proveCode(deps: ApiDeps, caller: RegistrationCaller, body:
   }
   if (isDone(status, 'code')) return currentView(deps, registrationId);
   // the script has marked it: a repeat after a crash answers `already` and comes here again
-  const answer = await order(deps, registrationId, confirmCode, []).catch((err: unknown) =>
+  const answer = await order(deps, registrationId, confirmCode, [{ send }]).catch((err: unknown) =>
     endOf(deps, registrationId, err),
   );
   deps.events.stepDone(registrationId, 'code');

@@ -421,4 +421,24 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
     const completed = await must(flow.call('PUT', '/credentials', { pin: '482619' }));
     assert.equal(completed.body.state, 'completed');
   });
+
+  it('REGISTRATION_STEPS without a directory: an address that was not proven is not taken from its owner', async () => {
+    const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code' });
+    const prove = async (body: { phone: string; email: string }, channel: 'sms' | 'email') => {
+      const flow = await startFlow(apiUrl, body);
+      const other = channel === 'sms' ? 'email' : 'sms';
+      await must(flow.call('POST', '/codes', { channel: other }), 202);
+      await codeFor(system.ready.outboxUrl, other === 'sms' ? body.phone : body.email);
+      await must(flow.call('POST', '/codes', { channel }), 202);
+      const code = await codeFor(system.ready.outboxUrl, channel === 'sms' ? body.phone : body.email);
+      await must(flow.call('PUT', '/code', { code }));
+      return (await must(flow.call('POST', '/session'), 201)).body.user;
+    };
+    const stranger = await prove({ phone: '+447700900610', email: 'owner@example.net' }, 'sms');
+    assert.equal(stranger.phone, '+447700900610');
+    assert.equal(stranger.email, undefined);
+    const owner = await prove({ phone: '+447700900611', email: 'Owner@example.net' }, 'email');
+    assert.equal(owner.email, 'Owner@example.net');
+    assert.equal(owner.phone, undefined);
+  });
 });
