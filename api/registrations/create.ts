@@ -31,7 +31,7 @@ export const NewRegistration = z.strictObject({
 
 /** Temporal is asked to start a flow within this when it seems to be there, and within the other when not. */
 const startMs = 10_000;
-const startAwayMs = 1500;
+const startAwayMs = 1000;
 
 /**
  * Starts a registration and answers with what to do next, before any step is done.
