@@ -40,7 +40,7 @@ const [quill, merry, raven, thistle] = canaries as [Person, Person, Person, Pers
 
 describe('What registrations leave behind', () => {
   const secrets = new Set<string>();
-  const flows: Flow[] = [];
+  const flows = new Map<Person, Flow>();
   const answers: Footprint = {};
   const refusals: Footprint = {};
   let folder: DataFolder;
@@ -142,7 +142,7 @@ describe('What registrations leave behind', () => {
   });
 
   it('is searched where it says: what has to be there is found', () => {
-    const id = flows[0]?.id ?? '';
+    const id = flows.get(quill)?.id ?? '';
     const places = search(everywhere, id);
     for (const place of ['log api.log', 'log registration.log', 'temporal list', `redis registration:{${id}}`]) {
       assert.ok(places.includes(place), `${place} is not among ${places.join(', ')}`);
@@ -321,7 +321,7 @@ describe('What registrations leave behind', () => {
     await journey.walk('start');
     const { flow, person } = journey;
     if (flow === undefined) throw new Error('Not started');
-    flows.push(flow);
+    flows.set(person, flow);
     for (const secret of [flow.token, person.password, person.newPassword, person.pin]) note(secret);
     return flow;
   }
