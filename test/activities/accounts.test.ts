@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type AccountActivityDeps, createAccountActivities } from '../../activities/accounts.ts';
+import type { NewAccount } from '../../adapters/mongo/accounts.ts';
+import { Failure } from '../../domain/failures.ts';
+
+class Outage extends Error {}
+
+const account = {
+  registrationId: 'r1',
+  userId: 'u1',
+  identity: { username: 'ada', phone: '+12025550102' },
+  createdAt: 1_700_000_000_000,
+};
+
+/** Stores in memory; `fault` is thrown by the database. */
+function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
+  const seals = new Map<string, unknown>([['seal-1', { password: 'secret', pin: '4711' }]]);
+  const kept = new Map<string, { password?: string; pin?: string }>();
+  const owners = new Map<string, string>();
+  const users = new Map<string, NewAccount>();
+  const state = { ...given };
+  const database = async <T>(act: () => T): Promise<T> => {
+    if (state.fault) throw state.fault;
+    return act();
+  };
+  const deps: AccountActivityDeps = {
+    accounts: {
+      claim: (userId, { phone = '' }) =>
+        database(() => {
+          if (!owners.has(phone)) owners.set(phone, userId);
+          return owners.get(phone) === userId;
+        }),
+      release: (userId, { phone = '' }) => database(() => void (owners.get(phone) === userId && owners.delete(phone))),
+      insert: (created) => database(() => void (users.has(created.userId) || users.set(created.userId, created))),
+      remove: (userId) => database(() => void users.delete(userId)),
+    },
+    registrations: {
+      async saveCredentials(id, hashes) {
+        if (state.failsOnSave) throw new Error('killed');
+        kept.set(id, hashes);
+      },
+      readCredentials: async (id) => kept.get(id) ?? {},
+    },
+    seals: {
+      read: async (reference) => seals.get(reference),
+      remove: async (reference) => void seals.delete(reference),
+    },
+    passwords: { hash: async (secret) => `hash of ${secret}` },
+    isOutage: (err) => err instanceof Outage,
+  };
+  return { ...createAccountActivities(deps), state, seals, kept, owners, users };
+}
+
+const credentials = { registrationId: 'r1', credentialsSeal: 'seal-1' };
+
+describe('hashCredentials()', () => {
+  it('keeps the hashes of password and PIN, and forgets both', async () => {
+    const { hashCredentials, kept, seals } = scene();
+    assert.equal(await hashCredentials(credentials), 'kept');
+    assert.deepEqual(kept.get('r1'), { password: 'hash of secret', pin: 'hash of 4711' });
+    assert.equal(seals.size, 0);
+  });
+
+  it('keeps one of the two when only one was given', async () => {
+    const { hashCredentials, kept, seals } = scene();
+    seals.set('seal-1', { pin: '4711' });
+    await hashCredentials(credentials);
+    assert.deepEqual(kept.get('r1'), { pin: 'hash of 4711' });
+  });
+
+  it('says lost when the seal has outlived its two minutes', async () => {
+    const { hashCredentials, kept, seals } = scene();
+    seals.clear();
+    assert.equal(await hashCredentials(credentials), 'lost');
+    assert.equal(kept.size, 0);
+  });
+
+  it('keeps the seal until the hashes are stored, so that a killed try can be repeated', async () => {
+    const { hashCredentials, state, kept, seals } = scene({ failsOnSave: true });
+    await assert.rejects(hashCredentials(credentials), /killed/);
+    assert.equal(seals.size, 1);
+    state.failsOnSave = false;
+    assert.equal(await hashCredentials(credentials), 'kept');
+    assert.equal(kept.size, 1);
+  });
+});
+
+describe('claimIdentity(), createAccount() and what undoes them', () => {
+  it('claim, write, remove and release, each as often as asked', async () => {
+    const { claimIdentity, createAccount, removeAccount, releaseIdentity, hashCredentials, owners, users } = scene();
+    await hashCredentials(credentials);
+    for (let time = 0; time < 2; time++) assert.equal(await claimIdentity(account), true);
+    assert.equal(await claimIdentity({ ...account, userId: 'u2' }), false);
+    for (let time = 0; time < 2; time++) await createAccount(account);
+    assert.deepEqual(users.get('u1'), {
+      userId: 'u1',
+      identity: account.identity,
+      password: 'hash of secret',
+      pin: 'hash of 4711',
+      createdAt: new Date(account.createdAt),
+    });
+    for (let time = 0; time < 2; time++) await removeAccount(account);
+    for (let time = 0; time < 2; time++) await releaseIdentity(account);
+    assert.deepEqual([owners.size, users.size], [0, 0]);
+  });
+
+  it('write an account without credentials when the policy asks for none', async () => {
+    const { createAccount, users } = scene();
+    await createAccount(account);
+    assert.equal(users.get('u1')?.password, undefined);
+  });
+
+  it('undo what never happened without an effect on others', async () => {
+    const { claimIdentity, releaseIdentity, removeAccount, owners } = scene();
+    await claimIdentity(account);
+    await releaseIdentity({ ...account, userId: 'u2' });
+    await removeAccount({ ...account, userId: 'u2' });
+    assert.equal(owners.get('+12025550102'), 'u1');
+  });
+
+  it('say unavailable when the database is away, which the flow waits out', async () => {
+    const { claimIdentity, releaseIdentity, createAccount, removeAccount } = scene({ fault: new Outage('no server') });
+    for (const act of [claimIdentity, releaseIdentity, createAccount, removeAccount]) {
+      await assert.rejects(act(account) as Promise<unknown>, new Failure('unavailable'));
+    }
+  });
+
+  it('do not hide a bug behind an outage', async () => {
+    const { claimIdentity, createAccount } = scene({ fault: new TypeError('a bug') });
+    await assert.rejects(claimIdentity(account), /a bug/);
+    await assert.rejects(createAccount(account), /a bug/);
+  });
+});

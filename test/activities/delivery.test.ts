@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
+import {
+  createDeliveryActivities,
+  type DeliveryActivityDeps,
+  type SendCodeInput,
+  type SendCodeResult,
+} from '../../activities/delivery.ts';
+import type { MailMessage } from '../../adapters/mail.ts';
+import { type Codes, createCodes } from '../../adapters/redis/codes.ts';
+import type { Redis } from '../../adapters/redis/connect.ts';
+import type { TextMessage } from '../../adapters/twilio.ts';
+import { Failure } from '../../domain/failures.ts';
+import { newCode } from '../../platform/crypto.ts';
+import { recordEvents } from '../support/recorder.ts';
+import { connectTestRedis, testBox, uniqueName } from '../support/redis.ts';
+
+let redis: Redis;
+let codes: Codes;
+
+before(() => {
+  // failures are what is tested here
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  redis = connectTestRedis();
+  codes = createCodes(redis, randomBytes(32), testBox());
+});
+after(() => redis.disconnect());
+
+const to = '+12025550102';
+
+/** A provider that remembers its calls; `fault` is thrown after it has accepted, or before. */
+function fakeProvider() {
+  const accepted: (TextMessage & { sid: string })[] = [];
+  const calls: string[] = [];
+  const provider = {
+    accepted,
+    calls,
+    refusal: undefined as string | undefined,
+    failsBefore: false,
+    failsAfter: false,
+    async send(message: TextMessage) {
+      calls.push('send');
+      if (provider.failsBefore) throw new Failure('unavailable', { message: 'twilio 503' });
+      if (provider.refusal !== undefined) return { result: 'refused' as const, reason: provider.refusal };
+      const sid = `SM${accepted.length + 1}`;
+      accepted.push({ ...message, sid });
+      if (provider.failsAfter) throw new Failure('unavailable', { message: 'twilio ECONNRESET' });
+      return { result: 'sent' as const, providerId: sid };
+    },
+    async find(message: TextMessage) {
+      calls.push('find');
+      return accepted.find((known) => known.to === message.to && known.body === message.body)?.sid;
+    },
+  };
+  return provider;
+}
+
+function scene(given: Partial<DeliveryActivityDeps> = {}) {
+  const twilio = fakeProvider();
+  const { events, recorded } = recordEvents();
+  const deps = { codes, twilio, events, newCode, codeTtlSeconds: 180, productName: 'Vyry', ...given };
+  const { sendCode } = createDeliveryActivities(deps);
+  const input: SendCodeInput = { registrationId: uniqueName(), send: 1, channel: 'sms', to };
+  const run = (overrides: Partial<SendCodeInput> = {}, attempt = 1) =>
+    new MockActivityEnvironment({ attempt }).run(sendCode, { ...input, ...overrides }) as Promise<SendCodeResult>;
+  const subject = { subject: input.registrationId, purpose: 'register' } as const;
+  return { twilio, recorded, input, run, subject };
+}
+
+const codeIn = (body = '') => /\d{6}/.exec(body)?.[0] ?? '';
+
+describe('sendCode()', () => {
+  it('sends one message with a code that is then valid, from the recorded send on', async () => {
+    const { twilio, recorded, run, subject, input } = scene();
+    const begin = Date.now();
+    const result = await run();
+    assert.equal(result.result, 'sent');
+    assert.deepEqual(twilio.calls, ['send']);
+    const [message] = twilio.accepted;
+    assert.equal(message?.to, to);
+    assert.match(
+      message?.body ?? '',
+      /^\d{6} is your Vyry registration code\. It is valid for 3 min\. Do not share it\.$/,
+    );
+    const state = await codes.read(subject);
+    assert.ok(result.result === 'sent' && result.at >= begin && state?.since === result.at);
+    assert.equal(state?.expiresAt, result.at + 180_000);
+    assert.equal((await codes.check(subject, codeIn(message?.body), 5)).outcome, 'verified');
+    assert.deepEqual(recorded, [{ name: 'codeSent', args: [input.registrationId, 'sms', 1, 'SM1'] }]);
+  });
+
+  it('answers a repeat after the end as the first time, and calls nobody', async () => {
+    const { twilio, run } = scene();
+    const first = await run();
+    assert.deepEqual(await run({}, 2), first);
+    assert.deepEqual(twilio.calls, ['send']);
+  });
+
+  it('asks the provider before a repeat, and does not send what it has', async () => {
+    const { twilio, run, recorded, subject } = scene();
+    twilio.failsAfter = true;
+    await assert.rejects(run(), { code: 'unavailable' });
+    twilio.failsAfter = false;
+    assert.equal((await run({}, 2)).result, 'sent');
+    assert.deepEqual(twilio.calls, ['send', 'find']);
+    assert.equal(twilio.accepted.length, 1);
+    assert.equal(recorded.at(-1)?.args[3], 'SM1');
+    assert.equal((await codes.check(subject, codeIn(twilio.accepted[0]?.body), 5)).outcome, 'verified');
+  });
+
+  it('sends the same code again when the provider does not have it', async () => {
+    const { twilio, run, subject } = scene();
+    twilio.failsBefore = true;
+    for (const attempt of [1, 2, 3]) await assert.rejects(run({}, attempt), { code: 'unavailable' });
+    twilio.failsBefore = false;
+    await run({}, 4);
+    assert.deepEqual(twilio.calls, ['send', 'find', 'send', 'find', 'send', 'find', 'send']);
+    assert.equal(twilio.accepted.length, 1);
+    assert.equal((await codes.check(subject, codeIn(twilio.accepted[0]?.body), 5)).outcome, 'verified');
+  });
+
+  it('sends one message when the process dies between the provider and the record', async () => {
+    let isDying = true;
+    const dying: Pick<Codes, 'start' | 'sent'> = {
+      start: codes.start,
+      sent: (...args) => (isDying ? Promise.reject(new Error('killed')) : codes.sent(...args)),
+    };
+    const { twilio, run } = scene({ codes: dying });
+    await assert.rejects(run(), /killed/);
+    isDying = false;
+    assert.equal((await run({}, 2)).result, 'sent');
+    assert.equal(twilio.accepted.length, 1);
+  });
+
+  it('gives the next send of the same registration another code', async () => {
+    const made = ['111111', '222222'];
+    const { twilio, run } = scene({ newCode: () => made.shift() ?? '' });
+    await run();
+    await run({ send: 2 });
+    assert.deepEqual(
+      twilio.accepted.map(({ body }) => codeIn(body)),
+      ['111111', '222222'],
+    );
+  });
+
+  it('says that the provider is away, and whom it waits for, without a word of the message', async () => {
+    const { twilio, run, recorded } = scene();
+    twilio.failsBefore = true;
+    await assert.rejects(run(), { code: 'unavailable' });
+    assert.deepEqual(recorded, [{ name: 'dependencyAway', args: ['sms', 'twilio 503'] }]);
+  });
+
+  it('answers a refusal for good, and records nothing as sent', async () => {
+    const { twilio, run, recorded, input, subject } = scene();
+    twilio.refusal = 'number-not-mobile';
+    assert.deepEqual(await run(), { result: 'refused', reason: 'number-not-mobile' });
+    assert.deepEqual(recorded, [{ name: 'codeRefused', args: [input.registrationId, 'sms', 1, 'number-not-mobile'] }]);
+    assert.equal((await codes.read(subject))?.expiresAt, undefined);
+  });
+
+  it('refuses a channel that is not configured', async () => {
+    const { run } = scene({ twilio: undefined });
+    assert.deepEqual(await run(), { result: 'refused', reason: 'not-configured' });
+    assert.deepEqual(await run({ channel: 'email', to: 'ada@example.com', send: 2 }), {
+      result: 'refused',
+      reason: 'not-configured',
+    });
+  });
+
+  it('sends e-mail under one Message-ID, by registration and send, whatever is repeated', async () => {
+    const sent: MailMessage[] = [];
+    const mail = {
+      async send(message: MailMessage) {
+        sent.push(message);
+        if (sent.length === 1) throw new Failure('unavailable', { message: 'smtp ECONNRESET' });
+        return { result: 'sent' as const, providerId: `<${message.messageId}>` };
+      },
+    };
+    const { run, input, recorded } = scene({ mail });
+    const email = { channel: 'email', to: 'ada@example.com' } as const;
+    await assert.rejects(run(email), { code: 'unavailable' });
+    assert.equal((await run(email, 2)).result, 'sent');
+    assert.deepEqual(
+      sent.map(({ messageId }) => messageId),
+      [`${input.registrationId}.1`, `${input.registrationId}.1`],
+    );
+    assert.equal(sent[0]?.text, sent[1]?.text);
+    assert.equal(sent[0]?.subject, 'Your Vyry registration code');
+    assert.equal(sent[0]?.subject.includes(codeIn(sent[0]?.text)), false);
+    assert.equal(recorded[0]?.args[0], 'email');
+  });
+
+  it('fits one SMS segment, also with the longest life', async () => {
+    const { twilio, run } = scene({ codeTtlSeconds: 3600 });
+    await run();
+    const { body = '' } = twilio.accepted[0] ?? {};
+    assert.ok(body.length <= 160, body);
+    assert.match(body, /valid for 60 min/);
+  });
+
+  it('tells events neither code nor number', async () => {
+    const { twilio, run, recorded } = scene();
+    twilio.failsBefore = true;
+    await run().catch(() => undefined);
+    twilio.failsBefore = false;
+    await run();
+    const text = JSON.stringify(recorded);
+    for (const secret of [codeIn(twilio.accepted[0]?.body), to, to.slice(1)])
+      assert.equal(text.includes(secret), false);
+  });
+});

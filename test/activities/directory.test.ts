@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createDirectoryActivities } from '../../activities/directory.ts';
+import { parseEmailAddress } from '../../adapters/email-addresses.ts';
+import type { Directory } from '../../adapters/ldap/connect.ts';
+import { parsePhoneNumber } from '../../adapters/phone-numbers.ts';
+import { Failure } from '../../domain/failures.ts';
+import { recordEvents } from '../support/recorder.ts';
+
+type Answer = Awaited<ReturnType<Directory['authenticate']>>;
+
+const input = { registrationId: 'r1', username: 'ada', passwordSeal: 'seal-1' };
+
+function scene(answer: Answer, phoneRegion = '') {
+  const seals = new Map<string, unknown>([['seal-1', 'analytical-engine']]);
+  const asked: [string, string][] = [];
+  const { events, recorded } = recordEvents();
+  const activities = createDirectoryActivities({
+    directory: {
+      async authenticate(username, password) {
+        asked.push([username, password]);
+        return answer;
+      },
+    },
+    seals: {
+      read: async (reference) => seals.get(reference),
+      remove: async (reference) => void seals.delete(reference),
+    },
+    events,
+    parsePhoneNumber,
+    parseEmailAddress,
+    phoneRegion,
+  });
+  return { authenticate: activities.authenticate, seals, asked, recorded };
+}
+
+function entryOf(given: Record<string, unknown> = {}): Answer {
+  return { outcome: 'ok', entry: { id: 'entry-1', username: 'ada', groups: [], ...given } } as unknown as Answer;
+}
+
+describe('authenticate()', () => {
+  it('asks the directory with the password that was sealed, and answers who it is', async () => {
+    const entry = {
+      fullName: 'Ada Lovelace',
+      email: 'Ada@EXAMPLE.com',
+      phone: '+44 7700 900101',
+      groups: ['cn=staff'],
+    };
+    const { authenticate, asked, seals } = scene(entryOf(entry));
+    assert.deepEqual(await authenticate(input), {
+      outcome: 'ok',
+      identity: {
+        directoryId: 'entry-1',
+        username: 'ada',
+        fullName: 'Ada Lovelace',
+        email: 'Ada@example.com',
+        phone: '+447700900101',
+        callingCode: '44',
+        groups: ['cn=staff'],
+      },
+    });
+    assert.deepEqual(asked, [['ada', 'analytical-engine']]);
+    assert.equal(seals.size, 0);
+  });
+
+  it('reads national numbers by the configured country, and leaves them out without one', async () => {
+    const withRegion = await scene(entryOf({ phone: '0171 1234567' }), 'DE').authenticate(input);
+    assert.equal(withRegion.outcome === 'ok' && withRegion.identity.phone, '+491711234567');
+    assert.equal(withRegion.outcome === 'ok' && withRegion.identity.country, 'DE');
+    const without = await scene(entryOf({ phone: '0171 1234567' })).authenticate(input);
+    assert.equal(without.outcome === 'ok' && 'phone' in without.identity, false);
+  });
+
+  it('leaves out numbers and addresses that are none', async () => {
+    const entry = { phone: 'extension 12', email: 'ada@example.com, eve@example.com' };
+    const { authenticate } = scene(entryOf(entry), 'GB');
+    assert.deepEqual(await authenticate(input), {
+      outcome: 'ok',
+      identity: { directoryId: 'entry-1', username: 'ada', groups: [] },
+    });
+  });
+
+  it('answers a refusal, tells the reason only inside, and forgets the password', async () => {
+    const { authenticate, recorded, seals } = scene({
+      outcome: 'refused',
+      reason: 'entry-disabled',
+    } as unknown as Answer);
+    assert.deepEqual(await authenticate(input), { outcome: 'refused' });
+    assert.deepEqual(recorded, [{ name: 'stepRefused', args: ['r1', 'directory', 'entry-disabled'] }]);
+    assert.equal(seals.size, 0);
+  });
+
+  it('keeps the password sealed while the directory is away, for the repeat', async () => {
+    const { authenticate, recorded, seals } = scene({ outcome: 'unavailable', reason: 'timeout' } as unknown as Answer);
+    await assert.rejects(authenticate(input), new Failure('directory-unavailable'));
+    assert.deepEqual(recorded, [{ name: 'dependencyAway', args: ['directory', 'timeout'] }]);
+    assert.equal(seals.size, 1);
+  });
+
+  it('asks nobody when the password has outlived its two minutes', async () => {
+    const { authenticate, seals, asked } = scene(entryOf());
+    seals.clear();
+    assert.deepEqual(await authenticate(input), { outcome: 'lost' });
+    assert.deepEqual(asked, []);
+  });
+
+  it('tells events neither name nor password', async () => {
+    const { authenticate, recorded } = scene({ outcome: 'refused', reason: 'password-wrong' } as unknown as Answer);
+    await authenticate({ ...input, username: 'canary-name' });
+    assert.equal(/canary|analytical/.test(JSON.stringify(recorded)), false);
+  });
+});

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createRegistrationActivities } from '../../activities/registration.ts';
+import type { RegistrationState, RegistrationStatus } from '../../domain/registration.ts';
+import { recordEvents } from '../support/recorder.ts';
+
+function statusOf(state: RegistrationState, reason?: string): RegistrationStatus {
+  const bare = { version: 3, state, steps: [], expiresAt: 1, sends: [], nextSendAt: {} };
+  return reason === undefined ? bare : { ...bare, reason };
+}
+
+function scene() {
+  const written: unknown[] = [];
+  const forgotten: string[] = [];
+  const { events, recorded } = recordEvents();
+  const activities = createRegistrationActivities({
+    registrations: {
+      write: async (...args) => void written.push(args),
+      removeCredentials: async (id) => void forgotten.push(`credentials of ${id}`),
+    },
+    codes: { remove: async ({ subject, purpose }) => void forgotten.push(`codes of ${subject} to ${purpose}`) },
+    events,
+  });
+  return { ...activities, written, forgotten, recorded };
+}
+
+describe('publishStatus()', () => {
+  it('writes the status as it is, under the hash of the token', async () => {
+    const { publishStatus, written } = scene();
+    const status = statusOf('pending');
+    await publishStatus({ registrationId: 'r1', tokenHash: 'h', status });
+    assert.deepEqual(written, [['r1', 'h', status]]);
+  });
+});
+
+describe('forget()', () => {
+  it('forgets credentials and codes of a registration that came to nothing, and counts its end', async () => {
+    const { forget, forgotten, recorded } = scene();
+    await forget({ registrationId: 'r1', status: statusOf('rejected', 'identity-taken') });
+    assert.deepEqual(forgotten, ['credentials of r1', 'codes of r1 to register']);
+    assert.deepEqual(recorded, [{ name: 'registrationEnded', args: ['r1', 'rejected', 'identity-taken'] }]);
+  });
+
+  it('leaves the proof of a completed one, so that a late repeat hears that it was right', async () => {
+    const { forget, forgotten } = scene();
+    await forget({ registrationId: 'r1', status: statusOf('completed') });
+    assert.deepEqual(forgotten, ['credentials of r1']);
+  });
+});
