@@ -207,6 +207,16 @@ export function refusedChannels(sends: readonly Send[]): Channel[] {
   return channels.filter((channel) => sends.some((send) => send.channel === channel && send.state === 'refused'));
 }
 
+/**
+ * Seconds between two tries of a system that is away: doubled from one, at first up to a few, later up to a twentieth of
+ * the time it has been away and at most five minutes. A short outage is over soon after it ends, and one of a week adds
+ * some 25,000 events to the history of a workflow, half of what Temporal allows.
+ */
+export function parkSeconds(system: WaitingFor, tries: number, awaySeconds: number): number {
+  const few = system === 'sms' || system === 'email' ? 15 : 5;
+  return Math.min(2 ** Math.min(tries, 10), Math.max(few, Math.min(awaySeconds / 20, 300)));
+}
+
 function waitsOf(name: StepName): readonly WaitingFor[] {
   if (name === 'directory') return ['directory'];
   return name === 'code' ? channels : [];

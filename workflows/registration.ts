@@ -39,6 +39,7 @@ import {
   addressOf,
   type Identity,
   openNeeds,
+  parkSeconds,
   type RegistrationFacts,
   type RegistrationRules,
   type RegistrationState,
@@ -116,9 +117,6 @@ const { publishStatus, forget } = proxyLocalActivities<RegistrationActivities>({
   startToCloseTimeout: '5s',
   retry: { ...retry, maximumInterval: '5s' },
 });
-
-/** Waits between two tries of a system that is away: doubled from the first up to these. */
-const parkSecondsMax = { directory: 5, database: 5, sms: 15, email: 15 } as const satisfies Record<WaitingFor, number>;
 
 /** Lines of the timeline that operators see. */
 const timelineLinesMax = 40;
@@ -325,17 +323,19 @@ class RegistrationFlow {
     this.#undo.add(() =>
       this.#certainly('database', () => accounts.releaseIdentity.executeWithOptions(inWords.release, [account])),
     );
-    const isOwner = await this.#untilAvailable('database', () =>
-      accounts.claimIdentity.executeWithOptions(inWords.claim, [account]),
-    );
+    const until = Date.now() + this.#input.rules.waitMaxSeconds * 1000;
+    const isUnwanted = () => this.#isOver() || Date.now() > until;
+    const claim = () => accounts.claimIdentity.executeWithOptions(inWords.claim, [account]);
+    const isOwner = await this.#untilAvailable('database', claim, isUnwanted);
     if (isOwner === false) return this.#end('rejected', 'identity-taken');
     this.#undo.add(() =>
       this.#certainly('database', () => accounts.removeAccount.executeWithOptions(inWords.remove, [account])),
     );
-    const isDone = await this.#untilAvailable('database', () =>
-      accounts.createAccount.executeWithOptions(inWords.create, [account]).then(() => true),
-    );
-    if (isDone && !this.#cancelled) this.#end('completed');
+    const create = () => accounts.createAccount.executeWithOptions(inWords.create, [account]).then(() => true);
+    const isDone = await this.#untilAvailable('database', create, isUnwanted);
+    if (this.#isOver()) return;
+    if (isDone) this.#end('completed');
+    else this.#end('expired', 'database-unavailable');
   }
 
   async #close(): Promise<void> {
@@ -382,21 +382,21 @@ class RegistrationFlow {
     act: () => Promise<T>,
     isUnwanted: () => boolean = () => this.#isOver(),
   ): Promise<T | undefined> {
-    let hasParked = false;
-    for (let waitSeconds = 1; !isUnwanted(); waitSeconds = Math.min(waitSeconds * 2, parkSecondsMax[system])) {
+    let parkedAt: number | undefined;
+    for (let tries = 0; !isUnwanted(); tries++) {
       try {
         const result = await act();
-        if (hasParked) await this.#unpark(system);
+        if (parkedAt !== undefined) await this.#unpark(system);
         return result;
       } catch (err) {
         if (!isOutage(err)) throw err;
       }
       if (isUnwanted()) break;
-      hasParked = true;
+      parkedAt ??= Date.now();
       await this.#park(system);
-      await condition(isUnwanted, `${waitSeconds}s`);
+      await condition(isUnwanted, parkSeconds(system, tries, (Date.now() - parkedAt) / 1000) * 1000);
     }
-    if (hasParked) this.#parked.delete(system);
+    if (parkedAt !== undefined) this.#parked.delete(system);
     return undefined;
   }
 
