@@ -8,6 +8,7 @@ import {
   maskEmail,
   maskPhone,
   openNeeds,
+  parkSeconds,
   type RegistrationFacts,
   type RegistrationRules,
   readPolicy,
@@ -290,5 +291,31 @@ describe('refusedChannels()', () => {
 describe('registrationWorkflowId()', () => {
   it('is a noun and the id', () => {
     assert.equal(registrationWorkflowId('0123'), 'registration:0123');
+  });
+});
+
+describe('parkSeconds()', () => {
+  /** Tries of a system that is away for so long. */
+  function tries(system: Parameters<typeof parkSeconds>[0], awaySeconds: number): number {
+    let passed = 0;
+    let count = 0;
+    for (; passed < awaySeconds; count++) passed += parkSeconds(system, count, passed);
+    return count;
+  }
+
+  it('tries again after a second, and then after a few', () => {
+    assert.deepEqual(
+      [0, 1, 2, 3, 4].map((count) => parkSeconds('directory', count, 30)),
+      [1, 2, 4, 5, 5],
+    );
+    assert.equal(parkSeconds('sms', 10, 60), 15);
+  });
+
+  it('never lets more than five minutes pass, however long it lasts', () => {
+    assert.equal(parkSeconds('sms', 1000, 7 * 86_400), 300);
+  });
+
+  it('keeps a week of outage within half of the events that Temporal allows, at eleven a try', () => {
+    assert.ok(tries('database', 7 * 86_400) * 11 < 51_200 / 2);
   });
 });
