@@ -1,0 +1,207 @@
+/** Registrations on the shared Temporal server, in a namespace of their own, with activities whose answers a test decides. */
+import { ApplicationFailure } from '@temporalio/activity';
+import { Client, Connection, type WorkflowHandle, WorkflowUpdateFailedError } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import type { AccountActivities } from '../../activities/accounts.ts';
+import type { DeliveryActivities } from '../../activities/delivery.ts';
+import type { AuthenticateResult, DirectoryActivities } from '../../activities/directory.ts';
+import type { RegistrationActivities } from '../../activities/registration.ts';
+import { createDataConverter } from '../../adapters/temporal/connect.ts';
+import type { FailureCode } from '../../domain/failures.ts';
+import {
+  type Identity,
+  type RegistrationRules,
+  type RegistrationStatus,
+  registrationWorkflowId,
+} from '../../domain/registration.ts';
+import { ensureNamespace } from '../../engines/temporal.ts';
+import { Secret } from '../../platform/config.ts';
+import { type RegistrationInput, type registration, registrationStatus } from '../../workflows/registration.ts';
+import { testBundle, testEngines } from './engines.ts';
+import { uniqueName } from './redis.ts';
+
+export type FakeActivities = AccountActivities & DeliveryActivities & DirectoryActivities & RegistrationActivities;
+
+/** Answers of one registration that differ from those of a good day. */
+export type Script = Partial<FakeActivities>;
+
+export interface Call {
+  name: keyof FakeActivities;
+  // biome-ignore lint/suspicious/noExplicitAny: inputs are what is under test; assertions say what they are
+  input: any;
+}
+
+/** One registration and everything it did to the outside. */
+export interface Scene {
+  id: string;
+  handle: WorkflowHandle<typeof registration>;
+  calls: Call[];
+  /** Names of the calls but those that publish, in order. */
+  acts(): string[];
+  /** Every status that was published, in order. */
+  published: RegistrationStatus[];
+  status(): Promise<RegistrationStatus>;
+  /** Resolves when a published status is as wanted. */
+  until(isWanted: (status: RegistrationStatus) => boolean): Promise<RegistrationStatus>;
+  historyLength(): Promise<number>;
+}
+
+/** The workers of all scenes. */
+export interface Stage extends AsyncDisposable {
+  client: Client;
+  start(script?: Script, input?: StartOptions): Promise<Scene>;
+}
+
+export interface StartOptions {
+  policy?: RegistrationInput['policy'];
+  identity?: Identity;
+  rules?: Partial<RegistrationRules>;
+}
+
+export const ada = {
+  username: 'ada',
+  fullName: 'Ada Lovelace',
+  email: 'ada@example.com',
+  phone: '+447700900101',
+  country: 'GB',
+  callingCode: '44',
+  directoryId: 'entry-of-ada',
+  groups: [],
+} satisfies Identity;
+
+const rules: RegistrationRules = {
+  codeTtlSeconds: 180,
+  checksMax: 5,
+  resendWaitsSeconds: [1],
+  ttlSeconds: 60,
+  waitMaxSeconds: 600,
+};
+
+/** As a `Failure` comes out of the workers: not repeated by Temporal, known by its code. */
+export function failure(code: FailureCode): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(code, code, {});
+}
+
+/** What a good day answers. */
+const goodDay: FakeActivities = {
+  authenticate: async (): Promise<AuthenticateResult> => ({ outcome: 'ok', identity: ada }),
+  sendCode: async () => ({ result: 'sent', at: Date.now() }),
+  hashCredentials: async () => 'kept',
+  claimIdentity: async () => true,
+  releaseIdentity: async () => undefined,
+  createAccount: async () => undefined,
+  removeAccount: async () => undefined,
+  publishStatus: async () => undefined,
+  forget: async () => undefined,
+};
+
+/** Starts the workers; they end with the stage. */
+export async function openStage(): Promise<Stage> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const { temporalAddress: address } = testEngines();
+  const namespace = uniqueName('workflows');
+  await ensureNamespace(address, namespace);
+  const dataConverter = createDataConverter(new Secret(Buffer.alloc(32, 7).toString('base64')), []);
+  const connection = await NativeConnection.connect({ address });
+  const scenes = new Map<string, { calls: Call[]; script: Script }>();
+  const activities = fakesOf(scenes);
+  const workers = await Promise.all(
+    (['registration', 'directory', 'delivery'] as const).map((taskQueue) =>
+      Worker.create({
+        connection,
+        namespace,
+        taskQueue,
+        dataConverter,
+        activities,
+        shutdownForceTime: '2s',
+        ...(taskQueue === 'registration' && { workflowBundle: { codePath: testBundle() } }),
+      }),
+    ),
+  );
+  const running = workers.map((worker) => worker.run());
+  const client = new Client({ connection: await Connection.connect({ address }), namespace, dataConverter });
+  return {
+    client,
+    start: (script, input) => startScene(client, scenes, script, input),
+    async [Symbol.asyncDispose]() {
+      for (const worker of workers) worker.shutdown();
+      await Promise.allSettled(running);
+      await client.connection.close();
+      await connection.close();
+    },
+  };
+}
+
+/** Each activity notes its call with the registration it is for, and answers as that one's script says. */
+function fakesOf(scenes: Map<string, { calls: Call[]; script: Script }>): FakeActivities {
+  const names = Object.keys(goodDay) as (keyof FakeActivities)[];
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      async (input: { registrationId: string }) => {
+        const scene = scenes.get(input.registrationId);
+        scene?.calls.push({ name, input });
+        const act = (scene?.script[name] ?? goodDay[name]) as (input: unknown) => Promise<unknown>;
+        return act(input);
+      },
+    ]),
+  ) as unknown as FakeActivities;
+}
+
+async function startScene(
+  client: Client,
+  scenes: Map<string, { calls: Call[]; script: Script }>,
+  script: Script = {},
+  { policy = ['directory', 'captcha', 'code', 'credentials'], identity = {}, rules: given = {} }: StartOptions = {},
+): Promise<Scene> {
+  const id = uniqueName('r');
+  const calls: Call[] = [];
+  scenes.set(id, { calls, script });
+  const input: RegistrationInput = {
+    registrationId: id,
+    tokenHash: 'hash',
+    policy,
+    identity,
+    rules: { ...rules, ...given },
+    startedAt: Date.now(),
+  };
+  const handle = await client.workflow.start<typeof registration>('registration', {
+    taskQueue: 'registration',
+    workflowId: registrationWorkflowId(id),
+    args: [input],
+  });
+  const published = () =>
+    calls.filter(({ name }) => name === 'publishStatus').map((call) => call.input.status as RegistrationStatus);
+  return {
+    id,
+    handle,
+    calls,
+    acts: () => calls.map(({ name }) => name).filter((name) => name !== 'publishStatus'),
+    get published() {
+      return published();
+    },
+    status: () => handle.query(registrationStatus),
+    async until(isWanted) {
+      for (const deadline = Date.now() + 20_000; Date.now() < deadline; ) {
+        const found = published().find(isWanted);
+        if (found !== undefined) return found;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      throw new Error(`No such status; published were ${JSON.stringify(published(), null, 1)}`);
+    },
+    historyLength: async () => (await handle.describe()).historyLength,
+  };
+}
+
+/** The code by which an update was refused. */
+export async function refusalOf(update: Promise<unknown>): Promise<{ code: string; facts: unknown }> {
+  try {
+    await update;
+  } catch (err) {
+    if (err instanceof WorkflowUpdateFailedError && err.cause instanceof ApplicationFailure) {
+      return { code: err.cause.type ?? '', facts: err.cause.details?.[0] };
+    }
+    throw err;
+  }
+  throw new Error('It was not refused');
+}

@@ -1,0 +1,611 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { ApplicationFailure } from '@temporalio/activity';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import type { RegistrationStatus, StepName } from '../../domain/registration.ts';
+import {
+  authenticate,
+  cancel,
+  confirmCode,
+  passCaptcha,
+  requestCode,
+  setCredentials,
+} from '../../workflows/registration.ts';
+import {
+  ada,
+  failure,
+  openStage,
+  refusalOf,
+  type Scene,
+  type Script,
+  type Stage,
+  type StartOptions,
+} from '../support/workflow-scene.ts';
+
+let stage: Stage;
+
+before(async () => {
+  stage = await openStage();
+});
+after(() => stage[Symbol.asyncDispose]());
+
+const start = (script?: Script, input?: StartOptions) => stage.start(script, input);
+
+const bind = ({ handle }: Scene, passwordSeal = 'seal') =>
+  handle.executeUpdate(authenticate, { args: [{ username: 'ada', passwordSeal }] });
+const solve = ({ handle }: Scene) => handle.executeUpdate(passCaptcha);
+const ask = ({ handle }: Scene, channel: 'sms' | 'email' = 'sms') =>
+  handle.executeUpdate(requestCode, { args: [{ channel }] });
+const confirm = ({ handle }: Scene, send = 1) => handle.executeUpdate(confirmCode, { args: [{ send }] });
+const secure = ({ handle }: Scene) => handle.executeUpdate(setCredentials, { args: [{ credentialsSeal: 'seal' }] });
+const stop = ({ handle }: Scene) => handle.executeUpdate(cancel);
+
+const isSent = (status: RegistrationStatus) => status.sends.some(({ state }) => state === 'sent');
+const stepOf = (status: RegistrationStatus, name: StepName) => status.steps.find((step) => step.name === name);
+
+/** Up to the code: directory and captcha are done, one code was sent. */
+async function withCode(script?: Script, input?: StartOptions): Promise<Scene> {
+  const scene = await start(script, input);
+  await bind(scene);
+  await solve(scene);
+  await ask(scene);
+  await scene.until(isSent);
+  return scene;
+}
+
+/** Up to the last step: all but the credentials are done. */
+async function beforeLast(script?: Script, input?: StartOptions): Promise<Scene> {
+  const scene = await withCode(script, input);
+  await confirm(scene);
+  return scene;
+}
+
+/** Fails so often, then as on a good day. */
+function awayFor<T>(times: number, answer: () => T, code: 'unavailable' | 'directory-unavailable' = 'unavailable') {
+  let left = times;
+  return async (): Promise<T> => {
+    if (left-- > 0) throw failure(code);
+    return answer();
+  };
+}
+
+describe('registration()', { concurrency: 4 }, () => {
+  it('turns four proofs into an account, in the order of the story', async () => {
+    const scene = await beforeLast();
+    const { outcome, status } = await secure(scene);
+    assert.deepEqual([outcome, status.state], ['done', 'completed']);
+    assert.equal((await scene.handle.result()).userId, status.userId);
+    assert.deepEqual(scene.acts(), [
+      'authenticate',
+      'sendCode',
+      'hashCredentials',
+      'claimIdentity',
+      'createAccount',
+      'forget',
+    ]);
+    const account = scene.calls.find(({ name }) => name === 'createAccount')?.input;
+    assert.deepEqual(account.identity, ada);
+    assert.equal(account.userId, status.userId);
+    assert.deepEqual(scene.calls.find(({ name }) => name === 'sendCode')?.input, {
+      registrationId: scene.id,
+      send: 1,
+      channel: 'sms',
+      to: ada.phone,
+    });
+  });
+
+  it('takes the steps in any order that their needs allow', async () => {
+    const scene = await start();
+    await secure(scene);
+    await solve(scene);
+    await bind(scene);
+    await ask(scene);
+    const { status } = await confirm(scene);
+    assert.equal(status.state, 'completed');
+  });
+
+  it('takes the policy of its start: a code by e-mail alone', async () => {
+    const scene = await start({}, { policy: ['code'], identity: { email: 'joan@example.com' } });
+    await ask(scene, 'email');
+    assert.equal((await confirm(scene)).status.state, 'completed');
+    assert.deepEqual(scene.acts(), ['sendCode', 'claimIdentity', 'createAccount', 'forget']);
+  });
+
+  it('gives the account only the address whose code was typed, when no directory vouches for the others', async () => {
+    const identity = { email: 'joan@example.com', phone: '+12025550102', username: 'joan' };
+    const scene = await start({}, { policy: ['code'], identity });
+    await ask(scene, 'email');
+    await confirm(scene);
+    const claimed = scene.calls.find(({ name }) => name === 'claimIdentity')?.input.identity;
+    assert.deepEqual(claimed, { email: 'joan@example.com', username: 'joan' });
+  });
+
+  it('replaces what the client said of itself by what the directory says', async () => {
+    const scene = await start({}, { identity: { phone: '+12025550102', email: 'eve@example.com' } });
+    await bind(scene);
+    await solve(scene);
+    await ask(scene);
+    await scene.until(isSent);
+    assert.equal(scene.calls.find(({ name }) => name === 'sendCode')?.input.to, ada.phone);
+  });
+
+  it('publishes a status after every change, each with a greater version and nothing personal in it', async () => {
+    const scene = await beforeLast();
+    await secure(scene);
+    await scene.handle.result();
+    const versions = scene.published.map(({ version }) => version);
+    assert.deepEqual(
+      versions,
+      versions.toSorted((a, b) => a - b),
+    );
+    assert.equal(new Set(versions).size, versions.length);
+    assert.ok(versions.length >= 6, versions.join());
+    assert.equal(scene.published.at(-1)?.state, 'completed');
+    const text = JSON.stringify(scene.published);
+    for (const personal of ['Lovelace', ada.email, ada.phone, ada.directoryId])
+      assert.equal(text.includes(personal), false);
+  });
+});
+
+describe('the needs of a code', { concurrency: 4 }, () => {
+  it('refuse it before directory and captcha, and leave no history', async () => {
+    const scene = await start();
+    await scene.status();
+    const before = await scene.historyLength();
+    for (let time = 0; time < 5; time++) assert.equal((await refusalOf(ask(scene))).code, 'step-blocked');
+    assert.equal(await scene.historyLength(), before);
+    await bind(scene);
+    assert.equal((await refusalOf(ask(scene))).code, 'step-blocked');
+    await solve(scene);
+    await ask(scene);
+  });
+
+  it('refuse a channel the person has no address for', async () => {
+    const scene = await start({}, { policy: ['code'], identity: { email: 'joan@example.com' } });
+    assert.equal((await refusalOf(ask(scene, 'sms'))).code, 'channel-not-available');
+  });
+
+  it('refuse steps that the policy does not list', async () => {
+    const scene = await start({}, { policy: ['code'], identity: { phone: ada.phone } });
+    assert.equal((await refusalOf(bind(scene))).code, 'step-not-available');
+    assert.equal((await refusalOf(secure(scene))).code, 'step-not-available');
+  });
+
+  it('refuse another code after the proof', async () => {
+    const scene = await beforeLast();
+    assert.equal((await refusalOf(ask(scene))).code, 'step-not-available');
+  });
+});
+
+describe('requestCode', { concurrency: 4 }, () => {
+  it('sends one message for two parallel orders; the other is refused and leaves no history', async () => {
+    const scene = await start();
+    await bind(scene);
+    await solve(scene);
+    const orders = await Promise.allSettled([ask(scene), ask(scene), ask(scene)]);
+    assert.equal(orders.filter(({ status }) => status === 'fulfilled').length, 1);
+    for (const order of orders) {
+      if (order.status === 'rejected')
+        assert.equal((await refusalOf(Promise.reject(order.reason))).code, 'rate-limited');
+    }
+    await scene.until(isSent);
+    assert.deepEqual(
+      scene.acts().filter((name) => name === 'sendCode'),
+      ['sendCode'],
+    );
+  });
+
+  it('sends one message each for two channels', async () => {
+    const scene = await start();
+    await bind(scene);
+    await solve(scene);
+    await Promise.all([ask(scene, 'sms'), ask(scene, 'email')]);
+    await scene.until(({ sends }) => sends.filter(({ state }) => state === 'sent').length === 2);
+    const sent = scene.calls.filter(({ name }) => name === 'sendCode').map(({ input }) => [input.send, input.to]);
+    assert.deepEqual(sent.map(([, to]) => to).sort(), [ada.phone, ada.email].sort());
+    assert.deepEqual(sent.map(([send]) => send).sort(), [1, 2]);
+  });
+
+  it('waits between the sends of a channel, and ends after the last', async () => {
+    const scene = await withCode();
+    const { code, facts } = await refusalOf(ask(scene));
+    assert.deepEqual([code, facts], ['rate-limited', { retryAfterSeconds: 1 }]);
+    await pause(1100);
+    await ask(scene);
+    await scene.until(({ sends }) => sends[1]?.state === 'sent');
+    assert.deepEqual(await refusalOf(ask(scene)), { code: 'rate-limited', facts: {} });
+  });
+
+  it('answers before the message is sent', async () => {
+    let send = () => {};
+    const isAllowed = new Promise<void>((resolve) => {
+      send = resolve;
+    });
+    const scene = await start({ sendCode: () => isAllowed.then(() => ({ result: 'sent', at: Date.now() })) });
+    await bind(scene);
+    await solve(scene);
+    assert.equal((await ask(scene)).sends[0]?.state, 'sending');
+    send();
+    await scene.until(isSent);
+  });
+
+  it('offers the other channel when a provider refuses for good', async () => {
+    const scene = await start({
+      sendCode: async ({ channel }) =>
+        channel === 'sms' ? { result: 'refused', reason: 'number-not-mobile' } : { result: 'sent', at: Date.now() },
+    });
+    await bind(scene);
+    await solve(scene);
+    await ask(scene, 'sms');
+    const refused = await scene.until(({ sends }) => sends[0]?.state === 'refused');
+    assert.deepEqual(stepOf(refused, 'code'), { name: 'code', status: 'open', reason: 'sms-refused' });
+    assert.equal(refused.nextSendAt.sms, null);
+    assert.equal((await refusalOf(ask(scene, 'sms'))).code, 'channel-refused');
+    await ask(scene, 'email');
+    await scene.until(isSent);
+  });
+
+  it('does not send again after the proof, when its provider comes back', async () => {
+    const scene = await start({ sendCode: awayFor(1, () => ({ result: 'sent', at: Date.now() }) as const) });
+    await bind(scene);
+    await solve(scene);
+    await ask(scene);
+    await scene.until(({ waitingFor }) => waitingFor === 'sms');
+    await confirm(scene);
+    await pause(1500);
+    assert.equal(scene.acts().filter((name) => name === 'sendCode').length, 1);
+    const status = await scene.status();
+    assert.deepEqual([status.state, status.waitingFor], ['pending', undefined]);
+  });
+});
+
+describe('an outside system that is away', { concurrency: 4 }, () => {
+  it('is waited for at the directory step: the order is answered as parked and goes on by itself', async () => {
+    const away = awayFor(1, () => ({ outcome: 'ok', identity: ada }) as const, 'directory-unavailable');
+    const scene = await start({ authenticate: away });
+    const { outcome, status } = await bind(scene);
+    assert.equal(outcome, 'parked');
+    assert.deepEqual([status.state, status.waitingFor], ['waiting', 'directory']);
+    assert.equal(stepOf(status, 'directory')?.reason, 'directory-unavailable');
+    const after = await scene.until((later) => stepOf(later, 'directory')?.status === 'done');
+    assert.equal(after.waitingFor === 'directory', false);
+    assert.equal((await scene.status()).state, 'pending');
+  });
+
+  it('is left for a newer order of the person: the older one is not tried again', async () => {
+    const scene = await start({
+      authenticate: async ({ passwordSeal }) => {
+        if (passwordSeal === 'older') throw failure('directory-unavailable');
+        return { outcome: 'ok', identity: ada };
+      },
+    });
+    assert.equal((await bind(scene, 'older')).outcome, 'parked');
+    const { outcome, status } = await bind(scene, 'newer');
+    assert.deepEqual([outcome, status.state], ['done', 'pending']);
+    await pause(2500);
+    const seals = scene.calls.filter(({ name }) => name === 'authenticate').map(({ input }) => input.passwordSeal);
+    assert.deepEqual(seals, ['older', 'newer']);
+  });
+
+  it('is no longer waited for when the newer order is refused', async () => {
+    const scene = await start({
+      authenticate: async ({ passwordSeal }) => {
+        if (passwordSeal === 'older') throw failure('directory-unavailable');
+        return { outcome: 'refused' };
+      },
+    });
+    await bind(scene, 'older');
+    const { outcome, status } = await bind(scene, 'newer');
+    assert.deepEqual([outcome, status.state, status.waitingFor], ['refused', 'pending', undefined]);
+  });
+
+  it('is waited for at the send, and does not stop the other steps', async () => {
+    const scene = await start({ sendCode: awayFor(1, () => ({ result: 'sent', at: Date.now() }) as const) });
+    await bind(scene);
+    await solve(scene);
+    await ask(scene);
+    const parked = await scene.until(({ waitingFor }) => waitingFor === 'sms');
+    assert.deepEqual(stepOf(parked, 'code'), { name: 'code', status: 'waiting', reason: 'sms-unavailable' });
+    assert.equal((await secure(scene)).outcome, 'done');
+    await scene.until(isSent);
+    assert.equal((await confirm(scene)).status.state, 'completed');
+    const sends = scene.calls.filter(({ name }) => name === 'sendCode').map(({ input }) => input.send);
+    assert.deepEqual(sends, [1, 1]);
+  });
+
+  it('is waited for at the finish: the last step answers what the end waits for, and the end comes by itself', async () => {
+    const scene = await beforeLast({ claimIdentity: awayFor(1, () => true) });
+    const { outcome, status } = await secure(scene);
+    assert.deepEqual([outcome, status.state, status.waitingFor], ['done', 'waiting', 'database']);
+    assert.equal((await scene.handle.result()).state, 'completed');
+  });
+});
+
+describe('the end of time', { concurrency: 6 }, () => {
+  it('expires what nobody finished, forgets it, and closes', async () => {
+    const scene = await start({}, { rules: { ttlSeconds: 1 } });
+    const status = await scene.handle.result();
+    assert.equal(status.state, 'expired');
+    assert.equal('reason' in status, false);
+    assert.deepEqual(scene.acts(), ['forget']);
+    assert.equal(scene.published.at(-1)?.state, 'expired');
+    await assert.rejects(solve(scene), WorkflowNotFoundError);
+  });
+
+  it('does not count the time that an outside system is away, and gives the whole life again after it', async () => {
+    const sendCode = awayFor(2, () => ({ result: 'sent', at: Date.now() }) as const);
+    const scene = await start({ sendCode }, { rules: { ttlSeconds: 2 } });
+    await bind(scene);
+    await solve(scene);
+    const begin = Date.now();
+    await ask(scene);
+    const { expiresAt } = await scene.until(isSent);
+    const awayMs = Date.now() - begin;
+    assert.ok(awayMs > 2500, `away for ${awayMs} ms`);
+    assert.ok(expiresAt - Date.now() > 1000, `${expiresAt - Date.now()} ms left`);
+    assert.equal((await scene.status()).state, 'pending');
+    assert.equal((await scene.handle.result()).state, 'expired');
+  });
+
+  it('ends also the wait for an outside system, and says which', async () => {
+    const sendCode = async (): Promise<never> => {
+      throw failure('unavailable');
+    };
+    const scene = await start({ sendCode }, { rules: { ttlSeconds: 1, waitMaxSeconds: 2 } });
+    await bind(scene);
+    await solve(scene);
+    await ask(scene);
+    const status = await scene.handle.result();
+    assert.deepEqual([status.state, status.reason], ['expired', 'sms-unavailable']);
+    assert.equal(scene.acts().at(-1), 'forget');
+  });
+});
+
+describe('cancel', { concurrency: 4 }, () => {
+  it('ends a registration that has done nothing outside by forgetting it', async () => {
+    const scene = await withCode();
+    assert.equal((await stop(scene)).state, 'cancelled');
+    assert.equal((await scene.handle.result()).state, 'cancelled');
+    assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'forget']);
+  });
+
+  it('takes back what was done, the last first', async () => {
+    const scene = await beforeLast({ createAccount: awayFor(1000, () => undefined) });
+    assert.equal((await secure(scene)).status.waitingFor, 'database');
+    assert.equal((await stop(scene)).state, 'cancelled');
+    const acts = scene
+      .acts()
+      .slice(3)
+      .filter((name) => name !== 'createAccount');
+    assert.deepEqual(acts, ['claimIdentity', 'removeAccount', 'releaseIdentity', 'forget']);
+    const users = scene.calls.filter(({ input }) => input.userId).map(({ input }) => input.userId);
+    assert.equal(new Set(users).size, 1);
+  });
+
+  it('takes back also when the database is away then, as soon as it is there', async () => {
+    const scene = await beforeLast({
+      createAccount: awayFor(1000, () => undefined),
+      removeAccount: awayFor(1, () => undefined),
+      releaseIdentity: awayFor(1, () => undefined),
+    });
+    await secure(scene);
+    assert.equal((await stop(scene)).state, 'cancelled');
+    const undone = scene.acts().filter((name) => name === 'removeAccount' || name === 'releaseIdentity');
+    assert.deepEqual(undone, ['removeAccount', 'removeAccount', 'releaseIdentity', 'releaseIdentity']);
+  });
+
+  it('answers parallel repeats alike', async () => {
+    const scene = await withCode();
+    const answers = await Promise.allSettled([stop(scene), stop(scene), stop(scene)]);
+    const states = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.state] : []));
+    assert.deepEqual(new Set(states), new Set(['cancelled']));
+    for (const answer of answers) assert.equal(await isAnswerOrClosed(answer), true);
+  });
+
+  it('is answered together with the step it crosses: no caller is left without an answer', async () => {
+    for (let round = 0; round < 5; round++) {
+      const scene = await beforeLast();
+      const answers = await Promise.allSettled([secure(scene), stop(scene)]);
+      const { state } = await scene.handle.result();
+      assert.match(state, /^(completed|cancelled)$/);
+      for (const answer of answers) assert.equal(await isAnswerOrClosed(answer), true);
+      const isTakenBack = !scene.acts().includes('createAccount') || scene.acts().includes('removeAccount');
+      assert.equal(state === 'completed' || isTakenBack, true);
+    }
+  });
+});
+
+/** An order that comes in the instant of the end may hear that it is over, from us or from Temporal. */
+async function isAnswerOrClosed(answer: PromiseSettledResult<unknown>): Promise<boolean> {
+  if (answer.status === 'fulfilled' || answer.reason instanceof WorkflowNotFoundError) return true;
+  return (await refusalOf(Promise.reject(answer.reason))).code === 'registration-closed';
+}
+
+describe('an operator who cancels the workflow', { concurrency: 4 }, () => {
+  it('ends it as cancelled, by the operator', async () => {
+    const scene = await withCode();
+    await scene.handle.cancel();
+    const status = await scene.handle.result();
+    assert.deepEqual([status.state, status.reason], ['cancelled', 'operator']);
+    assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'forget']);
+    assert.equal(scene.published.at(-1)?.state, 'cancelled');
+  });
+
+  it('has everything taken back that was done', async () => {
+    const scene = await beforeLast({ createAccount: awayFor(1000, () => undefined) });
+    await secure(scene);
+    await scene.handle.cancel();
+    assert.equal((await scene.handle.result()).state, 'cancelled');
+    assert.deepEqual(scene.acts().slice(-3), ['removeAccount', 'releaseIdentity', 'forget']);
+  });
+
+  it('leaves nothing parked behind', async () => {
+    const scene = await start({
+      authenticate: awayFor(1000, () => ({ outcome: 'lost' }) as const, 'directory-unavailable'),
+    });
+    await bind(scene);
+    await scene.handle.cancel();
+    const status = await scene.handle.result();
+    assert.deepEqual([status.state, status.waitingFor], ['cancelled', undefined]);
+  });
+});
+
+describe('what goes wrong', { concurrency: 4 }, () => {
+  it('leaves the step open to somebody whom the directory refuses, as often as they come', async () => {
+    let isKnown = false;
+    const scene = await start({
+      authenticate: async () => (isKnown ? { outcome: 'ok', identity: ada } : { outcome: 'refused' }),
+    });
+    for (let time = 0; time < 3; time++) {
+      const { outcome, status } = await bind(scene);
+      assert.deepEqual([outcome, status.state, stepOf(status, 'directory')?.status], ['refused', 'pending', 'open']);
+    }
+    isKnown = true;
+    assert.equal((await bind(scene)).outcome, 'done');
+  });
+
+  it('does not change the person once the directory has vouched for one', async () => {
+    let directoryId = 'entry-of-ada';
+    const scene = await start({
+      authenticate: async () => ({
+        outcome: 'ok',
+        identity: { ...ada, directoryId, phone: `+1202555010${directoryId.length % 10}` },
+      }),
+    });
+    await bind(scene);
+    const before = (await scene.status()).phone;
+    assert.equal((await bind(scene)).outcome, 'done');
+    directoryId = 'entry-of-mallory';
+    assert.equal((await bind(scene)).outcome, 'somebody-else');
+    assert.equal((await scene.status()).phone, before);
+  });
+
+  it('rejects a person whose name, number or address has an account, and takes back what was claimed', async () => {
+    const scene = await beforeLast({ claimIdentity: async () => false });
+    const { status } = await secure(scene);
+    assert.deepEqual([status.state, status.reason], ['rejected', 'identity-taken']);
+    assert.equal('userId' in status, false);
+    assert.deepEqual(scene.acts().slice(-3), ['claimIdentity', 'releaseIdentity', 'forget']);
+    assert.equal(scene.acts().includes('createAccount'), false);
+  });
+
+  it('asks again for secrets that have outlived their two minutes', async () => {
+    let isLost = true;
+    const scene = await start({
+      authenticate: async () => (isLost ? { outcome: 'lost' } : { outcome: 'ok', identity: ada }),
+      hashCredentials: async () => (isLost ? 'lost' : 'kept'),
+    });
+    assert.equal((await bind(scene)).outcome, 'lost');
+    assert.equal((await secure(scene)).outcome, 'lost');
+    isLost = false;
+    assert.equal((await bind(scene)).outcome, 'done');
+    assert.equal((await secure(scene)).outcome, 'done');
+  });
+
+  it('repeats an activity that crashed', async () => {
+    let crashes = 2;
+    const scene = await beforeLast({
+      hashCredentials: async () => {
+        if (crashes-- > 0) throw new Error('A crash');
+        return 'kept';
+      },
+    });
+    assert.equal((await secure(scene)).status.state, 'completed');
+    assert.equal(scene.acts().filter((name) => name === 'hashCredentials').length, 3);
+  });
+
+  it('tells a caller of a bug in the step that was asked for, and lives on', async () => {
+    let isBroken = true;
+    const scene = await start({
+      hashCredentials: async () => {
+        if (isBroken) throw ApplicationFailure.nonRetryable('A bug', 'TypeError');
+        return 'kept';
+      },
+    });
+    await assert.rejects(secure(scene));
+    isBroken = false;
+    assert.equal((await secure(scene)).outcome, 'done');
+  });
+
+  it('ends loudly on a bug behind an order that was answered', async () => {
+    const scene = await start({
+      sendCode: async () => {
+        throw ApplicationFailure.nonRetryable('A bug', 'TypeError');
+      },
+    });
+    await bind(scene);
+    await solve(scene);
+    await ask(scene);
+    const status = await scene.handle.result();
+    assert.deepEqual([status.state, status.reason], ['rejected', 'internal-error']);
+    assert.equal(scene.acts().at(-1), 'forget');
+  });
+
+  it('ends loudly on a bug at the finish, and takes back what was done', async () => {
+    const scene = await beforeLast({
+      createAccount: async () => {
+        throw ApplicationFailure.nonRetryable('A bug', 'TypeError');
+      },
+    });
+    const { status } = await secure(scene);
+    assert.deepEqual([status.state, status.reason], ['rejected', 'internal-error']);
+    assert.deepEqual(scene.acts().slice(-3), ['removeAccount', 'releaseIdentity', 'forget']);
+  });
+});
+
+describe('updates', { concurrency: 4 }, () => {
+  it('answer a repeat by the same id as the first time, also after the end, and act once', async () => {
+    const scene = await beforeLast();
+    const order = { args: [{ credentialsSeal: 'seal' }] as [{ credentialsSeal: string }], updateId: 'key-1' };
+    const answers = await Promise.all([
+      scene.handle.executeUpdate(setCredentials, order),
+      scene.handle.executeUpdate(setCredentials, order),
+    ]);
+    await scene.handle.result();
+    answers.push(await scene.handle.executeUpdate(setCredentials, order));
+    assert.deepEqual(new Set(answers.map(({ status }) => status.version)).size, 1);
+    assert.equal(scene.acts().filter((name) => name === 'hashCredentials').length, 1);
+  });
+
+  it('are all answered before the registration closes', async () => {
+    for (let round = 0; round < 5; round++) {
+      const scene = await withCode();
+      await secure(scene);
+      const answers = await Promise.allSettled([confirm(scene), confirm(scene), confirm(scene)]);
+      for (const answer of answers) assert.equal(await isAnswerOrClosed(answer), true);
+      const outcomes = answers.map((answer) => answer.status === 'fulfilled' && answer.value.status.state);
+      assert.equal(outcomes.includes('completed'), true);
+      await scene.handle.result();
+      assert.equal(scene.acts().filter((name) => name === 'createAccount').length, 1);
+    }
+  });
+
+  it('that are refused leave no history, however many they are', async () => {
+    const scene = await withCode({}, { rules: { resendWaitsSeconds: [600] } });
+    await scene.status();
+    const before = await scene.historyLength();
+    const refusals = await Promise.all(Array.from({ length: 30 }, () => refusalOf(ask(scene))));
+    assert.deepEqual(new Set(refusals.map(({ code }) => code)), new Set(['rate-limited']));
+    assert.equal(await scene.historyLength(), before);
+  });
+});
+
+describe('what operators see', () => {
+  it('are search attributes and a timeline without anything personal', async () => {
+    const scene = await withCode();
+    const { searchAttributes } = await scene.handle.describe();
+    assert.deepEqual(searchAttributes, {
+      BuildIds: searchAttributes.BuildIds,
+      VyryStep: ['code'],
+      VyryState: ['pending'],
+      VyryChannel: ['sms'],
+      VyryCountry: ['GB'],
+    });
+    const history = JSON.stringify(await scene.handle.fetchHistory());
+    for (const personal of ['Lovelace', ada.email, ada.phone.slice(1), ada.directoryId]) {
+      assert.equal(history.includes(personal), false, personal);
+    }
+    await stop(scene);
+  });
+});
