@@ -78,7 +78,12 @@ export default {
       { path: '^api/rest[.]ts$', dependencyTypesNot: ['type-only'] },
     ),
     rule('main-is-a-leaf', 'main.ts starts a process; nothing imports it.', {}, { path: '(^|/)main[.]ts$' }),
-    rule('nothing-imports-tests', 'Production code must not lean on tests.', { pathNot: '^test/' }, { path: '^test/' }),
+    rule(
+      'nothing-imports-tests',
+      'Production code must not lean on tests.',
+      { pathNot: '^(test|bench)/' },
+      { path: '^test/' },
+    ),
     rule(
       'no-cycles',
       'A cycle means two files are one.',

@@ -341,10 +341,11 @@ class RegistrationFlow {
   async #close(): Promise<void> {
     if (this.#outcome === undefined) this.#end('cancelled');
     if (this.#outcome !== 'completed') await this.#undo.run();
-    await forget({ registrationId: this.#input.registrationId, status: this.status() });
     await this.#announce();
     this.#isClosed = true;
+    // after the last handler: what it kept late is forgotten too
     await condition(allHandlersFinished);
+    await forget({ registrationId: this.#input.registrationId, status: this.status() });
   }
 
   async #deliver(send: Send): Promise<void> {
