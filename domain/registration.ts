@@ -99,10 +99,11 @@ export interface RegistrationFacts {
  */
 export function readPolicy(names: readonly string[]): StepName[] {
   const policy: StepName[] = [];
-  for (const name of names) {
+  for (const [index, name] of names.entries()) {
     const step = stepNames.find((known) => known === name);
     if (stepsNotAvailable.includes(name)) throw new RangeError(`Step ${name} is not available yet`);
-    if (step === undefined) throw new RangeError(`Step ${name} does not exist; steps are ${stepNames.join(', ')}`);
+    // not quoted: a value of the configuration is never printed
+    if (step === undefined) throw new RangeError(`Step ${index + 1} does not exist; steps are ${stepNames.join(', ')}`);
     if (policy.includes(step)) throw new RangeError(`Step ${name} is listed twice`);
     policy.push(step);
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { DefaultLogger } from '@temporalio/worker';
 import {
   createDeliveryActivities,
   type DeliveryActivityDeps,
@@ -22,8 +22,6 @@ let redis: Redis;
 let codes: Codes;
 
 before(() => {
-  // failures are what is tested here
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
   redis = connectTestRedis();
   codes = createCodes(redis, randomBytes(32), testBox());
 });
@@ -65,7 +63,10 @@ function scene(given: Partial<DeliveryActivityDeps> = {}) {
   const { sendCode } = createDeliveryActivities(deps);
   const input: SendCodeInput = { registrationId: uniqueName(), send: 1, channel: 'sms', to };
   const run = (overrides: Partial<SendCodeInput> = {}, attempt = 1) =>
-    new MockActivityEnvironment({ attempt }).run(sendCode, { ...input, ...overrides }) as Promise<SendCodeResult>;
+    new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') }).run(sendCode, {
+      ...input,
+      ...overrides,
+    }) as Promise<SendCodeResult>;
   const subject = { subject: input.registrationId, purpose: 'register' } as const;
   return { twilio, recorded, input, run, subject };
 }

@@ -70,10 +70,10 @@ describe('readPolicy()', () => {
     assert.throws(() => readPolicy(['signal', 'code']), new RangeError('Step signal is not available yet'));
   });
 
-  it('refuses a step that does not exist, and says which exist', () => {
-    assert.throws(() => readPolicy(['code', 'sms']), /Step sms does not exist; steps are directory, captcha, code/);
-    assert.throws(() => readPolicy(['Code']), /Step Code does not exist/);
-    assert.throws(() => readPolicy(['constructor', 'code']), /Step constructor does not exist/);
+  it('refuses a step that does not exist by its place, and says which exist', () => {
+    assert.throws(() => readPolicy(['code', 'sms']), /Step 2 does not exist; steps are directory, captcha, code/);
+    assert.throws(() => readPolicy(['Code']), /Step 1 does not exist/);
+    assert.throws(() => readPolicy(['constructor', 'code']), /Step 1 does not exist/);
   });
 
   it('refuses a step that is listed twice', () => {

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Identity } from '../../domain/registration.ts';
+import type { Send } from '../../domain/verification.ts';
+import { searchAttributes } from '../../engines/temporal.ts';
+import { searchAttributesOf } from '../../workflows/search-attributes.ts';
+
+const identity: Identity = { username: 'ada', phone: '+447700900101', email: 'ada@example.com', country: 'GB' };
+const send: Send = { number: 1, channel: 'email', requestedAt: 1, state: 'sending' };
+
+function attributesOf(
+  given: Partial<Parameters<typeof searchAttributesOf>[0]> = {},
+  status: Parameters<typeof searchAttributesOf>[1] = { state: 'pending' },
+): Record<string, unknown> {
+  const facts = { policy: ['directory', 'code'] as const, done: new Set<never>(), sends: [], identity, ...given };
+  return Object.fromEntries(searchAttributesOf(facts, status).map(({ key, value }) => [key.name, value]));
+}
+
+describe('searchAttributesOf()', () => {
+  it('says where a registration stands, in names of ours and a country', () => {
+    assert.deepEqual(attributesOf({ done: new Set(['directory'] as const), sends: [send] }, { state: 'pending' }), {
+      VyryStep: 'code',
+      VyryState: 'pending',
+      VyryChannel: 'email',
+      VyryWaitingFor: null,
+      VyryCountry: 'GB',
+    });
+  });
+
+  it('says what is waited for, and takes it away afterwards', () => {
+    assert.equal(attributesOf({}, { state: 'waiting', waitingFor: 'sms' }).VyryWaitingFor, 'sms');
+    assert.equal(attributesOf({}, { state: 'pending' }).VyryWaitingFor, null);
+  });
+
+  it('says finish when every step is done', () => {
+    assert.equal(attributesOf({ done: new Set(['directory', 'code'] as const) }).VyryStep, 'finish');
+  });
+
+  it('knows no country of somebody without a number', () => {
+    assert.equal(attributesOf({ identity: { email: 'ada@example.com' } }).VyryCountry, null);
+  });
+
+  it('holds nothing personal', () => {
+    const text = JSON.stringify(attributesOf({ sends: [send] }));
+    for (const personal of ['ada', '7700900101', 'example.com']) assert.equal(text.includes(personal), false);
+  });
+
+  it('uses the attributes that the engines and the deployment create, and no others', () => {
+    assert.deepEqual(Object.keys(attributesOf()), [...searchAttributes]);
+  });
+});
