@@ -17,9 +17,9 @@ import {
   goodPassword,
   lookBehind,
   must,
-  startAnotherApi,
   wrongCode,
 } from '../support/flows.ts';
+import { until } from '../support/journey.ts';
 
 let system: System;
 let behind: Behind;
@@ -86,8 +86,7 @@ function tokenOf({ guard }: Route): { token?: string } {
 
 /** Everything that a refused request must leave as it is. */
 async function footprint(): Promise<unknown> {
-  const [workflows, messages, version, history, verification, keys] = await Promise.all([
-    behind.countWorkflows(),
+  const [messages, version, history, verification, keys] = await Promise.all([
     allMessages(system.ready.outboxUrl),
     behind.versionOf(flow.id),
     behind.historyLengthOf(flow.id),
@@ -95,7 +94,7 @@ async function footprint(): Promise<unknown> {
     behind.keys('*'),
   ]);
   const stored = keys.filter((key) => !key.startsWith('health:'));
-  return { workflows, messages: messages.length, version, history, verification, stored };
+  return { messages: messages.length, version, history, verification, stored };
 }
 
 /** Asserts that an answer is a refusal, whole and by the right status, and that the registration stands as it stood. */
@@ -339,9 +338,7 @@ describe('steps out of order', () => {
 
 describe('identities that a client gives', () => {
   it('answers 400 to anything but one number and one address', async () => {
-    const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code' });
-    await holdToContract(apiUrl);
-    const before = await behind.countWorkflows();
+    const before = await behind.countRegistrations();
     const phones = [
       '0171 1234567',
       '0044 7700 900101',
@@ -378,22 +375,32 @@ describe('identities that a client gives', () => {
     for (const [field, values] of Object.entries({ phone: phones, email: emails })) {
       for (const value of values) {
         const body = { [field]: value };
-        const answer = await call(apiUrl, 'POST', '/api/v1/registrations', { body });
+        const answer = await call(url, 'POST', '/api/v1/registrations', { body });
         await assertRefused(answer, 400, JSON.stringify(body));
         assert.equal(answer.body.details[0].path, field);
       }
     }
-    assert.equal(await behind.countWorkflows(), before);
+    assert.equal(await behind.countRegistrations(), before);
     const spellings = ['+44 7700 900644', '+44 (7700) 900-644', '+44\u00a07700\u00a0900644', '+44(0)7700-900644'];
     for (const phone of spellings) {
-      const { body } = await must(call(apiUrl, 'POST', '/api/v1/registrations', { body: { phone } }), 201);
+      const { body } = await must(call(url, 'POST', '/api/v1/registrations', { body: { phone } }), 201);
       assert.equal(body.phone, '+44•••••0644', phone);
     }
     const { body } = await must(
-      call(apiUrl, 'POST', '/api/v1/registrations', { body: { email: 'x@BÜCHER.example' } }),
+      call(url, 'POST', '/api/v1/registrations', { body: { email: 'x@BÜCHER.example' } }),
       201,
     );
     assert.equal(body.email, 'x•••@xn--bcher-kva.example');
+  });
+});
+
+describe('a browser on a page of somebody else', () => {
+  it('is not let in when no CORS_ORIGINS are set', async () => {
+    const headers = { Origin: 'https://app.example.org', 'Access-Control-Request-Method': 'POST' };
+    const preflight = await fetch(`${url}/api/v1/registrations`, { method: 'OPTIONS', headers });
+    assert.equal(preflight.headers.get('access-control-allow-origin'), null);
+    const answer = await call(url, 'GET', '/api/v1/captcha', { headers: { Origin: headers.Origin } });
+    assert.equal(answer.headers.get('access-control-allow-origin'), null);
   });
 });
 
@@ -437,5 +444,11 @@ describe('after all that', () => {
     const { body } = await must(flow.call('PUT', '/credentials', { password: goodPassword }));
     assert.equal(body.state, 'completed');
     assert.ok(performance.now() - begin < 10_000);
+  });
+
+  it('there is no workflow but those of the registrations that were answered with 201', async () => {
+    const registrations = await behind.countRegistrations();
+    await until(async () => (await behind.countWorkflows()) >= registrations);
+    assert.equal(await behind.countWorkflows(), registrations);
   });
 });

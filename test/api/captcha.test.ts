@@ -20,7 +20,7 @@ let url: string;
 const urls: Partial<Record<Vendor, string>> = {};
 
 before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2' }, roles: ['api', 'registration'] });
   url = system.ready.apiUrl;
   const started = vendors.map(async (vendor) => {
     const { apiUrl } = await startAnotherApi(system, {
@@ -218,14 +218,12 @@ describe('PUT /api/v1/registrations/{id}/captcha with a vendor', () => {
   });
 
   it('answers 503 when the vendor does not know our secret: that is not the person’s fault', async () => {
-    const { apiUrl } = await startAnotherApi(system, {
-      CAPTCHA_PROVIDER: 'turnstile',
-      CAPTCHA_SITE_KEY: 'x',
-      CAPTCHA_SECRET: 'not the secret',
-      CAPTCHA_VERIFY_URL: system.ready.outboxUrl + captchaPaths.turnstile,
-    });
-    const flow = await startFlow(apiUrl);
+    const { outboxUrl } = system.ready;
+    const fault = { channel: 'captcha', provider: 'turnstile' };
+    await setFault(outboxUrl, { ...fault, mode: 'error400', providerCode: 'invalid-input-secret' });
+    const flow = await startFlow(urls.turnstile ?? '');
     const answer = await prove(flow, 'turnstile', await tokenOf('turnstile'));
+    await setFault(outboxUrl, { ...fault, mode: 'none' });
     await assertRefused(flow, answer, 503, 'wrong secret');
     assert.doesNotMatch(JSON.stringify(answer.body), /secret/);
   });

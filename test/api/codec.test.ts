@@ -31,7 +31,7 @@ let input: Payload;
 const password = 'operators-only-password';
 
 before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
+  system = await startTestSystem({ roles: ['api'] });
   behind = await lookBehind(system);
   ({ codecUrl } = system.ready);
   origin = system.processes.env('api').CODEC_ORIGINS?.split(',')[0] ?? '';

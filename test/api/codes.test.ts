@@ -5,7 +5,6 @@ import { call, codeFor, type Flow, messagesTo, solveCaptcha, startFlow } from '.
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
 import {
-  allMessages,
   type Behind,
   flowToCode,
   flowWithCode,
@@ -13,7 +12,6 @@ import {
   must,
   phoneOf,
   setFault,
-  startAnotherApi,
   wrongCode,
 } from '../support/flows.ts';
 
@@ -218,22 +216,6 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
     const code = await codeFor(outboxUrl, phoneOf(70));
     await must(flow.call('PUT', '/code', { code }));
     assert.equal(await messagesOf(70), 1);
-  });
-
-  it('writes no words of a client into a message, and names the purpose of the code', async () => {
-    const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code' });
-    await holdToContract(apiUrl);
-    const words = 'Win 500 https://evil.example';
-    const address = 'somebody@example.net';
-    const flow = await startFlow(apiUrl, { fullName: words, username: 'Win', email: address, phone: '+447700900699' });
-    await Promise.all([must(send(flow, 'sms'), 202), must(send(flow, 'email'), 202)]);
-    await Promise.all([codeFor(outboxUrl, '+447700900699'), codeFor(outboxUrl, address)]);
-    const messages = (await allMessages(outboxUrl)).filter(({ to }) => to === address || to === '+447700900699');
-    assert.equal(messages.length, 2);
-    for (const message of messages) {
-      assert.doesNotMatch(JSON.stringify(message), /Win|evil/);
-      assert.match(message.body, /^\d{6} is your Vyry registration code\. /);
-    }
   });
 });
 

@@ -12,15 +12,7 @@ import type { Role } from '../../platform/config.ts';
 import { type Answer, call, codeFor, startFlow } from '../support/client.ts';
 import { holdToContract, type OpenApiDocument } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
-import {
-  type Behind,
-  completedFlow,
-  flowToCode,
-  lookBehind,
-  must,
-  phoneOf,
-  startAnotherApi,
-} from '../support/flows.ts';
+import { type Behind, completedFlow, flowToCode, lookBehind, must, phoneOf } from '../support/flows.ts';
 import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';
 
 let system: System;
@@ -29,11 +21,15 @@ let directory: TestDirectory;
 let url: string;
 let document: OpenApiDocument;
 
+const browserOrigin = 'https://app.example.org';
+
 before(async () => {
   directory = await startTestDirectory();
   system = await startTestSystem({
     env: {
       CAPTCHA_COST: '2',
+      CORS_ORIGINS: `${browserOrigin},https://other.example.org`,
+      TRUST_PROXY: '1',
       LDAP_URL: directory.url,
       LDAP_BASE_DN: directory.baseDn,
       LDAP_BIND_DN: directory.bindDn,
@@ -183,34 +179,42 @@ describe('traceparent', () => {
   });
 });
 
-describe('CORS_ORIGINS', () => {
-  const origin = 'https://app.example.org';
+describe('TRUST_PROXY', () => {
+  it('takes the address of a person from the hop that is trusted, and not from what is before it', async () => {
+    const flow = await completedFlow(system, 84);
+    const chain = { 'X-Forwarded-For': `${'198.51.100.1, '.repeat(50)}203.0.113.77`, 'X-Real-IP': '198.51.100.2' };
+    const { body } = await must(flow.call('POST', '/session', undefined, chain), 201);
+    const seen = await must(call(url, 'GET', '/api/v1/auth/session', { token: body.accessToken }));
+    assert.equal(seen.body.ip, '203.0.113.77');
+  });
+});
 
-  function preflight(apiUrl: string, from: string): Promise<Response> {
+describe('CORS_ORIGINS', () => {
+  const origin = browserOrigin;
+
+  function preflight(from: string): Promise<Response> {
     const headers = {
       Origin: from,
       'Access-Control-Request-Method': 'PUT',
       'Access-Control-Request-Headers': 'authorization,content-type,idempotency-key',
     };
-    return fetch(`${apiUrl}/api/v1/captcha`, { method: 'OPTIONS', headers });
+    return fetch(`${url}/api/v1/captcha`, { method: 'OPTIONS', headers });
   }
 
-  it('lets the browsers of those origins in, and none without', async () => {
-    assert.equal((await preflight(url, origin)).headers.get('access-control-allow-origin'), null);
-    const { apiUrl } = await startAnotherApi(system, { CORS_ORIGINS: `${origin},https://other.example.org` });
-    const { status, headers } = await preflight(apiUrl, origin);
+  it('lets the browsers of those origins in, and no others', async () => {
+    const { status, headers } = await preflight(origin);
     assert.equal(status, 204);
     assert.equal(headers.get('access-control-allow-origin'), origin);
     assert.match(headers.get('access-control-allow-methods') ?? '', /PUT/);
     assert.equal(headers.get('access-control-allow-headers'), 'authorization,content-type,idempotency-key');
     assert.equal(headers.get('access-control-allow-credentials'), null, 'tokens are no cookies');
     assert.match(headers.get('vary') ?? '', /Origin/);
-    const refusal = await fetch(`${apiUrl}/api/v1/users/me`, { headers: { Origin: origin } });
+    const refusal = await fetch(`${url}/api/v1/users/me`, { headers: { Origin: origin } });
     assert.equal(refusal.status, 401);
     assert.equal(refusal.headers.get('access-control-allow-origin'), origin, 'errors can be read too');
     assert.match(refusal.headers.get('access-control-expose-headers') ?? '', /X-Request-Id,Retry-After/);
     for (const foreign of ['https://evil.example', 'null', `${origin}.evil.example`, 'http://app.example.org']) {
-      assert.equal((await preflight(apiUrl, foreign)).headers.get('access-control-allow-origin'), null, foreign);
+      assert.equal((await preflight(foreign)).headers.get('access-control-allow-origin'), null, foreign);
     }
   });
 });

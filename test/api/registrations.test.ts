@@ -409,36 +409,39 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
     assert.equal(refused.status, 409, 'the same address in another case is the same address');
   });
 
-  it('REGISTRATION_STEPS with the code first: the number that a client gave can be proven before anything else', async () => {
+  it('REGISTRATION_STEPS with the code first: only what was proven becomes the account’s', async () => {
     const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code,credentials' });
+    await holdToContract(apiUrl);
     const flow = await startFlow(apiUrl, { phone: '+44 7700 900601', email: 'both@example.net' });
     const { body } = await flow.call('GET', '');
     assert.deepEqual(stepsOf(body), ['code open', 'credentials open']);
     assert.equal((await flow.call('PUT', '/captcha', { provider: 'altcha', token: 'x' })).status, 409);
-    await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
-    const code = await codeFor(system.ready.outboxUrl, '+447700900601');
+
+    const stranger = await register(apiUrl, { phone: '+447700900610', email: 'owner@example.net' }, 'sms');
+    assert.equal(stranger.phone, '+447700900610');
+    assert.equal(stranger.email, undefined);
+    const owner = await register(apiUrl, { phone: '+447700900611', email: 'Owner@example.net' }, 'email');
+    assert.equal(owner.email, 'Owner@example.net', 'a stranger has not taken the address');
+    assert.equal(owner.phone, undefined);
+    for (const { body: text } of await allMessages(system.ready.outboxUrl)) {
+      assert.match(text, /^\d{6} is your Vyry registration code\. /);
+      assert.doesNotMatch(text, /evil/, 'no words of a client are in a message');
+    }
+  });
+
+  /** Registers somebody who asks for codes by both channels and types that of one. */
+  async function register(apiUrl: string, given: { phone: string; email: string }, channel: 'sms' | 'email') {
+    const { outboxUrl } = system.ready;
+    const flow = await startFlow(apiUrl, { ...given, fullName: 'Win 500 https://evil.example' });
+    const other = channel === 'sms' ? 'email' : 'sms';
+    for (const way of [other, channel]) {
+      await must(flow.call('POST', '/codes', { channel: way }), 202);
+      await codeFor(outboxUrl, way === 'sms' ? given.phone : given.email);
+    }
+    const code = await codeFor(outboxUrl, channel === 'sms' ? given.phone : given.email);
     await must(flow.call('PUT', '/code', { code }));
     const completed = await must(flow.call('PUT', '/credentials', { pin: '482619' }));
     assert.equal(completed.body.state, 'completed');
-  });
-
-  it('REGISTRATION_STEPS without a directory: an address that was not proven is not taken from its owner', async () => {
-    const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code' });
-    const prove = async (body: { phone: string; email: string }, channel: 'sms' | 'email') => {
-      const flow = await startFlow(apiUrl, body);
-      const other = channel === 'sms' ? 'email' : 'sms';
-      await must(flow.call('POST', '/codes', { channel: other }), 202);
-      await codeFor(system.ready.outboxUrl, other === 'sms' ? body.phone : body.email);
-      await must(flow.call('POST', '/codes', { channel }), 202);
-      const code = await codeFor(system.ready.outboxUrl, channel === 'sms' ? body.phone : body.email);
-      await must(flow.call('PUT', '/code', { code }));
-      return (await must(flow.call('POST', '/session'), 201)).body.user;
-    };
-    const stranger = await prove({ phone: '+447700900610', email: 'owner@example.net' }, 'sms');
-    assert.equal(stranger.phone, '+447700900610');
-    assert.equal(stranger.email, undefined);
-    const owner = await prove({ phone: '+447700900611', email: 'Owner@example.net' }, 'email');
-    assert.equal(owner.email, 'Owner@example.net');
-    assert.equal(owner.phone, undefined);
-  });
+    return (await must(flow.call('POST', '/session'), 201)).body.user;
+  }
 });

@@ -78,7 +78,9 @@ export async function setFault(outboxUrl: string, fault: Record<string, unknown>
 
 /** What stands behind a system, for tests that prove that something did not happen. */
 export interface Behind extends Stores {
-  /** Workflows that were ever started. */
+  /** Registrations that were ever begun to be started: each is stored before its workflow is started. */
+  countRegistrations(): Promise<number>;
+  /** Workflows that were ever started; Temporal lists a new one with some delay. */
   countWorkflows(): Promise<number>;
   /** The version of a registration's status, which grows with every change. */
   versionOf(registrationId: string): Promise<number>;
@@ -94,6 +96,7 @@ export async function lookBehind(system: System): Promise<Behind> {
   const { redis, temporal } = stores;
   return {
     ...stores,
+    countRegistrations: async () => (await stores.keys('registration:*')).length,
     countWorkflows: async () => (await temporal.workflow.count()).count,
     versionOf: async (id) => Number(await redis.hget(`registration:{${id}}`, 'version')),
     historyLengthOf: async (id) => (await temporal.workflow.getHandle(`registration:${id}`).describe()).historyLength,
