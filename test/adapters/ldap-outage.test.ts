@@ -106,7 +106,7 @@ describe('a server that accepts and never answers', () => {
   it('is given up after the timeout, in clear, by StartTLS and by ldaps://', async () => {
     await using silent = await startTestServer();
     await using directory = await startTestDirectory({ certificate: 'valid' });
-    const options = { timeoutMs: 200 };
+    const options = { timeoutMs: 1000 };
     await using inClear = connectTo(directory, { ...options, urls: [silent.url] });
     await using startTls = connectTo(directory, { ...options, urls: [silent.url], startTls: true });
     await using ldaps = connectTo(directory, { ...options, urls: [silent.url.replace('ldap:', 'ldaps:')] });
@@ -114,7 +114,7 @@ describe('a server that accepts and never answers', () => {
       const started = performance.now();
       assert.deepEqual(await logIn(ldap), unavailable('timeout'));
       const elapsed = performance.now() - started;
-      assert.ok(elapsed > 190 && elapsed < 400, `${elapsed} ms`);
+      assert.ok(elapsed > 990 && elapsed < 2000, `${elapsed} ms`);
     }
   });
 
@@ -125,7 +125,7 @@ describe('a server that accepts and never answers', () => {
       if (socket.bytesWritten === 0) socket.write(answer);
     });
     await using directory = await startTestDirectory({ certificate: 'valid' });
-    await using ldap = connectTo(directory, { timeoutMs: 200, urls: [silent.url], startTls: true });
+    await using ldap = connectTo(directory, { timeoutMs: 1000, urls: [silent.url], startTls: true });
     assert.deepEqual(await logIn(ldap), unavailable('timeout'));
   });
 
@@ -135,7 +135,7 @@ describe('a server that accepts and never answers', () => {
     await using proxy = await startTestServer((socket, bytes) => {
       if (!isSilent) forward(socket, directory.port).write(bytes);
     });
-    await using ldap = connectTo(directory, { timeoutMs: 200, urls: [proxy.url] });
+    await using ldap = connectTo(directory, { timeoutMs: 1000, urls: [proxy.url] });
     assert.equal((await logIn(ldap)).outcome, 'ok');
     isSilent = true;
     assert.deepEqual(await logIn(ldap), unavailable('timeout'));
@@ -147,11 +147,12 @@ describe('a server that accepts and never answers', () => {
   it('keeps the second server quick: the first is waited for once', async () => {
     await using silent = await startTestServer();
     await using directory = await startTestDirectory();
-    await using ldap = connectTo(directory, { timeoutMs: 200, urls: [silent.url, directory.url], retryMs: 60_000 });
+    await using ldap = connectTo(directory, { timeoutMs: 1000, urls: [silent.url, directory.url], retryMs: 60_000 });
     assert.equal((await logIn(ldap)).outcome, 'ok');
     const started = performance.now();
     for (let request = 0; request < 10; request++) assert.equal((await logIn(ldap)).outcome, 'ok');
-    assert.ok(performance.now() - started < 200);
+    // less than one more wait for the first
+    assert.ok(performance.now() - started < 1000);
     assert.equal(silent.accepted.length, 1);
   });
 });

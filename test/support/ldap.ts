@@ -48,7 +48,7 @@ export function connectTo(running: RunningDirectory, options: Partial<DirectoryO
     baseDn: running.baseDn,
     userFilter: '(uid={username})',
     attributes: personAttributes,
-    timeoutMs: 1000,
+    timeoutMs: 5000,
     poolMax: 8,
     retryMs: 300,
     ...options,

@@ -126,6 +126,7 @@ describe('code-check.lua', () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     assert.equal(await check(of, '111111'), 'verified');
+    assert.equal(await redis.exists(otpKeyOf(of)), 0);
     assert.equal(await check(of, '111111'), 'already');
     assert.equal(await check(of, '222222'), 'wrong');
   });
@@ -239,6 +240,15 @@ describe('code-check.lua', () => {
     assert.equal(outcomes.filter((outcome) => outcome === 'wrong').length, max);
     assert.equal(outcomes.filter((outcome) => outcome === 'exhausted').length, 45);
     assert.equal(await check(of, '111111'), 'already');
+  });
+
+  it('tells the send whose code was right, also to a repeat', async () => {
+    const of = newSubject();
+    await sentCode(of, 1, '111111');
+    await codes.start(of, 2, '222222', now);
+    assert.equal((await codes.check(of, '222222', max)).send, 2);
+    assert.equal((await codes.check(of, '222222', max)).send, 2);
+    assert.equal('send' in (await codes.check(of, '333333', max)), false);
   });
 
   it('verifies one code of two that are both right at the same moment', async () => {
