@@ -217,6 +217,18 @@ describe('requestCode', { concurrency: 4 }, () => {
     assert.deepEqual(await refusalOf(ask(scene)), { code: 'rate-limited', facts: {} });
   });
 
+  it('sends no second message while the first is under way, however long that takes', async () => {
+    const scene = await start({ sendCode: awayFor(2, () => ({ result: 'sent', at: Date.now() }) as const) });
+    await bind(scene);
+    await solve(scene);
+    await ask(scene);
+    await pause(1200);
+    const { code, facts } = await refusalOf(ask(scene));
+    assert.deepEqual([code, facts], ['rate-limited', { retryAfterSeconds: 1 }]);
+    await scene.until(isSent);
+    assert.equal((await scene.status()).sends.length, 1);
+  });
+
   it('answers before the message is sent', async () => {
     let send = () => {};
     const isAllowed = new Promise<void>((resolve) => {
@@ -579,6 +591,21 @@ describe('updates', { concurrency: 4 }, () => {
       await scene.handle.result();
       assert.equal(scene.acts().filter((name) => name === 'createAccount').length, 1);
     }
+  });
+
+  it('are answered also when the registration ends while they work', async () => {
+    const scene = await start({
+      hashCredentials: async () => {
+        await pause(1000);
+        return 'kept';
+      },
+    });
+    const securing = secure(scene);
+    while (!scene.acts().includes('hashCredentials')) await pause(10);
+    const [stopped, secured] = await Promise.all([stop(scene), securing]);
+    assert.equal(stopped.state, 'cancelled');
+    assert.equal(secured.status.state, 'cancelled');
+    assert.equal((await scene.handle.result()).state, 'cancelled');
   });
 
   it('that are refused leave no history, however many they are', async () => {
