@@ -3,12 +3,13 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type Certificate, type Certificates, createCertificates } from './directory/certificates.ts';
 import { readSeed } from './directory/seed.ts';
+import { freePort } from './ports.ts';
 
 /** How a private directory is started. */
 export interface DirectoryOptions {
@@ -71,6 +72,7 @@ export async function startDirectory(options: DirectoryOptions): Promise<Running
   const logFile = join(options.folder, 'slapd.log');
   const listen = tls ? `${url}/ ${tlsUrl}/` : `${url}/`;
   const child = await spawnSlapd(slapd, ['-f', configurationFile, '-h', listen, '-d', 'stats'], logFile);
+  await Promise.all([untilListening(port), tls && untilListening(tlsPort)]);
   const stop = () => stopSlapd(child);
   return {
     url,
@@ -168,12 +170,16 @@ async function stopSlapd(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('No free port');
-  return address.port;
+/** slapd says that it starts before it listens. */
+async function untilListening(port: number): Promise<void> {
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await wait(20)) {
+    const socket = connect(port, '127.0.0.1');
+    const isOpen = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isOpen) return;
+  }
+  throw new Error(`slapd does not listen on port ${port}`);
 }
