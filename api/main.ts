@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type Captcha, createAltcha, createSiteVerify, testSecrets } from '../adapters/captcha.ts';
-import { connectElastic } from '../adapters/elastic.ts';
+import { connectElastic } from '../adapters/elastic/connect.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createUsedCaptchas } from '../adapters/redis/captchas.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { connectElastic } from '../../adapters/elastic.ts';
-import { testEngines } from '../support/engines.ts';
+import { connectElastic } from '../../../adapters/elastic/connect.ts';
+import { testEngines } from '../../support/engines.ts';
 
 describe('connectElastic()', () => {
   it('tells whether Elasticsearch answers, within seconds', async () => {
