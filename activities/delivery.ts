@@ -14,6 +14,8 @@ export interface SendCodeInput {
   channel: Channel;
   /** E.164 or one address. */
   to: string;
+  /** ISO 3166 of the number. */
+  country?: string;
 }
 
 export type SendCodeResult = { result: 'sent'; at: number } | { result: 'refused'; reason: string };
@@ -50,13 +52,14 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
       if (started.sentAt !== undefined) return { result: 'sent', at: started.sentAt };
       if (started.code === undefined) throw new Error('A send that was started has no code');
 
+      const sentCode = { ...input, provider: providerOf(input.channel) };
       const outcome = await hand(input, started.code, started.state === 'new' ? undefined : started.startedAt, deps);
       if (outcome.result === 'refused') {
-        deps.events.codeRefused(input.registrationId, input.channel, input.send, outcome.reason);
+        deps.events.codeRefused(sentCode, outcome.reason);
         return outcome;
       }
       const at = await deps.codes.sent(subject, input.send, Date.now(), deps.codeTtlSeconds, outcome.providerId);
-      deps.events.codeSent(input.registrationId, input.channel, input.send, outcome.providerId);
+      deps.events.codeSent(sentCode, outcome.providerId);
       return { result: 'sent', at };
     },
   };
@@ -103,6 +106,11 @@ async function handToMail(
     text: codeText(code, deps),
     messageId: `${input.registrationId}.${input.send}`,
   });
+}
+
+/** The provider that carries a channel. */
+function providerOf(channel: Channel): string {
+  return channel === 'sms' ? 'twilio' : 'smtp';
 }
 
 /** One SMS segment. It names the purpose, so that a code asked for by somebody else is not typed elsewhere. */

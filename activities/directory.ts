@@ -5,7 +5,7 @@ import type { Directory } from '../adapters/ldap/connect.ts';
 import type { parsePhoneNumber } from '../adapters/phone-numbers.ts';
 import type { Seals } from '../adapters/redis/seals.ts';
 import { Failure } from '../domain/failures.ts';
-import type { Identity } from '../domain/registration.ts';
+import { type Identity, usernameKey } from '../domain/registration.ts';
 import type { Events } from '../platform/events.ts';
 
 export interface AuthenticateInput {
@@ -21,7 +21,7 @@ export type AuthenticateResult = { outcome: 'ok'; identity: Identity } | { outco
 export interface DirectoryActivityDeps {
   directory: Pick<Directory, 'authenticate'>;
   seals: Pick<Seals, 'read' | 'remove'>;
-  events: Pick<Events, 'stepRefused' | 'dependencyAway'>;
+  events: Pick<Events, 'directoryTried' | 'dependencyAway'>;
   parsePhoneNumber: typeof parsePhoneNumber;
   parseEmailAddress: typeof parseEmailAddress;
   /** Country of numbers without a country code. */
@@ -48,10 +48,12 @@ export function createDirectoryActivities(deps: DirectoryActivityDeps) {
         throw new Failure('directory-unavailable');
       }
       await deps.seals.remove(passwordSeal);
+      const attempt = { registrationId, tryId: passwordSeal, username: usernameKey(username) };
       if (answer.outcome === 'refused') {
-        deps.events.stepRefused(registrationId, 'directory', answer.reason);
+        deps.events.directoryTried({ ...attempt, reason: answer.reason });
         return { outcome: 'refused' };
       }
+      deps.events.directoryTried(attempt);
       return { outcome: 'ok', identity: identityOf(answer.entry, deps) };
     },
   };

@@ -29,7 +29,7 @@ export function createRegistrationActivities({ registrations, codes, events }: R
     async forget({ registrationId, status }: { registrationId: string; status: RegistrationStatus }): Promise<void> {
       await registrations.removeCredentials(registrationId);
       if (status.state !== 'completed') await codes.remove({ subject: registrationId, purpose: 'register' });
-      events.registrationEnded(registrationId, status.state, status.reason);
+      events.registrationEnded(registrationId, status.state, status.reason, status.userId);
     },
   };
 }

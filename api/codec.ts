@@ -5,19 +5,27 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Payload, PayloadCodec } from '@temporalio/common';
+import { isRedisOutage } from '../adapters/redis/connect.ts';
+import type { Limit, RateLimits } from '../adapters/redis/rate-limits.ts';
+import { auditTextMax } from '../domain/audit.ts';
 import type { Config } from '../platform/config.ts';
-import { deriveKey, keyedHash, tokenHash } from '../platform/crypto.ts';
-import type { Logger } from '../platform/log.ts';
+import { deriveKey, keyedHash, newId, tokenHash } from '../platform/crypto.ts';
+import type { Events } from '../platform/events.ts';
+import { type Logger, traces } from '../platform/log.ts';
 
 interface CodecOptions {
   config: Pick<Config<'api'>, 'CODEC_HOST' | 'CODEC_ORIGINS' | 'CODEC_PASSWORD' | 'PAYLOAD_KEY'>;
   codec: PayloadCodec;
   log: Logger;
+  events: Pick<Events, 'operatorLoggedIn' | 'payloadsDecoded'>;
+  rateLimits: RateLimits;
 }
 
 const bodyBytesMax = 4 * 1024 * 1024;
 const loopback = ['127.0.0.1', '::1', 'localhost'];
 const cookieName = 'vyry-codec';
+/** Wrong passwords an address may try. */
+const loginLimit: Limit = { name: 'operator-login', max: 10, windowSeconds: 900 };
 
 /**
  * Creates the endpoint.
@@ -30,11 +38,19 @@ export function createCodecServer(options: CodecOptions): Server {
     throw new Error('Bad configuration of api:\n  CODEC_HOST beyond loopback needs CODEC_PASSWORD');
   }
   return createServer((req, res) => {
-    handle(req, res, options).catch((err: unknown) => {
-      options.log.warn({ event: 'codec.failed', reason: (err as Error).message });
-      if (!res.headersSent) res.writeHead(400).end();
-      else res.destroy();
-    });
+    const trace = {
+      requestId: newId(),
+      traceparent: `00-${newId()}-${newId().slice(0, 16)}-01`,
+      ip: addressOf(req),
+      userAgent: (req.headers['user-agent'] ?? '').slice(0, auditTextMax),
+    };
+    traces.run(trace, () =>
+      handle(req, res, options).catch((err: unknown) => {
+        options.log.warn({ event: 'codec.failed', reason: (err as Error).message });
+        if (!res.headersSent) res.writeHead(isRedisOutage(err) ? 503 : 400).end();
+        else res.destroy();
+      }),
+    );
   });
 }
 
@@ -50,10 +66,19 @@ async function handle(req: IncomingMessage, res: ServerResponse, options: CodecO
   if (pathname !== '/decode' && pathname !== '/encode') return end(res, 404);
   // a browser asks before it sends this type across sites, so only listed origins get here
   if (!req.headers['content-type']?.startsWith('application/json')) return end(res, 415);
-  if (!isOperator(req, options.config)) return end(res, 401);
+  if (!(await admit(req, res, options))) return;
+  await convert(req, res, pathname, options);
+}
+
+async function convert(
+  req: IncomingMessage,
+  res: ServerResponse,
+  pathname: string,
+  { codec, events }: CodecOptions,
+): Promise<void> {
   const payloads = readPayloads(await readBody(req));
-  const answer = pathname === '/decode' ? await options.codec.decode(payloads) : await options.codec.encode(payloads);
-  options.log.info({ event: `codec.${pathname.slice(1)}d`, payloads: payloads.length });
+  const answer = pathname === '/decode' ? await codec.decode(payloads) : await codec.encode(payloads);
+  if (pathname === '/decode') events.payloadsDecoded(payloads.length);
   res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ payloads: answer.map(toJson) }));
 }
 
@@ -73,26 +98,53 @@ function isExpectedHost(req: IncomingMessage, config: CodecOptions['config']): b
   return config.CODEC_PASSWORD !== undefined || loopback.includes(host);
 }
 
-function isOperator(req: IncomingMessage, config: CodecOptions['config']): boolean {
-  const password = config.CODEC_PASSWORD?.reveal();
-  if (password === undefined) return true;
+/** Lets an operator pass, by bearer or cookie; answers everybody else. */
+async function admit(req: IncomingMessage, res: ServerResponse, options: CodecOptions): Promise<boolean> {
+  const { config } = options;
+  if (config.CODEC_PASSWORD === undefined) return true;
   const bearer = /^Bearer (.+)$/.exec(req.headers.authorization ?? '')?.[1];
+  if (bearer !== undefined) return comparePassword(bearer, req, res, options);
   const cookie = new RegExp(`(?:^|; )${cookieName}=([\\w-]+)`).exec(req.headers.cookie ?? '')?.[1];
+  const isRight = cookie !== undefined && tokenHash(cookie) === tokenHash(cookieOf(config));
+  if (!isRight) end(res, 401);
+  return isRight;
+}
+
+/** Compares the operators' password within the tries of an address, which are taken before; answers when it is wrong. */
+async function comparePassword(
+  given: string,
+  req: IncomingMessage,
+  res: ServerResponse,
+  { config, events, rateLimits }: CodecOptions,
+): Promise<boolean> {
+  const tryId = newId();
+  const address = addressOf(req);
+  const { allowed, resetSeconds } = await rateLimits.take(loginLimit, address, tryId, Date.now());
+  if (!allowed) {
+    res.setHeader('Retry-After', resetSeconds);
+    end(res, 429);
+    return false;
+  }
   // hashes are compared, so the time it takes tells nothing of the password
-  if (bearer !== undefined) return tokenHash(bearer) === tokenHash(password);
-  return cookie !== undefined && tokenHash(cookie) === tokenHash(cookieOf(config));
+  const isRight = config.CODEC_PASSWORD !== undefined && tokenHash(given) === tokenHash(config.CODEC_PASSWORD.reveal());
+  if (isRight) await rateLimits.giveBack(loginLimit, address, tryId);
+  else {
+    events.operatorLoggedIn(false);
+    end(res, 401);
+  }
+  return isRight;
 }
 
 function cookieOf({ PAYLOAD_KEY: key, CODEC_PASSWORD: password }: CodecOptions['config']): string {
   return keyedHash(deriveKey(key, 'operator'), password?.reveal() ?? '');
 }
 
-async function logIn(req: IncomingMessage, res: ServerResponse, { config, log }: CodecOptions): Promise<void> {
+async function logIn(req: IncomingMessage, res: ServerResponse, options: CodecOptions): Promise<void> {
   const given = new URLSearchParams(await readBody(req)).get('password') ?? '';
-  const isRight = config.CODEC_PASSWORD !== undefined && tokenHash(given) === tokenHash(config.CODEC_PASSWORD.reveal());
-  log.info({ event: isRight ? 'codec.operator-logged-in' : 'codec.operator-refused' });
-  if (!isRight) return end(res, 401);
-  res.setHeader('Set-Cookie', `${cookieName}=${cookieOf(config)}; HttpOnly; SameSite=Strict; Path=/; Max-Age=28800`);
+  if (!(await comparePassword(given, req, res, options))) return;
+  options.events.operatorLoggedIn(true);
+  const cookie = `${cookieName}=${cookieOf(options.config)}`;
+  res.setHeader('Set-Cookie', `${cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age=28800`);
   endPage(res);
 }
 
@@ -100,6 +152,10 @@ function endPage(res: ServerResponse): void {
   res.setHeader('Content-Type', 'text/html; charset=utf-8').setHeader('Content-Security-Policy', "default-src 'none'");
   res.end(`<!doctype html><title>Vyry codec</title><form method="post" action="/login"><label>Operators’ password
 <input type="password" name="password" autocomplete="current-password"></label> <button>Log in</button></form>`);
+}
+
+function addressOf(req: IncomingMessage): string {
+  return req.socket.remoteAddress ?? '';
 }
 
 function end(res: ServerResponse, status: number): void {

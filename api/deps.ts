@@ -4,7 +4,6 @@ import type { Captcha } from '../adapters/captcha.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
-import type { DependencyHealth } from '../adapters/redis/heartbeats.ts';
 import type { Idempotency } from '../adapters/redis/idempotency.ts';
 import type { RateLimits } from '../adapters/redis/rate-limits.ts';
 import type { RegistrationListener, Registrations } from '../adapters/redis/registrations.ts';
@@ -13,6 +12,7 @@ import type { Sessions } from '../adapters/redis/sessions.ts';
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
 import type { Config } from '../platform/config.ts';
 import type { Events } from '../platform/events.ts';
+import type { DependencyHealth } from '../platform/lifecycle.ts';
 import type { Tokens } from './tokens.ts';
 
 export interface ApiDeps {

@@ -3,6 +3,7 @@ import type { StoredRegistration } from '../adapters/redis/registrations.ts';
 import type { Session } from '../adapters/redis/sessions.ts';
 import { Failure } from '../domain/failures.ts';
 import { keyedHash, tokenHash } from '../platform/crypto.ts';
+import { type Trace, traces } from '../platform/log.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import { malformed } from './schemas.ts';
 
@@ -20,6 +21,7 @@ export async function requireRegistration(
   if (!/^[0-9a-f]{32}$/.test(registrationId)) throw new Failure('not-found');
   const stored = await deps.registrations.read(registrationId);
   if (stored === undefined || stored.tokenHash !== tokenHash(token)) throw new Failure('not-found');
+  noteCaller({ registrationId });
   return stored;
 }
 
@@ -35,6 +37,7 @@ export async function requireSession(
   const claims = await deps.tokens.verify(bearerOf(authorization));
   const session = await deps.sessions.read(claims.sessionId, Date.now());
   if (session === undefined || session.userId !== claims.userId) throw new Failure('token-invalid');
+  noteCaller({ userId: session.userId });
   return session;
 }
 
@@ -63,6 +66,12 @@ export async function idempotent<M, A>(
   const answer = await run(reserved.minted as M);
   await deps.idempotency.keep(key, answer);
   return answer;
+}
+
+/** Whoever the request turned out to come from is in its audit events. */
+function noteCaller(caller: Pick<Trace, 'userId' | 'registrationId'>): void {
+  const trace = traces.getStore();
+  if (trace !== undefined) Object.assign(trace, caller);
 }
 
 /** RFC 6750 section 2.1. */

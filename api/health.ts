@@ -1,13 +1,8 @@
 /** Liveness and readiness. */
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { DependencyHealth } from '../adapters/redis/heartbeats.ts';
 import { Failure } from '../domain/failures.ts';
+import { version } from '../platform/config.ts';
 import type { ApiDeps } from './deps.ts';
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
 
 /** Liveness. */
 export const Health = z.object({ status: z.literal('ok'), service: z.literal('vyry'), version: z.string() });
@@ -41,19 +36,4 @@ export async function readReadiness({ examine }: Pick<ApiDeps, 'examine'>): Prom
     });
   }
   return { status: down.length > 0 ? 'degraded' : 'ready', dependencies };
-}
-
-/** Examines one dependency; a check that takes longer than 2 s counts as down. */
-export async function examine(name: string, check: () => Promise<unknown>): Promise<DependencyHealth> {
-  const begin = performance.now();
-  const timeout = Promise.withResolvers<never>();
-  const timer = setTimeout(() => timeout.reject(new Error('timeout')), 2000);
-  try {
-    await Promise.race([check(), timeout.promise]);
-    return { name, status: 'up', latencyMs: Math.round(performance.now() - begin) };
-  } catch {
-    return { name, status: 'down' };
-  } finally {
-    clearTimeout(timer);
-  }
 }

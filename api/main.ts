@@ -2,11 +2,12 @@
 /** The api process: configuration, connections, surfaces, and an orderly end. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { type Captcha, createAltcha, createSiteVerify, testSecrets } from '../adapters/captcha.ts';
-import { connectElastic } from '../adapters/elastic/connect.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
+import { createAuditedEvents } from '../adapters/redis/audit.ts';
+import { type AuditDepth, isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.ts';
 import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
@@ -18,15 +19,14 @@ import { createSeals } from '../adapters/redis/seals.ts';
 import { createSessions } from '../adapters/redis/sessions.ts';
 import { createPayloadCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
+import { createTraceBox } from '../adapters/temporal/trace.ts';
 import { readPolicy } from '../domain/registration.ts';
-import { type Config, readConfig, roles } from '../platform/config.ts';
+import { type Config, readConfig, temporalRoles } from '../platform/config.ts';
 import { createBox, deriveKey } from '../platform/crypto.ts';
-import { createEvents } from '../platform/events.ts';
-import { untilSignal } from '../platform/lifecycle.ts';
+import { type DependencyHealth, examine, untilSignal } from '../platform/lifecycle.ts';
 import { createLog, type Logger, sayStarted } from '../platform/log.ts';
 import { createCodecServer } from './codec.ts';
 import type { ApiDeps } from './deps.ts';
-import { examine } from './health.ts';
 import { createRestApp } from './rest.ts';
 import { createTokens } from './tokens.ts';
 
@@ -34,15 +34,20 @@ async function main(): Promise<void> {
   const config = readConfig('api');
   const log = createLog('api', config.LOG_LEVEL);
   await using connections = connect(config, log);
-  const deps = assemble(config, log, connections);
+  const registry = new Registry();
+  const { events, trail } = createAuditedEvents(connections.redis, { role: 'api', config, log, registry });
+  await using _trail = trail;
+  const deps = { ...assemble(config, connections, registry), events };
   const codec = createPayloadCodec(createBox('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
-  const codecServer = createCodecServer({ config, codec, log });
+  const codecServer = createCodecServer({ config, codec, log, events, rateLimits: deps.rateLimits });
   await using _codec = await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST);
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, createRestApp(deps));
   await using _api = await listen(server, config.SERVER_PORT, config.SERVER_HOST);
   sayStarted(log, { url: urlOf(server), codecUrl: urlOf(codecServer) });
+  events.processStarted();
   const signal = await untilSignal();
   log.info({ event: 'process.stopping', signal });
+  events.processStopped();
 }
 
 interface Connections extends AsyncDisposable {
@@ -50,7 +55,6 @@ interface Connections extends AsyncDisposable {
   subscriber: ReturnType<typeof connectRedis>;
   database: ReturnType<typeof connectMongo>;
   temporal: ReturnType<typeof connectTemporal>;
-  elastic: ReturnType<typeof connectElastic> | undefined;
 }
 
 /** Opens what the api talks to; each comes back by itself when it was away. */
@@ -64,28 +68,27 @@ function connect(config: Config<'api'>, log: Logger): Connections {
     address: config.TEMPORAL_ADDRESS,
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    traceBox: createTraceBox(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
   });
   // without it the first burst of requests would share the short time that a seemingly absent Temporal gets
   temporal.connection.ensureConnected().catch(away('temporal'));
-  const elastic = config.ELASTICSEARCH_URL ? connectElastic(config.ELASTICSEARCH_URL) : undefined;
   return {
     redis,
     subscriber,
     database,
     temporal,
-    elastic,
     async [Symbol.asyncDispose]() {
-      await Promise.allSettled([temporal.connection.close(), database[Symbol.asyncDispose](), elastic?.close()]);
+      await Promise.allSettled([temporal.connection.close(), database[Symbol.asyncDispose]()]);
       for (const connection of [redis, subscriber]) connection.disconnect();
     },
   };
 }
 
-function assemble(config: Config<'api'>, log: Logger, connections: Connections): ApiDeps {
+function assemble(config: Config<'api'>, connections: Connections, registry: Registry): Omit<ApiDeps, 'events'> {
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
-  const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  watchAuditStream(redis, registry);
   const sealBox = createBox('seal', payloadKey, olderKeys);
   return {
     config,
@@ -109,7 +112,6 @@ function assemble(config: Config<'api'>, log: Logger, connections: Connections):
     sessions: createSessions(redis),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
     tokens: createTokens(config),
-    events: createEvents(log, registry),
     hashKey: deriveKey(payloadKey, 'idempotency'),
     examine: () => examineAll(connections),
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
@@ -140,9 +142,29 @@ function createCaptcha(config: Config<'api'>): Captcha {
   });
 }
 
+/** Asked when somebody scrapes: how much waits for Elasticsearch. */
+function watchAuditStream(redis: Connections['redis'], registry: Registry): void {
+  const watched: [name: string, help: string, pick: (depth: AuditDepth) => number][] = [
+    ['stream_entries', 'Audit events that wait for Elasticsearch', ({ entries }) => entries],
+    ['stream_oldest_seconds', 'Age of the oldest audit event that waits', ({ oldestMs }) => oldestMs / 1000],
+    ['set_aside_entries', 'Audit events that Elasticsearch refused for good', ({ setAside }) => setAside],
+  ];
+  for (const [name, help, pick] of watched) {
+    new Gauge({
+      name: `vyry_audit_${name}`,
+      help,
+      registers: [registry],
+      async collect() {
+        const depth = await readAuditDepth(redis, Date.now()).catch(() => undefined);
+        this.set(depth === undefined ? Number.NaN : pick(depth));
+      },
+    });
+  }
+}
+
 /** What the api reaches itself, then the workers and what they report of theirs. */
-async function examineAll(connections: Connections): ReturnType<ApiDeps['examine']> {
-  const { redis, database, temporal, elastic } = connections;
+async function examineAll(connections: Connections): Promise<DependencyHealth[]> {
+  const { redis, database, temporal } = connections;
   const heartbeats = createHeartbeats(redis);
   const own = await Promise.all([
     examine('redis', () => redis.ping()),
@@ -150,9 +172,9 @@ async function examineAll(connections: Connections): ReturnType<ApiDeps['examine
     examine('temporal', () =>
       temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
     ),
-    ...(elastic ? [examine('elasticsearch', () => elastic.ping())] : []),
   ]);
-  const workers = roles.filter((role) => role !== 'api');
+  const hasAudit = await isAuditShipped(redis).catch(() => false);
+  const workers = [...temporalRoles, ...(hasAudit ? (['audit'] as const) : [])];
   const beats = await Promise.all(workers.map((role) => heartbeats.read(role, Date.now()).catch(() => undefined)));
   return [
     ...own,

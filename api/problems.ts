@@ -66,6 +66,14 @@ export interface Problem {
   status: number;
   headers: Record<string, string>;
   body: Record<string, unknown>;
+  refusal: Refusal;
+}
+
+/** A problem as the audit trail names it. */
+export interface Refusal {
+  code: FailureCode | 'internal-error';
+  limit?: string;
+  retryAfterSeconds?: number;
 }
 
 const retryAfterSecondsDefault = 5;
@@ -78,6 +86,7 @@ export function problemOf(thrown: unknown, requestId: string): Problem {
       status: 500,
       headers: {},
       body: { error: 'Internal error', error_code: 'INTERNAL_ERROR', request_id: requestId },
+      refusal: { code: 'internal-error' },
     };
   }
   const { status, errorCode, message } = problems[failure.code];
@@ -96,6 +105,11 @@ export function problemOf(thrown: unknown, requestId: string): Problem {
       request_id: requestId,
       ...(facts.details && { details: facts.details }),
       ...facts.fields,
+    },
+    refusal: {
+      code: failure.code,
+      ...(typeof facts.fields?.limit === 'string' && { limit: facts.fields.limit }),
+      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
     },
   };
 }

@@ -9,6 +9,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 import { z } from 'zod';
 import type { Session as StoredSession } from '../adapters/redis/sessions.ts';
+import { auditTextMax } from '../domain/audit.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
 import { newId } from '../platform/crypto.ts';
 import { type Trace, traces } from '../platform/log.ts';
@@ -16,7 +17,7 @@ import type { ApiDeps, Caller } from './deps.ts';
 import { requireRegistration, requireSession } from './guards.ts';
 import { Health, Readiness, readHealth, readReadiness } from './health.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
-import { problemOf } from './problems.ts';
+import { problemOf, type Refusal } from './problems.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { CaptchaProof, offerCaptcha, proveCaptcha } from './registrations/captcha.ts';
 import { CodeProof, CodeRequest, proveCode, sendCode } from './registrations/code.ts';
@@ -293,7 +294,10 @@ function observe({ events }: ApiDeps, req: Request, res: Response, next: NextFun
   res.once('close', () => {
     const route = (res.locals.route as string | undefined) ?? 'unknown';
     const seconds = (performance.now() - begin) / 1000;
-    traces.run(trace, () => events.requestEnded({ method: req.method, route, status: res.statusCode, seconds }));
+    const refusal = res.locals.refusal as Refusal | undefined;
+    traces.run(trace, () =>
+      events.requestEnded({ method: req.method, route, status: res.statusCode, seconds, refusal }),
+    );
   });
   traces.run(trace, next);
 }
@@ -305,6 +309,8 @@ function traceOf(req: Request): Trace {
   const span = newId().slice(0, 16);
   return {
     requestId: requestId && /^[\w.:-]{1,128}$/.test(requestId) ? requestId : newId(),
+    ip: req.ip ?? '',
+    userAgent: (req.get('user-agent') ?? '').slice(0, auditTextMax),
     traceparent: `00-${parent?.[1] ?? newId()}-${span}-${parent?.[3] ?? '01'}`,
   };
 }
@@ -325,7 +331,8 @@ function requireJson(req: Request, _res: Response, next: NextFunction): void {
 }
 
 function answerProblem({ events }: ApiDeps, err: unknown, res: Response): void {
-  const { status, headers, body } = problemOf(err, res.locals.requestId as string);
+  const { status, headers, body, refusal } = problemOf(err, res.locals.requestId as string);
+  res.locals.refusal = refusal;
   if (status === 500) events.requestFailed(err);
   if (status === 503 && !(err instanceof Failure)) events.dependencyFailed(err);
   if (res.headersSent) {

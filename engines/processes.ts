@@ -67,7 +67,7 @@ export async function makeBundle(file: string, signal: AbortSignal): Promise<voi
  * @throws {Error} one ended or did not become ready; quotes its log
  */
 export async function startProcesses(folder: DataFolder, options: ProcessesOptions): Promise<Processes> {
-  const { roles = allRoles } = options;
+  const { roles = allRoles.filter((role) => role !== 'audit' || options.urls.elasticsearchUrl) } = options;
   const env = await environmentOf(options);
   const started = await Promise.all(
     // Last started, first stopped: the api goes before what it calls.

@@ -8,6 +8,7 @@ const bytes = (length: number) => randomBytes(length).toString('base64');
 const makers = {
   PAYLOAD_KEY: () => bytes(32),
   DATA_KEY: () => bytes(32),
+  AUDIT_KEY: () => bytes(32),
   JWT_SECRET: () => bytes(48),
 } satisfies Record<string, () => string>;
 

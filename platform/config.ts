@@ -4,12 +4,22 @@
  * Each variable names the roles that may hold it; `workers/run.ts` starts a process with exactly those, so a process
  * can neither use nor leak what its role does not declare.
  */
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { readPolicy } from '../domain/registration.ts';
 
+/** The version of this Vyry. */
+export const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
 /** The processes of Vyry that read a configuration. */
-export const roles = ['api', 'registration', 'directory', 'delivery'] as const;
+export const roles = ['api', 'registration', 'directory', 'delivery', 'audit'] as const;
 export type Role = (typeof roles)[number];
+
+/** Those that host workflows or activities: each polls the task queue of its name. */
+export const temporalRoles = ['registration', 'directory', 'delivery'] as const satisfies Role[];
+export type TemporalRole = (typeof temporalRoles)[number];
 
 /** A secret of the configuration: prints as `[secret]` wherever it is logged, inspected or serialised. */
 export class Secret {
@@ -49,6 +59,7 @@ interface Variable {
 }
 
 const all = roles;
+const temporal = ['api', ...temporalRoles] as const;
 const integer = (min: number, max: number) =>
   z
     .string()
@@ -118,23 +129,61 @@ export const variables = {
     schema: url('redis:', 'rediss:'),
     example: 'redis://127.0.0.1:6379',
   },
-  TEMPORAL_ADDRESS: { about: 'Temporal frontend', roles: all, schema: text, example: '127.0.0.1:7233' },
-  TEMPORAL_NAMESPACE: { about: 'Temporal namespace', roles: all, schema: text, default: 'default' },
+  TEMPORAL_ADDRESS: { about: 'Temporal frontend', roles: temporal, schema: text, example: '127.0.0.1:7233' },
+  TEMPORAL_NAMESPACE: { about: 'Temporal namespace', roles: temporal, schema: text, default: 'default' },
   ELASTICSEARCH_URL: {
-    about: 'Elasticsearch, shown by /health/ready; optional',
-    roles: ['api'],
-    schema: optionalUrl('http:', 'https:'),
+    about: 'Elasticsearch 8.19 or later, where audit events go',
+    roles: ['audit'],
+    schema: url('http:', 'https:'),
+    example: 'http://127.0.0.1:9200',
+  },
+  ELASTICSEARCH_API_KEY: {
+    about:
+      'API key of Elasticsearch, in its encoded form; needs monitor, manage_index_templates, manage_ilm, and create_doc and delete_index on AUDIT_INDEX-*',
+    roles: ['audit'],
+    schema: optionalSecret,
     default: '',
+  },
+  ELASTICSEARCH_CA: {
+    about: 'certificate authority of Elasticsearch, as PEM; the system’s when empty',
+    roles: ['audit'],
+    schema: optional,
+    default: '',
+  },
+  AUDIT_INDEX: {
+    about: 'first part of the names of the audit indices, which end in -YYYY.MM.DD',
+    roles: ['audit'],
+    schema: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,100}$/, 'must be lower-case letters, digits, - and _'),
+    default: 'auth-logs',
+  },
+  AUDIT_RETENTION_DAYS: {
+    about: 'days after which audit indices are deleted',
+    roles: ['audit'],
+    schema: integer(1, 3650),
+    default: '90',
+  },
+  AUDIT_STREAM_MAX: {
+    about:
+      'audit events that Redis holds while Elasticsearch is away, a kilobyte each; beyond, they are dropped and counted',
+    roles: all,
+    schema: integer(100, 100_000_000),
+    default: '500000',
+  },
+  AUDIT_KEY: {
+    about: 'seals audit events and makes their pseudonyms: 32 bytes in base64; a new one makes new pseudonyms',
+    roles: all,
+    schema: key,
+    example: 'ZXhhbXBsZS1vbmx5LWF1ZGl0LWtleS0zMi1ieXRlcyE=',
   },
   PAYLOAD_KEY: {
     about: 'encrypts what Temporal stores and what is sealed into Redis: 32 bytes in base64',
-    roles: all,
+    roles: temporal,
     schema: key,
     example: 'ZXhhbXBsZS1vbmx5LXBheWxvYWQta2V5LTMyLWJ5dGU=',
   },
   PAYLOAD_KEYS_OLD: {
     about: 'earlier payload keys that still decrypt, separated by commas; drop one when its workflows are gone',
-    roles: all,
+    roles: temporal,
     schema: list.pipe(z.array(key)),
     default: '',
   },
@@ -368,7 +417,7 @@ export const variables = {
   },
   HEALTH_PORT: {
     about: 'port of a worker’s /health and /metrics; none when 0',
-    roles: ['registration', 'directory', 'delivery'],
+    roles: ['registration', 'directory', 'delivery', 'audit'],
     schema: integer(0, 65_535),
     default: '0',
   },

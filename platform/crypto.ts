@@ -23,7 +23,10 @@ export type KeyPurpose =
   | 'field'
   | 'identity'
   | 'pepper'
-  | 'operator';
+  | 'operator'
+  | 'trace'
+  | 'pseudonym'
+  | 'audit';
 
 /** Encrypts for one purpose: AES-256-GCM (NIST SP 800-38D), random 96-bit IV, key id as additional data. */
 export interface Box {
@@ -108,6 +111,7 @@ export function newCode(): string {
   return String(randomInt(1_000_000)).padStart(6, '0');
 }
 
-function keyIdOf(root: Secret): string {
+/** The id of a root key: the start of a hash of it, safe to show. */
+export function keyIdOf(root: Secret): string {
   return createHash('sha256').update(`vyry key ${root.reveal()}`).digest('hex').slice(0, 8);
 }

@@ -1,74 +1,181 @@
 /**
- * The business events: one function each, which counts it and logs it. They never throw and never carry a number, an
- * address, a code or a token; ids go into the log line, never into a metric label.
+ * The business events: one function each, which counts it, logs it and puts it into the audit trail. They never throw. A
+ * metric label is never an id; a number, an address, a code or a token is in none of the three. What is passed as an
+ * identity leaves as a pseudonym.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { StepName, WaitingFor } from '../domain/registration.ts';
 import type { Channel } from '../domain/verification.ts';
+import type { Recorder } from './audit.ts';
 import type { Logger } from './log.ts';
 
 export type Events = ReturnType<typeof createEvents>;
 
+/** A message with a code, as far as events speak of it. */
+export interface SentCode {
+  registrationId: string;
+  channel: Channel;
+  /** Number of the send within its registration. */
+  send: number;
+  provider: string;
+  /** ISO 3166 of the number. */
+  country?: string | undefined;
+  /** Where it went; its pseudonym is kept. */
+  to: string;
+}
+
+/** What the codes of the checking script mean to those who count failures; a success that is repeated is one. */
+const checkReasons: Record<string, string | undefined> = {
+  wrong: 'otp-mismatch',
+  exhausted: 'otp-max-attempts',
+  expired: 'otp-expired',
+  none: 'otp-not-sent',
+  already: 'otp-already-used',
+};
+
+type Count = <L extends string>(name: string, help: string, labelNames: L[]) => Counter<L>;
+
 /** Creates the event functions of a process. */
-export function createEvents(log: Logger, registry: Registry) {
-  const counter = <L extends string>(name: string, help: string, labelNames: L[]) =>
+export function createEvents(log: Logger, registry: Registry, record: Recorder) {
+  const counter: Count = (name, help, labelNames) =>
     new Counter({ name: `vyry_${name}`, help, labelNames, registers: [registry] });
+  return {
+    ...createRegistrationEvents(log, counter, record),
+    ...createCodeEvents(log, counter, record),
+    ...createRequestEvents(log, counter, registry, record),
+    ...createOperatorEvents(log, counter, record),
+    ...createProcessEvents(log, counter, record),
+  };
+}
+
+/** What happens to registrations, and the accounts and sessions they end in. */
+function createRegistrationEvents(log: Logger, counter: Count, record: Recorder) {
   const registrations = counter('registrations_total', 'Registrations by what became of them', ['state']);
   const steps = counter('registration_steps_total', 'Steps tried, by outcome', ['step', 'outcome']);
-  const sends = counter('codes_sent_total', 'Codes handed to a provider, by outcome', ['channel', 'outcome']);
-  const checks = counter('codes_checked_total', 'Codes checked, by outcome', ['outcome']);
   const sessions = counter('sessions_total', 'Sessions begun', []);
-  const limits = counter('limits_hit_total', 'Requests refused by a limit', ['limit']);
-  const outages = counter('dependency_outages_total', 'Times a dependency was found away', ['dependency']);
 
   return {
     registrationStarted(registrationId: string): void {
       registrations.inc({ state: 'started' });
       log.info({ event: 'registration.started', registrationId });
+      const registration = { id: registrationId, state: 'pending' };
+      const message = 'A registration was started';
+      record('registration-start', { status: 'success', message, once: registrationId, details: { registration } });
     },
-    registrationEnded(registrationId: string, state: string, reason?: string): void {
+    registrationEnded(registrationId: string, state: string, reason?: string, userId?: string): void {
       registrations.inc({ state });
       log.info({ event: `registration.${state}`, registrationId, reason });
+      record('user-register', {
+        status: state === 'completed' ? 'success' : 'failure',
+        message: `A registration was ${state}`,
+        reason: state === 'completed' ? undefined : (reason ?? state),
+        once: registrationId,
+        userId,
+        details: { registration: { id: registrationId, state } },
+      });
     },
     stepDone(registrationId: string, step: StepName): void {
       steps.inc({ step, outcome: 'done' });
       log.info({ event: 'registration.step-done', registrationId, step });
+      record('registration-step', {
+        status: 'success',
+        message: `The step ${step} is done`,
+        once: `${registrationId} ${step}`,
+        details: { registration: { id: registrationId, step } },
+      });
     },
-    /** `reason` tells inside what outside looks alike, such as a disabled entry from a wrong password. */
-    stepRefused(registrationId: string, step: StepName, reason: string): void {
-      steps.inc({ step, outcome: 'refused' });
-      log.warn({ event: 'registration.step-refused', registrationId, step, reason });
+    captchaRefused(registrationId: string, reason: string): void {
+      steps.inc({ step: 'captcha', outcome: 'refused' });
+      log.warn({ event: 'registration.step-refused', registrationId, step: 'captcha', reason });
+      const registration = { id: registrationId, step: 'captcha' };
+      const message = 'A captcha was not good enough';
+      record('captcha-verify', { status: 'failure', message, reason, details: { registration } });
     },
-    codeSent(registrationId: string, channel: Channel, send: number, providerId: string): void {
-      sends.inc({ channel, outcome: 'sent' });
-      log.info({ event: 'code.sent', registrationId, channel, send, providerId });
-    },
-    codeRefused(registrationId: string, channel: Channel, send: number, reason: string): void {
-      sends.inc({ channel, outcome: 'refused' });
-      log.warn({ event: 'code.refused', registrationId, channel, send, reason });
-    },
-    codeChecked(registrationId: string, outcome: string): void {
-      checks.inc({ outcome });
-      log.info({ event: 'code.checked', registrationId, outcome });
-    },
-    dependencyAway(dependency: WaitingFor | 'captcha', reason: string): void {
-      outages.inc({ dependency });
-      log.warn({ event: 'dependency.away', dependency, reason });
-    },
-    limitHit(limit: string): void {
-      limits.inc({ limit });
-      log.warn({ event: 'limit.hit', limit });
+    /**
+     * `reason` tells inside what outside looks alike, such as a disabled entry from a wrong password; none means that
+     * the password was right. A try is one, whoever repeats it, by its id.
+     */
+    directoryTried(attempt: { registrationId: string; tryId: string; username: string; reason?: string }): void {
+      const { registrationId, tryId, username, reason } = attempt;
+      if (reason !== undefined) {
+        steps.inc({ step: 'directory', outcome: 'refused' });
+        log.warn({ event: 'registration.step-refused', registrationId, step: 'directory', reason });
+      }
+      record('ldap-login', {
+        status: reason === undefined ? 'success' : 'failure',
+        message: reason === undefined ? 'The directory accepted a password' : 'The directory refused a log-in',
+        reason,
+        once: tryId,
+        identity: username,
+        details: { registration: { id: registrationId, step: 'directory' } },
+      });
     },
     sessionCreated(sessionId: string, userId: string): void {
       sessions.inc();
       log.info({ event: 'session.created', sessionId, userId });
+      record('session-start', { status: 'success', message: 'A session began', once: sessionId, userId });
     },
-    ...createRequestEvents(log, registry),
+  };
+}
+
+/** What happens to one-time codes. */
+function createCodeEvents(log: Logger, counter: Count, record: Recorder) {
+  const labels = ['channel', 'provider', 'country', 'outcome'] as const;
+  const sends = counter('codes_sent_total', 'Codes handed to a provider, by outcome', [...labels]);
+  const checks = counter('codes_checked_total', 'Codes checked, by outcome', ['outcome']);
+
+  const handed = (code: SentCode, outcome: 'sent' | 'refused', providerId?: string, reason?: string): void => {
+    const { registrationId, channel, send, provider, country, to } = code;
+    sends.inc({ channel, provider, country: country ?? 'none', outcome });
+    record('message-send', {
+      status: outcome === 'sent' ? 'success' : 'failure',
+      message: outcome === 'sent' ? `${provider} took a code` : `${provider} refused a code`,
+      reason,
+      once: `${registrationId} ${send} ${outcome}`,
+      identity: to,
+      details: {
+        registration: { id: registrationId },
+        otp: { channel, purpose: 'register', send },
+        messaging: { provider, ...(providerId && { id: providerId }), ...(country && { country }) },
+      },
+    });
+  };
+
+  return {
+    codeRequested(registrationId: string, channel: Channel, send: number): void {
+      const details = { registration: { id: registrationId }, otp: { channel, purpose: 'register', send } };
+      const once = `${registrationId} ${send}`;
+      record('otp-request', { status: 'success', message: 'A code was asked for', once, details });
+    },
+    codeSent(code: SentCode, providerId: string): void {
+      const { registrationId, channel, send } = code;
+      log.info({ event: 'code.sent', registrationId, channel, send, providerId });
+      handed(code, 'sent', providerId);
+    },
+    codeRefused(code: SentCode, reason: string): void {
+      const { registrationId, channel, send } = code;
+      log.warn({ event: 'code.refused', registrationId, channel, send, reason });
+      handed(code, 'refused', undefined, reason);
+    },
+    codeChecked(registrationId: string, outcome: string, attemptsLeft: number): void {
+      checks.inc({ outcome });
+      log.info({ event: 'code.checked', registrationId, outcome });
+      const isRight = outcome === 'verified' || outcome === 'already';
+      record('otp-verify', {
+        status: isRight ? 'success' : 'failure',
+        message: isRight ? 'The right code was typed' : 'A code was refused',
+        reason: checkReasons[outcome],
+        details: {
+          registration: { id: registrationId, step: 'code' },
+          otp: { purpose: 'register', attempts_left: attemptsLeft },
+        },
+      });
+    },
   };
 }
 
 /** What happens to requests, whatever they ask for. */
-function createRequestEvents(log: Logger, registry: Registry) {
+function createRequestEvents(log: Logger, counter: Count, registry: Registry, record: Recorder) {
   const requests = new Histogram({
     name: 'vyry_http_request_duration_seconds',
     help: 'Duration of requests by route and status',
@@ -77,6 +184,7 @@ function createRequestEvents(log: Logger, registry: Registry) {
     registers: [registry],
   });
   const inFlight = new Gauge({ name: 'vyry_http_requests_in_flight', help: 'Requests', registers: [registry] });
+  const limits = counter('limits_hit_total', 'Requests refused by a limit', ['limit']);
 
   return {
     /** A bug: the caller is told nothing, the log everything. */
@@ -91,11 +199,115 @@ function createRequestEvents(log: Logger, registry: Registry) {
     requestBegun(): void {
       inFlight.inc();
     },
-    requestEnded(request: { method: string; route: string; status: number; seconds: number }): void {
+    /** Refusals, failures and what changed something are audited; reads that were answered are not. */
+    requestEnded({ method, route, status, seconds, refusal }: EndedRequest): void {
       inFlight.dec();
-      const { seconds, ...labels } = request;
-      requests.observe(labels, seconds);
-      log.info({ event: 'request.ended', ...labels, durationMs: Math.round(seconds * 1000) });
+      requests.observe({ method, route, status }, seconds);
+      const durationMs = Math.round(seconds * 1000);
+      log.info({ event: 'request.ended', method, route, status, durationMs, ...refusal });
+      if (refusal?.limit !== undefined) limits.inc({ limit: refusal.limit });
+      if (status >= 400 || method !== 'GET') recordAnswer(record, { method, route, status, seconds, refusal });
+    },
+  };
+}
+
+function recordAnswer(record: Recorder, { method, route, status, seconds, refusal }: EndedRequest): void {
+  const retryAfter = refusal?.retryAfterSeconds;
+  record(requestAction(status), {
+    status: status < 400 ? 'success' : 'failure',
+    message: `${method} ${route} was answered ${status}`,
+    reason: refusal?.code,
+    ...(status >= 500 && { level: 'error' }),
+    isMinor: status < 500,
+    durationSeconds: seconds,
+    http: { method, route, status },
+    errorCode: refusal?.code,
+    rule: refusal?.limit,
+    details: retryAfter === undefined ? {} : { rate_limit: { retry_after_seconds: retryAfter } },
+  });
+}
+
+interface EndedRequest {
+  method: string;
+  /** With the names of its parameters in place of their values. */
+  route: string;
+  status: number;
+  seconds: number;
+  refusal?: { code: string; limit?: string; retryAfterSeconds?: number } | undefined;
+}
+
+function requestAction(status: number) {
+  if (status < 400) return 'api-request';
+  if (status === 429) return 'rate-limited';
+  return status === 401 || status === 403 ? 'access-denied' : 'request-error';
+}
+
+/** What operators do. Their names are those they gave; the trail says so by calling them names. */
+function createOperatorEvents(log: Logger, counter: Count, record: Recorder) {
+  const decodes = counter('payloads_decoded_total', 'Temporal payloads decrypted for operators', []);
+
+  return {
+    operatorLoggedIn(isRight: boolean): void {
+      const event = isRight ? 'codec.operator-logged-in' : 'codec.operator-refused';
+      log[isRight ? 'info' : 'warn']({ event });
+      record('operator-login', {
+        status: isRight ? 'success' : 'failure',
+        message: isRight
+          ? 'An operator logged in to the codec endpoint'
+          : 'The password of the codec endpoint was wrong',
+        reason: isRight ? undefined : 'credentials-wrong',
+      });
+    },
+    payloadsDecoded(payloads: number): void {
+      decodes.inc(payloads);
+      log.info({ event: 'codec.decoded', payloads });
+      const message = 'Temporal payloads were decrypted for an operator';
+      record('payload-decode', { status: 'success', message, metadata: { payloads } });
+    },
+  };
+}
+
+/** What happens to our processes, to what they depend on, and to the trail itself. */
+function createProcessEvents(log: Logger, counter: Count, record: Recorder) {
+  const outages = counter('dependency_outages_total', 'Times a dependency was found away', ['dependency']);
+  const dropped = counter('audit_dropped_total', 'Audit events dropped because there was no room', []);
+
+  return {
+    dependencyAway(dependency: WaitingFor | 'captcha', reason: string): void {
+      outages.inc({ dependency });
+      log.warn({ event: 'dependency.away', dependency, reason });
+      const message = `${dependency} did not answer`;
+      record('dependency-away', {
+        status: 'failure',
+        message,
+        reason: 'unavailable',
+        details: { dependency: { name: dependency } },
+        metadata: { why: reason },
+      });
+    },
+    processStarted(): void {
+      record('process-start', { status: 'success', message: 'A process is ready' });
+    },
+    processStopped(): void {
+      record('process-stop', { status: 'success', message: 'A process was stopped' });
+    },
+    auditDropped(count: number): void {
+      dropped.inc(count);
+      log.error({ event: 'audit.dropped', count });
+    },
+    auditGap(count: number): void {
+      log.error({ event: 'audit.gap', count });
+      record('audit-gap', {
+        status: 'failure',
+        message: `${count} events were dropped while the audit stream was full`,
+        reason: 'stream-full',
+        level: 'error',
+        details: { audit: { dropped: count } },
+      });
+    },
+    /** One a minute, whichever process says it. */
+    auditHeartbeat(minute: number): void {
+      record('audit-heartbeat', { status: 'success', message: 'The audit trail works', once: `minute ${minute}` });
     },
   };
 }

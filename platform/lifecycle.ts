@@ -35,7 +35,30 @@ export function every(ms: number, job: () => Promise<void>, onError: (err: unkno
   };
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** One dependency as a process sees it. */
+export interface DependencyHealth {
+  name: string;
+  status: 'up' | 'down' | 'off';
+  latencyMs?: number;
+}
+
+/** Examines one dependency; a check that takes longer than 2 s counts as down. */
+export async function examine(name: string, check: () => Promise<unknown>): Promise<DependencyHealth> {
+  const begin = performance.now();
+  const timeout = Promise.withResolvers<never>();
+  const timer = setTimeout(() => timeout.reject(new Error('timeout')), 2000);
+  try {
+    await Promise.race([check(), timeout.promise]);
+    return { name, status: 'up', latencyMs: Math.round(performance.now() - begin) };
+  } catch {
+    return { name, status: 'down' };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Resolves after a while, or at once when the signal comes. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const timer = setTimeout(resolve, ms);

@@ -10,6 +10,12 @@ export interface Trace {
   requestId: string;
   /** W3C Trace Context, https://www.w3.org/TR/trace-context/ */
   traceparent: string;
+  /** Where the request came from. Personal: sealed on its way through Temporal, never logged. */
+  ip?: string;
+  userAgent?: string;
+  /** Set by the guards, once they know who asks. */
+  userId?: string;
+  registrationId?: string;
 }
 
 /** The trace of the running request or activity. */

@@ -48,7 +48,7 @@ const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 /** End by themselves. */
-const oneShots = ['temporal-schema', 'temporal-setup'];
+const oneShots = ['temporal-schema', 'temporal-setup', 'kibana-account'];
 
 console.log('No Docker engine is used by these tests: no image is pulled, built or run.');
 
@@ -100,7 +100,13 @@ describe('docker-compose.yml', () => {
   });
 
   it('lets each process reach the engines it has an address of, and no other', () => {
-    const engines = { REDIS_URL: 'redis', TEMPORAL_ADDRESS: 'temporal', DATABASE_URL: 'mongo', LDAP_URL: 'ldap' };
+    const engines = {
+      REDIS_URL: 'redis',
+      TEMPORAL_ADDRESS: 'temporal',
+      DATABASE_URL: 'mongo',
+      LDAP_URL: 'ldap',
+      ELASTICSEARCH_URL: 'elasticsearch',
+    };
     for (const role of roles) {
       const held = variablesOf(role).map(([name]) => name);
       const named = Object.entries(engines).flatMap(([name, network]) => (held.includes(name) ? [network] : []));
@@ -266,7 +272,7 @@ describe('the processes of docker-compose.yml', { timeout: 180_000 }, () => {
 
   /** The addresses of the engines here in place of the names that containers have on their networks. */
   async function here(env: Record<string, string>, namespace: string): Promise<Record<string, string>> {
-    const { ldap, smtpUrl } = testEngines();
+    const { ldap, smtpUrl, elasticsearchUrl } = testEngines();
     const { ready } = system;
     const addresses: Record<string, string> = {
       NODE_ENV: 'development',
@@ -275,6 +281,8 @@ describe('the processes of docker-compose.yml', { timeout: 180_000 }, () => {
       TEMPORAL_ADDRESS: ready.temporalAddress,
       TEMPORAL_NAMESPACE: namespace,
       LDAP_URL: ldap.url,
+      ELASTICSEARCH_URL: elasticsearchUrl ?? '',
+      AUDIT_INDEX: namespace,
       TWILIO_API_BASE_URL: ready.outboxUrl,
       SMTP_URL: smtpUrl,
       SERVER_PORT: String(await claimPort('the api', undefined)),

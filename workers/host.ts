@@ -1,7 +1,7 @@
 /** What every worker has in common: engines, logs, heartbeats, the interceptor of activities, and an orderly end. */
 import { setInterval } from 'node:timers';
 import { ApplicationFailure, Context } from '@temporalio/activity';
-import { type DataConverter, defaultPayloadConverter } from '@temporalio/common';
+import type { DataConverter } from '@temporalio/common';
 import {
   type ActivityExecuteInput,
   DefaultLogger,
@@ -12,18 +12,18 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import { Registry } from 'prom-client';
+import { createAuditedEvents } from '../adapters/redis/audit.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
-import { createHeartbeats, type DependencyHealth } from '../adapters/redis/heartbeats.ts';
 import { createDataConverter } from '../adapters/temporal/connect.ts';
+import { createTraceBox, traceOf } from '../adapters/temporal/trace.ts';
 import { Failure } from '../domain/failures.ts';
-import type { Config, Role } from '../platform/config.ts';
-import { newId } from '../platform/crypto.ts';
-import { createEvents, type Events } from '../platform/events.ts';
-import { dropPermissions, every } from '../platform/lifecycle.ts';
-import { createLog, type Logger, sayStarted, type Trace, traces } from '../platform/log.ts';
+import type { Config, TemporalRole } from '../platform/config.ts';
+import type { Box } from '../platform/crypto.ts';
+import type { Events } from '../platform/events.ts';
+import { dropPermissions } from '../platform/lifecycle.ts';
+import { createLog, type Logger, sayStarted, traces } from '../platform/log.ts';
 import { serveHealth } from './health.ts';
-
-export type WorkerRole = Exclude<Role, 'api'>;
+import { beat, type Check } from './heartbeats.ts';
 
 /** What a role's own file works with. */
 export interface WorkerTools {
@@ -38,7 +38,7 @@ export interface WorkerParts {
   /** Beside connection, namespace and data converter, which are common. */
   options: Pick<WorkerOptions, 'activities' | 'workflowBundle' | 'maxConcurrentActivityTaskExecutions'>;
   /** Checked every few seconds, for /health/ready of the api. */
-  checks: { name: string; check: () => Promise<void> }[];
+  checks: Check[];
   /** Files that only the start reads. */
   startReads: string[];
   close(): Promise<void>;
@@ -46,13 +46,12 @@ export interface WorkerParts {
 
 type CommonConfig = Config<'directory'> | Config<'delivery'> | Config<'registration'>;
 
-const beatMs = 5000;
 /** Well under the heartbeat timeout of the workflows, so that a busy second loses nothing. */
 const activityBeatMs = 1000;
 
 /** Runs a worker until SIGTERM or SIGINT: it takes no new work, ends what runs, and closes what it opened. */
 export async function runWorker(
-  role: WorkerRole,
+  role: TemporalRole,
   config: CommonConfig,
   build: (tools: WorkerTools) => Promise<WorkerParts>,
 ): Promise<void> {
@@ -60,8 +59,10 @@ export async function runWorker(
   installRuntime(log);
   const registry = new Registry();
   const redis = connectRedis(config.REDIS_URL, (err) => log.warn({ event: 'redis.away', reason: err.message }));
+  const { events, trail } = createAuditedEvents(redis, { role, config, log, registry });
   const dataConverter = createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
-  const parts = await build({ log, events: createEvents(log, registry), redis, dataConverter });
+  const traceBox = createTraceBox(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
+  const parts = await build({ log, events, redis, dataConverter });
   const connection = await connectForever(config.TEMPORAL_ADDRESS, log);
   try {
     const worker = await Worker.create({
@@ -74,17 +75,22 @@ export async function runWorker(
       stickyQueueScheduleToStartTimeout: '1s',
       shutdownGraceTime: '10s',
       shutdownForceTime: '20s',
-      interceptors: { activity: [() => ({ inbound: { execute: (input, next) => runActivity(input, next) } })] },
+      interceptors: {
+        activity: [() => ({ inbound: { execute: (input, next) => runActivity(input, next, traceBox) } })],
+      },
     });
     await using _health = await serveHealth(config.HEALTH_PORT, registry, () => worker.getState() === 'RUNNING');
     await using _beats = beat(role, redis, parts.checks, log);
     // threads run and addons are loaded: nothing needs these any more, and they stay shut
     dropPermissions(['worker', 'addon', 'child', 'fs.write'], parts.startReads);
     sayStarted(log);
+    events.processStarted();
     await worker.run();
   } finally {
     await connection.close();
     await parts.close();
+    events.processStopped();
+    await trail[Symbol.asyncDispose]();
     await redis.quit().catch(() => redis.disconnect());
     log.info({ event: 'process.stopped' });
   }
@@ -127,10 +133,10 @@ async function connectForever(address: string, log: Logger): Promise<NativeConne
 async function runActivity(
   input: ActivityExecuteInput,
   next: (input: ActivityExecuteInput) => Promise<unknown>,
+  traceBox: Box,
 ): Promise<unknown> {
   const context = Context.current();
-  const header = input.headers['vyry-trace'];
-  const trace = header ? defaultPayloadConverter.fromPayload<Trace>(header) : undefined;
+  const trace = traceOf(input.headers, traceBox);
   const beats = context.info.isLocal ? undefined : setInterval(() => context.heartbeat(), activityBeatMs);
   try {
     return trace === undefined ? await next(input) : await traces.run(trace, () => next(input));
@@ -139,35 +145,5 @@ async function runActivity(
     throw err;
   } finally {
     clearInterval(beats);
-  }
-}
-
-/** Reports to /health/ready that this process lives and what it sees. */
-function beat(role: WorkerRole, redis: Redis, checks: WorkerParts['checks'], log: Logger): AsyncDisposable {
-  const heartbeats = createHeartbeats(redis);
-  const processId = newId();
-  const loop = every(
-    beatMs,
-    async () => {
-      const dependencies = await Promise.all(checks.map(({ name, check }) => examine(name, check)));
-      await heartbeats.beat(role, processId, { at: Date.now(), dependencies });
-    },
-    (err) => log.warn({ event: 'heartbeat.failed', reason: (err as Error).message }),
-  );
-  return {
-    async [Symbol.asyncDispose]() {
-      await loop[Symbol.asyncDispose]();
-      await heartbeats.stop(role, processId).catch(() => undefined);
-    },
-  };
-}
-
-async function examine(name: string, check: () => Promise<void>): Promise<DependencyHealth> {
-  const begin = performance.now();
-  try {
-    await check();
-    return { name, status: 'up', latencyMs: Math.round(performance.now() - begin) };
-  } catch {
-    return { name, status: 'down' };
   }
 }

@@ -352,12 +352,13 @@ class RegistrationFlow {
     const { registrationId } = this.#input;
     const { number, channel } = send;
     const to = addressOf(this.#identity, channel);
+    const country = channel === 'email' ? undefined : this.#identity.country;
     if (to === undefined) throw refusal('channel-not-available');
     const result = await this.#untilAvailable(
       channel,
       () =>
         delivery.sendCode.executeWithOptions({ summary: `Send code ${number} by ${channel}` }, [
-          { registrationId, send: number, channel, to },
+          { registrationId, send: number, channel, to, ...(country !== undefined && { country }) },
         ]),
       () => this.#isOver() || this.#done.has('code'),
     );

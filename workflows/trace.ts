@@ -11,8 +11,8 @@ import {
   type WorkflowInterceptors,
   type WorkflowOutboundCallsInterceptor,
 } from '@temporalio/workflow';
+import { traceHeader } from '../domain/trace.ts';
 
-const traceHeader = 'vyry-trace';
 const trace = new AsyncLocalStorage<Headers[string] | undefined>();
 
 const inbound: WorkflowInboundCallsInterceptor = {

@@ -1,12 +1,6 @@
 /** Workers report that they live and how their outside systems are: `health:{role}` HASH, one field a process. */
+import type { DependencyHealth } from '../../platform/lifecycle.ts';
 import type { Redis } from './connect.ts';
-
-/** One dependency as a process sees it. */
-export interface DependencyHealth {
-  name: string;
-  status: 'up' | 'down' | 'off';
-  latencyMs?: number;
-}
 
 /** What a process last reported. */
 export interface Heartbeat {

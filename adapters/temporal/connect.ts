@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import type { Secret } from '../../platform/config.ts';
-import { createBox } from '../../platform/crypto.ts';
+import { type Box, createBox } from '../../platform/crypto.ts';
 import { createPayloadCodec } from './codec.ts';
 import { traceInterceptor } from './trace.ts';
 
@@ -29,10 +29,15 @@ export function failureConverterPath(): string {
 export const callMs = 5000;
 
 /** A client that connects when it is first used. */
-export function connectTemporal(options: { address: string; namespace: string; dataConverter: DataConverter }): Client {
-  const { address, namespace, dataConverter } = options;
+export function connectTemporal(options: {
+  address: string;
+  namespace: string;
+  dataConverter: DataConverter;
+  traceBox: Box;
+}): Client {
+  const { address, namespace, dataConverter, traceBox } = options;
   const connection = Connection.lazy({ address, connectTimeout: callMs });
-  return new Client({ connection, namespace, dataConverter, interceptors: { workflow: [traceInterceptor] } });
+  return new Client({ connection, namespace, dataConverter, interceptors: { workflow: [traceInterceptor(traceBox)] } });
 }
 
 /** Tells whether an error means that Temporal could not be asked in time, rather than that it said no. */

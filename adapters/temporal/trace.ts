@@ -1,18 +1,45 @@
-/** Carries the trace of a request into the workflow it starts or updates, as a header. */
+/**
+ * Carries the trace of a request through Temporal: into the workflow it starts or updates, and from there to its activities.
+ * Temporal encrypts no headers and a trace says where a person is, so it is sealed here; the workflow passes it on unread.
+ */
 import type { WorkflowClientInterceptor } from '@temporalio/client';
-import { defaultPayloadConverter, type Headers } from '@temporalio/common';
-import { traces } from '../../platform/log.ts';
+import type { Headers, Payload } from '@temporalio/common';
+import { traceHeader } from '../../domain/trace.ts';
+import type { Secret } from '../../platform/config.ts';
+import { type Box, createBox } from '../../platform/crypto.ts';
+import { type Trace, traces } from '../../platform/log.ts';
 
-/** Name of the header; read by workflows/trace.ts and by the activity interceptor of the workers. */
-const traceHeader = 'vyry-trace';
+/** The box of traces. */
+export function createTraceBox(key: Secret, older: readonly Secret[]): Box {
+  return createBox('trace', key, older);
+}
 
-/** Adds the running request's trace to every start and update. Ids only: headers are not encrypted. */
-export const traceInterceptor: WorkflowClientInterceptor = {
-  start: (input, next) => next({ ...input, headers: withTrace(input.headers) }),
-  startUpdate: (input, next) => next({ ...input, headers: withTrace(input.headers) }),
-};
+/** Adds the running request's trace to every start and update. */
+export function traceInterceptor(box: Box): WorkflowClientInterceptor {
+  const withTrace = (headers: Headers): Headers => {
+    const trace = traces.getStore();
+    return trace === undefined ? headers : { ...headers, [traceHeader]: sealed(trace, box) };
+  };
+  return {
+    start: (input, next) => next({ ...input, headers: withTrace(input.headers) }),
+    startUpdate: (input, next) => next({ ...input, headers: withTrace(input.headers) }),
+  };
+}
 
-function withTrace(headers: Headers): Headers {
-  const trace = traces.getStore();
-  return trace === undefined ? headers : { ...headers, [traceHeader]: defaultPayloadConverter.toPayload(trace) };
+/** The trace that headers carry; none when there is none, or its key is gone. */
+export function traceOf(headers: Headers, box: Box): Trace | undefined {
+  const data = headers[traceHeader]?.data;
+  if (!data) return undefined;
+  try {
+    return JSON.parse(box.openText(Buffer.from(data).toString())) as Trace;
+  } catch {
+    return undefined;
+  }
+}
+
+function sealed(trace: Trace, box: Box): Payload {
+  return {
+    metadata: { encoding: Buffer.from('binary/plain') },
+    data: Buffer.from(box.sealText(JSON.stringify(trace))),
+  };
 }

@@ -51,6 +51,6 @@ async function verifyCaptcha(
     throw err;
   });
   if (verdict.outcome === 'passed') return;
-  deps.events.stepRefused(registrationId, 'captcha', verdict.reason);
+  deps.events.captchaRefused(registrationId, verdict.reason);
   throw new Failure(verdict.outcome === 'malformed' ? 'captcha-malformed' : 'captcha-refused');
 }

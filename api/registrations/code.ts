@@ -43,9 +43,10 @@ export async function sendCode(deps: ApiDeps, caller: RegistrationCaller, body: 
     if (!isChannel(channel)) throw new Failure('channel-not-available', { fields: { channels: [...channels] } });
     requireSendable(caller.status, channel);
     const ordered = await order(deps, registrationId, requestCode, [{ channel }], updateId).catch((err: unknown) => {
-      throw withLimit(deps, err);
+      throw withLimit(err);
     });
     const own = ordered.sends.findLast((send) => send.channel === channel)?.number;
+    if (own !== undefined) deps.events.codeRequested(registrationId, channel, own);
     const settled = await untilStatus(deps, registrationId, firstWordMs, ({ waitingFor, sends }) => {
       return waitingFor !== undefined || sends.some(({ number, state }) => number === own && state !== 'sending');
     });
@@ -67,7 +68,7 @@ export async function proveCode(deps: ApiDeps, caller: RegistrationCaller, body:
   if (status.state !== 'completed') requireStep(deps, caller, 'code');
   const subject = { subject: registrationId, purpose: 'register' } as const;
   const { outcome, left, send } = await deps.codes.check(subject, code, deps.rules.checksMax);
-  deps.events.codeChecked(registrationId, outcome);
+  deps.events.codeChecked(registrationId, outcome, left);
   if (outcome === 'none') throw new Failure('code-not-sent');
   const nextCodeAt = nextCodeAtOf(status);
   if (outcome === 'expired') throw new Failure('code-expired', { fields: { nextCodeAt } });
@@ -106,9 +107,9 @@ function channelRefused(status: RegistrationStatus, channel: Channel): Failure {
 }
 
 /** Names the limit behind a refusal of the workflow. */
-function withLimit(deps: ApiDeps, err: unknown): unknown {
+function withLimit(err: unknown): unknown {
   if (!(err instanceof Failure) || err.code !== 'rate-limited') return err;
-  return limited(deps, 'code-resend', err.facts.retryAfterSeconds);
+  return limited('code-resend', err.facts.retryAfterSeconds);
 }
 
 function nextCodeAtOf(status: RegistrationStatus): string | null {

@@ -46,7 +46,7 @@ async function takeDirectoryTry(deps: ApiDeps, username: string): Promise<() => 
   const key = keyedHash(deps.hashKey, 'directory', usernameKey(username));
   const tryId = newId();
   const { allowed, resetSeconds } = await deps.rateLimits.take(limit, key, tryId, Date.now());
-  if (!allowed) throw limited(deps, limit.name, resetSeconds);
+  if (!allowed) throw limited(limit.name, resetSeconds);
   return () => deps.rateLimits.giveBack(limit, key, tryId);
 }
 

@@ -58,12 +58,11 @@ export async function takeStepTry(
     windowSeconds: deps.config.REGISTRATION_TTL,
   };
   const { allowed, resetSeconds } = await deps.rateLimits.take(limit, registrationId, newId(), Date.now());
-  if (!allowed) throw limited(deps, limit.name, resetSeconds);
+  if (!allowed) throw limited(limit.name, resetSeconds);
 }
 
 /** A refusal by a limit: named, with the next time there is one. */
-export function limited(deps: ApiDeps, limit: string, retryAfterSeconds?: number): Failure {
-  deps.events.limitHit(limit);
+export function limited(limit: string, retryAfterSeconds?: number): Failure {
   const when =
     retryAfterSeconds === undefined ? '; no more are possible' : `; the next is possible in ${retryAfterSeconds} s`;
   return new Failure('rate-limited', {

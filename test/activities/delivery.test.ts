@@ -90,7 +90,7 @@ describe('sendCode()', () => {
     assert.ok(result.result === 'sent' && result.at >= begin && state?.since === result.at);
     assert.equal(state?.expiresAt, result.at + 180_000);
     assert.equal((await codes.check(subject, codeIn(message?.body), 5)).outcome, 'verified');
-    assert.deepEqual(recorded, [{ name: 'codeSent', args: [input.registrationId, 'sms', 1, 'SM1'] }]);
+    assert.deepEqual(recorded, [{ name: 'codeSent', args: [{ ...input, provider: 'twilio' }, 'SM1'] }]);
   });
 
   it('answers a repeat after the end as the first time, and calls nobody', async () => {

@@ -86,7 +86,12 @@ describe('authenticate()', () => {
       reason: 'entry-disabled',
     } as unknown as Answer);
     assert.deepEqual(await authenticate(input), { outcome: 'refused' });
-    assert.deepEqual(recorded, [{ name: 'stepRefused', args: ['r1', 'directory', 'entry-disabled'] }]);
+    assert.deepEqual(recorded, [
+      {
+        name: 'directoryTried',
+        args: [{ registrationId: 'r1', tryId: 'seal-1', username: 'ada', reason: 'entry-disabled' }],
+      },
+    ]);
     assert.equal(seals.size, 0);
   });
 
@@ -104,9 +109,11 @@ describe('authenticate()', () => {
     assert.deepEqual(asked, []);
   });
 
-  it('tells events neither name nor password', async () => {
+  it('tells events the name alone, for its pseudonym, and never the password', async () => {
     const { authenticate, recorded } = scene({ outcome: 'refused', reason: 'password-wrong' } as unknown as Answer);
-    await authenticate({ ...input, username: 'canary-name' });
-    assert.equal(/canary|analytical/.test(JSON.stringify(recorded)), false);
+    await authenticate({ ...input, username: 'Canary-Name' });
+    const [attempt] = (recorded[0]?.args ?? []) as { username: string }[];
+    assert.equal(attempt?.username, 'canary-name');
+    assert.equal(/analytical/.test(JSON.stringify(recorded)), false);
   });
 });

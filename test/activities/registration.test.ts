@@ -38,7 +38,7 @@ describe('forget()', () => {
     const { forget, forgotten, recorded } = scene();
     await forget({ registrationId: 'r1', status: statusOf('rejected', 'identity-taken') });
     assert.deepEqual(forgotten, ['credentials of r1', 'codes of r1 to register']);
-    assert.deepEqual(recorded, [{ name: 'registrationEnded', args: ['r1', 'rejected', 'identity-taken'] }]);
+    assert.deepEqual(recorded, [{ name: 'registrationEnded', args: ['r1', 'rejected', 'identity-taken', undefined] }]);
   });
 
   it('leaves the proof of a completed one, so that a late repeat hears that it was right', async () => {

@@ -14,6 +14,8 @@ function completeEnvironment(): Record<string, string> {
     TEMPORAL_ADDRESS: 'temporal.internal:7233',
     PAYLOAD_KEY: randomKey(),
     DATA_KEY: randomKey(),
+    AUDIT_KEY: randomKey(),
+    ELASTICSEARCH_URL: 'https://elasticsearch.internal:9200',
     JWT_SECRET: randomBytes(48).toString('base64'),
     LDAP_URL: 'ldaps://one.internal, ldaps://two.internal',
     LDAP_BIND_DN: 'cn=vyry,dc=internal',
@@ -96,7 +98,10 @@ describe('readConfig()', () => {
     );
     for (const role of roles) readConfig(role, samples);
     const message = (role: Role) => messageOf(() => readConfig(role, { ...samples, NODE_ENV: 'production' }));
-    assert.match(message('api'), /PAYLOAD_KEY is a sample value\n {2}DATA_KEY is a sample value\n {2}JWT_SECRET is a/);
+    assert.match(
+      message('api'),
+      /AUDIT_KEY is a sample value\n {2}PAYLOAD_KEY is a sample value\n {2}DATA_KEY is a sample value\n {2}JWT_SECRET is a/,
+    );
     assert.match(message('registration'), /PAYLOAD_KEY is a sample value\n {2}DATA_KEY is a sample value/);
     assert.match(message('directory'), /PAYLOAD_KEY is a sample value\n {2}LDAP_BIND_PASSWORD is a sample value/);
     assert.match(message('delivery'), /PAYLOAD_KEY is a sample value/);

@@ -24,6 +24,9 @@ const purposes = {
   identity: true,
   pepper: true,
   operator: true,
+  trace: true,
+  pseudonym: true,
+  audit: true,
 } satisfies Record<KeyPurpose, true>;
 const allPurposes = Object.keys(purposes) as KeyPurpose[];
 

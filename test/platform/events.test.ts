@@ -1,14 +1,30 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { EcsFlat } from '@elastic/ecs';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import { auditTemplate } from '../../adapters/elastic/template.ts';
+import { type AuditAction, type AuditEvent, auditActions } from '../../domain/audit.ts';
+import { type AppendOptions, createRecorder } from '../../platform/audit.ts';
+import { Secret } from '../../platform/config.ts';
 import { createEvents, type Events } from '../../platform/events.ts';
+import { type Trace, traces } from '../../platform/log.ts';
 import { linesOf } from '../support/node-process.ts';
 
 const registrationId = 'a11ce0000000000000000000000000ff';
 const sessionId = '5e55100000000000000000000000ffff';
 const userId = 'b0b00000000000000000000000000fff';
 const providerId = 'SM0123456789';
+const to = '+447700900101';
+const username = 'ada-canary';
+const code = { registrationId, channel: 'sms', send: 1, provider: 'twilio', country: 'GB', to } as const;
+const trace: Trace = {
+  requestId: 'r-1',
+  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+  ip: '192.0.2.7',
+  userAgent: 'curl/8',
+};
 
 interface Expectation {
   event: string;
@@ -17,50 +33,87 @@ interface Expectation {
   fields: string[];
 }
 
-type Calls = { [K in keyof Events]: { run: (events: Events) => void; logs?: Expectation } };
+interface Row {
+  run: (events: Events) => void;
+  logs?: Expectation;
+  audits?: AuditAction;
+}
 
 /** Each event once; a new one does not compile without a row. */
-const calls: Calls = {
+const calls: { [K in keyof Events]: Row } = {
   registrationStarted: {
     run: (events) => events.registrationStarted(registrationId),
     logs: { event: 'registration.started', level: 'info', fields: ['registrationId'] },
+    audits: 'registration-start',
   },
   registrationEnded: {
     run: (events) => events.registrationEnded(registrationId, 'rejected', 'identity-taken'),
     logs: { event: 'registration.rejected', level: 'info', fields: ['registrationId', 'reason'] },
+    audits: 'user-register',
   },
   stepDone: {
     run: (events) => events.stepDone(registrationId, 'captcha'),
     logs: { event: 'registration.step-done', level: 'info', fields: ['registrationId', 'step'] },
+    audits: 'registration-step',
   },
-  stepRefused: {
-    run: (events) => events.stepRefused(registrationId, 'directory', 'password-wrong'),
+  captchaRefused: {
+    run: (events) => events.captchaRefused(registrationId, 'score-low'),
     logs: { event: 'registration.step-refused', level: 'warn', fields: ['registrationId', 'step', 'reason'] },
+    audits: 'captcha-verify',
   },
+  directoryTried: {
+    run: (events) => events.directoryTried({ registrationId, tryId: 'seal-1', username, reason: 'password-wrong' }),
+    logs: { event: 'registration.step-refused', level: 'warn', fields: ['registrationId', 'step', 'reason'] },
+    audits: 'ldap-login',
+  },
+  codeRequested: { run: (events) => events.codeRequested(registrationId, 'sms', 1), audits: 'otp-request' },
   codeSent: {
-    run: (events) => events.codeSent(registrationId, 'sms', 1, providerId),
+    run: (events) => events.codeSent(code, providerId),
     logs: { event: 'code.sent', level: 'info', fields: ['registrationId', 'channel', 'send', 'providerId'] },
+    audits: 'message-send',
   },
   codeRefused: {
-    run: (events) => events.codeRefused(registrationId, 'sms', 1, 'number-not-valid'),
+    run: (events) => events.codeRefused(code, 'number-not-valid'),
     logs: { event: 'code.refused', level: 'warn', fields: ['registrationId', 'channel', 'send', 'reason'] },
+    audits: 'message-send',
   },
   codeChecked: {
-    run: (events) => events.codeChecked(registrationId, 'wrong'),
+    run: (events) => events.codeChecked(registrationId, 'wrong', 4),
     logs: { event: 'code.checked', level: 'info', fields: ['registrationId', 'outcome'] },
+    audits: 'otp-verify',
   },
   dependencyAway: {
     run: (events) => events.dependencyAway('sms', 'twilio 503'),
     logs: { event: 'dependency.away', level: 'warn', fields: ['dependency', 'reason'] },
-  },
-  limitHit: {
-    run: (events) => events.limitHit('directory-tries'),
-    logs: { event: 'limit.hit', level: 'warn', fields: ['limit'] },
+    audits: 'dependency-away',
   },
   sessionCreated: {
     run: (events) => events.sessionCreated(sessionId, userId),
     logs: { event: 'session.created', level: 'info', fields: ['sessionId', 'userId'] },
+    audits: 'session-start',
   },
+  operatorLoggedIn: {
+    run: (events) => events.operatorLoggedIn(false),
+    logs: { event: 'codec.operator-refused', level: 'warn', fields: [] },
+    audits: 'operator-login',
+  },
+  payloadsDecoded: {
+    run: (events) => events.payloadsDecoded(3),
+    logs: { event: 'codec.decoded', level: 'info', fields: ['payloads'] },
+    audits: 'payload-decode',
+  },
+  processStarted: { run: (events) => events.processStarted(), audits: 'process-start' },
+  processStopped: { run: (events) => events.processStopped(), audits: 'process-stop' },
+  auditDropped: {
+    run: (events) => events.auditDropped(2),
+    logs: { event: 'audit.dropped', level: 'error', fields: ['count'] },
+  },
+  auditGap: {
+    run: (events) => events.auditGap(2),
+    logs: { event: 'audit.gap', level: 'error', fields: ['count'] },
+    audits: 'audit-gap',
+  },
+  auditHeartbeat: { run: (events) => events.auditHeartbeat(1), audits: 'audit-heartbeat' },
   requestFailed: {
     run: (events) => events.requestFailed(new Error('A bug')),
     logs: { event: 'request.failed', level: 'error', fields: ['err', 'msg'] },
@@ -78,11 +131,27 @@ const calls: Calls = {
 
 function recorded() {
   const written: string[] = [];
+  const appended: { event: AuditEvent; options: AppendOptions }[] = [];
   const options = { base: null, formatters: { level: (level: string) => ({ level }) } };
   const log = pino(options, { write: (line: string) => void written.push(line) });
   const registry = new Registry();
-  return { events: createEvents(log, registry), registry, lines: () => linesOf(written.join('')) };
+  const key = new Secret(randomBytes(32).toString('base64'));
+  const service = { role: 'api', version: '0.0.0', environment: 'development' } as const;
+  const record = createRecorder(service, key, (event, how) => void appended.push({ event, options: how }));
+  const events = createEvents(log, registry, record);
+  const audited = () => appended.map(({ event }) => event);
+  return { events, registry, appended, audited, lines: () => linesOf(written.join('')) };
 }
+
+const limited = { code: 'rate-limited', limit: 'code-resend', retryAfterSeconds: 9 };
+const answers = [
+  { status: 200, method: 'PUT', action: 'api-request', outcome: 'success' },
+  { status: 400, method: 'GET', action: 'request-error', outcome: 'failure' },
+  { status: 401, method: 'GET', action: 'access-denied', outcome: 'failure' },
+  { status: 403, method: 'PUT', action: 'access-denied', outcome: 'failure' },
+  { status: 429, method: 'POST', action: 'rate-limited', outcome: 'failure', refusal: limited },
+  { status: 503, method: 'POST', action: 'request-error', outcome: 'failure' },
+] as const;
 
 describe('createEvents()', () => {
   it('logs each event by its name, with ids, states and reasons and no other field', () => {
@@ -100,21 +169,23 @@ describe('createEvents()', () => {
   it('counts each event, by bounded labels: no id is ever in a metric', async () => {
     const { events, registry } = recorded();
     for (const { run } of Object.values(calls)) run(events);
+    events.requestEnded({ method: 'POST', route: '/x', status: 429, seconds: 0.1, refusal: limited });
     const text = await registry.metrics();
-    for (const id of [registrationId, sessionId, userId, providerId]) assert.equal(text.includes(id), false, id);
+    for (const id of [registrationId, sessionId, userId, providerId, to]) assert.equal(text.includes(id), false, id);
     for (const sample of [
       'vyry_registrations_total{state="started"} 1',
       'vyry_registrations_total{state="rejected"} 1',
       'vyry_registration_steps_total{step="captcha",outcome="done"} 1',
       'vyry_registration_steps_total{step="directory",outcome="refused"} 1',
-      'vyry_codes_sent_total{channel="sms",outcome="sent"} 1',
-      'vyry_codes_sent_total{channel="sms",outcome="refused"} 1',
+      'vyry_codes_sent_total{channel="sms",provider="twilio",country="GB",outcome="sent"} 1',
+      'vyry_codes_sent_total{channel="sms",provider="twilio",country="GB",outcome="refused"} 1',
       'vyry_codes_checked_total{outcome="wrong"} 1',
       'vyry_sessions_total 1',
-      'vyry_limits_hit_total{limit="directory-tries"} 1',
+      'vyry_limits_hit_total{limit="code-resend"} 1',
       'vyry_dependency_outages_total{dependency="sms"} 1',
+      'vyry_payloads_decoded_total 3',
+      'vyry_audit_dropped_total 2',
       'vyry_http_request_duration_seconds_count{method="GET",route="/health",status="200"} 1',
-      'vyry_http_requests_in_flight 0',
     ]) {
       assert.ok(text.includes(`${sample}\n`), sample);
     }
@@ -125,4 +196,126 @@ describe('createEvents()', () => {
     calls.requestEnded.run(events);
     assert.equal(lines()[0]?.durationMs, 12);
   });
+
+  it('puts each into the audit trail by its action, with the request it belongs to', () => {
+    for (const [name, { run, audits }] of Object.entries(calls)) {
+      const { events, audited } = recorded();
+      traces.run(trace, () => run(events));
+      assert.deepEqual(
+        audited().map(({ action }) => action),
+        audits === undefined ? [] : [audits],
+        name,
+      );
+      for (const event of audited()) {
+        assert.equal(event.ip, trace.ip, name);
+        assert.equal(event.userAgent, trace.userAgent, name);
+        assert.equal(event.trace?.id, '0af7651916cd43dd8448eb211c80319c', name);
+        assert.equal(event.http?.request.id, 'r-1', name);
+      }
+    }
+  });
+
+  it('audits answers that refuse, fail or change something, with what refused them, and no others', () => {
+    for (const { status, method, action, outcome, ...rest } of answers) {
+      const { events, audited } = recorded();
+      const refusal = 'refusal' in rest ? rest.refusal : undefined;
+      events.requestEnded({ method, route: '/x/:id', status, seconds: 0.25, refusal });
+      const [event] = audited();
+      assert.deepEqual([event?.action, event?.status, event?.http?.response?.status_code], [action, outcome, status]);
+      assert.equal(event?.url?.path, '/x/:id');
+      assert.equal(event?.event.duration, 250_000_000);
+      assert.equal(event?.rule?.name, refusal?.limit);
+      assert.equal(event?.vyry.rate_limit?.retry_after_seconds, refusal?.retryAfterSeconds);
+    }
+  });
+
+  it('carries no number, address or name in clear, but the same pseudonym for the same person', () => {
+    const { events, audited } = recorded();
+    for (const { run } of Object.values(calls)) run(events);
+    const text = JSON.stringify(audited());
+    for (const clear of [to, to.slice(1), username]) assert.equal(text.includes(clear), false, clear);
+    const [first, second] = audited().filter(({ action }) => action === 'message-send');
+    assert.match(first?.user?.hash ?? '', /^[0-9a-f]{32}$/);
+    assert.equal(first?.user?.hash, second?.user?.hash);
+    assert.deepEqual(first?.related?.hash, [first?.user?.hash]);
+    const other = recorded();
+    other.events.codeSent(code, providerId);
+    assert.notEqual(other.audited()[0]?.user?.hash, first?.user?.hash);
+  });
+
+  it('gives what may be repeated by another process one id, and what may not an id of its own', () => {
+    const [here, there] = [recorded(), recorded()];
+    for (const { run } of Object.values(calls)) {
+      run(here.events);
+      run(there.events);
+    }
+    const ids = (scene: typeof here) => scene.appended.map(({ event, options }) => options.isOnce && event.event.id);
+    assert.deepEqual(ids(here), ids(there));
+    assert.ok(ids(here).filter(Boolean).length >= 8);
+    const all = [...here.appended, ...there.appended].filter(({ options }) => !options.isOnce);
+    assert.equal(new Set(all.map(({ event }) => event.event.id)).size, all.length);
+  });
+
+  it('writes ECS fields and values as ECS 9.4 has them, the fields of the contract, and its own under vyry', () => {
+    const { events, audited } = recorded();
+    traces.run({ ...trace, userId, registrationId }, () => {
+      for (const { run } of Object.values(calls)) run(events);
+      for (const { status, method } of answers) {
+        events.requestEnded({ method, route: '/x', status, seconds: 0.1, refusal: limited });
+      }
+    });
+    const contract = ['timestamp', 'level', 'action', 'userId', 'ip', 'userAgent', 'status', 'message', 'metadata'];
+    for (const event of audited()) {
+      for (const [field, value] of fieldsOf(event)) {
+        const [root = ''] = field.split('.');
+        if (contract.includes(root) || root === 'vyry' || root === 'labels') continue;
+        const known = EcsFlat[field as keyof typeof EcsFlat] as { type: string; normalize: string[] } | undefined;
+        assert.ok(known, `${field} is a field of ECS`);
+        assert.equal(Array.isArray(value), known.normalize.includes('array'), `${field} is an array`);
+        assert.equal(known.type === 'long', typeof value === 'number', `${field} is ${known.type}`);
+      }
+    }
+  });
+
+  it('names categories and types that ECS allows together, for every action there will be', () => {
+    const allowed = EcsFlat['event.category'].allowed_values;
+    for (const [action, { category, type }] of Object.entries(auditActions)) {
+      const kinds = category.map((name) => allowed.find((value) => value.name === name));
+      for (const kind of kinds) assert.ok(kind, `${action}: ${category}`);
+      const expected = kinds.flatMap((kind) => (kind?.expected_event_types ?? []) as string[]);
+      for (const name of type) assert.ok(expected.includes(name), `${action}: ${name}`);
+    }
+  });
+
+  it('writes no field that the index template does not have', () => {
+    const { events, audited } = recorded();
+    traces.run({ ...trace, userId, registrationId }, () => {
+      for (const { run } of Object.values(calls)) run(events);
+      for (const answer of answers) events.requestEnded({ route: '/x', seconds: 0.1, refusal: limited, ...answer });
+    });
+    const { properties } = auditTemplate('x', undefined).template.mappings;
+    for (const event of audited()) {
+      for (const [field] of fieldsOf(event)) {
+        const mapped = mappingOf(properties, field.split('.'));
+        assert.ok(mapped && mapped.type !== 'alias', `${field} is in the template, and no alias`);
+      }
+    }
+  });
 });
+
+/** Every leaf of a document by its dotted name. */
+function fieldsOf(value: object, path: string[] = []): [string, unknown][] {
+  return Object.entries(value).flatMap(([name, item]) =>
+    typeof item === 'object' && item !== null && !Array.isArray(item)
+      ? fieldsOf(item, [...path, name])
+      : item === undefined
+        ? []
+        : [[[...path, name].join('.'), item] as [string, unknown]],
+  );
+}
+
+function mappingOf(properties: Record<string, unknown>, [name = '', ...rest]: string[]): { type?: string } | undefined {
+  const mapping = properties[name] as { type?: string; properties?: Record<string, unknown> } | undefined;
+  if (rest.length === 0 || mapping?.type === 'flattened') return mapping;
+  return mapping?.properties && mappingOf(mapping.properties, rest);
+}

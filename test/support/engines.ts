@@ -37,7 +37,8 @@ export function testBundle(): string {
 
 /**
  * Starts the processes of a system that shares nothing a test could disturb: Redis, outbox, Temporal namespace and
- * database of its own; the directory and the servers of Temporal and MongoDB are the shared ones.
+ * database of its own; the directory and the servers of Temporal and MongoDB are the shared ones. Audit events are shipped
+ * only when Elasticsearch is asked for: into the shared one, under an index name of its own.
  */
 export async function startTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
   const folder = await openTemporaryFolder();
@@ -46,13 +47,16 @@ export async function startTestSystem(options: Partial<SystemOptions> = {}): Pro
     await folder.close();
     throw err;
   });
+  const { elasticsearchUrl, ...engines } = testEngines();
+  const isAudited = options.elasticsearch === true && elasticsearchUrl !== undefined;
   return await startSystemIn(folder, {
     folder: folder.path,
-    engines: { ...testEngines(), ...own },
+    engines: { ...engines, ...(isAudited && { elasticsearchUrl }), ...own },
     bundle: testBundle(),
     namespace: name,
     database: name,
     ...options,
+    env: { AUDIT_INDEX: name, ...options.env },
   });
 }
 

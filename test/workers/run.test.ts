@@ -58,7 +58,11 @@ const answers = new Map<Role, ProbeAnswer>();
 
 before(async () => {
   // the engines and the variables of a system whose processes are started here, each with a probe
-  system = await startTestSystem({ roles: [], env: { CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1' } });
+  system = await startTestSystem({
+    roles: [],
+    elasticsearch: true,
+    env: { CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1' },
+  });
   foreignFolder = join(system.folder.path, 'foreign');
   mkdirSync(foreignFolder);
   writeFileSync(join(foreignFolder, 'file.mjs'), 'export const secret = "of somebody else";\n');
@@ -108,8 +112,8 @@ function answerOf(role: Role): ProbeAnswer {
 function assertRefusals(role: Role, { tries } = answerOf(role)): void {
   const { 'load an addon': addon = '', ...others } = tries;
   assert.deepEqual(others, refusals);
-  // the api never could; a worker that loaded its own has given it up
-  assert.equal(addon, role === 'api' ? 'ERR_DLOPEN_DISABLED' : denied);
+  // api and audit never could; a worker that loaded its own has given it up
+  assert.equal(addon, role === 'api' || role === 'audit' ? 'ERR_DLOPEN_DISABLED' : denied);
 }
 
 /** The environment must hold exactly the variables of the role that were given, and nothing that anybody else left. */
@@ -183,6 +187,21 @@ describe('the role delivery', () => {
 
   it('holds no key of the database, no database, no JWT key and no password of the directory', () =>
     assertEnvironment('delivery', 'DATA_KEY', 'DATABASE_URL', 'JWT_SECRET', 'LDAP_BIND_PASSWORD'));
+});
+
+describe('the role audit', () => {
+  it('is refused every file, program, thread, addon and inspector', () => assertRefusals('audit'));
+
+  it('holds no key but that of the trail, and reaches neither Temporal nor the database', () =>
+    assertEnvironment(
+      'audit',
+      'PAYLOAD_KEY',
+      'DATA_KEY',
+      'DATABASE_URL',
+      'JWT_SECRET',
+      'TEMPORAL_ADDRESS',
+      'SMTP_URL',
+    ));
 });
 
 describe('the roles together', () => {
@@ -286,7 +305,10 @@ describe('node workers/run.ts', () => {
     for (const args of [[], ['constructor']]) {
       const { code, stderr, stdout } = await run(args);
       assert.equal(code, 2);
-      assert.equal(stderr, 'usage: node workers/run.ts <role>\n\nroles: api, registration, directory, delivery\n');
+      assert.equal(
+        stderr,
+        'usage: node workers/run.ts <role>\n\nroles: api, registration, directory, delivery, audit\n',
+      );
       assert.equal(stdout, '');
     }
   });

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { after, describe, it } from 'node:test';
 import type { Client } from '@temporalio/client';
 import { connectTemporal, createDataConverter, isTemporalOutage } from '../../../adapters/temporal/connect.ts';
+import { createTraceBox } from '../../../adapters/temporal/trace.ts';
 import { Secret } from '../../../platform/config.ts';
 import { testEngines } from '../../support/engines.ts';
 import { uniqueName } from '../../support/redis.ts';
@@ -14,8 +15,9 @@ after(async () => {
 });
 
 function connectTo(address: string): Client {
-  const dataConverter = createDataConverter(new Secret(randomBytes(32).toString('base64')), []);
-  const client = connectTemporal({ address, namespace: 'default', dataConverter });
+  const key = new Secret(randomBytes(32).toString('base64'));
+  const dataConverter = createDataConverter(key, []);
+  const client = connectTemporal({ address, namespace: 'default', dataConverter, traceBox: createTraceBox(key, []) });
   open.push(client);
   return client;
 }

@@ -1,0 +1,123 @@
+/**
+ * The reading end of the stream `audit`: a consumer group, so that any number of processes share the work.
+ *
+ * Consistency: an entry leaves the stream when it is stored elsewhere, in one step with its acknowledgement; the length of
+ * the stream is what still waits. What a process took and did not finish is taken over by another after a while: at
+ * least once, and the id of the event makes it once. Away: throws.
+ */
+import type { AuditEvent, AuditSeal } from '../../domain/audit.ts';
+import { auditKeys } from './audit.ts';
+import type { Redis } from './connect.ts';
+
+/** An entry of the stream. */
+export interface AuditEntry {
+  /** Of the entry in the stream; that of the event is in the event. */
+  entryId: string;
+  event: AuditEvent;
+}
+
+/** How much waits. */
+export interface AuditDepth {
+  entries: number;
+  /** Milliseconds since the oldest entry came. */
+  oldestMs: number;
+  /** Events that the index refuses for good. */
+  setAside: number;
+}
+
+export type AuditStream = ReturnType<typeof createAuditStream>;
+
+const group = 'audit';
+/** Longer than a process holds a batch while all is well. */
+const takeOverMs = 15_000;
+/** The newest events that were set aside are kept. */
+const setAsideMax = 10_000;
+
+/** Creates the reading end for one process; reads block its connection, so it needs one of its own. */
+export function createAuditStream(redis: Redis, consumer: string) {
+  return {
+    /** Makes the group; safe to repeat. */
+    async prepare(): Promise<void> {
+      await redis.xgroup('CREATE', auditKeys.stream, group, '0', 'MKSTREAM').catch((err: Error) => {
+        if (!err.message.startsWith('BUSYGROUP')) throw err;
+      });
+    },
+
+    /** New entries, oldest first; empty when none comes within the time. */
+    async read(count: number, blockMs: number): Promise<AuditEntry[]> {
+      const reply = await redis.xreadgroup(
+        ...(['GROUP', group, consumer, 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', auditKeys.stream, '>'] as const),
+      );
+      const [[, entries] = []] = (reply ?? []) as [string, RawEntry[]][];
+      return (entries ?? []).map(entryOf);
+    },
+
+    /** Entries that a process took long ago and did not finish. */
+    async takeOver(count: number): Promise<AuditEntry[]> {
+      const reply = await redis.xautoclaim(
+        ...([auditKeys.stream, group, consumer, takeOverMs, '0', 'COUNT', count] as const),
+      );
+      const [, entries] = reply as [string, RawEntry[]];
+      return entries.filter(([, fields]) => fields !== null).map(entryOf);
+    },
+
+    /** Takes entries off the stream: they are stored. */
+    async finish(entries: readonly AuditEntry[]): Promise<void> {
+      const ids = entries.map(({ entryId }) => entryId);
+      if (ids.length === 0) return;
+      await redis
+        .multi()
+        .xack(auditKeys.stream, group, ...ids)
+        .xdel(auditKeys.stream, ...ids)
+        .exec();
+    },
+
+    /** Puts an entry where it is kept with the reason, and off the stream. Safe to repeat: it may then be kept twice. */
+    async setAside({ entryId, event }: AuditEntry, reason: string): Promise<void> {
+      const fields = ['event', JSON.stringify(event), 'reason', reason];
+      await redis
+        .multi()
+        .xadd(auditKeys.setAside, 'MAXLEN', '~', setAsideMax, '*', ...fields)
+        .xack(auditKeys.stream, group, entryId)
+        .xdel(auditKeys.stream, entryId)
+        .exec();
+    },
+
+    /** What waits. */
+    depth: (now: number): Promise<AuditDepth> => readAuditDepth(redis, now),
+  };
+}
+
+/** What waits in the stream, for a process that does not read it. */
+export async function readAuditDepth(redis: Redis, now: number): Promise<AuditDepth> {
+  const [entries, setAside, [oldest]] = await Promise.all([
+    redis.xlen(auditKeys.stream),
+    redis.xlen(auditKeys.setAside),
+    redis.xrange(auditKeys.stream, '-', '+', 'COUNT', 1),
+  ]);
+  const since = oldest === undefined ? now : Number(oldest[0].split('-')[0]);
+  return { entries, setAside, oldestMs: Math.max(0, now - since) };
+}
+
+/** Whether anybody ever shipped events: from then on somebody should. */
+export async function isAuditShipped(redis: Redis): Promise<boolean> {
+  return (
+    (await redis.exists(auditKeys.stream)) === 1 && ((await redis.xinfo('GROUPS', auditKeys.stream)) as []).length > 0
+  );
+}
+
+/** The end of the chain, which the newest event must carry. */
+export async function readAuditHead(redis: Redis): Promise<Required<Pick<AuditSeal, 'sequence' | 'chain'>>> {
+  const { sequence = '0', chain = '' } = await redis.hgetall(auditKeys.head);
+  return { sequence: Number(sequence), chain };
+}
+
+type RawEntry = [string, string[]];
+
+function entryOf([entryId, fields]: RawEntry): AuditEntry {
+  const named: Record<string, string> = {};
+  for (let i = 0; i < fields.length; i += 2) named[fields[i] ?? ''] = fields[i + 1] ?? '';
+  const event = JSON.parse(named.event ?? '{}') as AuditEvent;
+  event.vyry.audit = { ...event.vyry.audit, sequence: Number(named.sequence), chain: named.chain ?? '' };
+  return { entryId, event };
+}

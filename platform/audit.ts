@@ -1,0 +1,193 @@
+/**
+ * Audit events of a process: what `platform/events.ts` says happened becomes one `AuditEvent` with the process, the request
+ * and the trace it belongs to. Numbers, addresses and names come in clear and leave as pseudonyms; everything else is bounded.
+ */
+import { createHash, createHmac, randomUUIDv7 } from 'node:crypto';
+import {
+  type AuditAction,
+  type AuditDetails,
+  type AuditEvent,
+  type AuditStatus,
+  auditActions,
+  auditText,
+} from '../domain/audit.ts';
+import type { Role, Secret } from './config.ts';
+import { deriveKey, keyIdOf } from './crypto.ts';
+import { traces } from './log.ts';
+
+/** Takes an event over, at once and without fail. */
+export type AuditSink = (event: AuditEvent, options: AppendOptions) => void;
+
+export interface AppendOptions {
+  /** The same event may come again, from this or another process, and is then left out. */
+  isOnce: boolean;
+  /** May go first when room runs out: whoever floods us with requests does not wash out what they did before. */
+  isMinor: boolean;
+}
+
+/** What an event says of itself, beside what its process and request say. */
+export interface AuditFacts {
+  status: AuditStatus;
+  message: string;
+  reason?: string | undefined;
+  level?: AuditEvent['level'];
+  /** What makes the event one: an event with the same action and text is the same, whoever repeats it. */
+  once?: string;
+  isMinor?: boolean;
+  userId?: string | undefined;
+  /** On whom something was done by somebody else. */
+  targetUserId?: string;
+  /** A number, an address or a name, in its normal form; only its pseudonym goes into the event. */
+  identity?: string | undefined;
+  durationSeconds?: number;
+  http?: { method: string; route: string; status: number };
+  errorCode?: string | undefined;
+  rule?: string | undefined;
+  details?: AuditDetails;
+  metadata?: Record<string, string | number | boolean>;
+}
+
+export type Recorder = ReturnType<typeof createRecorder>;
+
+const ecsVersion = '9.4.0';
+const dataset = 'vyry.audit';
+const metadataFieldsMax = 20;
+
+/** What an event says of the process it comes from. */
+export interface Service {
+  role: Role;
+  version: string;
+  environment: string;
+}
+
+/** Creates the function that records events of a process. */
+export function createRecorder(service: Service, key: Secret, append: AuditSink) {
+  const { role, version, environment } = service;
+  const pseudonymKey = deriveKey(key, 'pseudonym');
+  const macKey = deriveKey(key, 'audit');
+  const common = {
+    ecs: { version: ecsVersion },
+    service: { name: 'vyry', version, environment, node: { name: `${role}@${process.pid}`, role } },
+    labels: { hash_kid: keyIdOf(key) },
+  };
+
+  return function record(action: AuditAction, facts: AuditFacts): void {
+    const { once, isMinor = false } = facts;
+    const event: AuditEvent = {
+      ...whatHappened(action, facts),
+      ...common,
+      ...whereFrom(facts),
+      ...whom(facts, pseudonymKey),
+      vyry: { ...registrationOf(facts), ...facts.details },
+    };
+    event.vyry.audit = { ...event.vyry.audit, mac: macOf(event, macKey) };
+    append(event, { isOnce: once !== undefined, isMinor });
+  };
+}
+
+/** HMAC-SHA-256 (RFC 2104) of an event as it was before it was sealed, base64url; the order of its fields does not matter. */
+export function macOf(event: AuditEvent, macKey: Buffer): string {
+  const { mac: _mac, sequence: _sequence, chain: _chain, ...audit } = event.vyry.audit ?? {};
+  const vyry = { ...event.vyry, audit: Object.keys(audit).length > 0 ? audit : undefined };
+  return createHmac('sha256', macKey)
+    .update(canonical({ ...event, vyry }))
+    .digest('base64url');
+}
+
+/** The key that `macOf` takes. */
+export function auditMacKey(key: Secret): Buffer {
+  return deriveKey(key, 'audit');
+}
+
+/** The pseudonym of a number, an address or a name in its normal form: 128 bits of a keyed hash, hexadecimal. */
+export function pseudonymOf(identity: string, pseudonymKey: Buffer): string {
+  return createHmac('sha256', pseudonymKey).update(identity).digest('hex').slice(0, 32);
+}
+
+function whatHappened(action: AuditAction, facts: AuditFacts) {
+  const { status, message, reason, level, once, durationSeconds, metadata = {} } = facts;
+  const now = new Date().toISOString();
+  const { category, type } = auditActions[action];
+  return {
+    '@timestamp': now,
+    timestamp: now,
+    level: level ?? (status === 'failure' ? 'warn' : 'info'),
+    action,
+    status,
+    message: auditText(message),
+    metadata: bounded(metadata),
+    event: {
+      id: once === undefined ? randomUUIDv7() : idOf(action, once),
+      kind: 'event' as const,
+      category,
+      type,
+      dataset,
+      module: 'vyry',
+      ...(reason !== undefined && { reason: auditText(reason) }),
+      ...(durationSeconds !== undefined && { duration: Math.round(durationSeconds * 1e9) }),
+    },
+  };
+}
+
+/** The request that runs, or that an activity follows from. */
+function whereFrom({ http, errorCode, rule }: AuditFacts) {
+  const trace = traces.getStore();
+  const traceId = trace?.traceparent.split('-')[1];
+  return {
+    ...(trace?.ip && { ip: trace.ip }),
+    ...(trace?.userAgent && { userAgent: auditText(trace.userAgent) }),
+    ...(traceId && { trace: { id: traceId } }),
+    ...((trace || http) && {
+      http: {
+        request: { ...(trace && { id: trace.requestId }), ...(http && { method: http.method }) },
+        ...(http && { response: { status_code: http.status } }),
+      },
+    }),
+    ...(http && { url: { path: http.route } }),
+    ...(errorCode !== undefined && { error: { code: errorCode } }),
+    ...(rule !== undefined && { rule: { name: rule } }),
+  };
+}
+
+function whom({ userId, targetUserId, identity }: AuditFacts, pseudonymKey: Buffer) {
+  const trace = traces.getStore();
+  const actor = userId ?? trace?.userId;
+  const hash = identity === undefined ? undefined : pseudonymOf(identity, pseudonymKey);
+  const users = [actor, targetUserId].filter((id) => id !== undefined);
+  return {
+    ...(actor !== undefined && { userId: actor }),
+    ...((hash !== undefined || targetUserId !== undefined) && {
+      user: { ...(hash && { hash }), ...(targetUserId !== undefined && { target: { id: targetUserId } }) },
+    }),
+    related: {
+      ...(trace?.ip && { ip: [trace.ip] }),
+      ...(users.length > 0 && { user: users }),
+      ...(hash && { hash: [hash] }),
+    },
+  };
+}
+
+function registrationOf({ details }: AuditFacts): AuditDetails {
+  const id = traces.getStore()?.registrationId;
+  return id === undefined || details?.registration !== undefined ? {} : { registration: { id } };
+}
+
+function bounded(metadata: NonNullable<AuditFacts['metadata']>): AuditEvent['metadata'] {
+  const entries = Object.entries(metadata).slice(0, metadataFieldsMax);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [auditText(name), typeof value === 'string' ? auditText(value) : value]),
+  );
+}
+
+function idOf(action: AuditAction, once: string): string {
+  return createHash('sha256').update(`${action} ${once}`).digest('hex').slice(0, 32);
+}
+
+/** JSON with sorted keys, so that a store may return the fields in another order. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_name, item: unknown) =>
+    typeof item === 'object' && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
+}

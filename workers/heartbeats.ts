@@ -1,0 +1,36 @@
+/** Every process that serves no requests reports that it lives, for /health/ready of the api. */
+
+import type { Redis } from '../adapters/redis/connect.ts';
+import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
+import type { Role } from '../platform/config.ts';
+import { newId } from '../platform/crypto.ts';
+import { every, examine } from '../platform/lifecycle.ts';
+import type { Logger } from '../platform/log.ts';
+
+/** A dependency of a process, asked every few seconds; it is there when the promise resolves. */
+export interface Check {
+  name: string;
+  check: () => Promise<void>;
+}
+
+const beatMs = 5000;
+
+/** Reports to /health/ready that this process lives and what it sees. */
+export function beat(role: Role, redis: Redis, checks: readonly Check[], log: Logger): AsyncDisposable {
+  const heartbeats = createHeartbeats(redis);
+  const processId = newId();
+  const loop = every(
+    beatMs,
+    async () => {
+      const dependencies = await Promise.all(checks.map(({ name, check }) => examine(name, check)));
+      await heartbeats.beat(role, processId, { at: Date.now(), dependencies });
+    },
+    (err) => log.warn({ event: 'heartbeat.failed', reason: (err as Error).message }),
+  );
+  return {
+    async [Symbol.asyncDispose]() {
+      await loop[Symbol.asyncDispose]();
+      await heartbeats.stop(role, processId).catch(() => undefined);
+    },
+  };
+}
