@@ -191,3 +191,56 @@ function canonical(value: unknown): string {
       : item,
   );
 }
+
+/** What is wrong with a trail. `missing` names the sequence numbers of a gap that was not there when it was written. */
+export type TrailFault =
+  | { fault: 'changed'; id: string; sequence: number }
+  | { fault: 'missing'; from: number; to: number }
+  | { fault: 'unsealed'; id: string };
+
+/** What a check of a trail has found. */
+export interface TrailReport {
+  events: number;
+  /** Events that were dropped at the bound before they were written: no fault, and told by `audit-gap`. */
+  dropped: number;
+  faults: TrailFault[];
+}
+
+/**
+ * Checks that events in the order of their sequence are as they were written and that none was taken out: each against its
+ * HMAC, and the chain from one to the next, up to the end that the stream remembers. The oldest may be gone by retention.
+ *
+ * @param end the newest sequence number and chain value, less what still waits to be stored
+ */
+export async function checkTrail(
+  events: AsyncIterable<AuditEvent>,
+  macKey: Buffer,
+  end: { sequence: number; chain: string },
+): Promise<TrailReport> {
+  const report: TrailReport = { events: 0, dropped: 0, faults: [] };
+  let last = { sequence: 0, chain: '' };
+  const step = (sequence: number, isLinked: boolean) => {
+    const gap = sequence - last.sequence - 1;
+    if (isLinked) report.dropped += gap;
+    // the oldest may have been removed by retention
+    else if (report.events > 1) report.faults.push({ fault: 'missing', from: last.sequence + 1, to: sequence - 1 });
+  };
+  for await (const event of events) {
+    report.events++;
+    const { sequence, chain, mac } = event.vyry?.audit ?? {};
+    if (sequence === undefined || chain === undefined || mac === undefined) {
+      report.faults.push({ fault: 'unsealed', id: event.event?.id });
+      continue;
+    }
+    if (macOf(event, macKey) !== mac) report.faults.push({ fault: 'changed', id: event.event.id, sequence });
+    step(sequence, chainOf(last.chain, sequence, mac) === chain);
+    last = { sequence, chain };
+  }
+  if (last.chain !== end.chain) report.faults.push({ fault: 'missing', from: last.sequence + 1, to: end.sequence });
+  return report;
+}
+
+/** As `adapters/redis/audit-append.lua` chains them. */
+function chainOf(previous: string, sequence: number, mac: string): string {
+  return createHash('sha1').update(`${previous}:${sequence}:${mac}`).digest('hex');
+}

@@ -97,3 +97,20 @@ function isOlder(index: string, prefix: string, oldest: number): boolean {
   const [, year, month, day] = /^-(\d{4})\.(\d{2})\.(\d{2})$/.exec(index.slice(prefix.length)) ?? [];
   return day !== undefined && Date.UTC(Number(year), Number(month) - 1, Number(day) + 1) <= oldest;
 }
+
+const pageMax = 1000;
+
+/** Every stored event in the order of the trail. Reads page by page, so that memory stays flat. @throws {Error} as the client */
+export async function* readTrail(elastic: Elastic, prefix: string): AsyncGenerator<AuditEvent> {
+  for (let after: number | undefined; ; ) {
+    const { hits } = await elastic.search<AuditEvent>({
+      index: `${prefix}-*`,
+      size: pageMax,
+      sort: [{ 'vyry.audit.sequence': { order: 'asc', unmapped_type: 'long' } }],
+      ...(after !== undefined && { search_after: [after] }),
+    });
+    for (const { _source: event } of hits.hits) if (event !== undefined) yield event;
+    after = hits.hits.at(-1)?.sort?.[0] as number | undefined;
+    if (after === undefined || hits.hits.length < pageMax) return;
+  }
+}

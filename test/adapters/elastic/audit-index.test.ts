@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, describe, it } from 'node:test';
+import { createAuditIndex, isTooLarge, readTrail } from '../../../adapters/elastic/audit-index.ts';
+import { connectElastic, type Elastic } from '../../../adapters/elastic/connect.ts';
+import { auditPolicy, auditTemplate } from '../../../adapters/elastic/template.ts';
+import type { AuditEvent } from '../../../domain/audit.ts';
+import { Secret } from '../../../platform/config.ts';
+import { auditEvent } from '../../support/audit.ts';
+import { testEngines } from '../../support/engines.ts';
+import { uniqueName } from '../../support/redis.ts';
+
+const elastic: Elastic = connectElastic({ url: testEngines().elasticsearchUrl ?? '' });
+after(() => elastic.close());
+
+/** A prepared index of its own that refuses unknown fields. */
+async function scene(retentionDays = 30) {
+  const prefix = uniqueName('audit');
+  const index = createAuditIndex(elastic, { prefix, retentionDays, unknownFields: 'refused' });
+  const { hasLifecycle } = await index.prepare();
+  const refresh = () => elastic.indices.refresh({ index: `${prefix}-*` });
+  const count = async () => {
+    await refresh();
+    return (await elastic.count({ index: `${prefix}-*` })).count;
+  };
+  return { prefix, index, hasLifecycle, refresh, count };
+}
+
+const outcomes = async (stored: Promise<{ outcome: string }[]>) => (await stored).map(({ outcome }) => outcome);
+
+describe('prepare()', () => {
+  it('may be repeated, before and after there are events, and says whether indices are deleted by the server', async () => {
+    const { index, hasLifecycle, count } = await scene();
+    // the distribution of the tests has no lifecycle management
+    assert.equal(hasLifecycle, false);
+    await index.store([auditEvent()]);
+    assert.deepEqual(await index.prepare(), { hasLifecycle: false });
+    await index.store([auditEvent()]);
+    assert.equal(await count(), 2);
+  });
+});
+
+describe('store()', () => {
+  it('stores each event once, however often it is sent', async () => {
+    const { index, count } = await scene();
+    const events = Array.from({ length: 50 }, () => auditEvent());
+    assert.deepEqual(new Set(await outcomes(index.store(events))), new Set(['stored']));
+    assert.deepEqual(new Set(await outcomes(index.store(events))), new Set(['duplicate']));
+    assert.equal(await count(), 50);
+  });
+
+  it('puts each into the index of its own day, in UTC', async () => {
+    const { prefix, index } = await scene();
+    const times = ['2026-11-21T23:59:59.999Z', '2026-11-22T00:00:00.000Z', '2025-01-01T12:00:00.000Z'];
+    await index.store(times.map((timestamp) => auditEvent({ timestamp, '@timestamp': timestamp })));
+    const names = Object.keys(await elastic.indices.get({ index: `${prefix}-*` }));
+    assert.deepEqual(
+      names.sort(),
+      ['2025.01.01', '2026.11.21', '2026.11.22'].map((day) => `${prefix}-${day}`),
+    );
+  });
+
+  it('tells what is refused for good from the rest of its batch', async () => {
+    const { index, count } = await scene();
+    const poison = { ...auditEvent(), surprise: { nested: 1 } } as unknown as AuditEvent;
+    const stored = await index.store([auditEvent(), poison, auditEvent()]);
+    assert.deepEqual(
+      stored.map(({ outcome }) => outcome),
+      ['stored', 'refused', 'stored'],
+    );
+    assert.match((stored[1] as { reason: string }).reason, /^400 strict_dynamic_mapping_exception$/);
+    assert.equal(await count(), 2);
+  });
+
+  it('finds events by the fields of the contract and by their ECS names', async () => {
+    const { prefix, index, refresh } = await scene();
+    await index.store([auditEvent({ userId: 'u-1', ip: '192.0.2.1', status: 'failure', action: 'otp-verify' })]);
+    await refresh();
+    for (const query of [
+      'userId:u-1',
+      'user.id:u-1',
+      'ip:192.0.2.1',
+      'source.ip:"192.0.2.0/24"',
+      'event.action:otp-verify',
+      'event.outcome:failure',
+      'log.level:info',
+    ]) {
+      const { hits } = await elastic.search({ index: `${prefix}-*`, q: query });
+      assert.equal((hits.total as { value: number }).value, 1, query);
+    }
+  });
+
+  it('takes an address that is none, and any free fact, without losing the event', async () => {
+    const { index, count } = await scene();
+    const metadata = Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`k${at}`, at % 2 ? 'text' : at]));
+    const stored = await outcomes(index.store([auditEvent({ ip: 'not an address' }), auditEvent({ metadata })]));
+    assert.deepEqual([...stored, await count()], ['stored', 'stored', 2]);
+  });
+
+  it('throws when the server is away, within its time', async () => {
+    const away = connectElastic({ url: 'http://127.0.0.1:1' });
+    const begin = performance.now();
+    await assert.rejects(createAuditIndex(away, { prefix: 'x', retentionDays: 1 }).store([auditEvent()]));
+    assert.ok(performance.now() - begin < 5000);
+    await away.close();
+  });
+});
+
+describe('removeOld()', () => {
+  it('deletes the days that are older than the retention, by exact name, and nothing else', async () => {
+    const { prefix, index } = await scene(30);
+    const now = Date.parse('2026-11-22T10:00:00Z');
+    for (const timestamp of ['2026-10-22T10:00:00.000Z', '2026-10-23T10:00:00.000Z', '2026-11-22T10:00:00.000Z']) {
+      await index.store([auditEvent({ timestamp })]);
+    }
+    // of another deployment, and no day at all
+    for (const name of [`${prefix}-old-2020.01.01`, `${prefix}-notes`]) await elastic.indices.create({ index: name });
+    assert.deepEqual(await index.removeOld(now), [`${prefix}-2026.10.22`]);
+    const left = Object.keys(await elastic.indices.get({ index: `${prefix}-*` }));
+    assert.equal(left.length, 4);
+    assert.deepEqual(await index.removeOld(now), []);
+  });
+});
+
+describe('readTrail()', () => {
+  it('reads every event in the order of the trail, over days and pages', async () => {
+    const { prefix, index, refresh } = await scene();
+    const events = Array.from({ length: 1500 }, (_, at) => {
+      const timestamp = `2026-11-${at % 2 ? 21 : 22}T00:00:00.000Z`;
+      return auditEvent({ timestamp, vyry: { audit: { sequence: at + 1, chain: '', mac: '' } } });
+    });
+    await index.store(events.toReversed());
+    await refresh();
+    const read: number[] = [];
+    for await (const event of readTrail(elastic, prefix)) read.push(event.vyry.audit?.sequence ?? 0);
+    assert.deepEqual(
+      read,
+      Array.from({ length: 1500 }, (_, at) => at + 1),
+    );
+  });
+});
+
+/** Requests as a server with lifecycle management gets them: it cannot be had here, so this one only notes what it is asked. */
+async function startNotes(answer: (req: IncomingMessage) => { status: number; body: unknown }) {
+  const notes: { method: string; path: string; authorization: string; body: string }[] = [];
+  const server = createServer((req, res) => {
+    let body = '';
+    req.setEncoding('utf8').on('data', (text: string) => {
+      body += text;
+    });
+    req.on('end', () => {
+      notes.push({
+        method: req.method ?? '',
+        path: req.url ?? '',
+        authorization: req.headers.authorization ?? '',
+        body,
+      });
+      const { status, body: reply } = answer(req);
+      res.writeHead(status, { 'Content-Type': 'application/json', 'X-Elastic-Product': 'Elasticsearch' });
+      res.end(JSON.stringify(reply));
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url,
+    notes,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+describe('a server with lifecycle management', () => {
+  it('gets the policy first, then the template that names it, with the API key', async () => {
+    await using server = await startNotes((req) => ({
+      status: 200,
+      body: req.url === '/_ilm/status' ? { operation_mode: 'RUNNING' } : { acknowledged: true },
+    }));
+    const client = connectElastic({ url: server.url, apiKey: new Secret('aWQ6a2V5') });
+    const index = createAuditIndex(client, { prefix: 'auth-logs', retentionDays: 90 });
+    assert.deepEqual(await index.prepare(), { hasLifecycle: true });
+    await client.close();
+    assert.deepEqual(
+      server.notes.map(({ method, path }) => `${method} ${path}`),
+      ['GET /_ilm/status', 'PUT /_ilm/policy/auth-logs-audit', 'PUT /_index_template/auth-logs-audit'],
+    );
+    for (const { authorization } of server.notes) assert.equal(authorization, 'ApiKey aWQ6a2V5');
+    assert.deepEqual(JSON.parse(server.notes[1]?.body ?? ''), { policy: auditPolicy(90) });
+    const { template, index_patterns } = JSON.parse(server.notes[2]?.body ?? '');
+    assert.deepEqual(index_patterns, ['auth-logs-*']);
+    assert.equal(template.settings.index.lifecycle.name, 'auth-logs-audit');
+    assert.equal(auditPolicy(90).phases.delete.min_age, '90d');
+    assert.equal('warm' in auditPolicy(2).phases, false);
+  });
+
+  it('that refuses the key is an error, not one without lifecycle management', async () => {
+    await using server = await startNotes(() => ({ status: 403, body: { error: { type: 'security_exception' } } }));
+    const client = connectElastic({ url: server.url, apiKey: new Secret('aWQ6a2V5') });
+    await assert.rejects(createAuditIndex(client, { prefix: 'x', retentionDays: 1 }).prepare());
+    assert.deepEqual(
+      server.notes.map(({ path }) => path),
+      ['/_ilm/status'],
+    );
+    await client.close();
+  });
+
+  it('that finds a batch too large is told apart', async () => {
+    await using server = await startNotes(() => ({ status: 413, body: {} }));
+    const client = connectElastic({ url: server.url });
+    const store = createAuditIndex(client, { prefix: 'x', retentionDays: 1 }).store([auditEvent()]);
+    await assert.rejects(store, (err) => isTooLarge(err));
+    assert.equal(isTooLarge(new Error('other')), false);
+    await client.close();
+  });
+});
+
+describe('auditTemplate()', () => {
+  it('names no lifecycle where there is none, since the server would refuse the whole template', () => {
+    assert.equal('lifecycle' in auditTemplate('x', undefined).template.settings.index, false);
+  });
+});

@@ -1,0 +1,312 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { type AuditTrail, auditKeys, createAuditTrail } from '../../../adapters/redis/audit.ts';
+import {
+  type AuditEntry,
+  createAuditStream,
+  isAuditShipped,
+  readAuditDepth,
+  readAuditHead,
+} from '../../../adapters/redis/audit-stream.ts';
+import { connectRedis, type Redis } from '../../../adapters/redis/connect.ts';
+import type { AuditEvent } from '../../../domain/audit.ts';
+import { type DataFolder, openTemporaryFolder } from '../../../engines/data-folder.ts';
+import type { Engine } from '../../../engines/engine.ts';
+import { startRedis } from '../../../engines/redis.ts';
+import { auditMacKey, checkTrail, createRecorder, type Recorder } from '../../../platform/audit.ts';
+import { Secret } from '../../../platform/config.ts';
+
+const key = new Secret(randomBytes(32).toString('base64'));
+
+// of its own: the trail has fixed keys, and its server is killed
+let folder: DataFolder;
+let server: Engine;
+let redis: Redis;
+const open: { trails: AuditTrail[]; connections: Redis[] } = { trails: [], connections: [] };
+
+before(async () => {
+  folder = await openTemporaryFolder();
+  server = await startRedis({ folder, appendfsync: 'always' });
+  redis = connectRedis(server.url, () => undefined);
+});
+beforeEach(() => redis.flushall());
+after(async () => {
+  for (const trail of open.trails) await trail[Symbol.asyncDispose]();
+  for (const connection of [redis, ...open.connections]) connection.disconnect();
+  await folder.close();
+});
+
+/** One process with a trail of its own. */
+function startProcess(
+  streamMax = 1000,
+  connection = redis,
+): { record: Recorder; trail: AuditTrail; dropped: number[]; gaps: number[] } {
+  const dropped: number[] = [];
+  const gaps: number[] = [];
+  const trail = createAuditTrail(connection, {
+    streamMax,
+    onDropped: (count) => void dropped.push(count),
+    onGap: (count) => void gaps.push(count),
+    onAway: () => undefined,
+  });
+  open.trails.push(trail);
+  const service = { role: 'api', version: '0', environment: 'development' } as const;
+  return { record: createRecorder(service, key, trail.append), trail, dropped, gaps };
+}
+
+const said = (message: string) => ({ status: 'success', message }) as const;
+const readerOf = (name: string) => {
+  const connection = connectRedis(server.url, () => undefined);
+  open.connections.push(connection);
+  return createAuditStream(connection, name);
+};
+
+async function readAll(): Promise<AuditEntry[]> {
+  const stream = readerOf('a');
+  await stream.prepare();
+  return stream.read(10_000, 10);
+}
+
+async function* inOrder(entries: AuditEntry[]): AsyncGenerator<AuditEvent> {
+  for (const { event } of entries) yield event;
+}
+
+const checkAll = async (entries: AuditEntry[]) =>
+  checkTrail(inOrder(entries), auditMacKey(key), await readAuditHead(redis));
+
+describe('createAuditTrail()', () => {
+  it('puts the events of all processes into one order, each once', async () => {
+    const processes = [startProcess(), startProcess(), startProcess()];
+    for (let turn = 0; turn < 300; turn++) {
+      for (const [number, { record }] of processes.entries()) record('login', said(`${number} ${turn}`));
+    }
+    for (const { trail } of processes) await trail.flushed();
+    const entries = await readAll();
+    assert.equal(entries.length, 900);
+    assert.deepEqual(
+      entries.map(({ event }) => event.vyry.audit?.sequence),
+      Array.from({ length: 900 }, (_, index) => index + 1),
+    );
+    for (const number of ['0', '1', '2']) {
+      const own = entries.map(({ event }) => event.message.split(' ')).filter(([process]) => process === number);
+      assert.deepEqual(
+        own.map(([, turn]) => Number(turn)),
+        Array.from({ length: 300 }, (_, index) => index),
+      );
+    }
+    assert.deepEqual(await checkAll(entries), { events: 900, dropped: 0, faults: [] });
+  });
+
+  it('leaves out what may happen once and has happened, from whichever process', async () => {
+    const [first, second] = [startProcess(), startProcess()];
+    for (const { record, trail } of [first, second, first]) {
+      record('session-start', { ...said('A session began'), once: 's-1' });
+      await trail.flushed();
+    }
+    assert.equal((await readAll()).length, 1);
+  });
+
+  it('keeps events while Redis is away, in their order, and stores none twice', async () => {
+    const { record, trail } = startProcess();
+    record('login', said('before'));
+    await trail.flushed();
+    await server.process?.kill();
+    for (let turn = 0; turn < 50; turn++) record('login', said(`${turn}`));
+    await server.process?.start();
+    await trail.flushed();
+    const entries = await readAll();
+    assert.deepEqual(
+      entries.map(({ event }) => event.message),
+      ['before', ...Array.from({ length: 50 }, (_, turn) => `${turn}`)],
+    );
+    assert.deepEqual((await checkAll(entries)).faults, []);
+  });
+
+  it('stores a batch once when its answer was lost', async () => {
+    await using gate = await startAnswerGate(server.url);
+    const connection = connectRedis(gate.url, () => undefined);
+    open.connections.push(connection);
+    const { record, trail } = startProcess(1000, connection);
+    record('login', said('loads the script'));
+    await trail.flushed();
+    gate.loseNextAnswer();
+    record('login', said('once'));
+    await trail.flushed();
+    assert.equal(gate.lost, 1);
+    const entries = await readAll();
+    assert.deepEqual(
+      entries.map(({ event }) => event.message),
+      ['loads the script', 'once'],
+    );
+  });
+
+  it('drops events at the bound, minor ones first, counts them, and says so when there is room again', async () => {
+    const { record, trail, dropped, gaps } = startProcess(10);
+    for (let turn = 0; turn < 12; turn++) record('api-request', { ...said(`minor ${turn}`), isMinor: true });
+    for (let turn = 0; turn < 5; turn++) record('login', said(`major ${turn}`));
+    await trail.flushed();
+    const sum = (counts: number[]) => counts.reduce((total, count) => total + count, 0);
+    const stream = readerOf('a');
+    await stream.prepare();
+    const entries = await stream.read(100, 10);
+    const kinds = entries.map(({ event }) => event.message.split(' ')[0]);
+    assert.deepEqual([kinds.filter((kind) => kind === 'minor').length, kinds.length], [8, 10]);
+    assert.equal(sum(dropped), 7);
+    assert.deepEqual(gaps, []);
+    await stream.finish(entries);
+    record('login', said('room again'));
+    await trail.flushed();
+    assert.deepEqual(gaps, [7]);
+    const rest = await stream.read(100, 10);
+    const report = await checkAll([...entries, ...rest]);
+    assert.deepEqual(report, { events: 11, dropped: 7, faults: [] });
+  });
+});
+
+describe('checkTrail()', () => {
+  async function written(): Promise<AuditEntry[]> {
+    const { record, trail } = startProcess();
+    for (let turn = 0; turn < 20; turn++) record('login', { ...said(`${turn}`), identity: 'ada', reason: 'r' });
+    await trail.flushed();
+    return readAll();
+  }
+
+  it('finds an event that was taken out, at the beginning, in the middle and at the end', async () => {
+    const entries = await written();
+    for (const at of [5, 18]) {
+      const report = await checkAll(entries.toSpliced(at, 1));
+      assert.deepEqual(report.faults, [{ fault: 'missing', from: at + 1, to: at + 1 }]);
+    }
+    assert.deepEqual((await checkAll(entries.slice(0, -2))).faults, [{ fault: 'missing', from: 19, to: 20 }]);
+    // retention takes the oldest
+    assert.deepEqual((await checkAll(entries.slice(3))).faults, []);
+  });
+
+  it('finds every event that was changed, and one that was added', async () => {
+    const entries = await written();
+    const changes: ((event: AuditEvent) => void)[] = [
+      (event) => Object.assign(event, { status: 'failure' }),
+      (event) => Object.assign(event, { timestamp: '2020-01-01T00:00:00.000Z' }),
+      (event) => Object.assign(event.metadata, { added: 1 }),
+      (event) => Object.assign(event.event, { reason: 'other' }),
+      (event) => Object.assign(event, { userId: 'somebody' }),
+    ];
+    for (const change of changes) {
+      const copy = structuredClone(entries);
+      const changed = copy[7]?.event;
+      assert.ok(changed);
+      change(changed);
+      assert.deepEqual((await checkAll(copy)).faults, [{ fault: 'changed', id: changed.event.id, sequence: 8 }]);
+    }
+    const added = structuredClone(entries);
+    const forged = structuredClone(entries[9]) as AuditEntry;
+    forged.event.message = 'nothing happened';
+    added.splice(10, 0, forged);
+    assert.notDeepEqual((await checkAll(added)).faults, []);
+  });
+
+  it('does not mind the order in which a store returns the fields', async () => {
+    const entries = await written();
+    const reversed = entries.map(({ entryId, event }) => ({ entryId, event: reverse(event) }));
+    assert.deepEqual((await checkAll(reversed)).faults, []);
+  });
+});
+
+describe('createAuditStream()', () => {
+  it('hands each entry to one of several readers, and to another when that one died', async () => {
+    const { record, trail } = startProcess();
+    for (let turn = 0; turn < 40; turn++) record('login', said(`${turn}`));
+    await trail.flushed();
+    const [one, two] = [readerOf('one'), readerOf('two')];
+    await one.prepare();
+    await two.prepare();
+    const [first, second] = [await one.read(30, 10), await two.read(30, 10)];
+    assert.deepEqual([first.length, second.length], [30, 10]);
+    assert.deepEqual(await two.takeOver(100), [], 'not while it may still work on them');
+    await two.finish(second);
+    assert.equal((await readAuditDepth(redis, Date.now())).entries, 30);
+    // as if it had read them long ago
+    await redis.xclaim(
+      ...([auditKeys.stream, 'audit', 'one', 0, ...first.map(({ entryId }) => entryId), 'IDLE', 60_000] as const),
+    );
+    const taken = await two.takeOver(100);
+    assert.deepEqual(
+      taken.map(({ event }) => event.event.id),
+      first.map(({ event }) => event.event.id),
+    );
+    await two.finish(taken);
+    assert.equal((await readAuditDepth(redis, Date.now())).entries, 0);
+  });
+
+  it('keeps what was set aside with its reason, off the stream', async () => {
+    const { record, trail } = startProcess();
+    record('login', said('poison'));
+    await trail.flushed();
+    const stream = readerOf('a');
+    await stream.prepare();
+    const [entry] = await stream.read(1, 10);
+    assert.ok(entry);
+    await stream.setAside(entry, '400 strict_dynamic_mapping_exception');
+    const { entries, setAside } = await stream.depth(Date.now());
+    assert.deepEqual([entries, setAside], [0, 1]);
+    const [[, fields = []] = []] = await redis.xrange(auditKeys.setAside, '-', '+');
+    assert.ok(fields.includes('400 strict_dynamic_mapping_exception'));
+  });
+
+  it('knows how much waits, since when, and whether anybody ever shipped', async () => {
+    assert.equal(await isAuditShipped(redis), false);
+    const { record, trail } = startProcess();
+    record('login', said('one'));
+    await trail.flushed();
+    assert.equal(await isAuditShipped(redis), false);
+    const { entries, oldestMs } = await readAuditDepth(redis, Date.now() + 5000);
+    assert.equal(entries, 1);
+    assert.ok(oldestMs >= 4000 && oldestMs < 7000, String(oldestMs));
+    await readerOf('a').prepare();
+    assert.equal(await isAuditShipped(redis), true);
+  });
+});
+
+/** Stands before Redis and cuts the connection when it answers, once it is told to. */
+async function startAnswerGate(url: string) {
+  const upstreamPort = Number(new URL(url).port);
+  const gate = { lost: 0, isArmed: false };
+  const server = createServer((socket) => {
+    const upstream = connect(upstreamPort, '127.0.0.1');
+    for (const end of [socket, upstream]) {
+      end.on('error', () => undefined);
+      end.on('close', () => {
+        socket.destroy();
+        upstream.destroy();
+      });
+    }
+    socket.pipe(upstream);
+    upstream.on('data', (answer) => {
+      if (!gate.isArmed) return void socket.write(answer);
+      gate.isArmed = false;
+      gate.lost++;
+      socket.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get lost() {
+      return gate.lost;
+    },
+    loseNextAnswer: () => {
+      gate.isArmed = true;
+    },
+    async [Symbol.asyncDispose]() {
+      server.close();
+    },
+  };
+}
+
+function reverse<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const entries = Object.entries(value).map(([name, item]) => [name, reverse(item)]);
+  return Object.fromEntries(entries.reverse()) as T;
+}
