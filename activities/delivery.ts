@@ -14,7 +14,7 @@ export interface SendCodeInput {
   channel: Channel;
   /** E.164 or one address. */
   to: string;
-  /** ISO 3166 of the number. */
+  /** Of the number: ISO 3166, or a calling code such as `+44`. */
   country?: string;
 }
 

@@ -146,6 +146,11 @@ export function addressOf(identity: Identity, channel: Channel): string | undefi
   return channel === 'sms' ? identity.phone : identity.email;
 }
 
+/** The country of an identity's number: ISO 3166, or the calling code where several countries share its range. */
+export function countryOf({ country, callingCode }: Identity): string | undefined {
+  return country ?? (callingCode === undefined ? undefined : `+${callingCode}`);
+}
+
 /** An identity without the addresses of other channels. */
 export function withOnlyAddressOf(
   { phone, country, callingCode, email, ...rest }: Identity,

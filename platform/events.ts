@@ -18,7 +18,7 @@ export interface SentCode {
   /** Number of the send within its registration. */
   send: number;
   provider: string;
-  /** ISO 3166 of the number. */
+  /** Of the number: ISO 3166, or a calling code such as `+44`. */
   country?: string | undefined;
   /** Where it went; its pseudonym is kept. */
   to: string;

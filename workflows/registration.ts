@@ -37,6 +37,7 @@ import type { RegistrationActivities } from '../activities/registration.ts';
 import type { FailureCode, FailureFacts } from '../domain/failures.ts';
 import {
   addressOf,
+  countryOf,
   type Identity,
   openNeeds,
   parkSeconds,
@@ -352,7 +353,7 @@ class RegistrationFlow {
     const { registrationId } = this.#input;
     const { number, channel } = send;
     const to = addressOf(this.#identity, channel);
-    const country = channel === 'email' ? undefined : this.#identity.country;
+    const country = channel === 'email' ? undefined : countryOf(this.#identity);
     if (to === undefined) throw refusal('channel-not-available');
     const result = await this.#untilAvailable(
       channel,

@@ -1,0 +1,220 @@
+/**
+ * The audit trail from end to end: what people and strangers did is in Elasticsearch, once, whatever happens to Elasticsearch
+ * and to the process that ships it. `VYRY_TEST_OUTAGE_SECONDS` sets how long Elasticsearch is frozen under load.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createAuditIndex, readTrail } from '../../adapters/elastic/audit-index.ts';
+import { connectElastic, type Elastic } from '../../adapters/elastic/connect.ts';
+import { auditKeys } from '../../adapters/redis/audit.ts';
+import { readAuditHead } from '../../adapters/redis/audit-stream.ts';
+import type { AuditEvent } from '../../domain/audit.ts';
+import type { System } from '../../engines/system.ts';
+import { auditMacKey, checkTrail } from '../../platform/audit.ts';
+import { Secret } from '../../platform/config.ts';
+import { call, startFlow } from '../support/client.ts';
+import { startWholeTestSystem } from '../support/engines.ts';
+import { completedFlow, goodPassword, must, phoneOf } from '../support/flows.ts';
+import { until } from '../support/journey.ts';
+import { connectStores, type Stores } from '../support/stores.ts';
+
+const outageMs = Number(process.env.VYRY_TEST_OUTAGE_SECONDS || 12) * 1000;
+const prefix = 'auth-logs';
+const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+let system: System;
+let stores: Stores;
+let elastic: Elastic;
+
+before(async () => {
+  system = await startWholeTestSystem({ elasticsearch: true, env: { CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1' } });
+  stores = await connectStores(system);
+  elastic = connectElastic({ url: system.ready.elasticsearchUrl ?? '' });
+});
+after(async () => {
+  await elastic?.close();
+  await stores?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+const waiting = async () => stores.redis.xlen(auditKeys.stream);
+
+/** Resolves when nothing waits any more and what was stored can be found. */
+async function shipped(): Promise<void> {
+  await until(async () => (await waiting()) === 0, 60_000);
+  await elastic.indices.refresh({ index: `${prefix}-*` });
+}
+
+async function eventsOf(query: string): Promise<AuditEvent[]> {
+  const { hits } = await elastic.search<AuditEvent>({
+    index: `${prefix}-*`,
+    q: query,
+    size: 1000,
+    sort: 'vyry.audit.sequence',
+  });
+  return hits.hits.flatMap(({ _source }) => (_source ? [_source] : []));
+}
+
+async function checkAll() {
+  const macKey = auditMacKey(new Secret(system.secrets.AUDIT_KEY));
+  return checkTrail(readTrail(elastic, prefix), macKey, await readAuditHead(stores.redis));
+}
+
+async function metric(name: string): Promise<number> {
+  const text = await (await fetch(`${system.ready.apiUrl}/metrics`)).text();
+  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+}
+
+describe('A registration', () => {
+  it('is in the trail step by step, with who, where, when and why, and without a number or a name', async () => {
+    const headers = { traceparent, 'User-Agent': 'journey/1' };
+    const flow = await completedFlow(system, 700);
+    await must(flow.call('POST', '/session', undefined, headers), 201);
+    await shipped();
+    const events = await eventsOf(`vyry.registration.id:${flow.id}`);
+    const business = events
+      .filter(({ event }) => !event.category.includes('web'))
+      .map(({ action, status }) => `${action} ${status}`);
+    for (const expected of [
+      'registration-start success',
+      'ldap-login success',
+      'registration-step success',
+      'otp-request success',
+      'message-send success',
+      'otp-verify success',
+      'user-register success',
+    ]) {
+      assert.ok(business.includes(expected), `${expected} of ${business.join(', ')}`);
+    }
+    assert.equal(business.filter((text) => text === 'user-register success').length, 1);
+    const text = JSON.stringify(events);
+    for (const clear of [phoneOf(700), phoneOf(700).slice(1), 'person700', goodPassword]) {
+      assert.equal(text.includes(clear), false, clear);
+    }
+    // an activity knows where the request came from that it follows from
+    const [sent] = events.filter(({ action }) => action === 'message-send');
+    assert.equal(sent?.ip, '127.0.0.1');
+    assert.equal(sent?.vyry.messaging?.provider, 'twilio');
+    assert.equal(sent?.vyry.messaging?.country, '+44');
+    const [session] = await eventsOf('trace.id:0af7651916cd43dd8448eb211c80319c AND event.action:session-start');
+    assert.equal(session?.userAgent, 'journey/1');
+    assert.ok(session?.userId);
+  });
+});
+
+describe('A refusal', () => {
+  it('leaves one event with who, what, where, when and why', async () => {
+    const flow = await startFlow(system.ready.apiUrl);
+    const id = `refused-${Date.now()}`;
+    const headers = { 'X-Request-Id': id };
+    const cases = [
+      { request: () => flow.call('PUT', '/code', { code: '123456' }, { 'X-Request-Id': `${id}-1` }), status: 409 },
+      { request: () => call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { headers, token: 'x' }), status: 401 },
+      {
+        request: () =>
+          call(system.ready.apiUrl, 'POST', '/api/v1/registrations', {
+            body: { phone: { $gt: '' } },
+            headers: { 'X-Request-Id': `${id}-3` },
+          }),
+        status: 400,
+      },
+    ];
+    for (const { request, status } of cases) await must(request(), status);
+    await shipped();
+    const [wrongOrder] = await eventsOf(`http.request.id:"${id}-1" AND url.path:*`);
+    assert.equal(wrongOrder?.error?.code, 'code-not-sent');
+    assert.equal(wrongOrder?.vyry.registration?.id, flow.id);
+    const denied = await eventsOf(`http.request.id:"${id}"`);
+    assert.deepEqual(
+      denied.map(({ action, event, ip }) => [action, event.reason, ip]),
+      [['access-denied', 'token-invalid', '127.0.0.1']],
+    );
+    assert.equal((await eventsOf(`http.request.id:"${id}-3"`)).length, 1);
+  });
+});
+
+describe('Elasticsearch', () => {
+  /** Requests that each leave one event, from many addresses that are none of ours; how many were answered. */
+  function startLoad() {
+    const load = { answered: 0, isOver: false };
+    const ended = Array.from({ length: 4 }, async () => {
+      while (!load.isOver) {
+        await fetch(`${system.ready.apiUrl}/api/v1/nowhere`, { headers: { 'User-Agent': 'load' } });
+        load.answered++;
+        await sleep(20);
+      }
+    });
+    return {
+      load,
+      async stop() {
+        load.isOver = true;
+        await Promise.all(ended);
+        return load.answered;
+      },
+    };
+  }
+
+  it('frozen under load, then killed, with the shipping process killed too: every event once, none lost', {
+    timeout: outageMs + 180_000,
+  }, async (t) => {
+    const engine = system.engines?.elasticsearch?.process;
+    assert.ok(engine);
+    await shipped();
+    const load = startLoad();
+    process.kill(-engine.pid, 'SIGSTOP');
+    await sleep(outageMs);
+    const depth = await metric('vyry_audit_stream_entries');
+    assert.ok(depth > 100, `the metric says that ${depth} wait`);
+    assert.ok((await metric('vyry_audit_stream_oldest_seconds')) > outageMs / 2000);
+    const ready = await call(system.ready.apiUrl, 'GET', '/health/ready');
+    assert.deepEqual([ready.status, ready.body.status], [200, 'degraded']);
+    assert.equal(ready.body.dependencies.elasticsearch.status, 'down');
+    // people register all the same
+    await completedFlow(system, 701);
+    process.kill(-engine.pid, 'SIGCONT');
+    await sleep(3000);
+    await engine.kill('SIGKILL');
+    await sleep(2000);
+    await system.kill('audit');
+    await engine.start();
+    await system.restart('audit');
+    const answered = await load.stop();
+    await shipped();
+    const stored = (await elastic.count({ index: `${prefix}-*`, q: 'userAgent:load' })).count;
+    t.diagnostic(`${answered} requests answered, ${stored} events stored; ${depth} waited after ${outageMs / 1000} s`);
+    assert.equal(stored, answered);
+    const { count } = await elastic.count({ index: `${prefix}-*` });
+    assert.deepEqual(await checkAll(), { events: count, dropped: 0, faults: [] });
+    assert.equal(count, (await readAuditHead(stores.redis)).sequence);
+    assert.equal((await call(system.ready.apiUrl, 'GET', '/health/ready')).body.status, 'ready');
+  });
+
+  it('that refuses an event for good gets the others, and the event is kept with the reason', async () => {
+    // a date that is none: nothing of ours writes that, but an entry of a later version may not fit either
+    const poison = { event: { id: 'poison' }, timestamp: '2026-11-22T99:99', action: 'login', vyry: {} };
+    await stores.redis.xadd(auditKeys.stream, '*', 'event', JSON.stringify(poison), 'sequence', '0', 'chain', '');
+    await call(system.ready.apiUrl, 'GET', '/api/v1/nowhere', { headers: { 'User-Agent': 'after-poison' } });
+    await shipped();
+    assert.equal((await eventsOf('userAgent:after-poison')).length, 1);
+    const [[, fields = []] = []] = await stores.redis.xrange(auditKeys.setAside, '-', '+');
+    assert.match(fields.join(' '), /400 document_parsing_exception/);
+    assert.equal(await metric('vyry_audit_set_aside_entries'), 1);
+  });
+
+  // ABUSE.md N12
+  it('from which a row was deleted or changed: the check of the trail says which', async () => {
+    const [victim] = await eventsOf('event.action:session-start');
+    assert.ok(victim);
+    const { sequence = 0 } = victim.vyry.audit ?? {};
+    const index = `${prefix}-${victim.timestamp.slice(0, 10).replaceAll('-', '.')}`;
+    const id = victim.event.id;
+    await elastic.index({ index, id, document: { ...victim, status: 'failure' }, refresh: true });
+    assert.deepEqual((await checkAll()).faults, [{ fault: 'changed', id, sequence }]);
+    await elastic.delete({ index, id, refresh: true });
+    assert.deepEqual((await checkAll()).faults, [{ fault: 'missing', from: sequence, to: sequence }]);
+    await createAuditIndex(elastic, { prefix, retentionDays: 90 }).store([victim]);
+    await elastic.indices.refresh({ index });
+    assert.deepEqual((await checkAll()).faults, []);
+  });
+});
