@@ -35,6 +35,27 @@ const setAsideMax = 10_000;
 
 /** Creates the reading end for one process; reads block its connection, so it needs one of its own. */
 export function createAuditStream(redis: Redis, consumer: string) {
+  /** Safe to repeat: what is set aside may then be kept twice. */
+  async function setAside(entryId: string, text: string, reason: string): Promise<void> {
+    await redis
+      .multi()
+      .xadd(auditKeys.setAside, 'MAXLEN', '~', setAsideMax, '*', 'event', text, 'reason', reason)
+      .xack(auditKeys.stream, group, entryId)
+      .xdel(auditKeys.stream, entryId)
+      .exec();
+  }
+
+  /** The entries that are events; the others are set aside, so that nobody stumbles over them again. */
+  async function readable(raw: RawEntry[]): Promise<AuditEntry[]> {
+    const entries: AuditEntry[] = [];
+    for (const [entryId, fields] of raw) {
+      const entry = entryOf([entryId, fields]);
+      if (entry === undefined) await setAside(entryId, namesOf(fields).event ?? '', 'not an audit event');
+      else entries.push(entry);
+    }
+    return entries;
+  }
+
   return {
     /** Makes the group; safe to repeat. */
     async prepare(): Promise<void> {
@@ -49,7 +70,7 @@ export function createAuditStream(redis: Redis, consumer: string) {
         ...(['GROUP', group, consumer, 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', auditKeys.stream, '>'] as const),
       );
       const [[, entries] = []] = (reply ?? []) as [string, RawEntry[]][];
-      return (entries ?? []).map(entryOf);
+      return readable(entries ?? []);
     },
 
     /** Entries that a process took long ago and did not finish. */
@@ -58,7 +79,7 @@ export function createAuditStream(redis: Redis, consumer: string) {
         ...([auditKeys.stream, group, consumer, takeOverMs, '0', 'COUNT', count] as const),
       );
       const [, entries] = reply as [string, RawEntry[]];
-      return entries.filter(([, fields]) => fields !== null).map(entryOf);
+      return readable(entries.filter(([, fields]) => fields !== null));
     },
 
     /** Takes entries off the stream: they are stored. */
@@ -72,16 +93,9 @@ export function createAuditStream(redis: Redis, consumer: string) {
         .exec();
     },
 
-    /** Puts an entry where it is kept with the reason, and off the stream. Safe to repeat: it may then be kept twice. */
-    async setAside({ entryId, event }: AuditEntry, reason: string): Promise<void> {
-      const fields = ['event', JSON.stringify(event), 'reason', reason];
-      await redis
-        .multi()
-        .xadd(auditKeys.setAside, 'MAXLEN', '~', setAsideMax, '*', ...fields)
-        .xack(auditKeys.stream, group, entryId)
-        .xdel(auditKeys.stream, entryId)
-        .exec();
-    },
+    /** Puts an entry where it is kept with the reason, and off the stream. */
+    setAside: ({ entryId, event }: AuditEntry, reason: string): Promise<void> =>
+      setAside(entryId, JSON.stringify(event), reason),
 
     /** What waits. */
     depth: (now: number): Promise<AuditDepth> => readAuditDepth(redis, now),
@@ -112,12 +126,23 @@ export async function readAuditHead(redis: Redis): Promise<Required<Pick<AuditSe
   return { sequence: Number(sequence), chain };
 }
 
-type RawEntry = [string, string[]];
+type RawEntry = [entryId: string, fields: string[]];
 
-function entryOf([entryId, fields]: RawEntry): AuditEntry {
+/** An entry as it was written; undefined for one that is no event, or names neither id nor day. */
+function entryOf([entryId, fields]: RawEntry): AuditEntry | undefined {
+  const { event: text = '', sequence, chain = '' } = namesOf(fields);
+  try {
+    const event = JSON.parse(text) as AuditEvent;
+    if (typeof event.event.id !== 'string' || typeof event.timestamp !== 'string') return undefined;
+    event.vyry = { ...event.vyry, audit: { ...event.vyry?.audit, sequence: Number(sequence), chain } };
+    return { entryId, event };
+  } catch {
+    return undefined;
+  }
+}
+
+function namesOf(fields: string[]): Record<string, string> {
   const named: Record<string, string> = {};
   for (let i = 0; i < fields.length; i += 2) named[fields[i] ?? ''] = fields[i + 1] ?? '';
-  const event = JSON.parse(named.event ?? '{}') as AuditEvent;
-  event.vyry.audit = { ...event.vyry.audit, sequence: Number(named.sequence), chain: named.chain ?? '' };
-  return { entryId, event };
+  return named;
 }

@@ -193,13 +193,17 @@ describe('Elasticsearch', () => {
   it('that refuses an event for good gets the others, and the event is kept with the reason', async () => {
     // a date that is none: nothing of ours writes that, but an entry of a later version may not fit either
     const poison = { event: { id: 'poison' }, timestamp: '2026-11-22T99:99', action: 'login', vyry: {} };
-    await stores.redis.xadd(auditKeys.stream, '*', 'event', JSON.stringify(poison), 'sequence', '0', 'chain', '');
+    const seal = ['sequence', '0', 'chain', ''];
+    await stores.redis.xadd(auditKeys.stream, '*', 'event', JSON.stringify(poison), ...seal);
+    await stores.redis.xadd(auditKeys.stream, '*', 'event', 'no event at all', ...seal);
+    await stores.redis.xadd(auditKeys.stream, '*', 'nothing', '');
     await call(system.ready.apiUrl, 'GET', '/api/v1/nowhere', { headers: { 'User-Agent': 'after-poison' } });
     await shipped();
     assert.equal((await eventsOf('userAgent:after-poison')).length, 1);
-    const [[, fields = []] = []] = await stores.redis.xrange(auditKeys.setAside, '-', '+');
-    assert.match(fields.join(' '), /400 document_parsing_exception/);
-    assert.equal(await metric('vyry_audit_set_aside_entries'), 1);
+    const kept = await stores.redis.xrange(auditKeys.setAside, '-', '+');
+    const reasons = kept.map(([, fields]) => fields[fields.indexOf('reason') + 1]);
+    assert.deepEqual(reasons.sort(), ['400 document_parsing_exception', 'not an audit event', 'not an audit event']);
+    assert.equal(await metric('vyry_audit_set_aside_entries'), 3);
   });
 
   // ABUSE.md N12

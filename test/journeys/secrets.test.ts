@@ -16,6 +16,7 @@ import { call, codeFor, type Flow, messagesTo, type OutboxMessage, onAnswer, sol
 import { startTestSystem } from '../support/engines.ts';
 import {
   type Footprint,
+  readAuditIndex,
   readDatabase,
   readLogs,
   readMetrics,
@@ -55,6 +56,7 @@ describe('What registrations leave behind', () => {
     directory = await startDirectory({ folder: join(folder.path, 'ldap'), ldif: canaries.map(entryOf).join('\n') });
     folder.onClose(() => directory.stop());
     system = await startTestSystem({
+      elasticsearch: true,
       env: { LDAP_URL: directory.url, CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1', DIRECTORY_TRIES: '20' },
     });
     stores = await connectStores(system);
@@ -78,6 +80,7 @@ describe('What registrations leave behind', () => {
       ...(await readRedis(system, stores)),
       ...(await readDatabase(stores)),
       ...(await readMetrics(system)),
+      ...(await readAuditIndex(system, stores)),
       ...temporal.stored,
     };
   });
@@ -87,7 +90,7 @@ describe('What registrations leave behind', () => {
     await folder?.close();
   });
 
-  it('has no password, PIN, code or token in logs, Redis, MongoDB, metrics and histories', () => {
+  it('has no password, PIN, code or token in logs, Redis, MongoDB, Elasticsearch, metrics and histories', () => {
     for (const secret of secrets) assert.deepEqual(search(everywhere, secret), [], secret);
   });
 
@@ -160,6 +163,12 @@ describe('What registrations leave behind', () => {
     appendFileSync(log, `{"note":"${Buffer.from(`so it is: ${canary}`).toString('base64')}"}\n`);
     await stores.redis.zadd('planted', 1, canary);
     await stores.database.collection('planted').insertOne({ note: encodeURIComponent(canary) });
+    const { ELASTICSEARCH_URL: elasticsearchUrl, AUDIT_INDEX: prefix } = system.processes.env('audit');
+    await fetch(`${elasticsearchUrl}/${prefix}-2026.01.01/_doc`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ action: 'planted', surprise: canary }),
+    });
     const planted = await plain.workflow.start('planted', {
       taskQueue: 'nobody',
       workflowId: 'planted',
@@ -172,6 +181,7 @@ describe('What registrations leave behind', () => {
         ...(await readRedis(system, stores)),
         ...(await readDatabase(stores)),
         ...(await readTemporal(system, stores)).stored,
+        ...(await readAuditIndex(system, stores)),
       },
       canary,
     );
@@ -180,6 +190,7 @@ describe('What registrations leave behind', () => {
     rmSync(log);
     assert.deepEqual(found.filter((place) => !place.startsWith('redis file')).sort(), [
       'database planted',
+      `elasticsearch ${prefix}-2026.01.01 planted`,
       'history planted',
       'log planted.log',
       'redis planted',

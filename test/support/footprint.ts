@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { System } from '../../engines/system.ts';
 import { call } from './client.ts';
+import { until } from './journey.ts';
 import type { Stores } from './stores.ts';
 
 /** Texts by the place they were found at. */
@@ -74,6 +75,21 @@ export async function readDatabase({ database }: Stores): Promise<Footprint> {
   for (const { name } of (await database.db?.listCollections().toArray()) ?? []) {
     const documents = await database.collection(name).find().toArray();
     footprint[`database ${name}`] = JSON.stringify(documents);
+  }
+  return footprint;
+}
+
+/** Every audit event that was shipped; resolves when none waits any more. */
+export async function readAuditIndex({ processes }: System, { redis }: Stores): Promise<Footprint> {
+  const { ELASTICSEARCH_URL: url, AUDIT_INDEX: prefix } = processes.env('audit');
+  await until(async () => (await redis.xlen('audit')) === 0);
+  await fetch(`${url}/${prefix}-*/_refresh`, { method: 'POST' });
+  const found = await fetch(`${url}/${prefix}-*/_search?size=10000`);
+  const { hits } = (await found.json()) as { hits: { hits: { _index: string; _source: { action: string } }[] } };
+  const footprint: Footprint = {};
+  for (const { _index, _source } of hits.hits) {
+    const place = `elasticsearch ${_index} ${_source.action}`;
+    footprint[place] = `${footprint[place] ?? ''}${JSON.stringify(_source)}\n`;
   }
   return footprint;
 }
