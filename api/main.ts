@@ -88,6 +88,8 @@ function assemble(config: Config<'api'>, connections: Connections, registry: Reg
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   collectDefaultMetrics({ register: registry });
+  // whoever reads metrics needs no list of what to attack
+  registry.removeSingleMetric('nodejs_version_info');
   watchAuditStream(redis, registry);
   const sealBox = createBox('seal', payloadKey, olderKeys);
   return {

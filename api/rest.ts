@@ -219,6 +219,8 @@ export const routes: Route[] = [
 const bodyBytesMax = 256 * 1024;
 /** A body up to this is read off, so that its sender hears why it is refused; beyond, the connection is closed. */
 const unwantedBytesMax = 4 * 1024 * 1024;
+/** What the page loads, and nothing else of the package: no source maps, no versions. */
+const swaggerUiFiles = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
 const swaggerUiFolder = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/swagger-ui.css')));
 
 /** Puts the surface together: middleware in order, then the table, then what is left over. */
@@ -281,7 +283,9 @@ function serveDocs(app: Express, deps: ApiDeps): void {
   app.get('/docs/start.js', (_req, res) => {
     res.type('js').send(docsPage.script);
   });
-  app.use('/docs/assets', express.static(swaggerUiFolder, { index: false }));
+  for (const file of swaggerUiFiles) {
+    app.get(`/docs/assets/${file}`, (_req, res) => res.sendFile(file, { root: swaggerUiFolder }));
+  }
 }
 
 /** Gives a request its ids, its trace and its line in log and metrics. */

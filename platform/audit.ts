@@ -210,12 +210,13 @@ export interface TrailReport {
  * Checks that events in the order of their sequence are as they were written and that none was taken out: each against its
  * HMAC, and the chain from one to the next, up to the end that the stream remembers. The oldest may be gone by retention.
  *
- * @param end the newest sequence number and chain value, less what still waits to be stored
+ * @param end what the stream remembered as its end when the check began; none while events wait to be stored, so that
+ *   only what was taken off the end goes unseen
  */
 export async function checkTrail(
   events: AsyncIterable<AuditEvent>,
   macKey: Buffer,
-  end: { sequence: number; chain: string },
+  end: { sequence: number; chain: string } | undefined,
 ): Promise<TrailReport> {
   const report: TrailReport = { events: 0, dropped: 0, faults: [] };
   let last = { sequence: 0, chain: '' };
@@ -226,17 +227,22 @@ export async function checkTrail(
     else if (report.events > 1) report.faults.push({ fault: 'missing', from: last.sequence + 1, to: sequence - 1 });
   };
   for await (const event of events) {
-    report.events++;
     const { sequence, chain, mac } = event.vyry?.audit ?? {};
     if (sequence === undefined || chain === undefined || mac === undefined) {
+      report.events++;
       report.faults.push({ fault: 'unsealed', id: event.event?.id });
       continue;
     }
+    // written since the check began
+    if (end !== undefined && sequence > end.sequence) break;
+    report.events++;
     if (macOf(event, macKey) !== mac) report.faults.push({ fault: 'changed', id: event.event.id, sequence });
     step(sequence, chainOf(last.chain, sequence, mac) === chain);
     last = { sequence, chain };
   }
-  if (last.chain !== end.chain) report.faults.push({ fault: 'missing', from: last.sequence + 1, to: end.sequence });
+  if (end !== undefined && last.chain !== end.chain) {
+    report.faults.push({ fault: 'missing', from: last.sequence + 1, to: end.sequence });
+  }
   return report;
 }
 
