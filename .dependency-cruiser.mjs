@@ -36,11 +36,17 @@ export default {
     ),
     rule(
       'product-knows-no-engines',
-      'engines/, test/ and bench/ run the product, never the other way.',
+      'engines/, test/, bench/ and kibana/ run the product or look at it, never the other way.',
       { path: `^(${layers})/` },
-      { path: '^(engines|test|bench)/' },
+      { path: '^(engines|test|bench|kibana)/' },
     ),
 
+    rule(
+      'kibana-knows-the-vocabulary',
+      'Dashboards and alerts are made of domain/audit.ts and the index template; they need no other part of the product.',
+      { path: '^kibana/' },
+      { path: `^(${layers})/`, pathNot: '^(domain|platform|adapters/elastic)/' },
+    ),
     rule(
       'activities-are-types-to-workflows',
       'Use `import type`: the sandbox must never load an activity.',

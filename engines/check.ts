@@ -11,7 +11,7 @@ interface Check {
   command: string[];
 }
 
-const layers = ['api', 'workflows', 'activities', 'adapters', 'domain', 'platform', 'workers', 'engines', 'test'];
+const layers = ['api', 'workflows', 'activities', 'adapters', 'domain', 'platform', 'workers', 'engines', 'kibana', 'test'];
 
 process.exitCode = await main();
 

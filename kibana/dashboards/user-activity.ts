@@ -1,0 +1,101 @@
+import { action, failed, succeeded } from '../fields.ts';
+import { both } from '../kql.ts';
+import {
+  barsOverTime,
+  count,
+  type Dashboard,
+  distinct,
+  donut,
+  first,
+  last,
+  linesOverTime,
+  listing,
+  metric,
+  ranking,
+  row,
+  table,
+  values,
+} from '../panels.ts';
+import { everything } from '../searches.ts';
+
+/** What the drilldowns of the other dashboards open. */
+export const userActivityId = 'vyry-user-activity';
+
+const seen = [
+  count('Events'),
+  count('Failures', failed),
+  first('First seen'),
+  last('Last seen'),
+  distinct('Addresses', 'source.ip'),
+  distinct('Programs', 'user_agent.original'),
+];
+
+/** What a person did: choose one by id, pseudonym, registration or address. */
+export const userActivity: Dashboard = {
+  id: userActivityId,
+  title: 'Vyry: user activity',
+  description: 'What a person did: choose one by id, pseudonym, registration or address',
+  controls: [
+    { field: 'user.id', title: 'Person' },
+    { field: 'user.hash', title: 'Pseudonym' },
+    { field: 'vyry.registration.id', title: 'Registration' },
+    { field: 'source.ip', title: 'Address' },
+    { field: 'event.action', title: 'What happened' },
+  ],
+  rows: [
+    row(
+      6,
+      metric(distinct('People', 'user.id')),
+      metric(count('Registrations started', action('registration-start'))),
+      metric(count('Accounts created', both(action('user-register'), succeeded))),
+      metric(count('Registrations without account', both(action('user-register'), failed))),
+      metric(count('Sessions begun', action('session-start'))),
+      metric(count('Sessions ended', action('session-revoke', 'logout'))),
+    ),
+    row(
+      12,
+      barsOverTime(
+        'What happened',
+        values('What', 'event.action', 12),
+        'event.category: (iam or authentication or session)',
+      ),
+    ),
+    row(15, table('Each person', [values('Person', 'user.id', 20)], seen, 'user.id: *')),
+    row(
+      15,
+      table('Addresses', [values('Address', 'source.ip', 20)], seen, 'source.ip: *'),
+      table(
+        'Registrations',
+        [values('Registration', 'vyry.registration.id', 20)],
+        [count('Events'), count('Failures', failed), first('First seen'), last('Last seen')],
+        'vyry.registration.id: *',
+      ),
+    ),
+    row(
+      12,
+      ranking(
+        'Steps done and refused',
+        [values('Step', 'vyry.registration.step'), values('Outcome', 'event.outcome')],
+        `vyry.registration.step: * and (${action('registration-step')} or ${failed})`,
+      ),
+      barsOverTime('Ends of registrations', values('State', 'vyry.registration.state'), action('user-register')),
+      donut('Why no account', values('Reason', 'event.reason'), both(action('user-register'), failed)),
+    ),
+    row(
+      12,
+      linesOverTime(
+        'Sessions',
+        [count('Sessions')],
+        action('session-start', 'token-refresh', 'session-revoke', 'logout'),
+        values('What', 'event.action'),
+      ),
+      table(
+        'Changes of accounts',
+        [values('What', 'event.action'), values('Account', 'user.target.id', 5)],
+        [count('Changes'), last('Last change')],
+        'event.category: iam and event.type: change and user.target.id: *',
+      ),
+    ),
+    row(15, listing(everything)),
+  ],
+};

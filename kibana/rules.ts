@@ -1,0 +1,125 @@
+/**
+ * Writes the alerts in Kibana's two formats: rules of the alerting API (`.es-query`), and detection rules of the Security
+ * app (threshold). What a format cannot say is left out of it: a rule of the first cannot count different values, one
+ * of the second cannot notice silence or wait for several checks.
+ */
+import { type Alert, alerts, type Severity, type Technique } from './alerts.ts';
+import { parseKql, queryOf } from './kql.ts';
+import { dataView } from './saved-object.ts';
+
+/** Body of `POST /api/alerting/rule/{id}`, with its id. */
+export interface QueryRule {
+  id: string;
+  name: string;
+  tags: string[];
+  rule_type_id: '.es-query';
+  consumer: 'stackAlerts';
+  schedule: { interval: string };
+  enabled: boolean;
+  alert_delay?: { active: number };
+  params: Record<string, unknown>;
+}
+
+const checkInterval = '1m';
+/** Most groups that can fire at once; Kibana takes up to 1,000. */
+const groupsMax = 100;
+const tags = ['vyry'];
+const riskScores: Record<Severity, number> = { low: 21, medium: 47, high: 73, critical: 99 };
+
+/** `rules.json`: what the alerting API is sent. */
+export function queryRulesFile(): string {
+  return `${JSON.stringify(alerts.filter(isQueryRule).map(queryRuleOf), undefined, 2)}\n`;
+}
+
+/** `detection-rules.ndjson`: what the Security app imports, one rule a line. */
+export function detectionRulesFile(): string {
+  return alerts
+    .filter(isDetectionRule)
+    .map((alert) => `${JSON.stringify(detectionRuleOf(alert))}\n`)
+    .join('');
+}
+
+/** Whether the alerting API can express an alert. */
+export function isQueryRule(alert: Alert): boolean {
+  return alert.distinct === undefined;
+}
+
+/** Whether a threshold rule of the Security app can express an alert. */
+export function isDetectionRule({ threshold, checks = 1 }: Alert): boolean {
+  return threshold > 0 && checks === 1;
+}
+
+function queryRuleOf(alert: Alert): QueryRule {
+  const { id, name, severity, where, by, windowMinutes, threshold, checks = 1 } = alert;
+  return {
+    id,
+    name: `Vyry: ${name}`,
+    tags: [...tags, severity],
+    rule_type_id: '.es-query',
+    consumer: 'stackAlerts',
+    schedule: { interval: checkInterval },
+    enabled: true,
+    ...(checks > 1 && { alert_delay: { active: checks } }),
+    params: {
+      searchType: 'esQuery',
+      index: [dataView.title],
+      timeField: dataView.timeField,
+      esQuery: JSON.stringify({ query: queryOf(parseKql(where)) }),
+      size: threshold === 0 ? 0 : 10,
+      timeWindowSize: windowMinutes,
+      timeWindowUnit: 'm',
+      threshold: [Math.max(threshold, 1)],
+      thresholdComparator: threshold === 0 ? '<' : '>=',
+      aggType: 'count',
+      groupBy: by === undefined ? 'all' : 'top',
+      ...(by !== undefined && { termField: by, termSize: groupsMax }),
+      // windows overlap on purpose: a hit counts as long as it is in the window
+      excludeHitsFromPreviousRun: false,
+    },
+  };
+}
+
+function detectionRuleOf(alert: Alert): Record<string, unknown> {
+  const { id, name, severity, where, by, windowMinutes, threshold, distinct, technique } = alert;
+  return {
+    rule_id: id,
+    name: `Vyry: ${name}`,
+    description: alert.means,
+    note: `## What to do first\n\n${alert.doFirst}`,
+    type: 'threshold',
+    language: 'kuery',
+    index: [dataView.title],
+    query: where,
+    threshold: {
+      field: by === undefined ? [] : [by],
+      value: threshold,
+      ...(distinct && { cardinality: [{ field: distinct.field, value: distinct.threshold }] }),
+    },
+    severity,
+    risk_score: riskScores[severity],
+    interval: checkInterval,
+    from: `now-${windowMinutes}m`,
+    to: 'now',
+    // the others run as rules of the alerting API, and nobody wants each alert twice
+    enabled: !isQueryRule(alert),
+    tags: [...tags],
+    references: [],
+    false_positives: [],
+    threat: technique === undefined ? [] : [threatOf(technique)],
+    author: ['Vyry'],
+    license: 'Apache-2.0',
+    version: 1,
+  };
+}
+
+function threatOf({ id, name, parent }: Technique) {
+  const base = 'https://attack.mitre.org';
+  const reference = `${base}/techniques/${parent.id}/`;
+  return {
+    framework: 'MITRE ATT&CK',
+    tactic: { id: 'TA0006', name: 'Credential Access', reference: `${base}/tactics/TA0006/` },
+    technique: [
+      { ...parent, reference, subtechnique: [{ id, name, reference: `${reference}${id.split('.')[1] ?? ''}/` }] },
+    ],
+  };
+}
