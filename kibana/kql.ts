@@ -24,7 +24,7 @@ const bounds = { '>': 'gt', '>=': 'gte', '<': 'lt', '<=': 'lte' } as const;
  * @throws {SyntaxError} it is not of the part of the language that is known here
  */
 export function parseKql(text: string): Kql | undefined {
-  const tokens = text.match(/>=|<=|[():<>]|"(?:[^"\\]|\\.)*"|[^\s():<>"]+/g) ?? [];
+  const tokens = text.match(/>=|<=|[():<>]|"(?:[^"\\]|\\.)*"|[^\s():<>"]+|"/g) ?? [];
   if (tokens.length === 0) return undefined;
   const reader = new Reader(text, tokens);
   const kql = readOr(reader, readCondition);
@@ -138,6 +138,6 @@ function readCondition(reader: Reader): Kql {
 
 function readWord(reader: Reader): string {
   const word = reader.take();
-  if (/^[():<>]/.test(word)) throw reader.complaint();
+  if (/^[():<>]|^"$/.test(word)) throw reader.complaint();
   return word.startsWith('"') ? word.slice(1, -1).replaceAll(/\\(.)/g, '$1') : word;
 }

@@ -49,7 +49,7 @@ export const authentication: Dashboard = {
     row(
       12,
       barsOverTime('Attempts by outcome', values('Outcome', 'event.outcome'), attempts),
-      donut('Why attempts failed', values('Reason', 'event.reason'), failedAttempts),
+      donut('Why attempts failed', values('Reason', 'event.reason', 15), failedAttempts),
     ),
     row(
       15,
@@ -98,7 +98,7 @@ export const authentication: Dashboard = {
     ),
     row(
       12,
-      donut('What the directory said', values('Reason', 'event.reason'), both(action('ldap-login'), failed)),
+      donut('What the directory said', values('Reason', 'event.reason', 15), both(action('ldap-login'), failed)),
       barsOverTime('Captchas that were not good enough', values('Reason', 'event.reason'), action('captcha-verify')),
     ),
     row(15, listing(failures)),

@@ -82,7 +82,7 @@ export const errors: Dashboard = {
     ),
     row(
       12,
-      donut('Statuses', values('Status', 'http.response.status_code'), errorsOnly),
+      donut('Statuses', values('Status', 'http.response.status_code', 15), errorsOnly),
       barsOverTime('Limits that were hit', values('Limit', 'rule.name'), action('rate-limited')),
       ranking('Routes with 5xx', [values('Route', 'url.path'), values('Failure', 'error.code')], serverErrors),
     ),

@@ -54,7 +54,7 @@ export const otpUsage: Dashboard = {
     ),
     row(
       12,
-      donut('Why codes were refused', values('Reason', 'event.reason'), both(checks, failed)),
+      donut('Why codes were refused', values('Reason', 'event.reason', 15), both(checks, failed)),
       ranking('Which send it was', [values('Number of the send', 'vyry.otp.send')], requests),
       ranking('Tries left at a right code', [values('Tries left', 'vyry.otp.attempts_left')], both(checks, succeeded)),
     ),

@@ -79,7 +79,7 @@ export const userActivity: Dashboard = {
         `vyry.registration.step: * and (${action('registration-step')} or ${failed})`,
       ),
       barsOverTime('Ends of registrations', values('State', 'vyry.registration.state'), action('user-register')),
-      donut('Why no account', values('Reason', 'event.reason'), both(action('user-register'), failed)),
+      donut('Why no account', values('Reason', 'event.reason', 15), both(action('user-register'), failed)),
     ),
     row(
       12,

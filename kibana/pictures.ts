@@ -1,0 +1,130 @@
+/**
+ * `npm run kibana:pictures`: a PNG of each dashboard in dist/kibana, drawn from the events of the Elasticsearch at
+ * `ELASTICSEARCH_URL`. The pictures are ours and not Kibana's, and say so.
+ *
+ * `-- --from 2026-03-02T12:00:00Z --to 2026-03-03T12:00:00Z` a time; the last 24 hours without it
+ * `-- --index auth-logs-*` other indices
+ * `-- --sample` the sample of the tests, put there for the moment
+ * `-- --out docs/images` another folder
+ */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { chromium } from 'playwright-core';
+import { drawLens, drawSearch, escaped, type Room } from './drawings.ts';
+import { type Events, openEvents, type Range } from './events.ts';
+import { runLens, runSearch } from './run-panel.ts';
+import { sampleDay } from './sample.ts';
+import { storeSample } from './sample-index.ts';
+import { dataView, panelsOf, readSavedObjects, type SavedObject, type StoredPanel } from './saved-object.ts';
+
+const columnWidth = 26;
+const rowHeight = 20;
+const titleHeight = 26;
+const padding = 8;
+
+/** The page of a dashboard with what its panels show. @throws {Error} Elasticsearch is away or refuses a panel */
+export async function pageOf(
+  dashboard: SavedObject,
+  all: SavedObject[],
+  events: Events,
+  range: Range,
+): Promise<string> {
+  const panels = await Promise.all(panelsOf(dashboard).map((panel) => boxOf(panel, dashboard, all, events, range)));
+  const bottom = Math.max(...panelsOf(dashboard).map(({ gridData: { y, h } }) => y + h)) * rowHeight;
+  const { title, description } = dashboard.attributes as Record<string, string>;
+  const note = `A picture made by Vyry from the same panels, not a picture of Kibana. Events from ${range.from} to ${range.to}.`;
+  return `<!doctype html><meta charset="utf-8"><style>${style}</style>
+<h1>${escaped(title ?? '')}</h1><p>${escaped(description ?? '')}</p>
+<main style="height:${bottom}px">${panels.join('')}</main><p>${escaped(note)}</p>`;
+}
+
+async function boxOf(
+  panel: StoredPanel,
+  dashboard: SavedObject,
+  all: SavedObject[],
+  events: Events,
+  range: Range,
+): Promise<string> {
+  const { x, y, w, h } = panel.gridData;
+  const { hidePanelTitles = false, attributes } = panel.embeddableConfig;
+  const heading = hidePanelTitles ? '' : `<h2>${escaped(panel.title)}</h2>`;
+  const room: Room = {
+    width: w * columnWidth - 2 * padding - 6,
+    height: h * rowHeight - 2 * padding - 6 - (hidePanelTitles ? 0 : titleHeight),
+  };
+  const place = `left:${x * columnWidth}px;top:${y * rowHeight}px;width:${w * columnWidth - 6}px;height:${h * rowHeight - 6}px`;
+  const content =
+    attributes === undefined
+      ? drawSearch(await runSearch(searchOf(panel, dashboard, all), events, range, 20), room)
+      : drawLens(attributes, await runLens(attributes, events, range), room);
+  return `<section style="${place}">${heading}${content}</section>`;
+}
+
+function searchOf({ panelIndex, title }: StoredPanel, dashboard: SavedObject, all: SavedObject[]): SavedObject {
+  const reference = dashboard.references.find(({ name }) => name === `${panelIndex}:panel_${panelIndex}`);
+  const search = all.find(({ type, id }) => type === 'search' && id === reference?.id);
+  if (search === undefined) throw new Error(`${title} has no saved search`);
+  return search;
+}
+
+const style = `
+* { box-sizing: border-box; margin: 0 }
+body { width: ${48 * columnWidth + 20}px; padding: 12px; background: #f4f6fa; color: #2b3648; font: 12px sans-serif }
+h1 { font-size: 18px } p { margin: 4px 0 10px; color: #5f6f86 }
+main { position: relative }
+section { position: absolute; background: #fff; border: 1px solid #e3e7ee; padding: ${padding}px; overflow: hidden }
+h2 { font-size: 13px; height: ${titleHeight}px }
+svg { display: block } text { font: 11px sans-serif; fill: #44546a }
+.metric { height: 100%; display: flex; flex-direction: column; justify-content: space-between }
+.metric b { font-size: 26px; font-weight: 500; white-space: nowrap }
+table { width: 100%; border-collapse: collapse; table-layout: auto }
+td, th { height: 21px; padding: 0 6px; text-align: left; border-bottom: 1px solid #eef1f6; white-space: nowrap; overflow: hidden; max-width: 230px; text-overflow: ellipsis }
+`;
+
+async function draw(events: Events, range: Range, folder: string): Promise<void> {
+  const objects = readSavedObjects(readFileSync(join(import.meta.dirname, 'vyry.ndjson'), 'utf8'));
+  const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+  const executablePath = places.find(existsSync);
+  if (executablePath === undefined) throw new Error(`There is no Chromium: looked for ${places.join(', ')}`);
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+  try {
+    const page = await browser.newPage({ javaScriptEnabled: false });
+    mkdirSync(folder, { recursive: true });
+    for (const dashboard of objects.filter(({ type }) => type === 'dashboard')) {
+      await page.setContent(await pageOf(dashboard, objects, events, range));
+      const path = join(folder, `kibana-${dashboard.id.replace(/^vyry-/, '')}.png`);
+      await page.locator('html').screenshot({ path });
+      console.log(path);
+    }
+  } finally {
+    await browser.close();
+  }
+}
+
+async function main(): Promise<void> {
+  const option = (usual: string) => ({ type: 'string', default: usual }) as const;
+  const day = 24 * 3_600_000;
+  const { values } = parseArgs({
+    options: {
+      from: option(new Date(Date.now() - day).toISOString()),
+      to: option(new Date().toISOString()),
+      index: option(dataView.title),
+      out: option('dist/kibana'),
+      sample: { type: 'boolean', default: false },
+    },
+  });
+  const url = process.env.ELASTICSEARCH_URL;
+  if (!url) throw new Error('ELASTICSEARCH_URL is missing: where the events are');
+  const folder = resolve(import.meta.dirname, '..', values.out);
+  if (!values.sample) return await draw(openEvents(url, values.index), { from: values.from, to: values.to }, folder);
+  await using sample = await storeSample(url.replace(/\/$/, ''));
+  await draw(sample.events, sampleDay, folder);
+}
+
+if (import.meta.main) {
+  await main().catch((err: unknown) => {
+    console.error((err as Error).message);
+    process.exitCode = 1;
+  });
+}

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { type Alert, alerts } from '../../kibana/alerts.ts';
+import { firings } from '../../kibana/firings.ts';
+import { incidents, sampleDay } from '../../kibana/sample.ts';
+import { type SampleIndex, storeSample } from '../../kibana/sample-index.ts';
+import { testEngines } from '../support/engines.ts';
+
+let sample: SampleIndex;
+
+before(async () => {
+  sample = await storeSample(testEngines().elasticsearchUrl ?? '');
+});
+after(() => sample[Symbol.asyncDispose]());
+
+const begin = Date.parse(sampleDay.from);
+const instant = (minute: number) => new Date(begin + minute * 60_000).toISOString();
+const replay = (alert: Alert, { from, to } = sampleDay) => firings(alert, sample.events.search, from, to);
+
+function named(name: keyof typeof incidents): Alert {
+  const alert = alerts.find((candidate) => candidate.name === name);
+  assert.ok(alert);
+  return alert;
+}
+
+describe('The alerts on a day of events', () => {
+  it('fire once each, for the incident they are made for and while it lasts', async () => {
+    assert.deepEqual(alerts.map(({ name }) => name).sort(), Object.keys(incidents).sort());
+    for (const alert of alerts) {
+      const [firing, ...others] = await replay(alert);
+      assert.deepEqual(others, [], alert.name);
+      assert.ok(firing, `${alert.name} did not fire`);
+      const { from, to } = incidents[alert.name as keyof typeof incidents];
+      assert.ok(
+        firing.from >= instant(from) && firing.from <= instant(to + 1),
+        `${alert.name} fired at ${firing.from}`,
+      );
+      assert.ok(firing.to <= instant(to + alert.windowMinutes + 1), `${alert.name} fired until ${firing.to}`);
+    }
+  });
+
+  it('stay quiet on the hours without an incident', async () => {
+    const quiet = { from: instant(1160), to: instant(1440) };
+    for (const alert of alerts) assert.deepEqual(await replay(alert, quiet), [], alert.name);
+  });
+});
+
+describe('firings()', () => {
+  it('does not fire one event below the threshold, and fires at it', async () => {
+    const alert = named('Pumping of codes from one address');
+    const [{ count } = { count: 0 }] = await replay(alert);
+    assert.equal(count, 36);
+    assert.equal((await replay({ ...alert, threshold: 36 })).length, 1);
+    assert.deepEqual(await replay({ ...alert, threshold: 37 }), []);
+  });
+
+  it('counts different values apart from events', async () => {
+    const alert = named('Password spraying from one address');
+    const [firing] = await replay({ ...alert, distinct: { field: 'user.hash', threshold: 14 } });
+    assert.equal(firing?.count, 14);
+    assert.deepEqual(await replay({ ...alert, distinct: { field: 'user.hash', threshold: 15 } }), []);
+  });
+
+  it('fires again after it was quiet, and for each group by itself', async () => {
+    const { distinct: _distinct, ...ungrouped } = named('Password spraying from one address');
+    const addresses = (await replay(ungrouped)).map(({ group }) => group);
+    assert.deepEqual(addresses.sort(), ['198.51.100.23', '198.51.100.66']);
+    const { by: _by, ...together } = { ...named('Failed log-ins of operators'), threshold: 1 };
+    assert.equal((await replay(together)).length, 2);
+  });
+
+  it('takes a short outage for none, where several checks in a row are asked for', async () => {
+    const alert = named('An outside system stays away');
+    const { checks: _checks, ...impatient } = alert;
+    assert.deepEqual((await replay(impatient)).map(({ group }) => group).sort(), ['directory', 'sms']);
+    assert.deepEqual(
+      (await replay(alert)).map(({ group }) => group),
+      ['directory'],
+    );
+  });
+});

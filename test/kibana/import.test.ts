@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { createCertificates } from '../../engines/directory/certificates.ts';
+import { freePort } from '../../engines/ports.ts';
+import { importInto, readTarget } from '../../kibana/import.ts';
+import { type KibanaOptions, type KibanaStandIn, startKibana } from '../support/kibana.ts';
+import { runNode } from '../support/node-process.ts';
+
+const key = 'canary-of-the-api-key';
+const authorization = `ApiKey ${key}`;
+
+/** Imports into a stand-in and gives what was said. */
+async function importTo({ url }: KibanaStandIn, env: Record<string, string> = {}): Promise<string[]> {
+  const said: string[] = [];
+  await importInto(readTarget({ KIBANA_URL: url, KIBANA_API_KEY: key, ...env }), (line) => said.push(line));
+  return said;
+}
+
+async function refusal(options: KibanaOptions, env: Record<string, string> = {}): Promise<string> {
+  await using kibana = await startKibana(options);
+  try {
+    await importTo(kibana, env);
+  } catch (err) {
+    const { message } = err as Error;
+    assert.doesNotMatch(message, new RegExp(key));
+    return message;
+  }
+  assert.fail('Everything was imported');
+}
+
+describe('importInto()', () => {
+  it('brings data view, searches, dashboards and both kinds of rules', async () => {
+    await using kibana = await startKibana({ authorization });
+    const said = await importTo(kibana);
+    const types = [...kibana.objects.values()].map(({ type }) => type);
+    assert.equal(types.filter((type) => type === 'dashboard').length, 5);
+    assert.ok(kibana.objects.has('index-pattern:auth-logs'));
+    assert.equal(kibana.rules.size, 11);
+    assert.equal(kibana.detectionRules.size, 10);
+    assert.deepEqual(said, [
+      `Kibana 8.19.0 at ${kibana.url}`,
+      'Saved objects: 11 imported',
+      'Rules: 11 of 11 set',
+      'Detection rules: 10 imported',
+    ]);
+  });
+
+  it('may be repeated: nothing is doubled, and the actions and the switch of a rule stay as operators set them', async () => {
+    await using kibana = await startKibana();
+    await importTo(kibana);
+    const [id = '', rule] = [...kibana.rules][0] ?? [];
+    assert.ok(rule);
+    const action = { id: 'a-connector', group: 'query matched', params: { text: 'Look' }, uuid: 'an-action' };
+    kibana.rules.set(id, {
+      ...rule,
+      name: 'old',
+      enabled: false,
+      actions: [{ ...action, connector_type_id: '.index' }],
+    });
+    await importTo(kibana);
+    assert.equal(kibana.rules.size, 11);
+    assert.deepEqual(kibana.rules.get(id), { ...rule, enabled: false, actions: [action] });
+  });
+
+  it('imports into a space', async () => {
+    await using kibana = await startKibana({ space: 'security-team' });
+    await importTo(kibana, { KIBANA_SPACE: 'security-team' });
+    assert.ok(kibana.requests.every((request) => request.includes(' /s/security-team/api/')));
+    assert.equal(kibana.rules.size, 11);
+  });
+
+  it('logs in with a user and a password as well', async () => {
+    const basic = `Basic ${Buffer.from('deploy:secret:with colon').toString('base64')}`;
+    await using kibana = await startKibana({ authorization: basic });
+    await importTo(kibana, { KIBANA_API_KEY: '', KIBANA_USERNAME: 'deploy', KIBANA_PASSWORD: 'secret:with colon' });
+    assert.equal(kibana.rules.size, 11);
+  });
+
+  it('says that the credentials are not good, or not enough', async () => {
+    assert.match(await refusal({ authorization: 'ApiKey another' }), /refuses the credentials \(401\)/);
+    const forbidden = { '/api/saved_objects/_import': { status: 403, body: { message: 'Forbidden' } } };
+    assert.match(await refusal({ answers: forbidden }), /may not do this \(403\): \/api\/saved_objects\/_import/);
+  });
+
+  it('imports nothing into a Kibana that is too old, not ready, or none at all', async () => {
+    await using old = await startKibana({ version: '8.9.2' });
+    await assert.rejects(importTo(old), /Kibana 8\.9\.2 is too old.*8\.19\.0/);
+    assert.deepEqual(old.requests, ['GET /api/status']);
+    const starting = { '/api/status': { status: 503, body: { message: 'Kibana server is not ready yet' } } };
+    assert.match(await refusal({ answers: starting }), /is not ready: 503 Kibana server is not ready yet/);
+    assert.match(await refusal({ answers: { '/api/status': { status: 200, body: 'hello' } } }), /This is no Kibana/);
+    const login = { '/api/status': { status: 302, body: '', location: '/login' } };
+    assert.match(await refusal({ answers: login }), /redirects \/api\/status \(302\)/);
+  });
+
+  it('takes versions after 9 for newer', async () => {
+    await using kibana = await startKibana({ version: '10.0.0' });
+    assert.match((await importTo(kibana))[0] ?? '', /Kibana 10\.0\.0/);
+  });
+
+  it('fails when Kibana answers 200 and took only a part, naming each object and why', async () => {
+    const message = await refusal({ refusedTypes: ['search', 'index-pattern'] });
+    assert.match(message, /did not take everything/);
+    assert.match(message, /search vyry-failures: unsupported_type/);
+    assert.match(message, /index-pattern auth-logs: unsupported_type/);
+  });
+
+  it('names every rule that was not taken, and goes on with the others', async () => {
+    const taken = JSON.parse(await readFile('kibana/rules.json', 'utf8')) as { id: string; name: string }[];
+    const [first] = taken;
+    await using kibana = await startKibana({ taken: [first?.id ?? ''], refusedDetection: 'threshold: Required' });
+    await assert.rejects(importTo(kibana), ({ message }: Error) => {
+      assert.match(message, new RegExp(`rule ${first?.name}: its id is taken`));
+      assert.equal(message.match(/detection rule .*: threshold: Required/g)?.length, 10);
+      return true;
+    });
+    assert.equal(kibana.rules.size, 10);
+  });
+});
+
+describe('npm run kibana:import', () => {
+  const run = (env: Record<string, string>) => runNode(['kibana/import.ts'], { env });
+
+  it('ends with 1 and one line when Kibana is not there', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const { code, stderr } = await run({ KIBANA_URL: url, KIBANA_API_KEY: key });
+    assert.equal(code, 1);
+    assert.match(stderr, /^Kibana cannot be reached at http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED.*\n$/);
+  });
+
+  it('ends with 1 and the names of all bad variables, never their values', async () => {
+    const { code, stderr } = await run({ KIBANA_URL: `ftp://${key}`, KIBANA_SPACE: `A ${key}` });
+    assert.equal(code, 1);
+    assert.match(stderr, /KIBANA_URL must be a URL/);
+    assert.match(stderr, /KIBANA_SPACE must be the id of a space/);
+    assert.match(stderr, /KIBANA_API_KEY is missing, and so is KIBANA_PASSWORD/);
+    assert.doesNotMatch(stderr, new RegExp(key));
+    assert.match((await run({})).stderr, /KIBANA_URL is missing/);
+  });
+
+  it('trusts the authority it is given, and no server without it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'vyry-kibana-'));
+    try {
+      const files = await createCertificates(folder, 'valid');
+      const [tlsKey, cert] = await Promise.all(
+        [files.keyFile, files.certificateFile].map((file) => readFile(file, 'utf8')),
+      );
+      await using kibana = await startKibana({ authorization, tls: { key: tlsKey ?? '', cert: cert ?? '' } });
+      const keyFile = join(folder, 'api-key');
+      await writeFile(keyFile, `${key}\n`);
+      const env = { KIBANA_URL: kibana.url, KIBANA_API_KEY_FILE: keyFile };
+      const distrusting = await run(env);
+      assert.equal(distrusting.code, 1);
+      assert.match(distrusting.stderr, /cannot be reached .*certificate/);
+      const { code, stderr } = await run({ ...env, KIBANA_CA_FILE: files.caFile });
+      assert.equal(stderr, '');
+      assert.equal(code, 0);
+      assert.equal(kibana.rules.size, 11);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});

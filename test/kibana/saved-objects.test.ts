@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { alerts } from '../../kibana/alerts.ts';
+import { builtFiles } from '../../kibana/build.ts';
+import { structureProblems } from '../../kibana/check-structure.ts';
+import { parseKql, queryOf } from '../../kibana/kql.ts';
+import type { QueryRule } from '../../kibana/rules.ts';
+
+const committed = (name: string) => readFileSync(new URL(`../../kibana/${name}`, import.meta.url), 'utf8');
+const queryRules = JSON.parse(committed('rules.json')) as QueryRule[];
+const detectionRules = committed('detection-rules.ndjson')
+  .trimEnd()
+  .split('\n')
+  .map((line) => JSON.parse(line) as Record<string, unknown> & { rule_id: string; enabled: boolean });
+
+describe('The files for Kibana', () => {
+  it('are what the builder makes; `npm run kibana:build` writes them anew', () => {
+    for (const [name, text] of Object.entries(builtFiles())) assert.equal(committed(name), text, name);
+  });
+
+  it('are sound: versions, references, places, columns and formulas', () => {
+    assert.deepEqual(structureProblems(committed('vyry.ndjson')), []);
+  });
+});
+
+describe('The rules', () => {
+  it('are each in a format that can express them, and on in one of them only', () => {
+    const on = [
+      ...queryRules.filter(({ enabled }) => enabled).map(({ id }) => id),
+      ...detectionRules.filter(({ enabled }) => enabled).map(({ rule_id }) => rule_id),
+    ];
+    assert.deepEqual(on.sort(), alerts.map(({ id }) => id).sort());
+  });
+
+  it('have ids that Kibana takes: UUIDs of version 4, each once', () => {
+    for (const { id } of alerts)
+      assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    assert.equal(new Set(alerts.map(({ id }) => id)).size, alerts.length);
+  });
+
+  it('say the same in both formats', () => {
+    const spraying = detectionRules.find(({ name }) => String(name).includes('spraying'));
+    assert.deepEqual(spraying?.threshold, {
+      field: ['source.ip'],
+      value: 10,
+      cardinality: [{ field: 'user.hash', value: 10 }],
+    });
+    const bruteForce = queryRules.find(({ name }) => name.includes('Brute force'));
+    const twin = detectionRules.find(({ rule_id }) => rule_id === bruteForce?.id);
+    assert.deepEqual(twin?.threshold, { field: ['source.ip'], value: 20 });
+    assert.equal(twin?.from, 'now-5m');
+    assert.equal(bruteForce?.params.termField, 'source.ip');
+    assert.deepEqual(bruteForce?.params.threshold, [20]);
+    assert.equal(bruteForce?.params.timeWindowSize, 5);
+    assert.equal(bruteForce?.params.esQuery, JSON.stringify({ query: queryOf(parseKql(String(twin?.query))) }));
+  });
+});
+
+describe('parseKql()', () => {
+  it('binds `and` closer than `or`, and reads values in parentheses', () => {
+    assert.deepEqual(parseKql('a: 1 or b: (2 or "3 4") and not c: *'), {
+      of: 'or',
+      parts: [
+        { of: 'value', field: 'a', value: '1' },
+        {
+          of: 'and',
+          parts: [
+            {
+              of: 'or',
+              parts: [
+                { of: 'value', field: 'b', value: '2' },
+                { of: 'value', field: 'b', value: '3 4' },
+              ],
+            },
+            { of: 'not', part: { of: 'exists', field: 'c' } },
+          ],
+        },
+      ],
+    });
+  });
+
+  it('refuses what it does not know, and what is not complete', () => {
+    for (const text of ['a', 'a:', 'a: 1 b: 2', '(a: 1', 'a: 1)', 'a > > 1', 'a: (1 or', '"a: 1']) {
+      assert.throws(() => parseKql(text), SyntaxError, text);
+    }
+  });
+});
