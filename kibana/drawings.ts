@@ -19,6 +19,8 @@ const palette = [
   '#b5784a',
   '#4c9b4f',
   '#9aa5b5',
+  '#d6b72f',
+  '#2f4b7c',
 ];
 const byName: Readonly<Record<string, string>> = {
   success: '#4c9b4f',
@@ -27,9 +29,11 @@ const byName: Readonly<Record<string, string>> = {
   failed: '#cc4b46',
   'failed (5xx)': '#cc4b46',
 };
-const legendWidth = 190;
+const legendWidth = 150;
 const axisWidth = 44;
 const axisHeight = 18;
+/** Room for a time on an axis. */
+const timeWidth = 78;
 
 /** What is drawn: a Lens panel and its rows. */
 interface Picture {
@@ -223,7 +227,7 @@ function overTime(
 function lyingBars({ columns, rows, room }: Picture, { xAccessor, splitAccessor }: XyLayer, series: Series[]): string {
   const places = [...new Set(rows.map((row) => String(row[xAccessor])))];
   const left = Math.min(220, room.width * 0.36);
-  const width = room.width - left - (splitAccessor === undefined ? 40 : legendWidth);
+  const width = room.width - left - 40 - (splitAccessor === undefined ? 0 : legendWidth);
   const max = Math.max(
     ...places.map((place) => series.reduce((sum, { values }) => sum + (values.get(place) ?? 0), 0)),
     1,
@@ -250,7 +254,7 @@ function lyingBars({ columns, rows, room }: Picture, { xAccessor, splitAccessor 
 }
 
 function timeAxis(times: number[], left: number, width: number, height: number): string {
-  const every = Math.max(1, Math.ceil(times.length / 6));
+  const every = Math.max(1, Math.ceil((times.length * timeWidth) / width));
   const ticks = times.map((time, place) => ({ time, x: left + ((place + 0.5) / times.length) * width }));
   return ticks
     .filter((_tick, place) => place % every === 0)
@@ -264,7 +268,7 @@ function legend(names: { name: string; text: string }[], { width, height }: Room
     .map(({ name, text }, index) => {
       const x = width - legendWidth + 14;
       const y = 6 + index * 17;
-      return `<rect x="${x}" y="${y}" width="10" height="10" fill="${colour(name, index)}"/>${label(text, x + 15, y + 9, 'start', 26)}`;
+      return `<rect x="${x}" y="${y}" width="10" height="10" fill="${colour(name, index)}"/>${label(text, x + 15, y + 9, 'start', 21)}`;
     })
     .join('');
 }

@@ -87,7 +87,10 @@ async function draw(events: Events, range: Range, folder: string): Promise<void>
   const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
   const executablePath = places.find(existsSync);
   if (executablePath === undefined) throw new Error(`There is no Chromium: looked for ${places.join(', ')}`);
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+  const browser = await chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-lcd-text'],
+  });
   try {
     const page = await browser.newPage({ javaScriptEnabled: false });
     mkdirSync(folder, { recursive: true });

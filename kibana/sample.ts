@@ -262,7 +262,7 @@ function register(day: Day, begin: number, person: Person): void {
   done('PUT', `${one}/captcha`);
   prove(day, act, person, at('code'));
   step('code');
-  finish(day, act, person, registration);
+  finish(day, act, person, at('credentials'));
 }
 
 type Act = (action: AuditAction, facts?: Facts) => void;
@@ -309,17 +309,28 @@ function prove(day: Day, act: Act, person: Person, at: AuditDetails): void {
   act('otp-verify', { details: { ...at, otp: { purpose: 'register', attempts_left: isClumsy ? 4 : 5 } } });
 }
 
-function finish(day: Day, act: Act, person: Person, registration: { id: string }): void {
+function finish(
+  day: Day,
+  act: Act,
+  person: Person,
+  { registration }: { registration: { id: string; step: string } },
+): void {
   const fate = day.random();
   const [state, reason] =
     fate < 0.05 ? ['expired', 'expired'] : fate < 0.09 ? ['cancelled', 'cancelled'] : ['rejected', 'identity-taken'];
   const role = 'registration';
   if (fate < 0.12) {
-    act('user-register', { role, status: 'failure', reason, details: { registration: { ...registration, state } } });
+    act('user-register', {
+      role,
+      status: 'failure',
+      reason,
+      details: { registration: { id: registration.id, state } },
+    });
     return;
   }
   const userId = day.id(24);
-  act('user-register', { role, userId, details: { registration: { ...registration, state: 'completed' } } });
+  act('registration-step', { role, details: { registration } });
+  act('user-register', { role, userId, details: { registration: { id: registration.id, state: 'completed' } } });
   act('api-request', { http: answer(day, 'PUT', `${one}/credentials`, 200) });
   act('session-start', { userId });
   if (day.random() < 0.5) act('token-refresh', { userId });

@@ -21,14 +21,8 @@ import { everything } from '../searches.ts';
 /** What the drilldowns of the other dashboards open. */
 export const userActivityId = 'vyry-user-activity';
 
-const seen = [
-  count('Events'),
-  count('Failures', failed),
-  first('First seen'),
-  last('Last seen'),
-  distinct('Addresses', 'source.ip'),
-  distinct('Programs', 'user_agent.original'),
-];
+const seen = [count('Events'), count('Failures', failed), first('First seen'), last('Last seen')];
+const programs = distinct('Programs', 'user_agent.original');
 
 /** What a person did: choose one by id, pseudonym, registration or address. */
 export const userActivity: Dashboard = {
@@ -60,16 +54,24 @@ export const userActivity: Dashboard = {
         'event.category: (iam or authentication or session)',
       ),
     ),
-    row(15, table('Each person', [values('Person', 'user.id', 20)], seen, 'user.id: *')),
     row(
       15,
-      table('Addresses', [values('Address', 'source.ip', 20)], seen, 'source.ip: *'),
       table(
-        'Registrations',
-        [values('Registration', 'vyry.registration.id', 20)],
-        [count('Events'), count('Failures', failed), first('First seen'), last('Last seen')],
-        'vyry.registration.id: *',
+        'Each person',
+        [values('Person', 'user.id', 20)],
+        [...seen, distinct('Addresses', 'source.ip'), programs],
+        'user.id: *',
       ),
+    ),
+    row(
+      15,
+      table(
+        'Addresses',
+        [values('Address', 'source.ip', 20)],
+        [...seen, distinct('Registrations', 'vyry.registration.id'), programs],
+        'source.ip: *',
+      ),
+      table('Registrations', [values('Registration', 'vyry.registration.id', 20)], seen, 'vyry.registration.id: *'),
     ),
     row(
       12,
@@ -93,7 +95,7 @@ export const userActivity: Dashboard = {
         'Changes of accounts',
         [values('What', 'event.action'), values('Account', 'user.target.id', 5)],
         [count('Changes'), last('Last change')],
-        'event.category: iam and event.type: change and user.target.id: *',
+        'event.category: iam and user.target.id: *',
       ),
     ),
     row(15, listing(everything)),
