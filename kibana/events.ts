@@ -1,4 +1,5 @@
-/** Asks an Elasticsearch for the events of an index or a pattern. Timeout: 30 s. */
+/** Asks an Elasticsearch for the events of an index or a pattern. */
+import type { Elastic } from '../adapters/elastic/connect.ts';
 import type { Query } from './kql.ts';
 
 /** What is read of the answer to a search. */
@@ -26,26 +27,11 @@ export interface Events {
   fields(): Promise<FieldCapabilities>;
 }
 
-/** Opens the events of an index or a pattern; nothing is asked yet. The URL may hold a user and a password. */
-export function openEvents(url: string, index: string): Events {
-  const { origin, pathname, username, password } = new URL(url);
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  const headers = {
-    'content-type': 'application/json',
-    ...(username !== '' && { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` }),
-  };
-  const ask = async (path: string, init: RequestInit): Promise<unknown> => {
-    const address = `${origin}${pathname.replace(/\/$/, '')}/${index}/${path}`;
-    const answer = await fetch(address, { ...init, headers, signal: AbortSignal.timeout(30_000) });
-    if (!answer.ok) throw new Error(`Elasticsearch answers ${answer.status}: ${(await answer.text()).slice(0, 500)}`);
-    return await answer.json();
-  };
+/** Opens the events of an index or a pattern; nothing is asked yet. */
+export function openEvents(elastic: Elastic, index: string): Events {
   return {
-    search: async (body) => (await ask('_search', { method: 'POST', body: JSON.stringify(body) })) as SearchAnswer,
-    fields: async () => {
-      const { fields } = (await ask('_field_caps?fields=*', { method: 'GET' })) as { fields: FieldCapabilities };
-      return fields;
-    },
+    search: async (body) => (await elastic.search({ index, ...body })) as unknown as SearchAnswer,
+    fields: async () => (await elastic.fieldCaps({ index, fields: '*' })).fields as FieldCapabilities,
   };
 }
 

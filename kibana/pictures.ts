@@ -1,6 +1,7 @@
 /**
  * `npm run kibana:pictures`: a PNG of each dashboard in dist/kibana, drawn from the events of the Elasticsearch at
- * `ELASTICSEARCH_URL`. The pictures are ours and not Kibana's, and say so.
+ * `ELASTICSEARCH_URL` (with `ELASTICSEARCH_API_KEY` and `ELASTICSEARCH_CA` where it asks for them). The pictures are ours and
+ * not Kibana's, and say so.
  *
  * `-- --from 2026-03-02T12:00:00Z --to 2026-03-03T12:00:00Z` a time; the last 24 hours without it
  * `-- --index auth-logs-*` other indices
@@ -11,6 +12,8 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
+import { connectElastic, type ElasticOptions } from '../adapters/elastic/connect.ts';
+import { Secret } from '../platform/config.ts';
 import { drawLens, drawSearch, escaped, type Room } from './drawings.ts';
 import { type Events, openEvents, type Range } from './events.ts';
 import { runLens, runSearch } from './run-panel.ts';
@@ -117,12 +120,27 @@ async function main(): Promise<void> {
       sample: { type: 'boolean', default: false },
     },
   });
-  const url = process.env.ELASTICSEARCH_URL;
-  if (!url) throw new Error('ELASTICSEARCH_URL is missing: where the events are');
+  await using stack = new AsyncDisposableStack();
+  const elastic = stack.adopt(connectElastic(readElastic(process.env)), (client) => client.close());
   const folder = resolve(import.meta.dirname, '..', values.out);
-  if (!values.sample) return await draw(openEvents(url, values.index), { from: values.from, to: values.to }, folder);
-  await using sample = await storeSample(url.replace(/\/$/, ''));
+  if (!values.sample)
+    return await draw(openEvents(elastic, values.index), { from: values.from, to: values.to }, folder);
+  const sample = stack.use(await storeSample(elastic));
   await draw(sample.events, sampleDay, folder);
+}
+
+/** @throws {Error} there is no URL */
+function readElastic({
+  ELASTICSEARCH_URL,
+  ELASTICSEARCH_API_KEY,
+  ELASTICSEARCH_CA,
+}: NodeJS.ProcessEnv): ElasticOptions {
+  if (!ELASTICSEARCH_URL) throw new Error('ELASTICSEARCH_URL is missing: where the events are');
+  return {
+    url: ELASTICSEARCH_URL,
+    ...(ELASTICSEARCH_API_KEY && { apiKey: new Secret(ELASTICSEARCH_API_KEY) }),
+    ...(ELASTICSEARCH_CA && { ca: ELASTICSEARCH_CA }),
+  };
 }
 
 if (import.meta.main) {

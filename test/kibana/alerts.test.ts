@@ -1,17 +1,22 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { connectElastic } from '../../adapters/elastic/connect.ts';
 import { type Alert, alerts } from '../../kibana/alerts.ts';
 import { firings } from '../../kibana/firings.ts';
 import { incidents, sampleDay } from '../../kibana/sample.ts';
 import { type SampleIndex, storeSample } from '../../kibana/sample-index.ts';
 import { testEngines } from '../support/engines.ts';
 
+const elastic = connectElastic({ url: testEngines().elasticsearchUrl ?? '' });
 let sample: SampleIndex;
 
 before(async () => {
-  sample = await storeSample(testEngines().elasticsearchUrl ?? '');
+  sample = await storeSample(elastic);
 });
-after(() => sample[Symbol.asyncDispose]());
+after(async () => {
+  await sample[Symbol.asyncDispose]();
+  await elastic.close();
+});
 
 const begin = Date.parse(sampleDay.from);
 const instant = (minute: number) => new Date(begin + minute * 60_000).toISOString();

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { connectElastic } from '../../adapters/elastic/connect.ts';
 import { type AuditAction, type AuditEvent, auditActions } from '../../domain/audit.ts';
 import { builtFiles } from '../../kibana/build.ts';
 import { eventProblems } from '../../kibana/check-events.ts';
 import { structureProblems } from '../../kibana/check-structure.ts';
+import { drawSearch, escaped } from '../../kibana/drawings.ts';
+import { pageOf } from '../../kibana/pictures.ts';
 import { layerOf, type Row, runLens, runSearch } from '../../kibana/run-panel.ts';
 import { attackers, sampleDay } from '../../kibana/sample.ts';
 import { type SampleIndex, storeSample } from '../../kibana/sample-index.ts';
@@ -21,14 +24,18 @@ import { testEngines } from '../support/engines.ts';
 
 const file = builtFiles()['vyry.ndjson'] ?? '';
 const objects = readSavedObjects(file);
+const elastic = connectElastic({ url: testEngines().elasticsearchUrl ?? '' });
 let sample: SampleIndex;
 let documents: AuditEvent[];
 
 before(async () => {
-  sample = await storeSample(testEngines().elasticsearchUrl ?? '');
+  sample = await storeSample(elastic);
   documents = sample.documents;
 });
-after(() => sample[Symbol.asyncDispose]());
+after(async () => {
+  await sample[Symbol.asyncDispose]();
+  await elastic.close();
+});
 
 function lensOf(dashboard: string, title: string): Lens {
   const object = objects.find(({ type, id }) => type === 'dashboard' && id === dashboard);
@@ -232,6 +239,28 @@ describe('The dashboards on a day of events', () => {
     const broken = await runSearch(search('vyry-server-errors'), sample.events, sampleDay);
     assert.equal(broken.hits, documents.filter((event) => statusOf(event) >= 500).length);
     assert.match(String(broken.rows[0]?.['trace.id']), /^[0-9a-f]{32}$/);
+  });
+});
+
+describe('pageOf()', () => {
+  it('draws every panel of every dashboard, with its numbers', async () => {
+    for (const dashboard of objects.filter(({ type }) => type === 'dashboard')) {
+      const page = await pageOf(dashboard, objects, sample.events, sampleDay);
+      assert.equal(page.match(/<section/g)?.length, panelsOf(dashboard).length);
+      for (const { title } of panelsOf(dashboard)) assert.ok(page.includes(escaped(title)), title);
+      assert.doesNotMatch(page, /NaN|undefined|Infinity|\[object/);
+    }
+    const [first] = objects.filter(({ type }) => type === 'dashboard');
+    assert.ok(first);
+    const page = await pageOf(first, objects, sample.events, sampleDay);
+    assert.match(page, new RegExp(`Attempts</span><b>${documents.filter(isAttempt).length}</b>`));
+    assert.match(page, /not a picture of Kibana/);
+  });
+
+  it('shows what clients sent as text', async () => {
+    const row = { '@timestamp': '1772452800000', 'user_agent.original': '<img src=x onerror="alert(1)">' };
+    const html = drawSearch({ hits: 1, rows: [row] }, { width: 400, height: 200 });
+    assert.match(html, /&lt;img src=x onerror=&quot;alert\(1\)&quot;&gt;/);
   });
 });
 
