@@ -11,7 +11,18 @@ interface Check {
   command: string[];
 }
 
-const layers = ['api', 'workflows', 'activities', 'adapters', 'domain', 'platform', 'workers', 'engines', 'kibana', 'test'];
+const layers = [
+  'api',
+  'workflows',
+  'activities',
+  'adapters',
+  'domain',
+  'platform',
+  'workers',
+  'engines',
+  'kibana',
+  'test',
+];
 
 process.exitCode = await main();
 

@@ -28,11 +28,15 @@ export function action(...actions: [AuditAction, ...AuditAction[]]): string {
 
 /** Every try to prove who one is: a name and password, a code, a PIN; of people and of operators. */
 export const attempts = 'event.category: authentication and event.type: start';
+/** What was refused or went wrong. */
 export const failed = 'event.outcome: failure';
+/** What went well. */
 export const succeeded = 'event.outcome: success';
 /** Requests that were answered, as far as they leave an event: all but reads that went well. */
 export const answered = 'http.response.status_code: *';
+/** Answers that say the caller was wrong. */
 export const clientErrors = 'http.response.status_code >= 400 and http.response.status_code < 500';
+/** Answers that say we, or a system we need, were wrong. */
 export const serverErrors = 'http.response.status_code >= 500';
 /** Tries of a name and its password. */
 export const passwordTries = action('login', 'ldap-login');

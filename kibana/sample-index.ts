@@ -6,6 +6,8 @@ import { type AuditEvent, auditIndexOf } from '../domain/audit.ts';
 import { type Events, openEvents } from './events.ts';
 import { sampleEvents } from './sample.ts';
 
+const batchMax = 500;
+
 /** The stored sample; disposing of it deletes its indices, their template and policy. */
 export interface SampleIndex extends AsyncDisposable {
   /** First part of the names of its indices. */
@@ -21,9 +23,11 @@ export async function storeSample(elastic: Elastic): Promise<SampleIndex> {
   const documents = sampleEvents();
   const index = createAuditIndex(elastic, { prefix, retentionDays: 1, unknownFields: 'refused' });
   const { hasLifecycle } = await index.prepare();
-  const stored = await index.store(documents);
-  const lost = stored.find(({ outcome }) => outcome !== 'stored');
-  if (lost) throw new Error(`An event of the sample was not stored: ${JSON.stringify(lost)}`);
+  for (let begin = 0; begin < documents.length; begin += batchMax) {
+    const stored = await index.store(documents.slice(begin, begin + batchMax));
+    const lost = stored.find(({ outcome }) => outcome !== 'stored');
+    if (lost) throw new Error(`An event of the sample was not stored: ${JSON.stringify(lost)}`);
+  }
   await elastic.indices.refresh({ index: `${prefix}-*` });
   const days = [...new Set(documents.map((event) => auditIndexOf(prefix, event)))];
   return {

@@ -2,6 +2,7 @@
 import { action, failed, securityEvents, serverErrors } from './fields.ts';
 import type { Search } from './panels.ts';
 
+/** Everything that was refused or went wrong. */
 export const failures: Search = {
   id: 'vyry-failures',
   title: 'Failures',
@@ -10,6 +11,7 @@ export const failures: Search = {
   columns: ['event.action', 'event.reason', 'user.id', 'user.hash', 'source.ip', 'vyry.registration.id', 'message'],
 };
 
+/** Requests to look up in the logs. */
 export const brokenRequests: Search = {
   id: 'vyry-server-errors',
   title: 'Requests that failed (5xx)',
@@ -18,6 +20,7 @@ export const brokenRequests: Search = {
   columns: ['http.request.method', 'url.path', 'http.response.status_code', 'error.code', 'trace.id', 'source.ip'],
 };
 
+/** What a security team reads first. */
 export const securityList: Search = {
   id: 'vyry-security-events',
   title: 'Security events',
@@ -26,6 +29,7 @@ export const securityList: Search = {
   columns: ['event.action', 'event.outcome', 'event.reason', 'user.id', 'source.ip', 'rule.name', 'message'],
 };
 
+/** What operators did. */
 export const operatorActs: Search = {
   id: 'vyry-operator-acts',
   title: 'What operators did',
@@ -34,6 +38,7 @@ export const operatorActs: Search = {
   columns: ['vyry.operator.name', 'event.action', 'vyry.operator.act', 'event.outcome', 'vyry.registration.id'],
 };
 
+/** All events, for a dashboard whose controls choose somebody. */
 export const everything: Search = {
   id: 'vyry-events',
   title: 'Events',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { alerts } from '../../kibana/alerts.ts';
-import { builtFiles } from '../../kibana/build.ts';
+import { builtFiles, dashboards } from '../../kibana/build.ts';
 import { structureProblems } from '../../kibana/check-structure.ts';
 import { parseKql, queryOf } from '../../kibana/kql.ts';
 import type { QueryRule } from '../../kibana/rules.ts';
@@ -54,6 +54,25 @@ describe('The rules', () => {
     assert.deepEqual(bruteForce?.params.threshold, [20]);
     assert.equal(bruteForce?.params.timeWindowSize, 5);
     assert.equal(bruteForce?.params.esQuery, JSON.stringify({ query: queryOf(parseKql(String(twin?.query))) }));
+  });
+});
+
+describe('docs/kibana.md', () => {
+  it('has a row for every alert with its window and threshold, and a picture of every dashboard', () => {
+    const page = readFileSync(new URL('../../docs/kibana.md', import.meta.url), 'utf8');
+    for (const { name, severity, windowMinutes, threshold } of alerts) {
+      const row = page.split('\n').find((line) => line.startsWith(`| ${name} | ${severity} |`));
+      assert.ok(row, name);
+      assert.match(
+        row,
+        new RegExp(`\\b${threshold === 0 ? 'no event' : threshold}\\b.*\\b${windowMinutes} min\\b`),
+        name,
+      );
+    }
+    for (const { id, title } of dashboards) {
+      assert.ok(page.includes(`images/kibana-${id.replace('vyry-', '')}.png`), id);
+      assert.ok(page.includes(`## ${title.replace('Vyry: ', '')}`), title);
+    }
   });
 });
 
