@@ -9,7 +9,18 @@ import { failureCodes } from '../domain/failures.ts';
 import { envExample } from '../engines/env-example.ts';
 
 const root = resolve(import.meta.dirname, '..');
-const product = ['api', 'workflows', 'activities', 'adapters', 'domain', 'platform', 'workers', 'engines', 'bench', 'kibana'];
+const product = [
+  'api',
+  'workflows',
+  'activities',
+  'adapters',
+  'domain',
+  'platform',
+  'workers',
+  'engines',
+  'bench',
+  'kibana',
+];
 
 function sources(...folders: string[]): string[] {
   return folders.flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: root }));
