@@ -218,7 +218,7 @@ function addOrdinaryLife(day: Day): void {
       [404, 'not-found'],
       [409, 'step-blocked'],
       [400, 'malformed'],
-      [422, 'password-weak'],
+      [400, 'password-weak'],
     ] as const);
     const http = answer(day, 'PUT', `${one}/credentials`, status, code);
     day.add(day.random() * dayMinutes, 'request-error', { ...facts, reason: code, http });
@@ -303,7 +303,7 @@ function prove(day: Day, act: Act, person: Person, at: AuditDetails): void {
     act('request-error', {
       status: 'failure',
       reason: 'code-wrong',
-      http: answer(day, 'PUT', `${one}/code`, 422, 'code-wrong'),
+      http: answer(day, 'PUT', `${one}/code`, 400, 'code-wrong'),
     });
   }
   act('otp-verify', { details: { ...at, otp: { purpose: 'register', attempts_left: isClumsy ? 4 : 5 } } });
@@ -434,10 +434,10 @@ function addFloods(day: Day): void {
       details: { rate_limit: { retry_after_seconds: 300 } },
     });
   for (let index = 0; index < 25; index++)
-    limited(day.random() * dayMinutes, day.person(), day.pick(['code-resend', 'directory-name']));
+    limited(day.random() * dayMinutes, day.person(), day.pick(['code-resend', 'directory-tries']));
   const burst = incidents['Burst of refusals by limits'];
   const client = day.person(attackers.limits, robot);
-  for (let index = 0; index < 58; index++) limited(burst.from + index * 0.14, client, 'directory-name');
+  for (let index = 0; index < 58; index++) limited(burst.from + index * 0.14, client, 'directory-tries');
 }
 
 /** The directory is away and requests fail; earlier, a provider is away for a moment only. */
@@ -460,7 +460,7 @@ function addOutage(day: Day): void {
   };
   for (let index = 0; index < 24; index++)
     fail(failing.from + index * 0.16, 503, index % 4 ? 'directory-unavailable' : 'unavailable');
-  for (const minute of [111, 444, 888]) fail(minute, 500, 'internal');
+  for (const minute of [111, 444, 888]) fail(minute, 500, 'internal-error');
 }
 
 /** What operators do, and three wrong passwords in a row. */
