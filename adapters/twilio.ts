@@ -49,12 +49,15 @@ const refusals: Record<number, string> = {
   30450: 'fraud-suspected',
 };
 
+/** The variables of Twilio. */
+type TwilioConfig = Pick<Config<'delivery'>, Extract<keyof Config<'delivery'>, `TWILIO_${string}`>>;
+
 /**
  * What the configuration says of Twilio; undefined when it says nothing.
  *
  * @throws {Error} the account is named and its token or sender is not
  */
-export function readTwilioOptions(config: Config<'delivery'>): TwilioOptions | undefined {
+export function readTwilioOptions(config: TwilioConfig): TwilioOptions | undefined {
   const { TWILIO_ACCOUNT_SID: accountSid, TWILIO_AUTH_TOKEN: authToken, TWILIO_FROM: from } = config;
   if (accountSid === undefined) return undefined;
   if (authToken === undefined || from === undefined) {
