@@ -13,6 +13,8 @@ export interface PublishInput {
 export interface OperatorAct {
   act: 'retry-step' | 'switch-channel' | 'cancel';
   registrationId: string;
+  /** Counts the acts on a registration: the event of a repeat is the same one. */
+  number: number;
   /** Absent when the operator gave no name. */
   operator?: string | undefined;
 }
@@ -32,7 +34,7 @@ export function createRegistrationActivities({ registrations, codes, events }: R
     publishStatus: ({ registrationId, tokenHash, status }: PublishInput): Promise<void> =>
       registrations.write(registrationId, tokenHash, status),
 
-    /** Leaves the event of what an operator did. Repeated after a crash, it tells it twice. */
+    /** Leaves the event of what an operator did. Safe to repeat: keyed by registration and number of the act. */
     async operatorAct(done: OperatorAct): Promise<void> {
       events.operatorAct(done);
     },

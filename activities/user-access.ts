@@ -30,14 +30,14 @@ export function createUserAccessActivities({ accounts, sessions, events }: UserA
     /** Ends every session of a person and answers how many. Safe to repeat: it deletes. */
     endSessions: ({ userId }: AccessChange): Promise<number> => sessions.endAll(userId),
 
-    /** Leaves the event. Repeated after a crash, it tells it twice. */
-    async tellDisabled({ userId, operator }: AccessChange): Promise<void> {
-      events.userDisabled({ userId, operator });
+    /** Leaves the event. Safe to repeat: keyed by `userId` and instant. */
+    async tellDisabled(change: AccessChange): Promise<void> {
+      events.userDisabled(change);
     },
 
     /** As `tellDisabled`. */
-    async tellEnabled({ userId, operator }: AccessChange): Promise<void> {
-      events.userEnabled({ userId, operator });
+    async tellEnabled(change: AccessChange): Promise<void> {
+      events.userEnabled(change);
     },
   };
 }

@@ -92,6 +92,13 @@ export function oneOf<W extends string>(option: string, words: readonly W[], giv
   return word;
 }
 
+/** The value of `--limit`, 20 without one. @throws {UsageError} it is none */
+export function readLimit(text = '20'): number {
+  const limit = Number(text);
+  if (!/^\d+$/.test(text) || limit < 1 || limit > 10_000) throw new UsageError('--limit is a number from 1 to 10000');
+  return limit;
+}
+
 /** The operator's name: as told, else as this machine knows it. @throws {UsageError} it is not plain */
 export function operatorName(given: string | undefined): string | undefined {
   const isPlain = (name: string) => /^[\w.-]{1,64}$/.test(name);

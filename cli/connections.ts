@@ -5,6 +5,7 @@ import { connectMongo } from '../adapters/mongo/connect.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
 import { createSessions, type Sessions } from '../adapters/redis/sessions.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
+import { createTraceBox } from '../adapters/temporal/trace.ts';
 import { readVariables } from '../platform/config.ts';
 import { createBox, deriveKey } from '../platform/crypto.ts';
 
@@ -26,6 +27,7 @@ export function openTemporal(env: Record<string, string>): TemporalAccess {
     address: config.TEMPORAL_ADDRESS,
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    traceBox: createTraceBox(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
   });
   return {
     client,

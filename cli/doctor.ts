@@ -5,7 +5,7 @@ import { examineCaptcha, examineConfiguration } from './checks/configuration.ts'
 import { examine, type Finding } from './checks/finding.ts';
 import { examineLdap, examineLogin } from './checks/ldap.ts';
 import { examineMail, examineTwilio } from './checks/providers.ts';
-import { examineElastic, examineMongo, examineRedis } from './checks/stores.ts';
+import { examineElastic, examineMongo, examineRedis, examineTrail } from './checks/stores.ts';
 import { examineTemporal } from './checks/temporal.ts';
 import { type Command, table, UsageError } from './command.ts';
 
@@ -19,6 +19,7 @@ const checks: Check[] = [
   ['twilio', examineTwilio],
   ['mail', examineMail],
   ['elasticsearch', examineElastic],
+  ['audit trail', examineTrail],
   ['captcha', examineCaptcha],
 ];
 

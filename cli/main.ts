@@ -4,9 +4,6 @@
  * Exit codes: 0 it is done, 1 what was asked for failed, 2 it was typed wrongly.
  */
 import { join } from 'node:path';
-import { isMongoOutage } from '../adapters/mongo/connect.ts';
-import { isRedisOutage } from '../adapters/redis/connect.ts';
-import { isTemporalOutage } from '../adapters/temporal/connect.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
 import { operatorEnvironment } from '../platform/config.ts';
 import { type Command, helpOf, readArguments, type Shown, table, UsageError } from './command.ts';
@@ -20,6 +17,10 @@ const nouns: Record<string, { about: string; load: () => Promise<Command | Recor
   users: {
     about: 'show, disable and enable accounts',
     load: async () => (await import('./users.ts')).users,
+  },
+  audit: {
+    about: 'the newest events of the audit trail',
+    load: async () => (await import('./audit.ts')).audit,
   },
   doctor: {
     about: 'checks the configuration and everything that it names',
@@ -40,6 +41,8 @@ const sentences: Partial<Record<FailureCode, string>> = {
   'rate-limited': 'A code went out by this channel a moment ago, or none is left.',
 };
 
+// a reader that goes away, such as `head`, has seen enough
+process.stdout.on('error', () => process.exit(0));
 process.exitCode = await main(process.argv.slice(2)).catch(explain);
 
 async function main([noun, ...rest]: string[]): Promise<number> {
@@ -100,23 +103,30 @@ function verbsOf(noun: string, commands: Record<string, Command>): string {
   return [table(rows), '', `vyry ${noun} <command> --help shows its options.`, ''].join('\n');
 }
 
-function explain(err: unknown): number {
+async function explain(err: unknown): Promise<number> {
   if (err instanceof UsageError) {
     process.stderr.write(`${err.message}.\nvyry --help shows what there is.\n`);
     return 2;
   }
-  process.stderr.write(`${messageOf(err)}\n`);
+  process.stderr.write(`${(await outageOf(err)) ?? messageOf(err)}\n`);
   return 1;
 }
 
 function messageOf(err: unknown): string {
   if (err instanceof Failure) return err.facts.message ?? sentences[err.code] ?? err.code.replaceAll('-', ' ');
-  if (isTemporalOutage(err)) {
-    return 'Temporal or its workers do not answer in time. Is TEMPORAL_ADDRESS right, and does it run? vyry doctor tells more.';
-  }
-  if (isRedisOutage(err)) return 'Redis does not answer (REDIS_URL). vyry doctor tells more.';
-  if (isMongoOutage(err)) return 'MongoDB does not answer (DATABASE_URL). vyry doctor tells more.';
   const text = err instanceof Error ? err.message : String(err);
   if (!text.startsWith('Bad configuration')) return text;
   return `${text}\nSet them, name a file with --env-file, or run npm start, which writes .vyry/operator.env.`;
+}
+
+/** Which engine an error tells of; loaded only now, because their clients take long to load. */
+async function outageOf(err: unknown): Promise<string | undefined> {
+  const { isTemporalOutage } = await import('../adapters/temporal/connect.ts');
+  if (isTemporalOutage(err)) {
+    return 'Temporal or its workers do not answer in time. Is TEMPORAL_ADDRESS right, and does it run? vyry doctor tells more.';
+  }
+  const { isRedisOutage } = await import('../adapters/redis/connect.ts');
+  if (isRedisOutage(err)) return 'Redis does not answer (REDIS_URL). vyry doctor tells more.';
+  const { isMongoOutage } = await import('../adapters/mongo/connect.ts');
+  return isMongoOutage(err) ? 'MongoDB does not answer (DATABASE_URL). vyry doctor tells more.' : undefined;
 }

@@ -12,6 +12,7 @@ import {
   type Invocation,
   oneOf,
   operatorName,
+  readLimit,
   table,
   UsageError,
 } from './command.ts';
@@ -140,12 +141,6 @@ function readSeconds(text: string): number {
   const seconds = unitSeconds[unit];
   if (seconds === undefined) throw new UsageError('--older-than is a time such as 30s, 10m, 2h or 1d');
   return Number(count) * seconds;
-}
-
-function readLimit(text = '20'): number {
-  const limit = Number(text);
-  if (!/^\d+$/.test(text) || limit < 1 || limit > 10_000) throw new UsageError('--limit is a number from 1 to 10000');
-  return limit;
 }
 
 async function readRows({ client }: TemporalAccess, query: string, limit: number): Promise<Row[]> {

@@ -189,6 +189,7 @@ class RegistrationFlow {
   #directoryTurn = 0;
   #cancelled = false;
   #cancelReason: string | undefined;
+  #operatorActs = 0;
   #outcome: Exclude<RegistrationState, 'pending' | 'waiting'> | undefined;
   #reason: string | undefined;
   #isClosed = false;
@@ -466,7 +467,8 @@ class RegistrationFlow {
   /** Notes what an operator did, in the timeline and as an event. */
   async #leaveEvent(act: OperatorAct['act'], operator: string | undefined, text: string): Promise<void> {
     this.#note(`operator${operator === undefined ? '' : ` ${operator}`}: ${text}`);
-    await operatorAct({ act, registrationId: this.#input.registrationId, ...(operator && { operator }) });
+    const { registrationId } = this.#input;
+    await operatorAct({ act, registrationId, number: ++this.#operatorActs, ...(operator && { operator }) });
   }
 
   /**

@@ -14,6 +14,7 @@ const together: Partial<Record<Role, (env: Record<string, string>) => unknown>> 
 export function examineConfiguration(env: Record<string, string>): Finding[] {
   return roles.map((role) => {
     const check = `configuration of ${role}`;
+    if (role === 'audit' && !env.ELASTICSEARCH_URL) return { check, verdict: 'off', about: 'no ELASTICSEARCH_URL' };
     try {
       readConfig(role, env);
       together[role]?.(env);

@@ -1,7 +1,10 @@
 /** Redis, MongoDB and Elasticsearch. */
-import { connectElastic } from '../../adapters/elastic.ts';
+import { hasAuditTemplate } from '../../adapters/elastic/audit-reader.ts';
+import { connectElastic, pingElastic } from '../../adapters/elastic/connect.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
+import { readAuditDepth } from '../../adapters/redis/audit-stream.ts';
 import { connectRedis } from '../../adapters/redis/connect.ts';
+import { createHeartbeats } from '../../adapters/redis/heartbeats.ts';
 import { readVariables } from '../../platform/config.ts';
 import type { Finding } from './finding.ts';
 
@@ -58,22 +61,59 @@ export async function examineMongo(env: Record<string, string>): Promise<Finding
   }
 }
 
-/** Whether Elasticsearch, where it is configured, answers. */
+/** Whether Elasticsearch, where it is configured, lets us in and knows what audit events look like. */
 export async function examineElastic(env: Record<string, string>): Promise<Finding[]> {
   const check = 'elasticsearch';
-  const { ELASTICSEARCH_URL: url } = readVariables(['ELASTICSEARCH_URL'], env);
-  if (url === undefined) return [{ check, verdict: 'off', about: 'not configured' }];
-  const elastic = connectElastic(url);
+  if (!env.ELASTICSEARCH_URL) return [{ check, verdict: 'off', about: 'not configured' }];
+  const names = ['ELASTICSEARCH_URL', 'ELASTICSEARCH_API_KEY', 'ELASTICSEARCH_CA', 'AUDIT_INDEX'] as const;
+  const config = readVariables(names, env);
+  const { ELASTICSEARCH_URL: url, ELASTICSEARCH_API_KEY: apiKey, ELASTICSEARCH_CA: ca, AUDIT_INDEX: prefix } = config;
+  const elastic = connectElastic({ url, apiKey, ca });
   try {
-    await elastic.ping();
-    return [{ check, verdict: 'ok', about: 'answers' }];
+    await pingElastic(elastic);
+    if (await hasAuditTemplate(elastic, prefix))
+      return [{ check, verdict: 'ok', about: `answers, has ${prefix}-audit` }];
+    const advice = 'Start node workers/run.ts audit, which puts it.';
+    return [{ check, verdict: 'failed', about: `has no index template ${prefix}-audit`, advice }];
   } catch (err) {
     const { statusCode, message } = err as Error & { statusCode?: number };
     const isLogin = statusCode === 401 || statusCode === 403;
     const about = isLogin ? `refuses the API key (${statusCode})` : `does not answer: ${reasonIn(message)}`;
-    return [{ check, verdict: 'failed', about, advice: 'Check ELASTICSEARCH_URL, and that Elasticsearch runs.' }];
+    const advice = isLogin
+      ? 'Check ELASTICSEARCH_API_KEY and its privileges.'
+      : 'Check ELASTICSEARCH_URL and ELASTICSEARCH_CA, and that Elasticsearch runs.';
+    return [{ check, verdict: 'failed', about, advice }];
   } finally {
     await elastic.close();
+  }
+}
+
+/** Audit events wait no longer than this while all is well. */
+const auditWaitMs = 60_000;
+
+/** Whether audit events reach Elasticsearch: somebody ships them, and none waits for long. */
+export async function examineTrail(env: Record<string, string>): Promise<Finding[]> {
+  const check = 'audit trail';
+  if (!env.ELASTICSEARCH_URL) return [{ check, verdict: 'off', about: 'no ELASTICSEARCH_URL: events wait in Redis' }];
+  const redis = connectRedis(readVariables(['REDIS_URL'], env).REDIS_URL, () => undefined);
+  try {
+    const now = Date.now();
+    const [beat, depth] = await Promise.all([createHeartbeats(redis).read('audit', now), readAuditDepth(redis, now)]);
+    const about = `${depth.entries} events wait, the oldest for ${Math.round(depth.oldestMs / 1000)} s`;
+    if (beat === undefined) {
+      return [
+        { check, verdict: 'failed', about: `no audit worker; ${about}`, advice: 'Start node workers/run.ts audit.' },
+      ];
+    }
+    if (depth.setAside > 0) {
+      const advice = 'The log of the audit role says why.';
+      return [{ check, verdict: 'warning', about: `${depth.setAside} events were refused by the index`, advice }];
+    }
+    const isLate = depth.oldestMs > auditWaitMs;
+    const advice = 'See the log of the audit role.';
+    return [{ check, verdict: isLate ? 'warning' : 'ok', about, ...(isLate && { advice }) }];
+  } finally {
+    redis.disconnect();
   }
 }
 

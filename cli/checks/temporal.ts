@@ -2,7 +2,7 @@
 
 import { isTemporalOutage } from '../../adapters/temporal/connect.ts';
 import { countPollers, hasNamespace, readSearchAttributes } from '../../adapters/temporal/examine.ts';
-import { roles } from '../../platform/config.ts';
+import { temporalRoles } from '../../platform/config.ts';
 import { searchAttributeNames } from '../../workflows/search-attributes.ts';
 import { openTemporal, type TemporalAccess } from '../connections.ts';
 import type { Finding } from './finding.ts';
@@ -27,7 +27,7 @@ export async function examineTemporal(env: Record<string, string>): Promise<Find
   return [
     { check, verdict: 'ok', about: `answers, namespace ${namespace}` },
     await examineSearchAttributes(temporal),
-    ...(await Promise.all(roles.filter((role) => role !== 'api').map((role) => examineQueue(temporal, role)))),
+    ...(await Promise.all(temporalRoles.map((role) => examineQueue(temporal, role)))),
   ];
 }
 
@@ -46,7 +46,8 @@ async function examineQueue({ client, within }: TemporalAccess, role: string): P
   const kinds = role === 'registration' ? (['workflow', 'activity'] as const) : (['activity'] as const);
   const counts = await Promise.all(kinds.map((kind) => within(() => countPollers(client, role, kind))));
   const fewest = Math.min(...counts);
-  if (fewest > 0) return { check, verdict: 'ok', about: fewest === 1 ? '1 polls its task queue' : `${fewest} poll its task queue` };
+  if (fewest > 0)
+    return { check, verdict: 'ok', about: fewest === 1 ? '1 polls its task queue' : `${fewest} poll its task queue` };
   return {
     check,
     verdict: 'failed',

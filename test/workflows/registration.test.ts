@@ -701,6 +701,7 @@ describe('switchChannel', { concurrency: 4 }, () => {
     assert.deepEqual(scene.calls.find(({ name }) => name === 'operatorAct')?.input, {
       act: 'switch-channel',
       registrationId: scene.id,
+      number: 1,
       operator: 'alice',
     });
     assert.match(
