@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { System } from '../../engines/system.ts';
@@ -6,6 +8,8 @@ import { codeFor, type Flow, messagesTo } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { flowToCode, goodPassword, must, phoneOf } from '../support/flows.ts';
 import { personOf, setFault, until } from '../support/journey.ts';
+import { projectFolder } from '../support/node-process.ts';
+import { connectStores } from '../support/stores.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
 
 let system: System;
@@ -140,5 +144,16 @@ describe('vyry registrations cancel', () => {
     assert.deepEqual([sure.code, sure.stdout], [0, `Registration ${flow.id} is cancelled.\n`]);
     const { body } = await flow.call('GET', '');
     assert.deepEqual([body.state, body.reason], ['cancelled', 'operator']);
+  });
+});
+
+describe('the saved views of docs/operate.md', () => {
+  it('are queries that Temporal understands', async () => {
+    const page = readFileSync(join(projectFolder, 'docs', 'operate.md'), 'utf8');
+    const section = page.split('### Saved views')[1]?.split('\n## ')[0] ?? '';
+    const queries = [...section.matchAll(/\| `([^`]+)` \|$/gm)].map(([, query = '']) => query);
+    assert.ok(queries.length >= 10);
+    await using stores = await connectStores(system);
+    for (const query of queries) await assert.doesNotReject(stores.temporal.workflow.count(query), query);
   });
 });
