@@ -1,5 +1,5 @@
 // Who may import whom. The comment is what a violator reads.
-const layers = 'api|workflows|activities|adapters|domain|platform|workers';
+const layers = 'api|workflows|activities|adapters|domain|platform|workers|cli';
 
 const layer = (name, may, comment) => ({
   name: `${name}-imports`,
@@ -33,6 +33,11 @@ export default {
       'workers',
       ['domain', 'platform', 'adapters', 'activities', 'workflows'],
       'Workers host; they serve no requests.',
+    ),
+    layer(
+      'cli',
+      ['domain', 'platform', 'adapters', 'workflows'],
+      'The command-line tool asks workflows and outside systems; it serves no requests and runs no activity.',
     ),
     rule(
       'product-knows-no-engines',
@@ -120,7 +125,7 @@ export default {
     fence('libphonenumber-js', 'adapters/phone-numbers'),
     fence('twilio', 'adapters/twilio'),
     fence('nodemailer', 'adapters/mail'),
-    fence('@temporalio/client', 'adapters/temporal', 'api/workflow-calls', 'api/registrations/create'),
+    fence('@temporalio/client', 'adapters/temporal', 'api/registrations/create', 'cli'),
     fence('@temporalio/worker', 'workers'),
     fence('pino', 'platform/log'),
   ],

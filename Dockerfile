@@ -75,6 +75,13 @@ COPY adapters/ adapters/
 COPY activities/ activities/
 COPY workflows/ workflows/
 COPY workers/ workers/
+COPY cli/ cli/
+# The operator's tool. It is no process of its own: docker compose run --rm operator doctor
+COPY <<PROGRAM /usr/local/bin/vyry
+#!/bin/sh
+exec node --disable-warning=ExperimentalWarning -- /vyry/cli/main.ts "\$@"
+PROGRAM
+RUN chmod 755 /usr/local/bin/vyry
 USER node
 ENTRYPOINT ["node", "workers/run.ts"]
 CMD ["api"]

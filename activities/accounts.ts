@@ -81,7 +81,7 @@ async function failOnOutage<T>(act: () => Promise<T>, isOutage: (err: unknown) =
   try {
     return await act();
   } catch (err) {
-    if (isOutage(err)) throw new Failure('unavailable');
+    if (isOutage(err)) throw new Failure('unavailable', { reason: 'unreachable' });
     throw err;
   }
 }

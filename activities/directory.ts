@@ -45,7 +45,7 @@ export function createDirectoryActivities(deps: DirectoryActivityDeps) {
       const answer = await deps.directory.authenticate(username, password);
       if (answer.outcome === 'unavailable') {
         deps.events.dependencyAway('directory', answer.reason);
-        throw new Failure('directory-unavailable');
+        throw new Failure('directory-unavailable', { reason: answer.reason });
       }
       await deps.seals.remove(passwordSeal);
       const attempt = { registrationId, tryId: passwordSeal, username: usernameKey(username) };

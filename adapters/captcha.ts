@@ -10,7 +10,8 @@ import { createChallenge, randomInt, verifySolution } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
 import { z } from 'zod';
 import { Failure } from '../domain/failures.ts';
-import type { Secret } from '../platform/config.ts';
+import type { Config, Secret } from '../platform/config.ts';
+import { deriveKey as derivePurposeKey } from '../platform/crypto.ts';
 
 export type CaptchaProvider = 'altcha' | 'hcaptcha' | 'turnstile' | 'recaptcha';
 
@@ -45,6 +46,41 @@ export interface SiteVerifyOptions {
   scoreMin: number;
   /** In place of the vendor's own. */
   verifyUrl?: string | undefined;
+}
+
+/** The variables of the captcha. */
+type CaptchaConfig = Pick<
+  Config<'api'>,
+  Extract<keyof Config<'api'>, `CAPTCHA_${string}`> | 'PAYLOAD_KEY' | 'NODE_ENV'
+>;
+
+/**
+ * The captcha that the configuration chooses.
+ *
+ * @throws {Error} its keys are missing, or are the test keys of the vendor in production
+ */
+export function createConfiguredCaptcha(config: CaptchaConfig): Captcha {
+  const { CAPTCHA_PROVIDER: provider, CAPTCHA_SITE_KEY: siteKey, CAPTCHA_SECRET: secret } = config;
+  if (provider === 'altcha') {
+    return createAltcha({ key: derivePurposeKey(config.PAYLOAD_KEY, 'captcha'), cost: config.CAPTCHA_COST });
+  }
+  if (siteKey === undefined || secret === undefined) {
+    throw new Error(
+      `Bad configuration of api:\n  CAPTCHA_PROVIDER ${provider} needs CAPTCHA_SITE_KEY and CAPTCHA_SECRET`,
+    );
+  }
+  if (config.NODE_ENV === 'production' && testSecrets.includes(secret.reveal())) {
+    throw new Error('Bad configuration of api:\n  CAPTCHA_SECRET is a test secret of its vendor');
+  }
+  return createSiteVerify({
+    provider,
+    siteKey,
+    secret,
+    hostnames: config.CAPTCHA_HOSTNAMES,
+    action: config.CAPTCHA_ACTION,
+    scoreMin: config.CAPTCHA_SCORE_MIN / 100,
+    verifyUrl: config.CAPTCHA_VERIFY_URL,
+  });
 }
 
 /** Iterations of one try; the number of tries is the setting. */

@@ -6,7 +6,7 @@
  * Timeout: 10 s a step. Away or refusing for now (4xx): throws `Failure` `unavailable`.
  */
 import { createTransport } from 'nodemailer';
-import { Failure } from '../domain/failures.ts';
+import { connectionReason, Failure } from '../domain/failures.ts';
 import type { Secret } from '../platform/config.ts';
 
 /** A message to one person. */
@@ -61,19 +61,19 @@ export function connectMail({ url, from }: MailOptions) {
         });
         return { result: 'sent', providerId: info.messageId };
       } catch (err) {
-        const { responseCode, code } = err as { responseCode?: number; code?: string };
+        const { responseCode } = err as { responseCode?: number };
         // RFC 5321 section 4.2.1: 5yz will not change by repeating
         if (responseCode !== undefined && responseCode >= 550 && responseCode < 560) {
           return { result: 'refused', reason: 'mailbox-refused' };
         }
-        throw new Failure('unavailable', { message: `smtp ${responseCode ?? ''} ${code ?? ''}`.trim() });
+        throw away(err);
       }
     },
 
     /** @throws {Failure} unavailable */
     async ping(): Promise<void> {
-      await transport.verify().catch(() => {
-        throw new Failure('unavailable', { message: 'smtp' });
+      await transport.verify().catch((err: unknown) => {
+        throw away(err);
       });
     },
 
@@ -81,4 +81,22 @@ export function connectMail({ url, from }: MailOptions) {
       transport.close();
     },
   };
+}
+
+/** Never the server's own text, which may name the recipient. */
+function away(err: unknown): Failure {
+  const { responseCode, code } = err as { responseCode?: number; code?: string };
+  return new Failure('unavailable', {
+    message: `smtp ${responseCode ?? ''} ${code ?? ''}`.trim(),
+    reason: reasonOf(err as Error & { responseCode?: number; code?: string }),
+  });
+}
+
+function reasonOf({ responseCode, code, message }: { responseCode?: number; code?: string; message: string }): string {
+  if (code === 'EAUTH') return 'credentials-refused';
+  if (responseCode !== undefined) return `answers-${responseCode}`;
+  // nodemailer names the socket, and leaves the reason of TLS in the text
+  if (/certificate/i.test(message)) return 'certificate-refused';
+  if (/ECONNRESET|closed unexpectedly/i.test(message)) return 'connection-lost';
+  return code === 'ETLS' ? 'tls-failed' : connectionReason(code);
 }

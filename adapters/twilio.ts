@@ -5,8 +5,8 @@
  * Timeout: 10 s a call, no retries of the SDK's own. Away, slow or limiting: throws `Failure` `unavailable`.
  */
 import twilio from 'twilio';
-import { Failure } from '../domain/failures.ts';
-import type { Secret } from '../platform/config.ts';
+import { connectionReason, Failure } from '../domain/failures.ts';
+import type { Config, Secret } from '../platform/config.ts';
 
 /** A message to one person. */
 export interface TextMessage {
@@ -49,11 +49,35 @@ const refusals: Record<number, string> = {
   30450: 'fraud-suspected',
 };
 
+/** The variables of Twilio. */
+type TwilioConfig = Pick<Config<'delivery'>, Extract<keyof Config<'delivery'>, `TWILIO_${string}`>>;
+
+/**
+ * What the configuration says of Twilio; undefined when it says nothing.
+ *
+ * @throws {Error} the account is named and its token or sender is not
+ */
+export function readTwilioOptions(config: TwilioConfig): TwilioOptions | undefined {
+  const { TWILIO_ACCOUNT_SID: accountSid, TWILIO_AUTH_TOKEN: authToken, TWILIO_FROM: from } = config;
+  if (accountSid === undefined) return undefined;
+  if (authToken === undefined || from === undefined) {
+    throw new Error('Bad configuration of delivery:\n  TWILIO_ACCOUNT_SID needs TWILIO_AUTH_TOKEN and TWILIO_FROM');
+  }
+  return { accountSid, authToken, from, baseUrl: config.TWILIO_API_BASE_URL };
+}
+
 /** Creates the client; nothing is sent until it is used. */
 export function connectTwilio({ accountSid, authToken, from, baseUrl }: TwilioOptions) {
   const client = twilio(accountSid, authToken.reveal(), { httpClient: createHttpClient(baseUrl) });
   const { messages } = client;
   const account = client.api.v2010.accounts(accountSid);
+  const readAccountStatus = async (): Promise<string> => {
+    try {
+      return (await account.fetch()).status;
+    } catch (err) {
+      throw away(err);
+    }
+  };
   return {
     /** Hands a message over, once; the SDK repeats nothing. */
     async send({ to, body }: TextMessage): Promise<SendOutcome> {
@@ -77,10 +101,11 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl }: TwilioOp
 
     /** @throws {Failure} unavailable */
     async ping(): Promise<void> {
-      await account.fetch().catch((err: unknown) => {
-        throw away(err);
-      });
+      await readAccountStatus();
     },
+
+    /** `active`, or what Twilio has made of the account: `suspended`, `closed`. @throws {Failure} unavailable */
+    readAccountStatus,
   };
 }
 
@@ -102,5 +127,13 @@ function refusalOf(err: unknown): SendOutcome {
 /** Everything else may pass: outages, limits, and settings of ours that an operator mends. Never Twilio's own text. */
 function away(err: unknown): Failure {
   const { status, code } = err as { status?: number; code?: number | string };
-  return new Failure('unavailable', { message: `twilio ${status ?? ''} ${code ?? ''}`.trim() });
+  return new Failure('unavailable', {
+    message: `twilio ${status ?? ''} ${code ?? ''}`.trim(),
+    reason: status === undefined ? connectionReason(code) : reasonOf(status),
+  });
+}
+
+function reasonOf(status: number): string {
+  if (status === 401 || status === 403) return 'credentials-refused';
+  return status === 429 ? 'limited' : `answers-${status}`;
 }

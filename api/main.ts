@@ -3,7 +3,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { type Captcha, createAltcha, createSiteVerify, testSecrets } from '../adapters/captcha.ts';
+import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createAuditedEvents } from '../adapters/redis/audit.ts';
@@ -107,7 +107,7 @@ function assemble(config: Config<'api'>, connections: Connections, registry: Reg
     listener: createRegistrationListener(subscriber),
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), sealBox),
     seals: createSeals(redis, sealBox),
-    captcha: createCaptcha(config),
+    captcha: createConfiguredCaptcha(config),
     usedCaptchas: createUsedCaptchas(redis),
     idempotency: createIdempotency(redis, createBox('idempotency', payloadKey, olderKeys)),
     rateLimits: createRateLimits(redis),
@@ -118,30 +118,6 @@ function assemble(config: Config<'api'>, connections: Connections, registry: Reg
     examine: () => examineAll(connections),
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   };
-}
-
-function createCaptcha(config: Config<'api'>): Captcha {
-  const { CAPTCHA_PROVIDER: provider, CAPTCHA_SITE_KEY: siteKey, CAPTCHA_SECRET: secret } = config;
-  if (provider === 'altcha') {
-    return createAltcha({ key: deriveKey(config.PAYLOAD_KEY, 'captcha'), cost: config.CAPTCHA_COST });
-  }
-  if (siteKey === undefined || secret === undefined) {
-    throw new Error(
-      `Bad configuration of api:\n  CAPTCHA_PROVIDER ${provider} needs CAPTCHA_SITE_KEY and CAPTCHA_SECRET`,
-    );
-  }
-  if (config.NODE_ENV === 'production' && testSecrets.includes(secret.reveal())) {
-    throw new Error('Bad configuration of api:\n  CAPTCHA_SECRET is a test secret of its vendor');
-  }
-  return createSiteVerify({
-    provider,
-    siteKey,
-    secret,
-    hostnames: config.CAPTCHA_HOSTNAMES,
-    action: config.CAPTCHA_ACTION,
-    scoreMin: config.CAPTCHA_SCORE_MIN / 100,
-    verifyUrl: config.CAPTCHA_VERIFY_URL,
-  });
 }
 
 /** Asked when somebody scrapes: how much waits for Elasticsearch. */

@@ -53,6 +53,8 @@ export const problems: Record<FailureCode, Row> = {
     message: 'The idempotency key was used with another body',
   },
   'rate-limited': { status: 429, errorCode: 'RATE_LIMITED', message: 'Too many tries' },
+  'nothing-parked': { status: 409, errorCode: 'CONFLICT', message: 'Nothing waits for an outside system' },
+  'account-disabled': { status: 403, errorCode: 'FORBIDDEN', message: 'The account is disabled' },
   'directory-unavailable': {
     status: 503,
     errorCode: 'UNAVAILABLE',

@@ -162,7 +162,7 @@ export const routes: Route[] = [
     status: 201,
     answer: Tokens,
     isIdempotent: true,
-    failures: [...always, 'registration-unfinished', 'session-already-taken'],
+    failures: [...always, 'registration-unfinished', 'session-already-taken', 'account-disabled'],
     run: async (req, deps) => createRegistrationSession(deps, await holderOf(req, deps)),
   },
   {

@@ -16,7 +16,7 @@ const userAgentMax = 256;
  * Begins the session of a completed registration, once. With the same `Idempotency-Key` the same tokens come again, so
  * that an answer that was lost is not.
  *
- * @throws {Failure} registration-unfinished, session-already-taken
+ * @throws {Failure} registration-unfinished, session-already-taken, account-disabled
  */
 export async function createRegistrationSession(
   deps: ApiDeps,
@@ -30,6 +30,7 @@ export async function createRegistrationSession(
     if (status.state !== 'completed' || userId === undefined) throw new Failure('registration-unfinished');
     const account = await deps.accounts.read(userId);
     if (account === undefined) throw new Failure('not-found');
+    requireEnabled(account);
     // taken before it exists: of parallel calls one wins, and a repeat with the same id goes on where it was
     if (!(await deps.registrations.takeSession(registrationId, sessionId))) throw new Failure('session-already-taken');
     const { roles } = account;
@@ -47,6 +48,7 @@ export async function createRegistrationSession(
       },
       tokenHash(refreshToken),
     );
+    await endIfDisabled(deps, { userId, sessionId, refreshHash: tokenHash(refreshToken) });
     deps.events.sessionCreated(sessionId, userId);
     return tokensOf(deps, { sessionId, refreshToken, account });
   });
@@ -61,6 +63,25 @@ export async function readSession(_deps: ApiDeps, session: StoredSession): Promi
     lastActivityAt: new Date(session.lastActivityAt).toISOString(),
     expiresAt: new Date(session.expiresAt).toISOString(),
   };
+}
+
+/**
+ * An account that was disabled while its session began, after the other sessions were ended, must not keep this one.
+ *
+ * @throws {Failure} account-disabled
+ */
+async function endIfDisabled(
+  { accounts, sessions }: ApiDeps,
+  { userId, sessionId, refreshHash }: { userId: string; sessionId: string; refreshHash: string },
+): Promise<void> {
+  const account = await accounts.read(userId);
+  if (account !== undefined && account.disabledAt === undefined) return;
+  await sessions.end(userId, sessionId, refreshHash);
+  throw new Failure('account-disabled');
+}
+
+function requireEnabled({ disabledAt }: Account): void {
+  if (disabledAt !== undefined) throw new Failure('account-disabled');
 }
 
 async function tokensOf(

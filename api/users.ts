@@ -15,5 +15,6 @@ export async function readMe({ accounts }: ApiDeps, { userId }: Session): Promis
 
 /** An account as its person sees it. */
 export function userView(account: Account): z.output<typeof User> {
-  return { ...account, createdAt: account.createdAt.toISOString() };
+  const { disabledAt: _operators, ...own } = account;
+  return { ...own, createdAt: account.createdAt.toISOString() };
 }

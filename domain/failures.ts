@@ -32,6 +32,8 @@ export const failureCodes = [
   'session-already-taken',
   'idempotency-key-reused',
   'rate-limited',
+  'nothing-parked',
+  'account-disabled',
   'directory-unavailable',
   'unavailable',
 ] as const;
@@ -43,6 +45,8 @@ export interface FailureFacts {
   message?: string;
   retryAfterSeconds?: number;
   details?: { path: string; message: string }[];
+  /** Why an outside system could not be used, as a kebab-case state of affairs: for operators, never for callers. */
+  reason?: string;
   /** Fields beside the error shape, such as `attemptsLeft` or `limit`. */
   fields?: Record<string, string | number | string[] | null>;
 }
@@ -58,6 +62,13 @@ export class Failure extends Error {
     this.code = code;
     this.facts = facts;
   }
+}
+
+/** The reason behind a connection that failed, from the error code of Node or of a driver. */
+export function connectionReason(code: string | number | undefined): string {
+  if (code === 'ETIMEDOUT' || code === 'ECONNABORTED') return 'timeout';
+  if (code === 'ECONNRESET' || code === 'EPIPE') return 'connection-lost';
+  return 'unreachable';
 }
 
 /** Tells whether a text is a failure code, for what came back from Temporal as text. */

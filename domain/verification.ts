@@ -7,6 +7,7 @@
  * - send: one request for a code by a channel; numbered from 1 within its subject.
  * - check: one comparison of a typed code with the code that was sent.
  * - refused: the provider will not deliver by this channel, ever; waiting does not help.
+ * - given up: an operator chose another channel while the provider was away; the send is never tried again.
  *
  * All instants are milliseconds since the Unix epoch. `null` for a next instant: that act is not possible by waiting.
  */
@@ -16,7 +17,7 @@ export const channels = ['sms', 'email'] as const;
 export type Channel = (typeof channels)[number];
 
 /** What a send has come to. A send that waits for its provider is still `sending`. */
-export type SendState = 'sending' | 'sent' | 'refused';
+export type SendState = 'sending' | 'sent' | 'refused' | 'given-up';
 
 export interface Send {
   number: number;

@@ -19,6 +19,7 @@ const layers = [
   'domain',
   'platform',
   'workers',
+  'cli',
   'engines',
   'kibana',
   'test',

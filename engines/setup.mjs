@@ -30,7 +30,8 @@ if (node === undefined) {
   );
   process.exit(1);
 }
-process.exit(await run(node, [resolve(root, script), ...scriptArguments]));
+// Node takes an --env-file behind a script for its own, but not behind --
+process.exit(await run(node, ['--', resolve(root, script), ...scriptArguments]));
 
 function isInstalled() {
   const hash = lockHash();

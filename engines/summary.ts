@@ -41,7 +41,7 @@ export function summary(ready: Ready, folder: DataFolder, seconds: number): stri
     `\n${styleText('bold', 'People of the demo directory')}\n`,
     indent(table(people)),
     `\nLogs are in ${shorten(folder.logs)}, addresses for scripts in ${shorten(folder.path)}/ready.json.`,
-    `Next: run ${styleText('bold', 'npm run demo')} in another terminal. Ctrl-C stops everything.\n`,
+    `Next: run ${styleText('bold', 'npm run demo')} in another terminal; operators have ${styleText('bold', 'npx vyry --help')}. Ctrl-C stops everything.\n`,
   ].join('\n');
 }
 

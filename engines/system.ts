@@ -1,7 +1,7 @@
 /** A whole private Vyry: engines and processes, on its own folder and ports. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Role } from '../platform/config.ts';
+import { type Role, roles } from '../platform/config.ts';
 import { type DataFolder, openDataFolder, writeWhole } from './data-folder.ts';
 import { type EnginePorts, type Engines, type EngineUrls, startEngines } from './engines.ts';
 import { claimPort } from './ports.ts';
@@ -137,8 +137,11 @@ async function startParts(folder: DataFolder, options: SystemOptions): Promise<S
   });
   const describe = () => describeSystem(urls, processes);
   const writeReady = () => writeWhole(readyFile(folder.path), `${JSON.stringify(describe(), null, 2)}\n`);
-  folder.onClose(async () => rmSync(readyFile(folder.path), { force: true }));
+  folder.onClose(async () => {
+    for (const file of [readyFile(folder.path), operatorFile(folder.path)]) rmSync(file, { force: true });
+  });
   writeReady();
+  writeWhole(operatorFile(folder.path), operatorVariables(processes));
   return systemOf({ folder, processes, engines: started, secrets, describe, writeReady });
 }
 
@@ -209,6 +212,26 @@ async function bundleIn(folder: DataFolder): Promise<string> {
   mkdirSync(join(folder.path, 'bundle'), { recursive: true });
   await makeBundle(file, folder.signal);
   return file;
+}
+
+/** Every variable of every role, for the tool of operators (cli/), in the format of `--env-file`. */
+function operatorVariables(processes: Processes): string {
+  const all = Object.assign({}, ...roles.map((role) => processes.env(role))) as Record<string, string>;
+  return Object.entries(all)
+    .map(([name, value]) => `${name}=${quoted(value)}\n`)
+    .join('');
+}
+
+/** In the quotes that the value does not hold: nothing inside them is read as anything else. */
+function quoted(value: string): string {
+  const quote = ["'", '`', '"'].find((mark) => !value.includes(mark));
+  if (quote === undefined) throw new Error('A value with all three kinds of quotes cannot be written to a file');
+  return `${quote}${value}${quote}`;
+}
+
+/** Mode 600, as every file of the folder: it holds secrets. */
+function operatorFile(folder: string): string {
+  return join(folder, 'operator.env');
 }
 
 function readyFile(folder: string): string {

@@ -4,7 +4,8 @@
  * Each variable names the roles that may hold it; `workers/run.ts` starts a process with exactly those, so a process
  * can neither use nor leak what its role does not declare.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
 import { z } from 'zod';
 import { readPolicy } from '../domain/registration.ts';
 
@@ -432,15 +433,70 @@ export type Config<R extends Role> = {
   >;
 };
 
+/** Some variables, parsed, whichever roles hold them. */
+export type Selection<N extends keyof Variables> = { readonly [K in N]: z.output<Variables[K]['schema']> };
+
 /**
  * Reads the configuration of a role from an environment. Empty means unset.
  *
  * @throws {Error} one error that names every missing or bad variable, never their values
  */
 export function readConfig<R extends Role>(role: R, env: NodeJS.ProcessEnv = process.env): Config<R> {
+  return read(variablesOf(role), env, ` of ${role}`) as Config<R>;
+}
+
+/** Reads some variables for a program that is no role. @throws {Error} as `readConfig` */
+export function readVariables<N extends keyof Variables>(names: readonly N[], env: NodeJS.ProcessEnv): Selection<N> {
+  const chosen = names.map((name): [string, Variable] => [name, variables[name]]);
+  return read(chosen, env, '') as Selection<N>;
+}
+
+/**
+ * The values of some variables in an environment, `NAME_FILE` replaced by what the file holds.
+ *
+ * @throws {Error} names every `NAME_FILE` whose file cannot be read
+ */
+export function givenValues(names: readonly string[], env: NodeJS.ProcessEnv, whose = ''): Record<string, string> {
+  const values: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const name of names) {
+    const file = env[`${name}_FILE`];
+    try {
+      const value = file ? readFileSync(file, 'utf8').replace(/\r?\n$/, '') : env[name];
+      if (value !== undefined) values[name] = value;
+    } catch (err) {
+      problems.push(`${name}_FILE cannot be read: ${(err as NodeJS.ErrnoException).code}`);
+    }
+  }
+  if (problems.length > 0) throw badConfiguration(whose, problems);
+  return values;
+}
+
+/** By these a person says where an installation is. */
+const engineVariables = ['TEMPORAL_ADDRESS', 'REDIS_URL', 'DATABASE_URL'];
+
+/**
+ * The variables of an operator's tool: those that are set and, for the rest, those of a file. `file` is read in any case,
+ * `fallback` only when it is there and no variable says which installation is meant, so that two are never mixed.
+ *
+ * @throws {Error} a file cannot be read
+ */
+export function operatorEnvironment(
+  { fallback, file }: { fallback: string; file?: string | undefined },
+  env: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  const names = Object.keys(variables);
+  const given = givenValues(names, env);
+  const isPlaceGiven = engineVariables.some((name) => given[name]);
+  const source = file ?? (!isPlaceGiven && existsSync(fallback) ? fallback : undefined);
+  if (source === undefined) return given;
+  return { ...givenValues(names, parseEnv(readFileSync(source, 'utf8'))), ...given };
+}
+
+function read(chosen: [name: string, variable: Variable][], env: NodeJS.ProcessEnv, whose: string): unknown {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
-  for (const [name, variable] of variablesOf(role)) {
+  for (const [name, variable] of chosen) {
     const given = env[name] || variable.default;
     if (given === undefined) {
       problems.push(`${name} is missing: ${variable.about}`);
@@ -451,8 +507,20 @@ export function readConfig<R extends Role>(role: R, env: NodeJS.ProcessEnv = pro
     else problems.push(`${name} ${parsed.error.issues.map((issue) => issue.message).join(', ')}`);
     if (env.NODE_ENV === 'production' && isSample(given)) problems.push(`${name} is a sample value`);
   }
-  if (problems.length > 0) throw new Error(`Bad configuration of ${role}:\n  ${problems.join('\n  ')}`);
-  return Object.freeze(values) as Config<R>;
+  if (problems.length > 0) throw badConfiguration(whose, problems);
+  return Object.freeze(values);
+}
+
+function badConfiguration(whose: string, problems: readonly string[]): Error {
+  return new Error(`Bad configuration${whose}:\n  ${problems.join('\n  ')}`);
+}
+
+/** The names of the variables that begin alike: those of one outside system. */
+export function namesFrom<P extends string>(prefix: P): Extract<keyof Variables, `${P}${string}`>[] {
+  return Object.keys(variables).filter((name) => name.startsWith(prefix)) as Extract<
+    keyof Variables,
+    `${P}${string}`
+  >[];
 }
 
 /** The variables a role may hold. */

@@ -242,9 +242,34 @@ function requestAction(status: number) {
   return status === 401 || status === 403 ? 'access-denied' : 'request-error';
 }
 
+/** What an operator did to a registration. */
+interface OperatorAct {
+  act: string;
+  registrationId: string;
+  number: number;
+  operator?: string | undefined;
+}
+
+/** An account that was disabled or enabled, at an instant in milliseconds. */
+interface AccessChange {
+  userId: string;
+  at: number;
+  operator?: string | undefined;
+}
+
 /** What operators do. Their names are those they gave; the trail says so by calling them names. */
 function createOperatorEvents(log: Logger, counter: Count, record: Recorder) {
   const decodes = counter('payloads_decoded_total', 'Temporal payloads decrypted for operators', []);
+  const accessChanged = (act: 'disable' | 'enable', { userId, at, operator }: AccessChange): void => {
+    log.info({ event: `user.${act}d`, userId, operator });
+    record(`user-${act}`, {
+      status: 'success',
+      message: `An account was ${act}d`,
+      once: `${userId} ${at}`,
+      targetUserId: userId,
+      details: { operator: { name: operator ?? 'unknown', act } },
+    });
+  };
 
   return {
     operatorLoggedIn(isRight: boolean): void {
@@ -257,6 +282,22 @@ function createOperatorEvents(log: Logger, counter: Count, record: Recorder) {
           : 'The password of the codec endpoint was wrong',
         reason: isRight ? undefined : 'credentials-wrong',
       });
+    },
+    /** `operator` is the name an operator gave; `number` counts the acts on a registration, so that a repeat is one. */
+    operatorAct({ act, registrationId, number, operator }: OperatorAct): void {
+      log.info({ event: 'operator.acted', act, registrationId, operator });
+      record('operator-act', {
+        status: 'success',
+        message: `An operator acted on a registration: ${act}`,
+        once: `${registrationId} ${number}`,
+        details: { registration: { id: registrationId }, operator: { name: operator ?? 'unknown', act } },
+      });
+    },
+    userDisabled(change: AccessChange): void {
+      accessChanged('disable', change);
+    },
+    userEnabled(change: AccessChange): void {
+      accessChanged('enable', change);
     },
     payloadsDecoded(payloads: number): void {
       decodes.inc(payloads);

@@ -17,6 +17,7 @@ const product = [
   'domain',
   'platform',
   'workers',
+  'cli',
   'engines',
   'bench',
   'kibana',

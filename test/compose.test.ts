@@ -29,6 +29,7 @@ interface Service {
   volumes?: string[];
   healthcheck?: { test: string[] };
   restart?: string;
+  profiles?: string[];
   user?: string;
   read_only?: boolean;
   cap_drop?: string[];
@@ -49,6 +50,8 @@ const root = resolve(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 /** End by themselves. */
 const oneShots = ['temporal-schema', 'temporal-setup', 'kibana-account'];
+/** Run by hand. */
+const tools = ['operator'];
 
 console.log('No Docker engine is used by these tests: no image is pulled, built or run.');
 
@@ -118,8 +121,9 @@ describe('docker-compose.yml', () => {
   it('starts every service again, knows its health and pins its image', () => {
     for (const [name, { restart, healthcheck, image }] of services) {
       const isOneShot = oneShots.includes(name);
-      assert.equal(restart, isOneShot ? 'on-failure:5' : 'unless-stopped', name);
-      assert.equal(healthcheck !== undefined, !isOneShot, name);
+      const isTool = tools.includes(name);
+      assert.equal(restart, isTool ? 'no' : isOneShot ? 'on-failure:5' : 'unless-stopped', name);
+      assert.equal(healthcheck !== undefined, !isOneShot && !isTool, name);
       assert.match(image ?? '', /:\d+\.\d+\.\d+|:\d+\.\d+-bookworm$/, name);
     }
   });
@@ -146,6 +150,16 @@ describe('docker-compose.yml', () => {
           .toSorted(),
         role,
       );
+    }
+  });
+
+  it('gives the tool of operators every variable, and keeps it from running unasked', () => {
+    const { environment = {}, networks = [], profiles } = compose.services.operator ?? {};
+    const names = new Set(roles.flatMap((role) => variablesOf(role).map(([name]) => name)));
+    assert.deepEqual(Object.keys(environment).toSorted(), [...names].toSorted());
+    assert.deepEqual(profiles, ['operator']);
+    for (const role of roles) {
+      for (const network of compose.services[role]?.networks ?? []) assert.ok(networks.includes(network), network);
     }
   });
 
@@ -310,6 +324,19 @@ describe('the processes of docker-compose.yml', { timeout: 180_000 }, () => {
     }
   });
 
+  it('are examined by the operator’s tool, from the files of the image', async () => {
+    await using env = await makeEnvFile();
+    const given = { ...parseEnv(readFileSync(env.file, 'utf8')), ...developmentVariables() } as Record<string, string>;
+    const variables = await here(containerVariables(compose, 'operator', given), `compose-${process.pid}`);
+    const { stdout } = await run(process.execPath, ['--', 'cli/main.ts', 'doctor', '--json'], {
+      cwd: image,
+      env: variables,
+    }).catch((err: { stdout: string }) => err);
+    const findings = JSON.parse(stdout) as { check: string; verdict: string }[];
+    const bad = findings.filter(({ verdict }) => verdict === 'failed').map(({ check }) => check);
+    assert.deepEqual(bad, []);
+  });
+
   it('register a person together', async () => {
     const url = `http://127.0.0.1:${environments.get('api')?.SERVER_PORT}`;
     const flow = await startFlow(url, {});
@@ -350,7 +377,11 @@ async function makeEnvFile(): Promise<AsyncDisposable & { file: string }> {
 }
 
 /** What a container of a role finds in its environment: `${NAME:-default}` and `${NAME:?error}` replaced. */
-function containerVariables(compose: ComposeFile, role: Role, given: Record<string, string>): Record<string, string> {
+function containerVariables(
+  compose: ComposeFile,
+  role: Role | 'operator',
+  given: Record<string, string>,
+): Record<string, string> {
   const entries = Object.entries(compose.services[role]?.environment ?? {}).map(([name, text]) => {
     assert.equal(typeof text, 'string', `${name} of ${role} is text`);
     return [name, text.replace(/\$\{(\w+)(?::-([^}]*)|:\?[^}]*)\}/g, (_, key, other = '') => given[key] || other)];

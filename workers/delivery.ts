@@ -3,13 +3,14 @@
 import { createDeliveryActivities } from '../activities/delivery.ts';
 import { connectMail, type Mail } from '../adapters/mail.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
-import { connectTwilio, type Twilio } from '../adapters/twilio.ts';
+import { connectTwilio, readTwilioOptions, type Twilio } from '../adapters/twilio.ts';
 import { type Config, readConfig } from '../platform/config.ts';
 import { createBox, deriveKey, newCode } from '../platform/crypto.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
 async function build(config: Config<'delivery'>, { events, redis }: WorkerTools): Promise<WorkerParts> {
-  const twilio = connectConfiguredTwilio(config);
+  const twilioOptions = readTwilioOptions(config);
+  const twilio = twilioOptions && connectTwilio(twilioOptions);
   const mail = config.SMTP_URL && connectMail({ url: config.SMTP_URL, from: config.MAIL_FROM });
   const sealBox = createBox('seal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
   return {
@@ -28,15 +29,6 @@ async function build(config: Config<'delivery'>, { events, redis }: WorkerTools)
     checks: checksOf(twilio, mail),
     close: async () => mail?.close(),
   };
-}
-
-function connectConfiguredTwilio(config: Config<'delivery'>): Twilio | undefined {
-  const { TWILIO_ACCOUNT_SID: accountSid, TWILIO_AUTH_TOKEN: authToken, TWILIO_FROM: from } = config;
-  if (accountSid === undefined) return undefined;
-  if (authToken === undefined || from === undefined) {
-    throw new Error('Bad configuration of delivery:\n  TWILIO_ACCOUNT_SID needs TWILIO_AUTH_TOKEN and TWILIO_FROM');
-  }
-  return connectTwilio({ accountSid, authToken, from, baseUrl: config.TWILIO_API_BASE_URL });
 }
 
 function checksOf(twilio: Twilio | undefined, mail: Mail | undefined): WorkerParts['checks'] {

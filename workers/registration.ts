@@ -6,6 +6,7 @@
 import { resolve } from 'node:path';
 import { createAccountActivities } from '../activities/accounts.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
+import { createUserAccessActivities } from '../activities/user-access.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
 import { createPasswords } from '../adapters/passwords.ts';
@@ -13,6 +14,7 @@ import { createCodes } from '../adapters/redis/codes.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
 import { createSeals } from '../adapters/redis/seals.ts';
+import { createSessions } from '../adapters/redis/sessions.ts';
 import { type Config, readConfig } from '../platform/config.ts';
 import { createBox, deriveKey } from '../platform/crypto.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
@@ -28,9 +30,10 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
   const bundle = resolve(config.WORKFLOW_BUNDLE);
   const registrations = createRegistrations(redis);
   const sealBox = createBox('seal', payloadKey, olderKeys);
+  const store = createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey));
   const accounts = createAccountActivities({
     registrations,
-    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
+    accounts: store,
     seals: createSeals(redis, sealBox),
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
@@ -40,9 +43,10 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
     events,
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), sealBox),
   });
+  const access = createUserAccessActivities({ accounts: store, sessions: createSessions(redis), events });
   return {
     options: {
-      activities: { ...accounts, ...registration },
+      activities: { ...accounts, ...registration, ...access },
       workflowBundle: { codePath: bundle },
     },
     startReads: [bundle, loaderProbe],

@@ -4,9 +4,8 @@
  * The environment is cut down to the variables of the role (platform/config.ts), the permission model to the line at
  * the top of its program (permissions.ts). This process is then replaced by the one it starts, so its pid stays.
  */
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Role, readConfig, roles, variablesOf } from '../platform/config.ts';
+import { givenValues, type Role, readConfig, roles, variablesOf } from '../platform/config.ts';
 import { permissionArguments } from './permissions.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -22,18 +21,8 @@ export function programOf(role: Role): string {
  * @throws {Error} names every `NAME_FILE` whose file cannot be read
  */
 export function scrubbedEnvironment(role: Role, env: NodeJS.ProcessEnv): Record<string, string> {
-  const scrubbed: Record<string, string> = {};
-  const problems: string[] = [];
-  for (const [name] of variablesOf(role)) {
-    const file = env[`${name}_FILE`];
-    try {
-      const value = file ? readFileSync(file, 'utf8').replace(/\r?\n$/, '') : env[name];
-      if (value !== undefined) scrubbed[name] = value;
-    } catch (err) {
-      problems.push(`${name}_FILE cannot be read: ${(err as NodeJS.ErrnoException).code}`);
-    }
-  }
-  if (problems.length > 0) throw new Error(`Bad configuration of ${role}:\n  ${problems.join('\n  ')}`);
+  const names = variablesOf(role).map(([name]) => name);
+  const scrubbed = givenValues(names, env, ` of ${role}`);
   if (env.TZ !== undefined) scrubbed.TZ = env.TZ;
   return scrubbed;
 }

@@ -1,2 +1,3 @@
 /** The workflows that the registration role hosts: the list that is bundled. */
 export { registration } from './registration.ts';
+export { userDisabling, userEnabling } from './user-access.ts';

@@ -11,7 +11,8 @@
  * 6. Write the account. Undone: it is removed.
  *
  * Undone in reverse when the person cancels, when somebody else owns the identity, or when time runs out. While an
- * outside system is away the flow is parked: it says what it waits for and goes on by itself.
+ * outside system is away the flow is parked: it says what it waits for and goes on by itself. An operator may have a
+ * parked flow try at once, send its code by another channel, or cancel it.
  */
 import {
   ActivityFailure,
@@ -33,7 +34,7 @@ import {
 import type { AccountActivities, AccountInput } from '../activities/accounts.ts';
 import type { DeliveryActivities } from '../activities/delivery.ts';
 import type { DirectoryActivities } from '../activities/directory.ts';
-import type { RegistrationActivities } from '../activities/registration.ts';
+import type { OperatorAct, RegistrationActivities } from '../activities/registration.ts';
 import type { FailureCode, FailureFacts } from '../domain/failures.ts';
 import {
   addressOf,
@@ -51,6 +52,7 @@ import {
   withOnlyAddressOf,
 } from '../domain/registration.ts';
 import { type Channel, nextSendAt, type Send } from '../domain/verification.ts';
+import { detailsOf, type Undertaking } from './details.ts';
 import { searchAttributesOf } from './search-attributes.ts';
 import { UndoStack } from './undo.ts';
 
@@ -74,6 +76,12 @@ export interface StepAnswer {
   status: RegistrationStatus;
 }
 
+/** What an operator orders. Its presence tells an operator from the person. */
+export interface OperatorOrder {
+  /** Name of the operator, for the timeline: up to 64 letters, digits, dots, dashes and underscores. */
+  by?: string | undefined;
+}
+
 /** Where the registration stands. */
 export const registrationStatus = defineQuery<RegistrationStatus>('registrationStatus');
 /** Binds as the person. A newer order takes the place of an older one that is parked. */
@@ -86,8 +94,12 @@ export const requestCode = defineUpdate<RegistrationStatus, [{ channel: Channel 
 export const confirmCode = defineUpdate<StepAnswer, [{ send?: number | undefined }]>('confirmCode');
 /** Hashes and keeps a password, a PIN or both. */
 export const setCredentials = defineUpdate<StepAnswer, [{ credentialsSeal: string }]>('setCredentials');
-/** Ends the registration and takes back what was done. */
-export const cancel = defineUpdate<RegistrationStatus>('cancel');
+/** Ends the registration and takes back what was done; for an operator when there is an order. */
+export const cancel = defineUpdate<RegistrationStatus, [OperatorOrder | undefined]>('cancel');
+/** Operator: everything that is parked tries its outside system at once, instead of after its pause. */
+export const retryStep = defineUpdate<RegistrationStatus, [OperatorOrder]>('retryStep');
+/** Operator: gives up a send that is parked or was refused, for good, and sends a new code by another channel. */
+export const switchChannel = defineUpdate<RegistrationStatus, [OperatorOrder & { channel: Channel }]>('switchChannel');
 
 /** Failures are refusals by name and outages: the flow decides on both, so Temporal repeats only crashes and bugs. */
 const retry = { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' } as const;
@@ -114,13 +126,10 @@ const inWords = {
   create: { summary: 'Write the account' },
   remove: { summary: 'Remove the account' },
 };
-const { publishStatus, forget } = proxyLocalActivities<RegistrationActivities>({
+const { publishStatus, operatorAct, forget } = proxyLocalActivities<RegistrationActivities>({
   startToCloseTimeout: '5s',
   retry: { ...retry, maximumInterval: '5s' },
 });
-
-/** Lines of the timeline that operators see. */
-const timelineLinesMax = 40;
 
 /** Turns what a person proves into an account. */
 export async function registration(input: RegistrationInput): Promise<RegistrationStatus> {
@@ -147,9 +156,17 @@ export async function registration(input: RegistrationInput): Promise<Registrati
     validator: (_order) => flow.expectOpen('credentials'),
     description: 'Hashes and keeps a password or PIN',
   });
-  setHandler(cancel, (): Promise<RegistrationStatus> => flow.cancel(), {
-    validator: () => flow.expectCancellable(),
+  setHandler(cancel, (order): Promise<RegistrationStatus> => flow.cancel(order), {
+    validator: (order) => flow.expectCancellable(order),
     description: 'Ends the registration and takes back what was done',
+  });
+  setHandler(retryStep, (order): Promise<RegistrationStatus> => flow.retryStep(order), {
+    validator: (order) => flow.expectRetryable(order),
+    description: 'Operator: what is parked tries its outside system at once',
+  });
+  setHandler(switchChannel, (order): Promise<RegistrationStatus> => flow.switchChannel(order), {
+    validator: (order) => flow.expectSwitchable(order),
+    description: 'Operator: gives up a send that is parked or refused and sends a code by another channel',
   });
   return flow.run();
 }
@@ -162,7 +179,8 @@ class RegistrationFlow {
   readonly #sends: Send[] = [];
   readonly #parked = new Set<WaitingFor>();
   readonly #undo = new UndoStack();
-  readonly #timeline: string[] = [];
+  readonly #undertakings = new Set<Undertaking>();
+  readonly #timeline: { at: number; text: string }[] = [];
   #identity: Identity;
   #expiresAt: number;
   #version = 0;
@@ -170,6 +188,8 @@ class RegistrationFlow {
   #provenChannel: Channel | undefined;
   #directoryTurn = 0;
   #cancelled = false;
+  #cancelReason: string | undefined;
+  #operatorActs = 0;
   #outcome: Exclude<RegistrationState, 'pending' | 'waiting'> | undefined;
   #reason: string | undefined;
   #isClosed = false;
@@ -227,6 +247,20 @@ class RegistrationFlow {
     return this.status();
   }
 
+  async switchChannel({ channel, by }: OperatorOrder & { channel: Channel }): Promise<RegistrationStatus> {
+    await Promise.all([
+      this.#leaveEvent('switch-channel', by, `channel switched to ${channel}`),
+      this.#sendInstead(channel),
+    ]);
+    return this.status();
+  }
+
+  async retryStep({ by }: OperatorOrder): Promise<RegistrationStatus> {
+    for (const asked of this.#undertakings) asked.nextTryAt = undefined;
+    await this.#leaveEvent('retry-step', by, 'retry asked for');
+    return this.status();
+  }
+
   async confirmCode(sendNumber: number | undefined): Promise<StepAnswer> {
     this.#provenChannel ??= this.#sends.find(({ number }) => number === sendNumber)?.channel;
     return this.finishStep('code', 'right code typed');
@@ -250,8 +284,12 @@ class RegistrationFlow {
     return this.#answer('done');
   }
 
-  async cancel(): Promise<RegistrationStatus> {
+  async cancel(order: OperatorOrder | undefined): Promise<RegistrationStatus> {
     this.#cancelled = true;
+    if (order !== undefined) {
+      this.#cancelReason = 'operator';
+      await this.#leaveEvent('cancel', order.by, 'cancel asked for');
+    }
     await condition(() => this.#isClosed);
     return this.status();
   }
@@ -263,8 +301,26 @@ class RegistrationFlow {
   }
 
   /** A repeat while it is being taken back is answered as the first. @throws {ApplicationFailure} as `expectRunning` */
-  expectCancellable(): void {
+  expectCancellable(order: OperatorOrder | undefined): void {
+    expectPlainName(order?.by);
     if (!this.#cancelled) this.expectRunning();
+  }
+
+  /** @throws {ApplicationFailure} malformed, nothing-parked */
+  expectRetryable({ by }: OperatorOrder): void {
+    expectPlainName(by);
+    const isParked = [...this.#undertakings].some(({ parkedAt }) => parkedAt !== undefined);
+    if (!isParked) throw refusal('nothing-parked');
+  }
+
+  /** @throws {ApplicationFailure} as `expectSendable`, and malformed, nothing-parked */
+  expectSwitchable({ channel, by }: OperatorOrder & { channel: Channel }): void {
+    expectPlainName(by);
+    this.expectOpen('code');
+    if (this.#stuckSend(channel) === undefined) {
+      throw refusal('nothing-parked', { message: 'No code of another channel waits for its provider or was refused' });
+    }
+    this.expectSendable(channel);
   }
 
   /** A repeat is answered as the first, also when that was the last step. @throws {ApplicationFailure} as `expectRunning` */
@@ -340,7 +396,7 @@ class RegistrationFlow {
   }
 
   async #close(): Promise<void> {
-    if (this.#outcome === undefined) this.#end('cancelled');
+    if (this.#outcome === undefined) this.#end('cancelled', this.#cancelReason);
     if (this.#outcome !== 'completed') await this.#undo.run();
     await this.#announce();
     this.#isClosed = true;
@@ -361,7 +417,7 @@ class RegistrationFlow {
         delivery.sendCode.executeWithOptions({ summary: `Send code ${number} by ${channel}` }, [
           { registrationId, send: number, channel, to, ...(country !== undefined && { country }) },
         ]),
-      () => this.#isOver() || this.#done.has('code'),
+      () => this.#isOver() || this.#done.has('code') || send.state === 'given-up',
     );
     if (result === undefined) return;
     if (result.result === 'sent') {
@@ -376,6 +432,45 @@ class RegistrationFlow {
     await this.#announce();
   }
 
+  /** The newest send that an operator may give up for another channel. */
+  #stuckSend(target: Channel): Send | undefined {
+    return this.#sends.findLast(
+      ({ channel, state }) =>
+        channel !== target && (state === 'refused' || (state === 'sending' && this.#parked.has(channel))),
+    );
+  }
+
+  /** A try that is under way has the last word: what it handed over is not sent again by another channel. */
+  async #sendInstead(channel: Channel): Promise<void> {
+    const stuck = this.#stuckSend(channel);
+    if (stuck === undefined) throw refusal('nothing-parked');
+    // before the first await: no further try begins, and a second order is refused by its validator
+    if (stuck.state === 'sending') this.#giveUp(stuck);
+    const isTrying = () => [...this.#undertakings].some((asked) => asked.system === stuck.channel && !asked.nextTryAt);
+    if (isTrying()) {
+      await condition(() => !isTrying());
+      if (this.#sends.some(({ number, state }) => number === stuck.number && state === 'sent')) {
+        throw refusal('nothing-parked', { message: 'The provider has taken the code meanwhile' });
+      }
+      this.expectSendable(channel);
+    }
+    await this.requestCode(channel);
+  }
+
+  #giveUp(send: Send): void {
+    send.state = 'given-up';
+    this.#parked.delete(send.channel);
+    this.#expiresAt = Math.max(this.#expiresAt, Date.now() + this.#input.rules.ttlSeconds * 1000);
+    this.#note(`code ${send.number} by ${send.channel} given up`);
+  }
+
+  /** Notes what an operator did, in the timeline and as an event. */
+  async #leaveEvent(act: OperatorAct['act'], operator: string | undefined, text: string): Promise<void> {
+    this.#note(`operator${operator === undefined ? '' : ` ${operator}`}: ${text}`);
+    const { registrationId } = this.#input;
+    await operatorAct({ act, registrationId, number: ++this.#operatorActs, ...(operator && { operator }) });
+  }
+
   /**
    * Does something as soon as its system is there: parks the flow while it is not. Undefined when it is no longer
    * wanted by then.
@@ -385,22 +480,42 @@ class RegistrationFlow {
     act: () => Promise<T>,
     isUnwanted: () => boolean = () => this.#isOver(),
   ): Promise<T | undefined> {
-    let parkedAt: number | undefined;
-    for (let tries = 0; !isUnwanted(); tries++) {
-      try {
-        const result = await act();
-        if (parkedAt !== undefined) await this.#unpark(system);
-        return result;
-      } catch (err) {
-        if (!isOutage(err)) throw err;
+    const asked = this.#undertake(system);
+    try {
+      while (!isUnwanted()) {
+        try {
+          const result = await act();
+          this.#undertakings.delete(asked);
+          if (asked.parkedAt !== undefined) await this.#unpark(system);
+          return result;
+        } catch (err) {
+          if (!isOutage(err)) throw err;
+          asked.why = whyOf(err);
+          asked.tries++;
+        }
+        if (isUnwanted()) break;
+        asked.parkedAt ??= Date.now();
+        await this.#park(system);
+        const pauseMs = parkSeconds(system, asked.tries - 1, (Date.now() - asked.parkedAt) / 1000) * 1000;
+        asked.nextTryAt = Date.now() + pauseMs;
+        this.#show();
+        await condition(() => isUnwanted() || asked.nextTryAt === undefined, pauseMs);
+        asked.nextTryAt = undefined;
       }
-      if (isUnwanted()) break;
-      parkedAt ??= Date.now();
-      await this.#park(system);
-      await condition(isUnwanted, parkSeconds(system, tries, (Date.now() - parkedAt) / 1000) * 1000);
+      if (asked.parkedAt !== undefined) this.#parked.delete(system);
+      return undefined;
+    } finally {
+      this.#undertakings.delete(asked);
+      this.#show();
     }
-    if (parkedAt !== undefined) this.#parked.delete(system);
-    return undefined;
+  }
+
+  #undertake(system: WaitingFor): Undertaking {
+    const askedAt = Date.now();
+    const asked = { system, askedAt, tries: 0, parkedAt: undefined, nextTryAt: undefined, why: undefined };
+    this.#undertakings.add(asked);
+    this.#show();
+    return asked;
   }
 
   /** As `#untilAvailable`, for what has to be taken back even when the flow is over. */
@@ -435,7 +550,7 @@ class RegistrationFlow {
   async #announce(): Promise<void> {
     this.#version++;
     const status = this.status();
-    setCurrentDetails(this.#timeline.slice(-timelineLinesMax).join('\n'));
+    this.#show();
     const attributes = searchAttributesOf(this.#facts(), status);
     const shown = JSON.stringify(attributes.map(({ value }) => value));
     if (shown !== this.#published) upsertSearchAttributes(attributes);
@@ -474,7 +589,15 @@ class RegistrationFlow {
   }
 
   #note(text: string): void {
-    this.#timeline.push(`- ${new Date().toISOString().slice(11, 19)} ${text}`);
+    this.#timeline.push({ at: Date.now(), text });
+    this.#show();
+  }
+
+  /** The current details: kept by the worker and read by a query, so that they cost no history. */
+  #show(): void {
+    const { startedAt } = this.#input;
+    const undertakings = this.#undertakings;
+    setCurrentDetails(detailsOf({ status: this.status(), startedAt, undertakings, timeline: this.#timeline }));
   }
 
   #facts(): RegistrationFacts {
@@ -504,4 +627,18 @@ function refusal(code: FailureCode, facts: FailureFacts = {}): ApplicationFailur
 function isOutage(err: unknown): boolean {
   if (!(err instanceof ActivityFailure) || !(err.cause instanceof ApplicationFailure)) return false;
   return (['unavailable', 'directory-unavailable'] satisfies FailureCode[] as string[]).includes(err.cause.type ?? '');
+}
+
+/** The word that the activity gave to its outage. */
+function whyOf(err: unknown): string | undefined {
+  const cause = err instanceof ActivityFailure && err.cause instanceof ApplicationFailure ? err.cause : undefined;
+  return (cause?.details?.[0] as FailureFacts | undefined)?.reason;
+}
+
+/** It is shown as Markdown and logged, so it is bounded and plain. */
+function expectPlainName(name: unknown): void {
+  if (name === undefined || (typeof name === 'string' && /^[\w.-]{1,64}$/.test(name))) return;
+  throw refusal('malformed', {
+    message: 'An operator is named by up to 64 letters, digits, dots, dashes, underscores',
+  });
 }

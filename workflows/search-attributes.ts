@@ -11,6 +11,9 @@ const keys = {
   country: keyword('VyryCountry'),
 };
 
+/** The names of all of them: what a namespace must have. */
+export const searchAttributeNames: readonly string[] = Object.values(keys).map(({ name }) => name);
+
 /** The search attributes of a registration; null takes one away. */
 export function searchAttributesOf(
   facts: Pick<RegistrationFacts, 'policy' | 'done' | 'sends' | 'identity'>,

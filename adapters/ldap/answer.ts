@@ -56,9 +56,12 @@ export type DirectoryAnswer =
 export class Outage extends Error {
   override readonly name = 'Outage';
   readonly reason: OutageReason;
+  /** Result code of the server (RFC 4511 appendix A), or the error code of TLS, where there is one: for the operator. */
+  readonly detail: string | undefined;
 
-  constructor(reason: OutageReason) {
+  constructor(reason: OutageReason, detail?: string) {
     super(`The directory is unavailable: ${reason}`);
     this.reason = reason;
+    this.detail = detail;
   }
 }

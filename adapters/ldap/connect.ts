@@ -15,9 +15,9 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { type Entry, Filter, FilterParser } from 'ldapts';
-import type { Secret } from '../../platform/config.ts';
+import type { Config, Secret } from '../../platform/config.ts';
 import { type DirectoryAnswer, Outage, type RefusalReason } from './answer.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, Target } from './connection.ts';
 import { createServer, type Purpose, type Server } from './server.ts';
 import { type Attributes, marks, readEntry, readRefusal } from './verdict.ts';
 
@@ -44,6 +44,32 @@ export interface DirectoryOptions {
   retryMs?: number;
 }
 
+/** The variables of the directory. */
+type DirectoryConfig = Pick<Config<'directory'>, Extract<keyof Config<'directory'>, `LDAP_${string}`>>;
+
+/** What the configuration says of the directory. */
+export function readDirectoryOptions(config: DirectoryConfig): DirectoryOptions {
+  return {
+    urls: config.LDAP_URL,
+    startTls: config.LDAP_START_TLS,
+    ca: config.LDAP_TLS_CA,
+    bindDn: config.LDAP_BIND_DN,
+    bindPassword: config.LDAP_BIND_PASSWORD,
+    baseDn: config.LDAP_BASE_DN,
+    userFilter: config.LDAP_USER_FILTER,
+    attributes: {
+      id: config.LDAP_ATTRIBUTE_ID,
+      username: config.LDAP_ATTRIBUTE_USERNAME,
+      name: config.LDAP_ATTRIBUTE_NAME,
+      mail: config.LDAP_ATTRIBUTE_MAIL,
+      phone: config.LDAP_ATTRIBUTE_PHONE,
+      groups: config.LDAP_ATTRIBUTE_GROUPS,
+    },
+    timeoutMs: config.LDAP_TIMEOUT,
+    poolMax: config.LDAP_POOL_MAX,
+  };
+}
+
 /** The directory in use. */
 export interface Directory {
   /** Says whose name and password these are. Refusals and outages are answers, not errors. */
@@ -62,13 +88,9 @@ export interface Directory {
  */
 export function connectDirectory(options: DirectoryOptions): Directory {
   FilterParser.parseString(filterFor(options.userFilter, 'name'));
-  const isEncrypted = options.startTls || options.urls.some((url) => url.startsWith('ldaps:'));
-  const secureContext = isEncrypted && createSecureContext({ ca: options.ca ?? getCACertificates('system') });
-  const { timeoutMs, startTls, poolMax, retryMs = 5000 } = options;
+  const { poolMax, retryMs = 5000 } = options;
   const account = { dn: options.bindDn, password: options.bindPassword };
-  const servers = options.urls.map((url) =>
-    createServer({ url, startTls, timeoutMs, poolMax, retryMs, ...(secureContext && { secureContext }) }, account),
-  );
+  const servers = targetsOf(options).map((target) => createServer({ ...target, poolMax, retryMs }, account));
   const close = async () => {
     await Promise.all(servers.map((server) => server.close()));
   };
@@ -78,6 +100,13 @@ export function connectDirectory(options: DirectoryOptions): Directory {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** The servers of a directory, in the order they are tried. */
+export function targetsOf({ urls, startTls, timeoutMs, ca }: DirectoryOptions): Target[] {
+  const isEncrypted = startTls || urls.some((url) => url.startsWith('ldaps:'));
+  const secureContext = isEncrypted && createSecureContext({ ca: ca ?? getCACertificates('system') });
+  return urls.map((url) => ({ url, startTls, timeoutMs, ...(secureContext && { secureContext }) }));
 }
 
 interface Credentials {
@@ -153,7 +182,8 @@ function findEntries(connection: Connection, options: DirectoryOptions, username
   });
 }
 
-function filterFor(template: string, username: string): string {
+/** The filter that finds a person, with the name escaped by RFC 4515. */
+export function filterFor(template: string, username: string): string {
   return template.replaceAll('{username}', () => Filter.escape(username));
 }
 

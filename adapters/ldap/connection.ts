@@ -44,7 +44,7 @@ export class Connection {
   #client: Client | undefined;
   #socket: Socket | undefined;
   /** What the socket's error meant, while a connection opens. */
-  #fault: OutageReason | undefined;
+  #fault: Outage | undefined;
   /** Ends the request under way when the socket dies under it. */
   #abandon: ((outage: Outage) => void) | undefined;
 
@@ -71,7 +71,9 @@ export class Connection {
     } catch (err) {
       const fault = this.#fault;
       this.#drop(new Outage('connection-lost'));
-      throw outageOf(err, fault ?? 'unreachable');
+      throw err instanceof Outage || err instanceof ResultCodeError || fault === undefined
+        ? outageOf(err, 'unreachable')
+        : fault;
     }
   }
 
@@ -148,7 +150,7 @@ export class Connection {
       this.#fault = faultOf(socket, isConnected);
     });
     socket.once('close', () => {
-      if (this.#socket === socket) this.#drop(new Outage(this.#fault ?? 'connection-lost'));
+      if (this.#socket === socket) this.#drop(this.#fault ?? new Outage('connection-lost'));
     });
     return socket;
   }
@@ -189,14 +191,17 @@ const reasons: Readonly<Record<number, OutageReason>> = {
 
 function outageOf(err: unknown, otherwise: OutageReason): Outage {
   if (err instanceof Outage) return err;
-  if (err instanceof ResultCodeError) return new Outage(reasons[err.code] ?? 'server-error');
+  if (err instanceof ResultCodeError) return new Outage(reasons[err.code] ?? 'server-error', String(err.code));
   return new Outage(otherwise);
 }
 
-function faultOf(socket: Socket, isConnected: boolean): OutageReason {
-  if (!isConnected) return 'unreachable';
-  if (!(socket instanceof TLSSocket)) return 'connection-lost';
-  return socket.authorizationError ? 'certificate-refused' : 'tls-failed';
+function faultOf(socket: Socket, isConnected: boolean): Outage {
+  if (!isConnected) return new Outage('unreachable');
+  if (!(socket instanceof TLSSocket)) return new Outage('connection-lost');
+  // a code of OpenSSL or of Node, which its types call an error
+  const refused = socket.authorizationError as unknown as string | { code?: string } | null;
+  if (!refused) return new Outage('tls-failed');
+  return new Outage('certificate-refused', typeof refused === 'string' ? refused : refused.code);
 }
 
 function addressOf(url: string): { host: string; port: number } {

@@ -72,7 +72,8 @@ const activeDirectoryErrors: Readonly<Record<string, RefusalReason>> = {
   '775': 'locked',
 };
 
-function subCode(diagnostic: string): string {
+/** The Win32 error code that Active Directory hides in the text of a refused bind; empty where there is none. */
+export function subCode(diagnostic: string): string {
   return /AcceptSecurityContext error, data ([0-9a-f]+)/i.exec(diagnostic)?.[1]?.toLowerCase() ?? '';
 }
 

@@ -19,6 +19,8 @@ export interface Account {
   groups: string[];
   roles: string[];
   createdAt: Date;
+  /** Since when it begins no sessions; absent when it does. */
+  disabledAt?: Date;
 }
 
 /** What a new account is made of. Passwords and PINs are Argon2id hashes in PHC format. */
@@ -46,6 +48,7 @@ interface UserDocument {
   password?: string;
   pin?: string;
   createdAt: Date;
+  disabledAt?: Date;
 }
 
 const text = { type: String, required: false } as const;
@@ -64,6 +67,7 @@ const userSchema = new Schema<UserDocument>(
     password: text,
     pin: text,
     createdAt: { type: Date, required: true },
+    disabledAt: { type: Date, required: false },
   },
   { collection: 'users', versionKey: false, strict: 'throw' },
 );
@@ -145,6 +149,23 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
       const user = await users.findById(userId).lean();
       return user === null ? undefined : accountOf(user, box);
     },
+
+    /** The account with a user name, or undefined. */
+    async find(username: string): Promise<Account | undefined> {
+      const claim = await claims.findById(`username:${hashOf('username', usernameKey(username))}`).lean();
+      const user = claim === null ? null : await users.findById(claim.userId).lean();
+      return user === null ? undefined : accountOf(user, box);
+    },
+
+    /** Marks an account disabled. Safe to repeat: the first mark stays. */
+    async disable(userId: string, at: Date): Promise<void> {
+      await users.updateOne({ _id: userId, disabledAt: trusted({ $exists: false }) }, { $set: { disabledAt: at } });
+    },
+
+    /** Takes the mark away. Safe to repeat. */
+    async enable(userId: string): Promise<void> {
+      await users.updateOne({ _id: userId }, { $unset: { disabledAt: 1 } });
+    },
   };
 }
 
@@ -188,5 +209,6 @@ function accountOf(user: UserDocument, box: Box): Account {
     groups: user.groups,
     roles: user.roles,
     createdAt: user.createdAt,
+    ...(user.disabledAt && { disabledAt: user.disabledAt }),
   };
 }

@@ -1,5 +1,6 @@
 /**
- * Sessions: `session:{id}` HASH + TTL, and `refresh:{hash}` HASH for the refresh token, of which only SHA-256 is stored.
+ * Sessions: `session:{id}` HASH + TTL, `refresh:{hash}` HASH for the refresh token, of which only SHA-256 is stored, and
+ * `sessions:{userId}` ZSET of a person's session ids by their end.
  * A session exists only here: when the key is gone, its access tokens are worth nothing.
  */
 import { loadScript, type Redis } from './connect.ts';
@@ -29,9 +30,17 @@ export function createSessions(redis: Redis) {
     async create(session: Session, refreshHash: string): Promise<void> {
       const { roles, ...fields } = session;
       const seconds = Math.ceil((session.expiresAt - session.createdAt) / 1000);
+      // listed before it lives: whoever ends all sessions of the person misses none
       await redis
         .multi()
-        .hset(sessionKey(session.sessionId), { ...fields, roles: roles.join(',') })
+        .zadd(listKey(session.userId), session.expiresAt, session.sessionId)
+        .zremrangebyscore(listKey(session.userId), 0, session.createdAt)
+        .expire(listKey(session.userId), seconds, 'NX')
+        .expire(listKey(session.userId), seconds, 'GT')
+        .exec();
+      await redis
+        .multi()
+        .hset(sessionKey(session.sessionId), { ...fields, roles: roles.join(','), refresh: refreshHash })
         .expire(sessionKey(session.sessionId), seconds)
         .exec();
       await redis
@@ -60,9 +69,46 @@ export function createSessions(redis: Redis) {
       await touch([sessionKey(sessionId)], [now]);
       return { ...session, lastActivityAt: now };
     },
+
+    ...createSessionEnds(redis),
+  };
+}
+
+/** What ends sessions, and counts those that have not ended. */
+function createSessionEnds(redis: Redis) {
+  return {
+    /** Ends every session of a person, with its refresh token; answers how many it ended. Safe to repeat. */
+    async endAll(userId: string): Promise<number> {
+      const ids = await redis.zrange(listKey(userId), '0', '-1');
+      let ended = 0;
+      for (const id of ids) {
+        const refreshHash = await redis.hget(sessionKey(id), 'refresh');
+        if (refreshHash) await redis.del(`refresh:${refreshHash}`);
+        ended += await redis.del(sessionKey(id));
+      }
+      // last: what is cut short is found again by a repeat
+      if (ids.length > 0) await redis.zrem(listKey(userId), ...ids);
+      return ended;
+    },
+
+    /** Ends one session, with its refresh token. Safe to repeat. */
+    async end(userId: string, sessionId: string, refreshHash: string): Promise<void> {
+      await redis.del(`refresh:${refreshHash}`);
+      await redis.del(sessionKey(sessionId));
+      await redis.zrem(listKey(userId), sessionId);
+    },
+
+    /** The number of living sessions of a person. */
+    async count(userId: string, now: number): Promise<number> {
+      return redis.zcount(listKey(userId), String(now), '+inf');
+    },
   };
 }
 
 function sessionKey(sessionId: string): string {
   return `session:${sessionId}`;
+}
+
+function listKey(userId: string): string {
+  return `sessions:${userId}`;
 }

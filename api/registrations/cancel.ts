@@ -1,15 +1,16 @@
 /** `DELETE /registrations/{id}`. */
+
+import { order } from '../../adapters/temporal/orders.ts';
 import { Failure } from '../../domain/failures.ts';
 import { cancel } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
-import { order } from '../workflow-calls.ts';
 import { type RegistrationCaller, requireRunning } from './status.ts';
 
 /** Ends a registration and takes back what was done. @throws {Failure} registration-closed when it is over otherwise */
 export async function cancelRegistration(deps: ApiDeps, caller: RegistrationCaller): Promise<void> {
   if (caller.status.state === 'cancelled') return;
   requireRunning(caller.status);
-  await order(deps, caller.registrationId, cancel, []).catch(async (err: unknown) => {
+  await order(deps, caller.registrationId, cancel, [undefined]).catch(async (err: unknown) => {
     // an order given at the same time may have closed it
     const isClosed = err instanceof Failure && err.code === 'registration-closed';
     const stored = isClosed ? await deps.registrations.read(caller.registrationId) : undefined;

@@ -1,5 +1,6 @@
 /** `POST /registrations/{id}/codes` and `PUT /registrations/{id}/code`. */
 import { z } from 'zod';
+import { order } from '../../adapters/temporal/orders.ts';
 import { Failure } from '../../domain/failures.ts';
 import { type RegistrationStatus, refusedChannels } from '../../domain/registration.ts';
 import { type Channel, channels } from '../../domain/verification.ts';
@@ -8,7 +9,6 @@ import { confirmCode, requestCode } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
 import { idempotent } from '../guards.ts';
 import { parse, type Registration } from '../schemas.ts';
-import { order } from '../workflow-calls.ts';
 import {
   currentView,
   endOf,

@@ -122,7 +122,7 @@ describe('claimIdentity(), createAccount() and what undoes them', () => {
   it('say unavailable when the database is away, which the flow waits out', async () => {
     const { claimIdentity, releaseIdentity, createAccount, removeAccount } = scene({ fault: new Outage('no server') });
     for (const act of [claimIdentity, releaseIdentity, createAccount, removeAccount]) {
-      await assert.rejects(act(account) as Promise<unknown>, new Failure('unavailable'));
+      await assert.rejects(act(account) as Promise<unknown>, new Failure('unavailable', { reason: 'unreachable' }));
     }
   });
 

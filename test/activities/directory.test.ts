@@ -97,7 +97,7 @@ describe('authenticate()', () => {
 
   it('keeps the password sealed while the directory is away, for the repeat', async () => {
     const { authenticate, recorded, seals } = scene({ outcome: 'unavailable', reason: 'timeout' } as unknown as Answer);
-    await assert.rejects(authenticate(input), new Failure('directory-unavailable'));
+    await assert.rejects(authenticate(input), new Failure('directory-unavailable', { reason: 'timeout' }));
     assert.deepEqual(recorded, [{ name: 'dependencyAway', args: ['directory', 'timeout'] }]);
     assert.equal(seals.size, 1);
   });

@@ -51,7 +51,7 @@ describe('Recorded histories', () => {
   });
 
   it('find a workflow that waits where it did not', async () => {
-    const code = change('(isUnwanted, ', '(isUnwanted); (');
+    const code = change('asked.nextTryAt === undefined, ', 'asked.nextTryAt === undefined); (');
     await assert.rejects(replay(named('parked'), code), DeterminismViolationError);
   });
 

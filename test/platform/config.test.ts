@@ -1,8 +1,21 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { describe, it } from 'node:test';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import { type Role, readConfig, roles, Secret, variables, variablesOf } from '../../platform/config.ts';
+import {
+  namesFrom,
+  operatorEnvironment,
+  type Role,
+  readConfig,
+  readVariables,
+  roles,
+  Secret,
+  variables,
+  variablesOf,
+} from '../../platform/config.ts';
 
 const randomKey = () => randomBytes(32).toString('base64');
 
@@ -161,6 +174,58 @@ describe('readConfig()', () => {
       messageOf(() => readConfig('directory', env)),
       /LDAP_USER_FILTER must contain \{username\}/,
     );
+  });
+});
+
+describe('readVariables()', () => {
+  it('reads some variables, whichever roles hold them, and asks for no other', () => {
+    const { LDAP_URL, JWT_SECRET } = completeEnvironment();
+    const config = readVariables(['LDAP_URL', 'LDAP_TIMEOUT'], { LDAP_URL, JWT_SECRET });
+    assert.deepEqual(config, { LDAP_URL: ['ldaps://one.internal', 'ldaps://two.internal'], LDAP_TIMEOUT: 3000 });
+    assert.match(
+      messageOf(() => readVariables(['REDIS_URL'], {})),
+      /^Bad configuration:\n {2}REDIS_URL is missing/,
+    );
+  });
+});
+
+describe('namesFrom()', () => {
+  it('names the variables of one outside system', () => {
+    const names = ['TWILIO_ACCOUNT_SID', 'TWILIO_AUTH_TOKEN', 'TWILIO_FROM', 'TWILIO_API_BASE_URL'];
+    assert.deepEqual(namesFrom('TWILIO_'), names);
+  });
+});
+
+describe('operatorEnvironment()', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vyry-operator-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const fallback = join(folder, 'operator.env');
+  writeFileSync(fallback, "REDIS_URL='redis://file'\nTEMPORAL_ADDRESS='file:7233'\nPATH='/nowhere'\n");
+  const pem = '-----BEGIN CERTIFICATE-----\n#"\n-----END CERTIFICATE-----';
+
+  it('reads the fallback when no variable says which installation is meant', () => {
+    const env = operatorEnvironment({ fallback }, { LOG_LEVEL: 'debug', HOME: '/x' });
+    assert.deepEqual(env, { REDIS_URL: 'redis://file', TEMPORAL_ADDRESS: 'file:7233', LOG_LEVEL: 'debug' });
+  });
+
+  it('mixes two installations never', () => {
+    assert.deepEqual(operatorEnvironment({ fallback }, { DATABASE_URL: 'x' }), { DATABASE_URL: 'x' });
+    assert.deepEqual(operatorEnvironment({ fallback: join(folder, 'none') }, {}), {});
+  });
+
+  it('reads a file that is named in any case; what is set wins', () => {
+    const env = operatorEnvironment({ fallback: '', file: fallback }, { REDIS_URL: 'redis://set' });
+    assert.deepEqual(env, { REDIS_URL: 'redis://set', TEMPORAL_ADDRESS: 'file:7233' });
+    assert.throws(() => operatorEnvironment({ fallback, file: join(folder, 'none') }, {}), /ENOENT/);
+  });
+
+  it('reads files of NAME_FILE, and values of several lines', () => {
+    const file = join(folder, 'ca.pem');
+    writeFileSync(file, `${pem}\n`);
+    assert.equal(operatorEnvironment({ fallback: '' }, { LDAP_TLS_CA_FILE: file }).LDAP_TLS_CA, pem);
+    const named = join(folder, 'other.env');
+    writeFileSync(named, `LDAP_TLS_CA='${pem}'\n`);
+    assert.equal(operatorEnvironment({ fallback: '', file: named }, {}).LDAP_TLS_CA, pem);
   });
 });
 

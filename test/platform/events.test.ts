@@ -114,6 +114,21 @@ const calls: { [K in keyof Events]: Row } = {
     audits: 'audit-gap',
   },
   auditHeartbeat: { run: (events) => events.auditHeartbeat(1), audits: 'audit-heartbeat' },
+  operatorAct: {
+    run: (events) => events.operatorAct({ act: 'retry-step', registrationId, number: 1, operator: 'alice' }),
+    logs: { event: 'operator.acted', level: 'info', fields: ['act', 'registrationId', 'operator'] },
+    audits: 'operator-act',
+  },
+  userDisabled: {
+    run: (events) => events.userDisabled({ userId, at: 1, operator: 'alice' }),
+    logs: { event: 'user.disabled', level: 'info', fields: ['userId', 'operator'] },
+    audits: 'user-disable',
+  },
+  userEnabled: {
+    run: (events) => events.userEnabled({ userId, at: 1, operator: 'alice' }),
+    logs: { event: 'user.enabled', level: 'info', fields: ['userId', 'operator'] },
+    audits: 'user-enable',
+  },
   requestFailed: {
     run: (events) => events.requestFailed(new Error('A bug')),
     logs: { event: 'request.failed', level: 'error', fields: ['err', 'msg'] },

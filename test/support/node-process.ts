@@ -14,22 +14,32 @@ export interface Ended {
 
 export interface NodeOptions {
   env?: Record<string, string>;
+  /** Everything on standard input; nothing without it. */
+  input?: string;
   /** Called with everything on standard output so far, at each piece. */
   onOutput?: (stdout: string, kill: (signal: NodeJS.Signals) => void, pid: number) => void;
   timeoutMs?: number;
 }
 
 /** Runs Node in the folder of the project with nothing but the given environment, to its end. */
-export function runNode(args: string[], { env = {}, onOutput, timeoutMs = 30_000 }: NodeOptions = {}): Promise<Ended> {
+export function runNode(
+  args: string[],
+  { env = {}, input, onOutput, timeoutMs = 30_000 }: NodeOptions = {},
+): Promise<Ended> {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, args, { cwd: projectFolder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, args, {
+    cwd: projectFolder,
+    env,
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  });
+  child.stdin?.end(input);
   let stdout = '';
   let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
     onOutput?.(stdout, (signal) => child.kill(signal), child.pid ?? 0);
   });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);

@@ -7,7 +7,7 @@ import type { DeliveryActivities } from '../../activities/delivery.ts';
 import type { AuthenticateResult, DirectoryActivities } from '../../activities/directory.ts';
 import type { RegistrationActivities } from '../../activities/registration.ts';
 import { createDataConverter } from '../../adapters/temporal/connect.ts';
-import type { FailureCode } from '../../domain/failures.ts';
+import type { FailureCode, FailureFacts } from '../../domain/failures.ts';
 import {
   type Identity,
   type RegistrationRules,
@@ -78,8 +78,8 @@ const rules: RegistrationRules = {
 };
 
 /** As a `Failure` comes out of the workers: not repeated by Temporal, known by its code. */
-export function failure(code: FailureCode): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(code, code, {});
+export function failure(code: FailureCode, facts: FailureFacts = {}): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(code, code, facts);
 }
 
 /** What a good day answers. */
@@ -92,6 +92,7 @@ const goodDay: FakeActivities = {
   createAccount: async () => undefined,
   removeAccount: async () => undefined,
   publishStatus: async () => undefined,
+  operatorAct: async () => undefined,
   forget: async () => undefined,
 };
 

@@ -10,7 +10,9 @@ import {
   confirmCode,
   passCaptcha,
   requestCode,
+  retryStep,
   setCredentials,
+  switchChannel,
 } from '../../workflows/registration.ts';
 import {
   ada,
@@ -39,7 +41,41 @@ const ask = ({ handle }: Scene, channel: 'sms' | 'email' = 'sms') =>
   handle.executeUpdate(requestCode, { args: [{ channel }] });
 const confirm = ({ handle }: Scene, send = 1) => handle.executeUpdate(confirmCode, { args: [{ send }] });
 const secure = ({ handle }: Scene) => handle.executeUpdate(setCredentials, { args: [{ credentialsSeal: 'seal' }] });
-const stop = ({ handle }: Scene) => handle.executeUpdate(cancel);
+const stop = ({ handle }: Scene) => handle.executeUpdate(cancel, { args: [undefined] });
+
+const retry = ({ handle }: Scene, by?: string) => handle.executeUpdate(retryStep, { args: [{ by }] });
+const change = ({ handle }: Scene, channel: 'sms' | 'email', by?: string) =>
+  handle.executeUpdate(switchChannel, { args: [{ channel, by }] });
+const isWaitingFor = (system: string) => (status: RegistrationStatus) => status.waitingFor === system;
+
+/** What the Web UI shows as current details. */
+async function details({ handle }: Scene): Promise<string> {
+  const metadata = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
+  return metadata.currentDetails ?? '';
+}
+
+/** Sends of a script, by channel; SMS does what it is told, e-mail works. */
+const sendsOf = ({ calls }: Scene) =>
+  calls.filter(({ name }) => name === 'sendCode').map(({ input }) => `${input.send} ${input.channel}`);
+
+/** An order that comes in while a code is parked: SMS is away with a reason until `isBack`. */
+async function parkedSms(rules: StartOptions['rules'] = {}) {
+  const provider = { isBack: false };
+  const scene = await start(
+    {
+      sendCode: async ({ channel }) => {
+        if (channel === 'sms' && !provider.isBack) throw failure('unavailable', { reason: 'answers-500' });
+        return { result: 'sent', at: Date.now() };
+      },
+    },
+    { rules },
+  );
+  await bind(scene);
+  await solve(scene);
+  await ask(scene);
+  await scene.until(isWaitingFor('sms'));
+  return { scene, provider };
+}
 
 const isSent = (status: RegistrationStatus) => status.sends.some(({ state }) => state === 'sent');
 const stepOf = (status: RegistrationStatus, name: StepName) => status.steps.find((step) => step.name === name);
@@ -632,6 +668,246 @@ describe('what operators see', () => {
     const history = JSON.stringify(await scene.handle.fetchHistory());
     for (const personal of ['Lovelace', ada.email, ada.phone.slice(1), ada.directoryId]) {
       assert.equal(history.includes(personal), false, personal);
+    }
+    await stop(scene);
+  });
+});
+
+describe('switchChannel', { concurrency: 4 }, () => {
+  it('sends one code by the other channel, and never the one that was given up, also when its provider is back', async () => {
+    const { scene, provider } = await parkedSms();
+    const status = await change(scene, 'email', 'alice');
+    assert.deepEqual([status.state, status.waitingFor], ['pending', undefined]);
+    await scene.until(({ sends }) => sends[1]?.state === 'sent');
+    const tries = sendsOf(scene);
+    provider.isBack = true;
+    await pause(4000);
+    assert.deepEqual(sendsOf(scene), tries);
+    assert.deepEqual(
+      tries.filter((send) => send.endsWith('email')),
+      ['2 email'],
+    );
+    assert.deepEqual(
+      (await scene.status()).sends.map(({ state }) => state),
+      ['given-up', 'sent'],
+    );
+    await secure(scene);
+    assert.equal((await confirm(scene, 2)).status.state, 'completed');
+  });
+
+  it('leaves an event with the name of the operator, who stands in the timeline', async () => {
+    const { scene } = await parkedSms();
+    await change(scene, 'email', 'alice');
+    assert.deepEqual(scene.calls.find(({ name }) => name === 'operatorAct')?.input, {
+      act: 'switch-channel',
+      registrationId: scene.id,
+      number: 1,
+      operator: 'alice',
+    });
+    assert.match(
+      await details(scene),
+      /operator alice: channel switched to email\n.*code 1 by sms given up\n.*code 2 asked/,
+    );
+  });
+
+  it('takes the place of a send that was refused for good', async () => {
+    const scene = await start({
+      sendCode: async ({ channel }) =>
+        channel === 'sms' ? { result: 'refused', reason: 'number-not-mobile' } : { result: 'sent', at: Date.now() },
+    });
+    await bind(scene);
+    await solve(scene);
+    await ask(scene);
+    await scene.until(({ sends }) => sends[0]?.state === 'refused');
+    await change(scene, 'email');
+    const status = await scene.until(({ sends }) => sends[1]?.state === 'sent');
+    assert.equal(status.sends[0]?.state, 'refused');
+  });
+
+  it('leaves the last word to a try that is under way: a code that went out after all is not sent again', async () => {
+    const gate = Promise.withResolvers<void>();
+    let tries = 0;
+    const scene = await start({
+      sendCode: async () => {
+        if (tries++ === 0) throw failure('unavailable', { reason: 'answers-500' });
+        await gate.promise;
+        return { result: 'sent', at: Date.now() };
+      },
+    });
+    await bind(scene);
+    await solve(scene);
+    await ask(scene);
+    while (tries < 2) await pause(20);
+    const order = refusalOf(change(scene, 'email'));
+    await pause(300);
+    gate.resolve();
+    assert.equal((await order).code, 'nothing-parked');
+    assert.deepEqual(sendsOf(scene), ['1 sms', '1 sms']);
+    assert.equal((await scene.status()).sends[0]?.state, 'sent');
+  });
+
+  it('sends by the other channel when the try under way fails too', async () => {
+    const gate = Promise.withResolvers<void>();
+    let tries = 0;
+    const scene = await start({
+      sendCode: async ({ channel }) => {
+        if (channel === 'email') return { result: 'sent', at: Date.now() };
+        if (tries++ > 0) await gate.promise;
+        throw failure('unavailable');
+      },
+    });
+    await bind(scene);
+    await solve(scene);
+    await ask(scene);
+    while (tries < 2) await pause(20);
+    const order = change(scene, 'email');
+    await pause(300);
+    assert.deepEqual(sendsOf(scene), ['1 sms', '1 sms']);
+    gate.resolve();
+    await order;
+    await scene.until(({ sends }) => sends[1]?.state === 'sent');
+    assert.deepEqual(sendsOf(scene), ['1 sms', '1 sms', '2 email']);
+  });
+
+  it('does one switch for parallel orders', async () => {
+    const { scene } = await parkedSms();
+    const orders = await Promise.allSettled([change(scene, 'email'), change(scene, 'email'), change(scene, 'email')]);
+    assert.equal(orders.filter(({ status }) => status === 'fulfilled').length, 1);
+    await scene.until(({ sends }) => sends[1]?.state === 'sent');
+    assert.equal(sendsOf(scene).filter((send) => send.endsWith('email')).length, 1);
+  });
+
+  it('is refused where it makes no sense, and leaves no history', async () => {
+    const { scene } = await parkedSms({ resendWaitsSeconds: [600] });
+    const unsent = await start({}, { policy: ['code'], identity: { phone: ada.phone } });
+    assert.equal((await refusalOf(change(unsent, 'email'))).code, 'nothing-parked');
+    const noAddress = await start(
+      { sendCode: awayFor(1000, () => ({ result: 'sent', at: 0 }) as const) },
+      { policy: ['code'], identity: { phone: ada.phone } },
+    );
+    await ask(noAddress);
+    await noAddress.until(isWaitingFor('sms'));
+    assert.equal((await refusalOf(change(noAddress, 'email'))).code, 'channel-not-available');
+    await stop(scene);
+    const sent = await withCode();
+    await sent.status();
+    const before = await sent.historyLength();
+    assert.equal((await refusalOf(change(sent, 'email'))).code, 'nothing-parked');
+    assert.equal((await refusalOf(change(sent, 'sms'))).code, 'nothing-parked');
+    for (const by of ['ada lovelace', '+447700900101', 'a@example.com', '', 'x'.repeat(65), '<b>']) {
+      assert.equal((await refusalOf(change(sent, 'email', by))).code, 'malformed', by);
+    }
+    assert.equal(await sent.historyLength(), before);
+    await confirm(sent);
+    assert.equal((await refusalOf(change(sent, 'email'))).code, 'nothing-parked');
+  });
+});
+
+describe('retryStep', { concurrency: 4 }, () => {
+  it('has a parked flow try at once, however long its pause', async () => {
+    const { scene, provider } = await parkedSms();
+    // the third pause is of four seconds
+    while (sendsOf(scene).length < 3) await pause(20);
+    provider.isBack = true;
+    const begin = performance.now();
+    await retry(scene, 'bob');
+    await scene.until(isSent);
+    assert.ok(performance.now() - begin < 2000, `${performance.now() - begin} ms`);
+    assert.equal(sendsOf(scene).length, 4);
+    assert.equal((await scene.status()).waitingFor, undefined);
+    assert.deepEqual(scene.calls.find(({ name }) => name === 'operatorAct')?.input.act, 'retry-step');
+  });
+
+  it('serves every system that is waited for', async () => {
+    let isBack = false;
+    const scene = await beforeLast({
+      claimIdentity: async () => {
+        if (!isBack) throw failure('unavailable');
+        return true;
+      },
+    });
+    await secure(scene);
+    await scene.until(isWaitingFor('database'));
+    while (scene.acts().filter((name) => name === 'claimIdentity').length < 3) await pause(20);
+    isBack = true;
+    const begin = performance.now();
+    await retry(scene);
+    assert.equal((await scene.handle.result()).state, 'completed');
+    assert.ok(performance.now() - begin < 2000, `${performance.now() - begin} ms`);
+  });
+
+  it('is refused when nothing is parked, and leaves no history', async () => {
+    const scene = await withCode();
+    await scene.status();
+    const before = await scene.historyLength();
+    for (let time = 0; time < 3; time++) assert.equal((await refusalOf(retry(scene))).code, 'nothing-parked');
+    assert.equal((await refusalOf(retry(scene, 'not a name'))).code, 'malformed');
+    assert.equal(await scene.historyLength(), before);
+  });
+});
+
+describe('an operator who orders a cancel', () => {
+  it('ends it as cancelled, by the operator, and leaves an event', async () => {
+    const scene = await withCode();
+    const status = await scene.handle.executeUpdate(cancel, { args: [{ by: 'alice' }] });
+    assert.deepEqual([status.state, status.reason], ['cancelled', 'operator']);
+    await scene.handle.result();
+    assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'operatorAct', 'forget']);
+    assert.match(await details(scene), /^\*\*cancelled\*\*: operator\n[\s\S]*operator alice: cancel asked for/);
+  });
+});
+
+describe('the current details', { concurrency: 4 }, () => {
+  it('say at once what is waited for, since when, how often it was tried, when next, and why', async () => {
+    const { scene } = await parkedSms();
+    while (sendsOf(scene).length < 2) await pause(20);
+    await pause(300);
+    const [first = '', ...rest] = (await details(scene)).split('\n');
+    assert.match(
+      first,
+      /^\*\*waiting for sms\*\* since \d\d:\d\d:\d\d, 2 tries, next at \d\d:\d\d:\d\d, why: answers 500$/,
+    );
+    assert.match(rest.join('\n'), /- \d\d:\d\d:\d\d started\n/);
+    await stop(scene);
+  });
+
+  it('say what the person has to do, and what became of the code', async () => {
+    const scene = await start();
+    assert.match(await details(scene), /^\*\*waiting for the person\*\*: directory, captcha, credentials\n/);
+    await bind(scene);
+    await solve(scene);
+    await ask(scene);
+    await scene.until(isSent);
+    assert.match(
+      await details(scene),
+      /^\*\*waiting for the person\*\*: code, credentials \(code 1 by sms: sent at [\d:]{8}\)\n/,
+    );
+    await stop(scene);
+  });
+
+  it('say that an answer is awaited while nothing is known yet', async () => {
+    const gate = Promise.withResolvers<void>();
+    const scene = await start({
+      authenticate: async () => {
+        await gate.promise;
+        return { outcome: 'refused' };
+      },
+    });
+    const bound = bind(scene);
+    while (!scene.acts().includes('authenticate')) await pause(20);
+    assert.match(await details(scene), /^\*\*asking directory\*\* since [\d:]{8}, no answer yet\n/);
+    gate.resolve();
+    await bound;
+    await stop(scene);
+  });
+
+  it('name nobody', async () => {
+    const { scene } = await parkedSms();
+    await change(scene, 'email', 'alice');
+    await scene.until(({ sends }) => sends[1]?.state === 'sent');
+    const text = await details(scene);
+    for (const personal of ['Lovelace', ada.email, ada.phone.slice(1), ada.directoryId, ' ada ']) {
+      assert.equal(text.includes(personal), false, personal);
     }
     await stop(scene);
   });

@@ -263,3 +263,35 @@ describe('the queries of the accounts', () => {
 function idsOf(filters: unknown): unknown[] {
   return (filters as { _id?: unknown }[]).flatMap(({ _id }) => (_id as { $in?: unknown[] } | undefined)?.$in ?? [_id]);
 }
+
+describe('disable() and enable()', () => {
+  it('mark an account with the instant of the first time, and take the mark away', async () => {
+    const userId = newId();
+    await accounts.insert({ userId, identity: newIdentity(), createdAt: new Date(0) });
+    await accounts.disable(userId, new Date(1000));
+    await accounts.disable(userId, new Date(2000));
+    assert.deepEqual((await accounts.read(userId))?.disabledAt, new Date(1000));
+    await atOnce(3, () => accounts.enable(userId));
+    assert.equal('disabledAt' in ((await accounts.read(userId)) ?? {}), false);
+  });
+
+  it('make no account of one that does not exist', async () => {
+    const userId = newId();
+    await accounts.disable(userId, new Date(1000));
+    await accounts.enable(userId);
+    assert.equal(await accounts.read(userId), undefined);
+  });
+});
+
+describe('find()', () => {
+  it('finds an account by its name, whatever its case, and nothing by a name that is only claimed', async () => {
+    const userId = newId();
+    const identity = newIdentity();
+    await accounts.claim(userId, identity);
+    assert.equal(await accounts.find(identity.username), undefined);
+    await accounts.insert({ userId, identity, createdAt: new Date(0) });
+    assert.equal((await accounts.find(identity.username.toUpperCase()))?.userId, userId);
+    assert.equal(await accounts.find(identity.email), undefined);
+    assert.equal(await accounts.find(uniqueName()), undefined);
+  });
+});

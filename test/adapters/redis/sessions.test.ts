@@ -101,3 +101,56 @@ describe('createSessions()', () => {
     assert.equal(await redis.hget(`user:${session.userId}`, 'lastLoginAt'), String(now));
   });
 });
+
+describe('endAll()', () => {
+  it('ends every session of a person with its refresh token, and nobody else’s', async () => {
+    const userId = uniqueName('user');
+    const own = [newSession({ userId }), newSession({ userId }), newSession({ userId })];
+    const other = newSession();
+    const hashes = await Promise.all(
+      [...own, other].map(async (session) => {
+        const refreshHash = uniqueName();
+        await sessions.create(session, refreshHash);
+        return refreshHash;
+      }),
+    );
+    assert.equal(await sessions.count(userId, now), 3);
+    assert.equal(await sessions.endAll(userId), 3);
+    assert.equal(await sessions.count(userId, now), 0);
+    for (const { sessionId } of own) assert.equal(await sessions.read(sessionId, now), undefined);
+    assert.deepEqual(await sessions.read(other.sessionId, now), other);
+    const left = await Promise.all(hashes.map((hash) => redis.exists(`refresh:${hash}`)));
+    assert.deepEqual(left, [0, 0, 0, 1]);
+    assert.equal(await redis.exists(`sessions:${userId}`), 0);
+  });
+
+  it('may be repeated, and when there is none', async () => {
+    const session = newSession();
+    await sessions.create(session, uniqueName());
+    assert.deepEqual(await Promise.all([sessions.endAll(session.userId), sessions.endAll(uniqueName())]), [1, 0]);
+    assert.equal(await sessions.endAll(session.userId), 0);
+  });
+});
+
+describe('the list of a person’s sessions', () => {
+  it('forgets those that have ended, and lives as long as the longest', async () => {
+    const userId = uniqueName('user');
+    await sessions.create(newSession({ userId, createdAt: now - 700_000, expiresAt: now - 100_000 }), uniqueName());
+    await sessions.create(newSession({ userId, expiresAt: now + 900_000 }), uniqueName());
+    await sessions.create(newSession({ userId }), uniqueName());
+    assert.equal(await redis.zcard(`sessions:${userId}`), 2);
+    const life = await redis.ttl(`sessions:${userId}`);
+    assert.ok(life > 890 && life <= 900, `${life} s`);
+  });
+
+  it('loses one session that is ended alone', async () => {
+    const userId = uniqueName('user');
+    const [one, two] = [newSession({ userId }), newSession({ userId })];
+    await sessions.create(one, 'hash-of-one');
+    await sessions.create(two, uniqueName());
+    await sessions.end(userId, one.sessionId, 'hash-of-one');
+    assert.equal(await sessions.read(one.sessionId, now), undefined);
+    assert.deepEqual(await redis.zrange(`sessions:${userId}`, '0', '-1'), [two.sessionId]);
+    assert.equal(await redis.exists('refresh:hash-of-one'), 0);
+  });
+});

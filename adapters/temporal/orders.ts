@@ -1,9 +1,8 @@
 /** Asks workflows, with deadlines, and turns what they refuse into failures. */
-import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
-import { Failure, type FailureFacts, isFailureCode } from '../domain/failures.ts';
-import { registrationWorkflowId } from '../domain/registration.ts';
-import type { ApiDeps } from './deps.ts';
+import { Failure, type FailureFacts, isFailureCode } from '../../domain/failures.ts';
+import { registrationWorkflowId } from '../../domain/registration.ts';
 
 /** A worker that was killed is back, and its task given to it again, well before this. */
 const updateMs = 20_000;
@@ -15,7 +14,7 @@ const updateMs = 20_000;
  * @throws {Failure} what the workflow refuses, registration-closed when it is over, unavailable after the deadline
  */
 export async function order<Answer, Args extends [unknown] | []>(
-  { temporal }: Pick<ApiDeps, 'temporal'>,
+  { temporal }: { temporal: Client },
   registrationId: string,
   update: UpdateDefinition<Answer, Args>,
   args: Args,

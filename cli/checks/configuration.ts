@@ -1,0 +1,45 @@
+/** The variables of every role, by name and never by value, and the captcha. */
+import { createConfiguredCaptcha, testSecrets } from '../../adapters/captcha.ts';
+import { readTwilioOptions } from '../../adapters/twilio.ts';
+import { namesFrom, type Role, readConfig, readVariables, roles, variablesOf } from '../../platform/config.ts';
+import type { Finding } from './finding.ts';
+
+/** What a role needs beyond its table: several variables that belong together. */
+const together: Partial<Record<Role, (env: Record<string, string>) => unknown>> = {
+  api: (env) => createConfiguredCaptcha(readConfig('api', env)),
+  delivery: (env) => readTwilioOptions(readConfig('delivery', env)),
+};
+
+/** Reads the configuration of every role as its process would. */
+export function examineConfiguration(env: Record<string, string>): Finding[] {
+  return roles.map((role) => {
+    const check = `configuration of ${role}`;
+    if (role === 'audit' && !env.ELASTICSEARCH_URL) return { check, verdict: 'off', about: 'no ELASTICSEARCH_URL' };
+    try {
+      readConfig(role, env);
+      together[role]?.(env);
+      return { check, verdict: 'ok', about: `${variablesOf(role).length} variables` };
+    } catch (err) {
+      const [, ...problems] = (err as Error).message.split('\n');
+      const about = problems.map((line) => line.trim()).join('; ');
+      return { check, verdict: 'failed', about, advice: 'Set them; .env.example says what each means.' };
+    }
+  });
+}
+
+/** Says which captcha is configured; its keys are tried by the first person only. */
+export async function examineCaptcha(env: Record<string, string>): Promise<Finding[]> {
+  const config = readVariables([...namesFrom('CAPTCHA_'), 'PAYLOAD_KEY', 'NODE_ENV', 'REGISTRATION_STEPS'], env);
+  const check = 'captcha';
+  const { CAPTCHA_PROVIDER: provider, CAPTCHA_SECRET: secret } = config;
+  if (!config.REGISTRATION_STEPS.includes('captcha')) {
+    const advice = 'Bots can have codes sent: list captcha in REGISTRATION_STEPS.';
+    return [{ check, verdict: 'warning', about: 'not a step of registrations', advice }];
+  }
+  createConfiguredCaptcha(config);
+  if (provider !== 'altcha' && secret !== undefined && testSecrets.includes(secret.reveal())) {
+    const advice = 'Everybody passes: set the keys of your own site.';
+    return [{ check, verdict: 'warning', about: `${provider} with the test keys of its vendor`, advice }];
+  }
+  return [{ check, verdict: 'ok', about: provider === 'altcha' ? 'altcha, self-hosted' : `${provider} is configured` }];
+}

@@ -1,0 +1,57 @@
+/** Temporal: is it there, is the namespace fit for us, and does anybody work. */
+
+import { isTemporalOutage } from '../../adapters/temporal/connect.ts';
+import { countPollers, hasNamespace, readSearchAttributes } from '../../adapters/temporal/examine.ts';
+import { temporalRoles } from '../../platform/config.ts';
+import { searchAttributeNames } from '../../workflows/search-attributes.ts';
+import { openTemporal, type TemporalAccess } from '../connections.ts';
+import type { Finding } from './finding.ts';
+
+/** Examines server, namespace, search attributes and task queues, in this order. */
+export async function examineTemporal(env: Record<string, string>): Promise<Finding[]> {
+  const check = 'temporal';
+  await using temporal = openTemporal(env);
+  const { client, within } = temporal;
+  const { namespace } = client.options;
+  try {
+    if (!(await within(() => hasNamespace(client)))) {
+      const advice = `temporal operator namespace create --namespace ${namespace}, or set TEMPORAL_NAMESPACE.`;
+      return [{ check, verdict: 'failed', about: `has no namespace ${namespace}`, advice }];
+    }
+  } catch (err) {
+    if (!isTemporalOutage(err)) throw err;
+    return [
+      { check, verdict: 'failed', about: 'does not answer', advice: 'Check TEMPORAL_ADDRESS, and that Temporal runs.' },
+    ];
+  }
+  return [
+    { check, verdict: 'ok', about: `answers, namespace ${namespace}` },
+    await examineSearchAttributes(temporal),
+    ...(await Promise.all(temporalRoles.map((role) => examineQueue(temporal, role)))),
+  ];
+}
+
+async function examineSearchAttributes({ client, within }: TemporalAccess): Promise<Finding> {
+  const check = 'search attributes';
+  const known = await within(() => readSearchAttributes(client));
+  const missing = searchAttributeNames.filter((name) => !known.includes(name));
+  if (missing.length === 0) return { check, verdict: 'ok', about: searchAttributeNames.join(', ') };
+  const options = missing.map((name) => `--name ${name} --type Keyword`).join(' ');
+  const advice = `temporal operator search-attribute create --namespace ${client.options.namespace} ${options}`;
+  return { check, verdict: 'failed', about: `missing: ${missing.join(', ')}`, advice };
+}
+
+async function examineQueue({ client, within }: TemporalAccess, role: string): Promise<Finding> {
+  const check = `worker ${role}`;
+  const kinds = role === 'registration' ? (['workflow', 'activity'] as const) : (['activity'] as const);
+  const counts = await Promise.all(kinds.map((kind) => within(() => countPollers(client, role, kind))));
+  const fewest = Math.min(...counts);
+  if (fewest > 0)
+    return { check, verdict: 'ok', about: fewest === 1 ? '1 polls its task queue' : `${fewest} poll its task queue` };
+  return {
+    check,
+    verdict: 'failed',
+    about: 'nobody polls its task queue',
+    advice: `Start node workers/run.ts ${role}.`,
+  };
+}

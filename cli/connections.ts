@@ -1,0 +1,59 @@
+/** What commands talk to; each closes with its scope. */
+import type { Client } from '@temporalio/client';
+import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
+import { connectMongo } from '../adapters/mongo/connect.ts';
+import { connectRedis } from '../adapters/redis/connect.ts';
+import { createSessions, type Sessions } from '../adapters/redis/sessions.ts';
+import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
+import { createTraceBox } from '../adapters/temporal/trace.ts';
+import { readVariables } from '../platform/config.ts';
+import { createBox, deriveKey } from '../platform/crypto.ts';
+
+/** Longest wait for Temporal to say that it has something, in milliseconds. */
+const askMs = 10_000;
+
+/** Temporal, as the processes reach it. */
+export interface TemporalAccess extends AsyncDisposable {
+  client: Client;
+  /** Asks within a time. */
+  within<T>(ask: () => Promise<T>, ms?: number): Promise<T>;
+}
+
+/** @throws {Error} the configuration lacks what is needed */
+export function openTemporal(env: Record<string, string>): TemporalAccess {
+  const names = ['TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE', 'PAYLOAD_KEY', 'PAYLOAD_KEYS_OLD'] as const;
+  const config = readVariables(names, env);
+  const client = connectTemporal({
+    address: config.TEMPORAL_ADDRESS,
+    namespace: config.TEMPORAL_NAMESPACE,
+    dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    traceBox: createTraceBox(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+  });
+  return {
+    client,
+    within: (ask, ms = askMs) => client.withDeadline(Date.now() + ms, ask),
+    [Symbol.asyncDispose]: () => client.connection.close(),
+  };
+}
+
+/** Accounts and sessions. */
+export interface UserAccess extends AsyncDisposable {
+  accounts: Accounts;
+  sessions: Sessions;
+}
+
+/** @throws {Error} the configuration lacks what is needed */
+export function openUsers(env: Record<string, string>): UserAccess {
+  const config = readVariables(['DATABASE_URL', 'REDIS_URL', 'DATA_KEY'], env);
+  const database = connectMongo(config.DATABASE_URL, () => undefined);
+  const redis = connectRedis(config.REDIS_URL, () => undefined);
+  const { DATA_KEY: dataKey } = config;
+  return {
+    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
+    sessions: createSessions(redis),
+    async [Symbol.asyncDispose]() {
+      redis.disconnect();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}

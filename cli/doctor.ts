@@ -1,0 +1,79 @@
+/** `vyry doctor`: checks everything that is configured, one thing after the other, and says what to do. */
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { examineCaptcha, examineConfiguration } from './checks/configuration.ts';
+import { examine, type Finding } from './checks/finding.ts';
+import { examineLdap, examineLogin } from './checks/ldap.ts';
+import { examineMail, examineTwilio } from './checks/providers.ts';
+import { examineElastic, examineMongo, examineRedis, examineTrail } from './checks/stores.ts';
+import { examineTemporal } from './checks/temporal.ts';
+import { type Command, table, UsageError } from './command.ts';
+
+type Check = [name: string, find: (env: Record<string, string>) => Promise<Finding[]>];
+
+const checks: Check[] = [
+  ['redis', examineRedis],
+  ['mongodb', examineMongo],
+  ['temporal', examineTemporal],
+  ['ldap', examineLdap],
+  ['twilio', examineTwilio],
+  ['mail', examineMail],
+  ['elasticsearch', examineElastic],
+  ['audit trail', examineTrail],
+  ['captcha', examineCaptcha],
+];
+
+const words: Record<Finding['verdict'], string> = { ok: 'ok', warning: 'warning', failed: 'FAILED', off: 'off' };
+
+/** The command. */
+export const doctor: Command = {
+  positionals: [],
+  about: 'Checks the configuration, the engines, the directory and the providers, and says what to do.',
+  details:
+    'Exit code 1 when something failed; what is off or a warning does not count. Nothing is changed and nothing is sent.',
+  options: {
+    login: { value: 'username', about: 'tries only this person’s name and password; asks for the password' },
+  },
+  async run({ values, env, show }) {
+    const findings = values.login === undefined ? await examineAll(env) : [await tryLogin(env, values.login)];
+    show({ json: findings, text: textOf(findings) });
+    const failed = findings.filter(({ verdict }) => verdict === 'failed').length;
+    if (failed > 0) throw new Error(`${failed} of ${findings.length} checks failed.`);
+  },
+};
+
+async function examineAll(env: Record<string, string>): Promise<Finding[]> {
+  const found = await Promise.all(checks.map(([name, find]) => examine(name, () => find(env))));
+  return [...examineConfiguration(env), ...found.flat()];
+}
+
+async function tryLogin(env: Record<string, string>, username: string): Promise<Finding> {
+  const password = await askPassword();
+  return await examineLogin(env, username, password);
+}
+
+/** From the terminal without an echo, or the first line of what is piped in. @throws {UsageError} there is none */
+async function askPassword(): Promise<string> {
+  const { stdin, stderr } = process;
+  if (stdin.isTTY) stderr.write('Password: ');
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: stdin, output: silent, terminal: stdin.isTTY === true });
+  const password = await new Promise<string | undefined>((resolve) => {
+    lines.once('line', resolve);
+    lines.once('close', () => resolve(undefined));
+  });
+  lines.close();
+  if (stdin.isTTY) stderr.write('\n');
+  if (password === undefined) throw new UsageError('No password was given');
+  return password;
+}
+
+function textOf(findings: Finding[]): string {
+  const rows = findings.map(({ verdict, check, about }) => [words[verdict], check, about]);
+  const lines = table(rows).split('\n');
+  const advised = findings.flatMap(({ advice }, index) => [
+    lines[index] ?? '',
+    ...(advice ? [`          ${advice}`] : []),
+  ]);
+  return advised.join('\n');
+}

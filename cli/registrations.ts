@@ -1,0 +1,268 @@
+/** `vyry registrations`: what is under way, where it is stuck, and what an operator may do about it. */
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { type PendingActivity, readPendingActivities } from '../adapters/temporal/examine.ts';
+import { order } from '../adapters/temporal/orders.ts';
+import { type RegistrationStatus, registrationWorkflowId, stepNames } from '../domain/registration.ts';
+import { channels } from '../domain/verification.ts';
+import { cancel, registrationStatus, retryStep, switchChannel } from '../workflows/registration.ts';
+import {
+  actOptions,
+  type Command,
+  confirm,
+  type Invocation,
+  oneOf,
+  operatorName,
+  readLimit,
+  table,
+  UsageError,
+} from './command.ts';
+import { openTemporal, type TemporalAccess } from './connections.ts';
+
+const states = ['pending', 'waiting', 'completed', 'rejected', 'expired', 'cancelled'] as const;
+const systems = ['directory', 'database', ...channels] as const;
+const steps = [...stepNames, 'finish'] as const;
+const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+const list: Command = {
+  positionals: [],
+  about: 'Lists registrations, the newest first.',
+  options: {
+    state: { value: 'state', about: states.join(', ') },
+    'waiting-for': { value: 'system', about: `that stand still for ${systems.join(', ')}` },
+    step: { value: 'step', about: steps.join(', ') },
+    country: { value: 'country', about: 'of the number, ISO 3166, such as GB' },
+    'older-than': { value: 'time', about: 'started longer ago than 30s, 10m, 2h or 1d' },
+    limit: { value: 'number', about: 'at most so many (20)' },
+  },
+  async run({ values, env, show }) {
+    const query = listQuery(values, Date.now());
+    const limit = readLimit(values.limit);
+    await using temporal = openTemporal(env);
+    const rows = await temporal.within(() => readRows(temporal, query, limit));
+    const head = ['registration', 'state', 'step', 'waiting for', 'since'];
+    const lines = rows.map((row) => [row.id, row.state, row.step, row.waitingFor ?? '', sinceText(row.since)]);
+    show({ json: rows, text: rows.length === 0 ? 'No such registrations.' : table([head, ...lines]) });
+  },
+};
+
+const show: Command = {
+  positionals: ['id'],
+  about: 'Shows where a registration stands and why, its timeline, and what it waits for.',
+  options: {},
+  async run({ positionals, env, show }) {
+    const id = readId(positionals[0]);
+    await using temporal = openTemporal(env);
+    const seen = await look(temporal, id);
+    show({ json: seen, text: pageOf(seen) });
+  },
+};
+
+const retry: Command = {
+  positionals: ['id'],
+  about: 'Has a registration that waits for an outside system try it at once.',
+  options: actOptions,
+  async run(invocation) {
+    const { id, by, temporal } = await openAct(invocation);
+    await using _closing = temporal;
+    await order({ temporal: temporal.client }, id, retryStep, [{ by }]);
+    tell(invocation, id, 'It tries at once');
+  },
+};
+
+const switchTo: Command = {
+  positionals: ['id', 'channel'],
+  about: 'Gives up a code that is parked or was refused, and sends a new one by another channel.',
+  options: actOptions,
+  async run(invocation) {
+    const channel = oneOf('channel', channels, invocation.positionals[1]);
+    if (channel === undefined) throw new UsageError('channel is missing');
+    const { id, by, temporal } = await openAct(invocation);
+    await using _closing = temporal;
+    await order({ temporal: temporal.client }, id, switchChannel, [{ channel, by }]);
+    tell(invocation, id, `A new code is on its way by ${channel}`);
+  },
+};
+
+const stop: Command = {
+  positionals: ['id'],
+  about: 'Cancels a registration: what it did is taken back, the person has to start anew.',
+  options: { ...actOptions, yes: { about: 'does not ask' } },
+  async run(invocation) {
+    const { id, by, temporal } = await openAct(invocation);
+    await using _closing = temporal;
+    if (!(await confirm(`Cancel registration ${id}? What it did is taken back.`, invocation))) {
+      throw new Error('Nothing was done.');
+    }
+    const status = await order({ temporal: temporal.client }, id, cancel, [{ by }]);
+    invocation.show({ json: status, text: `Registration ${id} is ${status.state}.` });
+  },
+};
+
+/** The commands on registrations. */
+export const registrations: Record<string, Command> = { list, show, retry, 'switch-channel': switchTo, cancel: stop };
+
+interface Row {
+  id: string;
+  state: string;
+  step: string;
+  waitingFor?: string;
+  /** Start of the registration. */
+  since: string;
+}
+
+interface Seen extends Omit<Row, 'state' | 'step'> {
+  /** Of the workflow, as Temporal says it. */
+  workflow: string;
+  /** Absent when no worker answers. */
+  status?: RegistrationStatus;
+  /** Markdown: where it stands, and its timeline. */
+  details?: string;
+  pending: PendingActivity[];
+}
+
+/** A query over search attributes. Every value is one of ours: nothing typed reaches it as it is. */
+function listQuery(values: Invocation['values'], now: number): string {
+  const { country } = values;
+  if (country !== undefined && !/^[A-Z]{2}$/.test(country)) throw new UsageError('--country is two letters such as GB');
+  const olderThan = values['older-than'];
+  const wanted: [string, string | undefined][] = [
+    ['VyryState', oneOf('--state', states, values.state)],
+    ['VyryWaitingFor', oneOf('--waiting-for', systems, values['waiting-for'])],
+    ['VyryStep', oneOf('--step', steps, values.step)],
+    ['VyryCountry', country],
+  ];
+  const conditions = wanted.flatMap(([name, value]) => (value === undefined ? [] : [`${name} = "${value}"`]));
+  const before = olderThan === undefined ? undefined : new Date(now - readSeconds(olderThan) * 1000).toISOString();
+  return ['WorkflowType = "registration"', ...conditions, ...(before ? [`StartTime < "${before}"`] : [])].join(' AND ');
+}
+
+function readSeconds(text: string): number {
+  const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const seconds = unitSeconds[unit];
+  if (seconds === undefined) throw new UsageError('--older-than is a time such as 30s, 10m, 2h or 1d');
+  return Number(count) * seconds;
+}
+
+async function readRows({ client }: TemporalAccess, query: string, limit: number): Promise<Row[]> {
+  const rows: Row[] = [];
+  for await (const { workflowId, startTime, searchAttributes } of client.workflow.list({
+    query,
+    pageSize: Math.min(limit, 1000),
+  })) {
+    const attribute = (name: string) => searchAttributes[name]?.[0]?.toString();
+    const waitingFor = attribute('VyryWaitingFor');
+    rows.push({
+      id: idOf(workflowId),
+      state: attribute('VyryState') ?? 'unknown',
+      step: attribute('VyryStep') ?? 'unknown',
+      ...(waitingFor && { waitingFor }),
+      since: startTime.toISOString(),
+    });
+    if (rows.length >= limit) break;
+  }
+  return rows;
+}
+
+/** With or without the noun that the Web UI shows before it. @throws {UsageError} it is no id */
+function readId(given = ''): string {
+  const id = idOf(given);
+  if (!/^[\w-]{1,64}$/.test(id))
+    throw new UsageError('<id> is the id of a registration, as vyry registrations list shows it');
+  return id;
+}
+
+function idOf(workflowId: string): string {
+  return workflowId.replace(/^registration:/, '');
+}
+
+/** The registration that an act is for. @throws {Error} it does not exist or is over */
+async function openAct({ positionals, values, env }: Invocation) {
+  const id = readId(positionals[0]);
+  const by = operatorName(values.by);
+  const temporal = openTemporal(env);
+  try {
+    const { status } = await describe(temporal, id);
+    if (status.name !== 'RUNNING') throw new Error(`Registration ${id} is over: vyry registrations show ${id}`);
+    return { id, by, temporal };
+  } catch (err) {
+    await temporal[Symbol.asyncDispose]();
+    throw err;
+  }
+}
+
+async function describe({ client, within }: TemporalAccess, id: string) {
+  try {
+    return await within(() => client.workflow.getHandle(registrationWorkflowId(id)).describe());
+  } catch (err) {
+    if (!(err instanceof WorkflowNotFoundError)) throw err;
+    throw new Error(`There is no registration ${id}. vyry registrations list shows those that there are.`);
+  }
+}
+
+/** State and details come from a worker; without one, what Temporal knows is shown. */
+async function look(temporal: TemporalAccess, id: string): Promise<Seen> {
+  const { client, within } = temporal;
+  const workflowId = registrationWorkflowId(id);
+  const handle = client.workflow.getHandle(workflowId);
+  const described = await describe(temporal, id);
+  const [status, metadata, pending] = await Promise.all([
+    within(() => handle.query(registrationStatus), 5000).catch(() => undefined),
+    within(() => handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata'), 5000).catch(
+      () => undefined,
+    ),
+    within(() => readPendingActivities(client, workflowId)),
+  ]);
+  return {
+    id,
+    workflow: described.status.name,
+    since: described.startTime.toISOString(),
+    ...(status && { status }),
+    ...(metadata?.currentDetails && { details: metadata.currentDetails }),
+    pending,
+  };
+}
+
+function pageOf({ id, workflow, since, status, details, pending }: Seen): string {
+  const facts = [
+    ['registration', id],
+    ['state', status?.state ?? `not known: no registration worker answers (workflow ${workflow})`],
+    ...(status?.waitingFor ? [['waiting for', status.waitingFor]] : []),
+    ...(status ? [['steps', status.steps.map(stepText).join(', ')]] : []),
+    ['since', sinceText(since)],
+    ...(status ? [['expires', new Date(status.expiresAt).toISOString()]] : []),
+    ...(status?.phone ? [['number', status.phone]] : []),
+    ...(status?.email ? [['address', status.email]] : []),
+    ...(status?.userId ? [['user', status.userId]] : []),
+  ];
+  const waits = pending.map((activity) => [
+    activity.name,
+    activity.state,
+    String(activity.attempt),
+    activity.lastFailure ?? '',
+    activity.nextTryAt?.toISOString() ?? '',
+  ]);
+  return [
+    table(facts),
+    ...(details ? ['', details.replaceAll('**', '')] : []),
+    ...(waits.length > 0 ? ['', table([['under way', 'state', 'attempt', 'last failure', 'next try'], ...waits])] : []),
+  ].join('\n');
+}
+
+function stepText({ name, status, reason }: RegistrationStatus['steps'][number]): string {
+  return reason === undefined ? `${name} ${status}` : `${name} ${status} (${reason})`;
+}
+
+function sinceText(at: string): string {
+  const minutes = Math.floor((Date.now() - Date.parse(at)) / 60_000);
+  const age =
+    minutes < 60
+      ? `${minutes} min`
+      : minutes < 2880
+        ? `${Math.floor(minutes / 60)} h`
+        : `${Math.floor(minutes / 1440)} d`;
+  return `${at.slice(0, 19)}Z (${age})`;
+}
+
+function tell({ show }: Invocation, id: string, text: string): void {
+  show({ json: { id, done: true }, text: `${text}. vyry registrations show ${id} says what came of it.` });
+}

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createUserAccessActivities } from '../../activities/user-access.ts';
+import { recordEvents } from '../support/recorder.ts';
+
+const change = { userId: 'user-1', at: 1000, operator: 'alice' };
+
+function activities() {
+  const { events, recorded } = recordEvents();
+  const calls: unknown[][] = [];
+  const note =
+    (name: string, answer?: number) =>
+    async (...args: unknown[]) => {
+      calls.push([name, ...args]);
+      return answer as never;
+    };
+  const accounts = { disable: note('disable'), enable: note('enable') };
+  const deps = { accounts, sessions: { endAll: note('endAll', 2) }, events };
+  return { ...createUserAccessActivities(deps), recorded, calls };
+}
+
+describe('createUserAccessActivities()', () => {
+  it('marks the account with the instant of the order, however late it runs', async () => {
+    const { disableAccount, enableAccount, calls } = activities();
+    await disableAccount(change);
+    await enableAccount(change);
+    assert.deepEqual(calls, [
+      ['disable', 'user-1', new Date(1000)],
+      ['enable', 'user-1'],
+    ]);
+  });
+
+  it('ends the sessions of the person and says how many', async () => {
+    const { endSessions, calls } = activities();
+    assert.equal(await endSessions(change), 2);
+    assert.deepEqual(calls, [['endAll', 'user-1']]);
+  });
+
+  it('leaves an event that names user, instant and operator', async () => {
+    const { tellDisabled, tellEnabled, recorded } = activities();
+    await tellDisabled(change);
+    await tellEnabled(change);
+    assert.deepEqual(recorded, [
+      { name: 'userDisabled', args: [change] },
+      { name: 'userEnabled', args: [change] },
+    ]);
+  });
+});

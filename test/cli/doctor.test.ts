@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { findingOf } from '../../cli/checks/ldap.ts';
+import type { System } from '../../engines/system.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { completedFlow } from '../support/flows.ts';
+import { until } from '../support/journey.ts';
+import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';
+import { projectFolder, runNode } from '../support/node-process.ts';
+import { vyryFor } from '../support/vyry.ts';
+
+interface Finding {
+  check: string;
+  verdict: string;
+  about: string;
+  advice?: string;
+}
+
+let system: System;
+
+before(async () => {
+  system = await startTestSystem({ elasticsearch: true, env: { CAPTCHA_COST: '2' } });
+});
+after(() => system?.stop());
+
+/** What the doctor says when these variables are as given, by the name of the check. */
+async function diagnose(env: Record<string, string> = {}) {
+  const { code, stdout, stderr } = await vyryFor(system, env)(['doctor', '--json']);
+  const findings = JSON.parse(stdout) as Finding[];
+  const of = (check: string) => {
+    const found = findings.find((finding) => finding.check.startsWith(check));
+    assert.ok(found, `${check}: ${stdout}`);
+    return `${found.verdict}: ${found.about}`;
+  };
+  return { code, stderr, findings, of, text: stdout };
+}
+
+/** What it says of a directory. */
+async function diagnoseLdap(directory: TestDirectory, env: Record<string, string>): Promise<string> {
+  const { code, of } = await diagnose({
+    LDAP_URL: directory.url,
+    LDAP_BASE_DN: directory.baseDn,
+    LDAP_BIND_DN: directory.bindDn,
+    LDAP_BIND_PASSWORD: directory.bindPassword,
+    ...env,
+  });
+  assert.equal(code, 1);
+  return of('ldap');
+}
+
+describe('vyry doctor', () => {
+  it('finds a system that works well, with exit code 0', async () => {
+    const { code, stderr, findings, of } = await diagnose();
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.deepEqual(
+      findings.filter(({ verdict }) => verdict !== 'ok').map(({ check, about }) => `${check}: ${about}`),
+      [],
+    );
+    assert.match(of('redis'), /^ok: version \d.*append-only file on$/);
+    assert.match(of('worker registration'), /polls its task queue/);
+    assert.match(of('audit trail'), /events wait/);
+    const names = findings.map(({ check }) => check.split(' ')[0]);
+    for (const name of ['configuration', 'mongodb', 'temporal', 'ldap', 'twilio', 'mail', 'elasticsearch', 'captcha']) {
+      assert.ok(names.includes(name), name);
+    }
+  });
+
+  it('says for people what to do, under what failed', async () => {
+    const { code, stdout, stderr } = await vyryFor(system, { TWILIO_AUTH_TOKEN: 'wrong' })(['doctor']);
+    assert.equal(code, 1);
+    assert.match(stdout, /^FAILED +twilio +credentials refused\n +Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN\.$/m);
+    assert.match(stderr, /^1 of \d+ checks failed\.\n$/);
+  });
+
+  it('names bad variables and never their values', async () => {
+    const { of, text } = await diagnose({ JWT_SECRET: 'canary', OTP_TTL: 'canary', TWILIO_FROM: '' });
+    assert.match(
+      of('configuration of api'),
+      /^failed: .*JWT_SECRET must be at least 32.*OTP_TTL must be a whole number/,
+    );
+    assert.match(of('configuration of delivery'), /OTP_TTL/);
+    assert.equal(of('configuration of directory').startsWith('ok'), true);
+    assert.doesNotMatch(text, /canary/);
+  });
+
+  it('says that engines are away, each by itself', async () => {
+    const { code, of } = await diagnose({
+      REDIS_URL: 'redis://127.0.0.1:1',
+      DATABASE_URL: 'mongodb://127.0.0.1:1/x',
+      TEMPORAL_ADDRESS: '127.0.0.1:1',
+      ELASTICSEARCH_URL: 'http://127.0.0.1:1',
+      SMTP_URL: 'smtp://127.0.0.1:1',
+      TWILIO_API_BASE_URL: 'http://127.0.0.1:1',
+    });
+    assert.equal(code, 1);
+    assert.match(of('redis'), /^failed: does not answer: ECONNREFUSED$/);
+    assert.match(of('mongodb'), /^failed: does not answer: ECONNREFUSED$/);
+    assert.equal(of('temporal'), 'failed: does not answer');
+    assert.match(of('elasticsearch'), /^failed: does not answer/);
+    assert.equal(of('mail'), 'failed: unreachable');
+    assert.equal(of('twilio'), 'failed: unreachable');
+  });
+
+  it('says what a namespace lacks', async () => {
+    const { of } = await diagnose({ TEMPORAL_NAMESPACE: 'nobody-made-it' });
+    assert.equal(of('temporal'), 'failed: has no namespace nobody-made-it');
+    const empty = await diagnose({ TEMPORAL_NAMESPACE: 'temporal-system' });
+    assert.match(empty.of('search attributes'), /^failed: missing: VyryStep, VyryState/);
+    assert.equal(empty.of('worker delivery'), 'failed: nobody polls its task queue');
+  });
+
+  it('says that the index template of audit events is not there', async () => {
+    const { of } = await diagnose({ AUDIT_INDEX: 'nobody-made-it' });
+    assert.equal(of('elasticsearch'), 'failed: has no index template nobody-made-it-audit');
+  });
+
+  it('warns of the test keys of a captcha, and misses keys that are not there', async () => {
+    const keys = { CAPTCHA_SITE_KEY: 'site', CAPTCHA_SECRET: '0x0000000000000000000000000000000000000000' };
+    const warned = await diagnose({ CAPTCHA_PROVIDER: 'hcaptcha', ...keys });
+    assert.match(warned.of('captcha'), /^warning: hcaptcha with the test keys of its vendor/);
+    assert.equal(warned.code, 0);
+    const missing = await diagnose({ CAPTCHA_PROVIDER: 'turnstile' });
+    assert.match(missing.of('configuration of api'), /CAPTCHA_PROVIDER turnstile needs/);
+  });
+});
+
+describe('vyry doctor on a directory', () => {
+  it('says why a bind fails', async () => {
+    await using directory = await startTestDirectory();
+    const bad = { LDAP_BIND_PASSWORD: 'wrong' };
+    assert.equal(await diagnoseLdap(directory, bad), 'failed: bind of the service account: invalid credentials (49)');
+    const base = { LDAP_BASE_DN: 'ou=nowhere,dc=example,dc=org' };
+    assert.equal(await diagnoseLdap(directory, base), 'failed: base DN: the base DN is not there');
+    const startTls = { LDAP_START_TLS: 'true' };
+    assert.equal(await diagnoseLdap(directory, startTls), 'failed: connection: the server refuses StartTLS');
+    const away = { LDAP_URL: 'ldap://127.0.0.1:1' };
+    assert.equal(await diagnoseLdap(directory, away), 'failed: connection: the server cannot be reached');
+  });
+
+  it('says what is wrong with a certificate', async () => {
+    await using stranger = await startTestDirectory({ certificate: 'valid' });
+    const untrusted = await diagnoseLdap(stranger, { LDAP_URL: stranger.tlsUrl ?? '' });
+    assert.match(untrusted, /^failed: connection: the certificate is not trusted \(\w+\)$/);
+    await using other = await startTestDirectory({ certificate: 'wrong-host' });
+    const wrongHost = await diagnoseLdap(other, { LDAP_START_TLS: 'true', LDAP_TLS_CA: other.ca ?? '' });
+    assert.match(wrongHost, /the certificate is for another host/);
+    await using late = await startTestDirectory({ certificate: 'expired' });
+    const expired = await diagnoseLdap(late, { LDAP_URL: late.tlsUrl ?? '', LDAP_TLS_CA: late.ca ?? '' });
+    assert.match(expired, /the certificate has expired/);
+  });
+
+  it('says the codes of the server and the sub-codes of Active Directory in words', () => {
+    const said = (detail: string, subCode?: string, reason = 'service-bind-refused') =>
+      findingOf({ url: 'ldaps://ad.example.org', stoppedAt: 'bind', reason, detail, ...(subCode && { subCode }) })
+        .about;
+    const words = {
+      '525': 'no such user',
+      '52e': 'wrong password',
+      '530': 'at this time',
+      '531': 'from this computer',
+    };
+    const more = { '532': 'password has expired', '533': 'disabled', '701': 'account has expired' };
+    const last = { '773': 'must be changed', '775': 'locked' };
+    for (const [code, word] of Object.entries({ ...words, ...more, ...last })) {
+      assert.match(said('49', code), new RegExp(`${word}.* \\(49, ${code}\\)$`));
+    }
+    assert.match(said('8', undefined, 'confidentiality-required'), /strong authentication required \(8\)/);
+    assert.match(said('50', undefined, 'server-error'), /insufficient access \(50\)/);
+    assert.match(said('53'), /unwilling, as for a disabled account \(53\)/);
+    assert.match(said('80', undefined, 'server-error'), /server error \(80\)/);
+  });
+});
+
+describe('vyry doctor --login', () => {
+  it('tries the name and password of a person, who is asked for and never an argument', async () => {
+    const vyry = vyryFor(system);
+    const right = await vyry(['doctor', '--login', 'ada'], 'analytical-engine\n');
+    assert.equal(right.code, 0, right.stderr);
+    assert.match(right.stdout, /^ok +login +name and password belong together; the entry has an address, a number/);
+    assert.doesNotMatch(right.stdout + right.stderr, /analytical/);
+    const answers = { 'ada wrong': /the password is wrong/, 'nobody x': /the name is not found/ };
+    for (const [given, expected] of Object.entries(answers)) {
+      const [name = '', password = ''] = given.split(' ');
+      const { code, stdout } = await vyry(['doctor', '--login', name], `${password}\n`);
+      assert.equal(code, 1);
+      assert.match(stdout, expected);
+    }
+    assert.match((await vyry(['doctor', '--login', 'mallory'], 'disabled-entry\n')).stdout, /the account is/);
+    assert.equal((await vyry(['doctor', '--login', 'ada'])).code, 2);
+  });
+});
+
+describe('vyry audit tail', () => {
+  it('prints the newest events, the oldest first, by action, registration and user', async () => {
+    const flow = await completedFlow(system, 70);
+    const vyry = vyryFor(system);
+    const eventsOf = async (...filter: string[]) => {
+      const { code, stdout, stderr } = await vyry(['audit', 'tail', '--json', ...filter]);
+      assert.equal(code, 0, stderr);
+      return stdout
+        .split(/^(?=\{)/m)
+        .filter(Boolean)
+        .map((text) => JSON.parse(text));
+    };
+    // found some seconds after it was stored
+    await until(
+      async () => (await eventsOf('--registration', flow.id, '--action', 'user-register')).length === 1,
+      60_000,
+    );
+    const own = await eventsOf('--registration', flow.id);
+    assert.equal(own[0].action, 'registration-start');
+    assert.deepEqual(
+      own.map(({ vyry: { audit } }) => audit.sequence),
+      own.map(({ vyry: { audit } }) => audit.sequence).toSorted((a, b) => a - b),
+    );
+    const { userId } = own.find(({ action }) => action === 'user-register');
+    await vyry(['users', 'disable', userId, '--by', 'alice']);
+    await until(async () => (await eventsOf('--user', userId, '--action', 'user-disable')).length === 1, 60_000);
+    const { stdout } = await vyry(['audit', 'tail', '--user', userId, '--limit', '1']);
+    assert.match(stdout, /^\S+Z user-disable +success An account was disabled · operator alice · user \S+\n$/);
+  });
+
+  it('follows what comes, each once', async () => {
+    const flow = await completedFlow(system, 71);
+    const program = `${projectFolder}/cli/main.ts`;
+    const args = [
+      'audit',
+      'tail',
+      '--follow',
+      '--registration',
+      flow.id,
+      '--env-file',
+      `${system.folder.path}/operator.env`,
+    ];
+    const { stdout } = await runNode(['--', program, ...args], {
+      timeoutMs: 90_000,
+      onOutput: (text, kill) => void (text.includes('user-register') && kill('SIGTERM')),
+    });
+    const lines = stdout.trim().split('\n');
+    assert.equal(new Set(lines).size, lines.length);
+    assert.equal(lines.filter((line) => line.includes(' registration-start ')).length, 1);
+  });
+
+  it('says that Elasticsearch is away', async () => {
+    const { code, stderr } = await vyryFor(system, { ELASTICSEARCH_URL: 'http://127.0.0.1:1' })(['audit', 'tail']);
+    assert.equal(code, 1);
+    assert.match(stderr, /^Elasticsearch does not answer\./);
+  });
+});

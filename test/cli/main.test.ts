@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { projectFolder, runNode } from '../support/node-process.ts';
+import { runVyry } from '../support/vyry.ts';
+
+let folder: string;
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vyry-cli-'));
+});
+after(() => rmSync(folder, { recursive: true }));
+
+/** An installation that nobody runs, by a file. */
+function elsewhere(text = "TEMPORAL_ADDRESS='127.0.0.1:1'\n"): string {
+  const file = join(folder, `${text.length}.env`);
+  writeFileSync(file, text);
+  return file;
+}
+
+describe('vyry --help', { concurrency: 4 }, () => {
+  it('explains itself on every level, on standard output, with exit code 0', async () => {
+    const levels: [string[], RegExp][] = [
+      [['--help'], /vyry registrations .*\n.*vyry users .*\n[\s\S]*Exit codes: 0 .*, 1 .*, 2 /],
+      [['registrations', '--help'], /switch-channel <id> <channel>/],
+      [['registrations', 'list', '--help'], /--waiting-for <system>[\s\S]*--json/],
+      [['users', 'disable', '--help'], /vyry users disable <user-id-or-name> \[options\]/],
+      [['audit', 'tail', '--help'], /--follow/],
+      [['doctor', '--help'], /--login <username>/],
+    ];
+    for (const [args, expected] of levels) {
+      const { code, stdout, stderr } = await runVyry(args);
+      assert.deepEqual([code, stderr], [0, ''], args.join(' '));
+      assert.match(stdout, expected);
+    }
+  });
+
+  it('works from the program that npx runs', async () => {
+    const { code, stdout } = await runNode([join(projectFolder, 'engines', 'vyry.mjs'), '--help'], {
+      env: { PATH: process.env.PATH ?? '' },
+    });
+    assert.equal(code, 0);
+    assert.match(stdout, /Vyry for operators/);
+  });
+});
+
+describe('a command that is typed wrongly', { concurrency: 4 }, () => {
+  it('ends with exit code 2, says what is wrong on standard error, and prints nothing', async () => {
+    const wrong: [string[], RegExp][] = [
+      [[], /Vyry for operators/],
+      [['registrations'], /vyry registrations list/],
+      [['toString'], /There is no toString: it is one of registrations, users, audit, doctor/],
+      [['registrations', 'destroy'], /registrations has no destroy/],
+      [['registrations', 'show'], /id is missing/],
+      [['registrations', 'list', '--colour', 'red'], /Unknown option '--colour'/],
+      [['registrations', 'list', '--state', 'stuck'], /--state is one of pending, waiting/],
+      [['registrations', 'list', '--country', 'GB" OR VyryState = "waiting'], /--country is two letters/],
+      [['registrations', 'list', '--older-than', 'yesterday'], /--older-than is a time such as/],
+      [['registrations', 'list', '--limit', '0'], /--limit is a number/],
+      [['registrations', 'show', 'a" OR "b'], /<id> is the id of a registration/],
+      [['registrations', 'switch-channel', 'a1', 'fax'], /channel is one of sms, email/],
+      [['registrations', 'retry', 'a1', '--by', '+447700900101'], /--by is up to 64/],
+      [['audit', 'tail', '--action', 'nonsense'], /--action is one of registration-start/],
+    ];
+    for (const [args, expected] of wrong) {
+      const { code, stdout, stderr } = await runVyry(args, { env: { TEMPORAL_ADDRESS: '127.0.0.1:1' } });
+      assert.deepEqual([code, stdout], [2, ''], `${args.join(' ')}: ${stderr}`);
+      assert.match(stderr, expected);
+    }
+  });
+});
+
+describe('the configuration of the tool', { concurrency: 4 }, () => {
+  it('says which variables are missing, and what to do', async () => {
+    const { code, stderr } = await runVyry(['users', 'show', 'ada'], { env: { TEMPORAL_ADDRESS: '127.0.0.1:1' } });
+    assert.equal(code, 1);
+    assert.match(stderr, /DATABASE_URL is missing[\s\S]*REDIS_URL is missing[\s\S]*--env-file[\s\S]*npm start/);
+  });
+
+  it('says that a file cannot be read', async () => {
+    const { code, stderr } = await runVyry(['doctor', '--env-file', join(folder, 'none.env')]);
+    assert.equal(code, 1);
+    assert.match(stderr, /none\.env/);
+  });
+
+  it('says that Temporal is away', async () => {
+    const key = Buffer.alloc(32, 1).toString('base64');
+    const file = elsewhere(`TEMPORAL_ADDRESS='127.0.0.1:1'\nPAYLOAD_KEY='${key}'\n`);
+    const { code, stderr } = await runVyry(['registrations', 'list', '--env-file', file]);
+    assert.equal(code, 1);
+    assert.match(stderr, /Temporal or its workers do not answer/);
+  });
+
+  it('never prints a value that is bad', async () => {
+    const env = { TEMPORAL_ADDRESS: '127.0.0.1:1', PAYLOAD_KEY: 'canary-value' };
+    for (const args of [['registrations', 'list'], ['doctor']]) {
+      const { stdout, stderr } = await runVyry(args, { env });
+      assert.match(stdout + stderr, /PAYLOAD_KEY must be 32 bytes/);
+      assert.doesNotMatch(stdout + stderr, /canary/);
+    }
+  });
+});

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { call } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { type Behind, completedFlow, lookBehind, must } from '../support/flows.ts';
+import { until } from '../support/journey.ts';
+import { jsonOf, vyryFor } from '../support/vyry.ts';
+
+let system: System;
+let behind: Behind;
+let vyry: ReturnType<typeof vyryFor>;
+
+before(async () => {
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
+  behind = await lookBehind(system);
+  vyry = vyryFor(system);
+});
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+const me = (token: string) => call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token });
+
+describe('vyry users', () => {
+  it('disables a person: sessions end at once, new ones are refused, and all of it may be repeated', async () => {
+    const flow = await completedFlow(system, 20);
+    const { body: tokens } = await must(flow.call('POST', '/session'), 201);
+    const later = await completedFlow(system, 21);
+    await must(me(tokens.accessToken));
+
+    assert.deepEqual(jsonOf(await vyry(['users', 'disable', 'person020', '--by', 'alice', '--json'])), {
+      userId: tokens.user.userId,
+      isDisabled: true,
+      sessionsEnded: 1,
+    });
+    assert.equal((await me(tokens.accessToken)).status, 401);
+    assert.deepEqual(await behind.keys('refresh:*'), []);
+    assert.equal(jsonOf(await vyry(['users', 'disable', tokens.user.userId, '--json'])).sessionsEnded, 0);
+    // others are not touched
+    await must(later.call('POST', '/session'), 201);
+  });
+
+  it('refuses a disabled account the session of its registration, until it is enabled', async () => {
+    const flow = await completedFlow(system, 22);
+    await vyry(['users', 'disable', 'person022']);
+    const refused = await flow.call('POST', '/session');
+    assert.deepEqual([refused.status, refused.body.error_code], [403, 'FORBIDDEN']);
+    const { stdout } = await vyry(['users', 'enable', 'PERSON022']);
+    assert.match(stdout, /is enabled/);
+    const { body } = await must(flow.call('POST', '/session'), 201);
+    assert.equal('disabledAt' in body.user, false);
+    await must(me(body.accessToken));
+  });
+
+  it('leaves events that name the operator', async () => {
+    const { userId } = jsonOf(await vyry(['users', 'show', 'person022', '--json']));
+    const { events } = await readLog();
+    const own = events.filter((event) => event.userId === userId).map(({ event, operator }) => [event, operator]);
+    assert.deepEqual(
+      own.map(([event]) => event),
+      ['user.disabled', 'user.enabled'],
+    );
+    for (const [, operator] of own) assert.match(String(operator), /^[\w.-]+$/);
+  });
+
+  it('shows an account with masked number and address', async () => {
+    const { stdout } = await vyry(['users', 'show', 'person022']);
+    assert.match(stdout, /username +person022\n/);
+    assert.match(stdout, /email +p•••@example\.org\n/);
+    assert.match(stdout, /sessions +1\n/);
+    assert.match(stdout, /disabled +no\n/);
+    assert.doesNotMatch(stdout, /447700900022|person022@/);
+  });
+
+  it('ends also a session that begins while the account is being disabled', async () => {
+    const flows = await Promise.all([23, 24, 25, 26].map((person) => completedFlow(system, person)));
+    const started = flows.map((flow) => flow.call('POST', '/session'));
+    const disabled = Promise.all([23, 24, 25, 26].map((person) => vyry(['users', 'disable', `person0${person}`])));
+    const answers = await Promise.all(started);
+    await disabled;
+    for (const { status, body } of answers) {
+      if (status === 201) assert.equal((await me(body.accessToken)).status, 401);
+      else assert.equal(status, 403);
+    }
+  });
+
+  it('knows nobody by another name', async () => {
+    const { code, stderr } = await vyry(['users', 'disable', 'nobody']);
+    assert.deepEqual([code, stderr], [1, 'There is no account by this id or user name.\n']);
+  });
+
+  it('is done by itself when its worker is back', async () => {
+    const flow = await completedFlow(system, 27);
+    const { body } = await must(flow.call('POST', '/session'), 201);
+    await system.kill('registration');
+    const disabling = vyry(['users', 'disable', 'person027']);
+    await until(async () => {
+      const { status } = await behind.temporal.workflow.getHandle(`user-access:${body.user.userId}`).describe();
+      return status.name === 'RUNNING';
+    });
+    await system.restart('registration');
+    assert.equal((await disabling).code, 0);
+    assert.equal((await me(body.accessToken)).status, 401);
+  });
+});
+
+async function readLog(): Promise<{ events: Record<string, unknown>[] }> {
+  const text = await readFile(system.processes.logFile('registration'), 'utf8');
+  return {
+    events: text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line)),
+  };
+}
