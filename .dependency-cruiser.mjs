@@ -120,6 +120,7 @@ export default {
     fence('libphonenumber-js', 'adapters/phone-numbers'),
     fence('twilio', 'adapters/twilio'),
     fence('nodemailer', 'adapters/mail'),
+    fence('@opentelemetry', 'adapters/collector'),
     fence('@temporalio/client', 'adapters/temporal', 'api/workflow-calls', 'api/registrations/create'),
     fence('@temporalio/worker', 'workers'),
     fence('pino', 'platform/log'),

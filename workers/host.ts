@@ -10,7 +10,7 @@ import {
   Worker,
   type WorkerOptions,
 } from '@temporalio/worker';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import { connectCollector } from '../adapters/collector.ts';
 import { createAuditedEvents } from '../adapters/redis/audit.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
@@ -58,7 +58,6 @@ export async function runWorker(
   const log = createLog(role, config.LOG_LEVEL);
   installRuntime(log);
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
   const collector = await connectCollector(role, config, log);
   const redis = connectRedis(config.REDIS_URL, (err) => log.warn({ event: 'redis.away', reason: err.message }));
   const { events, trail } = createAuditedEvents(redis, { role, config, log, registry });
