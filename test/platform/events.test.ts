@@ -126,8 +126,7 @@ const calls: { [K in keyof Events]: Row } = {
     run: (events) => events.activityEnded({ activity: 'sendCode', outcome: 'unavailable', seconds: 0.3 }),
   },
   providerAnswered: {
-    run: (events) =>
-      events.providerAnswered({ channel: 'sms', provider: 'twilio', outcome: 'sent', seconds: 0.2 }),
+    run: (events) => events.providerAnswered({ channel: 'sms', provider: 'twilio', outcome: 'sent', seconds: 0.2 }),
   },
   codecAnswered: { run: (events) => events.codecAnswered({ path: '/decode', status: 200, seconds: 0.01 }) },
   requestBegun: { run: (events) => events.requestBegun() },
