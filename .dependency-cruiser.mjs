@@ -126,6 +126,7 @@ export default {
     fence('twilio', 'adapters/twilio'),
     fence('nodemailer', 'adapters/mail'),
     fence('@temporalio/client', 'adapters/temporal', 'api/registrations/create', 'cli'),
+    fence('@opentelemetry', 'adapters/collector'),
     fence('@temporalio/worker', 'workers'),
     fence('pino', 'platform/log'),
   ],

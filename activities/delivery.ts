@@ -25,7 +25,7 @@ export interface DeliveryActivityDeps {
   /** Absent when not configured. */
   twilio?: Pick<Twilio, 'send' | 'find'> | undefined;
   mail?: Pick<Mail, 'send'> | undefined;
-  events: Pick<Events, 'codeSent' | 'codeRefused' | 'dependencyAway'>;
+  events: Pick<Events, 'codeSent' | 'codeRefused' | 'dependencyAway' | 'providerAnswered'>;
   newCode: typeof newCode;
   codeTtlSeconds: number;
   /** Name of the product, as messages carry it. */
@@ -72,12 +72,21 @@ async function hand(
   startedAt: number | undefined,
   deps: DeliveryActivityDeps,
 ): Promise<Outcome> {
+  const { channel } = input;
+  const beganAt = performance.now();
+  const answered = (outcome: string) => {
+    const seconds = (performance.now() - beganAt) / 1000;
+    deps.events.providerAnswered({ channel, provider: providerOf(channel), outcome, seconds });
+  };
   try {
-    return input.channel === 'sms'
-      ? await handToTwilio(input.to, code, startedAt, deps)
-      : await handToMail(input, code, deps);
+    const outcome = await (channel === 'sms'
+      ? handToTwilio(input.to, code, startedAt, deps)
+      : handToMail(input, code, deps));
+    answered(outcome.result);
+    return outcome;
   } catch (err) {
-    if (err instanceof Failure) deps.events.dependencyAway(input.channel, err.facts.message ?? err.code);
+    answered('unavailable');
+    if (err instanceof Failure) deps.events.dependencyAway(channel, err.facts.message ?? err.code);
     throw err;
   }
 }

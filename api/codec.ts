@@ -17,12 +17,13 @@ interface CodecOptions {
   config: Pick<Config<'api'>, 'CODEC_HOST' | 'CODEC_ORIGINS' | 'CODEC_PASSWORD' | 'PAYLOAD_KEY'>;
   codec: PayloadCodec;
   log: Logger;
-  events: Pick<Events, 'operatorLoggedIn' | 'payloadsDecoded'>;
+  events: Pick<Events, 'operatorLoggedIn' | 'payloadsDecoded' | 'codecAnswered'>;
   rateLimits: RateLimits;
 }
 
 const bodyBytesMax = 4 * 1024 * 1024;
 const loopback = ['127.0.0.1', '::1', 'localhost'];
+const paths = ['/', '/login', '/decode', '/encode'];
 const cookieName = 'vyry-codec';
 /** Wrong passwords an address may try. */
 const loginLimit: Limit = { name: 'operator-login', max: 10, windowSeconds: 900 };
@@ -44,6 +45,11 @@ export function createCodecServer(options: CodecOptions): Server {
       ip: addressOf(req),
       userAgent: (req.headers['user-agent'] ?? '').slice(0, auditTextMax),
     };
+    const beganAt = performance.now();
+    res.once('close', () => {
+      const seconds = (performance.now() - beganAt) / 1000;
+      options.events.codecAnswered({ path: countedPathOf(req), status: res.statusCode, seconds });
+    });
     traces.run(trace, () =>
       handle(req, res, options).catch((err: unknown) => {
         options.log.warn({ event: 'codec.failed', reason: (err as Error).message });
@@ -68,6 +74,12 @@ async function handle(req: IncomingMessage, res: ServerResponse, options: CodecO
   if (!req.headers['content-type']?.startsWith('application/json')) return end(res, 415);
   if (!(await admit(req, res, options))) return;
   await convert(req, res, pathname, options);
+}
+
+/** What a request is counted as: whatever is asked, there are few. */
+function countedPathOf(req: IncomingMessage): string {
+  const [path = ''] = (req.url ?? '').split('?');
+  return paths.includes(path) ? path : 'unknown';
 }
 
 async function convert(

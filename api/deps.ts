@@ -13,6 +13,7 @@ import type { RegistrationRules, StepName } from '../domain/registration.ts';
 import type { Config } from '../platform/config.ts';
 import type { Events } from '../platform/events.ts';
 import type { DependencyHealth } from '../platform/lifecycle.ts';
+import type { RecordSpan } from '../platform/spans.ts';
 import type { Tokens } from './tokens.ts';
 
 export interface ApiDeps {
@@ -32,6 +33,7 @@ export interface ApiDeps {
   accounts: Pick<Accounts, 'read'>;
   tokens: Tokens;
   events: Events;
+  recordSpan: RecordSpan;
   /** Keys the hashes of idempotency keys, bodies and limited names. */
   hashKey: Buffer;
   /** Every dependency and whether it is there. */

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
+import { type Collector, connectCollector } from '../adapters/collector.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createAuditedEvents } from '../adapters/redis/audit.ts';
@@ -19,6 +20,7 @@ import { createSeals } from '../adapters/redis/seals.ts';
 import { createSessions } from '../adapters/redis/sessions.ts';
 import { createPayloadCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
+import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { createTraceBox } from '../adapters/temporal/trace.ts';
 import { readPolicy } from '../domain/registration.ts';
 import { type Config, readConfig, temporalRoles } from '../platform/config.ts';
@@ -27,17 +29,19 @@ import { type DependencyHealth, examine, untilSignal } from '../platform/lifecyc
 import { createLog, type Logger, sayStarted } from '../platform/log.ts';
 import { createCodecServer } from './codec.ts';
 import type { ApiDeps } from './deps.ts';
+import { watchSurroundings } from './gauges.ts';
 import { createRestApp } from './rest.ts';
 import { createTokens } from './tokens.ts';
 
 async function main(): Promise<void> {
   const config = readConfig('api');
   const log = createLog('api', config.LOG_LEVEL);
-  await using connections = connect(config, log);
+  await using collector = await connectCollector('api', config, log);
+  await using connections = connect(config, log, collector);
   const registry = new Registry();
   const { events, trail } = createAuditedEvents(connections.redis, { role: 'api', config, log, registry });
   await using _trail = trail;
-  const deps = { ...assemble(config, connections, registry), events };
+  const deps = { ...assemble(config, connections, registry), events, recordSpan: collector.record };
   const codec = createPayloadCodec(createBox('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
   const codecServer = createCodecServer({ config, codec, log, events, rateLimits: deps.rateLimits });
   await using _codec = await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST);
@@ -58,7 +62,7 @@ interface Connections extends AsyncDisposable {
 }
 
 /** Opens what the api talks to; each comes back by itself when it was away. */
-function connect(config: Config<'api'>, log: Logger): Connections {
+function connect(config: Config<'api'>, log: Logger, { record }: Collector): Connections {
   const away = (dependency: string) => (err: unknown) =>
     log.warn({ event: `${dependency}.away`, reason: (err as Error).message });
   const redis = connectRedis(config.REDIS_URL, away('redis'));
@@ -69,6 +73,7 @@ function connect(config: Config<'api'>, log: Logger): Connections {
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
     traceBox: createTraceBox(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    record,
   });
   // without it the first burst of requests would share the short time that a seemingly absent Temporal gets
   temporal.connection.ensureConnected().catch(away('temporal'));
@@ -84,12 +89,22 @@ function connect(config: Config<'api'>, log: Logger): Connections {
   };
 }
 
-function assemble(config: Config<'api'>, connections: Connections, registry: Registry): Omit<ApiDeps, 'events'> {
+function assemble(
+  config: Config<'api'>,
+  connections: Connections,
+  registry: Registry,
+): Omit<ApiDeps, 'events' | 'recordSpan'> {
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
+  const examine = () => examineAll(connections);
   collectDefaultMetrics({ register: registry });
   // whoever reads metrics needs no list of what to attack
   registry.removeSingleMetric('nodejs_version_info');
+  watchSurroundings(registry, {
+    examine,
+    queueDepths: () => readQueueDepths(temporal),
+    waiting: () => countWaiting(temporal),
+  });
   watchAuditStream(redis, registry);
   const sealBox = createBox('seal', payloadKey, olderKeys);
   return {
@@ -115,7 +130,7 @@ function assemble(config: Config<'api'>, connections: Connections, registry: Reg
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
     tokens: createTokens(config),
     hashKey: deriveKey(payloadKey, 'idempotency'),
-    examine: () => examineAll(connections),
+    examine,
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   };
 }

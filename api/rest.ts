@@ -13,6 +13,7 @@ import { auditTextMax } from '../domain/audit.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
 import { newId } from '../platform/crypto.ts';
 import { type Trace, traces } from '../platform/log.ts';
+import { beginTrace, now, type Span } from '../platform/spans.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import { requireRegistration, requireSession } from './guards.ts';
 import { Health, Readiness, readHealth, readReadiness } from './health.ts';
@@ -288,34 +289,52 @@ function serveDocs(app: Express, deps: ApiDeps): void {
   }
 }
 
-/** Gives a request its ids, its trace and its line in log and metrics. */
-function observe({ events }: ApiDeps, req: Request, res: Response, next: NextFunction): void {
-  const trace = traceOf(req);
-  const begin = performance.now();
+/** Gives a request its ids, its trace, its span and its line in log and metrics. */
+function observe({ events, recordSpan, config }: ApiDeps, req: Request, res: Response, next: NextFunction): void {
+  const { traceparent, parentId } = beginTrace(req.get('traceparent'), config.OTEL_TRACES_SAMPLER_ARG);
+  const trace = traceOf(req, traceparent);
+  const beganAt = now();
   res.setHeader('X-Request-Id', trace.requestId);
   res.locals.requestId = trace.requestId;
   events.requestBegun();
   res.once('close', () => {
     const route = (res.locals.route as string | undefined) ?? 'unknown';
-    const seconds = (performance.now() - begin) / 1000;
+    const seconds = (now() - beganAt) / 1000;
     const refusal = res.locals.refusal as Refusal | undefined;
     traces.run(trace, () =>
       events.requestEnded({ method: req.method, route, status: res.statusCode, seconds, refusal }),
     );
+    // of health checks and scrapes there would be more than of anything else
+    if (route.startsWith('/api/') || res.statusCode >= 400) {
+      recordSpan({ ...requestSpan(req, res), traceparent, parentId, beganAt });
+    }
   });
   traces.run(trace, next);
 }
 
-/** The caller's request id if it is a valid one; the caller's W3C trace with a span of ours. */
-function traceOf(req: Request): Trace {
+/** As the semantic conventions of OpenTelemetry name things, without what a caller wrote: no path, no query, no agent. */
+function requestSpan(req: Request, res: Response): Pick<Span, 'name' | 'kind' | 'attributes' | 'failure'> {
+  const route = res.locals.route as string | undefined;
+  return {
+    name: route === undefined ? req.method : `${req.method} ${route}`,
+    kind: 'server',
+    attributes: {
+      'http.request.method': req.method,
+      'http.response.status_code': res.statusCode,
+      ...(route !== undefined && { 'http.route': route }),
+    },
+    failure: res.statusCode >= 500 ? String(res.statusCode) : undefined,
+  };
+}
+
+/** The caller's request id if it is a valid one, or one of ours. */
+function traceOf(req: Request, traceparent: string): Trace {
   const requestId = req.get('x-request-id');
-  const parent = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/.exec(req.get('traceparent') ?? '');
-  const span = newId().slice(0, 16);
   return {
     requestId: requestId && /^[\w.:-]{1,128}$/.test(requestId) ? requestId : newId(),
     ip: req.ip ?? '',
     userAgent: (req.get('user-agent') ?? '').slice(0, auditTextMax),
-    traceparent: `00-${parent?.[1] ?? newId()}-${span}-${parent?.[3] ?? '01'}`,
+    traceparent,
   };
 }
 

@@ -28,6 +28,7 @@ export function openTemporal(env: Record<string, string>): TemporalAccess {
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
     traceBox: createTraceBox(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    record: () => undefined,
   });
   return {
     client,

@@ -71,6 +71,20 @@ const text = z.string().min(1);
 const optional = z.string().transform((value) => (value === '' ? undefined : value));
 const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
 const list = z.string().transform((value) => value.split(/[\s,]+/).filter((item) => item !== ''));
+/** As the standard variable has it: https://opentelemetry.io/docs/specs/otel/protocol/exporter/ */
+const headerPairs = z
+  .string()
+  .refine(
+    (value) =>
+      value === '' || value.split(',').every((pair) => /^\s*[\w.-]+=([^%\s,]|%[0-9a-fA-F]{2})+\s*$/.test(pair)),
+    'must be name=value pairs, separated by commas, values percent-encoded',
+  )
+  .transform((value) => (value === '' ? undefined : new Secret(value)));
+const share = z
+  .string()
+  .regex(/^(0|1|[01]?\.\d+)$/, 'must be a number from 0 to 1')
+  .transform(Number)
+  .pipe(z.number().max(1, 'must be at most 1'));
 const integers = list.pipe(z.array(integer(1, 86_400)));
 const url = (...protocols: string[]) =>
   z.string().refine((value) => hasProtocol(value, protocols), `must be a URL (${protocols.join(', ')})`);
@@ -421,6 +435,25 @@ export const variables = {
     roles: ['registration', 'directory', 'delivery', 'audit'],
     schema: integer(0, 65_535),
     default: '0',
+  },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    about: 'collector of traces (OTLP over HTTP), without /v1/traces; no traces when empty',
+    roles: temporal,
+    schema: optionalUrl('http:', 'https:'),
+    default: '',
+  },
+  OTEL_EXPORTER_OTLP_HEADERS: {
+    about:
+      'headers for the collector, such as its token: name=value pairs, separated by commas, values percent-encoded',
+    roles: temporal,
+    schema: headerPairs,
+    default: '',
+  },
+  OTEL_TRACES_SAMPLER_ARG: {
+    about: 'share of requests that are traced, from 0 to 1; a caller that sends a traceparent decides for its own',
+    roles: ['api'],
+    schema: share,
+    default: '1',
   },
 } satisfies Record<string, Variable>;
 

@@ -33,6 +33,9 @@ const checkReasons: Record<string, string | undefined> = {
   already: 'otp-already-used',
 };
 
+/** Upper bounds in seconds, from a read of Redis to a provider that is given up. */
+const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
 type Count = <L extends string>(name: string, help: string, labelNames: L[]) => Counter<L>;
 
 /** Creates the event functions of a process. */
@@ -45,6 +48,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createRequestEvents(log, counter, registry, record),
     ...createOperatorEvents(log, counter, record),
     ...createProcessEvents(log, counter, record),
+    ...createDurationEvents(registry),
   };
 }
 
@@ -180,7 +184,7 @@ function createRequestEvents(log: Logger, counter: Count, registry: Registry, re
     name: 'vyry_http_request_duration_seconds',
     help: 'Duration of requests by route and status',
     labelNames: ['method', 'route', 'status'],
-    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    buckets: durationBuckets,
     registers: [registry],
   });
   const inFlight = new Gauge({ name: 'vyry_http_requests_in_flight', help: 'Requests', registers: [registry] });
@@ -227,6 +231,40 @@ function recordAnswer(record: Recorder, { method, route, status, seconds, refusa
   });
 }
 
+/** How long things took, by outcome: figures alone, what happened is told by other events. */
+function createDurationEvents(registry: Registry) {
+  const histogram = <L extends string>(name: string, help: string, labelNames: L[]) =>
+    new Histogram({ name: `vyry_${name}`, help, labelNames, buckets: durationBuckets, registers: [registry] });
+  const activities = histogram('activity_duration_seconds', 'Duration of activities by outcome', [
+    'activity',
+    'outcome',
+  ]);
+  const sends = histogram('code_send_duration_seconds', 'Duration of handing a code to its provider', [
+    'channel',
+    'provider',
+    'outcome',
+  ]);
+  const codec = histogram('codec_request_duration_seconds', 'Duration of requests to the codec endpoint', [
+    'path',
+    'status',
+  ]);
+
+  return {
+    /** `outcome`: done, the code of a failure, or error. */
+    activityEnded({ activity, outcome, seconds }: { activity: string; outcome: string; seconds: number }): void {
+      activities.observe({ activity, outcome }, seconds);
+    },
+    /** Also when the provider was away, which `codeSent` and `codeRefused` do not count. */
+    providerAnswered(send: { channel: Channel; provider: string; outcome: string; seconds: number }): void {
+      const { seconds, ...labels } = send;
+      sends.observe(labels, seconds);
+    },
+    codecAnswered({ path, status, seconds }: { path: string; status: number; seconds: number }): void {
+      codec.observe({ path, status }, seconds);
+    },
+  };
+}
+
 interface EndedRequest {
   method: string;
   /** With the names of its parameters in place of their values. */
@@ -260,6 +298,7 @@ interface AccessChange {
 /** What operators do. Their names are those they gave; the trail says so by calling them names. */
 function createOperatorEvents(log: Logger, counter: Count, record: Recorder) {
   const decodes = counter('payloads_decoded_total', 'Temporal payloads decrypted for operators', []);
+  const logins = counter('operator_logins_total', 'Log-ins of operators to the codec endpoint', ['outcome']);
   const accessChanged = (act: 'disable' | 'enable', { userId, at, operator }: AccessChange): void => {
     log.info({ event: `user.${act}d`, userId, operator });
     record(`user-${act}`, {
@@ -274,6 +313,7 @@ function createOperatorEvents(log: Logger, counter: Count, record: Recorder) {
   return {
     operatorLoggedIn(isRight: boolean): void {
       const event = isRight ? 'codec.operator-logged-in' : 'codec.operator-refused';
+      logins.inc({ outcome: isRight ? 'accepted' : 'refused' });
       log[isRight ? 'info' : 'warn']({ event });
       record('operator-login', {
         status: isRight ? 'success' : 'failure',

@@ -382,9 +382,14 @@ function containerVariables(
   role: Role | 'operator',
   given: Record<string, string>,
 ): Record<string, string> {
+  // innermost first: a default may name another variable
+  const resolved = (text: string): string => {
+    const next = text.replace(/\$\{(\w+)(?::-([^${}]*)|:\?[^${}]*)\}/g, (_, key, other = '') => given[key] || other);
+    return next === text ? text : resolved(next);
+  };
   const entries = Object.entries(compose.services[role]?.environment ?? {}).map(([name, text]) => {
     assert.equal(typeof text, 'string', `${name} of ${role} is text`);
-    return [name, text.replace(/\$\{(\w+)(?::-([^}]*)|:\?[^}]*)\}/g, (_, key, other = '') => given[key] || other)];
+    return [name, resolved(text)];
   });
   return Object.fromEntries(entries);
 }

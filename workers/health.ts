@@ -1,14 +1,17 @@
 /** A worker's own /health and /metrics, for orchestrators: on loopback and inner networks only, never published. */
 import { createServer } from 'node:http';
-import type { Registry } from 'prom-client';
+import { collectDefaultMetrics, type Registry } from 'prom-client';
 
-/** Serves until it is disposed; nothing when the port is 0. */
+/** Serves until it is disposed, with the usual metrics of a process beside those of the registry; nothing when the port is 0. */
 export async function serveHealth(
   port: number,
   registry: Registry,
   isHealthy: () => boolean,
 ): Promise<AsyncDisposable> {
   if (port === 0) return { [Symbol.asyncDispose]: async () => undefined };
+  collectDefaultMetrics({ register: registry });
+  // whoever reads metrics needs no list of what to attack
+  registry.removeSingleMetric('nodejs_version_info');
   const server = createServer((req, res) => {
     if (req.url === '/metrics') {
       void registry.metrics().then((text) => res.setHeader('Content-Type', registry.contentType).end(text));

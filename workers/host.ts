@@ -3,7 +3,6 @@ import { setInterval } from 'node:timers';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { DataConverter } from '@temporalio/common';
 import {
-  type ActivityExecuteInput,
   DefaultLogger,
   type LogLevel,
   NativeConnection,
@@ -12,18 +11,19 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import { Registry } from 'prom-client';
+import { connectCollector } from '../adapters/collector.ts';
 import { createAuditedEvents } from '../adapters/redis/audit.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { createDataConverter } from '../adapters/temporal/connect.ts';
-import { createTraceBox, traceOf } from '../adapters/temporal/trace.ts';
+import { createTraceBox } from '../adapters/temporal/trace.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Config, TemporalRole } from '../platform/config.ts';
-import type { Box } from '../platform/crypto.ts';
 import type { Events } from '../platform/events.ts';
 import { dropPermissions } from '../platform/lifecycle.ts';
-import { createLog, type Logger, sayStarted, traces } from '../platform/log.ts';
+import { createLog, type Logger, sayStarted } from '../platform/log.ts';
 import { serveHealth } from './health.ts';
 import { beat, type Check } from './heartbeats.ts';
+import { createTraceSinks, runTraced } from './trace.ts';
 
 /** What a role's own file works with. */
 export interface WorkerTools {
@@ -58,6 +58,7 @@ export async function runWorker(
   const log = createLog(role, config.LOG_LEVEL);
   installRuntime(log);
   const registry = new Registry();
+  const collector = await connectCollector(role, config, log);
   const redis = connectRedis(config.REDIS_URL, (err) => log.warn({ event: 'redis.away', reason: err.message }));
   const { events, trail } = createAuditedEvents(redis, { role, config, log, registry });
   const dataConverter = createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
@@ -75,8 +76,16 @@ export async function runWorker(
       stickyQueueScheduleToStartTimeout: '1s',
       shutdownGraceTime: '10s',
       shutdownForceTime: '20s',
+      sinks: createTraceSinks(traceBox, collector.record),
       interceptors: {
-        activity: [() => ({ inbound: { execute: (input, next) => runActivity(input, next, traceBox) } })],
+        activity: [
+          ({ info }) => ({
+            inbound: {
+              execute: (input, next) =>
+                runActivity(() => runTraced({ ...input, info }, traceBox, collector.record, () => next(input)), events),
+            },
+          }),
+        ],
       },
     });
     await using _health = await serveHealth(config.HEALTH_PORT, registry, () => worker.getState() === 'RUNNING');
@@ -90,7 +99,7 @@ export async function runWorker(
     await connection.close();
     await parts.close();
     events.processStopped();
-    await trail[Symbol.asyncDispose]();
+    await Promise.all([trail[Symbol.asyncDispose](), collector[Symbol.asyncDispose]()]);
     await redis.quit().catch(() => redis.disconnect());
     log.info({ event: 'process.stopped' });
   }
@@ -127,23 +136,23 @@ async function connectForever(address: string, log: Logger): Promise<NativeConne
 }
 
 /**
- * Runs an activity inside its trace, with heartbeats, so that one on a killed worker is soon given to another; a
- * `Failure` crosses Temporal as its code and is not repeated: the workflow decides.
+ * Runs an activity with heartbeats, so that one on a killed worker is soon given to another; a `Failure` crosses Temporal
+ * as its code and is not repeated: the workflow decides.
  */
-async function runActivity(
-  input: ActivityExecuteInput,
-  next: (input: ActivityExecuteInput) => Promise<unknown>,
-  traceBox: Box,
-): Promise<unknown> {
+async function runActivity(act: () => Promise<unknown>, events: Pick<Events, 'activityEnded'>): Promise<unknown> {
   const context = Context.current();
-  const trace = traceOf(input.headers, traceBox);
-  const beats = context.info.isLocal ? undefined : setInterval(() => context.heartbeat(), activityBeatMs);
+  const { activityType: activity, isLocal } = context.info;
+  const beganAt = performance.now();
+  const beats = isLocal ? undefined : setInterval(() => context.heartbeat(), activityBeatMs);
+  let outcome = 'done';
   try {
-    return trace === undefined ? await next(input) : await traces.run(trace, () => next(input));
+    return await act();
   } catch (err) {
+    outcome = err instanceof Failure ? err.code : 'error';
     if (err instanceof Failure) throw ApplicationFailure.nonRetryable(err.code, err.code, err.facts);
     throw err;
   } finally {
     clearInterval(beats);
+    events.activityEnded({ activity, outcome, seconds: (performance.now() - beganAt) / 1000 });
   }
 }

@@ -9,6 +9,7 @@ import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import type { Secret } from '../../platform/config.ts';
 import { type Box, createBox } from '../../platform/crypto.ts';
+import type { RecordSpan } from '../../platform/spans.ts';
 import { createPayloadCodec } from './codec.ts';
 import { traceInterceptor } from './trace.ts';
 
@@ -34,10 +35,12 @@ export function connectTemporal(options: {
   namespace: string;
   dataConverter: DataConverter;
   traceBox: Box;
+  record: RecordSpan;
 }): Client {
-  const { address, namespace, dataConverter, traceBox } = options;
+  const { address, namespace, dataConverter, traceBox, record } = options;
   const connection = Connection.lazy({ address, connectTimeout: callMs });
-  return new Client({ connection, namespace, dataConverter, interceptors: { workflow: [traceInterceptor(traceBox)] } });
+  const interceptors = { workflow: [traceInterceptor(traceBox, record)] };
+  return new Client({ connection, namespace, dataConverter, interceptors });
 }
 
 /** Tells whether an error means that Temporal could not be asked in time, rather than that it said no. */

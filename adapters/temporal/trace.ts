@@ -8,21 +8,28 @@ import { traceHeader } from '../../domain/trace.ts';
 import type { Secret } from '../../platform/config.ts';
 import { type Box, createBox } from '../../platform/crypto.ts';
 import { type Trace, traces } from '../../platform/log.ts';
+import { inSpan, type RecordSpan } from '../../platform/spans.ts';
 
 /** The box of traces. */
 export function createTraceBox(key: Secret, older: readonly Secret[]): Box {
   return createBox('trace', key, older);
 }
 
-/** Adds the running request's trace to every start and update. */
-export function traceInterceptor(box: Box): WorkflowClientInterceptor {
+/** Adds the running request's trace to every start and update, each of which is a span of it. */
+export function traceInterceptor(box: Box, record: RecordSpan): WorkflowClientInterceptor {
   const withTrace = (headers: Headers): Headers => {
     const trace = traces.getStore();
     return trace === undefined ? headers : { ...headers, [traceHeader]: sealed(trace, box) };
   };
   return {
-    start: (input, next) => next({ ...input, headers: withTrace(input.headers) }),
-    startUpdate: (input, next) => next({ ...input, headers: withTrace(input.headers) }),
+    start(input, next) {
+      const span = spanOf(`StartWorkflow:${input.workflowType}`, input.options.workflowId);
+      return inSpan(record, span, () => next({ ...input, headers: withTrace(input.headers) }));
+    },
+    startUpdate(input, next) {
+      const span = spanOf(`UpdateWorkflow:${input.updateName}`, input.workflowExecution.workflowId);
+      return inSpan(record, span, () => next({ ...input, headers: withTrace(input.headers) }));
+    },
   };
 }
 
@@ -35,6 +42,10 @@ export function traceOf(headers: Headers, box: Box): Trace | undefined {
   } catch {
     return undefined;
   }
+}
+
+function spanOf(name: string, workflowId: string | null | undefined) {
+  return { name, kind: 'client', attributes: { temporalWorkflowID: workflowId ?? '' } } as const;
 }
 
 function sealed(trace: Trace, box: Box): Payload {

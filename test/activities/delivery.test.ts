@@ -68,14 +68,16 @@ function scene(given: Partial<DeliveryActivityDeps> = {}) {
       ...overrides,
     }) as Promise<SendCodeResult>;
   const subject = { subject: input.registrationId, purpose: 'register' } as const;
-  return { twilio, recorded, input, run, subject };
+  /** What happened, without how long it took. */
+  const told = () => recorded.filter(({ name }) => name !== 'providerAnswered');
+  return { twilio, recorded, told, input, run, subject };
 }
 
 const codeIn = (body = '') => /\d{6}/.exec(body)?.[0] ?? '';
 
 describe('sendCode()', () => {
   it('sends one message with a code that is then valid, from the recorded send on', async () => {
-    const { twilio, recorded, run, subject, input } = scene();
+    const { twilio, told, run, subject, input } = scene();
     const begin = Date.now();
     const result = await run();
     assert.equal(result.result, 'sent');
@@ -90,7 +92,7 @@ describe('sendCode()', () => {
     assert.ok(result.result === 'sent' && result.at >= begin && state?.since === result.at);
     assert.equal(state?.expiresAt, result.at + 180_000);
     assert.equal((await codes.check(subject, codeIn(message?.body), 5)).outcome, 'verified');
-    assert.deepEqual(recorded, [{ name: 'codeSent', args: [{ ...input, provider: 'twilio' }, 'SM1'] }]);
+    assert.deepEqual(told(), [{ name: 'codeSent', args: [{ ...input, provider: 'twilio' }, 'SM1'] }]);
   });
 
   it('answers a repeat after the end as the first time, and calls nobody', async () => {
@@ -108,7 +110,7 @@ describe('sendCode()', () => {
     assert.equal((await run({}, 2)).result, 'sent');
     assert.deepEqual(twilio.calls, ['send', 'find']);
     assert.equal(twilio.accepted.length, 1);
-    assert.equal(recorded.at(-1)?.args[3], 'SM1');
+    assert.equal(recorded.at(-1)?.args[1], 'SM1');
     assert.equal((await codes.check(subject, codeIn(twilio.accepted[0]?.body), 5)).outcome, 'verified');
   });
 
@@ -148,17 +150,18 @@ describe('sendCode()', () => {
   });
 
   it('says that the provider is away, and whom it waits for, without a word of the message', async () => {
-    const { twilio, run, recorded } = scene();
+    const { twilio, run, told } = scene();
     twilio.failsBefore = true;
     await assert.rejects(run(), { code: 'unavailable' });
-    assert.deepEqual(recorded, [{ name: 'dependencyAway', args: ['sms', 'twilio 503'] }]);
+    assert.deepEqual(told(), [{ name: 'dependencyAway', args: ['sms', 'twilio 503'] }]);
   });
 
   it('answers a refusal for good, and records nothing as sent', async () => {
-    const { twilio, run, recorded, input, subject } = scene();
+    const { twilio, run, told, input, subject } = scene();
     twilio.refusal = 'number-not-mobile';
     assert.deepEqual(await run(), { result: 'refused', reason: 'number-not-mobile' });
-    assert.deepEqual(recorded, [{ name: 'codeRefused', args: [input.registrationId, 'sms', 1, 'number-not-mobile'] }]);
+    const code = { ...input, provider: 'twilio' };
+    assert.deepEqual(told(), [{ name: 'codeRefused', args: [code, 'number-not-mobile'] }]);
     assert.equal((await codes.read(subject))?.expiresAt, undefined);
   });
 
@@ -180,7 +183,7 @@ describe('sendCode()', () => {
         return { result: 'sent' as const, providerId: `<${message.messageId}>` };
       },
     };
-    const { run, input, recorded } = scene({ mail });
+    const { run, input, told } = scene({ mail });
     const email = { channel: 'email', to: 'ada@example.com' } as const;
     await assert.rejects(run(email), { code: 'unavailable' });
     assert.equal((await run(email, 2)).result, 'sent');
@@ -191,7 +194,7 @@ describe('sendCode()', () => {
     assert.equal(sent[0]?.text, sent[1]?.text);
     assert.equal(sent[0]?.subject, 'Your Vyry registration code');
     assert.equal(sent[0]?.subject.includes(codeIn(sent[0]?.text)), false);
-    assert.equal(recorded[0]?.args[0], 'email');
+    assert.equal(told()[0]?.args[0], 'email');
   });
 
   it('fits one SMS segment, also with the longest life', async () => {
@@ -202,13 +205,28 @@ describe('sendCode()', () => {
     assert.match(body, /valid for 60 min/);
   });
 
-  it('tells events neither code nor number', async () => {
+  it('says how long the provider took to answer, also when it did not', async () => {
+    const { twilio, run, recorded } = scene();
+    twilio.failsBefore = true;
+    await assert.rejects(run());
+    twilio.failsBefore = false;
+    await run();
+    const answers = recorded.filter(({ name }) => name === 'providerAnswered').map(({ args }) => args[0]);
+    const labels = answers.map((answer) => ({ ...(answer as object), seconds: 0 }));
+    const send = { channel: 'sms', provider: 'twilio', seconds: 0 };
+    assert.deepEqual(labels, [
+      { ...send, outcome: 'unavailable' },
+      { ...send, outcome: 'sent' },
+    ]);
+  });
+
+  it('tells events no code, and the number only as the one whose pseudonym is kept', async () => {
     const { twilio, run, recorded } = scene();
     twilio.failsBefore = true;
     await run().catch(() => undefined);
     twilio.failsBefore = false;
     await run();
-    const text = JSON.stringify(recorded);
+    const text = JSON.stringify(recorded, (name, value) => (name === 'to' ? undefined : value));
     for (const secret of [codeIn(twilio.accepted[0]?.body), to, to.slice(1)])
       assert.equal(text.includes(secret), false);
   });

@@ -137,6 +137,13 @@ const calls: { [K in keyof Events]: Row } = {
     run: (events) => events.dependencyFailed(new Error('Command timed out')),
     logs: { event: 'dependency.failed', level: 'warn', fields: ['reason'] },
   },
+  activityEnded: {
+    run: (events) => events.activityEnded({ activity: 'sendCode', outcome: 'unavailable', seconds: 0.3 }),
+  },
+  providerAnswered: {
+    run: (events) => events.providerAnswered({ channel: 'sms', provider: 'twilio', outcome: 'sent', seconds: 0.2 }),
+  },
+  codecAnswered: { run: (events) => events.codecAnswered({ path: '/decode', status: 200, seconds: 0.01 }) },
   requestBegun: { run: (events) => events.requestBegun() },
   requestEnded: {
     run: (events) => events.requestEnded({ method: 'GET', route: '/health', status: 200, seconds: 0.0123 }),
@@ -199,6 +206,10 @@ describe('createEvents()', () => {
       'vyry_limits_hit_total{limit="code-resend"} 1',
       'vyry_dependency_outages_total{dependency="sms"} 1',
       'vyry_payloads_decoded_total 3',
+      'vyry_operator_logins_total{outcome="refused"} 1',
+      'vyry_activity_duration_seconds_count{activity="sendCode",outcome="unavailable"} 1',
+      'vyry_code_send_duration_seconds_count{channel="sms",provider="twilio",outcome="sent"} 1',
+      'vyry_codec_request_duration_seconds_count{path="/decode",status="200"} 1',
       'vyry_audit_dropped_total 2',
       'vyry_http_request_duration_seconds_count{method="GET",route="/health",status="200"} 1',
     ]) {

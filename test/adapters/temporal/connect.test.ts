@@ -17,7 +17,8 @@ after(async () => {
 function connectTo(address: string): Client {
   const key = new Secret(randomBytes(32).toString('base64'));
   const dataConverter = createDataConverter(key, []);
-  const client = connectTemporal({ address, namespace: 'default', dataConverter, traceBox: createTraceBox(key, []) });
+  const traceBox = createTraceBox(key, []);
+  const client = connectTemporal({ address, namespace: 'default', dataConverter, traceBox, record: () => undefined });
   open.push(client);
   return client;
 }

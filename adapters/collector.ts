@@ -1,0 +1,121 @@
+/**
+ * The collector of traces, by OTLP over HTTP with JSON (https://opentelemetry.io/docs/specs/otlp/).
+ *
+ * Consistency: none; spans go out in batches, once a second. Timeout: 3 s a batch, in which it is tried again. Away: up to
+ * 2,048 spans wait, later ones are dropped, nobody waits for them, and one warning says so until it is back.
+ */
+import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
+import { type Role, type Secret, version } from '../platform/config.ts';
+import { newId } from '../platform/crypto.ts';
+import type { Logger } from '../platform/log.ts';
+import { now, partsOf, type RecordSpan, type Span } from '../platform/spans.ts';
+
+/** Where the spans of a process go; what waits is sent at disposal. */
+export interface Collector extends AsyncDisposable {
+  record: RecordSpan;
+}
+
+/** What of the configuration says how the collector is reached. */
+export interface CollectorConfig {
+  NODE_ENV: string;
+  OTEL_EXPORTER_OTLP_ENDPOINT: string | undefined;
+  OTEL_EXPORTER_OTLP_HEADERS: Secret | undefined;
+}
+
+const sendMs = 3000;
+const batchMs = 1000;
+const kinds = { internal: 0, server: 1, client: 2 };
+const errorStatus = 2;
+const sampledFlag = 1;
+
+/** Connects a process to the collector. Without an endpoint spans go nowhere, and no package is loaded for them. */
+export async function connectCollector(role: Role, config: CollectorConfig, log: Logger): Promise<Collector> {
+  const { NODE_ENV: environment, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers } = config;
+  if (endpoint === undefined) return { record: () => undefined, async [Symbol.asyncDispose]() {} };
+  const [{ BatchSpanProcessor }, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all([
+    import('@opentelemetry/sdk-trace'),
+    import('@opentelemetry/exporter-trace-otlp-http'),
+    import('@opentelemetry/resources'),
+  ]);
+  const resource = resourceFromAttributes({
+    'service.namespace': 'vyry',
+    'service.name': `vyry-${role}`,
+    'service.version': version,
+    'service.instance.id': newId(),
+    'deployment.environment.name': environment,
+  });
+  const exporter = new OTLPTraceExporter({
+    url: `${endpoint.replace(/\/$/, '')}/v1/traces`,
+    headers: headersOf(headers),
+    timeoutMillis: sendMs,
+  });
+  const batches = new BatchSpanProcessor({
+    exporter: warning(exporter, log),
+    scheduledDelayMillis: batchMs,
+    exportTimeoutMillis: sendMs,
+  });
+  return {
+    record: (span) => batches.onEnd(readable(span, resource)),
+    [Symbol.asyncDispose]: () => batches.shutdown().catch(() => undefined),
+  };
+}
+
+/** Says once that nothing arrives, until something does. */
+function warning(exporter: SpanExporter, log: Logger): SpanExporter {
+  let isAway = false;
+  return {
+    export(spans, done) {
+      exporter.export(spans, (result) => {
+        const hasFailed = result.error !== undefined;
+        if (hasFailed && !isAway) log.warn({ event: 'collector.away', reason: reasonOf(result.error) });
+        isAway = hasFailed;
+        done(result);
+      });
+    },
+    shutdown: () => exporter.shutdown(),
+  };
+}
+
+function reasonOf(err: (Error & { code?: unknown }) | undefined): string {
+  return `${err?.name}: ${err?.code ?? err?.message}`;
+}
+
+function headersOf(headers: Secret | undefined): Record<string, string> {
+  const pairs = headers?.reveal().split(',') ?? [];
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [name = '', ...value] = pair.split('=');
+      return [name.trim(), decodeURIComponent(value.join('=').trim())];
+    }),
+  );
+}
+
+function readable({ failure, ...span }: Span, resource: ReadableSpan['resource']): ReadableSpan {
+  const { traceId, spanId, flags } = partsOf(span.traceparent);
+  const traceFlags = Number.parseInt(flags, 16) & sampledFlag;
+  const endedAt = Math.max(now(), span.beganAt);
+  return {
+    name: span.name,
+    kind: kinds[span.kind],
+    spanContext: () => ({ traceId, spanId, traceFlags }),
+    ...(span.parentId !== undefined && { parentSpanContext: { traceId, spanId: span.parentId, traceFlags } }),
+    startTime: timeOf(span.beganAt),
+    endTime: timeOf(endedAt),
+    duration: timeOf(endedAt - span.beganAt),
+    ended: true,
+    status: { code: failure === undefined ? 0 : errorStatus },
+    attributes: { ...span.attributes, ...(failure !== undefined && { 'error.type': failure }) },
+    links: [],
+    events: [],
+    resource,
+    instrumentationScope: { name: 'vyry', version },
+    droppedAttributesCount: 0,
+    droppedEventsCount: 0,
+    droppedLinksCount: 0,
+  };
+}
+
+/** Seconds and nanoseconds. */
+function timeOf(ms: number): [number, number] {
+  return [Math.floor(ms / 1000), Math.floor((ms % 1000) * 1e6)];
+}

@@ -1,0 +1,82 @@
+/** What is so at the moment of a scrape, and is asked for then: what waits, and who is there. */
+import { Gauge, type Registry } from 'prom-client';
+import type { QueueDepth, WaitingRegistrations } from '../adapters/temporal/depths.ts';
+import { type DependencyHealth, pause } from '../platform/lifecycle.ts';
+
+/** Whoever scrapes, and however often: nobody is asked more than this often. */
+const freshMs = 10_000;
+/** A scrape gives up after 10 s, and gets nothing at all then. */
+const readMs = 3000;
+
+/** Where the figures come from. */
+export interface GaugeSources {
+  examine: () => Promise<DependencyHealth[]>;
+  queueDepths: () => Promise<QueueDepth[]>;
+  waiting: () => Promise<WaitingRegistrations[]>;
+}
+
+/** Registers the gauges. What cannot be asked has no sample: no figure is better than an old one. */
+export function watchSurroundings(registry: Registry, sources: GaugeSources): void {
+  const examine = remembered(sources.examine);
+  const queueDepths = remembered(sources.queueDepths);
+  const waiting = remembered(sources.waiting);
+
+  const gauge = gaugesOf(registry);
+  gauge('dependency_up', 'Whether a dependency or a role answers, as /health/ready says', ['dependency'], async () =>
+    (await examine())
+      .filter(({ status }) => status !== 'off')
+      .map(({ name, status }) => [{ dependency: name }, status === 'up' ? 1 : 0]),
+  );
+  gauge('task_queue_backlog', 'Tasks that wait in Temporal for a worker', ['queue', 'kind'], async () =>
+    (await queueDepths()).map(({ queue, kind, tasks }) => [{ queue, kind }, tasks]),
+  );
+  gauge('task_queue_backlog_age_seconds', 'Age of the oldest task that waits', ['queue', 'kind'], async () =>
+    (await queueDepths()).map(({ queue, kind, ageSeconds }) => [{ queue, kind }, ageSeconds]),
+  );
+  gauge('registrations_open', 'Registrations under way, by what they wait for', ['waiting_for'], async () =>
+    (await waiting()).map(({ waitingFor, count }) => [{ waiting_for: waitingFor }, count]),
+  );
+}
+
+type Sample<L extends string> = [labels: Record<L, string>, value: number];
+
+function gaugesOf(registry: Registry) {
+  return <L extends string>(name: string, help: string, labelNames: L[], read: () => Promise<Sample<L>[]>): void => {
+    new Gauge({
+      name: `vyry_${name}`,
+      help,
+      labelNames,
+      registers: [registry],
+      async collect() {
+        const samples = await read().catch(() => []);
+        this.reset();
+        for (const [labels, value] of samples) this.set(labels, value);
+      },
+    });
+  };
+}
+
+/** The same answer for all who ask within a while; a failure is not kept. */
+function remembered<T>(read: () => Promise<T>): () => Promise<T> {
+  let kept: { answer: Promise<T>; until: number } | undefined;
+  return () => {
+    if (kept === undefined || kept.until < Date.now()) {
+      const answer = inTime(read());
+      kept = { answer, until: Date.now() + freshMs };
+      answer.catch(() => {
+        kept = undefined;
+      });
+    }
+    return kept.answer;
+  };
+}
+
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  const settled = new AbortController();
+  const tooLate = pause(readMs, settled.signal).then(() => Promise.reject(new Error('timeout')));
+  try {
+    return await Promise.race([answer, tooLate]);
+  } finally {
+    settled.abort();
+  }
+}

@@ -1,0 +1,188 @@
+/** Traces: what one call does in every process is one trace, at the collector and in the logs, and says nothing of people. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { freePort } from '../../engines/ports.ts';
+import type { System } from '../../engines/system.ts';
+import type { Role } from '../../platform/config.ts';
+import { call, startFlow } from '../support/client.ts';
+import { type CollectorStandIn, type ReceivedSpan, startCollector } from '../support/collector.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { flowToCode, startAnotherApi } from '../support/flows.ts';
+import { search } from '../support/footprint.ts';
+import { createJourney, type Journey, personOf, until } from '../support/journey.ts';
+import { linesOf } from '../support/node-process.ts';
+
+const person = personOf(61);
+const caller = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' };
+const kinds = { internal: 1, server: 2, client: 3 };
+
+describe('A traced system', () => {
+  let collector: CollectorStandIn;
+  let system: System;
+  let journey: Journey;
+
+  before(async () => {
+    collector = await startCollector();
+    system = await startTestSystem({
+      env: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+        OTEL_EXPORTER_OTLP_HEADERS: 'x-collector-token=canary%2Ctoken',
+        CAPTCHA_COST: '2',
+      },
+    });
+    journey = createJourney(system.ready, person);
+    await journey.walk('start');
+    const headers = { traceparent: `00-${caller.traceId}-${caller.spanId}-01`, 'X-Request-Id': 'traced-request' };
+    const { username, password } = person;
+    const answer = await journey.flow?.call('PUT', '/directory', { username, password }, headers);
+    assert.equal(answer?.status, 200);
+    journey.skip(answer);
+    await journey.walk('session');
+    await until(async () => collector.spans.some(({ name }) => name === 'RunWorkflow:registration'));
+    await until(async () => spansOf(caller.traceId).length >= 5);
+  });
+  after(async () => {
+    await system?.stop();
+    await collector?.[Symbol.asyncDispose]();
+  });
+
+  const spansOf = (traceId: string) => collector.spans.filter((span) => span.traceId === traceId);
+  const linesOfRole = (role: Role) => linesOf(readFileSync(system.processes.logFile(role), 'utf8'));
+
+  it('shows a call from the request through client and workflow to the activities, each below what caused it', () => {
+    const spans = spansOf(caller.traceId);
+    const names = spans.map(({ service, name }) => `${service} ${name}`).toSorted();
+    assert.deepEqual(names, [
+      'vyry-api PUT /api/v1/registrations/:registrationId/directory',
+      'vyry-api UpdateWorkflow:authenticate',
+      'vyry-directory RunActivity:authenticate',
+      'vyry-registration HandleUpdate:authenticate',
+      'vyry-registration RunActivity:publishStatus',
+    ]);
+    const [request, client, activity, handler, local] = names.map((name) => named(spans, name));
+    assert.equal(request?.parentSpanId, caller.spanId);
+    assert.equal(client?.parentSpanId, request?.spanId);
+    assert.equal(handler?.parentSpanId, client?.spanId);
+    assert.equal(activity?.parentSpanId, handler?.spanId);
+    assert.equal(local?.parentSpanId, handler?.spanId);
+    assert.equal(new Set(spans.map(({ spanId }) => spanId)).size, spans.length);
+    assert.deepEqual([request?.kind, client?.kind, handler?.kind], [kinds.server, kinds.client, kinds.internal]);
+  });
+
+  it('says of a request what the conventions of OpenTelemetry ask for, by its route', () => {
+    const request = spansOf(caller.traceId).find(({ kind }) => kind === kinds.server);
+    assert.deepEqual(request?.attributes, {
+      'http.request.method': 'PUT',
+      'http.response.status_code': 200,
+      'http.route': '/api/v1/registrations/:registrationId/directory',
+    });
+    assert.equal(request?.isError, false);
+  });
+
+  it('has the times of a part within those of the whole', () => {
+    const spans = spansOf(caller.traceId);
+    const request = spans.find(({ kind }) => kind === kinds.server);
+    for (const { name, beganAt, endedAt } of spans) {
+      assert.ok(endedAt >= beganAt, name);
+      // the beginning of a workflow's part is told by the clock of Temporal
+      assert.ok(beganAt > (request?.beganAt ?? 0) - 50 && endedAt < (request?.endedAt ?? 0) + 1000, name);
+    }
+  });
+
+  it('writes the same trace id into the log lines of every process', () => {
+    const lines = linesOfRole('api').filter(({ requestId }) => requestId === 'traced-request');
+    assert.ok(lines.length > 0);
+    for (const { traceId } of lines) assert.equal(traceId, caller.traceId);
+    const sent = linesOfRole('delivery').find(({ event }) => event === 'code.sent');
+    assert.ok(linesOfRole('api').some((line) => line.requestId === sent?.requestId && line.traceId === sent?.traceId));
+    assert.ok(named(spansOf(String(sent?.traceId)), 'vyry-delivery RunActivity:sendCode'));
+    const { requestId } = linesOfRole('registration').find(({ event }) => event === 'registration.completed') ?? {};
+    const started = linesOfRole('api').find((line) => line.requestId === requestId);
+    const run = collector.spans.find(({ name }) => name === 'RunWorkflow:registration');
+    assert.equal(run?.traceId, started?.traceId);
+  });
+
+  it('shows the run of a workflow in the trace of its start, with what it did at its end', () => {
+    const run = collector.spans.find(({ name }) => name === 'RunWorkflow:registration');
+    assert.ok(run);
+    const below = collector.spans.filter(({ parentSpanId }) => parentSpanId === run.spanId).map(({ name }) => name);
+    for (const activity of ['claimIdentity', 'createAccount', 'forget']) {
+      assert.ok(below.includes(`RunActivity:${activity}`), `${activity} is not among ${below}`);
+    }
+    assert.equal(run.attributes.temporalWorkflowID, `registration:${journey.flow?.id}`);
+  });
+
+  it('leaves a trace out that its caller does not want recorded', async () => {
+    const unwanted = '1bf7651916cd43dd8448eb211c80319c';
+    const flow = await startFlow(system.ready.apiUrl, {}, { traceparent: `00-${unwanted}-${caller.spanId}-00` });
+    const { username, password } = personOf(62);
+    await flow.call('PUT', '/directory', { username, password }, { traceparent: `00-${unwanted}-${caller.spanId}-00` });
+    const later = await startFlow(system.ready.apiUrl, {}, { traceparent: `00-${'2'.repeat(32)}-${caller.spanId}-01` });
+    assert.ok(later.id);
+    await until(async () => spansOf('2'.repeat(32)).length >= 2);
+    assert.ok(linesOfRole('api').some(({ traceId }) => traceId === unwanted));
+    assert.deepEqual(spansOf(unwanted), []);
+  });
+
+  it('tells nothing of a person, no secret and no text of a caller', async () => {
+    const { apiUrl } = system.ready;
+    await call(apiUrl, 'GET', '/canary-path?canary=query', { headers: { 'User-Agent': 'canary-agent' } });
+    await until(async () => collector.spans.some(({ attributes }) => attributes['http.response.status_code'] === 404));
+    const bytes = { spans: collector.requests.map(({ body }) => body).join('\n') };
+    const answers = ['start', 'session'] as const;
+    const tokens = answers.flatMap((act) => Object.values(journey.answerOf(act).body as Record<string, unknown>));
+    const secrets = tokens.filter(
+      (value) => typeof value === 'string' && value.length > 20 && value !== journey.flow?.id,
+    );
+    assert.ok(secrets.includes(journey.flow?.token));
+    const outbox = (await call(system.ready.outboxUrl, 'GET', '/messages')).body as { to: string; code: string }[];
+    const code = outbox.find(({ to }) => to === person.phone)?.code ?? '';
+    assert.match(code, /^\d{6}$/);
+    const canaries = [...Object.values(person), ...secrets, code, 'canary', 'traced-request', '127.0.0.1'] as string[];
+    for (const canary of canaries) assert.deepEqual(search(bytes, canary), [], canary);
+    assert.deepEqual(search(bytes, `registration:${journey.flow?.id}`), ['spans']);
+  });
+
+  it('sends the headers that the collector asks for', () => {
+    for (const { path, headers } of collector.requests) {
+      assert.equal(path, '/v1/traces');
+      assert.equal(headers['x-collector-token'], 'canary,token');
+    }
+  });
+
+  it('sends what it has when it stops', async () => {
+    const traceId = '3'.repeat(32);
+    const flow = await flowToCode(system.ready.apiUrl, 63);
+    const traceparent = `00-${traceId}-${caller.spanId}-01`;
+    await flow.call('POST', '/codes', { channel: 'sms' }, { traceparent });
+    await until(async () => linesOfRole('delivery').some((line) => line.traceId === traceId));
+    const begin = performance.now();
+    await system.kill('delivery', 'SIGTERM');
+    assert.ok(performance.now() - begin < 10_000);
+    assert.ok(named(spansOf(traceId), 'vyry-delivery RunActivity:sendCode'));
+    await system.restart('delivery');
+  });
+
+  it('is neither slower nor broken when the collector is away, and warns once', async () => {
+    const endpoint = `http://127.0.0.1:${await freePort()}`;
+    const other = await startAnotherApi(system, { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
+    const begin = performance.now();
+    for (let index = 0; index < 5; index++) await startFlow(other.apiUrl);
+    assert.ok(performance.now() - begin < 3000);
+    const warnings = () =>
+      linesOf(readFileSync(other.logFile('api'), 'utf8')).filter(({ event }) => event === 'collector.away');
+    await until(async () => warnings().length > 0);
+    // one more batch, which the stop tries to send
+    await startFlow(other.apiUrl);
+    const stopped = performance.now();
+    await other.stop();
+    assert.ok(performance.now() - stopped < 10_000);
+    assert.equal(warnings().length, 1);
+    assert.match(String(warnings()[0]?.reason), /ECONNREFUSED/);
+  });
+});
+
+function named(spans: ReceivedSpan[], name: string): ReceivedSpan | undefined {
+  return spans.find((span) => `${span.service} ${span.name}` === name);
+}

@@ -1,0 +1,348 @@
+/** The files of monitoring/ ask for what a running system really says, in the language of Prometheus. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { parser } from '@prometheus-io/lezer-promql';
+import { parse } from 'yaml';
+import { freePort } from '../engines/ports.ts';
+import type { System } from '../engines/system.ts';
+import { roles } from '../platform/config.ts';
+import { call, startFlow } from './support/client.ts';
+import { startTestSystem } from './support/engines.ts';
+import { createJourney, personOf, setFault, until } from './support/journey.ts';
+import { isStarted, type RoleProcess, startRole } from './support/roles.ts';
+
+interface Rule {
+  alert: string;
+  expr: string;
+  for?: string;
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+}
+
+interface Panel {
+  id: number;
+  type: string;
+  title: string;
+  description?: string;
+  gridPos: { x: number; y: number; w: number; h: number };
+  datasource?: { uid: string };
+  targets?: { expr: string; legendFormat: string; datasource: { uid: string } }[];
+}
+
+interface Dashboard {
+  uid: string;
+  templating: { list: { name: string; type: string; query: string }[] };
+  panels: Panel[];
+}
+
+interface Matcher {
+  label: string;
+  operator: string;
+  value: string;
+}
+
+/** What an expression asks for. */
+interface Asked {
+  metrics: { name: string; matchers: Matcher[] }[];
+  /** Labels of by, on and the like. */
+  labels: string[];
+}
+
+const folder = resolve(import.meta.dirname, '..', 'monitoring');
+const read = (file: string) => readFileSync(join(folder, file), 'utf8');
+const dashboard: Dashboard = JSON.parse(read('grafana-dashboard.json'));
+const groups: { name: string; rules: Rule[] }[] = parse(read('prometheus-alerts.yml')).groups;
+const rules = groups.flatMap((group) => group.rules);
+const panels = dashboard.panels.filter(({ type }) => type !== 'row');
+const expressions = [
+  ...rules.map(({ alert, expr }) => ({ of: alert, expr })),
+  ...panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ of: title, expr: inPrometheus(expr) }))),
+];
+
+/** Given by Prometheus to whatever it scrapes. */
+const targetLabels = ['job', 'instance', 'role'];
+
+describe('Expressions of dashboard and alerts', () => {
+  it('are PromQL', async (t) => {
+    for (const { of, expr } of expressions) assert.deepEqual(problemsOf(expr), [], `${of}: ${expr}`);
+    assert.notDeepEqual(problemsOf('sum(rate(x[5m])'), []);
+    const isThere = await promisify(execFile)('promtool', ['--version']).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) await promisify(execFile)('promtool', ['check', 'rules', join(folder, 'prometheus-alerts.yml')]);
+    else t.diagnostic('promtool is not installed here: `promtool check rules` was not run');
+  });
+});
+
+describe('monitoring/grafana-dashboard.json', () => {
+  it('can be imported: an id of its own, and whichever Prometheus is chosen', () => {
+    assert.match(dashboard.uid, /^[\w-]{1,40}$/);
+    assert.deepEqual(
+      dashboard.templating.list.map(({ name, type, query }) => ({ name, type, query })),
+      [{ name: 'datasource', type: 'datasource', query: 'prometheus' }],
+    );
+    for (const { title, datasource, targets = [] } of panels) {
+      for (const { uid } of [datasource, ...targets.map((target) => target.datasource)].map(
+        (source) => source ?? { uid: '' },
+      )) {
+        assert.equal(uid, `$\{datasource}`, title);
+      }
+    }
+  });
+
+  it('explains every panel, and lays none over another', () => {
+    assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length);
+    for (const { title, description = '', targets = [] } of panels) {
+      assert.ok(description.length > 10, title);
+      assert.ok(targets.length > 0, title);
+    }
+    for (const one of dashboard.panels) {
+      assert.ok(one.gridPos.x + one.gridPos.w <= 24, one.title);
+      for (const other of dashboard.panels)
+        assert.ok(one === other || !areOver(one, other), `${one.title}, ${other.title}`);
+    }
+  });
+});
+
+describe('monitoring/prometheus-alerts.yml', () => {
+  it('says for every alert what is so, what it means and what to do first', () => {
+    assert.equal(new Set(rules.map(({ alert }) => alert)).size, rules.length);
+    for (const { alert, labels, annotations, for: pending = '1m' } of rules) {
+      assert.match(alert, /^Vyry[A-Z]\w+$/);
+      assert.ok(['critical', 'warning'].includes(labels.severity ?? ''), alert);
+      assert.deepEqual(Object.keys(annotations).toSorted(), ['action', 'description', 'summary'], alert);
+      for (const text of Object.values(annotations)) assert.ok(text.length > 15, `${alert}: ${text}`);
+      assert.match(pending, /^\d+[smh]$/, alert);
+    }
+  });
+
+  it('is loaded by prometheus.yml, which scrapes every role', () => {
+    const { rule_files, scrape_configs } = parse(read('prometheus.yml'));
+    assert.deepEqual(rule_files, ['prometheus-alerts.yml']);
+    assert.deepEqual(
+      scrape_configs.map(({ job_name }: { job_name: string }) => job_name),
+      ['vyry'],
+    );
+    const names = scrape_configs[0].dns_sd_configs.flatMap((config: { names: string[] }) => config.names);
+    assert.deepEqual(names.toSorted(), [...roles].toSorted());
+  });
+});
+
+describe('A running system', { timeout: 180_000 }, () => {
+  const workers: RoleProcess[] = [];
+  let system: System;
+  let samples: Sample[];
+
+  before(async () => {
+    const env = { CODEC_PASSWORD: 'operators-only-password', CAPTCHA_COST: '2', DIRECTORY_TRIES: '2' };
+    system = await startTestSystem({ roles: ['api'], elasticsearch: true, env });
+    const ports = await Promise.all(roles.slice(1).map(() => freePort()));
+    for (const [index, role] of roles.slice(1).entries()) {
+      workers.push(startRole(role, { ...system.processes.env(role), HEALTH_PORT: String(ports[index]) }));
+    }
+    await Promise.all(workers.map((worker) => worker.until(isStarted)));
+    await makeTraffic(system);
+    const urls = [system.ready.apiUrl, ...ports.map((port) => `http://127.0.0.1:${port}`)];
+    samples = (await Promise.all(urls.map(scrape))).flat();
+  });
+  after(async () => {
+    for (const worker of workers) worker.signal('SIGTERM');
+    await Promise.all(workers.map((worker) => worker.ended()));
+    await system?.stop();
+  });
+
+  it('says every metric that dashboard and alerts ask for, with the labels they ask by', () => {
+    for (const { of, expr } of expressions) assert.deepEqual(missingOf(expr, samples), [], of);
+    const [some] = missingOf('sum by (nothing) (rate(vyry_codes_checked_total{state="wrong"}[5m]))', samples);
+    assert.equal(some, 'vyry_codes_checked_total has no label state');
+    assert.equal(missingOf('sum by (nothing) (vyry_nothing) / vyry_sessions_total{}', samples).length, 2);
+  });
+
+  it('says no metric of its own that nobody shows', () => {
+    const asked = new Set(expressions.flatMap(({ expr }) => askedBy(expr).metrics.map(({ name }) => baseOf(name))));
+    const said = new Set(samples.map(({ name }) => baseOf(name)).filter((name) => name.startsWith('vyry_')));
+    assert.deepEqual(
+      [...said].filter((name) => !asked.has(name)),
+      [],
+    );
+    assert.ok(said.size > 20);
+  });
+
+  it('names no id, number, address or person in a label', () => {
+    const values = samples.flatMap(({ labels }) => Object.values(labels));
+    const person = personOf(71);
+    for (const value of values) {
+      assert.doesNotMatch(value, /[0-9a-f]{24}|@|\+\d{6}/);
+      assert.equal(value.includes(person.username), false);
+    }
+  });
+
+  it('tells who answers, what waits in Temporal and what registrations wait for', () => {
+    const figureOf = (name: string, labels: Record<string, string>) =>
+      samples.find(
+        (sample) =>
+          sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value),
+      )?.value;
+    for (const dependency of [
+      'redis',
+      'mongodb',
+      'temporal',
+      'worker:delivery',
+      'worker:audit',
+      'ldap',
+      'elasticsearch',
+    ]) {
+      assert.equal(figureOf('vyry_dependency_up', { dependency }), 1, dependency);
+    }
+    for (const queue of ['registration', 'directory', 'delivery']) {
+      assert.equal(figureOf('vyry_task_queue_backlog', { queue, kind: 'activity' }), 0, queue);
+    }
+    assert.equal(figureOf('vyry_registrations_open', { waiting_for: 'sms' }), 1);
+    assert.ok(Number(figureOf('vyry_registrations_open', { waiting_for: 'person' })) >= 1);
+  });
+
+  it('counts what waits for a role that is gone, until it is back', async () => {
+    const directory = workers[roles.slice(1).indexOf('directory')];
+    directory?.signal('SIGTERM');
+    await directory?.ended();
+    const flow = await startFlow(system.ready.apiUrl);
+    const { username, password } = personOf(73);
+    const answer = flow.call('PUT', '/directory', { username, password });
+    await until(async () =>
+      (await scrape(system.ready.apiUrl)).some(
+        ({ name, labels, value }) =>
+          name === 'vyry_task_queue_backlog' &&
+          labels.queue === 'directory' &&
+          labels.kind === 'activity' &&
+          value === 1,
+      ),
+    );
+    const again = startRole('directory', system.processes.env('directory'));
+    workers.push(again);
+    assert.equal((await answer).status, 200);
+  });
+});
+
+interface Sample {
+  name: string;
+  labels: Record<string, string>;
+  value: number;
+}
+
+async function scrape(url: string): Promise<Sample[]> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return text
+    .split('\n')
+    .map((line) => /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line))
+    .filter((match) => match !== null)
+    .map(([, name = '', labels = '', value]) => ({
+      name,
+      labels: Object.fromEntries(
+        [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key, text]) => [key, text]),
+      ),
+      value: Number(value),
+    }));
+}
+
+/** A registration, and one of everything that can go wrong in a second. */
+async function makeTraffic({ ready }: System): Promise<void> {
+  const { apiUrl, outboxUrl, codecUrl } = ready;
+  const whole = createJourney(ready, personOf(71));
+  await whole.walk('directory');
+  await whole.flow?.call('PUT', '/captcha', { provider: 'altcha', token: 'bm8=' });
+  await whole.walk('send');
+  await whole.prepare();
+  await whole.flow?.call('PUT', '/code', { code: '000000' });
+  await whole.walk('session');
+  const guessing = await startFlow(apiUrl);
+  for (const password of ['one', 'two', 'three']) {
+    await guessing.call('PUT', '/directory', { username: personOf(72).username, password });
+  }
+  await setFault(outboxUrl, 'sms', 'error500');
+  const parked = createJourney(ready, personOf(74));
+  await parked.walk('send');
+  await until(async () => (await parked.flow?.call('GET', ''))?.body.waitingFor === 'sms');
+  for (const password of ['operators-only-password', 'wrong']) {
+    const headers = { Authorization: `Bearer ${password}` };
+    await call(codecUrl, 'POST', '/decode', { body: {}, headers }).catch(() => undefined);
+  }
+  // lists of Temporal lag behind
+  await until(async () =>
+    (await scrape(apiUrl)).some(
+      ({ name, labels, value }) => name === 'vyry_registrations_open' && labels.waiting_for === 'sms' && value === 1,
+    ),
+  );
+}
+
+/** What an expression asks for and the samples do not have. */
+function missingOf(expression: string, samples: Sample[]): string[] {
+  const { metrics, labels } = askedBy(expression);
+  const known = new Set(targetLabels);
+  const missing: string[] = [];
+  for (const { name, matchers } of metrics.filter((metric) => metric.name !== 'up')) {
+    const found = samples.filter((sample) => sample.name === name);
+    if (found.length === 0) missing.push(`${name} is not there`);
+    const own = new Set([...targetLabels, ...found.flatMap((sample) => Object.keys(sample.labels))]);
+    for (const label of own) known.add(label);
+    missing.push(...matchers.flatMap((matcher) => mismatchesOf(name, matcher, found, own)));
+  }
+  return [...missing, ...labels.filter((label) => !known.has(label)).map((label) => `nothing has the label ${label}`)];
+}
+
+function mismatchesOf(name: string, { label, operator, value }: Matcher, found: Sample[], own: Set<string>): string[] {
+  if (!own.has(label)) return [`${name} has no label ${label}`];
+  const isSeen = operator !== '=' || found.some((sample) => sample.labels[label] === value);
+  return isSeen || targetLabels.includes(label) || isRare(name, label, value)
+    ? []
+    : [`no ${name} has ${label}="${value}"`];
+}
+
+/** Only a bug makes an activity end so. */
+function isRare(name: string, label: string, value: string): boolean {
+  return name.startsWith('vyry_activity_duration_seconds') && label === 'outcome' && value === 'error';
+}
+
+/** What the variables of Grafana stand for does not matter to the parser. */
+function inPrometheus(expression: string): string {
+  return expression.replaceAll(/\$__(rate_interval|range)/g, '5m');
+}
+
+function problemsOf(expression: string): string[] {
+  const problems: string[] = [];
+  parser.parse(expression).iterate({
+    enter(node) {
+      if (node.type.isError) problems.push(`at ${node.from}: ${expression.slice(node.from, node.from + 20)}`);
+    },
+  });
+  return problems;
+}
+
+function askedBy(expression: string): Asked {
+  const asked: Asked = { metrics: [], labels: [] };
+  parser.parse(expression).iterate({
+    enter({ name, from, to, node }) {
+      const text = expression.slice(from, to);
+      if (name === 'Identifier') asked.metrics.push({ name: text, matchers: [] });
+      if (name === 'UnquotedLabelMatcher') {
+        const [, label = '', operator = '', value = ''] = /^(\w+)\s*(=~|!~|!=|=)\s*"(.*)"$/s.exec(text) ?? [];
+        asked.metrics.at(-1)?.matchers.push({ label, operator, value });
+      }
+      if (name === 'LabelName' && node.parent?.name === 'GroupingLabels') asked.labels.push(text);
+    },
+  });
+  return asked;
+}
+
+/** A histogram is one metric. */
+function baseOf(name: string): string {
+  return name.replace(/(?<=_seconds)_(bucket|count|sum)$/, '');
+}
+
+function areOver({ gridPos: a }: Panel, { gridPos: b }: Panel): boolean {
+  return a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
+}

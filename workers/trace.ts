@@ -1,0 +1,59 @@
+/**
+ * Spans of what a worker runs. A workflow cannot open its trace, so it says here when a part of it has ended. The id of such
+ * a part follows from its run and from the call that caused it: activities know their parent without being told.
+ */
+import { createHash } from 'node:crypto';
+import type { Info } from '@temporalio/activity';
+import type { Headers } from '@temporalio/common';
+import type { InjectedSinks } from '@temporalio/worker';
+import { traceOf } from '../adapters/temporal/trace.ts';
+import { traceHeader } from '../domain/trace.ts';
+import type { Box } from '../platform/crypto.ts';
+import { traces } from '../platform/log.ts';
+import { childOf, inSpan, partsOf, type RecordSpan } from '../platform/spans.ts';
+import type { TraceSinks } from '../workflows/trace.ts';
+
+/** What a worker is given to hear of the ends of workflow parts. */
+export function createTraceSinks(box: Box, record: RecordSpan): InjectedSinks<TraceSinks> {
+  return {
+    trace: {
+      ended: {
+        callDuringReplay: false,
+        fn({ workflowId, runId }, { name, sealedTrace, beganAt, failure }) {
+          const trace = traceOf({ [traceHeader]: { data: sealedTrace } }, box);
+          if (trace === undefined) return;
+          const traceparent = partOfRun(trace.traceparent, runId);
+          const { spanId: parentId } = partsOf(trace.traceparent);
+          const attributes = { temporalWorkflowID: workflowId, temporalRunID: runId };
+          record({ name, kind: 'internal', traceparent, parentId, beganAt, attributes, failure });
+        },
+      },
+    },
+  };
+}
+
+/** Runs an activity inside the trace that its headers carry, as a span of the workflow's part that asked for it. */
+export function runTraced<T>(
+  { headers, info }: { headers: Headers; info: Info },
+  box: Box,
+  record: RecordSpan,
+  act: () => Promise<T>,
+): Promise<T> {
+  const trace = traceOf(headers, box);
+  if (trace === undefined) return act();
+  const { activityType, attempt, workflowExecution } = info;
+  const { workflowId = '', runId = '' } = workflowExecution ?? {};
+  const attributes = { temporalWorkflowID: workflowId, temporalRunID: runId, attempt };
+  const span = { name: `RunActivity:${activityType}`, kind: 'internal', attributes } as const;
+  const traceparent = partOfRun(trace.traceparent, runId);
+  return traces.run({ ...trace, traceparent }, () => inSpan(record, span, act));
+}
+
+/** The place of the workflow's part that a call caused, below the place of that call. */
+function partOfRun(traceparent: string, runId: string): string {
+  const spanId = createHash('sha256')
+    .update(`${runId} ${partsOf(traceparent).spanId}`)
+    .digest('hex')
+    .slice(0, 16);
+  return childOf(traceparent, spanId);
+}
