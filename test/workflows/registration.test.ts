@@ -128,6 +128,7 @@ describe('registration()', { concurrency: 4 }, () => {
       send: 1,
       channel: 'sms',
       to: ada.phone,
+      country: ada.country,
     });
   });
 
