@@ -14,6 +14,8 @@ export interface Undertaking {
   parkedAt: number | undefined;
   /** Undefined while a try is under way. */
   nextTryAt: number | undefined;
+  /** The next pause is left out, or ends now. */
+  isHurried: boolean;
   /** Why the last try failed, as a kebab-case state of affairs. */
   why: string | undefined;
 }

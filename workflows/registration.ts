@@ -256,7 +256,8 @@ class RegistrationFlow {
   }
 
   async retryStep({ by }: OperatorOrder): Promise<RegistrationStatus> {
-    for (const asked of this.#undertakings) asked.nextTryAt = undefined;
+    // one that is under way may have begun before its system was back: it is followed by another at once
+    for (const asked of this.#undertakings) asked.isHurried = true;
     await this.#leaveEvent('retry-step', by, 'retry asked for');
     return this.status();
   }
@@ -499,8 +500,9 @@ class RegistrationFlow {
         const pauseMs = parkSeconds(system, asked.tries - 1, (Date.now() - asked.parkedAt) / 1000) * 1000;
         asked.nextTryAt = Date.now() + pauseMs;
         this.#show();
-        await condition(() => isUnwanted() || asked.nextTryAt === undefined, pauseMs);
+        await condition(() => isUnwanted() || asked.isHurried, pauseMs);
         asked.nextTryAt = undefined;
+        asked.isHurried = false;
       }
       if (asked.parkedAt !== undefined) this.#parked.delete(system);
       return undefined;
@@ -511,8 +513,15 @@ class RegistrationFlow {
   }
 
   #undertake(system: WaitingFor): Undertaking {
-    const askedAt = Date.now();
-    const asked = { system, askedAt, tries: 0, parkedAt: undefined, nextTryAt: undefined, why: undefined };
+    const asked: Undertaking = {
+      system,
+      askedAt: Date.now(),
+      tries: 0,
+      parkedAt: undefined,
+      nextTryAt: undefined,
+      isHurried: false,
+      why: undefined,
+    };
     this.#undertakings.add(asked);
     this.#show();
     return asked;

@@ -51,7 +51,7 @@ describe('Recorded histories', () => {
   });
 
   it('find a workflow that waits where it did not', async () => {
-    const code = change('asked.nextTryAt === undefined, ', 'asked.nextTryAt === undefined); (');
+    const code = change('asked.isHurried, ', 'asked.isHurried); (');
     await assert.rejects(replay(named('parked'), code), DeterminismViolationError);
   });
 
