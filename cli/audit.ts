@@ -1,8 +1,12 @@
-/** `vyry audit`: the newest events of the audit trail. */
+/** `vyry audit`: the newest events of the audit trail, and whether the trail is whole. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { readTrail } from '../adapters/elastic/audit-index.ts';
 import { type AuditFilter, readNewest } from '../adapters/elastic/audit-reader.ts';
 import { connectElastic, type Elastic } from '../adapters/elastic/connect.ts';
+import { readAuditDepth, readAuditHead, readSetAside } from '../adapters/redis/audit-stream.ts';
+import { connectRedis } from '../adapters/redis/connect.ts';
 import { type AuditAction, type AuditEvent, auditActions } from '../domain/audit.ts';
+import { auditMacKey, checkTrail, type TrailFault, type TrailReport } from '../platform/audit.ts';
 import { readVariables } from '../platform/config.ts';
 import { type Command, type Invocation, oneOf, readLimit } from './command.ts';
 
@@ -37,8 +41,54 @@ const tail: Command = {
   },
 };
 
+const verify: Command = {
+  positionals: [],
+  about: 'Reads the whole audit trail and says which events were changed or taken out after they were written.',
+  details:
+    'Removal by retention is no fault. Events that were set aside are looked for in Redis. Exit code 1 when anything is wrong.',
+  options: {},
+  async run({ env, show }) {
+    const names = ['ELASTICSEARCH_URL', 'ELASTICSEARCH_API_KEY', 'ELASTICSEARCH_CA', 'AUDIT_INDEX'] as const;
+    const { ELASTICSEARCH_URL: url, AUDIT_INDEX: prefix, ...config } = readVariables(names, env);
+    const { AUDIT_KEY: key, REDIS_URL: redisUrl } = readVariables(['AUDIT_KEY', 'REDIS_URL'], env);
+    const elastic = connectElastic({ url, apiKey: config.ELASTICSEARCH_API_KEY, ca: config.ELASTICSEARCH_CA });
+    const redis = connectRedis(redisUrl, () => undefined);
+    try {
+      const { entries } = await readAuditDepth(redis, Date.now());
+      const end = entries === 0 ? await readAuditHead(redis) : undefined;
+      await elastic.indices.refresh({ index: `${prefix}-*` });
+      const report = await checkTrail(readTrail(elastic, prefix), auditMacKey(key), end);
+      const faults = withoutSetAside(report.faults, await readSetAside(redis));
+      show({ json: { ...report, faults, waiting: entries }, text: reportOf({ ...report, faults }, entries) });
+      if (faults.length > 0) throw new Error('The audit trail is not as it was written.');
+    } finally {
+      await elastic.close();
+      redis.disconnect();
+    }
+  },
+};
+
 /** The commands on the audit trail. */
-export const audit: Record<string, Command> = { tail };
+export const audit: Record<string, Command> = { tail, verify };
+
+/** A gap is explained when every place of it was set aside. */
+function withoutSetAside(faults: TrailFault[], setAside: ReadonlySet<number>): TrailFault[] {
+  const isExplained = ({ from, to }: { from: number; to: number }) =>
+    Array.from({ length: to - from + 1 }, (_, at) => from + at).every((sequence) => setAside.has(sequence));
+  return faults.filter((fault) => fault.fault !== 'missing' || !isExplained(fault));
+}
+
+function reportOf({ events, dropped, faults }: TrailReport, waiting: number): string {
+  const words = faults.map((fault) =>
+    fault.fault === 'missing'
+      ? `missing: ${fault.from} to ${fault.to} were taken out`
+      : `${fault.fault}: event ${fault.id}`,
+  );
+  const tail = waiting > 0 ? `; ${waiting} wait to be stored, so the newest end was not checked` : '';
+  return [...words, `${events} events read, ${dropped} dropped when written, ${faults.length} faults${tail}`].join(
+    '\n',
+  );
+}
 
 type Ask = (from: { fromSequence: number; size: number }) => Promise<AuditEvent[]>;
 

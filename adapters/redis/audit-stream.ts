@@ -120,6 +120,13 @@ export async function isAuditShipped(redis: Redis): Promise<boolean> {
   );
 }
 
+/** The places in the order of what was set aside. */
+export async function readSetAside(redis: Redis): Promise<Set<number>> {
+  const entries = await redis.xrange(auditKeys.setAside, '-', '+');
+  const events = entries.map(([, fields]) => /"sequence":(\d+)/.exec(namesOf(fields).event ?? '')?.[1]);
+  return new Set(events.map(Number));
+}
+
 /** The end of the chain, which the newest event must carry. */
 export async function readAuditHead(redis: Redis): Promise<Required<Pick<AuditSeal, 'sequence' | 'chain'>>> {
   const { sequence = '0', chain = '' } = await redis.hgetall(auditKeys.head);

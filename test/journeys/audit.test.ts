@@ -18,6 +18,7 @@ import { startWholeTestSystem } from '../support/engines.ts';
 import { completedFlow, goodPassword, must, phoneOf } from '../support/flows.ts';
 import { until } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
+import { vyryFor } from '../support/vyry.ts';
 
 const outageMs = Number(process.env.VYRY_TEST_OUTAGE_SECONDS || 12) * 1000;
 const prefix = 'auth-logs';
@@ -216,10 +217,14 @@ describe('Elasticsearch', () => {
     const id = victim.event.id;
     await elastic.index({ index, id, document: { ...victim, status: 'failure' }, refresh: true });
     assert.deepEqual((await checkAll()).faults, [{ fault: 'changed', id, sequence }]);
+    const vyry = vyryFor(system);
+    const told = await vyry(['audit', 'verify']);
+    assert.deepEqual([told.code, told.stdout.split('\n')[0]], [1, `changed: event ${id}`]);
     await elastic.delete({ index, id, refresh: true });
     assert.deepEqual((await checkAll()).faults, [{ fault: 'missing', from: sequence, to: sequence }]);
     await createAuditIndex(elastic, { prefix, retentionDays: 90 }).store([victim]);
     await elastic.indices.refresh({ index });
     assert.deepEqual((await checkAll()).faults, []);
+    assert.match((await vyry(['audit', 'verify'])).stdout, /^\d+ events read, 0 dropped when written, 0 faults/);
   });
 });
