@@ -23,9 +23,9 @@ import { connectTemporal, createDataConverter } from '../adapters/temporal/conne
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { createTraceBox } from '../adapters/temporal/trace.ts';
 import { readPolicy } from '../domain/registration.ts';
-import { type Config, readConfig, temporalRoles } from '../platform/config.ts';
+import { type Config, readConfig, type roles, temporalRoles } from '../platform/config.ts';
 import { createBox, deriveKey } from '../platform/crypto.ts';
-import { type DependencyHealth, examine, untilSignal } from '../platform/lifecycle.ts';
+import { type DependencyHealth, examine, inTime, untilSignal } from '../platform/lifecycle.ts';
 import { createLog, type Logger, sayStarted } from '../platform/log.ts';
 import { createCodecServer } from './codec.ts';
 import type { ApiDeps } from './deps.ts';
@@ -159,23 +159,27 @@ function watchAuditStream(redis: Connections['redis'], registry: Registry): void
 async function examineAll(connections: Connections): Promise<DependencyHealth[]> {
   const { redis, database, temporal } = connections;
   const heartbeats = createHeartbeats(redis);
-  const own = await Promise.all([
+  const reported = async (role: (typeof roles)[number]) => ({
+    role,
+    beat: await inTime(heartbeats.read(role, Date.now())).catch(() => undefined),
+  });
+  const [hasAudit, workers, ...own] = await Promise.all([
+    inTime(isAuditShipped(redis)).catch(() => false),
+    Promise.all([...temporalRoles, 'audit' as const].map(reported)),
     examine('redis', () => redis.ping()),
     examine('mongodb', () => database.ping()),
     examine('temporal', () =>
       temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
     ),
   ]);
-  const hasAudit = await isAuditShipped(redis).catch(() => false);
-  const workers = [...temporalRoles, ...(hasAudit ? (['audit'] as const) : [])];
-  const beats = await Promise.all(workers.map((role) => heartbeats.read(role, Date.now()).catch(() => undefined)));
+  const expected = workers.filter(({ role }) => role !== 'audit' || hasAudit);
   return [
     ...own,
-    ...workers.map((role, index) => ({
+    ...expected.map(({ role, beat }) => ({
       name: `worker:${role}`,
-      status: beats[index] === undefined ? ('down' as const) : ('up' as const),
+      status: beat ? ('up' as const) : ('down' as const),
     })),
-    ...beats.flatMap((beat) => beat?.dependencies ?? []),
+    ...expected.flatMap(({ beat }) => beat?.dependencies ?? []),
   ];
 }
 

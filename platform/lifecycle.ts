@@ -42,16 +42,26 @@ export interface DependencyHealth {
   latencyMs?: number;
 }
 
+/** Longest a dependency may take to answer whether it is there. */
+const examineMs = 2000;
+
 /** Examines one dependency; a check that takes longer than 2 s counts as down. */
 export async function examine(name: string, check: () => Promise<unknown>): Promise<DependencyHealth> {
   const begin = performance.now();
-  const timeout = Promise.withResolvers<never>();
-  const timer = setTimeout(() => timeout.reject(new Error('timeout')), 2000);
   try {
-    await Promise.race([check(), timeout.promise]);
+    await inTime(check());
     return { name, status: 'up', latencyMs: Math.round(performance.now() - begin) };
   } catch {
     return { name, status: 'down' };
+  }
+}
+
+/** What a promise comes to within 2 s. @throws {Error} what it rejects with, or `timeout`; it goes on unheard */
+export async function inTime<T>(job: Promise<T>): Promise<T> {
+  const timeout = Promise.withResolvers<never>();
+  const timer = setTimeout(() => timeout.reject(new Error('timeout')), examineMs);
+  try {
+    return await Promise.race([job, timeout.promise]);
   } finally {
     clearTimeout(timer);
   }

@@ -26,6 +26,7 @@ const browserOrigin = 'https://app.example.org';
 before(async () => {
   directory = await startTestDirectory();
   system = await startTestSystem({
+    elasticsearch: true,
     env: {
       CAPTCHA_COST: '2',
       CORS_ORIGINS: `${browserOrigin},https://other.example.org`,
@@ -335,7 +336,7 @@ describe('GET /health/ready', () => {
     assert.equal(status, 200);
     assert.equal(body.status, 'ready');
     const names = ['redis', 'mongodb', 'temporal', 'elasticsearch', 'ldap', 'twilio', 'mail'];
-    const workers = ['worker:registration', 'worker:directory', 'worker:delivery'];
+    const workers = ['worker:registration', 'worker:directory', 'worker:delivery', 'worker:audit'];
     assert.deepEqual(Object.keys(body.dependencies).sort(), [...names, ...workers].sort());
     for (const name of names) {
       assert.equal(body.dependencies[name].status, 'up', name);
