@@ -20,10 +20,14 @@ import { configured, type Engine, type EngineOptions } from './engine.ts';
 import { type Asker, debianProgram, findProgram, missingEngine, obtain, runTool } from './obtain.ts';
 import { claimPort, freePort } from './ports.ts';
 
-const version = '8.19.0';
-const artifact = `org.elasticsearch.distribution.integ-test-zip:elasticsearch:${version}:zip`;
-const zipSha256 = '14833b2d86c30656901f92049f81fb5777a8e4545413c8656cd1a21b55173033';
-const javaMajorMin = 17;
+/** The releases that are used: 8 is the older half of what Vyry runs on, and Java 17 is in Debian. */
+const releases = {
+  '8.19.0': { sha256: '14833b2d86c30656901f92049f81fb5777a8e4545413c8656cd1a21b55173033', javaMajorMin: 17 },
+  '9.1.0': { sha256: 'be5c5440bb6344cee4070f8f77a6c3cd72363db494944047cdd93748c4e19111', javaMajorMin: 21 },
+};
+export type Release = keyof typeof releases;
+
+const artifactOf = (release: Release) => `org.elasticsearch.distribution.integ-test-zip:elasticsearch:${release}:zip`;
 const javaOptions = '-Xms256m -Xmx256m -XX:-AlwaysPreTouch -XX:-UseG1GC -XX:+UseSerialGC -XX:TieredStopAtLevel=1';
 
 /** Elasticsearch refuses to run as root, so there it runs as this user (`nobody`). */
@@ -46,10 +50,10 @@ interface Home {
  *
  * @throws {Error} it is missing (says how to provide it), its port is taken, or it does not start
  */
-export async function startElasticsearch(options: EngineOptions): Promise<Engine> {
-  const { folder, keepAlive = false } = options;
+export async function startElasticsearch(options: EngineOptions & { release?: Release }): Promise<Engine> {
+  const { folder, keepAlive = false, release = '8.19.0' } = options;
   if (options.url) return configured('Elasticsearch', options.url);
-  const { javaHome, distribution } = await findParts(folder);
+  const { javaHome, distribution } = await findParts(folder, release);
   const port = await claimPort('Elasticsearch', options.port);
   const home = await makeHome(folder, distribution, await settings(port));
   const url = `http://127.0.0.1:${port}`;
@@ -65,10 +69,11 @@ export async function startElasticsearch(options: EngineOptions): Promise<Engine
   return { name: 'Elasticsearch', url, source: distribution, process };
 }
 
-async function findParts(folder: DataFolder): Promise<{ javaHome: string; distribution: string }> {
+async function findParts(folder: DataFolder, release: Release): Promise<{ javaHome: string; distribution: string }> {
+  const { javaMajorMin } = releases[release];
   try {
-    const javaHome = await findJava(folder);
-    return { javaHome, distribution: await obtainDistribution(folder) };
+    const javaHome = await findJava(folder, javaMajorMin);
+    return { javaHome, distribution: await obtainDistribution(folder, release) };
   } catch (cause) {
     folder.signal.throwIfAborted();
     throw missingEngine({
@@ -82,7 +87,8 @@ async function findParts(folder: DataFolder): Promise<{ javaHome: string; distri
   }
 }
 
-async function obtainDistribution(asker: Asker): Promise<string> {
+async function obtainDistribution(asker: Asker, release: Release): Promise<string> {
+  const artifact = artifactOf(release);
   const way = {
     what: `Maven Central, ${artifact} (100 MB, about a minute)`,
     isPossible: true,
@@ -90,18 +96,20 @@ async function obtainDistribution(asker: Asker): Promise<string> {
       const maven = await debianProgram('mvn', ['maven', 'openjdk-17-jre-headless'], asker);
       const copy = ['-q', '-B', 'dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${target}`];
       await runTool(maven, copy, { cwd: target, signal: asker.signal });
-      await unpack(join(target, `elasticsearch-${version}.zip`), target, asker);
+      await unpack(release, target, asker);
     },
   };
-  return await obtain(`elasticsearch-${version}`, [way], asker);
+  return await obtain(`elasticsearch-${release}`, [way], asker);
 }
 
-async function unpack(zip: string, target: string, asker: Asker): Promise<void> {
+async function unpack(release: Release, target: string, asker: Asker): Promise<void> {
+  const zip = join(target, `elasticsearch-${release}.zip`);
   const sha256 = createHash('sha256').update(readFileSync(zip)).digest('hex');
-  if (sha256 !== zipSha256) throw new Error(`${zip} is not the file that was expected (SHA-256 ${sha256})`);
+  if (sha256 !== releases[release].sha256)
+    throw new Error(`${zip} is not the file that was expected (SHA-256 ${sha256})`);
   const python = await debianProgram('python3', ['python3'], asker);
   await runTool(python, ['-m', 'zipfile', '-e', zip, target], { signal: asker.signal });
-  const unpacked = join(target, `elasticsearch-${version}`);
+  const unpacked = join(target, `elasticsearch-${release}`);
   for (const part of globSync('*', { cwd: unpacked })) renameSync(join(unpacked, part), join(target, part));
   // Python's zipfile forgets the permission bits.
   for (const program of globSync('bin/*', { cwd: target })) chmodSync(join(target, program), 0o755);
@@ -109,8 +117,14 @@ async function unpack(zip: string, target: string, asker: Asker): Promise<void> 
   rmSync(unpacked, { recursive: true });
 }
 
+/** Tells whether this machine has a Java that a release runs on; nothing is fetched. */
+export async function hasJavaFor(release: Release): Promise<boolean> {
+  const majors = await Promise.all(globSync('/usr/lib/jvm/*').map((home) => javaMajor(join(home, 'bin', 'java'))));
+  return majors.some((major) => major >= releases[release].javaMajorMin);
+}
+
 /** The home of a Java that is new enough: $JAVA_HOME, that of the `java` on the PATH, or one of the system's others. */
-async function findJava(asker: Asker): Promise<string> {
+async function findJava(asker: Asker, javaMajorMin: number): Promise<string> {
   const onPath = await debianProgram('java', ['openjdk-17-jre-headless'], asker);
   const homes = [process.env.JAVA_HOME, resolve(realpathSync(onPath), '../..'), ...globSync('/usr/lib/jvm/*')];
   for (const home of homes) {
