@@ -116,7 +116,10 @@ export default {
     ),
 
     fence('express', 'api/rest'),
-    fence('jose', 'api/tokens'),
+    fence('jose', 'api/tokens', 'api/grpc/callers'),
+    fence('@grpc', 'api/grpc'),
+    fence('grpc-health-check', 'api/grpc'),
+    fence('protobufjs', 'api/grpc'),
     fence('mongoose', 'adapters/mongo'),
     fence('ioredis', 'adapters/redis'),
     fence('ldapts', 'adapters/ldap'),

@@ -1,33 +1,37 @@
 /** Codes on their way to people: one message a send. */
 import type { Mail } from '../adapters/mail.ts';
-import type { CodeSubject, Codes } from '../adapters/redis/codes.ts';
+import type { Codes } from '../adapters/redis/codes.ts';
 import type { Twilio } from '../adapters/twilio.ts';
 import { Failure } from '../domain/failures.ts';
-import type { Channel } from '../domain/verification.ts';
+import type { Channel, CodePurpose, CodeSubject } from '../domain/verification.ts';
 import type { newCode } from '../platform/crypto.ts';
 import type { Events } from '../platform/events.ts';
 
-export interface SendCodeInput {
-  registrationId: string;
-  /** Number of the send within its registration. */
+export interface SendCodeInput extends CodeSubject {
+  /** Number of the send within its subject. */
   send: number;
   channel: Channel;
   /** E.164 or one address. */
   to: string;
   /** Of the number: ISO 3166, or a calling code such as `+44`. */
-  country?: string;
+  country?: string | undefined;
+  /** Life of the code from its sending, in seconds. */
+  ttlSeconds: number;
+  /** Language of the person, BCP 47. */
+  locale?: string | undefined;
+  /** What the person types the code into. */
+  client?: 'ios' | 'android' | 'desktop' | 'web' | undefined;
 }
 
 export type SendCodeResult = { result: 'sent'; at: number } | { result: 'refused'; reason: string };
 
 export interface DeliveryActivityDeps {
-  codes: Pick<Codes, 'start' | 'sent'>;
+  codes: Pick<Codes, 'start' | 'sent' | 'refused'>;
   /** Absent when not configured. */
   twilio?: Pick<Twilio, 'send' | 'find'> | undefined;
   mail?: Pick<Mail, 'send'> | undefined;
   events: Pick<Events, 'codeSent' | 'codeRefused' | 'dependencyAway' | 'providerAnswered'>;
   newCode: typeof newCode;
-  codeTtlSeconds: number;
   /** Name of the product, as messages carry it. */
   productName: string;
 }
@@ -40,14 +44,14 @@ type Outcome = { result: 'sent'; providerId: string } | { result: 'refused'; rea
 export function createDeliveryActivities(deps: DeliveryActivityDeps) {
   return {
     /**
-     * Sends a code, once. Safe to repeat, by registration and number of the send: the code is made and stored before
+     * Sends a code, once. Safe to repeat, by subject and number of the send: the code is made and stored before
      * the provider is called, a repeat sends the same code, and only after the provider said that it does not have the
      * message. The code's life counts from the recorded send.
      *
      * @throws {Failure} unavailable
      */
     async sendCode(input: SendCodeInput): Promise<SendCodeResult> {
-      const subject: CodeSubject = { subject: input.registrationId, purpose: 'register' };
+      const subject: CodeSubject = { subject: input.subject, purpose: input.purpose };
       const started = await deps.codes.start(subject, input.send, deps.newCode(), Date.now());
       if (started.sentAt !== undefined) return { result: 'sent', at: started.sentAt };
       if (started.code === undefined) throw new Error('A send that was started has no code');
@@ -55,10 +59,11 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
       const sentCode = { ...input, provider: providerOf(input.channel) };
       const outcome = await hand(input, started.code, started.state === 'new' ? undefined : started.startedAt, deps);
       if (outcome.result === 'refused') {
+        await deps.codes.refused(subject, input.send);
         deps.events.codeRefused(sentCode, outcome.reason);
         return outcome;
       }
-      const at = await deps.codes.sent(subject, input.send, Date.now(), deps.codeTtlSeconds, outcome.providerId);
+      const at = await deps.codes.sent(subject, input.send, Date.now(), input.ttlSeconds, outcome.providerId);
       deps.events.codeSent(sentCode, outcome.providerId);
       return { result: 'sent', at };
     },
@@ -79,9 +84,7 @@ async function hand(
     deps.events.providerAnswered({ channel, provider: providerOf(channel), outcome, seconds });
   };
   try {
-    const outcome = await (channel === 'sms'
-      ? handToTwilio(input.to, code, startedAt, deps)
-      : handToMail(input, code, deps));
+    const outcome = await handToProvider(input, code, startedAt, deps);
     answered(outcome.result);
     return outcome;
   } catch (err) {
@@ -91,14 +94,25 @@ async function hand(
   }
 }
 
+async function handToProvider(
+  input: SendCodeInput,
+  code: string,
+  startedAt: number | undefined,
+  deps: DeliveryActivityDeps,
+): Promise<Outcome> {
+  if (input.channel === 'sms') return handToTwilio(input, code, startedAt, deps);
+  if (input.channel === 'email') return handToMail(input, code, deps);
+  return { result: 'refused', reason: 'not-configured' };
+}
+
 async function handToTwilio(
-  to: string,
+  input: SendCodeInput,
   code: string,
   startedAt: number | undefined,
   { twilio, ...deps }: DeliveryActivityDeps,
 ): Promise<Outcome> {
   if (twilio === undefined) return { result: 'refused', reason: 'not-configured' };
-  const message = { to, body: codeText(code, deps) };
+  const message = { to: input.to, body: codeText(input, code, deps) };
   const found = startedAt === undefined ? undefined : await twilio.find(message, new Date(startedAt));
   return found === undefined ? twilio.send(message) : { result: 'sent', providerId: found };
 }
@@ -111,19 +125,25 @@ async function handToMail(
   if (mail === undefined) return { result: 'refused', reason: 'not-configured' };
   return mail.send({
     to: input.to,
-    subject: `Your ${deps.productName} registration code`,
-    text: codeText(code, deps),
-    messageId: `${input.registrationId}.${input.send}`,
+    subject: `Your ${deps.productName} ${purposeWords[input.purpose]} code`,
+    text: codeText(input, code, deps),
+    messageId: `${input.subject}.${input.send}`,
   });
 }
 
 /** The provider that carries a channel. */
 function providerOf(channel: Channel): string {
-  return channel === 'sms' ? 'twilio' : 'smtp';
+  return channel === 'email' ? 'smtp' : 'twilio';
 }
 
+const purposeWords: Record<CodePurpose, string> = { register: 'registration', verify: 'verification' };
+
 /** One SMS segment. It names the purpose, so that a code asked for by somebody else is not typed elsewhere. */
-function codeText(code: string, deps: Pick<DeliveryActivityDeps, 'productName' | 'codeTtlSeconds'>): string {
-  const minutes = Math.max(1, Math.floor(deps.codeTtlSeconds / 60));
-  return `${code} is your ${deps.productName} registration code. It is valid for ${minutes} min. Do not share it.`;
+function codeText(
+  { purpose, ttlSeconds }: SendCodeInput,
+  code: string,
+  { productName }: Pick<DeliveryActivityDeps, 'productName'>,
+): string {
+  const minutes = Math.max(1, Math.floor(ttlSeconds / 60));
+  return `${code} is your ${productName} ${purposeWords[purpose]} code. It is valid for ${minutes} min. Do not share it.`;
 }

@@ -9,7 +9,9 @@ import type { RateLimits } from '../adapters/redis/rate-limits.ts';
 import type { RegistrationListener, Registrations } from '../adapters/redis/registrations.ts';
 import type { Seals } from '../adapters/redis/seals.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
+import type { VerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
+import type { SessionRules } from '../domain/verification.ts';
 import type { Config } from '../platform/config.ts';
 import type { Events } from '../platform/events.ts';
 import type { DependencyHealth } from '../platform/lifecycle.ts';
@@ -24,6 +26,9 @@ export interface ApiDeps {
   registrations: Registrations;
   listener: RegistrationListener;
   codes: Codes;
+  verificationSessions: VerificationSessions;
+  /** The bounds of verification sessions. */
+  sessionRules: SessionRules;
   seals: Seals;
   captcha: Captcha;
   usedCaptchas: UsedCaptchas;

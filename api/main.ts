@@ -18,6 +18,7 @@ import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createRegistrationListener, createRegistrations } from '../adapters/redis/registrations.ts';
 import { createSeals } from '../adapters/redis/seals.ts';
 import { createSessions } from '../adapters/redis/sessions.ts';
+import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createPayloadCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
@@ -30,6 +31,7 @@ import { createLog, type Logger, sayStarted } from '../platform/log.ts';
 import { createCodecServer } from './codec.ts';
 import type { ApiDeps } from './deps.ts';
 import { watchSurroundings } from './gauges.ts';
+import { openGrpc } from './grpc/server.ts';
 import { createRestApp } from './rest.ts';
 import { createTokens } from './tokens.ts';
 
@@ -47,7 +49,8 @@ async function main(): Promise<void> {
   await using _codec = await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST);
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, createRestApp(deps));
   await using _api = await listen(server, config.SERVER_PORT, config.SERVER_HOST);
-  sayStarted(log, { url: urlOf(server), codecUrl: urlOf(codecServer) });
+  await using grpc = await openGrpc(deps);
+  sayStarted(log, { url: urlOf(server), codecUrl: urlOf(codecServer), grpcAddress: grpc.address });
   events.processStarted();
   const signal = await untilSignal();
   log.info({ event: 'process.stopping', signal });
@@ -118,6 +121,8 @@ function assemble(
       waitMaxSeconds: config.REGISTRATION_WAIT_MAX,
     },
     temporal,
+    sessionRules: sessionRulesOf(config),
+    verificationSessions: createVerificationSessions(redis, sealBox),
     registrations: createRegistrations(redis),
     listener: createRegistrationListener(subscriber),
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), sealBox),
@@ -132,6 +137,18 @@ function assemble(
     hashKey: deriveKey(payloadKey, 'idempotency'),
     examine,
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}
+
+function sessionRulesOf(config: Config<'api'>): ApiDeps['sessionRules'] {
+  return {
+    codeTtlSeconds: config.SIGNAL_CODE_TTL,
+    sessionTtlSeconds: config.SIGNAL_SESSION_TTL,
+    resendWaitsSeconds: config.SIGNAL_SMS_WAITS,
+    voiceAfterSmsSeconds: config.SIGNAL_VOICE_AFTER_SMS,
+    voiceWaitsSeconds: config.SIGNAL_VOICE_WAITS,
+    checkWaitsSeconds: config.SIGNAL_CHECK_WAITS,
+    checksMax: config.SIGNAL_CHECK_WAITS.length + 1,
   };
 }
 

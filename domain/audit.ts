@@ -83,6 +83,7 @@ export const auditActions = {
   'request-error': { category: ['web'], type: ['error'], about: 'a request was refused for another reason, or failed' },
   'api-request': { category: ['web'], type: ['access'], about: 'a request that changes something was answered' },
   'dependency-away': { category: ['web'], type: ['error'], about: 'an outside system did not answer' },
+  purge: { category: ['process'], type: ['info'], about: 'what had expired was removed' },
   'process-start': { category: ['process'], type: ['start'], about: 'a process of ours was ready' },
   'process-stop': { category: ['process'], type: ['end'], about: 'a process of ours was stopped' },
   'audit-heartbeat': { category: ['process'], type: ['info'], about: 'the audit trail works from end to end' },

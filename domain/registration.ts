@@ -136,14 +136,17 @@ export function openNeeds(name: StepName, facts: Pick<RegistrationFacts, 'policy
   return (['directory', 'captcha'] as const).filter((need) => facts.policy.includes(need) && !facts.done.has(need));
 }
 
+/** Channels that codes of a registration take; calls are made for sessions alone. */
+const registrationChannels = ['sms', 'email'] as const satisfies Channel[];
+
 /** Channels an identity can be reached by. */
 export function channelsOf(identity: Identity): Channel[] {
-  return channels.filter((channel) => addressOf(identity, channel) !== undefined);
+  return registrationChannels.filter((channel) => addressOf(identity, channel) !== undefined);
 }
 
 /** Where a channel reaches an identity. */
 export function addressOf(identity: Identity, channel: Channel): string | undefined {
-  return channel === 'sms' ? identity.phone : identity.email;
+  return channel === 'email' ? identity.email : identity.phone;
 }
 
 /** The country of an identity's number: ISO 3166, or the calling code where several countries share its range. */
@@ -219,7 +222,7 @@ export function refusedChannels(sends: readonly Send[]): Channel[] {
  * some 25,000 events to the history of a workflow, half of what Temporal allows.
  */
 export function parkSeconds(system: WaitingFor, tries: number, awaySeconds: number): number {
-  const few = system === 'sms' || system === 'email' ? 15 : 5;
+  const few = system === 'directory' || system === 'database' ? 5 : 15;
   return Math.min(2 ** Math.min(tries, 10), Math.max(few, Math.min(awaySeconds / 20, 300)));
 }
 

@@ -1,23 +1,34 @@
 /**
- * Proving a number or an address with a one-time code: one pure state machine over instants.
+ * Proving a number or an address with a one-time code: one pure state machine over instants, for every door.
  *
  * Terminology
- * - subject: what a code is bound to, here the id of a registration; a code of one subject is worth nothing in another.
- * - channel: the way a code takes (`sms`, `email`).
+ * - subject: what a code is bound to, the id of a registration or of a verification; a code of one is worth nothing in another.
+ * - session: a verification that stands alone, as Signal's registration-service has it; it ends by itself.
+ * - channel: the way a code takes (`sms`, `voice`, `email`).
  * - send: one request for a code by a channel; numbered from 1 within its subject.
  * - check: one comparison of a typed code with the code that was sent.
- * - refused: the provider will not deliver by this channel, ever; waiting does not help.
+ * - refused: the channel cannot reach the person, ever; waiting does not help.
+ * - rejected: the provider would not carry this message; it counts as a send of its channel, and another may be carried.
  * - given up: an operator chose another channel while the provider was away; the send is never tried again.
  *
  * All instants are milliseconds since the Unix epoch. `null` for a next instant: that act is not possible by waiting.
  */
 
-/** Channels that carry codes today. */
-export const channels = ['sms', 'email'] as const;
+/** Channels that carry codes. */
+export const channels = ['sms', 'voice', 'email'] as const;
 export type Channel = (typeof channels)[number];
 
+/** `register`: an account. `verify`: nothing more than a number, in a session. */
+export type CodePurpose = 'register' | 'verify';
+
+/** What a code proves: one subject, for one purpose. */
+export interface CodeSubject {
+  subject: string;
+  purpose: CodePurpose;
+}
+
 /** What a send has come to. A send that waits for its provider is still `sending`. */
-export type SendState = 'sending' | 'sent' | 'refused' | 'given-up';
+export type SendState = 'sending' | 'sent' | 'refused' | 'rejected' | 'given-up';
 
 export interface Send {
   number: number;
@@ -33,9 +44,22 @@ export interface Send {
 export interface VerificationRules {
   /** Life of a code from its sending, in seconds. */
   codeTtlSeconds: number;
+  /** Checks of one code. */
   checksMax: number;
+  /** Waits after each check of one code, in seconds; none where absent. */
+  checkWaitsSeconds?: readonly number[];
   /** Waits between the sends of one channel, in seconds; one more send than waits is possible. */
-  resendWaitsSeconds: number[];
+  resendWaitsSeconds: readonly number[];
+  /** Those of voice, when they are others. */
+  voiceWaitsSeconds?: readonly number[];
+  /** From the first SMS to the first call, in seconds; voice needs no SMS where absent. */
+  voiceAfterSmsSeconds?: number;
+}
+
+/** The bounds of a session, which are also those of its verification. */
+export interface SessionRules extends VerificationRules {
+  /** Life in seconds from the last instant at which something new was possible. */
+  sessionTtlSeconds: number;
 }
 
 /** Where the checks of the newest code stand, as Redis holds them. */
@@ -45,7 +69,38 @@ export interface CheckState {
   /** Absent while its provider has not confirmed it: its life has not begun. */
   expiresAt?: number;
   checks: number;
+  lastCheckAt?: number;
+  /** The right code was typed then. */
+  verifiedAt?: number;
 }
+
+/** Everything that a session is derived from. */
+export interface SessionFacts {
+  createdAt: number;
+  sends: readonly Send[];
+  /** Undefined before the first code. */
+  checks?: CheckState | undefined;
+}
+
+/** What may be done with a session, and from when. */
+export interface SessionView {
+  isVerified: boolean;
+  nextSmsAt: number | null;
+  nextVoiceAt: number | null;
+  nextCheckAt: number | null;
+  /** A session past it is gone, whoever still holds a record of it. */
+  expiresAt: number;
+}
+
+/** Why a session sends nothing now. `under-way`: the last send has not come to anything yet. */
+export type SendRefusal =
+  | { reason: 'already-verified' | 'exhausted' | 'under-way' }
+  | { reason: 'too-early'; nextAt: number };
+
+/** Why a session compares nothing now. */
+export type CheckRefusal =
+  | { reason: 'no-code-sent' | 'exhausted' | 'code-expired' }
+  | { reason: 'too-early'; nextAt: number };
 
 /**
  * The instant from which a channel may send again: in the past when it may send now, `null` when it never may.
@@ -60,10 +115,36 @@ export function nextSendAt(
 ): number | null {
   const own = sends.filter((send) => send.channel === channel);
   const last = own.at(-1);
-  if (last === undefined) return notBefore;
-  if (last.state === 'refused') return null;
-  const waitSeconds = rules.resendWaitsSeconds[own.length - 1];
-  return waitSeconds === undefined ? null : (last.sentAt ?? last.requestedAt) + waitSeconds * 1000;
+  if (own.some(({ state }) => state === 'refused')) return null;
+  if (last === undefined) return channel === 'voice' ? voiceOpensAt(sends, rules, notBefore) : notBefore;
+  const waitSeconds = waitsOf(channel, rules)[own.length - 1];
+  return waitSeconds === undefined ? null : handedAt(last) + waitSeconds * 1000;
+}
+
+/**
+ * The first instant of a call: a while after the first SMS that the provider took or rejected, at once when SMS cannot
+ * reach the number.
+ */
+function voiceOpensAt(
+  sends: readonly Send[],
+  { voiceAfterSmsSeconds }: VerificationRules,
+  notBefore: number,
+): number | null {
+  if (voiceAfterSmsSeconds === undefined) return notBefore;
+  const tried = sends.filter(({ channel, state }) => channel === 'sms' && !['sending', 'given-up'].includes(state));
+  const first = tried[0];
+  if (first === undefined) return null;
+  const refused = tried.find(({ state }) => state === 'refused');
+  const opensAt = handedAt(first) + voiceAfterSmsSeconds * 1000;
+  return refused === undefined ? opensAt : Math.min(opensAt, handedAt(refused));
+}
+
+function waitsOf(channel: Channel, rules: VerificationRules): readonly number[] {
+  return (channel === 'voice' ? rules.voiceWaitsSeconds : undefined) ?? rules.resendWaitsSeconds;
+}
+
+function handedAt({ sentAt, requestedAt }: Send): number {
+  return sentAt ?? requestedAt;
 }
 
 /** Checks that the newest code has left, or that the first will have; 0 when it is over. */
@@ -73,10 +154,107 @@ export function checksLeft(state: CheckState | undefined, checksMax: number, now
 }
 
 /** The instant from which a code may be checked, `null` when only a new code helps. */
-export function nextCheckAt(state: CheckState | undefined, checksMax: number, now: number): number | null {
-  return state !== undefined && checksLeft(state, checksMax, now) > 0 ? state.since : null;
+export function nextCheckAt(
+  state: CheckState | undefined,
+  rules: Pick<VerificationRules, 'checksMax' | 'checkWaitsSeconds'>,
+  now: number,
+): number | null {
+  return state !== undefined && checksLeft(state, rules.checksMax, now) > 0 ? checkableAt(state, rules) : null;
+}
+
+function checkableAt(state: CheckState, { checkWaitsSeconds }: Pick<VerificationRules, 'checkWaitsSeconds'>): number {
+  if (state.lastCheckAt === undefined) return state.since;
+  return state.lastCheckAt + (checkWaitsSeconds?.[state.checks - 1] ?? 0) * 1000;
 }
 
 function isOver(state: CheckState, now: number): boolean {
   return state.expiresAt !== undefined && state.expiresAt <= now;
+}
+
+/**
+ * The one expiry of a session, reported and obeyed: derived from what was stored, it never depends on when it is asked for.
+ * A verified session lives on for a while after its right code; another until nothing has been done, and nothing new been
+ * possible, for as long.
+ */
+export function sessionExpiresAt({ createdAt, sends, checks }: SessionFacts, rules: SessionRules): number {
+  const life = rules.sessionTtlSeconds * 1000;
+  if (checks?.verifiedAt !== undefined) return checks.verifiedAt + life;
+  // so that no act ends the session it belongs to, whatever it uses up
+  const done = [createdAt, ...sends.map(handedAt), checks?.lastCheckAt ?? createdAt];
+  const possible = [...done, ...(['sms', 'voice'] as const).map((way) => nextSendAt(sends, way, rules, createdAt))];
+  if (checks !== undefined && checks.checks < rules.checksMax) {
+    const at = checkableAt(checks, rules);
+    if (!isOver(checks, at)) possible.push(at);
+  }
+  const codesEnd = sends
+    .filter(({ state }) => state === 'sent' || state === 'sending')
+    .map((send) => handedAt(send) + rules.codeTtlSeconds * 1000);
+  return Math.max(...possible.flatMap((at) => (at === null ? [] : [at + life])), ...codesEnd);
+}
+
+/** A session as it stands; undefined when its time is over. */
+export function sessionAt(facts: SessionFacts, rules: SessionRules, now: number): SessionView | undefined {
+  const expiresAt = sessionExpiresAt(facts, rules);
+  if (expiresAt <= now) return undefined;
+  if (facts.checks?.verifiedAt !== undefined) {
+    return { isVerified: true, nextSmsAt: null, nextVoiceAt: null, nextCheckAt: null, expiresAt };
+  }
+  return {
+    isVerified: false,
+    nextSmsAt: nextSendAt(facts.sends, 'sms', rules, facts.createdAt),
+    nextVoiceAt: nextSendAt(facts.sends, 'voice', rules, facts.createdAt),
+    nextCheckAt: nextCheckAt(facts.checks, rules, now),
+    expiresAt,
+  };
+}
+
+/** Why a session may not send by a channel now; undefined when it may. */
+export function refuseSend(
+  facts: SessionFacts,
+  channel: Channel,
+  rules: SessionRules,
+  now: number,
+): SendRefusal | undefined {
+  if (facts.checks?.verifiedAt !== undefined) return { reason: 'already-verified' };
+  const nextAt = nextSendAt(facts.sends, channel, rules, facts.createdAt);
+  if (nextAt !== null && nextAt > now) return { reason: 'too-early', nextAt };
+  if (facts.sends.some((send) => send.channel === channel && send.state === 'sending')) return { reason: 'under-way' };
+  return nextAt === null ? { reason: 'exhausted' } : undefined;
+}
+
+/** Why a session may not check a code now; undefined when it may, also after it was verified. */
+export function refuseCheck({ checks }: SessionFacts, rules: SessionRules, now: number): CheckRefusal | undefined {
+  if (checks === undefined) return { reason: 'no-code-sent' };
+  if (checks.verifiedAt !== undefined) return undefined;
+  if (isOver(checks, now)) return { reason: 'code-expired' };
+  if (checks.checks >= rules.checksMax) return { reason: 'exhausted' };
+  const nextAt = checkableAt(checks, rules);
+  return nextAt > now ? { reason: 'too-early', nextAt } : undefined;
+}
+
+/** How long a session's record is kept: longer than it can live by what may be done until it is next written. */
+export function keepSessionUntil(facts: SessionFacts, rules: SessionRules): number {
+  const longestWait = Math.max(0, ...(rules.checkWaitsSeconds ?? []));
+  return sessionExpiresAt(facts, rules) + (longestWait + rules.sessionTtlSeconds) * 1000;
+}
+
+/** The id of the workflow of a session: a noun and a random id, never a number. */
+export function verificationWorkflowId(sessionId: string): string {
+  return `verification:${sessionId}`;
+}
+
+/** What a refusal means for what may be done next. `no-sender`: nobody is configured to carry it. */
+export type RefusalKind = 'unreachable' | 'no-sender' | 'fraud' | 'rejected';
+
+const refusalKinds: Record<string, RefusalKind | undefined> = {
+  'country-not-enabled': 'unreachable',
+  'number-not-mobile': 'unreachable',
+  'number-not-reachable': 'unreachable',
+  'not-configured': 'no-sender',
+  'fraud-suspected': 'fraud',
+};
+
+/** The kind of a provider's reason; one that is not known means that it would not carry the message. */
+export function refusalKindOf(reason: string | undefined): RefusalKind {
+  return refusalKinds[reason ?? ''] ?? 'rejected';
 }

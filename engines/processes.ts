@@ -26,6 +26,7 @@ export interface ProcessesOptions {
   env?: NodeJS.ProcessEnv | undefined;
   apiPort?: number | undefined;
   codecPort?: number | undefined;
+  grpcPort?: number | undefined;
   /** Start a process again when it ends by itself. */
   keepAlive?: boolean | undefined;
   /** Called when one came back by itself, with a new pid. */
@@ -38,6 +39,8 @@ export interface ProcessesOptions {
 export interface Processes extends AsyncDisposable {
   readonly apiUrl: string;
   readonly codecUrl: string;
+  /** `host:port` */
+  readonly grpcAddress: string;
   /** With the name of the database. */
   readonly databaseUrl: string;
   readonly redisUrl: string;
@@ -85,6 +88,7 @@ export async function startProcesses(folder: DataFolder, options: ProcessesOptio
   return {
     apiUrl: `http://127.0.0.1:${env.SERVER_PORT}`,
     codecUrl: `http://127.0.0.1:${env.CODEC_PORT}`,
+    grpcAddress: `127.0.0.1:${env.GRPC_PORT}`,
     databaseUrl: env.DATABASE_URL ?? '',
     redisUrl: env.REDIS_URL ?? '',
     pids: () => Object.fromEntries([...children].map(([role, child]) => [role, child.pid])),
@@ -150,6 +154,7 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
     DATABASE_URL: withDatabase(given.DATABASE_URL || urls.databaseUrl, options.database),
     SERVER_PORT: String(options.apiPort ?? (await freePort())),
     CODEC_PORT: String(options.codecPort ?? (await freePort())),
+    GRPC_PORT: String(options.grpcPort ?? (await freePort())),
   };
 }
 

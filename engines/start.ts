@@ -14,6 +14,7 @@ const help = `Starts Vyry with everything it needs on this machine, until Ctrl-C
   npm start -- [options]
 
   --port <port>           of the api             (8000 when it is free, else a free one)
+  --grpc-port <port>      of the gRPC door       (50051 when it is free, else a free one)
   --outbox-port <port>    of the outbox page     (8025 when it is free, else a free one)
   --ui-port <port>        of the Temporal UI     (8233 when it is free, else a free one)
   --temporal-port <port>  of the Temporal server (a free one)
@@ -29,7 +30,7 @@ them. Every other variable of .env.example that is set reaches the processes too
 
 interface Arguments {
   folder: string;
-  ports: EnginePorts & { api: number | undefined };
+  ports: EnginePorts & { api: number | undefined; grpc: number | undefined };
   elasticsearch: boolean;
   reset: boolean;
   onlyEngines: boolean;
@@ -83,7 +84,11 @@ async function start(folder: DataFolder, args: Arguments): Promise<undefined> {
   const system = await startSystemIn(folder, {
     folder: folder.path,
     env: process.env,
-    ports: { ...ports, api: await preferPort('the api', args.ports.api, 8000) },
+    ports: {
+      ...ports,
+      api: await preferPort('the api', args.ports.api, 8000),
+      grpc: await preferPort('the gRPC door', args.ports.grpc, 50_051),
+    },
     elasticsearch: args.elasticsearch,
     keepAlive: true,
   });
@@ -95,6 +100,7 @@ function readArguments(): Arguments | number {
     const { values } = parseArgs({
       options: {
         port: { type: 'string' },
+        'grpc-port': { type: 'string' },
         'outbox-port': { type: 'string' },
         'ui-port': { type: 'string' },
         'temporal-port': { type: 'string' },
@@ -113,6 +119,7 @@ function readArguments(): Arguments | number {
       folder: values.folder,
       ports: {
         api: readPort('--port', values.port),
+        grpc: readPort('--grpc-port', values['grpc-port']),
         outbox: readPort('--outbox-port', values['outbox-port']),
         temporalUi: readPort('--ui-port', values['ui-port']),
         temporal: readPort('--temporal-port', values['temporal-port']),

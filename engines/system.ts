@@ -20,6 +20,8 @@ export interface Ready {
   /** Absent when Temporal is configured and its UI unknown. */
   temporalUiUrl?: string;
   codecUrl: string;
+  /** `host:port` of the gRPC door. */
+  grpcAddress: string;
   databaseUrl: string;
   redisUrl: string;
   elasticsearchUrl?: string;
@@ -36,7 +38,7 @@ export interface SystemOptions {
   env?: NodeJS.ProcessEnv;
   /** All when left out. */
   roles?: readonly Role[];
-  ports?: EnginePorts & { api?: number | undefined; codec?: number | undefined };
+  ports?: EnginePorts & { api?: number | undefined; codec?: number | undefined; grpc?: number | undefined };
   /** Run on these engines, which belong to somebody else, and start none. */
   engines?: EngineUrls;
   /** Made here when left out. */
@@ -115,6 +117,7 @@ async function startParts(folder: DataFolder, options: SystemOptions): Promise<S
   const secrets = options.secrets ?? readSecrets(folder.path);
   const apiPort = await claimPort('the api', ports.api);
   const codecPort = await claimPort('the codec endpoint', ports.codec);
+  const grpcPort = await claimPort('the gRPC door', ports.grpc);
   const [started, bundle] = await Promise.all([
     options.engines ? undefined : startEngines({ ...engineOptions(folder, options), codecUrl: loopback(codecPort) }),
     options.bundle ?? bundleIn(folder),
@@ -129,6 +132,7 @@ async function startParts(folder: DataFolder, options: SystemOptions): Promise<S
     env,
     apiPort,
     codecPort,
+    grpcPort,
     keepAlive,
     namespace,
     database: options.database,
@@ -199,6 +203,7 @@ function describeSystem(urls: EngineUrls, processes: Processes): Ready {
     temporalAddress: urls.temporalAddress,
     ...(urls.temporalUiUrl && { temporalUiUrl: urls.temporalUiUrl }),
     codecUrl: processes.codecUrl,
+    grpcAddress: processes.grpcAddress,
     databaseUrl: processes.databaseUrl,
     redisUrl: processes.redisUrl,
     ...(urls.elasticsearchUrl && { elasticsearchUrl: urls.elasticsearchUrl }),

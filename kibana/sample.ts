@@ -498,6 +498,7 @@ function addTrailItself(day: Day): void {
     role: 'audit',
     details: { audit: { dropped: 128 } },
   });
+  day.add(180, 'purge', { role: 'registration' });
   for (const [index, role] of ['api', 'registration', 'directory', 'delivery', 'audit'].entries()) {
     day.add(600 + index, 'process-stop', { role });
     day.add(600.5 + index, 'process-start', { role });

@@ -86,6 +86,7 @@ const share = z
   .transform(Number)
   .pipe(z.number().max(1, 'must be at most 1'));
 const integers = list.pipe(z.array(integer(1, 86_400)));
+const waits = list.pipe(z.array(integer(0, 86_400)));
 const url = (...protocols: string[]) =>
   z.string().refine((value) => hasProtocol(value, protocols), `must be a URL (${protocols.join(', ')})`);
 const optionalUrl = (...protocols: string[]) =>
@@ -98,6 +99,7 @@ const secret = (lengthMin: number) =>
     .string()
     .min(lengthMin, `must be at least ${lengthMin} characters`)
     .transform((value) => new Secret(value));
+const bearer = secret(32);
 const optionalSecret = z.string().transform((value) => (value === '' ? undefined : new Secret(value)));
 const key = z
   .string()
@@ -229,6 +231,94 @@ export const variables = {
     schema: integer(300, 31_536_000),
     default: '604800',
   },
+  GRPC_HOST: {
+    about: 'address of the gRPC door; anything but loopback needs one of the ways to know callers below',
+    roles: ['api'],
+    schema: text,
+    default: '127.0.0.1',
+  },
+  GRPC_PORT: { about: 'port of the gRPC door', roles: ['api'], schema: integer(0, 65_535), default: '50051' },
+  GRPC_BEARER_TOKENS: {
+    about: 'bearer tokens that may call by gRPC, separated by commas, each at least 32 characters',
+    roles: ['api'],
+    schema: list.pipe(z.array(bearer)),
+    default: '',
+  },
+  GRPC_OIDC_ISSUER: {
+    about: '`iss` of the OpenID Connect tokens that may call by gRPC; none may when empty',
+    roles: ['api'],
+    schema: optional,
+    default: '',
+  },
+  GRPC_OIDC_JWKS_URL: {
+    about: 'where the keys of GRPC_OIDC_ISSUER are',
+    roles: ['api'],
+    schema: optionalUrl('http:', 'https:'),
+    default: '',
+  },
+  GRPC_OIDC_AUDIENCE: { about: '`aud` of these tokens', roles: ['api'], schema: optional, default: '' },
+  GRPC_OIDC_SUBJECTS: {
+    about: '`sub` of the callers, separated by commas: issuers give tokens to others too',
+    roles: ['api'],
+    schema: list,
+    default: '',
+  },
+  GRPC_TLS_CERT: {
+    about: 'certificate chain of the gRPC door, as PEM; clear text when empty',
+    roles: ['api'],
+    schema: optional,
+    default: '',
+  },
+  GRPC_TLS_KEY: { about: 'key of GRPC_TLS_CERT, as PEM', roles: ['api'], schema: optionalSecret, default: '' },
+  GRPC_TLS_CLIENT_CA: {
+    about: 'certificate authority of the callers, as PEM; no certificate is asked for when empty',
+    roles: ['api'],
+    schema: optional,
+    default: '',
+  },
+  SIGNAL_CODE_TTL: {
+    about: 'life of a code of a verification session, in seconds',
+    roles: ['api'],
+    schema: integer(5, 3600),
+    default: '600',
+  },
+  SIGNAL_SESSION_TTL: {
+    about: 'life of a verification session from the last instant at which something new was possible, in seconds',
+    roles: ['api'],
+    schema: integer(5, 86_400),
+    default: '600',
+  },
+  SIGNAL_SMS_WAITS: {
+    about: 'waits in seconds between the SMS of a session; their number plus one is the number of SMS',
+    roles: ['api'],
+    schema: integers,
+    default: '60,120,300,600',
+  },
+  SIGNAL_VOICE_AFTER_SMS: {
+    about: 'wait in seconds from the first SMS of a session to its first call',
+    roles: ['api'],
+    schema: integer(0, 3600),
+    default: '60',
+  },
+  SIGNAL_VOICE_WAITS: {
+    about: 'waits in seconds between the calls of a session; their number plus one is the number of calls',
+    roles: ['api'],
+    schema: integers,
+    default: '60,300',
+  },
+  SIGNAL_CHECK_WAITS: {
+    about:
+      'waits in seconds between the checks of one code of a session; their number plus one is the number of checks',
+    roles: ['api'],
+    schema: waits,
+    default: '0,0,60,120',
+  },
+  SIGNAL_SESSIONS_PER_DAY: {
+    about: 'sessions that may be created for one number in 24 hours',
+    roles: ['api'],
+    schema: integer(1, 10_000),
+    default: '5',
+  },
   CODEC_HOST: {
     about: 'address of the codec endpoint of the Temporal Web UI; anything but loopback needs CODEC_PASSWORD',
     roles: ['api'],
@@ -271,7 +361,7 @@ export const variables = {
   },
   OTP_TTL: {
     about: 'life of a code from its sending, in seconds',
-    roles: ['api', 'delivery'],
+    roles: ['api'],
     schema: integer(5, 3600),
     default: '180',
   },
@@ -423,6 +513,12 @@ export const variables = {
     roles: ['registration'],
     schema: text,
     default: 'dist/workflows.js',
+  },
+  PURGE_INTERVAL: {
+    about: 'pause between two purges of what has expired, in seconds',
+    roles: ['registration'],
+    schema: integer(60, 2_592_000),
+    default: '86400',
   },
   ARGON2_CONCURRENCY: {
     about: 'password hashes computed at once; each takes 19 MiB and one thread',

@@ -5,17 +5,16 @@
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { StepName, WaitingFor } from '../domain/registration.ts';
-import type { Channel } from '../domain/verification.ts';
+import type { Channel, CodeSubject } from '../domain/verification.ts';
 import type { Recorder } from './audit.ts';
 import type { Logger } from './log.ts';
 
 export type Events = ReturnType<typeof createEvents>;
 
 /** A message with a code, as far as events speak of it. */
-export interface SentCode {
-  registrationId: string;
+export interface SentCode extends CodeSubject {
   channel: Channel;
-  /** Number of the send within its registration. */
+  /** Number of the send within its subject. */
   send: number;
   provider: string;
   /** Of the number: ISO 3166, or a calling code such as `+44`. */
@@ -29,6 +28,7 @@ const checkReasons: Record<string, string | undefined> = {
   wrong: 'otp-mismatch',
   exhausted: 'otp-max-attempts',
   expired: 'otp-expired',
+  early: 'otp-too-early',
   none: 'otp-not-sent',
   already: 'otp-already-used',
 };
@@ -129,53 +129,58 @@ function createCodeEvents(log: Logger, counter: Count, record: Recorder) {
   const checks = counter('codes_checked_total', 'Codes checked, by outcome', ['outcome']);
 
   const handed = (code: SentCode, outcome: 'sent' | 'refused', providerId?: string, reason?: string): void => {
-    const { registrationId, channel, send, provider, country, to } = code;
+    const { subject, purpose, channel, send, provider, country, to } = code;
     sends.inc({ channel, provider, country: country ?? 'none', outcome });
     record('message-send', {
       status: outcome === 'sent' ? 'success' : 'failure',
       message: outcome === 'sent' ? `${provider} took a code` : `${provider} refused a code`,
       reason,
-      once: `${registrationId} ${send} ${outcome}`,
+      once: `${subject} ${send} ${outcome}`,
       identity: to,
       details: {
-        registration: { id: registrationId },
-        otp: { channel, purpose: 'register', send },
+        registration: { id: subject },
+        otp: { channel, purpose, send },
         messaging: { provider, ...(providerId && { id: providerId }), ...(country && { country }) },
       },
     });
   };
 
   return {
-    codeRequested(registrationId: string, channel: Channel, send: number): void {
-      const details = { registration: { id: registrationId }, otp: { channel, purpose: 'register', send } };
-      const once = `${registrationId} ${send}`;
+    codeRequested({ subject, purpose }: CodeSubject, channel: Channel, send: number): void {
+      const details = { registration: { id: subject }, otp: { channel, purpose, send } };
+      const once = `${subject} ${send}`;
       record('otp-request', { status: 'success', message: 'A code was asked for', once, details });
     },
     codeSent(code: SentCode, providerId: string): void {
-      const { registrationId, channel, send } = code;
-      log.info({ event: 'code.sent', registrationId, channel, send, providerId });
+      const { channel, send } = code;
+      log.info({ event: 'code.sent', ...flowOf(code), channel, send, providerId });
       handed(code, 'sent', providerId);
     },
     codeRefused(code: SentCode, reason: string): void {
-      const { registrationId, channel, send } = code;
-      log.warn({ event: 'code.refused', registrationId, channel, send, reason });
+      const { channel, send } = code;
+      log.warn({ event: 'code.refused', ...flowOf(code), channel, send, reason });
       handed(code, 'refused', undefined, reason);
     },
-    codeChecked(registrationId: string, outcome: string, attemptsLeft: number): void {
+    codeChecked(of: CodeSubject, outcome: string, attemptsLeft: number): void {
       checks.inc({ outcome });
-      log.info({ event: 'code.checked', registrationId, outcome });
+      log.info({ event: 'code.checked', ...flowOf(of), outcome });
       const isRight = outcome === 'verified' || outcome === 'already';
       record('otp-verify', {
         status: isRight ? 'success' : 'failure',
         message: isRight ? 'The right code was typed' : 'A code was refused',
         reason: checkReasons[outcome],
         details: {
-          registration: { id: registrationId, step: 'code' },
-          otp: { purpose: 'register', attempts_left: attemptsLeft },
+          registration: { id: of.subject, step: 'code' },
+          otp: { purpose: of.purpose, attempts_left: attemptsLeft },
         },
       });
     },
   };
+}
+
+/** The flow a code belongs to, as log lines name it. */
+function flowOf({ subject, purpose }: CodeSubject): Record<string, string> {
+  return purpose === 'register' ? { registrationId: subject } : { verificationId: subject };
 }
 
 /** What happens to requests, whatever they ask for. */
@@ -204,18 +209,22 @@ function createRequestEvents(log: Logger, counter: Count, registry: Registry, re
       inFlight.inc();
     },
     /** Refusals, failures and what changed something are audited; reads that were answered are not. */
-    requestEnded({ method, route, status, seconds, refusal }: EndedRequest): void {
+    requestEnded({ isRead, ...ended }: EndedRequest): void {
+      const { method, route, status, seconds, refusal } = ended;
       inFlight.dec();
       requests.observe({ method, route, status }, seconds);
       const durationMs = Math.round(seconds * 1000);
       log.info({ event: 'request.ended', method, route, status, durationMs, ...refusal });
       if (refusal?.limit !== undefined) limits.inc({ limit: refusal.limit });
-      if (status >= 400 || method !== 'GET') recordAnswer(record, { method, route, status, seconds, refusal });
+      if (status >= 400 || !(isRead ?? method === 'GET')) recordAnswer(record, ended);
     },
   };
 }
 
-function recordAnswer(record: Recorder, { method, route, status, seconds, refusal }: EndedRequest): void {
+function recordAnswer(
+  record: Recorder,
+  { method, route, status, seconds, refusal }: Omit<EndedRequest, 'isRead'>,
+): void {
   const retryAfter = refusal?.retryAfterSeconds;
   record(requestAction(status), {
     status: status < 400 ? 'success' : 'failure',
@@ -272,6 +281,8 @@ interface EndedRequest {
   status: number;
   seconds: number;
   refusal?: { code: string; limit?: string; retryAfterSeconds?: number } | undefined;
+  /** It changed nothing, where the method does not say so. */
+  isRead?: boolean;
 }
 
 function requestAction(status: number) {
@@ -365,6 +376,12 @@ function createProcessEvents(log: Logger, counter: Count, record: Recorder) {
         details: { dependency: { name: dependency } },
         metadata: { why: reason },
       });
+    },
+    /** `runId` makes it one event, whoever repeats it. */
+    purged({ runId, claims }: { runId: string; claims: number }): void {
+      log.info({ event: 'purge.done', claims });
+      const message = 'What had expired was removed';
+      record('purge', { status: 'success', message, once: runId, metadata: { claims } });
     },
     processStarted(): void {
       record('process-start', { status: 'success', message: 'A process is ready' });

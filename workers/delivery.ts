@@ -21,7 +21,6 @@ async function build(config: Config<'delivery'>, { events, redis }: WorkerTools)
         mail,
         events,
         newCode,
-        codeTtlSeconds: config.OTP_TTL,
         productName: config.PRODUCT_NAME,
       }),
     },

@@ -39,6 +39,8 @@ export interface WorkerParts {
   options: Pick<WorkerOptions, 'activities' | 'workflowBundle' | 'maxConcurrentActivityTaskExecutions'>;
   /** Checked every few seconds, for /health/ready of the api. */
   checks: Check[];
+  /** Done once Temporal is there, before the worker takes work. */
+  prepare?(connection: NativeConnection): Promise<void>;
   /** Files that only the start reads. */
   startReads: string[];
   close(): Promise<void>;
@@ -66,6 +68,7 @@ export async function runWorker(
   const parts = await build({ log, events, redis, dataConverter });
   const connection = await connectForever(config.TEMPORAL_ADDRESS, log);
   try {
+    await parts.prepare?.(connection);
     const worker = await Worker.create({
       ...parts.options,
       connection,

@@ -5,8 +5,10 @@
  */
 import { resolve } from 'node:path';
 import { createAccountActivities } from '../activities/accounts.ts';
+import { createPurgeActivities } from '../activities/purge.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
 import { createUserAccessActivities } from '../activities/user-access.ts';
+import { createVerificationActivities } from '../activities/verification.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
 import { createPasswords } from '../adapters/passwords.ts';
@@ -15,8 +17,11 @@ import { isRedisOutage } from '../adapters/redis/connect.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
 import { createSeals } from '../adapters/redis/seals.ts';
 import { createSessions } from '../adapters/redis/sessions.ts';
+import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
+import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Config, readConfig } from '../platform/config.ts';
 import { createBox, deriveKey } from '../platform/crypto.ts';
+import { purge } from '../workflows/purge.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
 /** A system file that the loader of the argon2 package looks for. */
@@ -38,17 +43,24 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
   });
-  const registration = createRegistrationActivities({
-    registrations,
-    events,
-    codes: createCodes(redis, deriveKey(payloadKey, 'code'), sealBox),
-  });
+  const codes = createCodes(redis, deriveKey(payloadKey, 'code'), sealBox);
+  const registration = createRegistrationActivities({ registrations, events, codes });
+  const verification = createVerificationActivities({ sessions: createVerificationSessions(redis, sealBox), codes });
+  const purging = createPurgeActivities({ accounts: store, events });
   const access = createUserAccessActivities({ accounts: store, sessions: createSessions(redis), events });
   return {
     options: {
-      activities: { ...accounts, ...registration, ...access },
+      activities: { ...accounts, ...registration, ...verification, ...access, ...purging },
       workflowBundle: { codePath: bundle },
     },
+    prepare: (connection) =>
+      ensureSchedule(connection, config.TEMPORAL_NAMESPACE, {
+        id: 'purge',
+        workflow: purge,
+        taskQueue: 'registration',
+        everySeconds: config.PURGE_INTERVAL,
+        note: 'Removes what has expired: claims of names, numbers and addresses whose account never came to be',
+      }),
     startReads: [bundle, loaderProbe],
     checks: [],
     close: async () => database[Symbol.asyncDispose](),

@@ -1,3 +1,5 @@
 /** The workflows that the registration role hosts: the list that is bundled. */
+export { purge } from './purge.ts';
 export { registration } from './registration.ts';
 export { userDisabling, userEnabling } from './user-access.ts';
+export { verification } from './verification.ts';

@@ -15,8 +15,6 @@
  * parked flow try at once, send its code by another channel, or cancel it.
  */
 import {
-  ActivityFailure,
-  ApplicationFailure,
   allHandlersFinished,
   CancellationScope,
   condition,
@@ -32,28 +30,28 @@ import {
   uuid4,
 } from '@temporalio/workflow';
 import type { AccountActivities, AccountInput } from '../activities/accounts.ts';
-import type { DeliveryActivities } from '../activities/delivery.ts';
 import type { DirectoryActivities } from '../activities/directory.ts';
 import type { OperatorAct, RegistrationActivities } from '../activities/registration.ts';
-import type { FailureCode, FailureFacts } from '../domain/failures.ts';
 import {
   addressOf,
+  channelsOf,
   countryOf,
   type Identity,
   openNeeds,
-  parkSeconds,
   type RegistrationFacts,
   type RegistrationRules,
   type RegistrationState,
   type RegistrationStatus,
   type StepName,
   statusOf,
-  type WaitingFor,
   withOnlyAddressOf,
 } from '../domain/registration.ts';
-import { type Channel, nextSendAt, type Send } from '../domain/verification.ts';
-import { detailsOf, type Undertaking } from './details.ts';
+import { type Channel, nextSendAt } from '../domain/verification.ts';
+import { CodeSending } from './code-sending.ts';
+import { detailsOf } from './details.ts';
+import { refusal } from './refusals.ts';
 import { searchAttributesOf } from './search-attributes.ts';
+import { Undertakings } from './undertakings.ts';
 import { UndoStack } from './undo.ts';
 
 export interface RegistrationInput {
@@ -111,12 +109,6 @@ const directory = proxyActivities<DirectoryActivities>({
   heartbeatTimeout,
   retry,
   summary: 'Bind as the person',
-});
-const delivery = proxyActivities<DeliveryActivities>({
-  taskQueue: 'delivery',
-  startToCloseTimeout: '60s',
-  heartbeatTimeout,
-  retry,
 });
 const accounts = proxyActivities<AccountActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
 const inWords = {
@@ -176,10 +168,9 @@ class RegistrationFlow {
   readonly #input: RegistrationInput;
   readonly #userId = uuid4();
   readonly #done = new Set<StepName>();
-  readonly #sends: Send[] = [];
-  readonly #parked = new Set<WaitingFor>();
+  readonly #undertakings: Undertakings;
+  readonly #codes: CodeSending;
   readonly #undo = new UndoStack();
-  readonly #undertakings = new Set<Undertaking>();
   readonly #timeline: { at: number; text: string }[] = [];
   #identity: Identity;
   #expiresAt: number;
@@ -198,6 +189,25 @@ class RegistrationFlow {
     this.#input = input;
     this.#identity = input.identity;
     this.#expiresAt = input.startedAt + input.rules.ttlSeconds * 1000;
+    const flow = {
+      isOver: () => this.#isOver(),
+      note: (text: string) => this.#note(text),
+      show: () => this.#show(),
+      announce: () => this.#announce(),
+      resumed: () => this.#prolong(),
+    };
+    this.#undertakings = new Undertakings(flow);
+    const { registrationId: subject, rules } = input;
+    this.#codes = new CodeSending(
+      {
+        ...flow,
+        subject: { subject, purpose: 'register', ttlSeconds: rules.codeTtlSeconds },
+        destinationOf: (channel) => this.#destinationOf(channel),
+        isUnwanted: () => this.#isOver() || this.#done.has('code'),
+        refusedState: () => 'refused',
+      },
+      this.#undertakings,
+    );
     this.#note('started');
   }
 
@@ -223,27 +233,28 @@ class RegistrationFlow {
     const isUnwanted = () => this.#isOver() || turn !== this.#directoryTurn;
     const { registrationId } = this.#input;
     const attempt: { outcome?: StepAnswer['outcome']; err?: unknown } = {};
-    this.#parked.delete('directory');
-    void this.#untilAvailable('directory', () => directory.authenticate({ registrationId, ...order }), isUnwanted)
+    this.#undertakings.parked.delete('directory');
+    void this.#undertakings
+      .untilAvailable('directory', () => directory.authenticate({ registrationId, ...order }), isUnwanted)
       .then(async (answer) => {
         attempt.outcome = answer?.outcome === 'ok' ? await this.#adopt(answer.identity) : (answer?.outcome ?? 'lost');
       })
       .catch((err: unknown) => {
         attempt.err = err ?? new Error('unknown');
       });
-    await condition(() => attempt.outcome !== undefined || attempt.err !== undefined || this.#parked.has('directory'));
+    await condition(
+      () => attempt.outcome !== undefined || attempt.err !== undefined || this.#undertakings.parked.has('directory'),
+    );
     if (attempt.err !== undefined) throw attempt.err;
     if (attempt.outcome === undefined) return this.#answer('parked');
     return this.#answer(attempt.outcome);
   }
 
   async requestCode(channel: Channel): Promise<RegistrationStatus> {
-    const send: Send = { number: this.#sends.length + 1, channel, requestedAt: Date.now(), state: 'sending' };
     // before the first await: a second order that is handled now is refused by its validator
-    this.#sends.push(send);
-    this.#note(`code ${send.number} asked for by ${channel}`);
+    const send = this.#codes.begin(channel);
     await this.#announce();
-    void this.#deliver(send).catch((err: unknown) => this.#fail(err));
+    void this.#codes.deliver(send).catch((err: unknown) => this.#fail(err));
     return this.status();
   }
 
@@ -256,14 +267,13 @@ class RegistrationFlow {
   }
 
   async retryStep({ by }: OperatorOrder): Promise<RegistrationStatus> {
-    // one that is under way may have begun before its system was back: it is followed by another at once
-    for (const asked of this.#undertakings) asked.isHurried = true;
+    this.#undertakings.retry();
     await this.#leaveEvent('retry-step', by, 'retry asked for');
     return this.status();
   }
 
   async confirmCode(sendNumber: number | undefined): Promise<StepAnswer> {
-    this.#provenChannel ??= this.#sends.find(({ number }) => number === sendNumber)?.channel;
+    this.#provenChannel ??= this.#codes.sends.find(({ number }) => number === sendNumber)?.channel;
     return this.finishStep('code', 'right code typed');
   }
 
@@ -281,7 +291,7 @@ class RegistrationFlow {
       this.#note(note);
       if (!this.#isProven()) await this.#announce();
     }
-    if (this.#isProven()) await condition(() => this.#isClosed || this.#parked.size > 0);
+    if (this.#isProven()) await condition(() => this.#isClosed || this.#undertakings.parked.size > 0);
     return this.#answer('done');
   }
 
@@ -310,15 +320,14 @@ class RegistrationFlow {
   /** @throws {ApplicationFailure} malformed, nothing-parked */
   expectRetryable({ by }: OperatorOrder): void {
     expectPlainName(by);
-    const isParked = [...this.#undertakings].some(({ parkedAt }) => parkedAt !== undefined);
-    if (!isParked) throw refusal('nothing-parked');
+    if (!this.#undertakings.hasFailed()) throw refusal('nothing-parked');
   }
 
   /** @throws {ApplicationFailure} as `expectSendable`, and malformed, nothing-parked */
   expectSwitchable({ channel, by }: OperatorOrder & { channel: Channel }): void {
     expectPlainName(by);
     this.expectOpen('code');
-    if (this.#stuckSend(channel) === undefined) {
+    if (this.#codes.stuckFor(channel) === undefined) {
       throw refusal('nothing-parked', { message: 'No code of another channel waits for its provider or was refused' });
     }
     this.expectSendable(channel);
@@ -341,12 +350,10 @@ class RegistrationFlow {
     this.expectOpen('code');
     if (this.#done.has('code')) throw refusal('step-not-available');
     if (openNeeds('code', this.#facts()).length > 0) throw refusal('step-blocked');
-    if (addressOf(this.#identity, channel) === undefined) throw refusal('channel-not-available');
-    if (this.#sends.some((send) => send.channel === channel && send.state === 'refused')) {
-      throw refusal('channel-refused');
-    }
-    const next = nextSendAt(this.#sends, channel, this.#input.rules, this.#input.startedAt);
-    const isSending = this.#sends.some((send) => send.channel === channel && send.state === 'sending');
+    if (!channelsOf(this.#identity).includes(channel)) throw refusal('channel-not-available');
+    if (this.#codes.has(channel, 'refused')) throw refusal('channel-refused');
+    const next = nextSendAt(this.#codes.sends, channel, this.#input.rules, this.#input.startedAt);
+    const isSending = this.#codes.has(channel, 'sending');
     if (next === null) throw refusal('rate-limited');
     if (isSending || next > Date.now()) {
       throw refusal('rate-limited', { retryAfterSeconds: Math.max(1, Math.ceil((next - Date.now()) / 1000)) });
@@ -360,11 +367,14 @@ class RegistrationFlow {
       const remaining = this.#expiresAt - Date.now();
       if (remaining > 0) {
         await condition(() => this.#isOver() || this.#isProven(), remaining);
-      } else if (this.#parked.size > 0 && Date.now() < waitUntil) {
+      } else if (this.#undertakings.parked.size > 0 && Date.now() < waitUntil) {
         // time spent waiting for an outside system is not the person's
         this.#expiresAt = Math.min(Date.now() + ttlSeconds * 1000, waitUntil);
       } else {
-        this.#end('expired', this.#parked.size > 0 ? `${[...this.#parked][0]}-unavailable` : undefined);
+        this.#end(
+          'expired',
+          this.#undertakings.parked.size > 0 ? `${[...this.#undertakings.parked][0]}-unavailable` : undefined,
+        );
       }
     }
   }
@@ -379,18 +389,22 @@ class RegistrationFlow {
       createdAt: Date.now(),
     };
     this.#undo.add(() =>
-      this.#certainly('database', () => accounts.releaseIdentity.executeWithOptions(inWords.release, [account])),
+      this.#undertakings.certainly('database', () =>
+        accounts.releaseIdentity.executeWithOptions(inWords.release, [account]),
+      ),
     );
     const until = Date.now() + this.#input.rules.waitMaxSeconds * 1000;
     const isUnwanted = () => this.#isOver() || Date.now() > until;
     const claim = () => accounts.claimIdentity.executeWithOptions(inWords.claim, [account]);
-    const isOwner = await this.#untilAvailable('database', claim, isUnwanted);
+    const isOwner = await this.#undertakings.untilAvailable('database', claim, isUnwanted);
     if (isOwner === false) return this.#end('rejected', 'identity-taken');
     this.#undo.add(() =>
-      this.#certainly('database', () => accounts.removeAccount.executeWithOptions(inWords.remove, [account])),
+      this.#undertakings.certainly('database', () =>
+        accounts.removeAccount.executeWithOptions(inWords.remove, [account]),
+      ),
     );
     const create = () => accounts.createAccount.executeWithOptions(inWords.create, [account]).then(() => true);
-    const isDone = await this.#untilAvailable('database', create, isUnwanted);
+    const isDone = await this.#undertakings.untilAvailable('database', create, isUnwanted);
     if (this.#isOver()) return;
     if (isDone) this.#end('completed');
     else this.#end('expired', 'database-unavailable');
@@ -406,51 +420,19 @@ class RegistrationFlow {
     await forget({ registrationId: this.#input.registrationId, status: this.status() });
   }
 
-  async #deliver(send: Send): Promise<void> {
-    const { registrationId } = this.#input;
-    const { number, channel } = send;
-    const to = addressOf(this.#identity, channel);
-    const country = channel === 'email' ? undefined : countryOf(this.#identity);
-    if (to === undefined) throw refusal('channel-not-available');
-    const result = await this.#untilAvailable(
-      channel,
-      () =>
-        delivery.sendCode.executeWithOptions({ summary: `Send code ${number} by ${channel}` }, [
-          { registrationId, send: number, channel, to, ...(country !== undefined && { country }) },
-        ]),
-      () => this.#isOver() || this.#done.has('code') || send.state === 'given-up',
-    );
-    if (result === undefined) return;
-    if (result.result === 'sent') {
-      send.state = 'sent';
-      send.sentAt = result.at;
-      this.#note(`code ${number} sent by ${channel}`);
-    } else {
-      send.state = 'refused';
-      send.reason = result.reason;
-      this.#note(`code ${number} refused by ${channel}: ${result.reason}`);
-    }
-    await this.#announce();
-  }
-
-  /** The newest send that an operator may give up for another channel. */
-  #stuckSend(target: Channel): Send | undefined {
-    return this.#sends.findLast(
-      ({ channel, state }) =>
-        channel !== target && (state === 'refused' || (state === 'sending' && this.#parked.has(channel))),
-    );
-  }
-
   /** A try that is under way has the last word: what it handed over is not sent again by another channel. */
   async #sendInstead(channel: Channel): Promise<void> {
-    const stuck = this.#stuckSend(channel);
+    const stuck = this.#codes.stuckFor(channel);
     if (stuck === undefined) throw refusal('nothing-parked');
     // before the first await: no further try begins, and a second order is refused by its validator
-    if (stuck.state === 'sending') this.#giveUp(stuck);
-    const isTrying = () => [...this.#undertakings].some((asked) => asked.system === stuck.channel && !asked.nextTryAt);
+    if (stuck.state === 'sending') {
+      this.#prolong();
+      this.#codes.giveUp(stuck);
+    }
+    const isTrying = () => this.#undertakings.isTrying(stuck.channel);
     if (isTrying()) {
       await condition(() => !isTrying());
-      if (this.#sends.some(({ number, state }) => number === stuck.number && state === 'sent')) {
+      if (this.#codes.sends.some(({ number, state }) => number === stuck.number && state === 'sent')) {
         throw refusal('nothing-parked', { message: 'The provider has taken the code meanwhile' });
       }
       this.expectSendable(channel);
@@ -458,11 +440,14 @@ class RegistrationFlow {
     await this.requestCode(channel);
   }
 
-  #giveUp(send: Send): void {
-    send.state = 'given-up';
-    this.#parked.delete(send.channel);
+  /** The person gets the whole time again: what passed was not theirs. */
+  #prolong(): void {
     this.#expiresAt = Math.max(this.#expiresAt, Date.now() + this.#input.rules.ttlSeconds * 1000);
-    this.#note(`code ${send.number} by ${send.channel} given up`);
+  }
+
+  #destinationOf(channel: Channel): { to: string | undefined; country?: string | undefined } {
+    const to = addressOf(this.#identity, channel);
+    return channel === 'email' ? { to } : { to, country: countryOf(this.#identity) };
   }
 
   /** Notes what an operator did, in the timeline and as an event. */
@@ -470,80 +455,6 @@ class RegistrationFlow {
     this.#note(`operator${operator === undefined ? '' : ` ${operator}`}: ${text}`);
     const { registrationId } = this.#input;
     await operatorAct({ act, registrationId, number: ++this.#operatorActs, ...(operator && { operator }) });
-  }
-
-  /**
-   * Does something as soon as its system is there: parks the flow while it is not. Undefined when it is no longer
-   * wanted by then.
-   */
-  async #untilAvailable<T>(
-    system: WaitingFor,
-    act: () => Promise<T>,
-    isUnwanted: () => boolean = () => this.#isOver(),
-  ): Promise<T | undefined> {
-    const asked = this.#undertake(system);
-    try {
-      while (!isUnwanted()) {
-        try {
-          const result = await act();
-          this.#undertakings.delete(asked);
-          if (asked.parkedAt !== undefined) await this.#unpark(system);
-          return result;
-        } catch (err) {
-          if (!isOutage(err)) throw err;
-          asked.why = whyOf(err);
-          asked.tries++;
-        }
-        if (isUnwanted()) break;
-        asked.parkedAt ??= Date.now();
-        await this.#park(system);
-        const pauseMs = parkSeconds(system, asked.tries - 1, (Date.now() - asked.parkedAt) / 1000) * 1000;
-        asked.nextTryAt = Date.now() + pauseMs;
-        this.#show();
-        await condition(() => isUnwanted() || asked.isHurried, pauseMs);
-        asked.nextTryAt = undefined;
-        asked.isHurried = false;
-      }
-      if (asked.parkedAt !== undefined) this.#parked.delete(system);
-      return undefined;
-    } finally {
-      this.#undertakings.delete(asked);
-      this.#show();
-    }
-  }
-
-  #undertake(system: WaitingFor): Undertaking {
-    const asked: Undertaking = {
-      system,
-      askedAt: Date.now(),
-      tries: 0,
-      parkedAt: undefined,
-      nextTryAt: undefined,
-      isHurried: false,
-      why: undefined,
-    };
-    this.#undertakings.add(asked);
-    this.#show();
-    return asked;
-  }
-
-  /** As `#untilAvailable`, for what has to be taken back even when the flow is over. */
-  async #certainly(system: WaitingFor, act: () => Promise<void>): Promise<void> {
-    await this.#untilAvailable(system, act, () => false);
-  }
-
-  async #park(system: WaitingFor): Promise<void> {
-    if (this.#parked.has(system)) return;
-    this.#parked.add(system);
-    this.#note(`waiting for ${system}`);
-    await this.#announce();
-  }
-
-  async #unpark(system: WaitingFor): Promise<void> {
-    if (!this.#parked.delete(system)) return;
-    this.#expiresAt = Math.max(this.#expiresAt, Date.now() + this.#input.rules.ttlSeconds * 1000);
-    this.#note(`no longer waiting for ${system}`);
-    await this.#announce();
   }
 
   /** Takes over what the directory says: it has the last word, what the client said of itself receives no codes. */
@@ -605,20 +516,20 @@ class RegistrationFlow {
   /** The current details: kept by the worker and read by a query, so that they cost no history. */
   #show(): void {
     const { startedAt } = this.#input;
-    const undertakings = this.#undertakings;
+    const undertakings = this.#undertakings.all;
     setCurrentDetails(detailsOf({ status: this.status(), startedAt, undertakings, timeline: this.#timeline }));
   }
 
   #facts(): RegistrationFacts {
     const { policy, rules, startedAt } = this.#input;
-    const waitingFor = [...this.#parked][0];
+    const waitingFor = [...this.#undertakings.parked][0];
     return {
       policy,
       rules,
       startedAt,
       identity: this.#identity,
       done: this.#done,
-      sends: this.#sends,
+      sends: this.#codes.sends,
       expiresAt: this.#expiresAt,
       version: this.#version,
       userId: this.#userId,
@@ -627,21 +538,6 @@ class RegistrationFlow {
       ...(waitingFor && { waitingFor }),
     };
   }
-}
-
-function refusal(code: FailureCode, facts: FailureFacts = {}): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(code, code, facts);
-}
-
-function isOutage(err: unknown): boolean {
-  if (!(err instanceof ActivityFailure) || !(err.cause instanceof ApplicationFailure)) return false;
-  return (['unavailable', 'directory-unavailable'] satisfies FailureCode[] as string[]).includes(err.cause.type ?? '');
-}
-
-/** The word that the activity gave to its outage. */
-function whyOf(err: unknown): string | undefined {
-  const cause = err instanceof ActivityFailure && err.cause instanceof ApplicationFailure ? err.cause : undefined;
-  return (cause?.details?.[0] as FailureFacts | undefined)?.reason;
 }
 
 /** It is shown as Markdown and logged, so it is bounded and plain. */

@@ -4,7 +4,7 @@
  *
  * Consistency: each write is one document. Away: throws; every write may be repeated with the same ids.
  */
-import { type Connection, Schema, trusted } from 'mongoose';
+import { type Connection, type Model, Schema, trusted } from 'mongoose';
 import { emailKey, type Identity, usernameKey } from '../../domain/registration.ts';
 import { type Box, keyedHash } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
@@ -87,6 +87,9 @@ const claimSchema = new Schema<ClaimDocument>(
   { collection: 'claims', versionKey: false, strict: 'throw' },
 );
 
+/** Claims that are read at once. */
+const claimsPage = 1000;
+
 /** Creates the store; `hashKey` keys the hashes of names and addresses, `box` encrypts numbers and addresses. */
 export function createAccounts(connection: Connection, hashKey: Buffer, box: Box) {
   const users = connection.model<UserDocument>('User', userSchema);
@@ -144,6 +147,12 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
       await users.deleteOne({ _id: userId });
     },
 
+    /**
+     * Removes claims that were made before an instant and whose account never came to be; answers how many. Their
+     * registrations were ended from outside, without taking them back. Reads all claims by pages. Safe to repeat.
+     */
+    removeOrphanClaims: (madeBefore: Date): Promise<number> => removeOrphans(claims, users, madeBefore),
+
     /** The account, or undefined. */
     async read(userId: string): Promise<Account | undefined> {
       const user = await users.findById(userId).lean();
@@ -167,6 +176,30 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
       await users.updateOne({ _id: userId }, { $unset: { disabledAt: 1 } });
     },
   };
+}
+
+async function removeOrphans(
+  claims: Model<ClaimDocument>,
+  users: Model<UserDocument>,
+  madeBefore: Date,
+): Promise<number> {
+  let removed = 0;
+  for (let last = ''; ; ) {
+    const page = await claims
+      .find({ _id: trusted({ $gt: last }) })
+      .sort({ _id: 1 })
+      .limit(claimsPage)
+      .lean();
+    const old = page.filter(({ createdAt }) => createdAt < madeBefore);
+    const owners = await users.find({ _id: trusted({ $in: old.map(({ userId }) => userId) }) }, { _id: 1 }).lean();
+    const known = new Set(owners.map(({ _id }) => _id));
+    for (const { _id, userId } of old.filter((claim) => !known.has(claim.userId))) {
+      removed += (await claims.deleteOne({ _id, userId })).deletedCount;
+    }
+    const end = page.at(-1);
+    if (end === undefined || page.length < claimsPage) return removed;
+    last = end._id;
+  }
 }
 
 type HashOf = (kind: string, value: string) => string;

@@ -1,13 +1,15 @@
 -- Compares a typed code with the codes that may be in the person's hands, each at most ARGV[2] times.
 -- The try is counted before it is compared, in the same atomic step: nothing can race it.
 -- Two codes may be valid at once: the newest one that is known to be sent, and a newer one that a provider may have.
--- KEYS[1] verification:{subject}:purpose  KEYS[2] otp:{subject}:purpose   ARGV[1] keyed hash  ARGV[2] checks a code has
--- Answers the outcome, the tries left and, for the right code, its send.
+-- A code whose life is over, or that may not be checked yet, is not compared and loses no try.
+-- KEYS[1] verification:{subject}:purpose  KEYS[2] otp:{subject}:purpose
+-- ARGV[1] keyed hash  ARGV[2] checks a code has  ARGV[3] now, ms  ARGV[4…] wait after each check, ms
+-- Answers the outcome, the tries left, the send of a right code, and how long to wait when it is too early, ms.
 local function number(field)
   return tonumber(redis.call('HGET', KEYS[1], field) or '0')
 end
 
-local max = tonumber(ARGV[2])
+local max, now = tonumber(ARGV[2]), tonumber(ARGV[3])
 local verified = redis.call('HGET', KEYS[1], 'verified')
 if verified then
   if redis.call('HINCRBY', KEYS[1], 'checks:after', 1) > max and verified ~= ARGV[1] then
@@ -24,17 +26,23 @@ if latest == 0 then
   return { 'none', 0 }
 end
 
-local candidates, left, exhausted = {}, 0, false
+local candidates, left, exhausted, waitMs = {}, 0, false, nil
 local function candidate(send, hash)
-  local checks = number('checks:' .. send)
-  if not hash then
+  local checks, expiresAt = number('checks:' .. send), number('expiresAt:' .. send)
+  if not hash or (expiresAt > 0 and expiresAt <= now) then
     return
   end
   if checks >= max then
     exhausted = true
     return
   end
-  redis.call('HSET', KEYS[1], 'checks:' .. send, checks + 1)
+  local early = checks > 0 and number('checkedAt:' .. send) + tonumber(ARGV[3 + checks] or '0') - now or 0
+  if early > 0 then
+    waitMs = math.min(waitMs or early, early)
+    left = math.max(left, max - checks)
+    return
+  end
+  redis.call('HSET', KEYS[1], 'checks:' .. send, checks + 1, 'checkedAt:' .. send, now)
   left = math.max(left, max - checks - 1)
   candidates[#candidates + 1] = { hash = hash, send = send }
 end
@@ -46,12 +54,15 @@ if latest > current then
   candidate(latest, redis.call('HGET', KEYS[1], 'hash:' .. latest))
 end
 
+if #candidates == 0 and waitMs then
+  return { 'early', left, 0, waitMs }
+end
 if #candidates == 0 then
   return { exhausted and 'exhausted' or 'expired', 0 }
 end
 for _, code in ipairs(candidates) do
   if code.hash == ARGV[1] then
-    redis.call('HSET', KEYS[1], 'verified', code.hash, 'verifiedSend', code.send)
+    redis.call('HSET', KEYS[1], 'verified', code.hash, 'verifiedSend', code.send, 'verifiedAt', now)
     redis.call('DEL', KEYS[2])
     return { 'verified', left, code.send }
   end

@@ -5,15 +5,9 @@
  * Consistency: a send makes its code once, whoever repeats it; a try is counted before it is compared. A code is stored
  * as HMAC-SHA-256 bound to subject and purpose, and, sealed, until the provider has it. Away: fails closed.
  */
-import type { CheckState } from '../../domain/verification.ts';
+import type { CheckState, CodeSubject, VerificationRules } from '../../domain/verification.ts';
 import { type Box, keyedHash } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
-
-/** What a code proves: one subject, for one purpose. */
-export interface CodeSubject {
-  subject: string;
-  purpose: 'register';
-}
 
 /** A send as it stands before the provider is called. */
 export interface StartedSend {
@@ -26,8 +20,17 @@ export interface StartedSend {
   providerId?: string;
 }
 
-/** `already`: this code proved it before. `none`: nothing was sent. */
-export type CheckOutcome = 'verified' | 'already' | 'wrong' | 'exhausted' | 'expired' | 'none';
+/** `already`: this code proved it before. `early`: the next check is possible later. `none`: nothing was sent. */
+export type CheckOutcome = 'verified' | 'already' | 'wrong' | 'early' | 'exhausted' | 'expired' | 'none';
+
+/** What came of a check. `left` is what the newest code has left, `send` the one whose code was right. */
+export interface CheckAnswer {
+  outcome: CheckOutcome;
+  left: number;
+  send?: number;
+  /** After `early`: milliseconds until the next check is possible. */
+  waitMs?: number;
+}
 
 export type Codes = ReturnType<typeof createCodes>;
 
@@ -38,6 +41,7 @@ const lifeSeconds = 2 * 86_400;
 export function createCodes(redis: Redis, hashKey: Buffer, box: Box) {
   const start = loadScript(redis, 'code-start');
   const sent = loadScript(redis, 'code-sent');
+  const refused = loadScript(redis, 'code-refused');
   const check = loadScript(redis, 'code-check');
   const hashOf = ({ subject, purpose }: CodeSubject, code: string) => keyedHash(hashKey, subject, purpose, code);
 
@@ -63,15 +67,22 @@ export function createCodes(redis: Redis, hashKey: Buffer, box: Box) {
       return Number(await sent([verificationKey(of), otpKey(of)], [send, at, ttlSeconds, providerId]));
     },
 
-    /** Counts and compares one try. `left` is what the newest code has left, `send` the one whose code was right. */
+    /** Takes a send back that no provider carried: nobody has its code, so it can prove nothing. Safe to repeat. */
+    async refused(of: CodeSubject, send: number): Promise<void> {
+      await refused([verificationKey(of)], [send]);
+    },
+
+    /** Counts and compares one try, at an instant in milliseconds. */
     async check(
       of: CodeSubject,
       code: string,
-      checksMax: number,
-    ): Promise<{ outcome: CheckOutcome; left: number; send?: number }> {
-      const reply = await check([verificationKey(of), otpKey(of)], [hashOf(of, code), checksMax]);
-      const [outcome, left, send] = reply as [CheckOutcome, number, number | undefined];
-      return { outcome, left, ...(send && { send }) };
+      { checksMax, checkWaitsSeconds = [] }: Pick<VerificationRules, 'checksMax' | 'checkWaitsSeconds'>,
+      now: number,
+    ): Promise<CheckAnswer> {
+      const waits = checkWaitsSeconds.map((seconds) => seconds * 1000);
+      const reply = await check([verificationKey(of), otpKey(of)], [hashOf(of, code), checksMax, now, ...waits]);
+      const [outcome, left, send, waitMs] = reply as [CheckOutcome, number, number | undefined, number | undefined];
+      return { outcome, left, ...(send && { send }), ...(waitMs && { waitMs }) };
     },
 
     /** Where the checks of the newest code stand; undefined before the first. */
@@ -80,10 +91,13 @@ export function createCodes(redis: Redis, hashKey: Buffer, box: Box) {
       const { latest } = fields;
       if (latest === undefined) return undefined;
       const expiresAt = fields[`expiresAt:${latest}`];
+      const lastCheckAt = fields[`checkedAt:${latest}`];
       return {
         since: Number(fields[`sentAt:${latest}`] ?? fields[`startedAt:${latest}`]),
         checks: Number(fields[`checks:${latest}`]),
         ...(expiresAt && { expiresAt: Number(expiresAt) }),
+        ...(lastCheckAt && { lastCheckAt: Number(lastCheckAt) }),
+        ...(fields.verifiedAt && { verifiedAt: Number(fields.verifiedAt) }),
       };
     },
 

@@ -1,6 +1,14 @@
 /** Asks workflows, with deadlines, and turns what they refuse into failures. */
-import { type Client, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
-import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
+import {
+  type Client,
+  WithStartWorkflowOperation,
+  type Workflow,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type WorkflowStartOptions,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { ApplicationFailure, type SignalDefinition, type UpdateDefinition } from '@temporalio/common';
 import { Failure, type FailureFacts, isFailureCode } from '../../domain/failures.ts';
 import { registrationWorkflowId } from '../../domain/registration.ts';
 
@@ -31,8 +39,51 @@ export async function order<Answer, Args extends [unknown] | []>(
   }
 }
 
+/** Callers on this door give up after 15 s; they are answered before. */
+const firstOrderMs = 12_000;
+
+/**
+ * Sends an order to a workflow and starts the workflow when it does not run yet, in one call.
+ *
+ * @throws {Failure} what the workflow refuses, registration-closed when it is over, unavailable after the deadline
+ */
+export async function orderFirst<Answer, Order, W extends Workflow>(
+  { temporal }: { temporal: Client },
+  workflow: W,
+  start: WorkflowStartOptions<W>,
+  update: UpdateDefinition<Answer, [Order]>,
+  given: Order,
+): Promise<Answer> {
+  const startWorkflowOperation = new WithStartWorkflowOperation(workflow, {
+    ...start,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+  try {
+    return await temporal.withDeadline(Date.now() + firstOrderMs, () =>
+      temporal.workflow.executeUpdateWithStart(update, { args: [given], startWorkflowOperation }),
+    );
+  } catch (err) {
+    throw refusalOf(err);
+  }
+}
+
+/** Tells a workflow something that it may do without: nothing happens when it is over. */
+export async function tell<Told>(
+  { temporal }: { temporal: Client },
+  workflowId: string,
+  signal: SignalDefinition<[Told]>,
+  told: Told,
+): Promise<void> {
+  try {
+    await temporal.workflow.getHandle(workflowId).signal(signal, told);
+  } catch (err) {
+    if (!(err instanceof WorkflowNotFoundError)) throw err;
+  }
+}
+
 function refusalOf(err: unknown): unknown {
-  if (err instanceof WorkflowNotFoundError) return new Failure('registration-closed');
+  const isOver = err instanceof WorkflowNotFoundError || err instanceof WorkflowExecutionAlreadyStartedError;
+  if (isOver) return new Failure('registration-closed');
   if (err instanceof WorkflowUpdateFailedError && err.cause instanceof ApplicationFailure) {
     const { type, details } = err.cause;
     if (isFailureCode(type)) return new Failure(type, (details?.[0] ?? {}) as FailureFacts);

@@ -30,6 +30,16 @@ export function traceInterceptor(box: Box, record: RecordSpan): WorkflowClientIn
       const span = spanOf(`UpdateWorkflow:${input.updateName}`, input.workflowExecution.workflowId);
       return inSpan(record, span, () => next({ ...input, headers: withTrace(input.headers) }));
     },
+    startUpdateWithStart(input, next) {
+      const span = spanOf(`UpdateWorkflow:${input.updateName}`, input.workflowStartOptions.workflowId);
+      return inSpan(record, span, () =>
+        next({
+          ...input,
+          workflowStartHeaders: withTrace(input.workflowStartHeaders),
+          updateHeaders: withTrace(input.updateHeaders),
+        }),
+      );
+    },
   };
 }
 

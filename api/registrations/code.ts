@@ -22,7 +22,7 @@ import {
 } from './status.ts';
 
 /** The way a code is asked for. */
-export const CodeRequest = z.strictObject({ channel: z.enum(['sms', 'voice', 'email']) });
+export const CodeRequest = z.strictObject({ channel: z.enum(channels) });
 /** A code as typed. */
 export const CodeProof = z.strictObject({ code: z.string().regex(/^\d{4,10}$/, 'must be 4 to 10 digits') });
 
@@ -40,13 +40,12 @@ export async function sendCode(deps: ApiDeps, caller: RegistrationCaller, body: 
   const scope = ['codes', registrationId];
   return idempotent(deps, { scope, caller, body: { channel } }, { updateId: newId() }, async ({ updateId }) => {
     requireStep(deps, caller, 'code');
-    if (!isChannel(channel)) throw new Failure('channel-not-available', { fields: { channels: [...channels] } });
     requireSendable(caller.status, channel);
     const ordered = await order(deps, registrationId, requestCode, [{ channel }], updateId).catch((err: unknown) => {
       throw withLimit(err);
     });
     const own = ordered.sends.findLast((send) => send.channel === channel)?.number;
-    if (own !== undefined) deps.events.codeRequested(registrationId, channel, own);
+    if (own !== undefined) deps.events.codeRequested({ subject: registrationId, purpose: 'register' }, channel, own);
     const settled = await untilStatus(deps, registrationId, firstWordMs, ({ waitingFor, sends }) => {
       return waitingFor !== undefined || sends.some(({ number, state }) => number === own && state !== 'sending');
     });
@@ -67,8 +66,8 @@ export async function proveCode(deps: ApiDeps, caller: RegistrationCaller, body:
   const { registrationId, status } = caller;
   if (status.state !== 'completed') requireStep(deps, caller, 'code');
   const subject = { subject: registrationId, purpose: 'register' } as const;
-  const { outcome, left, send } = await deps.codes.check(subject, code, deps.rules.checksMax);
-  deps.events.codeChecked(registrationId, outcome, left);
+  const { outcome, left, send } = await deps.codes.check(subject, code, deps.rules, Date.now());
+  deps.events.codeChecked(subject, outcome, left);
   if (outcome === 'none') throw new Failure('code-not-sent');
   const nextCodeAt = nextCodeAtOf(status);
   if (outcome === 'expired') throw new Failure('code-expired', { fields: { nextCodeAt } });
@@ -115,8 +114,4 @@ function withLimit(err: unknown): unknown {
 function nextCodeAtOf(status: RegistrationStatus): string | null {
   const instants = Object.values(status.nextSendAt).filter((next) => next !== null && next !== undefined);
   return instants.length === 0 ? null : instantOf(Math.max(Date.now(), Math.min(...instants)));
-}
-
-function isChannel(channel: string): channel is Channel {
-  return (channels as readonly string[]).includes(channel);
 }

@@ -135,7 +135,7 @@ export function view(
     nextSmsAt: instantOf(status.nextSendAt.sms),
     nextVoiceAt: null,
     nextEmailAt: instantOf(status.nextSendAt.email),
-    nextCheckAt: isCodeOpen && isRunning ? instantOf(nextCheckAt(checks, rules.checksMax, now)) : null,
+    nextCheckAt: isCodeOpen && isRunning ? instantOf(nextCheckAt(checks, rules, now)) : null,
     attemptsLeft: checksLeft(checks, rules.checksMax, now),
     ...(userId && { userId }),
   };

@@ -32,7 +32,7 @@ export async function createCertificates(folder: string, certificate: Certificat
   const request = join(folder, 'server.csr');
   const extensions = join(folder, 'server.ext');
   const names = certificate === 'wrong-host' ? 'DNS:elsewhere.example' : 'DNS:localhost,IP:127.0.0.1';
-  await writeFile(extensions, `subjectAltName=${names}\nextendedKeyUsage=serverAuth\n`);
+  await writeFile(extensions, `subjectAltName=${names}\nextendedKeyUsage=serverAuth,clientAuth\n`);
   await openssl('req', '-x509', ...newKey(caKeyFile, 'Vyry test authority'), '-days', '30', '-out', files.caFile);
   await openssl('req', ...newKey(files.keyFile, 'localhost'), '-out', request);
   const signer =

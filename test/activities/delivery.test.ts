@@ -59,15 +59,22 @@ function fakeProvider() {
 function scene(given: Partial<DeliveryActivityDeps> = {}) {
   const twilio = fakeProvider();
   const { events, recorded } = recordEvents();
-  const deps = { codes, twilio, events, newCode, codeTtlSeconds: 180, productName: 'Vyry', ...given };
+  const deps = { codes, twilio, events, newCode, productName: 'Vyry', ...given };
   const { sendCode } = createDeliveryActivities(deps);
-  const input: SendCodeInput = { registrationId: uniqueName(), send: 1, channel: 'sms', to };
+  const input: SendCodeInput = {
+    subject: uniqueName(),
+    purpose: 'register',
+    send: 1,
+    channel: 'sms',
+    to,
+    ttlSeconds: 180,
+  };
   const run = (overrides: Partial<SendCodeInput> = {}, attempt = 1) =>
     new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') }).run(sendCode, {
       ...input,
       ...overrides,
     }) as Promise<SendCodeResult>;
-  const subject = { subject: input.registrationId, purpose: 'register' } as const;
+  const subject = { subject: input.subject, purpose: input.purpose };
   /** What happened, without how long it took. */
   const told = () => recorded.filter(({ name }) => name !== 'providerAnswered');
   return { twilio, recorded, told, input, run, subject };
@@ -91,7 +98,7 @@ describe('sendCode()', () => {
     const state = await codes.read(subject);
     assert.ok(result.result === 'sent' && result.at >= begin && state?.since === result.at);
     assert.equal(state?.expiresAt, result.at + 180_000);
-    assert.equal((await codes.check(subject, codeIn(message?.body), 5)).outcome, 'verified');
+    assert.equal((await codes.check(subject, codeIn(message?.body), { checksMax: 5 }, Date.now())).outcome, 'verified');
     assert.deepEqual(told(), [{ name: 'codeSent', args: [{ ...input, provider: 'twilio' }, 'SM1'] }]);
   });
 
@@ -111,7 +118,10 @@ describe('sendCode()', () => {
     assert.deepEqual(twilio.calls, ['send', 'find']);
     assert.equal(twilio.accepted.length, 1);
     assert.equal(recorded.at(-1)?.args[1], 'SM1');
-    assert.equal((await codes.check(subject, codeIn(twilio.accepted[0]?.body), 5)).outcome, 'verified');
+    assert.equal(
+      (await codes.check(subject, codeIn(twilio.accepted[0]?.body), { checksMax: 5 }, Date.now())).outcome,
+      'verified',
+    );
   });
 
   it('sends the same code again when the provider does not have it', async () => {
@@ -122,13 +132,16 @@ describe('sendCode()', () => {
     await run({}, 4);
     assert.deepEqual(twilio.calls, ['send', 'find', 'send', 'find', 'send', 'find', 'send']);
     assert.equal(twilio.accepted.length, 1);
-    assert.equal((await codes.check(subject, codeIn(twilio.accepted[0]?.body), 5)).outcome, 'verified');
+    assert.equal(
+      (await codes.check(subject, codeIn(twilio.accepted[0]?.body), { checksMax: 5 }, Date.now())).outcome,
+      'verified',
+    );
   });
 
   it('sends one message when the process dies between the provider and the record', async () => {
     let isDying = true;
-    const dying: Pick<Codes, 'start' | 'sent'> = {
-      start: codes.start,
+    const dying: Pick<Codes, 'start' | 'sent' | 'refused'> = {
+      ...codes,
       sent: (...args) => (isDying ? Promise.reject(new Error('killed')) : codes.sent(...args)),
     };
     const { twilio, run } = scene({ codes: dying });
@@ -162,7 +175,8 @@ describe('sendCode()', () => {
     assert.deepEqual(await run(), { result: 'refused', reason: 'number-not-mobile' });
     const code = { ...input, provider: 'twilio' };
     assert.deepEqual(told(), [{ name: 'codeRefused', args: [code, 'number-not-mobile'] }]);
-    assert.equal((await codes.read(subject))?.expiresAt, undefined);
+    assert.equal(await codes.read(subject), undefined);
+    assert.equal((await codes.check(subject, '123456', { checksMax: 5 }, Date.now())).outcome, 'none');
   });
 
   it('refuses a channel that is not configured', async () => {
@@ -189,7 +203,7 @@ describe('sendCode()', () => {
     assert.equal((await run(email, 2)).result, 'sent');
     assert.deepEqual(
       sent.map(({ messageId }) => messageId),
-      [`${input.registrationId}.1`, `${input.registrationId}.1`],
+      [`${input.subject}.1`, `${input.subject}.1`],
     );
     assert.equal(sent[0]?.text, sent[1]?.text);
     assert.equal(sent[0]?.subject, 'Your Vyry registration code');
@@ -198,8 +212,8 @@ describe('sendCode()', () => {
   });
 
   it('fits one SMS segment, also with the longest life', async () => {
-    const { twilio, run } = scene({ codeTtlSeconds: 3600 });
-    await run();
+    const { twilio, run } = scene();
+    await run({ ttlSeconds: 3600 });
     const { body = '' } = twilio.accepted[0] ?? {};
     assert.ok(body.length <= 160, body);
     assert.match(body, /valid for 60 min/);
@@ -226,7 +240,7 @@ describe('sendCode()', () => {
     await run().catch(() => undefined);
     twilio.failsBefore = false;
     await run();
-    const text = JSON.stringify(recorded, (name, value) => (name === 'to' ? undefined : value));
+    const text = JSON.stringify(recorded, (name, value) => (name === 'to' || name === 'subject' ? undefined : value));
     for (const secret of [codeIn(twilio.accepted[0]?.body), to, to.slice(1)])
       assert.equal(text.includes(secret), false);
   });

@@ -86,12 +86,12 @@ describe('checksLeft()', () => {
 
 describe('nextCheckAt()', () => {
   it('is the instant since which the code may be in the hands of the person', () => {
-    assert.equal(nextCheckAt({ since: start, checks: 0 }, 5, start + 1), start);
+    assert.equal(nextCheckAt({ since: start, checks: 0 }, rules, start + 1), start);
   });
 
   it('is null when only a new code helps', () => {
-    assert.equal(nextCheckAt(undefined, 5, start), null);
-    assert.equal(nextCheckAt({ since: start, checks: 5 }, 5, start + 1), null);
-    assert.equal(nextCheckAt({ since: start, expiresAt: start + 1, checks: 0 }, 5, start + 1), null);
+    assert.equal(nextCheckAt(undefined, rules, start), null);
+    assert.equal(nextCheckAt({ since: start, checks: 5 }, rules, start + 1), null);
+    assert.equal(nextCheckAt({ since: start, expiresAt: start + 1, checks: 0 }, rules, start + 1), null);
   });
 });

@@ -18,7 +18,8 @@ const userId = 'b0b00000000000000000000000000fff';
 const providerId = 'SM0123456789';
 const to = '+447700900101';
 const username = 'ada-canary';
-const code = { registrationId, channel: 'sms', send: 1, provider: 'twilio', country: 'GB', to } as const;
+const subject = { subject: registrationId, purpose: 'register' } as const;
+const code = { ...subject, channel: 'sms', send: 1, provider: 'twilio', country: 'GB', to } as const;
 const trace: Trace = {
   requestId: 'r-1',
   traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
@@ -66,7 +67,7 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'registration.step-refused', level: 'warn', fields: ['registrationId', 'step', 'reason'] },
     audits: 'ldap-login',
   },
-  codeRequested: { run: (events) => events.codeRequested(registrationId, 'sms', 1), audits: 'otp-request' },
+  codeRequested: { run: (events) => events.codeRequested(subject, 'sms', 1), audits: 'otp-request' },
   codeSent: {
     run: (events) => events.codeSent(code, providerId),
     logs: { event: 'code.sent', level: 'info', fields: ['registrationId', 'channel', 'send', 'providerId'] },
@@ -78,7 +79,7 @@ const calls: { [K in keyof Events]: Row } = {
     audits: 'message-send',
   },
   codeChecked: {
-    run: (events) => events.codeChecked(registrationId, 'wrong', 4),
+    run: (events) => events.codeChecked(subject, 'wrong', 4),
     logs: { event: 'code.checked', level: 'info', fields: ['registrationId', 'outcome'] },
     audits: 'otp-verify',
   },
@@ -101,6 +102,11 @@ const calls: { [K in keyof Events]: Row } = {
     run: (events) => events.payloadsDecoded(3),
     logs: { event: 'codec.decoded', level: 'info', fields: ['payloads'] },
     audits: 'payload-decode',
+  },
+  purged: {
+    run: (events) => events.purged({ runId: 'run-1', claims: 2 }),
+    logs: { event: 'purge.done', level: 'info', fields: ['claims'] },
+    audits: 'purge',
   },
   processStarted: { run: (events) => events.processStarted(), audits: 'process-start' },
   processStopped: { run: (events) => events.processStopped(), audits: 'process-stop' },

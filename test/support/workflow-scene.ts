@@ -139,8 +139,8 @@ function fakesOf(scenes: Map<string, { calls: Call[]; script: Script }>): FakeAc
   return Object.fromEntries(
     names.map((name) => [
       name,
-      async (input: { registrationId: string }) => {
-        const scene = scenes.get(input.registrationId);
+      async (input: { registrationId?: string; subject?: string }) => {
+        const scene = scenes.get(input.registrationId ?? input.subject ?? '');
         scene?.calls.push({ name, input });
         const act = (scene?.script[name] ?? goodDay[name]) as (input: unknown) => Promise<unknown>;
         return act(input);

@@ -124,7 +124,9 @@ describe('registration()', { concurrency: 4 }, () => {
     assert.deepEqual(account.identity, ada);
     assert.equal(account.userId, status.userId);
     assert.deepEqual(scene.calls.find(({ name }) => name === 'sendCode')?.input, {
-      registrationId: scene.id,
+      subject: scene.id,
+      purpose: 'register',
+      ttlSeconds: 180,
       send: 1,
       channel: 'sms',
       to: ada.phone,

@@ -295,3 +295,18 @@ describe('find()', () => {
     assert.equal(await accounts.find(uniqueName()), undefined);
   });
 });
+
+describe('removeOrphanClaims()', () => {
+  it('removes old claims whose account never came to be, and no others', async () => {
+    const [orphan, young, owner] = [newId(), newId(), newId()];
+    const named = (userId: string) => ({ username: `user-${userId}` });
+    for (const userId of [orphan, young, owner]) assert.equal(await accounts.claim(userId, named(userId)), true);
+    await accounts.insert({ userId: owner, identity: named(owner), createdAt: new Date() });
+    const long = new Date('2026-01-01T00:00:00Z');
+    await claims().updateMany({ userId: { $in: [orphan, owner] } }, { $set: { createdAt: long } });
+    assert.equal(await accounts.removeOrphanClaims(new Date('2026-01-02T00:00:00Z')), 1);
+    const left = await claims().distinct('userId', { userId: { $in: [orphan, young, owner] } });
+    assert.deepEqual(left.sort(), [young, owner].sort());
+    assert.equal(await accounts.claim(newId(), named(orphan)), true);
+  });
+});

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { type CheckOutcome, type CodeSubject, type Codes, createCodes } from '../../../adapters/redis/codes.ts';
+import { type CheckOutcome, type Codes, createCodes } from '../../../adapters/redis/codes.ts';
 import type { Redis } from '../../../adapters/redis/connect.ts';
+import type { CodeSubject } from '../../../domain/verification.ts';
 import { newCode } from '../../../platform/crypto.ts';
 import { atOnce, connectTestRedis, testBox, uniqueName } from '../../support/redis.ts';
 
@@ -30,7 +31,7 @@ async function sentCode(of: CodeSubject, send: number, code: string, at = now): 
 }
 
 async function check(of: CodeSubject, code: string): Promise<CheckOutcome> {
-  return (await codes.check(of, code, max)).outcome;
+  return (await codes.check(of, code, { checksMax: max }, now)).outcome;
 }
 
 /** What the provider never sent. */
@@ -119,7 +120,7 @@ describe('code-sent.lua', () => {
 
 describe('code-check.lua', () => {
   it('has nothing to compare before a code was asked for', async () => {
-    assert.deepEqual(await codes.check(newSubject(), '111111', max), { outcome: 'none', left: 0 });
+    assert.deepEqual(await codes.check(newSubject(), '111111', { checksMax: max }, now), { outcome: 'none', left: 0 });
   });
 
   it('verifies the right code, and says already to it ever after', async () => {
@@ -153,7 +154,8 @@ describe('code-check.lua', () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     const left: number[] = [];
-    for (let index = 0; index < max; index++) left.push((await codes.check(of, '222222', max)).left);
+    for (let index = 0; index < max; index++)
+      left.push((await codes.check(of, '222222', { checksMax: max }, now)).left);
     assert.deepEqual(left, [4, 3, 2, 1, 0]);
     assert.equal((await codes.read(of))?.checks, max);
   });
@@ -212,7 +214,7 @@ describe('code-check.lua', () => {
     await sentCode(of, 1, '111111');
     for (let index = 0; index < max; index++) await check(of, '222222');
     await codes.start(of, 2, '333333', now);
-    assert.deepEqual(await codes.check(of, '444444', max), { outcome: 'wrong', left: 4 });
+    assert.deepEqual(await codes.check(of, '444444', { checksMax: max }, now), { outcome: 'wrong', left: 4 });
     assert.equal(await check(of, '333333'), 'verified');
   });
 
@@ -220,7 +222,7 @@ describe('code-check.lua', () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     await redis.del(otpKeyOf(of));
-    assert.deepEqual(await codes.check(of, '111111', max), { outcome: 'expired', left: 0 });
+    assert.deepEqual(await codes.check(of, '111111', { checksMax: max }, now), { outcome: 'expired', left: 0 });
   });
 
   it('does not let a confirmed code be compared beyond its life by a newer one under way', async () => {
@@ -246,9 +248,9 @@ describe('code-check.lua', () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     await codes.start(of, 2, '222222', now);
-    assert.equal((await codes.check(of, '222222', max)).send, 2);
-    assert.equal((await codes.check(of, '222222', max)).send, 2);
-    assert.equal('send' in (await codes.check(of, '333333', max)), false);
+    assert.equal((await codes.check(of, '222222', { checksMax: max }, now)).send, 2);
+    assert.equal((await codes.check(of, '222222', { checksMax: max }, now)).send, 2);
+    assert.equal('send' in (await codes.check(of, '333333', { checksMax: max }, now)), false);
   });
 
   it('verifies one code of two that are both right at the same moment', async () => {
@@ -313,5 +315,59 @@ describe('createCodes()', () => {
     const keys = await redis.keys(`*${of.subject}*`);
     assert.deepEqual(keys.sort(), [otpKeyOf(of), hashKeyOf(of)]);
     for (const key of keys) assert.equal(/\{(.+?)\}/.exec(key)?.[1], of.subject);
+  });
+});
+
+describe('a send that no provider carried', () => {
+  it('leaves nothing to guess, and the code before it valid', async () => {
+    const of = newSubject();
+    await codes.start(of, 1, '111111', now);
+    await codes.refused(of, 1);
+    assert.equal(await codes.read(of), undefined);
+    assert.equal(await check(of, '111111'), 'none');
+    await sentCode(of, 2, '222222');
+    await codes.start(of, 3, '333333', now);
+    await codes.refused(of, 3);
+    assert.equal(await check(of, '333333'), 'wrong');
+    assert.equal(await check(of, '222222'), 'verified');
+  });
+
+  it('is not taken back once a provider has it', async () => {
+    const of = newSubject();
+    await sentCode(of, 1, '111111');
+    await codes.refused(of, 1);
+    assert.equal(await check(of, '111111'), 'verified');
+  });
+});
+
+describe('waits between checks', () => {
+  const rules = { checksMax: 3, checkWaitsSeconds: [0, 60] };
+
+  it('are kept by the clock of the caller: an early check is neither compared nor counted', async () => {
+    const of = newSubject();
+    await sentCode(of, 1, '111111');
+    for (const left of [2, 1]) {
+      assert.deepEqual(await codes.check(of, '222222', rules, now), { outcome: 'wrong', left });
+    }
+    const early = await codes.check(of, '111111', rules, now + 59_000);
+    assert.deepEqual(early, { outcome: 'early', left: 1, waitMs: 1000 });
+    assert.equal((await codes.check(of, '111111', rules, now + 60_000)).outcome, 'verified');
+    assert.equal((await codes.read(of))?.verifiedAt, now + 60_000);
+  });
+
+  it('let one of parallel checks be compared where one is possible', async () => {
+    const of = newSubject();
+    await sentCode(of, 1, '111111');
+    for (let index = 0; index < 2; index++) await codes.check(of, '222222', rules, now);
+    const longer = { checksMax: 4, checkWaitsSeconds: [0, 60, 60] };
+    const answers = await atOnce(20, () => codes.check(of, '222222', longer, now + 60_000));
+    assert.equal(answers.filter(({ outcome }) => outcome === 'wrong').length, 1);
+    assert.equal(answers.filter(({ outcome }) => outcome === 'early').length, 19);
+  });
+
+  it('end with the life of the code', async () => {
+    const of = newSubject();
+    await sentCode(of, 1, '111111');
+    assert.equal((await codes.check(of, '111111', rules, now + ttlSeconds * 1000)).outcome, 'expired');
   });
 });

@@ -1,0 +1,68 @@
+/** Who may call by gRPC: a bearer of a configured token, of an OpenID Connect token, or of a client certificate. */
+import { timingSafeEqual } from 'node:crypto';
+import { type Metadata, ServerCredentials } from '@grpc/grpc-js';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
+import type { Config } from '../../platform/config.ts';
+import { tokenHash } from '../../platform/crypto.ts';
+
+type GrpcConfig = Pick<Config<'api'>, Extract<keyof Config<'api'>, `GRPC_${string}`>>;
+
+/** Tells whether the metadata of a call name a caller that may call. */
+export type Admit = (metadata: Metadata) => Promise<boolean>;
+
+/**
+ * Checks bearer tokens in constant time, and OpenID Connect tokens by signature, issuer, audience, subject and time
+ * (OpenID Connect Core section 3.1.3.7). Without either everybody is admitted that the connection admits.
+ *
+ * @throws {Error} the configuration is not whole, or would let strangers in
+ */
+export function createAdmission(config: GrpcConfig): Admit {
+  const { GRPC_BEARER_TOKENS: tokens, GRPC_OIDC_ISSUER: issuer, GRPC_OIDC_JWKS_URL: jwksUrl } = config;
+  const { GRPC_OIDC_AUDIENCE: audience, GRPC_OIDC_SUBJECTS: subjects } = config;
+  const isByOidc = issuer !== undefined;
+  if (isByOidc && (jwksUrl === undefined || audience === undefined || subjects.length === 0)) {
+    throw wrong('GRPC_OIDC_ISSUER needs GRPC_OIDC_JWKS_URL, GRPC_OIDC_AUDIENCE and GRPC_OIDC_SUBJECTS');
+  }
+  const isGuarded = tokens.length > 0 || isByOidc || config.GRPC_TLS_CLIENT_CA !== undefined;
+  if (!isGuarded && !['127.0.0.1', '::1', 'localhost'].includes(config.GRPC_HOST)) {
+    throw wrong('GRPC_HOST beyond loopback needs GRPC_BEARER_TOKENS, GRPC_OIDC_ISSUER or GRPC_TLS_CLIENT_CA');
+  }
+  if (tokens.length === 0 && !isByOidc) return async () => true;
+  const hashes = tokens.map((token) => Buffer.from(tokenHash(token.reveal())));
+  const keys = jwksUrl && createRemoteJWKSet(new URL(jwksUrl));
+
+  return async (metadata) => {
+    const [given, ...others] = metadata.get('authorization');
+    const token = /^Bearer +([\w.~+/=-]+) *$/i.exec(String(given ?? ''))?.[1];
+    if (token === undefined || others.length > 0) return false;
+    const hash = Buffer.from(tokenHash(token));
+    // every token is compared, so that the time says nothing of which
+    const known = hashes.filter((expected) => timingSafeEqual(expected, hash));
+    if (known.length > 0) return true;
+    if (!keys || !issuer || !audience) return false;
+    const options = { issuer, audience, requiredClaims: ['exp', 'sub'], clockTolerance: 5 };
+    const claims = await jwtVerify(token, keys, options).catch(() => undefined);
+    return claims !== undefined && subjects.includes(claims.payload.sub ?? '');
+  };
+}
+
+/**
+ * TLS when a certificate is configured, with certificates of clients when their authority is.
+ *
+ * @throws {Error} the configuration is not whole
+ */
+export function createServerCredentials(config: GrpcConfig): ServerCredentials {
+  const { GRPC_TLS_CERT: cert, GRPC_TLS_KEY: key, GRPC_TLS_CLIENT_CA: clientCa } = config;
+  if ((cert === undefined) !== (key === undefined)) throw wrong('GRPC_TLS_CERT and GRPC_TLS_KEY need each other');
+  if (cert === undefined || key === undefined) {
+    if (clientCa !== undefined) throw wrong('GRPC_TLS_CLIENT_CA needs GRPC_TLS_CERT and GRPC_TLS_KEY');
+    return ServerCredentials.createInsecure();
+  }
+  const pair = { cert_chain: Buffer.from(cert), private_key: Buffer.from(key.reveal()) };
+  const authorities = clientCa === undefined ? null : Buffer.from(clientCa);
+  return ServerCredentials.createSsl(authorities, [pair], authorities !== null);
+}
+
+function wrong(problem: string): Error {
+  return new Error(`Bad configuration of api:\n  ${problem}`);
+}

@@ -1,0 +1,201 @@
+/**
+ * `npm run bench:verification`: verification sessions created and checked over gRPC at 200 a second, the same over REST,
+ * whole sessions with a sent code, and the memory of the api over 50,000 sessions; beside a bare gRPC echo and the bare
+ * Redis script, measured in the same run.
+ *
+ * It starts a private system. Figures are printed with machine and commit and asserted nowhere.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, credentials } from '@grpc/grpc-js';
+import { createCodes } from '../adapters/redis/codes.ts';
+import { connectRedis } from '../adapters/redis/connect.ts';
+import { openTemporaryFolder } from '../engines/data-folder.ts';
+import { type System, startSystemIn } from '../engines/system.ts';
+import { Secret } from '../platform/config.ts';
+import { createBox, deriveKey, newId } from '../platform/crypto.ts';
+import { codeFor, startFlow } from '../test/support/client.ts';
+import { connectSignal, numbers, type SignalClient } from '../test/support/signal-client.ts';
+import { circumstances, inParallel, printTable, Times } from './figures.ts';
+
+const perSecond = 200;
+const seconds = 20;
+const sessionsForMemory = 50_000;
+const wholeSessions = 150;
+const rules = { checksMax: 5 };
+
+type Codes = ReturnType<typeof createCodes>;
+type Purpose = 'register' | 'verify';
+
+let nextNumber = 0;
+const newNumber = () => String(447_400_000_000 + nextNumber++);
+
+const folder = await openTemporaryFolder();
+try {
+  const system = await startSystemIn(folder, {
+    folder: folder.path,
+    env: { LOG_LEVEL: 'warn', REGISTRATION_STEPS: 'code', SIGNAL_SESSIONS_PER_DAY: '10000' },
+  });
+  const redis = connectRedis(system.ready.redisUrl, console.error);
+  const payloadKey = new Secret(system.secrets.PAYLOAD_KEY);
+  const codes = createCodes(redis, deriveKey(payloadKey, 'code'), createBox('seal', payloadKey));
+  const signal = connectSignal(system.ready.grpcAddress);
+  const echo = await startEcho();
+  console.log(`\n${circumstances()}`);
+  await atRate(50, 2, () => createAndCheck(signal, codes, timesOf()));
+  await measureGrpc(signal, codes, echo);
+  await measureRest(system, codes);
+  await measureWhole(system, signal);
+  await measureMemory(system, signal, codes);
+  signal.close();
+  await echo[Symbol.asyncDispose]();
+  redis.disconnect();
+} finally {
+  await folder.close();
+}
+
+function timesOf() {
+  return { create: new Times(), check: new Times() };
+}
+
+/** Starts a job so many times a second, whether those before have ended or not; answers failures and the time all took. */
+async function atRate(rate: number, forSeconds: number, job: () => Promise<void>) {
+  const running: Promise<void>[] = [];
+  let errors = 0;
+  const begin = performance.now();
+  for (let index = 0; index < rate * forSeconds; index++) {
+    const wait = begin + (index * 1000) / rate - performance.now();
+    if (wait > 0) await sleep(wait);
+    running.push(job().catch(() => void errors++));
+  }
+  await Promise.all(running);
+  return { errors, seconds: (performance.now() - begin) / 1000 };
+}
+
+/** The code is stored as a send would store it, so that only the door is measured. */
+async function giveCode(codes: Codes, subject: string, purpose: Purpose): Promise<string> {
+  await codes.start({ subject, purpose }, 1, '123456', Date.now());
+  await codes.sent({ subject, purpose }, 1, Date.now(), 600, 'bench');
+  return '654321';
+}
+
+async function createAndCheck(signal: SignalClient, codes: Codes, times: ReturnType<typeof timesOf>): Promise<void> {
+  const { sessionMetadata } = await times.create.time(() => signal.call('CreateSession', { e164: newNumber() }));
+  const sessionId = sessionMetadata?.sessionId ?? Buffer.alloc(16);
+  const verificationCode = await giveCode(codes, sessionId.toString('hex'), 'verify');
+  const checked = await times.check.time(() => signal.call('CheckVerificationCode', { sessionId, verificationCode }));
+  if (checked.error !== undefined || checked.sessionMetadata?.verified !== false) throw new Error('Not compared');
+}
+
+async function measureGrpc(signal: SignalClient, codes: Codes, echo: Echo): Promise<void> {
+  const times = timesOf();
+  const bare = { echo: new Times(), script: new Times() };
+  const measureBare = () =>
+    atRate(perSecond, seconds / 4, async () => {
+      await bare.echo.time(() => echo.call());
+      const of = { subject: newId(), purpose: 'verify' } as const;
+      await giveCode(codes, of.subject, of.purpose);
+      await bare.script.time(() => codes.check(of, '654321', rules, Date.now()));
+    });
+  await measureBare();
+  const { errors, seconds: took } = await atRate(perSecond, seconds, () => createAndCheck(signal, codes, times));
+  await measureBare();
+  const achieved = ((perSecond * seconds) / took).toFixed(0);
+  console.log(`\ngRPC, offered ${perSecond} sessions a second: ${achieved} a second, ${errors} errors`);
+  printTable(
+    ['', 'p50 ms', 'p95 ms'],
+    Object.entries({ ...times, 'bare echo': bare.echo, 'bare Redis script': bare.script }).map(([name, measured]) => [
+      name,
+      measured.p50,
+      measured.p95,
+    ]),
+  );
+}
+
+/** A registration is a workflow from its first call, so this is bound by Temporal. */
+async function measureRest(system: System, codes: Codes): Promise<void> {
+  const times = timesOf();
+  let errors = 0;
+  const count = 300;
+  const took = await inParallel(count, 20, async () => {
+    const flow = await times.create.time(() => startFlow(system.ready.apiUrl, { phone: `+${newNumber()}` }));
+    const code = await giveCode(codes, flow.id, 'register');
+    const { status } = await times.check.time(() => flow.call('PUT', '/code', { code }));
+    if (status !== 400) errors++;
+  });
+  console.log(`\nREST, 20 at once: ${(count / took).toFixed(0)} registrations a second, ${errors} errors`);
+  printTable(
+    ['', 'p50 ms', 'p95 ms'],
+    Object.entries(times).map(([name, measured]) => [name, measured.p50, measured.p95]),
+  );
+}
+
+/** Created, sent through the workflow and the provider's stand-in, and verified. */
+async function measureWhole({ ready }: System, signal: SignalClient): Promise<void> {
+  const times = { ...timesOf(), send: new Times() };
+  let errors = 0;
+  const took = await inParallel(wholeSessions, 10, async () => {
+    const e164 = newNumber();
+    const { sessionMetadata } = await times.create.time(() => signal.call('CreateSession', { e164 }));
+    const sessionId = sessionMetadata?.sessionId;
+    const order = { sessionId, transport: numbers.MESSAGE_TRANSPORT_SMS };
+    const sent = await times.send.time(() => signal.call('SendVerificationCode', order));
+    const verificationCode = await codeFor(ready.outboxUrl, `+${e164}`);
+    const proof = { sessionId, verificationCode };
+    const checked = await times.check.time(() => signal.call('CheckVerificationCode', proof));
+    if (sent.error !== undefined || checked.sessionMetadata?.verified !== true) errors++;
+  });
+  console.log(`\nWhole sessions, 10 at once: ${(wholeSessions / took).toFixed(1)} a second, ${errors} errors`);
+  printTable(
+    ['', 'p50 ms', 'p95 ms'],
+    Object.entries(times).map(([name, measured]) => [name, measured.p50, measured.p95]),
+  );
+}
+
+async function measureMemory({ ready }: System, signal: SignalClient, codes: Codes): Promise<void> {
+  const memory = [residentMiB(ready.pids.api)];
+  let errors = 0;
+  let took = 0;
+  for (let part = 0; part < 10; part++) {
+    const times = timesOf();
+    took += await inParallel(sessionsForMemory / 10, 50, () =>
+      createAndCheck(signal, codes, times).catch(() => void errors++),
+    );
+    memory.push(residentMiB(ready.pids.api));
+  }
+  const rate = (sessionsForMemory / took).toFixed(0);
+  console.log(`\n${sessionsForMemory} sessions, 50 at once: ${rate} a second, ${errors} errors`);
+  console.log(`memory of the api, MiB: ${memory.join(' ')}`);
+}
+
+function residentMiB(pid: number | undefined): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024);
+}
+
+interface Echo extends AsyncDisposable {
+  call(): Promise<void>;
+}
+
+async function startEcho(): Promise<Echo> {
+  const file = new URL('./bare-grpc.ts', import.meta.url).pathname;
+  const server = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [port] = (await once(createInterface({ input: server.stdout }), 'line')) as [string];
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  const asItIs = (bytes: Buffer) => bytes;
+  const request = Buffer.alloc(64);
+  return {
+    call: () =>
+      new Promise((resolve, reject) => {
+        client.makeUnaryRequest('/bench.Echo/Echo', asItIs, asItIs, request, (err) => (err ? reject(err) : resolve()));
+      }),
+    async [Symbol.asyncDispose]() {
+      client.close();
+      server.kill('SIGTERM');
+      await once(server, 'exit');
+    },
+  };
+}

@@ -1,0 +1,370 @@
+/**
+ * Signal's registration-service on the wire, driven by a client made from the inventory of the contract: each row of the
+ * tables of each rpc. Waits and lives are short ones; those of the defaults are driven in test/domain/verification.test.ts.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
+import type { System } from '../../engines/system.ts';
+import { codeFor, messagesTo } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { type Behind, lookBehind, setFault, wrongCode } from '../support/flows.ts';
+import {
+  connectSignal,
+  numbers,
+  type SignalClient,
+  type WireMetadata,
+  type WireResponse,
+} from '../support/signal-client.ts';
+
+const token = 'a-bearer-token-of-the-signal-server-1';
+const ttlSeconds = 8;
+
+let system: System;
+let behind: Behind;
+let signal: SignalClient;
+let nextNumber = 100;
+
+before(async () => {
+  system = await startTestSystem({
+    env: {
+      GRPC_BEARER_TOKENS: token,
+      SIGNAL_SMS_WAITS: '2',
+      SIGNAL_VOICE_AFTER_SMS: '2',
+      SIGNAL_VOICE_WAITS: '1',
+      SIGNAL_CHECK_WAITS: '0,2',
+      SIGNAL_CODE_TTL: '6',
+      SIGNAL_SESSION_TTL: String(ttlSeconds),
+      SIGNAL_SESSIONS_PER_DAY: '3',
+    },
+  });
+  behind = await lookBehind(system);
+  signal = connectSignal(system.ready.grpcAddress, { token });
+});
+after(async () => {
+  signal.close();
+  await behind[Symbol.asyncDispose]();
+  await system.stop();
+});
+
+const newNumber = () => `447700900${nextNumber++}`;
+const sms = numbers.MESSAGE_TRANSPORT_SMS;
+const voice = numbers.MESSAGE_TRANSPORT_VOICE;
+
+async function create(e164 = newNumber()): Promise<WireMetadata> {
+  return metadataOf(await signal.call('CreateSession', { e164 }));
+}
+
+const read = (sessionId: Buffer) => signal.call('GetSessionMetadata', { sessionId });
+const send = (sessionId: Buffer, transport = sms) => signal.call('SendVerificationCode', { sessionId, transport });
+const check = (sessionId: Buffer, verificationCode: string) =>
+  signal.call('CheckVerificationCode', { sessionId, verificationCode });
+
+function metadataOf({ sessionMetadata, error }: WireResponse): WireMetadata {
+  assert.equal(error, undefined);
+  assert.ok(sessionMetadata);
+  return sessionMetadata;
+}
+
+/** A session that got an SMS, and its code. */
+async function sentSession(): Promise<{ id: Buffer; number: string; code: string }> {
+  const { sessionId: id, e164: number } = await create();
+  metadataOf(await send(id));
+  return { id, number, code: await codeFor(system.ready.outboxUrl, `+${number}`) };
+}
+
+function assertError({ error }: WireResponse, name: string, mayRetry: boolean): number {
+  assert.equal(error?.errorType, numbers[name], name);
+  assert.equal(error?.mayRetry, mayRetry);
+  if (!mayRetry) assert.equal(error?.retryAfterSeconds, '0');
+  return Number(error?.retryAfterSeconds);
+}
+
+async function withFault<T>(fault: Record<string, unknown>, run: () => Promise<T>): Promise<T> {
+  await setFault(system.ready.outboxUrl, { channel: 'sms', ...fault });
+  try {
+    return await run();
+  } finally {
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
+  }
+}
+
+describe('CreateSession', () => {
+  it('answers a session that may send an SMS now, no call and no check yet, and ends after its life', async () => {
+    const e164 = newNumber();
+    const { sessionId, expirationSeconds, ...rest } = await create(e164);
+    assert.equal(sessionId.length, 16);
+    assert.ok([ttlSeconds - 1, ttlSeconds].includes(Number(expirationSeconds)), expirationSeconds);
+    assert.deepEqual(rest, {
+      verified: false,
+      e164,
+      mayRequestSms: true,
+      nextSmsSeconds: '0',
+      mayRequestVoiceCall: false,
+      nextVoiceCallSeconds: '0',
+      mayCheckCode: false,
+      nextCodeCheckSeconds: '0',
+    });
+  });
+
+  it('refuses what is no number, for good', async () => {
+    for (const e164 of ['12', '0']) {
+      const answer = await signal.call('CreateSession', { e164 });
+      assert.equal(answer.sessionMetadata, undefined);
+      assertError(answer, 'CREATE_REGISTRATION_SESSION_ERROR_TYPE_ILLEGAL_PHONE_NUMBER', false);
+    }
+  });
+
+  it('limits the sessions of a number whatever the collation key, says when, and stores none of those it refuses', async () => {
+    const e164 = newNumber();
+    for (const rateLimitCollationKey of ['a', 'b', 'c']) {
+      metadataOf(await signal.call('CreateSession', { e164, rateLimitCollationKey }));
+    }
+    const stored = (await behind.keys('verification-session:*')).length;
+    const answer = await signal.call('CreateSession', { e164, rateLimitCollationKey: 'd' });
+    const seconds = assertError(answer, 'CREATE_REGISTRATION_SESSION_ERROR_TYPE_RATE_LIMITED', true);
+    assert.ok(seconds > 86_000 && seconds <= 86_400, String(seconds));
+    assert.equal((await behind.keys('verification-session:*')).length, stored);
+  });
+
+  it('holds no number in clear, and starts no workflow', async () => {
+    const { sessionId, e164 } = await create();
+    const id = sessionId.toString('hex');
+    const record = JSON.stringify(await behind.redis.hgetall(`verification-session:{${id}}`));
+    assert.equal(record.includes(e164), false);
+    await assert.rejects(behind.temporal.workflow.getHandle(`verification:${id}`).describe());
+  });
+});
+
+describe('GetSessionMetadata', () => {
+  it('answers what the creation answered, and costs nothing', async () => {
+    const created = await create();
+    const { expirationSeconds: before, ...rest } = created;
+    const { expirationSeconds: later, ...same } = metadataOf(await read(created.sessionId));
+    assert.deepEqual(same, rest);
+    assert.ok(Number(before) - Number(later) <= 1);
+  });
+
+  it('does not find what was never created, and no session whose time is over', async () => {
+    const { sessionId } = await create();
+    const notFound = 'GET_REGISTRATION_SESSION_METADATA_ERROR_TYPE_NOT_FOUND';
+    assert.equal((await read(Buffer.alloc(16, 7))).error?.errorType, numbers[notFound]);
+    await sleep(ttlSeconds * 1000 + 100);
+    const answer = await read(sessionId);
+    assert.equal(answer.error?.errorType, numbers[notFound]);
+    assert.equal(answer.sessionMetadata, undefined);
+    assertError(await send(sessionId), 'SEND_VERIFICATION_CODE_ERROR_TYPE_SESSION_NOT_FOUND', false);
+    assertError(await check(sessionId, '123456'), 'CHECK_VERIFICATION_CODE_ERROR_TYPE_SESSION_NOT_FOUND', false);
+  });
+});
+
+describe('SendVerificationCode', () => {
+  it('sends one SMS, says when the next and the first call are possible, and prolongs the session', async () => {
+    const { sessionId, e164 } = await create();
+    const sent = metadataOf(await send(sessionId));
+    assert.equal((await messagesTo(system.ready.outboxUrl, `+${e164}`)).length, 1);
+    assert.equal(sent.mayRequestSms, true);
+    assert.equal(sent.nextSmsSeconds, '1');
+    assert.equal(sent.mayRequestVoiceCall, true);
+    assert.equal(sent.nextVoiceCallSeconds, '1');
+    assert.equal(sent.mayCheckCode, true);
+    assert.equal(sent.nextCodeCheckSeconds, '0');
+    assert.ok(Number(sent.expirationSeconds) >= ttlSeconds + 1, sent.expirationSeconds);
+  });
+
+  it('refuses a transport that is none by the status of the call', async () => {
+    const { sessionId } = await create();
+    for (const transport of [0, 3, 100]) {
+      await assert.rejects(send(sessionId, transport), { code: status.INVALID_ARGUMENT });
+    }
+  });
+
+  it('does not find a session that does not exist, and shows none', async () => {
+    const answer = await send(Buffer.alloc(16, 9));
+    assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_SESSION_NOT_FOUND', false);
+    assert.equal(answer.sessionMetadata, undefined);
+  });
+
+  it('sends nothing for a session that is verified', async () => {
+    const { id, code } = await sentSession();
+    await check(id, code);
+    const answer = await send(id);
+    assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_SESSION_ALREADY_VERIFIED', false);
+    assert.equal(answer.sessionMetadata?.verified, true);
+    assert.equal(answer.sessionMetadata?.mayRequestSms, false);
+  });
+
+  it('asks to wait when it is too early, without moving the time, and then sends; after the last it asks for nothing', async () => {
+    const { id, number } = await sentSession();
+    for (let tries = 0; tries < 3; tries++) {
+      const answer = await send(id);
+      assert.ok(assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', true) <= 1);
+      assert.equal(answer.sessionMetadata?.mayRequestSms, true);
+    }
+    await sleep(2000);
+    assert.equal(metadataOf(await send(id)).mayRequestSms, false);
+    const spent = await send(id);
+    assertError(spent, 'SEND_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', false);
+    assert.equal(spent.sessionMetadata?.mayRequestVoiceCall, true);
+    assert.equal((await messagesTo(system.ready.outboxUrl, `+${number}`)).length, 2);
+  });
+
+  it('refuses a call before an SMS, and waiting does not help', async () => {
+    const { sessionId } = await create();
+    const answer = await send(sessionId, voice);
+    assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', false);
+    assert.equal(answer.sessionMetadata?.mayRequestVoiceCall, false);
+  });
+
+  it('says when no sender is configured for a transport', async () => {
+    const { id } = await sentSession();
+    await sleep(2000);
+    const answer = await send(id, voice);
+    assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_NO_SENDER_AVAILABLE', false);
+    assert.equal(answer.sessionMetadata?.mayRequestVoiceCall, false);
+  });
+
+  it('passes on that the provider asks to slow down', async () => {
+    const { sessionId } = await create();
+    const answer = await withFault({ mode: 'error500', providerCode: 20429 }, () => send(sessionId));
+    assert.equal(assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', true), 60);
+    assert.ok(answer.sessionMetadata);
+  });
+
+  it('opens calls at once for a number that takes no SMS, and sends it no more SMS', async () => {
+    const { sessionId } = await create();
+    const answer = await withFault({ mode: 'error400', providerCode: 21614 }, () => send(sessionId));
+    assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_TRANSPORT_NOT_ALLOWED', false);
+    assert.equal(answer.sessionMetadata?.mayRequestSms, false);
+    assert.equal(answer.sessionMetadata?.mayRequestVoiceCall, true);
+    assert.equal(answer.sessionMetadata?.nextVoiceCallSeconds, '0');
+    assertError(await check(sessionId, '123456'), 'CHECK_VERIFICATION_CODE_ERROR_TYPE_NO_CODE_SENT', false);
+  });
+
+  it('counts a message that the provider rejects, opens calls after their wait, and shows the session', async () => {
+    const { sessionId } = await create();
+    const answer = await withFault({ mode: 'error400', providerCode: 21610 }, () => send(sessionId));
+    assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_SENDER_REJECTED', false);
+    assert.equal(answer.sessionMetadata?.mayRequestSms, true);
+    assert.equal(answer.sessionMetadata?.nextSmsSeconds, '1');
+    assert.equal(answer.sessionMetadata?.mayRequestVoiceCall, true);
+  });
+
+  it('passes on that the provider suspects fraud', async () => {
+    const { sessionId } = await create();
+    const answer = await withFault({ mode: 'error400', providerCode: 30450 }, () => send(sessionId));
+    assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_SUSPECTED_FRAUD', false);
+    assert.ok(answer.sessionMetadata);
+  });
+
+  it('is unavailable while the provider is, charges nothing, and sends once by itself when it is back', async () => {
+    const { sessionId, e164 } = await create();
+    await withFault({ mode: 'error500' }, async () => {
+      await assert.rejects(send(sessionId), { code: status.UNAVAILABLE });
+      await assert.rejects(send(sessionId), { code: status.UNAVAILABLE });
+    });
+    const code = await codeFor(system.ready.outboxUrl, `+${e164}`);
+    assert.equal(metadataOf(await check(sessionId, code)).verified, true);
+    assert.equal((await messagesTo(system.ready.outboxUrl, `+${e164}`)).length, 1);
+  });
+
+  it('sends one message for orders at the same time', async () => {
+    const { sessionId, e164 } = await create();
+    const answers = await Promise.all(Array.from({ length: 5 }, () => send(sessionId)));
+    assert.equal(answers.filter(({ error }) => error === undefined).length, 1);
+    assert.equal((await messagesTo(system.ready.outboxUrl, `+${e164}`)).length, 1);
+  });
+});
+
+describe('CheckVerificationCode', () => {
+  it('verifies by the right code, also with dashes and blanks, and allows nothing more', async () => {
+    const { id, code } = await sentSession();
+    const { expirationSeconds, ...verified } = metadataOf(await check(id, ` ${code.slice(0, 3)}-${code.slice(3)} `));
+    assert.deepEqual(
+      [verified.verified, verified.mayRequestSms, verified.mayRequestVoiceCall, verified.mayCheckCode],
+      [true, false, false, false],
+    );
+    assert.ok(Number(expirationSeconds) <= ttlSeconds);
+    assert.equal(metadataOf(await read(id)).verified, true);
+  });
+
+  it('answers a wrong code, odd ones too, without error', async () => {
+    const { id, code } = await sentSession();
+    assert.equal(metadataOf(await check(id, wrongCode(code))).verified, false);
+    assert.equal(metadataOf(await check(id, '')).verified, false);
+  });
+
+  it('repeats a success to whom knows the code, and to nobody else', async () => {
+    const { id, code } = await sentSession();
+    await check(id, code);
+    assert.equal(metadataOf(await check(id, code)).verified, true);
+    assert.equal(metadataOf(await check(id, wrongCode(code))).verified, false);
+    assert.equal(metadataOf(await read(id)).verified, true);
+  });
+
+  it('compares nothing before a code was sent', async () => {
+    const { sessionId } = await create();
+    const answer = await check(sessionId, '123456');
+    assertError(answer, 'CHECK_VERIFICATION_CODE_ERROR_TYPE_NO_CODE_SENT', false);
+    assert.ok(answer.sessionMetadata);
+  });
+
+  it('asks to wait between checks without comparing, and for a new code when the checks are used up', async () => {
+    const { id, code } = await sentSession();
+    for (const difference of [1, 2]) metadataOf(await check(id, wrongCode(code, difference)));
+    const early = await check(id, code);
+    assert.ok(assertError(early, 'CHECK_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', true) <= 2);
+    assert.equal(early.sessionMetadata?.verified, false);
+    assert.equal(early.sessionMetadata?.mayCheckCode, true);
+    await sleep(2000);
+    metadataOf(await check(id, wrongCode(code, 3)));
+    const spent = await check(id, code);
+    assertError(spent, 'CHECK_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', false);
+    assert.equal(spent.sessionMetadata?.mayCheckCode, false);
+    assert.equal(spent.sessionMetadata?.mayRequestSms, true);
+  });
+
+  it('counts anew for a new code, and takes the older one no longer', async () => {
+    const { id, number, code } = await sentSession();
+    for (const difference of [1, 2]) await check(id, wrongCode(code, difference));
+    await sleep(2000);
+    metadataOf(await send(id));
+    const newer = await codeFor(system.ready.outboxUrl, `+${number}`, 2);
+    if (newer !== code) assert.equal(metadataOf(await check(id, code)).verified, false);
+    assert.equal(metadataOf(await check(id, newer)).verified, true);
+  });
+
+  it('does not find a session that does not exist', async () => {
+    const answer = await check(Buffer.alloc(16, 3), '123456');
+    assertError(answer, 'CHECK_VERIFICATION_CODE_ERROR_TYPE_SESSION_NOT_FOUND', false);
+    assert.equal(answer.sessionMetadata, undefined);
+  });
+
+  it('says that the newest code has expired while the session lives, and shows the session', async () => {
+    const { id, code } = await sentSession();
+    await sleep(6100);
+    const answer = await check(id, code);
+    assertError(answer, 'CHECK_VERIFICATION_CODE_ERROR_TYPE_ATTEMPT_EXPIRED', false);
+    assert.equal(answer.sessionMetadata?.mayCheckCode, false);
+    assert.equal(answer.sessionMetadata?.mayRequestSms, true);
+  });
+
+  it('compares at most as many of a hundred codes at the same instant as a code has checks', async () => {
+    const { id, code } = await sentSession();
+    const codes = Array.from({ length: 100 }, (_, index) => wrongCode(code, index + 1));
+    const answers = await Promise.all(codes.map((guess) => check(id, guess)));
+    assert.equal(answers.filter(({ error }) => error === undefined).length, 2);
+  });
+});
+
+describe('The workflow of a session', () => {
+  it('is started by the first send, and ends by itself, verified or not, holding no code and no number in its id', async () => {
+    const [proven, left] = await Promise.all([sentSession(), sentSession()]);
+    await check(proven.id, proven.code);
+    const results = await Promise.all(
+      [proven, left].map(({ id }) => behind.temporal.workflow.getHandle(`verification:${id.toString('hex')}`).result()),
+    );
+    assert.deepEqual(results, [{ isVerified: true }, { isVerified: false }]);
+  });
+});

@@ -1,0 +1,277 @@
+/** Verification sessions by a movable clock, with the waits and lives of the defaults. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  type Channel,
+  type CheckState,
+  keepSessionUntil,
+  refusalKindOf,
+  refuseCheck,
+  refuseSend,
+  type Send,
+  type SendState,
+  type SessionFacts,
+  type SessionRules,
+  type SessionView,
+  sessionAt,
+  sessionExpiresAt,
+} from '../../domain/verification.ts';
+
+const minute = 60_000;
+const rules: SessionRules = {
+  codeTtlSeconds: 600,
+  sessionTtlSeconds: 600,
+  resendWaitsSeconds: [60, 120, 300, 600],
+  voiceAfterSmsSeconds: 60,
+  voiceWaitsSeconds: [60, 300],
+  checkWaitsSeconds: [0, 0, 60, 120],
+  checksMax: 5,
+};
+const start = 1_800_000_000_000;
+
+/** A session that acts are done to, as the workflow and the script of Redis would. */
+class Clockwork {
+  now = start;
+  readonly facts: SessionFacts & { sends: Send[]; checks?: CheckState | undefined } = { createdAt: start, sends: [] };
+
+  get view(): SessionView | undefined {
+    return sessionAt(this.facts, rules, this.now);
+  }
+
+  /** The reason of a refusal, or what the send came to. */
+  send(channel: Channel, state: SendState = 'sent', reason?: string): string {
+    const refused = refuseSend(this.facts, channel, rules, this.now);
+    if (refused !== undefined) return refused.reason;
+    const { sends } = this.facts;
+    const send: Send = { number: sends.length + 1, channel, requestedAt: this.now, state, ...(reason && { reason }) };
+    if (state === 'sent') {
+      send.sentAt = this.now;
+      this.facts.checks = { since: this.now, checks: 0, expiresAt: this.now + rules.codeTtlSeconds * 1000 };
+    }
+    sends.push(send);
+    return state;
+  }
+
+  check(isRight: boolean): string {
+    const refused = refuseCheck(this.facts, rules, this.now);
+    if (refused !== undefined) return refused.reason;
+    const { checks } = this.facts;
+    if (checks === undefined) throw new Error('No code');
+    checks.checks++;
+    checks.lastCheckAt = this.now;
+    if (isRight) checks.verifiedAt ??= this.now;
+    return isRight ? 'right' : 'wrong';
+  }
+
+  wait(ms: number): void {
+    this.now += ms;
+  }
+
+  /** Minutes from now to an instant. */
+  in(at: number | null | undefined): number | null | undefined {
+    return typeof at === 'number' ? (at - this.now) / minute : at;
+  }
+}
+
+describe('A session', () => {
+  it('lives 10 minutes from its creation, to the millisecond', () => {
+    const session = new Clockwork();
+    session.wait(10 * minute - 1);
+    assert.equal(session.view?.isVerified, false);
+    session.wait(1);
+    assert.equal(session.view, undefined);
+  });
+
+  it('sends five SMS: at once, then after 1, 2, 5 and 10 minutes, and no more', () => {
+    const session = new Clockwork();
+    for (const waitMinutes of [1, 2, 5, 10]) {
+      assert.equal(session.send('sms'), 'sent');
+      assert.equal(session.in(session.view?.nextSmsAt), waitMinutes);
+      session.wait(waitMinutes * minute - 1);
+      assert.equal(session.send('sms'), 'too-early');
+      session.wait(1);
+    }
+    assert.equal(session.send('sms'), 'sent');
+    assert.equal(session.view?.nextSmsAt, null);
+    assert.equal(session.send('sms'), 'exhausted');
+    assert.equal((session.now - start) / minute, 18);
+    assert.equal(session.in(session.view?.expiresAt), 10);
+  });
+
+  it('calls three times: 1 minute after the first SMS, then after 1 and 5 minutes', () => {
+    const session = new Clockwork();
+    assert.equal(session.send('voice'), 'exhausted');
+    session.send('sms');
+    assert.equal(session.in(session.view?.nextVoiceAt), 1);
+    assert.equal(session.send('voice'), 'too-early');
+    for (const waitMinutes of [1, 1, 5]) {
+      session.wait(waitMinutes * minute);
+      assert.equal(session.send('voice'), 'sent');
+    }
+    assert.equal(session.view?.nextVoiceAt, null);
+    assert.equal(session.send('voice'), 'exhausted');
+  });
+
+  it('opens calls 1 minute after an SMS that was rejected, which counts as one', () => {
+    for (const reason of ['recipient-opted-out', 'fraud-suspected']) {
+      const session = new Clockwork();
+      session.send('sms', 'rejected', reason);
+      assert.equal(session.in(session.view?.nextVoiceAt), 1);
+      assert.equal(session.in(session.view?.nextSmsAt), 1);
+      assert.equal(session.view?.nextCheckAt, null);
+    }
+  });
+
+  it('opens calls at once for a number that takes no SMS, and ends SMS', () => {
+    const session = new Clockwork();
+    session.send('sms', 'refused', 'number-not-mobile');
+    assert.equal(session.view?.nextSmsAt, null);
+    assert.equal(session.send('voice'), 'sent');
+  });
+
+  it('is asked for nothing while a send has come to nothing yet, and does not end under it', () => {
+    const session = new Clockwork();
+    session.send('sms', 'sending');
+    assert.equal(session.send('sms'), 'too-early');
+    session.wait(minute);
+    assert.equal(session.send('sms'), 'under-way');
+    assert.equal(session.in(session.view?.expiresAt), 10);
+  });
+
+  it('compares five times a code: three at once, then after 1 and 2 minutes; a new code starts anew', () => {
+    const session = new Clockwork();
+    assert.equal(session.check(false), 'no-code-sent');
+    session.send('sms');
+    for (let index = 0; index < 3; index++) assert.equal(session.check(false), 'wrong');
+    for (const waitMinutes of [1, 2]) {
+      assert.equal(session.in(session.view?.nextCheckAt), waitMinutes);
+      session.wait(waitMinutes * minute - 1);
+      assert.equal(session.check(true), 'too-early');
+      session.wait(1);
+      assert.equal(session.check(false), 'wrong');
+    }
+    assert.equal(session.check(true), 'exhausted');
+    assert.equal(session.view?.nextCheckAt, null);
+    assert.equal(session.send('sms'), 'sent');
+    assert.equal(session.check(true), 'right');
+  });
+
+  it('takes a code at 9:59 and not at 10:00, while it lives on itself', () => {
+    for (const [seconds, outcome] of [
+      [599, 'right'],
+      [600, 'code-expired'],
+      [601, 'code-expired'],
+    ] as const) {
+      const session = new Clockwork();
+      session.send('sms');
+      session.wait(seconds * 1000);
+      assert.equal(session.check(true), outcome);
+      assert.ok(session.view);
+    }
+  });
+
+  it('lives 10 minutes after the right code, allows nothing and compares still', () => {
+    const session = new Clockwork();
+    session.send('sms');
+    session.wait(5 * minute);
+    assert.equal(session.check(true), 'right');
+    const { isVerified, nextSmsAt, nextVoiceAt, nextCheckAt } = session.view ?? {};
+    assert.deepEqual([isVerified, nextSmsAt, nextVoiceAt, nextCheckAt], [true, null, null, null]);
+    assert.equal(session.send('sms'), 'already-verified');
+    session.wait(9 * minute);
+    assert.equal(session.check(true), 'right');
+    session.wait(minute);
+    assert.equal(session.view, undefined);
+  });
+
+  it('is prolonged by a check, and by the wait for the next one when that is not too late for its code', () => {
+    const session = new Clockwork();
+    session.facts.sends.push({ number: 1, channel: 'sms', requestedAt: start, state: 'sent', sentAt: start });
+    const checks = { since: start, checks: 4, expiresAt: start + 10 * minute };
+    const expiry = (lastCheckAt: number) =>
+      (sessionExpiresAt({ ...session.facts, checks: { ...checks, lastCheckAt } }, rules) - start) / minute;
+    assert.equal(expiry(start + 7 * minute), 19);
+    assert.equal(expiry(start + 9 * minute), 19);
+  });
+});
+
+describe('Any session', () => {
+  const outcomes: SendState[] = ['sent', 'sent', 'sent', 'rejected', 'refused'];
+
+  /** Random numbers below a bound, from a seed; Numerical Recipes' generator. */
+  function randomFrom(seed: number): (below: number) => number {
+    let state = seed;
+    return (below) => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      return Math.floor((state / 2 ** 32) * below);
+    };
+  }
+
+  /** Every state that some random acts at random instants lead to. */
+  function* walk(seed: number): Generator<Clockwork> {
+    const random = randomFrom(seed);
+    const session = new Clockwork();
+    const acts = [
+      () => session.send('sms', outcomes[random(5)]),
+      () => session.send('voice', outcomes[random(5)]),
+      () => session.check(random(12) === 0),
+      () => session.wait(random(4 * minute)),
+    ];
+    for (let step = 0; step < 60 && session.view !== undefined; step++) {
+      acts[random(4)]?.();
+      yield session;
+    }
+  }
+
+  const seeds = Array.from({ length: 2000 }, (_, index) => index + 1);
+
+  it('sends no more than 5 SMS and 3 calls, and compares no more than 5 times a code, whatever is tried', () => {
+    for (const { facts } of seeds.flatMap((seed) => [...walk(seed)])) {
+      const { sends, checks } = facts;
+      assert.ok(sends.filter(({ channel }) => channel === 'sms').length <= 5);
+      assert.ok(sends.filter(({ channel }) => channel === 'voice').length <= 3);
+      if (checks?.verifiedAt === undefined) assert.ok((checks?.checks ?? 0) <= 5);
+    }
+  });
+
+  it('is there until its expiry, 10 minutes or more after each act, and its record for longer', () => {
+    for (const seed of seeds) {
+      for (const { facts, view, now } of walk(seed)) {
+        const expiresAt = sessionExpiresAt(facts, rules);
+        assert.equal(view !== undefined, expiresAt > now);
+        assert.ok(keepSessionUntil(facts, rules) >= expiresAt + 10 * minute);
+        const last = Math.max(start, facts.sends.at(-1)?.requestedAt ?? 0, facts.checks?.lastCheckAt ?? 0);
+        if (view?.isVerified === false) assert.ok(expiresAt >= last + 10 * minute);
+      }
+    }
+  });
+
+  it('may do what it says from when it says, and nothing that it does not', () => {
+    for (const seed of seeds) {
+      for (const session of walk(seed)) {
+        if (session.view?.isVerified === false) assertHonest(session, session.view);
+      }
+    }
+  });
+
+  function assertHonest({ facts, now }: Clockwork, view: SessionView): void {
+    const maySend = (way: Channel, at: number | null) =>
+      refuseSend(facts, way, rules, Math.max(now, at ?? now)) === undefined;
+    assert.equal(maySend('sms', view.nextSmsAt), view.nextSmsAt !== null);
+    assert.equal(maySend('voice', view.nextVoiceAt), view.nextVoiceAt !== null);
+    const checkAt = Math.max(now, view.nextCheckAt ?? now);
+    const isOver = checkAt >= (facts.checks?.expiresAt ?? Number.POSITIVE_INFINITY);
+    assert.equal(refuseCheck(facts, rules, checkAt) === undefined, view.nextCheckAt !== null && !isOver);
+  }
+});
+
+describe('refusalKindOf()', () => {
+  it('tells a number that cannot be reached, a missing sender and fraud from everything else', () => {
+    assert.equal(refusalKindOf('number-not-mobile'), 'unreachable');
+    assert.equal(refusalKindOf('country-not-enabled'), 'unreachable');
+    assert.equal(refusalKindOf('not-configured'), 'no-sender');
+    assert.equal(refusalKindOf('fraud-suspected'), 'fraud');
+    assert.equal(refusalKindOf('recipient-opted-out'), 'rejected');
+    assert.equal(refusalKindOf(undefined), 'rejected');
+  });
+});

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { type Behind, lookBehind } from '../support/flows.ts';
+
+let system: System;
+let behind: Behind;
+
+before(async () => {
+  system = await startTestSystem();
+  behind = await lookBehind(system);
+});
+after(async () => {
+  await behind[Symbol.asyncDispose]();
+  await system.stop();
+});
+
+describe('The schedule purge', () => {
+  it('is there once a worker runs, says what it is for, and stays one when workers start again', async () => {
+    await system.restart('registration');
+    const schedules = [];
+    for await (const { scheduleId } of behind.temporal.schedule.list()) schedules.push(scheduleId);
+    assert.deepEqual(schedules, ['purge']);
+    const { state, spec, policies } = await behind.temporal.schedule.getHandle('purge').describe();
+    assert.match(state.note ?? '', /Removes what has expired/);
+    assert.equal(spec.intervals?.[0]?.every, 86_400_000);
+    assert.equal(policies.overlap, 'SKIP');
+  });
+
+  it('removes old claims without an account and leaves one event', async () => {
+    const claims = behind.database.collection<{ _id: string; userId: string; createdAt: Date }>('claims');
+    await claims.insertOne({
+      _id: 'username:orphan',
+      userId: 'nobody',
+      createdAt: new Date(Date.now() - 11 * 86_400_000),
+    });
+    await claims.insertOne({ _id: 'username:young', userId: 'somebody', createdAt: new Date() });
+    await behind.temporal.schedule.getHandle('purge').trigger();
+    const events = await untilPurged();
+    assert.deepEqual(await claims.distinct('_id'), ['username:young']);
+    assert.equal(events.length, 1);
+    assert.deepEqual(events[0].metadata, { claims: 1 });
+    assert.equal(events[0].status, 'success');
+  });
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: events are what is under test; assertions say what they are
+async function untilPurged(): Promise<any[]> {
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline; ) {
+    const entries = await behind.redis.xrange('audit', '-', '+');
+    const events = entries.map(([, [, event = '{}']]) => JSON.parse(event));
+    const purges = events.filter(({ action }) => action === 'purge');
+    if (purges.length > 0) return purges;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error('Nothing was purged in 20 s');
+}
