@@ -5,10 +5,11 @@ import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { Idempotency } from '../adapters/redis/idempotency.ts';
-import type { RateLimits } from '../adapters/redis/rate-limits.ts';
+import type { LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
 import type { RegistrationListener, Registrations } from '../adapters/redis/registrations.ts';
 import type { Seals } from '../adapters/redis/seals.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
+import type { Spending } from '../adapters/redis/spending.ts';
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
 import type { Config } from '../platform/config.ts';
 import type { Events } from '../platform/events.ts';
@@ -29,6 +30,7 @@ export interface ApiDeps {
   usedCaptchas: UsedCaptchas;
   idempotency: Idempotency;
   rateLimits: RateLimits;
+  spending: Spending;
   sessions: Sessions;
   accounts: Pick<Accounts, 'read'>;
   tokens: Tokens;
@@ -36,6 +38,8 @@ export interface ApiDeps {
   recordSpan: RecordSpan;
   /** Keys the hashes of idempotency keys, bodies and limited names. */
   hashKey: Buffer;
+  /** Keyed, for what limits count under; the directory role has the same. */
+  limitHash: (kind: string, text: string) => string;
   /** Every dependency and whether it is there. */
   examine: () => Promise<DependencyHealth[]>;
   /** Prometheus text. */
@@ -47,4 +51,6 @@ export interface Caller {
   address: string;
   userAgent: string;
   idempotencyKey?: string;
+  /** Hears where the caller stands with a limit. */
+  noteLimit?: (state: LimitsState) => void;
 }
