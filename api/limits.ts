@@ -3,7 +3,7 @@
  * domain/limits.ts has the table.
  */
 import { isRedisOutage } from '../adapters/redis/connect.ts';
-import type { Limit, LimitsState } from '../adapters/redis/rate-limits.ts';
+import type { Limit, LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
 import { Failure } from '../domain/failures.ts';
 import { keysOfChannels, type LimitedAct, type LimitName, limits, limitsOf, networkOf } from '../domain/limits.ts';
 import type { LimitKeys } from '../domain/registration.ts';
@@ -70,15 +70,17 @@ export async function guardSend(
  * Counts a wrong code before it is compared, so that parallel guesses never exceed the limits: by number or mailbox,
  * block, address, in all. Whoever compares gives it back unless it was wrong. Fails closed.
  *
+ * @param tryId a keyed hash of what is typed and what it is compared with: the same guess again is no new one
  * @throws {Failure} rate-limited
  */
 export async function guardCheck(
   deps: LimitDeps,
   caller: Limited,
   { limitKeys = {}, channels }: IdentityAct,
+  tryId: string,
 ): Promise<GuardedCheck> {
   const keys = keysOfChannels(limitKeys, channels);
-  const guarded = await guard(deps, caller, { act: 'check', keys }, newId());
+  const guarded = await guard(deps, caller, { act: 'check', keys }, tryId);
   return {
     ...guarded,
     async giveBackProven() {
@@ -117,21 +119,22 @@ async function guard(
   tryId: string,
 ): Promise<Guarded> {
   const named = limitsOf(act, { ...keys, address: deps.limitHash('address', networkOf(address)), all: 'all' });
-  const taken = named.map(({ name, key }) => ({ limit: limitOf(deps, name), key }));
-  let state: LimitsState;
+  const all = named.map(({ name, key }) => ({ limit: limitOf(deps, name), key }));
+  let taken: Awaited<ReturnType<RateLimits['takeAll']>>;
   try {
-    state = await deps.rateLimits.takeAll(taken, tryId, Date.now());
+    taken = await deps.rateLimits.takeAll(all, tryId, Date.now());
   } catch (err) {
     const isOpen = named.every(({ name }) => limits[name].away === 'open');
     if (!isOpen || !isRedisOutage(err)) throw err;
     return { giveBack: async () => {} };
   }
+  const { state, counted } = taken;
   noteLimit?.(state);
   if (!state.allowed) {
     tellRefusal(deps, state, keys);
     throw limited(state.limit, state.resetSeconds);
   }
-  return { giveBack: () => deps.rateLimits.giveAllBack(taken, tryId) };
+  return { giveBack: () => deps.rateLimits.giveAllBack(counted, tryId) };
 }
 
 /** What an operator has to know at once: an attack that many people feel. */

@@ -207,6 +207,22 @@ export function emailKey(email: string): string {
   return email.normalize('NFC').toLowerCase();
 }
 
+const notMixed = ['Latin', 'Cyrillic', 'Greek'].map((script) => new RegExp(`\\p{Script=${script}}`, 'u'));
+
+/**
+ * Tells whether a text may be a user name: letters, digits, marks and visible ASCII that have no other form of the same
+ * meaning (RFC 8264 section 9.17), of one of the scripts whose letters look alike (UTS #39 section 5).
+ */
+export function isUsername(text: string): boolean {
+  const name = text.normalize('NFC');
+  return (
+    /^[\p{L}\p{M}\p{Nd}\x21-\x7e]+$/u.test(name) &&
+    !/^\p{M}/u.test(name) &&
+    [...text].every((character) => character.normalize('NFKC') === character) &&
+    notMixed.filter((script) => script.test(name)).length <= 1
+  );
+}
+
 /** The form in which user names are compared. */
 export function usernameKey(username: string): string {
   return username.normalize('NFC').toLowerCase();

@@ -1,7 +1,7 @@
 -- Sliding windows over one sorted set of instants. A refused try is not counted and does not move the time; a try that
 -- comes again by its name is counted once.
 -- KEYS[1] ratelimit:{key}:name   ARGV[1] now, ms  ARGV[2] name of this try  then, by window: its limit, its length in ms
--- Answers 1 when it is allowed; then, by window: the tries in it, and the instant of that whose leaving makes room.
+-- Answers 1 when it is allowed, 2 when it was counted before; then, by window: the tries in it, and the instant of that whose leaving makes room.
 local now = tonumber(ARGV[1])
 local longest = 0
 for i = 3, #ARGV, 2 do
@@ -9,8 +9,9 @@ for i = 3, #ARGV, 2 do
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - longest)
 
-local allowed = 1
+local allowed = 2
 if not redis.call('ZSCORE', KEYS[1], ARGV[2]) then
+  allowed = 1
   for i = 3, #ARGV, 2 do
     if redis.call('ZCOUNT', KEYS[1], '(' .. (now - ARGV[i + 1]), '+inf') >= tonumber(ARGV[i]) then
       allowed = 0

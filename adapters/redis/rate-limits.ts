@@ -28,6 +28,12 @@ export interface LimitsState extends LimitState {
   limit: string;
 }
 
+/** A limit and whose it is. */
+export interface LimitOf {
+  limit: Limit;
+  key: string;
+}
+
 export type RateLimits = ReturnType<typeof createRateLimits>;
 
 /** Creates the limiter. */
@@ -37,23 +43,37 @@ export function createRateLimits(redis: Redis) {
 
   /** Takes one try of `key` if there is one. One atomic step, so parallel tries never exceed the limit. */
   async function take(limit: Limit, key: string, tryId: string, now: number): Promise<LimitState> {
+    return (await count({ limit, key }, tryId, now)).state;
+  }
+
+  /** As `take`; says whether the try was counted now, and not before. */
+  async function count(
+    { limit, key }: LimitOf,
+    tryId: string,
+    now: number,
+  ): Promise<{ state: LimitState; isCounted: boolean }> {
     const windows = limit.windows.flatMap(({ max, windowSeconds }) => [max, windowSeconds * 1000]);
     const [allowed, ...counted] = (await script([keyOf(limit, key)], [now, tryId, ...windows])) as [
       number,
       ...unknown[],
     ];
     const states = limit.windows.map(({ max, windowSeconds }, index) => ({
-      allowed: allowed === 1,
+      allowed: allowed !== 0,
       max,
       remaining: Math.max(0, max - Number(counted[2 * index])),
       resetSeconds: Math.max(1, Math.ceil((Number(counted[2 * index + 1]) - now) / 1000 + windowSeconds)),
     }));
-    return states.reduce(tighter);
+    return { state: states.reduce(tighter), isCounted: allowed === 1 };
   }
 
   /** Gives a try back, for one that turned out not to count. */
   async function giveBack(limit: Limit, key: string, tryId: string): Promise<void> {
     await redis.zrem(keyOf(limit, key), tryId);
+  }
+
+  /** Gives a try of several limits back. */
+  async function giveAllBack(of: readonly LimitOf[], tryId: string): Promise<void> {
+    await Promise.all(of.map(({ limit, key }) => giveBack(limit, key, tryId)));
   }
 
   return {
@@ -62,25 +82,28 @@ export function createRateLimits(redis: Redis) {
 
     /**
      * Takes a try of several limits, one after the other, up to the first that refuses; then all of them are given back,
-     * so that a refused try costs nothing anywhere.
+     * so that a refused try costs nothing anywhere. `counted` are those to give back when it turns out not to count: not
+     * those that counted the same try before.
      */
-    async takeAll(of: readonly { limit: Limit; key: string }[], tryId: string, now: number): Promise<LimitsState> {
+    async takeAll(
+      of: readonly LimitOf[],
+      tryId: string,
+      now: number,
+    ): Promise<{ state: LimitsState; counted: LimitOf[] }> {
+      const counted: LimitOf[] = [];
       const states: LimitsState[] = [];
-      for (const { limit, key } of of) {
-        const state = { ...(await take(limit, key, tryId, now)), limit: limit.name };
-        if (!state.allowed) {
-          await Promise.all(of.slice(0, states.length).map((known) => giveBack(known.limit, known.key, tryId)));
-          return state;
-        }
-        states.push(state);
+      for (const one of of) {
+        const { state, isCounted } = await count(one, tryId, now);
+        if (isCounted) counted.push(one);
+        states.push({ ...state, limit: one.limit.name });
+        if (state.allowed) continue;
+        await giveAllBack(counted, tryId);
+        return { state: { ...state, limit: one.limit.name }, counted: [] };
       }
-      return states.reduce(tighter);
+      return { state: states.reduce(tighter), counted };
     },
 
-    /** Gives a try of several limits back. */
-    async giveAllBack(of: readonly { limit: Limit; key: string }[], tryId: string): Promise<void> {
-      await Promise.all(of.map(({ limit, key }) => giveBack(limit, key, tryId)));
-    },
+    giveAllBack,
 
     /** Forgets all that was counted for a key. */
     async clear(limit: Limit, key: string): Promise<void> {

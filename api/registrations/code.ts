@@ -99,7 +99,9 @@ async function compare(
 ): Promise<Awaited<ReturnType<Codes['check']>>> {
   const { registrationId, status } = caller;
   const channels = openChannels(status.sends);
-  const guarded = await guardCheck(deps, caller, { limitKeys: status.limitKeys, channels }).catch((err: unknown) => {
+  const guess = deps.limitHash('guess', `${registrationId} ${status.sends.length} ${code}`);
+  const act = { limitKeys: status.limitKeys, channels };
+  const guarded = await guardCheck(deps, caller, act, guess).catch((err: unknown) => {
     throw withOtherChannels(err, status, channels);
   });
   const subject = { subject: registrationId, purpose: 'register' } as const;

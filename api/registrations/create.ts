@@ -6,6 +6,7 @@ import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../../adapters
 import { limitKeysOf } from '../../domain/limits.ts';
 import {
   type Identity,
+  isUsername,
   type RegistrationFacts,
   type RegistrationStatus,
   registrationWorkflowId,
@@ -24,7 +25,7 @@ import { view } from './status.ts';
 /** A new registration; what a listed directory says of the person replaces all of it. */
 export const NewRegistration = z.strictObject({
   fullName: text(200).optional(),
-  username: text(64).optional(),
+  username: text(64).refine(isUsername, 'must be letters, digits and visible ASCII of one script').optional(),
   email: text(320).optional(),
   phone: text(40).optional(),
   locale: text(35).refine(isLocale, 'must be a BCP 47 language tag').optional(),

@@ -114,7 +114,10 @@ describe('takeAll()', () => {
       { limit: { ...limit, name: 'wide' }, key: wide },
       { limit: { name: 'narrow', windows: [{ max: 1, windowSeconds: 60 }] }, key: narrow },
     ];
-    assert.deepEqual(await limits.takeAll(of, 'first', now), {
+    const { state, counted } = await limits.takeAll(of, 'first', now);
+    assert.deepEqual(counted, of);
+    assert.deepEqual((await limits.takeAll(of, 'first', now)).counted, [], 'the same try counts once');
+    assert.deepEqual(state, {
       limit: 'narrow',
       allowed: true,
       max: 1,
@@ -122,7 +125,7 @@ describe('takeAll()', () => {
       resetSeconds: 60,
     });
     for (let index = 0; index < 10; index++) {
-      const refused = await limits.takeAll(of, `refused ${index}`, now + index * 1000);
+      const { state: refused } = await limits.takeAll(of, `refused ${index}`, now + index * 1000);
       assert.equal(refused.limit, 'narrow');
       assert.equal(refused.allowed, false);
       assert.equal(refused.resetSeconds, 60 - index);
@@ -130,7 +133,7 @@ describe('takeAll()', () => {
     assert.equal(await redis.zcard(`ratelimit:{${wide}}:wide`), 1);
     await limits.giveAllBack(of, 'first');
     assert.equal(await redis.zcard(`ratelimit:{${wide}}:wide`), 0);
-    assert.equal((await limits.takeAll(of, 'second', now)).allowed, true);
+    assert.equal((await limits.takeAll(of, 'second', now)).state.allowed, true);
   });
 });
 
