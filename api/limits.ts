@@ -53,6 +53,8 @@ export async function guardSend(
   const { allowed, resetSeconds } = await deps.spending.spend(amount, maxOfDay, spentAt);
   if (!allowed) {
     await guarded.giveBack();
+    const max = Math.floor(maxOfDay / amount);
+    caller.noteLimit?.({ limit: 'cost-per-day', allowed, max, remaining: 0, resetSeconds });
     deps.events.sendingStopped('cost-per-day', spentAt + resetSeconds * 1000);
     throw limited('cost-per-day', resetSeconds);
   }
