@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Redis } from '../../../adapters/redis/connect.ts';
 import { createRateLimits, type RateLimits } from '../../../adapters/redis/rate-limits.ts';
-import { createSpending } from '../../../adapters/redis/spending.ts';
 import { atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
 
 let redis: Redis;
@@ -134,20 +133,6 @@ describe('takeAll()', () => {
     await limits.giveAllBack(of, 'first');
     assert.equal(await redis.zcard(`ratelimit:{${wide}}:wide`), 0);
     assert.equal((await limits.takeAll(of, 'second', now)).state.allowed, true);
-  });
-});
-
-describe('createSpending()', () => {
-  it('spends a day up to its limit, in parallel too, and begins anew the next day', async () => {
-    const spending = createSpending(redis);
-    // days of their own, far from today, so that nobody else spends them
-    const day = Date.UTC(2100 + Math.floor(Math.random() * 5000), 0, 1, 12);
-    const spent = await atOnce(50, () => spending.spend(75, 1000, day));
-    assert.equal(spent.filter(({ allowed }) => allowed).length, 13);
-    assert.equal((await spending.spend(75, 1000, day)).resetSeconds, 43_200);
-    await spending.giveBack(75, day);
-    assert.equal((await spending.spend(75, 1000, day)).allowed, true);
-    assert.equal((await spending.spend(75, 1000, day + 43_200_000)).allowed, true);
   });
 });
 
