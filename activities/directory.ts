@@ -2,9 +2,10 @@
 
 import type { parseEmailAddress } from '../adapters/email-addresses.ts';
 import type { Directory } from '../adapters/ldap/connect.ts';
-import type { parsePhoneNumber } from '../adapters/phone-numbers.ts';
+import type { PhoneNumber, PhoneRefusal, parsePhoneNumber } from '../adapters/phone-numbers.ts';
 import type { Seals } from '../adapters/redis/seals.ts';
 import { Failure } from '../domain/failures.ts';
+import { limitKeysOf } from '../domain/limits.ts';
 import { type Identity, usernameKey } from '../domain/registration.ts';
 import type { Events } from '../platform/events.ts';
 
@@ -24,6 +25,10 @@ export interface DirectoryActivityDeps {
   events: Pick<Events, 'directoryTried' | 'dependencyAway'>;
   parsePhoneNumber: typeof parsePhoneNumber;
   parseEmailAddress: typeof parseEmailAddress;
+  /** Why a number gets no codes, if it gets none. */
+  phoneRefusal: (number: PhoneNumber) => PhoneRefusal | undefined;
+  /** Keyed, for what limits count under. */
+  limitHash: (kind: string, text: string) => string;
   /** Country of numbers without a country code. */
   phoneRegion: string;
 }
@@ -69,9 +74,11 @@ interface Entry {
 }
 
 function identityOf(entry: Entry, deps: DirectoryActivityDeps): Identity {
-  const number = entry.phone ? deps.parsePhoneNumber(entry.phone, deps.phoneRegion || undefined) : undefined;
+  const found = entry.phone ? deps.parsePhoneNumber(entry.phone, deps.phoneRegion || undefined) : undefined;
+  const phoneRefused = found && deps.phoneRefusal(found);
+  const number = phoneRefused ? undefined : found;
   const email = entry.email ? deps.parseEmailAddress(entry.email) : undefined;
-  return {
+  const identity: Identity = {
     directoryId: entry.id,
     username: entry.username,
     groups: entry.groups,
@@ -79,5 +86,7 @@ function identityOf(entry: Entry, deps: DirectoryActivityDeps): Identity {
     ...(email && { email }),
     ...(number && { phone: number.e164, callingCode: number.callingCode }),
     ...(number?.country && { country: number.country }),
+    ...(phoneRefused && { phoneRefused }),
   };
+  return { ...identity, limitKeys: limitKeysOf(identity, deps.limitHash) };
 }

@@ -26,7 +26,7 @@ const loopback = ['127.0.0.1', '::1', 'localhost'];
 const paths = ['/', '/login', '/decode', '/encode'];
 const cookieName = 'vyry-codec';
 /** Wrong passwords an address may try. */
-const loginLimit: Limit = { name: 'operator-login', max: 10, windowSeconds: 900 };
+const loginLimit: Limit = { name: 'operator-login', windows: [{ max: 10, windowSeconds: 900 }] };
 
 /**
  * Creates the endpoint.

@@ -5,10 +5,11 @@ import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { Idempotency } from '../adapters/redis/idempotency.ts';
-import type { RateLimits } from '../adapters/redis/rate-limits.ts';
+import type { LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
 import type { RegistrationListener, Registrations } from '../adapters/redis/registrations.ts';
 import type { Seals } from '../adapters/redis/seals.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
+import type { Spending } from '../adapters/redis/spending.ts';
 import type { VerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
 import type { SessionRules } from '../domain/verification.ts';
@@ -34,6 +35,7 @@ export interface ApiDeps {
   usedCaptchas: UsedCaptchas;
   idempotency: Idempotency;
   rateLimits: RateLimits;
+  spending: Spending;
   sessions: Sessions;
   accounts: Pick<Accounts, 'read'>;
   tokens: Tokens;
@@ -41,6 +43,8 @@ export interface ApiDeps {
   recordSpan: RecordSpan;
   /** Keys the hashes of idempotency keys, bodies and limited names. */
   hashKey: Buffer;
+  /** Keyed, for what limits count under; the directory role has the same. */
+  limitHash: (kind: string, text: string) => string;
   /** Every dependency and whether it is there. */
   examine: () => Promise<DependencyHealth[]>;
   /** Prometheus text. */
@@ -52,4 +56,6 @@ export interface Caller {
   address: string;
   userAgent: string;
   idempotencyKey?: string;
+  /** Hears where the caller stands with a limit. */
+  noteLimit?: (state: LimitsState) => void;
 }

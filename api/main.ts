@@ -18,6 +18,7 @@ import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createRegistrationListener, createRegistrations } from '../adapters/redis/registrations.ts';
 import { createSeals } from '../adapters/redis/seals.ts';
 import { createSessions } from '../adapters/redis/sessions.ts';
+import { createSpending } from '../adapters/redis/spending.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createPayloadCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
@@ -25,7 +26,7 @@ import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { createTraceBox } from '../adapters/temporal/trace.ts';
 import { readPolicy } from '../domain/registration.ts';
 import { type Config, readConfig, type roles, temporalRoles } from '../platform/config.ts';
-import { createBox, deriveKey } from '../platform/crypto.ts';
+import { createBox, deriveKey, keyedHash } from '../platform/crypto.ts';
 import { type DependencyHealth, examine, inTime, untilSignal } from '../platform/lifecycle.ts';
 import { createLog, type Logger, sayStarted } from '../platform/log.ts';
 import { createCodecServer } from './codec.ts';
@@ -109,6 +110,7 @@ function assemble(
     waiting: () => countWaiting(temporal),
   });
   watchAuditStream(redis, registry);
+  const limitKey = deriveKey(payloadKey, 'limit');
   const sealBox = createBox('seal', payloadKey, olderKeys);
   return {
     config,
@@ -131,10 +133,12 @@ function assemble(
     usedCaptchas: createUsedCaptchas(redis),
     idempotency: createIdempotency(redis, createBox('idempotency', payloadKey, olderKeys)),
     rateLimits: createRateLimits(redis),
+    spending: createSpending(redis),
     sessions: createSessions(redis),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
     tokens: createTokens(config),
     hashKey: deriveKey(payloadKey, 'idempotency'),
+    limitHash: (kind, text) => keyedHash(limitKey, kind, text),
     examine,
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   };

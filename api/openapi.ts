@@ -44,6 +44,9 @@ export const docsPage = {
 
 const headers = {
   'X-Request-Id': { schema: { type: 'string' }, description: 'Names this request in the logs' },
+  'RateLimit-Limit': { schema: { type: 'integer' }, description: 'Of the limit that is nearest to refusing' },
+  'RateLimit-Remaining': { schema: { type: 'integer' }, description: 'Tries that it has left' },
+  'RateLimit-Reset': { schema: { type: 'integer' }, description: 'Seconds until it has one more' },
 };
 
 function operationOf(route: Route): unknown {

@@ -8,6 +8,7 @@ import cors from 'cors';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { z } from 'zod';
+import type { LimitsState } from '../adapters/redis/rate-limits.ts';
 import type { Session as StoredSession } from '../adapters/redis/sessions.ts';
 import { auditTextMax } from '../domain/audit.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
@@ -17,6 +18,7 @@ import { beginTrace, now, type Span } from '../platform/spans.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import { requireRegistration, requireSession } from './guards.ts';
 import { Health, Readiness, readHealth, readReadiness } from './health.ts';
+import { guardRequest } from './limits.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
 import { problemOf, type Refusal } from './problems.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
@@ -48,7 +50,7 @@ export interface Route {
 }
 
 const registration = '/api/v1/registrations/:registrationId';
-const always: FailureCode[] = ['malformed', 'unavailable'];
+const always: FailureCode[] = ['malformed', 'rate-limited', 'unavailable'];
 const stepFailures: FailureCode[] = [...always, 'registration-expired', 'registration-closed', 'step-not-available'];
 const CaptchaOffer = z.object({
   provider: z.string(),
@@ -99,7 +101,7 @@ export const routes: Route[] = [
     guard: 'none',
     status: 200,
     answer: CaptchaOffer,
-    failures: ['unavailable'],
+    failures: ['rate-limited', 'unavailable'],
     run: (_req, deps) => offerCaptcha(deps),
   },
   {
@@ -240,7 +242,14 @@ export function createRestApp(deps: ApiDeps): Express {
   app.use(
     cors({
       origin: deps.config.CORS_ORIGINS,
-      exposedHeaders: ['X-Request-Id', 'Retry-After', 'Location'],
+      exposedHeaders: [
+        'X-Request-Id',
+        'Retry-After',
+        'RateLimit-Limit',
+        'RateLimit-Remaining',
+        'RateLimit-Reset',
+        'Location',
+      ],
       maxAge: 600,
     }),
   );
@@ -248,6 +257,7 @@ export function createRestApp(deps: ApiDeps): Express {
     res.setHeader('Cache-Control', 'no-store');
     next();
   });
+  app.use((req, _res, next) => limitRequests(deps, req, next));
   app.use(refuseLarge);
   app.use(requireJson);
   app.use(express.json({ limit: bodyBytesMax, type: 'application/json' }));
@@ -338,6 +348,23 @@ function traceOf(req: Request, traceparent: string): Trace {
   };
 }
 
+/** Every route but those of operators, whose probes must not stop when somebody else behind their address asks much. */
+async function limitRequests(deps: ApiDeps, req: Request, next: NextFunction): Promise<void> {
+  if (!['/health', '/health/ready', '/metrics'].includes(req.path)) await guardRequest(deps, callerOf(req));
+  next();
+}
+
+/** Shows the limit that is nearest to refusing. https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-05 */
+function showLimit(res: Response | undefined, { allowed, max, remaining, resetSeconds }: LimitsState): void {
+  const shown = res?.getHeader('RateLimit-Remaining');
+  if (allowed && shown !== undefined && Number(shown) <= remaining) return;
+  res?.set({
+    'RateLimit-Limit': String(max),
+    'RateLimit-Remaining': String(allowed ? remaining : 0),
+    'RateLimit-Reset': String(resetSeconds),
+  });
+}
+
 /** By the length that is announced, before anything is read: the parser would read all of it first. */
 function refuseLarge(req: Request, res: Response, next: NextFunction): void {
   const announced = Number(req.headers['content-length'] ?? 0);
@@ -370,6 +397,7 @@ function callerOf(req: Request): Caller {
   return {
     address: req.ip ?? '',
     userAgent: req.get('user-agent') ?? '',
+    noteLimit: (state) => showLimit(req.res, state),
     ...(idempotencyKey !== undefined && { idempotencyKey }),
   };
 }

@@ -13,6 +13,7 @@ import { connectRedis, loadScript } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
 import { codeFor, solveCaptcha, startFlow } from '../test/support/client.ts';
+import { limitsOff } from '../test/support/engines.ts';
 import { bare, step } from './bare-workflows.ts';
 import { circumstances, inParallel, printTable, Times } from './figures.ts';
 
@@ -43,7 +44,7 @@ const folder = await openTemporaryFolder();
 try {
   const system = await startSystemIn(folder, {
     folder: folder.path,
-    env: { CAPTCHA_COST: '2', LOG_LEVEL: 'warn', ARGON2_CONCURRENCY: '2' },
+    env: { ...limitsOff, CAPTCHA_COST: '2', LOG_LEVEL: 'warn', ARGON2_CONCURRENCY: '2' },
   });
   await using peer = await startBare(system);
   await measureSteps(system, 10, 5);

@@ -79,6 +79,16 @@ export const auditActions = {
   'operator-act': { category: ['iam'], type: ['admin', 'change'], about: 'an operator acted on a registration' },
   'payload-decode': { category: ['api'], type: ['access'], about: 'an operator had Temporal payloads decrypted' },
   'rate-limited': { category: ['api'], type: ['denied'], about: 'a limit refused a request' },
+  'prefix-paused': {
+    category: ['api'],
+    type: ['denied'],
+    about: 'a block of numbers was paused: too many codes were sent to it and none was typed',
+  },
+  'sending-stopped': {
+    category: ['api'],
+    type: ['denied'],
+    about: 'no codes are sent any more: a limit over all people, or the cost of a day, was reached',
+  },
   'access-denied': { category: ['api'], type: ['denied'], about: 'credentials were missing, wrong or not enough' },
   'request-error': { category: ['web'], type: ['error'], about: 'a request was refused for another reason, or failed' },
   'api-request': { category: ['web'], type: ['access'], about: 'a request that changes something was answered' },

@@ -47,6 +47,19 @@ export interface Identity {
   /** Immutable id of the person's entry in the directory. */
   directoryId?: string;
   groups?: string[];
+  /** Why its number was left out, as a kebab-case state of affairs. */
+  phoneRefused?: string;
+  /** What acts on it are counted under. */
+  limitKeys?: LimitKeys;
+}
+
+/** What the acts on an identity are counted under, keyed hashes, published in the status of its registration in place of clear text. */
+export interface LimitKeys {
+  number?: string;
+  prefix?: string;
+  mailbox?: string;
+  /** As `countryOf`. */
+  country?: string;
 }
 
 /** The bounds of a registration, fixed at its start by the configuration of that day. */
@@ -72,6 +85,8 @@ export interface RegistrationStatus {
   sends: Send[];
   /** Next instant a code can be asked for, by channel; absent or null when waiting does not help. */
   nextSendAt: Partial<Record<Channel, number | null>>;
+  /** What acts on its identity are counted under; never shown. */
+  limitKeys?: LimitKeys;
   userId?: string;
 }
 
@@ -114,7 +129,7 @@ export function readPolicy(names: readonly string[]): StepName[] {
 /** Derives the published status from the facts. */
 export function statusOf(facts: RegistrationFacts): RegistrationStatus {
   const parked = facts.outcome === undefined && facts.waitingFor !== undefined;
-  const { phone, email, callingCode } = facts.identity;
+  const { phone, email, callingCode, limitKeys } = facts.identity;
   return {
     version: facts.version,
     state: facts.outcome ?? (parked ? 'waiting' : 'pending'),
@@ -126,6 +141,7 @@ export function statusOf(facts: RegistrationFacts): RegistrationStatus {
     ...(email !== undefined && { email: maskEmail(email) }),
     sends: [...facts.sends],
     nextSendAt: nextSends(facts),
+    ...(limitKeys !== undefined && { limitKeys }),
     ...(facts.outcome === 'completed' && facts.userId !== undefined && { userId: facts.userId }),
   };
 }
@@ -194,6 +210,22 @@ export function emailKey(email: string): string {
   return email.normalize('NFC').toLowerCase();
 }
 
+const notMixed = ['Latin', 'Cyrillic', 'Greek'].map((script) => new RegExp(`\\p{Script=${script}}`, 'u'));
+
+/**
+ * Tells whether a text may be a user name: letters, digits, marks and visible ASCII that have no other form of the same
+ * meaning (RFC 8264 section 9.17), of one of the scripts whose letters look alike (UTS #39 section 5).
+ */
+export function isUsername(text: string): boolean {
+  const name = text.normalize('NFC');
+  return (
+    /^[\p{L}\p{M}\p{Nd}\x21-\x7e]+$/u.test(name) &&
+    !/^\p{M}/u.test(name) &&
+    [...text].every((character) => character.normalize('NFKC') === character) &&
+    notMixed.filter((script) => script.test(name)).length <= 1
+  );
+}
+
 /** The form in which user names are compared. */
 export function usernameKey(username: string): string {
   return username.normalize('NFC').toLowerCase();
@@ -208,6 +240,8 @@ function stepOf(name: StepName, facts: RegistrationFacts): Step {
   }
   const refused = name === 'code' ? refusedChannels(facts.sends) : [];
   if (refused.length > 0) return { name, status: 'open', reason: `${refused.at(-1)}-refused` };
+  const { phone, phoneRefused } = facts.identity;
+  if (name === 'code' && phone === undefined && phoneRefused) return { name, status: 'open', reason: phoneRefused };
   return { name, status: 'open' };
 }
 

@@ -147,6 +147,16 @@ function handedAt({ sentAt, requestedAt }: Send): number {
   return sentAt ?? requestedAt;
 }
 
+/**
+ * The channels whose codes a typed code may be compared with: that of the newest code that is known to be sent, and those
+ * of newer ones that a provider may have.
+ */
+export function openChannels(sends: readonly Send[]): Channel[] {
+  const current = sends.findLastIndex(({ state }) => state === 'sent');
+  const open = sends.slice(Math.max(0, current)).filter(({ state }) => state !== 'refused');
+  return [...new Set(open.map(({ channel }) => channel))];
+}
+
 /** Checks that the newest code has left, or that the first will have; 0 when it is over. */
 export function checksLeft(state: CheckState | undefined, checksMax: number, now: number): number {
   if (state === undefined) return checksMax;

@@ -46,4 +46,5 @@ export const lockOuts = 'event.action: account-locked or event.reason: locked';
 export const securityEvents =
   `${action('account-locked', 'access-denied', 'rate-limited', 'role-change', 'user-disable', 'session-revoke')}` +
   ` or ${action('operator-login', 'operator-act', 'payload-decode', 'audit-gap', 'device-add')}` +
+  ` or ${action('prefix-paused', 'sending-stopped')}` +
   ' or event.reason: locked or (event.action: token-refresh and event.outcome: failure)';

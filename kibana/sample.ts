@@ -499,6 +499,9 @@ function addTrailItself(day: Day): void {
     details: { audit: { dropped: 128 } },
   });
   day.add(180, 'purge', { role: 'registration' });
+  const paused = { status: 'failure', reason: 'unproven-sends-per-prefix' } as const;
+  day.add(905, 'prefix-paused', { ...paused, details: { messaging: { country: 'LV' } } });
+  day.add(906, 'sending-stopped', { status: 'failure', reason: 'cost-per-day' });
   for (const [index, role] of ['api', 'registration', 'directory', 'delivery', 'audit'].entries()) {
     day.add(600 + index, 'process-stop', { role });
     day.add(600.5 + index, 'process-start', { role });

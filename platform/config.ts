@@ -7,6 +7,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
+import type { LimitVariable, Window } from '../domain/limits.ts';
 import { readPolicy } from '../domain/registration.ts';
 
 /** The version of this Vyry. */
@@ -85,6 +86,46 @@ const share = z
   .regex(/^(0|1|[01]?\.\d+)$/, 'must be a number from 0 to 1')
   .transform(Number)
   .pipe(z.number().max(1, 'must be at most 1'));
+/** `5/3600,10/86400`: at most 5 in an hour and 10 in a day. */
+const windows = z
+  .string()
+  .regex(/^\d{1,7}\/\d{1,7}(,\d{1,7}\/\d{1,7}){0,3}$/, 'must be one to four of number/seconds, separated by commas')
+  .transform((value): Window[] =>
+    value.split(',').map((item) => {
+      const [max = 0, windowSeconds = 0] = item.split('/').map(Number);
+      return { max, windowSeconds };
+    }),
+  )
+  .refine(
+    (read) => read.every(({ max, windowSeconds }) => max > 0 && windowSeconds > 0 && windowSeconds <= 604_800),
+    'must have numbers above 0 and at most 604800 seconds',
+  );
+const limit = (about: string, fallback: string) => ({
+  about: `${about}: number/seconds, all of them hold`,
+  roles: ['api'] as const,
+  schema: windows,
+  default: fallback,
+});
+const countries = list.pipe(z.array(z.string().regex(/^[A-Z]{2}$/, 'must be countries such as GB,IE')));
+/** Thousandths of the currency, so that sums are exact. */
+const money = z
+  .string()
+  .regex(/^\d{1,9}(\.\d{1,3})?$/, 'must be an amount such as 0.075')
+  .transform((value) => Math.round(Number(value) * 1000));
+/** `0.1,GB:0.04,+1:0.01`: the first for every country that is not named. */
+const prices = z
+  .string()
+  .regex(
+    /^\d{1,6}(\.\d{1,3})?(,([A-Z]{2}|\+\d{1,3}):\d{1,6}(\.\d{1,3})?)*$/,
+    'must be a price and, after commas, prices by country such as GB:0.04 or +44:0.04',
+  )
+  .transform((value) => {
+    const [first = '0', ...named] = value.split(',');
+    return {
+      usual: money.parse(first),
+      byCountry: new Map(named.map((item) => [item.split(':')[0] ?? '', money.parse(item.split(':')[1])])),
+    };
+  });
 const integers = list.pipe(z.array(integer(1, 86_400)));
 const waits = list.pipe(z.array(integer(0, 86_400)));
 const url = (...protocols: string[]) =>
@@ -384,6 +425,44 @@ export const variables = {
     schema: integer(1, 86_400),
     default: '900',
   },
+  COUNTRIES_ALLOWED: {
+    about: 'countries (ISO 3166) whose numbers may register, separated by commas; all when empty',
+    roles: ['api', 'directory'],
+    schema: countries,
+    default: '',
+  },
+  LIMIT_SENDS_PER_NUMBER: limit('codes by SMS and voice to one number', '10/3600,20/86400'),
+  LIMIT_SENDS_PER_MAILBOX: limit('codes by e-mail to one mailbox', '10/3600,20/86400'),
+  LIMIT_UNPROVEN_SENDS_PER_PREFIX: limit(
+    'codes to one block of 10,000 numbers since one of them was typed; beyond, the block is paused',
+    '20/3600',
+  ),
+  LIMIT_SENDS_PER_ADDRESS: limit('codes asked for by one IPv4 address or IPv6 /64', '100/3600,500/86400'),
+  LIMIT_SENDS_PER_PREFIX: limit('codes to one block of 10,000 numbers', '300/3600,1500/86400'),
+  LIMIT_SENDS_PER_COUNTRY: limit('codes to the numbers of one country', '10000/3600,50000/86400'),
+  LIMIT_SENDS: limit('codes in all', '20000/3600,100000/86400'),
+  LIMIT_WRONG_CODES_PER_NUMBER: limit('wrong codes for one number, over all its registrations', '15/3600,40/86400'),
+  LIMIT_WRONG_CODES_PER_MAILBOX: limit('wrong codes for one mailbox, over all its registrations', '15/3600,40/86400'),
+  LIMIT_WRONG_CODES_PER_ADDRESS: limit('wrong codes from one IPv4 address or IPv6 /64', '100/3600,300/86400'),
+  LIMIT_WRONG_CODES_PER_PREFIX: limit('wrong codes for one block of 10,000 numbers', '500/3600'),
+  LIMIT_WRONG_CODES: limit('wrong codes in all', '5000/3600'),
+  LIMIT_REGISTRATIONS_PER_ADDRESS: limit(
+    'registrations started by one IPv4 address or IPv6 /64',
+    '200/3600,1000/86400',
+  ),
+  LIMIT_REQUESTS_PER_ADDRESS: limit('requests of one IPv4 address or IPv6 /64, health and metrics aside', '1200/60'),
+  COST_PER_SMS: {
+    about: 'what an SMS or call costs, in any currency: the usual price, then prices by country, 0.1,GB:0.04,+44:0.04',
+    roles: ['api'],
+    schema: prices,
+    default: '0.1',
+  },
+  COST_LIMIT_PER_DAY: {
+    about: 'most that SMS and calls may cost a day (UTC), in the currency of COST_PER_SMS; beyond, none are sent',
+    roles: ['api'],
+    schema: money,
+    default: '1000',
+  },
   CAPTCHA_PROVIDER: {
     about: 'altcha (self-hosted proof of work), hcaptcha, turnstile or recaptcha',
     roles: ['api'],
@@ -551,7 +630,7 @@ export const variables = {
     schema: share,
     default: '1',
   },
-} satisfies Record<string, Variable>;
+} satisfies Record<string, Variable> & Record<LimitVariable, Variable>;
 
 type Variables = typeof variables;
 

@@ -19,6 +19,7 @@ export type KeyPurpose =
   | 'seal'
   | 'code'
   | 'idempotency'
+  | 'limit'
   | 'captcha'
   | 'field'
   | 'identity'

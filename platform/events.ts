@@ -194,6 +194,7 @@ function createRequestEvents(log: Logger, counter: Count, registry: Registry, re
   });
   const inFlight = new Gauge({ name: 'vyry_http_requests_in_flight', help: 'Requests', registers: [registry] });
   const limits = counter('limits_hit_total', 'Requests refused by a limit', ['limit']);
+  const pauses = counter('prefixes_refused_total', 'Codes refused because their block of numbers is paused', []);
 
   return {
     /** A bug: the caller is told nothing, the log everything. */
@@ -204,6 +205,32 @@ function createRequestEvents(log: Logger, counter: Count, registry: Registry, re
     dependencyFailed(err: unknown): void {
       const { name, message } = err as Error;
       log.warn({ event: 'dependency.failed', reason: `${name}: ${message}` });
+    },
+    /** A block of numbers, by its keyed hash, gets no codes until an instant in milliseconds. One event a pause. */
+    prefixPaused({ prefix, country, until }: { prefix: string; country?: string | undefined; until: number }): void {
+      pauses.inc();
+      log.error({ event: 'prefix.paused', country, until });
+      record('prefix-paused', {
+        status: 'failure',
+        message: 'A block of numbers is paused: too many codes were sent to it and none was typed',
+        reason: 'unproven-sends-per-prefix',
+        level: 'error',
+        once: `${prefix} ${Math.round(until / 60_000)}`,
+        details: country === undefined ? {} : { messaging: { country } },
+        rule: 'unproven-sends-per-prefix',
+      });
+    },
+    /** A limit over all people was reached, until an instant in milliseconds. One event an hour. */
+    sendingStopped(limit: string, until: number): void {
+      log.error({ event: 'sending.stopped', limit, until });
+      record('sending-stopped', {
+        status: 'failure',
+        message: `A limit over all people was reached: ${limit}`,
+        reason: limit,
+        level: 'error',
+        once: `${limit} ${Math.floor(until / 3_600_000)}`,
+        rule: limit,
+      });
     },
     requestBegun(): void {
       inFlight.inc();

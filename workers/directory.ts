@@ -3,15 +3,16 @@
 import { createDirectoryActivities } from '../activities/directory.ts';
 import { parseEmailAddress } from '../adapters/email-addresses.ts';
 import { connectDirectory, readDirectoryOptions } from '../adapters/ldap/connect.ts';
-import { parsePhoneNumber } from '../adapters/phone-numbers.ts';
+import { parsePhoneNumber, phoneRefusal } from '../adapters/phone-numbers.ts';
 import { createSeals } from '../adapters/redis/seals.ts';
 import { type Config, readConfig } from '../platform/config.ts';
-import { createBox } from '../platform/crypto.ts';
+import { createBox, deriveKey, keyedHash } from '../platform/crypto.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
 async function build(config: Config<'directory'>, { events, redis }: WorkerTools): Promise<WorkerParts> {
   const directory = connectDirectory(readDirectoryOptions(config));
   const seals = createSeals(redis, createBox('seal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
+  const limitKey = deriveKey(config.PAYLOAD_KEY, 'limit');
   return {
     options: {
       activities: createDirectoryActivities({
@@ -20,6 +21,8 @@ async function build(config: Config<'directory'>, { events, redis }: WorkerTools
         events,
         parsePhoneNumber,
         parseEmailAddress,
+        phoneRefusal: (number) => phoneRefusal(number, config.COUNTRIES_ALLOWED),
+        limitHash: (kind, text) => keyedHash(limitKey, kind, text),
         phoneRegion: config.PHONE_REGION,
       }),
     },

@@ -1,47 +1,118 @@
 /**
- * Limits: `ratelimit:{key}:{action}` ZSET, a sliding window. Every limit here guards a secret and fails closed: with Redis
- * away nothing is tried.
+ * Limits: `ratelimit:{key}:{name}` ZSET, the instants of what was counted. One script a key: limits of different keys may
+ * be on different nodes of a Redis Cluster. Away: what is asked here throws, and whoever asks decides; domain/limits.ts
+ * says for each limit whether it fails open or closed.
  */
+import type { Window } from '../../domain/limits.ts';
 import { loadScript, type Redis } from './connect.ts';
 
 /** A bound on how often something may happen. */
 export interface Limit {
   /** The name a refused caller is told. */
   name: string;
-  max: number;
-  windowSeconds: number;
+  /** All of them hold. */
+  windows: readonly Window[];
 }
 
-/** Where a caller stands with a limit. */
+/** Where a caller stands with a limit: with that of its windows that is nearest to refusing, or refuses longest. */
 export interface LimitState {
   allowed: boolean;
+  max: number;
   remaining: number;
-  /** Seconds until the oldest counted try leaves the window. */
+  /** Seconds until a try leaves the window; of a refusal, until the next is possible. */
   resetSeconds: number;
+}
+
+/** Where a caller stands with several limits: with the one that refuses, or the one that is nearest to it. */
+export interface LimitsState extends LimitState {
+  limit: string;
+}
+
+/** A limit and whose it is. */
+export interface LimitOf {
+  limit: Limit;
+  key: string;
 }
 
 export type RateLimits = ReturnType<typeof createRateLimits>;
 
 /** Creates the limiter. */
 export function createRateLimits(redis: Redis) {
-  const take = loadScript(redis, 'rate-limit');
+  const script = loadScript(redis, 'rate-limit');
   const keyOf = (limit: Limit, key: string) => `ratelimit:{${key}}:${limit.name}`;
+
+  /** Takes one try of `key` if there is one. One atomic step, so parallel tries never exceed the limit. */
+  async function take(limit: Limit, key: string, tryId: string, now: number): Promise<LimitState> {
+    return (await count({ limit, key }, tryId, now)).state;
+  }
+
+  /** As `take`; says whether the try was counted now, and not before. */
+  async function count(
+    { limit, key }: LimitOf,
+    tryId: string,
+    now: number,
+  ): Promise<{ state: LimitState; isCounted: boolean }> {
+    const windows = limit.windows.flatMap(({ max, windowSeconds }) => [max, windowSeconds * 1000]);
+    const [allowed, ...counted] = (await script([keyOf(limit, key)], [now, tryId, ...windows])) as [
+      number,
+      ...unknown[],
+    ];
+    const states = limit.windows.map(({ max, windowSeconds }, index) => ({
+      allowed: allowed !== 0,
+      max,
+      remaining: Math.max(0, max - Number(counted[2 * index])),
+      resetSeconds: Math.max(1, Math.ceil((Number(counted[2 * index + 1]) - now) / 1000 + windowSeconds)),
+    }));
+    return { state: states.reduce(tighter), isCounted: allowed === 1 };
+  }
+
+  /** Gives a try back, for one that turned out not to count. */
+  async function giveBack(limit: Limit, key: string, tryId: string): Promise<void> {
+    await redis.zrem(keyOf(limit, key), tryId);
+  }
+
+  /** Gives a try of several limits back. */
+  async function giveAllBack(of: readonly LimitOf[], tryId: string): Promise<void> {
+    await Promise.all(of.map(({ limit, key }) => giveBack(limit, key, tryId)));
+  }
+
   return {
-    /** Takes one try of `key` if there is one. One atomic step, so parallel tries never exceed the limit. */
-    async take(limit: Limit, key: string, tryId: string, now: number): Promise<LimitState> {
-      const windowMs = limit.windowSeconds * 1000;
-      const reply = await take([keyOf(limit, key)], [now, windowMs, limit.max, tryId]);
-      const [allowed, used, oldest] = reply as [number, number, string];
-      return {
-        allowed: allowed === 1,
-        remaining: Math.max(0, limit.max - used),
-        resetSeconds: Math.max(1, Math.ceil((Number(oldest) + windowMs - now) / 1000)),
-      };
+    take,
+    giveBack,
+
+    /**
+     * Takes a try of several limits, one after the other, up to the first that refuses; then all of them are given back,
+     * so that a refused try costs nothing anywhere. `counted` are those to give back when it turns out not to count: not
+     * those that counted the same try before.
+     */
+    async takeAll(
+      of: readonly LimitOf[],
+      tryId: string,
+      now: number,
+    ): Promise<{ state: LimitsState; counted: LimitOf[] }> {
+      const counted: LimitOf[] = [];
+      const states: LimitsState[] = [];
+      for (const one of of) {
+        const { state, isCounted } = await count(one, tryId, now);
+        if (isCounted) counted.push(one);
+        states.push({ ...state, limit: one.limit.name });
+        if (state.allowed) continue;
+        await giveAllBack(counted, tryId);
+        return { state: { ...state, limit: one.limit.name }, counted: [] };
+      }
+      return { state: states.reduce(tighter), counted };
     },
 
-    /** Gives a try back, for one that turned out not to count. */
-    async giveBack(limit: Limit, key: string, tryId: string): Promise<void> {
-      await redis.zrem(keyOf(limit, key), tryId);
+    giveAllBack,
+
+    /** Forgets all that was counted for a key. */
+    async clear(limit: Limit, key: string): Promise<void> {
+      await redis.del(keyOf(limit, key));
     },
   };
+}
+
+function tighter<S extends LimitState>(one: S, other: S): S {
+  if (one.remaining !== other.remaining) return one.remaining < other.remaining ? one : other;
+  return one.resetSeconds >= other.resetSeconds ? one : other;
 }

@@ -1,13 +1,15 @@
 /** `POST /registrations/{id}/codes` and `PUT /registrations/{id}/code`. */
 import { z } from 'zod';
+import type { Codes } from '../../adapters/redis/codes.ts';
 import { order } from '../../adapters/temporal/orders.ts';
 import { Failure } from '../../domain/failures.ts';
 import { type RegistrationStatus, refusedChannels } from '../../domain/registration.ts';
-import { type Channel, channels } from '../../domain/verification.ts';
+import { type Channel, channels, openChannels } from '../../domain/verification.ts';
 import { newId } from '../../platform/crypto.ts';
 import { confirmCode, requestCode } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
 import { idempotent } from '../guards.ts';
+import { guardCheck, guardSend, limited } from '../limits.ts';
 import { parse, type Registration } from '../schemas.ts';
 import {
   currentView,
@@ -15,7 +17,6 @@ import {
   finalView,
   instantOf,
   isDone,
-  limited,
   type RegistrationCaller,
   requireStep,
   untilStatus,
@@ -41,9 +42,14 @@ export async function sendCode(deps: ApiDeps, caller: RegistrationCaller, body: 
   return idempotent(deps, { scope, caller, body: { channel } }, { updateId: newId() }, async ({ updateId }) => {
     requireStep(deps, caller, 'code');
     requireSendable(caller.status, channel);
-    const ordered = await order(deps, registrationId, requestCode, [{ channel }], updateId).catch((err: unknown) => {
-      throw withLimit(err);
-    });
+    const { limitKeys } = caller.status;
+    const guarded = await guardSend(deps, caller, { limitKeys, channels: [channel] }, updateId);
+    const ordered = await order(deps, registrationId, requestCode, [{ channel }], updateId).catch(
+      async (err: unknown) => {
+        await guarded.giveBack();
+        throw withLimit(err, deps, caller);
+      },
+    );
     const own = ordered.sends.findLast((send) => send.channel === channel)?.number;
     if (own !== undefined) deps.events.codeRequested({ subject: registrationId, purpose: 'register' }, channel, own);
     const settled = await untilStatus(deps, registrationId, firstWordMs, ({ waitingFor, sends }) => {
@@ -59,15 +65,13 @@ export async function sendCode(deps: ApiDeps, caller: RegistrationCaller, body: 
 /**
  * Compares a code and, when it is right, moves the registration on.
  *
- * @throws {Failure} code-wrong with `attemptsLeft`, code-not-sent, code-expired, identity-taken
+ * @throws {Failure} rate-limited, code-wrong with `attemptsLeft`, code-not-sent, code-expired, identity-taken
  */
 export async function proveCode(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
   const { code } = parse(CodeProof, body);
   const { registrationId, status } = caller;
   if (status.state !== 'completed') requireStep(deps, caller, 'code');
-  const subject = { subject: registrationId, purpose: 'register' } as const;
-  const { outcome, left, send } = await deps.codes.check(subject, code, deps.rules, Date.now());
-  deps.events.codeChecked(subject, outcome, left);
+  const { outcome, left, send } = await compare(deps, caller, code);
   if (outcome === 'none') throw new Failure('code-not-sent');
   const nextCodeAt = nextCodeAtOf(status);
   if (outcome === 'expired') throw new Failure('code-expired', { fields: { nextCodeAt } });
@@ -84,6 +88,36 @@ export async function proveCode(deps: ApiDeps, caller: RegistrationCaller, body:
   );
   deps.events.stepDone(registrationId, 'code');
   return finalView(deps, registrationId, answer.status);
+}
+
+/** Compares a code, counted as a wrong one before, so that parallel guesses never exceed the limits. */
+async function compare(
+  deps: ApiDeps,
+  caller: RegistrationCaller,
+  code: string,
+): Promise<Awaited<ReturnType<Codes['check']>>> {
+  const { registrationId, status } = caller;
+  const channels = openChannels(status.sends);
+  const guess = deps.limitHash('guess', `${registrationId} ${status.sends.length} ${code}`);
+  const act = { limitKeys: status.limitKeys, channels };
+  const guarded = await guardCheck(deps, caller, act, guess).catch((err: unknown) => {
+    throw withOtherChannels(err, status, channels);
+  });
+  const subject = { subject: registrationId, purpose: 'register' } as const;
+  const checked = await deps.codes.check(subject, code, deps.rules, Date.now());
+  deps.events.codeChecked(subject, checked.outcome, checked.left);
+  if (checked.outcome === 'verified') await guarded.giveBackProven();
+  else if (checked.outcome !== 'wrong') await guarded.giveBack();
+  return checked;
+}
+
+/** A victim of somebody's guesses is told the ways that are still open. */
+function withOtherChannels(err: unknown, status: RegistrationStatus, channels: readonly Channel[]): unknown {
+  if (!(err instanceof Failure) || err.code !== 'rate-limited') return err;
+  const otherChannels = Object.entries(status.nextSendAt).flatMap(([other, next]) =>
+    next === null || channels.some((channel) => channel === other) ? [] : [other],
+  );
+  return limited(String(err.facts.fields?.limit), err.facts.retryAfterSeconds, { otherChannels });
 }
 
 /** What the published status already refuses; the workflow has the last word. */
@@ -106,8 +140,15 @@ function channelRefused(status: RegistrationStatus, channel: Channel): Failure {
 }
 
 /** Names the limit behind a refusal of the workflow. */
-function withLimit(err: unknown): unknown {
+function withLimit(err: unknown, { rules }: ApiDeps, { noteLimit }: RegistrationCaller): unknown {
   if (!(err instanceof Failure) || err.code !== 'rate-limited') return err;
+  noteLimit?.({
+    limit: 'code-resend',
+    allowed: false,
+    max: rules.resendWaitsSeconds.length + 1,
+    remaining: 0,
+    resetSeconds: err.facts.retryAfterSeconds ?? rules.ttlSeconds,
+  });
   return limited('code-resend', err.facts.retryAfterSeconds);
 }
 

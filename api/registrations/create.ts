@@ -2,9 +2,11 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { z } from 'zod';
 import { parseEmailAddress } from '../../adapters/email-addresses.ts';
-import { type PhoneNumber, parsePhoneNumber } from '../../adapters/phone-numbers.ts';
+import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../../adapters/phone-numbers.ts';
+import { limitKeysOf } from '../../domain/limits.ts';
 import {
   type Identity,
+  isUsername,
   type RegistrationFacts,
   type RegistrationStatus,
   registrationWorkflowId,
@@ -16,13 +18,14 @@ import { registration } from '../../workflows/registration.ts';
 import { searchAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { idempotent } from '../guards.ts';
+import { guardRegistration } from '../limits.ts';
 import { malformed, parse, type Registration, text } from '../schemas.ts';
 import { view } from './status.ts';
 
 /** A new registration; what a listed directory says of the person replaces all of it. */
 export const NewRegistration = z.strictObject({
   fullName: text(200).optional(),
-  username: text(64).optional(),
+  username: text(64).refine(isUsername, 'must be letters, digits and visible ASCII of one script').optional(),
   email: text(320).optional(),
   phone: text(40).optional(),
   locale: text(35).refine(isLocale, 'must be a BCP 47 language tag').optional(),
@@ -36,7 +39,7 @@ const startAwayMs = 1000;
 /**
  * Starts a registration and answers with what to do next, before any step is done.
  *
- * @throws {Failure} malformed, idempotency-key-reused, unavailable
+ * @throws {Failure} malformed, rate-limited, idempotency-key-reused, unavailable
  */
 export async function createRegistration(
   deps: ApiDeps,
@@ -44,35 +47,46 @@ export async function createRegistration(
   caller: Caller,
 ): Promise<Registration & { registrationToken: string }> {
   const given = parse(NewRegistration, body);
-  const identity = identityOf(given, deps.policy.includes('directory'));
+  const identity = identityOf(deps, given);
   const minted = { registrationId: newId(), token: newToken(), startedAt: Date.now() };
   const scope = ['registrations', caller.address];
   return idempotent(deps, { scope, caller, body: given }, minted, async ({ registrationId, token, startedAt }) => {
+    const guarded = await guardRegistration(deps, caller, registrationId);
     const facts = firstFacts(deps, identity, startedAt);
     const status = statusOf(facts);
     // stored before it is started: whoever sees the flow can read it; safe to repeat, by id and version
     await deps.registrations.write(registrationId, tokenHash(token), status);
-    await startWorkflow(deps, { registrationId, tokenHash: tokenHash(token) }, facts, status);
+    await startWorkflow(deps, { registrationId, tokenHash: tokenHash(token) }, facts, status).catch(
+      async (err: unknown) => {
+        await guarded.giveBack();
+        throw err;
+      },
+    );
     deps.events.registrationStarted(registrationId);
     return { ...view(deps, registrationId, status, undefined), registrationToken: token };
   });
 }
 
-function identityOf(given: z.output<typeof NewRegistration>, hasDirectory: boolean): Identity {
-  const number = given.phone === undefined ? undefined : phoneOf(given.phone);
+function identityOf(deps: ApiDeps, given: z.output<typeof NewRegistration>): Identity {
+  const hasDirectory = deps.policy.includes('directory');
+  const number = given.phone === undefined ? undefined : phoneOf(given.phone, deps.config.COUNTRIES_ALLOWED);
   const email = given.email === undefined ? undefined : emailOf(given.email);
   if (!hasDirectory && !number && !email) throw malformed('phone', 'phone or email is needed');
-  return {
+  const identity: Identity = {
     ...(given.username && { username: usernameKey(given.username) }),
     ...(given.fullName && { fullName: given.fullName }),
     ...(email && { email }),
     ...(number && { phone: number.e164, callingCode: number.callingCode }),
     ...(number?.country && { country: number.country }),
   };
+  return { ...identity, limitKeys: limitKeysOf(identity, deps.limitHash) };
 }
 
-function phoneOf(text: string): PhoneNumber {
+function phoneOf(text: string, countriesAllowed: readonly string[]): PhoneNumber {
   const number = parsePhoneNumber(text);
+  const refusal = number && phoneRefusal(number, countriesAllowed);
+  if (refusal === 'country-not-allowed') throw malformed('phone', 'country-not-allowed: no codes go to this country');
+  if (refusal) throw malformed('phone', 'number-not-supported: no codes go to numbers of this kind');
   if (number !== undefined) return number;
   throw malformed('phone', 'must be a telephone number with country code, such as +447700900101');
 }

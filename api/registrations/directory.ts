@@ -7,8 +7,9 @@ import { usernameKey } from '../../domain/registration.ts';
 import { keyedHash, newId } from '../../platform/crypto.ts';
 import { authenticate, type StepAnswer } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
+import { limited } from '../limits.ts';
 import { parse, type Registration, secretText, text } from '../schemas.ts';
-import { finalView, limited, type RegistrationCaller, requireStep, takeStepTry } from './status.ts';
+import { finalView, type RegistrationCaller, requireStep, takeStepTry } from './status.ts';
 
 /** A directory name and password, as typed. */
 export const DirectoryProof = z.strictObject({ username: text(256), password: secretText(1, 1024) });
@@ -22,7 +23,7 @@ export async function proveDirectory(deps: ApiDeps, caller: RegistrationCaller, 
   const { username, password } = parse(DirectoryProof, body);
   requireStep(deps, caller, 'directory');
   await takeStepTry(deps, caller, 'directory');
-  const giveBack = await takeDirectoryTry(deps, username);
+  const giveBack = await takeDirectoryTry(deps, caller, username);
   const answer = await prove(deps, caller, username, password).catch(async (err: unknown) => {
     await giveBack();
     throw err;
@@ -40,13 +41,18 @@ export async function proveDirectory(deps: ApiDeps, caller: RegistrationCaller, 
 }
 
 /** Takes one of a name's tries; answers how to give it back. Fails closed. */
-async function takeDirectoryTry(deps: ApiDeps, username: string): Promise<() => Promise<void>> {
+async function takeDirectoryTry(
+  deps: ApiDeps,
+  { noteLimit }: RegistrationCaller,
+  username: string,
+): Promise<() => Promise<void>> {
   const { DIRECTORY_TRIES: max, DIRECTORY_WINDOW: windowSeconds } = deps.config;
-  const limit: Limit = { name: 'directory-tries', max, windowSeconds };
+  const limit: Limit = { name: 'directory-tries', windows: [{ max, windowSeconds }] };
   const key = keyedHash(deps.hashKey, 'directory', usernameKey(username));
   const tryId = newId();
-  const { allowed, resetSeconds } = await deps.rateLimits.take(limit, key, tryId, Date.now());
-  if (!allowed) throw limited(limit.name, resetSeconds);
+  const state = await deps.rateLimits.take(limit, key, tryId, Date.now());
+  noteLimit?.({ ...state, limit: limit.name });
+  if (!state.allowed) throw limited(limit.name, state.resetSeconds);
   return () => deps.rateLimits.giveBack(limit, key, tryId);
 }
 

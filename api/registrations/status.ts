@@ -4,6 +4,7 @@ import type { RegistrationStatus, StepName } from '../../domain/registration.ts'
 import { checksLeft, nextCheckAt } from '../../domain/verification.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
+import { limited } from '../limits.ts';
 import type { Registration } from '../schemas.ts';
 
 /** More than an honest person needs, and few enough for the history of a workflow. */
@@ -49,27 +50,16 @@ export function isDone(status: RegistrationStatus, name: StepName): boolean {
  */
 export async function takeStepTry(
   deps: ApiDeps,
-  { registrationId }: RegistrationCaller,
+  { registrationId, noteLimit }: RegistrationCaller,
   step: StepName,
 ): Promise<void> {
   const limit = {
     name: `${step}-tries-of-registration`,
-    max: stepTriesMax,
-    windowSeconds: deps.config.REGISTRATION_TTL,
+    windows: [{ max: stepTriesMax, windowSeconds: deps.config.REGISTRATION_TTL }],
   };
-  const { allowed, resetSeconds } = await deps.rateLimits.take(limit, registrationId, newId(), Date.now());
-  if (!allowed) throw limited(limit.name, resetSeconds);
-}
-
-/** A refusal by a limit: named, with the next time there is one. */
-export function limited(limit: string, retryAfterSeconds?: number): Failure {
-  const when =
-    retryAfterSeconds === undefined ? '; no more are possible' : `; the next is possible in ${retryAfterSeconds} s`;
-  return new Failure('rate-limited', {
-    message: `Too many tries (${limit})${when}`,
-    fields: { limit },
-    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-  });
+  const state = await deps.rateLimits.take(limit, registrationId, newId(), Date.now());
+  noteLimit?.({ ...state, limit: limit.name });
+  if (!state.allowed) throw limited(limit.name, state.resetSeconds);
 }
 
 /** The view after a step that may have been the last: what a registration was rejected for is a failure. */

@@ -8,6 +8,7 @@ import { type PhoneNumber, parsePhoneNumber } from '../../adapters/phone-numbers
 import type { NewSession, StoredSession } from '../../adapters/redis/verification-sessions.ts';
 import { orderFirst, tell } from '../../adapters/temporal/orders.ts';
 import { Failure } from '../../domain/failures.ts';
+import { limitKeysOf } from '../../domain/limits.ts';
 import { countryOf } from '../../domain/registration.ts';
 import {
   type Channel,
@@ -26,6 +27,7 @@ import {
 import { keyedHash, newId } from '../../platform/crypto.ts';
 import { codeConfirmed, requestSessionCode, type SendOrder, verification } from '../../workflows/verification.ts';
 import type { ApiDeps } from '../deps.ts';
+import { guardCheck, guardSend, type IdentityAct } from '../limits.ts';
 
 /** Why something was not done. */
 export type RefusalReason =
@@ -60,7 +62,16 @@ export interface SessionAnswer {
 
 export type SessionDeps = Pick<
   ApiDeps,
-  'verificationSessions' | 'sessionRules' | 'codes' | 'temporal' | 'rateLimits' | 'events' | 'hashKey' | 'config'
+  | 'verificationSessions'
+  | 'sessionRules'
+  | 'codes'
+  | 'temporal'
+  | 'rateLimits'
+  | 'spending'
+  | 'limitHash'
+  | 'events'
+  | 'hashKey'
+  | 'config'
 >;
 
 interface Found extends StoredSession {
@@ -108,8 +119,13 @@ export async function sendSessionCode(deps: SessionDeps, sessionId: string, orde
     if (found.waitingFor === order.channel && refused.reason !== 'already-verified') throw new Failure('unavailable');
     return viewOf(deps, found, refusalOf(refused));
   }
+  const guarded = await guardSend(deps, {}, limitedActOf(deps, found, order.channel), newId()).catch(refusalOfLimit);
+  if ('reason' in guarded) return viewOf(deps, found, guarded);
   const answer = await orderCode(deps, found, order);
-  if (answer === undefined) return refusedMeanwhile(deps, sessionId, order.channel);
+  if (answer === undefined) {
+    await guarded.giveBack();
+    return refusedMeanwhile(deps, sessionId, order.channel);
+  }
   const { sends, away } = answer;
   const own = sends.findLast(({ channel }) => channel === order.channel);
   if (own !== undefined)
@@ -132,8 +148,14 @@ export async function checkSessionCode(deps: SessionDeps, sessionId: string, typ
   if (refused !== undefined) return viewOf(deps, found, refusalOf(refused));
   const subject = { subject: sessionId, purpose: 'verify' } as const;
   const code = typed.replaceAll(/[\s-]/gu, '');
+  const { number: send = 0, channel = 'sms' } = found.sends.at(-1) ?? {};
+  const guess = deps.limitHash('guess', `${sessionId} ${send} ${code}`);
+  const guarded = await guardCheck(deps, {}, limitedActOf(deps, found, channel), guess).catch(refusalOfLimit);
+  if ('reason' in guarded) return viewOf(deps, found, guarded);
   const { outcome, left, waitMs } = await deps.codes.check(subject, code, deps.sessionRules, Date.now());
   deps.events.codeChecked(subject, outcome, left);
+  if (outcome === 'verified') await guarded.giveBackProven();
+  else if (outcome !== 'wrong') await guarded.giveBack();
   const after = { ...found, checks: await readChecks(deps, sessionId) };
   if (outcome === 'verified') await tellVerified(deps, sessionId, after.checks);
   const answer = viewOf(deps, after, refusalOfCheck(outcome, waitMs));
@@ -141,9 +163,25 @@ export async function checkSessionCode(deps: SessionDeps, sessionId: string, typ
   return { session: { ...answer.session, isVerified: false } };
 }
 
+/** What the limits count a send or a check under: the same as at every other door. */
+function limitedActOf(deps: SessionDeps, { number, country }: Found, channel: Channel): IdentityAct {
+  const identity = { phone: number, ...(country !== undefined && { country }) };
+  return { limitKeys: limitKeysOf(identity, deps.limitHash), channels: [channel] };
+}
+
+/** @throws {unknown} anything but a limit */
+function refusalOfLimit(err: unknown): Refusal {
+  if (!(err instanceof Failure) || err.code !== 'rate-limited') throw err;
+  const { retryAfterSeconds = 0, fields } = err.facts;
+  return { reason: 'limited', waitMs: retryAfterSeconds * 1000, limit: String(fields?.limit) };
+}
+
 /** The only limit of creation: by number alone, so that many sources are not many tries. Fails closed. */
 async function guardCreation(deps: SessionDeps, number: string): Promise<Refusal | undefined> {
-  const limit = { name: 'sessions-of-number', max: deps.config.SIGNAL_SESSIONS_PER_DAY, windowSeconds: 86_400 };
+  const limit = {
+    name: 'sessions-of-number',
+    windows: [{ max: deps.config.SIGNAL_SESSIONS_PER_DAY, windowSeconds: 86_400 }],
+  };
   const key = keyedHash(deps.hashKey, 'sessions', number);
   const { allowed, resetSeconds } = await deps.rateLimits.take(limit, key, newId(), Date.now());
   return allowed ? undefined : { reason: 'limited', waitMs: resetSeconds * 1000, limit: limit.name };

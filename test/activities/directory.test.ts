@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { createDirectoryActivities } from '../../activities/directory.ts';
 import { parseEmailAddress } from '../../adapters/email-addresses.ts';
 import type { Directory } from '../../adapters/ldap/connect.ts';
-import { parsePhoneNumber } from '../../adapters/phone-numbers.ts';
+import { parsePhoneNumber, phoneRefusal } from '../../adapters/phone-numbers.ts';
 import { Failure } from '../../domain/failures.ts';
 import { recordEvents } from '../support/recorder.ts';
 
@@ -11,7 +11,7 @@ type Answer = Awaited<ReturnType<Directory['authenticate']>>;
 
 const input = { registrationId: 'r1', username: 'ada', passwordSeal: 'seal-1' };
 
-function scene(answer: Answer, phoneRegion = '') {
+function scene(answer: Answer, phoneRegion = '', countriesAllowed: string[] = []) {
   const seals = new Map<string, unknown>([['seal-1', 'analytical-engine']]);
   const asked: [string, string][] = [];
   const { events, recorded } = recordEvents();
@@ -29,6 +29,8 @@ function scene(answer: Answer, phoneRegion = '') {
     events,
     parsePhoneNumber,
     parseEmailAddress,
+    phoneRefusal: (number) => phoneRefusal(number, countriesAllowed),
+    limitHash: (kind, text) => `${kind} of ${text}`,
     phoneRegion,
   });
   return { authenticate: activities.authenticate, seals, asked, recorded };
@@ -57,6 +59,12 @@ describe('authenticate()', () => {
         phone: '+447700900101',
         callingCode: '44',
         groups: ['cn=staff'],
+        limitKeys: {
+          number: 'number of +447700900101',
+          prefix: 'prefix of +44770090',
+          country: '+44',
+          mailbox: 'mailbox of ada@example.com',
+        },
       },
     });
     assert.deepEqual(asked, [['ada', 'analytical-engine']]);
@@ -76,8 +84,24 @@ describe('authenticate()', () => {
     const { authenticate } = scene(entryOf(entry), 'GB');
     assert.deepEqual(await authenticate(input), {
       outcome: 'ok',
-      identity: { directoryId: 'entry-1', username: 'ada', groups: [] },
+      identity: { directoryId: 'entry-1', username: 'ada', groups: [], limitKeys: {} },
     });
+  });
+
+  it('leaves out numbers that get no codes, and says why', async () => {
+    const identityOf = async (phone: string, countriesAllowed?: string[]) => {
+      const answer = await scene(entryOf({ phone }), '', countriesAllowed).authenticate(input);
+      return answer.outcome === 'ok' ? answer.identity : undefined;
+    };
+    assert.deepEqual(await identityOf('+1 900 234 5678'), {
+      directoryId: 'entry-1',
+      username: 'ada',
+      groups: [],
+      phoneRefused: 'number-not-supported',
+      limitKeys: {},
+    });
+    assert.equal((await identityOf('+49 171 1234567', ['GB']))?.phoneRefused, 'country-not-allowed');
+    assert.equal((await identityOf('+49 171 1234567', ['DE', 'GB']))?.phone, '+491711234567');
   });
 
   it('answers a refusal, tells the reason only inside, and forgets the password', async () => {

@@ -27,6 +27,7 @@ const purposes = {
   trace: true,
   pseudonym: true,
   audit: true,
+  limit: true,
 } satisfies Record<KeyPurpose, true>;
 const allPurposes = Object.keys(purposes) as KeyPurpose[];
 

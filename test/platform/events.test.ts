@@ -110,6 +110,16 @@ const calls: { [K in keyof Events]: Row } = {
   },
   processStarted: { run: (events) => events.processStarted(), audits: 'process-start' },
   processStopped: { run: (events) => events.processStopped(), audits: 'process-stop' },
+  prefixPaused: {
+    run: (events) => events.prefixPaused({ prefix: 'keyed-hash', country: 'LV', until: 1 }),
+    logs: { event: 'prefix.paused', level: 'error', fields: ['country', 'until'] },
+    audits: 'prefix-paused',
+  },
+  sendingStopped: {
+    run: (events) => events.sendingStopped('cost-per-day', 1),
+    logs: { event: 'sending.stopped', level: 'error', fields: ['limit', 'until'] },
+    audits: 'sending-stopped',
+  },
   auditDropped: {
     run: (events) => events.auditDropped(2),
     logs: { event: 'audit.dropped', level: 'error', fields: ['count'] },

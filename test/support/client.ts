@@ -1,6 +1,7 @@
 /** A client of the public API for tests: what an app would do, step by step. */
 import { solveChallenge } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
+import { Agent, fetch as fetchFrom } from 'undici';
 
 export interface Answer {
   status: number;
@@ -13,6 +14,17 @@ export interface CallOptions {
   body?: unknown;
   token?: string;
   headers?: Record<string, string>;
+  /** A loopback address to come from, 127.x.x.x. */
+  from?: string | undefined;
+}
+
+const agents = new Map<string, Agent>();
+
+/** One of many machines: connections that come from a loopback address. */
+function agentOf(localAddress: string): Agent {
+  const agent = agents.get(localAddress) ?? new Agent({ localAddress, keepAliveTimeout: 1000 });
+  agents.set(localAddress, agent);
+  return agent;
 }
 
 /** Hears every answer that `call` gets, before its caller does; what it throws, the caller gets. */
@@ -27,8 +39,8 @@ export function onAnswer(listener: AnswerListener): void {
 
 /** Sends one request; a body that is a string goes as it is. */
 export async function call(url: string, method: string, path: string, options: CallOptions = {}): Promise<Answer> {
-  const { body, token, headers } = options;
-  const response = await fetch(`${url}${path}`, {
+  const { body, token, headers, from } = options;
+  const request = {
     method,
     headers: {
       ...(body !== undefined && { 'Content-Type': 'application/json' }),
@@ -36,11 +48,14 @@ export async function call(url: string, method: string, path: string, options: C
       ...headers,
     },
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  });
+  };
+  const response = await (from === undefined
+    ? fetch(`${url}${path}`, request)
+    : fetchFrom(`${url}${path}`, { ...request, dispatcher: agentOf(from) }));
   const text = await response.text();
   const answer = {
     status: response.status,
-    headers: response.headers,
+    headers: new Headers([...response.headers]),
     body: text === '' ? undefined : JSON.parse(text),
   };
   for (const hear of listeners) hear({ url, method, path }, answer);
@@ -55,19 +70,24 @@ export interface Flow {
 }
 
 /** Starts a registration. */
-export async function startFlow(url: string, body: unknown = {}, headers: Record<string, string> = {}): Promise<Flow> {
-  const started = await call(url, 'POST', '/api/v1/registrations', { body, headers });
+export async function startFlow(
+  url: string,
+  body: unknown = {},
+  headers: Record<string, string> = {},
+  from?: string,
+): Promise<Flow> {
+  const started = await call(url, 'POST', '/api/v1/registrations', { body, headers, from });
   if (started.status !== 201) throw new Error(`POST /registrations: ${started.status} ${JSON.stringify(started.body)}`);
-  return flowOf(url, started.body.registrationId, started.body.registrationToken);
+  return flowOf(url, started.body.registrationId, started.body.registrationToken, from);
 }
 
 /** A registration that was started before, also at another address. */
-export function flowOf(url: string, id: string, token: string): Flow {
+export function flowOf(url: string, id: string, token: string, from?: string): Flow {
   return {
     id,
     token,
     call: (method, path, body, headers) =>
-      call(url, method, `/api/v1/registrations/${id}${path}`, { body, token, ...(headers && { headers }) }),
+      call(url, method, `/api/v1/registrations/${id}${path}`, { body, token, from, ...(headers && { headers }) }),
   };
 }
 

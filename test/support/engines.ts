@@ -4,6 +4,17 @@ import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.
 import { type EngineUrls, startOutbox } from '../../engines/engines.ts';
 import { startRedis } from '../../engines/redis.ts';
 import { type System, type SystemOptions, startSystemIn } from '../../engines/system.ts';
+import { variables } from '../../platform/config.ts';
+
+/** Limits that no test meets by accident: one machine plays everybody. */
+export const limitsOff: Record<string, string> = {
+  ...Object.fromEntries(
+    Object.keys(variables)
+      .filter((name) => name.startsWith('LIMIT_'))
+      .map((name) => [name, '1000000/60']),
+  ),
+  COST_LIMIT_PER_DAY: '1000000',
+};
 
 /** Where the shared engines are. Use names of your own in them: database, key prefix, namespace, index. */
 export function testEngines(): EngineUrls {
@@ -56,7 +67,7 @@ export async function startTestSystem(options: Partial<SystemOptions> = {}): Pro
     namespace: name,
     database: name,
     ...options,
-    env: { AUDIT_INDEX: name, ...options.env },
+    env: { ...limitsOff, AUDIT_INDEX: name, ...options.env },
   });
 }
 
@@ -71,10 +82,10 @@ export async function startWholeTestSystem(options: Partial<SystemOptions> = {})
   const folder = await openTemporaryFolder();
   return await startSystemIn(folder, {
     folder: folder.path,
-    env: {},
     bundle: testBundle(),
     appendfsync: 'always',
     ...options,
+    env: { ...limitsOff, ...options.env },
   });
 }
 

@@ -13,7 +13,7 @@ before(() => {
 });
 after(() => redis.disconnect());
 
-const limit = { name: 'tries', max: 3, windowSeconds: 60 };
+const limit = { name: 'tries', windows: [{ max: 3, windowSeconds: 60 }] };
 const now = Date.now();
 
 describe('rate-limit.lua', () => {
@@ -22,10 +22,10 @@ describe('rate-limit.lua', () => {
     const states = [];
     for (let index = 0; index < 4; index++) states.push(await limits.take(limit, key, `try ${index}`, now + index));
     assert.deepEqual(states, [
-      { allowed: true, remaining: 2, resetSeconds: 60 },
-      { allowed: true, remaining: 1, resetSeconds: 60 },
-      { allowed: true, remaining: 0, resetSeconds: 60 },
-      { allowed: false, remaining: 0, resetSeconds: 60 },
+      { allowed: true, max: 3, remaining: 2, resetSeconds: 60 },
+      { allowed: true, max: 3, remaining: 1, resetSeconds: 60 },
+      { allowed: true, max: 3, remaining: 0, resetSeconds: 60 },
+      { allowed: false, max: 3, remaining: 0, resetSeconds: 60 },
     ]);
   });
 
@@ -57,6 +57,7 @@ describe('rate-limit.lua', () => {
     assert.equal((await limits.take(limit, key, 'again', now + 60_001)).allowed, false);
     assert.deepEqual(await limits.take(limit, key, 'second', now + 80_000), {
       allowed: true,
+      max: 3,
       remaining: 0,
       resetSeconds: 20,
     });
@@ -75,6 +76,63 @@ describe('rate-limit.lua', () => {
     await limits.take(limit, key, 'try', Date.now());
     const life = await redis.pttl(`ratelimit:{${key}}:tries`);
     assert.ok(life > 55_000 && life <= 60_000, `${life} ms`);
+  });
+});
+
+describe('a limit of several windows', () => {
+  const limits3 = {
+    name: 'tries',
+    windows: [
+      { max: 2, windowSeconds: 60 },
+      { max: 3, windowSeconds: 3600 },
+    ],
+  };
+  const at = (seconds: number) => now + seconds * 1000;
+
+  it('holds all of them and tells the one that refuses longest', async () => {
+    const key = uniqueName();
+    const take = (id: string, seconds: number) => limits.take(limits3, key, id, at(seconds));
+    assert.deepEqual(await take('1', 0), { allowed: true, max: 2, remaining: 1, resetSeconds: 60 });
+    assert.equal((await take('2', 10)).allowed, true);
+    assert.deepEqual(await take('3', 20), { allowed: false, max: 2, remaining: 0, resetSeconds: 40 });
+    assert.equal((await take('4', 61)).allowed, true);
+    assert.deepEqual(await take('5', 200), { allowed: false, max: 3, remaining: 0, resetSeconds: 3400 });
+    assert.equal((await take('6', 3600)).allowed, true);
+  });
+
+  it('counts a try that comes again by its name once', async () => {
+    const key = uniqueName();
+    for (let turn = 0; turn < 5; turn++) assert.equal((await limits.take(limit, key, 'same', now)).remaining, 2);
+  });
+});
+
+describe('takeAll()', () => {
+  it('takes nothing anywhere when one of the limits refuses', async () => {
+    const [narrow, wide] = [uniqueName(), uniqueName()];
+    const of = [
+      { limit: { ...limit, name: 'wide' }, key: wide },
+      { limit: { name: 'narrow', windows: [{ max: 1, windowSeconds: 60 }] }, key: narrow },
+    ];
+    const { state, counted } = await limits.takeAll(of, 'first', now);
+    assert.deepEqual(counted, of);
+    assert.deepEqual((await limits.takeAll(of, 'first', now)).counted, [], 'the same try counts once');
+    assert.deepEqual(state, {
+      limit: 'narrow',
+      allowed: true,
+      max: 1,
+      remaining: 0,
+      resetSeconds: 60,
+    });
+    for (let index = 0; index < 10; index++) {
+      const { state: refused } = await limits.takeAll(of, `refused ${index}`, now + index * 1000);
+      assert.equal(refused.limit, 'narrow');
+      assert.equal(refused.allowed, false);
+      assert.equal(refused.resetSeconds, 60 - index);
+    }
+    assert.equal(await redis.zcard(`ratelimit:{${wide}}:wide`), 1);
+    await limits.giveAllBack(of, 'first');
+    assert.equal(await redis.zcard(`ratelimit:{${wide}}:wide`), 0);
+    assert.equal((await limits.takeAll(of, 'second', now)).state.allowed, true);
   });
 });
 

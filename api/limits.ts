@@ -1,0 +1,157 @@
+/**
+ * The limits before Temporal is touched, the same for every door: what is counted, for whom, and how it is given back.
+ * domain/limits.ts has the table.
+ */
+import { isRedisOutage } from '../adapters/redis/connect.ts';
+import type { Limit, LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
+import { Failure } from '../domain/failures.ts';
+import { keysOfChannels, type LimitedAct, type LimitName, limits, limitsOf, networkOf } from '../domain/limits.ts';
+import type { LimitKeys } from '../domain/registration.ts';
+import type { Channel } from '../domain/verification.ts';
+import { newId } from '../platform/crypto.ts';
+import type { ApiDeps, Caller } from './deps.ts';
+
+type LimitDeps = Pick<ApiDeps, 'config' | 'rateLimits' | 'spending' | 'limitHash' | 'events'>;
+/** Who is counted. A server that asks for many people is no source of its own: it gives no address. */
+type Limited = Partial<Pick<Caller, 'address' | 'noteLimit'>>;
+
+/** What was counted. */
+export interface Guarded {
+  /** For an act that turned out not to count. Safe to repeat. */
+  giveBack(): Promise<void>;
+}
+
+/** A code that is about to be compared: counted as a wrong one until it is known. */
+export interface GuardedCheck extends Guarded {
+  /** For the right code: it does not count, and its block of numbers is proven to be used by people. */
+  giveBackProven(): Promise<void>;
+}
+
+/** An act on an identity: what it is counted under, and the channels that it uses. */
+export interface IdentityAct {
+  limitKeys: LimitKeys | undefined;
+  channels: readonly (Channel | 'voice')[];
+}
+
+/**
+ * Counts a send: by number or mailbox, block, address, country, in all, and its cost. Fails closed. The same `tryId` is
+ * counted once.
+ *
+ * @throws {Failure} rate-limited
+ */
+export async function guardSend(
+  deps: LimitDeps,
+  caller: Limited,
+  { limitKeys = {}, channels }: IdentityAct,
+  tryId: string,
+): Promise<Guarded> {
+  const keys = keysOfChannels(limitKeys, channels);
+  const guarded = await guard(deps, caller, { act: 'send', keys }, tryId);
+  if (!channels.some((channel) => channel !== 'email')) return guarded;
+  const { COST_PER_SMS: prices, COST_LIMIT_PER_DAY: maxOfDay } = deps.config;
+  const amount = prices.byCountry.get(keys.country ?? '') ?? prices.usual;
+  const spentAt = Date.now();
+  const { allowed, resetSeconds } = await deps.spending.spend(amount, maxOfDay, spentAt);
+  if (!allowed) {
+    await guarded.giveBack();
+    const max = Math.floor(maxOfDay / amount);
+    caller.noteLimit?.({ limit: 'cost-per-day', allowed, max, remaining: 0, resetSeconds });
+    deps.events.sendingStopped('cost-per-day', spentAt + resetSeconds * 1000);
+    throw limited('cost-per-day', resetSeconds);
+  }
+  let isSpent = true;
+  return {
+    async giveBack() {
+      await guarded.giveBack();
+      if (isSpent) await deps.spending.giveBack(amount, spentAt);
+      isSpent = false;
+    },
+  };
+}
+
+/**
+ * Counts a wrong code before it is compared, so that parallel guesses never exceed the limits: by number or mailbox,
+ * block, address, in all. Whoever compares gives it back unless it was wrong. Fails closed.
+ *
+ * @param tryId a keyed hash of what is typed and what it is compared with: the same guess again is no new one
+ * @throws {Failure} rate-limited
+ */
+export async function guardCheck(
+  deps: LimitDeps,
+  caller: Limited,
+  { limitKeys = {}, channels }: IdentityAct,
+  tryId: string,
+): Promise<GuardedCheck> {
+  const keys = keysOfChannels(limitKeys, channels);
+  const guarded = await guard(deps, caller, { act: 'check', keys }, tryId);
+  return {
+    ...guarded,
+    async giveBackProven() {
+      await guarded.giveBack();
+      if (keys.prefix === undefined) return;
+      await deps.rateLimits.clear(limitOf(deps, 'unproven-sends-per-prefix'), keys.prefix);
+    },
+  };
+}
+
+/** Counts the start of a registration. Fails closed. @throws {Failure} rate-limited */
+export function guardRegistration(deps: LimitDeps, caller: Limited, tryId: string): Promise<Guarded> {
+  return guard(deps, caller, { act: 'registration', keys: {} }, tryId);
+}
+
+/** Counts a request, whatever it asks for. Fails open. @throws {Failure} rate-limited */
+export async function guardRequest(deps: LimitDeps, caller: Limited): Promise<void> {
+  await guard(deps, caller, { act: 'request', keys: {} }, newId());
+}
+
+/** A refusal by a limit: named, with the next time there is one. */
+export function limited(limit: string, retryAfterSeconds?: number, fields: Record<string, string[]> = {}): Failure {
+  const when =
+    retryAfterSeconds === undefined ? '; no more are possible' : `; the next is possible in ${retryAfterSeconds} s`;
+  return new Failure('rate-limited', {
+    message: `Too many tries (${limit})${when}`,
+    fields: { limit, ...fields },
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  });
+}
+
+async function guard(
+  deps: LimitDeps,
+  { address, noteLimit }: Limited,
+  { act, keys }: { act: LimitedAct; keys: LimitKeys },
+  tryId: string,
+): Promise<Guarded> {
+  const source = address === undefined ? {} : { address: deps.limitHash('address', networkOf(address)) };
+  const named = limitsOf(act, { ...keys, ...source, all: 'all' });
+  const all = named.map(({ name, key }) => ({ limit: limitOf(deps, name), key }));
+  let taken: Awaited<ReturnType<RateLimits['takeAll']>>;
+  try {
+    taken = await deps.rateLimits.takeAll(all, tryId, Date.now());
+  } catch (err) {
+    const isOpen = named.every(({ name }) => limits[name].away === 'open');
+    if (!isOpen || !isRedisOutage(err)) throw err;
+    return { giveBack: async () => {} };
+  }
+  const { state, counted } = taken;
+  noteLimit?.(state);
+  if (!state.allowed) {
+    tellRefusal(deps, state, keys);
+    throw limited(state.limit, state.resetSeconds);
+  }
+  return { giveBack: () => deps.rateLimits.giveAllBack(counted, tryId) };
+}
+
+/** What an operator has to know at once: an attack that many people feel. */
+function tellRefusal(
+  { events }: LimitDeps,
+  { limit, resetSeconds }: LimitsState,
+  { prefix, country }: LimitKeys,
+): void {
+  const until = Date.now() + resetSeconds * 1000;
+  if (limit === 'unproven-sends-per-prefix') events.prefixPaused({ prefix: prefix ?? '', country, until });
+  if (limit === 'sends' || limit === 'wrong-codes') events.sendingStopped(limit, until);
+}
+
+function limitOf({ config }: LimitDeps, name: LimitName): Limit {
+  return { name, windows: config[limits[name].variable] };
+}

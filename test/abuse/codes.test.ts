@@ -1,0 +1,324 @@
+/** Checking codes under abuse: the cases A of the abuse catalogue, by their ids. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { createCodes } from '../../adapters/redis/codes.ts';
+import type { System } from '../../engines/system.ts';
+import { roles, Secret } from '../../platform/config.ts';
+import { createBox } from '../../platform/crypto.ts';
+import { type Answer, call, codeFor, type Flow, messagesTo, startFlow } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { type Behind, lookBehind, must, startAnotherApi, wrongCode } from '../support/flows.ts';
+import { atOnce } from '../support/redis.ts';
+
+let system: System;
+let behind: Behind;
+let url: string;
+let outboxUrl: string;
+
+/** Life of a code here. */
+const codeSeconds = 8;
+const wrongPerNumber = 12;
+const wrongPerAddress = 30;
+const sendsPerNumber = 6;
+
+before(async () => {
+  system = await startTestSystem({
+    env: {
+      REGISTRATION_STEPS: 'code',
+      OTP_TTL: String(codeSeconds),
+      OTP_RESEND_WAITS: '1,1,1',
+      LIMIT_WRONG_CODES_PER_NUMBER: `${wrongPerNumber}/300`,
+      LIMIT_WRONG_CODES_PER_ADDRESS: `${wrongPerAddress}/300`,
+      LIMIT_SENDS_PER_NUMBER: `${sendsPerNumber}/300`,
+    },
+  });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+  outboxUrl = system.ready.outboxUrl;
+});
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
+const phone = (person: number) => `+447700900${String(person).padStart(3, '0')}`;
+const guess = (flow: Flow, code: unknown) => flow.call('PUT', '/code', { code });
+
+/** A flow of somebody from an address, and the code that was sent to the number. */
+async function flowWithCode(person: number, from: string, more: object = {}): Promise<{ flow: Flow; code: string }> {
+  const flow = await startFlow(url, { phone: phone(person), ...more }, {}, from);
+  return { flow, code: await sendTo(flow, person) };
+}
+
+async function sendTo(flow: Flow, person: number): Promise<string> {
+  const before = (await messagesTo(outboxUrl, phone(person))).length;
+  await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+  return codeFor(outboxUrl, phone(person), before + 1);
+}
+
+/** Tries that were compared with the codes of a flow. */
+async function comparedIn(flow: Flow): Promise<number> {
+  const fields = Object.entries(await behind.verificationOf(flow.id));
+  return fields.reduce((sum, [name, count]) => sum + (/^checks:\d+$/.test(name) ? Number(count) : 0), 0);
+}
+
+/** R7: named, with the time in both places. */
+function assertLimited({ status, body, headers }: Answer, limit: string): void {
+  assert.equal(status, 429, JSON.stringify(body));
+  assert.equal(body.error_code, 'RATE_LIMITED');
+  assert.equal(body.limit, limit);
+  assert.ok(body.retry_after_seconds > 0 && body.retry_after_seconds <= 300);
+  assert.equal(headers.get('retry-after'), String(body.retry_after_seconds));
+  assert.equal(headers.get('ratelimit-remaining'), '0');
+  assert.equal(headers.get('ratelimit-reset'), String(body.retry_after_seconds));
+}
+
+describe('A: checking a code', () => {
+  it('A1: five wrong codes, then not even the right one counts until a new one is asked for', async () => {
+    const { flow, code } = await flowWithCode(1, '127.0.2.1');
+    for (const left of [4, 3, 2, 1, 0]) {
+      const { status, body } = await guess(flow, wrongCode(code, left + 1));
+      assert.deepEqual([status, body.error_code, body.attemptsLeft], [400, 'INVALID_OTP', left]);
+    }
+    const late = await guess(flow, code);
+    assert.deepEqual([late.status, late.body.attemptsLeft], [400, 0]);
+    assert.ok(Number.isFinite(Date.parse(late.body.nextCodeAt)));
+  });
+
+  it('A2: failures of a number survive its resends and end in a cool-down, R7: which a refused try does not move', async () => {
+    const { flow, code } = await flowWithCode(2, '127.0.2.2');
+    let newest = code;
+    let failures = 0;
+    let refused: Answer | undefined;
+    for (let turn = 0; refused === undefined && turn < 50; turn++) {
+      if (turn > 0 && turn % 5 === 0) {
+        await pause(1100);
+        newest = await sendTo(flow, 2);
+      }
+      const answer = await guess(flow, wrongCode(newest, turn + 1));
+      if (answer.status === 429) refused = answer;
+      else failures++;
+    }
+    assert.equal(failures, wrongPerNumber);
+    assert.ok(refused);
+    assertLimited(refused, 'wrong-codes-per-number');
+    const until = Date.now() + refused.body.retry_after_seconds * 1000;
+    await pause(1500);
+    for (let turn = 0; turn < 5; turn++) {
+      const again = await guess(flow, newest);
+      assertLimited(again, 'wrong-codes-per-number');
+      assert.ok(Date.now() + again.body.retry_after_seconds * 1000 <= until + 1000);
+    }
+    assert.equal(await comparedIn(flow), wrongPerNumber);
+  });
+
+  it('A3, A4, R3: 200 registrations of one number from 200 addresses compare and send no more than one would', async () => {
+    const victim = 3;
+    const addresses = Array.from({ length: 200 }, (_, index) => `127.0.3.${index + 1}`);
+    const flows: Flow[] = [];
+    const sent: Answer[] = [];
+    const guesses: Answer[] = [];
+    const honest = flowWithCode(4, '127.0.2.4');
+    for (let begin = 0; begin < 200; begin += 20) {
+      const some = await Promise.all(
+        addresses.slice(begin, begin + 20).map((from) => startFlow(url, { phone: phone(victim) }, {}, from)),
+      );
+      flows.push(...some);
+      sent.push(...(await Promise.all(some.map((flow) => flow.call('POST', '/codes', { channel: 'sms' })))));
+      if (begin === 0) await codeFor(outboxUrl, phone(victim), sendsPerNumber);
+      for (let turn = 0; turn < 5; turn++) {
+        guesses.push(...(await Promise.all(some.map((flow) => guess(flow, `00000${turn}`)))));
+      }
+    }
+    const counts = Object.groupBy(sent, ({ status }) => String(status));
+    assert.deepEqual([counts['202']?.length, counts['429']?.length], [sendsPerNumber, 200 - sendsPerNumber]);
+    for (const answer of counts['429'] ?? []) assertLimited(answer, 'sends-per-number');
+    assert.equal((await messagesTo(outboxUrl, phone(victim))).length, sendsPerNumber);
+    const compared = (await Promise.all(flows.map(comparedIn))).reduce((sum, count) => sum + count, 0);
+    assert.equal(compared, wrongPerNumber);
+    assert.equal(guesses.filter(({ status }) => status === 200).length, 0);
+    const { flow, code } = await honest;
+    const begunAt = Date.now();
+    const { body } = await must(guess(flow, await freshCode(flow, 4, code)));
+    assert.equal(body.state, 'completed');
+    assert.ok(Date.now() - begunAt < 10_000);
+  });
+
+  it('A6: one guess at each of many numbers meets the limit of its address, and one over all people', async () => {
+    const from = '127.0.2.6';
+    const answers: Answer[] = [];
+    for (let begin = 0; begin < wrongPerAddress + 5; begin += 5) {
+      const some = await Promise.all(Array.from({ length: 5 }, (_, index) => flowWithCode(600 + begin + index, from)));
+      answers.push(...(await Promise.all(some.map(({ flow, code }) => guess(flow, wrongCode(code))))));
+    }
+    const refused = answers.filter(({ status }) => status === 429);
+    assert.equal(answers.filter(({ status }) => status === 400).length, wrongPerAddress);
+    assert.equal(refused.length, answers.length - wrongPerAddress);
+    for (const answer of refused) assertLimited(answer, 'wrong-codes-per-address');
+    const other = await flowWithCode(660, '127.0.2.60');
+    await must(guess(other.flow, other.code));
+
+    const strict = await startAnotherApi(system, { LIMIT_WRONG_CODES: '5/300' });
+    const { flow, code } = await flowWithCode(661, '127.0.2.61');
+    const path = `/api/v1/registrations/${flow.id}/code`;
+    const everybody = await call(strict.apiUrl, 'PUT', path, { token: flow.token, body: { code: wrongCode(code) } });
+    assertLimited(everybody, 'wrong-codes');
+    assert.match(readFileSync(strict.logFile('api'), 'utf8'), /"event":"sending.stopped"/);
+    await strict.stop();
+  });
+
+  it('A7: of 100 wrong codes at the same instant five are compared', async () => {
+    const { flow, code } = await flowWithCode(7, '127.0.2.7');
+    const answers = await atOnce(100, (index) => guess(flow, wrongCode(code, index + 1)));
+    assert.equal(answers.filter(({ status }) => status === 200).length, 0);
+    assert.equal(await comparedIn(flow), 5);
+  });
+
+  it('A8: the right code 50 times at the same instant makes one account', async () => {
+    const { flow, code } = await flowWithCode(8, '127.0.2.8');
+    const answers = await atOnce(50, () => guess(flow, code));
+    const users = new Set<string>();
+    for (const { status, body } of answers) {
+      assert.equal(status, 200, JSON.stringify(body));
+      if (body.userId) users.add(body.userId);
+    }
+    assert.equal(users.size, 1);
+    assert.equal((await must(guess(flow, code))).body.state, 'completed');
+  });
+
+  it('A9: the right code again is answered as the first, gives no second token set, and is wrong elsewhere', async () => {
+    const { flow, code } = await flowWithCode(9, '127.0.2.9');
+    const first = await must(guess(flow, code));
+    const again = await must(guess(flow, code));
+    assert.equal(again.body.userId, first.body.userId);
+    await must(flow.call('POST', '/session'), 201);
+    await must(guess(flow, code));
+    assert.equal((await flow.call('POST', '/session')).status, 409);
+    const other = await flowWithCode(9, '127.0.2.9');
+    assert.equal((await guess(other.flow, code)).status, other.code === code ? 409 : 400);
+  });
+
+  it('A12: a code is wrong in another registration, of the same number or another, and is counted there', async () => {
+    const first = await flowWithCode(12, '127.0.2.12');
+    const same = await flowWithCode(12, '127.0.2.12');
+    const other = await flowWithCode(13, '127.0.2.12');
+    for (const { flow } of [same, other]) {
+      const { status, body } = await guess(flow, first.code);
+      assert.deepEqual([status, body.error_code, body.attemptsLeft], [400, 'INVALID_OTP', 4]);
+    }
+    assert.equal(await comparedIn(first.flow), 0);
+  });
+
+  it('A13: a code is bound to its purpose', async () => {
+    const root = new Secret(randomBytes(32).toString('base64'));
+    const codes = createCodes(behind.redis, randomBytes(32), createBox('seal', root));
+    const registering = { subject: 'a13', purpose: 'register' } as const;
+    const loggingIn = { subject: 'a13', purpose: 'login' as 'register' };
+    await codes.start(registering, 1, '111111', Date.now());
+    await codes.sent(registering, 1, Date.now(), 60, 'message-1');
+    assert.equal((await codes.check(loggingIn, '111111', { checksMax: 5 }, Date.now())).outcome, 'none');
+    await codes.start(loggingIn, 1, '222222', Date.now());
+    await codes.sent(loggingIn, 1, Date.now(), 60, 'message-2');
+    assert.equal((await codes.check(loggingIn, '111111', { checksMax: 5 }, Date.now())).outcome, 'wrong');
+    assert.equal((await codes.check(loggingIn, '222222', { checksMax: 5 }, Date.now())).outcome, 'verified');
+    assert.equal((await codes.check(registering, '222222', { checksMax: 5 }, Date.now())).outcome, 'wrong');
+  });
+
+  it('A15: a code is accepted to the end of its life and refused from then, with the way to a new one', async () => {
+    const [early, late] = await Promise.all([flowWithCode(15, '127.0.2.15'), flowWithCode(16, '127.0.2.15')]);
+    const sentAt = Number((await behind.verificationOf(late.flow.id))['sentAt:1']);
+    await pause(sentAt + codeSeconds * 1000 - 2500 - Date.now());
+    await must(guess(early.flow, early.code));
+    await pause(sentAt + codeSeconds * 1000 + 50 - Date.now());
+    const { status, body } = await guess(late.flow, late.code);
+    assert.deepEqual([status, body.error_code], [410, 'GONE']);
+    assert.ok(Number.isFinite(Date.parse(body.nextCodeAt)));
+    await must(guess(late.flow, await sendTo(late.flow, 16)));
+  });
+
+  it('A16: what is no text of digits is refused before it is compared', async () => {
+    const { flow, code } = await flowWithCode(17, '127.0.2.16');
+    const wrongTypes = [
+      Number(code),
+      [code],
+      { $ne: '' },
+      { length: 6 },
+      true,
+      null,
+      '',
+      ' ',
+      `${code}\u0000`,
+      `${code} `,
+    ];
+    for (const given of wrongTypes) {
+      const { status, body } = await guess(flow, given);
+      assert.deepEqual([status, body.error_code], [400, 'INVALID_REQUEST'], JSON.stringify(given));
+      assert.equal(body.attemptsLeft, undefined);
+    }
+    assert.equal((await flow.call('PUT', '/code')).status, 400);
+    assert.equal(await comparedIn(flow), 0);
+    await must(guess(flow, await freshCode(flow, 17, code)));
+  });
+
+  it('A21: a code is in no answer, no log and no key of Redis in clear', async () => {
+    const { flow, code } = await flowWithCode(21, '127.0.2.21');
+    const answers = [await guess(flow, wrongCode(code)), await flow.call('GET', ''), await guess(flow, code)];
+    const isIn = new RegExp(`(?<![\\w.-])${code}(?![\\w.-])`);
+    for (const { body, headers } of answers) {
+      assert.doesNotMatch(JSON.stringify(body), isIn);
+      assert.doesNotMatch(JSON.stringify([...headers]), isIn);
+    }
+    for (const role of roles.filter((name) => name !== 'audit')) {
+      assert.doesNotMatch(readFileSync(system.processes.logFile(role), 'utf8'), isIn, role);
+    }
+    assert.doesNotMatch(JSON.stringify(await behind.verificationOf(flow.id)), isIn);
+  });
+
+  it('A23: a proof is bound to the number it was made for: no call changes the number of a registration', async () => {
+    const { flow, code } = await flowWithCode(23, '127.0.2.23');
+    const other = { phone: phone(24) };
+    for (const [method, path, body] of [
+      ['PUT', '', other],
+      ['PATCH', '', other],
+      ['POST', '/codes', { channel: 'sms', ...other }],
+      ['POST', '/codes', { channel: 'sms', to: phone(24) }],
+      ['PUT', '/code', { code, ...other }],
+    ] as const) {
+      const { status } = await flow.call(method, path, body);
+      assert.ok([400, 404].includes(status), `${method} ${path} ${status}`);
+    }
+    const { body } = await must(guess(flow, await freshCode(flow, 23, code)));
+    assert.equal(body.phone, '+44•••••0023');
+    assert.equal((await messagesTo(outboxUrl, phone(24))).length, 0);
+    const tokens = await must(flow.call('POST', '/session'), 201);
+    assert.equal(tokens.body.user.phone, phone(23));
+  });
+
+  it('A25: a victim of somebody’s guesses is told when, and goes on by the other channel', async () => {
+    const attacker = await flowWithCode(25, '127.0.2.25');
+    let newest = attacker.code;
+    for (let failures = 0; failures < wrongPerNumber; failures++) {
+      if (failures > 0 && failures % 5 === 0) {
+        await pause(1100);
+        newest = await sendTo(attacker.flow, 25);
+      }
+      await must(guess(attacker.flow, wrongCode(newest, failures + 1)), 400);
+    }
+    const email = 'victim25@example.org';
+    const victim = await flowWithCode(25, '127.0.2.26', { email });
+    const slowed = await guess(victim.flow, victim.code);
+    assertLimited(slowed, 'wrong-codes-per-number');
+    assert.deepEqual(slowed.body.otherChannels, ['email']);
+    await must(victim.flow.call('POST', '/codes', { channel: 'email' }), 202);
+    assert.equal((await must(guess(victim.flow, await codeFor(outboxUrl, email)))).body.state, 'completed');
+  });
+});
+
+/** The code, or a new one when the machine was so slow that it may be over. */
+async function freshCode(flow: Flow, person: number, code: string): Promise<string> {
+  const expiresAt = Number((await behind.verificationOf(flow.id))['expiresAt:1']);
+  return expiresAt - Date.now() > 2000 ? code : sendTo(flow, person);
+}

@@ -1,0 +1,178 @@
+/** Names, numbers and addresses under abuse: the cases C of the abuse catalogue, by their ids. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { type Answer, call, codeFor, messagesTo, startFlow } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { allMessages, type Behind, goodPassword, lookBehind, must } from '../support/flows.ts';
+import { atOnce } from '../support/redis.ts';
+
+let system: System;
+let behind: Behind;
+let url: string;
+let outboxUrl: string;
+
+const sendsMax = 4;
+
+before(async () => {
+  system = await startTestSystem({
+    env: {
+      REGISTRATION_STEPS: 'code,credentials',
+      LIMIT_SENDS_PER_NUMBER: `${sendsMax}/300`,
+      LIMIT_SENDS_PER_MAILBOX: `${sendsMax}/300`,
+    },
+  });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+  outboxUrl = system.ready.outboxUrl;
+});
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+const start = (body: unknown) => call(url, 'POST', '/api/v1/registrations', { body });
+
+/** Starts a registration, proves its number or address and finishes it; answers how the last step ended. */
+async function register(identity: Record<string, string>, to: string, channel: string): Promise<Answer> {
+  const flow = await startFlow(url, identity);
+  const before = (await messagesTo(outboxUrl, to)).length;
+  await must(flow.call('POST', '/codes', { channel }), 202);
+  await must(flow.call('PUT', '/code', { code: await codeFor(outboxUrl, to, before + 1) }));
+  const last = await flow.call('PUT', '/credentials', { password: goodPassword });
+  if (last.status !== 200) return last;
+  return flow.call('POST', '/session');
+}
+
+/** R2: what is refused leaves nothing. */
+async function assertAllRefused(bodies: unknown[]): Promise<void> {
+  const before = [await behind.countRegistrations(), (await allMessages(outboxUrl)).length];
+  for (const body of bodies) {
+    const answer = await start(body);
+    assert.deepEqual([answer.status, answer.body.error_code], [400, 'INVALID_REQUEST'], JSON.stringify(body));
+    assert.ok(answer.body.details.length > 0);
+  }
+  assert.deepEqual([await behind.countRegistrations(), (await allMessages(outboxUrl)).length], before);
+}
+
+describe('C: identity strings', () => {
+  it('C1: the spellings of a number are one, or refused, as docs/numbers.md says', async () => {
+    const read = [
+      '+49 171 1234567',
+      '+49(0)171 1234567',
+      '+4901711234567',
+      '+49\u00a0171\u00a01234567',
+      '+49-171-1234567',
+    ];
+    for (const phone of read) assert.equal((await must(start({ phone }), 201)).body.phone, '+49•••••4567', phone);
+    const refused = [
+      '0049171 1234567',
+      '0171 1234567',
+      'tel:+49-171-1234567',
+      '\uff0b49 171 1234567',
+      '+49 171 1234567;ext=5',
+    ];
+    await assertAllRefused(refused.map((phone) => ({ phone })));
+  });
+
+  it('C2: two spellings at once share their limits and are one account', async () => {
+    const spellings = ['+49 172 7654321', '+49(0)172-7654321'];
+    const flows = await atOnce(10, (index) => startFlow(url, { phone: spellings[index % 2] }));
+    const answers = await Promise.all(flows.map((flow) => flow.call('POST', '/codes', { channel: 'sms' })));
+    assert.equal(answers.filter(({ status }) => status === 202).length, sendsMax);
+    for (const { status, body } of answers.filter(({ status }) => status !== 202)) {
+      assert.deepEqual([status, body.limit], [429, 'sends-per-number']);
+    }
+    const boxes = ['c2@example.org', 'C2@EXAMPLE.org', 'c2+a@example.org', 'c2+b@example.org'];
+    const mails = await atOnce(8, (index) => startFlow(url, { email: boxes[index % boxes.length] }));
+    const mailed = await Promise.all(mails.map((flow) => flow.call('POST', '/codes', { channel: 'email' })));
+    assert.equal(mailed.filter(({ status }) => status === 202).length, sendsMax);
+    const session = await register({ phone: '+49 173 7654321' }, '+491737654321', 'sms');
+    assert.equal(session.status, 201);
+    const again = await register({ phone: '+49(0)173-7654321' }, '+491737654321', 'sms');
+    assert.deepEqual([again.status, again.body.error_code], [409, 'CONFLICT'], 'the account is there already');
+  });
+
+  it('C6: a homograph is another identity or refused; A-label and U-label are one, and the A-label is shown', async () => {
+    await assertAllRefused([
+      { email: '\u0430dmin@example.com' },
+      { username: '\u0430dmin' },
+      { username: 'ad\u03bcin' },
+    ]);
+    for (const email of ['ada@b\u00fccher.example', 'ada@B\u00dcCHER.example', 'ada@xn--bcher-kva.example']) {
+      assert.equal((await must(start({ email }), 201)).body.email, 'a•••@xn--bcher-kva.example');
+    }
+    const mixed = await start({ email: 'ada@ex\u0430mple.com' });
+    if (mixed.status === 201) assert.match(mixed.body.email, /@xn--/);
+    else assert.equal(mixed.status, 400);
+  });
+
+  it('C7: letters that fold to ASCII match no ASCII name or address', async () => {
+    const session = await register({ email: 'mike@example.org', username: 'kiss' }, 'mike@example.org', 'email');
+    assert.equal(session.status, 201);
+    await assertAllRefused([
+      ...['m\u0131ke@example.org', 'mi\u212ae@example.org'].map((email) => ({ email })),
+      ...['\u212aiss', 'ki\u017f\u017f', '\uff4biss'].map((username) => ({ username, email: 'c7@example.org' })),
+    ]);
+    const other = await register({ email: 'c7@example.org', username: 'ki\u00df' }, 'c7@example.org', 'email');
+    assert.equal(other.status, 201, 'a sharp s is no double s');
+  });
+
+  it('C11: an address is one address and nothing else', async () => {
+    await assertAllRefused(
+      [
+        ...['a@x.com\r\nBcc: v@y.com', 'a@x.com%0aBcc:v@y.com', 'a%0a@x.com', 'a@x.com,b@y.com', 'a@x.com;b@y.com'],
+        ...['N <a@x.com>', '<a@x.com>', 'a@x.com b@y.com', '"a b"@x.com', 'a@[127.0.0.1]', 'a@@x.com', 'a!b@x.com'],
+      ].map((email) => ({ email })),
+    );
+  });
+
+  it('C12: an address is a text, once', async () => {
+    await assertAllRefused([
+      { email: ['victim@example.org', 'attacker@example.org'] },
+      { email: { 0: 'victim@example.org' } },
+      { phone: ['+491711234567'] },
+      { email: 'victim@example.org', 'email[]': 'attacker@example.org' },
+    ]);
+    const form = await call(url, 'POST', '/api/v1/registrations', {
+      body: 'email=victim@example.org&email=attacker@example.org',
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    });
+    assert.equal(form.status, 415);
+  });
+
+  it('C14: what cannot be seen is refused in names and addresses', async () => {
+    const invisible = [
+      '\u200b',
+      '\u200d',
+      '\ufeff',
+      '\u00ad',
+      '\u202e',
+      '\u2066',
+      '\u0000',
+      '\u2028',
+      '\u180e',
+      '\u{e0001}',
+    ];
+    await assertAllRefused(
+      invisible.flatMap((mark) => [
+        { username: `ad${mark}a`, email: 'c14@example.org' },
+        { email: `ad${mark}a@example.org` },
+        { email: 'c14@example.org', username: `${mark}ada` },
+      ]),
+    );
+  });
+
+  it('C17: what somebody set without a proof survives nothing, and holds no name', async () => {
+    const phone = '+491741110017';
+    const attacker = await startFlow(url, { phone, username: 'victim17', fullName: 'Not the victim' });
+    await must(attacker.call('PUT', '/credentials', { password: 'attackers-own-password-17' }));
+    const session = await register({ phone, username: 'victim17', fullName: 'Victim' }, phone, 'sms');
+    assert.equal(session.status, 201);
+    assert.equal(session.body.user.username, 'victim17');
+    assert.equal(session.body.user.fullName, 'Victim');
+    assert.equal((await attacker.call('POST', '/session')).status, 409);
+    assert.equal((await attacker.call('GET', '')).body.userId, undefined);
+    assert.equal((await attacker.call('PUT', '/code', { code: '000000' })).status, 409);
+  });
+});

@@ -1,0 +1,207 @@
+/** Sending codes under abuse: the cases B of the abuse catalogue that concern limits, by their ids. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { type Answer, call, codeFor, type Flow, messagesTo, startFlow } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { allMessages, type Behind, lookBehind, must, startAnotherApi } from '../support/flows.ts';
+import { atOnce } from '../support/redis.ts';
+
+let system: System;
+let behind: Behind;
+let url: string;
+let outboxUrl: string;
+
+const sendsPerNumber = 5;
+const unprovenPerPrefix = 8;
+
+before(async () => {
+  system = await startTestSystem({
+    env: {
+      REGISTRATION_STEPS: 'code',
+      OTP_RESEND_WAITS: '1,1',
+      LIMIT_SENDS_PER_NUMBER: `${sendsPerNumber}/300`,
+      LIMIT_UNPROVEN_SENDS_PER_PREFIX: `${unprovenPerPrefix}/300`,
+    },
+  });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+  outboxUrl = system.ready.outboxUrl;
+});
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+const send = (flow: Flow, headers: Record<string, string> = {}, channel = 'sms') =>
+  flow.call('POST', '/codes', { channel }, headers);
+const sentTo = async (phone: string) => (await messagesTo(outboxUrl, phone)).length;
+
+/** R7: named, with the time in both places. */
+function assertLimited({ status, body, headers }: Answer, limit: string): void {
+  assert.deepEqual([status, body.error_code, body.limit], [429, 'RATE_LIMITED', limit]);
+  assert.equal(headers.get('retry-after'), String(body.retry_after_seconds));
+  assert.equal(headers.get('ratelimit-remaining'), '0');
+}
+
+function assertPhoneRefused({ status, body }: Answer, reason: string, phone: string): void {
+  assert.deepEqual([status, body.error_code], [400, 'INVALID_REQUEST'], phone);
+  assert.equal(body.details[0].path, 'phone');
+  assert.ok(body.details[0].message.startsWith(reason), `${phone}: ${body.details[0].message}`);
+}
+
+describe('B: sending', () => {
+  it('B1: 100 resends of one registration send at its steps alone', async () => {
+    const phone = '+491511110001';
+    const flow = await startFlow(url, { phone });
+    const answers = await atOnce(100, () => send(flow));
+    assert.equal(answers.filter(({ status }) => status === 202).length, 1);
+    for (const answer of answers.filter(({ status }) => status !== 202)) assert.equal(answer.status, 429);
+    await codeFor(outboxUrl, phone);
+    assert.equal(await sentTo(phone), 1);
+  });
+
+  it('B2, R7: 50 registrations of one number send as many codes as the number has; a refused try does not move the time', async () => {
+    const phone = '+491521110002';
+    const email = 'b2@example.org';
+    const flows = await atOnce(50, (index) => startFlow(url, { phone, email }, {}, `127.0.4.${index + 1}`));
+    const answers = await Promise.all(flows.map((flow) => send(flow)));
+    const refused = answers.filter(({ status }) => status === 429);
+    assert.equal(refused.length, 50 - sendsPerNumber);
+    for (const answer of refused) assertLimited(answer, 'sends-per-number');
+    await codeFor(outboxUrl, phone, sendsPerNumber);
+    const until = Date.now() + Number(refused[0]?.body.retry_after_seconds) * 1000;
+    const [first] = flows.filter((_, index) => answers[index]?.status === 429);
+    assert.ok(first);
+    for (let turn = 0; turn < 3; turn++) {
+      const { body } = await send(first);
+      assert.ok(Date.now() + body.retry_after_seconds * 1000 <= until + 2000);
+    }
+    await must(send(first, {}, 'email'), 202);
+    await codeFor(outboxUrl, email);
+    assert.equal(await sentTo(phone), sendsPerNumber);
+  });
+
+  it('B3: numbers one after the other from many addresses pause their block, tell it once, and one right code ends it', async () => {
+    const numberOf = (index: number) => `+4915731${String(270_000 + index)}`;
+    const flows = await atOnce(30, (index) => startFlow(url, { phone: numberOf(index) }, {}, `127.0.5.${index + 1}`));
+    const answers = await Promise.all(flows.map((flow) => send(flow)));
+    const refused = answers.filter(({ status }) => status === 429);
+    assert.equal(refused.length, 30 - unprovenPerPrefix);
+    for (const answer of refused) assertLimited(answer, 'unproven-sends-per-prefix');
+
+    const audit = JSON.stringify(await behind.redis.xrange('audit', '-', '+'));
+    assert.equal(audit.split('prefix-paused').length - 1, 1);
+    assert.ok(!audit.includes('4915731'));
+    const elsewhere = await startFlow(url, { phone: '+491573199000' });
+    await must(send(elsewhere), 202);
+
+    const proven = answers.findIndex(({ status }) => status === 202);
+    const code = await codeFor(outboxUrl, numberOf(proven));
+    await must(flows[proven]?.call('PUT', '/code', { code }) ?? Promise.reject(new Error('none was sent')));
+    const next = flows[answers.findIndex(({ status }) => status === 429)];
+    assert.ok(next);
+    await must(send(next), 202);
+  });
+
+  it('B4: numbers that cost, or that nobody carries along, are refused before anything is stored', async () => {
+    const before = [await behind.countRegistrations(), (await allMessages(outboxUrl)).length];
+    for (const phone of [
+      ...['+19005551234', '+1 900 000 0000', '+447012345678', '+447000000000', '+979123456789', '+80812345678'],
+      ...['+878101234567890', '+870773123456', '+881612345678', '+882161234567', '+883510012345678', '+80012345678'],
+      ...['+491804123456', '+15005550006', '+447640123456'],
+    ]) {
+      const { status, body } = await call(url, 'POST', '/api/v1/registrations', { body: { phone } });
+      assert.equal(status, 400, phone);
+      assert.match(body.details[0].message, /^(number-not-supported|must be a telephone number)/, phone);
+      assert.equal(body.details[0].path, 'phone');
+    }
+    assert.deepEqual([await behind.countRegistrations(), (await allMessages(outboxUrl)).length], before);
+  });
+
+  it('B5: of listed countries alone, +1 told apart by area code', async () => {
+    const american = await startAnotherApi(system, { COUNTRIES_ALLOWED: 'US,CA' });
+    const start = (phone: string) => call(american.apiUrl, 'POST', '/api/v1/registrations', { body: { phone } });
+    for (const phone of ['+18764567890', '+12423590100', '+18095551234', '+491711234567', '+447700900101']) {
+      assertPhoneRefused(await start(phone), 'country-not-allowed', phone);
+    }
+    for (const phone of ['+12025550102', '+14165550102']) await must(start(phone), 201);
+    await american.stop();
+  });
+
+  it('B7: two sends at once are one message; the same key has the same answer; with another body it is refused', async () => {
+    const [plain, keyed] = await Promise.all([
+      startFlow(url, { phone: '+491601110071', email: 'b7@example.org' }),
+      startFlow(url, { phone: '+491601110072', email: 'b7@example.org' }),
+    ]);
+    const statuses = (await atOnce(2, () => send(plain))).map(({ status }) => status);
+    assert.deepEqual(statuses.toSorted(), [202, 429]);
+    const key = { 'Idempotency-Key': 'b7' };
+    const answers = await atOnce(2, () => send(keyed, key));
+    for (const { status } of answers) assert.equal(status, 202);
+    await must(send(keyed, key), 202);
+    assert.equal((await send(keyed, key, 'email')).status, 409);
+    await must(send(plain, key, 'email'), 202);
+    await Promise.all(['+491601110071', '+491601110072'].map((phone) => codeFor(outboxUrl, phone)));
+    assert.deepEqual([await sentTo('+491601110071'), await sentTo('+491601110072')], [1, 1]);
+  });
+
+  it('B19: what people say of themselves is in no message', async () => {
+    const phone = '+491601110190';
+    const flow = await startFlow(url, {
+      phone,
+      email: 'b19@example.org',
+      fullName: 'Win €500 https://evil.example',
+      username: 'evil.example',
+    });
+    for (const channel of ['sms', 'email']) await must(send(flow, {}, channel), 202);
+    await codeFor(outboxUrl, 'b19@example.org');
+    await codeFor(outboxUrl, phone);
+    for (const to of [phone, 'b19@example.org']) {
+      assert.doesNotMatch(JSON.stringify(await messagesTo(outboxUrl, to)), /evil|€|Win /);
+    }
+  });
+});
+
+describe('limits', () => {
+  it('stop what costs at the cost of a day, loudly, and nothing else', async () => {
+    const poor = await startAnotherApi(system, { COST_PER_SMS: '100,DE:0.5', COST_LIMIT_PER_DAY: '50' });
+    const start = (phone: string) => startFlow(poor.apiUrl, { phone, email: 'poor@example.org' });
+    const flow = await start('+12025550109');
+    const refused = await send(flow);
+    assertLimited(refused, 'cost-per-day');
+    assert.ok(refused.body.retry_after_seconds <= 86_400);
+    await must(send(flow, {}, 'email'), 202);
+    await must(send(await start('+491621110001')), 202);
+    assert.equal(await sentTo('+12025550109'), 0);
+    const audit = JSON.stringify(await behind.redis.xrange('audit', '-', '+'));
+    assert.ok(audit.includes('sending-stopped'));
+    await poor.stop();
+  });
+
+  it('are told by headers on every route, and stop requests of one address but no probe', async () => {
+    const { headers } = await call(url, 'GET', '/api/v1/captcha');
+    for (const name of ['limit', 'remaining', 'reset']) assert.match(headers.get(`ratelimit-${name}`) ?? '', /^\d+$/);
+    const strict = await startAnotherApi(system, { LIMIT_REQUESTS_PER_ADDRESS: '5/60' });
+    const ask = (path: string, from: string) => call(strict.apiUrl, 'GET', path, { from });
+    const left: (string | null)[] = [];
+    for (let turn = 0; turn < 5; turn++) {
+      left.push((await must(ask('/api/v1/captcha', '127.0.6.1'))).headers.get('ratelimit-remaining'));
+    }
+    assert.deepEqual(left, ['4', '3', '2', '1', '0']);
+    for (const path of ['/api/v1/captcha', '/api/v1/users/me', '/nowhere']) {
+      assertLimited(await ask(path, '127.0.6.1'), 'requests-per-address');
+    }
+    assert.equal((await ask('/health', '127.0.6.1')).status, 200);
+    await must(ask('/api/v1/captcha', '127.0.6.2'));
+    await strict.stop();
+  });
+
+  it('that guard money or secrets refuse while Redis is away; that of requests lets through', async () => {
+    const alone = await startAnotherApi(system, { REDIS_URL: 'redis://127.0.0.1:1' });
+    assert.equal((await call(alone.apiUrl, 'GET', '/api/v1/captcha')).status, 200);
+    const started = await call(alone.apiUrl, 'POST', '/api/v1/registrations', { body: { phone: '+491621110009' } });
+    assert.deepEqual([started.status, started.body.error_code], [503, 'UNAVAILABLE']);
+    await alone.stop();
+  });
+});

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Redis } from '../../../adapters/redis/connect.ts';
+import { createSpending } from '../../../adapters/redis/spending.ts';
+import { atOnce, connectTestRedis } from '../../support/redis.ts';
+
+let redis: Redis;
+
+before(() => {
+  redis = connectTestRedis();
+});
+after(() => redis.disconnect());
+
+describe('createSpending()', () => {
+  it('spends a day up to its limit, in parallel too, and begins anew the next day', async () => {
+    const spending = createSpending(redis);
+    // days of their own, far from today, so that nobody else spends them
+    const day = Date.UTC(2100 + Math.floor(Math.random() * 5000), 0, 1, 12);
+    const spent = await atOnce(50, () => spending.spend(75, 1000, day));
+    assert.equal(spent.filter(({ allowed }) => allowed).length, 13);
+    assert.equal((await spending.spend(75, 1000, day)).resetSeconds, 43_200);
+    await spending.giveBack(75, day);
+    assert.equal((await spending.spend(75, 1000, day)).allowed, true);
+    assert.equal((await spending.spend(75, 1000, day + 43_200_000)).allowed, true);
+  });
+});
