@@ -7,17 +7,8 @@
  */
 import { createTransport } from 'nodemailer';
 import { connectionReason, Failure } from '../domain/failures.ts';
+import type { MailMessage, SendOutcome } from '../domain/providers.ts';
 import type { Secret } from '../platform/config.ts';
-
-/** A message to one person. */
-export interface MailMessage {
-  /** One address, nothing else. */
-  to: string;
-  subject: string;
-  text: string;
-  /** The local part of the Message-ID: the same for every repeat. */
-  messageId: string;
-}
 
 export interface MailOptions {
   /** `smtp://` or `smtps://`, with credentials. */
@@ -44,18 +35,14 @@ export function connectMail({ url, from }: MailOptions) {
 
   return {
     /** Hands a message to the mail server. */
-    async send({
-      to,
-      subject,
-      text,
-      messageId,
-    }: MailMessage): Promise<{ result: 'sent'; providerId: string } | { result: 'refused'; reason: string }> {
+    async send({ to, subject, text, html, messageId }: MailMessage): Promise<SendOutcome> {
       try {
         const info = await transport.sendMail({
           from,
           to: { name: '', address: to },
           subject,
           text,
+          html,
           messageId: `<${messageId}@${domain}>`,
           headers: { 'Auto-Submitted': 'auto-generated' },
         });

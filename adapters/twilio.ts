@@ -1,22 +1,26 @@
 /**
- * SMS by Twilio, through its SDK. https://www.twilio.com/docs/messaging/api/message-resource
+ * SMS and calls by Twilio, through its SDK. https://www.twilio.com/docs/messaging/api/message-resource,
+ * https://www.twilio.com/docs/voice/api/call-resource
  *
  * Twilio takes no idempotency key: before a repeat, `find` asks whether it has the message.
  * Timeout: 10 s a call, no retries of the SDK's own. Away, slow or limiting: throws `Failure` `unavailable`.
  */
 import twilio from 'twilio';
 import { connectionReason, Failure } from '../domain/failures.ts';
+import type { SendOutcome, TextMessage } from '../domain/providers.ts';
+import type { Speech } from '../domain/templates/messages.ts';
 import type { Config, Secret } from '../platform/config.ts';
+import { greetingTwiml } from './twilio/speech.ts';
 
-/** A message to one person. */
-export interface TextMessage {
+/** A code to be spoken to one person. */
+export interface VoiceMessage {
   /** E.164. */
   to: string;
-  body: string;
+  speech: Speech;
+  /** Life of the code. */
+  ttlSeconds: number;
+  reference: string;
 }
-
-/** What a provider made of a message. */
-export type SendOutcome = { result: 'sent'; providerId: string } | { result: 'refused'; reason: string };
 
 export interface TwilioOptions {
   accountSid: string;
@@ -24,6 +28,10 @@ export interface TwilioOptions {
   from: string;
   /** In place of Twilio's own, for a stand-in. */
   baseUrl?: string | undefined;
+  /** Where Twilio asks what to say once a key was pressed; nobody is called without. */
+  speechUrl?: ((speech: Speech, ttlSeconds: number) => string) | undefined;
+  /** Where Twilio tells what became of a message. */
+  receiptUrl?: ((reference: string) => string) | undefined;
 }
 
 export type Twilio = ReturnType<typeof connectTwilio>;
@@ -33,8 +41,12 @@ const vendorUrl = 'https://api.twilio.com';
 
 /** Errors that no repeat can change, by Twilio's code. https://www.twilio.com/docs/api/errors */
 const refusals: Record<number, string> = {
+  13223: 'number-not-valid',
+  13224: 'number-not-valid',
   21211: 'number-not-valid',
   21214: 'number-not-reachable',
+  21215: 'country-not-enabled',
+  21216: 'number-not-reachable',
   21217: 'number-not-valid',
   21265: 'number-not-valid',
   21408: 'country-not-enabled',
@@ -67,9 +79,9 @@ export function readTwilioOptions(config: TwilioConfig): TwilioOptions | undefin
 }
 
 /** Creates the client; nothing is sent until it is used. */
-export function connectTwilio({ accountSid, authToken, from, baseUrl }: TwilioOptions) {
+export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl, receiptUrl }: TwilioOptions) {
   const client = twilio(accountSid, authToken.reveal(), { httpClient: createHttpClient(baseUrl) });
-  const { messages } = client;
+  const { messages, calls } = client;
   const account = client.api.v2010.accounts(accountSid);
   const readAccountStatus = async (): Promise<string> => {
     try {
@@ -78,11 +90,12 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl }: TwilioOp
       throw away(err);
     }
   };
+  const callbackOf = (reference: string) => (receiptUrl === undefined ? {} : { statusCallback: receiptUrl(reference) });
   return {
     /** Hands a message over, once; the SDK repeats nothing. */
-    async send({ to, body }: TextMessage): Promise<SendOutcome> {
+    async send({ to, body, reference }: TextMessage): Promise<SendOutcome> {
       try {
-        const message = await messages.create({ to, from, body });
+        const message = await messages.create({ to, from, body, ...callbackOf(reference) });
         return { result: 'sent', providerId: message.sid };
       } catch (err) {
         return refusalOf(err);
@@ -90,10 +103,34 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl }: TwilioOp
     },
 
     /** The id of a message that Twilio already has: same recipient, same text, not older than `since`. */
-    async find({ to, body }: TextMessage, since: Date): Promise<string | undefined> {
+    async find({ to, body }: Pick<TextMessage, 'to' | 'body'>, since: Date): Promise<string | undefined> {
       try {
         const sent = await messages.list({ to, dateSentAfter: new Date(since.getTime() - 1000), limit: 20 });
         return sent.find((message) => message.body === body && message.status !== 'failed')?.sid;
+      } catch (err) {
+        throw away(err);
+      }
+    },
+
+    /** Calls somebody, once. The code is said only after a key was pressed: no answering machine presses one. */
+    async call({ to, speech, ttlSeconds, reference }: VoiceMessage): Promise<SendOutcome> {
+      if (speechUrl === undefined) return { result: 'refused', reason: 'not-configured' };
+      const twiml = greetingTwiml(speech, speechUrl(speech, ttlSeconds));
+      try {
+        const call = await calls.create({ to, from, twiml, ...callbackOf(reference) });
+        return { result: 'sent', providerId: call.sid };
+      } catch (err) {
+        return refusalOf(err);
+      }
+    },
+
+    /** The id of a call that Twilio already makes or made: same recipient, not older than `since`. A call shows no text. */
+    async findCall({ to }: Pick<VoiceMessage, 'to'>, since: Date): Promise<string | undefined> {
+      try {
+        const made = await calls.list({ to, from, limit: 20 });
+        const begin = since.getTime() - 1000;
+        return made.find(({ dateCreated, status }) => dateCreated.getTime() >= begin && !callsLost.includes(status))
+          ?.sid;
       } catch (err) {
         throw away(err);
       }
@@ -108,6 +145,9 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl }: TwilioOp
     readAccountStatus,
   };
 }
+
+/** Calls that nobody heard. */
+const callsLost = ['failed', 'busy', 'no-answer', 'canceled'];
 
 function createHttpClient(baseUrl: string | undefined): twilio.RequestClient {
   const http = new twilio.RequestClient({ timeout: timeoutMs, autoRetry: false, keepAlive: true });

@@ -14,6 +14,7 @@ import type { VerificationSessions } from '../adapters/redis/verification-sessio
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
 import type { SessionRules } from '../domain/verification.ts';
 import type { Config } from '../platform/config.ts';
+import type { Box } from '../platform/crypto.ts';
 import type { Events } from '../platform/events.ts';
 import type { DependencyHealth } from '../platform/lifecycle.ts';
 import type { RecordSpan } from '../platform/spans.ts';
@@ -41,6 +42,8 @@ export interface ApiDeps {
   tokens: Tokens;
   events: Events;
   recordSpan: RecordSpan;
+  /** Opens what a call shall say. */
+  speechBox: Pick<Box, 'openText'>;
   /** Keys the hashes of idempotency keys, bodies and limited names. */
   hashKey: Buffer;
   /** Keyed, for what limits count under; the directory role has the same. */
@@ -55,6 +58,7 @@ export interface ApiDeps {
 export interface Caller {
   address: string;
   userAgent: string;
+  acceptLanguage?: string;
   idempotencyKey?: string;
   /** Hears where the caller stands with a limit. */
   noteLimit?: (state: LimitsState) => void;

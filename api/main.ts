@@ -119,6 +119,7 @@ function assemble(
       codeTtlSeconds: config.OTP_TTL,
       checksMax: config.OTP_CHECKS_MAX,
       resendWaitsSeconds: config.OTP_RESEND_WAITS,
+      ...(canAnswerCalls(config) && { voiceWaitsSeconds: config.OTP_VOICE_WAITS }),
       ttlSeconds: config.REGISTRATION_TTL,
       waitMaxSeconds: config.REGISTRATION_WAIT_MAX,
     },
@@ -129,6 +130,7 @@ function assemble(
     listener: createRegistrationListener(subscriber),
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), sealBox),
     seals: createSeals(redis, sealBox),
+    speechBox: sealBox,
     captcha: createConfiguredCaptcha(config),
     usedCaptchas: createUsedCaptchas(redis),
     idempotency: createIdempotency(redis, createBox('idempotency', payloadKey, olderKeys)),
@@ -154,6 +156,11 @@ function sessionRulesOf(config: Config<'api'>): ApiDeps['sessionRules'] {
     checkWaitsSeconds: config.SIGNAL_CHECK_WAITS,
     checksMax: config.SIGNAL_CHECK_WAITS.length + 1,
   };
+}
+
+/** Twilio asks the api what to say, so both have to know each other. */
+function canAnswerCalls({ PUBLIC_URL, TWILIO_WEBHOOK_TOKEN }: Config<'api'>): boolean {
+  return PUBLIC_URL !== undefined && TWILIO_WEBHOOK_TOKEN !== undefined;
 }
 
 /** Asked when somebody scrapes: how much waits for Elasticsearch. */

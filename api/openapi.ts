@@ -60,13 +60,22 @@ function operationOf(route: Route): unknown {
     ...(route.guard !== 'none' && { security: [{ [route.guard]: [] }] }),
     parameters: parametersOf(route),
     ...(route.body && {
-      requestBody: { required: true, content: { 'application/json': { schema: schemaOf(route.body, 'input') } } },
+      requestBody: {
+        required: true,
+        content: {
+          [route.isForm ? 'application/x-www-form-urlencoded' : 'application/json']: {
+            schema: schemaOf(route.body, 'input'),
+          },
+        },
+      },
     }),
     responses: {
       [route.status]: {
         description: 'Done',
         headers,
-        ...(route.answer && { content: { 'application/json': { schema: schemaOf(route.answer, 'output') } } }),
+        ...(route.answer && {
+          content: { [route.answerType ?? 'application/json']: { schema: schemaOf(route.answer, 'output') } },
+        }),
       },
       ...Object.fromEntries(Object.entries(byStatus(failures)).map(([status, text]) => [status, problemAnswer(text)])),
     },

@@ -15,6 +15,7 @@ import { Failure, type FailureCode } from '../domain/failures.ts';
 import { newId } from '../platform/crypto.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import { beginTrace, now, type Span } from '../platform/spans.ts';
+import { type SignedRequest, SpeechQuery, speakCode, TwilioForm } from './calls.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import { requireRegistration, requireSession } from './guards.ts';
 import { Health, Readiness, readHealth, readReadiness } from './health.ts';
@@ -46,6 +47,10 @@ export interface Route {
   answer?: z.ZodType;
   failures: FailureCode[];
   isIdempotent?: boolean;
+  /** Takes a form (application/x-www-form-urlencoded) in place of JSON. */
+  isForm?: boolean;
+  /** Content type of an answer that is a text, in place of JSON. */
+  answerType?: string;
   run: (req: Request, deps: ApiDeps) => Promise<unknown>;
 }
 
@@ -198,6 +203,20 @@ export const routes: Route[] = [
     run: async (req, deps) => readMe(deps, await sessionOf(req, deps)),
   },
   {
+    method: 'post',
+    path: '/api/v1/calls/twilio',
+    summary: 'What a call says once a key was pressed; signed by Twilio',
+    guard: 'none',
+    query: SpeechQuery,
+    body: TwilioForm,
+    isForm: true,
+    status: 200,
+    answer: z.string(),
+    answerType: 'text/xml',
+    failures: ['malformed', 'unauthenticated', 'not-found'],
+    run: (req, deps) => speakCode(deps, signedRequestOf(req)),
+  },
+  {
     method: 'get',
     path: '/health',
     summary: 'Whether the process answers',
@@ -219,6 +238,7 @@ export const routes: Route[] = [
   },
 ];
 
+const formPaths = routes.flatMap(({ isForm, path }) => (isForm ? [path] : []));
 const bodyBytesMax = 256 * 1024;
 /** A body up to this is read off, so that its sender hears why it is refused; beyond, the connection is closed. */
 const unwantedBytesMax = 4 * 1024 * 1024;
@@ -259,7 +279,8 @@ export function createRestApp(deps: ApiDeps): Express {
   });
   app.use((req, _res, next) => limitRequests(deps, req, next));
   app.use(refuseLarge);
-  app.use(requireJson);
+  app.use(requireMediaType);
+  app.use(formPaths, express.urlencoded({ extended: false, limit: bodyBytesMax }));
   app.use(express.json({ limit: bodyBytesMax, type: 'application/json' }));
   for (const route of routes) {
     app[route.method](route.path, async (req, res) => {
@@ -268,7 +289,8 @@ export function createRestApp(deps: ApiDeps): Express {
       if (route.status === 201) res.location(locationOf(req, answer));
       res.status(route.status);
       if (route.answer === undefined) res.end();
-      else res.json(answer);
+      else if (route.answerType === undefined) res.json(answer);
+      else res.type(route.answerType).send(answer);
     });
   }
   serveDocs(app, deps);
@@ -373,10 +395,14 @@ function refuseLarge(req: Request, res: Response, next: NextFunction): void {
   next();
 }
 
-/** A body is JSON or it is refused, whatever its route; browsers cannot send that across sites without asking. */
-function requireJson(req: Request, _res: Response, next: NextFunction): void {
+/**
+ * A body is JSON or it is refused, whatever its route; browsers cannot send that across sites without asking. Where a
+ * provider sends a form, it is signed.
+ */
+function requireMediaType(req: Request, _res: Response, next: NextFunction): void {
+  const type = formPaths.includes(req.path) ? 'application/x-www-form-urlencoded' : 'application/json';
   const hasBody = req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
-  if (hasBody && !req.is('application/json')) throw new Failure('media-type-unsupported');
+  if (hasBody && !req.is(type)) throw new Failure('media-type-unsupported');
   next();
 }
 
@@ -394,12 +420,19 @@ function answerProblem({ events }: ApiDeps, err: unknown, res: Response): void {
 
 function callerOf(req: Request): Caller {
   const idempotencyKey = req.get('idempotency-key');
+  const acceptLanguage = req.get('accept-language');
   return {
     address: req.ip ?? '',
     userAgent: req.get('user-agent') ?? '',
     noteLimit: (state) => showLimit(req.res, state),
+    ...(acceptLanguage !== undefined && { acceptLanguage }),
     ...(idempotencyKey !== undefined && { idempotencyKey }),
   };
+}
+
+function signedRequestOf(req: Request): SignedRequest {
+  const { originalUrl: path, query, body } = req;
+  return { path, query, body, signature: req.get('x-twilio-signature') };
 }
 
 async function holderOf(req: Request, deps: ApiDeps): Promise<RegistrationCaller> {

@@ -152,12 +152,10 @@ export function openNeeds(name: StepName, facts: Pick<RegistrationFacts, 'policy
   return (['directory', 'captcha'] as const).filter((need) => facts.policy.includes(need) && !facts.done.has(need));
 }
 
-/** Channels that codes of a registration take; calls are made for sessions alone. */
-const registrationChannels = ['sms', 'email'] as const satisfies Channel[];
-
 /** Channels an identity can be reached by. */
-export function channelsOf(identity: Identity): Channel[] {
-  return registrationChannels.filter((channel) => addressOf(identity, channel) !== undefined);
+export function channelsOf(identity: Identity, rules: Pick<VerificationRules, 'voiceWaitsSeconds'>): Channel[] {
+  const possible = channels.filter((channel) => channel !== 'voice' || rules.voiceWaitsSeconds !== undefined);
+  return possible.filter((channel) => addressOf(identity, channel) !== undefined);
 }
 
 /** Where a channel reaches an identity. */
@@ -269,7 +267,7 @@ function nextSends(facts: RegistrationFacts): RegistrationStatus['nextSendAt'] {
   const closed = facts.outcome !== undefined || facts.done.has('code') || openNeeds('code', facts).length > 0;
   if (closed) return {};
   return Object.fromEntries(
-    channelsOf(facts.identity).map((channel) => [
+    channelsOf(facts.identity, facts.rules).map((channel) => [
       channel,
       nextSendAt(facts.sends, channel, facts.rules, facts.startedAt),
     ]),

@@ -27,6 +27,10 @@ export interface CodeSubject {
   purpose: CodePurpose;
 }
 
+/** Kinds of app that ask for codes: on Android, an SMS has a line for the app. */
+export const clientKinds = ['ios', 'android', 'desktop', 'web'] as const;
+export type ClientKind = (typeof clientKinds)[number];
+
 /** What a send has come to. A send that waits for its provider is still `sending`. */
 export type SendState = 'sending' | 'sent' | 'refused' | 'rejected' | 'given-up';
 

@@ -131,11 +131,13 @@ function inStartOrder(roles: readonly Role[]): Role[] {
 /** Every variable of every role; workers/run.ts gives each process only its own. */
 async function environmentOf(options: ProcessesOptions): Promise<Record<string, string>> {
   const { urls, secrets } = options;
+  const port = String(options.apiPort ?? (await freePort()));
   const given = Object.fromEntries(
     Object.entries(options.env ?? {}).filter(([name, value]) => value && isVariable(name)),
   ) as Record<string, string>;
   return {
     ...secrets,
+    PUBLIC_URL: `http://127.0.0.1:${port}`,
     SERVER_HOST: '127.0.0.1',
     REDIS_URL: urls.redisUrl,
     TEMPORAL_ADDRESS: urls.temporalAddress,
@@ -149,11 +151,12 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
     // A real account must not be sent to the stand-in.
     ...(given.TWILIO_ACCOUNT_SID ? {} : twilioVariables(urls)),
     SMTP_URL: urls.smtpUrl,
+    ...standInVariables(given, urls),
     WORKFLOW_BUNDLE: options.bundle,
     ...oneMachine,
     ...given,
     DATABASE_URL: withDatabase(given.DATABASE_URL || urls.databaseUrl, options.database),
-    SERVER_PORT: String(options.apiPort ?? (await freePort())),
+    SERVER_PORT: port,
     CODEC_PORT: String(options.codecPort ?? (await freePort())),
     GRPC_PORT: String(options.grpcPort ?? (await freePort())),
   };
@@ -176,9 +179,17 @@ function twilioVariables(urls: EngineUrls): Record<string, string> {
   return {
     TWILIO_ACCOUNT_SID: demoTwilio.accountSid,
     TWILIO_AUTH_TOKEN: demoTwilio.authToken,
+    TWILIO_WEBHOOK_TOKEN: demoTwilio.authToken,
     TWILIO_FROM: demoTwilio.from,
     TWILIO_API_BASE_URL: urls.twilioUrl,
   };
+}
+
+/** Where the stand-ins of further providers are, for those whose key is `stand-in`. */
+function standInVariables(given: Record<string, string>, { outboxUrl }: EngineUrls): Record<string, string> {
+  const places = { INFOBIP: 'BASE_URL', RESEND: 'API_BASE_URL', SENDGRID: 'API_BASE_URL' };
+  const wanted = Object.entries(places).filter(([name]) => given[`${name}_API_KEY`] === 'stand-in');
+  return Object.fromEntries(wanted.map(([name, place]) => [`${name}_${place}`, outboxUrl]));
 }
 
 function isVariable(name: string): boolean {

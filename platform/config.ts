@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
 import type { LimitVariable, Window } from '../domain/limits.ts';
+import { readCountryWeights, readWeights } from '../domain/providers.ts';
 import { readPolicy } from '../domain/registration.ts';
 
 /** The version of this Vyry. */
@@ -126,6 +127,16 @@ const prices = z
       byCountry: new Map(named.map((item) => [item.split(':')[0] ?? '', money.parse(item.split(':')[1])])),
     };
   });
+/** What a reader of the domain makes of a text; its `RangeError` is the refusal. */
+const parsed = <T>(read: (value: string) => T) =>
+  z.string().transform((value, check): T => {
+    try {
+      return read(value);
+    } catch (err) {
+      check.addIssue((err as Error).message);
+      return z.NEVER;
+    }
+  });
 const integers = list.pipe(z.array(integer(1, 86_400)));
 const waits = list.pipe(z.array(integer(0, 86_400)));
 const url = (...protocols: string[]) =>
@@ -163,6 +174,12 @@ export const variables = {
   },
   SERVER_HOST: { about: 'address the api listens on', roles: ['api'], schema: text, default: '0.0.0.0' },
   SERVER_PORT: { about: 'port the api listens on', roles: ['api'], schema: integer(0, 65_535), default: '8000' },
+  PUBLIC_URL: {
+    about: 'how providers reach the api, without a slash at the end; no calls and no delivery receipts when empty',
+    roles: ['api', 'delivery'],
+    schema: optionalUrl('http:', 'https:').transform((value) => value?.replace(/\/$/, '')),
+    default: '',
+  },
   TRUST_PROXY: {
     about: 'proxies in front of the api whose X-Forwarded-For is believed: addresses, subnets or a number of hops',
     roles: ['api'],
@@ -413,6 +430,12 @@ export const variables = {
     schema: integers,
     default: '60,120,300,600',
   },
+  OTP_VOICE_WAITS: {
+    about: 'the same for calls',
+    roles: ['api'],
+    schema: integers,
+    default: '120,600',
+  },
   DIRECTORY_TRIES: {
     about: 'password tries a directory name has in DIRECTORY_WINDOW; keep it below the lock-out of the directory',
     roles: ['api'],
@@ -569,9 +592,70 @@ export const variables = {
     default: '',
   },
   TWILIO_AUTH_TOKEN: { about: 'Twilio token', roles: ['delivery'], schema: optionalSecret, default: '' },
-  TWILIO_FROM: { about: 'sender of SMS, in E.164', roles: ['delivery'], schema: optional, default: '' },
+  TWILIO_WEBHOOK_TOKEN: {
+    about: 'what Twilio signs its requests to the api with: the same as TWILIO_AUTH_TOKEN; no calls when empty',
+    roles: ['api'],
+    schema: optionalSecret,
+    default: '',
+  },
+  TWILIO_FROM: { about: 'sender of SMS and calls, in E.164', roles: ['delivery'], schema: optional, default: '' },
   TWILIO_API_BASE_URL: {
     about: 'Twilio API, when not the vendor’s own',
+    roles: ['delivery'],
+    schema: optionalUrl('http:', 'https:'),
+    default: '',
+  },
+  INFOBIP_BASE_URL: {
+    about: 'Infobip API of the account, such as https://abc123.api.infobip.com; no SMS by Infobip when empty',
+    roles: ['delivery'],
+    schema: optionalUrl('http:', 'https:'),
+    default: '',
+  },
+  INFOBIP_API_KEY: { about: 'Infobip API key', roles: ['delivery'], schema: optionalSecret, default: '' },
+  INFOBIP_FROM: {
+    about: 'sender of SMS by Infobip: number or name',
+    roles: ['delivery'],
+    schema: optional,
+    default: '',
+  },
+  SMS_PROVIDERS: {
+    about: 'who sends SMS: names with weights, in the order of fall-back; those that are configured',
+    roles: ['delivery'],
+    schema: parsed((value) => readWeights(value, ['twilio', 'infobip'])),
+    default: 'twilio:100,infobip:0',
+  },
+  SMS_PROVIDERS_BY_COUNTRY: {
+    about: 'the same for countries (ISO 3166, or a calling code), such as IN=infobip:100,twilio:0;+44=twilio',
+    roles: ['delivery'],
+    schema: parsed((value) => readCountryWeights(value, ['twilio', 'infobip'])),
+    default: '',
+  },
+  EMAIL_PROVIDERS: {
+    about: 'who sends e-mail: names with weights, in the order of fall-back; those that are configured',
+    roles: ['delivery'],
+    schema: parsed((value) => readWeights(value, ['smtp', 'resend', 'sendgrid'])),
+    default: 'smtp:100,resend:0,sendgrid:0',
+  },
+  RESEND_API_KEY: {
+    about: 'Resend API key; no e-mail by Resend when empty',
+    roles: ['delivery'],
+    schema: optionalSecret,
+    default: '',
+  },
+  RESEND_API_BASE_URL: {
+    about: 'Resend API, when not the vendor’s own',
+    roles: ['delivery'],
+    schema: optionalUrl('http:', 'https:'),
+    default: '',
+  },
+  SENDGRID_API_KEY: {
+    about: 'SendGrid API key; no e-mail by SendGrid when empty',
+    roles: ['delivery'],
+    schema: optionalSecret,
+    default: '',
+  },
+  SENDGRID_API_BASE_URL: {
+    about: 'SendGrid API, when not the vendor’s own',
     roles: ['delivery'],
     schema: optionalUrl('http:', 'https:'),
     default: '',
@@ -586,7 +670,21 @@ export const variables = {
     default: '',
   },
   MAIL_FROM: { about: 'sender of e-mail', roles: ['delivery'], schema: text, default: 'Vyry <no-reply@localhost>' },
-  PRODUCT_NAME: { about: 'name that messages to people carry', roles: ['delivery'], schema: text, default: 'Vyry' },
+  ANDROID_APP_HASH: {
+    about: 'last line of an SMS to an Android app, which reads the code by it: 11 characters; none when empty',
+    roles: ['delivery'],
+    schema: z
+      .string()
+      .regex(/^([A-Za-z0-9+/]{11})?$/, 'must be 11 characters of base64')
+      .transform((value) => (value === '' ? undefined : value)),
+    default: '',
+  },
+  PRODUCT_NAME: {
+    about: 'name that messages to people carry',
+    roles: ['delivery'],
+    schema: text,
+    default: 'Vyry',
+  },
   WORKFLOW_BUNDLE: {
     about: 'workflow bundle made by `npm run bundle`',
     roles: ['registration'],

@@ -1,40 +1,81 @@
 // @permissions net, addons
 /** The role `delivery`: hands messages to providers. It alone holds their credentials. */
 import { createDeliveryActivities } from '../activities/delivery.ts';
-import { connectMail, type Mail } from '../adapters/mail.ts';
+import { connectInfobip, readInfobipOptions } from '../adapters/http/infobip.ts';
+import { connectResend } from '../adapters/http/resend.ts';
+import { connectSendgrid } from '../adapters/http/sendgrid.ts';
+import { connectMail } from '../adapters/mail.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
-import { connectTwilio, readTwilioOptions, type Twilio } from '../adapters/twilio.ts';
+import { connectTwilio, readTwilioOptions } from '../adapters/twilio.ts';
+import { type MailMessage, orderOf, type Provider, type ProviderChoice } from '../domain/providers.ts';
+import type { Speech } from '../domain/templates/messages.ts';
 import { type Config, readConfig } from '../platform/config.ts';
-import { createBox, deriveKey, newCode } from '../platform/crypto.ts';
+import { type Box, createBox, deriveKey, newCode } from '../platform/crypto.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
 async function build(config: Config<'delivery'>, { events, redis }: WorkerTools): Promise<WorkerParts> {
-  const twilioOptions = readTwilioOptions(config);
-  const twilio = twilioOptions && connectTwilio(twilioOptions);
-  const mail = config.SMTP_URL && connectMail({ url: config.SMTP_URL, from: config.MAIL_FROM });
   const sealBox = createBox('seal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
+  const { PUBLIC_URL: publicUrl } = config;
+  const speechUrl = publicUrl === undefined ? undefined : speechUrlOf(publicUrl, sealBox);
+  const twilioOptions = readTwilioOptions(config);
+  const twilio = twilioOptions && connectTwilio({ ...twilioOptions, speechUrl });
+  const mail = config.SMTP_URL && connectMail({ url: config.SMTP_URL, from: config.MAIL_FROM });
+  const infobipOptions = readInfobipOptions(config);
+  const infobip = infobipOptions && connectInfobip(infobipOptions);
+  const choices = {
+    sms: { weights: config.SMS_PROVIDERS, byCountry: config.SMS_PROVIDERS_BY_COUNTRY },
+    voice: anyProvider,
+    email: { ...anyProvider, weights: config.EMAIL_PROVIDERS },
+  };
   return {
     options: {
       activities: createDeliveryActivities({
         codes: createCodes(redis, deriveKey(config.PAYLOAD_KEY, 'code'), sealBox),
-        twilio,
-        mail,
+        providers: {
+          sms: [
+            ...(twilio ? [{ name: 'twilio', send: twilio.send, find: twilio.find }] : []),
+            ...(infobip ? [{ name: 'infobip', send: infobip.send, find: infobip.find }] : []),
+          ],
+          voice: twilio ? [{ name: 'twilio', send: twilio.call, find: twilio.findCall }] : [],
+          email: [...(mail ? [{ name: 'smtp', send: mail.send }] : []), ...mailServices(config)],
+        },
+        // chance decides once a send: what it decided is stored with it
+        orderOf: (channel, send) => orderOf(choices[channel], { ...send, draw: Math.random() }),
         events,
         newCode,
         productName: config.PRODUCT_NAME,
+        androidAppHash: config.ANDROID_APP_HASH,
       }),
     },
     startReads: [],
-    checks: checksOf(twilio, mail),
+    checks: [
+      ...(twilio ? [{ name: 'twilio', check: () => twilio.ping() }] : []),
+      ...(infobip ? [{ name: 'infobip', check: () => infobip.ping() }] : []),
+      ...(mail ? [{ name: 'mail', check: () => mail.ping() }] : []),
+    ],
     close: async () => mail?.close(),
   };
 }
 
-function checksOf(twilio: Twilio | undefined, mail: Mail | undefined): WorkerParts['checks'] {
+/** Whoever is configured, in no order of weight. */
+const anyProvider: ProviderChoice = { weights: new Map(), byCountry: new Map() };
+
+function mailServices(config: Config<'delivery'>): Provider<MailMessage>[] {
+  const { MAIL_FROM: from, RESEND_API_KEY: resendKey, SENDGRID_API_KEY: sendgridKey } = config;
+  const resend = resendKey && connectResend({ apiKey: resendKey, from, baseUrl: config.RESEND_API_BASE_URL });
+  const sendgrid = sendgridKey && connectSendgrid({ apiKey: sendgridKey, from, baseUrl: config.SENDGRID_API_BASE_URL });
   return [
-    ...(twilio ? [{ name: 'twilio', check: () => twilio.ping() }] : []),
-    ...(mail ? [{ name: 'mail', check: () => mail.ping() }] : []),
+    ...(resend ? [{ name: 'resend', send: resend.send }] : []),
+    ...(sendgrid ? [{ name: 'sendgrid', send: sendgrid.send }] : []),
   ];
+}
+
+/** The words travel sealed, so that the api alone can say them, and only while the code lives. */
+function speechUrlOf(publicUrl: string, box: Box): (speech: Speech, ttlSeconds: number) => string {
+  return (speech, ttlSeconds) => {
+    const sealed = box.sealText(JSON.stringify({ speech, until: Date.now() + ttlSeconds * 1000 }));
+    return `${publicUrl}/api/v1/calls/twilio?speech=${sealed}`;
+  };
 }
 
 if (import.meta.main) {

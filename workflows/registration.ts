@@ -46,7 +46,7 @@ import {
   statusOf,
   withOnlyAddressOf,
 } from '../domain/registration.ts';
-import { type Channel, nextSendAt } from '../domain/verification.ts';
+import { type Channel, type ClientKind, nextSendAt } from '../domain/verification.ts';
 import { CodeSending } from './code-sending.ts';
 import { detailsOf } from './details.ts';
 import { refusal } from './refusals.ts';
@@ -63,6 +63,9 @@ export interface RegistrationInput {
   identity: Identity;
   /** Milliseconds since the Unix epoch. */
   startedAt: number;
+  /** Language of the messages, as `languageFor` chose it. */
+  locale?: string;
+  client?: ClientKind;
 }
 
 /**
@@ -254,7 +257,7 @@ class RegistrationFlow {
     // before the first await: a second order that is handled now is refused by its validator
     const send = this.#codes.begin(channel);
     await this.#announce();
-    void this.#codes.deliver(send).catch((err: unknown) => this.#fail(err));
+    void this.#codes.deliver(send, this.#wishes()).catch((err: unknown) => this.#fail(err));
     return this.status();
   }
 
@@ -350,7 +353,7 @@ class RegistrationFlow {
     this.expectOpen('code');
     if (this.#done.has('code')) throw refusal('step-not-available');
     if (openNeeds('code', this.#facts()).length > 0) throw refusal('step-blocked');
-    if (!channelsOf(this.#identity).includes(channel)) throw refusal('channel-not-available');
+    if (!channelsOf(this.#identity, this.#input.rules).includes(channel)) throw refusal('channel-not-available');
     if (this.#codes.has(channel, 'refused')) throw refusal('channel-refused');
     const next = nextSendAt(this.#codes.sends, channel, this.#input.rules, this.#input.startedAt);
     const isSending = this.#codes.has(channel, 'sending');
@@ -443,6 +446,12 @@ class RegistrationFlow {
   /** The person gets the whole time again: what passed was not theirs. */
   #prolong(): void {
     this.#expiresAt = Math.max(this.#expiresAt, Date.now() + this.#input.rules.ttlSeconds * 1000);
+  }
+
+  /** How the person wants their messages. */
+  #wishes(): Pick<RegistrationInput, 'locale' | 'client'> {
+    const { locale, client } = this.#input;
+    return { ...(locale !== undefined && { locale }), ...(client !== undefined && { client }) };
   }
 
   #destinationOf(channel: Channel): { to: string | undefined; country?: string | undefined } {

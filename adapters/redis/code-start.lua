@@ -1,10 +1,11 @@
 -- Makes the code of a send once: a repeat gets the code, and the state, of the first time.
 -- KEYS[1] verification:{subject}:purpose
 -- ARGV[1] send  ARGV[2] keyed hash  ARGV[3] sealed code  ARGV[4] now, ms  ARGV[5] life in seconds
+-- ARGV[6] providers on its way, JSON
 local send = ARGV[1]
 if redis.call('HEXISTS', KEYS[1], 'hash:' .. send) == 0 then
   redis.call('HSET', KEYS[1], 'hash:' .. send, ARGV[2], 'sealed:' .. send, ARGV[3], 'state:' .. send, 'new',
-    'startedAt:' .. send, ARGV[4], 'checks:' .. send, 0)
+    'startedAt:' .. send, ARGV[4], 'checks:' .. send, 0, 'hops:' .. send, ARGV[6])
   local latest = tonumber(redis.call('HGET', KEYS[1], 'latest') or '0')
   if tonumber(send) > latest then
     redis.call('HSET', KEYS[1], 'latest', send)
@@ -16,4 +17,5 @@ if state == 'new' then
   redis.call('HSET', KEYS[1], 'state:' .. send, 'started')
 end
 return { state, redis.call('HGET', KEYS[1], 'sealed:' .. send), redis.call('HGET', KEYS[1], 'startedAt:' .. send),
-  redis.call('HGET', KEYS[1], 'sentAt:' .. send), redis.call('HGET', KEYS[1], 'providerId:' .. send) }
+  redis.call('HGET', KEYS[1], 'sentAt:' .. send), redis.call('HGET', KEYS[1], 'providerId:' .. send),
+  redis.call('HGET', KEYS[1], 'hops:' .. send) }

@@ -18,6 +18,20 @@ export interface StartedSend {
   startedAt: number;
   sentAt?: number;
   providerId?: string;
+  /** Who is to carry it, in order, as decided once. */
+  hops: Hop[];
+}
+
+/** A provider on the way of one send. */
+export interface Hop {
+  provider: string;
+  /**
+   * `open`: not called yet. `handed`: the call began, how it ended is not known here. `lost`: it failed, and may have the
+   * message all the same. `failed`: it does not have it.
+   */
+  state: 'open' | 'handed' | 'lost' | 'failed';
+  /** First call. */
+  at?: number;
 }
 
 /** `already`: this code proved it before. `early`: the next check is possible later. `none`: nothing was sent. */
@@ -47,19 +61,18 @@ export function createCodes(redis: Redis, hashKey: Buffer, box: Box) {
 
   return {
     /** Begins a send, with `candidate` as its code if it has none yet. Safe to repeat: keyed by subject and send. */
-    async start(of: CodeSubject, send: number, candidate: string, now: number): Promise<StartedSend> {
+    async start(
+      of: CodeSubject,
+      send: number,
+      candidate: string,
+      now: number,
+      providers: readonly string[] = [],
+    ): Promise<StartedSend> {
       const reply = await start(
         [verificationKey(of)],
-        [send, hashOf(of, candidate), box.sealText(candidate), now, lifeSeconds],
+        [send, hashOf(of, candidate), box.sealText(candidate), now, lifeSeconds, JSON.stringify(openHops(providers))],
       );
-      const [state, sealed, startedAt, sentAt, providerId] = reply as [StartedSend['state'], ...(string | null)[]];
-      return {
-        state,
-        startedAt: Number(startedAt),
-        ...(sealed && { code: box.openText(sealed) }),
-        ...(sentAt && { sentAt: Number(sentAt) }),
-        ...(providerId && { providerId }),
-      };
+      return startedSendIn(reply, box);
     },
 
     /** Records that the provider has a send; answers when it first did. Safe to repeat. */
@@ -70,6 +83,16 @@ export function createCodes(redis: Redis, hashKey: Buffer, box: Box) {
     /** Takes a send back that no provider carried: nobody has its code, so it can prove nothing. Safe to repeat. */
     async refused(of: CodeSubject, send: number): Promise<void> {
       await refused([verificationKey(of)], [send]);
+    },
+
+    /** Notes how far a send is on its way; before a provider is called, and after it failed. */
+    async noteHops(of: CodeSubject, send: number, hops: readonly Hop[]): Promise<void> {
+      await redis.hset(verificationKey(of), `hops:${send}`, JSON.stringify(hops));
+    },
+
+    /** Providers that failed any send of the subject. */
+    async failedProviders(of: CodeSubject): Promise<Set<string>> {
+      return failedIn(await redis.hgetall(verificationKey(of)));
     },
 
     /** Counts and compares one try, at an instant in milliseconds. */
@@ -87,18 +110,7 @@ export function createCodes(redis: Redis, hashKey: Buffer, box: Box) {
 
     /** Where the checks of the newest code stand; undefined before the first. */
     async read(of: CodeSubject): Promise<CheckState | undefined> {
-      const fields = await redis.hgetall(verificationKey(of));
-      const { latest } = fields;
-      if (latest === undefined) return undefined;
-      const expiresAt = fields[`expiresAt:${latest}`];
-      const lastCheckAt = fields[`checkedAt:${latest}`];
-      return {
-        since: Number(fields[`sentAt:${latest}`] ?? fields[`startedAt:${latest}`]),
-        checks: Number(fields[`checks:${latest}`]),
-        ...(expiresAt && { expiresAt: Number(expiresAt) }),
-        ...(lastCheckAt && { lastCheckAt: Number(lastCheckAt) }),
-        ...(fields.verifiedAt && { verifiedAt: Number(fields.verifiedAt) }),
-      };
+      return checkStateIn(await redis.hgetall(verificationKey(of)));
     },
 
     /** Makes every code of the subject worthless. */
@@ -106,6 +118,43 @@ export function createCodes(redis: Redis, hashKey: Buffer, box: Box) {
       await redis.del(verificationKey(of), otpKey(of));
     },
   };
+}
+
+function checkStateIn(fields: Record<string, string>): CheckState | undefined {
+  const { latest } = fields;
+  if (latest === undefined) return undefined;
+  const expiresAt = fields[`expiresAt:${latest}`];
+  const lastCheckAt = fields[`checkedAt:${latest}`];
+  return {
+    since: Number(fields[`sentAt:${latest}`] ?? fields[`startedAt:${latest}`]),
+    checks: Number(fields[`checks:${latest}`]),
+    ...(expiresAt && { expiresAt: Number(expiresAt) }),
+    ...(lastCheckAt && { lastCheckAt: Number(lastCheckAt) }),
+    ...(fields.verifiedAt && { verifiedAt: Number(fields.verifiedAt) }),
+  };
+}
+
+function startedSendIn(reply: unknown, box: Box): StartedSend {
+  const [state, sealed, startedAt, sentAt, providerId, way] = reply as [StartedSend['state'], ...(string | null)[]];
+  return {
+    state,
+    hops: JSON.parse(way ?? '[]') as Hop[],
+    startedAt: Number(startedAt),
+    ...(sealed && { code: box.openText(sealed) }),
+    ...(sentAt && { sentAt: Number(sentAt) }),
+    ...(providerId && { providerId }),
+  };
+}
+
+function openHops(providers: readonly string[]): Hop[] {
+  return providers.map((provider) => ({ provider, state: 'open' }));
+}
+
+function failedIn(verification: Record<string, string>): Set<string> {
+  const hops = Object.entries(verification)
+    .filter(([name]) => name.startsWith('hops:'))
+    .flatMap(([, way]) => JSON.parse(way) as Hop[]);
+  return new Set(hops.filter(({ state }) => state === 'failed' || state === 'lost').map(({ provider }) => provider));
 }
 
 function otpKey({ subject, purpose }: CodeSubject): string {

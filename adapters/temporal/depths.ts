@@ -26,7 +26,7 @@ export interface WaitingRegistrations {
 const deadlineMs = 2000;
 /** As Temporal's protocol numbers them. */
 const kinds = { workflow: 1, activity: 2 } as const;
-const systems = ['directory', 'sms', 'email', 'database'] as const satisfies WaitingFor[];
+const systems = ['directory', 'sms', 'voice', 'email', 'database'] as const satisfies WaitingFor[];
 
 /** The backlogs of all task queues of ours; workflow tasks on their way to the worker that knows the workflow are left out. */
 export function readQueueDepths(client: Client): Promise<QueueDepth[]> {

@@ -13,8 +13,10 @@ import {
   statusOf,
   usernameKey,
 } from '../../domain/registration.ts';
+import { languageFor } from '../../domain/templates/languages.ts';
+import { clientKinds } from '../../domain/verification.ts';
 import { newId, newToken, tokenHash } from '../../platform/crypto.ts';
-import { registration } from '../../workflows/registration.ts';
+import { type RegistrationInput, registration } from '../../workflows/registration.ts';
 import { searchAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { idempotent } from '../guards.ts';
@@ -29,7 +31,7 @@ export const NewRegistration = z.strictObject({
   email: text(320).optional(),
   phone: text(40).optional(),
   locale: text(35).refine(isLocale, 'must be a BCP 47 language tag').optional(),
-  client: z.enum(['ios', 'android', 'desktop', 'web']).optional(),
+  client: z.enum(clientKinds).optional(),
 });
 
 /** Temporal is asked to start a flow within this when it seems to be there, and within the other when not. */
@@ -54,9 +56,11 @@ export async function createRegistration(
     const guarded = await guardRegistration(deps, caller, registrationId);
     const facts = firstFacts(deps, identity, startedAt);
     const status = statusOf(facts);
+    const locale = languageFor(given.locale, caller.acceptLanguage);
     // stored before it is started: whoever sees the flow can read it; safe to repeat, by id and version
     await deps.registrations.write(registrationId, tokenHash(token), status);
-    await startWorkflow(deps, { registrationId, tokenHash: tokenHash(token) }, facts, status).catch(
+    const wishes = { ...(locale && { locale }), ...(given.client && { client: given.client }) };
+    await startWorkflow(deps, { registrationId, tokenHash: tokenHash(token), ...wishes }, facts, status).catch(
       async (err: unknown) => {
         await guarded.giveBack();
         throw err;
@@ -104,7 +108,7 @@ function firstFacts({ policy, rules }: ApiDeps, identity: Identity, startedAt: n
 
 async function startWorkflow(
   { temporal, registrations }: ApiDeps,
-  ids: { registrationId: string; tokenHash: string },
+  ids: Pick<RegistrationInput, 'registrationId' | 'tokenHash' | 'locale' | 'client'>,
   facts: RegistrationFacts,
   status: RegistrationStatus,
 ): Promise<void> {

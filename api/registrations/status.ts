@@ -123,7 +123,7 @@ export function view(
     ...(phone && { phone }),
     ...(email && { email }),
     nextSmsAt: instantOf(status.nextSendAt.sms),
-    nextVoiceAt: null,
+    nextVoiceAt: instantOf(status.nextSendAt.voice),
     nextEmailAt: instantOf(status.nextSendAt.email),
     nextCheckAt: isCodeOpen && isRunning ? instantOf(nextCheckAt(checks, rules, now)) : null,
     attemptsLeft: checksLeft(checks, rules.checksMax, now),

@@ -26,15 +26,15 @@ const modesOf: Record<FaultChannel, readonly Mode[]> = {
 };
 
 const providersOf: Record<FaultChannel, readonly string[]> = {
-  sms: ['twilio'],
+  sms: ['twilio', 'infobip'],
   voice: ['twilio'],
-  email: ['smtp'],
+  email: ['smtp', 'resend', 'sendgrid'],
   push: [],
   captcha: captchaProviders,
 };
 
 const providerCodes: Record<FaultChannel, RegExp> = {
-  sms: /^[1-9]\d{4}$/,
+  sms: /^([1-9]\d{4}|[A-Z_]{1,64})$/,
   voice: /^[1-9]\d{4}$/,
   email: /^[45]\.\d{1,3}\.\d{1,3}$/,
   push: /^[\w-]{1,64}$/,

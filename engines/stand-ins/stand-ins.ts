@@ -1,10 +1,12 @@
 /**
- * Local stand-ins for the outside providers: Twilio, a mail server and captcha providers, with one outbox that shows
+ * Local stand-ins for the outside providers: Twilio, Infobip, Resend, SendGrid, a mail server and captcha
+ * providers, with one outbox that shows
  * what they accepted and one switchboard of faults. They speak the vendors' protocols and are no part of the product.
  */
 import { z } from 'zod';
 import { captchaPaths, createCaptchaRoutes } from './captcha.ts';
 import { type CaptchaProvider, channels, createFaults, type Faults, faultSchema } from './faults.ts';
+import { createHttpProviderRoutes } from './http-providers.ts';
 import { json, type Route, readJson, readQuery, startHttpServer } from './http-server.ts';
 import { startMailSink } from './mail-sink.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
@@ -44,6 +46,7 @@ export async function startStandIns(options: StandInsOptions): Promise<StandIns>
   const routes = [
     ...outboxRoutes(outbox, faults),
     ...createTwilioRoutes(options.twilio, { outbox, faults, closing: closing.signal }),
+    ...createHttpProviderRoutes({ outbox, faults }),
     ...createCaptchaRoutes(captchaSecret, faults),
   ];
   const http = await startHttpServer(routes, { host, port });

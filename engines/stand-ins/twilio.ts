@@ -1,6 +1,6 @@
 /**
- * Stand-in of Twilio's REST API, version 2010-04-01, as far as sending SMS needs it: the Messages and Accounts
- * resources, the error shape and the signed status callbacks, as documented at
+ * Stand-in of Twilio's REST API, version 2010-04-01, as far as sending SMS and calling needs it: the Messages,
+ * Calls and Accounts resources, the error shape and the signed status callbacks, as documented at
  * https://www.twilio.com/docs/messaging/api/message-resource and https://www.twilio.com/docs/usage/webhooks/webhooks-security.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -32,7 +32,15 @@ interface SentMessage {
   status: 'queued' | 'accepted' | 'sent' | 'delivered';
 }
 
-type Twilio = Surroundings & { account: TwilioAccount; sent: SentMessage[]; startedAt: Date };
+/** A call that was made, as Twilio's list shows it. */
+interface MadeCall {
+  sid: string;
+  to: string;
+  from: string;
+  madeAt: Date;
+}
+
+type Twilio = Surroundings & { account: TwilioAccount; sent: SentMessage[]; calls: MadeCall[]; startedAt: Date };
 
 /**
  * Status and text of the errors that are answered here (https://www.twilio.com/docs/api/errors); others are 400.
@@ -46,6 +54,9 @@ const errors: Record<number, { status: number; message: string }> = {
   20429: { status: 429, message: 'Too Many Requests' },
   20500: { status: 500, message: 'Internal Server Error' },
   20503: { status: 503, message: 'Service unavailable' },
+  21201: { status: 400, message: "No 'To' number is specified" },
+  21205: { status: 400, message: 'Url parameter is required' },
+  21213: { status: 400, message: "'From' phone number is required" },
   21211: { status: 400, message: "Invalid 'To' Phone Number: {to}" },
   21212: { status: 400, message: "Invalid 'From' Phone Number" },
   21408: {
@@ -68,12 +79,12 @@ const errors: Record<number, { status: number; message: string }> = {
 
 /** The routes of the stand-in. What it accepted stays known to its list after the outbox is emptied. */
 export function createTwilioRoutes(account: TwilioAccount, surroundings: Surroundings): Route[] {
-  const twilio: Twilio = { ...surroundings, account, sent: [], startedAt: new Date() };
+  const twilio: Twilio = { ...surroundings, account, sent: [], calls: [], startedAt: new Date() };
   return [{ path: /^\/2010-04-01(\/|$)/, answer: (call) => answerUnderFault(twilio, call) }];
 }
 
 async function answerUnderFault(twilio: Twilio, call: Call): Promise<Answer> {
-  const fault = twilio.faults.find('sms', 'twilio');
+  const fault = twilio.faults.find(call.url.pathname.endsWith('/Calls.json') ? 'voice' : 'sms', 'twilio');
   if (fault?.mode === 'error500') return problem(Number(fault.providerCode ?? 20500));
   // A slow provider has accepted the message long before it says so.
   const answer = authenticateAndAnswer(twilio, call, fault);
@@ -89,10 +100,16 @@ function authenticateAndAnswer(twilio: Twilio, call: Call, fault: Fault | undefi
     if (call.method === 'POST') return createMessage(twilio, readForm(call), fault);
     return call.method === 'GET' ? listMessages(twilio, call.url) : problem(20004);
   }
+  if (pathname === `${path}/Calls.json`) return answerCalls(twilio, call, fault);
   if (call.method !== 'GET') return problem(20404);
   if (pathname === `${path}.json`) return json(200, accountJson(twilio));
   const message = twilio.sent.find(({ sid }) => pathname === `${path}/Messages/${sid}.json`);
   return message === undefined ? problem(20404) : json(200, messageJson(twilio.account, message));
+}
+
+function answerCalls(twilio: Twilio, call: Call, fault: Fault | undefined): Answer {
+  if (call.method === 'POST') return createCall(twilio, readForm(call), fault);
+  return call.method === 'GET' ? listCalls(twilio, call.url) : problem(20004);
 }
 
 function isAuthentic({ accountSid, authToken }: TwilioAccount, authorization = ''): boolean {
@@ -125,6 +142,75 @@ function createMessage(twilio: Twilio, form: URLSearchParams, fault: Fault | und
   const answer = json(201, { ...messageJson(twilio.account, message), date_sent: null });
   void deliver(twilio, message, { statusCallback: form.get('StatusCallback'), fault });
   return fault?.mode === 'accept-then-drop' ? 'drop' : answer;
+}
+
+function createCall(twilio: Twilio, form: URLSearchParams, fault: Fault | undefined): Answer {
+  const [to, from, twiml] = ['To', 'From', 'Twiml'].map((name) => form.get(name) ?? '');
+  if (!to) return problem(21201);
+  if (!/^\+[1-9]\d{6,14}$/.test(to)) return problem(21211, { to });
+  if (!from) return problem(21213);
+  if (!twiml) return problem(21205);
+  if (fault?.mode === 'error400') return problem(Number(fault.providerCode ?? 21211), { fault, to });
+  const made: MadeCall = { sid: `CA${randomBytes(16).toString('hex')}`, to, from, madeAt: new Date() };
+  twilio.calls.push(made);
+  void answerPhone(twilio, made, twiml);
+  return fault?.mode === 'accept-then-drop' ? 'drop' : json(201, callJson(twilio.account, made));
+}
+
+/** The person answers, presses a key where one is asked for, and hears what is said then. */
+async function answerPhone(twilio: Twilio, made: MadeCall, twiml: string): Promise<void> {
+  const action = /<Gather [^>]*action="([^"]+)"/.exec(twiml)?.[1]?.replaceAll('&amp;', '&');
+  const after = action === undefined ? '' : await pressKey(twilio, made, action);
+  const body = `${spoken(twiml)}\n${spoken(after)}`.trim();
+  twilio.outbox.add({ id: made.sid, channel: 'voice', to: made.to, from: made.from, body, provider: 'twilio' });
+}
+
+async function pressKey({ account, closing }: Twilio, made: MadeCall, url: string): Promise<string> {
+  if (!isLoopback(url)) return '';
+  const params = { AccountSid: account.accountSid, CallSid: made.sid, Digits: '1', From: made.from, To: made.to };
+  const res = await postSigned(account, url, { params, closing });
+  return res?.ok === true ? await res.text() : '';
+}
+
+/** What is said: a line for each Say, but digits that follow one another are one number. */
+function spoken(twiml: string): string {
+  const said = [...twiml.matchAll(/<Say[^>]*>([^<]*)<\/Say>/g)].map(([, words = '']) => words);
+  return said
+    .reduce((text, words) => (/^\d$/.test(words) && /(^|\n)\d+$/.test(text) ? text + words : `${text}\n${words}`), '')
+    .trim();
+}
+
+function listCalls({ account, calls }: Twilio, url: URL): Answer {
+  const [to, from] = [url.searchParams.get('To'), url.searchParams.get('From')];
+  const found = calls
+    .filter((made) => (to === null || made.to === to) && (from === null || made.from === from))
+    .reverse();
+  const page = { page: 0, page_size: 1000, start: 0, end: Math.max(found.length - 1, 0), next_page_uri: null };
+  return json(200, {
+    calls: found.map((made) => callJson(account, made)),
+    uri: url.pathname,
+    first_page_uri: url.pathname,
+    previous_page_uri: null,
+    ...page,
+  });
+}
+
+function callJson({ accountSid }: TwilioAccount, { sid, to, from, madeAt }: MadeCall): Record<string, unknown> {
+  return {
+    account_sid: accountSid,
+    api_version: '2010-04-01',
+    date_created: toRfc2822(madeAt),
+    date_updated: toRfc2822(madeAt),
+    direction: 'outbound-api',
+    from,
+    sid,
+    start_time: null,
+    end_time: null,
+    status: 'queued',
+    subresource_uris: {},
+    to,
+    uri: `/2010-04-01/Accounts/${accountSid}/Calls/${sid}.json`,
+  };
 }
 
 function checkMessage(form: URLSearchParams): number | undefined {
@@ -302,20 +388,24 @@ async function sendReceipt({ account, closing }: Twilio, message: SentMessage, u
   };
   if (message.from !== null) params.From = message.from;
   if (message.messagingServiceSid !== null) params.MessagingServiceSid = message.messagingServiceSid;
+  const res = await postSigned(account, url, { params, closing });
+  await res?.body?.cancel();
+}
+
+/** Undefined when nobody answers: Twilio waits 15 s for a webhook and does not repeat it. */
+async function postSigned(
+  { authToken }: TwilioAccount,
+  url: string,
+  { params, closing }: { params: Record<string, string>; closing: AbortSignal },
+): Promise<Response | undefined> {
   const request = {
     method: 'POST',
-    headers: { 'x-twilio-signature': sign(account.authToken, url, params) },
+    headers: { 'x-twilio-signature': sign(authToken, url, params) },
     body: new URLSearchParams(params),
     redirect: 'manual',
-    // Twilio waits 15 s for a webhook and does not repeat a status callback.
     signal: AbortSignal.any([closing, AbortSignal.timeout(15_000)]),
   } as const;
-  try {
-    const res = await fetch(url, request);
-    await res.body?.cancel();
-  } catch {
-    // A receipt that cannot be delivered is lost, as it is with Twilio.
-  }
+  return await fetch(url, request).catch(() => undefined);
 }
 
 /** HMAC-SHA1 over the URL followed by each parameter's name and value, sorted by name (Twilio, webhooks security). */

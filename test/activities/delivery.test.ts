@@ -6,14 +6,14 @@ import { DefaultLogger } from '@temporalio/worker';
 import {
   createDeliveryActivities,
   type DeliveryActivityDeps,
+  type Providers,
   type SendCodeInput,
   type SendCodeResult,
 } from '../../activities/delivery.ts';
-import type { MailMessage } from '../../adapters/mail.ts';
 import { type Codes, createCodes } from '../../adapters/redis/codes.ts';
 import type { Redis } from '../../adapters/redis/connect.ts';
-import type { TextMessage } from '../../adapters/twilio.ts';
 import { Failure } from '../../domain/failures.ts';
+import type { MailMessage, TextMessage } from '../../domain/providers.ts';
 import { newCode } from '../../platform/crypto.ts';
 import { recordEvents } from '../support/recorder.ts';
 import { connectTestRedis, testBox, uniqueName } from '../support/redis.ts';
@@ -30,21 +30,24 @@ after(() => redis.disconnect());
 const to = '+12025550102';
 
 /** A provider that remembers its calls; `fault` is thrown after it has accepted, or before. */
-function fakeProvider() {
+function fakeProvider(name = 'twilio') {
   const accepted: (TextMessage & { sid: string })[] = [];
   const calls: string[] = [];
   const provider = {
+    name,
     accepted,
     calls,
     refusal: undefined as string | undefined,
     failsBefore: false,
     failsAfter: false,
+    dies: false,
     async send(message: TextMessage) {
       calls.push('send');
       if (provider.failsBefore) throw new Failure('unavailable', { message: 'twilio 503' });
       if (provider.refusal !== undefined) return { result: 'refused' as const, reason: provider.refusal };
       const sid = `SM${accepted.length + 1}`;
       accepted.push({ ...message, sid });
+      if (provider.dies) throw new Error('killed');
       if (provider.failsAfter) throw new Failure('unavailable', { message: 'twilio ECONNRESET' });
       return { result: 'sent' as const, providerId: sid };
     },
@@ -56,10 +59,22 @@ function fakeProvider() {
   return provider;
 }
 
-function scene(given: Partial<DeliveryActivityDeps> = {}) {
+function scene({
+  providers,
+  ...given
+}: Partial<Omit<DeliveryActivityDeps, 'providers'>> & { providers?: Partial<Providers> } = {}) {
   const twilio = fakeProvider();
   const { events, recorded } = recordEvents();
-  const deps = { codes, twilio, events, newCode, productName: 'Vyry', ...given };
+  const deps: DeliveryActivityDeps = {
+    codes,
+    providers: { sms: [twilio], voice: [], email: [], ...providers },
+    orderOf: (_channel, { available, failed }) =>
+      [...available].sort((a, b) => Number(failed.has(a)) - Number(failed.has(b))),
+    events,
+    newCode,
+    productName: 'Vyry',
+    ...given,
+  };
   const { sendCode } = createDeliveryActivities(deps);
   const input: SendCodeInput = {
     subject: uniqueName(),
@@ -77,14 +92,16 @@ function scene(given: Partial<DeliveryActivityDeps> = {}) {
   const subject = { subject: input.subject, purpose: input.purpose };
   /** What happened, without how long it took. */
   const told = () => recorded.filter(({ name }) => name !== 'providerAnswered');
-  return { twilio, recorded, told, input, run, subject };
+  /** The code as events name it. */
+  const codeBy = (provider: string) => ({ ...input, provider });
+  return { twilio, recorded, told, input, run, subject, codeBy };
 }
 
 const codeIn = (body = '') => /\d{6}/.exec(body)?.[0] ?? '';
 
 describe('sendCode()', () => {
   it('sends one message with a code that is then valid, from the recorded send on', async () => {
-    const { twilio, told, run, subject, input } = scene();
+    const { twilio, told, run, subject, codeBy } = scene();
     const begin = Date.now();
     const result = await run();
     assert.equal(result.result, 'sent');
@@ -99,7 +116,7 @@ describe('sendCode()', () => {
     assert.ok(result.result === 'sent' && result.at >= begin && state?.since === result.at);
     assert.equal(state?.expiresAt, result.at + 180_000);
     assert.equal((await codes.check(subject, codeIn(message?.body), { checksMax: 5 }, Date.now())).outcome, 'verified');
-    assert.deepEqual(told(), [{ name: 'codeSent', args: [{ ...input, provider: 'twilio' }, 'SM1'] }]);
+    assert.deepEqual(told(), [{ name: 'codeSent', args: [codeBy('twilio'), 'SM1'] }]);
   });
 
   it('answers a repeat after the end as the first time, and calls nobody', async () => {
@@ -140,7 +157,7 @@ describe('sendCode()', () => {
 
   it('sends one message when the process dies between the provider and the record', async () => {
     let isDying = true;
-    const dying: Pick<Codes, 'start' | 'sent' | 'refused'> = {
+    const dying: DeliveryActivityDeps['codes'] = {
       ...codes,
       sent: (...args) => (isDying ? Promise.reject(new Error('killed')) : codes.sent(...args)),
     };
@@ -170,17 +187,17 @@ describe('sendCode()', () => {
   });
 
   it('answers a refusal for good, and records nothing as sent', async () => {
-    const { twilio, run, told, input, subject } = scene();
+    const { twilio, run, told, codeBy, subject } = scene();
     twilio.refusal = 'number-not-mobile';
     assert.deepEqual(await run(), { result: 'refused', reason: 'number-not-mobile' });
-    const code = { ...input, provider: 'twilio' };
+    const code = codeBy('twilio');
     assert.deepEqual(told(), [{ name: 'codeRefused', args: [code, 'number-not-mobile'] }]);
     assert.equal(await codes.read(subject), undefined);
     assert.equal((await codes.check(subject, '123456', { checksMax: 5 }, Date.now())).outcome, 'none');
   });
 
   it('refuses a channel that is not configured', async () => {
-    const { run } = scene({ twilio: undefined });
+    const { run } = scene({ providers: { sms: [] } });
     assert.deepEqual(await run(), { result: 'refused', reason: 'not-configured' });
     assert.deepEqual(await run({ channel: 'email', to: 'ada@example.com', send: 2 }), {
       result: 'refused',
@@ -191,13 +208,14 @@ describe('sendCode()', () => {
   it('sends e-mail under one Message-ID, by registration and send, whatever is repeated', async () => {
     const sent: MailMessage[] = [];
     const mail = {
+      name: 'smtp',
       async send(message: MailMessage) {
         sent.push(message);
         if (sent.length === 1) throw new Failure('unavailable', { message: 'smtp ECONNRESET' });
         return { result: 'sent' as const, providerId: `<${message.messageId}>` };
       },
     };
-    const { run, input, told } = scene({ mail });
+    const { run, input, told } = scene({ providers: { email: [mail] } });
     const email = { channel: 'email', to: 'ada@example.com' } as const;
     await assert.rejects(run(email), { code: 'unavailable' });
     assert.equal((await run(email, 2)).result, 'sent');
@@ -243,5 +261,87 @@ describe('sendCode()', () => {
     const text = JSON.stringify(recorded, (name, value) => (name === 'to' || name === 'subject' ? undefined : value));
     for (const secret of [codeIn(twilio.accepted[0]?.body), to, to.slice(1)])
       assert.equal(text.includes(secret), false);
+  });
+});
+
+describe('sendCode() with several providers', () => {
+  function twoProviders() {
+    const [first, second] = [fakeProvider('first'), fakeProvider('second')];
+    return { first, second, ...scene({ providers: { sms: [first, second] } }) };
+  }
+
+  it('B10: a provider that is away is passed over, and the person gets one message', async () => {
+    const { first, second, run, subject, told, codeBy } = twoProviders();
+    first.failsBefore = true;
+    assert.equal((await run()).result, 'sent');
+    assert.equal(second.accepted.length, 1);
+    assert.deepEqual(told(), [
+      { name: 'dependencyAway', args: ['sms', 'twilio 503'] },
+      { name: 'codeSent', args: [codeBy('second'), 'SM1'] },
+    ]);
+    assert.equal(
+      (await codes.check(subject, codeIn(second.accepted[0]?.body), { checksMax: 5 }, Date.now())).outcome,
+      'verified',
+    );
+  });
+
+  it('asks a provider that fell silent before another one is used', async () => {
+    const { first, second, run } = twoProviders();
+    first.failsAfter = true;
+    assert.equal((await run()).result, 'sent');
+    assert.deepEqual(first.calls, ['send', 'find']);
+    assert.deepEqual(second.calls, []);
+  });
+
+  it('B9: asks the same provider first after it died in the fall-back', async () => {
+    const { first, second, run } = twoProviders();
+    first.failsBefore = true;
+    second.dies = true;
+    await assert.rejects(run(), /killed/);
+    first.failsBefore = false;
+    second.dies = false;
+    assert.equal((await run({}, 2)).result, 'sent');
+    assert.equal(first.accepted.length, 0);
+    assert.equal(second.accepted.length, 1);
+    assert.deepEqual(second.calls, ['send', 'find']);
+  });
+
+  it('remembers for the next send of the same person who failed, and for nobody else', async () => {
+    const { first, second, run } = twoProviders();
+    first.failsBefore = true;
+    await run();
+    first.failsBefore = false;
+    await run({ send: 2 });
+    assert.equal(second.accepted.length, 2);
+    await run({ subject: uniqueName() });
+    assert.equal(first.accepted.length, 1);
+  });
+
+  it('B11: waits while all are away, and sends one message when one is back', async () => {
+    const { first, second, run } = twoProviders();
+    first.failsBefore = true;
+    second.failsBefore = true;
+    for (const attempt of [1, 2, 3]) await assert.rejects(run({}, attempt), { code: 'unavailable' });
+    first.failsBefore = false;
+    second.failsBefore = false;
+    assert.equal((await run({}, 4)).result, 'sent');
+    assert.equal(first.accepted.length + second.accepted.length, 1);
+  });
+
+  it('takes the word of a provider that refuses the recipient', async () => {
+    const { first, second, run } = twoProviders();
+    first.refusal = 'number-not-valid';
+    assert.deepEqual(await run(), { result: 'refused', reason: 'number-not-valid' });
+    assert.deepEqual(second.calls, []);
+  });
+});
+
+describe('sendCode() in the language of the person', () => {
+  it('says the code in it, with the line of the Android app for that alone', async () => {
+    const { twilio, run } = scene({ androidAppHash: 'AbCdEfGhIjK' });
+    await run({ locale: 'de', client: 'android' });
+    await run({ locale: 'de', client: 'ios', send: 2 });
+    assert.match(twilio.accepted[0]?.body ?? '', /^\d{6} ist Ihr .*\nAbCdEfGhIjK$/);
+    assert.match(twilio.accepted[1]?.body ?? '', /^\d{6} ist Ihr [^\n]*$/);
   });
 });

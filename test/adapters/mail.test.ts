@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import { connectMail, type Mail, type MailMessage } from '../../adapters/mail.ts';
+import { connectMail, type Mail } from '../../adapters/mail.ts';
 import { Failure } from '../../domain/failures.ts';
+import type { MailMessage } from '../../domain/providers.ts';
 import { demoTwilio } from '../../engines/engines.ts';
 import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
 import { Secret } from '../../platform/config.ts';
@@ -13,6 +14,7 @@ const message: MailMessage = {
   to: 'ada@example.com',
   subject: 'Your code',
   text: '123456 is your code',
+  html: '<p>123456 is your code</p>',
   messageId: 'a1.1',
 };
 let standIns: StandIns;

@@ -12,6 +12,7 @@ import { setFault } from '../support/flows.ts';
 
 const to = '+12025550102';
 const body = '123456 is your code';
+const reference = 'one.1';
 let standIns: StandIns;
 
 before(async () => {
@@ -52,7 +53,7 @@ async function assertUnavailable(job: Promise<unknown>, message: RegExp): Promis
 
 describe('send()', () => {
   it('hands a message over, and answers the id it has at Twilio', async () => {
-    const outcome = await connect().send({ to, body });
+    const outcome = await connect().send({ to, body, reference });
     assert.equal(outcome.result, 'sent');
     assert.match(outcome.result === 'sent' ? outcome.providerId : '', /^SM[0-9a-f]{32}$/);
     const [message] = await messagesTo(standIns.outboxUrl, to);
@@ -71,29 +72,35 @@ describe('send()', () => {
     };
     for (const [providerCode, reason] of Object.entries(reasons)) {
       await fault({ mode: 'error400', providerCode });
-      assert.deepEqual(await connect().send({ to, body }), { result: 'refused', reason }, providerCode);
+      assert.deepEqual(await connect().send({ to, body, reference }), { result: 'refused', reason }, providerCode);
     }
   });
 
   it('is refused for a number that is none', async () => {
-    assert.deepEqual(await connect().send({ to: '+0', body }), { result: 'refused', reason: 'number-not-valid' });
+    assert.deepEqual(await connect().send({ to: '+0', body, reference }), {
+      result: 'refused',
+      reason: 'number-not-valid',
+    });
   });
 
   it('takes everything else for an outage: errors of Twilio, limits, and settings of ours', async () => {
     await fault({ mode: 'error500' });
-    await assertUnavailable(connect().send({ to, body }), /^twilio 500 20500$/);
+    await assertUnavailable(connect().send({ to, body, reference }), /^twilio 500 20500$/);
     await fault({ mode: 'error500', providerCode: '20503' });
-    await assertUnavailable(connect().send({ to, body }), /^twilio 503/);
+    await assertUnavailable(connect().send({ to, body, reference }), /^twilio 503/);
     await fault({ mode: 'error400', providerCode: '20429' });
-    await assertUnavailable(connect().send({ to, body }), /^twilio 429/);
+    await assertUnavailable(connect().send({ to, body, reference }), /^twilio 429/);
     await fault({ mode: 'none' });
-    await assertUnavailable(connect({ authToken: new Secret('wrong') }).send({ to, body }), /^twilio 401 20003$/);
-    await assertUnavailable(connect({ from: 'not a sender!' }).send({ to, body }), /^twilio 400 21212$/);
+    await assertUnavailable(
+      connect({ authToken: new Secret('wrong') }).send({ to, body, reference }),
+      /^twilio 401 20003$/,
+    );
+    await assertUnavailable(connect({ from: 'not a sender!' }).send({ to, body, reference }), /^twilio 400 21212$/);
     assert.deepEqual(await messagesTo(standIns.outboxUrl, to), []);
   });
 
   it('takes a server that is not there for an outage, and repeats nothing by itself', async () => {
-    await assertUnavailable(connect({ baseUrl: 'http://127.0.0.1:1' }).send({ to, body }), /ECONNREFUSED/);
+    await assertUnavailable(connect({ baseUrl: 'http://127.0.0.1:1' }).send({ to, body, reference }), /ECONNREFUSED/);
     let calls = 0;
     const server = createServer((_req, res) => {
       calls++;
@@ -102,7 +109,10 @@ describe('send()', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    await assertUnavailable(connect({ baseUrl: `http://127.0.0.1:${port}/` }).send({ to, body }), /^twilio 429/);
+    await assertUnavailable(
+      connect({ baseUrl: `http://127.0.0.1:${port}/` }).send({ to, body, reference }),
+      /^twilio 429/,
+    );
     assert.equal(calls, 1);
     server.closeAllConnections();
     server.close();
@@ -111,7 +121,7 @@ describe('send()', () => {
   it('takes an answer that is lost for an outage, after which find() knows the message', async () => {
     await fault({ mode: 'accept-then-drop' });
     const begin = new Date();
-    await assertUnavailable(connect().send({ to, body }), /^twilio/);
+    await assertUnavailable(connect().send({ to, body, reference }), /^twilio/);
     await fault({ mode: 'none' });
     assert.match((await connect().find({ to, body }, begin)) ?? '', /^SM/);
   });
@@ -119,7 +129,7 @@ describe('send()', () => {
   it('waits no longer than ten seconds', { timeout: 30_000 }, async () => {
     await fault({ mode: 'slow', seconds: 20 });
     const begin = performance.now();
-    await assertUnavailable(connect().send({ to, body }), /^twilio/);
+    await assertUnavailable(connect().send({ to, body, reference }), /^twilio/);
     const seconds = (performance.now() - begin) / 1000;
     assert.ok(seconds > 9 && seconds < 14, `${seconds} s`);
   });
@@ -129,7 +139,7 @@ describe('find()', () => {
   it('knows the message by recipient, text and time', async () => {
     const twilio = connect();
     const begin = new Date();
-    const sent = await twilio.send({ to, body });
+    const sent = await twilio.send({ to, body, reference });
     assert.equal(sent.result, 'sent');
     assert.equal(await twilio.find({ to, body }, begin), sent.result === 'sent' && sent.providerId);
     assert.equal(await twilio.find({ to: '+12025550103', body }, begin), undefined);
@@ -140,7 +150,8 @@ describe('find()', () => {
   it('finds it among the other messages of that time', async () => {
     const twilio = connect();
     const begin = new Date();
-    for (let index = 0; index < 15; index++) await twilio.send({ to, body: `${100_000 + index} is your code` });
+    for (let index = 0; index < 15; index++)
+      await twilio.send({ to, body: `${100_000 + index} is your code`, reference });
     for (const index of [0, 7, 14]) {
       assert.match(
         (await twilio.find({ to, body: `${100_000 + index} is your code` }, begin)) ?? '',

@@ -179,14 +179,14 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
     const [sms, email] = await Promise.all([flowToCode(url, 68), flowToCode(url, 69)]);
     await setFault(outboxUrl, { channel: 'sms', mode: 'error400', providerCode: '21614' });
     await setFault(outboxUrl, { channel: 'email', mode: 'error400', providerCode: '5.1.1' });
-    for (const [flow, channel, other] of [
-      [sms, 'sms', 'email'],
-      [email, 'email', 'sms'],
+    for (const [flow, channel, others] of [
+      [sms, 'sms', ['voice', 'email']],
+      [email, 'email', ['sms', 'voice']],
     ] as const) {
       const refused = await send(flow, channel);
       assert.equal(refused.status, 440);
       assert.equal(refused.body.error_code, 'PROVIDER_REFUSED');
-      assert.deepEqual(refused.body.otherChannels, [other]);
+      assert.deepEqual(refused.body.otherChannels, others);
       assert.doesNotMatch(JSON.stringify(refused.body), /\+4477|example\.org|twilio|21614/i);
     }
     const seen = await sms.call('GET', '');

@@ -424,7 +424,10 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
     assert.equal(owner.email, 'Owner@example.net', 'a stranger has not taken the address');
     assert.equal(owner.phone, undefined);
     for (const { body: text } of await allMessages(system.ready.outboxUrl)) {
-      assert.match(text, /^\d{6} is your Vyry registration code\. /);
+      assert.match(
+        text,
+        /^(\d{6} (is your Vyry registration code|ist Ihr Registrierungscode für Vyry)\. |Your registration code is \d{6}\.)/,
+      );
       assert.doesNotMatch(text, /evil/, 'no words of a client are in a message');
     }
   });

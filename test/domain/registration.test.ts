@@ -267,9 +267,9 @@ describe('currentStep()', () => {
 
 describe('channelsOf() and addressOf()', () => {
   it('reach a person by what is known of them', () => {
-    assert.deepEqual(channelsOf({}), []);
-    assert.deepEqual(channelsOf({ email: 'ada@example.com' }), ['email']);
-    assert.deepEqual(channelsOf({ email: 'ada@example.com', phone: '+12025550100' }), ['sms', 'email']);
+    assert.deepEqual(channelsOf({}, {}), []);
+    assert.deepEqual(channelsOf({ email: 'ada@example.com' }, {}), ['email']);
+    assert.deepEqual(channelsOf({ email: 'ada@example.com', phone: '+12025550100' }, {}), ['sms', 'email']);
     assert.equal(addressOf({ email: 'ada@example.com', phone: '+12025550100' }, 'sms'), '+12025550100');
     assert.equal(addressOf({ email: 'ada@example.com', phone: '+12025550100' }, 'email'), 'ada@example.com');
     assert.equal(addressOf({ email: 'ada@example.com' }, 'sms'), undefined);

@@ -191,7 +191,13 @@ describe('readVariables()', () => {
 
 describe('namesFrom()', () => {
   it('names the variables of one outside system', () => {
-    const names = ['TWILIO_ACCOUNT_SID', 'TWILIO_AUTH_TOKEN', 'TWILIO_FROM', 'TWILIO_API_BASE_URL'];
+    const names = [
+      'TWILIO_ACCOUNT_SID',
+      'TWILIO_AUTH_TOKEN',
+      'TWILIO_WEBHOOK_TOKEN',
+      'TWILIO_FROM',
+      'TWILIO_API_BASE_URL',
+    ];
     assert.deepEqual(namesFrom('TWILIO_'), names);
   });
 });

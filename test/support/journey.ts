@@ -43,7 +43,7 @@ export interface Destination {
   outboxUrl: string;
 }
 
-export type Channel = 'sms' | 'email';
+export type Channel = 'sms' | 'voice' | 'email';
 
 /** A registration under way, as the device of its person knows it. */
 export interface Journey {
@@ -73,7 +73,7 @@ export function createJourney(to: Destination, person: Person, channel: Channel 
   const keys = { start: randomUUID(), send: randomUUID(), credentials: randomUUID(), session: randomUUID() };
   let flow: Flow | undefined;
   let prepared: unknown;
-  const address = channel === 'sms' ? person.phone : person.email;
+  const address = channel === 'email' ? person.email : person.phone;
 
   const onFlow = (method: string, path: string, body?: unknown, key?: string) => {
     if (flow === undefined) throw new Error('The registration was not started');
@@ -176,12 +176,18 @@ export async function until(isSo: () => Promise<boolean>, timeoutMs = 30_000): P
   }
 }
 
-/** Switches a fault of a provider; `none` ends it. */
-export async function setFault(outboxUrl: string, channel: Channel, mode: string, seconds?: number): Promise<void> {
+/** Switches a fault of a channel, or of one of its providers; `none` ends it. */
+export async function setFault(
+  outboxUrl: string,
+  channel: Channel,
+  mode: string,
+  seconds?: number,
+  provider?: string,
+): Promise<void> {
   const response = await fetch(`${outboxUrl}/faults`, {
     method: 'PUT',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ channel, mode, ...(seconds !== undefined && { seconds }) }),
+    body: JSON.stringify({ channel, mode, ...(seconds !== undefined && { seconds }), ...(provider && { provider }) }),
   });
   if (!response.ok) throw new Error(`PUT /faults: ${response.status} ${await response.text()}`);
 }

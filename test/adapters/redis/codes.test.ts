@@ -44,8 +44,18 @@ function otherThan(...known: string[]): string {
 describe('code-start.lua', () => {
   it('makes the code of a send once: a repeat gets the first one, and hears that it may be under way', async () => {
     const of = newSubject();
-    assert.deepEqual(await codes.start(of, 1, '111111', now), { state: 'new', code: '111111', startedAt: now });
-    assert.deepEqual(await codes.start(of, 1, '222222', now + 9), { state: 'started', code: '111111', startedAt: now });
+    assert.deepEqual(await codes.start(of, 1, '111111', now), {
+      state: 'new',
+      code: '111111',
+      startedAt: now,
+      hops: [],
+    });
+    assert.deepEqual(await codes.start(of, 1, '222222', now + 9), {
+      state: 'started',
+      code: '111111',
+      startedAt: now,
+      hops: [],
+    });
   });
 
   it('makes one code of 50 parallel starts, and lets exactly one of them believe it is the first', async () => {
@@ -66,7 +76,7 @@ describe('code-start.lua', () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     const again = await codes.start(of, 1, '222222', now + 9);
-    assert.deepEqual(again, { state: 'sent', startedAt: now, sentAt: now, providerId: 'provider-1' });
+    assert.deepEqual(again, { state: 'sent', startedAt: now, sentAt: now, providerId: 'provider-1', hops: [] });
   });
 
   it('does not take an older send, which starts late, for the newest', async () => {

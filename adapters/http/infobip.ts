@@ -1,0 +1,106 @@
+/**
+ * SMS by Infobip, through its HTTP API. https://www.infobip.com/docs/api/channels/sms/outbound-sms/send-sms-messages
+ *
+ * A message has an id of ours: before a repeat, `find` asks for it.
+ */
+import { z } from 'zod';
+import type { SendOutcome, TextMessage } from '../../domain/providers.ts';
+import type { Config, Secret } from '../../platform/config.ts';
+import { callJson, type HttpAnswer, outageOf } from './json.ts';
+
+export interface InfobipOptions {
+  /** Each account has its own. */
+  baseUrl: string;
+  apiKey: Secret;
+  /** Number or name. */
+  from: string;
+  /** Where Infobip tells what became of a message. */
+  receiptUrl?: ((reference: string) => string) | undefined;
+}
+
+/** The variables of Infobip. */
+type InfobipConfig = Pick<Config<'delivery'>, Extract<keyof Config<'delivery'>, `INFOBIP_${string}`>>;
+
+/**
+ * What the configuration says of Infobip; undefined when it says nothing.
+ *
+ * @throws {Error} the account is named and its key or sender is not
+ */
+export function readInfobipOptions(config: InfobipConfig): InfobipOptions | undefined {
+  const { INFOBIP_BASE_URL: baseUrl, INFOBIP_API_KEY: apiKey, INFOBIP_FROM: from } = config;
+  if (baseUrl === undefined) return undefined;
+  if (apiKey === undefined || from === undefined) {
+    throw new Error('Bad configuration of delivery:\n  INFOBIP_BASE_URL needs INFOBIP_API_KEY and INFOBIP_FROM');
+  }
+  return { baseUrl, apiKey, from };
+}
+
+/** States that no repeat can change, by name. https://www.infobip.com/docs/essentials/api-essentials/response-status-and-error-codes */
+const refusals: Record<string, string> = {
+  REJECTED_DESTINATION: 'number-not-valid',
+  REJECTED_INVALID_DESTINATION: 'number-not-valid',
+  REJECTED_DESTINATION_NOT_REGISTERED: 'number-not-known',
+  REJECTED_NETWORK: 'country-not-enabled',
+  REJECTED_PREFIX_MISSING: 'number-not-valid',
+  REJECTED_BLACKLISTED: 'recipient-opted-out',
+  REJECTED_DND: 'recipient-opted-out',
+  UNDELIVERABLE_REJECTED_OPERATOR: 'message-blocked',
+};
+
+const Sent = z.object({
+  messages: z
+    .array(z.object({ messageId: z.string(), status: z.object({ groupName: z.string(), name: z.string() }) }))
+    .min(1),
+});
+const Logs = z.object({
+  results: z.array(z.object({ messageId: z.string(), status: z.object({ groupName: z.string() }) })),
+});
+
+/** Creates the sender; nothing is sent until it is used. */
+export function connectInfobip({ baseUrl, apiKey, from, receiptUrl }: InfobipOptions) {
+  const ask = (method: 'GET' | 'POST', path: string, body?: unknown) =>
+    callJson({
+      provider: 'infobip',
+      method,
+      url: `${baseUrl.replace(/\/$/, '')}${path}`,
+      headers: { Authorization: `App ${apiKey.reveal()}` },
+      body,
+    });
+  return {
+    /** Hands a message over, once. @throws {Failure} unavailable */
+    async send({ to, body, reference }: TextMessage): Promise<SendOutcome> {
+      const destinations = [{ to: to.slice(1), messageId: reference }];
+      const delivery = receiptUrl && { delivery: { url: receiptUrl(reference), intermediateReport: false } };
+      const message = { sender: from, destinations, content: { text: body }, ...(delivery && { webhooks: delivery }) };
+      const answer = await ask('POST', '/sms/3/messages', { messages: [message] });
+      return outcomeOf(answer);
+    },
+
+    /** The id of a message that Infobip already has. @throws {Failure} unavailable */
+    async find({ reference }: Pick<TextMessage, 'reference'>): Promise<string | undefined> {
+      const answer = await ask('GET', `/sms/3/logs?messageId=${encodeURIComponent(reference)}`);
+      const logs = Logs.safeParse(answer.body);
+      if (answer.status !== 200 || !logs.success) throw outageOf('infobip', answer);
+      return logs.data.results.find(({ status }) => status.groupName !== 'REJECTED')?.messageId;
+    },
+
+    /** @throws {Failure} unavailable */
+    async ping(): Promise<void> {
+      const answer = await ask('GET', '/sms/3/logs?limit=1');
+      if (answer.status !== 200) throw outageOf('infobip', answer);
+    },
+  };
+}
+
+function outcomeOf(answer: HttpAnswer): SendOutcome {
+  const sent = Sent.safeParse(answer.body);
+  const message = sent.data?.messages[0];
+  if (answer.status !== 200 || message === undefined) throw outageOf('infobip', answer);
+  const { groupName, name } = message.status;
+  if (groupName !== 'REJECTED' && groupName !== 'UNDELIVERABLE')
+    return { result: 'sent', providerId: message.messageId };
+  const reason = refusals[name];
+  // such as no credit: it is ours to mend
+  if (reason === undefined) throw outageOf('infobip', { ...answer, status: 429 }, name);
+  return { result: 'refused', reason };
+}

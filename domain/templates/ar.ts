@@ -1,0 +1,38 @@
+import type { Templates } from './template.ts';
+
+/** Arabic. */
+export const arabic: Templates = {
+  tag: 'ar',
+  direction: 'rtl',
+  codeSms: '{code} رمز تسجيلك في {product}. لا تشاركه.',
+  call: {
+    language: 'ar-XA',
+    voice: 'Google.ar-XA-Standard-A',
+    pressKey: 'معك {product}. اضغط أي زر لسماع رمز التسجيل.',
+    yourCodeIs: 'رمزك هو:',
+  },
+  codeMail: {
+    subject: 'رمز تسجيلك في {product}',
+    body: [
+      'رمز تسجيلك هو {code}',
+      'صالح لمدة {minutes} دقيقة. لا تشاركه مع أحد مهما كان من يطلبه.',
+      'إذا لم تطلبه فتجاهل هذه الرسالة.',
+    ],
+  },
+  welcomeMail: {
+    subject: 'مرحبًا بك في {product}',
+    body: ['حسابك في {product} جاهز.', 'يمكنك الآن تسجيل الدخول على أجهزتك.'],
+  },
+  newDeviceMail: {
+    subject: 'جهاز جديد في {product}',
+    body: ['سجّل جهاز جديد الدخول إلى حسابك في {product}.', 'إذا لم تكن أنت، فأزل الجهاز وغيّر كلمة المرور الآن.'],
+  },
+  passwordChangedMail: {
+    subject: 'تم تغيير كلمة مرورك في {product}',
+    body: ['تم تغيير كلمة مرور حسابك في {product}.', 'إذا لم تكن أنت، فاتصل بالمسؤول فورًا.'],
+  },
+  numberRegisteredMail: {
+    subject: 'شخص ما يسجّل رقمك في {product}',
+    body: ['طلب شخص ما تسجيل رقمك في {product}.', 'إذا لم تكن أنت، فلا تشارك أي رمز. يبقى حسابك لك.'],
+  },
+};

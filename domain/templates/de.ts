@@ -1,0 +1,46 @@
+import type { Templates } from './template.ts';
+
+/** German. */
+export const german: Templates = {
+  tag: 'de',
+  direction: 'ltr',
+  codeSms: '{code} ist Ihr Registrierungscode für {product}. Er gilt {minutes} Min. Geben Sie ihn nicht weiter.',
+  call: {
+    language: 'de-DE',
+    pressKey: 'Hier ist {product}. Drücken Sie eine beliebige Taste, um Ihren Registrierungscode zu hören.',
+    yourCodeIs: 'Ihr Code lautet:',
+  },
+  codeMail: {
+    subject: 'Ihr Registrierungscode für {product}',
+    body: [
+      'Ihr Registrierungscode lautet {code}.',
+      'Er gilt {minutes} Minuten. Geben Sie ihn an niemanden weiter, egal wer danach fragt.',
+      'Wenn Sie ihn nicht angefordert haben, ignorieren Sie diese Nachricht.',
+    ],
+  },
+  welcomeMail: {
+    subject: 'Willkommen bei {product}',
+    body: ['Ihr Konto bei {product} ist bereit.', 'Sie können sich jetzt auf Ihren Geräten anmelden.'],
+  },
+  newDeviceMail: {
+    subject: 'Neues Gerät bei {product} angemeldet',
+    body: [
+      'Ein neues Gerät wurde mit Ihrem Konto bei {product} angemeldet.',
+      'Wenn Sie das nicht waren, entfernen Sie das Gerät und ändern Sie jetzt Ihr Passwort.',
+    ],
+  },
+  passwordChangedMail: {
+    subject: 'Ihr Passwort für {product} wurde geändert',
+    body: [
+      'Das Passwort Ihres Kontos bei {product} wurde geändert.',
+      'Wenn Sie das nicht waren, wenden Sie sich sofort an Ihre Administration.',
+    ],
+  },
+  numberRegisteredMail: {
+    subject: 'Jemand registriert Ihre Nummer bei {product}',
+    body: [
+      'Jemand möchte Ihre Nummer bei {product} registrieren.',
+      'Wenn Sie das nicht sind, geben Sie keinen Code weiter. Ihr Konto bleibt Ihres.',
+    ],
+  },
+};

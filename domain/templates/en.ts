@@ -1,0 +1,46 @@
+import type { Templates } from './template.ts';
+
+/** English. */
+export const english: Templates = {
+  tag: 'en',
+  direction: 'ltr',
+  codeSms: '{code} is your {product} registration code. It is valid for {minutes} min. Do not share it.',
+  call: {
+    language: 'en-GB',
+    pressKey: 'This is {product}. Press any key to hear your registration code.',
+    yourCodeIs: 'Your code is:',
+  },
+  codeMail: {
+    subject: 'Your {product} registration code',
+    body: [
+      'Your registration code is {code}.',
+      'It is valid for {minutes} minutes. Do not share it with anybody, whoever asks.',
+      'If you did not ask for it, ignore this message.',
+    ],
+  },
+  welcomeMail: {
+    subject: 'Welcome to {product}',
+    body: ['Your {product} account is ready.', 'You can now sign in on your devices.'],
+  },
+  newDeviceMail: {
+    subject: 'New device signed in to {product}',
+    body: [
+      'A new device was signed in to your {product} account.',
+      'If this was not you, remove the device and change your password now.',
+    ],
+  },
+  passwordChangedMail: {
+    subject: 'Your {product} password was changed',
+    body: [
+      'The password of your {product} account was changed.',
+      'If this was not you, contact your administrator now.',
+    ],
+  },
+  numberRegisteredMail: {
+    subject: 'Somebody is registering your number with {product}',
+    body: [
+      'Somebody asked to register your number with {product}.',
+      'If this was not you, share no code with anybody. Your account stays yours.',
+    ],
+  },
+};

@@ -1,0 +1,46 @@
+import type { Templates } from './template.ts';
+
+/** Spanish. */
+export const spanish: Templates = {
+  tag: 'es',
+  direction: 'ltr',
+  codeSms: '{code} es tu código de {product}. No lo compartas.',
+  call: {
+    language: 'es-ES',
+    pressKey: 'Te llama {product}. Pulsa cualquier tecla para oír tu código de registro.',
+    yourCodeIs: 'Tu código es:',
+  },
+  codeMail: {
+    subject: 'Tu código de registro de {product}',
+    body: [
+      'Tu código de registro es {code}.',
+      'Es válido durante {minutes} minutos. No lo compartas con nadie, lo pida quien lo pida.',
+      'Si no lo has pedido, ignora este mensaje.',
+    ],
+  },
+  welcomeMail: {
+    subject: 'Te damos la bienvenida a {product}',
+    body: ['Tu cuenta de {product} está lista.', 'Ya puedes iniciar sesión en tus dispositivos.'],
+  },
+  newDeviceMail: {
+    subject: 'Nuevo dispositivo en {product}',
+    body: [
+      'Un nuevo dispositivo ha iniciado sesión en tu cuenta de {product}.',
+      'Si no has sido tú, quita el dispositivo y cambia tu contraseña ahora.',
+    ],
+  },
+  passwordChangedMail: {
+    subject: 'Se ha cambiado tu contraseña de {product}',
+    body: [
+      'Se ha cambiado la contraseña de tu cuenta de {product}.',
+      'Si no has sido tú, avisa ahora a tu administrador.',
+    ],
+  },
+  numberRegisteredMail: {
+    subject: 'Alguien registra tu número en {product}',
+    body: [
+      'Alguien ha pedido registrar tu número en {product}.',
+      'Si no eres tú, no compartas ningún código. Tu cuenta sigue siendo tuya.',
+    ],
+  },
+};

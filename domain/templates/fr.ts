@@ -1,0 +1,46 @@
+import type { Templates } from './template.ts';
+
+/** French. */
+export const french: Templates = {
+  tag: 'fr',
+  direction: 'ltr',
+  codeSms: "{code} est votre code d'inscription {product}. Valable {minutes} min. Ne le partagez pas.",
+  call: {
+    language: 'fr-FR',
+    pressKey: "Ici {product}. Appuyez sur une touche pour entendre votre code d'inscription.",
+    yourCodeIs: 'Votre code est :',
+  },
+  codeMail: {
+    subject: "Votre code d'inscription {product}",
+    body: [
+      "Votre code d'inscription est {code}.",
+      'Il est valable {minutes} minutes. Ne le communiquez à personne, qui que ce soit qui le demande.',
+      "Si vous ne l'avez pas demandé, ignorez ce message.",
+    ],
+  },
+  welcomeMail: {
+    subject: 'Bienvenue chez {product}',
+    body: ['Votre compte {product} est prêt.', 'Vous pouvez maintenant vous connecter sur vos appareils.'],
+  },
+  newDeviceMail: {
+    subject: 'Nouvel appareil connecté à {product}',
+    body: [
+      'Un nouvel appareil s’est connecté à votre compte {product}.',
+      'Si ce n’était pas vous, retirez l’appareil et changez votre mot de passe maintenant.',
+    ],
+  },
+  passwordChangedMail: {
+    subject: 'Votre mot de passe {product} a été modifié',
+    body: [
+      'Le mot de passe de votre compte {product} a été modifié.',
+      'Si ce n’était pas vous, contactez votre administrateur sans attendre.',
+    ],
+  },
+  numberRegisteredMail: {
+    subject: 'Quelqu’un inscrit votre numéro chez {product}',
+    body: [
+      'Quelqu’un a demandé à inscrire votre numéro chez {product}.',
+      'Si ce n’est pas vous, ne communiquez aucun code. Votre compte reste le vôtre.',
+    ],
+  },
+};

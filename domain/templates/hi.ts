@@ -1,0 +1,41 @@
+import type { Templates } from './template.ts';
+
+/** Hindi. */
+export const hindi: Templates = {
+  tag: 'hi',
+  direction: 'ltr',
+  codeSms: '{code} आपका {product} कोड है। इसे साझा न करें।',
+  call: {
+    language: 'hi-IN',
+    voice: 'Google.hi-IN-Standard-A',
+    pressKey: 'यह {product} है। अपना पंजीकरण कोड सुनने के लिए कोई भी बटन दबाएँ।',
+    yourCodeIs: 'आपका कोड है:',
+  },
+  codeMail: {
+    subject: 'आपका {product} पंजीकरण कोड',
+    body: [
+      'आपका पंजीकरण कोड {code} है।',
+      'यह {minutes} मिनट तक मान्य है। कोई भी माँगे, इसे साझा न करें।',
+      'यदि आपने इसे नहीं माँगा, तो इस संदेश को अनदेखा करें।',
+    ],
+  },
+  welcomeMail: {
+    subject: '{product} में आपका स्वागत है',
+    body: ['आपका {product} खाता तैयार है।', 'अब आप अपने उपकरणों पर साइन इन कर सकते हैं।'],
+  },
+  newDeviceMail: {
+    subject: '{product} में नया उपकरण',
+    body: ['आपके {product} खाते में एक नया उपकरण जुड़ा है।', 'यदि यह आप नहीं थे, तो उपकरण हटाएँ और अभी पासवर्ड बदलें।'],
+  },
+  passwordChangedMail: {
+    subject: 'आपका {product} पासवर्ड बदला गया',
+    body: ['आपके {product} खाते का पासवर्ड बदला गया।', 'यदि यह आप नहीं थे, तो तुरंत अपने व्यवस्थापक से संपर्क करें।'],
+  },
+  numberRegisteredMail: {
+    subject: 'कोई आपका नंबर {product} में पंजीकृत कर रहा है',
+    body: [
+      'किसी ने आपका नंबर {product} में पंजीकृत करने का अनुरोध किया है।',
+      'यदि यह आप नहीं हैं, तो कोई कोड साझा न करें। आपका खाता आपका ही रहेगा।',
+    ],
+  },
+};

@@ -1,0 +1,46 @@
+import type { Templates } from './template.ts';
+
+/** Italian. */
+export const italian: Templates = {
+  tag: 'it',
+  direction: 'ltr',
+  codeSms: '{code} è il tuo codice di registrazione {product}. Vale {minutes} min. Non condividerlo.',
+  call: {
+    language: 'it-IT',
+    pressKey: 'Qui {product}. Premi un tasto qualsiasi per ascoltare il tuo codice di registrazione.',
+    yourCodeIs: 'Il tuo codice è:',
+  },
+  codeMail: {
+    subject: 'Il tuo codice di registrazione {product}',
+    body: [
+      'Il tuo codice di registrazione è {code}.',
+      'Vale {minutes} minuti. Non condividerlo con nessuno, chiunque lo chieda.',
+      'Se non lo hai chiesto, ignora questo messaggio.',
+    ],
+  },
+  welcomeMail: {
+    subject: 'Ti diamo il benvenuto in {product}',
+    body: ['Il tuo account {product} è pronto.', 'Ora puoi accedere dai tuoi dispositivi.'],
+  },
+  newDeviceMail: {
+    subject: 'Nuovo dispositivo su {product}',
+    body: [
+      'Un nuovo dispositivo è entrato nel tuo account {product}.',
+      'Se non sei stato tu, rimuovi il dispositivo e cambia subito la password.',
+    ],
+  },
+  passwordChangedMail: {
+    subject: 'La tua password {product} è stata cambiata',
+    body: [
+      'La password del tuo account {product} è stata cambiata.',
+      'Se non sei stato tu, avvisa subito il tuo amministratore.',
+    ],
+  },
+  numberRegisteredMail: {
+    subject: 'Qualcuno registra il tuo numero su {product}',
+    body: [
+      'Qualcuno ha chiesto di registrare il tuo numero su {product}.',
+      'Se non sei tu, non condividere alcun codice. Il tuo account resta tuo.',
+    ],
+  },
+};

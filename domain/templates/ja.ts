@@ -1,0 +1,46 @@
+import type { Templates } from './template.ts';
+
+/** Japanese. */
+export const japanese: Templates = {
+  tag: 'ja',
+  direction: 'ltr',
+  codeSms: '{code} は {product} の登録コードです。{minutes}分間有効。誰にも教えないでください。',
+  call: {
+    language: 'ja-JP',
+    pressKey: '{product} です。登録コードを聞くには、いずれかのキーを押してください。',
+    yourCodeIs: 'コードは次のとおりです。',
+  },
+  codeMail: {
+    subject: '{product} の登録コード',
+    body: [
+      '登録コードは {code} です。',
+      '{minutes} 分間有効です。誰に聞かれても教えないでください。',
+      'お心当たりがない場合は、このメールを無視してください。',
+    ],
+  },
+  welcomeMail: {
+    subject: '{product} へようこそ',
+    body: ['{product} のアカウントの準備ができました。', 'お使いの端末でログインできます。'],
+  },
+  newDeviceMail: {
+    subject: '{product} に新しい端末がログインしました',
+    body: [
+      '{product} のアカウントに新しい端末がログインしました。',
+      'お心当たりがない場合は、端末を削除し、今すぐパスワードを変更してください。',
+    ],
+  },
+  passwordChangedMail: {
+    subject: '{product} のパスワードが変更されました',
+    body: [
+      '{product} のアカウントのパスワードが変更されました。',
+      'お心当たりがない場合は、すぐに管理者に連絡してください。',
+    ],
+  },
+  numberRegisteredMail: {
+    subject: 'あなたの番号が {product} に登録されようとしています',
+    body: [
+      '誰かがあなたの番号を {product} に登録しようとしています。',
+      'お心当たりがない場合は、コードを誰にも教えないでください。アカウントはあなたのもののままです。',
+    ],
+  },
+};

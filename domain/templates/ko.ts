@@ -1,0 +1,40 @@
+import type { Templates } from './template.ts';
+
+/** Korean. */
+export const korean: Templates = {
+  tag: 'ko',
+  direction: 'ltr',
+  codeSms: '{code}: {product} 등록 코드입니다. {minutes}분간 유효하며 공유하지 마세요.',
+  call: {
+    language: 'ko-KR',
+    pressKey: '{product}입니다. 등록 코드를 들으려면 아무 키나 누르세요.',
+    yourCodeIs: '코드는 다음과 같습니다.',
+  },
+  codeMail: {
+    subject: '{product} 등록 코드',
+    body: [
+      '등록 코드는 {code}입니다.',
+      '{minutes}분간 유효합니다. 누가 물어도 알려 주지 마세요.',
+      '요청하지 않았다면 이 메일을 무시하세요.',
+    ],
+  },
+  welcomeMail: {
+    subject: '{product}에 오신 것을 환영합니다',
+    body: ['{product} 계정이 준비되었습니다.', '이제 기기에서 로그인할 수 있습니다.'],
+  },
+  newDeviceMail: {
+    subject: '{product}에 새 기기가 로그인함',
+    body: ['새 기기가 {product} 계정에 로그인했습니다.', '본인이 아니라면 기기를 제거하고 지금 비밀번호를 바꾸세요.'],
+  },
+  passwordChangedMail: {
+    subject: '{product} 비밀번호가 변경됨',
+    body: ['{product} 계정의 비밀번호가 변경되었습니다.', '본인이 아니라면 즉시 관리자에게 알리세요.'],
+  },
+  numberRegisteredMail: {
+    subject: '누군가 내 번호를 {product}에 등록 중',
+    body: [
+      '누군가 회원님의 번호를 {product}에 등록하려고 합니다.',
+      '본인이 아니라면 어떤 코드도 알려 주지 마세요. 계정은 그대로 회원님의 것입니다.',
+    ],
+  },
+};

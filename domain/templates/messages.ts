@@ -1,0 +1,102 @@
+/** Messages to people, put together from the texts of their language. Nothing a person wrote is in any of them. */
+import { isOneSegment } from './segments.ts';
+import type { MailTexts, Templates } from './template.ts';
+
+/** What the placeholders stand for. */
+export interface Facts {
+  product: string;
+  code: string;
+  /** Life of the code. */
+  minutes: number;
+}
+
+/** An e-mail in both of its forms. */
+export interface MailText {
+  subject: string;
+  text: string;
+  html: string;
+}
+
+/** What a call says. */
+export interface Speech {
+  /** `language` and `voice` of TwiML's Say. */
+  language: string;
+  voice?: string;
+  pressKey: string;
+  yourCodeIs: string;
+  /** Spoken one by one. */
+  digits: string[];
+}
+
+/** Kinds of e-mail that carry no code. */
+export const noticeKinds = ['welcomeMail', 'newDeviceMail', 'passwordChangedMail', 'numberRegisteredMail'] as const;
+export type NoticeKind = (typeof noticeKinds)[number];
+
+/**
+ * The code as one SMS segment. Where the name of the product is so long that the sentence does not fit, code and name
+ * alone.
+ *
+ * @param appHash the line by which an Android app reads the code by itself: 11 characters.
+ *   https://developers.google.com/identity/sms-retriever/verify
+ */
+export function codeSms(texts: Templates, facts: Facts, appHash?: string): string {
+  const ending = appHash === undefined ? '' : `\n${appHash}`;
+  const whole = fill(texts.codeSms, facts) + ending;
+  return isOneSegment(whole) ? whole : `${facts.code} ${facts.product}${ending}`;
+}
+
+/** The code as an e-mail. The subject, which lock screens show, has no code. */
+export function codeMail(texts: Templates, facts: Facts): MailText {
+  return mailText(texts, texts.codeMail, facts);
+}
+
+/** A message to a person about their account. */
+export function noticeMail(texts: Templates, kind: NoticeKind, product: string): MailText {
+  return mailText(texts, texts[kind], { product, code: '', minutes: 0 });
+}
+
+/** The code as speech; in the language of `fallback` where no voice speaks the other. */
+export function codeSpeech(texts: Templates, fallback: Templates, facts: Facts): Speech {
+  const call = texts.call ?? fallback.call;
+  if (call === undefined) throw new Error('No voice speaks the language to fall back on');
+  const { pressKey, yourCodeIs, ...voice } = call;
+  const spoken = { pressKey: fill(pressKey, facts), yourCodeIs: fill(yourCodeIs, facts) };
+  return { ...voice, ...spoken, digits: [...facts.code] };
+}
+
+function mailText({ tag, direction }: Templates, { subject, body }: MailTexts, facts: Facts): MailText {
+  const paragraphs = body.map((paragraph) => fill(paragraph, facts));
+  const title = fill(subject, facts);
+  const html = body.map((paragraph) => `<p>${fillHtml(paragraph, facts)}</p>`).join('\n');
+  return {
+    subject: title,
+    text: `${paragraphs.join('\n\n')}\n`,
+    html: `<!doctype html>
+<html lang="${tag}" dir="${direction}">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title></head>
+<body style="margin:0;padding:24px;font:16px/1.5 sans-serif;color:#1a1a1a;background:#ffffff">
+<main style="max-width:34em;margin:0 auto">
+<h1 style="font-size:20px">${escapeHtml(title)}</h1>
+${html}
+</main>
+</body>
+</html>
+`,
+  };
+}
+
+function fill(text: string, { product, code, minutes }: Facts): string {
+  return text
+    .replaceAll('{product}', () => product)
+    .replaceAll('{code}', () => code)
+    .replaceAll('{minutes}', `${minutes}`);
+}
+
+function fillHtml(text: string, facts: Facts): string {
+  const marked = `<strong style="font-size:24px;letter-spacing:3px" dir="ltr">${escapeHtml(facts.code)}</strong>`;
+  return fill(escapeHtml(text), { ...facts, product: escapeHtml(facts.product), code: marked });
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}

@@ -1,0 +1,46 @@
+import type { Templates } from './template.ts';
+
+/** Dutch. */
+export const dutch: Templates = {
+  tag: 'nl',
+  direction: 'ltr',
+  codeSms: '{code} is je registratiecode voor {product}. Deze geldt {minutes} min. Deel de code niet.',
+  call: {
+    language: 'nl-NL',
+    pressKey: 'Dit is {product}. Druk op een toets om je registratiecode te horen.',
+    yourCodeIs: 'Je code is:',
+  },
+  codeMail: {
+    subject: 'Je registratiecode voor {product}',
+    body: [
+      'Je registratiecode is {code}.',
+      'Deze geldt {minutes} minuten. Deel de code met niemand, wie er ook om vraagt.',
+      'Heb je er niet om gevraagd, negeer dit bericht dan.',
+    ],
+  },
+  welcomeMail: {
+    subject: 'Welkom bij {product}',
+    body: ['Je account bij {product} is klaar.', 'Je kunt nu inloggen op je apparaten.'],
+  },
+  newDeviceMail: {
+    subject: 'Nieuw apparaat ingelogd bij {product}',
+    body: [
+      'Een nieuw apparaat is ingelogd op je account bij {product}.',
+      'Was jij dit niet, verwijder het apparaat en wijzig nu je wachtwoord.',
+    ],
+  },
+  passwordChangedMail: {
+    subject: 'Je wachtwoord voor {product} is gewijzigd',
+    body: [
+      'Het wachtwoord van je account bij {product} is gewijzigd.',
+      'Was jij dit niet, neem dan meteen contact op met je beheerder.',
+    ],
+  },
+  numberRegisteredMail: {
+    subject: 'Iemand registreert je nummer bij {product}',
+    body: [
+      'Iemand heeft gevraagd je nummer te registreren bij {product}.',
+      'Ben jij dit niet, deel dan geen code. Je account blijft van jou.',
+    ],
+  },
+};

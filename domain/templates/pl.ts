@@ -1,0 +1,46 @@
+import type { Templates } from './template.ts';
+
+/** Polish. */
+export const polish: Templates = {
+  tag: 'pl',
+  direction: 'ltr',
+  codeSms: '{code} to Twój kod {product}. Nie udostępniaj go.',
+  call: {
+    language: 'pl-PL',
+    pressKey: 'Tu {product}. Naciśnij dowolny klawisz, aby usłyszeć kod rejestracyjny.',
+    yourCodeIs: 'Twój kod to:',
+  },
+  codeMail: {
+    subject: 'Twój kod rejestracyjny {product}',
+    body: [
+      'Twój kod rejestracyjny to {code}.',
+      'Jest ważny {minutes} min. Nie podawaj go nikomu, bez względu na to, kto o niego prosi.',
+      'Jeśli to nie Ty o niego prosisz, zignoruj tę wiadomość.',
+    ],
+  },
+  welcomeMail: {
+    subject: 'Witamy w {product}',
+    body: ['Twoje konto {product} jest gotowe.', 'Możesz teraz logować się na swoich urządzeniach.'],
+  },
+  newDeviceMail: {
+    subject: 'Nowe urządzenie w {product}',
+    body: [
+      'Na Twoje konto {product} zalogowano nowe urządzenie.',
+      'Jeśli to nie Ty, usuń urządzenie i zmień teraz hasło.',
+    ],
+  },
+  passwordChangedMail: {
+    subject: 'Zmieniono Twoje hasło {product}',
+    body: [
+      'Zmieniono hasło Twojego konta {product}.',
+      'Jeśli to nie Ty, natychmiast skontaktuj się z administratorem.',
+    ],
+  },
+  numberRegisteredMail: {
+    subject: 'Ktoś rejestruje Twój numer w {product}',
+    body: [
+      'Ktoś chce zarejestrować Twój numer w {product}.',
+      'Jeśli to nie Ty, nie podawaj nikomu żadnego kodu. Twoje konto pozostaje Twoje.',
+    ],
+  },
+};

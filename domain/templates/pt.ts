@@ -1,0 +1,43 @@
+import type { Templates } from './template.ts';
+
+/** Portuguese. */
+export const portuguese: Templates = {
+  tag: 'pt',
+  direction: 'ltr',
+  codeSms: '{code} é o seu código {product}. Não o partilhe.',
+  call: {
+    language: 'pt-PT',
+    pressKey: 'Aqui {product}. Prima qualquer tecla para ouvir o seu código de registo.',
+    yourCodeIs: 'O seu código é:',
+  },
+  codeMail: {
+    subject: 'O seu código de registo {product}',
+    body: [
+      'O seu código de registo é {code}.',
+      'É válido durante {minutes} minutos. Não o partilhe com ninguém, seja quem for que o peça.',
+      'Se não o pediu, ignore esta mensagem.',
+    ],
+  },
+  welcomeMail: {
+    subject: 'Bem-vindo ao {product}',
+    body: ['A sua conta {product} está pronta.', 'Já pode iniciar sessão nos seus dispositivos.'],
+  },
+  newDeviceMail: {
+    subject: 'Novo dispositivo no {product}',
+    body: [
+      'Um novo dispositivo entrou na sua conta {product}.',
+      'Se não foi você, remova o dispositivo e altere já a sua palavra-passe.',
+    ],
+  },
+  passwordChangedMail: {
+    subject: 'A sua palavra-passe {product} foi alterada',
+    body: ['A palavra-passe da sua conta {product} foi alterada.', 'Se não foi você, contacte já o seu administrador.'],
+  },
+  numberRegisteredMail: {
+    subject: 'Alguém está a registar o seu número no {product}',
+    body: [
+      'Alguém pediu para registar o seu número no {product}.',
+      'Se não é você, não partilhe nenhum código. A sua conta continua a ser sua.',
+    ],
+  },
+};

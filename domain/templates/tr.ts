@@ -1,0 +1,44 @@
+import type { Templates } from './template.ts';
+
+/** Turkish. */
+export const turkish: Templates = {
+  tag: 'tr',
+  direction: 'ltr',
+  codeSms: '{code}: {product} kayıt kodunuz. Paylaşmayın.',
+  call: {
+    language: 'tr-TR',
+    voice: 'Google.tr-TR-Standard-A',
+    pressKey: '{product} arıyor. Kayıt kodunuzu duymak için bir tuşa basın.',
+    yourCodeIs: 'Kodunuz:',
+  },
+  codeMail: {
+    subject: '{product} kayıt kodunuz',
+    body: [
+      'Kayıt kodunuz: {code}',
+      '{minutes} dakika geçerlidir. Kim isterse istesin, kimseyle paylaşmayın.',
+      'Kodu siz istemediyseniz bu iletiyi dikkate almayın.',
+    ],
+  },
+  welcomeMail: {
+    subject: '{product} hesabınıza hoş geldiniz',
+    body: ['{product} hesabınız hazır.', 'Artık cihazlarınızda oturum açabilirsiniz.'],
+  },
+  newDeviceMail: {
+    subject: '{product} hesabında yeni cihaz',
+    body: [
+      '{product} hesabınızda yeni bir cihaz oturum açtı.',
+      'Bu siz değilseniz cihazı kaldırın ve parolanızı hemen değiştirin.',
+    ],
+  },
+  passwordChangedMail: {
+    subject: '{product} parolanız değişti',
+    body: ['{product} hesabınızın parolası değiştirildi.', 'Bu siz değilseniz hemen yöneticinize bildirin.'],
+  },
+  numberRegisteredMail: {
+    subject: 'Biri numaranızı {product} için kaydediyor',
+    body: [
+      'Biri numaranızı {product} için kaydetmek istedi.',
+      'Bu siz değilseniz hiçbir kodu paylaşmayın. Hesabınız sizin kalır.',
+    ],
+  },
+};

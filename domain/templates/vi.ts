@@ -1,0 +1,47 @@
+import type { Templates } from './template.ts';
+
+/** Vietnamese. */
+export const vietnamese: Templates = {
+  tag: 'vi',
+  direction: 'ltr',
+  codeSms: '{code} là mã {product} của bạn. Không chia sẻ mã.',
+  call: {
+    language: 'vi-VN',
+    voice: 'Google.vi-VN-Standard-A',
+    pressKey: 'Đây là {product}. Nhấn phím bất kỳ để nghe mã đăng ký của bạn.',
+    yourCodeIs: 'Mã của bạn là:',
+  },
+  codeMail: {
+    subject: 'Mã đăng ký {product} của bạn',
+    body: [
+      'Mã đăng ký của bạn là {code}.',
+      'Mã có hiệu lực trong {minutes} phút. Không chia sẻ mã với bất kỳ ai.',
+      'Nếu bạn không yêu cầu, hãy bỏ qua thư này.',
+    ],
+  },
+  welcomeMail: {
+    subject: 'Chào mừng bạn đến với {product}',
+    body: ['Tài khoản {product} của bạn đã sẵn sàng.', 'Bây giờ bạn có thể đăng nhập trên các thiết bị của mình.'],
+  },
+  newDeviceMail: {
+    subject: 'Thiết bị mới đăng nhập {product}',
+    body: [
+      'Một thiết bị mới đã đăng nhập vào tài khoản {product} của bạn.',
+      'Nếu không phải bạn, hãy gỡ thiết bị và đổi mật khẩu ngay.',
+    ],
+  },
+  passwordChangedMail: {
+    subject: 'Mật khẩu {product} của bạn đã thay đổi',
+    body: [
+      'Mật khẩu tài khoản {product} của bạn đã thay đổi.',
+      'Nếu không phải bạn, hãy liên hệ ngay với quản trị viên.',
+    ],
+  },
+  numberRegisteredMail: {
+    subject: 'Có người đang đăng ký số của bạn với {product}',
+    body: [
+      'Có người yêu cầu đăng ký số của bạn với {product}.',
+      'Nếu không phải bạn, đừng chia sẻ mã nào. Tài khoản vẫn là của bạn.',
+    ],
+  },
+};

@@ -1,0 +1,37 @@
+import type { Templates } from './template.ts';
+
+/** Chinese Simplified. */
+export const chineseSimplified: Templates = {
+  tag: 'zh-Hans',
+  direction: 'ltr',
+  codeSms: '{code} 是您的 {product} 注册验证码，{minutes} 分钟内有效，请勿泄露。',
+  call: {
+    language: 'zh-CN',
+    pressKey: '这里是 {product}。请按任意键收听您的注册验证码。',
+    yourCodeIs: '您的验证码是：',
+  },
+  codeMail: {
+    subject: '您的 {product} 注册验证码',
+    body: [
+      '您的注册验证码是 {code}。',
+      '{minutes} 分钟内有效。无论谁索要，请勿告诉任何人。',
+      '如果不是您本人操作，请忽略此邮件。',
+    ],
+  },
+  welcomeMail: {
+    subject: '欢迎使用 {product}',
+    body: ['您的 {product} 帐户已就绪。', '现在可以在您的设备上登录。'],
+  },
+  newDeviceMail: {
+    subject: '新设备登录了 {product}',
+    body: ['有新设备登录了您的 {product} 帐户。', '如果不是您本人，请立即移除该设备并更改密码。'],
+  },
+  passwordChangedMail: {
+    subject: '您的 {product} 密码已更改',
+    body: ['您的 {product} 帐户密码已更改。', '如果不是您本人，请立即联系管理员。'],
+  },
+  numberRegisteredMail: {
+    subject: '有人正在用您的号码注册 {product}',
+    body: ['有人请求用您的号码注册 {product}。', '如果不是您本人，请勿泄露任何验证码。您的帐户仍属于您。'],
+  },
+};

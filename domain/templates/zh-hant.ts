@@ -1,0 +1,37 @@
+import type { Templates } from './template.ts';
+
+/** Chinese Traditional. */
+export const chineseTraditional: Templates = {
+  tag: 'zh-Hant',
+  direction: 'ltr',
+  codeSms: '{code} 是您的 {product} 註冊驗證碼，{minutes} 分鐘內有效，請勿洩露。',
+  call: {
+    language: 'zh-TW',
+    pressKey: '這裡是 {product}。請按任意鍵收聽您的註冊驗證碼。',
+    yourCodeIs: '您的驗證碼是：',
+  },
+  codeMail: {
+    subject: '您的 {product} 註冊驗證碼',
+    body: [
+      '您的註冊驗證碼是 {code}。',
+      '{minutes} 分鐘內有效。無論誰索取，請勿告訴任何人。',
+      '如果不是您本人操作，請忽略此郵件。',
+    ],
+  },
+  welcomeMail: {
+    subject: '歡迎使用 {product}',
+    body: ['您的 {product} 帳戶已就緒。', '現在可以在您的裝置上登入。'],
+  },
+  newDeviceMail: {
+    subject: '新裝置登入了 {product}',
+    body: ['有新裝置登入了您的 {product} 帳戶。', '如果不是您本人，請立即移除該裝置並變更密碼。'],
+  },
+  passwordChangedMail: {
+    subject: '您的 {product} 密碼已變更',
+    body: ['您的 {product} 帳戶密碼已變更。', '如果不是您本人，請立即聯絡管理員。'],
+  },
+  numberRegisteredMail: {
+    subject: '有人正在用您的號碼註冊 {product}',
+    body: ['有人要求用您的號碼註冊 {product}。', '如果不是您本人，請勿洩露任何驗證碼。您的帳戶仍屬於您。'],
+  },
+};

@@ -1,0 +1,154 @@
+/**
+ * Stand-ins of providers with plain HTTP APIs: SMS by Infobip (https://www.infobip.com/docs/api/channels/sms), e-mail by
+ * Resend (https://resend.com/docs/api-reference/emails/send-email) and SendGrid
+ * (https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send). They take any key.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
+import type { Channel, Fault, Faults } from './faults.ts';
+import { type Answer, type Call, json, type Route, readJson } from './http-server.ts';
+import type { Outbox } from './outbox.ts';
+
+interface Surroundings {
+  outbox: Outbox;
+  faults: Faults;
+}
+
+/** One provider: how it takes a message, and how it says no. */
+interface Service {
+  channel: Channel;
+  provider: string;
+  take: (call: Call) => Answer;
+  refuse: (fault: Fault) => Answer;
+}
+
+/** The routes of the three. */
+export function createHttpProviderRoutes({ outbox, faults }: Surroundings): Route[] {
+  const post = (path: RegExp, service: Service): Route => ({
+    method: 'POST',
+    path,
+    answer: (call) => answerUnderFault(faults, service, call),
+  });
+  const infobip = createInfobip(outbox);
+  return [
+    post(/^\/sms\/3\/messages$/, infobip),
+    {
+      method: 'GET',
+      path: /^\/sms\/3\/logs$/,
+      answer: (call) => underOutage(faults, 'sms', 'infobip', () => infobip.logs(call)),
+    },
+    post(/^\/emails$/, createResend(outbox)),
+    post(/^\/v3\/mail\/send$/, createSendgrid(outbox)),
+  ];
+}
+
+async function answerUnderFault(faults: Faults, service: Service, call: Call): Promise<Answer> {
+  const { channel, provider, take, refuse } = service;
+  return underOutage(faults, channel, provider, async (fault) => {
+    if (fault?.mode === 'error400') return refuse(fault);
+    const answer = take(call);
+    // A slow provider has accepted the message long before it says so.
+    if (fault?.mode === 'slow') await pause((fault.seconds ?? 0) * 1000, undefined, { signal: call.signal });
+    return fault?.mode === 'accept-then-drop' ? 'drop' : answer;
+  });
+}
+
+function underOutage(
+  faults: Faults,
+  channel: Channel,
+  provider: string,
+  answer: (fault: Fault | undefined) => Answer | Promise<Answer>,
+): Answer | Promise<Answer> {
+  const fault = faults.find(channel, provider);
+  return fault?.mode === 'error500' ? json(500, { message: 'Internal Server Error' }) : answer(fault);
+}
+
+const InfobipRequest = z.looseObject({
+  messages: z.tuple([
+    z.looseObject({
+      sender: z.string().min(1),
+      destinations: z.tuple([z.object({ to: z.string().regex(/^\d{7,15}$/), messageId: z.string().max(200) })]),
+      content: z.object({ text: z.string().min(1) }),
+    }),
+  ]),
+});
+
+function createInfobip(outbox: Outbox): Service & { logs: (call: Call) => Answer } {
+  const sent: string[] = [];
+  const statusOf = (groupName: string, name: string) => ({ groupId: 1, groupName, id: 26, name, description: name });
+  return {
+    channel: 'sms',
+    provider: 'infobip',
+    take(call) {
+      const { sender, destinations, content } = readJson(call, InfobipRequest).messages[0];
+      const [{ to, messageId }] = destinations;
+      sent.push(messageId);
+      outbox.add({ channel: 'sms', to: `+${to}`, from: sender, body: content.text, provider: 'infobip' });
+      const status = statusOf('PENDING', 'PENDING_ACCEPTED');
+      return json(200, { bulkId: randomUUID(), messages: [{ messageId, status, destination: to }] });
+    },
+    refuse({ providerCode }) {
+      const status = statusOf('REJECTED', providerCode ?? 'REJECTED_DESTINATION');
+      return json(200, { messages: [{ messageId: randomUUID(), status, destination: '0' }] });
+    },
+    logs({ url }) {
+      const wanted = url.searchParams.get('messageId');
+      const found = sent.filter((messageId) => messageId === wanted);
+      return json(200, {
+        results: found.map((messageId) => ({ messageId, status: statusOf('DELIVERED', 'DELIVERED_TO_HANDSET') })),
+      });
+    },
+  };
+}
+
+const ResendRequest = z.looseObject({
+  from: z.string().min(1),
+  to: z.tuple([z.email()]),
+  subject: z.string(),
+  text: z.string(),
+  html: z.string(),
+});
+
+function createResend(outbox: Outbox): Service {
+  const ids = new Map<string, string>();
+  return {
+    channel: 'email',
+    provider: 'resend',
+    take(call) {
+      const { from, to, subject, text } = readJson(call, ResendRequest);
+      const key = String(call.headers['idempotency-key'] ?? randomUUID());
+      const known = ids.get(key);
+      if (known !== undefined) return json(200, { id: known });
+      const { id } = outbox.add({ channel: 'email', to: to[0], from, subject, body: text, provider: 'resend' });
+      ids.set(key, id);
+      return json(200, { id });
+    },
+    refuse: () => json(422, { statusCode: 422, name: 'validation_error', message: 'Invalid `to` field' }),
+  };
+}
+
+const SendgridRequest = z.looseObject({
+  personalizations: z.tuple([z.looseObject({ to: z.tuple([z.looseObject({ email: z.email() })]) })]),
+  from: z.looseObject({ email: z.string().min(1) }),
+  subject: z.string(),
+  content: z.array(z.object({ type: z.string(), value: z.string() })).min(1),
+});
+
+function createSendgrid(outbox: Outbox): Service {
+  return {
+    channel: 'email',
+    provider: 'sendgrid',
+    take(call) {
+      const { personalizations, from, subject, content } = readJson(call, SendgridRequest);
+      const to = personalizations[0].to[0].email;
+      const body = content[0]?.value ?? '';
+      const { id } = outbox.add({ channel: 'email', to, from: from.email, subject, body, provider: 'sendgrid' });
+      return { status: 202, headers: { 'x-message-id': id }, body: '' };
+    },
+    refuse: () =>
+      json(400, {
+        errors: [{ message: 'Does not contain a valid address.', field: 'personalizations.0.to.0.email', help: null }],
+      }),
+  };
+}

@@ -1,0 +1,155 @@
+/** Infobip, Resend and SendGrid, by the stand-ins that speak their protocols. */
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { inspect } from 'node:util';
+import { connectInfobip } from '../../adapters/http/infobip.ts';
+import { connectResend } from '../../adapters/http/resend.ts';
+import { connectSendgrid } from '../../adapters/http/sendgrid.ts';
+import { Failure } from '../../domain/failures.ts';
+import type { SendOutcome } from '../../domain/providers.ts';
+import { demoTwilio } from '../../engines/engines.ts';
+import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
+import { Secret } from '../../platform/config.ts';
+import { messagesTo } from '../support/client.ts';
+import { setFault } from '../support/flows.ts';
+
+const apiKey = new Secret('a-key-that-nobody-sees');
+const phone = '+12025550102';
+const address = 'ada@example.com';
+let standIns: StandIns;
+
+interface Case {
+  provider: string;
+  channel: 'sms' | 'email';
+  to: string;
+  /** Sends the message of a reference. */
+  send: (reference: string, baseUrl?: string) => Promise<SendOutcome>;
+  reason: string;
+}
+
+const mailOf = (messageId: string) => ({
+  to: address,
+  subject: 'Your code',
+  text: '123456 is your code',
+  html: '<p>123456 is your code</p>',
+  messageId,
+});
+const infobipAt = (baseUrl = standIns.outboxUrl) => connectInfobip({ baseUrl, apiKey, from: 'Vyry' });
+const from = 'Vyry <no-reply@example.org>';
+
+const cases: Case[] = [
+  {
+    provider: 'infobip',
+    channel: 'sms',
+    to: phone,
+    send: (reference, baseUrl) => infobipAt(baseUrl).send({ to: phone, body: '123456 is your code', reference }),
+    reason: 'number-not-valid',
+  },
+  {
+    provider: 'resend',
+    channel: 'email',
+    to: address,
+    send: (id, baseUrl = standIns.outboxUrl) => connectResend({ apiKey, from, baseUrl }).send(mailOf(id)),
+    reason: 'mailbox-refused',
+  },
+  {
+    provider: 'sendgrid',
+    channel: 'email',
+    to: address,
+    send: (id, baseUrl = standIns.outboxUrl) => connectSendgrid({ apiKey, from, baseUrl }).send(mailOf(id)),
+    reason: 'mailbox-refused',
+  },
+];
+
+before(async () => {
+  standIns = await startStandIns({ twilio: demoTwilio });
+});
+after(() => standIns.close());
+beforeEach(async () => {
+  for (const channel of ['sms', 'email']) await setFault(standIns.outboxUrl, { channel, mode: 'none' });
+  await fetch(`${standIns.outboxUrl}/messages`, { method: 'DELETE' });
+});
+
+/** The failure must be one that is waited out, and must tell nothing of the message or the key. */
+async function assertUnavailable(job: Promise<unknown>, reason: string): Promise<void> {
+  const failure = await job.then(
+    () => undefined,
+    (err: unknown) => err,
+  );
+  assert.ok(failure instanceof Failure, inspect(failure));
+  assert.equal(failure.code, 'unavailable');
+  assert.equal(failure.facts.reason, reason);
+  const text = inspect(failure, { depth: 9 });
+  for (const personal of [phone.slice(1), address, '123456', apiKey.reveal()])
+    assert.equal(text.includes(personal), false, text);
+}
+
+for (const { provider, channel, to, send, reason } of cases) {
+  describe(`${provider}: send()`, () => {
+    const fault = (mode: string, more: Record<string, unknown> = {}) =>
+      setFault(standIns.outboxUrl, { channel, provider, mode, ...more });
+
+    it('hands a message over', async () => {
+      const outcome = await send('one.1');
+      assert.equal(outcome.result, 'sent');
+      assert.notEqual(outcome.result === 'sent' && outcome.providerId, '');
+      const messages = await messagesTo(standIns.outboxUrl, to);
+      assert.deepEqual(
+        messages.map(({ body }) => body),
+        ['123456 is your code'],
+      );
+    });
+
+    it('is refused for good by what no repeat can change', async () => {
+      await fault('error400');
+      assert.deepEqual(await send('one.2'), { result: 'refused', reason });
+      assert.deepEqual(await messagesTo(standIns.outboxUrl, to), []);
+    });
+
+    it('takes a broken provider, an absent one and one that falls silent for an outage, and says which', async () => {
+      await fault('error500');
+      await assertUnavailable(send('one.3'), 'answers-500');
+      await assertUnavailable(send('one.4', 'http://127.0.0.1:49151'), 'unreachable');
+      await fault('accept-then-drop');
+      await assertUnavailable(send('one.5'), 'connection-lost');
+    });
+
+    it('waits no longer than ten seconds', { timeout: 30_000 }, async () => {
+      await fault('slow', { seconds: 20 });
+      const begin = performance.now();
+      await assertUnavailable(send('one.6'), 'timeout');
+      assert.ok(performance.now() - begin < 14_000);
+    });
+  });
+}
+
+describe('infobip: find()', () => {
+  it('knows what it took, also when it fell silent, and nothing else', async () => {
+    await setFault(standIns.outboxUrl, { channel: 'sms', provider: 'infobip', mode: 'accept-then-drop' });
+    await assertUnavailable(cases[0]?.send('two.1') ?? Promise.resolve(), 'connection-lost');
+    await setFault(standIns.outboxUrl, { channel: 'sms', mode: 'none' });
+    assert.equal(await infobipAt().find({ reference: 'two.1' }), 'two.1');
+    assert.equal(await infobipAt().find({ reference: 'two.2' }), undefined);
+    await setFault(standIns.outboxUrl, { channel: 'sms', provider: 'infobip', mode: 'error500' });
+    await assertUnavailable(infobipAt().find({ reference: 'two.1' }), 'answers-500');
+  });
+
+  it('takes a rejection that is ours to mend, such as no credit, for an outage', async () => {
+    const fault = {
+      channel: 'sms',
+      provider: 'infobip',
+      mode: 'error400',
+      providerCode: 'REJECTED_NOT_ENOUGH_CREDITS',
+    };
+    await setFault(standIns.outboxUrl, fault);
+    await assertUnavailable(cases[0]?.send('two.3') ?? Promise.resolve(), 'limited');
+  });
+});
+
+describe('resend: send()', () => {
+  it('is one message, however often it is repeated', async () => {
+    await cases[1]?.send('three.1');
+    await cases[1]?.send('three.1');
+    assert.equal((await messagesTo(standIns.outboxUrl, address)).length, 1);
+  });
+});

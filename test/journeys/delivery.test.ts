@@ -1,0 +1,154 @@
+/** Whatever happens while a code is handed over, by whatever channel and provider, its person has one that works. */
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { call, messagesTo } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { type Channel, createJourney, type Journey, personOf, setFault, until } from '../support/journey.ts';
+
+let system: System;
+let people = 300;
+
+before(async () => {
+  system = await startTestSystem({
+    env: {
+      CAPTCHA_COST: '2',
+      INFOBIP_API_KEY: 'stand-in',
+      INFOBIP_FROM: 'Vyry',
+      RESEND_API_KEY: 'stand-in',
+    },
+  });
+});
+after(() => system?.stop());
+beforeEach(async () => {
+  for (const channel of ['sms', 'voice', 'email'] as const) await fault(channel, 'none');
+});
+
+const next = (channel: Channel): Journey => createJourney(system.ready, personOf(people++), channel);
+const fault = (channel: Channel, mode: string, provider?: string, seconds?: number) =>
+  setFault(system.ready.outboxUrl, channel, mode, seconds, provider);
+const addressOf = ({ person }: Journey, channel: Channel) => (channel === 'email' ? person.email : person.phone);
+const sentTo = (journey: Journey, channel: Channel) => messagesTo(system.ready.outboxUrl, addressOf(journey, channel));
+
+async function killInsideSend(journey: Journey, channel: Channel): Promise<void> {
+  const sending = journey.act();
+  await until(async () => (await sentTo(journey, channel)).length > 0);
+  await system.kill('delivery');
+  for (const each of ['sms', 'voice', 'email'] as const) await fault(each, 'none');
+  await system.restart('delivery');
+  await sending;
+  await journey.walk('session');
+}
+
+async function assertOneMessage(journey: Journey, channel: Channel, provider: string): Promise<void> {
+  const messages = await sentTo(journey, channel);
+  assert.deepEqual(
+    messages.map((message) => (message as { provider?: string }).provider),
+    [provider],
+  );
+}
+
+describe('A call', () => {
+  it('says the code only after a key was pressed, three times, in the language of the person', async () => {
+    const journey = next('voice');
+    await journey.walk('session');
+    const [message] = await sentTo(journey, 'voice');
+    assert.equal(message?.channel, 'voice');
+    assert.equal(message?.body.split(message.code ?? '').length, 4, message?.body);
+    assert.ok((message?.body.indexOf('Press any key') ?? -1) >= 0);
+  });
+
+  it('B9: is one, when the delivery worker is killed inside the send', async () => {
+    const journey = next('voice');
+    await journey.walk('captcha');
+    await fault('voice', 'slow', undefined, 3);
+    await killInsideSend(journey, 'voice');
+    await assertOneMessage(journey, 'voice', 'twilio');
+  });
+
+  it('is refused to whoever is not Twilio', async () => {
+    for (const headers of [{}, { 'X-Twilio-Signature': 'bm90IHRoZWlycw==' }]) {
+      const response = await fetch(`${system.ready.apiUrl}/api/v1/calls/twilio?speech=x`, {
+        method: 'POST',
+        headers,
+        body: new URLSearchParams({ Digits: '1' }),
+      });
+      assert.equal(response.status, 401);
+    }
+  });
+
+  it('has waits of its own, and is offered beside the other channels', async () => {
+    const journey = next('voice');
+    await journey.walk('send');
+    const status = await journey.flow?.call('GET', '');
+    const wait = Date.parse(status?.body.nextVoiceAt) - Date.now();
+    assert.ok(wait > 100_000 && wait <= 120_000, `${wait} ms`);
+    assert.ok(Date.parse(status?.body.nextSmsAt) <= Date.now());
+  });
+});
+
+describe('A second provider', () => {
+  it('B10: carries the code when the first is broken, and B9: again when the worker is killed inside that', async () => {
+    const smooth = next('sms');
+    await fault('sms', 'error500', 'twilio');
+    await smooth.walk('session');
+    await assertOneMessage(smooth, 'sms', 'infobip');
+
+    const killed = next('sms');
+    await fault('sms', 'none');
+    await killed.walk('captcha');
+    await fault('sms', 'error500', 'twilio');
+    await fault('sms', 'slow', 'infobip', 3);
+    await killInsideSend(killed, 'sms');
+    await assertOneMessage(killed, 'sms', 'infobip');
+  });
+
+  it('is not used for a message that the first has, though it fell silent', async () => {
+    const journey = next('sms');
+    await journey.walk('captcha');
+    await fault('sms', 'accept-then-drop', 'twilio');
+    await journey.walk('session');
+    await assertOneMessage(journey, 'sms', 'twilio');
+  });
+
+  it('carries e-mail too, once, by its idempotency key', async () => {
+    const journey = next('email');
+    await journey.walk('captcha');
+    await fault('email', 'error500', 'smtp');
+    await fault('email', 'slow', 'resend', 3);
+    const sending = journey.act();
+    await until(async () => (await sentTo(journey, 'email')).length > 0);
+    await system.kill('delivery');
+    await fault('email', 'none', 'resend');
+    await system.restart('delivery');
+    await sending;
+    await journey.walk('session');
+    await assertOneMessage(journey, 'email', 'resend');
+  });
+});
+
+describe('When all providers are away', () => {
+  it('B8, B11: the person is told soon, the registration waits and goes on by itself, with one message', async () => {
+    const journey = next('sms');
+    await journey.walk('captcha');
+    await fault('sms', 'error500');
+    const began = Date.now();
+    const answer = await journey.act();
+    assert.ok(Date.now() - began < 5000);
+    assert.equal(answer.body.waitingFor, 'sms');
+    await fault('sms', 'none');
+    await until(async () => (await journey.flow?.call('GET', ''))?.body.state === 'pending', 40_000);
+    await journey.walk('session');
+    assert.equal((await sentTo(journey, 'sms')).length, 1);
+  });
+});
+
+describe('The address that a provider is given', () => {
+  it('B17: has nothing to consume by GET or HEAD, as scanners and previews ask; no message has a link', async () => {
+    for (const method of ['GET', 'HEAD']) {
+      const response = await fetch(`${system.ready.apiUrl}/api/v1/calls/twilio?speech=x`, { method });
+      assert.equal(response.status, 404);
+    }
+    assert.equal((await call(system.ready.apiUrl, 'GET', '/health')).status, 200);
+  });
+});
