@@ -75,7 +75,7 @@ describe('loadScript()', () => {
   it('works on after Redis has forgotten the scripts it knew', async () => {
     const redis = connectTestRedis();
     const take = loadScript(redis, 'rate-limit');
-    const args = [Date.now(), 1000, 5, 'try'];
+    const args = [Date.now(), 'try', 5, 1000];
     await take([uniqueName()], args);
     await redis.script('FLUSH');
     const [allowed] = (await take([uniqueName()], args)) as number[];
