@@ -39,7 +39,7 @@ export interface WorkerParts {
   options: Pick<WorkerOptions, 'activities' | 'workflowBundle' | 'maxConcurrentActivityTaskExecutions'>;
   /** Checked every few seconds, for /health/ready of the api. */
   checks: Check[];
-  /** Done once Temporal is there, before the worker takes work. */
+  /** Done beside the work, once Temporal is there; what fails is logged, and done again by the next start. */
   prepare?(connection: NativeConnection): Promise<void>;
   /** Files that only the start reads. */
   startReads: string[];
@@ -68,7 +68,6 @@ export async function runWorker(
   const parts = await build({ log, events, redis, dataConverter });
   const connection = await connectForever(config.TEMPORAL_ADDRESS, log);
   try {
-    await parts.prepare?.(connection);
     const worker = await Worker.create({
       ...parts.options,
       connection,
@@ -97,6 +96,9 @@ export async function runWorker(
     dropPermissions(['worker', 'addon', 'child', 'fs.write'], parts.startReads);
     sayStarted(log);
     events.processStarted();
+    void parts.prepare?.(connection).catch((err: unknown) => {
+      log.warn({ event: 'process.not-prepared', reason: (err as Error).message });
+    });
     await worker.run();
   } finally {
     await connection.close();
