@@ -111,11 +111,11 @@ async function compare(
   return checked;
 }
 
-/** A victim of somebody's guesses is told the ways that are still open. */
+/** A victim of somebody's guesses is told the ways that are still open: calls are limited with the SMS of a number. */
 function withOtherChannels(err: unknown, status: RegistrationStatus, channels: readonly Channel[]): unknown {
   if (!(err instanceof Failure) || err.code !== 'rate-limited') return err;
   const otherChannels = Object.entries(status.nextSendAt).flatMap(([other, next]) =>
-    next === null || channels.some((channel) => channel === other) ? [] : [other],
+    next === null || channels.some((channel) => (channel === 'email') === (other === 'email')) ? [] : [other],
   );
   return limited(String(err.facts.fields?.limit), err.facts.retryAfterSeconds, { otherChannels });
 }
