@@ -78,7 +78,7 @@ describe('vyry doctor', () => {
       of('configuration of api'),
       /^failed: .*JWT_SECRET must be at least 32.*OTP_TTL must be a whole number/,
     );
-    assert.match(of('configuration of delivery'), /OTP_TTL/);
+    assert.match(of('configuration of delivery'), /TWILIO_ACCOUNT_SID needs TWILIO_AUTH_TOKEN and TWILIO_FROM/);
     assert.equal(of('configuration of directory').startsWith('ok'), true);
     assert.doesNotMatch(text, /canary/);
   });

@@ -59,7 +59,7 @@ describe('a command that is typed wrongly', { concurrency: 4 }, () => {
       [['registrations', 'list', '--older-than', 'yesterday'], /--older-than is a time such as/],
       [['registrations', 'list', '--limit', '0'], /--limit is a number/],
       [['registrations', 'show', 'a" OR "b'], /<id> is the id of a registration/],
-      [['registrations', 'switch-channel', 'a1', 'fax'], /channel is one of sms, email/],
+      [['registrations', 'switch-channel', 'a1', 'fax'], /channel is one of sms, voice, email/],
       [['registrations', 'retry', 'a1', '--by', '+447700900101'], /--by is up to 64/],
       [['audit', 'tail', '--action', 'nonsense'], /--action is one of registration-start/],
     ];
