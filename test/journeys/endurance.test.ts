@@ -66,7 +66,7 @@ async function callInVain(flow: Flow, wrongCodes: { code: string }[]): Promise<v
   const polls = Array.from({ length: 50 }, () => flow.call('GET', ''));
   const refused = Array.from({ length: 10 }, () => [
     flow.call('POST', '/codes', { channel: 'sms' }),
-    flow.call('POST', '/codes', { channel: 'email' }),
+    flow.call('POST', '/codes', { channel: 'fax' }),
     flow.call('PUT', '/credentials', { pin: '1111' }),
     flow.call('PUT', '/directory', { username: '', password: '' }),
     flow.call('PUT', '/captcha', { provider: 'hcaptcha', token: 'x' }),
