@@ -6,7 +6,7 @@
  * Timeout: 10 s a call, no retries of the SDK's own. Away, slow or limiting: throws `Failure` `unavailable`.
  */
 import twilio from 'twilio';
-import { connectionReason, Failure } from '../domain/failures.ts';
+import { connectionReason, Failure, statusReason } from '../domain/failures.ts';
 import type { SendOutcome, TextMessage } from '../domain/providers.ts';
 import type { Speech } from '../domain/templates/messages.ts';
 import type { Config, Secret } from '../platform/config.ts';
@@ -30,8 +30,6 @@ export interface TwilioOptions {
   baseUrl?: string | undefined;
   /** Where Twilio asks what to say once a key was pressed; nobody is called without. */
   speechUrl?: ((speech: Speech, ttlSeconds: number) => string) | undefined;
-  /** Where Twilio tells what became of a message. */
-  receiptUrl?: ((reference: string) => string) | undefined;
 }
 
 export type Twilio = ReturnType<typeof connectTwilio>;
@@ -79,7 +77,7 @@ export function readTwilioOptions(config: TwilioConfig): TwilioOptions | undefin
 }
 
 /** Creates the client; nothing is sent until it is used. */
-export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl, receiptUrl }: TwilioOptions) {
+export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl }: TwilioOptions) {
   const client = twilio(accountSid, authToken.reveal(), { httpClient: createHttpClient(baseUrl) });
   const { messages, calls } = client;
   const account = client.api.v2010.accounts(accountSid);
@@ -90,12 +88,11 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl,
       throw away(err);
     }
   };
-  const callbackOf = (reference: string) => (receiptUrl === undefined ? {} : { statusCallback: receiptUrl(reference) });
   return {
     /** Hands a message over, once; the SDK repeats nothing. */
-    async send({ to, body, reference }: TextMessage): Promise<SendOutcome> {
+    async send({ to, body }: TextMessage): Promise<SendOutcome> {
       try {
-        const message = await messages.create({ to, from, body, ...callbackOf(reference) });
+        const message = await messages.create({ to, from, body });
         return { result: 'sent', providerId: message.sid };
       } catch (err) {
         return refusalOf(err);
@@ -113,11 +110,11 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl,
     },
 
     /** Calls somebody, once. The code is said only after a key was pressed: no answering machine presses one. */
-    async call({ to, speech, ttlSeconds, reference }: VoiceMessage): Promise<SendOutcome> {
+    async call({ to, speech, ttlSeconds }: VoiceMessage): Promise<SendOutcome> {
       if (speechUrl === undefined) return { result: 'refused', reason: 'not-configured' };
       const twiml = greetingTwiml(speech, speechUrl(speech, ttlSeconds));
       try {
-        const call = await calls.create({ to, from, twiml, ...callbackOf(reference) });
+        const call = await calls.create({ to, from, twiml });
         return { result: 'sent', providerId: call.sid };
       } catch (err) {
         return refusalOf(err);
@@ -169,11 +166,6 @@ function away(err: unknown): Failure {
   const { status, code } = err as { status?: number; code?: number | string };
   return new Failure('unavailable', {
     message: `twilio ${status ?? ''} ${code ?? ''}`.trim(),
-    reason: status === undefined ? connectionReason(code) : reasonOf(status),
+    reason: status === undefined ? connectionReason(code) : statusReason(status),
   });
-}
-
-function reasonOf(status: number): string {
-  if (status === 401 || status === 403) return 'credentials-refused';
-  return status === 429 ? 'limited' : `answers-${status}`;
 }

@@ -46,18 +46,13 @@ export async function speakCode(deps: ApiDeps, req: SignedRequest): Promise<stri
   return codeTwiml({ ...words, ...(voice !== undefined && { voice }) });
 }
 
-/**
- * What Twilio sent, once it is certain that it did.
- *
- * @throws {Failure} unauthenticated
- */
-export function requireTwilio({ config }: Pick<ApiDeps, 'config'>, req: SignedRequest): Record<string, string> {
+/** @throws {Failure} unauthenticated: it was not Twilio that asked */
+function requireTwilio({ config }: Pick<ApiDeps, 'config'>, req: SignedRequest): void {
   const { TWILIO_WEBHOOK_TOKEN: token, PUBLIC_URL: publicUrl } = config;
   const form = parse(TwilioForm, req.body ?? {});
   const { signature } = req;
   const isTwilio = token && publicUrl && isSignedByTwilio(token, { url: `${publicUrl}${req.path}`, form, signature });
   if (!isTwilio) throw new Failure('unauthenticated', { message: 'The signature is missing or wrong' });
-  return form;
 }
 
 function openSpeech({ speechBox }: Pick<ApiDeps, 'speechBox'>, sealed: string): unknown {

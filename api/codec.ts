@@ -7,11 +7,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import type { Limit, RateLimits } from '../adapters/redis/rate-limits.ts';
-import { auditTextMax } from '../domain/audit.ts';
 import type { Config } from '../platform/config.ts';
 import { deriveKey, keyedHash, newId, tokenHash } from '../platform/crypto.ts';
 import type { Events } from '../platform/events.ts';
 import { type Logger, traces } from '../platform/log.ts';
+import { requestTrace } from '../platform/spans.ts';
 
 interface CodecOptions {
   config: Pick<Config<'api'>, 'CODEC_HOST' | 'CODEC_ORIGINS' | 'CODEC_PASSWORD' | 'PAYLOAD_KEY'>;
@@ -39,12 +39,7 @@ export function createCodecServer(options: CodecOptions): Server {
     throw new Error('Bad configuration of api:\n  CODEC_HOST beyond loopback needs CODEC_PASSWORD');
   }
   return createServer((req, res) => {
-    const trace = {
-      requestId: newId(),
-      traceparent: `00-${newId()}-${newId().slice(0, 16)}-01`,
-      ip: addressOf(req),
-      userAgent: (req.headers['user-agent'] ?? '').slice(0, auditTextMax),
-    };
+    const trace = requestTrace({ ip: addressOf(req), userAgent: req.headers['user-agent'] });
     const beganAt = performance.now();
     res.once('close', () => {
       const seconds = (performance.now() - beganAt) / 1000;

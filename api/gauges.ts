@@ -1,7 +1,8 @@
 /** What is so at the moment of a scrape, and is asked for then: what waits, and who is there. */
 import { Gauge, type Registry } from 'prom-client';
+import type { AuditDepth } from '../adapters/redis/audit-stream.ts';
 import type { QueueDepth, WaitingRegistrations } from '../adapters/temporal/depths.ts';
-import { type DependencyHealth, pause } from '../platform/lifecycle.ts';
+import { type DependencyHealth, inTime } from '../platform/lifecycle.ts';
 
 /** Whoever scrapes, and however often: nobody is asked more than this often. */
 const freshMs = 10_000;
@@ -13,6 +14,7 @@ export interface GaugeSources {
   examine: () => Promise<DependencyHealth[]>;
   queueDepths: () => Promise<QueueDepth[]>;
   waiting: () => Promise<WaitingRegistrations[]>;
+  auditDepth: () => Promise<AuditDepth>;
 }
 
 /** Registers the gauges. What cannot be asked has no sample: no figure is better than an old one. */
@@ -20,6 +22,7 @@ export function watchSurroundings(registry: Registry, sources: GaugeSources): vo
   const examine = remembered(sources.examine);
   const queueDepths = remembered(sources.queueDepths);
   const waiting = remembered(sources.waiting);
+  const auditDepth = remembered(sources.auditDepth);
 
   const gauge = gaugesOf(registry);
   gauge('dependency_up', 'Whether a dependency or a role answers, as /health/ready says', ['dependency'], async () =>
@@ -36,6 +39,11 @@ export function watchSurroundings(registry: Registry, sources: GaugeSources): vo
   gauge('registrations_open', 'Registrations under way, by what they wait for', ['waiting_for'], async () =>
     (await waiting()).map(({ waitingFor, count }) => [{ waiting_for: waitingFor }, count]),
   );
+  const audit = (name: string, help: string, pick: (depth: AuditDepth) => number) =>
+    gauge(`audit_${name}`, help, [], async () => [[{}, pick(await auditDepth())]]);
+  audit('stream_entries', 'Audit events that wait for Elasticsearch', ({ entries }) => entries);
+  audit('stream_oldest_seconds', 'Age of the oldest audit event that waits', ({ oldestMs }) => oldestMs / 1000);
+  audit('set_aside_entries', 'Audit events that Elasticsearch refused for good', ({ setAside }) => setAside);
 }
 
 type Sample<L extends string> = [labels: Record<L, string>, value: number];
@@ -61,7 +69,7 @@ function remembered<T>(read: () => Promise<T>): () => Promise<T> {
   let kept: { answer: Promise<T>; until: number } | undefined;
   return () => {
     if (kept === undefined || kept.until < Date.now()) {
-      const answer = inTime(read());
+      const answer = inTime(read(), readMs);
       kept = { answer, until: Date.now() + freshMs };
       answer.catch(() => {
         kept = undefined;
@@ -69,14 +77,4 @@ function remembered<T>(read: () => Promise<T>): () => Promise<T> {
     }
     return kept.answer;
   };
-}
-
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-  const settled = new AbortController();
-  const tooLate = pause(readMs, settled.signal).then(() => Promise.reject(new Error('timeout')));
-  try {
-    return await Promise.race([answer, tooLate]);
-  } finally {
-    settled.abort();
-  }
 }

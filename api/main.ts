@@ -2,13 +2,13 @@
 /** The api process: configuration, connections, surfaces, and an orderly end. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { type Collector, connectCollector } from '../adapters/collector.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createAuditedEvents } from '../adapters/redis/audit.ts';
-import { type AuditDepth, isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.ts';
+import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.ts';
 import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
@@ -108,8 +108,8 @@ function assemble(
     examine,
     queueDepths: () => readQueueDepths(temporal),
     waiting: () => countWaiting(temporal),
+    auditDepth: () => readAuditDepth(redis, Date.now()),
   });
-  watchAuditStream(redis, registry);
   const limitKey = deriveKey(payloadKey, 'limit');
   const sealBox = createBox('seal', payloadKey, olderKeys);
   return {
@@ -161,26 +161,6 @@ function sessionRulesOf(config: Config<'api'>): ApiDeps['sessionRules'] {
 /** Twilio asks the api what to say, so both have to know each other. */
 function canAnswerCalls({ PUBLIC_URL, TWILIO_WEBHOOK_TOKEN }: Config<'api'>): boolean {
   return PUBLIC_URL !== undefined && TWILIO_WEBHOOK_TOKEN !== undefined;
-}
-
-/** Asked when somebody scrapes: how much waits for Elasticsearch. */
-function watchAuditStream(redis: Connections['redis'], registry: Registry): void {
-  const watched: [name: string, help: string, pick: (depth: AuditDepth) => number][] = [
-    ['stream_entries', 'Audit events that wait for Elasticsearch', ({ entries }) => entries],
-    ['stream_oldest_seconds', 'Age of the oldest audit event that waits', ({ oldestMs }) => oldestMs / 1000],
-    ['set_aside_entries', 'Audit events that Elasticsearch refused for good', ({ setAside }) => setAside],
-  ];
-  for (const [name, help, pick] of watched) {
-    new Gauge({
-      name: `vyry_audit_${name}`,
-      help,
-      registers: [registry],
-      async collect() {
-        const depth = await readAuditDepth(redis, Date.now()).catch(() => undefined);
-        this.set(depth === undefined ? Number.NaN : pick(depth));
-      },
-    });
-  }
 }
 
 /** What the api reaches itself, then the workers and what they report of theirs. */

@@ -10,11 +10,9 @@ import helmet from 'helmet';
 import { z } from 'zod';
 import type { LimitsState } from '../adapters/redis/rate-limits.ts';
 import type { Session as StoredSession } from '../adapters/redis/sessions.ts';
-import { auditTextMax } from '../domain/audit.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
-import { newId } from '../platform/crypto.ts';
 import { type Trace, traces } from '../platform/log.ts';
-import { beginTrace, now, type Span } from '../platform/spans.ts';
+import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
 import { type SignedRequest, SpeechQuery, speakCode, TwilioForm } from './calls.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import { requireRegistration, requireSession } from './guards.ts';
@@ -359,15 +357,11 @@ function requestSpan(req: Request, res: Response): Pick<Span, 'name' | 'kind' | 
   };
 }
 
-/** The caller's request id if it is a valid one, or one of ours. */
+/** With the caller's request id if it is a valid one. */
 function traceOf(req: Request, traceparent: string): Trace {
-  const requestId = req.get('x-request-id');
-  return {
-    requestId: requestId && /^[\w.:-]{1,128}$/.test(requestId) ? requestId : newId(),
-    ip: req.ip ?? '',
-    userAgent: (req.get('user-agent') ?? '').slice(0, auditTextMax),
-    traceparent,
-  };
+  const given = req.get('x-request-id');
+  const requestId = given && /^[\w.:-]{1,128}$/.test(given) ? given : undefined;
+  return requestTrace({ ip: req.ip, userAgent: req.get('user-agent'), requestId, traceparent });
 }
 
 /** Every route but those of operators, whose probes must not stop when somebody else behind their address asks much. */

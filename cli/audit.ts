@@ -2,13 +2,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { readTrail } from '../adapters/elastic/audit-index.ts';
 import { type AuditFilter, readNewest } from '../adapters/elastic/audit-reader.ts';
-import { connectElastic, type Elastic } from '../adapters/elastic/connect.ts';
+import type { Elastic } from '../adapters/elastic/connect.ts';
 import { readAuditDepth, readAuditHead, readSetAside } from '../adapters/redis/audit-stream.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
 import { type AuditAction, type AuditEvent, auditActions } from '../domain/audit.ts';
 import { auditMacKey, checkTrail, type TrailFault, type TrailReport } from '../platform/audit.ts';
 import { readVariables } from '../platform/config.ts';
 import { type Command, type Invocation, oneOf, readLimit } from './command.ts';
+import { openAudit } from './connections.ts';
 
 const pollMs = 2000;
 /** Events are stored by several processes, a little out of order: so far back a later look reads again. */
@@ -27,17 +28,12 @@ const tail: Command = {
   async run({ values, flags, env, show }) {
     const filter = readFilter(values);
     const size = readLimit(values.limit);
-    const names = ['ELASTICSEARCH_URL', 'ELASTICSEARCH_API_KEY', 'ELASTICSEARCH_CA', 'AUDIT_INDEX'] as const;
-    const { ELASTICSEARCH_URL: url, AUDIT_INDEX: prefix, ...config } = readVariables(names, env);
-    const elastic = connectElastic({ url, apiKey: config.ELASTICSEARCH_API_KEY, ca: config.ELASTICSEARCH_CA });
+    await using access = openAudit(env);
+    const { elastic, prefix } = access;
     const print = (event: AuditEvent) => show({ json: event, text: lineOf(event) });
-    try {
-      const first = await read(elastic, prefix, { ...filter, size });
-      for (const event of first) print(event);
-      if (flags.has('follow')) await follow(first, (from) => read(elastic, prefix, { ...filter, ...from }), print);
-    } finally {
-      await elastic.close();
-    }
+    const first = await read(elastic, prefix, { ...filter, size });
+    for (const event of first) print(event);
+    if (flags.has('follow')) await follow(first, (from) => read(elastic, prefix, { ...filter, ...from }), print);
   },
 };
 
@@ -48,10 +44,9 @@ const verify: Command = {
     'Removal by retention is no fault. Events that were set aside are looked for in Redis. Exit code 1 when anything is wrong.',
   options: {},
   async run({ env, show }) {
-    const names = ['ELASTICSEARCH_URL', 'ELASTICSEARCH_API_KEY', 'ELASTICSEARCH_CA', 'AUDIT_INDEX'] as const;
-    const { ELASTICSEARCH_URL: url, AUDIT_INDEX: prefix, ...config } = readVariables(names, env);
+    await using access = openAudit(env);
+    const { elastic, prefix } = access;
     const { AUDIT_KEY: key, REDIS_URL: redisUrl } = readVariables(['AUDIT_KEY', 'REDIS_URL'], env);
-    const elastic = connectElastic({ url, apiKey: config.ELASTICSEARCH_API_KEY, ca: config.ELASTICSEARCH_CA });
     const redis = connectRedis(redisUrl, () => undefined);
     try {
       const { entries } = await readAuditDepth(redis, Date.now());
@@ -62,7 +57,6 @@ const verify: Command = {
       show({ json: { ...report, faults, waiting: entries }, text: reportOf({ ...report, faults }, entries) });
       if (faults.length > 0) throw new Error('The audit trail is not as it was written.');
     } finally {
-      await elastic.close();
       redis.disconnect();
     }
   },

@@ -1,5 +1,6 @@
 /** What commands talk to; each closes with its scope. */
 import type { Client } from '@temporalio/client';
+import { connectElastic, type Elastic } from '../adapters/elastic/connect.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
@@ -35,6 +36,20 @@ export function openTemporal(env: Record<string, string>): TemporalAccess {
     within: (ask, ms = askMs) => client.withDeadline(Date.now() + ms, ask),
     [Symbol.asyncDispose]: () => client.connection.close(),
   };
+}
+
+/** Elasticsearch, and the first part of the names of the audit indices. */
+export interface AuditAccess extends AsyncDisposable {
+  elastic: Elastic;
+  prefix: string;
+}
+
+/** @throws {Error} the configuration lacks what is needed */
+export function openAudit(env: Record<string, string>): AuditAccess {
+  const names = ['ELASTICSEARCH_URL', 'ELASTICSEARCH_API_KEY', 'ELASTICSEARCH_CA', 'AUDIT_INDEX'] as const;
+  const { ELASTICSEARCH_URL: url, AUDIT_INDEX: prefix, ...config } = readVariables(names, env);
+  const elastic = connectElastic({ url, apiKey: config.ELASTICSEARCH_API_KEY, ca: config.ELASTICSEARCH_CA });
+  return { elastic, prefix, [Symbol.asyncDispose]: () => elastic.close() };
 }
 
 /** Accounts and sessions. */

@@ -71,6 +71,12 @@ export function connectionReason(code: string | number | undefined): string {
   return 'unreachable';
 }
 
+/** The reason behind an answer of a provider's HTTP API that may be another one later. */
+export function statusReason(status: number): string {
+  if (status === 401 || status === 403) return 'credentials-refused';
+  return status === 429 ? 'limited' : `answers-${status}`;
+}
+
 /** Tells whether a text is a failure code, for what came back from Temporal as text. */
 export function isFailureCode(text: string | null | undefined): text is FailureCode {
   return (failureCodes as readonly (string | null | undefined)[]).includes(text);

@@ -64,7 +64,7 @@ export interface Service {
 export function createRecorder(service: Service, key: Secret, append: AuditSink) {
   const { role, version, environment } = service;
   const pseudonymKey = deriveKey(key, 'pseudonym');
-  const macKey = deriveKey(key, 'audit');
+  const macKey = auditMacKey(key);
   const common = {
     ecs: { version: ecsVersion },
     service: { name: 'vyry', version, environment, node: { name: `${role}@${process.pid}`, role } },

@@ -56,10 +56,10 @@ export async function examine(name: string, check: () => Promise<unknown>): Prom
   }
 }
 
-/** What a promise comes to within 2 s. @throws {Error} what it rejects with, or `timeout`; it goes on unheard */
-export async function inTime<T>(job: Promise<T>): Promise<T> {
+/** What a promise comes to within a time. @throws {Error} what it rejects with, or `timeout`; it goes on unheard */
+export async function inTime<T>(job: Promise<T>, ms = examineMs): Promise<T> {
   const timeout = Promise.withResolvers<never>();
-  const timer = setTimeout(() => timeout.reject(new Error('timeout')), examineMs);
+  const timer = setTimeout(() => timeout.reject(new Error('timeout')), ms);
   try {
     return await Promise.race([job, timeout.promise]);
   } finally {

@@ -3,8 +3,10 @@
  * random ids, nothing a person typed and no message of an error.
  */
 import { randomBytes } from 'node:crypto';
+import { auditTextMax } from '../domain/audit.ts';
 import { Failure } from '../domain/failures.ts';
-import { traces } from './log.ts';
+import { newId } from './crypto.ts';
+import { type Trace, traces } from './log.ts';
 
 /** One timed piece of work. */
 export interface Span {
@@ -44,6 +46,17 @@ export function beginTrace(
   // 52 bits of it, all a number holds for certain
   const isSampled = Number.parseInt(ownId.slice(-13), 16) < sampledShare * 2 ** 52;
   return { traceparent: `00-${ownId}-${newSpanId()}-${isSampled ? '01' : '00'}` };
+}
+
+/** The trace of a request from outside: one of its own, which is recorded, unless its caller names one. */
+export function requestTrace(given: {
+  ip: string | undefined;
+  userAgent: string | undefined;
+  requestId?: string | undefined;
+  traceparent?: string;
+}): Trace {
+  const { ip = '', userAgent = '', requestId = newId(), traceparent = beginTrace(undefined, 1).traceparent } = given;
+  return { requestId, traceparent, ip, userAgent: userAgent.slice(0, auditTextMax) };
 }
 
 /** The place of a part of the work at another place. */

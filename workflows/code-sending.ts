@@ -3,6 +3,7 @@ import { proxyActivities } from '@temporalio/workflow';
 import type { DeliveryActivities, SendCodeInput } from '../activities/delivery.ts';
 import type { Channel, Send, SendState } from '../domain/verification.ts';
 import { refusal } from './refusals.ts';
+import { heartbeatTimeout, retry } from './retries.ts';
 import type { Undertakings } from './undertakings.ts';
 
 /** Where a channel reaches the person. */
@@ -27,8 +28,8 @@ export interface CodeFlow {
 const delivery = proxyActivities<DeliveryActivities>({
   taskQueue: 'delivery',
   startToCloseTimeout: '60s',
-  heartbeatTimeout: '4s',
-  retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' },
+  heartbeatTimeout,
+  retry,
 });
 
 /** The sends of a flow. */

@@ -50,6 +50,7 @@ import { type Channel, type ClientKind, nextSendAt } from '../domain/verificatio
 import { CodeSending } from './code-sending.ts';
 import { detailsOf } from './details.ts';
 import { refusal } from './refusals.ts';
+import { heartbeatTimeout, localStep, retry } from './retries.ts';
 import { searchAttributesOf } from './search-attributes.ts';
 import { Undertakings } from './undertakings.ts';
 import { UndoStack } from './undo.ts';
@@ -102,10 +103,6 @@ export const retryStep = defineUpdate<RegistrationStatus, [OperatorOrder]>('retr
 /** Operator: gives up a send that is parked or was refused, for good, and sends a new code by another channel. */
 export const switchChannel = defineUpdate<RegistrationStatus, [OperatorOrder & { channel: Channel }]>('switchChannel');
 
-/** Failures are refusals by name and outages: the flow decides on both, so Temporal repeats only crashes and bugs. */
-const retry = { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' } as const;
-const heartbeatTimeout = '4s';
-
 const directory = proxyActivities<DirectoryActivities>({
   taskQueue: 'directory',
   startToCloseTimeout: '30s',
@@ -121,10 +118,7 @@ const inWords = {
   create: { summary: 'Write the account' },
   remove: { summary: 'Remove the account' },
 };
-const { publishStatus, operatorAct, forget } = proxyLocalActivities<RegistrationActivities>({
-  startToCloseTimeout: '5s',
-  retry: { ...retry, maximumInterval: '5s' },
-});
+const { publishStatus, operatorAct, forget } = proxyLocalActivities<RegistrationActivities>(localStep);
 
 /** Turns what a person proves into an account. */
 export async function registration(input: RegistrationInput): Promise<RegistrationStatus> {

@@ -11,6 +11,7 @@
  */
 import { proxyActivities } from '@temporalio/workflow';
 import type { UserAccessActivities } from '../activities/user-access.ts';
+import { heartbeatTimeout, retry } from './retries.ts';
 
 export interface UserAccessInput {
   userId: string;
@@ -23,8 +24,8 @@ export interface UserAccessInput {
 const { disableAccount, endSessions, enableAccount, tellDisabled, tellEnabled } = proxyActivities<UserAccessActivities>(
   {
     startToCloseTimeout: '30s',
-    heartbeatTimeout: '4s',
-    retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' },
+    heartbeatTimeout,
+    retry,
   },
 );
 

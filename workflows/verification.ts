@@ -35,6 +35,7 @@ import {
 } from '../domain/verification.ts';
 import { CodeSending } from './code-sending.ts';
 import { refusal } from './refusals.ts';
+import { localStep } from './retries.ts';
 import { searchAttributesOf } from './search-attributes.ts';
 import { Undertakings } from './undertakings.ts';
 
@@ -67,10 +68,7 @@ export const requestSessionCode = defineUpdate<SendAnswer, [SendOrder]>('request
 /** Notes that the right code was typed, at an instant. */
 export const codeConfirmed = defineSignal<[{ at: number }]>('codeConfirmed');
 
-const { publishSends, readSessionEnd } = proxyLocalActivities<VerificationActivities>({
-  startToCloseTimeout: '5s',
-  retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '5s' },
-});
+const { publishSends, readSessionEnd } = proxyLocalActivities<VerificationActivities>(localStep);
 
 /** Sends codes to a number until the session is over; answers whether the number was proven. */
 export async function verification(input: VerificationInput): Promise<{ isVerified: boolean }> {

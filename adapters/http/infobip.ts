@@ -14,8 +14,6 @@ export interface InfobipOptions {
   apiKey: Secret;
   /** Number or name. */
   from: string;
-  /** Where Infobip tells what became of a message. */
-  receiptUrl?: ((reference: string) => string) | undefined;
 }
 
 /** The variables of Infobip. */
@@ -57,7 +55,7 @@ const Logs = z.object({
 });
 
 /** Creates the sender; nothing is sent until it is used. */
-export function connectInfobip({ baseUrl, apiKey, from, receiptUrl }: InfobipOptions) {
+export function connectInfobip({ baseUrl, apiKey, from }: InfobipOptions) {
   const ask = (method: 'GET' | 'POST', path: string, body?: unknown) =>
     callJson({
       provider: 'infobip',
@@ -70,8 +68,7 @@ export function connectInfobip({ baseUrl, apiKey, from, receiptUrl }: InfobipOpt
     /** Hands a message over, once. @throws {Failure} unavailable */
     async send({ to, body, reference }: TextMessage): Promise<SendOutcome> {
       const destinations = [{ to: to.slice(1), messageId: reference }];
-      const delivery = receiptUrl && { delivery: { url: receiptUrl(reference), intermediateReport: false } };
-      const message = { sender: from, destinations, content: { text: body }, ...(delivery && { webhooks: delivery }) };
+      const message = { sender: from, destinations, content: { text: body } };
       const answer = await ask('POST', '/sms/3/messages', { messages: [message] });
       return outcomeOf(answer);
     },

@@ -2,7 +2,7 @@
  * One call of a provider's HTTP API: JSON there and back, an end after 10 s, no retries. What went wrong on the way is a
  * `Failure` `unavailable` that says nothing of the message.
  */
-import { connectionReason, Failure } from '../../domain/failures.ts';
+import { connectionReason, Failure, statusReason } from '../../domain/failures.ts';
 
 const timeoutMs = 10_000;
 
@@ -49,9 +49,10 @@ export async function callJson({ provider, method, url, headers, body }: HttpCal
 
 /** An answer that may be another one later: outages, limits, and settings of ours that an operator mends. */
 export function outageOf(provider: string, { status }: HttpAnswer, detail = ''): Failure {
-  const isDenied = status === 401 || status === 403;
-  const reason = isDenied ? 'credentials-refused' : status === 429 ? 'limited' : `answers-${status}`;
-  return new Failure('unavailable', { message: `${provider} ${status} ${detail}`.trim(), reason });
+  return new Failure('unavailable', {
+    message: `${provider} ${status} ${detail}`.trim(),
+    reason: statusReason(status),
+  });
 }
 
 function parsed(text: string): unknown {

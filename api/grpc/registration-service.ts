@@ -4,6 +4,7 @@
  */
 import { status } from '@grpc/grpc-js';
 import type { Failure } from '../../domain/failures.ts';
+import { languageFor } from '../../domain/templates/languages.ts';
 import type { Channel } from '../../domain/verification.ts';
 import type { SendOrder } from '../../workflows/verification.ts';
 import {
@@ -42,7 +43,7 @@ export const operations: Operations = {
     const id = idOf(sessionId);
     const channel = transports[transport];
     if (channel === undefined) throw new BadCall('transport must be SMS or VOICE');
-    const locale = preferredLocale(acceptLanguage);
+    const locale = languageFor(undefined, acceptLanguage);
     const client = clients[clientType];
     return sendSessionCode(deps, id, { channel, ...(locale && { locale }), ...(client && { client }) });
   },
@@ -72,25 +73,4 @@ export function faultOf(
 function idOf(bytes: Buffer): string {
   if (bytes.length !== 16) throw new BadCall('session_id must be 16 bytes');
   return bytes.toString('hex');
-}
-
-/** The language that an Accept-Language list prefers (RFC 9110 section 12.5.4); undefined when it names none that is one. */
-function preferredLocale(acceptLanguage: string): string | undefined {
-  const ranges = acceptLanguage
-    .slice(0, 200)
-    .split(',')
-    .map((range) => {
-      const [tag = '', quality] = range.trim().split(/\s*;\s*q=/i);
-      return { tag, quality: quality === undefined ? 1 : Number(quality) };
-    });
-  const wanted = ranges.filter(({ tag, quality }) => quality > 0 && isLocale(tag));
-  return wanted.toSorted((a, b) => b.quality - a.quality)[0]?.tag;
-}
-
-function isLocale(tag: string): boolean {
-  try {
-    return Intl.getCanonicalLocales(tag).length === 1;
-  } catch {
-    return false;
-  }
 }

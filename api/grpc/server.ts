@@ -15,8 +15,8 @@ import { type ServiceDefinition as LoadedService, loadSync } from '@grpc/proto-l
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import protobuf from 'protobufjs';
-import { newId } from '../../platform/crypto.ts';
 import { type Trace, traces } from '../../platform/log.ts';
+import { requestTrace } from '../../platform/spans.ts';
 import type { ApiDeps } from '../deps.ts';
 import { failureOf } from '../problems.ts';
 import type { SessionAnswer } from '../verifications/sessions.ts';
@@ -172,10 +172,5 @@ function admission(deps: ApiDeps, admit: Admit): ServerInterceptor {
 }
 
 function traceOf(peer: string, userAgent: unknown): Trace {
-  return {
-    requestId: newId(),
-    ip: peer.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''),
-    userAgent: String(userAgent ?? '').slice(0, 512),
-    traceparent: `00-${newId()}-${newId().slice(0, 16)}-01`,
-  };
+  return requestTrace({ ip: peer.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''), userAgent: String(userAgent ?? '') });
 }

@@ -1,11 +1,12 @@
 /** Redis, MongoDB and Elasticsearch. */
 import { hasAuditTemplate } from '../../adapters/elastic/audit-reader.ts';
-import { connectElastic, pingElastic } from '../../adapters/elastic/connect.ts';
+import { pingElastic } from '../../adapters/elastic/connect.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
 import { readAuditDepth } from '../../adapters/redis/audit-stream.ts';
 import { connectRedis } from '../../adapters/redis/connect.ts';
 import { createHeartbeats } from '../../adapters/redis/heartbeats.ts';
 import { readVariables } from '../../platform/config.ts';
+import { openAudit } from '../connections.ts';
 import type { Finding } from './finding.ts';
 
 const redisMajorMin = 7;
@@ -65,10 +66,8 @@ export async function examineMongo(env: Record<string, string>): Promise<Finding
 export async function examineElastic(env: Record<string, string>): Promise<Finding[]> {
   const check = 'elasticsearch';
   if (!env.ELASTICSEARCH_URL) return [{ check, verdict: 'off', about: 'not configured' }];
-  const names = ['ELASTICSEARCH_URL', 'ELASTICSEARCH_API_KEY', 'ELASTICSEARCH_CA', 'AUDIT_INDEX'] as const;
-  const config = readVariables(names, env);
-  const { ELASTICSEARCH_URL: url, ELASTICSEARCH_API_KEY: apiKey, ELASTICSEARCH_CA: ca, AUDIT_INDEX: prefix } = config;
-  const elastic = connectElastic({ url, apiKey, ca });
+  await using access = openAudit(env);
+  const { elastic, prefix } = access;
   try {
     await pingElastic(elastic);
     if (await hasAuditTemplate(elastic, prefix))
@@ -83,8 +82,6 @@ export async function examineElastic(env: Record<string, string>): Promise<Findi
       ? 'Check ELASTICSEARCH_API_KEY and its privileges.'
       : 'Check ELASTICSEARCH_URL and ELASTICSEARCH_CA, and that Elasticsearch runs.';
     return [{ check, verdict: 'failed', about, advice }];
-  } finally {
-    await elastic.close();
   }
 }
 

@@ -9,7 +9,7 @@ import { roles, Secret } from '../../platform/config.ts';
 import { createBox } from '../../platform/crypto.ts';
 import { type Answer, call, codeFor, type Flow, messagesTo, startFlow } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { type Behind, lookBehind, must, startAnotherApi, wrongCode } from '../support/flows.ts';
+import { assertLimited, type Behind, lookBehind, must, phoneOf, startAnotherApi, wrongCode } from '../support/flows.ts';
 import { atOnce } from '../support/redis.ts';
 
 let system: System;
@@ -44,36 +44,24 @@ after(async () => {
 });
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
-const phone = (person: number) => `+447700900${String(person).padStart(3, '0')}`;
 const guess = (flow: Flow, code: unknown) => flow.call('PUT', '/code', { code });
 
 /** A flow of somebody from an address, and the code that was sent to the number. */
 async function flowWithCode(person: number, from: string, more: object = {}): Promise<{ flow: Flow; code: string }> {
-  const flow = await startFlow(url, { phone: phone(person), ...more }, {}, from);
+  const flow = await startFlow(url, { phone: phoneOf(person), ...more }, {}, from);
   return { flow, code: await sendTo(flow, person) };
 }
 
 async function sendTo(flow: Flow, person: number): Promise<string> {
-  const before = (await messagesTo(outboxUrl, phone(person))).length;
+  const before = (await messagesTo(outboxUrl, phoneOf(person))).length;
   await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
-  return codeFor(outboxUrl, phone(person), before + 1);
+  return codeFor(outboxUrl, phoneOf(person), before + 1);
 }
 
 /** Tries that were compared with the codes of a flow. */
 async function comparedIn(flow: Flow): Promise<number> {
   const fields = Object.entries(await behind.verificationOf(flow.id));
   return fields.reduce((sum, [name, count]) => sum + (/^checks:\d+$/.test(name) ? Number(count) : 0), 0);
-}
-
-/** R7: named, with the time in both places. */
-function assertLimited({ status, body, headers }: Answer, limit: string): void {
-  assert.equal(status, 429, JSON.stringify(body));
-  assert.equal(body.error_code, 'RATE_LIMITED');
-  assert.equal(body.limit, limit);
-  assert.ok(body.retry_after_seconds > 0 && body.retry_after_seconds <= 300);
-  assert.equal(headers.get('retry-after'), String(body.retry_after_seconds));
-  assert.equal(headers.get('ratelimit-remaining'), '0');
-  assert.equal(headers.get('ratelimit-reset'), String(body.retry_after_seconds));
 }
 
 describe('A: checking a code', () => {
@@ -124,11 +112,11 @@ describe('A: checking a code', () => {
     const honest = flowWithCode(4, '127.0.2.4');
     for (let begin = 0; begin < 200; begin += 20) {
       const some = await Promise.all(
-        addresses.slice(begin, begin + 20).map((from) => startFlow(url, { phone: phone(victim) }, {}, from)),
+        addresses.slice(begin, begin + 20).map((from) => startFlow(url, { phone: phoneOf(victim) }, {}, from)),
       );
       flows.push(...some);
       sent.push(...(await Promise.all(some.map((flow) => flow.call('POST', '/codes', { channel: 'sms' })))));
-      if (begin === 0) await codeFor(outboxUrl, phone(victim), sendsPerNumber);
+      if (begin === 0) await codeFor(outboxUrl, phoneOf(victim), sendsPerNumber);
       for (let turn = 0; turn < 5; turn++) {
         guesses.push(...(await Promise.all(some.map((flow) => guess(flow, `00000${turn}`)))));
       }
@@ -136,7 +124,7 @@ describe('A: checking a code', () => {
     const counts = Object.groupBy(sent, ({ status }) => String(status));
     assert.deepEqual([counts['202']?.length, counts['429']?.length], [sendsPerNumber, 200 - sendsPerNumber]);
     for (const answer of counts['429'] ?? []) assertLimited(answer, 'sends-per-number');
-    assert.equal((await messagesTo(outboxUrl, phone(victim))).length, sendsPerNumber);
+    assert.equal((await messagesTo(outboxUrl, phoneOf(victim))).length, sendsPerNumber);
     const compared = (await Promise.all(flows.map(comparedIn))).reduce((sum, count) => sum + count, 0);
     assert.equal(compared, wrongPerNumber);
     assert.equal(guesses.filter(({ status }) => status === 200).length, 0);
@@ -279,12 +267,12 @@ describe('A: checking a code', () => {
 
   it('A23: a proof is bound to the number it was made for: no call changes the number of a registration', async () => {
     const { flow, code } = await flowWithCode(23, '127.0.2.23');
-    const other = { phone: phone(24) };
+    const other = { phone: phoneOf(24) };
     for (const [method, path, body] of [
       ['PUT', '', other],
       ['PATCH', '', other],
       ['POST', '/codes', { channel: 'sms', ...other }],
-      ['POST', '/codes', { channel: 'sms', to: phone(24) }],
+      ['POST', '/codes', { channel: 'sms', to: phoneOf(24) }],
       ['PUT', '/code', { code, ...other }],
     ] as const) {
       const { status } = await flow.call(method, path, body);
@@ -292,9 +280,9 @@ describe('A: checking a code', () => {
     }
     const { body } = await must(guess(flow, await freshCode(flow, 23, code)));
     assert.equal(body.phone, '+44•••••0023');
-    assert.equal((await messagesTo(outboxUrl, phone(24))).length, 0);
+    assert.equal((await messagesTo(outboxUrl, phoneOf(24))).length, 0);
     const tokens = await must(flow.call('POST', '/session'), 201);
-    assert.equal(tokens.body.user.phone, phone(23));
+    assert.equal(tokens.body.user.phone, phoneOf(23));
   });
 
   it('A25: a victim of somebody’s guesses is told when, and goes on by the other channel', async () => {

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { type Answer, call, codeFor, type Flow, messagesTo, startFlow } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { allMessages, type Behind, lookBehind, must, startAnotherApi } from '../support/flows.ts';
+import { allMessages, assertLimited, type Behind, lookBehind, must, startAnotherApi } from '../support/flows.ts';
 import { atOnce } from '../support/redis.ts';
 
 let system: System;
@@ -36,13 +36,6 @@ after(async () => {
 const send = (flow: Flow, headers: Record<string, string> = {}, channel = 'sms') =>
   flow.call('POST', '/codes', { channel }, headers);
 const sentTo = async (phone: string) => (await messagesTo(outboxUrl, phone)).length;
-
-/** R7: named, with the time in both places. */
-function assertLimited({ status, body, headers }: Answer, limit: string): void {
-  assert.deepEqual([status, body.error_code, body.limit], [429, 'RATE_LIMITED', limit]);
-  assert.equal(headers.get('retry-after'), String(body.retry_after_seconds));
-  assert.equal(headers.get('ratelimit-remaining'), '0');
-}
 
 function assertPhoneRefused({ status, body }: Answer, reason: string, phone: string): void {
   assert.deepEqual([status, body.error_code], [400, 'INVALID_REQUEST'], phone);
@@ -169,7 +162,7 @@ describe('limits', () => {
     const start = (phone: string) => startFlow(poor.apiUrl, { phone, email: 'poor@example.org' });
     const flow = await start('+12025550109');
     const refused = await send(flow);
-    assertLimited(refused, 'cost-per-day');
+    assertLimited(refused, 'cost-per-day', 86_400);
     assert.ok(refused.body.retry_after_seconds <= 86_400);
     await must(send(flow, {}, 'email'), 202);
     await must(send(await start('+491621110001')), 202);

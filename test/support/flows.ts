@@ -1,4 +1,5 @@
 /** Registrations brought to where a test begins, and what is behind them. */
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { numberedPerson } from '../../engines/demo-people.ts';
 import { type Processes, startProcesses } from '../../engines/processes.ts';
@@ -54,6 +55,15 @@ export async function completedFlow(system: System, person: number): Promise<Flo
   await must(flow.call('PUT', '/code', { code }));
   await must(flow.call('PUT', '/credentials', { password: goodPassword }));
   return flow;
+}
+
+/** A refusal by a limit: named, with the time in the body and in both headers (rule R7 of the abuse catalogue). */
+export function assertLimited({ status, body, headers }: Answer, limit: string, secondsMax = 300): void {
+  assert.deepEqual([status, body.error_code, body.limit], [429, 'RATE_LIMITED', limit], JSON.stringify(body));
+  assert.ok(body.retry_after_seconds > 0 && body.retry_after_seconds <= secondsMax);
+  assert.equal(headers.get('retry-after'), String(body.retry_after_seconds));
+  assert.equal(headers.get('ratelimit-remaining'), '0');
+  assert.equal(headers.get('ratelimit-reset'), String(body.retry_after_seconds));
 }
 
 /** A code that is not the given one. */
