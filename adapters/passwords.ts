@@ -3,6 +3,7 @@
  *
  * A bounded number is computed at once, so that hashing cannot starve the process; the others wait their turn.
  */
+import { randomBytes } from 'node:crypto';
 import { hash, verify } from 'argon2';
 
 export type Passwords = ReturnType<typeof createPasswords>;
@@ -13,11 +14,17 @@ const parameters = { type: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } 
 /** Creates the hasher; `pepper` is a key that the database does not hold. */
 export function createPasswords(pepper: Buffer, concurrencyMax: number) {
   const inTurn = createTurns(concurrencyMax);
+  let decoy: Promise<string> | undefined;
   return {
     /** The PHC string of a secret. */
     hash: (secret: string): Promise<string> => inTurn(() => hash(secret, { ...parameters, secret: pepper })),
     /** Tells whether a secret belongs to a PHC string. */
     verify: (phc: string, secret: string): Promise<boolean> => inTurn(() => verify(phc, secret, { secret: pepper })),
+    /** A PHC string that nothing belongs to: checking it takes as long as checking any other. */
+    decoy(): Promise<string> {
+      decoy ??= inTurn(() => hash(randomBytes(32), { ...parameters, secret: pepper }));
+      return decoy;
+    },
   };
 }
 

@@ -2,15 +2,18 @@
 import type { Client } from '@temporalio/client';
 import type { Captcha } from '../adapters/captcha.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
+import type { Passwords } from '../adapters/passwords.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { Idempotency } from '../adapters/redis/idempotency.ts';
+import type { LogIns } from '../adapters/redis/logins.ts';
 import type { LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
 import type { RegistrationListener, Registrations } from '../adapters/redis/registrations.ts';
 import type { Seals } from '../adapters/redis/seals.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
 import type { Spending } from '../adapters/redis/spending.ts';
 import type { VerificationSessions } from '../adapters/redis/verification-sessions.ts';
+import type { SessionLife } from '../domain/account.ts';
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
 import type { SessionRules } from '../domain/verification.ts';
 import type { Config } from '../platform/config.ts';
@@ -38,7 +41,12 @@ export interface ApiDeps {
   rateLimits: RateLimits;
   spending: Spending;
   sessions: Sessions;
-  accounts: Pick<Accounts, 'read'>;
+  sessionLife: SessionLife;
+  /** Seals the successors of refresh tokens. */
+  refreshBox: Pick<Box, 'sealText' | 'openText'>;
+  logins: LogIns;
+  accounts: Pick<Accounts, 'read' | 'findBy' | 'readSecrets'>;
+  passwords: Passwords;
   tokens: Tokens;
   events: Events;
   recordSpan: RecordSpan;

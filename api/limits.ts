@@ -99,6 +99,20 @@ export function guardRegistration(deps: LimitDeps, caller: Limited, tryId: strin
   return guard(deps, caller, { act: 'registration', keys: {} }, tryId);
 }
 
+/** Counts a log-in by code, by what was typed to name the person and by source. Fails closed. @throws {Failure} rate-limited */
+export function guardLogIn(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Guarded> {
+  return guard(deps, caller, { act: 'login', keys: { name } }, tryId);
+}
+
+/**
+ * Counts a wrong password before it is compared. Whoever compares gives it back when it was right. Fails closed.
+ *
+ * @throws {Failure} rate-limited
+ */
+export function guardPassword(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Guarded> {
+  return guard(deps, caller, { act: 'password', keys: { name } }, tryId);
+}
+
 /** Counts a request, whatever it asks for. Fails open. @throws {Failure} rate-limited */
 export async function guardRequest(deps: LimitDeps, caller: Limited): Promise<void> {
   await guard(deps, caller, { act: 'request', keys: {} }, newId());
@@ -118,7 +132,7 @@ export function limited(limit: string, retryAfterSeconds?: number, fields: Recor
 async function guard(
   deps: LimitDeps,
   { address, noteLimit }: Limited,
-  { act, keys }: { act: LimitedAct; keys: LimitKeys },
+  { act, keys }: { act: LimitedAct; keys: LimitKeys & { name?: string } },
   tryId: string,
 ): Promise<Guarded> {
   const source = address === undefined ? {} : { address: deps.limitHash('address', networkOf(address)) };

@@ -1,5 +1,8 @@
-// @permissions net
-/** The api process: configuration, connections, surfaces, and an orderly end. */
+// @permissions net, addons, read(/etc/alpine-release)
+/**
+ * The api process: configuration, connections, surfaces, and an orderly end. The one system file is probed by the loader of
+ * the argon2 package.
+ */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -7,6 +10,7 @@ import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { type Collector, connectCollector } from '../adapters/collector.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
+import { createPasswords } from '../adapters/passwords.ts';
 import { createAuditedEvents } from '../adapters/redis/audit.ts';
 import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.ts';
 import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
@@ -14,6 +18,7 @@ import { createCodes } from '../adapters/redis/codes.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { createIdempotency } from '../adapters/redis/idempotency.ts';
+import { createLogIns } from '../adapters/redis/logins.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createRegistrationListener, createRegistrations } from '../adapters/redis/registrations.ts';
 import { createSeals } from '../adapters/redis/seals.ts';
@@ -24,6 +29,7 @@ import { createPayloadCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { createTraceBox } from '../adapters/temporal/trace.ts';
+import type { SessionLife } from '../domain/account.ts';
 import { readPolicy } from '../domain/registration.ts';
 import { type Config, readConfig, type roles, temporalRoles } from '../platform/config.ts';
 import { createBox, deriveKey, keyedHash } from '../platform/crypto.ts';
@@ -137,12 +143,27 @@ function assemble(
     rateLimits: createRateLimits(redis),
     spending: createSpending(redis),
     sessions: createSessions(redis),
+    sessionLife: sessionLifeOf(config),
+    refreshBox: createBox('refresh', payloadKey, olderKeys),
+    logins: createLogIns(redis),
+    passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
     tokens: createTokens(config),
     hashKey: deriveKey(payloadKey, 'idempotency'),
     limitHash: (kind, text) => keyedHash(limitKey, kind, text),
     examine,
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}
+
+function sessionLifeOf(config: Config<'api'>): SessionLife {
+  const isSingle = config.SESSION_LIMIT === 'user';
+  const idleSeconds = config.SESSION_TTL ?? (isSingle ? 86_400 : config.REFRESH_TOKEN_EXPIRATION);
+  return {
+    idleMs: idleSeconds * 1000,
+    lifeMs: config.SESSION_LIFE * 1000,
+    refreshMs: config.REFRESH_TOKEN_EXPIRATION * 1000,
+    isSingle,
   };
 }
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { FailureCode } from '../domain/failures.ts';
 import { problems } from './problems.ts';
-import type { Route } from './rest.ts';
+import type { Route } from './route.ts';
 import { ErrorBody } from './schemas.ts';
 
 const componentPath = '#/components/schemas/';
@@ -61,7 +61,7 @@ function operationOf(route: Route): unknown {
     parameters: parametersOf(route),
     ...(route.body && {
       requestBody: {
-        required: true,
+        required: !route.body.safeParse(undefined).success,
         content: {
           [route.isForm ? 'application/x-www-form-urlencoded' : 'application/json']: {
             schema: schemaOf(route.body, 'input'),
@@ -77,6 +77,13 @@ function operationOf(route: Route): unknown {
           content: { [route.answerType ?? 'application/json']: { schema: schemaOf(route.answer, 'output') } },
         }),
       },
+      ...(route.other && {
+        [route.other.status]: {
+          description: 'Done at once',
+          headers,
+          content: { 'application/json': { schema: schemaOf(route.other.answer, 'output') } },
+        },
+      }),
       ...Object.fromEntries(Object.entries(byStatus(failures)).map(([status, text]) => [status, problemAnswer(text)])),
     },
   };

@@ -8,14 +8,12 @@ import cors from 'cors';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { z } from 'zod';
-import type { LimitsState } from '../adapters/redis/rate-limits.ts';
-import type { Session as StoredSession } from '../adapters/redis/sessions.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
+import { authRoutes } from './auth/routes.ts';
 import { type SignedRequest, SpeechQuery, speakCode, TwilioForm } from './calls.ts';
-import type { ApiDeps, Caller } from './deps.ts';
-import { requireRegistration, requireSession } from './guards.ts';
+import type { ApiDeps } from './deps.ts';
 import { Health, Readiness, readHealth, readReadiness } from './health.ts';
 import { guardRequest } from './limits.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
@@ -27,30 +25,11 @@ import { createRegistration, NewRegistration } from './registrations/create.ts';
 import { Credentials, giveCredentials } from './registrations/credentials.ts';
 import { DirectoryProof, proveDirectory } from './registrations/directory.ts';
 import { readRegistration, WaitQuery } from './registrations/read.ts';
-import type { RegistrationCaller } from './registrations/status.ts';
-import { Registration, Session, StartedRegistration, Tokens, User } from './schemas.ts';
-import { createRegistrationSession, readSession } from './sessions.ts';
+import { callerOf, holderOf, sessionOf } from './requests.ts';
+import type { Route } from './route.ts';
+import { Registration, StartedRegistration, Tokens, User } from './schemas.ts';
+import { createRegistrationSession } from './sessions.ts';
 import { readMe } from './users.ts';
-
-/** A row of the table, as the OpenAPI document reads it. */
-export interface Route {
-  method: 'get' | 'post' | 'put' | 'delete';
-  /** Express form. */
-  path: string;
-  summary: string;
-  guard: 'none' | 'registration' | 'session';
-  body?: z.ZodType;
-  query?: z.ZodObject;
-  status: number;
-  answer?: z.ZodType;
-  failures: FailureCode[];
-  isIdempotent?: boolean;
-  /** Takes a form (application/x-www-form-urlencoded) in place of JSON. */
-  isForm?: boolean;
-  /** Content type of an answer that is a text, in place of JSON. */
-  answerType?: string;
-  run: (req: Request, deps: ApiDeps) => Promise<unknown>;
-}
 
 const registration = '/api/v1/registrations/:registrationId';
 const always: FailureCode[] = ['malformed', 'rate-limited', 'unavailable'];
@@ -180,16 +159,7 @@ export const routes: Route[] = [
     failures: [...always, 'registration-expired', 'registration-closed'],
     run: async (req, deps) => cancelRegistration(deps, await holderOf(req, deps)),
   },
-  {
-    method: 'get',
-    path: '/api/v1/auth/session',
-    summary: 'The session of the access token',
-    guard: 'session',
-    status: 200,
-    answer: Session,
-    failures: always,
-    run: async (req, deps) => readSession(deps, await sessionOf(req, deps)),
-  },
+  ...authRoutes,
   {
     method: 'get',
     path: '/api/v1/users/me',
@@ -280,23 +250,25 @@ export function createRestApp(deps: ApiDeps): Express {
   app.use(requireMediaType);
   app.use(formPaths, express.urlencoded({ extended: false, limit: bodyBytesMax }));
   app.use(express.json({ limit: bodyBytesMax, type: 'application/json' }));
-  for (const route of routes) {
-    app[route.method](route.path, async (req, res) => {
-      res.locals.route = route.path;
-      const answer = await route.run(req, deps);
-      if (route.status === 201) res.location(locationOf(req, answer));
-      res.status(route.status);
-      if (route.answer === undefined) res.end();
-      else if (route.answerType === undefined) res.json(answer);
-      else res.type(route.answerType).send(answer);
-    });
-  }
+  for (const route of routes) serve(app, deps, route);
   serveDocs(app, deps);
   app.use(() => {
     throw new Failure('not-found');
   });
   app.use((err: unknown, _req: Request, res: Response, _next: NextFunction) => answerProblem(deps, err, res));
   return app;
+}
+
+function serve(app: Express, deps: ApiDeps, route: Route): void {
+  app[route.method](route.path, async (req, res) => {
+    res.locals.route = route.path;
+    const answer = await route.run(req, deps);
+    if (route.status === 201) res.location(locationOf(answer));
+    res.status(route.other?.isIt(answer) ? route.other.status : route.status);
+    if (route.answer === undefined) res.end();
+    else if (route.answerType === undefined) res.json(answer);
+    else res.type(route.answerType).send(answer);
+  });
 }
 
 function serveDocs(app: Express, deps: ApiDeps): void {
@@ -370,17 +342,6 @@ async function limitRequests(deps: ApiDeps, req: Request, next: NextFunction): P
   next();
 }
 
-/** Shows the limit that is nearest to refusing. https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-05 */
-function showLimit(res: Response | undefined, { allowed, max, remaining, resetSeconds }: LimitsState): void {
-  const shown = res?.getHeader('RateLimit-Remaining');
-  if (allowed && shown !== undefined && Number(shown) <= remaining) return;
-  res?.set({
-    'RateLimit-Limit': String(max),
-    'RateLimit-Remaining': String(allowed ? remaining : 0),
-    'RateLimit-Reset': String(resetSeconds),
-  });
-}
-
 /** By the length that is announced, before anything is read: the parser would read all of it first. */
 function refuseLarge(req: Request, res: Response, next: NextFunction): void {
   const announced = Number(req.headers['content-length'] ?? 0);
@@ -412,36 +373,14 @@ function answerProblem({ events }: ApiDeps, err: unknown, res: Response): void {
   res.status(status).set(headers).json(body);
 }
 
-function callerOf(req: Request): Caller {
-  const idempotencyKey = req.get('idempotency-key');
-  const acceptLanguage = req.get('accept-language');
-  return {
-    address: req.ip ?? '',
-    userAgent: req.get('user-agent') ?? '',
-    noteLimit: (state) => showLimit(req.res, state),
-    ...(acceptLanguage !== undefined && { acceptLanguage }),
-    ...(idempotencyKey !== undefined && { idempotencyKey }),
-  };
-}
-
 function signedRequestOf(req: Request): SignedRequest {
   const { originalUrl: path, query, body } = req;
   return { path, query, body, signature: req.get('x-twilio-signature') };
 }
 
-async function holderOf(req: Request, deps: ApiDeps): Promise<RegistrationCaller> {
-  const registrationId = String(req.params.registrationId);
-  const { status } = await requireRegistration(deps, registrationId, req.get('authorization'));
-  return { ...callerOf(req), registrationId, status };
-}
-
-function sessionOf(req: Request, deps: ApiDeps): Promise<StoredSession> {
-  return requireSession(deps, req.get('authorization'));
-}
-
-function locationOf(req: Request, answer: unknown): string {
+function locationOf(answer: unknown): string {
   const { registrationId } = answer as { registrationId?: string };
-  return registrationId === undefined ? '/api/v1/auth/session' : `${req.path}/${registrationId}`;
+  return registrationId === undefined ? '/api/v1/auth/session' : `/api/v1/registrations/${registrationId}`;
 }
 
 function trustOf(proxies: readonly string[]): number | string[] | false {

@@ -1,16 +1,29 @@
-/** Operations on sessions: the one a registration ends with, and the one that asks. */
+/** Sessions: how one begins, whoever asks for it, and how it is seen. */
 import type { z } from 'zod';
 import type { Account } from '../adapters/mongo/accounts.ts';
 import type { Session as StoredSession } from '../adapters/redis/sessions.ts';
+import { refreshLife } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
 import { newId, newToken, tokenHash } from '../platform/crypto.ts';
-import type { ApiDeps } from './deps.ts';
+import type { ApiDeps, Caller } from './deps.ts';
 import { idempotent } from './guards.ts';
 import type { RegistrationCaller } from './registrations/status.ts';
 import type { Session, Tokens } from './schemas.ts';
 import { userView } from './users.ts';
 
 const userAgentMax = 256;
+
+/** What makes the begin of a session safe to repeat. */
+export interface MintedSession {
+  sessionId: string;
+  refreshToken: string;
+  createdAt: number;
+}
+
+/** Mints what a session is made of. */
+export function mintSession(): MintedSession {
+  return { sessionId: newId(), refreshToken: newToken(), createdAt: Date.now() };
+}
 
 /**
  * Begins the session of a completed registration, once. With the same `Idempotency-Key` the same tokens come again, so
@@ -23,39 +36,61 @@ export async function createRegistrationSession(
   caller: RegistrationCaller,
 ): Promise<z.output<typeof Tokens>> {
   const { registrationId, status } = caller;
-  const minted = { sessionId: newId(), refreshToken: newToken(), createdAt: Date.now() };
   const scope = ['registration-session', registrationId];
-  return idempotent(deps, { scope, caller, body: {} }, minted, async ({ sessionId, refreshToken, createdAt }) => {
+  return idempotent(deps, { scope, caller, body: {} }, mintSession(), async (minted) => {
     const { userId } = status;
     if (status.state !== 'completed' || userId === undefined) throw new Failure('registration-unfinished');
     const account = await deps.accounts.read(userId);
     if (account === undefined) throw new Failure('not-found');
-    requireEnabled(account);
     // taken before it exists: of parallel calls one wins, and a repeat with the same id goes on where it was
-    if (!(await deps.registrations.takeSession(registrationId, sessionId))) throw new Failure('session-already-taken');
-    const { roles } = account;
-    const { address, userAgent } = caller;
-    await deps.sessions.create(
-      {
-        sessionId,
-        userId,
-        roles,
-        createdAt,
-        lastActivityAt: createdAt,
-        expiresAt: createdAt + deps.config.REFRESH_TOKEN_EXPIRATION * 1000,
-        ip: address,
-        userAgent: userAgent.slice(0, userAgentMax),
-      },
-      tokenHash(refreshToken),
-    );
-    await endIfDisabled(deps, { userId, sessionId, refreshHash: tokenHash(refreshToken) });
-    deps.events.sessionCreated(sessionId, userId);
-    return tokensOf(deps, { sessionId, refreshToken, account });
+    if (!(await deps.registrations.takeSession(registrationId, minted.sessionId))) {
+      throw new Failure('session-already-taken');
+    }
+    return beginSession(deps, account, minted, caller);
   });
+}
+
+/**
+ * Begins a session of a person. Safe to repeat with what was minted.
+ *
+ * @throws {Failure} account-disabled
+ */
+export async function beginSession(
+  deps: ApiDeps,
+  account: Account,
+  { sessionId, refreshToken, createdAt }: MintedSession,
+  { address, userAgent }: Caller,
+): Promise<z.output<typeof Tokens>> {
+  if (account.disabledAt !== undefined) throw new Failure('account-disabled');
+  const { userId, roles } = account;
+  const { idleMs, lifeMs, isSingle } = deps.sessionLife;
+  const endsAt = createdAt + lifeMs;
+  const session = { sessionId, userId, roles, createdAt, idleMs, endsAt, ip: address };
+  const refreshMs = refreshLife(deps.sessionLife, endsAt, createdAt);
+  await deps.sessions.create(
+    { ...session, userAgent: userAgent.slice(0, userAgentMax) },
+    { hash: tokenHash(refreshToken), seconds: Math.ceil(refreshMs / 1000) },
+  );
+  if (isSingle) await endTheOneBefore(deps, userId, sessionId, endsAt);
+  await endIfDisabled(deps, userId, sessionId);
+  deps.events.sessionCreated(sessionId, userId);
+  return tokensOf(deps, { sessionId, refreshToken, refreshMs, account });
+}
+
+/** After the new one lives: of parallel log-ins the last one stays. */
+async function endTheOneBefore(deps: ApiDeps, userId: string, sessionId: string, endsAt: number): Promise<void> {
+  const before = await deps.sessions.takePlace(userId, sessionId, endsAt);
+  if (before === undefined) return;
+  if (await deps.sessions.end(userId, before)) deps.events.sessionEnded({ sessionId: before, userId, why: 'replaced' });
 }
 
 /** The session of the access token that asks. */
 export async function readSession(_deps: ApiDeps, session: StoredSession): Promise<z.output<typeof Session>> {
+  return sessionView(session);
+}
+
+/** A session as its person sees it. */
+export function sessionView(session: StoredSession): z.output<typeof Session> {
   return {
     ...session,
     deviceId: null,
@@ -70,31 +105,26 @@ export async function readSession(_deps: ApiDeps, session: StoredSession): Promi
  *
  * @throws {Failure} account-disabled
  */
-async function endIfDisabled(
-  { accounts, sessions }: ApiDeps,
-  { userId, sessionId, refreshHash }: { userId: string; sessionId: string; refreshHash: string },
-): Promise<void> {
+async function endIfDisabled({ accounts, sessions }: ApiDeps, userId: string, sessionId: string): Promise<void> {
   const account = await accounts.read(userId);
   if (account !== undefined && account.disabledAt === undefined) return;
-  await sessions.end(userId, sessionId, refreshHash);
+  await sessions.end(userId, sessionId);
   throw new Failure('account-disabled');
 }
 
-function requireEnabled({ disabledAt }: Account): void {
-  if (disabledAt !== undefined) throw new Failure('account-disabled');
-}
-
-async function tokensOf(
+/** The tokens of a session, as a log-in or a refresh answers them; `refreshMs` is the life of the refresh token. */
+export async function tokensOf(
   { tokens, config }: ApiDeps,
-  { sessionId, refreshToken, account }: { sessionId: string; refreshToken: string; account: Account },
+  given: { sessionId: string; refreshToken: string; refreshMs: number; account: Account },
 ): Promise<z.output<typeof Tokens>> {
+  const { sessionId, refreshToken, refreshMs, account } = given;
   const { userId, roles } = account;
   return {
     accessToken: await tokens.sign({ userId, sessionId, roles }),
     refreshToken,
     tokenType: 'Bearer',
     expiresInSeconds: config.JWT_EXPIRATION,
-    refreshExpiresInSeconds: config.REFRESH_TOKEN_EXPIRATION,
+    refreshExpiresInSeconds: Math.floor(refreshMs / 1000),
     user: userView(account),
   };
 }

@@ -4,3 +4,26 @@
 export function userAccessWorkflowId(userId: string): string {
   return `user-access:${userId}`;
 }
+
+/** How a person is named at a log-in. A number is E.164. */
+export interface Identifier {
+  kind: 'username' | 'phone' | 'email';
+  value: string;
+}
+
+/** What ends sessions by itself, from the configuration. Milliseconds. */
+export interface SessionLife {
+  /** Without activity. */
+  idleMs: number;
+  /** However active it is. */
+  lifeMs: number;
+  /** Of a refresh token that is not used. */
+  refreshMs: number;
+  /** A person has one session; a new one ends the one before. */
+  isSingle: boolean;
+}
+
+/** How long a refresh token that is given out now lives: never longer than its session may. Milliseconds. */
+export function refreshLife({ refreshMs }: SessionLife, endsAt: number, now: number): number {
+  return Math.min(refreshMs, endsAt - now);
+}

@@ -3,7 +3,7 @@
  *
  * Terminology
  * - window: so many acts in so many seconds, sliding; a limit has one or more, and all of them hold.
- * - key: what an act is counted for. `prefix` is a block of 10,000 numbers, `mailbox` an e-mail address without what its
+ * - key: what an act is counted for. `name` is what somebody typed to name a person, known or not, `prefix` is a block of 10,000 numbers, `mailbox` an e-mail address without what its
  *   owner may vary, `address` an IPv4 address or the /64 of an IPv6 one: whoever has one address of a /64 has them all.
  * - a refused act is counted nowhere and never moves the time of the next one.
  *
@@ -18,10 +18,10 @@ export interface Window {
   windowSeconds: number;
 }
 
-/** `check`: a wrong code; a right one is given back. */
-export type LimitedAct = 'send' | 'check' | 'registration' | 'request';
+/** `check`: a wrong code; a right one is given back. `password`: a wrong password, as well. */
+export type LimitedAct = 'send' | 'check' | 'registration' | 'login' | 'password' | 'request';
 
-export type LimitKey = 'number' | 'mailbox' | 'prefix' | 'country' | 'address' | 'all';
+export type LimitKey = 'number' | 'mailbox' | 'prefix' | 'country' | 'name' | 'address' | 'all';
 
 interface LimitRow {
   act: LimitedAct;
@@ -70,6 +70,23 @@ export const limits = {
     variable: 'LIMIT_REGISTRATIONS_PER_ADDRESS',
     away: 'closed',
   },
+  // closed: each starts a workflow and, for a person who is known, sends a code
+  'logins-per-name': { act: 'login', key: 'name', variable: 'LIMIT_LOGINS_PER_NAME', away: 'closed' },
+  'logins-per-address': { act: 'login', key: 'address', variable: 'LIMIT_LOGINS_PER_ADDRESS', away: 'closed' },
+  // closed: without them passwords can be guessed
+  'wrong-passwords-per-name': {
+    act: 'password',
+    key: 'name',
+    variable: 'LIMIT_WRONG_PASSWORDS_PER_NAME',
+    away: 'closed',
+  },
+  'wrong-passwords-per-address': {
+    act: 'password',
+    key: 'address',
+    variable: 'LIMIT_WRONG_PASSWORDS_PER_ADDRESS',
+    away: 'closed',
+  },
+  'wrong-passwords': { act: 'password', key: 'all', variable: 'LIMIT_WRONG_PASSWORDS', away: 'closed' },
   // open: it guards neither money nor secrets, and what does has a limit of its own
   'requests-per-address': { act: 'request', key: 'address', variable: 'LIMIT_REQUESTS_PER_ADDRESS', away: 'open' },
 } as const satisfies Record<string, LimitRow>;

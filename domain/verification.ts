@@ -18,8 +18,8 @@
 export const channels = ['sms', 'voice', 'email'] as const;
 export type Channel = (typeof channels)[number];
 
-/** `register`: an account. `verify`: nothing more than a number, in a session. */
-export type CodePurpose = 'register' | 'verify';
+/** `register`: an account. `verify`: nothing more than a number, in a session. `login`: a session of an account. */
+export type CodePurpose = 'register' | 'verify' | 'login';
 
 /** What a code proves: one subject, for one purpose. */
 export interface CodeSubject {
@@ -271,4 +271,9 @@ const refusalKinds: Record<string, RefusalKind | undefined> = {
 /** The kind of a provider's reason; one that is not known means that it would not carry the message. */
 export function refusalKindOf(reason: string | undefined): RefusalKind {
   return refusalKinds[reason ?? ''] ?? 'rejected';
+}
+
+/** The id of the workflow that sends the code of a log-in. */
+export function logInWorkflowId(loginId: string): string {
+  return `login:${loginId}`;
 }

@@ -289,6 +289,31 @@ export const variables = {
     schema: integer(300, 31_536_000),
     default: '604800',
   },
+  SESSION_LIMIT: {
+    about: '`device`: a session for every device; `user`: one session a person, a new one ends the one before',
+    roles: ['api'],
+    schema: z.enum(['device', 'user'], 'must be device or user'),
+    default: 'device',
+  },
+  SESSION_TTL: {
+    about:
+      'life of a session without activity, in seconds; when empty REFRESH_TOKEN_EXPIRATION, or 86400 where SESSION_LIMIT is user',
+    roles: ['api'],
+    schema: z.union([z.literal('').transform(() => undefined), integer(60, 31_536_000)]),
+    default: '',
+  },
+  SESSION_LIFE: {
+    about: 'life of a session however active it is, in seconds',
+    roles: ['api'],
+    schema: integer(300, 315_360_000),
+    default: '7776000',
+  },
+  LOGIN_SECOND_STEP: {
+    about: '`true`: a log-in by password asks for a code too, and no log-in goes by code alone',
+    roles: ['api'],
+    schema: flag,
+    default: 'false',
+  },
   GRPC_HOST: {
     about: 'address of the gRPC door; anything but loopback needs one of the ways to know callers below',
     roles: ['api'],
@@ -473,6 +498,14 @@ export const variables = {
     'registrations started by one IPv4 address or IPv6 /64',
     '200/3600,1000/86400',
   ),
+  LIMIT_LOGINS_PER_NAME: limit('log-ins by code with one name, number or address, known or not', '10/3600,30/86400'),
+  LIMIT_LOGINS_PER_ADDRESS: limit('log-ins by code from one IPv4 address or IPv6 /64', '100/3600,500/86400'),
+  LIMIT_WRONG_PASSWORDS_PER_NAME: limit(
+    'wrong passwords for one name, number or address, known or not',
+    '10/900,50/86400',
+  ),
+  LIMIT_WRONG_PASSWORDS_PER_ADDRESS: limit('wrong passwords from one IPv4 address or IPv6 /64', '100/3600,300/86400'),
+  LIMIT_WRONG_PASSWORDS: limit('wrong passwords in all', '5000/3600'),
   LIMIT_REQUESTS_PER_ADDRESS: limit('requests of one IPv4 address or IPv6 /64, health and metrics aside', '1200/60'),
   COST_PER_SMS: {
     about: 'what an SMS or call costs, in any currency: the usual price, then prices by country, 0.1,GB:0.04,+44:0.04',
@@ -699,7 +732,7 @@ export const variables = {
   },
   ARGON2_CONCURRENCY: {
     about: 'password hashes computed at once; each takes 19 MiB and one thread',
-    roles: ['registration'],
+    roles: ['api', 'registration'],
     schema: integer(1, 64),
     default: '2',
   },

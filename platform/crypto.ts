@@ -17,6 +17,7 @@ import type { Secret } from './config.ts';
 export type KeyPurpose =
   | 'temporal'
   | 'seal'
+  | 'refresh'
   | 'code'
   | 'idempotency'
   | 'limit'

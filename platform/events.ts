@@ -45,6 +45,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
   return {
     ...createRegistrationEvents(log, counter, record),
     ...createCodeEvents(log, counter, record),
+    ...createSessionEvents(log, counter, record),
     ...createRequestEvents(log, counter, registry, record),
     ...createOperatorEvents(log, counter, record),
     ...createProcessEvents(log, counter, record),
@@ -56,7 +57,6 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
 function createRegistrationEvents(log: Logger, counter: Count, record: Recorder) {
   const registrations = counter('registrations_total', 'Registrations by what became of them', ['state']);
   const steps = counter('registration_steps_total', 'Steps tried, by outcome', ['step', 'outcome']);
-  const sessions = counter('sessions_total', 'Sessions begun', []);
 
   return {
     registrationStarted(registrationId: string): void {
@@ -114,12 +114,100 @@ function createRegistrationEvents(log: Logger, counter: Count, record: Recorder)
         details: { registration: { id: registrationId, step: 'directory' } },
       });
     },
+  };
+}
+
+/** A try to log in: `loginId` is the log-in that waits for a code, `identity` what was typed to name the person. */
+interface LoginTry {
+  method: 'code' | 'password';
+  loginId?: string;
+  userId?: string | undefined;
+  identity?: string;
+  /** Why not, for the trail: outside, all refusals are alike. None means that it went well. */
+  reason?: string | undefined;
+}
+
+/** What happens to log-ins, sessions and their tokens. */
+function createSessionEvents(log: Logger, counter: Count, record: Recorder) {
+  const logins = counter('logins_total', 'Log-ins tried, by what proved the person and outcome', ['method', 'outcome']);
+  const sessions = counter('sessions_total', 'Sessions begun', []);
+  const ends = counter('sessions_ended_total', 'Sessions ended before their time, by why', ['why']);
+  const refreshes = counter('token_refreshes_total', 'Refresh tokens used, by outcome', ['outcome']);
+
+  return {
+    /** A code for a log-in was asked for; `userId` is absent when nothing was sent. */
+    loginBegun({ loginId, channel, identity, userId }: LoginBegin): void {
+      logins.inc({ method: 'code', outcome: 'begun' });
+      log.info({ event: 'login.begun', loginId, channel });
+      const reason = userId === undefined ? 'nobody-to-send-to' : undefined;
+      record('otp-request', {
+        status: reason === undefined ? 'success' : 'failure',
+        message: 'A code for a log-in was asked for',
+        reason,
+        once: loginId,
+        identity,
+        userId,
+        details: { otp: { channel, purpose: 'login', send: 1 } },
+      });
+    },
+    loginTried({ method, loginId, userId, identity, reason }: LoginTry): void {
+      logins.inc({ method, outcome: reason === undefined ? 'done' : 'refused' });
+      log[reason === undefined ? 'info' : 'warn']({ event: 'login.tried', method, loginId, userId, reason });
+      record('login', {
+        status: reason === undefined ? 'success' : 'failure',
+        message: reason === undefined ? `Somebody logged in by ${method}` : `A log-in by ${method} was refused`,
+        reason,
+        ...(identity !== undefined && { identity }),
+        userId,
+        metadata: { method },
+      });
+    },
     sessionCreated(sessionId: string, userId: string): void {
       sessions.inc();
       log.info({ event: 'session.created', sessionId, userId });
       record('session-start', { status: 'success', message: 'A session began', once: sessionId, userId });
     },
+    tokenRefreshed(sessionId: string, userId: string): void {
+      refreshes.inc({ outcome: 'rotated' });
+      log.info({ event: 'token.refreshed', sessionId, userId });
+      record('token-refresh', { status: 'success', message: 'A refresh token was rotated', userId });
+    },
+    /** Two have the refresh tokens of one session: whose it is cannot be told, so it ended. */
+    refreshReused(sessionId: string, userId: string): void {
+      refreshes.inc({ outcome: 'reused' });
+      ends.inc({ why: 'refresh-token-reused' });
+      log.error({ event: 'token.reused', sessionId, userId });
+      record('token-refresh', {
+        status: 'failure',
+        message: 'A refresh token was used again after its successor: its session was ended',
+        reason: 'refresh-token-reused',
+        level: 'error',
+        once: `${sessionId} reused`,
+        userId,
+      });
+    },
+    loggedOut({ sessionId, userId, everywhere }: { sessionId: string; userId: string; everywhere: boolean }): void {
+      ends.inc({ why: everywhere ? 'logout-everywhere' : 'logout' });
+      log.info({ event: 'session.logged-out', sessionId, userId, everywhere });
+      const message = everywhere ? 'Somebody logged out everywhere' : 'Somebody logged out';
+      record('logout', { status: 'success', message, once: sessionId, userId, metadata: { everywhere } });
+    },
+    /** A session of a person was ended from another one, or by a new one where a person has one. */
+    sessionEnded({ sessionId, userId, why }: { sessionId: string; userId: string; why: 'revoked' | 'replaced' }): void {
+      ends.inc({ why });
+      log.info({ event: 'session.ended', sessionId, userId, why });
+      const message = why === 'revoked' ? 'A session was ended by its person' : 'A session was ended by a newer one';
+      record('session-revoke', { status: 'success', message, reason: why, once: sessionId, userId });
+    },
   };
+}
+
+interface LoginBegin {
+  loginId: string;
+  channel: Channel;
+  /** What was typed to name the person; its pseudonym is kept. */
+  identity: string;
+  userId?: string | undefined;
 }
 
 /** What happens to one-time codes. */

@@ -78,3 +78,11 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     });
   });
 }
+
+/** Answers that must not tell by their time what was found out leave at whole steps of this, from where they began. */
+const stepMs = 100;
+
+/** Waits for the next whole tenth of a second since an instant of `performance.now()`. */
+export async function evenly(beganAt: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, stepMs - ((performance.now() - beganAt) % stepMs)));
+}

@@ -1,4 +1,5 @@
 /** The workflows that the registration role hosts: the list that is bundled. */
+export { oneCode } from './one-code.ts';
 export { purge } from './purge.ts';
 export { registration } from './registration.ts';
 export { userDisabling, userEnabling } from './user-access.ts';

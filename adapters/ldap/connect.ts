@@ -12,10 +12,10 @@
  * once; connections come back by themselves. Where TLS is asked for and not given, no name and no password is sent.
  */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { type Entry, Filter, FilterParser } from 'ldapts';
 import type { Config, Secret } from '../../platform/config.ts';
+import { evenly } from '../../platform/lifecycle.ts';
 import { type DirectoryAnswer, Outage, type RefusalReason } from './answer.ts';
 import type { Connection, Target } from './connection.ts';
 import { createServer, type Purpose, type Server } from './server.ts';
@@ -126,11 +126,9 @@ async function authenticate(
   if (!canBind(credentials.password)) return refused('empty-password');
   const started = performance.now();
   const answer = await ask(servers, options, credentials);
-  if (answer.outcome === 'refused') await pause(refusalStepMs - ((performance.now() - started) % refusalStepMs));
+  if (answer.outcome === 'refused') await evenly(started);
   return answer;
 }
-
-const refusalStepMs = 100;
 
 /**
  * Search, then bind as the entry found. A name nobody has, or several have, is work of the same kind: a bind as an

@@ -5,6 +5,7 @@
  * Consistency: each write is one document. Away: throws; every write may be repeated with the same ids.
  */
 import { type Connection, type Model, Schema, trusted } from 'mongoose';
+import type { Identifier } from '../../domain/account.ts';
 import { emailKey, type Identity, usernameKey } from '../../domain/registration.ts';
 import { type Box, keyedHash } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
@@ -153,19 +154,51 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
      */
     removeOrphanClaims: (madeBefore: Date): Promise<number> => removeOrphans(claims, users, madeBefore),
 
+    ...createAccountReads({ users, claims, hashOf, box }),
+    ...createAccountMarks(users),
+  };
+}
+
+interface Collections {
+  users: Model<UserDocument>;
+  claims: Model<ClaimDocument>;
+  hashOf: HashOf;
+  box: Box;
+}
+
+/** What is known of people. */
+function createAccountReads({ users, claims, hashOf, box }: Collections) {
+  const findBy = async (identifier: Identifier): Promise<Account | undefined> => {
+    const { kind } = identifier;
+    const claim = await claims.findById(`${kind}:${hashOf(kind, claimedAs(identifier))}`).lean();
+    const user = claim === null ? null : await users.findById(claim.userId).lean();
+    return user === null ? undefined : accountOf(user, box);
+  };
+  return {
     /** The account, or undefined. */
     async read(userId: string): Promise<Account | undefined> {
       const user = await users.findById(userId).lean();
       return user === null ? undefined : accountOf(user, box);
     },
 
-    /** The account with a user name, or undefined. */
-    async find(username: string): Promise<Account | undefined> {
-      const claim = await claims.findById(`username:${hashOf('username', usernameKey(username))}`).lean();
-      const user = claim === null ? null : await users.findById(claim.userId).lean();
-      return user === null ? undefined : accountOf(user, box);
-    },
+    /** The account that somebody names, or undefined. */
+    findBy,
 
+    /** The account with a user name, or undefined. */
+    find: (username: string): Promise<Account | undefined> => findBy({ kind: 'username', value: username }),
+
+    /** The hashes of a person's password and PIN; undefined without an account. */
+    async readSecrets(userId: string): Promise<Pick<NewAccount, 'password' | 'pin'> | undefined> {
+      const user = await users.findById(userId, { password: 1, pin: 1 }).lean();
+      if (user === null) return undefined;
+      return { ...(user.password && { password: user.password }), ...(user.pin && { pin: user.pin }) };
+    },
+  };
+}
+
+/** What operators mark. */
+function createAccountMarks(users: Model<UserDocument>) {
+  return {
     /** Marks an account disabled. Safe to repeat: the first mark stays. */
     async disable(userId: string, at: Date): Promise<void> {
       await users.updateOne({ _id: userId, disabledAt: trusted({ $exists: false }) }, { $set: { disabledAt: at } });
@@ -200,6 +233,11 @@ async function removeOrphans(
     if (end === undefined || page.length < claimsPage) return removed;
     last = end._id;
   }
+}
+
+function claimedAs({ kind, value }: Identifier): string {
+  if (kind === 'username') return usernameKey(value);
+  return kind === 'email' ? emailKey(value) : value;
 }
 
 type HashOf = (kind: string, value: string) => string;

@@ -48,8 +48,18 @@ export function isTemporalOutage(err: unknown): boolean {
   for (let cause: unknown = err; cause instanceof Error; cause = cause.cause) {
     if (cause.name === 'WorkflowUpdateRPCTimeoutOrCancelledError') return true;
     if (/Failed to connect before the deadline/.test(cause.message)) return true;
+    if (isTaskFailure(cause)) return true;
     // gRPC status: cancelled, deadline exceeded, resource exhausted, unavailable
     if (isGrpcServiceError(cause) && [1, 4, 8, 14].includes(cause.code)) return true;
   }
   return false;
+}
+
+/**
+ * Tells whether an update was not taken because the worker lost the task it came with, such as one that was stopped or had
+ * fallen behind: it left no trace, and may be repeated with the same id.
+ */
+export function isTaskFailure(err: unknown): boolean {
+  const cause = err instanceof Error && !isGrpcServiceError(err) ? err.cause : err;
+  return isGrpcServiceError(cause) && cause.code === 9 && cause.details.includes('workflow task failure');
 }

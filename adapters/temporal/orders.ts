@@ -1,4 +1,5 @@
 /** Asks workflows, with deadlines, and turns what they refuse into failures. */
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   type Client,
   WithStartWorkflowOperation,
@@ -11,6 +12,8 @@ import {
 import { ApplicationFailure, type SignalDefinition, type UpdateDefinition } from '@temporalio/common';
 import { Failure, type FailureFacts, isFailureCode } from '../../domain/failures.ts';
 import { registrationWorkflowId } from '../../domain/registration.ts';
+import { newId } from '../../platform/crypto.ts';
+import { isTaskFailure } from './connect.ts';
 
 /** A worker that was killed is back, and its task given to it again, well before this. */
 const updateMs = 20_000;
@@ -26,16 +29,26 @@ export async function order<Answer, Args extends [unknown] | []>(
   registrationId: string,
   update: UpdateDefinition<Answer, Args>,
   args: Args,
-  updateId?: string,
+  updateId = newId(),
 ): Promise<Answer> {
   const handle = temporal.workflow.getHandle(registrationWorkflowId(registrationId));
-  const options = { args, ...(updateId && { updateId }) } as Parameters<typeof handle.executeUpdate>[1];
-  try {
-    return (await temporal.withDeadline(Date.now() + updateMs, () =>
-      handle.executeUpdate(update as UpdateDefinition<unknown, never>, options as never),
-    )) as Answer;
-  } catch (err) {
-    throw refusalOf(err);
+  const options = { args, updateId } as Parameters<typeof handle.executeUpdate>[1];
+  return (await ordered(temporal, Date.now() + updateMs, () =>
+    handle.executeUpdate(update as UpdateDefinition<unknown, never>, options as never),
+  )) as Answer;
+}
+
+const taskFailurePauseMs = 200;
+
+/** Asks until the workflow says something, as far as there is time; each try is the same order, by its id. */
+async function ordered<Answer>(temporal: Client, deadline: number, ask: () => Promise<Answer>): Promise<Answer> {
+  for (;;) {
+    try {
+      return await temporal.withDeadline(deadline, ask);
+    } catch (err) {
+      if (!isTaskFailure(err) || Date.now() + taskFailurePauseMs > deadline) throw refusalOf(err);
+      await pause(taskFailurePauseMs);
+    }
   }
 }
 
@@ -54,16 +67,32 @@ export async function orderFirst<Answer, Order, W extends Workflow>(
   update: UpdateDefinition<Answer, [Order]>,
   given: Order,
 ): Promise<Answer> {
-  const startWorkflowOperation = new WithStartWorkflowOperation(workflow, {
-    ...start,
-    workflowIdConflictPolicy: 'USE_EXISTING',
-  });
+  const updateId = newId();
+  const ask = () => {
+    const startWorkflowOperation = new WithStartWorkflowOperation(workflow, {
+      ...start,
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    });
+    return temporal.workflow.executeUpdateWithStart(update, { args: [given], updateId, startWorkflowOperation });
+  };
+  return ordered(temporal, Date.now() + firstOrderMs, ask);
+}
+
+const startMs = 10_000;
+
+/** Starts a workflow, once: a repeat finds that it was started, also when it is over. Unavailable after 10 s: throws. */
+export async function startOnce<W extends Workflow>(
+  { temporal }: { temporal: Client },
+  workflow: W,
+  options: WorkflowStartOptions<W>,
+): Promise<void> {
+  const once = { ...options, workflowIdReusePolicy: 'REJECT_DUPLICATE', workflowTaskTimeout: '5s' } as const;
   try {
-    return await temporal.withDeadline(Date.now() + firstOrderMs, () =>
-      temporal.workflow.executeUpdateWithStart(update, { args: [given], startWorkflowOperation }),
+    await temporal.withDeadline(Date.now() + startMs, () =>
+      temporal.workflow.start(workflow, once as WorkflowStartOptions<W>),
     );
   } catch (err) {
-    throw refusalOf(err);
+    if (!(err instanceof WorkflowExecutionAlreadyStartedError)) throw err;
   }
 }
 

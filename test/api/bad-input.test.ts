@@ -4,7 +4,8 @@ import { Agent, type RequestOptions, request } from 'node:http';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { type Route, routes } from '../../api/rest.ts';
+import { routes } from '../../api/rest.ts';
+import type { Route } from '../../api/route.ts';
 import type { System } from '../../engines/system.ts';
 import { type Answer, call, type Flow, solveCaptcha, startFlow } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
@@ -48,8 +49,11 @@ after(async () => {
   await system?.stop();
 });
 
+const logIn = { identifier: 'person042', channel: 'sms', password: 'person-042' };
+const proof = { loginId: '0'.repeat(32), code: '000000' };
+
 /** A right body of every route that has one, in full; a route that is new needs its own here. */
-const samples: Record<string, Record<string, string>> = {
+const samples: Record<string, Record<string, unknown>> = {
   'post /api/v1/registrations': {
     fullName: 'Ada Lovelace',
     username: 'ada',
@@ -63,13 +67,20 @@ const samples: Record<string, Record<string, string>> = {
   'post /api/v1/registrations/:registrationId/codes': { channel: 'email' },
   'put /api/v1/registrations/:registrationId/code': { code: '000000' },
   'put /api/v1/registrations/:registrationId/credentials': { password: goodPassword, pin: '482619' },
+  'post /api/v1/auth/register': { fullName: 'Ada Lovelace', username: 'ada', phone: '+447700900101', channel: 'sms' },
+  'post /api/v1/auth/login/init': logIn,
+  'post /api/v1/auth/login': logIn,
+  'post /api/v1/auth/login/verify': proof,
+  'post /api/v1/auth/verify': proof,
+  'post /api/v1/auth/refresh-token': { refreshToken: 'x'.repeat(43) },
+  'post /api/v1/auth/logout': { everywhere: false },
 };
 
 function nameOf({ method, path }: Route): string {
   return `${method} ${path}`;
 }
 
-function sampleOf(route: Route): Record<string, string> {
+function sampleOf(route: Route): Record<string, unknown> {
   const sample = samples[nameOf(route)];
   assert.ok(sample, `a sample body is needed for ${nameOf(route)}`);
   return sample;
@@ -132,14 +143,16 @@ const operators = [{ $gt: '' }, { $ne: null }, { $regex: '.*' }, { length: 6 }];
 const wrongTypes: unknown[] = [123456, 1.5, true, null, [], ['123456'], {}, ...operators];
 const badTexts = ['', 'a\0b', 'x'.repeat(100_000)];
 /** Beyond what a secret may hold: these are secrets, compared or hashed byte by byte. */
-const secrets = ['password'];
+const secrets = ['password', 'refreshToken'];
+const booleans = ['everywhere'];
 const textsNobodyHas = ['line\nbreak', 'a\u202eb', 'zero\u200bwidth', '\ufeffbom', 'soft\u00adhyphen', '\ud800'];
 
 function badFields(name: string): unknown[] {
+  if (booleans.includes(name)) return [...wrongTypes, ...badTexts].filter((value) => value !== true);
   return [...wrongTypes, ...badTexts, ...(secrets.includes(name) ? [] : textsNobodyHas)];
 }
 
-function badBodies(sample: Record<string, string>): string[] {
+function badBodies(sample: Record<string, unknown>): string[] {
   const text = JSON.stringify(sample);
   const unknown = ['role', 'verified', '_id', '$where', 'registrationId', 'state', 'constructor', 'expiresAt'];
   return [

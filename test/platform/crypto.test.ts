@@ -17,6 +17,7 @@ const newRoot = () => new Secret(randomBytes(32).toString('base64'));
 const purposes = {
   temporal: true,
   seal: true,
+  refresh: true,
   code: true,
   idempotency: true,
   captcha: true,

@@ -88,6 +88,36 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'dependency.away', level: 'warn', fields: ['dependency', 'reason'] },
     audits: 'dependency-away',
   },
+  loginBegun: {
+    run: (events) => events.loginBegun({ loginId: 'l-1', channel: 'sms', identity: username, userId: 'u-1' }),
+    logs: { event: 'login.begun', level: 'info', fields: ['loginId', 'channel'] },
+    audits: 'otp-request',
+  },
+  loginTried: {
+    run: (events) => events.loginTried({ method: 'password', identity: username, reason: 'unknown-user' }),
+    logs: { event: 'login.tried', level: 'warn', fields: ['method', 'reason'] },
+    audits: 'login',
+  },
+  tokenRefreshed: {
+    run: (events) => events.tokenRefreshed('s-1', 'u-1'),
+    logs: { event: 'token.refreshed', level: 'info', fields: ['sessionId', 'userId'] },
+    audits: 'token-refresh',
+  },
+  refreshReused: {
+    run: (events) => events.refreshReused('s-1', 'u-1'),
+    logs: { event: 'token.reused', level: 'error', fields: ['sessionId', 'userId'] },
+    audits: 'token-refresh',
+  },
+  loggedOut: {
+    run: (events) => events.loggedOut({ sessionId: 's-1', userId: 'u-1', everywhere: true }),
+    logs: { event: 'session.logged-out', level: 'info', fields: ['sessionId', 'userId', 'everywhere'] },
+    audits: 'logout',
+  },
+  sessionEnded: {
+    run: (events) => events.sessionEnded({ sessionId: 's-1', userId: 'u-1', why: 'revoked' }),
+    logs: { event: 'session.ended', level: 'info', fields: ['sessionId', 'userId', 'why'] },
+    audits: 'session-revoke',
+  },
   sessionCreated: {
     run: (events) => events.sessionCreated(sessionId, userId),
     logs: { event: 'session.created', level: 'info', fields: ['sessionId', 'userId'] },

@@ -1,13 +1,13 @@
 /** Registrations on the shared Temporal server, in a namespace of their own, with activities whose answers a test decides. */
 import { ApplicationFailure } from '@temporalio/activity';
-import { Client, Connection, type WorkflowHandle, WorkflowUpdateFailedError } from '@temporalio/client';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { AccountActivities } from '../../activities/accounts.ts';
 import type { DeliveryActivities } from '../../activities/delivery.ts';
 import type { AuthenticateResult, DirectoryActivities } from '../../activities/directory.ts';
 import type { RegistrationActivities } from '../../activities/registration.ts';
 import { createDataConverter } from '../../adapters/temporal/connect.ts';
-import type { FailureCode, FailureFacts } from '../../domain/failures.ts';
+import { Failure, type FailureCode, type FailureFacts } from '../../domain/failures.ts';
 import {
   type Identity,
   type RegistrationRules,
@@ -199,9 +199,7 @@ export async function refusalOf(update: Promise<unknown>): Promise<{ code: strin
   try {
     await update;
   } catch (err) {
-    if (err instanceof WorkflowUpdateFailedError && err.cause instanceof ApplicationFailure) {
-      return { code: err.cause.type ?? '', facts: err.cause.details?.[0] };
-    }
+    if (err instanceof Failure) return { code: err.code, facts: err.facts };
     throw err;
   }
   throw new Error('It was not refused');

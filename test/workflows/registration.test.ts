@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ApplicationFailure } from '@temporalio/activity';
-import { WorkflowNotFoundError } from '@temporalio/client';
+import type { UpdateDefinition } from '@temporalio/common';
+import { order } from '../../adapters/temporal/orders.ts';
+import type { Failure } from '../../domain/failures.ts';
 import type { RegistrationStatus, StepName } from '../../domain/registration.ts';
 import {
   authenticate,
@@ -34,18 +36,23 @@ after(() => stage[Symbol.asyncDispose]());
 
 const start = (script?: Script, input?: StartOptions) => stage.start(script, input);
 
-const bind = ({ handle }: Scene, passwordSeal = 'seal') =>
-  handle.executeUpdate(authenticate, { args: [{ username: 'ada', passwordSeal }] });
-const solve = ({ handle }: Scene) => handle.executeUpdate(passCaptcha);
-const ask = ({ handle }: Scene, channel: 'sms' | 'email' = 'sms') =>
-  handle.executeUpdate(requestCode, { args: [{ channel }] });
-const confirm = ({ handle }: Scene, send = 1) => handle.executeUpdate(confirmCode, { args: [{ send }] });
-const secure = ({ handle }: Scene) => handle.executeUpdate(setCredentials, { args: [{ credentialsSeal: 'seal' }] });
-const stop = ({ handle }: Scene) => handle.executeUpdate(cancel, { args: [undefined] });
+/** As the api gives orders: again when the worker lost the task it came with, which a busy machine makes it do. */
+function give<Answer, Args extends [unknown] | []>(
+  { id }: Scene,
+  update: UpdateDefinition<Answer, Args>,
+  ...args: Args
+): Promise<Answer> {
+  return order({ temporal: stage.client }, id, update, args);
+}
 
-const retry = ({ handle }: Scene, by?: string) => handle.executeUpdate(retryStep, { args: [{ by }] });
-const change = ({ handle }: Scene, channel: 'sms' | 'email', by?: string) =>
-  handle.executeUpdate(switchChannel, { args: [{ channel, by }] });
+const bind = (scene: Scene, passwordSeal = 'seal') => give(scene, authenticate, { username: 'ada', passwordSeal });
+const solve = (scene: Scene) => give(scene, passCaptcha);
+const ask = (scene: Scene, channel: 'sms' | 'email' = 'sms') => give(scene, requestCode, { channel });
+const confirm = (scene: Scene, send = 1) => give(scene, confirmCode, { send });
+const secure = (scene: Scene) => give(scene, setCredentials, { credentialsSeal: 'seal' });
+const stop = (scene: Scene, by?: string) => give(scene, cancel, by === undefined ? undefined : { by });
+const retry = (scene: Scene, by?: string) => give(scene, retryStep, { by });
+const change = (scene: Scene, channel: 'sms' | 'email', by?: string) => give(scene, switchChannel, { channel, by });
 const isWaitingFor = (system: string) => (status: RegistrationStatus) => status.waitingFor === system;
 
 /** What the Web UI shows as current details. */
@@ -384,7 +391,7 @@ describe('the end of time', { concurrency: 6 }, () => {
     assert.equal('reason' in status, false);
     assert.deepEqual(scene.acts(), ['forget']);
     assert.equal(scene.published.at(-1)?.state, 'expired');
-    await assert.rejects(solve(scene), WorkflowNotFoundError);
+    assert.equal((await refusalOf(solve(scene))).code, 'registration-closed');
   });
 
   it('does not count the time that an outside system is away, and gives the whole life again after it', async () => {
@@ -406,7 +413,7 @@ describe('the end of time', { concurrency: 6 }, () => {
     const sendCode = async (): Promise<never> => {
       throw failure('unavailable');
     };
-    const scene = await start({ sendCode }, { rules: { ttlSeconds: 1, waitMaxSeconds: 2 } });
+    const scene = await start({ sendCode }, { rules: { ttlSeconds: 20, waitMaxSeconds: 2 } });
     await bind(scene);
     await solve(scene);
     await ask(scene);
@@ -472,7 +479,7 @@ describe('cancel', { concurrency: 4 }, () => {
 
 /** An order that comes in the instant of the end may hear that it is over, from us or from Temporal. */
 async function isAnswerOrClosed(answer: PromiseSettledResult<unknown>): Promise<boolean> {
-  if (answer.status === 'fulfilled' || answer.reason instanceof WorkflowNotFoundError) return true;
+  if (answer.status === 'fulfilled' || (answer.reason as Failure).code === 'registration-closed') return true;
   return (await refusalOf(Promise.reject(answer.reason))).code === 'registration-closed';
 }
 
@@ -611,13 +618,11 @@ describe('what goes wrong', { concurrency: 4 }, () => {
 describe('updates', { concurrency: 4 }, () => {
   it('answer a repeat by the same id as the first time, also after the end, and act once', async () => {
     const scene = await beforeLast();
-    const order = { args: [{ credentialsSeal: 'seal' }] as [{ credentialsSeal: string }], updateId: 'key-1' };
-    const answers = await Promise.all([
-      scene.handle.executeUpdate(setCredentials, order),
-      scene.handle.executeUpdate(setCredentials, order),
-    ]);
+    const give = () =>
+      order({ temporal: stage.client }, scene.id, setCredentials, [{ credentialsSeal: 'seal' }], 'key-1');
+    const answers = await Promise.all([give(), give()]);
     await scene.handle.result();
-    answers.push(await scene.handle.executeUpdate(setCredentials, order));
+    answers.push(await give());
     assert.deepEqual(new Set(answers.map(({ status }) => status.version)).size, 1);
     assert.equal(scene.acts().filter((name) => name === 'hashCredentials').length, 1);
   });
@@ -855,7 +860,7 @@ describe('retryStep', { concurrency: 4 }, () => {
 describe('an operator who orders a cancel', () => {
   it('ends it as cancelled, by the operator, and leaves an event', async () => {
     const scene = await withCode();
-    const status = await scene.handle.executeUpdate(cancel, { args: [{ by: 'alice' }] });
+    const status = await stop(scene, 'alice');
     assert.deepEqual([status.state, status.reason], ['cancelled', 'operator']);
     await scene.handle.result();
     assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'operatorAct', 'forget']);

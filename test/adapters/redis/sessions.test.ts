@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Redis } from '../../../adapters/redis/connect.ts';
-import { createSessions, type Session, type Sessions } from '../../../adapters/redis/sessions.ts';
+import { createSessions, type NewSession, type Session, type Sessions } from '../../../adapters/redis/sessions.ts';
 import { connectTestRedis, uniqueName } from '../../support/redis.ts';
 
 let redis: Redis;
@@ -15,13 +15,13 @@ after(() => redis.disconnect());
 
 const now = Date.now();
 
-function newSession(given: Partial<Session> = {}): Session {
+function newSession(given: Partial<NewSession> = {}): NewSession {
   return {
     sessionId: uniqueName('session'),
     userId: uniqueName('user'),
     createdAt: now,
-    lastActivityAt: now,
-    expiresAt: now + 600_000,
+    idleMs: 600_000,
+    endsAt: now + 3_600_000,
     ip: '203.0.113.7',
     userAgent: 'An app, version 1',
     roles: ['user', 'admin'],
@@ -29,10 +29,18 @@ function newSession(given: Partial<Session> = {}): Session {
   };
 }
 
+/** As it is read right after it began. */
+function asRead({ idleMs, endsAt, ...session }: NewSession): Session {
+  const { createdAt } = session;
+  return { ...session, lastActivityAt: createdAt, expiresAt: Math.min(createdAt + idleMs, endsAt) };
+}
+
+const create = (session: NewSession, hash = uniqueName()) => sessions.create(session, { hash, seconds: 600 });
+
 describe('session-touch.lua', () => {
   it('notes activity of a session, at most once a minute', async () => {
     const session = newSession();
-    await sessions.create(session, uniqueName());
+    await create(session);
     const lastActivity = () => redis.hget(`session:${session.sessionId}`, 'lastActivityAt');
     await sessions.read(session.sessionId, now + 59_999);
     assert.equal(await lastActivity(), String(now));
@@ -42,7 +50,7 @@ describe('session-touch.lua', () => {
 
   it('never brings a session back that ended while it was read', async () => {
     const rounds = Array.from({ length: 50 }, () => newSession());
-    await Promise.all(rounds.map((session) => sessions.create(session, uniqueName())));
+    await Promise.all(rounds.map((session) => create(session)));
     await Promise.all(
       rounds.map(({ sessionId }) =>
         Promise.all([sessions.read(sessionId, now + 120_000), redis.del(`session:${sessionId}`)]),
@@ -51,23 +59,26 @@ describe('session-touch.lua', () => {
     for (const { sessionId } of rounds) assert.equal(await redis.exists(`session:${sessionId}`), 0);
   });
 
-  it('does not prolong a session', async () => {
-    const session = newSession();
-    await sessions.create(session, uniqueName());
-    await redis.expire(`session:${session.sessionId}`, 50);
-    await sessions.read(session.sessionId, now + 120_000);
-    assert.ok((await redis.ttl(`session:${session.sessionId}`)) <= 50);
+  it('gives a session its idle life again, up to its end', async () => {
+    const session = newSession({ idleMs: 600_000, endsAt: now + 900_000 });
+    await create(session);
+    const key = `session:${session.sessionId}`;
+    assert.equal(await redis.pexpiretime(key), now + 600_000);
+    assert.equal((await sessions.read(session.sessionId, now + 120_000))?.expiresAt, now + 720_000);
+    assert.equal(await redis.pexpiretime(key), now + 720_000);
+    assert.equal((await sessions.read(session.sessionId, now + 500_000))?.expiresAt, now + 900_000);
+    assert.equal(await redis.pexpiretime(key), now + 900_000);
   });
 });
 
 describe('createSessions()', () => {
   it('reads what was stored', async () => {
     const session = newSession();
-    await sessions.create(session, uniqueName());
-    assert.deepEqual(await sessions.read(session.sessionId, now), session);
+    await create(session);
+    assert.deepEqual(await sessions.read(session.sessionId, now), asRead(session));
     const bare = newSession({ roles: [], ip: '', userAgent: '' });
-    await sessions.create(bare, uniqueName());
-    assert.deepEqual(await sessions.read(bare.sessionId, now), bare);
+    await create(bare);
+    assert.deepEqual(await sessions.read(bare.sessionId, now), asRead(bare));
   });
 
   it('knows nothing of a session that does not exist', async () => {
@@ -77,40 +88,40 @@ describe('createSessions()', () => {
   it('ends a session and its refresh token after their life', async () => {
     const session = newSession();
     const refreshHash = uniqueName();
-    await sessions.create(session, refreshHash);
+    await create(session, refreshHash);
     for (const key of [`session:${session.sessionId}`, `refresh:${refreshHash}`]) {
       const life = await redis.ttl(key);
       assert.ok(life > 590 && life <= 600, `${key} ${life} s`);
     }
     assert.deepEqual(
       { ...(await redis.hgetall(`refresh:${refreshHash}`)) },
-      { sessionId: session.sessionId, userId: session.userId, state: 'live' },
+      { sessionId: session.sessionId, userId: session.userId, endsAt: String(session.endsAt) },
     );
   });
 
   it('may be repeated', async () => {
     const session = newSession();
     const refreshHash = uniqueName();
-    await Promise.all([sessions.create(session, refreshHash), sessions.create(session, refreshHash)]);
-    assert.deepEqual(await sessions.read(session.sessionId, now), session);
+    await Promise.all([create(session, refreshHash), create(session, refreshHash)]);
+    assert.deepEqual(await sessions.read(session.sessionId, now), asRead(session));
   });
 
   it('notes the last log-in of the person', async () => {
     const session = newSession();
-    await sessions.create(session, uniqueName());
+    await create(session);
     assert.equal(await redis.hget(`user:${session.userId}`, 'lastLoginAt'), String(now));
   });
 });
 
 describe('endAll()', () => {
-  it('ends every session of a person with its refresh token, and nobody else’s', async () => {
+  it('ends every session of a person and nobody else’s; their refresh tokens stay known, for nothing', async () => {
     const userId = uniqueName('user');
     const own = [newSession({ userId }), newSession({ userId }), newSession({ userId })];
     const other = newSession();
     const hashes = await Promise.all(
       [...own, other].map(async (session) => {
         const refreshHash = uniqueName();
-        await sessions.create(session, refreshHash);
+        await create(session, refreshHash);
         return refreshHash;
       }),
     );
@@ -118,15 +129,15 @@ describe('endAll()', () => {
     assert.equal(await sessions.endAll(userId), 3);
     assert.equal(await sessions.count(userId, now), 0);
     for (const { sessionId } of own) assert.equal(await sessions.read(sessionId, now), undefined);
-    assert.deepEqual(await sessions.read(other.sessionId, now), other);
+    assert.deepEqual(await sessions.read(other.sessionId, now), asRead(other));
     const left = await Promise.all(hashes.map((hash) => redis.exists(`refresh:${hash}`)));
-    assert.deepEqual(left, [0, 0, 0, 1]);
+    assert.deepEqual(left, [1, 1, 1, 1]);
     assert.equal(await redis.exists(`sessions:${userId}`), 0);
   });
 
   it('may be repeated, and when there is none', async () => {
     const session = newSession();
-    await sessions.create(session, uniqueName());
+    await create(session);
     assert.deepEqual(await Promise.all([sessions.endAll(session.userId), sessions.endAll(uniqueName())]), [1, 0]);
     assert.equal(await sessions.endAll(session.userId), 0);
   });
@@ -135,22 +146,101 @@ describe('endAll()', () => {
 describe('the list of a person’s sessions', () => {
   it('forgets those that have ended, and lives as long as the longest', async () => {
     const userId = uniqueName('user');
-    await sessions.create(newSession({ userId, createdAt: now - 700_000, expiresAt: now - 100_000 }), uniqueName());
-    await sessions.create(newSession({ userId, expiresAt: now + 900_000 }), uniqueName());
-    await sessions.create(newSession({ userId }), uniqueName());
+    await create(newSession({ userId, createdAt: now - 700_000, endsAt: now - 100_000 }));
+    await create(newSession({ userId, endsAt: now + 7_200_000 }));
+    await create(newSession({ userId }));
     assert.equal(await redis.zcard(`sessions:${userId}`), 2);
     const life = await redis.ttl(`sessions:${userId}`);
-    assert.ok(life > 890 && life <= 900, `${life} s`);
+    assert.ok(life > 7190 && life <= 7200, `${life} s`);
   });
 
   it('loses one session that is ended alone', async () => {
     const userId = uniqueName('user');
     const [one, two] = [newSession({ userId }), newSession({ userId })];
-    await sessions.create(one, 'hash-of-one');
-    await sessions.create(two, uniqueName());
-    await sessions.end(userId, one.sessionId, 'hash-of-one');
+    await create(one);
+    await create(two);
+    assert.equal(await sessions.end(userId, one.sessionId), true);
+    assert.equal(await sessions.end(userId, one.sessionId), false);
+    assert.equal(await sessions.end(uniqueName('user'), two.sessionId), false, 'of somebody else');
     assert.equal(await sessions.read(one.sessionId, now), undefined);
     assert.deepEqual(await redis.zrange(`sessions:${userId}`, '0', '-1'), [two.sessionId]);
-    assert.equal(await redis.exists('refresh:hash-of-one'), 0);
+  });
+});
+
+describe('session-rotate.lua', () => {
+  const owner = ({ sessionId, userId, endsAt }: NewSession) => ({ sessionId, userId, endsAt });
+  const successor = (hash: string) => ({ hash, seconds: 600, sealed: `sealed ${hash}` });
+
+  it('lets one of 1,000 parallel refreshes win, and the others come to the same successor', async () => {
+    const session = newSession();
+    await create(session, 'parallel');
+    const names = Array.from({ length: 1000 }, () => uniqueName('successor'));
+    const rotations = await Promise.all(
+      names.map((name) => sessions.rotate(owner(session), 'parallel', successor(name), { roles: ['user'], now })),
+    );
+    const rotated = rotations.filter(({ outcome }) => outcome === 'rotated');
+    assert.equal(rotated.length, 1);
+    assert.equal(rotations.filter(({ outcome }) => outcome === 'repeated').length, 999);
+    assert.deepEqual([...new Set(rotations.map(({ sealed }) => sealed))], [rotated[0]?.sealed]);
+    const known = await Promise.all(names.map((name) => redis.exists(`refresh:${name}`)));
+    assert.equal(
+      known.reduce((sum, isKnown) => sum + isKnown, 0),
+      1,
+      'one family, one live token',
+    );
+  });
+
+  it('ends the session when a token comes back after its successor was used, or after the grace', async () => {
+    for (const [laterMs, isUsed] of [
+      [1000, true],
+      [10_001, false],
+    ] as const) {
+      const session = newSession();
+      const [first, second, third] = [uniqueName('a'), uniqueName('b'), uniqueName('c')];
+      await create(session, first);
+      const rotate = (presented: string, name: string, at: number) =>
+        sessions.rotate(owner(session), presented, successor(name), { roles: [], now: at });
+      assert.equal((await rotate(first, second, now)).outcome, 'rotated');
+      assert.equal((await rotate(first, uniqueName(), now + 10_000)).outcome, 'repeated');
+      if (isUsed) assert.equal((await rotate(second, third, now + 500)).outcome, 'rotated');
+      assert.equal((await rotate(first, uniqueName(), now + laterMs)).outcome, 'reused');
+      assert.equal(await sessions.read(session.sessionId, now), undefined);
+      assert.equal((await rotate(isUsed ? third : second, uniqueName(), now + laterMs)).outcome, 'ended');
+    }
+  });
+
+  it('gives the session the roles of its person, and its idle life again', async () => {
+    const session = newSession();
+    await create(session, 'with-roles');
+    await sessions.rotate(owner(session), 'with-roles', successor(uniqueName()), {
+      roles: ['auditor'],
+      now: now + 100_000,
+    });
+    const read = await sessions.read(session.sessionId, now + 100_000);
+    assert.deepEqual([read?.roles, read?.expiresAt], [['auditor'], now + 700_000]);
+  });
+});
+
+describe('setRoles()', () => {
+  it('changes the living sessions of a person and brings none back', async () => {
+    const userId = uniqueName('user');
+    const [one, two] = [newSession({ userId }), newSession({ userId })];
+    await create(one);
+    await create(two);
+    await redis.del(`session:${two.sessionId}`);
+    await sessions.setRoles(userId, ['user']);
+    assert.deepEqual((await sessions.read(one.sessionId, now))?.roles, ['user']);
+    assert.equal(await redis.exists(`session:${two.sessionId}`), 0);
+  });
+});
+
+describe('takePlace()', () => {
+  it('answers the session before, so that of parallel ones each but the last is ended by another', async () => {
+    const userId = uniqueName('user');
+    const ids = Array.from({ length: 50 }, () => uniqueName('session'));
+    const before = await Promise.all(ids.map((id) => sessions.takePlace(userId, id, now + 600_000)));
+    assert.equal(before.filter((id) => id === undefined).length, 1);
+    assert.equal(new Set(before).size, 50);
+    assert.equal(await sessions.takePlace(userId, ids.at(-1) ?? '', now + 600_000), undefined, 'a repeat is none');
   });
 });

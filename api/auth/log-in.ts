@@ -1,0 +1,288 @@
+/**
+ * Log-in: `POST /auth/login/init` and `POST /auth/login/verify`.
+ *
+ * Whoever asks for a code is answered alike, whether there is such a person, an account that may log in, an address for the
+ * channel, or a limit of that address in the way: what differs is only what arrives there. The same work is done and the
+ * answer leaves on the same steps of time. Limits of the name that was typed and of the source are told to everybody.
+ */
+import { z } from 'zod';
+import type { Account } from '../../adapters/mongo/accounts.ts';
+import { type PhoneNumber, parsePhoneNumber } from '../../adapters/phone-numbers.ts';
+import type { LogIn } from '../../adapters/redis/logins.ts';
+import { startOnce } from '../../adapters/temporal/orders.ts';
+import type { Identifier } from '../../domain/account.ts';
+import { Failure } from '../../domain/failures.ts';
+import { limitKeysOf } from '../../domain/limits.ts';
+import { countryOf, type Identity } from '../../domain/registration.ts';
+import { languageFor } from '../../domain/templates/languages.ts';
+import { type Channel, channels, logInWorkflowId } from '../../domain/verification.ts';
+import { newId } from '../../platform/crypto.ts';
+import { evenly } from '../../platform/lifecycle.ts';
+import { type OneCodeInput, oneCode } from '../../workflows/one-code.ts';
+import type { ApiDeps, Caller } from '../deps.ts';
+import { idempotent } from '../guards.ts';
+import { guardCheck, guardLogIn, guardPassword, guardSend } from '../limits.ts';
+import { malformed, parse, secretText, type Tokens, text } from '../schemas.ts';
+import { beginSession, mintSession } from '../sessions.ts';
+import { nameKeyOf, readIdentifier, usualChannel } from './identifier.ts';
+
+/** Who logs in, and how. */
+export const NewLogIn = z.strictObject({
+  identifier: text(320).describe('User name, telephone number with country code, or e-mail address'),
+  channel: z.enum(channels).optional().describe('Way of the code; by default e-mail for an address, else SMS'),
+  password: secretText(1, 1024).optional(),
+});
+
+/** A log-in that waits for its code. */
+export const StartedLogIn = z
+  .object({ loginId: z.string(), channel: z.enum(channels), expiresAt: z.iso.datetime() })
+  .meta({ id: 'StartedLogIn' });
+
+/** A code as typed, and the log-in that it is for. */
+export const LogInProof = z.strictObject({
+  loginId: text(64),
+  code: z.string().regex(/^\d{4,10}$/, 'must be 4 to 10 digits'),
+});
+
+interface LogInOrder {
+  identifier: Identifier;
+  channel: Channel;
+}
+
+/**
+ * Begins a log-in: sends a code, or checks a password.
+ *
+ * @throws {Failure} malformed, rate-limited, credentials-wrong, idempotency-key-reused, unavailable
+ */
+export async function beginLogIn(
+  deps: ApiDeps,
+  body: unknown,
+  caller: Caller,
+): Promise<z.output<typeof StartedLogIn> | z.output<typeof Tokens>> {
+  const given = parse(NewLogIn, body);
+  const identifier = readIdentifier(given.identifier);
+  const channel = given.channel ?? usualChannel(identifier);
+  const { LOGIN_SECOND_STEP: hasSecondStep } = deps.config;
+  if (channel === 'voice' && deps.rules.voiceWaitsSeconds === undefined) {
+    throw malformed('channel', 'no codes are spoken by this server');
+  }
+  if (given.password === undefined && hasSecondStep) throw malformed('password', 'is needed');
+  const { password } = given;
+  const minted = { loginId: newId(), session: mintSession() };
+  const scope = ['login', caller.address];
+  return idempotent(deps, { scope, caller, body: given }, minted, async ({ loginId, session }) => {
+    if (password === undefined) return sendLogInCode(deps, { identifier, channel }, loginId, caller);
+    const account = await requirePassword(deps, identifier, password, caller);
+    if (hasSecondStep) return sendLogInCode(deps, { identifier, channel }, loginId, caller);
+    return logIn(deps, account, session, caller, 'password');
+  });
+}
+
+/**
+ * Ends a log-in with the code that was sent.
+ *
+ * @throws {Failure} malformed, not-found, code-wrong with `attemptsLeft`, code-expired, session-already-taken, rate-limited
+ */
+export async function proveLogIn(deps: ApiDeps, body: unknown, caller: Caller): Promise<z.output<typeof Tokens>> {
+  const { loginId, code } = parse(LogInProof, body);
+  if (!/^[0-9a-f]{32}$/.test(loginId)) throw new Failure('not-found');
+  const scope = ['login-verify', loginId];
+  return idempotent(deps, { scope, caller, body: { loginId, code } }, mintSession(), async (session) => {
+    const account = await requireCode(deps, loginId, code, caller);
+    // taken before it exists: of parallel proofs one wins, and a repeat with the same id goes on where it was
+    if (!(await deps.logins.takeSession(loginId, session.sessionId))) {
+      throw new Failure('session-already-taken', { message: 'This code was used; log in again' });
+    }
+    return logIn(deps, account, session, caller, 'code');
+  });
+}
+
+/** Whose the right code is. @throws {Failure} not-found, code-expired, code-wrong, rate-limited */
+async function requireCode(deps: ApiDeps, loginId: string, code: string, caller: Caller): Promise<Account> {
+  // counted before it is compared: parallel guesses never exceed the bound
+  const begun = await deps.logins.countTry(loginId);
+  if (begun === undefined) throw new Failure('not-found');
+  if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
+  const left = deps.rules.checksMax - begun.tries;
+  const isRight = left >= 0 && (await isRightCode(deps, loginId, begun, code, caller));
+  const account = isRight && begun.userId !== undefined ? await deps.accounts.read(begun.userId) : undefined;
+  if (account !== undefined && account.disabledAt === undefined) return account;
+  const reason = isRight ? 'account-disabled' : 'otp-mismatch';
+  deps.events.loginTried({ method: 'code', loginId, userId: begun.userId, reason });
+  throw wrongCode(Math.max(0, left));
+}
+
+async function logIn(
+  deps: ApiDeps,
+  account: Account,
+  session: ReturnType<typeof mintSession>,
+  caller: Caller,
+  method: 'code' | 'password',
+): Promise<z.output<typeof Tokens>> {
+  const tokens = await beginSession(deps, account, session, caller);
+  deps.events.loginTried({ method, userId: account.userId });
+  return tokens;
+}
+
+async function sendLogInCode(
+  deps: ApiDeps,
+  { identifier, channel }: LogInOrder,
+  loginId: string,
+  caller: Caller,
+): Promise<z.output<typeof StartedLogIn>> {
+  const guarded = await guardLogIn(deps, caller, nameKeyOf(deps, identifier), loginId);
+  const beganAt = performance.now();
+  const expiresAt = Date.now() + deps.rules.codeTtlSeconds * 1000;
+  const destination = await destinationOf(deps, identifier, channel);
+  const sendable = destination && (await isSendable(deps, destination, loginId, caller)) ? destination : undefined;
+  // stored before it is sent: whoever has a code can prove it; safe to repeat, by id
+  await deps.logins.create(loginId, {
+    userId: sendable?.userId,
+    channel: sendable?.channel ?? channel,
+    limitKeys: sendable?.limitKeys ?? {},
+    expiresAt,
+  });
+  const locale = languageFor(undefined, caller.acceptLanguage);
+  const { to, country } = sendable ?? {};
+  await startSend(deps, {
+    subject: loginId,
+    purpose: 'login',
+    channel: sendable?.channel ?? channel,
+    ttlSeconds: deps.rules.codeTtlSeconds,
+    until: expiresAt,
+    ...(to && { to }),
+    ...(country && { country }),
+    ...(locale && { locale }),
+  }).catch(async (err: unknown) => {
+    await guarded.giveBack();
+    throw err;
+  });
+  deps.events.loginBegun({ loginId, channel, identity: identifier.value, userId: sendable?.userId });
+  await evenly(beganAt);
+  return { loginId, channel, expiresAt: new Date(expiresAt).toISOString() };
+}
+
+interface Destination extends Required<Pick<LogIn, 'limitKeys' | 'channel'>> {
+  userId: string;
+  to: string;
+  country?: string | undefined;
+}
+
+/** Where a person who may log in is reached, by the channel that was asked for or by the one there is. */
+async function destinationOf(
+  { accounts, limitHash }: ApiDeps,
+  identifier: Identifier,
+  wished: Channel,
+): Promise<Destination | undefined> {
+  const account = await accounts.findBy(identifier);
+  if (account === undefined || account.disabledAt !== undefined) return undefined;
+  const { userId, email } = account;
+  const number = account.phone === undefined ? undefined : parsePhoneNumber(account.phone);
+  const identity: Identity = { ...(email && { email }), ...(number && identityOfNumber(number)) };
+  const reached = { userId, limitKeys: limitKeysOf(identity, limitHash) };
+  if (email !== undefined && (wished === 'email' || number === undefined)) {
+    return { ...reached, to: email, channel: 'email' };
+  }
+  if (number === undefined) return undefined;
+  const channel = wished === 'email' ? 'sms' : wished;
+  return { ...reached, to: number.e164, channel, country: countryOf(identity) };
+}
+
+function identityOfNumber({ e164, country, callingCode }: PhoneNumber): Identity {
+  return { phone: e164, callingCode, ...(country && { country }) };
+}
+
+/** Takes the limits of the address itself. Who asks is not told: that would tell who is behind a name. */
+async function isSendable(
+  deps: ApiDeps,
+  { limitKeys, channel, userId }: Destination,
+  loginId: string,
+  { address }: Caller,
+): Promise<boolean> {
+  try {
+    await guardSend(deps, { address }, { limitKeys, channels: [channel] }, loginId);
+    return true;
+  } catch (err) {
+    if (!(err instanceof Failure) || err.code !== 'rate-limited') throw err;
+    deps.events.loginTried({ method: 'code', loginId, userId, reason: String(err.facts.fields?.limit) });
+    return false;
+  }
+}
+
+function startSend(deps: ApiDeps, input: OneCodeInput): Promise<void> {
+  return startOnce(deps, oneCode, {
+    taskQueue: 'registration',
+    workflowId: logInWorkflowId(input.subject),
+    staticSummary: 'Code for a log-in',
+    args: [input],
+  });
+}
+
+/** Limits that everybody hears of; those of a number or mailbox would tell that there is one behind the name. */
+const toldLimits = new Set(['wrong-codes-per-address', 'wrong-codes']);
+
+async function isRightCode(
+  deps: ApiDeps,
+  loginId: string,
+  { channel, limitKeys }: LogIn,
+  code: string,
+  caller: Caller,
+): Promise<boolean> {
+  const guess = deps.limitHash('guess', `${loginId} 1 ${code}`);
+  const guarded = await guardCheck(deps, caller, { limitKeys, channels: [channel] }, guess).catch((err: unknown) => {
+    if (err instanceof Failure && err.code === 'rate-limited' && !toldLimits.has(String(err.facts.fields?.limit))) {
+      return undefined;
+    }
+    throw err;
+  });
+  if (guarded === undefined) return false;
+  const subject = { subject: loginId, purpose: 'login' } as const;
+  const { outcome, left } = await deps.codes.check(subject, code, deps.rules, Date.now());
+  deps.events.codeChecked(subject, outcome, left);
+  // the script has marked it: a repeat after a crash answers `already` and comes here again
+  const isRight = outcome === 'verified' || outcome === 'already';
+  if (isRight) await guarded.giveBackProven();
+  return isRight;
+}
+
+function wrongCode(attemptsLeft: number): Failure {
+  return new Failure('code-wrong', {
+    fields: { attemptsLeft, ...(attemptsLeft === 0 && { nextCodeAt: new Date().toISOString() }) },
+    ...(attemptsLeft === 0 && { message: 'The code is wrong and has no tries left; log in again for a new one' }),
+  });
+}
+
+/**
+ * The account of a name and its password. A name without an account, or without a password, costs the same hash.
+ *
+ * @throws {Failure} credentials-wrong, rate-limited
+ */
+async function requirePassword(
+  deps: ApiDeps,
+  identifier: Identifier,
+  password: string,
+  caller: Caller,
+): Promise<Account> {
+  const beganAt = performance.now();
+  // counted as wrong before it is compared: parallel guesses never exceed the limits
+  const guarded = await guardPassword(deps, caller, nameKeyOf(deps, identifier), newId());
+  const account = await deps.accounts.findBy(identifier);
+  const secrets = account && (await deps.accounts.readSecrets(account.userId));
+  const isRight = await deps.passwords.verify(secrets?.password ?? (await deps.passwords.decoy()), password);
+  const reason = passwordRefusal(account, secrets?.password !== undefined, isRight);
+  if (account === undefined || reason !== undefined) {
+    deps.events.loginTried({ method: 'password', identity: identifier.value, userId: account?.userId, reason });
+    await evenly(beganAt);
+    throw new Failure('credentials-wrong');
+  }
+  await guarded.giveBack();
+  return account;
+}
+
+/** Why a log-in by password fails, for the trail alone. */
+function passwordRefusal(account: Account | undefined, hasPassword: boolean, isRight: boolean): string | undefined {
+  if (account === undefined) return 'unknown-user';
+  if (!hasPassword) return 'no-password';
+  if (!isRight) return 'wrong-password';
+  return account.disabledAt === undefined ? undefined : 'account-disabled';
+}

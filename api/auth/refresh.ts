@@ -1,0 +1,61 @@
+/**
+ * `POST /auth/refresh-token`: a new access token for a refresh token, which is rotated.
+ *
+ * No `Idempotency-Key`: a request that was recorded and is sent again must look like the theft that it is. A client whose
+ * answer was lost repeats it within the grace.
+ */
+import { z } from 'zod';
+import type { Rotation } from '../../adapters/redis/sessions.ts';
+import { refreshLife } from '../../domain/account.ts';
+import { Failure } from '../../domain/failures.ts';
+import { newToken, tokenHash } from '../../platform/crypto.ts';
+import type { ApiDeps } from '../deps.ts';
+import { parse, secretText, type Tokens } from '../schemas.ts';
+import { tokensOf } from '../sessions.ts';
+
+/** A refresh token as it was given out. */
+export const Refresh = z.strictObject({ refreshToken: secretText(1, 512) });
+
+/**
+ * Rotates a refresh token. Presented again within 10 s while its successor is unused it comes to the same successor; later,
+ * or once that was used, its session ends: one of the two who presented it has stolen it (RFC 9700 section 4.14.2).
+ *
+ * @throws {Failure} token-invalid: unknown, expired, used before, or its session or account has ended
+ */
+export async function refreshTokens(deps: ApiDeps, body: unknown): Promise<z.output<typeof Tokens>> {
+  const { refreshToken } = parse(Refresh, body);
+  const presented = tokenHash(refreshToken);
+  const owner = await deps.sessions.findByRefresh(presented);
+  if (owner === undefined) throw new Failure('token-invalid');
+  const { sessionId, userId } = owner;
+  const account = await deps.accounts.read(userId);
+  if (account === undefined || account.disabledAt !== undefined) {
+    await deps.sessions.end(userId, sessionId);
+    throw new Failure('token-invalid');
+  }
+  const now = Date.now();
+  const refreshMs = refreshLife(deps.sessionLife, owner.endsAt, now);
+  const minted = newToken();
+  const successor = {
+    hash: tokenHash(minted),
+    seconds: Math.max(1, Math.ceil(refreshMs / 1000)),
+    sealed: deps.refreshBox.sealText(minted),
+  };
+  const rotation = await deps.sessions.rotate(owner, presented, successor, { roles: account.roles, now });
+  const next = await successorOf(deps, owner, rotation);
+  return tokensOf(deps, { sessionId, refreshToken: next, refreshMs, account });
+}
+
+async function successorOf(
+  deps: ApiDeps,
+  { sessionId, userId }: { sessionId: string; userId: string },
+  rotation: Rotation,
+): Promise<string> {
+  if (rotation.outcome === 'reused') {
+    deps.events.refreshReused(sessionId, userId);
+    await deps.sessions.end(userId, sessionId);
+  }
+  if (rotation.outcome === 'reused' || rotation.outcome === 'ended') throw new Failure('token-invalid');
+  if (rotation.outcome === 'rotated') deps.events.tokenRefreshed(sessionId, userId);
+  return deps.refreshBox.openText(rotation.sealed);
+}

@@ -1,0 +1,46 @@
+/** What operations read of a request: who asks, with what, and as whom. */
+import type { Request, Response } from 'express';
+import type { LimitsState } from '../adapters/redis/rate-limits.ts';
+import type { Session } from '../adapters/redis/sessions.ts';
+import type { ApiDeps, Caller } from './deps.ts';
+import { requireRegistration, requireSession } from './guards.ts';
+import type { RegistrationCaller } from './registrations/status.ts';
+
+/** Where a request comes from. */
+export function callerOf(req: Request): Caller {
+  const idempotencyKey = req.get('idempotency-key');
+  const acceptLanguage = req.get('accept-language');
+  return {
+    address: req.ip ?? '',
+    userAgent: req.get('user-agent') ?? '',
+    noteLimit: (state) => showLimit(req.res, state),
+    ...(acceptLanguage !== undefined && { acceptLanguage }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+  };
+}
+
+/** The holder of the token of a registration. @throws {Failure} unauthenticated, not-found */
+export async function holderOf(
+  req: Request,
+  deps: ApiDeps,
+  registrationId = String(req.params.registrationId),
+): Promise<RegistrationCaller> {
+  const { status } = await requireRegistration(deps, registrationId, req.get('authorization'));
+  return { ...callerOf(req), registrationId, status };
+}
+
+/** The session of the access token. @throws {Failure} unauthenticated, token-invalid */
+export function sessionOf(req: Request, deps: ApiDeps): Promise<Session> {
+  return requireSession(deps, req.get('authorization'));
+}
+
+/** Shows the limit that is nearest to refusing. https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-05 */
+function showLimit(res: Response | undefined, { allowed, max, remaining, resetSeconds }: LimitsState): void {
+  const shown = res?.getHeader('RateLimit-Remaining');
+  if (allowed && shown !== undefined && Number(shown) <= remaining) return;
+  res?.set({
+    'RateLimit-Limit': String(max),
+    'RateLimit-Remaining': String(allowed ? remaining : 0),
+    'RateLimit-Reset': String(resetSeconds),
+  });
+}

@@ -1,0 +1,27 @@
+/** One row of the REST table. */
+import type { Request } from 'express';
+import type { z } from 'zod';
+import type { FailureCode } from '../domain/failures.ts';
+import type { ApiDeps } from './deps.ts';
+
+/** A row of the table, as the OpenAPI document reads it. */
+export interface Route {
+  method: 'get' | 'post' | 'put' | 'delete';
+  /** Express form. */
+  path: string;
+  summary: string;
+  guard: 'none' | 'registration' | 'session';
+  body?: z.ZodType;
+  query?: z.ZodObject;
+  status: number;
+  answer?: z.ZodType;
+  /** What some requests are answered in place of that. */
+  other?: { status: number; answer: z.ZodType; isIt: (answer: unknown) => boolean };
+  failures: FailureCode[];
+  isIdempotent?: boolean;
+  /** Takes a form (application/x-www-form-urlencoded) in place of JSON. */
+  isForm?: boolean;
+  /** Content type of an answer that is a text, in place of JSON. */
+  answerType?: string;
+  run: (req: Request, deps: ApiDeps) => Promise<unknown>;
+}

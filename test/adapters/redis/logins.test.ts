@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Redis } from '../../../adapters/redis/connect.ts';
+import { createLogIns, type LogIns } from '../../../adapters/redis/logins.ts';
+import { connectTestRedis, uniqueName } from '../../support/redis.ts';
+
+let redis: Redis;
+let logins: LogIns;
+const expiresAt = Date.now() + 180_000;
+const limitKeys = { number: 'hash-of-number' };
+
+before(() => {
+  redis = connectTestRedis();
+  logins = createLogIns(redis);
+});
+after(() => redis.disconnect());
+
+describe('login-try.lua', () => {
+  it('counts every one of 100 parallel tries, also of a log-in with nobody behind it', async () => {
+    for (const userId of ['u-1', undefined]) {
+      const id = uniqueName('login');
+      await logins.create(id, { userId, channel: 'sms', limitKeys, expiresAt });
+      const tries = await Promise.all(Array.from({ length: 100 }, () => logins.countTry(id)));
+      assert.deepEqual(
+        tries.map((begun) => begun?.tries ?? 0).sort((a, b) => a - b),
+        Array.from({ length: 100 }, (_, index) => index + 1),
+      );
+      const { tries: _, ...begun } = tries[0] ?? { tries: 0 };
+      assert.deepEqual(begun, { channel: 'sms', limitKeys, expiresAt, ...(userId && { userId }) });
+    }
+  });
+
+  it('makes no log-in of an id that was never given out', async () => {
+    const id = uniqueName('login');
+    assert.equal(await logins.countTry(id), undefined);
+    assert.equal(await redis.exists(`login:{${id}}`), 0);
+  });
+});
+
+describe('a log-in', () => {
+  it('gives its one session to one of 50, and to the same again', async () => {
+    const id = uniqueName('login');
+    await logins.create(id, { userId: 'u-1', channel: 'email', limitKeys, expiresAt });
+    const ids = Array.from({ length: 50 }, () => uniqueName('session'));
+    const taken = await Promise.all(ids.map((session) => logins.takeSession(id, session)));
+    const winner = ids[taken.indexOf(true)] ?? '';
+    assert.equal(taken.filter(Boolean).length, 1);
+    assert.equal(await logins.takeSession(id, winner), true);
+  });
+
+  it('is known for an hour after its end, and then gone', async () => {
+    const id = uniqueName('login');
+    await logins.create(id, { channel: 'sms', limitKeys: {}, expiresAt });
+    assert.equal(await redis.pexpiretime(`login:{${id}}`), expiresAt + 3_600_000);
+  });
+});

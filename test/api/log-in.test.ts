@@ -1,0 +1,417 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { type Answer, call, codeFor, messagesTo } from '../support/client.ts';
+import { holdToContract } from '../support/contract.ts';
+import { startTestSystem } from '../support/engines.ts';
+import {
+  allMessages,
+  assertLimited,
+  type Behind,
+  completedFlow,
+  goodPassword,
+  lookBehind,
+  must,
+  phoneOf,
+  setFault,
+  startAnotherApi,
+  wrongCode,
+} from '../support/flows.ts';
+import { readLogs } from '../support/footprint.ts';
+import { until } from '../support/journey.ts';
+import { vyryFor } from '../support/vyry.ts';
+
+let system: System;
+let behind: Behind;
+let url: string;
+let outboxUrl: string;
+
+before(async () => {
+  const limits = {
+    LIMIT_LOGINS_PER_NAME: '10/3600',
+    LIMIT_WRONG_PASSWORDS_PER_NAME: '10/900',
+    LIMIT_SENDS_PER_NUMBER: '10/3600',
+  };
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2', ...limits } });
+  behind = await lookBehind(system);
+  ({ apiUrl: url, outboxUrl } = system.ready);
+  await holdToContract(url);
+});
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+const post = (path: string, body: unknown, headers: Record<string, string> = {}, token?: string): Promise<Answer> =>
+  call(url, 'POST', `/api/v1/auth${path}`, { body, headers, ...(token && { token }) });
+const me = (accessToken: string, at = url) => call(at, 'GET', '/api/v1/auth/me', { token: accessToken });
+
+/** Somebody with an account and no session. */
+async function account(person: number): Promise<{ person: number; identifier: string; phone: string }> {
+  await completedFlow(system, person);
+  return { person, identifier: `person${person}`, phone: phoneOf(person) };
+}
+
+/** A log-in by code, up to the code. */
+async function codeOf(body: { identifier: string; channel?: string }, to: string) {
+  const before = (await messagesTo(outboxUrl, to)).length;
+  const { body: begun } = await must(post('/login/init', body), 202);
+  return { loginId: begun.loginId as string, begun, code: await codeFor(outboxUrl, to, before + 1, 30_000) };
+}
+
+describe('log-in by code', () => {
+  it('sends one code and ends in a session, by name, by number in any spelling and by e-mail', async () => {
+    const { identifier, phone, person } = await account(100);
+    const mail = `person${person}@example.org`;
+    const spelled = `${phone.slice(0, 3)} ${phone.slice(3, 7)}-${phone.slice(7, 10)} ${phone.slice(10)}`;
+    for (const [body, to, channel] of [
+      [{ identifier }, phone, 'sms'],
+      [{ identifier: spelled }, phone, 'sms'],
+      [{ identifier: identifier.toUpperCase(), channel: 'email' }, mail, 'email'],
+    ] as const) {
+      const { begun, code, loginId } = await codeOf(body, to);
+      assert.equal(begun.channel, channel);
+      assert.ok(Date.parse(begun.expiresAt) > Date.now() + 100_000);
+      const { body: tokens } = await must(post('/login/verify', { loginId, code }));
+      assert.equal(tokens.tokenType, 'Bearer');
+      assert.equal(tokens.expiresInSeconds, 3600);
+      assert.equal(tokens.refreshExpiresInSeconds, 604_800);
+      const { body: user } = await must(me(tokens.accessToken));
+      assert.deepEqual([user.username, user.roles, user], [identifier, ['user'], tokens.user]);
+    }
+  });
+
+  it('has a code for one session: not for a second, not for another log-in, and repeats its answer by key', async () => {
+    const { identifier, phone } = await account(101);
+    const first = await codeOf({ identifier }, phone);
+    const second = await codeOf({ identifier }, phone);
+    const crossed = await post('/login/verify', { loginId: first.loginId, code: second.code });
+    if (first.code !== second.code) assert.deepEqual([crossed.status, crossed.body.error_code], [400, 'INVALID_OTP']);
+    const key = { 'Idempotency-Key': 'one-log-in' };
+    const { body } = await must(post('/login/verify', { loginId: first.loginId, code: first.code }, key));
+    const again = await must(post('/login/verify', { loginId: first.loginId, code: first.code }, key));
+    assert.deepEqual(again.body, body);
+    const other = await post('/verify', { loginId: first.loginId, code: first.code });
+    assert.deepEqual([other.status, other.body.error_code], [409, 'CONFLICT']);
+  });
+
+  it('counts five tries, in parallel too, and then not even the right code opens it', async () => {
+    const { identifier, phone } = await account(102);
+    const { loginId, code } = await codeOf({ identifier }, phone);
+    const wrong = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => post('/login/verify', { loginId, code: wrongCode(code, index + 1) })),
+    );
+    assert.deepEqual(new Set(wrong.map(({ status }) => status)), new Set([400]));
+    assert.deepEqual(
+      wrong
+        .map(({ body }) => body.attemptsLeft)
+        .sort((a, b) => b - a)
+        .slice(0, 5),
+      [4, 3, 2, 1, 0],
+    );
+    const late = await post('/login/verify', { loginId, code });
+    assert.deepEqual([late.status, late.body.error_code, late.body.attemptsLeft], [400, 'INVALID_OTP', 0]);
+    assert.ok(late.body.nextCodeAt);
+    assert.equal((await codeOf({ identifier }, phone)).code.length, 6);
+  });
+
+  it('answers 404 to a log-in that was never begun, and 410 to one that is over', async () => {
+    assert.equal((await post('/login/verify', { loginId: '0'.repeat(32), code: '123456' })).status, 404);
+    assert.equal((await post('/login/verify', { loginId: 'x', code: '123456' })).status, 404);
+    const { identifier, phone } = await account(103);
+    for (const body of [{ identifier }, { identifier: 'nobody-at-all' }]) {
+      const { loginId } = (await must(post('/login/init', body), 202)).body;
+      await behind.redis.hset(`login:{${loginId}}`, 'expiresAt', Date.now() - 1);
+      assert.equal((await post('/login/verify', { loginId, code: '123456' })).status, 410);
+    }
+    await codeFor(outboxUrl, phone, 2);
+  });
+
+  it('sends one message, however often the request is repeated by its key', async () => {
+    const { identifier, phone } = await account(104);
+    const before = (await messagesTo(outboxUrl, phone)).length;
+    const key = { 'Idempotency-Key': 'send-once' };
+    const answers = await Promise.all(Array.from({ length: 5 }, () => post('/login/init', { identifier }, key)));
+    assert.equal(new Set(answers.map(({ body }) => body.loginId)).size, 1);
+    await codeFor(outboxUrl, phone, before + 1);
+    assert.equal((await messagesTo(outboxUrl, phone)).length, before + 1);
+  });
+
+  it('survives its provider: the code comes when that is back, once, and works', async () => {
+    const { identifier, phone } = await account(105);
+    await setFault(outboxUrl, { channel: 'sms', mode: 'error500' });
+    const before = (await messagesTo(outboxUrl, phone)).length;
+    const { loginId } = (await must(post('/login', { identifier }), 202)).body;
+    const handle = behind.temporal.workflow.getHandle(`login:${loginId}`);
+    await until(async () => {
+      const metadata = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
+      return metadata.currentDetails?.includes('waiting for sms') ?? false;
+    });
+    await setFault(outboxUrl, { channel: 'sms', mode: 'none' });
+    const code = await codeFor(outboxUrl, phone, before + 1, 60_000);
+    assert.equal((await messagesTo(outboxUrl, phone)).length, before + 1);
+    await must(post('/login/verify', { loginId, code }));
+  });
+});
+
+/** What of an answer a stranger could compare. */
+function face({ status, body, headers }: Answer): unknown {
+  const names = [...headers.keys()].filter((name) => !name.startsWith('ratelimit-')).sort();
+  const shape = Object.fromEntries(
+    Object.entries(body as object).map(([name, value]) => [
+      name,
+      ['loginId', 'expiresAt', 'request_id'].includes(name) ? 0 : value,
+    ]),
+  );
+  return { status, shape, names, length: headers.get('content-length') };
+}
+
+describe('people who are not there', () => {
+  // ABUSE.md D1
+  it('D1: are answered as those who are: unknown, disabled and known alike, and nothing is sent', async () => {
+    const { identifier, phone } = await account(110);
+    const disabled = await account(111);
+    assert.equal((await vyryFor(system)(['users', 'disable', disabled.identifier])).code, 0);
+    const strangers = ['nobody-here', '+447700900999', 'nobody@example.org', disabled.identifier, disabled.phone];
+    const known = await must(post('/login/init', { identifier }), 202);
+    await codeFor(outboxUrl, phone, 2);
+    const before = (await allMessages(outboxUrl)).length;
+    const faces = [];
+    for (const stranger of strangers) {
+      const begun = await must(post('/login/init', { identifier: stranger, channel: 'sms' }), 202);
+      faces.push(face(begun));
+      const wrong = await post('/login/verify', { loginId: begun.body.loginId, code: '000000' });
+      assert.deepEqual([wrong.status, wrong.body.attemptsLeft], [400, 4]);
+    }
+    assert.deepEqual(new Set(faces.map((seen) => JSON.stringify(seen))), new Set([JSON.stringify(face(known))]));
+    const ids = (await behind.keys('login:*')).length;
+    assert.ok(ids >= 6);
+    assert.equal((await allMessages(outboxUrl)).length, before, 'nobody was written to');
+    for (const stranger of [...strangers, identifier]) {
+      const refused = await post('/login', { identifier: stranger, password: 'not-the-password' });
+      assert.deepEqual(
+        [refused.status, refused.body.error_code, refused.body.error],
+        [401, 'UNAUTHORIZED', 'Name or password is wrong'],
+      );
+    }
+    assert.equal((await post('/login', { identifier: disabled.identifier, password: goodPassword })).status, 401);
+  });
+
+  it('are told of the limit of the name that was typed, as everybody', async () => {
+    const { identifier } = await account(112);
+    for (const name of [identifier, 'nobody-with-a-limit']) {
+      for (let round = 0; round < 10; round++) await must(post('/login/init', { identifier: name }), 202);
+      assertLimited(await post('/login/init', { identifier: name }), 'logins-per-name', 3600);
+    }
+  });
+
+  // ABUSE.md D1: what was sent to the number by others says nothing of who is behind a name
+  it('are not told apart by the limit of a number: no code is sent then, and the answer is the same', async () => {
+    const { identifier, phone } = await account(113);
+    const before = (await messagesTo(outboxUrl, phone)).length;
+    for (let sent = before; sent < 10; sent++) {
+      await codeOf({ identifier: sent % 2 === 0 ? identifier : phone }, phone);
+    }
+    const held = await must(post('/login/init', { identifier, channel: 'sms' }), 202);
+    assert.equal(held.body.channel, 'sms');
+    const wrong = await post('/login/verify', { loginId: held.body.loginId, code: '000000' });
+    assert.deepEqual([wrong.status, wrong.body.attemptsLeft], [400, 4]);
+    await until(async () => {
+      const { status } = await behind.temporal.workflow.getHandle(`login:${held.body.loginId}`).describe();
+      return status.name === 'COMPLETED';
+    });
+    assert.equal((await messagesTo(outboxUrl, phone)).length, 10);
+  });
+});
+
+describe('log-in by password', () => {
+  it('answers the tokens at once, by name, number and e-mail, and 401 to a wrong one', async () => {
+    const { identifier, phone, person } = await account(120);
+    for (const name of [identifier, phone, `Person${person}@EXAMPLE.org`]) {
+      const { body, status } = await post('/login/init', { identifier: name, password: goodPassword });
+      assert.equal(status, 200, JSON.stringify(body));
+      await must(me(body.accessToken));
+    }
+    const { status, headers } = await post('/login', { identifier, password: `${goodPassword}!` });
+    assert.deepEqual([status, headers.get('www-authenticate')], [401, 'Bearer realm="vyry"']);
+  });
+
+  it('is refused after ten wrong ones for a name, also with the right one; a code still opens', async () => {
+    const { identifier, phone } = await account(121);
+    const wrong = await Promise.all(
+      Array.from({ length: 25 }, (_, index) => post('/login', { identifier, password: `guess-${index}` })),
+    );
+    assert.equal(wrong.filter(({ status }) => status === 401).length, 10, 'compared');
+    assertLimited(await post('/login', { identifier, password: goodPassword }), 'wrong-passwords-per-name', 900);
+    const { loginId, code } = await codeOf({ identifier }, phone);
+    await must(post('/login/verify', { loginId, code }));
+  });
+
+  it('asks for a code too where a second step is configured, and no code alone opens', async () => {
+    const { identifier, phone } = await account(122);
+    const processes = await startAnotherApi(system, { LOGIN_SECOND_STEP: 'true' });
+    const { apiUrl } = processes;
+    const strict = (path: string, body: unknown) => call(apiUrl, 'POST', `/api/v1/auth${path}`, { body });
+    const without = await strict('/login', { identifier });
+    assert.deepEqual([without.status, without.body.details[0].path], [400, 'password']);
+    assert.equal((await strict('/login', { identifier, password: 'wrong-password' })).status, 401);
+    const before = (await messagesTo(outboxUrl, phone)).length;
+    const { body, status } = await strict('/login', { identifier, password: goodPassword });
+    assert.equal(status, 202);
+    const code = await codeFor(outboxUrl, phone, before + 1);
+    assert.equal((await strict('/login/verify', { loginId: body.loginId, code })).status, 200);
+  });
+});
+
+describe('refresh', () => {
+  async function tokens(person: number) {
+    const { identifier } = await account(person);
+    return (await must(post('/login', { identifier, password: goodPassword }))).body;
+  }
+  const refresh = (refreshToken: string) => post('/refresh-token', { refreshToken });
+
+  // ABUSE.md G14
+  it('G14: two tabs that refresh at once both go on, and so do 20', async () => {
+    const { refreshToken, user } = await tokens(130);
+    const tabs = await Promise.all(Array.from({ length: 20 }, () => refresh(refreshToken)));
+    assert.deepEqual(new Set(tabs.map(({ status }) => status)), new Set([200]));
+    assert.equal(new Set(tabs.map(({ body }) => body.refreshToken)).size, 1, 'one live successor');
+    for (const { body } of tabs) await must(me(body.accessToken));
+    const sessions = await must(call(url, 'GET', '/api/v1/auth/sessions', { token: tabs[0]?.body.accessToken }));
+    assert.deepEqual(
+      sessions.body.items.map(({ userId }: { userId: string }) => userId),
+      [user.userId],
+    );
+  });
+
+  // ABUSE.md G15
+  it('G15: a lost answer is had again by the same token', async () => {
+    const { refreshToken } = await tokens(131);
+    const lost = await must(refresh(refreshToken));
+    const again = await must(refresh(refreshToken));
+    assert.equal(again.body.refreshToken, lost.body.refreshToken);
+    await must(refresh(again.body.refreshToken));
+  });
+
+  // ABUSE.md G13
+  it('G13: a token that comes back after its successor was used ends the session for both, and is in the trail', async () => {
+    const first = await tokens(132);
+    const second = (await must(refresh(first.refreshToken))).body;
+    const third = (await must(refresh(second.refreshToken))).body;
+    const stolen = await refresh(first.refreshToken);
+    assert.deepEqual([stolen.status, stolen.body.error_code], [401, 'INVALID_TOKEN']);
+    for (const { accessToken, refreshToken } of [first, second, third]) {
+      assert.equal((await me(accessToken)).status, 401);
+      assert.equal((await refresh(refreshToken)).status, 401);
+    }
+    await until(async () => (readLogs(system)['log api.log'] ?? '').includes('"event":"token.reused"'));
+  });
+
+  it('is refused to people who are disabled, to strangers’ texts and to access tokens', async () => {
+    const { accessToken, refreshToken, user } = await tokens(133);
+    for (const text of ['x', 'x'.repeat(43), accessToken]) {
+      assert.equal((await refresh(text)).status, 401, text);
+    }
+    assert.equal((await me(refreshToken)).status, 401, 'G8: a refresh token is no access token');
+    assert.equal((await vyryFor(system)(['users', 'disable', user.username])).code, 0);
+    assert.equal((await refresh(refreshToken)).status, 401);
+  });
+});
+
+describe('sessions', () => {
+  async function logIn(identifier: string, at = url) {
+    const body = { identifier, password: goodPassword };
+    return (await must(call(at, 'POST', '/api/v1/auth/login', { body }))).body;
+  }
+  const list = (token: string, query = '') => call(url, 'GET', `/api/v1/auth/sessions${query}`, { token });
+  const end = (token: string, id: string) => call(url, 'DELETE', `/api/v1/auth/sessions/${id}`, { token });
+
+  it('are listed by pages, the newest first, and each can be ended from another', async () => {
+    const { identifier } = await account(140);
+    const all = [await logIn(identifier), await logIn(identifier), await logIn(identifier)];
+    const [first, , last] = all;
+    const { body } = await must(list(last.accessToken));
+    assert.equal(body.items.length, 3);
+    assert.deepEqual(
+      body.items.map(({ isCurrent }: { isCurrent: boolean }) => isCurrent),
+      [true, false, false],
+    );
+    const page = (await must(list(last.accessToken, '?limit=2'))).body;
+    const rest = (await must(list(last.accessToken, `?limit=2&cursor=${page.nextCursor}`))).body;
+    assert.deepEqual([...page.items, ...rest.items], body.items);
+    assert.equal(rest.nextCursor, null);
+    const ids = body.items.map(({ sessionId }: { sessionId: string }) => sessionId);
+    await must(end(last.accessToken, ids[2]), 204);
+    assert.equal((await me(first.accessToken)).status, 401);
+    assert.equal((await post('/refresh-token', { refreshToken: first.refreshToken })).status, 401);
+    assert.equal((await end(last.accessToken, ids[2])).status, 404);
+  });
+
+  // ABUSE.md G25
+  it('G25: of somebody else are not found', async () => {
+    const [one, two] = [await logIn((await account(141)).identifier), await logIn((await account(142)).identifier)];
+    const { sessionId } = (await must(call(url, 'GET', '/api/v1/auth/session', { token: one.accessToken }))).body;
+    assert.equal((await end(two.accessToken, sessionId)).status, 404);
+    await must(me(one.accessToken));
+  });
+
+  // ABUSE.md G26
+  it('G26: end at a log-out, at once and on every node, with their refresh token', async () => {
+    const { identifier } = await account(143);
+    const processes = await startAnotherApi(system, {});
+    const { accessToken, refreshToken } = await logIn(identifier);
+    await must(me(accessToken, processes.apiUrl));
+    await must(post('/logout', undefined, {}, accessToken), 204);
+    const left = performance.now();
+    assert.equal((await me(accessToken)).status, 401);
+    assert.equal((await me(accessToken, processes.apiUrl)).status, 401);
+    assert.equal((await post('/refresh-token', { refreshToken })).status, 401);
+    assert.ok(performance.now() - left < 1000);
+  });
+
+  // ABUSE.md G27
+  it('G27: all end at a log-out everywhere', async () => {
+    const { identifier } = await account(144);
+    const all = [await logIn(identifier), await logIn(identifier)];
+    await must(post('/logout', { everywhere: true }, {}, all[0].accessToken), 204);
+    for (const { accessToken } of all) assert.equal((await me(accessToken)).status, 401);
+  });
+
+  it('are one a person where that is configured: the newest stays, of 10 parallel ones one', async () => {
+    const { identifier } = await account(145);
+    const processes = await startAnotherApi(system, { SESSION_LIMIT: 'user' });
+    const { apiUrl } = processes;
+    const older = await logIn(identifier, apiUrl);
+    const newer = await logIn(identifier, apiUrl);
+    assert.equal((await me(older.accessToken)).status, 401);
+    const session = (await must(call(url, 'GET', '/api/v1/auth/session', { token: newer.accessToken }))).body;
+    const lifeMs = Date.parse(session.expiresAt) - Date.parse(session.createdAt);
+    assert.equal(lifeMs, 86_400_000, 'the idle life of a single session');
+    const many = await Promise.all(Array.from({ length: 10 }, () => logIn(identifier, apiUrl)));
+    const alive = await Promise.all(many.map(({ accessToken }) => me(accessToken)));
+    assert.equal(alive.filter(({ status }) => status === 200).length, 1);
+  });
+});
+
+describe('the short form of a registration', () => {
+  it('sends the code at once where no step comes before it, and ends in tokens', async () => {
+    const processes = await startAnotherApi(system, { REGISTRATION_STEPS: 'code' });
+    const short = (path: string, body: unknown, token?: string) =>
+      call(processes.apiUrl, 'POST', `/api/v1/auth${path}`, { body, ...(token && { token }) });
+    const person = { fullName: 'Short Form', username: 'short-form', phone: phoneOf(150) };
+    const started = await must(short('/register', person), 201);
+    const { registrationId, registrationToken } = started.body;
+    const code = await codeFor(outboxUrl, phoneOf(150), 1);
+    assert.equal((await short('/verify', { registrationId, code })).status, 401, 'the id alone opens nothing');
+    const { body } = await must(short('/verify', { registrationId, code }, registrationToken));
+    const { body: user } = await must(me(body.accessToken));
+    assert.equal(user.username, 'short-form');
+  });
+
+  it('says which step comes first where one does', async () => {
+    const { body } = await must(post('/register', { fullName: 'A B', username: 'ab', phone: phoneOf(151) }), 201);
+    const step = body.steps.find(({ name }: { name: string }) => name === 'code');
+    assert.deepEqual([step.status, body.registrationToken.length > 20], ['blocked', true]);
+    assert.equal((await messagesTo(outboxUrl, phoneOf(151))).length, 0);
+  });
+});
