@@ -1,6 +1,7 @@
 /** The directory's verdict on a person: one bind. */
 
 import type { parseEmailAddress } from '../adapters/email-addresses.ts';
+import type { Standing } from '../adapters/ldap/answer.ts';
 import type { Directory } from '../adapters/ldap/connect.ts';
 import type { PhoneNumber, PhoneRefusal, parsePhoneNumber } from '../adapters/phone-numbers.ts';
 import type { Seals } from '../adapters/redis/seals.ts';
@@ -10,7 +11,8 @@ import { type Identity, usernameKey } from '../domain/registration.ts';
 import type { Events } from '../platform/events.ts';
 
 export interface AuthenticateInput {
-  registrationId: string;
+  /** None at a log-in. */
+  registrationId?: string | undefined;
   username: string;
   /** Reference of the sealed password. */
   passwordSeal: string;
@@ -20,7 +22,7 @@ export interface AuthenticateInput {
 export type AuthenticateResult = { outcome: 'ok'; identity: Identity } | { outcome: 'refused' } | { outcome: 'lost' };
 
 export interface DirectoryActivityDeps {
-  directory: Pick<Directory, 'authenticate'>;
+  directory: Pick<Directory, 'authenticate' | 'standingOf'>;
   seals: Pick<Seals, 'read' | 'remove'>;
   events: Pick<Events, 'directoryTried' | 'dependencyAway'>;
   parsePhoneNumber: typeof parsePhoneNumber;
@@ -53,7 +55,11 @@ export function createDirectoryActivities(deps: DirectoryActivityDeps) {
         throw new Failure('directory-unavailable', { reason: answer.reason });
       }
       await deps.seals.remove(passwordSeal);
-      const attempt = { registrationId, tryId: passwordSeal, username: usernameKey(username) };
+      const attempt = {
+        tryId: passwordSeal,
+        username: usernameKey(username),
+        ...(registrationId && { registrationId }),
+      };
       if (answer.outcome === 'refused') {
         deps.events.directoryTried({ ...attempt, reason: answer.reason });
         return { outcome: 'refused' };
@@ -61,7 +67,25 @@ export function createDirectoryActivities(deps: DirectoryActivityDeps) {
       deps.events.directoryTried(attempt);
       return { outcome: 'ok', identity: identityOf(answer.entry, deps) };
     },
+
+    /**
+     * How names stand in the directory now, in their order. Safe to repeat: it reads.
+     *
+     * @throws {Failure} directory-unavailable
+     */
+    async readStandings({ usernames }: { usernames: string[] }): Promise<Standing[]> {
+      const standings: Standing[] = [];
+      for (const username of usernames) standings.push(await standingOf(deps, username));
+      return standings;
+    },
   };
+}
+
+async function standingOf({ directory, events }: DirectoryActivityDeps, username: string): Promise<Standing> {
+  const answer = await directory.standingOf(username);
+  if (answer.standing !== 'unavailable') return answer;
+  events.dependencyAway('directory', answer.reason);
+  throw new Failure('directory-unavailable', { reason: answer.reason });
 }
 
 interface Entry {

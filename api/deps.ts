@@ -45,7 +45,7 @@ export interface ApiDeps {
   /** Seals the successors of refresh tokens. */
   refreshBox: Pick<Box, 'sealText' | 'openText'>;
   logins: LogIns;
-  accounts: Pick<Accounts, 'read' | 'findBy' | 'readSecrets'>;
+  accounts: Pick<Accounts, 'read' | 'findBy' | 'readSecrets' | 'isLinkedTo'>;
   passwords: Passwords;
   tokens: Tokens;
   events: Events;

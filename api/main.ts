@@ -33,7 +33,7 @@ import type { SessionLife } from '../domain/account.ts';
 import { readPolicy } from '../domain/registration.ts';
 import { type Config, readConfig, type roles, temporalRoles } from '../platform/config.ts';
 import { createBox, deriveKey, keyedHash } from '../platform/crypto.ts';
-import { type DependencyHealth, examine, inTime, untilSignal } from '../platform/lifecycle.ts';
+import { type DependencyHealth, dropPermissions, examine, inTime, untilSignal } from '../platform/lifecycle.ts';
 import { createLog, type Logger, sayStarted } from '../platform/log.ts';
 import { createCodecServer } from './codec.ts';
 import type { ApiDeps } from './deps.ts';
@@ -41,6 +41,9 @@ import { watchSurroundings } from './gauges.ts';
 import { openGrpc } from './grpc/server.ts';
 import { createRestApp } from './rest.ts';
 import { createTokens } from './tokens.ts';
+
+/** A system file that the loader of the argon2 package looks for. */
+const loaderProbe = '/etc/alpine-release';
 
 async function main(): Promise<void> {
   const config = readConfig('api');
@@ -57,6 +60,8 @@ async function main(): Promise<void> {
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, createRestApp(deps));
   await using _api = await listen(server, config.SERVER_PORT, config.SERVER_HOST);
   await using grpc = await openGrpc(deps);
+  // the addon is loaded: nothing needs these any more, and they stay shut
+  dropPermissions(['worker', 'addon', 'child', 'fs.write'], [loaderProbe]);
   sayStarted(log, { url: urlOf(server), codecUrl: urlOf(codecServer), grpcAddress: grpc.address });
   events.processStarted();
   const signal = await untilSignal();

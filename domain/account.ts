@@ -27,3 +27,8 @@ export interface SessionLife {
 export function refreshLife({ refreshMs }: SessionLife, endsAt: number, now: number): number {
   return Math.min(refreshMs, endsAt - now);
 }
+
+/** The id of the workflow that tries a name and password at the directory. */
+export function directoryLogInWorkflowId(attemptId: string): string {
+  return `directory-login:${attemptId}`;
+}

@@ -730,6 +730,12 @@ export const variables = {
     schema: integer(60, 2_592_000),
     default: '86400',
   },
+  DIRECTORY_WATCH_INTERVAL: {
+    about: 'pause between two checks of all linked people against the directory, in seconds',
+    roles: ['registration'],
+    schema: integer(1, 86_400),
+    default: '30',
+  },
   ARGON2_CONCURRENCY: {
     about: 'password hashes computed at once; each takes 19 MiB and one thread',
     roles: ['api', 'registration'],

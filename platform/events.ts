@@ -53,6 +53,14 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
   };
 }
 
+/** A name and password that were tried at the directory, at a registration or at a log-in. */
+interface DirectoryTry {
+  registrationId?: string;
+  tryId: string;
+  username: string;
+  reason?: string;
+}
+
 /** What happens to registrations, and the accounts and sessions they end in. */
 function createRegistrationEvents(log: Logger, counter: Count, record: Recorder) {
   const registrations = counter('registrations_total', 'Registrations by what became of them', ['state']);
@@ -99,7 +107,7 @@ function createRegistrationEvents(log: Logger, counter: Count, record: Recorder)
      * `reason` tells inside what outside looks alike, such as a disabled entry from a wrong password; none means that
      * the password was right. A try is one, whoever repeats it, by its id.
      */
-    directoryTried(attempt: { registrationId: string; tryId: string; username: string; reason?: string }): void {
+    directoryTried(attempt: DirectoryTry): void {
       const { registrationId, tryId, username, reason } = attempt;
       if (reason !== undefined) {
         steps.inc({ step: 'directory', outcome: 'refused' });
@@ -111,7 +119,7 @@ function createRegistrationEvents(log: Logger, counter: Count, record: Recorder)
         reason,
         once: tryId,
         identity: username,
-        details: { registration: { id: registrationId, step: 'directory' } },
+        details: registrationId === undefined ? {} : { registration: { id: registrationId, step: 'directory' } },
       });
     },
   };
@@ -490,6 +498,23 @@ function createProcessEvents(log: Logger, counter: Count, record: Recorder) {
         reason: 'unavailable',
         details: { dependency: { name: dependency } },
         metadata: { why: reason },
+      });
+    },
+    /**
+     * So many of the people who are linked to the directory are not in it any more that it is more likely to be asked in
+     * the wrong place: none of them was disabled. One event a run.
+     */
+    directoryDoubted({ runId, checked, missing }: { runId: string; checked: number; missing: number }): void {
+      outages.inc({ dependency: 'directory' });
+      log.error({ event: 'directory.doubted', checked, missing });
+      record('dependency-away', {
+        status: 'failure',
+        message: 'Most linked people are missing from the directory: nobody was disabled',
+        reason: 'entries-missing',
+        level: 'error',
+        once: runId,
+        details: { dependency: { name: 'directory' } },
+        metadata: { checked, missing },
       });
     },
     /** `runId` makes it one event, whoever repeats it. */

@@ -5,6 +5,7 @@
  */
 import { resolve } from 'node:path';
 import { createAccountActivities } from '../activities/accounts.ts';
+import { createDirectoryWatchActivities } from '../activities/directory-watch.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
 import { createUserAccessActivities } from '../activities/user-access.ts';
@@ -21,6 +22,7 @@ import { createVerificationSessions } from '../adapters/redis/verification-sessi
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Config, readConfig } from '../platform/config.ts';
 import { createBox, deriveKey } from '../platform/crypto.ts';
+import { directoryWatch } from '../workflows/directory-watch.ts';
 import { purge } from '../workflows/purge.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
@@ -47,20 +49,30 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
   const registration = createRegistrationActivities({ registrations, events, codes });
   const verification = createVerificationActivities({ sessions: createVerificationSessions(redis, sealBox), codes });
   const purging = createPurgeActivities({ accounts: store, events });
+  const watching = createDirectoryWatchActivities({ accounts: store, events });
   const access = createUserAccessActivities({ accounts: store, sessions: createSessions(redis), events });
   return {
     options: {
-      activities: { ...accounts, ...registration, ...verification, ...access, ...purging },
+      activities: { ...accounts, ...registration, ...verification, ...access, ...purging, ...watching },
       workflowBundle: { codePath: bundle },
     },
-    prepare: (connection) =>
-      ensureSchedule(connection, config.TEMPORAL_NAMESPACE, {
+    prepare: async (connection) => {
+      const common = { taskQueue: 'registration' };
+      await ensureSchedule(connection, config.TEMPORAL_NAMESPACE, {
+        ...common,
         id: 'purge',
         workflow: purge,
-        taskQueue: 'registration',
         everySeconds: config.PURGE_INTERVAL,
         note: 'Removes what has expired: claims of names, numbers and addresses whose account never came to be',
-      }),
+      });
+      await ensureSchedule(connection, config.TEMPORAL_NAMESPACE, {
+        ...common,
+        id: 'directory-watch',
+        workflow: directoryWatch,
+        everySeconds: config.DIRECTORY_WATCH_INTERVAL,
+        note: 'Disables people whose entry in the directory was disabled or removed',
+      });
+    },
     startReads: [bundle, loaderProbe],
     checks: [],
     close: async () => database[Symbol.asyncDispose](),

@@ -16,10 +16,10 @@ import { createSecureContext, getCACertificates } from 'node:tls';
 import { type Entry, Filter, FilterParser } from 'ldapts';
 import type { Config, Secret } from '../../platform/config.ts';
 import { evenly } from '../../platform/lifecycle.ts';
-import { type DirectoryAnswer, Outage, type RefusalReason } from './answer.ts';
+import { type DirectoryAnswer, Outage, type RefusalReason, type Standing, type StandingAnswer } from './answer.ts';
 import type { Connection, Target } from './connection.ts';
 import { createServer, type Purpose, type Server } from './server.ts';
-import { type Attributes, marks, readEntry, readRefusal } from './verdict.ts';
+import { type Attributes, isMarkedDisabled, marks, readEntry, readRefusal } from './verdict.ts';
 
 /** How the directory is reached and read. */
 export interface DirectoryOptions {
@@ -74,6 +74,8 @@ export function readDirectoryOptions(config: DirectoryConfig): DirectoryOptions 
 export interface Directory {
   /** Says whose name and password these are. Refusals and outages are answers, not errors. */
   authenticate(username: string, password: string): Promise<DirectoryAnswer>;
+  /** Says how a name stands now; asks for nobody's password. Outages are answers, not errors. */
+  standingOf(username: string): Promise<StandingAnswer>;
   /** Resolves when a server answers. @throws {Outage} when none does */
   ping(): Promise<void>;
   /** Closes every connection when the requests under way are done. */
@@ -96,6 +98,7 @@ export function connectDirectory(options: DirectoryOptions): Directory {
   };
   return {
     authenticate: (username, password) => authenticate(servers, options, { username, password }),
+    standingOf: (username) => standingOf(servers, options, username),
     ping: () => onFirst(servers, 'search', readRoot),
     close,
     [Symbol.asyncDispose]: close,
@@ -153,6 +156,31 @@ async function ask(
     if (err instanceof Outage) return { outcome: 'unavailable', reason: err.reason };
     throw err;
   }
+}
+
+async function standingOf(
+  servers: readonly Server[],
+  options: DirectoryOptions,
+  username: string,
+): Promise<StandingAnswer> {
+  try {
+    return standingIn(
+      await onFirst(servers, 'search', (connection) => findEntries(connection, options, username)),
+      options,
+    );
+  } catch (err) {
+    if (err instanceof Outage) return { standing: 'unavailable', reason: err.reason };
+    throw err;
+  }
+}
+
+function standingIn(entries: Entry[], { attributes }: DirectoryOptions): Standing {
+  const [entry] = entries;
+  if (entry === undefined) return { standing: 'missing' };
+  if (entries.length > 1) return { standing: 'ambiguous' };
+  return isMarkedDisabled(entry)
+    ? { standing: 'disabled' }
+    : { standing: 'active', id: readEntry(entry, attributes).id };
 }
 
 function refused(reason: RefusalReason): DirectoryAnswer {

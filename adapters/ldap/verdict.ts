@@ -77,6 +77,11 @@ export function subCode(diagnostic: string): string {
   return /AcceptSecurityContext error, data ([0-9a-f]+)/i.exec(diagnostic)?.[1]?.toLowerCase() ?? '';
 }
 
+/** Whether an entry is marked as unusable. */
+export function isMarkedDisabled(entry: Entry): boolean {
+  return isDisabled(reader(entry));
+}
+
 function isDisabled(read: (attribute: string) => string[]): boolean {
   const accountDisable = 0x2;
   const isTrue = (attribute: string) => read(attribute)[0]?.toUpperCase() === 'TRUE';

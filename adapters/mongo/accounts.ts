@@ -33,6 +33,14 @@ export interface NewAccount {
   createdAt: Date;
 }
 
+/** A person as the check of the directory reads them. */
+export interface LinkedAccount {
+  userId: string;
+  username?: string;
+  /** Linked to an entry, and not disabled already. */
+  isLinked: boolean;
+}
+
 export type Accounts = ReturnType<typeof createAccounts>;
 
 interface UserDocument {
@@ -186,6 +194,26 @@ function createAccountReads({ users, claims, hashOf, box }: Collections) {
 
     /** The account with a user name, or undefined. */
     find: (username: string): Promise<Account | undefined> => findBy({ kind: 'username', value: username }),
+
+    /** Tells whether a person is linked to an entry of the directory. */
+    async isLinkedTo(userId: string, directoryId: string): Promise<boolean> {
+      const user = await users.findById(userId, { directoryHash: 1 }).lean();
+      return user?.directoryHash === hashOf('directory', directoryId);
+    },
+
+    /** A page of all people by id, after one: who is linked to the directory and may log in. */
+    async listForDirectory(afterId: string, limit: number): Promise<LinkedAccount[]> {
+      const page = await users
+        .find({ _id: trusted({ $gt: afterId }) }, { username: 1, directoryHash: 1, disabledAt: 1 })
+        .sort({ _id: 1 })
+        .limit(limit)
+        .lean();
+      return page.map(({ _id: userId, username, directoryHash, disabledAt }) => ({
+        userId,
+        isLinked: directoryHash !== undefined && disabledAt === undefined,
+        ...(username && { username }),
+      }));
+    },
 
     /** The hashes of a person's password and PIN; undefined without an account. */
     async readSecrets(userId: string): Promise<Pick<NewAccount, 'password' | 'pin'> | undefined> {

@@ -6,6 +6,7 @@ import {
   type Workflow,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
+  type WorkflowResultType,
   type WorkflowStartOptions,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
@@ -94,6 +95,16 @@ export async function startOnce<W extends Workflow>(
   } catch (err) {
     if (!(err instanceof WorkflowExecutionAlreadyStartedError)) throw err;
   }
+}
+
+/** Runs a workflow that answers within 20 s. @throws {Error} an outage after that */
+export async function runToEnd<W extends Workflow>(
+  { temporal }: { temporal: Client },
+  workflow: W,
+  options: WorkflowStartOptions<W>,
+): Promise<WorkflowResultType<W>> {
+  const once = { ...options, workflowTaskTimeout: '5s', workflowExecutionTimeout: '1m' } as WorkflowStartOptions<W>;
+  return temporal.withDeadline(Date.now() + updateMs, () => temporal.workflow.execute(workflow, once));
 }
 
 /** Tells a workflow something that it may do without: nothing happens when it is over. */

@@ -21,10 +21,11 @@ import { evenly } from '../../platform/lifecycle.ts';
 import { type OneCodeInput, oneCode } from '../../workflows/one-code.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { idempotent } from '../guards.ts';
-import { guardCheck, guardLogIn, guardPassword, guardSend } from '../limits.ts';
+import { guardCheck, guardLogIn, guardSend } from '../limits.ts';
 import { malformed, parse, secretText, type Tokens, text } from '../schemas.ts';
 import { beginSession, mintSession } from '../sessions.ts';
 import { nameKeyOf, readIdentifier, usualChannel } from './identifier.ts';
+import { requirePassword } from './password.ts';
 
 /** Who logs in, and how. */
 export const NewLogIn = z.strictObject({
@@ -250,39 +251,4 @@ function wrongCode(attemptsLeft: number): Failure {
     fields: { attemptsLeft, ...(attemptsLeft === 0 && { nextCodeAt: new Date().toISOString() }) },
     ...(attemptsLeft === 0 && { message: 'The code is wrong and has no tries left; log in again for a new one' }),
   });
-}
-
-/**
- * The account of a name and its password. A name without an account, or without a password, costs the same hash.
- *
- * @throws {Failure} credentials-wrong, rate-limited
- */
-async function requirePassword(
-  deps: ApiDeps,
-  identifier: Identifier,
-  password: string,
-  caller: Caller,
-): Promise<Account> {
-  const beganAt = performance.now();
-  // counted as wrong before it is compared: parallel guesses never exceed the limits
-  const guarded = await guardPassword(deps, caller, nameKeyOf(deps, identifier), newId());
-  const account = await deps.accounts.findBy(identifier);
-  const secrets = account && (await deps.accounts.readSecrets(account.userId));
-  const isRight = await deps.passwords.verify(secrets?.password ?? (await deps.passwords.decoy()), password);
-  const reason = passwordRefusal(account, secrets?.password !== undefined, isRight);
-  if (account === undefined || reason !== undefined) {
-    deps.events.loginTried({ method: 'password', identity: identifier.value, userId: account?.userId, reason });
-    await evenly(beganAt);
-    throw new Failure('credentials-wrong');
-  }
-  await guarded.giveBack();
-  return account;
-}
-
-/** Why a log-in by password fails, for the trail alone. */
-function passwordRefusal(account: Account | undefined, hasPassword: boolean, isRight: boolean): string | undefined {
-  if (account === undefined) return 'unknown-user';
-  if (!hasPassword) return 'no-password';
-  if (!isRight) return 'wrong-password';
-  return account.disabledAt === undefined ? undefined : 'account-disabled';
 }

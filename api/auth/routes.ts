@@ -33,7 +33,7 @@ const logInRow = {
   answer: StartedLogIn,
   other: { status: 200, answer: Tokens, isIt: (answer: unknown) => 'accessToken' in (answer as object) },
   isIdempotent: true,
-  failures: [...always, 'credentials-wrong', 'idempotency-key-reused'],
+  failures: [...always, 'credentials-wrong', 'directory-unavailable', 'idempotency-key-reused'],
   run: (req, deps) => beginLogIn(deps, req.body, callerOf(req)),
 } satisfies Partial<Route>;
 

@@ -6,7 +6,7 @@ import { Failure } from '../../domain/failures.ts';
 import { usernameKey } from '../../domain/registration.ts';
 import { keyedHash, newId } from '../../platform/crypto.ts';
 import { authenticate, type StepAnswer } from '../../workflows/registration.ts';
-import type { ApiDeps } from '../deps.ts';
+import type { ApiDeps, Caller } from '../deps.ts';
 import { limited } from '../limits.ts';
 import { parse, type Registration, secretText, text } from '../schemas.ts';
 import { finalView, type RegistrationCaller, requireStep, takeStepTry } from './status.ts';
@@ -40,10 +40,10 @@ export async function proveDirectory(deps: ApiDeps, caller: RegistrationCaller, 
   return finalView(deps, caller.registrationId, answer.status);
 }
 
-/** Takes one of a name's tries; answers how to give it back. Fails closed. */
-async function takeDirectoryTry(
+/** Takes one of a name's tries, at whatever door; answers how to give it back. Fails closed. @throws {Failure} rate-limited */
+export async function takeDirectoryTry(
   deps: ApiDeps,
-  { noteLimit }: RegistrationCaller,
+  { noteLimit }: Pick<Caller, 'noteLimit'>,
   username: string,
 ): Promise<() => Promise<void>> {
   const { DIRECTORY_TRIES: max, DIRECTORY_WINDOW: windowSeconds } = deps.config;

@@ -21,6 +21,7 @@ function scene(answer: Answer, phoneRegion = '', countriesAllowed: string[] = []
         asked.push([username, password]);
         return answer;
       },
+      standingOf: async () => ({ standing: 'missing' }),
     },
     seals: {
       read: async (reference) => seals.get(reference),

@@ -133,6 +133,11 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'codec.decoded', level: 'info', fields: ['payloads'] },
     audits: 'payload-decode',
   },
+  directoryDoubted: {
+    run: (events) => events.directoryDoubted({ runId: 'r-1', checked: 20, missing: 15 }),
+    logs: { event: 'directory.doubted', level: 'error', fields: ['checked', 'missing'] },
+    audits: 'dependency-away',
+  },
   purged: {
     run: (events) => events.purged({ runId: 'run-1', claims: 2 }),
     logs: { event: 'purge.done', level: 'info', fields: ['claims'] },

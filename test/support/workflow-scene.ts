@@ -85,6 +85,7 @@ export function failure(code: FailureCode, facts: FailureFacts = {}): Applicatio
 /** What a good day answers. */
 const goodDay: FakeActivities = {
   authenticate: async (): Promise<AuthenticateResult> => ({ outcome: 'ok', identity: ada }),
+  readStandings: async () => [],
   sendCode: async () => ({ result: 'sent', at: Date.now() }),
   hashCredentials: async () => 'kept',
   claimIdentity: async () => true,

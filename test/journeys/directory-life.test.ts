@@ -1,0 +1,175 @@
+/**
+ * The life of a person in the directory goes on after the registration: they log in by its password, and whoever is
+ * disabled or removed there loses everything here.
+ */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { createAccounts } from '../../adapters/mongo/accounts.ts';
+import { connectMongo } from '../../adapters/mongo/connect.ts';
+import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
+import { type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
+import { freePort } from '../../engines/ports.ts';
+import type { System } from '../../engines/system.ts';
+import { Secret } from '../../platform/config.ts';
+import { createBox, deriveKey } from '../../platform/crypto.ts';
+import { type Answer, call } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { must } from '../support/flows.ts';
+import { readLogs } from '../support/footprint.ts';
+import { createJourney, type Person, until } from '../support/journey.ts';
+
+interface LinkedPerson extends Person {
+  entryId: string;
+}
+
+function personOf(name: string, index: number): LinkedPerson {
+  return {
+    username: name,
+    password: `directory-of-${name}-4Wd`,
+    fullName: `Somebody ${name}`,
+    email: `${name}@example.org`,
+    phone: `+44770090096${index}`,
+    newPassword: `own-${name}-harbour-lantern`,
+    pin: `73910582${index}`,
+    entryId: randomUUID(),
+  };
+}
+
+const [stayer, leaver, locked, renamed] = ['stayer', 'leaver', 'locked', 'renamed'].map(personOf) as [
+  LinkedPerson,
+  LinkedPerson,
+  LinkedPerson,
+  LinkedPerson,
+];
+/** In the directory, and never registered here. */
+const visitor = personOf('visitor', 5);
+
+let folder: DataFolder;
+let directory: RunningDirectory;
+let port: number;
+let system: System;
+let url: string;
+
+async function serve(entries: string[]): Promise<void> {
+  await directory?.stop();
+  directory = await startDirectory({ folder: join(folder.path, 'ldap'), port, ldif: entries.join('\n') });
+}
+
+before(async () => {
+  folder = await openTemporaryFolder();
+  port = await freePort();
+  folder.onClose(() => directory.stop());
+  await serve([stayer, leaver, locked, renamed, visitor].map((person) => entryOf(person)));
+  system = await startTestSystem({
+    env: { LDAP_URL: directory.url, CAPTCHA_COST: '2', DIRECTORY_WATCH_INTERVAL: '2', DIRECTORY_TRIES: '20' },
+  });
+  url = system.ready.apiUrl;
+  await Promise.all([stayer, leaver].map((person) => createJourney(system.ready, person).walk('session')));
+  await Promise.all([locked, renamed].map((person) => createJourney(system.ready, person).walk('session')));
+});
+after(async () => {
+  await system?.stop();
+  await folder?.close();
+});
+
+const logIn = (identifier: string, password: string) =>
+  call(url, 'POST', '/api/v1/auth/login', { body: { identifier, password } });
+const session = (token: string): Promise<Answer> => call(url, 'GET', '/api/v1/auth/session', { token });
+const refresh = (refreshToken: string) => call(url, 'POST', '/api/v1/auth/refresh-token', { body: { refreshToken } });
+
+describe('a person of the directory', () => {
+  it('logs in by its password as well as by their own, named in any way', async () => {
+    for (const password of [stayer.password, stayer.newPassword]) {
+      for (const name of [stayer.username, stayer.phone, stayer.email]) {
+        const { accessToken } = (await must(logIn(name, password))).body;
+        assert.equal((await session(accessToken)).status, 200);
+      }
+    }
+  });
+
+  it('is refused alike with a wrong password, another’s, or without an account here', async () => {
+    for (const [name, password] of [
+      [stayer.username, 'wrong-password'],
+      [stayer.username, leaver.password],
+      [visitor.username, visitor.password],
+      ['nobody', 'wrong-password'],
+    ] as const) {
+      const { status, body } = await logIn(name, password);
+      assert.deepEqual([status, body.error], [401, 'Name or password is wrong'], name);
+    }
+  });
+
+  it('is asked to come back while it is away, and logs in by their own password all the same', async () => {
+    process.kill(directory.pid, 'SIGSTOP');
+    try {
+      const away = await logIn(stayer.username, stayer.password);
+      assert.deepEqual([away.status, away.body.error], [503, 'The directory is not available']);
+      assert.equal((await logIn(stayer.username, stayer.newPassword)).status, 200);
+    } finally {
+      process.kill(directory.pid, 'SIGCONT');
+    }
+  });
+});
+
+describe('the watch of the directory', () => {
+  it('ends every session of who is disabled, removed or replaced there, and of nobody else', async (t) => {
+    const people = [stayer, leaver, locked, renamed];
+    const tokens = new Map<string, { accessToken: string; refreshToken: string }>();
+    for (const { username, newPassword } of people) {
+      tokens.set(username, (await must(logIn(username, newPassword))).body);
+    }
+    const mark = 'pwdAccountLockedTime: 000001010000Z';
+    await serve([entryOf(stayer), entryOf(locked, mark), entryOf({ ...renamed, entryId: randomUUID() })]);
+    const changedAt = performance.now();
+    for (const { username, newPassword, password } of [leaver, locked, renamed]) {
+      const { accessToken = '', refreshToken = '' } = tokens.get(username) ?? {};
+      await until(async () => (await session(accessToken)).status === 401, 60_000);
+      t.diagnostic(`${username}: refused ${((performance.now() - changedAt) / 1000).toFixed(1)} s after the change`);
+      assert.equal((await refresh(refreshToken)).status, 401, username);
+      for (const secret of [newPassword, password]) assert.equal((await logIn(username, secret)).status, 401, username);
+    }
+    const { accessToken = '', refreshToken = '' } = tokens.get(stayer.username) ?? {};
+    assert.equal((await session(accessToken)).status, 200);
+    assert.equal((await refresh(refreshToken)).status, 200);
+  });
+
+  it('disables nobody while the directory is away', async () => {
+    const { accessToken } = (await must(logIn(stayer.username, stayer.newPassword))).body;
+    await directory.stop();
+    await until(async () => (readLogs(system)['log directory.log'] ?? '').includes('"event":"dependency.away"'));
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+    assert.equal((await session(accessToken)).status, 200);
+    await serve([entryOf(stayer)]);
+  });
+
+  it('disables nobody when most people are missing at once: it is asked in the wrong place', async () => {
+    const { DATABASE_URL: databaseUrl = '', DATA_KEY: dataKey = '' } = system.processes.env('registration');
+    await using database = connectMongo(databaseUrl, () => undefined);
+    const key = new Secret(dataKey);
+    const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createBox('field', key));
+    const strangers = Array.from({ length: 12 }, (_, index) => ({ userId: `u-${index}`, username: `moved-${index}` }));
+    for (const { userId, username } of strangers) {
+      await accounts.insert({ userId, identity: { username, directoryId: randomUUID() }, createdAt: new Date() });
+    }
+    await until(async () => (readLogs(system)['log registration.log'] ?? '').includes('"event":"directory.doubted"'));
+    for (const { userId } of strangers) assert.equal((await accounts.read(userId))?.disabledAt, undefined);
+  });
+});
+
+function entryOf({ username, password, fullName, email, phone, entryId }: LinkedPerson, ...more: string[]): string {
+  const lines = [
+    `dn: uid=${username},ou=people,dc=example,dc=org`,
+    'objectClass: inetOrgPerson',
+    `uid: ${username}`,
+    `cn: ${fullName}`,
+    `sn: ${username}`,
+    `mail: ${email}`,
+    `mobile: ${phone}`,
+    `userPassword: ${password}`,
+    `entryUUID: ${entryId}`,
+    ...more,
+  ];
+  return `${lines.join('\n')}\n`;
+}
