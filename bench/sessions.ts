@@ -1,0 +1,194 @@
+/**
+ * `npm run bench:sessions`: session checks beside bare Express with one read of Redis and beside that read alone, at 1 to
+ * 500 callers and with 1,000 to 1,000,000 sessions stored; log-ins by password beside the bare hash; refreshes.
+ *
+ * It starts a private system. Figures are printed with machine and commit and asserted nowhere.
+ */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { hash, verify } from 'argon2';
+import { Pool } from 'undici';
+import { createAccounts } from '../adapters/mongo/accounts.ts';
+import { connectMongo } from '../adapters/mongo/connect.ts';
+import { createPasswords } from '../adapters/passwords.ts';
+import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
+import { openTemporaryFolder } from '../engines/data-folder.ts';
+import { type System, startSystemIn } from '../engines/system.ts';
+import { Secret, variables } from '../platform/config.ts';
+import { createBox, deriveKey } from '../platform/crypto.ts';
+import { circumstances, inParallel, printTable, Times } from './figures.ts';
+
+const password = 'a-bench-needs-No-secret-41';
+const username = 'bencher';
+const hashesAtOnce = 2;
+const limitsOff = Object.fromEntries(
+  Object.keys(variables)
+    .filter((name) => name.startsWith('LIMIT_'))
+    .map((name) => [name, '1000000/1']),
+);
+
+interface Tokens {
+  accessToken: string;
+  refreshToken: string;
+}
+
+const folder = await openTemporaryFolder();
+try {
+  const system = await startSystemIn(folder, {
+    folder: folder.path,
+    env: { LOG_LEVEL: 'warn', ARGON2_CONCURRENCY: String(hashesAtOnce), ...limitsOff },
+  });
+  const redis = connectRedis(system.ready.redisUrl, console.error);
+  await makeAccount(system);
+  const api = new Pool(system.ready.apiUrl, { connections: 500 });
+  const tokens = await logIn(api);
+  const bare = await startBareExpress(system, tokens);
+  console.log(`\n${circumstances()}`);
+  await measureChecks(api, bare.pool, redis, tokens);
+  await measureGrowth(api, redis, tokens);
+  await measurePasswords(api);
+  await measureRefreshes(api);
+  await bare[Symbol.asyncDispose]();
+  await api.close();
+  redis.disconnect();
+} finally {
+  await folder.close();
+}
+
+/** As a registration would leave it. */
+async function makeAccount({ processes }: System): Promise<void> {
+  const { DATABASE_URL: databaseUrl = '', DATA_KEY: dataKey = '' } = processes.env('registration');
+  await using database = connectMongo(databaseUrl, () => undefined);
+  const key = new Secret(dataKey);
+  const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createBox('field', key));
+  const passwords = createPasswords(deriveKey(key, 'pepper'), 1);
+  const identity = { username };
+  await accounts.claim('u-bench', identity);
+  await accounts.insert({
+    userId: 'u-bench',
+    identity,
+    password: await passwords.hash(password),
+    createdAt: new Date(),
+  });
+}
+
+async function send(pool: Pool, path: string, options: { token?: string; body?: unknown } = {}): Promise<unknown> {
+  const { token, body } = options;
+  const answer = await pool.request({
+    path,
+    method: body === undefined ? 'GET' : 'POST',
+    headers: {
+      ...(token && { authorization: `Bearer ${token}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await answer.body.text();
+  if (answer.statusCode !== 200) throw new Error(`${path}: ${answer.statusCode} ${text}`);
+  return JSON.parse(text);
+}
+
+function logIn(api: Pool): Promise<Tokens> {
+  return send(api, '/api/v1/auth/login', { body: { identifier: username, password } }) as Promise<Tokens>;
+}
+
+interface BareExpress extends AsyncDisposable {
+  pool: Pool;
+}
+
+async function startBareExpress({ ready }: System, { accessToken }: Tokens): Promise<BareExpress> {
+  const claims = JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString()) as { sid: string };
+  const file = new URL('./bare-express.ts', import.meta.url).pathname;
+  const server = spawn(process.execPath, [file, ready.redisUrl, `session:${claims.sid}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_ENV: 'production' },
+  });
+  const [port] = (await once(createInterface({ input: server.stdout }), 'line')) as [string];
+  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: 500 });
+  return {
+    pool,
+    async [Symbol.asyncDispose]() {
+      await pool.close();
+      server.kill('SIGTERM');
+      await once(server, 'exit');
+    },
+  };
+}
+
+/** So many calls by so many callers, after some that are not counted; answers a row: rate and times. */
+async function measured(name: string, callers: number, call: () => Promise<unknown>, calls = 10_000) {
+  await inParallel(calls / 10, callers, async () => void (await call()));
+  const times = new Times();
+  const took = await inParallel(calls, callers, async () => void (await times.time(call)));
+  return { rate: calls / took, row: [name, callers.toString(), calls / took, times.p50, times.percentile(99)] };
+}
+
+async function measureChecks(api: Pool, bare: Pool, redis: Redis, { accessToken: token }: Tokens): Promise<void> {
+  const rows: (string | number)[][] = [];
+  const ratios: string[] = [];
+  for (const callers of [1, 10, 50, 100, 500]) {
+    const calls = callers === 1 ? 2000 : 10_000;
+    const check = await measured('session check', callers, () => send(api, '/api/v1/auth/session', { token }), calls);
+    const express = await measured('bare Express and one read', callers, () => send(bare, '/'), calls);
+    const read = await measured('bare read', callers, () => redis.hgetall('session:none'), calls);
+    rows.push(check.row, express.row, read.row);
+    ratios.push(`${callers}: ${(check.rate / express.rate).toFixed(2)}`);
+  }
+  console.log('\nSession checks');
+  printTable(['', 'callers', 'per s', 'p50 ms', 'p99 ms'], rows);
+  console.log(`session checks to bare Express, by callers: ${ratios.join(', ')}`);
+}
+
+async function measureGrowth(api: Pool, redis: Redis, { accessToken: token }: Tokens): Promise<void> {
+  const rows: (string | number)[][] = [];
+  let stored = 0;
+  for (const sessions of [1000, 10_000, 100_000, 1_000_000]) {
+    while (stored < sessions) stored += await storeSessions(redis, Math.min(10_000, sessions - stored));
+    const name = `${sessions} sessions stored`;
+    rows.push((await measured(name, 50, () => send(api, '/api/v1/auth/session', { token }))).row);
+  }
+  console.log('\nSession checks, by sessions stored');
+  printTable(['', 'callers', 'per s', 'p50 ms', 'p99 ms'], rows);
+}
+
+async function storeSessions(redis: Redis, count: number): Promise<number> {
+  const pipeline = redis.pipeline();
+  for (let index = 0; index < count; index++) {
+    const id = randomBytes(16).toString('hex');
+    const fields = { userId: `u-${id}`, createdAt: 0, lastActivityAt: 0, idleMs: 1, endsAt: 1, ip: '', userAgent: '' };
+    pipeline.hset(`session:${id}`, { ...fields, roles: 'user', refresh: id + id });
+  }
+  await pipeline.exec();
+  return count;
+}
+
+async function measurePasswords(api: Pool): Promise<void> {
+  const secret = randomBytes(32);
+  const parameters = { type: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
+  const phc = await hash(password, { ...parameters, secret });
+  const bare = () => measured('bare Argon2id', hashesAtOnce, () => verify(phc, password, { secret }), 200);
+  const before = await bare();
+  const logins = await measured('log-in by password', 8, () => logIn(api), 200);
+  const after = await bare();
+  console.log('\nLog-ins by password');
+  printTable(['', 'callers', 'per s', 'p50 ms', 'p99 ms'], [before.row, logins.row, after.row]);
+  console.log(`log-ins to bare hashes: ${((2 * logins.rate) / (before.rate + after.rate)).toFixed(2)}`);
+}
+
+/** Each caller has a session of its own, and goes on with what it was given. */
+async function measureRefreshes(api: Pool): Promise<void> {
+  const rows: (string | number)[][] = [];
+  for (const callers of [1, 10, 50]) {
+    const held = await Promise.all(Array.from({ length: callers }, () => logIn(api)));
+    const free = [...held];
+    const refresh = async () => {
+      const { refreshToken } = free.pop() as Tokens;
+      free.push((await send(api, '/api/v1/auth/refresh-token', { body: { refreshToken } })) as Tokens);
+    };
+    rows.push((await measured('refresh', callers, refresh, 1000)).row);
+  }
+  console.log('\nRefreshes');
+  printTable(['', 'callers', 'per s', 'p50 ms', 'p99 ms'], rows);
+}
