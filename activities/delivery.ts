@@ -1,8 +1,16 @@
 /** Codes on their way to people: one message a send. */
 import type { Codes, Hop } from '../adapters/redis/codes.ts';
+import type { Receipts } from '../adapters/redis/receipts.ts';
 import type { VoiceMessage } from '../adapters/twilio.ts';
 import { Failure } from '../domain/failures.ts';
-import type { MailMessage, Provider, SendOutcome, TextMessage } from '../domain/providers.ts';
+import {
+  type MailMessage,
+  messageReference,
+  type Provider,
+  type ReceiptOrigin,
+  type SendOutcome,
+  type TextMessage,
+} from '../domain/providers.ts';
 import { languageFor, templatesOf } from '../domain/templates/languages.ts';
 import { codeMail, codeSms, codeSpeech, type Facts } from '../domain/templates/messages.ts';
 import type { Channel, ClientKind, CodeSubject } from '../domain/verification.ts';
@@ -36,7 +44,10 @@ export interface Providers {
 
 export interface DeliveryActivityDeps {
   codes: Pick<Codes, 'start' | 'sent' | 'refused' | 'noteHops' | 'failedProviders'>;
+  receipts: Pick<Receipts, 'failedProviders'>;
   providers: Providers;
+  /** Where a provider tells what became of a message; nowhere when it does not, or when nobody can reach us. */
+  receiptUrl: (of: Omit<ReceiptOrigin, 'provider'>, provider: string) => string | undefined;
   /** Their order for one send, from the names of those that are configured. */
   orderOf: (
     channel: Channel,
@@ -65,10 +76,11 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
       const subject: CodeSubject = { subject: input.subject, purpose: input.purpose };
       const { country } = input;
       const available = deps.providers[input.channel].map(({ name }) => name);
+      const failed = await Promise.all([deps.codes.failedProviders(subject), deps.receipts.failedProviders(subject)]);
       const order = deps.orderOf(input.channel, {
         available,
         country,
-        failed: await deps.codes.failedProviders(subject),
+        failed: new Set(failed.flatMap((names) => [...names])),
       });
       const started = await deps.codes.start(subject, input.send, deps.newCode(), Date.now(), order);
       if (started.sentAt !== undefined) return { result: 'sent', at: started.sentAt };
@@ -98,7 +110,7 @@ function handOver(input: SendCodeInput, code: string, hops: Hop[], deps: Deliver
   const { providers, productName: product, androidAppHash } = deps;
   const texts = templatesOf(languageFor(input.locale));
   const facts: Facts = { product, code, minutes: Math.max(1, Math.floor(ttlSeconds / 60)) };
-  const reference = `${input.subject}.${input.send}`;
+  const reference = messageReference(input);
   const call = { input, hops, deps };
   if (channel === 'sms') {
     const body = codeSms(texts, facts, client === 'android' ? androidAppHash : undefined);
@@ -131,7 +143,7 @@ interface KnownHop<M> {
  * asked first; one that cannot be asked now is passed over. So at most one extra message is sent by each that fell
  * silent, with the same code.
  */
-async function untilTaken<M>(call: Call, providers: Provider<M>[], message: M): Promise<Handed> {
+async function untilTaken<M extends object>(call: Call, providers: Provider<M>[], message: M): Promise<Handed> {
   const known = call.hops.flatMap((hop): KnownHop<M>[] => {
     const provider = providers.find(({ name }) => name === hop.provider);
     return provider === undefined ? [] : [{ hop, provider }];
@@ -160,7 +172,11 @@ async function untilTaken<M>(call: Call, providers: Provider<M>[], message: M): 
 }
 
 /** Asks a provider that can be asked. @throws {Failure} unavailable */
-async function find<M>(call: Call, { hop, provider }: KnownHop<M>, message: M): Promise<string | undefined> {
+async function find<M extends object>(
+  call: Call,
+  { hop, provider }: KnownHop<M>,
+  message: M,
+): Promise<string | undefined> {
   if (provider.find === undefined) return undefined;
   const found = await provider.find(message, new Date(hop.at ?? 0));
   if (found === undefined) await note(call, hop, 'failed');
@@ -168,14 +184,20 @@ async function find<M>(call: Call, { hop, provider }: KnownHop<M>, message: M): 
 }
 
 /** @throws {Failure} unavailable: it does not have the message, or nobody knows */
-async function hand<M>(call: Call, way: KnownHop<M>, message: M, isFollowed: boolean): Promise<SendOutcome> {
+async function hand<M extends object>(
+  call: Call,
+  way: KnownHop<M>,
+  message: M,
+  isFollowed: boolean,
+): Promise<SendOutcome> {
   const { hop, provider } = way;
+  const receiptUrl = call.deps.receiptUrl(call.input, provider.name);
   await note(call, hop, 'handed');
   try {
     return await measured(
       call,
       provider.name,
-      () => provider.send(message),
+      () => provider.send({ ...message, ...(receiptUrl !== undefined && { receiptUrl }) }),
       ({ result }) => result,
     );
   } catch (err) {

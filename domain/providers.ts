@@ -5,7 +5,9 @@
  * - weight: how often a provider is tried first, in proportion to the others.
  * - refused: the provider says that this recipient cannot be reached by this channel; another provider would say so too.
  * - failed: the provider was away, slow or limiting; another one is tried.
+ * - receipt: what a provider says, later, became of a message that it took.
  */
+import type { Channel, CodeSubject } from './verification.ts';
 
 /** What a provider made of a message. Failing is no outcome: it is a `Failure` `unavailable`. */
 export type SendOutcome = { result: 'sent'; providerId: string } | { result: 'refused'; reason: string };
@@ -29,6 +31,41 @@ export interface TextMessage {
   body: string;
   /** The same for every repeat: id for the provider, where it takes one. */
   reference: string;
+  /** Where the provider tells what became of it; nowhere when absent. */
+  receiptUrl?: string;
+}
+
+/** Providers that tell what became of a message. */
+export const receiptProviders = ['twilio', 'infobip'] as const;
+export type ReceiptProvider = (typeof receiptProviders)[number];
+
+/** The message that a receipt is about. */
+export interface ReceiptOrigin extends CodeSubject {
+  /** Number of the send within its subject. */
+  send: number;
+  channel: Channel;
+  provider: ReceiptProvider;
+  /** Of the number: ISO 3166, or a calling code such as `+44`. */
+  country?: string | undefined;
+}
+
+/**
+ * What became of a message, for good. `undelivered`: the network or the telephone did not take it. `failed`: the provider
+ * could not hand it on. `unanswered`: nobody took the call, which says nothing of the provider.
+ */
+export const receiptOutcomes = ['delivered', 'undelivered', 'failed', 'unanswered'] as const;
+export type ReceiptOutcome = (typeof receiptOutcomes)[number];
+
+/** A receipt as its provider wrote it, in our words. */
+export interface Receipt {
+  outcome: ReceiptOutcome;
+  /** The provider's own. */
+  errorCode?: string;
+}
+
+/** The id of a message by which its provider is asked, and told of, the same for every repeat. */
+export function messageReference({ subject, send }: Pick<ReceiptOrigin, 'subject' | 'send'>): string {
+  return `${subject}.${send}`;
 }
 
 /** An e-mail to one person. */

@@ -6,8 +6,16 @@ import { connectResend } from '../adapters/http/resend.ts';
 import { connectSendgrid } from '../adapters/http/sendgrid.ts';
 import { connectMail } from '../adapters/mail.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
+import { createReceipts } from '../adapters/redis/receipts.ts';
 import { connectTwilio, readTwilioOptions } from '../adapters/twilio.ts';
-import { type MailMessage, orderOf, type Provider, type ProviderChoice } from '../domain/providers.ts';
+import {
+  type MailMessage,
+  orderOf,
+  type Provider,
+  type ProviderChoice,
+  type ReceiptOrigin,
+  receiptProviders,
+} from '../domain/providers.ts';
 import type { Speech } from '../domain/templates/messages.ts';
 import { type Config, readConfig } from '../platform/config.ts';
 import { type Box, createBox, deriveKey, newCode } from '../platform/crypto.ts';
@@ -31,6 +39,8 @@ async function build(config: Config<'delivery'>, { events, redis }: WorkerTools)
     options: {
       activities: createDeliveryActivities({
         codes: createCodes(redis, deriveKey(config.PAYLOAD_KEY, 'code'), sealBox),
+        receipts: createReceipts(redis),
+        receiptUrl: receiptUrlOf(config),
         providers: {
           sms: [
             ...(twilio ? [{ name: 'twilio', send: twilio.send, find: twilio.find }] : []),
@@ -75,6 +85,18 @@ function speechUrlOf(publicUrl: string, box: Box): (speech: Speech, ttlSeconds: 
   return (speech, ttlSeconds) => {
     const sealed = box.sealText(JSON.stringify({ speech, until: Date.now() + ttlSeconds * 1000 }));
     return `${publicUrl}/api/v1/calls/twilio?speech=${sealed}`;
+  };
+}
+
+/** What a receipt is about travels sealed: nobody but us can make such an address, and nobody can read it. */
+function receiptUrlOf({ PUBLIC_URL: publicUrl, PAYLOAD_KEY, PAYLOAD_KEYS_OLD }: Config<'delivery'>) {
+  const box = createBox('receipt', PAYLOAD_KEY, PAYLOAD_KEYS_OLD);
+  return (of: Omit<ReceiptOrigin, 'provider'>, name: string): string | undefined => {
+    const provider = receiptProviders.find((known) => known === name);
+    if (publicUrl === undefined || provider === undefined) return undefined;
+    const { subject, purpose, send, channel, country } = of;
+    const origin = { subject, purpose, send, channel, provider, country, at: Date.now() };
+    return `${publicUrl}/api/v1/receipts/${provider}?of=${box.sealText(JSON.stringify(origin))}`;
   };
 }
 

@@ -9,28 +9,30 @@ import { z } from 'zod';
 import type { Channel, Fault, Faults } from './faults.ts';
 import { type Answer, type Call, json, type Route, readJson } from './http-server.ts';
 import type { Outbox } from './outbox.ts';
+import type { ReceiptRequest, Receipts, Stage } from './receipts.ts';
 
 interface Surroundings {
   outbox: Outbox;
   faults: Faults;
+  receipts: Receipts;
 }
 
 /** One provider: how it takes a message, and how it says no. */
 interface Service {
   channel: Channel;
   provider: string;
-  take: (call: Call) => Answer;
+  take: (call: Call, fault: Fault | undefined) => Answer;
   refuse: (fault: Fault) => Answer;
 }
 
 /** The routes of the three. */
-export function createHttpProviderRoutes({ outbox, faults }: Surroundings): Route[] {
+export function createHttpProviderRoutes({ outbox, faults, receipts }: Surroundings): Route[] {
   const post = (path: RegExp, service: Service): Route => ({
     method: 'POST',
     path,
     answer: (call) => answerUnderFault(faults, service, call),
   });
-  const infobip = createInfobip(outbox);
+  const infobip = createInfobip(outbox, receipts);
   return [
     post(/^\/sms\/3\/messages$/, infobip),
     {
@@ -47,7 +49,7 @@ async function answerUnderFault(faults: Faults, service: Service, call: Call): P
   const { channel, provider, take, refuse } = service;
   return underOutage(faults, channel, provider, async (fault) => {
     if (fault?.mode === 'error400') return refuse(fault);
-    const answer = take(call);
+    const answer = take(call, fault);
     // A slow provider has accepted the message long before it says so.
     if (fault?.mode === 'slow') await pause((fault.seconds ?? 0) * 1000, undefined, { signal: call.signal });
     return fault?.mode === 'accept-then-drop' ? 'drop' : answer;
@@ -70,21 +72,30 @@ const InfobipRequest = z.looseObject({
       sender: z.string().min(1),
       destinations: z.tuple([z.object({ to: z.string().regex(/^\d{7,15}$/), messageId: z.string().max(200) })]),
       content: z.object({ text: z.string().min(1) }),
+      webhooks: z.object({ delivery: z.object({ url: z.url(), intermediateReport: z.boolean() }) }).optional(),
     }),
   ]),
 });
 
-function createInfobip(outbox: Outbox): Service & { logs: (call: Call) => Answer } {
+function createInfobip(outbox: Outbox, receipts: Receipts): Service & { logs: (call: Call) => Answer } {
   const sent: string[] = [];
   const statusOf = (groupName: string, name: string) => ({ groupId: 1, groupName, id: 26, name, description: name });
   return {
     channel: 'sms',
     provider: 'infobip',
-    take(call) {
-      const { sender, destinations, content } = readJson(call, InfobipRequest).messages[0];
+    take(call, fault) {
+      const { sender, destinations, content, webhooks } = readJson(call, InfobipRequest).messages[0];
       const [{ to, messageId }] = destinations;
       sent.push(messageId);
       outbox.add({ channel: 'sms', to: `+${to}`, from: sender, body: content.text, provider: 'infobip' });
+      void receipts.tell({
+        provider: 'infobip',
+        fault,
+        url: webhooks?.delivery.url ?? null,
+        requestOf: (stage) => infobipReport(messageId, to, stage),
+        // Infobip repeats in growing intervals for hours; here they are short.
+        isRepeated: (status, tries) => (status === null || status >= 300) && tries < 200,
+      });
       const status = statusOf('PENDING', 'PENDING_ACCEPTED');
       return json(200, { bulkId: randomUUID(), messages: [{ messageId, status, destination: to }] });
     },
@@ -100,6 +111,32 @@ function createInfobip(outbox: Outbox): Service & { logs: (call: Call) => Answer
       });
     },
   };
+}
+
+const infobipStates: Partial<Record<Stage, { group: [number, string]; name: string; error: string }>> = {
+  delivered: { group: [3, 'DELIVERED'], name: 'DELIVERED_TO_HANDSET', error: 'NO_ERROR' },
+  undelivered: { group: [2, 'UNDELIVERABLE'], name: 'UNDELIVERABLE_NOT_DELIVERED', error: 'EC_ABSENT_SUBSCRIBER' },
+};
+
+/** As a delivery report is pushed; there is none of a stage before the end. */
+function infobipReport(messageId: string, to: string, stage: Stage): ReceiptRequest | undefined {
+  const state = infobipStates[stage];
+  if (state === undefined) return undefined;
+  const { group, name, error } = state;
+  const [groupId, groupName] = group;
+  const now = new Date().toISOString().replace('Z', '+0000');
+  const result = {
+    bulkId: randomUUID(),
+    price: { pricePerMessage: 0.01, currency: 'EUR' },
+    status: { id: 5, groupId, groupName, name, description: name },
+    error: { id: 0, groupId: 0, groupName: 'OK', name: error, description: error, permanent: false },
+    messageId,
+    to,
+    doneAt: now,
+    sentAt: now,
+    messageCount: 1,
+  };
+  return { headers: { 'content-type': 'application/json' }, body: JSON.stringify({ results: [result] }) };
 }
 
 const ResendRequest = z.looseObject({

@@ -12,6 +12,7 @@ import {
 } from '../../activities/delivery.ts';
 import { type Codes, createCodes } from '../../adapters/redis/codes.ts';
 import type { Redis } from '../../adapters/redis/connect.ts';
+import { createReceipts, type Receipts } from '../../adapters/redis/receipts.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { MailMessage, TextMessage } from '../../domain/providers.ts';
 import { newCode } from '../../platform/crypto.ts';
@@ -20,10 +21,12 @@ import { connectTestRedis, testBox, uniqueName } from '../support/redis.ts';
 
 let redis: Redis;
 let codes: Codes;
+let receipts: Receipts;
 
 before(() => {
   redis = connectTestRedis();
   codes = createCodes(redis, randomBytes(32), testBox());
+  receipts = createReceipts(redis);
 });
 after(() => redis.disconnect());
 
@@ -67,6 +70,8 @@ function scene({
   const { events, recorded } = recordEvents();
   const deps: DeliveryActivityDeps = {
     codes,
+    receipts,
+    receiptUrl: () => undefined,
     providers: { sms: [twilio], voice: [], email: [], ...providers },
     orderOf: (_channel, { available, failed }) =>
       [...available].sort((a, b) => Number(failed.has(a)) - Number(failed.has(b))),
@@ -315,6 +320,25 @@ describe('sendCode() with several providers', () => {
     assert.equal(second.accepted.length, 2);
     await run({ subject: uniqueName() });
     assert.equal(first.accepted.length, 1);
+  });
+
+  it('remembers who took a message and did not deliver it', async () => {
+    const { first, second, run, subject } = twoProviders();
+    await run();
+    await receipts.note({ ...subject, send: 1, channel: 'sms', provider: 'first' as never }, 'undelivered');
+    await run({ send: 2 });
+    assert.deepEqual([first.accepted.length, second.accepted.length], [1, 1]);
+  });
+
+  it('tells each provider where to say what became of its message', async () => {
+    const [first, second] = [fakeProvider('first'), fakeProvider('second')];
+    const { run, input } = scene({
+      providers: { sms: [first, second] },
+      receiptUrl: ({ subject, send }, provider) => `${subject} ${send} ${provider}`,
+    });
+    first.failsBefore = true;
+    await run();
+    assert.equal(second.accepted[0]?.receiptUrl, `${input.subject} 1 second`);
   });
 
   it('B11: waits while all are away, and sends one message when one is back', async () => {
