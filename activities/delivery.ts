@@ -55,6 +55,8 @@ export interface DeliveryActivityDeps {
   ) => string[];
   events: Pick<Events, 'codeSent' | 'codeRefused' | 'dependencyAway' | 'providerAnswered'>;
   newCode: typeof newCode;
+  /** The code of a number that nobody is sent one to, and what is named in place of a provider. */
+  prescribedCode: (channel: Channel, to: string) => { code: string; provider: string } | undefined;
   /** Name of the product, as messages carry it. */
   productName: string;
   androidAppHash?: string | undefined;
@@ -74,19 +76,17 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
      */
     async sendCode(input: SendCodeInput): Promise<SendCodeResult> {
       const subject: CodeSubject = { subject: input.subject, purpose: input.purpose };
-      const { country } = input;
-      const available = deps.providers[input.channel].map(({ name }) => name);
-      const failed = await Promise.all([deps.codes.failedProviders(subject), deps.receipts.failedProviders(subject)]);
-      const order = deps.orderOf(input.channel, {
-        available,
-        country,
-        failed: new Set(failed.flatMap((names) => [...names])),
-      });
-      const started = await deps.codes.start(subject, input.send, deps.newCode(), Date.now(), order);
+      const prescribed = deps.prescribedCode(input.channel, input.to);
+      const order = prescribed === undefined ? await orderFor(input, deps) : [prescribed.provider];
+      const candidate = prescribed?.code ?? deps.newCode();
+      const started = await deps.codes.start(subject, input.send, candidate, Date.now(), order);
       if (started.sentAt !== undefined) return { result: 'sent', at: started.sentAt };
       if (started.code === undefined) throw new Error('A send that was started has no code');
 
-      const { outcome, provider } = await handOver(input, started.code, started.hops, deps);
+      const isPrescribed = prescribed !== undefined && started.hops[0]?.provider === prescribed.provider;
+      const { outcome, provider } = isPrescribed
+        ? { outcome: { result: 'sent', providerId: 'none' } as const, provider: prescribed.provider }
+        : await handOver(input, started.code, started.hops, deps);
       const sentCode = { ...input, provider };
       if (outcome.result === 'refused') {
         await deps.codes.refused(subject, input.send);
@@ -98,6 +98,13 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
       return { result: 'sent', at };
     },
   };
+}
+
+async function orderFor(input: SendCodeInput, deps: DeliveryActivityDeps): Promise<string[]> {
+  const { channel, country } = input;
+  const failed = await Promise.all([deps.codes.failedProviders(input), deps.receipts.failedProviders(input)]);
+  const available = deps.providers[channel].map(({ name }) => name);
+  return deps.orderOf(channel, { available, country, failed: new Set(failed.flatMap((names) => [...names])) });
 }
 
 interface Handed {

@@ -91,17 +91,20 @@ export interface ProviderChoice {
 /**
  * Reads weights: `twilio:80,infobip:20`; a name alone weighs 1, and 0 is only fallen back on.
  *
+ * @param alone a name that is listed alone or not at all
  * @throws {RangeError} a name that is unknown or listed twice, a weight that is none, or a sum of 0
  */
-export function readWeights(text: string, known: readonly string[]): Weights {
+export function readWeights(text: string, known: readonly string[], alone?: string): Weights {
   const weights = new Map<string, number>();
   for (const item of text.split(',').filter((part) => part.trim() !== '')) {
-    const [, name = '', weight = '1'] = /^\s*([a-z]+)(?::(\d{1,4}))?\s*$/.exec(item) ?? [];
+    const [, name = '', weight = '1'] = /^\s*([a-z-]+)(?::(\d{1,4}))?\s*$/.exec(item) ?? [];
     if (!known.includes(name))
       throw new RangeError(`must list providers, such as ${known[0]}:80; there are ${known.join(', ')}`);
     if (weights.has(name)) throw new RangeError(`lists ${name} twice`);
     weights.set(name, Number(weight));
   }
+  if (alone !== undefined && weights.size > 1 && weights.has(alone))
+    throw new RangeError(`lists ${alone} beside others`);
   if (weights.size > 0 && sumOf(weights) === 0) throw new RangeError('needs a weight above 0');
   return weights;
 }

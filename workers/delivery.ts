@@ -17,11 +17,15 @@ import {
   receiptProviders,
 } from '../domain/providers.ts';
 import type { Speech } from '../domain/templates/messages.ts';
+import { isFictitious, lastDigitsOf, lastDigitsProvider, testProvider } from '../domain/test-numbers.ts';
+import type { Channel } from '../domain/verification.ts';
 import { type Config, readConfig } from '../platform/config.ts';
 import { type Box, createBox, deriveKey, newCode } from '../platform/crypto.ts';
+import type { Logger } from '../platform/log.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
-async function build(config: Config<'delivery'>, { events, redis }: WorkerTools): Promise<WorkerParts> {
+async function build(config: Config<'delivery'>, { log, events, redis }: WorkerTools): Promise<WorkerParts> {
+  warnOfTestAids(config, log);
   const sealBox = createBox('seal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
   const { PUBLIC_URL: publicUrl } = config;
   const speechUrl = publicUrl === undefined ? undefined : speechUrlOf(publicUrl, sealBox);
@@ -53,6 +57,7 @@ async function build(config: Config<'delivery'>, { events, redis }: WorkerTools)
         orderOf: (channel, send) => orderOf(choices[channel], { ...send, draw: Math.random() }),
         events,
         newCode,
+        prescribedCode: (channel, to) => prescribedCode(config, channel, to),
         productName: config.PRODUCT_NAME,
         androidAppHash: config.ANDROID_APP_HASH,
       }),
@@ -65,6 +70,23 @@ async function build(config: Config<'delivery'>, { events, redis }: WorkerTools)
     ],
     close: async () => mail?.close(),
   };
+}
+
+/** Test numbers by SMS and call, then everybody by SMS where the last digits are the code. */
+function prescribedCode({ TEST_NUMBERS, SMS_PROVIDERS }: Config<'delivery'>, channel: Channel, to: string) {
+  if (channel === 'email') return undefined;
+  const code = TEST_NUMBERS.get(to)?.reveal();
+  if (code !== undefined) return { code, provider: testProvider };
+  const isLastDigits = channel === 'sms' && SMS_PROVIDERS.has(lastDigitsProvider);
+  return isLastDigits ? { code: lastDigitsOf(to), provider: lastDigitsProvider } : undefined;
+}
+
+/** Counts alone: the numbers may be somebody's. */
+function warnOfTestAids({ TEST_NUMBERS, SMS_PROVIDERS }: Config<'delivery'>, log: Logger): void {
+  const numbers = [...TEST_NUMBERS.keys()];
+  const realLooking = numbers.filter((number) => !isFictitious(number)).length;
+  if (numbers.length > 0) log.warn({ event: 'test-numbers.on', numbers: numbers.length, realLooking });
+  if (SMS_PROVIDERS.has(lastDigitsProvider)) log.warn({ event: 'last-digits.on' });
 }
 
 /** Whoever is configured, in no order of weight. */

@@ -77,6 +77,7 @@ function scene({
       [...available].sort((a, b) => Number(failed.has(a)) - Number(failed.has(b))),
     events,
     newCode,
+    prescribedCode: () => undefined,
     productName: 'Vyry',
     ...given,
   };
