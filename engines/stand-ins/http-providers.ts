@@ -1,7 +1,8 @@
 /**
  * Stand-ins of providers with plain HTTP APIs: SMS by Infobip (https://www.infobip.com/docs/api/channels/sms), e-mail by
  * Resend (https://resend.com/docs/api-reference/emails/send-email) and SendGrid
- * (https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send). They take any key.
+ * (https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send). They take any key to send with; what a key
+ * may do is in its name, for those who ask.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -38,7 +39,20 @@ export function createHttpProviderRoutes({ outbox, faults, receipts }: Surroundi
     {
       method: 'GET',
       path: /^\/sms\/3\/logs$/,
-      answer: (call) => underOutage(faults, 'sms', 'infobip', () => infobip.logs(call)),
+      answer: (call) =>
+        underOutage(faults, 'sms', 'infobip', () =>
+          isUnknownKey(call) ? json(401, infobipUnauthorized) : infobip.logs(call),
+        ),
+    },
+    {
+      method: 'GET',
+      path: /^\/domains$/,
+      answer: (call) => underOutage(faults, 'email', 'resend', () => resendDomains(call)),
+    },
+    {
+      method: 'GET',
+      path: /^\/v3\/scopes$/,
+      answer: (call) => underOutage(faults, 'email', 'sendgrid', () => sendgridScopes(call)),
     },
     post(/^\/emails$/, createResend(outbox)),
     post(/^\/v3\/mail\/send$/, createSendgrid(outbox)),
@@ -64,6 +78,37 @@ function underOutage(
 ): Answer | Promise<Answer> {
   const fault = faults.find(channel, provider);
   return fault?.mode === 'error500' ? json(500, { message: 'Internal Server Error' }) : answer(fault);
+}
+
+function keyOf({ headers }: Call): string {
+  return (headers.authorization ?? '').split(' ')[1] ?? '';
+}
+
+function isUnknownKey(call: Call): boolean {
+  return keyOf(call).startsWith('unknown');
+}
+
+const infobipUnauthorized = {
+  requestError: { serviceException: { messageId: 'UNAUTHORIZED', text: 'Invalid login details' } },
+};
+
+/** Keys that may do everything see the domains; the others may send and no more. */
+function resendDomains(call: Call): Answer {
+  const problem = (statusCode: number, name: string, message: string) =>
+    json(statusCode, { statusCode, name, message });
+  if (isUnknownKey(call)) return problem(403, 'invalid_api_key', 'API key is invalid');
+  if (!keyOf(call).startsWith('full'))
+    return problem(401, 'restricted_api_key', 'This API key is restricted to only send emails');
+  const domain = (name: string, status: string) => ({ id: randomUUID(), name, status, region: 'eu-west-1' });
+  return json(200, { object: 'list', data: [domain('example.org', 'verified'), domain('example.net', 'pending')] });
+}
+
+function sendgridScopes(call: Call): Answer {
+  if (isUnknownKey(call))
+    return json(401, { errors: [{ field: null, message: 'The provided authorization grant is invalid' }] });
+  return json(200, {
+    scopes: keyOf(call).startsWith('reading') ? ['stats.read'] : ['mail.send', 'sender_verification_eligible'],
+  });
 }
 
 const InfobipRequest = z.looseObject({
