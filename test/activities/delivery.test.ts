@@ -116,7 +116,7 @@ describe('sendCode()', () => {
     assert.equal(message?.to, to);
     assert.match(
       message?.body ?? '',
-      /^\d{6} is your Vyry registration code\. It is valid for 3 min\. Do not share it\.$/,
+      /^\d{6} is your Vyry verification code\. It is valid for 3 min\. Do not share it\.$/,
     );
     const state = await codes.read(subject);
     assert.ok(result.result === 'sent' && result.at >= begin && state?.since === result.at);
@@ -230,7 +230,7 @@ describe('sendCode()', () => {
       [`${input.subject}.1`, `${input.subject}.1`],
     );
     assert.equal(sent[0]?.text, sent[1]?.text);
-    assert.equal(sent[0]?.subject, 'Your Vyry registration code');
+    assert.equal(sent[0]?.subject, 'Your Vyry verification code');
     assert.equal(sent[0]?.subject.includes(codeIn(sent[0]?.text)), false);
     assert.equal(told()[0]?.args[0], 'email');
   });
