@@ -1,8 +1,16 @@
 /** Codes on their way to people: one message a send. */
 import type { Codes, Hop } from '../adapters/redis/codes.ts';
+import type { Receipts } from '../adapters/redis/receipts.ts';
 import type { VoiceMessage } from '../adapters/twilio.ts';
 import { Failure } from '../domain/failures.ts';
-import type { MailMessage, Provider, SendOutcome, TextMessage } from '../domain/providers.ts';
+import {
+  type MailMessage,
+  messageReference,
+  type Provider,
+  type ReceiptOrigin,
+  type SendOutcome,
+  type TextMessage,
+} from '../domain/providers.ts';
 import { languageFor, templatesOf } from '../domain/templates/languages.ts';
 import { codeMail, codeSms, codeSpeech, type Facts } from '../domain/templates/messages.ts';
 import type { Channel, ClientKind, CodeSubject } from '../domain/verification.ts';
@@ -36,7 +44,10 @@ export interface Providers {
 
 export interface DeliveryActivityDeps {
   codes: Pick<Codes, 'start' | 'sent' | 'refused' | 'noteHops' | 'failedProviders'>;
+  receipts: Pick<Receipts, 'failedProviders'>;
   providers: Providers;
+  /** Where a provider tells what became of a message; nowhere when it does not, or when nobody can reach us. */
+  receiptUrl: (of: Omit<ReceiptOrigin, 'provider'>, provider: string) => string | undefined;
   /** Their order for one send, from the names of those that are configured. */
   orderOf: (
     channel: Channel,
@@ -44,6 +55,8 @@ export interface DeliveryActivityDeps {
   ) => string[];
   events: Pick<Events, 'codeSent' | 'codeRefused' | 'dependencyAway' | 'providerAnswered'>;
   newCode: typeof newCode;
+  /** The code of a number that nobody is sent one to, and what is named in place of a provider. */
+  prescribedCode: (channel: Channel, to: string) => { code: string; provider: string } | undefined;
   /** Name of the product, as messages carry it. */
   productName: string;
   androidAppHash?: string | undefined;
@@ -63,18 +76,17 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
      */
     async sendCode(input: SendCodeInput): Promise<SendCodeResult> {
       const subject: CodeSubject = { subject: input.subject, purpose: input.purpose };
-      const { country } = input;
-      const available = deps.providers[input.channel].map(({ name }) => name);
-      const order = deps.orderOf(input.channel, {
-        available,
-        country,
-        failed: await deps.codes.failedProviders(subject),
-      });
-      const started = await deps.codes.start(subject, input.send, deps.newCode(), Date.now(), order);
+      const prescribed = deps.prescribedCode(input.channel, input.to);
+      const order = prescribed === undefined ? await orderFor(input, deps) : [prescribed.provider];
+      const candidate = prescribed?.code ?? deps.newCode();
+      const started = await deps.codes.start(subject, input.send, candidate, Date.now(), order);
       if (started.sentAt !== undefined) return { result: 'sent', at: started.sentAt };
       if (started.code === undefined) throw new Error('A send that was started has no code');
 
-      const { outcome, provider } = await handOver(input, started.code, started.hops, deps);
+      const isPrescribed = prescribed !== undefined && started.hops[0]?.provider === prescribed.provider;
+      const { outcome, provider } = isPrescribed
+        ? { outcome: { result: 'sent', providerId: 'none' } as const, provider: prescribed.provider }
+        : await handOver(input, started.code, started.hops, deps);
       const sentCode = { ...input, provider };
       if (outcome.result === 'refused') {
         await deps.codes.refused(subject, input.send);
@@ -88,6 +100,13 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
   };
 }
 
+async function orderFor(input: SendCodeInput, deps: DeliveryActivityDeps): Promise<string[]> {
+  const { channel, country } = input;
+  const failed = await Promise.all([deps.codes.failedProviders(input), deps.receipts.failedProviders(input)]);
+  const available = deps.providers[channel].map(({ name }) => name);
+  return deps.orderOf(channel, { available, country, failed: new Set(failed.flatMap((names) => [...names])) });
+}
+
 interface Handed {
   outcome: SendOutcome;
   provider: string;
@@ -98,7 +117,7 @@ function handOver(input: SendCodeInput, code: string, hops: Hop[], deps: Deliver
   const { providers, productName: product, androidAppHash } = deps;
   const texts = templatesOf(languageFor(input.locale));
   const facts: Facts = { product, code, minutes: Math.max(1, Math.floor(ttlSeconds / 60)) };
-  const reference = `${input.subject}.${input.send}`;
+  const reference = messageReference(input);
   const call = { input, hops, deps };
   if (channel === 'sms') {
     const body = codeSms(texts, facts, client === 'android' ? androidAppHash : undefined);
@@ -131,7 +150,7 @@ interface KnownHop<M> {
  * asked first; one that cannot be asked now is passed over. So at most one extra message is sent by each that fell
  * silent, with the same code.
  */
-async function untilTaken<M>(call: Call, providers: Provider<M>[], message: M): Promise<Handed> {
+async function untilTaken<M extends object>(call: Call, providers: Provider<M>[], message: M): Promise<Handed> {
   const known = call.hops.flatMap((hop): KnownHop<M>[] => {
     const provider = providers.find(({ name }) => name === hop.provider);
     return provider === undefined ? [] : [{ hop, provider }];
@@ -160,7 +179,11 @@ async function untilTaken<M>(call: Call, providers: Provider<M>[], message: M): 
 }
 
 /** Asks a provider that can be asked. @throws {Failure} unavailable */
-async function find<M>(call: Call, { hop, provider }: KnownHop<M>, message: M): Promise<string | undefined> {
+async function find<M extends object>(
+  call: Call,
+  { hop, provider }: KnownHop<M>,
+  message: M,
+): Promise<string | undefined> {
   if (provider.find === undefined) return undefined;
   const found = await provider.find(message, new Date(hop.at ?? 0));
   if (found === undefined) await note(call, hop, 'failed');
@@ -168,14 +191,20 @@ async function find<M>(call: Call, { hop, provider }: KnownHop<M>, message: M): 
 }
 
 /** @throws {Failure} unavailable: it does not have the message, or nobody knows */
-async function hand<M>(call: Call, way: KnownHop<M>, message: M, isFollowed: boolean): Promise<SendOutcome> {
+async function hand<M extends object>(
+  call: Call,
+  way: KnownHop<M>,
+  message: M,
+  isFollowed: boolean,
+): Promise<SendOutcome> {
   const { hop, provider } = way;
+  const receiptUrl = call.deps.receiptUrl(call.input, provider.name);
   await note(call, hop, 'handed');
   try {
     return await measured(
       call,
       provider.name,
-      () => provider.send(message),
+      () => provider.send({ ...message, ...(receiptUrl !== undefined && { receiptUrl }) }),
       ({ result }) => result,
     );
   } catch (err) {

@@ -20,6 +20,8 @@ export interface VoiceMessage {
   /** Life of the code. */
   ttlSeconds: number;
   reference: string;
+  /** Where Twilio tells what became of it; nowhere when absent. */
+  receiptUrl?: string;
 }
 
 export interface TwilioOptions {
@@ -90,9 +92,9 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl 
   };
   return {
     /** Hands a message over, once; the SDK repeats nothing. */
-    async send({ to, body }: TextMessage): Promise<SendOutcome> {
+    async send({ to, body, receiptUrl }: TextMessage): Promise<SendOutcome> {
       try {
-        const message = await messages.create({ to, from, body });
+        const message = await messages.create({ to, from, body, ...callbackOf(receiptUrl) });
         return { result: 'sent', providerId: message.sid };
       } catch (err) {
         return refusalOf(err);
@@ -110,11 +112,11 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl 
     },
 
     /** Calls somebody, once. The code is said only after a key was pressed: no answering machine presses one. */
-    async call({ to, speech, ttlSeconds }: VoiceMessage): Promise<SendOutcome> {
+    async call({ to, speech, ttlSeconds, receiptUrl }: VoiceMessage): Promise<SendOutcome> {
       if (speechUrl === undefined) return { result: 'refused', reason: 'not-configured' };
       const twiml = greetingTwiml(speech, speechUrl(speech, ttlSeconds));
       try {
-        const call = await calls.create({ to, from, twiml });
+        const call = await calls.create({ to, from, twiml, ...callbackOf(receiptUrl) });
         return { result: 'sent', providerId: call.sid };
       } catch (err) {
         return refusalOf(err);
@@ -145,6 +147,10 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl 
 
 /** Calls that nobody heard. */
 const callsLost = ['failed', 'busy', 'no-answer', 'canceled'];
+
+function callbackOf(receiptUrl: string | undefined): { statusCallback?: string } {
+  return receiptUrl === undefined ? {} : { statusCallback: receiptUrl };
+}
 
 function createHttpClient(baseUrl: string | undefined): twilio.RequestClient {
   const http = new twilio.RequestClient({ timeout: timeoutMs, autoRetry: false, keepAlive: true });

@@ -8,6 +8,7 @@ import type { Codes } from '../adapters/redis/codes.ts';
 import type { Idempotency } from '../adapters/redis/idempotency.ts';
 import type { LogIns } from '../adapters/redis/logins.ts';
 import type { LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
+import type { Receipts } from '../adapters/redis/receipts.ts';
 import type { RegistrationListener, Registrations } from '../adapters/redis/registrations.ts';
 import type { Seals } from '../adapters/redis/seals.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
@@ -52,6 +53,9 @@ export interface ApiDeps {
   recordSpan: RecordSpan;
   /** Opens what a call shall say. */
   speechBox: Pick<Box, 'openText'>;
+  receipts: Pick<Receipts, 'note'>;
+  /** Opens what a receipt is about. */
+  receiptBox: Pick<Box, 'openText'>;
   /** Keys the hashes of idempotency keys, bodies and limited names. */
   hashKey: Buffer;
   /** Keyed, for what limits count under; the directory role has the same. */

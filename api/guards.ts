@@ -1,11 +1,13 @@
 /** Who may call, and how a repeated request is told from a new one. */
+import { z } from 'zod';
 import type { StoredRegistration } from '../adapters/redis/registrations.ts';
 import type { Session } from '../adapters/redis/sessions.ts';
+import { isSignedByTwilio } from '../adapters/twilio/webhook.ts';
 import { Failure } from '../domain/failures.ts';
 import { keyedHash, tokenHash } from '../platform/crypto.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import type { ApiDeps, Caller } from './deps.ts';
-import { malformed } from './schemas.ts';
+import { malformed, parse } from './schemas.ts';
 
 /**
  * The registration that a token moves. The id is a name, the token is the key: with a wrong one the id is unknown.
@@ -39,6 +41,26 @@ export async function requireSession(
   if (session === undefined || session.userId !== claims.userId) throw new Failure('token-invalid');
   noteCaller({ userId: session.userId });
   return session;
+}
+
+/** The body of a request of Twilio. */
+export const TwilioForm = z.record(z.string(), z.string());
+
+/** A request as Twilio signs it. */
+export interface SignedRequest {
+  /** Path and query as they came. */
+  path: string;
+  query: unknown;
+  body: unknown;
+  signature: string | undefined;
+}
+
+/** Tells whether it was Twilio that asked; nobody is when its token or our address is not configured. @throws {Failure} malformed */
+export function isFromTwilio({ config }: Pick<ApiDeps, 'config'>, req: SignedRequest): boolean {
+  const { TWILIO_WEBHOOK_TOKEN: token, PUBLIC_URL: publicUrl } = config;
+  const form = parse(TwilioForm, req.body ?? {});
+  if (token === undefined || publicUrl === undefined) return false;
+  return isSignedByTwilio(token, { url: `${publicUrl}${req.path}`, form, signature: req.signature });
 }
 
 /**

@@ -20,6 +20,7 @@ import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { createIdempotency } from '../adapters/redis/idempotency.ts';
 import { createLogIns } from '../adapters/redis/logins.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
+import { createReceipts } from '../adapters/redis/receipts.ts';
 import { createRegistrationListener, createRegistrations } from '../adapters/redis/registrations.ts';
 import { createSeals } from '../adapters/redis/seals.ts';
 import { createSessions } from '../adapters/redis/sessions.ts';
@@ -142,6 +143,8 @@ function assemble(
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), sealBox),
     seals: createSeals(redis, sealBox),
     speechBox: sealBox,
+    receipts: createReceipts(redis),
+    receiptBox: createBox('receipt', payloadKey, olderKeys),
     captcha: createConfiguredCaptcha(config),
     usedCaptchas: createUsedCaptchas(redis),
     idempotency: createIdempotency(redis, createBox('idempotency', payloadKey, olderKeys)),

@@ -8,16 +8,19 @@ import cors from 'cors';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { z } from 'zod';
+import { InfobipReports } from '../adapters/http/infobip.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
 import { authRoutes } from './auth/routes.ts';
-import { type SignedRequest, SpeechQuery, speakCode, TwilioForm } from './calls.ts';
+import { SpeechQuery, speakCode } from './calls.ts';
 import type { ApiDeps } from './deps.ts';
+import { type SignedRequest, TwilioForm } from './guards.ts';
 import { Health, Readiness, readHealth, readReadiness } from './health.ts';
 import { guardRequest } from './limits.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
 import { problemOf, type Refusal } from './problems.ts';
+import { ReceiptQuery, receiveInfobipReceipt, receiveTwilioReceipt } from './receipts.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { CaptchaProof, offerCaptcha, proveCaptcha } from './registrations/captcha.ts';
 import { CodeProof, CodeRequest, proveCode, sendCode } from './registrations/code.ts';
@@ -185,6 +188,31 @@ export const routes: Route[] = [
     run: (req, deps) => speakCode(deps, signedRequestOf(req)),
   },
   {
+    method: 'post',
+    path: '/api/v1/receipts/twilio',
+    summary: 'What became of an SMS or call; signed by Twilio',
+    guard: 'none',
+    query: ReceiptQuery,
+    body: TwilioForm,
+    isForm: true,
+    isReceipt: true,
+    status: 204,
+    failures: ['malformed', 'unauthenticated', 'rate-limited', 'unavailable'],
+    run: (req, deps) => receiveTwilioReceipt(deps, callerOf(req), signedRequestOf(req)),
+  },
+  {
+    method: 'post',
+    path: '/api/v1/receipts/infobip',
+    summary: 'What became of an SMS; by the address that Infobip was given',
+    guard: 'none',
+    query: ReceiptQuery,
+    body: InfobipReports,
+    isReceipt: true,
+    status: 204,
+    failures: ['malformed', 'unauthenticated', 'rate-limited', 'unavailable'],
+    run: (req, deps) => receiveInfobipReceipt(deps, callerOf(req), req),
+  },
+  {
     method: 'get',
     path: '/health',
     summary: 'Whether the process answers',
@@ -206,7 +234,9 @@ export const routes: Route[] = [
   },
 ];
 
+const receiptPaths = routes.flatMap(({ isReceipt, path }) => (isReceipt ? [path] : []));
 const formPaths = routes.flatMap(({ isForm, path }) => (isForm ? [path] : []));
+const unlimitedPaths = ['/health', '/health/ready', '/metrics', ...receiptPaths];
 const bodyBytesMax = 256 * 1024;
 /** A body up to this is read off, so that its sender hears why it is refused; beyond, the connection is closed. */
 const unwantedBytesMax = 4 * 1024 * 1024;
@@ -304,7 +334,14 @@ function observe({ events, recordSpan, config }: ApiDeps, req: Request, res: Res
     const seconds = (now() - beganAt) / 1000;
     const refusal = res.locals.refusal as Refusal | undefined;
     traces.run(trace, () =>
-      events.requestEnded({ method: req.method, route, status: res.statusCode, seconds, refusal }),
+      events.requestEnded({
+        method: req.method,
+        route,
+        status: res.statusCode,
+        seconds,
+        refusal,
+        isRead: req.method === 'GET' || receiptPaths.includes(route),
+      }),
     );
     // of health checks and scrapes there would be more than of anything else
     if (route.startsWith('/api/') || res.statusCode >= 400) {
@@ -336,9 +373,12 @@ function traceOf(req: Request, traceparent: string): Trace {
   return requestTrace({ ip: req.ip, userAgent: req.get('user-agent'), requestId, traceparent });
 }
 
-/** Every route but those of operators, whose probes must not stop when somebody else behind their address asks much. */
+/**
+ * Every route but those of operators, whose probes must not stop when somebody else behind their address asks much, and
+ * those of providers, which tell of many people from few addresses.
+ */
 async function limitRequests(deps: ApiDeps, req: Request, next: NextFunction): Promise<void> {
-  if (!['/health', '/health/ready', '/metrics'].includes(req.path)) await guardRequest(deps, callerOf(req));
+  if (!unlimitedPaths.includes(req.path)) await guardRequest(deps, callerOf(req));
   next();
 }
 

@@ -23,5 +23,7 @@ export interface Route {
   isForm?: boolean;
   /** Content type of an answer that is a text, in place of JSON. */
   answerType?: string;
+  /** Called by providers: limited only when it is refused, and told by an event of its own when it is answered. */
+  isReceipt?: boolean;
   run: (req: Request, deps: ApiDeps) => Promise<unknown>;
 }

@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { examineCaptcha, examineConfiguration } from './checks/configuration.ts';
 import { examine, type Finding } from './checks/finding.ts';
 import { examineLdap, examineLogin } from './checks/ldap.ts';
-import { examineMail, examineTwilio } from './checks/providers.ts';
+import { examineInfobip, examineMail, examineResend, examineSendgrid, examineTwilio } from './checks/providers.ts';
 import { examineElastic, examineMongo, examineRedis, examineTrail } from './checks/stores.ts';
 import { examineTemporal } from './checks/temporal.ts';
 import { type Command, table, UsageError } from './command.ts';
@@ -17,7 +17,10 @@ const checks: Check[] = [
   ['temporal', examineTemporal],
   ['ldap', examineLdap],
   ['twilio', examineTwilio],
+  ['infobip', examineInfobip],
   ['mail', examineMail],
+  ['resend', examineResend],
+  ['sendgrid', examineSendgrid],
   ['elasticsearch', examineElastic],
   ['audit trail', examineTrail],
   ['captcha', examineCaptcha],

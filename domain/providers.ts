@@ -5,7 +5,9 @@
  * - weight: how often a provider is tried first, in proportion to the others.
  * - refused: the provider says that this recipient cannot be reached by this channel; another provider would say so too.
  * - failed: the provider was away, slow or limiting; another one is tried.
+ * - receipt: what a provider says, later, became of a message that it took.
  */
+import type { Channel, CodeSubject } from './verification.ts';
 
 /** What a provider made of a message. Failing is no outcome: it is a `Failure` `unavailable`. */
 export type SendOutcome = { result: 'sent'; providerId: string } | { result: 'refused'; reason: string };
@@ -29,6 +31,41 @@ export interface TextMessage {
   body: string;
   /** The same for every repeat: id for the provider, where it takes one. */
   reference: string;
+  /** Where the provider tells what became of it; nowhere when absent. */
+  receiptUrl?: string;
+}
+
+/** Providers that tell what became of a message. */
+export const receiptProviders = ['twilio', 'infobip'] as const;
+export type ReceiptProvider = (typeof receiptProviders)[number];
+
+/** The message that a receipt is about. */
+export interface ReceiptOrigin extends CodeSubject {
+  /** Number of the send within its subject. */
+  send: number;
+  channel: Channel;
+  provider: ReceiptProvider;
+  /** Of the number: ISO 3166, or a calling code such as `+44`. */
+  country?: string | undefined;
+}
+
+/**
+ * What became of a message, for good. `undelivered`: the network or the telephone did not take it. `failed`: the provider
+ * could not hand it on. `unanswered`: nobody took the call, which says nothing of the provider.
+ */
+export const receiptOutcomes = ['delivered', 'undelivered', 'failed', 'unanswered'] as const;
+export type ReceiptOutcome = (typeof receiptOutcomes)[number];
+
+/** A receipt as its provider wrote it, in our words. */
+export interface Receipt {
+  outcome: ReceiptOutcome;
+  /** The provider's own. */
+  errorCode?: string;
+}
+
+/** The id of a message by which its provider is asked, and told of, the same for every repeat. */
+export function messageReference({ subject, send }: Pick<ReceiptOrigin, 'subject' | 'send'>): string {
+  return `${subject}.${send}`;
 }
 
 /** An e-mail to one person. */
@@ -54,17 +91,20 @@ export interface ProviderChoice {
 /**
  * Reads weights: `twilio:80,infobip:20`; a name alone weighs 1, and 0 is only fallen back on.
  *
+ * @param alone a name that is listed alone or not at all
  * @throws {RangeError} a name that is unknown or listed twice, a weight that is none, or a sum of 0
  */
-export function readWeights(text: string, known: readonly string[]): Weights {
+export function readWeights(text: string, known: readonly string[], alone?: string): Weights {
   const weights = new Map<string, number>();
   for (const item of text.split(',').filter((part) => part.trim() !== '')) {
-    const [, name = '', weight = '1'] = /^\s*([a-z]+)(?::(\d{1,4}))?\s*$/.exec(item) ?? [];
+    const [, name = '', weight = '1'] = /^\s*([a-z-]+)(?::(\d{1,4}))?\s*$/.exec(item) ?? [];
     if (!known.includes(name))
       throw new RangeError(`must list providers, such as ${known[0]}:80; there are ${known.join(', ')}`);
     if (weights.has(name)) throw new RangeError(`lists ${name} twice`);
     weights.set(name, Number(weight));
   }
+  if (alone !== undefined && weights.size > 1 && weights.has(alone))
+    throw new RangeError(`lists ${alone} beside others`);
   if (weights.size > 0 && sumOf(weights) === 0) throw new RangeError('needs a weight above 0');
   return weights;
 }

@@ -19,7 +19,8 @@ export const channels = ['sms', 'voice', 'email'] as const;
 export type Channel = (typeof channels)[number];
 
 /** `register`: an account. `verify`: nothing more than a number, in a session. `login`: a session of an account. */
-export type CodePurpose = 'register' | 'verify' | 'login';
+export const codePurposes = ['register', 'verify', 'login'] as const;
+export type CodePurpose = (typeof codePurposes)[number];
 
 /** What a code proves: one subject, for one purpose. */
 export interface CodeSubject {

@@ -85,6 +85,7 @@ export function sampleEvents(): AuditEvent[] {
   addOutage(day);
   addOperators(day);
   addTrailItself(day);
+  addReceipts(day);
   return day.events();
 }
 
@@ -375,6 +376,21 @@ function addRareActions(day: Day): void {
   for (const minute of [300, 700, 1200])
     day.add(minute, 'token-refresh', { person, status: 'failure', reason: 'token-reuse-detected' });
   day.add(55, 'account-locked', { person, targetId: person.userId ?? '' });
+}
+
+/** What providers say became of messages: most arrive, and one network takes few of Infobip's. */
+function addReceipts(day: Day): void {
+  for (let index = 0; index < 120; index++) {
+    const provider = index % 4 === 0 ? 'infobip' : 'twilio';
+    const country = day.pick(countries);
+    const isLost = day.random() < (provider === 'infobip' && country === 'IN' ? 0.5 : 0.04);
+    const reason = day.pick(['undelivered', 'undelivered', 'failed']);
+    const otp = { channel: 'sms', purpose: 'register', send: 1 };
+    day.add(5 + 11.9 * index, 'delivery-receipt', {
+      ...(isLost && { status: 'failure', reason }),
+      details: { otp, messaging: { provider, country } },
+    });
+  }
 }
 
 /** Guessing of passwords and codes, each below the thresholds of the other rules. */

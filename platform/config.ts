@@ -10,6 +10,7 @@ import { z } from 'zod';
 import type { LimitVariable, Window } from '../domain/limits.ts';
 import { readCountryWeights, readWeights } from '../domain/providers.ts';
 import { readPolicy } from '../domain/registration.ts';
+import { isFictitious, lastDigitsProvider, readTestNumbers } from '../domain/test-numbers.ts';
 
 /** The version of this Vyry. */
 export const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -57,6 +58,8 @@ interface Variable {
   schema: z.ZodType;
   /** Used when the variable is unset or empty; a variable without one is required. */
   default?: string;
+  /** What is wrong with a value in production that is right in development. */
+  inProduction?: (given: string) => string | undefined;
   /** A working value for development, shown in `.env.example` in place of the default. */
   example?: string;
 }
@@ -626,7 +629,8 @@ export const variables = {
   },
   TWILIO_AUTH_TOKEN: { about: 'Twilio token', roles: ['delivery'], schema: optionalSecret, default: '' },
   TWILIO_WEBHOOK_TOKEN: {
-    about: 'what Twilio signs its requests to the api with: the same as TWILIO_AUTH_TOKEN; no calls when empty',
+    about:
+      'what Twilio signs its requests to the api with: the same as TWILIO_AUTH_TOKEN; no calls and no delivery receipts of Twilio when empty',
     roles: ['api'],
     schema: optionalSecret,
     default: '',
@@ -652,16 +656,32 @@ export const variables = {
     default: '',
   },
   SMS_PROVIDERS: {
-    about: 'who sends SMS: names with weights, in the order of fall-back; those that are configured',
+    about:
+      'who sends SMS: names with weights, in the order of fall-back; those that are configured. last-digits alone, in development: nobody, the code is the last six digits of the number',
     roles: ['delivery'],
-    schema: parsed((value) => readWeights(value, ['twilio', 'infobip'])),
+    schema: parsed((value) => readWeights(value, ['twilio', 'infobip', lastDigitsProvider], lastDigitsProvider)),
     default: 'twilio:100,infobip:0',
+    inProduction: (given) =>
+      given.includes(lastDigitsProvider) ? 'must not be last-digits: everybody would know the codes' : undefined,
   },
   SMS_PROVIDERS_BY_COUNTRY: {
     about: 'the same for countries (ISO 3166, or a calling code), such as IN=infobip:100,twilio:0;+44=twilio',
     roles: ['delivery'],
     schema: parsed((value) => readCountryWeights(value, ['twilio', 'infobip'])),
     default: '',
+  },
+  TEST_NUMBERS: {
+    about:
+      'numbers of testers with their codes, +15550100001=123456: no SMS and no call goes to them; in production only fictitious ones',
+    roles: ['delivery'],
+    schema: parsed(
+      (value) => new Map([...readTestNumbers(value)].map(([number, code]) => [number, new Secret(code)] as const)),
+    ),
+    default: '',
+    inProduction: (given) =>
+      [...readTestNumbers(given).keys()].every(isFictitious)
+        ? undefined
+        : 'must list only numbers that are set aside for fiction: whoever knows the code of another could register it',
   },
   EMAIL_PROVIDERS: {
     about: 'who sends e-mail: names with weights, in the order of fall-back; those that are configured',
@@ -850,7 +870,10 @@ function read(chosen: [name: string, variable: Variable][], env: NodeJS.ProcessE
     const parsed = variable.schema.safeParse(given);
     if (parsed.success) values[name] = parsed.data;
     else problems.push(`${name} ${parsed.error.issues.map((issue) => issue.message).join(', ')}`);
-    if (env.NODE_ENV === 'production' && isSample(given)) problems.push(`${name} is a sample value`);
+    if (env.NODE_ENV !== 'production') continue;
+    if (isSample(given)) problems.push(`${name} is a sample value`);
+    const problem = parsed.success ? variable.inProduction?.(given) : undefined;
+    if (problem !== undefined) problems.push(`${name} ${problem}`);
   }
   if (problems.length > 0) throw badConfiguration(whose, problems);
   return Object.freeze(values);

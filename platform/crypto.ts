@@ -18,6 +18,7 @@ export type KeyPurpose =
   | 'temporal'
   | 'seal'
   | 'refresh'
+  | 'receipt'
   | 'code'
   | 'idempotency'
   | 'limit'

@@ -4,6 +4,7 @@
  * identity leaves as a pseudonym.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Receipt, ReceiptOrigin } from '../domain/providers.ts';
 import type { StepName, WaitingFor } from '../domain/registration.ts';
 import type { Channel, CodeSubject } from '../domain/verification.ts';
 import type { Recorder } from './audit.ts';
@@ -46,6 +47,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createRegistrationEvents(log, counter, record),
     ...createCodeEvents(log, counter, record),
     ...createSessionEvents(log, counter, record),
+    ...createReceiptEvents(log, counter, record),
     ...createRequestEvents(log, counter, registry, record),
     ...createOperatorEvents(log, counter, record),
     ...createProcessEvents(log, counter, record),
@@ -270,6 +272,38 @@ function createCodeEvents(log: Logger, counter: Count, record: Recorder) {
           otp: { purpose: of.purpose, attempts_left: attemptsLeft },
         },
       });
+    },
+  };
+}
+
+/** What providers say, later, became of messages. */
+function createReceiptEvents(log: Logger, counter: Count, record: Recorder) {
+  const labels = ['channel', 'provider', 'country', 'outcome'] as const;
+  const receipts = counter('delivery_receipts_total', 'Delivery receipts by what they say', [...labels]);
+
+  return {
+    /** One event a message and provider, whoever repeats it. */
+    receiptTaken(of: ReceiptOrigin, { outcome, errorCode }: Receipt, isRepeat: boolean): void {
+      const { subject, purpose, channel, send, provider, country } = of;
+      receipts.inc({ channel, provider, country: country ?? 'none', outcome: isRepeat ? 'repeated' : outcome });
+      log.info({ event: 'receipt.taken', ...flowOf(of), channel, send, provider, outcome, errorCode, isRepeat });
+      record('delivery-receipt', {
+        status: outcome === 'delivered' ? 'success' : 'failure',
+        message: `${provider} says of a message: ${outcome}`,
+        reason: outcome === 'delivered' ? undefined : outcome,
+        once: `${subject} ${send} ${provider}`,
+        errorCode,
+        details: {
+          registration: { id: subject },
+          otp: { channel, purpose, send },
+          messaging: { provider, ...(country && { country }) },
+        },
+      });
+    },
+    /** `unknown`: of no message that is remembered. `refused`: nobody knows who wrote it. The answer tells of the latter. */
+    receiptIgnored(provider: string, outcome: 'unknown' | 'refused'): void {
+      receipts.inc({ channel: 'none', provider, country: 'none', outcome });
+      log.warn({ event: 'receipt.ignored', provider, outcome });
     },
   };
 }

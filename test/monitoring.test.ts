@@ -271,6 +271,8 @@ async function makeTraffic({ ready }: System): Promise<void> {
     const headers = { Authorization: `Bearer ${password}` };
     await call(codecUrl, 'POST', '/decode', { body: {}, headers }).catch(() => undefined);
   }
+  // what became of a message is told after it
+  await until(async () => (await scrape(apiUrl)).some(({ name }) => name === 'vyry_delivery_receipts_total'));
   // lists of Temporal lag behind
   await until(async () =>
     (await scrape(apiUrl)).some(

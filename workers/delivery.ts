@@ -6,14 +6,26 @@ import { connectResend } from '../adapters/http/resend.ts';
 import { connectSendgrid } from '../adapters/http/sendgrid.ts';
 import { connectMail } from '../adapters/mail.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
+import { createReceipts } from '../adapters/redis/receipts.ts';
 import { connectTwilio, readTwilioOptions } from '../adapters/twilio.ts';
-import { type MailMessage, orderOf, type Provider, type ProviderChoice } from '../domain/providers.ts';
+import {
+  type MailMessage,
+  orderOf,
+  type Provider,
+  type ProviderChoice,
+  type ReceiptOrigin,
+  receiptProviders,
+} from '../domain/providers.ts';
 import type { Speech } from '../domain/templates/messages.ts';
+import { isFictitious, lastDigitsOf, lastDigitsProvider, testProvider } from '../domain/test-numbers.ts';
+import type { Channel } from '../domain/verification.ts';
 import { type Config, readConfig } from '../platform/config.ts';
 import { type Box, createBox, deriveKey, newCode } from '../platform/crypto.ts';
+import type { Logger } from '../platform/log.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
-async function build(config: Config<'delivery'>, { events, redis }: WorkerTools): Promise<WorkerParts> {
+async function build(config: Config<'delivery'>, { log, events, redis }: WorkerTools): Promise<WorkerParts> {
+  warnOfTestAids(config, log);
   const sealBox = createBox('seal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
   const { PUBLIC_URL: publicUrl } = config;
   const speechUrl = publicUrl === undefined ? undefined : speechUrlOf(publicUrl, sealBox);
@@ -31,6 +43,8 @@ async function build(config: Config<'delivery'>, { events, redis }: WorkerTools)
     options: {
       activities: createDeliveryActivities({
         codes: createCodes(redis, deriveKey(config.PAYLOAD_KEY, 'code'), sealBox),
+        receipts: createReceipts(redis),
+        receiptUrl: receiptUrlOf(config),
         providers: {
           sms: [
             ...(twilio ? [{ name: 'twilio', send: twilio.send, find: twilio.find }] : []),
@@ -43,6 +57,7 @@ async function build(config: Config<'delivery'>, { events, redis }: WorkerTools)
         orderOf: (channel, send) => orderOf(choices[channel], { ...send, draw: Math.random() }),
         events,
         newCode,
+        prescribedCode: (channel, to) => prescribedCode(config, channel, to),
         productName: config.PRODUCT_NAME,
         androidAppHash: config.ANDROID_APP_HASH,
       }),
@@ -55,6 +70,23 @@ async function build(config: Config<'delivery'>, { events, redis }: WorkerTools)
     ],
     close: async () => mail?.close(),
   };
+}
+
+/** Test numbers by SMS and call, then everybody by SMS where the last digits are the code. */
+function prescribedCode({ TEST_NUMBERS, SMS_PROVIDERS }: Config<'delivery'>, channel: Channel, to: string) {
+  if (channel === 'email') return undefined;
+  const code = TEST_NUMBERS.get(to)?.reveal();
+  if (code !== undefined) return { code, provider: testProvider };
+  const isLastDigits = channel === 'sms' && SMS_PROVIDERS.has(lastDigitsProvider);
+  return isLastDigits ? { code: lastDigitsOf(to), provider: lastDigitsProvider } : undefined;
+}
+
+/** Counts alone: the numbers may be somebody's. */
+function warnOfTestAids({ TEST_NUMBERS, SMS_PROVIDERS }: Config<'delivery'>, log: Logger): void {
+  const numbers = [...TEST_NUMBERS.keys()];
+  const realLooking = numbers.filter((number) => !isFictitious(number)).length;
+  if (numbers.length > 0) log.warn({ event: 'test-numbers.on', numbers: numbers.length, realLooking });
+  if (SMS_PROVIDERS.has(lastDigitsProvider)) log.warn({ event: 'last-digits.on' });
 }
 
 /** Whoever is configured, in no order of weight. */
@@ -75,6 +107,18 @@ function speechUrlOf(publicUrl: string, box: Box): (speech: Speech, ttlSeconds: 
   return (speech, ttlSeconds) => {
     const sealed = box.sealText(JSON.stringify({ speech, until: Date.now() + ttlSeconds * 1000 }));
     return `${publicUrl}/api/v1/calls/twilio?speech=${sealed}`;
+  };
+}
+
+/** What a receipt is about travels sealed: nobody but us can make such an address, and nobody can read it. */
+function receiptUrlOf({ PUBLIC_URL: publicUrl, PAYLOAD_KEY, PAYLOAD_KEYS_OLD }: Config<'delivery'>) {
+  const box = createBox('receipt', PAYLOAD_KEY, PAYLOAD_KEYS_OLD);
+  return (of: Omit<ReceiptOrigin, 'provider'>, name: string): string | undefined => {
+    const provider = receiptProviders.find((known) => known === name);
+    if (publicUrl === undefined || provider === undefined) return undefined;
+    const { subject, purpose, send, channel, country } = of;
+    const origin = { subject, purpose, send, channel, provider, country, at: Date.now() };
+    return `${publicUrl}/api/v1/receipts/${provider}?of=${box.sealText(JSON.stringify(origin))}`;
   };
 }
 

@@ -4,7 +4,7 @@
  * A message has an id of ours: before a repeat, `find` asks for it.
  */
 import { z } from 'zod';
-import type { SendOutcome, TextMessage } from '../../domain/providers.ts';
+import type { Receipt, ReceiptOutcome, SendOutcome, TextMessage } from '../../domain/providers.ts';
 import type { Config, Secret } from '../../platform/config.ts';
 import { callJson, type HttpAnswer, outageOf } from './json.ts';
 
@@ -54,6 +54,37 @@ const Logs = z.object({
   results: z.array(z.object({ messageId: z.string(), status: z.object({ groupName: z.string() }) })),
 });
 
+/** Delivery reports as Infobip posts them. https://www.infobip.com/docs/api/channels/sms/logs-and-status-reports/receive-outbound-sms-message-report-v3 */
+export const InfobipReports = z.object({
+  results: z
+    .array(
+      z.object({
+        messageId: z.string(),
+        status: z.object({ groupName: z.string(), name: z.string() }),
+        error: z.object({ name: z.string() }).optional(),
+      }),
+    )
+    .min(1)
+    .max(100),
+});
+
+const outcomes: ReadonlyMap<string, ReceiptOutcome> = new Map([
+  ['DELIVERED', 'delivered'],
+  ['UNDELIVERABLE', 'undelivered'],
+  ['EXPIRED', 'undelivered'],
+  ['REJECTED', 'failed'],
+]);
+
+/** What reports of one message say became of it; undefined while that is open. One that only its operator has is on its way. */
+export function readInfobipReceipt(reports: z.output<typeof InfobipReports>['results']): Receipt | undefined {
+  const final = reports.find(({ status }) => outcomes.has(status.groupName) && status.name !== 'DELIVERED_TO_OPERATOR');
+  const outcome = outcomes.get(final?.status.groupName ?? '');
+  if (outcome === undefined) return undefined;
+  const errorCode = final?.error?.name ?? '';
+  const isError = outcome !== 'delivered' && /^[A-Z0-9_]{1,64}$/.test(errorCode);
+  return { outcome, ...(isError && { errorCode }) };
+}
+
 /** Creates the sender; nothing is sent until it is used. */
 export function connectInfobip({ baseUrl, apiKey, from }: InfobipOptions) {
   const ask = (method: 'GET' | 'POST', path: string, body?: unknown) =>
@@ -66,9 +97,10 @@ export function connectInfobip({ baseUrl, apiKey, from }: InfobipOptions) {
     });
   return {
     /** Hands a message over, once. @throws {Failure} unavailable */
-    async send({ to, body, reference }: TextMessage): Promise<SendOutcome> {
+    async send({ to, body, reference, receiptUrl }: TextMessage): Promise<SendOutcome> {
       const destinations = [{ to: to.slice(1), messageId: reference }];
-      const message = { sender: from, destinations, content: { text: body } };
+      const webhooks = receiptUrl && { delivery: { url: receiptUrl, intermediateReport: false } };
+      const message = { sender: from, destinations, content: { text: body }, ...(webhooks && { webhooks }) };
       const answer = await ask('POST', '/sms/3/messages', { messages: [message] });
       return outcomeOf(answer);
     },

@@ -6,6 +6,10 @@ import { callJson, outageOf } from './json.ts';
 
 const Sent = z.object({ id: z.string() });
 const Problem = z.object({ name: z.string() });
+const Domains = z.object({ data: z.array(z.object({ name: z.string(), status: z.string() })) });
+
+/** What a key may do. One that may only send cannot be asked for the domains, which is as it should be. */
+export type ResendAccess = { access: 'sending' } | { access: 'full'; domains: { name: string; status: string }[] };
 
 /** Creates the sender; nothing is sent until it is used. */
 export function connectResend({
@@ -17,14 +21,16 @@ export function connectResend({
   from: string;
   baseUrl?: string | undefined;
 }) {
+  const url = (path: string) => `${baseUrl.replace(/\/$/, '')}${path}`;
+  const authorization = { Authorization: `Bearer ${apiKey.reveal()}` };
   return {
     /** Hands a message over; a repeat with the same `messageId` is the same message. @throws {Failure} unavailable */
     async send({ to, subject, text, html, messageId }: MailMessage): Promise<SendOutcome> {
       const answer = await callJson({
         provider: 'resend',
         method: 'POST',
-        url: `${baseUrl.replace(/\/$/, '')}/emails`,
-        headers: { Authorization: `Bearer ${apiKey.reveal()}`, 'Idempotency-Key': messageId },
+        url: url('/emails'),
+        headers: { ...authorization, 'Idempotency-Key': messageId },
         body: { from, to: [to], subject, text, html, headers: { 'Auto-Submitted': 'auto-generated' } },
       });
       const sent = Sent.safeParse(answer.body);
@@ -34,6 +40,26 @@ export function connectResend({
       if (answer.status === 422 && problem === 'validation_error')
         return { result: 'refused', reason: 'mailbox-refused' };
       throw outageOf('resend', answer, /^\w{1,40}$/.test(problem) ? problem : '');
+    },
+
+    /**
+     * What the key may do, and the domains it may send from. https://resend.com/docs/api-reference/domains/list-domains,
+     * https://resend.com/docs/api-reference/errors
+     *
+     * @throws {Failure} unavailable
+     */
+    async readAccess(): Promise<ResendAccess> {
+      const answer = await callJson({
+        provider: 'resend',
+        method: 'GET',
+        url: url('/domains'),
+        headers: authorization,
+      });
+      const domains = Domains.safeParse(answer.body);
+      if (answer.status === 200 && domains.success) return { access: 'full', domains: domains.data.data };
+      const problem = Problem.safeParse(answer.body).data?.name;
+      if (answer.status === 401 && problem === 'restricted_api_key') return { access: 'sending' };
+      throw outageOf('resend', answer);
     },
   };
 }

@@ -8,6 +8,7 @@ import type { MailMessage, SendOutcome } from '../../domain/providers.ts';
 import type { Secret } from '../../platform/config.ts';
 import { callJson, outageOf } from './json.ts';
 
+const Scopes = z.object({ scopes: z.array(z.string()) });
 const Problem = z.object({ errors: z.array(z.object({ field: z.string().nullish() })).min(1) });
 
 /** Creates the sender; nothing is sent until it is used. */
@@ -21,14 +22,16 @@ export function connectSendgrid({
   baseUrl?: string | undefined;
 }) {
   const sender = senderOf(from);
+  const url = (path: string) => `${baseUrl.replace(/\/$/, '')}${path}`;
+  const headers = { Authorization: `Bearer ${apiKey.reveal()}` };
   return {
     /** Hands a message over, once. @throws {Failure} unavailable */
     async send({ to, subject, text, html, messageId }: MailMessage): Promise<SendOutcome> {
       const answer = await callJson({
         provider: 'sendgrid',
         method: 'POST',
-        url: `${baseUrl.replace(/\/$/, '')}/v3/mail/send`,
-        headers: { Authorization: `Bearer ${apiKey.reveal()}` },
+        url: url('/v3/mail/send'),
+        headers,
         body: {
           personalizations: [{ to: [{ email: to }] }],
           from: sender,
@@ -49,6 +52,18 @@ export function connectSendgrid({
         return { result: 'refused', reason: 'mailbox-refused' };
       }
       throw outageOf('sendgrid', answer);
+    },
+
+    /**
+     * Whether the key may send. https://www.twilio.com/docs/sendgrid/api-reference/api-key-permissions
+     *
+     * @throws {Failure} unavailable
+     */
+    async maySend(): Promise<boolean> {
+      const answer = await callJson({ provider: 'sendgrid', method: 'GET', url: url('/v3/scopes'), headers });
+      const granted = Scopes.safeParse(answer.body);
+      if (answer.status !== 200 || !granted.success) throw outageOf('sendgrid', answer);
+      return granted.data.scopes.includes('mail.send');
     },
   };
 }

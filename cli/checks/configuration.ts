@@ -1,5 +1,6 @@
 /** The variables of every role, by name and never by value, and the captcha. */
 import { createConfiguredCaptcha, testSecrets } from '../../adapters/captcha.ts';
+import { readInfobipOptions } from '../../adapters/http/infobip.ts';
 import { readTwilioOptions } from '../../adapters/twilio.ts';
 import { namesFrom, type Role, readConfig, readVariables, roles, variablesOf } from '../../platform/config.ts';
 import type { Finding } from './finding.ts';
@@ -7,7 +8,10 @@ import type { Finding } from './finding.ts';
 /** What a role needs beyond its table: several variables that belong together. */
 const together: Partial<Record<Role, (env: Record<string, string>) => unknown>> = {
   api: (env) => createConfiguredCaptcha(readConfig('api', env)),
-  delivery: (env) => readTwilioOptions(readConfig('delivery', env)),
+  delivery: (env) => {
+    const config = readConfig('delivery', env);
+    return [readTwilioOptions(config), readInfobipOptions(config)];
+  },
 };
 
 /** Reads the configuration of every role as its process would. */

@@ -1,4 +1,7 @@
-/** Twilio and the mail server: whether they know us. No message is sent. */
+/** The providers of messages: whether they know us, and let us send. No message is sent. */
+import { connectInfobip, readInfobipOptions } from '../../adapters/http/infobip.ts';
+import { connectResend } from '../../adapters/http/resend.ts';
+import { connectSendgrid } from '../../adapters/http/sendgrid.ts';
 import { connectMail } from '../../adapters/mail.ts';
 import { connectTwilio, readTwilioOptions } from '../../adapters/twilio.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -34,6 +37,77 @@ export async function examineMail(env: Record<string, string>): Promise<Finding[
   } finally {
     mail.close();
   }
+}
+
+/** Whether Infobip takes the key, by the logs that a repeated send asks for. */
+export async function examineInfobip(env: Record<string, string>): Promise<Finding[]> {
+  const check = 'infobip';
+  const options = readInfobipOptions(readVariables(namesFrom('INFOBIP_'), env));
+  if (options === undefined) return [{ check, verdict: 'off', about: 'not configured: no SMS by it' }];
+  try {
+    await connectInfobip(options).ping();
+    return [{ check, verdict: 'ok', about: 'takes the key, and shows what was sent' }];
+  } catch (err) {
+    return [
+      failedAt(
+        check,
+        err,
+        'Check INFOBIP_API_KEY: it needs the scopes to send SMS and to read their logs.',
+        'INFOBIP_BASE_URL',
+      ),
+    ];
+  }
+}
+
+/** Whether Resend takes the key, and has proven the domain of the sender. */
+export async function examineResend(env: Record<string, string>): Promise<Finding[]> {
+  const check = 'resend';
+  const config = readVariables(['RESEND_API_KEY', 'RESEND_API_BASE_URL', 'MAIL_FROM'], env);
+  const { RESEND_API_KEY: apiKey, RESEND_API_BASE_URL: baseUrl, MAIL_FROM: from } = config;
+  if (apiKey === undefined) return [{ check, verdict: 'off', about: 'not configured: no e-mail by it' }];
+  try {
+    const access = await connectResend({ apiKey, from, baseUrl }).readAccess();
+    if (access.access === 'sending')
+      return [{ check, verdict: 'ok', about: 'takes the key, which may send and no more' }];
+    const domain = domainOf(from);
+    if (access.domains.some(({ name, status }) => name === domain && status === 'verified')) {
+      const advice = 'The key may do everything: one that may only send is enough.';
+      return [{ check, verdict: 'warning', about: `takes the key; ${domain} is verified`, advice }];
+    }
+    const advice = 'Add the domain of MAIL_FROM in the dashboard of Resend, and its records to the name service.';
+    return [{ check, verdict: 'failed', about: `${domain} is not verified`, advice }];
+  } catch (err) {
+    return [failedAt(check, err, 'Check RESEND_API_KEY.', 'RESEND_API_BASE_URL')];
+  }
+}
+
+/** Whether SendGrid takes the key, and lets it send. */
+export async function examineSendgrid(env: Record<string, string>): Promise<Finding[]> {
+  const check = 'sendgrid';
+  const config = readVariables(['SENDGRID_API_KEY', 'SENDGRID_API_BASE_URL', 'MAIL_FROM'], env);
+  const { SENDGRID_API_KEY: apiKey, SENDGRID_API_BASE_URL: baseUrl, MAIL_FROM: from } = config;
+  if (apiKey === undefined) return [{ check, verdict: 'off', about: 'not configured: no e-mail by it' }];
+  try {
+    if (await connectSendgrid({ apiKey, from, baseUrl }).maySend())
+      return [{ check, verdict: 'ok', about: 'takes the key, which may send' }];
+    const advice = 'Give the key the access Mail Send in the settings of SendGrid.';
+    return [{ check, verdict: 'failed', about: 'the key may not send', advice }];
+  } catch (err) {
+    return [failedAt(check, err, 'Check SENDGRID_API_KEY.', 'SENDGRID_API_BASE_URL')];
+  }
+}
+
+/** By whether it is the key or the way that is wrong; a limit and a broken provider pass by themselves. */
+function failedAt(check: string, err: unknown, keyAdvice: string, place: string): Finding {
+  const about = outageOf(err);
+  if (about === 'credentials refused') return { check, verdict: 'failed', about, advice: keyAdvice };
+  if (about === 'limited' || about.startsWith('answers 5'))
+    return { check, verdict: 'failed', about, advice: 'Wait, and see the status page of the provider.' };
+  return { check, verdict: 'failed', about, advice: `Check ${place}, the name service and the firewall.` };
+}
+
+function domainOf(from: string): string {
+  return /@([^>\s]+)>?\s*$/.exec(from)?.[1]?.toLowerCase() ?? from;
 }
 
 function outageOf(err: unknown): string {

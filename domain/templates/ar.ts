@@ -4,17 +4,17 @@ import type { Templates } from './template.ts';
 export const arabic: Templates = {
   tag: 'ar',
   direction: 'rtl',
-  codeSms: '{code} رمز تسجيلك في {product}. لا تشاركه.',
+  codeSms: '{code} رمز التحقق الخاص بك في {product}. لا تشاركه.',
   call: {
     language: 'ar-XA',
     voice: 'Google.ar-XA-Standard-A',
-    pressKey: 'معك {product}. اضغط أي زر لسماع رمز التسجيل.',
+    pressKey: 'معك {product}. اضغط أي زر لسماع رمز التحقق.',
     yourCodeIs: 'رمزك هو:',
   },
   codeMail: {
-    subject: 'رمز تسجيلك في {product}',
+    subject: 'رمز التحقق الخاص بك في {product}',
     body: [
-      'رمز تسجيلك هو {code}',
+      'رمز التحقق الخاص بك هو {code}',
       'صالح لمدة {minutes} دقيقة. لا تشاركه مع أحد مهما كان من يطلبه.',
       'إذا لم تطلبه فتجاهل هذه الرسالة.',
     ],

@@ -8,13 +8,13 @@ export const bengali: Templates = {
   call: {
     language: 'bn-IN',
     voice: 'Google.bn-IN-Standard-A',
-    pressKey: '{product} থেকে বলছি। আপনার নিবন্ধন কোড শুনতে যেকোনো বোতাম চাপুন।',
+    pressKey: '{product} থেকে বলছি। আপনার যাচাইকরণ কোড শুনতে যেকোনো বোতাম চাপুন।',
     yourCodeIs: 'আপনার কোড:',
   },
   codeMail: {
-    subject: 'আপনার {product} নিবন্ধন কোড',
+    subject: 'আপনার {product} যাচাইকরণ কোড',
     body: [
-      'আপনার নিবন্ধন কোড {code}',
+      'আপনার যাচাইকরণ কোড {code}',
       'এটি {minutes} মিনিট বৈধ। যে-ই চাক, কাউকে দেবেন না।',
       'আপনি না চেয়ে থাকলে এই বার্তা উপেক্ষা করুন।',
     ],

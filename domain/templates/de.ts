@@ -4,16 +4,16 @@ import type { Templates } from './template.ts';
 export const german: Templates = {
   tag: 'de',
   direction: 'ltr',
-  codeSms: '{code} ist Ihr Registrierungscode für {product}. Er gilt {minutes} Min. Geben Sie ihn nicht weiter.',
+  codeSms: '{code} ist Ihr Bestätigungscode für {product}. Er gilt {minutes} Min. Geben Sie ihn nicht weiter.',
   call: {
     language: 'de-DE',
-    pressKey: 'Hier ist {product}. Drücken Sie eine beliebige Taste, um Ihren Registrierungscode zu hören.',
+    pressKey: 'Hier ist {product}. Drücken Sie eine beliebige Taste, um Ihren Bestätigungscode zu hören.',
     yourCodeIs: 'Ihr Code lautet:',
   },
   codeMail: {
-    subject: 'Ihr Registrierungscode für {product}',
+    subject: 'Ihr Bestätigungscode für {product}',
     body: [
-      'Ihr Registrierungscode lautet {code}.',
+      'Ihr Bestätigungscode lautet {code}.',
       'Er gilt {minutes} Minuten. Geben Sie ihn an niemanden weiter, egal wer danach fragt.',
       'Wenn Sie ihn nicht angefordert haben, ignorieren Sie diese Nachricht.',
     ],

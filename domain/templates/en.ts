@@ -4,16 +4,16 @@ import type { Templates } from './template.ts';
 export const english: Templates = {
   tag: 'en',
   direction: 'ltr',
-  codeSms: '{code} is your {product} registration code. It is valid for {minutes} min. Do not share it.',
+  codeSms: '{code} is your {product} verification code. It is valid for {minutes} min. Do not share it.',
   call: {
     language: 'en-GB',
-    pressKey: 'This is {product}. Press any key to hear your registration code.',
+    pressKey: 'This is {product}. Press any key to hear your verification code.',
     yourCodeIs: 'Your code is:',
   },
   codeMail: {
-    subject: 'Your {product} registration code',
+    subject: 'Your {product} verification code',
     body: [
-      'Your registration code is {code}.',
+      'Your verification code is {code}.',
       'It is valid for {minutes} minutes. Do not share it with anybody, whoever asks.',
       'If you did not ask for it, ignore this message.',
     ],

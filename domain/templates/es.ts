@@ -7,13 +7,13 @@ export const spanish: Templates = {
   codeSms: '{code} es tu código de {product}. No lo compartas.',
   call: {
     language: 'es-ES',
-    pressKey: 'Te llama {product}. Pulsa cualquier tecla para oír tu código de registro.',
+    pressKey: 'Te llama {product}. Pulsa cualquier tecla para oír tu código de verificación.',
     yourCodeIs: 'Tu código es:',
   },
   codeMail: {
-    subject: 'Tu código de registro de {product}',
+    subject: 'Tu código de verificación de {product}',
     body: [
-      'Tu código de registro es {code}.',
+      'Tu código de verificación es {code}.',
       'Es válido durante {minutes} minutos. No lo compartas con nadie, lo pida quien lo pida.',
       'Si no lo has pedido, ignora este mensaje.',
     ],

@@ -4,11 +4,11 @@ import type { Templates } from './template.ts';
 export const persian: Templates = {
   tag: 'fa',
   direction: 'rtl',
-  codeSms: '{code} کد ثبت‌نام شما در {product} است. به کسی ندهید.',
+  codeSms: '{code} کد تأیید شما در {product} است. به کسی ندهید.',
   codeMail: {
-    subject: 'کد ثبت‌نام شما در {product}',
+    subject: 'کد تأیید شما در {product}',
     body: [
-      'کد ثبت‌نام شما {code} است.',
+      'کد تأیید شما {code} است.',
       'این کد {minutes} دقیقه معتبر است. آن را به هیچ‌کس ندهید.',
       'اگر شما درخواست نکرده‌اید، این پیام را نادیده بگیرید.',
     ],

@@ -4,16 +4,16 @@ import type { Templates } from './template.ts';
 export const french: Templates = {
   tag: 'fr',
   direction: 'ltr',
-  codeSms: "{code} est votre code d'inscription {product}. Valable {minutes} min. Ne le partagez pas.",
+  codeSms: '{code} est votre code de vérification {product}. Valable {minutes} min. Ne le partagez pas.',
   call: {
     language: 'fr-FR',
-    pressKey: "Ici {product}. Appuyez sur une touche pour entendre votre code d'inscription.",
+    pressKey: 'Ici {product}. Appuyez sur une touche pour entendre votre code de vérification.',
     yourCodeIs: 'Votre code est :',
   },
   codeMail: {
-    subject: "Votre code d'inscription {product}",
+    subject: 'Votre code de vérification {product}',
     body: [
-      "Votre code d'inscription est {code}.",
+      'Votre code de vérification est {code}.',
       'Il est valable {minutes} minutes. Ne le communiquez à personne, qui que ce soit qui le demande.',
       "Si vous ne l'avez pas demandé, ignorez ce message.",
     ],

@@ -8,13 +8,13 @@ export const hindi: Templates = {
   call: {
     language: 'hi-IN',
     voice: 'Google.hi-IN-Standard-A',
-    pressKey: 'यह {product} है। अपना पंजीकरण कोड सुनने के लिए कोई भी बटन दबाएँ।',
+    pressKey: 'यह {product} है। अपना सत्यापन कोड सुनने के लिए कोई भी बटन दबाएँ।',
     yourCodeIs: 'आपका कोड है:',
   },
   codeMail: {
-    subject: 'आपका {product} पंजीकरण कोड',
+    subject: 'आपका {product} सत्यापन कोड',
     body: [
-      'आपका पंजीकरण कोड {code} है।',
+      'आपका सत्यापन कोड {code} है।',
       'यह {minutes} मिनट तक मान्य है। कोई भी माँगे, इसे साझा न करें।',
       'यदि आपने इसे नहीं माँगा, तो इस संदेश को अनदेखा करें।',
     ],

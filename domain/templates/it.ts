@@ -4,16 +4,16 @@ import type { Templates } from './template.ts';
 export const italian: Templates = {
   tag: 'it',
   direction: 'ltr',
-  codeSms: '{code} è il tuo codice di registrazione {product}. Vale {minutes} min. Non condividerlo.',
+  codeSms: '{code} è il tuo codice di verifica {product}. Vale {minutes} min. Non condividerlo.',
   call: {
     language: 'it-IT',
-    pressKey: 'Qui {product}. Premi un tasto qualsiasi per ascoltare il tuo codice di registrazione.',
+    pressKey: 'Qui {product}. Premi un tasto qualsiasi per ascoltare il tuo codice di verifica.',
     yourCodeIs: 'Il tuo codice è:',
   },
   codeMail: {
-    subject: 'Il tuo codice di registrazione {product}',
+    subject: 'Il tuo codice di verifica {product}',
     body: [
-      'Il tuo codice di registrazione è {code}.',
+      'Il tuo codice di verifica è {code}.',
       'Vale {minutes} minuti. Non condividerlo con nessuno, chiunque lo chieda.',
       'Se non lo hai chiesto, ignora questo messaggio.',
     ],

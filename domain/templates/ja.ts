@@ -4,16 +4,16 @@ import type { Templates } from './template.ts';
 export const japanese: Templates = {
   tag: 'ja',
   direction: 'ltr',
-  codeSms: '{code} は {product} の登録コードです。{minutes}分間有効。誰にも教えないでください。',
+  codeSms: '{code} は {product} の認証コードです。{minutes}分間有効。誰にも教えないでください。',
   call: {
     language: 'ja-JP',
-    pressKey: '{product} です。登録コードを聞くには、いずれかのキーを押してください。',
+    pressKey: '{product} です。認証コードを聞くには、いずれかのキーを押してください。',
     yourCodeIs: 'コードは次のとおりです。',
   },
   codeMail: {
-    subject: '{product} の登録コード',
+    subject: '{product} の認証コード',
     body: [
-      '登録コードは {code} です。',
+      '認証コードは {code} です。',
       '{minutes} 分間有効です。誰に聞かれても教えないでください。',
       'お心当たりがない場合は、このメールを無視してください。',
     ],

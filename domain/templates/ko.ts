@@ -4,16 +4,16 @@ import type { Templates } from './template.ts';
 export const korean: Templates = {
   tag: 'ko',
   direction: 'ltr',
-  codeSms: '{code}: {product} 등록 코드입니다. {minutes}분간 유효하며 공유하지 마세요.',
+  codeSms: '{code}: {product} 인증 코드입니다. {minutes}분간 유효하며 공유하지 마세요.',
   call: {
     language: 'ko-KR',
-    pressKey: '{product}입니다. 등록 코드를 들으려면 아무 키나 누르세요.',
+    pressKey: '{product}입니다. 인증 코드를 들으려면 아무 키나 누르세요.',
     yourCodeIs: '코드는 다음과 같습니다.',
   },
   codeMail: {
-    subject: '{product} 등록 코드',
+    subject: '{product} 인증 코드',
     body: [
-      '등록 코드는 {code}입니다.',
+      '인증 코드는 {code}입니다.',
       '{minutes}분간 유효합니다. 누가 물어도 알려 주지 마세요.',
       '요청하지 않았다면 이 메일을 무시하세요.',
     ],

@@ -4,16 +4,16 @@ import type { Templates } from './template.ts';
 export const dutch: Templates = {
   tag: 'nl',
   direction: 'ltr',
-  codeSms: '{code} is je registratiecode voor {product}. Deze geldt {minutes} min. Deel de code niet.',
+  codeSms: '{code} is je verificatiecode voor {product}. Deze geldt {minutes} min. Deel de code niet.',
   call: {
     language: 'nl-NL',
-    pressKey: 'Dit is {product}. Druk op een toets om je registratiecode te horen.',
+    pressKey: 'Dit is {product}. Druk op een toets om je verificatiecode te horen.',
     yourCodeIs: 'Je code is:',
   },
   codeMail: {
-    subject: 'Je registratiecode voor {product}',
+    subject: 'Je verificatiecode voor {product}',
     body: [
-      'Je registratiecode is {code}.',
+      'Je verificatiecode is {code}.',
       'Deze geldt {minutes} minuten. Deel de code met niemand, wie er ook om vraagt.',
       'Heb je er niet om gevraagd, negeer dit bericht dan.',
     ],

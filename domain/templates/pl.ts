@@ -7,13 +7,13 @@ export const polish: Templates = {
   codeSms: '{code} to Twój kod {product}. Nie udostępniaj go.',
   call: {
     language: 'pl-PL',
-    pressKey: 'Tu {product}. Naciśnij dowolny klawisz, aby usłyszeć kod rejestracyjny.',
+    pressKey: 'Tu {product}. Naciśnij dowolny klawisz, aby usłyszeć kod weryfikacyjny.',
     yourCodeIs: 'Twój kod to:',
   },
   codeMail: {
-    subject: 'Twój kod rejestracyjny {product}',
+    subject: 'Twój kod weryfikacyjny {product}',
     body: [
-      'Twój kod rejestracyjny to {code}.',
+      'Twój kod weryfikacyjny to {code}.',
       'Jest ważny {minutes} min. Nie podawaj go nikomu, bez względu na to, kto o niego prosi.',
       'Jeśli to nie Ty o niego prosisz, zignoruj tę wiadomość.',
     ],

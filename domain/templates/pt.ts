@@ -7,13 +7,13 @@ export const portuguese: Templates = {
   codeSms: '{code} é o seu código {product}. Não o partilhe.',
   call: {
     language: 'pt-PT',
-    pressKey: 'Aqui {product}. Prima qualquer tecla para ouvir o seu código de registo.',
+    pressKey: 'Aqui {product}. Prima qualquer tecla para ouvir o seu código de verificação.',
     yourCodeIs: 'O seu código é:',
   },
   codeMail: {
-    subject: 'O seu código de registo {product}',
+    subject: 'O seu código de verificação {product}',
     body: [
-      'O seu código de registo é {code}.',
+      'O seu código de verificação é {code}.',
       'É válido durante {minutes} minutos. Não o partilhe com ninguém, seja quem for que o peça.',
       'Se não o pediu, ignore esta mensagem.',
     ],

@@ -4,17 +4,17 @@ import type { Templates } from './template.ts';
 export const turkish: Templates = {
   tag: 'tr',
   direction: 'ltr',
-  codeSms: '{code}: {product} kayıt kodunuz. Paylaşmayın.',
+  codeSms: '{code}: {product} doğrulama kodunuz. Paylaşmayın.',
   call: {
     language: 'tr-TR',
     voice: 'Google.tr-TR-Standard-A',
-    pressKey: '{product} arıyor. Kayıt kodunuzu duymak için bir tuşa basın.',
+    pressKey: '{product} arıyor. Doğrulama kodunuzu duymak için bir tuşa basın.',
     yourCodeIs: 'Kodunuz:',
   },
   codeMail: {
-    subject: '{product} kayıt kodunuz',
+    subject: '{product} doğrulama kodunuz',
     body: [
-      'Kayıt kodunuz: {code}',
+      'Doğrulama kodunuz: {code}',
       '{minutes} dakika geçerlidir. Kim isterse istesin, kimseyle paylaşmayın.',
       'Kodu siz istemediyseniz bu iletiyi dikkate almayın.',
     ],

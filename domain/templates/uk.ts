@@ -8,13 +8,13 @@ export const ukrainian: Templates = {
   call: {
     language: 'uk-UA',
     voice: 'Google.uk-UA-Standard-A',
-    pressKey: 'Це {product}. Натисніть будь-яку клавішу, щоб почути код реєстрації.',
+    pressKey: 'Це {product}. Натисніть будь-яку клавішу, щоб почути код підтвердження.',
     yourCodeIs: 'Ваш код:',
   },
   codeMail: {
-    subject: 'Ваш код реєстрації {product}',
+    subject: 'Ваш код підтвердження {product}',
     body: [
-      'Ваш код реєстрації: {code}',
+      'Ваш код підтвердження: {code}',
       'Він дійсний {minutes} хв. Нікому його не кажіть, хто б не просив.',
       'Якщо ви його не просили, не зважайте на цей лист.',
     ],

@@ -8,13 +8,13 @@ export const vietnamese: Templates = {
   call: {
     language: 'vi-VN',
     voice: 'Google.vi-VN-Standard-A',
-    pressKey: 'Đây là {product}. Nhấn phím bất kỳ để nghe mã đăng ký của bạn.',
+    pressKey: 'Đây là {product}. Nhấn phím bất kỳ để nghe mã xác minh của bạn.',
     yourCodeIs: 'Mã của bạn là:',
   },
   codeMail: {
-    subject: 'Mã đăng ký {product} của bạn',
+    subject: 'Mã xác minh {product} của bạn',
     body: [
-      'Mã đăng ký của bạn là {code}.',
+      'Mã xác minh của bạn là {code}.',
       'Mã có hiệu lực trong {minutes} phút. Không chia sẻ mã với bất kỳ ai.',
       'Nếu bạn không yêu cầu, hãy bỏ qua thư này.',
     ],

@@ -4,16 +4,16 @@ import type { Templates } from './template.ts';
 export const chineseSimplified: Templates = {
   tag: 'zh-Hans',
   direction: 'ltr',
-  codeSms: '{code} 是您的 {product} 注册验证码，{minutes} 分钟内有效，请勿泄露。',
+  codeSms: '{code} 是您的 {product} 验证码，{minutes} 分钟内有效，请勿泄露。',
   call: {
     language: 'zh-CN',
-    pressKey: '这里是 {product}。请按任意键收听您的注册验证码。',
+    pressKey: '这里是 {product}。请按任意键收听您的验证码。',
     yourCodeIs: '您的验证码是：',
   },
   codeMail: {
-    subject: '您的 {product} 注册验证码',
+    subject: '您的 {product} 验证码',
     body: [
-      '您的注册验证码是 {code}。',
+      '您的验证码是 {code}。',
       '{minutes} 分钟内有效。无论谁索要，请勿告诉任何人。',
       '如果不是您本人操作，请忽略此邮件。',
     ],

@@ -4,16 +4,16 @@ import type { Templates } from './template.ts';
 export const chineseTraditional: Templates = {
   tag: 'zh-Hant',
   direction: 'ltr',
-  codeSms: '{code} 是您的 {product} 註冊驗證碼，{minutes} 分鐘內有效，請勿洩露。',
+  codeSms: '{code} 是您的 {product} 驗證碼，{minutes} 分鐘內有效，請勿洩露。',
   call: {
     language: 'zh-TW',
-    pressKey: '這裡是 {product}。請按任意鍵收聽您的註冊驗證碼。',
+    pressKey: '這裡是 {product}。請按任意鍵收聽您的驗證碼。',
     yourCodeIs: '您的驗證碼是：',
   },
   codeMail: {
-    subject: '您的 {product} 註冊驗證碼',
+    subject: '您的 {product} 驗證碼',
     body: [
-      '您的註冊驗證碼是 {code}。',
+      '您的驗證碼是 {code}。',
       '{minutes} 分鐘內有效。無論誰索取，請勿告訴任何人。',
       '如果不是您本人操作，請忽略此郵件。',
     ],

@@ -14,12 +14,19 @@ export type CaptchaProvider = (typeof captchaProviders)[number];
 type FaultChannel = Channel | 'captcha';
 
 const commonModes = ['none', 'slow', 'error500', 'error400', 'accept-then-drop'] as const;
-const modes = [...commonModes, 'duplicate-receipt', 'html', 'empty'] as const;
+const receiptModes = [
+  'duplicate-receipt',
+  'receipt-undelivered',
+  'receipt-none',
+  'receipt-out-of-order',
+  'receipt-delayed',
+] as const;
+const modes = [...commonModes, ...receiptModes, 'html', 'empty'] as const;
 type Mode = (typeof modes)[number];
 
 const modesOf: Record<FaultChannel, readonly Mode[]> = {
-  sms: [...commonModes, 'duplicate-receipt'],
-  voice: [...commonModes, 'duplicate-receipt'],
+  sms: [...commonModes, ...receiptModes],
+  voice: [...commonModes, ...receiptModes],
   email: commonModes,
   push: [...commonModes, 'duplicate-receipt'],
   captcha: [...commonModes, 'html', 'empty'],
@@ -62,7 +69,7 @@ export const faultSchema = z
 
 type FaultSetting = z.output<typeof faultSchema>;
 
-/** A fault that is on. For `slow`, `seconds` is how long each answer takes; `until` is when another mode ends. */
+/** A fault that is on. For `slow` and `receipt-delayed`, `seconds` is how long each answer or receipt takes; `until` is when another mode ends. */
 export interface Fault {
   channel: FaultChannel;
   provider?: string;
@@ -118,7 +125,7 @@ function toFault(setting: FaultSetting & { mode: Fault['mode'] }): Fault {
   const fault: Fault = { channel, mode };
   if (provider !== undefined) fault.provider = provider;
   if (providerCode !== undefined) fault.providerCode = providerCode;
-  if (mode === 'slow') return { ...fault, seconds: seconds ?? 30 };
+  if (mode === 'slow' || mode === 'receipt-delayed') return { ...fault, seconds: seconds ?? 30 };
   if (seconds === undefined) return fault;
   return { ...fault, seconds, until: new Date(Date.now() + seconds * 1000).toISOString() };
 }

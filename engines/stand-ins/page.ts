@@ -62,9 +62,9 @@ function faultTable(faults: readonly Fault[]): string {
     cell(mode),
     cell(providerCode ?? ''),
     cell(until === undefined ? 'changed' : until),
-    cell(mode === 'slow' ? `${seconds} s` : ''),
+    cell(mode === 'slow' || mode === 'receipt-delayed' ? `${seconds} s` : ''),
   ]);
-  return table(['Channel', 'Provider', 'Mode', 'Code', 'Until', 'Each answer takes'], rows);
+  return table(['Channel', 'Provider', 'Mode', 'Code', 'Until', 'Each answer or receipt takes'], rows);
 }
 
 function messageTable(messages: readonly Message[]): string {

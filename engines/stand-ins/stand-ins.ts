@@ -11,6 +11,7 @@ import { json, type Route, readJson, readQuery, startHttpServer } from './http-s
 import { startMailSink } from './mail-sink.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { renderPage } from './page.ts';
+import { createReceipts, type Receipts } from './receipts.ts';
 import { createTwilioRoutes, type TwilioAccount } from './twilio.ts';
 
 /** The captcha secret that is accepted when no other is given. */
@@ -43,10 +44,11 @@ export async function startStandIns(options: StandInsOptions): Promise<StandIns>
   const outbox = createOutbox();
   const faults = createFaults();
   const closing = new AbortController();
+  const receipts = createReceipts(closing.signal);
   const routes = [
-    ...outboxRoutes(outbox, faults),
-    ...createTwilioRoutes(options.twilio, { outbox, faults, closing: closing.signal }),
-    ...createHttpProviderRoutes({ outbox, faults }),
+    ...outboxRoutes(outbox, faults, receipts),
+    ...createTwilioRoutes(options.twilio, { outbox, faults, receipts, closing: closing.signal }),
+    ...createHttpProviderRoutes({ outbox, faults, receipts }),
     ...createCaptchaRoutes(captchaSecret, faults),
   ];
   const http = await startHttpServer(routes, { host, port });
@@ -94,7 +96,7 @@ const messageQuery = z.strictObject({
     .optional(),
 });
 
-function outboxRoutes(outbox: Outbox, faults: Faults): Route[] {
+function outboxRoutes(outbox: Outbox, faults: Faults, receipts: Receipts): Route[] {
   const none = z.strictObject({});
   return [
     { method: 'GET', path: /^\/$/, answer: () => renderPage(outbox.list(), faults.list()) },
@@ -108,6 +110,7 @@ function outboxRoutes(outbox: Outbox, faults: Faults): Route[] {
         return { status: 204, body: '' };
       },
     },
+    { method: 'GET', path: /^\/receipts$/, answer: () => json(200, receipts.list()) },
     { method: 'GET', path: /^\/faults$/, answer: () => json(200, faults.list()) },
     {
       method: 'PUT',

@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Fault, Faults } from './faults.ts';
 import { type Answer, type Call, json, type Route, readForm } from './http-server.ts';
 import type { Outbox } from './outbox.ts';
+import { isLoopback, type ReceiptRequest, type Receipts, type Stage } from './receipts.ts';
 
 /** The account whose credentials the stand-in accepts. */
 export interface TwilioAccount {
@@ -18,7 +19,8 @@ export interface TwilioAccount {
 interface Surroundings {
   outbox: Outbox;
   faults: Faults;
-  /** Aborts when the stand-ins close; receipts under way end with it. */
+  receipts: Receipts;
+  /** Aborts when the stand-ins close; calls under way end with it. */
   closing: AbortSignal;
 }
 
@@ -29,7 +31,7 @@ interface SentMessage {
   messagingServiceSid: string | null;
   body: string;
   sentAt: Date;
-  status: 'queued' | 'accepted' | 'sent' | 'delivered';
+  status: 'queued' | 'accepted' | Stage;
 }
 
 /** A call that was made, as Twilio's list shows it. */
@@ -153,7 +155,9 @@ function createCall(twilio: Twilio, form: URLSearchParams, fault: Fault | undefi
   if (fault?.mode === 'error400') return problem(Number(fault.providerCode ?? 21211), { fault, to });
   const made: MadeCall = { sid: `CA${randomBytes(16).toString('hex')}`, to, from, madeAt: new Date() };
   twilio.calls.push(made);
-  void answerPhone(twilio, made, twiml);
+  void answerPhone(twilio, made, twiml).then(() =>
+    tellOfCall(twilio, made, { statusCallback: form.get('StatusCallback'), fault }),
+  );
   return fault?.mode === 'accept-then-drop' ? 'drop' : json(201, callJson(twilio.account, made));
 }
 
@@ -168,7 +172,10 @@ async function answerPhone(twilio: Twilio, made: MadeCall, twiml: string): Promi
 async function pressKey({ account, closing }: Twilio, made: MadeCall, url: string): Promise<string> {
   if (!isLoopback(url)) return '';
   const params = { AccountSid: account.accountSid, CallSid: made.sid, Digits: '1', From: made.from, To: made.to };
-  const res = await postSigned(account, url, { params, closing });
+  const signal = AbortSignal.any([closing, AbortSignal.timeout(15_000)]);
+  const request = { method: 'POST', redirect: 'manual', signal, ...signedForm(account, url, params) } as const;
+  // Twilio waits 15 s for a webhook
+  const res = await fetch(url, request).catch(() => undefined);
   return res?.ok === true ? await res.text() : '';
 }
 
@@ -368,44 +375,72 @@ interface Delivery {
 async function deliver(twilio: Twilio, message: SentMessage, { statusCallback, fault }: Delivery): Promise<void> {
   // The answer to the request carries the first status, so the next one comes after it.
   await pause(0);
-  message.status = 'sent';
-  await sendReceipt(twilio, message, statusCallback);
-  message.status = 'delivered';
-  await sendReceipt(twilio, message, statusCallback);
-  if (fault?.mode === 'duplicate-receipt') await sendReceipt(twilio, message, statusCallback);
+  if (statusCallback === null) message.status = fault?.mode === 'receipt-undelivered' ? 'undelivered' : 'delivered';
+  await twilio.receipts.tell({
+    provider: 'twilio',
+    fault,
+    url: statusCallback,
+    requestOf(stage) {
+      message.status = stage;
+      return signedForm(twilio.account, statusCallback ?? '', messageParams(twilio.account, message));
+    },
+    isRepeated: isConnectedAgain,
+  });
 }
 
-async function sendReceipt({ account, closing }: Twilio, message: SentMessage, url: string | null): Promise<void> {
-  if (url === null || !isLoopback(url)) return;
-  const params: Record<string, string> = {
-    AccountSid: account.accountSid,
+/** Without overrides, Twilio tries once more when it could not connect. https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides */
+function isConnectedAgain(status: number | null, tries: number): boolean {
+  return status === null && tries < 2;
+}
+
+function messageParams({ accountSid }: TwilioAccount, message: SentMessage): Record<string, string> {
+  const { sid, status, to, from, messagingServiceSid } = message;
+  return {
+    AccountSid: accountSid,
     ApiVersion: '2010-04-01',
-    MessageSid: message.sid,
-    MessageStatus: message.status,
-    SmsSid: message.sid,
-    SmsStatus: message.status,
-    To: message.to,
+    MessageSid: sid,
+    MessageStatus: status,
+    SmsSid: sid,
+    SmsStatus: status,
+    To: to,
+    ...(status === 'undelivered' && { ErrorCode: '30003' }),
+    ...(from !== null && { From: from }),
+    ...(messagingServiceSid !== null && { MessagingServiceSid: messagingServiceSid }),
   };
-  if (message.from !== null) params.From = message.from;
-  if (message.messagingServiceSid !== null) params.MessagingServiceSid = message.messagingServiceSid;
-  const res = await postSigned(account, url, { params, closing });
-  await res?.body?.cancel();
 }
 
-/** Undefined when nobody answers: Twilio waits 15 s for a webhook and does not repeat it. */
-async function postSigned(
-  { authToken }: TwilioAccount,
-  url: string,
-  { params, closing }: { params: Record<string, string>; closing: AbortSignal },
-): Promise<Response | undefined> {
-  const request = {
-    method: 'POST',
-    headers: { 'x-twilio-signature': sign(authToken, url, params) },
-    body: new URLSearchParams(params),
-    redirect: 'manual',
-    signal: AbortSignal.any([closing, AbortSignal.timeout(15_000)]),
-  } as const;
-  return await fetch(url, request).catch(() => undefined);
+function tellOfCall(twilio: Twilio, made: MadeCall, { statusCallback, fault }: Delivery): Promise<void> {
+  const { accountSid } = twilio.account;
+  const { sid, to, from } = made;
+  return twilio.receipts.tell({
+    provider: 'twilio',
+    fault,
+    url: statusCallback,
+    requestOf(stage) {
+      if (stage === 'sent') return undefined;
+      const status = stage === 'delivered' ? 'completed' : 'no-answer';
+      const params = {
+        AccountSid: accountSid,
+        CallSid: sid,
+        CallStatus: status,
+        From: from,
+        To: to,
+        Direction: 'outbound-api',
+      };
+      return signedForm(twilio.account, statusCallback ?? '', params);
+    },
+    isRepeated: isConnectedAgain,
+  });
+}
+
+function signedForm({ authToken }: TwilioAccount, url: string, params: Record<string, string>): ReceiptRequest {
+  return {
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      'x-twilio-signature': sign(authToken, url, params),
+    },
+    body: new URLSearchParams(params).toString(),
+  };
 }
 
 /** HMAC-SHA1 over the URL followed by each parameter's name and value, sorted by name (Twilio, webhooks security). */
@@ -414,9 +449,4 @@ function sign(authToken: string, url: string, params: Record<string, string>): s
     .sort(([one], [other]) => (one < other ? -1 : 1))
     .reduce((text, [name, value]) => text + name + value, url);
   return createHmac('sha1', authToken).update(signed).digest('base64');
-}
-
-function isLoopback(url: string): boolean {
-  const { hostname } = new URL(url);
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
 }

@@ -20,7 +20,8 @@ import { userActivityId } from './user-activity.ts';
 const requests = action('otp-request');
 const checks = action('otp-verify');
 const sends = action('message-send');
-const delivered = [
+const receipts = action('delivery-receipt');
+const handedOver = [
   count('Handed over', succeeded),
   count('Refused', failed),
   ratio('Handed over, share', both(sends, succeeded), sends),
@@ -81,12 +82,30 @@ export const otpUsage: Dashboard = {
     ),
     row(
       12,
-      table('Providers', [values('Provider', 'vyry.messaging.provider')], delivered, sends),
+      table('Providers', [values('Provider', 'vyry.messaging.provider')], handedOver, sends),
       table(
         'Providers by country',
         [values('Provider', 'vyry.messaging.provider'), values('Country', 'vyry.messaging.country', 20)],
-        delivered,
+        handedOver,
         sends,
+      ),
+    ),
+    row(
+      12,
+      table(
+        'What became of messages, by provider and country',
+        [values('Provider', 'vyry.messaging.provider'), values('Country', 'vyry.messaging.country', 20)],
+        [
+          count('Delivered', succeeded),
+          count('Not delivered', failed),
+          ratio('Delivered, share', both(receipts, succeeded), receipts),
+        ],
+        receipts,
+      ),
+      ranking(
+        'Why messages were not delivered',
+        [values('Reason', 'event.reason'), values('Provider', 'vyry.messaging.provider')],
+        both(receipts, failed),
       ),
     ),
     row(

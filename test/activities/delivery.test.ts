@@ -12,6 +12,7 @@ import {
 } from '../../activities/delivery.ts';
 import { type Codes, createCodes } from '../../adapters/redis/codes.ts';
 import type { Redis } from '../../adapters/redis/connect.ts';
+import { createReceipts, type Receipts } from '../../adapters/redis/receipts.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { MailMessage, TextMessage } from '../../domain/providers.ts';
 import { newCode } from '../../platform/crypto.ts';
@@ -20,10 +21,12 @@ import { connectTestRedis, testBox, uniqueName } from '../support/redis.ts';
 
 let redis: Redis;
 let codes: Codes;
+let receipts: Receipts;
 
 before(() => {
   redis = connectTestRedis();
   codes = createCodes(redis, randomBytes(32), testBox());
+  receipts = createReceipts(redis);
 });
 after(() => redis.disconnect());
 
@@ -67,11 +70,14 @@ function scene({
   const { events, recorded } = recordEvents();
   const deps: DeliveryActivityDeps = {
     codes,
+    receipts,
+    receiptUrl: () => undefined,
     providers: { sms: [twilio], voice: [], email: [], ...providers },
     orderOf: (_channel, { available, failed }) =>
       [...available].sort((a, b) => Number(failed.has(a)) - Number(failed.has(b))),
     events,
     newCode,
+    prescribedCode: () => undefined,
     productName: 'Vyry',
     ...given,
   };
@@ -110,7 +116,7 @@ describe('sendCode()', () => {
     assert.equal(message?.to, to);
     assert.match(
       message?.body ?? '',
-      /^\d{6} is your Vyry registration code\. It is valid for 3 min\. Do not share it\.$/,
+      /^\d{6} is your Vyry verification code\. It is valid for 3 min\. Do not share it\.$/,
     );
     const state = await codes.read(subject);
     assert.ok(result.result === 'sent' && result.at >= begin && state?.since === result.at);
@@ -224,7 +230,7 @@ describe('sendCode()', () => {
       [`${input.subject}.1`, `${input.subject}.1`],
     );
     assert.equal(sent[0]?.text, sent[1]?.text);
-    assert.equal(sent[0]?.subject, 'Your Vyry registration code');
+    assert.equal(sent[0]?.subject, 'Your Vyry verification code');
     assert.equal(sent[0]?.subject.includes(codeIn(sent[0]?.text)), false);
     assert.equal(told()[0]?.args[0], 'email');
   });
@@ -315,6 +321,25 @@ describe('sendCode() with several providers', () => {
     assert.equal(second.accepted.length, 2);
     await run({ subject: uniqueName() });
     assert.equal(first.accepted.length, 1);
+  });
+
+  it('remembers who took a message and did not deliver it', async () => {
+    const { first, second, run, subject } = twoProviders();
+    await run();
+    await receipts.note({ ...subject, send: 1, channel: 'sms', provider: 'first' as never }, 'undelivered');
+    await run({ send: 2 });
+    assert.deepEqual([first.accepted.length, second.accepted.length], [1, 1]);
+  });
+
+  it('tells each provider where to say what became of its message', async () => {
+    const [first, second] = [fakeProvider('first'), fakeProvider('second')];
+    const { run, input } = scene({
+      providers: { sms: [first, second] },
+      receiptUrl: ({ subject, send }, provider) => `${subject} ${send} ${provider}`,
+    });
+    first.failsBefore = true;
+    await run();
+    assert.equal(second.accepted[0]?.receiptUrl, `${input.subject} 1 second`);
   });
 
   it('B11: waits while all are away, and sends one message when one is back', async () => {

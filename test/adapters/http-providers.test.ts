@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import { connectInfobip } from '../../adapters/http/infobip.ts';
+import { connectInfobip, InfobipReports, readInfobipReceipt } from '../../adapters/http/infobip.ts';
 import { connectResend } from '../../adapters/http/resend.ts';
 import { connectSendgrid } from '../../adapters/http/sendgrid.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -12,6 +12,8 @@ import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.
 import { Secret } from '../../platform/config.ts';
 import { messagesTo } from '../support/client.ts';
 import { setFault } from '../support/flows.ts';
+import { until } from '../support/journey.ts';
+import { receiptsTo } from '../support/receipts.ts';
 
 const apiKey = new Secret('a-key-that-nobody-sees');
 const phone = '+12025550102';
@@ -68,6 +70,36 @@ after(() => standIns.close());
 beforeEach(async () => {
   for (const channel of ['sms', 'email']) await setFault(standIns.outboxUrl, { channel, mode: 'none' });
   await fetch(`${standIns.outboxUrl}/messages`, { method: 'DELETE' });
+});
+
+const reportOf = (groupName: string, name: string, error = 'NO_ERROR') =>
+  InfobipReports.parse({ results: [{ messageId: 'm', status: { groupName, name }, error: { name: error } }] }).results;
+
+describe('readInfobipReceipt()', () => {
+  it('knows final states from those on the way', () => {
+    assert.deepEqual(readInfobipReceipt(reportOf('DELIVERED', 'DELIVERED_TO_HANDSET')), { outcome: 'delivered' });
+    assert.deepEqual(readInfobipReceipt(reportOf('REJECTED', 'REJECTED_NETWORK', 'EC_X')), {
+      outcome: 'failed',
+      errorCode: 'EC_X',
+    });
+    assert.deepEqual(readInfobipReceipt(reportOf('EXPIRED', 'EXPIRED_UNKNOWN', 'a text')), { outcome: 'undelivered' });
+    for (const [group, name] of [
+      ['PENDING', 'PENDING_ENROUTE'],
+      ['DELIVERED', 'DELIVERED_TO_OPERATOR'],
+      ['toString', 'toString'],
+    ] as const) {
+      assert.equal(readInfobipReceipt(reportOf(group, name)), undefined);
+    }
+  });
+
+  it('is posted to the address that came with the message, until it is taken', async () => {
+    const receiptUrl = `${standIns.outboxUrl}/nobody`;
+    await infobipAt().send({ to: phone, body: '123456 is your code', reference: 'a.1', receiptUrl });
+    await until(async () => (await receiptsTo(standIns.outboxUrl, receiptUrl)).length >= 2);
+    const [first, second] = await receiptsTo(standIns.outboxUrl, receiptUrl);
+    assert.equal(first?.body, second?.body);
+    assert.equal(InfobipReports.parse(JSON.parse(first?.body ?? '')).results[0]?.messageId, 'a.1');
+  });
 });
 
 /** The failure must be one that is waited out, and must tell nothing of the message or the key. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { inspect } from 'node:util';
+import { readTwilioReceipt } from '../../adapters/twilio/receipt.ts';
 import { connectTwilio, type TwilioOptions } from '../../adapters/twilio.ts';
 import { Failure } from '../../domain/failures.ts';
 import { demoTwilio } from '../../engines/engines.ts';
@@ -9,6 +10,8 @@ import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.
 import { Secret } from '../../platform/config.ts';
 import { messagesTo } from '../support/client.ts';
 import { setFault } from '../support/flows.ts';
+import { until } from '../support/journey.ts';
+import { receiptsTo } from '../support/receipts.ts';
 
 const to = '+12025550102';
 const body = '123456 is your code';
@@ -29,6 +32,7 @@ function connect(given: Partial<TwilioOptions> = {}) {
   return connectTwilio({ ...demoTwilio, authToken, baseUrl: standIns.twilioUrl, ...given });
 }
 
+const receiptsAt = (url: string) => receiptsTo(standIns.outboxUrl, url);
 const fault = (settings: Record<string, unknown>) => setFault(standIns.outboxUrl, { channel: 'sms', ...settings });
 
 async function failureOf(job: Promise<unknown>): Promise<Failure> {
@@ -51,7 +55,30 @@ async function assertUnavailable(job: Promise<unknown>, message: RegExp): Promis
     assert.equal(text.includes(personal), false, text);
 }
 
+describe('readTwilioReceipt()', () => {
+  it('knows final states of messages and calls from those on the way', () => {
+    assert.deepEqual(readTwilioReceipt({ MessageStatus: 'undelivered', ErrorCode: '30003' }), {
+      outcome: 'undelivered',
+      errorCode: '30003',
+    });
+    assert.deepEqual(readTwilioReceipt({ MessageStatus: 'failed', ErrorCode: '<script>' }), { outcome: 'failed' });
+    assert.deepEqual(readTwilioReceipt({ CallStatus: 'completed' }), { outcome: 'delivered' });
+    assert.deepEqual(readTwilioReceipt({ CallStatus: 'no-answer' }), { outcome: 'unanswered' });
+    for (const form of [{ MessageStatus: 'sent' }, { CallStatus: 'ringing' }, { MessageStatus: '__proto__' }, {}]) {
+      assert.equal(readTwilioReceipt(form as Record<string, string>), undefined);
+    }
+  });
+});
+
 describe('send()', () => {
+  it('tells Twilio where to say what became of a message, when there is such a place', async () => {
+    const receiptUrl = `${standIns.outboxUrl}/nobody`;
+    await connect().send({ to, body, reference, receiptUrl });
+    await until(async () => (await receiptsAt(receiptUrl)).length === 2);
+    await connect().send({ to, body, reference });
+    assert.equal((await receiptsAt(receiptUrl)).length, 2);
+  });
+
   it('hands a message over, and answers the id it has at Twilio', async () => {
     const outcome = await connect().send({ to, body, reference });
     assert.equal(outcome.result, 'sent');

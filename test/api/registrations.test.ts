@@ -41,10 +41,10 @@ function stepsOf(registration: { steps: { name: string; status: string; reason?:
   return registration.steps.map(({ name, status, reason }) => [name, status, reason].filter(Boolean).join(' '));
 }
 
-/** Keys that hold what a registration was given or sent: all but its status and its counters. */
+/** Keys that hold what a registration was given or sent: all but its status, its counters and what became of its messages. */
 async function secretsOf(registrationId: string): Promise<string[]> {
   const keys = await behind.keys(`*${registrationId}*`);
-  return keys.filter((key) => !/^(registration|ratelimit):/.test(key));
+  return keys.filter((key) => !/^(registration|ratelimit|receipts):/.test(key));
 }
 
 describe('POST /api/v1/registrations', () => {
@@ -426,7 +426,7 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
     for (const { body: text } of await allMessages(system.ready.outboxUrl)) {
       assert.match(
         text,
-        /^(\d{6} (is your Vyry registration code|ist Ihr Registrierungscode für Vyry)\. |Your registration code is \d{6}\.)/,
+        /^(\d{6} (is your Vyry verification code|ist Ihr Bestätigungscode für Vyry)\. |Your verification code is \d{6}\.)/,
       );
       assert.doesNotMatch(text, /evil/, 'no words of a client are in a message');
     }

@@ -19,7 +19,11 @@ interface Finding {
 let system: System;
 
 before(async () => {
-  system = await startTestSystem({ elasticsearch: true, env: { CAPTCHA_COST: '2' } });
+  const keys = { INFOBIP_API_KEY: 'stand-in', RESEND_API_KEY: 'stand-in', SENDGRID_API_KEY: 'stand-in' };
+  system = await startTestSystem({
+    elasticsearch: true,
+    env: { CAPTCHA_COST: '2', INFOBIP_FROM: 'Vyry', ...keys },
+  });
 });
 after(() => system?.stop());
 
@@ -60,7 +64,10 @@ describe('vyry doctor', () => {
     assert.match(of('worker registration'), /polls its task queue/);
     assert.match(of('audit trail'), /events wait/);
     const names = findings.map(({ check }) => check.split(' ')[0]);
-    for (const name of ['configuration', 'mongodb', 'temporal', 'ldap', 'twilio', 'mail', 'elasticsearch', 'captcha']) {
+    for (const name of [
+      ...['configuration', 'mongodb', 'temporal', 'ldap', 'twilio', 'infobip', 'mail', 'resend', 'sendgrid'],
+      ...['elasticsearch', 'captcha'],
+    ]) {
       assert.ok(names.includes(name), name);
     }
   });
@@ -91,6 +98,9 @@ describe('vyry doctor', () => {
       ELASTICSEARCH_URL: 'http://127.0.0.1:1',
       SMTP_URL: 'smtp://127.0.0.1:1',
       TWILIO_API_BASE_URL: 'http://127.0.0.1:1',
+      INFOBIP_BASE_URL: 'http://127.0.0.1:2',
+      RESEND_API_BASE_URL: 'http://127.0.0.1:2',
+      SENDGRID_API_BASE_URL: 'http://127.0.0.1:2',
     });
     assert.equal(code, 1);
     assert.match(of('redis'), /^failed: does not answer: ECONNREFUSED$/);
@@ -98,7 +108,26 @@ describe('vyry doctor', () => {
     assert.equal(of('temporal'), 'failed: does not answer');
     assert.match(of('elasticsearch'), /^failed: does not answer/);
     assert.equal(of('mail'), 'failed: unreachable');
-    assert.equal(of('twilio'), 'failed: unreachable');
+    for (const provider of ['twilio', 'infobip', 'resend', 'sendgrid'])
+      assert.equal(of(provider), 'failed: unreachable');
+  });
+
+  it('says what providers make of their keys, and what to do', async () => {
+    const unknown = { INFOBIP_API_KEY: 'unknown', RESEND_API_KEY: 'unknown', SENDGRID_API_KEY: 'unknown' };
+    const refused = await diagnose(unknown);
+    assert.equal(refused.code, 1);
+    for (const provider of ['infobip', 'resend', 'sendgrid']) {
+      assert.equal(refused.of(provider), 'failed: credentials refused');
+      const advice = refused.findings.find(({ check }) => check === provider)?.advice;
+      assert.match(advice ?? '', new RegExp(`^Check ${provider.toUpperCase()}_API_KEY`));
+    }
+    const full = { RESEND_API_KEY: 'full-access', SENDGRID_API_KEY: 'reading' };
+    const verified = await diagnose({ ...full, MAIL_FROM: 'Vyry <codes@example.org>' });
+    assert.equal(verified.of('resend'), 'warning: takes the key; example.org is verified');
+    assert.equal(verified.of('sendgrid'), 'failed: the key may not send');
+    const pending = await diagnose({ ...full, MAIL_FROM: 'codes@example.net' });
+    assert.equal(pending.of('resend'), 'failed: example.net is not verified');
+    assert.doesNotMatch(verified.text + refused.text, /full-access|reading/);
   });
 
   it('says what a namespace lacks', async () => {

@@ -19,6 +19,14 @@ describe('readWeights() and readCountryWeights()', () => {
   });
 });
 
+describe('readWeights() with a name that stands alone', () => {
+  it('takes it alone and refuses it beside others', () => {
+    assert.deepEqual([...readWeights('nobody', [...known, 'nobody'], 'nobody')], [['nobody', 1]]);
+    assert.throws(() => readWeights('twilio,nobody:0', [...known, 'nobody'], 'nobody'), RangeError);
+    assert.equal(readWeights('twilio,infobip', [...known, 'nobody'], 'nobody').size, 2);
+  });
+});
+
 describe('orderOf()', () => {
   it('tries first whom chance picks by weight, then the others', () => {
     assert.deepEqual(orderOf(choice, { available, failed: none, draw: 0.79 }), ['twilio', 'infobip']);

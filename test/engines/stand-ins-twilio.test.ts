@@ -232,4 +232,33 @@ describe('Twilio stand-in: receipts', () => {
     await waitFor(() => webhook.receipts.length === 3);
     assert.deepEqual(webhook.receipts[1], webhook.receipts[2]);
   });
+
+  it('tells what its fault says: undelivered, out of order, later or nothing', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    await using webhook = await startWebhook();
+    const told = async (fault: Record<string, unknown>, count: number) => {
+      webhook.receipts.length = 0;
+      await putFault(standIns, fault);
+      await connect(standIns).messages.create({ ...sms, statusCallback: webhook.url });
+      await waitFor(() => webhook.receipts.length === count);
+      return webhook.receipts.map(({ params }) => params.MessageStatus);
+    };
+    assert.deepEqual(await told({ mode: 'receipt-undelivered' }, 2), ['sent', 'undelivered']);
+    assert.equal(webhook.receipts[1]?.params.ErrorCode, '30003');
+    assert.deepEqual(await told({ mode: 'receipt-out-of-order' }, 3), ['delivered', 'sent', 'undelivered']);
+    assert.deepEqual(await told({ mode: 'receipt-delayed', seconds: 0.2 }, 0), []);
+    await waitFor(() => webhook.receipts.length === 2);
+    assert.deepEqual(await told({ mode: 'receipt-none' }, 0), []);
+  });
+
+  it('tells what became of a call, when it is over', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    await using webhook = await startWebhook();
+    const call = { to: sms.to, from: sms.from, twiml: '<Response><Say>Hello</Say></Response>' };
+    const { sid } = await connect(standIns).calls.create({ ...call, statusCallback: webhook.url });
+    await waitFor(() => webhook.receipts.length === 1);
+    const [receipt] = webhook.receipts;
+    assert.deepEqual([receipt?.params.CallSid, receipt?.params.CallStatus], [sid, 'completed']);
+    assert.ok(twilio.validateRequest(account.authToken, receipt?.signature ?? '', webhook.url, receipt?.params ?? {}));
+  });
 });

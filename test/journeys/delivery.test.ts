@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { call, messagesTo } from '../support/client.ts';
+import { messagesTo } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
+import { allMessages } from '../support/flows.ts';
 import { type Channel, createJourney, type Journey, personOf, setFault, until } from '../support/journey.ts';
+import { postReceipt, receiptsTo } from '../support/receipts.ts';
 
 let system: System;
 let people = 300;
@@ -145,10 +147,16 @@ describe('When all providers are away', () => {
 
 describe('The address that a provider is given', () => {
   it('B17: has nothing to consume by GET or HEAD, as scanners and previews ask; no message has a link', async () => {
-    for (const method of ['GET', 'HEAD']) {
-      const response = await fetch(`${system.ready.apiUrl}/api/v1/calls/twilio?speech=x`, { method });
-      assert.equal(response.status, 404);
+    const { apiUrl, outboxUrl } = system.ready;
+    const journey = next('sms');
+    await journey.walk('send');
+    await until(async () => (await receiptsTo(outboxUrl, apiUrl)).length > 0);
+    const [receipt] = await receiptsTo(outboxUrl, apiUrl);
+    for (const url of [receipt?.url ?? '', `${apiUrl}/api/v1/calls/twilio?speech=x`]) {
+      for (const method of ['GET', 'HEAD']) assert.equal((await fetch(url, { method })).status, 404);
     }
-    assert.equal((await call(system.ready.apiUrl, 'GET', '/health')).status, 200);
+    assert.ok(receipt && (await postReceipt(receipt)).status === 204);
+    for (const { body } of await allMessages(outboxUrl)) assert.doesNotMatch(body, /https?:|www\.|:\/\//i);
+    await journey.walk('session');
   });
 });

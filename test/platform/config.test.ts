@@ -129,6 +129,24 @@ describe('readConfig()', () => {
     );
   });
 
+  it('refuses in production what lets everybody in: the last digits as code, and test numbers that may be somebody’s', () => {
+    const read = (given: Record<string, string>, NODE_ENV = 'production') =>
+      readConfig('delivery', { ...completeEnvironment(), ...given, NODE_ENV });
+    const real = { TEST_NUMBERS: '+15550100001=123456,+4915212345678=987654' };
+    const message = messageOf(() => read(real));
+    assert.match(message, /TEST_NUMBERS must list only numbers that are set aside for fiction/);
+    for (const secret of ['4915212345678', '987654', '123456']) assert.equal(message.includes(secret), false, message);
+    const lastDigits = { SMS_PROVIDERS: 'last-digits' };
+    assert.match(
+      messageOf(() => read(lastDigits)),
+      /SMS_PROVIDERS must not be last-digits/,
+    );
+    assert.equal(read({ TEST_NUMBERS: '+15550100001=123456' }).TEST_NUMBERS.size, 1);
+    assert.equal(read(real, 'development').TEST_NUMBERS.size, 2);
+    assert.ok(read(lastDigits, 'development').SMS_PROVIDERS.has('last-digits'));
+    assert.equal(inspect(read({ TEST_NUMBERS: '+15550100001=123456' })).includes('123456'), false);
+  });
+
   it('takes real values in production', () => {
     const env = { ...completeEnvironment(), NODE_ENV: 'production' };
     for (const role of roles) assert.equal(readConfig(role, env).NODE_ENV, 'production');

@@ -29,6 +29,7 @@ const purposes = {
   pseudonym: true,
   audit: true,
   limit: true,
+  receipt: true,
 } satisfies Record<KeyPurpose, true>;
 const allPurposes = Object.keys(purposes) as KeyPurpose[];
 

@@ -68,6 +68,19 @@ const calls: { [K in keyof Events]: Row } = {
     audits: 'ldap-login',
   },
   codeRequested: { run: (events) => events.codeRequested(subject, 'sms', 1), audits: 'otp-request' },
+  receiptTaken: {
+    run: (events) => events.receiptTaken(code, { outcome: 'undelivered', errorCode: '30003' }, false),
+    logs: {
+      event: 'receipt.taken',
+      level: 'info',
+      fields: ['registrationId', 'channel', 'send', 'provider', 'outcome', 'errorCode', 'isRepeat'],
+    },
+    audits: 'delivery-receipt',
+  },
+  receiptIgnored: {
+    run: (events) => events.receiptIgnored('infobip', 'refused'),
+    logs: { event: 'receipt.ignored', level: 'warn', fields: ['provider', 'outcome'] },
+  },
   codeSent: {
     run: (events) => events.codeSent(code, providerId),
     logs: { event: 'code.sent', level: 'info', fields: ['registrationId', 'channel', 'send', 'providerId'] },
@@ -252,6 +265,8 @@ describe('createEvents()', () => {
       'vyry_registration_steps_total{step="directory",outcome="refused"} 1',
       'vyry_codes_sent_total{channel="sms",provider="twilio",country="GB",outcome="sent"} 1',
       'vyry_codes_sent_total{channel="sms",provider="twilio",country="GB",outcome="refused"} 1',
+      'vyry_delivery_receipts_total{channel="sms",provider="twilio",country="GB",outcome="undelivered"} 1',
+      'vyry_delivery_receipts_total{channel="none",provider="infobip",country="none",outcome="refused"} 1',
       'vyry_codes_checked_total{outcome="wrong"} 1',
       'vyry_sessions_total 1',
       'vyry_limits_hit_total{limit="code-resend"} 1',

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { languageFor, languages, templatesOf } from '../../../domain/templates/languages.ts';
 import { codeMail, codeSms, codeSpeech, noticeKinds, noticeMail } from '../../../domain/templates/messages.ts';
@@ -39,6 +41,18 @@ describe('Every language', () => {
       assert.doesNotMatch(pressKey + yourCodeIs, /[{}\d]/);
     });
   }
+});
+
+describe('docs/messages.md', () => {
+  it('has the SMS of every language, and how long it is', () => {
+    const page = readFileSync(resolve(import.meta.dirname, '../../../docs/messages.md'), 'utf8');
+    for (const texts of languages) {
+      const body = codeSms(texts, { ...facts, minutes: 3 }, 'AbCdEfGhIjK');
+      const { alphabet, units, segments } = smsSize(body);
+      const row = `| ${texts.tag} | ${alphabet} | ${units} | ${segments} | ${body.replace('\n', ' ⏎ ')} |`;
+      assert.ok(page.includes(`${row}\n`), row);
+    }
+  });
 });
 
 describe('codeSms()', () => {

@@ -1,0 +1,106 @@
+/**
+ * The delivery receipts of the stand-ins: posted to the address that came with a message, as its provider would and as
+ * the faults of that provider say. `GET /receipts` shows each try.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Fault } from './faults.ts';
+
+/** Stages of a message, in the order of a good end. */
+export type Stage = 'sent' | 'delivered' | 'undelivered';
+
+/** A request to the address of a receipt. */
+export interface ReceiptRequest {
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** One try to tell; `status` is absent while it is open, null when there was no answer. */
+export interface TriedReceipt extends ReceiptRequest {
+  provider: string;
+  stage: Stage;
+  url: string;
+  status?: number | null;
+}
+
+/** A message whose provider was given an address. */
+export interface ToldMessage {
+  provider: string;
+  /** Of the provider when the message was sent. */
+  fault: Fault | undefined;
+  url: string | null;
+  /** The request of a stage; undefined where the provider does not tell it. */
+  requestOf: (stage: Stage) => ReceiptRequest | undefined;
+  /** Whether the provider repeats after an answer, or null for none. */
+  isRepeated: (status: number | null, tries: number) => boolean;
+}
+
+/** The sender of receipts. */
+export interface Receipts {
+  /** Resolves when everything is told. */
+  tell(message: ToldMessage): Promise<void>;
+  /** Every try, oldest first. */
+  list(): TriedReceipt[];
+}
+
+const repeatMs = 500;
+/** As long as Twilio waits for a webhook. */
+const answerMs = 15_000;
+
+/** Makes a sender; `closing` ends what is under way. Nobody but this machine is told. */
+export function createReceipts(closing: AbortSignal): Receipts {
+  const tried: TriedReceipt[] = [];
+
+  async function post(receipt: TriedReceipt): Promise<number | null> {
+    tried.push(receipt);
+    const { url, headers, body } = receipt;
+    const signal = AbortSignal.any([closing, AbortSignal.timeout(answerMs)]);
+    const res = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal }).catch(() => null);
+    await res?.body?.cancel();
+    receipt.status = res?.status ?? null;
+    return receipt.status;
+  }
+
+  async function postUntilTaken(receipt: TriedReceipt, isRepeated: ToldMessage['isRepeated']): Promise<void> {
+    for (let tries = 1; !closing.aborted; tries++) {
+      if (!isRepeated(await post({ ...receipt }), tries)) return;
+      await wait(repeatMs, closing);
+    }
+  }
+
+  return {
+    async tell({ provider, fault, url, requestOf, isRepeated }) {
+      if (url === null || !isLoopback(url)) return;
+      if (fault?.mode === 'receipt-delayed') await wait((fault.seconds ?? 0) * 1000, closing);
+      for (const stage of stagesUnder(fault)) {
+        const request = requestOf(stage);
+        if (request !== undefined) await postUntilTaken({ provider, stage, url, ...request }, isRepeated);
+      }
+    },
+    list: () => tried,
+  };
+}
+
+/** Tells whether an address is on this machine. */
+export function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url);
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
+}
+
+function stagesUnder(fault: Fault | undefined): Stage[] {
+  switch (fault?.mode) {
+    case 'receipt-none':
+      return [];
+    case 'receipt-undelivered':
+      return ['sent', 'undelivered'];
+    case 'receipt-out-of-order':
+      return ['delivered', 'sent', 'undelivered'];
+    case 'duplicate-receipt':
+      return ['sent', 'delivered', 'delivered'];
+    default:
+      return ['sent', 'delivered'];
+  }
+}
+
+async function wait(ms: number, closing: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal: closing }).catch(() => undefined);
+}

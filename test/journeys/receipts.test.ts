@@ -1,0 +1,180 @@
+/** What providers say became of messages: told once whatever is killed, and remembered for the next message of a person. */
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { call, codeFor, type Flow, messagesTo, startFlow } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { type Behind, lookBehind, must, setFault } from '../support/flows.ts';
+import { until } from '../support/journey.ts';
+import { receiptEventsOf, receiptsTo } from '../support/receipts.ts';
+
+let system: System;
+let behind: Behind;
+let people = 300;
+
+before(async () => {
+  system = await startTestSystem({
+    env: {
+      REGISTRATION_STEPS: 'code',
+      INFOBIP_API_KEY: 'stand-in',
+      INFOBIP_FROM: 'Vyry',
+      OTP_RESEND_WAITS: '1,1',
+      OTP_TTL: '600',
+    },
+  });
+  behind = await lookBehind(system);
+});
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+beforeEach(async () => {
+  for (const channel of ['sms', 'voice']) await fault({ channel, mode: 'none' });
+});
+
+const fault = (settings: Record<string, unknown>) => setFault(system.ready.outboxUrl, { channel: 'sms', ...settings });
+
+interface Person {
+  flow: Flow;
+  phone: string;
+}
+
+async function begin(): Promise<Person> {
+  const phone = `+447700900${people++}`;
+  return { phone, flow: await startFlow(system.ready.apiUrl, { phone }) };
+}
+
+async function send({ flow }: Person, channel = 'sms'): Promise<void> {
+  await until(async () => (await flow.call('POST', '/codes', { channel })).status === 202);
+}
+
+/** The providers whose messages reached a person, oldest first. */
+async function carriersOf({ phone }: Person): Promise<(string | undefined)[]> {
+  const messages = await messagesTo(system.ready.outboxUrl, phone);
+  return messages.map((message) => (message as { provider?: string }).provider);
+}
+
+/** What the trail says of a person's messages, as soon as it says so many things. */
+async function toldOf({ flow }: Person, count = 1): Promise<string[]> {
+  await until(async () => (await receiptEventsOf(behind, flow.id)).length >= count);
+  const events = await receiptEventsOf(behind, flow.id);
+  return events.map(({ event, vyry }) => `${vyry.otp.send} ${vyry.messaging.provider} ${event.reason ?? 'delivered'}`);
+}
+
+async function prove(person: Person, count = 1): Promise<void> {
+  const code = await codeFor(system.ready.outboxUrl, person.phone, count);
+  await must(person.flow.call('PUT', '/code', { code }));
+}
+
+describe('A delivery receipt', () => {
+  it('tells the trail what became of a message, by whom and where, and no number', async () => {
+    const person = await begin();
+    await send(person);
+    assert.deepEqual(await toldOf(person), ['1 twilio delivered']);
+    const events = await receiptEventsOf(behind, person.flow.id);
+    assert.deepEqual(
+      events.map(({ status, vyry }) => [status, vyry.messaging.country, vyry.otp.channel]),
+      [['success', '+44', 'sms']],
+    );
+    assert.equal(JSON.stringify(events).includes(person.phone.slice(1)), false);
+    await prove(person);
+  });
+
+  it('that says undelivered has the next message of the person carried by another provider, and nobody else’s', async () => {
+    await fault({ provider: 'twilio', mode: 'receipt-undelivered' });
+    const person = await begin();
+    await send(person);
+    assert.deepEqual(await toldOf(person), ['1 twilio undelivered']);
+    const [event] = await receiptEventsOf(behind, person.flow.id);
+    assert.deepEqual([event?.status, event?.error?.code], ['failure', '30003']);
+    await send(person);
+    assert.deepEqual(await toldOf(person, 2), ['1 twilio undelivered', '2 infobip delivered']);
+    assert.deepEqual(await carriersOf(person), ['twilio', 'infobip']);
+    await prove(person, 2);
+    const other = await begin();
+    await send(other);
+    await codeFor(system.ready.outboxUrl, other.phone);
+    assert.deepEqual(await carriersOf(other), ['twilio']);
+  });
+
+  it('that comes twice, or after another final one, is told once: the first stays', async () => {
+    for (const mode of ['duplicate-receipt', 'receipt-out-of-order']) {
+      await fault({ provider: 'twilio', mode });
+      const person = await begin();
+      await send(person);
+      const { apiUrl, outboxUrl } = system.ready;
+      const tried = (await receiptsTo(outboxUrl, apiUrl)).length;
+      await until(async () => {
+        const since = (await receiptsTo(outboxUrl, apiUrl)).slice(tried - 3);
+        return since.length >= 3 && since.slice(-3).every(({ status }) => status === 204);
+      });
+      assert.deepEqual(await toldOf(person), ['1 twilio delivered']);
+      await send(person);
+      await codeFor(outboxUrl, person.phone, 2);
+      assert.deepEqual(await carriersOf(person), ['twilio', 'twilio']);
+    }
+  });
+
+  it('of a call that nobody answered is no failure of its provider', async () => {
+    await fault({ channel: 'voice', mode: 'receipt-undelivered' });
+    const person = await begin();
+    await send(person, 'voice');
+    assert.deepEqual(await toldOf(person), ['1 twilio unanswered']);
+    await send(person);
+    await codeFor(system.ready.outboxUrl, person.phone, 2);
+    assert.deepEqual(await carriersOf(person), ['twilio', 'twilio']);
+  });
+
+  it('that never comes keeps nobody waiting', async () => {
+    await fault({ mode: 'receipt-none' });
+    const person = await begin();
+    await send(person);
+    await prove(person);
+    assert.deepEqual(await receiptEventsOf(behind, person.flow.id), []);
+  });
+});
+
+describe('One message, one that works, one event', () => {
+  it('when the api is killed while a receipt arrives: its provider repeats it', async () => {
+    const { apiUrl, outboxUrl } = system.ready;
+    await fault({ provider: 'twilio', mode: 'error500' });
+    await fault({ provider: 'infobip', mode: 'receipt-delayed', seconds: 10 });
+    const person = await begin();
+    await send(person);
+    process.kill(system.processes.pids().api ?? 0, 'SIGSTOP');
+    const tries = () => receiptsTo(outboxUrl, `${apiUrl}/api/v1/receipts/infobip`);
+    await until(async () => (await tries()).at(-1)?.status === undefined && (await tries()).length > 0);
+    await system.kill('api');
+    await system.restart('api');
+    await until(async () => (await tries()).at(-1)?.status === 204, 60_000);
+    assert.deepEqual(await toldOf(person), ['1 infobip delivered']);
+    assert.deepEqual(await carriersOf(person), ['infobip']);
+    await prove(person);
+  });
+
+  it('when delivery is killed between the message and its receipt, or inside the send', async () => {
+    await fault({ provider: 'twilio', mode: 'receipt-delayed', seconds: 3 });
+    const between = await begin();
+    await send(between);
+    await codeFor(system.ready.outboxUrl, between.phone);
+    await system.kill('delivery');
+    assert.deepEqual(await toldOf(between), ['1 twilio delivered']);
+    await system.restart('delivery');
+
+    await fault({ provider: 'twilio', mode: 'slow', seconds: 5 });
+    const inside = await begin();
+    const sending = inside.flow.call('POST', '/codes', { channel: 'sms' });
+    await codeFor(system.ready.outboxUrl, inside.phone);
+    await system.kill('delivery');
+    await fault({ provider: 'twilio', mode: 'none' });
+    await system.restart('delivery');
+    assert.equal((await sending).status, 202);
+    for (const person of [between, inside]) {
+      await until(async () => (await person.flow.call('GET', '')).body.waitingFor === undefined);
+      assert.deepEqual(await toldOf(person), ['1 twilio delivered']);
+      assert.deepEqual(await carriersOf(person), ['twilio']);
+      await prove(person);
+    }
+    assert.equal((await call(system.ready.apiUrl, 'GET', '/health')).status, 200);
+  });
+});

@@ -1,0 +1,94 @@
+/** Numbers of testers, and the last digits as code: nobody is called, and all else is as for others. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { startFlow } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { allMessages, assertLimited, type Behind, lookBehind, must, wrongCode } from '../support/flows.ts';
+import { until } from '../support/journey.ts';
+
+const tester = '+15550100001';
+const called = '+15550100002';
+const another = '+4915212345678';
+const code = '482915';
+
+async function startWith(env: Record<string, string>) {
+  const system = await startTestSystem({ env: { REGISTRATION_STEPS: 'code', ...env } });
+  return { system, behind: await lookBehind(system) };
+}
+
+async function stop({ system, behind }: { system: System; behind: Behind }): Promise<void> {
+  await behind[Symbol.asyncDispose]();
+  await system.stop();
+}
+
+async function eventsOf({ redis }: Behind, action: string) {
+  const entries = await redis.xrange('audit', '-', '+');
+  return entries.map(([, fields]) => JSON.parse(fields[1] ?? '{}')).filter((event) => event.action === action);
+}
+
+describe('A number of TEST_NUMBERS', () => {
+  let scene: Awaited<ReturnType<typeof startWith>>;
+  before(async () => {
+    scene = await startWith({
+      TEST_NUMBERS: `${tester}=${code},${called}=${code},${another}=${code}`,
+      LIMIT_SENDS_PER_NUMBER: '2/300',
+      OTP_CHECKS_MAX: '3',
+    });
+  });
+  after(() => stop(scene));
+
+  it('is proven by its code and no other, by SMS and by call, and nobody is sent anything', async () => {
+    const { apiUrl, outboxUrl } = scene.system.ready;
+    for (const [channel, phone] of [
+      ['sms', tester],
+      ['voice', called],
+    ]) {
+      const flow = await startFlow(apiUrl, { phone });
+      await must(flow.call('POST', '/codes', { channel }), 202);
+      assert.equal((await flow.call('PUT', '/code', { code: wrongCode(code) })).status, 400);
+      await must(flow.call('PUT', '/code', { code }));
+    }
+    assert.deepEqual(await allMessages(outboxUrl), []);
+    await until(async () => (await eventsOf(scene.behind, 'message-send')).length === 2);
+    for (const { status, vyry } of await eventsOf(scene.behind, 'message-send')) {
+      assert.deepEqual([status, vyry.messaging.provider], ['success', 'test']);
+    }
+  });
+
+  it('has the limits of others', async () => {
+    const send = async () => {
+      const flow = await startFlow(scene.system.ready.apiUrl, { phone: another });
+      return { flow, answer: await flow.call('POST', '/codes', { channel: 'sms' }) };
+    };
+    const [{ flow: guessed }] = [await send(), await send()];
+    assertLimited((await send()).answer, 'sends-per-number');
+    for (let guess = 1; guess <= 3; guess++) await guessed.call('PUT', '/code', { code: wrongCode(code, guess) });
+    assert.notEqual((await guessed.call('PUT', '/code', { code })).status, 200);
+  });
+
+  it('is warned of at the start, counted and not named, and its code is in no log', () => {
+    const { processes } = scene.system;
+    const log = readFileSync(processes.logFile('delivery'), 'utf8');
+    assert.match(log, /"event":"test-numbers\.on","numbers":3,"realLooking":1/);
+    const logs = log + readFileSync(processes.logFile('api'), 'utf8');
+    for (const secret of [code, tester.slice(1), another.slice(1)]) assert.equal(logs.includes(secret), false);
+  });
+});
+
+describe('SMS_PROVIDERS=last-digits', () => {
+  let scene: Awaited<ReturnType<typeof startWith>>;
+  before(async () => {
+    scene = await startWith({ SMS_PROVIDERS: 'last-digits' });
+  });
+  after(() => stop(scene));
+
+  it('takes the last six digits of any number for its code, and sends nothing', async () => {
+    const flow = await startFlow(scene.system.ready.apiUrl, { phone: '+12025550147' });
+    await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+    await must(flow.call('PUT', '/code', { code: '550147' }));
+    assert.deepEqual(await allMessages(scene.system.ready.outboxUrl), []);
+    assert.match(readFileSync(scene.system.processes.logFile('delivery'), 'utf8'), /"event":"last-digits\.on"/);
+  });
+});
