@@ -18,6 +18,8 @@ export interface AccountInput {
   identity: Identity;
   /** Milliseconds since the Unix epoch. */
   createdAt: number;
+  /** Language of the messages to the owner, BCP 47. */
+  locale?: string | undefined;
 }
 
 export interface AccountActivityDeps {
@@ -67,9 +69,15 @@ export function createAccountActivities(deps: AccountActivityDeps) {
     /** Writes the account with the credentials that were kept. Safe to repeat: keyed by `userId`. */
     createAccount: (input: AccountInput): Promise<void> =>
       orUnavailable(async () => {
-        const { userId, identity, createdAt } = input;
+        const { userId, identity, createdAt, locale } = input;
         const credentials = await registrations.readCredentials(input.registrationId);
-        await accounts.insert({ userId, identity, ...credentials, createdAt: new Date(createdAt) });
+        await accounts.insert({
+          userId,
+          identity,
+          ...credentials,
+          createdAt: new Date(createdAt),
+          ...(locale && { locale }),
+        });
       }),
 
     /** Undoes `createAccount`. Safe to repeat, and when there is no account: keyed by `userId`. */
@@ -77,7 +85,8 @@ export function createAccountActivities(deps: AccountActivityDeps) {
   };
 }
 
-async function failOnOutage<T>(act: () => Promise<T>, isOutage: (err: unknown) => boolean): Promise<T> {
+/** Runs a step on a database; its outage becomes a failure that a flow waits out. @throws {Failure} unavailable */
+export async function failOnOutage<T>(act: () => Promise<T>, isOutage: (err: unknown) => boolean): Promise<T> {
   try {
     return await act();
   } catch (err) {

@@ -56,6 +56,7 @@ export const auditActions = {
   'pin-verify': { category: ['authentication'], type: ['start'], about: 'a PIN was checked' },
   'operator-login': { category: ['authentication'], type: ['start'], about: 'an operator tried to log in' },
   'message-send': { category: ['api'], type: ['info'], about: 'a message was handed to a provider' },
+  'notice-send': { category: ['api'], type: ['info'], about: 'a notice to an owner was handed to a provider' },
   'delivery-receipt': { category: ['api'], type: ['info'], about: 'a provider said what became of a message' },
   'session-start': { category: ['session'], type: ['start'], about: 'a session began' },
   'token-refresh': { category: ['session'], type: ['info'], about: 'a refresh token was used' },

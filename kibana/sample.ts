@@ -360,6 +360,7 @@ function addRareActions(day: Day): void {
       'password-reset',
       'captcha-verify',
       'delivery-receipt',
+      'notice-send',
     ] as const),
     ...([
       'device-link',

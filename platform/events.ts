@@ -4,6 +4,7 @@
  * identity leaves as a pseudonym.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { NoticeKind } from '../domain/notices.ts';
 import type { Receipt, ReceiptOrigin } from '../domain/providers.ts';
 import type { StepName, WaitingFor } from '../domain/registration.ts';
 import type { Channel, CodeSubject } from '../domain/verification.ts';
@@ -48,6 +49,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createCodeEvents(log, counter, record),
     ...createSessionEvents(log, counter, record),
     ...createReceiptEvents(log, counter, record),
+    ...createNoticeEvents(log, counter, record),
     ...createRequestEvents(log, counter, registry, record),
     ...createOperatorEvents(log, counter, record),
     ...createProcessEvents(log, counter, record),
@@ -305,6 +307,40 @@ function createReceiptEvents(log: Logger, counter: Count, record: Recorder) {
       receipts.inc({ channel: 'none', provider, country: 'none', outcome });
       log.warn({ event: 'receipt.ignored', provider, outcome });
     },
+  };
+}
+
+/** A notice to the owner of an account, as far as events speak of it. */
+interface SentNotice {
+  noticeId: string;
+  userId: string;
+  kind: NoticeKind;
+  /** Where it went; its pseudonym is kept. */
+  to: string;
+  provider: string;
+}
+
+/** What happens to notices. */
+function createNoticeEvents(log: Logger, counter: Count, record: Recorder) {
+  const notices = counter('notices_total', 'Notices handed to a provider, by outcome', ['kind', 'provider', 'outcome']);
+  const handed = (notice: SentNotice, outcome: 'sent' | 'refused', providerId?: string, reason?: string): void => {
+    const { noticeId, userId, kind, to, provider } = notice;
+    notices.inc({ kind, provider, outcome });
+    log[outcome === 'sent' ? 'info' : 'warn']({ event: `notice.${outcome}`, noticeId, kind, provider, reason });
+    record('notice-send', {
+      status: outcome === 'sent' ? 'success' : 'failure',
+      message: `${provider} ${outcome === 'sent' ? 'took' : 'refused'} a notice: ${kind}`,
+      reason,
+      once: `${noticeId} ${outcome}`,
+      targetUserId: userId,
+      identity: to,
+      details: { messaging: { provider, ...(providerId && { id: providerId }) } },
+      metadata: { kind },
+    });
+  };
+  return {
+    noticeSent: (notice: SentNotice, providerId: string): void => handed(notice, 'sent', providerId),
+    noticeRefused: (notice: SentNotice, reason: string): void => handed(notice, 'refused', undefined, reason),
   };
 }
 

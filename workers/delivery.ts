@@ -7,6 +7,7 @@ import { connectSendgrid } from '../adapters/http/sendgrid.ts';
 import { connectMail } from '../adapters/mail.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { createReceipts } from '../adapters/redis/receipts.ts';
+import { createNotices } from '../adapters/redis/notices.ts';
 import { connectTwilio, readTwilioOptions } from '../adapters/twilio.ts';
 import {
   type MailMessage,
@@ -45,6 +46,7 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
         codes: createCodes(redis, deriveKey(config.PAYLOAD_KEY, 'code'), sealBox),
         receipts: createReceipts(redis),
         receiptUrl: receiptUrlOf(config),
+        notices: createNotices(redis),
         providers: {
           sms: [
             ...(twilio ? [{ name: 'twilio', send: twilio.send, find: twilio.find }] : []),

@@ -6,6 +6,7 @@
 import { resolve } from 'node:path';
 import { createAccountActivities } from '../activities/accounts.ts';
 import { createDirectoryWatchActivities } from '../activities/directory-watch.ts';
+import { createNoticeActivities } from '../activities/notices.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
 import { createUserAccessActivities } from '../activities/user-access.ts';
@@ -48,12 +49,13 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), sealBox);
   const registration = createRegistrationActivities({ registrations, events, codes });
   const verification = createVerificationActivities({ sessions: createVerificationSessions(redis, sealBox), codes });
+  const notices = createNoticeActivities({ accounts: store, isOutage: isMongoOutage });
   const purging = createPurgeActivities({ accounts: store, events });
   const watching = createDirectoryWatchActivities({ accounts: store, events });
   const access = createUserAccessActivities({ accounts: store, sessions: createSessions(redis), events });
   return {
     options: {
-      activities: { ...accounts, ...registration, ...verification, ...access, ...purging, ...watching },
+      activities: { ...accounts, ...registration, ...verification, ...access, ...notices, ...purging, ...watching },
       workflowBundle: { codePath: bundle },
     },
     prepare: async (connection) => {

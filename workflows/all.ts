@@ -1,6 +1,7 @@
 /** The workflows that the registration role hosts: the list that is bundled. */
 export { directoryLogIn } from './directory-log-in.ts';
 export { directoryWatch } from './directory-watch.ts';
+export { notice } from './notice.ts';
 export { oneCode } from './one-code.ts';
 export { purge } from './purge.ts';
 export { registration } from './registration.ts';

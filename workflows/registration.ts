@@ -4,11 +4,13 @@
  * Steps may be done in any order that their needs allow:
  * 1. `directory`: bind as the person, read name, number and address.
  * 2. `captcha`: the api has verified it; the flow notes it.
- * 3. `code`: send a code (needs 1 and 2), note that it was typed; the api has compared it.
+ * 3. `code`: send a code (needs 1 and 2), note that it was typed; the api has compared it. An owner of the number or
+ *    address, when there is one already, is told by a notice.
  * 4. `credentials`: hash password and PIN and keep the hashes.
  * Then, when all are done:
  * 5. Claim name, number and address. Undone: they are released.
  * 6. Write the account. Undone: it is removed.
+ * 7. Have a welcome sent to its address, without waiting for it.
  *
  * Undone in reverse when the person cancels, when somebody else owns the identity, or when time runs out. While an
  * outside system is away the flow is parked: it says what it waits for and goes on by itself. An operator may have a
@@ -49,6 +51,7 @@ import {
 import { type Channel, type ClientKind, nextSendAt } from '../domain/verification.ts';
 import { CodeSending } from './code-sending.ts';
 import { detailsOf } from './details.ts';
+import { notifyOwner, warnOwner } from './notice.ts';
 import { refusal } from './refusals.ts';
 import { heartbeatTimeout, localStep, retry } from './retries.ts';
 import { searchAttributesOf } from './search-attributes.ts';
@@ -168,6 +171,8 @@ class RegistrationFlow {
   readonly #undertakings: Undertakings;
   readonly #codes: CodeSending;
   readonly #undo = new UndoStack();
+  /** Numbers and addresses whose owners were looked for. */
+  readonly #warned = new Set<string>();
   readonly #timeline: { at: number; text: string }[] = [];
   #identity: Identity;
   #expiresAt: number;
@@ -250,6 +255,7 @@ class RegistrationFlow {
   async requestCode(channel: Channel): Promise<RegistrationStatus> {
     // before the first await: a second order that is handled now is refused by its validator
     const send = this.#codes.begin(channel);
+    this.#warnOwner(channel);
     await this.#announce();
     void this.#codes.deliver(send, this.#wishes()).catch((err: unknown) => this.#fail(err));
     return this.status();
@@ -384,6 +390,7 @@ class RegistrationFlow {
       userId: this.#userId,
       identity: this.#provenIdentity(),
       createdAt: Date.now(),
+      ...(this.#input.locale !== undefined && { locale: this.#input.locale }),
     };
     this.#undo.add(() =>
       this.#undertakings.certainly('database', () =>
@@ -415,6 +422,9 @@ class RegistrationFlow {
     // after the last handler: what it kept late is forgotten too
     await condition(allHandlersFinished);
     await forget({ registrationId: this.#input.registrationId, status: this.status() });
+    if (this.#outcome === 'completed' && this.#provenIdentity().email !== undefined) {
+      await notifyOwner({ userId: this.#userId, kind: 'welcome', occasion: 'account' });
+    }
   }
 
   /** A try that is under way has the last word: what it handed over is not sent again by another channel. */
@@ -446,6 +456,15 @@ class RegistrationFlow {
   #wishes(): Pick<RegistrationInput, 'locale' | 'client'> {
     const { locale, client } = this.#input;
     return { ...(locale !== undefined && { locale }), ...(client !== undefined && { client }) };
+  }
+
+  /** Has the owner of an account told that their number or address is being registered. Nothing waits for it. */
+  #warnOwner(channel: Channel): void {
+    const { to } = this.#destinationOf(channel);
+    if (to === undefined || this.#warned.has(to)) return;
+    this.#warned.add(to);
+    // the registration must not show that there is an owner, not even by failing
+    void warnOwner({ channel, to }).catch(() => undefined);
   }
 
   #destinationOf(channel: Channel): { to: string | undefined; country?: string | undefined } {

@@ -21,9 +21,19 @@ export function searchAttributesOf(
 ): SearchAttributeUpdatePair[] {
   return [
     { key: keys.step, value: currentStep(facts) },
-    { key: keys.state, value: status.state },
+    ...stateAttributesOf(status),
     { key: keys.channel, value: facts.sends.at(-1)?.channel ?? null },
-    { key: keys.waitingFor, value: status.waitingFor ?? null },
     { key: keys.country, value: facts.identity.country ?? null },
+  ];
+}
+
+/** Those of them that every flow has. */
+export function stateAttributesOf({
+  state,
+  waitingFor,
+}: Pick<RegistrationStatus, 'state' | 'waitingFor'>): SearchAttributeUpdatePair[] {
+  return [
+    { key: keys.state, value: state },
+    { key: keys.waitingFor, value: waitingFor ?? null },
   ];
 }

@@ -11,6 +11,7 @@ import {
   type Next,
   proxySinks,
   type Sinks,
+  type StartChildWorkflowExecutionInput,
   type UpdateInput,
   type WorkflowExecuteInput,
   type WorkflowInboundCallsInterceptor,
@@ -51,6 +52,10 @@ const outbound: WorkflowOutboundCallsInterceptor = {
   scheduleLocalActivity: (
     input: LocalActivityInput,
     next: Next<WorkflowOutboundCallsInterceptor, 'scheduleLocalActivity'>,
+  ) => next({ ...input, headers: withTrace(input.headers) }),
+  startChildWorkflowExecution: (
+    input: StartChildWorkflowExecutionInput,
+    next: Next<WorkflowOutboundCallsInterceptor, 'startChildWorkflowExecution'>,
   ) => next({ ...input, headers: withTrace(input.headers) }),
 };
 

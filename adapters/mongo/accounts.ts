@@ -22,6 +22,8 @@ export interface Account {
   createdAt: Date;
   /** Since when it begins no sessions; absent when it does. */
   disabledAt?: Date;
+  /** Language of the messages to its owner, BCP 47. */
+  locale?: string;
 }
 
 /** What a new account is made of. Passwords and PINs are Argon2id hashes in PHC format. */
@@ -31,6 +33,7 @@ export interface NewAccount {
   password?: string;
   pin?: string;
   createdAt: Date;
+  locale?: string;
 }
 
 /** A person as the check of the directory reads them. */
@@ -58,6 +61,7 @@ interface UserDocument {
   pin?: string;
   createdAt: Date;
   disabledAt?: Date;
+  locale?: string;
 }
 
 const text = { type: String, required: false } as const;
@@ -77,6 +81,7 @@ const userSchema = new Schema<UserDocument>(
     pin: text,
     createdAt: { type: Date, required: true },
     disabledAt: { type: Date, required: false },
+    locale: text,
   },
   { collection: 'users', versionKey: false, strict: 'throw' },
 );
@@ -105,18 +110,6 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
   const claims = connection.model<ClaimDocument>('Claim', claimSchema);
   const hashOf = (kind: string, value: string) => keyedHash(hashKey, kind, value);
 
-  /** Inserts claims up to the first that exists; true when none did. */
-  async function insertClaims(ids: string[], userId: string): Promise<boolean> {
-    const createdAt = new Date();
-    try {
-      await claims.insertMany(ids.map((_id) => ({ _id, userId, createdAt })));
-      return true;
-    } catch (err) {
-      if (!isDuplicateKey(err)) throw err;
-      return false;
-    }
-  }
-
   return {
     /**
      * Claims everything of an identity that must be unique for a user; false when somebody else owns a part of it.
@@ -128,7 +121,7 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
     async claim(userId: string, identity: Identity): Promise<boolean> {
       const ids = claimIds(identity, hashOf);
       for (let missing = ids; missing.length > 0; ) {
-        if (await insertClaims(missing, userId)) return true;
+        if (await insertClaims(claims, missing, userId)) return true;
         const known = await claims.find({ _id: trusted({ $in: ids }) }).lean();
         if (known.some((claim) => claim.userId !== userId)) return false;
         // an earlier try of the same user has left some of them
@@ -239,6 +232,18 @@ function createAccountMarks(users: Model<UserDocument>) {
   };
 }
 
+/** Inserts claims up to the first that exists; true when none did. */
+async function insertClaims(claims: Model<ClaimDocument>, ids: string[], userId: string): Promise<boolean> {
+  const createdAt = new Date();
+  try {
+    await claims.insertMany(ids.map((_id) => ({ _id, userId, createdAt })));
+    return true;
+  } catch (err) {
+    if (!isDuplicateKey(err)) throw err;
+    return false;
+  }
+}
+
 async function removeOrphans(
   claims: Model<ClaimDocument>,
   users: Model<UserDocument>,
@@ -295,6 +300,7 @@ function documentOf(account: NewAccount, hashOf: HashOf, box: Box): UserDocument
     groups: groups ?? [],
     roles: ['user'],
     createdAt: account.createdAt,
+    ...(account.locale && { locale: account.locale }),
   };
 }
 
@@ -309,5 +315,6 @@ function accountOf(user: UserDocument, box: Box): Account {
     roles: user.roles,
     createdAt: user.createdAt,
     ...(user.disabledAt && { disabledAt: user.disabledAt }),
+    ...(user.locale && { locale: user.locale }),
   };
 }

@@ -8,6 +8,7 @@
 import type { CheckState, CodeSubject, VerificationRules } from '../../domain/verification.ts';
 import { type Box, keyedHash } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
+import { type Hop, hopsIn, openHops } from './hops.ts';
 
 /** A send as it stands before the provider is called. */
 export interface StartedSend {
@@ -20,18 +21,6 @@ export interface StartedSend {
   providerId?: string;
   /** Who is to carry it, in order, as decided once. */
   hops: Hop[];
-}
-
-/** A provider on the way of one send. */
-export interface Hop {
-  provider: string;
-  /**
-   * `open`: not called yet. `handed`: the call began, how it ended is not known here. `lost`: it failed, and may have the
-   * message all the same. `failed`: it does not have it.
-   */
-  state: 'open' | 'handed' | 'lost' | 'failed';
-  /** First call. */
-  at?: number;
 }
 
 /** `already`: this code proved it before. `early`: the next check is possible later. `none`: nothing was sent. */
@@ -138,7 +127,7 @@ function startedSendIn(reply: unknown, box: Box): StartedSend {
   const [state, sealed, startedAt, sentAt, providerId, way] = reply as [StartedSend['state'], ...(string | null)[]];
   return {
     state,
-    hops: JSON.parse(way ?? '[]') as Hop[],
+    hops: hopsIn(way),
     startedAt: Number(startedAt),
     ...(sealed && { code: box.openText(sealed) }),
     ...(sentAt && { sentAt: Number(sentAt) }),
@@ -146,14 +135,10 @@ function startedSendIn(reply: unknown, box: Box): StartedSend {
   };
 }
 
-function openHops(providers: readonly string[]): Hop[] {
-  return providers.map((provider) => ({ provider, state: 'open' }));
-}
-
 function failedIn(verification: Record<string, string>): Set<string> {
   const hops = Object.entries(verification)
     .filter(([name]) => name.startsWith('hops:'))
-    .flatMap(([, way]) => JSON.parse(way) as Hop[]);
+    .flatMap(([, way]) => hopsIn(way));
   return new Set(hops.filter(({ state }) => state === 'failed' || state === 'lost').map(({ provider }) => provider));
 }
 

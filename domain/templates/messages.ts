@@ -1,4 +1,5 @@
 /** Messages to people, put together from the texts of their language. Nothing a person wrote is in any of them. */
+import type { NoticeKind } from '../notices.ts';
 import { isOneSegment } from './segments.ts';
 import type { MailTexts, Templates } from './template.ts';
 
@@ -28,9 +29,12 @@ export interface Speech {
   digits: string[];
 }
 
-/** Kinds of e-mail that carry no code. */
-export const noticeKinds = ['welcomeMail', 'newDeviceMail', 'passwordChangedMail', 'numberRegisteredMail'] as const;
-export type NoticeKind = (typeof noticeKinds)[number];
+const noticeTexts = {
+  welcome: 'welcomeMail',
+  'new-device': 'newDeviceMail',
+  'password-changed': 'passwordChangedMail',
+  'number-registered': 'numberRegisteredMail',
+} as const satisfies Record<NoticeKind, keyof Templates>;
 
 /**
  * The code as one SMS segment. Where the name of the product is so long that the sentence does not fit, code and name
@@ -52,7 +56,7 @@ export function codeMail(texts: Templates, facts: Facts): MailText {
 
 /** A message to a person about their account. */
 export function noticeMail(texts: Templates, kind: NoticeKind, product: string): MailText {
-  return mailText(texts, texts[kind], { product, code: '', minutes: 0 });
+  return mailText(texts, texts[noticeTexts[kind]], { product, code: '', minutes: 0 });
 }
 
 /** The code as speech; in the language of `fallback` where no voice speaks the other. */

@@ -13,6 +13,7 @@ import {
 import { type Codes, createCodes } from '../../adapters/redis/codes.ts';
 import type { Redis } from '../../adapters/redis/connect.ts';
 import { createReceipts, type Receipts } from '../../adapters/redis/receipts.ts';
+import { createNotices } from '../../adapters/redis/notices.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { MailMessage, TextMessage } from '../../domain/providers.ts';
 import { newCode } from '../../platform/crypto.ts';
@@ -72,6 +73,7 @@ function scene({
     codes,
     receipts,
     receiptUrl: () => undefined,
+    notices: createNotices(redis),
     providers: { sms: [twilio], voice: [], email: [], ...providers },
     orderOf: (_channel, { available, failed }) =>
       [...available].sort((a, b) => Number(failed.has(a)) - Number(failed.has(b))),
@@ -81,7 +83,7 @@ function scene({
     productName: 'Vyry',
     ...given,
   };
-  const { sendCode } = createDeliveryActivities(deps);
+  const { sendCode, sendNotice } = createDeliveryActivities(deps);
   const input: SendCodeInput = {
     subject: uniqueName(),
     purpose: 'register',
@@ -95,12 +97,15 @@ function scene({
       ...input,
       ...overrides,
     }) as Promise<SendCodeResult>;
+  const notice = { noticeId: uniqueName(), userId: 'user-1', kind: 'welcome' as const, to: 'ada@example.com' };
+  const runNotice = () =>
+    new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(sendNotice, notice) as Promise<boolean>;
   const subject = { subject: input.subject, purpose: input.purpose };
   /** What happened, without how long it took. */
   const told = () => recorded.filter(({ name }) => name !== 'providerAnswered');
   /** The code as events name it. */
   const codeBy = (provider: string) => ({ ...input, provider });
-  return { twilio, recorded, told, input, run, subject, codeBy };
+  return { twilio, recorded, told, input, run, notice, runNotice, subject, codeBy };
 }
 
 const codeIn = (body = '') => /\d{6}/.exec(body)?.[0] ?? '';
@@ -368,5 +373,54 @@ describe('sendCode() in the language of the person', () => {
     await run({ locale: 'de', client: 'ios', send: 2 });
     assert.match(twilio.accepted[0]?.body ?? '', /^\d{6} ist Ihr .*\nAbCdEfGhIjK$/);
     assert.match(twilio.accepted[1]?.body ?? '', /^\d{6} ist Ihr [^\n]*$/);
+  });
+});
+
+describe('sendNotice()', () => {
+  /** A mail server that remembers what it has, and may be away. */
+  function fakeMail() {
+    const sent: MailMessage[] = [];
+    const mail = {
+      name: 'smtp',
+      sent,
+      isAway: false,
+      refuses: false,
+      async send(message: MailMessage) {
+        if (mail.isAway) throw new Failure('unavailable', { message: 'smtp ECONNREFUSED', reason: 'unreachable' });
+        if (mail.refuses) return { result: 'refused' as const, reason: 'mailbox-refused' };
+        sent.push(message);
+        return { result: 'sent' as const, providerId: `<${message.messageId}>` };
+      },
+    };
+    return mail;
+  }
+
+  it('sends one message, and answers a repeat without another', async () => {
+    const mail = fakeMail();
+    const { notice, runNotice, told } = scene({ providers: { email: [mail] } });
+    assert.deepEqual([await runNotice(), await runNotice()], [true, true]);
+    assert.deepEqual(
+      mail.sent.map(({ to: recipient, subject, messageId }) => [recipient, subject, messageId]),
+      [[notice.to, 'Welcome to Vyry', notice.noticeId]],
+    );
+    assert.deepEqual(told(), [{ name: 'noticeSent', args: [{ ...notice, provider: 'smtp' }, `<${notice.noticeId}>`] }]);
+  });
+
+  it('says that the provider is away, and sends when it is back', async () => {
+    const mail = fakeMail();
+    const { runNotice } = scene({ providers: { email: [mail] } });
+    mail.isAway = true;
+    await assert.rejects(runNotice(), { code: 'unavailable' });
+    mail.isAway = false;
+    assert.equal(await runNotice(), true);
+    assert.equal(mail.sent.length, 1);
+  });
+
+  it('is false for a mailbox that is refused, and says so', async () => {
+    const mail = fakeMail();
+    mail.refuses = true;
+    const { notice, runNotice, told } = scene({ providers: { email: [mail] } });
+    assert.equal(await runNotice(), false);
+    assert.deepEqual(told(), [{ name: 'noticeRefused', args: [{ ...notice, provider: 'smtp' }, 'mailbox-refused'] }]);
   });
 });

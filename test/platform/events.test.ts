@@ -20,6 +20,7 @@ const to = '+447700900101';
 const username = 'ada-canary';
 const subject = { subject: registrationId, purpose: 'register' } as const;
 const code = { ...subject, channel: 'sms', send: 1, provider: 'twilio', country: 'GB', to } as const;
+const notice = { noticeId: 'run-1', userId, kind: 'welcome', to, provider: 'smtp' } as const;
 const trace: Trace = {
   requestId: 'r-1',
   traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
@@ -95,6 +96,16 @@ const calls: { [K in keyof Events]: Row } = {
     run: (events) => events.codeChecked(subject, 'wrong', 4),
     logs: { event: 'code.checked', level: 'info', fields: ['registrationId', 'outcome'] },
     audits: 'otp-verify',
+  },
+  noticeSent: {
+    run: (events) => events.noticeSent(notice, providerId),
+    logs: { event: 'notice.sent', level: 'info', fields: ['noticeId', 'kind', 'provider'] },
+    audits: 'notice-send',
+  },
+  noticeRefused: {
+    run: (events) => events.noticeRefused(notice, 'mailbox-refused'),
+    logs: { event: 'notice.refused', level: 'warn', fields: ['noticeId', 'kind', 'provider', 'reason'] },
+    audits: 'notice-send',
   },
   dependencyAway: {
     run: (events) => events.dependencyAway('sms', 'twilio 503'),
@@ -268,6 +279,7 @@ describe('createEvents()', () => {
       'vyry_delivery_receipts_total{channel="sms",provider="twilio",country="GB",outcome="undelivered"} 1',
       'vyry_delivery_receipts_total{channel="none",provider="infobip",country="none",outcome="refused"} 1',
       'vyry_codes_checked_total{outcome="wrong"} 1',
+      'vyry_notices_total{kind="welcome",provider="smtp",outcome="sent"} 1',
       'vyry_sessions_total 1',
       'vyry_limits_hit_total{limit="code-resend"} 1',
       'vyry_dependency_outages_total{dependency="sms"} 1',

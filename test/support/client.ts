@@ -106,13 +106,26 @@ export interface OutboxMessage {
   to: string;
   body: string;
   code?: string;
+  /** Of e-mail only. */
+  subject?: string;
 }
 
-/** The messages that went to one person, oldest first. */
+/** The messages that went to one person, oldest first; notices come later, by themselves, and are left out. */
 export async function messagesTo(outboxUrl: string, to: string, since?: Date): Promise<OutboxMessage[]> {
   const query = new URLSearchParams({ to, ...(since && { since: since.toISOString() }) });
   const response = await fetch(`${outboxUrl}/messages?${query}`);
-  return (await response.json()) as OutboxMessage[];
+  return ((await response.json()) as OutboxMessage[]).filter((message) => !isNotice(message));
+}
+
+/** The notices that went to one person, oldest first. */
+export async function noticesTo(outboxUrl: string, to: string): Promise<OutboxMessage[]> {
+  const response = await fetch(`${outboxUrl}/messages?${new URLSearchParams({ to })}`);
+  return ((await response.json()) as OutboxMessage[]).filter(isNotice);
+}
+
+/** An e-mail without a code. */
+export function isNotice({ channel, code }: OutboxMessage): boolean {
+  return channel === 'email' && code === undefined;
 }
 
 /** The code of the newest message to a person, waiting for it up to a time. */

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { numberedPerson } from '../../engines/demo-people.ts';
 import { type Processes, startProcesses } from '../../engines/processes.ts';
 import type { System } from '../../engines/system.ts';
-import { type Answer, codeFor, type Flow, type OutboxMessage, solveCaptcha, startFlow } from './client.ts';
+import { type Answer, codeFor, type Flow, isNotice, type OutboxMessage, solveCaptcha, startFlow } from './client.ts';
 import { testBundle, testEngines } from './engines.ts';
 import { connectStores, type Stores } from './stores.ts';
 
@@ -71,9 +71,10 @@ export function wrongCode(code: string, difference = 1): string {
   return String((Number(code) + difference) % 1_000_000).padStart(6, '0');
 }
 
-/** Every message that left the system, oldest first. */
+/** Every message that somebody asked for, oldest first; notices come later, by themselves, and are left out. */
 export async function allMessages(outboxUrl: string): Promise<OutboxMessage[]> {
-  return (await (await fetch(`${outboxUrl}/messages`)).json()) as OutboxMessage[];
+  const all = (await (await fetch(`${outboxUrl}/messages`)).json()) as OutboxMessage[];
+  return all.filter((message) => !isNotice(message));
 }
 
 /** Switches a fault of the stand-ins on or, with the mode `none`, off. */

@@ -66,8 +66,13 @@ export interface Journey {
   walk(last: Act): Promise<void>;
 }
 
-/** A journey before its first call. */
-export function createJourney(to: Destination, person: Person, channel: Channel = 'sms'): Journey {
+/** A journey before its first call; `wishes` are what its start says. */
+export function createJourney(
+  to: Destination,
+  person: Person,
+  channel: Channel = 'sms',
+  wishes: { locale?: string } = {},
+): Journey {
   const answers = new Map<Act, Answer>();
   const repeated: Act[] = [];
   const keys = { start: randomUUID(), send: randomUUID(), credentials: randomUUID(), session: randomUUID() };
@@ -85,7 +90,7 @@ export function createJourney(to: Destination, person: Person, channel: Channel 
   };
   const calls: Record<Act, () => Promise<Answer>> = {
     start: () =>
-      call(to.apiUrl, 'POST', '/api/v1/registrations', { body: {}, headers: { 'Idempotency-Key': keys.start } }),
+      call(to.apiUrl, 'POST', '/api/v1/registrations', { body: wishes, headers: { 'Idempotency-Key': keys.start } }),
     directory: () => onFlow('PUT', '/directory', { username: person.username, password: person.password }),
     captcha: () => onFlow('PUT', '/captcha', prepared),
     send: () => onFlow('POST', '/codes', { channel }, keys.send),

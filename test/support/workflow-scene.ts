@@ -5,6 +5,7 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import type { AccountActivities } from '../../activities/accounts.ts';
 import type { DeliveryActivities } from '../../activities/delivery.ts';
 import type { AuthenticateResult, DirectoryActivities } from '../../activities/directory.ts';
+import type { NoticeActivities } from '../../activities/notices.ts';
 import type { RegistrationActivities } from '../../activities/registration.ts';
 import { createDataConverter } from '../../adapters/temporal/connect.ts';
 import { Failure, type FailureCode, type FailureFacts } from '../../domain/failures.ts';
@@ -20,7 +21,11 @@ import { type RegistrationInput, type registration, registrationStatus } from '.
 import { testBundle, testEngines } from './engines.ts';
 import { uniqueName } from './redis.ts';
 
-export type FakeActivities = AccountActivities & DeliveryActivities & DirectoryActivities & RegistrationActivities;
+export type FakeActivities = AccountActivities &
+  DeliveryActivities &
+  DirectoryActivities &
+  RegistrationActivities &
+  NoticeActivities;
 
 /** Answers of one registration that differ from those of a good day. */
 export type Script = Partial<FakeActivities>;
@@ -95,6 +100,9 @@ const goodDay: FakeActivities = {
   publishStatus: async () => undefined,
   operatorAct: async () => undefined,
   forget: async () => undefined,
+  sendNotice: async () => true,
+  findRecipient: async () => ({ to: ada.email }),
+  findOwner: async () => null,
 };
 
 /** Starts the workers; they end with the stage. */

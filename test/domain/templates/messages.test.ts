@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
+import { noticeKinds } from '../../../domain/notices.ts';
 import { languageFor, languages, templatesOf } from '../../../domain/templates/languages.ts';
-import { codeMail, codeSms, codeSpeech, noticeKinds, noticeMail } from '../../../domain/templates/messages.ts';
+import { codeMail, codeSms, codeSpeech, noticeMail } from '../../../domain/templates/messages.ts';
 import { smsSize } from '../../../domain/templates/segments.ts';
 
 const facts = { product: 'Vyry', code: '123456', minutes: 60 };

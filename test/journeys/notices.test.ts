@@ -1,0 +1,118 @@
+/** Owners of accounts are told what happens to them, once, in their language, and nobody waits for it. */
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import type { AuditAction, AuditEvent } from '../../domain/audit.ts';
+import type { System } from '../../engines/system.ts';
+import { noticesTo, type OutboxMessage } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { createJourney, type Journey, personOf, setFault, until } from '../support/journey.ts';
+import { connectStores, type Stores } from '../support/stores.ts';
+
+let system: System;
+let stores: Stores;
+let people = 400;
+
+before(async () => {
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2', RESEND_API_KEY: 'stand-in' } });
+  stores = await connectStores(system);
+});
+after(async () => {
+  await stores?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+beforeEach(() => setFault(system.ready.outboxUrl, 'email', 'none'));
+
+const next = (locale?: string): Journey =>
+  createJourney(system.ready, personOf(people++), 'sms', locale === undefined ? {} : { locale });
+const again = ({ person }: Journey): Journey => createJourney(system.ready, person);
+
+async function noticesOf(journey: Journey, count: number): Promise<OutboxMessage[]> {
+  const read = () => noticesTo(system.ready.outboxUrl, journey.person.email);
+  await until(async () => (await read()).length >= count);
+  return read();
+}
+
+/** Audit events by their action, about one account when it is given. */
+async function eventsOf(action: AuditAction, journey?: Journey): Promise<AuditEvent[]> {
+  const entries = await stores.redis.xrange('audit', '-', '+');
+  const userId = journey?.answerOf('credentials').body.userId;
+  return entries
+    .map(([, [, event = '{}']]) => JSON.parse(event) as AuditEvent)
+    .filter((event) => event.action === action && (journey === undefined || event.user?.target?.id === userId));
+}
+
+const subjectsOf = (notices: OutboxMessage[]) => notices.map(({ subject }) => subject);
+
+describe('Whoever has an account', () => {
+  it('is welcomed, once, in their language', async () => {
+    const journey = next('de');
+    await journey.walk('session');
+    const notices = await noticesOf(journey, 1);
+    assert.deepEqual(subjectsOf(notices), ['Willkommen bei Vyry']);
+  });
+
+  it('is told, in their own language, when a code for their number is asked for; once a day, however often', async () => {
+    const owner = next('de');
+    await owner.walk('session');
+    await noticesOf(owner, 1);
+    for (let turn = 0; turn < 3; turn++) await again(owner).walk('send');
+    const warned = await noticesOf(owner, 2);
+    assert.match(warned[1]?.subject ?? '', /registriert Ihre Nummer bei Vyry$/);
+    // what comes after the others have been asked for, and before this one, would be seen
+    const later = next();
+    await later.walk('session');
+    await noticesOf(later, 1);
+    assert.equal((await noticesOf(owner, 2)).length, 2);
+  });
+
+  it('is not given away by it: the answers are those of a number that nobody has', async () => {
+    const owner = next();
+    await owner.walk('session');
+    const [known, unknown] = [again(owner), next()];
+    const shapes = [];
+    for (const journey of [known, unknown]) {
+      await journey.walk('captcha');
+      const { status, body, headers } = await journey.act();
+      shapes.push([status, Object.keys(body).sort(), body.state, body.steps, [...headers.keys()].sort()]);
+    }
+    assert.deepEqual(shapes[0], shapes[1]);
+  });
+});
+
+describe('A notice', () => {
+  it('keeps nobody waiting when its provider is away, and comes once when it is back', async () => {
+    await setFault(system.ready.outboxUrl, 'email', 'error500');
+    const journey = next();
+    await journey.walk('session');
+    assert.equal(journey.answerOf('credentials').body.state, 'completed');
+    await until(async () => (await eventsOf('dependency-away')).length > 0);
+    assert.deepEqual(await noticesTo(system.ready.outboxUrl, journey.person.email), []);
+    await setFault(system.ready.outboxUrl, 'email', 'none');
+    assert.equal((await noticesOf(journey, 1)).length, 1);
+  });
+
+  it('is one when the worker is killed inside the sending', async () => {
+    const journey = next();
+    await setFault(system.ready.outboxUrl, 'email', 'error500', undefined, 'smtp');
+    await setFault(system.ready.outboxUrl, 'email', 'slow', 3, 'resend');
+    await journey.walk('session');
+    await noticesOf(journey, 1);
+    await system.kill('delivery');
+    await setFault(system.ready.outboxUrl, 'email', 'none', undefined, 'resend');
+    await system.restart('delivery');
+    await until(async () => (await eventsOf('notice-send', journey)).length > 0);
+    assert.equal((await noticesOf(journey, 1)).length, 1);
+  });
+
+  it('leaves one event, which names the account and not where it went', async () => {
+    const journey = next();
+    await journey.walk('session');
+    await until(async () => (await eventsOf('notice-send', journey)).length > 0);
+    const [event] = await eventsOf('notice-send', journey);
+    assert.deepEqual(
+      [event?.status, event?.metadata, event?.vyry.messaging?.provider],
+      ['success', { kind: 'welcome' }, 'smtp'],
+    );
+    assert.equal(JSON.stringify(event).includes(journey.person.email), false);
+  });
+});

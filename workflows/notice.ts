@@ -1,0 +1,111 @@
+/**
+ * A notice: a message to the owner of an account about it. Others start it and do not wait for its end.
+ *
+ * 1. Read where it goes: the address of the account, at that moment.
+ * 2. Send it by e-mail, once.
+ *
+ * Nothing is undone. While the database or the provider is away the notice is parked and goes on by itself; after three
+ * days it is given up. An account without an address gets none.
+ */
+
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  ChildWorkflowCancellationType,
+  ParentClosePolicy,
+  proxyActivities,
+  setCurrentDetails,
+  startChild,
+  upsertSearchAttributes,
+  WorkflowIdReusePolicy,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { DeliveryActivities } from '../activities/delivery.ts';
+import type { NoticeActivities } from '../activities/notices.ts';
+import { type Notice, noticeWorkflowId } from '../domain/notices.ts';
+import type { Channel } from '../domain/verification.ts';
+import { heartbeatTimeout, retry } from './retries.ts';
+import { stateAttributesOf } from './search-attributes.ts';
+import { Undertakings } from './undertakings.ts';
+
+/** `refused`: the provider would not carry it. `nobody`: there is no such account, or it has no address. */
+export type NoticeOutcome = 'sent' | 'refused' | 'nobody' | 'given-up';
+
+const giveUpMs = 3 * 86_400_000;
+
+const { findRecipient, findOwner } = proxyActivities<NoticeActivities>({
+  taskQueue: 'registration',
+  startToCloseTimeout: '30s',
+  heartbeatTimeout,
+  retry,
+});
+const { sendNotice } = proxyActivities<DeliveryActivities>({
+  taskQueue: 'delivery',
+  startToCloseTimeout: '60s',
+  heartbeatTimeout,
+  retry,
+});
+
+/** Sends a notice; answers what became of it. */
+export async function notice({ userId, kind }: Notice): Promise<NoticeOutcome> {
+  const until = Date.now() + giveUpMs;
+  const undertakings = parking(() => Date.now() > until);
+  const recipient = await undertakings.untilAvailable('database', () => findRecipient({ userId }));
+  if (recipient === null) return 'nobody';
+  if (recipient === undefined) return 'given-up';
+  const { runId: noticeId } = workflowInfo();
+  const isSent = await undertakings.untilAvailable('email', () => sendNotice({ noticeId, userId, kind, ...recipient }));
+  if (isSent === undefined) return 'given-up';
+  return isSent ? 'sent' : 'refused';
+}
+
+/**
+ * Has a notice sent to the owner of an account, for a workflow: it ends without waiting for the notice, which outlives it. A
+ * second notice of the same kind and occasion is not sent. From the api, start `notice` under `noticeWorkflowId`.
+ */
+export async function notifyOwner(told: Notice): Promise<void> {
+  try {
+    await startChild(notice, {
+      args: [told],
+      workflowId: noticeWorkflowId(told),
+      taskQueue: 'registration',
+      workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      cancellationType: ChildWorkflowCancellationType.ABANDON,
+      staticSummary: `Notice: ${told.kind}`,
+    });
+  } catch (err) {
+    if (!(err instanceof WorkflowExecutionAlreadyStartedError)) throw err;
+  }
+}
+
+/**
+ * Tells the owner of an account that their number or address is being registered, at most once a day: whoever types it
+ * learns nothing by it, and cannot fill a mailbox.
+ */
+export async function warnOwner(address: { channel: Channel; to: string }): Promise<void> {
+  const userId = await findOwner(address);
+  if (userId === null) return;
+  const occasion = new Date().toISOString().slice(0, 10);
+  await notifyOwner({ userId, kind: 'number-registered', occasion });
+}
+
+/** What operators see is that it waits, and for what. */
+function parking(isOver: () => boolean): Undertakings {
+  const timeline: string[] = [];
+  const undertakings = new Undertakings({
+    isOver,
+    note(text) {
+      timeline.push(`- ${new Date().toISOString().slice(0, 19)} ${text}`);
+      setCurrentDetails(timeline.join('\n'));
+    },
+    show: () => undefined,
+    async announce() {
+      const [waitingFor] = undertakings.parked;
+      upsertSearchAttributes(
+        stateAttributesOf({ state: waitingFor ? 'waiting' : 'pending', ...(waitingFor && { waitingFor }) }),
+      );
+    },
+    resumed: () => undefined,
+  });
+  return undertakings;
+}
