@@ -8,11 +8,11 @@
  * `-- --sample` the sample of the tests, put there for the moment
  * `-- --out docs/images` another folder
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { chromium } from 'playwright-core';
 import { connectElastic, type ElasticOptions } from '../adapters/elastic/connect.ts';
+import { openChromium } from '../engines/chromium.ts';
 import { Secret } from '../platform/config.ts';
 import { drawLens, drawSearch, escaped, type Room } from './drawings.ts';
 import { type Events, openEvents, type Range } from './events.ts';
@@ -87,24 +87,14 @@ td, th { height: 21px; padding: 0 6px; text-align: left; border-bottom: 1px soli
 
 async function draw(events: Events, range: Range, folder: string): Promise<void> {
   const objects = readSavedObjects(readFileSync(join(import.meta.dirname, 'vyry.ndjson'), 'utf8'));
-  const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-  const executablePath = places.find(existsSync);
-  if (executablePath === undefined) throw new Error(`There is no Chromium: looked for ${places.join(', ')}`);
-  const browser = await chromium.launch({
-    executablePath,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-lcd-text'],
-  });
-  try {
-    const page = await browser.newPage({ javaScriptEnabled: false });
-    mkdirSync(folder, { recursive: true });
-    for (const dashboard of objects.filter(({ type }) => type === 'dashboard')) {
-      await page.setContent(await pageOf(dashboard, objects, events, range));
-      const path = join(folder, `kibana-${dashboard.id.replace(/^vyry-/, '')}.png`);
-      await page.locator('html').screenshot({ path });
-      console.log(path);
-    }
-  } finally {
-    await browser.close();
+  await using browser = await openChromium();
+  const page = await browser.newPage({ javaScriptEnabled: false });
+  mkdirSync(folder, { recursive: true });
+  for (const dashboard of objects.filter(({ type }) => type === 'dashboard')) {
+    await page.setContent(await pageOf(dashboard, objects, events, range));
+    const path = join(folder, `kibana-${dashboard.id.replace(/^vyry-/, '')}.png`);
+    await page.locator('html').screenshot({ path });
+    console.log(path);
   }
 }
 

@@ -38,7 +38,14 @@ describe('Recorded histories', () => {
     );
     const recorded = JSON.stringify(histories.map(({ history }) => history));
     const orders = ['authenticate', 'passCaptcha', 'requestCode', 'confirmCode', 'setCredentials', 'cancel'];
-    const activities = ['findOwner', 'sendCode', 'hashCredentials', 'claimIdentity', 'releaseIdentity', 'createAccount'];
+    const activities = [
+      'findOwner',
+      'sendCode',
+      'hashCredentials',
+      'claimIdentity',
+      'releaseIdentity',
+      'createAccount',
+    ];
     for (const name of [...orders, ...activities]) assert.ok(recorded.includes(`"name":"${name}"`), name);
     const waits = [...recorded.matchAll(/"VyryWaitingFor":\{.*?"data":"(.+?)"/g)].map(([, data = '']) => atob(data));
     for (const system of ['directory', 'sms', 'database']) assert.ok(waits.includes(`"${system}"`), system);

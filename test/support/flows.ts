@@ -91,7 +91,7 @@ export async function setFault(outboxUrl: string, fault: Record<string, unknown>
 export interface Behind extends Stores {
   /** Registrations that were ever begun to be started: each is stored before its workflow is started. */
   countRegistrations(): Promise<number>;
-  /** Workflows that were ever started, those of schedules aside; Temporal lists a new one with some delay. */
+  /** Workflows that were ever started, those of schedules and notices aside; Temporal lists a new one with some delay. */
   countWorkflows(): Promise<number>;
   /** The version of a registration's status, which grows with every change. */
   versionOf(registrationId: string): Promise<number>;
@@ -109,7 +109,7 @@ export async function lookBehind(system: System): Promise<Behind> {
     ...stores,
     countRegistrations: async () => (await stores.keys('registration:*')).length,
     countWorkflows: async () =>
-      (await temporal.workflow.count("WorkflowType NOT IN ('purge', 'directoryWatch')")).count,
+      (await temporal.workflow.count("WorkflowType NOT IN ('purge', 'directoryWatch', 'notice')")).count,
     versionOf: async (id) => Number(await redis.hget(`registration:{${id}}`, 'version')),
     historyLengthOf: async (id) => (await temporal.workflow.getHandle(`registration:${id}`).describe()).historyLength,
     verificationOf: (id) => redis.hgetall(`verification:{${id}}:register`),

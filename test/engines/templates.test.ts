@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { describe, it } from 'node:test';
+import { noticeKinds } from '../../domain/notices.ts';
+import { languages } from '../../domain/templates/languages.ts';
+import { mailPage, smsTable } from '../../engines/templates.ts';
+
+const docs = readFileSync(resolve(import.meta.dirname, '..', '..', 'docs', 'messages.md'), 'utf8');
+
+describe('The page of all mails', () => {
+  it('has each mail in each language, in both forms, and no hole in any', () => {
+    const page = mailPage();
+    const mails = languages.length * (noticeKinds.length + 1);
+    assert.equal(page.split('<iframe srcdoc=').length - 1, mails);
+    assert.equal(page.split('<pre ').length - 1, mails);
+    const written = page.slice(page.indexOf('</style>'));
+    assert.doesNotMatch(written, /\{\w|undefined|null|NaN|<pre[^>]*>\s/);
+  });
+});
+
+describe('The table of docs/messages.md', () => {
+  it('is that of today, with no SMS over one segment', () => {
+    assert.ok(docs.includes(smsTable()));
+    for (const row of smsTable().split('\n').slice(2)) assert.equal(row.split('|')[4]?.trim(), '1', row);
+  });
+});
