@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import {
   type handleUnaryCall,
+  type Metadata,
   Server,
   ServerInterceptingCall,
   type ServerInterceptor,
@@ -16,7 +17,7 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import protobuf from 'protobufjs';
 import { type Trace, traces } from '../../platform/log.ts';
-import { requestTrace } from '../../platform/spans.ts';
+import { beginTrace, now, requestTrace, type Span } from '../../platform/spans.ts';
 import type { ApiDeps } from '../deps.ts';
 import { failureOf } from '../problems.ts';
 import type { SessionAnswer } from '../verifications/sessions.ts';
@@ -104,17 +105,39 @@ function handlerOf(deps: ApiDeps, rpc: Rpc, route: string) {
     call: ServerUnaryCall<Received<never>, Record<string, unknown>>,
     done: sendUnaryData<Record<string, unknown>>,
   ) => {
-    const begin = performance.now();
+    const { traceparent, parentId } = beginTrace(
+      textOf(call.metadata, 'traceparent'),
+      deps.config.OTEL_TRACES_SAMPLER_ARG,
+    );
+    const beganAt = now();
     deps.events.requestBegun();
-    void traces.run(traceOf(call.getPeer(), call.metadata.get('user-agent')[0]), async () => {
+    void traces.run(traceOf(call, traceparent), async () => {
       const { response, httpStatus, refusal } = await answer(call.request).catch((err: unknown) =>
         answerFault(deps, err),
       );
-      const seconds = (performance.now() - begin) / 1000;
+      const seconds = (now() - beganAt) / 1000;
       const isRead = rpc === 'GetSessionMetadata';
       deps.events.requestEnded({ method: 'POST', route, status: httpStatus, seconds, refusal, isRead });
+      deps.recordSpan({ ...spanOf(rpc, response[0]), traceparent, parentId, beganAt });
       done(...response);
     });
+  };
+}
+
+/** As the semantic conventions of OpenTelemetry name things. A refusal is an answer like another: its status is OK. */
+function spanOf(rpc: Rpc, fault: Answered['response'][0]): Pick<Span, 'name' | 'kind' | 'attributes' | 'failure'> {
+  const code = fault?.code ?? status.OK;
+  const isOurs = code === status.INTERNAL || code === status.UNAVAILABLE;
+  return {
+    name: `${serviceName}/${rpc}`,
+    kind: 'server',
+    attributes: {
+      'rpc.system': 'grpc',
+      'rpc.service': serviceName,
+      'rpc.method': rpc,
+      'rpc.grpc.status_code': code,
+    },
+    failure: isOurs ? status[code] : undefined,
   };
 }
 
@@ -149,7 +172,7 @@ function admission(deps: ApiDeps, admit: Admit): ServerInterceptor {
     const refuse = (code: number, details: string) => {
       deps.events.requestBegun();
       const refusal = { code: 'unauthenticated' };
-      traces.run(traceOf(call.getPeer(), undefined), () =>
+      traces.run(traceOf(call), () =>
         deps.events.requestEnded({ method: 'POST', route: method.path, status: 401, seconds: 0, refusal }),
       );
       call.sendStatus({ code, details });
@@ -171,6 +194,18 @@ function admission(deps: ApiDeps, admit: Admit): ServerInterceptor {
   };
 }
 
-function traceOf(peer: string, userAgent: unknown): Trace {
-  return requestTrace({ ip: peer.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''), userAgent: String(userAgent ?? '') });
+function traceOf(
+  call: { getPeer(): string; metadata?: Metadata },
+  traceparent = beginTrace(undefined, 1).traceparent,
+): Trace {
+  const ip = call
+    .getPeer()
+    .replace(/:\d+$/, '')
+    .replace(/^\[|\]$/g, '');
+  return requestTrace({ ip, userAgent: call.metadata && textOf(call.metadata, 'user-agent'), traceparent });
+}
+
+function textOf(metadata: Metadata, name: string): string | undefined {
+  const [value] = metadata.get(name);
+  return typeof value === 'string' ? value : undefined;
 }

@@ -10,6 +10,7 @@ import type { System } from '../../engines/system.ts';
 import { codeFor, messagesTo } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { type Behind, lookBehind, setFault, wrongCode } from '../support/flows.ts';
+import { isStarted, type RoleProcess, startRole } from '../support/roles.ts';
 import {
   connectSignal,
   numbers,
@@ -274,6 +275,31 @@ describe('SendVerificationCode', () => {
     const answers = await Promise.all(Array.from({ length: 5 }, () => send(sessionId)));
     assert.equal(answers.filter(({ error }) => error === undefined).length, 1);
     assert.equal((await messagesTo(system.ready.outboxUrl, `+${e164}`)).length, 1);
+  });
+});
+
+describe('SendVerificationCode where nobody is configured to carry it', () => {
+  let bare: RoleProcess;
+
+  before(async () => {
+    await system.kill('delivery');
+    const env = Object.entries(system.processes.env('delivery')).filter(([name]) => !name.startsWith('TWILIO_'));
+    bare = startRole('delivery', Object.fromEntries(env));
+    await bare.until(isStarted);
+  });
+  after(async () => {
+    bare.signal('SIGTERM');
+    await bare.ended();
+    await system.restart('delivery');
+  });
+
+  it('says that no sender is available, shows the session, and sends nothing', async () => {
+    const number = newNumber();
+    const { sessionId } = await create(number);
+    const answer = await send(sessionId);
+    assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_NO_SENDER_AVAILABLE', false);
+    assert.ok(answer.sessionMetadata);
+    assert.equal((await messagesTo(system.ready.outboxUrl, `+${number}`)).length, 0);
   });
 });
 

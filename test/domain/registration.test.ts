@@ -315,6 +315,17 @@ describe('parkSeconds()', () => {
     assert.equal(parkSeconds('sms', 1000, 7 * 86_400), 300);
   });
 
+  it('B11: tries every three minutes at the end of an hour, so that the code goes out soon after, with little left behind', () => {
+    const clock = { now: 0, tries: 0, longest: 0 };
+    for (const backAt = 3600; clock.now < backAt; clock.tries++) {
+      const pause = parkSeconds('sms', clock.tries, clock.now);
+      clock.longest = Math.max(clock.longest, pause);
+      clock.now += pause;
+    }
+    assert.ok(clock.now - 3600 <= 180, `sent ${clock.now - 3600} s after the provider is back`);
+    assert.ok(clock.longest <= 180 && clock.tries < 100, `${clock.tries} tries`);
+  });
+
   it('keeps a week of outage within half of the events that Temporal allows, at eleven a try', () => {
     assert.ok(tries('database', 7 * 86_400) * 11 < 51_200 / 2);
   });

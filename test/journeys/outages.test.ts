@@ -198,7 +198,9 @@ describe('A registration, when outside systems are away', () => {
 
   async function assertListed(waitingFor: string, journeys: Journey[]): Promise<void> {
     const found: string[] = [];
-    for await (const { workflowId } of stores.temporal.workflow.list({ query: `VyryWaitingFor = "${waitingFor}"` })) {
+    for await (const { workflowId } of stores.temporal.workflow.list({
+      query: `WorkflowType = "registration" AND VyryWaitingFor = "${waitingFor}"`,
+    })) {
       found.push(workflowId);
     }
     assert.deepEqual(found.sort(), journeys.map((journey) => `registration:${journey.flow?.id}`).sort());
@@ -210,7 +212,7 @@ describe('A registration, when outside systems are away', () => {
 
   /** The number of workflows, once it is as expected or has had time to be. */
   async function countWorkflows(expected: number): Promise<number> {
-    const count = async () => (await stores.temporal.workflow.count()).count;
+    const count = async () => (await stores.temporal.workflow.count('WorkflowType != "notice"')).count;
     await until(async () => (await count()) === expected, 5000).catch(() => undefined);
     return count();
   }

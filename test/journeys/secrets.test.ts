@@ -72,7 +72,7 @@ describe('What registrations leave behind', () => {
     await registerThroughBug(raven);
     await registerThroughCrashes(thistle);
     const outbox = await call(system.ready.outboxUrl, 'GET', '/messages');
-    for (const { code } of outbox.body as OutboxMessage[]) note(code ?? '');
+    for (const { code } of outbox.body as OutboxMessage[]) if (code !== undefined) note(code);
     for (const secret of secretsOfSystem()) note(secret);
     temporal = await readTemporal(system, stores);
     everywhere = {

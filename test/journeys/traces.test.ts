@@ -12,6 +12,7 @@ import { flowToCode, startAnotherApi } from '../support/flows.ts';
 import { search } from '../support/footprint.ts';
 import { createJourney, type Journey, personOf, until } from '../support/journey.ts';
 import { linesOf } from '../support/node-process.ts';
+import { connectSignal, numbers } from '../support/signal-client.ts';
 
 const person = personOf(61);
 const caller = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' };
@@ -112,6 +113,40 @@ describe('A traced system', () => {
       assert.ok(below.includes(`RunActivity:${activity}`), `${activity} is not among ${below}`);
     }
     assert.equal(run.attributes.temporalWorkflowID, `registration:${journey.flow?.id}`);
+  });
+
+  it('shows a call by gRPC in the trace of its caller, with what it asks of Temporal below it', async () => {
+    const traceId = '2af7651916cd43dd8448eb211c80319c';
+    const headers = { traceparent: `00-${traceId}-${caller.spanId}-01` };
+    const signal = connectSignal(system.ready.grpcAddress);
+    try {
+      const { sessionMetadata } = await signal.call('CreateSession', { e164: '447700900063' });
+      const sessionId = sessionMetadata?.sessionId ?? Buffer.alloc(0);
+      const transport = numbers.MESSAGE_TRANSPORT_SMS;
+      await signal.call('SendVerificationCode', { sessionId, transport }, headers);
+      await assert.rejects(signal.call('GetSessionMetadata', { sessionId: Buffer.alloc(3) }, headers));
+    } finally {
+      signal.close();
+    }
+    const service = 'org.signal.registration.rpc.RegistrationService';
+    const find = (name: string) => named(spansOf(traceId), name);
+    await until(async () => find('vyry-delivery RunActivity:sendCode') !== undefined);
+    await until(async () => find(`vyry-api ${service}/GetSessionMetadata`) !== undefined);
+    const request = find(`vyry-api ${service}/SendVerificationCode`);
+    assert.equal(request?.parentSpanId, caller.spanId);
+    assert.deepEqual(request?.attributes, {
+      'rpc.system': 'grpc',
+      'rpc.service': service,
+      'rpc.method': 'SendVerificationCode',
+      'rpc.grpc.status_code': 0,
+    });
+    const below = spansOf(traceId).filter(({ parentSpanId }) => parentSpanId === request?.spanId);
+    assert.deepEqual(
+      below.map(({ service: of }) => of),
+      ['vyry-api'],
+    );
+    const refused = find(`vyry-api ${service}/GetSessionMetadata`);
+    assert.deepEqual([refused?.attributes['rpc.grpc.status_code'], refused?.isError], [3, false]);
   });
 
   it('leaves a trace out that its caller does not want recorded', async () => {
