@@ -3,7 +3,7 @@
  * domain/limits.ts has the table.
  */
 import { isRedisOutage } from '../adapters/redis/connect.ts';
-import type { Limit, LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
+import type { Limit, LimitOf, LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
 import { Failure } from '../domain/failures.ts';
 import { keysOfChannels, type LimitedAct, type LimitName, limits, limitsOf, networkOf } from '../domain/limits.ts';
 import type { LimitKeys } from '../domain/registration.ts';
@@ -71,7 +71,8 @@ export async function guardSend(
 
 /**
  * Counts a wrong code before it is compared, so that parallel guesses never exceed the limits: by number or mailbox,
- * block, address, in all. Whoever compares gives it back unless it was wrong. Fails closed.
+ * block, address, in all, and against the right ones of the address and of all. Whoever compares gives it back unless it
+ * was wrong. Fails closed.
  *
  * @param tryId a keyed hash of what is typed and what it is compared with: the same guess again is no new one
  * @throws {Failure} rate-limited
@@ -83,11 +84,18 @@ export async function guardCheck(
   tryId: string,
 ): Promise<GuardedCheck> {
   const keys = keysOfChannels(limitKeys, channels);
-  const guarded = await guard(deps, caller, { act: 'check', keys }, tryId);
+  const counted = await guard(deps, caller, { act: 'check', keys }, tryId);
+  const share = await guardShare(deps, caller, tryId).catch(async (err: unknown) => {
+    await counted.giveBack();
+    throw err;
+  });
+  const giveBack = async () => {
+    await Promise.all([counted.giveBack(), share.giveBack()]);
+  };
   return {
-    ...guarded,
+    giveBack,
     async giveBackProven() {
-      await guarded.giveBack();
+      await Promise.all([giveBack(), share.countRight()]);
       if (keys.prefix === undefined) return;
       await deps.rateLimits.clear(limitOf(deps, 'unproven-sends-per-prefix'), keys.prefix);
     },
@@ -118,6 +126,61 @@ export async function guardRequest(deps: LimitDeps, caller: Limited): Promise<vo
   await guard(deps, caller, { act: 'request', keys: {} }, newId());
 }
 
+interface GuardedShare extends Guarded {
+  /** For the right code. */
+  countRight(): Promise<void>;
+}
+
+/**
+ * Counts a wrong code against the right ones. A source that mostly types wrong ones is refused; when all people together
+ * do, somebody guesses from many sources, and each source is slowed.
+ *
+ * @throws {Failure} rate-limited
+ */
+async function guardShare(deps: LimitDeps, { address, noteLimit }: Limited, tryId: string): Promise<GuardedShare> {
+  const source = sourceOf(deps, address);
+  const shares = limitsOf('guess', { ...source, all: 'all' }).map(({ name, key }) => ({
+    limit: limitOf(deps, name),
+    key,
+  }));
+  const counted: LimitOf[] = [];
+  const giveBack = () => deps.rateLimits.giveAllBack(counted, tryId);
+  const take = async (one: LimitOf): Promise<LimitsState> => {
+    const taken = await deps.rateLimits.takeAll([one], tryId, Date.now());
+    counted.push(...taken.counted);
+    return taken.state;
+  };
+  for (const share of shares) {
+    let state = await take(share);
+    if (state.allowed || (await deps.rateLimits.isUsedUp(rightOnes(share.limit), share.key, Date.now()))) continue;
+    if (share.key === 'all') {
+      deps.events.sendingStopped(state.limit, Date.now() + state.resetSeconds * 1000);
+      const slow = limitsOf('slow', source)[0];
+      if (slow === undefined) continue;
+      state = await take({ limit: limitOf(deps, slow.name), key: slow.key });
+      if (state.allowed) continue;
+    }
+    await giveBack();
+    noteLimit?.(state);
+    throw limited(state.limit, state.resetSeconds);
+  }
+  return {
+    giveBack,
+    async countRight() {
+      await Promise.all(shares.map(({ limit, key }) => deps.rateLimits.take(rightOnes(limit), key, tryId, Date.now())));
+    },
+  };
+}
+
+/** The right codes that spare from a limit: as many as it has wrong ones. */
+function rightOnes({ name, windows }: Limit): Limit {
+  return { name: `${name}:right`, windows };
+}
+
+function sourceOf(deps: LimitDeps, address: string | undefined): { address?: string } {
+  return address === undefined ? {} : { address: deps.limitHash('address', networkOf(address)) };
+}
+
 /** A refusal by a limit: named, with the next time there is one. */
 export function limited(limit: string, retryAfterSeconds?: number, fields: Record<string, string[]> = {}): Failure {
   const when =
@@ -135,8 +198,7 @@ async function guard(
   { act, keys }: { act: LimitedAct; keys: LimitKeys & { name?: string } },
   tryId: string,
 ): Promise<Guarded> {
-  const source = address === undefined ? {} : { address: deps.limitHash('address', networkOf(address)) };
-  const named = limitsOf(act, { ...keys, ...source, all: 'all' });
+  const named = limitsOf(act, { ...keys, ...sourceOf(deps, address), all: 'all' });
   const all = named.map(({ name, key }) => ({ limit: limitOf(deps, name), key }));
   let taken: Awaited<ReturnType<RateLimits['takeAll']>>;
   try {

@@ -18,8 +18,11 @@ export interface Window {
   windowSeconds: number;
 }
 
-/** `check`: a wrong code; a right one is given back. `password`: a wrong password, as well. */
-export type LimitedAct = 'send' | 'check' | 'registration' | 'login' | 'password' | 'request';
+/**
+ * `check`: a wrong code; a right one is given back. `guess`: the same, but whoever has typed as many right ones in these
+ * windows is spared. `slow`: a wrong code while somebody guesses. `password`: a wrong password, as `check`.
+ */
+export type LimitedAct = 'send' | 'check' | 'guess' | 'slow' | 'registration' | 'login' | 'password' | 'request';
 
 export type LimitKey = 'number' | 'mailbox' | 'prefix' | 'country' | 'name' | 'address' | 'all';
 
@@ -63,6 +66,20 @@ export const limits = {
   },
   'wrong-codes-per-prefix': { act: 'check', key: 'prefix', variable: 'LIMIT_WRONG_CODES_PER_PREFIX', away: 'closed' },
   'wrong-codes': { act: 'check', key: 'all', variable: 'LIMIT_WRONG_CODES', away: 'closed' },
+  // closed: they find whoever guesses at many people, few times each
+  'wrong-code-share-per-address': {
+    act: 'guess',
+    key: 'address',
+    variable: 'LIMIT_WRONG_CODE_SHARE_PER_ADDRESS',
+    away: 'closed',
+  },
+  'wrong-code-share': { act: 'guess', key: 'all', variable: 'LIMIT_WRONG_CODE_SHARE', away: 'closed' },
+  'wrong-codes-while-guessed': {
+    act: 'slow',
+    key: 'address',
+    variable: 'LIMIT_WRONG_CODES_WHILE_GUESSED',
+    away: 'closed',
+  },
   // closed: each starts a workflow; the registration itself needs Redis in any case
   'registrations-per-address': {
     act: 'registration',

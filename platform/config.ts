@@ -497,6 +497,15 @@ export const variables = {
   LIMIT_WRONG_CODES_PER_ADDRESS: limit('wrong codes from one IPv4 address or IPv6 /64', '100/3600,300/86400'),
   LIMIT_WRONG_CODES_PER_PREFIX: limit('wrong codes for one block of 10,000 numbers', '500/3600'),
   LIMIT_WRONG_CODES: limit('wrong codes in all', '5000/3600'),
+  LIMIT_WRONG_CODE_SHARE_PER_ADDRESS: limit(
+    'wrong codes from one IPv4 address or IPv6 /64 that has not typed as many right ones',
+    '20/3600',
+  ),
+  LIMIT_WRONG_CODE_SHARE: limit(
+    'wrong codes in all, unless as many were right; beyond, each address is slowed to LIMIT_WRONG_CODES_WHILE_GUESSED',
+    '500/600',
+  ),
+  LIMIT_WRONG_CODES_WHILE_GUESSED: limit('wrong codes from one IPv4 address or IPv6 /64 meanwhile', '1/60'),
   LIMIT_REGISTRATIONS_PER_ADDRESS: limit(
     'registrations started by one IPv4 address or IPv6 /64',
     '200/3600,1000/86400',

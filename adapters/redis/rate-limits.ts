@@ -39,7 +39,6 @@ export type RateLimits = ReturnType<typeof createRateLimits>;
 /** Creates the limiter. */
 export function createRateLimits(redis: Redis) {
   const script = loadScript(redis, 'rate-limit');
-  const keyOf = (limit: Limit, key: string) => `ratelimit:{${key}}:${limit.name}`;
 
   /** Takes one try of `key` if there is one. One atomic step, so parallel tries never exceed the limit. */
   async function take(limit: Limit, key: string, tryId: string, now: number): Promise<LimitState> {
@@ -105,11 +104,25 @@ export function createRateLimits(redis: Redis) {
 
     giveAllBack,
 
+    /** Tells whether a key has used up every window of a limit. */
+    isUsedUp: (limit: Limit, key: string, now: number) => isUsedUp(redis, { limit, key }, now),
+
     /** Forgets all that was counted for a key. */
     async clear(limit: Limit, key: string): Promise<void> {
       await redis.del(keyOf(limit, key));
     },
   };
+}
+
+async function isUsedUp(redis: Redis, { limit, key }: LimitOf, now: number): Promise<boolean> {
+  const used = await Promise.all(
+    limit.windows.map(({ windowSeconds }) => redis.zcount(keyOf(limit, key), `(${now - windowSeconds * 1000}`, '+inf')),
+  );
+  return limit.windows.every(({ max }, index) => (used[index] ?? 0) >= max);
+}
+
+function keyOf(limit: Limit, key: string): string {
+  return `ratelimit:{${key}}:${limit.name}`;
 }
 
 function tighter<S extends LimitState>(one: S, other: S): S {

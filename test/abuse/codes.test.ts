@@ -158,6 +158,40 @@ describe('A: checking a code', () => {
     await strict.stop();
   });
 
+  it('A6: an address that types more wrong codes than right ones is refused early; one whose people type theirs is not', async () => {
+    const strict = await startAnotherApi(system, { LIMIT_WRONG_CODE_SHARE_PER_ADDRESS: '2/300' });
+    const check = async (person: number, from: string, isRight: boolean) => {
+      const { flow, code } = await flowWithCode(person, from);
+      const body = { code: isRight ? code : wrongCode(code) };
+      return call(strict.apiUrl, 'PUT', `/api/v1/registrations/${flow.id}/code`, { token: flow.token, body, from });
+    };
+    for (const person of [670, 671]) assert.equal((await check(person, '127.0.2.67', false)).status, 400);
+    assertLimited(await check(672, '127.0.2.67', false), 'wrong-code-share-per-address');
+    assertLimited(await check(673, '127.0.2.67', true), 'wrong-code-share-per-address');
+    for (const person of [674, 675]) assert.equal((await check(person, '127.0.2.68', true)).status, 200);
+    for (const person of [676, 677, 678]) assert.equal((await check(person, '127.0.2.68', false)).status, 400);
+    await strict.stop();
+  });
+
+  it('A6: when most codes of all people are wrong, each address is slowed, and the operator is told', async () => {
+    const strict = await startAnotherApi(system, {
+      LIMIT_WRONG_CODE_SHARE: '3/400',
+      LIMIT_WRONG_CODES_WHILE_GUESSED: '1/300',
+    });
+    const check = async (person: number, from: string, isRight = false) => {
+      const { flow, code } = await flowWithCode(person, from);
+      const body = { code: isRight ? code : wrongCode(code) };
+      return call(strict.apiUrl, 'PUT', `/api/v1/registrations/${flow.id}/code`, { token: flow.token, body, from });
+    };
+    await behind.redis.del(await behind.keys('ratelimit:{all}:wrong-code-share*'));
+    for (const person of [680, 681, 682]) await check(person, `127.0.3.${person - 600}`);
+    assert.equal((await check(683, '127.0.3.9')).status, 400);
+    assertLimited(await check(684, '127.0.3.9'), 'wrong-codes-while-guessed');
+    assert.equal((await check(685, '127.0.3.10', true)).status, 200);
+    assert.match(readFileSync(strict.logFile('api'), 'utf8'), /"event":"sending.stopped","limit":"wrong-code-share"/);
+    await strict.stop();
+  });
+
   it('A7: of 100 wrong codes at the same instant five are compared', async () => {
     const { flow, code } = await flowWithCode(7, '127.0.2.7');
     const answers = await atOnce(100, (index) => guess(flow, wrongCode(code, index + 1)));

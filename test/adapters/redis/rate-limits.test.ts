@@ -16,6 +16,20 @@ after(() => redis.disconnect());
 const limit = { name: 'tries', windows: [{ max: 3, windowSeconds: 60 }] };
 const now = Date.now();
 
+describe('isUsedUp()', () => {
+  it('is true once every window of a limit is full, and takes nothing', async () => {
+    const key = uniqueName();
+    const two = { name: 'two', windows: [...limit.windows, { max: 4, windowSeconds: 600 }] };
+    for (let index = 0; index < 3; index++) await limits.take(two, key, `early ${index}`, now - 61_000);
+    await limits.take(two, key, 'late', now);
+    assert.equal(await limits.isUsedUp(two, key, now), false);
+    for (const name of ['one', 'two', 'three'])
+      await limits.take({ name: 'three', windows: limit.windows }, key, name, now);
+    assert.equal(await limits.isUsedUp({ name: 'three', windows: limit.windows }, key, now), true);
+    assert.equal(await limits.isUsedUp({ name: 'three', windows: limit.windows }, key, now + 60_000), false);
+  });
+});
+
 describe('rate-limit.lua', () => {
   it('allows as many tries as the limit and refuses the next', async () => {
     const key = uniqueName();
