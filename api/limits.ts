@@ -70,6 +70,29 @@ export async function guardSend(
 }
 
 /**
+ * Counts a send to a block of numbers that nobody has typed a code of: beyond a few, each needs a captcha of its own. Fails
+ * closed. The same `tryId` is counted once.
+ *
+ * @throws {Failure} rate-limited, with `otherWays`
+ */
+export async function watchPrefix(
+  deps: LimitDeps,
+  caller: Limited,
+  { limitKeys = {}, channels }: IdentityAct,
+  tryId: string,
+): Promise<Guarded> {
+  const { prefix } = keysOfChannels(limitKeys, channels);
+  if (prefix === undefined) return { giveBack: async () => {} };
+  const named = limitsOf('watch', { prefix }).map(({ name, key }) => ({ limit: limitOf(deps, name), key }));
+  const { state, counted } = await deps.rateLimits.takeAll(named, tryId, Date.now());
+  if (!state.allowed) {
+    caller.noteLimit?.(state);
+    throw limited(state.limit, state.resetSeconds, { otherWays: ['captcha'] });
+  }
+  return { giveBack: () => deps.rateLimits.giveAllBack(counted, tryId) };
+}
+
+/**
  * Counts a wrong code before it is compared, so that parallel guesses never exceed the limits: by number or mailbox,
  * block, address, in all, and against the right ones of the address and of all. Whoever compares gives it back unless it
  * was wrong. Fails closed.
@@ -97,7 +120,9 @@ export async function guardCheck(
     async giveBackProven() {
       await Promise.all([giveBack(), share.countRight()]);
       if (keys.prefix === undefined) return;
-      await deps.rateLimits.clear(limitOf(deps, 'unproven-sends-per-prefix'), keys.prefix);
+      for (const name of ['unproven-sends-per-prefix', 'sends-without-captcha-per-prefix'] as const) {
+        await deps.rateLimits.clear(limitOf(deps, name), keys.prefix);
+      }
     },
   };
 }

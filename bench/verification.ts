@@ -3,6 +3,8 @@
  * whole sessions with a sent code, and the memory of the api over 50,000 sessions; beside a bare gRPC echo and the bare
  * Redis script, measured in the same run.
  *
+ * `-- memory` measures that alone.
+ *
  * It starts a private system. Figures are printed with machine and commit and asserted nowhere.
  */
 import { spawn } from 'node:child_process';
@@ -37,21 +39,29 @@ const folder = await openTemporaryFolder();
 try {
   const system = await startSystemIn(folder, {
     folder: folder.path,
-    env: { LOG_LEVEL: 'warn', REGISTRATION_STEPS: 'code', SIGNAL_SESSIONS_PER_DAY: '10000' },
+    env: {
+      LOG_LEVEL: 'warn',
+      REGISTRATION_STEPS: 'code',
+      SIGNAL_SESSIONS_PER_DAY: '10000',
+      // every code that is checked here is a wrong one
+      LIMIT_WRONG_CODES: '1000000/60',
+      LIMIT_WRONG_CODE_SHARE: '1000000/60',
+    },
   });
   const redis = connectRedis(system.ready.redisUrl, console.error);
   const payloadKey = new Secret(system.secrets.PAYLOAD_KEY);
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), createBox('seal', payloadKey));
   const signal = connectSignal(system.ready.grpcAddress);
-  const echo = await startEcho();
   console.log(`\n${circumstances()}`);
   await atRate(50, 2, () => createAndCheck(signal, codes, timesOf()));
-  await measureGrpc(signal, codes, echo);
-  await measureRest(system, codes);
-  await measureWhole(system, signal);
+  if (!process.argv.includes('memory')) {
+    await using echo = await startEcho();
+    await measureGrpc(signal, codes, echo);
+    await measureRest(system, codes);
+    await measureWhole(system, signal);
+  }
   await measureMemory(system, signal, codes);
   signal.close();
-  await echo[Symbol.asyncDispose]();
   redis.disconnect();
 } finally {
   await folder.close();
@@ -156,19 +166,44 @@ async function measureWhole({ ready }: System, signal: SignalClient): Promise<vo
 }
 
 async function measureMemory({ ready }: System, signal: SignalClient, codes: Codes): Promise<void> {
-  const memory = [residentMiB(ready.pids.api)];
+  const parts: string[][] = [];
   let errors = 0;
   let took = 0;
-  for (let part = 0; part < 10; part++) {
+  for (let part = 1; part <= 10; part++) {
     const times = timesOf();
+    const heap = watchHeap(ready.apiUrl);
     took += await inParallel(sessionsForMemory / 10, 50, () =>
       createAndCheck(signal, codes, times).catch(() => void errors++),
     );
-    memory.push(residentMiB(ready.pids.api));
+    const { least, most } = await heap.end();
+    const sessions = (sessionsForMemory / 10) * part;
+    parts.push([`${sessions}`, ...[residentMiB(ready.pids.api), least, most].map(String)]);
   }
   const rate = (sessionsForMemory / took).toFixed(0);
-  console.log(`\n${sessionsForMemory} sessions, 50 at once: ${rate} a second, ${errors} errors`);
-  console.log(`memory of the api, MiB: ${memory.join(' ')}`);
+  console.log(
+    `\n${sessionsForMemory} sessions, 50 at once: ${rate} a second, ${errors} errors; memory of the api in MiB`,
+  );
+  printTable(['sessions', 'resident', 'heap used, least', 'heap used, most'], parts);
+}
+
+/** Reads the heap again and again: its least is what the collections leave, which would grow if anything leaked. */
+function watchHeap(apiUrl: string): { end(): Promise<{ least: number; most: number }> } {
+  const seen: number[] = [];
+  let isOver = false;
+  const watching = (async () => {
+    for (; !isOver; await sleep(250)) {
+      const metrics = await (await fetch(`${apiUrl}/metrics`)).text();
+      const bytes = Number(/^\w*nodejs_heap_size_used_bytes(?:\{.*\})? (\S+)$/m.exec(metrics)?.[1]);
+      seen.push(Math.round(bytes / 2 ** 20));
+    }
+  })();
+  return {
+    async end() {
+      isOver = true;
+      await watching;
+      return { least: Math.min(...seen), most: Math.max(...seen) };
+    },
+  };
 }
 
 function residentMiB(pid: number | undefined): number {

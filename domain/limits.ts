@@ -20,9 +20,19 @@ export interface Window {
 
 /**
  * `check`: a wrong code; a right one is given back. `guess`: the same, but whoever has typed as many right ones in these
- * windows is spared. `slow`: a wrong code while somebody guesses. `password`: a wrong password, as `check`.
+ * windows is spared. `slow`: a wrong code while somebody guesses. `watch`: a send; beyond, each needs a captcha of its own.
+ * `password`: a wrong password, as `check`.
  */
-export type LimitedAct = 'send' | 'check' | 'guess' | 'slow' | 'registration' | 'login' | 'password' | 'request';
+export type LimitedAct =
+  | 'send'
+  | 'watch'
+  | 'check'
+  | 'guess'
+  | 'slow'
+  | 'registration'
+  | 'login'
+  | 'password'
+  | 'request';
 
 export type LimitKey = 'number' | 'mailbox' | 'prefix' | 'country' | 'name' | 'address' | 'all';
 
@@ -44,6 +54,12 @@ export const limits = {
     act: 'send',
     key: 'prefix',
     variable: 'LIMIT_UNPROVEN_SENDS_PER_PREFIX',
+    away: 'closed',
+  },
+  'sends-without-captcha-per-prefix': {
+    act: 'watch',
+    key: 'prefix',
+    variable: 'LIMIT_SENDS_WITHOUT_CAPTCHA_PER_PREFIX',
     away: 'closed',
   },
   'sends-per-address': { act: 'send', key: 'address', variable: 'LIMIT_SENDS_PER_ADDRESS', away: 'closed' },

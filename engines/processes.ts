@@ -169,7 +169,7 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
 const oneMachine: Record<string, string> = {
   ...Object.fromEntries(
     Object.keys(variables)
-      .filter((name) => /^LIMIT_.*_PER_(ADDRESS|PREFIX)$/.test(name))
+      .filter((name) => /^LIMIT_.*_PER_(ADDRESS|PREFIX)$/.test(name) || name === 'LIMIT_WRONG_CODES_WHILE_GUESSED')
       .map((name) => [name, '1000000/60']),
   ),
   COST_LIMIT_PER_DAY: '1000000',

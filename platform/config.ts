@@ -488,6 +488,10 @@ export const variables = {
     'codes to one block of 10,000 numbers since one of them was typed; beyond, the block is paused',
     '20/3600',
   ),
+  LIMIT_SENDS_WITHOUT_CAPTCHA_PER_PREFIX: limit(
+    'codes to one block of 10,000 numbers since one of them was typed; beyond, each needs a captcha of its own',
+    '10/3600',
+  ),
   LIMIT_SENDS_PER_ADDRESS: limit('codes asked for by one IPv4 address or IPv6 /64', '100/3600,500/86400'),
   LIMIT_SENDS_PER_PREFIX: limit('codes to one block of 10,000 numbers', '300/3600,1500/86400'),
   LIMIT_SENDS_PER_COUNTRY: limit('codes to the numbers of one country', '10000/3600,50000/86400'),

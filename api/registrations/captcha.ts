@@ -24,20 +24,49 @@ export async function offerCaptcha(deps: ApiDeps): Promise<CaptchaOffer> {
 export async function proveCaptcha(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
   const { provider, token } = parse(CaptchaProof, body);
   requireStep(deps, caller, 'captcha');
-  if (provider !== deps.captcha.provider) throw malformed('provider', `must be ${deps.captcha.provider}`);
+  requireProvider(deps, provider);
   if (isDone(caller.status, 'captcha')) return currentView(deps, caller.registrationId);
-  // reserved before it is verified: of parallel uses in other registrations none gets further
-  const used = deps.captcha.identify(token);
-  const taken = await deps.usedCaptchas.take(used, caller.registrationId);
-  if (taken === 'used') throw new Failure('captcha-used');
-  if (taken === 'taken') await verifyCaptcha(deps, caller, token);
-  const [{ status }] = await Promise.all([
-    order(deps, caller.registrationId, passCaptcha, []),
-    // for a vendor that verifies a token only once: a repeat of this request does not ask again
-    deps.usedCaptchas.pass(used, caller.registrationId),
-  ]);
+  const passed = await useCaptcha(deps, caller, token, caller.registrationId);
+  const [{ status }] = await Promise.all([order(deps, caller.registrationId, passCaptcha, []), passed()]);
   deps.events.stepDone(caller.registrationId, 'captcha');
   return finalView(deps, caller.registrationId, status);
+}
+
+/** @throws {Failure} malformed, at the path of the field */
+function requireProvider(deps: ApiDeps, provider: string, path = 'provider'): void {
+  if (provider !== deps.captcha.provider) throw malformed(path, `must be ${deps.captcha.provider}`);
+}
+
+/**
+ * Uses a captcha up for one send. Safe to repeat with the same `sendId`.
+ *
+ * @throws {Failure} malformed, captcha-malformed, captcha-used, captcha-refused, unavailable
+ */
+export async function useCaptchaForSend(
+  deps: ApiDeps,
+  caller: RegistrationCaller,
+  { provider, token }: z.infer<typeof CaptchaProof>,
+  sendId: string,
+): Promise<void> {
+  requireProvider(deps, provider, 'captcha.provider');
+  const passed = await useCaptcha(deps, caller, token, `${caller.registrationId} ${sendId}`);
+  await passed();
+}
+
+/** Verifies a token for a holder, once; what is answered remembers that it passed, so that the holder may repeat. */
+async function useCaptcha(
+  deps: ApiDeps,
+  caller: RegistrationCaller,
+  token: string,
+  holder: string,
+): Promise<() => Promise<void>> {
+  // reserved before it is verified: of parallel uses by other holders none gets further
+  const used = deps.captcha.identify(token);
+  const taken = await deps.usedCaptchas.take(used, holder);
+  if (taken === 'used') throw new Failure('captcha-used');
+  if (taken === 'taken') await verifyCaptcha(deps, caller, token);
+  // for a vendor that verifies a token only once: a repeat does not ask again
+  return () => deps.usedCaptchas.pass(used, holder);
 }
 
 async function verifyCaptcha(

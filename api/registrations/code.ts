@@ -9,8 +9,9 @@ import { newId } from '../../platform/crypto.ts';
 import { confirmCode, requestCode } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
 import { idempotent } from '../guards.ts';
-import { guardCheck, guardSend, limited } from '../limits.ts';
+import { type Guarded, guardCheck, guardSend, limited, watchPrefix } from '../limits.ts';
 import { parse, type Registration } from '../schemas.ts';
+import { CaptchaProof, useCaptchaForSend } from './captcha.ts';
 import {
   currentView,
   endOf,
@@ -22,8 +23,8 @@ import {
   untilStatus,
 } from './status.ts';
 
-/** The way a code is asked for. */
-export const CodeRequest = z.strictObject({ channel: z.enum(channels) });
+/** The way a code is asked for; with a captcha of its own where a limit asks for it. */
+export const CodeRequest = z.strictObject({ channel: z.enum(channels), captcha: CaptchaProof.optional() });
 /** A code as typed. */
 export const CodeProof = z.strictObject({ code: z.string().regex(/^\d{4,10}$/, 'must be 4 to 10 digits') });
 
@@ -33,17 +34,17 @@ const firstWordMs = 1500;
 /**
  * Sends a code. Answers as soon as the provider has it or has refused it, and otherwise before that.
  *
- * @throws {Failure} step-blocked, step-not-available, channel-not-available, channel-refused, rate-limited
+ * @throws {Failure} step-blocked, step-not-available, channel-not-available, channel-refused, rate-limited, and those of
+ *   a captcha when one is given
  */
 export async function sendCode(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
-  const { channel } = parse(CodeRequest, body);
+  const { channel, captcha } = parse(CodeRequest, body);
   const { registrationId } = caller;
   const scope = ['codes', registrationId];
   return idempotent(deps, { scope, caller, body: { channel } }, { updateId: newId() }, async ({ updateId }) => {
     requireStep(deps, caller, 'code');
     requireSendable(caller.status, channel);
-    const { limitKeys } = caller.status;
-    const guarded = await guardSend(deps, caller, { limitKeys, channels: [channel] }, updateId);
+    const guarded = await guardSendBy(deps, caller, { channel, captcha }, updateId);
     const ordered = await order(deps, registrationId, requestCode, [{ channel }], updateId).catch(
       async (err: unknown) => {
         await guarded.giveBack();
@@ -60,6 +61,30 @@ export async function sendCode(deps: ApiDeps, caller: RegistrationCaller, body: 
     }
     return currentView(deps, registrationId, settled);
   });
+}
+
+/** Counts a send, watched where it comes without a captcha of its own. */
+async function guardSendBy(
+  deps: ApiDeps,
+  caller: RegistrationCaller,
+  { channel, captcha }: z.infer<typeof CodeRequest>,
+  sendId: string,
+): Promise<Guarded> {
+  const act = { limitKeys: caller.status.limitKeys, channels: [channel] };
+  if (captcha !== undefined) {
+    await useCaptchaForSend(deps, caller, captcha, sendId);
+    return guardSend(deps, caller, act, sendId);
+  }
+  const watched = await watchPrefix(deps, caller, act, sendId);
+  const guarded = await guardSend(deps, caller, act, sendId).catch(async (err: unknown) => {
+    await watched.giveBack();
+    throw err;
+  });
+  return {
+    async giveBack() {
+      await Promise.all([watched.giveBack(), guarded.giveBack()]);
+    },
+  };
 }
 
 /**

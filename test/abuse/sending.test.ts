@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, type Flow, messagesTo, startFlow } from '../support/client.ts';
+import { type Answer, call, codeFor, type Flow, messagesTo, solveCaptcha, startFlow } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { allMessages, assertLimited, type Behind, lookBehind, must, startAnotherApi } from '../support/flows.ts';
 import { atOnce } from '../support/redis.ts';
@@ -73,6 +73,32 @@ describe('B: sending', () => {
     await must(send(first, {}, 'email'), 202);
     await codeFor(outboxUrl, email);
     assert.equal(await sentTo(phone), sendsPerNumber);
+  });
+
+  it('B3, F8: a block whose codes nobody types needs a captcha for each further send; one captcha is one send', async () => {
+    const strict = await startAnotherApi(system, {
+      LIMIT_SENDS_WITHOUT_CAPTCHA_PER_PREFIX: '2/300',
+      CAPTCHA_COST: '2',
+    });
+    const ask = async (index: number, captcha?: unknown) => {
+      const flow = await startFlow(url, { phone: `+4915732${String(270_000 + index)}` }, {}, '127.0.5.99');
+      const body = { channel: 'sms', ...(captcha !== undefined && { captcha }) };
+      const path = `/api/v1/registrations/${flow.id}/codes`;
+      return call(strict.apiUrl, 'POST', path, { token: flow.token, body });
+    };
+    for (const index of [1, 2]) assert.equal((await ask(index)).status, 202);
+    const refused = await ask(3);
+    assertLimited(refused, 'sends-without-captcha-per-prefix');
+    assert.deepEqual(refused.body.otherWays, ['captcha']);
+    const captcha = await solveCaptcha(strict.apiUrl);
+    assert.equal((await ask(4, captcha)).status, 202);
+    const again = await ask(5, captcha);
+    assert.deepEqual([again.status, again.body.error], [400, 'The captcha token was used before']);
+    for (const bad of [{ provider: captcha.provider, token: 'none' }, { provider: 'x', token: 'x' }, null, 'x']) {
+      assert.equal((await ask(6, bad)).status, 400, JSON.stringify(bad));
+    }
+    assert.equal(await sentTo('+4915732270003'), 0);
+    await strict.stop();
   });
 
   it('B3: numbers one after the other from many addresses pause their block, tell it once, and one right code ends it', async () => {
