@@ -63,7 +63,11 @@ export async function untilTaken<M extends object>(call: Call, providers: Provid
 }
 
 /** Asks a provider that can be asked. @throws {Failure} unavailable */
-async function find<M extends object>(call: Call, { hop, provider }: KnownHop<M>, message: M): Promise<string | undefined> {
+async function find<M extends object>(
+  call: Call,
+  { hop, provider }: KnownHop<M>,
+  message: M,
+): Promise<string | undefined> {
   if (provider.find === undefined) return undefined;
   const found = await provider.find(message, new Date(hop.at ?? 0));
   if (found === undefined) await note(call, hop, 'failed');
@@ -71,7 +75,12 @@ async function find<M extends object>(call: Call, { hop, provider }: KnownHop<M>
 }
 
 /** @throws {Failure} unavailable: it does not have the message, or nobody knows */
-async function hand<M extends object>(call: Call, way: KnownHop<M>, message: M, isFollowed: boolean): Promise<SendOutcome> {
+async function hand<M extends object>(
+  call: Call,
+  way: KnownHop<M>,
+  message: M,
+  isFollowed: boolean,
+): Promise<SendOutcome> {
   const { hop, provider } = way;
   const receiptUrl = call.receiptUrl?.(provider.name);
   await note(call, hop, 'handed');

@@ -6,8 +6,8 @@ import { connectResend } from '../adapters/http/resend.ts';
 import { connectSendgrid } from '../adapters/http/sendgrid.ts';
 import { connectMail } from '../adapters/mail.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
-import { createReceipts } from '../adapters/redis/receipts.ts';
 import { createNotices } from '../adapters/redis/notices.ts';
+import { createReceipts } from '../adapters/redis/receipts.ts';
 import { connectTwilio, readTwilioOptions } from '../adapters/twilio.ts';
 import {
   type MailMessage,

@@ -12,8 +12,8 @@ import {
 } from '../../activities/delivery.ts';
 import { type Codes, createCodes } from '../../adapters/redis/codes.ts';
 import type { Redis } from '../../adapters/redis/connect.ts';
-import { createReceipts, type Receipts } from '../../adapters/redis/receipts.ts';
 import { createNotices } from '../../adapters/redis/notices.ts';
+import { createReceipts, type Receipts } from '../../adapters/redis/receipts.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { MailMessage, TextMessage } from '../../domain/providers.ts';
 import { newCode } from '../../platform/crypto.ts';
