@@ -21,6 +21,7 @@ import { guardRequest } from './limits.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
 import { problemOf, type Refusal } from './problems.ts';
 import { ReceiptQuery, receiveInfobipReceipt, receiveTwilioReceipt } from './receipts.ts';
+import { PublicKeys, readPublicKeys } from './public-keys.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { CaptchaProof, offerCaptcha, proveCaptcha } from './registrations/captcha.ts';
 import { CodeProof, CodeRequest, proveCode, sendCode } from './registrations/code.ts';
@@ -217,6 +218,17 @@ export const routes: Route[] = [
   },
   {
     method: 'get',
+    path: '/.well-known/jwks.json',
+    summary: 'The keys that access tokens are verified with (RFC 7517): none under HS256',
+    guard: 'none',
+    status: 200,
+    answer: PublicKeys,
+    cacheSeconds: 300,
+    failures: ['rate-limited'],
+    run: (_req, deps) => readPublicKeys(deps),
+  },
+  {
+    method: 'get',
     path: '/health',
     summary: 'Whether the process answers',
     guard: 'none',
@@ -296,12 +308,17 @@ function serve(app: Express, deps: ApiDeps, route: Route): void {
   app[route.method](route.path, async (req, res) => {
     res.locals.route = route.path;
     const answer = await route.run(req, deps);
-    if (route.status === 201) res.location(locationOf(answer));
-    res.status(route.other?.isIt(answer) ? route.other.status : route.status);
-    if (route.answer === undefined) res.end();
-    else if (route.answerType === undefined) res.json(answer);
-    else res.type(route.answerType).send(answer);
+    sendAnswer(res, route, answer);
   });
+}
+
+function sendAnswer(res: Response, route: Route, answer: unknown): void {
+  if (route.cacheSeconds !== undefined) res.set('Cache-Control', `public, max-age=${route.cacheSeconds}`);
+  if (route.status === 201) res.location(locationOf(answer));
+  res.status(route.other?.isIt(answer) ? route.other.status : route.status);
+  if (route.answer === undefined) res.end();
+  else if (route.answerType === undefined) res.json(answer);
+  else res.type(route.answerType).send(answer);
 }
 
 function serveDocs(app: Express, deps: ApiDeps): void {

@@ -272,11 +272,30 @@ export const variables = {
     schema: key,
     example: 'ZXhhbXBsZS1vbmx5LWRhdGEta2V5LTMyLWJ5dGVzISE=',
   },
+  JWT_ALGORITHM: {
+    about: 'signs access tokens: HS256 with JWT_SECRET, or EdDSA with JWT_KEYS, whose public halves are published',
+    roles: ['api'],
+    schema: z.enum(['HS256', 'EdDSA'], 'must be HS256 or EdDSA'),
+    default: 'HS256',
+  },
   JWT_SECRET: {
-    about: 'signs access tokens (HS256): at least 32 characters',
+    about: 'signs access tokens under HS256: at least 32 characters',
     roles: ['api'],
     schema: secret(32),
     example: 'example-only-jwt-secret-of-32-characters',
+  },
+  JWT_SECRETS_OLD: {
+    about: 'earlier values of JWT_SECRET that still verify, separated by commas; drop one after JWT_EXPIRATION',
+    roles: ['api'],
+    schema: list.pipe(z.array(bearer)),
+    default: '',
+  },
+  JWT_KEYS: {
+    about:
+      'keys of EdDSA (`vyry keys new`), separated by commas, each 32 bytes in base64: the first signs, all of them verify',
+    roles: ['api'],
+    schema: list.pipe(z.array(key)),
+    default: '',
   },
   JWT_ISSUER: { about: '`iss` of access tokens', roles: ['api'], schema: text, default: 'vyry' },
   JWT_AUDIENCE: { about: '`aud` of access tokens', roles: ['api'], schema: text, default: 'vyry' },
