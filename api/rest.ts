@@ -12,6 +12,7 @@ import { InfobipReports } from '../adapters/http/infobip.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
+import { adminRoutes } from './admin/routes.ts';
 import { authRoutes } from './auth/routes.ts';
 import { SpeechQuery, speakCode } from './calls.ts';
 import type { ApiDeps } from './deps.ts';
@@ -177,6 +178,7 @@ export const routes: Route[] = [
     failures: [...always, 'not-found'],
     run: async (req, deps) => readMe(deps, await sessionOf(req, deps)),
   },
+  ...adminRoutes,
   {
     method: 'post',
     path: '/api/v1/calls/twilio',

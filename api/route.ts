@@ -10,7 +10,7 @@ export interface Route {
   /** Express form. */
   path: string;
   summary: string;
-  guard: 'none' | 'registration' | 'session';
+  guard: 'none' | 'registration' | 'session' | 'admin';
   body?: z.ZodType;
   query?: z.ZodObject;
   status: number;

@@ -543,6 +543,17 @@ function createOperatorEvents(log: Logger, counter: Count, record: Recorder) {
     userEnabled(change: AccessChange): void {
       accessChanged('enable', change);
     },
+    rolesChanged({ userId, at, operator, roles }: AccessChange & { roles: string[] }): void {
+      log.info({ event: 'user.roles-changed', userId, operator, roles });
+      record('role-change', {
+        status: 'success',
+        message: 'The roles of a person were changed',
+        once: `${userId} ${at}`,
+        targetUserId: userId,
+        details: { operator: { name: operator ?? 'unknown', act: 'set-roles' } },
+        metadata: { roles: roles.join(' ') },
+      });
+    },
     payloadsDecoded(payloads: number): void {
       decodes.inc(payloads);
       log.info({ event: 'codec.decoded', payloads });

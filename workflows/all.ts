@@ -5,5 +5,5 @@ export { notice } from './notice.ts';
 export { oneCode } from './one-code.ts';
 export { purge } from './purge.ts';
 export { registration } from './registration.ts';
-export { userDisabling, userEnabling } from './user-access.ts';
+export { userDisabling, userEnabling, userRoleChange } from './user-access.ts';
 export { verification } from './verification.ts';

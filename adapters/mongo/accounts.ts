@@ -156,7 +156,7 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
     removeOrphanClaims: (madeBefore: Date): Promise<number> => removeOrphans(claims, users, madeBefore),
 
     ...createAccountReads({ users, claims, hashOf, box }),
-    ...createAccountMarks(users),
+    ...createAccountChanges(users),
   };
 }
 
@@ -217,12 +217,17 @@ function createAccountReads({ users, claims, hashOf, box }: Collections) {
   };
 }
 
-/** What operators mark. */
-function createAccountMarks(users: Model<UserDocument>) {
+/** What changes an account that there is. */
+function createAccountChanges(users: Model<UserDocument>) {
   return {
     /** Marks an account disabled. Safe to repeat: the first mark stays. */
     async disable(userId: string, at: Date): Promise<void> {
       await users.updateOne({ _id: userId, disabledAt: trusted({ $exists: false }) }, { $set: { disabledAt: at } });
+    },
+
+    /** Gives an account these roles and no others. Safe to repeat. */
+    async setRoles(userId: string, roles: readonly string[]): Promise<void> {
+      await users.updateOne({ _id: userId }, { $set: { roles: [...roles] } });
     },
 
     /** Takes the mark away. Safe to repeat. */
