@@ -1,5 +1,6 @@
 /** What operations work with; put together once, in main.ts. */
 import type { Client } from '@temporalio/client';
+import type { BreachedPasswords } from '../adapters/breached-passwords.ts';
 import type { Captcha } from '../adapters/captcha.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Passwords } from '../adapters/passwords.ts';
@@ -37,6 +38,8 @@ export interface ApiDeps {
   sessionRules: SessionRules;
   seals: Seals;
   captcha: Captcha;
+  /** Undefined where none are asked about. */
+  breachedPasswords: BreachedPasswords | undefined;
   usedCaptchas: UsedCaptchas;
   idempotency: Idempotency;
   rateLimits: RateLimits;

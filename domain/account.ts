@@ -10,6 +10,14 @@ export function userRolesWorkflowId(changeId: string): string {
   return `user-roles:${changeId}`;
 }
 
+/** What only its person knows. */
+export type CredentialKind = 'password' | 'pin';
+
+/** The id of the workflow of one change of a credential. */
+export function credentialChangeWorkflowId(changeId: string): string {
+  return `credential-change:${changeId}`;
+}
+
 /** How a person is named at a log-in. A number is E.164. */
 export interface Identifier {
   kind: 'username' | 'phone' | 'email';

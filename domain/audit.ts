@@ -54,6 +54,11 @@ export const auditActions = {
   'otp-request': { category: ['authentication'], type: ['info'], about: 'a code was asked for' },
   'otp-verify': { category: ['authentication'], type: ['start'], about: 'a code was checked' },
   'pin-verify': { category: ['authentication'], type: ['start'], about: 'a PIN was checked' },
+  'password-verify': {
+    category: ['authentication'],
+    type: ['start'],
+    about: 'a password was given again by somebody who is logged in',
+  },
   'operator-login': { category: ['authentication'], type: ['start'], about: 'an operator tried to log in' },
   'message-send': { category: ['api'], type: ['info'], about: 'a message was handed to a provider' },
   'notice-send': { category: ['api'], type: ['info'], about: 'a notice to an owner was handed to a provider' },

@@ -541,6 +541,7 @@ export const variables = {
   ),
   LIMIT_WRONG_PASSWORDS_PER_ADDRESS: limit('wrong passwords from one IPv4 address or IPv6 /64', '100/3600,300/86400'),
   LIMIT_WRONG_PASSWORDS: limit('wrong passwords in all', '5000/3600'),
+  LIMIT_WRONG_PINS_PER_PERSON: limit('wrong PINs of one person', '10/86400'),
   LIMIT_REQUESTS_PER_ADDRESS: limit('requests of one IPv4 address or IPv6 /64, health and metrics aside', '1200/60'),
   COST_PER_SMS: {
     about: 'what an SMS or call costs, in any currency: the usual price, then prices by country, 0.1,GB:0.04,+44:0.04',
@@ -553,6 +554,13 @@ export const variables = {
     roles: ['api'],
     schema: money,
     default: '1000',
+  },
+  BREACHED_PASSWORDS_URL: {
+    about:
+      'asks whether a new password is known from a breach: https://api.pwnedpasswords.com or a mirror of it; not asked when empty',
+    roles: ['api'],
+    schema: optionalUrl('http:', 'https:'),
+    default: '',
   },
   CAPTCHA_PROVIDER: {
     about: 'altcha (self-hosted proof of work), hcaptcha, turnstile or recaptcha',

@@ -4,6 +4,7 @@
  * identity leaves as a pseudonym.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { CredentialKind } from '../domain/account.ts';
 import type { NoticeKind } from '../domain/notices.ts';
 import type { Receipt, ReceiptOrigin } from '../domain/providers.ts';
 import type { StepName, WaitingFor } from '../domain/registration.ts';
@@ -49,6 +50,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createCodeEvents(log, counter, record),
     ...createSessionEvents(log, counter, record),
     ...createReceiptEvents(log, counter, record),
+    ...createCredentialEvents(log, counter, record),
     ...createNoticeEvents(log, counter, record),
     ...createRequestEvents(log, counter, registry, record),
     ...createOperatorEvents(log, counter, record),
@@ -212,6 +214,48 @@ function createSessionEvents(log: Logger, counter: Count, record: Recorder) {
       record('session-revoke', { status: 'success', message, reason: why, once: sessionId, userId });
     },
   };
+}
+
+/** What happens to passwords and PINs of accounts. */
+function createCredentialEvents(log: Logger, counter: Count, record: Recorder) {
+  const changes = counter('credential_changes_total', 'Passwords and PINs changed, by why', ['kind', 'why']);
+  const checks = counter('credential_checks_total', 'Passwords and PINs given as proof, by outcome', [
+    'kind',
+    'outcome',
+  ]);
+
+  return {
+    /** Given as proof in a session, not to log in. */
+    credentialChecked({ userId, kind, isRight }: { userId: string; kind: CredentialKind; isRight: boolean }): void {
+      checks.inc({ kind, outcome: isRight ? 'right' : 'wrong' });
+      log[isRight ? 'info' : 'warn']({ event: 'credential.checked', userId, kind, isRight });
+      record(kind === 'pin' ? 'pin-verify' : 'password-verify', {
+        status: isRight ? 'success' : 'failure',
+        message: `A ${kind} was ${isRight ? 'proven' : 'wrong'}`,
+        reason: isRight ? undefined : `wrong-${kind}`,
+        userId,
+      });
+    },
+    credentialChanged({ changeId, userId, kind, why }: ChangedCredential): void {
+      changes.inc({ kind, why });
+      log.info({ event: 'credential.changed', userId, kind, why });
+      const resetOrChange = why === 'reset' ? 'password-reset' : 'password-change';
+      record(kind === 'pin' ? 'pin-change' : resetOrChange, {
+        status: 'success',
+        message: `A ${kind} was ${why === 'reset' ? 'reset' : 'changed'}`,
+        once: changeId,
+        userId,
+        metadata: { why },
+      });
+    },
+  };
+}
+
+interface ChangedCredential {
+  changeId: string;
+  userId: string;
+  kind: CredentialKind;
+  why: 'change' | 'reset';
 }
 
 interface LoginBegin {
@@ -569,7 +613,7 @@ function createProcessEvents(log: Logger, counter: Count, record: Recorder) {
   const dropped = counter('audit_dropped_total', 'Audit events dropped because there was no room', []);
 
   return {
-    dependencyAway(dependency: WaitingFor | 'captcha', reason: string): void {
+    dependencyAway(dependency: WaitingFor | 'captcha' | 'breached-passwords', reason: string): void {
       outages.inc({ dependency });
       log.warn({ event: 'dependency.away', dependency, reason });
       const message = `${dependency} did not answer`;

@@ -112,6 +112,7 @@ export interface SingleRun<W extends Workflow> {
   workflowId: string;
   args: Parameters<W>;
   staticSummary: string;
+  workflowIdReusePolicy?: 'ALLOW_DUPLICATE_FAILED_ONLY';
   /** Longest wait for its end; it goes on by itself afterwards. */
   waitMs: number;
 }

@@ -1,0 +1,43 @@
+/** The rows of /auth on passwords and PINs. */
+import type { FailureCode } from '../../domain/failures.ts';
+import { callerOf, sessionOf } from '../requests.ts';
+import type { Route } from '../route.ts';
+import { changePassword, PasswordChange } from './password-change.ts';
+import { changePin, PinChange, TypedPin, verifyPin } from './pin.ts';
+
+const auth = '/api/v1/auth';
+const always: FailureCode[] = ['malformed', 'rate-limited', 'unavailable'];
+
+/** Rows of the REST table, in the order of API.md. */
+export const credentialRoutes: Route[] = [
+  {
+    method: 'put',
+    path: `${auth}/password`,
+    summary: 'Change the password; every other session ends',
+    guard: 'session',
+    body: PasswordChange,
+    status: 204,
+    failures: [...always, 'credentials-wrong', 'password-weak', 'not-found'],
+    run: async (req, deps) => changePassword(deps, await sessionOf(req, deps), req.body, callerOf(req)),
+  },
+  {
+    method: 'put',
+    path: `${auth}/pin`,
+    summary: 'Set or change the PIN; every other session ends',
+    guard: 'session',
+    body: PinChange,
+    status: 204,
+    failures: [...always, 'credentials-wrong', 'password-weak', 'step-not-available'],
+    run: async (req, deps) => changePin(deps, await sessionOf(req, deps), req.body, callerOf(req)),
+  },
+  {
+    method: 'post',
+    path: `${auth}/pin/verify`,
+    summary: 'Whether a PIN is right; after ten wrong ones in a day not even the right one is',
+    guard: 'session',
+    body: TypedPin,
+    status: 204,
+    failures: [...always, 'credentials-wrong'],
+    run: async (req, deps) => verifyPin(deps, await sessionOf(req, deps), req.body, callerOf(req)),
+  },
+];
