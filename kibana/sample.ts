@@ -355,6 +355,7 @@ function addRareActions(day: Day): void {
     ...([
       'login',
       'pin-verify',
+      'password-verify',
       'pin-change',
       'password-change',
       'password-reset',

@@ -7,15 +7,17 @@ import { malformed, parse, pinText, secretText } from '../schemas.ts';
 import { requireStrongPin } from '../strength.ts';
 import { changeCredential, type Proof, requireCredential } from './credentials.ts';
 
+const typedPin = z.string().regex(/^\d{1,20}$/, 'must be digits');
+
 /** A new PIN and what proves the person. */
 export const PinChange = z.strictObject({
   pin: pinText,
-  currentPin: z.string().max(20).optional().describe('Needed where there is a PIN'),
+  currentPin: typedPin.optional().describe('Needed where there is a PIN'),
   currentPassword: secretText(1, 1024).optional().describe('Needed where there is no PIN yet'),
 });
 
 /** A PIN as typed. */
-export const TypedPin = z.strictObject({ pin: z.string().min(1).max(20) });
+export const TypedPin = z.strictObject({ pin: typedPin });
 
 /**
  * Sets or changes the PIN. Every other session of the person ends, and the owner is told.

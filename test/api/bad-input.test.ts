@@ -21,6 +21,7 @@ import {
   wrongCode,
 } from '../support/flows.ts';
 import { until } from '../support/journey.ts';
+import { jsonOf, vyryFor } from '../support/vyry.ts';
 
 let system: System;
 let behind: Behind;
@@ -41,6 +42,7 @@ before(async () => {
   other = await startFlow(url);
   const completed = await completedFlow(system, 41);
   accessToken = (await must(completed.call('POST', '/session'), 201)).body.accessToken;
+  jsonOf(await vyryFor(system)(['users', 'grant', 'person041', 'admin', '--json']));
 });
 
 after(async () => {
@@ -74,6 +76,10 @@ const samples: Record<string, Record<string, unknown>> = {
   'post /api/v1/auth/verify': proof,
   'post /api/v1/auth/refresh-token': { refreshToken: 'x'.repeat(43) },
   'post /api/v1/auth/logout': { everywhere: false },
+  'put /api/v1/auth/password': { currentPassword: goodPassword, newPassword: 'violet-harbour-engraves-93' },
+  'put /api/v1/auth/pin': { pin: '830571', currentPassword: goodPassword },
+  'post /api/v1/auth/pin/verify': { pin: '830571' },
+  'put /api/v1/admin/users/:userId/roles': { roles: ['admin'] },
 };
 
 function nameOf({ method, path }: Route): string {
@@ -92,7 +98,7 @@ function pathOf({ path }: Route, registrationId = flow.id): string {
 
 function tokenOf({ guard }: Route): { token?: string } {
   if (guard === 'none') return {};
-  return { token: guard === 'session' ? accessToken : flow.token };
+  return { token: guard === 'registration' ? flow.token : accessToken };
 }
 
 /** Everything that a refused request must leave as it is. */
@@ -144,11 +150,13 @@ const operators = [{ $gt: '' }, { $ne: null }, { $regex: '.*' }, { length: 6 }];
 const wrongTypes: unknown[] = [123456, 1.5, true, null, [], ['123456'], {}, ...operators];
 const badTexts = ['', 'a\0b', 'x'.repeat(100_000)];
 /** Beyond what a secret may hold: these are secrets, compared or hashed byte by byte. */
-const secrets = ['password', 'refreshToken'];
+const secrets = ['password', 'currentPassword', 'newPassword', 'refreshToken'];
 const booleans = ['everywhere'];
 const textsNobodyHas = ['line\nbreak', 'a\u202eb', 'zero\u200bwidth', '\ufeffbom', 'soft\u00adhyphen', '\ud800'];
 
 function badFields(name: string): unknown[] {
+  // nobody has to have a role
+  if (name === 'roles') return wrongTypes.filter((value) => JSON.stringify(value) !== '[]');
   if (booleans.includes(name)) return [...wrongTypes, ...badTexts].filter((value) => value !== true);
   return [...wrongTypes, ...badTexts, ...(secrets.includes(name) ? [] : textsNobodyHas)];
 }

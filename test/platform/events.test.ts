@@ -137,6 +137,21 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'session.logged-out', level: 'info', fields: ['sessionId', 'userId', 'everywhere'] },
     audits: 'logout',
   },
+  rolesChanged: {
+    run: (events) => events.rolesChanged({ userId, at: 1, operator: 'alice', roles: ['admin', 'user'] }),
+    logs: { event: 'user.roles-changed', level: 'info', fields: ['userId', 'operator', 'roles'] },
+    audits: 'role-change',
+  },
+  credentialChecked: {
+    run: (events) => events.credentialChecked({ userId, kind: 'pin', isRight: false }),
+    logs: { event: 'credential.checked', level: 'warn', fields: ['userId', 'kind', 'isRight'] },
+    audits: 'pin-verify',
+  },
+  credentialChanged: {
+    run: (events) => events.credentialChanged({ changeId: 'c-1', userId, kind: 'password', why: 'reset' }),
+    logs: { event: 'credential.changed', level: 'info', fields: ['userId', 'kind', 'why'] },
+    audits: 'password-reset',
+  },
   sessionEnded: {
     run: (events) => events.sessionEnded({ sessionId: 's-1', userId: 'u-1', why: 'revoked' }),
     logs: { event: 'session.ended', level: 'info', fields: ['sessionId', 'userId', 'why'] },
