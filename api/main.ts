@@ -22,6 +22,7 @@ import { createIdempotency } from '../adapters/redis/idempotency.ts';
 import { createLogIns } from '../adapters/redis/logins.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createReceipts } from '../adapters/redis/receipts.ts';
+import { createRecoveries } from '../adapters/redis/recoveries.ts';
 import { createRegistrationListener, createRegistrations } from '../adapters/redis/registrations.ts';
 import { createSeals } from '../adapters/redis/seals.ts';
 import { createSessions } from '../adapters/redis/sessions.ts';
@@ -143,6 +144,7 @@ function assemble(
     listener: createRegistrationListener(subscriber),
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), sealBox),
     seals: createSeals(redis, sealBox),
+    recoveries: createRecoveries(redis, sealBox),
     speechBox: sealBox,
     receipts: createReceipts(redis),
     receiptBox: createBox('receipt', payloadKey, olderKeys),

@@ -18,6 +18,11 @@ export function credentialChangeWorkflowId(changeId: string): string {
   return `credential-change:${changeId}`;
 }
 
+/** The id of the workflow of one recovery of a forgotten password. */
+export function recoveryWorkflowId(recoveryId: string): string {
+  return `recovery:${recoveryId}`;
+}
+
 /** How a person is named at a log-in. A number is E.164. */
 export interface Identifier {
   kind: 'username' | 'phone' | 'email';

@@ -43,6 +43,16 @@ export const auditActions = {
   'account-unlocked': { category: ['iam'], type: ['user', 'change'], about: 'a locked account was opened' },
   'password-change': { category: ['iam'], type: ['user', 'change'], about: 'a password was changed' },
   'password-reset': { category: ['iam'], type: ['user', 'change'], about: 'a forgotten password was replaced' },
+  'recovery-start': {
+    category: ['iam'],
+    type: ['user', 'info'],
+    about: 'a new password was asked for by somebody who forgot it',
+  },
+  'recovery-stop': {
+    category: ['iam'],
+    type: ['user', 'info'],
+    about: 'the owner of an account stopped a recovery of its password',
+  },
   'pin-change': { category: ['iam'], type: ['user', 'change'], about: 'a PIN was set or changed' },
   login: { category: ['authentication'], type: ['start'], about: 'somebody tried to log in' },
   'ldap-login': {

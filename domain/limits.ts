@@ -33,6 +33,7 @@ export type LimitedAct =
   | 'login'
   | 'password'
   | 'pin'
+  | 'recovery'
   | 'request';
 
 export type LimitKey = 'number' | 'mailbox' | 'prefix' | 'country' | 'name' | 'address' | 'all';
@@ -121,6 +122,14 @@ export const limits = {
     away: 'closed',
   },
   'wrong-passwords': { act: 'password', key: 'all', variable: 'LIMIT_WRONG_PASSWORDS', away: 'closed' },
+  // closed: each starts a workflow and, for a person who is known, sends a message
+  'recoveries-per-name': { act: 'recovery', key: 'name', variable: 'LIMIT_RECOVERIES_PER_NAME', away: 'closed' },
+  'recoveries-per-address': {
+    act: 'recovery',
+    key: 'address',
+    variable: 'LIMIT_RECOVERIES_PER_ADDRESS',
+    away: 'closed',
+  },
   // closed: without it a few digits can be guessed
   'wrong-pins-per-person': { act: 'pin', key: 'name', variable: 'LIMIT_WRONG_PINS_PER_PERSON', away: 'closed' },
   // open: it guards neither money nor secrets, and what does has a limit of its own

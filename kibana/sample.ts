@@ -359,6 +359,8 @@ function addRareActions(day: Day): void {
       'pin-change',
       'password-change',
       'password-reset',
+      'recovery-start',
+      'recovery-stop',
       'captcha-verify',
       'delivery-receipt',
       'notice-send',

@@ -541,6 +541,11 @@ export const variables = {
   ),
   LIMIT_WRONG_PASSWORDS_PER_ADDRESS: limit('wrong passwords from one IPv4 address or IPv6 /64', '100/3600,300/86400'),
   LIMIT_WRONG_PASSWORDS: limit('wrong passwords in all', '5000/3600'),
+  LIMIT_RECOVERIES_PER_NAME: limit(
+    'recoveries of a password asked for with one name, number or address, known or not',
+    '3/3600,10/86400',
+  ),
+  LIMIT_RECOVERIES_PER_ADDRESS: limit('recoveries asked for from one IPv4 address or IPv6 /64', '30/3600,100/86400'),
   LIMIT_WRONG_PINS_PER_PERSON: limit('wrong PINs of one person', '10/86400'),
   LIMIT_REQUESTS_PER_ADDRESS: limit('requests of one IPv4 address or IPv6 /64, health and metrics aside', '1200/60'),
   COST_PER_SMS: {
@@ -554,6 +559,19 @@ export const variables = {
     roles: ['api'],
     schema: money,
     default: '1000',
+  },
+  RECOVERY_TTL: {
+    about: 'life of the message by which a forgotten password is replaced, in seconds',
+    roles: ['api'],
+    schema: integer(300, 3600),
+    default: '1800',
+  },
+  RECOVERY_URL: {
+    about:
+      'page that takes the token of that message behind #token= (to choose a password) or #stop= (to stop it); the message has the bare tokens when empty',
+    roles: ['delivery'],
+    schema: optionalUrl('http:', 'https:'),
+    default: '',
   },
   BREACHED_PASSWORDS_URL: {
     about:

@@ -224,6 +224,8 @@ function createCredentialEvents(log: Logger, counter: Count, record: Recorder) {
     'outcome',
   ]);
 
+  const recoveries = counter('recoveries_total', 'Recoveries of passwords asked for, and stopped', ['outcome']);
+
   return {
     /** Given as proof in a session, not to log in. */
     credentialChecked({ userId, kind, isRight }: { userId: string; kind: CredentialKind; isRight: boolean }): void {
@@ -235,6 +237,19 @@ function createCredentialEvents(log: Logger, counter: Count, record: Recorder) {
         reason: isRight ? undefined : `wrong-${kind}`,
         userId,
       });
+    },
+    /** Somebody asked; whether anybody is named is not known yet. */
+    recoveryBegun({ recoveryId, identity }: { recoveryId: string; identity: string }): void {
+      recoveries.inc({ outcome: 'begun' });
+      log.info({ event: 'recovery.begun', recoveryId });
+      const message = 'A new password was asked for by somebody who forgot it';
+      record('recovery-start', { status: 'success', message, once: recoveryId, identity });
+    },
+    recoveryStopped({ recoveryId, userId }: { recoveryId: string; userId: string }): void {
+      recoveries.inc({ outcome: 'stopped' });
+      log.warn({ event: 'recovery.stopped', recoveryId, userId });
+      const message = 'The owner of an account stopped a recovery that somebody else asked for';
+      record('recovery-stop', { status: 'success', message, once: recoveryId, userId, level: 'warn' });
     },
     credentialChanged({ changeId, userId, kind, why }: ChangedCredential): void {
       changes.inc({ kind, why });
@@ -358,7 +373,7 @@ function createReceiptEvents(log: Logger, counter: Count, record: Recorder) {
 interface SentNotice {
   noticeId: string;
   userId: string;
-  kind: NoticeKind;
+  kind: NoticeKind | 'recovery';
   /** Where it went; its pseudonym is kept. */
   to: string;
   provider: string;

@@ -9,6 +9,7 @@ import { createCredentialActivities } from '../activities/credentials.ts';
 import { createDirectoryWatchActivities } from '../activities/directory-watch.ts';
 import { createNoticeActivities } from '../activities/notices.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
+import { createRecoveryActivities } from '../activities/recovery.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
 import { createUserAccessActivities } from '../activities/user-access.ts';
 import { createVerificationActivities } from '../activities/verification.ts';
@@ -54,12 +55,23 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
   const registration = createRegistrationActivities({ registrations, events, codes });
   const verification = createVerificationActivities({ sessions: createVerificationSessions(redis, sealBox), codes });
   const notices = createNoticeActivities({ accounts: store, isOutage: isMongoOutage });
+  const recovery = createRecoveryActivities({ accounts: store, isOutage: isMongoOutage });
   const purging = createPurgeActivities({ accounts: store, events });
   const watching = createDirectoryWatchActivities({ accounts: store, events });
   const access = createUserAccessActivities({ accounts: store, sessions, events });
   return {
     options: {
-      activities: { ...accounts, ...registration, ...verification, ...access, ...notices, ...credentials, ...purging, ...watching },
+      activities: {
+        ...accounts,
+        ...registration,
+        ...verification,
+        ...access,
+        ...notices,
+        ...credentials,
+        ...recovery,
+        ...purging,
+        ...watching,
+      },
       workflowBundle: { codePath: bundle },
     },
     prepare: async (connection) => {

@@ -4,12 +4,51 @@ import { callerOf, sessionOf } from '../requests.ts';
 import type { Route } from '../route.ts';
 import { changePassword, PasswordChange } from './password-change.ts';
 import { changePin, PinChange, TypedPin, verifyPin } from './pin.ts';
+import {
+  ForgottenPassword,
+  forgetPassword,
+  PasswordReset,
+  RecoveryStop,
+  resetPassword,
+  stopRecovery,
+} from './recovery.ts';
 
 const auth = '/api/v1/auth';
 const always: FailureCode[] = ['malformed', 'rate-limited', 'unavailable'];
 
 /** Rows of the REST table, in the order of API.md. */
 export const credentialRoutes: Route[] = [
+  {
+    method: 'post',
+    path: `${auth}/password/forgot`,
+    summary: 'Have the owner of an account sent how to choose a new password; the same answer for unknown people',
+    guard: 'none',
+    body: ForgottenPassword,
+    status: 202,
+    isIdempotent: true,
+    failures: [...always, 'idempotency-key-reused'],
+    run: (req, deps) => forgetPassword(deps, req.body, callerOf(req)),
+  },
+  {
+    method: 'post',
+    path: `${auth}/password/reset`,
+    summary: 'Choose a new password by the token of the message; every session ends',
+    guard: 'none',
+    body: PasswordReset,
+    status: 204,
+    failures: [...always, 'token-invalid', 'password-weak'],
+    run: (req, deps) => resetPassword(deps, req.body),
+  },
+  {
+    method: 'post',
+    path: `${auth}/password/stop`,
+    summary: 'Not me: stop a recovery by the other token of the message',
+    guard: 'none',
+    body: RecoveryStop,
+    status: 204,
+    failures: [...always, 'token-invalid'],
+    run: (req, deps) => stopRecovery(deps, req.body),
+  },
   {
     method: 'put',
     path: `${auth}/password`,

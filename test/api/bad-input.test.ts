@@ -78,6 +78,9 @@ const samples: Record<string, Record<string, unknown>> = {
   'post /api/v1/auth/logout': { everywhere: false },
   'put /api/v1/auth/password': { currentPassword: goodPassword, newPassword: 'violet-harbour-engraves-93' },
   'put /api/v1/auth/pin': { pin: '830571', currentPassword: goodPassword },
+  'post /api/v1/auth/password/forgot': { identifier: 'person041' },
+  'post /api/v1/auth/password/reset': { token: 'a'.repeat(43), password: 'violet-harbour-engraves-93' },
+  'post /api/v1/auth/password/stop': { token: 'a'.repeat(43) },
   'post /api/v1/auth/pin/verify': { pin: '830571' },
   'put /api/v1/admin/users/:userId/roles': { roles: ['admin'] },
 };

@@ -147,6 +147,16 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'credential.checked', level: 'warn', fields: ['userId', 'kind', 'isRight'] },
     audits: 'pin-verify',
   },
+  recoveryBegun: {
+    run: (events) => events.recoveryBegun({ recoveryId: 'r-1', identity: username }),
+    logs: { event: 'recovery.begun', level: 'info', fields: ['recoveryId'] },
+    audits: 'recovery-start',
+  },
+  recoveryStopped: {
+    run: (events) => events.recoveryStopped({ recoveryId: 'r-1', userId }),
+    logs: { event: 'recovery.stopped', level: 'warn', fields: ['recoveryId', 'userId'] },
+    audits: 'recovery-stop',
+  },
   credentialChanged: {
     run: (events) => events.credentialChanged({ changeId: 'c-1', userId, kind: 'password', why: 'reset' }),
     logs: { event: 'credential.changed', level: 'info', fields: ['userId', 'kind', 'why'] },
