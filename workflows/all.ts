@@ -3,6 +3,7 @@ export { credentialChange } from './credential-change.ts';
 export { directoryLogIn } from './directory-log-in.ts';
 export { directoryWatch } from './directory-watch.ts';
 export { notice } from './notice.ts';
+export { oneCode } from './one-code.ts';
 export { purge } from './purge.ts';
 export { recovery } from './recovery.ts';
 export { registration } from './registration.ts';
