@@ -18,6 +18,11 @@ export function credentialChangeWorkflowId(changeId: string): string {
   return `credential-change:${changeId}`;
 }
 
+/** The id of the workflow that sends the code for a new PIN. */
+export function pinResetWorkflowId(resetId: string): string {
+  return `pin-reset:${resetId}`;
+}
+
 /** The id of the workflow of one recovery of a forgotten password. */
 export function recoveryWorkflowId(recoveryId: string): string {
   return `recovery:${recoveryId}`;

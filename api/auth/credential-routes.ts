@@ -4,6 +4,7 @@ import { callerOf, sessionOf } from '../requests.ts';
 import type { Route } from '../route.ts';
 import { changePassword, PasswordChange } from './password-change.ts';
 import { changePin, PinChange, TypedPin, verifyPin } from './pin.ts';
+import { beginPinReset, PinReset, PinResetRequest, resetPin, StartedPinReset } from './pin-reset.ts';
 import {
   ForgottenPassword,
   forgetPassword,
@@ -78,5 +79,27 @@ export const credentialRoutes: Route[] = [
     status: 204,
     failures: [...always, 'credentials-wrong'],
     run: async (req, deps) => verifyPin(deps, await sessionOf(req, deps), req.body, callerOf(req)),
+  },
+  {
+    method: 'post',
+    path: `${auth}/pin/reset/code`,
+    summary: 'Have a code sent for a new PIN',
+    guard: 'session',
+    body: PinResetRequest.optional(),
+    status: 202,
+    answer: StartedPinReset,
+    isIdempotent: true,
+    failures: [...always, 'channel-not-available', 'idempotency-key-reused'],
+    run: async (req, deps) => beginPinReset(deps, await sessionOf(req, deps), req.body, callerOf(req)),
+  },
+  {
+    method: 'post',
+    path: `${auth}/pin/reset`,
+    summary: 'Replace a forgotten PIN by a fresh code; every other session ends',
+    guard: 'session',
+    body: PinReset,
+    status: 204,
+    failures: [...always, 'password-weak', 'not-found', 'code-wrong', 'code-expired'],
+    run: async (req, deps) => resetPin(deps, await sessionOf(req, deps), req.body, callerOf(req)),
   },
 ];

@@ -5,10 +5,19 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, noticesTo } from '../support/client.ts';
+import { type Answer, call, codeFor, messagesTo, noticesTo } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { assertLimited, type Behind, completedFlow, goodPassword, lookBehind, must } from '../support/flows.ts';
+import {
+  assertLimited,
+  type Behind,
+  completedFlow,
+  goodPassword,
+  lookBehind,
+  must,
+  phoneOf,
+  wrongCode,
+} from '../support/flows.ts';
 import { until } from '../support/journey.ts';
 
 const newPassword = 'violet-harbour-engraves-93';
@@ -182,6 +191,24 @@ describe('/auth/pin', () => {
       86_400,
     );
     assert.equal(await checksOf(ada, 'pin-verify'), 10);
+  });
+
+  it('is replaced by a fresh code, once, by nobody else and by no code of another kind', async () => {
+    const [ada, bob] = [await person(207), await person(208)];
+    await must(ask(ada, 'PUT', '/pin', { pin: '830571', currentPassword: goodPassword }), 204);
+    const before = (await messagesTo(system.ready.outboxUrl, phoneOf(207))).length;
+    const { body: begun } = await must(ask(ada, 'POST', '/pin/reset/code', {}), 202);
+    const code = await codeFor(system.ready.outboxUrl, phoneOf(207), before + 1);
+    const reset = (who: Person, typed: string, pin = '274916') =>
+      ask(who, 'POST', '/pin/reset', { resetId: begun.resetId, code: typed, pin });
+    assert.equal((await reset(bob, code)).status, 404);
+    const wrong = await reset(ada, wrongCode(code));
+    assert.deepEqual([wrong.status, wrong.body.error_code], [400, 'INVALID_OTP']);
+    const asLogIn = await call(url, 'POST', '/api/v1/auth/login/verify', { body: { loginId: begun.resetId, code } });
+    assert.deepEqual([asLogIn.status, asLogIn.body.error_code], [400, 'INVALID_OTP'], 'A13');
+    await must(reset(ada, code), 204);
+    assert.equal((await reset(ada, code, '385206')).status, 410);
+    await must(ask(ada, 'POST', '/pin/verify', { pin: '274916' }), 204);
   });
 
   it('O10: PINs and passwords are stored under Argon2id', async () => {
