@@ -13,8 +13,9 @@ import { parse } from '../schemas.ts';
 /** The roles that a person shall have. */
 export const NewRoles = z.strictObject({
   roles: z
-    .array(z.string().refine(isRole, 'must be up to 32 lower-case letters, digits and dashes'))
+    .array(z.string())
     .max(20, 'must be at most 20')
+    .refine((names) => names.every(isRole), 'must each be up to 32 lower-case letters, digits and dashes')
     .describe('All of them; `user`, which everybody has, may be left out'),
 });
 

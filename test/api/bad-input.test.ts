@@ -32,6 +32,7 @@ let flow: Flow;
 let code: string;
 let other: Flow;
 let accessToken: string;
+let userId: string;
 
 before(async () => {
   system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
@@ -41,7 +42,9 @@ before(async () => {
   ({ flow, code } = await flowWithCode(system, 40));
   other = await startFlow(url);
   const completed = await completedFlow(system, 41);
-  accessToken = (await must(completed.call('POST', '/session'), 201)).body.accessToken;
+  const { body } = await must(completed.call('POST', '/session'), 201);
+  accessToken = body.accessToken;
+  userId = body.user.userId;
   jsonOf(await vyryFor(system)(['users', 'grant', 'person041', 'admin', '--json']));
 });
 
@@ -98,7 +101,7 @@ function sampleOf(route: Route): Record<string, unknown> {
 }
 
 function pathOf({ path }: Route, registrationId = flow.id): string {
-  return path.replace(':registrationId', registrationId);
+  return path.replace(':registrationId', registrationId).replace(':userId', userId);
 }
 
 function tokenOf({ guard }: Route): { token?: string } {
@@ -482,9 +485,11 @@ describe('after all that', () => {
     assert.ok(performance.now() - begin < 10_000);
   });
 
-  it('there is no workflow but those of the registrations that were answered with 201', async () => {
+  it('there is no registration but those that were answered with 201, and nobody got a code or a new password', async () => {
     const registrations = await behind.countRegistrations();
-    await until(async () => (await behind.countWorkflows()) >= registrations);
-    assert.equal(await behind.countWorkflows(), registrations);
+    const count = async (type: string) => (await behind.temporal.workflow.count(`WorkflowType = "${type}"`)).count;
+    await until(async () => (await count('registration')) >= registrations);
+    assert.equal(await count('registration'), registrations);
+    for (const type of ['oneCode', 'recovery', 'credentialChange']) assert.equal(await count(type), 0, type);
   });
 });

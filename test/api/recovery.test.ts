@@ -56,7 +56,7 @@ async function messagesOfRecovery(mail: string): Promise<OutboxMessage[]> {
 
 /** The tokens of the newest message, once there are so many. */
 async function tokensFor(mail: string, count = 1): Promise<{ token: string; stop: string }> {
-  await until(async () => (await messagesOfRecovery(mail)).length >= count);
+  await until(async () => (await messagesOfRecovery(mail)).length >= count, 60_000);
   const { body = '' } = (await messagesOfRecovery(mail)).at(-1) ?? {};
   const linked = (use: string) => new RegExp(`${page}#${use}=([\\w-]{43})`).exec(body)?.[1] ?? '';
   return { token: linked('token'), stop: linked('stop') };
