@@ -23,8 +23,8 @@ import type { Speech } from '../domain/templates/messages.ts';
 import { isFictitious, lastDigitsOf, lastDigitsProvider, testProvider } from '../domain/test-numbers.ts';
 import type { Channel } from '../domain/verification.ts';
 import { type Config, readConfig } from '../platform/config.ts';
-import type { Logger } from '../platform/log.ts';
 import { type Box, createBox, deriveKey, newCode, newToken } from '../platform/crypto.ts';
+import type { Logger } from '../platform/log.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
 async function build(config: Config<'delivery'>, { log, events, redis }: WorkerTools): Promise<WorkerParts> {
