@@ -10,10 +10,15 @@ export interface AccessChange {
   operator?: string | undefined;
 }
 
+export interface RoleChange extends AccessChange {
+  /** All that the person has from now on. */
+  roles: string[];
+}
+
 export interface UserAccessActivityDeps {
-  accounts: Pick<Accounts, 'disable' | 'enable'>;
-  sessions: Pick<Sessions, 'endAll'>;
-  events: Pick<Events, 'userDisabled' | 'userEnabled'>;
+  accounts: Pick<Accounts, 'read' | 'disable' | 'enable' | 'setRoles'>;
+  sessions: Pick<Sessions, 'endAll' | 'setRoles'>;
+  events: Pick<Events, 'userDisabled' | 'userEnabled' | 'rolesChanged'>;
 }
 
 export type UserAccessActivities = ReturnType<typeof createUserAccessActivities>;
@@ -29,6 +34,23 @@ export function createUserAccessActivities({ accounts, sessions, events }: UserA
 
     /** Ends every session of a person and answers how many. Safe to repeat: it deletes. */
     endSessions: ({ userId }: AccessChange): Promise<number> => sessions.endAll(userId),
+
+    /** Writes the roles of an account. Safe to repeat: it replaces. */
+    changeRoles: ({ userId, roles }: RoleChange): Promise<void> => accounts.setRoles(userId, roles),
+
+    /**
+     * Shows the roles of an account in its living sessions: those it has by now, so that of two changes the order does not
+     * matter. Safe to repeat: it replaces.
+     */
+    async changeSessionRoles({ userId }: RoleChange): Promise<void> {
+      const account = await accounts.read(userId);
+      if (account !== undefined) await sessions.setRoles(userId, account.roles);
+    },
+
+    /** As `tellDisabled`. */
+    async tellRoles(change: RoleChange): Promise<void> {
+      events.rolesChanged(change);
+    },
 
     /** Leaves the event. Safe to repeat: keyed by `userId` and instant. */
     async tellDisabled(change: AccessChange): Promise<void> {

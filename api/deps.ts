@@ -1,5 +1,6 @@
 /** What operations work with; put together once, in main.ts. */
 import type { Client } from '@temporalio/client';
+import type { BreachedPasswords } from '../adapters/breached-passwords.ts';
 import type { Captcha } from '../adapters/captcha.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Passwords } from '../adapters/passwords.ts';
@@ -9,6 +10,7 @@ import type { Idempotency } from '../adapters/redis/idempotency.ts';
 import type { LogIns } from '../adapters/redis/logins.ts';
 import type { LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
 import type { Receipts } from '../adapters/redis/receipts.ts';
+import type { Recoveries } from '../adapters/redis/recoveries.ts';
 import type { RegistrationListener, Registrations } from '../adapters/redis/registrations.ts';
 import type { Seals } from '../adapters/redis/seals.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
@@ -36,7 +38,10 @@ export interface ApiDeps {
   /** The bounds of verification sessions. */
   sessionRules: SessionRules;
   seals: Seals;
+  recoveries: Recoveries;
   captcha: Captcha;
+  /** Undefined where none are asked about. */
+  breachedPasswords: BreachedPasswords | undefined;
   usedCaptchas: UsedCaptchas;
   idempotency: Idempotency;
   rateLimits: RateLimits;

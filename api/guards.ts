@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { StoredRegistration } from '../adapters/redis/registrations.ts';
 import type { Session } from '../adapters/redis/sessions.ts';
 import { isSignedByTwilio } from '../adapters/twilio/webhook.ts';
+import { adminRole } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
 import { keyedHash, tokenHash } from '../platform/crypto.ts';
 import { type Trace, traces } from '../platform/log.ts';
@@ -61,6 +62,22 @@ export function isFromTwilio({ config }: Pick<ApiDeps, 'config'>, req: SignedReq
   const form = parse(TwilioForm, req.body ?? {});
   if (token === undefined || publicUrl === undefined) return false;
   return isSignedByTwilio(token, { url: `${publicUrl}${req.path}`, form, signature: req.signature });
+}
+
+/**
+ * The session of an admin. The account decides and not the token, so that a role that was taken is worth nothing at once.
+ *
+ * @throws {Failure} unauthenticated, token-invalid, forbidden
+ */
+export async function requireAdmin(
+  deps: Pick<ApiDeps, 'tokens' | 'sessions' | 'accounts'>,
+  authorization: string | undefined,
+): Promise<Session> {
+  const session = await requireSession(deps, authorization);
+  const account = await deps.accounts.read(session.userId);
+  const isAdmin = account?.disabledAt === undefined && account?.roles.includes(adminRole);
+  if (!isAdmin) throw new Failure('forbidden');
+  return session;
 }
 
 /**

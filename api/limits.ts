@@ -146,6 +146,16 @@ export function guardPassword(deps: LimitDeps, caller: Limited, name: string, tr
   return guard(deps, caller, { act: 'password', keys: { name } }, tryId);
 }
 
+/** Counts a wrong PIN before it is compared, as `guardPassword`; by person alone. Fails closed. @throws {Failure} rate-limited */
+export function guardPin(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Guarded> {
+  return guard(deps, caller, { act: 'pin', keys: { name } }, tryId);
+}
+
+/** Counts a recovery of a password, by what was typed to name the person and by source. Fails closed. @throws {Failure} rate-limited */
+export function guardRecovery(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Guarded> {
+  return guard(deps, caller, { act: 'recovery', keys: { name } }, tryId);
+}
+
 /** Counts a request, whatever it asks for. Fails open. @throws {Failure} rate-limited */
 export async function guardRequest(deps: LimitDeps, caller: Limited): Promise<void> {
   await guard(deps, caller, { act: 'request', keys: {} }, newId());

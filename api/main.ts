@@ -6,6 +6,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { type Collector, connectCollector } from '../adapters/collector.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
@@ -21,6 +22,7 @@ import { createIdempotency } from '../adapters/redis/idempotency.ts';
 import { createLogIns } from '../adapters/redis/logins.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createReceipts } from '../adapters/redis/receipts.ts';
+import { createRecoveries } from '../adapters/redis/recoveries.ts';
 import { createRegistrationListener, createRegistrations } from '../adapters/redis/registrations.ts';
 import { createSeals } from '../adapters/redis/seals.ts';
 import { createSessions } from '../adapters/redis/sessions.ts';
@@ -142,10 +144,13 @@ function assemble(
     listener: createRegistrationListener(subscriber),
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), sealBox),
     seals: createSeals(redis, sealBox),
+    recoveries: createRecoveries(redis, sealBox),
     speechBox: sealBox,
     receipts: createReceipts(redis),
     receiptBox: createBox('receipt', payloadKey, olderKeys),
     captcha: createConfiguredCaptcha(config),
+    breachedPasswords:
+      config.BREACHED_PASSWORDS_URL === undefined ? undefined : connectBreachedPasswords(config.BREACHED_PASSWORDS_URL),
     usedCaptchas: createUsedCaptchas(redis),
     idempotency: createIdempotency(redis, createBox('idempotency', payloadKey, olderKeys)),
     rateLimits: createRateLimits(redis),

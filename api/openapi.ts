@@ -29,6 +29,12 @@ export function openApiDocument(routes: readonly Route[]): unknown {
       securitySchemes: {
         registration: { type: 'http', scheme: 'bearer', description: 'The registrationToken of a registration' },
         session: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token' },
+        admin: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'An access token of a person with the role admin',
+        },
       },
     },
   };
@@ -93,6 +99,7 @@ const guardFailures: Record<Route['guard'], FailureCode[]> = {
   none: [],
   registration: ['unauthenticated', 'not-found'],
   session: ['unauthenticated', 'token-invalid'],
+  admin: ['unauthenticated', 'token-invalid', 'forbidden'],
 };
 const bodyFailures: FailureCode[] = ['body-too-large', 'media-type-unsupported'];
 

@@ -55,6 +55,7 @@ export const problems: Record<FailureCode, Row> = {
   'rate-limited': { status: 429, errorCode: 'RATE_LIMITED', message: 'Too many tries' },
   'nothing-parked': { status: 409, errorCode: 'CONFLICT', message: 'Nothing waits for an outside system' },
   'account-disabled': { status: 403, errorCode: 'FORBIDDEN', message: 'The account is disabled' },
+  forbidden: { status: 403, errorCode: 'FORBIDDEN', message: 'This needs the role admin' },
   'directory-unavailable': {
     status: 503,
     errorCode: 'UNAVAILABLE',

@@ -12,6 +12,7 @@ import { InfobipReports } from '../adapters/http/infobip.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
+import { adminRoutes } from './admin/routes.ts';
 import { authRoutes } from './auth/routes.ts';
 import { SpeechQuery, speakCode } from './calls.ts';
 import type { ApiDeps } from './deps.ts';
@@ -20,6 +21,7 @@ import { Health, Readiness, readHealth, readReadiness } from './health.ts';
 import { guardRequest } from './limits.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
 import { problemOf, type Refusal } from './problems.ts';
+import { PublicKeys, readPublicKeys } from './public-keys.ts';
 import { ReceiptQuery, receiveInfobipReceipt, receiveTwilioReceipt } from './receipts.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { CaptchaProof, offerCaptcha, proveCaptcha } from './registrations/captcha.ts';
@@ -176,6 +178,7 @@ export const routes: Route[] = [
     failures: [...always, 'not-found'],
     run: async (req, deps) => readMe(deps, await sessionOf(req, deps)),
   },
+  ...adminRoutes,
   {
     method: 'post',
     path: '/api/v1/calls/twilio',
@@ -214,6 +217,17 @@ export const routes: Route[] = [
     status: 204,
     failures: ['malformed', 'unauthenticated', 'rate-limited', 'unavailable'],
     run: (req, deps) => receiveInfobipReceipt(deps, callerOf(req), req),
+  },
+  {
+    method: 'get',
+    path: '/.well-known/jwks.json',
+    summary: 'The keys that access tokens are verified with (RFC 7517): none under HS256',
+    guard: 'none',
+    status: 200,
+    answer: PublicKeys,
+    cacheSeconds: 300,
+    failures: ['rate-limited'],
+    run: (_req, deps) => readPublicKeys(deps),
   },
   {
     method: 'get',
@@ -296,12 +310,17 @@ function serve(app: Express, deps: ApiDeps, route: Route): void {
   app[route.method](route.path, async (req, res) => {
     res.locals.route = route.path;
     const answer = await route.run(req, deps);
-    if (route.status === 201) res.location(locationOf(answer));
-    res.status(route.other?.isIt(answer) ? route.other.status : route.status);
-    if (route.answer === undefined) res.end();
-    else if (route.answerType === undefined) res.json(answer);
-    else res.type(route.answerType).send(answer);
+    sendAnswer(res, route, answer);
   });
+}
+
+function sendAnswer(res: Response, route: Route, answer: unknown): void {
+  if (route.cacheSeconds !== undefined) res.set('Cache-Control', `public, max-age=${route.cacheSeconds}`);
+  if (route.status === 201) res.location(locationOf(answer));
+  res.status(route.other?.isIt(answer) ? route.other.status : route.status);
+  if (route.answer === undefined) res.end();
+  else if (route.answerType === undefined) res.json(answer);
+  else res.type(route.answerType).send(answer);
 }
 
 function serveDocs(app: Express, deps: ApiDeps): void {

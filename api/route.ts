@@ -10,7 +10,7 @@ export interface Route {
   /** Express form. */
   path: string;
   summary: string;
-  guard: 'none' | 'registration' | 'session';
+  guard: 'none' | 'registration' | 'session' | 'admin';
   body?: z.ZodType;
   query?: z.ZodObject;
   status: number;
@@ -25,5 +25,7 @@ export interface Route {
   answerType?: string;
   /** Called by providers: limited only when it is refused, and told by an event of its own when it is answered. */
   isReceipt?: boolean;
+  /** How long whoever asks may keep the answer. */
+  cacheSeconds?: number;
   run: (req: Request, deps: ApiDeps) => Promise<unknown>;
 }

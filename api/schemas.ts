@@ -23,6 +23,9 @@ export function secretText(lengthMin: number, lengthMax: number): z.ZodString {
     .regex(/^[^\0]*$/, 'must not contain NUL');
 }
 
+/** A PIN that is to be kept; whether it is too simple is judged by the operation. */
+export const pinText = z.string().regex(/^\d{4,20}$/, 'must be 4 to 20 digits');
+
 const instant = z.iso.datetime();
 
 const registrationShape = z.object({

@@ -3,6 +3,7 @@ import { ZxcvbnFactory } from '@zxcvbn-ts/core';
 import * as common from '@zxcvbn-ts/language-common';
 import * as english from '@zxcvbn-ts/language-en';
 import { Failure } from '../domain/failures.ts';
+import type { ApiDeps } from './deps.ts';
 
 /** zxcvbn's own scale is 0 to 4; 3 is "safely unguessable": 10^8 guesses and more. */
 const scoreMin = 3;
@@ -14,16 +15,28 @@ const zxcvbn = new ZxcvbnFactory({
 });
 
 /**
- * Refuses a password that is easy to guess, also for somebody who knows the person.
+ * Refuses a password that is easy to guess, also for somebody who knows the person, and one that is known from a breach,
+ * where that is configured. While the list of breached passwords is away, passwords are not asked about.
  *
  * @param known the person's own words: name, address
  * @throws {Failure} password-weak
  */
-export function requireStrongPassword(password: string, known: string[]): void {
+export async function requireStrongPassword(
+  { breachedPasswords, events }: Pick<ApiDeps, 'breachedPasswords' | 'events'>,
+  password: string,
+  known: string[],
+): Promise<void> {
   const { score, feedback } = zxcvbn.check(password, known);
-  if (score >= scoreMin) return;
-  const message = feedback.warning || 'is too easy to guess; use more and less common words';
-  throw new Failure('password-weak', { details: [{ path: 'password', message }] });
+  if (score < scoreMin) throw weak(feedback.warning || 'is too easy to guess; use more and less common words');
+  const isBreached = await breachedPasswords?.has(password).catch((err: unknown) => {
+    events.dependencyAway('breached-passwords', (err as Error).message);
+    return false;
+  });
+  if (isBreached) throw weak('is known from a breach of another service; use one that you use nowhere else');
+}
+
+function weak(message: string): Failure {
+  return new Failure('password-weak', { details: [{ path: 'password', message }] });
 }
 
 /**

@@ -1,8 +1,12 @@
-/** Access tokens: JWT (RFC 7519) by jose, HS256. Only that algorithm, our issuer and our audience are accepted. */
-import { errors, jwtVerify, SignJWT } from 'jose';
+/**
+ * Access tokens: JWT (RFC 7519) by jose, HS256 or EdDSA as configured. Only that algorithm, our issuer, our audience and
+ * configured keys are accepted; `kid` is looked up among them as it is and leads nowhere else.
+ */
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { errors, type JWTHeaderParameters, jwtVerify, SignJWT } from 'jose';
 import { Failure } from '../domain/failures.ts';
-import type { Config } from '../platform/config.ts';
-import { newId } from '../platform/crypto.ts';
+import type { Config, Secret } from '../platform/config.ts';
+import { keyIdOf, newId, tokenHash } from '../platform/crypto.ts';
 
 /** What an access token says. */
 export interface AccessClaims {
@@ -11,42 +15,83 @@ export interface AccessClaims {
   roles: string[];
 }
 
+/** A public key as others get it (RFC 8037 section 2). */
+export interface PublicKey {
+  kty: 'OKP';
+  crv: 'Ed25519';
+  x: string;
+  /** The thumbprint of the key (RFC 7638). */
+  kid: string;
+  alg: 'EdDSA';
+  use: 'sig';
+}
+
 export type Tokens = ReturnType<typeof createTokens>;
 
-const algorithm = 'HS256';
+type TokenConfig = Pick<
+  Config<'api'>,
+  'JWT_ALGORITHM' | 'JWT_SECRET' | 'JWT_SECRETS_OLD' | 'JWT_KEYS' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'JWT_EXPIRATION'
+>;
+
+interface Key {
+  kid: string;
+  signing: KeyObject | Uint8Array;
+  verifying: KeyObject | Uint8Array;
+  published?: PublicKey;
+}
+
 /** RFC 9068: what tells an access token from other JWTs. */
 const type = 'at+jwt';
+/** How far the clocks of two of our machines may be apart. */
+const skewSeconds = 10;
 
-/** Creates the issuer and checker of access tokens. */
-export function createTokens(
-  config: Pick<Config<'api'>, 'JWT_SECRET' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'JWT_EXPIRATION'>,
-) {
-  const key = new TextEncoder().encode(config.JWT_SECRET.reveal());
+/**
+ * Creates the issuer and checker of access tokens. The first key signs, all of them verify.
+ *
+ * @throws {Error} EdDSA without a key
+ */
+export function createTokens(config: TokenConfig) {
+  const { JWT_ALGORITHM: alg, JWT_ISSUER: issuer, JWT_AUDIENCE: audience, JWT_EXPIRATION: lifeSeconds } = config;
+  const keys = keysOf(config);
+  const [current] = keys;
+  if (current === undefined) throw new Error('Bad configuration of api:\n  JWT_ALGORITHM EdDSA needs JWT_KEYS');
+  const known = new Map<unknown, Key>(keys.map((key) => [key.kid, key]));
+
+  function keyOf({ kid }: JWTHeaderParameters): Key['verifying'] {
+    const key = known.get(kid);
+    if (key === undefined) throw new Failure('token-invalid');
+    return key.verifying;
+  }
+
   return {
+    /** What others verify tokens with: empty under HS256, whose key is a secret. */
+    publicKeys: keys.flatMap(({ published }) => (published ? [published] : [])),
+
     /** Signs a token for a session; it lives `JWT_EXPIRATION` seconds. */
     sign({ userId, sessionId, roles }: AccessClaims): Promise<string> {
       return new SignJWT({ sid: sessionId, roles })
-        .setProtectedHeader({ alg: algorithm, typ: type })
-        .setIssuer(config.JWT_ISSUER)
-        .setAudience(config.JWT_AUDIENCE)
+        .setProtectedHeader({ alg, typ: type, kid: current.kid })
+        .setIssuer(issuer)
+        .setAudience(audience)
         .setSubject(userId)
         .setJti(newId())
         .setIssuedAt()
-        .setExpirationTime(`${config.JWT_EXPIRATION}s`)
-        .sign(key);
+        .setExpirationTime(`${lifeSeconds}s`)
+        .sign(current.signing);
     },
 
     /** @throws {Failure} token-invalid */
     async verify(token: string): Promise<AccessClaims> {
       try {
-        const { payload } = await jwtVerify(token, key, {
-          algorithms: [algorithm],
+        const { payload } = await jwtVerify(token, keyOf, {
+          algorithms: [alg],
           typ: type,
-          issuer: config.JWT_ISSUER,
-          audience: config.JWT_AUDIENCE,
+          issuer,
+          audience,
           requiredClaims: ['exp', 'iat', 'sub', 'sid', 'jti'],
           // makes jose judge `iat` too, which it else only requires
-          maxTokenAge: config.JWT_EXPIRATION,
+          maxTokenAge: lifeSeconds,
+          clockTolerance: skewSeconds,
         });
         // JSON.parse makes Infinity of 1e400
         if (!Number.isSafeInteger(payload.exp)) throw new Failure('token-invalid');
@@ -57,4 +102,24 @@ export function createTokens(
       }
     },
   };
+}
+
+function keysOf(config: TokenConfig): Key[] {
+  if (config.JWT_ALGORITHM === 'EdDSA') return config.JWT_KEYS.map(edwardsKey);
+  return [config.JWT_SECRET, ...config.JWT_SECRETS_OLD].map((secret) => {
+    const bytes = new TextEncoder().encode(secret.reveal());
+    return { kid: keyIdOf(secret), signing: bytes, verifying: bytes };
+  });
+}
+
+/** What stands before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410 section 7). */
+const pkcs8Head = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+function edwardsKey(secret: Secret): Key {
+  const der = Buffer.concat([pkcs8Head, Buffer.from(secret.reveal(), 'base64')]);
+  const signing = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  const verifying = createPublicKey(signing);
+  const { x = '' } = verifying.export({ format: 'jwk' });
+  const kid = tokenHash(JSON.stringify({ crv: 'Ed25519', kty: 'OKP', x }));
+  return { kid, signing, verifying, published: { kty: 'OKP', crv: 'Ed25519', x, kid, alg: 'EdDSA', use: 'sig' } };
 }

@@ -22,6 +22,10 @@ const nouns: Record<string, { about: string; load: () => Promise<Command | Recor
     about: 'the newest events of the audit trail',
     load: async () => (await import('./audit.ts')).audit,
   },
+  keys: {
+    about: 'new keys for the configuration',
+    load: async () => (await import('./keys.ts')).keys,
+  },
   doctor: {
     about: 'checks the configuration and everything that it names',
     load: async () => (await import('./doctor.ts')).doctor,

@@ -2,7 +2,15 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { type PendingActivity, readPendingActivities } from '../adapters/temporal/examine.ts';
 import { order } from '../adapters/temporal/orders.ts';
-import { type RegistrationStatus, registrationWorkflowId, stepNames } from '../domain/registration.ts';
+import {
+  awaitedSystems,
+  type ListedRegistration,
+  listRegistrations,
+  type RegistrationFilter,
+  registrationStates,
+  registrationSteps,
+} from '../adapters/temporal/registrations.ts';
+import { type RegistrationStatus, registrationWorkflowId } from '../domain/registration.ts';
 import { channels } from '../domain/verification.ts';
 import { cancel, registrationStatus, retryStep, switchChannel } from '../workflows/registration.ts';
 import {
@@ -18,27 +26,24 @@ import {
 } from './command.ts';
 import { openTemporal, type TemporalAccess } from './connections.ts';
 
-const states = ['pending', 'waiting', 'completed', 'rejected', 'expired', 'cancelled'] as const;
-const systems = ['directory', 'database', ...channels] as const;
-const steps = [...stepNames, 'finish'] as const;
 const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 const list: Command = {
   positionals: [],
   about: 'Lists registrations, the newest first.',
   options: {
-    state: { value: 'state', about: states.join(', ') },
-    'waiting-for': { value: 'system', about: `that stand still for ${systems.join(', ')}` },
-    step: { value: 'step', about: steps.join(', ') },
+    state: { value: 'state', about: registrationStates.join(', ') },
+    'waiting-for': { value: 'system', about: `that stand still for ${awaitedSystems.join(', ')}` },
+    step: { value: 'step', about: registrationSteps.join(', ') },
     country: { value: 'country', about: 'of the number, ISO 3166, such as GB' },
     'older-than': { value: 'time', about: 'started longer ago than 30s, 10m, 2h or 1d' },
     limit: { value: 'number', about: 'at most so many (20)' },
   },
   async run({ values, env, show }) {
-    const query = listQuery(values, Date.now());
+    const filter = readFilter(values, Date.now());
     const limit = readLimit(values.limit);
     await using temporal = openTemporal(env);
-    const rows = await temporal.within(() => readRows(temporal, query, limit));
+    const rows = await temporal.within(() => readRows(temporal, filter, limit));
     const head = ['registration', 'state', 'step', 'waiting for', 'since'];
     const lines = rows.map((row) => [row.id, row.state, row.step, row.waitingFor ?? '', sinceText(row.since)]);
     show({ json: rows, text: rows.length === 0 ? 'No such registrations.' : table([head, ...lines]) });
@@ -120,20 +125,17 @@ interface Seen extends Omit<Row, 'state' | 'step'> {
   pending: PendingActivity[];
 }
 
-/** A query over search attributes. Every value is one of ours: nothing typed reaches it as it is. */
-function listQuery(values: Invocation['values'], now: number): string {
+function readFilter(values: Invocation['values'], now: number): RegistrationFilter {
   const { country } = values;
   if (country !== undefined && !/^[A-Z]{2}$/.test(country)) throw new UsageError('--country is two letters such as GB');
   const olderThan = values['older-than'];
-  const wanted: [string, string | undefined][] = [
-    ['VyryState', oneOf('--state', states, values.state)],
-    ['VyryWaitingFor', oneOf('--waiting-for', systems, values['waiting-for'])],
-    ['VyryStep', oneOf('--step', steps, values.step)],
-    ['VyryCountry', country],
-  ];
-  const conditions = wanted.flatMap(([name, value]) => (value === undefined ? [] : [`${name} = "${value}"`]));
-  const before = olderThan === undefined ? undefined : new Date(now - readSeconds(olderThan) * 1000).toISOString();
-  return ['WorkflowType = "registration"', ...conditions, ...(before ? [`StartTime < "${before}"`] : [])].join(' AND ');
+  return {
+    state: oneOf('--state', registrationStates, values.state),
+    waitingFor: oneOf('--waiting-for', awaitedSystems, values['waiting-for']),
+    step: oneOf('--step', registrationSteps, values.step),
+    country,
+    startedBefore: olderThan === undefined ? undefined : new Date(now - readSeconds(olderThan) * 1000),
+  };
 }
 
 function readSeconds(text: string): number {
@@ -143,24 +145,18 @@ function readSeconds(text: string): number {
   return Number(count) * seconds;
 }
 
-async function readRows({ client }: TemporalAccess, query: string, limit: number): Promise<Row[]> {
+async function readRows({ client }: TemporalAccess, filter: RegistrationFilter, limit: number): Promise<Row[]> {
   const rows: Row[] = [];
-  for await (const { workflowId, startTime, searchAttributes } of client.workflow.list({
-    query,
-    pageSize: Math.min(limit, 1000),
-  })) {
-    const attribute = (name: string) => searchAttributes[name]?.[0]?.toString();
-    const waitingFor = attribute('VyryWaitingFor');
-    rows.push({
-      id: idOf(workflowId),
-      state: attribute('VyryState') ?? 'unknown',
-      step: attribute('VyryStep') ?? 'unknown',
-      ...(waitingFor && { waitingFor }),
-      since: startTime.toISOString(),
-    });
-    if (rows.length >= limit) break;
+  for (let cursor: string | null | undefined; cursor !== null && rows.length < limit; ) {
+    const page = await listRegistrations(client, filter, { limit: limit - rows.length, cursor });
+    rows.push(...page.items.map(rowOf));
+    cursor = page.nextCursor;
   }
   return rows;
+}
+
+function rowOf({ startedAt, ...row }: ListedRegistration): Row {
+  return { ...row, since: startedAt.toISOString() };
 }
 
 /** With or without the noun that the Web UI shows before it. @throws {UsageError} it is no id */

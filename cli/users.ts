@@ -1,11 +1,12 @@
 /** `vyry users`: accounts, and who may use theirs. */
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Account } from '../adapters/mongo/accounts.ts';
-import { userAccessWorkflowId } from '../domain/account.ts';
+import { runSingle } from '../adapters/temporal/orders.ts';
+import { isRole, rolesOf, userAccessWorkflowId, userRolesWorkflowId } from '../domain/account.ts';
 import { maskEmail, maskPhone } from '../domain/registration.ts';
-import { userDisabling, userEnabling } from '../workflows/user-access.ts';
-import { actOptions, type Command, type Invocation, operatorName, table } from './command.ts';
-import { openTemporal, openUsers, type TemporalAccess } from './connections.ts';
+import { newId } from '../platform/crypto.ts';
+import { userDisabling, userEnabling, userRoleChange } from '../workflows/user-access.ts';
+import { actOptions, type Command, type Invocation, operatorName, table, UsageError } from './command.ts';
+import { openTemporal, openUsers } from './connections.ts';
 
 const who = ['user-id-or-name'];
 /** Longest wait for the end of the workflow; it goes on by itself afterwards. */
@@ -31,7 +32,12 @@ const disable: Command = {
   async run(invocation) {
     const { userId, temporal, operator } = await openAct(invocation);
     await using _closing = temporal;
-    const { sessionsEnded } = await runAccess(temporal, userDisabling, { userId, operator, at: Date.now() });
+    const { sessionsEnded } = await runSingle({ temporal: temporal.client }, userDisabling, {
+      workflowId: userAccessWorkflowId(userId),
+      args: [{ userId, operator, at: Date.now() }],
+      staticSummary: 'Disable an account',
+      waitMs,
+    });
     invocation.show({
       json: { userId, isDisabled: true, sessionsEnded },
       text: `${userId} is disabled; ${sessionsEnded} sessions ended.`,
@@ -46,13 +52,52 @@ const enable: Command = {
   async run(invocation) {
     const { userId, temporal, operator } = await openAct(invocation);
     await using _closing = temporal;
-    await runAccess(temporal, userEnabling, { userId, operator, at: Date.now() });
+    await runSingle({ temporal: temporal.client }, userEnabling, {
+      workflowId: userAccessWorkflowId(userId),
+      args: [{ userId, operator, at: Date.now() }],
+      staticSummary: 'Enable an account',
+      waitMs,
+    });
     invocation.show({ json: { userId, isDisabled: false }, text: `${userId} is enabled.` });
   },
 };
 
+const withRole = ['user-id-or-name', 'role'];
+
+const grant: Command = {
+  positionals: withRole,
+  about: 'Gives a person a role; `admin` may do what is under /api/v1/admin. The first admin is made so.',
+  options: actOptions,
+  run: (invocation) => changeRoles(invocation, (roles, role) => [...roles, role]),
+};
+
+const revoke: Command = {
+  positionals: withRole,
+  about: 'Takes a role from a person, at once.',
+  options: actOptions,
+  run: (invocation) => changeRoles(invocation, (roles, role) => roles.filter((one) => one !== role)),
+};
+
 /** The commands on users. */
-export const users: Record<string, Command> = { show, disable, enable };
+export const users: Record<string, Command> = { show, disable, enable, grant, revoke };
+
+async function changeRoles(
+  invocation: Invocation,
+  change: (roles: readonly string[], role: string) => string[],
+): Promise<void> {
+  const role = invocation.positionals[1] ?? '';
+  if (!isRole(role)) throw new UsageError('<role> is up to 32 lower-case letters, digits and dashes');
+  const { userId, roles: before, temporal, operator } = await openAct(invocation);
+  await using _closing = temporal;
+  const roles = rolesOf(change(before, role));
+  await runSingle({ temporal: temporal.client }, userRoleChange, {
+    workflowId: userRolesWorkflowId(newId()),
+    args: [{ userId, operator, at: Date.now(), roles }],
+    staticSummary: 'Change roles',
+    waitMs,
+  });
+  invocation.show({ json: { userId, roles }, text: `${userId} has the roles ${roles.join(', ')}.` });
+}
 
 async function findAccount({ accounts }: Pick<ReturnType<typeof openUsers>, 'accounts'>, given = ''): Promise<Account> {
   const account = (await accounts.read(given)) ?? (await accounts.find(given));
@@ -78,38 +123,6 @@ function viewOf(account: Account, sessions: number): Record<string, unknown> {
 async function openAct({ positionals, values, env }: Invocation) {
   const operator = operatorName(values.by);
   await using users = openUsers(env);
-  const { userId } = await findAccount(users, positionals[0]);
-  return { userId, operator, temporal: openTemporal(env) };
-}
-
-/** Runs the workflow, or waits for the same one that is under way already. */
-async function runAccess<W extends typeof userDisabling | typeof userEnabling>(
-  { client, within }: TemporalAccess,
-  workflow: W,
-  input: Parameters<W>[0],
-): Promise<Awaited<ReturnType<W>>> {
-  const workflowId = userAccessWorkflowId(input.userId);
-  try {
-    await within(() =>
-      client.workflow.start(workflow.name, {
-        taskQueue: 'registration',
-        workflowId,
-        args: [input],
-        staticSummary: workflow.name === 'userDisabling' ? 'Disable an account' : 'Enable an account',
-      }),
-    );
-  } catch (err) {
-    if (!(err instanceof WorkflowExecutionAlreadyStartedError)) throw err;
-    const { type } = await within(() => client.workflow.getHandle(workflowId).describe());
-    if (type !== workflow.name) throw new Error('The access of this account is being changed. Try again in a moment.');
-  }
-  try {
-    return await within(() => client.workflow.getHandle(workflowId).result(), waitMs);
-  } catch (err) {
-    const { status } = await within(() => client.workflow.getHandle(workflowId).describe());
-    if (status.name !== 'RUNNING') throw err;
-    throw new Error(
-      'It was begun and goes on by itself, but is not done yet: a registration worker, MongoDB or Redis is away. vyry doctor tells more.',
-    );
-  }
+  const { userId, roles } = await findAccount(users, positionals[0]);
+  return { userId, roles, operator, temporal: openTemporal(env) };
 }

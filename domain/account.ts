@@ -5,6 +5,29 @@ export function userAccessWorkflowId(userId: string): string {
   return `user-access:${userId}`;
 }
 
+/** The id of the workflow of one change of roles. */
+export function userRolesWorkflowId(changeId: string): string {
+  return `user-roles:${changeId}`;
+}
+
+/** What only its person knows. */
+export type CredentialKind = 'password' | 'pin';
+
+/** The id of the workflow of one change of a credential. */
+export function credentialChangeWorkflowId(changeId: string): string {
+  return `credential-change:${changeId}`;
+}
+
+/** The id of the workflow that sends the code for a new PIN. */
+export function pinResetWorkflowId(resetId: string): string {
+  return `pin-reset:${resetId}`;
+}
+
+/** The id of the workflow of one recovery of a forgotten password. */
+export function recoveryWorkflowId(recoveryId: string): string {
+  return `recovery:${recoveryId}`;
+}
+
 /** How a person is named at a log-in. A number is E.164. */
 export interface Identifier {
   kind: 'username' | 'phone' | 'email';
@@ -31,4 +54,19 @@ export function refreshLife({ refreshMs }: SessionLife, endsAt: number, now: num
 /** The id of the workflow that tries a name and password at the directory. */
 export function directoryLogInWorkflowId(attemptId: string): string {
   return `directory-login:${attemptId}`;
+}
+
+/** The role that may do what is under /admin. */
+export const adminRole = 'admin';
+/** The role that every person has. */
+const everybodysRole = 'user';
+
+/** Tells whether a text can be a role: what it means beside `admin` is up to who reads the tokens. */
+export function isRole(text: string): boolean {
+  return /^[a-z][a-z0-9-]{0,31}$/.test(text);
+}
+
+/** Roles as they are stored: each once, in one order, with that of everybody. */
+export function rolesOf(names: readonly string[]): string[] {
+  return [...new Set([everybodysRole, ...names])].sort();
 }

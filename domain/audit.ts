@@ -43,6 +43,16 @@ export const auditActions = {
   'account-unlocked': { category: ['iam'], type: ['user', 'change'], about: 'a locked account was opened' },
   'password-change': { category: ['iam'], type: ['user', 'change'], about: 'a password was changed' },
   'password-reset': { category: ['iam'], type: ['user', 'change'], about: 'a forgotten password was replaced' },
+  'recovery-start': {
+    category: ['iam'],
+    type: ['user', 'info'],
+    about: 'a new password was asked for by somebody who forgot it',
+  },
+  'recovery-stop': {
+    category: ['iam'],
+    type: ['user', 'info'],
+    about: 'the owner of an account stopped a recovery of its password',
+  },
   'pin-change': { category: ['iam'], type: ['user', 'change'], about: 'a PIN was set or changed' },
   login: { category: ['authentication'], type: ['start'], about: 'somebody tried to log in' },
   'ldap-login': {
@@ -54,6 +64,11 @@ export const auditActions = {
   'otp-request': { category: ['authentication'], type: ['info'], about: 'a code was asked for' },
   'otp-verify': { category: ['authentication'], type: ['start'], about: 'a code was checked' },
   'pin-verify': { category: ['authentication'], type: ['start'], about: 'a PIN was checked' },
+  'password-verify': {
+    category: ['authentication'],
+    type: ['start'],
+    about: 'a password was given again by somebody who is logged in',
+  },
   'operator-login': { category: ['authentication'], type: ['start'], about: 'an operator tried to log in' },
   'message-send': { category: ['api'], type: ['info'], about: 'a message was handed to a provider' },
   'notice-send': { category: ['api'], type: ['info'], about: 'a notice to an owner was handed to a provider' },

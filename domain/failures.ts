@@ -34,6 +34,7 @@ export const failureCodes = [
   'rate-limited',
   'nothing-parked',
   'account-disabled',
+  'forbidden',
   'directory-unavailable',
   'unavailable',
 ] as const;

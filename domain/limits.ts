@@ -21,7 +21,7 @@ export interface Window {
 /**
  * `check`: a wrong code; a right one is given back. `guess`: the same, but whoever has typed as many right ones in these
  * windows is spared. `slow`: a wrong code while somebody guesses. `watch`: a send; beyond, each needs a captcha of its own.
- * `password`: a wrong password, as `check`.
+ * `password`, `pin`: a wrong one, as `check`.
  */
 export type LimitedAct =
   | 'send'
@@ -32,6 +32,8 @@ export type LimitedAct =
   | 'registration'
   | 'login'
   | 'password'
+  | 'pin'
+  | 'recovery'
   | 'request';
 
 export type LimitKey = 'number' | 'mailbox' | 'prefix' | 'country' | 'name' | 'address' | 'all';
@@ -120,6 +122,16 @@ export const limits = {
     away: 'closed',
   },
   'wrong-passwords': { act: 'password', key: 'all', variable: 'LIMIT_WRONG_PASSWORDS', away: 'closed' },
+  // closed: each starts a workflow and, for a person who is known, sends a message
+  'recoveries-per-name': { act: 'recovery', key: 'name', variable: 'LIMIT_RECOVERIES_PER_NAME', away: 'closed' },
+  'recoveries-per-address': {
+    act: 'recovery',
+    key: 'address',
+    variable: 'LIMIT_RECOVERIES_PER_ADDRESS',
+    away: 'closed',
+  },
+  // closed: without it a few digits can be guessed
+  'wrong-pins-per-person': { act: 'pin', key: 'name', variable: 'LIMIT_WRONG_PINS_PER_PERSON', away: 'closed' },
   // open: it guards neither money nor secrets, and what does has a limit of its own
   'requests-per-address': { act: 'request', key: 'address', variable: 'LIMIT_REQUESTS_PER_ADDRESS', away: 'open' },
 } as const satisfies Record<string, LimitRow>;

@@ -1,7 +1,7 @@
 /** Notices: messages to people about their account. They carry no code, and nothing that a person wrote. */
 
 /** Every kind there is. */
-export const noticeKinds = ['welcome', 'new-device', 'password-changed', 'number-registered'] as const;
+export const noticeKinds = ['welcome', 'new-device', 'password-changed', 'pin-changed', 'number-registered'] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
 
 /** A notice to the owner of an account. */

@@ -18,8 +18,11 @@
 export const channels = ['sms', 'voice', 'email'] as const;
 export type Channel = (typeof channels)[number];
 
-/** `register`: an account. `verify`: nothing more than a number, in a session. `login`: a session of an account. */
-export const codePurposes = ['register', 'verify', 'login'] as const;
+/**
+ * `register`: an account. `verify`: nothing more than a number, in a session. `login`: a session of an account. `pin-reset`:
+ * a new PIN.
+ */
+export const codePurposes = ['register', 'verify', 'login', 'pin-reset'] as const;
 export type CodePurpose = (typeof codePurposes)[number];
 
 /** What a code proves: one subject, for one purpose. */

@@ -355,9 +355,12 @@ function addRareActions(day: Day): void {
     ...([
       'login',
       'pin-verify',
+      'password-verify',
       'pin-change',
       'password-change',
       'password-reset',
+      'recovery-start',
+      'recovery-stop',
       'captcha-verify',
       'delivery-receipt',
       'notice-send',

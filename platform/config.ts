@@ -272,11 +272,30 @@ export const variables = {
     schema: key,
     example: 'ZXhhbXBsZS1vbmx5LWRhdGEta2V5LTMyLWJ5dGVzISE=',
   },
+  JWT_ALGORITHM: {
+    about: 'signs access tokens: HS256 with JWT_SECRET, or EdDSA with JWT_KEYS, whose public halves are published',
+    roles: ['api'],
+    schema: z.enum(['HS256', 'EdDSA'], 'must be HS256 or EdDSA'),
+    default: 'HS256',
+  },
   JWT_SECRET: {
-    about: 'signs access tokens (HS256): at least 32 characters',
+    about: 'signs access tokens under HS256: at least 32 characters',
     roles: ['api'],
     schema: secret(32),
     example: 'example-only-jwt-secret-of-32-characters',
+  },
+  JWT_SECRETS_OLD: {
+    about: 'earlier values of JWT_SECRET that still verify, separated by commas; drop one after JWT_EXPIRATION',
+    roles: ['api'],
+    schema: list.pipe(z.array(bearer)),
+    default: '',
+  },
+  JWT_KEYS: {
+    about:
+      'keys of EdDSA (`vyry keys new`), separated by commas, each 32 bytes in base64: the first signs, all of them verify',
+    roles: ['api'],
+    schema: list.pipe(z.array(key)),
+    default: '',
   },
   JWT_ISSUER: { about: '`iss` of access tokens', roles: ['api'], schema: text, default: 'vyry' },
   JWT_AUDIENCE: { about: '`aud` of access tokens', roles: ['api'], schema: text, default: 'vyry' },
@@ -522,6 +541,12 @@ export const variables = {
   ),
   LIMIT_WRONG_PASSWORDS_PER_ADDRESS: limit('wrong passwords from one IPv4 address or IPv6 /64', '100/3600,300/86400'),
   LIMIT_WRONG_PASSWORDS: limit('wrong passwords in all', '5000/3600'),
+  LIMIT_RECOVERIES_PER_NAME: limit(
+    'recoveries of a password asked for with one name, number or address, known or not',
+    '3/3600,10/86400',
+  ),
+  LIMIT_RECOVERIES_PER_ADDRESS: limit('recoveries asked for from one IPv4 address or IPv6 /64', '30/3600,100/86400'),
+  LIMIT_WRONG_PINS_PER_PERSON: limit('wrong PINs of one person', '10/86400'),
   LIMIT_REQUESTS_PER_ADDRESS: limit('requests of one IPv4 address or IPv6 /64, health and metrics aside', '1200/60'),
   COST_PER_SMS: {
     about: 'what an SMS or call costs, in any currency: the usual price, then prices by country, 0.1,GB:0.04,+44:0.04',
@@ -534,6 +559,26 @@ export const variables = {
     roles: ['api'],
     schema: money,
     default: '1000',
+  },
+  RECOVERY_TTL: {
+    about: 'life of the message by which a forgotten password is replaced, in seconds',
+    roles: ['api'],
+    schema: integer(300, 3600),
+    default: '1800',
+  },
+  RECOVERY_URL: {
+    about:
+      'page that takes the token of that message behind #token= (to choose a password) or #stop= (to stop it); the message has the bare tokens when empty',
+    roles: ['delivery'],
+    schema: optionalUrl('http:', 'https:'),
+    default: '',
+  },
+  BREACHED_PASSWORDS_URL: {
+    about:
+      'asks whether a new password is known from a breach: https://api.pwnedpasswords.com or a mirror of it; not asked when empty',
+    roles: ['api'],
+    schema: optionalUrl('http:', 'https:'),
+    default: '',
   },
   CAPTCHA_PROVIDER: {
     about: 'altcha (self-hosted proof of work), hcaptcha, turnstile or recaptcha',

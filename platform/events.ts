@@ -4,6 +4,7 @@
  * identity leaves as a pseudonym.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { CredentialKind } from '../domain/account.ts';
 import type { NoticeKind } from '../domain/notices.ts';
 import type { Receipt, ReceiptOrigin } from '../domain/providers.ts';
 import type { StepName, WaitingFor } from '../domain/registration.ts';
@@ -49,6 +50,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createCodeEvents(log, counter, record),
     ...createSessionEvents(log, counter, record),
     ...createReceiptEvents(log, counter, record),
+    ...createCredentialEvents(log, counter, record),
     ...createNoticeEvents(log, counter, record),
     ...createRequestEvents(log, counter, registry, record),
     ...createOperatorEvents(log, counter, record),
@@ -214,6 +216,63 @@ function createSessionEvents(log: Logger, counter: Count, record: Recorder) {
   };
 }
 
+/** What happens to passwords and PINs of accounts. */
+function createCredentialEvents(log: Logger, counter: Count, record: Recorder) {
+  const changes = counter('credential_changes_total', 'Passwords and PINs changed, by why', ['kind', 'why']);
+  const checks = counter('credential_checks_total', 'Passwords and PINs given as proof, by outcome', [
+    'kind',
+    'outcome',
+  ]);
+
+  const recoveries = counter('recoveries_total', 'Recoveries of passwords asked for, and stopped', ['outcome']);
+
+  return {
+    /** Given as proof in a session, not to log in. */
+    credentialChecked({ userId, kind, isRight }: { userId: string; kind: CredentialKind; isRight: boolean }): void {
+      checks.inc({ kind, outcome: isRight ? 'right' : 'wrong' });
+      log[isRight ? 'info' : 'warn']({ event: 'credential.checked', userId, kind, isRight });
+      record(kind === 'pin' ? 'pin-verify' : 'password-verify', {
+        status: isRight ? 'success' : 'failure',
+        message: `A ${kind} was ${isRight ? 'proven' : 'wrong'}`,
+        reason: isRight ? undefined : `wrong-${kind}`,
+        userId,
+      });
+    },
+    /** Somebody asked; whether anybody is named is not known yet. */
+    recoveryBegun({ recoveryId, identity }: { recoveryId: string; identity: string }): void {
+      recoveries.inc({ outcome: 'begun' });
+      log.info({ event: 'recovery.begun', recoveryId });
+      const message = 'A new password was asked for by somebody who forgot it';
+      record('recovery-start', { status: 'success', message, once: recoveryId, identity });
+    },
+    recoveryStopped({ recoveryId, userId }: { recoveryId: string; userId: string }): void {
+      recoveries.inc({ outcome: 'stopped' });
+      log.warn({ event: 'recovery.stopped', recoveryId, userId });
+      const message = 'The owner of an account stopped a recovery that somebody else asked for';
+      record('recovery-stop', { status: 'success', message, once: recoveryId, userId, level: 'warn' });
+    },
+    credentialChanged({ changeId, userId, kind, why }: ChangedCredential): void {
+      changes.inc({ kind, why });
+      log.info({ event: 'credential.changed', userId, kind, why });
+      const resetOrChange = why === 'reset' ? 'password-reset' : 'password-change';
+      record(kind === 'pin' ? 'pin-change' : resetOrChange, {
+        status: 'success',
+        message: `A ${kind} was ${why === 'reset' ? 'reset' : 'changed'}`,
+        once: changeId,
+        userId,
+        metadata: { why },
+      });
+    },
+  };
+}
+
+interface ChangedCredential {
+  changeId: string;
+  userId: string;
+  kind: CredentialKind;
+  why: 'change' | 'reset';
+}
+
 interface LoginBegin {
   loginId: string;
   channel: Channel;
@@ -314,7 +373,7 @@ function createReceiptEvents(log: Logger, counter: Count, record: Recorder) {
 interface SentNotice {
   noticeId: string;
   userId: string;
-  kind: NoticeKind;
+  kind: NoticeKind | 'recovery';
   /** Where it went; its pseudonym is kept. */
   to: string;
   provider: string;
@@ -543,6 +602,17 @@ function createOperatorEvents(log: Logger, counter: Count, record: Recorder) {
     userEnabled(change: AccessChange): void {
       accessChanged('enable', change);
     },
+    rolesChanged({ userId, at, operator, roles }: AccessChange & { roles: string[] }): void {
+      log.info({ event: 'user.roles-changed', userId, operator, roles });
+      record('role-change', {
+        status: 'success',
+        message: 'The roles of a person were changed',
+        once: `${userId} ${at}`,
+        targetUserId: userId,
+        details: { operator: { name: operator ?? 'unknown', act: 'set-roles' } },
+        metadata: { roles: roles.join(' ') },
+      });
+    },
     payloadsDecoded(payloads: number): void {
       decodes.inc(payloads);
       log.info({ event: 'codec.decoded', payloads });
@@ -558,7 +628,7 @@ function createProcessEvents(log: Logger, counter: Count, record: Recorder) {
   const dropped = counter('audit_dropped_total', 'Audit events dropped because there was no room', []);
 
   return {
-    dependencyAway(dependency: WaitingFor | 'captcha', reason: string): void {
+    dependencyAway(dependency: WaitingFor | 'captcha' | 'breached-passwords', reason: string): void {
       outages.inc({ dependency });
       log.warn({ event: 'dependency.away', dependency, reason });
       const message = `${dependency} did not answer`;

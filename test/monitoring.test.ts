@@ -12,7 +12,7 @@ import type { System } from '../engines/system.ts';
 import { roles } from '../platform/config.ts';
 import { call, startFlow } from './support/client.ts';
 import { startTestSystem } from './support/engines.ts';
-import { createJourney, personOf, setFault, until } from './support/journey.ts';
+import { createJourney, type Journey, personOf, setFault, until } from './support/journey.ts';
 import { isStarted, type RoleProcess, startRole } from './support/roles.ts';
 
 interface Rule {
@@ -259,6 +259,7 @@ async function makeTraffic({ ready }: System): Promise<void> {
   await whole.prepare();
   await whole.flow?.call('PUT', '/code', { code: '000000' });
   await whole.walk('session');
+  await useCredentials(apiUrl, whole);
   const guessing = await startFlow(apiUrl);
   for (const password of ['one', 'two', 'three']) {
     await guessing.call('PUT', '/directory', { username: personOf(72).username, password });
@@ -279,6 +280,17 @@ async function makeTraffic({ ready }: System): Promise<void> {
       ({ name, labels, value }) => name === 'vyry_registrations_open' && labels.waiting_for === 'sms' && value === 1,
     ),
   );
+}
+
+/** A wrong password, a new one, and one that is forgotten. */
+async function useCredentials(apiUrl: string, journey: Journey): Promise<void> {
+  const { username, newPassword } = journey.person;
+  const token: string = journey.answerOf('session').body.accessToken;
+  for (const currentPassword of ['not the password', newPassword]) {
+    const body = { currentPassword, newPassword: 'violet-harbour-engraves-93' };
+    await call(apiUrl, 'PUT', '/api/v1/auth/password', { token, body });
+  }
+  await call(apiUrl, 'POST', '/api/v1/auth/password/forgot', { body: { identifier: username } });
 }
 
 /** What an expression asks for and the samples do not have. */

@@ -1,6 +1,7 @@
 // @permissions net, addons
 /** The role `delivery`: hands messages to providers. It alone holds their credentials. */
-import { createDeliveryActivities } from '../activities/delivery.ts';
+import { createDeliveryActivities, type DeliveryActivityDeps } from '../activities/delivery.ts';
+import { createRecoverySending } from '../activities/recovery.ts';
 import { connectInfobip, readInfobipOptions } from '../adapters/http/infobip.ts';
 import { connectResend } from '../adapters/http/resend.ts';
 import { connectSendgrid } from '../adapters/http/sendgrid.ts';
@@ -8,6 +9,7 @@ import { connectMail } from '../adapters/mail.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { createNotices } from '../adapters/redis/notices.ts';
 import { createReceipts } from '../adapters/redis/receipts.ts';
+import { createRecoveries } from '../adapters/redis/recoveries.ts';
 import { connectTwilio, readTwilioOptions } from '../adapters/twilio.ts';
 import {
   type MailMessage,
@@ -21,7 +23,7 @@ import type { Speech } from '../domain/templates/messages.ts';
 import { isFictitious, lastDigitsOf, lastDigitsProvider, testProvider } from '../domain/test-numbers.ts';
 import type { Channel } from '../domain/verification.ts';
 import { type Config, readConfig } from '../platform/config.ts';
-import { type Box, createBox, deriveKey, newCode } from '../platform/crypto.ts';
+import { type Box, createBox, deriveKey, newCode, newToken } from '../platform/crypto.ts';
 import type { Logger } from '../platform/log.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
@@ -40,29 +42,40 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
     voice: anyProvider,
     email: { ...anyProvider, weights: config.EMAIL_PROVIDERS },
   };
+  const sending = {
+    providers: {
+      sms: [
+        ...(twilio ? [{ name: 'twilio', send: twilio.send, find: twilio.find }] : []),
+        ...(infobip ? [{ name: 'infobip', send: infobip.send, find: infobip.find }] : []),
+      ],
+      voice: twilio ? [{ name: 'twilio', send: twilio.call, find: twilio.findCall }] : [],
+      email: [...(mail ? [{ name: 'smtp', send: mail.send }] : []), ...mailServices(config)],
+    },
+    // chance decides once a send: what it decided is stored with it
+    orderOf: (channel, send) => orderOf(choices[channel], { ...send, draw: Math.random() }),
+    events,
+    productName: config.PRODUCT_NAME,
+  } satisfies Partial<DeliveryActivityDeps>;
   return {
     options: {
-      activities: createDeliveryActivities({
-        codes: createCodes(redis, deriveKey(config.PAYLOAD_KEY, 'code'), sealBox),
-        receipts: createReceipts(redis),
-        receiptUrl: receiptUrlOf(config),
-        notices: createNotices(redis),
-        providers: {
-          sms: [
-            ...(twilio ? [{ name: 'twilio', send: twilio.send, find: twilio.find }] : []),
-            ...(infobip ? [{ name: 'infobip', send: infobip.send, find: infobip.find }] : []),
-          ],
-          voice: twilio ? [{ name: 'twilio', send: twilio.call, find: twilio.findCall }] : [],
-          email: [...(mail ? [{ name: 'smtp', send: mail.send }] : []), ...mailServices(config)],
-        },
-        // chance decides once a send: what it decided is stored with it
-        orderOf: (channel, send) => orderOf(choices[channel], { ...send, draw: Math.random() }),
-        events,
-        newCode,
-        prescribedCode: (channel, to) => prescribedCode(config, channel, to),
-        productName: config.PRODUCT_NAME,
-        androidAppHash: config.ANDROID_APP_HASH,
-      }),
+      activities: {
+        ...createDeliveryActivities({
+          ...sending,
+          codes: createCodes(redis, deriveKey(config.PAYLOAD_KEY, 'code'), sealBox),
+          receipts: createReceipts(redis),
+          receiptUrl: receiptUrlOf(config),
+          notices: createNotices(redis),
+          newCode,
+          prescribedCode: (channel, to) => prescribedCode(config, channel, to),
+          androidAppHash: config.ANDROID_APP_HASH,
+        }),
+        ...createRecoverySending({
+          ...sending,
+          recoveries: createRecoveries(redis, sealBox),
+          newToken,
+          recoveryUrl: config.RECOVERY_URL,
+        }),
+      },
     },
     startReads: [],
     checks: [

@@ -5,9 +5,11 @@
  */
 import { resolve } from 'node:path';
 import { createAccountActivities } from '../activities/accounts.ts';
+import { createCredentialActivities } from '../activities/credentials.ts';
 import { createDirectoryWatchActivities } from '../activities/directory-watch.ts';
 import { createNoticeActivities } from '../activities/notices.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
+import { createRecoveryActivities } from '../activities/recovery.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
 import { createUserAccessActivities } from '../activities/user-access.ts';
 import { createVerificationActivities } from '../activities/verification.ts';
@@ -39,23 +41,37 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
   const registrations = createRegistrations(redis);
   const sealBox = createBox('seal', payloadKey, olderKeys);
   const store = createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey));
+  const seals = createSeals(redis, sealBox);
+  const sessions = createSessions(redis);
   const accounts = createAccountActivities({
     registrations,
     accounts: store,
-    seals: createSeals(redis, sealBox),
+    seals,
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
   });
+  const credentials = createCredentialActivities({ accounts: store, sessions, seals, events });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), sealBox);
   const registration = createRegistrationActivities({ registrations, events, codes });
   const verification = createVerificationActivities({ sessions: createVerificationSessions(redis, sealBox), codes });
   const notices = createNoticeActivities({ accounts: store, isOutage: isMongoOutage });
+  const recovery = createRecoveryActivities({ accounts: store, isOutage: isMongoOutage });
   const purging = createPurgeActivities({ accounts: store, events });
   const watching = createDirectoryWatchActivities({ accounts: store, events });
-  const access = createUserAccessActivities({ accounts: store, sessions: createSessions(redis), events });
+  const access = createUserAccessActivities({ accounts: store, sessions, events });
   return {
     options: {
-      activities: { ...accounts, ...registration, ...verification, ...access, ...notices, ...purging, ...watching },
+      activities: {
+        ...accounts,
+        ...registration,
+        ...verification,
+        ...access,
+        ...notices,
+        ...credentials,
+        ...recovery,
+        ...purging,
+        ...watching,
+      },
       workflowBundle: { codePath: bundle },
     },
     prepare: async (connection) => {

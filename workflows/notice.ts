@@ -89,8 +89,8 @@ export async function warnOwner(address: { channel: Channel; to: string }): Prom
   await notifyOwner({ userId, kind: 'number-registered', occasion });
 }
 
-/** What operators see is that it waits, and for what. */
-function parking(isOver: () => boolean): Undertakings {
+/** What a flow without steps asks of outside systems: operators see that it waits, and for what. */
+export function parking(isOver: () => boolean): Undertakings {
   const timeline: string[] = [];
   const undertakings = new Undertakings({
     isOver,

@@ -1,13 +1,18 @@
 /**
- * The access of a person: taken and given back.
+ * The access of a person: taken, given back, and how far it goes.
  *
  * Disabling:
  * 1. Mark the account disabled: from then on it gets no session.
  * 2. End every session it has: from then on its access tokens are refused.
  * 3. Leave the event.
  *
- * Nothing is undone: each step is repeated until it is done, however long its system is away. Both workflows of a person
- * have one id, so that one of them runs at a time.
+ * Change of roles:
+ * 1. Write them into the account: from then on the api decides by them.
+ * 2. Show them in the sessions.
+ * 3. Leave the event.
+ *
+ * Nothing is undone: each step is repeated until it is done, however long its system is away. Disabling and enabling a
+ * person have one id, so that one of them runs at a time; of two changes of roles the later one stays.
  */
 import { proxyActivities } from '@temporalio/workflow';
 import type { UserAccessActivities } from '../activities/user-access.ts';
@@ -21,13 +26,14 @@ export interface UserAccessInput {
   operator?: string | undefined;
 }
 
-const { disableAccount, endSessions, enableAccount, tellDisabled, tellEnabled } = proxyActivities<UserAccessActivities>(
-  {
-    startToCloseTimeout: '30s',
-    heartbeatTimeout,
-    retry,
-  },
-);
+export interface UserRolesInput extends UserAccessInput {
+  /** All that the person has from now on. */
+  roles: string[];
+}
+
+const activities = proxyActivities<UserAccessActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
+const { disableAccount, endSessions, enableAccount, tellDisabled, tellEnabled } = activities;
+const { changeRoles, changeSessionRoles, tellRoles } = activities;
 
 /** Disables an account and ends its sessions; answers how many it ended. Safe to run again. */
 export async function userDisabling(input: UserAccessInput): Promise<{ sessionsEnded: number }> {
@@ -41,4 +47,11 @@ export async function userDisabling(input: UserAccessInput): Promise<{ sessionsE
 export async function userEnabling(input: UserAccessInput): Promise<void> {
   await enableAccount(input);
   await tellEnabled(input);
+}
+
+/** Gives a person these roles and no others. Safe to run again. */
+export async function userRoleChange(input: UserRolesInput): Promise<void> {
+  await changeRoles(input);
+  await changeSessionRoles(input);
+  await tellRoles(input);
 }

@@ -5,7 +5,7 @@
  * Consistency: each write is one document. Away: throws; every write may be repeated with the same ids.
  */
 import { type Connection, type Model, Schema, trusted } from 'mongoose';
-import type { Identifier } from '../../domain/account.ts';
+import type { CredentialKind, Identifier } from '../../domain/account.ts';
 import { emailKey, type Identity, usernameKey } from '../../domain/registration.ts';
 import { type Box, keyedHash } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
@@ -156,7 +156,7 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
     removeOrphanClaims: (madeBefore: Date): Promise<number> => removeOrphans(claims, users, madeBefore),
 
     ...createAccountReads({ users, claims, hashOf, box }),
-    ...createAccountMarks(users),
+    ...createAccountChanges(users),
   };
 }
 
@@ -217,12 +217,22 @@ function createAccountReads({ users, claims, hashOf, box }: Collections) {
   };
 }
 
-/** What operators mark. */
-function createAccountMarks(users: Model<UserDocument>) {
+/** What changes an account that there is. */
+function createAccountChanges(users: Model<UserDocument>) {
   return {
     /** Marks an account disabled. Safe to repeat: the first mark stays. */
     async disable(userId: string, at: Date): Promise<void> {
       await users.updateOne({ _id: userId, disabledAt: trusted({ $exists: false }) }, { $set: { disabledAt: at } });
+    },
+
+    /** Replaces the password or PIN of an account by one with this hash. Safe to repeat. */
+    async setSecret(userId: string, kind: CredentialKind, hash: string): Promise<void> {
+      await users.updateOne({ _id: userId }, { $set: { [kind]: hash } });
+    },
+
+    /** Gives an account these roles and no others. Safe to repeat. */
+    async setRoles(userId: string, roles: readonly string[]): Promise<void> {
+      await users.updateOne({ _id: userId }, { $set: { roles: [...roles] } });
     },
 
     /** Takes the mark away. Safe to repeat. */

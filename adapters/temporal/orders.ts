@@ -107,6 +107,52 @@ export async function runToEnd<W extends Workflow>(
   return temporal.withDeadline(Date.now() + updateMs, () => temporal.workflow.execute(workflow, once));
 }
 
+/** How a workflow that is one at a time is run. */
+export interface SingleRun<W extends Workflow> {
+  workflowId: string;
+  args: Parameters<W>;
+  staticSummary: string;
+  workflowIdReusePolicy?: 'ALLOW_DUPLICATE_FAILED_ONLY';
+  /** Longest wait for its end; it goes on by itself afterwards. */
+  waitMs: number;
+}
+
+/**
+ * Runs a workflow of which one runs at a time, or waits for the same one that is under way already, and answers its result.
+ *
+ * @throws {Failure} unavailable: another one of the same id is under way, or it is not done in time
+ */
+export async function runSingle<W extends Workflow>(
+  { temporal }: { temporal: Client },
+  workflow: W,
+  { waitMs, ...options }: SingleRun<W>,
+): Promise<Awaited<ReturnType<W>>> {
+  const within = <T>(ask: () => Promise<T>, ms = updateMs) => temporal.withDeadline(Date.now() + ms, ask);
+  const handle = temporal.workflow.getHandle(options.workflowId);
+  const start = { ...options, taskQueue: 'registration' } as unknown as WorkflowStartOptions<Workflow>;
+  try {
+    await within(() => temporal.workflow.start(workflow.name, start));
+  } catch (err) {
+    if (!(err instanceof WorkflowExecutionAlreadyStartedError)) throw err;
+    const { type } = await within(() => handle.describe());
+    if (type !== workflow.name) {
+      throw new Failure('unavailable', {
+        message: 'Something else of this account is being changed. Try again in a moment.',
+      });
+    }
+  }
+  try {
+    return (await within(() => handle.result(), waitMs)) as Awaited<ReturnType<W>>;
+  } catch (err) {
+    const { status } = await within(() => handle.describe());
+    if (status.name !== 'RUNNING') throw err;
+    throw new Failure('unavailable', {
+      message:
+        'It was begun and goes on by itself, but is not done yet: a registration worker, MongoDB or Redis is away',
+    });
+  }
+}
+
 /** Tells a workflow something that it may do without: nothing happens when it is over. */
 export async function tell<Told>(
   { temporal }: { temporal: Client },

@@ -15,7 +15,7 @@ import { Failure } from '../../domain/failures.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
 import { countryOf, type Identity } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
-import { type Channel, channels, logInWorkflowId } from '../../domain/verification.ts';
+import { type Channel, type CodeSubject, channels, logInWorkflowId } from '../../domain/verification.ts';
 import { newId } from '../../platform/crypto.ts';
 import { evenly } from '../../platform/lifecycle.ts';
 import { type OneCodeInput, oneCode } from '../../workflows/one-code.ts';
@@ -105,7 +105,7 @@ async function requireCode(deps: ApiDeps, loginId: string, code: string, caller:
   if (begun === undefined) throw new Failure('not-found');
   if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
   const left = deps.rules.checksMax - begun.tries;
-  const isRight = left >= 0 && (await isRightCode(deps, loginId, begun, code, caller));
+  const isRight = left >= 0 && (await isRightCode(deps, { subject: loginId, purpose: 'login' }, begun, code, caller));
   const account = isRight && begun.userId !== undefined ? await deps.accounts.read(begun.userId) : undefined;
   if (account !== undefined && account.disabledAt === undefined) return account;
   const reason = isRight ? 'account-disabled' : 'otp-mismatch';
@@ -163,20 +163,26 @@ async function sendLogInCode(
   return { loginId, channel, expiresAt: new Date(expiresAt).toISOString() };
 }
 
-interface Destination extends Required<Pick<LogIn, 'limitKeys' | 'channel'>> {
+/** An address of a person, and what a code to it counts under. */
+export interface Destination extends Required<Pick<LogIn, 'limitKeys' | 'channel'>> {
   userId: string;
   to: string;
   country?: string | undefined;
 }
 
 /** Where a person who may log in is reached, by the channel that was asked for or by the one there is. */
-async function destinationOf(
-  { accounts, limitHash }: ApiDeps,
-  identifier: Identifier,
-  wished: Channel,
-): Promise<Destination | undefined> {
-  const account = await accounts.findBy(identifier);
+async function destinationOf(deps: ApiDeps, identifier: Identifier, wished: Channel): Promise<Destination | undefined> {
+  const account = await deps.accounts.findBy(identifier);
   if (account === undefined || account.disabledAt !== undefined) return undefined;
+  return reachOf(deps, account, wished);
+}
+
+/** Where a person is reached, by the channel that is wished or by the one there is. */
+export function reachOf(
+  { limitHash }: Pick<ApiDeps, 'limitHash'>,
+  account: Account,
+  wished: Channel,
+): Destination | undefined {
   const { userId, email } = account;
   const number = account.phone === undefined ? undefined : parsePhoneNumber(account.phone);
   const identity: Identity = { ...(email && { email }), ...(number && identityOfNumber(number)) };
@@ -222,14 +228,15 @@ function startSend(deps: ApiDeps, input: OneCodeInput): Promise<void> {
 /** Limits that everybody hears of; those of a number or mailbox would tell that there is one behind the name. */
 const toldLimits = new Set(['wrong-codes-per-address', 'wrong-codes']);
 
-async function isRightCode(
+/** Tells whether a code is right; counted as wrong before it is compared. @throws {Failure} rate-limited */
+export async function isRightCode(
   deps: ApiDeps,
-  loginId: string,
+  of: CodeSubject,
   { channel, limitKeys }: LogIn,
   code: string,
   caller: Caller,
 ): Promise<boolean> {
-  const guess = deps.limitHash('guess', `${loginId} 1 ${code}`);
+  const guess = deps.limitHash('guess', `${of.subject} 1 ${code}`);
   const guarded = await guardCheck(deps, caller, { limitKeys, channels: [channel] }, guess).catch((err: unknown) => {
     if (err instanceof Failure && err.code === 'rate-limited' && !toldLimits.has(String(err.facts.fields?.limit))) {
       return undefined;
@@ -237,16 +244,16 @@ async function isRightCode(
     throw err;
   });
   if (guarded === undefined) return false;
-  const subject = { subject: loginId, purpose: 'login' } as const;
-  const { outcome, left } = await deps.codes.check(subject, code, deps.rules, Date.now());
-  deps.events.codeChecked(subject, outcome, left);
+  const { outcome, left } = await deps.codes.check(of, code, deps.rules, Date.now());
+  deps.events.codeChecked(of, outcome, left);
   // the script has marked it: a repeat after a crash answers `already` and comes here again
   const isRight = outcome === 'verified' || outcome === 'already';
   if (isRight) await guarded.giveBackProven();
   return isRight;
 }
 
-function wrongCode(attemptsLeft: number): Failure {
+/** The refusal of a code. */
+export function wrongCode(attemptsLeft: number): Failure {
   return new Failure('code-wrong', {
     fields: { attemptsLeft, ...(attemptsLeft === 0 && { nextCodeAt: new Date().toISOString() }) },
     ...(attemptsLeft === 0 && { message: 'The code is wrong and has no tries left; log in again for a new one' }),

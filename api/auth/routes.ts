@@ -8,6 +8,7 @@ import type { Route } from '../route.ts';
 import { malformed, parse, Registration, Session, StartedRegistration, Tokens, text, User } from '../schemas.ts';
 import { readSession } from '../sessions.ts';
 import { readMe } from '../users.ts';
+import { credentialRoutes } from './credential-routes.ts';
 import { endSession, LogOut, listSessions, logOut, PageQuery, SessionPage } from './end.ts';
 import { beginLogIn, LogInProof, NewLogIn, proveLogIn, StartedLogIn } from './log-in.ts';
 import { Refresh, refreshTokens } from './refresh.ts';
@@ -141,6 +142,7 @@ export const authRoutes: Route[] = [
     failures: [...always, 'not-found'],
     run: async (req, deps) => endSession(deps, await sessionOf(req, deps), String(req.params.sessionId)),
   },
+  ...credentialRoutes,
 ];
 
 async function verify(req: Request, deps: ApiDeps) {

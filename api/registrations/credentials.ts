@@ -6,7 +6,7 @@ import { newId } from '../../platform/crypto.ts';
 import { setCredentials } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
 import { idempotent } from '../guards.ts';
-import { parse, type Registration, secretText } from '../schemas.ts';
+import { parse, pinText, type Registration, secretText } from '../schemas.ts';
 import { requireStrongPassword, requireStrongPin } from '../strength.ts';
 import { finalView, isDone, type RegistrationCaller, requireStep, takeStepTry } from './status.ts';
 
@@ -14,10 +14,7 @@ import { finalView, isDone, type RegistrationCaller, requireStep, takeStepTry } 
 export const Credentials = z
   .strictObject({
     password: secretText(8, 128).optional(),
-    pin: z
-      .string()
-      .regex(/^\d{4,20}$/, 'must be 4 to 20 digits')
-      .optional(),
+    pin: pinText.optional(),
   })
   .refine((given) => given.password !== undefined || given.pin !== undefined, 'password or pin is needed');
 
@@ -35,7 +32,7 @@ export async function giveCredentials(deps: ApiDeps, caller: RegistrationCaller,
   return idempotent(deps, { scope, caller, body: {} }, { updateId: newId() }, async ({ updateId }) => {
     const mayBeRepeat = caller.idempotencyKey !== undefined && isDone(status, 'credentials');
     if (!mayBeRepeat) requireStep(deps, caller, 'credentials');
-    if (password !== undefined) requireStrongPassword(password, []);
+    if (password !== undefined) await requireStrongPassword(deps, password, []);
     if (pin !== undefined) requireStrongPin(pin);
     await takeStepTry(deps, caller, 'credentials');
     const credentialsSeal = await deps.seals.put({ password, pin });

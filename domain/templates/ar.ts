@@ -31,6 +31,19 @@ export const arabic: Templates = {
     subject: 'تم تغيير كلمة مرورك في {product}',
     body: ['تم تغيير كلمة مرور حسابك في {product}.', 'إذا لم تكن أنت، فاتصل بالمسؤول فورًا.'],
   },
+  pinChangedMail: {
+    subject: 'تم تغيير رمز PIN الخاص بك في {product}',
+    body: ['تم تغيير رمز PIN لحسابك في {product}.', 'إذا لم تكن أنت من فعل ذلك، فاتصل بالمسؤول الآن.'],
+  },
+  recoveryMail: {
+    subject: 'إعادة تعيين كلمة مرور {product}',
+    body: [
+      'طلب شخص ما إعادة تعيين كلمة مرور حسابك في {product}.',
+      'اختر كلمة مرور جديدة خلال {minutes} دقيقة: {link}',
+      'إذا لم تكن أنت، فأوقف الطلب من هنا: {stopLink}',
+    ],
+  },
+  recoverySms: 'أعد تعيين كلمة مرور {product} خلال {minutes} دقيقة: {link}',
   numberRegisteredMail: {
     subject: 'شخص ما يسجّل رقمك في {product}',
     body: ['طلب شخص ما تسجيل رقمك في {product}.', 'إذا لم تكن أنت، فلا تشارك أي رمز. يبقى حسابك لك.'],

@@ -36,6 +36,22 @@ export const german: Templates = {
       'Wenn Sie das nicht waren, wenden Sie sich sofort an Ihre Administration.',
     ],
   },
+  pinChangedMail: {
+    subject: 'Ihre PIN für {product} wurde geändert',
+    body: [
+      'Die PIN Ihres Kontos bei {product} wurde geändert.',
+      'Wenn Sie das nicht waren, wenden Sie sich sofort an Ihre Administration.',
+    ],
+  },
+  recoveryMail: {
+    subject: 'Passwort für {product} zurücksetzen',
+    body: [
+      'Jemand möchte das Passwort Ihres Kontos bei {product} zurücksetzen.',
+      'Wählen Sie innerhalb von {minutes} Minuten ein neues: {link}',
+      'Wenn Sie das nicht waren, brechen Sie es hier ab: {stopLink}',
+    ],
+  },
+  recoverySms: 'Passwort für {product} innerhalb von {minutes} Min. zurücksetzen: {link}',
   numberRegisteredMail: {
     subject: 'Jemand registriert Ihre Nummer bei {product}',
     body: [

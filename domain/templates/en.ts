@@ -36,6 +36,19 @@ export const english: Templates = {
       'If this was not you, contact your administrator now.',
     ],
   },
+  pinChangedMail: {
+    subject: 'Your {product} PIN was changed',
+    body: ['The PIN of your {product} account was changed.', 'If this was not you, contact your administrator now.'],
+  },
+  recoveryMail: {
+    subject: 'Reset your {product} password',
+    body: [
+      'Somebody asked to reset the password of your {product} account.',
+      'Choose a new one within {minutes} minutes: {link}',
+      'If this was not you, stop it here: {stopLink}',
+    ],
+  },
+  recoverySms: 'Reset your {product} password within {minutes} min: {link}',
   numberRegisteredMail: {
     subject: 'Somebody is registering your number with {product}',
     body: [

@@ -36,6 +36,19 @@ export const spanish: Templates = {
       'Si no has sido tú, avisa ahora a tu administrador.',
     ],
   },
+  pinChangedMail: {
+    subject: 'Tu PIN de {product} ha cambiado',
+    body: ['El PIN de tu cuenta de {product} ha cambiado.', 'Si no has sido tú, contacta ahora con tu administrador.'],
+  },
+  recoveryMail: {
+    subject: 'Restablece tu contraseña de {product}',
+    body: [
+      'Alguien ha pedido restablecer la contraseña de tu cuenta de {product}.',
+      'Elige una nueva en {minutes} minutos: {link}',
+      'Si no has sido tú, detenlo aquí: {stopLink}',
+    ],
+  },
+  recoverySms: 'Restablece tu contraseña de {product} en {minutes} min: {link}',
   numberRegisteredMail: {
     subject: 'Alguien registra tu número en {product}',
     body: [

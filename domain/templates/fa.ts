@@ -28,6 +28,19 @@ export const persian: Templates = {
     subject: 'رمز عبور {product} شما عوض شد',
     body: ['رمز عبور حساب {product} شما عوض شد.', 'اگر شما نبودید، فوراً به مدیر سامانه خبر دهید.'],
   },
+  pinChangedMail: {
+    subject: 'پین {product} شما تغییر کرد',
+    body: ['پین حساب {product} شما تغییر کرد.', 'اگر شما این کار را نکرده‌اید، همین حالا با مدیر سامانه تماس بگیرید.'],
+  },
+  recoveryMail: {
+    subject: 'بازنشانی گذرواژهٔ {product}',
+    body: [
+      'کسی درخواست بازنشانی گذرواژهٔ حساب {product} شما را داده است.',
+      'تا {minutes} دقیقهٔ دیگر گذرواژهٔ تازه‌ای انتخاب کنید: {link}',
+      'اگر شما نبوده‌اید، از اینجا جلوی آن را بگیرید: {stopLink}',
+    ],
+  },
+  recoverySms: 'گذرواژهٔ {product} را تا {minutes} دقیقهٔ دیگر بازنشانی کنید: {link}',
   numberRegisteredMail: {
     subject: 'کسی شمارهٔ شما را در {product} ثبت می‌کند',
     body: [

@@ -36,6 +36,22 @@ export const french: Templates = {
       'Si ce n’était pas vous, contactez votre administrateur sans attendre.',
     ],
   },
+  pinChangedMail: {
+    subject: 'Votre code PIN {product} a été modifié',
+    body: [
+      'Le code PIN de votre compte {product} a été modifié.',
+      "Si ce n'était pas vous, contactez immédiatement votre administrateur.",
+    ],
+  },
+  recoveryMail: {
+    subject: 'Réinitialiser votre mot de passe {product}',
+    body: [
+      "Quelqu'un a demandé à réinitialiser le mot de passe de votre compte {product}.",
+      'Choisissez-en un nouveau dans les {minutes} minutes : {link}',
+      "Si ce n'était pas vous, arrêtez la demande ici : {stopLink}",
+    ],
+  },
+  recoverySms: 'Réinitialisez votre mot de passe {product} sous {minutes} min : {link}',
   numberRegisteredMail: {
     subject: 'Quelqu’un inscrit votre numéro chez {product}',
     body: [

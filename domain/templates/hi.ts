@@ -31,6 +31,19 @@ export const hindi: Templates = {
     subject: 'आपका {product} पासवर्ड बदला गया',
     body: ['आपके {product} खाते का पासवर्ड बदला गया।', 'यदि यह आप नहीं थे, तो तुरंत अपने व्यवस्थापक से संपर्क करें।'],
   },
+  pinChangedMail: {
+    subject: 'आपका {product} PIN बदला गया',
+    body: ['आपके {product} खाते का PIN बदला गया।', 'अगर यह आपने नहीं किया, तो अभी अपने व्यवस्थापक से संपर्क करें।'],
+  },
+  recoveryMail: {
+    subject: 'अपना {product} पासवर्ड रीसेट करें',
+    body: [
+      'किसी ने आपके {product} खाते का पासवर्ड रीसेट करने का अनुरोध किया है।',
+      '{minutes} मिनट के भीतर नया पासवर्ड चुनें: {link}',
+      'अगर यह आपने नहीं किया, तो इसे यहाँ रोकें: {stopLink}',
+    ],
+  },
+  recoverySms: '{minutes} मिनट में {product} पासवर्ड रीसेट करें: {link}',
   numberRegisteredMail: {
     subject: 'कोई आपका नंबर {product} में पंजीकृत कर रहा है',
     body: [

@@ -36,6 +36,22 @@ export const italian: Templates = {
       'Se non sei stato tu, avvisa subito il tuo amministratore.',
     ],
   },
+  pinChangedMail: {
+    subject: 'Il tuo PIN {product} è stato modificato',
+    body: [
+      'Il PIN del tuo account {product} è stato modificato.',
+      'Se non sei stato tu, contatta subito il tuo amministratore.',
+    ],
+  },
+  recoveryMail: {
+    subject: 'Reimposta la tua password {product}',
+    body: [
+      'Qualcuno ha chiesto di reimpostare la password del tuo account {product}.',
+      'Scegline una nuova entro {minutes} minuti: {link}',
+      'Se non sei stato tu, blocca la richiesta qui: {stopLink}',
+    ],
+  },
+  recoverySms: 'Reimposta la tua password {product} entro {minutes} min: {link}',
   numberRegisteredMail: {
     subject: 'Qualcuno registra il tuo numero su {product}',
     body: [

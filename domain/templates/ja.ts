@@ -36,6 +36,19 @@ export const japanese: Templates = {
       'お心当たりがない場合は、すぐに管理者に連絡してください。',
     ],
   },
+  pinChangedMail: {
+    subject: '{product} の PIN が変更されました',
+    body: ['{product} アカウントの PIN が変更されました。', 'お心当たりがない場合は、すぐに管理者へご連絡ください。'],
+  },
+  recoveryMail: {
+    subject: '{product} のパスワードの再設定',
+    body: [
+      '{product} アカウントのパスワードの再設定が要求されました。',
+      '{minutes}分以内に新しいパスワードを設定してください: {link}',
+      'お心当たりがない場合は、こちらで中止してください: {stopLink}',
+    ],
+  },
+  recoverySms: '{minutes}分以内に {product} のパスワードを再設定してください: {link}',
   numberRegisteredMail: {
     subject: 'あなたの番号が {product} に登録されようとしています',
     body: [

@@ -30,6 +30,19 @@ export const korean: Templates = {
     subject: '{product} 비밀번호가 변경됨',
     body: ['{product} 계정의 비밀번호가 변경되었습니다.', '본인이 아니라면 즉시 관리자에게 알리세요.'],
   },
+  pinChangedMail: {
+    subject: '{product} PIN이 변경되었습니다',
+    body: ['{product} 계정의 PIN이 변경되었습니다.', '본인이 변경하지 않았다면 지금 관리자에게 문의하세요.'],
+  },
+  recoveryMail: {
+    subject: '{product} 비밀번호 재설정',
+    body: [
+      '누군가 {product} 계정의 비밀번호 재설정을 요청했습니다.',
+      '{minutes}분 안에 새 비밀번호를 정하세요: {link}',
+      '본인이 아니라면 여기에서 중단하세요: {stopLink}',
+    ],
+  },
+  recoverySms: '{minutes}분 안에 {product} 비밀번호를 재설정하세요: {link}',
   numberRegisteredMail: {
     subject: '누군가 내 번호를 {product}에 등록 중',
     body: [

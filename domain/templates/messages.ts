@@ -11,6 +11,17 @@ export interface Facts {
   minutes: number;
 }
 
+/** What the placeholders of a recovery stand for. */
+export interface RecoveryFacts {
+  product: string;
+  /** Where a new password is chosen, or the token to type there. */
+  link: string;
+  /** Where it is stopped. */
+  stopLink: string;
+  /** Life of the links. */
+  minutes: number;
+}
+
 /** An e-mail in both of its forms. */
 export interface MailText {
   subject: string;
@@ -33,6 +44,7 @@ const noticeTexts = {
   welcome: 'welcomeMail',
   'new-device': 'newDeviceMail',
   'password-changed': 'passwordChangedMail',
+  'pin-changed': 'pinChangedMail',
   'number-registered': 'numberRegisteredMail',
 } as const satisfies Record<NoticeKind, keyof Templates>;
 
@@ -59,6 +71,16 @@ export function noticeMail(texts: Templates, kind: NoticeKind, product: string):
   return mailText(texts, texts[noticeTexts[kind]], { product, code: '', minutes: 0 });
 }
 
+/** How a forgotten password is replaced, as an e-mail. */
+export function recoveryMail(texts: Templates, facts: RecoveryFacts): MailText {
+  return mailText(texts, texts.recoveryMail, { ...facts, code: '' });
+}
+
+/** The same as an SMS. */
+export function recoverySms(texts: Templates, facts: RecoveryFacts): string {
+  return fill(texts.recoverySms, { ...facts, code: '' });
+}
+
 /** The code as speech; in the language of `fallback` where no voice speaks the other. */
 export function codeSpeech(texts: Templates, fallback: Templates, facts: Facts): Speech {
   const call = texts.call ?? fallback.call;
@@ -68,7 +90,7 @@ export function codeSpeech(texts: Templates, fallback: Templates, facts: Facts):
   return { ...voice, ...spoken, digits: [...facts.code] };
 }
 
-function mailText({ tag, direction }: Templates, { subject, body }: MailTexts, facts: Facts): MailText {
+function mailText({ tag, direction }: Templates, { subject, body }: MailTexts, facts: Filling): MailText {
   const paragraphs = body.map((paragraph) => fill(paragraph, facts));
   const title = fill(subject, facts);
   const html = body.map((paragraph) => `<p>${fillHtml(paragraph, facts)}</p>`).join('\n');
@@ -89,16 +111,27 @@ ${html}
   };
 }
 
-function fill(text: string, { product, code, minutes }: Facts): string {
+/** What stands in a text. */
+type Filling = Facts & Partial<RecoveryFacts>;
+
+function fill(text: string, { product, code, minutes, link = '', stopLink = '' }: Filling): string {
   return text
     .replaceAll('{product}', () => product)
     .replaceAll('{code}', () => code)
-    .replaceAll('{minutes}', `${minutes}`);
+    .replaceAll('{minutes}', `${minutes}`)
+    .replaceAll('{link}', () => link)
+    .replaceAll('{stopLink}', () => stopLink);
 }
 
-function fillHtml(text: string, facts: Facts): string {
+function fillHtml(text: string, facts: Filling): string {
   const marked = `<strong style="font-size:24px;letter-spacing:3px" dir="ltr">${escapeHtml(facts.code)}</strong>`;
-  return fill(escapeHtml(text), { ...facts, product: escapeHtml(facts.product), code: marked });
+  return fill(escapeHtml(text), {
+    ...facts,
+    product: escapeHtml(facts.product),
+    code: marked,
+    link: escapeHtml(facts.link ?? ''),
+    stopLink: escapeHtml(facts.stopLink ?? ''),
+  });
 }
 
 function escapeHtml(text: string): string {

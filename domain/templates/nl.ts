@@ -36,6 +36,22 @@ export const dutch: Templates = {
       'Was jij dit niet, neem dan meteen contact op met je beheerder.',
     ],
   },
+  pinChangedMail: {
+    subject: 'Je pincode voor {product} is gewijzigd',
+    body: [
+      'De pincode van je account bij {product} is gewijzigd.',
+      'Was jij dit niet, neem dan nu contact op met je beheerder.',
+    ],
+  },
+  recoveryMail: {
+    subject: 'Stel je wachtwoord voor {product} opnieuw in',
+    body: [
+      'Iemand heeft gevraagd het wachtwoord van je account bij {product} opnieuw in te stellen.',
+      'Kies binnen {minutes} minuten een nieuw wachtwoord: {link}',
+      'Was jij dit niet, stop het hier: {stopLink}',
+    ],
+  },
+  recoverySms: 'Stel je wachtwoord voor {product} binnen {minutes} min opnieuw in: {link}',
   numberRegisteredMail: {
     subject: 'Iemand registreert je nummer bij {product}',
     body: [

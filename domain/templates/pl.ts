@@ -36,6 +36,22 @@ export const polish: Templates = {
       'Jeśli to nie Ty, natychmiast skontaktuj się z administratorem.',
     ],
   },
+  pinChangedMail: {
+    subject: 'Twój kod PIN do {product} został zmieniony',
+    body: [
+      'Kod PIN Twojego konta {product} został zmieniony.',
+      'Jeśli to nie Ty, natychmiast skontaktuj się z administratorem.',
+    ],
+  },
+  recoveryMail: {
+    subject: 'Zresetuj hasło do {product}',
+    body: [
+      'Ktoś poprosił o zresetowanie hasła do Twojego konta {product}.',
+      'Ustaw nowe w ciągu {minutes} minut: {link}',
+      'Jeśli to nie Ty, zatrzymaj to tutaj: {stopLink}',
+    ],
+  },
+  recoverySms: 'Zresetuj hasło do {product} w ciągu {minutes} min: {link}',
   numberRegisteredMail: {
     subject: 'Ktoś rejestruje Twój numer w {product}',
     body: [

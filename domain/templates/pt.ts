@@ -33,6 +33,19 @@ export const portuguese: Templates = {
     subject: 'A sua palavra-passe {product} foi alterada',
     body: ['A palavra-passe da sua conta {product} foi alterada.', 'Se não foi você, contacte já o seu administrador.'],
   },
+  pinChangedMail: {
+    subject: 'O seu PIN {product} foi alterado',
+    body: ['O PIN da sua conta {product} foi alterado.', 'Se não foi você, contacte já o seu administrador.'],
+  },
+  recoveryMail: {
+    subject: 'Redefina a sua palavra-passe {product}',
+    body: [
+      'Alguém pediu para redefinir a palavra-passe da sua conta {product}.',
+      'Escolha uma nova em {minutes} minutos: {link}',
+      'Se não foi você, pare aqui: {stopLink}',
+    ],
+  },
+  recoverySms: 'Redefina a sua palavra-passe {product} em {minutes} min: {link}',
   numberRegisteredMail: {
     subject: 'Alguém está a registar o seu número no {product}',
     body: [

@@ -33,6 +33,22 @@ export const russian: Templates = {
     subject: 'Ваш пароль {product} изменён',
     body: ['Пароль вашей учётной записи {product} изменён.', 'Если это были не вы, сразу свяжитесь с администратором.'],
   },
+  pinChangedMail: {
+    subject: 'PIN-код {product} изменён',
+    body: [
+      'PIN-код вашей учётной записи {product} был изменён.',
+      'Если это были не вы, немедленно обратитесь к администратору.',
+    ],
+  },
+  recoveryMail: {
+    subject: 'Сброс пароля {product}',
+    body: [
+      'Кто-то запросил сброс пароля вашей учётной записи {product}.',
+      'Задайте новый пароль в течение {minutes} минут: {link}',
+      'Если это были не вы, остановите сброс здесь: {stopLink}',
+    ],
+  },
+  recoverySms: 'Сброс пароля {product}, {minutes} мин: {link}',
   numberRegisteredMail: {
     subject: 'Кто-то регистрирует ваш номер в {product}',
     body: [

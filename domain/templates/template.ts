@@ -8,7 +8,7 @@ export interface MailTexts {
 }
 
 /**
- * Every text of one language. Placeholders: `{code}`, `{product}`, `{minutes}`; nothing a person wrote is ever put in.
+ * Every text of one language. Placeholders: `{code}`, `{product}`, `{minutes}`, `{link}`, `{stopLink}`; nothing a person wrote is ever put in.
  */
 export interface Templates {
   /** BCP 47. */
@@ -30,5 +30,10 @@ export interface Templates {
   welcomeMail: MailTexts;
   newDeviceMail: MailTexts;
   passwordChangedMail: MailTexts;
+  pinChangedMail: MailTexts;
+  /** With `{link}` and `{stopLink}`. */
+  recoveryMail: MailTexts;
+  /** With `{link}`; more than one segment. */
+  recoverySms: string;
   numberRegisteredMail: MailTexts;
 }

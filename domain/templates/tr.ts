@@ -34,6 +34,19 @@ export const turkish: Templates = {
     subject: '{product} parolanız değişti',
     body: ['{product} hesabınızın parolası değiştirildi.', 'Bu siz değilseniz hemen yöneticinize bildirin.'],
   },
+  pinChangedMail: {
+    subject: '{product} PIN kodunuz değiştirildi',
+    body: ['{product} hesabınızın PIN kodu değiştirildi.', 'Bunu siz yapmadıysanız hemen yöneticinize başvurun.'],
+  },
+  recoveryMail: {
+    subject: '{product} şifrenizi sıfırlayın',
+    body: [
+      'Birisi {product} hesabınızın şifresini sıfırlamak istedi.',
+      '{minutes} dakika içinde yeni bir şifre seçin: {link}',
+      'Bunu siz yapmadıysanız buradan durdurun: {stopLink}',
+    ],
+  },
+  recoverySms: '{product} şifrenizi {minutes} dk içinde sıfırlayın: {link}',
   numberRegisteredMail: {
     subject: 'Biri numaranızı {product} için kaydediyor',
     body: [

@@ -37,6 +37,22 @@ export const ukrainian: Templates = {
       'Якщо це були не ви, одразу зверніться до адміністратора.',
     ],
   },
+  pinChangedMail: {
+    subject: 'PIN-код {product} змінено',
+    body: [
+      'PIN-код вашого облікового запису {product} було змінено.',
+      'Якщо це були не ви, негайно зверніться до адміністратора.',
+    ],
+  },
+  recoveryMail: {
+    subject: 'Скидання пароля {product}',
+    body: [
+      'Хтось попросив скинути пароль вашого облікового запису {product}.',
+      'Задайте новий пароль протягом {minutes} хвилин: {link}',
+      'Якщо це були не ви, зупиніть скидання тут: {stopLink}',
+    ],
+  },
+  recoverySms: 'Скидання пароля {product}, {minutes} хв: {link}',
   numberRegisteredMail: {
     subject: 'Хтось реєструє ваш номер у {product}',
     body: [

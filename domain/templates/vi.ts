@@ -37,6 +37,22 @@ export const vietnamese: Templates = {
       'Nếu không phải bạn, hãy liên hệ ngay với quản trị viên.',
     ],
   },
+  pinChangedMail: {
+    subject: 'Mã PIN {product} của bạn đã được thay đổi',
+    body: [
+      'Mã PIN của tài khoản {product} của bạn đã được thay đổi.',
+      'Nếu không phải bạn, hãy liên hệ ngay với quản trị viên.',
+    ],
+  },
+  recoveryMail: {
+    subject: 'Đặt lại mật khẩu {product}',
+    body: [
+      'Có người yêu cầu đặt lại mật khẩu tài khoản {product} của bạn.',
+      'Chọn mật khẩu mới trong vòng {minutes} phút: {link}',
+      'Nếu không phải bạn, hãy dừng lại tại đây: {stopLink}',
+    ],
+  },
+  recoverySms: 'Đặt lại mật khẩu {product} trong {minutes} phút: {link}',
   numberRegisteredMail: {
     subject: 'Có người đang đăng ký số của bạn với {product}',
     body: [

@@ -30,6 +30,19 @@ export const chineseSimplified: Templates = {
     subject: '您的 {product} 密码已更改',
     body: ['您的 {product} 帐户密码已更改。', '如果不是您本人，请立即联系管理员。'],
   },
+  pinChangedMail: {
+    subject: '您的 {product} PIN 码已更改',
+    body: ['您的 {product} 账户的 PIN 码已更改。', '如果这不是您本人的操作，请立即联系管理员。'],
+  },
+  recoveryMail: {
+    subject: '重置您的 {product} 密码',
+    body: [
+      '有人请求重置您的 {product} 账户的密码。',
+      '请在 {minutes} 分钟内设置新密码：{link}',
+      '如果这不是您本人的操作，请在此阻止：{stopLink}',
+    ],
+  },
+  recoverySms: '请在 {minutes} 分钟内重置 {product} 密码：{link}',
   numberRegisteredMail: {
     subject: '有人正在用您的号码注册 {product}',
     body: ['有人请求用您的号码注册 {product}。', '如果不是您本人，请勿泄露任何验证码。您的帐户仍属于您。'],

@@ -30,6 +30,19 @@ export const chineseTraditional: Templates = {
     subject: '您的 {product} 密碼已變更',
     body: ['您的 {product} 帳戶密碼已變更。', '如果不是您本人，請立即聯絡管理員。'],
   },
+  pinChangedMail: {
+    subject: '您的 {product} PIN 碼已變更',
+    body: ['您的 {product} 帳戶的 PIN 碼已變更。', '如果這不是您本人的操作，請立即聯絡管理員。'],
+  },
+  recoveryMail: {
+    subject: '重設您的 {product} 密碼',
+    body: [
+      '有人要求重設您的 {product} 帳戶的密碼。',
+      '請在 {minutes} 分鐘內設定新密碼：{link}',
+      '如果這不是您本人的操作，請在此阻止：{stopLink}',
+    ],
+  },
+  recoverySms: '請在 {minutes} 分鐘內重設 {product} 密碼：{link}',
   numberRegisteredMail: {
     subject: '有人正在用您的號碼註冊 {product}',
     body: ['有人要求用您的號碼註冊 {product}。', '如果不是您本人，請勿洩露任何驗證碼。您的帳戶仍屬於您。'],

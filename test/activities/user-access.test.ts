@@ -14,8 +14,14 @@ function activities() {
       calls.push([name, ...args]);
       return answer as never;
     };
-  const accounts = { disable: note('disable'), enable: note('enable') };
-  const deps = { accounts, sessions: { endAll: note('endAll', 2) }, events };
+  const account = { userId: 'user-1', roles: ['admin', 'user'], groups: [], createdAt: new Date(0) };
+  const accounts = {
+    read: async () => account,
+    disable: note('disable'),
+    enable: note('enable'),
+    setRoles: note('setRoles'),
+  };
+  const deps = { accounts, sessions: { endAll: note('endAll', 2), setRoles: note('setSessionRoles') }, events };
   return { ...createUserAccessActivities(deps), recorded, calls };
 }
 
@@ -34,6 +40,16 @@ describe('createUserAccessActivities()', () => {
     const { endSessions, calls } = activities();
     assert.equal(await endSessions(change), 2);
     assert.deepEqual(calls, [['endAll', 'user-1']]);
+  });
+
+  it('shows in the sessions what the account has by now, whichever change asks', async () => {
+    const { changeRoles, changeSessionRoles, calls } = activities();
+    await changeRoles({ ...change, roles: ['user'] });
+    await changeSessionRoles({ ...change, roles: ['user'] });
+    assert.deepEqual(calls, [
+      ['setRoles', 'user-1', ['user']],
+      ['setSessionRoles', 'user-1', ['admin', 'user']],
+    ]);
   });
 
   it('leaves an event that names user, instant and operator', async () => {

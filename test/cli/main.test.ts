@@ -50,7 +50,7 @@ describe('a command that is typed wrongly', { concurrency: 4 }, () => {
     const wrong: [string[], RegExp][] = [
       [[], /Vyry for operators/],
       [['registrations'], /vyry registrations list/],
-      [['toString'], /There is no toString: it is one of registrations, users, audit, doctor/],
+      [['toString'], /There is no toString: it is one of registrations, users, audit, keys, doctor/],
       [['registrations', 'destroy'], /registrations has no destroy/],
       [['registrations', 'show'], /id is missing/],
       [['registrations', 'list', '--colour', 'red'], /Unknown option '--colour'/],

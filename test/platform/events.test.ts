@@ -137,6 +137,31 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'session.logged-out', level: 'info', fields: ['sessionId', 'userId', 'everywhere'] },
     audits: 'logout',
   },
+  rolesChanged: {
+    run: (events) => events.rolesChanged({ userId, at: 1, operator: 'alice', roles: ['admin', 'user'] }),
+    logs: { event: 'user.roles-changed', level: 'info', fields: ['userId', 'operator', 'roles'] },
+    audits: 'role-change',
+  },
+  credentialChecked: {
+    run: (events) => events.credentialChecked({ userId, kind: 'pin', isRight: false }),
+    logs: { event: 'credential.checked', level: 'warn', fields: ['userId', 'kind', 'isRight'] },
+    audits: 'pin-verify',
+  },
+  recoveryBegun: {
+    run: (events) => events.recoveryBegun({ recoveryId: 'r-1', identity: username }),
+    logs: { event: 'recovery.begun', level: 'info', fields: ['recoveryId'] },
+    audits: 'recovery-start',
+  },
+  recoveryStopped: {
+    run: (events) => events.recoveryStopped({ recoveryId: 'r-1', userId }),
+    logs: { event: 'recovery.stopped', level: 'warn', fields: ['recoveryId', 'userId'] },
+    audits: 'recovery-stop',
+  },
+  credentialChanged: {
+    run: (events) => events.credentialChanged({ changeId: 'c-1', userId, kind: 'password', why: 'reset' }),
+    logs: { event: 'credential.changed', level: 'info', fields: ['userId', 'kind', 'why'] },
+    audits: 'password-reset',
+  },
   sessionEnded: {
     run: (events) => events.sessionEnded({ sessionId: 's-1', userId: 'u-1', why: 'revoked' }),
     logs: { event: 'session.ended', level: 'info', fields: ['sessionId', 'userId', 'why'] },

@@ -1,0 +1,48 @@
+/** The password and the PIN of an account. */
+import type { Accounts } from '../adapters/mongo/accounts.ts';
+import type { Seals } from '../adapters/redis/seals.ts';
+import type { Sessions } from '../adapters/redis/sessions.ts';
+import type { CredentialKind } from '../domain/account.ts';
+import type { Events } from '../platform/events.ts';
+
+export interface CredentialInput {
+  changeId: string;
+  userId: string;
+  kind: CredentialKind;
+  why: 'change' | 'reset';
+  hashSeal: string;
+  sessionId?: string | undefined;
+}
+
+export interface CredentialActivityDeps {
+  accounts: Pick<Accounts, 'setSecret'>;
+  sessions: Pick<Sessions, 'endAll'>;
+  seals: Pick<Seals, 'read'>;
+  events: Pick<Events, 'credentialChanged'>;
+}
+
+export type CredentialActivities = ReturnType<typeof createCredentialActivities>;
+
+/** Creates the activities on credentials of the registration role. Outages are left to Temporal, which repeats them. */
+export function createCredentialActivities({ accounts, sessions, seals, events }: CredentialActivityDeps) {
+  return {
+    /**
+     * Stores the sealed hash; `lost` when the seal outlived its two minutes. Safe to repeat: it replaces, and the seal stays
+     * until its own end.
+     */
+    async storeCredential({ userId, kind, hashSeal }: CredentialInput): Promise<'stored' | 'lost'> {
+      const hash = (await seals.read(hashSeal)) as string | undefined;
+      if (hash === undefined) return 'lost';
+      await accounts.setSecret(userId, kind, hash);
+      return 'stored';
+    },
+
+    /** Ends the sessions of a person but the one that asked; answers how many. Safe to repeat: it deletes. */
+    endOtherSessions: ({ userId, sessionId }: CredentialInput): Promise<number> => sessions.endAll(userId, sessionId),
+
+    /** Leaves the event. Safe to repeat: keyed by `changeId`. */
+    async tellCredentialChanged({ changeId, userId, kind, why }: CredentialInput): Promise<void> {
+      events.credentialChanged({ changeId, userId, kind, why });
+    },
+  };
+}

@@ -1,0 +1,117 @@
+/** A forgotten password: whose it is, and the message by which a new one is chosen. */
+import type { Accounts } from '../adapters/mongo/accounts.ts';
+import type { Recoveries } from '../adapters/redis/recoveries.ts';
+import type { Identifier } from '../domain/account.ts';
+import { templatesOf } from '../domain/templates/languages.ts';
+import { recoveryMail, recoverySms } from '../domain/templates/messages.ts';
+import type { newToken } from '../platform/crypto.ts';
+import type { Events } from '../platform/events.ts';
+import { failOnOutage } from './accounts.ts';
+import type { DeliveryActivityDeps } from './delivery.ts';
+import { untilTaken } from './hand-over.ts';
+
+/** Who may choose a new password, and where they are reached. */
+export interface Recoverable {
+  userId: string;
+  channel: 'email' | 'sms';
+  /** One address or E.164, of the account. */
+  to: string;
+  locale?: string;
+}
+
+export interface SendRecoveryInput extends Recoverable {
+  recoveryId: string;
+  ttlSeconds: number;
+}
+
+/** Creates the activity that finds whose password is forgotten, of the registration role. */
+export function createRecoveryActivities(deps: {
+  accounts: Pick<Accounts, 'findBy'>;
+  /** Tells an outage of the database from a bug. */
+  isOutage: (err: unknown) => boolean;
+}) {
+  return {
+    /**
+     * Who is named, when they have an account that is not disabled and can be reached: by e-mail, else by SMS. Safe to
+     * repeat: it reads.
+     */
+    findRecoverable: ({ identifier }: { identifier: Identifier }): Promise<Recoverable | null> =>
+      failOnOutage(async () => {
+        const account = await deps.accounts.findBy(identifier);
+        if (account === undefined || account.disabledAt !== undefined) return null;
+        const { userId, email, phone, locale } = account;
+        const own = { userId, ...(locale && { locale }) };
+        if (email !== undefined) return { ...own, channel: 'email', to: email };
+        return phone === undefined ? null : { ...own, channel: 'sms', to: phone };
+      }, deps.isOutage),
+  };
+}
+
+export interface RecoverySendingDeps extends Pick<DeliveryActivityDeps, 'providers' | 'orderOf' | 'productName'> {
+  recoveries: Pick<Recoveries, 'start' | 'noteHops' | 'sent'>;
+  events: DeliveryActivityDeps['events'] & Pick<Events, 'noticeSent' | 'noticeRefused'>;
+  newToken: typeof newToken;
+  /** The page that takes a token behind `#token=` or `#stop=`; the bare token is sent without. */
+  recoveryUrl?: string | undefined;
+}
+
+/** Creates the activity that sends the message, of the delivery role. */
+export function createRecoverySending(deps: RecoverySendingDeps) {
+  return {
+    /**
+     * Sends the message, once. Safe to repeat, by `recoveryId`: tokens are made and stored before a provider is called, and
+     * so is each call. The life of the tokens counts from the last try. False when the provider refuses the address.
+     *
+     * @throws {Failure} unavailable
+     */
+    async sendRecovery(input: SendRecoveryInput): Promise<boolean> {
+      const { recoveryId, userId, channel, ttlSeconds, to } = input;
+      const available = deps.providers[channel].map(({ name }) => name);
+      const { tokens, hops, isSent } = await deps.recoveries.start(recoveryId, {
+        userId,
+        tokens: { reset: deps.newToken(), stop: deps.newToken() },
+        providers: deps.orderOf(channel, { available, failed: new Set() }),
+        ttlSeconds,
+      });
+      if (isSent) return true;
+      const { outcome, provider } = await handOver(input, tokens, hops, deps);
+      const sent = { noticeId: recoveryId, userId, kind: 'recovery' as const, to, provider };
+      if (outcome.result === 'refused') {
+        deps.events.noticeRefused(sent, outcome.reason);
+        return false;
+      }
+      await deps.recoveries.sent(recoveryId);
+      deps.events.noticeSent(sent, outcome.providerId);
+      return true;
+    },
+  };
+}
+
+export type RecoveryActivities = ReturnType<typeof createRecoveryActivities>;
+export type RecoverySending = ReturnType<typeof createRecoverySending>;
+
+function handOver(
+  { recoveryId, channel, to, locale, ttlSeconds }: SendRecoveryInput,
+  tokens: { reset: string; stop: string },
+  hops: Parameters<typeof untilTaken>[0]['hops'],
+  { providers, productName: product, recoveryUrl, recoveries, events }: RecoverySendingDeps,
+) {
+  const linkOf = (use: string, token: string) => (recoveryUrl === undefined ? token : `${recoveryUrl}#${use}=${token}`);
+  const texts = templatesOf(locale);
+  const facts = {
+    product,
+    link: linkOf('token', tokens.reset),
+    stopLink: linkOf('stop', tokens.stop),
+    minutes: Math.floor(ttlSeconds / 60),
+  };
+  const call = {
+    channel,
+    hops,
+    note: (known: typeof hops) => recoveries.noteHops(recoveryId, known),
+    events,
+  };
+  if (channel === 'email') {
+    return untilTaken(call, providers.email, { to, ...recoveryMail(texts, facts), messageId: recoveryId });
+  }
+  return untilTaken(call, providers.sms, { to, body: recoverySms(texts, facts), reference: recoveryId });
+}

@@ -1,0 +1,103 @@
+/**
+ * Recoveries of forgotten passwords: `recovery:{id}` HASH, its tokens sealed, as long as it lives, and how far its message is;
+ * `recovery-token:{hash}` what a token is for. Of a token only SHA-256 and the sealed text are stored.
+ *
+ * Consistency: the tokens are made once, whoever repeats it; of parallel uses of a token one wins. Away: fails closed.
+ */
+import { type Box, tokenHash } from '../../platform/crypto.ts';
+import type { Redis } from './connect.ts';
+import { type Hop, hopsIn, openHops } from './hops.ts';
+
+/** `reset`: chooses a new password. `stop`: ends the recovery. */
+export interface RecoveryTokens {
+  reset: string;
+  stop: string;
+}
+
+/** A recovery before its message is sent. */
+export interface NewRecovery {
+  userId: string;
+  /** Used unless an earlier try has made others. */
+  tokens: RecoveryTokens;
+  /** Order of providers, decided in the same way. */
+  providers: readonly string[];
+  ttlSeconds: number;
+}
+
+/** A recovery whose message may be on its way. */
+export interface StartedRecovery {
+  tokens: RecoveryTokens;
+  hops: Hop[];
+  isSent: boolean;
+}
+
+/** Whose recovery it is. */
+export interface Recovery {
+  recoveryId: string;
+  userId: string;
+}
+
+export type Recoveries = ReturnType<typeof createRecoveries>;
+
+/** Creates the store of recoveries; `box` seals tokens. */
+export function createRecoveries(redis: Redis, box: Box) {
+  return {
+    /** Begins a recovery, whose life counts from here. Safe to repeat: keyed by its id. */
+    async start(recoveryId: string, { userId, tokens, providers, ttlSeconds }: NewRecovery): Promise<StartedRecovery> {
+      const key = recoveryKey(recoveryId);
+      await redis
+        .multi()
+        .hsetnx(key, 'tokens', box.sealText(JSON.stringify(tokens)))
+        .hsetnx(key, 'hops', JSON.stringify(openHops(providers)))
+        .expire(key, ttlSeconds)
+        .exec();
+      const stored = await redis.hgetall(key);
+      const own = JSON.parse(box.openText(stored.tokens ?? '')) as RecoveryTokens;
+      for (const use of ['reset', 'stop'] as const) {
+        await redis.set(tokenKey(own[use]), JSON.stringify({ recoveryId, userId, use }), 'EX', ttlSeconds);
+      }
+      return { tokens: own, hops: hopsIn(stored.hops), isSent: stored.sent !== undefined };
+    },
+
+    /** Notes how far its message is on the way. */
+    async noteHops(recoveryId: string, hops: readonly Hop[]): Promise<void> {
+      await redis.hset(recoveryKey(recoveryId), 'hops', JSON.stringify(hops));
+    },
+
+    /** Records that a provider has its message. Safe to repeat. */
+    async sent(recoveryId: string): Promise<void> {
+      await redis.hset(recoveryKey(recoveryId), 'sent', '1');
+    },
+
+    /** The recovery that a token is for; undefined when it is over, was never, or the token is for another use. */
+    async find(token: string, use: keyof RecoveryTokens): Promise<Recovery | undefined> {
+      const stored = await redis.get(tokenKey(token));
+      if (stored === null) return undefined;
+      const { use: own, ...recovery } = JSON.parse(stored) as Recovery & { use: string };
+      return own === use && (await redis.exists(recoveryKey(recovery.recoveryId))) === 1 ? recovery : undefined;
+    },
+
+    /** Takes a recovery for one use of its token; false when another use has it. */
+    async take(recoveryId: string): Promise<boolean> {
+      return (await redis.hsetnx(recoveryKey(recoveryId), 'taken', '1')) === 1;
+    },
+
+    /** Gives it back, when nothing came of the use. */
+    async giveBack(recoveryId: string): Promise<void> {
+      await redis.hdel(recoveryKey(recoveryId), 'taken');
+    },
+
+    /** Ends a recovery: its tokens are worth nothing. Safe to repeat. */
+    async end(recoveryId: string): Promise<void> {
+      await redis.del(recoveryKey(recoveryId));
+    },
+  };
+}
+
+function recoveryKey(recoveryId: string): string {
+  return `recovery:${recoveryId}`;
+}
+
+function tokenKey(token: string): string {
+  return `recovery-token:${tokenHash(token)}`;
+}

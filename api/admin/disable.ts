@@ -1,0 +1,38 @@
+/** `POST /admin/users/{id}/disable`: takes the access of a person. */
+import { z } from 'zod';
+import type { Session } from '../../adapters/redis/sessions.ts';
+import { runSingle } from '../../adapters/temporal/orders.ts';
+import { userAccessWorkflowId } from '../../domain/account.ts';
+import { Failure } from '../../domain/failures.ts';
+import { userDisabling } from '../../workflows/user-access.ts';
+import type { ApiDeps } from '../deps.ts';
+import { requireAccount } from './roles.ts';
+
+/** What was done. */
+export const DisabledUser = z.object({
+  userId: z.string(),
+  sessionsEnded: z.int().describe('By this request; none when it was disabled before'),
+});
+
+const waitMs = 10_000;
+
+/**
+ * Disables an account and ends its sessions, as `vyry users disable` does. Safe to repeat. Admins do not disable themselves.
+ *
+ * @throws {Failure} not-found, forbidden, unavailable
+ */
+export async function disableUser(
+  deps: ApiDeps,
+  admin: Session,
+  userId: string,
+): Promise<z.output<typeof DisabledUser>> {
+  await requireAccount(deps, userId);
+  if (userId === admin.userId) throw new Failure('forbidden', { message: 'Another admin has to disable you' });
+  const { sessionsEnded } = await runSingle(deps, userDisabling, {
+    workflowId: userAccessWorkflowId(userId),
+    args: [{ userId, at: Date.now(), operator: admin.userId }],
+    staticSummary: 'Disable an account',
+    waitMs,
+  });
+  return { userId, sessionsEnded };
+}

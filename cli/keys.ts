@@ -1,0 +1,16 @@
+/** `vyry keys`: keys for the configuration. */
+import { randomBytes } from 'node:crypto';
+import type { Command } from './command.ts';
+
+const create: Command = {
+  positionals: [],
+  about: 'Prints a new key of 32 bytes in base64, for JWT_KEYS, PAYLOAD_KEY or AUDIT_KEY. It is kept nowhere.',
+  options: {},
+  async run({ show }) {
+    const key = randomBytes(32).toString('base64');
+    show({ json: { key }, text: key });
+  },
+};
+
+/** The commands on keys. */
+export const keys: Record<string, Command> = { new: create };

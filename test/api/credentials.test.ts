@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { type Answer, call, codeFor, messagesTo, noticesTo } from '../support/client.ts';
+import { holdToContract } from '../support/contract.ts';
+import { startTestSystem } from '../support/engines.ts';
+import {
+  assertLimited,
+  type Behind,
+  completedFlow,
+  goodPassword,
+  lookBehind,
+  must,
+  phoneOf,
+  wrongCode,
+} from '../support/flows.ts';
+import { until } from '../support/journey.ts';
+
+const newPassword = 'violet-harbour-engraves-93';
+const breached = 'quartz-lantern-meadow-47-known';
+
+let system: System;
+let behind: Behind;
+let url: string;
+let list: Server;
+/** What the list of breached passwords was asked. */
+const asked: string[] = [];
+
+before(async () => {
+  list = rangeServer();
+  list.listen(0, '127.0.0.1');
+  await once(list, 'listening');
+  system = await startTestSystem({
+    env: {
+      CAPTCHA_COST: '2',
+      LIMIT_WRONG_PINS_PER_PERSON: '10/86400',
+      LIMIT_WRONG_PASSWORDS_PER_NAME: '5/3600',
+      BREACHED_PASSWORDS_URL: `http://127.0.0.1:${(list.address() as AddressInfo).port}`,
+    },
+  });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+  await holdToContract(url);
+});
+after(async () => {
+  list?.close();
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+/** As https://haveibeenpwned.com/API/v3#PwnedPasswords has it: suffixes and counts, padding with the count 0. */
+function rangeServer(): Server {
+  const known = createHash('sha1').update(breached).digest('hex').toUpperCase();
+  return createServer((req, res) => {
+    const prefix = req.url?.replace('/range/', '') ?? '';
+    asked.push(prefix);
+    const padding = createHash('sha1').update(newPassword).digest('hex').toUpperCase();
+    const lines = [`${'0'.repeat(35)}:3`, `${padding.slice(5)}:0`];
+    if (known.startsWith(prefix)) lines.push(`${known.slice(5)}:42`);
+    res.end(lines.join('\r\n'));
+  });
+}
+
+interface Person {
+  name: string;
+  userId: string;
+  token: string;
+}
+
+/** Somebody with an account and a session. */
+async function person(index: number): Promise<Person> {
+  const flow = await completedFlow(system, index);
+  const { body } = await must(flow.call('POST', '/session'), 201);
+  return { name: `person${String(index).padStart(3, '0')}`, userId: body.user.userId, token: body.accessToken };
+}
+
+const ask = ({ token }: Pick<Person, 'token'>, method: string, path: string, body: unknown): Promise<Answer> =>
+  call(url, method, `/api/v1/auth${path}`, { token, body });
+const logIn = ({ name }: Person, password: string): Promise<Answer> =>
+  call(url, 'POST', '/api/v1/auth/login', { body: { identifier: name, password } });
+const isAlive = async (token: string) => (await call(url, 'GET', '/api/v1/auth/session', { token })).status === 200;
+const changePassword = (who: Person, currentPassword: string, password = newPassword) =>
+  ask(who, 'PUT', '/password', { currentPassword, newPassword: password });
+
+describe('PUT /auth/password', () => {
+  it('changes the password, ends every other session and tells the owner', async () => {
+    const ada = await person(200);
+    const elsewhere = (await must(logIn(ada, goodPassword))).body.accessToken;
+    await must(changePassword(ada, goodPassword), 204);
+    assert.ok(await isAlive(ada.token));
+    assert.equal(await isAlive(elsewhere), false);
+    assert.equal((await logIn(ada, goodPassword)).status, 401);
+    await must(logIn(ada, newPassword));
+    const told = async () => await noticesTo(system.ready.outboxUrl, `${ada.name}@example.org`);
+    await until(async () => (await told()).some(({ subject }) => subject === 'Your Vyry password was changed'));
+  });
+
+  it('refuses a wrong current password, a weak new one and one that is its person’s name, and changes nothing', async () => {
+    const ada = await person(201);
+    const wrong = await changePassword(ada, 'not the password');
+    assert.deepEqual([wrong.status, wrong.body.error_code], [401, 'UNAUTHORIZED']);
+    for (const weak of ['password123', `${ada.name}${ada.name}`]) {
+      const { status, body } = await changePassword(ada, goodPassword, weak);
+      assert.deepEqual([status, body.error_code, body.details[0].path], [400, 'INVALID_REQUEST', 'password'], weak);
+    }
+    await must(logIn(ada, goodPassword));
+  });
+
+  it('refuses a password that is known from a breach, of which the list learns five digits of a hash', async () => {
+    const ada = await person(202);
+    asked.length = 0;
+    const { status, body } = await changePassword(ada, goodPassword, breached);
+    assert.deepEqual([status, body.details[0].path], [400, 'password']);
+    assert.deepEqual(asked, [createHash('sha1').update(breached).digest('hex').toUpperCase().slice(0, 5)]);
+    await must(logIn(ada, goodPassword));
+  });
+
+  it('refuses even the right one for a while after wrong ones, also in parallel', async () => {
+    const ada = await person(203);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => changePassword(ada, 'not the password')));
+    assert.equal(answers.filter(({ status }) => status === 401).length, 5);
+    assertLimited(await changePassword(ada, goodPassword), 'wrong-passwords-per-name', 3600);
+    const events = await checksOf(ada, 'password-verify');
+    assert.equal(events, 5);
+  });
+});
+
+/** Failed checks of a person in the audit trail, once there are any. */
+async function checksOf({ userId }: Person, action: string): Promise<number> {
+  const read = async () =>
+    (await behind.redis.xrange('audit', '-', '+'))
+      .map(([, [, event = '{}']]) => JSON.parse(event))
+      .filter((event) => event.action === action && event.userId === userId && event.status === 'failure').length;
+  let before = -1;
+  await until(async () => {
+    const last = before;
+    before = await read();
+    return before > 0 && last === before;
+  });
+  return before;
+}
+
+describe('/auth/pin', () => {
+  it('is set with the password, changed with the PIN before, and then proven', async () => {
+    const ada = await person(204);
+    assert.equal((await ask(ada, 'POST', '/pin/verify', { pin: '830571' })).status, 401);
+    assert.equal((await ask(ada, 'PUT', '/pin', { pin: '830571' })).status, 400);
+    assert.equal((await ask(ada, 'PUT', '/pin', { pin: '830571', currentPassword: 'not it' })).status, 401);
+    await must(ask(ada, 'PUT', '/pin', { pin: '830571', currentPassword: goodPassword }), 204);
+    await must(ask(ada, 'POST', '/pin/verify', { pin: '830571' }), 204);
+
+    const elsewhere = (await must(logIn(ada, goodPassword))).body.accessToken;
+    const byPassword = await ask(ada, 'PUT', '/pin', { pin: '274916', currentPassword: goodPassword });
+    assert.deepEqual([byPassword.status, byPassword.body.details[0].path], [400, 'currentPin']);
+    await must(ask(ada, 'PUT', '/pin', { pin: '274916', currentPin: '830571' }), 204);
+    assert.equal(await isAlive(elsewhere), false);
+    assert.equal((await ask(ada, 'POST', '/pin/verify', { pin: '830571' })).status, 401);
+    await must(ask(ada, 'POST', '/pin/verify', { pin: '274916' }), 204);
+    const told = async () => await noticesTo(system.ready.outboxUrl, `${ada.name}@example.org`);
+    await until(
+      async () => (await told()).filter(({ subject }) => subject === 'Your Vyry PIN was changed').length === 2,
+    );
+  });
+
+  it('refuses a PIN that counts or repeats, and what is none', async () => {
+    const ada = await person(205);
+    for (const pin of ['1234', '9876', '0000', '12a4', '123', '1'.repeat(21)]) {
+      assert.equal((await ask(ada, 'PUT', '/pin', { pin, currentPassword: goodPassword })).status, 400, pin);
+    }
+  });
+
+  it('O1: compares ten wrong PINs a day, in parallel and over sessions, then refuses even the right one', async () => {
+    const ada = await person(206);
+    await must(ask(ada, 'PUT', '/pin', { pin: '830571', currentPassword: goodPassword }), 204);
+    const other = { token: (await must(logIn(ada, goodPassword))).body.accessToken as string };
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) =>
+        ask(index % 2 ? ada : other, 'POST', '/pin/verify', { pin: String(2000 + 7 * index) }),
+      ),
+    );
+    assert.equal(answers.filter(({ status }) => status === 401).length, 10);
+    assert.equal(answers.filter(({ status }) => status === 429).length, 40);
+    assertLimited(await ask(other, 'POST', '/pin/verify', { pin: '830571' }), 'wrong-pins-per-person', 86_400);
+    assertLimited(
+      await ask(ada, 'PUT', '/pin', { pin: '274916', currentPin: '830571' }),
+      'wrong-pins-per-person',
+      86_400,
+    );
+    assert.equal(await checksOf(ada, 'pin-verify'), 10);
+  });
+
+  it('is replaced by a fresh code, once, by nobody else and by no code of another kind', async () => {
+    const [ada, bob] = [await person(207), await person(208)];
+    await must(ask(ada, 'PUT', '/pin', { pin: '830571', currentPassword: goodPassword }), 204);
+    const before = (await messagesTo(system.ready.outboxUrl, phoneOf(207))).length;
+    const { body: begun } = await must(ask(ada, 'POST', '/pin/reset/code', {}), 202);
+    const code = await codeFor(system.ready.outboxUrl, phoneOf(207), before + 1);
+    const reset = (who: Person, typed: string, pin = '274916') =>
+      ask(who, 'POST', '/pin/reset', { resetId: begun.resetId, code: typed, pin });
+    assert.equal((await reset(bob, code)).status, 404);
+    const wrong = await reset(ada, wrongCode(code));
+    assert.deepEqual([wrong.status, wrong.body.error_code], [400, 'INVALID_OTP']);
+    const asLogIn = await call(url, 'POST', '/api/v1/auth/login/verify', { body: { loginId: begun.resetId, code } });
+    assert.deepEqual([asLogIn.status, asLogIn.body.error_code], [400, 'INVALID_OTP'], 'A13');
+    await must(reset(ada, code), 204);
+    assert.equal((await reset(ada, code, '385206')).status, 410);
+    await must(ask(ada, 'POST', '/pin/verify', { pin: '274916' }), 204);
+  });
+
+  it('O10: PINs and passwords are stored under Argon2id', async () => {
+    const user = await behind.database.collection('users').findOne({ pin: { $exists: true } });
+    for (const secret of [user?.pin, user?.password]) assert.match(String(secret), /^\$argon2id\$v=19\$m=19456,/);
+  });
+});

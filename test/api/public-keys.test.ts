@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
+import type { Processes } from '../../engines/processes.ts';
+import type { System } from '../../engines/system.ts';
+import { call, flowOf } from '../support/client.ts';
+import { holdToContract } from '../support/contract.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { completedFlow, must, startAnotherApi } from '../support/flows.ts';
+import { jsonOf, runVyry } from '../support/vyry.ts';
+
+const path = '/.well-known/jwks.json';
+
+let system: System;
+let other: Processes;
+
+before(async () => {
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
+  const { key } = jsonOf(await runVyry(['keys', 'new', '--json']));
+  other = await startAnotherApi(system, { JWT_ALGORITHM: 'EdDSA', JWT_KEYS: key });
+  await holdToContract(other.apiUrl);
+  await holdToContract(system.ready.apiUrl);
+});
+after(async () => {
+  await system?.stop();
+});
+
+describe('GET /.well-known/jwks.json', () => {
+  it('is empty under HS256 and may be kept for some minutes', async () => {
+    const { body, headers } = await must(call(system.ready.apiUrl, 'GET', path));
+    assert.deepEqual(body, { keys: [] });
+    assert.equal(headers.get('cache-control'), 'public, max-age=300');
+  });
+
+  it('lets others verify the tokens of an api under EdDSA, which the api itself accepts', async () => {
+    const flow = await completedFlow(system, 60);
+    const { body } = await must(flowOf(other.apiUrl, flow.id, flow.token).call('POST', '/session'), 201);
+    const keys = createRemoteJWKSet(new URL(`${other.apiUrl}${path}`));
+    const { payload, protectedHeader } = await jwtVerify(body.accessToken, keys, { issuer: 'vyry', audience: 'vyry' });
+    assert.equal(payload.sub, body.user.userId);
+    assert.equal(protectedHeader.alg, 'EdDSA');
+    await must(call(other.apiUrl, 'GET', '/api/v1/users/me', { token: body.accessToken }));
+    const refused = await call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token: body.accessToken });
+    assert.deepEqual([refused.status, refused.body.error_code], [401, 'INVALID_TOKEN']);
+  });
+
+  it('shows no private part', async () => {
+    const { body } = await must(call(other.apiUrl, 'GET', path));
+    assert.equal(body.keys.length, 1);
+    assert.equal('d' in body.keys[0], false);
+  });
+});

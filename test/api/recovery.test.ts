@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { type Answer, call, noticesTo, type OutboxMessage } from '../support/client.ts';
+import { holdToContract } from '../support/contract.ts';
+import { startTestSystem } from '../support/engines.ts';
+import {
+  assertLimited,
+  type Behind,
+  completedFlow,
+  goodPassword,
+  lookBehind,
+  must,
+  setFault,
+  startAnotherApi,
+} from '../support/flows.ts';
+import { until } from '../support/journey.ts';
+import { jsonOf, vyryFor } from '../support/vyry.ts';
+
+const newPassword = 'violet-harbour-engraves-93';
+const page = 'https://app.example/reset';
+
+let system: System;
+let behind: Behind;
+let url: string;
+
+before(async () => {
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2', RECOVERY_URL: page } });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+  await holdToContract(url);
+});
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+const post = (path: string, body: unknown, headers: Record<string, string> = {}, at = url): Promise<Answer> =>
+  call(at, 'POST', `/api/v1/auth${path}`, { body, headers });
+const forget = (identifier: string) => post('/password/forgot', { identifier });
+const reset = (token: string, password = newPassword) => post('/password/reset', { token, password });
+const logIn = (identifier: string, password: string) => post('/login', { identifier, password });
+
+/** Somebody with an account and a session. */
+async function person(index: number) {
+  const flow = await completedFlow(system, index);
+  const { body } = await must(flow.call('POST', '/session'), 201);
+  const name = `person${index}`;
+  return { name, mail: `${name}@example.org`, userId: body.user.userId as string, token: body.accessToken as string };
+}
+
+/** Messages of recovery to a mailbox, oldest first. */
+async function messagesOfRecovery(mail: string): Promise<OutboxMessage[]> {
+  return (await noticesTo(system.ready.outboxUrl, mail)).filter(({ body }) => body.includes(page));
+}
+
+/** The tokens of the newest message, once there are so many. */
+async function tokensFor(mail: string, count = 1): Promise<{ token: string; stop: string }> {
+  await until(async () => (await messagesOfRecovery(mail)).length >= count, 60_000);
+  const { body = '' } = (await messagesOfRecovery(mail)).at(-1) ?? {};
+  const linked = (use: string) => new RegExp(`${page}#${use}=([\\w-]{43})`).exec(body)?.[1] ?? '';
+  return { token: linked('token'), stop: linked('stop') };
+}
+
+async function assertInvalid(answering: Promise<Answer>): Promise<void> {
+  const { status, body } = await answering;
+  assert.deepEqual([status, body.error_code], [401, 'INVALID_TOKEN']);
+}
+
+describe('A forgotten password', () => {
+  it('is replaced once by the token of the message; every session ends and the owner is told', async () => {
+    const ada = await person(300);
+    assert.equal((await must(forget(ada.name), 202)).body, undefined);
+    const { token } = await tokensFor(ada.mail);
+    const weak = await reset(token, 'password123');
+    assert.deepEqual([weak.status, weak.body.error_code], [400, 'INVALID_REQUEST']);
+    await must(reset(token), 204);
+    await assertInvalid(reset(token, 'another-harbour-engraves-94'));
+    assert.equal((await call(url, 'GET', '/api/v1/auth/session', { token: ada.token })).status, 401);
+    assert.equal((await logIn(ada.name, goodPassword)).status, 401);
+    await must(logIn(ada.name, newPassword));
+    await until(async () =>
+      (await noticesTo(system.ready.outboxUrl, ada.mail)).some(
+        ({ subject }) => subject === 'Your Vyry password was changed',
+      ),
+    );
+  });
+
+  it('has one new password when its token is used by many at once', async () => {
+    const ada = await person(301);
+    await must(forget(ada.mail), 202);
+    const { token } = await tokensFor(ada.mail);
+    const passwords = [1, 2, 3, 4, 5].map((turn) => `violet-harbour-engraves-9${turn}`);
+    const answers = await Promise.all(passwords.map((password) => reset(token, password)));
+    const won = passwords.filter((_, index) => answers[index]?.status === 204);
+    assert.equal(won.length, 1, JSON.stringify(answers.map(({ status }) => status)));
+    await must(logIn(ada.name, won[0] ?? ''));
+  });
+
+  it('stays when its owner says "not me", by a token that is good for nothing else', async () => {
+    const ada = await person(302);
+    await must(forget(ada.name), 202);
+    const { token, stop } = await tokensFor(ada.mail);
+    await assertInvalid(reset(stop));
+    await assertInvalid(post('/password/stop', { token }));
+    await must(post('/password/stop', { token: stop }), 204);
+    await assertInvalid(reset(token));
+    await must(logIn(ada.name, goodPassword));
+    const trail = async () =>
+      (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
+    await until(async () =>
+      (await trail()).some(({ action, userId }) => action === 'recovery-stop' && userId === ada.userId),
+    );
+  });
+
+  it('C7: the message goes to the stored address, whatever was typed', async () => {
+    const ada = await person(303);
+    await must(forget(ada.mail.toUpperCase()), 202);
+    await tokensFor(ada.mail);
+    const all = (await (await fetch(`${system.ready.outboxUrl}/messages`)).json()) as OutboxMessage[];
+    const others = all.filter(({ to, body }) => /person303/i.test(to) && body.includes(page));
+    assert.deepEqual([...new Set(others.map(({ to }) => to))], [ada.mail]);
+  });
+
+  it('is replaced after an outage of the mail server, by one message', async () => {
+    const ada = await person(304);
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'error500' });
+    await must(forget(ada.name), 202);
+    await until(async () => (await behind.keys('recovery:*')).length > 0);
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'none' });
+    const { token } = await tokensFor(ada.mail);
+    await must(reset(token), 204);
+    assert.equal((await messagesOfRecovery(ada.mail)).length, 1);
+  });
+
+  it('has one message for requests with one idempotency key', async () => {
+    const ada = await person(305);
+    const ask = () => post('/password/forgot', { identifier: ada.name }, { 'Idempotency-Key': 'recovery-305' });
+    await Promise.all([must(ask(), 202), must(ask(), 202)]);
+    await tokensFor(ada.mail);
+    await must(ask(), 202);
+    assert.equal((await messagesOfRecovery(ada.mail)).length, 1);
+  });
+
+  it('G8: its tokens open nothing else, and other tokens do not replace it', async () => {
+    const ada = await person(306);
+    await must(forget(ada.name), 202);
+    const { token, stop } = await tokensFor(ada.mail);
+    for (const bearer of [token, stop]) {
+      assert.equal((await call(url, 'GET', '/api/v1/auth/session', { token: bearer })).status, 401);
+    }
+    await assertInvalid(post('/refresh-token', { refreshToken: token }));
+    await assertInvalid(reset('a'.repeat(43)));
+    assert.equal((await reset(ada.token)).status, 400);
+  });
+});
+
+describe('POST /auth/password/forgot', () => {
+  it('D1: answers known, unknown and disabled people alike, and sends nothing to who is disabled', async () => {
+    const ada = await person(307);
+    const gone = await person(308);
+    jsonOf(await vyryFor(system)(['users', 'disable', gone.name, '--json']));
+    const answers = await Promise.all([ada.name, gone.name, 'nobody-at-all', 'nobody@example.org'].map(forget));
+    const shapes = answers.map(({ status, body, headers }) => {
+      const names = [...headers.keys()].sort().join(' ');
+      return JSON.stringify([status, body, names]);
+    });
+    assert.deepEqual([...new Set(shapes)].length, 1, shapes.join('\n'));
+    assert.equal(answers[0]?.status, 202);
+    await tokensFor(ada.mail);
+    assert.deepEqual(await messagesOfRecovery(gone.mail), []);
+  });
+
+  it('D2: takes as long for unknown as for known people, over 200 interleaved pairs', async () => {
+    const known = 'person300';
+    const times: Record<string, number[]> = { known: [], unknown: [] };
+    for (let turn = 0; turn < 200; turn++) {
+      const pair = [
+        ['known', known],
+        ['unknown', `nobody${turn}`],
+      ] as const;
+      for (const [who, identifier] of turn % 2 ? pair : [...pair].reverse()) {
+        const beganAt = performance.now();
+        await must(forget(identifier), 202);
+        times[who]?.push(performance.now() - beganAt);
+      }
+    }
+    const [one, other] = [median(times.known ?? []), median(times.unknown ?? [])];
+    assert.ok(Math.abs(one - other) < Math.max(one, other) / 4, `medians of ${one} ms and ${other} ms`);
+  });
+
+  it('is limited by what was typed, known or not', async () => {
+    const strict = await startAnotherApi(system, { LIMIT_RECOVERIES_PER_NAME: '3/3600' });
+    for (const identifier of ['person309', 'nobody-else']) {
+      const ask = (typed: string) => post('/password/forgot', { identifier: typed }, {}, strict.apiUrl);
+      for (let turn = 0; turn < 3; turn++) await must(ask(identifier), 202);
+      assertLimited(await ask(identifier.toUpperCase()), 'recoveries-per-name', 3600);
+    }
+  });
+
+  it('refuses what names nobody in any way', async () => {
+    for (const identifier of ['', 'a@x.com\r\nBcc: v@y.com', ['person300'], { $ne: '' }]) {
+      assert.equal((await post('/password/forgot', { identifier })).status, 400, JSON.stringify(identifier));
+    }
+  });
+});
+
+describe('What is stored of a recovery', () => {
+  it('has no token in clear', async () => {
+    const ada = await person(310);
+    await must(forget(ada.name), 202);
+    const { token, stop } = await tokensFor(ada.mail);
+    const stored = await Promise.all(
+      (await behind.keys('recovery*')).map(async (key) => {
+        const isHash = (await behind.redis.type(key)) === 'hash';
+        return `${key} ${JSON.stringify(isHash ? await behind.redis.hgetall(key) : await behind.redis.get(key))}`;
+      }),
+    );
+    assert.ok(stored.length >= 3);
+    for (const secret of [token, stop]) assert.equal(stored.join('\n').includes(secret), false);
+  });
+});
+
+function median(values: number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}

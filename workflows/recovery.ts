@@ -1,0 +1,51 @@
+/**
+ * Recovery of a forgotten password. Whoever asks was answered before, without a look at who is named.
+ *
+ * 1. Find the account that is named: nobody, and it ends.
+ * 2. Send its owner, at the address of the account, how to choose a new password and how to stop this.
+ *
+ * What follows is in the hands of who has the message: a new password is a `credentialChange`. Nothing is undone. While the
+ * database or the provider is away the recovery is parked and goes on by itself; after an hour it is given up.
+ */
+import { proxyActivities } from '@temporalio/workflow';
+import type { RecoveryActivities, RecoverySending } from '../activities/recovery.ts';
+import type { Identifier } from '../domain/account.ts';
+import { parking } from './notice.ts';
+import { heartbeatTimeout, retry } from './retries.ts';
+
+export interface RecoveryInput {
+  recoveryId: string;
+  identifier: Identifier;
+  /** Life of the message, in seconds. */
+  ttlSeconds: number;
+}
+
+const giveUpMs = 3_600_000;
+
+const { findRecoverable } = proxyActivities<RecoveryActivities>({
+  taskQueue: 'registration',
+  startToCloseTimeout: '30s',
+  heartbeatTimeout,
+  retry,
+});
+const { sendRecovery } = proxyActivities<RecoverySending>({
+  taskQueue: 'delivery',
+  startToCloseTimeout: '60s',
+  heartbeatTimeout,
+  retry,
+});
+
+/** Sends the message; answers what became of it. */
+export async function recovery(input: RecoveryInput): Promise<'sent' | 'refused' | 'nobody' | 'given-up'> {
+  const { recoveryId, identifier, ttlSeconds } = input;
+  const until = Date.now() + giveUpMs;
+  const undertakings = parking(() => Date.now() > until);
+  const found = await undertakings.untilAvailable('database', () => findRecoverable({ identifier }));
+  if (found === null) return 'nobody';
+  if (found === undefined) return 'given-up';
+  const isSent = await undertakings.untilAvailable(found.channel, () =>
+    sendRecovery({ ...found, recoveryId, ttlSeconds }),
+  );
+  if (isSent === undefined) return 'given-up';
+  return isSent ? 'sent' : 'refused';
+}
