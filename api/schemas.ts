@@ -68,6 +68,7 @@ export const User = z
     fullName: z.string().optional(),
     email: z.string().optional(),
     phone: z.string().optional(),
+    locale: z.string().optional().describe('Language of messages, BCP 47'),
     groups: z.array(z.string()),
     roles: z.array(z.string()),
     createdAt: instant,

@@ -17,7 +17,8 @@ export function readIdentifier(typed: string): Identifier {
   if (email !== undefined) return { kind: 'email', value: email };
   const number = /^[+＋]/u.test(typed.trim()) ? parsePhoneNumber(typed) : undefined;
   if (number !== undefined) return { kind: 'phone', value: number.e164 };
-  if (isUsername(typed)) return { kind: 'username', value: usernameKey(typed) };
+  // a list of addresses is no name
+  if (!typed.includes(',') && isUsername(typed)) return { kind: 'username', value: usernameKey(typed) };
   throw malformed('identifier', 'must be a user name, a telephone number with country code or an e-mail address');
 }
 

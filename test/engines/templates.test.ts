@@ -11,7 +11,7 @@ const docs = readFileSync(resolve(import.meta.dirname, '..', '..', 'docs', 'mess
 describe('The page of all mails', () => {
   it('has each mail in each language, in both forms, and no hole in any', () => {
     const page = mailPage();
-    const mails = languages.length * (noticeKinds.length + 1);
+    const mails = languages.length * (noticeKinds.length + 2);
     assert.equal(page.split('<iframe srcdoc=').length - 1, mails);
     assert.equal(page.split('<pre ').length - 1, mails);
     const written = page.slice(page.indexOf('</style>'));
