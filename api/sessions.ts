@@ -42,6 +42,7 @@ export async function createRegistrationSession(
     if (status.state !== 'completed' || userId === undefined) throw new Failure('registration-unfinished');
     const account = await deps.accounts.read(userId);
     if (account === undefined) throw new Failure('not-found');
+    requireEnabled(account);
     // taken before it exists: of parallel calls one wins, and a repeat with the same id goes on where it was
     if (!(await deps.registrations.takeSession(registrationId, minted.sessionId))) {
       throw new Failure('session-already-taken');
@@ -61,7 +62,7 @@ export async function beginSession(
   { sessionId, refreshToken, createdAt }: MintedSession,
   { address, userAgent }: Caller,
 ): Promise<z.output<typeof Tokens>> {
-  if (account.disabledAt !== undefined) throw new Failure('account-disabled');
+  requireEnabled(account);
   const { userId, roles } = account;
   const { idleMs, lifeMs, isSingle } = deps.sessionLife;
   const endsAt = createdAt + lifeMs;
@@ -75,6 +76,10 @@ export async function beginSession(
   await endIfDisabled(deps, userId, sessionId);
   deps.events.sessionCreated(sessionId, userId);
   return tokensOf(deps, { sessionId, refreshToken, refreshMs, account });
+}
+
+function requireEnabled({ disabledAt }: Account): void {
+  if (disabledAt !== undefined) throw new Failure('account-disabled');
 }
 
 /** After the new one lives: of parallel log-ins the last one stays. */

@@ -4,7 +4,7 @@
  * What the caller may not do is an answer, with the session it belongs to, and no failure: whoever asks learns what may be
  * done next. Thrown is only that something is away.
  */
-import { type PhoneNumber, parsePhoneNumber } from '../../adapters/phone-numbers.ts';
+import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../../adapters/phone-numbers.ts';
 import type { NewSession, StoredSession } from '../../adapters/redis/verification-sessions.ts';
 import { orderFirst, tell } from '../../adapters/temporal/orders.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -84,10 +84,11 @@ const slowDownMs = 60_000;
 /** A send that is under way has come to something by then. */
 const underWayMs = 1000;
 
-/** Creates a session for a number in E.164. A refused try stores nothing. */
+/** Creates a session for a number in E.164 that codes go to at any door. A refused try stores nothing. */
 export async function createSession(deps: SessionDeps, text: string): Promise<SessionAnswer> {
   const number = parsePhoneNumber(text);
-  if (number === undefined) return { refusal: { reason: 'number-not-valid' } };
+  const isServed = number !== undefined && phoneRefusal(number, deps.config.COUNTRIES_ALLOWED) === undefined;
+  if (!isServed) return { refusal: { reason: 'number-not-valid' } };
   const limited = await guardCreation(deps, number.e164);
   if (limited !== undefined) return { refusal: limited };
   const sessionId = newId();

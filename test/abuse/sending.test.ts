@@ -6,6 +6,7 @@ import { type Answer, call, codeFor, type Flow, messagesTo, solveCaptcha, startF
 import { startTestSystem } from '../support/engines.ts';
 import { allMessages, assertLimited, type Behind, lookBehind, must, startAnotherApi } from '../support/flows.ts';
 import { atOnce } from '../support/redis.ts';
+import { connectSignal, numbers } from '../support/signal-client.ts';
 
 let system: System;
 let behind: Behind;
@@ -222,5 +223,35 @@ describe('limits', () => {
     const started = await call(alone.apiUrl, 'POST', '/api/v1/registrations', { body: { phone: '+491621110009' } });
     assert.deepEqual([started.status, started.body.error_code], [503, 'UNAVAILABLE']);
     await alone.stop();
+  });
+});
+
+describe('R6: the doors for registrations and for Signal', () => {
+  const errors = { rateLimited: numbers.SEND_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED };
+
+  it('refuse the same numbers', async () => {
+    const signal = connectSignal(system.ready.grpcAddress);
+    for (const phone of ['+447012345678', '+19005551234', '+979123456789', '+44']) {
+      const atRest = await call(url, 'POST', '/api/v1/registrations', { body: { phone } });
+      const { error, sessionMetadata } = await signal.call('CreateSession', { e164: phone.slice(1) });
+      assert.deepEqual([atRest.status, sessionMetadata], [400, undefined], phone);
+      assert.equal(error?.errorType, numbers.CREATE_REGISTRATION_SESSION_ERROR_TYPE_ILLEGAL_PHONE_NUMBER, phone);
+    }
+    signal.close();
+  });
+
+  it('count sends to a number together, whichever they came through', async () => {
+    const phone = '+491511110066';
+    const signal = connectSignal(system.ready.grpcAddress);
+    const { sessionMetadata } = await signal.call('CreateSession', { e164: phone.slice(1) });
+    const order = { sessionId: sessionMetadata?.sessionId, transport: numbers.MESSAGE_TRANSPORT_SMS };
+    assert.equal((await signal.call('SendVerificationCode', order)).error, undefined);
+    const flows = await atOnce(sendsPerNumber, (index) => startFlow(url, { phone }, {}, `127.0.6.${index + 1}`));
+    const answers = await Promise.all(flows.map((flow) => send(flow)));
+    assert.equal(answers.filter(({ status }) => status === 202).length, sendsPerNumber - 1);
+    const other = await signal.call('CreateSession', { e164: phone.slice(1) });
+    const again = { ...order, sessionId: other.sessionMetadata?.sessionId };
+    assert.equal((await signal.call('SendVerificationCode', again)).error?.errorType, errors.rateLimited);
+    signal.close();
   });
 });

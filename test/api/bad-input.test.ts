@@ -190,7 +190,7 @@ function badBodies(sample: Record<string, unknown>): string[] {
   ];
 }
 
-describe('every route with a body', () => {
+describe('R1, R2: every route with a body', () => {
   it('answers 400 to a field of a wrong type or with text nobody has, and names the field', async () => {
     for (const route of withBody) {
       const before = await footprint();
@@ -233,7 +233,7 @@ describe('every route with a body', () => {
   });
 });
 
-describe('every route', () => {
+describe('R1, R2: every route', () => {
   it('answers 413 to a body of 1 MB, also packed, and 415 to what is not JSON', async () => {
     for (const route of jsonRoutes) {
       const before = await footprint();
@@ -475,7 +475,7 @@ describe('requests that are no HTTP of ours', () => {
   });
 });
 
-describe('after all that', () => {
+describe('R2, R3: after all that', () => {
   it('the registration goes on where it stood, and its code has all its tries', async () => {
     assert.equal((await behind.verificationOf(flow.id))['checks:1'], '0');
     const begin = performance.now();

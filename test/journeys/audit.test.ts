@@ -104,7 +104,7 @@ describe('A registration', () => {
   });
 });
 
-describe('A refusal', () => {
+describe('R4: a refusal', () => {
   it('leaves one event with who, what, where, when and why', async () => {
     const flow = await startFlow(system.ready.apiUrl);
     const id = `refused-${Date.now()}`;

@@ -39,7 +39,7 @@ const canaries: Person[] = ['Quillfeather', 'Merriweather', 'Ravenscroft', 'This
 }));
 const [quill, merry, raven, thistle] = canaries as [Person, Person, Person, Person];
 
-describe('What registrations leave behind', () => {
+describe('R5: what registrations leave behind', () => {
   const secrets = new Set<string>();
   const flows = new Map<Person, Flow>();
   const answers: Footprint = {};
