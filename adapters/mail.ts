@@ -3,12 +3,13 @@
  *
  * SMTP has no idempotency and cannot be asked what it has: a repeat after an unknown end may deliver one extra message,
  * with the same Message-ID (RFC 5322 section 3.6.4) and the same code, so that mailboxes can fold the two.
- * Timeout: 10 s a step. Away or refusing for now (4xx): throws `Failure` `unavailable`.
+ * Timeout: 10 s a step, 20 s in all. Away or refusing for now (4xx): throws `Failure` `unavailable`.
  */
 import { createTransport } from 'nodemailer';
 import { connectionReason, Failure } from '../domain/failures.ts';
 import type { MailMessage, SendOutcome } from '../domain/providers.ts';
 import type { Secret } from '../platform/config.ts';
+import { inTime } from '../platform/lifecycle.ts';
 
 export interface MailOptions {
   /** `smtp://` or `smtps://`, with credentials. */
@@ -19,6 +20,7 @@ export interface MailOptions {
 export type Mail = ReturnType<typeof connectMail>;
 
 const timeoutMs = 10_000;
+const sendMs = 20_000;
 
 /** Creates the sender; connections are opened when it is used, and kept. */
 export function connectMail({ url, from }: MailOptions) {
@@ -37,7 +39,7 @@ export function connectMail({ url, from }: MailOptions) {
     /** Hands a message to the mail server. */
     async send({ to, subject, text, html, messageId }: MailMessage): Promise<SendOutcome> {
       try {
-        const info = await transport.sendMail({
+        const sending = transport.sendMail({
           from,
           to: { name: '', address: to },
           subject,
@@ -46,6 +48,8 @@ export function connectMail({ url, from }: MailOptions) {
           messageId: `<${messageId}@${domain}>`,
           headers: { 'Auto-Submitted': 'auto-generated' },
         });
+        // the steps have their times, a message that waits in the pool for a connection has none
+        const info = await inTime(sending, sendMs);
         return { result: 'sent', providerId: info.messageId };
       } catch (err) {
         const { responseCode } = err as { responseCode?: number };
@@ -81,6 +85,7 @@ function away(err: unknown): Failure {
 
 function reasonOf({ responseCode, code, message }: { responseCode?: number; code?: string; message: string }): string {
   if (code === 'EAUTH') return 'credentials-refused';
+  if (message === 'timeout') return 'timeout';
   if (responseCode !== undefined) return `answers-${responseCode}`;
   // nodemailer names the socket, and leaves the reason of TLS in the text
   if (/certificate/i.test(message)) return 'certificate-refused';
