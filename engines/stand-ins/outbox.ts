@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Channel } from './faults.ts';
 
-/** A message as the outbox shows it; `at` is an ISO 8601 instant, `code` the first run of 4 to 8 digits of the body. */
+/** A message as the outbox shows it; `at` is an ISO 8601 instant, `code` the first word of the body that is 4 to 8 digits. */
 export interface Message {
   id: string;
   at: string;
@@ -43,7 +43,7 @@ export function createOutbox(): Outbox {
 
   return {
     add(accepted) {
-      const code = /(?<!\d)\d{4,8}(?!\d)/.exec(accepted.body)?.[0];
+      const code = /(?<![\w-])\d{4,8}(?![\w-])/.exec(accepted.body)?.[0];
       const { id = randomUUID(), ...content } = accepted;
       const message: Message = { id, at: new Date().toISOString(), ...content };
       if (code !== undefined) message.code = code;

@@ -33,7 +33,7 @@ describe('GET /messages', () => {
   it('shows what was accepted, oldest first, with the code of the body', async () => {
     await using standIns = await startStandIns({ twilio: account });
     await sendSms(standIns, '+447700900101', 'Your code is 482913. It works for 3 minutes.');
-    await sendSms(standIns, '+447700900102', 'No code here, call +447700900000');
+    await sendSms(standIns, '+447700900102', 'No code here, call +447700900000, token aX-4829-Zq_48291');
     const messages = await readMessages(standIns);
     assert.deepEqual(
       messages.map(({ id, at, ...message }) => message),
@@ -50,7 +50,7 @@ describe('GET /messages', () => {
           channel: 'sms',
           to: '+447700900102',
           from: '+15005550006',
-          body: 'No code here, call +447700900000',
+          body: 'No code here, call +447700900000, token aX-4829-Zq_48291',
           provider: 'twilio',
         },
       ],
