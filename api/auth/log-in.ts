@@ -12,7 +12,7 @@ import type { LogIn } from '../../adapters/redis/logins.ts';
 import { startOnce } from '../../adapters/temporal/orders.ts';
 import type { Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
-import { limitKeysOf } from '../../domain/limits.ts';
+import { type LimitName, limitKeysOf, limits } from '../../domain/limits.ts';
 import { countryOf, type Identity } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import { type Channel, type CodeSubject, channels, logInWorkflowId } from '../../domain/verification.ts';
@@ -225,8 +225,11 @@ function startSend(deps: ApiDeps, input: OneCodeInput): Promise<void> {
   });
 }
 
-/** Limits that everybody hears of; those of a number or mailbox would tell that there is one behind the name. */
-const toldLimits = new Set(['wrong-codes-per-address', 'wrong-codes']);
+/** Limits of the source and of all people, which everybody hears of; others would tell that there is one behind the name. */
+function isTold({ facts: { fields } }: Failure): boolean {
+  const key = limits[fields?.limit as LimitName].key;
+  return key === 'address' || key === 'all';
+}
 
 /** Tells whether a code is right; counted as wrong before it is compared. @throws {Failure} rate-limited */
 export async function isRightCode(
@@ -238,9 +241,7 @@ export async function isRightCode(
 ): Promise<boolean> {
   const guess = deps.limitHash('guess', `${of.subject} 1 ${code}`);
   const guarded = await guardCheck(deps, caller, { limitKeys, channels: [channel] }, guess).catch((err: unknown) => {
-    if (err instanceof Failure && err.code === 'rate-limited' && !toldLimits.has(String(err.facts.fields?.limit))) {
-      return undefined;
-    }
+    if (err instanceof Failure && err.code === 'rate-limited' && !isTold(err)) return undefined;
     throw err;
   });
   if (guarded === undefined) return false;
