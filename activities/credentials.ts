@@ -6,11 +6,15 @@ import type { CredentialKind } from '../domain/account.ts';
 import type { Events } from '../platform/events.ts';
 
 export interface CredentialInput {
+  /** The same for every repeat, and of this change alone. */
   changeId: string;
   userId: string;
   kind: CredentialKind;
+  /** `change`: by the person, who knew the one before. `reset`: it was forgotten. */
   why: 'change' | 'reset';
+  /** Reference of the sealed hash. */
   hashSeal: string;
+  /** The session that goes on; none does without. */
   sessionId?: string | undefined;
 }
 

@@ -31,13 +31,12 @@ import { Credentials, giveCredentials } from './registrations/credentials.ts';
 import { DirectoryProof, proveDirectory } from './registrations/directory.ts';
 import { readRegistration, WaitQuery } from './registrations/read.ts';
 import { callerOf, holderOf, sessionOf } from './requests.ts';
-import type { Route } from './route.ts';
+import { always, type Route } from './route.ts';
 import { Registration, StartedRegistration, Tokens, User } from './schemas.ts';
 import { createRegistrationSession } from './sessions.ts';
 import { readMe } from './users.ts';
 
 const registration = '/api/v1/registrations/:registrationId';
-const always: FailureCode[] = ['malformed', 'rate-limited', 'unavailable'];
 const stepFailures: FailureCode[] = [...always, 'registration-expired', 'registration-closed', 'step-not-available'];
 const CaptchaOffer = z.object({
   provider: z.string(),

@@ -4,6 +4,9 @@ import type { z } from 'zod';
 import type { FailureCode } from '../domain/failures.ts';
 import type { ApiDeps } from './deps.ts';
 
+/** What every operation may be answered. */
+export const always: FailureCode[] = ['malformed', 'rate-limited', 'unavailable'];
+
 /** A row of the table, as the OpenAPI document reads it. */
 export interface Route {
   method: 'get' | 'post' | 'put' | 'delete';

@@ -26,6 +26,14 @@ export function secretText(lengthMin: number, lengthMax: number): z.ZodString {
 /** A PIN that is to be kept; whether it is too simple is judged by the operation. */
 export const pinText = z.string().regex(/^\d{4,20}$/, 'must be 4 to 20 digits');
 
+/** How many items a page of a list has. */
+export const pageLimit = z.coerce
+  .number('must be 1 to 100')
+  .int('must be 1 to 100')
+  .min(1, 'must be 1 to 100')
+  .max(100, 'must be 1 to 100')
+  .default(50);
+
 const instant = z.iso.datetime();
 
 const registrationShape = z.object({

@@ -10,24 +10,13 @@
  * its two minutes before it is stored, nothing was changed and the workflow fails as `unavailable`.
  */
 import { proxyActivities } from '@temporalio/workflow';
-import type { CredentialActivities } from '../activities/credentials.ts';
-import type { CredentialKind } from '../domain/account.ts';
+import type { CredentialActivities, CredentialInput } from '../activities/credentials.ts';
 import { notifyOwner } from './notice.ts';
 import { refusal } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 
-export interface CredentialChangeInput {
-  /** The same for every repeat, and of this change alone. */
-  changeId: string;
-  userId: string;
-  kind: CredentialKind;
-  /** `change`: by the person, who knew the one before. `reset`: it was forgotten. */
-  why: 'change' | 'reset';
-  /** Reference of the sealed hash. */
-  hashSeal: string;
-  /** The session that goes on; none does without. */
-  sessionId?: string | undefined;
-}
+/** A change, as its steps take it. */
+export type CredentialChangeInput = CredentialInput;
 
 const { storeCredential, endOtherSessions, tellCredentialChanged } = proxyActivities<CredentialActivities>({
   startToCloseTimeout: '30s',

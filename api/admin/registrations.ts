@@ -8,7 +8,7 @@ import {
 } from '../../adapters/temporal/registrations.ts';
 import { keyedHash } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
-import { malformed, parse } from '../schemas.ts';
+import { malformed, pageLimit, parse } from '../schemas.ts';
 
 /** Which registrations, and which page of them. */
 export const RegistrationsQuery = z.strictObject({
@@ -19,7 +19,7 @@ export const RegistrationsQuery = z.strictObject({
     .string()
     .regex(/^[A-Z]{2}$/, 'must be a country such as GB')
     .optional(),
-  limit: z.coerce.number().int().min(1, 'must be 1 to 100').max(100, 'must be 1 to 100').default(50),
+  limit: pageLimit,
   cursor: z
     .string()
     .regex(/^[\w-]{1,2000}\.[\w-]{43}$/, 'must be one that was answered')

@@ -1,13 +1,11 @@
 /** The rows of /admin, for people who have the role. */
-import type { FailureCode } from '../../domain/failures.ts';
 import { adminOf } from '../requests.ts';
-import type { Route } from '../route.ts';
+import { always, type Route } from '../route.ts';
 import { DisabledUser, disableUser } from './disable.ts';
 import { listRegistrations, RegistrationList, RegistrationsQuery } from './registrations.ts';
 import { NewRoles, readRoles, replaceRoles, UserRoles } from './roles.ts';
 
 const user = '/api/v1/admin/users/:userId';
-const always: FailureCode[] = ['malformed', 'rate-limited', 'unavailable'];
 
 /** Rows of the REST table, in the order of API.md. */
 export const adminRoutes: Route[] = [

@@ -1,7 +1,6 @@
 /** The rows of /auth on passwords and PINs. */
-import type { FailureCode } from '../../domain/failures.ts';
 import { callerOf, sessionOf } from '../requests.ts';
-import type { Route } from '../route.ts';
+import { always, type Route } from '../route.ts';
 import { changePassword, PasswordChange } from './password-change.ts';
 import { changePin, PinChange, TypedPin, verifyPin } from './pin.ts';
 import { beginPinReset, PinReset, PinResetRequest, resetPin, StartedPinReset } from './pin-reset.ts';
@@ -15,7 +14,6 @@ import {
 } from './recovery.ts';
 
 const auth = '/api/v1/auth';
-const always: FailureCode[] = ['malformed', 'rate-limited', 'unavailable'];
 
 /** Rows of the REST table, in the order of API.md. */
 export const credentialRoutes: Route[] = [

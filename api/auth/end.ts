@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Session as StoredSession } from '../../adapters/redis/sessions.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { ApiDeps } from '../deps.ts';
-import { parse, Session } from '../schemas.ts';
+import { pageLimit, parse, Session } from '../schemas.ts';
 import { sessionView } from '../sessions.ts';
 
 /** How far a log-out goes. */
@@ -13,12 +13,7 @@ export const LogOut = z.strictObject({
 
 /** One page of a list. */
 export const PageQuery = z.strictObject({
-  limit: z.coerce
-    .number('must be 1 to 100')
-    .int('must be 1 to 100')
-    .min(1, 'must be 1 to 100')
-    .max(100, 'must be 1 to 100')
-    .default(50),
+  limit: pageLimit,
   cursor: z.string().max(64).optional(),
 });
 

@@ -1,10 +1,9 @@
 /** The rows of /auth: register, log in, refresh, log out. */
 import type { Request } from 'express';
 import { z } from 'zod';
-import type { FailureCode } from '../../domain/failures.ts';
 import type { ApiDeps } from '../deps.ts';
 import { callerOf, holderOf, sessionOf } from '../requests.ts';
-import type { Route } from '../route.ts';
+import { always, type Route } from '../route.ts';
 import { malformed, parse, Registration, Session, StartedRegistration, Tokens, text, User } from '../schemas.ts';
 import { readSession } from '../sessions.ts';
 import { readMe } from '../users.ts';
@@ -15,7 +14,6 @@ import { Refresh, refreshTokens } from './refresh.ts';
 import { register, ShortRegistration, verifyRegistration } from './register.ts';
 
 const auth = '/api/v1/auth';
-const always: FailureCode[] = ['malformed', 'rate-limited', 'unavailable'];
 
 /** A code, and the one log-in or registration that it is for. */
 const Proof = LogInProof.extend({
