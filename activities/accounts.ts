@@ -25,7 +25,7 @@ export interface AccountInput {
 export interface AccountActivityDeps {
   accounts: Pick<Accounts, 'claim' | 'release' | 'insert' | 'remove'>;
   registrations: Pick<Registrations, 'saveCredentials' | 'readCredentials'>;
-  seals: Pick<Seals, 'read' | 'remove'>;
+  seals: Pick<Seals, 'read'>;
   passwords: Pick<Passwords, 'hash'>;
   /** Tells an outage of the database or of Redis from a bug. */
   isOutage: (err: unknown) => boolean;
@@ -41,7 +41,7 @@ export function createAccountActivities(deps: AccountActivityDeps) {
   return {
     /**
      * Hashes password and PIN and keeps the hashes; `lost` when the seal outlived its two minutes. Safe to repeat: the
-     * seal stays until the hashes are stored, and storing replaces.
+     * seal stays, and storing replaces.
      */
     async hashCredentials({ registrationId, credentialsSeal }: HashCredentialsInput): Promise<'kept' | 'lost'> {
       const sealed = (await seals.read(credentialsSeal)) as { password?: string; pin?: string } | undefined;
@@ -51,7 +51,6 @@ export function createAccountActivities(deps: AccountActivityDeps) {
         sealed.pin === undefined ? undefined : passwords.hash(sealed.pin),
       ]);
       await registrations.saveCredentials(registrationId, { ...(password && { password }), ...(pin && { pin }) });
-      await seals.remove(credentialsSeal);
       return 'kept';
     },
 

@@ -23,7 +23,7 @@ export type AuthenticateResult = { outcome: 'ok'; identity: Identity } | { outco
 
 export interface DirectoryActivityDeps {
   directory: Pick<Directory, 'authenticate' | 'standingOf'>;
-  seals: Pick<Seals, 'read' | 'remove'>;
+  seals: Pick<Seals, 'read'>;
   events: Pick<Events, 'directoryTried' | 'dependencyAway'>;
   parsePhoneNumber: typeof parsePhoneNumber;
   parseEmailAddress: typeof parseEmailAddress;
@@ -42,7 +42,7 @@ export function createDirectoryActivities(deps: DirectoryActivityDeps) {
   return {
     /**
      * Binds as a person and reads the entry. Safe to repeat: a right password changes nothing, a wrong one counts once
-     * more towards the directory's own lock-out at worst; the password stays sealed until there is a verdict.
+     * more towards the directory's own lock-out at worst; the seal stays.
      *
      * @throws {Failure} directory-unavailable
      */
@@ -54,7 +54,6 @@ export function createDirectoryActivities(deps: DirectoryActivityDeps) {
         deps.events.dependencyAway('directory', answer.reason);
         throw new Failure('directory-unavailable', { reason: answer.reason });
       }
-      await deps.seals.remove(passwordSeal);
       const attempt = {
         tryId: passwordSeal,
         username: usernameKey(username),

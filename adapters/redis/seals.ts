@@ -1,6 +1,9 @@
 /**
  * Secrets on their way to an activity: `seal:{reference}` holds a password or PIN, sealed by AES-256-GCM, for two
  * minutes. Only the reference travels through Temporal.
+ *
+ * Who puts a seal removes it, when the order that it went with is answered. An activity only reads it: were it to remove
+ * it, the repeat of one that was killed before Temporal had its answer would find nothing and report a loss.
  */
 import { type Box, newToken } from '../../platform/crypto.ts';
 import type { Redis } from './connect.ts';
@@ -25,7 +28,7 @@ export function createSeals(redis: Redis, box: Box) {
       return sealed === null ? undefined : JSON.parse(box.openText(sealed));
     },
 
-    /** Ends the life of a seal: call it as soon as the value was used. */
+    /** Ends the life of a seal, once no activity will ask for it again. */
     async remove(reference: string): Promise<void> {
       await redis.del(sealKey(reference));
     },

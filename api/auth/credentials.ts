@@ -62,6 +62,7 @@ export async function changeCredential(
     staticSummary: `${change.why === 'reset' ? 'Reset' : 'Change'} of a ${change.kind === 'pin' ? 'PIN' : 'password'}`,
     waitMs,
   });
+  await deps.seals.remove(hashSeal);
 }
 
 /** The person's own words, which a password must not be made of. */

@@ -73,12 +73,14 @@ async function isOfDirectory(
     throw err;
   });
   if (giveBack === undefined) return false;
+  const passwordSeal = await deps.seals.put(password);
   const answer = await runToEnd(deps, directoryLogIn, {
     taskQueue: 'registration',
     workflowId: directoryLogInWorkflowId(newId()),
     staticSummary: 'Log-in by the directory',
-    args: [{ username, passwordSeal: await deps.seals.put(password) }],
+    args: [{ username, passwordSeal }],
   });
+  await deps.seals.remove(passwordSeal);
   if (answer.outcome !== 'refused') await giveBack();
   if (answer.outcome === 'unavailable') {
     throw new Failure('directory-unavailable', { message: 'The directory is not available' });

@@ -39,6 +39,7 @@ export async function giveCredentials(deps: ApiDeps, caller: RegistrationCaller,
     let answer = await order(deps, registrationId, setCredentials, [{ credentialsSeal }], updateId);
     // an earlier try of the same request has outlived its seal; this one is new
     if (answer.outcome === 'lost') answer = await order(deps, registrationId, setCredentials, [{ credentialsSeal }]);
+    await deps.seals.remove(credentialsSeal);
     if (answer.outcome === 'lost') {
       throw new Failure('unavailable', { message: 'The credentials were not kept; repeat' });
     }

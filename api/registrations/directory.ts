@@ -63,5 +63,8 @@ async function prove(
   password: string,
 ): Promise<StepAnswer> {
   const passwordSeal = await deps.seals.put(password);
-  return order(deps, registrationId, authenticate, [{ username, passwordSeal }]);
+  const answer = await order(deps, registrationId, authenticate, [{ username, passwordSeal }]);
+  // a step that is parked tries again with it, as long as it lives
+  if (answer.outcome !== 'parked') await deps.seals.remove(passwordSeal);
+  return answer;
 }
