@@ -78,13 +78,22 @@ export async function ensureNamespace(address: string, namespace: string): Promi
     const known = await connection.operatorService.listSearchAttributes({ namespace });
     const missing = searchAttributes.filter((name) => !(name in (known.customAttributes ?? {})));
     if (missing.length === 0) return;
-    await connection.operatorService.addSearchAttributes({
-      namespace,
-      searchAttributes: Object.fromEntries(missing.map((name) => [name, keyword])),
-    });
+    await addSearchAttributes(connection, namespace, missing);
   } finally {
     await connection.close();
   }
+}
+
+/** Registers search attributes, all of ours unless told. @throws {Error} one is registered already */
+export async function addSearchAttributes(
+  connection: Connection,
+  namespace: string,
+  names: readonly string[] = searchAttributes,
+): Promise<void> {
+  await connection.operatorService.addSearchAttributes({
+    namespace,
+    searchAttributes: Object.fromEntries(names.map((name) => [name, keyword])),
+  });
 }
 
 /** temporal.api.enums.v1.IndexedValueType */

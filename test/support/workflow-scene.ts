@@ -105,12 +105,17 @@ const goodDay: FakeActivities = {
   findOwner: async () => null,
 };
 
-/** Starts the workers; they end with the stage. */
+/** Starts the workers, on the shared server in a namespace of their own; they end with the stage. */
 export async function openStage(): Promise<Stage> {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const { temporalAddress: address } = testEngines();
+  const { temporalAddress } = testEngines();
   const namespace = uniqueName('workflows');
-  await ensureNamespace(address, namespace);
+  await ensureNamespace(temporalAddress, namespace);
+  return openStageOn(temporalAddress, namespace);
+}
+
+/** Starts the workers in a namespace of a server; they end with the stage. */
+export async function openStageOn(address: string, namespace: string): Promise<Stage> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
   const dataConverter = createDataConverter(new Secret(Buffer.alloc(32, 7).toString('base64')), []);
   const connection = await NativeConnection.connect({ address });
   const scenes = new Map<string, { calls: Call[]; script: Script }>();
