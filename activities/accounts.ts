@@ -3,8 +3,11 @@ import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Passwords } from '../adapters/passwords.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
 import type { Seals } from '../adapters/redis/seals.ts';
+import type { Sessions } from '../adapters/redis/sessions.ts';
+import { type CredentialKind, credentialKinds } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Identity } from '../domain/registration.ts';
+import type { Events } from '../platform/events.ts';
 
 export interface HashCredentialsInput {
   registrationId: string;
@@ -22,8 +25,13 @@ export interface AccountInput {
   locale?: string | undefined;
 }
 
+/** True when the identity was claimed, false when somebody else has it, and else the account whose lock is in the way. */
+export type ClaimAnswer = boolean | { lockedBy: string };
+
 export interface AccountActivityDeps {
-  accounts: Pick<Accounts, 'claim' | 'release' | 'insert' | 'remove'>;
+  accounts: Pick<Accounts, 'claim' | 'lockOn' | 'release' | 'insert' | 'remove' | 'setSecret'>;
+  sessions: Pick<Sessions, 'endAll'>;
+  events: Pick<Events, 'credentialChanged'>;
   registrations: Pick<Registrations, 'saveCredentials' | 'readCredentials'>;
   seals: Pick<Seals, 'read'>;
   passwords: Pick<Passwords, 'hash'>;
@@ -35,7 +43,7 @@ export type AccountActivities = ReturnType<typeof createAccountActivities>;
 
 /** Creates the account activities of the registration role. */
 export function createAccountActivities(deps: AccountActivityDeps) {
-  const { accounts, registrations, seals, passwords } = deps;
+  const { accounts, registrations, seals, passwords, sessions, events } = deps;
   const orUnavailable = <T>(act: () => Promise<T>): Promise<T> => failOnOutage(act, deps.isOutage);
 
   return {
@@ -55,11 +63,34 @@ export function createAccountActivities(deps: AccountActivityDeps) {
     },
 
     /**
-     * Claims name, number and address for the person; false when another account has one of them. Safe to repeat: a
-     * claim is keyed by what it claims and names its user.
+     * Claims name, number and address for the person, unless an account has one of them. One that is locked by a PIN is
+     * named, and nothing is claimed. Safe to repeat: a claim is keyed by what it claims and names its user.
      */
-    claimIdentity: ({ userId, identity }: AccountInput): Promise<boolean> =>
-      orUnavailable(() => accounts.claim(userId, identity)),
+    claimIdentity: ({ userId, identity }: AccountInput): Promise<ClaimAnswer> =>
+      orUnavailable(async () => {
+        if (await accounts.claim(userId, identity)) return true;
+        await accounts.release(userId, identity);
+        const lockedBy = await accounts.lockOn(identity);
+        return lockedBy !== undefined && { lockedBy };
+      }),
+
+    /**
+     * Gives a person who opened its lock the account that their identity belongs to: a new password or PIN replaces the
+     * one before, and every session ends. Answers what was replaced, false when the identity is not that account's any
+     * more. Safe to repeat: it replaces.
+     */
+    reopenAccount: ({ registrationId, userId, identity }: AccountInput): Promise<CredentialKind[] | false> =>
+      orUnavailable(async () => {
+        if ((await accounts.lockOn(identity)) !== userId) return false;
+        const secrets = await registrations.readCredentials(registrationId);
+        const replaced = credentialKinds.filter((kind) => secrets[kind] !== undefined);
+        for (const kind of replaced) {
+          await accounts.setSecret(userId, kind, secrets[kind] ?? '');
+          events.credentialChanged({ changeId: registrationId, userId, kind, why: 'reset' });
+        }
+        await sessions.endAll(userId);
+        return replaced;
+      }),
 
     /** Undoes `claimIdentity`. Safe to repeat, and when nothing was claimed: only claims of this user are removed. */
     releaseIdentity: ({ userId, identity }: AccountInput): Promise<void> =>

@@ -39,6 +39,11 @@ export const problems: Record<FailureCode, Row> = {
   'code-expired': { status: 410, errorCode: 'GONE', message: 'The code has expired' },
   'password-weak': { status: 400, errorCode: 'INVALID_REQUEST', message: 'The password or PIN is too easy to guess' },
   'identity-taken': { status: 409, errorCode: 'CONFLICT', message: 'This name, number or address has an account' },
+  'registration-locked': {
+    status: 423,
+    errorCode: 'REGISTRATION_LOCKED',
+    message: 'There is an account, which asks for its PIN first',
+  },
   'registration-expired': { status: 410, errorCode: 'GONE', message: 'The registration has expired' },
   'registration-closed': { status: 409, errorCode: 'CONFLICT', message: 'The registration is over' },
   'registration-unfinished': { status: 409, errorCode: 'CONFLICT', message: 'The registration is not completed' },

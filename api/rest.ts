@@ -23,6 +23,7 @@ import { docsPage, openApiDocument } from './openapi.ts';
 import { problemOf, type Refusal } from './problems.ts';
 import { PublicKeys, readPublicKeys } from './public-keys.ts';
 import { ReceiptQuery, receiveInfobipReceipt, receiveTwilioReceipt } from './receipts.ts';
+import { Approval, giveApproval } from './registrations/approval.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { CaptchaProof, offerCaptcha, proveCaptcha } from './registrations/captcha.ts';
 import { CodeProof, CodeRequest, proveCode, sendCode } from './registrations/code.ts';
@@ -145,6 +146,17 @@ export const routes: Route[] = [
     isIdempotent: true,
     failures: [...stepFailures, 'password-weak', 'identity-taken', 'rate-limited'],
     run: async (req, deps) => giveCredentials(deps, await holderOf(req, deps), req.body),
+  },
+  {
+    method: 'put',
+    path: `${registration}/approval`,
+    summary: 'Open the lock of the account that the number, address or entry has already, by its PIN',
+    guard: 'registration',
+    body: Approval,
+    status: 200,
+    answer: Registration,
+    failures: [...stepFailures, 'registration-locked', 'rate-limited', 'identity-taken'],
+    run: async (req, deps) => giveApproval(deps, await holderOf(req, deps), req.body),
   },
   {
     method: 'post',

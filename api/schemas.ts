@@ -26,6 +26,9 @@ export function secretText(lengthMin: number, lengthMax: number): z.ZodString {
 /** A PIN that is to be kept; whether it is too simple is judged by the operation. */
 export const pinText = z.string().regex(/^\d{4,20}$/, 'must be 4 to 20 digits');
 
+/** A PIN as typed, to be compared. */
+export const typedPin = z.string().regex(/^\d{1,20}$/, 'must be digits');
+
 /** How many items a page of a list has. */
 export const pageLimit = z.coerce
   .number('must be 1 to 100')

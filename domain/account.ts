@@ -11,7 +11,8 @@ export function userRolesWorkflowId(changeId: string): string {
 }
 
 /** What only its person knows. */
-export type CredentialKind = 'password' | 'pin';
+export const credentialKinds = ['password', 'pin'] as const;
+export type CredentialKind = (typeof credentialKinds)[number];
 
 /** The id of the workflow of one change of a credential. */
 export function credentialChangeWorkflowId(changeId: string): string {

@@ -26,6 +26,7 @@ export const failureCodes = [
   'code-expired',
   'password-weak',
   'identity-taken',
+  'registration-locked',
   'registration-expired',
   'registration-closed',
   'registration-unfinished',

@@ -14,10 +14,11 @@ import { type Channel, channels, nextSendAt, type Send, type VerificationRules }
 
 /** Steps that exist, in the order of the default policy. */
 export const stepNames = ['directory', 'captcha', 'code', 'credentials'] as const;
-export type StepName = (typeof stepNames)[number];
+/** `approval` is in no policy: it joins when the identity turns out to have an account that is locked by a PIN. */
+export type StepName = (typeof stepNames)[number] | 'approval';
 
 /** Steps of the contract that this version refuses in a policy. */
-const stepsNotAvailable = ['approval', 'device', 'signal'];
+const stepsNotAvailable = ['device', 'signal'];
 
 export type StepStatus = 'open' | 'blocked' | 'waiting' | 'done' | 'skipped';
 
@@ -87,6 +88,8 @@ export interface RegistrationStatus {
   nextSendAt: Partial<Record<Channel, number | null>>;
   /** What acts on its identity are counted under; never shown. */
   limitKeys?: LimitKeys;
+  /** The account whose PIN the step `approval` asks for; never shown. */
+  lockedBy?: string;
   userId?: string;
 }
 
@@ -104,6 +107,8 @@ export interface RegistrationFacts {
   outcome?: Exclude<RegistrationState, 'pending' | 'waiting'>;
   reason?: string;
   waitingFor?: WaitingFor;
+  /** The account that has the identity already, locked by a PIN. */
+  lockedBy?: string;
   userId?: string;
 }
 
@@ -116,6 +121,7 @@ export function readPolicy(names: readonly string[]): StepName[] {
   const policy: StepName[] = [];
   for (const [index, name] of names.entries()) {
     const step = stepNames.find((known) => known === name);
+    if (name === 'approval') throw new RangeError('Step approval joins by itself and is not listed');
     if (stepsNotAvailable.includes(name)) throw new RangeError(`Step ${name} is not available yet`);
     // not quoted: a value of the configuration is never printed
     if (step === undefined) throw new RangeError(`Step ${index + 1} does not exist; steps are ${stepNames.join(', ')}`);
@@ -142,6 +148,7 @@ export function statusOf(facts: RegistrationFacts): RegistrationStatus {
     sends: [...facts.sends],
     nextSendAt: nextSends(facts),
     ...(limitKeys !== undefined && { limitKeys }),
+    ...(facts.lockedBy !== undefined && { lockedBy: facts.lockedBy }),
     ...(facts.outcome === 'completed' && facts.userId !== undefined && { userId: facts.userId }),
   };
 }
@@ -231,6 +238,7 @@ export function usernameKey(username: string): string {
 
 function stepOf(name: StepName, facts: RegistrationFacts): Step {
   if (facts.done.has(name)) return { name, status: 'done' };
+  if (name === 'approval') return { name, status: 'open', reason: 'registration-locked' };
   const need = openNeeds(name, facts)[0];
   if (need !== undefined) return { name, status: 'blocked', reason: `${need}-open` };
   if (facts.outcome === undefined && waitsOf(name).some((system) => system === facts.waitingFor)) {

@@ -46,6 +46,8 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
   const accounts = createAccountActivities({
     registrations,
     accounts: store,
+    sessions,
+    events,
     seals,
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),

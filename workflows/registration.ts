@@ -12,6 +12,10 @@
  * 6. Write the account. Undone: it is removed.
  * 7. Have a welcome sent to its address, without waiting for it.
  *
+ * When the identity has an account already that is locked by a PIN, nothing is claimed and another step joins:
+ * 8. `approval`: the PIN of that account; the api has compared it. The person gets that account, with the password or PIN
+ *    they set, and its sessions end.
+ *
  * Undone in reverse when the person cancels, when somebody else owns the identity, or when time runs out. While an
  * outside system is away the flow is parked: it says what it waits for and goes on by itself. An operator may have a
  * parked flow try at once, send its code by another channel, or cancel it.
@@ -34,6 +38,7 @@ import {
 import type { AccountActivities, AccountInput } from '../activities/accounts.ts';
 import type { DirectoryActivities } from '../activities/directory.ts';
 import type { OperatorAct, RegistrationActivities } from '../activities/registration.ts';
+import type { CredentialKind } from '../domain/account.ts';
 import {
   addressOf,
   channelsOf,
@@ -99,6 +104,8 @@ export const requestCode = defineUpdate<RegistrationStatus, [{ channel: Channel 
 export const confirmCode = defineUpdate<StepAnswer, [{ send?: number | undefined }]>('confirmCode');
 /** Hashes and keeps a password, a PIN or both. */
 export const setCredentials = defineUpdate<StepAnswer, [{ credentialsSeal: string }]>('setCredentials');
+/** Notes that the PIN of the account that the identity belongs to was typed. */
+export const approve = defineUpdate<StepAnswer>('approve');
 /** Ends the registration and takes back what was done; for an operator when there is an order. */
 export const cancel = defineUpdate<RegistrationStatus, [OperatorOrder | undefined]>('cancel');
 /** Operator: everything that is parked tries its outside system at once, instead of after its pause. */
@@ -117,6 +124,7 @@ const accounts = proxyActivities<AccountActivities>({ startToCloseTimeout: '30s'
 const inWords = {
   hash: { summary: 'Hash and keep password and PIN' },
   claim: { summary: 'Claim name, number and address' },
+  reopen: { summary: 'Give the person the account that is theirs' },
   release: { summary: 'Release name, number and address' },
   create: { summary: 'Write the account' },
   remove: { summary: 'Remove the account' },
@@ -147,6 +155,10 @@ export async function registration(input: RegistrationInput): Promise<Registrati
   setHandler(setCredentials, (order): Promise<StepAnswer> => flow.setCredentials(order.credentialsSeal), {
     validator: (_order) => flow.expectOpen('credentials'),
     description: 'Hashes and keeps a password or PIN',
+  });
+  setHandler(approve, (): Promise<StepAnswer> => flow.finishStep('approval', 'PIN of the account right'), {
+    validator: () => flow.expectApprovable(),
+    description: 'Notes that the PIN of the account was typed',
   });
   setHandler(cancel, (order): Promise<RegistrationStatus> => flow.cancel(order), {
     validator: (order) => flow.expectCancellable(order),
@@ -180,6 +192,10 @@ class RegistrationFlow {
   #published: string | undefined;
   #provenChannel: Channel | undefined;
   #directoryTurn = 0;
+  /** The account whose lock is in the way. */
+  #lockedBy: string | undefined;
+  /** What was replaced in that account. */
+  #replaced: CredentialKind[] = [];
   #cancelled = false;
   #cancelReason: string | undefined;
   #operatorActs = 0;
@@ -215,8 +231,10 @@ class RegistrationFlow {
 
   async run(): Promise<RegistrationStatus> {
     try {
-      await this.#untilStepsDone();
-      if (!this.#isOver()) await this.#finish();
+      while (!this.#isOver()) {
+        await this.#untilStepsDone();
+        if (!this.#isOver()) await this.#finish();
+      }
     } catch (err) {
       if (!(err instanceof TemporalFailure)) throw err;
       if (isCancellation(err)) this.#end('cancelled', 'operator');
@@ -294,7 +312,9 @@ class RegistrationFlow {
       this.#note(note);
       if (!this.#isProven()) await this.#announce();
     }
-    if (this.#isProven()) await condition(() => this.#isClosed || this.#undertakings.parked.size > 0);
+    if (this.#isProven()) {
+      await condition(() => this.#isClosed || this.#undertakings.parked.size > 0 || !this.#isProven());
+    }
     return this.#answer('done');
   }
 
@@ -336,6 +356,12 @@ class RegistrationFlow {
     this.expectSendable(channel);
   }
 
+  /** @throws {ApplicationFailure} as `expectProvable`, and step-not-available */
+  expectApprovable(): void {
+    this.expectProvable('approval');
+    if (this.#lockedBy === undefined) throw refusal('step-not-available');
+  }
+
   /** A repeat is answered as the first, also when that was the last step. @throws {ApplicationFailure} as `expectRunning` */
   expectProvable(name: StepName): void {
     if (!this.#done.has(name)) this.expectRunning();
@@ -344,7 +370,7 @@ class RegistrationFlow {
   /** @throws {ApplicationFailure} as `expectRunning`, and step-not-available */
   expectOpen(name: StepName): void {
     this.expectRunning();
-    const isOpen = this.#input.policy.includes(name) && !this.#isProven();
+    const isOpen = this.#policy().includes(name) && !this.#isProven();
     if (!isOpen) throw refusal('step-not-available');
   }
 
@@ -384,14 +410,14 @@ class RegistrationFlow {
 
   /** Steps 5 and 6 of the story. */
   async #finish(): Promise<void> {
-    const { registrationId } = this.#input;
     const account: AccountInput = {
-      registrationId,
-      userId: this.#userId,
+      registrationId: this.#input.registrationId,
+      userId: this.#owner(),
       identity: this.#provenIdentity(),
       createdAt: Date.now(),
       ...(this.#input.locale !== undefined && { locale: this.#input.locale }),
     };
+    if (this.#lockedBy !== undefined) return this.#reopen(account);
     this.#undo.add(() =>
       this.#undertakings.certainly('database', () =>
         accounts.releaseIdentity.executeWithOptions(inWords.release, [account]),
@@ -400,8 +426,9 @@ class RegistrationFlow {
     const until = Date.now() + this.#input.rules.waitMaxSeconds * 1000;
     const isUnwanted = () => this.#isOver() || Date.now() > until;
     const claim = () => accounts.claimIdentity.executeWithOptions(inWords.claim, [account]);
-    const isOwner = await this.#undertakings.untilAvailable('database', claim, isUnwanted);
-    if (isOwner === false) return this.#end('rejected', 'identity-taken');
+    const claimed = await this.#undertakings.untilAvailable('database', claim, isUnwanted);
+    if (claimed === false) return this.#end('rejected', 'identity-taken');
+    if (typeof claimed === 'object') return this.#lock(claimed.lockedBy);
     this.#undo.add(() =>
       this.#undertakings.certainly('database', () =>
         accounts.removeAccount.executeWithOptions(inWords.remove, [account]),
@@ -414,6 +441,25 @@ class RegistrationFlow {
     else this.#end('expired', 'database-unavailable');
   }
 
+  /** The account that has the identity asks for its PIN: the person gets the whole time for it. */
+  async #lock(lockedBy: string): Promise<void> {
+    this.#lockedBy = lockedBy;
+    this.#prolong();
+    this.#note('there is an account, locked by a PIN');
+    await this.#announce();
+  }
+
+  /** Step 8 of the story, after the PIN. */
+  async #reopen(account: AccountInput): Promise<void> {
+    const until = Date.now() + this.#input.rules.waitMaxSeconds * 1000;
+    const reopen = () => accounts.reopenAccount.executeWithOptions(inWords.reopen, [account]);
+    const replaced = await this.#undertakings.untilAvailable('database', reopen, () => Date.now() > until);
+    if (replaced === undefined) return this.#end('expired', 'database-unavailable');
+    if (replaced === false) return this.#end('rejected', 'identity-taken');
+    this.#replaced = replaced;
+    this.#end('completed');
+  }
+
   async #close(): Promise<void> {
     if (this.#outcome === undefined) this.#end('cancelled', this.#cancelReason);
     if (this.#outcome !== 'completed') await this.#undo.run();
@@ -422,9 +468,24 @@ class RegistrationFlow {
     // after the last handler: what it kept late is forgotten too
     await condition(allHandlersFinished);
     await forget({ registrationId: this.#input.registrationId, status: this.status() });
-    if (this.#outcome === 'completed' && this.#provenIdentity().email !== undefined) {
-      await notifyOwner({ userId: this.#userId, kind: 'welcome', occasion: 'account' });
+    if (this.#outcome === 'completed') await this.#tellOwner();
+  }
+
+  /** Has the owner welcomed, or told that a password or PIN of the account was replaced. */
+  async #tellOwner(): Promise<void> {
+    const userId = this.#owner();
+    if (this.#lockedBy !== undefined) {
+      for (const kind of this.#replaced) {
+        await notifyOwner({ userId, kind: `${kind}-changed`, occasion: this.#input.registrationId });
+      }
+    } else if (this.#provenIdentity().email !== undefined) {
+      await notifyOwner({ userId, kind: 'welcome', occasion: 'account' });
     }
+  }
+
+  /** The account this is for. */
+  #owner(): string {
+    return this.#lockedBy ?? this.#userId;
   }
 
   /** A try that is under way has the last word: what it handed over is not sent again by another channel. */
@@ -523,7 +584,11 @@ class RegistrationFlow {
   }
 
   #isProven(): boolean {
-    return this.#input.policy.every((name) => this.#done.has(name));
+    return this.#policy().every((name) => this.#done.has(name));
+  }
+
+  #policy(): StepName[] {
+    return this.#lockedBy === undefined ? this.#input.policy : [...this.#input.policy, 'approval'];
   }
 
   #isOver(): boolean {
@@ -543,10 +608,10 @@ class RegistrationFlow {
   }
 
   #facts(): RegistrationFacts {
-    const { policy, rules, startedAt } = this.#input;
+    const { rules, startedAt } = this.#input;
     const waitingFor = [...this.#undertakings.parked][0];
     return {
-      policy,
+      policy: this.#policy(),
       rules,
       startedAt,
       identity: this.#identity,
@@ -554,7 +619,8 @@ class RegistrationFlow {
       sends: this.#codes.sends,
       expiresAt: this.#expiresAt,
       version: this.#version,
-      userId: this.#userId,
+      userId: this.#owner(),
+      ...(this.#lockedBy !== undefined && { lockedBy: this.#lockedBy }),
       ...(this.#outcome && { outcome: this.#outcome }),
       ...(this.#reason !== undefined && { reason: this.#reason }),
       ...(waitingFor && { waitingFor }),

@@ -130,6 +130,19 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
       return true;
     },
 
+    /**
+     * The account that an identity belongs to already, when it is one, is proven by more than a name, is locked by a PIN
+     * and is not disabled; undefined otherwise. It reads.
+     */
+    async lockOn(identity: Identity): Promise<string | undefined> {
+      const found = await claims.find({ _id: trusted({ $in: claimIds(identity, hashOf) }) }).lean();
+      const [userId, ...others] = new Set(found.map((claim) => claim.userId));
+      const isProven = found.some(({ _id }) => !_id.startsWith('username:'));
+      if (userId === undefined || others.length > 0 || !isProven) return undefined;
+      const isLocked = { _id: userId, pin: trusted({ $exists: true }), disabledAt: trusted({ $exists: false }) };
+      return (await users.exists(isLocked)) === null ? undefined : userId;
+    },
+
     /** Gives back what a user claimed of an identity. Safe to repeat, and when nothing was claimed. */
     async release(userId: string, identity: Identity): Promise<void> {
       for (const _id of claimIds(identity, hashOf)) await claims.deleteOne({ _id, userId });

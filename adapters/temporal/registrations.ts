@@ -17,7 +17,7 @@ export const registrationStates = [
   'cancelled',
 ] as const satisfies RegistrationStatus['state'][];
 /** Where a registration may stand. */
-export const registrationSteps = [...stepNames, 'finish'] as const;
+export const registrationSteps = [...stepNames, 'approval', 'finish'] as const;
 /** What a registration may wait for. */
 export const awaitedSystems = ['directory', 'database', ...channels] as const;
 

@@ -3,11 +3,9 @@ import { z } from 'zod';
 import type { Session } from '../../adapters/redis/sessions.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { malformed, parse, pinText, secretText } from '../schemas.ts';
+import { malformed, parse, pinText, secretText, typedPin } from '../schemas.ts';
 import { requireStrongPin } from '../strength.ts';
 import { changeCredential, type Proof, requireCredential } from './credentials.ts';
-
-const typedPin = z.string().regex(/^\d{1,20}$/, 'must be digits');
 
 /** A new PIN and what proves the person. */
 export const PinChange = z.strictObject({

@@ -20,6 +20,9 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
   const owners = new Map<string, string>();
   const users = new Map<string, NewAccount>();
   const state = { ...given };
+  const ended: string[] = [];
+  const changes: unknown[] = [];
+  const locked = new Map<string, string>();
   const database = async <T>(act: () => T): Promise<T> => {
     if (state.fault) throw state.fault;
     return act();
@@ -34,7 +37,17 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
       release: (userId, { phone = '' }) => database(() => void (owners.get(phone) === userId && owners.delete(phone))),
       insert: (created) => database(() => void (users.has(created.userId) || users.set(created.userId, created))),
       remove: (userId) => database(() => void users.delete(userId)),
+      lockOn: ({ phone = '' }) => database(() => locked.get(phone)),
+      setSecret: (userId, kind, hash) =>
+        database(() => void users.set(userId, { ...(users.get(userId) as NewAccount), [kind]: hash })),
     },
+    sessions: {
+      async endAll(userId) {
+        ended.push(userId);
+        return 1;
+      },
+    },
+    events: { credentialChanged: (change) => void changes.push(change) },
     registrations: {
       async saveCredentials(id, hashes) {
         if (state.failsOnSave) throw new Error('killed');
@@ -48,7 +61,7 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
     passwords: { hash: async (secret) => `hash of ${secret}` },
     isOutage: (err) => err instanceof Outage,
   };
-  return { ...createAccountActivities(deps), state, seals, kept, owners, users };
+  return { ...createAccountActivities(deps), state, seals, kept, owners, users, ended, changes, locked };
 }
 
 const credentials = { registrationId: 'r1', credentialsSeal: 'seal-1' };
@@ -108,6 +121,14 @@ describe('claimIdentity(), createAccount() and what undoes them', () => {
     assert.deepEqual([owners.size, users.size], [0, 0]);
   });
 
+  it('name the account whose PIN is in the way, and claim nothing', async () => {
+    const { claimIdentity, owners, locked } = scene();
+    await claimIdentity(account);
+    locked.set(account.identity.phone, 'u1');
+    assert.deepEqual(await claimIdentity({ ...account, userId: 'u2' }), { lockedBy: 'u1' });
+    assert.deepEqual([...owners.values()], ['u1']);
+  });
+
   it('write an account without credentials when the policy asks for none', async () => {
     const { createAccount, users } = scene();
     await createAccount(account);
@@ -133,5 +154,27 @@ describe('claimIdentity(), createAccount() and what undoes them', () => {
     const { claimIdentity, createAccount } = scene({ fault: new TypeError('a bug') });
     await assert.rejects(claimIdentity(account), /a bug/);
     await assert.rejects(createAccount(account), /a bug/);
+  });
+});
+
+describe('reopenAccount()', () => {
+  it('replaces what the person set, ends every session and leaves an event for each, as often as asked', async () => {
+    const { hashCredentials, reopenAccount, seals, users, locked, ended, changes } = scene();
+    locked.set(account.identity.phone, 'u1');
+    seals.set('seal-1', { pin: '4711' });
+    await hashCredentials(credentials);
+    for (let time = 0; time < 2; time++) assert.deepEqual(await reopenAccount(account), ['pin']);
+    assert.equal(users.get('u1')?.pin, 'hash of 4711');
+    assert.equal(users.get('u1')?.password, undefined);
+    assert.deepEqual(ended, ['u1', 'u1']);
+    assert.deepEqual(changes[0], { changeId: 'r1', userId: 'u1', kind: 'pin', why: 'reset' });
+  });
+
+  it('changes nothing when the identity is no longer of that account', async () => {
+    const { hashCredentials, reopenAccount, users, locked, ended } = scene();
+    locked.set(account.identity.phone, 'u9');
+    await hashCredentials(credentials);
+    assert.equal(await reopenAccount(account), false);
+    assert.deepEqual([users.size, ended.length], [0, 0]);
   });
 });

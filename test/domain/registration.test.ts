@@ -58,8 +58,11 @@ describe('readPolicy()', () => {
     assert.deepEqual(readPolicy(['code']), ['code']);
   });
 
-  it('refuses approval, which is not available yet', () => {
-    assert.throws(() => readPolicy(['code', 'approval']), new RangeError('Step approval is not available yet'));
+  it('refuses approval, which joins by itself where it is needed', () => {
+    assert.throws(
+      () => readPolicy(['code', 'approval']),
+      new RangeError('Step approval joins by itself and is not listed'),
+    );
   });
 
   it('refuses device, which is not available yet', () => {

@@ -34,10 +34,10 @@ describe('Recorded histories', () => {
   it('tell of every way a registration ends, of every order, every activity and every wait', () => {
     assert.deepEqual(
       histories.map(({ name }) => name),
-      ['cancelled', 'expired', 'good', 'identity-taken', 'parked', 'wrong-password-and-code'],
+      ['cancelled', 'expired', 'good', 'identity-taken', 'locked', 'parked', 'wrong-password-and-code'],
     );
     const recorded = JSON.stringify(histories.map(({ history }) => history));
-    const orders = ['authenticate', 'passCaptcha', 'requestCode', 'confirmCode', 'setCredentials', 'cancel'];
+    const orders = ['authenticate', 'passCaptcha', 'requestCode', 'confirmCode', 'setCredentials', 'approve', 'cancel'];
     const activities = [
       'findOwner',
       'sendCode',
@@ -45,6 +45,7 @@ describe('Recorded histories', () => {
       'claimIdentity',
       'releaseIdentity',
       'createAccount',
+      'reopenAccount',
     ];
     for (const name of [...orders, ...activities]) assert.ok(recorded.includes(`"name":"${name}"`), name);
     const waits = [...recorded.matchAll(/"VyryWaitingFor":\{.*?"data":"(.+?)"/g)].map(([, data = '']) => atob(data));

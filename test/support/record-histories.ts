@@ -84,7 +84,8 @@ const stories: Record<string, Story> = {
   },
 
   async 'identity-taken'(journey, system) {
-    await createJourney(system.ready, journey.person).walk('credentials');
+    // without a PIN: the account is not locked
+    await register(createJourney(system.ready, journey.person));
     await journey.walk('send');
     await codeFor(system.ready.outboxUrl, journey.person.phone, 2);
     await journey.walk('code');
@@ -92,7 +93,23 @@ const stories: Record<string, Story> = {
     await journey.flow?.call('PUT', '/credentials', { password });
     await untilState(journey, 'rejected');
   },
+
+  async locked(journey, system) {
+    await createJourney(system.ready, journey.person).walk('credentials');
+    await journey.walk('send');
+    await codeFor(system.ready.outboxUrl, journey.person.phone, 2);
+    await journey.walk('credentials');
+    await journey.flow?.call('PUT', '/approval', { pin: '000000' });
+    await journey.flow?.call('PUT', '/approval', { pin: journey.person.pin });
+    await untilState(journey, 'completed');
+  },
 };
+
+async function register(journey: Journey): Promise<void> {
+  await journey.walk('code');
+  await journey.flow?.call('PUT', '/credentials', { password: journey.person.newPassword });
+  await untilState(journey, 'completed');
+}
 
 async function record(system: System, stores: Stores, name: string, index: number): Promise<void> {
   const journey = createJourney(system.ready, personOf(index));

@@ -97,6 +97,7 @@ const goodDay: FakeActivities = {
   releaseIdentity: async () => undefined,
   createAccount: async () => undefined,
   removeAccount: async () => undefined,
+  reopenAccount: async () => [],
   publishStatus: async () => undefined,
   operatorAct: async () => undefined,
   forget: async () => undefined,

@@ -7,6 +7,7 @@ import { order } from '../../adapters/temporal/orders.ts';
 import type { Failure } from '../../domain/failures.ts';
 import type { RegistrationStatus, StepName } from '../../domain/registration.ts';
 import {
+  approve,
   authenticate,
   cancel,
   confirmCode,
@@ -549,6 +550,40 @@ describe('what goes wrong', { concurrency: 4 }, () => {
     assert.equal('userId' in status, false);
     assert.deepEqual(scene.acts().slice(-3), ['claimIdentity', 'releaseIdentity', 'forget']);
     assert.equal(scene.acts().includes('createAccount'), false);
+  });
+
+  it('asks for the PIN of an account that is locked by one, and gives the person that account', async () => {
+    const scene = await beforeLast({
+      claimIdentity: async () => ({ lockedBy: 'u-old' }),
+      reopenAccount: async () => ['pin'],
+    });
+    assert.deepEqual(await refusalOf(give(scene, approve)), { code: 'step-not-available', facts: {} });
+    const { status } = await secure(scene);
+    assert.equal(status.state, 'pending');
+    assert.deepEqual(status.steps.at(-1), { name: 'approval', status: 'open', reason: 'registration-locked' });
+    assert.equal('userId' in status, false, 'it is not said whose it is');
+    const approved = await give(scene, approve);
+    assert.deepEqual([approved.status.state, approved.status.userId], ['completed', 'u-old']);
+    assert.equal(scene.acts().includes('createAccount'), false);
+    const [reopened] = scene.calls.filter(({ name }) => name === 'reopenAccount');
+    assert.equal(reopened?.input.userId, 'u-old');
+  });
+
+  it('rejects a person whose account went to somebody else while its PIN was typed', async () => {
+    const scene = await beforeLast({
+      claimIdentity: async () => ({ lockedBy: 'u-old' }),
+      reopenAccount: async () => false,
+    });
+    await secure(scene);
+    const { status } = await give(scene, approve);
+    assert.deepEqual([status.state, status.reason], ['rejected', 'identity-taken']);
+  });
+
+  it('takes a locked registration back when it is cancelled', async () => {
+    const scene = await beforeLast({ claimIdentity: async () => ({ lockedBy: 'u-old' }) });
+    await secure(scene);
+    assert.equal((await stop(scene)).state, 'cancelled');
+    assert.equal(scene.acts().includes('reopenAccount'), false);
   });
 
   it('asks again for secrets that have outlived their two minutes', async () => {

@@ -1,0 +1,42 @@
+/** `PUT /registrations/{id}/approval`: the registration lock. The identity has an account, which asks for its PIN. */
+import { z } from 'zod';
+import { order } from '../../adapters/temporal/orders.ts';
+import { Failure } from '../../domain/failures.ts';
+import type { RegistrationStatus } from '../../domain/registration.ts';
+import { approve } from '../../workflows/registration.ts';
+import { requireCredential } from '../auth/credentials.ts';
+import type { ApiDeps } from '../deps.ts';
+import { parse, type Registration, typedPin } from '../schemas.ts';
+import { finalView, isDone, type RegistrationCaller, requireRunning, takeStepTry } from './status.ts';
+
+/** The PIN of the account; without it the answer says that one is needed. */
+export const Approval = z.strictObject({ pin: typedPin.optional() });
+
+/**
+ * Opens the lock by the PIN of the account. All other steps are done by then, so nobody without the number or address can
+ * use up the tries of its owner.
+ *
+ * @throws {Failure} malformed, step-not-available, registration-locked, rate-limited, identity-taken
+ */
+export async function giveApproval(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
+  const { pin } = parse(Approval, body);
+  const { registrationId, status } = caller;
+  const { lockedBy } = status;
+  if (isDone(status, 'approval')) return finalView(deps, registrationId, status);
+  requireRunning(status);
+  if (lockedBy === undefined) throw new Failure('step-not-available', { message: 'Nothing has to be approved' });
+  if (pin === undefined) throw locked(status);
+  await takeStepTry(deps, caller, 'approval');
+  await requireCredential(deps, { userId: lockedBy, kind: 'pin', secret: pin }, caller).catch((err: unknown) => {
+    throw err instanceof Failure && err.code === 'credentials-wrong' ? locked(status, 'The PIN is wrong') : err;
+  });
+  const answer = await order(deps, registrationId, approve, []);
+  deps.events.stepDone(registrationId, 'approval');
+  return finalView(deps, registrationId, answer.status);
+}
+
+/** With the seconds that are left to give the PIN in this registration; the lock itself has no end. */
+function locked({ expiresAt }: RegistrationStatus, message?: string): Failure {
+  const timeRemainingSeconds = Math.max(0, Math.ceil((expiresAt - Date.now()) / 1000));
+  return new Failure('registration-locked', { ...(message && { message }), fields: { timeRemainingSeconds } });
+}

@@ -1,0 +1,179 @@
+/** The registration lock: a number or address whose account has a PIN is given to nobody without it. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { type Answer, call, codeFor, type Flow, messagesTo, noticesTo, startFlow } from '../support/client.ts';
+import { holdToContract } from '../support/contract.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { assertLimited, type Behind, goodPassword, lookBehind, must } from '../support/flows.ts';
+import { until } from '../support/journey.ts';
+
+const pin = '918273';
+const newPassword = 'violet-harbour-engraves-93';
+
+let system: System;
+let behind: Behind;
+let url: string;
+
+before(async () => {
+  system = await startTestSystem({
+    env: { REGISTRATION_STEPS: 'code,credentials', LIMIT_WRONG_PINS_PER_PERSON: '3/86400' },
+  });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+  await holdToContract(url);
+});
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+interface Owner {
+  userId: string;
+  phone: string;
+  token: string;
+}
+
+/** A registration of a number whose code was typed. */
+async function proven(phone: string, username?: string): Promise<Flow> {
+  const flow = await startFlow(url, { phone, ...(username && { username }) });
+  const before = (await messagesTo(system.ready.outboxUrl, normal(phone))).length;
+  await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+  const code = await codeFor(system.ready.outboxUrl, normal(phone), before + 1);
+  await must(flow.call('PUT', '/code', { code }));
+  return flow;
+}
+
+/** Somebody with an account and a session; with a PIN unless told otherwise. */
+async function owner(
+  phone: string,
+  username: string,
+  credentials: object = { password: goodPassword, pin },
+): Promise<Owner> {
+  const flow = await proven(phone, username);
+  await must(flow.call('PUT', '/credentials', credentials));
+  const { body } = await must(flow.call('POST', '/session'), 201);
+  return { userId: body.user.userId, phone, token: body.accessToken };
+}
+
+/** Somebody else, or the same person anew, with the code of the number and a password of their own. */
+async function again(phone: string): Promise<{ flow: Flow; last: Answer }> {
+  const flow = await proven(phone);
+  return { flow, last: await must(flow.call('PUT', '/credentials', { password: newPassword })) };
+}
+
+const normal = (phone: string) => `+${phone.replace(/\D/g, '')}`;
+const isAlive = async ({ token }: Owner) => (await call(url, 'GET', '/api/v1/auth/session', { token })).status === 200;
+const logIn = (identifier: string, password: string) =>
+  call(url, 'POST', '/api/v1/auth/login', { body: { identifier, password } });
+
+function assertLocked({ status, body }: Answer): void {
+  assert.deepEqual([status, body.error_code], [423, 'REGISTRATION_LOCKED'], JSON.stringify(body));
+  assert.ok(body.timeRemainingSeconds > 0 && Number.isInteger(body.timeRemainingSeconds));
+}
+
+describe('a number whose account has a PIN', () => {
+  it('O3: is not given to a new holder who has the code: 423, no data, and the account is untouched', async () => {
+    const held = await owner('+447700902001', 'holder');
+    const { flow, last } = await again(held.phone);
+    assert.equal(last.body.state, 'pending');
+    assert.deepEqual(last.body.steps.at(-1), { name: 'approval', status: 'open', reason: 'registration-locked' });
+    assertLocked(await flow.call('PUT', '/approval', {}));
+    assertLocked(await flow.call('PUT', '/approval', { pin: '000000' }));
+    assert.equal((await flow.call('POST', '/session')).status, 409);
+    const said = JSON.stringify([last.body, (await flow.call('GET', '')).body]);
+    assert.doesNotMatch(said, new RegExp(`${held.userId}|holder|lockedBy`));
+    assert.equal(await isAlive(held), true);
+    assert.equal((await logIn('holder', goodPassword)).status, 200);
+    assert.equal((await logIn('holder', newPassword)).status, 401);
+    assert.deepEqual((await behind.claimsOf(held.userId)).length, 2);
+  });
+
+  it('is given back to its owner by the PIN: the same account, the new password, no other session', async () => {
+    const held = await owner('+447700902002', 'returner');
+    const { flow } = await again(held.phone);
+    const approved = await must(flow.call('PUT', '/approval', { pin }));
+    assert.deepEqual([approved.body.state, approved.body.userId], ['completed', held.userId]);
+    assert.equal(await isAlive(held), false);
+    const { body } = await must(flow.call('POST', '/session'), 201);
+    assert.equal(body.user.userId, held.userId);
+    assert.equal((await logIn('returner', newPassword)).status, 200);
+    assert.equal((await logIn('returner', goodPassword)).status, 401);
+    assert.equal((await must(flow.call('PUT', '/approval', { pin }))).body.state, 'completed', 'a repeat');
+  });
+
+  it('O5: is as locked in another spelling', async () => {
+    await owner('+447700902003', 'speller');
+    const { flow } = await again('+44 7700 902-003');
+    assertLocked(await flow.call('PUT', '/approval', {}));
+  });
+
+  it('O8: is won by the one of two registrations at once that has the PIN, never by the other', async () => {
+    const held = await owner('+447700902004', 'twice');
+    const [right, wrong] = [await again(held.phone), await again(held.phone)];
+    const [opened, refused] = await Promise.all([
+      right.flow.call('PUT', '/approval', { pin }),
+      wrong.flow.call('PUT', '/approval', { pin: '000000' }),
+    ]);
+    assert.deepEqual([opened.status, opened.body.userId], [200, held.userId]);
+    assertLocked(refused);
+    assert.equal((await wrong.flow.call('GET', '')).body.state, 'pending');
+    assert.equal((await wrong.flow.call('POST', '/session')).status, 409);
+    assert.deepEqual(await behind.accountsOf('twice'), [held.userId]);
+  });
+
+  it('O1, O2: has a bounded number of tries, which nobody without the code can use up', async () => {
+    const held = await owner('+447700902005', 'bounded');
+    const stranger = await startFlow(url, { phone: held.phone });
+    for (let time = 0; time < 5; time++) {
+      assert.equal((await stranger.call('PUT', '/approval', { pin: '000000' })).status, 409);
+    }
+    const { flow } = await again(held.phone);
+    const guesses = await Promise.all(
+      Array.from({ length: 8 }, (_, guess) => flow.call('PUT', '/approval', { pin: `00000${guess}` })),
+    );
+    assert.equal(guesses.filter(({ status }) => status === 423).length, 3);
+    for (const limited of guesses.filter(({ status }) => status === 429)) {
+      assertLimited(limited, 'wrong-pins-per-person', 86_400);
+    }
+    assertLimited(await flow.call('PUT', '/approval', { pin }), 'wrong-pins-per-person', 86_400);
+  });
+
+  it('tells the owner by e-mail that somebody registers it, and what was replaced', async () => {
+    const email = 'owner-of-lock@example.com';
+    const flow = await startFlow(url, { email, username: 'mailed' });
+    await must(flow.call('POST', '/codes', { channel: 'email' }), 202);
+    await must(flow.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, email) }));
+    await must(flow.call('PUT', '/credentials', { password: goodPassword, pin }));
+    const anew = await startFlow(url, { email });
+    await must(anew.call('POST', '/codes', { channel: 'email' }), 202);
+    await must(anew.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, email, 2) }));
+    await must(anew.call('PUT', '/credentials', { password: newPassword }));
+    await must(anew.call('PUT', '/approval', { pin }));
+    // welcome, somebody registers, password changed
+    await until(async () => (await noticesTo(system.ready.outboxUrl, email)).length === 3);
+  });
+});
+
+describe('without a lock', () => {
+  it('a number whose account has no PIN ends a second registration with 409, as before', async () => {
+    await owner('+447700902006', 'unlocked', { password: goodPassword });
+    const flow = await proven('+447700902006');
+    const last = await flow.call('PUT', '/credentials', { password: newPassword });
+    assert.deepEqual([last.status, last.body.error_code], [409, 'CONFLICT']);
+  });
+
+  it('a name alone opens nothing: who proves another number is not asked for the PIN of the name’s owner', async () => {
+    await owner('+447700902007', 'famous');
+    const flow = await proven('+447700902008', 'famous');
+    const last = await flow.call('PUT', '/credentials', { password: newPassword });
+    assert.deepEqual([last.status, last.body.error_code], [409, 'CONFLICT']);
+    assert.equal((await flow.call('PUT', '/approval', { pin })).status, 409);
+  });
+
+  it('there is nothing to approve in another registration', async () => {
+    const flow = await startFlow(url, { phone: '+447700902009' });
+    const { status, body } = await flow.call('PUT', '/approval', { pin });
+    assert.deepEqual([status, body.error_code], [409, 'CONFLICT']);
+  });
+});
