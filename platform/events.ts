@@ -540,7 +540,7 @@ interface EndedRequest {
 function requestAction(status: number) {
   if (status < 400) return 'api-request';
   if (status === 429) return 'rate-limited';
-  return status === 401 || status === 403 ? 'access-denied' : 'request-error';
+  return [401, 403, 423].includes(status) ? 'access-denied' : 'request-error';
 }
 
 /** What an operator did to a registration. */

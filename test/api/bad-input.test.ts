@@ -72,6 +72,7 @@ const samples: Record<string, Record<string, unknown>> = {
   'post /api/v1/registrations/:registrationId/codes': { channel: 'email' },
   'put /api/v1/registrations/:registrationId/code': { code: '000000' },
   'put /api/v1/registrations/:registrationId/credentials': { password: goodPassword, pin: '482619' },
+  'put /api/v1/registrations/:registrationId/approval': { pin: '482619' },
   'post /api/v1/auth/register': { fullName: 'Ada Lovelace', username: 'ada', phone: '+447700900101', channel: 'sms' },
   'post /api/v1/auth/login/init': logIn,
   'post /api/v1/auth/login': logIn,
