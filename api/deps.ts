@@ -11,7 +11,7 @@ import type { LogIns } from '../adapters/redis/logins.ts';
 import type { LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
 import type { Receipts } from '../adapters/redis/receipts.ts';
 import type { Recoveries } from '../adapters/redis/recoveries.ts';
-import type { RegistrationListener, Registrations } from '../adapters/redis/registrations.ts';
+import type { RegistrationListener, RegistrationStarts, Registrations } from '../adapters/redis/registrations.ts';
 import type { Seals } from '../adapters/redis/seals.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
 import type { Spending } from '../adapters/redis/spending.ts';
@@ -31,7 +31,10 @@ export interface ApiDeps {
   policy: readonly StepName[];
   rules: RegistrationRules;
   temporal: Client;
+  /** Rejects when Temporal does not answer. */
+  reachTemporal: () => Promise<void>;
   registrations: Registrations;
+  registrationStarts: RegistrationStarts;
   listener: RegistrationListener;
   codes: Codes;
   verificationSessions: VerificationSessions;

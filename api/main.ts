@@ -23,13 +23,17 @@ import { createLogIns } from '../adapters/redis/logins.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createReceipts } from '../adapters/redis/receipts.ts';
 import { createRecoveries } from '../adapters/redis/recoveries.ts';
-import { createRegistrationListener, createRegistrations } from '../adapters/redis/registrations.ts';
+import {
+  createRegistrationListener,
+  createRegistrationStarts,
+  createRegistrations,
+} from '../adapters/redis/registrations.ts';
 import { createSeals } from '../adapters/redis/seals.ts';
 import { createSessions } from '../adapters/redis/sessions.ts';
 import { createSpending } from '../adapters/redis/spending.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createPayloadCodec } from '../adapters/temporal/codec.ts';
-import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
+import { connectTemporal, createDataConverter, createTemporalProbe } from '../adapters/temporal/connect.ts';
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { createTraceBox } from '../adapters/temporal/trace.ts';
 import type { SessionLife } from '../domain/account.ts';
@@ -138,9 +142,11 @@ function assemble(
       waitMaxSeconds: config.REGISTRATION_WAIT_MAX,
     },
     temporal,
+    reachTemporal: createTemporalProbe(temporal),
     sessionRules: sessionRulesOf(config),
     verificationSessions: createVerificationSessions(redis, sealBox),
     registrations: createRegistrations(redis),
+    registrationStarts: createRegistrationStarts(redis, sealBox),
     listener: createRegistrationListener(subscriber),
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), sealBox),
     seals: createSeals(redis, sealBox),

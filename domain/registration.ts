@@ -2,7 +2,8 @@
  * Registration: words and rules.
  *
  * Terminology
- * - registration (or flow): one attempt of one person to get an account; one durable workflow, named by a random id.
+ * - registration (or flow): one attempt of one person to get an account; from its first order on one durable workflow, named by a
+ *   random id.
  * - policy: the steps a registration has, in the order they are shown.
  * - step: one proof or gift of the person; `blocked` until what it needs is done.
  * - parked: standing still because an outside system is away; the flow goes on by itself.
@@ -73,7 +74,7 @@ export interface RegistrationRules extends VerificationRules {
 
 /** What the workflow publishes after every change. It holds no clear number, address or name. */
 export interface RegistrationStatus {
-  /** Grows with every change, so that an older status never overwrites a newer one. */
+  /** Grows with every change, so that an older status never overwrites a newer one; 0 until the workflow has published one. */
   version: number;
   state: RegistrationState;
   steps: Step[];
@@ -151,6 +152,25 @@ export function statusOf(facts: RegistrationFacts): RegistrationStatus {
     ...(facts.lockedBy !== undefined && { lockedBy: facts.lockedBy }),
     ...(facts.outcome === 'completed' && facts.userId !== undefined && { userId: facts.userId }),
   };
+}
+
+/** Where a registration stands before its first order, from what its workflow is started with. */
+export function firstFacts({
+  policy,
+  rules,
+  identity,
+  startedAt,
+}: Pick<RegistrationFacts, 'policy' | 'rules' | 'identity' | 'startedAt'>): RegistrationFacts {
+  const expiresAt = startedAt + rules.ttlSeconds * 1000;
+  return { policy, rules, identity, startedAt, expiresAt, done: new Set(), sends: [], version: 0 };
+}
+
+/**
+ * A status as it stands at an instant. Until its workflow has published one, nobody but the clock says that its time is over.
+ */
+export function statusAt(status: RegistrationStatus, now: number): RegistrationStatus {
+  if (status.version > 0 || now < status.expiresAt) return status;
+  return { ...status, state: 'expired', nextSendAt: {} };
 }
 
 /** The steps that must be done before a step may be, and are not. */

@@ -1,10 +1,12 @@
 /**
- * The read model of registrations: `registration:{id}` HASH, written by the workflow, read and listened to by the api.
+ * The read model of registrations: `registration:{id}` HASH, created by the api, then written by the workflow that the first
+ * order starts, read and listened to by the api. Until the workflow writes, the field `start` is what it is started with.
  *
  * Consistency: a status carries a version and an older one never replaces a newer one, so writes may be repeated and
  * may overtake each other. It can be rebuilt by the workflow at its next change.
  */
-import type { RegistrationStatus } from '../../domain/registration.ts';
+import { type RegistrationStatus, statusAt } from '../../domain/registration.ts';
+import type { Box } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
 
 /** A registration as the api reads it. */
@@ -32,15 +34,10 @@ export function createRegistrations(redis: Redis) {
       );
     },
 
-    /** The newest status, or undefined when the id is unknown or long over. */
+    /** The newest status as it stands now, or undefined when the id is unknown or long over. */
     async read(registrationId: string): Promise<StoredRegistration | undefined> {
       const [status, tokenHash] = await redis.hmget(registrationKey(registrationId), 'status', 'token');
-      return status && tokenHash ? { status: JSON.parse(status), tokenHash } : undefined;
-    },
-
-    /** Forgets a registration that could not be started. */
-    async remove(registrationId: string): Promise<void> {
-      await redis.del(registrationKey(registrationId));
+      return status && tokenHash ? { status: statusAt(JSON.parse(status), Date.now()), tokenHash } : undefined;
     },
 
     /**
@@ -66,6 +63,43 @@ export function createRegistrations(redis: Redis) {
 
     async removeCredentials(registrationId: string): Promise<void> {
       await redis.del(credentialsKey(registrationId));
+    },
+  };
+}
+
+/** A registration before its first order. */
+export interface NewRegistrationRecord extends StoredRegistration {
+  /** What its workflow is started with; personal, so that it is sealed. */
+  start: unknown;
+}
+
+export type RegistrationStarts = ReturnType<typeof createRegistrationStarts>;
+
+/** Whoever asks in time after its end hears that it has expired; nothing else is left to know of it. */
+const unstartedMs = 10 * 60_000;
+
+/** Creates the store of what registrations are started with, on the hash of the read model; `box` seals it. */
+export function createRegistrationStarts(redis: Redis, box: Pick<Box, 'sealText' | 'openText'>) {
+  const createScript = loadScript(redis, 'registration-create');
+  return {
+    /** Stores a registration in one step, until ten minutes after its end. Safe to repeat: what is there stays. */
+    async create(registrationId: string, { status, tokenHash, start }: NewRegistrationRecord): Promise<void> {
+      await createScript(
+        [registrationKey(registrationId)],
+        [
+          status.version,
+          JSON.stringify(status),
+          tokenHash,
+          box.sealText(JSON.stringify(start)),
+          status.expiresAt + unstartedMs,
+        ],
+      );
+    },
+
+    /** What its workflow is started with, or undefined once the workflow has written, or when the id is unknown. */
+    async read(registrationId: string): Promise<unknown> {
+      const sealed = await redis.hget(registrationKey(registrationId), 'start');
+      return sealed === null ? undefined : JSON.parse(box.openText(sealed));
     },
   };
 }

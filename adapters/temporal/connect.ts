@@ -7,6 +7,7 @@
 import { fileURLToPath } from 'node:url';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
+import { Failure } from '../../domain/failures.ts';
 import type { Secret } from '../../platform/config.ts';
 import { type Box, createBox } from '../../platform/crypto.ts';
 import type { RecordSpan } from '../../platform/spans.ts';
@@ -41,6 +42,47 @@ export function connectTemporal(options: {
   const connection = Connection.lazy({ address, connectTimeout: callMs });
   const interceptors = { workflow: [traceInterceptor(traceBox, record)] };
   return new Client({ connection, namespace, dataConverter, interceptors });
+}
+
+/** Whoever waits for a probe is answered within 2 s. */
+const probeMs = 1500;
+/** So long an answer of Temporal stands for the next ones. */
+const probeFreshMs = 1000;
+/** grpc.health.v1.HealthCheckResponse.ServingStatus */
+const serving = 1;
+
+/**
+ * Makes a probe: it asks the health service of Temporal, once for all who ask at the same time and again a second later. That
+ * Temporal is away is not remembered.
+ *
+ * @throws {Error} it does not answer within 1.5 s
+ * @throws {Failure} unavailable: it answers that it does not serve
+ */
+export function createTemporalProbe(client: Client): () => Promise<void> {
+  let asked: { answer: Promise<void>; until: number } | undefined;
+  // the interface of a client's connection leaves the service out
+  const { healthService } = client.connection as Connection;
+  const ask = async () => {
+    const service = 'temporal.api.workflowservice.v1.WorkflowService';
+    const { status } = await client.withDeadline(Date.now() + probeMs, () => healthService.check({ service }));
+    if (status !== serving) throw new Failure('unavailable');
+  };
+  return () => {
+    if (asked === undefined || asked.until < performance.now()) {
+      // none begins beside one that is still under way
+      const probe = { answer: ask(), until: Number.POSITIVE_INFINITY };
+      asked = probe;
+      probe.answer.then(
+        () => {
+          probe.until = performance.now() + probeFreshMs;
+        },
+        () => {
+          asked = undefined;
+        },
+      );
+    }
+    return asked.answer;
+  };
 }
 
 /** Tells whether an error means that Temporal could not be asked in time, rather than that it said no. */

@@ -10,7 +10,12 @@ import {
   type WorkflowStartOptions,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
-import { ApplicationFailure, type SignalDefinition, type UpdateDefinition } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  type SearchAttributePair,
+  type SignalDefinition,
+  type UpdateDefinition,
+} from '@temporalio/common';
 import { Failure, type FailureFacts, isFailureCode } from '../../domain/failures.ts';
 import { registrationWorkflowId } from '../../domain/registration.ts';
 import { newId } from '../../platform/crypto.ts';
@@ -53,30 +58,44 @@ async function ordered<Answer>(temporal: Client, deadline: number, ask: () => Pr
   }
 }
 
-/** Callers on this door give up after 15 s; they are answered before. */
-const firstOrderMs = 12_000;
+/** How a workflow is started by its first order. */
+export interface FirstStart<W extends Workflow> {
+  workflow: W;
+  workflowId: string;
+  args: Parameters<W>;
+  staticSummary: string;
+  typedSearchAttributes?: SearchAttributePair[];
+  /** Longest wait for the answer to the order. */
+  waitMs?: number;
+}
 
 /**
- * Sends an order to a workflow and starts the workflow when it does not run yet, in one call.
+ * Sends an order to a workflow and starts the workflow when it does not run yet, in one call. Safe to repeat when `updateId`
+ * is the same, and for many at once: of first orders at the same time one starts the workflow and the others find it; one that
+ * comes when the workflow is over starts none, so that what has ended has no second life.
  *
  * @throws {Failure} what the workflow refuses, registration-closed when it is over, unavailable after the deadline
  */
-export async function orderFirst<Answer, Order, W extends Workflow>(
+export async function orderFirst<Answer, Args extends [unknown] | [], W extends Workflow>(
   { temporal }: { temporal: Client },
-  workflow: W,
-  start: WorkflowStartOptions<W>,
-  update: UpdateDefinition<Answer, [Order]>,
-  given: Order,
+  { workflow, waitMs = updateMs, ...start }: FirstStart<W>,
+  update: UpdateDefinition<Answer, Args>,
+  args: Args,
+  updateId = newId(),
 ): Promise<Answer> {
-  const updateId = newId();
+  const options = {
+    ...start,
+    taskQueue: 'registration',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    workflowTaskTimeout: '5s',
+  } as unknown as WorkflowStartOptions<Workflow> & { workflowIdConflictPolicy: 'USE_EXISTING' };
   const ask = () => {
-    const startWorkflowOperation = new WithStartWorkflowOperation(workflow, {
-      ...start,
-      workflowIdConflictPolicy: 'USE_EXISTING',
-    });
-    return temporal.workflow.executeUpdateWithStart(update, { args: [given], updateId, startWorkflowOperation });
+    const startWorkflowOperation = new WithStartWorkflowOperation<Workflow>(workflow, options);
+    const given = { args, updateId, startWorkflowOperation };
+    return temporal.workflow.executeUpdateWithStart(update as UpdateDefinition<unknown, [unknown]>, given as never);
   };
-  return ordered(temporal, Date.now() + firstOrderMs, ask);
+  return (await ordered(temporal, Date.now() + waitMs, ask)) as Answer;
 }
 
 const startMs = 10_000;

@@ -1,9 +1,9 @@
 /** `DELETE /registrations/{id}`. */
 
-import { order } from '../../adapters/temporal/orders.ts';
 import { Failure } from '../../domain/failures.ts';
 import { cancel } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
+import { order } from './order.ts';
 import { type RegistrationCaller, requireRunning } from './status.ts';
 
 /** Ends a registration and takes back what was done. @throws {Failure} registration-closed when it is over otherwise */

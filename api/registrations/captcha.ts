@@ -1,11 +1,11 @@
 /** `GET /captcha` and `PUT /registrations/{id}/captcha`. */
 import { z } from 'zod';
 import type { CaptchaOffer } from '../../adapters/captcha.ts';
-import { order } from '../../adapters/temporal/orders.ts';
 import { Failure } from '../../domain/failures.ts';
 import { passCaptcha } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
 import { malformed, parse, type Registration, text } from '../schemas.ts';
+import { order } from './order.ts';
 import { currentView, finalView, isDone, type RegistrationCaller, requireStep } from './status.ts';
 
 /** The solved captcha, as its provider’s widget gives it. */

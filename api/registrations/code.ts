@@ -1,7 +1,6 @@
 /** `POST /registrations/{id}/codes` and `PUT /registrations/{id}/code`. */
 import { z } from 'zod';
 import type { Codes } from '../../adapters/redis/codes.ts';
-import { order } from '../../adapters/temporal/orders.ts';
 import { Failure } from '../../domain/failures.ts';
 import { type RegistrationStatus, refusedChannels } from '../../domain/registration.ts';
 import { type Channel, channels, openChannels } from '../../domain/verification.ts';
@@ -12,6 +11,7 @@ import { idempotent } from '../guards.ts';
 import { type Guarded, guardCheck, guardSend, limited, watchPrefix } from '../limits.ts';
 import { parse, type Registration } from '../schemas.ts';
 import { CaptchaProof, useCaptchaForSend } from './captcha.ts';
+import { order } from './order.ts';
 import {
   currentView,
   endOf,

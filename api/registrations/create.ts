@@ -1,23 +1,13 @@
 /** `POST /registrations`: starts a registration. */
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { z } from 'zod';
 import { parseEmailAddress } from '../../adapters/email-addresses.ts';
 import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../../adapters/phone-numbers.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
-import {
-  type Identity,
-  isUsername,
-  type RegistrationFacts,
-  type RegistrationStatus,
-  registrationWorkflowId,
-  statusOf,
-  usernameKey,
-} from '../../domain/registration.ts';
+import { firstFacts, type Identity, isUsername, statusOf, usernameKey } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import { clientKinds } from '../../domain/verification.ts';
 import { newId, newToken, tokenHash } from '../../platform/crypto.ts';
-import { type RegistrationInput, registration } from '../../workflows/registration.ts';
-import { searchAttributesOf } from '../../workflows/search-attributes.ts';
+import type { RegistrationInput } from '../../workflows/registration.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { idempotent } from '../guards.ts';
 import { guardRegistration } from '../limits.ts';
@@ -34,12 +24,9 @@ export const NewRegistration = z.strictObject({
   client: z.enum(clientKinds).optional(),
 });
 
-/** Temporal is asked to start a flow within this when it seems to be there, and within the other when not. */
-const startMs = 10_000;
-const startAwayMs = 1000;
-
 /**
- * Starts a registration and answers with what to do next, before any step is done.
+ * Starts a registration and answers with what to do next, before any step is done. Its workflow is started by the first step:
+ * most of what strangers begin is never continued. Refused while Temporal is away, as no step could follow.
  *
  * @throws {Failure} malformed, rate-limited, idempotency-key-reused, unavailable
  */
@@ -53,19 +40,21 @@ export async function createRegistration(
   const minted = { registrationId: newId(), token: newToken(), startedAt: Date.now() };
   const scope = ['registrations', caller.address];
   return idempotent(deps, { scope, caller, body: given }, minted, async ({ registrationId, token, startedAt }) => {
-    const guarded = await guardRegistration(deps, caller, registrationId);
-    const facts = firstFacts(deps, identity, startedAt);
-    const status = statusOf(facts);
+    await deps.reachTemporal();
+    await guardRegistration(deps, caller, registrationId);
     const locale = languageFor(given.locale, caller.acceptLanguage);
-    // stored before it is started: whoever sees the flow can read it; safe to repeat, by id and version
-    await deps.registrations.write(registrationId, tokenHash(token), status);
-    const wishes = { ...(locale && { locale }), ...(given.client && { client: given.client }) };
-    await startWorkflow(deps, { registrationId, tokenHash: tokenHash(token), ...wishes }, facts, status).catch(
-      async (err: unknown) => {
-        await guarded.giveBack();
-        throw err;
-      },
-    );
+    const start: RegistrationInput = {
+      registrationId,
+      tokenHash: tokenHash(token),
+      policy: [...deps.policy],
+      rules: deps.rules,
+      identity,
+      startedAt,
+      ...(locale && { locale }),
+      ...(given.client && { client: given.client }),
+    };
+    const status = statusOf(firstFacts(start));
+    await deps.registrationStarts.create(registrationId, { status, tokenHash: start.tokenHash, start });
     deps.events.registrationStarted(registrationId);
     return { ...view(deps, registrationId, status, undefined), registrationToken: token };
   });
@@ -99,47 +88,6 @@ function emailOf(text: string): string {
   const email = parseEmailAddress(text);
   if (email !== undefined) return email;
   throw malformed('email', 'must be one e-mail address');
-}
-
-function firstFacts({ policy, rules }: ApiDeps, identity: Identity, startedAt: number): RegistrationFacts {
-  const expiresAt = startedAt + rules.ttlSeconds * 1000;
-  return { policy, rules, identity, startedAt, expiresAt, done: new Set(), sends: [], version: 0 };
-}
-
-async function startWorkflow(
-  { temporal, registrations }: ApiDeps,
-  ids: Pick<RegistrationInput, 'registrationId' | 'tokenHash' | 'locale' | 'client'>,
-  facts: RegistrationFacts,
-  status: RegistrationStatus,
-): Promise<void> {
-  const { policy, rules, identity, startedAt } = facts;
-  const deadline = Date.now() + ((await isReachable(temporal)) ? startMs : startAwayMs);
-  try {
-    await temporal.withDeadline(deadline, () =>
-      temporal.workflow.start(registration, {
-        taskQueue: 'registration',
-        workflowId: registrationWorkflowId(ids.registrationId),
-        workflowIdReusePolicy: 'REJECT_DUPLICATE',
-        workflowTaskTimeout: '5s',
-        args: [{ ...ids, policy: [...policy], rules, identity, startedAt }],
-        typedSearchAttributes: searchAttributesOf(facts, status).filter((pair) => pair.value !== null) as never,
-        staticSummary: `Registration: ${policy.join(', ')}`,
-      }),
-    );
-  } catch (err) {
-    // an earlier try of the same request has started it
-    if (err instanceof WorkflowExecutionAlreadyStartedError) return;
-    await registrations.remove(ids.registrationId);
-    throw err;
-  }
-}
-
-/** gRPC connectivity: 2 is READY, 0 is IDLE (never used, or idle for long). https://grpc.github.io/grpc/core/md_doc_connectivity-semantics-and-api.html */
-async function isReachable(temporal: ApiDeps['temporal']): Promise<boolean> {
-  const connection = temporal.connection as {
-    client?: { getChannel(): { getConnectivityState(try_: boolean): number } };
-  };
-  return connection.client?.getChannel().getConnectivityState(true) === 2;
 }
 
 function isLocale(tag: string): boolean {

@@ -1,6 +1,5 @@
 /** `PUT /registrations/{id}/credentials`: keeps a password, a PIN or both for the account. */
 import { z } from 'zod';
-import { order } from '../../adapters/temporal/orders.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
 import { setCredentials } from '../../workflows/registration.ts';
@@ -8,6 +7,7 @@ import type { ApiDeps } from '../deps.ts';
 import { idempotent } from '../guards.ts';
 import { parse, pinText, type Registration, secretText } from '../schemas.ts';
 import { requireStrongPassword, requireStrongPin } from '../strength.ts';
+import { order } from './order.ts';
 import { finalView, isDone, type RegistrationCaller, requireStep, takeStepTry } from './status.ts';
 
 /** At least one of the two; their strength is judged by the operation. */

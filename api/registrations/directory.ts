@@ -1,7 +1,6 @@
 /** `PUT /registrations/{id}/directory`: binds to the directory as the person. */
 import { z } from 'zod';
 import type { Limit } from '../../adapters/redis/rate-limits.ts';
-import { order } from '../../adapters/temporal/orders.ts';
 import { Failure } from '../../domain/failures.ts';
 import { usernameKey } from '../../domain/registration.ts';
 import { keyedHash, newId } from '../../platform/crypto.ts';
@@ -9,6 +8,7 @@ import { authenticate, type StepAnswer } from '../../workflows/registration.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { limited } from '../limits.ts';
 import { parse, type Registration, secretText, text } from '../schemas.ts';
+import { order } from './order.ts';
 import { finalView, type RegistrationCaller, requireStep, takeStepTry } from './status.ts';
 
 /** A directory name and password, as typed. */

@@ -23,11 +23,10 @@ export async function readRegistration(
   const { registrationId, status } = caller;
   const isOver = status.state !== 'pending' && status.state !== 'waiting';
   if (waitSeconds === 0 || isOver) return currentView(deps, registrationId, status);
-  const changed = await untilStatus(
-    deps,
-    registrationId,
-    waitSeconds * 1000,
-    ({ version }) => version > status.version,
-  );
+  const isUnstarted = status.version === 0;
+  // the end of one that nobody continues is announced by nobody; a timer may be a millisecond early
+  const leftMs = isUnstarted ? status.expiresAt - Date.now() + 5 : Number.POSITIVE_INFINITY;
+  const waitMs = Math.min(waitSeconds * 1000, leftMs);
+  const changed = await untilStatus(deps, registrationId, waitMs, ({ version }) => version > status.version);
   return currentView(deps, registrationId, changed);
 }

@@ -151,8 +151,8 @@ export async function untilStatus(
 ): Promise<RegistrationStatus> {
   await using listening = await deps.listener.listen(registrationId, timeoutMs);
   // read after the listening has begun: no change is missed in between
-  for (;;) {
+  for (let isOver = false; ; isOver = !(await listening.changed())) {
     const status = await readStatus(deps, registrationId);
-    if (isEnough(status) || !(await listening.changed())) return status;
+    if (isOver || isEnough(status)) return status;
   }
 }

@@ -6,7 +6,7 @@
  */
 import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../../adapters/phone-numbers.ts';
 import type { NewSession, StoredSession } from '../../adapters/redis/verification-sessions.ts';
-import { orderFirst, tell } from '../../adapters/temporal/orders.ts';
+import { type FirstStart, orderFirst, tell } from '../../adapters/temporal/orders.ts';
 import { Failure } from '../../domain/failures.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
 import { countryOf } from '../../domain/registration.ts';
@@ -83,6 +83,8 @@ interface Found extends StoredSession {
 const slowDownMs = 60_000;
 /** A send that is under way has come to something by then. */
 const underWayMs = 1000;
+/** Callers on this door give up after 15 s; they are answered before. */
+const firstOrderMs = 12_000;
 
 /** Creates a session for a number in E.164 that codes go to at any door. A refused try stores nothing. */
 export async function createSession(deps: SessionDeps, text: string): Promise<SessionAnswer> {
@@ -208,16 +210,15 @@ function readChecks({ codes }: SessionDeps, sessionId: string): Promise<CheckSta
 /** The first order starts the workflow. Undefined when the workflow refused: something else was ordered at the same time. */
 async function orderCode(deps: SessionDeps, found: Found, order: SendOrder) {
   const { sessionId, number, country, createdAt } = found;
-  const start = {
+  const start: FirstStart<typeof verification> = {
+    workflow: verification,
     workflowId: verificationWorkflowId(sessionId),
-    taskQueue: 'registration',
-    workflowIdReusePolicy: 'REJECT_DUPLICATE',
-    workflowTaskTimeout: '5s',
     staticSummary: 'Verification of a number',
     args: [{ sessionId, number, createdAt, rules: deps.sessionRules, ...(country && { country }) }],
-  } as const;
+    waitMs: firstOrderMs,
+  };
   try {
-    return await orderFirst(deps, verification, { ...start, args: [start.args[0]] }, requestSessionCode, order);
+    return await orderFirst(deps, start, requestSessionCode, [order]);
   } catch (err) {
     if (err instanceof Failure && ['rate-limited', 'registration-closed'].includes(err.code)) return undefined;
     throw err;

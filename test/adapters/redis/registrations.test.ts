@@ -3,22 +3,28 @@ import { after, before, describe, it } from 'node:test';
 import type { Redis } from '../../../adapters/redis/connect.ts';
 import {
   createRegistrationListener,
+  createRegistrationStarts,
   createRegistrations,
   type RegistrationListener,
+  type RegistrationStarts,
   type Registrations,
 } from '../../../adapters/redis/registrations.ts';
 import type { RegistrationStatus } from '../../../domain/registration.ts';
+import { Secret } from '../../../platform/config.ts';
+import { createBox } from '../../../platform/crypto.ts';
 import { atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
 
 let redis: Redis;
 let subscriber: Redis;
 let registrations: Registrations;
+let starts: RegistrationStarts;
 let listener: RegistrationListener;
 
 before(() => {
   redis = connectTestRedis();
   subscriber = connectTestRedis();
   registrations = createRegistrations(redis);
+  starts = createRegistrationStarts(redis, createBox('seal', new Secret(Buffer.alloc(32, 7).toString('base64'))));
   listener = createRegistrationListener(subscriber);
 });
 after(() => {
@@ -28,6 +34,13 @@ after(() => {
 
 function statusAt(version: number): RegistrationStatus {
   return { version, state: 'pending', steps: [], expiresAt: 1, sends: [], nextSendAt: {} };
+}
+
+const person = { fullName: 'ada', startedAt: 1 };
+
+function recordOf(expiresAt: number) {
+  const status: RegistrationStatus = { ...statusAt(0), expiresAt, nextSendAt: { sms: 1 } };
+  return { status, tokenHash: 'token', start: person };
 }
 
 const versionOf = async (id: string) => (await registrations.read(id))?.status.version;
@@ -78,16 +91,54 @@ describe('registration-write.lua', () => {
   });
 });
 
+describe('createRegistrationStarts()', () => {
+  it('keeps what a workflow is started with sealed, and as long as the registration and ten minutes more', async () => {
+    const id = uniqueName();
+    await starts.create(id, recordOf(Date.now() + 60_000));
+    assert.deepEqual(await starts.read(id), person);
+    assert.equal((await registrations.read(id))?.tokenHash, 'token');
+    assert.ok(!JSON.stringify(await redis.hgetall(`registration:{${id}}`)).includes('ada'));
+    const life = await redis.pttl(`registration:{${id}}`);
+    assert.ok(life > 600_000 && life <= 660_000, `${life} ms`);
+  });
+
+  it('takes a repeat for nothing new, also when the workflow has written', async () => {
+    const id = uniqueName();
+    await starts.create(id, recordOf(Date.now() + 60_000));
+    await starts.create(id, { ...recordOf(Date.now() + 60_000), tokenHash: 'other' });
+    assert.equal((await registrations.read(id))?.tokenHash, 'token');
+    await registrations.write(id, 'token', statusAt(1));
+    await starts.create(id, recordOf(Date.now() + 60_000));
+    assert.equal(await versionOf(id), 1);
+    assert.equal(await starts.read(id), undefined);
+  });
+
+  it('forgets it with the first status of the workflow, which is kept as long as every other', async () => {
+    const id = uniqueName();
+    await starts.create(id, recordOf(Date.now() + 60_000));
+    await registrations.write(id, 'token', statusAt(1));
+    assert.equal(await starts.read(id), undefined);
+    assert.ok((await redis.ttl(`registration:{${id}}`)) > 86_400);
+  });
+
+  it('knows nothing of an id it never heard of', async () => {
+    assert.equal(await starts.read(uniqueName()), undefined);
+  });
+});
+
 describe('createRegistrations()', () => {
   it('knows nothing of an id it never heard of', async () => {
     assert.equal(await registrations.read(uniqueName()), undefined);
   });
 
-  it('forgets a registration that could not be started', async () => {
-    const id = uniqueName();
-    await registrations.write(id, 'token', statusAt(0));
-    await registrations.remove(id);
-    assert.equal(await registrations.read(id), undefined);
+  it('says of one that nobody continued that it has expired, from the end of its life on', async () => {
+    const [now, open, over] = [Date.now(), uniqueName(), uniqueName()];
+    await starts.create(open, recordOf(now + 60_000));
+    await starts.create(over, recordOf(now));
+    assert.equal((await registrations.read(open))?.status.state, 'pending');
+    const { status } = (await registrations.read(over)) ?? {};
+    assert.equal(status?.state, 'expired');
+    assert.deepEqual(status?.nextSendAt, {});
   });
 
   it('gives one session to 50 parallel calls, and the same one again', async () => {

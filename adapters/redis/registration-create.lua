@@ -1,0 +1,8 @@
+-- Stores a registration before its first order, unless it is there.
+-- KEYS[1] registration:{id}   ARGV[1] version  ARGV[2] status, JSON  ARGV[3] token hash  ARGV[4] start, sealed  ARGV[5] instant of its removal, ms
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'version', ARGV[1], 'status', ARGV[2], 'token', ARGV[3], 'start', ARGV[4])
+redis.call('PEXPIREAT', KEYS[1], ARGV[5])
+return 1
