@@ -30,7 +30,7 @@ const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 const list: Command = {
   positionals: [],
-  about: 'Lists registrations, the newest first.',
+  about: 'Lists registrations, from their first step on, the newest first.',
   options: {
     state: { value: 'state', about: registrationStates.join(', ') },
     'waiting-for': { value: 'system', about: `that stand still for ${awaitedSystems.join(', ')}` },
@@ -191,7 +191,9 @@ async function describe({ client, within }: TemporalAccess, id: string) {
     return await within(() => client.workflow.getHandle(registrationWorkflowId(id)).describe());
   } catch (err) {
     if (!(err instanceof WorkflowNotFoundError)) throw err;
-    throw new Error(`There is no registration ${id}. vyry registrations list shows those that there are.`);
+    throw new Error(
+      `There is no registration ${id}. vyry registrations list shows those that there are, from their first step on.`,
+    );
   }
 }
 

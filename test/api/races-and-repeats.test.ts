@@ -234,7 +234,39 @@ describe('POST /api/v1/registrations with an Idempotency-Key', () => {
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [201]);
     assert.equal(new Set(answers.map(({ body }) => JSON.stringify(body))).size, 1);
     assert.equal(await behind.countRegistrations(), before + 1);
-    await until(async () => (await behind.countWorkflows()) === before + 1);
+  });
+});
+
+describe('The first step of a registration', () => {
+  it('starts its workflow once when 20 come at once, and each is answered', async () => {
+    const flow = await startFlow(url);
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        index % 2 === 0 ? flow.call('PUT', '/credentials', { pin: '739182' }) : passDirectory(flow, 34),
+      ),
+    );
+    assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200]);
+    const handle = behind.temporal.workflow.getHandle(`registration:${flow.id}`);
+    const { events } = await handle.fetchHistory();
+    assert.equal(events?.filter(({ workflowExecutionStartedEventAttributes: began }) => began).length, 1);
+    const runs = `WorkflowId = "registration:${flow.id}"`;
+    await until(async () => (await behind.temporal.workflow.count(runs)).count > 0);
+    assert.equal((await behind.temporal.workflow.count(runs)).count, 1);
+  });
+
+  it('goes on in the same workflow when it and a cancel come at once, which ends it for good', async () => {
+    const flow = await startFlow(url);
+    const [step, end] = await Promise.all([
+      flow.call('PUT', '/credentials', { pin: '739182' }),
+      flow.call('DELETE', ''),
+    ]);
+    assert.ok([200, 409].includes(step.status), String(step.status));
+    assert.equal(end.status, 204);
+    assert.equal((await flow.call('GET', '')).body.state, 'cancelled');
+    assert.equal((await flow.call('PUT', '/credentials', { pin: '739182' })).status, 409);
+    const runs = `WorkflowId = "registration:${flow.id}"`;
+    await until(async () => (await behind.temporal.workflow.count(runs)).count > 0);
+    assert.equal((await behind.temporal.workflow.count(runs)).count, 1);
   });
 });
 

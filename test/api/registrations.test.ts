@@ -97,6 +97,44 @@ describe('POST /api/v1/registrations', () => {
   });
 });
 
+describe('a registration that nobody has continued yet', () => {
+  it('has no workflow, however often it is read or refused; its first step starts it', async () => {
+    const given = { phone: '+12025550101', email: 'nobody-yet@example.com', fullName: 'Nobody Yet' };
+    const flow = await startFlow(url, given);
+    const vain = [
+      flow.call('GET', '?waitSeconds=1'),
+      flow.call('PUT', '/code', { code: '123456' }),
+      flow.call('POST', '/codes', { channel: 'sms' }),
+      flow.call('PUT', '/credentials', { password: 'short' }),
+      flow.call('POST', '/session'),
+    ];
+    await Promise.all(vain);
+    await assert.rejects(behind.historyLengthOf(flow.id), { name: 'WorkflowNotFoundError' });
+    const stored = await behind.redis.hgetall(`registration:{${flow.id}}`);
+    for (const personal of ['2025550101', 'nobody-yet', 'Nobody']) {
+      assert.ok(!JSON.stringify(stored).includes(personal), `${personal} is sealed`);
+    }
+    assert.ok(stored.start);
+    await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+    assert.ok((await behind.historyLengthOf(flow.id)) > 0);
+    assert.equal((await behind.redis.hgetall(`registration:{${flow.id}}`)).start, undefined);
+  });
+
+  it('lives as long as it was told at its start, whenever its first step comes', async () => {
+    const flow = await startFlow(url);
+    const { body } = await flow.call('GET', '');
+    const later = await passCaptcha(url, flow);
+    assert.equal(later.body.expiresAt, body.expiresAt);
+  });
+
+  it('is cancelled like every other', async () => {
+    const flow = await startFlow(url);
+    await must(flow.call('DELETE', ''), 204);
+    assert.equal((await flow.call('GET', '')).body.state, 'cancelled');
+    assert.equal((await flow.call('PUT', '/captcha', await solveCaptcha(url))).status, 409);
+  });
+});
+
 describe('a registration from its start to its session', () => {
   it('shows at every step what is next, and ends with an account', async () => {
     const flow = await startFlow(url);
@@ -370,6 +408,32 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
     }
     assert.equal((await flow.call('POST', '/session')).status, 409);
     assert.deepEqual(await secretsOf(flow.id), []);
+  });
+
+  it('REGISTRATION_TTL: one that nobody has continued is expired too, to whoever waits for a change, without a workflow', async () => {
+    const { apiUrl } = await startAnotherApi(system, { REGISTRATION_TTL: '5' });
+    const flow = await startFlow(apiUrl);
+    const { expiresAt } = (await flow.call('GET', '')).body;
+    const { body: seen } = await flow.call('GET', '?waitSeconds=30');
+    assert.equal(seen.state, 'expired');
+    const lateMs = Date.now() - Date.parse(expiresAt);
+    assert.ok(lateMs >= 0 && lateMs < 15_000, `${lateMs} ms after its end`);
+    for (const [method, path, given] of [
+      ['PUT', '/code', { code: '123456' }],
+      ['PUT', '/captcha', await solveCaptcha(url)],
+      ['PUT', '/credentials', { password: goodPassword }],
+      ['PUT', '/directory', { username: 'person013', password: 'person-013' }],
+      ['POST', '/codes', { channel: 'sms' }],
+      ['DELETE', '', undefined],
+    ] as const) {
+      const { status, body } = await flow.call(method, path, given);
+      assert.equal(status, 410, `${method} ${path}`);
+      assert.equal(body.error_code, 'GONE');
+    }
+    assert.equal((await flow.call('POST', '/session')).status, 409);
+    await assert.rejects(behind.historyLengthOf(flow.id), { name: 'WorkflowNotFoundError' });
+    const lifeMs = await behind.redis.pttl(`registration:{${flow.id}}`);
+    assert.ok(lifeMs > 0 && lifeMs <= 600_000, `what is stored of it goes in ${lifeMs} ms`);
   });
 
   it('REGISTRATION_STEPS without a directory: the client says whom the code goes to, by e-mail alone', async () => {

@@ -6,7 +6,7 @@ import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.
 import type { Engine, EngineProcess } from '../../engines/engine.ts';
 import { startMongo } from '../../engines/mongo.ts';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, messagesTo } from '../support/client.ts';
+import { type Answer, call, messagesTo, flowOf as startedFlow } from '../support/client.ts';
 import { type DatabaseGate, startDatabaseGate } from '../support/database-gate.ts';
 import { startWholeTestSystem } from '../support/engines.ts';
 import { createJourney, type Journey, personOf, setFault, until } from '../support/journey.ts';
@@ -167,7 +167,8 @@ describe('A registration, when outside systems are away', () => {
     await Promise.all([running.walk('captcha'), done.walk('session')]);
     const token = done.answerOf('session').body.accessToken;
     const registrations = await stores.keys('registration:*');
-    const workflows = await countWorkflows(registrations.length);
+    // one was never continued
+    const workflows = await countWorkflows(registrations.length - 1);
     await system.killTemporal();
     for (const key of [1, 2, 3]) {
       const begin = performance.now();
@@ -181,7 +182,11 @@ describe('A registration, when outside systems are away', () => {
 
     await system.restartTemporal();
     await until(async () => (await start('outage-1')).status === 201);
-    assert.equal((await start('outage-1')).body.registrationId, (await start('outage-1')).body.registrationId);
+    const [first, again] = [await start('outage-1'), await start('outage-1')];
+    assert.deepEqual(again.body, first.body);
+    const { registrationId, registrationToken } = first.body;
+    const ended = await startedFlow(system.ready.apiUrl, registrationId, registrationToken).call('DELETE', '');
+    assert.equal(ended.status, 204);
     await running.walk('session');
     assert.equal(await countWorkflows(workflows + 1), workflows + 1);
     assert.equal((await stores.keys('registration:*')).length, registrations.length + 1);

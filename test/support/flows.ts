@@ -89,7 +89,7 @@ export async function setFault(outboxUrl: string, fault: Record<string, unknown>
 
 /** What stands behind a system, for tests that prove that something did not happen. */
 export interface Behind extends Stores {
-  /** Registrations that were ever begun to be started: each is stored before its workflow is started. */
+  /** Registrations that were ever started: each is stored, and has a workflow from its first step on. */
   countRegistrations(): Promise<number>;
   /** Workflows that were ever started, those of schedules and notices aside; Temporal lists a new one with some delay. */
   countWorkflows(): Promise<number>;
