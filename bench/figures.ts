@@ -1,5 +1,6 @@
 /** Timing and printing of benchmarks. */
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 
 /** Milliseconds of one kind of call. */
@@ -42,6 +43,13 @@ export async function inParallel(
   };
   await Promise.all(Array.from({ length: concurrency }, lane));
   return (performance.now() - begin) / 1000;
+}
+
+/** Milliseconds of processor time that a process has taken so far. */
+export function cpuMs(pid: number | undefined): number {
+  // proc(5): user and system time, in hundredths of a second
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 /** What was measured where: machine, Node, commit. */

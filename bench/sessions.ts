@@ -4,10 +4,7 @@
  *
  * It starts a private system. Figures are printed with machine and commit and asserted nowhere.
  */
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { hash, verify } from 'argon2';
 import { Pool } from 'undici';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
@@ -18,7 +15,8 @@ import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
 import { Secret, variables } from '../platform/config.ts';
 import { createBox, deriveKey } from '../platform/crypto.ts';
-import { circumstances, inParallel, printTable, Times } from './figures.ts';
+import { type BareExpress, startBareExpress } from './bare-servers.ts';
+import { circumstances, cpuMs, inParallel, printTable, Times } from './figures.ts';
 
 const password = 'a-bench-needs-No-secret-41';
 const username = 'bencher';
@@ -44,9 +42,9 @@ try {
   await makeAccount(system);
   const api = new Pool(system.ready.apiUrl, { connections: 500 });
   const tokens = await logIn(api);
-  const bare = await startBareExpress(system, tokens);
+  const bare = await startBare(system, tokens);
   console.log(`\n${circumstances()}`);
-  await measureChecks(api, bare.pool, redis, tokens);
+  await measureChecks({ api, bare, redis, pid: system.ready.pids.api }, tokens);
   await measureGrowth(api, redis, tokens);
   await measurePasswords(api);
   await measureRefreshes(api);
@@ -94,27 +92,10 @@ function logIn(api: Pool): Promise<Tokens> {
   return send(api, '/api/v1/auth/login', { body: { identifier: username, password } }) as Promise<Tokens>;
 }
 
-interface BareExpress extends AsyncDisposable {
-  pool: Pool;
-}
-
-async function startBareExpress({ ready }: System, { accessToken }: Tokens): Promise<BareExpress> {
+/** Beside a session check: the same hash is read. */
+function startBare({ ready }: System, { accessToken }: Tokens): Promise<BareExpress> {
   const claims = JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString()) as { sid: string };
-  const file = new URL('./bare-express.ts', import.meta.url).pathname;
-  const server = spawn(process.execPath, [file, ready.redisUrl, `session:${claims.sid}`], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, NODE_ENV: 'production' },
-  });
-  const [port] = (await once(createInterface({ input: server.stdout }), 'line')) as [string];
-  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: 500 });
-  return {
-    pool,
-    async [Symbol.asyncDispose]() {
-      await pool.close();
-      server.kill('SIGTERM');
-      await once(server, 'exit');
-    },
-  };
+  return startBareExpress(ready.redisUrl, `session:${claims.sid}`);
 }
 
 /** So many calls by so many callers, after some that are not counted; answers a row: rate and times. */
@@ -125,13 +106,25 @@ async function measured(name: string, callers: number, call: () => Promise<unkno
   return { rate: calls / took, row: [name, callers.toString(), calls / took, times.p50, times.percentile(99)] };
 }
 
-async function measureChecks(api: Pool, bare: Pool, redis: Redis, { accessToken: token }: Tokens): Promise<void> {
+interface Beside {
+  api: Pool;
+  bare: BareExpress;
+  redis: Redis;
+  /** Of the api. */
+  pid: number | undefined;
+}
+
+async function measureChecks({ api, bare, redis, pid }: Beside, { accessToken: token }: Tokens): Promise<void> {
   const rows: (string | number)[][] = [];
   const ratios: string[] = [];
+  const cpu = { check: 0, express: 0 };
   for (const callers of [1, 10, 50, 100, 500]) {
     const calls = callers === 1 ? 2000 : 10_000;
+    const before = [cpuMs(pid), cpuMs(bare.pid)] as const;
     const check = await measured('session check', callers, () => send(api, '/api/v1/auth/session', { token }), calls);
-    const express = await measured('bare Express and one read', callers, () => send(bare, '/'), calls);
+    const express = await measured('bare Express and one read', callers, () => send(bare.pool, '/'), calls);
+    cpu.check += cpuMs(pid) - before[0];
+    cpu.express += cpuMs(bare.pid) - before[1];
     const read = await measured('bare read', callers, () => redis.hgetall('session:none'), calls);
     rows.push(check.row, express.row, read.row);
     ratios.push(`${callers}: ${(check.rate / express.rate).toFixed(2)}`);
@@ -139,6 +132,7 @@ async function measureChecks(api: Pool, bare: Pool, redis: Redis, { accessToken:
   console.log('\nSession checks');
   printTable(['', 'callers', 'per s', 'p50 ms', 'p99 ms'], rows);
   console.log(`session checks to bare Express, by callers: ${ratios.join(', ')}`);
+  console.log(`by processor time, whatever else the machine does: ${(cpu.express / cpu.check).toFixed(2)}`);
 }
 
 async function measureGrowth(api: Pool, redis: Redis, { accessToken: token }: Tokens): Promise<void> {

@@ -7,21 +7,20 @@
  *
  * It starts a private system. Figures are printed with machine and commit and asserted nowhere.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, credentials } from '@grpc/grpc-js';
+import { Pool } from 'undici';
 import { createCodes } from '../adapters/redis/codes.ts';
-import { connectRedis } from '../adapters/redis/connect.ts';
+import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
 import { Secret } from '../platform/config.ts';
 import { createBox, deriveKey, newId } from '../platform/crypto.ts';
-import { codeFor, startFlow } from '../test/support/client.ts';
+import { codeFor } from '../test/support/client.ts';
 import { connectSignal, numbers, type SignalClient } from '../test/support/signal-client.ts';
-import { circumstances, inParallel, printTable, Times } from './figures.ts';
+import { startBareExpress, startBareServer } from './bare-servers.ts';
+import { circumstances, cpuMs, inParallel, printTable, Times } from './figures.ts';
 
 const perSecond = 200;
 const seconds = 20;
@@ -46,6 +45,10 @@ try {
       // every code that is checked here is a wrong one
       LIMIT_WRONG_CODES: '1000000/60',
       LIMIT_WRONG_CODE_SHARE: '1000000/60',
+      // all of them come from one address
+      LIMIT_WRONG_CODES_PER_ADDRESS: '1000000/60',
+      LIMIT_REGISTRATIONS_PER_ADDRESS: '1000000/60',
+      LIMIT_REQUESTS_PER_ADDRESS: '1000000/60',
     },
   });
   const redis = connectRedis(system.ready.redisUrl, console.error);
@@ -57,7 +60,7 @@ try {
   if (!process.argv.includes('memory')) {
     await using echo = await startEcho();
     await measureGrpc(signal, codes, echo);
-    await measureRest(system, codes);
+    await measureRest(system, redis, codes);
     await measureWhole(system, signal);
   }
   await measureMemory(system, signal, codes);
@@ -125,22 +128,51 @@ async function measureGrpc(signal: SignalClient, codes: Codes, echo: Echo): Prom
   );
 }
 
-/** A registration is a workflow from its first call, so this is bound by Temporal. */
-async function measureRest(system: System, codes: Codes): Promise<void> {
+/** Registrations started and their codes checked, beside Express that reads one hash for every request. */
+async function measureRest({ ready }: System, redis: Redis, codes: Codes): Promise<void> {
+  await redis.hset('bench:hash', { status: 'x'.repeat(500), token: 'x' });
+  const api = new Pool(ready.apiUrl, { connections: 100 });
+  await using express = await startBareExpress(ready.redisUrl, 'bench:hash');
+  const bare = new Times();
+  const measureBare = () =>
+    atRate(perSecond, seconds / 4, () =>
+      bare.time(async () => {
+        await (await express.pool.request({ path: '/', method: 'GET' })).body.text();
+      }),
+    );
+  await measureBare();
   const times = timesOf();
-  let errors = 0;
-  const count = 300;
-  const took = await inParallel(count, 20, async () => {
-    const flow = await times.create.time(() => startFlow(system.ready.apiUrl, { phone: `+${newNumber()}` }));
-    const code = await giveCode(codes, flow.id, 'register');
-    const { status } = await times.check.time(() => flow.call('PUT', '/code', { code }));
-    if (status !== 400) errors++;
-  });
-  console.log(`\nREST, 20 at once: ${(count / took).toFixed(0)} registrations a second, ${errors} errors`);
+  const before = cpuMs(ready.pids.api);
+  const { errors, seconds: took } = await atRate(perSecond, seconds, () => startAndCheck(api, codes, times));
+  const cpu = (cpuMs(ready.pids.api) - before) / (perSecond * seconds);
+  await measureBare();
+  await api.close();
+  const achieved = ((perSecond * seconds) / took).toFixed(0);
+  console.log(`\nREST, offered ${perSecond} registrations a second: ${achieved} a second, ${errors} errors`);
+  console.log(`the api takes ${cpu.toFixed(1)} ms of processor time for each`);
   printTable(
     ['', 'p50 ms', 'p95 ms'],
-    Object.entries(times).map(([name, measured]) => [name, measured.p50, measured.p95]),
+    Object.entries({ ...times, 'bare Express and one read': bare }).map(([name, measured]) => [
+      name,
+      measured.p50,
+      measured.p95,
+    ]),
   );
+}
+
+async function startAndCheck(api: Pool, codes: Codes, times: ReturnType<typeof timesOf>): Promise<void> {
+  const path = '/api/v1/registrations';
+  const started = await times.create.time(() => ask(api, 'POST', path, { phone: `+${newNumber()}` }));
+  const { registrationId, registrationToken: token } = started.body;
+  const code = await giveCode(codes, String(registrationId), 'register');
+  const checked = await times.check.time(() => ask(api, 'PUT', `${path}/${registrationId}/code`, { code }, token));
+  if (checked.body.error_code !== 'INVALID_OTP') throw new Error('Not compared');
+}
+
+async function ask(api: Pool, method: 'POST' | 'PUT', path: string, body: unknown, token?: string) {
+  const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
+  const answer = await api.request({ method, path, headers, body: JSON.stringify(body) });
+  return { status: answer.statusCode, body: (await answer.body.json()) as Record<string, string> };
 }
 
 /** Created, sent through the workflow and the provider's stand-in, and verified. */
@@ -216,10 +248,8 @@ interface Echo extends AsyncDisposable {
 }
 
 async function startEcho(): Promise<Echo> {
-  const file = new URL('./bare-grpc.ts', import.meta.url).pathname;
-  const server = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [port] = (await once(createInterface({ input: server.stdout }), 'line')) as [string];
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  const server = await startBareServer('bare-grpc');
+  const client = new Client(`127.0.0.1:${server.port}`, credentials.createInsecure());
   const asItIs = (bytes: Buffer) => bytes;
   const request = Buffer.alloc(64);
   return {
@@ -229,8 +259,7 @@ async function startEcho(): Promise<Echo> {
       }),
     async [Symbol.asyncDispose]() {
       client.close();
-      server.kill('SIGTERM');
-      await once(server, 'exit');
+      await server[Symbol.asyncDispose]();
     },
   };
 }

@@ -238,13 +238,10 @@ describe('POST /api/v1/registrations with an Idempotency-Key', () => {
 });
 
 describe('The first step of a registration', () => {
-  it('starts its workflow once when 20 come at once, and each is answered', async () => {
+  it('starts its workflow once when several come at once, and each is answered', async () => {
     const flow = await startFlow(url);
-    const answers = await Promise.all(
-      Array.from({ length: 20 }, (_, index) =>
-        index % 2 === 0 ? flow.call('PUT', '/credentials', { pin: '739182' }) : passDirectory(flow, 34),
-      ),
-    );
+    const steps = Array.from({ length: 7 }, () => flow.call('PUT', '/credentials', { pin: '739182' }));
+    const answers = await Promise.all([...steps, passDirectory(flow, 34)]);
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200]);
     const handle = behind.temporal.workflow.getHandle(`registration:${flow.id}`);
     const { events } = await handle.fetchHistory();

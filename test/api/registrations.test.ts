@@ -411,7 +411,7 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
   });
 
   it('REGISTRATION_TTL: one that nobody has continued is expired too, to whoever waits for a change, without a workflow', async () => {
-    const { apiUrl } = await startAnotherApi(system, { REGISTRATION_TTL: '5' });
+    const { apiUrl } = await startAnotherApi(system, { REGISTRATION_TTL: '10' });
     const flow = await startFlow(apiUrl);
     const { expiresAt } = (await flow.call('GET', '')).body;
     const { body: seen } = await flow.call('GET', '?waitSeconds=30');

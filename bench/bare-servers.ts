@@ -1,0 +1,49 @@
+/** The servers that the figures stand beside, each a process of its own. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { Pool } from 'undici';
+
+/** A program that prints its port, running. */
+export interface BareServer extends AsyncDisposable {
+  port: number;
+  pid: number;
+}
+
+/** Starts a program of this folder with its arguments, as it would run in production. */
+export async function startBareServer(name: 'bare-express' | 'bare-grpc', args: string[] = []): Promise<BareServer> {
+  const file = new URL(`./${name}.ts`, import.meta.url).pathname;
+  const server = spawn(process.execPath, [file, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_ENV: 'production' },
+  });
+  const [port] = (await once(createInterface({ input: server.stdout }), 'line')) as [string];
+  return {
+    port: Number(port),
+    pid: Number(server.pid),
+    async [Symbol.asyncDispose]() {
+      server.kill('SIGTERM');
+      await once(server, 'exit');
+    },
+  };
+}
+
+/** Express that reads one hash of Redis for every request, and connections to it. */
+export interface BareExpress extends AsyncDisposable {
+  pool: Pool;
+  pid: number;
+}
+
+/** Starts it. */
+export async function startBareExpress(redisUrl: string, key: string): Promise<BareExpress> {
+  const server = await startBareServer('bare-express', [redisUrl, key]);
+  const pool = new Pool(`http://127.0.0.1:${server.port}`, { connections: 500 });
+  return {
+    pool,
+    pid: server.pid,
+    async [Symbol.asyncDispose]() {
+      await pool.close();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
