@@ -44,6 +44,8 @@ interface Key {
 const type = 'at+jwt';
 /** How far the clocks of two of our machines may be apart. */
 const skewSeconds = 10;
+/** Some 5 MiB of tokens that were verified. */
+const verifiedMax = 10_000;
 
 /**
  * Creates the issuer and checker of access tokens. The first key signs, all of them verify.
@@ -57,10 +59,35 @@ export function createTokens(config: TokenConfig) {
   if (current === undefined) throw new Error('Bad configuration of api:\n  JWT_ALGORITHM EdDSA needs JWT_KEYS');
   const known = new Map<unknown, Key>(keys.map((key) => [key.kid, key]));
 
+  const verified = rememberVerified();
+
   function keyOf({ kid }: JWTHeaderParameters): Key['verifying'] {
     const key = known.get(kid);
     if (key === undefined) throw new Failure('token-invalid');
     return key.verifying;
+  }
+
+  async function judge(token: string): Promise<{ claims: AccessClaims; until: number }> {
+    try {
+      const { payload } = await jwtVerify(token, keyOf, {
+        algorithms: [alg],
+        typ: type,
+        issuer,
+        audience,
+        requiredClaims: ['exp', 'iat', 'sub', 'sid', 'jti'],
+        // makes jose judge `iat` too, which it else only requires
+        maxTokenAge: lifeSeconds,
+        clockTolerance: skewSeconds,
+      });
+      const { exp = 0, iat = 0, sub, sid, roles } = payload;
+      // JSON.parse makes Infinity of 1e400
+      if (!Number.isSafeInteger(exp)) throw new Failure('token-invalid');
+      const until = (Math.min(exp, iat + lifeSeconds) + skewSeconds) * 1000;
+      return { claims: { userId: String(sub), sessionId: String(sid), roles: roles as string[] }, until };
+    } catch (err) {
+      if (err instanceof errors.JOSEError || err instanceof TypeError) throw new Failure('token-invalid');
+      throw err;
+    }
   }
 
   return {
@@ -80,26 +107,35 @@ export function createTokens(config: TokenConfig) {
         .sign(current.signing);
     },
 
-    /** @throws {Failure} token-invalid */
+    /**
+     * What a token says; its signature is checked once, whether its session lives is for the caller to ask each time.
+     *
+     * @throws {Failure} token-invalid
+     */
     async verify(token: string): Promise<AccessClaims> {
-      try {
-        const { payload } = await jwtVerify(token, keyOf, {
-          algorithms: [alg],
-          typ: type,
-          issuer,
-          audience,
-          requiredClaims: ['exp', 'iat', 'sub', 'sid', 'jti'],
-          // makes jose judge `iat` too, which it else only requires
-          maxTokenAge: lifeSeconds,
-          clockTolerance: skewSeconds,
-        });
-        // JSON.parse makes Infinity of 1e400
-        if (!Number.isSafeInteger(payload.exp)) throw new Failure('token-invalid');
-        return { userId: String(payload.sub), sessionId: String(payload.sid), roles: payload.roles as string[] };
-      } catch (err) {
-        if (err instanceof errors.JOSEError || err instanceof TypeError) throw new Failure('token-invalid');
-        throw err;
-      }
+      const hash = tokenHash(token);
+      const before = verified.find(hash, Date.now());
+      if (before !== undefined) return before;
+      const { claims, until } = await judge(token);
+      verified.keep(hash, claims, until);
+      return claims;
+    },
+  };
+}
+
+/** The tokens verified last, by their hash: none of them is in memory for it. */
+function rememberVerified() {
+  const kept = new Map<string, { claims: AccessClaims; until: number }>();
+  return {
+    /** What a token said, until an instant in milliseconds that was given with it. */
+    find(hash: string, now: number): AccessClaims | undefined {
+      const found = kept.get(hash);
+      return found !== undefined && now < found.until ? found.claims : undefined;
+    },
+    keep(hash: string, claims: AccessClaims, until: number): void {
+      const [oldest] = kept.keys();
+      if (kept.size >= verifiedMax && oldest !== undefined) kept.delete(oldest);
+      kept.set(hash, { claims, until });
     },
   };
 }

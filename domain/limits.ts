@@ -141,11 +141,13 @@ export type LimitVariable = (typeof limits)[LimitName]['variable'];
 
 /** The limits of an act, for the keys that are given, narrow ones first. */
 export function limitsOf(act: LimitedAct, keys: Partial<Record<LimitKey, string>>): { name: LimitName; key: string }[] {
-  return (Object.entries(limits) as [LimitName, LimitRow][]).flatMap(([name, row]) => {
+  return (limitsByAct.get(act) ?? []).flatMap(([name, row]) => {
     const key = keys[row.key];
-    return row.act === act && key !== undefined ? [{ name, key }] : [];
+    return key === undefined ? [] : [{ name, key }];
   });
 }
+
+const limitsByAct = Map.groupBy(Object.entries(limits) as [LimitName, LimitRow][], ([, { act }]) => act);
 
 /** What acts on an identity are counted under; `hash` is keyed and tells kinds apart. */
 export function limitKeysOf(identity: Identity, hash: (kind: string, text: string) => string): LimitKeys {

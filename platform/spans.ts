@@ -2,10 +2,9 @@
  * Spans: the timed parts of a trace, from a request through Temporal to the activities. They carry names of ours, states and
  * random ids, nothing a person typed and no message of an error.
  */
-import { randomBytes } from 'node:crypto';
 import { auditTextMax } from '../domain/audit.ts';
 import { Failure } from '../domain/failures.ts';
-import { newId } from './crypto.ts';
+import { newId, randomHex } from './crypto.ts';
 import { type Trace, traces } from './log.ts';
 
 /** One timed piece of work. */
@@ -42,7 +41,7 @@ export function beginTrace(
 ): { traceparent: string; parentId?: string } {
   const parent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.exec(given ?? '')?.[0];
   if (parent !== undefined) return { traceparent: childOf(parent), parentId: partsOf(parent).spanId };
-  const ownId = randomBytes(16).toString('hex');
+  const ownId = newId();
   // 52 bits of it, all a number holds for certain
   const isSampled = Number.parseInt(ownId.slice(-13), 16) < sampledShare * 2 ** 52;
   return { traceparent: `00-${ownId}-${newSpanId()}-${isSampled ? '01' : '00'}` };
@@ -99,5 +98,5 @@ export function failureName(err: unknown): string {
 }
 
 function newSpanId(): string {
-  return randomBytes(8).toString('hex');
+  return randomHex(8);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
-import { describe, it } from 'node:test';
+import { describe, it, mock } from 'node:test';
 import { createLocalJWKSet, exportSPKI, importJWK, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { createTokens } from '../../api/tokens.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -51,6 +51,31 @@ describe('createTokens()', () => {
     const [key] = tokensOf({ JWT_KEYS: [new Secret(d.toString('base64'))] }).publicKeys;
     assert.equal(key?.x, '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo');
     assert.equal(key?.kid, 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k');
+  });
+
+  it('refuses a token from its end on, however often it was accepted before', async () => {
+    mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    try {
+      const tokens = tokensOf({ JWT_KEYS: [newKey()], JWT_EXPIRATION: 60 });
+      const token = await tokens.sign(claims);
+      for (let times = 0; times < 3; times++) assert.deepEqual(await tokens.verify(token), claims);
+      mock.timers.setTime(Date.now() + 65_000);
+      assert.deepEqual(await tokens.verify(token), claims, 'clocks may be 10 s apart');
+      mock.timers.setTime(Date.now() + 6000);
+      for (let times = 0; times < 2; times++) await assert.rejects(tokens.verify(token), isInvalid);
+    } finally {
+      mock.timers.reset();
+    }
+  });
+
+  it('refuses what differs from an accepted token in one character', async () => {
+    const tokens = tokensOf({ JWT_KEYS: [newKey()] });
+    const token = await tokens.sign(claims);
+    await tokens.verify(token);
+    const middle = token.lastIndexOf('.') + 20;
+    const other = token[middle] === 'A' ? 'B' : 'A';
+    await assert.rejects(tokens.verify(`${token.slice(0, middle)}${other}${token.slice(middle + 1)}`), isInvalid);
+    assert.deepEqual(await tokens.verify(token), claims);
   });
 
   it('publishes nothing under HS256', () => {
