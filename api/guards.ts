@@ -29,7 +29,7 @@ export async function requireRegistration(
 }
 
 /**
- * The living session of an access token: one JWT verification and one read of Redis.
+ * The living session of an access token: one look at its token, whose signature is verified once, and one read of Redis.
  *
  * @throws {Failure} unauthenticated, token-invalid
  */

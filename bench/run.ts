@@ -31,7 +31,7 @@ type BareTimes = Record<(typeof bareNames)[number], Times>;
 
 /** What a step is made of, by the names of the bare measurements. */
 const madeOf: Partial<Record<keyof StepTimes, (keyof BareTimes)[]>> = {
-  start: ['start', 'redis script'],
+  start: ['redis script'],
   captcha: ['update + 1 local', 'redis script'],
   code: ['update + 1 local', 'redis script'],
   finish: ['update + 3 normal + 2 local', 'argon2id'],

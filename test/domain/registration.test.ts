@@ -5,6 +5,7 @@ import {
   channelsOf,
   currentStep,
   emailKey,
+  firstFacts,
   maskEmail,
   maskPhone,
   openNeeds,
@@ -15,6 +16,7 @@ import {
   refusedChannels,
   registrationWorkflowId,
   type StepName,
+  statusAt,
   statusOf,
   usernameKey,
 } from '../../domain/registration.ts';
@@ -108,6 +110,20 @@ describe('openNeeds()', () => {
     for (const name of ['directory', 'captcha', 'credentials'] as const) {
       assert.deepEqual(openNeeds(name, { policy, done: done() }), []);
     }
+  });
+});
+
+describe('statusAt()', () => {
+  const first = statusOf(firstFacts(facts()));
+
+  it('is expired from the end of its life on while no workflow has said anything', () => {
+    assert.equal(statusAt(first, first.expiresAt - 1), first);
+    assert.deepEqual(statusAt(first, first.expiresAt), { ...first, state: 'expired', nextSendAt: {} });
+  });
+
+  it('is what the workflow says, once it has said something', () => {
+    const later = { ...first, version: 1 };
+    assert.equal(statusAt(later, later.expiresAt + 60_000), later);
   });
 });
 
