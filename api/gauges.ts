@@ -36,8 +36,11 @@ export function watchSurroundings(registry: Registry, sources: GaugeSources): vo
   gauge('task_queue_backlog_age_seconds', 'Age of the oldest task that waits', ['queue', 'kind'], async () =>
     (await queueDepths()).map(({ queue, kind, ageSeconds }) => [{ queue, kind }, ageSeconds]),
   );
-  gauge('registrations_open', 'Registrations under way, from their first step on, by what they wait for', ['waiting_for'], async () =>
-    (await waiting()).map(({ waitingFor, count }) => [{ waiting_for: waitingFor }, count]),
+  gauge(
+    'registrations_open',
+    'Registrations under way, from their first step on, by what they wait for',
+    ['waiting_for'],
+    async () => (await waiting()).map(({ waitingFor, count }) => [{ waiting_for: waitingFor }, count]),
   );
   const audit = (name: string, help: string, pick: (depth: AuditDepth) => number) =>
     gauge(`audit_${name}`, help, [], async () => [[{}, pick(await auditDepth())]]);
