@@ -1,12 +1,12 @@
 /** `PUT /registrations/{id}/approval`: the registration lock. The identity has an account, which asks for its PIN. */
 import { z } from 'zod';
-import { order } from '../../adapters/temporal/orders.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { RegistrationStatus } from '../../domain/registration.ts';
 import { approve } from '../../workflows/registration.ts';
 import { requireCredential } from '../auth/credentials.ts';
 import type { ApiDeps } from '../deps.ts';
 import { parse, type Registration, typedPin } from '../schemas.ts';
+import { order } from './order.ts';
 import { finalView, isDone, type RegistrationCaller, requireRunning, takeStepTry } from './status.ts';
 
 /** The PIN of the account; without it the answer says that one is needed. */
