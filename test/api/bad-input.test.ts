@@ -111,7 +111,7 @@ function tokenOf({ guard }: Route): { token?: string } {
 }
 
 /** Everything that a refused request must leave as it is. */
-async function footprint(): Promise<unknown> {
+async function footprint() {
   const [messages, version, history, verification, keys] = await Promise.all([
     allMessages(system.ready.outboxUrl),
     behind.versionOf(flow.id),
@@ -122,6 +122,13 @@ async function footprint(): Promise<unknown> {
   // workers report, and providers tell of earlier messages, in their own time
   const stored = keys.filter((key) => !/^(health|receipts):/.test(key));
   return { messages: messages.length, version, history, verification, stored };
+}
+
+/** Asserts that all is as it was before; what expires by itself may be gone. */
+async function assertUnmoved(before: Awaited<ReturnType<typeof footprint>>, what?: string): Promise<void> {
+  const after = await footprint();
+  const added = after.stored.filter((key) => !before.stored.includes(key));
+  assert.deepEqual({ ...after, stored: added }, { ...before, stored: [] }, what);
 }
 
 /** Asserts that an answer is a refusal, whole and by the right status, and that the registration stands as it stood. */
@@ -210,7 +217,7 @@ describe('R1, R2: every route with a body', () => {
           assert.ok(JSON.stringify(answer.body).length < 2000, `${what}: does not repeat what was sent`);
         }
       }
-      assert.deepEqual(await footprint(), before, nameOf(route));
+      await assertUnmoved(before, nameOf(route));
     }
   });
 
@@ -226,7 +233,7 @@ describe('R1, R2: every route with a body', () => {
         assert.ok(performance.now() - begin < 2000, what);
         assert.ok(JSON.stringify(answer.body).length < 20_000, `${what}: answers with less than was sent`);
       }
-      assert.deepEqual(await footprint(), before, nameOf(route));
+      await assertUnmoved(before, nameOf(route));
     }
     assert.equal(({} as { isAdmin?: boolean }).isAdmin, undefined);
     const { body } = await must(call(url, 'POST', '/api/v1/registrations', { body: {} }), 201);
@@ -267,7 +274,7 @@ describe('R1, R2: every route', () => {
         await assertRefused(answer, 415, `${nameOf(route)} ${type}`);
         assert.equal(answer.body.error_code, 'INVALID_REQUEST');
       }
-      assert.deepEqual(await footprint(), before, nameOf(route));
+      await assertUnmoved(before, nameOf(route));
     }
   });
 
@@ -337,7 +344,7 @@ describe('every route of a registration', () => {
       await assertRefused(await answersOf(route, '%', flow.token), 400, `${nameOf(route)} %`);
     }
     assert.equal(seen.size, 1, 'nothing tells one from another');
-    assert.deepEqual(await footprint(), before);
+    await assertUnmoved(before);
   });
 
   it('answers 401 to an authorization that is no bearer token', async () => {
