@@ -125,7 +125,7 @@ async function footprint() {
 }
 
 /** Asserts that all is as it was before; what expires by itself may be gone. */
-async function assertUnmoved(before: Awaited<ReturnType<typeof footprint>>, what?: string): Promise<void> {
+async function assertUnmoved(before: Awaited<ReturnType<typeof footprint>>, what = 'afterwards'): Promise<void> {
   const after = await footprint();
   const added = after.stored.filter((key) => !before.stored.includes(key));
   assert.deepEqual({ ...after, stored: added }, { ...before, stored: [] }, what);
