@@ -80,8 +80,8 @@ export function createTokens(config: TokenConfig) {
         .sign(current.signing);
     },
 
-    /** @throws {Failure} token-invalid */
-    async verify(token: string): Promise<AccessClaims> {
+    /** What a token says, and its end in milliseconds. @throws {Failure} token-invalid */
+    async verify(token: string): Promise<AccessClaims & { expiresAt: number }> {
       try {
         const { payload } = await jwtVerify(token, keyOf, {
           algorithms: [alg],
@@ -94,8 +94,9 @@ export function createTokens(config: TokenConfig) {
           clockTolerance: skewSeconds,
         });
         // JSON.parse makes Infinity of 1e400
-        if (!Number.isSafeInteger(payload.exp)) throw new Failure('token-invalid');
-        return { userId: String(payload.sub), sessionId: String(payload.sid), roles: payload.roles as string[] };
+        const { exp = 0, sub, sid, roles } = payload;
+        if (!Number.isSafeInteger(exp)) throw new Failure('token-invalid');
+        return { userId: String(sub), sessionId: String(sid), roles: roles as string[], expiresAt: exp * 1000 };
       } catch (err) {
         if (err instanceof errors.JOSEError || err instanceof TypeError) throw new Failure('token-invalid');
         throw err;
