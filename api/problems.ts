@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'NOT_FOUND'
   | 'CONFLICT'
   | 'GONE'
+  | 'REGISTRATION_LOCKED'
   | 'RATE_LIMITED'
   | 'PROVIDER_REFUSED'
   | 'INTERNAL_ERROR'
