@@ -74,6 +74,9 @@ export interface ApiDeps {
   metrics: () => Promise<{ contentType: string; text: string }>;
 }
 
+/** Tells whether an address, so many hops away, is a proxy whose word on the next one is believed. */
+export type TrustProxy = (address: string, hop: number) => boolean;
+
 /** Who asks: where from, with what. */
 export interface Caller {
   address: string;

@@ -37,11 +37,19 @@ export async function requireSession(
   deps: Pick<ApiDeps, 'tokens' | 'sessions'>,
   authorization: string | undefined,
 ): Promise<Session> {
+  return (await requireToken(deps, authorization)).session;
+}
+
+/** As `requireSession`, with the end of the token in milliseconds. @throws {Failure} unauthenticated, token-invalid */
+export async function requireToken(
+  deps: Pick<ApiDeps, 'tokens' | 'sessions'>,
+  authorization: string | undefined,
+): Promise<{ session: Session; expiresAt: number }> {
   const claims = await deps.tokens.verify(bearerOf(authorization));
   const session = await deps.sessions.read(claims.sessionId, Date.now());
   if (session === undefined || session.userId !== claims.userId) throw new Failure('token-invalid');
   noteCaller({ userId: session.userId });
-  return session;
+  return { session, expiresAt: claims.expiresAt };
 }
 
 /** The body of a request of Twilio. */

@@ -46,7 +46,7 @@ import { createCodecServer } from './codec.ts';
 import type { ApiDeps } from './deps.ts';
 import { watchSurroundings } from './gauges.ts';
 import { openGrpc } from './grpc/server.ts';
-import { createRestApp } from './rest.ts';
+import { createRestApp, trustIn } from './rest.ts';
 import { createTokens } from './tokens.ts';
 
 /** A system file that the loader of the argon2 package looks for. */
@@ -64,9 +64,10 @@ async function main(): Promise<void> {
   const codec = createPayloadCodec(createBox('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
   const codecServer = createCodecServer({ config, codec, log, events, rateLimits: deps.rateLimits });
   await using _codec = await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST);
-  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, createRestApp(deps));
+  const app = createRestApp(deps);
+  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, app);
   await using _api = await listen(server, config.SERVER_PORT, config.SERVER_HOST);
-  await using grpc = await openGrpc(deps);
+  await using grpc = await openGrpc(deps, trustIn(app));
   // the addon is loaded: nothing needs these any more, and they stay shut
   dropPermissions(['worker', 'addon', 'child', 'fs.write'], [loaderProbe]);
   sayStarted(log, { url: urlOf(server), codecUrl: urlOf(codecServer), grpcAddress: grpc.address });

@@ -91,6 +91,7 @@ function operationOf(route: Route): unknown {
         },
       }),
       ...Object.fromEntries(Object.entries(byStatus(failures)).map(([status, text]) => [status, problemAnswer(text)])),
+      431: { description: 'The URL and the headers are larger than 16 KiB; without a body' },
     },
   };
 }
@@ -143,11 +144,22 @@ function problemAnswer(description: string): unknown {
 function schemaOf(schema: z.ZodType, io: 'input' | 'output'): unknown {
   const id = schema.meta()?.id;
   if (id !== undefined) return { $ref: `${componentPath}${id}` };
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any', target: 'draft-2020-12' });
+  const options = { io, unrepresentable: 'any', target: 'draft-2020-12', override: portably } as const;
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, options);
   return rest;
 }
 
+/** Patterns without what only some engines of regular expressions know: classes of Unicode, and `\0`. */
+function portably({ jsonSchema }: { jsonSchema: { pattern?: string | undefined } }): void {
+  if (jsonSchema.pattern === undefined) return;
+  jsonSchema.pattern = jsonSchema.pattern
+    .replaceAll('\\p{Cc}', '\\u0000-\\u001f\\u007f-\\u009f')
+    .replaceAll('\\p{Cs}', '\\ud800-\\udfff')
+    .replaceAll('\\0', '\\u0000');
+}
+
 function namedSchemas(): Record<string, unknown> {
-  const { schemas } = z.toJSONSchema(z.globalRegistry, { uri: (id) => `${componentPath}${id}`, io: 'output' });
+  const options = { uri: (id: string) => `${componentPath}${id}`, io: 'output', override: portably } as const;
+  const { schemas } = z.toJSONSchema(z.globalRegistry, options);
   return Object.fromEntries(Object.entries(schemas).map(([id, { $schema: _, $id: __, ...rest }]) => [id, rest]));
 }

@@ -3,10 +3,27 @@ import { isMongoOutage } from '../adapters/mongo/connect.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import { isTemporalOutage } from '../adapters/temporal/connect.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
+import type { Events } from '../platform/events.ts';
+
+/** What an error is called outside. */
+export type ErrorCode =
+  | 'INVALID_REQUEST'
+  | 'INVALID_OTP'
+  | 'UNAUTHORIZED'
+  | 'INVALID_TOKEN'
+  | 'FORBIDDEN'
+  | 'NOT_FOUND'
+  | 'CONFLICT'
+  | 'GONE'
+  | 'REGISTRATION_LOCKED'
+  | 'RATE_LIMITED'
+  | 'PROVIDER_REFUSED'
+  | 'INTERNAL_ERROR'
+  | 'UNAVAILABLE';
 
 interface Row {
   status: number;
-  errorCode: string;
+  errorCode: ErrorCode;
   message: string;
 }
 
@@ -73,8 +90,18 @@ export const problems: Record<FailureCode, Row> = {
 export interface Problem {
   status: number;
   headers: Record<string, string>;
-  body: Record<string, unknown>;
+  body: ProblemBody;
   refusal: Refusal;
+}
+
+/** The shape of every error; `details` name fields, and some codes have facts of their own. */
+export interface ProblemBody {
+  error: string;
+  error_code: ErrorCode;
+  retry_after_seconds?: number;
+  request_id: string;
+  details?: { path: string; message: string }[];
+  [fact: string]: unknown;
 }
 
 /** A problem as the audit trail names it. */
@@ -120,6 +147,16 @@ export function problemOf(thrown: unknown, requestId: string): Problem {
       ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
     },
   };
+}
+
+/** Tells operators of what is no refusal: a bug, or a dependency that was away when a driver asked it. */
+export function noteProblem(
+  events: Pick<Events, 'requestFailed' | 'dependencyFailed'>,
+  { status }: Problem,
+  thrown: unknown,
+): void {
+  if (status === 500) events.requestFailed(thrown);
+  if (status === 503 && !(thrown instanceof Failure)) events.dependencyFailed(thrown);
 }
 
 /** The failure that was thrown, or that an error of a driver stands for; undefined for a bug. */

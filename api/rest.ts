@@ -15,12 +15,12 @@ import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { authRoutes } from './auth/routes.ts';
 import { SpeechQuery, speakCode } from './calls.ts';
-import type { ApiDeps } from './deps.ts';
+import type { ApiDeps, TrustProxy } from './deps.ts';
 import { type SignedRequest, TwilioForm } from './guards.ts';
 import { Health, Readiness, readHealth, readReadiness } from './health.ts';
 import { guardRequest } from './limits.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
-import { problemOf, type Refusal } from './problems.ts';
+import { noteProblem, problemOf, type Refusal } from './problems.ts';
 import { PublicKeys, readPublicKeys } from './public-keys.ts';
 import { ReceiptQuery, receiveInfobipReceipt, receiveTwilioReceipt } from './receipts.ts';
 import { Approval, giveApproval } from './registrations/approval.ts';
@@ -399,11 +399,14 @@ function requestSpan(req: Request, res: Response): Pick<Span, 'name' | 'kind' | 
   };
 }
 
-/** With the caller's request id if it is a valid one. */
 function traceOf(req: Request, traceparent: string): Trace {
-  const given = req.get('x-request-id');
-  const requestId = given && /^[\w.:-]{1,128}$/.test(given) ? given : undefined;
+  const requestId = req.get('x-request-id');
   return requestTrace({ ip: req.ip, userAgent: req.get('user-agent'), requestId, traceparent });
+}
+
+/** The rule by which `X-Forwarded-For` is believed: of an address, so many hops away. For doors beside this one. */
+export function trustIn(app: Express): TrustProxy {
+  return app.get('trust proxy fn') as TrustProxy;
 }
 
 /**
@@ -435,10 +438,10 @@ function requireMediaType(req: Request, _res: Response, next: NextFunction): voi
 }
 
 function answerProblem({ events }: ApiDeps, err: unknown, res: Response): void {
-  const { status, headers, body, refusal } = problemOf(err, res.locals.requestId as string);
+  const problem = problemOf(err, res.locals.requestId as string);
+  const { status, headers, body, refusal } = problem;
   res.locals.refusal = refusal;
-  if (status === 500) events.requestFailed(err);
-  if (status === 503 && !(err instanceof Failure)) events.dependencyFailed(err);
+  noteProblem(events, problem, err);
   if (res.headersSent) {
     res.destroy();
     return;

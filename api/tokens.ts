@@ -15,6 +15,12 @@ export interface AccessClaims {
   roles: string[];
 }
 
+/** What a token says that was verified. */
+export interface VerifiedClaims extends AccessClaims {
+  /** Milliseconds since the Unix epoch. */
+  expiresAt: number;
+}
+
 /** A public key as others get it (RFC 8037 section 2). */
 export interface PublicKey {
   kty: 'OKP';
@@ -67,7 +73,7 @@ export function createTokens(config: TokenConfig) {
     return key.verifying;
   }
 
-  async function judge(token: string): Promise<{ claims: AccessClaims; until: number }> {
+  async function judge(token: string): Promise<{ claims: VerifiedClaims; until: number }> {
     try {
       const { payload } = await jwtVerify(token, keyOf, {
         algorithms: [alg],
@@ -83,7 +89,8 @@ export function createTokens(config: TokenConfig) {
       // JSON.parse makes Infinity of 1e400
       if (!Number.isSafeInteger(exp)) throw new Failure('token-invalid');
       const until = (Math.min(exp, iat + lifeSeconds) + skewSeconds) * 1000;
-      return { claims: { userId: String(sub), sessionId: String(sid), roles: roles as string[] }, until };
+      const claims = { userId: String(sub), sessionId: String(sid), roles: roles as string[], expiresAt: exp * 1000 };
+      return { claims, until };
     } catch (err) {
       if (err instanceof errors.JOSEError || err instanceof TypeError) throw new Failure('token-invalid');
       throw err;
@@ -112,7 +119,7 @@ export function createTokens(config: TokenConfig) {
      *
      * @throws {Failure} token-invalid
      */
-    async verify(token: string): Promise<AccessClaims> {
+    async verify(token: string): Promise<VerifiedClaims> {
       const hash = tokenHash(token);
       const before = verified.find(hash, Date.now());
       if (before !== undefined) return before;
@@ -125,14 +132,14 @@ export function createTokens(config: TokenConfig) {
 
 /** The tokens verified last, by their hash: none of them is in memory for it. */
 function rememberVerified() {
-  const kept = new Map<string, { claims: AccessClaims; until: number }>();
+  const kept = new Map<string, { claims: VerifiedClaims; until: number }>();
   return {
     /** What a token said, until an instant in milliseconds that was given with it. */
-    find(hash: string, now: number): AccessClaims | undefined {
+    find(hash: string, now: number): VerifiedClaims | undefined {
       const found = kept.get(hash);
       return found !== undefined && now < found.until ? found.claims : undefined;
     },
-    keep(hash: string, claims: AccessClaims, until: number): void {
+    keep(hash: string, claims: VerifiedClaims, until: number): void {
       const [oldest] = kept.keys();
       if (kept.size >= verifiedMax && oldest !== undefined) kept.delete(oldest);
       kept.set(hash, { claims, until });

@@ -31,7 +31,7 @@ export function summary(ready: Ready, folder: DataFolder, seconds: number): stri
   const places = [
     ['API', ready.apiUrl],
     ['API documentation', ready.docsUrl],
-    ['gRPC (Signal’s registration-service)', ready.grpcAddress],
+    ['gRPC (Signal’s registration-service, AuthService)', ready.grpcAddress],
     ['Outbox (every SMS and e-mail)', ready.outboxUrl],
     ...(ready.temporalUiUrl ? [['Temporal UI', ready.temporalUiUrl]] : []),
     ...(ready.elasticsearchUrl ? [['Elasticsearch', ready.elasticsearchUrl]] : []),

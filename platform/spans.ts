@@ -47,14 +47,18 @@ export function beginTrace(
   return { traceparent: `00-${ownId}-${newSpanId()}-${isSampled ? '01' : '00'}` };
 }
 
-/** The trace of a request from outside: one of its own, which is recorded, unless its caller names one. */
+/**
+ * The trace of a request from outside: one of its own, which is recorded, unless its caller names one; with the caller's
+ * request id if it is a valid one.
+ */
 export function requestTrace(given: {
   ip: string | undefined;
   userAgent: string | undefined;
   requestId?: string | undefined;
   traceparent?: string;
 }): Trace {
-  const { ip = '', userAgent = '', requestId = newId(), traceparent = beginTrace(undefined, 1).traceparent } = given;
+  const { ip = '', userAgent = '', traceparent = beginTrace(undefined, 1).traceparent } = given;
+  const requestId = /^[\w.:-]{1,128}$/.exec(given.requestId ?? '')?.[0] ?? newId();
   return { requestId, traceparent, ip, userAgent: userAgent.slice(0, auditTextMax) };
 }
 

@@ -25,7 +25,7 @@ import { guardCheck, guardLogIn, guardSend } from '../limits.ts';
 import { malformed, parse, secretText, type Tokens, text } from '../schemas.ts';
 import { beginSession, mintSession } from '../sessions.ts';
 import { nameKeyOf, readIdentifier, usualChannel } from './identifier.ts';
-import { requirePassword } from './password.ts';
+import { endIfReplaced, requirePassword } from './password.ts';
 
 /** Who logs in, and how. */
 export const NewLogIn = z.strictObject({
@@ -73,9 +73,12 @@ export async function beginLogIn(
   const scope = ['login', caller.address];
   return idempotent(deps, { scope, caller, body: given }, minted, async ({ loginId, session }) => {
     if (password === undefined) return sendLogInCode(deps, { identifier, channel }, loginId, caller);
-    const account = await requirePassword(deps, identifier, password, caller);
+    const proven = await requirePassword(deps, identifier, password, caller);
     if (hasSecondStep) return sendLogInCode(deps, { identifier, channel }, loginId, caller);
-    return logIn(deps, account, session, caller, 'password');
+    const tokens = await beginSession(deps, proven.account, session, caller);
+    await endIfReplaced(deps, proven, session.sessionId);
+    deps.events.loginTried({ method: 'password', userId: proven.account.userId });
+    return tokens;
   });
 }
 
@@ -94,7 +97,9 @@ export async function proveLogIn(deps: ApiDeps, body: unknown, caller: Caller): 
     if (!(await deps.logins.takeSession(loginId, session.sessionId))) {
       throw new Failure('session-already-taken', { message: 'This code was used; log in again' });
     }
-    return logIn(deps, account, session, caller, 'code');
+    const tokens = await beginSession(deps, account, session, caller);
+    deps.events.loginTried({ method: 'code', userId: account.userId });
+    return tokens;
   });
 }
 
@@ -111,18 +116,6 @@ async function requireCode(deps: ApiDeps, loginId: string, code: string, caller:
   const reason = isRight ? 'account-disabled' : 'otp-mismatch';
   deps.events.loginTried({ method: 'code', loginId, userId: begun.userId, reason });
   throw wrongCode(Math.max(0, left));
-}
-
-async function logIn(
-  deps: ApiDeps,
-  account: Account,
-  session: ReturnType<typeof mintSession>,
-  caller: Caller,
-  method: 'code' | 'password',
-): Promise<z.output<typeof Tokens>> {
-  const tokens = await beginSession(deps, account, session, caller);
-  deps.events.loginTried({ method, userId: account.userId });
-  return tokens;
 }
 
 async function sendLogInCode(

@@ -14,6 +14,12 @@ import { nameKeyOf } from './identifier.ts';
 /** Why a log-in by password fails, for the trail alone. */
 type PasswordRefusal = 'unknown-user' | 'no-password' | 'wrong-password' | 'account-disabled';
 
+/** An account whose password was right, and the hash that it was compared with, if the account has one. */
+export interface ProvenAccount {
+  account: Account;
+  hash: string | undefined;
+}
+
 /**
  * The account of a name and its password. A name without an account, or without a password, costs the same hash and, where
  * there is a directory, the same question to it.
@@ -25,12 +31,14 @@ export async function requirePassword(
   identifier: Identifier,
   password: string,
   caller: Caller,
-): Promise<Account> {
+): Promise<ProvenAccount> {
   const beganAt = performance.now();
   // counted as wrong before it is compared: parallel guesses never exceed the limits
   const guarded = await guardPassword(deps, caller, nameKeyOf(deps, identifier), newId());
   const account = await deps.accounts.findBy(identifier);
-  const reason = await refusalOf(deps, identifier, account, password).catch(async (err: unknown) => {
+  const secrets = account && (await deps.accounts.readSecrets(account.userId));
+  const hash = secrets?.password;
+  const reason = await refusalOf(deps, identifier, { account, hash }, password).catch(async (err: unknown) => {
     await guarded.giveBack();
     throw err;
   });
@@ -40,18 +48,33 @@ export async function requirePassword(
     throw new Failure('credentials-wrong');
   }
   await guarded.giveBack();
-  return account;
+  return { account, hash };
+}
+
+/**
+ * Ends a session that a password began which was replaced in the same moment: after the session began, so that either this
+ * sees the new one or the change sees the session.
+ *
+ * @throws {Failure} credentials-wrong
+ */
+export async function endIfReplaced(
+  { accounts, sessions }: Pick<ApiDeps, 'accounts' | 'sessions'>,
+  { account: { userId }, hash }: ProvenAccount,
+  sessionId: string,
+): Promise<void> {
+  if ((await accounts.readSecrets(userId))?.password === hash) return;
+  await sessions.end(userId, sessionId);
+  throw new Failure('credentials-wrong');
 }
 
 async function refusalOf(
   deps: ApiDeps,
   identifier: Identifier,
-  account: Account | undefined,
+  { account, hash }: Pick<ProvenAccount, 'hash'> & { account: Account | undefined },
   password: string,
 ): Promise<PasswordRefusal | undefined> {
-  const secrets = account && (await deps.accounts.readSecrets(account.userId));
-  const hasPassword = secrets?.password !== undefined;
-  const isOwn = await deps.passwords.verify(secrets?.password ?? (await deps.passwords.decoy()), password);
+  const hasPassword = hash !== undefined;
+  const isOwn = await deps.passwords.verify(hash ?? (await deps.passwords.decoy()), password);
   const isRight = (hasPassword && isOwn) || (await isOfDirectory(deps, identifier, account, password));
   if (account === undefined) return 'unknown-user';
   if (!isRight) return hasPassword ? 'wrong-password' : 'no-password';

@@ -1,28 +1,17 @@
 /** The rows of /auth: register, log in, refresh, log out. */
-import type { Request } from 'express';
-import { z } from 'zod';
-import type { ApiDeps } from '../deps.ts';
-import { callerOf, holderOf, sessionOf } from '../requests.ts';
+import { callerOf, sessionOf } from '../requests.ts';
 import { always, type Route } from '../route.ts';
-import { malformed, parse, Registration, Session, StartedRegistration, Tokens, text, User } from '../schemas.ts';
+import { Session, StartedRegistration, Tokens, User } from '../schemas.ts';
 import { readSession } from '../sessions.ts';
 import { readMe } from '../users.ts';
 import { credentialRoutes } from './credential-routes.ts';
 import { endSession, LogOut, listSessions, logOut, PageQuery, SessionPage } from './end.ts';
-import { beginLogIn, LogInProof, NewLogIn, proveLogIn, StartedLogIn } from './log-in.ts';
+import { beginLogIn, NewLogIn, StartedLogIn } from './log-in.ts';
 import { Refresh, refreshTokens } from './refresh.ts';
-import { register, ShortRegistration, verifyRegistration } from './register.ts';
+import { register, ShortRegistration } from './register.ts';
+import { CodeOf, proveCodeOf, Verified } from './verify.ts';
 
 const auth = '/api/v1/auth';
-
-/** A code, and the one log-in or registration that it is for. */
-const Proof = LogInProof.extend({
-  loginId: text(64).optional(),
-  registrationId: text(64).optional().describe('In place of loginId, with the token of the registration'),
-});
-
-/** Tokens, or a registration whose policy has more steps. */
-const Verified = z.union([Tokens, Registration]).meta({ id: 'Verified' });
 
 const logInRow = {
   method: 'post',
@@ -39,7 +28,7 @@ const logInRow = {
 const verifyRow = {
   method: 'post',
   guard: 'none',
-  body: Proof,
+  body: CodeOf,
   status: 200,
   answer: Verified,
   isIdempotent: true,
@@ -58,7 +47,7 @@ const verifyRow = {
     'account-disabled',
     'idempotency-key-reused',
   ],
-  run: verify,
+  run: (req, deps) => proveCodeOf(deps, req.body, { ...callerOf(req), authorization: req.get('authorization') }),
 } satisfies Partial<Route>;
 
 /** Rows of the REST table, in the order of API.md. */
@@ -142,11 +131,3 @@ export const authRoutes: Route[] = [
   },
   ...credentialRoutes,
 ];
-
-async function verify(req: Request, deps: ApiDeps) {
-  const { loginId, registrationId, code } = parse(Proof, req.body);
-  if (loginId !== undefined && registrationId === undefined) return proveLogIn(deps, { loginId, code }, callerOf(req));
-  if (registrationId === undefined) throw malformed('loginId', 'is needed');
-  if (loginId !== undefined) throw malformed('registrationId', 'is not possible beside loginId');
-  return verifyRegistration(deps, await holderOf(req, deps, registrationId), code);
-}

@@ -3,10 +3,11 @@
  * operation that every door calls and write the answer; what is refused is told inside a response whose status is OK.
  */
 import { status } from '@grpc/grpc-js';
-import type { Failure } from '../../domain/failures.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import type { Channel } from '../../domain/verification.ts';
 import type { SendOrder } from '../../workflows/verification.ts';
+import type { ApiDeps } from '../deps.ts';
+import { failureOf } from '../problems.ts';
 import {
   checkSessionCode,
   createSession,
@@ -15,12 +16,11 @@ import {
   type SessionDeps,
   sendSessionCode,
 } from '../verifications/sessions.ts';
-import { errorOf, metadataOf, type Rpc } from './answers.ts';
+import { errorOf, metadataOf, type Rpc, rpcs, statusOf } from './answers.ts';
+import { type Answered, type Service, Unreadable } from './service.ts';
 
 /** A request that cannot be answered: told by the status of the call. */
-export class BadCall extends Error {
-  readonly code = status.INVALID_ARGUMENT;
-}
+class BadCall extends Error {}
 
 interface Requests {
   CreateSession: { e164: string };
@@ -29,14 +29,12 @@ interface Requests {
   CheckVerificationCode: { sessionId: Buffer; verificationCode: string };
 }
 
-/** What a rpc does with a message that could be read. */
-export type Operations = { [R in Rpc]: (deps: SessionDeps, request: Requests[R]) => Promise<SessionAnswer> };
+type Operations = { [R in Rpc]: (deps: SessionDeps, request: Requests[R]) => Promise<SessionAnswer> };
 
 const transports: Record<number, Channel | undefined> = { 1: 'sms', 2: 'voice' };
 const clients: Record<number, SendOrder['client']> = { 1: 'ios', 2: 'android', 3: 'android' };
 
-/** The four rpcs. @throws {BadCall} an argument is not one; @throws {Failure} unavailable */
-export const operations: Operations = {
+const operations: Operations = {
   CreateSession: (deps, { e164 }) => createSession(deps, `+${e164}`),
   GetSessionMetadata: async (deps, { sessionId }) => readSession(deps, idOf(sessionId)),
   async SendVerificationCode(deps, { sessionId, transport, acceptLanguage, clientType }) {
@@ -51,23 +49,58 @@ export const operations: Operations = {
     checkSessionCode(deps, idOf(sessionId), verificationCode),
 };
 
-/** An answer as the response of a rpc: a choice of two for the first two, both for the others. */
-export function responseOf(rpc: Rpc, { session, refusal }: SessionAnswer): Record<string, unknown> {
+/** The service as the door runs it. */
+export const registrationService: Service = {
+  name: 'org.signal.registration.rpc.RegistrationService',
+  file: new URL('./registration_service.proto', import.meta.url),
+  rpcs: Object.fromEntries(
+    rpcs.map((rpc) => {
+      const operation: (deps: ApiDeps, request: never) => Promise<SessionAnswer> = operations[rpc];
+      return [
+        rpc,
+        {
+          isRead: rpc === 'GetSessionMetadata',
+          run: async (deps, message) => answerOf(rpc, await operation(deps, message as never)),
+        },
+      ];
+    }),
+  ),
+  failed({ events }, thrown): Answered {
+    if (thrown instanceof BadCall || thrown instanceof Unreadable) {
+      const details = thrown instanceof BadCall ? thrown.message : 'The message cannot be read';
+      const fault = { code: status.INVALID_ARGUMENT, details };
+      return { response: [fault], httpStatus: 400, refusal: { code: 'malformed' } };
+    }
+    if (failureOf(thrown) === undefined) {
+      events.requestFailed(thrown);
+      const fault = { code: status.INTERNAL, details: 'Internal error' };
+      return { response: [fault], httpStatus: 500, refusal: { code: 'internal-error' } };
+    }
+    events.dependencyFailed(thrown);
+    const fault = { code: status.UNAVAILABLE, details: 'A dependency is not available' };
+    return { response: [fault], httpStatus: 503, refusal: { code: 'unavailable' } };
+  },
+};
+
+/** A choice of two for the first two rpcs, both for the others. */
+function responseOf(rpc: Rpc, { session, refusal }: SessionAnswer): Record<string, unknown> {
   return {
     ...(session && { sessionMetadata: metadataOf(session, Date.now()) }),
     ...(refusal && { error: errorOf(rpc, refusal) }),
   };
 }
 
-/** The status of a call that failed, and what its caller is told: of a fault, nothing. */
-export function faultOf(
-  err: unknown,
-  failureOf: (err: unknown) => Failure | undefined,
-): { code: number; details: string } {
-  if (err instanceof BadCall) return { code: err.code, details: err.message };
-  return failureOf(err) === undefined
-    ? { code: status.INTERNAL, details: 'Internal error' }
-    : { code: status.UNAVAILABLE, details: 'A dependency is not available' };
+function answerOf(rpc: Rpc, answer: SessionAnswer): Answered {
+  const response: Answered['response'] = [null, responseOf(rpc, answer)];
+  const { refusal } = answer;
+  if (refusal === undefined) return { response, httpStatus: 200 };
+  const { reason, limit, waitMs } = refusal;
+  const retryAfterSeconds = waitMs === undefined ? undefined : Math.ceil(waitMs / 1000);
+  return {
+    response,
+    httpStatus: statusOf(refusal),
+    refusal: { code: reason, ...(limit && { limit }), ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) },
+  };
 }
 
 function idOf(bytes: Buffer): string {

@@ -1,8 +1,9 @@
-/** The gRPC door: Signal's registration-service, health and reflection on one port. */
+/** The gRPC door: Signal's registration-service, our AuthService, health and reflection on one port. */
+import { isIP } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import {
   type handleUnaryCall,
-  type Metadata,
+  Metadata,
   Server,
   ServerInterceptingCall,
   type ServerInterceptor,
@@ -16,22 +17,21 @@ import { type ServiceDefinition as LoadedService, loadSync } from '@grpc/proto-l
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import protobuf from 'protobufjs';
+import type { LimitsState } from '../../adapters/redis/rate-limits.ts';
 import { type Trace, traces } from '../../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../../platform/spans.ts';
-import type { ApiDeps } from '../deps.ts';
-import { failureOf } from '../problems.ts';
-import type { SessionAnswer } from '../verifications/sessions.ts';
-import { type Rpc, rpcs, statusOf } from './answers.ts';
+import type { ApiDeps, TrustProxy } from '../deps.ts';
+import { authService } from './auth-service.ts';
 import { type Admit, createAdmission, createServerCredentials } from './callers.ts';
 import { type Received, readStrictly } from './messages.ts';
-import { BadCall, faultOf, operations, responseOf } from './registration-service.ts';
+import { registrationService } from './registration-service.ts';
+import { type Answered, type RpcCall, type Service, Unreadable } from './service.ts';
 
-/** The requests of this contract are a hundred bytes; the default of the library is 4 MiB. */
+/** The requests of our contracts are a few hundred bytes; the default of the library is 4 MiB. */
 const requestBytesMax = 64 * 1024;
 const stopMs = 5000;
 
-const protoFile = fileURLToPath(new URL('./registration_service.proto', import.meta.url));
-const serviceName = 'org.signal.registration.rpc.RegistrationService';
+const services = [registrationService, authService];
 
 /** A door that is open. */
 export interface GrpcDoor extends AsyncDisposable {
@@ -39,17 +39,21 @@ export interface GrpcDoor extends AsyncDisposable {
   address: string;
 }
 
-/** Opens the door. @throws {Error} the configuration is not whole, or the port is taken */
-export async function openGrpc(deps: ApiDeps): Promise<GrpcDoor> {
+/** Opens the door; `trust` tells whose `x-forwarded-for` is believed. @throws {Error} the configuration is not whole, or the port is taken */
+export async function openGrpc(deps: ApiDeps, trust: TrustProxy): Promise<GrpcDoor> {
   const { config } = deps;
   const admit = createAdmission(config);
   const server = new Server({
     'grpc.max_receive_message_length': requestBytesMax,
     interceptors: [admission(deps, admit)],
   });
-  const loaded = loadSync(protoFile, { longs: String, enums: Number });
-  server.addService(...registrationService(deps, loaded[serviceName] as LoadedService));
-  const health = new HealthImplementation({ '': 'SERVING', [serviceName]: 'SERVING' });
+  const files = services.map(({ file }) => fileURLToPath(file));
+  const loaded = loadSync(files, { longs: String, enums: Number });
+  for (const service of services) {
+    server.addService(...implementationOf({ deps, trust, service }, loaded[service.name] as LoadedService));
+  }
+  const names = ['', ...services.map(({ name }) => name)];
+  const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, 'SERVING'])));
   health.addToServer(server);
   new ReflectionService(loaded).addToServer(server);
   const port = await new Promise<number>((resolve, reject) => {
@@ -61,7 +65,7 @@ export async function openGrpc(deps: ApiDeps): Promise<GrpcDoor> {
   return {
     address: `${host}:${port}`,
     async [Symbol.asyncDispose]() {
-      for (const name of ['', serviceName]) health.setStatus(name, 'NOT_SERVING');
+      for (const name of names) health.setStatus(name, 'NOT_SERVING');
       const timer = setTimeout(() => server.forceShutdown(), stopMs);
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       clearTimeout(timer);
@@ -69,100 +73,101 @@ export async function openGrpc(deps: ApiDeps): Promise<GrpcDoor> {
   };
 }
 
-type Handlers = Record<string, handleUnaryCall<Received<never>, Record<string, unknown>>>;
-
-function registrationService(deps: ApiDeps, loaded: LoadedService): [ServiceDefinition, Handlers] {
-  const root = protobuf.loadSync(protoFile);
-  const service = root.lookupService(serviceName);
-  const methods = rpcs.map((rpc) => {
-    const method = loaded[rpc];
-    const type = root.lookupType(`org.signal.registration.rpc.${service.methods[rpc]?.requestType}`);
-    if (method === undefined) throw new Error(`The contract has no ${rpc}`);
-    return [rpc, readStrictly(method, type)] as const;
-  });
-  const handlers = rpcs.map((rpc) => [
-    rpc,
-    handlerOf(deps, rpc, methods.find(([name]) => name === rpc)?.[1].path ?? ''),
-  ]);
-  return [Object.fromEntries(methods) as ServiceDefinition, Object.fromEntries(handlers) as Handlers];
+/** What a service runs with. */
+interface Running {
+  deps: ApiDeps;
+  trust: TrustProxy;
+  service: Service;
 }
 
-interface Answered {
-  response: Parameters<sendUnaryData<Record<string, unknown>>>;
-  /** The HTTP status by which it is counted. */
-  httpStatus: number;
-  refusal?: { code: string; limit?: string; retryAfterSeconds?: number } | undefined;
+type Handler = handleUnaryCall<Received, Record<string, unknown>>;
+
+function implementationOf(running: Running, loaded: LoadedService): [ServiceDefinition, Record<string, Handler>] {
+  const { name, file, rpcs } = running.service;
+  const contract = protobuf.loadSync(fileURLToPath(file)).lookupService(name);
+  const methods = Object.keys(rpcs).map((rpc) => {
+    const method = loaded[rpc];
+    const typeName = contract.methods[rpc]?.requestType;
+    if (method === undefined || typeName === undefined) throw new Error(`The contract has no ${rpc}`);
+    return [rpc, readStrictly(method, contract.lookupType(typeName))] as const;
+  });
+  const handlers = methods.map(([rpc, { path }]) => [rpc, handlerOf(running, rpc, path)] as const);
+  return [Object.fromEntries(methods) as unknown as ServiceDefinition, Object.fromEntries(handlers)];
 }
 
 /** Runs a rpc in its trace, counts it and answers it. */
-function handlerOf(deps: ApiDeps, rpc: Rpc, route: string) {
-  const run: (deps: ApiDeps, request: never) => Promise<SessionAnswer> = operations[rpc];
-  const answer = async (request: Received<never>): Promise<Answered> => {
-    if (!('message' in request)) throw new BadCall('The message cannot be read');
-    return answerOf(rpc, await run(deps, request.message));
+function handlerOf({ deps, trust, service }: Running, name: string, route: string): Handler {
+  const rpc = service.rpcs[name];
+  const answer = async (request: Received, call: RpcCall): Promise<Answered> => {
+    if (rpc === undefined || !('message' in request)) throw new Unreadable();
+    return rpc.run(deps, request.message, call);
   };
-  return (
-    call: ServerUnaryCall<Received<never>, Record<string, unknown>>,
-    done: sendUnaryData<Record<string, unknown>>,
-  ) => {
+  return (call: ServerUnaryCall<Received, Record<string, unknown>>, done: sendUnaryData<Record<string, unknown>>) => {
     const { traceparent, parentId } = beginTrace(
       textOf(call.metadata, 'traceparent'),
       deps.config.OTEL_TRACES_SAMPLER_ARG,
     );
     const beganAt = now();
+    const trace = traceOf(call, trust, traceparent);
+    const trailer = new Metadata();
+    trailer.set('x-request-id', trace.requestId);
+    const asked = { requestId: trace.requestId, caller: callerOf(call.metadata, trace, trailer) };
     deps.events.requestBegun();
-    void traces.run(traceOf(call, traceparent), async () => {
-      const { response, httpStatus, refusal } = await answer(call.request).catch((err: unknown) =>
-        answerFault(deps, err),
+    void traces.run(trace, async () => {
+      const { response, httpStatus, refusal } = await answer(call.request, asked).catch((err: unknown) =>
+        service.failed(deps, err, asked),
       );
+      const [fault, message, details] = response;
       const seconds = (now() - beganAt) / 1000;
-      const isRead = rpc === 'GetSessionMetadata';
+      const isRead = rpc?.isRead === true;
       deps.events.requestEnded({ method: 'POST', route, status: httpStatus, seconds, refusal, isRead });
-      deps.recordSpan({ ...spanOf(rpc, response[0]), traceparent, parentId, beganAt });
-      done(...response);
+      deps.recordSpan({ ...spanOf(service.name, name, fault), traceparent, parentId, beganAt });
+      if (details) trailer.merge(details);
+      done(fault, message, trailer);
     });
   };
 }
 
+function callerOf(metadata: Metadata, { ip = '', userAgent = '' }: Trace, trailer: Metadata): RpcCall['caller'] {
+  const idempotencyKey = textOf(metadata, 'idempotency-key');
+  const acceptLanguage = textOf(metadata, 'accept-language');
+  return {
+    address: ip,
+    userAgent,
+    noteLimit: (state) => showLimit(trailer, state),
+    ...(acceptLanguage !== undefined && { acceptLanguage }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+  };
+}
+
+/** Shows the limit that is nearest to refusing, as the headers of REST do. */
+function showLimit(trailer: Metadata, { allowed, max, remaining, resetSeconds }: LimitsState): void {
+  const [shown] = trailer.get('ratelimit-remaining');
+  if (allowed && shown !== undefined && Number(shown) <= remaining) return;
+  trailer.set('ratelimit-limit', String(max));
+  trailer.set('ratelimit-remaining', String(allowed ? remaining : 0));
+  trailer.set('ratelimit-reset', String(resetSeconds));
+}
+
 /** As the semantic conventions of OpenTelemetry name things. A refusal is an answer like another: its status is OK. */
-function spanOf(rpc: Rpc, fault: Answered['response'][0]): Pick<Span, 'name' | 'kind' | 'attributes' | 'failure'> {
+function spanOf(
+  service: string,
+  rpc: string,
+  fault: Answered['response'][0],
+): Pick<Span, 'name' | 'kind' | 'attributes' | 'failure'> {
   const code = fault?.code ?? status.OK;
   const isOurs = code === status.INTERNAL || code === status.UNAVAILABLE;
   return {
-    name: `${serviceName}/${rpc}`,
+    name: `${service}/${rpc}`,
     kind: 'server',
     attributes: {
       'rpc.system': 'grpc',
-      'rpc.service': serviceName,
+      'rpc.service': service,
       'rpc.method': rpc,
       'rpc.grpc.status_code': code,
     },
     failure: isOurs ? status[code] : undefined,
   };
-}
-
-function answerOf(rpc: Rpc, answer: SessionAnswer): Answered {
-  const response: Answered['response'] = [null, responseOf(rpc, answer)];
-  const { refusal } = answer;
-  if (refusal === undefined) return { response, httpStatus: 200 };
-  const { reason, limit, waitMs } = refusal;
-  const retryAfterSeconds = waitMs === undefined ? undefined : Math.ceil(waitMs / 1000);
-  return {
-    response,
-    httpStatus: statusOf(refusal),
-    refusal: { code: reason, ...(limit && { limit }), ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) },
-  };
-}
-
-function answerFault({ events }: ApiDeps, err: unknown): Answered {
-  const fault = faultOf(err, failureOf);
-  if (err instanceof BadCall) return { response: [fault], httpStatus: 400, refusal: { code: 'malformed' } };
-  if (fault.code === status.UNAVAILABLE) {
-    events.dependencyFailed(err);
-    return { response: [fault], httpStatus: 503, refusal: { code: 'unavailable' } };
-  }
-  events.requestFailed(err);
-  return { response: [fault], httpStatus: 500, refusal: { code: 'internal-error' } };
 }
 
 /** Refuses strangers before anything of their message is read. Whether we are well may be asked by everybody. */
@@ -194,15 +199,30 @@ function admission(deps: ApiDeps, admit: Admit): ServerInterceptor {
   };
 }
 
+/** The trace of a call; whom a stranger says to ask for is not believed. */
 function traceOf(
   call: { getPeer(): string; metadata?: Metadata },
+  trust: TrustProxy = () => false,
   traceparent = beginTrace(undefined, 1).traceparent,
 ): Trace {
-  const ip = call
+  const { metadata } = call;
+  const peer = call
     .getPeer()
     .replace(/:\d+$/, '')
     .replace(/^\[|\]$/g, '');
-  return requestTrace({ ip, userAgent: call.metadata && textOf(call.metadata, 'user-agent'), traceparent });
+  return requestTrace({
+    ip: sourceOf(peer, metadata && textOf(metadata, 'x-forwarded-for'), trust),
+    userAgent: metadata && textOf(metadata, 'user-agent'),
+    requestId: metadata && textOf(metadata, 'x-request-id'),
+    traceparent,
+  });
+}
+
+/** The first address that is no trusted proxy, from the nearest to the farthest: as `req.ip` of Express. */
+function sourceOf(peer: string, forwarded: string | undefined, trust: TrustProxy): string {
+  const addresses = [peer, ...(forwarded?.split(',').reverse() ?? []).map((address) => address.trim())];
+  const proxies = addresses.findIndex((address, hop) => !trust(address, hop) || isIP(addresses[hop + 1] ?? '') === 0);
+  return addresses[proxies] ?? peer;
 }
 
 function textOf(metadata: Metadata, name: string): string | undefined {

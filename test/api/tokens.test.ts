@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, it, mock } from 'node:test';
-import { createLocalJWKSet, exportSPKI, importJWK, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import {
+  createLocalJWKSet,
+  exportJWK,
+  exportSPKI,
+  generateKeyPair,
+  importJWK,
+  type JWTHeaderParameters,
+  type JWTPayload,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
 import { createTokens } from '../../api/tokens.ts';
 import { Failure } from '../../domain/failures.ts';
 import { Secret } from '../../platform/config.ts';
@@ -39,7 +51,9 @@ describe('createTokens()', () => {
   it('signs with EdDSA what anybody can verify with the published keys', async () => {
     const tokens = tokensOf({ JWT_KEYS: [newKey()] });
     const token = await tokens.sign(claims);
-    assert.deepEqual(await tokens.verify(token), claims);
+    const { expiresAt, ...said } = await tokens.verify(token);
+    assert.deepEqual(said, claims);
+    assert.equal(expiresAt, Number(partsOf(token).payload.exp) * 1000);
     const published = createLocalJWKSet({ keys: tokens.publicKeys });
     const { payload } = await jwtVerify(token, published, { issuer: 'https://id.example', audience: 'vyry' });
     assert.equal(payload.sid, 'session-1');
@@ -86,9 +100,9 @@ describe('createTokens()', () => {
     const [old, next] = [newKey(), newKey()];
     const before = await tokensOf({ JWT_KEYS: [old] }).sign(claims);
     const during = tokensOf({ JWT_KEYS: [next, old] });
-    assert.deepEqual(await during.verify(before), claims);
+    assert.partialDeepStrictEqual(await during.verify(before), claims);
     const after = tokensOf({ JWT_KEYS: [next] });
-    assert.deepEqual(await after.verify(await during.sign(claims)), claims);
+    assert.partialDeepStrictEqual(await after.verify(await during.sign(claims)), claims);
     await assert.rejects(after.verify(before), isInvalid);
   });
 
@@ -96,7 +110,7 @@ describe('createTokens()', () => {
     const [old, next] = [newKey(), newKey()];
     const before = await tokensOf({ JWT_ALGORITHM: 'HS256', JWT_SECRET: old }).sign(claims);
     const during = tokensOf({ JWT_ALGORITHM: 'HS256', JWT_SECRET: next, JWT_SECRETS_OLD: [old] });
-    assert.deepEqual(await during.verify(before), claims);
+    assert.partialDeepStrictEqual(await during.verify(before), claims);
     await assert.rejects(tokensOf({ JWT_ALGORITHM: 'HS256', JWT_SECRET: next }).verify(before), isInvalid);
   });
 
@@ -161,7 +175,7 @@ describe('createTokens()', () => {
         .setProtectedHeader({ ...header, alg: 'HS256' })
         .sign(new TextEncoder().encode(key.reveal()));
     for (const near of [{ exp: now - 2 }, { iat: now + 5 }, { nbf: now + 5 }]) {
-      assert.deepEqual(await tokens.verify(await signed(near)), claims, JSON.stringify(near));
+      assert.partialDeepStrictEqual(await tokens.verify(await signed(near)), claims, JSON.stringify(near));
     }
     for (const far of [{ exp: now - 61 }, { iat: now + 61 }, { nbf: now + 61 }, { iat: now - 3661 }]) {
       await assert.rejects(tokens.verify(await signed(far)), isInvalid, JSON.stringify(far));
@@ -176,5 +190,36 @@ describe('createTokens()', () => {
       isInvalid,
     );
     await assert.rejects(tokens.verify(await tokensOf({ JWT_KEYS, JWT_AUDIENCE: 'other' }).sign(claims)), isInvalid);
+  });
+
+  it('G4: takes no key that a token brings or points to, and calls nobody', async () => {
+    let calls = 0;
+    const canary = createServer((_req, res) => {
+      calls++;
+      res.end('{}');
+    });
+    await new Promise<void>((resolve) => canary.listen(0, '127.0.0.1', resolve));
+    try {
+      const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true });
+      const jwk = { ...(await exportJWK(publicKey)), alg: 'EdDSA', kid: 'evil' };
+      const address = `http://127.0.0.1:${(canary.address() as AddressInfo).port}/keys`;
+      const tokens = tokensOf({ JWT_KEYS: [newKey()] });
+      const { header, payload } = partsOf(await tokens.sign(claims));
+      for (const brought of [
+        { jku: address },
+        { x5u: address },
+        { x5c: [Buffer.from('evil').toString('base64')] },
+        { jwk },
+      ]) {
+        for (const kid of [header.kid, 'evil', address, undefined]) {
+          const named = { alg: 'EdDSA', typ: 'at+jwt', ...brought, ...(kid !== undefined && { kid: String(kid) }) };
+          const forged = await new SignJWT(payload).setProtectedHeader(named as JWTHeaderParameters).sign(privateKey);
+          await assert.rejects(tokens.verify(forged), isInvalid, JSON.stringify(named));
+        }
+      }
+      assert.equal(calls, 0);
+    } finally {
+      await new Promise((resolve) => canary.close(resolve));
+    }
   });
 });

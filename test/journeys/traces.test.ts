@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { freePort } from '../../engines/ports.ts';
 import type { System } from '../../engines/system.ts';
 import type { Role } from '../../platform/config.ts';
+import { connectAuth } from '../support/auth-client.ts';
 import { call, startFlow } from '../support/client.ts';
 import { type CollectorStandIn, type ReceivedSpan, startCollector } from '../support/collector.ts';
 import { startTestSystem } from '../support/engines.ts';
@@ -149,6 +150,21 @@ describe('A traced system', () => {
     );
     const refused = find(`vyry-api ${service}/GetSessionMetadata`);
     assert.deepEqual([refused?.attributes['rpc.grpc.status_code'], refused?.isError], [3, false]);
+  });
+
+  it('shows a call of the AuthService in the trace of its caller, and the workflow that it starts', async () => {
+    const traceId = '3bf7651916cd43dd8448eb211c80319c';
+    const auth = await connectAuth(system.ready.grpcAddress);
+    try {
+      const headers = { traceparent: `00-${traceId}-${caller.spanId}-01` };
+      assert.equal((await auth.call('ForgotPassword', { identifier: 'nobody' }, headers)).code, 0);
+    } finally {
+      auth.close();
+    }
+    const find = (name: string) => named(spansOf(traceId), name);
+    await until(async () => find('vyry-registration RunWorkflow:recovery') !== undefined);
+    await until(async () => find('vyry-api vyry.auth.v1.AuthService/ForgotPassword') !== undefined);
+    assert.equal(find('vyry-api vyry.auth.v1.AuthService/ForgotPassword')?.parentSpanId, caller.spanId);
   });
 
   it('leaves a trace out that its caller does not want recorded', async () => {

@@ -1,0 +1,331 @@
+/**
+ * `vyry.auth.v1.AuthService` on the wire, by a client made from the door's reflection; and rule R6: REST and gRPC give the
+ * same decision for the same act.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { status } from '@grpc/grpc-js';
+import type { System } from '../../engines/system.ts';
+import { type AuthClient, connectAuth, type RpcAnswer, servicesOf } from '../support/auth-client.ts';
+import { type Answer, call, codeFor, noticesTo } from '../support/client.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { type Behind, goodPassword, lookBehind, must, phoneOf, startAnotherApi, wrongCode } from '../support/flows.ts';
+import { until } from '../support/journey.ts';
+import { jsonOf, vyryFor } from '../support/vyry.ts';
+
+const token = 'a-bearer-token-of-another-server-1';
+const page = 'https://app.example/reset';
+const newPassword = 'violet-harbour-engraves-93';
+
+let system: System;
+let behind: Behind;
+let url: string;
+let outboxUrl: string;
+let auth: AuthClient;
+
+before(async () => {
+  system = await startTestSystem({
+    env: {
+      GRPC_BEARER_TOKENS: token,
+      REGISTRATION_STEPS: 'code,credentials',
+      RECOVERY_URL: page,
+      TRUST_PROXY: '127.0.0.1',
+    },
+  });
+  behind = await lookBehind(system);
+  ({ apiUrl: url, outboxUrl } = system.ready);
+  auth = await connectAuth(system.ready.grpcAddress, token);
+});
+after(async () => {
+  auth?.close();
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+const post = (path: string, body: unknown, options: Parameters<typeof call>[3] = {}): Promise<Answer> =>
+  call(url, 'POST', `/api/v1/auth${path}`, { body, ...options });
+const session = (accessToken: string) => call(url, 'GET', '/api/v1/auth/session', { token: accessToken });
+
+async function ok(answering: Promise<RpcAnswer>): Promise<RpcAnswer['message']> {
+  const { code, message, problem } = await answering;
+  assert.equal(code, status.OK, JSON.stringify(problem));
+  return message;
+}
+
+/** The newest code of a person, however slow the machine is. */
+const newCode = (to: string, count = 1) => codeFor(outboxUrl, to, count, 60_000);
+
+/** Somebody to sign up, who has an address and no number. */
+function named(person: number) {
+  return { fullName: `Person ${person}`, username: `grpc${person}`, email: `grpc${person}@example.org` };
+}
+
+/** Somebody with an account and a session, who signed up by gRPC and went on by REST. */
+async function account(person: number) {
+  const { username, email } = named(person);
+  const { registration, registrationToken } = await ok(auth.call('SignUp', named(person)));
+  const { registrationId } = registration;
+  const code = await newCode(email);
+  await ok(auth.call('Login', { proof: { code, registrationId, registrationToken } }));
+  const path = `/api/v1/registrations/${registrationId}`;
+  const body = { password: goodPassword };
+  await must(call(url, 'PUT', `${path}/credentials`, { token: registrationToken, body }));
+  const { body: tokens } = await must(call(url, 'POST', `${path}/session`, { token: registrationToken }), 201);
+  return { username, email, userId: tokens.user.userId as string, accessToken: tokens.accessToken as string };
+}
+
+describe('SignUp', () => {
+  it('starts a registration whose code is on its way, and Login proves that code', async () => {
+    const { registration, registrationToken } = await ok(auth.call('SignUp', { ...named(200), phone: phoneOf(200) }));
+    assert.match(registration.registrationId, /^[0-9a-f]{32}$/);
+    assert.equal(registration.state, 'pending');
+    assert.deepEqual(
+      registration.steps.map(({ name }: { name: string }) => name),
+      ['code', 'credentials'],
+    );
+    assert.ok(Date.parse(registration.nextSmsAt) > Date.now());
+    assert.ok(registration.phone.includes('•'));
+    const proof = {
+      code: await newCode(phoneOf(200)),
+      registrationId: registration.registrationId,
+      registrationToken,
+    };
+    const { registration: proven, tokens } = await ok(auth.call('Login', { proof }));
+    assert.equal(tokens ?? undefined, undefined);
+    assert.equal(proven.steps[0].status, 'done');
+    const { body } = await must(
+      call(url, 'GET', `/api/v1/registrations/${registration.registrationId}`, { token: registrationToken }),
+    );
+    assert.equal(body.steps[0].status, 'done');
+  });
+
+  it('has one answer for one idempotency key', async () => {
+    const headers = { 'idempotency-key': 'sign-up-201' };
+    const [one, other] = await Promise.all([
+      ok(auth.call('SignUp', named(201), headers)),
+      ok(auth.call('SignUp', named(201), headers)),
+    ]);
+    assert.equal(one.registrationToken, other.registrationToken);
+    const { code, problem } = await auth.call('SignUp', named(202), headers);
+    assert.deepEqual([code, problem.reason], [status.FAILED_PRECONDITION, 'CONFLICT']);
+  });
+});
+
+describe('Login', () => {
+  it('logs in by password, and by a code in two calls, with tokens that open REST', async () => {
+    const ada = await account(203);
+    const { tokens } = await ok(auth.call('Login', { start: { identifier: ada.username, password: goodPassword } }));
+    assert.deepEqual(
+      [tokens.tokenType, tokens.expiresInSeconds, tokens.user.userId, tokens.user.roles],
+      ['Bearer', 3600, ada.userId, ['user']],
+    );
+    await must(session(tokens.accessToken));
+    const { started } = await ok(auth.call('Login', { start: { identifier: ada.email } }));
+    assert.equal(started.channel, 'email');
+    const code = await newCode(ada.email, 2);
+    const byCode = await ok(auth.call('Login', { proof: { loginId: started.loginId, code } }));
+    await must(session(byCode.tokens.accessToken));
+  });
+
+  it('is refused with neither or both of its steps', async () => {
+    const both = Buffer.from([0x0a, 3, 0x0a, 1, 0x61, 0x12, 3, 0x0a, 1, 0x31]);
+    assert.equal(await auth.send('Login', both), status.INVALID_ARGUMENT);
+    const { code, problem } = await auth.call('Login', {});
+    assert.deepEqual([code, problem.fields], [status.INVALID_ARGUMENT, ['step']]);
+  });
+});
+
+describe('ValidateToken', () => {
+  it('says whose a token is until its session ends, and refuses it within a second of that', async () => {
+    const ada = await account(204);
+    const valid = await ok(auth.call('ValidateToken', { accessToken: ada.accessToken }));
+    const { body } = await must(session(ada.accessToken));
+    assert.deepEqual([valid.userId, valid.sessionId, valid.roles], [ada.userId, body.sessionId, ['user']]);
+    const seconds = (Date.parse(valid.expiresAt) - Date.now()) / 1000;
+    assert.ok(seconds > 3400 && seconds <= 3600, valid.expiresAt);
+    await must(post('/logout', {}, { token: ada.accessToken }), 204);
+    const { code, problem } = await auth.call('ValidateToken', { accessToken: ada.accessToken });
+    assert.deepEqual([code, problem.reason], [status.UNAUTHENTICATED, 'INVALID_TOKEN']);
+  });
+});
+
+describe('ForgotPassword and ResetPassword', () => {
+  it('replace a password by the token of the message', async () => {
+    const ada = await account(205);
+    await ok(auth.call('ForgotPassword', { identifier: ada.username }));
+    let body = '';
+    await until(async () => {
+      body = (await noticesTo(outboxUrl, ada.email)).find((message) => message.body.includes(page))?.body ?? '';
+      return body !== '';
+    }, 60_000);
+    const reset = /#token=([\w-]{43})/.exec(body)?.[1];
+    const weak = await auth.call('ResetPassword', { token: reset, password: 'password123' });
+    assert.deepEqual([weak.code, weak.problem.reason], [status.INVALID_ARGUMENT, 'INVALID_REQUEST']);
+    await ok(auth.call('ResetPassword', { token: reset, password: newPassword }));
+    assert.equal((await session(ada.accessToken)).status, 401);
+    await ok(auth.call('Login', { start: { identifier: ada.username, password: newPassword } }));
+  });
+});
+
+describe('R6: the same act by REST and by gRPC', () => {
+  /** Reasons, fields and facts that must be the same; what names one request or instant is left out. */
+  async function agree(what: string, byRest: Promise<Answer>, byRpc: Promise<RpcAnswer>, code: number): Promise<void> {
+    const [{ status: httpStatus, body }, { code: rpcCode, problem }] = [await byRest, await byRpc];
+    assert.ok(httpStatus >= 400, what);
+    assert.equal(rpcCode, code, what);
+    assert.equal(problem.reason, body.error_code, what);
+    assert.deepEqual(
+      problem.fields,
+      (body.details ?? []).map(({ path }: { path: string }) => path),
+      what,
+    );
+    assert.equal(problem.retrySeconds === undefined, body.retry_after_seconds === undefined, what);
+    assert.deepEqual(
+      [problem.metadata.limit, problem.metadata.attemptsLeft],
+      [body.limit, body.attemptsLeft?.toString()],
+      what,
+    );
+  }
+
+  it('is refused alike: wrong and weak passwords, unknown and disabled people, malformed fields, dead tokens', async () => {
+    const ada = await account(206);
+    const gone = await account(207);
+    jsonOf(await vyryFor(system)(['users', 'disable', gone.username, '--json']));
+    const ended = await account(208);
+    await must(post('/logout', {}, { token: ended.accessToken }), 204);
+    const logIns = [
+      ['a wrong password', { identifier: ada.username, password: 'wrong-password-1' }, status.UNAUTHENTICATED],
+      ['an unknown person', { identifier: 'nobody-at-all', password: goodPassword }, status.UNAUTHENTICATED],
+      ['a disabled person', { identifier: gone.username, password: goodPassword }, status.UNAUTHENTICATED],
+      ['a name that is none', { identifier: 'ada,bob', password: goodPassword }, status.INVALID_ARGUMENT],
+      ['no name', { identifier: '' }, status.INVALID_ARGUMENT],
+      ['a channel that is none', { identifier: ada.username, channel: 'pigeon' }, status.INVALID_ARGUMENT],
+    ] as const;
+    for (const [what, body, code] of logIns)
+      await agree(what, post('/login', body), auth.call('Login', { start: body }), code);
+    const proofs = [
+      ['an unknown log-in', { loginId: '0'.repeat(32), code: '123456' }, status.NOT_FOUND],
+      ['no digits', { loginId: '0'.repeat(32), code: 'abcdef' }, status.INVALID_ARGUMENT],
+      ['a proof of nothing', { code: '123456' }, status.INVALID_ARGUMENT],
+      ['no registration token', { registrationId: '0'.repeat(32), code: '123456' }, status.UNAUTHENTICATED],
+    ] as const;
+    for (const [what, body, code] of proofs) {
+      await agree(what, post('/login/verify', body), auth.call('Login', { proof: body }), code);
+    }
+    const people = [
+      ['no e-mail address', { ...named(209), email: 'nobody' }],
+      ['no number', { ...named(209), phone: '12' }],
+      ['two scripts', { ...named(209), username: 'pаypal' }],
+      ['a line break', { ...named(209), fullName: 'A\nB' }],
+    ] as const;
+    for (const [what, body] of people) {
+      await agree(what, post('/register', body), auth.call('SignUp', body), status.INVALID_ARGUMENT);
+    }
+    const resets = [
+      ['an unknown token', { token: 'a'.repeat(43), password: newPassword }, status.UNAUTHENTICATED],
+      ['no token', { token: '', password: newPassword }, status.INVALID_ARGUMENT],
+      ['a short password', { token: 'a'.repeat(43), password: 'short' }, status.INVALID_ARGUMENT],
+    ] as const;
+    for (const [what, body, code] of resets) {
+      await agree(what, post('/password/reset', body), auth.call('ResetPassword', body), code);
+    }
+    const forgotten = { identifier: 'a@x.com\r\nBcc: v@y.com' };
+    await agree(
+      'no identifier',
+      post('/password/forgot', forgotten),
+      auth.call('ForgotPassword', forgotten),
+      status.INVALID_ARGUMENT,
+    );
+    for (const [what, accessToken] of [
+      ['an ended session', ended.accessToken],
+      ['a disabled person', gone.accessToken],
+      ['no JWT', 'abc'],
+    ] as const) {
+      await agree(what, session(accessToken), auth.call('ValidateToken', { accessToken }), status.UNAUTHENTICATED);
+    }
+  });
+
+  it('counts wrong codes down over both doors, and wrong passwords of both towards one limit', async () => {
+    const ada = await account(210);
+    const { started } = await ok(auth.call('Login', { start: { identifier: ada.email } }));
+    const code = await newCode(ada.email, 2);
+    const { loginId } = started;
+    const first = await post('/login/verify', { loginId, code: wrongCode(code) });
+    assert.deepEqual([first.body.error_code, first.body.attemptsLeft], ['INVALID_OTP', 4]);
+    const second = await auth.call('Login', { proof: { loginId, code: wrongCode(code, 2) } });
+    assert.deepEqual([second.problem.reason, second.problem.metadata.attemptsLeft], ['INVALID_OTP', '3']);
+
+    const strict = await startAnotherApi(system, { LIMIT_WRONG_PASSWORDS_PER_NAME: '2/3600' });
+    const client = await connectAuth(strict.grpcAddress, token);
+    const start = { identifier: 'nobody-of-both', password: 'wrong-password-1' };
+    assert.equal((await call(strict.apiUrl, 'POST', '/api/v1/auth/login', { body: start })).status, 401);
+    assert.equal((await client.call('Login', { start })).code, status.UNAUTHENTICATED);
+    const limited = await client.call('Login', { start });
+    client.close();
+    assert.deepEqual([limited.code, limited.problem.reason], [status.RESOURCE_EXHAUSTED, 'RATE_LIMITED']);
+    assert.equal(limited.problem.metadata.limit, 'wrong-passwords-per-name');
+    assert.ok((limited.problem.retrySeconds ?? 0) > 0);
+    assert.deepEqual(
+      ['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'].map((name) => limited.trailer.get(name)[0]),
+      ['2', '0', String(limited.problem.retrySeconds)],
+    );
+  });
+
+  it('M2: is counted under the person’s own source when a trusted caller names it, and is named in the trail', async () => {
+    const strict = await startAnotherApi(system, { LIMIT_RECOVERIES_PER_ADDRESS: '1/3600' });
+    const client = await connectAuth(strict.grpcAddress, token);
+    const forget = (source: string, turn: number) =>
+      client.call(
+        'ForgotPassword',
+        { identifier: `nobody-${turn}` },
+        { 'x-forwarded-for': source, 'x-request-id': `forget-${turn}` },
+      );
+    assert.equal((await forget('192.0.2.1', 1)).code, status.OK);
+    const again = await forget('192.0.2.1', 2);
+    assert.deepEqual([again.code, again.problem.requestId], [status.RESOURCE_EXHAUSTED, 'forget-2']);
+    assert.equal(again.trailer.get('x-request-id')[0], 'forget-2');
+    assert.equal((await forget('10.0.0.1, 192.0.2.2', 3)).code, status.OK);
+    client.close();
+    const byRest = await call(strict.apiUrl, 'POST', '/api/v1/auth/password/forgot', {
+      body: { identifier: 'nobody-4' },
+      headers: { 'X-Forwarded-For': '192.0.2.2' },
+    });
+    assert.deepEqual([byRest.status, byRest.body.limit], [429, 'recoveries-per-address']);
+    await until(async () => {
+      const trail = (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
+      return trail.some(
+        ({ action, ip, url: asked }) =>
+          action === 'rate-limited' && ip === '192.0.2.1' && asked?.path === '/vyry.auth.v1.AuthService/ForgotPassword',
+      );
+    });
+  });
+});
+
+describe('The door of AuthService', () => {
+  it('M1: is shut without a bearer token, also for who has an access token', async () => {
+    const { accessToken } = await account(211);
+    for (const wrong of [undefined, accessToken]) {
+      await assert.rejects(connectAuth(system.ready.grpcAddress, wrong), { code: status.UNAUTHENTICATED });
+    }
+    const answer = await auth.call('ValidateToken', { accessToken }, { authorization: `Bearer ${accessToken}` });
+    assert.deepEqual([answer.code, answer.problem.reason], [status.UNAUTHENTICATED, undefined]);
+  });
+
+  it('is named by the reflection, beside the service of a Signal-Server', async () => {
+    const names = await servicesOf(system.ready.grpcAddress, token);
+    for (const name of ['vyry.auth.v1.AuthService', 'org.signal.registration.rpc.RegistrationService']) {
+      assert.ok(names.includes(name), names.join(' '));
+    }
+  });
+
+  it('M4: refuses what cannot be read as invalid, and reads past fields that nobody knows', async () => {
+    const invalidUtf8 = Buffer.from([0x0a, 2, 0xc3, 0x28]);
+    const cutOff = Buffer.from([0x0a, 200, 1]);
+    for (const bytes of [invalidUtf8, cutOff]) {
+      assert.equal(await auth.send('ForgotPassword', bytes), status.INVALID_ARGUMENT);
+    }
+    const known = Buffer.concat([Buffer.from([0x0a, 6]), Buffer.from('nobody'), Buffer.from([0xf8, 0x07, 0x01])]);
+    assert.equal(await auth.send('ForgotPassword', known), status.OK);
+    assert.equal(await auth.send('ForgotPassword', Buffer.alloc(70_000)), status.RESOURCE_EXHAUSTED);
+  });
+});
