@@ -54,7 +54,9 @@ export interface ApiDeps {
   /** Seals the successors of refresh tokens. */
   refreshBox: Pick<Box, 'sealText' | 'openText'>;
   logins: LogIns;
-  accounts: Pick<Accounts, 'read' | 'findBy' | 'readSecrets' | 'isLinkedTo'>;
+  /** Seals what a code that is on its way shall bring about. */
+  changeBox: Pick<Box, 'sealText' | 'openText'>;
+  accounts: Pick<Accounts, 'read' | 'findBy' | 'readSecrets' | 'isLinkedTo' | 'isLinked' | 'setProfile'>;
   passwords: Passwords;
   tokens: Tokens;
   events: Events;

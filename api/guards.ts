@@ -44,6 +44,22 @@ export async function requireSession(
   return session;
 }
 
+/**
+ * A session whose person has proven who they are a short while ago. https://datatracker.ietf.org/doc/html/rfc9470#section-3
+ *
+ * @throws {Failure} unauthenticated, token-invalid, authentication-too-old
+ */
+export async function requireStepUp(
+  deps: Pick<ApiDeps, 'tokens' | 'sessions' | 'config'>,
+  authorization: string | undefined,
+): Promise<void> {
+  const { authenticatedAt } = await requireSession(deps, authorization);
+  const { STEP_UP_SECONDS: maxAgeSeconds } = deps.config;
+  if (Date.now() - authenticatedAt > maxAgeSeconds * 1000) {
+    throw new Failure('authentication-too-old', { fields: { maxAgeSeconds } });
+  }
+}
+
 /** The body of a request of Twilio. */
 export const TwilioForm = z.record(z.string(), z.string());
 

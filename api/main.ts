@@ -165,6 +165,7 @@ function assemble(
     sessionLife: sessionLifeOf(config),
     refreshBox: createBox('refresh', payloadKey, olderKeys),
     logins: createLogIns(redis),
+    changeBox: sealBox,
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
     tokens: createTokens(config),

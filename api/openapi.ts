@@ -59,6 +59,7 @@ function operationOf(route: Route): unknown {
   const failures: FailureCode[] = [
     ...route.failures,
     ...guardFailures[route.guard],
+    ...(route.stepUp ? stepUpFailures : []),
     ...(route.body ? bodyFailures : []),
   ];
   return {
@@ -85,7 +86,7 @@ function operationOf(route: Route): unknown {
       },
       ...(route.other && {
         [route.other.status]: {
-          description: 'Done at once',
+          description: route.other.status === 202 ? 'Begun' : 'Done at once',
           headers,
           content: { 'application/json': { schema: schemaOf(route.other.answer, 'output') } },
         },
@@ -101,6 +102,7 @@ const guardFailures: Record<Route['guard'], FailureCode[]> = {
   session: ['unauthenticated', 'token-invalid'],
   admin: ['unauthenticated', 'token-invalid', 'forbidden'],
 };
+const stepUpFailures: FailureCode[] = ['authentication-too-old'];
 const bodyFailures: FailureCode[] = ['body-too-large', 'media-type-unsupported'];
 
 function parametersOf(route: Route): unknown[] {

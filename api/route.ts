@@ -14,6 +14,10 @@ export interface Route {
   path: string;
   summary: string;
   guard: 'none' | 'registration' | 'session' | 'admin';
+  /**
+   * The person must have proven who they are a short while ago (RFC 9470): always, or for a body with one of these fields.
+   */
+  stepUp?: 'always' | readonly string[];
   body?: z.ZodType;
   query?: z.ZodObject;
   status: number;

@@ -24,6 +24,26 @@ export function pinResetWorkflowId(resetId: string): string {
   return `pin-reset:${resetId}`;
 }
 
+/** The id of the workflow that changes the name, number or address of a person: one of them runs at a time. */
+export function identityChangeWorkflowId(userId: string): string {
+  return `identity-change:${userId}`;
+}
+
+/** The id of the workflow of the deletion of an account: one of them runs at a time. */
+export function accountDeletionWorkflowId(userId: string): string {
+  return `account-deletion:${userId}`;
+}
+
+/** The id of the workflow that erases what a deletion is about; it knows nobody by name. */
+export function accountErasureWorkflowId(deletionId: string): string {
+  return `account-erasure:${deletionId}`;
+}
+
+/** The id of the workflow that sends the code which proves a new number or address. */
+export function contactCodeWorkflowId(changeId: string): string {
+  return `contact-code:${changeId}`;
+}
+
 /** The id of the workflow of one recovery of a forgotten password. */
 export function recoveryWorkflowId(recoveryId: string): string {
   return `recovery:${recoveryId}`;

@@ -54,6 +54,11 @@ export const auditActions = {
     about: 'the owner of an account stopped a recovery of its password',
   },
   'pin-change': { category: ['iam'], type: ['user', 'change'], about: 'a PIN was set or changed' },
+  'profile-change': {
+    category: ['iam'],
+    type: ['user', 'change'],
+    about: 'the name, number, address or language of a person was changed',
+  },
   login: { category: ['authentication'], type: ['start'], about: 'somebody tried to log in' },
   'ldap-login': {
     category: ['authentication'],

@@ -34,6 +34,7 @@ export type LimitedAct =
   | 'password'
   | 'pin'
   | 'recovery'
+  | 'contact-change'
   | 'request';
 
 export type LimitKey = 'number' | 'mailbox' | 'prefix' | 'country' | 'name' | 'address' | 'all';
@@ -128,6 +129,13 @@ export const limits = {
     act: 'recovery',
     key: 'address',
     variable: 'LIMIT_RECOVERIES_PER_ADDRESS',
+    away: 'closed',
+  },
+  // closed: each sends a code to whatever number or address was typed
+  'contact-changes-per-person': {
+    act: 'contact-change',
+    key: 'name',
+    variable: 'LIMIT_CONTACT_CHANGES_PER_PERSON',
     away: 'closed',
   },
   // closed: without it a few digits can be guessed

@@ -361,6 +361,7 @@ function addRareActions(day: Day): void {
       'password-reset',
       'recovery-start',
       'recovery-stop',
+      'profile-change',
       'captcha-verify',
       'delivery-receipt',
       'notice-send',

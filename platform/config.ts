@@ -547,6 +547,10 @@ export const variables = {
   ),
   LIMIT_RECOVERIES_PER_ADDRESS: limit('recoveries asked for from one IPv4 address or IPv6 /64', '30/3600,100/86400'),
   LIMIT_WRONG_PINS_PER_PERSON: limit('wrong PINs of one person', '10/86400'),
+  LIMIT_CONTACT_CHANGES_PER_PERSON: limit(
+    'codes that one person has sent to a new number or address',
+    '5/3600,10/86400',
+  ),
   LIMIT_REQUESTS_PER_ADDRESS: limit('requests of one IPv4 address or IPv6 /64, health and metrics aside', '1200/60'),
   COST_PER_SMS: {
     about: 'what an SMS or call costs, in any currency: the usual price, then prices by country, 0.1,GB:0.04,+44:0.04',
@@ -559,6 +563,13 @@ export const variables = {
     roles: ['api'],
     schema: money,
     default: '1000',
+  },
+  STEP_UP_SECONDS: {
+    about:
+      'how long after a log-in, password or PIN a session may change a number, an address or a PIN, export or delete, in seconds',
+    roles: ['api'],
+    schema: integer(30, 86_400),
+    default: '900',
   },
   RECOVERY_TTL: {
     about: 'life of the message by which a forgotten password is replaced, in seconds',

@@ -291,6 +291,7 @@ async function useCredentials(apiUrl: string, journey: Journey): Promise<void> {
     await call(apiUrl, 'PUT', '/api/v1/auth/password', { token, body });
   }
   await call(apiUrl, 'POST', '/api/v1/auth/password/forgot', { body: { identifier: username } });
+  await call(apiUrl, 'PUT', '/api/v1/users/me', { token, body: { fullName: 'Somebody Else' } });
 }
 
 /** What an expression asks for and the samples do not have. */

@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { createAccountActivities } from '../activities/accounts.ts';
 import { createCredentialActivities } from '../activities/credentials.ts';
 import { createDirectoryWatchActivities } from '../activities/directory-watch.ts';
+import { createIdentityChangeActivities } from '../activities/identity-change.ts';
 import { createNoticeActivities } from '../activities/notices.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
@@ -53,6 +54,7 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
     isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
   });
   const credentials = createCredentialActivities({ accounts: store, sessions, seals, events });
+  const identities = createIdentityChangeActivities({ accounts: store, events });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), sealBox);
   const registration = createRegistrationActivities({ registrations, events, codes });
   const verification = createVerificationActivities({ sessions: createVerificationSessions(redis, sealBox), codes });
@@ -70,6 +72,7 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
         ...access,
         ...notices,
         ...credentials,
+        ...identities,
         ...recovery,
         ...purging,
         ...watching,

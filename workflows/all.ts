@@ -2,6 +2,7 @@
 export { credentialChange } from './credential-change.ts';
 export { directoryLogIn } from './directory-log-in.ts';
 export { directoryWatch } from './directory-watch.ts';
+export { identityChange } from './identity-change.ts';
 export { notice } from './notice.ts';
 export { oneCode } from './one-code.ts';
 export { purge } from './purge.ts';

@@ -6,7 +6,7 @@ import { callerOf, holderOf, sessionOf } from '../requests.ts';
 import { always, type Route } from '../route.ts';
 import { malformed, parse, Registration, Session, StartedRegistration, Tokens, text, User } from '../schemas.ts';
 import { readSession } from '../sessions.ts';
-import { readMe } from '../users.ts';
+import { readMe } from '../users/me.ts';
 import { credentialRoutes } from './credential-routes.ts';
 import { endSession, LogOut, listSessions, logOut, PageQuery, SessionPage } from './end.ts';
 import { beginLogIn, LogInProof, NewLogIn, proveLogIn, StartedLogIn } from './log-in.ts';

@@ -87,7 +87,16 @@ const samples: Record<string, Record<string, unknown>> = {
   'post /api/v1/auth/password/stop': { token: 'a'.repeat(43) },
   'post /api/v1/auth/pin/reset/code': { channel: 'sms' },
   'post /api/v1/auth/pin/reset': { resetId: 'a'.repeat(32), code: '000000', pin: '830571' },
+  'post /api/v1/auth/step-up': { pin: '830571' },
   'post /api/v1/auth/pin/verify': { pin: '830571' },
+  'put /api/v1/users/me': {
+    fullName: 'Ada Lovelace',
+    username: 'ada',
+    locale: 'en-GB',
+    phone: '+447700900101',
+    email: 'ada@example.org',
+  },
+  'post /api/v1/users/me/changes/:changeId/verify': { code: '000000' },
   'put /api/v1/admin/users/:userId/roles': { roles: ['admin'] },
 };
 
@@ -102,7 +111,10 @@ function sampleOf(route: Route): Record<string, unknown> {
 }
 
 function pathOf({ path }: Route, registrationId = flow.id): string {
-  return path.replace(':registrationId', registrationId).replace(':userId', userId);
+  return path
+    .replace(':registrationId', registrationId)
+    .replace(':userId', userId)
+    .replace(':changeId', 'a'.repeat(32));
 }
 
 function tokenOf({ guard }: Route): { token?: string } {

@@ -162,6 +162,16 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'credential.changed', level: 'info', fields: ['userId', 'kind', 'why'] },
     audits: 'password-reset',
   },
+  profileChanged: {
+    run: (events) => events.profileChanged({ userId, fields: ['fullName', 'locale'] }),
+    logs: { event: 'profile.changed', level: 'info', fields: ['userId', 'fields'] },
+    audits: 'profile-change',
+  },
+  identityChanged: {
+    run: (events) => events.identityChanged({ changeId: 'c-1', userId, kind: 'phone', isTaken: true }),
+    logs: { event: 'identity.taken', level: 'warn', fields: ['userId', 'kind'] },
+    audits: 'profile-change',
+  },
   sessionEnded: {
     run: (events) => events.sessionEnded({ sessionId: 's-1', userId: 'u-1', why: 'revoked' }),
     logs: { event: 'session.ended', level: 'info', fields: ['sessionId', 'userId', 'why'] },
