@@ -60,6 +60,22 @@ export async function requireStepUp(
   }
 }
 
+/**
+ * The deletion that a token is for: it is kept when the account is gone. With a wrong one the id is unknown.
+ *
+ * @throws {Failure} unauthenticated, not-found
+ */
+export function requireDeletion(
+  { deletionToken }: Pick<ApiDeps, 'deletionToken'>,
+  deletionId: string,
+  authorization: string | undefined,
+): string {
+  const token = bearerOf(authorization);
+  // hashes are compared, so that the time says nothing about the token
+  if (tokenHash(deletionToken(deletionId)) !== tokenHash(token)) throw new Failure('not-found');
+  return deletionId;
+}
+
 /** The body of a request of Twilio. */
 export const TwilioForm = z.record(z.string(), z.string());
 

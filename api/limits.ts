@@ -161,6 +161,11 @@ export function guardContactChange(deps: LimitDeps, caller: Limited, name: strin
   return guard(deps, caller, { act: 'contact-change', keys: { name } }, tryId);
 }
 
+/** Counts an export, by whose it is. Fails closed. @throws {Failure} rate-limited */
+export function guardExport(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Guarded> {
+  return guard(deps, caller, { act: 'export', keys: { name } }, tryId);
+}
+
 /** Counts a request, whatever it asks for. Fails open. @throws {Failure} rate-limited */
 export async function guardRequest(deps: LimitDeps, caller: Limited): Promise<void> {
   await guard(deps, caller, { act: 'request', keys: {} }, newId());

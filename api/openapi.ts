@@ -35,6 +35,7 @@ export function openApiDocument(routes: readonly Route[]): unknown {
           bearerFormat: 'JWT',
           description: 'An access token of a person with the role admin',
         },
+        deletion: { type: 'http', scheme: 'bearer', description: 'The deletionToken of a deletion' },
       },
     },
   };
@@ -100,6 +101,7 @@ const guardFailures: Record<Route['guard'], FailureCode[]> = {
   none: [],
   registration: ['unauthenticated', 'not-found'],
   session: ['unauthenticated', 'token-invalid'],
+  deletion: ['unauthenticated', 'not-found'],
   admin: ['unauthenticated', 'token-invalid', 'forbidden'],
 };
 const stepUpFailures: FailureCode[] = ['authentication-too-old'];

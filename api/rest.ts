@@ -324,6 +324,7 @@ function needsStepUp({ stepUp = [] }: Route, body: unknown): boolean {
 
 function sendAnswer(res: Response, route: Route, answer: unknown): void {
   if (route.cacheSeconds !== undefined) res.set('Cache-Control', `public, max-age=${route.cacheSeconds}`);
+  if (route.fileName !== undefined) res.set('Content-Disposition', `attachment; filename="${route.fileName}"`);
   if (route.status === 201) res.location(locationOf(answer));
   res.status(route.other?.isIt(answer) ? route.other.status : route.status);
   if (route.answer === undefined) res.end();

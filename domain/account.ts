@@ -29,9 +29,9 @@ export function identityChangeWorkflowId(userId: string): string {
   return `identity-change:${userId}`;
 }
 
-/** The id of the workflow of the deletion of an account: one of them runs at a time. */
-export function accountDeletionWorkflowId(userId: string): string {
-  return `account-deletion:${userId}`;
+/** The id of the workflow of one deletion of an account; the erasure that it begins keeps it, so it names nobody. */
+export function accountDeletionWorkflowId(deletionId: string): string {
+  return `account-deletion:${deletionId}`;
 }
 
 /** The id of the workflow that erases what a deletion is about; it knows nobody by name. */

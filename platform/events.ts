@@ -269,6 +269,10 @@ function createCredentialEvents(log: Logger, counter: Count, record: Recorder) {
 
 /** What happens to what accounts say of people. */
 function createProfileEvents(log: Logger, counter: Count, record: Recorder) {
+  const exported = counter('exports_total', 'Exports of all data of a person, by what there was of the trail', [
+    'trail',
+  ]);
+  const deletions = counter('account_deletions_total', 'Deletions of accounts by what became of them', ['state']);
   const profiles = counter('profile_changes_total', 'Changes of what accounts say of people, by field', [
     'field',
     'outcome',
@@ -280,6 +284,30 @@ function createProfileEvents(log: Logger, counter: Count, record: Recorder) {
       log.info({ event: 'profile.changed', userId, fields });
       const message = 'A person changed what their account says of them';
       record('profile-change', { status: 'success', message, userId, metadata: { fields: fields.join(' ') } });
+    },
+    /** `trail`: whether the person's audit events were in it. */
+    dataExported({ userId, trail }: { userId: string; trail: string }): void {
+      exported.inc({ trail });
+      log.info({ event: 'data.exported', userId, trail });
+      const message = 'A person had everything exported that is stored of them';
+      record('data-export', { status: 'success', message, userId, metadata: { trail } });
+    },
+    deletionChanged({ deletionId, userId, state }: ChangedDeletion): void {
+      deletions.inc({ state });
+      log.info({ event: `deletion.${state}`, deletionId, userId });
+      record(state === 'planned' ? 'deletion-start' : 'deletion-stop', {
+        status: 'success',
+        message: `The deletion of an account was ${state}`,
+        once: deletionId,
+        userId,
+      });
+    },
+    /** Whose it was is not known any more. */
+    accountErased({ deletionId }: { deletionId: string }): void {
+      deletions.inc({ state: 'erased' });
+      log.info({ event: 'deletion.erased', deletionId });
+      const message = 'An account was erased with everything of its person';
+      record('user-delete', { status: 'success', message, once: deletionId, metadata: { deletion: deletionId } });
     },
     /** `isTaken`: somebody else has it, and nothing was changed. */
     identityChanged({ changeId, userId, kind, isTaken }: ChangedIdentity): void {
@@ -295,6 +323,12 @@ function createProfileEvents(log: Logger, counter: Count, record: Recorder) {
       });
     },
   };
+}
+
+interface ChangedDeletion {
+  deletionId: string;
+  userId: string;
+  state: 'planned' | 'stopped';
 }
 
 interface ChangedIdentity {

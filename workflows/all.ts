@@ -1,4 +1,5 @@
 /** The workflows that the registration role hosts: the list that is bundled. */
+export { accountDeletion, accountErasure } from './account-deletion.ts';
 export { credentialChange } from './credential-change.ts';
 export { directoryLogIn } from './directory-log-in.ts';
 export { directoryWatch } from './directory-watch.ts';

@@ -26,8 +26,9 @@ export interface Account {
   locale?: string;
   /** The registration that it came of. */
   registrationId?: string;
-  /** When it is deleted; absent when nobody asked for that. */
+  /** When it is deleted, and by which deletion; absent when nobody asked for that. */
   deletionAt?: Date;
+  deletionId?: string;
 }
 
 /** What a new account is made of. Passwords and PINs are Argon2id hashes in PHC format. */
@@ -69,6 +70,7 @@ interface UserDocument {
   locale?: string;
   registrationId?: string;
   deletionAt?: Date;
+  deletionId?: string;
 }
 
 const text = { type: String, required: false } as const;
@@ -91,6 +93,7 @@ const userSchema = new Schema<UserDocument>(
     locale: text,
     registrationId: text,
     deletionAt: { type: Date, required: false },
+    deletionId: text,
   },
   { collection: 'users', versionKey: false, strict: 'throw' },
 );
@@ -284,14 +287,17 @@ function createAccountChanges({ users, hashOf, box }: Omit<Collections, 'claims'
       await users.updateOne({ _id: userId }, { $set: { roles: [...roles] } });
     },
 
-    /** Marks when an account is deleted; false without an account. Safe to repeat. */
-    async planDeletion(userId: string, at: Date): Promise<boolean> {
-      return (await users.updateOne({ _id: userId }, { $set: { deletionAt: at } })).matchedCount > 0;
+    /** Marks when an account is deleted, unless another deletion has. Safe to repeat: of parallel ones the first stays. */
+    async planDeletion(userId: string, deletionId: string, at: Date): Promise<void> {
+      await users.updateOne(
+        { _id: userId, deletionId: trusted({ $exists: false }) },
+        { $set: { deletionId, deletionAt: at } },
+      );
     },
 
-    /** Takes that mark away. Safe to repeat. */
-    async stopDeletion(userId: string): Promise<void> {
-      await users.updateOne({ _id: userId }, { $unset: { deletionAt: 1 } });
+    /** Takes the mark of a deletion away. Safe to repeat. */
+    async stopDeletion(userId: string, deletionId: string): Promise<void> {
+      await users.updateOne({ _id: userId, deletionId }, { $unset: { deletionId: 1, deletionAt: 1 } });
     },
 
     /** Takes the mark away. Safe to repeat. */
@@ -301,10 +307,7 @@ function createAccountChanges({ users, hashOf, box }: Omit<Collections, 'claims'
   };
 }
 
-async function eraseAccount(
-  { users, claims, hashOf }: Omit<Collections, 'box'>,
-  userId: string,
-): Promise<number> {
+async function eraseAccount({ users, claims, hashOf }: Omit<Collections, 'box'>, userId: string): Promise<number> {
   const user = await users.findById(userId).lean();
   if (user === null) return 0;
   const { username, phoneNumberHash, emailHash, directoryHash } = user;
@@ -409,5 +412,6 @@ function accountOf(user: UserDocument, box: Box): Account {
     ...(user.locale && { locale: user.locale }),
     ...(user.registrationId && { registrationId: user.registrationId }),
     ...(user.deletionAt && { deletionAt: user.deletionAt }),
+    ...(user.deletionId && { deletionId: user.deletionId }),
   };
 }

@@ -114,7 +114,8 @@ function pathOf({ path }: Route, registrationId = flow.id): string {
   return path
     .replace(':registrationId', registrationId)
     .replace(':userId', userId)
-    .replace(':changeId', 'a'.repeat(32));
+    .replace(':changeId', 'a'.repeat(32))
+    .replace(':deletionId', 'a'.repeat(32));
 }
 
 function tokenOf({ guard }: Route): { token?: string } {

@@ -148,6 +148,15 @@ describe('PUT /users/me', () => {
   });
 });
 
+describe('GET /users/me/export', () => {
+  it('says that there is no audit trail to read where none is configured, and has the rest', async () => {
+    const ada = await person(409);
+    const { body } = await must(call(url, 'GET', '/api/v1/users/me/export', { token: ada.token }));
+    assert.deepEqual(body.auditEvents, { state: 'not-configured', items: [] });
+    assert.equal(body.account.phone, numberOf(409));
+  });
+});
+
 describe('A new number or address', () => {
   it('counts when its code was typed; the session goes on and the one before is told', async () => {
     const ada = await person(410);
