@@ -33,6 +33,7 @@ let code: string;
 let other: Flow;
 let accessToken: string;
 let userId: string;
+let deletion: { deletionId: string; deletionToken: string };
 
 before(async () => {
   system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
@@ -46,6 +47,11 @@ before(async () => {
   accessToken = body.accessToken;
   userId = body.user.userId;
   jsonOf(await vyryFor(system)(['users', 'grant', 'person041', 'admin', '--json']));
+  deletion = (await must(call(url, 'DELETE', '/api/v1/users/me', { token: accessToken }), 202)).body;
+  // it is told by SMS, which is not to come later
+  await until(async () =>
+    (await allMessages(system.ready.outboxUrl)).some(({ body: text }) => text.includes('to delete')),
+  );
 });
 
 after(async () => {
@@ -115,11 +121,12 @@ function pathOf({ path }: Route, registrationId = flow.id): string {
     .replace(':registrationId', registrationId)
     .replace(':userId', userId)
     .replace(':changeId', 'a'.repeat(32))
-    .replace(':deletionId', 'a'.repeat(32));
+    .replace(':deletionId', deletion.deletionId);
 }
 
 function tokenOf({ guard }: Route): { token?: string } {
   if (guard === 'none') return {};
+  if (guard === 'deletion') return { token: deletion.deletionToken };
   return { token: guard === 'registration' ? flow.token : accessToken };
 }
 
