@@ -100,9 +100,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     },
     startReads: [bundle, loaderProbe],
     checks: [],
-    close: async () => {
-      await Promise.all([database[Symbol.asyncDispose](), erasure.close()]);
-    },
+    close: () => Promise.all([database[Symbol.asyncDispose](), erasure.close()]).then(() => undefined),
   };
 }
 

@@ -4,8 +4,8 @@ import type { Session } from '../../adapters/redis/sessions.ts';
 import { runSingle } from '../../adapters/temporal/orders.ts';
 import { userAccessWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
-import { userDisabling } from '../../workflows/user-access.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
+import { userDisabling } from '../../workflows/user-access.ts';
 import type { ApiDeps } from '../deps.ts';
 import { requireAccount } from './roles.ts';
 

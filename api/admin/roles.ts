@@ -6,8 +6,8 @@ import { runSingle } from '../../adapters/temporal/orders.ts';
 import { adminRole, isRole, rolesOf, userRolesWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
-import { userRoleChange } from '../../workflows/user-access.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
+import { userRoleChange } from '../../workflows/user-access.ts';
 import type { ApiDeps } from '../deps.ts';
 import { parse } from '../schemas.ts';
 

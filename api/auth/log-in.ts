@@ -146,16 +146,20 @@ async function sendLogInCode(
   });
   const locale = languageFor(undefined, caller.acceptLanguage);
   const { to, country } = sendable ?? {};
-  await startSend(deps, {
-    subject: loginId,
-    purpose: 'login',
-    channel: sendable?.channel ?? channel,
-    ttlSeconds: deps.rules.codeTtlSeconds,
-    until: expiresAt,
-    ...(to && { to }),
-    ...(country && { country }),
-    ...(locale && { locale }),
-  }, sendable?.userId).catch(async (err: unknown) => {
+  await startSend(
+    deps,
+    {
+      subject: loginId,
+      purpose: 'login',
+      channel: sendable?.channel ?? channel,
+      ttlSeconds: deps.rules.codeTtlSeconds,
+      until: expiresAt,
+      ...(to && { to }),
+      ...(country && { country }),
+      ...(locale && { locale }),
+    },
+    sendable?.userId,
+  ).catch(async (err: unknown) => {
     await guarded.giveBack();
     throw err;
   });
