@@ -58,7 +58,7 @@ export async function deleteAccount(
     staticSummary: 'Deletion of an account',
     typedSearchAttributes: userAttributesOf(userId),
   };
-  const { deletionId, effectiveAt } = await orderFirst(deps, start, planDeletion, []);
+  const { deletionId, effectiveAt } = await orderFirst(deps, start, planDeletion, []).catch(refuseWhenOver);
   return {
     deletionId,
     deletionToken: deps.deletionToken(deletionId),
@@ -70,12 +70,14 @@ export async function deleteAccount(
 export async function stopAccountDeletion(deps: ApiDeps, { userId }: Session): Promise<void> {
   const { deletionId } = (await deps.accounts.read(userId)) ?? {};
   if (deletionId === undefined) throw new Failure('not-found');
-  try {
-    await orderFlow(deps, accountDeletionWorkflowId(deletionId), stopDeletion, { args: [] });
-  } catch (err) {
-    if (err instanceof Failure && err.code === 'registration-closed') throw new Failure('not-found');
-    throw err;
-  }
+  const workflowId = accountDeletionWorkflowId(deletionId);
+  await orderFlow(deps, workflowId, stopDeletion, { args: [] }).catch(refuseWhenOver);
+}
+
+/** A deletion that ended in this moment is none. @throws {Failure} not-found, and what was thrown */
+function refuseWhenOver(err: unknown): never {
+  if (err instanceof Failure && err.code === 'registration-closed') throw new Failure('not-found');
+  throw err;
 }
 
 /** Where a deletion stands, for who has its token. @throws {Failure} not-found */
