@@ -103,6 +103,7 @@ export function createAccountActivities(deps: AccountActivityDeps) {
         const credentials = await registrations.readCredentials(input.registrationId);
         await accounts.insert({
           userId,
+          registrationId: input.registrationId,
           identity,
           ...credentials,
           createdAt: new Date(createdAt),

@@ -4,7 +4,7 @@ import type { Hop } from '../adapters/redis/hops.ts';
 import type { Notices } from '../adapters/redis/notices.ts';
 import type { Receipts } from '../adapters/redis/receipts.ts';
 import type { VoiceMessage } from '../adapters/twilio.ts';
-import type { NoticeKind } from '../domain/notices.ts';
+import type { NoticeKind, Recipient } from '../domain/notices.ts';
 import {
   type MailMessage,
   messageReference,
@@ -13,7 +13,7 @@ import {
   type TextMessage,
 } from '../domain/providers.ts';
 import { languageFor, templatesOf } from '../domain/templates/languages.ts';
-import { codeMail, codeSms, codeSpeech, type Facts, noticeMail } from '../domain/templates/messages.ts';
+import { codeMail, codeSms, codeSpeech, type Facts, noticeMail, noticeSms } from '../domain/templates/messages.ts';
 import type { Channel, ClientKind, CodeSubject } from '../domain/verification.ts';
 import type { newCode } from '../platform/crypto.ts';
 import type { Events } from '../platform/events.ts';
@@ -37,15 +37,11 @@ export interface SendCodeInput extends CodeSubject {
 
 export type SendCodeResult = { result: 'sent'; at: number } | { result: 'refused'; reason: string };
 
-export interface SendNoticeInput {
+export interface SendNoticeInput extends Recipient {
   /** The same for every repeat, and of this notice alone. */
   noticeId: string;
   userId: string;
   kind: NoticeKind;
-  /** One address. */
-  to: string;
-  /** Language of the person, BCP 47; English without. */
-  locale?: string | undefined;
 }
 
 /** Those that are configured, by channel. */
@@ -116,25 +112,20 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
     },
 
     /**
-     * Sends a notice by e-mail, once. Safe to repeat, by `noticeId`: as `sendCode`, each call is stored before it is made.
-     * False when the provider refuses the mailbox.
+     * Sends a notice, once. Safe to repeat, by `noticeId`: as `sendCode`, each call is stored before it is made.
+     * False when the provider refuses the mailbox or number.
      *
      * @throws {Failure} unavailable
      */
     async sendNotice(input: SendNoticeInput): Promise<boolean> {
-      const { noticeId, to, kind } = input;
-      const available = deps.providers.email.map(({ name }) => name);
+      const { noticeId, to, kind, channel } = input;
+      const available = deps.providers[channel].map(({ name }) => name);
       const { hops, isSent } = await deps.notices.start(
         noticeId,
-        deps.orderOf('email', { available, failed: new Set() }),
+        deps.orderOf(channel, { available, failed: new Set() }),
       );
       if (isSent) return true;
-      const mail = noticeMail(templatesOf(input.locale), kind, deps.productName);
-      const { outcome, provider } = await untilTaken(
-        { channel: 'email', hops, note: (known) => deps.notices.noteHops(noticeId, known), events: deps.events },
-        deps.providers.email,
-        { to, ...mail, messageId: noticeId },
-      );
+      const { outcome, provider } = await handNoticeOver(input, hops, deps);
       const sent = { noticeId, userId: input.userId, kind, to, provider };
       if (outcome.result === 'refused') {
         deps.events.noticeRefused(sent, outcome.reason);
@@ -152,6 +143,17 @@ async function orderFor(input: SendCodeInput, deps: DeliveryActivityDeps): Promi
   const failed = await Promise.all([deps.codes.failedProviders(input), deps.receipts.failedProviders(input)]);
   const available = deps.providers[channel].map(({ name }) => name);
   return deps.orderOf(channel, { available, country, failed: new Set(failed.flatMap((names) => [...names])) });
+}
+
+function handNoticeOver(input: SendNoticeInput, hops: Hop[], deps: DeliveryActivityDeps): Promise<Handed> {
+  const { noticeId, to, kind, channel, locale } = input;
+  const { providers, productName, events } = deps;
+  const texts = templatesOf(locale);
+  const call: Call = { channel, hops, note: (known) => deps.notices.noteHops(noticeId, known), events };
+  if (channel === 'email') {
+    return untilTaken(call, providers.email, { to, ...noticeMail(texts, kind, productName), messageId: noticeId });
+  }
+  return untilTaken(call, providers.sms, { to, body: noticeSms(texts, kind, productName), reference: noticeId });
 }
 
 function handOver(input: SendCodeInput, code: string, hops: Hop[], deps: DeliveryActivityDeps): Promise<Handed> {

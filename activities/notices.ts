@@ -1,14 +1,8 @@
 /** Whom a notice goes to: read from the accounts, never taken from who causes it. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
+import type { Recipient } from '../domain/notices.ts';
 import type { Channel } from '../domain/verification.ts';
 import { failOnOutage } from './accounts.ts';
-
-/** Where notices to a person go. */
-export interface Recipient {
-  /** The address of the account. */
-  to: string;
-  locale?: string;
-}
 
 export interface NoticeActivityDeps {
   accounts: Pick<Accounts, 'read' | 'findBy'>;
@@ -25,7 +19,7 @@ export function createNoticeActivities({ accounts, isOutage }: NoticeActivityDep
     findRecipient: ({ userId }: { userId: string }): Promise<Recipient | null> =>
       failOnOutage(async () => {
         const { email, locale } = (await accounts.read(userId)) ?? {};
-        return email === undefined ? null : { to: email, ...(locale && { locale }) };
+        return email === undefined ? null : { channel: 'email', to: email, ...(locale && { locale }) };
       }, isOutage),
 
     /**

@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { BreachedPasswords } from '../adapters/breached-passwords.ts';
 import type { Captcha } from '../adapters/captcha.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
+import type { Deletions } from '../adapters/mongo/deletions.ts';
 import type { Passwords } from '../adapters/passwords.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
@@ -17,6 +18,7 @@ import type { Sessions } from '../adapters/redis/sessions.ts';
 import type { Spending } from '../adapters/redis/spending.ts';
 import type { VerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import type { SessionLife } from '../domain/account.ts';
+import type { AuditEvent } from '../domain/audit.ts';
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
 import type { SessionRules } from '../domain/verification.ts';
 import type { Config } from '../platform/config.ts';
@@ -54,7 +56,14 @@ export interface ApiDeps {
   /** Seals the successors of refresh tokens. */
   refreshBox: Pick<Box, 'sealText' | 'openText'>;
   logins: LogIns;
-  accounts: Pick<Accounts, 'read' | 'findBy' | 'readSecrets' | 'isLinkedTo'>;
+  /** Seals what a code that is on its way shall bring about. */
+  changeBox: Pick<Box, 'sealText' | 'openText'>;
+  accounts: Pick<Accounts, 'read' | 'findBy' | 'readSecrets' | 'isLinkedTo' | 'isLinked' | 'setProfile'>;
+  deletions: Pick<Deletions, 'read'>;
+  /** The token of the receipt of a deletion: the same whenever it is asked for. */
+  deletionToken: (deletionId: string) => string;
+  /** Events of a person in the audit trail; undefined where it is not reached. */
+  readPersonEvents: ((userId: string, identities: string[], size: number) => Promise<AuditEvent[]>) | undefined;
   passwords: Passwords;
   tokens: Tokens;
   events: Events;

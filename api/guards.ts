@@ -52,6 +52,38 @@ export async function requireToken(
   return { session, expiresAt: claims.expiresAt };
 }
 
+/**
+ * A session whose person has proven who they are a short while ago. https://datatracker.ietf.org/doc/html/rfc9470#section-3
+ *
+ * @throws {Failure} unauthenticated, token-invalid, authentication-too-old
+ */
+export async function requireStepUp(
+  deps: Pick<ApiDeps, 'tokens' | 'sessions' | 'config'>,
+  authorization: string | undefined,
+): Promise<void> {
+  const { authenticatedAt } = await requireSession(deps, authorization);
+  const { STEP_UP_SECONDS: maxAgeSeconds } = deps.config;
+  if (Date.now() - authenticatedAt > maxAgeSeconds * 1000) {
+    throw new Failure('authentication-too-old', { fields: { maxAgeSeconds } });
+  }
+}
+
+/**
+ * The deletion that a token is for: it is kept when the account is gone. With a wrong one the id is unknown.
+ *
+ * @throws {Failure} unauthenticated, not-found
+ */
+export function requireDeletion(
+  { deletionToken }: Pick<ApiDeps, 'deletionToken'>,
+  deletionId: string,
+  authorization: string | undefined,
+): string {
+  const token = bearerOf(authorization);
+  // hashes are compared, so that the time says nothing about the token
+  if (tokenHash(deletionToken(deletionId)) !== tokenHash(token)) throw new Failure('not-found');
+  return deletionId;
+}
+
 /** The body of a request of Twilio. */
 export const TwilioForm = z.record(z.string(), z.string());
 

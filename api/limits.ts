@@ -156,6 +156,16 @@ export function guardRecovery(deps: LimitDeps, caller: Limited, name: string, tr
   return guard(deps, caller, { act: 'recovery', keys: { name } }, tryId);
 }
 
+/** Counts a code to a new number or address, by who has it sent. Fails closed. @throws {Failure} rate-limited */
+export function guardContactChange(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Guarded> {
+  return guard(deps, caller, { act: 'contact-change', keys: { name } }, tryId);
+}
+
+/** Counts an export, by whose it is. Fails closed. @throws {Failure} rate-limited */
+export function guardExport(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Guarded> {
+  return guard(deps, caller, { act: 'export', keys: { name } }, tryId);
+}
+
 /** Counts a request, whatever it asks for. Fails open. @throws {Failure} rate-limited */
 export async function guardRequest(deps: LimitDeps, caller: Limited): Promise<void> {
   await guard(deps, caller, { act: 'request', keys: {} }, newId());

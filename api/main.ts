@@ -9,8 +9,11 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { type Collector, connectCollector } from '../adapters/collector.ts';
+import { readPersonEvents } from '../adapters/elastic/audit-reader.ts';
+import { connectElastic } from '../adapters/elastic/connect.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
+import { createDeletions } from '../adapters/mongo/deletions.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createAuditedEvents } from '../adapters/redis/audit.ts';
 import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.ts';
@@ -38,6 +41,7 @@ import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { createTraceBox } from '../adapters/temporal/trace.ts';
 import type { SessionLife } from '../domain/account.ts';
 import { readPolicy } from '../domain/registration.ts';
+import { pseudonymOf } from '../platform/audit.ts';
 import { type Config, readConfig, type roles, temporalRoles } from '../platform/config.ts';
 import { createBox, deriveKey, keyedHash } from '../platform/crypto.ts';
 import { type DependencyHealth, dropPermissions, examine, inTime, untilSignal } from '../platform/lifecycle.ts';
@@ -130,6 +134,7 @@ function assemble(
     auditDepth: () => readAuditDepth(redis, Date.now()),
   });
   const limitKey = deriveKey(payloadKey, 'limit');
+  const deletionKey = deriveKey(dataKey, 'deletion');
   const sealBox = createBox('seal', payloadKey, olderKeys);
   return {
     config,
@@ -166,13 +171,28 @@ function assemble(
     sessionLife: sessionLifeOf(config),
     refreshBox: createBox('refresh', payloadKey, olderKeys),
     logins: createLogIns(redis),
+    changeBox: sealBox,
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
+    readPersonEvents: personEventsOf(config),
+    deletions: createDeletions(database.connection),
+    deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),
     hashKey: deriveKey(payloadKey, 'idempotency'),
     limitHash: (kind, text) => keyedHash(limitKey, kind, text),
     examine,
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}
+
+function personEventsOf(config: Config<'api'>): ApiDeps['readPersonEvents'] {
+  const { PRIVACY_ELASTICSEARCH_URL: url, PRIVACY_ELASTICSEARCH_API_KEY: apiKey, AUDIT_INDEX: prefix } = config;
+  if (url === undefined) return undefined;
+  const elastic = connectElastic({ url, apiKey, ca: config.ELASTICSEARCH_CA });
+  const pseudonymKey = deriveKey(config.AUDIT_KEY, 'pseudonym');
+  return (userId, identities, size) => {
+    const pseudonyms = identities.map((identity) => pseudonymOf(identity, pseudonymKey));
+    return readPersonEvents(elastic, prefix, { userId, pseudonyms, size });
   };
 }
 

@@ -35,6 +35,7 @@ export function openApiDocument(routes: readonly Route[]): unknown {
           bearerFormat: 'JWT',
           description: 'An access token of a person with the role admin',
         },
+        deletion: { type: 'http', scheme: 'bearer', description: 'The deletionToken of a deletion' },
       },
     },
   };
@@ -59,6 +60,7 @@ function operationOf(route: Route): unknown {
   const failures: FailureCode[] = [
     ...route.failures,
     ...guardFailures[route.guard],
+    ...(route.stepUp ? stepUpFailures : []),
     ...(route.body ? bodyFailures : []),
   ];
   return {
@@ -85,7 +87,7 @@ function operationOf(route: Route): unknown {
       },
       ...(route.other && {
         [route.other.status]: {
-          description: 'Done at once',
+          description: route.other.status === 202 ? 'Begun' : 'Done at once',
           headers,
           content: { 'application/json': { schema: schemaOf(route.other.answer, 'output') } },
         },
@@ -100,8 +102,10 @@ const guardFailures: Record<Route['guard'], FailureCode[]> = {
   none: [],
   registration: ['unauthenticated', 'not-found'],
   session: ['unauthenticated', 'token-invalid'],
+  deletion: ['unauthenticated', 'not-found'],
   admin: ['unauthenticated', 'token-invalid', 'forbidden'],
 };
+const stepUpFailures: FailureCode[] = ['authentication-too-old'];
 const bodyFailures: FailureCode[] = ['body-too-large', 'media-type-unsupported'];
 
 function parametersOf(route: Route): unknown[] {

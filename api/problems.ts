@@ -40,6 +40,11 @@ export const problems: Record<FailureCode, Row> = {
   unauthenticated: { status: 401, errorCode: 'UNAUTHORIZED', message: 'A bearer token is needed' },
   'credentials-wrong': { status: 401, errorCode: 'UNAUTHORIZED', message: 'Name or password is wrong' },
   'token-invalid': { status: 401, errorCode: 'INVALID_TOKEN', message: 'The token is not valid' },
+  'authentication-too-old': {
+    status: 401,
+    errorCode: 'UNAUTHORIZED',
+    message: 'This needs a password or PIN that was given a short while ago',
+  },
   'captcha-malformed': { status: 400, errorCode: 'INVALID_REQUEST', message: 'The captcha token is not valid' },
   'captcha-used': { status: 400, errorCode: 'INVALID_REQUEST', message: 'The captcha token was used before' },
   'captcha-refused': { status: 403, errorCode: 'FORBIDDEN', message: 'The captcha was not solved well enough' },
@@ -131,7 +136,7 @@ export function problemOf(thrown: unknown, requestId: string): Problem {
     status,
     headers: {
       ...(retryAfterSeconds !== undefined && { 'Retry-After': String(retryAfterSeconds) }),
-      ...(status === 401 && { 'WWW-Authenticate': challengeOf(failure.code) }),
+      ...(status === 401 && { 'WWW-Authenticate': challengeOf(failure) }),
     },
     body: {
       error: facts.message ?? message,
@@ -166,8 +171,11 @@ export function failureOf(thrown: unknown): Failure | undefined {
   return failureOfBodyParser(thrown);
 }
 
-/** RFC 6750 section 3. */
-function challengeOf(code: FailureCode): string {
+/** RFC 6750 section 3, RFC 9470 section 3. */
+function challengeOf({ code, facts }: Failure): string {
+  if (code === 'authentication-too-old') {
+    return `Bearer realm="vyry", error="insufficient_user_authentication", max_age="${facts.fields?.maxAgeSeconds}"`;
+  }
   return code === 'token-invalid' ? 'Bearer realm="vyry", error="invalid_token"' : 'Bearer realm="vyry"';
 }
 

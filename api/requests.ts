@@ -3,7 +3,7 @@ import type { Request, Response } from 'express';
 import type { LimitsState } from '../adapters/redis/rate-limits.ts';
 import type { Session } from '../adapters/redis/sessions.ts';
 import type { ApiDeps, Caller } from './deps.ts';
-import { requireAdmin, requireRegistration, requireSession } from './guards.ts';
+import { requireAdmin, requireDeletion, requireRegistration, requireSession } from './guards.ts';
 import type { RegistrationCaller } from './registrations/status.ts';
 
 /** Where a request comes from. */
@@ -32,6 +32,11 @@ export async function holderOf(
 /** The session of the access token. @throws {Failure} unauthenticated, token-invalid */
 export function sessionOf(req: Request, deps: ApiDeps): Promise<Session> {
   return requireSession(deps, req.get('authorization'));
+}
+
+/** The deletion of the path, for who holds its token. @throws {Failure} unauthenticated, not-found */
+export function deletionOf(req: Request, deps: ApiDeps): string {
+  return requireDeletion(deps, String(req.params.deletionId), req.get('authorization'));
 }
 
 /** The session of somebody who has the role. @throws {Failure} unauthenticated, token-invalid, forbidden */

@@ -16,7 +16,7 @@ import { adminRoutes } from './admin/routes.ts';
 import { authRoutes } from './auth/routes.ts';
 import { SpeechQuery, speakCode } from './calls.ts';
 import type { ApiDeps, TrustProxy } from './deps.ts';
-import { type SignedRequest, TwilioForm } from './guards.ts';
+import { requireStepUp, type SignedRequest, TwilioForm } from './guards.ts';
 import { Health, Readiness, readHealth, readReadiness } from './health.ts';
 import { guardRequest } from './limits.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
@@ -31,11 +31,11 @@ import { createRegistration, NewRegistration } from './registrations/create.ts';
 import { Credentials, giveCredentials } from './registrations/credentials.ts';
 import { DirectoryProof, proveDirectory } from './registrations/directory.ts';
 import { readRegistration, WaitQuery } from './registrations/read.ts';
-import { callerOf, holderOf, sessionOf } from './requests.ts';
+import { callerOf, holderOf } from './requests.ts';
 import { always, type Route } from './route.ts';
-import { Registration, StartedRegistration, Tokens, User } from './schemas.ts';
+import { Registration, StartedRegistration, Tokens } from './schemas.ts';
 import { createRegistrationSession } from './sessions.ts';
-import { readMe } from './users.ts';
+import { userRoutes } from './users/routes.ts';
 
 const registration = '/api/v1/registrations/:registrationId';
 const stepFailures: FailureCode[] = [...always, 'registration-expired', 'registration-closed', 'step-not-available'];
@@ -179,16 +179,7 @@ export const routes: Route[] = [
     run: async (req, deps) => cancelRegistration(deps, await holderOf(req, deps)),
   },
   ...authRoutes,
-  {
-    method: 'get',
-    path: '/api/v1/users/me',
-    summary: 'The person of the access token',
-    guard: 'session',
-    status: 200,
-    answer: User,
-    failures: [...always, 'not-found'],
-    run: async (req, deps) => readMe(deps, await sessionOf(req, deps)),
-  },
+  ...userRoutes,
   ...adminRoutes,
   {
     method: 'post',
@@ -320,13 +311,20 @@ export function createRestApp(deps: ApiDeps): Express {
 function serve(app: Express, deps: ApiDeps, route: Route): void {
   app[route.method](route.path, async (req, res) => {
     res.locals.route = route.path;
+    if (needsStepUp(route, req.body)) await requireStepUp(deps, req.get('authorization'));
     const answer = await route.run(req, deps);
     sendAnswer(res, route, answer);
   });
 }
 
+function needsStepUp({ stepUp = [] }: Route, body: unknown): boolean {
+  if (stepUp === 'always') return true;
+  return typeof body === 'object' && body !== null && stepUp.some((field) => Object.hasOwn(body, field));
+}
+
 function sendAnswer(res: Response, route: Route, answer: unknown): void {
   if (route.cacheSeconds !== undefined) res.set('Cache-Control', `public, max-age=${route.cacheSeconds}`);
+  if (route.fileName !== undefined) res.set('Content-Disposition', `attachment; filename="${route.fileName}"`);
   if (route.status === 201) res.location(locationOf(answer));
   res.status(route.other?.isIt(answer) ? route.other.status : route.status);
   if (route.answer === undefined) res.end();

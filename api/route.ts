@@ -13,7 +13,11 @@ export interface Route {
   /** Express form. */
   path: string;
   summary: string;
-  guard: 'none' | 'registration' | 'session' | 'admin';
+  guard: 'none' | 'registration' | 'session' | 'admin' | 'deletion';
+  /**
+   * The person must have proven who they are a short while ago (RFC 9470): always, or for a body with one of these fields.
+   */
+  stepUp?: 'always' | readonly string[];
   body?: z.ZodType;
   query?: z.ZodObject;
   status: number;
@@ -28,6 +32,8 @@ export interface Route {
   answerType?: string;
   /** Called by providers: limited only when it is refused, and told by an event of its own when it is answered. */
   isReceipt?: boolean;
+  /** The name under which whoever asks saves the answer. */
+  fileName?: string;
   /** How long whoever asks may keep the answer. */
   cacheSeconds?: number;
   run: (req: Request, deps: ApiDeps) => Promise<unknown>;

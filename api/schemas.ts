@@ -83,6 +83,7 @@ export const User = z
     groups: z.array(z.string()),
     roles: z.array(z.string()),
     createdAt: instant,
+    deletionAt: instant.optional().describe('When the account is deleted, once that was asked for'),
   })
   .meta({ id: 'User' });
 
@@ -105,6 +106,7 @@ export const Session = z
     userId: z.string(),
     deviceId: z.string().nullable(),
     createdAt: instant,
+    authenticatedAt: instant.describe('When the person last proved who they are'),
     lastActivityAt: instant,
     expiresAt: instant,
     ip: z.string(),

@@ -9,7 +9,7 @@ import type { ApiDeps, Caller } from './deps.ts';
 import { idempotent } from './guards.ts';
 import type { RegistrationCaller } from './registrations/status.ts';
 import type { Session, Tokens } from './schemas.ts';
-import { userView } from './users.ts';
+import { userView } from './users/me.ts';
 
 const userAgentMax = 256;
 
@@ -100,6 +100,7 @@ export function sessionView(session: StoredSession): z.output<typeof Session> {
     ...session,
     deviceId: null,
     createdAt: new Date(session.createdAt).toISOString(),
+    authenticatedAt: new Date(session.authenticatedAt).toISOString(),
     lastActivityAt: new Date(session.lastActivityAt).toISOString(),
     expiresAt: new Date(session.expiresAt).toISOString(),
   };

@@ -4,6 +4,7 @@ import { runSingle } from '../adapters/temporal/orders.ts';
 import { isRole, rolesOf, userAccessWorkflowId, userRolesWorkflowId } from '../domain/account.ts';
 import { maskEmail, maskPhone } from '../domain/registration.ts';
 import { newId } from '../platform/crypto.ts';
+import { userAttributesOf } from '../workflows/search-attributes.ts';
 import { userDisabling, userEnabling, userRoleChange } from '../workflows/user-access.ts';
 import { actOptions, type Command, type Invocation, operatorName, table, UsageError } from './command.ts';
 import { openTemporal, openUsers } from './connections.ts';
@@ -36,6 +37,7 @@ const disable: Command = {
       workflowId: userAccessWorkflowId(userId),
       args: [{ userId, operator, at: Date.now() }],
       staticSummary: 'Disable an account',
+      typedSearchAttributes: userAttributesOf(userId),
       waitMs,
     });
     invocation.show({
@@ -56,6 +58,7 @@ const enable: Command = {
       workflowId: userAccessWorkflowId(userId),
       args: [{ userId, operator, at: Date.now() }],
       staticSummary: 'Enable an account',
+      typedSearchAttributes: userAttributesOf(userId),
       waitMs,
     });
     invocation.show({ json: { userId, isDisabled: false }, text: `${userId} is enabled.` });
@@ -94,6 +97,7 @@ async function changeRoles(
     workflowId: userRolesWorkflowId(newId()),
     args: [{ userId, operator, at: Date.now(), roles }],
     staticSummary: 'Change roles',
+    typedSearchAttributes: userAttributesOf(userId),
     waitMs,
   });
   invocation.show({ json: { userId, roles }, text: `${userId} has the roles ${roles.join(', ')}.` });

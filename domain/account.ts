@@ -24,6 +24,26 @@ export function pinResetWorkflowId(resetId: string): string {
   return `pin-reset:${resetId}`;
 }
 
+/** The id of the workflow that changes the name, number or address of a person: one of them runs at a time. */
+export function identityChangeWorkflowId(userId: string): string {
+  return `identity-change:${userId}`;
+}
+
+/** The id of the workflow of one deletion of an account; the erasure that it begins keeps it, so it names nobody. */
+export function accountDeletionWorkflowId(deletionId: string): string {
+  return `account-deletion:${deletionId}`;
+}
+
+/** The id of the workflow that erases what a deletion is about; it knows nobody by name. */
+export function accountErasureWorkflowId(deletionId: string): string {
+  return `account-erasure:${deletionId}`;
+}
+
+/** The id of the workflow that sends the code which proves a new number or address. */
+export function contactCodeWorkflowId(changeId: string): string {
+  return `contact-code:${changeId}`;
+}
+
 /** The id of the workflow of one recovery of a forgotten password. */
 export function recoveryWorkflowId(recoveryId: string): string {
   return `recovery:${recoveryId}`;

@@ -54,6 +54,22 @@ export const auditActions = {
     about: 'the owner of an account stopped a recovery of its password',
   },
   'pin-change': { category: ['iam'], type: ['user', 'change'], about: 'a PIN was set or changed' },
+  'profile-change': {
+    category: ['iam'],
+    type: ['user', 'change'],
+    about: 'the name, number, address or language of a person was changed',
+  },
+  'data-export': {
+    category: ['iam'],
+    type: ['user', 'info'],
+    about: 'a person had everything exported that is stored of them',
+  },
+  'deletion-start': {
+    category: ['iam'],
+    type: ['user', 'info'],
+    about: 'a person asked for the deletion of their account',
+  },
+  'deletion-stop': { category: ['iam'], type: ['user', 'info'], about: 'a person stopped that deletion' },
   login: { category: ['authentication'], type: ['start'], about: 'somebody tried to log in' },
   'ldap-login': {
     category: ['authentication'],
@@ -186,6 +202,8 @@ export interface AuditSeal {
   sequence?: number;
   /** Chains each event to the one before it: SHA-1 of the previous chain value, the sequence and the mac, hexadecimal. */
   chain?: string;
+  /** Of an event whose person was erased: HMAC-SHA-256 of it as it is now, with the `mac` that it was written with. */
+  erasure?: string;
 }
 
 /** The index of an event: one a day, by the event's own time and never by that of its sending. */

@@ -14,6 +14,7 @@ export const failureCodes = [
   'unauthenticated',
   'credentials-wrong',
   'token-invalid',
+  'authentication-too-old',
   'captcha-malformed',
   'captcha-refused',
   'captcha-used',

@@ -34,6 +34,8 @@ export type LimitedAct =
   | 'password'
   | 'pin'
   | 'recovery'
+  | 'contact-change'
+  | 'export'
   | 'request';
 
 export type LimitKey = 'number' | 'mailbox' | 'prefix' | 'country' | 'name' | 'address' | 'all';
@@ -130,6 +132,15 @@ export const limits = {
     variable: 'LIMIT_RECOVERIES_PER_ADDRESS',
     away: 'closed',
   },
+  // closed: each sends a code to whatever number or address was typed
+  'contact-changes-per-person': {
+    act: 'contact-change',
+    key: 'name',
+    variable: 'LIMIT_CONTACT_CHANGES_PER_PERSON',
+    away: 'closed',
+  },
+  // closed: each reads every store
+  'exports-per-person': { act: 'export', key: 'name', variable: 'LIMIT_EXPORTS_PER_PERSON', away: 'closed' },
   // closed: without it a few digits can be guessed
   'wrong-pins-per-person': { act: 'pin', key: 'name', variable: 'LIMIT_WRONG_PINS_PER_PERSON', away: 'closed' },
   // open: it guards neither money nor secrets, and what does has a limit of its own

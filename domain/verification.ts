@@ -20,9 +20,9 @@ export type Channel = (typeof channels)[number];
 
 /**
  * `register`: an account. `verify`: nothing more than a number, in a session. `login`: a session of an account. `pin-reset`:
- * a new PIN.
+ * a new PIN. `contact-change`: another number or address of an account.
  */
-export const codePurposes = ['register', 'verify', 'login', 'pin-reset'] as const;
+export const codePurposes = ['register', 'verify', 'login', 'pin-reset', 'contact-change'] as const;
 export type CodePurpose = (typeof codePurposes)[number];
 
 /** What a code proves: one subject, for one purpose. */

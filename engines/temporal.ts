@@ -9,7 +9,14 @@ import { type Asker, findProgram, missingEngine, obtain, runTool, type Way } fro
 import { claimPort } from './ports.ts';
 
 /** Keyword search attributes of our workflows, by which operators find them. */
-export const searchAttributes = ['VyryStep', 'VyryState', 'VyryChannel', 'VyryWaitingFor', 'VyryCountry'] as const;
+export const searchAttributes = [
+  'VyryStep',
+  'VyryState',
+  'VyryChannel',
+  'VyryWaitingFor',
+  'VyryCountry',
+  'VyryUser',
+] as const;
 
 /** How Temporal is started. */
 export interface TemporalOptions extends Omit<EngineOptions, 'url'> {

@@ -99,6 +99,51 @@ export function auditMacKey(key: Secret): Buffer {
   return deriveKey(key, 'audit');
 }
 
+/** Who is taken out of the trail. */
+export interface ErasedIdentity {
+  userId: string;
+  /** What stands in place of the id from then on. */
+  alias: string;
+}
+
+/**
+ * An event without its person: another id, no address, no program, no pseudonyms. Sealed anew by the key of the trail, with the
+ * seal that it was written with, so that chain and order still show what is missing and nobody else can rewrite one.
+ */
+export function withoutPerson(event: AuditEvent, { userId, alias }: ErasedIdentity, macKey: Buffer): AuditEvent {
+  const renamed = (id: string) => (id === userId ? alias : id);
+  const { ip, userAgent, user, related, ...rest } = event;
+  // an admin who acted on the person stays
+  const isActor = event.userId === undefined || event.userId === userId;
+  const target = user?.target && { target: { id: renamed(user.target.id) } };
+  const erased: AuditEvent = {
+    ...rest,
+    ...(event.userId !== undefined && { userId: renamed(event.userId) }),
+    ...(!isActor && ip !== undefined && { ip }),
+    ...(!isActor && userAgent !== undefined && { userAgent }),
+    ...(target && { user: target }),
+    related: {
+      ...(!isActor && related?.ip && { ip: related.ip }),
+      ...(related?.user && { user: related.user.map(renamed) }),
+    },
+  };
+  const erasure = erasureMacOf(erased, macKey);
+  return { ...erased, vyry: { ...erased.vyry, audit: { ...erased.vyry.audit, erasure } } };
+}
+
+/** With the seal it was written with, and a word that no event begins with. */
+function erasureMacOf(event: AuditEvent, macKey: Buffer): string {
+  const { erasure: _, ...audit } = event.vyry.audit ?? {};
+  return createHmac('sha256', macKey)
+    .update(`erased ${canonical({ ...event, vyry: { ...event.vyry, audit } })}`)
+    .digest('base64url');
+}
+
+function isAsSealed(event: AuditEvent, macKey: Buffer): boolean {
+  const { mac, erasure } = event.vyry.audit ?? {};
+  return erasure === undefined ? macOf(event, macKey) === mac : erasureMacOf(event, macKey) === erasure;
+}
+
 /** The pseudonym of a number, an address or a name in its normal form: 128 bits of a keyed hash, hexadecimal. */
 export function pseudonymOf(identity: string, pseudonymKey: Buffer): string {
   return createHmac('sha256', pseudonymKey).update(identity).digest('hex').slice(0, 32);
@@ -236,7 +281,7 @@ export async function checkTrail(
     // written since the check began
     if (end !== undefined && sequence > end.sequence) break;
     report.events++;
-    if (macOf(event, macKey) !== mac) report.faults.push({ fault: 'changed', id: event.event.id, sequence });
+    if (!isAsSealed(event, macKey)) report.faults.push({ fault: 'changed', id: event.event.id, sequence });
     step(sequence, chainOf(last.chain, sequence, mac) === chain);
     last = { sequence, chain };
   }

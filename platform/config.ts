@@ -222,15 +222,29 @@ export const variables = {
     schema: optionalSecret,
     default: '',
   },
+  PRIVACY_ELASTICSEARCH_URL: {
+    about:
+      'Elasticsearch with the audit trail, for exports of people (api) and for what is erased of them (registration); neither has the trail when empty',
+    roles: ['api', 'registration'],
+    schema: optionalUrl('http:', 'https:'),
+    default: '',
+  },
+  PRIVACY_ELASTICSEARCH_API_KEY: {
+    about:
+      'API key for that, in its encoded form; on AUDIT_INDEX-* it needs read (api), and read, write and maintenance (registration)',
+    roles: ['api', 'registration'],
+    schema: optionalSecret,
+    default: '',
+  },
   ELASTICSEARCH_CA: {
     about: 'certificate authority of Elasticsearch, as PEM; the system’s when empty',
-    roles: ['audit'],
+    roles: ['api', 'registration', 'audit'],
     schema: optional,
     default: '',
   },
   AUDIT_INDEX: {
     about: 'first part of the names of the audit indices, which end in -YYYY.MM.DD',
-    roles: ['audit'],
+    roles: ['api', 'registration', 'audit'],
     schema: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,100}$/, 'must be lower-case letters, digits, - and _'),
     default: 'auth-logs',
   },
@@ -547,6 +561,11 @@ export const variables = {
   ),
   LIMIT_RECOVERIES_PER_ADDRESS: limit('recoveries asked for from one IPv4 address or IPv6 /64', '30/3600,100/86400'),
   LIMIT_WRONG_PINS_PER_PERSON: limit('wrong PINs of one person', '10/86400'),
+  LIMIT_CONTACT_CHANGES_PER_PERSON: limit(
+    'codes that one person has sent to a new number or address',
+    '5/3600,10/86400',
+  ),
+  LIMIT_EXPORTS_PER_PERSON: limit('exports of one person', '5/86400'),
   LIMIT_REQUESTS_PER_ADDRESS: limit('requests of one IPv4 address or IPv6 /64, health and metrics aside', '1200/60'),
   COST_PER_SMS: {
     about: 'what an SMS or call costs, in any currency: the usual price, then prices by country, 0.1,GB:0.04,+44:0.04',
@@ -559,6 +578,19 @@ export const variables = {
     roles: ['api'],
     schema: money,
     default: '1000',
+  },
+  DELETION_GRACE_SECONDS: {
+    about: 'how long a person may stop the deletion of their account, in seconds; then it is erased',
+    roles: ['api'],
+    schema: integer(1, 7_776_000),
+    default: '1209600',
+  },
+  STEP_UP_SECONDS: {
+    about:
+      'how long after a log-in, password or PIN a session may change a number, an address or a PIN, export or delete, in seconds',
+    roles: ['api'],
+    schema: integer(30, 86_400),
+    default: '900',
   },
   RECOVERY_TTL: {
     about: 'life of the message by which a forgotten password is replaced, in seconds',

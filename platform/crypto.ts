@@ -31,7 +31,8 @@ export type KeyPurpose =
   | 'operator'
   | 'trace'
   | 'pseudonym'
-  | 'audit';
+  | 'audit'
+  | 'deletion';
 
 /** Encrypts for one purpose: AES-256-GCM (NIST SP 800-38D), random 96-bit IV, key id as additional data. */
 export interface Box {

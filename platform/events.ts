@@ -4,7 +4,7 @@
  * identity leaves as a pseudonym.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { CredentialKind } from '../domain/account.ts';
+import type { CredentialKind, Identifier } from '../domain/account.ts';
 import type { NoticeKind } from '../domain/notices.ts';
 import type { Receipt, ReceiptOrigin } from '../domain/providers.ts';
 import type { StepName, WaitingFor } from '../domain/registration.ts';
@@ -51,6 +51,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createSessionEvents(log, counter, record),
     ...createReceiptEvents(log, counter, record),
     ...createCredentialEvents(log, counter, record),
+    ...createProfileEvents(log, counter, record),
     ...createNoticeEvents(log, counter, record),
     ...createRequestEvents(log, counter, registry, record),
     ...createOperatorEvents(log, counter, record),
@@ -264,6 +265,77 @@ function createCredentialEvents(log: Logger, counter: Count, record: Recorder) {
       });
     },
   };
+}
+
+/** What happens to what accounts say of people. */
+function createProfileEvents(log: Logger, counter: Count, record: Recorder) {
+  const exported = counter('exports_total', 'Exports of all data of a person, by what there was of the trail', [
+    'trail',
+  ]);
+  const deletions = counter('account_deletions_total', 'Deletions of accounts by what became of them', ['state']);
+  const profiles = counter('profile_changes_total', 'Changes of what accounts say of people, by field', [
+    'field',
+    'outcome',
+  ]);
+  return {
+    /** What nobody has to prove: the full name, the language. */
+    profileChanged({ userId, fields }: { userId: string; fields: string[] }): void {
+      for (const field of fields) profiles.inc({ field, outcome: 'changed' });
+      log.info({ event: 'profile.changed', userId, fields });
+      const message = 'A person changed what their account says of them';
+      record('profile-change', { status: 'success', message, userId, metadata: { fields: fields.join(' ') } });
+    },
+    /** `trail`: whether the person's audit events were in it. */
+    dataExported({ userId, trail }: { userId: string; trail: string }): void {
+      exported.inc({ trail });
+      log.info({ event: 'data.exported', userId, trail });
+      const message = 'A person had everything exported that is stored of them';
+      record('data-export', { status: 'success', message, userId, metadata: { trail } });
+    },
+    deletionChanged({ deletionId, userId, state }: ChangedDeletion): void {
+      deletions.inc({ state });
+      log.info({ event: `deletion.${state}`, deletionId, userId });
+      record(state === 'planned' ? 'deletion-start' : 'deletion-stop', {
+        status: 'success',
+        message: `The deletion of an account was ${state}`,
+        once: deletionId,
+        userId,
+      });
+    },
+    /** Whose it was is not known any more. */
+    accountErased({ deletionId }: { deletionId: string }): void {
+      deletions.inc({ state: 'erased' });
+      log.info({ event: 'deletion.erased', deletionId });
+      const message = 'An account was erased with everything of its person';
+      record('user-delete', { status: 'success', message, once: deletionId, metadata: { deletion: deletionId } });
+    },
+    /** `isTaken`: somebody else has it, and nothing was changed. */
+    identityChanged({ changeId, userId, kind, isTaken }: ChangedIdentity): void {
+      profiles.inc({ field: kind, outcome: isTaken ? 'taken' : 'changed' });
+      log[isTaken ? 'warn' : 'info']({ event: isTaken ? 'identity.taken' : 'identity.changed', userId, kind });
+      record('profile-change', {
+        status: isTaken ? 'failure' : 'success',
+        message: isTaken ? `Somebody else has the ${kind} that a person wanted` : `The ${kind} of a person was changed`,
+        reason: isTaken ? 'identity-taken' : undefined,
+        once: `${changeId} ${kind}`,
+        userId,
+        metadata: { fields: kind },
+      });
+    },
+  };
+}
+
+interface ChangedDeletion {
+  deletionId: string;
+  userId: string;
+  state: 'planned' | 'stopped';
+}
+
+interface ChangedIdentity {
+  changeId: string;
+  userId: string;
+  kind: Identifier['kind'];
+  isTaken: boolean;
 }
 
 interface ChangedCredential {

@@ -109,6 +109,7 @@ describe('docker-compose.yml', () => {
       DATABASE_URL: 'mongo',
       LDAP_URL: 'ldap',
       ELASTICSEARCH_URL: 'elasticsearch',
+      PRIVACY_ELASTICSEARCH_URL: 'elasticsearch',
     };
     for (const role of roles) {
       const held = variablesOf(role).map(([name]) => name);

@@ -291,6 +291,9 @@ async function useCredentials(apiUrl: string, journey: Journey): Promise<void> {
     await call(apiUrl, 'PUT', '/api/v1/auth/password', { token, body });
   }
   await call(apiUrl, 'POST', '/api/v1/auth/password/forgot', { body: { identifier: username } });
+  await call(apiUrl, 'PUT', '/api/v1/users/me', { token, body: { fullName: 'Somebody Else' } });
+  await call(apiUrl, 'GET', '/api/v1/users/me/export', { token });
+  await call(apiUrl, 'DELETE', '/api/v1/users/me', { token });
 }
 
 /** What an expression asks for and the samples do not have. */

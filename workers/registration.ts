@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { createAccountActivities } from '../activities/accounts.ts';
 import { createCredentialActivities } from '../activities/credentials.ts';
 import { createDirectoryWatchActivities } from '../activities/directory-watch.ts';
+import { createIdentityChangeActivities } from '../activities/identity-change.ts';
 import { createNoticeActivities } from '../activities/notices.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
@@ -27,15 +28,15 @@ import { type Config, readConfig } from '../platform/config.ts';
 import { createBox, deriveKey } from '../platform/crypto.ts';
 import { directoryWatch } from '../workflows/directory-watch.ts';
 import { purge } from '../workflows/purge.ts';
+import { createErasure } from './erasure.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
 /** A system file that the loader of the argon2 package looks for. */
 const loaderProbe = '/etc/alpine-release';
 
-async function build(config: Config<'registration'>, { log, events, redis }: WorkerTools): Promise<WorkerParts> {
-  const database = connectMongo(config.DATABASE_URL, (err) =>
-    log.warn({ event: 'database.away', reason: (err as Error).message }),
-  );
+async function build(config: Config<'registration'>, tools: WorkerTools): Promise<WorkerParts> {
+  const { log, events, redis } = tools;
+  const database = openDatabase(config, log);
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   const bundle = resolve(config.WORKFLOW_BUNDLE);
   const registrations = createRegistrations(redis);
@@ -53,6 +54,8 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
     isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
   });
   const credentials = createCredentialActivities({ accounts: store, sessions, seals, events });
+  const erasure = createErasure(config, { ...tools, database: database.connection, accounts: store, sessions });
+  const identities = createIdentityChangeActivities({ accounts: store, events });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), sealBox);
   const registration = createRegistrationActivities({ registrations, events, codes });
   const verification = createVerificationActivities({ sessions: createVerificationSessions(redis, sealBox), codes });
@@ -70,6 +73,8 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
         ...access,
         ...notices,
         ...credentials,
+        ...identities,
+        ...erasure.activities,
         ...recovery,
         ...purging,
         ...watching,
@@ -95,8 +100,12 @@ async function build(config: Config<'registration'>, { log, events, redis }: Wor
     },
     startReads: [bundle, loaderProbe],
     checks: [],
-    close: async () => database[Symbol.asyncDispose](),
+    close: () => Promise.all([database[Symbol.asyncDispose](), erasure.close()]).then(() => undefined),
   };
+}
+
+function openDatabase({ DATABASE_URL }: Config<'registration'>, log: WorkerTools['log']) {
+  return connectMongo(DATABASE_URL, (err) => log.warn({ event: 'database.away', reason: (err as Error).message }));
 }
 
 if (import.meta.main) {

@@ -1,8 +1,8 @@
 /**
  * A notice: a message to the owner of an account about it. Others start it and do not wait for its end.
  *
- * 1. Read where it goes: the address of the account, at that moment.
- * 2. Send it by e-mail, once.
+ * 1. Read where it goes: the address of the account, at that moment, unless it is to go elsewhere.
+ * 2. Send it, once.
  *
  * Nothing is undone. While the database or the provider is away the notice is parked and goes on by itself; after three
  * days it is given up. An account without an address gets none.
@@ -24,7 +24,7 @@ import type { NoticeActivities } from '../activities/notices.ts';
 import { type Notice, noticeWorkflowId } from '../domain/notices.ts';
 import type { Channel } from '../domain/verification.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
-import { stateAttributesOf } from './search-attributes.ts';
+import { stateAttributesOf, userAttributesOf } from './search-attributes.ts';
 import { Undertakings } from './undertakings.ts';
 
 /** `refused`: the provider would not carry it. `nobody`: there is no such account, or it has no address. */
@@ -46,14 +46,16 @@ const { sendNotice } = proxyActivities<DeliveryActivities>({
 });
 
 /** Sends a notice; answers what became of it. */
-export async function notice({ userId, kind }: Notice): Promise<NoticeOutcome> {
+export async function notice({ userId, kind, recipient: named }: Notice): Promise<NoticeOutcome> {
   const until = Date.now() + giveUpMs;
   const undertakings = parking(() => Date.now() > until);
-  const recipient = await undertakings.untilAvailable('database', () => findRecipient({ userId }));
+  const recipient = named ?? (await undertakings.untilAvailable('database', () => findRecipient({ userId })));
   if (recipient === null) return 'nobody';
   if (recipient === undefined) return 'given-up';
   const { runId: noticeId } = workflowInfo();
-  const isSent = await undertakings.untilAvailable('email', () => sendNotice({ noticeId, userId, kind, ...recipient }));
+  const isSent = await undertakings.untilAvailable(recipient.channel, () =>
+    sendNotice({ noticeId, userId, kind, ...recipient }),
+  );
   if (isSent === undefined) return 'given-up';
   return isSent ? 'sent' : 'refused';
 }
@@ -72,6 +74,7 @@ export async function notifyOwner(told: Notice): Promise<void> {
       parentClosePolicy: ParentClosePolicy.ABANDON,
       cancellationType: ChildWorkflowCancellationType.ABANDON,
       staticSummary: `Notice: ${told.kind}`,
+      typedSearchAttributes: userAttributesOf(told.userId),
     });
   } catch (err) {
     if (!(err instanceof WorkflowExecutionAlreadyStartedError)) throw err;

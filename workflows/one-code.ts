@@ -9,6 +9,7 @@ import { setCurrentDetails, sleep } from '@temporalio/workflow';
 import type { SendCodeInput } from '../activities/delivery.ts';
 import type { Send } from '../domain/verification.ts';
 import { CodeSending } from './code-sending.ts';
+import { warnOwner } from './notice.ts';
 import { Undertakings } from './undertakings.ts';
 
 export interface OneCodeInput extends Omit<SendCodeInput, 'to' | 'send'> {
@@ -46,8 +47,10 @@ export async function oneCode(input: OneCodeInput): Promise<Send['state'] | 'nob
   );
   const send = codes.begin(channel);
   const delivered = codes.deliver(send, { ...(locale && { locale }), ...(client && { client }) });
+  // whoever has the new number already hears that somebody claims it
+  const warned = purpose === 'contact-change' ? warnOwner({ channel, to }) : undefined;
   await Promise.race([delivered, sleep(Math.max(1, until - Date.now()))]);
   isOver = true;
-  await delivered;
+  await Promise.all([delivered, warned]);
   return send.state;
 }

@@ -7,11 +7,12 @@
  * What follows is in the hands of who has the message: a new password is a `credentialChange`. Nothing is undone. While the
  * database or the provider is away the recovery is parked and goes on by itself; after an hour it is given up.
  */
-import { proxyActivities } from '@temporalio/workflow';
+import { proxyActivities, upsertSearchAttributes } from '@temporalio/workflow';
 import type { RecoveryActivities, RecoverySending } from '../activities/recovery.ts';
 import type { Identifier } from '../domain/account.ts';
 import { parking } from './notice.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
+import { userAttributesOf } from './search-attributes.ts';
 
 export interface RecoveryInput {
   recoveryId: string;
@@ -43,6 +44,7 @@ export async function recovery(input: RecoveryInput): Promise<'sent' | 'refused'
   const found = await undertakings.untilAvailable('database', () => findRecoverable({ identifier }));
   if (found === null) return 'nobody';
   if (found === undefined) return 'given-up';
+  upsertSearchAttributes(userAttributesOf(found.userId));
   const isSent = await undertakings.untilAvailable(found.channel, () =>
     sendRecovery({ ...found, recoveryId, ttlSeconds }),
   );

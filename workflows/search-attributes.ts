@@ -1,5 +1,5 @@
 /** What operators filter by in the Temporal Web UI. Never encrypted, so nothing personal: states and names of ours. */
-import { defineSearchAttributeKey, type SearchAttributeUpdatePair } from '@temporalio/common';
+import { defineSearchAttributeKey, type SearchAttributePair, type SearchAttributeUpdatePair } from '@temporalio/common';
 import { currentStep, type RegistrationFacts, type RegistrationStatus } from '../domain/registration.ts';
 
 const keyword = (name: string) => defineSearchAttributeKey(name, 'KEYWORD');
@@ -9,6 +9,7 @@ const keys = {
   channel: keyword('VyryChannel'),
   waitingFor: keyword('VyryWaitingFor'),
   country: keyword('VyryCountry'),
+  user: keyword('VyryUser'),
 };
 
 /** The names of all of them: what a namespace must have. */
@@ -25,6 +26,11 @@ export function searchAttributesOf(
     { key: keys.channel, value: facts.sends.at(-1)?.channel ?? null },
     { key: keys.country, value: facts.identity.country ?? null },
   ];
+}
+
+/** By which the flows of a person are found when the person is deleted; none while nobody knows whose it is. */
+export function userAttributesOf(userId: string | undefined): SearchAttributePair[] {
+  return userId === undefined ? [] : [{ key: keys.user, value: userId }];
 }
 
 /** Those of them that every flow has. */

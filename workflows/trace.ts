@@ -56,8 +56,11 @@ const outbound: WorkflowOutboundCallsInterceptor = {
   startChildWorkflowExecution: (
     input: StartChildWorkflowExecutionInput,
     next: Next<WorkflowOutboundCallsInterceptor, 'startChildWorkflowExecution'>,
-  ) => next({ ...input, headers: withTrace(input.headers) }),
+  ) => next(forgetting.includes(input.workflowType) ? input : { ...input, headers: withTrace(input.headers) }),
 };
+
+/** Flows that outlive what is known of their person: they are not told who asked, nor from where. */
+const forgetting = ['accountErasure'];
 
 /** The name Temporal looks for in an interceptor module. */
 export const interceptors = (): WorkflowInterceptors => ({ inbound: [inbound], outbound: [outbound] });

@@ -29,6 +29,22 @@ export async function readNewest(
   return hits.hits.flatMap(({ _source: event }) => (event === undefined ? [] : [event])).reverse();
 }
 
+/** The newest events of a person, and those that name them by a pseudonym, oldest first. */
+export async function readPersonEvents(
+  elastic: Elastic,
+  prefix: string,
+  { userId, pseudonyms, size }: { userId: string; pseudonyms: readonly string[]; size: number },
+): Promise<AuditEvent[]> {
+  const { hits } = await elastic.search<AuditEvent>({
+    index: `${prefix}-*`,
+    ignore_unavailable: true,
+    size,
+    query: { bool: { should: [isUser(userId), { terms: { 'related.hash': [...pseudonyms] } }] } },
+    sort: [{ 'vyry.audit.sequence': { order: 'desc', unmapped_type: 'long' } }],
+  });
+  return hits.hits.flatMap(({ _source: event }) => (event === undefined ? [] : [event])).reverse();
+}
+
 /** Tells whether the template of audit events is there, which the audit role puts. */
 export async function hasAuditTemplate(elastic: Elastic, prefix: string): Promise<boolean> {
   try {
@@ -39,8 +55,12 @@ export async function hasAuditTemplate(elastic: Elastic, prefix: string): Promis
   }
 }
 
+/** Who acted, or on whom. */
+function isUser(id: string) {
+  return { bool: { should: [{ term: { userId: id } }, { term: { 'user.target.id': id } }] } };
+}
+
 function conditionsOf({ action, userId, registrationId, fromSequence }: AuditFilter) {
-  const isUser = (id: string) => ({ bool: { should: [{ term: { userId: id } }, { term: { 'user.target.id': id } }] } });
   return [
     ...(action === undefined ? [] : [{ term: { action } }]),
     ...(userId === undefined ? [] : [isUser(userId)]),

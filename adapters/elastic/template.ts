@@ -67,7 +67,7 @@ const properties = {
     dependency: object({ name: keyword }),
     operator: object({ name: keyword, act: keyword }),
     session: object({ hash: keyword }),
-    audit: object({ mac: keyword, sequence: long, chain: keyword, dropped: long }),
+    audit: object({ mac: keyword, sequence: long, chain: keyword, dropped: long, erasure: keyword }),
   }),
 };
 

@@ -24,11 +24,17 @@ export interface Account {
   disabledAt?: Date;
   /** Language of the messages to its owner, BCP 47. */
   locale?: string;
+  /** The registration that it came of. */
+  registrationId?: string;
+  /** When it is deleted, and by which deletion; absent when nobody asked for that. */
+  deletionAt?: Date;
+  deletionId?: string;
 }
 
 /** What a new account is made of. Passwords and PINs are Argon2id hashes in PHC format. */
 export interface NewAccount {
   userId: string;
+  registrationId?: string;
   identity: Identity;
   password?: string;
   pin?: string;
@@ -62,6 +68,9 @@ interface UserDocument {
   createdAt: Date;
   disabledAt?: Date;
   locale?: string;
+  registrationId?: string;
+  deletionAt?: Date;
+  deletionId?: string;
 }
 
 const text = { type: String, required: false } as const;
@@ -82,6 +91,9 @@ const userSchema = new Schema<UserDocument>(
     createdAt: { type: Date, required: true },
     disabledAt: { type: Date, required: false },
     locale: text,
+    registrationId: text,
+    deletionAt: { type: Date, required: false },
+    deletionId: text,
   },
   { collection: 'users', versionKey: false, strict: 'throw' },
 );
@@ -148,6 +160,10 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
       for (const _id of claimIds(identity, hashOf)) await claims.deleteOne({ _id, userId });
     },
 
+    /** Tells whether two names, numbers or addresses of one kind are claimed as one, such as spellings of one address. */
+    isSameClaim: (one: Identifier, other: Identifier): boolean =>
+      one.kind === other.kind && claimedAs(one) === claimedAs(other),
+
     /** Writes an account. Safe to repeat: keyed by `userId`, the first write stays. */
     async insert(account: NewAccount): Promise<void> {
       try {
@@ -162,6 +178,9 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
       await users.deleteOne({ _id: userId });
     },
 
+    /** Erases an account and its claims; answers how many of these. Safe to repeat: the account goes last. */
+    erase: (userId: string): Promise<number> => eraseAccount({ users, claims, hashOf }, userId),
+
     /**
      * Removes claims that were made before an instant and whose account never came to be; answers how many. Their
      * registrations were ended from outside, without taking them back. Reads all claims by pages. Safe to repeat.
@@ -169,7 +188,7 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
     removeOrphanClaims: (madeBefore: Date): Promise<number> => removeOrphans(claims, users, madeBefore),
 
     ...createAccountReads({ users, claims, hashOf, box }),
-    ...createAccountChanges(users),
+    ...createAccountChanges({ users, hashOf, box }),
   };
 }
 
@@ -207,6 +226,11 @@ function createAccountReads({ users, claims, hashOf, box }: Collections) {
       return user?.directoryHash === hashOf('directory', directoryId);
     },
 
+    /** Tells whether a person is linked to any entry of the directory. */
+    async isLinked(userId: string): Promise<boolean> {
+      return (await users.exists({ _id: userId, directoryHash: trusted({ $exists: true }) })) !== null;
+    },
+
     /** A page of all people by id, after one: who is linked to the directory and may log in. */
     async listForDirectory(afterId: string, limit: number): Promise<LinkedAccount[]> {
       const page = await users
@@ -231,8 +255,23 @@ function createAccountReads({ users, claims, hashOf, box }: Collections) {
 }
 
 /** What changes an account that there is. */
-function createAccountChanges(users: Model<UserDocument>) {
+function createAccountChanges({ users, hashOf, box }: Omit<Collections, 'claims'>) {
   return {
+    /** Writes what a person says of themselves and nobody has to prove. Safe to repeat. */
+    async setProfile(userId: string, { fullName, locale }: Pick<Account, 'fullName' | 'locale'>): Promise<void> {
+      await users.updateOne({ _id: userId }, { $set: { ...(fullName && { fullName }), ...(locale && { locale }) } });
+    },
+
+    /** Replaces the name, number or address of an account, which has to be claimed; false without an account. Safe to repeat. */
+    async setIdentifier(userId: string, { kind, value }: Identifier): Promise<boolean> {
+      const written = {
+        username: () => ({ username: value }),
+        phone: () => ({ phoneNumberSealed: box.sealText(value), phoneNumberHash: hashOf('phone', value) }),
+        email: () => ({ emailSealed: box.sealText(value), emailHash: hashOf('email', emailKey(value)) }),
+      };
+      return (await users.updateOne({ _id: userId }, { $set: written[kind]() })).matchedCount > 0;
+    },
+
     /** Marks an account disabled. Safe to repeat: the first mark stays. */
     async disable(userId: string, at: Date): Promise<void> {
       await users.updateOne({ _id: userId, disabledAt: trusted({ $exists: false }) }, { $set: { disabledAt: at } });
@@ -248,11 +287,42 @@ function createAccountChanges(users: Model<UserDocument>) {
       await users.updateOne({ _id: userId }, { $set: { roles: [...roles] } });
     },
 
+    /** Marks when an account is deleted, unless another deletion has. Safe to repeat: of parallel ones the first stays. */
+    async planDeletion(userId: string, deletionId: string, at: Date): Promise<void> {
+      await users.updateOne(
+        { _id: userId, deletionId: trusted({ $exists: false }) },
+        { $set: { deletionId, deletionAt: at } },
+      );
+    },
+
+    /** Takes the mark of a deletion away. Safe to repeat. */
+    async stopDeletion(userId: string, deletionId: string): Promise<void> {
+      await users.updateOne({ _id: userId, deletionId }, { $unset: { deletionId: 1, deletionAt: 1 } });
+    },
+
     /** Takes the mark away. Safe to repeat. */
     async enable(userId: string): Promise<void> {
       await users.updateOne({ _id: userId }, { $unset: { disabledAt: 1 } });
     },
   };
+}
+
+async function eraseAccount({ users, claims, hashOf }: Omit<Collections, 'box'>, userId: string): Promise<number> {
+  const user = await users.findById(userId).lean();
+  if (user === null) return 0;
+  const { username, phoneNumberHash, emailHash, directoryHash } = user;
+  const hashes = {
+    username: username && hashOf('username', usernameKey(username)),
+    phone: phoneNumberHash,
+    email: emailHash,
+    directory: directoryHash,
+  };
+  let erased = 0;
+  for (const [kind, hash] of Object.entries(hashes)) {
+    if (hash) erased += (await claims.deleteOne({ _id: `${kind}:${hash}`, userId })).deletedCount;
+  }
+  await users.deleteOne({ _id: userId });
+  return erased;
 }
 
 /** Inserts claims up to the first that exists; true when none did. */
@@ -324,6 +394,7 @@ function documentOf(account: NewAccount, hashOf: HashOf, box: Box): UserDocument
     roles: ['user'],
     createdAt: account.createdAt,
     ...(account.locale && { locale: account.locale }),
+    ...(account.registrationId && { registrationId: account.registrationId }),
   };
 }
 
@@ -339,5 +410,8 @@ function accountOf(user: UserDocument, box: Box): Account {
     createdAt: user.createdAt,
     ...(user.disabledAt && { disabledAt: user.disabledAt }),
     ...(user.locale && { locale: user.locale }),
+    ...(user.registrationId && { registrationId: user.registrationId }),
+    ...(user.deletionAt && { deletionAt: user.deletionAt }),
+    ...(user.deletionId && { deletionId: user.deletionId }),
   };
 }

@@ -113,6 +113,12 @@ export async function readAuditDepth(redis: Redis, now: number): Promise<AuditDe
   return { entries, setAside, oldestMs: Math.max(0, now - since) };
 }
 
+/** The place in the order of the oldest event that waits; undefined when none does. */
+export async function readAuditOldest(redis: Redis): Promise<number | undefined> {
+  const [oldest] = await redis.xrange(auditKeys.stream, '-', '+', 'COUNT', 1);
+  return oldest === undefined ? undefined : Number(namesOf(oldest[1]).sequence);
+}
+
 /** Whether anybody ever shipped events: from then on somebody should. */
 export async function isAuditShipped(redis: Redis): Promise<boolean> {
   return (

@@ -19,6 +19,8 @@ export interface LogIn {
   limitKeys: LimitKeys;
   /** Milliseconds since the Unix epoch. */
   expiresAt: number;
+  /** What the right code brings about, sealed by whoever began it. */
+  sealed?: string | undefined;
 }
 
 export type LogIns = ReturnType<typeof createLogIns>;
@@ -31,8 +33,9 @@ export function createLogIns(redis: Redis) {
   const countTry = loadScript(redis, 'login-try');
   return {
     /** Stores a log-in. Safe to repeat: keyed by its id. */
-    async create(loginId: string, { userId, channel, limitKeys, expiresAt }: LogIn): Promise<void> {
-      const fields = { channel, limitKeys: JSON.stringify(limitKeys), expiresAt, ...(userId && { userId }) };
+    async create(loginId: string, { userId, channel, limitKeys, expiresAt, sealed }: LogIn): Promise<void> {
+      const known = { ...(userId && { userId }), ...(sealed && { sealed }) };
+      const fields = { channel, limitKeys: JSON.stringify(limitKeys), expiresAt, ...known };
       await redis
         .multi()
         .hset(loginKey(loginId), fields)
@@ -53,6 +56,7 @@ export function createLogIns(redis: Redis) {
         limitKeys: JSON.parse(fields.limitKeys ?? '{}') as LimitKeys,
         expiresAt: Number(fields.expiresAt),
         ...(fields.userId && { userId: fields.userId }),
+        ...(fields.sealed && { sealed: fields.sealed }),
       };
     },
 

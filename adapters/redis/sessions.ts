@@ -17,6 +17,8 @@ export interface Session {
   sessionId: string;
   userId: string;
   createdAt: number;
+  /** When the person last proved who they are: by the log-in that began it, or since. */
+  authenticatedAt: number;
   lastActivityAt: number;
   /** Its end if nothing more happens in it. */
   expiresAt: number;
@@ -26,7 +28,7 @@ export interface Session {
 }
 
 /** A session that begins. */
-export interface NewSession extends Omit<Session, 'lastActivityAt' | 'expiresAt'> {
+export interface NewSession extends Omit<Session, 'authenticatedAt' | 'lastActivityAt' | 'expiresAt'> {
   /** Life without activity, in milliseconds. */
   idleMs: number;
   /** Its end in any case. */
@@ -72,6 +74,7 @@ const graceMs = 10_000;
 /** Creates the store of sessions. */
 export function createSessions(redis: Redis) {
   const touch = loadScript(redis, 'session-touch');
+  const confirm = loadScript(redis, 'session-confirm');
   return {
     /** Stores a session and its refresh token. Safe to repeat: keyed by the session's id and the token's hash. */
     async create(session: NewSession, refresh: RefreshToken): Promise<void> {
@@ -101,6 +104,11 @@ export function createSessions(redis: Redis) {
       if (session === undefined || now - session.lastActivityAt < activityMs) return session;
       await touch([sessionKey(sessionId)], [now]);
       return sessionIn(sessionId, { ...fields, lastActivityAt: String(now) });
+    },
+
+    /** Notes that the person has proven who they are, at an instant; never brings a dead session back. */
+    async confirm(sessionId: string, at: number): Promise<void> {
+      await confirm([sessionKey(sessionId)], [at]);
     },
 
     /** The living sessions of a person, the newest first. */
@@ -210,6 +218,7 @@ function sessionIn(sessionId: string, fields: Record<string, string>): Session |
     sessionId,
     userId: fields.userId,
     createdAt: Number(fields.createdAt),
+    authenticatedAt: Number(fields.authenticatedAt ?? fields.createdAt),
     lastActivityAt,
     expiresAt: Math.min(lastActivityAt + Number(fields.idleMs), Number(fields.endsAt)),
     ip: fields.ip ?? '',

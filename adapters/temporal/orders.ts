@@ -37,7 +37,21 @@ export async function order<Answer, Args extends [unknown] | []>(
   args: Args,
   updateId = newId(),
 ): Promise<Answer> {
-  const handle = temporal.workflow.getHandle(registrationWorkflowId(registrationId));
+  return orderFlow({ temporal }, registrationWorkflowId(registrationId), update, { args, updateId });
+}
+
+/**
+ * As `order`, to any workflow.
+ *
+ * @throws {Failure} what the workflow refuses, registration-closed when it is over, unavailable after the deadline
+ */
+export async function orderFlow<Answer, Args extends [unknown] | []>(
+  { temporal }: { temporal: Client },
+  workflowId: string,
+  update: UpdateDefinition<Answer, Args>,
+  { args, updateId = newId() }: { args: Args; updateId?: string },
+): Promise<Answer> {
+  const handle = temporal.workflow.getHandle(workflowId);
   const options = { args, updateId } as Parameters<typeof handle.executeUpdate>[1];
   return (await ordered(temporal, Date.now() + updateMs, () =>
     handle.executeUpdate(update as UpdateDefinition<unknown, never>, options as never),
@@ -131,6 +145,7 @@ export interface SingleRun<W extends Workflow> {
   workflowId: string;
   args: Parameters<W>;
   staticSummary: string;
+  typedSearchAttributes?: SearchAttributePair[];
   workflowIdReusePolicy?: 'ALLOW_DUPLICATE_FAILED_ONLY';
   /** Longest wait for its end; it goes on by itself afterwards. */
   waitMs: number;

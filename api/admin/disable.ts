@@ -4,6 +4,7 @@ import type { Session } from '../../adapters/redis/sessions.ts';
 import { runSingle } from '../../adapters/temporal/orders.ts';
 import { userAccessWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
+import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import { userDisabling } from '../../workflows/user-access.ts';
 import type { ApiDeps } from '../deps.ts';
 import { requireAccount } from './roles.ts';
@@ -32,6 +33,7 @@ export async function disableUser(
     workflowId: userAccessWorkflowId(userId),
     args: [{ userId, at: Date.now(), operator: admin.userId }],
     staticSummary: 'Disable an account',
+    typedSearchAttributes: userAttributesOf(userId),
     waitMs,
   });
   return { userId, sessionsEnded };

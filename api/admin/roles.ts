@@ -6,6 +6,7 @@ import { runSingle } from '../../adapters/temporal/orders.ts';
 import { adminRole, isRole, rolesOf, userRolesWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
+import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import { userRoleChange } from '../../workflows/user-access.ts';
 import type { ApiDeps } from '../deps.ts';
 import { parse } from '../schemas.ts';
@@ -52,6 +53,7 @@ export async function replaceRoles(
     workflowId: userRolesWorkflowId(newId()),
     args: [{ userId, at: Date.now(), operator: admin.userId, roles }],
     staticSummary: 'Change roles',
+    typedSearchAttributes: userAttributesOf(userId),
     waitMs,
   });
   return { userId, roles };

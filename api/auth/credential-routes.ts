@@ -12,6 +12,7 @@ import {
   resetPassword,
   stopRecovery,
 } from './recovery.ts';
+import { StepUp, stepUp } from './step-up.ts';
 
 const auth = '/api/v1/auth';
 
@@ -63,6 +64,7 @@ export const credentialRoutes: Route[] = [
     path: `${auth}/pin`,
     summary: 'Set or change the PIN; every other session ends',
     guard: 'session',
+    stepUp: 'always',
     body: PinChange,
     status: 204,
     failures: [...always, 'credentials-wrong', 'password-weak', 'step-not-available'],
@@ -80,9 +82,21 @@ export const credentialRoutes: Route[] = [
   },
   {
     method: 'post',
+    path: `${auth}/step-up`,
+    summary:
+      'Prove the person of the session again by password or PIN, for what a session that began long ago may not do',
+    guard: 'session',
+    body: StepUp,
+    status: 204,
+    failures: [...always, 'credentials-wrong'],
+    run: async (req, deps) => stepUp(deps, await sessionOf(req, deps), req.body, callerOf(req)),
+  },
+  {
+    method: 'post',
     path: `${auth}/pin/reset/code`,
     summary: 'Have a code sent for a new PIN',
     guard: 'session',
+    stepUp: 'always',
     body: PinResetRequest.optional(),
     status: 202,
     answer: StartedPinReset,

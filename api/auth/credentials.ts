@@ -5,6 +5,7 @@ import { type CredentialKind, credentialChangeWorkflowId } from '../../domain/ac
 import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
 import { type CredentialChangeInput, credentialChange } from '../../workflows/credential-change.ts';
+import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { guardPassword, guardPin } from '../limits.ts';
 
@@ -60,6 +61,7 @@ export async function changeCredential(
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     args: [{ ...change, changeId, hashSeal }],
     staticSummary: `${change.why === 'reset' ? 'Reset' : 'Change'} of a ${change.kind === 'pin' ? 'PIN' : 'password'}`,
+    typedSearchAttributes: userAttributesOf(change.userId),
     waitMs,
   });
   await deps.seals.remove(hashSeal);

@@ -19,6 +19,7 @@ import { type Channel, type CodeSubject, channels, logInWorkflowId } from '../..
 import { newId } from '../../platform/crypto.ts';
 import { evenly } from '../../platform/lifecycle.ts';
 import { type OneCodeInput, oneCode } from '../../workflows/one-code.ts';
+import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { idempotent } from '../guards.ts';
 import { guardCheck, guardLogIn, guardSend } from '../limits.ts';
@@ -138,16 +139,20 @@ async function sendLogInCode(
   });
   const locale = languageFor(undefined, caller.acceptLanguage);
   const { to, country } = sendable ?? {};
-  await startSend(deps, {
-    subject: loginId,
-    purpose: 'login',
-    channel: sendable?.channel ?? channel,
-    ttlSeconds: deps.rules.codeTtlSeconds,
-    until: expiresAt,
-    ...(to && { to }),
-    ...(country && { country }),
-    ...(locale && { locale }),
-  }).catch(async (err: unknown) => {
+  await startSend(
+    deps,
+    {
+      subject: loginId,
+      purpose: 'login',
+      channel: sendable?.channel ?? channel,
+      ttlSeconds: deps.rules.codeTtlSeconds,
+      until: expiresAt,
+      ...(to && { to }),
+      ...(country && { country }),
+      ...(locale && { locale }),
+    },
+    sendable?.userId,
+  ).catch(async (err: unknown) => {
     await guarded.giveBack();
     throw err;
   });
@@ -209,11 +214,12 @@ async function isSendable(
   }
 }
 
-function startSend(deps: ApiDeps, input: OneCodeInput): Promise<void> {
+function startSend(deps: ApiDeps, input: OneCodeInput, userId: string | undefined): Promise<void> {
   return startOnce(deps, oneCode, {
     taskQueue: 'registration',
     workflowId: logInWorkflowId(input.subject),
     staticSummary: 'Code for a log-in',
+    typedSearchAttributes: userAttributesOf(userId),
     args: [input],
   });
 }

@@ -6,6 +6,7 @@ import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
 import { evenly } from '../../platform/lifecycle.ts';
 import { directoryLogIn } from '../../workflows/directory-log-in.ts';
+import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { guardPassword } from '../limits.ts';
 import { takeDirectoryTry } from '../registrations/directory.ts';
@@ -101,6 +102,7 @@ async function isOfDirectory(
     taskQueue: 'registration',
     workflowId: directoryLogInWorkflowId(newId()),
     staticSummary: 'Log-in by the directory',
+    typedSearchAttributes: userAttributesOf(account?.userId),
     args: [{ username, passwordSeal }],
   });
   await deps.seals.remove(passwordSeal);

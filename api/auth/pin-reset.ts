@@ -8,6 +8,7 @@ import { languageFor } from '../../domain/templates/languages.ts';
 import { channels } from '../../domain/verification.ts';
 import { newId } from '../../platform/crypto.ts';
 import { oneCode } from '../../workflows/one-code.ts';
+import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { idempotent } from '../guards.ts';
 import { guardSend } from '../limits.ts';
@@ -66,6 +67,7 @@ export async function beginPinReset(
       taskQueue: 'registration',
       workflowId: pinResetWorkflowId(resetId),
       staticSummary: 'Code for a new PIN',
+      typedSearchAttributes: userAttributesOf(userId),
       args: [{ ...input, ...(country && { country }), ...(locale && { locale }) }],
     }).catch(async (err: unknown) => {
       await guarded.giveBack();

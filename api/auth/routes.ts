@@ -3,7 +3,7 @@ import { callerOf, sessionOf } from '../requests.ts';
 import { always, type Route } from '../route.ts';
 import { Session, StartedRegistration, Tokens, User } from '../schemas.ts';
 import { readSession } from '../sessions.ts';
-import { readMe } from '../users.ts';
+import { readMe } from '../users/me.ts';
 import { credentialRoutes } from './credential-routes.ts';
 import { endSession, LogOut, listSessions, logOut, PageQuery, SessionPage } from './end.ts';
 import { beginLogIn, NewLogIn, StartedLogIn } from './log-in.ts';

@@ -75,7 +75,8 @@ function identityOf(deps: ApiDeps, given: z.output<typeof NewRegistration>): Ide
   return { ...identity, limitKeys: limitKeysOf(identity, deps.limitHash) };
 }
 
-function phoneOf(text: string, countriesAllowed: readonly string[]): PhoneNumber {
+/** A number that codes may go to. @throws {Failure} malformed */
+export function phoneOf(text: string, countriesAllowed: readonly string[]): PhoneNumber {
   const number = parsePhoneNumber(text);
   const refusal = number && phoneRefusal(number, countriesAllowed);
   if (refusal === 'country-not-allowed') throw malformed('phone', 'country-not-allowed: no codes go to this country');
@@ -84,13 +85,15 @@ function phoneOf(text: string, countriesAllowed: readonly string[]): PhoneNumber
   throw malformed('phone', 'must be a telephone number with country code, such as +447700900101');
 }
 
-function emailOf(text: string): string {
+/** One address. @throws {Failure} malformed */
+export function emailOf(text: string): string {
   const email = parseEmailAddress(text);
   if (email !== undefined) return email;
   throw malformed('email', 'must be one e-mail address');
 }
 
-function isLocale(tag: string): boolean {
+/** Tells whether a text is a BCP 47 language tag. */
+export function isLocale(tag: string): boolean {
   try {
     return Intl.getCanonicalLocales(tag).length === 1;
   } catch {

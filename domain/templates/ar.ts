@@ -35,6 +35,24 @@ export const arabic: Templates = {
     subject: 'تم تغيير رمز PIN الخاص بك في {product}',
     body: ['تم تغيير رمز PIN لحسابك في {product}.', 'إذا لم تكن أنت من فعل ذلك، فاتصل بالمسؤول الآن.'],
   },
+  contactChangedMail: {
+    subject: 'تم تغيير رقمك أو بريدك في {product}',
+    body: [
+      'تم تغيير رقم الهاتف أو البريد الإلكتروني لحسابك في {product}.',
+      'إذا لم تكن أنت من فعل ذلك، فاتصل بالمسؤول الآن.',
+    ],
+  },
+  deletionPlannedMail: {
+    subject: 'سيُحذف حسابك في {product}',
+    body: [
+      'طلب شخص ما حذف حسابك في {product}. سيُحذف مع كل ما فيه.',
+      'إذا لم تكن أنت، فسجّل الدخول وأوقف الحذف وغيّر كلمة المرور الآن.',
+    ],
+  },
+  accountDeletedMail: {
+    subject: 'تم حذف حسابك في {product}',
+    body: ['تم حذف حسابك في {product} مع كل ما فيه.'],
+  },
   recoveryMail: {
     subject: 'إعادة تعيين كلمة مرور {product}',
     body: [

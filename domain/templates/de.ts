@@ -43,6 +43,24 @@ export const german: Templates = {
       'Wenn Sie das nicht waren, wenden Sie sich sofort an Ihre Administration.',
     ],
   },
+  contactChangedMail: {
+    subject: 'Ihre Nummer oder Adresse bei {product} wurde geändert',
+    body: [
+      'Die Telefonnummer oder E-Mail-Adresse Ihres Kontos bei {product} wurde geändert.',
+      'Wenn Sie das nicht waren, wenden Sie sich sofort an Ihre Administration.',
+    ],
+  },
+  deletionPlannedMail: {
+    subject: 'Ihr Konto bei {product} wird gelöscht',
+    body: [
+      'Jemand möchte Ihr Konto bei {product} löschen. Es wird mit allem gelöscht, was dazu gehört.',
+      'Wenn Sie das nicht waren, melden Sie sich an, halten Sie die Löschung an und ändern Sie jetzt Ihr Passwort.',
+    ],
+  },
+  accountDeletedMail: {
+    subject: 'Ihr Konto bei {product} wurde gelöscht',
+    body: ['Ihr Konto bei {product} wurde mit allem gelöscht, was dazu gehört.'],
+  },
   recoveryMail: {
     subject: 'Passwort für {product} zurücksetzen',
     body: [

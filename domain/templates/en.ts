@@ -40,6 +40,24 @@ export const english: Templates = {
     subject: 'Your {product} PIN was changed',
     body: ['The PIN of your {product} account was changed.', 'If this was not you, contact your administrator now.'],
   },
+  contactChangedMail: {
+    subject: 'Your {product} number or address was changed',
+    body: [
+      'The telephone number or e-mail address of your {product} account was changed.',
+      'If this was not you, contact your administrator now.',
+    ],
+  },
+  deletionPlannedMail: {
+    subject: 'Your {product} account will be deleted',
+    body: [
+      'Somebody asked to delete your {product} account. It will be deleted with everything in it.',
+      'If this was not you, sign in, stop the deletion and change your password now.',
+    ],
+  },
+  accountDeletedMail: {
+    subject: 'Your {product} account was deleted',
+    body: ['Your {product} account was deleted with everything in it.'],
+  },
   recoveryMail: {
     subject: 'Reset your {product} password',
     body: [

@@ -40,6 +40,24 @@ export const spanish: Templates = {
     subject: 'Tu PIN de {product} ha cambiado',
     body: ['El PIN de tu cuenta de {product} ha cambiado.', 'Si no has sido tú, contacta ahora con tu administrador.'],
   },
+  contactChangedMail: {
+    subject: 'Tu número o dirección de {product} ha cambiado',
+    body: [
+      'El número de teléfono o el correo de tu cuenta de {product} ha cambiado.',
+      'Si no has sido tú, contacta ahora con tu administrador.',
+    ],
+  },
+  deletionPlannedMail: {
+    subject: 'Tu cuenta de {product} se eliminará',
+    body: [
+      'Alguien ha pedido eliminar tu cuenta de {product}. Se eliminará con todo lo que contiene.',
+      'Si no has sido tú, inicia sesión, detén la eliminación y cambia tu contraseña ahora.',
+    ],
+  },
+  accountDeletedMail: {
+    subject: 'Tu cuenta de {product} se ha eliminado',
+    body: ['Tu cuenta de {product} se ha eliminado con todo lo que contenía.'],
+  },
   recoveryMail: {
     subject: 'Restablece tu contraseña de {product}',
     body: [

@@ -43,6 +43,24 @@ export const french: Templates = {
       "Si ce n'était pas vous, contactez immédiatement votre administrateur.",
     ],
   },
+  contactChangedMail: {
+    subject: 'Votre numéro ou adresse {product} a été modifié',
+    body: [
+      'Le numéro de téléphone ou l’adresse e-mail de votre compte {product} a été modifié.',
+      "Si ce n'était pas vous, contactez immédiatement votre administrateur.",
+    ],
+  },
+  deletionPlannedMail: {
+    subject: 'Votre compte {product} va être supprimé',
+    body: [
+      'Quelqu’un a demandé la suppression de votre compte {product}. Il sera supprimé avec tout son contenu.',
+      'Si ce n’était pas vous, connectez-vous, arrêtez la suppression et changez votre mot de passe maintenant.',
+    ],
+  },
+  accountDeletedMail: {
+    subject: 'Votre compte {product} a été supprimé',
+    body: ['Votre compte {product} a été supprimé avec tout son contenu.'],
+  },
   recoveryMail: {
     subject: 'Réinitialiser votre mot de passe {product}',
     body: [

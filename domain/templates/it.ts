@@ -43,6 +43,24 @@ export const italian: Templates = {
       'Se non sei stato tu, contatta subito il tuo amministratore.',
     ],
   },
+  contactChangedMail: {
+    subject: 'Il tuo numero o indirizzo {product} è stato modificato',
+    body: [
+      'Il numero di telefono o l’indirizzo e-mail del tuo account {product} è stato modificato.',
+      'Se non sei stato tu, contatta subito il tuo amministratore.',
+    ],
+  },
+  deletionPlannedMail: {
+    subject: 'Il tuo account {product} sarà eliminato',
+    body: [
+      'Qualcuno ha chiesto di eliminare il tuo account {product}. Sarà eliminato con tutto il suo contenuto.',
+      'Se non sei stato tu, accedi, ferma l’eliminazione e cambia subito la password.',
+    ],
+  },
+  accountDeletedMail: {
+    subject: 'Il tuo account {product} è stato eliminato',
+    body: ['Il tuo account {product} è stato eliminato con tutto il suo contenuto.'],
+  },
   recoveryMail: {
     subject: 'Reimposta la tua password {product}',
     body: [

@@ -40,6 +40,24 @@ export const japanese: Templates = {
     subject: '{product} の PIN が変更されました',
     body: ['{product} アカウントの PIN が変更されました。', 'お心当たりがない場合は、すぐに管理者へご連絡ください。'],
   },
+  contactChangedMail: {
+    subject: '{product} の電話番号またはメールアドレスが変更されました',
+    body: [
+      '{product} アカウントの電話番号またはメールアドレスが変更されました。',
+      'お心当たりがない場合は、すぐに管理者へご連絡ください。',
+    ],
+  },
+  deletionPlannedMail: {
+    subject: '{product} アカウントは削除されます',
+    body: [
+      '{product} アカウントの削除が要求されました。アカウントはすべての内容とともに削除されます。',
+      'お心当たりがない場合は、ログインして削除を中止し、今すぐパスワードを変更してください。',
+    ],
+  },
+  accountDeletedMail: {
+    subject: '{product} アカウントが削除されました',
+    body: ['{product} アカウントはすべての内容とともに削除されました。'],
+  },
   recoveryMail: {
     subject: '{product} のパスワードの再設定',
     body: [

@@ -34,6 +34,24 @@ export const korean: Templates = {
     subject: '{product} PIN이 변경되었습니다',
     body: ['{product} 계정의 PIN이 변경되었습니다.', '본인이 변경하지 않았다면 지금 관리자에게 문의하세요.'],
   },
+  contactChangedMail: {
+    subject: '{product} 전화번호 또는 이메일 주소가 변경되었습니다',
+    body: [
+      '{product} 계정의 전화번호 또는 이메일 주소가 변경되었습니다.',
+      '본인이 변경하지 않았다면 지금 관리자에게 문의하세요.',
+    ],
+  },
+  deletionPlannedMail: {
+    subject: '{product} 계정이 삭제될 예정입니다',
+    body: [
+      '누군가 {product} 계정의 삭제를 요청했습니다. 계정은 모든 내용과 함께 삭제됩니다.',
+      '본인이 아니라면 지금 로그인하여 삭제를 중단하고 비밀번호를 변경하세요.',
+    ],
+  },
+  accountDeletedMail: {
+    subject: '{product} 계정이 삭제되었습니다',
+    body: ['{product} 계정이 모든 내용과 함께 삭제되었습니다.'],
+  },
   recoveryMail: {
     subject: '{product} 비밀번호 재설정',
     body: [

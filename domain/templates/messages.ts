@@ -46,6 +46,9 @@ const noticeTexts = {
   'password-changed': 'passwordChangedMail',
   'pin-changed': 'pinChangedMail',
   'number-registered': 'numberRegisteredMail',
+  'contact-changed': 'contactChangedMail',
+  'deletion-planned': 'deletionPlannedMail',
+  'account-deleted': 'accountDeletedMail',
 } as const satisfies Record<NoticeKind, keyof Templates>;
 
 /**
@@ -69,6 +72,11 @@ export function codeMail(texts: Templates, facts: Facts): MailText {
 /** A message to a person about their account. */
 export function noticeMail(texts: Templates, kind: NoticeKind, product: string): MailText {
   return mailText(texts, texts[noticeTexts[kind]], { product, code: '', minutes: 0 });
+}
+
+/** The same as an SMS, of more than one segment. */
+export function noticeSms(texts: Templates, kind: NoticeKind, product: string): string {
+  return fill(texts[noticeTexts[kind]].body.join(' '), { product, code: '', minutes: 0 });
 }
 
 /** How a forgotten password is replaced, as an e-mail. */

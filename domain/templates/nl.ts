@@ -43,6 +43,24 @@ export const dutch: Templates = {
       'Was jij dit niet, neem dan nu contact op met je beheerder.',
     ],
   },
+  contactChangedMail: {
+    subject: 'Je nummer of adres voor {product} is gewijzigd',
+    body: [
+      'Het telefoonnummer of e-mailadres van je account bij {product} is gewijzigd.',
+      'Was jij dit niet, neem dan nu contact op met je beheerder.',
+    ],
+  },
+  deletionPlannedMail: {
+    subject: 'Je account bij {product} wordt verwijderd',
+    body: [
+      'Iemand heeft gevraagd je account bij {product} te verwijderen. Het wordt verwijderd met alles erin.',
+      'Was jij dit niet, log dan in, stop het verwijderen en wijzig nu je wachtwoord.',
+    ],
+  },
+  accountDeletedMail: {
+    subject: 'Je account bij {product} is verwijderd',
+    body: ['Je account bij {product} is verwijderd met alles erin.'],
+  },
   recoveryMail: {
     subject: 'Stel je wachtwoord voor {product} opnieuw in',
     body: [

@@ -43,6 +43,24 @@ export const polish: Templates = {
       'Jeśli to nie Ty, natychmiast skontaktuj się z administratorem.',
     ],
   },
+  contactChangedMail: {
+    subject: 'Twój numer lub adres w {product} został zmieniony',
+    body: [
+      'Numer telefonu lub adres e-mail Twojego konta {product} został zmieniony.',
+      'Jeśli to nie Ty, natychmiast skontaktuj się z administratorem.',
+    ],
+  },
+  deletionPlannedMail: {
+    subject: 'Twoje konto {product} zostanie usunięte',
+    body: [
+      'Ktoś poprosił o usunięcie Twojego konta {product}. Zostanie usunięte wraz z całą zawartością.',
+      'Jeśli to nie Ty, zaloguj się, zatrzymaj usuwanie i natychmiast zmień hasło.',
+    ],
+  },
+  accountDeletedMail: {
+    subject: 'Twoje konto {product} zostało usunięte',
+    body: ['Twoje konto {product} zostało usunięte wraz z całą zawartością.'],
+  },
   recoveryMail: {
     subject: 'Zresetuj hasło do {product}',
     body: [

@@ -37,6 +37,24 @@ export const portuguese: Templates = {
     subject: 'O seu PIN {product} foi alterado',
     body: ['O PIN da sua conta {product} foi alterado.', 'Se não foi você, contacte já o seu administrador.'],
   },
+  contactChangedMail: {
+    subject: 'O seu número ou endereço {product} foi alterado',
+    body: [
+      'O número de telefone ou o e-mail da sua conta {product} foi alterado.',
+      'Se não foi você, contacte já o seu administrador.',
+    ],
+  },
+  deletionPlannedMail: {
+    subject: 'A sua conta {product} será eliminada',
+    body: [
+      'Alguém pediu para eliminar a sua conta {product}. Será eliminada com tudo o que contém.',
+      'Se não foi você, inicie sessão, pare a eliminação e mude já a palavra-passe.',
+    ],
+  },
+  accountDeletedMail: {
+    subject: 'A sua conta {product} foi eliminada',
+    body: ['A sua conta {product} foi eliminada com tudo o que continha.'],
+  },
   recoveryMail: {
     subject: 'Redefina a sua palavra-passe {product}',
     body: [

@@ -31,6 +31,10 @@ export interface Templates {
   newDeviceMail: MailTexts;
   passwordChangedMail: MailTexts;
   pinChangedMail: MailTexts;
+  /** Goes to the number or address that was replaced. */
+  contactChangedMail: MailTexts;
+  deletionPlannedMail: MailTexts;
+  accountDeletedMail: MailTexts;
   /** With `{link}` and `{stopLink}`. */
   recoveryMail: MailTexts;
   /** With `{link}`; more than one segment. */

@@ -38,6 +38,24 @@ export const turkish: Templates = {
     subject: '{product} PIN kodunuz değiştirildi',
     body: ['{product} hesabınızın PIN kodu değiştirildi.', 'Bunu siz yapmadıysanız hemen yöneticinize başvurun.'],
   },
+  contactChangedMail: {
+    subject: '{product} numaranız veya adresiniz değiştirildi',
+    body: [
+      '{product} hesabınızın telefon numarası veya e-posta adresi değiştirildi.',
+      'Bunu siz yapmadıysanız hemen yöneticinize başvurun.',
+    ],
+  },
+  deletionPlannedMail: {
+    subject: '{product} hesabınız silinecek',
+    body: [
+      'Birisi {product} hesabınızın silinmesini istedi. Hesap, içindeki her şeyle birlikte silinecek.',
+      'Bunu siz yapmadıysanız oturum açın, silmeyi durdurun ve şifrenizi hemen değiştirin.',
+    ],
+  },
+  accountDeletedMail: {
+    subject: '{product} hesabınız silindi',
+    body: ['{product} hesabınız içindeki her şeyle birlikte silindi.'],
+  },
   recoveryMail: {
     subject: '{product} şifrenizi sıfırlayın',
     body: [

@@ -44,6 +44,24 @@ export const vietnamese: Templates = {
       'Nếu không phải bạn, hãy liên hệ ngay với quản trị viên.',
     ],
   },
+  contactChangedMail: {
+    subject: 'Số hoặc địa chỉ {product} của bạn đã được thay đổi',
+    body: [
+      'Số điện thoại hoặc địa chỉ email của tài khoản {product} của bạn đã được thay đổi.',
+      'Nếu không phải bạn, hãy liên hệ ngay với quản trị viên.',
+    ],
+  },
+  deletionPlannedMail: {
+    subject: 'Tài khoản {product} của bạn sẽ bị xóa',
+    body: [
+      'Có người yêu cầu xóa tài khoản {product} của bạn. Tài khoản sẽ bị xóa cùng mọi nội dung.',
+      'Nếu không phải bạn, hãy đăng nhập, dừng việc xóa và đổi mật khẩu ngay.',
+    ],
+  },
+  accountDeletedMail: {
+    subject: 'Tài khoản {product} của bạn đã bị xóa',
+    body: ['Tài khoản {product} của bạn đã bị xóa cùng mọi nội dung.'],
+  },
   recoveryMail: {
     subject: 'Đặt lại mật khẩu {product}',
     body: [

@@ -34,6 +34,21 @@ export const chineseSimplified: Templates = {
     subject: '您的 {product} PIN 码已更改',
     body: ['您的 {product} 账户的 PIN 码已更改。', '如果这不是您本人的操作，请立即联系管理员。'],
   },
+  contactChangedMail: {
+    subject: '您的 {product} 号码或邮箱已更改',
+    body: ['您的 {product} 账户的电话号码或电子邮箱已更改。', '如果这不是您本人的操作，请立即联系管理员。'],
+  },
+  deletionPlannedMail: {
+    subject: '您的 {product} 账户将被删除',
+    body: [
+      '有人请求删除您的 {product} 账户。账户及其所有内容都将被删除。',
+      '如果这不是您本人的操作，请立即登录，停止删除并更改密码。',
+    ],
+  },
+  accountDeletedMail: {
+    subject: '您的 {product} 账户已删除',
+    body: ['您的 {product} 账户及其所有内容已删除。'],
+  },
   recoveryMail: {
     subject: '重置您的 {product} 密码',
     body: [

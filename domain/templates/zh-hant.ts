@@ -34,6 +34,21 @@ export const chineseTraditional: Templates = {
     subject: '您的 {product} PIN 碼已變更',
     body: ['您的 {product} 帳戶的 PIN 碼已變更。', '如果這不是您本人的操作，請立即聯絡管理員。'],
   },
+  contactChangedMail: {
+    subject: '您的 {product} 號碼或信箱已變更',
+    body: ['您的 {product} 帳戶的電話號碼或電子郵件地址已變更。', '如果這不是您本人的操作，請立即聯絡管理員。'],
+  },
+  deletionPlannedMail: {
+    subject: '您的 {product} 帳戶將被刪除',
+    body: [
+      '有人要求刪除您的 {product} 帳戶。帳戶及其所有內容都將被刪除。',
+      '如果這不是您本人的操作，請立即登入，停止刪除並變更密碼。',
+    ],
+  },
+  accountDeletedMail: {
+    subject: '您的 {product} 帳戶已刪除',
+    body: ['您的 {product} 帳戶及其所有內容已刪除。'],
+  },
   recoveryMail: {
     subject: '重設您的 {product} 密碼',
     body: [

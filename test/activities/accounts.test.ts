@@ -111,6 +111,7 @@ describe('claimIdentity(), createAccount() and what undoes them', () => {
     for (let time = 0; time < 2; time++) await createAccount(account);
     assert.deepEqual(users.get('u1'), {
       userId: 'u1',
+      registrationId: 'r1',
       identity: account.identity,
       password: 'hash of secret',
       pin: 'hash of 4711',

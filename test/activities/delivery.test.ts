@@ -9,6 +9,7 @@ import {
   type Providers,
   type SendCodeInput,
   type SendCodeResult,
+  type SendNoticeInput,
 } from '../../activities/delivery.ts';
 import { type Codes, createCodes } from '../../adapters/redis/codes.ts';
 import type { Redis } from '../../adapters/redis/connect.ts';
@@ -97,7 +98,14 @@ function scene({
       ...input,
       ...overrides,
     }) as Promise<SendCodeResult>;
-  const notice = { noticeId: uniqueName(), userId: 'user-1', kind: 'welcome' as const, to: 'ada@example.com' };
+  const notice: SendNoticeInput = {
+    noticeId: uniqueName(),
+    userId: 'user-1',
+    kind: 'welcome',
+    channel: 'email',
+    to: 'ada@example.com',
+  };
+  const { channel: _, ...noticeAsTold } = notice;
   const runNotice = () =>
     new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(sendNotice, notice) as Promise<boolean>;
   const subject = { subject: input.subject, purpose: input.purpose };
@@ -105,7 +113,7 @@ function scene({
   const told = () => recorded.filter(({ name }) => name !== 'providerAnswered');
   /** The code as events name it. */
   const codeBy = (provider: string) => ({ ...input, provider });
-  return { twilio, recorded, told, input, run, notice, runNotice, subject, codeBy };
+  return { twilio, recorded, told, input, run, notice, noticeAsTold, runNotice, subject, codeBy };
 }
 
 const codeIn = (body = '') => /\d{6}/.exec(body)?.[0] ?? '';
@@ -397,13 +405,15 @@ describe('sendNotice()', () => {
 
   it('sends one message, and answers a repeat without another', async () => {
     const mail = fakeMail();
-    const { notice, runNotice, told } = scene({ providers: { email: [mail] } });
+    const { notice, noticeAsTold, runNotice, told } = scene({ providers: { email: [mail] } });
     assert.deepEqual([await runNotice(), await runNotice()], [true, true]);
     assert.deepEqual(
       mail.sent.map(({ to: recipient, subject, messageId }) => [recipient, subject, messageId]),
       [[notice.to, 'Welcome to Vyry', notice.noticeId]],
     );
-    assert.deepEqual(told(), [{ name: 'noticeSent', args: [{ ...notice, provider: 'smtp' }, `<${notice.noticeId}>`] }]);
+    assert.deepEqual(told(), [
+      { name: 'noticeSent', args: [{ ...noticeAsTold, provider: 'smtp' }, `<${notice.noticeId}>`] },
+    ]);
   });
 
   it('says that the provider is away, and sends when it is back', async () => {
@@ -419,8 +429,10 @@ describe('sendNotice()', () => {
   it('is false for a mailbox that is refused, and says so', async () => {
     const mail = fakeMail();
     mail.refuses = true;
-    const { notice, runNotice, told } = scene({ providers: { email: [mail] } });
+    const { noticeAsTold, runNotice, told } = scene({ providers: { email: [mail] } });
     assert.equal(await runNotice(), false);
-    assert.deepEqual(told(), [{ name: 'noticeRefused', args: [{ ...notice, provider: 'smtp' }, 'mailbox-refused'] }]);
+    assert.deepEqual(told(), [
+      { name: 'noticeRefused', args: [{ ...noticeAsTold, provider: 'smtp' }, 'mailbox-refused'] },
+    ]);
   });
 });

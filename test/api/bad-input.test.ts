@@ -33,6 +33,7 @@ let code: string;
 let other: Flow;
 let accessToken: string;
 let userId: string;
+let deletion: { deletionId: string; deletionToken: string };
 
 before(async () => {
   system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
@@ -46,6 +47,11 @@ before(async () => {
   accessToken = body.accessToken;
   userId = body.user.userId;
   jsonOf(await vyryFor(system)(['users', 'grant', 'person041', 'admin', '--json']));
+  deletion = (await must(call(url, 'DELETE', '/api/v1/users/me', { token: accessToken }), 202)).body;
+  // it is told by SMS, which is not to come later
+  await until(async () =>
+    (await allMessages(system.ready.outboxUrl)).some(({ body: text }) => text.includes('to delete')),
+  );
 });
 
 after(async () => {
@@ -87,7 +93,16 @@ const samples: Record<string, Record<string, unknown>> = {
   'post /api/v1/auth/password/stop': { token: 'a'.repeat(43) },
   'post /api/v1/auth/pin/reset/code': { channel: 'sms' },
   'post /api/v1/auth/pin/reset': { resetId: 'a'.repeat(32), code: '000000', pin: '830571' },
+  'post /api/v1/auth/step-up': { pin: '830571' },
   'post /api/v1/auth/pin/verify': { pin: '830571' },
+  'put /api/v1/users/me': {
+    fullName: 'Ada Lovelace',
+    username: 'ada',
+    locale: 'en-GB',
+    phone: '+447700900101',
+    email: 'ada@example.org',
+  },
+  'post /api/v1/users/me/changes/:changeId/verify': { code: '000000' },
   'put /api/v1/admin/users/:userId/roles': { roles: ['admin'] },
 };
 
@@ -102,11 +117,16 @@ function sampleOf(route: Route): Record<string, unknown> {
 }
 
 function pathOf({ path }: Route, registrationId = flow.id): string {
-  return path.replace(':registrationId', registrationId).replace(':userId', userId);
+  return path
+    .replace(':registrationId', registrationId)
+    .replace(':userId', userId)
+    .replace(':changeId', 'a'.repeat(32))
+    .replace(':deletionId', deletion.deletionId);
 }
 
 function tokenOf({ guard }: Route): { token?: string } {
   if (guard === 'none') return {};
+  if (guard === 'deletion') return { token: deletion.deletionToken };
   return { token: guard === 'registration' ? flow.token : accessToken };
 }
 

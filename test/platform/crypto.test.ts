@@ -28,6 +28,7 @@ const purposes = {
   trace: true,
   pseudonym: true,
   audit: true,
+  deletion: true,
   limit: true,
   receipt: true,
 } satisfies Record<KeyPurpose, true>;

@@ -162,6 +162,31 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'credential.changed', level: 'info', fields: ['userId', 'kind', 'why'] },
     audits: 'password-reset',
   },
+  dataExported: {
+    run: (events) => events.dataExported({ userId, trail: 'complete' }),
+    logs: { event: 'data.exported', level: 'info', fields: ['userId', 'trail'] },
+    audits: 'data-export',
+  },
+  deletionChanged: {
+    run: (events) => events.deletionChanged({ deletionId: 'd-1', userId, state: 'stopped' }),
+    logs: { event: 'deletion.stopped', level: 'info', fields: ['deletionId', 'userId'] },
+    audits: 'deletion-stop',
+  },
+  accountErased: {
+    run: (events) => events.accountErased({ deletionId: 'd-1' }),
+    logs: { event: 'deletion.erased', level: 'info', fields: ['deletionId'] },
+    audits: 'user-delete',
+  },
+  profileChanged: {
+    run: (events) => events.profileChanged({ userId, fields: ['fullName', 'locale'] }),
+    logs: { event: 'profile.changed', level: 'info', fields: ['userId', 'fields'] },
+    audits: 'profile-change',
+  },
+  identityChanged: {
+    run: (events) => events.identityChanged({ changeId: 'c-1', userId, kind: 'phone', isTaken: true }),
+    logs: { event: 'identity.taken', level: 'warn', fields: ['userId', 'kind'] },
+    audits: 'profile-change',
+  },
   sessionEnded: {
     run: (events) => events.sessionEnded({ sessionId: 's-1', userId: 'u-1', why: 'revoked' }),
     logs: { event: 'session.ended', level: 'info', fields: ['sessionId', 'userId', 'why'] },

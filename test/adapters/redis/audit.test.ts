@@ -15,7 +15,7 @@ import type { AuditEvent } from '../../../domain/audit.ts';
 import { type DataFolder, openTemporaryFolder } from '../../../engines/data-folder.ts';
 import type { Engine } from '../../../engines/engine.ts';
 import { startRedis } from '../../../engines/redis.ts';
-import { auditMacKey, checkTrail, createRecorder, type Recorder } from '../../../platform/audit.ts';
+import { auditMacKey, checkTrail, createRecorder, type Recorder, withoutPerson } from '../../../platform/audit.ts';
 import { Secret } from '../../../platform/config.ts';
 
 const key = new Secret(randomBytes(32).toString('base64'));
@@ -182,6 +182,34 @@ describe('checkTrail()', () => {
     assert.deepEqual((await checkAll(entries.slice(0, -2))).faults, [{ fault: 'missing', from: 19, to: 20 }]);
     // retention takes the oldest
     assert.deepEqual((await checkAll(entries.slice(3))).faults, []);
+  });
+
+  it('takes events without their person as they are, and finds one that was changed after that', async () => {
+    const { record, trail } = startProcess();
+    const [userId, admin] = ['u-ada', 'u-admin'];
+    record('login', { ...said('ada'), userId, identity: 'ada' });
+    record('user-disable', { ...said('admin'), userId: admin, targetUserId: userId });
+    record('login', { ...said('eve'), userId: 'u-eve' });
+    await trail.flushed();
+    const entries = (await readAll()).map(({ event, ...entry }) => ({
+      ...entry,
+      event: event.userId === 'u-eve' ? event : withoutPerson(event, { userId, alias: 'erased-1' }, auditMacKey(key)),
+    }));
+    assert.doesNotMatch(JSON.stringify(entries), /u-ada|"hash"/);
+    assert.deepEqual(
+      entries.map(({ event }) => [event.userId, event.user?.target?.id]),
+      [
+        ['erased-1', undefined],
+        [admin, 'erased-1'],
+        ['u-eve', undefined],
+      ],
+    );
+    assert.deepEqual((await checkAll(entries)).faults, []);
+    for (const at of [0, 1]) {
+      const forged = structuredClone(entries);
+      Object.assign(forged[at]?.event ?? {}, { status: 'failure' });
+      assert.equal((await checkAll(forged)).faults.length, 1);
+    }
   });
 
   it('finds every event that was changed, and one that was added', async () => {

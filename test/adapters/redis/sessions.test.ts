@@ -32,7 +32,12 @@ function newSession(given: Partial<NewSession> = {}): NewSession {
 /** As it is read right after it began. */
 function asRead({ idleMs, endsAt, ...session }: NewSession): Session {
   const { createdAt } = session;
-  return { ...session, lastActivityAt: createdAt, expiresAt: Math.min(createdAt + idleMs, endsAt) };
+  return {
+    ...session,
+    authenticatedAt: createdAt,
+    lastActivityAt: createdAt,
+    expiresAt: Math.min(createdAt + idleMs, endsAt),
+  };
 }
 
 const create = (session: NewSession, hash = uniqueName()) => sessions.create(session, { hash, seconds: 600 });

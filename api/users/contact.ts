@@ -1,0 +1,127 @@
+/** A new number or address of a person: the code that goes there, and its proof. */
+import { z } from 'zod';
+import type { Account } from '../../adapters/mongo/accounts.ts';
+import type { PhoneNumber } from '../../adapters/phone-numbers.ts';
+import type { Session } from '../../adapters/redis/sessions.ts';
+import { startOnce } from '../../adapters/temporal/orders.ts';
+import { contactCodeWorkflowId, type Identifier } from '../../domain/account.ts';
+import { Failure } from '../../domain/failures.ts';
+import { limitKeysOf } from '../../domain/limits.ts';
+import { countryOf, type Identity } from '../../domain/registration.ts';
+import { languageFor } from '../../domain/templates/languages.ts';
+import { type CodeSubject, channels } from '../../domain/verification.ts';
+import { oneCode } from '../../workflows/one-code.ts';
+import { userAttributesOf } from '../../workflows/search-attributes.ts';
+import { isRightCode, wrongCode } from '../auth/log-in.ts';
+import type { ApiDeps, Caller } from '../deps.ts';
+import { guardContactChange, guardSend } from '../limits.ts';
+import { parse, type User } from '../schemas.ts';
+import { changeIdentity } from './identity.ts';
+import { readMe } from './me.ts';
+
+/** A change that waits for its code. */
+export const StartedChange = z
+  .object({ changeId: z.string(), channel: z.enum(channels), expiresAt: z.iso.datetime() })
+  .meta({ id: 'StartedChange' });
+
+/** A code as typed. */
+export const ContactProof = z.strictObject({
+  code: z.string().regex(/^\d{4,10}$/, 'must be 4 to 10 digits'),
+});
+
+/** A number or an address that nobody has proven yet. */
+export interface NewContact extends Identifier {
+  kind: 'phone' | 'email';
+  /** What is known of a number. */
+  number?: PhoneNumber;
+}
+
+interface ContactChange {
+  changeId: string;
+  account: Account;
+  contact: NewContact;
+  caller: Caller;
+}
+
+/**
+ * Sends a code to a new number or address. The answer is the same whether somebody else has it; whoever has it is told.
+ *
+ * @param first what else is changed, before the code is sent; when it is refused, none is
+ * @throws {Failure} rate-limited, unavailable, and what `first` throws
+ */
+export async function beginContactChange(
+  deps: ApiDeps,
+  { changeId, account: { userId, locale: own }, contact, caller }: ContactChange,
+  first: () => Promise<void>,
+): Promise<z.output<typeof StartedChange>> {
+  const channel = contact.kind === 'phone' ? 'sms' : 'email';
+  const identity = identityOf(contact);
+  const limitKeys = limitKeysOf(identity, deps.limitHash);
+  const counted = await guardContactChange(deps, caller, deps.limitHash('name', `user ${userId}`), changeId);
+  const sent = await guardSend(deps, caller, { limitKeys, channels: [channel] }, changeId).catch(
+    async (err: unknown) => {
+      await counted.giveBack();
+      throw err;
+    },
+  );
+  const ttlSeconds = deps.rules.codeTtlSeconds;
+  const expiresAt = Date.now() + ttlSeconds * 1000;
+  const locale = languageFor(own, caller.acceptLanguage);
+  const country = countryOf(identity);
+  const of = subjectOf(changeId);
+  try {
+    await first();
+    // the code is bound to the change, and the change to the value: whatever is typed later, this is what it proves
+    const sealed = deps.changeBox.sealText(JSON.stringify({ kind: contact.kind, value: contact.value }));
+    await deps.logins.create(changeId, { userId, channel, limitKeys, expiresAt, sealed });
+    const input = { ...of, channel, to: contact.value, ttlSeconds, until: expiresAt } as const;
+    await startOnce(deps, oneCode, {
+      taskQueue: 'registration',
+      workflowId: contactCodeWorkflowId(changeId),
+      staticSummary: 'Code for a new number or address',
+      typedSearchAttributes: userAttributesOf(userId),
+      args: [{ ...input, ...(country && { country }), ...(locale && { locale }) }],
+    });
+  } catch (err) {
+    await Promise.all([counted.giveBack(), sent.giveBack()]);
+    throw err;
+  }
+  deps.events.codeRequested(of, channel, 1);
+  return { changeId, channel, expiresAt: new Date(expiresAt).toISOString() };
+}
+
+/**
+ * Proves a new number or address: the account has it from then on, and the owner is told at the one before. Safe to repeat
+ * with the right code.
+ *
+ * @throws {Failure} malformed, not-found, code-wrong, code-expired, identity-taken, rate-limited, unavailable
+ */
+export async function proveContact(
+  deps: ApiDeps,
+  session: Session,
+  changeId: string,
+  { body, caller }: { body: unknown; caller: Caller },
+): Promise<z.output<typeof User>> {
+  const { code } = parse(ContactProof, body);
+  if (!/^[0-9a-f]{32}$/.test(changeId)) throw new Failure('not-found');
+  // counted before it is compared: parallel guesses never exceed the bound
+  const begun = await deps.logins.countTry(changeId);
+  if (begun?.sealed === undefined || begun.userId !== session.userId) throw new Failure('not-found');
+  if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
+  const left = deps.rules.checksMax - begun.tries;
+  const isRight = left >= 0 && (await isRightCode(deps, subjectOf(changeId), begun, code, caller));
+  if (!isRight) throw wrongCode(Math.max(0, left));
+  const wanted = JSON.parse(deps.changeBox.openText(begun.sealed)) as Identifier;
+  await changeIdentity(deps, { changeId, userId: session.userId, wanted });
+  return readMe(deps, session);
+}
+
+function subjectOf(changeId: string): CodeSubject {
+  return { subject: changeId, purpose: 'contact-change' };
+}
+
+function identityOf({ value, number }: NewContact): Identity {
+  if (number === undefined) return { email: value };
+  const { callingCode, country } = number;
+  return { phone: value, callingCode, ...(country && { country }) };
+}

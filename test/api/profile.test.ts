@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { type Answer, call, codeFor, messagesTo, noticesTo, startFlow } from '../support/client.ts';
+import { holdToContract } from '../support/contract.ts';
+import { startTestSystem } from '../support/engines.ts';
+import {
+  assertLimited,
+  type Behind,
+  goodPassword,
+  lookBehind,
+  must,
+  passDirectory,
+  setFault,
+  startAnotherApi,
+  wrongCode,
+} from '../support/flows.ts';
+import { until } from '../support/journey.ts';
+
+let system: System;
+let behind: Behind;
+let url: string;
+
+before(async () => {
+  system = await startTestSystem({ env: { REGISTRATION_STEPS: 'code,credentials', OTP_TTL: '120' } });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+  await holdToContract(url);
+});
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+interface Person {
+  name: string;
+  userId: string;
+  token: string;
+}
+
+/** A number nobody else of this file has. */
+const numberOf = (index: number) => `+447700900${String(index).padStart(3, '0')}`;
+
+/** Somebody with an account and a session: by a number, or by an address where one is given. */
+async function person(index: number, given: { email?: string } = {}): Promise<Person> {
+  const name = `profile${index}`;
+  const { email } = given;
+  const phone = email === undefined ? numberOf(index) : undefined;
+  const flow = await startFlow(url, { username: name, fullName: 'Before Change', ...(phone && { phone }), ...given });
+  await must(flow.call('POST', '/codes', { channel: email ? 'email' : 'sms' }), 202);
+  await must(flow.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, email ?? numberOf(index)) }));
+  await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+  const { body } = await must(flow.call('POST', '/session'), 201);
+  return { name, userId: body.user.userId, token: body.accessToken };
+}
+
+const put = ({ token }: Pick<Person, 'token'>, body: unknown, headers: Record<string, string> = {}, at = url) =>
+  call(at, 'PUT', '/api/v1/users/me', { token, body, headers });
+const read = async ({ token }: Pick<Person, 'token'>) =>
+  (await must(call(url, 'GET', '/api/v1/users/me', { token }))).body;
+const prove = ({ token }: Pick<Person, 'token'>, changeId: string, code: string): Promise<Answer> =>
+  call(url, 'POST', `/api/v1/users/me/changes/${changeId}/verify`, { token, body: { code } });
+const logIn = (identifier: string) =>
+  call(url, 'POST', '/api/v1/auth/login', { body: { identifier, password: goodPassword } });
+
+/** Asks for a new number or address; the id of the change and the code that went there. */
+async function begin(who: Person, wanted: { phone: string } | { email: string }) {
+  const to = 'phone' in wanted ? wanted.phone.replaceAll(' ', '') : wanted.email;
+  const sent = (await messagesTo(system.ready.outboxUrl, to)).length;
+  const { body } = await must(put(who, wanted), 202);
+  return { changeId: body.changeId as string, code: await codeFor(system.ready.outboxUrl, to, sent + 1) };
+}
+
+async function change(who: Person, wanted: { phone: string } | { email: string }): Promise<Answer> {
+  const { changeId, code } = await begin(who, wanted);
+  return prove(who, changeId, code);
+}
+
+async function eventsOf({ userId }: Person, action: string) {
+  const entries = await behind.redis.xrange('audit', '-', '+');
+  return entries
+    .map(([, [, event = '{}']]) => JSON.parse(event))
+    .filter((event) => event.action === action && event.userId === userId);
+}
+
+describe('PUT /users/me', () => {
+  it('changes full name and language at once, leaves what is not given, and leaves an event', async () => {
+    const ada = await person(400);
+    const { body } = await must(put(ada, { fullName: 'After Change', locale: 'de-AT' }));
+    assert.deepEqual(
+      [body.fullName, body.locale, body.username, body.phone],
+      ['After Change', 'de', ada.name, numberOf(400)],
+    );
+    await must(put(ada, {}));
+    assert.deepEqual(await read(ada), body);
+    await until(async () => (await eventsOf(ada, 'profile-change')).length === 1);
+    const [event] = await eventsOf(ada, 'profile-change');
+    assert.equal(event.metadata.fields, 'fullName locale');
+    assert.equal((await put(ada, { locale: 'tlh' })).status, 400);
+  });
+
+  it('changes the user name: the new one logs in, the old one is free', async () => {
+    const [ada, eve] = await Promise.all([person(401), person(402)]);
+    await must(put(ada, { username: 'Countess401' }));
+    await must(logIn('countess401'));
+    assert.equal((await logIn(ada.name)).status, 401);
+    assert.equal((await put(eve, { username: 'COUNTESS401' })).status, 409);
+    await must(put(eve, { username: ada.name }));
+    assert.equal((await behind.claimsOf(ada.userId)).length, 2);
+  });
+
+  it('gives a name that many want at once to one of them', async () => {
+    const people = await Promise.all([403, 404, 405, 406].map((index) => person(index)));
+    const answers = await Promise.all(people.map((one) => put(one, { username: 'wanted' })));
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 409, 409, 409]);
+    const refused = answers.find(({ status }) => status === 409);
+    assert.equal(refused?.body.error_code, 'CONFLICT');
+    assert.doesNotMatch(JSON.stringify(refused?.body), /E11000|duplicate/);
+    for (const one of people) assert.equal((await behind.claimsOf(one.userId)).length, 2);
+  });
+
+  it('H16: refuses what is not the person’s to say, and changes nothing', async () => {
+    const ada = await person(407);
+    const before = await read(ada);
+    for (const extra of [
+      { roles: ['admin'] },
+      { userId: 'x' },
+      { disabledAt: null },
+      { password: 'x' },
+      { groups: [] },
+    ]) {
+      assert.equal((await put(ada, { fullName: 'Somebody Else', ...extra })).status, 400, JSON.stringify(extra));
+    }
+    assert.deepEqual(await read(ada), before);
+  });
+
+  it('keeps the user name of the directory, which its watch goes by', async () => {
+    const withDirectory = await startAnotherApi(system, { REGISTRATION_STEPS: 'directory,code,credentials' });
+    const flow = await startFlow(withDirectory.apiUrl);
+    await passDirectory(flow, 408);
+    await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+    await must(flow.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, numberOf(408)) }));
+    await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+    const { body } = await must(flow.call('POST', '/session'), 201);
+    const refused = await put({ token: body.accessToken }, { username: 'not-of-the-directory' });
+    assert.deepEqual([refused.status, refused.body.error_code], [409, 'CONFLICT']);
+    await must(put({ token: body.accessToken }, { fullName: 'After Change' }));
+  });
+});
+
+describe('GET /users/me/export', () => {
+  it('says that there is no audit trail to read where none is configured, and has the rest', async () => {
+    const ada = await person(409);
+    const { body } = await must(call(url, 'GET', '/api/v1/users/me/export', { token: ada.token }));
+    assert.deepEqual(body.auditEvents, { state: 'not-configured', items: [] });
+    assert.equal(body.account.phone, numberOf(409));
+  });
+});
+
+describe('A new number or address', () => {
+  it('counts when its code was typed; the session goes on and the one before is told', async () => {
+    const ada = await person(410);
+    const { changeId, code } = await begin(ada, { phone: '+44 7700 900411' });
+    assert.equal((await read(ada)).phone, numberOf(410));
+    assert.equal((await logIn(numberOf(411))).status, 401);
+    const { body } = await must(prove(ada, changeId, code));
+    assert.equal(body.phone, numberOf(411));
+    await must(logIn(numberOf(411)));
+    assert.equal((await logIn(numberOf(410))).status, 401);
+    await read(ada);
+    const told = async () => (await messagesTo(system.ready.outboxUrl, numberOf(410))).at(-1)?.body ?? '';
+    await until(async () => (await told()).includes('number or e-mail address of your Vyry account was changed'));
+    assert.equal((await must(prove(ada, changeId, code))).body.phone, numberOf(411), 'a repeat is answered alike');
+    await until(async () => (await eventsOf(ada, 'profile-change')).length === 1);
+  });
+
+  it('is told by e-mail to the address before, whichever of both was changed', async () => {
+    const ada = await person(412, { email: 'ada412@example.org' });
+    assert.equal((await must(change(ada, { phone: numberOf(413) }))).body.phone, numberOf(413));
+    assert.equal((await must(change(ada, { email: 'new412@example.org' }))).body.email, 'new412@example.org');
+    const told = async () =>
+      (await noticesTo(system.ready.outboxUrl, 'ada412@example.org')).filter(({ subject = '' }) =>
+        subject.includes('number or address was changed'),
+      ).length;
+    await until(async () => (await told()) === 2);
+    const atNew = await noticesTo(system.ready.outboxUrl, 'new412@example.org');
+    assert.deepEqual(
+      atNew.map(({ subject }) => subject).filter((subject) => subject?.includes('was changed')),
+      [],
+    );
+  });
+
+  it('that somebody else has is answered as a free one until the code was typed; the other one is told', async () => {
+    const [ada, eve] = await Promise.all([person(414), person(415, { email: 'eve415@example.org' })]);
+    const [taken, free] = [
+      await put(ada, { email: 'eve415@example.org' }),
+      await put(ada, { email: 'free415@example.org' }),
+    ];
+    assert.deepEqual([taken.status, free.status], [202, 202]);
+    assert.deepEqual(Object.keys(taken.body), Object.keys(free.body));
+    const code = await codeFor(system.ready.outboxUrl, 'eve415@example.org', 2);
+    const refused = await prove(ada, taken.body.changeId, code);
+    assert.deepEqual([refused.status, refused.body.error_code], [409, 'CONFLICT']);
+    assert.equal((await read(ada)).email, undefined);
+    assert.equal((await read(eve)).email, 'eve415@example.org');
+    const told = async () => await noticesTo(system.ready.outboxUrl, 'eve415@example.org');
+    await until(async () => (await told()).some(({ subject = '' }) => subject.includes('is registering your number')));
+    await until(async () =>
+      (await eventsOf(ada, 'profile-change')).some(({ event }) => event.reason === 'identity-taken'),
+    );
+  });
+
+  it('goes to one of two people who have proven it at once', async () => {
+    const [ada, eve] = await Promise.all([person(416), person(417)]);
+    const one = await begin(ada, { phone: numberOf(418) });
+    const other = await begin(eve, { phone: numberOf(418) });
+    const answers = await Promise.all([prove(ada, one.changeId, one.code), prove(eve, other.changeId, other.code)]);
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 409]);
+    const claims = await Promise.all([ada, eve].map(async ({ userId }) => (await behind.claimsOf(userId)).length));
+    assert.deepEqual(claims, [2, 2]);
+  });
+
+  it('is one of two that a person has proven at once, and only that is claimed', async () => {
+    const ada = await person(419);
+    const changes = [await begin(ada, { phone: numberOf(420) }), await begin(ada, { phone: numberOf(421) })];
+    await Promise.all(changes.map(({ changeId, code }) => must(prove(ada, changeId, code))));
+    const { phone } = await read(ada);
+    assert.ok([numberOf(420), numberOf(421)].includes(phone));
+    assert.equal((await behind.claimsOf(ada.userId)).length, 2);
+    await must(logIn(phone));
+  });
+
+  it('A23: is proven by its own code alone, in its own change, by who asked for it', async () => {
+    const [ada, eve] = await Promise.all([person(422), person(423)]);
+    const one = await begin(ada, { phone: numberOf(424) });
+    const other = await begin(ada, { phone: numberOf(425) });
+    if (one.code !== other.code) {
+      const { status, body } = await prove(ada, one.changeId, other.code);
+      assert.deepEqual([status, body.error_code, body.attemptsLeft], [400, 'INVALID_OTP', 4]);
+    }
+    assert.equal((await prove(eve, one.changeId, one.code)).status, 404);
+    const byLogIn = await call(url, 'POST', '/api/v1/auth/login/verify', {
+      body: { loginId: other.changeId, code: other.code },
+    });
+    assert.equal(byLogIn.status, 400, 'its code opens no session');
+    assert.equal((await read(ada)).phone, numberOf(422));
+    const last = await prove(ada, other.changeId, wrongCode(other.code));
+    assert.equal(last.body.error_code, 'INVALID_OTP');
+  });
+
+  it('is refused as at a registration: premium numbers, malformed ones, both at once', async () => {
+    const ada = await person(426);
+    const premium = await put(ada, { phone: '+447012345678' });
+    assert.deepEqual([premium.status, premium.body.details[0].path], [400, 'phone']);
+    assert.equal((await put(ada, { email: 'a@x.com,b@y.com' })).status, 400);
+    const both = await put(ada, { phone: numberOf(427), email: 'ada427@example.org', fullName: 'After Change' });
+    assert.deepEqual([both.status, both.body.details[0].path], [400, 'email']);
+    assert.equal((await read(ada)).fullName, 'Before Change');
+  });
+
+  it('has one code for requests with one key, and a limit by person that changes nothing else', async () => {
+    const ada = await person(428);
+    const ask = () => put(ada, { phone: numberOf(429) }, { 'Idempotency-Key': 'change-429' });
+    const answers = await Promise.all([must(ask(), 202), must(ask(), 202)]);
+    assert.equal(answers[0]?.body.changeId, answers[1]?.body.changeId);
+    await codeFor(system.ready.outboxUrl, numberOf(429));
+    const strict = await startAnotherApi(system, { LIMIT_CONTACT_CHANGES_PER_PERSON: '2/3600' });
+    await must(put(ada, { phone: numberOf(430) }, {}, strict.apiUrl), 202);
+    const refused = await put(ada, { phone: numberOf(431), fullName: 'After Change' }, {}, strict.apiUrl);
+    assertLimited(refused, 'contact-changes-per-person', 3600);
+    assert.equal((await read(ada)).fullName, 'Before Change');
+    assert.equal((await messagesTo(system.ready.outboxUrl, numberOf(429))).length, 1);
+  });
+
+  it('waits for a provider that is away', async () => {
+    const ada = await person(432);
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'error500' });
+    const { body } = await must(put(ada, { phone: numberOf(433) }), 202);
+    await until(async () => (await behind.keys('verification:*contact-change')).length > 0);
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
+    const code = await codeFor(system.ready.outboxUrl, numberOf(433), 1, 60_000);
+    assert.equal((await must(prove(ada, body.changeId, code))).body.phone, numberOf(433));
+  });
+});

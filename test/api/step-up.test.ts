@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { routes } from '../../api/rest.ts';
+import type { System } from '../../engines/system.ts';
+import { type Answer, call } from '../support/client.ts';
+import { holdToContract } from '../support/contract.ts';
+import { startTestSystem } from '../support/engines.ts';
+import { assertLimited, type Behind, completedFlow, goodPassword, lookBehind, must } from '../support/flows.ts';
+import { until } from '../support/journey.ts';
+
+const challenge = 'Bearer realm="vyry", error="insufficient_user_authentication", max_age="600"';
+
+let system: System;
+let behind: Behind;
+let url: string;
+
+before(async () => {
+  system = await startTestSystem({
+    env: { CAPTCHA_COST: '2', STEP_UP_SECONDS: '600', LIMIT_WRONG_PINS_PER_PERSON: '3/86400' },
+  });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+  await holdToContract(url);
+});
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+interface Person {
+  userId: string;
+  token: string;
+  /** Key of the session. */
+  session: string;
+}
+
+/** Somebody whose session began long ago. */
+async function person(index: number): Promise<Person> {
+  const flow = await completedFlow(system, index);
+  const { body } = await must(flow.call('POST', '/session'), 201);
+  const [session = ''] = await behind.sessionsOf(body.user.userId);
+  const who = { userId: body.user.userId, token: body.accessToken, session };
+  await age(who);
+  return who;
+}
+
+/** Makes it long ago that the person of a session has proven who they are. */
+const age = ({ session }: Person) => behind.redis.hset(session, 'authenticatedAt', Date.now() - 601_000);
+const put = ({ token }: Person, body: unknown) => call(url, 'PUT', '/api/v1/users/me', { token, body });
+const stepUp = ({ token }: Person, body: unknown) => call(url, 'POST', '/api/v1/auth/step-up', { token, body });
+
+function assertChallenged({ status, headers, body }: Answer, what: string): void {
+  assert.deepEqual([status, body.error_code, body.maxAgeSeconds], [401, 'UNAUTHORIZED', 600], what);
+  assert.equal(headers.get('www-authenticate'), challenge, what);
+}
+
+describe('G28: a session whose person proved who they are long ago', () => {
+  it('is refused by every route that the table says, until the person proves it again', async () => {
+    const ada = await person(440);
+    const guarded = routes.filter(({ stepUp: needed }) => needed !== undefined);
+    assert.ok(guarded.length >= 3);
+    const ask = ({ method, path, stepUp: needed }: (typeof guarded)[number]) =>
+      call(url, method, path, {
+        token: ada.token,
+        ...(Array.isArray(needed) && { body: Object.fromEntries(needed.map((field) => [field, 1])) }),
+      });
+    for (const route of guarded) assertChallenged(await ask(route), `${route.method} ${route.path}`);
+    await must(stepUp(ada, { password: goodPassword }), 204);
+    const [changing] = guarded.filter(({ path, method }) => path === '/api/v1/users/me' && method === 'put');
+    assert.ok(changing);
+    assert.equal((await ask(changing)).status, 400);
+    await age(ada);
+    assertChallenged(await ask(changing), 'aged again');
+  });
+
+  it('may do everything else, also change the name', async () => {
+    const ada = await person(441);
+    await must(put(ada, { fullName: 'After Change' }));
+    assertChallenged(await put(ada, { fullName: 'Later', phone: '+447700900442' }), 'number');
+    assert.equal(
+      (await must(call(url, 'GET', '/api/v1/users/me', { token: ada.token }))).body.fullName,
+      'After Change',
+    );
+    const { body } = await must(call(url, 'GET', '/api/v1/auth/session', { token: ada.token }));
+    assert.ok(Date.now() - Date.parse(body.authenticatedAt) > 600_000);
+  });
+
+  it('is not made younger by activity or a refresh, but by a log-in', async () => {
+    const flow = await completedFlow(system, 443);
+    const { body } = await must(flow.call('POST', '/session'), 201);
+    const [session = ''] = await behind.sessionsOf(body.user.userId);
+    await behind.redis.hset(session, 'authenticatedAt', Date.now() - 601_000);
+    const refreshed = await must(
+      call(url, 'POST', '/api/v1/auth/refresh-token', { body: { refreshToken: body.refreshToken } }),
+    );
+    const change = { body: { email: 'new443@example.org' } };
+    assertChallenged(
+      await call(url, 'PUT', '/api/v1/users/me', { token: refreshed.body.accessToken, ...change }),
+      'refresh',
+    );
+    const login = { identifier: 'person443', password: goodPassword };
+    const again = await must(call(url, 'POST', '/api/v1/auth/login', { body: login }));
+    await must(call(url, 'PUT', '/api/v1/users/me', { token: again.body.accessToken, ...change }), 202);
+  });
+
+  it('leaves an event of the refusal', async () => {
+    const ada = await person(444);
+    assertChallenged(await put(ada, { username: 'other' }), 'username');
+    const refused = async () =>
+      (await behind.redis.xrange('audit', '-', '+'))
+        .map(([, [, event = '{}']]) => JSON.parse(event))
+        .filter(
+          ({ action, userId, event }) =>
+            [action, userId, event.reason].join() === `access-denied,${ada.userId},authentication-too-old`,
+        );
+    await until(async () => (await refused()).length === 1);
+  });
+});
+
+describe('POST /auth/step-up', () => {
+  it('takes a password or a PIN, and one of them', async () => {
+    const ada = await person(445);
+    const wrong = await stepUp(ada, { password: 'not the password' });
+    assert.deepEqual([wrong.status, wrong.body.error_code], [401, 'UNAUTHORIZED']);
+    assertChallenged(await put(ada, { username: 'other' }), 'after a wrong password');
+    for (const body of [{}, { password: goodPassword, pin: '830571' }])
+      assert.equal((await stepUp(ada, body)).status, 400);
+    await must(stepUp(ada, { password: goodPassword }), 204);
+    const pin = { pin: '830571', currentPassword: goodPassword };
+    await must(call(url, 'PUT', '/api/v1/auth/pin', { token: ada.token, body: pin }), 204);
+    await age(ada);
+    await must(stepUp(ada, { pin: '830571' }), 204);
+    await must(put(ada, { email: 'new445@example.org' }), 202);
+  });
+
+  it('is limited as every check of a PIN, and brings no ended session back', async () => {
+    const ada = await person(446);
+    for (let turn = 0; turn < 3; turn++) assert.equal((await stepUp(ada, { pin: '000000' })).status, 401);
+    assertLimited(await stepUp(ada, { pin: '000000' }), 'wrong-pins-per-person', 86_400);
+    await must(call(url, 'POST', '/api/v1/auth/logout', { token: ada.token, body: {} }), 204);
+    assert.equal((await stepUp(ada, { password: goodPassword })).status, 401);
+    assert.deepEqual(await behind.sessionsOf(ada.userId), []);
+  });
+});

@@ -1,0 +1,227 @@
+/**
+ * N16: a person with data in every store, deleted, and then a search of everything. What is left is the receipt, which names
+ * nobody. And what can still be stopped, and what goes on after a crash.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { type Answer, call, codeFor, isNotice, messagesTo, noticesTo, type OutboxMessage } from '../support/client.ts';
+import { holdToContract } from '../support/contract.ts';
+import { startTestSystem } from '../support/engines.ts';
+import {
+  type Behind,
+  completedFlow,
+  goodPassword,
+  lookBehind,
+  must,
+  phoneOf,
+  setFault,
+  startAnotherApi,
+} from '../support/flows.ts';
+import { type Footprint, readAuditIndex, readDatabase, readRedis, readTemporal, search } from '../support/footprint.ts';
+import { until } from '../support/journey.ts';
+import { jsonOf, vyryFor } from '../support/vyry.ts';
+
+const graceSeconds = 1;
+
+let system: System;
+let behind: Behind;
+let url: string;
+/** An api whose people may stop a deletion for long. */
+let patient: string;
+
+before(async () => {
+  system = await startTestSystem({
+    elasticsearch: true,
+    env: { CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1', DELETION_GRACE_SECONDS: String(graceSeconds) },
+  });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+  patient = (await startAnotherApi(system, { DELETION_GRACE_SECONDS: '3600' })).apiUrl;
+  await holdToContract(url);
+  await holdToContract(patient);
+});
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+interface Person {
+  name: string;
+  userId: string;
+  registrationId: string;
+  token: string;
+}
+
+async function person(index: number): Promise<Person> {
+  const flow = await completedFlow(system, index);
+  const { body } = await must(flow.call('POST', '/session'), 201);
+  return { name: `person${index}`, userId: body.user.userId, registrationId: flow.id, token: body.accessToken };
+}
+
+const me = ({ token }: Person, method: string, path = '', at = url): Promise<Answer> =>
+  call(at, method, `/api/v1/users/me${path}`, { token });
+const receiptOf = (deletion: { deletionId: string; deletionToken: string }): Promise<Answer> =>
+  call(url, 'GET', `/api/v1/deletions/${deletion.deletionId}`, { token: deletion.deletionToken });
+const logIn = (identifier: string, password = goodPassword) =>
+  call(url, 'POST', '/api/v1/auth/login', { body: { identifier, password } });
+
+async function erased(deletion: { deletionId: string; deletionToken: string }): Promise<Answer> {
+  await until(async () => (await receiptOf(deletion)).body.state === 'erased', 120_000);
+  return receiptOf(deletion);
+}
+
+async function everywhere(): Promise<Footprint> {
+  const redis = await readRedis(system, behind);
+  // what was written ever is in the file until Redis writes it anew; nobody reads it
+  const live = Object.entries(redis).filter(([place]) => !place.startsWith('redis file'));
+  const { stored, decoded } = await readTemporal(system, behind);
+  const audit = await readAuditIndex(system, behind);
+  return { ...Object.fromEntries(live), ...(await readDatabase(behind)), ...audit, ...stored, ...decoded };
+}
+
+/** Does what leaves data of a person in every store. */
+async function live(who: Person): Promise<void> {
+  await must(
+    call(url, 'PUT', '/api/v1/auth/pin', { token: who.token, body: { pin: '830571', currentPassword: goodPassword } }),
+    204,
+  );
+  await call(url, 'POST', '/api/v1/auth/pin/verify', { token: who.token, body: { pin: '000000' } });
+  await must(call(url, 'POST', '/api/v1/auth/login', { body: { identifier: who.name } }), 202);
+  await codeFor(system.ready.outboxUrl, phoneOf(Number(who.name.slice(-3))), 2);
+  await must(
+    call(url, 'POST', '/api/v1/auth/password/forgot', { body: { identifier: `${who.name}@example.org` } }),
+    202,
+  );
+  const refreshed = await must(logIn(who.name));
+  await must(call(url, 'POST', '/api/v1/auth/refresh-token', { body: { refreshToken: refreshed.body.refreshToken } }));
+  await must(
+    call(url, 'PUT', '/api/v1/users/me', { token: who.token, body: { email: `${who.name}.new@example.org` } }),
+    202,
+  );
+  await must(call(url, 'POST', '/api/v1/auth/pin/reset/code', { token: who.token, body: {} }), 202);
+  await until(async () => (await noticesTo(system.ready.outboxUrl, `${who.name}@example.org`)).length >= 3);
+}
+
+describe('N16: a deleted account', () => {
+  it('leaves nothing in MongoDB, Redis, Elasticsearch and Temporal but a receipt that names nobody', async () => {
+    const ada = await person(500);
+    await live(ada);
+    const { body: profile } = await must(me(ada, 'GET'));
+    const personal = [
+      ada.userId,
+      ada.name,
+      profile.phone,
+      profile.email,
+      profile.fullName,
+      `${ada.name}.new@example.org`,
+    ];
+    await until(async () => (await behind.redis.xlen('audit')) === 0);
+    const before = await everywhere();
+    for (const store of ['redis', 'database', 'elasticsearch', 'history', 'decoded history']) {
+      const places = search(before, ada.userId).filter((place) => place.startsWith(store));
+      assert.ok(places.length > 0 || store === 'history', `${store} had something`);
+    }
+    const { body: deletion } = await must(me(ada, 'DELETE'), 202);
+    const { body: receipt } = await erased(deletion);
+    assert.ok(receipt.erased.workflows >= 6 && receipt.erased.auditEvents >= 20 && receipt.erased.keys >= 8);
+    assert.equal(receipt.erased.claims, 4);
+    assert.ok(Date.parse(receipt.erasedAt) >= Date.parse(receipt.effectiveAt));
+    const left = await everywhere();
+    for (const text of personal) assert.deepEqual(search(left, text), [], text);
+    const receipts = search(left, deletion.deletionId).sort();
+    console.log(`what is left of ${ada.name}: ${receipts.join(', ')}`);
+    assert.ok(receipts.includes('database deletions'));
+    assert.deepEqual(
+      receipts.filter(
+        (place) =>
+          !/^(database deletions|elasticsearch \S+ (user-delete|deletion-start)|temporal list|(decoded )?history account-erasure:\w+)$/.test(
+            place,
+          ),
+      ),
+      [],
+    );
+    assert.equal((await me(ada, 'GET')).status, 401);
+    assert.equal((await logIn(ada.name)).status, 401);
+    const trail = (await jsonOf(await vyryFor(system)(['audit', 'verify', '--json']))) as {
+      faults: unknown[];
+      events: number;
+    };
+    assert.deepEqual(trail.faults, [], 'the trail is still whole');
+  });
+
+  it('is told by e-mail and SMS, when it is asked for and when it is done; its name may be registered again', async () => {
+    const ada = await person(501);
+    const { body: deletion } = await must(me(ada, 'DELETE'), 202);
+    await erased(deletion);
+    const subjects = (await noticesTo(system.ready.outboxUrl, `${ada.name}@example.org`)).map(({ subject }) => subject);
+    for (const subject of ['Your Vyry account will be deleted', 'Your Vyry account was deleted']) {
+      assert.equal(subjects.filter((one) => one === subject).length, 1, subject);
+    }
+    const texts = (await messagesTo(system.ready.outboxUrl, phoneOf(501))).map(({ body }) => body);
+    assert.equal(texts.filter((body) => body.includes('asked to delete')).length, 1);
+    assert.equal(texts.filter((body) => body.includes('was deleted')).length, 1);
+    assert.notEqual((await person(501)).userId, ada.userId);
+  });
+
+  it('is erased to the end when the process that erases it is killed, and the mail server was away', async () => {
+    const ada = await person(502);
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'error500' });
+    const { body: deletion } = await must(me(ada, 'DELETE'), 202);
+    await until(async () => (await me(ada, 'GET')).status === 401);
+    await system.kill('registration');
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'none' });
+    await system.restart('registration');
+    await until(async () => (await receiptOf(deletion)).body.state === 'erasing', 120_000);
+    await system.kill('registration');
+    await system.restart('registration');
+    await erased(deletion);
+    assert.deepEqual(await behind.accountsOf(ada.name), []);
+    assert.deepEqual(search(await everywhere(), ada.userId), []);
+  });
+});
+
+describe('DELETE /users/me', () => {
+  it('ends every other session, is shown, and is stopped by whoever logs in', async () => {
+    const ada = await person(503);
+    const elsewhere = (await must(logIn(ada.name))).body.accessToken;
+    const { body: deletion } = await must(me(ada, 'DELETE', '', patient), 202);
+    assert.equal((await call(url, 'GET', '/api/v1/auth/session', { token: elsewhere })).status, 401);
+    assert.equal((await must(me(ada, 'GET'))).body.deletionAt, deletion.effectiveAt);
+    assert.equal((await must(receiptOf(deletion))).body.state, 'planned');
+    const again = { ...ada, token: (await must(logIn(ada.name))).body.accessToken };
+    await must(me(again, 'POST', '/deletion/cancel'), 204);
+    assert.equal((await must(me(again, 'GET'))).body.deletionAt, undefined);
+    assert.equal((await must(receiptOf(deletion))).body.state, 'stopped');
+    assert.deepEqual(
+      search(await readDatabase(behind).then(({ 'database deletions': kept = '' }) => ({ kept })), ada.userId),
+      [],
+    );
+    assert.equal((await me(again, 'POST', '/deletion/cancel')).status, 404);
+    assert.notEqual((await must(me(again, 'DELETE', '', patient), 202)).body.deletionId, deletion.deletionId);
+  });
+
+  it('is one deletion, however often and at once it is asked for', async () => {
+    const ada = await person(504);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => must(me(ada, 'DELETE', '', patient), 202)));
+    assert.equal(new Set(answers.map(({ body }) => JSON.stringify(body))).size, 1);
+    await until(async () => {
+      const all = (await (await fetch(`${system.ready.outboxUrl}/messages`)).json()) as OutboxMessage[];
+      return (
+        all.filter(
+          (one) => isNotice(one) && one.to === `${ada.name}@example.org` && one.subject?.includes('will be deleted'),
+        ).length === 1
+      );
+    });
+  });
+
+  it('has a receipt for who holds its token alone', async () => {
+    const ada = await person(505);
+    const { body: deletion } = await must(me(ada, 'DELETE', '', patient), 202);
+    for (const token of [ada.token, 'a'.repeat(43)]) {
+      assert.equal((await receiptOf({ ...deletion, deletionToken: token })).status, 404);
+    }
+    assert.equal((await call(url, 'GET', `/api/v1/deletions/${deletion.deletionId}`)).status, 401);
+    assert.equal((await call(url, 'GET', '/api/v1/auth/session', { token: deletion.deletionToken })).status, 401);
+  });
+});

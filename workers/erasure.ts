@@ -1,0 +1,83 @@
+/** What the registration role erases deleted people with: every store at once, which no other part of it reaches. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { createDeletionActivities, createErasureActivities, type Trail } from '../activities/deletion.ts';
+import { connectElastic } from '../adapters/elastic/connect.ts';
+import { rewriteEvents } from '../adapters/elastic/erasure.ts';
+import type { Accounts } from '../adapters/mongo/accounts.ts';
+import { createDeletions } from '../adapters/mongo/deletions.ts';
+import { readAuditHead, readAuditOldest } from '../adapters/redis/audit-stream.ts';
+import type { Redis } from '../adapters/redis/connect.ts';
+import { erasePersonKeys } from '../adapters/redis/erasure.ts';
+import type { Sessions } from '../adapters/redis/sessions.ts';
+import { connectTemporal } from '../adapters/temporal/connect.ts';
+import { erasePersonFlows, flowsOf } from '../adapters/temporal/person-flows.ts';
+import { createTraceBox } from '../adapters/temporal/trace.ts';
+import { auditMacKey, pseudonymOf, withoutPerson } from '../platform/audit.ts';
+import type { Config } from '../platform/config.ts';
+import { deriveKey, keyedHash, newId } from '../platform/crypto.ts';
+import type { WorkerTools } from './host.ts';
+
+type Connection = Parameters<typeof createDeletions>[0];
+
+/** What else it works with. */
+export interface ErasureStores extends Pick<WorkerTools, 'redis' | 'events' | 'dataConverter'> {
+  database: Connection;
+  accounts: Accounts;
+  sessions: Sessions;
+}
+
+const lookMs = 500;
+const looksMax = 20;
+
+/** Puts the activities of deletions together. */
+export function createErasure(
+  config: Config<'registration'>,
+  { redis, events, dataConverter, database, accounts, sessions }: ErasureStores,
+) {
+  const deletions = createDeletions(database);
+  const limitKey = deriveKey(config.PAYLOAD_KEY, 'limit');
+  const temporal = connectTemporal({
+    address: config.TEMPORAL_ADDRESS,
+    namespace: config.TEMPORAL_NAMESPACE,
+    dataConverter,
+    traceBox: createTraceBox(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    record: () => undefined,
+  });
+  const trail = config.PRIVACY_ELASTICSEARCH_URL && trailOf(config, config.PRIVACY_ELASTICSEARCH_URL, redis);
+  return {
+    activities: {
+      ...createDeletionActivities({ accounts, deletions, sessions, events, newId }),
+      ...createErasureActivities({
+        accounts,
+        deletions,
+        trail: trail || undefined,
+        eraseKeys: (person) => erasePersonKeys(redis, person),
+        eraseFlows: (userId, known) => erasePersonFlows(temporal, flowsOf(userId, known)),
+        // as the api counts what a person does in a session
+        limitKeyOf: (userId) => keyedHash(limitKey, 'name', `user ${userId}`),
+        events,
+      }),
+    },
+    close: () => temporal.connection.close(),
+  };
+}
+
+function trailOf(config: Config<'registration'>, url: string, redis: Redis): Trail {
+  const { AUDIT_KEY: auditKey, AUDIT_INDEX: prefix } = config;
+  const elastic = connectElastic({ url, apiKey: config.PRIVACY_ELASTICSEARCH_API_KEY, ca: config.ELASTICSEARCH_CA });
+  const macKey = auditMacKey(auditKey);
+  const pseudonymKey = deriveKey(auditKey, 'pseudonym');
+  return {
+    async shipped() {
+      const { sequence } = await readAuditHead(redis);
+      const isWaiting = async () => ((await readAuditOldest(redis)) ?? Number.POSITIVE_INFINITY) <= sequence;
+      for (let look = 0; await isWaiting(); look++) {
+        if (look === looksMax) throw new Error('Audit events wait to be shipped');
+        await pause(lookMs);
+      }
+    },
+    rewrite: (person, identity) =>
+      rewriteEvents(elastic, prefix, person, (event) => withoutPerson(event, identity, macKey)),
+    pseudonymOf: (identity) => pseudonymOf(identity, pseudonymKey),
+  };
+}
