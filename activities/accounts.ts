@@ -29,7 +29,7 @@ export interface AccountInput {
 export type ClaimAnswer = boolean | { lockedBy: string };
 
 export interface AccountActivityDeps {
-  accounts: Pick<Accounts, 'claim' | 'lockOn' | 'release' | 'insert' | 'remove' | 'setSecret'>;
+  accounts: Pick<Accounts, 'claim' | 'lockOn' | 'release' | 'insert' | 'remove' | 'setSecret' | 'addRegistration'>;
   sessions: Pick<Sessions, 'endAll'>;
   events: Pick<Events, 'credentialChanged'>;
   registrations: Pick<Registrations, 'saveCredentials' | 'readCredentials'>;
@@ -82,6 +82,7 @@ export function createAccountActivities(deps: AccountActivityDeps) {
     reopenAccount: ({ registrationId, userId, identity }: AccountInput): Promise<CredentialKind[] | false> =>
       orUnavailable(async () => {
         if ((await accounts.lockOn(identity)) !== userId) return false;
+        await accounts.addRegistration(userId, registrationId);
         const secrets = await registrations.readCredentials(registrationId);
         const replaced = credentialKinds.filter((kind) => secrets[kind] !== undefined);
         for (const kind of replaced) {

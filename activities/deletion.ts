@@ -118,8 +118,8 @@ export function createErasureActivities(deps: ErasureActivityDeps) {
     /** Deletes what Temporal has of the person. Safe to repeat: what is gone is not found again. */
     async eraseFlows({ deletionId }: ErasureInput): Promise<void> {
       const { userId } = await personOf(deletions, deletionId);
-      const { registrationId } = (await accounts.read(userId)) ?? {};
-      const workflows = await deps.eraseFlows(userId, { registrationId, deletionId });
+      const { registrationIds } = (await accounts.read(userId)) ?? {};
+      const workflows = await deps.eraseFlows(userId, { registrationIds, deletionId });
       await deletions.count(deletionId, { workflows });
     },
 
@@ -127,11 +127,11 @@ export function createErasureActivities(deps: ErasureActivityDeps) {
     async eraseTrail({ deletionId }: ErasureInput): Promise<void> {
       if (trail === undefined) return;
       const { userId, alias } = await personOf(deletions, deletionId);
-      const { username, email, phone, registrationId } = (await accounts.read(userId)) ?? {};
+      const { username, email, phone, registrationIds } = (await accounts.read(userId)) ?? {};
       const identities = [username, phone, email, email && emailKey(email)].flatMap((known) => known ?? []);
       const pseudonyms = identities.map(trail.pseudonymOf);
       await trail.shipped();
-      const auditEvents = await trail.rewrite({ userId, pseudonyms, registrationId }, { userId, alias });
+      const auditEvents = await trail.rewrite({ userId, pseudonyms, registrationIds }, { userId, alias });
       await deletions.count(deletionId, { auditEvents });
     },
 

@@ -36,6 +36,7 @@ const lasts = [
   'POST /api/v1/auth/logout',
   'DELETE /api/v1/auth/sessions/{sessionId}',
   'DELETE /api/v1/registrations/{registrationId}',
+  'DELETE /api/v1/users/me',
 ];
 const limitsOff = Object.fromEntries(
   Object.keys(variables)

@@ -12,7 +12,7 @@ export interface PersonTraces {
   userId: string;
   /** Of their names, numbers and addresses. */
   pseudonyms: readonly string[];
-  registrationId?: string | undefined;
+  registrationIds?: readonly string[] | undefined;
 }
 
 const pageSize = 500;
@@ -21,7 +21,7 @@ const pageSize = 500;
 export async function rewriteEvents(
   elastic: Elastic,
   prefix: string,
-  { userId, pseudonyms, registrationId }: PersonTraces,
+  { userId, pseudonyms, registrationIds = [] }: PersonTraces,
   rewrite: (event: AuditEvent) => AuditEvent,
 ): Promise<number> {
   const index = `${prefix}-*`;
@@ -33,7 +33,7 @@ export async function rewriteEvents(
         { term: { 'related.user': userId } },
         { terms: { 'related.hash': [...pseudonyms] } },
         // those that were rewritten keep the id of the registration, which says nothing without the account
-        ...(registrationId === undefined ? [] : [ofRegistration(registrationId)]),
+        ofRegistrations(registrationIds),
       ],
     },
   };
@@ -67,10 +67,10 @@ export async function rewriteEvents(
   }
 }
 
-function ofRegistration(registrationId: string) {
+function ofRegistrations(registrationIds: readonly string[]) {
   return {
     bool: {
-      filter: [{ term: { 'vyry.registration.id': registrationId } }],
+      filter: [{ terms: { 'vyry.registration.id': [...registrationIds] } }],
       must_not: [{ exists: { field: 'vyry.audit.erasure' } }],
     },
   };

@@ -24,8 +24,8 @@ export interface Account {
   disabledAt?: Date;
   /** Language of the messages to its owner, BCP 47. */
   locale?: string;
-  /** The registration that it came of. */
-  registrationId?: string;
+  /** The registration that it came of, and those that opened its lock. */
+  registrationIds: string[];
   /** When it is deleted, and by which deletion; absent when nobody asked for that. */
   deletionAt?: Date;
   deletionId?: string;
@@ -68,7 +68,7 @@ interface UserDocument {
   createdAt: Date;
   disabledAt?: Date;
   locale?: string;
-  registrationId?: string;
+  registrationIds?: string[];
   deletionAt?: Date;
   deletionId?: string;
 }
@@ -91,7 +91,7 @@ const userSchema = new Schema<UserDocument>(
     createdAt: { type: Date, required: true },
     disabledAt: { type: Date, required: false },
     locale: text,
-    registrationId: text,
+    registrationIds: [String],
     deletionAt: { type: Date, required: false },
     deletionId: text,
   },
@@ -282,6 +282,11 @@ function createAccountChanges({ users, hashOf, box }: Omit<Collections, 'claims'
       await users.updateOne({ _id: userId }, { $set: { [kind]: hash } });
     },
 
+    /** Notes a registration that opened the lock of an account. Safe to repeat. */
+    async addRegistration(userId: string, registrationId: string): Promise<void> {
+      await users.updateOne({ _id: userId }, { $addToSet: { registrationIds: registrationId } });
+    },
+
     /** Gives an account these roles and no others. Safe to repeat. */
     async setRoles(userId: string, roles: readonly string[]): Promise<void> {
       await users.updateOne({ _id: userId }, { $set: { roles: [...roles] } });
@@ -394,7 +399,7 @@ function documentOf(account: NewAccount, hashOf: HashOf, box: Box): UserDocument
     roles: ['user'],
     createdAt: account.createdAt,
     ...(account.locale && { locale: account.locale }),
-    ...(account.registrationId && { registrationId: account.registrationId }),
+    registrationIds: account.registrationId === undefined ? [] : [account.registrationId],
   };
 }
 
@@ -410,7 +415,7 @@ function accountOf(user: UserDocument, box: Box): Account {
     createdAt: user.createdAt,
     ...(user.disabledAt && { disabledAt: user.disabledAt }),
     ...(user.locale && { locale: user.locale }),
-    ...(user.registrationId && { registrationId: user.registrationId }),
+    registrationIds: user.registrationIds ?? [],
     ...(user.deletionAt && { deletionAt: user.deletionAt }),
     ...(user.deletionId && { deletionId: user.deletionId }),
   };

@@ -47,11 +47,11 @@ export async function listPersonFlows(client: Client, person: PersonFlows, limit
 }
 
 /** What is known by its id, whoever started it. */
-export function flowsOf(userId: string, { registrationId, deletionId }: KnownFlows): PersonFlows {
+export function flowsOf(userId: string, { registrationIds = [], deletionId }: KnownFlows): PersonFlows {
   const workflowIds = [
     userAccessWorkflowId(userId),
     identityChangeWorkflowId(userId),
-    ...(registrationId === undefined ? [] : [registrationWorkflowId(registrationId)]),
+    ...registrationIds.map(registrationWorkflowId),
     ...(deletionId === undefined ? [] : [accountDeletionWorkflowId(deletionId)]),
   ];
   return { userId, workflowIds };
@@ -59,7 +59,7 @@ export function flowsOf(userId: string, { registrationId, deletionId }: KnownFlo
 
 /** What an account says of its flows. */
 export interface KnownFlows {
-  registrationId?: string | undefined;
+  registrationIds?: readonly string[] | undefined;
   deletionId?: string | undefined;
 }
 

@@ -33,7 +33,7 @@ export const Export = z
     account: User,
     credentials: z.object({ hasPassword: z.boolean(), hasPin: z.boolean(), isLinkedToDirectory: z.boolean() }),
     claims: z.array(z.object({ kind: z.enum(['username', 'phone', 'email']), value: z.string() })),
-    registrationId: z.string().nullable(),
+    registrationIds: z.array(z.string()),
     sessions: z.array(Session),
     flows: z.object({
       state: z.enum(['complete', 'truncated', 'away']),
@@ -89,7 +89,7 @@ export async function exportAccount(deps: ApiDeps, session: StoredSession, calle
       const value = account[kind];
       return value === undefined ? [] : [{ kind, value }];
     }),
-    registrationId: account.registrationId ?? null,
+    registrationIds: account.registrationIds,
     sessions: sessions.map(sessionView),
     flows,
     auditEvents,

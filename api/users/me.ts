@@ -15,7 +15,7 @@ export async function readMe({ accounts }: ApiDeps, { userId }: Session): Promis
 
 /** An account as its person sees it. */
 export function userView(account: Account): z.output<typeof User> {
-  const { disabledAt: _operators, registrationId: _ours, deletionId: _deletion, deletionAt, ...own } = account;
+  const { disabledAt: _operators, registrationIds: _ours, deletionId: _deletion, deletionAt, ...own } = account;
   return {
     ...own,
     createdAt: account.createdAt.toISOString(),

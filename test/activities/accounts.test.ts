@@ -20,6 +20,7 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
   const owners = new Map<string, string>();
   const users = new Map<string, NewAccount>();
   const state = { ...given };
+  const opened = new Set<string>();
   const ended: string[] = [];
   const changes: unknown[] = [];
   const locked = new Map<string, string>();
@@ -38,6 +39,7 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
       insert: (created) => database(() => void (users.has(created.userId) || users.set(created.userId, created))),
       remove: (userId) => database(() => void users.delete(userId)),
       lockOn: ({ phone = '' }) => database(() => locked.get(phone)),
+      addRegistration: (_userId, registrationId) => database(() => void opened.add(registrationId)),
       setSecret: (userId, kind, hash) =>
         database(() => void users.set(userId, { ...(users.get(userId) as NewAccount), [kind]: hash })),
     },
@@ -61,7 +63,7 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
     passwords: { hash: async (secret) => `hash of ${secret}` },
     isOutage: (err) => err instanceof Outage,
   };
-  return { ...createAccountActivities(deps), state, seals, kept, owners, users, ended, changes, locked };
+  return { ...createAccountActivities(deps), state, seals, kept, owners, users, opened, ended, changes, locked };
 }
 
 const credentials = { registrationId: 'r1', credentialsSeal: 'seal-1' };
@@ -160,13 +162,14 @@ describe('claimIdentity(), createAccount() and what undoes them', () => {
 
 describe('reopenAccount()', () => {
   it('replaces what the person set, ends every session and leaves an event for each, as often as asked', async () => {
-    const { hashCredentials, reopenAccount, seals, users, locked, ended, changes } = scene();
+    const { hashCredentials, reopenAccount, seals, users, locked, opened, ended, changes } = scene();
     locked.set(account.identity.phone, 'u1');
     seals.set('seal-1', { pin: '4711' });
     await hashCredentials(credentials);
     for (let time = 0; time < 2; time++) assert.deepEqual(await reopenAccount(account), ['pin']);
     assert.equal(users.get('u1')?.pin, 'hash of 4711');
     assert.equal(users.get('u1')?.password, undefined);
+    assert.deepEqual([...opened], ['r1'], 'what an erasure has to know');
     assert.deepEqual(ended, ['u1', 'u1']);
     assert.deepEqual(changes[0], { changeId: 'r1', userId: 'u1', kind: 'pin', why: 'reset' });
   });

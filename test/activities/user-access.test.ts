@@ -14,7 +14,13 @@ function activities() {
       calls.push([name, ...args]);
       return answer as never;
     };
-  const account = { userId: 'user-1', roles: ['admin', 'user'], groups: [], createdAt: new Date(0) };
+  const account = {
+    userId: 'user-1',
+    roles: ['admin', 'user'],
+    groups: [],
+    registrationIds: [],
+    createdAt: new Date(0),
+  };
   const accounts = {
     read: async () => account,
     disable: note('disable'),

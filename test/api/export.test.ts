@@ -64,7 +64,7 @@ describe('GET /users/me/export', () => {
       body.claims.map(({ kind }: { kind: string }) => kind),
       ['username', 'phone', 'email'],
     );
-    assert.equal(body.registrationId, ada.registrationId);
+    assert.deepEqual(body.registrationIds, [ada.registrationId]);
     assert.equal(body.sessions.length, 2);
     assert.ok(
       body.flows.items.some(

@@ -14,6 +14,7 @@ import type { System } from '../../engines/system.ts';
 import { type Role, roles } from '../../platform/config.ts';
 import { call, codeFor, type Flow, messagesTo, type OutboxMessage, onAnswer, solveCaptcha } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
+import { must } from '../support/flows.ts';
 import {
   type Footprint,
   readAuditIndex,
@@ -243,7 +244,7 @@ describe('R5: what registrations leave behind', () => {
     tokensOf(journey);
   }
 
-  /** Somebody owns the identity already. */
+  /** The person has an account already, locked by the PIN. */
   async function registerTwice(person: Person): Promise<void> {
     const journey = journeyOf(person);
     const flow = await begin(journey);
@@ -251,7 +252,9 @@ describe('R5: what registrations leave behind', () => {
     note(await codeFor(system.ready.outboxUrl, person.phone, 2));
     await journey.walk('code');
     const answer = await flow.call('PUT', '/credentials', { password: person.newPassword, pin: person.pin });
-    assert.equal(answer.status, 409);
+    assert.equal(answer.body.steps.at(-1).reason, 'registration-locked');
+    assert.equal((await flow.call('PUT', '/approval', { pin: '00000000' })).status, 423);
+    await must(flow.call('PUT', '/approval', { pin: person.pin }));
   }
 
   /** Directory and provider are away; the person gives up. */
