@@ -279,7 +279,7 @@ describe('readRefusal()', () => {
       { dn: 'CN=Ada,DC=example,DC=org' },
     );
 
-  it('understands the sub-codes of Active Directory', () => {
+  it('D4: understands the sub-codes of Active Directory', () => {
     assert.equal(of('525'), 'unknown');
     assert.equal(of('52e'), 'wrong-password');
     assert.equal(of('530'), 'not-now');

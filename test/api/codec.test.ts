@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { type Flow, startFlow } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { type Behind, lookBehind, startAnotherApi } from '../support/flows.ts';
+import { type Behind, lookBehind, must, startAnotherApi } from '../support/flows.ts';
 
 interface Payload {
   metadata: Record<string, string>;
@@ -31,12 +31,14 @@ let input: Payload;
 const password = 'operators-only-password';
 
 before(async () => {
-  system = await startTestSystem({ roles: ['api'] });
+  system = await startTestSystem({ roles: ['api', 'registration'] });
   behind = await lookBehind(system);
   ({ codecUrl } = system.ready);
   origin = system.processes.env('api').CODEC_ORIGINS?.split(',')[0] ?? '';
   ({ codecUrl: guardedUrl } = await startAnotherApi(system, { CODEC_PASSWORD: password }));
   flow = await startFlow(system.ready.apiUrl, { email: 'canary@example.net', fullName: 'Canary Person' });
+  // the first order starts the workflow
+  await must(flow.call('DELETE', ''), 204);
   const { events = [] } = await behind.temporal.workflow.getHandle(`registration:${flow.id}`).fetchHistory();
   const [sealed] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
   assert.ok(sealed, 'the workflow has an input');

@@ -231,7 +231,7 @@ describe('a registration from its start to its session', () => {
 });
 
 describe('PUT /api/v1/registrations/{id}/directory', () => {
-  it('answers one and the same 401 to unknown, wrong and disabled people', async () => {
+  it('D4: answers one and the same 401 to unknown, wrong and disabled people', async () => {
     const flow = await startFlow(url);
     const people = [
       { username: 'nobody-of-that-name', password: 'person-001' },

@@ -155,11 +155,12 @@ describe('insert()', () => {
   it('stores an account that reads as it was given', async () => {
     const userId = newId();
     const identity = { ...newIdentity(), groups: ['staff', 'engineers'] };
-    await accounts.insert({ userId, identity, password: '$argon2id$x', createdAt, locale: 'de' });
+    await accounts.insert({ userId, identity, registrationId: 'r1', password: '$argon2id$x', createdAt, locale: 'de' });
     const { username, fullName, email, phone, groups } = identity;
     assert.deepEqual(await accounts.read(userId), {
       ...{ userId, username, fullName, email, phone, groups },
       roles: ['user'],
+      registrationIds: ['r1'],
       createdAt,
       locale: 'de',
     });
