@@ -72,9 +72,9 @@ describe('createTokens()', () => {
     try {
       const tokens = tokensOf({ JWT_KEYS: [newKey()], JWT_EXPIRATION: 60 });
       const token = await tokens.sign(claims);
-      for (let times = 0; times < 3; times++) assert.deepEqual(await tokens.verify(token), claims);
+      for (let times = 0; times < 3; times++) assert.partialDeepStrictEqual(await tokens.verify(token), claims);
       mock.timers.setTime(Date.now() + 65_000);
-      assert.deepEqual(await tokens.verify(token), claims, 'clocks may be 10 s apart');
+      assert.partialDeepStrictEqual(await tokens.verify(token), claims, 'clocks may be 10 s apart');
       mock.timers.setTime(Date.now() + 6000);
       for (let times = 0; times < 2; times++) await assert.rejects(tokens.verify(token), isInvalid);
     } finally {
@@ -89,7 +89,7 @@ describe('createTokens()', () => {
     const middle = token.lastIndexOf('.') + 20;
     const other = token[middle] === 'A' ? 'B' : 'A';
     await assert.rejects(tokens.verify(`${token.slice(0, middle)}${other}${token.slice(middle + 1)}`), isInvalid);
-    assert.deepEqual(await tokens.verify(token), claims);
+    assert.partialDeepStrictEqual(await tokens.verify(token), claims);
   });
 
   it('publishes nothing under HS256', () => {
