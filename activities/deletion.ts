@@ -6,7 +6,6 @@ import type { ErasedPerson } from '../adapters/redis/erasure.ts';
 import type { KnownFlows } from '../adapters/temporal/person-flows.ts';
 import type { PlannedDeletion } from '../domain/deletion.ts';
 import { Failure } from '../domain/failures.ts';
-import type { Recipient } from '../domain/notices.ts';
 import { emailKey } from '../domain/registration.ts';
 import type { ErasedIdentity } from '../platform/audit.ts';
 import type { Events } from '../platform/events.ts';
@@ -62,16 +61,6 @@ export function createDeletionActivities({ accounts, deletions, sessions, events
 
     /** Ends the sessions of the person but the one that asked. Safe to repeat: it deletes. */
     endOtherDevices: ({ userId, sessionId }: DeletionInput): Promise<number> => sessions.endAll(userId, sessionId),
-
-    /** Every way the person is reached by: nobody asks for a deletion without hearing of it. Safe to repeat: it reads. */
-    async findRecipients({ userId }: Pick<DeletionInput, 'userId'>): Promise<Recipient[]> {
-      const { email, phone, locale } = (await accounts.read(userId)) ?? {};
-      const own = locale === undefined ? {} : { locale };
-      return [
-        ...(email === undefined ? [] : [{ channel: 'email' as const, to: email, ...own }]),
-        ...(phone === undefined ? [] : [{ channel: 'sms' as const, to: phone, ...own }]),
-      ];
-    },
 
     /** Undoes `planDeletion`; the receipt says that it was stopped. Safe to repeat. */
     async stopDeletion({ deletionId, userId }: DeletionInput): Promise<void> {

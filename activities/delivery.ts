@@ -68,8 +68,10 @@ export interface DeliveryActivityDeps {
     'codeSent' | 'codeRefused' | 'noticeSent' | 'noticeRefused' | 'dependencyAway' | 'providerAnswered'
   >;
   newCode: typeof newCode;
-  /** The code of a number that nobody is sent one to, and what is named in place of a provider. */
+  /** The code of a number that nobody is sent anything to, and what is named in place of a provider. */
   prescribedCode: (channel: Channel, to: string) => { code: string; provider: string } | undefined;
+  /** Counts an SMS notice to a number, once for each id; false when it had too many. */
+  takeSmsNotice: (to: string, noticeId: string) => Promise<boolean>;
   /** Name of the product, as messages carry it. */
   productName: string;
   androidAppHash?: string | undefined;
@@ -112,21 +114,32 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
     },
 
     /**
-     * Sends a notice, once. Safe to repeat, by `noticeId`: as `sendCode`, each call is stored before it is made.
-     * False when the provider refuses the mailbox or number.
+     * Sends a notice, once. Safe to repeat, by `noticeId`: as `sendCode`, each call is stored before it is made. To a number
+     * that is sent no codes it is not sent either. False when the provider refuses the mailbox or number, or when the number
+     * had too many.
      *
      * @throws {Failure} unavailable
      */
     async sendNotice(input: SendNoticeInput): Promise<boolean> {
       const { noticeId, to, kind, channel } = input;
+      const told = { noticeId, userId: input.userId, kind, to };
+      const prescribed = deps.prescribedCode(channel, to);
+      if (prescribed !== undefined) {
+        deps.events.noticeSent({ ...told, provider: prescribed.provider }, 'none');
+        return true;
+      }
       const available = deps.providers[channel].map(({ name }) => name);
       const { hops, isSent } = await deps.notices.start(
         noticeId,
         deps.orderOf(channel, { available, failed: new Set() }),
       );
       if (isSent) return true;
+      if (channel === 'sms' && !(await deps.takeSmsNotice(to, noticeId))) {
+        deps.events.noticeRefused({ ...told, provider: 'none' }, 'rate-limited');
+        return false;
+      }
       const { outcome, provider } = await handNoticeOver(input, hops, deps);
-      const sent = { noticeId, userId: input.userId, kind, to, provider };
+      const sent = { ...told, provider };
       if (outcome.result === 'refused') {
         deps.events.noticeRefused(sent, outcome.reason);
         return false;

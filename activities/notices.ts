@@ -1,6 +1,6 @@
 /** Whom a notice goes to: read from the accounts, never taken from who causes it. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
-import type { Recipient } from '../domain/notices.ts';
+import { type Recipient, recipientsOf } from '../domain/notices.ts';
 import type { Channel } from '../domain/verification.ts';
 import { failOnOutage } from './accounts.ts';
 
@@ -15,12 +15,9 @@ export type NoticeActivities = ReturnType<typeof createNoticeActivities>;
 /** Creates the activities on recipients of the registration role. */
 export function createNoticeActivities({ accounts, isOutage }: NoticeActivityDeps) {
   return {
-    /** Where notices of an account go; null when it is gone or has no address. Safe to repeat: it reads. */
-    findRecipient: ({ userId }: { userId: string }): Promise<Recipient | null> =>
-      failOnOutage(async () => {
-        const { email, locale } = (await accounts.read(userId)) ?? {};
-        return email === undefined ? null : { channel: 'email', to: email, ...(locale && { locale }) };
-      }, isOutage),
+    /** Every way the owner of an account is reached by; none when it is gone. Safe to repeat: it reads. */
+    findRecipients: ({ userId }: { userId: string }): Promise<Recipient[]> =>
+      failOnOutage(async () => recipientsOf((await accounts.read(userId)) ?? {}), isOutage),
 
     /**
      * The user who owns the number or address that a channel reaches, or null. Safe to repeat: it reads. An outage is left

@@ -2,6 +2,7 @@
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Recoveries } from '../adapters/redis/recoveries.ts';
 import type { Identifier } from '../domain/account.ts';
+import { type Recipient, recipientsOf } from '../domain/notices.ts';
 import { templatesOf } from '../domain/templates/languages.ts';
 import { recoveryMail, recoverySms } from '../domain/templates/messages.ts';
 import type { newToken } from '../platform/crypto.ts';
@@ -13,13 +14,14 @@ import { untilTaken } from './hand-over.ts';
 /** Who may choose a new password, and where they are reached. */
 export interface Recoverable {
   userId: string;
-  channel: 'email' | 'sms';
-  /** One address or E.164, of the account. */
-  to: string;
-  locale?: string;
+  /** Where the message goes. */
+  recipient: Recipient;
+  /** Every other way the person is reached by, where a warning goes. */
+  others: Recipient[];
 }
 
-export interface SendRecoveryInput extends Recoverable {
+export interface SendRecoveryInput extends Recipient {
+  userId: string;
   recoveryId: string;
   ttlSeconds: number;
 }
@@ -39,10 +41,8 @@ export function createRecoveryActivities(deps: {
       failOnOutage(async () => {
         const account = await deps.accounts.findBy(identifier);
         if (account === undefined || account.disabledAt !== undefined) return null;
-        const { userId, email, phone, locale } = account;
-        const own = { userId, ...(locale && { locale }) };
-        if (email !== undefined) return { ...own, channel: 'email', to: email };
-        return phone === undefined ? null : { ...own, channel: 'sms', to: phone };
+        const [recipient, ...others] = recipientsOf(account);
+        return recipient === undefined ? null : { userId: account.userId, recipient, others };
       }, deps.isOutage),
   };
 }

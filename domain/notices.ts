@@ -10,12 +10,42 @@ export const noticeKinds = [
   'contact-changed',
   'deletion-planned',
   'account-deleted',
+  'session-stolen',
+  'recovery-asked',
 ] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
 
+export type NoticeChannel = 'email' | 'sms';
+
+const everyChannel = ['email', 'sms'] as const;
+
+/**
+ * The channels of each kind. What a thief would hide goes to every one that there is: whoever has stolen the mailbox does
+ * not have the telephone. An SMS costs money, so what is only kind to know goes by e-mail; a number that is being
+ * registered gets the code itself by SMS.
+ */
+export const noticeChannels: Readonly<Record<NoticeKind, readonly NoticeChannel[]>> = {
+  welcome: ['email'],
+  'new-device': everyChannel,
+  'password-changed': everyChannel,
+  'pin-changed': everyChannel,
+  'number-registered': ['email'],
+  'contact-changed': everyChannel,
+  'deletion-planned': everyChannel,
+  'account-deleted': everyChannel,
+  'session-stolen': everyChannel,
+  'recovery-asked': everyChannel,
+};
+
+/**
+ * SMS notices to one number, over all accounts: who changes a password all day must not make us pay for each change. Beyond,
+ * e-mail alone goes on.
+ */
+export const smsNoticeLimit = { name: 'sms-notices-per-number', windows: [{ max: 10, windowSeconds: 86_400 }] };
+
 /** Where a notice goes. */
 export interface Recipient {
-  channel: 'email' | 'sms';
+  channel: NoticeChannel;
   /** One address or E.164. */
   to: string;
   /** Language of the person, BCP 47; English without. */
@@ -31,8 +61,18 @@ export interface Notice {
    * personal: the id of a session or a device, or a day where a stranger can cause notices.
    */
   occasion: string;
-  /** Where it goes when that is not the address of the account, as read when it is sent. */
-  recipient?: Recipient;
+  /** Where it goes when that is not what the account has when it is sent. */
+  recipients?: Recipient[];
+}
+
+/** Every way that a person is reached by, e-mail first. */
+export function recipientsOf(person: { email?: string; phone?: string; locale?: string }): Recipient[] {
+  const { email, phone, locale } = person;
+  const own = locale === undefined ? {} : { locale };
+  return [
+    ...(email === undefined ? [] : [{ channel: 'email' as const, to: email, ...own }]),
+    ...(phone === undefined ? [] : [{ channel: 'sms' as const, to: phone, ...own }]),
+  ];
 }
 
 /** The id of the workflow of a notice, which keeps it from being sent twice. */

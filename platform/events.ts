@@ -5,7 +5,7 @@
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { CredentialKind, Identifier } from '../domain/account.ts';
-import type { NoticeKind } from '../domain/notices.ts';
+import { type Notice, type NoticeKind, noticeWorkflowId } from '../domain/notices.ts';
 import type { Receipt, ReceiptOrigin } from '../domain/providers.ts';
 import type { StepName, WaitingFor } from '../domain/registration.ts';
 import type { Channel, CodeSubject } from '../domain/verification.ts';
@@ -472,6 +472,20 @@ function createNoticeEvents(log: Logger, counter: Count, record: Recorder) {
   return {
     noticeSent: (notice: SentNotice, providerId: string): void => handed(notice, 'sent', providerId),
     noticeRefused: (notice: SentNotice, reason: string): void => handed(notice, 'refused', undefined, reason),
+    /** Temporal was away when the notice was to begin. */
+    noticeLost({ userId, kind, occasion }: Notice): void {
+      notices.inc({ kind, provider: 'none', outcome: 'lost' });
+      log.error({ event: 'notice.lost', kind });
+      record('notice-send', {
+        status: 'failure',
+        message: `A notice was not begun, because Temporal is away: ${kind}`,
+        reason: 'unavailable',
+        level: 'error',
+        once: `${noticeWorkflowId({ userId, kind, occasion })} lost`,
+        targetUserId: userId,
+        metadata: { kind },
+      });
+    },
   };
 }
 

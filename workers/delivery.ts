@@ -8,9 +8,11 @@ import { connectSendgrid } from '../adapters/http/sendgrid.ts';
 import { connectMail } from '../adapters/mail.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { createNotices } from '../adapters/redis/notices.ts';
+import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createReceipts } from '../adapters/redis/receipts.ts';
 import { createRecoveries } from '../adapters/redis/recoveries.ts';
 import { connectTwilio, readTwilioOptions } from '../adapters/twilio.ts';
+import { smsNoticeLimit } from '../domain/notices.ts';
 import {
   type MailMessage,
   orderOf,
@@ -23,7 +25,7 @@ import type { Speech } from '../domain/templates/messages.ts';
 import { isFictitious, lastDigitsOf, lastDigitsProvider, testProvider } from '../domain/test-numbers.ts';
 import type { Channel } from '../domain/verification.ts';
 import { type Config, readConfig } from '../platform/config.ts';
-import { type Box, createBox, deriveKey, newCode, newToken } from '../platform/crypto.ts';
+import { type Box, createBox, deriveKey, keyedHash, newCode, newToken } from '../platform/crypto.ts';
 import type { Logger } from '../platform/log.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
@@ -67,6 +69,7 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
           notices: createNotices(redis),
           newCode,
           prescribedCode: (channel, to) => prescribedCode(config, channel, to),
+          takeSmsNotice: smsNoticeCounter(config, redis),
           androidAppHash: config.ANDROID_APP_HASH,
         }),
         ...createRecoverySending({
@@ -85,6 +88,14 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
     ],
     close: async () => mail?.close(),
   };
+}
+
+/** Numbers are counted by keyed hashes. */
+function smsNoticeCounter({ PAYLOAD_KEY }: Config<'delivery'>, redis: WorkerTools['redis']) {
+  const limitKey = deriveKey(PAYLOAD_KEY, 'limit');
+  const rateLimits = createRateLimits(redis);
+  return async (to: string, noticeId: string): Promise<boolean> =>
+    (await rateLimits.take(smsNoticeLimit, keyedHash(limitKey, 'number', to), noticeId, Date.now())).allowed;
 }
 
 /** Test numbers by SMS and call, then everybody by SMS where the last digits are the code. */

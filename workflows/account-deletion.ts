@@ -34,7 +34,7 @@ import type { DeletionActivities, DeletionInput, ErasureActivities, ErasureInput
 import type { UserAccessActivities } from '../activities/user-access.ts';
 import { accountErasureWorkflowId } from '../domain/account.ts';
 import type { PlannedDeletion } from '../domain/deletion.ts';
-import { type NoticeKind, noticeWorkflowId, type Recipient } from '../domain/notices.ts';
+import { type NoticeKind, noticeWorkflowId } from '../domain/notices.ts';
 import { notice } from './notice.ts';
 import { refusal } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
@@ -136,17 +136,9 @@ export async function accountErasure(input: ErasureInput): Promise<void> {
   await erasing.finishErasure(input);
 }
 
-/** Has every message sent, and waits for it: while a provider is away, as long as a notice does. */
+/** Has the owner told, and waits for it: while a provider is away, as long as a notice does. */
 async function tellOwner({ deletionId, userId }: DeletionInput, kind: NoticeKind): Promise<void> {
-  const recipients = await planning.findRecipients({ userId });
-  await Promise.all(recipients.map((recipient) => sendNotice({ deletionId, userId, kind }, recipient)));
-}
-
-async function sendNotice(
-  { deletionId, userId, kind }: { deletionId: string; userId: string; kind: NoticeKind },
-  recipient: Recipient,
-): Promise<void> {
-  const told = { userId, kind, occasion: `${deletionId}.${recipient.channel}`, recipient };
+  const told = { userId, kind, occasion: deletionId };
   await executeChild(notice, {
     args: [told],
     workflowId: noticeWorkflowId(told),

@@ -7,15 +7,15 @@
  * 3. Write it into the account.
  * 4. Release the one before.
  * 5. Leave the event.
- * 6. Have the owner told, of a number or address at the one before.
+ * 6. Have the owner told, of a number or address at what the person had before: whoever takes an account over has the new one.
  *
  * Undone: the claim, when the account is gone. Each step is repeated until it is done, however long its system is away.
  * The changes of one person run one after the other, by the id of the workflow: none releases what another has claimed.
  */
 import { proxyActivities } from '@temporalio/workflow';
-import type { IdentityChangeActivities, OwnIdentity } from '../activities/identity-change.ts';
+import type { IdentityChangeActivities } from '../activities/identity-change.ts';
 import type { Identifier } from '../domain/account.ts';
-import type { Recipient } from '../domain/notices.ts';
+import { recipientsOf } from '../domain/notices.ts';
 import { notifyOwner } from './notice.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 
@@ -55,14 +55,8 @@ export async function identityChange(input: IdentityChangeInput): Promise<Change
     await releaseIdentifier({ userId, identifier: { kind: wanted.kind, value: replaced }, kept: wanted });
   }
   await tellIdentityChanged({ ...input, isTaken: false });
-  const recipient = wanted.kind === 'username' ? undefined : recipientOf(before, wanted.kind);
-  if (recipient !== undefined) await notifyOwner({ userId, kind: 'contact-changed', occasion: changeId, recipient });
+  if (wanted.kind !== 'username') {
+    await notifyOwner({ userId, kind: 'contact-changed', occasion: changeId, recipients: recipientsOf(before) });
+  }
   return { changeId, outcome: 'changed' };
-}
-
-/** Whoever takes an account over has the new one: the person hears of it where they were reached before. */
-function recipientOf({ email, phone, locale }: OwnIdentity, changed: 'phone' | 'email'): Recipient | undefined {
-  const own = locale === undefined ? {} : { locale };
-  if (email !== undefined) return { channel: 'email', to: email, ...own };
-  return phone === undefined || changed === 'email' ? undefined : { channel: 'sms', to: phone, ...own };
 }

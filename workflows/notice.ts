@@ -1,11 +1,11 @@
 /**
  * A notice: a message to the owner of an account about it. Others start it and do not wait for its end.
  *
- * 1. Read where it goes: the address of the account, at that moment, unless it is to go elsewhere.
- * 2. Send it, once.
+ * 1. Read where it goes: what the account has at that moment, unless it is to go elsewhere.
+ * 2. Send it by every channel of its kind, once each; none waits for another.
  *
- * Nothing is undone. While the database or the provider is away the notice is parked and goes on by itself; after three
- * days it is given up. An account without an address gets none.
+ * Nothing is undone. While the database or a provider is away the notice is parked and goes on by itself; after three
+ * days it is given up. An account that has nothing for the channels of the kind gets none.
  */
 
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
@@ -21,18 +21,18 @@ import {
 } from '@temporalio/workflow';
 import type { DeliveryActivities } from '../activities/delivery.ts';
 import type { NoticeActivities } from '../activities/notices.ts';
-import { type Notice, noticeWorkflowId } from '../domain/notices.ts';
+import { type Notice, type NoticeChannel, noticeChannels, noticeWorkflowId } from '../domain/notices.ts';
 import type { Channel } from '../domain/verification.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { stateAttributesOf, userAttributesOf } from './search-attributes.ts';
 import { Undertakings } from './undertakings.ts';
 
-/** `refused`: the provider would not carry it. `nobody`: there is no such account, or it has no address. */
-export type NoticeOutcome = 'sent' | 'refused' | 'nobody' | 'given-up';
+/** By channel; none when there is no such account, or it has no address. `refused`: the provider would not carry it. */
+export type NoticeOutcome = Partial<Record<NoticeChannel, 'sent' | 'refused' | 'given-up'>>;
 
 const giveUpMs = 3 * 86_400_000;
 
-const { findRecipient, findOwner } = proxyActivities<NoticeActivities>({
+const { findRecipients, findOwner } = proxyActivities<NoticeActivities>({
   taskQueue: 'registration',
   startToCloseTimeout: '30s',
   heartbeatTimeout,
@@ -46,16 +46,25 @@ const { sendNotice } = proxyActivities<DeliveryActivities>({
 });
 
 /** Sends a notice; answers what became of it. */
-export async function notice({ userId, kind, recipient: named }: Notice): Promise<NoticeOutcome> {
+export async function notice({ userId, kind, recipients: named }: Notice): Promise<NoticeOutcome | 'given-up'> {
   const until = Date.now() + giveUpMs;
   const undertakings = parking(() => Date.now() > until);
-  const recipient = named ?? (await undertakings.untilAvailable('database', () => findRecipient({ userId })));
-  if (recipient === null) return 'nobody';
-  if (recipient === undefined) return 'given-up';
-  const { runId: noticeId } = workflowInfo();
-  const isSent = await undertakings.untilAvailable(recipient.channel, () =>
-    sendNotice({ noticeId, userId, kind, ...recipient }),
-  );
+  const recipients = named ?? (await undertakings.untilAvailable('database', () => findRecipients({ userId })));
+  if (recipients === undefined) return 'given-up';
+  const { runId } = workflowInfo();
+  const outcomes = recipients
+    .filter(({ channel }) => noticeChannels[kind].includes(channel))
+    .map(async (recipient) => {
+      const noticeId = `${runId}-${recipient.channel}`;
+      const isSent = await undertakings.untilAvailable(recipient.channel, () =>
+        sendNotice({ noticeId, userId, kind, ...recipient }),
+      );
+      return [recipient.channel, outcomeOf(isSent)] as const;
+    });
+  return Object.fromEntries(await Promise.all(outcomes));
+}
+
+function outcomeOf(isSent: boolean | undefined): 'sent' | 'refused' | 'given-up' {
   if (isSent === undefined) return 'given-up';
   return isSent ? 'sent' : 'refused';
 }

@@ -2,7 +2,8 @@
  * Recovery of a forgotten password. Whoever asks was answered before, without a look at who is named.
  *
  * 1. Find the account that is named: nobody, and it ends.
- * 2. Send its owner, at the address of the account, how to choose a new password and how to stop this.
+ * 2. Warn its owner by every way that the message does not go, at most once a day: a stranger can cause it.
+ * 3. Send its owner, at the address of the account, how to choose a new password and how to stop this.
  *
  * What follows is in the hands of who has the message: a new password is a `credentialChange`. Nothing is undone. While the
  * database or the provider is away the recovery is parked and goes on by itself; after an hour it is given up.
@@ -10,7 +11,7 @@
 import { proxyActivities, upsertSearchAttributes } from '@temporalio/workflow';
 import type { RecoveryActivities, RecoverySending } from '../activities/recovery.ts';
 import type { Identifier } from '../domain/account.ts';
-import { parking } from './notice.ts';
+import { notifyOwner, parking } from './notice.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { userAttributesOf } from './search-attributes.ts';
 
@@ -44,9 +45,14 @@ export async function recovery(input: RecoveryInput): Promise<'sent' | 'refused'
   const found = await undertakings.untilAvailable('database', () => findRecoverable({ identifier }));
   if (found === null) return 'nobody';
   if (found === undefined) return 'given-up';
-  upsertSearchAttributes(userAttributesOf(found.userId));
-  const isSent = await undertakings.untilAvailable(found.channel, () =>
-    sendRecovery({ ...found, recoveryId, ttlSeconds }),
+  const { userId, recipient, others } = found;
+  upsertSearchAttributes(userAttributesOf(userId));
+  if (others.length > 0) {
+    const occasion = new Date().toISOString().slice(0, 10);
+    await notifyOwner({ userId, kind: 'recovery-asked', occasion, recipients: others });
+  }
+  const isSent = await undertakings.untilAvailable(recipient.channel, () =>
+    sendRecovery({ ...recipient, userId, recoveryId, ttlSeconds }),
   );
   if (isSent === undefined) return 'given-up';
   return isSent ? 'sent' : 'refused';

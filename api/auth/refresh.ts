@@ -10,6 +10,7 @@ import { refreshLife } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newToken, tokenHash } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
+import { notifyOwner } from '../notices.ts';
 import { parse, secretText, type Tokens } from '../schemas.ts';
 import { tokensOf } from '../sessions.ts';
 
@@ -18,7 +19,8 @@ export const Refresh = z.strictObject({ refreshToken: secretText(1, 512) });
 
 /**
  * Rotates a refresh token. Presented again within 10 s while its successor is unused it comes to the same successor; later,
- * or once that was used, its session ends: one of the two who presented it has stolen it (RFC 9700 section 4.14.2).
+ * or once that was used, its session ends and its person is told: one of the two who presented it has stolen it (RFC 9700
+ * section 4.14.2).
  *
  * @throws {Failure} token-invalid: unknown, expired, used before, or its session or account has ended
  */
@@ -54,6 +56,7 @@ async function successorOf(
   if (rotation.outcome === 'reused') {
     deps.events.refreshReused(sessionId, userId);
     await deps.sessions.end(userId, sessionId);
+    void notifyOwner(deps, { userId, kind: 'session-stolen', occasion: sessionId });
   }
   if (rotation.outcome === 'reused' || rotation.outcome === 'ended') throw new Failure('token-invalid');
   if (rotation.outcome === 'rotated') deps.events.tokenRefreshed(sessionId, userId);

@@ -53,6 +53,17 @@ export const arabic: Templates = {
     subject: 'تم حذف حسابك في {product}',
     body: ['تم حذف حسابك في {product} مع كل ما فيه.'],
   },
+  sessionStolenMail: {
+    subject: 'أُنهيت جلسة {product}: ربما سُرقت',
+    body: ['استُخدمت جلسة من حسابك في {product} في مكانين وتم إنهاؤها.', 'سجّل الدخول من جديد وغيّر كلمة المرور الآن.'],
+  },
+  recoveryAskedMail: {
+    subject: 'طلب شخص ما كلمة مرور جديدة في {product}',
+    body: [
+      'طلب شخص ما إعادة تعيين كلمة مرور حسابك في {product}.',
+      'إذا لم تكن أنت، ففي رسالتنا الإلكترونية طريقة إيقاف ذلك.',
+    ],
+  },
   recoveryMail: {
     subject: 'إعادة تعيين كلمة مرور {product}',
     body: [

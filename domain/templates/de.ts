@@ -61,6 +61,20 @@ export const german: Templates = {
     subject: 'Ihr Konto bei {product} wurde gelöscht',
     body: ['Ihr Konto bei {product} wurde mit allem gelöscht, was dazu gehört.'],
   },
+  sessionStolenMail: {
+    subject: 'Sitzung bei {product} beendet: vielleicht gestohlen',
+    body: [
+      'Eine Sitzung Ihres Kontos bei {product} wurde an zwei Orten benutzt und beendet.',
+      'Melden Sie sich neu an und ändern Sie jetzt Ihr Passwort.',
+    ],
+  },
+  recoveryAskedMail: {
+    subject: 'Jemand möchte ein neues Passwort für {product}',
+    body: [
+      'Jemand möchte das Passwort Ihres Kontos bei {product} zurücksetzen.',
+      'Wenn Sie das nicht waren: In unserer E-Mail steht, wie Sie es abbrechen.',
+    ],
+  },
   recoveryMail: {
     subject: 'Passwort für {product} zurücksetzen',
     body: [

@@ -51,12 +51,26 @@ export const english: Templates = {
     subject: 'Your {product} account will be deleted',
     body: [
       'Somebody asked to delete your {product} account. It will be deleted with everything in it.',
-      'If this was not you, sign in, stop the deletion and change your password now.',
+      'If this was not you, sign in, stop it and change your password now.',
     ],
   },
   accountDeletedMail: {
     subject: 'Your {product} account was deleted',
     body: ['Your {product} account was deleted with everything in it.'],
+  },
+  sessionStolenMail: {
+    subject: 'A {product} session was ended: it may have been stolen',
+    body: [
+      'A session of your {product} account was used in two places and was ended.',
+      'Sign in again and change your password now.',
+    ],
+  },
+  recoveryAskedMail: {
+    subject: 'Somebody asked for a new {product} password',
+    body: [
+      'Somebody asked to reset the password of your {product} account.',
+      'If this was not you, our e-mail says how to stop it.',
+    ],
   },
   recoveryMail: {
     subject: 'Reset your {product} password',

@@ -58,6 +58,20 @@ export const spanish: Templates = {
     subject: 'Tu cuenta de {product} se ha eliminado',
     body: ['Tu cuenta de {product} se ha eliminado con todo lo que contenía.'],
   },
+  sessionStolenMail: {
+    subject: 'Sesión de {product} cerrada: quizá te la han robado',
+    body: [
+      'Una sesión de tu cuenta de {product} se usó en dos sitios y se ha cerrado.',
+      'Inicia sesión de nuevo y cambia tu contraseña ahora.',
+    ],
+  },
+  recoveryAskedMail: {
+    subject: 'Alguien ha pedido una contraseña nueva de {product}',
+    body: [
+      'Alguien ha pedido restablecer la contraseña de tu cuenta de {product}.',
+      'Si no has sido tú, nuestro correo explica cómo detenerlo.',
+    ],
+  },
   recoveryMail: {
     subject: 'Restablece tu contraseña de {product}',
     body: [

@@ -50,6 +50,20 @@ export const persian: Templates = {
     subject: 'حساب {product} شما حذف شد',
     body: ['حساب {product} شما با همهٔ محتوایش حذف شد.'],
   },
+  sessionStolenMail: {
+    subject: 'نشست {product} بسته شد: شاید دزدیده شده باشد',
+    body: [
+      'یک نشست حساب {product} شما در دو جا استفاده و بسته شد.',
+      'دوباره وارد شوید و همین حالا رمز عبور را عوض کنید.',
+    ],
+  },
+  recoveryAskedMail: {
+    subject: 'کسی رمز عبور تازهٔ {product} خواسته است',
+    body: [
+      'کسی درخواست بازنشانی گذرواژهٔ حساب {product} شما را داده است.',
+      'اگر شما نبوده‌اید، راه متوقف کردن آن در ایمیل ما آمده است.',
+    ],
+  },
   recoveryMail: {
     subject: 'بازنشانی گذرواژهٔ {product}',
     body: [

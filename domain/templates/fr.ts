@@ -61,6 +61,20 @@ export const french: Templates = {
     subject: 'Votre compte {product} a été supprimé',
     body: ['Votre compte {product} a été supprimé avec tout son contenu.'],
   },
+  sessionStolenMail: {
+    subject: 'Session {product} fermée : elle a peut-être été volée',
+    body: [
+      'Une session de votre compte {product} a été utilisée à deux endroits et fermée.',
+      'Reconnectez-vous et changez maintenant votre mot de passe.',
+    ],
+  },
+  recoveryAskedMail: {
+    subject: 'Un nouveau mot de passe {product} a été demandé',
+    body: [
+      "Quelqu'un a demandé à réinitialiser le mot de passe de votre compte {product}.",
+      'Si ce n’est pas vous, notre e-mail explique comment l’arrêter.',
+    ],
+  },
   recoveryMail: {
     subject: 'Réinitialiser votre mot de passe {product}',
     body: [

@@ -61,6 +61,20 @@ export const italian: Templates = {
     subject: 'Il tuo account {product} è stato eliminato',
     body: ['Il tuo account {product} è stato eliminato con tutto il suo contenuto.'],
   },
+  sessionStolenMail: {
+    subject: 'Sessione {product} chiusa: forse è stata rubata',
+    body: [
+      'Una sessione del tuo account {product} è stata usata in due posti ed è stata chiusa.',
+      'Accedi di nuovo e cambia subito la password.',
+    ],
+  },
+  recoveryAskedMail: {
+    subject: 'Qualcuno ha chiesto una nuova password {product}',
+    body: [
+      'Qualcuno ha chiesto di reimpostare la password del tuo account {product}.',
+      'Se non sei stato tu, la nostra e-mail spiega come fermarlo.',
+    ],
+  },
   recoveryMail: {
     subject: 'Reimposta la tua password {product}',
     body: [

@@ -58,6 +58,20 @@ export const japanese: Templates = {
     subject: '{product} アカウントが削除されました',
     body: ['{product} アカウントはすべての内容とともに削除されました。'],
   },
+  sessionStolenMail: {
+    subject: '{product} のセッションを終了しました（盗用のおそれ）',
+    body: [
+      '{product} アカウントのセッションが2か所で使われたため、終了しました。',
+      'もう一度サインインして、すぐにパスワードを変更してください。',
+    ],
+  },
+  recoveryAskedMail: {
+    subject: '{product} の新しいパスワードが要求されました',
+    body: [
+      '{product} アカウントのパスワードの再設定が要求されました。',
+      'お心当たりがない場合は、メールに中止の方法が書かれています。',
+    ],
+  },
   recoveryMail: {
     subject: '{product} のパスワードの再設定',
     body: [

@@ -52,6 +52,17 @@ export const korean: Templates = {
     subject: '{product} 계정이 삭제되었습니다',
     body: ['{product} 계정이 모든 내용과 함께 삭제되었습니다.'],
   },
+  sessionStolenMail: {
+    subject: '{product} 세션이 종료됨: 도용되었을 수 있음',
+    body: ['{product} 계정의 세션이 두 곳에서 사용되어 종료되었습니다.', '다시 로그인하고 지금 비밀번호를 변경하세요.'],
+  },
+  recoveryAskedMail: {
+    subject: '누군가 새 {product} 비밀번호를 요청했습니다',
+    body: [
+      '누군가 {product} 계정의 비밀번호 재설정을 요청했습니다.',
+      '본인이 아니라면 저희 이메일에 중단 방법이 있습니다.',
+    ],
+  },
   recoveryMail: {
     subject: '{product} 비밀번호 재설정',
     body: [

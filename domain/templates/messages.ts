@@ -49,6 +49,8 @@ const noticeTexts = {
   'contact-changed': 'contactChangedMail',
   'deletion-planned': 'deletionPlannedMail',
   'account-deleted': 'accountDeletedMail',
+  'session-stolen': 'sessionStolenMail',
+  'recovery-asked': 'recoveryAskedMail',
 } as const satisfies Record<NoticeKind, keyof Templates>;
 
 /**
@@ -74,9 +76,12 @@ export function noticeMail(texts: Templates, kind: NoticeKind, product: string):
   return mailText(texts, texts[noticeTexts[kind]], { product, code: '', minutes: 0 });
 }
 
-/** The same as an SMS, of more than one segment. */
+/** The same as one SMS segment: the subject alone where the rest does not fit. */
 export function noticeSms(texts: Templates, kind: NoticeKind, product: string): string {
-  return fill(texts[noticeTexts[kind]].body.join(' '), { product, code: '', minutes: 0 });
+  const { subject, body } = texts[noticeTexts[kind]];
+  const facts = { product, code: '', minutes: 0 };
+  const whole = fill(body.join(' '), facts);
+  return isOneSegment(whole) ? whole : fill(subject, facts);
 }
 
 /** How a forgotten password is replaced, as an e-mail. */

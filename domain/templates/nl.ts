@@ -61,6 +61,20 @@ export const dutch: Templates = {
     subject: 'Je account bij {product} is verwijderd',
     body: ['Je account bij {product} is verwijderd met alles erin.'],
   },
+  sessionStolenMail: {
+    subject: 'Sessie bij {product} afgesloten: misschien gestolen',
+    body: [
+      'Een sessie van je account bij {product} is op twee plaatsen gebruikt en afgesloten.',
+      'Log opnieuw in en wijzig nu je wachtwoord.',
+    ],
+  },
+  recoveryAskedMail: {
+    subject: 'Iemand vraagt een nieuw wachtwoord voor {product}',
+    body: [
+      'Iemand heeft gevraagd het wachtwoord van je account bij {product} opnieuw in te stellen.',
+      'Was jij dit niet, dan staat in onze e-mail hoe je het stopt.',
+    ],
+  },
   recoveryMail: {
     subject: 'Stel je wachtwoord voor {product} opnieuw in',
     body: [

@@ -61,6 +61,20 @@ export const polish: Templates = {
     subject: 'Twoje konto {product} zostało usunięte',
     body: ['Twoje konto {product} zostało usunięte wraz z całą zawartością.'],
   },
+  sessionStolenMail: {
+    subject: 'Zakończono sesję {product}: mogła zostać skradziona',
+    body: [
+      'Sesja Twojego konta {product} była używana w dwóch miejscach i została zakończona.',
+      'Zaloguj się ponownie i natychmiast zmień hasło.',
+    ],
+  },
+  recoveryAskedMail: {
+    subject: 'Ktoś poprosił o nowe hasło do {product}',
+    body: [
+      'Ktoś poprosił o zresetowanie hasła do Twojego konta {product}.',
+      'Jeśli to nie Ty, nasz e-mail mówi, jak to zatrzymać.',
+    ],
+  },
   recoveryMail: {
     subject: 'Zresetuj hasło do {product}',
     body: [

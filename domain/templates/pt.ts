@@ -55,6 +55,20 @@ export const portuguese: Templates = {
     subject: 'A sua conta {product} foi eliminada',
     body: ['A sua conta {product} foi eliminada com tudo o que continha.'],
   },
+  sessionStolenMail: {
+    subject: 'Sessão {product} terminada: pode ter sido roubada',
+    body: [
+      'Uma sessão da sua conta {product} foi usada em dois sítios e terminada.',
+      'Inicie sessão de novo e mude já a palavra-passe.',
+    ],
+  },
+  recoveryAskedMail: {
+    subject: 'Alguém pediu uma nova palavra-passe {product}',
+    body: [
+      'Alguém pediu para redefinir a palavra-passe da sua conta {product}.',
+      'Se não foi você, o nosso e-mail diz como parar.',
+    ],
+  },
   recoveryMail: {
     subject: 'Redefina a sua palavra-passe {product}',
     body: [

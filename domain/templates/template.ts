@@ -31,10 +31,13 @@ export interface Templates {
   newDeviceMail: MailTexts;
   passwordChangedMail: MailTexts;
   pinChangedMail: MailTexts;
-  /** Goes to the number or address that was replaced. */
+  /** Goes to the number or address that was replaced, and to the other one. */
   contactChangedMail: MailTexts;
   deletionPlannedMail: MailTexts;
   accountDeletedMail: MailTexts;
+  sessionStolenMail: MailTexts;
+  /** Goes where the message of the recovery does not. */
+  recoveryAskedMail: MailTexts;
   /** With `{link}` and `{stopLink}`. */
   recoveryMail: MailTexts;
   /** With `{link}`; more than one segment. */

@@ -56,6 +56,20 @@ export const turkish: Templates = {
     subject: '{product} hesabınız silindi',
     body: ['{product} hesabınız içindeki her şeyle birlikte silindi.'],
   },
+  sessionStolenMail: {
+    subject: '{product} oturumu kapatıldı: çalınmış olabilir',
+    body: [
+      '{product} hesabınızın bir oturumu iki yerde kullanıldı ve kapatıldı.',
+      'Yeniden oturum açın ve parolanızı hemen değiştirin.',
+    ],
+  },
+  recoveryAskedMail: {
+    subject: 'Birisi yeni bir {product} parolası istedi',
+    body: [
+      'Birisi {product} hesabınızın şifresini sıfırlamak istedi.',
+      'Bunu siz yapmadıysanız nasıl durduracağınız e-postamızda yazıyor.',
+    ],
+  },
   recoveryMail: {
     subject: '{product} şifrenizi sıfırlayın',
     body: [

@@ -62,6 +62,20 @@ export const vietnamese: Templates = {
     subject: 'Tài khoản {product} của bạn đã bị xóa',
     body: ['Tài khoản {product} của bạn đã bị xóa cùng mọi nội dung.'],
   },
+  sessionStolenMail: {
+    subject: 'Phiên {product} đã bị kết thúc: có thể bị đánh cắp',
+    body: [
+      'Một phiên của tài khoản {product} đã được dùng ở hai nơi và đã bị kết thúc.',
+      'Hãy đăng nhập lại và đổi mật khẩu ngay.',
+    ],
+  },
+  recoveryAskedMail: {
+    subject: 'Có người yêu cầu mật khẩu {product} mới',
+    body: [
+      'Có người yêu cầu đặt lại mật khẩu tài khoản {product} của bạn.',
+      'Nếu không phải bạn, email của chúng tôi cho biết cách dừng lại.',
+    ],
+  },
   recoveryMail: {
     subject: 'Đặt lại mật khẩu {product}',
     body: [

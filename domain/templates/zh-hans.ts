@@ -49,6 +49,14 @@ export const chineseSimplified: Templates = {
     subject: '您的 {product} 账户已删除',
     body: ['您的 {product} 账户及其所有内容已删除。'],
   },
+  sessionStolenMail: {
+    subject: '您的 {product} 会话可能被盗，已结束',
+    body: ['您的 {product} 账户的一个会话在两处被使用，现已结束。', '请重新登录并立即更改密码。'],
+  },
+  recoveryAskedMail: {
+    subject: '有人请求了新的 {product} 密码',
+    body: ['有人请求重置您的 {product} 账户的密码。', '如果这不是您本人的操作，我们的邮件说明了如何阻止。'],
+  },
   recoveryMail: {
     subject: '重置您的 {product} 密码',
     body: [

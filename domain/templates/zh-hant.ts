@@ -49,6 +49,14 @@ export const chineseTraditional: Templates = {
     subject: '您的 {product} 帳戶已刪除',
     body: ['您的 {product} 帳戶及其所有內容已刪除。'],
   },
+  sessionStolenMail: {
+    subject: '您的 {product} 工作階段可能遭竊，已結束',
+    body: ['您的 {product} 帳戶的一個工作階段在兩處被使用，現已結束。', '請重新登入並立即變更密碼。'],
+  },
+  recoveryAskedMail: {
+    subject: '有人要求了新的 {product} 密碼',
+    body: ['有人要求重設您的 {product} 帳戶的密碼。', '如果這不是您本人的操作，我們的郵件說明了如何阻止。'],
+  },
   recoveryMail: {
     subject: '重設您的 {product} 密碼',
     body: [

@@ -81,6 +81,7 @@ function scene({
     events,
     newCode,
     prescribedCode: () => undefined,
+    takeSmsNotice: async () => true,
     productName: 'Vyry',
     ...given,
   };
@@ -413,6 +414,29 @@ describe('sendNotice()', () => {
     );
     assert.deepEqual(told(), [
       { name: 'noticeSent', args: [{ ...noticeAsTold, provider: 'smtp' }, `<${notice.noticeId}>`] },
+    ]);
+  });
+
+  it('is not sent by SMS to a number that had too many', async () => {
+    const { twilio, notice, runNotice, told } = scene({ takeSmsNotice: async () => false });
+    Object.assign(notice, { kind: 'password-changed', channel: 'sms', to });
+    assert.equal(await runNotice(), false);
+    assert.deepEqual(twilio.accepted, []);
+    assert.deepEqual(
+      told().map(({ name, args }) => [name, args[1]]),
+      [['noticeRefused', 'rate-limited']],
+    );
+  });
+
+  it('is not sent to a number of a tester', async () => {
+    const { twilio, notice, runNotice, told, noticeAsTold } = scene({
+      prescribedCode: () => ({ code: '123456', provider: 'test' }),
+    });
+    Object.assign(notice, { kind: 'password-changed', channel: 'sms', to });
+    assert.equal(await runNotice(), true);
+    assert.deepEqual(twilio.accepted, []);
+    assert.deepEqual(told(), [
+      { name: 'noticeSent', args: [{ ...noticeAsTold, kind: 'password-changed', to, provider: 'test' }, 'none'] },
     ]);
   });
 

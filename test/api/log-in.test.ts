@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, messagesTo } from '../support/client.ts';
+import { type Answer, call, codeFor, messagesTo, noticesTo } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
 import {
@@ -305,6 +305,36 @@ describe('refresh', () => {
       assert.equal((await refresh(refreshToken)).status, 401);
     }
     await until(async () => (readLogs(system)['log api.log'] ?? '').includes('"event":"token.reused"'));
+    await Promise.all(Array.from({ length: 5 }, () => refresh(first.refreshToken)));
+    const warned = async (to: string) =>
+      (await noticesTo(outboxUrl, to)).filter(({ subject, body }) =>
+        `${subject} ${body}`.includes('used in two places'),
+      );
+    for (const to of [phoneOf(132), 'person132@example.org']) {
+      await until(async () => (await warned(to)).length > 0);
+      assert.equal((await warned(to)).length, 1, to);
+    }
+  });
+
+  it('G13: such a token is refused with Temporal away too, and the trail has that its person was not told', async () => {
+    const adrift = await startAnotherApi(system, { TEMPORAL_ADDRESS: '127.0.0.1:1' });
+    const first = await tokens(139);
+    const second = (await must(refresh(first.refreshToken))).body;
+    await must(refresh(second.refreshToken));
+    const { status } = await call(adrift.apiUrl, 'POST', '/api/v1/auth/refresh-token', {
+      body: { refreshToken: first.refreshToken },
+    });
+    assert.equal(status, 401);
+    const trail = async () =>
+      (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
+    await until(
+      async () =>
+        (await trail()).some(
+          ({ action, status: outcome, user }) =>
+            action === 'notice-send' && outcome === 'failure' && user?.target?.id === first.user.userId,
+        ),
+      60_000,
+    );
   });
 
   it('is refused to people who are disabled, to strangers’ texts and to access tokens', async () => {

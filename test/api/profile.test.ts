@@ -168,13 +168,13 @@ describe('A new number or address', () => {
     await must(logIn(numberOf(411)));
     assert.equal((await logIn(numberOf(410))).status, 401);
     await read(ada);
-    const told = async () => (await messagesTo(system.ready.outboxUrl, numberOf(410))).at(-1)?.body ?? '';
+    const told = async () => (await noticesTo(system.ready.outboxUrl, numberOf(410))).at(-1)?.body ?? '';
     await until(async () => (await told()).includes('number or e-mail address of your Vyry account was changed'));
     assert.equal((await must(prove(ada, changeId, code))).body.phone, numberOf(411), 'a repeat is answered alike');
     await until(async () => (await eventsOf(ada, 'profile-change')).length === 1);
   });
 
-  it('is told by e-mail to the address before, whichever of both was changed', async () => {
+  it('is told at the address and the number before, whichever of both was changed', async () => {
     const ada = await person(412, { email: 'ada412@example.org' });
     assert.equal((await must(change(ada, { phone: numberOf(413) }))).body.phone, numberOf(413));
     assert.equal((await must(change(ada, { email: 'new412@example.org' }))).body.email, 'new412@example.org');
@@ -183,6 +183,8 @@ describe('A new number or address', () => {
         subject.includes('number or address was changed'),
       ).length;
     await until(async () => (await told()) === 2);
+    // of the new address, at the number that stays; there was none when it came
+    await until(async () => (await noticesTo(system.ready.outboxUrl, numberOf(413))).length === 1);
     const atNew = await noticesTo(system.ready.outboxUrl, 'new412@example.org');
     assert.deepEqual(
       atNew.map(({ subject }) => subject).filter((subject) => subject?.includes('was changed')),

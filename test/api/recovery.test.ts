@@ -11,6 +11,7 @@ import {
   goodPassword,
   lookBehind,
   must,
+  phoneOf,
   setFault,
   startAnotherApi,
 } from '../support/flows.ts';
@@ -110,6 +111,27 @@ describe('A forgotten password', () => {
       (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
     await until(async () =>
       (await trail()).some(({ action, userId }) => action === 'recovery-stop' && userId === ada.userId),
+    );
+  });
+
+  it('is told at the number too, once a day and without a token', async () => {
+    const ada = await person(311);
+    const warned = async () =>
+      (await noticesTo(system.ready.outboxUrl, phoneOf(311))).filter(({ body }) => body.includes('asked to reset'));
+    await must(forget(ada.name), 202);
+    const { token, stop } = await tokensFor(ada.mail);
+    await until(async () => (await warned()).length > 0);
+    await must(forget(ada.mail), 202);
+    await tokensFor(ada.mail, 2);
+    const [warning, ...more] = await warned();
+    assert.deepEqual(more, []);
+    assert.equal(
+      warning?.body,
+      'Somebody asked to reset the password of your Vyry account. If this was not you, our e-mail says how to stop it.',
+    );
+    assert.equal(
+      [token, stop].some((secret) => warning?.body.includes(secret)),
+      false,
     );
   });
 

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, isNotice, messagesTo, noticesTo, type OutboxMessage } from '../support/client.ts';
+import { type Answer, call, codeFor, isNotice, noticesTo, type OutboxMessage } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
 import {
@@ -158,7 +158,7 @@ describe('N16: a deleted account', () => {
     for (const subject of ['Your Vyry account will be deleted', 'Your Vyry account was deleted']) {
       assert.equal(subjects.filter((one) => one === subject).length, 1, subject);
     }
-    const texts = (await messagesTo(system.ready.outboxUrl, phoneOf(501))).map(({ body }) => body);
+    const texts = (await noticesTo(system.ready.outboxUrl, phoneOf(501))).map(({ body }) => body);
     assert.equal(texts.filter((body) => body.includes('asked to delete')).length, 1);
     assert.equal(texts.filter((body) => body.includes('was deleted')).length, 1);
     assert.notEqual((await person(501)).userId, ada.userId);

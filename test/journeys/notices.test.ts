@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { AuditAction, AuditEvent } from '../../domain/audit.ts';
 import type { System } from '../../engines/system.ts';
-import { noticesTo, type OutboxMessage } from '../support/client.ts';
+import { call, noticesTo, type OutboxMessage } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { createJourney, type Journey, personOf, setFault, until } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
@@ -76,6 +76,31 @@ describe('Whoever has an account', () => {
       shapes.push([status, Object.keys(body).sort(), body.state, body.steps, [...headers.keys()].sort()]);
     }
     assert.deepEqual(shapes[0], shapes[1]);
+  });
+});
+
+describe('A change of the password', () => {
+  it('is told by e-mail and by SMS, and by the one while the provider of the other is away', async () => {
+    const journey = next();
+    await journey.walk('session');
+    const { email, phone, newPassword } = journey.person;
+    await noticesOf(journey, 1);
+    await setFault(system.ready.outboxUrl, 'email', 'error500');
+    const { status } = await call(system.ready.apiUrl, 'PUT', '/api/v1/auth/password', {
+      token: journey.answerOf('session').body.accessToken,
+      body: { currentPassword: newPassword, newPassword: 'violet-harbour-engraves-93' },
+    });
+    assert.equal(status, 204);
+    const told = async (to: string) =>
+      (await noticesTo(system.ready.outboxUrl, to)).filter(({ body }) =>
+        body.includes('password of your Vyry account'),
+      );
+    await until(async () => (await told(phone)).length > 0);
+    assert.deepEqual(await told(email), []);
+    await setFault(system.ready.outboxUrl, 'email', 'none');
+    await until(async () => (await told(email)).length > 0);
+    assert.deepEqual([(await told(phone)).length, (await told(email)).length], [1, 1]);
+    await until(async () => (await eventsOf('notice-send', journey)).length === 3);
   });
 });
 

@@ -107,6 +107,11 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'notice.refused', level: 'warn', fields: ['noticeId', 'kind', 'provider', 'reason'] },
     audits: 'notice-send',
   },
+  noticeLost: {
+    run: (events) => events.noticeLost({ userId: 'u-1', kind: 'session-stolen', occasion: 's-1' }),
+    logs: { event: 'notice.lost', level: 'error', fields: ['kind'] },
+    audits: 'notice-send',
+  },
   dependencyAway: {
     run: (events) => events.dependencyAway('sms', 'twilio 503'),
     logs: { event: 'dependency.away', level: 'warn', fields: ['dependency', 'reason'] },

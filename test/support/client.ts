@@ -123,9 +123,9 @@ export async function noticesTo(outboxUrl: string, to: string): Promise<OutboxMe
   return ((await response.json()) as OutboxMessage[]).filter(isNotice);
 }
 
-/** An e-mail without a code. */
+/** An e-mail or SMS without a code. */
 export function isNotice({ channel, code }: OutboxMessage): boolean {
-  return channel === 'email' && code === undefined;
+  return channel !== 'voice' && code === undefined;
 }
 
 /** The code of the newest message to a person, waiting for it up to a time. */

@@ -102,7 +102,7 @@ const goodDay: FakeActivities = {
   operatorAct: async () => undefined,
   forget: async () => undefined,
   sendNotice: async () => true,
-  findRecipient: async () => ({ channel: 'email', to: ada.email }),
+  findRecipients: async () => [{ channel: 'email', to: ada.email }],
   findOwner: async () => null,
 };
 

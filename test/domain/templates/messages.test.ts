@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
-import { noticeKinds } from '../../../domain/notices.ts';
+import { noticeChannels, noticeKinds } from '../../../domain/notices.ts';
 import { languageFor, languages, templatesOf } from '../../../domain/templates/languages.ts';
-import { codeMail, codeSms, codeSpeech, noticeMail } from '../../../domain/templates/messages.ts';
+import { codeMail, codeSms, codeSpeech, noticeMail, noticeSms } from '../../../domain/templates/messages.ts';
 import { smsSize } from '../../../domain/templates/segments.ts';
 
 const facts = { product: 'Vyry', code: '123456', minutes: 60 };
@@ -34,6 +34,15 @@ describe('Every language', () => {
       }
       assert.match(mails[0]?.text ?? '', /123456/);
       assert.match(mails[0]?.html ?? '', />123456</);
+    });
+
+    it(`${texts.tag}: a notice by SMS is one segment, says whose it is and has nothing to type`, () => {
+      for (const kind of noticeKinds.filter((one) => noticeChannels[one].includes('sms'))) {
+        const body = noticeSms(texts, kind, 'Vyry');
+        assert.equal(smsSize(body).segments, 1, body);
+        assert.match(body, /Vyry/);
+        assert.doesNotMatch(body, /[{}]|\d{4}/);
+      }
     });
 
     it(`${texts.tag}: a call says the digits one by one`, () => {
