@@ -69,6 +69,7 @@ export function createRecoverySending(deps: RecoverySendingDeps) {
       const available = deps.providers[channel].map(({ name }) => name);
       const { tokens, hops, isSent } = await deps.recoveries.start(recoveryId, {
         userId,
+        channel,
         tokens: { reset: deps.newToken(), stop: deps.newToken() },
         providers: deps.orderOf(channel, { available, failed: new Set() }),
         ttlSeconds,

@@ -605,6 +605,13 @@ export const variables = {
     schema: optionalUrl('http:', 'https:'),
     default: '',
   },
+  PIN_RESET_WAIT: {
+    about:
+      'how long after a recovery of the password no code by the channel of its message replaces the PIN, in seconds',
+    roles: ['api'],
+    schema: integer(60, 2_592_000),
+    default: '86400',
+  },
   BREACHED_PASSWORDS_URL: {
     about:
       'asks whether a new password is known from a breach: https://api.pwnedpasswords.com or a mirror of it; not asked when empty',

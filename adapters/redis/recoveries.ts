@@ -1,6 +1,7 @@
 /**
  * Recoveries of forgotten passwords: `recovery:{id}` HASH, its tokens sealed, as long as it lives, and how far its message is;
- * `recovery-token:{hash}` what a token is for. Of a token only SHA-256 and the sealed text are stored.
+ * `recovery-token:{hash}` what a token is for. Of a token only SHA-256 and the sealed text are stored. `pin-hold:{userId}:{channel}`
+ * while no code by that channel replaces the PIN.
  *
  * Consistency: the tokens are made once, whoever repeats it; of parallel uses of a token one wins. Away: fails closed.
  */
@@ -17,6 +18,8 @@ export interface RecoveryTokens {
 /** A recovery before its message is sent. */
 export interface NewRecovery {
   userId: string;
+  /** The way of its message. */
+  channel: ReachChannel;
   /** Used unless an earlier try has made others. */
   tokens: RecoveryTokens;
   /** Order of providers, decided in the same way. */
@@ -35,7 +38,14 @@ export interface StartedRecovery {
 export interface Recovery {
   recoveryId: string;
   userId: string;
+  /** The way of its message: what the person has proven to reach. */
+  channel: ReachChannel;
 }
+
+/** What a code by a channel proves: the mailbox, or the number, which calls reach as well. */
+export type ReachChannel = 'email' | 'sms';
+
+const reachChannels: readonly ReachChannel[] = ['email', 'sms'];
 
 export type Recoveries = ReturnType<typeof createRecoveries>;
 
@@ -43,7 +53,8 @@ export type Recoveries = ReturnType<typeof createRecoveries>;
 export function createRecoveries(redis: Redis, box: Box) {
   return {
     /** Begins a recovery, whose life counts from here. Safe to repeat: keyed by its id. */
-    async start(recoveryId: string, { userId, tokens, providers, ttlSeconds }: NewRecovery): Promise<StartedRecovery> {
+    async start(recoveryId: string, recovery: NewRecovery): Promise<StartedRecovery> {
+      const { userId, channel, tokens, providers, ttlSeconds } = recovery;
       const key = recoveryKey(recoveryId);
       await redis
         .multi()
@@ -54,7 +65,7 @@ export function createRecoveries(redis: Redis, box: Box) {
       const stored = await redis.hgetall(key);
       const own = JSON.parse(box.openText(stored.tokens ?? '')) as RecoveryTokens;
       for (const use of ['reset', 'stop'] as const) {
-        await redis.set(tokenKey(own[use]), JSON.stringify({ recoveryId, userId, use }), 'EX', ttlSeconds);
+        await redis.set(tokenKey(own[use]), JSON.stringify({ recoveryId, userId, channel, use }), 'EX', ttlSeconds);
       }
       return { tokens: own, hops: hopsIn(stored.hops), isSent: stored.sent !== undefined };
     },
@@ -87,6 +98,22 @@ export function createRecoveries(redis: Redis, box: Box) {
       await redis.hdel(recoveryKey(recoveryId), 'taken');
     },
 
+    /** Has no code by a channel replace the PIN of a person, for so long. Safe to repeat. */
+    async holdPin(userId: string, channel: ReachChannel, seconds: number): Promise<void> {
+      await redis.set(pinHoldKey(userId, channel), '1', 'EX', seconds);
+    },
+
+    /** Has none replace it by any channel, for so long, where one is held: the other leads somewhere else from now. */
+    async spreadPinHold(userId: string, seconds: number): Promise<void> {
+      if ((await redis.exists(...reachChannels.map((channel) => pinHoldKey(userId, channel)))) === 0) return;
+      for (const channel of reachChannels) await this.holdPin(userId, channel, seconds);
+    },
+
+    /** How long no code by a channel replaces the PIN of a person, in seconds; 0 when one does. */
+    async pinHeldSeconds(userId: string, channel: ReachChannel): Promise<number> {
+      return Math.max(0, await redis.ttl(pinHoldKey(userId, channel)));
+    },
+
     /** Ends a recovery: its tokens are worth nothing. Safe to repeat. */
     async end(recoveryId: string): Promise<void> {
       await redis.del(recoveryKey(recoveryId));
@@ -96,6 +123,10 @@ export function createRecoveries(redis: Redis, box: Box) {
 
 function recoveryKey(recoveryId: string): string {
   return `recovery:${recoveryId}`;
+}
+
+function pinHoldKey(userId: string, channel: ReachChannel): string {
+  return `pin-hold:${userId}:${channel}`;
 }
 
 function tokenKey(token: string): string {

@@ -5,13 +5,13 @@ import { startOnce } from '../../adapters/temporal/orders.ts';
 import { pinResetWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
-import { channels } from '../../domain/verification.ts';
+import { type Channel, channels } from '../../domain/verification.ts';
 import { newId } from '../../platform/crypto.ts';
 import { oneCode } from '../../workflows/one-code.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { idempotent } from '../guards.ts';
-import { guardSend } from '../limits.ts';
+import { guardSend, limited } from '../limits.ts';
 import { malformed, parse, pinText, text } from '../schemas.ts';
 import { requireStrongPin } from '../strength.ts';
 import { changeCredential } from './credentials.ts';
@@ -55,6 +55,7 @@ export async function beginPinReset(
     const reach = account && reachOf(deps, account, wished);
     if (reach === undefined) throw new Failure('channel-not-available');
     const { channel, limitKeys, to, country } = reach;
+    await requireNoHold(deps, { userId, channel }, caller);
     const guarded = await guardSend(deps, caller, { limitKeys, channels: [channel] }, resetId);
     const ttlSeconds = deps.rules.codeTtlSeconds;
     const expiresAt = Date.now() + ttlSeconds * 1000;
@@ -95,6 +96,7 @@ export async function resetPin(
   const begun = await deps.logins.countTry(resetId);
   if (begun === undefined || begun.userId !== userId) throw new Failure('not-found');
   if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
+  await requireNoHold(deps, { userId, channel: begun.channel }, caller);
   const left = deps.rules.checksMax - begun.tries;
   const of = { subject: resetId, purpose: 'pin-reset' } as const;
   const isRight = left >= 0 && (await isRightCode(deps, of, begun, code, caller));
@@ -104,4 +106,17 @@ export async function resetPin(
     throw new Failure('code-expired', { message: 'This code was used; ask for another' });
   }
   await changeCredential(deps, { userId, sessionId, kind: 'pin', why: 'reset', secret: pin, changeId });
+}
+
+/** Refuses what a recovery has proven already as the proof for a PIN. @throws {Failure} rate-limited, with when it is one */
+async function requireNoHold(
+  { recoveries }: ApiDeps,
+  { userId, channel }: { userId: string; channel: Channel },
+  { noteLimit }: Caller,
+): Promise<void> {
+  const resetSeconds = await recoveries.pinHeldSeconds(userId, channel === 'email' ? 'email' : 'sms');
+  if (resetSeconds === 0) return;
+  const limit = 'pin-reset-after-recovery';
+  noteLimit?.({ limit, allowed: false, max: 0, remaining: 0, resetSeconds });
+  throw limited(limit, resetSeconds);
 }

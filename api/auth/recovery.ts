@@ -58,18 +58,20 @@ export async function forgetPassword(deps: ApiDeps, body: unknown, caller: Calle
 
 /**
  * Replaces the password, once a token. Every session of the person ends, and the owner is told. A password that is refused
- * does not use the token up.
+ * does not use the token up. For `PIN_RESET_WAIT` seconds no code by the channel of the message replaces the PIN.
  *
  * @throws {Failure} malformed, token-invalid, password-weak, unavailable
  */
 export async function resetPassword(deps: ApiDeps, body: unknown): Promise<void> {
   const given = parse(PasswordReset, body);
-  const { recoveryId, userId } = await requireRecovery(deps, given.token, 'reset');
+  const { recoveryId, userId, channel } = await requireRecovery(deps, given.token, 'reset');
   const account = await deps.accounts.read(userId);
   if (account === undefined || account.disabledAt !== undefined) throw new Failure('token-invalid');
   await requireStrongPassword(deps, given.password, wordsOf(account));
   if (!(await deps.recoveries.take(recoveryId))) throw new Failure('token-invalid');
   try {
+    // before the password counts: whoever has only the mailbox must not get the PIN by it as well
+    await deps.recoveries.holdPin(userId, channel, deps.config.PIN_RESET_WAIT);
     const change = { userId, kind: 'password', why: 'reset', secret: given.password, changeId: recoveryId } as const;
     await changeCredential(deps, change);
   } catch (err) {

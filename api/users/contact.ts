@@ -112,6 +112,8 @@ export async function proveContact(
   const isRight = left >= 0 && (await isRightCode(deps, subjectOf(changeId), begun, code, caller));
   if (!isRight) throw wrongCode(Math.max(0, left));
   const wanted = JSON.parse(deps.changeBox.openText(begun.sealed)) as Identifier;
+  // a number that came after a recovery proves no more than the recovery did
+  await deps.recoveries.spreadPinHold(session.userId, deps.config.PIN_RESET_WAIT);
   await changeIdentity(deps, { changeId, userId: session.userId, wanted });
   return readMe(deps, session);
 }
