@@ -4,7 +4,7 @@ import type { Hop } from '../adapters/redis/hops.ts';
 import type { Notices } from '../adapters/redis/notices.ts';
 import type { Receipts } from '../adapters/redis/receipts.ts';
 import type { VoiceMessage } from '../adapters/twilio.ts';
-import type { NoticeKind, Recipient } from '../domain/notices.ts';
+import type { NoticeCause, NoticeKind, Recipient } from '../domain/notices.ts';
 import {
   type MailMessage,
   messageReference,
@@ -13,7 +13,15 @@ import {
   type TextMessage,
 } from '../domain/providers.ts';
 import { languageFor, templatesOf } from '../domain/templates/languages.ts';
-import { codeMail, codeSms, codeSpeech, type Facts, noticeMail, noticeSms } from '../domain/templates/messages.ts';
+import {
+  codeMail,
+  codeSms,
+  codeSpeech,
+  type Facts,
+  type NoticeFacts,
+  noticeMail,
+  noticeSms,
+} from '../domain/templates/messages.ts';
 import type { Channel, ClientKind, CodeSubject } from '../domain/verification.ts';
 import type { newCode } from '../platform/crypto.ts';
 import type { Events } from '../platform/events.ts';
@@ -42,6 +50,7 @@ export interface SendNoticeInput extends Recipient {
   noticeId: string;
   userId: string;
   kind: NoticeKind;
+  cause?: NoticeCause;
 }
 
 /** Those that are configured, by channel. */
@@ -75,6 +84,8 @@ export interface DeliveryActivityDeps {
   /** Name of the product, as messages carry it. */
   productName: string;
   androidAppHash?: string | undefined;
+  /** Where an owner ends the registrations of their number, kept before it is answered; the same for one notice. */
+  stopLinkOf: (notice: { noticeId: string; userId: string }) => Promise<string>;
 }
 
 export type DeliveryActivities = ReturnType<typeof createDeliveryActivities>;
@@ -158,15 +169,18 @@ async function orderFor(input: SendCodeInput, deps: DeliveryActivityDeps): Promi
   return deps.orderOf(channel, { available, country, failed: new Set(failed.flatMap((names) => [...names])) });
 }
 
-function handNoticeOver(input: SendNoticeInput, hops: Hop[], deps: DeliveryActivityDeps): Promise<Handed> {
+async function handNoticeOver(input: SendNoticeInput, hops: Hop[], deps: DeliveryActivityDeps): Promise<Handed> {
   const { noticeId, to, kind, channel, locale } = input;
-  const { providers, productName, events } = deps;
+  const { providers, productName: product, events } = deps;
   const texts = templatesOf(locale);
+  const { cause = { at: Date.now() } } = input;
+  const facts: NoticeFacts =
+    kind === 'number-registered' ? { product, ...cause, stopLink: await deps.stopLinkOf(input) } : { product };
   const call: Call = { channel, hops, note: (known) => deps.notices.noteHops(noticeId, known), events };
   if (channel === 'email') {
-    return untilTaken(call, providers.email, { to, ...noticeMail(texts, kind, productName), messageId: noticeId });
+    return untilTaken(call, providers.email, { to, ...noticeMail(texts, kind, facts), messageId: noticeId });
   }
-  return untilTaken(call, providers.sms, { to, body: noticeSms(texts, kind, productName), reference: noticeId });
+  return untilTaken(call, providers.sms, { to, body: noticeSms(texts, kind, facts), reference: noticeId });
 }
 
 function handOver(input: SendCodeInput, code: string, hops: Hop[], deps: DeliveryActivityDeps): Promise<Handed> {

@@ -12,6 +12,7 @@ import type { LogIns } from '../adapters/redis/logins.ts';
 import type { LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
 import type { Receipts } from '../adapters/redis/receipts.ts';
 import type { Recoveries } from '../adapters/redis/recoveries.ts';
+import type { RegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import type { RegistrationListener, RegistrationStarts, Registrations } from '../adapters/redis/registrations.ts';
 import type { Seals } from '../adapters/redis/seals.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
@@ -44,6 +45,7 @@ export interface ApiDeps {
   sessionRules: SessionRules;
   seals: Seals;
   recoveries: Recoveries;
+  registrationWarnings: RegistrationWarnings;
   captcha: Captcha;
   /** Undefined where none are asked about. */
   breachedPasswords: BreachedPasswords | undefined;

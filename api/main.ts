@@ -26,6 +26,7 @@ import { createLogIns } from '../adapters/redis/logins.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createReceipts } from '../adapters/redis/receipts.ts';
 import { createRecoveries } from '../adapters/redis/recoveries.ts';
+import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import {
   createRegistrationListener,
   createRegistrationStarts,
@@ -157,6 +158,7 @@ function assemble(
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), sealBox),
     seals: createSeals(redis, sealBox),
     recoveries: createRecoveries(redis, sealBox),
+    registrationWarnings: createRegistrationWarnings(redis),
     speechBox: sealBox,
     receipts: createReceipts(redis),
     receiptBox: createBox('receipt', payloadKey, olderKeys),

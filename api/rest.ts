@@ -31,6 +31,7 @@ import { createRegistration, NewRegistration } from './registrations/create.ts';
 import { Credentials, giveCredentials } from './registrations/credentials.ts';
 import { DirectoryProof, proveDirectory } from './registrations/directory.ts';
 import { readRegistration, WaitQuery } from './registrations/read.ts';
+import { RegistrationStop, stopRegistrations } from './registrations/stop.ts';
 import { callerOf, holderOf } from './requests.ts';
 import { always, type Route } from './route.ts';
 import { Registration, StartedRegistration, Tokens } from './schemas.ts';
@@ -177,6 +178,16 @@ export const routes: Route[] = [
     status: 204,
     failures: [...always, 'registration-expired', 'registration-closed'],
     run: async (req, deps) => cancelRegistration(deps, await holderOf(req, deps)),
+  },
+  {
+    method: 'post',
+    path: '/api/v1/registrations/stop',
+    summary: 'Not me: end the running registrations of a number or address by the token that its owner was sent',
+    guard: 'none',
+    body: RegistrationStop,
+    status: 204,
+    failures: [...always, 'token-invalid'],
+    run: (req, deps) => stopRegistrations(deps, req.body),
   },
   ...authRoutes,
   ...userRoutes,

@@ -26,6 +26,11 @@ export const auditActions = {
     type: ['user', 'info'],
     about: 'a step of a registration was done or refused',
   },
+  'registration-stop': {
+    category: ['iam'],
+    type: ['user', 'info'],
+    about: 'the owner of a number or address ended registrations that others had begun with it',
+  },
   'user-register': {
     category: ['iam'],
     type: ['user', 'creation'],

@@ -1,5 +1,7 @@
 /** Notices: messages to people about their account. They carry no code, and nothing that a person wrote. */
 
+import type { ClientKind } from './verification.ts';
+
 /** Every kind there is. */
 export const noticeKinds = [
   'welcome',
@@ -52,6 +54,14 @@ export interface Recipient {
   locale?: string;
 }
 
+/** What a notice tells of what caused it: nothing of who did. */
+export interface NoticeCause {
+  /** Milliseconds since the Unix epoch. */
+  at: number;
+  /** What the app said that it is. */
+  client?: ClientKind;
+}
+
 /** A notice to the owner of an account. */
 export interface Notice {
   userId: string;
@@ -63,6 +73,8 @@ export interface Notice {
   occasion: string;
   /** Where it goes when that is not what the account has when it is sent. */
   recipients?: Recipient[];
+  /** Of `number-registered`. */
+  cause?: NoticeCause;
 }
 
 /** Every way that a person is reached by, e-mail first. */

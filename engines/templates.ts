@@ -26,6 +26,12 @@ import { openChromium } from './chromium.ts';
 const facts: Facts = { product: 'Vyry', code: '123456', minutes: 3 };
 const link = (use: string) => `https://vyry.example.org/password#${use}=${'x'.repeat(43)}`;
 const recovery: RecoveryFacts = { product: 'Vyry', link: link('token'), stopLink: link('stop'), minutes: 30 };
+const notice = {
+  product: 'Vyry',
+  at: Date.UTC(2026, 0, 31, 12),
+  client: 'ios',
+  stopLink: link('stop-registration'),
+} as const;
 const pageWidth = 1650;
 
 /** What an SMS costs in every language, as the table of docs/messages.md. */
@@ -56,7 +62,7 @@ pre { margin: 0; padding: 8px; font: 11px monospace; white-space: pre-wrap; over
 }
 
 function sectionOf(texts: Templates): string {
-  const notices = noticeKinds.map((kind) => noticeMail(texts, kind, facts.product));
+  const notices = noticeKinds.map((kind) => noticeMail(texts, kind, notice));
   const mails = [codeMail(texts, facts), ...notices, recoveryMail(texts, recovery)];
   const formatted = mails.map(({ html }) => `<iframe srcdoc="${escaped(html)}" onload="${fitToContent}"></iframe>`);
   const plain = mails.map(

@@ -361,6 +361,7 @@ function addRareActions(day: Day): void {
       'password-reset',
       'recovery-start',
       'recovery-stop',
+      'registration-stop',
       'profile-change',
       'data-export',
       'deletion-start',

@@ -600,7 +600,7 @@ export const variables = {
   },
   RECOVERY_URL: {
     about:
-      'page that takes the token of that message behind #token= (to choose a password) or #stop= (to stop it); the message has the bare tokens when empty',
+      'page that takes the token of that message behind #token= (to choose a password) or #stop= (to stop it), and that of a notice behind #stop-registration=; the message has the bare tokens when empty',
     roles: ['delivery'],
     schema: optionalUrl('http:', 'https:'),
     default: '',

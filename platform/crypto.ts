@@ -32,7 +32,8 @@ export type KeyPurpose =
   | 'trace'
   | 'pseudonym'
   | 'audit'
-  | 'deletion';
+  | 'deletion'
+  | 'registration-stop';
 
 /** Encrypts for one purpose: AES-256-GCM (NIST SP 800-38D), random 96-bit IV, key id as additional data. */
 export interface Box {

@@ -71,6 +71,7 @@ interface DirectoryTry {
 /** What happens to registrations, and the accounts and sessions they end in. */
 function createRegistrationEvents(log: Logger, counter: Count, record: Recorder) {
   const registrations = counter('registrations_total', 'Registrations by what became of them', ['state']);
+  const stops = counter('registration_stops_total', 'Owners of numbers and addresses who said "not me"', []);
   const steps = counter('registration_steps_total', 'Steps tried, by outcome', ['step', 'outcome']);
 
   return {
@@ -92,6 +93,13 @@ function createRegistrationEvents(log: Logger, counter: Count, record: Recorder)
         userId,
         details: { registration: { id: registrationId, state } },
       });
+    },
+    /** The owner of a number or address said "not me"; `count` registrations were running. */
+    registrationsStopped({ userId, count }: { userId: string; count: number }): void {
+      stops.inc();
+      log.warn({ event: 'registrations.stopped', userId, count });
+      const message = 'The owner of a number or address ended the registrations that others had begun with it';
+      record('registration-stop', { status: 'success', message, userId, level: 'warn', metadata: { count } });
     },
     stepDone(registrationId: string, step: StepName): void {
       steps.inc({ step, outcome: 'done' });

@@ -11,6 +11,7 @@ import { createNotices } from '../adapters/redis/notices.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createReceipts } from '../adapters/redis/receipts.ts';
 import { createRecoveries } from '../adapters/redis/recoveries.ts';
+import { createRegistrationWarnings, type RegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { connectTwilio, readTwilioOptions } from '../adapters/twilio.ts';
 import { smsNoticeLimit } from '../domain/notices.ts';
 import {
@@ -71,6 +72,7 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
           prescribedCode: (channel, to) => prescribedCode(config, channel, to),
           takeSmsNotice: smsNoticeCounter(config, redis),
           androidAppHash: config.ANDROID_APP_HASH,
+          stopLinkOf: stopLinkOf(config, createRegistrationWarnings(redis)),
         }),
         ...createRecoverySending({
           ...sending,
@@ -105,6 +107,16 @@ function prescribedCode({ TEST_NUMBERS, SMS_PROVIDERS }: Config<'delivery'>, cha
   if (code !== undefined) return { code, provider: testProvider };
   const isLastDigits = channel === 'sms' && SMS_PROVIDERS.has(lastDigitsProvider);
   return isLastDigits ? { code: lastDigitsOf(to), provider: lastDigitsProvider } : undefined;
+}
+
+/** The token is made of the id of its notice, so that every try of one message has the same and none is stored. */
+function stopLinkOf({ PAYLOAD_KEY, RECOVERY_URL: url }: Config<'delivery'>, warnings: RegistrationWarnings) {
+  const key = deriveKey(PAYLOAD_KEY, 'registration-stop');
+  return async ({ noticeId, userId }: { noticeId: string; userId: string }): Promise<string> => {
+    const token = keyedHash(key, noticeId);
+    await warnings.keepToken(token, userId);
+    return url === undefined ? token : `${url}#stop-registration=${token}`;
+  };
 }
 
 /** Counts alone: the numbers may be somebody's. */

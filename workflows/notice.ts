@@ -20,9 +20,9 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { DeliveryActivities } from '../activities/delivery.ts';
-import type { NoticeActivities } from '../activities/notices.ts';
+import type { NoticeActivities, OwnerToWarn, Warned } from '../activities/notices.ts';
 import { type Notice, type NoticeChannel, noticeChannels, noticeWorkflowId } from '../domain/notices.ts';
-import type { Channel } from '../domain/verification.ts';
+import type { ClientKind } from '../domain/verification.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { stateAttributesOf, userAttributesOf } from './search-attributes.ts';
 import { Undertakings } from './undertakings.ts';
@@ -46,7 +46,7 @@ const { sendNotice } = proxyActivities<DeliveryActivities>({
 });
 
 /** Sends a notice; answers what became of it. */
-export async function notice({ userId, kind, recipients: named }: Notice): Promise<NoticeOutcome | 'given-up'> {
+export async function notice({ userId, kind, recipients: named, cause }: Notice): Promise<NoticeOutcome | 'given-up'> {
   const until = Date.now() + giveUpMs;
   const undertakings = parking(() => Date.now() > until);
   const recipients = named ?? (await undertakings.untilAvailable('database', () => findRecipients({ userId })));
@@ -57,7 +57,7 @@ export async function notice({ userId, kind, recipients: named }: Notice): Promi
     .map(async (recipient) => {
       const noticeId = `${runId}-${recipient.channel}`;
       const isSent = await undertakings.untilAvailable(recipient.channel, () =>
-        sendNotice({ noticeId, userId, kind, ...recipient }),
+        sendNotice({ noticeId, userId, kind, ...(cause && { cause }), ...recipient }),
       );
       return [recipient.channel, outcomeOf(isSent)] as const;
     });
@@ -91,14 +91,17 @@ export async function notifyOwner(told: Notice): Promise<void> {
 }
 
 /**
- * Tells the owner of an account that their number or address is being registered, at most once a day: whoever types it
- * learns nothing by it, and cannot fill a mailbox.
+ * Tells the owner of an account that their number or address is being registered, at most once a day or after each stop by
+ * the owner: whoever types it learns nothing by it, and cannot fill a mailbox.
  */
-export async function warnOwner(address: { channel: Channel; to: string }): Promise<void> {
-  const userId = await findOwner(address);
-  if (userId === null) return;
-  const occasion = new Date().toISOString().slice(0, 10);
-  await notifyOwner({ userId, kind: 'number-registered', occasion });
+export async function warnOwner(address: Warned, client?: ClientKind): Promise<void> {
+  const found: OwnerToWarn | string | null = await findOwner(address);
+  if (found === null) return;
+  const at = Date.now();
+  // histories of an earlier version have the id of the account alone
+  const owner =
+    typeof found === 'string' ? { userId: found, occasion: new Date(at).toISOString().slice(0, 10) } : found;
+  await notifyOwner({ ...owner, kind: 'number-registered', cause: { at, ...(client && { client }) } });
 }
 
 /** What a flow without steps asks of outside systems: operators see that it waits, and for what. */

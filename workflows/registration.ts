@@ -92,6 +92,12 @@ export interface OperatorOrder {
   by?: string | undefined;
 }
 
+/** What ends a registration that its person does not end: an operator, or who has the number or address already. */
+export interface CancelOrder extends OperatorOrder {
+  /** The owner's; an operator gives none. */
+  reason?: 'stopped-by-owner';
+}
+
 /** Where the registration stands. */
 export const registrationStatus = defineQuery<RegistrationStatus>('registrationStatus');
 /** Binds as the person. A newer order takes the place of an older one that is parked. */
@@ -106,8 +112,8 @@ export const confirmCode = defineUpdate<StepAnswer, [{ send?: number | undefined
 export const setCredentials = defineUpdate<StepAnswer, [{ credentialsSeal: string }]>('setCredentials');
 /** Notes that the PIN of the account that the identity belongs to was typed. */
 export const approve = defineUpdate<StepAnswer>('approve');
-/** Ends the registration and takes back what was done; for an operator when there is an order. */
-export const cancel = defineUpdate<RegistrationStatus, [OperatorOrder | undefined]>('cancel');
+/** Ends the registration and takes back what was done; for an operator or an owner when there is an order. */
+export const cancel = defineUpdate<RegistrationStatus, [CancelOrder | undefined]>('cancel');
 /** Operator: everything that is parked tries its outside system at once, instead of after its pause. */
 export const retryStep = defineUpdate<RegistrationStatus, [OperatorOrder]>('retryStep');
 /** Operator: gives up a send that is parked or was refused, for good, and sends a new code by another channel. */
@@ -318,9 +324,10 @@ class RegistrationFlow {
     return this.#answer('done');
   }
 
-  async cancel(order: OperatorOrder | undefined): Promise<RegistrationStatus> {
+  async cancel(order: CancelOrder | undefined): Promise<RegistrationStatus> {
     this.#cancelled = true;
-    if (order !== undefined) {
+    if (order?.reason !== undefined) this.#cancelReason = order.reason;
+    else if (order !== undefined) {
       this.#cancelReason = 'operator';
       await this.#leaveEvent('cancel', order.by, 'cancel asked for');
     }
@@ -525,7 +532,8 @@ class RegistrationFlow {
     if (to === undefined || this.#warned.has(to)) return;
     this.#warned.add(to);
     // the registration must not show that there is an owner, not even by failing
-    void warnOwner({ channel, to }).catch(() => undefined);
+    const { registrationId, client } = this.#input;
+    void warnOwner({ channel, to, registrationId }, client).catch(() => undefined);
   }
 
   #destinationOf(channel: Channel): { to: string | undefined; country?: string | undefined } {

@@ -36,6 +36,7 @@ async function isOf(redis: Redis, key: string, { userId, limitKey }: ErasedPerso
   if (owned.some((prefix) => key.startsWith(prefix))) return (await redis.hget(key, 'userId')) === userId;
   if (key.startsWith('registration:{')) return (await redis.hget(key, 'status'))?.includes(`"${userId}"`) ?? false;
   if (key.startsWith('recovery-token:')) return (await redis.get(key))?.includes(`"${userId}"`) ?? false;
+  if (key.startsWith('registration-stop:')) return (await redis.get(key)) === userId;
   return false;
 }
 

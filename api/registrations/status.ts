@@ -119,7 +119,8 @@ export function view(
     steps: status.steps,
     expiresAt: new Date(status.expiresAt).toISOString(),
     ...(waitingFor && { waitingFor }),
-    ...(reason && { reason }),
+    // that there is an owner is nobody's to know: it looks like the end by an operator
+    ...(reason && { reason: reason === 'stopped-by-owner' ? 'operator' : reason }),
     ...(phone && { phone }),
     ...(email && { email }),
     nextSmsAt: instantOf(status.nextSendAt.sms),

@@ -75,6 +75,11 @@ export const arabic: Templates = {
   recoverySms: 'أعد تعيين كلمة مرور {product} خلال {minutes} دقيقة: {link}',
   numberRegisteredMail: {
     subject: 'شخص ما يسجّل رقمك في {product}',
-    body: ['طلب شخص ما تسجيل رقمك في {product}.', 'إذا لم تكن أنت، فلا تشارك أي رمز. يبقى حسابك لك.'],
+    body: [
+      'طلب شخص ما تسجيل رقمك في {product}.',
+      'إذا لم تكن أنت، فلا تشارك أي رمز. يبقى حسابك لك.',
+      'الوقت (UTC): {when}. التطبيق: {client}.',
+      'إذا لم تكن أنت، فأوقف التسجيل من هنا: {stopLink}',
+    ],
   },
 };

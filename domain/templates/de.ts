@@ -89,6 +89,8 @@ export const german: Templates = {
     body: [
       'Jemand möchte Ihre Nummer bei {product} registrieren.',
       'Wenn Sie das nicht sind, geben Sie keinen Code weiter. Ihr Konto bleibt Ihres.',
+      'Zeit (UTC): {when}. App: {client}.',
+      'Wenn Sie das nicht sind, brechen Sie die Registrierung hier ab: {stopLink}',
     ],
   },
 };

@@ -86,6 +86,8 @@ export const english: Templates = {
     body: [
       'Somebody asked to register your number with {product}.',
       'If this was not you, share no code with anybody. Your account stays yours.',
+      'Time (UTC): {when}. App: {client}.',
+      'If this was not you, stop the registration here: {stopLink}',
     ],
   },
 };

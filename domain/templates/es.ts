@@ -86,6 +86,8 @@ export const spanish: Templates = {
     body: [
       'Alguien ha pedido registrar tu número en {product}.',
       'Si no eres tú, no compartas ningún código. Tu cuenta sigue siendo tuya.',
+      'Hora (UTC): {when}. Aplicación: {client}.',
+      'Si no eres tú, detén el registro aquí: {stopLink}',
     ],
   },
 };

@@ -89,6 +89,8 @@ export const french: Templates = {
     body: [
       'Quelqu’un a demandé à inscrire votre numéro chez {product}.',
       'Si ce n’est pas vous, ne communiquez aucun code. Votre compte reste le vôtre.',
+      'Heure (UTC) : {when}. Application : {client}.',
+      'Si ce n’est pas vous, arrêtez l’inscription ici : {stopLink}',
     ],
   },
 };

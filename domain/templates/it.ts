@@ -89,6 +89,8 @@ export const italian: Templates = {
     body: [
       'Qualcuno ha chiesto di registrare il tuo numero su {product}.',
       'Se non sei tu, non condividere alcun codice. Il tuo account resta tuo.',
+      'Ora (UTC): {when}. App: {client}.',
+      'Se non sei tu, blocca la registrazione qui: {stopLink}',
     ],
   },
 };

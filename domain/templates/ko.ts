@@ -77,6 +77,8 @@ export const korean: Templates = {
     body: [
       '누군가 회원님의 번호를 {product}에 등록하려고 합니다.',
       '본인이 아니라면 어떤 코드도 알려 주지 마세요. 계정은 그대로 회원님의 것입니다.',
+      '시간(UTC): {when}. 앱: {client}.',
+      '본인이 아니라면 여기에서 등록을 중단하세요: {stopLink}',
     ],
   },
 };

@@ -1,5 +1,6 @@
 /** Messages to people, put together from the texts of their language. Nothing a person wrote is in any of them. */
-import type { NoticeKind } from '../notices.ts';
+import type { NoticeCause, NoticeKind } from '../notices.ts';
+import type { ClientKind } from '../verification.ts';
 import { isOneSegment } from './segments.ts';
 import type { MailTexts, Templates } from './template.ts';
 
@@ -20,6 +21,13 @@ export interface RecoveryFacts {
   stopLink: string;
   /** Life of the links. */
   minutes: number;
+}
+
+/** What the placeholders of a notice stand for; those after the product are of `number-registered`. */
+export interface NoticeFacts extends Partial<NoticeCause> {
+  product: string;
+  /** Where the owner ends it, or the token to type there. */
+  stopLink?: string;
 }
 
 /** An e-mail in both of its forms. */
@@ -72,16 +80,38 @@ export function codeMail(texts: Templates, facts: Facts): MailText {
 }
 
 /** A message to a person about their account. */
-export function noticeMail(texts: Templates, kind: NoticeKind, product: string): MailText {
-  return mailText(texts, texts[noticeTexts[kind]], { product, code: '', minutes: 0 });
+export function noticeMail(texts: Templates, kind: NoticeKind, facts: NoticeFacts): MailText {
+  return mailText(texts, texts[noticeTexts[kind]], noticeFilling(texts, facts));
 }
 
 /** The same as one SMS segment: the subject alone where the rest does not fit. */
-export function noticeSms(texts: Templates, kind: NoticeKind, product: string): string {
+export function noticeSms(texts: Templates, kind: NoticeKind, facts: NoticeFacts): string {
   const { subject, body } = texts[noticeTexts[kind]];
-  const facts = { product, code: '', minutes: 0 };
-  const whole = fill(body.join(' '), facts);
-  return isOneSegment(whole) ? whole : fill(subject, facts);
+  const filling = noticeFilling(texts, facts);
+  const whole = fill(body.join(' '), filling);
+  return isOneSegment(whole) ? whole : fill(subject, filling);
+}
+
+/** As people call them in every language. */
+const clientNames: Record<ClientKind, string> = { ios: 'iOS', android: 'Android', desktop: 'Desktop', web: 'Web' };
+
+function noticeFilling({ tag }: Templates, { product, at, client, stopLink = '' }: NoticeFacts): Filling {
+  // without a year, which phones would offer as a code
+  const format = new Intl.DateTimeFormat(tag, {
+    month: 'long',
+    day: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+    timeZone: 'UTC',
+  });
+  return {
+    product,
+    code: '',
+    minutes: 0,
+    stopLink,
+    when: at === undefined ? '' : format.format(at),
+    client: client === undefined ? '–' : clientNames[client],
+  };
 }
 
 /** How a forgotten password is replaced, as an e-mail. */
@@ -125,15 +155,18 @@ ${html}
 }
 
 /** What stands in a text. */
-type Filling = Facts & Partial<RecoveryFacts>;
+type Filling = Facts & Partial<RecoveryFacts> & { when?: string; client?: string };
 
-function fill(text: string, { product, code, minutes, link = '', stopLink = '' }: Filling): string {
+function fill(text: string, facts: Filling): string {
+  const { product, code, minutes, link = '', stopLink = '', when = '', client = '' } = facts;
   return text
     .replaceAll('{product}', () => product)
     .replaceAll('{code}', () => code)
     .replaceAll('{minutes}', `${minutes}`)
     .replaceAll('{link}', () => link)
-    .replaceAll('{stopLink}', () => stopLink);
+    .replaceAll('{stopLink}', () => stopLink)
+    .replaceAll('{when}', () => when)
+    .replaceAll('{client}', () => client);
 }
 
 function fillHtml(text: string, facts: Filling): string {

@@ -89,6 +89,8 @@ export const dutch: Templates = {
     body: [
       'Iemand heeft gevraagd je nummer te registreren bij {product}.',
       'Ben jij dit niet, deel dan geen code. Je account blijft van jou.',
+      'Tijd (UTC): {when}. App: {client}.',
+      'Ben jij dit niet, stop de registratie hier: {stopLink}',
     ],
   },
 };

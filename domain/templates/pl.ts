@@ -89,6 +89,8 @@ export const polish: Templates = {
     body: [
       'Ktoś chce zarejestrować Twój numer w {product}.',
       'Jeśli to nie Ty, nie podawaj nikomu żadnego kodu. Twoje konto pozostaje Twoje.',
+      'Czas (UTC): {when}. Aplikacja: {client}.',
+      'Jeśli to nie Ty, zatrzymaj rejestrację tutaj: {stopLink}',
     ],
   },
 };

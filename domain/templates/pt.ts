@@ -83,6 +83,8 @@ export const portuguese: Templates = {
     body: [
       'Alguém pediu para registar o seu número no {product}.',
       'Se não é você, não partilhe nenhum código. A sua conta continua a ser sua.',
+      'Hora (UTC): {when}. Aplicação: {client}.',
+      'Se não é você, pare o registo aqui: {stopLink}',
     ],
   },
 };

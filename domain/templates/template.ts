@@ -8,7 +8,8 @@ export interface MailTexts {
 }
 
 /**
- * Every text of one language. Placeholders: `{code}`, `{product}`, `{minutes}`, `{link}`, `{stopLink}`; nothing a person wrote is ever put in.
+ * Every text of one language. Placeholders: `{code}`, `{product}`, `{minutes}`, `{link}`, `{stopLink}`, `{when}`, `{client}`;
+ * nothing a person wrote is ever put in.
  */
 export interface Templates {
   /** BCP 47. */
@@ -42,5 +43,6 @@ export interface Templates {
   recoveryMail: MailTexts;
   /** With `{link}`; more than one segment. */
   recoverySms: string;
+  /** With `{when}`, `{client}` and `{stopLink}`. */
   numberRegisteredMail: MailTexts;
 }

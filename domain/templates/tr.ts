@@ -84,6 +84,8 @@ export const turkish: Templates = {
     body: [
       'Biri numaranızı {product} için kaydetmek istedi.',
       'Bu siz değilseniz hiçbir kodu paylaşmayın. Hesabınız sizin kalır.',
+      'Zaman (UTC): {when}. Uygulama: {client}.',
+      'Bu siz değilseniz kaydı buradan durdurun: {stopLink}',
     ],
   },
 };

@@ -90,6 +90,8 @@ export const vietnamese: Templates = {
     body: [
       'Có người yêu cầu đăng ký số của bạn với {product}.',
       'Nếu không phải bạn, đừng chia sẻ mã nào. Tài khoản vẫn là của bạn.',
+      'Thời gian (UTC): {when}. Ứng dụng: {client}.',
+      'Nếu không phải bạn, hãy dừng việc đăng ký tại đây: {stopLink}',
     ],
   },
 };

@@ -68,6 +68,11 @@ export const chineseSimplified: Templates = {
   recoverySms: '请在 {minutes} 分钟内重置 {product} 密码：{link}',
   numberRegisteredMail: {
     subject: '有人正在用您的号码注册 {product}',
-    body: ['有人请求用您的号码注册 {product}。', '如果不是您本人，请勿泄露任何验证码。您的帐户仍属于您。'],
+    body: [
+      '有人请求用您的号码注册 {product}。',
+      '如果不是您本人，请勿泄露任何验证码。您的帐户仍属于您。',
+      '时间 (UTC)：{when}。应用：{client}。',
+      '如果不是您本人，请在此停止注册：{stopLink}',
+    ],
   },
 };

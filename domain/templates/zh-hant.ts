@@ -68,6 +68,11 @@ export const chineseTraditional: Templates = {
   recoverySms: '請在 {minutes} 分鐘內重設 {product} 密碼：{link}',
   numberRegisteredMail: {
     subject: '有人正在用您的號碼註冊 {product}',
-    body: ['有人要求用您的號碼註冊 {product}。', '如果不是您本人，請勿洩露任何驗證碼。您的帳戶仍屬於您。'],
+    body: [
+      '有人要求用您的號碼註冊 {product}。',
+      '如果不是您本人，請勿洩露任何驗證碼。您的帳戶仍屬於您。',
+      '時間 (UTC)：{when}。應用程式：{client}。',
+      '如果不是您本人，請在此停止註冊：{stopLink}',
+    ],
   },
 };

@@ -1,24 +1,39 @@
 /** What an attacker tries with accounts of others, by the ids of the abuse catalogue. */
+import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { type Answer, call, codeFor, messagesTo, noticesTo } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { assertLimited, completedFlow, goodPassword, must, phoneOf } from '../support/flows.ts';
+import {
+  assertLimited,
+  type Behind,
+  completedFlow,
+  flowWithCode,
+  goodPassword,
+  lookBehind,
+  must,
+  phoneOf,
+} from '../support/flows.ts';
 import { until } from '../support/journey.ts';
 
 const page = 'https://app.example/account';
 const newPassword = 'violet-harbour-engraves-93';
 
 let system: System;
+let behind: Behind;
 let url: string;
 
 before(async () => {
   system = await startTestSystem({ env: { CAPTCHA_COST: '2', RECOVERY_URL: page } });
+  behind = await lookBehind(system);
   url = system.ready.apiUrl;
   await holdToContract(url);
 });
-after(() => system?.stop());
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
 
 const post = (path: string, body: unknown, token?: string): Promise<Answer> =>
   call(url, 'POST', `/api/v1${path}`, { body, ...(token && { token }) });
@@ -80,5 +95,66 @@ describe('A recovery of the password', () => {
     const reset = await post('/auth/pin/reset', { resetId: begun.resetId, code, pin: '274916' }, token);
     assertLimited(reset, 'pin-reset-after-recovery', 86_400);
     await must(post('/auth/pin/verify', { pin: '830571' }, token), 204);
+  });
+});
+
+const warning = 'Somebody is registering your number with Vyry';
+
+/** The bodies of the warnings of an owner, once there are so many, oldest first. */
+async function warningsOf({ mail }: { mail: string }, count: number): Promise<string[]> {
+  const read = async () =>
+    (await noticesTo(system.ready.outboxUrl, mail)).flatMap(({ subject, body }) => (subject === warning ? [body] : []));
+  await until(async () => (await read()).length >= count, 60_000);
+  return read();
+}
+
+const stopTokenOf = (body: string | undefined) =>
+  new RegExp(`${page}#stop-registration=([\\w-]{43})`).exec(body ?? '')?.[1] ?? '';
+const stop = (token: string) => post('/registrations/stop', { token });
+const assertInvalid = ({ status, body }: Answer) => assert.deepEqual([status, body.error_code], [401, 'INVALID_TOKEN']);
+
+describe('Somebody registers the number of another', () => {
+  it('O11: the owner is told when and with which app, and "not me" ends all of them, once', async () => {
+    const [ada, eve] = [await person(603), await person(604)];
+    const flows = [(await flowWithCode(system, 603)).flow, (await flowWithCode(system, 603)).flow];
+    const bystander = (await flowWithCode(system, 604)).flow;
+    const [body, ...more] = await warningsOf(ada, 1);
+    assert.equal(more.length, 0);
+    assert.match(body ?? '', /Time \(UTC\): \w+ \d+.* \d\d:\d\d.* App: /);
+    const token = stopTokenOf(body);
+    assert.equal((await stop(token)).status, 204);
+    for (const flow of flows) {
+      const { body: seen } = await must(flow.call('GET', ''));
+      assert.deepEqual([seen.state, seen.reason], ['cancelled', 'operator'], 'as an operator ends one');
+    }
+    assert.equal((await must(bystander.call('GET', ''))).body.state, 'pending');
+    assertInvalid(await stop(token));
+    assertInvalid(await stop('a'.repeat(43)));
+    assertInvalid(await post('/auth/password/stop', { token }));
+    const events = async () =>
+      (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
+    await until(async () =>
+      (await events()).some(({ action, userId }) => action === 'registration-stop' && userId === ada.userId),
+    );
+    assert.notEqual(eve.userId, ada.userId);
+  });
+
+  it('O11: who stopped one is warned of the next, and can stop it too', async () => {
+    const ada = await person(605);
+    await flowWithCode(system, 605);
+    await must(stop(stopTokenOf((await warningsOf(ada, 1))[0])), 204);
+    const { flow } = await flowWithCode(system, 605);
+    await must(stop(stopTokenOf((await warningsOf(ada, 2))[1])), 204);
+    assert.equal((await must(flow.call('GET', ''))).body.state, 'cancelled');
+  });
+
+  it('O11: of uses of a token at once one is the use, and it is stored nowhere in clear', async () => {
+    const ada = await person(606);
+    const { flow } = await flowWithCode(system, 606);
+    const token = stopTokenOf((await warningsOf(ada, 1))[0]);
+    for (const key of await behind.keys('*')) assert.equal(key.includes(token), false, key);
+    const statuses = (await Promise.all([1, 2, 3].map(() => stop(token)))).map(({ status }) => status).sort();
+    assert.deepEqual(statuses, [204, 401, 401]);
+    assert.equal((await must(flow.call('GET', ''))).body.state, 'cancelled');
   });
 });

@@ -83,6 +83,7 @@ function scene({
     prescribedCode: () => undefined,
     takeSmsNotice: async () => true,
     productName: 'Vyry',
+    stopLinkOf: async () => 'https://app.example/#stop-registration=token',
     ...given,
   };
   const { sendCode, sendNotice } = createDeliveryActivities(deps);

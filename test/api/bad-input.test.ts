@@ -91,6 +91,7 @@ const samples: Record<string, Record<string, unknown>> = {
   'post /api/v1/auth/password/forgot': { identifier: 'person041' },
   'post /api/v1/auth/password/reset': { token: 'a'.repeat(43), password: 'violet-harbour-engraves-93' },
   'post /api/v1/auth/password/stop': { token: 'a'.repeat(43) },
+  'post /api/v1/registrations/stop': { token: 'a'.repeat(43) },
   'post /api/v1/auth/pin/reset/code': { channel: 'sms' },
   'post /api/v1/auth/pin/reset': { resetId: 'a'.repeat(32), code: '000000', pin: '830571' },
   'post /api/v1/auth/step-up': { pin: '830571' },

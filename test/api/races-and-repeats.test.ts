@@ -183,6 +183,7 @@ describe('Idempotency-Key', () => {
       // repeats come to the same by themselves: one receipt a message, one use of a token or code, an end that stays
       ...['/api/v1/receipts/twilio', '/api/v1/receipts/infobip', '/api/v1/auth/logout', '/api/v1/auth/pin/verify'],
       ...['/api/v1/auth/password/reset', '/api/v1/auth/password/stop', '/api/v1/auth/pin/reset'],
+      '/api/v1/registrations/stop',
       ...['/api/v1/auth/step-up', '/api/v1/users/me/deletion/cancel', '/api/v1/users/me/changes/:changeId/verify'],
       '/api/v1/admin/users/:userId/disable',
       // a request that is sent again has to look like the theft it is

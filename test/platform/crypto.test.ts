@@ -29,6 +29,7 @@ const purposes = {
   pseudonym: true,
   audit: true,
   deletion: true,
+  'registration-stop': true,
   limit: true,
   receipt: true,
 } satisfies Record<KeyPurpose, true>;

@@ -157,6 +157,11 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'recovery.begun', level: 'info', fields: ['recoveryId'] },
     audits: 'recovery-start',
   },
+  registrationsStopped: {
+    run: (events) => events.registrationsStopped({ userId, count: 2 }),
+    logs: { event: 'registrations.stopped', level: 'warn', fields: ['userId', 'count'] },
+    audits: 'registration-stop',
+  },
   recoveryStopped: {
     run: (events) => events.recoveryStopped({ recoveryId: 'r-1', userId }),
     logs: { event: 'recovery.stopped', level: 'warn', fields: ['recoveryId', 'userId'] },

@@ -61,6 +61,8 @@ function promised(operation: Operation, asked: Asked): ValidateFunction | undefi
 }
 
 function templateOf(document: OpenApiDocument, path: string): string | undefined {
+  // OpenAPI 3.1 section 4.8.8.2: a concrete path is matched before a templated one
+  if (path in document.paths) return path;
   return Object.keys(document.paths).find((template) =>
     new RegExp(`^${template.replace(/\{\w+\}/g, '[^/]+')}$`).test(path),
   );

@@ -24,7 +24,10 @@ describe('Every language', () => {
     });
 
     it(`${texts.tag}: no placeholder is left, the subject has no code, and the page knows its direction`, () => {
-      const mails = [codeMail(texts, facts), ...noticeKinds.map((kind) => noticeMail(texts, kind, 'Vyry'))];
+      const mails = [
+        codeMail(texts, facts),
+        ...noticeKinds.map((kind) => noticeMail(texts, kind, { product: 'Vyry' })),
+      ];
       for (const { subject, text, html } of mails) {
         assert.doesNotMatch(subject + text + html, /[{}]/);
         assert.match(subject + text, /Vyry/);
@@ -38,7 +41,7 @@ describe('Every language', () => {
 
     it(`${texts.tag}: a notice by SMS is one segment, says whose it is and has nothing to type`, () => {
       for (const kind of noticeKinds.filter((one) => noticeChannels[one].includes('sms'))) {
-        const body = noticeSms(texts, kind, 'Vyry');
+        const body = noticeSms(texts, kind, { product: 'Vyry' });
         assert.equal(smsSize(body).segments, 1, body);
         assert.match(body, /Vyry/);
         assert.doesNotMatch(body, /[{}]|\d{4}/);

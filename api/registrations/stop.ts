@@ -1,0 +1,39 @@
+/** `POST /registrations/stop`: the owner of a number or address says "not me". */
+import { z } from 'zod';
+import { Failure } from '../../domain/failures.ts';
+import { cancel } from '../../workflows/registration.ts';
+import type { ApiDeps } from '../deps.ts';
+import { parse } from '../schemas.ts';
+import { order } from './order.ts';
+
+/** The token of the notice. */
+export const RegistrationStop = z.strictObject({
+  token: z.string().regex(/^[\w-]{43}$/, 'must be the one of the message'),
+});
+
+/**
+ * Ends every running registration that the owner of the token was warned of, once a token. What fails on the way is left to
+ * a repeat: the token is used up at the end.
+ *
+ * @throws {Failure} malformed, token-invalid, unavailable
+ */
+export async function stopRegistrations(deps: ApiDeps, body: unknown): Promise<void> {
+  const { token } = parse(RegistrationStop, body);
+  const userId = await deps.registrationWarnings.whose(token);
+  if (userId === undefined) throw new Failure('token-invalid');
+  const warnedOf = await deps.registrationWarnings.close(userId);
+  const ended = await Promise.all(warnedOf.map((registrationId) => end(deps, registrationId)));
+  if (!(await deps.registrationWarnings.use(token, userId, warnedOf))) throw new Failure('token-invalid');
+  deps.events.registrationsStopped({ userId, count: ended.filter(Boolean).length });
+}
+
+/** Ends a registration; false when it was over. */
+async function end(deps: ApiDeps, registrationId: string): Promise<boolean> {
+  try {
+    await order(deps, registrationId, cancel, [{ reason: 'stopped-by-owner' }]);
+    return true;
+  } catch (err) {
+    if (!(err instanceof Failure) || !['registration-closed', 'registration-expired'].includes(err.code)) throw err;
+    return false;
+  }
+}
