@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { routes } from '../../api/rest.ts';
 import type { Route } from '../../api/route.ts';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, type Flow, solveCaptcha, startFlow } from '../support/client.ts';
+import { type Answer, call, type Flow, noticesTo, solveCaptcha, startFlow } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
 import {
@@ -18,6 +18,7 @@ import {
   goodPassword,
   lookBehind,
   must,
+  phoneOf,
   wrongCode,
 } from '../support/flows.ts';
 import { until } from '../support/journey.ts';
@@ -49,9 +50,7 @@ before(async () => {
   jsonOf(await vyryFor(system)(['users', 'grant', 'person041', 'admin', '--json']));
   deletion = (await must(call(url, 'DELETE', '/api/v1/users/me', { token: accessToken }), 202)).body;
   // it is told by SMS, which is not to come later
-  await until(async () =>
-    (await allMessages(system.ready.outboxUrl)).some(({ body: text }) => text.includes('to delete')),
-  );
+  await until(async () => (await noticesTo(system.ready.outboxUrl, phoneOf(41))).length > 0);
 });
 
 after(async () => {

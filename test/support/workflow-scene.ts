@@ -41,7 +41,7 @@ export interface Scene {
   id: string;
   handle: WorkflowHandle<typeof registration>;
   calls: Call[];
-  /** Names of the calls but those that publish, in order. */
+  /** Names of the calls but those that publish or look for an owner to warn, which nothing waits for, in order. */
   acts(): string[];
   /** Every status that was published, in order. */
   published: RegistrationStatus[];
@@ -192,7 +192,7 @@ async function startScene(
     id,
     handle,
     calls,
-    acts: () => calls.map(({ name }) => name).filter((name) => name !== 'publishStatus'),
+    acts: () => calls.map(({ name }) => name).filter((name) => name !== 'publishStatus' && name !== 'findOwner'),
     get published() {
       return published();
     },
