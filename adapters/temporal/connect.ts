@@ -4,7 +4,9 @@
  * Timeout: `callMs` a call. Away: calls fail after it; `isTemporalOutage` tells such errors from refusals.
  * What a failed call has begun may still happen: repeat it with the same workflow or update id.
  */
+
 import { fileURLToPath } from 'node:url';
+import { connectivityState, type Client as GrpcClient } from '@grpc/grpc-js';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { Failure } from '../../domain/failures.ts';
@@ -60,16 +62,19 @@ const serving = 1;
  */
 export function createTemporalProbe(client: Client): () => Promise<void> {
   let asked: { answer: Promise<void>; until: number } | undefined;
-  // the interface of a client's connection leaves the service out
+  // the interface of a client's connection leaves both out
   const { healthService } = client.connection as Connection;
+  const { client: grpc } = client.connection as unknown as { client: Pick<GrpcClient, 'getChannel'> };
+  const isConnected = () => grpc.getChannel().getConnectivityState(false) === connectivityState.READY;
   const ask = async () => {
     const service = 'temporal.api.workflowservice.v1.WorkflowService';
     const { status } = await client.withDeadline(Date.now() + probeMs, () => healthService.check({ service }));
     if (status !== serving) throw new Failure('unavailable');
   };
   return () => {
-    if (asked === undefined || asked.until < performance.now()) {
-      // none begins beside one that is still under way
+    const isUnderWay = asked?.until === Number.POSITIVE_INFINITY;
+    // none begins beside one that is still under way; a connection that was lost ends what was known by it
+    if (asked === undefined || asked.until < performance.now() || !(isUnderWay || isConnected())) {
       const probe = { answer: ask(), until: Number.POSITIVE_INFINITY };
       asked = probe;
       probe.answer.then(
