@@ -6,7 +6,6 @@
  */
 
 import { fileURLToPath } from 'node:url';
-import { connectivityState, type Client as GrpcClient } from '@grpc/grpc-js';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { Failure } from '../../domain/failures.ts';
@@ -64,8 +63,8 @@ export function createTemporalProbe(client: Client): () => Promise<void> {
   let asked: { answer: Promise<void>; until: number } | undefined;
   // the interface of a client's connection leaves both out
   const { healthService } = client.connection as Connection;
-  const { client: grpc } = client.connection as unknown as { client: Pick<GrpcClient, 'getChannel'> };
-  const isConnected = () => grpc.getChannel().getConnectivityState(false) === connectivityState.READY;
+  const { client: grpc } = client.connection as unknown as { client: WithChannel };
+  const isConnected = () => grpc.getChannel().getConnectivityState(false) === ready;
   const ask = async () => {
     const service = 'temporal.api.workflowservice.v1.WorkflowService';
     const { status } = await client.withDeadline(Date.now() + probeMs, () => healthService.check({ service }));
@@ -89,6 +88,14 @@ export function createTemporalProbe(client: Client): () => Promise<void> {
     return asked.answer;
   };
 }
+
+/** What the connection is made of. */
+interface WithChannel {
+  getChannel(): { getConnectivityState(tryToConnect: boolean): number };
+}
+
+/** gRPC connectivity, as @grpc/grpc-js numbers it. https://grpc.github.io/grpc/core/md_doc_connectivity-semantics-and-api.html */
+const ready = 2;
 
 /** Tells whether an error means that Temporal could not be asked in time, rather than that it said no. */
 export function isTemporalOutage(err: unknown): boolean {
