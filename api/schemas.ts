@@ -29,6 +29,9 @@ export const pinText = z.string().regex(/^\d{4,20}$/, 'must be 4 to 20 digits');
 /** A PIN as typed, to be compared. */
 export const typedPin = z.string().regex(/^\d{1,20}$/, 'must be digits');
 
+/** The token of a message to an owner, as pasted or taken from its link. */
+export const messageToken = z.string().regex(/^[\w-]{43}$/, 'must be the one of the message');
+
 /** How many items a page of a list has. */
 export const pageLimit = z.coerce
   .number('must be 1 to 100')

@@ -139,8 +139,9 @@ async function sendLogInCode(
   });
   const locale = languageFor(undefined, caller.acceptLanguage);
   const { to, country } = sendable ?? {};
-  await startSend(
+  await startCode(
     deps,
+    { workflowId: logInWorkflowId(loginId), staticSummary: 'Code for a log-in', userId: sendable?.userId },
     {
       subject: loginId,
       purpose: 'login',
@@ -151,7 +152,6 @@ async function sendLogInCode(
       ...(country && { country }),
       ...(locale && { locale }),
     },
-    sendable?.userId,
   ).catch(async (err: unknown) => {
     await guarded.giveBack();
     throw err;
@@ -214,11 +214,18 @@ async function isSendable(
   }
 }
 
-function startSend(deps: ApiDeps, input: OneCodeInput, userId: string | undefined): Promise<void> {
+/** How the workflow that sends a code is known to operators; `userId` is absent where there is nobody. */
+interface CodeFlow {
+  workflowId: string;
+  staticSummary: string;
+  userId: string | undefined;
+}
+
+/** Has the one code of a log-in, a PIN reset or a change sent, or nothing where there is nobody. Safe to repeat: by its id. */
+export function startCode(deps: ApiDeps, { userId, ...flow }: CodeFlow, input: OneCodeInput): Promise<void> {
   return startOnce(deps, oneCode, {
+    ...flow,
     taskQueue: 'registration',
-    workflowId: logInWorkflowId(input.subject),
-    staticSummary: 'Code for a log-in',
     typedSearchAttributes: userAttributesOf(userId),
     args: [input],
   });
@@ -230,8 +237,21 @@ function isTold({ facts: { fields } }: Failure): boolean {
   return key === 'address' || key === 'all';
 }
 
+/** Judges the code of a try that was counted. @throws {Failure} code-wrong, rate-limited */
+export async function requireRightCode(
+  deps: ApiDeps,
+  of: CodeSubject,
+  begun: LogIn & { tries: number },
+  code: string,
+  caller: Caller,
+): Promise<void> {
+  const left = deps.rules.checksMax - begun.tries;
+  const isRight = left >= 0 && (await isRightCode(deps, of, begun, code, caller));
+  if (!isRight) throw wrongCode(Math.max(0, left));
+}
+
 /** Tells whether a code is right; counted as wrong before it is compared. @throws {Failure} rate-limited */
-export async function isRightCode(
+async function isRightCode(
   deps: ApiDeps,
   of: CodeSubject,
   { channel, limitKeys }: LogIn,
@@ -253,7 +273,7 @@ export async function isRightCode(
 }
 
 /** The refusal of a code. */
-export function wrongCode(attemptsLeft: number): Failure {
+function wrongCode(attemptsLeft: number): Failure {
   return new Failure('code-wrong', {
     fields: { attemptsLeft, ...(attemptsLeft === 0 && { nextCodeAt: new Date().toISOString() }) },
     ...(attemptsLeft === 0 && { message: 'The code is wrong and has no tries left; log in again for a new one' }),

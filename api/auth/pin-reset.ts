@@ -1,21 +1,18 @@
 /** `/auth/pin/reset`: a forgotten PIN, replaced by who is logged in and has a fresh code. */
 import { z } from 'zod';
 import type { Session } from '../../adapters/redis/sessions.ts';
-import { startOnce } from '../../adapters/temporal/orders.ts';
 import { pinResetWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import { type Channel, channels } from '../../domain/verification.ts';
 import { newId } from '../../platform/crypto.ts';
-import { oneCode } from '../../workflows/one-code.ts';
-import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { idempotent } from '../guards.ts';
 import { guardSend, limited } from '../limits.ts';
 import { malformed, parse, pinText, text } from '../schemas.ts';
 import { requireStrongPin } from '../strength.ts';
 import { changeCredential } from './credentials.ts';
-import { isRightCode, reachOf, wrongCode } from './log-in.ts';
+import { reachOf, requireRightCode, startCode } from './log-in.ts';
 
 /** How the code is to come. */
 export const PinResetRequest = z.strictObject({
@@ -64,16 +61,13 @@ export async function beginPinReset(
     const of = { subject: resetId, purpose: 'pin-reset' } as const;
     const locale = languageFor(account?.locale, caller.acceptLanguage);
     const input = { ...of, channel, to, ttlSeconds, until: expiresAt };
-    await startOnce(deps, oneCode, {
-      taskQueue: 'registration',
-      workflowId: pinResetWorkflowId(resetId),
-      staticSummary: 'Code for a new PIN',
-      typedSearchAttributes: userAttributesOf(userId),
-      args: [{ ...input, ...(country && { country }), ...(locale && { locale }) }],
-    }).catch(async (err: unknown) => {
-      await guarded.giveBack();
-      throw err;
-    });
+    const flow = { workflowId: pinResetWorkflowId(resetId), staticSummary: 'Code for a new PIN', userId };
+    await startCode(deps, flow, { ...input, ...(country && { country }), ...(locale && { locale }) }).catch(
+      async (err: unknown) => {
+        await guarded.giveBack();
+        throw err;
+      },
+    );
     deps.events.codeRequested(of, channel, 1);
     return { resetId, channel, expiresAt: new Date(expiresAt).toISOString() };
   });
@@ -97,10 +91,7 @@ export async function resetPin(
   if (begun === undefined || begun.userId !== userId) throw new Failure('not-found');
   if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
   await requireNoHold(deps, { userId, channel: begun.channel }, caller);
-  const left = deps.rules.checksMax - begun.tries;
-  const of = { subject: resetId, purpose: 'pin-reset' } as const;
-  const isRight = left >= 0 && (await isRightCode(deps, of, begun, code, caller));
-  if (!isRight) throw wrongCode(Math.max(0, left));
+  await requireRightCode(deps, { subject: resetId, purpose: 'pin-reset' }, begun, code, caller);
   const changeId = newId();
   if (!(await deps.logins.takeSession(resetId, changeId))) {
     throw new Failure('code-expired', { message: 'This code was used; ask for another' });

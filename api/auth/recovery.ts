@@ -13,7 +13,7 @@ import { recovery } from '../../workflows/recovery.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { idempotent } from '../guards.ts';
 import { guardRecovery } from '../limits.ts';
-import { parse, secretText, text } from '../schemas.ts';
+import { messageToken, parse, secretText, text } from '../schemas.ts';
 import { requireStrongPassword } from '../strength.ts';
 import { changeCredential, wordsOf } from './credentials.ts';
 import { nameKeyOf, readIdentifier } from './identifier.ts';
@@ -23,13 +23,11 @@ export const ForgottenPassword = z.strictObject({
   identifier: text(320).describe('User name, telephone number with country code, or e-mail address'),
 });
 
-const token = z.string().regex(/^[\w-]{43}$/, 'must be the one of the message');
-
 /** A new password, by the token of the message. */
-export const PasswordReset = z.strictObject({ token, password: secretText(8, 128) });
+export const PasswordReset = z.strictObject({ token: messageToken, password: secretText(8, 128) });
 
 /** The other token of the message. */
-export const RecoveryStop = z.strictObject({ token });
+export const RecoveryStop = z.strictObject({ token: messageToken });
 
 /**
  * Has the owner sent how to choose a new password; the same for everybody who is named, known or not.

@@ -3,13 +3,11 @@ import { z } from 'zod';
 import { Failure } from '../../domain/failures.ts';
 import { cancel } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
-import { parse } from '../schemas.ts';
+import { messageToken, parse } from '../schemas.ts';
 import { order } from './order.ts';
 
 /** The token of the notice. */
-export const RegistrationStop = z.strictObject({
-  token: z.string().regex(/^[\w-]{43}$/, 'must be the one of the message'),
-});
+export const RegistrationStop = z.strictObject({ token: messageToken });
 
 /**
  * Ends every running registration that the owner of the token was warned of, once a token. What fails on the way is left to

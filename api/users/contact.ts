@@ -3,16 +3,13 @@ import { z } from 'zod';
 import type { Account } from '../../adapters/mongo/accounts.ts';
 import type { PhoneNumber } from '../../adapters/phone-numbers.ts';
 import type { Session } from '../../adapters/redis/sessions.ts';
-import { startOnce } from '../../adapters/temporal/orders.ts';
 import { contactCodeWorkflowId, type Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
 import { countryOf, type Identity } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import { type CodeSubject, channels } from '../../domain/verification.ts';
-import { oneCode } from '../../workflows/one-code.ts';
-import { userAttributesOf } from '../../workflows/search-attributes.ts';
-import { isRightCode, wrongCode } from '../auth/log-in.ts';
+import { requireRightCode, startCode } from '../auth/log-in.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { guardContactChange, guardSend } from '../limits.ts';
 import { parse, type User } from '../schemas.ts';
@@ -75,13 +72,12 @@ export async function beginContactChange(
     const sealed = deps.changeBox.sealText(JSON.stringify({ kind: contact.kind, value: contact.value }));
     await deps.logins.create(changeId, { userId, channel, limitKeys, expiresAt, sealed });
     const input = { ...of, channel, to: contact.value, ttlSeconds, until: expiresAt } as const;
-    await startOnce(deps, oneCode, {
-      taskQueue: 'registration',
+    const flow = {
       workflowId: contactCodeWorkflowId(changeId),
       staticSummary: 'Code for a new number or address',
-      typedSearchAttributes: userAttributesOf(userId),
-      args: [{ ...input, ...(country && { country }), ...(locale && { locale }) }],
-    });
+      userId,
+    };
+    await startCode(deps, flow, { ...input, ...(country && { country }), ...(locale && { locale }) });
   } catch (err) {
     await Promise.all([counted.giveBack(), sent.giveBack()]);
     throw err;
@@ -108,9 +104,7 @@ export async function proveContact(
   const begun = await deps.logins.countTry(changeId);
   if (begun?.sealed === undefined || begun.userId !== session.userId) throw new Failure('not-found');
   if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
-  const left = deps.rules.checksMax - begun.tries;
-  const isRight = left >= 0 && (await isRightCode(deps, subjectOf(changeId), begun, code, caller));
-  if (!isRight) throw wrongCode(Math.max(0, left));
+  await requireRightCode(deps, subjectOf(changeId), begun, code, caller);
   const wanted = JSON.parse(deps.changeBox.openText(begun.sealed)) as Identifier;
   // a number that came after a recovery proves no more than the recovery did
   await deps.recoveries.spreadPinHold(session.userId, deps.config.PIN_RESET_WAIT);
