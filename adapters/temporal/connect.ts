@@ -1,12 +1,19 @@
 /**
  * The client of Temporal, the only place it is known beside workers/.
  *
- * Timeout: `callMs` a call. Away: calls fail after it; `isTemporalOutage` tells such errors from refusals.
+ * Timeout: `callMs` a call, and no more than a pause between two tries beside it. Away: calls fail after it; `isTemporalOutage`
+ * tells such errors from refusals.
  * What a failed call has begun may still happen: repeat it with the same workflow or update id.
  */
 
 import { fileURLToPath } from 'node:url';
-import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  defaultGrpcRetryOptions,
+  isGrpcServiceError,
+  makeGrpcRetryInterceptor,
+} from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { Failure } from '../../domain/failures.ts';
 import type { Secret } from '../../platform/config.ts';
@@ -40,13 +47,34 @@ export function connectTemporal(options: {
   record: RecordSpan;
 }): Client {
   const { address, namespace, dataConverter, traceBox, record } = options;
-  const connection = Connection.lazy({ address, connectTimeout: callMs });
+  const connection = Connection.lazy({ address, connectTimeout: callMs, interceptors: [repeatCalls()] });
   const interceptors = { workflow: [traceInterceptor(traceBox, record)] };
   return new Client({ connection, namespace, dataConverter, interceptors });
 }
 
+/** Longest pause between two tries of a call, in milliseconds; longer for a server that has too much to do. */
+const pauseMs = { usual: 250, overloaded: 1000 };
+/** More than fit into any deadline: it is the deadline that ends the tries. */
+const maxTries = 100;
+
+/**
+ * Repeats calls as the SDK does, but for its pauses: they grow to 5 s and are waited for to their end, so that a call may last
+ * 5 s longer than its deadline.
+ */
+function repeatCalls(): ReturnType<typeof makeGrpcRetryInterceptor> {
+  const { retryableDecider, delayFunction } = defaultGrpcRetryOptions({ maxAttempts: maxTries });
+  return makeGrpcRetryInterceptor({
+    retryableDecider,
+    delayFunction: (attempt, status) =>
+      Math.min(delayFunction(attempt, status), status.code === resourceExhausted ? pauseMs.overloaded : pauseMs.usual),
+  });
+}
+
+/** gRPC status. */
+const resourceExhausted = 8;
+
 /** Whoever waits for a probe is answered within 2 s. */
-const probeMs = 1500;
+const probeMs = 1200;
 /** So long an answer of Temporal stands for the next ones. */
 const probeFreshMs = 1000;
 /** grpc.health.v1.HealthCheckResponse.ServingStatus */
@@ -56,7 +84,7 @@ const serving = 1;
  * Makes a probe: it asks the health service of Temporal, once for all who ask at the same time and again a second later. That
  * Temporal is away is not remembered.
  *
- * @throws {Error} it does not answer within 1.5 s
+ * @throws {Error} it does not answer within 1.2 s
  * @throws {Failure} unavailable: it answers that it does not serve
  */
 export function createTemporalProbe(client: Client): () => Promise<void> {

@@ -40,6 +40,15 @@ describe('isTemporalOutage()', () => {
     assert.equal(isTemporalOutage(await errorOf(describeIn(connectTo('127.0.0.1:1'), 1000))), true);
   });
 
+  it('is told of it hardly later than the deadline', async () => {
+    const client = connectTo('127.0.0.1:1');
+    await errorOf(describeIn(client, 1000));
+    const begin = performance.now();
+    await errorOf(describeIn(client, 4000));
+    const tookMs = performance.now() - begin;
+    assert.ok(tookMs > 3500 && tookMs < 5000, `${tookMs} ms`);
+  });
+
   it('knows a server that accepts and says nothing', async () => {
     const server = createServer(() => undefined);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
