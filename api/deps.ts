@@ -16,6 +16,7 @@ import type { RegistrationWarnings } from '../adapters/redis/registration-warnin
 import type { RegistrationListener, RegistrationStarts, Registrations } from '../adapters/redis/registrations.ts';
 import type { Seals } from '../adapters/redis/seals.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
+import type { SharedTries } from '../adapters/redis/shared-tries.ts';
 import type { Spending } from '../adapters/redis/spending.ts';
 import type { VerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import type { SessionLife } from '../domain/account.ts';
@@ -52,6 +53,8 @@ export interface ApiDeps {
   usedCaptchas: UsedCaptchas;
   idempotency: Idempotency;
   rateLimits: RateLimits;
+  /** The tries of `requests-per-address`. */
+  requestTries: SharedTries;
   spending: Spending;
   sessions: Sessions;
   sessionLife: SessionLife;

@@ -3,12 +3,11 @@
  * domain/limits.ts has the table.
  */
 import { isRedisOutage } from '../adapters/redis/connect.ts';
-import type { Limit, LimitOf, LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
+import type { Limit, LimitOf, LimitState, LimitsState } from '../adapters/redis/rate-limits.ts';
 import { Failure } from '../domain/failures.ts';
 import { keysOfChannels, type LimitedAct, type LimitName, limits, limitsOf, networkOf } from '../domain/limits.ts';
 import type { LimitKeys } from '../domain/registration.ts';
 import type { Channel } from '../domain/verification.ts';
-import { newId } from '../platform/crypto.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 
 type LimitDeps = Pick<ApiDeps, 'config' | 'rateLimits' | 'spending' | 'limitHash' | 'events'>;
@@ -167,8 +166,21 @@ export function guardExport(deps: LimitDeps, caller: Limited, name: string, tryI
 }
 
 /** Counts a request, whatever it asks for. Fails open. @throws {Failure} rate-limited */
-export async function guardRequest(deps: LimitDeps, caller: Limited): Promise<void> {
-  await guard(deps, caller, { act: 'request', keys: {} }, newId());
+export async function guardRequest(
+  { requestTries }: Pick<ApiDeps, 'requestTries'>,
+  { address, noteLimit }: Limited,
+): Promise<void> {
+  if (address === undefined) return;
+  const limit: LimitName = 'requests-per-address';
+  let state: LimitState;
+  try {
+    state = await requestTries.take(networkOf(address));
+  } catch (err) {
+    if (limits[limit].away === 'open' && isRedisOutage(err)) return;
+    throw err;
+  }
+  noteLimit?.({ ...state, limit });
+  if (!state.allowed) throw limited(limit, state.resetSeconds);
 }
 
 interface GuardedShare extends Guarded {
@@ -243,17 +255,11 @@ async function guard(
   { act, keys }: { act: LimitedAct; keys: LimitKeys & { name?: string } },
   tryId: string,
 ): Promise<Guarded> {
-  const named = limitsOf(act, { ...keys, ...sourceOf(deps, address), all: 'all' });
-  const all = named.map(({ name, key }) => ({ limit: limitOf(deps, name), key }));
-  let taken: Awaited<ReturnType<RateLimits['takeAll']>>;
-  try {
-    taken = await deps.rateLimits.takeAll(all, tryId, Date.now());
-  } catch (err) {
-    const isOpen = named.every(({ name }) => limits[name].away === 'open');
-    if (!isOpen || !isRedisOutage(err)) throw err;
-    return { giveBack: async () => {} };
-  }
-  const { state, counted } = taken;
+  const all = limitsOf(act, { ...keys, ...sourceOf(deps, address), all: 'all' }).map(({ name, key }) => ({
+    limit: limitOf(deps, name),
+    key,
+  }));
+  const { state, counted } = await deps.rateLimits.takeAll(all, tryId, Date.now());
   noteLimit?.(state);
   if (!state.allowed) {
     tellRefusal(deps, state, keys);

@@ -19,7 +19,7 @@ import { createAuditedEvents } from '../adapters/redis/audit.ts';
 import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.ts';
 import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
-import { connectRedis } from '../adapters/redis/connect.ts';
+import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { createIdempotency } from '../adapters/redis/idempotency.ts';
 import { createLogIns } from '../adapters/redis/logins.ts';
@@ -34,6 +34,7 @@ import {
 } from '../adapters/redis/registrations.ts';
 import { createSeals } from '../adapters/redis/seals.ts';
 import { createSessions } from '../adapters/redis/sessions.ts';
+import { createSharedTries } from '../adapters/redis/shared-tries.ts';
 import { createSpending } from '../adapters/redis/spending.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createPayloadCodec } from '../adapters/temporal/codec.ts';
@@ -134,7 +135,6 @@ function assemble(
     waiting: () => countWaiting(temporal),
     auditDepth: () => readAuditDepth(redis, Date.now()),
   });
-  const limitKey = deriveKey(payloadKey, 'limit');
   const deletionKey = deriveKey(dataKey, 'deletion');
   const sealBox = createBox('seal', payloadKey, olderKeys);
   return {
@@ -167,8 +167,7 @@ function assemble(
       config.BREACHED_PASSWORDS_URL === undefined ? undefined : connectBreachedPasswords(config.BREACHED_PASSWORDS_URL),
     usedCaptchas: createUsedCaptchas(redis),
     idempotency: createIdempotency(redis, createBox('idempotency', payloadKey, olderKeys)),
-    rateLimits: createRateLimits(redis),
-    spending: createSpending(redis),
+    ...assembleLimits(config, redis),
     sessions: createSessions(redis),
     sessionLife: sessionLifeOf(config),
     refreshBox: createBox('refresh', payloadKey, olderKeys),
@@ -181,9 +180,24 @@ function assemble(
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),
     hashKey: deriveKey(payloadKey, 'idempotency'),
-    limitHash: (kind, text) => keyedHash(limitKey, kind, text),
     examine,
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}
+
+function assembleLimits(
+  { PAYLOAD_KEY: payloadKey, LIMIT_REQUESTS_PER_ADDRESS: windows }: Config<'api'>,
+  redis: Redis,
+): Pick<ApiDeps, 'rateLimits' | 'requestTries' | 'spending' | 'limitHash'> {
+  const key = deriveKey(payloadKey, 'limit');
+  const limitHash: ApiDeps['limitHash'] = (kind, text) => keyedHash(key, kind, text);
+  const rateLimits = createRateLimits(redis);
+  const requests = { name: 'requests-per-address', windows };
+  return {
+    rateLimits,
+    requestTries: createSharedTries(rateLimits, requests, (source) => limitHash('address', source)),
+    spending: createSpending(redis),
+    limitHash,
   };
 }
 

@@ -5,7 +5,7 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import cors from 'cors';
-import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import helmet from 'helmet';
 import { z } from 'zod';
 import { InfobipReports } from '../adapters/http/infobip.ts';
@@ -287,20 +287,7 @@ export function createRestApp(deps: ApiDeps): Express {
       contentSecurityPolicy: { directives: { defaultSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"] } },
     }),
   );
-  app.use(
-    cors({
-      origin: deps.config.CORS_ORIGINS,
-      exposedHeaders: [
-        'X-Request-Id',
-        'Retry-After',
-        'RateLimit-Limit',
-        'RateLimit-Remaining',
-        'RateLimit-Reset',
-        'Location',
-      ],
-      maxAge: 600,
-    }),
-  );
+  app.use(shareAcrossOrigins(deps));
   app.use('/api', (_req, res, next) => {
     res.setHeader('Cache-Control', 'no-store');
     next();
@@ -361,6 +348,28 @@ function serveDocs(app: Express, deps: ApiDeps): void {
   for (const file of swaggerUiFiles) {
     app.get(`/docs/assets/${file}`, (_req, res) => res.sendFile(file, { root: swaggerUiFolder }));
   }
+}
+
+/** What browsers need to ask from another origin. Whoever sends no `Origin` is none, and is spared it. */
+function shareAcrossOrigins({ config }: ApiDeps): RequestHandler {
+  const share = cors({
+    origin: config.CORS_ORIGINS,
+    exposedHeaders: [
+      'X-Request-Id',
+      'Retry-After',
+      'RateLimit-Limit',
+      'RateLimit-Remaining',
+      'RateLimit-Reset',
+      'Location',
+    ],
+    maxAge: 600,
+  });
+  return (req, res, next) => {
+    if (req.headers.origin !== undefined || req.method === 'OPTIONS') return share(req, res, next);
+    // what is stored of this answer is none for a browser of another origin
+    res.setHeader('Vary', 'Origin');
+    next();
+  };
 }
 
 /** Gives a request its ids, its trace, its span and its line in log and metrics. */

@@ -45,6 +45,36 @@ export async function inParallel(
   return (performance.now() - begin) / 1000;
 }
 
+/** Calls that are made in several goes. */
+export class Rounds {
+  readonly #callers: number;
+  readonly #call: () => Promise<unknown>;
+  readonly #times = new Times();
+  #calls = 0;
+  #seconds = 0;
+
+  constructor(callers: number, call: () => Promise<unknown>) {
+    this.#callers = callers;
+    this.#call = call;
+  }
+
+  /** Makes some more of them. */
+  async run(calls: number): Promise<void> {
+    this.#seconds += await inParallel(calls, this.#callers, async () => void (await this.#times.time(this.#call)));
+    this.#calls += calls;
+  }
+
+  /** A second, while they were made. */
+  get rate(): number {
+    return this.#calls / this.#seconds;
+  }
+
+  /** A row of a table: callers, rate, median and 99th percentile in milliseconds. */
+  row(name: string): (string | number)[] {
+    return [name, this.#callers.toString(), this.rate, this.#times.p50, this.#times.percentile(99)];
+  }
+}
+
 /** Milliseconds of processor time that a process has taken so far. */
 export function cpuMs(pid: number | undefined): number {
   // proc(5): user and system time, in hundredths of a second

@@ -42,27 +42,31 @@ export function createRateLimits(redis: Redis) {
 
   /** Takes one try of `key` if there is one. One atomic step, so parallel tries never exceed the limit. */
   async function take(limit: Limit, key: string, tryId: string, now: number): Promise<LimitState> {
-    return (await count({ limit, key }, tryId, now)).state;
+    return (await takeSome({ limit, key }, tryId, now)).state;
   }
 
-  /** As `take`; says whether the try was counted now, and not before. */
-  async function count(
+  /**
+   * As `take`, up to `most` tries at once, to be used within `usableMs`: their instant is its end, so that no window holds
+   * more than its limit whenever they are used. Says how many were taken now: none when the try was counted before.
+   */
+  async function takeSome(
     { limit, key }: LimitOf,
     tryId: string,
     now: number,
-  ): Promise<{ state: LimitState; isCounted: boolean }> {
+    { most, usableMs } = { most: 1, usableMs: 0 },
+  ): Promise<{ state: LimitState; taken: number }> {
     const windows = limit.windows.flatMap(({ max, windowSeconds }) => [max, windowSeconds * 1000]);
-    const [allowed, ...counted] = (await script([keyOf(limit, key)], [now, tryId, ...windows])) as [
-      number,
-      ...unknown[],
-    ];
+    const [allowed, taken, ...counted] = (await script(
+      [keyOf(limit, key)],
+      [now, tryId, most, usableMs, ...windows],
+    )) as [number, number, ...unknown[]];
     const states = limit.windows.map(({ max, windowSeconds }, index) => ({
       allowed: allowed !== 0,
       max,
       remaining: Math.max(0, max - Number(counted[2 * index])),
       resetSeconds: Math.max(1, Math.ceil((Number(counted[2 * index + 1]) - now) / 1000 + windowSeconds)),
     }));
-    return { state: states.reduce(tighter), isCounted: allowed === 1 };
+    return { state: states.reduce(tighter), taken };
   }
 
   /** Gives a try back, for one that turned out not to count. */
@@ -77,7 +81,14 @@ export function createRateLimits(redis: Redis) {
 
   return {
     take,
+    takeSome,
     giveBack,
+
+    /** Gives back all but the first of the tries that were taken at once. Safe to repeat. */
+    async giveRestBack({ limit, key }: LimitOf, tryId: string, { used, taken }: { used: number; taken: number }) {
+      const names = Array.from({ length: taken - used }, (_, index) => `${tryId}:${used + index + 1}`);
+      await redis.zrem(keyOf(limit, key), ...names);
+    },
 
     /**
      * Takes a try of several limits, one after the other, up to the first that refuses; then all of them are given back,
@@ -92,8 +103,8 @@ export function createRateLimits(redis: Redis) {
       const counted: LimitOf[] = [];
       const states: LimitsState[] = [];
       for (const one of of) {
-        const { state, isCounted } = await count(one, tryId, now);
-        if (isCounted) counted.push(one);
+        const { state, taken } = await takeSome(one, tryId, now);
+        if (taken > 0) counted.push(one);
         states.push({ ...state, limit: one.limit.name });
         if (state.allowed) continue;
         await giveAllBack(counted, tryId);

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from '../../../adapters/redis/connect.ts';
+import { createRateLimits, type LimitState, type RateLimits } from '../../../adapters/redis/rate-limits.ts';
+import { createSharedTries } from '../../../adapters/redis/shared-tries.ts';
+import { atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
+
+let redis: Redis;
+let limits: RateLimits;
+
+before(() => {
+  redis = connectTestRedis();
+  limits = createRateLimits(redis);
+});
+after(() => redis.disconnect());
+
+/** Two processes that share a limit, how many tries Redis has counted, and how often it was asked. */
+function share(max: number, windowSeconds = 60) {
+  const source = uniqueName();
+  let asked = 0;
+  const counting = {
+    ...limits,
+    takeSome: (...args: Parameters<RateLimits['takeSome']>) => {
+      asked += 1;
+      return limits.takeSome(...args);
+    },
+  };
+  const create = () =>
+    createSharedTries(counting, { name: 'tries', windows: [{ max, windowSeconds }] }, (name) => name);
+  const [one, other] = [create(), create()];
+  return {
+    one: () => one.take(source),
+    other: () => other.take(source),
+    counted: () => redis.zcard(`ratelimit:{${source}}:tries`),
+    asked: () => asked,
+  };
+}
+
+const allowed = (states: LimitState[]) => states.filter((state) => state.allowed).length;
+
+describe('createSharedTries()', () => {
+  it('allows exactly the limit to parallel tries of two processes', async () => {
+    for (const max of [3, 40, 600]) {
+      const { one, other, counted } = share(max);
+      const states = await atOnce(1000, (index) => (index % 2 === 0 ? one() : other()));
+      assert.equal(await counted(), max);
+      // what one of them holds when the other has had the last is a handful at most
+      assert.ok(allowed(states) <= max && allowed(states) > max - 16, `${allowed(states)} of ${max}`);
+    }
+  });
+
+  it('allows exactly the limit to one process, whether its tries come together or one after the other', async () => {
+    const parallel = share(600);
+    assert.equal(allowed(await atOnce(1000, parallel.one)), 600);
+    const serial = share(600);
+    const states: LimitState[] = [];
+    for (let index = 0; index < 700; index++) states.push(await serial.one());
+    assert.equal(allowed(states), 600);
+    assert.deepEqual(
+      states.slice(0, 600).map(({ remaining }) => remaining),
+      Array.from({ length: 600 }, (_, index) => 599 - index),
+    );
+  });
+
+  it('asks Redis once for many tries of a busy source', async () => {
+    const { one, asked } = share(1_000_000);
+    await atOnce(1600, one);
+    assert.ok(asked() < 120, `${asked()}`);
+  });
+
+  it('counts a slow source one by one', async () => {
+    const { one, counted } = share(600);
+    for (let index = 1; index <= 3; index++) {
+      assert.equal((await one()).remaining, 600 - index);
+      assert.equal(await counted(), index);
+      await sleep(600);
+    }
+  });
+
+  it('gives back what a source that was busy did not use, once it comes again', async () => {
+    const { one, counted } = share(600);
+    let used = 0;
+    do {
+      await one();
+      used += 1;
+    } while ((await counted()) === used);
+    await sleep(600);
+    assert.equal((await one()).remaining, 600 - used - 1);
+    assert.equal(await counted(), used + 1);
+  });
+
+  it('never lets more through in a window than the limit, also when what was taken is used late', async () => {
+    const { one } = share(200, 2);
+    const passedAt: number[] = [];
+    const endAt = performance.now() + 5000;
+    while (performance.now() < endAt) {
+      if ((await one()).allowed) passedAt.push(performance.now());
+      else await sleep(5);
+    }
+    assert.ok(passedAt.length > 300, `${passedAt.length}`);
+    for (const [index, at] of passedAt.entries()) {
+      const later = passedAt[index + 200];
+      // the clocks of this test and of the limiter are rounded
+      if (later !== undefined) assert.ok(later - at > 1990, `${later - at} ms`);
+    }
+  });
+
+  it('refuses all who wait at the same time by one answer', async () => {
+    const { one, asked } = share(1);
+    await one();
+    const before = asked();
+    const states = await atOnce(100, one);
+    assert.equal(allowed(states), 0);
+    assert.ok(asked() - before < 100, `${asked() - before}`);
+  });
+
+  it('throws for all who wait when Redis is away, and goes on when it is back', async () => {
+    let isAway = true;
+    const failing = {
+      ...limits,
+      takeSome: (...args: Parameters<RateLimits['takeSome']>) =>
+        isAway ? Promise.reject(new Error('Connection is closed.')) : limits.takeSome(...args),
+    };
+    const tries = createSharedTries(
+      failing,
+      { name: 'tries', windows: [{ max: 5, windowSeconds: 60 }] },
+      (name) => name,
+    );
+    const source = uniqueName();
+    const outcomes = await Promise.allSettled([tries.take(source), tries.take(source)]);
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    );
+    isAway = false;
+    assert.equal((await tries.take(source)).remaining, 4);
+  });
+});
