@@ -63,7 +63,10 @@ export interface ApiDeps {
   logins: LogIns;
   /** Seals what a code that is on its way shall bring about. */
   changeBox: Pick<Box, 'sealText' | 'openText'>;
-  accounts: Pick<Accounts, 'read' | 'findBy' | 'readSecrets' | 'isLinkedTo' | 'isLinked' | 'setProfile'>;
+  accounts: Pick<
+    Accounts,
+    'read' | 'findBy' | 'findProvable' | 'readProvable' | 'readSecrets' | 'isLinkedTo' | 'isLinked' | 'setProfile'
+  >;
   deletions: Pick<Deletions, 'read'>;
   /** The token of the receipt of a deletion: the same whenever it is asked for. */
   deletionToken: (deletionId: string) => string;

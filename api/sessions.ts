@@ -1,6 +1,6 @@
 /** Sessions: how one begins, whoever asks for it, and how it is seen. */
 import type { z } from 'zod';
-import type { Account } from '../adapters/mongo/accounts.ts';
+import type { Account, ProvableAccount } from '../adapters/mongo/accounts.ts';
 import type { Session as StoredSession } from '../adapters/redis/sessions.ts';
 import { refreshLife } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
@@ -54,13 +54,14 @@ export async function createRegistrationSession(
 /**
  * Begins a session of a person. Safe to repeat with what was minted.
  *
- * @throws {Failure} account-disabled
+ * @param provenBy the password that it begins with, by its hash
+ * @throws {Failure} account-disabled; credentials-wrong: that password was replaced in the same moment
  */
 export async function beginSession(
   deps: ApiDeps,
   account: Account,
   { sessionId, refreshToken, createdAt }: MintedSession,
-  { address, userAgent }: Caller,
+  { address, userAgent, provenBy }: Caller & { provenBy?: Pick<ProvableAccount, 'hash'> },
 ): Promise<z.output<typeof Tokens>> {
   requireEnabled(account);
   const { userId, roles } = account;
@@ -73,7 +74,7 @@ export async function beginSession(
     { hash: tokenHash(refreshToken), seconds: Math.ceil(refreshMs / 1000) },
   );
   if (isSingle) await endTheOneBefore(deps, userId, sessionId, endsAt);
-  await endIfDisabled(deps, userId, sessionId);
+  await endIfChanged(deps, { userId, sessionId, provenBy });
   deps.events.sessionCreated(sessionId, userId);
   return tokensOf(deps, { sessionId, refreshToken, refreshMs, account });
 }
@@ -107,15 +108,22 @@ export function sessionView(session: StoredSession): z.output<typeof Session> {
 }
 
 /**
- * An account that was disabled while its session began, after the other sessions were ended, must not keep this one.
+ * An account that was disabled, or whose password was replaced, while its session began, after the other sessions were ended,
+ * must not keep this one: the session is there already, so either this sees the change or the change sees the session.
  *
- * @throws {Failure} account-disabled
+ * @throws {Failure} account-disabled, credentials-wrong
  */
-async function endIfDisabled({ accounts, sessions }: ApiDeps, userId: string, sessionId: string): Promise<void> {
-  const account = await accounts.read(userId);
-  if (account !== undefined && account.disabledAt === undefined) return;
+async function endIfChanged(
+  { accounts, sessions }: ApiDeps,
+  begun: { userId: string; sessionId: string; provenBy: Pick<ProvableAccount, 'hash'> | undefined },
+): Promise<void> {
+  const { userId, sessionId, provenBy } = begun;
+  const { account, hash } = (await accounts.readProvable(userId)) ?? {};
+  const isEnabled = account !== undefined && account.disabledAt === undefined;
+  const isProven = provenBy === undefined || provenBy.hash === hash;
+  if (isEnabled && isProven) return;
   await sessions.end(userId, sessionId);
-  throw new Failure('account-disabled');
+  throw new Failure(isEnabled ? 'credentials-wrong' : 'account-disabled');
 }
 
 /** The tokens of a session, as a log-in or a refresh answers them; `refreshMs` is the life of the refresh token. */

@@ -607,7 +607,7 @@ export const variables = {
   },
   PIN_RESET_WAIT: {
     about:
-      'how long after a recovery of the password no code by the channel of its message replaces the PIN, in seconds',
+      'how long after a recovery of the password, or a log-in by a mailed code alone, no code by the same channel replaces the PIN, in seconds',
     roles: ['api'],
     schema: integer(60, 2_592_000),
     default: '86400',

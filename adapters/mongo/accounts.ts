@@ -52,6 +52,12 @@ export interface LinkedAccount {
 
 export type Accounts = ReturnType<typeof createAccounts>;
 
+/** An account and the hash of its password, if it has one. */
+export interface ProvableAccount {
+  account: Account;
+  hash: string | undefined;
+}
+
 interface UserDocument {
   _id: string;
   username?: string;
@@ -201,12 +207,17 @@ interface Collections {
 
 /** What is known of people. */
 function createAccountReads({ users, claims, hashOf, box }: Collections) {
-  const findBy = async (identifier: Identifier): Promise<Account | undefined> => {
+  const namedBy = async (identifier: Identifier): Promise<UserDocument | null> => {
     const { kind } = identifier;
     const claim = await claims.findById(`${kind}:${hashOf(kind, claimedAs(identifier))}`).lean();
-    const user = claim === null ? null : await users.findById(claim.userId).lean();
+    return claim === null ? null : await users.findById(claim.userId).lean();
+  };
+  const findBy = async (identifier: Identifier): Promise<Account | undefined> => {
+    const user = await namedBy(identifier);
     return user === null ? undefined : accountOf(user, box);
   };
+  const provable = (user: UserDocument | null): ProvableAccount | undefined =>
+    user === null ? undefined : { account: accountOf(user, box), hash: user.password };
   return {
     /** The account, or undefined. */
     async read(userId: string): Promise<Account | undefined> {
@@ -216,6 +227,14 @@ function createAccountReads({ users, claims, hashOf, box }: Collections) {
 
     /** The account that somebody names, or undefined. */
     findBy,
+
+    /** The account that somebody names, with the hash of its password, or undefined. */
+    findProvable: async (identifier: Identifier): Promise<ProvableAccount | undefined> =>
+      provable(await namedBy(identifier)),
+
+    /** The account with the hash of its password, or undefined. */
+    readProvable: async (userId: string): Promise<ProvableAccount | undefined> =>
+      provable(await users.findById(userId).lean()),
 
     /** The account with a user name, or undefined. */
     find: (username: string): Promise<Account | undefined> => findBy({ kind: 'username', value: username }),

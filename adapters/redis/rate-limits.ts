@@ -38,6 +38,53 @@ export type RateLimits = ReturnType<typeof createRateLimits>;
 
 /** Creates the limiter. */
 export function createRateLimits(redis: Redis) {
+  const one = createTaking(redis);
+
+  /** Gives a try of several limits back. */
+  async function giveAllBack(of: readonly LimitOf[], tryId: string): Promise<void> {
+    await Promise.all(of.map(({ limit, key }) => one.giveBack(limit, key, tryId)));
+  }
+
+  return {
+    ...one,
+
+    /**
+     * Takes a try of several limits, one after the other, up to the first that refuses; then all of them are given back,
+     * so that a refused try costs nothing anywhere. `counted` are those to give back when it turns out not to count: not
+     * those that counted the same try before.
+     */
+    async takeAll(
+      of: readonly LimitOf[],
+      tryId: string,
+      now: number,
+    ): Promise<{ state: LimitsState; counted: LimitOf[] }> {
+      const counted: LimitOf[] = [];
+      const states: LimitsState[] = [];
+      for (const single of of) {
+        const { state, taken } = await one.takeSome(single, tryId, now);
+        if (taken > 0) counted.push(single);
+        states.push({ ...state, limit: single.limit.name });
+        if (state.allowed) continue;
+        await giveAllBack(counted, tryId);
+        return { state: { ...state, limit: single.limit.name }, counted: [] };
+      }
+      return { state: states.reduce(tighter), counted };
+    },
+
+    giveAllBack,
+
+    /** Tells whether a key has used up every window of a limit. */
+    isUsedUp: (limit: Limit, key: string, now: number) => isUsedUp(redis, { limit, key }, now),
+
+    /** Forgets all that was counted for a key. */
+    async clear(limit: Limit, key: string): Promise<void> {
+      await redis.del(keyOf(limit, key));
+    },
+  };
+}
+
+/** What is done with one limit. */
+function createTaking(redis: Redis) {
   const script = loadScript(redis, 'rate-limit');
 
   /** Takes one try of `key` if there is one. One atomic step, so parallel tries never exceed the limit. */
@@ -74,55 +121,17 @@ export function createRateLimits(redis: Redis) {
     await redis.zrem(keyOf(limit, key), tryId);
   }
 
-  /** Gives a try of several limits back. */
-  async function giveAllBack(of: readonly LimitOf[], tryId: string): Promise<void> {
-    await Promise.all(of.map(({ limit, key }) => giveBack(limit, key, tryId)));
+  /** Gives back all but the first of the tries that were taken at once. Safe to repeat. */
+  async function giveRestBack(
+    { limit, key }: LimitOf,
+    tryId: string,
+    { used, taken }: { used: number; taken: number },
+  ): Promise<void> {
+    const names = Array.from({ length: taken - used }, (_, index) => `${tryId}:${used + index + 1}`);
+    await redis.zrem(keyOf(limit, key), ...names);
   }
 
-  return {
-    take,
-    takeSome,
-    giveBack,
-
-    /** Gives back all but the first of the tries that were taken at once. Safe to repeat. */
-    async giveRestBack({ limit, key }: LimitOf, tryId: string, { used, taken }: { used: number; taken: number }) {
-      const names = Array.from({ length: taken - used }, (_, index) => `${tryId}:${used + index + 1}`);
-      await redis.zrem(keyOf(limit, key), ...names);
-    },
-
-    /**
-     * Takes a try of several limits, one after the other, up to the first that refuses; then all of them are given back,
-     * so that a refused try costs nothing anywhere. `counted` are those to give back when it turns out not to count: not
-     * those that counted the same try before.
-     */
-    async takeAll(
-      of: readonly LimitOf[],
-      tryId: string,
-      now: number,
-    ): Promise<{ state: LimitsState; counted: LimitOf[] }> {
-      const counted: LimitOf[] = [];
-      const states: LimitsState[] = [];
-      for (const one of of) {
-        const { state, taken } = await takeSome(one, tryId, now);
-        if (taken > 0) counted.push(one);
-        states.push({ ...state, limit: one.limit.name });
-        if (state.allowed) continue;
-        await giveAllBack(counted, tryId);
-        return { state: { ...state, limit: one.limit.name }, counted: [] };
-      }
-      return { state: states.reduce(tighter), counted };
-    },
-
-    giveAllBack,
-
-    /** Tells whether a key has used up every window of a limit. */
-    isUsedUp: (limit: Limit, key: string, now: number) => isUsedUp(redis, { limit, key }, now),
-
-    /** Forgets all that was counted for a key. */
-    async clear(limit: Limit, key: string): Promise<void> {
-      await redis.del(keyOf(limit, key));
-    },
-  };
+  return { take, takeSome, giveBack, giveRestBack };
 }
 
 async function isUsedUp(redis: Redis, { limit, key }: LimitOf, now: number): Promise<boolean> {

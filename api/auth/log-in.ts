@@ -26,7 +26,7 @@ import { guardCheck, guardLogIn, guardSend } from '../limits.ts';
 import { malformed, parse, secretText, type Tokens, text } from '../schemas.ts';
 import { beginSession, mintSession } from '../sessions.ts';
 import { nameKeyOf, readIdentifier, usualChannel } from './identifier.ts';
-import { endIfReplaced, requirePassword } from './password.ts';
+import { requirePassword } from './password.ts';
 
 /** Who logs in, and how. */
 export const NewLogIn = z.strictObject({
@@ -74,11 +74,10 @@ export async function beginLogIn(
   const scope = ['login', caller.address];
   return idempotent(deps, { scope, caller, body: given }, minted, async ({ loginId, session }) => {
     if (password === undefined) return sendLogInCode(deps, { identifier, channel }, loginId, caller);
-    const proven = await requirePassword(deps, identifier, password, caller);
+    const { account, hash } = await requirePassword(deps, identifier, password, caller);
     if (hasSecondStep) return sendLogInCode(deps, { identifier, channel }, loginId, caller);
-    const tokens = await beginSession(deps, proven.account, session, caller);
-    await endIfReplaced(deps, proven, session.sessionId);
-    deps.events.loginTried({ method: 'password', userId: proven.account.userId });
+    const tokens = await beginSession(deps, account, session, { ...caller, provenBy: { hash } });
+    deps.events.loginTried({ method: 'password', userId: account.userId });
     return tokens;
   });
 }
@@ -93,19 +92,27 @@ export async function proveLogIn(deps: ApiDeps, body: unknown, caller: Caller): 
   if (!/^[0-9a-f]{32}$/.test(loginId)) throw new Failure('not-found');
   const scope = ['login-verify', loginId];
   return idempotent(deps, { scope, caller, body: { loginId, code } }, mintSession(), async (session) => {
-    const account = await requireCode(deps, loginId, code, caller);
+    const { account, channel } = await requireCode(deps, loginId, code, caller);
     // taken before it exists: of parallel proofs one wins, and a repeat with the same id goes on where it was
     if (!(await deps.logins.takeSession(loginId, session.sessionId))) {
       throw new Failure('session-already-taken', { message: 'This code was used; log in again' });
     }
+    const { LOGIN_SECOND_STEP: hadPassword, PIN_RESET_WAIT: waitSeconds } = deps.config;
+    // nothing but the mailbox was proven: another code to it proves no more
+    if (channel === 'email' && !hadPassword) await deps.recoveries.holdPin(account.userId, channel, waitSeconds);
     const tokens = await beginSession(deps, account, session, caller);
     deps.events.loginTried({ method: 'code', userId: account.userId });
     return tokens;
   });
 }
 
-/** Whose the right code is. @throws {Failure} not-found, code-expired, code-wrong, rate-limited */
-async function requireCode(deps: ApiDeps, loginId: string, code: string, caller: Caller): Promise<Account> {
+/** Whose the right code is, and how it came. @throws {Failure} not-found, code-expired, code-wrong, rate-limited */
+async function requireCode(
+  deps: ApiDeps,
+  loginId: string,
+  code: string,
+  caller: Caller,
+): Promise<{ account: Account; channel: Channel }> {
   // counted before it is compared: parallel guesses never exceed the bound
   const begun = await deps.logins.countTry(loginId);
   if (begun === undefined) throw new Failure('not-found');
@@ -113,7 +120,7 @@ async function requireCode(deps: ApiDeps, loginId: string, code: string, caller:
   const left = deps.rules.checksMax - begun.tries;
   const isRight = left >= 0 && (await isRightCode(deps, { subject: loginId, purpose: 'login' }, begun, code, caller));
   const account = isRight && begun.userId !== undefined ? await deps.accounts.read(begun.userId) : undefined;
-  if (account !== undefined && account.disabledAt === undefined) return account;
+  if (account !== undefined && account.disabledAt === undefined) return { account, channel: begun.channel };
   const reason = isRight ? 'account-disabled' : 'otp-mismatch';
   deps.events.loginTried({ method: 'code', loginId, userId: begun.userId, reason });
   throw wrongCode(Math.max(0, left));

@@ -1,5 +1,5 @@
 /** A name and a password, checked: by the account's own hash, then by the directory. */
-import type { Account } from '../../adapters/mongo/accounts.ts';
+import type { Account, ProvableAccount } from '../../adapters/mongo/accounts.ts';
 import { runToEnd } from '../../adapters/temporal/orders.ts';
 import { directoryLogInWorkflowId, type Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -15,12 +15,6 @@ import { nameKeyOf } from './identifier.ts';
 /** Why a log-in by password fails, for the trail alone. */
 type PasswordRefusal = 'unknown-user' | 'no-password' | 'wrong-password' | 'account-disabled';
 
-/** An account whose password was right, and the hash that it was compared with, if the account has one. */
-export interface ProvenAccount {
-  account: Account;
-  hash: string | undefined;
-}
-
 /**
  * The account of a name and its password. A name without an account, or without a password, costs the same hash and, where
  * there is a directory, the same question to it.
@@ -32,13 +26,11 @@ export async function requirePassword(
   identifier: Identifier,
   password: string,
   caller: Caller,
-): Promise<ProvenAccount> {
+): Promise<ProvableAccount> {
   const beganAt = performance.now();
   // counted as wrong before it is compared: parallel guesses never exceed the limits
   const guarded = await guardPassword(deps, caller, nameKeyOf(deps, identifier), newId());
-  const account = await deps.accounts.findBy(identifier);
-  const secrets = account && (await deps.accounts.readSecrets(account.userId));
-  const hash = secrets?.password;
+  const { account, hash } = (await deps.accounts.findProvable(identifier)) ?? {};
   const reason = await refusalOf(deps, identifier, { account, hash }, password).catch(async (err: unknown) => {
     await guarded.giveBack();
     throw err;
@@ -52,26 +44,10 @@ export async function requirePassword(
   return { account, hash };
 }
 
-/**
- * Ends a session that a password began which was replaced in the same moment: after the session began, so that either this
- * sees the new one or the change sees the session.
- *
- * @throws {Failure} credentials-wrong
- */
-export async function endIfReplaced(
-  { accounts, sessions }: Pick<ApiDeps, 'accounts' | 'sessions'>,
-  { account: { userId }, hash }: ProvenAccount,
-  sessionId: string,
-): Promise<void> {
-  if ((await accounts.readSecrets(userId))?.password === hash) return;
-  await sessions.end(userId, sessionId);
-  throw new Failure('credentials-wrong');
-}
-
 async function refusalOf(
   deps: ApiDeps,
   identifier: Identifier,
-  { account, hash }: Pick<ProvenAccount, 'hash'> & { account: Account | undefined },
+  { account, hash }: { account: Account | undefined; hash: string | undefined },
   password: string,
 ): Promise<PasswordRefusal | undefined> {
   const hasPassword = hash !== undefined;

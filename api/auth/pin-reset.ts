@@ -38,10 +38,11 @@ export const PinReset = z.strictObject({
  */
 export async function beginPinReset(
   deps: ApiDeps,
-  { userId }: Session,
+  session: Session,
   body: unknown,
   caller: Caller,
 ): Promise<z.output<typeof StartedPinReset>> {
+  const { userId } = session;
   const given = parse(PinResetRequest, body ?? {});
   const { channel: wished = 'sms' } = given;
   if (wished === 'voice' && deps.rules.voiceWaitsSeconds === undefined) {
@@ -52,7 +53,7 @@ export async function beginPinReset(
     const reach = account && reachOf(deps, account, wished);
     if (reach === undefined) throw new Failure('channel-not-available');
     const { channel, limitKeys, to, country } = reach;
-    await requireNoHold(deps, { userId, channel }, caller);
+    await requireNoHold(deps, session, channel, caller);
     const guarded = await guardSend(deps, caller, { limitKeys, channels: [channel] }, resetId);
     const ttlSeconds = deps.rules.codeTtlSeconds;
     const expiresAt = Date.now() + ttlSeconds * 1000;
@@ -78,19 +79,15 @@ export async function beginPinReset(
  *
  * @throws {Failure} malformed, password-weak, not-found, code-wrong, code-expired, rate-limited, unavailable
  */
-export async function resetPin(
-  deps: ApiDeps,
-  { userId, sessionId }: Session,
-  body: unknown,
-  caller: Caller,
-): Promise<void> {
+export async function resetPin(deps: ApiDeps, session: Session, body: unknown, caller: Caller): Promise<void> {
+  const { userId, sessionId } = session;
   const { resetId, code, pin } = parse(PinReset, body);
   requireStrongPin(pin);
   // counted before it is compared: parallel guesses never exceed the bound
   const begun = await deps.logins.countTry(resetId);
   if (begun === undefined || begun.userId !== userId) throw new Failure('not-found');
   if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
-  await requireNoHold(deps, { userId, channel: begun.channel }, caller);
+  await requireNoHold(deps, session, begun.channel, caller);
   await requireRightCode(deps, { subject: resetId, purpose: 'pin-reset' }, begun, code, caller);
   const changeId = newId();
   if (!(await deps.logins.takeSession(resetId, changeId))) {
@@ -99,14 +96,22 @@ export async function resetPin(
   await changeCredential(deps, { userId, sessionId, kind: 'pin', why: 'reset', secret: pin, changeId });
 }
 
-/** Refuses what a recovery has proven already as the proof for a PIN. @throws {Failure} rate-limited, with when it is one */
+/**
+ * Refuses as the proof for a PIN what a recovery, or a log-in by a mailed code alone, has proven already. A session that is older
+ * than the wait began before it: a recovery leaves none.
+ *
+ * @throws {Failure} rate-limited, with when it is one
+ */
 async function requireNoHold(
-  { recoveries }: ApiDeps,
-  { userId, channel }: { userId: string; channel: Channel },
+  { recoveries, config }: ApiDeps,
+  { userId, createdAt }: Session,
+  channel: Channel,
   { noteLimit }: Caller,
 ): Promise<void> {
-  const resetSeconds = await recoveries.pinHeldSeconds(userId, channel === 'email' ? 'email' : 'sms');
-  if (resetSeconds === 0) return;
+  const heldSeconds = await recoveries.pinHeldSeconds(userId, channel === 'email' ? 'email' : 'sms');
+  const youngSeconds = Math.ceil((createdAt - Date.now()) / 1000) + config.PIN_RESET_WAIT;
+  const resetSeconds = Math.min(heldSeconds, youngSeconds);
+  if (resetSeconds <= 0) return;
   const limit = 'pin-reset-after-recovery';
   noteLimit?.({ limit, allowed: false, max: 0, remaining: 0, resetSeconds });
   throw limited(limit, resetSeconds);

@@ -98,6 +98,29 @@ describe('A recovery of the password', () => {
   });
 });
 
+describe('A log-in by a mailed code', () => {
+  it('O6: gives the PIN to nobody by the same mailbox for a day, nor by a number it brings; who was there before is spared', async () => {
+    const ada = await person(660);
+    const before = (await messagesTo(system.ready.outboxUrl, ada.mail)).length;
+    const { body: begun } = await must(post('/auth/login/init', { identifier: ada.mail }), 202);
+    const mailed = await codeFor(system.ready.outboxUrl, ada.mail, before + 1);
+    const { body } = await must(post('/auth/login/verify', { loginId: begun.loginId, code: mailed }));
+    const token = body.accessToken as string;
+    assertLimited(await post('/auth/pin/reset/code', { channel: 'email' }, token), 'pin-reset-after-recovery', 86_400);
+    const phone = '+447700901660';
+    const { body: change } = await must(call(url, 'PUT', '/api/v1/users/me', { token, body: { phone } }), 202);
+    const code = await codeFor(system.ready.outboxUrl, phone, 1);
+    await must(post(`/users/me/changes/${change.changeId}/verify`, { code }, token));
+    assertLimited(await post('/auth/pin/reset/code', { channel: 'sms' }, token), 'pin-reset-after-recovery', 86_400);
+    await must(post('/auth/pin/verify', { pin: '830571' }, token), 204);
+
+    const { body: own } = await must(call(url, 'GET', '/api/v1/auth/session', { token: ada.token }));
+    const times = { createdAt: Date.now() - 86_401_000, authenticatedAt: Date.now() };
+    await behind.redis.hset(`session:${own.sessionId}`, times);
+    await must(post('/auth/pin/reset/code', { channel: 'email' }, ada.token), 202);
+  });
+});
+
 const warning = 'Somebody is registering your number with Vyry';
 
 /** The bodies of the warnings of an owner, once there are so many, oldest first. */
