@@ -53,16 +53,13 @@ export async function requireToken(
 }
 
 /**
- * A session whose person has proven who they are a short while ago. https://datatracker.ietf.org/doc/html/rfc9470#section-3
+ * Refuses a session whose person has not proven who they are a short while ago.
+ * https://datatracker.ietf.org/doc/html/rfc9470#section-3
  *
- * @throws {Failure} unauthenticated, token-invalid, authentication-too-old
+ * @throws {Failure} authentication-too-old
  */
-export async function requireStepUp(
-  deps: Pick<ApiDeps, 'tokens' | 'sessions' | 'config'>,
-  authorization: string | undefined,
-): Promise<void> {
-  const { authenticatedAt } = await requireSession(deps, authorization);
-  const { STEP_UP_SECONDS: maxAgeSeconds } = deps.config;
+export function requireStepUp({ config }: Pick<ApiDeps, 'config'>, { authenticatedAt }: Session): void {
+  const { STEP_UP_SECONDS: maxAgeSeconds } = config;
   if (Date.now() - authenticatedAt > maxAgeSeconds * 1000) {
     throw new Failure('authentication-too-old', { fields: { maxAgeSeconds } });
   }

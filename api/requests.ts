@@ -29,9 +29,13 @@ export async function holderOf(
   return { ...callerOf(req), registrationId, status };
 }
 
-/** The session of the access token. @throws {Failure} unauthenticated, token-invalid */
+const sessions = new WeakMap<Request, Promise<Session>>();
+
+/** The session of the access token, read once a request. @throws {Failure} unauthenticated, token-invalid */
 export function sessionOf(req: Request, deps: ApiDeps): Promise<Session> {
-  return requireSession(deps, req.get('authorization'));
+  const session = sessions.get(req) ?? requireSession(deps, req.get('authorization'));
+  sessions.set(req, session);
+  return session;
 }
 
 /** The deletion of the path, for who holds its token. @throws {Failure} unauthenticated, not-found */

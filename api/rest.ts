@@ -32,7 +32,7 @@ import { Credentials, giveCredentials } from './registrations/credentials.ts';
 import { DirectoryProof, proveDirectory } from './registrations/directory.ts';
 import { readRegistration, WaitQuery } from './registrations/read.ts';
 import { RegistrationStop, stopRegistrations } from './registrations/stop.ts';
-import { callerOf, holderOf } from './requests.ts';
+import { callerOf, holderOf, sessionOf } from './requests.ts';
 import { always, type Route } from './route.ts';
 import { Registration, StartedRegistration, Tokens } from './schemas.ts';
 import { createRegistrationSession } from './sessions.ts';
@@ -309,7 +309,7 @@ export function createRestApp(deps: ApiDeps): Express {
 function serve(app: Express, deps: ApiDeps, route: Route): void {
   app[route.method](route.path, async (req, res) => {
     res.locals.route = route.path;
-    if (needsStepUp(route, req.body)) await requireStepUp(deps, req.get('authorization'));
+    if (needsStepUp(route, req.body)) requireStepUp(deps, await sessionOf(req, deps));
     const answer = await route.run(req, deps);
     sendAnswer(res, route, answer);
   });

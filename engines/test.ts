@@ -68,7 +68,6 @@ function runTests(owner: DataFolder, env: Record<string, string>): Promise<numbe
   const args = [
     '--disable-warning=ExperimentalWarning',
     '--test',
-    '--test-force-exit',
     `--test-timeout=${timeoutMs}`,
     '--test-concurrency=2',
     '--test-reporter=spec',

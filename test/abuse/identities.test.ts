@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, messagesTo, startFlow } from '../support/client.ts';
+import { type Answer, call, codeFor, flowOf, messagesTo, startFlow } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { allMessages, type Behind, goodPassword, lookBehind, must } from '../support/flows.ts';
 import { atOnce } from '../support/redis.ts';
@@ -174,5 +174,66 @@ describe('C: identity strings', () => {
     assert.equal((await attacker.call('POST', '/session')).status, 409);
     assert.equal((await attacker.call('GET', '')).body.userId, undefined);
     assert.equal((await attacker.call('PUT', '/code', { code: '000000' })).status, 409);
+  });
+});
+
+/** What whoever asks sees of an answer. */
+function face({ status, body, headers }: Answer): string {
+  const names = [...headers.keys()].sort();
+  return JSON.stringify([status, Object.keys(body).sort(), names, headers.get('content-length')]);
+}
+
+describe('D: enumeration', () => {
+  it('D1: a number with an account, with a locked one and with none are answered alike until the number is proven', async () => {
+    const [known, locked, free] = ['+491761000001', '+491761000002', '+491761000003'];
+    await must(register({ phone: known }, known, 'sms'), 201);
+    const { body } = await must(register({ phone: locked }, locked, 'sms'), 201);
+    const pin = { pin: '830571', currentPassword: goodPassword };
+    await must(call(url, 'PUT', '/api/v1/auth/pin', { token: body.accessToken, body: pin }), 204);
+    const faces: string[][] = [];
+    const ends: [number, string][] = [];
+    for (const phone of [known, locked, free]) {
+      const started = await must(start({ phone }), 201);
+      const flow = flowOf(url, started.body.registrationId, started.body.registrationToken);
+      const before = (await messagesTo(outboxUrl, phone)).length;
+      const sent = await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+      const code = await codeFor(outboxUrl, phone, before + 1);
+      const wrong = await flow.call('PUT', '/code', { code: code === '000000' ? '000001' : '000000' });
+      assert.equal(wrong.status, 400);
+      faces.push([face(started), face(sent), face(wrong), face(await must(flow.call('PUT', '/code', { code })))]);
+      const end = await flow.call('PUT', '/credentials', { password: goodPassword });
+      ends.push([end.status, end.body.error_code ?? end.body.steps.at(-1).name]);
+    }
+    assert.deepEqual(faces[0], faces[2]);
+    assert.deepEqual(faces[1], faces[2]);
+    assert.deepEqual(ends, [
+      [409, 'CONFLICT'],
+      [200, 'approval'],
+      [200, 'credentials'],
+    ]);
+  });
+
+  it('D7: nobody can be looked up: whoever gives a number, address or name has their own proven, or is an admin', async () => {
+    const { paths, components } = (await must(call(url, 'GET', '/openapi.json'))).body;
+    const taking = Object.entries<Record<string, object>>(paths).flatMap(([path, operations]) =>
+      Object.entries(operations).flatMap(([method, operation]) => {
+        const { requestBody, parameters } = operation as { requestBody?: object; parameters?: object };
+        const own = JSON.stringify([requestBody, parameters]);
+        const named = [...own.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(
+          ([, name = '']) => components.schemas[name],
+        );
+        const takes = /"(phone|email|identifier|username|numbers?|contacts?)":/.test(own + JSON.stringify(named));
+        return takes ? [`${method} ${path}`] : [];
+      }),
+    );
+    assert.deepEqual(taking.sort(), [
+      'post /api/v1/auth/login',
+      'post /api/v1/auth/login/init',
+      'post /api/v1/auth/password/forgot',
+      'post /api/v1/auth/register',
+      'post /api/v1/registrations',
+      'put /api/v1/registrations/{registrationId}/directory',
+      'put /api/v1/users/me',
+    ]);
   });
 });
