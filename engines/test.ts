@@ -67,6 +67,7 @@ function testVariables(urls: EngineUrls): Record<string, string> {
 function runTests(owner: DataFolder, env: Record<string, string>): Promise<number> {
   const args = [
     '--disable-warning=ExperimentalWarning',
+    '--import=./test/support/ends.ts',
     '--test',
     `--test-timeout=${timeoutMs}`,
     '--test-concurrency=2',

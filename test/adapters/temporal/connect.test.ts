@@ -10,8 +10,10 @@ import { testEngines } from '../../support/engines.ts';
 import { uniqueName } from '../../support/redis.ts';
 
 const open: Client[] = [];
+const closing: (() => unknown)[] = [];
 after(async () => {
   for (const { connection } of open) await connection.close();
+  for (const close of closing) close();
 });
 
 function connectTo(address: string): Client {
@@ -50,12 +52,12 @@ describe('isTemporalOutage()', () => {
   });
 
   it('knows a server that accepts and says nothing', async () => {
-    const server = createServer(() => undefined);
+    const server = createServer((socket) => closing.push(() => socket.destroy()));
+    closing.push(() => server.close());
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     assert.equal(isTemporalOutage(await errorOf(describeIn(connectTo(`127.0.0.1:${port}`), 1000))), true);
-    server.close();
   });
 
   it('knows an answer that did not come in time', async () => {
