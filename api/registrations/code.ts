@@ -107,8 +107,9 @@ export async function proveCode(deps: ApiDeps, caller: RegistrationCaller, body:
     });
   }
   if (isDone(status, 'code')) return currentView(deps, registrationId);
-  // the script has marked it: a repeat after a crash answers `already` and comes here again
-  const answer = await order(deps, registrationId, confirmCode, [{ send }]).catch((err: unknown) =>
+  // the script has marked it: a repeat after a crash answers `already` and comes here again; all of them are one order
+  const orderId = send === undefined ? newId() : `code-${send}`;
+  const answer = await order(deps, registrationId, confirmCode, [{ send }], orderId).catch((err: unknown) =>
     endOf(deps, registrationId, err),
   );
   deps.events.stepDone(registrationId, 'code');
