@@ -121,7 +121,7 @@ function createTaking(redis: Redis) {
     await redis.zrem(keyOf(limit, key), tryId);
   }
 
-  /** Gives back all but the first of the tries that were taken at once. Safe to repeat. */
+  /** Gives back what was not used of the tries that were taken at once. Safe to repeat. */
   async function giveRestBack(
     { limit, key }: LimitOf,
     tryId: string,
