@@ -3,8 +3,9 @@
  * cost no round trip. A process holds a handful of a source for half a second; the rest is given back, or counted until it
  * leaves the window when the source does not come again.
  *
- * Consistency: a try is counted in Redis before it is handed out, so all processes together never exceed the limit; a source
- * that asks slowly, and the last tries of a limit, are taken one by one. Away: throws, once what is held is handed out.
+ * Consistency: a try is counted in Redis before it is handed out, and at no earlier instant than that of its asking, so all
+ * processes together never let more be asked in a window than the limit; a source that asks slowly, and the last tries of a
+ * limit, are taken one by one. Away: throws, once what is held is handed out.
  */
 import { newId } from '../../platform/crypto.ts';
 import type { Limit, LimitState, RateLimits } from './rate-limits.ts';
@@ -22,8 +23,9 @@ interface Handful {
 export type SharedTries = ReturnType<typeof createSharedTries>;
 
 const mostAtOnce = 64;
-/** Counted as if used at its end; handed out for the first half, which leaves the other to a slow answer. */
+/** A handful is counted as if used at the end of this time, and not handed out after it. */
 const usableMs = 1000;
+/** From the answer on. */
 const heldMs = 500;
 /** Some 2 MiB. What the source held longest has is forgotten beyond. */
 const sourcesMax = 10_000;
@@ -50,13 +52,14 @@ export function createSharedTries(rateLimits: RateLimits, limit: Limit, keyOf: (
     if (before && before.used < before.taken) rateLimits.giveRestBack(of, before.tryId, before).catch(() => undefined);
     const most = isBusy ? Math.min(2 * before.taken, mostAtOnce) : 1;
     const tryId = newId();
+    const tooLateAt = most > 1 ? performance.now() + usableMs : Number.POSITIVE_INFINITY;
     const { state, taken } = await rateLimits.takeSome(of, tryId, Date.now(), {
       most,
       usableMs: most > 1 ? usableMs : 0,
     });
     if (!state.allowed) return state;
     forgetOldest(held);
-    held.set(source, { tryId, taken, used: 0, usableUntil: performance.now() + heldMs, state });
+    held.set(source, { tryId, taken, used: 0, usableUntil: Math.min(performance.now() + heldMs, tooLateAt), state });
     return state;
   }
 
