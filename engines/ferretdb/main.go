@@ -6,6 +6,8 @@ import (
 	"flag"
 	"log"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -20,19 +22,32 @@ func main() {
 	if *folder == "" {
 		log.Fatal("-data is missing")
 	}
+	if err := serve(*listen, *folder); err != nil {
+		log.Fatal(err)
+	}
+}
 
+// serve runs FerretDB behind a gate until the process is told to stop.
+func serve(address, folder string) error {
 	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	server, err := ferretdb.New(&ferretdb.Config{
-		Listener:  ferretdb.ListenerConfig{TCP: *listen},
+		Listener:  ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},
 		Handler:   "sqlite",
-		SQLiteURL: "file:" + *folder + "/",
+		SQLiteURL: "file:" + folder + "/",
 	})
 	if err != nil {
-		log.Fatal(err)
+		return err
+	}
+	behind, err := url.Parse(server.MongoDBURI())
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := server.Run(ctx); err != nil {
-		log.Fatal(err)
-	}
+	go (&gate{behind: behind.Host}).serve(listener)
+	return server.Run(ctx)
 }
