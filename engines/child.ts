@@ -87,8 +87,8 @@ function createChild(folder: DataFolder, options: ChildOptions): Child {
     if (!isWanted || folder.signal.aborted) return;
     try {
       await start();
-      folder.say(`${options.name} is back (process ${current?.pid})`);
       options.onRestart?.();
+      folder.say(`${options.name} is back (process ${current?.pid})`);
     } catch (err) {
       folder.say(`${options.name} does not come up: ${firstLine(err)}`);
     }

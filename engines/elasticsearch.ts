@@ -1,4 +1,5 @@
 /** Elasticsearch: the minimal distribution from Maven Central, trimmed to start in seconds and half a gigabyte. */
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -14,11 +15,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { startChild } from './child.ts';
 import type { DataFolder } from './data-folder.ts';
 import { configured, type Engine, type EngineOptions } from './engine.ts';
-import { type Asker, debianProgram, findProgram, missingEngine, obtain, runTool } from './obtain.ts';
+import { debianProgram, findProgram, missingEngine, obtain } from './obtain.ts';
 import { claimPort, freePort } from './ports.ts';
+import { runTool } from './tools.ts';
 
 /** The releases that are used: 8 is the older half of what Vyry runs on, and Java 17 is in Debian. */
 const releases = {
@@ -87,28 +90,28 @@ async function findParts(folder: DataFolder, release: Release): Promise<{ javaHo
   }
 }
 
-async function obtainDistribution(asker: Asker, release: Release): Promise<string> {
+async function obtainDistribution(folder: DataFolder, release: Release): Promise<string> {
   const artifact = artifactOf(release);
   const way = {
     what: `Maven Central, ${artifact} (100 MB, about a minute)`,
     isPossible: true,
     async make(target: string) {
-      const maven = await debianProgram('mvn', ['maven', 'openjdk-17-jre-headless'], asker);
+      const maven = await debianProgram('mvn', ['maven', 'openjdk-17-jre-headless'], folder);
       const copy = ['-q', '-B', 'dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${target}`];
-      await runTool(maven, copy, { cwd: target, signal: asker.signal });
-      await unpack(release, target, asker);
+      await runTool(folder, maven, copy, { cwd: target });
+      await unpack(release, target, folder);
     },
   };
-  return await obtain(`elasticsearch-${release}`, [way], asker);
+  return await obtain(`elasticsearch-${release}`, [way], folder);
 }
 
-async function unpack(release: Release, target: string, asker: Asker): Promise<void> {
+async function unpack(release: Release, target: string, folder: DataFolder): Promise<void> {
   const zip = join(target, `elasticsearch-${release}.zip`);
   const sha256 = createHash('sha256').update(readFileSync(zip)).digest('hex');
   if (sha256 !== releases[release].sha256)
     throw new Error(`${zip} is not the file that was expected (SHA-256 ${sha256})`);
-  const python = await debianProgram('python3', ['python3'], asker);
-  await runTool(python, ['-m', 'zipfile', '-e', zip, target], { signal: asker.signal });
+  const python = await debianProgram('python3', ['python3'], folder);
+  await runTool(folder, python, ['-m', 'zipfile', '-e', zip, target]);
   const unpacked = join(target, `elasticsearch-${release}`);
   for (const part of globSync('*', { cwd: unpacked })) renameSync(join(unpacked, part), join(target, part));
   // Python's zipfile forgets the permission bits.
@@ -124,8 +127,8 @@ export async function hasJavaFor(release: Release): Promise<boolean> {
 }
 
 /** The home of a Java that is new enough: $JAVA_HOME, that of the `java` on the PATH, or one of the system's others. */
-async function findJava(asker: Asker, javaMajorMin: number): Promise<string> {
-  const onPath = await debianProgram('java', ['openjdk-17-jre-headless'], asker);
+async function findJava(folder: DataFolder, javaMajorMin: number): Promise<string> {
+  const onPath = await debianProgram('java', ['openjdk-17-jre-headless'], folder);
   const homes = [process.env.JAVA_HOME, resolve(realpathSync(onPath), '../..'), ...globSync('/usr/lib/jvm/*')];
   for (const home of homes) {
     if (home && (await javaMajor(join(home, 'bin', 'java'))) >= javaMajorMin) return home;
@@ -134,8 +137,8 @@ async function findJava(asker: Asker, javaMajorMin: number): Promise<string> {
 }
 
 async function javaMajor(java: string): Promise<number> {
-  const output = await runTool(java, ['--version']).catch(() => '');
-  return Number(/^\S+ (\d+)/.exec(output)?.[1] ?? 0);
+  const { stdout } = await promisify(execFile)(java, ['--version']).catch(() => ({ stdout: '' }));
+  return Number(/^\S+ (\d+)/.exec(stdout)?.[1] ?? 0);
 }
 
 async function makeHome(folder: DataFolder, distribution: string, yaml: string): Promise<Home> {
@@ -150,7 +153,7 @@ async function makeHome(folder: DataFolder, distribution: string, yaml: string):
   const program = isNobodys ? join(path, 'program') : distribution;
   if (isNobodys) {
     cpSync(distribution, program, { recursive: true });
-    await runTool('chown', ['-R', `${nobody}:${nobody}`, path]);
+    await runTool(folder, 'chown', ['-R', `${nobody}:${nobody}`, path]);
   }
   return { program, config, data, isNobodys };
 }

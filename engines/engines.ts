@@ -1,8 +1,7 @@
 /** All engines that Vyry runs on, started together. */
-import { join } from 'node:path';
 import type { DataFolder } from './data-folder.ts';
 import { startElasticsearch } from './elasticsearch.ts';
-import type { Engine, EngineProcess } from './engine.ts';
+import type { Engine } from './engine.ts';
 import { startDirectory } from './ldap.ts';
 import { startMongo } from './mongo.ts';
 import { debianProgram, missingEngine } from './obtain.ts';
@@ -86,7 +85,7 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
     }),
     startRedis({ ...common, url: env.REDIS_URL, appendfsync: options.appendfsync ?? 'everysec' }),
     startMongo({ ...common, url: env.DATABASE_URL }),
-    startLdap(folder, env),
+    startLdap(folder, env, keepAlive),
     startOutbox(folder, ports.outbox),
     wantsElasticsearch ? startElasticsearch({ ...common, url: env.ELASTICSEARCH_URL }) : undefined,
   ]);
@@ -110,7 +109,7 @@ interface Directory {
   access: EngineUrls['ldap'];
 }
 
-async function startLdap(folder: DataFolder, env: NodeJS.ProcessEnv): Promise<Directory> {
+async function startLdap(folder: DataFolder, env: NodeJS.ProcessEnv, keepAlive: boolean): Promise<Directory> {
   if (env.LDAP_URL) return configuredLdap(env.LDAP_URL, env);
   await debianProgram('slapd', ['slapd', 'ldap-utils'], folder).catch((cause: unknown) => {
     throw missingEngine({
@@ -123,32 +122,7 @@ async function startLdap(folder: DataFolder, env: NodeJS.ProcessEnv): Promise<Di
     });
   });
   const port = await claimPort('LDAP', undefined);
-  const start = async () => {
-    folder.signal.throwIfAborted();
-    const started = await startDirectory({ folder: join(folder.path, 'ldap'), port });
-    folder.record('slapd', started.pid);
-    return started;
-  };
-  let directory = await start();
-  const stop = async () => {
-    await directory.stop();
-    folder.forget(directory.pid);
-  };
-  folder.onClose(stop);
-  const { url, baseDn, bindDn, bindPassword } = directory;
-  const process: EngineProcess = {
-    get pid() {
-      return directory.pid;
-    },
-    async kill(signal = 'SIGKILL') {
-      globalThis.process.kill(directory.pid, signal);
-      await stop();
-    },
-    async start() {
-      directory = await start();
-    },
-    stop,
-  };
+  const { url, baseDn, bindDn, bindPassword, process } = await startDirectory(folder, { port, keepAlive });
   return { engine: { name: 'LDAP', url, source: 'slapd', process }, access: { url, baseDn, bindDn, bindPassword } };
 }
 

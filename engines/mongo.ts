@@ -1,12 +1,14 @@
 /** MongoDB: a real `mongod` where there is one, else FerretDB on SQLite files, which speaks the same protocol. */
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import mongoose from 'mongoose';
 import { startChild } from './child.ts';
 import type { DataFolder } from './data-folder.ts';
 import { configured, type Engine, type EngineOptions } from './engine.ts';
-import { findProgram, missingEngine, obtain, runTool, type Way } from './obtain.ts';
+import { findProgram, missingEngine, obtain, type Way } from './obtain.ts';
 import { claimPort } from './ports.ts';
+import { runTool } from './tools.ts';
 
 const ferretVersion = '1.24.2';
 const mongoVersion = '8.0.4';
@@ -66,15 +68,18 @@ function ferret(program: string): Server {
   return { program, args: (port, data) => ['-listen', `127.0.0.1:${port}`, '-data', data] };
 }
 
-async function buildFerret(go: string, { say, signal }: DataFolder): Promise<string> {
+async function buildFerret(go: string, folder: DataFolder): Promise<string> {
   const source = join(import.meta.dirname, 'ferretdb');
+  const files = ['go.mod', 'go.sum', 'main.go', 'gate.go'];
   const way: Way = {
     what: 'its Go module, built here (two to five minutes)',
     isPossible: true,
     async make(target) {
-      for (const file of ['go.mod', 'go.sum', 'main.go']) copyFileSync(join(source, file), join(target, file));
-      const env = { ...process.env, CGO_ENABLED: '0' };
+      for (const file of files) copyFileSync(join(source, file), join(target, file));
+      // where Go works goes with the folder when it is stopped
+      const env = { ...process.env, CGO_ENABLED: '0', GOTMPDIR: target };
       await runTool(
+        folder,
         go,
         [
           'build',
@@ -86,18 +91,17 @@ async function buildFerret(go: string, { say, signal }: DataFolder): Promise<str
           join(target, 'ferretdb'),
           '.',
         ],
-        {
-          cwd: target,
-          env,
-          signal,
-        },
+        { cwd: target, env },
       );
     },
   };
-  return join(await obtain(`ferretdb-${ferretVersion}`, [way], { say, signal }), 'ferretdb');
+  // another source is another program: one that was built before is not taken for it
+  const digest = files.reduce((hash, file) => hash.update(readFileSync(join(source, file))), createHash('sha256'));
+  const name = `ferretdb-${ferretVersion}-${digest.digest('hex').slice(0, 8)}`;
+  return join(await obtain(name, [way], folder), 'ferretdb');
 }
 
-async function downloadMongod({ say, signal }: DataFolder): Promise<string> {
+async function downloadMongod(folder: DataFolder): Promise<string> {
   const { MongoBinary } = await import('mongodb-memory-server-core/lib/util/MongoBinary.js');
   const way: Way = {
     what: 'the MongoDB download page (80 MB)',
@@ -106,7 +110,7 @@ async function downloadMongod({ say, signal }: DataFolder): Promise<string> {
       await MongoBinary.getPath({ version: mongoVersion, downloadDir: target });
     },
   };
-  const downloadDir = await obtain(`mongod-${mongoVersion}`, [way], { say, signal });
+  const downloadDir = await obtain(`mongod-${mongoVersion}`, [way], folder);
   return await MongoBinary.getPath({ version: mongoVersion, downloadDir });
 }
 

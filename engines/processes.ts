@@ -4,9 +4,9 @@ import { roles as allRoles, type Role, variables, variablesOf } from '../platfor
 import { type Child, startChild } from './child.ts';
 import type { DataFolder } from './data-folder.ts';
 import { demoTwilio, type EngineUrls } from './engines.ts';
-import { runTool } from './obtain.ts';
 import { freePort } from './ports.ts';
 import type { Secrets } from './secrets.ts';
+import { runTool } from './tools.ts';
 
 /** The folder of the project. */
 export const projectFolder = resolve(import.meta.dirname, '..');
@@ -60,8 +60,8 @@ export interface Processes extends AsyncDisposable {
 }
 
 /** Makes the workflow bundle that the registration role loads. */
-export async function makeBundle(file: string, signal: AbortSignal): Promise<void> {
-  await runTool(process.execPath, [join(projectFolder, 'workers', 'bundle.ts'), file], { cwd: projectFolder, signal });
+export async function makeBundle(folder: DataFolder, file: string): Promise<void> {
+  await runTool(folder, process.execPath, [join(projectFolder, 'workers', 'bundle.ts'), file], { cwd: projectFolder });
 }
 
 /**

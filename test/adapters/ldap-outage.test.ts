@@ -23,7 +23,7 @@ describe('several servers', () => {
     assert.partialDeepStrictEqual(await logIn(ldap), { outcome: 'ok' });
     assert.equal(binds(await second.log()), 0);
 
-    process.kill(first.pid, 'SIGKILL');
+    process.kill(first.process.pid, 'SIGKILL');
     const answers = await Promise.all(Array.from({ length: 20 }, () => logIn(ldap)));
     assert.equal(answers.filter((answer) => answer.outcome === 'ok').length, 20);
     assert.ok(binds(await second.log()) > 0);
@@ -48,7 +48,7 @@ describe('a directory that is away', () => {
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory);
     assert.partialDeepStrictEqual(await logIn(ldap), { outcome: 'ok' });
-    await directory.stop();
+    await directory.process.stop();
     assert.deepEqual(await logIn(ldap), unavailable('unreachable'));
     assert.deepEqual(await ldap.authenticate('ada', 'wrong'), unavailable('unreachable'));
     await assert.rejects(ldap.ping(), { message: 'The directory is unavailable: unreachable' });
@@ -63,7 +63,7 @@ describe('a directory that is away', () => {
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory);
     assert.partialDeepStrictEqual(await logIn(ldap), { outcome: 'ok' });
-    await directory.stop();
+    await directory.process.stop();
     await directory.startAgain();
     assert.partialDeepStrictEqual(await logIn(ldap), { outcome: 'ok' });
   });
@@ -84,7 +84,7 @@ describe('a directory that is away', () => {
 
   it('lets a process start while it is away', async () => {
     await using directory = await startTestDirectory();
-    await directory.stop();
+    await directory.process.stop();
     await using ldap = connectTo(directory);
     assert.deepEqual(await logIn(ldap), unavailable('unreachable'));
   });

@@ -172,7 +172,7 @@ describe('authenticate()', () => {
   it('E5: refuses an empty password before any search or bind', async () => {
     const from = (await directory.log()).length - 1;
     assert.deepEqual(await ldap.authenticate('ada', ''), refused('empty-password'));
-    assert.deepEqual(await directory.log(from), ['']);
+    assert.deepEqual(butAnswers(await directory.log(from)), ['']);
   });
 
   it('E6: refuses NUL and what is no text before any bind', async () => {
@@ -180,7 +180,7 @@ describe('authenticate()', () => {
     for (const password of ['\0', '\0secret', 'analytical-engine\0', undefined, null, [], {}]) {
       assert.deepEqual(await ldap.authenticate('ada', password as string), refused('empty-password'));
     }
-    assert.deepEqual(await directory.log(from), ['']);
+    assert.deepEqual(butAnswers(await directory.log(from)), ['']);
   });
 
   it('E6: sends blank and zero-width passwords as they are, so that they are wrong', async () => {
@@ -305,6 +305,11 @@ function entryOf(answer: DirectoryAnswer) {
 
 function filters(lines: string[]): string[] {
   return lines.flatMap((line) => / filter="(.*)"$/.exec(line)?.[1] ?? []);
+}
+
+/** All lines but the ends of answers: slapd logs a request before it answers, and at times that it answered after the answer came. */
+function butAnswers(lines: string[]): string[] {
+  return lines.filter((line) => !/ RESULT tag=/.test(line));
 }
 
 function connections(lines: string[], operation: RegExp): Set<string> {

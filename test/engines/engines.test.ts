@@ -39,6 +39,25 @@ describe('startEngines()', () => {
     assert.equal(found?._id, 'kept');
   });
 
+  it('changes a document of MongoDB in one step: of many changes at once none is lost, and one alone may be the first', async () => {
+    await withDatabase(engines, async (db) => {
+      const things = db.collection<{ _id: string; count: number; first?: number }>('things');
+      await things.insertOne({ _id: 'shared', count: 0 });
+      const all = Array.from({ length: 30 }, (_, index) => index);
+      await Promise.all(
+        all.map((index) => things.updateOne({ _id: 'shared' }, { $inc: { count: 1 }, $set: { [`of${index}`]: 1 } })),
+      );
+      const shared = await things.findOne({ _id: 'shared' });
+      assert.deepEqual([shared?.count, Object.keys(shared ?? {}).length], [30, 32]);
+      const firsts = await Promise.all(
+        all.map((index) => things.updateOne({ _id: 'shared', first: { $exists: false } }, { $set: { first: index } })),
+      );
+      assert.equal(firsts.filter(({ modifiedCount }) => modifiedCount === 1).length, 1);
+      const found = await Promise.all(all.map(() => things.findOneAndDelete({ _id: 'shared' })));
+      assert.equal(found.filter((one) => one !== null).length, 1);
+    });
+  });
+
   it('keeps workflows and our search attributes when Temporal is killed and started again', async () => {
     const connection = await Connection.connect({ address: engines.urls.temporalAddress });
     const client = new Client({ connection });

@@ -4,17 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
 import { debianProgram, findProgram, missingEngine, obtain, type Way } from '../../engines/obtain.ts';
+import { runTool } from '../../engines/tools.ts';
 
 describe('obtain()', () => {
   const cache = mkdtempSync(join(tmpdir(), 'vyry-cache-'));
   const before_ = process.env.VYRY_CACHE;
   const said: string[] = [];
-  const asker = { say: (line: string) => void said.push(line), signal: new AbortController().signal };
-  before(() => {
+  let owner: DataFolder;
+  before(async () => {
     process.env.VYRY_CACHE = cache;
+    owner = await openTemporaryFolder((line) => said.push(line));
   });
-  after(() => {
+  after(async () => {
+    await owner.close();
     if (before_ === undefined) delete process.env.VYRY_CACHE;
     else process.env.VYRY_CACHE = before_;
     rmSync(cache, { recursive: true });
@@ -40,29 +44,45 @@ describe('obtain()', () => {
   };
 
   it('gets a program once and says what it does', async () => {
-    const first = await obtain('once', [way('first')], asker);
-    const second = await obtain('once', [way('second')], asker);
+    const first = await obtain('once', [way('first')], owner);
+    const second = await obtain('once', [way('second')], owner);
     assert.equal(first, second);
     assert.equal(readFileSync(join(first, 'program'), 'utf8'), 'first');
     assert.equal(said.filter((line) => line.startsWith('Getting once from first')).length, 1);
   });
 
   it('goes on with the next way when one fails, leaving nothing half-made', async () => {
-    const folder = await obtain('next', [way('impossible', false), broken, way('works')], asker);
+    const folder = await obtain('next', [way('impossible', false), broken, way('works')], owner);
     assert.deepEqual(readdirSync(folder), ['program']);
     assert.ok(said.some((line) => line.includes('did not work: a broken way: no network')));
   });
 
   it('gives every reason when no way works, and leaves nothing', async () => {
-    await assert.rejects(obtain('never', [broken], asker), /a broken way: no network/);
+    await assert.rejects(obtain('never', [broken], owner), /a broken way: no network/);
     assert.deepEqual(
       readdirSync(cache).filter((name) => name.includes('never')),
       [],
     );
   });
 
+  it('leaves nothing half-made when the folder of who asks is closed', async () => {
+    const closed = await openTemporaryFolder();
+    const made = Promise.withResolvers<void>();
+    const make = async (target: string) => {
+      writeFileSync(join(target, 'half'), '');
+      made.resolve();
+      await runTool(closed, 'sleep', ['60']);
+    };
+    const asked = obtain('closed', [{ what: 'a slow way', isPossible: true, make }, way('next')], closed);
+    await Promise.all([assert.rejects(asked, /Stopped/), made.promise.then(() => closed.close())]);
+    assert.deepEqual(
+      readdirSync(cache).filter((name) => name.includes('closed')),
+      [],
+    );
+  });
+
   it('gives two starters at once the same whole program', async () => {
-    const folders = await Promise.all([obtain('twice', [way('a')], asker), obtain('twice', [way('b')], asker)]);
+    const folders = await Promise.all([obtain('twice', [way('a')], owner), obtain('twice', [way('b')], owner)]);
     assert.equal(folders[0], folders[1]);
     assert.match(readFileSync(join(folders[0] ?? '', 'program'), 'utf8'), /^[ab]$/);
     assert.deepEqual(
@@ -74,9 +94,9 @@ describe('obtain()', () => {
 
 describe('debianProgram()', () => {
   it('finds programs on the PATH and where Debian keeps servers, and installs nothing then', async () => {
-    const asker = { say: assert.fail, signal: new AbortController().signal };
-    assert.equal(await debianProgram('node', ['no-such-package'], asker), findProgram('node'));
-    assert.ok(existsSync(await debianProgram('redis-server', ['no-such-package'], asker)));
+    await using owner = await openTemporaryFolder(assert.fail);
+    assert.equal(await debianProgram('node', ['no-such-package'], owner), findProgram('node'));
+    assert.ok(existsSync(await debianProgram('redis-server', ['no-such-package'], owner)));
   });
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -92,19 +92,21 @@ describe('npm start', () => {
     assert.equal((await fetch(`${readReady(folder)?.apiUrl}/health/ready`)).status, 200);
   });
 
-  it('stops while it is still starting, leaving nothing', async () => {
-    const other = mkdtempSync(join(tmpdir(), 'vyry-start-'));
-    const interrupted = run('--folder', other);
-    while (startedPids(other).length === 0) await sleep(10);
-    const pids = startedPids(other);
-    interrupted.child.kill('SIGTERM');
-    assert.equal(await interrupted.exit, 0);
-    assert.deepEqual(
-      pids.filter((pid) => identityOf(pid) !== undefined),
-      [],
-    );
-    rmSync(other, { recursive: true });
-  });
+  for (const [moment, isReached] of [
+    ['with its first engine', (path: string) => startedPids(path).length > 0],
+    ['while the directory is filled', (path: string) => existsSync(join(path, 'ldap', 'seed.ldif'))],
+    ['when the directory runs and does not answer yet', (path: string) => existsSync(join(path, 'ldap', 'slapd.pid'))],
+  ] as const) {
+    it(`stops while it is still starting, ${moment}, leaving nothing`, async () => {
+      const other = mkdtempSync(join(tmpdir(), 'vyry-start-'));
+      const interrupted = run('--folder', other);
+      while (!isReached(other)) await sleep(5);
+      interrupted.child.kill('SIGTERM');
+      assert.equal(await interrupted.exit, 0);
+      assert.deepEqual(commandsWith(other), []);
+      rmSync(other, { recursive: true });
+    });
+  }
 });
 
 describe('npm start -- options', () => {
@@ -181,4 +183,23 @@ function startedPids(folder: string): number[] {
   if (!existsSync(file)) return [];
   const { started } = JSON.parse(readFileSync(file, 'utf8')) as { started: { pid: number }[] };
   return started.map(({ pid }) => pid);
+}
+
+/** The command lines, of whatever runs on this machine, that name a folder. */
+function commandsWith(folder: string): string[] {
+  const lines =
+    process.platform === 'linux'
+      ? readdirSync('/proc')
+          .filter((name) => /^\d+$/.test(name))
+          .map(commandOf)
+      : execFileSync('ps', ['-axo', 'args'], { encoding: 'utf8' }).split('\n');
+  return lines.filter((line) => line.includes(folder));
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return 'ended meanwhile';
+  }
 }

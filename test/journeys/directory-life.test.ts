@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createAccounts } from '../../adapters/mongo/accounts.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
@@ -53,14 +52,13 @@ let system: System;
 let url: string;
 
 async function serve(entries: string[]): Promise<void> {
-  await directory?.stop();
-  directory = await startDirectory({ folder: join(folder.path, 'ldap'), port, ldif: entries.join('\n') });
+  await directory?.process.stop();
+  directory = await startDirectory(folder, { port, ldif: entries.join('\n') });
 }
 
 before(async () => {
   folder = await openTemporaryFolder();
   port = await freePort();
-  folder.onClose(() => directory.stop());
   await serve([stayer, leaver, locked, renamed, visitor].map((person) => entryOf(person)));
   system = await startTestSystem({
     env: { LDAP_URL: directory.url, CAPTCHA_COST: '2', DIRECTORY_WATCH_INTERVAL: '2', DIRECTORY_TRIES: '20' },
@@ -102,13 +100,13 @@ describe('a person of the directory', () => {
   });
 
   it('is asked to come back while it is away, and logs in by their own password all the same', async () => {
-    process.kill(directory.pid, 'SIGSTOP');
+    process.kill(directory.process.pid, 'SIGSTOP');
     try {
       const away = await logIn(stayer.username, stayer.password);
       assert.deepEqual([away.status, away.body.error], [503, 'The directory is not available']);
       assert.equal((await logIn(stayer.username, stayer.newPassword)).status, 200);
     } finally {
-      process.kill(directory.pid, 'SIGCONT');
+      process.kill(directory.process.pid, 'SIGCONT');
     }
   });
 });
@@ -137,7 +135,7 @@ describe('the watch of the directory', () => {
 
   it('disables nobody while the directory is away', async () => {
     const { accessToken } = (await must(logIn(stayer.username, stayer.newPassword))).body;
-    await directory.stop();
+    await directory.process.stop();
     await until(async () => (readLogs(system)['log directory.log'] ?? '').includes('"event":"dependency.away"'));
     await new Promise((resolve) => setTimeout(resolve, 5000));
     assert.equal((await session(accessToken)).status, 200);

@@ -55,8 +55,7 @@ describe('R5: what registrations leave behind', () => {
 
   before(async () => {
     folder = await openTemporaryFolder();
-    directory = await startDirectory({ folder: join(folder.path, 'ldap'), ldif: canaries.map(entryOf).join('\n') });
-    folder.onClose(() => directory.stop());
+    directory = await startDirectory(folder, { ldif: canaries.map(entryOf).join('\n') });
     system = await startTestSystem({
       elasticsearch: true,
       env: { LDAP_URL: directory.url, CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1', DIRECTORY_TRIES: '20' },
@@ -261,10 +260,10 @@ describe('R5: what registrations leave behind', () => {
   async function failAndCancel(person: Person): Promise<void> {
     const journey = journeyOf(person);
     const flow = await begin(journey);
-    process.kill(directory.pid, 'SIGSTOP');
+    process.kill(directory.process.pid, 'SIGSTOP');
     const order = { username: person.username, password: person.password };
     assert.equal((await flow.call('PUT', '/directory', order)).status, 503);
-    process.kill(directory.pid, 'SIGCONT');
+    process.kill(directory.process.pid, 'SIGCONT');
     await until(async () => (await flow.call('GET', '')).body.steps[0].status === 'done');
     journey.skip(await flow.call('GET', ''));
     await setFault(system.ready.outboxUrl, 'sms', 'error500');
@@ -305,11 +304,11 @@ describe('R5: what registrations leave behind', () => {
   async function registerThroughCrashes(person: Person): Promise<void> {
     const journey = journeyOf(person);
     const flow = await begin(journey);
-    process.kill(directory.pid, 'SIGSTOP');
+    process.kill(directory.process.pid, 'SIGSTOP');
     const older = await stores.keys('seal:*');
     const proving = journey.act();
     await newSeal(older);
-    await crash('directory', async () => void process.kill(directory.pid, 'SIGCONT'));
+    await crash('directory', async () => void process.kill(directory.process.pid, 'SIGCONT'));
     await proving;
     await journey.walk('captcha');
     await setFault(system.ready.outboxUrl, 'sms', 'slow', 5);

@@ -1,39 +1,38 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { connectDirectory, type Directory, type DirectoryOptions } from '../../adapters/ldap/connect.ts';
+import { openTemporaryFolder } from '../../engines/data-folder.ts';
 import { type DirectoryOptions as EngineOptions, type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
 import { Secret } from '../../platform/config.ts';
 
 /** A private directory in a temporary folder, which goes with it. */
-export interface TestDirectory extends RunningDirectory {
-  folder: string;
-  /** The lines slapd has logged, from the beginning or from a line on. */
+export interface TestDirectory extends RunningDirectory, AsyncDisposable {
+  /** The lines slapd has logged since it was started the last time, from the first or from a later one on. */
   log(from?: number): Promise<string[]>;
   /** Starts it again, stopped before, on the same ports and data. */
   startAgain(): Promise<void>;
 }
 
 /** Starts a private directory. */
-export async function startTestDirectory(options: Omit<EngineOptions, 'folder'> = {}): Promise<TestDirectory> {
-  const folder = await mkdtemp(join(tmpdir(), 'vyry-ldap-'));
-  let running = await startDirectory({ ...options, folder });
-  const { port, tlsPort } = running;
+export async function startTestDirectory(options: EngineOptions = {}): Promise<TestDirectory> {
+  const folder = await openTemporaryFolder();
+  const running = await startDirectory(folder, options).catch(async (err: unknown) => {
+    await folder.close();
+    throw err;
+  });
+  const { process } = running;
+  const logged = () => readFile(process.logFile, 'utf8');
+  let begin = 0;
   return {
     ...running,
-    folder,
-    stop: () => running.stop(),
     async log(from = 0) {
-      return (await readFile(running.logFile, 'utf8')).split('\n').slice(from);
+      return (await logged()).slice(begin).split('\n').slice(from);
     },
     async startAgain() {
-      running = await startDirectory({ ...options, folder, port, ...(tlsPort && { tlsPort }) });
+      begin = (await logged()).length;
+      await process.start();
     },
-    async [Symbol.asyncDispose]() {
-      await running.stop();
-      await rm(folder, { recursive: true });
-    },
+    [Symbol.asyncDispose]: folder.close,
   };
 }
 

@@ -5,10 +5,11 @@ import { Client, credentials } from '@grpc/grpc-js';
 import { Connection } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { startChild } from '../../engines/child.ts';
-import { openTemporaryFolder } from '../../engines/data-folder.ts';
-import { type Asker, debianProgram, obtain, runTool } from '../../engines/obtain.ts';
+import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
+import { debianProgram, obtain } from '../../engines/obtain.ts';
 import { freePort } from '../../engines/ports.ts';
 import { addSearchAttributes } from '../../engines/temporal.ts';
+import { runTool } from '../../engines/tools.ts';
 
 const version = '1.32.1';
 
@@ -61,15 +62,15 @@ export async function startTimeSkippingServer(): Promise<TimeSkippingServer> {
   };
 }
 
-function fromMaven(asker: Asker) {
+function fromMaven(folder: DataFolder) {
   return {
     what: `Maven Central, io.temporal:temporal-test-server:${version} (33 MB, about a minute)`,
     isPossible: true,
     async make(target: string) {
-      const maven = await debianProgram('mvn', ['maven'], asker);
+      const maven = await debianProgram('mvn', ['maven'], folder);
       writeFileSync(join(target, 'pom.xml'), project);
       const copy = ['-q', '-B', 'dependency:copy-dependencies', `-DoutputDirectory=${target}`];
-      await runTool(maven, copy, { cwd: target, signal: asker.signal });
+      await runTool(folder, maven, copy, { cwd: target });
     },
   };
 }
