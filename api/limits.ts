@@ -5,7 +5,15 @@
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import type { Limit, LimitOf, LimitState, LimitsState } from '../adapters/redis/rate-limits.ts';
 import { Failure } from '../domain/failures.ts';
-import { keysOfChannels, type LimitedAct, type LimitName, limits, limitsOf, networkOf } from '../domain/limits.ts';
+import {
+  keysOfChannels,
+  type LimitedAct,
+  type LimitName,
+  limits,
+  limitsOf,
+  networkOf,
+  requestLimit,
+} from '../domain/limits.ts';
 import type { LimitKeys } from '../domain/registration.ts';
 import type { Channel } from '../domain/verification.ts';
 import type { ApiDeps, Caller } from './deps.ts';
@@ -171,16 +179,15 @@ export async function guardRequest(
   { address, noteLimit }: Limited,
 ): Promise<void> {
   if (address === undefined) return;
-  const limit: LimitName = 'requests-per-address';
   let state: LimitState;
   try {
     state = await requestTries.take(networkOf(address));
   } catch (err) {
-    if (limits[limit].away === 'open' && isRedisOutage(err)) return;
+    if (limits[requestLimit].away === 'open' && isRedisOutage(err)) return;
     throw err;
   }
-  noteLimit?.({ ...state, limit });
-  if (!state.allowed) throw limited(limit, state.resetSeconds);
+  noteLimit?.({ ...state, limit: requestLimit });
+  if (!state.allowed) throw limited(requestLimit, state.resetSeconds);
 }
 
 interface GuardedShare extends Guarded {
@@ -279,6 +286,7 @@ function tellRefusal(
   if (limit === 'sends' || limit === 'wrong-codes') events.sendingStopped(limit, until);
 }
 
-function limitOf({ config }: LimitDeps, name: LimitName): Limit {
+/** A limit with its windows as they are configured. */
+export function limitOf({ config }: Pick<ApiDeps, 'config'>, name: LimitName): Limit {
   return { name, windows: config[limits[name].variable] };
 }

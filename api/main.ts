@@ -9,8 +9,6 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { type Collector, connectCollector } from '../adapters/collector.ts';
-import { readPersonEvents } from '../adapters/elastic/audit-reader.ts';
-import { connectElastic } from '../adapters/elastic/connect.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
@@ -42,6 +40,7 @@ import { connectTemporal, createDataConverter, createTemporalProbe } from '../ad
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { createTraceBox } from '../adapters/temporal/trace.ts';
 import type { SessionLife } from '../domain/account.ts';
+import { requestLimit } from '../domain/limits.ts';
 import { readPolicy } from '../domain/registration.ts';
 import { pseudonymOf } from '../platform/audit.ts';
 import { type Config, readConfig, type roles, temporalRoles } from '../platform/config.ts';
@@ -52,6 +51,7 @@ import { createCodecServer } from './codec.ts';
 import type { ApiDeps } from './deps.ts';
 import { watchSurroundings } from './gauges.ts';
 import { openGrpc } from './grpc/server.ts';
+import { limitOf } from './limits.ts';
 import { createRestApp, trustIn } from './rest.ts';
 import { createTokens } from './tokens.ts';
 
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
   const registry = new Registry();
   const { events, trail } = createAuditedEvents(connections.redis, { role: 'api', config, log, registry });
   await using _trail = trail;
-  const deps = { ...assemble(config, connections, registry), events, recordSpan: collector.record };
+  const deps = { ...(await assemble(config, connections, registry)), events, recordSpan: collector.record };
   const codec = createPayloadCodec(createBox('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
   const codecServer = createCodecServer({ config, codec, log, events, rateLimits: deps.rateLimits });
   await using _codec = await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST);
@@ -118,11 +118,11 @@ function connect(config: Config<'api'>, log: Logger, { record }: Collector): Con
   };
 }
 
-function assemble(
+async function assemble(
   config: Config<'api'>,
   connections: Connections,
   registry: Registry,
-): Omit<ApiDeps, 'events' | 'recordSpan'> {
+): Promise<Omit<ApiDeps, 'events' | 'recordSpan'>> {
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   const examine = () => examineAll(connections);
@@ -175,7 +175,7 @@ function assemble(
     changeBox: sealBox,
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
-    readPersonEvents: personEventsOf(config),
+    readPersonEvents: await personEventsOf(config),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),
@@ -186,13 +186,13 @@ function assemble(
 }
 
 function assembleLimits(
-  { PAYLOAD_KEY: payloadKey, LIMIT_REQUESTS_PER_ADDRESS: windows }: Config<'api'>,
+  config: Config<'api'>,
   redis: Redis,
 ): Pick<ApiDeps, 'rateLimits' | 'requestTries' | 'spending' | 'limitHash'> {
-  const key = deriveKey(payloadKey, 'limit');
+  const key = deriveKey(config.PAYLOAD_KEY, 'limit');
   const limitHash: ApiDeps['limitHash'] = (kind, text) => keyedHash(key, kind, text);
   const rateLimits = createRateLimits(redis);
-  const requests = { name: 'requests-per-address', windows };
+  const requests = limitOf({ config }, requestLimit);
   return {
     rateLimits,
     requestTries: createSharedTries(rateLimits, requests, (source) => limitHash('address', source)),
@@ -201,9 +201,14 @@ function assembleLimits(
   };
 }
 
-function personEventsOf(config: Config<'api'>): ApiDeps['readPersonEvents'] {
+/** Without Elasticsearch none of its client is loaded, which is a seventh of what a process would load. */
+async function personEventsOf(config: Config<'api'>): Promise<ApiDeps['readPersonEvents']> {
   const { PRIVACY_ELASTICSEARCH_URL: url, PRIVACY_ELASTICSEARCH_API_KEY: apiKey, AUDIT_INDEX: prefix } = config;
   if (url === undefined) return undefined;
+  const [{ connectElastic }, { readPersonEvents }] = await Promise.all([
+    import('../adapters/elastic/connect.ts'),
+    import('../adapters/elastic/audit-reader.ts'),
+  ]);
   const elastic = connectElastic({ url, apiKey, ca: config.ELASTICSEARCH_CA });
   const pseudonymKey = deriveKey(config.AUDIT_KEY, 'pseudonym');
   return (userId, identities, size) => {

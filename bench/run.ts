@@ -5,14 +5,16 @@
  * It starts a private system. Figures are printed with machine and commit and asserted nowhere.
  */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { createPasswords } from '../adapters/passwords.ts';
 import { connectRedis, loadScript } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
-import { codeFor, solveCaptcha, startFlow } from '../test/support/client.ts';
+import { type Answer, codeFor, solveCaptcha, startFlow } from '../test/support/client.ts';
 import { limitsOff } from '../test/support/engines.ts';
 import { bare, step } from './bare-workflows.ts';
 import { circumstances, inParallel, printTable, Times } from './figures.ts';
@@ -39,6 +41,7 @@ const madeOf: Partial<Record<keyof StepTimes, (keyof BareTimes)[]>> = {
 
 const people = 1000;
 let nextPerson = 0;
+let repeats = 0;
 
 const folder = await openTemporaryFolder();
 try {
@@ -61,11 +64,13 @@ try {
 /** Bare, product, bare: so that a drift of the machine shows on both sides. */
 async function round(system: System, peer: Peer, concurrency: number, flows: number): Promise<void> {
   const bareTimes = timesOf(bareNames);
+  repeats = 0;
   await measureBare(peer, bareTimes, Math.ceil(flows / 2), concurrency);
   const { times, seconds } = await measureSteps(system, flows, concurrency);
   await measureBare(peer, bareTimes, Math.floor(flows / 2), concurrency);
   console.log(
-    `\nConcurrency ${concurrency}: ${(flows / seconds).toFixed(1)} registrations a second, ${flows} whole flows`,
+    `\nConcurrency ${concurrency}: ${(flows / seconds).toFixed(1)} registrations a second, ${flows} whole flows, ` +
+      `${repeats} calls repeated after a 503`,
   );
   printTable(
     ['step', 'p50 ms', 'p95 ms', 'made of, p50 ms', 'ratio', ''],
@@ -99,7 +104,8 @@ async function register(system: System, times: StepTimes): Promise<void> {
   const name = String(number).padStart(3, '0');
   const flow = await times.start.time(() => startFlow(apiUrl));
   const put = async (stepName: keyof StepTimes, method: string, path: string, body?: unknown) => {
-    const answer = await times[stepName].time(() => flow.call(method, path, body));
+    const key = { 'Idempotency-Key': randomUUID() };
+    const answer = await times[stepName].time(() => untilServed(() => flow.call(method, path, body, key)));
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
   };
   await put('directory', 'PUT', '/directory', { username: `person${name}`, password: `person-${name}` });
@@ -108,6 +114,16 @@ async function register(system: System, times: StepTimes): Promise<void> {
   await put('code', 'PUT', '/code', { code: await codeFor(outboxUrl, `+${447_700_900_000 + number}`) });
   await put('finish', 'PUT', '/credentials', { password: `plum-otter-${name}-cello-73` });
   await put('session', 'POST', '/session');
+}
+
+/** As an app does: what is refused for want of time is asked again, and its wait counts. */
+async function untilServed(ask: () => Promise<Answer>): Promise<Answer> {
+  for (;;) {
+    const answer = await ask();
+    if (answer.status !== 503) return answer;
+    repeats++;
+    await sleep(1000 * Number(answer.headers.get('Retry-After')));
+  }
 }
 
 interface Peer extends AsyncDisposable {

@@ -150,6 +150,9 @@ export const limits = {
 export type LimitName = keyof typeof limits;
 export type LimitVariable = (typeof limits)[LimitName]['variable'];
 
+/** The limit that every request takes a try of, whatever it asks for. */
+export const requestLimit = 'requests-per-address' satisfies LimitName;
+
 /** The limits of an act, for the keys that are given, narrow ones first. */
 export function limitsOf(act: LimitedAct, keys: Partial<Record<LimitKey, string>>): { name: LimitName; key: string }[] {
   return (limitsByAct.get(act) ?? []).flatMap(([name, row]) => {

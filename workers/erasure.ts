@@ -1,8 +1,6 @@
 /** What the registration role erases deleted people with: every store at once, which no other part of it reaches. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { createDeletionActivities, createErasureActivities, type Trail } from '../activities/deletion.ts';
-import { connectElastic } from '../adapters/elastic/connect.ts';
-import { rewriteEvents } from '../adapters/elastic/erasure.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
 import { readAuditHead, readAuditOldest } from '../adapters/redis/audit-stream.ts';
@@ -30,7 +28,7 @@ const lookMs = 500;
 const looksMax = 20;
 
 /** Puts the activities of deletions together. */
-export function createErasure(
+export async function createErasure(
   config: Config<'registration'>,
   { redis, events, dataConverter, database, accounts, sessions }: ErasureStores,
 ) {
@@ -43,14 +41,14 @@ export function createErasure(
     traceBox: createTraceBox(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
     record: () => undefined,
   });
-  const trail = config.PRIVACY_ELASTICSEARCH_URL && trailOf(config, config.PRIVACY_ELASTICSEARCH_URL, redis);
+  const trail = await trailOf(config, redis);
   return {
     activities: {
       ...createDeletionActivities({ accounts, deletions, sessions, events, newId }),
       ...createErasureActivities({
         accounts,
         deletions,
-        trail: trail || undefined,
+        trail,
         eraseKeys: (person) => erasePersonKeys(redis, person),
         eraseFlows: (userId, known) => erasePersonFlows(temporal, flowsOf(userId, known)),
         // as the api counts what a person does in a session
@@ -62,8 +60,14 @@ export function createErasure(
   };
 }
 
-function trailOf(config: Config<'registration'>, url: string, redis: Redis): Trail {
-  const { AUDIT_KEY: auditKey, AUDIT_INDEX: prefix } = config;
+/** Without Elasticsearch none of its client is loaded. */
+async function trailOf(config: Config<'registration'>, redis: Redis): Promise<Trail | undefined> {
+  const { PRIVACY_ELASTICSEARCH_URL: url, AUDIT_KEY: auditKey, AUDIT_INDEX: prefix } = config;
+  if (url === undefined) return undefined;
+  const [{ connectElastic }, { rewriteEvents }] = await Promise.all([
+    import('../adapters/elastic/connect.ts'),
+    import('../adapters/elastic/erasure.ts'),
+  ]);
   const elastic = connectElastic({ url, apiKey: config.PRIVACY_ELASTICSEARCH_API_KEY, ca: config.ELASTICSEARCH_CA });
   const macKey = auditMacKey(auditKey);
   const pseudonymKey = deriveKey(auditKey, 'pseudonym');

@@ -55,7 +55,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
   });
   const credentials = createCredentialActivities({ accounts: store, sessions, seals, events });
-  const erasure = createErasure(config, { ...tools, database: database.connection, accounts: store, sessions });
+  const erasure = await createErasure(config, { ...tools, database: database.connection, accounts: store, sessions });
   const identities = createIdentityChangeActivities({ accounts: store, events });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), sealBox);
   const registration = createRegistrationActivities({ registrations, events, codes });

@@ -39,6 +39,7 @@ import type { AccountActivities, AccountInput } from '../activities/accounts.ts'
 import type { DirectoryActivities } from '../activities/directory.ts';
 import type { OperatorAct, RegistrationActivities } from '../activities/registration.ts';
 import type { CredentialKind } from '../domain/account.ts';
+import { recipientsOf } from '../domain/notices.ts';
 import {
   addressOf,
   channelsOf,
@@ -481,12 +482,15 @@ class RegistrationFlow {
   /** Has the owner welcomed, or told that a password or PIN of the account was replaced. */
   async #tellOwner(): Promise<void> {
     const userId = this.#owner();
+    const { email } = this.#provenIdentity();
     if (this.#lockedBy !== undefined) {
       for (const kind of this.#replaced) {
         await notifyOwner({ userId, kind: `${kind}-changed`, occasion: this.#input.registrationId });
       }
-    } else if (this.#provenIdentity().email !== undefined) {
-      await notifyOwner({ userId, kind: 'welcome', occasion: 'account' });
+    } else if (email !== undefined) {
+      // where it goes is known already: nothing is read for it
+      const recipients = recipientsOf({ email, ...this.#wishes() });
+      await notifyOwner({ userId, kind: 'welcome', occasion: 'account', recipients });
     }
   }
 

@@ -108,7 +108,7 @@ export async function proveCode(deps: ApiDeps, caller: RegistrationCaller, body:
   }
   if (isDone(status, 'code')) return currentView(deps, registrationId);
   // the script has marked it: a repeat after a crash answers `already` and comes here again; all of them are one order
-  const orderId = send === undefined ? newId() : `code-${send}`;
+  const orderId = send === undefined ? undefined : `code-${send}`;
   const answer = await order(deps, registrationId, confirmCode, [{ send }], orderId).catch((err: unknown) =>
     endOf(deps, registrationId, err),
   );

@@ -342,7 +342,7 @@ describe('GET /health/ready', () => {
       assert.equal(body.dependencies[name].status, 'up', name);
       assert.equal(typeof body.dependencies[name].latencyMs, 'number', name);
     }
-    await directory.stop();
+    await directory.process.stop();
     const without = await until((answer) => answer.body.status === 'degraded', '/health/ready');
     assert.equal(without.status, 200);
     assert.equal(without.body.status, 'degraded');

@@ -273,6 +273,7 @@ describe('PUT /api/v1/registrations/{id}/credentials', () => {
     const flow = await startFlow(url);
     const weak: [object, string][] = [
       [{ password: 'password1234' }, 'password'],
+      [{ password: '4dm1n1str4t0r!' }, 'password'],
       [{ password: 'short' }, 'password'],
       [{ password: `${goodPassword}${'x'.repeat(128)}` }, 'password'],
       [{ pin: '1234' }, 'pin'],
