@@ -10,6 +10,7 @@ import type { Limit, RateLimits } from '../adapters/redis/rate-limits.ts';
 import type { Config } from '../platform/config.ts';
 import { deriveKey, keyedHash, newId, tokenHash } from '../platform/crypto.ts';
 import type { Events } from '../platform/events.ts';
+import { BodyTooLarge, readBody } from '../platform/http-body.ts';
 import { type Logger, traces } from '../platform/log.ts';
 import { requestTrace } from '../platform/spans.ts';
 
@@ -38,7 +39,7 @@ export function createCodecServer(options: CodecOptions): Server {
   if (password === undefined && !loopback.includes(host)) {
     throw new Error('Bad configuration of api:\n  CODEC_HOST beyond loopback needs CODEC_PASSWORD');
   }
-  return createServer((req, res) => {
+  return createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (req, res) => {
     const trace = requestTrace({ ip: addressOf(req), userAgent: req.headers['user-agent'] });
     const beganAt = performance.now();
     res.once('close', () => {
@@ -48,7 +49,7 @@ export function createCodecServer(options: CodecOptions): Server {
     traces.run(trace, () =>
       handle(req, res, options).catch((err: unknown) => {
         options.log.warn({ event: 'codec.failed', reason: (err as Error).message });
-        if (!res.headersSent) res.writeHead(isRedisOutage(err) ? 503 : 400).end();
+        if (!res.headersSent) end(res, statusOf(err));
         else res.destroy();
       }),
     );
@@ -71,6 +72,11 @@ async function handle(req: IncomingMessage, res: ServerResponse, options: CodecO
   await convert(req, res, pathname, options);
 }
 
+function statusOf(err: unknown): number {
+  if (err instanceof BodyTooLarge) return 413;
+  return isRedisOutage(err) ? 503 : 400;
+}
+
 /** What a request is counted as: whatever is asked, there are few. */
 function countedPathOf(req: IncomingMessage): string {
   const [path = ''] = (req.url ?? '').split('?');
@@ -83,7 +89,7 @@ async function convert(
   pathname: string,
   { codec, events }: CodecOptions,
 ): Promise<void> {
-  const payloads = readPayloads(await readBody(req));
+  const payloads = readPayloads(await readBody(req, bodyBytesMax));
   const answer = pathname === '/decode' ? await codec.decode(payloads) : await codec.encode(payloads);
   if (pathname === '/decode') events.payloadsDecoded(payloads.length);
   res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ payloads: answer.map(toJson) }));
@@ -147,7 +153,7 @@ function cookieOf({ PAYLOAD_KEY: key, CODEC_PASSWORD: password }: CodecOptions['
 }
 
 async function logIn(req: IncomingMessage, res: ServerResponse, options: CodecOptions): Promise<void> {
-  const given = new URLSearchParams(await readBody(req)).get('password') ?? '';
+  const given = new URLSearchParams(await readBody(req, bodyBytesMax)).get('password') ?? '';
   if (!(await comparePassword(given, req, res, options))) return;
   options.events.operatorLoggedIn(true);
   const cookie = `${cookieName}=${cookieOf(options.config)}`;
@@ -167,17 +173,6 @@ function addressOf(req: IncomingMessage): string {
 
 function end(res: ServerResponse, status: number): void {
   res.writeHead(status).end();
-}
-
-async function readBody(req: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of req as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bodyBytesMax) throw new Error('Body too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }
 
 interface JsonPayload {

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { z } from 'zod';
+import { BodyTooLarge, readBody } from '../../platform/http-body.ts';
 
 const bodyBytesMax = 1_048_576;
 
@@ -125,23 +126,13 @@ async function respond(routes: readonly Route[], req: IncomingMessage, signal: A
   }
   if (route === undefined) throw new Refusal(404, `Nothing at ${url.pathname}`);
   const params = { ...route.path.exec(url.pathname)?.groups };
-  const body = await readBody(req);
+  const body = await readBody(req, bodyBytesMax);
   return route.answer({ method, url, params, headers: req.headers, body, signal });
-}
-
-async function readBody(req: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of req as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bodyBytesMax) throw new Refusal(413, `The body is over ${bodyBytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }
 
 function toRefusal(err: unknown, signal: AbortSignal): Answer {
   if (err instanceof Refusal) return json(err.status, { message: err.message });
+  if (err instanceof BodyTooLarge) return json(413, { message: err.message });
   if (signal.aborted) return 'drop';
   return json(500, { message: 'The stand-in failed', cause: String(err) });
 }

@@ -108,10 +108,16 @@ describe('the codec endpoint', () => {
       assert.equal(status, 400, body.slice(0, 40));
       assert.equal(text, '');
     }
-    const large = await ask(codecUrl, { body: JSON.stringify({ payloads: [], x: 'x'.repeat(5_000_000) }) }).catch(
-      ({ code }: { code: string }) => ({ status: 400, code }),
-    );
-    assert.equal(large.status, 400);
+    assertDecoded(await ask(codecUrl, decoding()));
+  });
+
+  it('answers 413 to a body over 4 MiB, announced or in chunks, and reads it off so that the sender sees that', async () => {
+    const body = JSON.stringify({ payloads: [], x: 'x'.repeat(20_000_000) });
+    for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
+      const { status, text } = await ask(codecUrl, { body, headers });
+      assert.equal(status, 413, JSON.stringify(headers));
+      assert.equal(text, '');
+    }
     assertDecoded(await ask(codecUrl, decoding()));
   });
 
