@@ -10,7 +10,7 @@ import type { Limit, RateLimits } from '../adapters/redis/rate-limits.ts';
 import type { Config } from '../platform/config.ts';
 import { deriveKey, keyedHash, newId, tokenHash } from '../platform/crypto.ts';
 import type { Events } from '../platform/events.ts';
-import { BodyTooLarge, readBody } from '../platform/http-body.ts';
+import { BodyTooLarge, discardBody, readBody } from '../platform/http-body.ts';
 import { type Logger, traces } from '../platform/log.ts';
 import { requestTrace } from '../platform/spans.ts';
 
@@ -47,9 +47,9 @@ export function createCodecServer(options: CodecOptions): Server {
       options.events.codecAnswered({ path: countedPathOf(req), status: res.statusCode, seconds });
     });
     traces.run(trace, () =>
-      handle(req, res, options).catch((err: unknown) => {
+      handle(req, res, options).catch(async (err: unknown) => {
         options.log.warn({ event: 'codec.failed', reason: (err as Error).message });
-        if (!res.headersSent) end(res, statusOf(err));
+        if (!res.headersSent) await end(res, statusOf(err));
         else res.destroy();
       }),
     );
@@ -119,7 +119,7 @@ async function admit(req: IncomingMessage, res: ServerResponse, options: CodecOp
   if (bearer !== undefined) return comparePassword(bearer, req, res, options);
   const cookie = new RegExp(`(?:^|; )${cookieName}=([\\w-]+)`).exec(req.headers.cookie ?? '')?.[1];
   const isRight = cookie !== undefined && tokenHash(cookie) === tokenHash(cookieOf(config));
-  if (!isRight) end(res, 401);
+  if (!isRight) await end(res, 401);
   return isRight;
 }
 
@@ -135,7 +135,7 @@ async function comparePassword(
   const { allowed, resetSeconds } = await rateLimits.take(loginLimit, address, tryId, Date.now());
   if (!allowed) {
     res.setHeader('Retry-After', resetSeconds);
-    end(res, 429);
+    await end(res, 429);
     return false;
   }
   // hashes are compared, so the time it takes tells nothing of the password
@@ -143,7 +143,7 @@ async function comparePassword(
   if (isRight) await rateLimits.giveBack(loginLimit, address, tryId);
   else {
     events.operatorLoggedIn(false);
-    end(res, 401);
+    await end(res, 401);
   }
   return isRight;
 }
@@ -171,7 +171,8 @@ function addressOf(req: IncomingMessage): string {
   return req.socket.remoteAddress ?? '';
 }
 
-function end(res: ServerResponse, status: number): void {
+async function end(res: ServerResponse, status: number): Promise<void> {
+  await discardBody(res.req);
   res.writeHead(status).end();
 }
 

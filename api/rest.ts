@@ -10,6 +10,7 @@ import helmet from 'helmet';
 import { z } from 'zod';
 import { InfobipReports } from '../adapters/http/infobip.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
+import { discardBody } from '../platform/http-body.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
 import { adminRoutes } from './admin/routes.ts';
@@ -302,7 +303,7 @@ export function createRestApp(deps: ApiDeps): Express {
   app.use(() => {
     throw new Failure('not-found');
   });
-  app.use((err: unknown, _req: Request, res: Response, _next: NextFunction) => answerProblem(deps, err, res));
+  app.use((err: unknown, req: Request, res: Response, _next: NextFunction) => answerProblem(deps, err, req, res));
   return app;
 }
 
@@ -455,7 +456,7 @@ function requireMediaType(req: Request, _res: Response, next: NextFunction): voi
   next();
 }
 
-function answerProblem({ events }: ApiDeps, err: unknown, res: Response): void {
+async function answerProblem({ events }: ApiDeps, err: unknown, req: Request, res: Response): Promise<void> {
   const problem = problemOf(err, res.locals.requestId as string);
   const { status, headers, body, refusal } = problem;
   res.locals.refusal = refusal;
@@ -464,6 +465,7 @@ function answerProblem({ events }: ApiDeps, err: unknown, res: Response): void {
     res.destroy();
     return;
   }
+  if (res.getHeader('connection') !== 'close') await discardBody(req);
   res.status(status).set(headers).json(body);
 }
 

@@ -1,7 +1,8 @@
-/** The body of a request to one of the small HTTP servers that need no framework. */
+/** The body of a request, where no framework reads it, or where it is refused before it is read. */
 import type { IncomingMessage } from 'node:http';
+import { finished } from 'node:stream/promises';
 
-/** A body over its limit. Its connection is open still, so that the sender can be told. */
+/** A body over its limit. Its connection is open still: discard the rest, then tell the sender. */
 export class BodyTooLarge extends Error {
   constructor(bytesMax: number) {
     super(`The body is over ${bytesMax} bytes`);
@@ -12,7 +13,7 @@ export class BodyTooLarge extends Error {
 /**
  * Reads a body as UTF-8, keeping no more than `bytesMax` of it.
  *
- * @throws {BodyTooLarge} the server reads off the rest when it has answered (within its `requestTimeout`)
+ * @throws {BodyTooLarge} as soon as it is
  * @throws {Error} the sender has gone
  */
 export async function readBody(req: IncomingMessage, bytesMax: number): Promise<string> {
@@ -25,4 +26,14 @@ export async function readBody(req: IncomingMessage, bytesMax: number): Promise<
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
+}
+
+/**
+ * Reads off what is left of a body that nobody wants, until its sender has sent it, has gone, or the server's `requestTimeout`
+ * is over. A server that answers and closes before may reset the connection, and the answer is lost (RFC 9112 9.6).
+ */
+export async function discardBody(req: IncomingMessage): Promise<void> {
+  if (req.complete) return;
+  req.resume();
+  await finished(req).catch(() => undefined);
 }

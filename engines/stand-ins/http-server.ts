@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { z } from 'zod';
-import { BodyTooLarge, readBody } from '../../platform/http-body.ts';
+import { BodyTooLarge, discardBody, readBody } from '../../platform/http-body.ts';
 
 const bodyBytesMax = 1_048_576;
 
@@ -112,6 +112,7 @@ async function handle(routes: readonly Route[], req: IncomingMessage, res: Serve
     req.socket.destroy();
     return;
   }
+  await discardBody(req);
   if (answer.status !== 204) res.setHeader('content-length', Buffer.byteLength(answer.body));
   res.writeHead(answer.status, answer.headers ?? {}).end(answer.body);
 }

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { Agent, type RequestOptions, request } from 'node:http';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { routes } from '../../api/rest.ts';
 import type { Route } from '../../api/route.ts';
@@ -295,6 +297,26 @@ describe('R1, R2: every route', () => {
         assert.equal(answer.body.error_code, 'INVALID_REQUEST');
       }
       await assertUnmoved(before, nameOf(route));
+    }
+  });
+
+  it('answers a sender who wants the connection closed when it has heard all that is sent', async () => {
+    const senders = [
+      { status: 413, line: 'POST /api/v1/registrations', type: 'application/json', length: 3_000_000 },
+      { status: 413, line: 'GET /health', type: 'application/json', length: 3_000_000 },
+      { status: 415, line: 'POST /api/v1/registrations', type: 'text/plain', length: 200_000 },
+    ];
+    for (const { status, line, type, length } of senders) {
+      const { port, hostname } = new URL(url);
+      const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true }).setEncoding('utf8');
+      const answered = socket.toArray();
+      socket.write(`${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: ${type}\r\n`);
+      socket.write(`Content-Length: ${length}\r\n\r\nx`);
+      await sleep(200);
+      // refused where the connection is closed already, with the answer perhaps unread
+      await promisify((callback: () => void) => socket.end('x'.repeat(length - 1), callback))();
+      const answer = (await answered).join('');
+      assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), `${line} ${type}`);
     }
   });
 
