@@ -15,6 +15,7 @@ import {
   phoneOf,
 } from '../support/flows.ts';
 import { until } from '../support/journey.ts';
+import { median } from '../support/median.ts';
 
 const pin = '830561';
 
@@ -193,7 +194,3 @@ describe('PINs that strangers try', () => {
     await must(post('/pin/verify', { pin }, { token: tokens.accessToken }), 204);
   });
 });
-
-function median(values: number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}

@@ -16,6 +16,7 @@ import {
   startAnotherApi,
 } from '../support/flows.ts';
 import { until } from '../support/journey.ts';
+import { median } from '../support/median.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
 
 const newPassword = 'violet-harbour-engraves-93';
@@ -242,8 +243,3 @@ describe('What is stored of a recovery', () => {
     for (const secret of [token, stop]) assert.equal(stored.join('\n').includes(secret), false);
   });
 });
-
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-}
