@@ -19,7 +19,7 @@ export async function examineTwilio(env: Record<string, string>): Promise<Findin
     return [{ check, verdict: 'failed', about: `the account is ${status}`, advice: 'See the console of Twilio.' }];
   } catch (err) {
     const advice = 'Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.';
-    return [{ check, verdict: 'failed', about: outageOf(err), advice }];
+    return [failedAt(check, err, advice, 'TWILIO_API_BASE_URL')];
   }
 }
 

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { findingOf } from '../../cli/checks/ldap.ts';
 import type { System } from '../../engines/system.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { completedFlow } from '../support/flows.ts';
+import { completedFlow, setFault } from '../support/flows.ts';
 import { until } from '../support/journey.ts';
 import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';
 import { projectFolder, runNode } from '../support/node-process.ts';
@@ -77,6 +77,14 @@ describe('vyry doctor', () => {
     assert.equal(code, 1);
     assert.match(stdout, /^FAILED +twilio +credentials refused\n +Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN\.$/m);
     assert.match(stderr, /^1 of \d+ checks failed\.\n$/);
+  });
+
+  it('advises to wait for a provider that is broken, not to change its key', async () => {
+    const { outboxUrl } = system.ready;
+    await setFault(outboxUrl, { channel: 'sms', mode: 'error500' });
+    const { findings } = await diagnose().finally(() => setFault(outboxUrl, { channel: 'sms', mode: 'none' }));
+    const { about, advice } = findings.find(({ check }) => check === 'twilio') ?? {};
+    assert.deepEqual([about, advice], ['answers 500', 'Wait, and see the status page of the provider.']);
   });
 
   it('names bad variables and never their values', async () => {
