@@ -14,9 +14,11 @@ export interface ChildOptions {
   /** The whole environment; that of this process when left out. */
   env?: NodeJS.ProcessEnv;
   cwd?: string;
-  /** Resolves once the program answers; is tried again while it throws. `output` is what it wrote since it was started. */
+  /**
+   * Resolves once the program answers; is tried again while it throws, for as long as the program lives. `output` is what it
+   * wrote since it was started.
+   */
   ready: (output: () => string) => Promise<unknown>;
-  readyTimeoutMs?: number;
   /** Longest a stop by SIGTERM may take before SIGKILL. */
   stopTimeoutMs?: number;
   /** Start it again when it ends by itself. */
@@ -41,13 +43,16 @@ export interface Child extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** How often the person at the console is told that a program has not answered yet. */
+const waitNoticeMs = 30_000;
+
 const backOff = { firstMs: 100, maxMs: 30_000, forgetAfterMs: 30_000 };
 
 /**
  * Starts a program in its own process group (a terminal's Ctrl-C does not reach it), its output going to
  * `<name>.log` of the folder, and resolves when it answers. The folder stops it when closed.
  *
- * @throws {Error} it ended or did not answer in time; names the log and quotes its end
+ * @throws {Error} it ended before it answered; names the log and quotes its end
  */
 export async function startChild(folder: DataFolder, options: ChildOptions): Promise<Child> {
   const child = createChild(folder, options);
@@ -154,33 +159,29 @@ function spawnInto(logFile: string, { command, args, env, cwd }: ChildOptions): 
 }
 
 async function untilReady(folder: DataFolder, options: ChildOptions, logFile: string, started: Started): Promise<void> {
-  const { name, ready, readyTimeoutMs = 30_000 } = options;
-  const until = Date.now() + readyTimeoutMs;
+  const { name, ready } = options;
+  const closing = Promise.withResolvers<void>();
+  folder.signal.addEventListener('abort', () => closing.resolve(), { once: true });
+  const notice = setInterval(() => folder.say(`Still waiting for ${name}; its log is ${logFile}`), waitNoticeMs);
   let lastError: unknown;
-  while (!started.hasExited() && Date.now() < until && !folder.signal.aborted) {
-    try {
-      await orGiveUp(ready(started.output), started.exited, until);
-      if (!started.hasExited() && Date.now() < until) return;
-    } catch (err) {
-      lastError = err;
+  try {
+    while (!started.hasExited() && !folder.signal.aborted) {
+      try {
+        await Promise.race([ready(started.output), started.exited, closing.promise]);
+        if (!started.hasExited() && !folder.signal.aborted) return;
+      } catch (err) {
+        lastError = err;
+      }
+      await sleep(25);
     }
-    await sleep(25);
+  } finally {
+    clearInterval(notice);
   }
   folder.signal.throwIfAborted();
-  const why = started.hasExited() ? `ended at once (${await started.exited})` : 'does not answer';
   const quote = started.output().trim().split('\n').slice(-5).join('\n  ');
-  throw new Error(`${name} ${why}; its log is ${logFile}\n  ${quote}`, { cause: lastError });
-}
-
-/** Waits for an answer, at most until the program has ended or it is too late; the timer does not outlive the wait. */
-async function orGiveUp(answer: Promise<unknown>, exited: Promise<string>, until: number): Promise<void> {
-  const late = new AbortController();
-  const tooLate = sleep(until - Date.now(), undefined, { signal: late.signal }).catch(() => {});
-  try {
-    await Promise.race([answer, exited, tooLate]);
-  } finally {
-    late.abort();
-  }
+  throw new Error(`${name} ended at once (${await started.exited}); its log is ${logFile}\n  ${quote}`, {
+    cause: lastError,
+  });
 }
 
 function firstLine(err: unknown): string {

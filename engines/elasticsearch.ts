@@ -65,7 +65,6 @@ export async function startElasticsearch(options: EngineOptions & { release?: Re
     ...commandOf(home),
     env: environmentOf(home, javaHome),
     ready: () => isHealthy(url),
-    readyTimeoutMs: 180_000,
     stopTimeoutMs: 20_000,
     keepAlive,
   });

@@ -15,7 +15,7 @@ import { listenForStop } from './signals.ts';
 import { failure, say } from './summary.ts';
 
 /** Longest a test may take that sets no time of its own. */
-const timeoutMs = 120_000;
+const timeoutMs = 600_000;
 
 const stop = listenForStop();
 const folder = await openTemporaryFolder(say);

@@ -12,8 +12,10 @@ import type { System } from '../engines/system.ts';
 import { roles } from '../platform/config.ts';
 import { call, startFlow } from './support/client.ts';
 import { startTestSystem } from './support/engines.ts';
-import { createJourney, type Journey, personOf, setFault, until } from './support/journey.ts';
+import { setFault } from './support/faults.ts';
+import { createJourney, type Journey, personOf } from './support/journey.ts';
 import { isStarted, type RoleProcess, startRole } from './support/roles.ts';
+import { until } from './support/until.ts';
 
 interface Rule {
   alert: string;
@@ -264,7 +266,7 @@ async function makeTraffic({ ready }: System): Promise<void> {
   for (const password of ['one', 'two', 'three']) {
     await guessing.call('PUT', '/directory', { username: personOf(72).username, password });
   }
-  await setFault(outboxUrl, 'sms', 'error500');
+  await setFault(outboxUrl, { channel: 'sms', mode: 'error500' });
   const parked = createJourney(ready, personOf(74));
   await parked.walk('send');
   await until(async () => (await parked.flow?.call('GET', ''))?.body.waitingFor === 'sms');

@@ -4,7 +4,6 @@
  * reCAPTCHA v3 (https://developers.google.com/recaptcha/docs/verify). Tokens come from `POST /captcha/tokens`.
  */
 import { randomBytes } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import { type CaptchaProvider, captchaProviders, type Fault, type Faults } from './faults.ts';
 import { type Answer, type Call, json, type Route, readForm, readJson } from './http-server.ts';
@@ -61,7 +60,7 @@ export function createCaptchaRoutes(secret: string, faults: Faults): Route[] {
       const broken = brokenAnswer(fault);
       if (broken !== undefined) return broken;
       const answer = json(200, verify(tokens, provider, { secret, form: readForm(call) }));
-      if (fault?.mode === 'slow') await pause((fault.seconds ?? 0) * 1000, undefined, { signal: call.signal });
+      await faults.delay(fault, call.signal);
       return fault?.mode === 'accept-then-drop' ? 'drop' : answer;
     },
   }));

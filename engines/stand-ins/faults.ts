@@ -1,6 +1,7 @@
 /**
  * The faults that are switched on for the stand-ins, by channel and, when given, by provider.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 
 /** The ways a message leaves the system. */
@@ -13,7 +14,7 @@ export type CaptchaProvider = (typeof captchaProviders)[number];
 
 type FaultChannel = Channel | 'captcha';
 
-const commonModes = ['none', 'slow', 'error500', 'error400', 'accept-then-drop'] as const;
+const commonModes = ['none', 'slow', 'hold', 'error500', 'error400', 'accept-then-drop'] as const;
 const receiptModes = [
   'duplicate-receipt',
   'receipt-undelivered',
@@ -69,7 +70,11 @@ export const faultSchema = z
 
 type FaultSetting = z.output<typeof faultSchema>;
 
-/** A fault that is on. For `slow` and `receipt-delayed`, `seconds` is how long each answer or receipt takes; `until` is when another mode ends. */
+/**
+ * A fault that is on. For `slow` and `receipt-delayed`, `seconds` is how long each answer or receipt takes; `until` is when
+ * another mode ends. `hold` keeps every answer back until the fault is replaced or switched off; `held` counts those that
+ * wait now.
+ */
 export interface Fault {
   channel: FaultChannel;
   provider?: string;
@@ -77,6 +82,7 @@ export interface Fault {
   seconds?: number;
   providerCode?: string;
   until?: string;
+  held?: number;
 }
 
 /** The switchboard of faults. */
@@ -90,11 +96,31 @@ export interface Faults {
   list(): Fault[];
   /** The fault a provider has now: its own, else the one of its whole channel. */
   find(channel: FaultChannel, provider: string): Fault | undefined;
+  /** Waits as long as a fault delays an answer. @throws {Error} the signal came first */
+  delay(fault: Fault | undefined, signal: AbortSignal): Promise<void>;
 }
 
 /** Makes a switchboard with every fault off. */
 export function createFaults(): Faults {
   let faults: Fault[] = [];
+  const releases = new Map<Fault, PromiseWithResolvers<void>>();
+
+  /** Waits until the fault is gone. */
+  async function hold(fault: Fault, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const release = releases.get(fault) ?? Promise.withResolvers<void>();
+    releases.set(fault, release);
+    const aborted = Promise.withResolvers<never>();
+    const abort = () => aborted.reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    fault.held = (fault.held ?? 0) + 1;
+    try {
+      await Promise.race([release.promise, aborted.promise]);
+    } finally {
+      fault.held -= 1;
+      signal.removeEventListener('abort', abort);
+    }
+  }
 
   const list = () => {
     const now = new Date().toISOString();
@@ -106,10 +132,19 @@ export function createFaults(): Faults {
       const { channel, provider, mode } = setting;
       const isReplaced = (fault: Fault) =>
         fault.channel === channel && (provider === undefined || fault.provider === provider);
+      const replaced = faults.filter(isReplaced);
       faults = faults.filter((fault) => !isReplaced(fault));
+      for (const fault of replaced) {
+        releases.get(fault)?.resolve();
+        releases.delete(fault);
+      }
       if (mode !== 'none') faults.push(toFault({ ...setting, mode }));
     },
     list,
+    async delay(fault, signal) {
+      if (fault?.mode === 'slow') await pause((fault.seconds ?? 0) * 1000, undefined, { signal });
+      if (fault?.mode === 'hold') await hold(fault, signal);
+    },
     find(channel, provider) {
       const ofChannel = list().filter((fault) => fault.channel === channel);
       return (
@@ -122,7 +157,7 @@ export function createFaults(): Faults {
 
 function toFault(setting: FaultSetting & { mode: Fault['mode'] }): Fault {
   const { channel, provider, mode, seconds, providerCode } = setting;
-  const fault: Fault = { channel, mode };
+  const fault: Fault = { channel, mode, ...(mode === 'hold' && { held: 0 }) };
   if (provider !== undefined) fault.provider = provider;
   if (providerCode !== undefined) fault.providerCode = providerCode;
   if (mode === 'slow' || mode === 'receipt-delayed') return { ...fault, seconds: seconds ?? 30 };

@@ -5,7 +5,6 @@
  * may do is in its name, for those who ask.
  */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Channel, Fault, Faults } from './faults.ts';
 import { type Answer, type Call, json, type Route, readJson } from './http-server.ts';
@@ -65,7 +64,7 @@ async function answerUnderFault(faults: Faults, service: Service, call: Call): P
     if (fault?.mode === 'error400') return refuse(fault);
     const answer = take(call, fault);
     // A slow provider has accepted the message long before it says so.
-    if (fault?.mode === 'slow') await pause((fault.seconds ?? 0) * 1000, undefined, { signal: call.signal });
+    await faults.delay(fault, call.signal);
     return fault?.mode === 'accept-then-drop' ? 'drop' : answer;
   });
 }

@@ -4,7 +4,6 @@
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { setTimeout as pause } from 'node:timers/promises';
 import PostalMime, { type Email } from 'postal-mime';
 import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server';
 import type { Fault, Faults } from './faults.ts';
@@ -38,10 +37,12 @@ export async function startMailSink(
     onRcptTo: (_address, _session, callback) => callback(refusalOf(faults.find('email', 'smtp'))),
     onData: (stream, session, callback) => {
       const fault = faults.find('email', 'smtp');
-      void receive(outbox, { stream, session, fault, signal: closing.signal }).then(({ failure, isDropped }) => {
-        if (isDropped) dropConnection(sockets, session);
-        else callback(failure ?? null);
-      });
+      void receive({ outbox, faults }, { stream, session, fault, signal: closing.signal }).then(
+        ({ failure, isDropped }) => {
+          if (isDropped) dropConnection(sockets, session);
+          else callback(failure ?? null);
+        },
+      );
     },
   });
   smtp.server.on('connection', (socket) => {
@@ -76,7 +77,10 @@ interface Reception {
   signal: AbortSignal;
 }
 
-async function receive(outbox: Outbox, { stream, session, fault, signal }: Reception): Promise<Verdict> {
+async function receive(
+  { outbox, faults }: Surroundings,
+  { stream, session, fault, signal }: Reception,
+): Promise<Verdict> {
   try {
     const raw = await buffer(stream);
     if (stream.sizeExceeded) return {};
@@ -85,7 +89,7 @@ async function receive(outbox: Outbox, { stream, session, fault, signal }: Recep
     }
     store(outbox, await PostalMime.parse(raw), session);
     if (fault?.mode === 'accept-then-drop') return { isDropped: true };
-    if (fault?.mode === 'slow') await pause((fault.seconds ?? 0) * 1000, undefined, { signal });
+    await faults.delay(fault, signal);
     return {};
   } catch {
     return { failure: smtpError(554, '5.6.0 The message cannot be read') };

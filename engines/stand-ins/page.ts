@@ -56,15 +56,16 @@ ${messages.length === 0 ? '<p>None.</p>' : messageTable(messages)}
 }
 
 function faultTable(faults: readonly Fault[]): string {
-  const rows = faults.map(({ channel, provider, mode, seconds, providerCode, until }) => [
+  const rows = faults.map(({ channel, provider, mode, seconds, providerCode, until, held }) => [
     cell(channel),
     cell(provider ?? 'all'),
     cell(mode),
     cell(providerCode ?? ''),
     cell(until === undefined ? 'changed' : until),
     cell(mode === 'slow' || mode === 'receipt-delayed' ? `${seconds} s` : ''),
+    cell(held === undefined ? '' : String(held)),
   ]);
-  return table(['Channel', 'Provider', 'Mode', 'Code', 'Until', 'Each answer or receipt takes'], rows);
+  return table(['Channel', 'Provider', 'Mode', 'Code', 'Until', 'Each answer or receipt takes', 'Held now'], rows);
 }
 
 function messageTable(messages: readonly Message[]): string {

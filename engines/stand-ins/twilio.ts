@@ -90,7 +90,7 @@ async function answerUnderFault(twilio: Twilio, call: Call): Promise<Answer> {
   if (fault?.mode === 'error500') return problem(Number(fault.providerCode ?? 20500));
   // A slow provider has accepted the message long before it says so.
   const answer = authenticateAndAnswer(twilio, call, fault);
-  if (fault?.mode === 'slow') await pause((fault.seconds ?? 0) * 1000, undefined, { signal: call.signal });
+  await twilio.faults.delay(fault, call.signal);
   return answer;
 }
 

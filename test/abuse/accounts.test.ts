@@ -15,7 +15,7 @@ import {
   must,
   phoneOf,
 } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 
 const page = 'https://app.example/account';
 const newPassword = 'violet-harbour-engraves-93';
@@ -56,7 +56,7 @@ async function recovered({ name, mail }: { name: string; mail: string }): Promis
     const bodies = (await noticesTo(system.ready.outboxUrl, mail)).map(({ body }) => body);
     return new RegExp(`${page}#token=([\\w-]{43})`).exec(bodies.join('\n'))?.[1];
   };
-  await until(async () => (await read()) !== undefined, 60_000);
+  await until(async () => (await read()) !== undefined);
   await must(post('/auth/password/reset', { token: await read(), password: newPassword }), 204);
   return (await must(post('/auth/login', { identifier: name, password: newPassword }))).body.accessToken;
 }
@@ -127,7 +127,7 @@ const warning = 'Somebody is registering your number with Vyry';
 async function warningsOf({ mail }: { mail: string }, count: number): Promise<string[]> {
   const read = async () =>
     (await noticesTo(system.ready.outboxUrl, mail)).flatMap(({ subject, body }) => (subject === warning ? [body] : []));
-  await until(async () => (await read()).length >= count, 60_000);
+  await until(async () => (await read()).length >= count);
   return read();
 }
 

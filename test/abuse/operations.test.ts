@@ -12,9 +12,9 @@ import { Secret } from '../../platform/config.ts';
 import { type Answer, call, startFlow } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { allMessages, completedFlow, flowWithCode, must, phoneOf, startAnotherApi } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
 import { linesOf } from '../support/node-process.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
+import { until } from '../support/until.ts';
 
 interface Hit {
   _source: Record<string, unknown>;

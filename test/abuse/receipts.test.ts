@@ -7,9 +7,10 @@ import type { TriedReceipt } from '../../engines/stand-ins/receipts.ts';
 import type { System } from '../../engines/system.ts';
 import { codeFor, type Flow, startFlow } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { type Behind, lookBehind, must, setFault, startAnotherApi } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { setFault } from '../support/faults.ts';
+import { type Behind, lookBehind, must, startAnotherApi } from '../support/flows.ts';
 import { postReceipt, receiptEventsOf, receiptsTo } from '../support/receipts.ts';
+import { until } from '../support/until.ts';
 
 type Provider = 'twilio' | 'infobip';
 

@@ -14,8 +14,8 @@ import {
   must,
   phoneOf,
 } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
 import { median } from '../support/median.ts';
+import { until } from '../support/until.ts';
 
 const pin = '830561';
 
@@ -85,7 +85,7 @@ describe('An id that an attacker knows before the log-in', () => {
     const before = (await messagesTo(system.ready.outboxUrl, phoneOf(752))).length;
     const { body: begun } = await must(post('/login/init', { identifier: 'person752' }, { headers: fixed }), 202);
     const { loginId } = begun;
-    const code = await codeFor(system.ready.outboxUrl, phoneOf(752), before + 1, 60_000);
+    const code = await codeFor(system.ready.outboxUrl, phoneOf(752), before + 1);
     const proven = await must(post('/login/verify', { loginId, code }, { headers: fixed }));
     assert.equal(proven.headers.get('set-cookie'), null);
     const { body: own } = await must(session(proven.body.accessToken));
@@ -157,7 +157,7 @@ describe('A password that is changed while others log in with it', () => {
       }
     };
     const strangers = Array.from({ length: 6 }, stranger);
-    await until(async () => begun.length >= 6, 60_000);
+    await until(async () => begun.length >= 6);
     const change = { currentPassword: goodPassword, newPassword: 'violet-harbour-engraves-93' };
     await must(call(url, 'PUT', '/api/v1/auth/password', { body: change, token: own.accessToken }), 204);
     isOver = true;

@@ -11,9 +11,9 @@ import { demoTwilio } from '../../engines/engines.ts';
 import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
 import { Secret } from '../../platform/config.ts';
 import { messagesTo } from '../support/client.ts';
-import { setFault } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { setFault } from '../support/faults.ts';
 import { receiptsTo } from '../support/receipts.ts';
+import { until } from '../support/until.ts';
 
 const apiKey = new Secret('a-key-that-nobody-sees');
 const phone = '+12025550102';

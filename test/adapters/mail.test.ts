@@ -8,7 +8,7 @@ import type { MailMessage } from '../../domain/providers.ts';
 import { demoTwilio } from '../../engines/engines.ts';
 import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
 import { Secret } from '../../platform/config.ts';
-import { setFault } from '../support/flows.ts';
+import { type FaultSetting, setFault } from '../support/faults.ts';
 
 const message: MailMessage = {
   to: 'ada@example.com',
@@ -36,7 +36,8 @@ function connect(url = standIns.smtpUrl, from = 'Vyry <no-reply@vyry.example>'):
   return mail;
 }
 
-const fault = (settings: Record<string, unknown>) => setFault(standIns.outboxUrl, { channel: 'email', ...settings });
+const fault = (settings: Omit<FaultSetting, 'channel'>) =>
+  setFault(standIns.outboxUrl, { channel: 'email', ...settings });
 
 interface Received {
   to: string;

@@ -9,9 +9,9 @@ import { demoTwilio } from '../../engines/engines.ts';
 import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
 import { Secret } from '../../platform/config.ts';
 import { messagesTo } from '../support/client.ts';
-import { setFault } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { type FaultSetting, setFault } from '../support/faults.ts';
 import { receiptsTo } from '../support/receipts.ts';
+import { until } from '../support/until.ts';
 
 const to = '+12025550102';
 const body = '123456 is your code';
@@ -33,7 +33,8 @@ function connect(given: Partial<TwilioOptions> = {}) {
 }
 
 const receiptsAt = (url: string) => receiptsTo(standIns.outboxUrl, url);
-const fault = (settings: Record<string, unknown>) => setFault(standIns.outboxUrl, { channel: 'sms', ...settings });
+const fault = (settings: Omit<FaultSetting, 'channel'>) =>
+  setFault(standIns.outboxUrl, { channel: 'sms', ...settings });
 
 async function failureOf(job: Promise<unknown>): Promise<Failure> {
   try {

@@ -6,7 +6,7 @@ import { call, startFlow } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { completedFlow, must } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
 
 interface Person {

@@ -10,7 +10,7 @@ import { type AuthClient, connectAuth, type RpcAnswer, servicesOf } from '../sup
 import { type Answer, call, codeFor, noticesTo } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { type Behind, goodPassword, lookBehind, must, phoneOf, startAnotherApi, wrongCode } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
 
 const token = 'a-bearer-token-of-another-server-1';
@@ -53,7 +53,7 @@ async function ok(answering: Promise<RpcAnswer>): Promise<RpcAnswer['message']> 
 }
 
 /** The newest code of a person, however slow the machine is. */
-const newCode = (to: string, count = 1) => codeFor(outboxUrl, to, count, 60_000);
+const newCode = (to: string, count = 1) => codeFor(outboxUrl, to, count);
 
 /** Somebody to sign up, who has an address and no number. */
 function named(person: number) {
@@ -157,7 +157,7 @@ describe('ForgotPassword and ResetPassword', () => {
     await until(async () => {
       body = (await noticesTo(outboxUrl, ada.email)).find((message) => message.body.includes(page))?.body ?? '';
       return body !== '';
-    }, 60_000);
+    });
     const reset = /#token=([\w-]{43})/.exec(body)?.[1];
     const weak = await auth.call('ResetPassword', { token: reset, password: 'password123' });
     assert.deepEqual([weak.code, weak.problem.reason], [status.INVALID_ARGUMENT, 'INVALID_REQUEST']);

@@ -23,7 +23,7 @@ import {
   phoneOf,
   wrongCode,
 } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
 
 let system: System;

@@ -10,7 +10,8 @@ import { deriveKey } from '../../platform/crypto.ts';
 import { type Answer, call, type Flow, solveCaptcha, startFlow } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { must, setFault, startAnotherApi } from '../support/flows.ts';
+import { setFault } from '../support/faults.ts';
+import { must, startAnotherApi } from '../support/flows.ts';
 
 type Vendor = keyof typeof captchaPaths;
 const vendors: Vendor[] = ['hcaptcha', 'turnstile', 'recaptcha'];

@@ -4,16 +4,8 @@ import type { System } from '../../engines/system.ts';
 import { call, codeFor, type Flow, messagesTo, solveCaptcha, startFlow } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
-import {
-  type Behind,
-  flowToCode,
-  flowWithCode,
-  lookBehind,
-  must,
-  phoneOf,
-  setFault,
-  wrongCode,
-} from '../support/flows.ts';
+import { setFault } from '../support/faults.ts';
+import { type Behind, flowToCode, flowWithCode, lookBehind, must, phoneOf, wrongCode } from '../support/flows.ts';
 
 let system: System;
 let behind: Behind;

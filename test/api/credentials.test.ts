@@ -18,7 +18,7 @@ import {
   phoneOf,
   wrongCode,
 } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 
 const newPassword = 'violet-harbour-engraves-93';
 const breached = 'quartz-lantern-meadow-47-known';

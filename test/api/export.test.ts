@@ -14,7 +14,7 @@ import {
   startAnotherApi,
 } from '../support/flows.ts';
 import { search } from '../support/footprint.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 
 let system: System;
 let behind: Behind;

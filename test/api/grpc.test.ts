@@ -9,7 +9,8 @@ import { status } from '@grpc/grpc-js';
 import type { System } from '../../engines/system.ts';
 import { codeFor, messagesTo } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { type Behind, lookBehind, setFault, wrongCode } from '../support/flows.ts';
+import { type FaultSetting, setFault } from '../support/faults.ts';
+import { type Behind, lookBehind, wrongCode } from '../support/flows.ts';
 import { isStarted, type RoleProcess, startRole } from '../support/roles.ts';
 import {
   connectSignal,
@@ -82,7 +83,7 @@ function assertError({ error }: WireResponse, name: string, mayRetry: boolean): 
   return Number(error?.retryAfterSeconds);
 }
 
-async function withFault<T>(fault: Record<string, unknown>, run: () => Promise<T>): Promise<T> {
+async function withFault<T>(fault: Omit<FaultSetting, 'channel'>, run: () => Promise<T>): Promise<T> {
   await setFault(system.ready.outboxUrl, { channel: 'sms', ...fault });
   try {
     return await run();

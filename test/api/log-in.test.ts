@@ -4,6 +4,7 @@ import type { System } from '../../engines/system.ts';
 import { type Answer, call, codeFor, messagesTo, noticesTo } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
+import { setFault } from '../support/faults.ts';
 import {
   allMessages,
   assertLimited,
@@ -13,12 +14,11 @@ import {
   lookBehind,
   must,
   phoneOf,
-  setFault,
   startAnotherApi,
   wrongCode,
 } from '../support/flows.ts';
 import { readLogs } from '../support/footprint.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 import { vyryFor } from '../support/vyry.ts';
 
 let system: System;
@@ -56,7 +56,7 @@ async function account(person: number): Promise<{ person: number; identifier: st
 async function codeOf(body: { identifier: string; channel?: string }, to: string) {
   const before = (await messagesTo(outboxUrl, to)).length;
   const { body: begun } = await must(post('/login/init', body), 202);
-  return { loginId: begun.loginId as string, begun, code: await codeFor(outboxUrl, to, before + 1, 30_000) };
+  return { loginId: begun.loginId as string, begun, code: await codeFor(outboxUrl, to, before + 1) };
 }
 
 describe('log-in by code', () => {
@@ -148,7 +148,7 @@ describe('log-in by code', () => {
       return metadata.currentDetails?.includes('waiting for sms') ?? false;
     });
     await setFault(outboxUrl, { channel: 'sms', mode: 'none' });
-    const code = await codeFor(outboxUrl, phone, before + 1, 60_000);
+    const code = await codeFor(outboxUrl, phone, before + 1);
     assert.equal((await messagesTo(outboxUrl, phone)).length, before + 1);
     await must(post('/login/verify', { loginId, code }));
   });
@@ -327,13 +327,11 @@ describe('refresh', () => {
     assert.equal(status, 401);
     const trail = async () =>
       (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
-    await until(
-      async () =>
-        (await trail()).some(
-          ({ action, status: outcome, user }) =>
-            action === 'notice-send' && outcome === 'failure' && user?.target?.id === first.user.userId,
-        ),
-      60_000,
+    await until(async () =>
+      (await trail()).some(
+        ({ action, status: outcome, user }) =>
+          action === 'notice-send' && outcome === 'failure' && user?.target?.id === first.user.userId,
+      ),
     );
   });
 

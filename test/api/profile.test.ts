@@ -4,6 +4,7 @@ import type { System } from '../../engines/system.ts';
 import { type Answer, call, codeFor, messagesTo, noticesTo, startFlow } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
+import { setFault } from '../support/faults.ts';
 import {
   assertLimited,
   type Behind,
@@ -11,11 +12,10 @@ import {
   lookBehind,
   must,
   passDirectory,
-  setFault,
   startAnotherApi,
   wrongCode,
 } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 
 let system: System;
 let behind: Behind;
@@ -280,7 +280,7 @@ describe('A new number or address', () => {
     const { body } = await must(put(ada, { phone: numberOf(433) }), 202);
     await until(async () => (await behind.keys('verification:*contact-change')).length > 0);
     await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
-    const code = await codeFor(system.ready.outboxUrl, numberOf(433), 1, 60_000);
+    const code = await codeFor(system.ready.outboxUrl, numberOf(433), 1);
     assert.equal((await must(prove(ada, body.changeId, code))).body.phone, numberOf(433));
   });
 });

@@ -21,7 +21,7 @@ import {
   startAnotherApi,
   wrongCode,
 } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 
 let system: System;
 let behind: Behind;

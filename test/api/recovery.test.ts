@@ -4,6 +4,7 @@ import type { System } from '../../engines/system.ts';
 import { type Answer, call, noticesTo, type OutboxMessage } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
+import { setFault } from '../support/faults.ts';
 import {
   assertLimited,
   type Behind,
@@ -12,11 +13,10 @@ import {
   lookBehind,
   must,
   phoneOf,
-  setFault,
   startAnotherApi,
 } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
 import { median } from '../support/median.ts';
+import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
 
 const newPassword = 'violet-harbour-engraves-93';
@@ -58,7 +58,7 @@ async function messagesOfRecovery(mail: string): Promise<OutboxMessage[]> {
 
 /** The tokens of the newest message, once there are so many. */
 async function tokensFor(mail: string, count = 1): Promise<{ token: string; stop: string }> {
-  await until(async () => (await messagesOfRecovery(mail)).length >= count, 60_000);
+  await until(async () => (await messagesOfRecovery(mail)).length >= count);
   const { body = '' } = (await messagesOfRecovery(mail)).at(-1) ?? {};
   const linked = (use: string) => new RegExp(`${page}#${use}=([\\w-]{43})`).exec(body)?.[1] ?? '';
   return { token: linked('token'), stop: linked('stop') };

@@ -6,7 +6,7 @@ import { type Answer, call, codeFor, type Flow, messagesTo, noticesTo, startFlow
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { assertLimited, type Behind, goodPassword, lookBehind, must } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 
 const pin = '918273';
 const newPassword = 'violet-harbour-engraves-93';

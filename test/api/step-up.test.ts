@@ -6,7 +6,7 @@ import { type Answer, call } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { assertLimited, type Behind, completedFlow, goodPassword, lookBehind, must } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 
 const challenge = 'Bearer realm="vyry", error="insufficient_user_authentication", max_age="600"';
 

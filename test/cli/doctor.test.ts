@@ -3,10 +3,11 @@ import { after, before, describe, it } from 'node:test';
 import { findingOf } from '../../cli/checks/ldap.ts';
 import type { System } from '../../engines/system.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { completedFlow, setFault } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { setFault } from '../support/faults.ts';
+import { completedFlow } from '../support/flows.ts';
 import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';
 import { projectFolder, runNode } from '../support/node-process.ts';
+import { until } from '../support/until.ts';
 import { vyryFor } from '../support/vyry.ts';
 
 interface Finding {
@@ -240,10 +241,7 @@ describe('vyry audit tail', () => {
         .map((text) => JSON.parse(text));
     };
     // found some seconds after it was stored
-    await until(
-      async () => (await eventsOf('--registration', flow.id, '--action', 'user-register')).length === 1,
-      60_000,
-    );
+    await until(async () => (await eventsOf('--registration', flow.id, '--action', 'user-register')).length === 1);
     const own = await eventsOf('--registration', flow.id);
     assert.equal(own[0].action, 'registration-start');
     assert.deepEqual(
@@ -252,7 +250,7 @@ describe('vyry audit tail', () => {
     );
     const { userId } = own.find(({ action }) => action === 'user-register');
     await vyry(['users', 'disable', userId, '--by', 'alice']);
-    await until(async () => (await eventsOf('--user', userId, '--action', 'user-disable')).length === 1, 60_000);
+    await until(async () => (await eventsOf('--user', userId, '--action', 'user-disable')).length === 1);
     const { stdout } = await vyry(['audit', 'tail', '--user', userId, '--limit', '1']);
     assert.match(stdout, /^\S+Z user-disable +success An account was disabled · operator alice · user \S+\n$/);
   });
@@ -270,7 +268,6 @@ describe('vyry audit tail', () => {
       `${system.folder.path}/operator.env`,
     ];
     const { stdout } = await runNode(['--', program, ...args], {
-      timeoutMs: 90_000,
       onOutput: (text, kill) => void (text.includes('user-register') && kill('SIGTERM')),
     });
     const lines = stdout.trim().split('\n');

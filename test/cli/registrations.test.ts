@@ -6,10 +6,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { System } from '../../engines/system.ts';
 import { codeFor, type Flow, messagesTo } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
+import { setFault } from '../support/faults.ts';
 import { flowToCode, goodPassword, must, phoneOf } from '../support/flows.ts';
-import { personOf, setFault, until } from '../support/journey.ts';
+import { personOf } from '../support/journey.ts';
 import { projectFolder } from '../support/node-process.ts';
 import { connectStores } from '../support/stores.ts';
+import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
 
 let system: System;
@@ -20,12 +22,12 @@ before(async () => {
   vyry = vyryFor(system);
 });
 after(() => system?.stop());
-beforeEach(() => setFault(system.ready.outboxUrl, 'sms', 'none'));
+beforeEach(() => setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' }));
 
 /** A registration whose code waits for the SMS provider. */
 async function stuckOnSms(person: number): Promise<Flow> {
   const flow = await flowToCode(system.ready.apiUrl, person);
-  await setFault(system.ready.outboxUrl, 'sms', 'error500');
+  await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'error500' });
   await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
   await until(async () => (await flow.call('GET', '')).body.waitingFor === 'sms');
   return flow;
@@ -98,8 +100,8 @@ describe('vyry registrations retry', () => {
     const flow = await stuckOnSms(14);
     const { code, stderr } = await vyry(['registrations', 'retry', flow.id, '--by', 'alice']);
     assert.equal(code, 0, stderr);
-    await setFault(system.ready.outboxUrl, 'sms', 'none');
-    await codeFor(system.ready.outboxUrl, phoneOf(14), 1, 20_000);
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
+    await codeFor(system.ready.outboxUrl, phoneOf(14), 1);
     assert.match((await vyry(['registrations', 'show', flow.id])).stdout, /operator alice: retry asked for/);
     const again = await vyry(['registrations', 'retry', flow.id]);
     assert.deepEqual([again.code, again.stderr], [1, 'Nothing of this registration waits for an outside system.\n']);
@@ -112,7 +114,7 @@ describe('vyry registrations switch-channel', () => {
     const switched = await vyry(['registrations', 'switch-channel', flow.id, 'email', '--by', 'alice']);
     assert.equal(switched.code, 0, switched.stderr);
     const code = await codeFor(system.ready.outboxUrl, personOf(15).email);
-    await setFault(system.ready.outboxUrl, 'sms', 'none');
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
     await must(flow.call('PUT', '/code', { code }));
     await must(flow.call('PUT', '/credentials', { password: goodPassword }));
     assert.equal(await stateOf(flow), 'completed');

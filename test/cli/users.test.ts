@@ -5,7 +5,7 @@ import type { System } from '../../engines/system.ts';
 import { call } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { type Behind, completedFlow, lookBehind, must } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
 
 let system: System;

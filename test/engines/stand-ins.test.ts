@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import nodemailer from 'nodemailer';
 import type { Message } from '../../engines/stand-ins/outbox.ts';
 import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
+import { untilHeld } from '../support/faults.ts';
 
 const account = { accountSid: 'AC00000000000000000000000000000001', authToken: 'example-only-token' };
 
@@ -114,6 +115,19 @@ describe('PUT /faults', () => {
     assert.deepEqual(await (await fetch(`${standIns.outboxUrl}/faults`)).json(), [slow]);
     await putFault(standIns, { channel: 'email', mode: 'none' });
     assert.deepEqual(await (await fetch(`${standIns.outboxUrl}/faults`)).json(), []);
+  });
+
+  it('holds answers until the fault is switched off, and counts them', async () => {
+    await using standIns = await startStandIns({ twilio: account });
+    await putFault(standIns, { channel: 'sms', mode: 'hold' });
+    let isAnswered = false;
+    const sent = sendSms(standIns, '+447700900101', 'held').then(() => {
+      isAnswered = true;
+    });
+    await untilHeld(standIns.outboxUrl, { channel: 'sms' });
+    assert.deepEqual([isAnswered, (await readMessages(standIns)).length], [false, 1], 'accepted, and not yet answered');
+    await putFault(standIns, { channel: 'sms', mode: 'none' });
+    await sent;
   });
 
   it('replaces every fault of a channel when no provider is given', async () => {

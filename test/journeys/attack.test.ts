@@ -15,8 +15,8 @@ import { readSavedObjects } from '../../kibana/saved-object.ts';
 import { type Flow, messagesTo, solveCaptcha, startFlow } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { must, phoneOf, wrongCode } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
+import { until } from '../support/until.ts';
 
 const minuteMs = 60_000;
 /** Addresses of documentation (RFC 5737), one for each kind of attack. */

@@ -16,8 +16,8 @@ import { Secret } from '../../platform/config.ts';
 import { call, startFlow } from '../support/client.ts';
 import { startWholeTestSystem } from '../support/engines.ts';
 import { completedFlow, goodPassword, must, phoneOf } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
+import { until } from '../support/until.ts';
 import { vyryFor } from '../support/vyry.ts';
 
 const outageMs = Number(process.env.VYRY_TEST_OUTAGE_SECONDS || 12) * 1000;
@@ -43,7 +43,7 @@ const waiting = async () => stores.redis.xlen(auditKeys.stream);
 
 /** Resolves when nothing waits any more and what was stored can be found. */
 async function shipped(): Promise<void> {
-  await until(async () => (await waiting()) === 0, 60_000 + outageMs / 2);
+  await until(async () => (await waiting()) === 0);
   await elastic.indices.refresh({ index: `${prefix}-*` });
 }
 
@@ -213,7 +213,7 @@ describe('Elasticsearch', () => {
     const reasons = kept.map(([, fields]) => fields[fields.indexOf('reason') + 1]);
     assert.deepEqual(reasons.sort(), ['400 document_parsing_exception', 'not an audit event', 'not an audit event']);
     // the figure of a scrape may be 10 s old
-    await until(async () => (await metric('vyry_audit_set_aside_entries')) === 3, 30_000);
+    await until(async () => (await metric('vyry_audit_set_aside_entries')) === 3);
   });
 
   // ABUSE.md N12

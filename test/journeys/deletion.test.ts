@@ -8,6 +8,7 @@ import type { System } from '../../engines/system.ts';
 import { type Answer, call, codeFor, isNotice, noticesTo, type OutboxMessage } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
+import { setFault } from '../support/faults.ts';
 import {
   type Behind,
   completedFlow,
@@ -15,11 +16,10 @@ import {
   lookBehind,
   must,
   phoneOf,
-  setFault,
   startAnotherApi,
 } from '../support/flows.ts';
 import { type Footprint, readAuditIndex, readDatabase, readRedis, readTemporal, search } from '../support/footprint.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
 
 const graceSeconds = 1;
@@ -67,7 +67,7 @@ const logIn = (identifier: string, password = goodPassword) =>
   call(url, 'POST', '/api/v1/auth/login', { body: { identifier, password } });
 
 async function erased(deletion: { deletionId: string; deletionToken: string }): Promise<Answer> {
-  await until(async () => (await receiptOf(deletion)).body.state === 'erased', 120_000);
+  await until(async () => (await receiptOf(deletion)).body.state === 'erased');
   return receiptOf(deletion);
 }
 
@@ -172,7 +172,7 @@ describe('N16: a deleted account', () => {
     await system.kill('registration');
     await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'none' });
     await system.restart('registration');
-    await until(async () => (await receiptOf(deletion)).body.state === 'erasing', 120_000);
+    await until(async () => (await receiptOf(deletion)).body.state === 'erasing');
     await system.kill('registration');
     await system.restart('registration');
     await erased(deletion);

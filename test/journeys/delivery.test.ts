@@ -4,9 +4,11 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { messagesTo } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
+import { setFault } from '../support/faults.ts';
 import { allMessages } from '../support/flows.ts';
-import { type Channel, createJourney, type Journey, personOf, setFault, until } from '../support/journey.ts';
+import { type Channel, createJourney, type Journey, personOf } from '../support/journey.ts';
 import { postReceipt, receiptsTo } from '../support/receipts.ts';
+import { until } from '../support/until.ts';
 
 let system: System;
 let people = 300;
@@ -28,7 +30,12 @@ beforeEach(async () => {
 
 const next = (channel: Channel): Journey => createJourney(system.ready, personOf(people++), channel);
 const fault = (channel: Channel, mode: string, provider?: string, seconds?: number) =>
-  setFault(system.ready.outboxUrl, channel, mode, seconds, provider);
+  setFault(system.ready.outboxUrl, {
+    channel,
+    mode,
+    ...(provider && { provider }),
+    ...(seconds !== undefined && { seconds }),
+  });
 const addressOf = ({ person }: Journey, channel: Channel) => (channel === 'email' ? person.email : person.phone);
 const sentTo = (journey: Journey, channel: Channel) => messagesTo(system.ready.outboxUrl, addressOf(journey, channel));
 
@@ -139,7 +146,7 @@ describe('When all providers are away', () => {
     assert.ok(Date.now() - began < 5000);
     assert.equal(answer.body.waitingFor, 'sms');
     await fault('sms', 'none');
-    await until(async () => (await journey.flow?.call('GET', ''))?.body.state === 'pending', 40_000);
+    await until(async () => (await journey.flow?.call('GET', ''))?.body.state === 'pending');
     await journey.walk('session');
     assert.equal((await sentTo(journey, 'sms')).length, 1);
   });

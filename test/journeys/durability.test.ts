@@ -10,17 +10,10 @@ import type { System } from '../../engines/system.ts';
 import type { Role } from '../../platform/config.ts';
 import { call, messagesTo } from '../support/client.ts';
 import { startWholeTestSystem } from '../support/engines.ts';
-import {
-  type Act,
-  acts,
-  createJourney,
-  type Journey,
-  type OutboxMail,
-  personOf,
-  setFault,
-  until,
-} from '../support/journey.ts';
+import { setFault } from '../support/faults.ts';
+import { type Act, acts, createJourney, type Journey, type OutboxMail, personOf } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
+import { until } from '../support/until.ts';
 
 type Victim = Role | 'temporal';
 
@@ -61,11 +54,11 @@ describe('A registration, when a process is killed at each of its steps and insi
   it('delivers at most one extra e-mail, with the same code and Message-ID, when killed inside the send', async () => {
     const journey = next('email');
     await journey.walk('captcha');
-    await setFault(system.ready.outboxUrl, 'email', 'slow', 3);
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'slow', seconds: 3 });
     const sending = journey.act();
     await accepted(journey.person.email);
     await system.kill('delivery');
-    await setFault(system.ready.outboxUrl, 'email', 'none');
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'none' });
     await system.restart('delivery');
     await sending;
     await until(async () => (await messagesTo(system.ready.outboxUrl, journey.person.email)).length === 2);
@@ -103,7 +96,7 @@ describe('A registration, when a process is killed at each of its steps and insi
       unheard.walk('captcha'),
     ]);
 
-    await setFault(outboxUrl, 'sms', 'slow', 4);
+    await setFault(outboxUrl, { channel: 'sms', mode: 'slow', seconds: 4 });
     const underWay = new Set<Promise<unknown>>();
     const begin = (journey: Journey) => {
       const acting = journey.act().finally(() => underWay.delete(acting));
@@ -112,7 +105,7 @@ describe('A registration, when a process is killed at each of its steps and insi
     };
     const sends = [begin(unconfirmed)];
     await accepted(unconfirmed.person.phone);
-    await setFault(outboxUrl, 'sms', 'accept-then-drop');
+    await setFault(outboxUrl, { channel: 'sms', mode: 'accept-then-drop' });
     const calls = walking.filter(({ leadMs }) => leadMs > 0).map(({ journey }) => begin(journey));
     sends.push(begin(unheard));
     await Promise.all([accepted(unheard.person.phone), sleep(60)]);
@@ -120,7 +113,7 @@ describe('A registration, when a process is killed at each of its steps and insi
     await new Promise((resolve) => setImmediate(resolve));
     const countUnderWay = underWay.size;
     await kill(victim);
-    await setFault(outboxUrl, 'sms', 'none');
+    await setFault(outboxUrl, { channel: 'sms', mode: 'none' });
     await startAgain(victim);
     await Promise.all([...calls, ...sends]);
 

@@ -5,8 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { System } from '../../engines/system.ts';
 import { codeFor, type Flow, messagesTo } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { createJourney, type Journey, personOf, setFault, until } from '../support/journey.ts';
+import { setFault } from '../support/faults.ts';
+import { createJourney, type Journey, personOf } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
+import { until } from '../support/until.ts';
 
 describe('A registration', () => {
   let system: System;
@@ -39,7 +41,7 @@ describe('A registration', () => {
   it('answers a send at once while the provider is slow; its code works before the provider has confirmed it', async () => {
     const [typing, waiting] = [createJourney(system.ready, personOf(801)), createJourney(system.ready, personOf(802))];
     await Promise.all([typing.walk('captcha'), waiting.walk('captcha')]);
-    await setFault(system.ready.outboxUrl, 'sms', 'slow', 30);
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'slow', seconds: 30 });
     const begin = performance.now();
     await Promise.all([typing.act(), waiting.act()]);
     assert.ok(performance.now() - begin < 4000);
@@ -47,7 +49,7 @@ describe('A registration', () => {
     assert.ok(performance.now() - begin < 10_000);
     // beyond the longest wait for an answer of the provider: the send is tried again
     await until(async () => (await flowOf(waiting).call('GET', '')).body.waitingFor === 'sms');
-    await setFault(system.ready.outboxUrl, 'sms', 'none');
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
     await until(async () => (await flowOf(waiting).call('GET', '')).body.state === 'pending');
     await waiting.walk('session');
     await sleep(1000);

@@ -5,8 +5,10 @@ import type { AuditAction, AuditEvent } from '../../domain/audit.ts';
 import type { System } from '../../engines/system.ts';
 import { call, noticesTo, type OutboxMessage } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { createJourney, type Journey, personOf, setFault, until } from '../support/journey.ts';
+import { setFault } from '../support/faults.ts';
+import { createJourney, type Journey, personOf } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
+import { until } from '../support/until.ts';
 
 let system: System;
 let stores: Stores;
@@ -20,7 +22,7 @@ after(async () => {
   await stores?.[Symbol.asyncDispose]();
   await system?.stop();
 });
-beforeEach(() => setFault(system.ready.outboxUrl, 'email', 'none'));
+beforeEach(() => setFault(system.ready.outboxUrl, { channel: 'email', mode: 'none' }));
 
 const next = (locale?: string): Journey =>
   createJourney(system.ready, personOf(people++), 'sms', locale === undefined ? {} : { locale });
@@ -85,7 +87,7 @@ describe('A change of the password', () => {
     await journey.walk('session');
     const { email, phone, newPassword } = journey.person;
     await noticesOf(journey, 1);
-    await setFault(system.ready.outboxUrl, 'email', 'error500');
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'error500' });
     const { status } = await call(system.ready.apiUrl, 'PUT', '/api/v1/auth/password', {
       token: journey.answerOf('session').body.accessToken,
       body: { currentPassword: newPassword, newPassword: 'violet-harbour-engraves-93' },
@@ -97,7 +99,7 @@ describe('A change of the password', () => {
       );
     await until(async () => (await told(phone)).length > 0);
     assert.deepEqual(await told(email), []);
-    await setFault(system.ready.outboxUrl, 'email', 'none');
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'none' });
     await until(async () => (await told(email)).length > 0);
     assert.deepEqual([(await told(phone)).length, (await told(email)).length], [1, 1]);
     await until(async () => (await eventsOf('notice-send', journey)).length === 3);
@@ -106,24 +108,24 @@ describe('A change of the password', () => {
 
 describe('A notice', () => {
   it('keeps nobody waiting when its provider is away, and comes once when it is back', async () => {
-    await setFault(system.ready.outboxUrl, 'email', 'error500');
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'error500' });
     const journey = next();
     await journey.walk('session');
     assert.equal(journey.answerOf('credentials').body.state, 'completed');
     await until(async () => (await eventsOf('dependency-away')).length > 0);
     assert.deepEqual(await noticesTo(system.ready.outboxUrl, journey.person.email), []);
-    await setFault(system.ready.outboxUrl, 'email', 'none');
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'none' });
     assert.equal((await noticesOf(journey, 1)).length, 1);
   });
 
   it('is one when the worker is killed inside the sending', async () => {
     const journey = next();
-    await setFault(system.ready.outboxUrl, 'email', 'error500', undefined, 'smtp');
-    await setFault(system.ready.outboxUrl, 'email', 'slow', 3, 'resend');
+    await setFault(system.ready.outboxUrl, { channel: 'email', provider: 'smtp', mode: 'error500' });
+    await setFault(system.ready.outboxUrl, { channel: 'email', provider: 'resend', mode: 'slow', seconds: 3 });
     await journey.walk('session');
     await noticesOf(journey, 1);
     await system.kill('delivery');
-    await setFault(system.ready.outboxUrl, 'email', 'none', undefined, 'resend');
+    await setFault(system.ready.outboxUrl, { channel: 'email', provider: 'resend', mode: 'none' });
     await system.restart('delivery');
     await until(async () => (await eventsOf('notice-send', journey)).length > 0);
     assert.equal((await noticesOf(journey, 1)).length, 1);

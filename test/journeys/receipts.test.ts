@@ -4,9 +4,10 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { call, codeFor, type Flow, messagesTo, startFlow } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { type Behind, lookBehind, must, setFault } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { type FaultSetting, setFault } from '../support/faults.ts';
+import { type Behind, lookBehind, must } from '../support/flows.ts';
 import { receiptEventsOf, receiptsTo } from '../support/receipts.ts';
+import { until } from '../support/until.ts';
 
 let system: System;
 let behind: Behind;
@@ -32,7 +33,8 @@ beforeEach(async () => {
   for (const channel of ['sms', 'voice']) await fault({ channel, mode: 'none' });
 });
 
-const fault = (settings: Record<string, unknown>) => setFault(system.ready.outboxUrl, { channel: 'sms', ...settings });
+const fault = (settings: Partial<FaultSetting> & { mode: string }) =>
+  setFault(system.ready.outboxUrl, { channel: 'sms', ...settings });
 
 interface Person {
   flow: Flow;
@@ -146,7 +148,7 @@ describe('One message, one that works, one event', () => {
     await until(async () => (await tries()).at(-1)?.status === undefined && (await tries()).length > 0);
     await system.kill('api');
     await system.restart('api');
-    await until(async () => (await tries()).at(-1)?.status === 204, 60_000);
+    await until(async () => (await tries()).at(-1)?.status === 204);
     assert.deepEqual(await toldOf(person), ['1 infobip delivered']);
     assert.deepEqual(await carriersOf(person), ['infobip']);
     await prove(person);

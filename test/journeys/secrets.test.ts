@@ -14,6 +14,7 @@ import type { System } from '../../engines/system.ts';
 import { type Role, roles } from '../../platform/config.ts';
 import { call, codeFor, type Flow, messagesTo, type OutboxMessage, onAnswer, solveCaptcha } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
+import { setFault } from '../support/faults.ts';
 import { must } from '../support/flows.ts';
 import {
   type Footprint,
@@ -26,8 +27,9 @@ import {
   search,
   type TemporalFootprint,
 } from '../support/footprint.ts';
-import { createJourney, type Journey, type Person, setFault, until } from '../support/journey.ts';
+import { createJourney, type Journey, type Person } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
+import { until } from '../support/until.ts';
 
 const canaries: Person[] = ['Quillfeather', 'Merriweather', 'Ravenscroft', 'Thistlewood'].map((name, index) => ({
   username: `canary-${name.toLowerCase()}`,
@@ -266,11 +268,11 @@ describe('R5: what registrations leave behind', () => {
     process.kill(directory.process.pid, 'SIGCONT');
     await until(async () => (await flow.call('GET', '')).body.steps[0].status === 'done');
     journey.skip(await flow.call('GET', ''));
-    await setFault(system.ready.outboxUrl, 'sms', 'error500');
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'error500' });
     await journey.walk('send');
     await until(async () => (await flow.call('GET', '')).body.waitingFor === 'sms');
-    await setFault(system.ready.outboxUrl, 'sms', 'none');
-    note(await codeFor(system.ready.outboxUrl, person.phone, 1, 30_000));
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
+    note(await codeFor(system.ready.outboxUrl, person.phone, 1));
     assert.equal((await flow.call('DELETE', '')).status, 204);
   }
 
@@ -311,11 +313,11 @@ describe('R5: what registrations leave behind', () => {
     await crash('directory', async () => void process.kill(directory.process.pid, 'SIGCONT'));
     await proving;
     await journey.walk('captcha');
-    await setFault(system.ready.outboxUrl, 'sms', 'slow', 5);
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'slow', seconds: 5 });
     const sending = journey.act();
     await until(async () => (await messagesTo(system.ready.outboxUrl, person.phone)).length > 0);
     note(await codeFor(system.ready.outboxUrl, person.phone));
-    await crash('delivery', () => setFault(system.ready.outboxUrl, 'sms', 'none'));
+    await crash('delivery', () => setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' }));
     await sending;
     await journey.walk('code');
     const setting = journey.act();

@@ -6,7 +6,7 @@ import type { System } from '../../engines/system.ts';
 import { startFlow } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { allMessages, assertLimited, type Behind, lookBehind, must, wrongCode } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { until } from '../support/until.ts';
 
 const tester = '+15550100001';
 const called = '+15550100002';

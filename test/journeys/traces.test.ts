@@ -11,9 +11,10 @@ import { type CollectorStandIn, type ReceivedSpan, startCollector } from '../sup
 import { startTestSystem } from '../support/engines.ts';
 import { flowToCode, startAnotherApi } from '../support/flows.ts';
 import { search } from '../support/footprint.ts';
-import { createJourney, type Journey, personOf, until } from '../support/journey.ts';
+import { createJourney, type Journey, personOf } from '../support/journey.ts';
 import { linesOf } from '../support/node-process.ts';
 import { connectSignal, numbers } from '../support/signal-client.ts';
+import { until } from '../support/until.ts';
 
 const person = personOf(61);
 const caller = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' };

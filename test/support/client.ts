@@ -2,6 +2,7 @@
 import { solveChallenge } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
 import { Agent, fetch as fetchFrom } from 'undici';
+import { eventually } from './until.ts';
 
 export interface Answer {
   status: number;
@@ -128,13 +129,10 @@ export function isNotice({ channel, code }: OutboxMessage): boolean {
   return channel !== 'voice' && code === undefined;
 }
 
-/** The code of the newest message to a person, waiting for it up to a time. */
-export async function codeFor(outboxUrl: string, to: string, count = 1, timeoutMs = 10_000): Promise<string> {
-  for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; ) {
+/** The code of the newest message to a person, once there are as many. */
+export async function codeFor(outboxUrl: string, to: string, count = 1): Promise<string> {
+  return await eventually(async () => {
     const messages = await messagesTo(outboxUrl, to);
-    const code = messages.at(-1)?.code;
-    if (messages.length >= count && code !== undefined) return code;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`No code for ${to} in ${timeoutMs} ms`);
+    return messages.length >= count ? messages.at(-1)?.code : undefined;
+  });
 }

@@ -77,16 +77,6 @@ export async function allMessages(outboxUrl: string): Promise<OutboxMessage[]> {
   return all.filter((message) => !isNotice(message));
 }
 
-/** Switches a fault of the stand-ins on or, with the mode `none`, off. */
-export async function setFault(outboxUrl: string, fault: Record<string, unknown>): Promise<void> {
-  const response = await fetch(`${outboxUrl}/faults`, {
-    method: 'PUT',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(fault),
-  });
-  if (!response.ok) throw new Error(await response.text());
-}
-
 /** What stands behind a system, for tests that prove that something did not happen. */
 export interface Behind extends Stores {
   /** Registrations that were ever started: each is stored, and has a workflow from its first step on. */

@@ -4,8 +4,8 @@ import { basename, join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { System } from '../../engines/system.ts';
 import { call } from './client.ts';
-import { until } from './journey.ts';
 import type { Stores } from './stores.ts';
+import { until } from './until.ts';
 
 /** Texts by the place they were found at. */
 export type Footprint = Record<string, string>;

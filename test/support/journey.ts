@@ -6,6 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Answer, call, codeFor, type Flow, flowOf, type OutboxMessage, solveCaptcha } from './client.ts';
+import { until } from './until.ts';
 
 /** What a person does, first to last. */
 export const acts = ['start', 'directory', 'captcha', 'send', 'code', 'credentials', 'session'] as const;
@@ -86,7 +87,7 @@ export function createJourney(
   };
   const needs: Partial<Record<Act, () => Promise<unknown>>> = {
     captcha: () => solveCaptcha(to.apiUrl),
-    code: async () => ({ code: await codeFor(to.outboxUrl, address, 1, 40_000) }),
+    code: async () => ({ code: await codeFor(to.outboxUrl, address, 1) }),
   };
   const calls: Record<Act, () => Promise<Answer>> = {
     start: () =>
@@ -168,33 +169,8 @@ export function createJourney(
 }
 
 /** Resolves when an address answers again. */
-export async function untilAnswering(apiUrl: string, timeoutMs = 30_000): Promise<void> {
-  await until(async () => (await call(apiUrl, 'GET', '/health')).status === 200, timeoutMs);
-}
-
-/** Resolves when something is so, asked again and again; a question that throws is asked again. */
-export async function until(isSo: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
-  for (const deadline = Date.now() + timeoutMs; ; ) {
-    if (await isSo().catch(() => false)) return;
-    if (Date.now() > deadline) throw new Error(`Not so within ${timeoutMs} ms: ${isSo}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-/** Switches a fault of a channel, or of one of its providers; `none` ends it. */
-export async function setFault(
-  outboxUrl: string,
-  channel: Channel,
-  mode: string,
-  seconds?: number,
-  provider?: string,
-): Promise<void> {
-  const response = await fetch(`${outboxUrl}/faults`, {
-    method: 'PUT',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ channel, mode, ...(seconds !== undefined && { seconds }), ...(provider && { provider }) }),
-  });
-  if (!response.ok) throw new Error(`PUT /faults: ${response.status} ${await response.text()}`);
+export async function untilAnswering(apiUrl: string): Promise<void> {
+  await until(async () => (await call(apiUrl, 'GET', '/health')).status === 200);
 }
 
 /** An e-mail of the outbox. */

@@ -4,6 +4,9 @@ import { resolve } from 'node:path';
 
 export const projectFolder = resolve(import.meta.dirname, '../..');
 
+/** Longest a program may run to its end: a limit against hanging, beyond what any takes on a starved machine. */
+const runMs = 180_000;
+
 export interface Ended {
   code: number | null;
   signal: NodeJS.Signals | null;
@@ -24,7 +27,7 @@ export interface NodeOptions {
 /** Runs Node in the folder of the project with nothing but the given environment, to its end. */
 export function runNode(
   args: string[],
-  { env = {}, input, onOutput, timeoutMs = 30_000 }: NodeOptions = {},
+  { env = {}, input, onOutput, timeoutMs = runMs }: NodeOptions = {},
 ): Promise<Ended> {
   const startedAt = performance.now();
   const child = spawn(process.execPath, args, {

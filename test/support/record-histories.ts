@@ -17,9 +17,11 @@ import { type System, startSystemIn } from '../../engines/system.ts';
 import { Secret } from '../../platform/config.ts';
 import { createBox } from '../../platform/crypto.ts';
 import { codeFor } from './client.ts';
+import { setFault } from './faults.ts';
 import { historiesFolder, historiesKey } from './histories.ts';
-import { createJourney, type Journey, personOf, setFault, until } from './journey.ts';
+import { createJourney, type Journey, personOf } from './journey.ts';
 import { connectStores, type Stores } from './stores.ts';
+import { until } from './until.ts';
 
 interface JsonPayload {
   metadata: Record<string, string>;
@@ -61,10 +63,10 @@ const stories: Record<string, Story> = {
     await until(async () => (await journey.flow?.call('GET', ''))?.body.steps[0].status === 'done');
     journey.skip(journey.answerOf('start'));
     await journey.walk('captcha');
-    await setFault(system.ready.outboxUrl, 'sms', 'error500');
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'error500' });
     await journey.walk('send');
     await untilWaitingFor(journey, 'sms');
-    await setFault(system.ready.outboxUrl, 'sms', 'none');
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
     await journey.walk('code');
     await system.engines?.mongo.process?.kill();
     await journey.walk('credentials');
@@ -157,7 +159,7 @@ async function untilWaitingFor(journey: Journey, waitingFor: string): Promise<vo
 }
 
 async function untilState(journey: Journey, state: string): Promise<void> {
-  await until(async () => (await journey.flow?.call('GET', ''))?.body.state === state, 2 * ttlSeconds * 1000);
+  await until(async () => (await journey.flow?.call('GET', ''))?.body.state === state);
 }
 
 if (import.meta.main) {

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Role } from '../../platform/config.ts';
 import { commandOf, scrubbedEnvironment } from '../../workers/run.ts';
 import { projectFolder } from './node-process.ts';
+import { hangMs } from './until.ts';
 
 export interface RoleProcess {
   readonly pid: number;
@@ -14,8 +15,6 @@ export interface RoleProcess {
   /** Resolves with the exit code, or the signal, and how long it took from the call. */
   ended(): Promise<{ how: number | string; ms: number }>;
 }
-
-const timeoutMs = 30_000;
 
 /** Starts a role from the environment of everybody; Node gets the arguments given before those of the role. */
 export function startRole(role: Role, env: NodeJS.ProcessEnv, nodeArguments: string[] = []): RoleProcess {
@@ -43,7 +42,7 @@ function observe(role: Role, child: ChildProcess): RoleProcess {
     output: () => output,
     signal: (signal) => void child.kill(signal),
     async until(look) {
-      for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; ) {
+      for (const deadline = Date.now() + hangMs; Date.now() < deadline; ) {
         const found = look(output);
         if (found) return found;
         if (child.exitCode !== null) break;

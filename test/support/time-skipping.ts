@@ -42,7 +42,6 @@ export async function startTimeSkippingServer(): Promise<TimeSkippingServer> {
     command: java,
     args: ['-XX:TieredStopAtLevel=1', '-cp', join(jars, '*'), 'io.temporal.testserver.TestServer', String(port)],
     ready: now,
-    readyTimeoutMs: 120_000,
   });
   const connection = await Connection.connect({ address: `127.0.0.1:${port}` });
   await addSearchAttributes(connection, 'default');

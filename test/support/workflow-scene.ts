@@ -20,6 +20,7 @@ import { Secret } from '../../platform/config.ts';
 import { type RegistrationInput, type registration, registrationStatus } from '../../workflows/registration.ts';
 import { testBundle, testEngines } from './engines.ts';
 import { uniqueName } from './redis.ts';
+import { eventually } from './until.ts';
 
 export type FakeActivities = AccountActivities &
   DeliveryActivities &
@@ -198,12 +199,9 @@ async function startScene(
     },
     status: () => handle.query(registrationStatus),
     async until(isWanted) {
-      for (const deadline = Date.now() + 20_000; Date.now() < deadline; ) {
-        const found = published().find(isWanted);
-        if (found !== undefined) return found;
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      throw new Error(`No such status; published were ${JSON.stringify(published(), null, 1)}`);
+      return await eventually(() => published().find(isWanted)).catch((cause: unknown) => {
+        throw new Error(`No such status; published were ${JSON.stringify(published(), null, 1)}`, { cause });
+      });
     },
     historyLength: async () => (await handle.describe()).historyLength,
   };

@@ -7,11 +7,12 @@ import { type Role, roles, variablesOf } from '../../platform/config.ts';
 import { commandOf, scrubbedEnvironment } from '../../workers/run.ts';
 import { codeFor } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
-import { completedFlow, flowToCode, goodPassword, must, phoneOf, setFault } from '../support/flows.ts';
-import { until } from '../support/journey.ts';
+import { setFault } from '../support/faults.ts';
+import { completedFlow, flowToCode, goodPassword, must, phoneOf } from '../support/flows.ts';
 import { linesOf, projectFolder, runNode } from '../support/node-process.ts';
 import { type ProbeAnswer, probeAnswer, probeArgument } from '../support/probe.ts';
 import { isStarted, type RoleProcess, startRole } from '../support/roles.ts';
+import { until } from '../support/until.ts';
 
 const denied = 'ERR_ACCESS_DENIED';
 
@@ -241,7 +242,7 @@ describe('SIGTERM', () => {
   async function registered(person: number): Promise<void> {
     const flow = await flowToCode(system.ready.apiUrl, person);
     await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
-    const code = await codeFor(system.ready.outboxUrl, phoneOf(person), 1, 45_000);
+    const code = await codeFor(system.ready.outboxUrl, phoneOf(person), 1);
     await must(flow.call('PUT', '/code', { code }));
     const { body } = await must(flow.call('PUT', '/credentials', { password: goodPassword }));
     assert.equal(body.state, 'completed');

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { order } from '../../adapters/temporal/orders.ts';
 import { confirmCode, passCaptcha, requestCode } from '../../workflows/registration.ts';
-import { until } from '../support/journey.ts';
 import { startTimeSkippingServer, type TimeSkippingServer } from '../support/time-skipping.ts';
+import { until } from '../support/until.ts';
 import { ada, failure, openStageOn, type Scene, type Stage } from '../support/workflow-scene.ts';
 
 const hourMs = 3_600_000;

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { type Behind, lookBehind } from '../support/flows.ts';
+import { eventually } from '../support/until.ts';
 
 let system: System;
 let behind: Behind;
@@ -47,12 +48,10 @@ describe('The schedule purge', () => {
 
 // biome-ignore lint/suspicious/noExplicitAny: events are what is under test; assertions say what they are
 async function untilPurged(): Promise<any[]> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline; ) {
+  return await eventually(async () => {
     const entries = await behind.redis.xrange('audit', '-', '+');
     const events = entries.map(([, [, event = '{}']]) => JSON.parse(event));
     const purges = events.filter(({ action }) => action === 'purge');
-    if (purges.length > 0) return purges;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error('Nothing was purged in 20 s');
+    return purges.length > 0 ? purges : undefined;
+  });
 }
