@@ -1,6 +1,7 @@
 /** What every command of the tool is made of: how it is typed, what it may be told, what it prints. */
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
+import type { Readable, Writable } from 'node:stream';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 
 /** A command was typed wrongly: exit code 2. */
@@ -15,6 +16,14 @@ export interface Option {
   about: string;
 }
 
+/** Where the tool runs: what it reads and writes, and the environment. */
+export interface Terminal {
+  input: Readable & { isTTY?: boolean };
+  output: Writable;
+  errors: Writable;
+  env: NodeJS.ProcessEnv;
+}
+
 /** What a command is called with. */
 export interface Invocation {
   values: Record<string, string | undefined>;
@@ -22,6 +31,7 @@ export interface Invocation {
   positionals: string[];
   /** Variables of the configuration. */
   env: Record<string, string>;
+  terminal: Terminal;
   /** Prints a result: for machines with `--json`, for people otherwise. */
   show(result: Shown): void;
 }
@@ -110,12 +120,15 @@ export function operatorName(given: string | undefined): string | undefined {
 }
 
 /** Asks for a yes on the terminal. @throws {UsageError} there is no terminal and `--yes` was not given */
-export async function confirm(question: string, { flags }: Pick<Invocation, 'flags'>): Promise<boolean> {
+export async function confirm(
+  question: string,
+  { flags, terminal: { input, errors } }: Pick<Invocation, 'flags' | 'terminal'>,
+): Promise<boolean> {
   if (flags.has('yes')) return true;
-  if (!process.stdin.isTTY) throw new UsageError('There is no terminal to confirm on: add --yes');
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`${question} [y/N] `);
-  terminal.close();
+  if (!input.isTTY) throw new UsageError('There is no terminal to confirm on: add --yes');
+  const lines = createInterface({ input, output: errors });
+  const answer = await lines.question(`${question} [y/N] `);
+  lines.close();
   return /^y(es)?$/i.test(answer.trim());
 }
 

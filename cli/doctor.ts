@@ -7,7 +7,7 @@ import { examineLdap, examineLogin } from './checks/ldap.ts';
 import { examineInfobip, examineMail, examineResend, examineSendgrid, examineTwilio } from './checks/providers.ts';
 import { examineElastic, examineMongo, examineRedis, examineTrail } from './checks/stores.ts';
 import { examineTemporal } from './checks/temporal.ts';
-import { type Command, table, UsageError } from './command.ts';
+import { type Command, type Terminal, table, UsageError } from './command.ts';
 
 type Check = [name: string, find: (env: Record<string, string>) => Promise<Finding[]>];
 
@@ -37,8 +37,8 @@ export const doctor: Command = {
   options: {
     login: { value: 'username', about: 'tries only this person’s name and password; asks for the password' },
   },
-  async run({ values, env, show }) {
-    const findings = values.login === undefined ? await examineAll(env) : [await tryLogin(env, values.login)];
+  async run({ values, env, terminal, show }) {
+    const findings = values.login === undefined ? await examineAll(env) : [await examineLogin(env, values.login, await askPassword(terminal))];
     show({ json: findings, text: textOf(findings) });
     const failed = findings.filter(({ verdict }) => verdict === 'failed').length;
     if (failed > 0) throw new Error(`${failed} of ${findings.length} checks failed.`);
@@ -50,23 +50,17 @@ async function examineAll(env: Record<string, string>): Promise<Finding[]> {
   return [...examineConfiguration(env), ...found.flat()];
 }
 
-async function tryLogin(env: Record<string, string>, username: string): Promise<Finding> {
-  const password = await askPassword();
-  return await examineLogin(env, username, password);
-}
-
 /** From the terminal without an echo, or the first line of what is piped in. @throws {UsageError} there is none */
-async function askPassword(): Promise<string> {
-  const { stdin, stderr } = process;
-  if (stdin.isTTY) stderr.write('Password: ');
+async function askPassword({ input, errors }: Terminal): Promise<string> {
+  if (input.isTTY) errors.write('Password: ');
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input: stdin, output: silent, terminal: stdin.isTTY === true });
+  const lines = createInterface({ input, output: silent, terminal: input.isTTY === true });
   const password = await new Promise<string | undefined>((resolve) => {
     lines.once('line', resolve);
     lines.once('close', () => resolve(undefined));
   });
   lines.close();
-  if (stdin.isTTY) stderr.write('\n');
+  if (input.isTTY) errors.write('\n');
   if (password === undefined) throw new UsageError('No password was given');
   return password;
 }

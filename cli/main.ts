@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import { Failure, type FailureCode } from '../domain/failures.ts';
 import { operatorEnvironment } from '../platform/config.ts';
-import { type Command, helpOf, readArguments, type Shown, table, UsageError } from './command.ts';
+import { type Command, helpOf, readArguments, type Shown, type Terminal, table, UsageError } from './command.ts';
 
 /** A noun is loaded when it is asked for: each brings the clients of other systems. */
 const nouns: Record<string, { about: string; load: () => Promise<Command | Record<string, Command>> }> = {
@@ -45,38 +45,43 @@ const sentences: Partial<Record<FailureCode, string>> = {
   'rate-limited': 'A code went out by this channel a moment ago, or none is left.',
 };
 
-// a reader that goes away, such as `head`, has seen enough
-process.stdout.on('error', () => process.exit(0));
-process.exitCode = await main(process.argv.slice(2)).catch(explain);
+/** Runs the tool with the arguments behind its name, and gives its exit code. Errors are explained on the terminal. */
+export async function runTool(args: string[], terminal: Terminal): Promise<number> {
+  return await runNoun(args, terminal).catch((err: unknown) => explain(err, terminal));
+}
 
-async function main([noun, ...rest]: string[]): Promise<number> {
-  if (noun === undefined || noun === '--help') return showHelp(overview(), noun);
+async function runNoun([noun, ...rest]: string[], terminal: Terminal): Promise<number> {
+  if (noun === undefined || noun === '--help') return showHelp(overview(), noun, terminal);
   const found = Object.hasOwn(nouns, noun) ? nouns[noun] : undefined;
   if (found === undefined) throw new UsageError(`There is no ${noun}: it is one of ${Object.keys(nouns).join(', ')}`);
   const loaded = await found.load();
-  if (isCommand(loaded)) return runCommand(noun, loaded, rest);
+  if (isCommand(loaded)) return runCommand(noun, loaded, { args: rest, terminal });
   const [verb, ...others] = rest;
-  if (verb === undefined || verb === '--help') return showHelp(verbsOf(noun, loaded), verb);
+  if (verb === undefined || verb === '--help') return showHelp(verbsOf(noun, loaded), verb, terminal);
   const command = Object.hasOwn(loaded, verb) ? loaded[verb] : undefined;
   if (command === undefined) throw new UsageError(`${noun} has no ${verb}: it has ${Object.keys(loaded).join(', ')}`);
-  return runCommand(`${noun} ${verb}`, command, others);
+  return runCommand(`${noun} ${verb}`, command, { args: others, terminal });
 }
 
 /** Help that nobody asked for answers a command that is not whole. */
-function showHelp(text: string, asked: string | undefined): number {
-  (asked === undefined ? process.stderr : process.stdout).write(text);
+function showHelp(text: string, asked: string | undefined, { output, errors }: Terminal): number {
+  (asked === undefined ? errors : output).write(text);
   return asked === undefined ? 2 : 0;
 }
 
-async function runCommand(name: string, command: Command, args: string[]): Promise<number> {
+async function runCommand(
+  name: string,
+  command: Command,
+  { args, terminal }: { args: string[]; terminal: Terminal },
+): Promise<number> {
   const given = readArguments(command, args);
-  if (given.flags.has('help')) return showHelp(helpOf(name, command), '--help');
+  if (given.flags.has('help')) return showHelp(helpOf(name, command), '--help', terminal);
   const file = given.values['env-file'];
-  const env = operatorEnvironment({ fallback: join(folder, '.vyry', 'operator.env'), file });
+  const env = operatorEnvironment({ fallback: join(folder, '.vyry', 'operator.env'), file }, terminal.env);
   const isJson = given.flags.has('json');
   const show = ({ json, text }: Shown) =>
-    void process.stdout.write(isJson ? `${JSON.stringify(json, null, 2)}\n` : `${text}\n`);
-  await command.run({ ...given, env, show });
+    void terminal.output.write(isJson ? `${JSON.stringify(json, null, 2)}\n` : `${text}\n`);
+  await command.run({ ...given, env, terminal, show });
   return 0;
 }
 
@@ -107,12 +112,12 @@ function verbsOf(noun: string, commands: Record<string, Command>): string {
   return [table(rows), '', `vyry ${noun} <command> --help shows its options.`, ''].join('\n');
 }
 
-async function explain(err: unknown): Promise<number> {
+async function explain(err: unknown, { errors }: Terminal): Promise<number> {
   if (err instanceof UsageError) {
-    process.stderr.write(`${err.message}.\nvyry --help shows what there is.\n`);
+    errors.write(`${err.message}.\nvyry --help shows what there is.\n`);
     return 2;
   }
-  process.stderr.write(`${(await outageOf(err)) ?? messageOf(err)}\n`);
+  errors.write(`${(await outageOf(err)) ?? messageOf(err)}\n`);
   return 1;
 }
 
@@ -133,4 +138,11 @@ async function outageOf(err: unknown): Promise<string | undefined> {
   if (isRedisOutage(err)) return 'Redis does not answer (REDIS_URL). vyry doctor tells more.';
   const { isMongoOutage } = await import('../adapters/mongo/connect.ts');
   return isMongoOutage(err) ? 'MongoDB does not answer (DATABASE_URL). vyry doctor tells more.' : undefined;
+}
+
+if (import.meta.main) {
+  // a reader that goes away, such as `head`, has seen enough
+  process.stdout.on('error', () => process.exit(0));
+  const { stdin: input, stdout: output, stderr: errors, env } = process;
+  process.exitCode = await runTool(process.argv.slice(2), { input, output, errors, env });
 }

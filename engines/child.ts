@@ -32,6 +32,7 @@ export interface Child extends AsyncDisposable {
   readonly name: string;
   /** Of the latest start. */
   readonly pid: number;
+  readonly isRunning: boolean;
   readonly logFile: string;
   /** Signals it and resolves when it has ended. It stays down, also with `keepAlive`, until `start()`. */
   kill(signal?: NodeJS.Signals): Promise<void>;
@@ -116,6 +117,9 @@ function createChild(folder: DataFolder, options: ChildOptions): Child {
     logFile,
     get pid() {
       return current?.pid ?? 0;
+    },
+    get isRunning() {
+      return current !== undefined && current.exitCode === null && current.signalCode === null;
     },
     kill,
     crash() {

@@ -1,7 +1,7 @@
 /** The processes of Vyry, each started with `workers/run.ts` on given engines. */
 import { join, resolve } from 'node:path';
 import { roles as allRoles, type Role, variables, variablesOf } from '../platform/config.ts';
-import { type Child, startChild } from './child.ts';
+import { type Child, type ChildOptions, startChild } from './child.ts';
 import type { DataFolder } from './data-folder.ts';
 import { demoTwilio, type EngineUrls } from './engines.ts';
 import { freePort } from './ports.ts';
@@ -33,6 +33,10 @@ export interface ProcessesOptions {
   onRestart?: (() => void) | undefined;
   /** Distinguishes the logs of several systems in one folder. */
   logPrefix?: string | undefined;
+  /** Gives a role that somebody else runs with these variables, in place of a child of this process; undefined starts one. */
+  borrow?: ((role: Role, env: Record<string, string>) => Promise<Child> | undefined) | undefined;
+  /** Where the compiled code of the processes is kept between starts; each compiles its code anew without it. */
+  compileCache?: string | undefined;
 }
 
 /** Running processes; they stop when their folder is closed. */
@@ -109,19 +113,33 @@ async function startRole(
   folder: DataFolder,
   role: Role,
   env: Record<string, string>,
-  { logPrefix = '', keepAlive = false, onRestart }: ProcessesOptions,
+  { logPrefix = '', keepAlive = false, onRestart, borrow, compileCache }: ProcessesOptions,
 ): Promise<Child> {
+  const borrowed = borrow?.(role, env);
+  if (borrowed !== undefined) return await borrowed;
   return await startChild(folder, {
     name: `${logPrefix}${role}`,
-    command: process.execPath,
-    args: [join(projectFolder, 'workers', 'run.ts'), role],
-    env,
-    cwd: projectFolder,
-    ready: async (output) => assertStarted(output()),
-    stopTimeoutMs: 15_000,
+    ...roleCommand(role, env, compileCache),
     keepAlive,
     ...(onRestart && { onRestart }),
   });
+}
+
+/** How a role is started by `workers/run.ts`, and how one knows that it is up. */
+export function roleCommand(
+  role: Role,
+  env: Record<string, string>,
+  compileCache: string | undefined,
+): Pick<ChildOptions, 'command' | 'args' | 'env' | 'cwd' | 'ready' | 'stopTimeoutMs'> {
+  const cached = compileCache === undefined ? [] : [`--compile-cache=${compileCache}`];
+  return {
+    command: process.execPath,
+    args: [join(projectFolder, 'workers', 'run.ts'), role, ...cached],
+    env: compileCache === undefined ? env : { ...env, NODE_COMPILE_CACHE: compileCache },
+    cwd: projectFolder,
+    ready: async (output) => assertStarted(output()),
+    stopTimeoutMs: 15_000,
+  };
 }
 
 function inStartOrder(roles: readonly Role[]): Role[] {

@@ -5,7 +5,7 @@ import { type Role, roles } from '../platform/config.ts';
 import { type DataFolder, openDataFolder, writeWhole } from './data-folder.ts';
 import { type EnginePorts, type Engines, type EngineUrls, startEngines } from './engines.ts';
 import { claimPort } from './ports.ts';
-import { makeBundle, type Processes, startProcesses } from './processes.ts';
+import { makeBundle, type Processes, type ProcessesOptions, startProcesses } from './processes.ts';
 import { readSecrets, type Secrets } from './secrets.ts';
 import { ensureNamespace } from './temporal.ts';
 
@@ -51,6 +51,8 @@ export interface SystemOptions {
   appendfsync?: 'always' | 'everysec';
   /** Start what ends by itself again. */
   keepAlive?: boolean;
+  borrow?: ProcessesOptions['borrow'];
+  compileCache?: string | undefined;
   /** Hears what is going on; nobody when left out. */
   say?: (line: string) => void;
 }
@@ -137,6 +139,8 @@ async function startParts(folder: DataFolder, options: SystemOptions): Promise<S
     namespace,
     database: options.database,
     roles: options.roles,
+    borrow: options.borrow,
+    compileCache: options.compileCache,
     onRestart: () => writeReady(),
   });
   const describe = () => describeSystem(urls, processes);

@@ -96,6 +96,8 @@ export interface Faults {
   list(): Fault[];
   /** The fault a provider has now: its own, else the one of its whole channel. */
   find(channel: FaultChannel, provider: string): Fault | undefined;
+  /** Switches every fault off; tells whether one was set since the last time. */
+  clear(): boolean;
   /** Waits as long as a fault delays an answer. @throws {Error} the signal came first */
   delay(fault: Fault | undefined, signal: AbortSignal): Promise<void>;
 }
@@ -103,6 +105,7 @@ export interface Faults {
 /** Makes a switchboard with every fault off. */
 export function createFaults(): Faults {
   let faults: Fault[] = [];
+  let wasSet = false;
   const releases = new Map<Fault, PromiseWithResolvers<void>>();
 
   /** Waits until the fault is gone. */
@@ -122,6 +125,13 @@ export function createFaults(): Faults {
     }
   }
 
+  function release(ended: readonly Fault[]): void {
+    for (const fault of ended) {
+      releases.get(fault)?.resolve();
+      releases.delete(fault);
+    }
+  }
+
   const list = () => {
     const now = new Date().toISOString();
     faults = faults.filter((fault) => fault.until === undefined || fault.until > now);
@@ -134,13 +144,19 @@ export function createFaults(): Faults {
         fault.channel === channel && (provider === undefined || fault.provider === provider);
       const replaced = faults.filter(isReplaced);
       faults = faults.filter((fault) => !isReplaced(fault));
-      for (const fault of replaced) {
-        releases.get(fault)?.resolve();
-        releases.delete(fault);
-      }
-      if (mode !== 'none') faults.push(toFault({ ...setting, mode }));
+      release(replaced);
+      if (mode === 'none') return;
+      wasSet = true;
+      faults.push(toFault({ ...setting, mode }));
     },
     list,
+    clear() {
+      const were = wasSet;
+      release(faults);
+      faults = [];
+      wasSet = false;
+      return were;
+    },
     async delay(fault, signal) {
       if (fault?.mode === 'slow') await pause((fault.seconds ?? 0) * 1000, undefined, { signal });
       if (fault?.mode === 'hold') await hold(fault, signal);

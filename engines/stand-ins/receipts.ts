@@ -40,6 +40,8 @@ export interface Receipts {
   tell(message: ToldMessage): Promise<void>;
   /** Every try, oldest first. */
   list(): TriedReceipt[];
+  /** Forgets every try so far. */
+  clear(): void;
 }
 
 const repeatMs = 500;
@@ -77,6 +79,7 @@ export function createReceipts(closing: AbortSignal): Receipts {
       }
     },
     list: () => tried,
+    clear: () => void tried.splice(0),
   };
 }
 

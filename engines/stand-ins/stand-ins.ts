@@ -33,6 +33,8 @@ export interface StandIns {
   twilioUrl: string;
   smtpUrl: string;
   captchaUrls: Record<CaptchaProvider, string>;
+  /** As after the start: an empty outbox, no receipts, no faults. Tells whether a fault was set since the last reset. */
+  reset(): boolean;
   /** Ends every connection and request under way. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -69,6 +71,11 @@ export async function startStandIns(options: StandInsOptions): Promise<StandIns>
       hcaptcha: base + captchaPaths.hcaptcha,
       turnstile: base + captchaPaths.turnstile,
       recaptcha: base + captchaPaths.recaptcha,
+    },
+    reset() {
+      outbox.clear();
+      receipts.clear();
+      return faults.clear();
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -7,7 +7,7 @@ import { call, flowOf } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { completedFlow, must, startAnotherApi } from '../support/flows.ts';
-import { jsonOf, runVyry } from '../support/vyry.ts';
+import { jsonOf, runVyryProcess } from '../support/vyry.ts';
 
 const path = '/.well-known/jwks.json';
 
@@ -16,7 +16,7 @@ let other: Processes;
 
 before(async () => {
   system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
-  const { key } = jsonOf(await runVyry(['keys', 'new', '--json']));
+  const { key } = jsonOf(await runVyryProcess(['keys', 'new', '--json']));
   other = await startAnotherApi(system, { JWT_ALGORITHM: 'EdDSA', JWT_KEYS: key });
   await holdToContract(other.apiUrl);
   await holdToContract(system.ready.apiUrl);

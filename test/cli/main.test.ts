@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { projectFolder, runNode } from '../support/node-process.ts';
-import { runVyry } from '../support/vyry.ts';
+import { runVyry, runVyryProcess } from '../support/vyry.ts';
 
 let folder: string;
 before(() => {
@@ -34,6 +34,12 @@ describe('vyry --help', { concurrency: 4 }, () => {
       assert.deepEqual([code, stderr], [0, ''], args.join(' '));
       assert.match(stdout, expected);
     }
+  });
+
+  it('ends as a program as it does within one: exit code, standard output and standard error', async () => {
+    const [help, wrong] = await Promise.all([runVyryProcess(['--help']), runVyryProcess(['toString'])]);
+    assert.deepEqual([help.code, help.stdout, help.stderr], [0, (await runVyry(['--help'])).stdout, '']);
+    assert.deepEqual([wrong.code, wrong.stdout, wrong.stderr], [2, '', (await runVyry(['toString'])).stderr]);
   });
 
   it('works from the program that npx runs', async () => {

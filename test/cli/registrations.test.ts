@@ -12,7 +12,7 @@ import { personOf } from '../support/journey.ts';
 import { projectFolder } from '../support/node-process.ts';
 import { connectStores } from '../support/stores.ts';
 import { until } from '../support/until.ts';
-import { jsonOf, vyryFor } from '../support/vyry.ts';
+import { jsonOf, vyryFor, vyryProcessFor } from '../support/vyry.ts';
 
 let system: System;
 let vyry: ReturnType<typeof vyryFor>;
@@ -48,7 +48,7 @@ describe('vyry registrations list', () => {
     assert.deepEqual(await idsOf('--waiting-for', 'sms', '--older-than', '1h'), []);
     assert.equal((await idsOf('--limit', '1')).length, 1);
     assert.equal((await idsOf('--state', 'pending')).includes(flow.id), false);
-    const { stdout } = await vyry(['registrations', 'list', '--waiting-for', 'sms']);
+    const { stdout } = await vyryProcessFor(system)(['registrations', 'list', '--waiting-for', 'sms']);
     const lines = stdout.split('\n').map((line) => line.split(/ {3,}/));
     assert.deepEqual(lines[0]?.slice(0, 4), ['registration', 'state', 'step', 'waiting for']);
     assert.deepEqual(lines[1]?.slice(0, 4), [flow.id, 'waiting', 'code', 'sms']);

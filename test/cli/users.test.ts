@@ -6,7 +6,7 @@ import { call } from '../support/client.ts';
 import { startTestSystem } from '../support/engines.ts';
 import { type Behind, completedFlow, lookBehind, must } from '../support/flows.ts';
 import { until } from '../support/until.ts';
-import { jsonOf, vyryFor } from '../support/vyry.ts';
+import { jsonOf, vyryFor, vyryProcessFor } from '../support/vyry.ts';
 
 let system: System;
 let behind: Behind;
@@ -31,7 +31,7 @@ describe('vyry users', () => {
     const later = await completedFlow(system, 21);
     await must(me(tokens.accessToken));
 
-    assert.deepEqual(jsonOf(await vyry(['users', 'disable', 'person020', '--by', 'alice', '--json'])), {
+    assert.deepEqual(jsonOf(await vyryProcessFor(system)(['users', 'disable', 'person020', '--by', 'alice', '--json'])), {
       userId: tokens.user.userId,
       isDisabled: true,
       sessionsEnded: 1,

@@ -3,6 +3,9 @@
 /** Longest wait for something that is going to happen, far beyond what it takes on a starved machine. */
 export const hangMs = 120_000;
 
+/** The real timer, also while a test has stopped the time of its process. */
+const { setTimeout: setRealTimeout } = globalThis;
+
 /** Resolves when something is so, asked again and again; a question that throws is asked again. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   await eventually(async () => (await isSo()) || undefined);
@@ -15,14 +18,14 @@ export async function until(isSo: () => boolean | Promise<boolean>): Promise<voi
  */
 export async function eventually<T>(ask: () => T | undefined | Promise<T | undefined>): Promise<T> {
   let cause: unknown;
-  for (const deadline = Date.now() + hangMs; ; ) {
+  for (const deadline = performance.now() + hangMs; ; ) {
     try {
       const answer = await ask();
       if (answer !== undefined) return answer;
     } catch (err) {
       cause = err;
     }
-    if (Date.now() > deadline) throw new Error(`Not so within ${hangMs} ms: ${ask}`, { cause });
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (performance.now() > deadline) throw new Error(`Not so within ${hangMs} ms: ${ask}`, { cause });
+    await new Promise((resolve) => setRealTimeout(resolve, 20));
   }
 }

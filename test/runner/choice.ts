@@ -1,0 +1,111 @@
+/** Which test files are run, and in which order. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectFolder } from '../../engines/processes.ts';
+import { type Needs, readImportGraph } from './import-graph.ts';
+
+/** What a person asks for. */
+export interface Choice {
+  /** Files, patterns of files, or parts of the names of tests; all files when none is a file. */
+  given: readonly string[];
+  /** Only files that need what changed since this revision. */
+  changedSince: string | undefined;
+  /** Those of test/nightly/, which are no part of the gate. */
+  nightly: boolean;
+}
+
+/** What is run: each entry is a process. */
+export interface Chosen {
+  /** Files with a process of their own, the longest first. */
+  files: string[];
+  /** Files that share one. */
+  units: string[];
+  /** Parts of the names of tests; all tests without any. */
+  names: string[];
+}
+
+/** Seconds of each file in the last whole run. */
+export const durationsFile = join(projectFolder, 'node_modules', '.cache', 'test-seconds.json');
+
+/**
+ * Chooses the files.
+ *
+ * @param random shuffles the files, for runs that look for what one file leaves to another
+ * @throws {Error} git does not know the revision
+ */
+export function chooseFiles({ given, changedSince, nightly }: Choice, random?: () => number): Chosen {
+  const patterns = given.filter((text) => existsSync(join(projectFolder, text)) || text.includes('*'));
+  const names = given.filter((text) => !patterns.includes(text));
+  const all = glob(nightly ? ['test/nightly/**/*.test.ts'] : ['test/**/*.test.ts']);
+  const asked = patterns.length > 0 ? glob(patterns) : all.filter((file) => nightly || !isNightly(file));
+  const needs = readImportGraph();
+  const changed = changedSince === undefined ? undefined : changedFiles(changedSince);
+  const wanted = asked.filter((file) => changed === undefined || changed.some((one) => needs(file).has(one)));
+  const units = wanted.length > 1 ? wanted.filter((file) => isUnit(file, needs)) : [];
+  const files = wanted.filter((file) => !units.includes(file));
+  return { files: random === undefined ? longestFirst(files) : shuffle(files, random), units, names };
+}
+
+function glob(patterns: readonly string[]): string[] {
+  return globSync([...patterns], { cwd: projectFolder }).sort();
+}
+
+function isNightly(file: string): boolean {
+  return file.startsWith('test/nightly/');
+}
+
+/** Changed in the work tree or committed since; of new files those that git does not ignore. */
+function changedFiles(revision: string): string[] {
+  const git = (...args: string[]) => execFileSync('git', args, { cwd: projectFolder, encoding: 'utf8' });
+  const known = git('diff', '--name-only', '--relative', revision, '--');
+  const fresh = git('ls-files', '--others', '--exclude-standard');
+  return `${known}${fresh}`.split('\n').filter(Boolean);
+}
+
+/**
+ * Whether a file can share a process: it needs no engine, starts no process, moves no clock, and has no hooks or variables
+ * that would be those of the others too.
+ */
+function isUnit(file: string, needs: Needs): boolean {
+  const text = readFileSync(join(projectFolder, file), 'utf8');
+  const isApart =
+    /^(before|after|beforeEach|afterEach)\(|mock\.|process\.(env|on|chdir)|from 'node:(child_process|worker_threads)'/m;
+  if (isApart.test(text)) return false;
+  return [...needs(file)].every(
+    (one) => !/^test\/support\/(engines|redis|node-process|ldap|time-skipping)\.ts$/.test(one),
+  );
+}
+
+function longestFirst(files: readonly string[]): string[] {
+  const known = existsSync(durationsFile)
+    ? (JSON.parse(readFileSync(durationsFile, 'utf8')) as Record<string, number>)
+    : {};
+  const seconds = new Map(files.map((file) => [file, known[file] ?? guessSeconds(file)]));
+  return [...files].sort((a, b) => (seconds.get(b) ?? 0) - (seconds.get(a) ?? 0));
+}
+
+/** By its length and by what its folder runs on: where nothing is known yet, the order is all that matters. */
+function guessSeconds(file: string): number {
+  const weights: Record<string, number> = {
+    journeys: 4,
+    abuse: 3,
+    api: 2,
+    cli: 2,
+    workers: 2,
+    engines: 2,
+    workflows: 2,
+  };
+  const kilobytes = statSync(join(projectFolder, file)).size / 1000;
+  return kilobytes * (weights[file.split('/')[1] ?? ''] ?? 0.5);
+}
+
+/** Fisher and Yates. */
+function shuffle(files: readonly string[], random: () => number): string[] {
+  const shuffled = [...files];
+  for (let last = shuffled.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    [shuffled[last], shuffled[other]] = [shuffled[other] as string, shuffled[last] as string];
+  }
+  return shuffled;
+}

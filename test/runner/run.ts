@@ -1,0 +1,139 @@
+/**
+ * `npm test`: the tests, on real engines that are started for them.
+ *
+ *     npm test                                    every test but the nightly ones
+ *     npm test -- test/domain/verification.test.ts   some files; another text picks tests by a part of their name
+ *     npm test -- --changed[=<revision>]          the files that import what changed since then (HEAD)
+ *     npm test -- --nightly                       test/nightly/, in random order, without another try
+ *     npm test -- --stress[=10] [--burners 2] <files>   files (or --changed) many times, beside busy loops
+ */
+import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
+import { type EngineUrls, startEngines } from '../../engines/engines.ts';
+import { makeBundle, projectFolder } from '../../engines/processes.ts';
+import { listenForStop } from '../../engines/signals.ts';
+import { failure, say } from '../../engines/summary.ts';
+import { type Choice, chooseFiles } from './choice.ts';
+import { runGate } from './gate.ts';
+import { readUsage } from './usage.ts';
+import { startWarmSystems } from './warm-systems.ts';
+
+const stop = listenForStop();
+const folder = await openTemporaryFolder(say);
+void stop.insisted.then(() => folder.killAll());
+const code = await Promise.race([
+  main().catch((err: unknown) => {
+    failure(err);
+    return 1;
+  }),
+  stop.requested.then(() => 130),
+]);
+await folder.close();
+process.exit(code);
+
+interface Options extends Choice {
+  rounds: number;
+  burners: number;
+}
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2));
+  const chosen = chooseFiles(options, options.nightly ? Math.random : undefined);
+  if (chosen.files.length + chosen.units.length === 0) {
+    say('No test file imports what changed.');
+    return 0;
+  }
+  const usage = readUsage();
+  say('Starting the engines of the tests …');
+  const env = await startAll(folder);
+  say(`Ready in ${usage.seconds().toFixed(1)} s.`);
+  await using _burners = startBurners(folder, options.burners);
+  let worst = 0;
+  for (let round = 1; round <= options.rounds && !folder.signal.aborted; round++) {
+    if (options.rounds > 1) say(`Round ${round} of ${options.rounds}`);
+    const isFirstTryFinal = options.nightly || options.rounds > 1;
+    const code = await runGate(chosen, { env, signal: folder.signal, isFirstTryFinal, usage });
+    worst = Math.max(worst, code);
+  }
+  return worst;
+}
+
+/** @throws {Error} an option is unknown or no number */
+function readOptions(args: string[]): Options {
+  // --changed and --stress may stand without a value, which parseArgs has no word for
+  const given = args.map((arg) => ({ '--changed': '--changed=HEAD', '--stress': '--stress=10' })[arg] ?? arg);
+  const { values, positionals } = parseArgs({
+    args: given,
+    allowPositionals: true,
+    options: {
+      changed: { type: 'string' },
+      nightly: { type: 'boolean', default: false },
+      stress: { type: 'string', default: '1' },
+      burners: { type: 'string' },
+    },
+  });
+  const rounds = readCount('--stress', values.stress);
+  const burners = readCount('--burners', values.burners ?? (rounds > 1 ? '1' : '0'));
+  if (rounds > 1 && positionals.length === 0 && values.changed === undefined) values.changed = 'HEAD';
+  return { given: positionals, changedSince: values.changed, nightly: values.nightly, rounds, burners };
+}
+
+function readCount(option: string, text: string): number {
+  if (!/^\d{1,3}$/.test(text)) throw new Error(`${option} takes a number up to 999`);
+  return Number(text);
+}
+
+/** Starts what the tests run on; gives the variables that tell them. */
+async function startAll(owner: DataFolder): Promise<Record<string, string>> {
+  const bundle = join(owner.path, 'workflows.js');
+  const compileCache = join(projectFolder, 'node_modules', '.cache', 'compile');
+  mkdirSync(compileCache, { recursive: true });
+  const [{ urls }] = await Promise.all([
+    startEngines({ folder: owner, elasticsearch: true, appendfsync: 'always' }),
+    makeBundle(owner, bundle),
+  ]);
+  const warm = await startWarmSystems(urls, { compileCache });
+  owner.onClose(async () => await warm[Symbol.asyncDispose]());
+  return {
+    ...testVariables(urls),
+    VYRY_TEST_WORKFLOW_BUNDLE: bundle,
+    VYRY_TEST_WARM_SYSTEMS_URL: warm.url,
+    NODE_COMPILE_CACHE: compileCache,
+  };
+}
+
+/** What test/support/engines.ts reads. */
+function testVariables(urls: EngineUrls): Record<string, string> {
+  return {
+    VYRY_TEST_TEMPORAL_ADDRESS: urls.temporalAddress,
+    VYRY_TEST_TEMPORAL_UI_URL: urls.temporalUiUrl ?? '',
+    VYRY_TEST_REDIS_URL: urls.redisUrl,
+    VYRY_TEST_DATABASE_URL: urls.databaseUrl,
+    VYRY_TEST_ELASTICSEARCH_URL: urls.elasticsearchUrl ?? '',
+    VYRY_TEST_LDAP_URL: urls.ldap.url,
+    VYRY_TEST_LDAP_BASE_DN: urls.ldap.baseDn,
+    VYRY_TEST_LDAP_BIND_DN: urls.ldap.bindDn,
+    VYRY_TEST_LDAP_BIND_PASSWORD: urls.ldap.bindPassword,
+    VYRY_TEST_OUTBOX_URL: urls.outboxUrl,
+    VYRY_TEST_TWILIO_URL: urls.twilioUrl,
+    VYRY_TEST_SMTP_URL: urls.smtpUrl,
+    VYRY_TEST_HCAPTCHA_URL: urls.captchaUrls.hcaptcha,
+    VYRY_TEST_TURNSTILE_URL: urls.captchaUrls.turnstile,
+    VYRY_TEST_RECAPTCHA_URL: urls.captchaUrls.recaptcha,
+  };
+}
+
+/** Processes that keep a core busy each, as other work on the machine would. */
+function startBurners(owner: DataFolder, count: number): AsyncDisposable {
+  const burners = Array.from({ length: count }, () =>
+    spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),
+  );
+  const end = async () => {
+    for (const burner of burners) burner.kill('SIGKILL');
+  };
+  owner.onClose(end);
+  return { [Symbol.asyncDispose]: end };
+}

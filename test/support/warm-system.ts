@@ -1,0 +1,83 @@
+/** Borrows a warm system (test/runner/warm-systems.ts) for as long as a folder is open. */
+import { symlinkSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Child } from '../../engines/child.ts';
+import type { DataFolder } from '../../engines/data-folder.ts';
+import { signalGroup } from '../../engines/process-table.ts';
+import type { SystemOptions } from '../../engines/system.ts';
+import type { Role } from '../../platform/config.ts';
+import type { LentSystem, LentWorker, Wish } from '../runner/warm-systems.ts';
+
+/** A borrowed system, and how its workers are had. */
+export interface BorrowedSystem extends LentSystem {
+  borrow: NonNullable<SystemOptions['borrow']>;
+}
+
+/**
+ * Borrows a system until the folder is closed or this process ends. The logs of its workers are seen in the folder.
+ *
+ * @throws {Error} the lender cannot make one
+ */
+export async function borrowSystem(lenderUrl: string, folder: DataFolder, wish: Wish): Promise<BorrowedSystem> {
+  const answer = await post(`${lenderUrl}/systems`, wish);
+  // how the connection ends is known: this end closes it
+  answer.on('error', () => undefined);
+  const lines = createInterface({ input: answer });
+  const [line] = await new Promise<string[]>((resolve) => lines.once('line', (...all: string[]) => resolve(all)));
+  const lent = JSON.parse(line ?? '') as LentSystem;
+  folder.onClose(async () => {
+    answer.destroy();
+  });
+  return { ...lent, borrow: (role, env) => (role === 'api' ? undefined : borrowWorker(role, env)) };
+
+  async function borrowWorker(role: Role, env: Record<string, string>): Promise<Child> {
+    const url = `${lenderUrl}/systems/${lent.id}/${role}`;
+    const logFile = join(folder.logs, `${role}.log`);
+    let worker = await act<LentWorker>(`${url}/start`, env);
+    symlinkSync(worker.logFile, logFile);
+    let isRunning = true;
+    const kill = async (signal: NodeJS.Signals = 'SIGKILL') => {
+      isRunning = false;
+      await act(`${url}/${signal}`);
+    };
+    const stop = () => kill('SIGTERM');
+    return {
+      name: role,
+      logFile,
+      get pid() {
+        return worker.pid;
+      },
+      get isRunning() {
+        return isRunning;
+      },
+      kill,
+      crash: () => signalGroup(worker.pid, 'SIGKILL'),
+      async start() {
+        worker = await act<LentWorker>(`${url}/start`, env);
+        isRunning = true;
+      },
+      stop,
+      [Symbol.asyncDispose]: stop,
+    };
+  }
+}
+
+async function act<T>(url: string, body: unknown = {}): Promise<T> {
+  const response = await fetch(url, { method: 'POST', body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(await response.text());
+  return (await response.json().catch(() => undefined)) as T;
+}
+
+/** The answer of a request whose connection is its own, and which nothing waits for. */
+function post(url: string, body: unknown): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { method: 'POST', agent: false }, (answer) => {
+      if (answer.statusCode === 200) return resolve(answer);
+      answer.setEncoding('utf8').once('data', (text: string) => reject(new Error(text)));
+    });
+    asked.once('error', reject);
+    asked.end(JSON.stringify(body));
+  });
+}
