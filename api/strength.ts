@@ -1,7 +1,5 @@
 /** How hard a password or PIN is to guess. Passwords: zxcvbn (NIST SP 800-63B section 5.1.1.2). PINs: no runs, no repeats. */
-import { ZxcvbnFactory } from '@zxcvbn-ts/core';
-import * as common from '@zxcvbn-ts/language-common';
-import * as english from '@zxcvbn-ts/language-en';
+import type { ZxcvbnFactory } from '@zxcvbn-ts/core';
 import { Failure } from '../domain/failures.ts';
 import type { ApiDeps } from './deps.ts';
 
@@ -14,12 +12,22 @@ const scoreMin = 3;
  */
 const l33tMaxSubstitutions = 10;
 
-const zxcvbn = new ZxcvbnFactory({
-  dictionary: { ...common.dictionary, ...english.dictionary },
-  graphs: common.adjacencyGraphs,
-  translations: english.translations,
-  l33tMaxSubstitutions,
-});
+let estimator: Promise<ZxcvbnFactory> | undefined;
+
+/** Made at the first password: its dictionaries take a third of a second to read, which a start need not wait for. */
+async function createEstimator(): Promise<ZxcvbnFactory> {
+  const [{ ZxcvbnFactory }, common, english] = await Promise.all([
+    import('@zxcvbn-ts/core'),
+    import('@zxcvbn-ts/language-common'),
+    import('@zxcvbn-ts/language-en'),
+  ]);
+  return new ZxcvbnFactory({
+    dictionary: { ...common.dictionary, ...english.dictionary },
+    graphs: common.adjacencyGraphs,
+    translations: english.translations,
+    l33tMaxSubstitutions,
+  });
+}
 
 /**
  * Refuses a password that is easy to guess, also for somebody who knows the person, and one that is known from a breach,
@@ -33,7 +41,8 @@ export async function requireStrongPassword(
   password: string,
   known: string[],
 ): Promise<void> {
-  const { score, feedback } = zxcvbn.check(password, known);
+  estimator ??= createEstimator();
+  const { score, feedback } = (await estimator).check(password, known);
   if (score < scoreMin) throw weak(feedback.warning || 'is too easy to guess; use more and less common words');
   const isBreached = await breachedPasswords?.has(password).catch((err: unknown) => {
     events.dependencyAway('breached-passwords', (err as Error).message);

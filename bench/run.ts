@@ -15,7 +15,7 @@ import { connectRedis, loadScript } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
 import { type Answer, codeFor, solveCaptcha, startFlow } from '../test/support/client.ts';
-import { limitsOff } from '../test/support/engines.ts';
+import { limitsOff } from '../test/support/system.ts';
 import { bare, step } from './bare-workflows.ts';
 import { circumstances, inParallel, printTable, Times } from './figures.ts';
 

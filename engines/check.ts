@@ -1,4 +1,4 @@
-/** `npm run check`: formatting and lint, types, import rules. With `--write` formatting and simple lint are mended. */
+/** `npm run check`: formatting and lint, types, import rules, the list of flaky tests. With `--write` formatting and simple lint are mended. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
@@ -7,7 +7,7 @@ import { failure, say } from './summary.ts';
 
 interface Check {
   name: string;
-  /** A program of node_modules/.bin and its arguments. */
+  /** A program of node_modules/.bin, or a file of the project, and its arguments. */
   command: string[];
 }
 
@@ -48,13 +48,15 @@ function checks(isWrite: boolean): Check[] {
     },
     { name: 'types', command: ['tsc', '--pretty', 'false'] },
     { name: 'import rules', command: ['depcruise', '--config', '.dependency-cruiser.mjs', ...layers] },
+    { name: 'flaky tests', command: ['test/runner/flaky.ts'] },
   ];
 }
 
 /** Runs a check and prints one line of result, after what it found. */
 async function passes({ name, command: [program = '', ...args] }: Check): Promise<boolean> {
   const startedAt = Date.now();
-  const { code, output } = await run(join(projectFolder, 'node_modules', '.bin', program), args);
+  const path = program.includes('/') ? program : join('node_modules', '.bin', program);
+  const { code, output } = await run(join(projectFolder, path), args);
   if (code !== 0) say(output.trimEnd());
   const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
   say(`${code === 0 ? styleText('green', '✔') : styleText('red', '✖')} ${name} (${program}, ${seconds} s)`);

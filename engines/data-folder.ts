@@ -135,8 +135,8 @@ async function sweep(parent: string): Promise<void> {
       await (await openDataFolder(path)).close();
       rmSync(path, { recursive: true, force: true });
     } catch (err) {
-      // Somebody else sweeps it at this moment.
-      if (!(err instanceof FolderInUse)) throw err;
+      // Somebody else sweeps it at this moment, or has just done so.
+      if (!(err instanceof FolderInUse) && (err as NodeJS.ErrnoException).code !== 'ENOENT') throw err;
     }
   }
 }

@@ -1,4 +1,5 @@
 /** The processes of Vyry, each started with `workers/run.ts` on given engines. */
+import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { roles as allRoles, type Role, variables, variablesOf } from '../platform/config.ts';
 import { type Child, type ChildOptions, startChild } from './child.ts';
@@ -10,6 +11,9 @@ import { runTool } from './tools.ts';
 
 /** The folder of the project. */
 export const projectFolder = resolve(import.meta.dirname, '..');
+
+/** Where compiled code is kept between starts: it goes with the packages. */
+export const compileCacheFolder = join(projectFolder, 'node_modules', '.cache', 'compile');
 
 /** How the processes are started. */
 export interface ProcessesOptions {
@@ -35,7 +39,7 @@ export interface ProcessesOptions {
   logPrefix?: string | undefined;
   /** Gives a role that somebody else runs with these variables, in place of a child of this process; undefined starts one. */
   borrow?: ((role: Role, env: Record<string, string>) => Promise<Child> | undefined) | undefined;
-  /** Where the compiled code of the processes is kept between starts; each compiles its code anew without it. */
+  /** A folder, made when it is not there, that keeps the compiled code of the processes between starts; without it each compiles its own anew. */
   compileCache?: string | undefined;
 }
 
@@ -131,6 +135,8 @@ export function roleCommand(
   env: Record<string, string>,
   compileCache: string | undefined,
 ): Pick<ChildOptions, 'command' | 'args' | 'env' | 'cwd' | 'ready' | 'stopTimeoutMs'> {
+  // the permission model grants what is there
+  if (compileCache !== undefined) mkdirSync(compileCache, { recursive: true });
   const cached = compileCache === undefined ? [] : [`--compile-cache=${compileCache}`];
   return {
     command: process.execPath,

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { type DataFolder, FolderInUse, openDataFolder } from './data-folder.ts';
 import { type EnginePorts, startEngines } from './engines.ts';
 import { preferPort } from './ports.ts';
-import { projectFolder } from './processes.ts';
+import { compileCacheFolder, projectFolder } from './processes.ts';
 import { listenForStop } from './signals.ts';
 import { enginesSummary, failure, say, summary } from './summary.ts';
 import { deleteData, readReady, startSystemIn } from './system.ts';
@@ -21,6 +21,7 @@ const help = `Starts Vyry with everything it needs on this machine, until Ctrl-C
   --folder <folder>       data, logs and secrets (.vyry in the project)
   --elasticsearch         starts Elasticsearch too (half a gigabyte of memory, 15 s)
   --reset                 deletes the data of earlier starts first
+  --no-compile-cache      compiles all code of the processes anew; they may write nothing then, as in production
   --only-engines          starts the engines alone and prints the variables for processes started by hand
   --help                  prints this
 
@@ -34,6 +35,7 @@ interface Arguments {
   elasticsearch: boolean;
   reset: boolean;
   onlyEngines: boolean;
+  compileCache: boolean;
 }
 
 const stop = listenForStop();
@@ -91,6 +93,7 @@ async function start(folder: DataFolder, args: Arguments): Promise<undefined> {
     },
     elasticsearch: args.elasticsearch,
     keepAlive: true,
+    ...(args.compileCache && { compileCache: compileCacheFolder }),
   });
   say(summary(system.ready, folder, (Date.now() - startedAt) / 1000));
 }
@@ -107,6 +110,7 @@ function readArguments(): Arguments | number {
         folder: { type: 'string', default: join(projectFolder, '.vyry') },
         elasticsearch: { type: 'boolean', default: false },
         reset: { type: 'boolean', default: false },
+        'no-compile-cache': { type: 'boolean', default: false },
         'only-engines': { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -127,6 +131,7 @@ function readArguments(): Arguments | number {
       elasticsearch: values.elasticsearch,
       reset: values.reset,
       onlyEngines: values['only-engines'],
+      compileCache: !values['no-compile-cache'],
     };
   } catch (err) {
     console.error(`${err instanceof Error ? err.message : String(err)}\n\nnpm start -- --help explains the options.`);

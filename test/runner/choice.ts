@@ -72,9 +72,7 @@ function isUnit(file: string, needs: Needs): boolean {
   const isApart =
     /^(before|after|beforeEach|afterEach)\(|mock\.|process\.(env|on|chdir)|from 'node:(child_process|worker_threads)'/m;
   if (isApart.test(text)) return false;
-  return [...needs(file)].every(
-    (one) => !/^test\/support\/(engines|redis|node-process|ldap|time-skipping)\.ts$/.test(one),
-  );
+  return [...needs(file)].every((one) => !/^test\/support\/(engines|node-process|ldap|time-skipping)\.ts$/.test(one));
 }
 
 function longestFirst(files: readonly string[]): string[] {

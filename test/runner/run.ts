@@ -8,12 +8,11 @@
  *     npm test -- --stress[=10] [--burners 2] <files>   files (or --changed) many times, beside busy loops
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
 import { type EngineUrls, startEngines } from '../../engines/engines.ts';
-import { makeBundle, projectFolder } from '../../engines/processes.ts';
+import { compileCacheFolder, makeBundle } from '../../engines/processes.ts';
 import { listenForStop } from '../../engines/signals.ts';
 import { failure, say } from '../../engines/summary.ts';
 import { type Choice, chooseFiles } from './choice.ts';
@@ -89,19 +88,17 @@ function readCount(option: string, text: string): number {
 /** Starts what the tests run on; gives the variables that tell them. */
 async function startAll(owner: DataFolder): Promise<Record<string, string>> {
   const bundle = join(owner.path, 'workflows.js');
-  const compileCache = join(projectFolder, 'node_modules', '.cache', 'compile');
-  mkdirSync(compileCache, { recursive: true });
   const [{ urls }] = await Promise.all([
     startEngines({ folder: owner, elasticsearch: true, appendfsync: 'always' }),
     makeBundle(owner, bundle),
   ]);
-  const warm = await startWarmSystems(urls, { compileCache });
+  const warm = await startWarmSystems(urls, { compileCache: compileCacheFolder });
   owner.onClose(async () => await warm[Symbol.asyncDispose]());
   return {
     ...testVariables(urls),
     VYRY_TEST_WORKFLOW_BUNDLE: bundle,
     VYRY_TEST_WARM_SYSTEMS_URL: warm.url,
-    NODE_COMPILE_CACHE: compileCache,
+    NODE_COMPILE_CACHE: compileCacheFolder,
   };
 }
 

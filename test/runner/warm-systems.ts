@@ -225,13 +225,15 @@ async function deleteWorkflows(address: string, namespace: string): Promise<void
   try {
     const { workflow } = new Client({ connection, namespace });
     for (let tries = 0; (await workflow.count()).count > 0; tries++) {
-      if (tries === deleteTriesMax) throw new Error(`Workflows of ${namespace} are not deleted`);
-      for await (const { workflowId, runId } of workflow.list()) {
+      const left: string[] = [];
+      for await (const { workflowId, runId, type, status } of workflow.list()) {
+        left.push(`${type} ${status.name}`);
         // it may be on its way already
         await connection.workflowService
           .deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } })
           .catch(() => undefined);
       }
+      if (tries === deleteTriesMax) throw new Error(`Workflows of ${namespace} are not deleted: ${left}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   } finally {

@@ -1,0 +1,101 @@
+/** Systems for tests, on the engines that `npm test` has started. */
+import { randomBytes } from 'node:crypto';
+import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
+import { type EngineUrls, startOutbox } from '../../engines/engines.ts';
+import { startRedis } from '../../engines/redis.ts';
+import { type System, type SystemOptions, startSystemIn } from '../../engines/system.ts';
+import { roles as allRoles, variables } from '../../platform/config.ts';
+import { testBundle, testEngines, testVariable } from './engines.ts';
+import { borrowSystem } from './warm-system.ts';
+
+/** Limits that no test meets by accident: one machine plays everybody. */
+export const limitsOff: Record<string, string> = {
+  ...Object.fromEntries(
+    Object.keys(variables)
+      .filter((name) => name.startsWith('LIMIT_'))
+      .map((name) => [name, '1000000/60']),
+  ),
+  COST_LIMIT_PER_DAY: '1000000',
+};
+
+/** What would only take time from the tests: a test of it sets it shorter. */
+const calm = { DIRECTORY_WATCH_INTERVAL: '86400' };
+
+/**
+ * A system that shares nothing a test could disturb: Redis, outbox, Temporal namespace and database for itself; the directory
+ * and the servers of Temporal and MongoDB are the shared ones. Its api is started by this process; its workers are warm
+ * ones, lent for as long as the system runs (test/runner/warm-systems.ts). Audit events are shipped only when Elasticsearch
+ * is asked for: into the shared one, under an index name of its own.
+ */
+export async function startTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
+  const folder = await openTemporaryFolder();
+  const { elasticsearch = false, roles = allRoles.filter((role) => role !== 'audit' || elasticsearch) } = options;
+  const env = { ...limitsOff, ...calm, ...options.env };
+  const lent = await borrowSystem(testVariable('VYRY_TEST_WARM_SYSTEMS_URL'), folder, {
+    roles: roles.filter((role) => role !== 'api'),
+    env,
+  }).catch(async (err: unknown) => {
+    await folder.close();
+    throw err;
+  });
+  const { name, urls, ports, secrets, borrow } = lent;
+  return await startSystemIn(folder, {
+    ...commonOptions(folder, elasticsearch),
+    engines: { ...enginesFor(elasticsearch), ...urls },
+    namespace: name,
+    database: name,
+    ports,
+    secrets,
+    borrow,
+    ...options,
+    roles,
+    env: { AUDIT_INDEX: elasticsearch ? `${name}-${randomBytes(3).toString('hex')}` : name, ...env },
+  });
+}
+
+/** As `startTestSystem`, with workers of its own: for tests of the processes themselves, or of everything that there is. */
+export async function startOwnTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
+  const folder = await openTemporaryFolder();
+  const name = `test-${randomBytes(6).toString('hex')}`;
+  const own = await startOwnEngines(folder).catch(async (err: unknown) => {
+    await folder.close();
+    throw err;
+  });
+  const { elasticsearch = false } = options;
+  return await startSystemIn(folder, {
+    ...commonOptions(folder, elasticsearch),
+    engines: { ...enginesFor(elasticsearch), ...own },
+    namespace: name,
+    database: name,
+    ...options,
+    env: { ...limitsOff, ...calm, AUDIT_INDEX: name, ...options.env },
+  });
+}
+
+function commonOptions(folder: DataFolder, elasticsearch: boolean) {
+  return { folder: folder.path, bundle: testBundle(), compileCache: process.env.NODE_COMPILE_CACHE, elasticsearch };
+}
+
+function enginesFor(isAudited: boolean): EngineUrls {
+  const { elasticsearchUrl, ...engines } = testEngines();
+  return isAudited && elasticsearchUrl !== undefined ? { ...engines, elasticsearchUrl } : engines;
+}
+
+async function startOwnEngines(folder: DataFolder): Promise<Partial<EngineUrls>> {
+  const redis = await startRedis({ folder, appendfsync: 'always' });
+  const { outboxUrl, twilioUrl, smtpUrl, captchaUrls } = await startOutbox(folder);
+  return { redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, captchaUrls };
+}
+
+/** Starts a system with engines of its own, whose Temporal a test may kill. Redis loses nothing it acknowledged. */
+export async function startWholeTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
+  const folder = await openTemporaryFolder();
+  return await startSystemIn(folder, {
+    folder: folder.path,
+    bundle: testBundle(),
+    compileCache: process.env.NODE_COMPILE_CACHE,
+    appendfsync: 'always',
+    ...options,
+    env: { ...limitsOff, ...calm, ...options.env },
+  });
+}
