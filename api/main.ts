@@ -39,7 +39,6 @@ import { createPayloadCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter, createTemporalProbe } from '../adapters/temporal/connect.ts';
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { createTraceBox } from '../adapters/temporal/trace.ts';
-import type { SessionLife } from '../domain/account.ts';
 import { requestLimit } from '../domain/limits.ts';
 import { readPolicy } from '../domain/registration.ts';
 import { pseudonymOf } from '../platform/audit.ts';
@@ -53,6 +52,7 @@ import { watchSurroundings } from './gauges.ts';
 import { openGrpc } from './grpc/server.ts';
 import { limitOf } from './limits.ts';
 import { createRestApp, trustIn } from './rest.ts';
+import { sessionLifeOf } from './sessions.ts';
 import { createTokens } from './tokens.ts';
 
 /** A system file that the loader of the argon2 package looks for. */
@@ -61,26 +61,49 @@ const loaderProbe = '/etc/alpine-release';
 async function main(): Promise<void> {
   const config = readConfig('api');
   const log = createLog('api', config.LOG_LEVEL);
-  await using collector = await connectCollector('api', config, log);
-  await using connections = connect(config, log, collector);
+  await using api = await openApi(config, log);
+  // the addon is loaded: nothing needs these any more, and they stay shut
+  dropPermissions(['worker', 'addon', 'child', 'fs.write'], [loaderProbe]);
+  api.sayStarted();
+  const signal = await untilSignal();
+  log.info({ event: 'process.stopping', signal });
+}
+
+/** An api that listens; disposing it ends the requests under way, then what it is connected to. */
+export interface Api extends AsyncDisposable {
+  /** Tells the log and the audit trail that it is ready; they hear of its end too. */
+  sayStarted(): void;
+}
+
+/**
+ * Connects to what the api needs, and listens.
+ *
+ * @throws {Error} a port is taken
+ */
+export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> {
+  await using open = new AsyncDisposableStack();
+  const collector = open.use(await connectCollector('api', config, log));
+  const connections = open.use(connect(config, log, collector));
   const registry = new Registry();
   const { events, trail } = createAuditedEvents(connections.redis, { role: 'api', config, log, registry });
-  await using _trail = trail;
+  open.use(trail);
   const deps = { ...(await assemble(config, connections, registry)), events, recordSpan: collector.record };
   const codec = createPayloadCodec(createBox('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
   const codecServer = createCodecServer({ config, codec, log, events, rateLimits: deps.rateLimits });
-  await using _codec = await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST);
+  open.use(await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST));
   const app = createRestApp(deps);
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, app);
-  await using _api = await listen(server, config.SERVER_PORT, config.SERVER_HOST);
-  await using grpc = await openGrpc(deps, trustIn(app));
-  // the addon is loaded: nothing needs these any more, and they stay shut
-  dropPermissions(['worker', 'addon', 'child', 'fs.write'], [loaderProbe]);
-  sayStarted(log, { url: urlOf(server), codecUrl: urlOf(codecServer), grpcAddress: grpc.address });
-  events.processStarted();
-  const signal = await untilSignal();
-  log.info({ event: 'process.stopping', signal });
-  events.processStopped();
+  open.use(await listen(server, config.SERVER_PORT, config.SERVER_HOST));
+  const grpc = open.use(await openGrpc(deps, trustIn(app)));
+  open.defer(() => events.processStopped());
+  const opened = open.move();
+  return {
+    sayStarted() {
+      sayStarted(log, { url: urlOf(server), codecUrl: urlOf(codecServer), grpcAddress: grpc.address });
+      events.processStarted();
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
 }
 
 interface Connections extends AsyncDisposable {
@@ -195,7 +218,10 @@ function assembleLimits(
   const requests = limitOf({ config }, requestLimit);
   return {
     rateLimits,
-    requestTries: createSharedTries(rateLimits, requests, (source) => limitHash('address', source)),
+    requestTries: createSharedTries(rateLimits, {
+      limit: requests,
+      keyOf: (source) => limitHash('address', source),
+    }),
     spending: createSpending(redis),
     limitHash,
   };
@@ -214,17 +240,6 @@ async function personEventsOf(config: Config<'api'>): Promise<ApiDeps['readPerso
   return (userId, identities, size) => {
     const pseudonyms = identities.map((identity) => pseudonymOf(identity, pseudonymKey));
     return readPersonEvents(elastic, prefix, { userId, pseudonyms, size });
-  };
-}
-
-function sessionLifeOf(config: Config<'api'>): SessionLife {
-  const isSingle = config.SESSION_LIMIT === 'user';
-  const idleSeconds = config.SESSION_TTL ?? (isSingle ? 86_400 : config.REFRESH_TOKEN_EXPIRATION);
-  return {
-    idleMs: idleSeconds * 1000,
-    lifeMs: config.SESSION_LIFE * 1000,
-    refreshMs: config.REFRESH_TOKEN_EXPIRATION * 1000,
-    isSingle,
   };
 }
 

@@ -2,9 +2,11 @@
 import type { z } from 'zod';
 import type { Account, ProvableAccount } from '../adapters/mongo/accounts.ts';
 import type { Session as StoredSession } from '../adapters/redis/sessions.ts';
-import { refreshLife } from '../domain/account.ts';
+import { refreshLife, type SessionLife } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
+import type { Config } from '../platform/config.ts';
 import { newId, newToken, tokenHash } from '../platform/crypto.ts';
+import type { Events } from '../platform/events.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import { idempotent } from './guards.ts';
 import type { RegistrationCaller } from './registrations/status.ts';
@@ -12,6 +14,23 @@ import type { Session, Tokens } from './schemas.ts';
 import { userView } from './users/me.ts';
 
 const userAgentMax = 256;
+
+/** What a session begins with. */
+export interface SessionBeginDeps extends Pick<ApiDeps, 'accounts' | 'sessions' | 'sessionLife' | 'tokens' | 'config'> {
+  events: Pick<Events, 'sessionCreated' | 'sessionEnded'>;
+}
+
+/** How long sessions live, by the configuration. */
+export function sessionLifeOf(config: Config<'api'>): SessionLife {
+  const isSingle = config.SESSION_LIMIT === 'user';
+  const idleSeconds = config.SESSION_TTL ?? (isSingle ? 86_400 : config.REFRESH_TOKEN_EXPIRATION);
+  return {
+    idleMs: idleSeconds * 1000,
+    lifeMs: config.SESSION_LIFE * 1000,
+    refreshMs: config.REFRESH_TOKEN_EXPIRATION * 1000,
+    isSingle,
+  };
+}
 
 /** What makes the begin of a session safe to repeat. */
 export interface MintedSession {
@@ -58,7 +77,7 @@ export async function createRegistrationSession(
  * @throws {Failure} account-disabled; credentials-wrong: that password was replaced in the same moment
  */
 export async function beginSession(
-  deps: ApiDeps,
+  deps: SessionBeginDeps,
   account: Account,
   { sessionId, refreshToken, createdAt }: MintedSession,
   { address, userAgent, provenBy }: Caller & { provenBy?: Pick<ProvableAccount, 'hash'> },
@@ -84,7 +103,12 @@ function requireEnabled({ disabledAt }: Account): void {
 }
 
 /** After the new one lives: of parallel log-ins the last one stays. */
-async function endTheOneBefore(deps: ApiDeps, userId: string, sessionId: string, endsAt: number): Promise<void> {
+async function endTheOneBefore(
+  deps: SessionBeginDeps,
+  userId: string,
+  sessionId: string,
+  endsAt: number,
+): Promise<void> {
   const before = await deps.sessions.takePlace(userId, sessionId, endsAt);
   if (before === undefined) return;
   if (await deps.sessions.end(userId, before)) deps.events.sessionEnded({ sessionId: before, userId, why: 'replaced' });
@@ -114,7 +138,7 @@ export function sessionView(session: StoredSession): z.output<typeof Session> {
  * @throws {Failure} account-disabled, credentials-wrong
  */
 async function endIfChanged(
-  { accounts, sessions }: ApiDeps,
+  { accounts, sessions }: Pick<SessionBeginDeps, 'accounts' | 'sessions'>,
   begun: { userId: string; sessionId: string; provenBy: Pick<ProvableAccount, 'hash'> | undefined },
 ): Promise<void> {
   const { userId, sessionId, provenBy } = begun;
@@ -128,7 +152,7 @@ async function endIfChanged(
 
 /** The tokens of a session, as a log-in or a refresh answers them; `refreshMs` is the life of the refresh token. */
 export async function tokensOf(
-  { tokens, config }: ApiDeps,
+  { tokens, config }: Pick<SessionBeginDeps, 'tokens' | 'config'>,
   given: { sessionId: string; refreshToken: string; refreshMs: number; account: Account },
 ): Promise<z.output<typeof Tokens>> {
   const { sessionId, refreshToken, refreshMs, account } = given;

@@ -27,8 +27,12 @@ const secretFields = new Set(['password', 'pin', 'otp', 'token', 'authorization'
 /** Deeper than this an object is not printed; an error of a driver may carry half a connection. */
 const depthMax = 5;
 
-/** Creates the logger of a process; every line carries its role, and its trace when there is one. */
-export function createLog(role: Role, level: string): Logger {
+/**
+ * Creates the logger of a process; every line carries its role, and its trace when there is one.
+ *
+ * @param file in place of standard output
+ */
+export function createLog(role: Role, level: string, file?: string): Logger {
   return pino(
     {
       level,
@@ -42,7 +46,7 @@ export function createLog(role: Role, level: string): Logger {
       serializers: { err: (err: Error) => withoutSecrets(stdSerializers.err(err)) },
       mixin: () => traceFields(),
     },
-    destination({ dest: 1, sync: true }),
+    destination({ dest: file ?? 1, sync: true }),
   );
 }
 

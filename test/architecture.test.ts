@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
@@ -47,21 +46,6 @@ function undocumented(file: string): string[] {
     return [`${file}: ${name}`];
   });
 }
-
-describe('The layers', () => {
-  it('import only what .dependency-cruiser.mjs allows', () => {
-    const tool = join(root, 'node_modules/dependency-cruiser/bin/dependency-cruiser.mjs');
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      [tool, '--config', '.dependency-cruiser.mjs', ...product],
-      {
-        cwd: root,
-        encoding: 'utf8',
-      },
-    );
-    assert.equal(status, 0, stdout + stderr);
-  });
-});
 
 describe('README.md, CONTRIBUTING.md and docs/', () => {
   const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...globSync('docs/**/*.md', { cwd: root })];
@@ -117,6 +101,46 @@ describe('Scripts of Redis', () => {
 describe('Exports', () => {
   it('say what they promise', () => {
     assert.deepEqual(sources(...product).flatMap(undocumented), []);
+  });
+});
+
+/** Lines of tests that read the clock, each with the reason why a slow machine does not fail it. */
+const clockExceptions: Record<string, string> = {};
+
+function isIn(place: string): boolean {
+  const [, file = '', line = ''] = /^(\S+): (.*)$/.exec(place) ?? [];
+  return read(file).includes(line);
+}
+
+describe('Tests', () => {
+  const files = sources('test').filter((file) => file.endsWith('.test.ts') && !file.startsWith('test/nightly/'));
+
+  it('about races, limits, repeats, secrets, erasure and the audit log are never run once more', () => {
+    const about =
+      /race|idempoten|rate-limits|shared-tries|spending|secrets|seals|deletion|erasure|audit|^test\/abuse\//;
+    const unmarked = files.filter((file) => about.test(file) && !read(file).startsWith('// @rerun never\n'));
+    assert.deepEqual(unmarked, []);
+  });
+
+  it('compare no times of the clock and wait for none', () => {
+    const clocks = [
+      /performance\.now\(\)/,
+      /-\s*Date\.now\(\)|(assert|return).*Date\.now\(\)/,
+      // shorter ones are those of loops that ask again
+      /(?<!server\.)\b(sleep|pause|setTimeout)\((\w+, )?\d[\d_]{2,}/,
+    ];
+    const found = files.flatMap((file) =>
+      read(file)
+        .split('\n')
+        .map((line) => `${file}: ${line.trim()}`)
+        .filter((line) => clocks.some((clock) => clock.test(line)) && !(line in clockExceptions)),
+    );
+    assert.deepEqual(found, []);
+    assert.deepEqual(
+      Object.keys(clockExceptions).filter((line) => !isIn(line)),
+      [],
+      'lines that are gone',
+    );
   });
 });
 

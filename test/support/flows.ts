@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { numberedPerson } from '../../engines/demo-people.ts';
 import { type Processes, startProcesses } from '../../engines/processes.ts';
 import type { System } from '../../engines/system.ts';
+import { openApiHere } from './api.ts';
 import { type Answer, codeFor, type Flow, isNotice, type OutboxMessage, solveCaptcha, startFlow } from './client.ts';
 import { testBundle, testEngines } from './engines.ts';
 import { connectStores, type Stores } from './stores.ts';
@@ -42,7 +43,10 @@ export async function flowToCode(url: string, person: number): Promise<Flow> {
 }
 
 /** A registration of one of the numbered people, and the code that was sent to them. */
-export async function flowWithCode({ ready }: System, person: number): Promise<{ flow: Flow; code: string }> {
+export async function flowWithCode(
+  { ready }: Pick<System, 'ready'>,
+  person: number,
+): Promise<{ flow: Flow; code: string }> {
   const flow = await flowToCode(ready.apiUrl, person);
   const before = (await allMessages(ready.outboxUrl)).filter(({ to }) => to === phoneOf(person)).length;
   await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
@@ -106,14 +110,15 @@ export async function lookBehind(system: System): Promise<Behind> {
   };
 }
 
-/** Starts one more api of a system, configured differently; it ends with the system. */
+/** Starts one more api of a system within this process, configured differently; it ends with the system. */
 export async function startAnotherApi(system: System, env: NodeJS.ProcessEnv): Promise<Processes> {
+  const name = `${randomBytes(3).toString('hex')}-api`;
   return startProcesses(system.folder, {
     urls: testEngines(),
     secrets: system.secrets,
     bundle: testBundle(),
     roles: ['api'],
     env: { ...system.processes.env('api'), ...env },
-    logPrefix: `${randomBytes(3).toString('hex')}-`,
+    borrow: (_role, apiEnv) => openApiHere(system.folder, name, apiEnv),
   });
 }

@@ -5,6 +5,7 @@ import { type EngineUrls, startOutbox } from '../../engines/engines.ts';
 import { startRedis } from '../../engines/redis.ts';
 import { type System, type SystemOptions, startSystemIn } from '../../engines/system.ts';
 import { roles as allRoles, variables } from '../../platform/config.ts';
+import { openApiHere } from './api.ts';
 import { testBundle, testEngines, testVariable } from './engines.ts';
 import { borrowSystem } from './warm-system.ts';
 
@@ -23,7 +24,7 @@ const calm = { DIRECTORY_WATCH_INTERVAL: '86400' };
 
 /**
  * A system that shares nothing a test could disturb: Redis, outbox, Temporal namespace and database for itself; the directory
- * and the servers of Temporal and MongoDB are the shared ones. Its api is started by this process; its workers are warm
+ * and the servers of Temporal and MongoDB are the shared ones. Its api runs within this process; its workers are warm
  * ones, lent for as long as the system runs (test/runner/warm-systems.ts). Audit events are shipped only when Elasticsearch
  * is asked for: into the shared one, under an index name of its own.
  */
@@ -46,7 +47,7 @@ export async function startTestSystem(options: Partial<SystemOptions> = {}): Pro
     database: name,
     ports,
     secrets,
-    borrow,
+    borrow: (role, roleEnv) => (role === 'api' ? openApiHere(folder, 'api', roleEnv) : borrow(role, roleEnv)),
     ...options,
     roles,
     env: { AUDIT_INDEX: elasticsearch ? `${name}-${randomBytes(3).toString('hex')}` : name, ...env },

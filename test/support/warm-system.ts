@@ -6,13 +6,12 @@ import { createInterface } from 'node:readline';
 import type { Child } from '../../engines/child.ts';
 import type { DataFolder } from '../../engines/data-folder.ts';
 import { signalGroup } from '../../engines/process-table.ts';
-import type { SystemOptions } from '../../engines/system.ts';
 import type { Role } from '../../platform/config.ts';
 import type { LentSystem, LentWorker, Wish } from '../runner/warm-systems.ts';
 
 /** A borrowed system, and how its workers are had. */
 export interface BorrowedSystem extends LentSystem {
-  borrow: NonNullable<SystemOptions['borrow']>;
+  borrow(role: Role, env: Record<string, string>): Promise<Child>;
 }
 
 /**
@@ -30,9 +29,9 @@ export async function borrowSystem(lenderUrl: string, folder: DataFolder, wish: 
   folder.onClose(async () => {
     answer.destroy();
   });
-  return { ...lent, borrow: (role, env) => (role === 'api' ? undefined : borrowWorker(role, env)) };
+  return { ...lent, borrow };
 
-  async function borrowWorker(role: Role, env: Record<string, string>): Promise<Child> {
+  async function borrow(role: Role, env: Record<string, string>): Promise<Child> {
     const url = `${lenderUrl}/systems/${lent.id}/${role}`;
     const logFile = join(folder.logs, `${role}.log`);
     let worker = await act<LentWorker>(`${url}/start`, env);
