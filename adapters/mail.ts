@@ -15,15 +15,16 @@ export interface MailOptions {
   /** `smtp://` or `smtps://`, with credentials. */
   url: Secret;
   from: string;
+  /** Longest wait for a step; ten seconds without it. A message waits twice that in all. */
+  timeoutMs?: number | undefined;
 }
 
 export type Mail = ReturnType<typeof connectMail>;
 
-const timeoutMs = 10_000;
-const sendMs = 20_000;
+const stepMs = 10_000;
 
 /** Creates the sender; connections are opened when it is used, and kept. */
-export function connectMail({ url, from }: MailOptions) {
+export function connectMail({ url, from, timeoutMs = stepMs }: MailOptions) {
   const transport = createTransport({
     url: url.reveal(),
     pool: true,
@@ -49,7 +50,7 @@ export function connectMail({ url, from }: MailOptions) {
           headers: { 'Auto-Submitted': 'auto-generated' },
         });
         // the steps have their times, a message that waits in the pool for a connection has none
-        const info = await inTime(sending, sendMs);
+        const info = await inTime(sending, 2 * timeoutMs);
         return { result: 'sent', providerId: info.messageId };
       } catch (err) {
         const { responseCode } = err as { responseCode?: number };

@@ -11,18 +11,29 @@ export type Passwords = ReturnType<typeof createPasswords>;
 /** OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane. */
 const parameters = { type: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
-/** Creates the hasher; `pepper` is a key that the database does not hold. */
-export function createPasswords(pepper: Buffer, concurrencyMax: number) {
+/** What computes, in threads of its own; `pepper` is a key that the database does not hold. */
+export interface Hashing {
+  hash(secret: string | Buffer, pepper: Buffer): Promise<string>;
+  verify(phc: string, secret: string, pepper: Buffer): Promise<boolean>;
+}
+
+const argon2id: Hashing = {
+  hash: (secret, pepper) => hash(secret, { ...parameters, secret: pepper }),
+  verify: (phc, secret, pepper) => verify(phc, secret, { secret: pepper }),
+};
+
+/** Creates the hasher. */
+export function createPasswords(pepper: Buffer, concurrencyMax: number, hashing = argon2id) {
   const inTurn = createTurns(concurrencyMax);
   let decoy: Promise<string> | undefined;
   return {
     /** The PHC string of a secret. */
-    hash: (secret: string): Promise<string> => inTurn(() => hash(secret, { ...parameters, secret: pepper })),
+    hash: (secret: string): Promise<string> => inTurn(() => hashing.hash(secret, pepper)),
     /** Tells whether a secret belongs to a PHC string. */
-    verify: (phc: string, secret: string): Promise<boolean> => inTurn(() => verify(phc, secret, { secret: pepper })),
+    verify: (phc: string, secret: string): Promise<boolean> => inTurn(() => hashing.verify(phc, secret, pepper)),
     /** A PHC string that nothing belongs to: checking it takes as long as checking any other. */
     decoy(): Promise<string> {
-      decoy ??= inTurn(() => hash(randomBytes(32), { ...parameters, secret: pepper }));
+      decoy ??= inTurn(() => hashing.hash(randomBytes(32), pepper));
       return decoy;
     },
   };

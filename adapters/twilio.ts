@@ -32,11 +32,13 @@ export interface TwilioOptions {
   baseUrl?: string | undefined;
   /** Where Twilio asks what to say once a key was pressed; nobody is called without. */
   speechUrl?: ((speech: Speech, ttlSeconds: number) => string) | undefined;
+  /** Longest wait for an answer; ten seconds without it. */
+  timeoutMs?: number;
 }
 
 export type Twilio = ReturnType<typeof connectTwilio>;
 
-const timeoutMs = 10_000;
+const callMs = 10_000;
 const vendorUrl = 'https://api.twilio.com';
 
 /** Errors that no repeat can change, by Twilio's code. https://www.twilio.com/docs/api/errors */
@@ -79,8 +81,8 @@ export function readTwilioOptions(config: TwilioConfig): TwilioOptions | undefin
 }
 
 /** Creates the client; nothing is sent until it is used. */
-export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl }: TwilioOptions) {
-  const client = twilio(accountSid, authToken.reveal(), { httpClient: createHttpClient(baseUrl) });
+export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl, timeoutMs = callMs }: TwilioOptions) {
+  const client = twilio(accountSid, authToken.reveal(), { httpClient: createHttpClient(timeoutMs, baseUrl) });
   const { messages, calls } = client;
   const account = client.api.v2010.accounts(accountSid);
   const readAccountStatus = async (): Promise<string> => {
@@ -152,8 +154,8 @@ function callbackOf(receiptUrl: string | undefined): { statusCallback?: string }
   return receiptUrl === undefined ? {} : { statusCallback: receiptUrl };
 }
 
-function createHttpClient(baseUrl: string | undefined): twilio.RequestClient {
-  const http = new twilio.RequestClient({ timeout: timeoutMs, autoRetry: false, keepAlive: true });
+function createHttpClient(timeout: number, baseUrl: string | undefined): twilio.RequestClient {
+  const http = new twilio.RequestClient({ timeout, autoRetry: false, keepAlive: true });
   if (baseUrl === undefined) return http;
   const request = http.request.bind(http);
   http.request = (options) => request({ ...options, uri: options.uri.replace(vendorUrl, baseUrl.replace(/\/$/, '')) });

@@ -38,7 +38,10 @@ export const doctor: Command = {
     login: { value: 'username', about: 'tries only this person’s name and password; asks for the password' },
   },
   async run({ values, env, terminal, show }) {
-    const findings = values.login === undefined ? await examineAll(env) : [await examineLogin(env, values.login, await askPassword(terminal))];
+    const findings =
+      values.login === undefined
+        ? await examineAll(env)
+        : [await examineLogin(env, values.login, await askPassword(terminal))];
     show({ json: findings, text: textOf(findings) });
     const failed = findings.filter(({ verdict }) => verdict === 'failed').length;
     if (failed > 0) throw new Error(`${failed} of ${findings.length} checks failed.`);

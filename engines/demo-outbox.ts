@@ -1,7 +1,7 @@
 /** Reading codes from the outbox, as a person would from a telephone. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const waitMs = 15_000;
+const waitMs = 60_000;
 
 /**
  * The newest code that was sent to a number or address since an instant.

@@ -1,4 +1,5 @@
 /** The life of a process: it ends by closing what it opened, in reverse order, never by exiting. */
+import { flushCompileCache } from 'node:module';
 
 /** Resolves at the first SIGTERM or SIGINT. */
 export function untilSignal(): Promise<string> {
@@ -13,6 +14,8 @@ export function untilSignal(): Promise<string> {
  * https://nodejs.org/api/permissions.html
  */
 export function dropPermissions(scopes: readonly string[], files: readonly string[]): void {
+  // the cache is written at the exit otherwise, when it may not be any more; does nothing without one
+  flushCompileCache();
   const permission = process.permission as { drop?: (scope: string, reference?: string) => void } | undefined;
   for (const scope of scopes) permission?.drop?.(scope);
   for (const file of files) permission?.drop?.('fs.read', file);
@@ -71,18 +74,34 @@ export async function inTime<T>(job: Promise<T>, ms = examineMs): Promise<T> {
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
+    const end = () => {
       clearTimeout(timer);
+      signal.removeEventListener('abort', end);
       resolve();
-    });
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
   });
 }
+
+/** The time as a process measures it, and how it waits. */
+export interface Clock {
+  /** Milliseconds since some instant of its own. */
+  now(): number;
+  /** Resolves after a while. */
+  sleep(ms: number): Promise<void>;
+}
+
+/** The clock of the process; its instants are those of `performance.now()`. */
+export const processClock: Clock = {
+  now: () => performance.now(),
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
 
 /** Answers that must not tell by their time what was found out leave at whole steps of this, from where they began. */
 const stepMs = 100;
 
-/** Waits for the next whole tenth of a second since an instant of `performance.now()`. */
-export async function evenly(beganAt: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, stepMs - ((performance.now() - beganAt) % stepMs)));
+/** Waits for the next whole tenth of a second since an instant of the clock. */
+export async function evenly(beganAt: number, clock: Clock = processClock): Promise<void> {
+  await clock.sleep(stepMs - ((clock.now() - beganAt) % stepMs));
 }

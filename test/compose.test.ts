@@ -9,7 +9,6 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync,
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseEnv, promisify } from 'node:util';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
@@ -17,7 +16,9 @@ import { claimPort } from '../engines/ports.ts';
 import type { System } from '../engines/system.ts';
 import { type Role, readConfig, roles, variablesOf } from '../platform/config.ts';
 import { call, codeFor, solveCaptcha, startFlow } from './support/client.ts';
-import { startTestSystem, testBundle, testEngines } from './support/engines.ts';
+import { testBundle, testEngines } from './support/engines.ts';
+import { startOwnTestSystem } from './support/system.ts';
+import { until } from './support/until.ts';
 
 interface Service {
   image?: string;
@@ -251,7 +252,7 @@ describe('Dockerfile', () => {
   });
 });
 
-describe('the processes of docker-compose.yml', { timeout: 180_000 }, () => {
+describe('the processes of docker-compose.yml', () => {
   const compose = readCompose();
   const started = new Map<Role, ChildProcess>();
   const environments = new Map<Role, Record<string, string>>();
@@ -261,7 +262,7 @@ describe('the processes of docker-compose.yml', { timeout: 180_000 }, () => {
   before(async () => {
     image = copyImage();
     const namespace = `compose-${process.pid}`;
-    system = await startTestSystem({ roles: [], namespace });
+    system = await startOwnTestSystem({ roles: [], namespace });
     await using env = await makeEnvFile();
     const given = { ...parseEnv(readFileSync(env.file, 'utf8')), ...developmentVariables() } as Record<string, string>;
     for (const role of roles) {
@@ -320,10 +321,8 @@ describe('the processes of docker-compose.yml', { timeout: 180_000 }, () => {
           () => true,
           () => false,
         );
-      for (const deadline = Date.now() + 60_000; !(await isHealthy()); await sleep(500)) {
-        assert.ok(Date.now() < deadline, `${role} did not become healthy`);
-        assert.equal(started.get(role)?.exitCode, null, `${role} ended`);
-      }
+      await until(async () => started.get(role)?.exitCode !== null || (await isHealthy()));
+      assert.equal(started.get(role)?.exitCode, null, `${role} ended`);
     }
   });
 

@@ -11,10 +11,10 @@ import { freePort } from '../engines/ports.ts';
 import type { System } from '../engines/system.ts';
 import { roles } from '../platform/config.ts';
 import { call, startFlow } from './support/client.ts';
-import { startTestSystem } from './support/engines.ts';
 import { setFault } from './support/faults.ts';
 import { createJourney, type Journey, personOf } from './support/journey.ts';
 import { isStarted, type RoleProcess, startRole } from './support/roles.ts';
+import { startTestSystem } from './support/system.ts';
 import { until } from './support/until.ts';
 
 interface Rule {
@@ -135,7 +135,7 @@ describe('monitoring/prometheus-alerts.yml', () => {
   });
 });
 
-describe('A running system', { timeout: 180_000 }, () => {
+describe('A running system', () => {
   const workers: RoleProcess[] = [];
   let system: System;
   let samples: Sample[];

@@ -13,22 +13,26 @@ export interface ElasticOptions {
   apiKey?: Secret | undefined;
   /** Certificate authority as PEM; the system's when absent. */
   ca?: string | undefined;
+  /** Longest wait for an answer; ten seconds without it. */
+  timeoutMs?: number;
 }
 
 const callMs = 10_000;
 
 /** Creates the client; nothing is asked until it is used. Repeats are the caller's, who knows what is safe. */
-export function connectElastic({ url, apiKey, ca }: ElasticOptions): Elastic {
+export function connectElastic({ url, apiKey, ca, timeoutMs = callMs }: ElasticOptions): Elastic {
   return new Client({
     node: url,
-    requestTimeout: callMs,
+    requestTimeout: timeoutMs,
     maxRetries: 0,
     ...(apiKey && { auth: { apiKey: apiKey.reveal() } }),
     ...(ca !== undefined && { tls: { ca } }),
   });
 }
 
-/** @throws {Error} it does not answer; asks for the health of the cluster, which every distribution answers */
-export async function pingElastic(elastic: Elastic): Promise<void> {
-  await elastic.cluster.health({}, { requestTimeout: 2000 });
+const pingMs = 2000;
+
+/** @throws {Error} it does not answer in time; asks for the health of the cluster, which every distribution answers */
+export async function pingElastic(elastic: Elastic, timeoutMs = pingMs): Promise<void> {
+  await elastic.cluster.health({}, { requestTimeout: timeoutMs });
 }

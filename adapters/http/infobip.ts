@@ -14,6 +14,8 @@ export interface InfobipOptions {
   apiKey: Secret;
   /** Number or name. */
   from: string;
+  /** Longest wait for an answer; ten seconds without it. */
+  timeoutMs?: number;
 }
 
 /** The variables of Infobip. */
@@ -86,7 +88,7 @@ export function readInfobipReceipt(reports: z.output<typeof InfobipReports>['res
 }
 
 /** Creates the sender; nothing is sent until it is used. */
-export function connectInfobip({ baseUrl, apiKey, from }: InfobipOptions) {
+export function connectInfobip({ baseUrl, apiKey, from, timeoutMs }: InfobipOptions) {
   const ask = (method: 'GET' | 'POST', path: string, body?: unknown) =>
     callJson({
       provider: 'infobip',
@@ -94,6 +96,7 @@ export function connectInfobip({ baseUrl, apiKey, from }: InfobipOptions) {
       url: `${baseUrl.replace(/\/$/, '')}${path}`,
       headers: { Authorization: `App ${apiKey.reveal()}` },
       body,
+      timeoutMs,
     });
   return {
     /** Hands a message over, once. @throws {Failure} unavailable */

@@ -1,10 +1,10 @@
 /**
- * One call of a provider's HTTP API: JSON there and back, an end after 10 s, no retries. What went wrong on the way is a
+ * One call of a provider's HTTP API: JSON there and back, an end after 10 s or the given time, no retries. What went wrong on the way is a
  * `Failure` `unavailable` that says nothing of the message.
  */
 import { connectionReason, Failure, statusReason } from '../../domain/failures.ts';
 
-const timeoutMs = 10_000;
+const callMs = 10_000;
 
 /** What a provider answered; `body` is undefined when it is no JSON. */
 export interface HttpAnswer {
@@ -20,10 +20,19 @@ export interface HttpCall {
   url: string;
   headers: Record<string, string>;
   body?: unknown;
+  /** Longest wait for the whole answer; ten seconds without it. */
+  timeoutMs?: number | undefined;
 }
 
 /** @throws {Failure} unavailable: no whole answer */
-export async function callJson({ provider, method, url, headers, body }: HttpCall): Promise<HttpAnswer> {
+export async function callJson({
+  provider,
+  method,
+  url,
+  headers,
+  body,
+  timeoutMs = callMs,
+}: HttpCall): Promise<HttpAnswer> {
   try {
     const res = await fetch(url, {
       method,

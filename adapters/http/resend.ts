@@ -11,16 +11,16 @@ const Domains = z.object({ data: z.array(z.object({ name: z.string(), status: z.
 /** What a key may do. One that may only send cannot be asked for the domains, which is as it should be. */
 export type ResendAccess = { access: 'sending' } | { access: 'full'; domains: { name: string; status: string }[] };
 
-/** Creates the sender; nothing is sent until it is used. */
-export function connectResend({
-  apiKey,
-  from,
-  baseUrl = 'https://api.resend.com',
-}: {
+export interface ResendOptions {
   apiKey: Secret;
   from: string;
   baseUrl?: string | undefined;
-}) {
+  /** Longest wait for an answer; ten seconds without it. */
+  timeoutMs?: number;
+}
+
+/** Creates the sender; nothing is sent until it is used. */
+export function connectResend({ apiKey, from, baseUrl = 'https://api.resend.com', timeoutMs }: ResendOptions) {
   const url = (path: string) => `${baseUrl.replace(/\/$/, '')}${path}`;
   const authorization = { Authorization: `Bearer ${apiKey.reveal()}` };
   return {
@@ -31,6 +31,7 @@ export function connectResend({
         method: 'POST',
         url: url('/emails'),
         headers: { ...authorization, 'Idempotency-Key': messageId },
+        timeoutMs,
         body: { from, to: [to], subject, text, html, headers: { 'Auto-Submitted': 'auto-generated' } },
       });
       const sent = Sent.safeParse(answer.body);
@@ -54,6 +55,7 @@ export function connectResend({
         method: 'GET',
         url: url('/domains'),
         headers: authorization,
+        timeoutMs,
       });
       const domains = Domains.safeParse(answer.body);
       if (answer.status === 200 && domains.success) return { access: 'full', domains: domains.data.data };

@@ -11,16 +11,16 @@ import { callJson, outageOf } from './json.ts';
 const Scopes = z.object({ scopes: z.array(z.string()) });
 const Problem = z.object({ errors: z.array(z.object({ field: z.string().nullish() })).min(1) });
 
-/** Creates the sender; nothing is sent until it is used. */
-export function connectSendgrid({
-  apiKey,
-  from,
-  baseUrl = 'https://api.sendgrid.com',
-}: {
+export interface SendgridOptions {
   apiKey: Secret;
   from: string;
   baseUrl?: string | undefined;
-}) {
+  /** Longest wait for an answer; ten seconds without it. */
+  timeoutMs?: number;
+}
+
+/** Creates the sender; nothing is sent until it is used. */
+export function connectSendgrid({ apiKey, from, baseUrl = 'https://api.sendgrid.com', timeoutMs }: SendgridOptions) {
   const sender = senderOf(from);
   const url = (path: string) => `${baseUrl.replace(/\/$/, '')}${path}`;
   const headers = { Authorization: `Bearer ${apiKey.reveal()}` };
@@ -32,6 +32,7 @@ export function connectSendgrid({
         method: 'POST',
         url: url('/v3/mail/send'),
         headers,
+        timeoutMs,
         body: {
           personalizations: [{ to: [{ email: to }] }],
           from: sender,
@@ -60,7 +61,13 @@ export function connectSendgrid({
      * @throws {Failure} unavailable
      */
     async maySend(): Promise<boolean> {
-      const answer = await callJson({ provider: 'sendgrid', method: 'GET', url: url('/v3/scopes'), headers });
+      const answer = await callJson({
+        provider: 'sendgrid',
+        method: 'GET',
+        url: url('/v3/scopes'),
+        headers,
+        timeoutMs,
+      });
       const granted = Scopes.safeParse(answer.body);
       if (answer.status !== 200 || !granted.success) throw outageOf('sendgrid', answer);
       return granted.data.scopes.includes('mail.send');

@@ -15,7 +15,7 @@ import { randomUUID } from 'node:crypto';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { type Entry, Filter, FilterParser } from 'ldapts';
 import type { Config, Secret } from '../../platform/config.ts';
-import { evenly } from '../../platform/lifecycle.ts';
+import { type Clock, evenly, processClock } from '../../platform/lifecycle.ts';
 import { type DirectoryAnswer, Outage, type RefusalReason, type Standing, type StandingAnswer } from './answer.ts';
 import type { Connection, Target } from './connection.ts';
 import { createServer, type Purpose, type Server } from './server.ts';
@@ -42,6 +42,8 @@ export interface DirectoryOptions {
   poolMax: number;
   /** How long a server that failed is left alone; five seconds without it. */
   retryMs?: number;
+  /** By which refusals leave evenly; that of the process without it. */
+  clock?: Clock;
 }
 
 /** The variables of the directory. */
@@ -127,9 +129,10 @@ async function authenticate(
   credentials: Credentials,
 ): Promise<DirectoryAnswer> {
   if (!canBind(credentials.password)) return refused('empty-password');
-  const started = performance.now();
+  const { clock = processClock } = options;
+  const beganAt = clock.now();
   const answer = await ask(servers, options, credentials);
-  if (answer.outcome === 'refused') await evenly(started);
+  if (answer.outcome === 'refused') await evenly(beganAt, clock);
   return answer;
 }
 

@@ -8,18 +8,27 @@ import { type Connection, type ConnectOptions, createConnection, mongo } from 'm
 
 export type { Connection };
 
-const selectionMs = 3000;
+const serverMs = 3000;
+const answerMs = 10_000;
 const reopenMs = 1000;
 
+/** How long one waits for the database; three seconds for a server and ten for its answer without them. */
+export interface MongoTimes {
+  serverMs?: number;
+  answerMs?: number;
+}
+
 /** `bufferTimeoutMS` is documented and missing in Mongoose's types. */
-const options: ConnectOptions & { bufferTimeoutMS: number } = {
-  serverSelectionTimeoutMS: selectionMs,
-  bufferTimeoutMS: selectionMs,
-  socketTimeoutMS: 10_000,
-  writeConcern: { w: 'majority' },
-  autoIndex: false,
-  autoCreate: false,
-};
+function optionsOf(times: MongoTimes): ConnectOptions & { bufferTimeoutMS: number } {
+  return {
+    serverSelectionTimeoutMS: times.serverMs ?? serverMs,
+    bufferTimeoutMS: times.serverMs ?? serverMs,
+    socketTimeoutMS: times.answerMs ?? answerMs,
+    writeConcern: { w: 'majority' },
+    autoIndex: false,
+    autoCreate: false,
+  };
+}
 
 /** An open database; close it to stop trying. */
 export interface Database extends AsyncDisposable {
@@ -28,13 +37,14 @@ export interface Database extends AsyncDisposable {
   ping(): Promise<void>;
 }
 
-/** Opens a database by itself, however long its server takes to appear; commands wait for it 3 s. */
-export function connectMongo(url: string, onError: (err: unknown) => void): Database {
+/** Opens a database by itself, however long its server takes to appear; commands wait for it 3 s or the given time. */
+export function connectMongo(url: string, onError: (err: unknown) => void, times: MongoTimes = {}): Database {
   const connection = createConnection();
   // an object in the place of a value is compared, never read as operators of the query language
   connection.set('sanitizeFilter', true);
   const closed = new AbortController();
-  const opened = openForEver(connection, url, closed.signal, onError);
+  const open = () => connection.openUri(url, optionsOf(times));
+  const opened = openForEver(open, closed.signal, onError);
   return {
     connection,
     async ping() {
@@ -66,14 +76,13 @@ export function isDuplicateKey(err: unknown): boolean {
 }
 
 async function openForEver(
-  connection: Connection,
-  url: string,
+  open: () => Promise<unknown>,
   closed: AbortSignal,
   onError: (err: unknown) => void,
 ): Promise<void> {
   while (!closed.aborted) {
     try {
-      await connection.openUri(url, options);
+      await open();
       return;
     } catch (err) {
       onError(err);

@@ -29,12 +29,20 @@ export type AuditStream = ReturnType<typeof createAuditStream>;
 
 const group = 'audit';
 /** Longer than a process holds a batch while all is well. */
-const takeOverMs = 15_000;
+const idleMs = 15_000;
 /** The newest events that were set aside are kept. */
 const setAsideMax = 10_000;
 
-/** Creates the reading end for one process; reads block its connection, so it needs one of its own. */
-export function createAuditStream(redis: Redis, consumer: string) {
+/**
+ * Creates the reading end for one process; reads block its connection, so it needs one of its own.
+ *
+ * @param options.takeOverMs how long another process may hold entries that it does not finish; fifteen seconds without it
+ */
+export function createAuditStream(
+  redis: Redis,
+  consumer: string,
+  { takeOverMs = idleMs }: { takeOverMs?: number } = {},
+) {
   /** Safe to repeat: what is set aside may then be kept twice. */
   async function setAside(entryId: string, text: string, reason: string): Promise<void> {
     await redis

@@ -13,18 +13,23 @@ export type { Redis };
 /** A Lua script as a function: keys first, then arguments. */
 export type Script = (keys: string[], args: (string | number)[]) => Promise<unknown>;
 
-const commandTimeoutMs = 5000;
+const commandMs = 5000;
 const reconnectMsMax = 1000;
 
 /**
  * Opens a connection. It is usable at once; commands wait for it as long as their timeout.
  *
  * @param onError hears every connection error, which ioredis would else print
+ * @param options.timeoutMs longest wait for an answer; five seconds without it
  */
-export function connectRedis(url: string, onError: (err: Error) => void): Redis {
+export function connectRedis(
+  url: string,
+  onError: (err: Error) => void,
+  { timeoutMs = commandMs }: { timeoutMs?: number } = {},
+): Redis {
   const redis = new Redis(url, {
-    commandTimeout: commandTimeoutMs,
-    connectTimeout: commandTimeoutMs,
+    commandTimeout: timeoutMs,
+    connectTimeout: timeoutMs,
     maxRetriesPerRequest: 1,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), reconnectMsMax),
   });

@@ -8,6 +8,7 @@
  * limit, are taken one by one. Away: throws, once what is held is handed out.
  */
 import { newId } from '../../platform/crypto.ts';
+import { type Clock, processClock } from '../../platform/lifecycle.ts';
 import type { Limit, LimitState, RateLimits } from './rate-limits.ts';
 
 /** What is held of a source. */
@@ -15,7 +16,7 @@ interface Handful {
   tryId: string;
   taken: number;
   used: number;
-  /** Milliseconds, as `performance.now` gives them. */
+  /** An instant of the clock. */
   usableUntil: number;
   state: LimitState;
 }
@@ -30,14 +31,22 @@ const heldMs = 500;
 /** Some 2 MiB. What the source held longest has is forgotten beyond. */
 const sourcesMax = 10_000;
 
-/** Hands out the tries of one limit; `keyOf` makes the key of a source, which is no more than a name here. */
-export function createSharedTries(rateLimits: RateLimits, limit: Limit, keyOf: (source: string) => string) {
+/**
+ * Hands out the tries of one limit; `keyOf` makes the key of a source, which is no more than a name here.
+ *
+ * @param options.clock measures how long a handful is held; that of the process without it
+ */
+export function createSharedTries(
+  rateLimits: RateLimits,
+  { limit, keyOf }: { limit: Limit; keyOf: (source: string) => string },
+  { clock = processClock }: { clock?: Pick<Clock, 'now'> } = {},
+) {
   const held = new Map<string, Handful>();
   const asked = new Map<string, Promise<LimitState>>();
 
   function handOut(source: string): LimitState | undefined {
     const handful = held.get(source);
-    if (handful === undefined || !isUsable(handful)) return undefined;
+    if (handful === undefined || !isUsable(handful, clock.now())) return undefined;
     handful.used += 1;
     const { state, taken, used } = handful;
     return { ...state, remaining: state.remaining + taken - used };
@@ -47,19 +56,19 @@ export function createSharedTries(rateLimits: RateLimits, limit: Limit, keyOf: (
     const before = held.get(source);
     held.delete(source);
     const of = { limit, key: keyOf(source) };
-    const isBusy = before !== undefined && performance.now() < before.usableUntil;
+    const isBusy = before !== undefined && clock.now() < before.usableUntil;
     // nobody waits for it, and what is lost leaves the window with the rest
     if (before && before.used < before.taken) rateLimits.giveRestBack(of, before.tryId, before).catch(() => undefined);
     const most = isBusy ? Math.min(2 * before.taken, mostAtOnce) : 1;
     const tryId = newId();
-    const tooLateAt = most > 1 ? performance.now() + usableMs : Number.POSITIVE_INFINITY;
+    const tooLateAt = most > 1 ? clock.now() + usableMs : Number.POSITIVE_INFINITY;
     const { state, taken } = await rateLimits.takeSome(of, tryId, Date.now(), {
       most,
       usableMs: most > 1 ? usableMs : 0,
     });
     if (!state.allowed) return state;
     forgetOldest(held);
-    held.set(source, { tryId, taken, used: 0, usableUntil: Math.min(performance.now() + heldMs, tooLateAt), state });
+    held.set(source, { tryId, taken, used: 0, usableUntil: Math.min(clock.now() + heldMs, tooLateAt), state });
     return state;
   }
 
@@ -81,8 +90,8 @@ export function createSharedTries(rateLimits: RateLimits, limit: Limit, keyOf: (
   };
 }
 
-function isUsable({ used, taken, usableUntil }: Handful): boolean {
-  return used < taken && performance.now() < usableUntil;
+function isUsable({ used, taken, usableUntil }: Handful, now: number): boolean {
+  return used < taken && now < usableUntil;
 }
 
 function forgetOldest(held: Map<string, Handful>): void {

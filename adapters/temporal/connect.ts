@@ -57,17 +57,20 @@ const pauseMs = { usual: 250, overloaded: 1000 };
 /** More than fit into any deadline: it is the deadline that ends the tries. */
 const maxTries = 100;
 
+const { retryableDecider, delayFunction } = defaultGrpcRetryOptions({ maxAttempts: maxTries });
+
 /**
- * Repeats calls as the SDK does, but for its pauses: they grow to 5 s and are waited for to their end, so that a call may last
- * 5 s longer than its deadline.
+ * The pause after a try of a call, in milliseconds. Those of the SDK grow to 5 s and are waited for to their end, so that a
+ * call could last 5 s longer than its deadline.
  */
+export function pauseAfterTry(attempt: number, status: Parameters<typeof delayFunction>[1]): number {
+  const longest = status.code === resourceExhausted ? pauseMs.overloaded : pauseMs.usual;
+  return Math.min(delayFunction(attempt, status), longest);
+}
+
+/** Repeats calls as the SDK does, but for its pauses. */
 function repeatCalls(): ReturnType<typeof makeGrpcRetryInterceptor> {
-  const { retryableDecider, delayFunction } = defaultGrpcRetryOptions({ maxAttempts: maxTries });
-  return makeGrpcRetryInterceptor({
-    retryableDecider,
-    delayFunction: (attempt, status) =>
-      Math.min(delayFunction(attempt, status), status.code === resourceExhausted ? pauseMs.overloaded : pauseMs.usual),
-  });
+  return makeGrpcRetryInterceptor({ retryableDecider, delayFunction: pauseAfterTry });
 }
 
 /** gRPC status. */

@@ -29,7 +29,7 @@ export const CodeRequest = z.strictObject({ channel: z.enum(channels), captcha: 
 export const CodeProof = z.strictObject({ code: z.string().regex(/^\d{4,10}$/, 'must be 4 to 10 digits') });
 
 /** Longest wait for a provider's first word, so that a refusal can be answered at once. */
-export const firstWordMs = 1500;
+const firstWordMs = 1500;
 
 /**
  * Sends a code. Answers as soon as the provider has it or has refused it, and otherwise before that.

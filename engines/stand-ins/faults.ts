@@ -1,8 +1,8 @@
 /**
  * The faults that are switched on for the stand-ins, by channel and, when given, by provider.
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
+import { pause } from '../../platform/lifecycle.ts';
 
 /** The ways a message leaves the system. */
 export const channels = ['sms', 'voice', 'email', 'push'] as const;
@@ -158,8 +158,9 @@ export function createFaults(): Faults {
       return were;
     },
     async delay(fault, signal) {
-      if (fault?.mode === 'slow') await pause((fault.seconds ?? 0) * 1000, undefined, { signal });
+      if (fault?.mode === 'slow') await pause((fault.seconds ?? 0) * 1000, signal);
       if (fault?.mode === 'hold') await hold(fault, signal);
+      signal.throwIfAborted();
     },
     find(channel, provider) {
       const ofChannel = list().filter((fault) => fault.channel === channel);

@@ -2,7 +2,7 @@
  * The delivery receipts of the stand-ins: posted to the address that came with a message, as its provider would and as
  * the faults of that provider say. `GET /receipts` shows each try.
  */
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from '../../platform/lifecycle.ts';
 import type { Fault } from './faults.ts';
 
 /** Stages of a message, in the order of a good end. */
@@ -48,14 +48,18 @@ const repeatMs = 500;
 /** As long as Twilio waits for a webhook. */
 const answerMs = 15_000;
 
-/** Makes a sender; `closing` ends what is under way. Nobody but this machine is told. */
-export function createReceipts(closing: AbortSignal): Receipts {
+/**
+ * Makes a sender; `closing` ends what is under way. Nobody but this machine is told.
+ *
+ * @param timeoutMs longest wait for an answer; as long as Twilio waits without it
+ */
+export function createReceipts(closing: AbortSignal, timeoutMs = answerMs): Receipts {
   const tried: TriedReceipt[] = [];
 
   async function post(receipt: TriedReceipt): Promise<number | null> {
     tried.push(receipt);
     const { url, headers, body } = receipt;
-    const signal = AbortSignal.any([closing, AbortSignal.timeout(answerMs)]);
+    const signal = AbortSignal.any([closing, AbortSignal.timeout(timeoutMs)]);
     const res = await fetch(url, { method: 'POST', headers, body, redirect: 'manual', signal }).catch(() => null);
     await res?.body?.cancel();
     receipt.status = res?.status ?? null;
@@ -65,14 +69,14 @@ export function createReceipts(closing: AbortSignal): Receipts {
   async function postUntilTaken(receipt: TriedReceipt, isRepeated: ToldMessage['isRepeated']): Promise<void> {
     for (let tries = 1; !closing.aborted; tries++) {
       if (!isRepeated(await post({ ...receipt }), tries)) return;
-      await wait(repeatMs, closing);
+      await pause(repeatMs, closing);
     }
   }
 
   return {
     async tell({ provider, fault, url, requestOf, isRepeated }) {
       if (url === null || !isLoopback(url)) return;
-      if (fault?.mode === 'receipt-delayed') await wait((fault.seconds ?? 0) * 1000, closing);
+      if (fault?.mode === 'receipt-delayed') await pause((fault.seconds ?? 0) * 1000, closing);
       for (const stage of stagesUnder(fault)) {
         const request = requestOf(stage);
         if (request !== undefined) await postUntilTaken({ provider, stage, url, ...request }, isRepeated);
@@ -102,8 +106,4 @@ function stagesUnder(fault: Fault | undefined): Stage[] {
     default:
       return ['sent', 'delivered'];
   }
-}
-
-async function wait(ms: number, closing: AbortSignal): Promise<void> {
-  await pause(ms, undefined, { signal: closing }).catch(() => undefined);
 }

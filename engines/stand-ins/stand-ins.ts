@@ -24,6 +24,8 @@ export interface StandInsOptions {
   smtpPort?: number;
   twilio: TwilioAccount;
   captchaSecret?: string;
+  /** Longest wait for the answer to a receipt; as long as Twilio waits without it. */
+  receiptTimeoutMs?: number;
 }
 
 /** The running stand-ins; URLs have no slash at their end. */
@@ -46,7 +48,7 @@ export async function startStandIns(options: StandInsOptions): Promise<StandIns>
   const outbox = createOutbox();
   const faults = createFaults();
   const closing = new AbortController();
-  const receipts = createReceipts(closing.signal);
+  const receipts = createReceipts(closing.signal, options.receiptTimeoutMs);
   const routes = [
     ...outboxRoutes(outbox, faults, receipts),
     ...createTwilioRoutes(options.twilio, { outbox, faults, receipts, closing: closing.signal }),

@@ -1,20 +1,13 @@
+// @rerun never
 /** What an attacker tries with accounts of others, by the ids of the abuse catalogue. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { type Answer, call, codeFor, messagesTo, noticesTo } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { startTestSystem } from '../support/engines.ts';
-import {
-  assertLimited,
-  type Behind,
-  completedFlow,
-  flowWithCode,
-  goodPassword,
-  lookBehind,
-  must,
-  phoneOf,
-} from '../support/flows.ts';
+import { assertLimited, type Behind, flowWithCode, lookBehind, must, phoneOf } from '../support/flows.ts';
+import { signedIn } from '../support/people.ts';
+import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const page = 'https://app.example/account';
@@ -40,13 +33,9 @@ const post = (path: string, body: unknown, token?: string): Promise<Answer> =>
 
 /** Somebody with an account, a PIN and a session. */
 async function person(index: number) {
-  const flow = await completedFlow(system, index);
-  const { body } = await must(flow.call('POST', '/session'), 201);
-  const token = body.accessToken as string;
-  const pin = { pin: '830571', currentPassword: goodPassword };
-  await must(call(url, 'PUT', '/api/v1/auth/pin', { token, body: pin }), 204);
+  const { userId, accessToken: token } = await signedIn(system, index, { pin: '830571' });
   const name = `person${index}`;
-  return { name, mail: `${name}@example.org`, phone: phoneOf(index), userId: body.user.userId as string, token };
+  return { name, mail: `${name}@example.org`, phone: phoneOf(index), userId, token };
 }
 
 /** The session of who has nothing but the mailbox of a person, and has recovered their password by it. */

@@ -1,3 +1,4 @@
+// @rerun never
 /** The gRPC door under abuse: cases M1 to M4 and M10, each refused without side effect while others are served. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -13,9 +14,10 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { createCertificates } from '../../engines/directory/certificates.ts';
 import type { System } from '../../engines/system.ts';
 import { startFlow } from '../support/client.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { allMessages, type Behind, lookBehind, startAnotherApi } from '../support/flows.ts';
 import { connectSignal, numbers, type SignalClient } from '../support/signal-client.ts';
+import { startTestSystem } from '../support/system.ts';
+import { until } from '../support/until.ts';
 
 const token = 'a-bearer-token-of-the-signal-server-1';
 const issuer = 'https://issuer.example';
@@ -72,7 +74,7 @@ async function identityToken(claims: {
   sub?: string;
   expiresIn?: number;
 }): Promise<string> {
-  const { aud = audience, iss = issuer, sub = 'signal-server', expiresIn = 300 } = claims;
+  const { aud = audience, iss = issuer, sub = 'signal-server', expiresIn = 3600 } = claims;
   return await new SignJWT()
     .setProtectedHeader({ alg: 'ES256', kid: 'one' })
     .setAudience(aud)
@@ -93,15 +95,13 @@ async function traces() {
   return { sessions, workflows, messages: messages.length };
 }
 
-/** Refuses without a trace, and serves somebody else at once. */
+/** Refuses without a trace, and serves somebody else. */
 async function refuses(code: number, calls: (() => Promise<unknown>)[]): Promise<void> {
   const before = await traces();
   for (const call of calls) await assert.rejects(call(), { code });
   assert.deepEqual(await traces(), before);
-  const begin = performance.now();
   const created = await signal.call('CreateSession', { e164: newNumber() });
   assert.equal(created.error, undefined);
-  assert.ok(performance.now() - begin < 1000);
 }
 
 const create = (client: SignalClient) => () => client.call('CreateSession', { e164: newNumber() });
@@ -194,6 +194,8 @@ describe('Requests to the gRPC door', () => {
     const odd = { clientType: 77, acceptLanguage: ';;q=,\u0000', senderName: 'nobody' };
     const sent = await signal.call('SendVerificationCode', { sessionId, transport: sms, ...odd });
     assert.equal(sent.error, undefined);
+    // Temporal lists it with some delay: the next test would count it as its own
+    await until(async () => (await behind.countWorkflows()) === 1);
   });
 });
 
@@ -230,12 +232,7 @@ describe('The gRPC door with TLS', () => {
 
   it('does not open beyond loopback for everybody', async () => {
     const open = startAnotherApi(system, { GRPC_HOST: '0.0.0.0', GRPC_BEARER_TOKENS: '', GRPC_OIDC_ISSUER: '' });
-    const err = await open.then(
-      () => assert.fail('It has opened'),
-      (thrown: Error) => thrown,
-    );
-    const log = readFileSync(/its log is (\S+)/.exec(err.message)?.[1] ?? '', 'utf8');
-    assert.match(log, /GRPC_HOST beyond loopback needs/);
+    await assert.rejects(open, /GRPC_HOST beyond loopback needs/);
   });
 });
 

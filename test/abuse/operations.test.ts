@@ -1,3 +1,4 @@
+// @rerun never
 /**
  * Logs, operators and operations under abuse: the cases N of the abuse catalogue that this version has a surface for.
  * N3 is test/journeys/secrets.test.ts, N7 test/platform/config.test.ts, N12 test/journeys/audit.test.ts. N14 (webhooks) and
@@ -10,10 +11,11 @@ import type { System } from '../../engines/system.ts';
 import { createRecorder } from '../../platform/audit.ts';
 import { Secret } from '../../platform/config.ts';
 import { type Answer, call, startFlow } from '../support/client.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { allMessages, completedFlow, flowWithCode, must, phoneOf, startAnotherApi } from '../support/flows.ts';
 import { linesOf } from '../support/node-process.ts';
+import { signedIn } from '../support/people.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
+import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 interface Hit {
@@ -212,8 +214,7 @@ describe('N9: an operator', () => {
 describe('N19: Redis away', () => {
   it('closes every act that a limit guards: nothing is checked, sent or opened', async () => {
     const { flow, code } = await flowWithCode(system, 723);
-    const completed = await completedFlow(system, 724);
-    const { body: session } = await must(completed.call('POST', '/session'), 201);
+    const session = await signedIn(system, 724);
     const before = (await allMessages(system.ready.outboxUrl)).length;
     const cut = await startAnotherApi(system, { REDIS_URL: 'redis://127.0.0.1:1' });
     const ask = (method: string, path: string, body?: unknown): Promise<Answer> =>

@@ -1,9 +1,22 @@
+// @rerun never
 /** Log-in, sessions and PINs under abuse: cases D2 (log-in), G21, G23 and O2. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { createAccounts } from '../../adapters/mongo/accounts.ts';
+import { connectMongo } from '../../adapters/mongo/connect.ts';
+import { createPasswords } from '../../adapters/passwords.ts';
+import { connectRedis } from '../../adapters/redis/connect.ts';
+import { createLogIns } from '../../adapters/redis/logins.ts';
+import { createRateLimits } from '../../adapters/redis/rate-limits.ts';
+import { createSeals } from '../../adapters/redis/seals.ts';
+import { createSpending } from '../../adapters/redis/spending.ts';
+import { beginLogIn } from '../../api/auth/log-in.ts';
+import type { ApiDeps } from '../../api/deps.ts';
+import { readPolicy } from '../../domain/registration.ts';
 import type { System } from '../../engines/system.ts';
+import { readConfig } from '../../platform/config.ts';
+import { createBox, deriveKey, keyedHash } from '../../platform/crypto.ts';
 import { type Answer, call, codeFor, messagesTo } from '../support/client.ts';
-import { startTestSystem } from '../support/engines.ts';
 import {
   allMessages,
   type Behind,
@@ -14,7 +27,10 @@ import {
   must,
   phoneOf,
 } from '../support/flows.ts';
-import { median } from '../support/median.ts';
+import { takingAtLeast } from '../support/instants.ts';
+import { registeredPerson, signedIn } from '../support/people.ts';
+import { recordEvents } from '../support/recorder.ts';
+import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const pin = '830561';
@@ -39,41 +55,102 @@ const post = (path: string, body?: unknown, options: Parameters<typeof call>[3] 
   call(url, 'POST', `/api/v1/auth${path}`, { ...(body !== undefined && { body }), ...options });
 const session = (token: string) => call(url, 'GET', '/api/v1/auth/session', { token });
 
-describe('The time of a log-in', () => {
-  /** How much longer a known person waits than an unknown one who asks in the same moment: medians over 200 pairs, in ms. */
-  async function compare(ask: (identifier: string) => Promise<unknown>, known: string) {
-    const timed = async (identifier: string) => {
-      const beganAt = performance.now();
-      await ask(identifier);
-      return performance.now() - beganAt;
+describe('A log-in', () => {
+  /** What a log-in works with, put together as in api/main.ts; notes what is asked of each part, `name.method`. */
+  async function openLogIn(noted: string[]) {
+    const config = readConfig('api', system.processes.env('api'));
+    const { PAYLOAD_KEY: payloadKey, DATA_KEY: dataKey } = config;
+    const redis = connectRedis(config.REDIS_URL, () => undefined, { timeoutMs: 600_000 });
+    const database = connectMongo(config.DATABASE_URL, () => undefined);
+    const limitKey = deriveKey(payloadKey, 'limit');
+    const { workflow } = behind.temporal;
+    const parts = {
+      rateLimits: createRateLimits(redis),
+      spending: createSpending(redis),
+      logins: createLogIns(redis),
+      seals: createSeals(redis, createBox('seal', payloadKey)),
+      passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
+      accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
+      workflow,
     };
-    // one name each: what counts by name counts alike
-    const stranger = 'nobody-at-all';
-    const longer: number[] = [];
-    const all: number[] = [];
-    for (let turn = 0; turn < 200; turn++) {
-      const isFirst = turn % 2 === 0;
-      const pair = isFirst ? [known, stranger] : [stranger, known];
-      const [first = 0, second = 0] = await Promise.all(pair.map(timed));
-      longer.push(isFirst ? first - second : second - first);
-      all.push(first, second);
+    const { workflow: notedWorkflow, ...others } = Object.fromEntries(
+      Object.entries(parts).map(([name, part]) => [name, noteCalls(name, part, noted)]),
+    );
+    const deps = {
+      ...others,
+      config,
+      policy: readPolicy(config.REGISTRATION_STEPS),
+      rules: { codeTtlSeconds: config.OTP_TTL },
+      events: recordEvents().events,
+      limitHash: (kind: string, text: string) => keyedHash(limitKey, kind, text),
+      hashKey: deriveKey(payloadKey, 'idempotency'),
+      temporal: {
+        workflow: notedWorkflow,
+        // a worker may be as slow as it is
+        withDeadline: (_deadline: number, ask: () => Promise<unknown>) => ask(),
+      },
+    } as unknown as ApiDeps;
+    return {
+      logIn: (body: unknown) => beginLogIn(deps, body, { address: '127.0.0.1', userAgent: 'test' }),
+      async [Symbol.asyncDispose]() {
+        redis.disconnect();
+        await database[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  /** The same object, whose calls are noted when they begin. */
+  function noteCalls<Part extends object>(name: string, part: Part, noted: string[]): Part {
+    return new Proxy(part, {
+      get(target, key) {
+        const value = Reflect.get(target, key, target);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          noted.push(`${name}.${String(key)}`);
+          return value.apply(target, args);
+        };
+      },
+    });
+  }
+
+  /** A step of time on which answers leave (platform/lifecycle.ts). */
+  const stepMs = 100;
+
+  /** What is done before the answer. What nobody waits for is left out: tries of nobody that are given back. */
+  async function workOf(log: (identifier: string) => Promise<unknown>, noted: string[], identifier: string) {
+    noted.length = 0;
+    await takingAtLeast(stepMs, () => log(identifier));
+    return noted.filter((call) => !/give(All)?Back$/.test(call));
+  }
+
+  it('D2: by code asks the same of everybody whether they are there or not, and answers on a step of time', async () => {
+    await registeredPerson(system, 750);
+    const noted: string[] = [];
+    await using door = await openLogIn(noted);
+    const log = (identifier: string) => door.logIn({ identifier });
+    const known = await workOf(log, noted, 'person750');
+    const unknown = await workOf(log, noted, 'nobody-at-all');
+    assert.deepEqual(unknown, known);
+    for (const call of ['accounts.findBy', 'rateLimits.takeAll', 'spending.spend', 'logins.create', 'workflow.start']) {
+      assert.ok(known.includes(call), `${call} is not among ${known}`);
     }
-    return { longer: median(longer), usual: median(all) };
-  }
-
-  function assertAlike({ longer, usual }: { longer: number; usual: number }): void {
-    assert.ok(Math.abs(longer) < usual / 3, `the known one waited ${longer} ms longer, of ${usual} ms`);
-  }
-
-  it('D2: by code says nothing of who is there, over 200 interleaved pairs', { timeout: 300_000 }, async () => {
-    await completedFlow(system, 750);
-    assertAlike(await compare((identifier) => must(post('/login/init', { identifier }), 202), 'person750'));
   });
 
-  it('D2: by password says nothing of who is there, over 200 interleaved pairs', { timeout: 300_000 }, async () => {
-    await completedFlow(system, 751);
-    const password = 'not-the-password-1';
-    assertAlike(await compare((identifier) => must(post('/login', { identifier, password }), 401), 'person751'));
+  it('D2: by password computes and asks the same of everybody, and answers on a step of time', async () => {
+    await registeredPerson(system, 751);
+    const noted: string[] = [];
+    await using door = await openLogIn(noted);
+    const log = (identifier: string) =>
+      assert.rejects(door.logIn({ identifier, password: 'not-the-password-1' }), { code: 'credentials-wrong' });
+    // the hash that nobody’s password is compared with is made once
+    await log('nobody-before');
+    const known = await workOf(log, noted, 'person751');
+    const unknown = await workOf(log, noted, 'nobody-at-all');
+    const isComputed = (call: string) => call !== 'passwords.decoy';
+    assert.deepEqual(unknown.filter(isComputed), known.filter(isComputed));
+    for (const call of ['accounts.findProvable', 'rateLimits.takeAll', 'passwords.verify', 'workflow.execute']) {
+      assert.ok(known.includes(call), `${call} is not among ${known}`);
+    }
   });
 });
 
@@ -105,8 +182,7 @@ describe('An id that an attacker knows before the log-in', () => {
 
 describe('A form of another site', () => {
   it('G23: is refused, with cookies and without a body too, and changes nothing', async () => {
-    const flow = await completedFlow(system, 753);
-    const { body: tokens } = await must(flow.call('POST', '/session'), 201);
+    const tokens = await signedIn(system, 753);
     const cookies = {
       Cookie: `accessToken=${tokens.accessToken}; session=${tokens.accessToken}`,
       Origin: 'https://evil.example',
@@ -145,8 +221,7 @@ describe('A form of another site', () => {
 
 describe('A password that is changed while others log in with it', () => {
   it('leaves no session that the old one began', async () => {
-    const flow = await completedFlow(system, 755);
-    const { body: own } = await must(flow.call('POST', '/session'), 201);
+    const own = await signedIn(system, 755);
     const begun: string[] = [];
     let isOver = false;
     const stranger = async () => {
@@ -171,14 +246,12 @@ describe('PINs that strangers try', () => {
   const countersOfPins = async () => (await behind.keys('ratelimit:*')).filter((key) => key.includes('wrong-pins'));
 
   it('O2: are refused before they count: without a session, or with a code that was never sent', async () => {
-    const { flow, code } = await flowWithCode(system, 754);
-    await must(flow.call('PUT', '/code', { code }));
-    await must(flow.call('PUT', '/credentials', { password: goodPassword, pin }));
-    const { body: ended } = await must(flow.call('POST', '/session'), 201);
-    await must(post('/logout', {}, { token: ended.accessToken }), 204);
+    const { accessToken: ended } = await signedIn(system, 754, { pin });
+    const { flow } = await flowWithCode(system, 756);
+    await must(post('/logout', {}, { token: ended }), 204);
     const { body: tokens } = await must(post('/login', { identifier: 'person754', password: goodPassword }));
     for (let turn = 0; turn < 12; turn++) {
-      for (const token of ['', 'x', flow.token, ended.accessToken]) {
+      for (const token of ['', 'x', flow.token, ended]) {
         const own = token === '' ? {} : { token };
         const wrong = String(100_000 + turn);
         assert.equal((await post('/pin/verify', { pin: wrong }, own)).status, 401);

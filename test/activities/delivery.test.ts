@@ -17,6 +17,7 @@ import { createNotices } from '../../adapters/redis/notices.ts';
 import { createReceipts, type Receipts } from '../../adapters/redis/receipts.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { MailMessage, TextMessage } from '../../domain/providers.ts';
+import type { CodeSubject } from '../../domain/verification.ts';
 import { newCode } from '../../platform/crypto.ts';
 import { recordEvents } from '../support/recorder.ts';
 import { connectTestRedis, testBox, uniqueName } from '../support/redis.ts';
@@ -93,7 +94,7 @@ function scene({
     send: 1,
     channel: 'sms',
     to,
-    ttlSeconds: 180,
+    ttlSeconds: 3600,
   };
   const run = (overrides: Partial<SendCodeInput> = {}, attempt = 1) =>
     new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') }).run(sendCode, {
@@ -118,6 +119,9 @@ function scene({
   return { twilio, recorded, told, input, run, notice, noticeAsTold, runNotice, subject, codeBy };
 }
 
+const outcomeOf = async (subject: CodeSubject, code: string) =>
+  (await codes.check(subject, code, { checksMax: 5 }, Date.now())).outcome;
+
 const codeIn = (body = '') => /\d{6}/.exec(body)?.[0] ?? '';
 
 describe('sendCode()', () => {
@@ -131,12 +135,12 @@ describe('sendCode()', () => {
     assert.equal(message?.to, to);
     assert.match(
       message?.body ?? '',
-      /^\d{6} is your Vyry verification code\. It is valid for 3 min\. Do not share it\.$/,
+      /^\d{6} is your Vyry verification code\. It is valid for 60 min\. Do not share it\.$/,
     );
     const state = await codes.read(subject);
     assert.ok(result.result === 'sent' && result.at >= begin && state?.since === result.at);
-    assert.equal(state?.expiresAt, result.at + 180_000);
-    assert.equal((await codes.check(subject, codeIn(message?.body), { checksMax: 5 }, Date.now())).outcome, 'verified');
+    assert.equal(state?.expiresAt, result.at + 3_600_000);
+    assert.equal(await outcomeOf(subject, codeIn(message?.body)), 'verified');
     assert.deepEqual(told(), [{ name: 'codeSent', args: [codeBy('twilio'), 'SM1'] }]);
   });
 
@@ -156,10 +160,7 @@ describe('sendCode()', () => {
     assert.deepEqual(twilio.calls, ['send', 'find']);
     assert.equal(twilio.accepted.length, 1);
     assert.equal(recorded.at(-1)?.args[1], 'SM1');
-    assert.equal(
-      (await codes.check(subject, codeIn(twilio.accepted[0]?.body), { checksMax: 5 }, Date.now())).outcome,
-      'verified',
-    );
+    assert.equal(await outcomeOf(subject, codeIn(twilio.accepted[0]?.body)), 'verified');
   });
 
   it('sends the same code again when the provider does not have it', async () => {
@@ -170,10 +171,7 @@ describe('sendCode()', () => {
     await run({}, 4);
     assert.deepEqual(twilio.calls, ['send', 'find', 'send', 'find', 'send', 'find', 'send']);
     assert.equal(twilio.accepted.length, 1);
-    assert.equal(
-      (await codes.check(subject, codeIn(twilio.accepted[0]?.body), { checksMax: 5 }, Date.now())).outcome,
-      'verified',
-    );
+    assert.equal(await outcomeOf(subject, codeIn(twilio.accepted[0]?.body)), 'verified');
   });
 
   it('sends one message when the process dies between the provider and the record', async () => {
@@ -214,7 +212,7 @@ describe('sendCode()', () => {
     const code = codeBy('twilio');
     assert.deepEqual(told(), [{ name: 'codeRefused', args: [code, 'number-not-mobile'] }]);
     assert.equal(await codes.read(subject), undefined);
-    assert.equal((await codes.check(subject, '123456', { checksMax: 5 }, Date.now())).outcome, 'none');
+    assert.equal(await outcomeOf(subject, '123456'), 'none');
   });
 
   it('refuses a channel that is not configured', async () => {
@@ -300,10 +298,7 @@ describe('sendCode() with several providers', () => {
       { name: 'dependencyAway', args: ['sms', 'twilio 503'] },
       { name: 'codeSent', args: [codeBy('second'), 'SM1'] },
     ]);
-    assert.equal(
-      (await codes.check(subject, codeIn(second.accepted[0]?.body), { checksMax: 5 }, Date.now())).outcome,
-      'verified',
-    );
+    assert.equal(await outcomeOf(subject, codeIn(second.accepted[0]?.body)), 'verified');
   });
 
   it('asks a provider that fell silent before another one is used', async () => {

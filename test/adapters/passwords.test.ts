@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { createPasswords } from '../../adapters/passwords.ts';
+import { setImmediate as otherWork } from 'node:timers/promises';
+import { createPasswords, type Hashing } from '../../adapters/passwords.ts';
 
 const pepper = randomBytes(32);
 const passwords = createPasswords(pepper, 2);
@@ -35,20 +36,28 @@ describe('createPasswords()', () => {
   });
 
   it('computes a bounded number at once, and all of them in the end', async () => {
-    const one = createPasswords(pepper, 1);
-    const many = createPasswords(pepper, 2);
-    const timed = async (hasher: typeof one) => {
-      const ends: number[] = [];
-      const begin = performance.now();
-      const jobs = Array.from({ length: 6 }, () => hasher.hash('x').then(() => ends.push(performance.now() - begin)));
-      await Promise.all(jobs);
-      return ends;
-    };
-    for (const hasher of [one, many]) {
-      const ends = await timed(hasher);
-      assert.equal(ends.length, 6);
-      // unbounded, all six would end together
-      assert.ok((ends[0] ?? 0) < (ends[5] ?? 0) * 0.75, ends.map(Math.round).join(' '));
+    for (const max of [1, 2]) {
+      const running: PromiseWithResolvers<string>[] = [];
+      const begun: string[] = [];
+      const begin = (job: string) => {
+        const run = Promise.withResolvers<string>();
+        running.push(run);
+        begun.push(job);
+        return run.promise;
+      };
+      const held: Hashing = {
+        hash: (secret) => begin(`hash ${secret}`),
+        verify: async (_phc, secret) => (await begin(`verify ${secret}`)) === 'right',
+      };
+      const hasher = createPasswords(pepper, max, held);
+      const jobs = [hasher.hash('1'), hasher.verify('phc', '2'), hasher.hash('3'), hasher.verify('phc', '4')];
+      const order = ['hash 1', 'verify 2', 'hash 3', 'verify 4'];
+      for (let ended = 0; ended < jobs.length; ended++) {
+        await otherWork();
+        assert.deepEqual(begun, order.slice(0, ended + max));
+        running[ended]?.resolve(ended === 1 ? 'right' : 'wrong');
+      }
+      assert.deepEqual(await Promise.all(jobs), ['wrong', true, 'wrong', false]);
     }
   });
 
@@ -60,11 +69,10 @@ describe('createPasswords()', () => {
     assert.match(await following, /^\$argon2id/);
   });
 
-  it('does not hold the process up while it computes', async () => {
-    let ticks = 0;
-    const timer = setInterval(() => ticks++, 1);
-    await Promise.all(Array.from({ length: 4 }, () => passwords.hash('x')));
-    clearInterval(timer);
-    assert.ok(ticks >= 5, `${ticks} ticks`);
+  it('does not hold the process up while it computes: threads of its own have the work', async () => {
+    const [ofAll, ofThis] = [process.cpuUsage(), process.threadCpuUsage()];
+    await Promise.all(Array.from({ length: 8 }, () => passwords.hash('x')));
+    const [all, here] = [process.cpuUsage(ofAll).user, process.threadCpuUsage(ofThis).user];
+    assert.ok(here < all / 2, `${here} of ${all} µs of work`);
   });
 });

@@ -4,8 +4,9 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { call, startFlow } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { completedFlow, must } from '../support/flows.ts';
+import { signedIn } from '../support/people.ts';
+import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
 
@@ -26,13 +27,19 @@ before(async () => {
   system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
   url = system.ready.apiUrl;
   await holdToContract(url);
-  [alice, bob, carol] = (await Promise.all([70, 71, 72].map(loggedIn))) as [Person, Person, Person];
+  [alice, bob, carol] = await Promise.all([registered(70), loggedIn(71), loggedIn(72)]);
 });
 after(async () => {
   await system?.stop();
 });
 
 async function loggedIn(person: number): Promise<Person> {
+  const { userId, accessToken: token } = await signedIn(system, person);
+  return { userId, token };
+}
+
+/** Somebody whose registration is in the list. */
+async function registered(person: number): Promise<Person> {
   const flow = await completedFlow(system, person);
   const { body } = await must(flow.call('POST', '/session'), 201);
   return { userId: body.user.userId, token: body.accessToken };
@@ -144,7 +151,7 @@ describe('GET /admin/registrations', () => {
     const ids = [...first.items, ...second.items].map(({ registrationId }) => registrationId);
     assert.equal(new Set(ids).size, 3);
     const all = await list('');
-    assert.ok(all.items.length >= 6);
+    assert.ok(all.items.length >= 4);
     assert.equal(all.nextCursor, null);
     assert.doesNotMatch(JSON.stringify(all), /Canary|447700900199/);
   });

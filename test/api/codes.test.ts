@@ -1,23 +1,43 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { call, codeFor, type Flow, messagesTo, solveCaptcha, startFlow } from '../support/client.ts';
+import { ageRecords } from '../support/aging.ts';
+import { type Answer, call, codeFor, type Flow, messagesTo, solveCaptcha, startFlow } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { setFault } from '../support/faults.ts';
-import { type Behind, flowToCode, flowWithCode, lookBehind, must, phoneOf, wrongCode } from '../support/flows.ts';
+import {
+  type Behind,
+  flowToCode,
+  flowWithCode,
+  lookBehind,
+  must,
+  phoneOf,
+  startAnotherApi,
+  wrongCode,
+} from '../support/flows.ts';
+import { assertLeft, assertReached, assertSince, untilInstant } from '../support/instants.ts';
+import { stopTime } from '../support/stopped-time.ts';
+import { startTestSystem } from '../support/system.ts';
+import { eventually } from '../support/until.ts';
 
 let system: System;
 let behind: Behind;
 let url: string;
 let outboxUrl: string;
 
-/** Life of a code here. */
-const codeSeconds = 6;
+/** Life of a code here: no machine needs it, and what has to be over is made older. */
+const codeSeconds = 3600;
+/** Wait for the third send; the second is possible after a second. */
+const waitSeconds = 3600;
 
 before(async () => {
   system = await startTestSystem({
-    env: { CAPTCHA_COST: '2', OTP_TTL: String(codeSeconds), OTP_RESEND_WAITS: '1,2' },
+    env: {
+      CAPTCHA_COST: '2',
+      OTP_TTL: String(codeSeconds),
+      OTP_RESEND_WAITS: `1,${waitSeconds}`,
+      REGISTRATION_TTL: '86400',
+    },
   });
   behind = await lookBehind(system);
   url = system.ready.apiUrl;
@@ -30,12 +50,17 @@ after(async () => {
   await system?.stop();
 });
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Waits until the provider is known to have a send; answers since when. */
+async function untilSent({ id }: Flow, number: number): Promise<number> {
+  return Number(await eventually(async () => (await behind.verificationOf(id))[`sentAt:${number}`]));
 }
 
 function send(flow: Flow, channel: string) {
   return flow.call('POST', '/codes', { channel });
+}
+
+function assertTooEarly(status: number, body: Answer['body']): void {
+  assert.deepEqual([status, body.error_code, body.limit], [429, 'RATE_LIMITED', 'code-resend']);
 }
 
 async function messagesOf(person: number): Promise<number> {
@@ -52,16 +77,17 @@ describe('PUT /api/v1/registrations/{id}/code', () => {
       assert.equal(body.attemptsLeft, left);
       assert.equal(typeof body.nextCodeAt, left === 0 ? 'string' : 'undefined');
     }
+    const askedAt = Date.now();
     const late = await flow.call('PUT', '/code', { code });
     assert.equal(late.status, 400);
     assert.equal(late.body.error_code, 'INVALID_OTP');
     assert.equal(late.body.attemptsLeft, 0);
-    assert.ok(Math.abs(Date.parse(late.body.nextCodeAt) - Date.now()) < 5000);
+    assertSince(late.body.nextCodeAt, askedAt);
     const seen = await flow.call('GET', '');
     assert.equal(seen.body.attemptsLeft, 0);
     assert.equal(seen.body.nextCheckAt, null);
 
-    await pause(Math.max(0, Date.parse(seen.body.nextSmsAt) - Date.now()) + 50);
+    await untilInstant(seen.body.nextSmsAt);
     const sent = await must(send(flow, 'sms'), 202);
     assert.equal(sent.body.attemptsLeft, 5);
     const second = await codeFor(outboxUrl, phoneOf(60), 2);
@@ -88,21 +114,26 @@ describe('PUT /api/v1/registrations/{id}/code', () => {
 
   it('answers 410 to a code whose life is over, with the way to a new one', async () => {
     const [punctual, late] = await Promise.all([flowWithCode(system, 63), flowWithCode(system, 64)]);
-    const sentAt = Number((await behind.verificationOf(late.flow.id))['sentAt:1']);
-    await pause(sentAt + codeSeconds * 1000 - 2000 - Date.now());
+    await Promise.all([untilSent(punctual.flow, 1), untilSent(late.flow, 1)]);
+    const age = ({ id }: Flow, seconds: number) => ageRecords(behind.redis, `*:{${id}}:register`, seconds);
+    await age(punctual.flow, codeSeconds - 600);
     await must(punctual.flow.call('PUT', '/code', { code: punctual.code }));
-    await pause(sentAt + codeSeconds * 1000 + 100 - Date.now());
+    await age(late.flow, codeSeconds);
+    const askedAt = Date.now();
     const { status, body } = await late.flow.call('PUT', '/code', { code: late.code });
     assert.equal(status, 410);
     assert.equal(body.error_code, 'GONE');
-    assert.ok(Math.abs(Date.parse(body.nextCodeAt) - Date.now()) < 5000);
-    assert.equal((await late.flow.call('GET', '')).body.nextCheckAt, null);
+    assertSince(body.nextCodeAt, askedAt);
+    const seen = await late.flow.call('GET', '');
+    assert.equal(seen.body.nextCheckAt, null);
+    await untilInstant(seen.body.nextSmsAt);
     await must(send(late.flow, 'sms'), 202);
     await must(late.flow.call('PUT', '/code', { code: await codeFor(outboxUrl, phoneOf(64), 2) }));
   });
 
   it('keeps the code only as a keyed hash once it was sent', async () => {
     const { flow, code } = await flowWithCode(system, 65);
+    await untilSent(flow, 1);
     const stored =
       JSON.stringify(await behind.verificationOf(flow.id)) + (await behind.redis.get(`otp:{${flow.id}}:register`));
     assert.doesNotMatch(stored, new RegExp(`\\b${code}\\b`));
@@ -114,25 +145,28 @@ describe('PUT /api/v1/registrations/{id}/code', () => {
 
 describe('POST /api/v1/registrations/{id}/codes', () => {
   it('sends at its steps only, however often it is asked', async () => {
-    const flow = await flowToCode(url, 66);
-    let sends = 0;
-    let refused = 0;
-    for (let number = 0; number < 100; number++) {
+    const { apiUrl } = await startAnotherApi(system, { OTP_RESEND_WAITS: '1,1' });
+    const flow = await flowToCode(apiUrl, 66);
+    let nextSmsAt = (await flow.call('GET', '')).body.nextSmsAt;
+    for (let [sends, refused] = [0, 0]; sends < 3; ) {
       const { status, body, headers } = await send(flow, 'sms');
       if (status === 202) {
+        assertReached(nextSmsAt, 'sent before the instant that was told');
+        ({ nextSmsAt } = body);
         sends++;
         continue;
       }
-      refused++;
-      assert.equal(status, 429);
-      assert.equal(body.error_code, 'RATE_LIMITED');
-      assert.equal(body.limit, 'code-resend');
-      assert.equal(headers.get('retry-after'), sends < 3 ? String(body.retry_after_seconds) : null);
-      assert.equal(body.retry_after_seconds === undefined, sends === 3, 'after the last send waiting does not help');
-      await pause(40);
+      assertTooEarly(status, body);
+      assert.equal(headers.get('retry-after'), String(body.retry_after_seconds));
+      if (++refused % 10 === 0) await untilInstant(nextSmsAt);
     }
-    assert.equal(sends, 3);
-    assert.equal(refused, 97);
+    for (let tries = 0; tries < 20; tries++) {
+      const { status, body, headers } = await send(flow, 'sms');
+      assertTooEarly(status, body);
+      assert.equal(body.retry_after_seconds, undefined, 'after the last send waiting does not help');
+      assert.equal(headers.get('retry-after'), null);
+    }
+    await untilSent(flow, 3);
     assert.equal(await messagesOf(66), 3);
     const { body } = await flow.call('GET', '');
     assert.equal(body.nextSmsAt, null);
@@ -142,15 +176,23 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
 
   it('tells the time of the next send, and a refused try does not move it', async () => {
     const flow = await flowToCode(url, 67);
-    const { body } = await must(send(flow, 'sms'), 202);
-    for (let number = 0; number < 5; number++) {
-      const refused = await send(flow, 'sms');
-      assert.equal(refused.status, 429);
-      assert.equal(refused.body.retry_after_seconds, 1);
-      assert.equal((await flow.call('GET', '')).body.nextSmsAt, body.nextSmsAt);
-    }
-    await pause(Date.parse(body.nextSmsAt) - Date.now() + 20);
     await must(send(flow, 'sms'), 202);
+    const toldFor = (handedAt: number, seconds: number) =>
+      eventually(async () => {
+        const { body } = await flow.call('GET', '');
+        return Date.parse(body.nextSmsAt) === handedAt + seconds * 1000 ? (body.nextSmsAt as string) : undefined;
+      });
+    await untilInstant(await toldFor(await untilSent(flow, 1), 1));
+    await must(send(flow, 'sms'), 202);
+    const sentAt = await untilSent(flow, 2);
+    const nextSmsAt = await toldFor(sentAt, waitSeconds);
+    for (let number = 0; number < 5; number++) {
+      const { status, body } = await send(flow, 'sms');
+      assertTooEarly(status, body);
+      assertLeft(body.retry_after_seconds, waitSeconds, sentAt);
+      assert.equal((await flow.call('GET', '')).body.nextSmsAt, nextSmsAt);
+    }
+    assert.equal(await messagesOf(67), 2);
   });
 
   it('answers 409 with the channels there are when a person has no number', async () => {
@@ -175,6 +217,8 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
       [sms, 'sms', ['voice', 'email']],
       [email, 'email', ['sms', 'voice']],
     ] as const) {
+      // the api does not get tired of waiting for the provider's word
+      using _time = stopTime();
       const refused = await send(flow, channel);
       assert.equal(refused.status, 440);
       assert.equal(refused.body.error_code, 'PROVIDER_REFUSED');
@@ -198,7 +242,10 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
   it('answers 202 while the provider is broken, says what it waits for, and sends when it is back', async () => {
     const flow = await flowToCode(url, 70);
     await setFault(outboxUrl, { channel: 'sms', mode: 'error500' });
-    const { body } = await must(send(flow, 'sms'), 202);
+    const { body } = await (async () => {
+      using _time = stopTime();
+      return must(send(flow, 'sms'), 202);
+    })();
     assert.equal(body.state, 'waiting');
     assert.equal(body.waitingFor, 'sms');
     assert.deepEqual(body.steps[2], { name: 'code', status: 'waiting', reason: 'sms-unavailable' });

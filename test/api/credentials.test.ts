@@ -7,17 +7,9 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { type Answer, call, codeFor, messagesTo, noticesTo } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { startTestSystem } from '../support/engines.ts';
-import {
-  assertLimited,
-  type Behind,
-  completedFlow,
-  goodPassword,
-  lookBehind,
-  must,
-  phoneOf,
-  wrongCode,
-} from '../support/flows.ts';
+import { assertLimited, type Behind, goodPassword, lookBehind, must, phoneOf, wrongCode } from '../support/flows.ts';
+import { signedIn } from '../support/people.ts';
+import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const newPassword = 'violet-harbour-engraves-93';
@@ -37,6 +29,7 @@ before(async () => {
   system = await startTestSystem({
     env: {
       CAPTCHA_COST: '2',
+      OTP_TTL: '3600',
       LIMIT_WRONG_PINS_PER_PERSON: '10/86400',
       LIMIT_WRONG_PASSWORDS_PER_NAME: '5/3600',
       BREACHED_PASSWORDS_URL: `http://127.0.0.1:${(list.address() as AddressInfo).port}`,
@@ -73,9 +66,8 @@ interface Person {
 
 /** Somebody with an account and a session. */
 async function person(index: number): Promise<Person> {
-  const flow = await completedFlow(system, index);
-  const { body } = await must(flow.call('POST', '/session'), 201);
-  return { name: `person${String(index).padStart(3, '0')}`, userId: body.user.userId, token: body.accessToken };
+  const { userId, accessToken: token } = await signedIn(system, index);
+  return { name: `person${String(index).padStart(3, '0')}`, userId, token };
 }
 
 const ask = ({ token }: Pick<Person, 'token'>, method: string, path: string, body: unknown): Promise<Answer> =>
@@ -129,19 +121,15 @@ describe('PUT /auth/password', () => {
   });
 });
 
-/** Failed checks of a person in the audit trail, once there are any. */
-async function checksOf({ userId }: Person, action: string): Promise<number> {
-  const read = async () =>
+/** Failed checks of a person in the audit trail: those before the event of an export, as the events of an api are in order. */
+async function checksOf({ userId, token }: Person, action: string): Promise<number> {
+  await must(call(url, 'GET', '/api/v1/users/me/export', { token }));
+  const own = async () =>
     (await behind.redis.xrange('audit', '-', '+'))
       .map(([, [, event = '{}']]) => JSON.parse(event))
-      .filter((event) => event.action === action && event.userId === userId && event.status === 'failure').length;
-  let before = -1;
-  await until(async () => {
-    const last = before;
-    before = await read();
-    return before > 0 && last === before;
-  });
-  return before;
+      .filter((event) => event.userId === userId);
+  await until(async () => (await own()).some((event) => event.action === 'data-export'));
+  return (await own()).filter((event) => event.action === action && event.status === 'failure').length;
 }
 
 describe('/auth/pin', () => {

@@ -1,16 +1,21 @@
 /**
  * Signal's registration-service on the wire, driven by a client made from the inventory of the contract: each row of the
- * tables of each rpc. Waits and lives are short ones; those of the defaults are driven in test/domain/verification.test.ts.
+ * tables of each rpc. Lives are long, and what has to be over is made older in the store; the defaults are driven in
+ * test/domain/sessions.test.ts.
+ *
+ * A workflow waits by its own clock, with the waits of the api that the first send came to. So there are three apis on the same
+ * sessions: that of the system, where the next send is possible after a second; `patient`, where it is not within any test;
+ * and `brief`, whose sessions end soon.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import type { System } from '../../engines/system.ts';
+import { ageRecords } from '../support/aging.ts';
 import { codeFor, messagesTo } from '../support/client.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { type FaultSetting, setFault } from '../support/faults.ts';
-import { type Behind, lookBehind, wrongCode } from '../support/flows.ts';
+import { type Behind, lookBehind, startAnotherApi, wrongCode } from '../support/flows.ts';
+import { assertLeft } from '../support/instants.ts';
 import { isStarted, type RoleProcess, startRole } from '../support/roles.ts';
 import {
   connectSignal,
@@ -19,49 +24,76 @@ import {
   type WireMetadata,
   type WireResponse,
 } from '../support/signal-client.ts';
+import { startTestSystem } from '../support/system.ts';
+import { eventually, until } from '../support/until.ts';
 
 const token = 'a-bearer-token-of-the-signal-server-1';
-const ttlSeconds = 8;
+const ttlSeconds = 3600;
+/** Between the sends of `patient`, to its first call, and after the second check of a code everywhere. */
+const waitSeconds = 600;
 
 let system: System;
 let behind: Behind;
 let signal: SignalClient;
+let patient: SignalClient;
+let brief: SignalClient;
 let nextNumber = 100;
 
 before(async () => {
   system = await startTestSystem({
     env: {
       GRPC_BEARER_TOKENS: token,
-      SIGNAL_SMS_WAITS: '2',
-      SIGNAL_VOICE_AFTER_SMS: '2',
+      SIGNAL_SMS_WAITS: '1',
+      SIGNAL_VOICE_AFTER_SMS: '1',
       SIGNAL_VOICE_WAITS: '1',
-      SIGNAL_CHECK_WAITS: '0,2',
-      SIGNAL_CODE_TTL: '6',
+      SIGNAL_CHECK_WAITS: `0,${waitSeconds}`,
+      SIGNAL_CODE_TTL: String(ttlSeconds),
       SIGNAL_SESSION_TTL: String(ttlSeconds),
       SIGNAL_SESSIONS_PER_DAY: '3',
     },
   });
   behind = await lookBehind(system);
   signal = connectSignal(system.ready.grpcAddress, { token });
+  const waits = String(waitSeconds);
+  [patient, brief] = await Promise.all([
+    connectTo({ SIGNAL_SMS_WAITS: waits, SIGNAL_VOICE_AFTER_SMS: waits }),
+    connectTo({ SIGNAL_CODE_TTL: '5', SIGNAL_SESSION_TTL: '5' }),
+  ]);
 });
 after(async () => {
-  signal.close();
+  for (const client of [signal, patient, brief]) client?.close();
   await behind[Symbol.asyncDispose]();
   await system.stop();
 });
+
+async function connectTo(env: Record<string, string>): Promise<SignalClient> {
+  return connectSignal((await startAnotherApi(system, env)).grpcAddress, { token });
+}
 
 const newNumber = () => `447700900${nextNumber++}`;
 const sms = numbers.MESSAGE_TRANSPORT_SMS;
 const voice = numbers.MESSAGE_TRANSPORT_VOICE;
 
-async function create(e164 = newNumber()): Promise<WireMetadata> {
-  return metadataOf(await signal.call('CreateSession', { e164 }));
+async function create(e164 = newNumber(), at = signal): Promise<WireMetadata> {
+  return metadataOf(await at.call('CreateSession', { e164 }));
 }
 
 const read = (sessionId: Buffer) => signal.call('GetSessionMetadata', { sessionId });
-const send = (sessionId: Buffer, transport = sms) => signal.call('SendVerificationCode', { sessionId, transport });
-const check = (sessionId: Buffer, verificationCode: string) =>
-  signal.call('CheckVerificationCode', { sessionId, verificationCode });
+const send = (sessionId: Buffer, transport = sms, at = signal) =>
+  at.call('SendVerificationCode', { sessionId, transport });
+const check = (sessionId: Buffer, verificationCode: string, at = signal) =>
+  at.call('CheckVerificationCode', { sessionId, verificationCode });
+
+/** Sends as soon as that is possible. */
+const sendInTime = (sessionId: Buffer, transport = sms) =>
+  eventually(async () => {
+    const answer = await send(sessionId, transport);
+    return answer.error === undefined ? metadataOf(answer) : undefined;
+  });
+
+/** Makes the codes of a session older, and what was done with them. */
+const ageCodes = (sessionId: Buffer, seconds: number) =>
+  ageRecords(behind.redis, `verification:{${sessionId.toString('hex')}}:verify`, seconds);
 
 function metadataOf({ sessionMetadata, error }: WireResponse): WireMetadata {
   assert.equal(error, undefined);
@@ -70,9 +102,9 @@ function metadataOf({ sessionMetadata, error }: WireResponse): WireMetadata {
 }
 
 /** A session that got an SMS, and its code. */
-async function sentSession(): Promise<{ id: Buffer; number: string; code: string }> {
-  const { sessionId: id, e164: number } = await create();
-  metadataOf(await send(id));
+async function sentSession(at = signal): Promise<{ id: Buffer; number: string; code: string }> {
+  const { sessionId: id, e164: number } = await create(newNumber(), at);
+  metadataOf(await send(id, sms, at));
   return { id, number, code: await codeFor(system.ready.outboxUrl, `+${number}`) };
 }
 
@@ -95,9 +127,10 @@ async function withFault<T>(fault: Omit<FaultSetting, 'channel'>, run: () => Pro
 describe('CreateSession', () => {
   it('answers a session that may send an SMS now, no call and no check yet, and ends after its life', async () => {
     const e164 = newNumber();
+    const begunAt = Date.now();
     const { sessionId, expirationSeconds, ...rest } = await create(e164);
     assert.equal(sessionId.length, 16);
-    assert.ok([ttlSeconds - 1, ttlSeconds].includes(Number(expirationSeconds)), expirationSeconds);
+    assertLeft(expirationSeconds, ttlSeconds, begunAt);
     assert.deepEqual(rest, {
       verified: false,
       e164,
@@ -120,13 +153,14 @@ describe('CreateSession', () => {
 
   it('limits the sessions of a number whatever the collation key, says when, and stores none of those it refuses', async () => {
     const e164 = newNumber();
+    const begunAt = Date.now();
     for (const rateLimitCollationKey of ['a', 'b', 'c']) {
       metadataOf(await signal.call('CreateSession', { e164, rateLimitCollationKey }));
     }
     const stored = (await behind.keys('verification-session:*')).length;
     const answer = await signal.call('CreateSession', { e164, rateLimitCollationKey: 'd' });
     const seconds = assertError(answer, 'CREATE_REGISTRATION_SESSION_ERROR_TYPE_RATE_LIMITED', true);
-    assert.ok(seconds > 86_000 && seconds <= 86_400, String(seconds));
+    assertLeft(seconds, 86_400, begunAt);
     assert.equal((await behind.keys('verification-session:*')).length, stored);
   });
 
@@ -141,18 +175,21 @@ describe('CreateSession', () => {
 
 describe('GetSessionMetadata', () => {
   it('answers what the creation answered, and costs nothing', async () => {
+    const begunAt = Date.now();
     const created = await create();
-    const { expirationSeconds: before, ...rest } = created;
+    const { expirationSeconds: _, ...rest } = created;
     const { expirationSeconds: later, ...same } = metadataOf(await read(created.sessionId));
     assert.deepEqual(same, rest);
-    assert.ok(Number(before) - Number(later) <= 1);
+    assertLeft(later, ttlSeconds, begunAt);
   });
 
   it('does not find what was never created, and no session whose time is over', async () => {
     const { sessionId } = await create();
     const notFound = 'GET_REGISTRATION_SESSION_METADATA_ERROR_TYPE_NOT_FOUND';
     assert.equal((await read(Buffer.alloc(16, 7))).error?.errorType, numbers[notFound]);
-    await sleep(ttlSeconds * 1000 + 100);
+    await ageRecords(behind.redis, `verification-session:{${sessionId.toString('hex')}}`, ttlSeconds - 600);
+    metadataOf(await read(sessionId));
+    await ageRecords(behind.redis, `verification-session:{${sessionId.toString('hex')}}`, 600);
     const answer = await read(sessionId);
     assert.equal(answer.error?.errorType, numbers[notFound]);
     assert.equal(answer.sessionMetadata, undefined);
@@ -164,15 +201,16 @@ describe('GetSessionMetadata', () => {
 describe('SendVerificationCode', () => {
   it('sends one SMS, says when the next and the first call are possible, and prolongs the session', async () => {
     const { sessionId, e164 } = await create();
-    const sent = metadataOf(await send(sessionId));
+    const begunAt = Date.now();
+    const sent = metadataOf(await send(sessionId, sms, patient));
     assert.equal((await messagesTo(system.ready.outboxUrl, `+${e164}`)).length, 1);
     assert.equal(sent.mayRequestSms, true);
-    assert.equal(sent.nextSmsSeconds, '1');
+    assertLeft(sent.nextSmsSeconds, waitSeconds, begunAt);
     assert.equal(sent.mayRequestVoiceCall, true);
-    assert.equal(sent.nextVoiceCallSeconds, '1');
+    assertLeft(sent.nextVoiceCallSeconds, waitSeconds, begunAt);
     assert.equal(sent.mayCheckCode, true);
     assert.equal(sent.nextCodeCheckSeconds, '0');
-    assert.ok(Number(sent.expirationSeconds) >= ttlSeconds + 1, sent.expirationSeconds);
+    assertLeft(sent.expirationSeconds, waitSeconds + ttlSeconds, begunAt);
   });
 
   it('refuses a transport that is none by the status of the call', async () => {
@@ -198,14 +236,18 @@ describe('SendVerificationCode', () => {
   });
 
   it('asks to wait when it is too early, without moving the time, and then sends; after the last it asks for nothing', async () => {
+    const begunAt = Date.now();
     const { id, number } = await sentSession();
+    const published = () => behind.redis.hgetall(`verification-session:{${id.toString('hex')}}`);
+    await until(async () => (await published()).published?.includes('"sent"') === true);
+    const before = await published();
     for (let tries = 0; tries < 3; tries++) {
-      const answer = await send(id);
-      assert.ok(assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', true) <= 1);
+      const answer = await send(id, sms, patient);
+      assertLeft(assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', true), waitSeconds, begunAt);
       assert.equal(answer.sessionMetadata?.mayRequestSms, true);
     }
-    await sleep(2000);
-    assert.equal(metadataOf(await send(id)).mayRequestSms, false);
+    assert.deepEqual(await published(), before);
+    assert.equal((await sendInTime(id)).mayRequestSms, false);
     const spent = await send(id);
     assertError(spent, 'SEND_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', false);
     assert.equal(spent.sessionMetadata?.mayRequestVoiceCall, true);
@@ -221,10 +263,9 @@ describe('SendVerificationCode', () => {
 
   it('calls, once calls are open', async () => {
     const { id } = await sentSession();
-    await sleep(2000);
-    const answer = await send(id, voice);
-    assert.equal(answer.error ?? undefined, undefined);
-    assert.ok(answer.sessionMetadata);
+    const early = await send(id, voice, patient);
+    assertError(early, 'SEND_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', true);
+    assert.ok(await sendInTime(id, voice));
   });
 
   it('passes on that the provider asks to slow down', async () => {
@@ -246,11 +287,14 @@ describe('SendVerificationCode', () => {
 
   it('counts a message that the provider rejects, opens calls after their wait, and shows the session', async () => {
     const { sessionId } = await create();
-    const answer = await withFault({ mode: 'error400', providerCode: 21610 }, () => send(sessionId));
+    const begunAt = Date.now();
+    const answer = await withFault({ mode: 'error400', providerCode: 21610 }, () => send(sessionId, sms, patient));
     assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_SENDER_REJECTED', false);
-    assert.equal(answer.sessionMetadata?.mayRequestSms, true);
-    assert.equal(answer.sessionMetadata?.nextSmsSeconds, '1');
-    assert.equal(answer.sessionMetadata?.mayRequestVoiceCall, true);
+    const { sessionMetadata: session } = answer;
+    assert.equal(session?.mayRequestSms, true);
+    assertLeft(session?.nextSmsSeconds ?? '', waitSeconds, begunAt);
+    assert.equal(session?.mayRequestVoiceCall, true);
+    assertLeft(session?.nextVoiceCallSeconds ?? '', waitSeconds, begunAt);
   });
 
   it('passes on that the provider suspects fraud', async () => {
@@ -273,7 +317,7 @@ describe('SendVerificationCode', () => {
 
   it('sends one message for orders at the same time', async () => {
     const { sessionId, e164 } = await create();
-    const answers = await Promise.all(Array.from({ length: 5 }, () => send(sessionId)));
+    const answers = await Promise.all(Array.from({ length: 5 }, () => send(sessionId, sms, patient)));
     assert.equal(answers.filter(({ error }) => error === undefined).length, 1);
     assert.equal((await messagesTo(system.ready.outboxUrl, `+${e164}`)).length, 1);
   });
@@ -339,12 +383,13 @@ describe('CheckVerificationCode', () => {
 
   it('asks to wait between checks without comparing, and for a new code when the checks are used up', async () => {
     const { id, code } = await sentSession();
+    const begunAt = Date.now();
     for (const difference of [1, 2]) metadataOf(await check(id, wrongCode(code, difference)));
     const early = await check(id, code);
-    assert.ok(assertError(early, 'CHECK_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', true) <= 2);
+    assertLeft(assertError(early, 'CHECK_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', true), waitSeconds, begunAt);
     assert.equal(early.sessionMetadata?.verified, false);
     assert.equal(early.sessionMetadata?.mayCheckCode, true);
-    await sleep(2000);
+    await ageCodes(id, waitSeconds);
     metadataOf(await check(id, wrongCode(code, 3)));
     const spent = await check(id, code);
     assertError(spent, 'CHECK_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', false);
@@ -355,8 +400,7 @@ describe('CheckVerificationCode', () => {
   it('counts anew for a new code, and takes the older one no longer', async () => {
     const { id, number, code } = await sentSession();
     for (const difference of [1, 2]) await check(id, wrongCode(code, difference));
-    await sleep(2000);
-    metadataOf(await send(id));
+    await sendInTime(id);
     const newer = await codeFor(system.ready.outboxUrl, `+${number}`, 2);
     if (newer !== code) assert.equal(metadataOf(await check(id, code)).verified, false);
     assert.equal(metadataOf(await check(id, newer)).verified, true);
@@ -370,7 +414,7 @@ describe('CheckVerificationCode', () => {
 
   it('says that the newest code has expired while the session lives, and shows the session', async () => {
     const { id, code } = await sentSession();
-    await sleep(6100);
+    await ageCodes(id, ttlSeconds);
     const answer = await check(id, code);
     assertError(answer, 'CHECK_VERIFICATION_CODE_ERROR_TYPE_ATTEMPT_EXPIRED', false);
     assert.equal(answer.sessionMetadata?.mayCheckCode, false);
@@ -387,11 +431,16 @@ describe('CheckVerificationCode', () => {
 
 describe('The workflow of a session', () => {
   it('is started by the first send, and ends by itself, verified or not, holding no code and no number in its id', async () => {
-    const [proven, left] = await Promise.all([sentSession(), sentSession()]);
-    await check(proven.id, proven.code);
-    const results = await Promise.all(
-      [proven, left].map(({ id }) => behind.temporal.workflow.getHandle(`verification:${id.toString('hex')}`).result()),
-    );
-    assert.deepEqual(results, [{ isVerified: true }, { isVerified: false }]);
+    const endOf = ({ id }: { id: Buffer }) =>
+      behind.temporal.workflow.getHandle(`verification:${id.toString('hex')}`).result();
+    // anew where a machine stood still for the whole life of a session
+    const left = eventually(async () => endOf(await sentSession(brief)));
+    const proven = eventually(async () => {
+      const session = await sentSession(brief);
+      assert.equal(metadataOf(await check(session.id, session.code, brief)).verified, true);
+      const end = await endOf(session);
+      return end.isVerified ? end : undefined;
+    });
+    assert.deepEqual(await Promise.all([proven, left]), [{ isVerified: true }, { isVerified: false }]);
   });
 });

@@ -11,9 +11,11 @@ import type { System } from '../../engines/system.ts';
 import type { Role } from '../../platform/config.ts';
 import { type Answer, call, startFlow } from '../support/client.ts';
 import { holdToContract, type OpenApiDocument } from '../support/contract.ts';
-import { startTestSystem } from '../support/engines.ts';
-import { type Behind, completedFlow, flowToCode, lookBehind, must, phoneOf } from '../support/flows.ts';
+import { type Behind, completedFlow, flowToCode, goodPassword, lookBehind, must, phoneOf } from '../support/flows.ts';
 import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';
+import { registeredPerson } from '../support/people.ts';
+import { startTestSystem } from '../support/system.ts';
+import { eventually, hangMs } from '../support/until.ts';
 
 let system: System;
 let behind: Behind;
@@ -60,25 +62,17 @@ async function linesOf(role: Role): Promise<LogLine[]> {
 }
 
 /** The first line of a role that fits, waiting for it. */
-async function lineOf(role: Role, fits: Partial<LogLine>): Promise<LogLine> {
-  for (let tries = 0; tries < 50; tries++) {
-    const lines = await linesOf(role);
-    const isIt = (line: LogLine) =>
-      Object.entries(fits).every(([name, value]) => line[name as keyof LogLine] === value);
-    const found = lines.find(isIt);
-    if (found !== undefined) return found;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`The log of ${role} has no line ${JSON.stringify(fits)}`);
+function lineOf(role: Role, fits: Partial<LogLine>): Promise<LogLine> {
+  const isIt = (line: LogLine) => Object.entries(fits).every(([name, value]) => line[name as keyof LogLine] === value);
+  return eventually(async () => (await linesOf(role)).find(isIt));
 }
 
-/** Asks until an answer is as it should be, for 20 s. */
-async function until(isEnough: (answer: Answer) => boolean, path: string): Promise<Answer> {
-  for (const deadline = Date.now() + 20_000; ; ) {
+/** Asks until an answer is as it should be. */
+function untilAnswered(isEnough: (answer: Answer) => boolean, path: string): Promise<Answer> {
+  return eventually(async () => {
     const answer = await call(url, 'GET', path);
-    if (isEnough(answer) || Date.now() > deadline) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+    return isEnough(answer) ? answer : undefined;
+  });
 }
 
 describe('every answer', () => {
@@ -182,9 +176,10 @@ describe('traceparent', () => {
 
 describe('TRUST_PROXY', () => {
   it('takes the address of a person from the hop that is trusted, and not from what is before it', async () => {
-    const flow = await completedFlow(system, 84);
+    await registeredPerson(system, 84);
     const chain = { 'X-Forwarded-For': `${'198.51.100.1, '.repeat(50)}203.0.113.77`, 'X-Real-IP': '198.51.100.2' };
-    const { body } = await must(flow.call('POST', '/session', undefined, chain), 201);
+    const login = { identifier: 'person084', password: goodPassword };
+    const { body } = await must(call(url, 'POST', '/api/v1/auth/login', { body: login, headers: chain }));
     const seen = await must(call(url, 'GET', '/api/v1/auth/session', { token: body.accessToken }));
     assert.equal(seen.body.ip, '203.0.113.77');
   });
@@ -273,9 +268,10 @@ describe('GET /docs', () => {
       return;
     }
     const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
-    const browser = await chromium.launch({ executablePath, args });
+    const browser = await chromium.launch({ executablePath, args, timeout: hangMs });
     try {
       const page = await browser.newPage();
+      page.setDefaultTimeout(hangMs);
       const complaints: string[] = [];
       const foreign: string[] = [];
       page.on('console', (message) => {
@@ -332,7 +328,7 @@ describe('GET /metrics', () => {
 
 describe('GET /health/ready', () => {
   it('is ready with every dependency, and degraded while the directory is away', async () => {
-    const { status, body } = await until((answer) => answer.body.status === 'ready', '/health/ready');
+    const { status, body } = await untilAnswered((answer) => answer.body.status === 'ready', '/health/ready');
     assert.equal(status, 200);
     assert.equal(body.status, 'ready');
     const names = ['redis', 'mongodb', 'temporal', 'elasticsearch', 'ldap', 'twilio', 'mail'];
@@ -343,29 +339,31 @@ describe('GET /health/ready', () => {
       assert.equal(typeof body.dependencies[name].latencyMs, 'number', name);
     }
     await directory.process.stop();
-    const without = await until((answer) => answer.body.status === 'degraded', '/health/ready');
+    const without = await untilAnswered((answer) => answer.body.status === 'degraded', '/health/ready');
     assert.equal(without.status, 200);
     assert.equal(without.body.status, 'degraded');
     assert.equal(without.body.dependencies.ldap.status, 'down');
     await directory.startAgain();
-    assert.equal((await until((answer) => answer.body.status === 'ready', '/health/ready')).body.status, 'ready');
+    assert.equal(
+      (await untilAnswered((answer) => answer.body.status === 'ready', '/health/ready')).body.status,
+      'ready',
+    );
   });
 
   it('is 503 while a worker that is needed is away', async () => {
     await system.kill('registration', 'SIGTERM');
-    const { status, body, headers } = await until((answer) => answer.status === 503, '/health/ready');
+    const { status, body, headers } = await untilAnswered((answer) => answer.status === 503, '/health/ready');
     assert.equal(status, 503);
     assert.equal(body.status, 'unready');
     assert.equal(body.dependencies['worker:registration'].status, 'down');
     assert.ok(headers.get('retry-after'));
     await system.restart('registration');
-    assert.equal((await until((answer) => answer.status === 200, '/health/ready')).status, 200);
+    assert.equal((await untilAnswered((answer) => answer.status === 200, '/health/ready')).status, 200);
   });
 
-  it('is 503 while Redis hangs; everything answers 503 in time, and works again by itself', async () => {
+  it('is 503 while Redis hangs; everything answers 503 before Redis goes on, and works again by itself', async () => {
     const flow = await startFlow(url);
     const redisPid = Number(/process_id:(\d+)/.exec(await behind.redis.info('server'))?.[1]);
-    const begin = performance.now();
     process.kill(redisPid, 'SIGSTOP');
     const answers = await Promise.all([
       call(url, 'GET', '/health/ready'),
@@ -375,7 +373,6 @@ describe('GET /health/ready', () => {
       flow.call('PUT', '/directory', { username: 'person083', password: 'person-083' }),
       call(url, 'GET', '/health').then(({ status }) => assert.equal(status, 200, 'the process itself is well')),
     ]).finally(() => process.kill(redisPid, 'SIGCONT'));
-    assert.ok(performance.now() - begin < 12_000, 'nobody waits for long');
     for (const { status, body, headers } of answers.slice(0, 5) as Answer[]) {
       assert.equal(status, 503);
       assert.equal(body.error_code, 'UNAVAILABLE');
@@ -383,7 +380,7 @@ describe('GET /health/ready', () => {
       assert.doesNotMatch(body.error, /ioredis|timed out|ECONN/i);
     }
     assert.equal(answers[0]?.body.dependencies.redis.status, 'down');
-    assert.equal((await until((answer) => answer.status === 200, '/health/ready')).status, 200);
+    assert.equal((await untilAnswered((answer) => answer.status === 200, '/health/ready')).status, 200);
     await must(flow.call('PUT', '/directory', { username: 'person083', password: 'person-083' }));
   });
 });

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, messagesTo, noticesTo, startFlow } from '../support/client.ts';
+import { type Answer, call, codeFor, messagesTo, noticesTo } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { setFault } from '../support/faults.ts';
 import {
   assertLimited,
@@ -11,10 +10,11 @@ import {
   goodPassword,
   lookBehind,
   must,
-  passDirectory,
   startAnotherApi,
   wrongCode,
 } from '../support/flows.ts';
+import { signedIn } from '../support/people.ts';
+import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 let system: System;
@@ -22,7 +22,7 @@ let behind: Behind;
 let url: string;
 
 before(async () => {
-  system = await startTestSystem({ env: { REGISTRATION_STEPS: 'code,credentials', OTP_TTL: '120' } });
+  system = await startTestSystem({ env: { REGISTRATION_STEPS: 'code,credentials', OTP_TTL: '3600' } });
   behind = await lookBehind(system);
   url = system.ready.apiUrl;
   await holdToContract(url);
@@ -44,14 +44,10 @@ const numberOf = (index: number) => `+447700900${String(index).padStart(3, '0')}
 /** Somebody with an account and a session: by a number, or by an address where one is given. */
 async function person(index: number, given: { email?: string } = {}): Promise<Person> {
   const name = `profile${index}`;
-  const { email } = given;
-  const phone = email === undefined ? numberOf(index) : undefined;
-  const flow = await startFlow(url, { username: name, fullName: 'Before Change', ...(phone && { phone }), ...given });
-  await must(flow.call('POST', '/codes', { channel: email ? 'email' : 'sms' }), 202);
-  await must(flow.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, email ?? numberOf(index)) }));
-  await must(flow.call('PUT', '/credentials', { password: goodPassword }));
-  const { body } = await must(flow.call('POST', '/session'), 201);
-  return { name, userId: body.user.userId, token: body.accessToken };
+  const reached = given.email === undefined ? { phone: numberOf(index) } : given;
+  const identity = { username: name, fullName: 'Before Change', ...reached };
+  const { userId, accessToken: token } = await signedIn(system, identity);
+  return { name, userId, token };
 }
 
 const put = ({ token }: Pick<Person, 'token'>, body: unknown, headers: Record<string, string> = {}, at = url) =>
@@ -135,16 +131,10 @@ describe('PUT /users/me', () => {
   });
 
   it('keeps the user name of the directory, which its watch goes by', async () => {
-    const withDirectory = await startAnotherApi(system, { REGISTRATION_STEPS: 'directory,code,credentials' });
-    const flow = await startFlow(withDirectory.apiUrl);
-    await passDirectory(flow, 408);
-    await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
-    await must(flow.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, numberOf(408)) }));
-    await must(flow.call('PUT', '/credentials', { password: goodPassword }));
-    const { body } = await must(flow.call('POST', '/session'), 201);
-    const refused = await put({ token: body.accessToken }, { username: 'not-of-the-directory' });
+    const { accessToken: token } = await signedIn(system, 408);
+    const refused = await put({ token }, { username: 'not-of-the-directory' });
     assert.deepEqual([refused.status, refused.body.error_code], [409, 'CONFLICT']);
-    await must(put({ token: body.accessToken }, { fullName: 'After Change' }));
+    await must(put({ token }, { fullName: 'After Change' }));
   });
 });
 
@@ -200,7 +190,7 @@ describe('A new number or address', () => {
     ];
     assert.deepEqual([taken.status, free.status], [202, 202]);
     assert.deepEqual(Object.keys(taken.body), Object.keys(free.body));
-    const code = await codeFor(system.ready.outboxUrl, 'eve415@example.org', 2);
+    const code = await codeFor(system.ready.outboxUrl, 'eve415@example.org');
     const refused = await prove(ada, taken.body.changeId, code);
     assert.deepEqual([refused.status, refused.body.error_code], [409, 'CONFLICT']);
     assert.equal((await read(ada)).email, undefined);

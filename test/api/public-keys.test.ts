@@ -3,10 +3,11 @@ import { after, before, describe, it } from 'node:test';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import type { Processes } from '../../engines/processes.ts';
 import type { System } from '../../engines/system.ts';
-import { call, flowOf } from '../support/client.ts';
+import { call } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { startTestSystem } from '../support/engines.ts';
-import { completedFlow, must, startAnotherApi } from '../support/flows.ts';
+import { goodPassword, must, startAnotherApi } from '../support/flows.ts';
+import { registeredPerson } from '../support/people.ts';
+import { startTestSystem } from '../support/system.ts';
 import { jsonOf, runVyryProcess } from '../support/vyry.ts';
 
 const path = '/.well-known/jwks.json';
@@ -33,8 +34,9 @@ describe('GET /.well-known/jwks.json', () => {
   });
 
   it('lets others verify the tokens of an api under EdDSA, which the api itself accepts', async () => {
-    const flow = await completedFlow(system, 60);
-    const { body } = await must(flowOf(other.apiUrl, flow.id, flow.token).call('POST', '/session'), 201);
+    await registeredPerson(system, 60);
+    const login = { identifier: 'person060', password: goodPassword };
+    const { body } = await must(call(other.apiUrl, 'POST', '/api/v1/auth/login', { body: login }));
     const keys = createRemoteJWKSet(new URL(`${other.apiUrl}${path}`));
     const { payload, protectedHeader } = await jwtVerify(body.accessToken, keys, { issuer: 'vyry', audience: 'vyry' });
     assert.equal(payload.sub, body.user.userId);

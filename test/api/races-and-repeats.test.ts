@@ -1,3 +1,4 @@
+// @rerun never
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
@@ -5,7 +6,6 @@ import { routes } from '../../api/rest.ts';
 import type { System } from '../../engines/system.ts';
 import { type Answer, call, codeFor, type Flow, solveCaptcha, startFlow } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { startTestSystem } from '../support/engines.ts';
 import {
   allMessages,
   type Behind,
@@ -21,14 +21,16 @@ import {
   startAnotherApi,
   wrongCode,
 } from '../support/flows.ts';
-import { until } from '../support/until.ts';
+import { untilInstant } from '../support/instants.ts';
+import { startTestSystem } from '../support/system.ts';
+import { eventually, until } from '../support/until.ts';
 
 let system: System;
 let behind: Behind;
 let url: string;
 
 before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1' } });
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2', OTP_TTL: '3600', OTP_RESEND_WAITS: '600' } });
   behind = await lookBehind(system);
   url = system.ready.apiUrl;
   await holdToContract(url);
@@ -70,6 +72,7 @@ describe('PUT /api/v1/registrations/{id}/code', () => {
     assert.deepEqual(left.slice(0, 5), [4, 3, 2, 1, 0]);
     assert.equal(left[5], 0);
     assert.equal((await behind.verificationOf(flow.id))['checks:1'], '5');
+    await until(async () => (await checksLogged(flow)).length >= 100);
     const outcomes = await checksLogged(flow);
     assert.equal(outcomes.filter((outcome) => outcome === 'wrong').length, 5);
     assert.equal(outcomes.filter((outcome) => outcome === 'exhausted').length, 95);
@@ -271,12 +274,16 @@ describe('The first step of a registration', () => {
 
 describe('POST /api/v1/registrations/{id}/codes with an Idempotency-Key', () => {
   it('sends once for one key, answers 409 to another channel, and sends again for another key', async () => {
-    const flow = await flowToCode(url, 30);
+    const { apiUrl } = await startAnotherApi(system, { OTP_RESEND_WAITS: '1' });
+    const flow = await flowToCode(apiUrl, 30);
     const send = (key: string, channel: string) => flow.call('POST', '/codes', { channel }, { 'Idempotency-Key': key });
     const answers = await Promise.all(Array.from({ length: 5 }, () => send('send-1', 'sms')));
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [202]);
     await codeFor(system.ready.outboxUrl, phoneOf(30));
-    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const sentAt = Number(await eventually(async () => (await behind.verificationOf(flow.id))['sentAt:1']));
+    const nextSmsAt = new Date(sentAt + 1000).toISOString();
+    await until(async () => (await flow.call('GET', '')).body.nextSmsAt === nextSmsAt);
+    await untilInstant(nextSmsAt);
     assert.equal((await send('send-1', 'sms')).status, 202, 'no limit counts what is not sent');
     assert.equal((await send('send-1', 'email')).status, 409);
     assert.equal(await messagesOf(30), 1);

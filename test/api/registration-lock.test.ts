@@ -4,8 +4,9 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { type Answer, call, codeFor, type Flow, messagesTo, noticesTo, startFlow } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { assertLimited, type Behind, goodPassword, lookBehind, must } from '../support/flows.ts';
+import { type Chosen, signedIn } from '../support/people.ts';
+import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const pin = '918273';
@@ -17,7 +18,7 @@ let url: string;
 
 before(async () => {
   system = await startTestSystem({
-    env: { REGISTRATION_STEPS: 'code,credentials', LIMIT_WRONG_PINS_PER_PERSON: '3/86400' },
+    env: { REGISTRATION_STEPS: 'code,credentials', OTP_TTL: '3600', LIMIT_WRONG_PINS_PER_PERSON: '3/86400' },
   });
   behind = await lookBehind(system);
   url = system.ready.apiUrl;
@@ -48,12 +49,10 @@ async function proven(phone: string, username?: string): Promise<Flow> {
 async function owner(
   phone: string,
   username: string,
-  credentials: object = { password: goodPassword, pin },
+  credentials: Chosen = { password: goodPassword, pin },
 ): Promise<Owner> {
-  const flow = await proven(phone, username);
-  await must(flow.call('PUT', '/credentials', credentials));
-  const { body } = await must(flow.call('POST', '/session'), 201);
-  return { userId: body.user.userId, phone, token: body.accessToken };
+  const { userId, accessToken: token } = await signedIn(system, { phone, username }, credentials);
+  return { userId, phone, token };
 }
 
 /** Somebody else, or the same person anew, with the code of the number and a password of their own. */

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { findingOf } from '../../cli/checks/ldap.ts';
 import type { System } from '../../engines/system.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { setFault } from '../support/faults.ts';
 import { completedFlow } from '../support/flows.ts';
 import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';
 import { projectFolder, runNode } from '../support/node-process.ts';
+import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { vyryFor, vyryProcessFor } from '../support/vyry.ts';
 

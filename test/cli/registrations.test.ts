@@ -2,16 +2,15 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { System } from '../../engines/system.ts';
 import { codeFor, type Flow, messagesTo } from '../support/client.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { setFault } from '../support/faults.ts';
 import { flowToCode, goodPassword, must, phoneOf } from '../support/flows.ts';
 import { personOf } from '../support/journey.ts';
 import { projectFolder } from '../support/node-process.ts';
 import { connectStores } from '../support/stores.ts';
-import { until } from '../support/until.ts';
+import { startTestSystem } from '../support/system.ts';
+import { eventually, until } from '../support/until.ts';
 import { jsonOf, vyryFor, vyryProcessFor } from '../support/vyry.ts';
 
 let system: System;
@@ -59,8 +58,10 @@ describe('vyry registrations list', () => {
 describe('vyry registrations show', () => {
   it('says where a person is stuck and why, without their number, address or name', async () => {
     const flow = await stuckOnSms(12);
-    await pause(1500);
-    const { code, stdout } = await vyry(['registrations', 'show', `registration:${flow.id}`]);
+    const { code, stdout } = await eventually(async () => {
+      const told = await vyry(['registrations', 'show', `registration:${flow.id}`]);
+      return told.stdout.includes('why: answers 500') ? told : undefined;
+    });
     assert.equal(code, 0);
     assert.match(stdout, /state +waiting/);
     assert.match(stdout, /steps +directory done, captcha done, code waiting \(sms-unavailable\), credentials open/);

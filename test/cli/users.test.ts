@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { call } from '../support/client.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { type Behind, completedFlow, lookBehind, must } from '../support/flows.ts';
+import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor, vyryProcessFor } from '../support/vyry.ts';
 
@@ -31,11 +31,14 @@ describe('vyry users', () => {
     const later = await completedFlow(system, 21);
     await must(me(tokens.accessToken));
 
-    assert.deepEqual(jsonOf(await vyryProcessFor(system)(['users', 'disable', 'person020', '--by', 'alice', '--json'])), {
-      userId: tokens.user.userId,
-      isDisabled: true,
-      sessionsEnded: 1,
-    });
+    assert.deepEqual(
+      jsonOf(await vyryProcessFor(system)(['users', 'disable', 'person020', '--by', 'alice', '--json'])),
+      {
+        userId: tokens.user.userId,
+        isDisabled: true,
+        sessionsEnded: 1,
+      },
+    );
     assert.equal((await me(tokens.accessToken)).status, 401);
     const body = { refreshToken: tokens.refreshToken };
     assert.equal((await call(system.ready.apiUrl, 'POST', '/api/v1/auth/refresh-token', { body })).status, 401);

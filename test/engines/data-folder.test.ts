@@ -5,10 +5,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { FolderInUse, openDataFolder } from '../../engines/data-folder.ts';
 import { identityOf } from '../../engines/process-table.ts';
 import { startRedis } from '../../engines/redis.ts';
+import { until } from '../support/until.ts';
 
 const starterProgram = resolve(import.meta.dirname, '../support/redis-starter.ts');
 
@@ -55,7 +55,7 @@ describe('openDataFolder()', () => {
   });
 
   it('never stops a process that has got the pid of one of its own', async () => {
-    const stranger = spawn('sleep', ['60'], { stdio: 'ignore' });
+    const stranger = spawn('sleep', ['600'], { stdio: 'ignore' });
     const dead = { name: 'starter', pid: 2 ** 22 - 1, identity: 'dead' };
     const recycled = { name: 'redis', pid: stranger.pid, identity: `${identityOf(stranger.pid ?? 0)}0` };
     writeFileSync(join(folder, 'processes.json'), JSON.stringify({ starter: dead, started: [recycled] }));
@@ -66,7 +66,7 @@ describe('openDataFolder()', () => {
 });
 
 describe('startChild()', () => {
-  it('brings a program that crashed back within a second when it is kept alive', async () => {
+  it('brings a program that crashed back when it is kept alive', async () => {
     const path = mkdtempSync(join(tmpdir(), 'vyry-folder-'));
     {
       const said: string[] = [];
@@ -74,8 +74,7 @@ describe('startChild()', () => {
       const redis = await startRedis({ folder, keepAlive: true });
       const pid = redis.process?.pid ?? 0;
       process.kill(pid, 'SIGKILL');
-      const until = Date.now() + 1000;
-      while (!said.some((line) => line.startsWith('redis is back')) && Date.now() < until) await sleep(10);
+      await until(() => said.some((line) => line.startsWith('redis is back')));
       assert.deepEqual(said, [
         'redis ended (SIGKILL); starting it again',
         `redis is back (process ${redis.process?.pid})`,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { startTestSystem } from '../support/engines.ts';
+import { startTestSystem } from '../support/system.ts';
 
 const program = resolve(import.meta.dirname, '../../engines/demo.ts');
 

@@ -5,7 +5,7 @@ import { testEngines } from '../support/engines.ts';
 
 describe('startElasticsearch()', () => {
   it('indexes and finds a document through the official client', async () => {
-    const client = new Client({ node: testEngines().elasticsearchUrl ?? '' });
+    const client = new Client({ node: testEngines().elasticsearchUrl ?? '', requestTimeout: 600_000 });
     const index = `engines-${process.pid}`;
     await client.index({ index, document: { event: 'registration.started' }, refresh: true });
     const found = await client.search({ index, query: { match: { event: 'registration.started' } } });

@@ -9,6 +9,10 @@ import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.
 import type { Engine } from '../../engines/engine.ts';
 import { type Engines, startEngines } from '../../engines/engines.ts';
 import { identityOf } from '../../engines/process-table.ts';
+import { eventually } from '../support/until.ts';
+
+/** Beyond what any answer takes. */
+const patienceMs = 600_000;
 
 describe('startEngines()', () => {
   let folder: DataFolder;
@@ -21,7 +25,7 @@ describe('startEngines()', () => {
   after(() => folder.close());
 
   it('keeps what Redis acknowledged when it is killed and started again', async () => {
-    const redis = new Redis(engines.urls.redisUrl, { retryStrategy: () => 20 });
+    const redis = new Redis(engines.urls.redisUrl, { retryStrategy: () => 20, maxRetriesPerRequest: null });
     redis.on('error', () => {});
     await redis.set('kept', 'yes');
     await killAndStart(engines.redis);
@@ -59,11 +63,12 @@ describe('startEngines()', () => {
   });
 
   it('keeps workflows and our search attributes when Temporal is killed and started again', async () => {
-    const connection = await Connection.connect({ address: engines.urls.temporalAddress });
+    const connection = await Connection.connect({ address: engines.urls.temporalAddress, connectTimeout: patienceMs });
     const client = new Client({ connection });
     await client.workflow.start('kept', { taskQueue: 'none', workflowId: 'kept', args: [] });
     await killAndStart(engines.temporal);
-    assert.equal((await client.workflow.getHandle('kept').describe()).status.name, 'RUNNING');
+    const { status } = await eventually(() => client.workflow.getHandle('kept').describe());
+    assert.equal(status.name, 'RUNNING');
     const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
     assert.ok(customAttributes && 'VyryStep' in customAttributes && 'VyryCountry' in customAttributes);
     await connection.close();
@@ -104,7 +109,8 @@ async function killAndStart(engine: Engine): Promise<void> {
 }
 
 async function withDatabase<T>(engines: Engines, use: (db: mongoose.mongo.Db) => Promise<T>): Promise<T> {
-  const connection = await mongoose.createConnection(`${engines.urls.databaseUrl}/test`).asPromise();
+  const options = { serverSelectionTimeoutMS: patienceMs };
+  const connection = await mongoose.createConnection(`${engines.urls.databaseUrl}/test`, options).asPromise();
   try {
     assert.ok(connection.db);
     return await use(connection.db);

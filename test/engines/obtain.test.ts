@@ -3,7 +3,6 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
 import { debianProgram, findProgram, missingEngine, obtain, type Way } from '../../engines/obtain.ts';
 import { runTool } from '../../engines/tools.ts';
@@ -24,12 +23,13 @@ describe('obtain()', () => {
     rmSync(cache, { recursive: true });
   });
 
-  function way(content: string, isPossible = true): Way {
+  function way(content: string, { isPossible = true, begun = () => {}, goesOn = Promise.resolve() } = {}): Way {
     return {
       what: content,
       isPossible,
       async make(folder) {
-        await sleep(50);
+        begun();
+        await goesOn;
         writeFileSync(join(folder, 'program'), content);
       },
     };
@@ -52,7 +52,7 @@ describe('obtain()', () => {
   });
 
   it('goes on with the next way when one fails, leaving nothing half-made', async () => {
-    const folder = await obtain('next', [way('impossible', false), broken, way('works')], owner);
+    const folder = await obtain('next', [way('impossible', { isPossible: false }), broken, way('works')], owner);
     assert.deepEqual(readdirSync(folder), ['program']);
     assert.ok(said.some((line) => line.includes('did not work: a broken way: no network')));
   });
@@ -71,7 +71,7 @@ describe('obtain()', () => {
     const make = async (target: string) => {
       writeFileSync(join(target, 'half'), '');
       made.resolve();
-      await runTool(closed, 'sleep', ['60']);
+      await runTool(closed, 'sleep', ['600']);
     };
     const asked = obtain('closed', [{ what: 'a slow way', isPossible: true, make }, way('next')], closed);
     await Promise.all([assert.rejects(asked, /Stopped/), made.promise.then(() => closed.close())]);
@@ -82,7 +82,14 @@ describe('obtain()', () => {
   });
 
   it('gives two starters at once the same whole program', async () => {
-    const folders = await Promise.all([obtain('twice', [way('a')], owner), obtain('twice', [way('b')], owner)]);
+    const both = Promise.withResolvers<void>();
+    let makers = 0;
+    const begun = () => {
+      makers += 1;
+      if (makers === 2) both.resolve();
+    };
+    const meeting = (content: string) => way(content, { begun, goesOn: both.promise });
+    const folders = await Promise.all([obtain('twice', [meeting('a')], owner), obtain('twice', [meeting('b')], owner)]);
     assert.equal(folders[0], folders[1]);
     assert.match(readFileSync(join(folders[0] ?? '', 'program'), 'utf8'), /^[ab]$/);
     assert.deepEqual(

@@ -3,15 +3,16 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import twilio, { type Twilio } from 'twilio';
 import type { Message } from '../../engines/stand-ins/outbox.ts';
 import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
+import { stopTime } from '../support/stopped-time.ts';
+import { until } from '../support/until.ts';
 
 const account = { accountSid: 'AC00000000000000000000000000000001', authToken: 'example-only-token' };
 const sms = { to: '+447700900101', from: '+15005550006', body: 'Your code is 482913' };
 
-function connect({ twilioUrl }: StandIns, { authToken = account.authToken, timeout = 5000 } = {}): Twilio {
+function connect({ twilioUrl }: StandIns, { authToken = account.authToken, timeout = 600_000 } = {}): Twilio {
   const client = twilio(account.accountSid, authToken, { timeout });
   client.api.baseUrl = twilioUrl;
   return client;
@@ -50,11 +51,6 @@ async function startWebhook() {
   };
 }
 
-async function waitFor(isTrue: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 200 && !isTrue(); tries += 1) await pause(10);
-  assert.ok(isTrue());
-}
-
 describe('Twilio stand-in: messages', () => {
   it('accepts an SMS, shows it in the outbox and by its sid', async () => {
     await using standIns = await startStandIns({ twilio: account });
@@ -84,6 +80,7 @@ describe('Twilio stand-in: messages', () => {
 
   it('lists by recipient, sender and time, newest first, also after the outbox was emptied', async () => {
     await using standIns = await startStandIns({ twilio: account });
+    using _time = stopTime(['Date']);
     const client = connect(standIns);
     const first = await client.messages.create(sms);
     const second = await client.messages.create({ ...sms, body: 'again' });
@@ -92,13 +89,14 @@ describe('Twilio stand-in: messages', () => {
 
     const sids = async (filter: Parameters<typeof client.messages.list>[0]) =>
       (await client.messages.list(filter)).map(({ sid }) => sid);
-    const dateSentAfter = new Date(Date.now() - 5000);
-    assert.deepEqual(await sids({ to: sms.to, dateSentAfter }), [second.sid, first.sid]);
+    const now = Date.now();
+    assert.deepEqual(await sids({ to: sms.to, dateSentAfter: new Date(now - 5000) }), [second.sid, first.sid]);
     assert.deepEqual(await sids({ from: sms.from }), [second.sid, first.sid]);
-    assert.deepEqual(await sids({ to: sms.to, dateSentAfter: new Date(Date.now() + 5000) }), []);
-    assert.deepEqual(await sids({ to: sms.to, dateSentBefore: new Date(Date.now() - 60_000) }), []);
+    assert.deepEqual(await sids({ to: sms.to, dateSentAfter: new Date(now + 5000) }), []);
+    assert.deepEqual(await sids({ to: sms.to, dateSentBefore: new Date(now - 60_000) }), []);
     const [listed] = await client.messages.list({ to: sms.to, limit: 1 });
-    assert.ok(Math.abs((listed?.dateSent?.getTime() ?? 0) - Date.now()) < 5000);
+    // in whole seconds
+    assert.equal(listed?.dateSent?.getTime(), Math.floor(now / 1000) * 1000);
   });
 
   it('pages a list forwards and backwards', async () => {
@@ -154,22 +152,24 @@ describe('Twilio stand-in: faults', () => {
   it('error400 refuses sends with the code of the fault until it is over', async () => {
     await using standIns = await startStandIns({ twilio: account });
     const client = connect(standIns);
+    using time = stopTime(['Date']);
     await putFault(standIns, { mode: 'error400' });
     await assert.rejects(client.messages.create(sms), { status: 400, code: 21211 });
-    await putFault(standIns, { mode: 'error400', providerCode: 21610, seconds: 0.3 });
+    await putFault(standIns, { mode: 'error400', providerCode: 21610, seconds: 60 });
     await assert.rejects(client.messages.create(sms), { status: 400, code: 21610 });
     assert.deepEqual(await readMessages(standIns), []);
-    await pause(350);
+    await time.pass(60_000);
     await client.messages.create(sms);
   });
 
   it('error400 with 20429 answers 429 and says when to come back', async () => {
     await using standIns = await startStandIns({ twilio: account });
     const client = connect(standIns);
+    using time = stopTime(['Date']);
     await putFault(standIns, { mode: 'error400', providerCode: '20429', seconds: 20 });
+    await time.pass(4000);
     await assert.rejects(client.messages.create(sms), { status: 429, code: 20429 });
-    const retryAfter = Number(client.httpClient?.lastResponse?.headers['retry-after']);
-    assert.ok(retryAfter > 15 && retryAfter <= 20);
+    assert.equal(Number(client.httpClient?.lastResponse?.headers['retry-after']), 16);
   });
 
   it('error500 fails sends, lists and the account', async () => {
@@ -184,17 +184,30 @@ describe('Twilio stand-in: faults', () => {
 
   it('slow accepts at once and answers late, so a caller that gave up finds the message', async () => {
     await using standIns = await startStandIns({ twilio: account });
-    await putFault(standIns, { mode: 'slow', seconds: 0.4 });
-    const startedAt = Date.now();
-    await connect(standIns).messages.create(sms);
-    assert.ok(Date.now() - startedAt >= 390);
-    await assert.rejects(connect(standIns, { timeout: 100 }).messages.create(sms), { code: 'ECONNABORTED' });
-    assert.equal((await readMessages(standIns)).length, 2);
+    await putFault(standIns, { mode: 'slow', seconds: 20 });
+    using time = stopTime();
+    let isAnswered = false;
+    const sending = connect(standIns)
+      .messages.create(sms)
+      .then(() => {
+        isAnswered = true;
+      });
+    await until(async () => (await readMessages(standIns)).length === 1);
+    await time.pass(19_999);
+    assert.equal(isAnswered, false);
+    await time.pass(1);
+    await sending;
+    const hasty = connect(standIns, { timeout: 100 });
+    await until(async () => {
+      await assert.rejects(hasty.messages.create(sms), { code: 'ECONNABORTED' });
+      return (await readMessages(standIns)).length > 1;
+    });
   });
 
   it('accept-then-drop stores the message and answers nothing; the list knows it', async () => {
     await using standIns = await startStandIns({ twilio: account });
     const client = connect(standIns);
+    using _time = stopTime(['Date']);
     await putFault(standIns, { mode: 'accept-then-drop' });
     await assert.rejects(client.messages.create(sms), { code: 'ECONNRESET' });
     const [found, ...others] = await client.messages.list({ to: sms.to, dateSentAfter: new Date(Date.now() - 5000) });
@@ -206,10 +219,10 @@ describe('Twilio stand-in: faults', () => {
 
 describe('Twilio stand-in: receipts', () => {
   it('signs them so that the SDK accepts them, and no others', async () => {
-    await using standIns = await startStandIns({ twilio: account });
+    await using standIns = await startStandIns({ twilio: account, receiptTimeoutMs: 600_000 });
     await using webhook = await startWebhook();
     const { sid } = await connect(standIns).messages.create({ ...sms, statusCallback: webhook.url });
-    await waitFor(() => webhook.receipts.length === 2);
+    await until(() => webhook.receipts.length === 2);
     assert.deepEqual(
       webhook.receipts.map(({ params }) => [params.MessageSid, params.MessageStatus]),
       [
@@ -225,38 +238,44 @@ describe('Twilio stand-in: receipts', () => {
   });
 
   it('duplicate-receipt sends the last one twice', async () => {
-    await using standIns = await startStandIns({ twilio: account });
+    await using standIns = await startStandIns({ twilio: account, receiptTimeoutMs: 600_000 });
     await using webhook = await startWebhook();
     await putFault(standIns, { mode: 'duplicate-receipt' });
     await connect(standIns).messages.create({ ...sms, statusCallback: webhook.url });
-    await waitFor(() => webhook.receipts.length === 3);
+    await until(() => webhook.receipts.length === 3);
     assert.deepEqual(webhook.receipts[1], webhook.receipts[2]);
   });
 
   it('tells what its fault says: undelivered, out of order, later or nothing', async () => {
-    await using standIns = await startStandIns({ twilio: account });
+    await using standIns = await startStandIns({ twilio: account, receiptTimeoutMs: 600_000 });
     await using webhook = await startWebhook();
     const told = async (fault: Record<string, unknown>, count: number) => {
       webhook.receipts.length = 0;
       await putFault(standIns, fault);
       await connect(standIns).messages.create({ ...sms, statusCallback: webhook.url });
-      await waitFor(() => webhook.receipts.length === count);
+      await until(() => webhook.receipts.length === count);
       return webhook.receipts.map(({ params }) => params.MessageStatus);
     };
     assert.deepEqual(await told({ mode: 'receipt-undelivered' }, 2), ['sent', 'undelivered']);
     assert.equal(webhook.receipts[1]?.params.ErrorCode, '30003');
     assert.deepEqual(await told({ mode: 'receipt-out-of-order' }, 3), ['delivered', 'sent', 'undelivered']);
-    assert.deepEqual(await told({ mode: 'receipt-delayed', seconds: 0.2 }, 0), []);
-    await waitFor(() => webhook.receipts.length === 2);
+    {
+      using time = stopTime();
+      assert.deepEqual(await told({ mode: 'receipt-delayed', seconds: 60 }, 0), []);
+      await until(async () => {
+        await time.pass(60_000);
+        return webhook.receipts.length === 2;
+      });
+    }
     assert.deepEqual(await told({ mode: 'receipt-none' }, 0), []);
   });
 
   it('tells what became of a call, when it is over', async () => {
-    await using standIns = await startStandIns({ twilio: account });
+    await using standIns = await startStandIns({ twilio: account, receiptTimeoutMs: 600_000 });
     await using webhook = await startWebhook();
     const call = { to: sms.to, from: sms.from, twiml: '<Response><Say>Hello</Say></Response>' };
     const { sid } = await connect(standIns).calls.create({ ...call, statusCallback: webhook.url });
-    await waitFor(() => webhook.receipts.length === 1);
+    await until(() => webhook.receipts.length === 1);
     const [receipt] = webhook.receipts;
     assert.deepEqual([receipt?.params.CallSid, receipt?.params.CallStatus], [sid, 'completed']);
     assert.ok(twilio.validateRequest(account.authToken, receipt?.signature ?? '', webhook.url, receipt?.params ?? {}));

@@ -3,11 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import nodemailer from 'nodemailer';
 import type { Message } from '../../engines/stand-ins/outbox.ts';
 import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
 import { untilHeld } from '../support/faults.ts';
+import { stopTime } from '../support/stopped-time.ts';
 
 const account = { accountSid: 'AC00000000000000000000000000000001', authToken: 'example-only-token' };
 
@@ -62,8 +62,9 @@ describe('GET /messages', () => {
 
   it('filters by recipient, channel and time', async () => {
     await using standIns = await startStandIns({ twilio: account });
+    using time = stopTime(['Date']);
     await sendSms(standIns, '+447700900101', 'first');
-    await pause(5);
+    await time.pass(1);
     const since = new Date().toISOString();
     await sendSms(standIns, '+447700900101', 'second');
     await sendSms(standIns, '+447700900102', 'third');
@@ -103,15 +104,18 @@ describe('DELETE /messages', () => {
 describe('PUT /faults', () => {
   it('shows the active faults and forgets one when its seconds are over', async () => {
     await using standIns = await startStandIns({ twilio: account });
+    using time = stopTime(['Date']);
     await putFault(standIns, { channel: 'email', mode: 'slow' });
-    const res = await putFault(standIns, { channel: 'sms', provider: 'twilio', mode: 'error500', seconds: 0.2 });
+    const res = await putFault(standIns, { channel: 'sms', provider: 'twilio', mode: 'error500', seconds: 60 });
     assert.equal(res.status, 200);
     const [slow, broken] = (await (await fetch(`${standIns.outboxUrl}/faults`)).json()) as Record<string, unknown>[];
     assert.deepEqual(slow, { channel: 'email', mode: 'slow', seconds: 30 });
-    assert.equal(broken?.mode, 'error500');
-    assert.ok(Date.parse(String(broken?.until)) > Date.now() - 1000);
+    const until = new Date(Date.now() + 60_000).toISOString();
+    assert.deepEqual([broken?.mode, broken?.until], ['error500', until]);
 
-    await pause(250);
+    await time.pass(59_999);
+    assert.deepEqual(await (await fetch(`${standIns.outboxUrl}/faults`)).json(), [slow, broken]);
+    await time.pass(1);
     assert.deepEqual(await (await fetch(`${standIns.outboxUrl}/faults`)).json(), [slow]);
     await putFault(standIns, { channel: 'email', mode: 'none' });
     assert.deepEqual(await (await fetch(`${standIns.outboxUrl}/faults`)).json(), []);
@@ -194,9 +198,9 @@ describe('engines/stand-ins/main.ts', () => {
     assert.equal(started.event, 'process.started');
     assert.deepEqual(await readMessages(started), []);
 
-    await putFault(started, { channel: 'captcha', mode: 'slow', seconds: 60 });
+    await putFault(started, { channel: 'captcha', mode: 'hold' });
     const underWay = assert.rejects(fetch(started.captchaUrls.hcaptcha, { method: 'POST' }));
-    await pause(100);
+    await untilHeld(started.outboxUrl, { channel: 'captcha' });
     child.kill('SIGTERM');
     const [code] = await once(child, 'exit');
     assert.equal(code, 0);

@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identityOf } from '../../engines/process-table.ts';
 import { type Ready, readReady } from '../../engines/system.ts';
+import { until } from '../support/until.ts';
 
 const program = resolve(import.meta.dirname, '../../engines/start.ts');
 
@@ -27,8 +28,7 @@ describe('npm start', () => {
   });
 
   it('answers at the addresses of ready.json and prints them', async () => {
-    const health = await fetch(`${ready.apiUrl}/health/ready`);
-    assert.equal(health.status, 200);
+    await until(async () => (await fetch(`${ready.apiUrl}/health/ready`)).status === 200);
     assert.equal((await fetch(ready.docsUrl)).status, 200);
     assert.equal((await fetch(`${ready.outboxUrl}/messages`)).status, 200);
     assert.equal((await fetch(ready.temporalUiUrl ?? '')).status, 200);
@@ -89,7 +89,7 @@ describe('npm start', () => {
       left.filter((pid) => identityOf(pid) !== undefined),
       [],
     );
-    assert.equal((await fetch(`${readReady(folder)?.apiUrl}/health/ready`)).status, 200);
+    await until(async () => (await fetch(`${readReady(folder)?.apiUrl}/health/ready`)).status === 200);
   });
 
   for (const [moment, isReached] of [

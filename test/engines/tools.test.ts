@@ -2,19 +2,19 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type DataFolder, openDataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
 import { identityOf } from '../../engines/process-table.ts';
 import { runTool } from '../../engines/tools.ts';
+import { until } from '../support/until.ts';
 
-/** Says its pid and that of a program of its own in a file, and lasts a minute; `answer` is how it takes an interruption. */
+/** Says its pid and that of a program of its own in a file, and lasts ten minutes; `answer` is how it takes an interruption. */
 function lasting(folder: DataFolder, answer = '') {
   const file = join(folder.path, 'pids');
-  const script = `${answer} sleep 60 & echo $$ $! > ${file}.new; mv ${file}.new ${file}; wait; wait`;
+  const script = `${answer} sleep 600 & echo $$ $! > ${file}.new; mv ${file}.new ${file}; wait; wait`;
   const running = runTool(folder, 'sh', ['-c', script]);
   const ended = running.catch((err: unknown) => err as Error);
   const pids = async () => {
-    while (!existsSync(file)) await sleep(5);
+    await until(() => existsSync(file));
     return readFileSync(file, 'utf8').trim().split(' ').map(Number);
   };
   return { ended, pids };

@@ -14,10 +14,11 @@ import type { System } from '../../engines/system.ts';
 import { Secret } from '../../platform/config.ts';
 import { createBox, deriveKey } from '../../platform/crypto.ts';
 import { type Answer, call } from '../support/client.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { must } from '../support/flows.ts';
 import { readLogs } from '../support/footprint.ts';
 import { createJourney, type Person } from '../support/journey.ts';
+import { connectStores } from '../support/stores.ts';
+import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 interface LinkedPerson extends Person {
@@ -61,7 +62,7 @@ before(async () => {
   folder = await openTemporaryFolder();
   port = await freePort();
   await serve([stayer, leaver, locked, renamed, visitor].map((person) => entryOf(person)));
-  system = await startTestSystem({
+  system = await startOwnTestSystem({
     env: { LDAP_URL: directory.url, CAPTCHA_COST: '2', DIRECTORY_WATCH_INTERVAL: '2', DIRECTORY_TRIES: '20' },
   });
   url = system.ready.apiUrl;
@@ -103,8 +104,12 @@ describe('a person of the directory', () => {
   it('is asked to come back while it is away, and logs in by their own password all the same', async () => {
     process.kill(directory.process.pid, 'SIGSTOP');
     try {
-      const away = await logIn(stayer.username, stayer.password);
-      assert.deepEqual([away.status, away.body.error], [503, 'The directory is not available']);
+      // a machine that stands still may not have asked it before the time of an answer is over
+      await until(async () => {
+        const away = await logIn(stayer.username, stayer.password);
+        assert.equal(away.status, 503);
+        return away.body.error === 'The directory is not available';
+      });
       assert.equal((await logIn(stayer.username, stayer.newPassword)).status, 200);
     } finally {
       process.kill(directory.process.pid, 'SIGCONT');
@@ -113,7 +118,7 @@ describe('a person of the directory', () => {
 });
 
 describe('the watch of the directory', () => {
-  it('ends every session of who is disabled, removed or replaced there, and of nobody else', async (t) => {
+  it('ends every session of who is disabled, removed or replaced there, and of nobody else', async () => {
     const people = [stayer, leaver, locked, renamed];
     const tokens = new Map<string, { accessToken: string; refreshToken: string }>();
     for (const { username, newPassword } of people) {
@@ -121,11 +126,9 @@ describe('the watch of the directory', () => {
     }
     const mark = 'pwdAccountLockedTime: 000001010000Z';
     await serve([entryOf(stayer), entryOf(locked, mark), entryOf({ ...renamed, entryId: randomUUID() })]);
-    const changedAt = performance.now();
     for (const { username, newPassword, password } of [leaver, locked, renamed]) {
       const { accessToken = '', refreshToken = '' } = tokens.get(username) ?? {};
       await until(async () => (await session(accessToken)).status === 401);
-      t.diagnostic(`${username}: refused ${((performance.now() - changedAt) / 1000).toFixed(1)} s after the change`);
       assert.equal((await refresh(refreshToken)).status, 401, username);
       for (const secret of [newPassword, password]) assert.equal((await logIn(username, secret)).status, 401, username);
     }
@@ -138,7 +141,11 @@ describe('the watch of the directory', () => {
     const { accessToken } = (await must(logIn(stayer.username, stayer.newPassword))).body;
     await directory.process.stop();
     await until(async () => (readLogs(system)['log directory.log'] ?? '').includes('"event":"dependency.away"'));
-    await new Promise((resolve) => setTimeout(resolve, 5000));
+    await using stores = await connectStores(system);
+    const query = 'WorkflowType = "directoryWatch" AND ExecutionStatus = "Completed"';
+    const runs = async () => (await stores.temporal.workflow.count(query)).count;
+    const before = await runs();
+    await until(async () => (await runs()) >= before + 2);
     assert.equal((await session(accessToken)).status, 200);
     await serve([entryOf(stayer)]);
   });

@@ -1,21 +1,17 @@
 /** While an outside system is away, a registration says what it waits for, and goes on by itself when it is back. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
 import type { Engine, EngineProcess } from '../../engines/engine.ts';
 import { startMongo } from '../../engines/mongo.ts';
 import type { System } from '../../engines/system.ts';
 import { type Answer, call, messagesTo, flowOf as startedFlow } from '../support/client.ts';
 import { type DatabaseGate, startDatabaseGate } from '../support/database-gate.ts';
-import { startWholeTestSystem } from '../support/engines.ts';
 import { setFault } from '../support/faults.ts';
 import { createJourney, type Journey, personOf } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
-import { until } from '../support/until.ts';
-
-const minuteMs = 60_000;
-const ttlSeconds = 30;
+import { startWholeTestSystem } from '../support/system.ts';
+import { eventually, until } from '../support/until.ts';
 
 describe('A registration, when outside systems are away', () => {
   let folder: DataFolder;
@@ -37,8 +33,6 @@ describe('A registration, when outside systems are away', () => {
       env: {
         DATABASE_URL: gate.url,
         CAPTCHA_COST: '2',
-        REGISTRATION_TTL: String(ttlSeconds),
-        OTP_TTL: '30',
         // an outage that counted as a try would leave none
         DIRECTORY_TRIES: '1',
       },
@@ -55,86 +49,78 @@ describe('A registration, when outside systems are away', () => {
     await folder?.close();
   });
 
-  describe('at the same time', { concurrency: 2 }, () => {
-    it('waits a minute for directory and SMS provider, longer than its life, and goes on by itself', {
-      timeout: 3 * minuteMs,
-    }, async () => {
-      const [atDirectory, mistyped, atSend, idle] = [next(), next(), next(), next()];
-      await Promise.all([atDirectory, mistyped, idle].map((journey) => journey.walk('start')));
-      await atSend.walk('captcha');
-      await processOf(system.engines?.ldap).kill();
-      await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'error500' });
-      const begin = Date.now();
+  it('waits for directory and SMS provider, and goes on by itself', async () => {
+    const { outboxUrl } = system.ready;
+    const [atDirectory, mistyped, atSend] = [next(), next(), next()];
+    await Promise.all([atDirectory, mistyped].map((journey) => journey.walk('start')));
+    await atSend.walk('captcha');
+    await processOf(system.engines?.ldap).kill();
+    await setFault(outboxUrl, { channel: 'sms', mode: 'error500' });
 
-      const { username, password } = atDirectory.person;
-      for (const _ of [1, 2]) {
-        const answer = await flowOf(atDirectory).call('PUT', '/directory', { username, password });
-        assertUnavailable(answer);
-      }
-      const wrong = { username: mistyped.person.username, password: 'not-this-one' };
-      assertUnavailable(await flowOf(mistyped).call('PUT', '/directory', wrong));
-      const sent = await atSend.act();
-      assert.equal(sent.status, 202);
+    const { username, password } = atDirectory.person;
+    for (const _ of [1, 2]) {
+      const answer = await flowOf(atDirectory).call('PUT', '/directory', { username, password });
+      assertUnavailable(answer);
+    }
+    const wrong = { username: mistyped.person.username, password: 'not-this-one' };
+    assertUnavailable(await flowOf(mistyped).call('PUT', '/directory', wrong));
+    const sent = await atSend.act();
+    assert.equal(sent.status, 202);
 
-      while (Date.now() - begin < minuteMs) {
-        await assertWaits(atDirectory, 'directory', 'directory');
-        await assertWaits(mistyped, 'directory', 'directory');
-        await assertWaits(atSend, 'sms', 'code');
-        await sleep(5000);
-      }
-      assert.equal((await statusOf(idle)).state, 'expired');
-      assert.deepEqual(await messagesTo(system.ready.outboxUrl, atSend.person.phone), []);
-      await assertListed('directory', [atDirectory, mistyped]);
-      await assertListed('sms', [atSend]);
+    await untilSo(() => assertWaits(atSend, 'sms', 'code'));
+    await assertWaits(atDirectory, 'directory', 'directory');
+    await assertWaits(mistyped, 'directory', 'directory');
+    assert.deepEqual(await messagesTo(outboxUrl, atSend.person.phone), []);
+    await untilSo(() => assertListed('directory', [atDirectory, mistyped]));
+    await untilSo(() => assertListed('sms', [atSend]));
 
-      await processOf(system.engines?.ldap).start();
-      await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
-      await Promise.all([
-        untilStep(atDirectory, 'directory', 'done').then(async (answer) => {
-          atDirectory.skip(answer);
-          await atDirectory.walk('session');
-        }),
-        // the wrong password is not taken for an outage, and the outage was not taken for a wrong password
-        untilStep(mistyped, 'directory', 'open').then(() => mistyped.walk('session')),
-        atSend.walk('session'),
-      ]);
-      for (const journey of [atDirectory, mistyped, atSend]) {
-        assert.equal((await messagesTo(system.ready.outboxUrl, journey.person.phone)).length, 1);
-      }
-    });
+    await processOf(system.engines?.ldap).start();
+    await setFault(outboxUrl, { channel: 'sms', mode: 'none' });
+    await Promise.all([
+      untilStep(atDirectory, 'directory', 'done').then(async (answer) => {
+        atDirectory.skip(answer);
+        await atDirectory.walk('session');
+      }),
+      // the wrong password is not taken for an outage, and the outage was not taken for a wrong password
+      untilStep(mistyped, 'directory', 'open').then(() => mistyped.walk('session')),
+      atSend.walk('session'),
+    ]);
+    for (const journey of [atDirectory, mistyped, atSend]) {
+      assert.equal((await messagesTo(outboxUrl, journey.person.phone)).length, 1);
+    }
+  });
 
-    describe('the database', { concurrency: 1 }, () => {
-      it('waits for it at the finish and completes by itself', async () => {
-        const journey = finishing;
-        await processOf(mongo).kill();
-        const answer = await journey.act();
-        assert.equal(answer.body.state, 'waiting');
-        assert.equal(answer.body.waitingFor, 'database');
-        await assertWaits(journey, 'database');
-        await processOf(mongo).start();
-        await until(async () => (await statusOf(journey)).state === 'completed');
-        await journey.walk('session');
-        assert.equal((await stores.accountsOf(journey.person.username)).length, 1);
-      });
+  it('waits for the database at the finish and completes by itself', async () => {
+    const journey = finishing;
+    await processOf(mongo).kill();
+    const answer = await journey.act();
+    assert.equal(answer.body.state, 'waiting');
+    assert.equal(answer.body.waitingFor, 'database');
+    await assertWaits(journey, 'database');
+    await processOf(mongo).start();
+    await until(async () => (await statusOf(journey)).state === 'completed');
+    await journey.walk('session');
+    assert.equal((await stores.accountsOf(journey.person.username)).length, 1);
+  });
 
-      it('takes back what was claimed, when cancelled while it is away', async () => {
-        const journey = cancelled;
-        const claimsBefore = await countClaims();
-        gate.shutAtInsertInto('users');
-        const answer = await journey.act();
-        assert.ok(gate.isShut);
-        assert.equal(answer.body.waitingFor, 'database');
-        assert.equal(await countClaims(), claimsBefore + 4);
-        const cancelling = flowOf(journey).call('DELETE', '');
-        await sleep(1000);
-        assert.equal(await countClaims(), claimsBefore + 4);
-        gate.open();
-        assert.equal((await cancelling).status, 204);
-        assert.equal((await statusOf(journey)).state, 'cancelled');
-        assert.equal(await countClaims(), claimsBefore);
-        assert.deepEqual(await stores.accountsOf(journey.person.username), []);
-      });
-    });
+  it('takes back what was claimed, when cancelled while the database is away', async () => {
+    const journey = cancelled;
+    const claimsBefore = await countClaims();
+    gate.shutAtInsertInto('users');
+    const answer = await journey.act();
+    assert.ok(gate.isShut);
+    assert.equal(answer.body.waitingFor, 'database');
+    assert.equal(await countClaims(), claimsBefore + 4);
+    const versionBefore = await versionOf(journey);
+    const cancelling = flowOf(journey).call('DELETE', '');
+    // it is cancelled, and waits for the database to take back what it has done
+    await until(async () => (await versionOf(journey)) > versionBefore);
+    assert.equal(await countClaims(), claimsBefore + 4);
+    gate.open();
+    assert.equal((await cancelling).status, 204);
+    assert.equal((await statusOf(journey)).state, 'cancelled');
+    assert.equal(await countClaims(), claimsBefore);
+    assert.deepEqual(await stores.accountsOf(journey.person.username), []);
   });
 
   it('is refused with 503 while Redis is away, no try is counted, and goes on without a restart', async () => {
@@ -164,20 +150,14 @@ describe('A registration, when outside systems are away', () => {
     assert.deepEqual(system.ready.pids, pids);
   });
 
-  it('is refused in less than 2 s while Temporal is away, half-makes nothing, and the same key works after', async () => {
+  it('is refused while Temporal is away, half-makes nothing, and the same key works after', async () => {
     const [running, done] = [next(), next()];
     await Promise.all([running.walk('captcha'), done.walk('session')]);
     const token = done.answerOf('session').body.accessToken;
     const registrations = await stores.keys('registration:*');
-    // one was never continued
-    const workflows = await countWorkflows(registrations.length - 1);
+    const workflows = await countWorkflows(registrations.length);
     await system.killTemporal();
-    for (const key of [1, 2, 3]) {
-      const begin = performance.now();
-      assertUnavailable(await start(`outage-${key}`));
-      const tookMs = performance.now() - begin;
-      assert.ok(tookMs < 2000, `answer ${key} took ${tookMs} ms`);
-    }
+    for (const key of [1, 2, 3]) assertUnavailable(await start(`outage-${key}`));
     assert.deepEqual(await stores.keys('registration:*'), registrations);
     assert.equal((await flowOf(running).call('GET', '')).status, 200);
     assert.equal((await call(system.ready.apiUrl, 'GET', '/api/v1/auth/session', { token })).status, 200);
@@ -213,13 +193,17 @@ describe('A registration, when outside systems are away', () => {
     assert.deepEqual(found.sort(), journeys.map((journey) => `registration:${journey.flow?.id}`).sort());
   }
 
+  async function versionOf(journey: Journey): Promise<number> {
+    return Number(await stores.redis.hget(`registration:{${flowOf(journey).id}}`, 'version'));
+  }
+
   function countClaims(): Promise<number> {
     return stores.database.collection('claims').countDocuments();
   }
 
-  /** The number of workflows, once as many as expected are listed. */
+  /** The number of registrations in Temporal, once as many as expected are listed. */
   async function countWorkflows(expected: number): Promise<number> {
-    const count = async () => (await stores.temporal.workflow.count('WorkflowType != "notice"')).count;
+    const count = async () => (await stores.temporal.workflow.count('WorkflowType = "registration"')).count;
     await until(async () => (await count()) >= expected);
     return count();
   }
@@ -256,12 +240,19 @@ async function assertWaits(journey: Journey, waitingFor: string, step?: string):
   assert.deepEqual(waiting, expected);
 }
 
+/** Resolves when an assertion holds. */
+async function untilSo(assertion: () => Promise<void>): Promise<void> {
+  await until(async () => {
+    await assertion();
+    return true;
+  });
+}
+
 /** Listens, without asking for anything, until a step stands so. */
 async function untilStep(journey: Journey, name: string, status: string): Promise<Answer> {
-  for (let tries = 0; tries < 10; tries++) {
+  return await eventually(async () => {
     const answer = await flowOf(journey).call('GET', '?waitSeconds=10');
     const step = answer.body.steps.find((known: { name: string }) => known.name === name);
-    if (step.status === status) return answer;
-  }
-  throw new Error(`${name} is not ${status}`);
+    return step.status === status ? answer : undefined;
+  });
 }

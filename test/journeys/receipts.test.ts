@@ -1,12 +1,12 @@
-/** What providers say became of messages: told once whatever is killed, and remembered for the next message of a person. */
+/** What providers say became of messages: told once, and remembered for the next message of a person. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { call, codeFor, type Flow, messagesTo, startFlow } from '../support/client.ts';
-import { startTestSystem } from '../support/engines.ts';
+import { codeFor, type Flow, messagesTo, startFlow } from '../support/client.ts';
 import { type FaultSetting, setFault } from '../support/faults.ts';
 import { type Behind, lookBehind, must } from '../support/flows.ts';
 import { receiptEventsOf, receiptsTo } from '../support/receipts.ts';
+import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 let system: System;
@@ -133,50 +133,5 @@ describe('A delivery receipt', () => {
     await send(person);
     await prove(person);
     assert.deepEqual(await receiptEventsOf(behind, person.flow.id), []);
-  });
-});
-
-describe('One message, one that works, one event', () => {
-  it('when the api is killed while a receipt arrives: its provider repeats it', async () => {
-    const { apiUrl, outboxUrl } = system.ready;
-    await fault({ provider: 'twilio', mode: 'error500' });
-    await fault({ provider: 'infobip', mode: 'receipt-delayed', seconds: 10 });
-    const person = await begin();
-    await send(person);
-    process.kill(system.processes.pids().api ?? 0, 'SIGSTOP');
-    const tries = () => receiptsTo(outboxUrl, `${apiUrl}/api/v1/receipts/infobip`);
-    await until(async () => (await tries()).at(-1)?.status === undefined && (await tries()).length > 0);
-    await system.kill('api');
-    await system.restart('api');
-    await until(async () => (await tries()).at(-1)?.status === 204);
-    assert.deepEqual(await toldOf(person), ['1 infobip delivered']);
-    assert.deepEqual(await carriersOf(person), ['infobip']);
-    await prove(person);
-  });
-
-  it('when delivery is killed between the message and its receipt, or inside the send', async () => {
-    await fault({ provider: 'twilio', mode: 'receipt-delayed', seconds: 3 });
-    const between = await begin();
-    await send(between);
-    await codeFor(system.ready.outboxUrl, between.phone);
-    await system.kill('delivery');
-    assert.deepEqual(await toldOf(between), ['1 twilio delivered']);
-    await system.restart('delivery');
-
-    await fault({ provider: 'twilio', mode: 'slow', seconds: 5 });
-    const inside = await begin();
-    const sending = inside.flow.call('POST', '/codes', { channel: 'sms' });
-    await codeFor(system.ready.outboxUrl, inside.phone);
-    await system.kill('delivery');
-    await fault({ provider: 'twilio', mode: 'none' });
-    await system.restart('delivery');
-    assert.equal((await sending).status, 202);
-    for (const person of [between, inside]) {
-      await until(async () => (await person.flow.call('GET', '')).body.waitingFor === undefined);
-      assert.deepEqual(await toldOf(person), ['1 twilio delivered']);
-      assert.deepEqual(await carriersOf(person), ['twilio']);
-      await prove(person);
-    }
-    assert.equal((await call(system.ready.apiUrl, 'GET', '/health')).status, 200);
   });
 });

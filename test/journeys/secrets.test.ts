@@ -1,3 +1,4 @@
+// @rerun never
 /**
  * The canary grep: good, failed and crashed registrations with secrets nobody can mistake, and then a search of
  * everything they have left behind. Nothing secret is anywhere; what is personal is only where its key is needed to read it.
@@ -12,9 +13,8 @@ import { demoTwilio } from '../../engines/engines.ts';
 import { type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
 import type { System } from '../../engines/system.ts';
 import { type Role, roles } from '../../platform/config.ts';
-import { call, codeFor, type Flow, messagesTo, type OutboxMessage, onAnswer, solveCaptcha } from '../support/client.ts';
-import { startTestSystem } from '../support/engines.ts';
-import { setFault } from '../support/faults.ts';
+import { call, codeFor, type Flow, type OutboxMessage, onAnswer, solveCaptcha } from '../support/client.ts';
+import { setFault, untilHeld } from '../support/faults.ts';
 import { must } from '../support/flows.ts';
 import {
   type Footprint,
@@ -29,6 +29,7 @@ import {
 } from '../support/footprint.ts';
 import { createJourney, type Journey, type Person } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
+import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const canaries: Person[] = ['Quillfeather', 'Merriweather', 'Ravenscroft', 'Thistlewood'].map((name, index) => ({
@@ -58,7 +59,7 @@ describe('R5: what registrations leave behind', () => {
   before(async () => {
     folder = await openTemporaryFolder();
     directory = await startDirectory(folder, { ldif: canaries.map(entryOf).join('\n') });
-    system = await startTestSystem({
+    system = await startOwnTestSystem({
       elasticsearch: true,
       env: { LDAP_URL: directory.url, CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1', DIRECTORY_TRIES: '20' },
     });
@@ -313,9 +314,9 @@ describe('R5: what registrations leave behind', () => {
     await crash('directory', async () => void process.kill(directory.process.pid, 'SIGCONT'));
     await proving;
     await journey.walk('captcha');
-    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'slow', seconds: 5 });
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'hold' });
     const sending = journey.act();
-    await until(async () => (await messagesTo(system.ready.outboxUrl, person.phone)).length > 0);
+    await untilHeld(system.ready.outboxUrl, { channel: 'sms' });
     note(await codeFor(system.ready.outboxUrl, person.phone));
     await crash('delivery', () => setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' }));
     await sending;

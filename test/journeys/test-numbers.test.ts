@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { startFlow } from '../support/client.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { allMessages, assertLimited, type Behind, lookBehind, must, wrongCode } from '../support/flows.ts';
+import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const tester = '+15550100001';
@@ -33,7 +33,7 @@ describe('A number of TEST_NUMBERS', () => {
   before(async () => {
     scene = await startWith({
       TEST_NUMBERS: `${tester}=${code},${called}=${code},${another}=${code}`,
-      LIMIT_SENDS_PER_NUMBER: '2/300',
+      LIMIT_SENDS_PER_NUMBER: '2/3600',
       OTP_CHECKS_MAX: '3',
     });
   });
@@ -63,7 +63,7 @@ describe('A number of TEST_NUMBERS', () => {
       return { flow, answer: await flow.call('POST', '/codes', { channel: 'sms' }) };
     };
     const [{ flow: guessed }] = [await send(), await send()];
-    assertLimited((await send()).answer, 'sends-per-number');
+    assertLimited((await send()).answer, 'sends-per-number', 3600);
     for (let guess = 1; guess <= 3; guess++) await guessed.call('PUT', '/code', { code: wrongCode(code, guess) });
     assert.notEqual((await guessed.call('PUT', '/code', { code })).status, 200);
   });

@@ -1,6 +1,9 @@
+// @rerun never
 /** Traces: what one call does in every process is one trace, at the collector and in the logs, and says nothing of people. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { freePort } from '../../engines/ports.ts';
 import type { System } from '../../engines/system.ts';
@@ -8,12 +11,12 @@ import type { Role } from '../../platform/config.ts';
 import { connectAuth } from '../support/auth-client.ts';
 import { call, startFlow } from '../support/client.ts';
 import { type CollectorStandIn, type ReceivedSpan, startCollector } from '../support/collector.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { flowToCode, startAnotherApi } from '../support/flows.ts';
 import { search } from '../support/footprint.ts';
 import { createJourney, type Journey, personOf } from '../support/journey.ts';
 import { linesOf } from '../support/node-process.ts';
 import { connectSignal, numbers } from '../support/signal-client.ts';
+import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const person = personOf(61);
@@ -90,8 +93,8 @@ describe('A traced system', () => {
     const request = spans.find(({ kind }) => kind === kinds.server);
     for (const { name, beganAt, endedAt } of spans) {
       assert.ok(endedAt >= beganAt, name);
-      // the beginning of a workflow's part is told by the clock of Temporal
-      assert.ok(beganAt > (request?.beganAt ?? 0) - 50 && endedAt < (request?.endedAt ?? 0) + 1000, name);
+      // each begins after what causes it, and the answer waits for its end; the clocks of processes differ by some milliseconds
+      assert.ok(beganAt > (request?.beganAt ?? 0) - 50 && endedAt < (request?.endedAt ?? 0) + 50, name);
     }
   });
 
@@ -212,27 +215,35 @@ describe('A traced system', () => {
     const traceparent = `00-${traceId}-${caller.spanId}-01`;
     await flow.call('POST', '/codes', { channel: 'sms' }, { traceparent });
     await until(async () => linesOfRole('delivery').some((line) => line.traceId === traceId));
-    const begin = performance.now();
     await system.kill('delivery', 'SIGTERM');
-    assert.ok(performance.now() - begin < 10_000);
     assert.ok(named(spansOf(traceId), 'vyry-delivery RunActivity:sendCode'));
     await system.restart('delivery');
   });
 
-  it('is neither slower nor broken when the collector is away, and warns once', async () => {
+  it('answers while the collector does not', async () => {
+    const held: unknown[] = [];
+    const silent = createServer((_req, res) => void held.push(res));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const endpoint = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const other = await startAnotherApi(system, { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
+    await startFlow(other.apiUrl);
+    await until(() => held.length > 0);
+    await startFlow(other.apiUrl);
+    silent.closeAllConnections();
+    silent.close();
+    await other.stop();
+  });
+
+  it('is not broken when the collector is away, and warns once', async () => {
     const endpoint = `http://127.0.0.1:${await freePort()}`;
     const other = await startAnotherApi(system, { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
-    const begin = performance.now();
     for (let index = 0; index < 5; index++) await startFlow(other.apiUrl);
-    assert.ok(performance.now() - begin < 3000);
     const warnings = () =>
       linesOf(readFileSync(other.logFile('api'), 'utf8')).filter(({ event }) => event === 'collector.away');
     await until(async () => warnings().length > 0);
     // one more batch, which the stop tries to send
     await startFlow(other.apiUrl);
-    const stopped = performance.now();
     await other.stop();
-    assert.ok(performance.now() - stopped < 10_000);
     assert.equal(warnings().length, 1);
     assert.match(String(warnings()[0]?.reason), /ECONNREFUSED/);
   });

@@ -7,7 +7,7 @@ import { incidents, sampleDay } from '../../kibana/sample.ts';
 import { type SampleIndex, storeSample } from '../../kibana/sample-index.ts';
 import { testEngines } from '../support/engines.ts';
 
-const elastic = connectElastic({ url: testEngines().elasticsearchUrl ?? '' });
+const elastic = connectElastic({ url: testEngines().elasticsearchUrl ?? '', timeoutMs: 600_000 });
 let sample: SampleIndex;
 
 before(async () => {

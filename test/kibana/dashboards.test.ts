@@ -24,7 +24,7 @@ import { testEngines } from '../support/engines.ts';
 
 const file = builtFiles()['vyry.ndjson'] ?? '';
 const objects = readSavedObjects(file);
-const elastic = connectElastic({ url: testEngines().elasticsearchUrl ?? '' });
+const elastic = connectElastic({ url: testEngines().elasticsearchUrl ?? '', timeoutMs: 600_000 });
 let sample: SampleIndex;
 let documents: AuditEvent[];
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
-import { every } from '../../platform/lifecycle.ts';
+import { setImmediate as otherWork } from 'node:timers/promises';
+import { evenly, every, examine, inTime, processClock } from '../../platform/lifecycle.ts';
 import { projectFolder, runModule } from '../support/node-process.ts';
+import { stopTime } from '../support/stopped-time.ts';
 
 const unexpected = (err: unknown) => {
   throw err;
@@ -10,15 +11,21 @@ const unexpected = (err: unknown) => {
 
 describe('every()', () => {
   it('runs a job at once, and again and again with a pause between', async () => {
+    using time = stopTime();
     let runs = 0;
     await using _loop = every(20, async () => void runs++, unexpected);
-    await pause(5);
     assert.equal(runs, 1);
-    await pause(200);
-    assert.ok(runs >= 4 && runs <= 11, `${runs} runs in 205 ms`);
+    await otherWork();
+    for (const expected of [2, 3, 4]) {
+      await time.pass(19);
+      assert.equal(runs, expected - 1);
+      await time.pass(1);
+      assert.equal(runs, expected);
+    }
   });
 
   it('reports a failing run, which is not the last', async () => {
+    using time = stopTime();
     const errors: unknown[] = [];
     let runs = 0;
     const job = async () => {
@@ -26,38 +33,118 @@ describe('every()', () => {
       throw new Error(`run ${runs}`);
     };
     await using _loop = every(5, job, (err) => errors.push((err as Error).message));
-    while (errors.length < 3) await pause(5);
-    assert.deepEqual(errors.slice(0, 3), ['run 1', 'run 2', 'run 3']);
+    await otherWork();
+    await time.pass(5);
+    await time.pass(5);
+    assert.deepEqual(errors, ['run 1', 'run 2', 'run 3']);
   });
 
-  it('never runs a job twice at once', async () => {
-    let running = 0;
-    let most = 0;
-    const job = async () => {
-      most = Math.max(most, ++running);
-      await pause(20);
-      running--;
+  it('never runs a job twice at once: the pause begins at the end of a run', async () => {
+    using time = stopTime();
+    const runs: PromiseWithResolvers<void>[] = [];
+    const job = () => {
+      const run = Promise.withResolvers<void>();
+      runs.push(run);
+      return run.promise;
     };
-    await using _loop = every(1, job, unexpected);
-    await pause(100);
-    assert.equal(most, 1);
+    const loop = every(20, job, unexpected);
+    await time.pass(1000);
+    assert.equal(runs.length, 1);
+    runs[0]?.resolve();
+    await otherWork();
+    await time.pass(19);
+    assert.equal(runs.length, 1);
+    await time.pass(1);
+    assert.equal(runs.length, 2);
+    runs[1]?.resolve();
+    await loop[Symbol.asyncDispose]();
   });
 
-  it('stops at once in a pause, and after the run in a run', { timeout: 5000 }, async () => {
-    const idle = every(60_000, async () => undefined, unexpected);
-    await pause(5);
+  it('stops in a pause without waiting for its end, and after the run in a run', async () => {
+    using _time = stopTime();
+    let runs = 0;
+    const idle = every(60_000, async () => void runs++, unexpected);
+    await otherWork();
+    // no time passes: the pause never ends
     await idle[Symbol.asyncDispose]();
-    let isDone = false;
-    const busy = every(
-      60_000,
-      async () => {
-        await pause(50);
-        isDone = true;
-      },
-      unexpected,
-    );
-    await busy[Symbol.asyncDispose]();
-    assert.equal(isDone, true);
+    assert.equal(runs, 1);
+
+    const run = Promise.withResolvers<void>();
+    const busy = every(60_000, () => run.promise, unexpected);
+    let hasStopped = false;
+    const stopping = busy[Symbol.asyncDispose]().then(() => {
+      hasStopped = true;
+    });
+    await otherWork();
+    assert.equal(hasStopped, false);
+    run.resolve();
+    await stopping;
+  });
+});
+
+describe('examine()', () => {
+  it('says that a dependency is up, and how long it took to answer', async () => {
+    const { latencyMs, ...health } = await examine('redis', async () => 'PONG');
+    assert.deepEqual(health, { name: 'redis', status: 'up' });
+    assert.ok(Number.isInteger(latencyMs));
+  });
+
+  it('takes one for down that fails, or has not answered after two seconds', async () => {
+    using time = stopTime();
+    assert.deepEqual(await examine('redis', () => Promise.reject(new Error('away'))), {
+      name: 'redis',
+      status: 'down',
+    });
+    let health: unknown;
+    const examined = examine('redis', () => new Promise(() => undefined)).then((found) => {
+      health = found;
+    });
+    await time.pass(1999);
+    assert.equal(health, undefined);
+    await time.pass(1);
+    await examined;
+    assert.deepEqual(health, { name: 'redis', status: 'down' });
+  });
+});
+
+describe('inTime()', () => {
+  it('is what the job comes to, or an error once the time is over', async () => {
+    using time = stopTime();
+    assert.equal(await inTime(Promise.resolve('done'), 10), 'done');
+    await assert.rejects(inTime(Promise.reject(new Error('failed')), 10), { message: 'failed' });
+    const late = assert.rejects(inTime(new Promise(() => undefined), 10), { message: 'timeout' });
+    await time.pass(10);
+    await late;
+  });
+});
+
+describe('evenly()', () => {
+  /** The instant at which an answer leaves that was ready so long after it began. */
+  async function leavesAfter(readyMs: number): Promise<number> {
+    const beganAt = 12_345.5;
+    let instant = beganAt + readyMs;
+    const sleep = async (ms: number) => {
+      instant += ms;
+    };
+    await evenly(beganAt, { now: () => instant, sleep });
+    return instant - beganAt;
+  }
+
+  it('lets answers leave at whole tenths of a second since they began, whenever they were ready', async () => {
+    const ready = [0, 0.5, 1, 60, 99.5, 100, 100.5, 163, 1234];
+    assert.deepEqual(await Promise.all(ready.map(leavesAfter)), [100, 100, 100, 100, 100, 200, 200, 200, 1300]);
+  });
+
+  it('waits by the clock of the process without another', async () => {
+    using time = stopTime();
+    let hasLeft = false;
+    const leaving = evenly(processClock.now()).then(() => {
+      hasLeft = true;
+    });
+    await otherWork();
+    assert.equal(hasLeft, false);
+    await time.pass(100);
+    await leaving;
   });
 });
 
@@ -75,8 +162,9 @@ describe('untilSignal()', () => {
       let isSent = false;
       const ended = await runModule(program, {
         onOutput(stdout, kill) {
-          if (!isSent && stdout.includes('ready')) kill(signal);
+          if (isSent || !stdout.includes('ready')) return;
           isSent = true;
+          kill(signal);
         },
       });
       assert.equal(ended.stdout, `ready\n${signal}\n`);

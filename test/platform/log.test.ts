@@ -66,7 +66,7 @@ describe('createLog()', () => {
       const trace = { requestId: 'r1', traceparent: '${traceparent}' };
       await traces.run(trace, async () => {
         log.info({ event: 'inside' });
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await new Promise((resolve) => setImmediate(resolve));
         log.info({ event: 'later' });
       });
       log.info({ event: 'outside' });`);
@@ -79,9 +79,14 @@ describe('createLog()', () => {
 
   it('keeps the ids of parallel requests apart', async () => {
     const lines = await logged(`
-      await Promise.all(['one', 'two', 'three'].map((requestId, index) =>
+      const ids = ['one', 'two', 'three'];
+      const allBegan = Promise.withResolvers();
+      let begun = 0;
+      await Promise.all(ids.map((requestId) =>
         traces.run({ requestId, traceparent: \`00-\${requestId}-x-01\` }, async () => {
-          await new Promise((resolve) => setTimeout(resolve, 9 - index * 3));
+          begun += 1;
+          if (begun === ids.length) allBegan.resolve();
+          await allBegan.promise;
           log.info({ event: requestId });
         })));`);
     assert.equal(lines.length, 3);

@@ -15,9 +15,6 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
-import { Client, Connection } from '@temporalio/client';
-import { Redis } from 'ioredis';
-import mongoose from 'mongoose';
 import { type Child, startChild } from '../../engines/child.ts';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
 import { type EngineUrls, startOutbox } from '../../engines/engines.ts';
@@ -28,6 +25,7 @@ import { readSecrets, type Secrets } from '../../engines/secrets.ts';
 import type { StandIns } from '../../engines/stand-ins/stand-ins.ts';
 import { ensureNamespace } from '../../engines/temporal.ts';
 import { type Role, variablesOf } from '../../platform/config.ts';
+import { deleteDocuments, deleteKeys, deleteWorkflows } from './emptying.ts';
 
 /** What a test file is told of the system that it was lent. */
 export interface LentSystem {
@@ -57,8 +55,8 @@ export interface WarmSystems extends AsyncDisposable {
   readonly url: string;
 }
 
-/** How often what is deleted may still be listed: Temporal deletes in the background. */
-const deleteTriesMax = 100;
+/** With as many systems a file waits for one that is being emptied, rather than for a new one. */
+const systemsMax = 4;
 
 interface Worker {
   child: Child;
@@ -72,6 +70,8 @@ interface WarmSystem extends LentSystem {
   /** The wish of the latest borrower. */
   wish: Wish;
   isLent: boolean;
+  /** Settles when it is empty or given up. */
+  emptied: Promise<void> | undefined;
 }
 
 /** Starts the lender. Its systems use the servers of Temporal and MongoDB that are named; the first is made when it is wanted. */
@@ -82,20 +82,33 @@ export async function startWarmSystems(
   const systems = new Map<string, WarmSystem>();
 
   async function lend(wish: Wish): Promise<WarmSystem> {
-    const idle = [...systems.values()].filter(({ isLent }) => !isLent);
-    const [best] = idle.sort((a, b) => differences(a.wish, wish) - differences(b.wish, wish));
-    if (best !== undefined) best.isLent = true;
-    const system = best ?? (await createSystem(engines));
+    const system = (await claimIdle(wish)) ?? (await createSystem(engines));
     systems.set(system.id, system);
     system.wish = wish;
     await stopAllBut(system, wish.roles);
     return system;
   }
 
+  /** The idle system that has to change least, awaiting one when there are enough. */
+  async function claimIdle(wish: Wish): Promise<WarmSystem | undefined> {
+    for (;;) {
+      const idle = [...systems.values()].filter(({ isLent }) => !isLent);
+      const [best] = idle.sort((a, b) => differences(a.wish, wish) - differences(b.wish, wish));
+      if (best !== undefined) {
+        best.isLent = true;
+        return best;
+      }
+      const coming = [...systems.values()].flatMap(({ emptied }) => emptied ?? []);
+      if (coming.length === 0 || systems.size < systemsMax) return undefined;
+      await Promise.race(coming);
+    }
+  }
+
   async function takeBack(system: WarmSystem): Promise<void> {
     try {
       await makeEmpty(system, engines);
       system.isLent = false;
+      system.emptied = undefined;
     } catch (err) {
       systems.delete(system.id);
       console.error(`A warm system could not be emptied and is given up: ${String(err)}`);
@@ -106,7 +119,9 @@ export async function startWarmSystems(
   async function lendUntilClosed(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const system = await lend((await json(req)) as Wish);
     const { id, urls, secrets, name, ports } = system;
-    res.once('close', () => void takeBack(system));
+    res.once('close', () => {
+      system.emptied = takeBack(system);
+    });
     res.writeHead(200, { 'Content-Type': 'application/json' });
     res.write(`${JSON.stringify({ id, urls, secrets, name, ports } satisfies LentSystem)}\n`);
   }
@@ -172,6 +187,7 @@ async function createSystem(engines: Pick<EngineUrls, 'temporalAddress'>): Promi
     workers: new Map(),
     wish: { roles: [], env: {} },
     isLent: true,
+    emptied: undefined,
   };
 }
 
@@ -217,49 +233,4 @@ async function makeEmpty(
   for (const { child } of workers.values()) truncateSync(child.logFile);
   await Promise.all([deleteKeys(urls.redisUrl), deleteDocuments(withDatabase(databaseUrl, name))]);
   standIns.reset();
-}
-
-/** @throws {Error} some are still listed after a while */
-async function deleteWorkflows(address: string, namespace: string): Promise<void> {
-  const connection = await Connection.connect({ address });
-  try {
-    const { workflow } = new Client({ connection, namespace });
-    for (let tries = 0; (await workflow.count()).count > 0; tries++) {
-      const left: string[] = [];
-      for await (const { workflowId, runId, type, status } of workflow.list()) {
-        left.push(`${type} ${status.name}`);
-        // it may be on its way already
-        await connection.workflowService
-          .deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } })
-          .catch(() => undefined);
-      }
-      if (tries === deleteTriesMax) throw new Error(`Workflows of ${namespace} are not deleted: ${left}`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  } finally {
-    await connection.close();
-  }
-}
-
-/** All but the heartbeats of the workers (adapters/redis/heartbeats.ts), which tell that they run. */
-async function deleteKeys(url: string): Promise<void> {
-  const redis = new Redis(url);
-  try {
-    for await (const keys of redis.scanStream({ count: 1000 })) {
-      const old = (keys as string[]).filter((key) => !key.startsWith('health:'));
-      if (old.length > 0) await redis.unlink(old);
-    }
-  } finally {
-    redis.disconnect();
-  }
-}
-
-async function deleteDocuments(url: string): Promise<void> {
-  const database = await mongoose.createConnection(url).asPromise();
-  try {
-    for (const { name } of (await database.db?.listCollections().toArray()) ?? [])
-      await database.collection(name).deleteMany({});
-  } finally {
-    await database.close();
-  }
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { Client, credentials, loadPackageDefinition, Metadata, type StatusObject } from '@grpc/grpc-js';
 import { loadFileDescriptorSetFromBuffer } from '@grpc/proto-loader';
 import protobuf from 'protobufjs';
+import { hangMs } from './until.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are what is under test; assertions say what they are
 type Message = any;
@@ -72,7 +73,7 @@ export async function connectAuth(address: string, token?: string): Promise<Auth
   ): Promise<RpcAnswer> => {
     const sent = metadata();
     for (const [name, value] of Object.entries(headers)) sent.set(name, value);
-    const options = { deadline: Date.now() + 60_000 };
+    const options = { deadline: Date.now() + hangMs };
     const [message, { code, metadata: trailer }] = await new Promise<[Message, StatusObject]>((resolve) => {
       let answered: Message;
       client

@@ -36,7 +36,7 @@ export async function startTestDirectory(options: EngineOptions = {}): Promise<T
   };
 }
 
-/** The adapter on a running directory, with the defaults of the configuration and short waits. */
+/** The adapter on a running directory. It waits beyond what any answer takes, unless a test says how long. */
 export function connectTo(running: RunningDirectory, options: Partial<DirectoryOptions> = {}): Directory {
   return connectDirectory({
     urls: [running.url],
@@ -47,7 +47,7 @@ export function connectTo(running: RunningDirectory, options: Partial<DirectoryO
     baseDn: running.baseDn,
     userFilter: '(uid={username})',
     attributes: personAttributes,
-    timeoutMs: 5000,
+    timeoutMs: 600_000,
     poolMax: 8,
     retryMs: 300,
     ...options,
@@ -103,6 +103,9 @@ export async function startTestServer(
     },
   };
 }
+
+/** Begin of a TLS handshake: content type, and the version that a first record has (RFC 8446 section 5.1). */
+export const clientHello = '\x16\x03\x01';
 
 const upstreams = new WeakMap<Socket, Socket>();
 

@@ -12,8 +12,8 @@ export interface RoleProcess {
   signal(signal: NodeJS.Signals): void;
   /** Resolves when the output has what is looked for; throws when the process ends or the time is over first. */
   until<T>(look: (output: string) => T | undefined | false): Promise<T>;
-  /** Resolves with the exit code, or the signal, and how long it took from the call. */
-  ended(): Promise<{ how: number | string; ms: number }>;
+  /** Resolves with the exit code, or the signal. */
+  ended(): Promise<number | string>;
 }
 
 /** Starts a role from the environment of everybody; Node gets the arguments given before those of the role. */
@@ -50,10 +50,7 @@ function observe(role: Role, child: ChildProcess): RoleProcess {
       }
       throw new Error(`${role} did not say it; it said:\n${output}`);
     },
-    async ended() {
-      const begin = performance.now();
-      return { how: await exited, ms: performance.now() - begin };
-    },
+    ended: () => exited,
   };
 }
 

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import { hangMs } from './until.ts';
 
 interface Inventory {
   package: string;
@@ -87,7 +88,7 @@ export function connectSignal(
           (bytes) => readResponse(answered, bytes),
           request,
           metadata,
-          { deadline: Date.now() + 15_000 },
+          { deadline: Date.now() + hangMs },
           (err: ServiceError | null, response) => (err === null ? resolve(response as WireResponse) : reject(err)),
         );
       });

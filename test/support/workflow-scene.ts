@@ -1,13 +1,15 @@
 /** Registrations on the shared Temporal server, in a namespace of their own, with activities whose answers a test decides. */
-import { ApplicationFailure } from '@temporalio/activity';
+import { ApplicationFailure, activityInfo } from '@temporalio/activity';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import type { UpdateDefinition } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { AccountActivities } from '../../activities/accounts.ts';
 import type { DeliveryActivities } from '../../activities/delivery.ts';
 import type { AuthenticateResult, DirectoryActivities } from '../../activities/directory.ts';
 import type { NoticeActivities } from '../../activities/notices.ts';
 import type { RegistrationActivities } from '../../activities/registration.ts';
-import { createDataConverter } from '../../adapters/temporal/connect.ts';
+import { createDataConverter, isTemporalOutage } from '../../adapters/temporal/connect.ts';
+import { order } from '../../adapters/temporal/orders.ts';
 import { Failure, type FailureCode, type FailureFacts } from '../../domain/failures.ts';
 import {
   type Identity,
@@ -17,6 +19,7 @@ import {
 } from '../../domain/registration.ts';
 import { ensureNamespace } from '../../engines/temporal.ts';
 import { Secret } from '../../platform/config.ts';
+import { newId } from '../../platform/crypto.ts';
 import { type RegistrationInput, type registration, registrationStatus } from '../../workflows/registration.ts';
 import { testBundle, testEngines } from './engines.ts';
 import { uniqueName } from './redis.ts';
@@ -41,6 +44,7 @@ export interface Call {
 export interface Scene {
   id: string;
   handle: WorkflowHandle<typeof registration>;
+  /** Every activity that the workflow asked for; one that Temporal has repeated for itself, after a lost try, is one. */
   calls: Call[];
   /** Names of the calls but those that publish or look for an owner to warn, which nothing waits for, in order. */
   acts(): string[];
@@ -50,6 +54,14 @@ export interface Scene {
   /** Resolves when a published status is as wanted. */
   until(isWanted: (status: RegistrationStatus) => boolean): Promise<RegistrationStatus>;
   historyLength(): Promise<number>;
+  /** Gives an order as the api does; one that is not answered within its deadline is given again, with the same id. */
+  give<Answer, Args extends [unknown] | []>(
+    update: UpdateDefinition<Answer, Args>,
+    args: Args,
+    updateId?: string,
+  ): Promise<Answer>;
+  /** Gives orders that must leave the history as it is. @throws {Error} it has grown */
+  leavesNoHistory(orders: () => Promise<unknown>): Promise<void>;
 }
 
 /** The workers of all scenes. */
@@ -75,12 +87,13 @@ export const ada = {
   groups: [],
 } satisfies Identity;
 
+/** Longer than any test takes: a test of a time sets it and moves the clock. */
 const rules: RegistrationRules = {
   codeTtlSeconds: 180,
   checksMax: 5,
-  resendWaitsSeconds: [1],
-  ttlSeconds: 60,
-  waitMaxSeconds: 600,
+  resendWaitsSeconds: [600],
+  ttlSeconds: 3600,
+  waitMaxSeconds: 86_400,
 };
 
 /** As a `Failure` comes out of the workers: not repeated by Temporal, known by its code. */
@@ -88,11 +101,11 @@ export function failure(code: FailureCode, facts: FailureFacts = {}): Applicatio
   return ApplicationFailure.nonRetryable(code, code, facts);
 }
 
-/** What a good day answers. */
-const goodDay: FakeActivities = {
+/** What a good day answers, by the clock of the server. */
+const goodDayBy = (now: Clock): FakeActivities => ({
   authenticate: async (): Promise<AuthenticateResult> => ({ outcome: 'ok', identity: ada }),
   readStandings: async () => [],
-  sendCode: async () => ({ result: 'sent', at: Date.now() }),
+  sendCode: async () => ({ result: 'sent', at: await now() }),
   hashCredentials: async () => 'kept',
   claimIdentity: async () => true,
   releaseIdentity: async () => undefined,
@@ -105,23 +118,36 @@ const goodDay: FakeActivities = {
   sendNotice: async () => true,
   findRecipients: async () => [{ channel: 'email', to: ada.email }],
   findOwner: async () => null,
-};
+});
+
+/** Where a stage is, and the time there, in milliseconds since the Unix epoch. */
+export interface StagePlace {
+  address: string;
+  namespace?: string;
+  now?: Clock;
+}
+
+type Clock = () => Promise<number>;
 
 /** Starts the workers, on the shared server in a namespace of their own; they end with the stage. */
 export async function openStage(): Promise<Stage> {
   const { temporalAddress } = testEngines();
   const namespace = uniqueName('workflows');
   await ensureNamespace(temporalAddress, namespace);
-  return openStageOn(temporalAddress, namespace);
+  return openStageOn({ address: temporalAddress, namespace });
 }
 
 /** Starts the workers in a namespace of a server; they end with the stage. */
-export async function openStageOn(address: string, namespace: string): Promise<Stage> {
+export async function openStageOn({
+  address,
+  namespace = 'default',
+  now = async () => Date.now(),
+}: StagePlace): Promise<Stage> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const dataConverter = createDataConverter(new Secret(Buffer.alloc(32, 7).toString('base64')), []);
   const connection = await NativeConnection.connect({ address });
   const scenes = new Map<string, { calls: Call[]; script: Script }>();
-  const activities = fakesOf(scenes);
+  const activities = fakesOf(scenes, goodDayBy(now));
   const workers = await Promise.all(
     (['registration', 'directory', 'delivery'] as const).map((taskQueue) =>
       Worker.create({
@@ -139,7 +165,7 @@ export async function openStageOn(address: string, namespace: string): Promise<S
   const client = new Client({ connection: await Connection.connect({ address }), namespace, dataConverter });
   return {
     client,
-    start: (script, input) => startScene(client, scenes, script, input),
+    start: (script, input) => startScene({ client, scenes, now }, script, input),
     async [Symbol.asyncDispose]() {
       for (const worker of workers) worker.shutdown();
       await Promise.allSettled(running);
@@ -149,25 +175,34 @@ export async function openStageOn(address: string, namespace: string): Promise<S
   };
 }
 
-/** Each activity notes its call with the registration it is for, and answers as that one's script says. */
-function fakesOf(scenes: Map<string, { calls: Call[]; script: Script }>): FakeActivities {
+/**
+ * Each activity notes its call with the registration it is for, and answers as that one's script says. It is safe to repeat, as
+ * a real one: a try that Temporal takes for lost, on a machine that stood still, is answered as the first.
+ */
+function fakesOf(scenes: Scenes, goodDay: FakeActivities): FakeActivities {
   const names = Object.keys(goodDay) as (keyof FakeActivities)[];
-  return Object.fromEntries(
-    names.map((name) => [
-      name,
-      async (input: { registrationId?: string; subject?: string }) => {
-        const scene = scenes.get(input.registrationId ?? input.subject ?? '');
-        scene?.calls.push({ name, input });
-        const act = (scene?.script[name] ?? goodDay[name]) as (input: unknown) => Promise<unknown>;
-        return act(input);
-      },
-    ]),
-  ) as unknown as FakeActivities;
+  const answers = new Map<string, Promise<unknown>>();
+  const fakeOf = (name: keyof FakeActivities) => (input: { registrationId?: string; subject?: string }) => {
+    const { activityId, workflowExecution } = activityInfo();
+    const key = `${workflowExecution?.runId} ${activityId}`;
+    const known = answers.get(key);
+    if (known !== undefined) return known;
+    const scene = scenes.get(input.registrationId ?? input.subject ?? '');
+    scene?.calls.push({ name, input });
+    const act = (scene?.script[name] ?? goodDay[name]) as (input: unknown) => Promise<unknown>;
+    const answer = act(input);
+    answers.set(key, answer);
+    // a crash has no answer: what repeats it is another call
+    answer.catch((err: unknown) => err instanceof ApplicationFailure || answers.delete(key));
+    return answer;
+  };
+  return Object.fromEntries(names.map((name) => [name, fakeOf(name)])) as unknown as FakeActivities;
 }
 
+type Scenes = Map<string, { calls: Call[]; script: Script }>;
+
 async function startScene(
-  client: Client,
-  scenes: Map<string, { calls: Call[]; script: Script }>,
+  { client, scenes, now }: { client: Client; scenes: Scenes; now: Clock },
   script: Script = {},
   { policy = ['directory', 'captcha', 'code', 'credentials'], identity = {}, rules: given = {} }: StartOptions = {},
 ): Promise<Scene> {
@@ -180,7 +215,7 @@ async function startScene(
     policy,
     identity,
     rules: { ...rules, ...given },
-    startedAt: Date.now(),
+    startedAt: await now(),
   };
   const handle = await client.workflow.start<typeof registration>('registration', {
     taskQueue: 'registration',
@@ -204,7 +239,37 @@ async function startScene(
       });
     },
     historyLength: async () => (await handle.describe()).historyLength,
+    give: (update, args, updateId) => giveUntilAnswered(client, id, update, { args, ...(updateId && { updateId }) }),
+    async leavesNoHistory(orders) {
+      for (;;) {
+        const before = await handle.describe();
+        await orders();
+        const { events = [] } = await handle.fetchHistory();
+        const added = (events ?? []).slice(before.historyLength);
+        if (added.length === 0) return;
+        // a task that the worker was too slow for is a fact of the machine, and in the history
+        const isMachine = added.some(({ workflowTaskTimedOutEventAttributes: isLate }) => Boolean(isLate));
+        if (!isMachine) throw new Error(`${added.length} events were added to ${before.historyLength}`);
+      }
+    },
   };
+}
+
+async function giveUntilAnswered<Answer, Args extends [unknown] | []>(
+  client: Client,
+  id: string,
+  update: UpdateDefinition<Answer, Args>,
+  { args, updateId = newId() }: { args: Args; updateId?: string },
+): Promise<Answer> {
+  const settled = await eventually(async () => {
+    try {
+      return { answer: await order({ temporal: client }, id, update, args, updateId) };
+    } catch (err) {
+      return isTemporalOutage(err) ? undefined : { err };
+    }
+  });
+  if ('err' in settled) throw settled.err;
+  return settled.answer;
 }
 
 /** The code by which an update was refused. */

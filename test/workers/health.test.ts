@@ -22,7 +22,7 @@ describe('serveHealth()', () => {
     for (const path of ['/', '/health/..', '/metrics?x=1', '/.env']) assert.equal((await get(path)).status, 404, path);
   });
 
-  it('ends at once, also with a connection that says nothing', { timeout: 10_000 }, async () => {
+  it('ends without waiting for a connection that says nothing', async () => {
     const port = await freePort();
     const health = await serveHealth(port, new Registry(), () => true);
     const socket = connect(port, '127.0.0.1').on('error', () => undefined);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { type Behind, lookBehind } from '../support/flows.ts';
+import { startTestSystem } from '../support/system.ts';
 import { eventually } from '../support/until.ts';
 
 let system: System;

@@ -10,12 +10,14 @@ import { createBox, newId } from '../../../platform/crypto.ts';
 import { testEngines } from '../../support/engines.ts';
 import { atOnce, testBox, uniqueName } from '../../support/redis.ts';
 
+/** Beyond what any answer takes. */
+const patient = { serverMs: 600_000, answerMs: 600_000 };
 let database: Database;
 let accounts: Accounts;
 const hashKey = randomBytes(32);
 
 before(async () => {
-  database = connectMongo(withDatabase(testEngines().databaseUrl, uniqueName()), unexpected);
+  database = connectMongo(withDatabase(testEngines().databaseUrl, uniqueName()), unexpected, patient);
   accounts = createAccounts(database.connection, hashKey, testBox('field'));
   await database.ping();
 });
@@ -237,7 +239,7 @@ describe('read() and remove()', () => {
 describe('the queries of the accounts', () => {
   it('all have an index: each names the _id it wants', async () => {
     const queries: { collection: string; method: string; filter: { _id?: unknown } }[] = [];
-    await using own = connectMongo(withDatabase(testEngines().databaseUrl, uniqueName()), unexpected);
+    await using own = connectMongo(withDatabase(testEngines().databaseUrl, uniqueName()), unexpected, patient);
     own.connection.set('debug', (collection: string, method: string, filter: { _id?: unknown }) => {
       queries.push({ collection, method, filter });
     });

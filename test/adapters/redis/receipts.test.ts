@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Redis } from '../../../adapters/redis/connect.ts';
 import { createReceipts, receiptLifeSeconds } from '../../../adapters/redis/receipts.ts';
 import type { ReceiptOrigin, ReceiptOutcome } from '../../../domain/providers.ts';
-import { atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
+import { assertLife, atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
 
 let redis: Redis;
 
@@ -50,8 +50,7 @@ describe('createReceipts()', () => {
 
   it('forgets them after a while', async () => {
     const { subject, note } = scene();
-    await note('delivered');
-    const left = await redis.ttl(`receipts:{${subject}}:register`);
-    assert.ok(left > receiptLifeSeconds - 60 && left <= receiptLifeSeconds);
+    const key = `receipts:{${subject}}:register`;
+    await assertLife(redis, { key, seconds: receiptLifeSeconds }, () => note('delivered'));
   });
 });

@@ -1,22 +1,31 @@
+// @rerun never
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { Redis } from '../../../adapters/redis/connect.ts';
 import { createRateLimits, type LimitState, type RateLimits } from '../../../adapters/redis/rate-limits.ts';
 import { createSharedTries } from '../../../adapters/redis/shared-tries.ts';
 import { atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
+import { type StoppedTime, stopTime } from '../../support/stopped-time.ts';
 
 let redis: Redis;
 let limits: RateLimits;
+let time: StoppedTime;
 
 before(() => {
   redis = connectTestRedis();
   limits = createRateLimits(redis);
 });
 after(() => redis.disconnect());
+beforeEach(() => {
+  time = stopTime(['Date']);
+});
+afterEach(() => time[Symbol.dispose]());
+
+/** That of the limiter and of its handfuls, which the tests move. */
+const clock = { now: () => Date.now() };
 
 /** Two processes that share a limit, how many tries Redis has counted, and how often it was asked; it answers late. */
-function share(max: number, windowSeconds = 60, lateMs = 0) {
+function share(max: number, lateMs = 0) {
   const source = uniqueName();
   let asked = 0;
   const counting = {
@@ -24,12 +33,12 @@ function share(max: number, windowSeconds = 60, lateMs = 0) {
     takeSome: async (...args: Parameters<RateLimits['takeSome']>) => {
       asked += 1;
       const answer = await limits.takeSome(...args);
-      if (lateMs > 0) await sleep(lateMs);
+      if (lateMs > 0) await time.pass(lateMs);
       return answer;
     },
   };
-  const create = () =>
-    createSharedTries(counting, { name: 'tries', windows: [{ max, windowSeconds }] }, (name) => name);
+  const of = { limit: { name: 'tries', windows: [{ max, windowSeconds }] }, keyOf: (name: string) => name };
+  const create = () => createSharedTries(counting, of, { clock });
   const [one, other] = [create(), create()];
   return {
     one: () => one.take(source),
@@ -38,6 +47,9 @@ function share(max: number, windowSeconds = 60, lateMs = 0) {
     asked: () => asked,
   };
 }
+
+/** Redis forgets a window by its own clock, which goes on. */
+const windowSeconds = 3600;
 
 const allowed = (states: LimitState[]) => states.filter((state) => state.allowed).length;
 
@@ -76,7 +88,7 @@ describe('createSharedTries()', () => {
     for (let index = 1; index <= 3; index++) {
       assert.equal((await one()).remaining, 600 - index);
       assert.equal(await counted(), index);
-      await sleep(600);
+      await time.pass(600);
     }
   });
 
@@ -87,40 +99,39 @@ describe('createSharedTries()', () => {
       await one();
       used += 1;
     } while ((await counted()) === used);
-    await sleep(600);
+    await time.pass(600);
     assert.equal((await one()).remaining, 600 - used - 1);
     assert.equal(await counted(), used + 1);
   });
 
   it('never lets more be asked in a window than the limit, also when what was taken is used late', async () => {
-    const { one, counted } = share(200, 2);
-    const passed: { from: number; to: number }[] = [];
-    const takeUntil = async (isEnough: () => boolean | Promise<boolean>) => {
-      while (!(await isEnough())) {
-        const from = performance.now();
-        if ((await one()).allowed) passed.push({ from, to: performance.now() });
-        else await sleep(5);
-      }
+    const { one, counted } = share(200);
+    const passed: number[] = [];
+    const take = async () => {
+      const { allowed: isAllowed } = await one();
+      if (isAllowed) passed.push(Date.now());
+      return isAllowed;
     };
-    await takeUntil(async () => passed.length > 50 && (await counted()) > passed.length);
+    while (passed.length <= 50 || (await counted()) <= passed.length) await take();
     // what is held now is used after this
-    await sleep(400);
-    const endAt = performance.now() + 5000;
-    await takeUntil(() => performance.now() > endAt);
-    assert.ok(passed.length > 300, `${passed.length}`);
-    // a try is counted between its asking and its answer, however long that takes on a busy machine
-    const windows = passed.slice(200).map(({ to }, index) => to - (passed[index]?.from ?? 0));
-    // the clocks of this test and of the limiter are rounded
-    assert.ok(Math.min(...windows) > 1990, `${Math.min(...windows)} ms`);
+    await time.pass(400);
+    for (let isAllowed = true; isAllowed; ) isAllowed = await take();
+    assert.equal(passed.length, 200);
+    await time.pass(windowSeconds * 1000 - 1000);
+    while (passed.length < 400) {
+      if (!(await take())) await time.pass(10);
+    }
+    const windows = passed.slice(200).map((instant, index) => instant - (passed[index] ?? 0));
+    assert.ok(Math.min(...windows) >= windowSeconds * 1000, `${Math.min(...windows)} ms`);
   });
 
   it('hands nothing out that was counted for an instant gone by, however late Redis answered', async () => {
-    const { one, counted, asked } = share(1_000_000, 60, 800);
+    const { one, counted, asked } = share(1_000_000, 800);
     do await one();
     while ((await counted()) === asked());
     const before = asked();
     // of the handful one is left: taken 800 ms ago, to be used within a second
-    await sleep(250);
+    await time.pass(250);
     await one();
     assert.equal(asked(), before + 1);
   });
@@ -141,11 +152,8 @@ describe('createSharedTries()', () => {
       takeSome: (...args: Parameters<RateLimits['takeSome']>) =>
         isAway ? Promise.reject(new Error('Connection is closed.')) : limits.takeSome(...args),
     };
-    const tries = createSharedTries(
-      failing,
-      { name: 'tries', windows: [{ max: 5, windowSeconds: 60 }] },
-      (name) => name,
-    );
+    const limit = { name: 'tries', windows: [{ max: 5, windowSeconds }] };
+    const tries = createSharedTries(failing, { limit, keyOf: (name) => name }, { clock });
     const source = uniqueName();
     const outcomes = await Promise.allSettled([tries.take(source), tries.take(source)]);
     assert.deepEqual(

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import { createAuditIndex, readTrail } from '../../../adapters/elastic/audit-index.ts';
-import { connectElastic, pingElastic } from '../../../adapters/elastic/connect.ts';
-import { type DataFolder, openTemporaryFolder } from '../../../engines/data-folder.ts';
-import { hasJavaFor, startElasticsearch } from '../../../engines/elasticsearch.ts';
-import { auditEvent } from '../../support/audit.ts';
+import { createAuditIndex, readTrail } from '../../adapters/elastic/audit-index.ts';
+import { connectElastic, pingElastic } from '../../adapters/elastic/connect.ts';
+import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
+import { hasJavaFor, startElasticsearch } from '../../engines/elasticsearch.ts';
+import { auditEvent } from '../support/audit.ts';
 
 const reason = 'Elasticsearch 9 needs Java 21 or later, which is not under /usr/lib/jvm: only 8.19 was tested';
 const isPossible = await hasJavaFor('9.1.0');
@@ -14,11 +14,11 @@ let folder: DataFolder | undefined;
 after(() => folder?.close());
 
 describe('Elasticsearch 9', { skip: isPossible ? false : reason }, () => {
-  it('takes the same template and events, each once, and finds them by both names', { timeout: 180_000 }, async () => {
+  it('takes the same template and events, each once, and finds them by both names', async () => {
     folder = await openTemporaryFolder();
     const { url } = await startElasticsearch({ folder, release: '9.1.0' });
-    const elastic = connectElastic({ url });
-    await pingElastic(elastic);
+    const elastic = connectElastic({ url, timeoutMs: 600_000 });
+    await pingElastic(elastic, 600_000);
     const index = createAuditIndex(elastic, { prefix: 'auth-logs', retentionDays: 30, unknownFields: 'refused' });
     assert.deepEqual(
       [await index.prepare(), await index.prepare()],

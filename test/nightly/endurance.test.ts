@@ -4,10 +4,10 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { System } from '../../engines/system.ts';
 import { codeFor, type Flow, messagesTo } from '../support/client.ts';
-import { startTestSystem } from '../support/engines.ts';
 import { setFault } from '../support/faults.ts';
 import { createJourney, type Journey, personOf } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
+import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 describe('A registration', () => {

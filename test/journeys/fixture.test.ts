@@ -1,0 +1,111 @@
+/** Accounts that tests make without a registration are what a registration makes. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { call, codeFor, startFlow } from '../support/client.ts';
+import { type Behind, flowWithCode, goodPassword, lookBehind, must, startAnotherApi } from '../support/flows.ts';
+import { type Chosen, registeredPerson, signedIn, type Who } from '../support/people.ts';
+import { startTestSystem } from '../support/system.ts';
+
+let system: System;
+let behind: Behind;
+let url: string;
+
+before(async () => {
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2', OTP_TTL: '3600' } });
+  behind = await lookBehind(system);
+  url = system.ready.apiUrl;
+});
+after(async () => {
+  await behind?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+
+/** What differs from one account to the next: ids, times, and what is salted or encrypted with a random IV. */
+const own = ['_id', 'userId', 'registrationIds', 'createdAt', 'password', 'pin', 'emailSealed', 'phoneNumberSealed'];
+
+/** The account of a person and its claims, without the values that are its own. */
+async function storedOf(userId: string) {
+  const shape = (document: object) =>
+    Object.fromEntries(
+      Object.entries(document).map(([name, value]) => [name, own.includes(name) ? formOf(value) : value]),
+    );
+  const users = await behind.database
+    .collection('users')
+    .find({ _id: userId as never })
+    .toArray();
+  const claims = await behind.database.collection('claims').find({ userId }).sort({ _id: 1 }).toArray();
+  return { users: users.map(shape), claims: claims.map(({ _id, ...rest }) => ({ _id, ...shape(rest) })) };
+}
+
+/** The kind of a value, and what of it all values of its kind begin with. */
+function formOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(formOf);
+  if (typeof value !== 'string') return value?.constructor.name;
+  if (value.startsWith('$argon2')) return value.slice(0, value.lastIndexOf('$')).replace(/\$[^$]*$/, '');
+  return /^[0-9a-f-]+$/.test(value) ? 'an id' : value.split('.')[0];
+}
+
+/** Takes the account away, as if it had never been. */
+async function forget(userId: string): Promise<void> {
+  await behind.database.collection('users').deleteOne({ _id: userId as never });
+  await behind.database.collection('claims').deleteMany({ userId });
+}
+
+/** Asserts that the fixture leaves what a registration left of the same person, and that its account is as good. */
+async function assertSame(registered: string, who: Who, chosen: Chosen): Promise<void> {
+  const expected = await storedOf(registered);
+  assert.equal(expected.users.length, 1);
+  await forget(registered);
+  const { userId } = await registeredPerson(system, who, chosen);
+  assert.deepEqual(await storedOf(userId), expected);
+}
+
+describe('An account made by a fixture', () => {
+  it('is that of a registration with the directory, with password and PIN', async () => {
+    const chosen = { password: goodPassword, pin: '830571' };
+    const { flow, code } = await flowWithCode(system, 900);
+    await must(flow.call('PUT', '/code', { code }));
+    const { body } = await must(flow.call('PUT', '/credentials', chosen));
+    await assertSame(body.userId, 900, chosen);
+  });
+
+  it('is that of a registration without the directory, in a language', async () => {
+    const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code,credentials' });
+    const who = { username: 'ada', fullName: 'Ada Lovelace', email: 'ada@example.net' };
+    const flow = await startFlow(apiUrl, { ...who, locale: 'de' });
+    await must(flow.call('POST', '/codes', { channel: 'email' }), 202);
+    await must(flow.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, who.email) }));
+    const { body } = await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+    await assertSame(body.userId, who, { locale: 'de' });
+  });
+
+  it('logs in, and has the session that a registration gives', async () => {
+    const { flow, code } = await flowWithCode(system, 901);
+    await must(flow.call('PUT', '/code', { code }));
+    await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+    const taken = (await must(flow.call('POST', '/session'), 201)).body;
+    const given = await signedIn(system, 902);
+    const { userId, registrationId: _, ...tokens } = given;
+    assert.deepEqual(Object.keys(tokens).sort(), Object.keys(taken).sort());
+    assert.deepEqual(Object.keys(tokens.user).sort(), Object.keys(taken.user).sort());
+    const { body } = await must(call(url, 'GET', '/api/v1/users/me', { token: given.accessToken }));
+    assert.deepEqual(body, { ...given.user });
+    assert.equal(body.userId, userId);
+    const login = { identifier: 'person902', password: goodPassword };
+    await must(call(url, 'POST', '/api/v1/auth/login', { body: login }));
+    await must(call(url, 'POST', '/api/v1/auth/refresh-token', { body: { refreshToken: given.refreshToken } }));
+    const fieldsOf = async (of: string) => {
+      const [session = ''] = await behind.sessionsOf(of);
+      const { userId: _, refresh: __, createdAt: ___, ...fields } = await behind.redis.hgetall(session);
+      return [Object.keys(fields).sort(), fields.ip, fields.idleMs, fields.roles, fields.userAgent];
+    };
+    const other = await signedIn(system, 903);
+    assert.deepEqual(await fieldsOf(other.userId), await fieldsOf(taken.user.userId));
+  });
+
+  it('is refused where somebody has the number', async () => {
+    await registeredPerson(system, 904);
+    await assert.rejects(registeredPerson(system, 904), /has an account already/);
+  });
+});

@@ -1,0 +1,36 @@
+/** The time that a body takes which is made to take long, measured. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { call } from '../support/client.ts';
+import { startTestSystem } from '../support/system.ts';
+
+let system: System;
+
+before(async () => {
+  system = await startTestSystem();
+});
+after(async () => {
+  await system?.stop();
+});
+
+/** Deep, wide and broken: what makes parsers and regular expressions slow. */
+const heavyBodies = [
+  '['.repeat(100_000),
+  `${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}`,
+  `{${Array.from({ length: 20_000 }, (_, index) => `"k${index}":1`).join(',')}}`,
+  JSON.stringify({ email: `${'a'.repeat(50_000)}@` }),
+  JSON.stringify({ phone: '-'.repeat(90_000) }),
+  JSON.stringify({ fullName: ' '.repeat(90_000) }),
+];
+
+describe('R1: a body that is made to take long', () => {
+  it('is refused within 2 s', async () => {
+    for (const body of heavyBodies) {
+      const beganAt = performance.now();
+      const { status } = await call(system.ready.apiUrl, 'POST', '/api/v1/registrations', { body });
+      assert.ok(performance.now() - beganAt < 2000, body.slice(0, 40));
+      assert.ok([400, 413].includes(status), `${status} ${body.slice(0, 40)}`);
+    }
+  });
+});

@@ -1,0 +1,186 @@
+/**
+ * Whatever is killed at whatever step, a registration is finished by its person as if nothing had been: one message whose
+ * code works, one account, one session, and no call made twice but where its own connection was lost, or where it was a
+ * start and Temporal away: that is refused at once, and repeated with the same key.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { System } from '../../engines/system.ts';
+import type { Role } from '../../platform/config.ts';
+import { call, messagesTo, noticesTo } from '../support/client.ts';
+import { setFault, untilHeld } from '../support/faults.ts';
+import { type Act, acts, type Channel, createJourney, type Journey, personOf } from '../support/journey.ts';
+import { connectStores, type Stores } from '../support/stores.ts';
+import { startWholeTestSystem } from '../support/system.ts';
+import { until } from '../support/until.ts';
+
+type Victim = Role | 'temporal';
+
+describe('A registration, when a process is killed at each of its steps and inside the send', () => {
+  let system: System;
+  let stores: Stores;
+  let people = 0;
+
+  before(async () => {
+    system = await startWholeTestSystem({ env: { CAPTCHA_COST: '2', RESEND_API_KEY: 'stand-in' } });
+    stores = await connectStores(system);
+  });
+  after(async () => {
+    await stores?.[Symbol.asyncDispose]();
+    await system?.stop();
+  });
+
+  it('survives the registration worker', async () => {
+    await survive('registration');
+  });
+
+  it('survives the directory worker', async () => {
+    await survive('directory');
+  });
+
+  it('survives the delivery worker', async () => {
+    await survive('delivery');
+  });
+
+  it('survives the api: only the calls whose connection was lost are made again', async () => {
+    await survive('api');
+  });
+
+  it('survives the Temporal server', async () => {
+    await survive('temporal');
+  });
+
+  it('B9: calls once, when the delivery worker is killed inside the call', async () => {
+    const { outboxUrl } = system.ready;
+    const journey = next('voice');
+    await journey.walk('captcha');
+    await setFault(outboxUrl, { channel: 'voice', mode: 'hold' });
+    const sending = journey.act();
+    await untilHeld(outboxUrl, { channel: 'voice' });
+    await system.kill('delivery');
+    await setFault(outboxUrl, { channel: 'voice', mode: 'none' });
+    await system.restart('delivery');
+    await sending;
+    await journey.walk('session');
+    assert.equal((await messagesTo(outboxUrl, journey.person.phone)).length, 1);
+  });
+
+  it('is welcomed once, when the delivery worker is killed inside the sending', async () => {
+    const { outboxUrl } = system.ready;
+    const journey = next();
+    await setFault(outboxUrl, { channel: 'email', provider: 'smtp', mode: 'error500' });
+    await setFault(outboxUrl, { channel: 'email', provider: 'resend', mode: 'hold' });
+    await journey.walk('session');
+    await untilHeld(outboxUrl, { channel: 'email', provider: 'resend' });
+    await system.kill('delivery');
+    await setFault(outboxUrl, { channel: 'email', provider: 'resend', mode: 'none' });
+    await system.restart('delivery');
+    const ofAccount = `WorkflowType = "notice" AND ExecutionStatus = "Completed" AND VyryUserId = "${journey.answerOf('credentials').body.userId}"`;
+    await until(async () => (await stores.temporal.workflow.count(ofAccount)).count > 0);
+    assert.equal((await noticesTo(outboxUrl, journey.person.email)).length, 1);
+    await setFault(outboxUrl, { channel: 'email', mode: 'none' });
+  });
+
+  it('leaves no workflow that still runs', async () => {
+    await until(async () => (await stores.temporal.workflow.count('ExecutionStatus = "Running"')).count === 0);
+    const { count } = await stores.temporal.workflow.count('WorkflowType = "registration"');
+    assert.equal(count, people);
+  });
+
+  function next(channel: Channel = 'sms'): Journey {
+    return createJourney(system.ready, personOf(people++), channel);
+  }
+
+  /**
+   * Kills a victim while journeys stand at every boundary, while each call is under way (some just sent, some for a
+   * moment), and while the provider has a message that it has not yet confirmed or whose confirmation was lost.
+   */
+  async function survive(victim: Victim): Promise<void> {
+    const { outboxUrl } = system.ready;
+    const standing = acts.slice(0, -1).map((act) => ({ journey: next(), act }));
+    const walking = [60, 0].flatMap((leadMs) => acts.map((act) => ({ journey: next(), act, leadMs })));
+    const unconfirmed = next();
+    const unheard = next();
+    await Promise.all([
+      ...standing.map(({ journey, act }) => journey.walk(act)),
+      ...walking.map(({ journey, act }) => walkBefore(journey, act)),
+      unconfirmed.walk('captcha'),
+      unheard.walk('captcha'),
+    ]);
+
+    await setFault(outboxUrl, { channel: 'sms', mode: 'slow', seconds: 4 });
+    const underWay = new Set<Promise<unknown>>();
+    const begin = (journey: Journey) => {
+      const acting = journey.act().finally(() => underWay.delete(acting));
+      underWay.add(acting);
+      return acting;
+    };
+    const sends = [begin(unconfirmed)];
+    await accepted(unconfirmed.person.phone);
+    await setFault(outboxUrl, { channel: 'sms', mode: 'accept-then-drop' });
+    const calls = walking.filter(({ leadMs }) => leadMs > 0).map(({ journey }) => begin(journey));
+    sends.push(begin(unheard));
+    await Promise.all([accepted(unheard.person.phone), sleep(60)]);
+    calls.push(...walking.filter(({ leadMs }) => leadMs === 0).map(({ journey }) => begin(journey)));
+    await new Promise((resolve) => setImmediate(resolve));
+    const countUnderWay = underWay.size;
+    await kill(victim);
+    await setFault(outboxUrl, { channel: 'sms', mode: 'none' });
+    await startAgain(victim);
+    await Promise.all([...calls, ...sends]);
+
+    const journeys = [...standing, ...walking].map(({ journey }) => journey).concat(unconfirmed, unheard);
+    await Promise.all(journeys.map((journey) => journey.walk('session')));
+    assert.ok(countUnderWay >= acts.length, `only ${countUnderWay} calls were under way`);
+    assertRepeats(journeys, victim);
+    await Promise.all(journeys.map(assertFinishedOnce));
+  }
+
+  async function assertFinishedOnce(journey: Journey): Promise<void> {
+    const { person, flow } = journey;
+    const who = person.username;
+    const status = await flow?.call('GET', '');
+    assert.equal(status?.body.state, 'completed', who);
+    assert.equal((await messagesTo(system.ready.outboxUrl, person.phone)).length, 1, `${who}: messages`);
+    const accounts = await stores.accountsOf(who);
+    assert.deepEqual(accounts, [status?.body.userId], `${who}: accounts`);
+    assert.equal((await stores.claimsOf(status?.body.userId)).length, 4, `${who}: claims`);
+    assert.equal((await stores.sessionsOf(status?.body.userId)).length, 1, `${who}: sessions`);
+    const { accessToken } = journey.answerOf('session').body;
+    const me = await call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token: accessToken });
+    assert.equal(me.body.phone, person.phone, who);
+    assert.equal((await flow?.call('POST', '/session'))?.status, 409, `${who}: a second session`);
+  }
+
+  async function accepted(recipient: string): Promise<void> {
+    await until(async () => (await messagesTo(system.ready.outboxUrl, recipient)).length > 0);
+  }
+
+  function kill(victim: Victim): Promise<void> {
+    return victim === 'temporal' ? system.killTemporal() : system.kill(victim);
+  }
+
+  function startAgain(victim: Victim): Promise<void> {
+    return victim === 'temporal' ? system.restartTemporal() : system.restart(victim);
+  }
+});
+
+/** Everything before an act, and what the act needs. */
+async function walkBefore(journey: Journey, act: Act): Promise<void> {
+  const last = acts[acts.indexOf(act) - 1];
+  if (last !== undefined) await journey.walk(last);
+  await journey.prepare();
+}
+
+function assertRepeats(journeys: Journey[], victim: Victim): void {
+  const repeated = journeys.flatMap((journey) => journey.repeated);
+  if (victim === 'api') assert.notEqual(repeated.length, 0);
+  // a start does not wait for Temporal to come back, every other call does
+  else if (victim === 'temporal')
+    assert.deepEqual(
+      repeated.filter((act) => act !== 'start'),
+      [],
+    );
+  else assert.deepEqual(repeated, []);
+}

@@ -1,0 +1,43 @@
+/** How long the providers with plain HTTP APIs are waited for, measured. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { connectInfobip } from '../../adapters/http/infobip.ts';
+import { connectResend } from '../../adapters/http/resend.ts';
+import { connectSendgrid } from '../../adapters/http/sendgrid.ts';
+import { demoTwilio } from '../../engines/engines.ts';
+import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
+import { Secret } from '../../platform/config.ts';
+import { setFault } from '../support/faults.ts';
+
+const options = () => ({ apiKey: new Secret('a-key'), from: 'no-reply@example.org', baseUrl: standIns.outboxUrl });
+const text = { to: '+12025550102', body: '123456 is your code', reference: 'one.1' };
+const mail = { to: 'ada@example.com', subject: 'Your code', text: 'code', html: '<p>code</p>', messageId: 'one.1' };
+let standIns: StandIns;
+
+before(async () => {
+  standIns = await startStandIns({ twilio: demoTwilio });
+  for (const channel of ['sms', 'email']) await setFault(standIns.outboxUrl, { channel, mode: 'hold' });
+});
+after(() => standIns.close());
+
+/** A call of a provider that does not answer has to end after ten seconds, and not much later. */
+async function assertTenSeconds(call: () => Promise<unknown>): Promise<void> {
+  const begin = performance.now();
+  await assert.rejects(call(), { code: 'unavailable' });
+  const seconds = (performance.now() - begin) / 1000;
+  assert.ok(seconds > 9.9 && seconds < 14, `${seconds} s`);
+}
+
+describe('send()', () => {
+  it('of Infobip waits no longer than ten seconds', async () => {
+    await assertTenSeconds(() => connectInfobip(options()).send(text));
+  });
+
+  it('of Resend waits no longer than ten seconds', async () => {
+    await assertTenSeconds(() => connectResend(options()).send(mail));
+  });
+
+  it('of SendGrid waits no longer than ten seconds', async () => {
+    await assertTenSeconds(() => connectSendgrid(options()).send(mail));
+  });
+});

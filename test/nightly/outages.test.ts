@@ -1,0 +1,182 @@
+/** Outages whose length is measured: longer than the life of a registration, and an answer within two seconds. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Engine, EngineProcess } from '../../engines/engine.ts';
+import type { System } from '../../engines/system.ts';
+import { type Answer, call, messagesTo, flowOf as startedFlow } from '../support/client.ts';
+import { setFault } from '../support/faults.ts';
+import { createJourney, type Journey, personOf } from '../support/journey.ts';
+import { connectStores, type Stores } from '../support/stores.ts';
+import { startWholeTestSystem } from '../support/system.ts';
+import { until } from '../support/until.ts';
+
+const minuteMs = 60_000;
+const ttlSeconds = 30;
+
+describe('A registration, when outside systems are away', () => {
+  let system: System;
+  let stores: Stores;
+  let people = 0;
+
+  before(async () => {
+    system = await startWholeTestSystem({
+      env: {
+        CAPTCHA_COST: '2',
+        REGISTRATION_TTL: String(ttlSeconds),
+        OTP_TTL: '30',
+        // an outage that counted as a try would leave none
+        DIRECTORY_TRIES: '1',
+      },
+    });
+    stores = await connectStores(system);
+  });
+  after(async () => {
+    await stores?.[Symbol.asyncDispose]();
+    await system?.stop();
+  });
+
+  it('waits a minute for directory and SMS provider, longer than its life, and goes on by itself', {
+    timeout: 3 * minuteMs,
+  }, async () => {
+    const [atDirectory, mistyped, atSend, idle] = [next(), next(), next(), next()];
+    await Promise.all([atDirectory, mistyped, idle].map((journey) => journey.walk('start')));
+    await atSend.walk('captcha');
+    await processOf(system.engines?.ldap).kill();
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'error500' });
+    const begin = Date.now();
+
+    const { username, password } = atDirectory.person;
+    for (const _ of [1, 2]) {
+      const answer = await flowOf(atDirectory).call('PUT', '/directory', { username, password });
+      assertUnavailable(answer);
+    }
+    const wrong = { username: mistyped.person.username, password: 'not-this-one' };
+    assertUnavailable(await flowOf(mistyped).call('PUT', '/directory', wrong));
+    const sent = await atSend.act();
+    assert.equal(sent.status, 202);
+
+    while (Date.now() - begin < minuteMs) {
+      await assertWaits(atDirectory, 'directory', 'directory');
+      await assertWaits(mistyped, 'directory', 'directory');
+      await assertWaits(atSend, 'sms', 'code');
+      await sleep(5000);
+    }
+    assert.equal((await statusOf(idle)).state, 'expired');
+    assert.deepEqual(await messagesTo(system.ready.outboxUrl, atSend.person.phone), []);
+    await assertListed('directory', [atDirectory, mistyped]);
+    await assertListed('sms', [atSend]);
+
+    await processOf(system.engines?.ldap).start();
+    await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
+    await Promise.all([
+      untilStep(atDirectory, 'directory', 'done').then(async (answer) => {
+        atDirectory.skip(answer);
+        await atDirectory.walk('session');
+      }),
+      // the wrong password is not taken for an outage, and the outage was not taken for a wrong password
+      untilStep(mistyped, 'directory', 'open').then(() => mistyped.walk('session')),
+      atSend.walk('session'),
+    ]);
+    for (const journey of [atDirectory, mistyped, atSend]) {
+      assert.equal((await messagesTo(system.ready.outboxUrl, journey.person.phone)).length, 1);
+    }
+  });
+
+  it('is refused in less than 2 s while Temporal is away, half-makes nothing, and the same key works after', async () => {
+    const [running, done] = [next(), next()];
+    await Promise.all([running.walk('captcha'), done.walk('session')]);
+    const token = done.answerOf('session').body.accessToken;
+    const registrations = await stores.keys('registration:*');
+    // one was never continued
+    const workflows = await countWorkflows(registrations.length - 1);
+    await system.killTemporal();
+    for (const key of [1, 2, 3]) {
+      const begin = performance.now();
+      assertUnavailable(await start(`outage-${key}`));
+      const tookMs = performance.now() - begin;
+      assert.ok(tookMs < 2000, `answer ${key} took ${tookMs} ms`);
+    }
+    assert.deepEqual(await stores.keys('registration:*'), registrations);
+    assert.equal((await flowOf(running).call('GET', '')).status, 200);
+    assert.equal((await call(system.ready.apiUrl, 'GET', '/api/v1/auth/session', { token })).status, 200);
+
+    await system.restartTemporal();
+    await until(async () => (await start('outage-1')).status === 201);
+    const [first, again] = [await start('outage-1'), await start('outage-1')];
+    assert.deepEqual(again.body, first.body);
+    const { registrationId, registrationToken } = first.body;
+    const ended = await startedFlow(system.ready.apiUrl, registrationId, registrationToken).call('DELETE', '');
+    assert.equal(ended.status, 204);
+    await running.walk('session');
+    assert.equal(await countWorkflows(workflows + 1), workflows + 1);
+    assert.equal((await stores.keys('registration:*')).length, registrations.length + 1);
+  });
+
+  function next(): Journey {
+    return createJourney(system.ready, personOf(people++));
+  }
+
+  function start(key?: string): Promise<Answer> {
+    const headers: Record<string, string> = key === undefined ? {} : { 'Idempotency-Key': key };
+    return call(system.ready.apiUrl, 'POST', '/api/v1/registrations', { body: {}, headers });
+  }
+
+  async function assertListed(waitingFor: string, journeys: Journey[]): Promise<void> {
+    const found: string[] = [];
+    for await (const { workflowId } of stores.temporal.workflow.list({
+      query: `WorkflowType = "registration" AND VyryWaitingFor = "${waitingFor}"`,
+    })) {
+      found.push(workflowId);
+    }
+    assert.deepEqual(found.sort(), journeys.map((journey) => `registration:${journey.flow?.id}`).sort());
+  }
+
+  /** The number of workflows, once as many as expected are listed. */
+  async function countWorkflows(expected: number): Promise<number> {
+    const count = async () => (await stores.temporal.workflow.count('WorkflowType = "registration"')).count;
+    await until(async () => (await count()) >= expected);
+    return count();
+  }
+});
+
+function processOf(engine: Engine | undefined): EngineProcess {
+  if (engine?.process === undefined) throw new Error('This engine belongs to somebody else');
+  return engine.process;
+}
+
+function flowOf(journey: Journey): NonNullable<Journey['flow']> {
+  if (journey.flow === undefined) throw new Error('Not started');
+  return journey.flow;
+}
+
+async function statusOf(journey: Journey): Promise<Answer['body']> {
+  const answer = await flowOf(journey).call('GET', '');
+  assert.equal(answer.status, 200);
+  return answer.body;
+}
+
+function assertUnavailable(answer: Answer): void {
+  assert.equal(answer.status, 503, JSON.stringify(answer.body));
+  assert.equal(answer.body.error_code, 'UNAVAILABLE');
+  assert.equal(answer.headers.get('retry-after'), String(answer.body.retry_after_seconds));
+}
+
+async function assertWaits(journey: Journey, waitingFor: string, step?: string): Promise<void> {
+  const status = await statusOf(journey);
+  assert.equal(status.state, 'waiting');
+  assert.equal(status.waitingFor, waitingFor);
+  const waiting = status.steps.filter((known: { status: string }) => known.status === 'waiting');
+  const expected = step === undefined ? [] : [{ name: step, status: 'waiting', reason: `${waitingFor}-unavailable` }];
+  assert.deepEqual(waiting, expected);
+}
+
+/** Listens, without asking for anything, until a step stands so. */
+async function untilStep(journey: Journey, name: string, status: string): Promise<Answer> {
+  for (let tries = 0; tries < 10; tries++) {
+    const answer = await flowOf(journey).call('GET', '?waitSeconds=10');
+    const step = answer.body.steps.find((known: { name: string }) => known.name === name);
+    if (step.status === status) return answer;
+  }
+  throw new Error(`${name} is not ${status}`);
+}
