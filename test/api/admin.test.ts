@@ -6,7 +6,7 @@ import { call, startFlow } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { completedFlow, must } from '../support/flows.ts';
 import { signedIn } from '../support/people.ts';
-import { startTestSystem } from '../support/system.ts';
+import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
 
@@ -24,7 +24,7 @@ let bob: Person;
 let carol: Person;
 
 before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
+  system = await startOwnTestSystem({ env: { CAPTCHA_COST: '2' } });
   url = system.ready.apiUrl;
   await holdToContract(url);
   [alice, bob, carol] = await Promise.all([registered(70), loggedIn(71), loggedIn(72)]);

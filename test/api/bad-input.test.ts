@@ -21,7 +21,7 @@ import {
   wrongCode,
 } from '../support/flows.ts';
 import { signedIn } from '../support/people.ts';
-import { startTestSystem } from '../support/system.ts';
+import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
 
@@ -40,7 +40,7 @@ let deletion: { deletionId: string; deletionToken: string };
 before(async () => {
   // what is open at the start is gone on with at the end
   const lives = { REGISTRATION_TTL: '86400', OTP_TTL: '3600', JWT_EXPIRATION: '86400', STEP_UP_SECONDS: '86400' };
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2', ...lives } });
+  system = await startOwnTestSystem({ env: { CAPTCHA_COST: '2', ...lives } });
   behind = await lookBehind(system);
   url = system.ready.apiUrl;
   await holdToContract(url);

@@ -22,6 +22,7 @@ import {
   wrongCode,
 } from '../support/flows.ts';
 import { untilInstant } from '../support/instants.ts';
+import { patiently } from '../support/patience.ts';
 import { startTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
 
@@ -84,7 +85,7 @@ describe('PUT /api/v1/registrations/{id}/code', () => {
   it('takes the right code 50 times at once for one account and one session', async () => {
     const { flow, code } = await flowWithCode(system, 21);
     await must(flow.call('PUT', '/credentials', { password: goodPassword }));
-    const proofs = await atOnce(50, () => flow.call('PUT', '/code', { code }));
+    const proofs = await atOnce(50, () => patiently(() => flow.call('PUT', '/code', { code })));
     assert.deepEqual(proofs.statuses, { 200: 50 });
     const userIds = new Set(proofs.answers.map(({ body }) => body.userId));
     assert.equal(userIds.size, 1);
@@ -104,7 +105,7 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
     const [bare, keyed] = await Promise.all([flowToCode(url, 22), flowToCode(url, 23)]);
     const [without, withKey] = await Promise.all([
       atOnce(2, () => bare.call('POST', '/codes', { channel: 'sms' })),
-      atOnce(2, () => keyed.call('POST', '/codes', { channel: 'sms' }, { 'Idempotency-Key': 'one' })),
+      atOnce(2, () => patiently(() => keyed.call('POST', '/codes', { channel: 'sms' }, { 'Idempotency-Key': 'one' }))),
     ]);
     assert.deepEqual(without.statuses, { 202: 1, 429: 1 });
     assert.equal(without.answers.find(({ status }) => status === 429)?.body.limit, 'code-resend');
@@ -146,13 +147,17 @@ describe('50 registrations of one person at once', () => {
     const flows = await Promise.all(
       Array.from({ length: 50 }, (_, index) => startFlow(apiUrl, { email: spellings[index % 2], username: 'one' })),
     );
-    const sends = await atOnce(50, (index) => (flows[index] as Flow).call('POST', '/codes', { channel: 'email' }));
+    const key = { 'Idempotency-Key': 'the-code' };
+    const sends = await atOnce(50, (index) =>
+      patiently(() => (flows[index] as Flow).call('POST', '/codes', { channel: 'email' }, key)),
+    );
     assert.deepEqual(sends.statuses, { 202: 50 });
     await codeFor(system.ready.outboxUrl, 'one.person@example.net', 50);
     const mails = (await allMessages(system.ready.outboxUrl)) as { messageId?: string; code?: string }[];
     const { answers, statuses } = await atOnce(50, async (index) => {
       const flow = flows[index] as Flow;
-      return flow.call('PUT', '/code', { code: mails.find(({ messageId }) => messageId?.includes(flow.id))?.code });
+      const code = mails.find(({ messageId }) => messageId?.includes(flow.id))?.code;
+      return patiently(() => flow.call('PUT', '/code', { code }));
     });
     assert.deepEqual(statuses, { 200: 1, 409: 49 });
     const winner = answers.find(({ status }) => status === 200)?.body;
@@ -171,7 +176,8 @@ describe('50 registrations of one person at once', () => {
 
 /** Starts a registration under a key. */
 function startUnder(key: string, body: unknown = {}) {
-  return call(url, 'POST', '/api/v1/registrations', { body, headers: { 'Idempotency-Key': key } });
+  const headers = { 'Idempotency-Key': key };
+  return patiently(() => call(url, 'POST', '/api/v1/registrations', { body, headers }));
 }
 
 async function messagesOf(person: number): Promise<number> {
@@ -245,7 +251,7 @@ describe('POST /api/v1/registrations with an Idempotency-Key', () => {
 describe('The first step of a registration', () => {
   it('starts its workflow once when several come at once, and each is answered', async () => {
     const flow = await startFlow(url);
-    const steps = Array.from({ length: 7 }, () => flow.call('PUT', '/credentials', { pin: '739182' }));
+    const steps = Array.from({ length: 7 }, () => patiently(() => flow.call('PUT', '/credentials', { pin: '739182' })));
     const answers = await Promise.all([...steps, passDirectory(flow, 34)]);
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200]);
     const handle = behind.temporal.workflow.getHandle(`registration:${flow.id}`);
@@ -276,7 +282,8 @@ describe('POST /api/v1/registrations/{id}/codes with an Idempotency-Key', () => 
   it('sends once for one key, answers 409 to another channel, and sends again for another key', async () => {
     const { apiUrl } = await startAnotherApi(system, { OTP_RESEND_WAITS: '1' });
     const flow = await flowToCode(apiUrl, 30);
-    const send = (key: string, channel: string) => flow.call('POST', '/codes', { channel }, { 'Idempotency-Key': key });
+    const send = (key: string, channel: string) =>
+      patiently(() => flow.call('POST', '/codes', { channel }, { 'Idempotency-Key': key }));
     const answers = await Promise.all(Array.from({ length: 5 }, () => send('send-1', 'sms')));
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [202]);
     await codeFor(system.ready.outboxUrl, phoneOf(30));
@@ -294,7 +301,8 @@ describe('POST /api/v1/registrations/{id}/codes with an Idempotency-Key', () => 
 
   it('does not keep a refusal, and knows the keys of each registration apart', async () => {
     const flow = await startFlow(url);
-    const send = () => flow.call('POST', '/codes', { channel: 'sms' }, { 'Idempotency-Key': 'send-3' });
+    const send = () =>
+      patiently(() => flow.call('POST', '/codes', { channel: 'sms' }, { 'Idempotency-Key': 'send-3' }));
     assert.equal((await send()).status, 409);
     await Promise.all([passDirectory(flow, 31), passCaptcha(url, flow)]);
     assert.equal((await send()).status, 202);
@@ -308,7 +316,7 @@ describe('POST /api/v1/registrations/{id}/codes with an Idempotency-Key', () => 
 describe('POST /api/v1/registrations/{id}/session with an Idempotency-Key', () => {
   it('answers the same tokens for one key, also at once and after a restart, and 409 to another', async () => {
     const flow = await completedFlow(system, 33);
-    const take = (key: string) => flow.call('POST', '/session', undefined, { 'Idempotency-Key': key });
+    const take = (key: string) => patiently(() => flow.call('POST', '/session', undefined, { 'Idempotency-Key': key }));
     const answers = await Promise.all(Array.from({ length: 10 }, () => take('session-1')));
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [201]);
     const tokens = new Set(answers.map(({ body }) => body.refreshToken));

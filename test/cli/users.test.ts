@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { call } from '../support/client.ts';
 import { type Behind, completedFlow, lookBehind, must } from '../support/flows.ts';
+import { signedIn } from '../support/people.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor, vyryProcessFor } from '../support/vyry.ts';
@@ -26,9 +27,7 @@ const me = (token: string) => call(system.ready.apiUrl, 'GET', '/api/v1/users/me
 
 describe('vyry users', () => {
   it('disables a person: sessions end at once, new ones are refused, and all of it may be repeated', async () => {
-    const flow = await completedFlow(system, 20);
-    const { body: tokens } = await must(flow.call('POST', '/session'), 201);
-    const later = await completedFlow(system, 21);
+    const [tokens, other] = [await signedIn(system, 20), await signedIn(system, 21)];
     await must(me(tokens.accessToken));
 
     assert.deepEqual(
@@ -44,7 +43,7 @@ describe('vyry users', () => {
     assert.equal((await call(system.ready.apiUrl, 'POST', '/api/v1/auth/refresh-token', { body })).status, 401);
     assert.equal(jsonOf(await vyry(['users', 'disable', tokens.user.userId, '--json'])).sessionsEnded, 0);
     // others are not touched
-    await must(later.call('POST', '/session'), 201);
+    await must(me(other.accessToken));
   });
 
   it('refuses a disabled account the session of its registration, until it is enabled', async () => {
@@ -97,17 +96,16 @@ describe('vyry users', () => {
   });
 
   it('is done by itself when its worker is back', async () => {
-    const flow = await completedFlow(system, 27);
-    const { body } = await must(flow.call('POST', '/session'), 201);
+    const { userId, accessToken } = await signedIn(system, 27);
     await system.kill('registration');
     const disabling = vyry(['users', 'disable', 'person027']);
     await until(async () => {
-      const { status } = await behind.temporal.workflow.getHandle(`user-access:${body.user.userId}`).describe();
+      const { status } = await behind.temporal.workflow.getHandle(`user-access:${userId}`).describe();
       return status.name === 'RUNNING';
     });
     await system.restart('registration');
     assert.equal((await disabling).code, 0);
-    assert.equal((await me(body.accessToken)).status, 401);
+    assert.equal((await me(accessToken)).status, 401);
   });
 });
 

@@ -3,8 +3,8 @@
  * and the workers on them. A file starts its own api.
  *
  * Starting four processes takes more processor time than most test files need for their tests. A file gets a system for
- * itself, as empty as a new one: what the file before stored is deleted, with its workflows. A worker that was killed, that
- * saw a fault of a provider, or that has other variables than the file wants is started anew.
+ * itself, as empty as a new one but for workflows that have ended: what the file before stored is deleted and what runs is
+ * terminated. A worker that was killed, that saw a fault of a provider, or that has other variables is started anew.
  *
  * The protocol is HTTP with JSON on loopback. `POST /systems` lends one for as long as its answer, which has no end, is
  * read: a file that dies gives its system back too. `POST /systems/<id>/<role>/<act>` starts or kills a worker.
@@ -25,7 +25,7 @@ import { readSecrets, type Secrets } from '../../engines/secrets.ts';
 import type { StandIns } from '../../engines/stand-ins/stand-ins.ts';
 import { ensureNamespace } from '../../engines/temporal.ts';
 import { type Role, variablesOf } from '../../platform/config.ts';
-import { deleteDocuments, deleteKeys, deleteWorkflows } from './emptying.ts';
+import { deleteDocuments, deleteKeys, terminateWorkflows } from './emptying.ts';
 
 /** What a test file is told of the system that it was lent. */
 export interface LentSystem {
@@ -229,7 +229,7 @@ async function makeEmpty(
   if (standIns.reset()) await workers.get('delivery')?.child.stop();
   // it continues a stream that is going to be deleted
   await workers.get('audit')?.child.stop();
-  await deleteWorkflows(temporalAddress, name);
+  await terminateWorkflows(temporalAddress, name);
   for (const { child } of workers.values()) truncateSync(child.logFile);
   await Promise.all([deleteKeys(urls.redisUrl), deleteDocuments(withDatabase(databaseUrl, name))]);
   standIns.reset();
