@@ -88,7 +88,12 @@ export default {
       { path: '^api/', pathNot: '^api/(main|rest)[.]ts$' },
       { path: '^api/rest[.]ts$', dependencyTypesNot: ['type-only'] },
     ),
-    rule('main-is-a-leaf', 'main.ts starts a process; nothing imports it.', {}, { path: '(^|/)main[.]ts$' }),
+    rule(
+      'main-is-a-leaf',
+      'main.ts starts a process; only tests import it, in the two files that run one within theirs.',
+      { pathNot: '^test/support/(api|vyry)[.]ts$' },
+      { path: '(^|/)main[.]ts$' },
+    ),
     rule(
       'nothing-imports-tests',
       'Production code must not lean on tests.',

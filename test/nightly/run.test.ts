@@ -1,0 +1,42 @@
+/** How long the processes take to stop, measured: well within the 30 seconds that docker-compose.yml gives them. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { roles } from '../../platform/config.ts';
+import { setFault, untilHeld } from '../support/faults.ts';
+import { flowToCode, must } from '../support/flows.ts';
+import { startOwnTestSystem } from '../support/system.ts';
+
+const stopMs = 10_000;
+
+let system: System;
+
+before(async () => {
+  system = await startOwnTestSystem({ elasticsearch: true, env: { CAPTCHA_COST: '2' } });
+});
+after(() => system?.stop());
+
+async function assertStopsInTime(role: (typeof roles)[number]): Promise<void> {
+  const beganAt = performance.now();
+  await system.kill(role, 'SIGTERM');
+  const tookMs = performance.now() - beganAt;
+  assert.ok(tookMs < stopMs, `${role} took ${tookMs} ms`);
+}
+
+describe('SIGTERM', () => {
+  it('ends delivery in ten seconds after a provider that takes two', async () => {
+    const { apiUrl, outboxUrl } = system.ready;
+    const flow = await flowToCode(apiUrl, 410);
+    await setFault(outboxUrl, { channel: 'sms', mode: 'hold' });
+    await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+    await untilHeld(outboxUrl, { channel: 'sms' });
+    const released = setTimeout(() => void setFault(outboxUrl, { channel: 'sms', mode: 'none' }), 2000);
+    await assertStopsInTime('delivery');
+    clearTimeout(released);
+    await system.restart('delivery');
+  });
+
+  it('ends each process in ten seconds', async () => {
+    for (const role of roles) await assertStopsInTime(role);
+  });
+});
