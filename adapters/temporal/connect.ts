@@ -140,11 +140,14 @@ export function isTemporalOutage(err: unknown): boolean {
   return false;
 }
 
+/** What Temporal says of an update whose task was lost, and of one that finds that the tasks before were. */
+const taskFailures = /workflow task failure|Workflow Task in failed state/;
+
 /**
  * Tells whether an update was not taken because the worker lost the task it came with, such as one that was stopped or had
  * fallen behind: it left no trace, and may be repeated with the same id.
  */
 export function isTaskFailure(err: unknown): boolean {
   const cause = err instanceof Error && !isGrpcServiceError(err) ? err.cause : err;
-  return isGrpcServiceError(cause) && cause.code === 9 && cause.details.includes('workflow task failure');
+  return isGrpcServiceError(cause) && cause.code === 9 && taskFailures.test(cause.details);
 }

@@ -139,38 +139,40 @@ describe('PUT /api/v1/registrations/{id}/captcha', () => {
   });
 });
 
-describe('50 registrations of one person at once', () => {
+describe('20 registrations of one person at once', () => {
   it('end with one account; the others are told that the identity is taken', async () => {
     const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code' });
     await holdToContract(apiUrl);
     const spellings = ['One.Person@example.net', 'one.person@EXAMPLE.net'];
     const flows = await Promise.all(
-      Array.from({ length: 50 }, (_, index) => startFlow(apiUrl, { email: spellings[index % 2], username: 'one' })),
+      Array.from({ length: 20 }, (_, index) => startFlow(apiUrl, { email: spellings[index % 2], username: 'one' })),
     );
     const key = { 'Idempotency-Key': 'the-code' };
-    const sends = await atOnce(50, (index) =>
+    const sends = await atOnce(20, (index) =>
       patiently(() => (flows[index] as Flow).call('POST', '/codes', { channel: 'email' }, key)),
     );
-    assert.deepEqual(sends.statuses, { 202: 50 });
-    await codeFor(system.ready.outboxUrl, 'one.person@example.net', 50);
+    assert.deepEqual(sends.statuses, { 202: 20 });
+    await codeFor(system.ready.outboxUrl, 'one.person@example.net', 20);
     const mails = (await allMessages(system.ready.outboxUrl)) as { messageId?: string; code?: string }[];
-    const { answers, statuses } = await atOnce(50, async (index) => {
+    const { answers, statuses } = await atOnce(20, async (index) => {
       const flow = flows[index] as Flow;
       const code = mails.find(({ messageId }) => messageId?.includes(flow.id))?.code;
       return patiently(() => flow.call('PUT', '/code', { code }));
     });
-    assert.deepEqual(statuses, { 200: 1, 409: 49 });
+    assert.deepEqual(statuses, { 200: 1, 409: 19 });
     const winner = answers.find(({ status }) => status === 200)?.body;
     assert.equal(winner.state, 'completed');
+    // the second of them to who has asked again after a deadline of the api
+    const told = ['This name, number or address has an account', 'The registration is rejected'];
     for (const { status, body } of answers) {
-      if (status === 409) assert.equal(body.error, 'This name, number or address has an account');
+      if (status === 409) assert.ok(told.includes(body.error), body.error);
     }
     assert.deepEqual(await behind.accountsOf('one'), [winner.userId]);
     assert.equal(await behind.database.collection('users').countDocuments({ _id: winner.userId }), 1);
     const owners = await behind.database.collection('claims').distinct('userId');
     assert.ok(owners.filter((owner) => owner === winner.userId).length === 1);
-    const states = await Promise.all(flows.map(async (flow) => (await flow.call('GET', '')).body.state));
-    assert.equal(states.filter((state) => state === 'rejected').length, 49);
+    const ends = await Promise.all(flows.map(async (flow) => (await flow.call('GET', '')).body));
+    assert.equal(ends.filter(({ state, reason }) => `${state} ${reason}` === 'rejected identity-taken').length, 19);
   });
 });
 

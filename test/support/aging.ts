@@ -1,9 +1,8 @@
 /**
- * Records made older in the store, one helper a store: a life or a wait of an hour is over without one second of waiting, and
- * no test has to be faster than it. Nothing may write the record meanwhile.
+ * Records made older in the store: a life or a wait of an hour is over without one second of waiting, and no test has to be
+ * faster than it. Nothing may write the record meanwhile.
  */
 import type { Redis } from 'ioredis';
-import type { Connection } from 'mongoose';
 
 /**
  * Makes records of Redis older: every instant in them, and the end of their life, moves so many seconds into the past; a
@@ -56,25 +55,4 @@ function older(value: unknown, ms: number, isAt: boolean): unknown {
 /** `createdAt`, `sentAt:2`. */
 function isInstant(name: string): boolean {
   return /[a-z]At(:\d+)?$/.test(name);
-}
-
-/**
- * Makes documents of MongoDB older: every date in them moves so many seconds into the past.
- *
- * @throws {Error} the filter finds none
- */
-export async function ageDocuments(
-  { connection, collection }: { connection: Connection; collection: string },
-  filter: Parameters<ReturnType<Connection['collection']>['find']>[0],
-  seconds: number,
-): Promise<void> {
-  const documents = await connection.collection(collection).find(filter).toArray();
-  if (documents.length === 0) throw new Error(`No document of ${collection} is ${JSON.stringify(filter)}`);
-  for (const document of documents) {
-    const dates = Object.entries(document).flatMap(([name, value]) =>
-      value instanceof Date ? [[name, new Date(value.getTime() - seconds * 1000)]] : [],
-    );
-    if (dates.length === 0) continue;
-    await connection.collection(collection).updateOne({ _id: document._id }, { $set: Object.fromEntries(dates) });
-  }
 }

@@ -1,12 +1,13 @@
 /** Registrations brought to where a test begins, and what is behind them. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { numberedPerson } from '../../engines/demo-people.ts';
 import { type Processes, startProcesses } from '../../engines/processes.ts';
 import type { System } from '../../engines/system.ts';
 import { openApiHere } from './api.ts';
 import { type Answer, codeFor, type Flow, isNotice, type OutboxMessage, solveCaptcha, startFlow } from './client.ts';
 import { testBundle, testEngines } from './engines.ts';
+import { patiently } from './patience.ts';
 import { connectStores, type Stores } from './stores.ts';
 
 /** A password nobody guesses. */
@@ -27,12 +28,13 @@ export async function must(answering: Promise<Answer>, status = 200): Promise<An
 /** Proves the directory step as one of the numbered people. */
 export async function passDirectory(flow: Flow, person: number): Promise<Answer> {
   const { username, password } = numberedPerson(person);
-  return must(flow.call('PUT', '/directory', { username, password }));
+  return must(patiently(() => flow.call('PUT', '/directory', { username, password })));
 }
 
 /** Solves and proves a captcha. */
 export async function passCaptcha(url: string, flow: Flow): Promise<Answer> {
-  return must(flow.call('PUT', '/captcha', await solveCaptcha(url)));
+  const proof = await solveCaptcha(url);
+  return must(patiently(() => flow.call('PUT', '/captcha', proof)));
 }
 
 /** A registration of one of the numbered people whose next step is the code. */
@@ -49,15 +51,19 @@ export async function flowWithCode(
 ): Promise<{ flow: Flow; code: string }> {
   const flow = await flowToCode(ready.apiUrl, person);
   const before = (await allMessages(ready.outboxUrl)).filter(({ to }) => to === phoneOf(person)).length;
-  await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+  const key = { 'Idempotency-Key': randomUUID() };
+  await must(
+    patiently(() => flow.call('POST', '/codes', { channel: 'sms' }, key)),
+    202,
+  );
   return { flow, code: await codeFor(ready.outboxUrl, phoneOf(person), before + 1) };
 }
 
 /** A completed registration of one of the numbered people, whose session was not taken. */
 export async function completedFlow(system: System, person: number): Promise<Flow> {
   const { flow, code } = await flowWithCode(system, person);
-  await must(flow.call('PUT', '/code', { code }));
-  await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+  await must(patiently(() => flow.call('PUT', '/code', { code })));
+  await must(patiently(() => flow.call('PUT', '/credentials', { password: goodPassword })));
   return flow;
 }
 

@@ -9,6 +9,7 @@ import type { Client, Connection } from '@temporalio/client';
 import {
   connectTemporal,
   createDataConverter,
+  isTaskFailure,
   isTemporalOutage,
   pauseAfterTry,
 } from '../../../adapters/temporal/connect.ts';
@@ -67,6 +68,19 @@ describe('isTemporalOutage()', () => {
   it('knows an answer that did not come in time', async () => {
     const client = connectTo(testEngines().temporalAddress);
     assert.equal(isTemporalOutage(await errorOf(describeIn(client, 0))), true);
+  });
+
+  it('knows an update whose worker lost its task, and those that come after it', () => {
+    const refused = (details: string) => Object.assign(new Error(details), { code: 9, details, metadata: new Metadata() });
+    for (const details of [
+      'Workflow Update was aborted because of workflow task failure.',
+      'Unable to perform workflow execution update due to Workflow Task in failed state.',
+    ]) {
+      const err = new Error('Workflow Update failed', { cause: refused(details) });
+      assert.equal(isTaskFailure(err), true, details);
+      assert.equal(isTemporalOutage(err), true, details);
+    }
+    assert.equal(isTemporalOutage(refused('Workflow execution already completed.')), false);
   });
 
   it('takes a refusal and a bug for none', async () => {
