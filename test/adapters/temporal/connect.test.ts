@@ -71,7 +71,8 @@ describe('isTemporalOutage()', () => {
   });
 
   it('knows an update whose worker lost its task, and those that come after it', () => {
-    const refused = (details: string) => Object.assign(new Error(details), { code: 9, details, metadata: new Metadata() });
+    const refused = (details: string) =>
+      Object.assign(new Error(details), { code: 9, details, metadata: new Metadata() });
     for (const details of [
       'Workflow Update was aborted because of workflow task failure.',
       'Unable to perform workflow execution update due to Workflow Task in failed state.',
