@@ -76,8 +76,11 @@ describe('A registration, when a process is killed at each of its steps and insi
     await system.kill('delivery');
     await setFault(outboxUrl, { channel: 'email', provider: 'resend', mode: 'none' });
     await system.restart('delivery');
-    const ofAccount = `WorkflowType = "notice" AND ExecutionStatus = "Completed" AND VyryUserId = "${journey.answerOf('credentials').body.userId}"`;
-    await until(async () => (await stores.temporal.workflow.count(ofAccount)).count > 0);
+    const { userId } = journey.answerOf('session').body.user;
+    await until(async () => {
+      const events = (await stores.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
+      return events.some(({ action, user }) => action === 'notice-send' && user?.target?.id === userId);
+    });
     assert.equal((await noticesTo(outboxUrl, journey.person.email)).length, 1);
     await setFault(outboxUrl, { channel: 'email', mode: 'none' });
   });
