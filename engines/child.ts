@@ -165,7 +165,8 @@ function spawnInto(logFile: string, { command, args, env, cwd }: ChildOptions): 
 async function untilReady(folder: DataFolder, options: ChildOptions, logFile: string, started: Started): Promise<void> {
   const { name, ready } = options;
   const closing = Promise.withResolvers<void>();
-  folder.signal.addEventListener('abort', () => closing.resolve(), { once: true });
+  const giveUp = () => closing.resolve();
+  folder.signal.addEventListener('abort', giveUp, { once: true });
   const notice = setInterval(() => folder.say(`Still waiting for ${name}; its log is ${logFile}`), waitNoticeMs);
   let lastError: unknown;
   try {
@@ -180,6 +181,7 @@ async function untilReady(folder: DataFolder, options: ChildOptions, logFile: st
     }
   } finally {
     clearInterval(notice);
+    folder.signal.removeEventListener('abort', giveUp);
   }
   folder.signal.throwIfAborted();
   const quote = started.output().trim().split('\n').slice(-5).join('\n  ');
