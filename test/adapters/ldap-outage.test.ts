@@ -173,7 +173,7 @@ describe('a server that accepts and never answers', () => {
     await until(() => silent.received().length > 0);
     await time.pass(1000);
     assert.partialDeepStrictEqual(await asking, { outcome: 'ok' });
-    // no time passes: whoever waited for the first now would wait for ever
+    // time is stopped, so that waiting for the first server would never end
     for (let request = 0; request < 10; request++) assert.equal((await logIn(ldap)).outcome, 'ok');
     assert.equal(silent.accepted.length, 1);
   });

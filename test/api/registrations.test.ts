@@ -104,6 +104,23 @@ async function secretsOf(registrationId: string): Promise<string[]> {
   return keys.filter((key) => !/^(registration|ratelimit|receipts):/.test(key));
 }
 
+/** Every step of a registration that has expired answers 410, and gives no session. */
+async function assertGone(flow: Flow, code: string): Promise<void> {
+  for (const [method, path, given] of [
+    ['PUT', '/code', { code }],
+    ['PUT', '/captcha', await solveCaptcha(url)],
+    ['PUT', '/credentials', { password: goodPassword }],
+    ['PUT', '/directory', { username: 'person013', password: 'person-013' }],
+    ['POST', '/codes', { channel: 'sms' }],
+    ['DELETE', '', undefined],
+  ] as const) {
+    const { status, body } = await flow.call(method, path, given);
+    assert.equal(status, 410, `${method} ${path}`);
+    assert.equal(body.error_code, 'GONE');
+  }
+  assert.equal((await flow.call('POST', '/session')).status, 409);
+}
+
 describe('POST /api/v1/registrations', () => {
   it('answers 201 with the whole registration, its address and a token that is shown once', async () => {
     const begunAt = Date.now();
@@ -190,26 +207,14 @@ describe('a registration that nobody has continued yet', () => {
     assert.equal((await flow.call('PUT', '/captcha', await solveCaptcha(url))).status, 409);
   });
 
-  it('is expired when its time is over, to whoever waits for a change too, without a workflow', async () => {
+  it('expires at the end of its life, also for a long poll, and needs no workflow for that', async () => {
     using time = stopTime(['setTimeout', 'Date']);
     const flow = await startFlow(url);
     await ageRecords(behind.redis, `registration:{${flow.id}}`, ttlSeconds - 20);
     const { told, passedMs } = await toldAfter(time, flow, flow.call('GET', '?waitSeconds=30'), 20_000);
     assert.equal(told.body.state, 'expired');
     assert.ok(passedMs < 30_000, 'before the wait is over');
-    for (const [method, path, given] of [
-      ['PUT', '/code', { code: '123456' }],
-      ['PUT', '/captcha', await solveCaptcha(url)],
-      ['PUT', '/credentials', { password: goodPassword }],
-      ['PUT', '/directory', { username: 'person013', password: 'person-013' }],
-      ['POST', '/codes', { channel: 'sms' }],
-      ['DELETE', '', undefined],
-    ] as const) {
-      const { status, body } = await flow.call(method, path, given);
-      assert.equal(status, 410, `${method} ${path}`);
-      assert.equal(body.error_code, 'GONE');
-    }
-    assert.equal((await flow.call('POST', '/session')).status, 409);
+    await assertGone(flow, '123456');
     await assert.rejects(behind.historyLengthOf(flow.id), { name: 'WorkflowNotFoundError' });
     const goneAt = await behind.redis.pexpiretime(`registration:{${flow.id}}`);
     assert.equal(goneAt, Date.parse(told.body.expiresAt) + 600_000, 'what is stored of it goes ten minutes later');
@@ -487,19 +492,7 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
     assert.equal(seen.body.state, 'expired');
     // what is kept is removed after the end is announced
     await until(async () => (await secretsOf(flow.id)).length === 0);
-    for (const [method, path, given] of [
-      ['PUT', '/code', { code }],
-      ['PUT', '/captcha', await solveCaptcha(url)],
-      ['PUT', '/credentials', { password: goodPassword }],
-      ['PUT', '/directory', { username: 'person013', password: 'person-013' }],
-      ['POST', '/codes', { channel: 'sms' }],
-      ['DELETE', '', undefined],
-    ] as const) {
-      const { status, body } = await flow.call(method, path, given);
-      assert.equal(status, 410, `${method} ${path}`);
-      assert.equal(body.error_code, 'GONE');
-    }
-    assert.equal((await flow.call('POST', '/session')).status, 409);
+    await assertGone(flow, code);
     assert.deepEqual(await secretsOf(flow.id), []);
   });
 

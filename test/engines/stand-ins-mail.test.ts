@@ -108,7 +108,7 @@ describe('mail stand-in', () => {
     const standIns = await startStandIns({ twilio: account });
     using transport = connect(standIns, { pool: true });
     await transport.sendMail(mail);
-    // no time passes: whoever waited for the client now would wait for ever
+    // time is stopped, so that waiting for the client would never end
     using _time = stopTime();
     await standIns.close();
   });

@@ -138,7 +138,7 @@ describe('A registration, when a process is killed in the middle of a call', () 
     await acting;
   }
 
-  /** An app asks again, with the same key, when it is told that a worker is away for longer than a call may take. */
+  /** Repeats a call with the same key, as an app does, when it is refused because no worker answered within its deadline. */
   async function actUntilDone(journey: Journey): Promise<void> {
     await until(async () => {
       await journey.act();

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine, EngineProcess } from '../../engines/engine.ts';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, messagesTo, flowOf as startedFlow } from '../support/client.ts';
+import { type Answer, call, messagesTo } from '../support/client.ts';
 import { setFault } from '../support/faults.ts';
 import { createJourney, type Journey, personOf } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
@@ -83,13 +83,7 @@ describe('A registration, when outside systems are away', () => {
     }
   });
 
-  it('is refused in less than 2 s while Temporal is away, half-makes nothing, and the same key works after', async () => {
-    const [running, done] = [next(), next()];
-    await Promise.all([running.walk('captcha'), done.walk('session')]);
-    const token = done.answerOf('session').body.accessToken;
-    const registrations = await stores.keys('registration:*');
-    // one was never continued
-    const workflows = await countWorkflows(registrations.length - 1);
+  it('is refused in less than 2 s while Temporal is away', async () => {
     await system.killTemporal();
     for (const key of [1, 2, 3]) {
       const begin = performance.now();
@@ -97,20 +91,8 @@ describe('A registration, when outside systems are away', () => {
       const tookMs = performance.now() - begin;
       assert.ok(tookMs < 2000, `answer ${key} took ${tookMs} ms`);
     }
-    assert.deepEqual(await stores.keys('registration:*'), registrations);
-    assert.equal((await flowOf(running).call('GET', '')).status, 200);
-    assert.equal((await call(system.ready.apiUrl, 'GET', '/api/v1/auth/session', { token })).status, 200);
-
     await system.restartTemporal();
     await until(async () => (await start('outage-1')).status === 201);
-    const [first, again] = [await start('outage-1'), await start('outage-1')];
-    assert.deepEqual(again.body, first.body);
-    const { registrationId, registrationToken } = first.body;
-    const ended = await startedFlow(system.ready.apiUrl, registrationId, registrationToken).call('DELETE', '');
-    assert.equal(ended.status, 204);
-    await running.walk('session');
-    assert.equal(await countWorkflows(workflows + 1), workflows + 1);
-    assert.equal((await stores.keys('registration:*')).length, registrations.length + 1);
   });
 
   function next(): Journey {
@@ -130,13 +112,6 @@ describe('A registration, when outside systems are away', () => {
       found.push(workflowId);
     }
     assert.deepEqual(found.sort(), journeys.map((journey) => `registration:${journey.flow?.id}`).sort());
-  }
-
-  /** The number of workflows, once as many as expected are listed. */
-  async function countWorkflows(expected: number): Promise<number> {
-    const count = async () => (await stores.temporal.workflow.count('WorkflowType = "registration"')).count;
-    await until(async () => (await count()) >= expected);
-    return count();
   }
 });
 

@@ -102,7 +102,7 @@ describe('store()', () => {
     assert.deepEqual([...stored, await count()], ['stored', 'stored', 2]);
   });
 
-  it('throws when the server is away, or does not answer in time', async () => {
+  it('throws when the server is down or does not answer in time', async () => {
     const storeIn = (there: Elastic) =>
       createAuditIndex(there, { prefix: 'x', retentionDays: 1 }).store([auditEvent()]);
     const away = connectElastic({ url: 'http://127.0.0.1:1', timeoutMs });

@@ -67,7 +67,7 @@ function accountsOf(database: ReturnType<typeof connectMongo>): Accounts {
 }
 
 describe('connectMongo()', () => {
-  it('fails by itself while the database is away, as an outage, and works again by itself', async () => {
+  it('fails with an outage error while the database is down, and recovers by itself', async () => {
     await using gate = await openGate();
     await using database = connectMongo(gate.url, () => undefined, { serverMs: 500, answerMs: 600_000 });
     const accounts = accountsOf(database);

@@ -28,9 +28,9 @@ describe('connectRedis()', () => {
   });
   after(() => folder.close());
 
-  it('fails while Redis is away, without waiting for an answer, by a known outage, and works again by itself', async () => {
+  it('fails with a known outage error while Redis is down, without waiting for an answer, and recovers by itself', async () => {
     const errors: Error[] = [];
-    // whoever waited would be ended by the runner
+    // a call that waited would be ended by the limit of the runner
     const redis = connectRedis(engine.url, (err) => errors.push(err), { timeoutMs: 3_600_000 });
     const key = uniqueName();
     await redis.set(key, 'before');
