@@ -5,7 +5,18 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -452,9 +463,26 @@ function copyProductionPackages(target: string): void {
   for (const [path, { dev, optional, devOptional }] of Object.entries(packages)) {
     if (path === '' || dev || optional || devOptional || !existsSync(join(root, path))) continue;
     const to = join(target, path.slice('node_modules/'.length));
-    // packages inside a package have entries of their own
-    const isOwn = (file: string) => !file.slice(join(root, path).length).includes('node_modules');
-    cpSync(join(root, path), to, { recursive: true, filter: isOwn });
+    linkPackage(join(root, path), to);
+  }
+}
+
+/** Links the files of a package, which are many and large. Packages inside it have entries of their own. */
+function linkPackage(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (!entry.isDirectory()) linkOrCopy(source, target);
+    else if (entry.name !== 'node_modules') linkPackage(source, target);
+  }
+}
+
+function linkOrCopy(source: string, target: string): void {
+  try {
+    linkSync(source, target);
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code !== 'EXDEV') throw err;
+    copyFileSync(source, target);
   }
 }
 

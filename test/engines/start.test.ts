@@ -62,6 +62,20 @@ describe('npm start', () => {
     assert.equal((await fetch(`${ready.apiUrl}/health`)).status, 200);
   });
 
+  it('begins with the data of the last start after it was killed itself', async () => {
+    const left = startedPids(folder);
+    running.child.kill('SIGKILL');
+    await running.exit;
+    running = run('--folder', folder);
+    await running.prints('left by a start that was killed');
+    await running.prints('Vyry runs');
+    assert.deepEqual(
+      left.filter((pid) => identityOf(pid) !== undefined),
+      [],
+    );
+    await until(async () => (await fetch(`${readReady(folder)?.apiUrl}/health/ready`)).status === 200);
+  });
+
   it('stops everything at Ctrl-C, however often it is delivered', async () => {
     const pids = startedPids(folder);
     assert.equal(pids.length, 8);
@@ -74,22 +88,6 @@ describe('npm start', () => {
     );
     assert.equal(existsSync(join(folder, 'ready.json')), false);
     assert.equal(existsSync(join(folder, 'processes.json')), false);
-  });
-
-  it('begins with the data of the last start after it was killed itself', async () => {
-    running = run('--folder', folder);
-    await untilReady(folder, running);
-    const left = startedPids(folder);
-    running.child.kill('SIGKILL');
-    await running.exit;
-    running = run('--folder', folder);
-    await running.prints('left by a start that was killed');
-    await running.prints('Vyry runs');
-    assert.deepEqual(
-      left.filter((pid) => identityOf(pid) !== undefined),
-      [],
-    );
-    await until(async () => (await fetch(`${readReady(folder)?.apiUrl}/health/ready`)).status === 200);
   });
 
   for (const [moment, isReached] of [

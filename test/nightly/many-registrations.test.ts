@@ -1,0 +1,84 @@
+// @rerun never
+/** The cases A3, B2 and B3 of the abuse catalogue with as many registrations as it names; the gate has fewer. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { System } from '../../engines/system.ts';
+import { codeFor, type Flow, messagesTo, startFlow } from '../support/client.ts';
+import { atOnce } from '../support/redis.ts';
+import { startTestSystem } from '../support/system.ts';
+
+const sendsPerNumber = 6;
+const wrongPerNumber = 12;
+const unprovenPerPrefix = 8;
+/** So many at once, as the sockets and processors of one machine carry well. */
+const groupSize = 20;
+
+let system: System;
+
+before(async () => {
+  system = await startTestSystem({
+    env: {
+      REGISTRATION_STEPS: 'code',
+      REGISTRATION_TTL: '86400',
+      OTP_TTL: '3600',
+      OTP_RESEND_WAITS: '3600,3600',
+      LIMIT_SENDS_PER_NUMBER: `${sendsPerNumber}/3600`,
+      LIMIT_WRONG_CODES_PER_NUMBER: `${wrongPerNumber}/3600`,
+      LIMIT_UNPROVEN_SENDS_PER_PREFIX: `${unprovenPerPrefix}/3600`,
+    },
+  });
+});
+after(async () => {
+  await system?.stop();
+});
+
+/** Starts registrations, each from an address of its own. */
+async function startMany(count: number, phoneOf: (index: number) => string): Promise<Flow[]> {
+  const flows: Flow[] = [];
+  while (flows.length < count) {
+    const started = flows.length;
+    const start = (index: number) =>
+      startFlow(system.ready.apiUrl, { phone: phoneOf(started + index) }, {}, `127.0.7.${started + index + 1}`);
+    flows.push(...(await atOnce(Math.min(groupSize, count - started), start)));
+  }
+  return flows;
+}
+
+/** Asks a code for each; gives those that got one and those that a limit refused. */
+async function sendToEach(flows: readonly Flow[]): Promise<{ sent: Flow[]; refused: Flow[] }> {
+  const answers = await Promise.all(flows.map((flow) => flow.call('POST', '/codes', { channel: 'sms' })));
+  const having = (status: number) => flows.filter((_, index) => answers[index]?.status === status);
+  const result = { sent: having(202), refused: having(429) };
+  assert.equal(result.sent.length + result.refused.length, flows.length);
+  return result;
+}
+
+describe('registrations in numbers', () => {
+  it('A3: 200 of one number from 200 addresses send and compare no more than one would', async () => {
+    const phone = '+491521110003';
+    const { sent } = await sendToEach(await startMany(200, () => phone));
+    assert.equal(sent.length, sendsPerNumber);
+    await codeFor(system.ready.outboxUrl, phone, sendsPerNumber);
+    const codes = (await messagesTo(system.ready.outboxUrl, phone)).map(({ code = '' }) => code);
+    assert.equal(codes.length, sendsPerNumber);
+    const wrong = Array.from({ length: sendsPerNumber + 5 }, (_, index) => String(index).padStart(6, '0'))
+      .filter((one) => !codes.includes(one))
+      .slice(0, 5);
+    const guesses = await Promise.all(sent.flatMap((flow) => wrong.map((code) => flow.call('PUT', '/code', { code }))));
+    assert.equal(guesses.filter(({ status }) => status === 400).length, wrongPerNumber);
+    assert.equal(guesses.filter(({ status }) => status === 429).length, guesses.length - wrongPerNumber);
+  });
+
+  it('B2: 50 of one number send as many codes as the number has', async () => {
+    const phone = '+491531110002';
+    const { sent } = await sendToEach(await startMany(50, () => phone));
+    assert.equal(sent.length, sendsPerNumber);
+    await codeFor(system.ready.outboxUrl, phone, sendsPerNumber);
+    assert.equal((await messagesTo(system.ready.outboxUrl, phone)).length, sendsPerNumber);
+  });
+
+  it('B3: 30 numbers of one block send as many codes as the block has', async () => {
+    const { sent } = await sendToEach(await startMany(30, (index) => `+4915731${String(270_000 + index)}`));
+    assert.equal(sent.length, unprovenPerPrefix);
+  });
+});
