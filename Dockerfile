@@ -26,9 +26,9 @@ RUN node workers/bundle.ts dist/workflows.js
 FROM base AS outbox
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=optional
-COPY engines/stand-ins/ engines/stand-ins/
+COPY engines/fakes/ engines/fakes/
 USER node
-ENTRYPOINT ["node", "engines/stand-ins/main.ts"]
+ENTRYPOINT ["node", "engines/fakes/main.ts"]
 
 # OpenLDAP with the people of the demo directory. Development only: its passwords are public.
 FROM debian:12.11-slim AS ldap

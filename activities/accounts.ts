@@ -1,8 +1,8 @@
 /** The account at the end of a registration, and what is kept for it on the way. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Passwords } from '../adapters/passwords.ts';
+import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
-import type { Seals } from '../adapters/redis/seals.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
 import { type CredentialKind, credentialKinds } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
@@ -12,7 +12,7 @@ import type { Events } from '../platform/events.ts';
 export interface HashCredentialsInput {
   registrationId: string;
   /** Reference of the sealed password and PIN. */
-  credentialsSeal: string;
+  credentialsRef: string;
 }
 
 export interface AccountInput {
@@ -29,11 +29,14 @@ export interface AccountInput {
 export type ClaimAnswer = boolean | { lockedBy: string };
 
 export interface AccountActivityDeps {
-  accounts: Pick<Accounts, 'claim' | 'lockOn' | 'release' | 'insert' | 'remove' | 'setSecret' | 'addRegistration'>;
+  accounts: Pick<
+    Accounts,
+    'claim' | 'findRegistrationLock' | 'release' | 'insert' | 'remove' | 'setSecret' | 'addRegistration'
+  >;
   sessions: Pick<Sessions, 'endAll'>;
   events: Pick<Events, 'credentialChanged'>;
   registrations: Pick<Registrations, 'saveCredentials' | 'readCredentials'>;
-  seals: Pick<Seals, 'read'>;
+  oneTimeSecrets: Pick<OneTimeSecrets, 'read'>;
   passwords: Pick<Passwords, 'hash'>;
   /** Tells an outage of the database or of Redis from a bug. */
   isOutage: (err: unknown) => boolean;
@@ -43,7 +46,7 @@ export type AccountActivities = ReturnType<typeof createAccountActivities>;
 
 /** Creates the account activities of the registration role. */
 export function createAccountActivities(deps: AccountActivityDeps) {
-  const { accounts, registrations, seals, passwords, sessions, events } = deps;
+  const { accounts, registrations, oneTimeSecrets, passwords, sessions, events } = deps;
   const orUnavailable = <T>(act: () => Promise<T>): Promise<T> => failOnOutage(act, deps.isOutage);
 
   return {
@@ -51,12 +54,12 @@ export function createAccountActivities(deps: AccountActivityDeps) {
      * Hashes password and PIN and keeps the hashes; `lost` when the seal outlived its two minutes. Safe to repeat: the
      * seal stays, and storing replaces.
      */
-    async hashCredentials({ registrationId, credentialsSeal }: HashCredentialsInput): Promise<'kept' | 'lost'> {
-      const sealed = (await seals.read(credentialsSeal)) as { password?: string; pin?: string } | undefined;
-      if (sealed === undefined) return 'lost';
+    async hashCredentials({ registrationId, credentialsRef }: HashCredentialsInput): Promise<'kept' | 'lost'> {
+      const encrypted = (await oneTimeSecrets.read(credentialsRef)) as { password?: string; pin?: string } | undefined;
+      if (encrypted === undefined) return 'lost';
       const [password, pin] = await Promise.all([
-        sealed.password === undefined ? undefined : passwords.hash(sealed.password),
-        sealed.pin === undefined ? undefined : passwords.hash(sealed.pin),
+        encrypted.password === undefined ? undefined : passwords.hash(encrypted.password),
+        encrypted.pin === undefined ? undefined : passwords.hash(encrypted.pin),
       ]);
       await registrations.saveCredentials(registrationId, { ...(password && { password }), ...(pin && { pin }) });
       return 'kept';
@@ -70,7 +73,7 @@ export function createAccountActivities(deps: AccountActivityDeps) {
       orUnavailable(async () => {
         if (await accounts.claim(userId, identity)) return true;
         await accounts.release(userId, identity);
-        const lockedBy = await accounts.lockOn(identity);
+        const lockedBy = await accounts.findRegistrationLock(identity);
         return lockedBy !== undefined && { lockedBy };
       }),
 
@@ -79,9 +82,9 @@ export function createAccountActivities(deps: AccountActivityDeps) {
      * one before, and every session ends. Answers what was replaced, false when the identity is not that account's any
      * more. Safe to repeat: it replaces.
      */
-    reopenAccount: ({ registrationId, userId, identity }: AccountInput): Promise<CredentialKind[] | false> =>
+    recoverAccount: ({ registrationId, userId, identity }: AccountInput): Promise<CredentialKind[] | false> =>
       orUnavailable(async () => {
-        if ((await accounts.lockOn(identity)) !== userId) return false;
+        if ((await accounts.findRegistrationLock(identity)) !== userId) return false;
         await accounts.addRegistration(userId, registrationId);
         const secrets = await registrations.readCredentials(registrationId);
         const replaced = credentialKinds.filter((kind) => secrets[kind] !== undefined);

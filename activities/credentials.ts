@@ -1,6 +1,6 @@
 /** The password and the PIN of an account. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
-import type { Seals } from '../adapters/redis/seals.ts';
+import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
 import type { CredentialKind } from '../domain/account.ts';
 import type { Events } from '../platform/events.ts';
@@ -13,7 +13,7 @@ export interface CredentialInput {
   /** `change`: by the person, who knew the one before. `reset`: it was forgotten. */
   why: 'change' | 'reset';
   /** Reference of the sealed hash. */
-  hashSeal: string;
+  hashRef: string;
   /** The session that goes on; none does without. */
   sessionId?: string | undefined;
 }
@@ -21,21 +21,21 @@ export interface CredentialInput {
 export interface CredentialActivityDeps {
   accounts: Pick<Accounts, 'setSecret'>;
   sessions: Pick<Sessions, 'endAll'>;
-  seals: Pick<Seals, 'read'>;
+  oneTimeSecrets: Pick<OneTimeSecrets, 'read'>;
   events: Pick<Events, 'credentialChanged'>;
 }
 
 export type CredentialActivities = ReturnType<typeof createCredentialActivities>;
 
 /** Creates the activities on credentials of the registration role. Outages are left to Temporal, which repeats them. */
-export function createCredentialActivities({ accounts, sessions, seals, events }: CredentialActivityDeps) {
+export function createCredentialActivities({ accounts, sessions, oneTimeSecrets, events }: CredentialActivityDeps) {
   return {
     /**
      * Stores the sealed hash; `lost` when the seal outlived its two minutes. Safe to repeat: it replaces, and the seal stays
      * until its own end.
      */
-    async storeCredential({ userId, kind, hashSeal }: CredentialInput): Promise<'stored' | 'lost'> {
-      const hash = (await seals.read(hashSeal)) as string | undefined;
+    async storeCredential({ userId, kind, hashRef }: CredentialInput): Promise<'stored' | 'lost'> {
+      const hash = (await oneTimeSecrets.read(hashRef)) as string | undefined;
       if (hash === undefined) return 'lost';
       await accounts.setSecret(userId, kind, hash);
       return 'stored';

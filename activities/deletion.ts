@@ -3,7 +3,7 @@ import type { PersonTraces } from '../adapters/elastic/erasure.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
 import type { ErasedPerson } from '../adapters/redis/erasure.ts';
-import type { KnownFlows } from '../adapters/temporal/person-flows.ts';
+import type { KnownWorkflows } from '../adapters/temporal/person-workflows.ts';
 import type { PlannedDeletion } from '../domain/deletion.ts';
 import { Failure } from '../domain/failures.ts';
 import { emailKey } from '../domain/registration.ts';
@@ -78,8 +78,8 @@ export function createDeletionActivities({ accounts, deletions, sessions, events
   };
 }
 
-/** What is reached of the audit trail. */
-export interface Trail {
+/** What is reached of the audit log. */
+export interface AuditLog {
   /** Resolves when every event that was left until now can be rewritten. */
   shipped(): Promise<void>;
   rewrite(person: PersonTraces, identity: ErasedIdentity): Promise<number>;
@@ -90,9 +90,9 @@ export interface ErasureActivityDeps {
   accounts: Pick<Accounts, 'read' | 'erase'>;
   deletions: Pick<Deletions, 'read' | 'count' | 'finish'>;
   /** Undefined where it is not reached. */
-  trail: Trail | undefined;
+  auditLog: AuditLog | undefined;
   eraseKeys: (person: ErasedPerson) => Promise<number>;
-  eraseFlows: (userId: string, known: KnownFlows) => Promise<number>;
+  eraseWorkflows: (userId: string, known: KnownWorkflows) => Promise<number>;
   /** What the limits of a person count under. */
   limitKeyOf: (userId: string) => string;
   events: Pick<Events, 'accountErased'>;
@@ -102,25 +102,25 @@ export type ErasureActivities = ReturnType<typeof createErasureActivities>;
 
 /** Creates the activities of the registration role that erase a person. Outages are left to Temporal, which repeats them. */
 export function createErasureActivities(deps: ErasureActivityDeps) {
-  const { accounts, deletions, trail } = deps;
+  const { accounts, deletions, auditLog } = deps;
   return {
     /** Deletes what Temporal has of the person. Safe to repeat: what is gone is not found again. */
-    async eraseFlows({ deletionId }: ErasureInput): Promise<void> {
+    async eraseWorkflows({ deletionId }: ErasureInput): Promise<void> {
       const { userId } = await personOf(deletions, deletionId);
       const { registrationIds } = (await accounts.read(userId)) ?? {};
-      const workflows = await deps.eraseFlows(userId, { registrationIds, deletionId });
+      const workflows = await deps.eraseWorkflows(userId, { registrationIds, deletionId });
       await deletions.count(deletionId, { workflows });
     },
 
     /** Rewrites the audit events of the person, once all of them can be. Safe to repeat: what was rewritten stays so. */
-    async eraseTrail({ deletionId }: ErasureInput): Promise<void> {
-      if (trail === undefined) return;
+    async eraseAuditLog({ deletionId }: ErasureInput): Promise<void> {
+      if (auditLog === undefined) return;
       const { userId, alias } = await personOf(deletions, deletionId);
       const { username, email, phone, registrationIds } = (await accounts.read(userId)) ?? {};
       const identities = [username, phone, email, email && emailKey(email)].flatMap((known) => known ?? []);
-      const pseudonyms = identities.map(trail.pseudonymOf);
-      await trail.shipped();
-      const auditEvents = await trail.rewrite({ userId, pseudonyms, registrationIds }, { userId, alias });
+      const pseudonyms = identities.map(auditLog.pseudonymOf);
+      await auditLog.shipped();
+      const auditEvents = await auditLog.rewrite({ userId, pseudonyms, registrationIds }, { userId, alias });
       await deletions.count(deletionId, { auditEvents });
     },
 

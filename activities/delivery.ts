@@ -1,15 +1,15 @@
-/** Messages on their way to people: one a send of a code, one a notice. */
+/** Messages on their way to people: one a send of a code, one a notification. */
 import type { Codes } from '../adapters/redis/codes.ts';
-import type { Hop } from '../adapters/redis/hops.ts';
-import type { Notices } from '../adapters/redis/notices.ts';
-import type { Receipts } from '../adapters/redis/receipts.ts';
+import type { DeliveryAttempt } from '../adapters/redis/delivery-attempts.ts';
+import type { DeliveryReports } from '../adapters/redis/delivery-reports.ts';
+import type { Notifications } from '../adapters/redis/notifications.ts';
 import type { VoiceMessage } from '../adapters/twilio.ts';
-import type { NoticeCause, NoticeKind, Recipient } from '../domain/notices.ts';
+import type { NotificationCause, NotificationKind, Recipient } from '../domain/notifications.ts';
 import {
+  type DeliveryReportOrigin,
   type MailMessage,
   messageReference,
   type Provider,
-  type ReceiptOrigin,
   type TextMessage,
 } from '../domain/providers.ts';
 import { languageFor, templatesOf } from '../domain/templates/languages.ts';
@@ -17,15 +17,15 @@ import {
   codeMail,
   codeSms,
   codeSpeech,
-  type Facts,
-  type NoticeFacts,
-  noticeMail,
-  noticeSms,
+  type MessageContext,
+  type NotificationContext,
+  notificationMail,
+  notificationSms,
 } from '../domain/templates/messages.ts';
 import type { Channel, ClientKind, CodeSubject } from '../domain/verification.ts';
 import type { newCode } from '../platform/crypto.ts';
 import type { Events } from '../platform/events.ts';
-import { type Call, type Handed, untilTaken } from './hand-over.ts';
+import { type Delivery, type FailoverResult, sendWithFailover } from './provider-failover.ts';
 
 export interface SendCodeInput extends CodeSubject {
   /** Number of the send within its subject. */
@@ -45,12 +45,12 @@ export interface SendCodeInput extends CodeSubject {
 
 export type SendCodeResult = { result: 'sent'; at: number } | { result: 'refused'; reason: string };
 
-export interface SendNoticeInput extends Recipient {
-  /** The same for every repeat, and of this notice alone. */
-  noticeId: string;
+export interface SendNotificationInput extends Recipient {
+  /** The same for every repeat, and of this notification alone. */
+  notificationId: string;
   userId: string;
-  kind: NoticeKind;
-  cause?: NoticeCause;
+  kind: NotificationKind;
+  cause?: NotificationCause;
 }
 
 /** Those that are configured, by channel. */
@@ -61,12 +61,12 @@ export interface Providers {
 }
 
 export interface DeliveryActivityDeps {
-  codes: Pick<Codes, 'start' | 'sent' | 'refused' | 'noteHops' | 'failedProviders'>;
-  receipts: Pick<Receipts, 'failedProviders'>;
-  notices: Notices;
+  codes: Pick<Codes, 'start' | 'sent' | 'refused' | 'recordAttempts' | 'failedProviders'>;
+  reports: Pick<DeliveryReports, 'failedProviders'>;
+  notifications: Notifications;
   providers: Providers;
   /** Where a provider tells what became of a message; nowhere when it does not, or when nobody can reach us. */
-  receiptUrl: (of: Omit<ReceiptOrigin, 'provider'>, provider: string) => string | undefined;
+  reportUrl: (of: Omit<DeliveryReportOrigin, 'provider'>, provider: string) => string | undefined;
   /** Their order for one send, from the names of those that are configured. */
   orderOf: (
     channel: Channel,
@@ -74,18 +74,18 @@ export interface DeliveryActivityDeps {
   ) => string[];
   events: Pick<
     Events,
-    'codeSent' | 'codeRefused' | 'noticeSent' | 'noticeRefused' | 'dependencyAway' | 'providerAnswered'
+    'codeSent' | 'codeRefused' | 'notificationSent' | 'notificationRefused' | 'dependencyAway' | 'providerAnswered'
   >;
   newCode: typeof newCode;
   /** The code of a number that nobody is sent anything to, and what is named in place of a provider. */
   prescribedCode: (channel: Channel, to: string) => { code: string; provider: string } | undefined;
-  /** Counts an SMS notice to a number, once for each id; false when it had too many. */
-  takeSmsNotice: (to: string, noticeId: string) => Promise<boolean>;
+  /** Counts an SMS notification to a number, once for each id; false when it had too many. */
+  consumeSmsNotification: (to: string, notificationId: string) => Promise<boolean>;
   /** Name of the product, as messages carry it. */
   productName: string;
   androidAppHash?: string | undefined;
-  /** Where an owner ends the registrations of their number, kept before it is answered; the same for one notice. */
-  stopLinkOf: (notice: { noticeId: string; userId: string }) => Promise<string>;
+  /** Where an owner ends the registrations of their number, kept before it is answered; the same for one notification. */
+  stopLinkOf: (notification: { notificationId: string; userId: string }) => Promise<string>;
 }
 
 export type DeliveryActivities = ReturnType<typeof createDeliveryActivities>;
@@ -103,16 +103,16 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
     async sendCode(input: SendCodeInput): Promise<SendCodeResult> {
       const subject: CodeSubject = { subject: input.subject, purpose: input.purpose };
       const prescribed = deps.prescribedCode(input.channel, input.to);
-      const order = prescribed === undefined ? await orderFor(input, deps) : [prescribed.provider];
+      const request = prescribed === undefined ? await orderFor(input, deps) : [prescribed.provider];
       const candidate = prescribed?.code ?? deps.newCode();
-      const started = await deps.codes.start(subject, input.send, candidate, Date.now(), order);
+      const started = await deps.codes.start(subject, input.send, candidate, Date.now(), request);
       if (started.sentAt !== undefined) return { result: 'sent', at: started.sentAt };
       if (started.code === undefined) throw new Error('A send that was started has no code');
 
-      const isPrescribed = prescribed !== undefined && started.hops[0]?.provider === prescribed.provider;
+      const isPrescribed = prescribed !== undefined && started.attempts[0]?.provider === prescribed.provider;
       const { outcome, provider } = isPrescribed
         ? { outcome: { result: 'sent', providerId: 'none' } as const, provider: prescribed.provider }
-        : await handOver(input, started.code, started.hops, deps);
+        : await handOver(input, started.code, started.attempts, deps);
       const sentCode = { ...input, provider };
       if (outcome.result === 'refused') {
         await deps.codes.refused(subject, input.send);
@@ -125,38 +125,38 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
     },
 
     /**
-     * Sends a notice, once. Safe to repeat, by `noticeId`: as `sendCode`, each call is stored before it is made. To a number
+     * Sends a notification, once. Safe to repeat, by `notificationId`: as `sendCode`, each call is stored before it is made. To a number
      * that is sent no codes it is not sent either. False when the provider refuses the mailbox or number, or when the number
      * had too many.
      *
      * @throws {Failure} unavailable
      */
-    async sendNotice(input: SendNoticeInput): Promise<boolean> {
-      const { noticeId, to, kind, channel } = input;
-      const told = { noticeId, userId: input.userId, kind, to };
+    async sendNotification(input: SendNotificationInput): Promise<boolean> {
+      const { notificationId, to, kind, channel } = input;
+      const told = { notificationId, userId: input.userId, kind, to };
       const prescribed = deps.prescribedCode(channel, to);
       if (prescribed !== undefined) {
-        deps.events.noticeSent({ ...told, provider: prescribed.provider }, 'none');
+        deps.events.notificationSent({ ...told, provider: prescribed.provider }, 'none');
         return true;
       }
       const available = deps.providers[channel].map(({ name }) => name);
-      const { hops, isSent } = await deps.notices.start(
-        noticeId,
+      const { attempts, isSent } = await deps.notifications.start(
+        notificationId,
         deps.orderOf(channel, { available, failed: new Set() }),
       );
       if (isSent) return true;
-      if (channel === 'sms' && !(await deps.takeSmsNotice(to, noticeId))) {
-        deps.events.noticeRefused({ ...told, provider: 'none' }, 'rate-limited');
+      if (channel === 'sms' && !(await deps.consumeSmsNotification(to, notificationId))) {
+        deps.events.notificationRefused({ ...told, provider: 'none' }, 'rate-limited');
         return false;
       }
-      const { outcome, provider } = await handNoticeOver(input, hops, deps);
+      const { outcome, provider } = await deliverNotification(input, attempts, deps);
       const sent = { ...told, provider };
       if (outcome.result === 'refused') {
-        deps.events.noticeRefused(sent, outcome.reason);
+        deps.events.notificationRefused(sent, outcome.reason);
         return false;
       }
-      await deps.notices.sent(noticeId);
-      deps.events.noticeSent(sent, outcome.providerId);
+      await deps.notifications.sent(notificationId);
+      deps.events.notificationSent(sent, outcome.providerId);
       return true;
     },
   };
@@ -164,49 +164,71 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
 
 async function orderFor(input: SendCodeInput, deps: DeliveryActivityDeps): Promise<string[]> {
   const { channel, country } = input;
-  const failed = await Promise.all([deps.codes.failedProviders(input), deps.receipts.failedProviders(input)]);
+  const failed = await Promise.all([deps.codes.failedProviders(input), deps.reports.failedProviders(input)]);
   const available = deps.providers[channel].map(({ name }) => name);
   return deps.orderOf(channel, { available, country, failed: new Set(failed.flatMap((names) => [...names])) });
 }
 
-async function handNoticeOver(input: SendNoticeInput, hops: Hop[], deps: DeliveryActivityDeps): Promise<Handed> {
-  const { noticeId, to, kind, channel, locale } = input;
+async function deliverNotification(
+  input: SendNotificationInput,
+  attempts: DeliveryAttempt[],
+  deps: DeliveryActivityDeps,
+): Promise<FailoverResult> {
+  const { notificationId, to, kind, channel, locale } = input;
   const { providers, productName: product, events } = deps;
   const texts = templatesOf(locale);
   const { cause = { at: Date.now() } } = input;
-  const facts: NoticeFacts =
+  const state: NotificationContext =
     kind === 'number-registered' ? { product, ...cause, stopLink: await deps.stopLinkOf(input) } : { product };
-  const call: Call = { channel, hops, note: (known) => deps.notices.noteHops(noticeId, known), events };
+  const call: Delivery = {
+    channel,
+    attempts,
+    note: (known) => deps.notifications.recordAttempts(notificationId, known),
+    events,
+  };
   if (channel === 'email') {
-    return untilTaken(call, providers.email, { to, ...noticeMail(texts, kind, facts), messageId: noticeId });
+    return sendWithFailover(call, providers.email, {
+      to,
+      ...notificationMail(texts, kind, state),
+      messageId: notificationId,
+    });
   }
-  return untilTaken(call, providers.sms, { to, body: noticeSms(texts, kind, facts), reference: noticeId });
+  return sendWithFailover(call, providers.sms, {
+    to,
+    body: notificationSms(texts, kind, state),
+    reference: notificationId,
+  });
 }
 
-function handOver(input: SendCodeInput, code: string, hops: Hop[], deps: DeliveryActivityDeps): Promise<Handed> {
+function handOver(
+  input: SendCodeInput,
+  code: string,
+  attempts: DeliveryAttempt[],
+  deps: DeliveryActivityDeps,
+): Promise<FailoverResult> {
   const { channel, to, client, ttlSeconds } = input;
   const { providers, productName: product, androidAppHash } = deps;
   const texts = templatesOf(languageFor(input.locale));
-  const facts: Facts = { product, code, minutes: Math.max(1, Math.floor(ttlSeconds / 60)) };
+  const state: MessageContext = { product, code, minutes: Math.max(1, Math.floor(ttlSeconds / 60)) };
   const reference = messageReference(input);
-  const call: Call = {
+  const call: Delivery = {
     channel,
-    hops,
-    note: (known) => deps.codes.noteHops(input, input.send, known),
-    receiptUrl: (provider) => deps.receiptUrl(input, provider),
+    attempts,
+    note: (known) => deps.codes.recordAttempts(input, input.send, known),
+    reportUrl: (provider) => deps.reportUrl(input, provider),
     events: deps.events,
   };
   if (channel === 'sms') {
-    const body = codeSms(texts, facts, client === 'android' ? androidAppHash : undefined);
-    return untilTaken(call, providers.sms, { to, body, reference });
+    const body = codeSms(texts, state, client === 'android' ? androidAppHash : undefined);
+    return sendWithFailover(call, providers.sms, { to, body, reference });
   }
   if (channel === 'voice') {
-    return untilTaken(call, providers.voice, {
+    return sendWithFailover(call, providers.voice, {
       to,
-      speech: codeSpeech(texts, templatesOf('en'), facts),
+      speech: codeSpeech(texts, templatesOf('en'), state),
       ttlSeconds,
       reference,
     });
   }
-  return untilTaken(call, providers.email, { to, ...codeMail(texts, facts), messageId: reference });
+  return sendWithFailover(call, providers.email, { to, ...codeMail(texts, state), messageId: reference });
 }

@@ -1,10 +1,10 @@
 /** The directory's verdict on a person: one bind. */
 
 import type { parseEmailAddress } from '../adapters/email-addresses.ts';
-import type { Standing } from '../adapters/ldap/answer.ts';
+import type { EntryStatus } from '../adapters/ldap/answer.ts';
 import type { Directory } from '../adapters/ldap/connect.ts';
 import type { PhoneNumber, PhoneRefusal, parsePhoneNumber } from '../adapters/phone-numbers.ts';
-import type { Seals } from '../adapters/redis/seals.ts';
+import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { Failure } from '../domain/failures.ts';
 import { limitKeysOf } from '../domain/limits.ts';
 import { type Identity, usernameKey } from '../domain/registration.ts';
@@ -15,15 +15,15 @@ export interface AuthenticateInput {
   registrationId?: string | undefined;
   username: string;
   /** Reference of the sealed password. */
-  passwordSeal: string;
+  passwordRef: string;
 }
 
 /** `lost`: the sealed password outlived its two minutes; the person has to type it again. */
 export type AuthenticateResult = { outcome: 'ok'; identity: Identity } | { outcome: 'refused' } | { outcome: 'lost' };
 
 export interface DirectoryActivityDeps {
-  directory: Pick<Directory, 'authenticate' | 'standingOf'>;
-  seals: Pick<Seals, 'read'>;
+  directory: Pick<Directory, 'authenticate' | 'entryStatusOf'>;
+  oneTimeSecrets: Pick<OneTimeSecrets, 'read'>;
   events: Pick<Events, 'directoryTried' | 'dependencyAway'>;
   parsePhoneNumber: typeof parsePhoneNumber;
   parseEmailAddress: typeof parseEmailAddress;
@@ -46,8 +46,8 @@ export function createDirectoryActivities(deps: DirectoryActivityDeps) {
      *
      * @throws {Failure} directory-unavailable
      */
-    async authenticate({ registrationId, username, passwordSeal }: AuthenticateInput): Promise<AuthenticateResult> {
-      const password = await deps.seals.read(passwordSeal);
+    async authenticate({ registrationId, username, passwordRef }: AuthenticateInput): Promise<AuthenticateResult> {
+      const password = await deps.oneTimeSecrets.read(passwordRef);
       if (typeof password !== 'string') return { outcome: 'lost' };
       const answer = await deps.directory.authenticate(username, password);
       if (answer.outcome === 'unavailable') {
@@ -55,7 +55,7 @@ export function createDirectoryActivities(deps: DirectoryActivityDeps) {
         throw new Failure('directory-unavailable', { reason: answer.reason });
       }
       const attempt = {
-        tryId: passwordSeal,
+        tryId: passwordRef,
         username: usernameKey(username),
         ...(registrationId && { registrationId }),
       };
@@ -72,17 +72,17 @@ export function createDirectoryActivities(deps: DirectoryActivityDeps) {
      *
      * @throws {Failure} directory-unavailable
      */
-    async readStandings({ usernames }: { usernames: string[] }): Promise<Standing[]> {
-      const standings: Standing[] = [];
-      for (const username of usernames) standings.push(await standingOf(deps, username));
-      return standings;
+    async readEntryStatuses({ usernames }: { usernames: string[] }): Promise<EntryStatus[]> {
+      const entryStatuses: EntryStatus[] = [];
+      for (const username of usernames) entryStatuses.push(await entryStatusOf(deps, username));
+      return entryStatuses;
     },
   };
 }
 
-async function standingOf({ directory, events }: DirectoryActivityDeps, username: string): Promise<Standing> {
-  const answer = await directory.standingOf(username);
-  if (answer.standing !== 'unavailable') return answer;
+async function entryStatusOf({ directory, events }: DirectoryActivityDeps, username: string): Promise<EntryStatus> {
+  const answer = await directory.entryStatusOf(username);
+  if (answer.entryStatus !== 'unavailable') return answer;
   events.dependencyAway('directory', answer.reason);
   throw new Failure('directory-unavailable', { reason: answer.reason });
 }

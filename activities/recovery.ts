@@ -2,14 +2,14 @@
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Recoveries } from '../adapters/redis/recoveries.ts';
 import type { Identifier } from '../domain/account.ts';
-import { type Recipient, recipientsOf } from '../domain/notices.ts';
+import { type Recipient, recipientsOf } from '../domain/notifications.ts';
 import { templatesOf } from '../domain/templates/languages.ts';
 import { recoveryMail, recoverySms } from '../domain/templates/messages.ts';
 import type { newToken } from '../platform/crypto.ts';
 import type { Events } from '../platform/events.ts';
 import { failOnOutage } from './accounts.ts';
 import type { DeliveryActivityDeps } from './delivery.ts';
-import { untilTaken } from './hand-over.ts';
+import { sendWithFailover } from './provider-failover.ts';
 
 /** Who may choose a new password, and where they are reached. */
 export interface Recoverable {
@@ -48,8 +48,8 @@ export function createRecoveryActivities(deps: {
 }
 
 export interface RecoverySendingDeps extends Pick<DeliveryActivityDeps, 'providers' | 'orderOf' | 'productName'> {
-  recoveries: Pick<Recoveries, 'start' | 'noteHops' | 'sent'>;
-  events: DeliveryActivityDeps['events'] & Pick<Events, 'noticeSent' | 'noticeRefused'>;
+  recoveries: Pick<Recoveries, 'start' | 'recordAttempts' | 'sent'>;
+  events: DeliveryActivityDeps['events'] & Pick<Events, 'notificationSent' | 'notificationRefused'>;
   newToken: typeof newToken;
   /** The page that takes a token behind `#token=` or `#stop=`; the bare token is sent without. */
   recoveryUrl?: string | undefined;
@@ -67,7 +67,7 @@ export function createRecoverySending(deps: RecoverySendingDeps) {
     async sendRecovery(input: SendRecoveryInput): Promise<boolean> {
       const { recoveryId, userId, channel, ttlSeconds, to } = input;
       const available = deps.providers[channel].map(({ name }) => name);
-      const { tokens, hops, isSent } = await deps.recoveries.start(recoveryId, {
+      const { tokens, attempts, isSent } = await deps.recoveries.start(recoveryId, {
         userId,
         channel,
         tokens: { reset: deps.newToken(), stop: deps.newToken() },
@@ -75,14 +75,14 @@ export function createRecoverySending(deps: RecoverySendingDeps) {
         ttlSeconds,
       });
       if (isSent) return true;
-      const { outcome, provider } = await handOver(input, tokens, hops, deps);
-      const sent = { noticeId: recoveryId, userId, kind: 'recovery' as const, to, provider };
+      const { outcome, provider } = await handOver(input, tokens, attempts, deps);
+      const sent = { notificationId: recoveryId, userId, kind: 'recovery' as const, to, provider };
       if (outcome.result === 'refused') {
-        deps.events.noticeRefused(sent, outcome.reason);
+        deps.events.notificationRefused(sent, outcome.reason);
         return false;
       }
       await deps.recoveries.sent(recoveryId);
-      deps.events.noticeSent(sent, outcome.providerId);
+      deps.events.notificationSent(sent, outcome.providerId);
       return true;
     },
   };
@@ -94,12 +94,12 @@ export type RecoverySending = ReturnType<typeof createRecoverySending>;
 function handOver(
   { recoveryId, channel, to, locale, ttlSeconds }: SendRecoveryInput,
   tokens: { reset: string; stop: string },
-  hops: Parameters<typeof untilTaken>[0]['hops'],
+  attempts: Parameters<typeof sendWithFailover>[0]['attempts'],
   { providers, productName: product, recoveryUrl, recoveries, events }: RecoverySendingDeps,
 ) {
   const linkOf = (use: string, token: string) => (recoveryUrl === undefined ? token : `${recoveryUrl}#${use}=${token}`);
   const texts = templatesOf(locale);
-  const facts = {
+  const state = {
     product,
     link: linkOf('token', tokens.reset),
     stopLink: linkOf('stop', tokens.stop),
@@ -107,12 +107,12 @@ function handOver(
   };
   const call = {
     channel,
-    hops,
-    note: (known: typeof hops) => recoveries.noteHops(recoveryId, known),
+    attempts,
+    note: (known: typeof attempts) => recoveries.recordAttempts(recoveryId, known),
     events,
   };
   if (channel === 'email') {
-    return untilTaken(call, providers.email, { to, ...recoveryMail(texts, facts), messageId: recoveryId });
+    return sendWithFailover(call, providers.email, { to, ...recoveryMail(texts, state), messageId: recoveryId });
   }
-  return untilTaken(call, providers.sms, { to, body: recoverySms(texts, facts), reference: recoveryId });
+  return sendWithFailover(call, providers.sms, { to, body: recoverySms(texts, state), reference: recoveryId });
 }

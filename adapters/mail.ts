@@ -9,7 +9,7 @@ import { createTransport } from 'nodemailer';
 import { connectionReason, Failure } from '../domain/failures.ts';
 import type { MailMessage, SendOutcome } from '../domain/providers.ts';
 import type { Secret } from '../platform/config.ts';
-import { inTime } from '../platform/lifecycle.ts';
+import { withTimeout } from '../platform/lifecycle.ts';
 
 export interface MailOptions {
   /** `smtp://` or `smtps://`, with credentials. */
@@ -50,7 +50,7 @@ export function connectMail({ url, from, timeoutMs = stepMs }: MailOptions) {
           headers: { 'Auto-Submitted': 'auto-generated' },
         });
         // the steps have their times, a message that waits in the pool for a connection has none
-        const info = await inTime(sending, 2 * timeoutMs);
+        const info = await withTimeout(sending, 2 * timeoutMs);
         return { result: 'sent', providerId: info.messageId };
       } catch (err) {
         const { responseCode } = err as { responseCode?: number };

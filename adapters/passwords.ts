@@ -25,16 +25,16 @@ const argon2id: Hashing = {
 /** Creates the hasher. */
 export function createPasswords(pepper: Buffer, concurrencyMax: number, hashing = argon2id) {
   const inTurn = createTurns(concurrencyMax);
-  let decoy: Promise<string> | undefined;
+  let dummyHash: Promise<string> | undefined;
   return {
     /** The PHC string of a secret. */
     hash: (secret: string): Promise<string> => inTurn(() => hashing.hash(secret, pepper)),
     /** Tells whether a secret belongs to a PHC string. */
     verify: (phc: string, secret: string): Promise<boolean> => inTurn(() => hashing.verify(phc, secret, pepper)),
     /** A PHC string that nothing belongs to: checking it takes as long as checking any other. */
-    decoy(): Promise<string> {
-      decoy ??= inTurn(() => hashing.hash(randomBytes(32), pepper));
-      return decoy;
+    dummyHash(): Promise<string> {
+      dummyHash ??= inTurn(() => hashing.hash(randomBytes(32), pepper));
+      return dummyHash;
     },
   };
 }

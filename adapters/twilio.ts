@@ -10,7 +10,7 @@ import { connectionReason, Failure, statusReason } from '../domain/failures.ts';
 import type { SendOutcome, TextMessage } from '../domain/providers.ts';
 import type { Speech } from '../domain/templates/messages.ts';
 import type { Config, Secret } from '../platform/config.ts';
-import { greetingTwiml } from './twilio/speech.ts';
+import { greetingTwiml } from './twilio/voice.ts';
 
 /** A code to be spoken to one person. */
 export interface VoiceMessage {
@@ -21,14 +21,14 @@ export interface VoiceMessage {
   ttlSeconds: number;
   reference: string;
   /** Where Twilio tells what became of it; nowhere when absent. */
-  receiptUrl?: string;
+  reportUrl?: string;
 }
 
 export interface TwilioOptions {
   accountSid: string;
   authToken: Secret;
   from: string;
-  /** In place of Twilio's own, for a stand-in. */
+  /** In place of Twilio's own, for a fake. */
   baseUrl?: string | undefined;
   /** Where Twilio asks what to say once a key was pressed; nobody is called without. */
   speechUrl?: ((speech: Speech, ttlSeconds: number) => string) | undefined;
@@ -94,9 +94,9 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl,
   };
   return {
     /** Hands a message over, once; the SDK repeats nothing. */
-    async send({ to, body, receiptUrl }: TextMessage): Promise<SendOutcome> {
+    async send({ to, body, reportUrl }: TextMessage): Promise<SendOutcome> {
       try {
-        const message = await messages.create({ to, from, body, ...callbackOf(receiptUrl) });
+        const message = await messages.create({ to, from, body, ...callbackOf(reportUrl) });
         return { result: 'sent', providerId: message.sid };
       } catch (err) {
         return refusalOf(err);
@@ -114,11 +114,11 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl,
     },
 
     /** Calls somebody, once. The code is said only after a key was pressed: no answering machine presses one. */
-    async call({ to, speech, ttlSeconds, receiptUrl }: VoiceMessage): Promise<SendOutcome> {
+    async call({ to, speech, ttlSeconds, reportUrl }: VoiceMessage): Promise<SendOutcome> {
       if (speechUrl === undefined) return { result: 'refused', reason: 'not-configured' };
       const twiml = greetingTwiml(speech, speechUrl(speech, ttlSeconds));
       try {
-        const call = await calls.create({ to, from, twiml, ...callbackOf(receiptUrl) });
+        const call = await calls.create({ to, from, twiml, ...callbackOf(reportUrl) });
         return { result: 'sent', providerId: call.sid };
       } catch (err) {
         return refusalOf(err);
@@ -150,8 +150,8 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl,
 /** Calls that nobody heard. */
 const callsLost = ['failed', 'busy', 'no-answer', 'canceled'];
 
-function callbackOf(receiptUrl: string | undefined): { statusCallback?: string } {
-  return receiptUrl === undefined ? {} : { statusCallback: receiptUrl };
+function callbackOf(reportUrl: string | undefined): { statusCallback?: string } {
+  return reportUrl === undefined ? {} : { statusCallback: reportUrl };
 }
 
 function createHttpClient(timeout: number, baseUrl: string | undefined): twilio.RequestClient {

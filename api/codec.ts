@@ -132,7 +132,7 @@ async function comparePassword(
 ): Promise<boolean> {
   const tryId = newId();
   const address = addressOf(req);
-  const { allowed, resetSeconds } = await rateLimits.take(loginLimit, address, tryId, Date.now());
+  const { allowed, resetSeconds } = await rateLimits.consume(loginLimit, address, tryId, Date.now());
   if (!allowed) {
     res.setHeader('Retry-After', resetSeconds);
     await end(res, 429);
@@ -140,7 +140,7 @@ async function comparePassword(
   }
   // hashes are compared, so the time it takes tells nothing of the password
   const isRight = config.CODEC_PASSWORD !== undefined && tokenHash(given) === tokenHash(config.CODEC_PASSWORD.reveal());
-  if (isRight) await rateLimits.giveBack(loginLimit, address, tryId);
+  if (isRight) await rateLimits.refund(loginLimit, address, tryId);
   else {
     events.operatorLoggedIn(false);
     await end(res, 401);

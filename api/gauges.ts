@@ -2,7 +2,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { AuditDepth } from '../adapters/redis/audit-stream.ts';
 import type { QueueDepth, WaitingRegistrations } from '../adapters/temporal/depths.ts';
-import { type DependencyHealth, inTime } from '../platform/lifecycle.ts';
+import { type DependencyHealth, withTimeout } from '../platform/lifecycle.ts';
 
 /** Whoever scrapes, and however often: nobody is asked more than this often. */
 const freshMs = 10_000;
@@ -18,7 +18,7 @@ export interface GaugeSources {
 }
 
 /** Registers the gauges. What cannot be asked has no sample: no figure is better than an old one. */
-export function watchSurroundings(registry: Registry, sources: GaugeSources): void {
+export function registerGauges(registry: Registry, sources: GaugeSources): void {
   const examine = remembered(sources.examine);
   const queueDepths = remembered(sources.queueDepths);
   const waiting = remembered(sources.waiting);
@@ -46,7 +46,7 @@ export function watchSurroundings(registry: Registry, sources: GaugeSources): vo
     gauge(`audit_${name}`, help, [], async () => [[{}, pick(await auditDepth())]]);
   audit('stream_entries', 'Audit events that wait for Elasticsearch', ({ entries }) => entries);
   audit('stream_oldest_seconds', 'Age of the oldest audit event that waits', ({ oldestMs }) => oldestMs / 1000);
-  audit('set_aside_entries', 'Audit events that Elasticsearch refused for good', ({ setAside }) => setAside);
+  audit('dead_letter_entries', 'Audit events that Elasticsearch refused for good', ({ deadLetters }) => deadLetters);
 }
 
 type Sample<L extends string> = [labels: Record<L, string>, value: number];
@@ -72,7 +72,7 @@ function remembered<T>(read: () => Promise<T>): () => Promise<T> {
   let kept: { answer: Promise<T>; until: number } | undefined;
   return () => {
     if (kept === undefined || kept.until < Date.now()) {
-      const answer = inTime(read(), readMs);
+      const answer = withTimeout(read(), readMs);
       kept = { answer, until: Date.now() + freshMs };
       answer.catch(() => {
         kept = undefined;

@@ -18,20 +18,20 @@ import type { LimitKeys } from '../domain/registration.ts';
 import type { Channel } from '../domain/verification.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 
-type LimitDeps = Pick<ApiDeps, 'config' | 'rateLimits' | 'spending' | 'limitHash' | 'events'>;
+type LimitDeps = Pick<ApiDeps, 'config' | 'rateLimits' | 'smsBudget' | 'limitHash' | 'events'>;
 /** Who is counted. A server that asks for many people is no source of its own: it gives no address. */
 type Limited = Partial<Pick<Caller, 'address' | 'noteLimit'>>;
 
 /** What was counted. */
-export interface Guarded {
+export interface Consumed {
   /** For an act that turned out not to count. Safe to repeat. */
-  giveBack(): Promise<void>;
+  refund(): Promise<void>;
 }
 
 /** A code that is about to be compared: counted as a wrong one until it is known. */
-export interface GuardedCheck extends Guarded {
+export interface ConsumedCheck extends Consumed {
   /** For the right code: it does not count, and its block of numbers is proven to be used by people. */
-  giveBackProven(): Promise<void>;
+  refundProven(): Promise<void>;
 }
 
 /** An act on an identity: what it is counted under, and the channels that it uses. */
@@ -46,21 +46,21 @@ export interface IdentityAct {
  *
  * @throws {Failure} rate-limited
  */
-export async function guardSend(
+export async function limitSend(
   deps: LimitDeps,
   caller: Limited,
   { limitKeys = {}, channels }: IdentityAct,
   tryId: string,
-): Promise<Guarded> {
+): Promise<Consumed> {
   const keys = keysOfChannels(limitKeys, channels);
-  const guarded = await guard(deps, caller, { act: 'send', keys }, tryId);
-  if (!channels.some((channel) => channel !== 'email')) return guarded;
+  const consumed = await guard(deps, caller, { act: 'send', keys }, tryId);
+  if (!channels.some((channel) => channel !== 'email')) return consumed;
   const { COST_PER_SMS: prices, COST_LIMIT_PER_DAY: maxOfDay } = deps.config;
   const amount = prices.byCountry.get(keys.country ?? '') ?? prices.usual;
   const spentAt = Date.now();
-  const { allowed, resetSeconds } = await deps.spending.spend(amount, maxOfDay, spentAt);
+  const { allowed, resetSeconds } = await deps.smsBudget.spend(amount, maxOfDay, spentAt);
   if (!allowed) {
-    await guarded.giveBack();
+    await consumed.refund();
     const max = Math.floor(maxOfDay / amount);
     caller.noteLimit?.({ limit: 'cost-per-day', allowed, max, remaining: 0, resetSeconds });
     deps.events.sendingStopped('cost-per-day', spentAt + resetSeconds * 1000);
@@ -68,9 +68,9 @@ export async function guardSend(
   }
   let isSpent = true;
   return {
-    async giveBack() {
-      await guarded.giveBack();
-      if (isSpent) await deps.spending.giveBack(amount, spentAt);
+    async refund() {
+      await consumed.refund();
+      if (isSpent) await deps.smsBudget.refund(amount, spentAt);
       isSpent = false;
     },
   };
@@ -82,21 +82,21 @@ export async function guardSend(
  *
  * @throws {Failure} rate-limited, with `otherWays`
  */
-export async function watchPrefix(
+export async function limitUnprovenSends(
   deps: LimitDeps,
   caller: Limited,
   { limitKeys = {}, channels }: IdentityAct,
   tryId: string,
-): Promise<Guarded> {
+): Promise<Consumed> {
   const { prefix } = keysOfChannels(limitKeys, channels);
-  if (prefix === undefined) return { giveBack: async () => {} };
-  const named = limitsOf('watch', { prefix }).map(({ name, key }) => ({ limit: limitOf(deps, name), key }));
-  const { state, counted } = await deps.rateLimits.takeAll(named, tryId, Date.now());
+  if (prefix === undefined) return { refund: async () => {} };
+  const named = limitsOf('captcha-gate', { prefix }).map(({ name, key }) => ({ limit: limitOf(deps, name), key }));
+  const { state, counted } = await deps.rateLimits.consumeAll(named, tryId, Date.now());
   if (!state.allowed) {
     caller.noteLimit?.(state);
     throw limited(state.limit, state.resetSeconds, { otherWays: ['captcha'] });
   }
-  return { giveBack: () => deps.rateLimits.giveAllBack(counted, tryId) };
+  return { refund: () => deps.rateLimits.refundAll(counted, tryId) };
 }
 
 /**
@@ -107,25 +107,25 @@ export async function watchPrefix(
  * @param tryId a keyed hash of what is typed and what it is compared with: the same guess again is no new one
  * @throws {Failure} rate-limited
  */
-export async function guardCheck(
+export async function limitCheck(
   deps: LimitDeps,
   caller: Limited,
   { limitKeys = {}, channels }: IdentityAct,
   tryId: string,
-): Promise<GuardedCheck> {
+): Promise<ConsumedCheck> {
   const keys = keysOfChannels(limitKeys, channels);
   const counted = await guard(deps, caller, { act: 'check', keys }, tryId);
-  const share = await guardShare(deps, caller, tryId).catch(async (err: unknown) => {
-    await counted.giveBack();
+  const share = await limitWrongCodeRatio(deps, caller, tryId).catch(async (err: unknown) => {
+    await counted.refund();
     throw err;
   });
-  const giveBack = async () => {
-    await Promise.all([counted.giveBack(), share.giveBack()]);
+  const refund = async () => {
+    await Promise.all([counted.refund(), share.refund()]);
   };
   return {
-    giveBack,
-    async giveBackProven() {
-      await Promise.all([giveBack(), share.countRight()]);
+    refund,
+    async refundProven() {
+      await Promise.all([refund(), share.countRight()]);
       if (keys.prefix === undefined) return;
       for (const name of ['unproven-sends-per-prefix', 'sends-without-captcha-per-prefix'] as const) {
         await deps.rateLimits.clear(limitOf(deps, name), keys.prefix);
@@ -135,12 +135,12 @@ export async function guardCheck(
 }
 
 /** Counts the start of a registration. Fails closed. @throws {Failure} rate-limited */
-export function guardRegistration(deps: LimitDeps, caller: Limited, tryId: string): Promise<Guarded> {
+export function limitRegistration(deps: LimitDeps, caller: Limited, tryId: string): Promise<Consumed> {
   return guard(deps, caller, { act: 'registration', keys: {} }, tryId);
 }
 
 /** Counts a log-in by code, by what was typed to name the person and by source. Fails closed. @throws {Failure} rate-limited */
-export function guardLogIn(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Guarded> {
+export function limitLogIn(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
   return guard(deps, caller, { act: 'login', keys: { name } }, tryId);
 }
 
@@ -149,39 +149,39 @@ export function guardLogIn(deps: LimitDeps, caller: Limited, name: string, tryId
  *
  * @throws {Failure} rate-limited
  */
-export function guardPassword(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Guarded> {
+export function limitPassword(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
   return guard(deps, caller, { act: 'password', keys: { name } }, tryId);
 }
 
-/** Counts a wrong PIN before it is compared, as `guardPassword`; by person alone. Fails closed. @throws {Failure} rate-limited */
-export function guardPin(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Guarded> {
+/** Counts a wrong PIN before it is compared, as `limitPassword`; by person alone. Fails closed. @throws {Failure} rate-limited */
+export function limitPin(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
   return guard(deps, caller, { act: 'pin', keys: { name } }, tryId);
 }
 
 /** Counts a recovery of a password, by what was typed to name the person and by source. Fails closed. @throws {Failure} rate-limited */
-export function guardRecovery(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Guarded> {
+export function limitRecovery(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
   return guard(deps, caller, { act: 'recovery', keys: { name } }, tryId);
 }
 
 /** Counts a code to a new number or address, by who has it sent. Fails closed. @throws {Failure} rate-limited */
-export function guardContactChange(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Guarded> {
+export function limitContactChange(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
   return guard(deps, caller, { act: 'contact-change', keys: { name } }, tryId);
 }
 
 /** Counts an export, by whose it is. Fails closed. @throws {Failure} rate-limited */
-export function guardExport(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Guarded> {
+export function limitExport(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
   return guard(deps, caller, { act: 'export', keys: { name } }, tryId);
 }
 
 /** Counts a request, whatever it asks for. Fails open. @throws {Failure} rate-limited */
-export async function guardRequest(
-  { requestTries }: Pick<ApiDeps, 'requestTries'>,
+export async function limitRequest(
+  { requestLeases }: Pick<ApiDeps, 'requestLeases'>,
   { address, noteLimit }: Limited,
 ): Promise<void> {
   if (address === undefined) return;
   let state: LimitState;
   try {
-    state = await requestTries.take(networkOf(address));
+    state = await requestLeases.consume(networkOf(address));
   } catch (err) {
     if (limits[requestLimit].away === 'open' && isRedisOutage(err)) return;
     throw err;
@@ -190,7 +190,7 @@ export async function guardRequest(
   if (!state.allowed) throw limited(requestLimit, state.resetSeconds);
 }
 
-interface GuardedShare extends Guarded {
+interface ConsumedRatio extends Consumed {
   /** For the right code. */
   countRight(): Promise<void>;
 }
@@ -201,16 +201,20 @@ interface GuardedShare extends Guarded {
  *
  * @throws {Failure} rate-limited
  */
-async function guardShare(deps: LimitDeps, { address, noteLimit }: Limited, tryId: string): Promise<GuardedShare> {
+async function limitWrongCodeRatio(
+  deps: LimitDeps,
+  { address, noteLimit }: Limited,
+  tryId: string,
+): Promise<ConsumedRatio> {
   const source = sourceOf(deps, address);
-  const shares = limitsOf('guess', { ...source, all: 'all' }).map(({ name, key }) => ({
+  const shares = limitsOf('wrong-code-ratio', { ...source, all: 'all' }).map(({ name, key }) => ({
     limit: limitOf(deps, name),
     key,
   }));
   const counted: LimitOf[] = [];
-  const giveBack = () => deps.rateLimits.giveAllBack(counted, tryId);
+  const refund = () => deps.rateLimits.refundAll(counted, tryId);
   const take = async (one: LimitOf): Promise<LimitsState> => {
-    const taken = await deps.rateLimits.takeAll([one], tryId, Date.now());
+    const taken = await deps.rateLimits.consumeAll([one], tryId, Date.now());
     counted.push(...taken.counted);
     return taken.state;
   };
@@ -219,19 +223,21 @@ async function guardShare(deps: LimitDeps, { address, noteLimit }: Limited, tryI
     if (state.allowed || (await deps.rateLimits.isUsedUp(rightOnes(share.limit), share.key, Date.now()))) continue;
     if (share.key === 'all') {
       deps.events.sendingStopped(state.limit, Date.now() + state.resetSeconds * 1000);
-      const slow = limitsOf('slow', source)[0];
+      const slow = limitsOf('throttle', source)[0];
       if (slow === undefined) continue;
       state = await take({ limit: limitOf(deps, slow.name), key: slow.key });
       if (state.allowed) continue;
     }
-    await giveBack();
+    await refund();
     noteLimit?.(state);
     throw limited(state.limit, state.resetSeconds);
   }
   return {
-    giveBack,
+    refund,
     async countRight() {
-      await Promise.all(shares.map(({ limit, key }) => deps.rateLimits.take(rightOnes(limit), key, tryId, Date.now())));
+      await Promise.all(
+        shares.map(({ limit, key }) => deps.rateLimits.consume(rightOnes(limit), key, tryId, Date.now())),
+      );
     },
   };
 }
@@ -261,18 +267,18 @@ async function guard(
   { address, noteLimit }: Limited,
   { act, keys }: { act: LimitedAct; keys: LimitKeys & { name?: string } },
   tryId: string,
-): Promise<Guarded> {
+): Promise<Consumed> {
   const all = limitsOf(act, { ...keys, ...sourceOf(deps, address), all: 'all' }).map(({ name, key }) => ({
     limit: limitOf(deps, name),
     key,
   }));
-  const { state, counted } = await deps.rateLimits.takeAll(all, tryId, Date.now());
+  const { state, counted } = await deps.rateLimits.consumeAll(all, tryId, Date.now());
   noteLimit?.(state);
   if (!state.allowed) {
     tellRefusal(deps, state, keys);
     throw limited(state.limit, state.resetSeconds);
   }
-  return { giveBack: () => deps.rateLimits.giveAllBack(counted, tryId) };
+  return { refund: () => deps.rateLimits.refundAll(counted, tryId) };
 }
 
 /** What an operator has to know at once: an attack that many people feel. */

@@ -18,11 +18,13 @@ import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.t
 import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
+import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { createIdempotency } from '../adapters/redis/idempotency.ts';
 import { createLogIns } from '../adapters/redis/logins.ts';
+import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
+import { createRateLimitLeases } from '../adapters/redis/rate-limit-leases.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
-import { createReceipts } from '../adapters/redis/receipts.ts';
 import { createRecoveries } from '../adapters/redis/recoveries.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import {
@@ -30,28 +32,32 @@ import {
   createRegistrationStarts,
   createRegistrations,
 } from '../adapters/redis/registrations.ts';
-import { createSeals } from '../adapters/redis/seals.ts';
 import { createSessions } from '../adapters/redis/sessions.ts';
-import { createSharedTries } from '../adapters/redis/shared-tries.ts';
-import { createSpending } from '../adapters/redis/spending.ts';
+import { createSmsBudget } from '../adapters/redis/sms-budget.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createPayloadCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter, createTemporalProbe } from '../adapters/temporal/connect.ts';
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
-import { createTraceBox } from '../adapters/temporal/trace.ts';
+import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { requestLimit } from '../domain/limits.ts';
 import { readPolicy } from '../domain/registration.ts';
 import { pseudonymOf } from '../platform/audit.ts';
 import { type Config, readConfig, type roles, temporalRoles } from '../platform/config.ts';
-import { createBox, deriveKey, keyedHash } from '../platform/crypto.ts';
-import { type DependencyHealth, dropPermissions, examine, inTime, untilSignal } from '../platform/lifecycle.ts';
-import { createLog, type Logger, sayStarted } from '../platform/log.ts';
+import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
+import {
+  checkHealth,
+  type DependencyHealth,
+  dropPermissions,
+  untilSignal,
+  withTimeout,
+} from '../platform/lifecycle.ts';
+import { createLog, type Logger, logReady } from '../platform/log.ts';
 import { createCodecServer } from './codec.ts';
 import type { ApiDeps } from './deps.ts';
-import { watchSurroundings } from './gauges.ts';
+import { registerGauges } from './gauges.ts';
 import { openGrpc } from './grpc/server.ts';
 import { limitOf } from './limits.ts';
-import { createRestApp, trustIn } from './rest.ts';
+import { createRestApp, readTrustProxy } from './rest.ts';
 import { sessionLifeOf } from './sessions.ts';
 import { createTokens } from './tokens.ts';
 
@@ -64,15 +70,15 @@ async function main(): Promise<void> {
   await using api = await openApi(config, log);
   // the addon is loaded: nothing needs these any more, and they stay shut
   dropPermissions(['worker', 'addon', 'child', 'fs.write'], [loaderProbe]);
-  api.sayStarted();
+  api.logReady();
   const signal = await untilSignal();
   log.info({ event: 'process.stopping', signal });
 }
 
 /** An api that listens; disposing it ends the requests under way, then what it is connected to. */
 export interface Api extends AsyncDisposable {
-  /** Tells the log and the audit trail that it is ready; they hear of its end too. */
-  sayStarted(): void;
+  /** Tells the log and the audit log that it is ready; they hear of its end too. */
+  logReady(): void;
 }
 
 /**
@@ -85,21 +91,21 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   const collector = open.use(await connectCollector('api', config, log));
   const connections = open.use(connect(config, log, collector));
   const registry = new Registry();
-  const { events, trail } = createAuditedEvents(connections.redis, { role: 'api', config, log, registry });
-  open.use(trail);
+  const { events, auditLog } = createAuditedEvents(connections.redis, { role: 'api', config, log, registry });
+  open.use(auditLog);
   const deps = { ...(await assemble(config, connections, registry)), events, recordSpan: collector.record };
-  const codec = createPayloadCodec(createBox('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
+  const codec = createPayloadCodec(createCipher('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
   const codecServer = createCodecServer({ config, codec, log, events, rateLimits: deps.rateLimits });
   open.use(await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST));
   const app = createRestApp(deps);
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, app);
   open.use(await listen(server, config.SERVER_PORT, config.SERVER_HOST));
-  const grpc = open.use(await openGrpc(deps, trustIn(app)));
+  const grpc = open.use(await openGrpc(deps, readTrustProxy(app)));
   open.defer(() => events.processStopped());
   const opened = open.move();
   return {
-    sayStarted() {
-      sayStarted(log, { url: urlOf(server), codecUrl: urlOf(codecServer), grpcAddress: grpc.address });
+    logReady() {
+      logReady(log, { url: urlOf(server), codecUrl: urlOf(codecServer), grpcAddress: grpc.address });
       events.processStarted();
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
@@ -124,7 +130,7 @@ function connect(config: Config<'api'>, log: Logger, { record }: Collector): Con
     address: config.TEMPORAL_ADDRESS,
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
-    traceBox: createTraceBox(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    traceCipher: createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
     record,
   });
   // without it the first burst of requests would share the short time that a seemingly absent Temporal gets
@@ -148,18 +154,18 @@ async function assemble(
 ): Promise<Omit<ApiDeps, 'events' | 'recordSpan'>> {
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
-  const examine = () => examineAll(connections);
+  const examine = () => checkAll(connections);
   collectDefaultMetrics({ register: registry });
   // whoever reads metrics needs no list of what to attack
   registry.removeSingleMetric('nodejs_version_info');
-  watchSurroundings(registry, {
+  registerGauges(registry, {
     examine,
     queueDepths: () => readQueueDepths(temporal),
     waiting: () => countWaiting(temporal),
     auditDepth: () => readAuditDepth(redis, Date.now()),
   });
   const deletionKey = deriveKey(dataKey, 'deletion');
-  const sealBox = createBox('seal', payloadKey, olderKeys);
+  const secretCipher = createCipher('secret', payloadKey, olderKeys);
   return {
     config,
     policy: readPolicy(config.REGISTRATION_STEPS),
@@ -174,30 +180,30 @@ async function assemble(
     temporal,
     reachTemporal: createTemporalProbe(temporal),
     sessionRules: sessionRulesOf(config),
-    verificationSessions: createVerificationSessions(redis, sealBox),
+    verificationSessions: createVerificationSessions(redis, secretCipher),
     registrations: createRegistrations(redis),
-    registrationStarts: createRegistrationStarts(redis, sealBox),
+    registrationStarts: createRegistrationStarts(redis, secretCipher),
     listener: createRegistrationListener(subscriber),
-    codes: createCodes(redis, deriveKey(payloadKey, 'code'), sealBox),
-    seals: createSeals(redis, sealBox),
-    recoveries: createRecoveries(redis, sealBox),
+    codes: createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher),
+    oneTimeSecrets: createOneTimeSecrets(redis, secretCipher),
+    recoveries: createRecoveries(redis, secretCipher),
     registrationWarnings: createRegistrationWarnings(redis),
-    speechBox: sealBox,
-    receipts: createReceipts(redis),
-    receiptBox: createBox('receipt', payloadKey, olderKeys),
+    voiceCipher: secretCipher,
+    reports: createDeliveryReports(redis),
+    reportCipher: createCipher('delivery-report', payloadKey, olderKeys),
     captcha: createConfiguredCaptcha(config),
     breachedPasswords:
       config.BREACHED_PASSWORDS_URL === undefined ? undefined : connectBreachedPasswords(config.BREACHED_PASSWORDS_URL),
     usedCaptchas: createUsedCaptchas(redis),
-    idempotency: createIdempotency(redis, createBox('idempotency', payloadKey, olderKeys)),
+    idempotency: createIdempotency(redis, createCipher('idempotency', payloadKey, olderKeys)),
     ...assembleLimits(config, redis),
     sessions: createSessions(redis),
     sessionLife: sessionLifeOf(config),
-    refreshBox: createBox('refresh', payloadKey, olderKeys),
+    refreshCipher: createCipher('refresh', payloadKey, olderKeys),
     logins: createLogIns(redis),
-    changeBox: sealBox,
+    changeCipher: secretCipher,
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
-    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
+    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     readPersonEvents: await personEventsOf(config),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
@@ -211,18 +217,18 @@ async function assemble(
 function assembleLimits(
   config: Config<'api'>,
   redis: Redis,
-): Pick<ApiDeps, 'rateLimits' | 'requestTries' | 'spending' | 'limitHash'> {
+): Pick<ApiDeps, 'rateLimits' | 'requestLeases' | 'smsBudget' | 'limitHash'> {
   const key = deriveKey(config.PAYLOAD_KEY, 'limit');
   const limitHash: ApiDeps['limitHash'] = (kind, text) => keyedHash(key, kind, text);
   const rateLimits = createRateLimits(redis);
   const requests = limitOf({ config }, requestLimit);
   return {
     rateLimits,
-    requestTries: createSharedTries(rateLimits, {
+    requestLeases: createRateLimitLeases(rateLimits, {
       limit: requests,
       keyOf: (source) => limitHash('address', source),
     }),
-    spending: createSpending(redis),
+    smsBudget: createSmsBudget(redis),
     limitHash,
   };
 }
@@ -261,19 +267,19 @@ function canAnswerCalls({ PUBLIC_URL, TWILIO_WEBHOOK_TOKEN }: Config<'api'>): bo
 }
 
 /** What the api reaches itself, then the workers and what they report of theirs. */
-async function examineAll(connections: Connections): Promise<DependencyHealth[]> {
+async function checkAll(connections: Connections): Promise<DependencyHealth[]> {
   const { redis, database, temporal } = connections;
   const heartbeats = createHeartbeats(redis);
   const reported = async (role: (typeof roles)[number]) => ({
     role,
-    beat: await inTime(heartbeats.read(role, Date.now())).catch(() => undefined),
+    beat: await withTimeout(heartbeats.read(role, Date.now())).catch(() => undefined),
   });
   const [hasAudit, workers, ...own] = await Promise.all([
-    inTime(isAuditShipped(redis)).catch(() => false),
+    withTimeout(isAuditShipped(redis)).catch(() => false),
     Promise.all([...temporalRoles, 'audit' as const].map(reported)),
-    examine('redis', () => redis.ping()),
-    examine('mongodb', () => database.ping()),
-    examine('temporal', () =>
+    checkHealth('redis', () => redis.ping()),
+    checkHealth('mongodb', () => database.ping()),
+    checkHealth('temporal', () =>
       temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
     ),
   ]);

@@ -80,7 +80,7 @@ export const problems: Record<FailureCode, Row> = {
     message: 'The idempotency key was used with another body',
   },
   'rate-limited': { status: 429, errorCode: 'RATE_LIMITED', message: 'Too many tries' },
-  'nothing-parked': { status: 409, errorCode: 'CONFLICT', message: 'Nothing waits for an outside system' },
+  'nothing-waiting': { status: 409, errorCode: 'CONFLICT', message: 'Nothing waits for an outside system' },
   'account-disabled': { status: 403, errorCode: 'FORBIDDEN', message: 'The account is disabled' },
   forbidden: { status: 403, errorCode: 'FORBIDDEN', message: 'This needs the role admin' },
   'directory-unavailable': {
@@ -109,7 +109,7 @@ export interface ProblemBody {
   [fact: string]: unknown;
 }
 
-/** A problem as the audit trail names it. */
+/** A problem as the audit log names it. */
 export interface Refusal {
   code: FailureCode | 'internal-error';
   limit?: string;
@@ -130,8 +130,8 @@ export function problemOf(thrown: unknown, requestId: string): Problem {
     };
   }
   const { status, errorCode, message } = problems[failure.code];
-  const { facts } = failure;
-  const retryAfterSeconds = facts.retryAfterSeconds ?? (status === 503 ? retryAfterSecondsDefault : undefined);
+  const { context } = failure;
+  const retryAfterSeconds = context.retryAfterSeconds ?? (status === 503 ? retryAfterSecondsDefault : undefined);
   return {
     status,
     headers: {
@@ -139,16 +139,16 @@ export function problemOf(thrown: unknown, requestId: string): Problem {
       ...(status === 401 && { 'WWW-Authenticate': challengeOf(failure) }),
     },
     body: {
-      error: facts.message ?? message,
+      error: context.message ?? message,
       error_code: errorCode,
       ...(retryAfterSeconds !== undefined && { retry_after_seconds: retryAfterSeconds }),
       request_id: requestId,
-      ...(facts.details && { details: facts.details }),
-      ...facts.fields,
+      ...(context.details && { details: context.details }),
+      ...context.fields,
     },
     refusal: {
       code: failure.code,
-      ...(typeof facts.fields?.limit === 'string' && { limit: facts.fields.limit }),
+      ...(typeof context.fields?.limit === 'string' && { limit: context.fields.limit }),
       ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
     },
   };
@@ -172,9 +172,9 @@ export function failureOf(thrown: unknown): Failure | undefined {
 }
 
 /** RFC 6750 section 3, RFC 9470 section 3. */
-function challengeOf({ code, facts }: Failure): string {
+function challengeOf({ code, context }: Failure): string {
   if (code === 'authentication-too-old') {
-    return `Bearer realm="vyry", error="insufficient_user_authentication", max_age="${facts.fields?.maxAgeSeconds}"`;
+    return `Bearer realm="vyry", error="insufficient_user_authentication", max_age="${context.fields?.maxAgeSeconds}"`;
   }
   return code === 'token-invalid' ? 'Bearer realm="vyry", error="invalid_token"' : 'Bearer realm="vyry"';
 }

@@ -7,7 +7,7 @@ import { requireAdmin, requireDeletion, requireRegistration, requireSession } fr
 import type { RegistrationCaller } from './registrations/status.ts';
 
 /** Where a request comes from. */
-export function callerOf(req: Request): Caller {
+export function requestContext(req: Request): Caller {
   const idempotencyKey = req.get('idempotency-key');
   const acceptLanguage = req.get('accept-language');
   return {
@@ -20,13 +20,13 @@ export function callerOf(req: Request): Caller {
 }
 
 /** The holder of the token of a registration. @throws {Failure} unauthenticated, not-found */
-export async function holderOf(
+export async function registrationFor(
   req: Request,
   deps: ApiDeps,
   registrationId = String(req.params.registrationId),
 ): Promise<RegistrationCaller> {
   const { status } = await requireRegistration(deps, registrationId, req.get('authorization'));
-  return { ...callerOf(req), registrationId, status };
+  return { ...requestContext(req), registrationId, status };
 }
 
 const sessions = new WeakMap<Request, Promise<Session>>();

@@ -15,28 +15,28 @@ import { type Trace, traces } from '../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
 import { adminRoutes } from './admin/routes.ts';
 import { authRoutes } from './auth/routes.ts';
-import { SpeechQuery, speakCode } from './calls.ts';
+import { ReportQuery, receiveInfobipReport, receiveTwilioReport } from './delivery-reports.ts';
 import type { ApiDeps, TrustProxy } from './deps.ts';
 import { requireStepUp, type SignedRequest, TwilioForm } from './guards.ts';
 import { Health, Readiness, readHealth, readReadiness } from './health.ts';
-import { guardRequest } from './limits.ts';
+import { limitRequest } from './limits.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
 import { noteProblem, problemOf, type Refusal } from './problems.ts';
 import { PublicKeys, readPublicKeys } from './public-keys.ts';
-import { ReceiptQuery, receiveInfobipReceipt, receiveTwilioReceipt } from './receipts.ts';
-import { Approval, giveApproval } from './registrations/approval.ts';
+import { Approval, submitApproval } from './registrations/approval.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
-import { CaptchaProof, offerCaptcha, proveCaptcha } from './registrations/captcha.ts';
-import { CodeProof, CodeRequest, proveCode, sendCode } from './registrations/code.ts';
+import { CaptchaProof, offerCaptcha, verifyCaptcha } from './registrations/captcha.ts';
+import { CodeProof, CodeRequest, sendCode, verifyCode } from './registrations/code.ts';
 import { createRegistration, NewRegistration } from './registrations/create.ts';
-import { Credentials, giveCredentials } from './registrations/credentials.ts';
-import { DirectoryProof, proveDirectory } from './registrations/directory.ts';
+import { Credentials, submitCredentials } from './registrations/credentials.ts';
+import { DirectoryProof, verifyDirectory } from './registrations/directory.ts';
 import { readRegistration, WaitQuery } from './registrations/read.ts';
 import { RegistrationStop, stopRegistrations } from './registrations/stop.ts';
-import { callerOf, holderOf, sessionOf } from './requests.ts';
+import { registrationFor, requestContext, sessionOf } from './requests.ts';
 import { always, type Route } from './route.ts';
 import { Registration, StartedRegistration, Tokens } from './schemas.ts';
 import { createRegistrationSession } from './sessions.ts';
+import { SpeechQuery, speakCode } from './twilio-voice-webhook.ts';
 import { userRoutes } from './users/routes.ts';
 
 const registration = '/api/v1/registrations/:registrationId';
@@ -59,7 +59,7 @@ export const routes: Route[] = [
     answer: StartedRegistration,
     isIdempotent: true,
     failures: [...always, 'idempotency-key-reused'],
-    run: (req, deps) => createRegistration(deps, req.body, callerOf(req)),
+    run: (req, deps) => createRegistration(deps, req.body, requestContext(req)),
   },
   {
     method: 'get',
@@ -70,7 +70,7 @@ export const routes: Route[] = [
     status: 200,
     answer: Registration,
     failures: always,
-    run: async (req, deps) => readRegistration(deps, await holderOf(req, deps), req.query),
+    run: async (req, deps) => readRegistration(deps, await registrationFor(req, deps), req.query),
   },
   {
     method: 'put',
@@ -81,7 +81,7 @@ export const routes: Route[] = [
     status: 200,
     answer: Registration,
     failures: [...stepFailures, 'credentials-wrong', 'rate-limited', 'directory-unavailable', 'identity-taken'],
-    run: async (req, deps) => proveDirectory(deps, await holderOf(req, deps), req.body),
+    run: async (req, deps) => verifyDirectory(deps, await registrationFor(req, deps), req.body),
   },
   {
     method: 'get',
@@ -102,7 +102,7 @@ export const routes: Route[] = [
     status: 200,
     answer: Registration,
     failures: [...stepFailures, 'captcha-malformed', 'captcha-used', 'captcha-refused', 'identity-taken'],
-    run: async (req, deps) => proveCaptcha(deps, await holderOf(req, deps), req.body),
+    run: async (req, deps) => verifyCaptcha(deps, await registrationFor(req, deps), req.body),
   },
   {
     method: 'post',
@@ -124,7 +124,7 @@ export const routes: Route[] = [
       'rate-limited',
       'idempotency-key-reused',
     ],
-    run: async (req, deps) => sendCode(deps, await holderOf(req, deps), req.body),
+    run: async (req, deps) => sendCode(deps, await registrationFor(req, deps), req.body),
   },
   {
     method: 'put',
@@ -135,7 +135,7 @@ export const routes: Route[] = [
     status: 200,
     answer: Registration,
     failures: [...stepFailures, 'code-wrong', 'code-not-sent', 'code-expired', 'identity-taken'],
-    run: async (req, deps) => proveCode(deps, await holderOf(req, deps), req.body),
+    run: async (req, deps) => verifyCode(deps, await registrationFor(req, deps), req.body),
   },
   {
     method: 'put',
@@ -147,7 +147,7 @@ export const routes: Route[] = [
     answer: Registration,
     isIdempotent: true,
     failures: [...stepFailures, 'password-weak', 'identity-taken', 'rate-limited'],
-    run: async (req, deps) => giveCredentials(deps, await holderOf(req, deps), req.body),
+    run: async (req, deps) => submitCredentials(deps, await registrationFor(req, deps), req.body),
   },
   {
     method: 'put',
@@ -158,7 +158,7 @@ export const routes: Route[] = [
     status: 200,
     answer: Registration,
     failures: [...stepFailures, 'registration-locked', 'rate-limited', 'identity-taken'],
-    run: async (req, deps) => giveApproval(deps, await holderOf(req, deps), req.body),
+    run: async (req, deps) => submitApproval(deps, await registrationFor(req, deps), req.body),
   },
   {
     method: 'post',
@@ -169,7 +169,7 @@ export const routes: Route[] = [
     answer: Tokens,
     isIdempotent: true,
     failures: [...always, 'registration-unfinished', 'session-already-taken', 'account-disabled'],
-    run: async (req, deps) => createRegistrationSession(deps, await holderOf(req, deps)),
+    run: async (req, deps) => createRegistrationSession(deps, await registrationFor(req, deps)),
   },
   {
     method: 'delete',
@@ -178,7 +178,7 @@ export const routes: Route[] = [
     guard: 'registration',
     status: 204,
     failures: [...always, 'registration-expired', 'registration-closed'],
-    run: async (req, deps) => cancelRegistration(deps, await holderOf(req, deps)),
+    run: async (req, deps) => cancelRegistration(deps, await registrationFor(req, deps)),
   },
   {
     method: 'post',
@@ -195,7 +195,7 @@ export const routes: Route[] = [
   ...adminRoutes,
   {
     method: 'post',
-    path: '/api/v1/calls/twilio',
+    path: '/api/v1/voice/twilio',
     summary: 'What a call says once a key was pressed; signed by Twilio',
     guard: 'none',
     query: SpeechQuery,
@@ -209,28 +209,28 @@ export const routes: Route[] = [
   },
   {
     method: 'post',
-    path: '/api/v1/receipts/twilio',
+    path: '/api/v1/delivery-reports/twilio',
     summary: 'What became of an SMS or call; signed by Twilio',
     guard: 'none',
-    query: ReceiptQuery,
+    query: ReportQuery,
     body: TwilioForm,
     isForm: true,
-    isReceipt: true,
+    isDeliveryReport: true,
     status: 204,
     failures: ['malformed', 'unauthenticated', 'rate-limited', 'unavailable'],
-    run: (req, deps) => receiveTwilioReceipt(deps, callerOf(req), signedRequestOf(req)),
+    run: (req, deps) => receiveTwilioReport(deps, requestContext(req), signedRequestOf(req)),
   },
   {
     method: 'post',
-    path: '/api/v1/receipts/infobip',
+    path: '/api/v1/delivery-reports/infobip',
     summary: 'What became of an SMS; by the address that Infobip was given',
     guard: 'none',
-    query: ReceiptQuery,
+    query: ReportQuery,
     body: InfobipReports,
-    isReceipt: true,
+    isDeliveryReport: true,
     status: 204,
     failures: ['malformed', 'unauthenticated', 'rate-limited', 'unavailable'],
-    run: (req, deps) => receiveInfobipReceipt(deps, callerOf(req), req),
+    run: (req, deps) => receiveInfobipReport(deps, requestContext(req), req),
   },
   {
     method: 'get',
@@ -265,9 +265,9 @@ export const routes: Route[] = [
   },
 ];
 
-const receiptPaths = routes.flatMap(({ isReceipt, path }) => (isReceipt ? [path] : []));
+const reportPaths = routes.flatMap(({ isDeliveryReport, path }) => (isDeliveryReport ? [path] : []));
 const formPaths = routes.flatMap(({ isForm, path }) => (isForm ? [path] : []));
-const unlimitedPaths = ['/health', '/health/ready', '/metrics', ...receiptPaths];
+const unlimitedPaths = ['/health', '/health/ready', '/metrics', ...reportPaths];
 const bodyBytesMax = 256 * 1024;
 /** A body up to this is read off, so that its sender hears why it is refused; beyond, the connection is closed. */
 const unwantedBytesMax = 4 * 1024 * 1024;
@@ -280,15 +280,15 @@ export function createRestApp(deps: ApiDeps): Express {
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
-  app.set('trust proxy', trustOf(deps.config.TRUST_PROXY));
+  app.set('trust proxy', trustProxyOf(deps.config.TRUST_PROXY));
   app.set('etag', false);
-  app.use((req, res, next) => observe(deps, req, res, next));
+  app.use((req, res, next) => recordTelemetry(deps, req, res, next));
   app.use(
     helmet({
       contentSecurityPolicy: { directives: { defaultSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"] } },
     }),
   );
-  app.use(shareAcrossOrigins(deps));
+  app.use(allowCors(deps));
   app.use('/api', (_req, res, next) => {
     res.setHeader('Cache-Control', 'no-store');
     next();
@@ -352,7 +352,7 @@ function serveDocs(app: Express, deps: ApiDeps): void {
 }
 
 /** What browsers need to ask from another origin. Whoever sends no `Origin` is none, and is spared it. */
-function shareAcrossOrigins({ config }: ApiDeps): RequestHandler {
+function allowCors({ config }: ApiDeps): RequestHandler {
   const share = cors({
     origin: config.CORS_ORIGINS,
     exposedHeaders: [
@@ -374,7 +374,12 @@ function shareAcrossOrigins({ config }: ApiDeps): RequestHandler {
 }
 
 /** Gives a request its ids, its trace, its span and its line in log and metrics. */
-function observe({ events, recordSpan, config }: ApiDeps, req: Request, res: Response, next: NextFunction): void {
+function recordTelemetry(
+  { events, recordSpan, config }: ApiDeps,
+  req: Request,
+  res: Response,
+  next: NextFunction,
+): void {
   const { traceparent, parentId } = beginTrace(req.get('traceparent'), config.OTEL_TRACES_SAMPLER_ARG);
   const trace = traceOf(req, traceparent);
   const beganAt = now();
@@ -392,7 +397,7 @@ function observe({ events, recordSpan, config }: ApiDeps, req: Request, res: Res
         status: res.statusCode,
         seconds,
         refusal,
-        isRead: req.method === 'GET' || receiptPaths.includes(route),
+        isRead: req.method === 'GET' || reportPaths.includes(route),
       }),
     );
     // of health checks and scrapes there would be more than of anything else
@@ -424,7 +429,7 @@ function traceOf(req: Request, traceparent: string): Trace {
 }
 
 /** The rule by which `X-Forwarded-For` is believed: of an address, so many hops away. For doors beside this one. */
-export function trustIn(app: Express): TrustProxy {
+export function readTrustProxy(app: Express): TrustProxy {
   return app.get('trust proxy fn') as TrustProxy;
 }
 
@@ -433,7 +438,7 @@ export function trustIn(app: Express): TrustProxy {
  * those of providers, which tell of many people from few addresses.
  */
 async function limitRequests(deps: ApiDeps, req: Request, next: NextFunction): Promise<void> {
-  if (!unlimitedPaths.includes(req.path)) await guardRequest(deps, callerOf(req));
+  if (!unlimitedPaths.includes(req.path)) await limitRequest(deps, requestContext(req));
   next();
 }
 
@@ -479,8 +484,8 @@ function locationOf(answer: unknown): string {
   return registrationId === undefined ? '/api/v1/auth/session' : `/api/v1/registrations/${registrationId}`;
 }
 
-function trustOf(proxies: readonly string[]): number | string[] | false {
+function trustProxyOf(proxies: readonly string[]): number | string[] | false {
   if (proxies.length === 0) return false;
-  const hops = Number(proxies[0]);
-  return proxies.length === 1 && Number.isInteger(hops) ? hops : [...proxies];
+  const attempts = Number(proxies[0]);
+  return proxies.length === 1 && Number.isInteger(attempts) ? attempts : [...proxies];
 }

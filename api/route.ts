@@ -31,7 +31,7 @@ export interface Route {
   /** Content type of an answer that is a text, in place of JSON. */
   answerType?: string;
   /** Called by providers: limited only when it is refused, and told by an event of its own when it is answered. */
-  isReceipt?: boolean;
+  isDeliveryReport?: boolean;
   /** The name under which whoever asks saves the answer. */
   fileName?: string;
   /** How long whoever asks may keep the answer. */

@@ -1,6 +1,6 @@
 /** Sessions: how one begins, whoever asks for it, and how it is seen. */
 import type { z } from 'zod';
-import type { Account, ProvableAccount } from '../adapters/mongo/accounts.ts';
+import type { Account, AccountWithHashes } from '../adapters/mongo/accounts.ts';
 import type { Session as StoredSession } from '../adapters/redis/sessions.ts';
 import { refreshLife, type SessionLife } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
@@ -80,7 +80,7 @@ export async function beginSession(
   deps: SessionBeginDeps,
   account: Account,
   { sessionId, refreshToken, createdAt }: MintedSession,
-  { address, userAgent, provenBy }: Caller & { provenBy?: Pick<ProvableAccount, 'hash'> },
+  { address, userAgent, provenBy }: Caller & { provenBy?: Pick<AccountWithHashes, 'hash'> },
 ): Promise<z.output<typeof Tokens>> {
   requireEnabled(account);
   const { userId, roles } = account;
@@ -139,7 +139,7 @@ export function sessionView(session: StoredSession): z.output<typeof Session> {
  */
 async function endIfChanged(
   { accounts, sessions }: Pick<SessionBeginDeps, 'accounts' | 'sessions'>,
-  begun: { userId: string; sessionId: string; provenBy: Pick<ProvableAccount, 'hash'> | undefined },
+  begun: { userId: string; sessionId: string; provenBy: Pick<AccountWithHashes, 'hash'> | undefined },
 ): Promise<void> {
   const { userId, sessionId, provenBy } = begun;
   const { account, hash } = (await accounts.readProvable(userId)) ?? {};

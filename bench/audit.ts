@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuditIndex } from '../adapters/elastic/audit-index.ts';
 import { connectElastic, type Elastic } from '../adapters/elastic/connect.ts';
-import { auditKeys, createAuditTrail } from '../adapters/redis/audit.ts';
+import { auditKeys, createAuditLog } from '../adapters/redis/audit.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { type AuditEvent, auditIndexOf } from '../domain/audit.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
@@ -68,19 +68,19 @@ try {
 /** Fills the stream while nobody ships; seconds it took. */
 async function fill(system: System, redis: Redis): Promise<number> {
   await system.kill('audit');
-  const trail = createAuditTrail(redis, {
+  const auditLog = createAuditLog(redis, {
     streamMax: 1_000_000,
     onDropped: (count) => console.error(`${count} dropped`),
     onGap: () => undefined,
     onAway: console.error,
   });
-  const record = recorderTo(trail.append);
+  const record = recorderTo(auditLog.append);
   const begin = performance.now();
   for (let at = 0; at < events; at++) {
     recordOne(record, at);
-    if (at % 2000 === 1999) await trail.flushed();
+    if (at % 2000 === 1999) await auditLog.flushed();
   }
-  await trail.flushed();
+  await auditLog.flushed();
   return (performance.now() - begin) / 1000;
 }
 

@@ -14,7 +14,7 @@ import { createPasswords } from '../adapters/passwords.ts';
 import { connectRedis, loadScript } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
-import { type Answer, codeFor, solveCaptcha, startFlow } from '../test/support/client.ts';
+import { type Answer, codeFor, solveCaptcha, startRegistration } from '../test/support/client.ts';
 import { limitsOff } from '../test/support/system.ts';
 import { bare, step } from './bare-workflows.ts';
 import { circumstances, inParallel, printTable, Times } from './figures.ts';
@@ -102,7 +102,7 @@ async function register(system: System, times: StepTimes): Promise<void> {
   const { apiUrl, outboxUrl } = system.ready;
   const number = nextPerson++ % people;
   const name = String(number).padStart(3, '0');
-  const flow = await times.start.time(() => startFlow(apiUrl));
+  const flow = await times.start.time(() => startRegistration(apiUrl));
   const put = async (stepName: keyof StepTimes, method: string, path: string, body?: unknown) => {
     const key = { 'Idempotency-Key': randomUUID() };
     const answer = await times[stepName].time(() => untilServed(() => flow.call(method, path, body, key)));

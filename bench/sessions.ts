@@ -14,7 +14,7 @@ import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
 import { Secret, variables } from '../platform/config.ts';
-import { createBox, deriveKey } from '../platform/crypto.ts';
+import { createCipher, deriveKey } from '../platform/crypto.ts';
 import { type BareExpress, startBareExpress } from './bare-servers.ts';
 import { circumstances, cpuMs, inParallel, printTable, Rounds } from './figures.ts';
 
@@ -62,7 +62,7 @@ async function makeAccount({ processes }: System): Promise<void> {
   const { DATABASE_URL: databaseUrl = '', DATA_KEY: dataKey = '' } = processes.env('registration');
   await using database = connectMongo(databaseUrl, () => undefined);
   const key = new Secret(dataKey);
-  const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createBox('field', key));
+  const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createCipher('field', key));
   const passwords = createPasswords(deriveKey(key, 'pepper'), 1);
   const identity = { username };
   await accounts.claim('u-bench', identity);

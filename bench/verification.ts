@@ -16,7 +16,7 @@ import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
 import { Secret } from '../platform/config.ts';
-import { createBox, deriveKey, newId } from '../platform/crypto.ts';
+import { createCipher, deriveKey, newId } from '../platform/crypto.ts';
 import { codeFor } from '../test/support/client.ts';
 import { connectSignal, numbers, type SignalClient } from '../test/support/signal-client.ts';
 import { startBareExpress, startBareServer } from './bare-servers.ts';
@@ -53,7 +53,7 @@ try {
   });
   const redis = connectRedis(system.ready.redisUrl, console.error);
   const payloadKey = new Secret(system.secrets.PAYLOAD_KEY);
-  const codes = createCodes(redis, deriveKey(payloadKey, 'code'), createBox('seal', payloadKey));
+  const codes = createCodes(redis, deriveKey(payloadKey, 'code'), createCipher('secret', payloadKey));
   const signal = connectSignal(system.ready.grpcAddress);
   console.log(`\n${circumstances()}`);
   await atRate(50, 2, () => createAndCheck(signal, codes, timesOf()));
@@ -89,7 +89,7 @@ async function atRate(rate: number, forSeconds: number, job: () => Promise<void>
 }
 
 /** The code is stored as a send would store it, so that only the door is measured. */
-async function giveCode(codes: Codes, subject: string, purpose: Purpose): Promise<string> {
+async function submitCode(codes: Codes, subject: string, purpose: Purpose): Promise<string> {
   await codes.start({ subject, purpose }, 1, '123456', Date.now());
   await codes.sent({ subject, purpose }, 1, Date.now(), 600, 'bench');
   return '654321';
@@ -98,7 +98,7 @@ async function giveCode(codes: Codes, subject: string, purpose: Purpose): Promis
 async function createAndCheck(signal: SignalClient, codes: Codes, times: ReturnType<typeof timesOf>): Promise<void> {
   const { sessionMetadata } = await times.create.time(() => signal.call('CreateSession', { e164: newNumber() }));
   const sessionId = sessionMetadata?.sessionId ?? Buffer.alloc(16);
-  const verificationCode = await giveCode(codes, sessionId.toString('hex'), 'verify');
+  const verificationCode = await submitCode(codes, sessionId.toString('hex'), 'verify');
   const checked = await times.check.time(() => signal.call('CheckVerificationCode', { sessionId, verificationCode }));
   if (checked.error !== undefined || checked.sessionMetadata?.verified !== false) throw new Error('Not compared');
 }
@@ -110,7 +110,7 @@ async function measureGrpc(signal: SignalClient, codes: Codes, echo: Echo): Prom
     atRate(perSecond, seconds / 4, async () => {
       await bare.echo.time(() => echo.call());
       const of = { subject: newId(), purpose: 'verify' } as const;
-      await giveCode(codes, of.subject, of.purpose);
+      await submitCode(codes, of.subject, of.purpose);
       await bare.script.time(() => codes.check(of, '654321', rules, Date.now()));
     });
   await measureBare();
@@ -164,7 +164,7 @@ async function startAndCheck(api: Pool, codes: Codes, times: ReturnType<typeof t
   const path = '/api/v1/registrations';
   const started = await times.create.time(() => ask(api, 'POST', path, { phone: `+${newNumber()}` }));
   const { registrationId, registrationToken: token } = started.body;
-  const code = await giveCode(codes, String(registrationId), 'register');
+  const code = await submitCode(codes, String(registrationId), 'register');
   const checked = await times.check.time(() => ask(api, 'PUT', `${path}/${registrationId}/code`, { code }, token));
   if (checked.body.error_code !== 'INVALID_OTP') throw new Error('Not compared');
 }
@@ -175,7 +175,7 @@ async function ask(api: Pool, method: 'POST' | 'PUT', path: string, body: unknow
   return { status: answer.statusCode, body: (await answer.body.json()) as Record<string, string> };
 }
 
-/** Created, sent through the workflow and the provider's stand-in, and verified. */
+/** Created, sent through the workflow and the provider's fake, and verified. */
 async function measureWhole({ ready }: System, signal: SignalClient): Promise<void> {
   const times = { ...timesOf(), send: new Times() };
   let errors = 0;

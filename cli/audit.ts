@@ -1,12 +1,12 @@
-/** `vyry audit`: the newest events of the audit trail, and whether the trail is whole. */
+/** `vyry audit`: the newest events of the audit log, and whether the audit log is whole. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { readTrail } from '../adapters/elastic/audit-index.ts';
+import { readAuditLog } from '../adapters/elastic/audit-index.ts';
 import { type AuditFilter, readNewest } from '../adapters/elastic/audit-reader.ts';
 import type { Elastic } from '../adapters/elastic/connect.ts';
-import { readAuditDepth, readAuditHead, readSetAside } from '../adapters/redis/audit-stream.ts';
+import { readAuditDepth, readAuditHead, readDeadLetters } from '../adapters/redis/audit-stream.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
 import { type AuditAction, type AuditEvent, auditActions } from '../domain/audit.ts';
-import { auditMacKey, checkTrail, type TrailFault, type TrailReport } from '../platform/audit.ts';
+import { type AuditLogFault, type AuditLogReport, auditMacKey, verifyAuditLog } from '../platform/audit.ts';
 import { readVariables } from '../platform/config.ts';
 import { type Command, type Invocation, oneOf, readLimit } from './command.ts';
 import { openAudit } from './connections.ts';
@@ -39,9 +39,9 @@ const tail: Command = {
 
 const verify: Command = {
   positionals: [],
-  about: 'Reads the whole audit trail and says which events were changed or taken out after they were written.',
+  about: 'Reads the whole audit log and says which events were changed or taken out after they were written.',
   details:
-    'Removal by retention is no fault. Events that were set aside are looked for in Redis. Exit code 1 when anything is wrong.',
+    'Removal by retention is no fault. Events that became dead letters are looked for in Redis. Exit code 1 when anything is wrong.',
   options: {},
   async run({ env, show }) {
     await using access = openAudit(env);
@@ -52,27 +52,27 @@ const verify: Command = {
       const { entries } = await readAuditDepth(redis, Date.now());
       const end = entries === 0 ? await readAuditHead(redis) : undefined;
       await elastic.indices.refresh({ index: `${prefix}-*` });
-      const report = await checkTrail(readTrail(elastic, prefix), auditMacKey(key), end);
-      const faults = withoutSetAside(report.faults, await readSetAside(redis));
+      const report = await verifyAuditLog(readAuditLog(elastic, prefix), auditMacKey(key), end);
+      const faults = withoutDeadLetters(report.faults, await readDeadLetters(redis));
       show({ json: { ...report, faults, waiting: entries }, text: reportOf({ ...report, faults }, entries) });
-      if (faults.length > 0) throw new Error('The audit trail is not as it was written.');
+      if (faults.length > 0) throw new Error('The audit log is not as it was written.');
     } finally {
       redis.disconnect();
     }
   },
 };
 
-/** The commands on the audit trail. */
+/** The commands on the audit log. */
 export const audit: Record<string, Command> = { tail, verify };
 
-/** A gap is explained when every place of it was set aside. */
-function withoutSetAside(faults: TrailFault[], setAside: ReadonlySet<number>): TrailFault[] {
+/** A gap is explained when every place of it was moved to the dead letters. */
+function withoutDeadLetters(faults: AuditLogFault[], deadLetters: ReadonlySet<number>): AuditLogFault[] {
   const isExplained = ({ from, to }: { from: number; to: number }) =>
-    Array.from({ length: to - from + 1 }, (_, at) => from + at).every((sequence) => setAside.has(sequence));
+    Array.from({ length: to - from + 1 }, (_, at) => from + at).every((sequence) => deadLetters.has(sequence));
   return faults.filter((fault) => fault.fault !== 'missing' || !isExplained(fault));
 }
 
-function reportOf({ events, dropped, faults }: TrailReport, waiting: number): string {
+function reportOf({ events, dropped, faults }: AuditLogReport, waiting: number): string {
   const words = faults.map((fault) =>
     fault.fault === 'missing'
       ? `missing: ${fault.from} to ${fault.to} were taken out`
@@ -119,11 +119,11 @@ function readFilter(values: Invocation['values']): AuditFilter {
 }
 
 function lineOf({ timestamp, action, status, message, event, userId, user, vyry }: AuditEvent): string {
-  const facts = [
+  const context = [
     event.reason && `reason ${event.reason}`,
     vyry.operator && `operator ${vyry.operator.name}`,
     vyry.registration && `registration ${vyry.registration.id}`,
     (user?.target?.id ?? userId) && `user ${user?.target?.id ?? userId}`,
   ].filter(Boolean);
-  return [timestamp, action.padEnd(18), status.padEnd(7), message, ...facts.map((fact) => `· ${fact}`)].join(' ');
+  return [timestamp, action.padEnd(18), status.padEnd(7), message, ...context.map((fact) => `· ${fact}`)].join(' ');
 }

@@ -6,9 +6,9 @@ import { connectMongo } from '../adapters/mongo/connect.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
 import { createSessions, type Sessions } from '../adapters/redis/sessions.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
-import { createTraceBox } from '../adapters/temporal/trace.ts';
+import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { readVariables } from '../platform/config.ts';
-import { createBox, deriveKey } from '../platform/crypto.ts';
+import { createCipher, deriveKey } from '../platform/crypto.ts';
 
 /** Longest wait for Temporal to say that it has something, in milliseconds. */
 const askMs = 10_000;
@@ -28,7 +28,7 @@ export function openTemporal(env: Record<string, string>): TemporalAccess {
     address: config.TEMPORAL_ADDRESS,
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
-    traceBox: createTraceBox(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    traceCipher: createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
     record: () => undefined,
   });
   return {
@@ -65,7 +65,7 @@ export function openUsers(env: Record<string, string>): UserAccess {
   const redis = connectRedis(config.REDIS_URL, () => undefined);
   const { DATA_KEY: dataKey } = config;
   return {
-    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
+    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     sessions: createSessions(redis),
     async [Symbol.asyncDispose]() {
       redis.disconnect();

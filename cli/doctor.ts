@@ -1,29 +1,29 @@
 /** `vyry doctor`: checks everything that is configured, one thing after the other, and says what to do. */
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { examineCaptcha, examineConfiguration } from './checks/configuration.ts';
-import { examine, type Finding } from './checks/finding.ts';
-import { examineLdap, examineLogin } from './checks/ldap.ts';
-import { examineInfobip, examineMail, examineResend, examineSendgrid, examineTwilio } from './checks/providers.ts';
-import { examineElastic, examineMongo, examineRedis, examineTrail } from './checks/stores.ts';
-import { examineTemporal } from './checks/temporal.ts';
+import { checkCaptcha, checkConfiguration } from './checks/configuration.ts';
+import { check, type Finding } from './checks/finding.ts';
+import { checkLdap, checkLogin } from './checks/ldap.ts';
+import { checkInfobip, checkMail, checkResend, checkSendgrid, checkTwilio } from './checks/providers.ts';
+import { checkAuditLog, checkElastic, checkMongo, checkRedis } from './checks/stores.ts';
+import { checkTemporal } from './checks/temporal.ts';
 import { type Command, type Terminal, table, UsageError } from './command.ts';
 
 type Check = [name: string, find: (env: Record<string, string>) => Promise<Finding[]>];
 
 const checks: Check[] = [
-  ['redis', examineRedis],
-  ['mongodb', examineMongo],
-  ['temporal', examineTemporal],
-  ['ldap', examineLdap],
-  ['twilio', examineTwilio],
-  ['infobip', examineInfobip],
-  ['mail', examineMail],
-  ['resend', examineResend],
-  ['sendgrid', examineSendgrid],
-  ['elasticsearch', examineElastic],
-  ['audit trail', examineTrail],
-  ['captcha', examineCaptcha],
+  ['redis', checkRedis],
+  ['mongodb', checkMongo],
+  ['temporal', checkTemporal],
+  ['ldap', checkLdap],
+  ['twilio', checkTwilio],
+  ['infobip', checkInfobip],
+  ['mail', checkMail],
+  ['resend', checkResend],
+  ['sendgrid', checkSendgrid],
+  ['elasticsearch', checkElastic],
+  ['audit log', checkAuditLog],
+  ['captcha', checkCaptcha],
 ];
 
 const words: Record<Finding['verdict'], string> = { ok: 'ok', warning: 'warning', failed: 'FAILED', off: 'off' };
@@ -40,17 +40,17 @@ export const doctor: Command = {
   async run({ values, env, terminal, show }) {
     const findings =
       values.login === undefined
-        ? await examineAll(env)
-        : [await examineLogin(env, values.login, await askPassword(terminal))];
+        ? await checkAll(env)
+        : [await checkLogin(env, values.login, await askPassword(terminal))];
     show({ json: findings, text: textOf(findings) });
     const failed = findings.filter(({ verdict }) => verdict === 'failed').length;
     if (failed > 0) throw new Error(`${failed} of ${findings.length} checks failed.`);
   },
 };
 
-async function examineAll(env: Record<string, string>): Promise<Finding[]> {
-  const found = await Promise.all(checks.map(([name, find]) => examine(name, () => find(env))));
-  return [...examineConfiguration(env), ...found.flat()];
+async function checkAll(env: Record<string, string>): Promise<Finding[]> {
+  const found = await Promise.all(checks.map(([name, find]) => check(name, () => find(env))));
+  return [...checkConfiguration(env), ...found.flat()];
 }
 
 /** From the terminal without an echo, or the first line of what is piped in. @throws {UsageError} there is none */

@@ -19,7 +19,7 @@ const nouns: Record<string, { about: string; load: () => Promise<Command | Recor
     load: async () => (await import('./users.ts')).users,
   },
   audit: {
-    about: 'the newest events of the audit trail',
+    about: 'the newest events of the audit log',
     load: async () => (await import('./audit.ts')).audit,
   },
   keys: {
@@ -36,7 +36,7 @@ const folder = join(import.meta.dirname, '..');
 
 /** What operators read of refusals; others are shown by their code. */
 const sentences: Partial<Record<FailureCode, string>> = {
-  'nothing-parked': 'Nothing of this registration waits for an outside system.',
+  'nothing-waiting': 'Nothing of this registration waits for an outside system.',
   'registration-closed': 'The registration is over, or there is none by this id.',
   'registration-expired': 'The registration has expired.',
   'channel-not-available': 'The person has no address for this channel.',
@@ -122,7 +122,7 @@ async function explain(err: unknown, { errors }: Terminal): Promise<number> {
 }
 
 function messageOf(err: unknown): string {
-  if (err instanceof Failure) return err.facts.message ?? sentences[err.code] ?? err.code.replaceAll('-', ' ');
+  if (err instanceof Failure) return err.context.message ?? sentences[err.code] ?? err.code.replaceAll('-', ' ');
   const text = err instanceof Error ? err.message : String(err);
   if (!text.startsWith('Bad configuration')) return text;
   return `${text}\nSet them, name a file with --env-file, or run npm start, which writes .vyry/operator.env.`;

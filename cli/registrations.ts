@@ -1,7 +1,7 @@
 /** `vyry registrations`: what is under way, where it is stuck, and what an operator may do about it. */
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { type PendingActivity, readPendingActivities } from '../adapters/temporal/examine.ts';
-import { order } from '../adapters/temporal/orders.ts';
+import { executeUpdate } from '../adapters/temporal/client-calls.ts';
+import { type PendingActivity, readPendingActivities } from '../adapters/temporal/inspect.ts';
 import {
   awaitedSystems,
   type ListedRegistration,
@@ -69,7 +69,7 @@ const retry: Command = {
   async run(invocation) {
     const { id, by, temporal } = await openAct(invocation);
     await using _closing = temporal;
-    await order({ temporal: temporal.client }, id, retryStep, [{ by }]);
+    await executeUpdate({ temporal: temporal.client }, registrationWorkflowId(id), retryStep, { args: [{ by }] });
     tell(invocation, id, 'It tries at once');
   },
 };
@@ -83,7 +83,9 @@ const switchTo: Command = {
     if (channel === undefined) throw new UsageError('channel is missing');
     const { id, by, temporal } = await openAct(invocation);
     await using _closing = temporal;
-    await order({ temporal: temporal.client }, id, switchChannel, [{ channel, by }]);
+    await executeUpdate({ temporal: temporal.client }, registrationWorkflowId(id), switchChannel, {
+      args: [{ channel, by }],
+    });
     tell(invocation, id, `A new code is on its way by ${channel}`);
   },
 };
@@ -98,7 +100,9 @@ const stop: Command = {
     if (!(await confirm(`Cancel registration ${id}? What it did is taken back.`, invocation))) {
       throw new Error('Nothing was done.');
     }
-    const status = await order({ temporal: temporal.client }, id, cancel, [{ by }]);
+    const status = await executeUpdate({ temporal: temporal.client }, registrationWorkflowId(id), cancel, {
+      args: [{ by }],
+    });
     invocation.show({ json: status, text: `Registration ${id} is ${status.state}.` });
   },
 };
@@ -221,7 +225,7 @@ async function look(temporal: TemporalAccess, id: string): Promise<Seen> {
 }
 
 function pageOf({ id, workflow, since, status, details, pending }: Seen): string {
-  const facts = [
+  const context = [
     ['registration', id],
     ['state', status?.state ?? `not known: no registration worker answers (workflow ${workflow})`],
     ...(status?.waitingFor ? [['waiting for', status.waitingFor]] : []),
@@ -240,7 +244,7 @@ function pageOf({ id, workflow, since, status, details, pending }: Seen): string
     activity.nextTryAt?.toISOString() ?? '',
   ]);
   return [
-    table(facts),
+    table(context),
     ...(details ? ['', details.replaceAll('**', '')] : []),
     ...(waits.length > 0 ? ['', table([['under way', 'state', 'attempt', 'last failure', 'next try'], ...waits])] : []),
   ].join('\n');

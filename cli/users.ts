@@ -1,11 +1,11 @@
 /** `vyry users`: accounts, and who may use theirs. */
 import type { Account } from '../adapters/mongo/accounts.ts';
-import { runSingle } from '../adapters/temporal/orders.ts';
-import { isRole, rolesOf, userAccessWorkflowId, userRolesWorkflowId } from '../domain/account.ts';
+import { executeSingleton } from '../adapters/temporal/client-calls.ts';
+import { isRole, rolesOf, userAdministrationWorkflowId, userRolesWorkflowId } from '../domain/account.ts';
 import { maskEmail, maskPhone } from '../domain/registration.ts';
 import { newId } from '../platform/crypto.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';
-import { userDisabling, userEnabling, userRoleChange } from '../workflows/user-access.ts';
+import { userDisabling, userEnabling, userRoleChange } from '../workflows/user-administration.ts';
 import { actOptions, type Command, type Invocation, operatorName, table, UsageError } from './command.ts';
 import { openTemporal, openUsers } from './connections.ts';
 
@@ -33,8 +33,8 @@ const disable: Command = {
   async run(invocation) {
     const { userId, temporal, operator } = await openAct(invocation);
     await using _closing = temporal;
-    const { sessionsEnded } = await runSingle({ temporal: temporal.client }, userDisabling, {
-      workflowId: userAccessWorkflowId(userId),
+    const { sessionsEnded } = await executeSingleton({ temporal: temporal.client }, userDisabling, {
+      workflowId: userAdministrationWorkflowId(userId),
       args: [{ userId, operator, at: Date.now() }],
       staticSummary: 'Disable an account',
       typedSearchAttributes: userAttributesOf(userId),
@@ -54,8 +54,8 @@ const enable: Command = {
   async run(invocation) {
     const { userId, temporal, operator } = await openAct(invocation);
     await using _closing = temporal;
-    await runSingle({ temporal: temporal.client }, userEnabling, {
-      workflowId: userAccessWorkflowId(userId),
+    await executeSingleton({ temporal: temporal.client }, userEnabling, {
+      workflowId: userAdministrationWorkflowId(userId),
       args: [{ userId, operator, at: Date.now() }],
       staticSummary: 'Enable an account',
       typedSearchAttributes: userAttributesOf(userId),
@@ -93,7 +93,7 @@ async function changeRoles(
   const { userId, roles: before, temporal, operator } = await openAct(invocation);
   await using _closing = temporal;
   const roles = rolesOf(change(before, role));
-  await runSingle({ temporal: temporal.client }, userRoleChange, {
+  await executeSingleton({ temporal: temporal.client }, userRoleChange, {
     workflowId: userRolesWorkflowId(newId()),
     args: [{ userId, operator, at: Date.now(), roles }],
     staticSummary: 'Change roles',

@@ -1,8 +1,8 @@
 /** The account of a person: words and ids. */
 
 /** The id of the workflow that takes away or gives back the access of a person: one of them runs at a time. */
-export function userAccessWorkflowId(userId: string): string {
-  return `user-access:${userId}`;
+export function userAdministrationWorkflowId(userId: string): string {
+  return `user-administration:${userId}`;
 }
 
 /** The id of the workflow of one change of roles. */

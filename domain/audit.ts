@@ -92,8 +92,12 @@ export const auditActions = {
   },
   'operator-login': { category: ['authentication'], type: ['start'], about: 'an operator tried to log in' },
   'message-send': { category: ['api'], type: ['info'], about: 'a message was handed to a provider' },
-  'notice-send': { category: ['api'], type: ['info'], about: 'a notice to an owner was handed to a provider' },
-  'delivery-receipt': { category: ['api'], type: ['info'], about: 'a provider said what became of a message' },
+  'notification-send': {
+    category: ['api'],
+    type: ['info'],
+    about: 'a notification to an owner was handed to a provider',
+  },
+  'delivery-report': { category: ['api'], type: ['info'], about: 'a provider said what became of a message' },
   'session-start': { category: ['session'], type: ['start'], about: 'a session began' },
   'token-refresh': { category: ['session'], type: ['info'], about: 'a refresh token was used' },
   'session-revoke': { category: ['session'], type: ['end'], about: 'a session was ended by somebody else' },
@@ -133,7 +137,7 @@ export const auditActions = {
   purge: { category: ['process'], type: ['info'], about: 'what had expired was removed' },
   'process-start': { category: ['process'], type: ['start'], about: 'a process of ours was ready' },
   'process-stop': { category: ['process'], type: ['end'], about: 'a process of ours was stopped' },
-  'audit-heartbeat': { category: ['process'], type: ['info'], about: 'the audit trail works from end to end' },
+  'audit-heartbeat': { category: ['process'], type: ['info'], about: 'the audit log works from end to end' },
   'audit-gap': {
     category: ['process'],
     type: ['info'],
@@ -196,11 +200,11 @@ export interface AuditDetails {
   dependency?: { name: string };
   operator?: { name: string; act: string };
   session?: { hash: string };
-  audit?: AuditSeal & { dropped?: number };
+  audit?: AuditProof & { dropped?: number };
 }
 
 /** What shows that no event was changed, removed or added afterwards. */
-export interface AuditSeal {
+export interface AuditProof {
   /** HMAC-SHA-256 of the event, base64url, by the process that wrote it. */
   mac?: string;
   /** Place in the one order of all events, from 1; given by the stream. */

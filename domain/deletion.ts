@@ -18,7 +18,7 @@ export interface PlannedDeletion {
 export interface Erased {
   /** Executions in Temporal. */
   workflows: number;
-  /** Audit events that say nobody's name any more; absent where the trail is not reached. */
+  /** Audit events that say nobody's name any more; absent where the audit log is not reached. */
   auditEvents?: number;
   /** Keys in Redis. */
   keys: number;

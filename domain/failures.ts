@@ -34,7 +34,7 @@ export const failureCodes = [
   'session-already-taken',
   'idempotency-key-reused',
   'rate-limited',
-  'nothing-parked',
+  'nothing-waiting',
   'account-disabled',
   'forbidden',
   'directory-unavailable',
@@ -43,7 +43,7 @@ export const failureCodes = [
 export type FailureCode = (typeof failureCodes)[number];
 
 /** Extra facts of a failure that a caller is shown: next times, other ways, the limit that was hit. */
-export interface FailureFacts {
+export interface FailureContext {
   /** Replaces the sentence of the code's row, when a better one is known. */
   message?: string;
   retryAfterSeconds?: number;
@@ -57,13 +57,13 @@ export interface FailureFacts {
 /** A refusal by name. Its text is the code; the facts are fit for the caller's eyes. */
 export class Failure extends Error {
   readonly code: FailureCode;
-  readonly facts: FailureFacts;
+  readonly context: FailureContext;
 
-  constructor(code: FailureCode, facts: FailureFacts = {}) {
+  constructor(code: FailureCode, context: FailureContext = {}) {
     super(code);
     this.name = 'Failure';
     this.code = code;
-    this.facts = facts;
+    this.context = context;
   }
 }
 

@@ -25,10 +25,10 @@ export interface Window {
  */
 export type LimitedAct =
   | 'send'
-  | 'watch'
+  | 'captcha-gate'
   | 'check'
-  | 'guess'
-  | 'slow'
+  | 'wrong-code-ratio'
+  | 'throttle'
   | 'registration'
   | 'login'
   | 'password'
@@ -61,7 +61,7 @@ export const limits = {
     away: 'closed',
   },
   'sends-without-captcha-per-prefix': {
-    act: 'watch',
+    act: 'captcha-gate',
     key: 'prefix',
     variable: 'LIMIT_SENDS_WITHOUT_CAPTCHA_PER_PREFIX',
     away: 'closed',
@@ -88,14 +88,14 @@ export const limits = {
   'wrong-codes': { act: 'check', key: 'all', variable: 'LIMIT_WRONG_CODES', away: 'closed' },
   // closed: they find whoever guesses at many people, few times each
   'wrong-code-share-per-address': {
-    act: 'guess',
+    act: 'wrong-code-ratio',
     key: 'address',
     variable: 'LIMIT_WRONG_CODE_SHARE_PER_ADDRESS',
     away: 'closed',
   },
-  'wrong-code-share': { act: 'guess', key: 'all', variable: 'LIMIT_WRONG_CODE_SHARE', away: 'closed' },
+  'wrong-code-share': { act: 'wrong-code-ratio', key: 'all', variable: 'LIMIT_WRONG_CODE_SHARE', away: 'closed' },
   'wrong-codes-while-guessed': {
-    act: 'slow',
+    act: 'throttle',
     key: 'address',
     variable: 'LIMIT_WRONG_CODES_WHILE_GUESSED',
     away: 'closed',
@@ -191,9 +191,9 @@ export function blockOf(e164: string): string {
 /** The mailbox behind an address: lower case, without what follows a plus sign, and without dots where Gmail ignores them. */
 export function mailboxOf(email: string): string {
   const [local = '', domain = ''] = emailKey(email).split('@');
-  const box = local.split('+')[0] || local;
+  const cipher = local.split('+')[0] || local;
   const isGmail = ['gmail.com', 'googlemail.com'].includes(domain);
-  return isGmail ? `${box.replaceAll('.', '')}@gmail.com` : `${box}@${domain}`;
+  return isGmail ? `${cipher.replaceAll('.', '')}@gmail.com` : `${cipher}@${domain}`;
 }
 
 /**

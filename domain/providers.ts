@@ -5,7 +5,7 @@
  * - weight: how often a provider is tried first, in proportion to the others.
  * - refused: the provider says that this recipient cannot be reached by this channel; another provider would say so too.
  * - failed: the provider was away, slow or limiting; another one is tried.
- * - receipt: what a provider says, later, became of a message that it took.
+ * - delivery report: what a provider says, later, became of a message that it took.
  */
 import type { Channel, CodeSubject } from './verification.ts';
 
@@ -32,19 +32,19 @@ export interface TextMessage {
   /** The same for every repeat: id for the provider, where it takes one. */
   reference: string;
   /** Where the provider tells what became of it; nowhere when absent. */
-  receiptUrl?: string;
+  reportUrl?: string;
 }
 
 /** Providers that tell what became of a message. */
-export const receiptProviders = ['twilio', 'infobip'] as const;
-export type ReceiptProvider = (typeof receiptProviders)[number];
+export const reportingProviders = ['twilio', 'infobip'] as const;
+export type ReportingProvider = (typeof reportingProviders)[number];
 
-/** The message that a receipt is about. */
-export interface ReceiptOrigin extends CodeSubject {
+/** The message that a delivery report is about. */
+export interface DeliveryReportOrigin extends CodeSubject {
   /** Number of the send within its subject. */
   send: number;
   channel: Channel;
-  provider: ReceiptProvider;
+  provider: ReportingProvider;
   /** Of the number: ISO 3166, or a calling code such as `+44`. */
   country?: string | undefined;
 }
@@ -53,18 +53,18 @@ export interface ReceiptOrigin extends CodeSubject {
  * What became of a message, for good. `undelivered`: the network or the telephone did not take it. `failed`: the provider
  * could not hand it on. `unanswered`: nobody took the call, which says nothing of the provider.
  */
-export const receiptOutcomes = ['delivered', 'undelivered', 'failed', 'unanswered'] as const;
-export type ReceiptOutcome = (typeof receiptOutcomes)[number];
+export const reportOutcomes = ['delivered', 'undelivered', 'failed', 'unanswered'] as const;
+export type DeliveryReportOutcome = (typeof reportOutcomes)[number];
 
-/** A receipt as its provider wrote it, in our words. */
-export interface Receipt {
-  outcome: ReceiptOutcome;
+/** A delivery report as its provider wrote it, in our words. */
+export interface DeliveryReport {
+  outcome: DeliveryReportOutcome;
   /** The provider's own. */
   errorCode?: string;
 }
 
 /** The id of a message by which its provider is asked, and told of, the same for every repeat. */
-export function messageReference({ subject, send }: Pick<ReceiptOrigin, 'subject' | 'send'>): string {
+export function messageReference({ subject, send }: Pick<DeliveryReportOrigin, 'subject' | 'send'>): string {
   return `${subject}.${send}`;
 }
 

@@ -30,7 +30,7 @@ export interface Step {
   reason?: string;
 }
 
-export type RegistrationState = 'pending' | 'waiting' | 'completed' | 'rejected' | 'expired' | 'cancelled';
+export type RegistrationStateName = 'pending' | 'waiting' | 'completed' | 'rejected' | 'expired' | 'cancelled';
 
 /** Outside systems a registration may stand still for. */
 export type WaitingFor = 'directory' | 'database' | Channel;
@@ -76,7 +76,7 @@ export interface RegistrationRules extends VerificationRules {
 export interface RegistrationStatus {
   /** Grows with every change, so that an older status never overwrites a newer one; 0 until the workflow has published one. */
   version: number;
-  state: RegistrationState;
+  state: RegistrationStateName;
   steps: Step[];
   expiresAt: number;
   waitingFor?: WaitingFor;
@@ -95,7 +95,7 @@ export interface RegistrationStatus {
 }
 
 /** Everything a status is derived from. */
-export interface RegistrationFacts {
+export interface RegistrationState {
   policy: readonly StepName[];
   identity: Identity;
   done: ReadonlySet<StepName>;
@@ -105,7 +105,7 @@ export interface RegistrationFacts {
   expiresAt: number;
   version: number;
   /** Set once it is over. */
-  outcome?: Exclude<RegistrationState, 'pending' | 'waiting'>;
+  outcome?: Exclude<RegistrationStateName, 'pending' | 'waiting'>;
   reason?: string;
   waitingFor?: WaitingFor;
   /** The account that has the identity already, locked by a PIN. */
@@ -134,33 +134,33 @@ export function readPolicy(names: readonly string[]): StepName[] {
 }
 
 /** Derives the published status from the facts. */
-export function statusOf(facts: RegistrationFacts): RegistrationStatus {
-  const parked = facts.outcome === undefined && facts.waitingFor !== undefined;
-  const { phone, email, callingCode, limitKeys } = facts.identity;
+export function statusOf(state: RegistrationState): RegistrationStatus {
+  const isWaiting = state.outcome === undefined && state.waitingFor !== undefined;
+  const { phone, email, callingCode, limitKeys } = state.identity;
   return {
-    version: facts.version,
-    state: facts.outcome ?? (parked ? 'waiting' : 'pending'),
-    steps: facts.policy.map((name) => stepOf(name, facts)),
-    expiresAt: facts.expiresAt,
-    ...(parked && { waitingFor: facts.waitingFor }),
-    ...(facts.reason !== undefined && { reason: facts.reason }),
+    version: state.version,
+    state: state.outcome ?? (isWaiting ? 'waiting' : 'pending'),
+    steps: state.policy.map((name) => stepOf(name, state)),
+    expiresAt: state.expiresAt,
+    ...(isWaiting && { waitingFor: state.waitingFor }),
+    ...(state.reason !== undefined && { reason: state.reason }),
     ...(phone !== undefined && { phone: maskPhone(phone, callingCode) }),
     ...(email !== undefined && { email: maskEmail(email) }),
-    sends: [...facts.sends],
-    nextSendAt: nextSends(facts),
+    sends: [...state.sends],
+    nextSendAt: nextSends(state),
     ...(limitKeys !== undefined && { limitKeys }),
-    ...(facts.lockedBy !== undefined && { lockedBy: facts.lockedBy }),
-    ...(facts.outcome === 'completed' && facts.userId !== undefined && { userId: facts.userId }),
+    ...(state.lockedBy !== undefined && { lockedBy: state.lockedBy }),
+    ...(state.outcome === 'completed' && state.userId !== undefined && { userId: state.userId }),
   };
 }
 
 /** Where a registration stands before its first order, from what its workflow is started with. */
-export function firstFacts({
+export function initialState({
   policy,
   rules,
   identity,
   startedAt,
-}: Pick<RegistrationFacts, 'policy' | 'rules' | 'identity' | 'startedAt'>): RegistrationFacts {
+}: Pick<RegistrationState, 'policy' | 'rules' | 'identity' | 'startedAt'>): RegistrationState {
   const expiresAt = startedAt + rules.ttlSeconds * 1000;
   return { policy, rules, identity, startedAt, expiresAt, done: new Set(), sends: [], version: 0 };
 }
@@ -174,9 +174,9 @@ export function statusAt(status: RegistrationStatus, now: number): RegistrationS
 }
 
 /** The steps that must be done before a step may be, and are not. */
-export function openNeeds(name: StepName, facts: Pick<RegistrationFacts, 'policy' | 'done'>): StepName[] {
+export function openNeeds(name: StepName, state: Pick<RegistrationState, 'policy' | 'done'>): StepName[] {
   if (name !== 'code') return [];
-  return (['directory', 'captcha'] as const).filter((need) => facts.policy.includes(need) && !facts.done.has(need));
+  return (['directory', 'captcha'] as const).filter((need) => state.policy.includes(need) && !state.done.has(need));
 }
 
 /** Channels an identity can be reached by. */
@@ -210,8 +210,8 @@ export function withOnlyAddressOf(
 }
 
 /** The first step that is not done: where a person stands. */
-export function currentStep(facts: Pick<RegistrationFacts, 'policy' | 'done'>): StepName | 'finish' {
-  return facts.policy.find((name) => !facts.done.has(name)) ?? 'finish';
+export function currentStep(state: Pick<RegistrationState, 'policy' | 'done'>): StepName | 'finish' {
+  return state.policy.find((name) => !state.done.has(name)) ?? 'finish';
 }
 
 /** The id of the workflow of a registration: a noun and a random id, never a number or a name. */
@@ -256,17 +256,17 @@ export function usernameKey(username: string): string {
   return username.normalize('NFC').toLowerCase();
 }
 
-function stepOf(name: StepName, facts: RegistrationFacts): Step {
-  if (facts.done.has(name)) return { name, status: 'done' };
+function stepOf(name: StepName, state: RegistrationState): Step {
+  if (state.done.has(name)) return { name, status: 'done' };
   if (name === 'approval') return { name, status: 'open', reason: 'registration-locked' };
-  const need = openNeeds(name, facts)[0];
+  const need = openNeeds(name, state)[0];
   if (need !== undefined) return { name, status: 'blocked', reason: `${need}-open` };
-  if (facts.outcome === undefined && waitsOf(name).some((system) => system === facts.waitingFor)) {
-    return { name, status: 'waiting', reason: `${facts.waitingFor}-unavailable` };
+  if (state.outcome === undefined && waitsOf(name).some((system) => system === state.waitingFor)) {
+    return { name, status: 'waiting', reason: `${state.waitingFor}-unavailable` };
   }
-  const refused = name === 'code' ? refusedChannels(facts.sends) : [];
+  const refused = name === 'code' ? refusedChannels(state.sends) : [];
   if (refused.length > 0) return { name, status: 'open', reason: `${refused.at(-1)}-refused` };
-  const { phone, phoneRefused } = facts.identity;
+  const { phone, phoneRefused } = state.identity;
   if (name === 'code' && phone === undefined && phoneRefused) return { name, status: 'open', reason: phoneRefused };
   return { name, status: 'open' };
 }
@@ -281,7 +281,7 @@ export function refusedChannels(sends: readonly Send[]): Channel[] {
  * the time it has been away and at most five minutes. A short outage is over soon after it ends, and one of a week adds
  * some 25,000 events to the history of a workflow, half of what Temporal allows.
  */
-export function parkSeconds(system: WaitingFor, tries: number, awaySeconds: number): number {
+export function retryPauseSeconds(system: WaitingFor, tries: number, awaySeconds: number): number {
   const few = system === 'directory' || system === 'database' ? 5 : 15;
   return Math.min(2 ** Math.min(tries, 10), Math.max(few, Math.min(awaySeconds / 20, 300)));
 }
@@ -291,13 +291,13 @@ function waitsOf(name: StepName): readonly WaitingFor[] {
   return name === 'code' ? channels : [];
 }
 
-function nextSends(facts: RegistrationFacts): RegistrationStatus['nextSendAt'] {
-  const closed = facts.outcome !== undefined || facts.done.has('code') || openNeeds('code', facts).length > 0;
+function nextSends(state: RegistrationState): RegistrationStatus['nextSendAt'] {
+  const closed = state.outcome !== undefined || state.done.has('code') || openNeeds('code', state).length > 0;
   if (closed) return {};
   return Object.fromEntries(
-    channelsOf(facts.identity, facts.rules).map((channel) => [
+    channelsOf(state.identity, state.rules).map((channel) => [
       channel,
-      nextSendAt(facts.sends, channel, facts.rules, facts.startedAt),
+      nextSendAt(state.sends, channel, state.rules, state.startedAt),
     ]),
   );
 }

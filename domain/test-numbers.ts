@@ -3,7 +3,7 @@
  *
  * Terminology
  * - test number: a number that is listed with its code.
- * - fictitious: of a range that its country has set aside for films and books, so that it is nobody's.
+ * - fictitious: of a range that its country has moved to the dead letters for films and books, so that it is nobody's.
  * - last digits: a way of sending that sends nothing; the code is the end of the number, which everybody knows.
  */
 

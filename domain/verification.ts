@@ -83,7 +83,7 @@ export interface CheckState {
 }
 
 /** Everything that a session is derived from. */
-export interface SessionFacts {
+export interface SessionState {
   createdAt: number;
   sends: readonly Send[];
   /** Undefined before the first code. */
@@ -194,7 +194,7 @@ function isOver(state: CheckState, now: number): boolean {
  * A verified session lives on for a while after its right code; another until nothing has been done, and nothing new been
  * possible, for as long.
  */
-export function sessionExpiresAt({ createdAt, sends, checks }: SessionFacts, rules: SessionRules): number {
+export function sessionExpiresAt({ createdAt, sends, checks }: SessionState, rules: SessionRules): number {
   const life = rules.sessionTtlSeconds * 1000;
   if (checks?.verifiedAt !== undefined) return checks.verifiedAt + life;
   // so that no act ends the session it belongs to, whatever it uses up
@@ -211,37 +211,37 @@ export function sessionExpiresAt({ createdAt, sends, checks }: SessionFacts, rul
 }
 
 /** A session as it stands; undefined when its time is over. */
-export function sessionAt(facts: SessionFacts, rules: SessionRules, now: number): SessionView | undefined {
-  const expiresAt = sessionExpiresAt(facts, rules);
+export function sessionAt(state: SessionState, rules: SessionRules, now: number): SessionView | undefined {
+  const expiresAt = sessionExpiresAt(state, rules);
   if (expiresAt <= now) return undefined;
-  if (facts.checks?.verifiedAt !== undefined) {
+  if (state.checks?.verifiedAt !== undefined) {
     return { isVerified: true, nextSmsAt: null, nextVoiceAt: null, nextCheckAt: null, expiresAt };
   }
   return {
     isVerified: false,
-    nextSmsAt: nextSendAt(facts.sends, 'sms', rules, facts.createdAt),
-    nextVoiceAt: nextSendAt(facts.sends, 'voice', rules, facts.createdAt),
-    nextCheckAt: nextCheckAt(facts.checks, rules, now),
+    nextSmsAt: nextSendAt(state.sends, 'sms', rules, state.createdAt),
+    nextVoiceAt: nextSendAt(state.sends, 'voice', rules, state.createdAt),
+    nextCheckAt: nextCheckAt(state.checks, rules, now),
     expiresAt,
   };
 }
 
 /** Why a session may not send by a channel now; undefined when it may. */
 export function refuseSend(
-  facts: SessionFacts,
+  state: SessionState,
   channel: Channel,
   rules: SessionRules,
   now: number,
 ): SendRefusal | undefined {
-  if (facts.checks?.verifiedAt !== undefined) return { reason: 'already-verified' };
-  const nextAt = nextSendAt(facts.sends, channel, rules, facts.createdAt);
+  if (state.checks?.verifiedAt !== undefined) return { reason: 'already-verified' };
+  const nextAt = nextSendAt(state.sends, channel, rules, state.createdAt);
   if (nextAt !== null && nextAt > now) return { reason: 'too-early', nextAt };
-  if (facts.sends.some((send) => send.channel === channel && send.state === 'sending')) return { reason: 'under-way' };
+  if (state.sends.some((send) => send.channel === channel && send.state === 'sending')) return { reason: 'under-way' };
   return nextAt === null ? { reason: 'exhausted' } : undefined;
 }
 
 /** Why a session may not check a code now; undefined when it may, also after it was verified. */
-export function refuseCheck({ checks }: SessionFacts, rules: SessionRules, now: number): CheckRefusal | undefined {
+export function refuseCheck({ checks }: SessionState, rules: SessionRules, now: number): CheckRefusal | undefined {
   if (checks === undefined) return { reason: 'no-code-sent' };
   if (checks.verifiedAt !== undefined) return undefined;
   if (isOver(checks, now)) return { reason: 'code-expired' };
@@ -251,9 +251,9 @@ export function refuseCheck({ checks }: SessionFacts, rules: SessionRules, now: 
 }
 
 /** How long a session's record is kept: longer than it can live by what may be done until it is next written. */
-export function keepSessionUntil(facts: SessionFacts, rules: SessionRules): number {
+export function keepSessionUntil(state: SessionState, rules: SessionRules): number {
   const longestWait = Math.max(0, ...(rules.checkWaitsSeconds ?? []));
-  return sessionExpiresAt(facts, rules) + (longestWait + rules.sessionTtlSeconds) * 1000;
+  return sessionExpiresAt(state, rules) + (longestWait + rules.sessionTtlSeconds) * 1000;
 }
 
 /** The id of the workflow of a session: a noun and a random id, never a number. */

@@ -45,7 +45,7 @@ export interface Child extends AsyncDisposable {
 }
 
 /** How often the person at the console is told that a program has not answered yet. */
-const waitNoticeMs = 30_000;
+const waitNotificationMs = 30_000;
 
 const backOff = { firstMs: 100, maxMs: 30_000, forgetAfterMs: 30_000 };
 
@@ -167,7 +167,10 @@ async function untilReady(folder: DataFolder, options: ChildOptions, logFile: st
   const closing = Promise.withResolvers<void>();
   const giveUp = () => closing.resolve();
   folder.signal.addEventListener('abort', giveUp, { once: true });
-  const notice = setInterval(() => folder.say(`Still waiting for ${name}; its log is ${logFile}`), waitNoticeMs);
+  const notification = setInterval(
+    () => folder.say(`Still waiting for ${name}; its log is ${logFile}`),
+    waitNotificationMs,
+  );
   let lastError: unknown;
   try {
     while (!started.hasExited() && !folder.signal.aborted) {
@@ -180,7 +183,7 @@ async function untilReady(folder: DataFolder, options: ChildOptions, logFile: st
       await sleep(25);
     }
   } finally {
-    clearInterval(notice);
+    clearInterval(notification);
     folder.signal.removeEventListener('abort', giveUp);
   }
   folder.signal.throwIfAborted();

@@ -2,15 +2,15 @@
 import type { DataFolder } from './data-folder.ts';
 import { startElasticsearch } from './elasticsearch.ts';
 import type { Engine } from './engine.ts';
+import { type Fakes, startFakes } from './fakes/fakes.ts';
 import { startDirectory } from './ldap.ts';
 import { startMongo } from './mongo.ts';
 import { debianProgram, missingEngine } from './obtain.ts';
 import { claimPort } from './ports.ts';
 import { startRedis } from './redis.ts';
-import { type StandIns, startStandIns } from './stand-ins/stand-ins.ts';
 import { startTemporal, type Temporal } from './temporal.ts';
 
-/** The account that the Twilio stand-in knows. */
+/** The account that the Twilio fake knows. */
 export const demoTwilio = {
   accountSid: 'AC00000000000000000000000000000000',
   authToken: 'example-only-twilio-token',
@@ -31,7 +31,7 @@ export interface EngineUrls {
   outboxUrl: string;
   twilioUrl: string;
   smtpUrl: string;
-  captchaUrls: StandIns['captchaUrls'];
+  captchaUrls: Fakes['captchaUrls'];
 }
 
 /** Running engines; they stop when their folder is closed. */
@@ -75,7 +75,7 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
   const { folder, env = process.env, ports = {}, keepAlive = false } = options;
   const common = { folder, keepAlive };
   const wantsElasticsearch = options.elasticsearch || Boolean(env.ELASTICSEARCH_URL);
-  const [temporal, redis, mongo, directory, standIns, elasticsearch] = await Promise.all([
+  const [temporal, redis, mongo, directory, fakes, elasticsearch] = await Promise.all([
     startTemporal({
       ...common,
       address: env.TEMPORAL_ADDRESS,
@@ -96,10 +96,10 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
     databaseUrl: mongo.url,
     ...(elasticsearch && { elasticsearchUrl: elasticsearch.url }),
     ldap: directory.access,
-    outboxUrl: standIns.outboxUrl,
-    twilioUrl: standIns.twilioUrl,
-    smtpUrl: standIns.smtpUrl,
-    captchaUrls: standIns.captchaUrls,
+    outboxUrl: fakes.outboxUrl,
+    twilioUrl: fakes.twilioUrl,
+    smtpUrl: fakes.smtpUrl,
+    captchaUrls: fakes.captchaUrls,
   };
   return { urls, temporal, redis, mongo, ldap: directory.engine, ...(elasticsearch && { elasticsearch }) };
 }
@@ -131,11 +131,11 @@ function configuredLdap(url: string, env: NodeJS.ProcessEnv): Directory {
   return { engine: { name: 'LDAP', url, source: 'configured' }, access: { url, baseDn, bindDn, bindPassword } };
 }
 
-/** Starts the stand-ins of the outside providers, which end with the folder. */
-export async function startOutbox(folder: DataFolder, wantedPort?: number): Promise<StandIns> {
+/** Starts the fakes of the outside providers, which end with the folder. */
+export async function startOutbox(folder: DataFolder, wantedPort?: number): Promise<Fakes> {
   const port = await claimPort('the outbox', wantedPort);
-  const smtpPort = await claimPort('the mail stand-in', undefined);
-  const standIns = await startStandIns({ port, smtpPort, twilio: demoTwilio });
-  folder.onClose(() => standIns.close());
-  return standIns;
+  const smtpPort = await claimPort('the mail fake', undefined);
+  const fakes = await startFakes({ port, smtpPort, twilio: demoTwilio });
+  folder.onClose(() => fakes.close());
+  return fakes;
 }

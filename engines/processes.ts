@@ -173,10 +173,10 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
     LDAP_BASE_DN: urls.ldap.baseDn,
     LDAP_BIND_DN: urls.ldap.bindDn,
     LDAP_BIND_PASSWORD: urls.ldap.bindPassword,
-    // A real account must not be sent to the stand-in.
+    // A real account must not be sent to the fake.
     ...(given.TWILIO_ACCOUNT_SID ? {} : twilioVariables(urls)),
     SMTP_URL: urls.smtpUrl,
-    ...standInVariables(given, urls),
+    ...fakeVariables(given, urls),
     WORKFLOW_BUNDLE: options.bundle,
     ...oneMachine,
     ...given,
@@ -210,10 +210,10 @@ function twilioVariables(urls: EngineUrls): Record<string, string> {
   };
 }
 
-/** Where the stand-ins of further providers are, for those whose key is `stand-in`. */
-function standInVariables(given: Record<string, string>, { outboxUrl }: EngineUrls): Record<string, string> {
+/** Where the fakes of further providers are, for those whose key is `fake`. */
+function fakeVariables(given: Record<string, string>, { outboxUrl }: EngineUrls): Record<string, string> {
   const places = { INFOBIP: 'BASE_URL', RESEND: 'API_BASE_URL', SENDGRID: 'API_BASE_URL' };
-  const wanted = Object.entries(places).filter(([name]) => given[`${name}_API_KEY`] === 'stand-in');
+  const wanted = Object.entries(places).filter(([name]) => given[`${name}_API_KEY`] === 'fake');
   return Object.fromEntries(wanted.map(([name, place]) => [`${name}_${place}`, outboxUrl]));
 }
 

@@ -8,25 +8,25 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { noticeKinds } from '../domain/notices.ts';
+import { notificationKinds } from '../domain/notifications.ts';
 import { languages } from '../domain/templates/languages.ts';
 import {
   codeMail,
   codeSms,
-  type Facts,
   type MailText,
-  noticeMail,
-  type RecoveryFacts,
+  type MessageContext,
+  notificationMail,
+  type RecoveryContext,
   recoveryMail,
 } from '../domain/templates/messages.ts';
 import { smsSize } from '../domain/templates/segments.ts';
 import type { Templates } from '../domain/templates/template.ts';
 import { openChromium } from './chromium.ts';
 
-const facts: Facts = { product: 'Vyry', code: '123456', minutes: 3 };
+const facts: MessageContext = { product: 'Vyry', code: '123456', minutes: 3 };
 const link = (use: string) => `https://vyry.example.org/password#${use}=${'x'.repeat(43)}`;
-const recovery: RecoveryFacts = { product: 'Vyry', link: link('token'), stopLink: link('stop'), minutes: 30 };
-const notice = {
+const recovery: RecoveryContext = { product: 'Vyry', link: link('token'), stopLink: link('stop'), minutes: 30 };
+const notification = {
   product: 'Vyry',
   at: Date.UTC(2026, 0, 31, 12),
   client: 'ios',
@@ -53,7 +53,7 @@ export function mailPage(): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Mails of Vyry</title><style>
 body { margin: 12px; width: ${pageWidth}px; font: 12px sans-serif; background: #e8ebf0; color: #1a1a1a }
-section { display: grid; grid-template-columns: repeat(${noticeKinds.length + 2}, 1fr); gap: 6px; margin-bottom: 18px }
+section { display: grid; grid-template-columns: repeat(${notificationKinds.length + 2}, 1fr); gap: 6px; margin-bottom: 18px }
 h2 { grid-column: 1 / -1; margin: 0 }
 iframe, pre { display: block; box-sizing: border-box; width: 100%; border: 0; background: #fff }
 pre { margin: 0; padding: 8px; font: 11px monospace; white-space: pre-wrap; overflow-wrap: anywhere }
@@ -62,8 +62,8 @@ pre { margin: 0; padding: 8px; font: 11px monospace; white-space: pre-wrap; over
 }
 
 function sectionOf(texts: Templates): string {
-  const notices = noticeKinds.map((kind) => noticeMail(texts, kind, notice));
-  const mails = [codeMail(texts, facts), ...notices, recoveryMail(texts, recovery)];
+  const notifications = notificationKinds.map((kind) => notificationMail(texts, kind, notification));
+  const mails = [codeMail(texts, facts), ...notifications, recoveryMail(texts, recovery)];
   const formatted = mails.map(({ html }) => `<iframe srcdoc="${escaped(html)}" onload="${fitToContent}"></iframe>`);
   const plain = mails.map(
     (mail) => `<pre dir="${texts.direction}" lang="${texts.tag}">${escaped(plainText(mail))}</pre>`,

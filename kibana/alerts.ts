@@ -169,7 +169,7 @@ export const alerts: readonly Alert[] = [
   },
   {
     id: '58734d03-6a0c-4162-9b51-de2a45b58f79',
-    name: 'Gap in the audit trail',
+    name: 'Gap in the audit log',
     severity: 'high',
     where: action('audit-gap'),
     windowMinutes: 10,
@@ -180,7 +180,7 @@ export const alerts: readonly Alert[] = [
   },
   {
     id: '056c232f-d2ed-4aab-a7e4-7f905e4f1ae8',
-    name: 'The audit trail is silent',
+    name: 'The audit log is silent',
     severity: 'critical',
     where: '',
     windowMinutes: 10,

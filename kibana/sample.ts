@@ -17,14 +17,14 @@ export const sampleDay: Range = { from: '2026-03-02T12:00:00.000Z', to: '2026-03
 
 /** What happens to which alert, by its name: minutes from the begin of the day until it is over. */
 export const incidents = {
-  'Gap in the audit trail': { from: 95, to: 96 },
+  'Gap in the audit log': { from: 95, to: 96 },
   'Guessing of codes': { from: 180, to: 190 },
   'Many wrong passwords for one name': { from: 250, to: 262 },
   'Failed log-ins of operators': { from: 330, to: 336 },
   'Burst of lock-outs': { from: 400, to: 412 },
   'Burst of refusals by limits': { from: 520, to: 528 },
   'Pumping of codes from one address': { from: 640, to: 649 },
-  'The audit trail is silent': { from: 790, to: 803 },
+  'The audit log is silent': { from: 790, to: 803 },
   'Brute force from one address': { from: 905, to: 909 },
   'Password spraying from one address': { from: 1010, to: 1019 },
   'An outside system stays away': { from: 1130, to: 1150 },
@@ -63,7 +63,7 @@ interface Person {
 }
 
 /** What an event says beside what happened, when and to whom. */
-interface Facts {
+interface MessageContext {
   status?: AuditStatus;
   reason?: string;
   hash?: string;
@@ -84,8 +84,8 @@ export function sampleEvents(): AuditEvent[] {
   addFloods(day);
   addOutage(day);
   addOperators(day);
-  addTrailItself(day);
-  addReceipts(day);
+  addAuditLogItself(day);
+  addReports(day);
   return day.events();
 }
 
@@ -115,7 +115,7 @@ class Day {
     return { hash: this.id(), ip, agent, country: this.pick(countries) };
   }
 
-  add(minute: number, action: AuditAction, facts: Facts = {}): void {
+  add(minute: number, action: AuditAction, facts: MessageContext = {}): void {
     const time = new Date(this.#begin + Math.round(minute * minuteMs)).toISOString();
     this.#events.push({
       ...this.#whatHappened(time, action, facts),
@@ -125,9 +125,9 @@ class Day {
     });
   }
 
-  /** Nothing is written in the silence; the order of the rest is that of the trail. */
+  /** Nothing is written in the silence; the order of the rest is that of the audit log. */
   events(): AuditEvent[] {
-    const { from, to } = incidents['The audit trail is silent'];
+    const { from, to } = incidents['The audit log is silent'];
     const minuteOf = ({ timestamp }: AuditEvent) => (Date.parse(timestamp) - this.#begin) / minuteMs;
     const kept = this.#events.filter(
       (event) => minuteOf(event) < dayMinutes && (minuteOf(event) < from || minuteOf(event) >= to),
@@ -139,7 +139,7 @@ class Day {
     });
   }
 
-  #whatHappened(time: string, action: AuditAction, { status = 'success', reason, role = 'api', http }: Facts) {
+  #whatHappened(time: string, action: AuditAction, { status = 'success', reason, role = 'api', http }: MessageContext) {
     const { category, type, about } = auditActions[action];
     const level: AuditEvent['level'] = http && http.status >= 500 ? 'error' : status === 'failure' ? 'warn' : 'info';
     return {
@@ -166,7 +166,7 @@ class Day {
     };
   }
 
-  #request({ person, http }: Facts) {
+  #request({ person, http }: MessageContext) {
     if (person === undefined) return {};
     const { method, path, status, code, rule } = http ?? {};
     return {
@@ -188,7 +188,7 @@ class Day {
   }
 }
 
-function whom({ person, hash, userId = person?.userId, targetId }: Facts) {
+function whom({ person, hash, userId = person?.userId, targetId }: MessageContext) {
   const users = [userId, targetId].filter((id) => id !== undefined);
   return {
     ...(userId && { userId }),
@@ -202,7 +202,13 @@ function whom({ person, hash, userId = person?.userId, targetId }: Facts) {
 }
 
 /** The request that an act came by. */
-function answer(day: Day, method: string, path: string, status: number, code?: string): NonNullable<Facts['http']> {
+function answer(
+  day: Day,
+  method: string,
+  path: string,
+  status: number,
+  code?: string,
+): NonNullable<MessageContext['http']> {
   return { method, path, status, ms: 8 + 180 * day.random() ** 4, ...(code && { code }) };
 }
 
@@ -239,7 +245,7 @@ function register(day: Day, begin: number, person: Person): void {
     minute += 0.2 + day.random() / 2;
     return minute;
   };
-  const act = (action: AuditAction, facts: Facts = {}) =>
+  const act = (action: AuditAction, facts: MessageContext = {}) =>
     day.add(next(), action, { person, ...facts, details: { registration, ...facts.details } });
   const at = (name: string) => ({ registration: { ...registration, step: name } });
   const step = (name: string) => act('registration-step', { role: 'registration', details: at(name) });
@@ -266,9 +272,9 @@ function register(day: Day, begin: number, person: Person): void {
   finish(day, act, person, at('credentials'));
 }
 
-type Act = (action: AuditAction, facts?: Facts) => void;
+type Act = (action: AuditAction, facts?: MessageContext) => void;
 
-function wrongPassword(day: Day, act: Act, directory: Facts): void {
+function wrongPassword(day: Day, act: Act, directory: MessageContext): void {
   const reason = day.pick(['wrong-password', 'wrong-password', 'wrong-password', 'unknown', 'expired', 'disabled']);
   act('ldap-login', { ...directory, status: 'failure', reason });
   const http = answer(day, 'PUT', `${one}/directory`, 401, 'credentials-wrong');
@@ -367,8 +373,8 @@ function addRareActions(day: Day): void {
       'deletion-start',
       'deletion-stop',
       'captcha-verify',
-      'delivery-receipt',
-      'notice-send',
+      'delivery-report',
+      'notification-send',
     ] as const),
     ...([
       'device-link',
@@ -388,14 +394,14 @@ function addRareActions(day: Day): void {
 }
 
 /** What providers say became of messages: most arrive, and one network takes few of Infobip's. */
-function addReceipts(day: Day): void {
+function addReports(day: Day): void {
   for (let index = 0; index < 120; index++) {
     const provider = index % 4 === 0 ? 'infobip' : 'twilio';
     const country = day.pick(countries);
     const isLost = day.random() < (provider === 'infobip' && country === 'IN' ? 0.5 : 0.04);
     const reason = day.pick(['undelivered', 'undelivered', 'failed']);
     const otp = { channel: 'sms', purpose: 'register', send: 1 };
-    day.add(5 + 11.9 * index, 'delivery-receipt', {
+    day.add(5 + 11.9 * index, 'delivery-report', {
       ...(isLost && { status: 'failure', reason }),
       details: { otp, messaging: { provider, country } },
     });
@@ -514,9 +520,9 @@ function addOperators(day: Day): void {
 }
 
 /** The heartbeat of every minute, a gap, and a deployment. */
-function addTrailItself(day: Day): void {
+function addAuditLogItself(day: Day): void {
   for (let minute = 0; minute < dayMinutes; minute++) day.add(minute + 0.01, 'audit-heartbeat', { role: 'audit' });
-  const gap = incidents['Gap in the audit trail'];
+  const gap = incidents['Gap in the audit log'];
   day.add(gap.from, 'audit-gap', {
     status: 'failure',
     reason: 'stream-full',

@@ -24,7 +24,7 @@ export const brokenRequests: Search = {
 export const securityList: Search = {
   id: 'vyry-security-events',
   title: 'Security events',
-  description: 'Lock-outs, denials, limits, roles, operators, gaps of the audit trail',
+  description: 'Lock-outs, denials, limits, roles, operators, gaps of the audit log',
   where: securityEvents,
   columns: ['event.action', 'event.outcome', 'event.reason', 'user.id', 'source.ip', 'rule.name', 'message'],
 };

@@ -26,7 +26,7 @@ export interface AppendOptions {
 }
 
 /** What an event says of itself, beside what its process and request say. */
-export interface AuditFacts {
+export interface AuditContext {
   status: AuditStatus;
   message: string;
   reason?: string | undefined;
@@ -71,14 +71,14 @@ export function createRecorder(service: Service, key: Secret, append: AuditSink)
     labels: { hash_kid: keyIdOf(key) },
   };
 
-  return function record(action: AuditAction, facts: AuditFacts): void {
-    const { once, isMinor = false } = facts;
+  return function record(action: AuditAction, context: AuditContext): void {
+    const { once, isMinor = false } = context;
     const event: AuditEvent = {
-      ...whatHappened(action, facts),
+      ...whatHappened(action, context),
       ...common,
-      ...whereFrom(facts),
-      ...whom(facts, pseudonymKey),
-      vyry: { ...registrationOf(facts), ...facts.details },
+      ...whereFrom(context),
+      ...whom(context, pseudonymKey),
+      vyry: { ...registrationOf(context), ...context.details },
     };
     event.vyry.audit = { ...event.vyry.audit, mac: macOf(event, macKey) };
     append(event, { isOnce: once !== undefined, isMinor });
@@ -99,7 +99,7 @@ export function auditMacKey(key: Secret): Buffer {
   return deriveKey(key, 'audit');
 }
 
-/** Who is taken out of the trail. */
+/** Who is taken out of the audit log. */
 export interface ErasedIdentity {
   userId: string;
   /** What stands in place of the id from then on. */
@@ -107,7 +107,7 @@ export interface ErasedIdentity {
 }
 
 /**
- * An event without its person: another id, no address, no program, no pseudonyms. Sealed anew by the key of the trail, with the
+ * An event without its person: another id, no address, no program, no pseudonyms. Sealed anew by the key of the audit log, with the
  * seal that it was written with, so that chain and order still show what is missing and nobody else can rewrite one.
  */
 export function withoutPerson(event: AuditEvent, { userId, alias }: ErasedIdentity, macKey: Buffer): AuditEvent {
@@ -139,7 +139,7 @@ function erasureMacOf(event: AuditEvent, macKey: Buffer): string {
     .digest('base64url');
 }
 
-function isAsSealed(event: AuditEvent, macKey: Buffer): boolean {
+function isUnchanged(event: AuditEvent, macKey: Buffer): boolean {
   const { mac, erasure } = event.vyry.audit ?? {};
   return erasure === undefined ? macOf(event, macKey) === mac : erasureMacOf(event, macKey) === erasure;
 }
@@ -149,8 +149,8 @@ export function pseudonymOf(identity: string, pseudonymKey: Buffer): string {
   return createHmac('sha256', pseudonymKey).update(identity).digest('hex').slice(0, 32);
 }
 
-function whatHappened(action: AuditAction, facts: AuditFacts) {
-  const { status, message, reason, level, once, durationSeconds, metadata = {} } = facts;
+function whatHappened(action: AuditAction, context: AuditContext) {
+  const { status, message, reason, level, once, durationSeconds, metadata = {} } = context;
   const now = new Date().toISOString();
   const { category, type } = auditActions[action];
   return {
@@ -175,7 +175,7 @@ function whatHappened(action: AuditAction, facts: AuditFacts) {
 }
 
 /** The request that runs, or that an activity follows from. */
-function whereFrom({ http, errorCode, rule }: AuditFacts) {
+function whereFrom({ http, errorCode, rule }: AuditContext) {
   const trace = traces.getStore();
   const traceId = trace?.traceparent.split('-')[1];
   return {
@@ -194,7 +194,7 @@ function whereFrom({ http, errorCode, rule }: AuditFacts) {
   };
 }
 
-function whom({ userId, targetUserId, identity }: AuditFacts, pseudonymKey: Buffer) {
+function whom({ userId, targetUserId, identity }: AuditContext, pseudonymKey: Buffer) {
   const trace = traces.getStore();
   const actor = userId ?? trace?.userId;
   const hash = identity === undefined ? undefined : pseudonymOf(identity, pseudonymKey);
@@ -212,12 +212,12 @@ function whom({ userId, targetUserId, identity }: AuditFacts, pseudonymKey: Buff
   };
 }
 
-function registrationOf({ details }: AuditFacts): AuditDetails {
+function registrationOf({ details }: AuditContext): AuditDetails {
   const id = traces.getStore()?.registrationId;
   return id === undefined || details?.registration !== undefined ? {} : { registration: { id } };
 }
 
-function bounded(metadata: NonNullable<AuditFacts['metadata']>): AuditEvent['metadata'] {
+function bounded(metadata: NonNullable<AuditContext['metadata']>): AuditEvent['metadata'] {
   const entries = Object.entries(metadata).slice(0, metadataFieldsMax);
   return Object.fromEntries(
     entries.map(([name, value]) => [auditText(name), typeof value === 'string' ? auditText(value) : value]),
@@ -237,18 +237,18 @@ function canonical(value: unknown): string {
   );
 }
 
-/** What is wrong with a trail. `missing` names the sequence numbers of a gap that was not there when it was written. */
-export type TrailFault =
+/** What is wrong with an audit log. `missing` names the sequence numbers of a gap that was not there when it was written. */
+export type AuditLogFault =
   | { fault: 'changed'; id: string; sequence: number }
   | { fault: 'missing'; from: number; to: number }
-  | { fault: 'unsealed'; id: string };
+  | { fault: 'unproven'; id: string };
 
-/** What a check of a trail has found. */
-export interface TrailReport {
+/** What a check of an audit log has found. */
+export interface AuditLogReport {
   events: number;
   /** Events that were dropped at the bound before they were written: no fault, and told by `audit-gap`. */
   dropped: number;
-  faults: TrailFault[];
+  faults: AuditLogFault[];
 }
 
 /**
@@ -258,12 +258,12 @@ export interface TrailReport {
  * @param end what the stream remembered as its end when the check began; none while events wait to be stored, so that
  *   only what was taken off the end goes unseen
  */
-export async function checkTrail(
+export async function verifyAuditLog(
   events: AsyncIterable<AuditEvent>,
   macKey: Buffer,
   end: { sequence: number; chain: string } | undefined,
-): Promise<TrailReport> {
-  const report: TrailReport = { events: 0, dropped: 0, faults: [] };
+): Promise<AuditLogReport> {
+  const report: AuditLogReport = { events: 0, dropped: 0, faults: [] };
   let last = { sequence: 0, chain: '' };
   const step = (sequence: number, isLinked: boolean) => {
     const gap = sequence - last.sequence - 1;
@@ -275,13 +275,13 @@ export async function checkTrail(
     const { sequence, chain, mac } = event.vyry?.audit ?? {};
     if (sequence === undefined || chain === undefined || mac === undefined) {
       report.events++;
-      report.faults.push({ fault: 'unsealed', id: event.event?.id });
+      report.faults.push({ fault: 'unproven', id: event.event?.id });
       continue;
     }
     // written since the check began
     if (end !== undefined && sequence > end.sequence) break;
     report.events++;
-    if (!isAsSealed(event, macKey)) report.faults.push({ fault: 'changed', id: event.event.id, sequence });
+    if (!isUnchanged(event, macKey)) report.faults.push({ fault: 'changed', id: event.event.id, sequence });
     step(sequence, chainOf(last.chain, sequence, mac) === chain);
     last = { sequence, chain };
   }

@@ -224,7 +224,7 @@ export const variables = {
   },
   PRIVACY_ELASTICSEARCH_URL: {
     about:
-      'Elasticsearch with the audit trail, for exports of people (api) and for what is erased of them (registration); neither has the trail when empty',
+      'Elasticsearch with the audit log, for exports of people (api) and for what is erased of them (registration); neither has the audit log when empty',
     roles: ['api', 'registration'],
     schema: optionalUrl('http:', 'https:'),
     default: '',
@@ -600,7 +600,7 @@ export const variables = {
   },
   RECOVERY_URL: {
     about:
-      'page that takes the token of that message behind #token= (to choose a password) or #stop= (to stop it), and that of a notice behind #stop-registration=; the message has the bare tokens when empty',
+      'page that takes the token of that message behind #token= (to choose a password) or #stop= (to stop it), and that of a notification behind #stop-registration=; the message has the bare tokens when empty',
     roles: ['delivery'],
     schema: optionalUrl('http:', 'https:'),
     default: '',
@@ -847,7 +847,7 @@ export const variables = {
     schema: integer(60, 2_592_000),
     default: '86400',
   },
-  DIRECTORY_WATCH_INTERVAL: {
+  DIRECTORY_SYNC_INTERVAL: {
     about: 'pause between two checks of all linked people against the directory, in seconds',
     roles: ['registration'],
     schema: integer(1, 86_400),

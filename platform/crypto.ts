@@ -18,9 +18,9 @@ import type { Secret } from './config.ts';
 /** What a key may be used for. */
 export type KeyPurpose =
   | 'temporal'
-  | 'seal'
+  | 'secret'
   | 'refresh'
-  | 'receipt'
+  | 'delivery-report'
   | 'code'
   | 'idempotency'
   | 'limit'
@@ -36,23 +36,23 @@ export type KeyPurpose =
   | 'registration-stop';
 
 /** Encrypts for one purpose: AES-256-GCM (NIST SP 800-38D), random 96-bit IV, key id as additional data. */
-export interface Box {
+export interface Cipher {
   /** The id of the key that `seal` uses: the start of a hash of the key, safe to show. */
   readonly keyId: string;
-  seal(plain: Uint8Array): Uint8Array;
+  encrypt(plain: Uint8Array): Uint8Array;
   /** @throws {Error} the key is not known or the text was changed */
-  open(keyId: string, sealed: Uint8Array): Uint8Array;
+  decrypt(keyId: string, encrypted: Uint8Array): Uint8Array;
   /** A text sealed into `keyId.base64url`. */
-  sealText(plain: string): string;
+  encryptText(plain: string): string;
   /** @throws {Error} the key is not known or the text was changed */
-  openText(sealed: string): string;
+  decryptText(encrypted: string): string;
 }
 
 const ivBytes = 12;
 const tagBytes = 16;
 
 /** Makes the box of a purpose; `older` keys open what they sealed, for rotation. */
-export function createBox(purpose: KeyPurpose, current: Secret, older: readonly Secret[] = []): Box {
+export function createCipher(purpose: KeyPurpose, current: Secret, older: readonly Secret[] = []): Cipher {
   const keys = new Map([current, ...older].reverse().map((root) => [keyIdOf(root), deriveKey(root, purpose)]));
   const keyId = keyIdOf(current);
 
@@ -62,12 +62,12 @@ export function createBox(purpose: KeyPurpose, current: Secret, older: readonly 
     return Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
   }
 
-  function open(id: string, sealed: Uint8Array): Uint8Array {
-    const decipher = createDecipheriv('aes-256-gcm', keyFor(id), sealed.subarray(0, ivBytes), {
+  function open(id: string, encrypted: Uint8Array): Uint8Array {
+    const decipher = createDecipheriv('aes-256-gcm', keyFor(id), encrypted.subarray(0, ivBytes), {
       authTagLength: tagBytes,
     });
-    decipher.setAAD(Buffer.from(id)).setAuthTag(sealed.subarray(-tagBytes));
-    return Buffer.concat([decipher.update(sealed.subarray(ivBytes, -tagBytes)), decipher.final()]);
+    decipher.setAAD(Buffer.from(id)).setAuthTag(encrypted.subarray(-tagBytes));
+    return Buffer.concat([decipher.update(encrypted.subarray(ivBytes, -tagBytes)), decipher.final()]);
   }
 
   function keyFor(id: string): Buffer {
@@ -78,11 +78,11 @@ export function createBox(purpose: KeyPurpose, current: Secret, older: readonly 
 
   return {
     keyId,
-    seal,
-    open,
-    sealText: (plain) => `${keyId}.${Buffer.from(seal(Buffer.from(plain))).toString('base64url')}`,
-    openText(sealed) {
-      const [id = '', body = ''] = sealed.split('.');
+    encrypt: seal,
+    decrypt: open,
+    encryptText: (plain) => `${keyId}.${Buffer.from(seal(Buffer.from(plain))).toString('base64url')}`,
+    decryptText(encrypted) {
+      const [id = '', body = ''] = encrypted.split('.');
       return Buffer.from(open(id, Buffer.from(body, 'base64url'))).toString();
     },
   };

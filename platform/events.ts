@@ -1,12 +1,12 @@
 /**
- * The business events: one function each, which counts it, logs it and puts it into the audit trail. They never throw. A
+ * The business events: one function each, which counts it, logs it and puts it into the audit log. They never throw. A
  * metric label is never an id; a number, an address, a code or a token is in none of the three. What is passed as an
  * identity leaves as a pseudonym.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { CredentialKind, Identifier } from '../domain/account.ts';
-import { type Notice, type NoticeKind, noticeWorkflowId } from '../domain/notices.ts';
-import type { Receipt, ReceiptOrigin } from '../domain/providers.ts';
+import { type Notification, type NotificationKind, notificationWorkflowId } from '../domain/notifications.ts';
+import type { DeliveryReport, DeliveryReportOrigin } from '../domain/providers.ts';
 import type { StepName, WaitingFor } from '../domain/registration.ts';
 import type { Channel, CodeSubject } from '../domain/verification.ts';
 import type { Recorder } from './audit.ts';
@@ -49,10 +49,10 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createRegistrationEvents(log, counter, record),
     ...createCodeEvents(log, counter, record),
     ...createSessionEvents(log, counter, record),
-    ...createReceiptEvents(log, counter, record),
+    ...createDeliveryReportEvents(log, counter, record),
     ...createCredentialEvents(log, counter, record),
     ...createProfileEvents(log, counter, record),
-    ...createNoticeEvents(log, counter, record),
+    ...createNotificationEvents(log, counter, record),
     ...createRequestEvents(log, counter, registry, record),
     ...createOperatorEvents(log, counter, record),
     ...createProcessEvents(log, counter, record),
@@ -146,7 +146,7 @@ interface LoginTry {
   loginId?: string;
   userId?: string | undefined;
   identity?: string;
-  /** Why not, for the trail: outside, all refusals are alike. None means that it went well. */
+  /** Why not, for the audit log: outside, all refusals are alike. None means that it went well. */
   reason?: string | undefined;
 }
 
@@ -277,8 +277,8 @@ function createCredentialEvents(log: Logger, counter: Count, record: Recorder) {
 
 /** What happens to what accounts say of people. */
 function createProfileEvents(log: Logger, counter: Count, record: Recorder) {
-  const exported = counter('exports_total', 'Exports of all data of a person, by what there was of the trail', [
-    'trail',
+  const exported = counter('exports_total', 'Exports of all data of a person, by what there was of the audit log', [
+    'audit_events',
   ]);
   const deletions = counter('account_deletions_total', 'Deletions of accounts by what became of them', ['state']);
   const profiles = counter('profile_changes_total', 'Changes of what accounts say of people, by field', [
@@ -293,12 +293,12 @@ function createProfileEvents(log: Logger, counter: Count, record: Recorder) {
       const message = 'A person changed what their account says of them';
       record('profile-change', { status: 'success', message, userId, metadata: { fields: fields.join(' ') } });
     },
-    /** `trail`: whether the person's audit events were in it. */
-    dataExported({ userId, trail }: { userId: string; trail: string }): void {
-      exported.inc({ trail });
-      log.info({ event: 'data.exported', userId, trail });
+    /** `auditEvents`: whether the person's audit events were in it. */
+    dataExported({ userId, auditEvents }: { userId: string; auditEvents: string }): void {
+      exported.inc({ audit_events: auditEvents });
+      log.info({ event: 'data.exported', userId, auditEvents });
       const message = 'A person had everything exported that is stored of them';
-      record('data-export', { status: 'success', message, userId, metadata: { trail } });
+      record('data-export', { status: 'success', message, userId, metadata: { auditEvents } });
     },
     deletionChanged({ deletionId, userId, state }: ChangedDeletion): void {
       deletions.inc({ state });
@@ -392,17 +392,17 @@ function createCodeEvents(log: Logger, counter: Count, record: Recorder) {
     },
     codeSent(code: SentCode, providerId: string): void {
       const { channel, send } = code;
-      log.info({ event: 'code.sent', ...flowOf(code), channel, send, providerId });
+      log.info({ event: 'code.sent', ...registrationOf(code), channel, send, providerId });
       handed(code, 'sent', providerId);
     },
     codeRefused(code: SentCode, reason: string): void {
       const { channel, send } = code;
-      log.warn({ event: 'code.refused', ...flowOf(code), channel, send, reason });
+      log.warn({ event: 'code.refused', ...registrationOf(code), channel, send, reason });
       handed(code, 'refused', undefined, reason);
     },
     codeChecked(of: CodeSubject, outcome: string, attemptsLeft: number): void {
       checks.inc({ outcome });
-      log.info({ event: 'code.checked', ...flowOf(of), outcome });
+      log.info({ event: 'code.checked', ...registrationOf(of), outcome });
       const isRight = outcome === 'verified' || outcome === 'already';
       record('otp-verify', {
         status: isRight ? 'success' : 'failure',
@@ -418,17 +418,26 @@ function createCodeEvents(log: Logger, counter: Count, record: Recorder) {
 }
 
 /** What providers say, later, became of messages. */
-function createReceiptEvents(log: Logger, counter: Count, record: Recorder) {
+function createDeliveryReportEvents(log: Logger, counter: Count, record: Recorder) {
   const labels = ['channel', 'provider', 'country', 'outcome'] as const;
-  const receipts = counter('delivery_receipts_total', 'Delivery receipts by what they say', [...labels]);
+  const reports = counter('delivery_reports_total', 'Delivery receipts by what they say', [...labels]);
 
   return {
     /** One event a message and provider, whoever repeats it. */
-    receiptTaken(of: ReceiptOrigin, { outcome, errorCode }: Receipt, isRepeat: boolean): void {
+    deliveryReportTaken(of: DeliveryReportOrigin, { outcome, errorCode }: DeliveryReport, isRepeat: boolean): void {
       const { subject, purpose, channel, send, provider, country } = of;
-      receipts.inc({ channel, provider, country: country ?? 'none', outcome: isRepeat ? 'repeated' : outcome });
-      log.info({ event: 'receipt.taken', ...flowOf(of), channel, send, provider, outcome, errorCode, isRepeat });
-      record('delivery-receipt', {
+      reports.inc({ channel, provider, country: country ?? 'none', outcome: isRepeat ? 'repeated' : outcome });
+      log.info({
+        event: 'delivery-report.taken',
+        ...registrationOf(of),
+        channel,
+        send,
+        provider,
+        outcome,
+        errorCode,
+        isRepeat,
+      });
+      record('delivery-report', {
         status: outcome === 'delivered' ? 'success' : 'failure',
         message: `${provider} says of a message: ${outcome}`,
         reason: outcome === 'delivered' ? undefined : outcome,
@@ -442,35 +451,50 @@ function createReceiptEvents(log: Logger, counter: Count, record: Recorder) {
       });
     },
     /** `unknown`: of no message that is remembered. `refused`: nobody knows who wrote it. The answer tells of the latter. */
-    receiptIgnored(provider: string, outcome: 'unknown' | 'refused'): void {
-      receipts.inc({ channel: 'none', provider, country: 'none', outcome });
-      log.warn({ event: 'receipt.ignored', provider, outcome });
+    deliveryReportIgnored(provider: string, outcome: 'unknown' | 'refused'): void {
+      reports.inc({ channel: 'none', provider, country: 'none', outcome });
+      log.warn({ event: 'delivery-report.ignored', provider, outcome });
     },
   };
 }
 
-/** A notice to the owner of an account, as far as events speak of it. */
-interface SentNotice {
-  noticeId: string;
+/** A notification to the owner of an account, as far as events speak of it. */
+interface SentNotification {
+  notificationId: string;
   userId: string;
-  kind: NoticeKind | 'recovery';
+  kind: NotificationKind | 'recovery';
   /** Where it went; its pseudonym is kept. */
   to: string;
   provider: string;
 }
 
-/** What happens to notices. */
-function createNoticeEvents(log: Logger, counter: Count, record: Recorder) {
-  const notices = counter('notices_total', 'Notices handed to a provider, by outcome', ['kind', 'provider', 'outcome']);
-  const handed = (notice: SentNotice, outcome: 'sent' | 'refused', providerId?: string, reason?: string): void => {
-    const { noticeId, userId, kind, to, provider } = notice;
-    notices.inc({ kind, provider, outcome });
-    log[outcome === 'sent' ? 'info' : 'warn']({ event: `notice.${outcome}`, noticeId, kind, provider, reason });
-    record('notice-send', {
-      status: outcome === 'sent' ? 'success' : 'failure',
-      message: `${provider} ${outcome === 'sent' ? 'took' : 'refused'} a notice: ${kind}`,
+/** What happens to notifications. */
+function createNotificationEvents(log: Logger, counter: Count, record: Recorder) {
+  const notifications = counter('notifications_total', 'Notices handed to a provider, by outcome', [
+    'kind',
+    'provider',
+    'outcome',
+  ]);
+  const handed = (
+    notification: SentNotification,
+    outcome: 'sent' | 'refused',
+    providerId?: string,
+    reason?: string,
+  ): void => {
+    const { notificationId, userId, kind, to, provider } = notification;
+    notifications.inc({ kind, provider, outcome });
+    log[outcome === 'sent' ? 'info' : 'warn']({
+      event: `notification.${outcome}`,
+      notificationId,
+      kind,
+      provider,
       reason,
-      once: `${noticeId} ${outcome}`,
+    });
+    record('notification-send', {
+      status: outcome === 'sent' ? 'success' : 'failure',
+      message: `${provider} ${outcome === 'sent' ? 'took' : 'refused'} a notification: ${kind}`,
+      reason,
+      once: `${notificationId} ${outcome}`,
       targetUserId: userId,
       identity: to,
       details: { messaging: { provider, ...(providerId && { id: providerId }) } },
@@ -478,18 +502,20 @@ function createNoticeEvents(log: Logger, counter: Count, record: Recorder) {
     });
   };
   return {
-    noticeSent: (notice: SentNotice, providerId: string): void => handed(notice, 'sent', providerId),
-    noticeRefused: (notice: SentNotice, reason: string): void => handed(notice, 'refused', undefined, reason),
-    /** Temporal was away when the notice was to begin. */
-    noticeLost({ userId, kind, occasion }: Notice): void {
-      notices.inc({ kind, provider: 'none', outcome: 'lost' });
-      log.error({ event: 'notice.lost', kind });
-      record('notice-send', {
+    notificationSent: (notification: SentNotification, providerId: string): void =>
+      handed(notification, 'sent', providerId),
+    notificationRefused: (notification: SentNotification, reason: string): void =>
+      handed(notification, 'refused', undefined, reason),
+    /** Temporal was away when the notification was to begin. */
+    notificationLost({ userId, kind, occasion }: Notification): void {
+      notifications.inc({ kind, provider: 'none', outcome: 'lost' });
+      log.error({ event: 'notification.lost', kind });
+      record('notification-send', {
         status: 'failure',
-        message: `A notice was not begun, because Temporal is away: ${kind}`,
+        message: `A notification was not begun, because Temporal is away: ${kind}`,
         reason: 'unavailable',
         level: 'error',
-        once: `${noticeWorkflowId({ userId, kind, occasion })} lost`,
+        once: `${notificationWorkflowId({ userId, kind, occasion })} lost`,
         targetUserId: userId,
         metadata: { kind },
       });
@@ -498,7 +524,7 @@ function createNoticeEvents(log: Logger, counter: Count, record: Recorder) {
 }
 
 /** The flow a code belongs to, as log lines name it. */
-function flowOf({ subject, purpose }: CodeSubject): Record<string, string> {
+function registrationOf({ subject, purpose }: CodeSubject): Record<string, string> {
   return purpose === 'register' ? { registrationId: subject } : { verificationId: subject };
 }
 
@@ -652,7 +678,7 @@ interface AccessChange {
   operator?: string | undefined;
 }
 
-/** What operators do. Their names are those they gave; the trail says so by calling them names. */
+/** What operators do. Their names are those they gave; the audit log says so by calling them names. */
 function createOperatorEvents(log: Logger, counter: Count, record: Recorder) {
   const decodes = counter('payloads_decoded_total', 'Temporal payloads decrypted for operators', []);
   const logins = counter('operator_logins_total', 'Log-ins of operators to the codec endpoint', ['outcome']);
@@ -716,7 +742,7 @@ function createOperatorEvents(log: Logger, counter: Count, record: Recorder) {
   };
 }
 
-/** What happens to our processes, to what they depend on, and to the trail itself. */
+/** What happens to our processes, to what they depend on, and to the audit log itself. */
 function createProcessEvents(log: Logger, counter: Count, record: Recorder) {
   const outages = counter('dependency_outages_total', 'Times a dependency was found away', ['dependency']);
   const dropped = counter('audit_dropped_total', 'Audit events dropped because there was no room', []);
@@ -779,7 +805,7 @@ function createProcessEvents(log: Logger, counter: Count, record: Recorder) {
     },
     /** One a minute, whichever process says it. */
     auditHeartbeat(minute: number): void {
-      record('audit-heartbeat', { status: 'success', message: 'The audit trail works', once: `minute ${minute}` });
+      record('audit-heartbeat', { status: 'success', message: 'The audit log works', once: `minute ${minute}` });
     },
   };
 }

@@ -22,7 +22,7 @@ export function dropPermissions(scopes: readonly string[], files: readonly strin
 }
 
 /** Runs a job again and again with a pause between, until it is stopped; a failing run is reported and not the last. */
-export function every(ms: number, job: () => Promise<void>, onError: (err: unknown) => void): AsyncDisposable {
+export function runEvery(ms: number, job: () => Promise<void>, onError: (err: unknown) => void): AsyncDisposable {
   const stopped = new AbortController();
   const loop = (async () => {
     while (!stopped.signal.aborted) {
@@ -46,13 +46,13 @@ export interface DependencyHealth {
 }
 
 /** Longest a dependency may take to answer whether it is there. */
-const examineMs = 2000;
+const checkMs = 2000;
 
 /** Examines one dependency; a check that takes longer than 2 s counts as down. */
-export async function examine(name: string, check: () => Promise<unknown>): Promise<DependencyHealth> {
+export async function checkHealth(name: string, check: () => Promise<unknown>): Promise<DependencyHealth> {
   const begin = performance.now();
   try {
-    await inTime(check());
+    await withTimeout(check());
     return { name, status: 'up', latencyMs: Math.round(performance.now() - begin) };
   } catch {
     return { name, status: 'down' };
@@ -60,7 +60,7 @@ export async function examine(name: string, check: () => Promise<unknown>): Prom
 }
 
 /** What a promise comes to within a time. @throws {Error} what it rejects with, or `timeout`; it goes on unheard */
-export async function inTime<T>(job: Promise<T>, ms = examineMs): Promise<T> {
+export async function withTimeout<T>(job: Promise<T>, ms = checkMs): Promise<T> {
   const timeout = Promise.withResolvers<never>();
   const timer = setTimeout(() => timeout.reject(new Error('timeout')), ms);
   try {
@@ -102,6 +102,6 @@ export const processClock: Clock = {
 const stepMs = 100;
 
 /** Waits for the next whole tenth of a second since an instant of the clock. */
-export async function evenly(beganAt: number, clock: Clock = processClock): Promise<void> {
+export async function padResponseTime(beganAt: number, clock: Clock = processClock): Promise<void> {
   await clock.sleep(stepMs - ((clock.now() - beganAt) % stepMs));
 }

@@ -62,7 +62,7 @@ function withoutSecrets(value: unknown, depth = 0): unknown {
 }
 
 /** Says that a process is ready, whatever the level: supervisors wait for this line. */
-export function sayStarted(log: Logger, fields: Record<string, unknown> = {}): void {
+export function logReady(log: Logger, fields: Record<string, unknown> = {}): void {
   log.child({}, { level: 'info' }).info({ event: 'process.started', ...fields });
 }
 

@@ -26,7 +26,7 @@ import { parse } from 'yaml';
 import { claimPort } from '../engines/ports.ts';
 import type { System } from '../engines/system.ts';
 import { type Role, readConfig, roles, variablesOf } from '../platform/config.ts';
-import { call, codeFor, solveCaptcha, startFlow } from './support/client.ts';
+import { call, codeFor, solveCaptcha, startRegistration } from './support/client.ts';
 import { testBundle, testEngines } from './support/engines.ts';
 import { startOwnTestSystem } from './support/system.ts';
 import { until } from './support/until.ts';
@@ -352,12 +352,12 @@ describe('the processes of docker-compose.yml', () => {
 
   it('register a person together', async () => {
     const url = `http://127.0.0.1:${environments.get('api')?.SERVER_PORT}`;
-    const flow = await startFlow(url, {});
-    await flow.call('PUT', '/directory', { username: 'person911', password: 'person-911' });
-    await flow.call('PUT', '/captcha', await solveCaptcha(url));
-    await flow.call('POST', '/codes', { channel: 'sms' });
-    await flow.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, '+447700900911') });
-    const { status, body } = await flow.call('PUT', '/credentials', { password: 'violet-harbour-engraves-93' });
+    const registration = await startRegistration(url, {});
+    await registration.call('PUT', '/directory', { username: 'person911', password: 'person-911' });
+    await registration.call('PUT', '/captcha', await solveCaptcha(url));
+    await registration.call('POST', '/codes', { channel: 'sms' });
+    await registration.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, '+447700900911') });
+    const { status, body } = await registration.call('PUT', '/credentials', { password: 'violet-harbour-engraves-93' });
     assert.deepEqual([status, body.state], [200, 'completed']);
     assert.equal((await call(url, 'GET', '/health/ready')).body.status, 'ready');
   });

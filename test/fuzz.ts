@@ -16,7 +16,7 @@ import { type System, startSystemIn } from '../engines/system.ts';
 import { runTool } from '../engines/tools.ts';
 import { variables } from '../platform/config.ts';
 import { call } from './support/client.ts';
-import { completedFlow, flowWithCode, goodPassword, must } from './support/flows.ts';
+import { completedRegistration, goodPassword, must, registrationWithCode } from './support/registrations.ts';
 import { jsonOf, vyryFor } from './support/vyry.ts';
 
 const version = '4.32.5';
@@ -80,11 +80,11 @@ async function schemathesis(owner: DataFolder): Promise<string> {
 
 /** The token of an admin and, with it, the configuration: a token for each guard, and the registration that one moves. */
 async function prepare(system: System): Promise<{ accessToken: string; text: string }> {
-  await completedFlow(system, 0);
+  await completedRegistration(system, 0);
   jsonOf(await vyryFor(system)(['users', 'grant', 'person000', 'admin', '--json']));
   const credentials = { identifier: 'person000', password: goodPassword };
   const { body } = await must(call(system.ready.apiUrl, 'POST', '/api/v1/auth/login', { body: credentials }));
-  const { flow } = await flowWithCode(system, 1);
+  const { registration } = await registrationWithCode(system, 1);
   // the id of a registration is unknown to who has not its token: 404 is the answer to a wrong one
   const text = `[generation]
 database = "none"
@@ -93,9 +93,9 @@ bearer = "${body.accessToken}"
 [auth.openapi.admin]
 bearer = "${body.accessToken}"
 [auth.openapi.registration]
-bearer = "${flow.token}"
+bearer = "${registration.token}"
 [parameters]
-"path.registrationId" = "${flow.id}"
+"path.registrationId" = "${registration.id}"
 ${checksOff.map((name) => `[checks.${name}]\nenabled = false`).join('\n')}
 [checks.negative_data_rejection]
 expected-statuses = ["4xx", "503"]

@@ -10,7 +10,7 @@ import { parse } from 'yaml';
 import { freePort } from '../engines/ports.ts';
 import type { System } from '../engines/system.ts';
 import { roles } from '../platform/config.ts';
-import { call, startFlow } from './support/client.ts';
+import { call, startRegistration } from './support/client.ts';
 import { setFault } from './support/faults.ts';
 import { createJourney, type Journey, personOf } from './support/journey.ts';
 import { isStarted, type RoleProcess, startRole } from './support/roles.ts';
@@ -223,9 +223,9 @@ describe('A running system', () => {
     const directory = workers[roles.slice(1).indexOf('directory')];
     directory?.signal('SIGTERM');
     await directory?.ended();
-    const flow = await startFlow(system.ready.apiUrl);
+    const registration = await startRegistration(system.ready.apiUrl);
     const { username, password } = personOf(73);
-    const answer = flow.call('PUT', '/directory', { username, password });
+    const answer = registration.call('PUT', '/directory', { username, password });
     await until(async () =>
       (await scrape(system.ready.apiUrl)).some(
         ({ name, labels, value }) =>
@@ -239,7 +239,7 @@ describe('A running system', () => {
     workers.push(again);
     // the answer itself comes in time or not at all
     await answer;
-    await until(async () => (await flow.call('GET', '')).body.steps[0].status === 'done');
+    await until(async () => (await registration.call('GET', '')).body.steps[0].status === 'done');
   });
 });
 
@@ -269,26 +269,26 @@ async function makeTraffic({ ready }: System): Promise<void> {
   const { apiUrl, outboxUrl, codecUrl } = ready;
   const whole = createJourney(ready, personOf(71));
   await whole.walk('directory');
-  await whole.flow?.call('PUT', '/captcha', { provider: 'altcha', token: 'bm8=' });
+  await whole.registration?.call('PUT', '/captcha', { provider: 'altcha', token: 'bm8=' });
   await whole.walk('send');
   await whole.prepare();
-  await whole.flow?.call('PUT', '/code', { code: '000000' });
+  await whole.registration?.call('PUT', '/code', { code: '000000' });
   await whole.walk('session');
   await useCredentials(apiUrl, whole);
-  const guessing = await startFlow(apiUrl);
+  const guessing = await startRegistration(apiUrl);
   for (const password of ['one', 'two', 'three']) {
     await guessing.call('PUT', '/directory', { username: personOf(72).username, password });
   }
   await setFault(outboxUrl, { channel: 'sms', mode: 'error500' });
-  const parked = createJourney(ready, personOf(74));
-  await parked.walk('send');
-  await until(async () => (await parked.flow?.call('GET', ''))?.body.waitingFor === 'sms');
+  const waiting = createJourney(ready, personOf(74));
+  await waiting.walk('send');
+  await until(async () => (await waiting.registration?.call('GET', ''))?.body.waitingFor === 'sms');
   for (const password of ['operators-only-password', 'wrong']) {
     const headers = { Authorization: `Bearer ${password}` };
     await call(codecUrl, 'POST', '/decode', { body: {}, headers }).catch(() => undefined);
   }
   // what became of a message is told after it
-  await until(async () => (await scrape(apiUrl)).some(({ name }) => name === 'vyry_delivery_receipts_total'));
+  await until(async () => (await scrape(apiUrl)).some(({ name }) => name === 'vyry_delivery_reports_total'));
   // lists of Temporal lag behind
   await until(async () =>
     (await scrape(apiUrl)).some(

@@ -5,7 +5,7 @@
  * 1. Prepare: the consumer group, the lifecycle policy where there is one, the index template.
  * 2. Read a bounded batch, or take over what a dead process left.
  * 3. Store it, again and again with growing pauses while Elasticsearch is away or busy; nothing is read meanwhile, so the
- *    rest waits in Redis. What the index refuses for good is set aside with the reason.
+ *    rest waits in Redis. What the index refuses for good is moved to the dead letters with the reason.
  * 4. Take it off the stream.
  *
  * Any number may run. Killed between 3 and 4, the batch is stored again by another, and its ids make it once.
@@ -18,8 +18,8 @@ import { createAuditedEvents } from '../adapters/redis/audit.ts';
 import { type AuditEntry, type AuditStream, createAuditStream } from '../adapters/redis/audit-stream.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { readConfig } from '../platform/config.ts';
-import { dropPermissions, every, pause, untilSignal } from '../platform/lifecycle.ts';
-import { createLog, type Logger, sayStarted } from '../platform/log.ts';
+import { dropPermissions, pause, runEvery, untilSignal } from '../platform/lifecycle.ts';
+import { createLog, type Logger, logReady } from '../platform/log.ts';
 import { serveHealth } from './health.ts';
 import { beat } from './heartbeats.ts';
 
@@ -37,7 +37,7 @@ interface Shipping {
   index: AuditIndex;
   log: Logger;
   stopped: AbortSignal;
-  count: { stored: Counter; setAside: Counter; retries: Counter };
+  count: { stored: Counter; deadLetters: Counter; retries: Counter };
 }
 
 async function main(): Promise<void> {
@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   const onRedisError = (err: Error) => log.warn({ event: 'redis.away', reason: err.message });
   const redis = connectRedis(config.REDIS_URL, onRedisError);
   const reader = connectRedis(config.REDIS_URL, onRedisError);
-  const { events, trail } = createAuditedEvents(redis, { role: 'audit', config, log, registry });
+  const { events, auditLog } = createAuditedEvents(redis, { role: 'audit', config, log, registry });
   const index = createAuditIndex(elastic, { prefix: config.AUDIT_INDEX, retentionDays: config.AUDIT_RETENTION_DAYS });
   const stopped = new AbortController();
   const stream = createAuditStream(reader, `${hostname()}:${process.pid}`);
@@ -60,23 +60,23 @@ async function main(): Promise<void> {
   try {
     await using _health = await serveHealth(config.HEALTH_PORT, registry, () => !stopped.signal.aborted);
     await using _beats = beat('audit', redis, [{ name: 'elasticsearch', check: () => pingElastic(elastic) }], log);
-    await using _minutes = every(
+    await using _minutes = runEvery(
       minuteMs,
       async () => events.auditHeartbeat(Math.floor(Date.now() / minuteMs)),
       () => undefined,
     );
-    await using _hours = every(
+    await using _hours = runEvery(
       hourMs,
       () => removeOld(redis, index, log),
       (err) => away(log, err),
     );
     dropPermissions(['worker', 'addon', 'child', 'fs.write'], []);
-    sayStarted(log);
+    logReady(log);
     events.processStarted();
     await untilSignal();
   } finally {
     events.processStopped();
-    await trail[Symbol.asyncDispose]();
+    await auditLog[Symbol.asyncDispose]();
     stopped.abort();
     await shipping;
     await elastic.close();
@@ -122,13 +122,13 @@ async function shipBatch(shipping: Shipping, entries: AuditEntry[]): Promise<voi
       const fate = stored[at];
       if (fate?.outcome !== 'refused') continue;
       log.error({
-        event: 'audit.set-aside',
+        event: 'audit.dead-lettered',
         id: entry.event.event.id,
         action: entry.event.action,
         reason: fate.reason,
       });
-      count.setAside.inc();
-      await persist(shipping, () => stream.setAside(entry, fate.reason));
+      count.deadLetters.inc();
+      await persist(shipping, () => stream.deadLetters(entry, fate.reason));
     }
     rest = batch.filter((_entry, at) => stored[at]?.outcome === 'busy');
     if (rest.length === 0) return;
@@ -189,7 +189,7 @@ function countersOf(registry: Registry): Shipping['count'] {
     new Counter({ name: `vyry_audit_${name}_total`, help, registers: [registry] });
   return {
     stored: counter('stored', 'Audit events stored in Elasticsearch'),
-    setAside: counter('set_aside', 'Audit events that Elasticsearch refused for good'),
+    deadLetters: counter('dead_letters', 'Audit events that Elasticsearch refused for good'),
     retries: counter('retries', 'Times a batch had to be tried again'),
   };
 }

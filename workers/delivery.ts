@@ -7,34 +7,34 @@ import { connectResend } from '../adapters/http/resend.ts';
 import { connectSendgrid } from '../adapters/http/sendgrid.ts';
 import { connectMail } from '../adapters/mail.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
-import { createNotices } from '../adapters/redis/notices.ts';
+import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
+import { createNotifications } from '../adapters/redis/notifications.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
-import { createReceipts } from '../adapters/redis/receipts.ts';
 import { createRecoveries } from '../adapters/redis/recoveries.ts';
 import { createRegistrationWarnings, type RegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { connectTwilio, readTwilioOptions } from '../adapters/twilio.ts';
-import { smsNoticeLimit } from '../domain/notices.ts';
+import { smsNotificationLimit } from '../domain/notifications.ts';
 import {
+  type DeliveryReportOrigin,
   type MailMessage,
   orderOf,
   type Provider,
   type ProviderChoice,
-  type ReceiptOrigin,
-  receiptProviders,
+  reportingProviders,
 } from '../domain/providers.ts';
 import type { Speech } from '../domain/templates/messages.ts';
 import { isFictitious, lastDigitsOf, lastDigitsProvider, testProvider } from '../domain/test-numbers.ts';
 import type { Channel } from '../domain/verification.ts';
 import { type Config, readConfig } from '../platform/config.ts';
-import { type Box, createBox, deriveKey, keyedHash, newCode, newToken } from '../platform/crypto.ts';
+import { type Cipher, createCipher, deriveKey, keyedHash, newCode, newToken } from '../platform/crypto.ts';
 import type { Logger } from '../platform/log.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
 async function build(config: Config<'delivery'>, { log, events, redis }: WorkerTools): Promise<WorkerParts> {
   warnOfTestAids(config, log);
-  const sealBox = createBox('seal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
+  const secretCipher = createCipher('secret', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
   const { PUBLIC_URL: publicUrl } = config;
-  const speechUrl = publicUrl === undefined ? undefined : speechUrlOf(publicUrl, sealBox);
+  const speechUrl = publicUrl === undefined ? undefined : speechUrlOf(publicUrl, secretCipher);
   const twilioOptions = readTwilioOptions(config);
   const twilio = twilioOptions && connectTwilio({ ...twilioOptions, speechUrl });
   const mail = config.SMTP_URL && connectMail({ url: config.SMTP_URL, from: config.MAIL_FROM });
@@ -64,19 +64,19 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
       activities: {
         ...createDeliveryActivities({
           ...sending,
-          codes: createCodes(redis, deriveKey(config.PAYLOAD_KEY, 'code'), sealBox),
-          receipts: createReceipts(redis),
-          receiptUrl: receiptUrlOf(config),
-          notices: createNotices(redis),
+          codes: createCodes(redis, deriveKey(config.PAYLOAD_KEY, 'code'), secretCipher),
+          reports: createDeliveryReports(redis),
+          reportUrl: reportUrlOf(config),
+          notifications: createNotifications(redis),
           newCode,
           prescribedCode: (channel, to) => prescribedCode(config, channel, to),
-          takeSmsNotice: smsNoticeCounter(config, redis),
+          consumeSmsNotification: smsNotificationCounter(config, redis),
           androidAppHash: config.ANDROID_APP_HASH,
           stopLinkOf: stopLinkOf(config, createRegistrationWarnings(redis)),
         }),
         ...createRecoverySending({
           ...sending,
-          recoveries: createRecoveries(redis, sealBox),
+          recoveries: createRecoveries(redis, secretCipher),
           newToken,
           recoveryUrl: config.RECOVERY_URL,
         }),
@@ -93,11 +93,12 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
 }
 
 /** Numbers are counted by keyed hashes. */
-function smsNoticeCounter({ PAYLOAD_KEY }: Config<'delivery'>, redis: WorkerTools['redis']) {
+function smsNotificationCounter({ PAYLOAD_KEY }: Config<'delivery'>, redis: WorkerTools['redis']) {
   const limitKey = deriveKey(PAYLOAD_KEY, 'limit');
   const rateLimits = createRateLimits(redis);
-  return async (to: string, noticeId: string): Promise<boolean> =>
-    (await rateLimits.take(smsNoticeLimit, keyedHash(limitKey, 'number', to), noticeId, Date.now())).allowed;
+  return async (to: string, notificationId: string): Promise<boolean> =>
+    (await rateLimits.consume(smsNotificationLimit, keyedHash(limitKey, 'number', to), notificationId, Date.now()))
+      .allowed;
 }
 
 /** Test numbers by SMS and call, then everybody by SMS where the last digits are the code. */
@@ -109,11 +110,11 @@ function prescribedCode({ TEST_NUMBERS, SMS_PROVIDERS }: Config<'delivery'>, cha
   return isLastDigits ? { code: lastDigitsOf(to), provider: lastDigitsProvider } : undefined;
 }
 
-/** The token is made of the id of its notice, so that every try of one message has the same and none is stored. */
+/** The token is made of the id of its notification, so that every try of one message has the same and none is stored. */
 function stopLinkOf({ PAYLOAD_KEY, RECOVERY_URL: url }: Config<'delivery'>, warnings: RegistrationWarnings) {
   const key = deriveKey(PAYLOAD_KEY, 'registration-stop');
-  return async ({ noticeId, userId }: { noticeId: string; userId: string }): Promise<string> => {
-    const token = keyedHash(key, noticeId);
+  return async ({ notificationId, userId }: { notificationId: string; userId: string }): Promise<string> => {
+    const token = keyedHash(key, notificationId);
     await warnings.keepToken(token, userId);
     return url === undefined ? token : `${url}#stop-registration=${token}`;
   };
@@ -141,22 +142,22 @@ function mailServices(config: Config<'delivery'>): Provider<MailMessage>[] {
 }
 
 /** The words travel sealed, so that the api alone can say them, and only while the code lives. */
-function speechUrlOf(publicUrl: string, box: Box): (speech: Speech, ttlSeconds: number) => string {
+function speechUrlOf(publicUrl: string, cipher: Cipher): (speech: Speech, ttlSeconds: number) => string {
   return (speech, ttlSeconds) => {
-    const sealed = box.sealText(JSON.stringify({ speech, until: Date.now() + ttlSeconds * 1000 }));
-    return `${publicUrl}/api/v1/calls/twilio?speech=${sealed}`;
+    const encrypted = cipher.encryptText(JSON.stringify({ speech, until: Date.now() + ttlSeconds * 1000 }));
+    return `${publicUrl}/api/v1/voice/twilio?speech=${encrypted}`;
   };
 }
 
-/** What a receipt is about travels sealed: nobody but us can make such an address, and nobody can read it. */
-function receiptUrlOf({ PUBLIC_URL: publicUrl, PAYLOAD_KEY, PAYLOAD_KEYS_OLD }: Config<'delivery'>) {
-  const box = createBox('receipt', PAYLOAD_KEY, PAYLOAD_KEYS_OLD);
-  return (of: Omit<ReceiptOrigin, 'provider'>, name: string): string | undefined => {
-    const provider = receiptProviders.find((known) => known === name);
+/** What a delivery report is about travels sealed: nobody but us can make such an address, and nobody can read it. */
+function reportUrlOf({ PUBLIC_URL: publicUrl, PAYLOAD_KEY, PAYLOAD_KEYS_OLD }: Config<'delivery'>) {
+  const cipher = createCipher('delivery-report', PAYLOAD_KEY, PAYLOAD_KEYS_OLD);
+  return (of: Omit<DeliveryReportOrigin, 'provider'>, name: string): string | undefined => {
+    const provider = reportingProviders.find((known) => known === name);
     if (publicUrl === undefined || provider === undefined) return undefined;
     const { subject, purpose, send, channel, country } = of;
     const origin = { subject, purpose, send, channel, provider, country, at: Date.now() };
-    return `${publicUrl}/api/v1/receipts/${provider}?of=${box.sealText(JSON.stringify(origin))}`;
+    return `${publicUrl}/api/v1/delivery-reports/${provider}?of=${cipher.encryptText(JSON.stringify(origin))}`;
   };
 }
 

@@ -4,20 +4,23 @@ import { createDirectoryActivities } from '../activities/directory.ts';
 import { parseEmailAddress } from '../adapters/email-addresses.ts';
 import { connectDirectory, readDirectoryOptions } from '../adapters/ldap/connect.ts';
 import { parsePhoneNumber, phoneRefusal } from '../adapters/phone-numbers.ts';
-import { createSeals } from '../adapters/redis/seals.ts';
+import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { type Config, readConfig } from '../platform/config.ts';
-import { createBox, deriveKey, keyedHash } from '../platform/crypto.ts';
+import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
 async function build(config: Config<'directory'>, { events, redis }: WorkerTools): Promise<WorkerParts> {
   const directory = connectDirectory(readDirectoryOptions(config));
-  const seals = createSeals(redis, createBox('seal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
+  const oneTimeSecrets = createOneTimeSecrets(
+    redis,
+    createCipher('secret', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+  );
   const limitKey = deriveKey(config.PAYLOAD_KEY, 'limit');
   return {
     options: {
       activities: createDirectoryActivities({
         directory,
-        seals,
+        oneTimeSecrets,
         events,
         parsePhoneNumber,
         parseEmailAddress,

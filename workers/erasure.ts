@@ -1,6 +1,6 @@
 /** What the registration role erases deleted people with: every store at once, which no other part of it reaches. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { createDeletionActivities, createErasureActivities, type Trail } from '../activities/deletion.ts';
+import { type AuditLog, createDeletionActivities, createErasureActivities } from '../activities/deletion.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
 import { readAuditHead, readAuditOldest } from '../adapters/redis/audit-stream.ts';
@@ -8,8 +8,8 @@ import type { Redis } from '../adapters/redis/connect.ts';
 import { erasePersonKeys } from '../adapters/redis/erasure.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
 import { connectTemporal } from '../adapters/temporal/connect.ts';
-import { erasePersonFlows, flowsOf } from '../adapters/temporal/person-flows.ts';
-import { createTraceBox } from '../adapters/temporal/trace.ts';
+import { erasePersonWorkflows, workflowsOf } from '../adapters/temporal/person-workflows.ts';
+import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { auditMacKey, pseudonymOf, withoutPerson } from '../platform/audit.ts';
 import type { Config } from '../platform/config.ts';
 import { deriveKey, keyedHash, newId } from '../platform/crypto.ts';
@@ -38,19 +38,19 @@ export async function createErasure(
     address: config.TEMPORAL_ADDRESS,
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter,
-    traceBox: createTraceBox(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    traceCipher: createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
     record: () => undefined,
   });
-  const trail = await trailOf(config, redis);
+  const auditLog = await auditLogOf(config, redis);
   return {
     activities: {
       ...createDeletionActivities({ accounts, deletions, sessions, events, newId }),
       ...createErasureActivities({
         accounts,
         deletions,
-        trail,
+        auditLog,
         eraseKeys: (person) => erasePersonKeys(redis, person),
-        eraseFlows: (userId, known) => erasePersonFlows(temporal, flowsOf(userId, known)),
+        eraseWorkflows: (userId, known) => erasePersonWorkflows(temporal, workflowsOf(userId, known)),
         // as the api counts what a person does in a session
         limitKeyOf: (userId) => keyedHash(limitKey, 'name', `user ${userId}`),
         events,
@@ -61,7 +61,7 @@ export async function createErasure(
 }
 
 /** Without Elasticsearch none of its client is loaded. */
-async function trailOf(config: Config<'registration'>, redis: Redis): Promise<Trail | undefined> {
+async function auditLogOf(config: Config<'registration'>, redis: Redis): Promise<AuditLog | undefined> {
   const { PRIVACY_ELASTICSEARCH_URL: url, AUDIT_KEY: auditKey, AUDIT_INDEX: prefix } = config;
   if (url === undefined) return undefined;
   const [{ connectElastic }, { rewriteEvents }] = await Promise.all([

@@ -4,7 +4,7 @@ import type { Redis } from '../adapters/redis/connect.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import type { Role } from '../platform/config.ts';
 import { newId } from '../platform/crypto.ts';
-import { every, examine } from '../platform/lifecycle.ts';
+import { checkHealth, runEvery } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
 
 /** A dependency of a process, asked every few seconds; it is there when the promise resolves. */
@@ -19,10 +19,10 @@ const beatMs = 5000;
 export function beat(role: Role, redis: Redis, checks: readonly Check[], log: Logger): AsyncDisposable {
   const heartbeats = createHeartbeats(redis);
   const processId = newId();
-  const loop = every(
+  const loop = runEvery(
     beatMs,
     async () => {
-      const dependencies = await Promise.all(checks.map(({ name, check }) => examine(name, check)));
+      const dependencies = await Promise.all(checks.map(({ name, check }) => checkHealth(name, check)));
       await heartbeats.beat(role, processId, { at: Date.now(), dependencies });
     },
     (err) => log.warn({ event: 'heartbeat.failed', reason: (err as Error).message }),

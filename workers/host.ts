@@ -15,12 +15,12 @@ import { connectCollector } from '../adapters/collector.ts';
 import { createAuditedEvents } from '../adapters/redis/audit.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { createDataConverter } from '../adapters/temporal/connect.ts';
-import { createTraceBox } from '../adapters/temporal/trace.ts';
+import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Config, TemporalRole } from '../platform/config.ts';
 import type { Events } from '../platform/events.ts';
 import { dropPermissions } from '../platform/lifecycle.ts';
-import { createLog, type Logger, sayStarted } from '../platform/log.ts';
+import { createLog, type Logger, logReady } from '../platform/log.ts';
 import { serveHealth } from './health.ts';
 import { beat, type Check } from './heartbeats.ts';
 import { createTraceSinks, runTraced } from './trace.ts';
@@ -68,9 +68,9 @@ export async function runWorker(
   const registry = new Registry();
   const collector = await connectCollector(role, config, log);
   const redis = connectRedis(config.REDIS_URL, (err) => log.warn({ event: 'redis.away', reason: err.message }));
-  const { events, trail } = createAuditedEvents(redis, { role, config, log, registry });
+  const { events, auditLog } = createAuditedEvents(redis, { role, config, log, registry });
   const dataConverter = createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
-  const traceBox = createTraceBox(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
+  const traceCipher = createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
   const parts = await build({ log, events, redis, dataConverter });
   const connection = await connectForever(config.TEMPORAL_ADDRESS, log);
   try {
@@ -85,13 +85,16 @@ export async function runWorker(
       workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: workflowPollsMax },
       shutdownGraceTime: '10s',
       shutdownForceTime: '20s',
-      sinks: createTraceSinks(traceBox, collector.record),
+      sinks: createTraceSinks(traceCipher, collector.record),
       interceptors: {
         activity: [
           ({ info }) => ({
             inbound: {
               execute: (input, next) =>
-                runActivity(() => runTraced({ ...input, info }, traceBox, collector.record, () => next(input)), events),
+                runActivity(
+                  () => runTraced({ ...input, info }, traceCipher, collector.record, () => next(input)),
+                  events,
+                ),
             },
           }),
         ],
@@ -101,7 +104,7 @@ export async function runWorker(
     await using _beats = beat(role, redis, parts.checks, log);
     // threads run and addons are loaded: nothing needs these any more, and they stay shut
     dropPermissions(['worker', 'addon', 'child', 'fs.write'], parts.startReads);
-    sayStarted(log);
+    logReady(log);
     events.processStarted();
     void parts.prepare?.(connection).catch((err: unknown) => {
       log.warn({ event: 'process.not-prepared', reason: (err as Error).message });
@@ -111,7 +114,7 @@ export async function runWorker(
     await connection.close();
     await parts.close();
     events.processStopped();
-    await Promise.all([trail[Symbol.asyncDispose](), collector[Symbol.asyncDispose]()]);
+    await Promise.all([auditLog[Symbol.asyncDispose](), collector[Symbol.asyncDispose]()]);
     await redis.quit().catch(() => redis.disconnect());
     log.info({ event: 'process.stopped' });
   }
@@ -161,7 +164,7 @@ async function runActivity(act: () => Promise<unknown>, events: Pick<Events, 'ac
     return await act();
   } catch (err) {
     outcome = err instanceof Failure ? err.code : 'error';
-    if (err instanceof Failure) throw ApplicationFailure.nonRetryable(err.code, err.code, err.facts);
+    if (err instanceof Failure) throw ApplicationFailure.nonRetryable(err.code, err.code, err.context);
     throw err;
   } finally {
     clearInterval(beats);

@@ -4,30 +4,31 @@
  * The one system file is probed by the loader of the argon2 package; threads run the workflow sandbox.
  */
 import { resolve } from 'node:path';
+import type { NativeConnection } from '@temporalio/worker';
 import { createAccountActivities } from '../activities/accounts.ts';
 import { createCredentialActivities } from '../activities/credentials.ts';
-import { createDirectoryWatchActivities } from '../activities/directory-watch.ts';
+import { createDirectorySyncActivities } from '../activities/directory-sync.ts';
 import { createIdentityChangeActivities } from '../activities/identity-change.ts';
-import { createNoticeActivities } from '../activities/notices.ts';
+import { createNotificationActivities } from '../activities/notifications.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
-import { createUserAccessActivities } from '../activities/user-access.ts';
+import { createUserAdministrationActivities } from '../activities/user-administration.ts';
 import { createVerificationActivities } from '../activities/verification.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
+import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
-import { createSeals } from '../adapters/redis/seals.ts';
 import { createSessions } from '../adapters/redis/sessions.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Config, readConfig } from '../platform/config.ts';
-import { createBox, deriveKey, newId } from '../platform/crypto.ts';
-import { directoryWatch } from '../workflows/directory-watch.ts';
+import { createCipher, deriveKey, newId } from '../platform/crypto.ts';
+import { directorySync } from '../workflows/directory-sync.ts';
 import { purge } from '../workflows/purge.ts';
 import { createErasure } from './erasure.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
@@ -41,68 +42,73 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   const bundle = resolve(config.WORKFLOW_BUNDLE);
   const registrations = createRegistrations(redis);
-  const sealBox = createBox('seal', payloadKey, olderKeys);
-  const store = createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey));
-  const seals = createSeals(redis, sealBox);
+  const secretCipher = createCipher('secret', payloadKey, olderKeys);
+  const store = createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey));
+  const oneTimeSecrets = createOneTimeSecrets(redis, secretCipher);
   const sessions = createSessions(redis);
   const accounts = createAccountActivities({
     registrations,
     accounts: store,
     sessions,
     events,
-    seals,
+    oneTimeSecrets,
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
   });
-  const credentials = createCredentialActivities({ accounts: store, sessions, seals, events });
+  const credentials = createCredentialActivities({ accounts: store, sessions, oneTimeSecrets, events });
   const erasure = await createErasure(config, { ...tools, database: database.connection, accounts: store, sessions });
   const identities = createIdentityChangeActivities({ accounts: store, events });
-  const codes = createCodes(redis, deriveKey(payloadKey, 'code'), sealBox);
+  const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
   const registration = createRegistrationActivities({ registrations, events, codes });
-  const verification = createVerificationActivities({ sessions: createVerificationSessions(redis, sealBox), codes });
+  const verification = createVerificationActivities({
+    sessions: createVerificationSessions(redis, secretCipher),
+    codes,
+  });
   const finding = { accounts: store, isOutage: isMongoOutage, warnings: createRegistrationWarnings(redis), newId };
-  const [notices, recovery] = [createNoticeActivities(finding), createRecoveryActivities(finding)];
+  const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
   const purging = createPurgeActivities({ accounts: store, events });
-  const watching = createDirectoryWatchActivities({ accounts: store, events });
-  const access = createUserAccessActivities({ accounts: store, sessions, events });
+  const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
+  const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
   return {
     options: {
       activities: {
         ...accounts,
         ...registration,
         ...verification,
-        ...access,
-        ...notices,
+        ...administration,
+        ...notifications,
         ...credentials,
         ...identities,
         ...erasure.activities,
         ...recovery,
         ...purging,
-        ...watching,
+        ...directorySyncing,
       },
       workflowBundle: { codePath: bundle },
     },
-    prepare: async (connection) => {
-      const common = { taskQueue: 'registration' };
-      await ensureSchedule(connection, config.TEMPORAL_NAMESPACE, {
-        ...common,
-        id: 'purge',
-        workflow: purge,
-        everySeconds: config.PURGE_INTERVAL,
-        note: 'Removes what has expired: claims of names, numbers and addresses whose account never came to be',
-      });
-      await ensureSchedule(connection, config.TEMPORAL_NAMESPACE, {
-        ...common,
-        id: 'directory-watch',
-        workflow: directoryWatch,
-        everySeconds: config.DIRECTORY_WATCH_INTERVAL,
-        note: 'Disables people whose entry in the directory was disabled or removed',
-      });
-    },
+    prepare: (connection) => ensureSchedules(connection, config),
     startReads: [bundle, loaderProbe],
     checks: [],
     close: () => Promise.all([database[Symbol.asyncDispose](), erasure.close()]).then(() => undefined),
   };
+}
+
+async function ensureSchedules(connection: NativeConnection, config: Config<'registration'>): Promise<void> {
+  const common = { taskQueue: 'registration' };
+  await ensureSchedule(connection, config.TEMPORAL_NAMESPACE, {
+    ...common,
+    id: 'purge',
+    workflow: purge,
+    everySeconds: config.PURGE_INTERVAL,
+    note: 'Removes what has expired: claims of names, numbers and addresses whose account never came to be',
+  });
+  await ensureSchedule(connection, config.TEMPORAL_NAMESPACE, {
+    ...common,
+    id: 'directory-sync',
+    workflow: directorySync,
+    everySeconds: config.DIRECTORY_SYNC_INTERVAL,
+    note: 'Disables people whose entry in the directory was disabled or removed',
+  });
 }
 
 function openDatabase({ DATABASE_URL }: Config<'registration'>, log: WorkerTools['log']) {

@@ -8,19 +8,19 @@ import type { Headers } from '@temporalio/common';
 import type { InjectedSinks } from '@temporalio/worker';
 import { traceOf } from '../adapters/temporal/trace.ts';
 import { traceHeader } from '../domain/trace.ts';
-import type { Box } from '../platform/crypto.ts';
+import type { Cipher } from '../platform/crypto.ts';
 import { traces } from '../platform/log.ts';
 import { childOf, inSpan, partsOf, type RecordSpan } from '../platform/spans.ts';
 import type { TraceSinks } from '../workflows/trace.ts';
 
 /** What a worker is given to hear of the ends of workflow parts. */
-export function createTraceSinks(box: Box, record: RecordSpan): InjectedSinks<TraceSinks> {
+export function createTraceSinks(cipher: Cipher, record: RecordSpan): InjectedSinks<TraceSinks> {
   return {
     trace: {
       ended: {
         callDuringReplay: false,
-        fn({ workflowId, runId }, { name, sealedTrace, beganAt, failure }) {
-          const trace = traceOf({ [traceHeader]: { data: sealedTrace } }, box);
+        fn({ workflowId, runId }, { name, encryptedTrace, beganAt, failure }) {
+          const trace = traceOf({ [traceHeader]: { data: encryptedTrace } }, cipher);
           if (trace === undefined) return;
           const traceparent = partOfRun(trace.traceparent, runId);
           const { spanId: parentId } = partsOf(trace.traceparent);
@@ -35,11 +35,11 @@ export function createTraceSinks(box: Box, record: RecordSpan): InjectedSinks<Tr
 /** Runs an activity inside the trace that its headers carry, as a span of the workflow's part that asked for it. */
 export function runTraced<T>(
   { headers, info }: { headers: Headers; info: Info },
-  box: Box,
+  cipher: Cipher,
   record: RecordSpan,
   act: () => Promise<T>,
 ): Promise<T> {
-  const trace = traceOf(headers, box);
+  const trace = traceOf(headers, cipher);
   if (trace === undefined) return act();
   const { activityType, attempt, workflowExecution } = info;
   const { workflowId = '', runId = '' } = workflowExecution ?? {};

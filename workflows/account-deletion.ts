@@ -31,11 +31,11 @@ import {
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
 import type { DeletionActivities, DeletionInput, ErasureActivities, ErasureInput } from '../activities/deletion.ts';
-import type { UserAccessActivities } from '../activities/user-access.ts';
+import type { UserAdministrationActivities } from '../activities/user-administration.ts';
 import { accountErasureWorkflowId } from '../domain/account.ts';
 import type { PlannedDeletion } from '../domain/deletion.ts';
-import { type NoticeKind, noticeWorkflowId } from '../domain/notices.ts';
-import { notice } from './notice.ts';
+import { type NotificationKind, notificationWorkflowId } from '../domain/notifications.ts';
+import { notification } from './notification.ts';
 import { refusal } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { userAttributesOf } from './search-attributes.ts';
@@ -46,7 +46,7 @@ export type AccountDeletionInput = DeletionInput;
 /** `planned-before`: another deletion of the account was asked for before. `gone`: there is no account. */
 export type DeletionOutcome = 'erasing' | 'stopped' | 'planned-before' | 'gone';
 
-interface DeletionFlow {
+interface DeletionExecution {
   state: 'planning' | 'planned' | 'stopping' | 'over';
   /** The deletion that the account has. */
   planned: PlannedDeletion | null;
@@ -58,7 +58,7 @@ export const planDeletion = defineUpdate<PlannedDeletion>('planDeletion');
 export const stopDeletion = defineUpdate<void>('stopDeletion');
 
 const planning = proxyActivities<DeletionActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
-const access = proxyActivities<UserAccessActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
+const access = proxyActivities<UserAdministrationActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
 /** They go through a whole store. */
 const erasing = proxyActivities<ErasureActivities>({
   startToCloseTimeout: '1h',
@@ -69,47 +69,47 @@ const erasing = proxyActivities<ErasureActivities>({
 /** Plans a deletion and begins it when it is due; answers what became of it. */
 export async function accountDeletion(input: AccountDeletionInput): Promise<DeletionOutcome> {
   const { deletionId, userId, effectiveAt } = input;
-  const flow: DeletionFlow = { state: 'planning', planned: null };
+  const execution: DeletionExecution = { state: 'planning', planned: null };
   const isOpen = () => {
-    if (flow.state === 'over') throw refusal('not-found');
+    if (execution.state === 'over') throw refusal('not-found');
   };
   setHandler(
     planDeletion,
     async () => {
-      await condition(() => flow.state !== 'planning');
-      if (flow.planned === null) throw refusal('not-found');
-      return flow.planned;
+      await condition(() => execution.state !== 'planning');
+      if (execution.planned === null) throw refusal('not-found');
+      return execution.planned;
     },
     { validator: isOpen },
   );
   setHandler(
     stopDeletion,
     async () => {
-      if (flow.state !== 'over') flow.state = 'stopping';
-      await condition(() => flow.state === 'over');
+      if (execution.state !== 'over') execution.state = 'stopping';
+      await condition(() => execution.state === 'over');
     },
     { validator: isOpen },
   );
   const end = async <T>(outcome: T): Promise<T> => {
-    flow.state = 'over';
+    execution.state = 'over';
     await condition(allHandlersFinished);
     return outcome;
   };
 
-  flow.planned = await planning.planDeletion(input);
-  if (flow.planned === null) return end('gone');
-  if (flow.planned.deletionId !== deletionId) return end('planned-before');
+  execution.planned = await planning.planDeletion(input);
+  if (execution.planned === null) return end('gone');
+  if (execution.planned.deletionId !== deletionId) return end('planned-before');
   await planning.endOtherDevices(input);
   await planning.tellDeletion(input, 'planned');
-  if (flow.state === 'planning') flow.state = 'planned';
+  if (execution.state === 'planning') execution.state = 'planned';
   const told = tellOwner(input, 'deletion-planned');
-  await condition(() => flow.state === 'stopping', Math.max(1, effectiveAt - Date.now()));
-  if (flow.state === 'stopping') {
+  await condition(() => execution.state === 'stopping', Math.max(1, effectiveAt - Date.now()));
+  if (execution.state === 'stopping') {
     await planning.stopDeletion(input);
     await planning.tellDeletion(input, 'stopped');
     return end('stopped');
   }
-  flow.state = 'over';
+  execution.state = 'over';
   await access.disableAccount({ userId, at: effectiveAt });
   await access.endSessions({ userId, at: effectiveAt });
   await told;
@@ -129,19 +129,19 @@ export async function accountDeletion(input: AccountDeletionInput): Promise<Dele
 
 /** Erases whatever there is of the person of a deletion. Safe to run again. */
 export async function accountErasure(input: ErasureInput): Promise<void> {
-  await erasing.eraseFlows(input);
-  await erasing.eraseTrail(input);
+  await erasing.eraseWorkflows(input);
+  await erasing.eraseAuditLog(input);
   await erasing.eraseKeys(input);
   await erasing.eraseAccount(input);
   await erasing.finishErasure(input);
 }
 
-/** Has the owner told, and waits for it: while a provider is away, as long as a notice does. */
-async function tellOwner({ deletionId, userId }: DeletionInput, kind: NoticeKind): Promise<void> {
+/** Has the owner told, and waits for it: while a provider is away, as long as a notification does. */
+async function tellOwner({ deletionId, userId }: DeletionInput, kind: NotificationKind): Promise<void> {
   const told = { userId, kind, occasion: deletionId };
-  await executeChild(notice, {
+  await executeChild(notification, {
     args: [told],
-    workflowId: noticeWorkflowId(told),
+    workflowId: notificationWorkflowId(told),
     taskQueue: 'registration',
     parentClosePolicy: ParentClosePolicy.ABANDON,
     staticSummary: `Notice: ${kind}`,

@@ -2,12 +2,12 @@
 export { accountDeletion, accountErasure } from './account-deletion.ts';
 export { credentialChange } from './credential-change.ts';
 export { directoryLogIn } from './directory-log-in.ts';
-export { directoryWatch } from './directory-watch.ts';
+export { directorySync } from './directory-sync.ts';
 export { identityChange } from './identity-change.ts';
-export { notice } from './notice.ts';
-export { oneCode } from './one-code.ts';
+export { notification } from './notification.ts';
 export { purge } from './purge.ts';
 export { recovery } from './recovery.ts';
 export { registration } from './registration.ts';
-export { userDisabling, userEnabling, userRoleChange } from './user-access.ts';
+export { sendOtp } from './send-otp.ts';
+export { userDisabling, userEnabling, userRoleChange } from './user-administration.ts';
 export { verification } from './verification.ts';

@@ -2,9 +2,9 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { DeliveryActivities, SendCodeInput } from '../activities/delivery.ts';
 import type { Channel, Send, SendState } from '../domain/verification.ts';
+import type { DependencyCalls } from './dependency-calls.ts';
 import { refusal } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
-import type { Undertakings } from './undertakings.ts';
 
 /** Where a channel reaches the person. */
 export interface Destination {
@@ -14,7 +14,7 @@ export interface Destination {
 }
 
 /** The flow behind the codes. */
-export interface CodeFlow {
+export interface SendingExecution {
   subject: Pick<SendCodeInput, 'subject' | 'purpose' | 'ttlSeconds'>;
   destinationOf(channel: Channel): Destination;
   /** The code is no longer wanted: the flow is over or it is proven. */
@@ -35,59 +35,60 @@ const delivery = proxyActivities<DeliveryActivities>({
 /** The sends of a flow. */
 export class CodeSending {
   readonly sends: Send[] = [];
-  readonly #flow: CodeFlow;
-  readonly #undertakings: Undertakings;
+  readonly #execution: SendingExecution;
+  readonly #dependencyCalls: DependencyCalls;
 
-  constructor(flow: CodeFlow, undertakings: Undertakings) {
-    this.#flow = flow;
-    this.#undertakings = undertakings;
+  constructor(execution: SendingExecution, dependencyCalls: DependencyCalls) {
+    this.#execution = execution;
+    this.#dependencyCalls = dependencyCalls;
   }
 
   /** Enters a send, at once: an order that is handled next sees it. */
   begin(channel: Channel): Send {
     const send: Send = { number: this.sends.length + 1, channel, requestedAt: Date.now(), state: 'sending' };
     this.sends.push(send);
-    this.#flow.note(`code ${send.number} asked for by ${channel}`);
+    this.#execution.note(`code ${send.number} asked for by ${channel}`);
     return send;
   }
 
   /** Sends a code as soon as its provider is there, and announces what came of it. */
   async deliver(send: Send, wishes: Pick<SendCodeInput, 'locale' | 'client'> = {}): Promise<void> {
     const { number, channel } = send;
-    const { to, country } = this.#flow.destinationOf(channel);
+    const { to, country } = this.#execution.destinationOf(channel);
     if (to === undefined) throw refusal('channel-not-available');
-    const input = { ...this.#flow.subject, send: number, channel, to, ...wishes, ...(country && { country }) };
-    const result = await this.#undertakings.untilAvailable(
+    const input = { ...this.#execution.subject, send: number, channel, to, ...wishes, ...(country && { country }) };
+    const result = await this.#dependencyCalls.callWhenAvailable(
       channel,
       () => delivery.sendCode.executeWithOptions({ summary: `Send code ${number} by ${channel}` }, [input]),
-      () => this.#flow.isUnwanted() || send.state === 'given-up',
+      () => this.#execution.isUnwanted() || send.state === 'given-up',
     );
     if (result === undefined) return;
     if (result.result === 'sent') {
       send.state = 'sent';
       send.sentAt = result.at;
-      this.#flow.note(`code ${number} sent by ${channel}`);
+      this.#execution.note(`code ${number} sent by ${channel}`);
     } else {
-      send.state = this.#flow.refusedState(result.reason);
+      send.state = this.#execution.refusedState(result.reason);
       send.reason = result.reason;
-      this.#flow.note(`code ${number} ${send.state} by ${channel}: ${result.reason}`);
+      this.#execution.note(`code ${number} ${send.state} by ${channel}: ${result.reason}`);
     }
-    await this.#flow.announce();
+    await this.#execution.announce();
   }
 
   /** The newest send that an operator may give up for another channel. */
   stuckFor(target: Channel): Send | undefined {
     return this.sends.findLast(
       ({ channel, state }) =>
-        channel !== target && (state === 'refused' || (state === 'sending' && this.#undertakings.parked.has(channel))),
+        channel !== target &&
+        (state === 'refused' || (state === 'sending' && this.#dependencyCalls.unavailable.has(channel))),
     );
   }
 
   /** Gives a send up for good: no further try of it begins. */
   giveUp(send: Send): void {
     send.state = 'given-up';
-    this.#undertakings.parked.delete(send.channel);
-    this.#flow.note(`code ${send.number} by ${send.channel} given up`);
+    this.#dependencyCalls.unavailable.delete(send.channel);
+    this.#execution.note(`code ${send.number} by ${send.channel} given up`);
   }
 
   /** Tells whether a send of a channel has come to something. */

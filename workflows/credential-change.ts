@@ -11,7 +11,7 @@
  */
 import { proxyActivities } from '@temporalio/workflow';
 import type { CredentialActivities, CredentialInput } from '../activities/credentials.ts';
-import { notifyOwner } from './notice.ts';
+import { notifyOwner } from './notification.ts';
 import { refusal } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 

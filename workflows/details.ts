@@ -5,26 +5,26 @@
 import type { RegistrationStatus, WaitingFor } from '../domain/registration.ts';
 
 /** Something a flow asks of an outside system, again and again until it is answered. */
-export interface Undertaking {
+export interface DependencyCall {
   system: WaitingFor;
   askedAt: number;
   /** Tries that failed. */
   tries: number;
   /** The first failure; undefined before. */
-  parkedAt: number | undefined;
+  waitingSince: number | undefined;
   /** Undefined while a try is under way. */
   nextTryAt: number | undefined;
   /** The next pause is left out, or ends now. */
-  isHurried: boolean;
+  isRetryRequested: boolean;
   /** Why the last try failed, as a kebab-case state of affairs. */
   why: string | undefined;
 }
 
 /** What the details are made of. */
-export interface DetailFacts {
+export interface DetailState {
   status: RegistrationStatus;
   startedAt: number;
-  undertakings: Iterable<Undertaking>;
+  dependencyCalls: Iterable<DependencyCall>;
   /** Oldest first. */
   timeline: readonly { at: number; text: string }[];
 }
@@ -33,29 +33,33 @@ export interface DetailFacts {
 const timelineLinesMax = 40;
 
 /** The details of a registration. */
-export function detailsOf({ status, startedAt, undertakings, timeline }: DetailFacts): string {
+export function detailsOf({ status, startedAt, dependencyCalls, timeline }: DetailState): string {
   const timeOf = (at: number) => instantText(at, startedAt);
   const lines = timeline.slice(-timelineLinesMax).map(({ at, text }) => `- ${timeOf(at)} ${text}`);
-  return [...standing(status, [...undertakings], timeOf), '', ...lines].join('\n');
+  return [...summaryLines(status, [...dependencyCalls], timeOf), '', ...lines].join('\n');
 }
 
-function standing(status: RegistrationStatus, undertakings: Undertaking[], timeOf: (at: number) => string): string[] {
+function summaryLines(
+  status: RegistrationStatus,
+  dependencyCalls: DependencyCall[],
+  timeOf: (at: number) => string,
+): string[] {
   const { state, reason } = status;
-  const outside = undertakings.map((undertaking) => askingLine(undertaking, timeOf));
+  const outside = dependencyCalls.map((dependencyCall) => askingLine(dependencyCall, timeOf));
   if (state !== 'pending' && state !== 'waiting') {
     // what is taken back may wait too
-    return [`**${state}**${reason === undefined ? '' : `: ${inWords(reason)}`}`, ...outside];
+    return [`**${state}**${reason === undefined ? '' : `: ${readable(reason)}`}`, ...outside];
   }
   const inside = personLine(status, timeOf);
   return outside.length > 0 ? [...outside, ...(inside ? ['', inside] : [])] : [inside ?? '**finishing**'];
 }
 
-function askingLine(asked: Undertaking, timeOf: (at: number) => string): string {
-  const { system, askedAt, tries, parkedAt, nextTryAt, why } = asked;
-  if (parkedAt === undefined) return `**asking ${system}** since ${timeOf(askedAt)}, no answer yet`;
+function askingLine(asked: DependencyCall, timeOf: (at: number) => string): string {
+  const { system, askedAt, tries, waitingSince, nextTryAt, why } = asked;
+  if (waitingSince === undefined) return `**asking ${system}** since ${timeOf(askedAt)}, no answer yet`;
   const next = nextTryAt === undefined ? 'trying now' : `next at ${timeOf(nextTryAt)}`;
   const count = tries === 1 ? '1 try' : `${tries} tries`;
-  return `**waiting for ${system}** since ${timeOf(parkedAt)}, ${count}, ${next}, why: ${inWords(why ?? 'unavailable')}`;
+  return `**waiting for ${system}** since ${timeOf(waitingSince)}, ${count}, ${next}, why: ${readable(why ?? 'unavailable')}`;
 }
 
 /** What the person has to do, when there is something. */
@@ -69,10 +73,10 @@ function personLine({ steps, sends }: RegistrationStatus, timeOf: (at: number) =
 
 function sendText(send: RegistrationStatus['sends'][number], timeOf: (at: number) => string): string {
   if (send.state === 'sent') return `sent at ${timeOf(send.sentAt ?? send.requestedAt)}`;
-  return send.state === 'refused' ? `refused, ${inWords(send.reason ?? 'no reason')}` : inWords(send.state);
+  return send.state === 'refused' ? `refused, ${readable(send.reason ?? 'no reason')}` : readable(send.state);
 }
 
-function inWords(stateOfAffairs: string): string {
+function readable(stateOfAffairs: string): string {
   return stateOfAffairs.replaceAll('-', ' ');
 }
 

@@ -10,7 +10,7 @@ import { heartbeatTimeout, retry } from './retries.ts';
 export interface DirectoryLogInInput {
   username: string;
   /** Reference of the sealed password. */
-  passwordSeal: string;
+  passwordRef: string;
 }
 
 /** `ok` with the id of the entry. */

@@ -15,8 +15,8 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { IdentityChangeActivities } from '../activities/identity-change.ts';
 import type { Identifier } from '../domain/account.ts';
-import { recipientsOf } from '../domain/notices.ts';
-import { notifyOwner } from './notice.ts';
+import { recipientsOf } from '../domain/notifications.ts';
+import { notifyOwner } from './notification.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 
 export interface IdentityChangeInput {

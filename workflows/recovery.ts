@@ -11,7 +11,7 @@
 import { proxyActivities, upsertSearchAttributes } from '@temporalio/workflow';
 import type { RecoveryActivities, RecoverySending } from '../activities/recovery.ts';
 import type { Identifier } from '../domain/account.ts';
-import { notifyOwner, parking } from './notice.ts';
+import { createDependencyCalls, notifyOwner } from './notification.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { userAttributesOf } from './search-attributes.ts';
 
@@ -41,8 +41,8 @@ const { sendRecovery } = proxyActivities<RecoverySending>({
 export async function recovery(input: RecoveryInput): Promise<'sent' | 'refused' | 'nobody' | 'given-up'> {
   const { recoveryId, identifier, ttlSeconds } = input;
   const until = Date.now() + giveUpMs;
-  const undertakings = parking(() => Date.now() > until);
-  const found = await undertakings.untilAvailable('database', () => findRecoverable({ identifier }));
+  const dependencyCalls = createDependencyCalls(() => Date.now() > until);
+  const found = await dependencyCalls.callWhenAvailable('database', () => findRecoverable({ identifier }));
   if (found === null) return 'nobody';
   if (found === undefined) return 'given-up';
   const { userId, recipient, others } = found;
@@ -51,7 +51,7 @@ export async function recovery(input: RecoveryInput): Promise<'sent' | 'refused'
     const occasion = new Date().toISOString().slice(0, 10);
     await notifyOwner({ userId, kind: 'recovery-asked', occasion, recipients: others });
   }
-  const isSent = await undertakings.untilAvailable(recipient.channel, () =>
+  const isSent = await dependencyCalls.callWhenAvailable(recipient.channel, () =>
     sendRecovery({ ...recipient, userId, recoveryId, ttlSeconds }),
   );
   if (isSent === undefined) return 'given-up';

@@ -1,10 +1,10 @@
 /** How workflows refuse orders, and how they tell an outage from a bug. */
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
-import type { FailureCode, FailureFacts } from '../domain/failures.ts';
+import type { FailureCode, FailureContext } from '../domain/failures.ts';
 
 /** A refusal of an order, by name. */
-export function refusal(code: FailureCode, facts: FailureFacts = {}): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(code, code, facts);
+export function refusal(code: FailureCode, state: FailureContext = {}): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(code, code, state);
 }
 
 /** Tells whether an activity failed because its outside system is away. */
@@ -16,7 +16,7 @@ export function isOutage(err: unknown): boolean {
 
 /** The word that the activity gave to its outage. */
 export function whyOf(err: unknown): string | undefined {
-  return (causeOf(err)?.details?.[0] as FailureFacts | undefined)?.reason;
+  return (causeOf(err)?.details?.[0] as FailureContext | undefined)?.reason;
 }
 
 function causeOf(err: unknown): ApplicationFailure | undefined {

@@ -5,7 +5,7 @@
  * 1. `directory`: bind as the person, read name, number and address.
  * 2. `captcha`: the api has verified it; the flow notes it.
  * 3. `code`: send a code (needs 1 and 2), note that it was typed; the api has compared it. An owner of the number or
- *    address, when there is one already, is told by a notice.
+ *    address, when there is one already, is told by a notification.
  * 4. `credentials`: hash password and PIN and keep the hashes.
  * Then, when all are done:
  * 5. Claim name, number and address. Undone: they are released.
@@ -39,16 +39,16 @@ import type { AccountActivities, AccountInput } from '../activities/accounts.ts'
 import type { DirectoryActivities } from '../activities/directory.ts';
 import type { OperatorAct, RegistrationActivities } from '../activities/registration.ts';
 import type { CredentialKind } from '../domain/account.ts';
-import { recipientsOf } from '../domain/notices.ts';
+import { recipientsOf } from '../domain/notifications.ts';
 import {
   addressOf,
   channelsOf,
   countryOf,
   type Identity,
   openNeeds,
-  type RegistrationFacts,
   type RegistrationRules,
   type RegistrationState,
+  type RegistrationStateName,
   type RegistrationStatus,
   type StepName,
   statusOf,
@@ -56,13 +56,13 @@ import {
 } from '../domain/registration.ts';
 import { type Channel, type ClientKind, nextSendAt } from '../domain/verification.ts';
 import { CodeSending } from './code-sending.ts';
+import { Compensations } from './compensations.ts';
+import { DependencyCalls } from './dependency-calls.ts';
 import { detailsOf } from './details.ts';
-import { notifyOwner, warnOwner } from './notice.ts';
+import { notifyOwner, sendSecurityAlert } from './notification.ts';
 import { refusal } from './refusals.ts';
 import { heartbeatTimeout, localStep, retry } from './retries.ts';
 import { searchAttributesOf } from './search-attributes.ts';
-import { Undertakings } from './undertakings.ts';
-import { UndoStack } from './undo.ts';
 
 export interface RegistrationInput {
   registrationId: string;
@@ -79,22 +79,22 @@ export interface RegistrationInput {
 }
 
 /**
- * `parked`: an outside system is away, the step goes on by itself. `lost`: the secret has to be given again.
+ * `unavailable`: an outside system is away, the step goes on by itself. `lost`: the secret has to be given again.
  * `somebody-else`: the step was done before, as another person.
  */
 export interface StepAnswer {
-  outcome: 'done' | 'refused' | 'lost' | 'parked' | 'somebody-else';
+  outcome: 'done' | 'refused' | 'lost' | 'waiting' | 'somebody-else';
   status: RegistrationStatus;
 }
 
 /** What an operator orders. Its presence tells an operator from the person. */
-export interface OperatorOrder {
+export interface OperatorRequest {
   /** Name of the operator, for the timeline: up to 64 letters, digits, dots, dashes and underscores. */
   by?: string | undefined;
 }
 
 /** What ends a registration that its person does not end: an operator, or who has the number or address already. */
-export interface CancelOrder extends OperatorOrder {
+export interface CancelRequest extends OperatorRequest {
   /** The owner's; an operator gives none. */
   reason?: 'stopped-by-owner';
 }
@@ -102,7 +102,7 @@ export interface CancelOrder extends OperatorOrder {
 /** Where the registration stands. */
 export const registrationStatus = defineQuery<RegistrationStatus>('registrationStatus');
 /** Binds as the person. A newer order takes the place of an older one that is parked. */
-export const authenticate = defineUpdate<StepAnswer, [{ username: string; passwordSeal: string }]>('authenticate');
+export const authenticate = defineUpdate<StepAnswer, [{ username: string; passwordRef: string }]>('authenticate');
 /** Notes that a captcha was verified. */
 export const passCaptcha = defineUpdate<StepAnswer>('passCaptcha');
 /** Sends a code; answers before it is sent. */
@@ -110,15 +110,17 @@ export const requestCode = defineUpdate<RegistrationStatus, [{ channel: Channel 
 /** Notes that the right code was typed: that of a send, which says what was proven. */
 export const confirmCode = defineUpdate<StepAnswer, [{ send?: number | undefined }]>('confirmCode');
 /** Hashes and keeps a password, a PIN or both. */
-export const setCredentials = defineUpdate<StepAnswer, [{ credentialsSeal: string }]>('setCredentials');
+export const setCredentials = defineUpdate<StepAnswer, [{ credentialsRef: string }]>('setCredentials');
 /** Notes that the PIN of the account that the identity belongs to was typed. */
 export const approve = defineUpdate<StepAnswer>('approve');
 /** Ends the registration and takes back what was done; for an operator or an owner when there is an order. */
-export const cancel = defineUpdate<RegistrationStatus, [CancelOrder | undefined]>('cancel');
+export const cancel = defineUpdate<RegistrationStatus, [CancelRequest | undefined]>('cancel');
 /** Operator: everything that is parked tries its outside system at once, instead of after its pause. */
-export const retryStep = defineUpdate<RegistrationStatus, [OperatorOrder]>('retryStep');
+export const retryStep = defineUpdate<RegistrationStatus, [OperatorRequest]>('retryStep');
 /** Operator: gives up a send that is parked or was refused, for good, and sends a new code by another channel. */
-export const switchChannel = defineUpdate<RegistrationStatus, [OperatorOrder & { channel: Channel }]>('switchChannel');
+export const switchChannel = defineUpdate<RegistrationStatus, [OperatorRequest & { channel: Channel }]>(
+  'switchChannel',
+);
 
 const directory = proxyActivities<DirectoryActivities>({
   taskQueue: 'directory',
@@ -128,7 +130,7 @@ const directory = proxyActivities<DirectoryActivities>({
   summary: 'Bind as the person',
 });
 const accounts = proxyActivities<AccountActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
-const inWords = {
+const readable = {
   hash: { summary: 'Hash and keep password and PIN' },
   claim: { summary: 'Claim name, number and address' },
   reopen: { summary: 'Give the person the account that is theirs' },
@@ -140,56 +142,56 @@ const { publishStatus, operatorAct, forget } = proxyLocalActivities<Registration
 
 /** Turns what a person proves into an account. */
 export async function registration(input: RegistrationInput): Promise<RegistrationStatus> {
-  const flow = new RegistrationFlow(input);
-  setHandler(registrationStatus, () => flow.status(), { description: 'Where the registration stands' });
-  setHandler(authenticate, (order): Promise<StepAnswer> => flow.authenticate(order), {
-    validator: (_order) => flow.expectOpen('directory'),
+  const execution = new RegistrationExecution(input);
+  setHandler(registrationStatus, () => execution.status(), { description: 'Where the registration stands' });
+  setHandler(authenticate, (request): Promise<StepAnswer> => execution.authenticate(request), {
+    validator: (_request) => execution.expectOpen('directory'),
     description: 'Binds as the person',
   });
-  setHandler(passCaptcha, (): Promise<StepAnswer> => flow.finishStep('captcha', 'captcha solved'), {
-    validator: () => flow.expectProvable('captcha'),
+  setHandler(passCaptcha, (): Promise<StepAnswer> => execution.finishStep('captcha', 'captcha solved'), {
+    validator: () => execution.expectProvable('captcha'),
     description: 'Notes that a captcha was verified',
   });
-  setHandler(requestCode, ({ channel }): Promise<RegistrationStatus> => flow.requestCode(channel), {
-    validator: ({ channel }) => flow.expectSendable(channel),
+  setHandler(requestCode, ({ channel }): Promise<RegistrationStatus> => execution.requestCode(channel), {
+    validator: ({ channel }) => execution.expectSendable(channel),
     description: 'Sends a code by a channel',
   });
   // an update of an earlier version says nothing of the send
-  setHandler(confirmCode, (proof): Promise<StepAnswer> => flow.confirmCode(proof?.send), {
-    validator: (_proof) => flow.expectProvable('code'),
+  setHandler(confirmCode, (proof): Promise<StepAnswer> => execution.confirmCode(proof?.send), {
+    validator: (_proof) => execution.expectProvable('code'),
     description: 'Notes that the right code was typed',
   });
-  setHandler(setCredentials, (order): Promise<StepAnswer> => flow.setCredentials(order.credentialsSeal), {
-    validator: (_order) => flow.expectOpen('credentials'),
+  setHandler(setCredentials, (request): Promise<StepAnswer> => execution.setCredentials(request.credentialsRef), {
+    validator: (_request) => execution.expectOpen('credentials'),
     description: 'Hashes and keeps a password or PIN',
   });
-  setHandler(approve, (): Promise<StepAnswer> => flow.finishStep('approval', 'PIN of the account right'), {
-    validator: () => flow.expectApprovable(),
+  setHandler(approve, (): Promise<StepAnswer> => execution.finishStep('approval', 'PIN of the account right'), {
+    validator: () => execution.expectApprovable(),
     description: 'Notes that the PIN of the account was typed',
   });
-  setHandler(cancel, (order): Promise<RegistrationStatus> => flow.cancel(order), {
-    validator: (order) => flow.expectCancellable(order),
+  setHandler(cancel, (request): Promise<RegistrationStatus> => execution.cancel(request), {
+    validator: (request) => execution.expectCancellable(request),
     description: 'Ends the registration and takes back what was done',
   });
-  setHandler(retryStep, (order): Promise<RegistrationStatus> => flow.retryStep(order), {
-    validator: (order) => flow.expectRetryable(order),
+  setHandler(retryStep, (request): Promise<RegistrationStatus> => execution.retryStep(request), {
+    validator: (request) => execution.expectRetryable(request),
     description: 'Operator: what is parked tries its outside system at once',
   });
-  setHandler(switchChannel, (order): Promise<RegistrationStatus> => flow.switchChannel(order), {
-    validator: (order) => flow.expectSwitchable(order),
+  setHandler(switchChannel, (request): Promise<RegistrationStatus> => execution.switchChannel(request), {
+    validator: (request) => execution.expectSwitchable(request),
     description: 'Operator: gives up a send that is parked or refused and sends a code by another channel',
   });
-  return flow.run();
+  return execution.run();
 }
 
 /** A flow from its start to its end: its state, and the only place that changes it. */
-class RegistrationFlow {
+class RegistrationExecution {
   readonly #input: RegistrationInput;
   readonly #userId = uuid4();
   readonly #done = new Set<StepName>();
-  readonly #undertakings: Undertakings;
+  readonly #dependencyCalls: DependencyCalls;
   readonly #codes: CodeSending;
-  readonly #undo = new UndoStack();
+  readonly #undo = new Compensations();
   /** Numbers and addresses whose owners were looked for. */
   readonly #warned = new Set<string>();
   readonly #timeline: { at: number; text: string }[] = [];
@@ -206,7 +208,7 @@ class RegistrationFlow {
   #cancelled = false;
   #cancelReason: string | undefined;
   #operatorActs = 0;
-  #outcome: Exclude<RegistrationState, 'pending' | 'waiting'> | undefined;
+  #outcome: Exclude<RegistrationStateName, 'pending' | 'waiting'> | undefined;
   #reason: string | undefined;
   #isClosed = false;
 
@@ -214,24 +216,24 @@ class RegistrationFlow {
     this.#input = input;
     this.#identity = input.identity;
     this.#expiresAt = input.startedAt + input.rules.ttlSeconds * 1000;
-    const flow = {
+    const execution = {
       isOver: () => this.#isOver(),
       note: (text: string) => this.#note(text),
       show: () => this.#show(),
       announce: () => this.#announce(),
       resumed: () => this.#prolong(),
     };
-    this.#undertakings = new Undertakings(flow);
+    this.#dependencyCalls = new DependencyCalls(execution);
     const { registrationId: subject, rules } = input;
     this.#codes = new CodeSending(
       {
-        ...flow,
+        ...execution,
         subject: { subject, purpose: 'register', ttlSeconds: rules.codeTtlSeconds },
         destinationOf: (channel) => this.#destinationOf(channel),
         isUnwanted: () => this.#isOver() || this.#done.has('code'),
         refusedState: () => 'refused',
       },
-      this.#undertakings,
+      this.#dependencyCalls,
     );
     this.#note('started');
   }
@@ -252,17 +254,17 @@ class RegistrationFlow {
   }
 
   status(): RegistrationStatus {
-    return statusOf(this.#facts());
+    return statusOf(this.#state());
   }
 
-  async authenticate(order: { username: string; passwordSeal: string }): Promise<StepAnswer> {
+  async authenticate(request: { username: string; passwordRef: string }): Promise<StepAnswer> {
     const turn = ++this.#directoryTurn;
     const isUnwanted = () => this.#isOver() || turn !== this.#directoryTurn;
     const { registrationId } = this.#input;
     const attempt: { outcome?: StepAnswer['outcome']; err?: unknown } = {};
-    this.#undertakings.parked.delete('directory');
-    void this.#undertakings
-      .untilAvailable('directory', () => directory.authenticate({ registrationId, ...order }), isUnwanted)
+    this.#dependencyCalls.unavailable.delete('directory');
+    void this.#dependencyCalls
+      .callWhenAvailable('directory', () => directory.authenticate({ registrationId, ...request }), isUnwanted)
       .then(async (answer) => {
         attempt.outcome = answer?.outcome === 'ok' ? await this.#adopt(answer.identity) : (answer?.outcome ?? 'lost');
       })
@@ -270,23 +272,26 @@ class RegistrationFlow {
         attempt.err = err ?? new Error('unknown');
       });
     await condition(
-      () => attempt.outcome !== undefined || attempt.err !== undefined || this.#undertakings.parked.has('directory'),
+      () =>
+        attempt.outcome !== undefined ||
+        attempt.err !== undefined ||
+        this.#dependencyCalls.unavailable.has('directory'),
     );
     if (attempt.err !== undefined) throw attempt.err;
-    if (attempt.outcome === undefined) return this.#answer('parked');
+    if (attempt.outcome === undefined) return this.#answer('waiting');
     return this.#answer(attempt.outcome);
   }
 
   async requestCode(channel: Channel): Promise<RegistrationStatus> {
     // before the first await: a second order that is handled now is refused by its validator
     const send = this.#codes.begin(channel);
-    this.#warnOwner(channel);
+    this.#sendSecurityAlert(channel);
     await this.#announce();
     void this.#codes.deliver(send, this.#wishes()).catch((err: unknown) => this.#fail(err));
     return this.status();
   }
 
-  async switchChannel({ channel, by }: OperatorOrder & { channel: Channel }): Promise<RegistrationStatus> {
+  async switchChannel({ channel, by }: OperatorRequest & { channel: Channel }): Promise<RegistrationStatus> {
     await Promise.all([
       this.#leaveEvent('switch-channel', by, `channel switched to ${channel}`),
       this.#sendInstead(channel),
@@ -294,8 +299,8 @@ class RegistrationFlow {
     return this.status();
   }
 
-  async retryStep({ by }: OperatorOrder): Promise<RegistrationStatus> {
-    this.#undertakings.retry();
+  async retryStep({ by }: OperatorRequest): Promise<RegistrationStatus> {
+    this.#dependencyCalls.retryNow();
     await this.#leaveEvent('retry-step', by, 'retry asked for');
     return this.status();
   }
@@ -305,9 +310,9 @@ class RegistrationFlow {
     return this.finishStep('code', 'right code typed');
   }
 
-  async setCredentials(credentialsSeal: string): Promise<StepAnswer> {
+  async setCredentials(credentialsRef: string): Promise<StepAnswer> {
     const { registrationId } = this.#input;
-    const kept = await accounts.hashCredentials.executeWithOptions(inWords.hash, [{ registrationId, credentialsSeal }]);
+    const kept = await accounts.hashCredentials.executeWithOptions(readable.hash, [{ registrationId, credentialsRef }]);
     if (kept === 'lost') return this.#answer('lost');
     return this.finishStep('credentials', 'credentials set');
   }
@@ -320,17 +325,17 @@ class RegistrationFlow {
       if (!this.#isProven()) await this.#announce();
     }
     if (this.#isProven()) {
-      await condition(() => this.#isClosed || this.#undertakings.parked.size > 0 || !this.#isProven());
+      await condition(() => this.#isClosed || this.#dependencyCalls.unavailable.size > 0 || !this.#isProven());
     }
     return this.#answer('done');
   }
 
-  async cancel(order: CancelOrder | undefined): Promise<RegistrationStatus> {
+  async cancel(request: CancelRequest | undefined): Promise<RegistrationStatus> {
     this.#cancelled = true;
-    if (order?.reason !== undefined) this.#cancelReason = order.reason;
-    else if (order !== undefined) {
+    if (request?.reason !== undefined) this.#cancelReason = request.reason;
+    else if (request !== undefined) {
       this.#cancelReason = 'operator';
-      await this.#leaveEvent('cancel', order.by, 'cancel asked for');
+      await this.#leaveEvent('cancel', request.by, 'cancel asked for');
     }
     await condition(() => this.#isClosed);
     return this.status();
@@ -343,23 +348,23 @@ class RegistrationFlow {
   }
 
   /** A repeat while it is being taken back is answered as the first. @throws {ApplicationFailure} as `expectRunning` */
-  expectCancellable(order: OperatorOrder | undefined): void {
-    expectPlainName(order?.by);
+  expectCancellable(request: OperatorRequest | undefined): void {
+    expectPlainName(request?.by);
     if (!this.#cancelled) this.expectRunning();
   }
 
-  /** @throws {ApplicationFailure} malformed, nothing-parked */
-  expectRetryable({ by }: OperatorOrder): void {
+  /** @throws {ApplicationFailure} malformed, nothing-waiting */
+  expectRetryable({ by }: OperatorRequest): void {
     expectPlainName(by);
-    if (!this.#undertakings.hasFailed()) throw refusal('nothing-parked');
+    if (!this.#dependencyCalls.hasFailed()) throw refusal('nothing-waiting');
   }
 
-  /** @throws {ApplicationFailure} as `expectSendable`, and malformed, nothing-parked */
-  expectSwitchable({ channel, by }: OperatorOrder & { channel: Channel }): void {
+  /** @throws {ApplicationFailure} as `expectSendable`, and malformed, nothing-waiting */
+  expectSwitchable({ channel, by }: OperatorRequest & { channel: Channel }): void {
     expectPlainName(by);
     this.expectOpen('code');
     if (this.#codes.stuckFor(channel) === undefined) {
-      throw refusal('nothing-parked', { message: 'No code of another channel waits for its provider or was refused' });
+      throw refusal('nothing-waiting', { message: 'No code of another channel waits for its provider or was refused' });
     }
     this.expectSendable(channel);
   }
@@ -386,7 +391,7 @@ class RegistrationFlow {
   expectSendable(channel: Channel): void {
     this.expectOpen('code');
     if (this.#done.has('code')) throw refusal('step-not-available');
-    if (openNeeds('code', this.#facts()).length > 0) throw refusal('step-blocked');
+    if (openNeeds('code', this.#state()).length > 0) throw refusal('step-blocked');
     if (!channelsOf(this.#identity, this.#input.rules).includes(channel)) throw refusal('channel-not-available');
     if (this.#codes.has(channel, 'refused')) throw refusal('channel-refused');
     const next = nextSendAt(this.#codes.sends, channel, this.#input.rules, this.#input.startedAt);
@@ -404,13 +409,15 @@ class RegistrationFlow {
       const remaining = this.#expiresAt - Date.now();
       if (remaining > 0) {
         await condition(() => this.#isOver() || this.#isProven(), remaining);
-      } else if (this.#undertakings.parked.size > 0 && Date.now() < waitUntil) {
+      } else if (this.#dependencyCalls.unavailable.size > 0 && Date.now() < waitUntil) {
         // time spent waiting for an outside system is not the person's
         this.#expiresAt = Math.min(Date.now() + ttlSeconds * 1000, waitUntil);
       } else {
         this.#end(
           'expired',
-          this.#undertakings.parked.size > 0 ? `${[...this.#undertakings.parked][0]}-unavailable` : undefined,
+          this.#dependencyCalls.unavailable.size > 0
+            ? `${[...this.#dependencyCalls.unavailable][0]}-unavailable`
+            : undefined,
         );
       }
     }
@@ -427,23 +434,23 @@ class RegistrationFlow {
     };
     if (this.#lockedBy !== undefined) return this.#reopen(account);
     this.#undo.add(() =>
-      this.#undertakings.certainly('database', () =>
-        accounts.releaseIdentity.executeWithOptions(inWords.release, [account]),
+      this.#dependencyCalls.callUntilDone('database', () =>
+        accounts.releaseIdentity.executeWithOptions(readable.release, [account]),
       ),
     );
     const until = Date.now() + this.#input.rules.waitMaxSeconds * 1000;
     const isUnwanted = () => this.#isOver() || Date.now() > until;
-    const claim = () => accounts.claimIdentity.executeWithOptions(inWords.claim, [account]);
-    const claimed = await this.#undertakings.untilAvailable('database', claim, isUnwanted);
+    const claim = () => accounts.claimIdentity.executeWithOptions(readable.claim, [account]);
+    const claimed = await this.#dependencyCalls.callWhenAvailable('database', claim, isUnwanted);
     if (claimed === false) return this.#end('rejected', 'identity-taken');
     if (typeof claimed === 'object') return this.#lock(claimed.lockedBy);
     this.#undo.add(() =>
-      this.#undertakings.certainly('database', () =>
-        accounts.removeAccount.executeWithOptions(inWords.remove, [account]),
+      this.#dependencyCalls.callUntilDone('database', () =>
+        accounts.removeAccount.executeWithOptions(readable.remove, [account]),
       ),
     );
-    const create = () => accounts.createAccount.executeWithOptions(inWords.create, [account]).then(() => true);
-    const isDone = await this.#undertakings.untilAvailable('database', create, isUnwanted);
+    const create = () => accounts.createAccount.executeWithOptions(readable.create, [account]).then(() => true);
+    const isDone = await this.#dependencyCalls.callWhenAvailable('database', create, isUnwanted);
     if (this.#isOver()) return;
     if (isDone) this.#end('completed');
     else this.#end('expired', 'database-unavailable');
@@ -460,8 +467,8 @@ class RegistrationFlow {
   /** Step 8 of the story, after the PIN. */
   async #reopen(account: AccountInput): Promise<void> {
     const until = Date.now() + this.#input.rules.waitMaxSeconds * 1000;
-    const reopen = () => accounts.reopenAccount.executeWithOptions(inWords.reopen, [account]);
-    const replaced = await this.#undertakings.untilAvailable('database', reopen, () => Date.now() > until);
+    const reopen = () => accounts.recoverAccount.executeWithOptions(readable.reopen, [account]);
+    const replaced = await this.#dependencyCalls.callWhenAvailable('database', reopen, () => Date.now() > until);
     if (replaced === undefined) return this.#end('expired', 'database-unavailable');
     if (replaced === false) return this.#end('rejected', 'identity-taken');
     this.#replaced = replaced;
@@ -502,17 +509,17 @@ class RegistrationFlow {
   /** A try that is under way has the last word: what it handed over is not sent again by another channel. */
   async #sendInstead(channel: Channel): Promise<void> {
     const stuck = this.#codes.stuckFor(channel);
-    if (stuck === undefined) throw refusal('nothing-parked');
+    if (stuck === undefined) throw refusal('nothing-waiting');
     // before the first await: no further try begins, and a second order is refused by its validator
     if (stuck.state === 'sending') {
       this.#prolong();
       this.#codes.giveUp(stuck);
     }
-    const isTrying = () => this.#undertakings.isTrying(stuck.channel);
+    const isTrying = () => this.#dependencyCalls.isTrying(stuck.channel);
     if (isTrying()) {
       await condition(() => !isTrying());
       if (this.#codes.sends.some(({ number, state }) => number === stuck.number && state === 'sent')) {
-        throw refusal('nothing-parked', { message: 'The provider has taken the code meanwhile' });
+        throw refusal('nothing-waiting', { message: 'The provider has taken the code meanwhile' });
       }
       this.expectSendable(channel);
     }
@@ -531,13 +538,13 @@ class RegistrationFlow {
   }
 
   /** Has the owner of an account told that their number or address is being registered. Nothing waits for it. */
-  #warnOwner(channel: Channel): void {
+  #sendSecurityAlert(channel: Channel): void {
     const { to } = this.#destinationOf(channel);
     if (to === undefined || this.#warned.has(to)) return;
     this.#warned.add(to);
     // the registration must not show that there is an owner, not even by failing
     const { registrationId, client } = this.#input;
-    void warnOwner({ channel, to, registrationId }, client).catch(() => undefined);
+    void sendSecurityAlert({ channel, to, registrationId }, client).catch(() => undefined);
   }
 
   #destinationOf(channel: Channel): { to: string | undefined; country?: string | undefined } {
@@ -566,7 +573,7 @@ class RegistrationFlow {
     this.#version++;
     const status = this.status();
     this.#show();
-    const attributes = searchAttributesOf(this.#facts(), status);
+    const attributes = searchAttributesOf(this.#state(), status);
     const shown = JSON.stringify(attributes.map(({ value }) => value));
     if (shown !== this.#published) upsertSearchAttributes(attributes);
     this.#published = shown;
@@ -574,7 +581,7 @@ class RegistrationFlow {
     await publishStatus({ registrationId, tokenHash, status });
   }
 
-  #end(outcome: Exclude<RegistrationState, 'pending' | 'waiting'>, reason?: string): void {
+  #end(outcome: Exclude<RegistrationStateName, 'pending' | 'waiting'>, reason?: string): void {
     this.#outcome = outcome;
     this.#reason = reason;
     this.#note(reason === undefined ? outcome : `${outcome}: ${reason}`);
@@ -615,13 +622,13 @@ class RegistrationFlow {
   /** The current details: kept by the worker and read by a query, so that they cost no history. */
   #show(): void {
     const { startedAt } = this.#input;
-    const undertakings = this.#undertakings.all;
-    setCurrentDetails(detailsOf({ status: this.status(), startedAt, undertakings, timeline: this.#timeline }));
+    const dependencyCalls = this.#dependencyCalls.all;
+    setCurrentDetails(detailsOf({ status: this.status(), startedAt, dependencyCalls, timeline: this.#timeline }));
   }
 
-  #facts(): RegistrationFacts {
+  #state(): RegistrationState {
     const { rules, startedAt } = this.#input;
-    const waitingFor = [...this.#undertakings.parked][0];
+    const waitingFor = [...this.#dependencyCalls.unavailable][0];
     return {
       policy: this.#policy(),
       rules,

@@ -1,6 +1,6 @@
 /** What operators filter by in the Temporal Web UI. Never encrypted, so nothing personal: states and names of ours. */
 import { defineSearchAttributeKey, type SearchAttributePair, type SearchAttributeUpdatePair } from '@temporalio/common';
-import { currentStep, type RegistrationFacts, type RegistrationStatus } from '../domain/registration.ts';
+import { currentStep, type RegistrationState, type RegistrationStatus } from '../domain/registration.ts';
 
 const keyword = (name: string) => defineSearchAttributeKey(name, 'KEYWORD');
 const keys = {
@@ -17,14 +17,14 @@ export const searchAttributeNames: readonly string[] = Object.values(keys).map((
 
 /** The search attributes of a registration; null takes one away. */
 export function searchAttributesOf(
-  facts: Pick<RegistrationFacts, 'policy' | 'done' | 'sends' | 'identity'>,
+  state: Pick<RegistrationState, 'policy' | 'done' | 'sends' | 'identity'>,
   status: Pick<RegistrationStatus, 'state' | 'waitingFor'>,
 ): SearchAttributeUpdatePair[] {
   return [
-    { key: keys.step, value: currentStep(facts) },
+    { key: keys.step, value: currentStep(state) },
     ...stateAttributesOf(status),
-    { key: keys.channel, value: facts.sends.at(-1)?.channel ?? null },
-    { key: keys.country, value: facts.identity.country ?? null },
+    { key: keys.channel, value: state.sends.at(-1)?.channel ?? null },
+    { key: keys.country, value: state.identity.country ?? null },
   ];
 }
 

@@ -25,7 +25,7 @@ import { traceHeader } from '../domain/trace.ts';
 export interface EndedPart {
   name: string;
   /** The trace as it came, sealed: a workflow cannot open it. */
-  sealedTrace: Uint8Array;
+  encryptedTrace: Uint8Array;
   /** Milliseconds since the Unix epoch, by the clock of the history. */
   beganAt: number;
   failure?: string;
@@ -70,7 +70,7 @@ function within(name: string, headers: Headers, run: () => Promise<unknown>): Pr
   const payload = headers[traceHeader];
   const running = trace.run(payload, run);
   if (!payload?.data) return running;
-  const part = { name, sealedTrace: payload.data, beganAt: Date.now() };
+  const part = { name, encryptedTrace: payload.data, beganAt: Date.now() };
   running.then(
     () => listener.ended(part),
     (err: unknown) => listener.ended({ ...part, failure: failureName(err) }),

@@ -29,15 +29,15 @@ import {
   refusalKindOf,
   refuseSend,
   type Send,
-  type SessionFacts,
   type SessionRules,
+  type SessionState,
   sessionExpiresAt,
 } from '../domain/verification.ts';
 import { CodeSending } from './code-sending.ts';
+import { DependencyCalls } from './dependency-calls.ts';
 import { refusal } from './refusals.ts';
 import { localStep } from './retries.ts';
 import { searchAttributesOf } from './search-attributes.ts';
-import { Undertakings } from './undertakings.ts';
 
 export interface VerificationInput {
   sessionId: string;
@@ -50,7 +50,7 @@ export interface VerificationInput {
 }
 
 /** What a person wishes of a send. */
-export interface SendOrder extends Pick<SendCodeInput, 'locale' | 'client'> {
+export interface SendRequest extends Pick<SendCodeInput, 'locale' | 'client'> {
   channel: Channel;
 }
 
@@ -64,7 +64,7 @@ export interface SendAnswer {
 /** What has been sent. */
 export const verificationSends = defineQuery<Send[]>('verificationSends');
 /** Sends a code; answers when the provider has taken or refused it, or is away. */
-export const requestSessionCode = defineUpdate<SendAnswer, [SendOrder]>('requestCode');
+export const requestSessionCode = defineUpdate<SendAnswer, [SendRequest]>('requestCode');
 /** Notes that the right code was typed, at an instant. */
 export const codeConfirmed = defineSignal<[{ at: number }]>('codeConfirmed');
 
@@ -72,19 +72,19 @@ const { publishSends, readSessionEnd } = proxyLocalActivities<VerificationActivi
 
 /** Sends codes to a number until the session is over; answers whether the number was proven. */
 export async function verification(input: VerificationInput): Promise<{ isVerified: boolean }> {
-  const flow = new VerificationFlow(input);
-  setHandler(verificationSends, () => flow.sends, { description: 'What has been sent' });
-  setHandler(requestSessionCode, (order): Promise<SendAnswer> => flow.requestCode(order), {
-    validator: ({ channel }) => flow.expectSendable(channel),
+  const execution = new VerificationExecution(input);
+  setHandler(verificationSends, () => execution.sends, { description: 'What has been sent' });
+  setHandler(requestSessionCode, (request): Promise<SendAnswer> => execution.requestCode(request), {
+    validator: ({ channel }) => execution.expectSendable(channel),
     description: 'Sends a code by SMS or call',
   });
-  setHandler(codeConfirmed, ({ at }) => flow.confirm(at), { description: 'Notes that the right code was typed' });
-  return flow.run();
+  setHandler(codeConfirmed, ({ at }) => execution.confirm(at), { description: 'Notes that the right code was typed' });
+  return execution.run();
 }
 
-class VerificationFlow {
+class VerificationExecution {
   readonly #input: VerificationInput;
-  readonly #undertakings: Undertakings;
+  readonly #dependencyCalls: DependencyCalls;
   readonly #codes: CodeSending;
   readonly #timeline: string[] = [];
   #version = 0;
@@ -95,23 +95,23 @@ class VerificationFlow {
   constructor(input: VerificationInput) {
     this.#input = input;
     const { sessionId: subject, number: to, country, rules } = input;
-    const flow = {
+    const execution = {
       isOver: () => this.#isOver,
       note: (text: string) => this.#note(text),
       show: () => undefined,
       announce: () => this.#announce(),
       resumed: () => undefined,
     };
-    this.#undertakings = new Undertakings(flow);
+    this.#dependencyCalls = new DependencyCalls(execution);
     this.#codes = new CodeSending(
       {
-        ...flow,
+        ...execution,
         subject: { subject, purpose: 'verify', ttlSeconds: rules.codeTtlSeconds },
         destinationOf: () => ({ to, country }),
         isUnwanted: () => this.#isOver || this.#verifiedAt !== undefined,
         refusedState: stateOf,
       },
-      this.#undertakings,
+      this.#dependencyCalls,
     );
   }
 
@@ -135,15 +135,15 @@ class VerificationFlow {
     return { isVerified };
   }
 
-  async requestCode({ channel, locale, client }: SendOrder): Promise<SendAnswer> {
+  async requestCode({ channel, locale, client }: SendRequest): Promise<SendAnswer> {
     // before the first await: a second order that is handled now is refused by its validator
     const send = this.#codes.begin(channel);
     await this.#announce();
     void this.#codes
       .deliver(send, { ...(locale && { locale }), ...(client && { client }) })
       .catch(() => this.#failed(send));
-    await condition(() => send.state !== 'sending' || this.#undertakings.parked.has(channel) || this.#isOver);
-    const away = send.state === 'sending' ? (this.#undertakings.whyAway(channel) ?? 'unavailable') : undefined;
+    await condition(() => send.state !== 'sending' || this.#dependencyCalls.unavailable.has(channel) || this.#isOver);
+    const away = send.state === 'sending' ? (this.#dependencyCalls.whyAway(channel) ?? 'unavailable') : undefined;
     return { sends: this.sends, ...(away && { away }) };
   }
 
@@ -156,15 +156,15 @@ class VerificationFlow {
 
   /** The api, which reads the same record, has said why before; here is decided. @throws {ApplicationFailure} rate-limited */
   expectSendable(channel: Channel): void {
-    const refused = refuseSend(this.#facts(), channel, this.#input.rules, Date.now());
+    const refused = refuseSend(this.#state(), channel, this.#input.rules, Date.now());
     if (this.#isOver || refused !== undefined) throw refusal('rate-limited');
   }
 
   #expiresAt(): number {
-    return sessionExpiresAt(this.#facts(), this.#input.rules);
+    return sessionExpiresAt(this.#state(), this.#input.rules);
   }
 
-  #facts(): SessionFacts {
+  #state(): SessionState {
     const { createdAt } = this.#input;
     const at = this.#verifiedAt;
     return {
@@ -179,7 +179,7 @@ class VerificationFlow {
     const waitingFor = this.#waitingFor() as Channel | undefined;
     this.#show(waitingFor === undefined ? 'pending' : 'waiting');
     const published = { version: ++this.#version, sends: this.sends, ...(waitingFor && { waitingFor }) };
-    await publishSends({ sessionId, published, keepUntil: keepSessionUntil(this.#facts(), rules) });
+    await publishSends({ sessionId, published, keepUntil: keepSessionUntil(this.#state(), rules) });
   }
 
   /** A bug in what runs behind an order: nobody has the code, and the person may ask for another. */
@@ -189,7 +189,7 @@ class VerificationFlow {
   }
 
   #waitingFor(): WaitingFor | undefined {
-    return [...this.#undertakings.parked][0];
+    return [...this.#dependencyCalls.unavailable][0];
   }
 
   #note(text: string): void {

@@ -100,8 +100,8 @@ function isOlder(index: string, prefix: string, oldest: number): boolean {
 
 const pageMax = 1000;
 
-/** Every stored event in the order of the trail. Reads page by page, so that memory stays flat. @throws {Error} as the client */
-export async function* readTrail(elastic: Elastic, prefix: string): AsyncGenerator<AuditEvent> {
+/** Every stored event in the order of the audit log. Reads page by page, so that memory stays flat. @throws {Error} as the client */
+export async function* readAuditLog(elastic: Elastic, prefix: string): AsyncGenerator<AuditEvent> {
   for (let after: number | undefined; ; ) {
     const { hits } = await elastic.search<AuditEvent>({
       index: `${prefix}-*`,

@@ -1,4 +1,4 @@
-/** What operators read of the audit trail. Consistency: an event is found some seconds after it was stored. Away: throws. */
+/** What operators read of the audit log. Consistency: an event is found some seconds after it was stored. Away: throws. */
 import { errors } from '@elastic/elasticsearch';
 import type { AuditAction, AuditEvent } from '../../domain/audit.ts';
 import type { Elastic } from './connect.ts';
@@ -9,7 +9,7 @@ export interface AuditFilter {
   /** Who acted, or on whom. */
   userId?: string | undefined;
   registrationId?: string | undefined;
-  /** Events from this place of the trail on. */
+  /** Events from this place of the audit log on. */
   fromSequence?: number | undefined;
 }
 

@@ -4,7 +4,7 @@
  * A message has an id of ours: before a repeat, `find` asks for it.
  */
 import { z } from 'zod';
-import type { Receipt, ReceiptOutcome, SendOutcome, TextMessage } from '../../domain/providers.ts';
+import type { DeliveryReport, DeliveryReportOutcome, SendOutcome, TextMessage } from '../../domain/providers.ts';
 import type { Config, Secret } from '../../platform/config.ts';
 import { callJson, type HttpAnswer, outageOf } from './json.ts';
 
@@ -70,7 +70,7 @@ export const InfobipReports = z.object({
     .max(100),
 });
 
-const outcomes: ReadonlyMap<string, ReceiptOutcome> = new Map([
+const outcomes: ReadonlyMap<string, DeliveryReportOutcome> = new Map([
   ['DELIVERED', 'delivered'],
   ['UNDELIVERABLE', 'undelivered'],
   ['EXPIRED', 'undelivered'],
@@ -78,7 +78,7 @@ const outcomes: ReadonlyMap<string, ReceiptOutcome> = new Map([
 ]);
 
 /** What reports of one message say became of it; undefined while that is open. One that only its operator has is on its way. */
-export function readInfobipReceipt(reports: z.output<typeof InfobipReports>['results']): Receipt | undefined {
+export function readInfobipReport(reports: z.output<typeof InfobipReports>['results']): DeliveryReport | undefined {
   const final = reports.find(({ status }) => outcomes.has(status.groupName) && status.name !== 'DELIVERED_TO_OPERATOR');
   const outcome = outcomes.get(final?.status.groupName ?? '');
   if (outcome === undefined) return undefined;
@@ -100,9 +100,9 @@ export function connectInfobip({ baseUrl, apiKey, from, timeoutMs }: InfobipOpti
     });
   return {
     /** Hands a message over, once. @throws {Failure} unavailable */
-    async send({ to, body, reference, receiptUrl }: TextMessage): Promise<SendOutcome> {
+    async send({ to, body, reference, reportUrl }: TextMessage): Promise<SendOutcome> {
       const destinations = [{ to: to.slice(1), messageId: reference }];
-      const webhooks = receiptUrl && { delivery: { url: receiptUrl, intermediateReport: false } };
+      const webhooks = reportUrl && { delivery: { url: reportUrl, intermediateReport: false } };
       const message = { sender: from, destinations, content: { text: body }, ...(webhooks && { webhooks }) };
       const answer = await ask('POST', '/sms/3/messages', { messages: [message] });
       return outcomeOf(answer);

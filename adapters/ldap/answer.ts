@@ -53,10 +53,10 @@ export type DirectoryAnswer =
   | { outcome: 'unavailable'; reason: OutageReason };
 
 /** How a name stands in the directory, as its service account sees it, without anybody's password. */
-export type Standing = { standing: 'active'; id: string } | { standing: 'disabled' | 'missing' | 'ambiguous' };
+export type EntryStatus = { entryStatus: 'active'; id: string } | { entryStatus: 'disabled' | 'missing' | 'ambiguous' };
 
 /** The answer to a name alone. */
-export type StandingAnswer = Standing | { standing: 'unavailable'; reason: OutageReason };
+export type EntryStatusAnswer = EntryStatus | { entryStatus: 'unavailable'; reason: OutageReason };
 
 /** A server could not answer. Its message names the reason only: no address, name or password. */
 export class Outage extends Error {

@@ -15,11 +15,17 @@ import { randomUUID } from 'node:crypto';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { type Entry, Filter, FilterParser } from 'ldapts';
 import type { Config, Secret } from '../../platform/config.ts';
-import { type Clock, evenly, processClock } from '../../platform/lifecycle.ts';
-import { type DirectoryAnswer, Outage, type RefusalReason, type Standing, type StandingAnswer } from './answer.ts';
+import { type Clock, padResponseTime, processClock } from '../../platform/lifecycle.ts';
+import {
+  type DirectoryAnswer,
+  type EntryStatus,
+  type EntryStatusAnswer,
+  Outage,
+  type RefusalReason,
+} from './answer.ts';
+import { type Attributes, isMarkedDisabled, marks, readEntry, readRefusal } from './bind-result.ts';
 import type { Connection, Target } from './connection.ts';
 import { createServer, type Purpose, type Server } from './server.ts';
-import { type Attributes, isMarkedDisabled, marks, readEntry, readRefusal } from './verdict.ts';
 
 /** How the directory is reached and read. */
 export interface DirectoryOptions {
@@ -77,7 +83,7 @@ export interface Directory {
   /** Says whose name and password these are. Refusals and outages are answers, not errors. */
   authenticate(username: string, password: string): Promise<DirectoryAnswer>;
   /** Says how a name stands now; asks for nobody's password. Outages are answers, not errors. */
-  standingOf(username: string): Promise<StandingAnswer>;
+  entryStatusOf(username: string): Promise<EntryStatusAnswer>;
   /** Resolves when a server answers. @throws {Outage} when none does */
   ping(): Promise<void>;
   /** Closes every connection when the requests under way are done. */
@@ -100,7 +106,7 @@ export function connectDirectory(options: DirectoryOptions): Directory {
   };
   return {
     authenticate: (username, password) => authenticate(servers, options, { username, password }),
-    standingOf: (username) => standingOf(servers, options, username),
+    entryStatusOf: (username) => entryStatusOf(servers, options, username),
     ping: () => onFirst(servers, 'search', readRoot),
     close,
     [Symbol.asyncDispose]: close,
@@ -132,7 +138,7 @@ async function authenticate(
   const { clock = processClock } = options;
   const beganAt = clock.now();
   const answer = await ask(servers, options, credentials);
-  if (answer.outcome === 'refused') await evenly(beganAt, clock);
+  if (answer.outcome === 'refused') await padResponseTime(beganAt, clock);
   return answer;
 }
 
@@ -161,29 +167,29 @@ async function ask(
   }
 }
 
-async function standingOf(
+async function entryStatusOf(
   servers: readonly Server[],
   options: DirectoryOptions,
   username: string,
-): Promise<StandingAnswer> {
+): Promise<EntryStatusAnswer> {
   try {
-    return standingIn(
+    return entryStatusIn(
       await onFirst(servers, 'search', (connection) => findEntries(connection, options, username)),
       options,
     );
   } catch (err) {
-    if (err instanceof Outage) return { standing: 'unavailable', reason: err.reason };
+    if (err instanceof Outage) return { entryStatus: 'unavailable', reason: err.reason };
     throw err;
   }
 }
 
-function standingIn(entries: Entry[], { attributes }: DirectoryOptions): Standing {
+function entryStatusIn(entries: Entry[], { attributes }: DirectoryOptions): EntryStatus {
   const [entry] = entries;
-  if (entry === undefined) return { standing: 'missing' };
-  if (entries.length > 1) return { standing: 'ambiguous' };
+  if (entry === undefined) return { entryStatus: 'missing' };
+  if (entries.length > 1) return { entryStatus: 'ambiguous' };
   return isMarkedDisabled(entry)
-    ? { standing: 'disabled' }
-    : { standing: 'active', id: readEntry(entry, attributes).id };
+    ? { entryStatus: 'disabled' }
+    : { entryStatus: 'active', id: readEntry(entry, attributes).id };
 }
 
 function refused(reason: RefusalReason): DirectoryAnswer {

@@ -7,7 +7,7 @@
 import { type Connection, type Model, Schema, trusted } from 'mongoose';
 import type { CredentialKind, Identifier } from '../../domain/account.ts';
 import { emailKey, type Identity, usernameKey } from '../../domain/registration.ts';
-import { type Box, keyedHash } from '../../platform/crypto.ts';
+import { type Cipher, keyedHash } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
 
 /** An account as the rest of Vyry sees it, in clear. */
@@ -53,7 +53,7 @@ export interface LinkedAccount {
 export type Accounts = ReturnType<typeof createAccounts>;
 
 /** An account and the hash of its password, if it has one. */
-export interface ProvableAccount {
+export interface AccountWithHashes {
   account: Account;
   hash: string | undefined;
 }
@@ -62,9 +62,9 @@ interface UserDocument {
   _id: string;
   username?: string;
   fullName?: string;
-  emailSealed?: string;
+  emailEncrypted?: string;
   emailHash?: string;
-  phoneNumberSealed?: string;
+  phoneNumberEncrypted?: string;
   phoneNumberHash?: string;
   directoryHash?: string;
   groups: string[];
@@ -85,9 +85,9 @@ const userSchema = new Schema<UserDocument>(
     _id: { type: String, required: true },
     username: text,
     fullName: text,
-    emailSealed: text,
+    emailEncrypted: text,
     emailHash: text,
-    phoneNumberSealed: text,
+    phoneNumberEncrypted: text,
     phoneNumberHash: text,
     directoryHash: text,
     groups: [String],
@@ -122,8 +122,8 @@ const claimSchema = new Schema<ClaimDocument>(
 /** Claims that are read at once. */
 const claimsPage = 1000;
 
-/** Creates the store; `hashKey` keys the hashes of names and addresses, `box` encrypts numbers and addresses. */
-export function createAccounts(connection: Connection, hashKey: Buffer, box: Box) {
+/** Creates the store; `hashKey` keys the hashes of names and addresses, `cipher` encrypts numbers and addresses. */
+export function createAccounts(connection: Connection, hashKey: Buffer, cipher: Cipher) {
   const users = connection.model<UserDocument>('User', userSchema);
   const claims = connection.model<ClaimDocument>('Claim', claimSchema);
   const hashOf = (kind: string, value: string) => keyedHash(hashKey, kind, value);
@@ -152,7 +152,7 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
      * The account that an identity belongs to already, when it is one, is proven by more than a name, is locked by a PIN
      * and is not disabled; undefined otherwise. It reads.
      */
-    async lockOn(identity: Identity): Promise<string | undefined> {
+    async findRegistrationLock(identity: Identity): Promise<string | undefined> {
       const found = await claims.find({ _id: trusted({ $in: claimIds(identity, hashOf) }) }).lean();
       const [userId, ...others] = new Set(found.map((claim) => claim.userId));
       const isProven = found.some(({ _id }) => !_id.startsWith('username:'));
@@ -173,7 +173,7 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
     /** Writes an account. Safe to repeat: keyed by `userId`, the first write stays. */
     async insert(account: NewAccount): Promise<void> {
       try {
-        await users.create(documentOf(account, hashOf, box));
+        await users.create(documentOf(account, hashOf, cipher));
       } catch (err) {
         if (!isDuplicateKey(err)) throw err;
       }
@@ -193,8 +193,8 @@ export function createAccounts(connection: Connection, hashKey: Buffer, box: Box
      */
     removeOrphanClaims: (madeBefore: Date): Promise<number> => removeOrphans(claims, users, madeBefore),
 
-    ...createAccountReads({ users, claims, hashOf, box }),
-    ...createAccountChanges({ users, hashOf, box }),
+    ...createAccountReads({ users, claims, hashOf, cipher }),
+    ...createAccountChanges({ users, hashOf, cipher }),
   };
 }
 
@@ -202,14 +202,14 @@ interface Collections {
   users: Model<UserDocument>;
   claims: Model<ClaimDocument>;
   hashOf: HashOf;
-  box: Box;
+  cipher: Cipher;
 }
 
 /** The id of no account. */
 const nobody = '';
 
 /** What is known of people. */
-function createAccountReads({ users, claims, hashOf, box }: Collections) {
+function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
   const namedBy = async (identifier: Identifier): Promise<UserDocument | null> => {
     const { kind } = identifier;
     const claim = await claims.findById(`${kind}:${hashOf(kind, claimedAs(identifier))}`).lean();
@@ -218,26 +218,26 @@ function createAccountReads({ users, claims, hashOf, box }: Collections) {
   };
   const findBy = async (identifier: Identifier): Promise<Account | undefined> => {
     const user = await namedBy(identifier);
-    return user === null ? undefined : accountOf(user, box);
+    return user === null ? undefined : accountOf(user, cipher);
   };
-  const provable = (user: UserDocument | null): ProvableAccount | undefined =>
-    user === null ? undefined : { account: accountOf(user, box), hash: user.password };
+  const provable = (user: UserDocument | null): AccountWithHashes | undefined =>
+    user === null ? undefined : { account: accountOf(user, cipher), hash: user.password };
   return {
     /** The account, or undefined. */
     async read(userId: string): Promise<Account | undefined> {
       const user = await users.findById(userId).lean();
-      return user === null ? undefined : accountOf(user, box);
+      return user === null ? undefined : accountOf(user, cipher);
     },
 
     /** The account that somebody names, or undefined. */
     findBy,
 
     /** The account that somebody names, with the hash of its password, or undefined. */
-    findProvable: async (identifier: Identifier): Promise<ProvableAccount | undefined> =>
+    findProvable: async (identifier: Identifier): Promise<AccountWithHashes | undefined> =>
       provable(await namedBy(identifier)),
 
     /** The account with the hash of its password, or undefined. */
-    readProvable: async (userId: string): Promise<ProvableAccount | undefined> =>
+    readProvable: async (userId: string): Promise<AccountWithHashes | undefined> =>
       provable(await users.findById(userId).lean()),
 
     /** The account with a user name, or undefined. */
@@ -278,7 +278,7 @@ function createAccountReads({ users, claims, hashOf, box }: Collections) {
 }
 
 /** What changes an account that there is. */
-function createAccountChanges({ users, hashOf, box }: Omit<Collections, 'claims'>) {
+function createAccountChanges({ users, hashOf, cipher }: Omit<Collections, 'claims'>) {
   return {
     /** Writes what a person says of themselves and nobody has to prove. Safe to repeat. */
     async setProfile(userId: string, { fullName, locale }: Pick<Account, 'fullName' | 'locale'>): Promise<void> {
@@ -289,8 +289,8 @@ function createAccountChanges({ users, hashOf, box }: Omit<Collections, 'claims'
     async setIdentifier(userId: string, { kind, value }: Identifier): Promise<boolean> {
       const written = {
         username: () => ({ username: value }),
-        phone: () => ({ phoneNumberSealed: box.sealText(value), phoneNumberHash: hashOf('phone', value) }),
-        email: () => ({ emailSealed: box.sealText(value), emailHash: hashOf('email', emailKey(value)) }),
+        phone: () => ({ phoneNumberEncrypted: cipher.encryptText(value), phoneNumberHash: hashOf('phone', value) }),
+        email: () => ({ emailEncrypted: cipher.encryptText(value), emailHash: hashOf('email', emailKey(value)) }),
       };
       return (await users.updateOne({ _id: userId }, { $set: written[kind]() })).matchedCount > 0;
     },
@@ -335,7 +335,7 @@ function createAccountChanges({ users, hashOf, box }: Omit<Collections, 'claims'
   };
 }
 
-async function eraseAccount({ users, claims, hashOf }: Omit<Collections, 'box'>, userId: string): Promise<number> {
+async function eraseAccount({ users, claims, hashOf }: Omit<Collections, 'cipher'>, userId: string): Promise<number> {
   const user = await users.findById(userId).lean();
   if (user === null) return 0;
   const { username, phoneNumberHash, emailHash, directoryHash } = user;
@@ -407,14 +407,14 @@ function claimIds(identity: Identity, hashOf: HashOf): string[] {
   return claims.flatMap(([kind, value]) => (value ? [`${kind}:${hashOf(kind, value)}`] : []));
 }
 
-function documentOf(account: NewAccount, hashOf: HashOf, box: Box): UserDocument {
+function documentOf(account: NewAccount, hashOf: HashOf, cipher: Cipher): UserDocument {
   const { username, fullName, email, phone, directoryId, groups } = account.identity;
   return {
     _id: account.userId,
     ...(username && { username }),
     ...(fullName && { fullName }),
-    ...(email && { emailSealed: box.sealText(email), emailHash: hashOf('email', emailKey(email)) }),
-    ...(phone && { phoneNumberSealed: box.sealText(phone), phoneNumberHash: hashOf('phone', phone) }),
+    ...(email && { emailEncrypted: cipher.encryptText(email), emailHash: hashOf('email', emailKey(email)) }),
+    ...(phone && { phoneNumberEncrypted: cipher.encryptText(phone), phoneNumberHash: hashOf('phone', phone) }),
     ...(directoryId && { directoryHash: hashOf('directory', directoryId) }),
     ...(account.password && { password: account.password }),
     ...(account.pin && { pin: account.pin }),
@@ -426,13 +426,13 @@ function documentOf(account: NewAccount, hashOf: HashOf, box: Box): UserDocument
   };
 }
 
-function accountOf(user: UserDocument, box: Box): Account {
+function accountOf(user: UserDocument, cipher: Cipher): Account {
   return {
     userId: user._id,
     ...(user.username && { username: user.username }),
     ...(user.fullName && { fullName: user.fullName }),
-    ...(user.emailSealed && { email: box.openText(user.emailSealed) }),
-    ...(user.phoneNumberSealed && { phone: box.openText(user.phoneNumberSealed) }),
+    ...(user.emailEncrypted && { email: cipher.decryptText(user.emailEncrypted) }),
+    ...(user.phoneNumberEncrypted && { phone: cipher.decryptText(user.phoneNumberEncrypted) }),
     groups: user.groups,
     roles: user.roles,
     createdAt: user.createdAt,

@@ -12,7 +12,7 @@ import { isDuplicateKey } from './connect.ts';
 export interface NewDeletion {
   deletionId: string;
   userId: string;
-  /** What the audit trail calls the person afterwards. */
+  /** What the audit log calls the person afterwards. */
   alias: string;
   requestedAt: Date;
   effectiveAt: Date;

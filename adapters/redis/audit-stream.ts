@@ -5,7 +5,7 @@
  * the stream is what still waits. What a process took and did not finish is taken over by another after a while: at
  * least once, and the id of the event makes it once. Away: throws.
  */
-import type { AuditEvent, AuditSeal } from '../../domain/audit.ts';
+import type { AuditEvent, AuditProof } from '../../domain/audit.ts';
 import { auditKeys } from './audit.ts';
 import type { Redis } from './connect.ts';
 
@@ -22,7 +22,7 @@ export interface AuditDepth {
   /** Milliseconds since the oldest entry came. */
   oldestMs: number;
   /** Events that the index refuses for good. */
-  setAside: number;
+  deadLetters: number;
 }
 
 export type AuditStream = ReturnType<typeof createAuditStream>;
@@ -30,8 +30,8 @@ export type AuditStream = ReturnType<typeof createAuditStream>;
 const group = 'audit';
 /** Longer than a process holds a batch while all is well. */
 const idleMs = 15_000;
-/** The newest events that were set aside are kept. */
-const setAsideMax = 10_000;
+/** The newest events that were moved to the dead letters are kept. */
+const deadLettersMax = 10_000;
 
 /**
  * Creates the reading end for one process; reads block its connection, so it needs one of its own.
@@ -43,22 +43,22 @@ export function createAuditStream(
   consumer: string,
   { takeOverMs = idleMs }: { takeOverMs?: number } = {},
 ) {
-  /** Safe to repeat: what is set aside may then be kept twice. */
-  async function setAside(entryId: string, text: string, reason: string): Promise<void> {
+  /** Safe to repeat: what is moved to the dead letters may then be kept twice. */
+  async function deadLetters(entryId: string, text: string, reason: string): Promise<void> {
     await redis
       .multi()
-      .xadd(auditKeys.setAside, 'MAXLEN', '~', setAsideMax, '*', 'event', text, 'reason', reason)
+      .xadd(auditKeys.deadLetters, 'MAXLEN', '~', deadLettersMax, '*', 'event', text, 'reason', reason)
       .xack(auditKeys.stream, group, entryId)
       .xdel(auditKeys.stream, entryId)
       .exec();
   }
 
-  /** The entries that are events; the others are set aside, so that nobody stumbles over them again. */
+  /** The entries that are events; the others are moved to the dead letters, so that nobody stumbles over them again. */
   async function readable(raw: RawEntry[]): Promise<AuditEntry[]> {
     const entries: AuditEntry[] = [];
     for (const [entryId, fields] of raw) {
       const entry = entryOf([entryId, fields]);
-      if (entry === undefined) await setAside(entryId, namesOf(fields).event ?? '', 'not an audit event');
+      if (entry === undefined) await deadLetters(entryId, namesOf(fields).event ?? '', 'not an audit event');
       else entries.push(entry);
     }
     return entries;
@@ -102,8 +102,8 @@ export function createAuditStream(
     },
 
     /** Puts an entry where it is kept with the reason, and off the stream. */
-    setAside: ({ entryId, event }: AuditEntry, reason: string): Promise<void> =>
-      setAside(entryId, JSON.stringify(event), reason),
+    deadLetters: ({ entryId, event }: AuditEntry, reason: string): Promise<void> =>
+      deadLetters(entryId, JSON.stringify(event), reason),
 
     /** What waits. */
     depth: (now: number): Promise<AuditDepth> => readAuditDepth(redis, now),
@@ -112,13 +112,13 @@ export function createAuditStream(
 
 /** What waits in the stream, for a process that does not read it. */
 export async function readAuditDepth(redis: Redis, now: number): Promise<AuditDepth> {
-  const [entries, setAside, [oldest]] = await Promise.all([
+  const [entries, deadLetters, [oldest]] = await Promise.all([
     redis.xlen(auditKeys.stream),
-    redis.xlen(auditKeys.setAside),
+    redis.xlen(auditKeys.deadLetters),
     redis.xrange(auditKeys.stream, '-', '+', 'COUNT', 1),
   ]);
   const since = oldest === undefined ? now : Number(oldest[0].split('-')[0]);
-  return { entries, setAside, oldestMs: Math.max(0, now - since) };
+  return { entries, deadLetters, oldestMs: Math.max(0, now - since) };
 }
 
 /** The place in the order of the oldest event that waits; undefined when none does. */
@@ -134,15 +134,15 @@ export async function isAuditShipped(redis: Redis): Promise<boolean> {
   );
 }
 
-/** The places in the order of what was set aside. */
-export async function readSetAside(redis: Redis): Promise<Set<number>> {
-  const entries = await redis.xrange(auditKeys.setAside, '-', '+');
+/** The places in the order of what was moved to the dead letters. */
+export async function readDeadLetters(redis: Redis): Promise<Set<number>> {
+  const entries = await redis.xrange(auditKeys.deadLetters, '-', '+');
   const events = entries.map(([, fields]) => /"sequence":(\d+)/.exec(namesOf(fields).event ?? '')?.[1]);
   return new Set(events.map(Number));
 }
 
 /** The end of the chain, which the newest event must carry. */
-export async function readAuditHead(redis: Redis): Promise<Required<Pick<AuditSeal, 'sequence' | 'chain'>>> {
+export async function readAuditHead(redis: Redis): Promise<Required<Pick<AuditProof, 'sequence' | 'chain'>>> {
   const { sequence = '0', chain = '' } = await redis.hgetall(auditKeys.head);
   return { sequence: Number(sequence), chain };
 }

@@ -1,5 +1,5 @@
 /**
- * The audit trail of a process: events go into the Redis stream `audit`, from which the role `audit` ships them.
+ * The audit log of a process: events go into the Redis stream `audit`, from which the role `audit` ships them.
  *
  * Consistency: one script puts a batch into the one order of all processes; a batch is sent until Redis says that it has
  * it, and is stored once however often it is sent. Away: events wait in memory, in their order, up to a bound. What a
@@ -15,17 +15,22 @@ import { pause } from '../../platform/lifecycle.ts';
 import type { Logger } from '../../platform/log.ts';
 import { loadScript, type Redis } from './connect.ts';
 
-/** The keys of the trail; one script touches them all, so they share a hash tag. */
-export const auditKeys = { stream: 'audit', head: '{audit}:head', once: '{audit}:once', setAside: '{audit}:set-aside' };
+/** The keys of the audit log; one script touches them all, so they share a hash tag. */
+export const auditKeys = {
+  stream: 'audit',
+  head: '{audit}:head',
+  once: '{audit}:once',
+  deadLetters: '{audit}:dead-letters',
+};
 
 /** Events of a process on their way. */
-export interface AuditTrail extends AsyncDisposable {
+export interface AuditLog extends AsyncDisposable {
   append: AuditSink;
   /** Resolves when Redis has everything that was appended so far. */
   flushed(): Promise<void>;
 }
 
-export interface AuditTrailOptions {
+export interface AuditLogOptions {
   /** Entries the stream may have. */
   streamMax: number;
   /** Hears how many events were dropped, because the stream or the memory was full. */
@@ -44,8 +49,8 @@ const closeMs = 3000;
 /** Minor events leave this share of the stream to the others. */
 const minorShare = 0.8;
 
-/** Creates the trail of a process. */
-export function createAuditTrail(redis: Redis, options: AuditTrailOptions): AuditTrail {
+/** Creates the audit log of a process. */
+export function createAuditLog(redis: Redis, options: AuditLogOptions): AuditLog {
   const { streamMax, onDropped, onGap, onAway } = options;
   const appendBatch = loadScript(redis, 'audit-append');
   const keys = [auditKeys.stream, auditKeys.head, auditKeys.once, `{audit}:producer:${newId()}`];
@@ -104,18 +109,18 @@ export interface AuditedProcess {
   registry: Registry;
 }
 
-/** Creates the events of a process together with the trail they go to. */
-export function createAuditedEvents(redis: Redis, process: AuditedProcess): { events: Events; trail: AuditTrail } {
+/** Creates the events of a process together with the audit log they go to. */
+export function createAuditedEvents(redis: Redis, process: AuditedProcess): { events: Events; auditLog: AuditLog } {
   const { role, config, log, registry } = process;
-  const trail = createAuditTrail(redis, {
+  const auditLog = createAuditLog(redis, {
     streamMax: config.AUDIT_STREAM_MAX,
     onDropped: (count) => events.auditDropped(count),
     onGap: (count) => events.auditGap(count),
     onAway: (err) => log.warn({ event: 'audit.waiting', reason: err.message }),
   });
   const service = { role, version, environment: config.NODE_ENV };
-  const events = createEvents(log, registry, createRecorder(service, config.AUDIT_KEY, trail.append));
-  return { events, trail };
+  const events = createEvents(log, registry, createRecorder(service, config.AUDIT_KEY, auditLog.append));
+  return { events, auditLog };
 }
 
 function argumentsOf(event: AuditEvent, { isOnce, isMinor }: AppendOptions): (string | number)[] {

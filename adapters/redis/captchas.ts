@@ -26,7 +26,7 @@ export function createUsedCaptchas(redis: Redis) {
     },
 
     /** Gives a token back that could not be verified because its provider was away. */
-    async giveBack(token: string): Promise<void> {
+    async refund(token: string): Promise<void> {
       await redis.del(captchaKey(token));
     },
   };

@@ -4,7 +4,7 @@ local send = ARGV[1]
 if redis.call('HGET', KEYS[1], 'state:' .. send) == 'sent' then
   return 0
 end
-for _, field in ipairs({ 'hash:', 'sealed:', 'state:', 'startedAt:', 'checks:', 'checkedAt:' }) do
+for _, field in ipairs({ 'hash:', 'encrypted:', 'state:', 'startedAt:', 'checks:', 'checkedAt:' }) do
   redis.call('HDEL', KEYS[1], field .. send)
 end
 if redis.call('HGET', KEYS[1], 'latest') == send then

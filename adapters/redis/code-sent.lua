@@ -7,7 +7,7 @@ if redis.call('HGET', KEYS[1], 'state:' .. send) == 'sent' then
 end
 redis.call('HSET', KEYS[1], 'state:' .. send, 'sent', 'sentAt:' .. send, ARGV[2], 'providerId:' .. send, ARGV[4],
   'expiresAt:' .. send, tonumber(ARGV[2]) + tonumber(ARGV[3]) * 1000)
-redis.call('HDEL', KEYS[1], 'sealed:' .. send)
+redis.call('HDEL', KEYS[1], 'encrypted:' .. send)
 local current = tonumber(redis.call('HGET', KEYS[1], 'current') or '0')
 if tonumber(send) > current then
   redis.call('HSET', KEYS[1], 'current', send)

@@ -4,8 +4,8 @@
 -- ARGV[6] providers on its way, JSON
 local send = ARGV[1]
 if redis.call('HEXISTS', KEYS[1], 'hash:' .. send) == 0 then
-  redis.call('HSET', KEYS[1], 'hash:' .. send, ARGV[2], 'sealed:' .. send, ARGV[3], 'state:' .. send, 'new',
-    'startedAt:' .. send, ARGV[4], 'checks:' .. send, 0, 'hops:' .. send, ARGV[6])
+  redis.call('HSET', KEYS[1], 'hash:' .. send, ARGV[2], 'encrypted:' .. send, ARGV[3], 'state:' .. send, 'new',
+    'startedAt:' .. send, ARGV[4], 'checks:' .. send, 0, 'attempts:' .. send, ARGV[6])
   local latest = tonumber(redis.call('HGET', KEYS[1], 'latest') or '0')
   if tonumber(send) > latest then
     redis.call('HSET', KEYS[1], 'latest', send)
@@ -16,6 +16,6 @@ local state = redis.call('HGET', KEYS[1], 'state:' .. send)
 if state == 'new' then
   redis.call('HSET', KEYS[1], 'state:' .. send, 'started')
 end
-return { state, redis.call('HGET', KEYS[1], 'sealed:' .. send), redis.call('HGET', KEYS[1], 'startedAt:' .. send),
+return { state, redis.call('HGET', KEYS[1], 'encrypted:' .. send), redis.call('HGET', KEYS[1], 'startedAt:' .. send),
   redis.call('HGET', KEYS[1], 'sentAt:' .. send), redis.call('HGET', KEYS[1], 'providerId:' .. send),
-  redis.call('HGET', KEYS[1], 'hops:' .. send) }
+  redis.call('HGET', KEYS[1], 'attempts:' .. send) }

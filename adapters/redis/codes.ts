@@ -6,9 +6,9 @@
  * as HMAC-SHA-256 bound to subject and purpose, and, sealed, until the provider has it. Away: fails closed.
  */
 import type { CheckState, CodeSubject, VerificationRules } from '../../domain/verification.ts';
-import { type Box, keyedHash } from '../../platform/crypto.ts';
+import { type Cipher, keyedHash } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
-import { type Hop, hopsIn, openHops } from './hops.ts';
+import { type DeliveryAttempt, openAttempts, readAttempts } from './delivery-attempts.ts';
 
 /** A send as it stands before the provider is called. */
 export interface StartedSend {
@@ -20,7 +20,7 @@ export interface StartedSend {
   sentAt?: number;
   providerId?: string;
   /** Who is to carry it, in order, as decided once. */
-  hops: Hop[];
+  attempts: DeliveryAttempt[];
 }
 
 /** `already`: this code proved it before. `early`: the next check is possible later. `none`: nothing was sent. */
@@ -40,8 +40,8 @@ export type Codes = ReturnType<typeof createCodes>;
 /** How long sends are remembered after the last one: beyond the longest stay for a provider. */
 const lifeSeconds = 2 * 86_400;
 
-/** Creates the store of codes; `hashKey` keys the hashes, `box` seals a code until it is sent. */
-export function createCodes(redis: Redis, hashKey: Buffer, box: Box) {
+/** Creates the store of codes; `hashKey` keys the hashes, `cipher` seals a code until it is sent. */
+export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
   const start = loadScript(redis, 'code-start');
   const sent = loadScript(redis, 'code-sent');
   const refused = loadScript(redis, 'code-refused');
@@ -57,11 +57,11 @@ export function createCodes(redis: Redis, hashKey: Buffer, box: Box) {
       now: number,
       providers: readonly string[] = [],
     ): Promise<StartedSend> {
-      const reply = await start(
-        [verificationKey(of)],
-        [send, hashOf(of, candidate), box.sealText(candidate), now, lifeSeconds, JSON.stringify(openHops(providers))],
-      );
-      return startedSendIn(reply, box);
+      const encrypted = cipher.encryptText(candidate);
+      const attempts = JSON.stringify(openAttempts(providers));
+      const values = [send, hashOf(of, candidate), encrypted, now, lifeSeconds, attempts];
+      const reply = await start([verificationKey(of)], values);
+      return startedSendIn(reply, cipher);
     },
 
     /** Records that the provider has a send; answers when it first did. Safe to repeat. */
@@ -75,8 +75,8 @@ export function createCodes(redis: Redis, hashKey: Buffer, box: Box) {
     },
 
     /** Notes how far a send is on its way; before a provider is called, and after it failed. */
-    async noteHops(of: CodeSubject, send: number, hops: readonly Hop[]): Promise<void> {
-      await redis.hset(verificationKey(of), `hops:${send}`, JSON.stringify(hops));
+    async recordAttempts(of: CodeSubject, send: number, attempts: readonly DeliveryAttempt[]): Promise<void> {
+      await redis.hset(verificationKey(of), `attempts:${send}`, JSON.stringify(attempts));
     },
 
     /** Providers that failed any send of the subject. */
@@ -123,23 +123,25 @@ function checkStateIn(fields: Record<string, string>): CheckState | undefined {
   };
 }
 
-function startedSendIn(reply: unknown, box: Box): StartedSend {
-  const [state, sealed, startedAt, sentAt, providerId, way] = reply as [StartedSend['state'], ...(string | null)[]];
+function startedSendIn(reply: unknown, cipher: Cipher): StartedSend {
+  const [state, encrypted, startedAt, sentAt, providerId, way] = reply as [StartedSend['state'], ...(string | null)[]];
   return {
     state,
-    hops: hopsIn(way),
+    attempts: readAttempts(way),
     startedAt: Number(startedAt),
-    ...(sealed && { code: box.openText(sealed) }),
+    ...(encrypted && { code: cipher.decryptText(encrypted) }),
     ...(sentAt && { sentAt: Number(sentAt) }),
     ...(providerId && { providerId }),
   };
 }
 
 function failedIn(verification: Record<string, string>): Set<string> {
-  const hops = Object.entries(verification)
-    .filter(([name]) => name.startsWith('hops:'))
-    .flatMap(([, way]) => hopsIn(way));
-  return new Set(hops.filter(({ state }) => state === 'failed' || state === 'lost').map(({ provider }) => provider));
+  const attempts = Object.entries(verification)
+    .filter(([name]) => name.startsWith('attempts:'))
+    .flatMap(([, way]) => readAttempts(way));
+  return new Set(
+    attempts.filter(({ state }) => state === 'failed' || state === 'lost').map(({ provider }) => provider),
+  );
 }
 
 function otpKey({ subject, purpose }: CodeSubject): string {

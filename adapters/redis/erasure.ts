@@ -45,6 +45,6 @@ function besides(key: string): string[] {
   const id = /^(?:login|registration):\{(\w+)\}$/.exec(key)?.[1];
   if (id === undefined) return [];
   const purposes = ['register', 'login', 'pin-reset', 'contact-change'];
-  const kinds = ['otp', 'verification', 'receipts'];
+  const kinds = ['otp', 'verification', 'reports'];
   return [`credentials:{${id}}`, ...purposes.flatMap((purpose) => kinds.map((kind) => `${kind}:{${id}}:${purpose}`))];
 }

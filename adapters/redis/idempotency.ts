@@ -3,7 +3,7 @@
  * sealed, so that a repeat, even a parallel one or one after a crash, runs with the same ids and comes to the same end.
  * https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
  */
-import type { Box } from '../../platform/crypto.ts';
+import type { Cipher } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
 
 export type Idempotency = ReturnType<typeof createIdempotency>;
@@ -19,26 +19,26 @@ export interface Reservation {
 const lifeSeconds = 86_400;
 
 /** Creates the store of idempotency keys. Away: fails closed. */
-export function createIdempotency(redis: Redis, box: Box) {
+export function createIdempotency(redis: Redis, cipher: Cipher) {
   const reserve = loadScript(redis, 'idempotency-reserve');
   return {
     /** Reserves a key, or reads what its first use left. One atomic step. */
     async reserve(key: string, bodyHash: string, minted: unknown): Promise<Reservation> {
       const reply = await reserve(
         [`idempotency:${key}`],
-        [bodyHash, box.sealText(JSON.stringify(minted ?? null)), lifeSeconds],
+        [bodyHash, cipher.encryptText(JSON.stringify(minted ?? null)), lifeSeconds],
       );
-      const [storedBodyHash, sealedMinted, sealedAnswer] = reply as [string, string, string | null];
+      const [storedBodyHash, encryptedMinted, encryptedAnswer] = reply as [string, string, string | null];
       return {
         sameBody: storedBodyHash === bodyHash,
-        minted: JSON.parse(box.openText(sealedMinted)),
-        ...(sealedAnswer && { answer: JSON.parse(box.openText(sealedAnswer)) }),
+        minted: JSON.parse(cipher.decryptText(encryptedMinted)),
+        ...(encryptedAnswer && { answer: JSON.parse(cipher.decryptText(encryptedAnswer)) }),
       };
     },
 
     /** Keeps the answer for later repeats; the first one stays. */
     async keep(key: string, answer: unknown): Promise<void> {
-      await redis.hsetnx(`idempotency:${key}`, 'answer', box.sealText(JSON.stringify(answer)));
+      await redis.hsetnx(`idempotency:${key}`, 'answer', cipher.encryptText(JSON.stringify(answer)));
     },
   };
 }

@@ -20,7 +20,7 @@ export interface LogIn {
   /** Milliseconds since the Unix epoch. */
   expiresAt: number;
   /** What the right code brings about, sealed by whoever began it. */
-  sealed?: string | undefined;
+  encrypted?: string | undefined;
 }
 
 export type LogIns = ReturnType<typeof createLogIns>;
@@ -33,8 +33,8 @@ export function createLogIns(redis: Redis) {
   const countTry = loadScript(redis, 'login-try');
   return {
     /** Stores a log-in. Safe to repeat: keyed by its id. */
-    async create(loginId: string, { userId, channel, limitKeys, expiresAt, sealed }: LogIn): Promise<void> {
-      const known = { ...(userId && { userId }), ...(sealed && { sealed }) };
+    async create(loginId: string, { userId, channel, limitKeys, expiresAt, encrypted }: LogIn): Promise<void> {
+      const known = { ...(userId && { userId }), ...(encrypted && { encrypted }) };
       const fields = { channel, limitKeys: JSON.stringify(limitKeys), expiresAt, ...known };
       await redis
         .multi()
@@ -56,7 +56,7 @@ export function createLogIns(redis: Redis) {
         limitKeys: JSON.parse(fields.limitKeys ?? '{}') as LimitKeys,
         expiresAt: Number(fields.expiresAt),
         ...(fields.userId && { userId: fields.userId }),
-        ...(fields.sealed && { sealed: fields.sealed }),
+        ...(fields.encrypted && { encrypted: fields.encrypted }),
       };
     },
 

@@ -41,8 +41,8 @@ export function createRateLimits(redis: Redis) {
   const one = createTaking(redis);
 
   /** Gives a try of several limits back. */
-  async function giveAllBack(of: readonly LimitOf[], tryId: string): Promise<void> {
-    await Promise.all(of.map(({ limit, key }) => one.giveBack(limit, key, tryId)));
+  async function refundAll(of: readonly LimitOf[], tryId: string): Promise<void> {
+    await Promise.all(of.map(({ limit, key }) => one.refund(limit, key, tryId)));
   }
 
   return {
@@ -53,7 +53,7 @@ export function createRateLimits(redis: Redis) {
      * so that a refused try costs nothing anywhere. `counted` are those to give back when it turns out not to count: not
      * those that counted the same try before.
      */
-    async takeAll(
+    async consumeAll(
       of: readonly LimitOf[],
       tryId: string,
       now: number,
@@ -61,17 +61,17 @@ export function createRateLimits(redis: Redis) {
       const counted: LimitOf[] = [];
       const states: LimitsState[] = [];
       for (const single of of) {
-        const { state, taken } = await one.takeSome(single, tryId, now);
+        const { state, taken } = await one.consumeSome(single, tryId, now);
         if (taken > 0) counted.push(single);
         states.push({ ...state, limit: single.limit.name });
         if (state.allowed) continue;
-        await giveAllBack(counted, tryId);
+        await refundAll(counted, tryId);
         return { state: { ...state, limit: single.limit.name }, counted: [] };
       }
       return { state: states.reduce(tighter), counted };
     },
 
-    giveAllBack,
+    refundAll,
 
     /** Tells whether a key has used up every window of a limit. */
     isUsedUp: (limit: Limit, key: string, now: number) => isUsedUp(redis, { limit, key }, now),
@@ -88,15 +88,15 @@ function createTaking(redis: Redis) {
   const script = loadScript(redis, 'rate-limit');
 
   /** Takes one try of `key` if there is one. One atomic step, so parallel tries never exceed the limit. */
-  async function take(limit: Limit, key: string, tryId: string, now: number): Promise<LimitState> {
-    return (await takeSome({ limit, key }, tryId, now)).state;
+  async function consume(limit: Limit, key: string, tryId: string, now: number): Promise<LimitState> {
+    return (await consumeSome({ limit, key }, tryId, now)).state;
   }
 
   /**
    * As `take`, up to `most` tries at once, to be used within `usableMs`: their instant is its end, so that no window holds
    * more than its limit whenever they are used. Says how many were taken now: none when the try was counted before.
    */
-  async function takeSome(
+  async function consumeSome(
     { limit, key }: LimitOf,
     tryId: string,
     now: number,
@@ -117,12 +117,12 @@ function createTaking(redis: Redis) {
   }
 
   /** Gives a try back, for one that turned out not to count. */
-  async function giveBack(limit: Limit, key: string, tryId: string): Promise<void> {
+  async function refund(limit: Limit, key: string, tryId: string): Promise<void> {
     await redis.zrem(keyOf(limit, key), tryId);
   }
 
   /** Gives back what was not used of the tries that were taken at once. Safe to repeat. */
-  async function giveRestBack(
+  async function refundRest(
     { limit, key }: LimitOf,
     tryId: string,
     { used, taken }: { used: number; taken: number },
@@ -131,7 +131,7 @@ function createTaking(redis: Redis) {
     await redis.zrem(keyOf(limit, key), ...names);
   }
 
-  return { take, takeSome, giveBack, giveRestBack };
+  return { consume, consumeSome, refund, refundRest };
 }
 
 async function isUsedUp(redis: Redis, { limit, key }: LimitOf, now: number): Promise<boolean> {

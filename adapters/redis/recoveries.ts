@@ -5,9 +5,9 @@
  *
  * Consistency: the tokens are made once, whoever repeats it; of parallel uses of a token one wins. Away: fails closed.
  */
-import { type Box, tokenHash } from '../../platform/crypto.ts';
+import { type Cipher, tokenHash } from '../../platform/crypto.ts';
 import type { Redis } from './connect.ts';
-import { type Hop, hopsIn, openHops } from './hops.ts';
+import { type DeliveryAttempt, openAttempts, readAttempts } from './delivery-attempts.ts';
 
 /** `reset`: chooses a new password. `stop`: ends the recovery. */
 export interface RecoveryTokens {
@@ -30,7 +30,7 @@ export interface NewRecovery {
 /** A recovery whose message may be on its way. */
 export interface StartedRecovery {
   tokens: RecoveryTokens;
-  hops: Hop[];
+  attempts: DeliveryAttempt[];
   isSent: boolean;
 }
 
@@ -49,8 +49,8 @@ const reachChannels: readonly ReachChannel[] = ['email', 'sms'];
 
 export type Recoveries = ReturnType<typeof createRecoveries>;
 
-/** Creates the store of recoveries; `box` seals tokens. */
-export function createRecoveries(redis: Redis, box: Box) {
+/** Creates the store of recoveries; `cipher` seals tokens. */
+export function createRecoveries(redis: Redis, cipher: Cipher) {
   return {
     /** Begins a recovery, whose life counts from here. Safe to repeat: keyed by its id. */
     async start(recoveryId: string, recovery: NewRecovery): Promise<StartedRecovery> {
@@ -58,21 +58,21 @@ export function createRecoveries(redis: Redis, box: Box) {
       const key = recoveryKey(recoveryId);
       await redis
         .multi()
-        .hsetnx(key, 'tokens', box.sealText(JSON.stringify(tokens)))
-        .hsetnx(key, 'hops', JSON.stringify(openHops(providers)))
+        .hsetnx(key, 'tokens', cipher.encryptText(JSON.stringify(tokens)))
+        .hsetnx(key, 'attempts', JSON.stringify(openAttempts(providers)))
         .expire(key, ttlSeconds)
         .exec();
       const stored = await redis.hgetall(key);
-      const own = JSON.parse(box.openText(stored.tokens ?? '')) as RecoveryTokens;
+      const own = JSON.parse(cipher.decryptText(stored.tokens ?? '')) as RecoveryTokens;
       for (const use of ['reset', 'stop'] as const) {
         await redis.set(tokenKey(own[use]), JSON.stringify({ recoveryId, userId, channel, use }), 'EX', ttlSeconds);
       }
-      return { tokens: own, hops: hopsIn(stored.hops), isSent: stored.sent !== undefined };
+      return { tokens: own, attempts: readAttempts(stored.attempts), isSent: stored.sent !== undefined };
     },
 
     /** Notes how far its message is on the way. */
-    async noteHops(recoveryId: string, hops: readonly Hop[]): Promise<void> {
-      await redis.hset(recoveryKey(recoveryId), 'hops', JSON.stringify(hops));
+    async recordAttempts(recoveryId: string, attempts: readonly DeliveryAttempt[]): Promise<void> {
+      await redis.hset(recoveryKey(recoveryId), 'attempts', JSON.stringify(attempts));
     },
 
     /** Records that a provider has its message. Safe to repeat. */
@@ -94,7 +94,7 @@ export function createRecoveries(redis: Redis, box: Box) {
     },
 
     /** Gives it back, when nothing came of the use. */
-    async giveBack(recoveryId: string): Promise<void> {
+    async refund(recoveryId: string): Promise<void> {
       await redis.hdel(recoveryKey(recoveryId), 'taken');
     },
 

@@ -6,7 +6,7 @@
  * may overtake each other. It can be rebuilt by the workflow at its next change.
  */
 import { type RegistrationStatus, statusAt } from '../../domain/registration.ts';
-import type { Box } from '../../platform/crypto.ts';
+import type { Cipher } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
 
 /** A registration as the api reads it. */
@@ -78,8 +78,8 @@ export type RegistrationStarts = ReturnType<typeof createRegistrationStarts>;
 /** Whoever asks in time after its end hears that it has expired; nothing else is left to know of it. */
 const unstartedMs = 10 * 60_000;
 
-/** Creates the store of what registrations are started with, on the hash of the read model; `box` seals it. */
-export function createRegistrationStarts(redis: Redis, box: Pick<Box, 'sealText' | 'openText'>) {
+/** Creates the store of what registrations are started with, on the hash of the read model; `cipher` seals it. */
+export function createRegistrationStarts(redis: Redis, cipher: Pick<Cipher, 'encryptText' | 'decryptText'>) {
   const createScript = loadScript(redis, 'registration-create');
   return {
     /** Stores a registration in one step, until ten minutes after its end. Safe to repeat: what is there stays. */
@@ -90,7 +90,7 @@ export function createRegistrationStarts(redis: Redis, box: Pick<Box, 'sealText'
           status.version,
           JSON.stringify(status),
           tokenHash,
-          box.sealText(JSON.stringify(start)),
+          cipher.encryptText(JSON.stringify(start)),
           status.expiresAt + unstartedMs,
         ],
       );
@@ -98,8 +98,8 @@ export function createRegistrationStarts(redis: Redis, box: Pick<Box, 'sealText'
 
     /** What its workflow is started with, or undefined once the workflow has written, or when the id is unknown. */
     async read(registrationId: string): Promise<unknown> {
-      const sealed = await redis.hget(registrationKey(registrationId), 'start');
-      return sealed === null ? undefined : JSON.parse(box.openText(sealed));
+      const encrypted = await redis.hget(registrationKey(registrationId), 'start');
+      return encrypted === null ? undefined : JSON.parse(cipher.decryptText(encrypted));
     },
   };
 }

@@ -51,7 +51,7 @@ export interface TokenOwner {
 
 /** The successor of a refresh token, sealed by whoever made it. */
 export interface Successor extends RefreshToken {
-  sealed: string;
+  encrypted: string;
 }
 
 /**
@@ -61,7 +61,7 @@ export interface Successor extends RefreshToken {
 export interface Rotation {
   outcome: 'rotated' | 'repeated' | 'reused' | 'ended';
   /** The token to go on with, as it was sealed; empty when there is none. */
-  sealed: string;
+  encrypted: string;
 }
 
 export type Sessions = ReturnType<typeof createSessions>;
@@ -144,13 +144,13 @@ function createRefreshing(redis: Redis) {
     ): Promise<Rotation> {
       // before it is live: a token that is live can be looked up
       await writeRefresh(redis, successor, owner);
-      const args = [presentedHash, successor.hash, successor.sealed, now, graceMs, roles.join(',')];
-      const [outcome, sealed = ''] = (await rotate([sessionKey(owner.sessionId)], args)) as [
+      const args = [presentedHash, successor.hash, successor.encrypted, now, graceMs, roles.join(',')];
+      const [outcome, encrypted = ''] = (await rotate([sessionKey(owner.sessionId)], args)) as [
         Rotation['outcome'],
         string?,
       ];
       if (outcome !== 'rotated') await redis.del(`refresh:${successor.hash}`);
-      return { outcome, sealed };
+      return { outcome, encrypted };
     },
 
     /** Gives every living session of a person these roles. */

@@ -6,7 +6,7 @@
  * The number is sealed. The record outlives the session, whose end follows from what is stored. Away: fails closed.
  */
 import type { Channel, Send } from '../../domain/verification.ts';
-import type { Box } from '../../platform/crypto.ts';
+import type { Cipher } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
 
 /** A session as it was created. */
@@ -33,14 +33,14 @@ export interface StoredSession extends NewSession, Omit<PublishedSends, 'version
 
 export type VerificationSessions = ReturnType<typeof createVerificationSessions>;
 
-/** Creates the store; `box` seals numbers. */
-export function createVerificationSessions(redis: Redis, box: Box) {
+/** Creates the store; `cipher` seals numbers. */
+export function createVerificationSessions(redis: Redis, cipher: Cipher) {
   const publish = loadScript(redis, 'session-sends');
   return {
     /** Stores a session, until an instant in milliseconds. */
     async create(sessionId: string, { number, country, createdAt }: NewSession, keepUntil: number): Promise<void> {
       const key = sessionKey(sessionId);
-      const fields = { number: box.sealText(number), createdAt, ...(country && { country }) };
+      const fields = { number: cipher.encryptText(number), createdAt, ...(country && { country }) };
       await redis.multi().hset(key, fields).pexpireat(key, keepUntil).exec();
     },
 
@@ -50,7 +50,7 @@ export function createVerificationSessions(redis: Redis, box: Box) {
       if (number === undefined) return undefined;
       const { sends = [], waitingFor } = JSON.parse(published ?? '{}') as Partial<PublishedSends>;
       return {
-        number: box.openText(number),
+        number: cipher.decryptText(number),
         createdAt: Number(createdAt),
         sends,
         ...(country && { country }),

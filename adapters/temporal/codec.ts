@@ -5,23 +5,23 @@
 import { METADATA_ENCODING_KEY, type Payload, type PayloadCodec } from '@temporalio/common';
 import { decode, encode } from '@temporalio/common/lib/encoding.js';
 import protoRoot from '@temporalio/proto';
-import type { Box } from '../../platform/crypto.ts';
+import type { Cipher } from '../../platform/crypto.ts';
 
 const { Payload: PayloadProto } = protoRoot.temporal.api.common.v1;
 const encoding = 'binary/encrypted';
 const keyIdField = 'encryption-key-id';
 
 /** The codec over a box: what it did not encrypt passes through when decoding. */
-export function createPayloadCodec(box: Box): PayloadCodec {
+export function createPayloadCodec(cipher: Cipher): PayloadCodec {
   return {
     async encode(payloads) {
       return payloads.map((payload) => ({
-        metadata: { [METADATA_ENCODING_KEY]: encode(encoding), [keyIdField]: encode(box.keyId) },
-        data: box.seal(PayloadProto.encode(payload).finish()),
+        metadata: { [METADATA_ENCODING_KEY]: encode(encoding), [keyIdField]: encode(cipher.keyId) },
+        data: cipher.encrypt(PayloadProto.encode(payload).finish()),
       }));
     },
     async decode(payloads) {
-      return payloads.map((payload) => (isEncrypted(payload) ? open(box, payload) : payload));
+      return payloads.map((payload) => (isEncrypted(payload) ? open(cipher, payload) : payload));
     },
   };
 }
@@ -31,8 +31,8 @@ function isEncrypted(payload: Payload): boolean {
   return name !== undefined && name !== null && decode(name) === encoding;
 }
 
-function open(box: Box, payload: Payload): Payload {
+function open(cipher: Cipher, payload: Payload): Payload {
   const keyId = payload.metadata?.[keyIdField];
   if (!keyId || !payload.data) throw new Error('Encrypted payload without key id or data');
-  return PayloadProto.decode(box.open(decode(keyId), payload.data)) as Payload;
+  return PayloadProto.decode(cipher.decrypt(decode(keyId), payload.data)) as Payload;
 }

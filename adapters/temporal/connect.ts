@@ -17,7 +17,7 @@ import {
 import type { DataConverter } from '@temporalio/common';
 import { Failure } from '../../domain/failures.ts';
 import type { Secret } from '../../platform/config.ts';
-import { type Box, createBox } from '../../platform/crypto.ts';
+import { type Cipher, createCipher } from '../../platform/crypto.ts';
 import type { RecordSpan } from '../../platform/spans.ts';
 import { createPayloadCodec } from './codec.ts';
 import { traceInterceptor } from './trace.ts';
@@ -25,7 +25,7 @@ import { traceInterceptor } from './trace.ts';
 /** What every process that talks to Temporal shares: keys of the payloads and how failures are written. */
 export function createDataConverter(key: Secret, older: readonly Secret[]): DataConverter {
   return {
-    payloadCodecs: [createPayloadCodec(createBox('temporal', key, older))],
+    payloadCodecs: [createPayloadCodec(createCipher('temporal', key, older))],
     failureConverterPath: failureConverterPath(),
   };
 }
@@ -43,12 +43,12 @@ export function connectTemporal(options: {
   address: string;
   namespace: string;
   dataConverter: DataConverter;
-  traceBox: Box;
+  traceCipher: Cipher;
   record: RecordSpan;
 }): Client {
-  const { address, namespace, dataConverter, traceBox, record } = options;
+  const { address, namespace, dataConverter, traceCipher, record } = options;
   const connection = Connection.lazy({ address, connectTimeout: callMs, interceptors: [repeatCalls()] });
-  const interceptors = { workflow: [traceInterceptor(traceBox, record)] };
+  const interceptors = { workflow: [traceInterceptor(traceCipher, record)] };
   return new Client({ connection, namespace, dataConverter, interceptors });
 }
 

@@ -6,20 +6,20 @@ import type { WorkflowClientInterceptor } from '@temporalio/client';
 import type { Headers, Payload } from '@temporalio/common';
 import { traceHeader } from '../../domain/trace.ts';
 import type { Secret } from '../../platform/config.ts';
-import { type Box, createBox } from '../../platform/crypto.ts';
+import { type Cipher, createCipher } from '../../platform/crypto.ts';
 import { type Trace, traces } from '../../platform/log.ts';
 import { inSpan, type RecordSpan } from '../../platform/spans.ts';
 
 /** The box of traces. */
-export function createTraceBox(key: Secret, older: readonly Secret[]): Box {
-  return createBox('trace', key, older);
+export function createTraceCipher(key: Secret, older: readonly Secret[]): Cipher {
+  return createCipher('trace', key, older);
 }
 
 /** Adds the running request's trace to every start and update, each of which is a span of it. */
-export function traceInterceptor(box: Box, record: RecordSpan): WorkflowClientInterceptor {
+export function traceInterceptor(cipher: Cipher, record: RecordSpan): WorkflowClientInterceptor {
   const withTrace = (headers: Headers): Headers => {
     const trace = traces.getStore();
-    return trace === undefined ? headers : { ...headers, [traceHeader]: sealed(trace, box) };
+    return trace === undefined ? headers : { ...headers, [traceHeader]: encrypted(trace, cipher) };
   };
   return {
     start(input, next) {
@@ -44,11 +44,11 @@ export function traceInterceptor(box: Box, record: RecordSpan): WorkflowClientIn
 }
 
 /** The trace that headers carry; none when there is none, or its key is gone. */
-export function traceOf(headers: Headers, box: Box): Trace | undefined {
+export function traceOf(headers: Headers, cipher: Cipher): Trace | undefined {
   const data = headers[traceHeader]?.data;
   if (!data) return undefined;
   try {
-    return JSON.parse(box.openText(Buffer.from(data).toString())) as Trace;
+    return JSON.parse(cipher.decryptText(Buffer.from(data).toString())) as Trace;
   } catch {
     return undefined;
   }
@@ -58,9 +58,9 @@ function spanOf(name: string, workflowId: string | null | undefined) {
   return { name, kind: 'client', attributes: { temporalWorkflowID: workflowId ?? '' } } as const;
 }
 
-function sealed(trace: Trace, box: Box): Payload {
+function encrypted(trace: Trace, cipher: Cipher): Payload {
   return {
     metadata: { encoding: Buffer.from('binary/plain') },
-    data: Buffer.from(box.sealText(JSON.stringify(trace))),
+    data: Buffer.from(cipher.encryptText(JSON.stringify(trace))),
   };
 }

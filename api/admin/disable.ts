@@ -1,11 +1,11 @@
 /** `POST /admin/users/{id}/disable`: takes the access of a person. */
 import { z } from 'zod';
 import type { Session } from '../../adapters/redis/sessions.ts';
-import { runSingle } from '../../adapters/temporal/orders.ts';
-import { userAccessWorkflowId } from '../../domain/account.ts';
+import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
+import { userAdministrationWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
-import { userDisabling } from '../../workflows/user-access.ts';
+import { userDisabling } from '../../workflows/user-administration.ts';
 import type { ApiDeps } from '../deps.ts';
 import { requireAccount } from './roles.ts';
 
@@ -29,8 +29,8 @@ export async function disableUser(
 ): Promise<z.output<typeof DisabledUser>> {
   await requireAccount(deps, userId);
   if (userId === admin.userId) throw new Failure('forbidden', { message: 'Another admin has to disable you' });
-  const { sessionsEnded } = await runSingle(deps, userDisabling, {
-    workflowId: userAccessWorkflowId(userId),
+  const { sessionsEnded } = await executeSingleton(deps, userDisabling, {
+    workflowId: userAdministrationWorkflowId(userId),
     args: [{ userId, at: Date.now(), operator: admin.userId }],
     staticSummary: 'Disable an account',
     typedSearchAttributes: userAttributesOf(userId),

@@ -64,18 +64,19 @@ export async function listRegistrations(
       ...rest,
       startedAt: startedAt.toISOString(),
     })),
-    nextCursor: nextCursor === null ? null : sealCursor(hashKey, nextCursor),
+    nextCursor: nextCursor === null ? null : signCursor(hashKey, nextCursor),
   };
 }
 
 /** Temporal takes its time with a cursor that it did not make: none reaches it. */
-function sealCursor(key: Buffer, cursor: string): string {
+function signCursor(key: Buffer, cursor: string): string {
   return `${cursor}.${keyedHash(key, 'cursor', cursor)}`;
 }
 
 /** @throws {Failure} malformed */
-function openCursor(key: Buffer, sealed: string | undefined): string | undefined {
-  const cursor = sealed?.split('.')[0];
-  if (cursor !== undefined && sealCursor(key, cursor) !== sealed) throw malformed('cursor', 'is not one of this list');
+function openCursor(key: Buffer, encrypted: string | undefined): string | undefined {
+  const cursor = encrypted?.split('.')[0];
+  if (cursor !== undefined && signCursor(key, cursor) !== encrypted)
+    throw malformed('cursor', 'is not one of this list');
   return cursor;
 }

@@ -2,12 +2,12 @@
 import { z } from 'zod';
 import type { Account } from '../../adapters/mongo/accounts.ts';
 import type { Session } from '../../adapters/redis/sessions.ts';
-import { runSingle } from '../../adapters/temporal/orders.ts';
+import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
 import { adminRole, isRole, rolesOf, userRolesWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
-import { userRoleChange } from '../../workflows/user-access.ts';
+import { userRoleChange } from '../../workflows/user-administration.ts';
 import type { ApiDeps } from '../deps.ts';
 import { parse } from '../schemas.ts';
 
@@ -49,7 +49,7 @@ export async function replaceRoles(
   if (userId === admin.userId && !roles.includes(adminRole)) {
     throw new Failure('forbidden', { message: 'Another admin has to take this role from you' });
   }
-  await runSingle(deps, userRoleChange, {
+  await executeSingleton(deps, userRoleChange, {
     workflowId: userRolesWorkflowId(newId()),
     args: [{ userId, at: Date.now(), operator: admin.userId, roles }],
     staticSummary: 'Change roles',

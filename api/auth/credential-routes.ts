@@ -1,5 +1,5 @@
 /** The rows of /auth on passwords and PINs. */
-import { callerOf, sessionOf } from '../requests.ts';
+import { requestContext, sessionOf } from '../requests.ts';
 import { always, type Route } from '../route.ts';
 import { changePassword, PasswordChange } from './password-change.ts';
 import { changePin, PinChange, TypedPin, verifyPin } from './pin.ts';
@@ -27,7 +27,7 @@ export const credentialRoutes: Route[] = [
     status: 202,
     isIdempotent: true,
     failures: [...always, 'idempotency-key-reused'],
-    run: (req, deps) => forgetPassword(deps, req.body, callerOf(req)),
+    run: (req, deps) => forgetPassword(deps, req.body, requestContext(req)),
   },
   {
     method: 'post',
@@ -57,7 +57,7 @@ export const credentialRoutes: Route[] = [
     body: PasswordChange,
     status: 204,
     failures: [...always, 'credentials-wrong', 'password-weak', 'not-found'],
-    run: async (req, deps) => changePassword(deps, await sessionOf(req, deps), req.body, callerOf(req)),
+    run: async (req, deps) => changePassword(deps, await sessionOf(req, deps), req.body, requestContext(req)),
   },
   {
     method: 'put',
@@ -68,7 +68,7 @@ export const credentialRoutes: Route[] = [
     body: PinChange,
     status: 204,
     failures: [...always, 'credentials-wrong', 'password-weak', 'step-not-available'],
-    run: async (req, deps) => changePin(deps, await sessionOf(req, deps), req.body, callerOf(req)),
+    run: async (req, deps) => changePin(deps, await sessionOf(req, deps), req.body, requestContext(req)),
   },
   {
     method: 'post',
@@ -78,7 +78,7 @@ export const credentialRoutes: Route[] = [
     body: TypedPin,
     status: 204,
     failures: [...always, 'credentials-wrong'],
-    run: async (req, deps) => verifyPin(deps, await sessionOf(req, deps), req.body, callerOf(req)),
+    run: async (req, deps) => verifyPin(deps, await sessionOf(req, deps), req.body, requestContext(req)),
   },
   {
     method: 'post',
@@ -89,7 +89,7 @@ export const credentialRoutes: Route[] = [
     body: StepUp,
     status: 204,
     failures: [...always, 'credentials-wrong'],
-    run: async (req, deps) => stepUp(deps, await sessionOf(req, deps), req.body, callerOf(req)),
+    run: async (req, deps) => stepUp(deps, await sessionOf(req, deps), req.body, requestContext(req)),
   },
   {
     method: 'post',
@@ -102,7 +102,7 @@ export const credentialRoutes: Route[] = [
     answer: StartedPinReset,
     isIdempotent: true,
     failures: [...always, 'channel-not-available', 'idempotency-key-reused'],
-    run: async (req, deps) => beginPinReset(deps, await sessionOf(req, deps), req.body, callerOf(req)),
+    run: async (req, deps) => beginPinReset(deps, await sessionOf(req, deps), req.body, requestContext(req)),
   },
   {
     method: 'post',
@@ -112,6 +112,6 @@ export const credentialRoutes: Route[] = [
     body: PinReset,
     status: 204,
     failures: [...always, 'password-weak', 'not-found', 'code-wrong', 'code-expired'],
-    run: async (req, deps) => resetPin(deps, await sessionOf(req, deps), req.body, callerOf(req)),
+    run: async (req, deps) => resetPin(deps, await sessionOf(req, deps), req.body, requestContext(req)),
   },
 ];

@@ -1,13 +1,13 @@
 /** What changes of passwords and PINs have in common: how one is proven, and how a new one takes effect. */
 import type { Account } from '../../adapters/mongo/accounts.ts';
-import { runSingle } from '../../adapters/temporal/orders.ts';
+import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
 import { type CredentialKind, credentialChangeWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
 import { type CredentialChangeInput, credentialChange } from '../../workflows/credential-change.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { guardPassword, guardPin } from '../limits.ts';
+import { limitPassword, limitPin } from '../limits.ts';
 
 /** A secret that somebody gives as proof. */
 export interface Proof {
@@ -26,16 +26,16 @@ const waitMs = 15_000;
  * @throws {Failure} credentials-wrong, rate-limited
  */
 export async function requireCredential(deps: ApiDeps, { userId, kind, secret }: Proof, caller: Caller): Promise<void> {
-  const count = kind === 'pin' ? guardPin : guardPassword;
-  const guarded = await count(deps, caller, deps.limitHash('name', `user ${userId}`), newId());
+  const count = kind === 'pin' ? limitPin : limitPassword;
+  const consumed = await count(deps, caller, deps.limitHash('name', `user ${userId}`), newId());
   const stored = (await deps.accounts.readSecrets(userId))?.[kind];
-  const isRight = await deps.passwords.verify(stored ?? (await deps.passwords.decoy()), secret);
+  const isRight = await deps.passwords.verify(stored ?? (await deps.passwords.dummyHash()), secret);
   deps.events.credentialChecked({ userId, kind, isRight });
   if (!isRight) {
     const message = kind === 'pin' ? 'The PIN is wrong' : 'The password is wrong';
     throw new Failure('credentials-wrong', { message });
   }
-  await guarded.giveBack();
+  await consumed.refund();
 }
 
 /** A new secret and whose. */
@@ -52,19 +52,19 @@ export interface NewCredential extends Pick<CredentialChangeInput, 'userId' | 'k
  * @throws {Failure} unavailable: it goes on by itself, or nothing was changed
  */
 export async function changeCredential(
-  deps: Pick<ApiDeps, 'temporal' | 'passwords' | 'seals'>,
+  deps: Pick<ApiDeps, 'temporal' | 'passwords' | 'oneTimeSecrets'>,
   { secret, changeId = newId(), ...change }: NewCredential,
 ): Promise<void> {
-  const hashSeal = await deps.seals.put(await deps.passwords.hash(secret));
-  await runSingle(deps, credentialChange, {
+  const hashRef = await deps.oneTimeSecrets.put(await deps.passwords.hash(secret));
+  await executeSingleton(deps, credentialChange, {
     workflowId: credentialChangeWorkflowId(changeId),
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-    args: [{ ...change, changeId, hashSeal }],
+    args: [{ ...change, changeId, hashRef }],
     staticSummary: `${change.why === 'reset' ? 'Reset' : 'Change'} of a ${change.kind === 'pin' ? 'PIN' : 'password'}`,
     typedSearchAttributes: userAttributesOf(change.userId),
     waitMs,
   });
-  await deps.seals.remove(hashSeal);
+  await deps.oneTimeSecrets.remove(hashRef);
 }
 
 /** The person's own words, which a password must not be made of. */

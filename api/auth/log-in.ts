@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { Account } from '../../adapters/mongo/accounts.ts';
 import { type PhoneNumber, parsePhoneNumber } from '../../adapters/phone-numbers.ts';
 import type { LogIn } from '../../adapters/redis/logins.ts';
-import { startOnce } from '../../adapters/temporal/orders.ts';
+import { startWorkflow } from '../../adapters/temporal/client-calls.ts';
 import type { Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { type LimitName, limitKeysOf, limits } from '../../domain/limits.ts';
@@ -17,12 +17,12 @@ import { countryOf, type Identity } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import { type Channel, type CodeSubject, channels, logInWorkflowId } from '../../domain/verification.ts';
 import { newId } from '../../platform/crypto.ts';
-import { evenly } from '../../platform/lifecycle.ts';
-import { type OneCodeInput, oneCode } from '../../workflows/one-code.ts';
+import { padResponseTime } from '../../platform/lifecycle.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
+import { type SendOtpInput, sendOtp } from '../../workflows/send-otp.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { idempotent } from '../guards.ts';
-import { guardCheck, guardLogIn, guardSend } from '../limits.ts';
+import { limitCheck, limitLogIn, limitSend } from '../limits.ts';
 import { malformed, parse, secretText, type Tokens, text } from '../schemas.ts';
 import { beginSession, mintSession } from '../sessions.ts';
 import { nameKeyOf, readIdentifier, usualChannel } from './identifier.ts';
@@ -87,7 +87,7 @@ export async function beginLogIn(
  *
  * @throws {Failure} malformed, not-found, code-wrong with `attemptsLeft`, code-expired, session-already-taken, rate-limited
  */
-export async function proveLogIn(deps: ApiDeps, body: unknown, caller: Caller): Promise<z.output<typeof Tokens>> {
+export async function verifyLogIn(deps: ApiDeps, body: unknown, caller: Caller): Promise<z.output<typeof Tokens>> {
   const { loginId, code } = parse(LogInProof, body);
   if (!/^[0-9a-f]{32}$/.test(loginId)) throw new Failure('not-found');
   const scope = ['login-verify', loginId];
@@ -132,7 +132,7 @@ async function sendLogInCode(
   loginId: string,
   caller: Caller,
 ): Promise<z.output<typeof StartedLogIn>> {
-  const guarded = await guardLogIn(deps, caller, nameKeyOf(deps, identifier), loginId);
+  const consumed = await limitLogIn(deps, caller, nameKeyOf(deps, identifier), loginId);
   const beganAt = performance.now();
   const expiresAt = Date.now() + deps.rules.codeTtlSeconds * 1000;
   const destination = await destinationOf(deps, identifier, channel);
@@ -161,11 +161,11 @@ async function sendLogInCode(
       ...(locale && { locale }),
     },
   ).catch(async (err: unknown) => {
-    await guarded.giveBack();
+    await consumed.refund();
     throw err;
   });
   deps.events.loginBegun({ loginId, channel, identity: identifier.value, userId: sendable?.userId });
-  await evenly(beganAt);
+  await padResponseTime(beganAt);
   return { loginId, channel, expiresAt: new Date(expiresAt).toISOString() };
 }
 
@@ -226,27 +226,27 @@ async function isSendable(
   { address }: Caller,
 ): Promise<boolean> {
   try {
-    const guarded = await guardSend(deps, { address }, { limitKeys, channels: [channel] }, loginId);
+    const consumed = await limitSend(deps, { address }, { limitKeys, channels: [channel] }, loginId);
     // nobody waits for it; what is lost leaves the window with the rest
-    if (userId === undefined) guarded.giveBack().catch(() => undefined);
+    if (userId === undefined) consumed.refund().catch(() => undefined);
     return true;
   } catch (err) {
     if (!(err instanceof Failure) || err.code !== 'rate-limited') throw err;
-    deps.events.loginTried({ method: 'code', loginId, userId, reason: String(err.facts.fields?.limit) });
+    deps.events.loginTried({ method: 'code', loginId, userId, reason: String(err.context.fields?.limit) });
     return false;
   }
 }
 
 /** How the workflow that sends a code is known to operators; `userId` is absent where there is nobody. */
-interface CodeFlow {
+interface SendingExecution {
   workflowId: string;
   staticSummary: string;
   userId: string | undefined;
 }
 
 /** Has the one code of a log-in, a PIN reset or a change sent, or nothing where there is nobody. Safe to repeat: by its id. */
-export function startCode(deps: ApiDeps, { userId, ...flow }: CodeFlow, input: OneCodeInput): Promise<void> {
-  return startOnce(deps, oneCode, {
+export function startCode(deps: ApiDeps, { userId, ...flow }: SendingExecution, input: SendOtpInput): Promise<void> {
+  return startWorkflow(deps, sendOtp, {
     ...flow,
     taskQueue: 'registration',
     typedSearchAttributes: userAttributesOf(userId),
@@ -255,7 +255,7 @@ export function startCode(deps: ApiDeps, { userId, ...flow }: CodeFlow, input: O
 }
 
 /** Limits of the source and of all people, which everybody hears of; others would tell that there is one behind the name. */
-function isTold({ facts: { fields } }: Failure): boolean {
+function isTold({ context: { fields } }: Failure): boolean {
   const key = limits[fields?.limit as LimitName].key;
   return key === 'address' || key === 'all';
 }
@@ -282,16 +282,16 @@ async function isRightCode(
   caller: Caller,
 ): Promise<boolean> {
   const guess = deps.limitHash('guess', `${of.subject} 1 ${code}`);
-  const guarded = await guardCheck(deps, caller, { limitKeys, channels: [channel] }, guess).catch((err: unknown) => {
+  const consumed = await limitCheck(deps, caller, { limitKeys, channels: [channel] }, guess).catch((err: unknown) => {
     if (err instanceof Failure && err.code === 'rate-limited' && !isTold(err)) return undefined;
     throw err;
   });
-  if (guarded === undefined) return false;
+  if (consumed === undefined) return false;
   const { outcome, left } = await deps.codes.check(of, code, deps.rules, Date.now());
   deps.events.codeChecked(of, outcome, left);
   // the script has marked it: a repeat after a crash answers `already` and comes here again
   const isRight = outcome === 'verified' || outcome === 'already';
-  if (isRight) await guarded.giveBackProven();
+  if (isRight) await consumed.refundProven();
   return isRight;
 }
 

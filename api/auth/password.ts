@@ -1,18 +1,18 @@
 /** A name and a password, checked: by the account's own hash, then by the directory. */
-import type { Account, ProvableAccount } from '../../adapters/mongo/accounts.ts';
-import { runToEnd } from '../../adapters/temporal/orders.ts';
+import type { Account, AccountWithHashes } from '../../adapters/mongo/accounts.ts';
+import { executeWorkflow } from '../../adapters/temporal/client-calls.ts';
 import { directoryLogInWorkflowId, type Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
-import { evenly } from '../../platform/lifecycle.ts';
+import { padResponseTime } from '../../platform/lifecycle.ts';
 import { directoryLogIn } from '../../workflows/directory-log-in.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { guardPassword } from '../limits.ts';
-import { takeDirectoryTry } from '../registrations/directory.ts';
+import { limitPassword } from '../limits.ts';
+import { limitDirectory } from '../registrations/directory.ts';
 import { nameKeyOf } from './identifier.ts';
 
-/** Why a log-in by password fails, for the trail alone. */
+/** Why a log-in by password fails, for the audit log alone. */
 type PasswordRefusal = 'unknown-user' | 'no-password' | 'wrong-password' | 'account-disabled';
 
 /**
@@ -26,21 +26,21 @@ export async function requirePassword(
   identifier: Identifier,
   password: string,
   caller: Caller,
-): Promise<ProvableAccount> {
+): Promise<AccountWithHashes> {
   const beganAt = performance.now();
   // counted as wrong before it is compared: parallel guesses never exceed the limits
-  const guarded = await guardPassword(deps, caller, nameKeyOf(deps, identifier), newId());
+  const consumed = await limitPassword(deps, caller, nameKeyOf(deps, identifier), newId());
   const { account, hash } = (await deps.accounts.findProvable(identifier)) ?? {};
   const reason = await refusalOf(deps, identifier, { account, hash }, password).catch(async (err: unknown) => {
-    await guarded.giveBack();
+    await consumed.refund();
     throw err;
   });
   if (account === undefined || reason !== undefined) {
     deps.events.loginTried({ method: 'password', identity: identifier.value, userId: account?.userId, reason });
-    await evenly(beganAt);
+    await padResponseTime(beganAt);
     throw new Failure('credentials-wrong');
   }
-  await guarded.giveBack();
+  await consumed.refund();
   return { account, hash };
 }
 
@@ -51,7 +51,7 @@ async function refusalOf(
   password: string,
 ): Promise<PasswordRefusal | undefined> {
   const hasPassword = hash !== undefined;
-  const isOwn = await deps.passwords.verify(hash ?? (await deps.passwords.decoy()), password);
+  const isOwn = await deps.passwords.verify(hash ?? (await deps.passwords.dummyHash()), password);
   const isRight = (hasPassword && isOwn) || (await isOfDirectory(deps, identifier, account, password));
   if (account === undefined) return 'unknown-user';
   if (!isRight) return hasPassword ? 'wrong-password' : 'no-password';
@@ -67,22 +67,22 @@ async function isOfDirectory(
 ): Promise<boolean> {
   if (!deps.policy.includes('directory')) return false;
   const username = account?.username ?? value;
-  const giveBack = await takeDirectoryTry(deps, {}, username).catch((err: unknown) => {
+  const refund = await limitDirectory(deps, {}, username).catch((err: unknown) => {
     // the limit of the name behind a number would tell that there is one
     if (err instanceof Failure && err.code === 'rate-limited') return undefined;
     throw err;
   });
-  if (giveBack === undefined) return false;
-  const passwordSeal = await deps.seals.put(password);
-  const answer = await runToEnd(deps, directoryLogIn, {
+  if (refund === undefined) return false;
+  const passwordRef = await deps.oneTimeSecrets.put(password);
+  const answer = await executeWorkflow(deps, directoryLogIn, {
     taskQueue: 'registration',
     workflowId: directoryLogInWorkflowId(newId()),
     staticSummary: 'Log-in by the directory',
     typedSearchAttributes: userAttributesOf(account?.userId),
-    args: [{ username, passwordSeal }],
+    args: [{ username, passwordRef }],
   });
-  await deps.seals.remove(passwordSeal);
-  if (answer.outcome !== 'refused') await giveBack();
+  await deps.oneTimeSecrets.remove(passwordRef);
+  if (answer.outcome !== 'refused') await refund();
   if (answer.outcome === 'unavailable') {
     throw new Failure('directory-unavailable', { message: 'The directory is not available' });
   }

@@ -8,7 +8,7 @@ import { type Channel, channels } from '../../domain/verification.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { idempotent } from '../guards.ts';
-import { guardSend, limited } from '../limits.ts';
+import { limited, limitSend } from '../limits.ts';
 import { malformed, parse, pinText, text } from '../schemas.ts';
 import { requireStrongPin } from '../strength.ts';
 import { changeCredential } from './credentials.ts';
@@ -54,7 +54,7 @@ export async function beginPinReset(
     if (reach === undefined) throw new Failure('channel-not-available');
     const { channel, limitKeys, to, country } = reach;
     await requireNoHold(deps, session, channel, caller);
-    const guarded = await guardSend(deps, caller, { limitKeys, channels: [channel] }, resetId);
+    const consumed = await limitSend(deps, caller, { limitKeys, channels: [channel] }, resetId);
     const ttlSeconds = deps.rules.codeTtlSeconds;
     const expiresAt = Date.now() + ttlSeconds * 1000;
     // a reset is proven as a log-in is; its code is bound to its own purpose
@@ -65,7 +65,7 @@ export async function beginPinReset(
     const flow = { workflowId: pinResetWorkflowId(resetId), staticSummary: 'Code for a new PIN', userId };
     await startCode(deps, flow, { ...input, ...(country && { country }), ...(locale && { locale }) }).catch(
       async (err: unknown) => {
-        await guarded.giveBack();
+        await consumed.refund();
         throw err;
       },
     );

@@ -5,14 +5,14 @@
  * What differs is only what arrives at the owner's address.
  */
 import { z } from 'zod';
-import { startOnce } from '../../adapters/temporal/orders.ts';
+import { startWorkflow } from '../../adapters/temporal/client-calls.ts';
 import { recoveryWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
 import { recovery } from '../../workflows/recovery.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { idempotent } from '../guards.ts';
-import { guardRecovery } from '../limits.ts';
+import { limitRecovery } from '../limits.ts';
 import { messageToken, parse, secretText, text } from '../schemas.ts';
 import { requireStrongPassword } from '../strength.ts';
 import { changeCredential, wordsOf } from './credentials.ts';
@@ -39,14 +39,14 @@ export async function forgetPassword(deps: ApiDeps, body: unknown, caller: Calle
   const identifier = readIdentifier(given.identifier);
   const scope = ['password-forgot', caller.address];
   await idempotent(deps, { scope, caller, body: given }, newId(), async (recoveryId) => {
-    const guarded = await guardRecovery(deps, caller, nameKeyOf(deps, identifier), recoveryId);
-    await startOnce(deps, recovery, {
+    const consumed = await limitRecovery(deps, caller, nameKeyOf(deps, identifier), recoveryId);
+    await startWorkflow(deps, recovery, {
       taskQueue: 'registration',
       workflowId: recoveryWorkflowId(recoveryId),
       staticSummary: 'Recovery of a password',
       args: [{ recoveryId, identifier, ttlSeconds: deps.config.RECOVERY_TTL }],
     }).catch(async (err: unknown) => {
-      await guarded.giveBack();
+      await consumed.refund();
       throw err;
     });
     deps.events.recoveryBegun({ recoveryId, identity: identifier.value });
@@ -73,7 +73,7 @@ export async function resetPassword(deps: ApiDeps, body: unknown): Promise<void>
     const change = { userId, kind: 'password', why: 'reset', secret: given.password, changeId: recoveryId } as const;
     await changeCredential(deps, change);
   } catch (err) {
-    await deps.recoveries.giveBack(recoveryId);
+    await deps.recoveries.refund(recoveryId);
     throw err;
   }
   await deps.recoveries.end(recoveryId);

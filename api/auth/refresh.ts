@@ -10,7 +10,7 @@ import { refreshLife } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newToken, tokenHash } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
-import { notifyOwner } from '../notices.ts';
+import { notifyOwner } from '../notifications.ts';
 import { parse, secretText, type Tokens } from '../schemas.ts';
 import { tokensOf } from '../sessions.ts';
 
@@ -41,7 +41,7 @@ export async function refreshTokens(deps: ApiDeps, body: unknown): Promise<z.out
   const successor = {
     hash: tokenHash(minted),
     seconds: Math.max(1, Math.ceil(refreshMs / 1000)),
-    sealed: deps.refreshBox.sealText(minted),
+    encrypted: deps.refreshCipher.encryptText(minted),
   };
   const rotation = await deps.sessions.rotate(owner, presented, successor, { roles: account.roles, now });
   const next = await successorOf(deps, owner, rotation);
@@ -60,5 +60,5 @@ async function successorOf(
   }
   if (rotation.outcome === 'reused' || rotation.outcome === 'ended') throw new Failure('token-invalid');
   if (rotation.outcome === 'rotated') deps.events.tokenRefreshed(sessionId, userId);
-  return deps.refreshBox.openText(rotation.sealed);
+  return deps.refreshCipher.decryptText(rotation.encrypted);
 }

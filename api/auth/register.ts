@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Failure } from '../../domain/failures.ts';
 import { channels } from '../../domain/verification.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { proveCode, sendCode } from '../registrations/code.ts';
+import { sendCode, verifyCode } from '../registrations/code.ts';
 import { createRegistration, NewRegistration } from '../registrations/create.ts';
 import type { RegistrationCaller } from '../registrations/status.ts';
 import { parse, type Registration, type StartedRegistration, type Tokens } from '../schemas.ts';
@@ -40,14 +40,14 @@ export async function register(
 /**
  * Proves the code of a registration; with its last step comes its session.
  *
- * @throws {Failure} as `proveCode` and `createRegistrationSession`
+ * @throws {Failure} as `verifyCode` and `createRegistrationSession`
  */
 export async function verifyRegistration(
   deps: ApiDeps,
   caller: RegistrationCaller,
   code: unknown,
 ): Promise<Registration | z.output<typeof Tokens>> {
-  const proven = await proveCode(deps, caller, { code });
+  const proven = await verifyCode(deps, caller, { code });
   if (proven.state !== 'completed') return proven;
   const stored = await deps.registrations.read(caller.registrationId);
   if (stored === undefined) throw new Failure('not-found');

@@ -1,5 +1,5 @@
 /** The rows of /auth: register, log in, refresh, log out. */
-import { callerOf, sessionOf } from '../requests.ts';
+import { requestContext, sessionOf } from '../requests.ts';
 import { always, type Route } from '../route.ts';
 import { Session, StartedRegistration, Tokens, User } from '../schemas.ts';
 import { readSession } from '../sessions.ts';
@@ -9,7 +9,7 @@ import { endSession, LogOut, listSessions, logOut, PageQuery, SessionPage } from
 import { beginLogIn, NewLogIn, StartedLogIn } from './log-in.ts';
 import { Refresh, refreshTokens } from './refresh.ts';
 import { register, ShortRegistration } from './register.ts';
-import { CodeOf, proveCodeOf, Verified } from './verify.ts';
+import { CodeOf, Verified, verifyCodeOf } from './verify.ts';
 
 const auth = '/api/v1/auth';
 
@@ -22,7 +22,7 @@ const logInRow = {
   other: { status: 200, answer: Tokens, isIt: (answer: unknown) => 'accessToken' in (answer as object) },
   isIdempotent: true,
   failures: [...always, 'credentials-wrong', 'directory-unavailable', 'idempotency-key-reused'],
-  run: (req, deps) => beginLogIn(deps, req.body, callerOf(req)),
+  run: (req, deps) => beginLogIn(deps, req.body, requestContext(req)),
 } satisfies Partial<Route>;
 
 const verifyRow = {
@@ -47,7 +47,7 @@ const verifyRow = {
     'account-disabled',
     'idempotency-key-reused',
   ],
-  run: (req, deps) => proveCodeOf(deps, req.body, { ...callerOf(req), authorization: req.get('authorization') }),
+  run: (req, deps) => verifyCodeOf(deps, req.body, { ...requestContext(req), authorization: req.get('authorization') }),
 } satisfies Partial<Route>;
 
 /** Rows of the REST table, in the order of API.md. */
@@ -62,7 +62,7 @@ export const authRoutes: Route[] = [
     answer: StartedRegistration,
     isIdempotent: true,
     failures: [...always, 'channel-not-available', 'channel-refused', 'idempotency-key-reused'],
-    run: (req, deps) => register(deps, req.body, callerOf(req)),
+    run: (req, deps) => register(deps, req.body, requestContext(req)),
   },
   { ...logInRow, path: `${auth}/login/init`, summary: 'Log in: have a code sent, or give the password' },
   { ...logInRow, path: `${auth}/login`, summary: 'The same as /auth/login/init' },

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { requireRegistration } from '../guards.ts';
 import { malformed, parse, Registration, Tokens, text } from '../schemas.ts';
-import { LogInProof, proveLogIn } from './log-in.ts';
+import { LogInProof, verifyLogIn } from './log-in.ts';
 import { verifyRegistration } from './register.ts';
 
 /** A code, and what it is for. */
@@ -18,15 +18,15 @@ export const Verified = z.union([Tokens, Registration]).meta({ id: 'Verified' })
 /**
  * Proves a code, of a log-in or of a registration, whose token the caller holds.
  *
- * @throws {Failure} as `proveLogIn`, `requireRegistration` and `verifyRegistration`
+ * @throws {Failure} as `verifyLogIn`, `requireRegistration` and `verifyRegistration`
  */
-export async function proveCodeOf(
+export async function verifyCodeOf(
   deps: ApiDeps,
   body: unknown,
   { authorization, ...caller }: Caller & { authorization: string | undefined },
 ): Promise<z.output<typeof Verified>> {
   const { loginId, registrationId, code } = parse(CodeOf, body);
-  if (loginId !== undefined && registrationId === undefined) return proveLogIn(deps, { loginId, code }, caller);
+  if (loginId !== undefined && registrationId === undefined) return verifyLogIn(deps, { loginId, code }, caller);
   if (registrationId === undefined) throw malformed('loginId', 'is needed');
   if (loginId !== undefined) throw malformed('registrationId', 'is not possible beside loginId');
   const { status } = await requireRegistration(deps, registrationId, authorization);

@@ -29,7 +29,7 @@ export type Rpc = (typeof rpcs)[number];
 interface Row {
   /** Numbers of the rpcs' own enums. A rpc that has none for it never meets it. */
   errorTypes: Partial<Record<Rpc, number>>;
-  /** The HTTP status that a Signal-Server makes of it, by which metrics and the audit trail count it. */
+  /** The HTTP status that a Signal-Server makes of it, by which metrics and the audit log count it. */
   status: number;
 }
 
@@ -65,7 +65,7 @@ export function errorOf(rpc: Rpc, { reason, waitMs }: Refusal): RpcError {
   };
 }
 
-/** The HTTP status that stands for a refusal in metrics and the audit trail. */
+/** The HTTP status that stands for a refusal in metrics and the audit log. */
 export function statusOf({ reason }: Refusal): number {
   return rows[reason].status;
 }

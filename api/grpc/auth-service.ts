@@ -7,9 +7,9 @@ import { beginLogIn } from '../auth/log-in.ts';
 import { forgetPassword, resetPassword } from '../auth/recovery.ts';
 import { register } from '../auth/register.ts';
 import { validateToken } from '../auth/validate.ts';
-import { proveCodeOf } from '../auth/verify.ts';
+import { verifyCodeOf } from '../auth/verify.ts';
 import type { ApiDeps } from '../deps.ts';
-import { guardRequest } from '../limits.ts';
+import { limitRequest } from '../limits.ts';
 import { noteProblem, problemOf } from '../problems.ts';
 import { malformed } from '../schemas.ts';
 import { faultOf } from './failures.ts';
@@ -54,7 +54,7 @@ function rpcOf(operation: Operation): Rpc {
   return {
     isRead: false,
     async run(deps, message, call) {
-      await guardRequest(deps, call.caller);
+      await limitRequest(deps, call.caller);
       return { response: [null, await operation(deps, message, call)], httpStatus: 200 };
     },
   };
@@ -69,6 +69,6 @@ async function logIn(deps: ApiDeps, message: unknown, { caller }: RpcCall): Prom
   }
   const { registrationToken, ...body } = proof;
   const authorization = registrationToken === undefined ? undefined : `Bearer ${registrationToken}`;
-  const answer = await proveCodeOf(deps, body, { ...caller, authorization });
+  const answer = await verifyCodeOf(deps, body, { ...caller, authorization });
   return 'accessToken' in answer ? { tokens: answer } : { registration: answer };
 }

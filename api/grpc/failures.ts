@@ -25,10 +25,10 @@ const types = protobuf.loadSync(fileURLToPath(new URL('./error_details.proto', i
 
 /** The status of a call that a problem ends, its sentence, and its details in `grpc-status-details-bin`. */
 export function faultOf({ body }: Problem): { code: number; details: string; metadata: Metadata } {
-  const { error, error_code: reason, request_id: requestId, retry_after_seconds: seconds, details, ...facts } = body;
+  const { error, error_code: reason, request_id: requestId, retry_after_seconds: seconds, details, ...context } = body;
   const code = statuses[reason];
   const parts = [
-    packed('ErrorInfo', { reason, domain: 'vyry', metadata: textsOf(facts) }),
+    packed('ErrorInfo', { reason, domain: 'vyry', metadata: textsOf(context) }),
     packed('RequestInfo', { requestId }),
     ...(seconds === undefined ? [] : [packed('RetryInfo', { retryDelay: { seconds } })]),
     ...(details === undefined ? [] : [packed('BadRequest', { fieldViolations: details.map(violationOf) })]),
@@ -42,9 +42,9 @@ function violationOf({ path, message }: { path: string; message: string }) {
   return { field: path, description: message };
 }
 
-function textsOf(facts: Record<string, unknown>): Record<string, string> {
+function textsOf(context: Record<string, unknown>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(facts).map(([name, fact]) => [name, typeof fact === 'string' ? fact : JSON.stringify(fact)]),
+    Object.entries(context).map(([name, fact]) => [name, typeof fact === 'string' ? fact : JSON.stringify(fact)]),
   );
 }
 

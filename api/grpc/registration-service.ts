@@ -5,7 +5,7 @@
 import { status } from '@grpc/grpc-js';
 import { languageFor } from '../../domain/templates/languages.ts';
 import type { Channel } from '../../domain/verification.ts';
-import type { SendOrder } from '../../workflows/verification.ts';
+import type { SendRequest } from '../../workflows/verification.ts';
 import type { ApiDeps } from '../deps.ts';
 import { failureOf } from '../problems.ts';
 import {
@@ -32,7 +32,7 @@ interface Requests {
 type Operations = { [R in Rpc]: (deps: SessionDeps, request: Requests[R]) => Promise<SessionAnswer> };
 
 const transports: Record<number, Channel | undefined> = { 1: 'sms', 2: 'voice' };
-const clients: Record<number, SendOrder['client']> = { 1: 'ios', 2: 'android', 3: 'android' };
+const clients: Record<number, SendRequest['client']> = { 1: 'ios', 2: 'android', 3: 'android' };
 
 const operations: Operations = {
   CreateSession: (deps, { e164 }) => createSession(deps, `+${e164}`),

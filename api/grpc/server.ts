@@ -34,13 +34,13 @@ const stopMs = 5000;
 const services = [registrationService, authService];
 
 /** A door that is open. */
-export interface GrpcDoor extends AsyncDisposable {
+export interface GrpcServer extends AsyncDisposable {
   /** `host:port` */
   address: string;
 }
 
 /** Opens the door; `trust` tells whose `x-forwarded-for` is believed. @throws {Error} the configuration is not whole, or the port is taken */
-export async function openGrpc(deps: ApiDeps, trust: TrustProxy): Promise<GrpcDoor> {
+export async function openGrpc(deps: ApiDeps, trust: TrustProxy): Promise<GrpcServer> {
   const { config } = deps;
   const admit = createAdmission(config);
   const server = new Server({
@@ -111,7 +111,7 @@ function handlerOf({ deps, trust, service }: Running, name: string, route: strin
     const trace = traceOf(call, trust, traceparent);
     const trailer = new Metadata();
     trailer.set('x-request-id', trace.requestId);
-    const asked = { requestId: trace.requestId, caller: callerOf(call.metadata, trace, trailer) };
+    const asked = { requestId: trace.requestId, caller: requestContext(call.metadata, trace, trailer) };
     deps.events.requestBegun();
     void traces.run(trace, async () => {
       const { response, httpStatus, refusal } = await answer(call.request, asked).catch((err: unknown) =>
@@ -128,7 +128,7 @@ function handlerOf({ deps, trust, service }: Running, name: string, route: strin
   };
 }
 
-function callerOf(metadata: Metadata, { ip = '', userAgent = '' }: Trace, trailer: Metadata): RpcCall['caller'] {
+function requestContext(metadata: Metadata, { ip = '', userAgent = '' }: Trace, trailer: Metadata): RpcCall['caller'] {
   const idempotencyKey = textOf(metadata, 'idempotency-key');
   const acceptLanguage = textOf(metadata, 'accept-language');
   return {
@@ -221,7 +221,9 @@ function traceOf(
 /** The first address that is no trusted proxy, from the nearest to the farthest: as `req.ip` of Express. */
 function sourceOf(peer: string, forwarded: string | undefined, trust: TrustProxy): string {
   const addresses = [peer, ...(forwarded?.split(',').reverse() ?? []).map((address) => address.trim())];
-  const proxies = addresses.findIndex((address, hop) => !trust(address, hop) || isIP(addresses[hop + 1] ?? '') === 0);
+  const proxies = addresses.findIndex(
+    (address, attempt) => !trust(address, attempt) || isIP(addresses[attempt + 1] ?? '') === 0,
+  );
   return addresses[proxies] ?? peer;
 }
 

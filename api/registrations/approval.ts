@@ -6,8 +6,8 @@ import { approve } from '../../workflows/registration.ts';
 import { requireCredential } from '../auth/credentials.ts';
 import type { ApiDeps } from '../deps.ts';
 import { parse, type Registration, typedPin } from '../schemas.ts';
-import { order } from './order.ts';
-import { finalView, isDone, type RegistrationCaller, requireRunning, takeStepTry } from './status.ts';
+import { finalView, isDone, limitStep, type RegistrationCaller, requireRunning } from './status.ts';
+import { updateRegistration } from './update.ts';
 
 /** The PIN of the account; without it the answer says that one is needed. */
 export const Approval = z.strictObject({ pin: typedPin.optional() });
@@ -18,7 +18,7 @@ export const Approval = z.strictObject({ pin: typedPin.optional() });
  *
  * @throws {Failure} malformed, step-not-available, registration-locked, rate-limited, identity-taken
  */
-export async function giveApproval(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
+export async function submitApproval(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
   const { pin } = parse(Approval, body);
   const { registrationId, status } = caller;
   const { lockedBy } = status;
@@ -26,11 +26,11 @@ export async function giveApproval(deps: ApiDeps, caller: RegistrationCaller, bo
   requireRunning(status);
   if (lockedBy === undefined) throw new Failure('step-not-available', { message: 'Nothing has to be approved' });
   if (pin === undefined) throw locked(status);
-  await takeStepTry(deps, caller, 'approval');
+  await limitStep(deps, caller, 'approval');
   await requireCredential(deps, { userId: lockedBy, kind: 'pin', secret: pin }, caller).catch((err: unknown) => {
     throw err instanceof Failure && err.code === 'credentials-wrong' ? locked(status, 'The PIN is wrong') : err;
   });
-  const answer = await order(deps, registrationId, approve, []);
+  const answer = await updateRegistration(deps, registrationId, approve, []);
   deps.events.stepDone(registrationId, 'approval');
   return finalView(deps, registrationId, answer.status);
 }

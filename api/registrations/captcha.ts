@@ -5,8 +5,8 @@ import { Failure } from '../../domain/failures.ts';
 import { passCaptcha } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
 import { malformed, parse, type Registration, text } from '../schemas.ts';
-import { order } from './order.ts';
 import { currentView, finalView, isDone, type RegistrationCaller, requireStep } from './status.ts';
+import { updateRegistration } from './update.ts';
 
 /** The solved captcha, as its provider’s widget gives it. */
 export const CaptchaProof = z.strictObject({ provider: text(32), token: text(10_000) });
@@ -21,13 +21,13 @@ export async function offerCaptcha(deps: ApiDeps): Promise<CaptchaOffer> {
  *
  * @throws {Failure} captcha-malformed, captcha-used, captcha-refused, unavailable
  */
-export async function proveCaptcha(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
+export async function verifyCaptcha(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
   const { provider, token } = parse(CaptchaProof, body);
   requireStep(deps, caller, 'captcha');
   requireProvider(deps, provider);
   if (isDone(caller.status, 'captcha')) return currentView(deps, caller.registrationId);
   const passed = await useCaptcha(deps, caller, token, caller.registrationId);
-  const [{ status }] = await Promise.all([order(deps, caller.registrationId, passCaptcha, []), passed()]);
+  const [{ status }] = await Promise.all([updateRegistration(deps, caller.registrationId, passCaptcha, []), passed()]);
   deps.events.stepDone(caller.registrationId, 'captcha');
   return finalView(deps, caller.registrationId, status);
 }
@@ -64,18 +64,18 @@ async function useCaptcha(
   const used = deps.captcha.identify(token);
   const taken = await deps.usedCaptchas.take(used, holder);
   if (taken === 'used') throw new Failure('captcha-used');
-  if (taken === 'taken') await verifyCaptcha(deps, caller, token);
+  if (taken === 'taken') await requireSolved(deps, caller, token);
   // for a vendor that verifies a token only once: a repeat does not ask again
   return () => deps.usedCaptchas.pass(used, holder);
 }
 
-async function verifyCaptcha(
+async function requireSolved(
   deps: ApiDeps,
   { registrationId, address }: RegistrationCaller,
   token: string,
 ): Promise<void> {
   const verdict = await deps.captcha.verify(token, address).catch(async (err: unknown) => {
-    await deps.usedCaptchas.giveBack(deps.captcha.identify(token));
+    await deps.usedCaptchas.refund(deps.captcha.identify(token));
     deps.events.dependencyAway('captcha', deps.captcha.provider);
     throw err;
   });

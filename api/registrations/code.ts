@@ -8,10 +8,9 @@ import { newId } from '../../platform/crypto.ts';
 import { confirmCode, requestCode } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
 import { idempotent } from '../guards.ts';
-import { type Guarded, guardCheck, guardSend, limited, watchPrefix } from '../limits.ts';
+import { type Consumed, limitCheck, limited, limitSend, limitUnprovenSends } from '../limits.ts';
 import { parse, type Registration } from '../schemas.ts';
 import { CaptchaProof, useCaptchaForSend } from './captcha.ts';
-import { order } from './order.ts';
 import {
   currentView,
   endOf,
@@ -22,6 +21,7 @@ import {
   requireStep,
   untilStatus,
 } from './status.ts';
+import { updateRegistration } from './update.ts';
 
 /** The way a code is asked for; with a captcha of its own where a limit asks for it. */
 export const CodeRequest = z.strictObject({ channel: z.enum(channels), captcha: CaptchaProof.optional() });
@@ -44,14 +44,14 @@ export async function sendCode(deps: ApiDeps, caller: RegistrationCaller, body: 
   return idempotent(deps, { scope, caller, body: { channel } }, { updateId: newId() }, async ({ updateId }) => {
     requireStep(deps, caller, 'code');
     requireSendable(caller.status, channel);
-    const guarded = await guardSendBy(deps, caller, { channel, captcha }, updateId);
-    const ordered = await order(deps, registrationId, requestCode, [{ channel }], updateId).catch(
+    const consumed = await limitSendBy(deps, caller, { channel, captcha }, updateId);
+    const updated = await updateRegistration(deps, registrationId, requestCode, [{ channel }], updateId).catch(
       async (err: unknown) => {
-        await guarded.giveBack();
+        await consumed.refund();
         throw withLimit(err, deps, caller);
       },
     );
-    const own = ordered.sends.findLast((send) => send.channel === channel)?.number;
+    const own = updated.sends.findLast((send) => send.channel === channel)?.number;
     if (own !== undefined) deps.events.codeRequested({ subject: registrationId, purpose: 'register' }, channel, own);
     const settled = await untilStatus(deps, registrationId, firstWordMs, ({ waitingFor, sends }) => {
       return waitingFor !== undefined || sends.some(({ number, state }) => number === own && state !== 'sending');
@@ -64,25 +64,25 @@ export async function sendCode(deps: ApiDeps, caller: RegistrationCaller, body: 
 }
 
 /** Counts a send, watched where it comes without a captcha of its own. */
-async function guardSendBy(
+async function limitSendBy(
   deps: ApiDeps,
   caller: RegistrationCaller,
   { channel, captcha }: z.infer<typeof CodeRequest>,
   sendId: string,
-): Promise<Guarded> {
+): Promise<Consumed> {
   const act = { limitKeys: caller.status.limitKeys, channels: [channel] };
   if (captcha !== undefined) {
     await useCaptchaForSend(deps, caller, captcha, sendId);
-    return guardSend(deps, caller, act, sendId);
+    return limitSend(deps, caller, act, sendId);
   }
-  const watched = await watchPrefix(deps, caller, act, sendId);
-  const guarded = await guardSend(deps, caller, act, sendId).catch(async (err: unknown) => {
-    await watched.giveBack();
+  const watched = await limitUnprovenSends(deps, caller, act, sendId);
+  const consumed = await limitSend(deps, caller, act, sendId).catch(async (err: unknown) => {
+    await watched.refund();
     throw err;
   });
   return {
-    async giveBack() {
-      await Promise.all([watched.giveBack(), guarded.giveBack()]);
+    async refund() {
+      await Promise.all([watched.refund(), consumed.refund()]);
     },
   };
 }
@@ -92,7 +92,7 @@ async function guardSendBy(
  *
  * @throws {Failure} rate-limited, code-wrong with `attemptsLeft`, code-not-sent, code-expired, identity-taken
  */
-export async function proveCode(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
+export async function verifyCode(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
   const { code } = parse(CodeProof, body);
   const { registrationId, status } = caller;
   if (status.state !== 'completed') requireStep(deps, caller, 'code');
@@ -108,9 +108,9 @@ export async function proveCode(deps: ApiDeps, caller: RegistrationCaller, body:
   }
   if (isDone(status, 'code')) return currentView(deps, registrationId);
   // the script has marked it: a repeat after a crash answers `already` and comes here again; all of them are one order
-  const orderId = send === undefined ? undefined : `code-${send}`;
-  const answer = await order(deps, registrationId, confirmCode, [{ send }], orderId).catch((err: unknown) =>
-    endOf(deps, registrationId, err),
+  const updateId = send === undefined ? undefined : `code-${send}`;
+  const answer = await updateRegistration(deps, registrationId, confirmCode, [{ send }], updateId).catch(
+    (err: unknown) => endOf(deps, registrationId, err),
   );
   deps.events.stepDone(registrationId, 'code');
   return finalView(deps, registrationId, answer.status);
@@ -126,14 +126,14 @@ async function compare(
   const channels = openChannels(status.sends);
   const guess = deps.limitHash('guess', `${registrationId} ${status.sends.length} ${code}`);
   const act = { limitKeys: status.limitKeys, channels };
-  const guarded = await guardCheck(deps, caller, act, guess).catch((err: unknown) => {
+  const consumed = await limitCheck(deps, caller, act, guess).catch((err: unknown) => {
     throw withOtherChannels(err, status, channels);
   });
   const subject = { subject: registrationId, purpose: 'register' } as const;
   const checked = await deps.codes.check(subject, code, deps.rules, Date.now());
   deps.events.codeChecked(subject, checked.outcome, checked.left);
-  if (checked.outcome === 'verified') await guarded.giveBackProven();
-  else if (checked.outcome !== 'wrong') await guarded.giveBack();
+  if (checked.outcome === 'verified') await consumed.refundProven();
+  else if (checked.outcome !== 'wrong') await consumed.refund();
   return checked;
 }
 
@@ -143,7 +143,7 @@ function withOtherChannels(err: unknown, status: RegistrationStatus, channels: r
   const otherChannels = Object.entries(status.nextSendAt).flatMap(([other, next]) =>
     next === null || channels.some((channel) => (channel === 'email') === (other === 'email')) ? [] : [other],
   );
-  return limited(String(err.facts.fields?.limit), err.facts.retryAfterSeconds, { otherChannels });
+  return limited(String(err.context.fields?.limit), err.context.retryAfterSeconds, { otherChannels });
 }
 
 /** What the published status already refuses; the workflow has the last word. */
@@ -173,9 +173,9 @@ function withLimit(err: unknown, { rules }: ApiDeps, { noteLimit }: Registration
     allowed: false,
     max: rules.resendWaitsSeconds.length + 1,
     remaining: 0,
-    resetSeconds: err.facts.retryAfterSeconds ?? rules.ttlSeconds,
+    resetSeconds: err.context.retryAfterSeconds ?? rules.ttlSeconds,
   });
-  return limited('code-resend', err.facts.retryAfterSeconds);
+  return limited('code-resend', err.context.retryAfterSeconds);
 }
 
 function nextCodeAtOf(status: RegistrationStatus): string | null {

@@ -3,14 +3,14 @@ import { z } from 'zod';
 import { parseEmailAddress } from '../../adapters/email-addresses.ts';
 import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../../adapters/phone-numbers.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
-import { firstFacts, type Identity, isUsername, statusOf, usernameKey } from '../../domain/registration.ts';
+import { type Identity, initialState, isUsername, statusOf, usernameKey } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import { clientKinds } from '../../domain/verification.ts';
 import { newId, newToken, tokenHash } from '../../platform/crypto.ts';
 import type { RegistrationInput } from '../../workflows/registration.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { idempotent } from '../guards.ts';
-import { guardRegistration } from '../limits.ts';
+import { limitRegistration } from '../limits.ts';
 import { malformed, parse, type Registration, text } from '../schemas.ts';
 import { view } from './status.ts';
 
@@ -41,7 +41,7 @@ export async function createRegistration(
   const scope = ['registrations', caller.address];
   return idempotent(deps, { scope, caller, body: given }, minted, async ({ registrationId, token, startedAt }) => {
     await deps.reachTemporal();
-    await guardRegistration(deps, caller, registrationId);
+    await limitRegistration(deps, caller, registrationId);
     const locale = languageFor(given.locale, caller.acceptLanguage);
     const start: RegistrationInput = {
       registrationId,
@@ -53,7 +53,7 @@ export async function createRegistration(
       ...(locale && { locale }),
       ...(given.client && { client: given.client }),
     };
-    const status = statusOf(firstFacts(start));
+    const status = statusOf(initialState(start));
     await deps.registrationStarts.create(registrationId, { status, tokenHash: start.tokenHash, start });
     deps.events.registrationStarted(registrationId);
     return { ...view(deps, registrationId, status, undefined), registrationToken: token };

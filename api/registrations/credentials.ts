@@ -7,8 +7,8 @@ import type { ApiDeps } from '../deps.ts';
 import { idempotent } from '../guards.ts';
 import { parse, pinText, type Registration, secretText } from '../schemas.ts';
 import { requireStrongPassword, requireStrongPin } from '../strength.ts';
-import { order } from './order.ts';
-import { finalView, isDone, type RegistrationCaller, requireStep, takeStepTry } from './status.ts';
+import { finalView, isDone, limitStep, type RegistrationCaller, requireStep } from './status.ts';
+import { updateRegistration } from './update.ts';
 
 /** At least one of the two; their strength is judged by the operation. */
 export const Credentials = z
@@ -24,7 +24,11 @@ export const Credentials = z
  *
  * @throws {Failure} malformed, password-weak, step-not-available, identity-taken
  */
-export async function giveCredentials(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
+export async function submitCredentials(
+  deps: ApiDeps,
+  caller: RegistrationCaller,
+  body: unknown,
+): Promise<Registration> {
   const { password, pin } = parse(Credentials, body);
   const { registrationId, status } = caller;
   const scope = ['credentials', registrationId];
@@ -34,12 +38,13 @@ export async function giveCredentials(deps: ApiDeps, caller: RegistrationCaller,
     if (!mayBeRepeat) requireStep(deps, caller, 'credentials');
     if (password !== undefined) await requireStrongPassword(deps, password, []);
     if (pin !== undefined) requireStrongPin(pin);
-    await takeStepTry(deps, caller, 'credentials');
-    const credentialsSeal = await deps.seals.put({ password, pin });
-    let answer = await order(deps, registrationId, setCredentials, [{ credentialsSeal }], updateId);
+    await limitStep(deps, caller, 'credentials');
+    const credentialsRef = await deps.oneTimeSecrets.put({ password, pin });
+    let answer = await updateRegistration(deps, registrationId, setCredentials, [{ credentialsRef }], updateId);
     // an earlier try of the same request has outlived its seal; this one is new
-    if (answer.outcome === 'lost') answer = await order(deps, registrationId, setCredentials, [{ credentialsSeal }]);
-    await deps.seals.remove(credentialsSeal);
+    if (answer.outcome === 'lost')
+      answer = await updateRegistration(deps, registrationId, setCredentials, [{ credentialsRef }]);
+    await deps.oneTimeSecrets.remove(credentialsRef);
     if (answer.outcome === 'lost') {
       throw new Failure('unavailable', { message: 'The credentials were not kept; repeat' });
     }

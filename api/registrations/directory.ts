@@ -8,8 +8,8 @@ import { authenticate, type StepAnswer } from '../../workflows/registration.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { limited } from '../limits.ts';
 import { parse, type Registration, secretText, text } from '../schemas.ts';
-import { order } from './order.ts';
-import { finalView, type RegistrationCaller, requireStep, takeStepTry } from './status.ts';
+import { finalView, limitStep, type RegistrationCaller, requireStep } from './status.ts';
+import { updateRegistration } from './update.ts';
 
 /** A directory name and password, as typed. */
 export const DirectoryProof = z.strictObject({ username: text(256), password: secretText(1, 1024) });
@@ -19,21 +19,21 @@ export const DirectoryProof = z.strictObject({ username: text(256), password: se
  *
  * @throws {Failure} malformed, rate-limited, credentials-wrong, step-not-available, directory-unavailable (it goes on)
  */
-export async function proveDirectory(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
+export async function verifyDirectory(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
   const { username, password } = parse(DirectoryProof, body);
   requireStep(deps, caller, 'directory');
-  await takeStepTry(deps, caller, 'directory');
-  const giveBack = await takeDirectoryTry(deps, caller, username);
+  await limitStep(deps, caller, 'directory');
+  const refund = await limitDirectory(deps, caller, username);
   const answer = await prove(deps, caller, username, password).catch(async (err: unknown) => {
-    await giveBack();
+    await refund();
     throw err;
   });
   if (answer.outcome === 'refused') throw new Failure('credentials-wrong');
-  await giveBack();
+  await refund();
   if (answer.outcome === 'somebody-else') {
     throw new Failure('step-not-available', { message: 'The directory step was done as somebody else' });
   }
-  if (answer.outcome === 'parked') throw new Failure('directory-unavailable');
+  if (answer.outcome === 'waiting') throw new Failure('directory-unavailable');
   if (answer.outcome === 'lost')
     throw new Failure('unavailable', { message: 'The directory step was not done; repeat it' });
   deps.events.stepDone(caller.registrationId, 'directory');
@@ -41,7 +41,7 @@ export async function proveDirectory(deps: ApiDeps, caller: RegistrationCaller, 
 }
 
 /** Takes one of a name's tries, at whatever door; answers how to give it back. Fails closed. @throws {Failure} rate-limited */
-export async function takeDirectoryTry(
+export async function limitDirectory(
   deps: ApiDeps,
   { noteLimit }: Pick<Caller, 'noteLimit'>,
   username: string,
@@ -50,10 +50,10 @@ export async function takeDirectoryTry(
   const limit: Limit = { name: 'directory-tries', windows: [{ max, windowSeconds }] };
   const key = keyedHash(deps.hashKey, 'directory', usernameKey(username));
   const tryId = newId();
-  const state = await deps.rateLimits.take(limit, key, tryId, Date.now());
+  const state = await deps.rateLimits.consume(limit, key, tryId, Date.now());
   noteLimit?.({ ...state, limit: limit.name });
   if (!state.allowed) throw limited(limit.name, state.resetSeconds);
-  return () => deps.rateLimits.giveBack(limit, key, tryId);
+  return () => deps.rateLimits.refund(limit, key, tryId);
 }
 
 async function prove(
@@ -62,9 +62,9 @@ async function prove(
   username: string,
   password: string,
 ): Promise<StepAnswer> {
-  const passwordSeal = await deps.seals.put(password);
-  const answer = await order(deps, registrationId, authenticate, [{ username, passwordSeal }]);
+  const passwordRef = await deps.oneTimeSecrets.put(password);
+  const answer = await updateRegistration(deps, registrationId, authenticate, [{ username, passwordRef }]);
   // a step that is parked tries again with it, as long as it lives
-  if (answer.outcome !== 'parked') await deps.seals.remove(passwordSeal);
+  if (answer.outcome !== 'waiting') await deps.oneTimeSecrets.remove(passwordRef);
   return answer;
 }

@@ -48,7 +48,7 @@ export function isDone(status: RegistrationStatus, name: StepName): boolean {
  *
  * @throws {Failure} rate-limited
  */
-export async function takeStepTry(
+export async function limitStep(
   deps: ApiDeps,
   { registrationId, noteLimit }: RegistrationCaller,
   step: StepName,
@@ -57,7 +57,7 @@ export async function takeStepTry(
     name: `${step}-tries-of-registration`,
     windows: [{ max: stepTriesMax, windowSeconds: deps.config.REGISTRATION_TTL }],
   };
-  const state = await deps.rateLimits.take(limit, registrationId, newId(), Date.now());
+  const state = await deps.rateLimits.consume(limit, registrationId, newId(), Date.now());
   noteLimit?.({ ...state, limit: limit.name });
   if (!state.allowed) throw limited(limit.name, state.resetSeconds);
 }

@@ -4,9 +4,9 @@ import { Failure } from '../../domain/failures.ts';
 import { cancel } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
 import { messageToken, parse } from '../schemas.ts';
-import { order } from './order.ts';
+import { updateRegistration } from './update.ts';
 
-/** The token of the notice. */
+/** The token of the notification. */
 export const RegistrationStop = z.strictObject({ token: messageToken });
 
 /**
@@ -28,7 +28,7 @@ export async function stopRegistrations(deps: ApiDeps, body: unknown): Promise<v
 /** Ends a registration; false when it was over. */
 async function end(deps: ApiDeps, registrationId: string): Promise<boolean> {
   try {
-    await order(deps, registrationId, cancel, [{ reason: 'stopped-by-owner' }]);
+    await updateRegistration(deps, registrationId, cancel, [{ reason: 'stopped-by-owner' }]);
     return true;
   } catch (err) {
     if (!(err instanceof Failure) || !['registration-closed', 'registration-expired'].includes(err.code)) throw err;

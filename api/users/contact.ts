@@ -11,7 +11,7 @@ import { languageFor } from '../../domain/templates/languages.ts';
 import { type CodeSubject, channels } from '../../domain/verification.ts';
 import { requireRightCode, startCode } from '../auth/log-in.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { guardContactChange, guardSend } from '../limits.ts';
+import { limitContactChange, limitSend } from '../limits.ts';
 import { parse, type User } from '../schemas.ts';
 import { changeIdentity } from './identity.ts';
 import { readMe } from './me.ts';
@@ -54,10 +54,10 @@ export async function beginContactChange(
   const channel = contact.kind === 'phone' ? 'sms' : 'email';
   const identity = identityOf(contact);
   const limitKeys = limitKeysOf(identity, deps.limitHash);
-  const counted = await guardContactChange(deps, caller, deps.limitHash('name', `user ${userId}`), changeId);
-  const sent = await guardSend(deps, caller, { limitKeys, channels: [channel] }, changeId).catch(
+  const counted = await limitContactChange(deps, caller, deps.limitHash('name', `user ${userId}`), changeId);
+  const sent = await limitSend(deps, caller, { limitKeys, channels: [channel] }, changeId).catch(
     async (err: unknown) => {
-      await counted.giveBack();
+      await counted.refund();
       throw err;
     },
   );
@@ -69,8 +69,8 @@ export async function beginContactChange(
   try {
     await first();
     // the code is bound to the change, and the change to the value: whatever is typed later, this is what it proves
-    const sealed = deps.changeBox.sealText(JSON.stringify({ kind: contact.kind, value: contact.value }));
-    await deps.logins.create(changeId, { userId, channel, limitKeys, expiresAt, sealed });
+    const encrypted = deps.changeCipher.encryptText(JSON.stringify({ kind: contact.kind, value: contact.value }));
+    await deps.logins.create(changeId, { userId, channel, limitKeys, expiresAt, encrypted });
     const input = { ...of, channel, to: contact.value, ttlSeconds, until: expiresAt } as const;
     const flow = {
       workflowId: contactCodeWorkflowId(changeId),
@@ -79,7 +79,7 @@ export async function beginContactChange(
     };
     await startCode(deps, flow, { ...input, ...(country && { country }), ...(locale && { locale }) });
   } catch (err) {
-    await Promise.all([counted.giveBack(), sent.giveBack()]);
+    await Promise.all([counted.refund(), sent.refund()]);
     throw err;
   }
   deps.events.codeRequested(of, channel, 1);
@@ -92,7 +92,7 @@ export async function beginContactChange(
  *
  * @throws {Failure} malformed, not-found, code-wrong, code-expired, identity-taken, rate-limited, unavailable
  */
-export async function proveContact(
+export async function verifyContact(
   deps: ApiDeps,
   session: Session,
   changeId: string,
@@ -102,10 +102,10 @@ export async function proveContact(
   if (!/^[0-9a-f]{32}$/.test(changeId)) throw new Failure('not-found');
   // counted before it is compared: parallel guesses never exceed the bound
   const begun = await deps.logins.countTry(changeId);
-  if (begun?.sealed === undefined || begun.userId !== session.userId) throw new Failure('not-found');
+  if (begun?.encrypted === undefined || begun.userId !== session.userId) throw new Failure('not-found');
   if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
   await requireRightCode(deps, subjectOf(changeId), begun, code, caller);
-  const wanted = JSON.parse(deps.changeBox.openText(begun.sealed)) as Identifier;
+  const wanted = JSON.parse(deps.changeCipher.decryptText(begun.encrypted)) as Identifier;
   // a number that came after a recovery proves no more than the recovery did
   await deps.recoveries.spreadPinHold(session.userId, deps.config.PIN_RESET_WAIT);
   await changeIdentity(deps, { changeId, userId: session.userId, wanted });

@@ -1,7 +1,7 @@
 /** `DELETE /users/me`, how it is stopped, and its receipt. */
 import { z } from 'zod';
 import type { Session } from '../../adapters/redis/sessions.ts';
-import { orderFirst, orderFlow } from '../../adapters/temporal/orders.ts';
+import { executeUpdate, updateWithStart } from '../../adapters/temporal/client-calls.ts';
 import { accountDeletionWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
@@ -24,7 +24,7 @@ export const Deletion = z
     erasedAt: z.iso.datetime().nullable(),
     erased: z.object({
       workflows: z.int().describe('Executions in Temporal'),
-      auditEvents: z.int().nullable().describe('Rewritten; null where the audit trail is not reached'),
+      auditEvents: z.int().nullable().describe('Rewritten; null where the audit log is not reached'),
       keys: z.int().describe('Keys in Redis'),
       claims: z.int().describe('Claims of names, numbers and addresses in MongoDB'),
     }),
@@ -58,7 +58,7 @@ export async function deleteAccount(
     staticSummary: 'Deletion of an account',
     typedSearchAttributes: userAttributesOf(userId),
   };
-  const { deletionId, effectiveAt } = await orderFirst(deps, start, planDeletion, []).catch(refuseWhenOver);
+  const { deletionId, effectiveAt } = await updateWithStart(deps, start, planDeletion, []).catch(refuseWhenOver);
   return {
     deletionId,
     deletionToken: deps.deletionToken(deletionId),
@@ -71,7 +71,7 @@ export async function stopAccountDeletion(deps: ApiDeps, { userId }: Session): P
   const { deletionId } = (await deps.accounts.read(userId)) ?? {};
   if (deletionId === undefined) throw new Failure('not-found');
   const workflowId = accountDeletionWorkflowId(deletionId);
-  await orderFlow(deps, workflowId, stopDeletion, { args: [] }).catch(refuseWhenOver);
+  await executeUpdate(deps, workflowId, stopDeletion, { args: [] }).catch(refuseWhenOver);
 }
 
 /** A deletion that ended in this moment is none. @throws {Failure} not-found, and what was thrown */

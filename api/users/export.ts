@@ -2,13 +2,13 @@
 import { z } from 'zod';
 import type { Account } from '../../adapters/mongo/accounts.ts';
 import type { Session as StoredSession } from '../../adapters/redis/sessions.ts';
-import { flowsOf, listPersonFlows } from '../../adapters/temporal/person-flows.ts';
+import { listPersonWorkflows, workflowsOf } from '../../adapters/temporal/person-workflows.ts';
 import type { AuditEvent } from '../../domain/audit.ts';
 import { Failure } from '../../domain/failures.ts';
 import { emailKey } from '../../domain/registration.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { guardExport } from '../limits.ts';
+import { limitExport } from '../limits.ts';
 import { Session, User } from '../schemas.ts';
 import { sessionView } from '../sessions.ts';
 import { userView } from './me.ts';
@@ -56,7 +56,7 @@ const flowsMax = 1000;
 const notes = [
   'Password, PIN and tokens are stored as hashes, which nobody can read; sessions are listed without their tokens.',
   'Codes, limits and keys of repeated requests are stored under keyed hashes and end by themselves within days.',
-  'Events of the last seconds may not be in the audit trail yet; events of others on this account name nobody here.',
+  'Events of the last seconds may not be in the audit log yet; events of others on this account name nobody here.',
 ];
 
 /**
@@ -66,17 +66,17 @@ const notes = [
  */
 export async function exportAccount(deps: ApiDeps, session: StoredSession, caller: Caller): Promise<Export> {
   const { userId } = session;
-  await guardExport(deps, caller, deps.limitHash('name', `user ${userId}`), newId());
+  await limitExport(deps, caller, deps.limitHash('name', `user ${userId}`), newId());
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
   const [secrets, isLinkedToDirectory, sessions, flows, auditEvents] = await Promise.all([
     deps.accounts.readSecrets(userId),
     deps.accounts.isLinked(userId),
     deps.sessions.list(userId, Date.now()),
-    readFlows(deps, account),
+    readWorkflows(deps, account),
     readEvents(deps, account),
   ]);
-  deps.events.dataExported({ userId, trail: auditEvents.state });
+  deps.events.dataExported({ userId, auditEvents: auditEvents.state });
   return {
     exportedAt: new Date().toISOString(),
     account: userView(account),
@@ -97,10 +97,10 @@ export async function exportAccount(deps: ApiDeps, session: StoredSession, calle
   };
 }
 
-async function readFlows({ temporal, events }: ApiDeps, account: Account): Promise<Export['flows']> {
+async function readWorkflows({ temporal, events }: ApiDeps, account: Account): Promise<Export['flows']> {
   try {
     const found = await temporal.withDeadline(Date.now() + awayMs, () =>
-      listPersonFlows(temporal, flowsOf(account.userId, account), flowsMax),
+      listPersonWorkflows(temporal, workflowsOf(account.userId, account), flowsMax),
     );
     const items = found.map(({ type, workflowId: id, startedAt, closedAt }) => ({
       type,

@@ -1,5 +1,5 @@
 /** A name, number or address of a person that takes effect. */
-import { runSingle } from '../../adapters/temporal/orders.ts';
+import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
 import { identityChangeWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { type IdentityChangeInput, identityChange } from '../../workflows/identity-change.ts';
@@ -18,7 +18,7 @@ const turnsMax = 5;
  */
 export async function changeIdentity(deps: Pick<ApiDeps, 'temporal'>, change: IdentityChangeInput): Promise<void> {
   for (let turn = 0; turn < turnsMax; turn++) {
-    const { changeId, outcome } = await runSingle(deps, identityChange, {
+    const { changeId, outcome } = await executeSingleton(deps, identityChange, {
       workflowId: identityChangeWorkflowId(change.userId),
       args: [change],
       typedSearchAttributes: userAttributesOf(change.userId),

@@ -1,8 +1,8 @@
 /** The rows of /users/me: what a person does with their own account. */
-import { callerOf, deletionOf, sessionOf } from '../requests.ts';
+import { deletionOf, requestContext, sessionOf } from '../requests.ts';
 import { always, type Route } from '../route.ts';
 import { User } from '../schemas.ts';
-import { ContactProof, proveContact, StartedChange } from './contact.ts';
+import { ContactProof, StartedChange, verifyContact } from './contact.ts';
 import { Deletion, deleteAccount, PlannedDeletion, readDeletion, stopAccountDeletion } from './deletion.ts';
 import { Export, exportAccount } from './export.ts';
 import { readMe } from './me.ts';
@@ -34,7 +34,7 @@ export const userRoutes: Route[] = [
     other: { status: 202, answer: StartedChange, isIt: isStartedChange },
     isIdempotent: true,
     failures: [...always, 'not-found', 'identity-taken', 'step-not-available', 'idempotency-key-reused'],
-    run: async (req, deps) => changeProfile(deps, await sessionOf(req, deps), req.body, callerOf(req)),
+    run: async (req, deps) => changeProfile(deps, await sessionOf(req, deps), req.body, requestContext(req)),
   },
   {
     method: 'get',
@@ -46,7 +46,7 @@ export const userRoutes: Route[] = [
     answer: Export,
     fileName: 'vyry-export.json',
     failures: [...always, 'not-found'],
-    run: async (req, deps) => exportAccount(deps, await sessionOf(req, deps), callerOf(req)),
+    run: async (req, deps) => exportAccount(deps, await sessionOf(req, deps), requestContext(req)),
   },
   {
     method: 'delete',
@@ -88,9 +88,9 @@ export const userRoutes: Route[] = [
     answer: User,
     failures: [...always, 'not-found', 'code-wrong', 'code-expired', 'identity-taken'],
     run: async (req, deps) =>
-      proveContact(deps, await sessionOf(req, deps), String(req.params.changeId), {
+      verifyContact(deps, await sessionOf(req, deps), String(req.params.changeId), {
         body: req.body,
-        caller: callerOf(req),
+        caller: requestContext(req),
       }),
   },
 ];

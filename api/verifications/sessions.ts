@@ -6,7 +6,7 @@
  */
 import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../../adapters/phone-numbers.ts';
 import type { NewSession, StoredSession } from '../../adapters/redis/verification-sessions.ts';
-import { type FirstStart, orderFirst, tell } from '../../adapters/temporal/orders.ts';
+import { signalWorkflow, updateWithStart, type WorkflowStart } from '../../adapters/temporal/client-calls.ts';
 import { Failure } from '../../domain/failures.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
 import { countryOf } from '../../domain/registration.ts';
@@ -25,9 +25,9 @@ import {
   verificationWorkflowId,
 } from '../../domain/verification.ts';
 import { keyedHash, newId } from '../../platform/crypto.ts';
-import { codeConfirmed, requestSessionCode, type SendOrder, verification } from '../../workflows/verification.ts';
+import { codeConfirmed, requestSessionCode, type SendRequest, verification } from '../../workflows/verification.ts';
 import type { ApiDeps } from '../deps.ts';
-import { guardCheck, guardSend, type IdentityAct } from '../limits.ts';
+import { type IdentityAct, limitCheck, limitSend } from '../limits.ts';
 
 /** Why something was not done. */
 export type RefusalReason =
@@ -43,7 +43,7 @@ export type RefusalReason =
 export interface Refusal {
   reason: RefusalReason;
   waitMs?: number;
-  /** The limit that refused, for the audit trail. */
+  /** The limit that refused, for the audit log. */
   limit?: string;
 }
 
@@ -67,7 +67,7 @@ export type SessionDeps = Pick<
   | 'codes'
   | 'temporal'
   | 'rateLimits'
-  | 'spending'
+  | 'smsBudget'
   | 'limitHash'
   | 'events'
   | 'hashKey'
@@ -91,7 +91,7 @@ export async function createSession(deps: SessionDeps, text: string): Promise<Se
   const number = parsePhoneNumber(text);
   const isServed = number !== undefined && phoneRefusal(number, deps.config.COUNTRIES_ALLOWED) === undefined;
   if (!isServed) return { refusal: { reason: 'number-not-valid' } };
-  const limited = await guardCreation(deps, number.e164);
+  const limited = await limitCreation(deps, number.e164);
   if (limited !== undefined) return { refusal: limited };
   const sessionId = newId();
   const created = newSession(number);
@@ -114,25 +114,29 @@ export async function readSession(deps: SessionDeps, sessionId: string): Promise
  *
  * @throws {Failure} unavailable: the provider is away and the send goes on by itself
  */
-export async function sendSessionCode(deps: SessionDeps, sessionId: string, order: SendOrder): Promise<SessionAnswer> {
+export async function sendSessionCode(
+  deps: SessionDeps,
+  sessionId: string,
+  request: SendRequest,
+): Promise<SessionAnswer> {
   const found = await find(deps, sessionId);
   if (found === undefined) return { refusal: { reason: 'not-found' } };
-  const refused = refuseSend(found, order.channel, deps.sessionRules, Date.now());
+  const refused = refuseSend(found, request.channel, deps.sessionRules, Date.now());
   if (refused !== undefined) {
-    if (found.waitingFor === order.channel && refused.reason !== 'already-verified') throw new Failure('unavailable');
+    if (found.waitingFor === request.channel && refused.reason !== 'already-verified') throw new Failure('unavailable');
     return viewOf(deps, found, refusalOf(refused));
   }
-  const guarded = await guardSend(deps, {}, limitedActOf(deps, found, order.channel), newId()).catch(refusalOfLimit);
-  if ('reason' in guarded) return viewOf(deps, found, guarded);
-  const answer = await orderCode(deps, found, order);
+  const consumed = await limitSend(deps, {}, limitedActOf(deps, found, request.channel), newId()).catch(refusalOfLimit);
+  if ('reason' in consumed) return viewOf(deps, found, consumed);
+  const answer = await sendUpdate(deps, found, request);
   if (answer === undefined) {
-    await guarded.giveBack();
-    return refusedMeanwhile(deps, sessionId, order.channel);
+    await consumed.refund();
+    return refusedMeanwhile(deps, sessionId, request.channel);
   }
   const { sends, away } = answer;
-  const own = sends.findLast(({ channel }) => channel === order.channel);
+  const own = sends.findLast(({ channel }) => channel === request.channel);
   if (own !== undefined)
-    deps.events.codeRequested({ subject: sessionId, purpose: 'verify' }, order.channel, own.number);
+    deps.events.codeRequested({ subject: sessionId, purpose: 'verify' }, request.channel, own.number);
   if (away !== undefined && away !== 'limited') throw new Failure('unavailable');
   const now = { ...found, sends, checks: await readChecks(deps, sessionId) };
   if (away !== undefined) return viewOf(deps, now, { reason: 'slow-down', waitMs: slowDownMs });
@@ -153,12 +157,12 @@ export async function checkSessionCode(deps: SessionDeps, sessionId: string, typ
   const code = typed.replaceAll(/[\s-]/gu, '');
   const { number: send = 0, channel = 'sms' } = found.sends.at(-1) ?? {};
   const guess = deps.limitHash('guess', `${sessionId} ${send} ${code}`);
-  const guarded = await guardCheck(deps, {}, limitedActOf(deps, found, channel), guess).catch(refusalOfLimit);
-  if ('reason' in guarded) return viewOf(deps, found, guarded);
+  const consumed = await limitCheck(deps, {}, limitedActOf(deps, found, channel), guess).catch(refusalOfLimit);
+  if ('reason' in consumed) return viewOf(deps, found, consumed);
   const { outcome, left, waitMs } = await deps.codes.check(subject, code, deps.sessionRules, Date.now());
   deps.events.codeChecked(subject, outcome, left);
-  if (outcome === 'verified') await guarded.giveBackProven();
-  else if (outcome !== 'wrong') await guarded.giveBack();
+  if (outcome === 'verified') await consumed.refundProven();
+  else if (outcome !== 'wrong') await consumed.refund();
   const after = { ...found, checks: await readChecks(deps, sessionId) };
   if (outcome === 'verified') await tellVerified(deps, sessionId, after.checks);
   const answer = viewOf(deps, after, refusalOfCheck(outcome, waitMs));
@@ -175,18 +179,18 @@ function limitedActOf(deps: SessionDeps, { number, country }: Found, channel: Ch
 /** @throws {unknown} anything but a limit */
 function refusalOfLimit(err: unknown): Refusal {
   if (!(err instanceof Failure) || err.code !== 'rate-limited') throw err;
-  const { retryAfterSeconds = 0, fields } = err.facts;
+  const { retryAfterSeconds = 0, fields } = err.context;
   return { reason: 'limited', waitMs: retryAfterSeconds * 1000, limit: String(fields?.limit) };
 }
 
 /** The only limit of creation: by number alone, so that many sources are not many tries. Fails closed. */
-async function guardCreation(deps: SessionDeps, number: string): Promise<Refusal | undefined> {
+async function limitCreation(deps: SessionDeps, number: string): Promise<Refusal | undefined> {
   const limit = {
     name: 'sessions-of-number',
     windows: [{ max: deps.config.SIGNAL_SESSIONS_PER_DAY, windowSeconds: 86_400 }],
   };
   const key = keyedHash(deps.hashKey, 'sessions', number);
-  const { allowed, resetSeconds } = await deps.rateLimits.take(limit, key, newId(), Date.now());
+  const { allowed, resetSeconds } = await deps.rateLimits.consume(limit, key, newId(), Date.now());
   return allowed ? undefined : { reason: 'limited', waitMs: resetSeconds * 1000, limit: limit.name };
 }
 
@@ -208,9 +212,9 @@ function readChecks({ codes }: SessionDeps, sessionId: string): Promise<CheckSta
 }
 
 /** The first order starts the workflow. Undefined when the workflow refused: something else was ordered at the same time. */
-async function orderCode(deps: SessionDeps, found: Found, order: SendOrder) {
+async function sendUpdate(deps: SessionDeps, found: Found, request: SendRequest) {
   const { sessionId, number, country, createdAt } = found;
-  const start: FirstStart<typeof verification> = {
+  const start: WorkflowStart<typeof verification> = {
     workflow: verification,
     workflowId: verificationWorkflowId(sessionId),
     staticSummary: 'Verification of a number',
@@ -218,7 +222,7 @@ async function orderCode(deps: SessionDeps, found: Found, order: SendOrder) {
     waitMs: firstOrderMs,
   };
   try {
-    return await orderFirst(deps, start, requestSessionCode, [order]);
+    return await updateWithStart(deps, start, requestSessionCode, [request]);
   } catch (err) {
     if (err instanceof Failure && ['rate-limited', 'registration-closed'].includes(err.code)) return undefined;
     throw err;
@@ -235,7 +239,7 @@ async function refusedMeanwhile(deps: SessionDeps, sessionId: string, channel: C
 /** For operators alone: what proves it is stored already, so an outage of Temporal is not the caller's. */
 async function tellVerified(deps: SessionDeps, sessionId: string, checks: CheckState | undefined): Promise<void> {
   const at = checks?.verifiedAt ?? Date.now();
-  await tell(deps, verificationWorkflowId(sessionId), codeConfirmed, { at }).catch((err: unknown) =>
+  await signalWorkflow(deps, verificationWorkflowId(sessionId), codeConfirmed, { at }).catch((err: unknown) =>
     deps.events.dependencyFailed(err),
   );
 }

@@ -15,7 +15,7 @@ const together: Partial<Record<Role, (env: Record<string, string>) => unknown>> 
 };
 
 /** Reads the configuration of every role as its process would. */
-export function examineConfiguration(env: Record<string, string>): Finding[] {
+export function checkConfiguration(env: Record<string, string>): Finding[] {
   return roles.map((role) => {
     const check = `configuration of ${role}`;
     if (role === 'audit' && !env.ELASTICSEARCH_URL) return { check, verdict: 'off', about: 'no ELASTICSEARCH_URL' };
@@ -32,7 +32,7 @@ export function examineConfiguration(env: Record<string, string>): Finding[] {
 }
 
 /** Says which captcha is configured; its keys are tried by the first person only. */
-export async function examineCaptcha(env: Record<string, string>): Promise<Finding[]> {
+export async function checkCaptcha(env: Record<string, string>): Promise<Finding[]> {
   const config = readVariables([...namesFrom('CAPTCHA_'), 'PAYLOAD_KEY', 'NODE_ENV', 'REGISTRATION_STEPS'], env);
   const check = 'captcha';
   const { CAPTCHA_PROVIDER: provider, CAPTCHA_SECRET: secret } = config;

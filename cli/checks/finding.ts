@@ -14,7 +14,7 @@ const checkMs = 15_000;
  * Examines one thing: what it throws, and no answer in time, is a failure of the check. A configuration that cannot be
  * read is told of by the check of the configuration; here it says only that nothing could be tried.
  */
-export async function examine(check: string, find: () => Promise<Finding[]>): Promise<Finding[]> {
+export async function check(check: string, find: () => Promise<Finding[]>): Promise<Finding[]> {
   const timeout = Promise.withResolvers<never>();
   const timer = setTimeout(() => timeout.reject(new Error('No answer in time')), checkMs);
   try {

@@ -1,8 +1,8 @@
 /** The directory: how far the service account comes with each server, and why no further, in words. */
 
 import type { RefusalReason } from '../../adapters/ldap/answer.ts';
+import { checkDirectory, type ServerFinding } from '../../adapters/ldap/check.ts';
 import { connectDirectory, readDirectoryOptions } from '../../adapters/ldap/connect.ts';
-import { examineDirectory, type ServerFinding } from '../../adapters/ldap/examine.ts';
 import { namesFrom, readVariables } from '../../platform/config.ts';
 import type { Finding } from './finding.ts';
 
@@ -88,13 +88,13 @@ const refusals: Record<RefusalReason, string> = {
 };
 
 /** Examines each configured server. */
-export async function examineLdap(env: Record<string, string>): Promise<Finding[]> {
-  const findings = await examineDirectory(readOptions(env));
+export async function checkLdap(env: Record<string, string>): Promise<Finding[]> {
+  const findings = await checkDirectory(readOptions(env));
   return findings.map(findingOf);
 }
 
 /** Tries a person's name and password as a registration would. */
-export async function examineLogin(env: Record<string, string>, username: string, password: string): Promise<Finding> {
+export async function checkLogin(env: Record<string, string>, username: string, password: string): Promise<Finding> {
   const check = 'login';
   await using directory = connectDirectory(readOptions(env));
   const answer = await directory.authenticate(username, password);

@@ -9,7 +9,7 @@ import { namesFrom, readVariables } from '../../platform/config.ts';
 import type { Finding } from './finding.ts';
 
 /** Whether the Twilio account can be used. */
-export async function examineTwilio(env: Record<string, string>): Promise<Finding[]> {
+export async function checkTwilio(env: Record<string, string>): Promise<Finding[]> {
   const check = 'twilio';
   const options = readTwilioOptions(readVariables(namesFrom('TWILIO_'), env));
   if (options === undefined) return [{ check, verdict: 'off', about: 'not configured: no SMS' }];
@@ -24,7 +24,7 @@ export async function examineTwilio(env: Record<string, string>): Promise<Findin
 }
 
 /** Whether the mail server greets us and takes our credentials. */
-export async function examineMail(env: Record<string, string>): Promise<Finding[]> {
+export async function checkMail(env: Record<string, string>): Promise<Finding[]> {
   const check = 'mail';
   const { SMTP_URL: url, MAIL_FROM: from } = readVariables(['SMTP_URL', 'MAIL_FROM'], env);
   if (url === undefined) return [{ check, verdict: 'off', about: 'not configured: no e-mail' }];
@@ -40,7 +40,7 @@ export async function examineMail(env: Record<string, string>): Promise<Finding[
 }
 
 /** Whether Infobip takes the key, by the logs that a repeated send asks for. */
-export async function examineInfobip(env: Record<string, string>): Promise<Finding[]> {
+export async function checkInfobip(env: Record<string, string>): Promise<Finding[]> {
   const check = 'infobip';
   const options = readInfobipOptions(readVariables(namesFrom('INFOBIP_'), env));
   if (options === undefined) return [{ check, verdict: 'off', about: 'not configured: no SMS by it' }];
@@ -60,7 +60,7 @@ export async function examineInfobip(env: Record<string, string>): Promise<Findi
 }
 
 /** Whether Resend takes the key, and has proven the domain of the sender. */
-export async function examineResend(env: Record<string, string>): Promise<Finding[]> {
+export async function checkResend(env: Record<string, string>): Promise<Finding[]> {
   const check = 'resend';
   const config = readVariables(['RESEND_API_KEY', 'RESEND_API_BASE_URL', 'MAIL_FROM'], env);
   const { RESEND_API_KEY: apiKey, RESEND_API_BASE_URL: baseUrl, MAIL_FROM: from } = config;
@@ -82,7 +82,7 @@ export async function examineResend(env: Record<string, string>): Promise<Findin
 }
 
 /** Whether SendGrid takes the key, and lets it send. */
-export async function examineSendgrid(env: Record<string, string>): Promise<Finding[]> {
+export async function checkSendgrid(env: Record<string, string>): Promise<Finding[]> {
   const check = 'sendgrid';
   const config = readVariables(['SENDGRID_API_KEY', 'SENDGRID_API_BASE_URL', 'MAIL_FROM'], env);
   const { SENDGRID_API_KEY: apiKey, SENDGRID_API_BASE_URL: baseUrl, MAIL_FROM: from } = config;
@@ -112,5 +112,5 @@ function domainOf(from: string): string {
 
 function outageOf(err: unknown): string {
   if (!(err instanceof Failure)) throw err;
-  return (err.facts.reason ?? err.code).replaceAll('-', ' ');
+  return (err.context.reason ?? err.code).replaceAll('-', ' ');
 }

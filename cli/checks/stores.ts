@@ -12,7 +12,7 @@ import type { Finding } from './finding.ts';
 const redisMajorMin = 7;
 
 /** Whether Redis answers, is new enough, and writes down what it acknowledges. */
-export async function examineRedis(env: Record<string, string>): Promise<Finding[]> {
+export async function checkRedis(env: Record<string, string>): Promise<Finding[]> {
   const { REDIS_URL: url } = readVariables(['REDIS_URL'], env);
   const errors: Error[] = [];
   const redis = connectRedis(url, (err) => errors.push(err));
@@ -46,7 +46,7 @@ function redisFinding(version: string, isAppendOnly: boolean): Finding {
 }
 
 /** Whether MongoDB answers and lets us in. */
-export async function examineMongo(env: Record<string, string>): Promise<Finding[]> {
+export async function checkMongo(env: Record<string, string>): Promise<Finding[]> {
   const { DATABASE_URL: url } = readVariables(['DATABASE_URL'], env);
   const failed = Promise.withResolvers<never>();
   await using database = connectMongo(url, failed.reject);
@@ -63,7 +63,7 @@ export async function examineMongo(env: Record<string, string>): Promise<Finding
 }
 
 /** Whether Elasticsearch, where it is configured, lets us in and knows what audit events look like. */
-export async function examineElastic(env: Record<string, string>): Promise<Finding[]> {
+export async function checkElastic(env: Record<string, string>): Promise<Finding[]> {
   const check = 'elasticsearch';
   if (!env.ELASTICSEARCH_URL) return [{ check, verdict: 'off', about: 'not configured' }];
   await using access = openAudit(env);
@@ -89,8 +89,8 @@ export async function examineElastic(env: Record<string, string>): Promise<Findi
 const auditWaitMs = 60_000;
 
 /** Whether audit events reach Elasticsearch: somebody ships them, and none waits for long. */
-export async function examineTrail(env: Record<string, string>): Promise<Finding[]> {
-  const check = 'audit trail';
+export async function checkAuditLog(env: Record<string, string>): Promise<Finding[]> {
+  const check = 'audit log';
   if (!env.ELASTICSEARCH_URL) return [{ check, verdict: 'off', about: 'no ELASTICSEARCH_URL: events wait in Redis' }];
   const redis = connectRedis(readVariables(['REDIS_URL'], env).REDIS_URL, () => undefined);
   try {
@@ -102,9 +102,9 @@ export async function examineTrail(env: Record<string, string>): Promise<Finding
         { check, verdict: 'failed', about: `no audit worker; ${about}`, advice: 'Start node workers/run.ts audit.' },
       ];
     }
-    if (depth.setAside > 0) {
+    if (depth.deadLetters > 0) {
       const advice = 'The log of the audit role says why.';
-      return [{ check, verdict: 'warning', about: `${depth.setAside} events were refused by the index`, advice }];
+      return [{ check, verdict: 'warning', about: `${depth.deadLetters} events were refused by the index`, advice }];
     }
     const isLate = depth.oldestMs > auditWaitMs;
     const advice = 'See the log of the audit role.';

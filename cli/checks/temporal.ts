@@ -1,14 +1,14 @@
 /** Temporal: is it there, is the namespace fit for us, and does anybody work. */
 
 import { isTemporalOutage } from '../../adapters/temporal/connect.ts';
-import { countPollers, hasNamespace, readSearchAttributes } from '../../adapters/temporal/examine.ts';
+import { countPollers, hasNamespace, readSearchAttributes } from '../../adapters/temporal/inspect.ts';
 import { temporalRoles } from '../../platform/config.ts';
 import { searchAttributeNames } from '../../workflows/search-attributes.ts';
 import { openTemporal, type TemporalAccess } from '../connections.ts';
 import type { Finding } from './finding.ts';
 
 /** Examines server, namespace, search attributes and task queues, in this order. */
-export async function examineTemporal(env: Record<string, string>): Promise<Finding[]> {
+export async function checkTemporal(env: Record<string, string>): Promise<Finding[]> {
   const check = 'temporal';
   await using temporal = openTemporal(env);
   const { client, within } = temporal;
@@ -26,12 +26,12 @@ export async function examineTemporal(env: Record<string, string>): Promise<Find
   }
   return [
     { check, verdict: 'ok', about: `answers, namespace ${namespace}` },
-    await examineSearchAttributes(temporal),
-    ...(await Promise.all(temporalRoles.map((role) => examineQueue(temporal, role)))),
+    await checkSearchAttributes(temporal),
+    ...(await Promise.all(temporalRoles.map((role) => checkQueue(temporal, role)))),
   ];
 }
 
-async function examineSearchAttributes({ client, within }: TemporalAccess): Promise<Finding> {
+async function checkSearchAttributes({ client, within }: TemporalAccess): Promise<Finding> {
   const check = 'search attributes';
   const known = await within(() => readSearchAttributes(client));
   const missing = searchAttributeNames.filter((name) => !known.includes(name));
@@ -41,7 +41,7 @@ async function examineSearchAttributes({ client, within }: TemporalAccess): Prom
   return { check, verdict: 'failed', about: `missing: ${missing.join(', ')}`, advice };
 }
 
-async function examineQueue({ client, within }: TemporalAccess, role: string): Promise<Finding> {
+async function checkQueue({ client, within }: TemporalAccess, role: string): Promise<Finding> {
   const check = `worker ${role}`;
   const kinds = role === 'registration' ? (['workflow', 'activity'] as const) : (['activity'] as const);
   const counts = await Promise.all(kinds.map((kind) => within(() => countPollers(client, role, kind))));

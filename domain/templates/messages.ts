@@ -1,11 +1,11 @@
 /** Messages to people, put together from the texts of their language. Nothing a person wrote is in any of them. */
-import type { NoticeCause, NoticeKind } from '../notices.ts';
+import type { NotificationCause, NotificationKind } from '../notifications.ts';
 import type { ClientKind } from '../verification.ts';
 import { isOneSegment } from './segments.ts';
 import type { MailTexts, Templates } from './template.ts';
 
 /** What the placeholders stand for. */
-export interface Facts {
+export interface MessageContext {
   product: string;
   code: string;
   /** Life of the code. */
@@ -13,7 +13,7 @@ export interface Facts {
 }
 
 /** What the placeholders of a recovery stand for. */
-export interface RecoveryFacts {
+export interface RecoveryContext {
   product: string;
   /** Where a new password is chosen, or the token to type there. */
   link: string;
@@ -23,8 +23,8 @@ export interface RecoveryFacts {
   minutes: number;
 }
 
-/** What the placeholders of a notice stand for; those after the product are of `number-registered`. */
-export interface NoticeFacts extends Partial<NoticeCause> {
+/** What the placeholders of a notification stand for; those after the product are of `number-registered`. */
+export interface NotificationContext extends Partial<NotificationCause> {
   product: string;
   /** Where the owner ends it, or the token to type there. */
   stopLink?: string;
@@ -48,7 +48,7 @@ export interface Speech {
   digits: string[];
 }
 
-const noticeTexts = {
+const notificationTexts = {
   welcome: 'welcomeMail',
   'new-device': 'newDeviceMail',
   'password-changed': 'passwordChangedMail',
@@ -59,7 +59,7 @@ const noticeTexts = {
   'account-deleted': 'accountDeletedMail',
   'session-stolen': 'sessionStolenMail',
   'recovery-asked': 'recoveryAskedMail',
-} as const satisfies Record<NoticeKind, keyof Templates>;
+} as const satisfies Record<NotificationKind, keyof Templates>;
 
 /**
  * The code as one SMS segment. Where the name of the product is so long that the sentence does not fit, code and name
@@ -68,26 +68,26 @@ const noticeTexts = {
  * @param appHash the line by which an Android app reads the code by itself: 11 characters.
  *   https://developers.google.com/identity/sms-retriever/verify
  */
-export function codeSms(texts: Templates, facts: Facts, appHash?: string): string {
+export function codeSms(texts: Templates, context: MessageContext, appHash?: string): string {
   const ending = appHash === undefined ? '' : `\n${appHash}`;
-  const whole = fill(texts.codeSms, facts) + ending;
-  return isOneSegment(whole) ? whole : `${facts.code} ${facts.product}${ending}`;
+  const whole = fill(texts.codeSms, context) + ending;
+  return isOneSegment(whole) ? whole : `${context.code} ${context.product}${ending}`;
 }
 
 /** The code as an e-mail. The subject, which lock screens show, has no code. */
-export function codeMail(texts: Templates, facts: Facts): MailText {
-  return mailText(texts, texts.codeMail, facts);
+export function codeMail(texts: Templates, context: MessageContext): MailText {
+  return mailText(texts, texts.codeMail, context);
 }
 
 /** A message to a person about their account. */
-export function noticeMail(texts: Templates, kind: NoticeKind, facts: NoticeFacts): MailText {
-  return mailText(texts, texts[noticeTexts[kind]], noticeFilling(texts, facts));
+export function notificationMail(texts: Templates, kind: NotificationKind, context: NotificationContext): MailText {
+  return mailText(texts, texts[notificationTexts[kind]], notificationFilling(texts, context));
 }
 
 /** The same as one SMS segment: the subject alone where the rest does not fit. */
-export function noticeSms(texts: Templates, kind: NoticeKind, facts: NoticeFacts): string {
-  const { subject, body } = texts[noticeTexts[kind]];
-  const filling = noticeFilling(texts, facts);
+export function notificationSms(texts: Templates, kind: NotificationKind, context: NotificationContext): string {
+  const { subject, body } = texts[notificationTexts[kind]];
+  const filling = notificationFilling(texts, context);
   const whole = fill(body.join(' '), filling);
   return isOneSegment(whole) ? whole : fill(subject, filling);
 }
@@ -95,7 +95,7 @@ export function noticeSms(texts: Templates, kind: NoticeKind, facts: NoticeFacts
 /** As people call them in every language. */
 const clientNames: Record<ClientKind, string> = { ios: 'iOS', android: 'Android', desktop: 'Desktop', web: 'Web' };
 
-function noticeFilling({ tag }: Templates, { product, at, client, stopLink = '' }: NoticeFacts): Filling {
+function notificationFilling({ tag }: Templates, { product, at, client, stopLink = '' }: NotificationContext): Filling {
   // without a year, which phones would offer as a code
   const format = new Intl.DateTimeFormat(tag, {
     month: 'long',
@@ -115,28 +115,28 @@ function noticeFilling({ tag }: Templates, { product, at, client, stopLink = '' 
 }
 
 /** How a forgotten password is replaced, as an e-mail. */
-export function recoveryMail(texts: Templates, facts: RecoveryFacts): MailText {
-  return mailText(texts, texts.recoveryMail, { ...facts, code: '' });
+export function recoveryMail(texts: Templates, context: RecoveryContext): MailText {
+  return mailText(texts, texts.recoveryMail, { ...context, code: '' });
 }
 
 /** The same as an SMS. */
-export function recoverySms(texts: Templates, facts: RecoveryFacts): string {
-  return fill(texts.recoverySms, { ...facts, code: '' });
+export function recoverySms(texts: Templates, context: RecoveryContext): string {
+  return fill(texts.recoverySms, { ...context, code: '' });
 }
 
 /** The code as speech; in the language of `fallback` where no voice speaks the other. */
-export function codeSpeech(texts: Templates, fallback: Templates, facts: Facts): Speech {
+export function codeSpeech(texts: Templates, fallback: Templates, context: MessageContext): Speech {
   const call = texts.call ?? fallback.call;
   if (call === undefined) throw new Error('No voice speaks the language to fall back on');
   const { pressKey, yourCodeIs, ...voice } = call;
-  const spoken = { pressKey: fill(pressKey, facts), yourCodeIs: fill(yourCodeIs, facts) };
-  return { ...voice, ...spoken, digits: [...facts.code] };
+  const spoken = { pressKey: fill(pressKey, context), yourCodeIs: fill(yourCodeIs, context) };
+  return { ...voice, ...spoken, digits: [...context.code] };
 }
 
-function mailText({ tag, direction }: Templates, { subject, body }: MailTexts, facts: Filling): MailText {
-  const paragraphs = body.map((paragraph) => fill(paragraph, facts));
-  const title = fill(subject, facts);
-  const html = body.map((paragraph) => `<p>${fillHtml(paragraph, facts)}</p>`).join('\n');
+function mailText({ tag, direction }: Templates, { subject, body }: MailTexts, context: Filling): MailText {
+  const paragraphs = body.map((paragraph) => fill(paragraph, context));
+  const title = fill(subject, context);
+  const html = body.map((paragraph) => `<p>${fillHtml(paragraph, context)}</p>`).join('\n');
   return {
     subject: title,
     text: `${paragraphs.join('\n\n')}\n`,
@@ -155,10 +155,10 @@ ${html}
 }
 
 /** What stands in a text. */
-type Filling = Facts & Partial<RecoveryFacts> & { when?: string; client?: string };
+type Filling = MessageContext & Partial<RecoveryContext> & { when?: string; client?: string };
 
-function fill(text: string, facts: Filling): string {
-  const { product, code, minutes, link = '', stopLink = '', when = '', client = '' } = facts;
+function fill(text: string, context: Filling): string {
+  const { product, code, minutes, link = '', stopLink = '', when = '', client = '' } = context;
   return text
     .replaceAll('{product}', () => product)
     .replaceAll('{code}', () => code)
@@ -169,14 +169,14 @@ function fill(text: string, facts: Filling): string {
     .replaceAll('{client}', () => client);
 }
 
-function fillHtml(text: string, facts: Filling): string {
-  const marked = `<strong style="font-size:24px;letter-spacing:3px" dir="ltr">${escapeHtml(facts.code)}</strong>`;
+function fillHtml(text: string, context: Filling): string {
+  const marked = `<strong style="font-size:24px;letter-spacing:3px" dir="ltr">${escapeHtml(context.code)}</strong>`;
   return fill(escapeHtml(text), {
-    ...facts,
-    product: escapeHtml(facts.product),
+    ...context,
+    product: escapeHtml(context.product),
     code: marked,
-    link: escapeHtml(facts.link ?? ''),
-    stopLink: escapeHtml(facts.stopLink ?? ''),
+    link: escapeHtml(context.link ?? ''),
+    stopLink: escapeHtml(context.stopLink ?? ''),
   });
 }
 

@@ -20,7 +20,7 @@ import { userActivityId } from './user-activity.ts';
 const requests = action('otp-request');
 const checks = action('otp-verify');
 const sends = action('message-send');
-const receipts = action('delivery-receipt');
+const reports = action('delivery-report');
 const handedOver = [
   count('Handed over', succeeded),
   count('Refused', failed),
@@ -98,14 +98,14 @@ export const otpUsage: Dashboard = {
         [
           count('Delivered', succeeded),
           count('Not delivered', failed),
-          ratio('Delivered, share', both(receipts, succeeded), receipts),
+          ratio('Delivered, share', both(reports, succeeded), reports),
         ],
-        receipts,
+        reports,
       ),
       ranking(
         'Why messages were not delivered',
         [values('Reason', 'event.reason'), values('Provider', 'vyry.messaging.provider')],
-        both(receipts, failed),
+        both(reports, failed),
       ),
     ),
     row(

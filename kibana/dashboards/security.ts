@@ -23,11 +23,11 @@ import { userActivityId } from './user-activity.ts';
 const heartbeats = action('audit-heartbeat');
 const gaps = action('audit-gap');
 
-/** What a security team reads first: denials, limits, lock-outs, operators, and whether the trail itself is whole. */
+/** What a security team reads first: denials, limits, lock-outs, operators, and whether the audit log itself is whole. */
 export const security: Dashboard = {
   id: 'vyry-security',
   title: 'Vyry: security events',
-  description: 'Denials, limits, lock-outs, operators, outages, and whether the audit trail itself is whole',
+  description: 'Denials, limits, lock-outs, operators, outages, and whether the audit log itself is whole',
   controls: [
     { field: 'event.action', title: 'What happened' },
     { field: 'source.ip', title: 'Address' },
@@ -92,9 +92,9 @@ export const security: Dashboard = {
     ),
     row(
       6,
-      metric(count('Heartbeats of the audit trail', heartbeats)),
+      metric(count('Heartbeats of the audit log', heartbeats)),
       metric(last('Last heartbeat', heartbeats)),
-      metric(count('Gaps of the audit trail', gaps)),
+      metric(count('Gaps of the audit log', gaps)),
       metric(sum('Events dropped', 'vyry.audit.dropped', gaps)),
     ),
     row(

@@ -3,10 +3,17 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, messagesTo, noticesTo } from '../support/client.ts';
+import { type Answer, call, codeFor, messagesTo, notificationsTo } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { assertLimited, type Behind, flowWithCode, lookBehind, must, phoneOf } from '../support/flows.ts';
 import { signedIn } from '../support/people.ts';
+import {
+  assertLimited,
+  type Behind,
+  lookBehind,
+  must,
+  phoneOf,
+  registrationWithCode,
+} from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -42,7 +49,7 @@ async function person(index: number) {
 async function recovered({ name, mail }: { name: string; mail: string }): Promise<string> {
   await must(post('/auth/password/forgot', { identifier: name }), 202);
   const read = async () => {
-    const bodies = (await noticesTo(system.ready.outboxUrl, mail)).map(({ body }) => body);
+    const bodies = (await notificationsTo(system.ready.outboxUrl, mail)).map(({ body }) => body);
     return new RegExp(`${page}#token=([\\w-]{43})`).exec(bodies.join('\n'))?.[1];
   };
   await until(async () => (await read()) !== undefined);
@@ -115,7 +122,9 @@ const warning = 'Somebody is registering your number with Vyry';
 /** The bodies of the warnings of an owner, once there are so many, oldest first. */
 async function warningsOf({ mail }: { mail: string }, count: number): Promise<string[]> {
   const read = async () =>
-    (await noticesTo(system.ready.outboxUrl, mail)).flatMap(({ subject, body }) => (subject === warning ? [body] : []));
+    (await notificationsTo(system.ready.outboxUrl, mail)).flatMap(({ subject, body }) =>
+      subject === warning ? [body] : [],
+    );
   await until(async () => (await read()).length >= count);
   return read();
 }
@@ -128,15 +137,18 @@ const assertInvalid = ({ status, body }: Answer) => assert.deepEqual([status, bo
 describe('Somebody registers the number of another', () => {
   it('O11: the owner is told when and with which app, and "not me" ends all of them, once', async () => {
     const [ada, eve] = [await person(603), await person(604)];
-    const flows = [(await flowWithCode(system, 603)).flow, (await flowWithCode(system, 603)).flow];
-    const bystander = (await flowWithCode(system, 604)).flow;
+    const registrations = [
+      (await registrationWithCode(system, 603)).registration,
+      (await registrationWithCode(system, 603)).registration,
+    ];
+    const bystander = (await registrationWithCode(system, 604)).registration;
     const [body, ...more] = await warningsOf(ada, 1);
     assert.equal(more.length, 0);
     assert.match(body ?? '', /Time \(UTC\): \w+ \d+.* \d\d:\d\d.* App: /);
     const token = stopTokenOf(body);
     assert.equal((await stop(token)).status, 204);
-    for (const flow of flows) {
-      const { body: seen } = await must(flow.call('GET', ''));
+    for (const registration of registrations) {
+      const { body: seen } = await must(registration.call('GET', ''));
       assert.deepEqual([seen.state, seen.reason], ['cancelled', 'operator'], 'as an operator ends one');
     }
     assert.equal((await must(bystander.call('GET', ''))).body.state, 'pending');
@@ -153,20 +165,20 @@ describe('Somebody registers the number of another', () => {
 
   it('O11: who stopped one is warned of the next, and can stop it too', async () => {
     const ada = await person(605);
-    await flowWithCode(system, 605);
+    await registrationWithCode(system, 605);
     await must(stop(stopTokenOf((await warningsOf(ada, 1))[0])), 204);
-    const { flow } = await flowWithCode(system, 605);
+    const { registration } = await registrationWithCode(system, 605);
     await must(stop(stopTokenOf((await warningsOf(ada, 2))[1])), 204);
-    assert.equal((await must(flow.call('GET', ''))).body.state, 'cancelled');
+    assert.equal((await must(registration.call('GET', ''))).body.state, 'cancelled');
   });
 
   it('O11: of uses of a token at once one is the use, and it is stored nowhere in clear', async () => {
     const ada = await person(606);
-    const { flow } = await flowWithCode(system, 606);
+    const { registration } = await registrationWithCode(system, 606);
     const token = stopTokenOf((await warningsOf(ada, 1))[0]);
     for (const key of await behind.keys('*')) assert.equal(key.includes(token), false, key);
     const statuses = (await Promise.all([1, 2, 3].map(() => stop(token)))).map(({ status }) => status).sort();
     assert.deepEqual(statuses, [204, 401, 401]);
-    assert.equal((await must(flow.call('GET', ''))).body.state, 'cancelled');
+    assert.equal((await must(registration.call('GET', ''))).body.state, 'cancelled');
   });
 });

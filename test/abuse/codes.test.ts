@@ -7,11 +7,26 @@ import { after, before, describe, it } from 'node:test';
 import { createCodes } from '../../adapters/redis/codes.ts';
 import type { System } from '../../engines/system.ts';
 import { roles, Secret } from '../../platform/config.ts';
-import { createBox } from '../../platform/crypto.ts';
+import { createCipher } from '../../platform/crypto.ts';
 import { ageRecords } from '../support/aging.ts';
-import { type Answer, call, codeFor, type Flow, messagesTo, startFlow } from '../support/client.ts';
-import { assertLimited, type Behind, lookBehind, must, phoneOf, startAnotherApi, wrongCode } from '../support/flows.ts';
+import {
+  type Answer,
+  call,
+  codeFor,
+  messagesTo,
+  type RegistrationHandle,
+  startRegistration,
+} from '../support/client.ts';
 import { atOnce } from '../support/redis.ts';
+import {
+  assertLimited,
+  type Behind,
+  lookBehind,
+  must,
+  phoneOf,
+  startAnotherApi,
+  wrongCode,
+} from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -48,24 +63,28 @@ after(async () => {
   await system?.stop();
 });
 
-const guess = (flow: Flow, code: unknown) => flow.call('PUT', '/code', { code });
+const guess = (registration: RegistrationHandle, code: unknown) => registration.call('PUT', '/code', { code });
 
 /** A flow of somebody from an address, and the code that was sent to the number. */
-async function flowWithCode(person: number, from: string, more: object = {}): Promise<{ flow: Flow; code: string }> {
-  const flow = await startFlow(url, { phone: phoneOf(person), ...more }, {}, from);
-  return { flow, code: await sendTo(flow, person) };
+async function registrationWithCode(
+  person: number,
+  from: string,
+  more: object = {},
+): Promise<{ registration: RegistrationHandle; code: string }> {
+  const registration = await startRegistration(url, { phone: phoneOf(person), ...more }, {}, from);
+  return { registration, code: await sendTo(registration, person) };
 }
 
-async function sendTo(flow: Flow, person: number): Promise<string> {
+async function sendTo(registration: RegistrationHandle, person: number): Promise<string> {
   const before = (await messagesTo(outboxUrl, phoneOf(person))).length;
-  await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+  await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
   return codeFor(outboxUrl, phoneOf(person), before + 1);
 }
 
 /** Sends another code as soon as the registration says that it may. */
-async function resendTo(flow: Flow, person: number): Promise<string> {
-  await until(async () => Date.now() >= Date.parse((await flow.call('GET', '')).body.nextSmsAt));
-  return sendTo(flow, person);
+async function resendTo(registration: RegistrationHandle, person: number): Promise<string> {
+  await until(async () => Date.now() >= Date.parse((await registration.call('GET', '')).body.nextSmsAt));
+  return sendTo(registration, person);
 }
 
 /** What a limit has counted, of everybody, with the instant of each try. */
@@ -77,33 +96,33 @@ async function countedBy(limit: string): Promise<string[][]> {
 const assertRefusedBy = (answer: Answer, limit: string) => assertLimited(answer, limit, windowSeconds);
 
 /** Tries that were compared with the codes of a flow. */
-async function comparedIn(flow: Flow): Promise<number> {
-  const fields = Object.entries(await behind.verificationOf(flow.id));
+async function comparedIn(registration: RegistrationHandle): Promise<number> {
+  const fields = Object.entries(await behind.verificationOf(registration.id));
   return fields.reduce((sum, [name, count]) => sum + (/^checks:\d+$/.test(name) ? Number(count) : 0), 0);
 }
 
 describe('A: checking a code', () => {
   it('A1: five wrong codes, then not even the right one counts until a new one is asked for', async () => {
-    const { flow, code } = await flowWithCode(1, '127.0.2.1');
+    const { registration, code } = await registrationWithCode(1, '127.0.2.1');
     for (const left of [4, 3, 2, 1, 0]) {
-      const { status, body } = await guess(flow, wrongCode(code, left + 1));
+      const { status, body } = await guess(registration, wrongCode(code, left + 1));
       assert.deepEqual([status, body.error_code, body.attemptsLeft], [400, 'INVALID_OTP', left]);
     }
-    const late = await guess(flow, code);
+    const late = await guess(registration, code);
     assert.deepEqual([late.status, late.body.attemptsLeft], [400, 0]);
     assert.ok(Number.isFinite(Date.parse(late.body.nextCodeAt)));
   });
 
   it('A2: failures of a number survive its resends and end in a cool-down, R7: which a refused try does not move', async () => {
-    const { flow, code } = await flowWithCode(2, '127.0.2.2');
+    const { registration, code } = await registrationWithCode(2, '127.0.2.2');
     let newest = code;
     let failures = 0;
     let refused: Answer | undefined;
     for (let turn = 0; refused === undefined && turn < 50; turn++) {
       if (turn > 0 && turn % 5 === 0) {
-        newest = await resendTo(flow, 2);
+        newest = await resendTo(registration, 2);
       }
-      const answer = await guess(flow, wrongCode(newest, turn + 1));
+      const answer = await guess(registration, wrongCode(newest, turn + 1));
       if (answer.status === 429) refused = answer;
       else failures++;
     }
@@ -114,31 +133,33 @@ describe('A: checking a code', () => {
     assert.ok(counted.length > 0);
     let leastSeconds = refused.body.retry_after_seconds;
     for (let turn = 0; turn < 5; turn++) {
-      const again = await guess(flow, newest);
+      const again = await guess(registration, newest);
       assertRefusedBy(again, 'wrong-codes-per-number');
       assert.ok(again.body.retry_after_seconds <= leastSeconds);
       leastSeconds = again.body.retry_after_seconds;
     }
     assert.deepEqual(await countedBy('wrong-codes-per-number'), counted);
-    assert.equal(await comparedIn(flow), wrongPerNumber);
+    assert.equal(await comparedIn(registration), wrongPerNumber);
   });
 
   it('A3, A4, R3: 30 registrations of one number from 30 addresses compare and send no more than one would', async () => {
     const victim = 3;
     const addresses = Array.from({ length: 30 }, (_, index) => `127.0.3.${index + 1}`);
-    const flows: Flow[] = [];
+    const registrations: RegistrationHandle[] = [];
     const sent: Answer[] = [];
     const guesses: Answer[] = [];
-    const honest = flowWithCode(4, '127.0.2.4');
+    const honest = registrationWithCode(4, '127.0.2.4');
     for (let begin = 0; begin < addresses.length; begin += 10) {
       const some = await Promise.all(
-        addresses.slice(begin, begin + 10).map((from) => startFlow(url, { phone: phoneOf(victim) }, {}, from)),
+        addresses.slice(begin, begin + 10).map((from) => startRegistration(url, { phone: phoneOf(victim) }, {}, from)),
       );
-      flows.push(...some);
-      sent.push(...(await Promise.all(some.map((flow) => flow.call('POST', '/codes', { channel: 'sms' })))));
+      registrations.push(...some);
+      sent.push(
+        ...(await Promise.all(some.map((registration) => registration.call('POST', '/codes', { channel: 'sms' })))),
+      );
       if (begin === 0) await codeFor(outboxUrl, phoneOf(victim), sendsPerNumber);
       for (let turn = 0; turn < 5; turn++) {
-        guesses.push(...(await Promise.all(some.map((flow) => guess(flow, `00000${turn}`)))));
+        guesses.push(...(await Promise.all(some.map((registration) => guess(registration, `00000${turn}`)))));
       }
     }
     const counts = Object.groupBy(sent, ({ status }) => String(status));
@@ -148,31 +169,36 @@ describe('A: checking a code', () => {
     );
     for (const answer of counts['429'] ?? []) assertRefusedBy(answer, 'sends-per-number');
     assert.equal((await messagesTo(outboxUrl, phoneOf(victim))).length, sendsPerNumber);
-    const compared = (await Promise.all(flows.map(comparedIn))).reduce((sum, count) => sum + count, 0);
+    const compared = (await Promise.all(registrations.map(comparedIn))).reduce((sum, count) => sum + count, 0);
     assert.equal(compared, wrongPerNumber);
     assert.equal(guesses.filter(({ status }) => status === 200).length, 0);
-    const { flow, code } = await honest;
-    assert.equal((await must(guess(flow, code))).body.state, 'completed');
+    const { registration, code } = await honest;
+    assert.equal((await must(guess(registration, code))).body.state, 'completed');
   });
 
   it('A6: one guess at each of many numbers meets the limit of its address, and one over all people', async () => {
     const from = '127.0.2.6';
     const answers: Answer[] = [];
     for (let begin = 0; begin < wrongPerAddress + 5; begin += 5) {
-      const some = await Promise.all(Array.from({ length: 5 }, (_, index) => flowWithCode(600 + begin + index, from)));
-      answers.push(...(await Promise.all(some.map(({ flow, code }) => guess(flow, wrongCode(code))))));
+      const some = await Promise.all(
+        Array.from({ length: 5 }, (_, index) => registrationWithCode(600 + begin + index, from)),
+      );
+      answers.push(...(await Promise.all(some.map(({ registration, code }) => guess(registration, wrongCode(code))))));
     }
     const refused = answers.filter(({ status }) => status === 429);
     assert.equal(answers.filter(({ status }) => status === 400).length, wrongPerAddress);
     assert.equal(refused.length, answers.length - wrongPerAddress);
     for (const answer of refused) assertRefusedBy(answer, 'wrong-codes-per-address');
-    const other = await flowWithCode(660, '127.0.2.60');
-    await must(guess(other.flow, other.code));
+    const other = await registrationWithCode(660, '127.0.2.60');
+    await must(guess(other.registration, other.code));
 
     const strict = await startAnotherApi(system, { LIMIT_WRONG_CODES: '5/3600' });
-    const { flow, code } = await flowWithCode(661, '127.0.2.61');
-    const path = `/api/v1/registrations/${flow.id}/code`;
-    const everybody = await call(strict.apiUrl, 'PUT', path, { token: flow.token, body: { code: wrongCode(code) } });
+    const { registration, code } = await registrationWithCode(661, '127.0.2.61');
+    const path = `/api/v1/registrations/${registration.id}/code`;
+    const everybody = await call(strict.apiUrl, 'PUT', path, {
+      token: registration.token,
+      body: { code: wrongCode(code) },
+    });
     assertRefusedBy(everybody, 'wrong-codes');
     assert.match(readFileSync(strict.logFile('api'), 'utf8'), /"event":"sending.stopped"/);
     await strict.stop();
@@ -181,9 +207,13 @@ describe('A: checking a code', () => {
   it('A6: an address that types more wrong codes than right ones is refused early; one whose people type theirs is not', async () => {
     const strict = await startAnotherApi(system, { LIMIT_WRONG_CODE_SHARE_PER_ADDRESS: '2/3600' });
     const check = async (person: number, from: string, isRight: boolean) => {
-      const { flow, code } = await flowWithCode(person, from);
+      const { registration, code } = await registrationWithCode(person, from);
       const body = { code: isRight ? code : wrongCode(code) };
-      return call(strict.apiUrl, 'PUT', `/api/v1/registrations/${flow.id}/code`, { token: flow.token, body, from });
+      return call(strict.apiUrl, 'PUT', `/api/v1/registrations/${registration.id}/code`, {
+        token: registration.token,
+        body,
+        from,
+      });
     };
     for (const person of [670, 671]) assert.equal((await check(person, '127.0.2.67', false)).status, 400);
     assertRefusedBy(await check(672, '127.0.2.67', false), 'wrong-code-share-per-address');
@@ -199,9 +229,13 @@ describe('A: checking a code', () => {
       LIMIT_WRONG_CODES_WHILE_GUESSED: '1/3600',
     });
     const check = async (person: number, from: string, isRight = false) => {
-      const { flow, code } = await flowWithCode(person, from);
+      const { registration, code } = await registrationWithCode(person, from);
       const body = { code: isRight ? code : wrongCode(code) };
-      return call(strict.apiUrl, 'PUT', `/api/v1/registrations/${flow.id}/code`, { token: flow.token, body, from });
+      return call(strict.apiUrl, 'PUT', `/api/v1/registrations/${registration.id}/code`, {
+        token: registration.token,
+        body,
+        from,
+      });
     };
     await behind.redis.del(await behind.keys('ratelimit:{all}:wrong-code-share*'));
     for (const person of [680, 681, 682]) await check(person, `127.0.3.${person - 600}`);
@@ -213,50 +247,50 @@ describe('A: checking a code', () => {
   });
 
   it('A7: of 100 wrong codes at the same instant five are compared', async () => {
-    const { flow, code } = await flowWithCode(7, '127.0.2.7');
-    const answers = await atOnce(100, (index) => guess(flow, wrongCode(code, index + 1)));
+    const { registration, code } = await registrationWithCode(7, '127.0.2.7');
+    const answers = await atOnce(100, (index) => guess(registration, wrongCode(code, index + 1)));
     assert.equal(answers.filter(({ status }) => status === 200).length, 0);
-    assert.equal(await comparedIn(flow), 5);
+    assert.equal(await comparedIn(registration), 5);
   });
 
   it('A8: the right code 50 times at the same instant makes one account', async () => {
-    const { flow, code } = await flowWithCode(8, '127.0.2.8');
-    const answers = await atOnce(50, () => guess(flow, code));
+    const { registration, code } = await registrationWithCode(8, '127.0.2.8');
+    const answers = await atOnce(50, () => guess(registration, code));
     const users = new Set<string>();
     for (const { status, body } of answers) {
       assert.equal(status, 200, JSON.stringify(body));
       if (body.userId) users.add(body.userId);
     }
     assert.equal(users.size, 1);
-    assert.equal((await must(guess(flow, code))).body.state, 'completed');
+    assert.equal((await must(guess(registration, code))).body.state, 'completed');
   });
 
   it('A9: the right code again is answered as the first, gives no second token set, and is wrong elsewhere', async () => {
-    const { flow, code } = await flowWithCode(9, '127.0.2.9');
-    const first = await must(guess(flow, code));
-    const again = await must(guess(flow, code));
+    const { registration, code } = await registrationWithCode(9, '127.0.2.9');
+    const first = await must(guess(registration, code));
+    const again = await must(guess(registration, code));
     assert.equal(again.body.userId, first.body.userId);
-    await must(flow.call('POST', '/session'), 201);
-    await must(guess(flow, code));
-    assert.equal((await flow.call('POST', '/session')).status, 409);
-    const other = await flowWithCode(9, '127.0.2.9');
-    assert.equal((await guess(other.flow, code)).status, other.code === code ? 409 : 400);
+    await must(registration.call('POST', '/session'), 201);
+    await must(guess(registration, code));
+    assert.equal((await registration.call('POST', '/session')).status, 409);
+    const other = await registrationWithCode(9, '127.0.2.9');
+    assert.equal((await guess(other.registration, code)).status, other.code === code ? 409 : 400);
   });
 
   it('A12: a code is wrong in another registration, of the same number or another, and is counted there', async () => {
-    const first = await flowWithCode(12, '127.0.2.12');
-    const same = await flowWithCode(12, '127.0.2.12');
-    const other = await flowWithCode(13, '127.0.2.12');
-    for (const { flow } of [same, other]) {
-      const { status, body } = await guess(flow, first.code);
+    const first = await registrationWithCode(12, '127.0.2.12');
+    const same = await registrationWithCode(12, '127.0.2.12');
+    const other = await registrationWithCode(13, '127.0.2.12');
+    for (const { registration } of [same, other]) {
+      const { status, body } = await guess(registration, first.code);
       assert.deepEqual([status, body.error_code, body.attemptsLeft], [400, 'INVALID_OTP', 4]);
     }
-    assert.equal(await comparedIn(first.flow), 0);
+    assert.equal(await comparedIn(first.registration), 0);
   });
 
   it('A13: a code is bound to its purpose', async () => {
     const root = new Secret(randomBytes(32).toString('base64'));
-    const codes = createCodes(behind.redis, randomBytes(32), createBox('seal', root));
+    const codes = createCodes(behind.redis, randomBytes(32), createCipher('secret', root));
     const now = Date.now();
     const registering = { subject: 'a13', purpose: 'register' } as const;
     const loggingIn = { subject: 'a13', purpose: 'login' as 'register' };
@@ -271,22 +305,26 @@ describe('A: checking a code', () => {
   });
 
   it('A15: a code is accepted to the end of its life and refused from then, with the way to a new one', async () => {
-    const [early, late] = await Promise.all([flowWithCode(15, '127.0.2.15'), flowWithCode(16, '127.0.2.15')]);
-    for (const { flow } of [early, late]) {
-      await until(async () => (await behind.verificationOf(flow.id))['sentAt:1'] !== undefined);
+    const [early, late] = await Promise.all([
+      registrationWithCode(15, '127.0.2.15'),
+      registrationWithCode(16, '127.0.2.15'),
+    ]);
+    for (const { registration } of [early, late]) {
+      await until(async () => (await behind.verificationOf(registration.id))['sentAt:1'] !== undefined);
     }
-    const age = ({ id }: Flow, seconds: number) => ageRecords(behind.redis, `*:{${id}}:register`, seconds);
-    await age(early.flow, codeSeconds - 600);
-    await must(guess(early.flow, early.code));
-    await age(late.flow, codeSeconds);
-    const { status, body } = await guess(late.flow, late.code);
+    const age = ({ id }: RegistrationHandle, seconds: number) =>
+      ageRecords(behind.redis, `*:{${id}}:register`, seconds);
+    await age(early.registration, codeSeconds - 600);
+    await must(guess(early.registration, early.code));
+    await age(late.registration, codeSeconds);
+    const { status, body } = await guess(late.registration, late.code);
     assert.deepEqual([status, body.error_code], [410, 'GONE']);
     assert.ok(Number.isFinite(Date.parse(body.nextCodeAt)));
-    await must(guess(late.flow, await resendTo(late.flow, 16)));
+    await must(guess(late.registration, await resendTo(late.registration, 16)));
   });
 
   it('A16: what is no text of digits is refused before it is compared', async () => {
-    const { flow, code } = await flowWithCode(17, '127.0.2.16');
+    const { registration, code } = await registrationWithCode(17, '127.0.2.16');
     const wrongTypes = [
       Number(code),
       [code],
@@ -300,18 +338,22 @@ describe('A: checking a code', () => {
       `${code} `,
     ];
     for (const given of wrongTypes) {
-      const { status, body } = await guess(flow, given);
+      const { status, body } = await guess(registration, given);
       assert.deepEqual([status, body.error_code], [400, 'INVALID_REQUEST'], JSON.stringify(given));
       assert.equal(body.attemptsLeft, undefined);
     }
-    assert.equal((await flow.call('PUT', '/code')).status, 400);
-    assert.equal(await comparedIn(flow), 0);
-    await must(guess(flow, code));
+    assert.equal((await registration.call('PUT', '/code')).status, 400);
+    assert.equal(await comparedIn(registration), 0);
+    await must(guess(registration, code));
   });
 
   it('A21: a code is in no answer, no log and no key of Redis in clear', async () => {
-    const { flow, code } = await flowWithCode(21, '127.0.2.21');
-    const answers = [await guess(flow, wrongCode(code)), await flow.call('GET', ''), await guess(flow, code)];
+    const { registration, code } = await registrationWithCode(21, '127.0.2.21');
+    const answers = [
+      await guess(registration, wrongCode(code)),
+      await registration.call('GET', ''),
+      await guess(registration, code),
+    ];
     const isIn = new RegExp(`(?<![\\w.-])${code}(?![\\w.-])`);
     for (const { body, headers } of answers) {
       assert.doesNotMatch(JSON.stringify(body), isIn);
@@ -320,11 +362,11 @@ describe('A: checking a code', () => {
     for (const role of roles.filter((name) => name !== 'audit')) {
       assert.doesNotMatch(readFileSync(system.processes.logFile(role), 'utf8'), isIn, role);
     }
-    assert.doesNotMatch(JSON.stringify(await behind.verificationOf(flow.id)), isIn);
+    assert.doesNotMatch(JSON.stringify(await behind.verificationOf(registration.id)), isIn);
   });
 
   it('A23: a proof is bound to the number it was made for: no call changes the number of a registration', async () => {
-    const { flow, code } = await flowWithCode(23, '127.0.2.23');
+    const { registration, code } = await registrationWithCode(23, '127.0.2.23');
     const other = { phone: phoneOf(24) };
     for (const [method, path, body] of [
       ['PUT', '', other],
@@ -333,31 +375,31 @@ describe('A: checking a code', () => {
       ['POST', '/codes', { channel: 'sms', to: phoneOf(24) }],
       ['PUT', '/code', { code, ...other }],
     ] as const) {
-      const { status } = await flow.call(method, path, body);
+      const { status } = await registration.call(method, path, body);
       assert.ok([400, 404].includes(status), `${method} ${path} ${status}`);
     }
-    const { body } = await must(guess(flow, code));
+    const { body } = await must(guess(registration, code));
     assert.equal(body.phone, '+44•••••0023');
     assert.equal((await messagesTo(outboxUrl, phoneOf(24))).length, 0);
-    const tokens = await must(flow.call('POST', '/session'), 201);
+    const tokens = await must(registration.call('POST', '/session'), 201);
     assert.equal(tokens.body.user.phone, phoneOf(23));
   });
 
   it('A25: a victim of somebody’s guesses is told when, and goes on by the other channel', async () => {
-    const attacker = await flowWithCode(25, '127.0.2.25');
+    const attacker = await registrationWithCode(25, '127.0.2.25');
     let newest = attacker.code;
     for (let failures = 0; failures < wrongPerNumber; failures++) {
       if (failures > 0 && failures % 5 === 0) {
-        newest = await resendTo(attacker.flow, 25);
+        newest = await resendTo(attacker.registration, 25);
       }
-      await must(guess(attacker.flow, wrongCode(newest, failures + 1)), 400);
+      await must(guess(attacker.registration, wrongCode(newest, failures + 1)), 400);
     }
     const email = 'victim25@example.org';
-    const victim = await flowWithCode(25, '127.0.2.26', { email });
-    const slowed = await guess(victim.flow, victim.code);
+    const victim = await registrationWithCode(25, '127.0.2.26', { email });
+    const slowed = await guess(victim.registration, victim.code);
     assertRefusedBy(slowed, 'wrong-codes-per-number');
     assert.deepEqual(slowed.body.otherChannels, ['email']);
-    await must(victim.flow.call('POST', '/codes', { channel: 'email' }), 202);
-    assert.equal((await must(guess(victim.flow, await codeFor(outboxUrl, email)))).body.state, 'completed');
+    await must(victim.registration.call('POST', '/codes', { channel: 'email' }), 202);
+    assert.equal((await must(guess(victim.registration, await codeFor(outboxUrl, email)))).body.state, 'completed');
   });
 });

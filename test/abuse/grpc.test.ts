@@ -13,8 +13,8 @@ import { protoPath } from 'grpc-health-check';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { createCertificates } from '../../engines/directory/certificates.ts';
 import type { System } from '../../engines/system.ts';
-import { startFlow } from '../support/client.ts';
-import { allMessages, type Behind, lookBehind, startAnotherApi } from '../support/flows.ts';
+import { startRegistration } from '../support/client.ts';
+import { allMessages, type Behind, lookBehind, startAnotherApi } from '../support/registrations.ts';
 import { connectSignal, numbers, type SignalClient } from '../support/signal-client.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -144,7 +144,7 @@ describe('Callers of the gRPC door', () => {
 
 describe('Requests to the gRPC door', () => {
   it('M2: find no session by the id of a registration, of another session’s code or of nobody, as REST does', async () => {
-    const { id } = await startFlow(system.ready.apiUrl);
+    const { id } = await startRegistration(system.ready.apiUrl);
     for (const sessionId of [Buffer.from(id, 'hex'), unknownId]) {
       const before = await traces();
       const read = await signal.call('GetSessionMetadata', { sessionId });

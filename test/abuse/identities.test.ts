@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, flowOf, messagesTo, startFlow } from '../support/client.ts';
-import { allMessages, type Behind, goodPassword, lookBehind, must } from '../support/flows.ts';
+import { type Answer, call, codeFor, messagesTo, registrationOf, startRegistration } from '../support/client.ts';
 import { registeredPerson } from '../support/people.ts';
 import { atOnce } from '../support/redis.ts';
+import { allMessages, type Behind, goodPassword, lookBehind, must } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 
 let system: System;
@@ -37,13 +37,13 @@ const start = (body: unknown) => call(url, 'POST', '/api/v1/registrations', { bo
 
 /** Starts a registration, proves its number or address and finishes it; answers how the last step ended. */
 async function register(identity: Record<string, string>, to: string, channel: string): Promise<Answer> {
-  const flow = await startFlow(url, identity);
+  const registration = await startRegistration(url, identity);
   const before = (await messagesTo(outboxUrl, to)).length;
-  await must(flow.call('POST', '/codes', { channel }), 202);
-  await must(flow.call('PUT', '/code', { code: await codeFor(outboxUrl, to, before + 1) }));
-  const last = await flow.call('PUT', '/credentials', { password: goodPassword });
+  await must(registration.call('POST', '/codes', { channel }), 202);
+  await must(registration.call('PUT', '/code', { code: await codeFor(outboxUrl, to, before + 1) }));
+  const last = await registration.call('PUT', '/credentials', { password: goodPassword });
   if (last.status !== 200) return last;
-  return flow.call('POST', '/session');
+  return registration.call('POST', '/session');
 }
 
 /** R2: what is refused leaves nothing. */
@@ -79,15 +79,19 @@ describe('C: identity strings', () => {
 
   it('C2: two spellings at once share their limits and are one account', async () => {
     const spellings = ['+49 172 7654321', '+49(0)172-7654321'];
-    const flows = await atOnce(10, (index) => startFlow(url, { phone: spellings[index % 2] }));
-    const answers = await Promise.all(flows.map((flow) => flow.call('POST', '/codes', { channel: 'sms' })));
+    const registrations = await atOnce(10, (index) => startRegistration(url, { phone: spellings[index % 2] }));
+    const answers = await Promise.all(
+      registrations.map((registration) => registration.call('POST', '/codes', { channel: 'sms' })),
+    );
     assert.equal(answers.filter(({ status }) => status === 202).length, sendsMax);
     for (const { status, body } of answers.filter(({ status }) => status !== 202)) {
       assert.deepEqual([status, body.limit], [429, 'sends-per-number']);
     }
     const boxes = ['c2@example.org', 'C2@EXAMPLE.org', 'c2+a@example.org', 'c2+b@example.org'];
-    const mails = await atOnce(8, (index) => startFlow(url, { email: boxes[index % boxes.length] }));
-    const mailed = await Promise.all(mails.map((flow) => flow.call('POST', '/codes', { channel: 'email' })));
+    const mails = await atOnce(8, (index) => startRegistration(url, { email: boxes[index % boxes.length] }));
+    const mailed = await Promise.all(
+      mails.map((registration) => registration.call('POST', '/codes', { channel: 'email' })),
+    );
     assert.equal(mailed.filter(({ status }) => status === 202).length, sendsMax);
     const session = await register({ phone: '+49 173 7654321' }, '+491737654321', 'sms');
     assert.equal(session.status, 201);
@@ -167,7 +171,7 @@ describe('C: identity strings', () => {
 
   it('C17: what somebody set without a proof survives nothing, and holds no name', async () => {
     const phone = '+491741110017';
-    const attacker = await startFlow(url, { phone, username: 'victim17', fullName: 'Not the victim' });
+    const attacker = await startRegistration(url, { phone, username: 'victim17', fullName: 'Not the victim' });
     await must(attacker.call('PUT', '/credentials', { password: 'attackers-own-password-17' }));
     const session = await register({ phone, username: 'victim17', fullName: 'Victim' }, phone, 'sms');
     assert.equal(session.status, 201);
@@ -194,14 +198,19 @@ describe('D: enumeration', () => {
     const ends: [number, string][] = [];
     for (const phone of [known, locked, free]) {
       const started = await must(start({ phone }), 201);
-      const flow = flowOf(url, started.body.registrationId, started.body.registrationToken);
+      const registration = registrationOf(url, started.body.registrationId, started.body.registrationToken);
       const before = (await messagesTo(outboxUrl, phone)).length;
-      const sent = await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+      const sent = await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
       const code = await codeFor(outboxUrl, phone, before + 1);
-      const wrong = await flow.call('PUT', '/code', { code: code === '000000' ? '000001' : '000000' });
+      const wrong = await registration.call('PUT', '/code', { code: code === '000000' ? '000001' : '000000' });
       assert.equal(wrong.status, 400);
-      faces.push([face(started), face(sent), face(wrong), face(await must(flow.call('PUT', '/code', { code })))]);
-      const end = await flow.call('PUT', '/credentials', { password: goodPassword });
+      faces.push([
+        face(started),
+        face(sent),
+        face(wrong),
+        face(await must(registration.call('PUT', '/code', { code }))),
+      ]);
+      const end = await registration.call('PUT', '/credentials', { password: goodPassword });
       ends.push([end.status, end.body.error_code ?? end.body.steps.at(-1).name]);
     }
     assert.deepEqual(faces[0], faces[2]);

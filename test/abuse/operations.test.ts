@@ -10,10 +10,17 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { createRecorder } from '../../platform/audit.ts';
 import { Secret } from '../../platform/config.ts';
-import { type Answer, call, startFlow } from '../support/client.ts';
-import { allMessages, completedFlow, flowWithCode, must, phoneOf, startAnotherApi } from '../support/flows.ts';
+import { type Answer, call, startRegistration } from '../support/client.ts';
 import { linesOf } from '../support/node-process.ts';
 import { signedIn } from '../support/people.ts';
+import {
+  allMessages,
+  completedRegistration,
+  must,
+  phoneOf,
+  registrationWithCode,
+  startAnotherApi,
+} from '../support/registrations.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -56,9 +63,9 @@ describe('N1: line breaks, JSON, escape sequences and direction marks in what pe
     // an HTTP header cannot carry a line break; what it can carry is tried
     const agent = 'x\\r\\n{"level":"info","event":"session.created"}';
     const headers = { 'User-Agent': agent, 'X-Request-Id': 'n1' };
-    const flow = await startFlow(url, { fullName: 'Ada' }, headers);
+    const registration = await startRegistration(url, { fullName: 'Ada' }, headers);
     const username = forged.replaceAll('\u0000', '');
-    const refused = await flow.call('PUT', '/directory', { username, password: 'wrong-password-1' });
+    const refused = await registration.call('PUT', '/directory', { username, password: 'wrong-password-1' });
     assert.ok([400, 401].includes(refused.status), String(refused.status));
     assert.equal((await call(url, 'POST', '/api/v1/registrations', { body: { fullName: forged } })).status, 400);
     for (const role of ['api', 'directory'] as const) {
@@ -115,8 +122,12 @@ describe('N2: free facts', () => {
 describe('N5: a script in a name or a browser', () => {
   it('is text wherever operators see it, and no page of ours would run it', async () => {
     const script = '<script>alert(1)</script>';
-    const flow = await startFlow(url, { fullName: script, email: 'n5@example.net' }, { 'User-Agent': script });
-    const [event] = await audited(`vyry.registration.id:${flow.id}`);
+    const registration = await startRegistration(
+      url,
+      { fullName: script, email: 'n5@example.net' },
+      { 'User-Agent': script },
+    );
+    const [event] = await audited(`vyry.registration.id:${registration.id}`);
     assert.equal(event?.userAgent, script);
     for (const path of ['/docs', '/openapi.json', '/health']) {
       const { headers } = await fetch(`${url}${path}`);
@@ -150,11 +161,11 @@ describe('N6: what is not meant for the outside', () => {
       assert.deepEqual([answer.status, answer.body.error_code], [404, 'NOT_FOUND'], path);
       assert.deepEqual(Object.keys(answer.body).sort(), ['error', 'error_code', 'request_id'], path);
     }
-    const flow = await completedFlow(system, 720);
-    const { body: session } = await must(flow.call('POST', '/session'), 201);
+    const registration = await completedRegistration(system, 720);
+    const { body: session } = await must(registration.call('POST', '/session'), 201);
     const metrics = await (await fetch(`${url}/metrics`)).text();
     for (const leak of [
-      flow.id,
+      registration.id,
       session.user.userId,
       phoneOf(720),
       process.version,
@@ -170,7 +181,7 @@ describe('N6: what is not meant for the outside', () => {
 
 describe('N8: test aids', () => {
   it('are no part of the product: no route, no header and no code opens anything', async () => {
-    const { flow, code } = await flowWithCode(system, 721);
+    const { registration, code } = await registrationWithCode(system, 721);
     for (const path of [
       '/outbox',
       '/messages',
@@ -183,7 +194,12 @@ describe('N8: test aids', () => {
       assert.equal((await call(url, 'PUT', path, { body: {} })).status, 404, path);
     }
     for (const fixed of ['000000', '123456', '111111'].filter((text) => text !== code)) {
-      const { body } = await flow.call('PUT', '/code', { code: fixed }, { 'X-Test': 'true', 'X-Fixed-Code': fixed });
+      const { body } = await registration.call(
+        'PUT',
+        '/code',
+        { code: fixed },
+        { 'X-Test': 'true', 'X-Fixed-Code': fixed },
+      );
       assert.equal(body.error_code, 'INVALID_OTP');
     }
     const skipped = await call(url, 'POST', '/api/v1/registrations', { body: { steps: ['credentials'] } });
@@ -193,8 +209,8 @@ describe('N8: test aids', () => {
 
 describe('N9: an operator', () => {
   it('finds no code and no credential through the codec, and has no route to mark a step as done', async () => {
-    const { flow, code } = await flowWithCode(system, 722);
-    const { events = [] } = await stores.temporal.workflow.getHandle(`registration:${flow.id}`).fetchHistory();
+    const { registration, code } = await registrationWithCode(system, 722);
+    const { events = [] } = await stores.temporal.workflow.getHandle(`registration:${registration.id}`).fetchHistory();
     const payloads = JSON.stringify(events ?? []);
     const decoded: string[] = [];
     for (const [, data] of payloads.matchAll(/"data":"([A-Za-z0-9+/=]+)"/g))
@@ -204,22 +220,22 @@ describe('N9: an operator', () => {
       false,
     );
     for (const path of ['/code/verify', '/steps/code', '/state']) {
-      assert.equal((await flow.call('PUT', path, { state: 'completed' })).status, 404, path);
+      assert.equal((await registration.call('PUT', path, { state: 'completed' })).status, 404, path);
     }
-    const { body } = await flow.call('GET', '');
+    const { body } = await registration.call('GET', '');
     assert.equal(body.steps.find(({ name }: { name: string }) => name === 'code').status, 'open');
   });
 });
 
 describe('N19: Redis away', () => {
   it('closes every act that a limit guards: nothing is checked, sent or opened', async () => {
-    const { flow, code } = await flowWithCode(system, 723);
+    const { registration, code } = await registrationWithCode(system, 723);
     const session = await signedIn(system, 724);
     const before = (await allMessages(system.ready.outboxUrl)).length;
     const cut = await startAnotherApi(system, { REDIS_URL: 'redis://127.0.0.1:1' });
     const ask = (method: string, path: string, body?: unknown): Promise<Answer> =>
-      call(cut.apiUrl, method, `/api/v1/registrations/${flow.id}${path}`, {
-        token: flow.token,
+      call(cut.apiUrl, method, `/api/v1/registrations/${registration.id}${path}`, {
+        token: registration.token,
         ...(body !== undefined && { body }),
       });
     const answers = await Promise.all([
@@ -235,6 +251,6 @@ describe('N19: Redis away', () => {
     }
     assert.equal((await allMessages(system.ready.outboxUrl)).length, before);
     // the same code works where Redis is there
-    await must(flow.call('PUT', '/code', { code }));
+    await must(registration.call('PUT', '/code', { code }));
   });
 });

@@ -3,9 +3,24 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, type Flow, messagesTo, solveCaptcha, startFlow } from '../support/client.ts';
-import { allMessages, assertLimited, type Behind, lookBehind, must, startAnotherApi } from '../support/flows.ts';
+import {
+  type Answer,
+  call,
+  codeFor,
+  messagesTo,
+  type RegistrationHandle,
+  solveCaptcha,
+  startRegistration,
+} from '../support/client.ts';
 import { atOnce } from '../support/redis.ts';
+import {
+  allMessages,
+  assertLimited,
+  type Behind,
+  lookBehind,
+  must,
+  startAnotherApi,
+} from '../support/registrations.ts';
 import { connectSignal, numbers } from '../support/signal-client.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -38,10 +53,10 @@ after(async () => {
   await system?.stop();
 });
 
-const send = (flow: Flow, headers: Record<string, string> = {}, channel = 'sms') =>
-  flow.call('POST', '/codes', { channel }, headers);
+const send = (registration: RegistrationHandle, headers: Record<string, string> = {}, channel = 'sms') =>
+  registration.call('POST', '/codes', { channel }, headers);
 const assertRefusedBy = (answer: Answer, limit: string) => assertLimited(answer, limit, windowSeconds);
-const trail = async () => JSON.stringify(await behind.redis.xrange('audit', '-', '+'));
+const auditLog = async () => JSON.stringify(await behind.redis.xrange('audit', '-', '+'));
 /** The sends that were counted to each number, with their instants. */
 const countedByNumber = async () =>
   Promise.all(
@@ -58,8 +73,8 @@ function assertPhoneRefused({ status, body }: Answer, reason: string, phone: str
 describe('B: sending', () => {
   it('B1: 100 resends of one registration send at its steps alone', async () => {
     const phone = '+491511110001';
-    const flow = await startFlow(url, { phone });
-    const answers = await atOnce(100, () => send(flow));
+    const registration = await startRegistration(url, { phone });
+    const answers = await atOnce(100, () => send(registration));
     assert.equal(answers.filter(({ status }) => status === 202).length, 1);
     for (const answer of answers.filter(({ status }) => status !== 202)) assert.equal(answer.status, 429);
     await codeFor(outboxUrl, phone);
@@ -69,13 +84,15 @@ describe('B: sending', () => {
   it('B2, R7: 20 registrations of one number send as many codes as the number has; a refused try does not move the time', async () => {
     const phone = '+491521110002';
     const email = 'b2@example.org';
-    const flows = await atOnce(20, (index) => startFlow(url, { phone, email }, {}, `127.0.4.${index + 1}`));
-    const answers = await Promise.all(flows.map((flow) => send(flow)));
+    const registrations = await atOnce(20, (index) =>
+      startRegistration(url, { phone, email }, {}, `127.0.4.${index + 1}`),
+    );
+    const answers = await Promise.all(registrations.map((registration) => send(registration)));
     const refused = answers.filter(({ status }) => status === 429);
     assert.equal(refused.length, 20 - sendsPerNumber);
     for (const answer of refused) assertRefusedBy(answer, 'sends-per-number');
     await codeFor(outboxUrl, phone, sendsPerNumber);
-    const [first] = flows.filter((_, index) => answers[index]?.status === 429);
+    const [first] = registrations.filter((_, index) => answers[index]?.status === 429);
     assert.ok(first);
     const counted = await countedByNumber();
     let leastSeconds = Math.min(...refused.map(({ body }) => body.retry_after_seconds));
@@ -97,10 +114,15 @@ describe('B: sending', () => {
       CAPTCHA_COST: '2',
     });
     const ask = async (index: number, captcha?: unknown) => {
-      const flow = await startFlow(url, { phone: `+4915732${String(270_000 + index)}` }, {}, '127.0.5.99');
+      const registration = await startRegistration(
+        url,
+        { phone: `+4915732${String(270_000 + index)}` },
+        {},
+        '127.0.5.99',
+      );
       const body = { channel: 'sms', ...(captcha !== undefined && { captcha }) };
-      const path = `/api/v1/registrations/${flow.id}/codes`;
-      return call(strict.apiUrl, 'POST', path, { token: flow.token, body });
+      const path = `/api/v1/registrations/${registration.id}/codes`;
+      return call(strict.apiUrl, 'POST', path, { token: registration.token, body });
     };
     for (const index of [1, 2]) assert.equal((await ask(index)).status, 202);
     const refused = await ask(3);
@@ -119,23 +141,25 @@ describe('B: sending', () => {
 
   it('B3: numbers one after the other from many addresses pause their block, tell it once, and one right code ends it', async () => {
     const numberOf = (index: number) => `+4915731${String(270_000 + index)}`;
-    const flows = await atOnce(15, (index) => startFlow(url, { phone: numberOf(index) }, {}, `127.0.5.${index + 1}`));
-    const answers = await Promise.all(flows.map((flow) => send(flow)));
+    const registrations = await atOnce(15, (index) =>
+      startRegistration(url, { phone: numberOf(index) }, {}, `127.0.5.${index + 1}`),
+    );
+    const answers = await Promise.all(registrations.map((registration) => send(registration)));
     const refused = answers.filter(({ status }) => status === 429);
     assert.equal(refused.length, 15 - unprovenPerPrefix);
     for (const answer of refused) assertRefusedBy(answer, 'unproven-sends-per-prefix');
 
-    await until(async () => (await trail()).includes('prefix-paused'));
-    const audit = await trail();
+    await until(async () => (await auditLog()).includes('prefix-paused'));
+    const audit = await auditLog();
     assert.equal(audit.split('prefix-paused').length - 1, 1);
     assert.ok(!audit.includes('4915731'));
-    const elsewhere = await startFlow(url, { phone: '+491573199000' });
+    const elsewhere = await startRegistration(url, { phone: '+491573199000' });
     await must(send(elsewhere), 202);
 
     const proven = answers.findIndex(({ status }) => status === 202);
     const code = await codeFor(outboxUrl, numberOf(proven));
-    await must(flows[proven]?.call('PUT', '/code', { code }) ?? Promise.reject(new Error('none was sent')));
-    const next = flows[answers.findIndex(({ status }) => status === 429)];
+    await must(registrations[proven]?.call('PUT', '/code', { code }) ?? Promise.reject(new Error('none was sent')));
+    const next = registrations[answers.findIndex(({ status }) => status === 429)];
     assert.ok(next);
     await must(send(next), 202);
   });
@@ -167,8 +191,8 @@ describe('B: sending', () => {
 
   it('B7: two sends at once are one message; the same key has the same answer; with another body it is refused', async () => {
     const [plain, keyed] = await Promise.all([
-      startFlow(url, { phone: '+491601110071', email: 'b7@example.org' }),
-      startFlow(url, { phone: '+491601110072', email: 'b7@example.org' }),
+      startRegistration(url, { phone: '+491601110071', email: 'b7@example.org' }),
+      startRegistration(url, { phone: '+491601110072', email: 'b7@example.org' }),
     ]);
     const statuses = (await atOnce(2, () => send(plain))).map(({ status }) => status);
     assert.deepEqual(statuses.toSorted(), [202, 429]);
@@ -184,13 +208,13 @@ describe('B: sending', () => {
 
   it('B19: what people say of themselves is in no message', async () => {
     const phone = '+491601110190';
-    const flow = await startFlow(url, {
+    const registration = await startRegistration(url, {
       phone,
       email: 'b19@example.org',
       fullName: 'Win €500 https://evil.example',
       username: 'evil.example',
     });
-    for (const channel of ['sms', 'email']) await must(send(flow, {}, channel), 202);
+    for (const channel of ['sms', 'email']) await must(send(registration, {}, channel), 202);
     await codeFor(outboxUrl, 'b19@example.org');
     await codeFor(outboxUrl, phone);
     for (const to of [phone, 'b19@example.org']) {
@@ -202,15 +226,15 @@ describe('B: sending', () => {
 describe('limits', () => {
   it('stop what costs at the cost of a day, loudly, and nothing else', async () => {
     const poor = await startAnotherApi(system, { COST_PER_SMS: '100,DE:0.5', COST_LIMIT_PER_DAY: '50' });
-    const start = (phone: string) => startFlow(poor.apiUrl, { phone, email: 'poor@example.org' });
-    const flow = await start('+12025550109');
-    const refused = await send(flow);
+    const start = (phone: string) => startRegistration(poor.apiUrl, { phone, email: 'poor@example.org' });
+    const registration = await start('+12025550109');
+    const refused = await send(registration);
     assertLimited(refused, 'cost-per-day', 86_400);
     assert.ok(refused.body.retry_after_seconds <= 86_400);
-    await must(send(flow, {}, 'email'), 202);
+    await must(send(registration, {}, 'email'), 202);
     await must(send(await start('+491621110001')), 202);
     assert.equal(await sentTo('+12025550109'), 0);
-    await until(async () => (await trail()).includes('sending-stopped'));
+    await until(async () => (await auditLog()).includes('sending-stopped'));
     await poor.stop();
   });
 
@@ -261,8 +285,10 @@ describe('R6: the doors for registrations and for Signal', () => {
     const { sessionMetadata } = await signal.call('CreateSession', { e164: phone.slice(1) });
     const order = { sessionId: sessionMetadata?.sessionId, transport: numbers.MESSAGE_TRANSPORT_SMS };
     assert.equal((await signal.call('SendVerificationCode', order)).error, undefined);
-    const flows = await atOnce(sendsPerNumber, (index) => startFlow(url, { phone }, {}, `127.0.6.${index + 1}`));
-    const answers = await Promise.all(flows.map((flow) => send(flow)));
+    const registrations = await atOnce(sendsPerNumber, (index) =>
+      startRegistration(url, { phone }, {}, `127.0.6.${index + 1}`),
+    );
+    const answers = await Promise.all(registrations.map((registration) => send(registration)));
     assert.equal(answers.filter(({ status }) => status === 202).length, sendsPerNumber - 1);
     const other = await signal.call('CreateSession', { e164: phone.slice(1) });
     const again = { ...order, sessionId: other.sessionMetadata?.sessionId };

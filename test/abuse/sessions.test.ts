@@ -7,29 +7,29 @@ import { connectMongo } from '../../adapters/mongo/connect.ts';
 import { createPasswords } from '../../adapters/passwords.ts';
 import { connectRedis } from '../../adapters/redis/connect.ts';
 import { createLogIns } from '../../adapters/redis/logins.ts';
+import { createOneTimeSecrets } from '../../adapters/redis/one-time-secrets.ts';
 import { createRateLimits } from '../../adapters/redis/rate-limits.ts';
-import { createSeals } from '../../adapters/redis/seals.ts';
-import { createSpending } from '../../adapters/redis/spending.ts';
+import { createSmsBudget } from '../../adapters/redis/sms-budget.ts';
 import { beginLogIn } from '../../api/auth/log-in.ts';
 import type { ApiDeps } from '../../api/deps.ts';
 import { readPolicy } from '../../domain/registration.ts';
 import type { System } from '../../engines/system.ts';
 import { readConfig } from '../../platform/config.ts';
-import { createBox, deriveKey, keyedHash } from '../../platform/crypto.ts';
+import { createCipher, deriveKey, keyedHash } from '../../platform/crypto.ts';
 import { type Answer, call, codeFor, messagesTo } from '../support/client.ts';
+import { takingAtLeast } from '../support/instants.ts';
+import { registeredPerson, signedIn } from '../support/people.ts';
+import { recordEvents } from '../support/recorder.ts';
 import {
   allMessages,
   type Behind,
-  completedFlow,
-  flowWithCode,
+  completedRegistration,
   goodPassword,
   lookBehind,
   must,
   phoneOf,
-} from '../support/flows.ts';
-import { takingAtLeast } from '../support/instants.ts';
-import { registeredPerson, signedIn } from '../support/people.ts';
-import { recordEvents } from '../support/recorder.ts';
+  registrationWithCode,
+} from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -66,11 +66,11 @@ describe('A log-in', () => {
     const { workflow } = behind.temporal;
     const parts = {
       rateLimits: createRateLimits(redis),
-      spending: createSpending(redis),
+      smsBudget: createSmsBudget(redis),
       logins: createLogIns(redis),
-      seals: createSeals(redis, createBox('seal', payloadKey)),
+      oneTimeSecrets: createOneTimeSecrets(redis, createCipher('secret', payloadKey)),
       passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
-      accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
+      accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
       workflow,
     };
     const { workflow: notedWorkflow, ...others } = Object.fromEntries(
@@ -156,9 +156,9 @@ describe('A log-in', () => {
 
 describe('An id that an attacker knows before the log-in', () => {
   it('G21: opens nothing after it: each session has a new id, and what began it is used up', async () => {
-    const flow = await completedFlow(system, 752);
-    const { body: registered } = await must(flow.call('POST', '/session'), 201);
-    const fixed = { Cookie: `session=${flow.id}; sid=${flow.id}`, 'X-Session-Id': flow.id };
+    const registration = await completedRegistration(system, 752);
+    const { body: registered } = await must(registration.call('POST', '/session'), 201);
+    const fixed = { Cookie: `session=${registration.id}; sid=${registration.id}`, 'X-Session-Id': registration.id };
     const before = (await messagesTo(system.ready.outboxUrl, phoneOf(752))).length;
     const { body: begun } = await must(post('/login/init', { identifier: 'person752' }, { headers: fixed }), 202);
     const { loginId } = begun;
@@ -167,11 +167,12 @@ describe('An id that an attacker knows before the log-in', () => {
     assert.equal(proven.headers.get('set-cookie'), null);
     const { body: own } = await must(session(proven.body.accessToken));
     const { body: first } = await must(session(registered.accessToken));
-    const ids = [own.sessionId, first.sessionId, loginId, flow.id];
+    const ids = [own.sessionId, first.sessionId, loginId, registration.id];
     assert.equal(new Set(ids).size, ids.length);
-    for (const token of [loginId, flow.id, own.sessionId, flow.token]) assert.equal((await session(token)).status, 401);
+    for (const token of [loginId, registration.id, own.sessionId, registration.token])
+      assert.equal((await session(token)).status, 401);
     assert.equal((await post('/login/verify', { loginId, code })).status, 409);
-    assert.equal((await flow.call('POST', '/session')).status, 409);
+    assert.equal((await registration.call('POST', '/session')).status, 409);
     assert.equal((await post('/refresh-token', { refreshToken: loginId })).status, 401);
     assert.equal(
       (await call(url, 'DELETE', `/api/v1/auth/sessions/${loginId}`, { token: proven.body.accessToken })).status,
@@ -247,11 +248,11 @@ describe('PINs that strangers try', () => {
 
   it('O2: are refused before they count: without a session, or with a code that was never sent', async () => {
     const { accessToken: ended } = await signedIn(system, 754, { pin });
-    const { flow } = await flowWithCode(system, 756);
+    const { registration } = await registrationWithCode(system, 756);
     await must(post('/logout', {}, { token: ended }), 204);
     const { body: tokens } = await must(post('/login', { identifier: 'person754', password: goodPassword }));
     for (let turn = 0; turn < 12; turn++) {
-      for (const token of ['', 'x', flow.token, ended]) {
+      for (const token of ['', 'x', registration.token, ended]) {
         const own = token === '' ? {} : { token };
         const wrong = String(100_000 + turn);
         assert.equal((await post('/pin/verify', { pin: wrong }, own)).status, 401);

@@ -15,7 +15,7 @@ const account = {
 
 /** Stores in memory; `fault` is thrown by the database. */
 function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
-  const seals = new Map<string, unknown>([['seal-1', { password: 'secret', pin: '4711' }]]);
+  const oneTimeSecrets = new Map<string, unknown>([['seal-1', { password: 'secret', pin: '4711' }]]);
   const kept = new Map<string, { password?: string; pin?: string }>();
   const owners = new Map<string, string>();
   const users = new Map<string, NewAccount>();
@@ -38,7 +38,7 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
       release: (userId, { phone = '' }) => database(() => void (owners.get(phone) === userId && owners.delete(phone))),
       insert: (created) => database(() => void (users.has(created.userId) || users.set(created.userId, created))),
       remove: (userId) => database(() => void users.delete(userId)),
-      lockOn: ({ phone = '' }) => database(() => locked.get(phone)),
+      findRegistrationLock: ({ phone = '' }) => database(() => locked.get(phone)),
       addRegistration: (_userId, registrationId) => database(() => void opened.add(registrationId)),
       setSecret: (userId, kind, hash) =>
         database(() => void users.set(userId, { ...(users.get(userId) as NewAccount), [kind]: hash })),
@@ -57,16 +57,27 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
       },
       readCredentials: async (id) => kept.get(id) ?? {},
     },
-    seals: {
-      read: async (reference) => seals.get(reference),
+    oneTimeSecrets: {
+      read: async (reference) => oneTimeSecrets.get(reference),
     },
     passwords: { hash: async (secret) => `hash of ${secret}` },
     isOutage: (err) => err instanceof Outage,
   };
-  return { ...createAccountActivities(deps), state, seals, kept, owners, users, opened, ended, changes, locked };
+  return {
+    ...createAccountActivities(deps),
+    state,
+    oneTimeSecrets,
+    kept,
+    owners,
+    users,
+    opened,
+    ended,
+    changes,
+    locked,
+  };
 }
 
-const credentials = { registrationId: 'r1', credentialsSeal: 'seal-1' };
+const credentials = { registrationId: 'r1', credentialsRef: 'seal-1' };
 
 describe('hashCredentials()', () => {
   it('keeps the hashes of password and PIN', async () => {
@@ -82,15 +93,15 @@ describe('hashCredentials()', () => {
   });
 
   it('keeps one of the two when only one was given', async () => {
-    const { hashCredentials, kept, seals } = scene();
-    seals.set('seal-1', { pin: '4711' });
+    const { hashCredentials, kept, oneTimeSecrets } = scene();
+    oneTimeSecrets.set('seal-1', { pin: '4711' });
     await hashCredentials(credentials);
     assert.deepEqual(kept.get('r1'), { pin: 'hash of 4711' });
   });
 
   it('says lost when the seal has outlived its two minutes', async () => {
-    const { hashCredentials, kept, seals } = scene();
-    seals.clear();
+    const { hashCredentials, kept, oneTimeSecrets } = scene();
+    oneTimeSecrets.clear();
     assert.equal(await hashCredentials(credentials), 'lost');
     assert.equal(kept.size, 0);
   });
@@ -162,11 +173,11 @@ describe('claimIdentity(), createAccount() and what undoes them', () => {
 
 describe('reopenAccount()', () => {
   it('replaces what the person set, ends every session and leaves an event for each, as often as asked', async () => {
-    const { hashCredentials, reopenAccount, seals, users, locked, opened, ended, changes } = scene();
+    const { hashCredentials, recoverAccount, oneTimeSecrets, users, locked, opened, ended, changes } = scene();
     locked.set(account.identity.phone, 'u1');
-    seals.set('seal-1', { pin: '4711' });
+    oneTimeSecrets.set('seal-1', { pin: '4711' });
     await hashCredentials(credentials);
-    for (let time = 0; time < 2; time++) assert.deepEqual(await reopenAccount(account), ['pin']);
+    for (let time = 0; time < 2; time++) assert.deepEqual(await recoverAccount(account), ['pin']);
     assert.equal(users.get('u1')?.pin, 'hash of 4711');
     assert.equal(users.get('u1')?.password, undefined);
     assert.deepEqual([...opened], ['r1'], 'what an erasure has to know');
@@ -175,10 +186,10 @@ describe('reopenAccount()', () => {
   });
 
   it('changes nothing when the identity is no longer of that account', async () => {
-    const { hashCredentials, reopenAccount, users, locked, ended } = scene();
+    const { hashCredentials, recoverAccount, users, locked, ended } = scene();
     locked.set(account.identity.phone, 'u9');
     await hashCredentials(credentials);
-    assert.equal(await reopenAccount(account), false);
+    assert.equal(await recoverAccount(account), false);
     assert.deepEqual([users.size, ended.length], [0, 0]);
   });
 });

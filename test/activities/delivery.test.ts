@@ -9,27 +9,27 @@ import {
   type Providers,
   type SendCodeInput,
   type SendCodeResult,
-  type SendNoticeInput,
+  type SendNotificationInput,
 } from '../../activities/delivery.ts';
 import { type Codes, createCodes } from '../../adapters/redis/codes.ts';
 import type { Redis } from '../../adapters/redis/connect.ts';
-import { createNotices } from '../../adapters/redis/notices.ts';
-import { createReceipts, type Receipts } from '../../adapters/redis/receipts.ts';
+import { createDeliveryReports, type DeliveryReports } from '../../adapters/redis/delivery-reports.ts';
+import { createNotifications } from '../../adapters/redis/notifications.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { MailMessage, TextMessage } from '../../domain/providers.ts';
 import type { CodeSubject } from '../../domain/verification.ts';
 import { newCode } from '../../platform/crypto.ts';
 import { recordEvents } from '../support/recorder.ts';
-import { connectTestRedis, testBox, uniqueName } from '../support/redis.ts';
+import { connectTestRedis, testCipher, uniqueName } from '../support/redis.ts';
 
 let redis: Redis;
 let codes: Codes;
-let receipts: Receipts;
+let reports: DeliveryReports;
 
 before(() => {
   redis = connectTestRedis();
-  codes = createCodes(redis, randomBytes(32), testBox());
-  receipts = createReceipts(redis);
+  codes = createCodes(redis, randomBytes(32), testCipher());
+  reports = createDeliveryReports(redis);
 });
 after(() => redis.disconnect());
 
@@ -73,21 +73,21 @@ function scene({
   const { events, recorded } = recordEvents();
   const deps: DeliveryActivityDeps = {
     codes,
-    receipts,
-    receiptUrl: () => undefined,
-    notices: createNotices(redis),
+    reports,
+    reportUrl: () => undefined,
+    notifications: createNotifications(redis),
     providers: { sms: [twilio], voice: [], email: [], ...providers },
     orderOf: (_channel, { available, failed }) =>
       [...available].sort((a, b) => Number(failed.has(a)) - Number(failed.has(b))),
     events,
     newCode,
     prescribedCode: () => undefined,
-    takeSmsNotice: async () => true,
+    consumeSmsNotification: async () => true,
     productName: 'Vyry',
     stopLinkOf: async () => 'https://app.example/#stop-registration=token',
     ...given,
   };
-  const { sendCode, sendNotice } = createDeliveryActivities(deps);
+  const { sendCode, sendNotification } = createDeliveryActivities(deps);
   const input: SendCodeInput = {
     subject: uniqueName(),
     purpose: 'register',
@@ -101,22 +101,25 @@ function scene({
       ...input,
       ...overrides,
     }) as Promise<SendCodeResult>;
-  const notice: SendNoticeInput = {
-    noticeId: uniqueName(),
+  const notification: SendNotificationInput = {
+    notificationId: uniqueName(),
     userId: 'user-1',
     kind: 'welcome',
     channel: 'email',
     to: 'ada@example.com',
   };
-  const { channel: _, ...noticeAsTold } = notice;
-  const runNotice = () =>
-    new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(sendNotice, notice) as Promise<boolean>;
+  const { channel: _, ...notificationAsTold } = notification;
+  const runNotification = () =>
+    new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(
+      sendNotification,
+      notification,
+    ) as Promise<boolean>;
   const subject = { subject: input.subject, purpose: input.purpose };
   /** What happened, without how long it took. */
   const told = () => recorded.filter(({ name }) => name !== 'providerAnswered');
   /** The code as events name it. */
   const codeBy = (provider: string) => ({ ...input, provider });
-  return { twilio, recorded, told, input, run, notice, noticeAsTold, runNotice, subject, codeBy };
+  return { twilio, recorded, told, input, run, notification, notificationAsTold, runNotification, subject, codeBy };
 }
 
 const outcomeOf = async (subject: CodeSubject, code: string) =>
@@ -336,7 +339,7 @@ describe('sendCode() with several providers', () => {
   it('remembers who took a message and did not deliver it', async () => {
     const { first, second, run, subject } = twoProviders();
     await run();
-    await receipts.note({ ...subject, send: 1, channel: 'sms', provider: 'first' as never }, 'undelivered');
+    await reports.note({ ...subject, send: 1, channel: 'sms', provider: 'first' as never }, 'undelivered');
     await run({ send: 2 });
     assert.deepEqual([first.accepted.length, second.accepted.length], [1, 1]);
   });
@@ -345,11 +348,11 @@ describe('sendCode() with several providers', () => {
     const [first, second] = [fakeProvider('first'), fakeProvider('second')];
     const { run, input } = scene({
       providers: { sms: [first, second] },
-      receiptUrl: ({ subject, send }, provider) => `${subject} ${send} ${provider}`,
+      reportUrl: ({ subject, send }, provider) => `${subject} ${send} ${provider}`,
     });
     first.failsBefore = true;
     await run();
-    assert.equal(second.accepted[0]?.receiptUrl, `${input.subject} 1 second`);
+    assert.equal(second.accepted[0]?.reportUrl, `${input.subject} 1 second`);
   });
 
   it('B11: waits while all are away, and sends one message when one is back', async () => {
@@ -402,57 +405,63 @@ describe('sendNotice()', () => {
 
   it('sends one message, and answers a repeat without another', async () => {
     const mail = fakeMail();
-    const { notice, noticeAsTold, runNotice, told } = scene({ providers: { email: [mail] } });
-    assert.deepEqual([await runNotice(), await runNotice()], [true, true]);
+    const { notification, notificationAsTold, runNotification, told } = scene({ providers: { email: [mail] } });
+    assert.deepEqual([await runNotification(), await runNotification()], [true, true]);
     assert.deepEqual(
       mail.sent.map(({ to: recipient, subject, messageId }) => [recipient, subject, messageId]),
-      [[notice.to, 'Welcome to Vyry', notice.noticeId]],
+      [[notification.to, 'Welcome to Vyry', notification.notificationId]],
     );
     assert.deepEqual(told(), [
-      { name: 'noticeSent', args: [{ ...noticeAsTold, provider: 'smtp' }, `<${notice.noticeId}>`] },
+      {
+        name: 'notificationSent',
+        args: [{ ...notificationAsTold, provider: 'smtp' }, `<${notification.notificationId}>`],
+      },
     ]);
   });
 
   it('is not sent by SMS to a number that had too many', async () => {
-    const { twilio, notice, runNotice, told } = scene({ takeSmsNotice: async () => false });
-    Object.assign(notice, { kind: 'password-changed', channel: 'sms', to });
-    assert.equal(await runNotice(), false);
+    const { twilio, notification, runNotification, told } = scene({ consumeSmsNotification: async () => false });
+    Object.assign(notification, { kind: 'password-changed', channel: 'sms', to });
+    assert.equal(await runNotification(), false);
     assert.deepEqual(twilio.accepted, []);
     assert.deepEqual(
       told().map(({ name, args }) => [name, args[1]]),
-      [['noticeRefused', 'rate-limited']],
+      [['notificationRefused', 'rate-limited']],
     );
   });
 
   it('is not sent to a number of a tester', async () => {
-    const { twilio, notice, runNotice, told, noticeAsTold } = scene({
+    const { twilio, notification, runNotification, told, notificationAsTold } = scene({
       prescribedCode: () => ({ code: '123456', provider: 'test' }),
     });
-    Object.assign(notice, { kind: 'password-changed', channel: 'sms', to });
-    assert.equal(await runNotice(), true);
+    Object.assign(notification, { kind: 'password-changed', channel: 'sms', to });
+    assert.equal(await runNotification(), true);
     assert.deepEqual(twilio.accepted, []);
     assert.deepEqual(told(), [
-      { name: 'noticeSent', args: [{ ...noticeAsTold, kind: 'password-changed', to, provider: 'test' }, 'none'] },
+      {
+        name: 'notificationSent',
+        args: [{ ...notificationAsTold, kind: 'password-changed', to, provider: 'test' }, 'none'],
+      },
     ]);
   });
 
   it('says that the provider is away, and sends when it is back', async () => {
     const mail = fakeMail();
-    const { runNotice } = scene({ providers: { email: [mail] } });
+    const { runNotification } = scene({ providers: { email: [mail] } });
     mail.isAway = true;
-    await assert.rejects(runNotice(), { code: 'unavailable' });
+    await assert.rejects(runNotification(), { code: 'unavailable' });
     mail.isAway = false;
-    assert.equal(await runNotice(), true);
+    assert.equal(await runNotification(), true);
     assert.equal(mail.sent.length, 1);
   });
 
   it('is false for a mailbox that is refused, and says so', async () => {
     const mail = fakeMail();
     mail.refuses = true;
-    const { noticeAsTold, runNotice, told } = scene({ providers: { email: [mail] } });
-    assert.equal(await runNotice(), false);
+    const { notificationAsTold, runNotification, told } = scene({ providers: { email: [mail] } });
+    assert.equal(await runNotification(), false);
     assert.deepEqual(told(), [
-      { name: 'noticeRefused', args: [{ ...noticeAsTold, provider: 'smtp' }, 'mailbox-refused'] },
+      { name: 'notificationRefused', args: [{ ...notificationAsTold, provider: 'smtp' }, 'mailbox-refused'] },
     ]);
   });
 });

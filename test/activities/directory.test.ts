@@ -9,10 +9,10 @@ import { recordEvents } from '../support/recorder.ts';
 
 type Answer = Awaited<ReturnType<Directory['authenticate']>>;
 
-const input = { registrationId: 'r1', username: 'ada', passwordSeal: 'seal-1' };
+const input = { registrationId: 'r1', username: 'ada', passwordRef: 'seal-1' };
 
 function scene(answer: Answer, phoneRegion = '', countriesAllowed: string[] = []) {
-  const seals = new Map<string, unknown>([['seal-1', 'analytical-engine']]);
+  const oneTimeSecrets = new Map<string, unknown>([['seal-1', 'analytical-engine']]);
   const asked: [string, string][] = [];
   const { events, recorded } = recordEvents();
   const activities = createDirectoryActivities({
@@ -21,10 +21,10 @@ function scene(answer: Answer, phoneRegion = '', countriesAllowed: string[] = []
         asked.push([username, password]);
         return answer;
       },
-      standingOf: async () => ({ standing: 'missing' }),
+      entryStatusOf: async () => ({ entryStatus: 'missing' }),
     },
-    seals: {
-      read: async (reference) => seals.get(reference),
+    oneTimeSecrets: {
+      read: async (reference) => oneTimeSecrets.get(reference),
     },
     events,
     parsePhoneNumber,
@@ -33,7 +33,7 @@ function scene(answer: Answer, phoneRegion = '', countriesAllowed: string[] = []
     limitHash: (kind, text) => `${kind} of ${text}`,
     phoneRegion,
   });
-  return { authenticate: activities.authenticate, seals, asked, recorded };
+  return { authenticate: activities.authenticate, oneTimeSecrets, asked, recorded };
 }
 
 function entryOf(given: Record<string, unknown> = {}): Answer {
@@ -130,8 +130,8 @@ describe('authenticate()', () => {
   });
 
   it('asks nobody when the password has outlived its two minutes', async () => {
-    const { authenticate, seals, asked } = scene(entryOf());
-    seals.clear();
+    const { authenticate, oneTimeSecrets, asked } = scene(entryOf());
+    oneTimeSecrets.clear();
     assert.deepEqual(await authenticate(input), { outcome: 'lost' });
     assert.deepEqual(asked, []);
   });

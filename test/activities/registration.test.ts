@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createRegistrationActivities } from '../../activities/registration.ts';
-import type { RegistrationState, RegistrationStatus } from '../../domain/registration.ts';
+import type { RegistrationStateName, RegistrationStatus } from '../../domain/registration.ts';
 import { recordEvents } from '../support/recorder.ts';
 
-function statusOf(state: RegistrationState, reason?: string): RegistrationStatus {
+function statusOf(state: RegistrationStateName, reason?: string): RegistrationStatus {
   const bare = { version: 3, state, steps: [], expiresAt: 1, sends: [], nextSendAt: {} };
   return reason === undefined ? bare : { ...bare, reason };
 }

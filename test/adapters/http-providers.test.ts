@@ -1,24 +1,24 @@
-/** Infobip, Resend and SendGrid, by the stand-ins that speak their protocols. */
+/** Infobip, Resend and SendGrid, by the fakes that speak their protocols. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import { connectInfobip, InfobipReports, readInfobipReceipt } from '../../adapters/http/infobip.ts';
+import { connectInfobip, InfobipReports, readInfobipReport } from '../../adapters/http/infobip.ts';
 import { connectResend } from '../../adapters/http/resend.ts';
 import { connectSendgrid } from '../../adapters/http/sendgrid.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { SendOutcome } from '../../domain/providers.ts';
 import { demoTwilio } from '../../engines/engines.ts';
-import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
+import { type Fakes, startFakes } from '../../engines/fakes/fakes.ts';
 import { Secret } from '../../platform/config.ts';
 import { messagesTo } from '../support/client.ts';
+import { reportsTo } from '../support/delivery-reports.ts';
 import { setFault } from '../support/faults.ts';
-import { receiptsTo } from '../support/receipts.ts';
 import { until } from '../support/until.ts';
 
 const apiKey = new Secret('a-key-that-nobody-sees');
 const phone = '+12025550102';
 const address = 'ada@example.com';
-let standIns: StandIns;
+let fakes: Fakes;
 
 interface Case {
   provider: string;
@@ -36,8 +36,8 @@ const mailOf = (messageId: string) => ({
   html: '<p>123456 is your code</p>',
   messageId,
 });
-/** The stand-ins, waited for beyond what any answer takes, unless a test says otherwise. */
-const reached = (options = {}) => ({ apiKey, baseUrl: standIns.outboxUrl, timeoutMs: 600_000, ...options });
+/** The fakes, waited for beyond what any answer takes, unless a test says otherwise. */
+const reached = (options = {}) => ({ apiKey, baseUrl: fakes.outboxUrl, timeoutMs: 600_000, ...options });
 const infobipAt = (options = {}) => connectInfobip({ from: 'Vyry', ...reached(options) });
 const from = 'Vyry <no-reply@example.org>';
 
@@ -66,12 +66,12 @@ const cases: Case[] = [
 ];
 
 before(async () => {
-  standIns = await startStandIns({ twilio: demoTwilio });
+  fakes = await startFakes({ twilio: demoTwilio });
 });
-after(() => standIns.close());
+after(() => fakes.close());
 beforeEach(async () => {
-  for (const channel of ['sms', 'email']) await setFault(standIns.outboxUrl, { channel, mode: 'none' });
-  await fetch(`${standIns.outboxUrl}/messages`, { method: 'DELETE' });
+  for (const channel of ['sms', 'email']) await setFault(fakes.outboxUrl, { channel, mode: 'none' });
+  await fetch(`${fakes.outboxUrl}/messages`, { method: 'DELETE' });
 });
 
 const reportOf = (groupName: string, name: string, error = 'NO_ERROR') =>
@@ -79,26 +79,26 @@ const reportOf = (groupName: string, name: string, error = 'NO_ERROR') =>
 
 describe('readInfobipReceipt()', () => {
   it('knows final states from those on the way', () => {
-    assert.deepEqual(readInfobipReceipt(reportOf('DELIVERED', 'DELIVERED_TO_HANDSET')), { outcome: 'delivered' });
-    assert.deepEqual(readInfobipReceipt(reportOf('REJECTED', 'REJECTED_NETWORK', 'EC_X')), {
+    assert.deepEqual(readInfobipReport(reportOf('DELIVERED', 'DELIVERED_TO_HANDSET')), { outcome: 'delivered' });
+    assert.deepEqual(readInfobipReport(reportOf('REJECTED', 'REJECTED_NETWORK', 'EC_X')), {
       outcome: 'failed',
       errorCode: 'EC_X',
     });
-    assert.deepEqual(readInfobipReceipt(reportOf('EXPIRED', 'EXPIRED_UNKNOWN', 'a text')), { outcome: 'undelivered' });
+    assert.deepEqual(readInfobipReport(reportOf('EXPIRED', 'EXPIRED_UNKNOWN', 'a text')), { outcome: 'undelivered' });
     for (const [group, name] of [
       ['PENDING', 'PENDING_ENROUTE'],
       ['DELIVERED', 'DELIVERED_TO_OPERATOR'],
       ['toString', 'toString'],
     ] as const) {
-      assert.equal(readInfobipReceipt(reportOf(group, name)), undefined);
+      assert.equal(readInfobipReport(reportOf(group, name)), undefined);
     }
   });
 
   it('is posted to the address that came with the message, until it is taken', async () => {
-    const receiptUrl = `${standIns.outboxUrl}/nobody`;
-    await infobipAt().send({ to: phone, body: '123456 is your code', reference: 'a.1', receiptUrl });
-    await until(async () => (await receiptsTo(standIns.outboxUrl, receiptUrl)).length >= 2);
-    const [first, second] = await receiptsTo(standIns.outboxUrl, receiptUrl);
+    const reportUrl = `${fakes.outboxUrl}/nobody`;
+    await infobipAt().send({ to: phone, body: '123456 is your code', reference: 'a.1', reportUrl });
+    await until(async () => (await reportsTo(fakes.outboxUrl, reportUrl)).length >= 2);
+    const [first, second] = await reportsTo(fakes.outboxUrl, reportUrl);
     assert.equal(first?.body, second?.body);
     assert.equal(InfobipReports.parse(JSON.parse(first?.body ?? '')).results[0]?.messageId, 'a.1');
   });
@@ -112,7 +112,7 @@ async function assertUnavailable(job: Promise<unknown>, reason: string): Promise
   );
   assert.ok(failure instanceof Failure, inspect(failure));
   assert.equal(failure.code, 'unavailable');
-  assert.equal(failure.facts.reason, reason);
+  assert.equal(failure.context.reason, reason);
   const text = inspect(failure, { depth: 9 });
   for (const personal of [phone.slice(1), address, '123456', apiKey.reveal()])
     assert.equal(text.includes(personal), false, text);
@@ -121,13 +121,13 @@ async function assertUnavailable(job: Promise<unknown>, reason: string): Promise
 for (const { provider, channel, to, send, reason } of cases) {
   describe(`${provider}: send()`, () => {
     const fault = (mode: string, more: Record<string, unknown> = {}) =>
-      setFault(standIns.outboxUrl, { channel, provider, mode, ...more });
+      setFault(fakes.outboxUrl, { channel, provider, mode, ...more });
 
     it('hands a message over', async () => {
       const outcome = await send('one.1');
       assert.equal(outcome.result, 'sent');
       assert.notEqual(outcome.result === 'sent' && outcome.providerId, '');
-      const messages = await messagesTo(standIns.outboxUrl, to);
+      const messages = await messagesTo(fakes.outboxUrl, to);
       assert.deepEqual(
         messages.map(({ body }) => body),
         ['123456 is your code'],
@@ -137,7 +137,7 @@ for (const { provider, channel, to, send, reason } of cases) {
     it('is refused for good by what no repeat can change', async () => {
       await fault('error400');
       assert.deepEqual(await send('one.2'), { result: 'refused', reason });
-      assert.deepEqual(await messagesTo(standIns.outboxUrl, to), []);
+      assert.deepEqual(await messagesTo(fakes.outboxUrl, to), []);
     });
 
     it('takes a broken provider, an absent one and one that falls silent for an outage, and says which', async () => {
@@ -157,12 +157,12 @@ for (const { provider, channel, to, send, reason } of cases) {
 
 describe('infobip: find()', () => {
   it('knows what it took, also when it fell silent, and nothing else', async () => {
-    await setFault(standIns.outboxUrl, { channel: 'sms', provider: 'infobip', mode: 'accept-then-drop' });
+    await setFault(fakes.outboxUrl, { channel: 'sms', provider: 'infobip', mode: 'accept-then-drop' });
     await assertUnavailable(cases[0]?.send('two.1') ?? Promise.resolve(), 'connection-lost');
-    await setFault(standIns.outboxUrl, { channel: 'sms', mode: 'none' });
+    await setFault(fakes.outboxUrl, { channel: 'sms', mode: 'none' });
     assert.equal(await infobipAt().find({ reference: 'two.1' }), 'two.1');
     assert.equal(await infobipAt().find({ reference: 'two.2' }), undefined);
-    await setFault(standIns.outboxUrl, { channel: 'sms', provider: 'infobip', mode: 'error500' });
+    await setFault(fakes.outboxUrl, { channel: 'sms', provider: 'infobip', mode: 'error500' });
     await assertUnavailable(infobipAt().find({ reference: 'two.1' }), 'answers-500');
   });
 
@@ -173,7 +173,7 @@ describe('infobip: find()', () => {
       mode: 'error400',
       providerCode: 'REJECTED_NOT_ENOUGH_CREDITS',
     };
-    await setFault(standIns.outboxUrl, fault);
+    await setFault(fakes.outboxUrl, fault);
     await assertUnavailable(cases[0]?.send('two.3') ?? Promise.resolve(), 'limited');
   });
 });
@@ -182,6 +182,6 @@ describe('resend: send()', () => {
   it('is one message, however often it is repeated', async () => {
     await cases[1]?.send('three.1');
     await cases[1]?.send('three.1');
-    assert.equal((await messagesTo(standIns.outboxUrl, address)).length, 1);
+    assert.equal((await messagesTo(fakes.outboxUrl, address)).length, 1);
   });
 });

@@ -36,34 +36,34 @@ describe('StartTLS', () => {
   });
 
   it('E10: sends no bind when a box in the middle drops it', async () => {
-    await using box = await startTestServer((socket) => socket.destroy());
+    await using cipher = await startTestServer((socket) => socket.destroy());
     await using directory = await startTestDirectory();
-    await using ldap = connectTo(directory, { startTls: true, urls: [box.url] });
+    await using ldap = connectTo(directory, { startTls: true, urls: [cipher.url] });
     assert.deepEqual(await ldap.authenticate('ada', 'analytical-engine'), unavailable('connection-lost'));
-    assert.doesNotMatch(box.received(), /vyry|example-only-bind|ada|analytical/);
+    assert.doesNotMatch(cipher.received(), /vyry|example-only-bind|ada|analytical/);
   });
 
   it('E10: sends no bind when a box in the middle accepts it and goes on in clear', async () => {
-    await using box = await startTestServer(accept);
+    await using cipher = await startTestServer(accept);
     await using directory = await startTestDirectory();
-    await using ldap = connectTo(directory, { startTls: true, urls: [box.url], timeoutMs: 1000 });
+    await using ldap = connectTo(directory, { startTls: true, urls: [cipher.url], timeoutMs: 1000 });
     using time = stopTime();
     const asking = ldap.authenticate('ada', 'analytical-engine');
-    await until(() => box.received().includes(clientHello));
+    await until(() => cipher.received().includes(clientHello));
     await time.pass(1000);
     assert.deepEqual(await asking, unavailable('timeout'));
-    assert.doesNotMatch(box.received(), /vyry|example-only-bind|ada|analytical/);
+    assert.doesNotMatch(cipher.received(), /vyry|example-only-bind|ada|analytical/);
   });
 
   it('E10: takes no answer that was slipped in before the encryption', async () => {
     await using directory = await startTestDirectory({ certificate: 'valid' });
     // All but the last byte of "bind accepted" for the message that will be the bind: ldapts would complete it.
     const forged = Buffer.from('300d02010361080a010004000401', 'hex');
-    await using box = await startTestServer((socket, bytes) => {
-      const isOfPerson = box.accepted.indexOf(socket) === 1;
+    await using cipher = await startTestServer((socket, bytes) => {
+      const isOfPerson = cipher.accepted.indexOf(socket) === 1;
       forward(socket, directory.port, isOfPerson ? forged : Buffer.alloc(0)).write(bytes);
     });
-    await using ldap = connectTo(directory, { startTls: true, urls: [box.url] });
+    await using ldap = connectTo(directory, { startTls: true, urls: [cipher.url] });
     assert.deepEqual(await ldap.authenticate('ada', 'wrong'), unavailable('tls-failed'));
   });
 

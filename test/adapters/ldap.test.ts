@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import type { DirectoryAnswer } from '../../adapters/ldap/answer.ts';
+import { readRefusal } from '../../adapters/ldap/bind-result.ts';
 import type { Directory } from '../../adapters/ldap/connect.ts';
-import { readRefusal } from '../../adapters/ldap/verdict.ts';
 import {
   connectTo,
   forward,

@@ -6,7 +6,7 @@ import { connectMail, type Mail, type MailOptions } from '../../adapters/mail.ts
 import { Failure } from '../../domain/failures.ts';
 import type { MailMessage } from '../../domain/providers.ts';
 import { demoTwilio } from '../../engines/engines.ts';
-import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
+import { type Fakes, startFakes } from '../../engines/fakes/fakes.ts';
 import { Secret } from '../../platform/config.ts';
 import { type FaultSetting, setFault } from '../support/faults.ts';
 import { stopTime } from '../support/stopped-time.ts';
@@ -19,29 +19,28 @@ const message: MailMessage = {
   html: '<p>123456 is your code</p>',
   messageId: 'a1.1',
 };
-let standIns: StandIns;
+let fakes: Fakes;
 const open: Mail[] = [];
 
 before(async () => {
-  standIns = await startStandIns({ twilio: demoTwilio });
+  fakes = await startFakes({ twilio: demoTwilio });
 });
-after(() => standIns.close());
+after(() => fakes.close());
 afterEach(async () => {
   for (const mail of open.splice(0)) mail.close();
-  await setFault(standIns.outboxUrl, { channel: 'email', mode: 'none' });
-  await fetch(`${standIns.outboxUrl}/messages`, { method: 'DELETE' });
+  await setFault(fakes.outboxUrl, { channel: 'email', mode: 'none' });
+  await fetch(`${fakes.outboxUrl}/messages`, { method: 'DELETE' });
 });
 
 /** The sender on a mail server, waited for beyond what any answer takes, unless a test says otherwise. */
-function connect(url = standIns.smtpUrl, options: Partial<MailOptions> = {}): Mail {
+function connect(url = fakes.smtpUrl, options: Partial<MailOptions> = {}): Mail {
   const from = 'Vyry <no-reply@vyry.example>';
   const mail = connectMail({ url: new Secret(url), from, timeoutMs: 600_000, ...options });
   open.push(mail);
   return mail;
 }
 
-const fault = (settings: Omit<FaultSetting, 'channel'>) =>
-  setFault(standIns.outboxUrl, { channel: 'email', ...settings });
+const fault = (settings: Omit<FaultSetting, 'channel'>) => setFault(fakes.outboxUrl, { channel: 'email', ...settings });
 
 interface Received {
   to: string;
@@ -52,7 +51,7 @@ interface Received {
 }
 
 async function received(): Promise<Received[]> {
-  return (await (await fetch(`${standIns.outboxUrl}/messages`)).json()) as Received[];
+  return (await (await fetch(`${fakes.outboxUrl}/messages`)).json()) as Received[];
 }
 
 /** The failure must be one that is waited out, and must tell nothing of whom the message was for. */
@@ -63,8 +62,8 @@ async function assertUnavailable(job: Promise<unknown>, expected: RegExp, reason
   );
   assert.ok(err instanceof Failure, inspect(err));
   assert.equal(err.code, 'unavailable');
-  assert.match(err.facts.message ?? '', expected);
-  if (reason !== undefined) assert.equal(err.facts.reason, reason);
+  assert.match(err.context.message ?? '', expected);
+  if (reason !== undefined) assert.equal(err.context.reason, reason);
   const text = inspect(err, { depth: 9 });
   for (const personal of ['ada@', '123456', 'password-of-the-mail-server'])
     assert.equal(text.includes(personal), false, text);
@@ -165,7 +164,7 @@ describe('send()', () => {
 
   it('gives up on a server that does not say in time whether it took a message', async () => {
     await fault({ mode: 'hold' });
-    await assertUnavailable(connect(standIns.smtpUrl, { timeoutMs: 100 }).send(message), /^smtp/, 'timeout');
+    await assertUnavailable(connect(fakes.smtpUrl, { timeoutMs: 100 }).send(message), /^smtp/, 'timeout');
   });
 
   it('works on with a new connection after the server closed the old one', async () => {

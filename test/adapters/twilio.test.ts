@@ -2,41 +2,40 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import { readTwilioReceipt } from '../../adapters/twilio/receipt.ts';
+import { readTwilioReport } from '../../adapters/twilio/delivery-report.ts';
 import { connectTwilio, type TwilioOptions } from '../../adapters/twilio.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { SendOutcome } from '../../domain/providers.ts';
 import { demoTwilio } from '../../engines/engines.ts';
-import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
+import { type Fakes, startFakes } from '../../engines/fakes/fakes.ts';
 import { Secret } from '../../platform/config.ts';
 import { messagesTo } from '../support/client.ts';
+import { reportsTo } from '../support/delivery-reports.ts';
 import { type FaultSetting, setFault } from '../support/faults.ts';
-import { receiptsTo } from '../support/receipts.ts';
 import { until } from '../support/until.ts';
 
 const to = '+12025550102';
 const body = '123456 is your code';
 const reference = 'one.1';
-let standIns: StandIns;
+let fakes: Fakes;
 
 before(async () => {
-  standIns = await startStandIns({ twilio: demoTwilio });
+  fakes = await startFakes({ twilio: demoTwilio });
 });
-after(() => standIns.close());
+after(() => fakes.close());
 beforeEach(async () => {
-  await setFault(standIns.outboxUrl, { channel: 'sms', mode: 'none' });
-  await fetch(`${standIns.outboxUrl}/messages`, { method: 'DELETE' });
+  await setFault(fakes.outboxUrl, { channel: 'sms', mode: 'none' });
+  await fetch(`${fakes.outboxUrl}/messages`, { method: 'DELETE' });
 });
 
-/** The client of the stand-in, which is waited for beyond what any answer takes, unless a test says otherwise. */
+/** The client of the fake, which is waited for beyond what any answer takes, unless a test says otherwise. */
 function connect(given: Partial<TwilioOptions> = {}) {
   const authToken = new Secret(demoTwilio.authToken);
-  return connectTwilio({ ...demoTwilio, authToken, baseUrl: standIns.twilioUrl, timeoutMs: 600_000, ...given });
+  return connectTwilio({ ...demoTwilio, authToken, baseUrl: fakes.twilioUrl, timeoutMs: 600_000, ...given });
 }
 
-const receiptsAt = (url: string) => receiptsTo(standIns.outboxUrl, url);
-const fault = (settings: Omit<FaultSetting, 'channel'>) =>
-  setFault(standIns.outboxUrl, { channel: 'sms', ...settings });
+const reportsAt = (url: string) => reportsTo(fakes.outboxUrl, url);
+const fault = (settings: Omit<FaultSetting, 'channel'>) => setFault(fakes.outboxUrl, { channel: 'sms', ...settings });
 
 async function failureOf(job: Promise<unknown>): Promise<Failure> {
   try {
@@ -52,7 +51,7 @@ async function failureOf(job: Promise<unknown>): Promise<Failure> {
 async function assertUnavailable(job: Promise<unknown>, message: RegExp): Promise<void> {
   const failure = await failureOf(job);
   assert.equal(failure.code, 'unavailable');
-  assert.match(failure.facts.message ?? '', message);
+  assert.match(failure.context.message ?? '', message);
   const text = inspect(failure, { depth: 9 });
   for (const personal of [to, to.slice(1), '123456', demoTwilio.authToken])
     assert.equal(text.includes(personal), false, text);
@@ -60,25 +59,25 @@ async function assertUnavailable(job: Promise<unknown>, message: RegExp): Promis
 
 describe('readTwilioReceipt()', () => {
   it('knows final states of messages and calls from those on the way', () => {
-    assert.deepEqual(readTwilioReceipt({ MessageStatus: 'undelivered', ErrorCode: '30003' }), {
+    assert.deepEqual(readTwilioReport({ MessageStatus: 'undelivered', ErrorCode: '30003' }), {
       outcome: 'undelivered',
       errorCode: '30003',
     });
-    assert.deepEqual(readTwilioReceipt({ MessageStatus: 'failed', ErrorCode: '<script>' }), { outcome: 'failed' });
-    assert.deepEqual(readTwilioReceipt({ CallStatus: 'completed' }), { outcome: 'delivered' });
-    assert.deepEqual(readTwilioReceipt({ CallStatus: 'no-answer' }), { outcome: 'unanswered' });
+    assert.deepEqual(readTwilioReport({ MessageStatus: 'failed', ErrorCode: '<script>' }), { outcome: 'failed' });
+    assert.deepEqual(readTwilioReport({ CallStatus: 'completed' }), { outcome: 'delivered' });
+    assert.deepEqual(readTwilioReport({ CallStatus: 'no-answer' }), { outcome: 'unanswered' });
     for (const form of [{ MessageStatus: 'sent' }, { CallStatus: 'ringing' }, { MessageStatus: '__proto__' }, {}]) {
-      assert.equal(readTwilioReceipt(form as Record<string, string>), undefined);
+      assert.equal(readTwilioReport(form as Record<string, string>), undefined);
     }
   });
 });
 
 describe('send()', () => {
   it('tells Twilio where to say what became of a message, when there is such a place', async () => {
-    const receiptUrl = `${standIns.outboxUrl}/nobody`;
+    const reportUrl = `${fakes.outboxUrl}/nobody`;
     const idOf = (sent: SendOutcome) => (sent.result === 'sent' ? sent.providerId : '');
-    const isTold = async (id: string) => (await receiptsAt(receiptUrl)).some((receipt) => receipt.body.includes(id));
-    const told = idOf(await connect().send({ to, body, reference, receiptUrl }));
+    const isTold = async (id: string) => (await reportsAt(reportUrl)).some((report) => report.body.includes(id));
+    const told = idOf(await connect().send({ to, body, reference, reportUrl }));
     await until(() => isTold(told));
     assert.equal(await isTold(idOf(await connect().send({ to, body, reference }))), false);
   });
@@ -87,7 +86,7 @@ describe('send()', () => {
     const outcome = await connect().send({ to, body, reference });
     assert.equal(outcome.result, 'sent');
     assert.match(outcome.result === 'sent' ? outcome.providerId : '', /^SM[0-9a-f]{32}$/);
-    const [message] = await messagesTo(standIns.outboxUrl, to);
+    const [message] = await messagesTo(fakes.outboxUrl, to);
     assert.equal(message?.body, body);
     assert.equal(message?.code, '123456');
   });
@@ -127,7 +126,7 @@ describe('send()', () => {
       /^twilio 401 20003$/,
     );
     await assertUnavailable(connect({ from: 'not a sender!' }).send({ to, body, reference }), /^twilio 400 21212$/);
-    assert.deepEqual(await messagesTo(standIns.outboxUrl, to), []);
+    assert.deepEqual(await messagesTo(fakes.outboxUrl, to), []);
   });
 
   it('takes a server that is not there for an outage, and repeats nothing by itself', async () => {
@@ -160,7 +159,7 @@ describe('send()', () => {
   it('gives up when Twilio does not answer in its time', async () => {
     await fault({ mode: 'hold' });
     const failure = await failureOf(connect({ timeoutMs: 100 }).send({ to, body, reference }));
-    assert.deepEqual([failure.code, failure.facts.reason], ['unavailable', 'timeout']);
+    assert.deepEqual([failure.code, failure.context.reason], ['unavailable', 'timeout']);
   });
 });
 

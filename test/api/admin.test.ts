@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { call, startFlow } from '../support/client.ts';
+import { call, startRegistration } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { completedFlow, must } from '../support/flows.ts';
 import { signedIn } from '../support/people.ts';
+import { completedRegistration, must } from '../support/registrations.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
@@ -40,8 +40,8 @@ async function loggedIn(person: number): Promise<Person> {
 
 /** Somebody whose registration is in the list. */
 async function registered(person: number): Promise<Person> {
-  const flow = await completedFlow(system, person);
-  const { body } = await must(flow.call('POST', '/session'), 201);
+  const registration = await completedRegistration(system, person);
+  const { body } = await must(registration.call('POST', '/session'), 201);
   return { userId: body.user.userId, token: body.accessToken };
 }
 
@@ -138,8 +138,8 @@ describe('GET /admin/registrations', () => {
   it('lists by pages and by state, with nothing personal', async () => {
     await Promise.all(
       [1, 2, 3].map(async () => {
-        const flow = await startFlow(url, { fullName: 'Canary Person', phone: '+447700900199' });
-        await must(flow.call('PUT', '/credentials', { pin: '739182' }));
+        const registration = await startRegistration(url, { fullName: 'Canary Person', phone: '+447700900199' });
+        await must(registration.call('PUT', '/credentials', { pin: '739182' }));
       }),
     );
     const list = async (query: string) =>

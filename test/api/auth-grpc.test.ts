@@ -7,10 +7,18 @@ import { after, before, describe, it } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import type { System } from '../../engines/system.ts';
 import { type AuthClient, connectAuth, type RpcAnswer, servicesOf } from '../support/auth-client.ts';
-import { type Answer, call, codeFor, noticesTo } from '../support/client.ts';
-import { type Behind, goodPassword, lookBehind, must, phoneOf, startAnotherApi, wrongCode } from '../support/flows.ts';
+import { type Answer, call, codeFor, notificationsTo } from '../support/client.ts';
 import { assertSince } from '../support/instants.ts';
 import { signedIn } from '../support/people.ts';
+import {
+  type Behind,
+  goodPassword,
+  lookBehind,
+  must,
+  phoneOf,
+  startAnotherApi,
+  wrongCode,
+} from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
@@ -158,7 +166,7 @@ describe('ForgotPassword and ResetPassword', () => {
     await ok(auth.call('ForgotPassword', { identifier: ada.username }));
     let body = '';
     await until(async () => {
-      body = (await noticesTo(outboxUrl, ada.email)).find((message) => message.body.includes(page))?.body ?? '';
+      body = (await notificationsTo(outboxUrl, ada.email)).find((message) => message.body.includes(page))?.body ?? '';
       return body !== '';
     });
     const reset = /#token=([\w-]{43})/.exec(body)?.[1];
@@ -274,7 +282,7 @@ describe('R6: the same act by REST and by gRPC', () => {
     );
   });
 
-  it('M2: is counted under the person’s own source when a trusted caller names it, and is named in the trail', async () => {
+  it('M2: is counted under the person’s own source when a trusted caller names it, and is named in the audit log', async () => {
     const strict = await startAnotherApi(system, { LIMIT_RECOVERIES_PER_ADDRESS: '1/3600' });
     const client = await connectAuth(strict.grpcAddress, token);
     const forget = (source: string, turn: number) =>
@@ -295,8 +303,8 @@ describe('R6: the same act by REST and by gRPC', () => {
     });
     assert.deepEqual([byRest.status, byRest.body.limit], [429, 'recoveries-per-address']);
     await until(async () => {
-      const trail = (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
-      return trail.some(
+      const auditLog = (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
+      return auditLog.some(
         ({ action, ip, url: asked }) =>
           action === 'rate-limited' && ip === '192.0.2.1' && asked?.path === '/vyry.auth.v1.AuthService/ForgotPassword',
       );

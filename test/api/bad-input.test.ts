@@ -8,19 +8,26 @@ import { gzipSync } from 'node:zlib';
 import { routes } from '../../api/rest.ts';
 import type { Route } from '../../api/route.ts';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, type Flow, noticesTo, solveCaptcha, startFlow } from '../support/client.ts';
+import {
+  type Answer,
+  call,
+  notificationsTo,
+  type RegistrationHandle,
+  solveCaptcha,
+  startRegistration,
+} from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
+import { signedIn } from '../support/people.ts';
 import {
   allMessages,
   type Behind,
-  flowWithCode,
   goodPassword,
   lookBehind,
   must,
   phoneOf,
+  registrationWithCode,
   wrongCode,
-} from '../support/flows.ts';
-import { signedIn } from '../support/people.ts';
+} from '../support/registrations.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
@@ -30,9 +37,9 @@ let behind: Behind;
 let url: string;
 
 /** A registration in the middle of everything: a code is on its way, credentials are open. */
-let flow: Flow;
+let registration: RegistrationHandle;
 let code: string;
-let other: Flow;
+let other: RegistrationHandle;
 let accessToken: string;
 let userId: string;
 let deletion: { deletionId: string; deletionToken: string };
@@ -44,14 +51,14 @@ before(async () => {
   behind = await lookBehind(system);
   url = system.ready.apiUrl;
   await holdToContract(url);
-  ({ flow, code } = await flowWithCode(system, 40));
-  other = await startFlow(url);
+  ({ registration, code } = await registrationWithCode(system, 40));
+  other = await startRegistration(url);
   ({ accessToken, userId } = await signedIn(system, 41));
   jsonOf(await vyryFor(system)(['users', 'grant', 'person041', 'admin', '--json']));
   deletion = (await must(call(url, 'DELETE', '/api/v1/users/me', { token: accessToken }), 202)).body;
   // it is told by SMS and e-mail, which are not to come later
   for (const to of [phoneOf(41), 'person041@example.org']) {
-    await until(async () => (await noticesTo(system.ready.outboxUrl, to)).length > 0);
+    await until(async () => (await notificationsTo(system.ready.outboxUrl, to)).length > 0);
   }
 });
 
@@ -118,7 +125,7 @@ function sampleOf(route: Route): Record<string, unknown> {
   return sample;
 }
 
-function pathOf({ path }: Route, registrationId = flow.id): string {
+function pathOf({ path }: Route, registrationId = registration.id): string {
   return path
     .replace(':registrationId', registrationId)
     .replace(':userId', userId)
@@ -129,16 +136,16 @@ function pathOf({ path }: Route, registrationId = flow.id): string {
 function tokenOf({ guard }: Route): { token?: string } {
   if (guard === 'none') return {};
   if (guard === 'deletion') return { token: deletion.deletionToken };
-  return { token: guard === 'registration' ? flow.token : accessToken };
+  return { token: guard === 'registration' ? registration.token : accessToken };
 }
 
 /** Everything that a refused request must leave as it is. */
 async function footprint() {
   const [messages, version, history, verification, keys] = await Promise.all([
     allMessages(system.ready.outboxUrl),
-    behind.versionOf(flow.id),
-    behind.historyLengthOf(flow.id),
-    behind.verificationOf(flow.id),
+    behind.versionOf(registration.id),
+    behind.historyLengthOf(registration.id),
+    behind.verificationOf(registration.id),
     behind.keys('*'),
   ]);
   // workers report, and providers tell of earlier messages, in their own time
@@ -181,8 +188,8 @@ async function raw(options: RequestOptions & { body?: string | Buffer }): Promis
   };
 }
 
-/** What providers send is signed or comes to an address of theirs alone; test/abuse/receipts.test.ts has what is wrong with it. */
-const jsonRoutes = routes.filter(({ isForm, isReceipt }) => isForm !== true && isReceipt !== true);
+/** What providers send is signed or comes to an address of theirs alone; test/abuse/delivery-reports.test.ts has what is wrong with it. */
+const jsonRoutes = routes.filter(({ isForm, isDeliveryReport }) => isForm !== true && isDeliveryReport !== true);
 const withBody = jsonRoutes.filter(({ body }) => body !== undefined);
 const operators = [{ $gt: '' }, { $ne: null }, { $regex: '.*' }, { length: 6 }];
 const wrongTypes: unknown[] = [123456, 1.5, true, null, [], ['123456'], {}, ...operators];
@@ -328,7 +335,7 @@ describe('R1, R2: every route', () => {
     }
   });
 
-  it('that has no such query refuses operators and prototypes in it, or takes no notice', async () => {
+  it('that has no such query refuses operators and prototypes in it, or takes no notification', async () => {
     for (const route of routes.filter(({ method }) => method === 'get')) {
       for (const query of ['waitSeconds[$gt]=', 'waitSeconds=1&waitSeconds=2', '__proto__[x]=1', 'id[$regex]=.*']) {
         const answer = await call(url, 'GET', `${pathOf(route)}?${query}`, tokenOf(route));
@@ -340,7 +347,7 @@ describe('R1, R2: every route', () => {
 });
 
 describe('every route of a registration', () => {
-  const guarded = routes.filter(({ guard }) => guard === 'registration');
+  const consumed = routes.filter(({ guard }) => guard === 'registration');
 
   async function answersOf(route: Route, registrationId: string, token: string | undefined): Promise<Answer> {
     const body = samples[nameOf(route)];
@@ -353,28 +360,28 @@ describe('every route of a registration', () => {
   it('answers 401 without a token, and one and the same 404 to unknown, foreign and malformed ids', async () => {
     const before = await footprint();
     const seen = new Set<string>();
-    for (const route of guarded) {
-      const without = await answersOf(route, flow.id, undefined);
+    for (const route of consumed) {
+      const without = await answersOf(route, registration.id, undefined);
       await assertRefused(without, 401, nameOf(route));
       assert.match(without.headers.get('www-authenticate') ?? '', /^Bearer/);
       const random = '0123456789abcdef'.repeat(2);
       const strangers: [id: string, token: string][] = [
-        [flow.id, other.token],
-        [other.id, flow.token],
-        [flow.id, 'x'],
-        [flow.id, accessToken],
-        [flow.id, flow.token.slice(0, -1)],
-        [random, flow.token],
-        [flow.id.toUpperCase(), flow.token],
-        ['+447700900040', flow.token],
-        ['person040@example.org', flow.token],
-        [`registration:${flow.id}`, flow.token],
-        [`${flow.id}%00`, flow.token],
-        [`${flow.id}%0d%0a`, flow.token],
-        ['%7b%22$gt%22:%22%22%7d', flow.token],
-        ['..%2f..%2fhealth', flow.token],
-        ['__proto__', flow.token],
-        ['x'.repeat(8000), flow.token],
+        [registration.id, other.token],
+        [other.id, registration.token],
+        [registration.id, 'x'],
+        [registration.id, accessToken],
+        [registration.id, registration.token.slice(0, -1)],
+        [random, registration.token],
+        [registration.id.toUpperCase(), registration.token],
+        ['+447700900040', registration.token],
+        ['person040@example.org', registration.token],
+        [`registration:${registration.id}`, registration.token],
+        [`${registration.id}%00`, registration.token],
+        [`${registration.id}%0d%0a`, registration.token],
+        ['%7b%22$gt%22:%22%22%7d', registration.token],
+        ['..%2f..%2fhealth', registration.token],
+        ['__proto__', registration.token],
+        ['x'.repeat(8000), registration.token],
       ];
       for (const [id, token] of strangers) {
         const answer = await answersOf(route, id, token);
@@ -382,16 +389,23 @@ describe('every route of a registration', () => {
         const { request_id: _, ...body } = answer.body;
         seen.add(JSON.stringify(body));
       }
-      await assertRefused(await answersOf(route, '%', flow.token), 400, `${nameOf(route)} %`);
+      await assertRefused(await answersOf(route, '%', registration.token), 400, `${nameOf(route)} %`);
     }
     assert.equal(seen.size, 1, 'nothing tells one from another');
     await assertUnmoved(before);
   });
 
   it('answers 401 to an authorization that is no bearer token', async () => {
-    const headers = ['Basic eDp5', `Token ${flow.token}`, 'Bearer', 'Bearer ', `Bearer ${flow.token} x`, flow.token];
+    const headers = [
+      'Basic eDp5',
+      `Token ${registration.token}`,
+      'Bearer',
+      'Bearer ',
+      `Bearer ${registration.token} x`,
+      registration.token,
+    ];
     for (const authorization of headers) {
-      const answer = await call(url, 'GET', `/api/v1/registrations/${flow.id}`, { headers: { authorization } });
+      const answer = await call(url, 'GET', `/api/v1/registrations/${registration.id}`, { headers: { authorization } });
       await assertRefused(answer, 401, authorization);
     }
   });
@@ -399,7 +413,7 @@ describe('every route of a registration', () => {
 
 describe('steps out of order', () => {
   it('are answered with 409 and change nothing', async () => {
-    const fresh = await startFlow(url);
+    const fresh = await startRegistration(url);
     await must(fresh.call('PUT', '/captcha', await solveCaptcha(url)));
     const before = await behind.historyLengthOf(fresh.id);
     const sends = (await allMessages(system.ready.outboxUrl)).length;
@@ -414,7 +428,7 @@ describe('steps out of order', () => {
   });
 
   it('of a code: none sent by a channel that does not exist, none sent again after it is done, none for a channel that is not there', async () => {
-    const { flow: own, code: right } = await flowWithCode(system, 43);
+    const { registration: own, code: right } = await registrationWithCode(system, 43);
     await assertRefused(await own.call('POST', '/codes', { channel: 'pigeon' }), 400, 'a pigeon');
     await must(own.call('PUT', '/code', { code: right }));
     const messages = (await allMessages(system.ready.outboxUrl)).length;
@@ -524,15 +538,15 @@ describe('requests that are no HTTP of ours', () => {
 
 describe('R2, R3: after all that', () => {
   it('the registration goes on where it stood, and its code has all its tries', async () => {
-    assert.equal((await behind.verificationOf(flow.id))['checks:1'], '0');
-    await must(flow.call('PUT', '/code', { code }));
-    const { body } = await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+    assert.equal((await behind.verificationOf(registration.id))['checks:1'], '0');
+    await must(registration.call('PUT', '/code', { code }));
+    const { body } = await must(registration.call('PUT', '/credentials', { password: goodPassword }));
     assert.equal(body.state, 'completed');
   });
 
   it('there is no registration but those that were answered with 201, and nobody got a code or a new password', async () => {
     const count = async (type: string) => (await behind.temporal.workflow.count(`WorkflowType = "${type}"`)).count;
-    const last = await startFlow(url);
+    const last = await startRegistration(url);
     await must(last.call('DELETE', ''), 204);
     const listed = new Set<string>();
     const listAll = async () => {
@@ -541,6 +555,6 @@ describe('R2, R3: after all that', () => {
     };
     await until(() => listAll().then(() => listed.has(last.id)));
     for (const id of listed) assert.equal(await behind.redis.exists(`registration:{${id}}`), 1, id);
-    for (const type of ['oneCode', 'recovery', 'credentialChange']) assert.equal(await count(type), 0, type);
+    for (const type of ['sendOtp', 'recovery', 'credentialChange']) assert.equal(await count(type), 0, type);
   });
 });

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createChallenge, solveChallenge } from 'altcha-lib';
 import { deriveKey as deriveSolution } from 'altcha-lib/algorithms/pbkdf2';
-import { captchaPaths } from '../../engines/stand-ins/captcha.ts';
-import { defaultCaptchaSecret } from '../../engines/stand-ins/stand-ins.ts';
+import { captchaPaths } from '../../engines/fakes/captcha.ts';
+import { defaultCaptchaSecret } from '../../engines/fakes/fakes.ts';
 import type { System } from '../../engines/system.ts';
 import { Secret } from '../../platform/config.ts';
 import { deriveKey } from '../../platform/crypto.ts';
-import { type Answer, call, type Flow, solveCaptcha, startFlow } from '../support/client.ts';
+import { type Answer, call, type RegistrationHandle, solveCaptcha, startRegistration } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { setFault } from '../support/faults.ts';
-import { must, startAnotherApi } from '../support/flows.ts';
+import { must, startAnotherApi } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 
 type Vendor = keyof typeof captchaPaths;
@@ -42,15 +42,20 @@ after(async () => {
   await system?.stop();
 });
 
-async function isSolved(flow: Flow): Promise<boolean> {
-  const { body } = await flow.call('GET', '');
+async function isSolved(registration: RegistrationHandle): Promise<boolean> {
+  const { body } = await registration.call('GET', '');
   return body.steps.find((step: { name: string }) => step.name === 'captcha').status === 'done';
 }
 
-async function assertRefused(flow: Flow, answer: Answer, status: number, what: string): Promise<void> {
+async function assertRefused(
+  registration: RegistrationHandle,
+  answer: Answer,
+  status: number,
+  what: string,
+): Promise<void> {
   assert.equal(answer.status, status, `${what}: ${JSON.stringify(answer.body)}`);
   assert.equal(answer.body.error_code, { 400: 'INVALID_REQUEST', 403: 'FORBIDDEN', 503: 'UNAVAILABLE' }[status], what);
-  assert.equal(await isSolved(flow), false, what);
+  assert.equal(await isSolved(registration), false, what);
 }
 
 function encode(payload: unknown, indent?: number): { provider: string; token: string } {
@@ -63,16 +68,16 @@ function decode({ token }: { token: string }) {
 
 describe('PUT /api/v1/registrations/{id}/captcha with ALTCHA', () => {
   it('takes a solved challenge, and the same registration may repeat it', async () => {
-    const flow = await startFlow(url);
+    const registration = await startRegistration(url);
     const proof = await solveCaptcha(url);
-    await must(flow.call('PUT', '/captcha', proof));
-    await must(flow.call('PUT', '/captcha', proof));
-    assert.equal(await isSolved(flow), true);
+    await must(registration.call('PUT', '/captcha', proof));
+    await must(registration.call('PUT', '/captcha', proof));
+    assert.equal(await isSolved(registration), true);
   });
 
   it('takes a solved challenge once, in whatever way it is written', async () => {
     const proof = await solveCaptcha(url);
-    await must((await startFlow(url)).call('PUT', '/captcha', proof));
+    await must((await startRegistration(url)).call('PUT', '/captcha', proof));
     const payload = decode(proof);
     const spellings = [
       proof,
@@ -83,39 +88,59 @@ describe('PUT /api/v1/registrations/{id}/captcha with ALTCHA', () => {
       { ...proof, token: `${proof.token}\u0020`.trimEnd() },
     ];
     for (const spelling of spellings) {
-      const flow = await startFlow(url);
-      const answer = await flow.call('PUT', '/captcha', spelling);
-      await assertRefused(flow, answer, 400, decode(spelling));
+      const registration = await startRegistration(url);
+      const answer = await registration.call('PUT', '/captcha', spelling);
+      await assertRefused(registration, answer, 400, decode(spelling));
       assert.match(answer.body.error, /used before/);
     }
   });
 
   it('refuses what was not solved, was forged, or has expired', async () => {
-    const flow = await startFlow(url);
+    const registration = await startRegistration(url);
     const wrong = await solvedPayload();
     wrong.solution.counter += 1;
     wrong.solution.derivedKey = wrong.solution.derivedKey.replace(/./g, '0');
-    await assertRefused(flow, await flow.call('PUT', '/captcha', encode(wrong)), 403, 'a wrong solution');
+    await assertRefused(
+      registration,
+      await registration.call('PUT', '/captcha', encode(wrong)),
+      403,
+      'a wrong solution',
+    );
 
     const easier = await solvedPayload();
     easier.challenge.parameters.cost = 1;
-    await assertRefused(flow, await flow.call('PUT', '/captcha', encode(easier)), 403, 'an easier challenge');
+    await assertRefused(
+      registration,
+      await registration.call('PUT', '/captcha', encode(easier)),
+      403,
+      'an easier challenge',
+    );
 
     const longer = await solvedPayload();
     longer.challenge.parameters.expiresAt = 9_999_999_999;
-    await assertRefused(flow, await flow.call('PUT', '/captcha', encode(longer)), 403, 'a longer life');
+    await assertRefused(registration, await registration.call('PUT', '/captcha', encode(longer)), 403, 'a longer life');
 
     const own = await challengeBy('0'.repeat(64), Date.now() + 3_600_000);
-    await assertRefused(flow, await flow.call('PUT', '/captcha', encode(own)), 403, 'a challenge signed by others');
+    await assertRefused(
+      registration,
+      await registration.call('PUT', '/captcha', encode(own)),
+      403,
+      'a challenge signed by others',
+    );
 
     const key = deriveKey(new Secret(system.secrets.PAYLOAD_KEY), 'captcha').toString('hex');
     const late = await challengeBy(key, Date.parse('2026-01-01'));
-    await assertRefused(flow, await flow.call('PUT', '/captcha', encode(late)), 403, 'an expired challenge');
-    await must(flow.call('PUT', '/captcha', encode(await challengeBy(key, Date.now() + 3_600_000))));
+    await assertRefused(
+      registration,
+      await registration.call('PUT', '/captcha', encode(late)),
+      403,
+      'an expired challenge',
+    );
+    await must(registration.call('PUT', '/captcha', encode(await challengeBy(key, Date.now() + 3_600_000))));
   });
 
   it('answers 400 to what is no token of it', async () => {
-    const flow = await startFlow(url);
+    const registration = await startRegistration(url);
     const { token } = await solveCaptcha(url);
     const tokens = [
       'undefined',
@@ -126,10 +151,15 @@ describe('PUT /api/v1/registrations/{id}/captcha with ALTCHA', () => {
       Buffer.from('{"challenge":1}').toString('base64'),
     ];
     for (const text of tokens) {
-      await assertRefused(flow, await flow.call('PUT', '/captcha', { provider: 'altcha', token: text }), 400, text);
+      await assertRefused(
+        registration,
+        await registration.call('PUT', '/captcha', { provider: 'altcha', token: text }),
+        400,
+        text,
+      );
     }
-    const other = await flow.call('PUT', '/captcha', { provider: 'hcaptcha', token });
-    await assertRefused(flow, other, 400, 'another provider');
+    const other = await registration.call('PUT', '/captcha', { provider: 'hcaptcha', token });
+    await assertRefused(registration, other, 400, 'another provider');
     assert.equal(other.body.details[0].path, 'provider');
   });
 
@@ -162,7 +192,8 @@ describe('PUT /api/v1/registrations/{id}/captcha with a vendor', () => {
     return ((await response.json()) as { token: string }).token;
   }
 
-  const prove = (flow: Flow, provider: Vendor, token: string) => flow.call('PUT', '/captcha', { provider, token });
+  const prove = (registration: RegistrationHandle, provider: Vendor, token: string) =>
+    registration.call('PUT', '/captcha', { provider, token });
 
   it('offers the site key, and takes a token of each vendor once', async () => {
     for (const vendor of vendors) {
@@ -170,10 +201,10 @@ describe('PUT /api/v1/registrations/{id}/captcha with a vendor', () => {
       const offer = await call(apiUrl, 'GET', '/api/v1/captcha');
       assert.deepEqual(offer.body, { provider: vendor, siteKey: `site-key-of-${vendor}` });
       const token = await tokenOf(vendor);
-      const flow = await startFlow(apiUrl);
-      await must(prove(flow, vendor, token));
-      await must(prove(flow, vendor, token));
-      const other = await startFlow(apiUrl);
+      const registration = await startRegistration(apiUrl);
+      await must(prove(registration, vendor, token));
+      await must(prove(registration, vendor, token));
+      const other = await startRegistration(apiUrl);
       await assertRefused(other, await prove(other, vendor, token), 400, `${vendor} twice`);
       await assertRefused(other, await prove(other, vendor, 'made-up'), 400, `${vendor} made up`);
       const old = await tokenOf(vendor, { ageSeconds: 400 });
@@ -194,27 +225,27 @@ describe('PUT /api/v1/registrations/{id}/captcha with a vendor', () => {
       ['recaptcha', { score: 0.49 }],
     ];
     for (const [vendor, how] of solved) {
-      const flow = await startFlow(urls[vendor] ?? '');
-      const answer = await prove(flow, vendor, await tokenOf(vendor, how));
-      await assertRefused(flow, answer, 403, `${vendor} ${JSON.stringify(how)}`);
+      const registration = await startRegistration(urls[vendor] ?? '');
+      const answer = await prove(registration, vendor, await tokenOf(vendor, how));
+      await assertRefused(registration, answer, 403, `${vendor} ${JSON.stringify(how)}`);
     }
-    const enough = await startFlow(urls.recaptcha ?? '');
+    const enough = await startRegistration(urls.recaptcha ?? '');
     await must(prove(enough, 'recaptcha', await tokenOf('recaptcha', { score: 0.5 })));
   });
 
   it('answers 503 while the vendor is away or answers rubbish, and the token is not lost by that', async () => {
     const { outboxUrl } = system.ready;
     for (const vendor of vendors) {
-      const flow = await startFlow(urls[vendor] ?? '');
+      const registration = await startRegistration(urls[vendor] ?? '');
       const token = await tokenOf(vendor);
       for (const mode of ['error500', 'html', 'empty']) {
         await setFault(outboxUrl, { channel: 'captcha', provider: vendor, mode });
-        const answer = await prove(flow, vendor, token);
-        await assertRefused(flow, answer, 503, `${vendor} ${mode}`);
+        const answer = await prove(registration, vendor, token);
+        await assertRefused(registration, answer, 503, `${vendor} ${mode}`);
         assert.equal(answer.headers.get('retry-after'), String(answer.body.retry_after_seconds));
       }
       await setFault(outboxUrl, { channel: 'captcha', provider: vendor, mode: 'none' });
-      await must(prove(flow, vendor, token));
+      await must(prove(registration, vendor, token));
     }
   });
 
@@ -222,10 +253,10 @@ describe('PUT /api/v1/registrations/{id}/captcha with a vendor', () => {
     const { outboxUrl } = system.ready;
     const fault = { channel: 'captcha', provider: 'turnstile' };
     await setFault(outboxUrl, { ...fault, mode: 'error400', providerCode: 'invalid-input-secret' });
-    const flow = await startFlow(urls.turnstile ?? '');
-    const answer = await prove(flow, 'turnstile', await tokenOf('turnstile'));
+    const registration = await startRegistration(urls.turnstile ?? '');
+    const answer = await prove(registration, 'turnstile', await tokenOf('turnstile'));
     await setFault(outboxUrl, { ...fault, mode: 'none' });
-    await assertRefused(flow, answer, 503, 'wrong secret');
+    await assertRefused(registration, answer, 503, 'wrong secret');
     assert.doesNotMatch(JSON.stringify(answer.body), /secret/);
   });
 });

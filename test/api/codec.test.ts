@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Flow, startFlow } from '../support/client.ts';
-import { type Behind, lookBehind, must, startAnotherApi } from '../support/flows.ts';
+import { type RegistrationHandle, startRegistration } from '../support/client.ts';
+import { type Behind, lookBehind, must, startAnotherApi } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 
 interface Payload {
@@ -24,7 +24,7 @@ let behind: Behind;
 let codecUrl: string;
 let guardedUrl: string;
 let origin: string;
-let flow: Flow;
+let registration: RegistrationHandle;
 let input: Payload;
 
 const password = 'operators-only-password';
@@ -35,13 +35,16 @@ before(async () => {
   ({ codecUrl } = system.ready);
   origin = system.processes.env('api').CODEC_ORIGINS?.split(',')[0] ?? '';
   ({ codecUrl: guardedUrl } = await startAnotherApi(system, { CODEC_PASSWORD: password }));
-  flow = await startFlow(system.ready.apiUrl, { email: 'canary@example.net', fullName: 'Canary Person' });
+  registration = await startRegistration(system.ready.apiUrl, {
+    email: 'canary@example.net',
+    fullName: 'Canary Person',
+  });
   // the first order starts the workflow
-  await must(flow.call('DELETE', ''), 204);
-  const { events = [] } = await behind.temporal.workflow.getHandle(`registration:${flow.id}`).fetchHistory();
-  const [sealed] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
-  assert.ok(sealed, 'the workflow has an input');
-  input = toJson(sealed);
+  await must(registration.call('DELETE', ''), 204);
+  const { events = [] } = await behind.temporal.workflow.getHandle(`registration:${registration.id}`).fetchHistory();
+  const [encrypted] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+  assert.ok(encrypted, 'the workflow has an input');
+  input = toJson(encrypted);
 });
 
 after(async () => {
@@ -74,7 +77,7 @@ function assertDecoded({ status, text }: { status: number; text: string }): void
   assert.equal(status, 200);
   const [payload] = JSON.parse(text).payloads as Payload[];
   const shown = JSON.parse(Buffer.from(payload?.data ?? '', 'base64').toString());
-  assert.equal(shown.registrationId, flow.id);
+  assert.equal(shown.registrationId, registration.id);
   assert.equal(shown.identity.email, 'canary@example.net');
 }
 

@@ -2,20 +2,28 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { ageRecords } from '../support/aging.ts';
-import { type Answer, call, codeFor, type Flow, messagesTo, solveCaptcha, startFlow } from '../support/client.ts';
+import {
+  type Answer,
+  call,
+  codeFor,
+  messagesTo,
+  type RegistrationHandle,
+  solveCaptcha,
+  startRegistration,
+} from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { setFault } from '../support/faults.ts';
+import { assertLeft, assertReached, assertSince, untilInstant } from '../support/instants.ts';
 import {
   type Behind,
-  flowToCode,
-  flowWithCode,
   lookBehind,
   must,
   phoneOf,
+  registrationAtCode,
+  registrationWithCode,
   startAnotherApi,
   wrongCode,
-} from '../support/flows.ts';
-import { assertLeft, assertReached, assertSince, untilInstant } from '../support/instants.ts';
+} from '../support/registrations.ts';
 import { stopTime } from '../support/stopped-time.ts';
 import { startTestSystem } from '../support/system.ts';
 import { eventually } from '../support/until.ts';
@@ -51,12 +59,12 @@ after(async () => {
 });
 
 /** Waits until the provider is known to have a send; answers since when. */
-async function untilSent({ id }: Flow, number: number): Promise<number> {
+async function untilSent({ id }: RegistrationHandle, number: number): Promise<number> {
   return Number(await eventually(async () => (await behind.verificationOf(id))[`sentAt:${number}`]));
 }
 
-function send(flow: Flow, channel: string) {
-  return flow.call('POST', '/codes', { channel });
+function send(registration: RegistrationHandle, channel: string) {
+  return registration.call('POST', '/codes', { channel });
 }
 
 function assertTooEarly(status: number, body: Answer['body']): void {
@@ -69,76 +77,78 @@ async function messagesOf(person: number): Promise<number> {
 
 describe('PUT /api/v1/registrations/{id}/code', () => {
   it('gives a code five tries, then not even the right one counts, and a new code does', async () => {
-    const { flow, code } = await flowWithCode(system, 60);
+    const { registration, code } = await registrationWithCode(system, 60);
     for (const left of [4, 3, 2, 1, 0]) {
-      const { status, body } = await flow.call('PUT', '/code', { code: wrongCode(code, left + 1) });
+      const { status, body } = await registration.call('PUT', '/code', { code: wrongCode(code, left + 1) });
       assert.equal(status, 400);
       assert.equal(body.error_code, 'INVALID_OTP');
       assert.equal(body.attemptsLeft, left);
       assert.equal(typeof body.nextCodeAt, left === 0 ? 'string' : 'undefined');
     }
     const askedAt = Date.now();
-    const late = await flow.call('PUT', '/code', { code });
+    const late = await registration.call('PUT', '/code', { code });
     assert.equal(late.status, 400);
     assert.equal(late.body.error_code, 'INVALID_OTP');
     assert.equal(late.body.attemptsLeft, 0);
     assertSince(late.body.nextCodeAt, askedAt);
-    const seen = await flow.call('GET', '');
+    const seen = await registration.call('GET', '');
     assert.equal(seen.body.attemptsLeft, 0);
     assert.equal(seen.body.nextCheckAt, null);
 
     await untilInstant(seen.body.nextSmsAt);
-    const sent = await must(send(flow, 'sms'), 202);
+    const sent = await must(send(registration, 'sms'), 202);
     assert.equal(sent.body.attemptsLeft, 5);
     const second = await codeFor(outboxUrl, phoneOf(60), 2);
     assert.notEqual(second, code);
-    assert.equal((await flow.call('PUT', '/code', { code })).status, 400, 'the first code stays worthless');
-    await must(flow.call('PUT', '/code', { code: second }));
+    assert.equal((await registration.call('PUT', '/code', { code })).status, 400, 'the first code stays worthless');
+    await must(registration.call('PUT', '/code', { code: second }));
   });
 
   it('takes a code in its own registration alone, and counts the try there', async () => {
-    const [first, second] = await Promise.all([flowWithCode(system, 61), flowWithCode(system, 62)]);
-    const same = await flowWithCode(system, 61);
-    const wrong = await second.flow.call('PUT', '/code', { code: first.code });
+    const [first, second] = await Promise.all([registrationWithCode(system, 61), registrationWithCode(system, 62)]);
+    const same = await registrationWithCode(system, 61);
+    const wrong = await second.registration.call('PUT', '/code', { code: first.code });
     assert.equal(wrong.status, 400, 'the code of another number');
     assert.equal(wrong.body.attemptsLeft, 4);
-    const alike = await same.flow.call('PUT', '/code', { code: first.code });
+    const alike = await same.registration.call('PUT', '/code', { code: first.code });
     assert.equal(alike.status, 400, 'the code of another registration of the same number');
     assert.equal(alike.body.attemptsLeft, 4);
-    assert.equal((await first.flow.call('GET', '')).body.attemptsLeft, 5);
-    await must(first.flow.call('PUT', '/code', { code: first.code }));
-    const used = await same.flow.call('PUT', '/code', { code: first.code });
+    assert.equal((await first.registration.call('GET', '')).body.attemptsLeft, 5);
+    await must(first.registration.call('PUT', '/code', { code: first.code }));
+    const used = await same.registration.call('PUT', '/code', { code: first.code });
     assert.equal(used.status, 400, 'a code that was used');
-    await must(same.flow.call('PUT', '/code', { code: same.code }));
+    await must(same.registration.call('PUT', '/code', { code: same.code }));
   });
 
   it('answers 410 to a code whose life is over, with the way to a new one', async () => {
-    const [punctual, late] = await Promise.all([flowWithCode(system, 63), flowWithCode(system, 64)]);
-    await Promise.all([untilSent(punctual.flow, 1), untilSent(late.flow, 1)]);
-    const age = ({ id }: Flow, seconds: number) => ageRecords(behind.redis, `*:{${id}}:register`, seconds);
-    await age(punctual.flow, codeSeconds - 600);
-    await must(punctual.flow.call('PUT', '/code', { code: punctual.code }));
-    await age(late.flow, codeSeconds);
+    const [punctual, late] = await Promise.all([registrationWithCode(system, 63), registrationWithCode(system, 64)]);
+    await Promise.all([untilSent(punctual.registration, 1), untilSent(late.registration, 1)]);
+    const age = ({ id }: RegistrationHandle, seconds: number) =>
+      ageRecords(behind.redis, `*:{${id}}:register`, seconds);
+    await age(punctual.registration, codeSeconds - 600);
+    await must(punctual.registration.call('PUT', '/code', { code: punctual.code }));
+    await age(late.registration, codeSeconds);
     const askedAt = Date.now();
-    const { status, body } = await late.flow.call('PUT', '/code', { code: late.code });
+    const { status, body } = await late.registration.call('PUT', '/code', { code: late.code });
     assert.equal(status, 410);
     assert.equal(body.error_code, 'GONE');
     assertSince(body.nextCodeAt, askedAt);
-    const seen = await late.flow.call('GET', '');
+    const seen = await late.registration.call('GET', '');
     assert.equal(seen.body.nextCheckAt, null);
     await untilInstant(seen.body.nextSmsAt);
-    await must(send(late.flow, 'sms'), 202);
-    await must(late.flow.call('PUT', '/code', { code: await codeFor(outboxUrl, phoneOf(64), 2) }));
+    await must(send(late.registration, 'sms'), 202);
+    await must(late.registration.call('PUT', '/code', { code: await codeFor(outboxUrl, phoneOf(64), 2) }));
   });
 
   it('keeps the code only as a keyed hash once it was sent', async () => {
-    const { flow, code } = await flowWithCode(system, 65);
-    await untilSent(flow, 1);
+    const { registration, code } = await registrationWithCode(system, 65);
+    await untilSent(registration, 1);
     const stored =
-      JSON.stringify(await behind.verificationOf(flow.id)) + (await behind.redis.get(`otp:{${flow.id}}:register`));
+      JSON.stringify(await behind.verificationOf(registration.id)) +
+      (await behind.redis.get(`otp:{${registration.id}}:register`));
     assert.doesNotMatch(stored, new RegExp(`\\b${code}\\b`));
     assert.doesNotMatch(stored, /sealed/);
-    const { body } = await flow.call('GET', '');
+    const { body } = await registration.call('GET', '');
     assert.ok(!JSON.stringify(body).includes(code));
   });
 });
@@ -146,10 +156,10 @@ describe('PUT /api/v1/registrations/{id}/code', () => {
 describe('POST /api/v1/registrations/{id}/codes', () => {
   it('sends at its steps only, however often it is asked', async () => {
     const { apiUrl } = await startAnotherApi(system, { OTP_RESEND_WAITS: '1,1' });
-    const flow = await flowToCode(apiUrl, 66);
-    let nextSmsAt = (await flow.call('GET', '')).body.nextSmsAt;
+    const registration = await registrationAtCode(apiUrl, 66);
+    let nextSmsAt = (await registration.call('GET', '')).body.nextSmsAt;
     for (let [sends, refused] = [0, 0]; sends < 3; ) {
-      const { status, body, headers } = await send(flow, 'sms');
+      const { status, body, headers } = await send(registration, 'sms');
       if (status === 202) {
         assertReached(nextSmsAt, 'sent before the instant that was told');
         ({ nextSmsAt } = body);
@@ -161,65 +171,65 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
       if (++refused % 10 === 0) await untilInstant(nextSmsAt);
     }
     for (let tries = 0; tries < 20; tries++) {
-      const { status, body, headers } = await send(flow, 'sms');
+      const { status, body, headers } = await send(registration, 'sms');
       assertTooEarly(status, body);
       assert.equal(body.retry_after_seconds, undefined, 'after the last send waiting does not help');
       assert.equal(headers.get('retry-after'), null);
     }
-    await untilSent(flow, 3);
+    await untilSent(registration, 3);
     assert.equal(await messagesOf(66), 3);
-    const { body } = await flow.call('GET', '');
+    const { body } = await registration.call('GET', '');
     assert.equal(body.nextSmsAt, null);
     assert.ok(body.nextEmailAt, 'the other channel has its own sends');
-    await must(send(flow, 'email'), 202);
+    await must(send(registration, 'email'), 202);
   });
 
   it('tells the time of the next send, and a refused try does not move it', async () => {
-    const flow = await flowToCode(url, 67);
-    await must(send(flow, 'sms'), 202);
+    const registration = await registrationAtCode(url, 67);
+    await must(send(registration, 'sms'), 202);
     const toldFor = (handedAt: number, seconds: number) =>
       eventually(async () => {
-        const { body } = await flow.call('GET', '');
+        const { body } = await registration.call('GET', '');
         return Date.parse(body.nextSmsAt) === handedAt + seconds * 1000 ? (body.nextSmsAt as string) : undefined;
       });
-    await untilInstant(await toldFor(await untilSent(flow, 1), 1));
-    await must(send(flow, 'sms'), 202);
-    const sentAt = await untilSent(flow, 2);
+    await untilInstant(await toldFor(await untilSent(registration, 1), 1));
+    await must(send(registration, 'sms'), 202);
+    const sentAt = await untilSent(registration, 2);
     const nextSmsAt = await toldFor(sentAt, waitSeconds);
     for (let number = 0; number < 5; number++) {
-      const { status, body } = await send(flow, 'sms');
+      const { status, body } = await send(registration, 'sms');
       assertTooEarly(status, body);
       assertLeft(body.retry_after_seconds, waitSeconds, sentAt);
-      assert.equal((await flow.call('GET', '')).body.nextSmsAt, nextSmsAt);
+      assert.equal((await registration.call('GET', '')).body.nextSmsAt, nextSmsAt);
     }
     assert.equal(await messagesOf(67), 2);
   });
 
   it('answers 409 with the channels there are when a person has no number', async () => {
-    const flow = await startFlow(url);
-    await must(flow.call('PUT', '/directory', { username: 'joan', password: 'bletchley-1944' }));
-    const { body } = await must(flow.call('PUT', '/captcha', await solveCaptcha(url)));
+    const registration = await startRegistration(url);
+    await must(registration.call('PUT', '/directory', { username: 'joan', password: 'bletchley-1944' }));
+    const { body } = await must(registration.call('PUT', '/captcha', await solveCaptcha(url)));
     assert.equal(body.phone, undefined);
     assert.equal(body.nextSmsAt, null);
-    const { status, body: problem } = await send(flow, 'sms');
+    const { status, body: problem } = await send(registration, 'sms');
     assert.equal(status, 409);
     assert.equal(problem.error_code, 'CONFLICT');
     assert.deepEqual(problem.channels, ['email']);
-    await must(send(flow, 'email'), 202);
-    await must(flow.call('PUT', '/code', { code: await codeFor(outboxUrl, 'joan@example.org') }));
+    await must(send(registration, 'email'), 202);
+    await must(registration.call('PUT', '/code', { code: await codeFor(outboxUrl, 'joan@example.org') }));
   });
 
   it('answers 440 with the other channels when the provider refuses for good, and does not ask it again', async () => {
-    const [sms, email] = await Promise.all([flowToCode(url, 68), flowToCode(url, 69)]);
+    const [sms, email] = await Promise.all([registrationAtCode(url, 68), registrationAtCode(url, 69)]);
     await setFault(outboxUrl, { channel: 'sms', mode: 'error400', providerCode: '21614' });
     await setFault(outboxUrl, { channel: 'email', mode: 'error400', providerCode: '5.1.1' });
-    for (const [flow, channel, others] of [
+    for (const [registration, channel, others] of [
       [sms, 'sms', ['voice', 'email']],
       [email, 'email', ['sms', 'voice']],
     ] as const) {
       // the api does not get tired of waiting for the provider's word
       using _time = stopTime();
-      const refused = await send(flow, channel);
+      const refused = await send(registration, channel);
       assert.equal(refused.status, 440);
       assert.equal(refused.body.error_code, 'PROVIDER_REFUSED');
       assert.deepEqual(refused.body.otherChannels, others);
@@ -240,34 +250,34 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
   });
 
   it('answers 202 while the provider is broken, says what it waits for, and sends when it is back', async () => {
-    const flow = await flowToCode(url, 70);
+    const registration = await registrationAtCode(url, 70);
     await setFault(outboxUrl, { channel: 'sms', mode: 'error500' });
     const { body } = await (async () => {
       using _time = stopTime();
-      return must(send(flow, 'sms'), 202);
+      return must(send(registration, 'sms'), 202);
     })();
     assert.equal(body.state, 'waiting');
     assert.equal(body.waitingFor, 'sms');
     assert.deepEqual(body.steps[2], { name: 'code', status: 'waiting', reason: 'sms-unavailable' });
-    const again = await send(flow, 'sms');
+    const again = await send(registration, 'sms');
     assert.equal(again.status, 429, 'one message is on its way already');
     await setFault(outboxUrl, { channel: 'sms', mode: 'none' });
     const code = await codeFor(outboxUrl, phoneOf(70));
-    await must(flow.call('PUT', '/code', { code }));
+    await must(registration.call('PUT', '/code', { code }));
     assert.equal(await messagesOf(70), 1);
   });
 });
 
 describe('a code of one registration', () => {
   it('is worth nothing after the registration was cancelled', async () => {
-    const { flow, code } = await flowWithCode(system, 71);
-    await must(flow.call('DELETE', ''), 204);
-    assert.equal((await flow.call('PUT', '/code', { code })).status, 409);
-    const next = await flowWithCode(system, 71);
-    const old = await next.flow.call('PUT', '/code', { code });
+    const { registration, code } = await registrationWithCode(system, 71);
+    await must(registration.call('DELETE', ''), 204);
+    assert.equal((await registration.call('PUT', '/code', { code })).status, 409);
+    const next = await registrationWithCode(system, 71);
+    const old = await next.registration.call('PUT', '/code', { code });
     assert.equal(old.status, 400);
-    const elsewhere = await call(url, 'PUT', `/api/v1/registrations/${flow.id}/code`, {
-      token: next.flow.token,
+    const elsewhere = await call(url, 'PUT', `/api/v1/registrations/${registration.id}/code`, {
+      token: next.registration.token,
       body: { code: next.code },
     });
     assert.equal(elsewhere.status, 404);

@@ -5,10 +5,18 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, messagesTo, noticesTo } from '../support/client.ts';
+import { type Answer, call, codeFor, messagesTo, notificationsTo } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { assertLimited, type Behind, goodPassword, lookBehind, must, phoneOf, wrongCode } from '../support/flows.ts';
 import { signedIn } from '../support/people.ts';
+import {
+  assertLimited,
+  type Behind,
+  goodPassword,
+  lookBehind,
+  must,
+  phoneOf,
+  wrongCode,
+} from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -87,7 +95,7 @@ describe('PUT /auth/password', () => {
     assert.equal(await isAlive(elsewhere), false);
     assert.equal((await logIn(ada, goodPassword)).status, 401);
     await must(logIn(ada, newPassword));
-    const told = async () => await noticesTo(system.ready.outboxUrl, `${ada.name}@example.org`);
+    const told = async () => await notificationsTo(system.ready.outboxUrl, `${ada.name}@example.org`);
     await until(async () => (await told()).some(({ subject }) => subject === 'Your Vyry password was changed'));
   });
 
@@ -121,7 +129,7 @@ describe('PUT /auth/password', () => {
   });
 });
 
-/** Failed checks of a person in the audit trail: those before the event of an export, as the events of an api are in order. */
+/** Failed checks of a person in the audit log: those before the event of an export, as the events of an api are in order. */
 async function checksOf({ userId, token }: Person, action: string): Promise<number> {
   await must(call(url, 'GET', '/api/v1/users/me/export', { token }));
   const own = async () =>
@@ -148,7 +156,7 @@ describe('/auth/pin', () => {
     assert.equal(await isAlive(elsewhere), false);
     assert.equal((await ask(ada, 'POST', '/pin/verify', { pin: '830571' })).status, 401);
     await must(ask(ada, 'POST', '/pin/verify', { pin: '274916' }), 204);
-    const told = async () => await noticesTo(system.ready.outboxUrl, `${ada.name}@example.org`);
+    const told = async () => await notificationsTo(system.ready.outboxUrl, `${ada.name}@example.org`);
     await until(
       async () => (await told()).filter(({ subject }) => subject === 'Your Vyry PIN was changed').length === 2,
     );

@@ -3,17 +3,17 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { type Answer, call } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
+import { search } from '../support/footprint.ts';
+import { signedIn } from '../support/people.ts';
 import {
   assertLimited,
   type Behind,
-  completedFlow,
+  completedRegistration,
   goodPassword,
   lookBehind,
   must,
   startAnotherApi,
-} from '../support/flows.ts';
-import { search } from '../support/footprint.ts';
-import { signedIn } from '../support/people.ts';
+} from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -41,10 +41,10 @@ interface Person {
 
 /** Somebody who registered, with all that this leaves. */
 async function registered(index: number): Promise<Person> {
-  const flow = await completedFlow(system, index);
-  const { body } = await must(flow.call('POST', '/session'), 201);
+  const registration = await completedRegistration(system, index);
+  const { body } = await must(registration.call('POST', '/session'), 201);
   const { accessToken: token, refreshToken } = body;
-  return { userId: body.user.userId, registrationId: flow.id, token, refreshToken };
+  return { userId: body.user.userId, registrationId: registration.id, token, refreshToken };
 }
 
 async function person(index: number): Promise<Person> {
@@ -59,7 +59,7 @@ describe('GET /users/me/export', () => {
     const ada = await registered(460);
     const login = { identifier: 'person460', password: goodPassword };
     await must(call(url, 'POST', '/api/v1/auth/login', { body: login, headers: { 'User-Agent': 'of the person' } }));
-    const wanted = ['user-register', 'session-start', 'login', 'ldap-login', 'message-send', 'notice-send'];
+    const wanted = ['user-register', 'session-start', 'login', 'ldap-login', 'message-send', 'notification-send'];
     await until(async () => {
       const { items } = (await ask(ada)).body.auditEvents;
       return wanted.every((action) => items.some((event: { action: string }) => event.action === action));
@@ -76,13 +76,13 @@ describe('GET /users/me/export', () => {
     assert.deepEqual(body.registrationIds, [ada.registrationId]);
     assert.equal(body.sessions.length, 2);
     assert.ok(
-      body.flows.items.some(
+      body.registrations.items.some(
         ({ type, id }: { type: string; id: string }) => type === 'registration' && id.includes(ada.registrationId),
       ),
     );
     const actions = new Set(body.auditEvents.items.map(({ action }: { action: string }) => action));
     for (const action of wanted) assert.ok(actions.has(action), action);
-    assert.deepEqual([body.flows.state, body.auditEvents.state], ['complete', 'complete']);
+    assert.deepEqual([body.registrations.state, body.auditEvents.state], ['complete', 'complete']);
   });
 
   it('has no secret and nothing of others', async () => {
@@ -115,7 +115,7 @@ describe('GET /users/me/export', () => {
     });
   });
 
-  it('says when the audit trail is away, and has the rest', async () => {
+  it('says when the audit log is away, and has the rest', async () => {
     const ada = await person(465);
     const away = await startAnotherApi(system, { PRIVACY_ELASTICSEARCH_URL: 'http://127.0.0.1:9' });
     const { body } = await must(ask(ada, away.apiUrl));

@@ -14,8 +14,8 @@ import type { System } from '../../engines/system.ts';
 import { ageRecords } from '../support/aging.ts';
 import { codeFor, messagesTo } from '../support/client.ts';
 import { type FaultSetting, setFault } from '../support/faults.ts';
-import { type Behind, lookBehind, startAnotherApi, wrongCode } from '../support/flows.ts';
 import { assertLeft } from '../support/instants.ts';
+import { type Behind, lookBehind, startAnotherApi, wrongCode } from '../support/registrations.ts';
 import { isStarted, type RoleProcess, startRole } from '../support/roles.ts';
 import {
   connectSignal,

@@ -9,11 +9,19 @@ import { problems } from '../../api/problems.ts';
 import { routes } from '../../api/rest.ts';
 import type { System } from '../../engines/system.ts';
 import type { Role } from '../../platform/config.ts';
-import { type Answer, call, startFlow } from '../support/client.ts';
+import { type Answer, call, startRegistration } from '../support/client.ts';
 import { holdToContract, type OpenApiDocument } from '../support/contract.ts';
-import { type Behind, completedFlow, flowToCode, goodPassword, lookBehind, must, phoneOf } from '../support/flows.ts';
 import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';
 import { registeredPerson } from '../support/people.ts';
+import {
+  type Behind,
+  completedRegistration,
+  goodPassword,
+  lookBehind,
+  must,
+  phoneOf,
+  registrationAtCode,
+} from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { eventually, hangMs } from '../support/until.ts';
 
@@ -140,15 +148,15 @@ describe('traceparent', () => {
   it('leads from a request to the log lines of the api and of the workers', async () => {
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     const trace = { traceparent: `00-${traceId}-b7ad6b7169203331-01`, 'X-Request-Id': 'traced-1' };
-    const flow = await startFlow(url);
-    await flow.call('PUT', '/directory', { username: 'person080', password: 'wrong' }, trace);
+    const registration = await startRegistration(url);
+    await registration.call('PUT', '/directory', { username: 'person080', password: 'wrong' }, trace);
     const inApi = await lineOf('api', { event: 'request.ended', traceId });
     assert.equal(inApi.requestId, 'traced-1');
     const inDirectory = await lineOf('directory', { event: 'registration.step-refused', traceId });
     assert.equal(inDirectory.requestId, 'traced-1');
 
     const other = '1af7651916cd43dd8448eb211c80319d';
-    const toCode = await flowToCode(url, 81);
+    const toCode = await registrationAtCode(url, 81);
     const sent = { traceparent: `00-${other}-b7ad6b7169203331-01`, 'X-Request-Id': 'traced-2' };
     await must(toCode.call('POST', '/codes', { channel: 'sms' }, sent), 202);
     assert.equal((await lineOf('delivery', { event: 'code.sent', traceId: other })).requestId, 'traced-2');
@@ -309,7 +317,7 @@ describe('GET /health', () => {
 
 describe('GET /metrics', () => {
   it('counts what happened, by labels that name nobody', async () => {
-    const flow = await completedFlow(system, 82);
+    const registration = await completedRegistration(system, 82);
     const response = await fetch(`${url}/metrics`);
     assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
     const text = await response.text();
@@ -321,7 +329,7 @@ describe('GET /metrics', () => {
       /^vyry_http_request_duration_seconds_count\{.*route="\/api\/v1\/registrations\/:registrationId\/code"/m,
     );
     assert.match(text, /^process_cpu_seconds_total /m);
-    for (const personal of [flow.id, flow.token, phoneOf(82).slice(1), 'person082'])
+    for (const personal of [registration.id, registration.token, phoneOf(82).slice(1), 'person082'])
       assert.ok(!text.includes(personal), personal);
   });
 });
@@ -362,15 +370,15 @@ describe('GET /health/ready', () => {
   });
 
   it('is 503 while Redis hangs; everything answers 503 before Redis goes on, and works again by itself', async () => {
-    const flow = await startFlow(url);
+    const registration = await startRegistration(url);
     const redisPid = Number(/process_id:(\d+)/.exec(await behind.redis.info('server'))?.[1]);
     process.kill(redisPid, 'SIGSTOP');
     const answers = await Promise.all([
       call(url, 'GET', '/health/ready'),
       call(url, 'POST', '/api/v1/registrations', { body: {} }),
-      flow.call('GET', ''),
-      flow.call('PUT', '/code', { code: '123456' }),
-      flow.call('PUT', '/directory', { username: 'person083', password: 'person-083' }),
+      registration.call('GET', ''),
+      registration.call('PUT', '/code', { code: '123456' }),
+      registration.call('PUT', '/directory', { username: 'person083', password: 'person-083' }),
       call(url, 'GET', '/health').then(({ status }) => assert.equal(status, 200, 'the process itself is well')),
     ]).finally(() => process.kill(redisPid, 'SIGCONT'));
     for (const { status, body, headers } of answers.slice(0, 5) as Answer[]) {
@@ -381,7 +389,7 @@ describe('GET /health/ready', () => {
     }
     assert.equal(answers[0]?.body.dependencies.redis.status, 'down');
     assert.equal((await untilAnswered((answer) => answer.status === 200, '/health/ready')).status, 200);
-    await must(flow.call('PUT', '/directory', { username: 'person083', password: 'person-083' }));
+    await must(registration.call('PUT', '/directory', { username: 'person083', password: 'person-083' }));
   });
 });
 

@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { ageRecords } from '../support/aging.ts';
-import { type Answer, call, codeFor, messagesTo, noticesTo } from '../support/client.ts';
+import { type Answer, call, codeFor, messagesTo, notificationsTo } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { setFault } from '../support/faults.ts';
+import { readLogs } from '../support/footprint.ts';
+import { assertSince } from '../support/instants.ts';
+import { registeredPerson, signedIn } from '../support/people.ts';
 import {
   allMessages,
   assertLimited,
@@ -15,10 +18,7 @@ import {
   phoneOf,
   startAnotherApi,
   wrongCode,
-} from '../support/flows.ts';
-import { readLogs } from '../support/footprint.ts';
-import { assertSince } from '../support/instants.ts';
-import { registeredPerson, signedIn } from '../support/people.ts';
+} from '../support/registrations.ts';
 import { stopTime } from '../support/stopped-time.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -307,7 +307,7 @@ describe('refresh', () => {
   });
 
   // ABUSE.md G13
-  it('G13: a token that comes back after its successor was used ends the session for both, and is in the trail', async () => {
+  it('G13: a token that comes back after its successor was used ends the session for both, and is in the audit log', async () => {
     const first = await tokens(132);
     const second = (await must(refresh(first.refreshToken))).body;
     const third = (await must(refresh(second.refreshToken))).body;
@@ -320,7 +320,7 @@ describe('refresh', () => {
     await until(async () => (readLogs(system)['log api.log'] ?? '').includes('"event":"token.reused"'));
     await Promise.all(Array.from({ length: 5 }, () => refresh(first.refreshToken)));
     const warned = async (to: string) =>
-      (await noticesTo(outboxUrl, to)).filter(({ subject, body }) =>
+      (await notificationsTo(outboxUrl, to)).filter(({ subject, body }) =>
         `${subject} ${body}`.includes('used in two places'),
       );
     for (const to of [phoneOf(132), 'person132@example.org']) {
@@ -329,7 +329,7 @@ describe('refresh', () => {
     }
   });
 
-  it('G13: such a token is refused with Temporal away too, and the trail has that its person was not told', async () => {
+  it('G13: such a token is refused with Temporal away too, and the audit log has that its person was not told', async () => {
     const adrift = await startAnotherApi(system, { TEMPORAL_ADDRESS: '127.0.0.1:1' });
     const first = await tokens(139);
     const second = (await must(refresh(first.refreshToken))).body;
@@ -338,12 +338,12 @@ describe('refresh', () => {
       body: { refreshToken: first.refreshToken },
     });
     assert.equal(status, 401);
-    const trail = async () =>
+    const auditLog = async () =>
       (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
     await until(async () =>
-      (await trail()).some(
+      (await auditLog()).some(
         ({ action, status: outcome, user }) =>
-          action === 'notice-send' && outcome === 'failure' && user?.target?.id === first.user.userId,
+          action === 'notification-send' && outcome === 'failure' && user?.target?.id === first.user.userId,
       ),
     );
   });

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, messagesTo, noticesTo } from '../support/client.ts';
+import { type Answer, call, codeFor, messagesTo, notificationsTo } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { setFault } from '../support/faults.ts';
+import { signedIn } from '../support/people.ts';
 import {
   assertLimited,
   type Behind,
@@ -12,8 +13,7 @@ import {
   must,
   startAnotherApi,
   wrongCode,
-} from '../support/flows.ts';
-import { signedIn } from '../support/people.ts';
+} from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -139,7 +139,7 @@ describe('PUT /users/me', () => {
 });
 
 describe('GET /users/me/export', () => {
-  it('says that there is no audit trail to read where none is configured, and has the rest', async () => {
+  it('says that there is no audit log to read where none is configured, and has the rest', async () => {
     const ada = await person(409);
     const { body } = await must(call(url, 'GET', '/api/v1/users/me/export', { token: ada.token }));
     assert.deepEqual(body.auditEvents, { state: 'not-configured', items: [] });
@@ -158,7 +158,7 @@ describe('A new number or address', () => {
     await must(logIn(numberOf(411)));
     assert.equal((await logIn(numberOf(410))).status, 401);
     await read(ada);
-    const told = async () => (await noticesTo(system.ready.outboxUrl, numberOf(410))).at(-1)?.body ?? '';
+    const told = async () => (await notificationsTo(system.ready.outboxUrl, numberOf(410))).at(-1)?.body ?? '';
     await until(async () => (await told()).includes('number or e-mail address of your Vyry account was changed'));
     assert.equal((await must(prove(ada, changeId, code))).body.phone, numberOf(411), 'a repeat is answered alike');
     await until(async () => (await eventsOf(ada, 'profile-change')).length === 1);
@@ -169,13 +169,13 @@ describe('A new number or address', () => {
     assert.equal((await must(change(ada, { phone: numberOf(413) }))).body.phone, numberOf(413));
     assert.equal((await must(change(ada, { email: 'new412@example.org' }))).body.email, 'new412@example.org');
     const told = async () =>
-      (await noticesTo(system.ready.outboxUrl, 'ada412@example.org')).filter(({ subject = '' }) =>
+      (await notificationsTo(system.ready.outboxUrl, 'ada412@example.org')).filter(({ subject = '' }) =>
         subject.includes('number or address was changed'),
       ).length;
     await until(async () => (await told()) === 2);
     // of the new address, at the number that stays; there was none when it came
-    await until(async () => (await noticesTo(system.ready.outboxUrl, numberOf(413))).length === 1);
-    const atNew = await noticesTo(system.ready.outboxUrl, 'new412@example.org');
+    await until(async () => (await notificationsTo(system.ready.outboxUrl, numberOf(413))).length === 1);
+    const atNew = await notificationsTo(system.ready.outboxUrl, 'new412@example.org');
     assert.deepEqual(
       atNew.map(({ subject }) => subject).filter((subject) => subject?.includes('was changed')),
       [],
@@ -195,7 +195,7 @@ describe('A new number or address', () => {
     assert.deepEqual([refused.status, refused.body.error_code], [409, 'CONFLICT']);
     assert.equal((await read(ada)).email, undefined);
     assert.equal((await read(eve)).email, 'eve415@example.org');
-    const told = async () => await noticesTo(system.ready.outboxUrl, 'eve415@example.org');
+    const told = async () => await notificationsTo(system.ready.outboxUrl, 'eve415@example.org');
     await until(async () => (await told()).some(({ subject = '' }) => subject.includes('is registering your number')));
     await until(async () =>
       (await eventsOf(ada, 'profile-change')).some(({ event }) => event.reason === 'identity-taken'),

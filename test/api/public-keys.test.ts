@@ -5,8 +5,8 @@ import type { Processes } from '../../engines/processes.ts';
 import type { System } from '../../engines/system.ts';
 import { call } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { goodPassword, must, startAnotherApi } from '../support/flows.ts';
 import { registeredPerson } from '../support/people.ts';
+import { goodPassword, must, startAnotherApi } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { jsonOf, runVyryProcess } from '../support/vyry.ts';
 

@@ -4,25 +4,32 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { routes } from '../../api/rest.ts';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, type Flow, solveCaptcha, startFlow } from '../support/client.ts';
+import {
+  type Answer,
+  call,
+  codeFor,
+  type RegistrationHandle,
+  solveCaptcha,
+  startRegistration,
+} from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
+import { untilInstant } from '../support/instants.ts';
+import { patiently } from '../support/patience.ts';
 import {
   allMessages,
   type Behind,
-  completedFlow,
-  flowToCode,
-  flowWithCode,
+  completedRegistration,
   goodPassword,
   lookBehind,
   must,
   passCaptcha,
   passDirectory,
   phoneOf,
+  registrationAtCode,
+  registrationWithCode,
   startAnotherApi,
   wrongCode,
-} from '../support/flows.ts';
-import { untilInstant } from '../support/instants.ts';
-import { patiently } from '../support/patience.ts';
+} from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
 
@@ -54,7 +61,7 @@ async function atOnce(
 }
 
 /** What became of the checks of a registration's code, as the api's log tells it. */
-async function checksLogged({ id }: Flow): Promise<string[]> {
+async function checksLogged({ id }: RegistrationHandle): Promise<string[]> {
   const lines = (await readFile(system.processes.logFile('api'), 'utf8')).split('\n');
   return lines
     .filter((line) => line.includes('"event":"code.checked"') && line.includes(id))
@@ -63,46 +70,46 @@ async function checksLogged({ id }: Flow): Promise<string[]> {
 
 describe('PUT /api/v1/registrations/{id}/code', () => {
   it('compares at most five of 100 wrong codes that come at once', async () => {
-    const { flow, code } = await flowWithCode(system, 20);
+    const { registration, code } = await registrationWithCode(system, 20);
     const { answers, statuses } = await atOnce(100, (index) =>
-      flow.call('PUT', '/code', { code: wrongCode(code, index + 1) }),
+      registration.call('PUT', '/code', { code: wrongCode(code, index + 1) }),
     );
     assert.deepEqual(statuses, { 400: 100 });
     assert.deepEqual([...new Set(answers.map(({ body }) => body.error_code))], ['INVALID_OTP']);
     const left = answers.map(({ body }) => body.attemptsLeft).sort((a, b) => b - a);
     assert.deepEqual(left.slice(0, 5), [4, 3, 2, 1, 0]);
     assert.equal(left[5], 0);
-    assert.equal((await behind.verificationOf(flow.id))['checks:1'], '5');
-    await until(async () => (await checksLogged(flow)).length >= 100);
-    const outcomes = await checksLogged(flow);
+    assert.equal((await behind.verificationOf(registration.id))['checks:1'], '5');
+    await until(async () => (await checksLogged(registration)).length >= 100);
+    const outcomes = await checksLogged(registration);
     assert.equal(outcomes.filter((outcome) => outcome === 'wrong').length, 5);
     assert.equal(outcomes.filter((outcome) => outcome === 'exhausted').length, 95);
-    const right = await flow.call('PUT', '/code', { code });
+    const right = await registration.call('PUT', '/code', { code });
     assert.equal(right.status, 400, 'the right code comes too late');
-    assert.equal((await behind.verificationOf(flow.id)).verified, undefined);
+    assert.equal((await behind.verificationOf(registration.id)).verified, undefined);
   });
 
   it('takes the right code 50 times at once for one account and one session', async () => {
-    const { flow, code } = await flowWithCode(system, 21);
-    await must(flow.call('PUT', '/credentials', { password: goodPassword }));
-    const proofs = await atOnce(50, () => patiently(() => flow.call('PUT', '/code', { code })));
+    const { registration, code } = await registrationWithCode(system, 21);
+    await must(registration.call('PUT', '/credentials', { password: goodPassword }));
+    const proofs = await atOnce(50, () => patiently(() => registration.call('PUT', '/code', { code })));
     assert.deepEqual(proofs.statuses, { 200: 50 });
     const userIds = new Set(proofs.answers.map(({ body }) => body.userId));
     assert.equal(userIds.size, 1);
-    const sessions = await atOnce(50, () => flow.call('POST', '/session'));
+    const sessions = await atOnce(50, () => registration.call('POST', '/session'));
     assert.deepEqual(sessions.statuses, { 201: 1, 409: 49 });
     const [userId = ''] = await behind.accountsOf('person021');
     assert.deepEqual([...userIds], [userId]);
     assert.equal((await behind.accountsOf('person021')).length, 1);
     assert.equal((await behind.sessionsOf(userId)).length, 1);
     assert.equal((await behind.keys('refresh:*')).length, 1);
-    assert.ok((await behind.historyLengthOf(flow.id)) < 400, 'the history stays small');
+    assert.ok((await behind.historyLengthOf(registration.id)) < 400, 'the history stays small');
   });
 });
 
 describe('POST /api/v1/registrations/{id}/codes', () => {
   it('sends one message when two sends come at once, with and without a key', async () => {
-    const [bare, keyed] = await Promise.all([flowToCode(url, 22), flowToCode(url, 23)]);
+    const [bare, keyed] = await Promise.all([registrationAtCode(url, 22), registrationAtCode(url, 23)]);
     const [without, withKey] = await Promise.all([
       atOnce(2, () => bare.call('POST', '/codes', { channel: 'sms' })),
       atOnce(2, () => patiently(() => keyed.call('POST', '/codes', { channel: 'sms' }, { 'Idempotency-Key': 'one' }))),
@@ -119,23 +126,23 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
 
 describe('PUT /api/v1/registrations/{id}/captcha', () => {
   it('lets one solved captcha pass in one of 20 registrations that use it at once', async () => {
-    const [proof, flows] = await Promise.all([
+    const [proof, registrations] = await Promise.all([
       solveCaptcha(url),
-      Promise.all(Array.from({ length: 20 }, () => startFlow(url))),
+      Promise.all(Array.from({ length: 20 }, () => startRegistration(url))),
     ]);
     const { answers, statuses } = await atOnce(20, async (index) =>
-      (flows[index] as Flow).call('PUT', '/captcha', proof),
+      (registrations[index] as RegistrationHandle).call('PUT', '/captcha', proof),
     );
     assert.deepEqual(statuses, { 200: 1, 400: 19 });
     const winner = answers.findIndex(({ status }) => status === 200);
     const passed = await Promise.all(
-      flows.map(async (flow) => (await flow.call('GET', '')).body.steps[1].status === 'done'),
+      registrations.map(async (registration) => (await registration.call('GET', '')).body.steps[1].status === 'done'),
     );
     assert.deepEqual(
       passed,
-      flows.map((_, index) => index === winner),
+      registrations.map((_, index) => index === winner),
     );
-    await must((flows[winner] as Flow).call('PUT', '/captcha', proof));
+    await must((registrations[winner] as RegistrationHandle).call('PUT', '/captcha', proof));
   });
 });
 
@@ -144,20 +151,22 @@ describe('20 registrations of one person at once', () => {
     const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code' });
     await holdToContract(apiUrl);
     const spellings = ['One.Person@example.net', 'one.person@EXAMPLE.net'];
-    const flows = await Promise.all(
-      Array.from({ length: 20 }, (_, index) => startFlow(apiUrl, { email: spellings[index % 2], username: 'one' })),
+    const registrations = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        startRegistration(apiUrl, { email: spellings[index % 2], username: 'one' }),
+      ),
     );
     const key = { 'Idempotency-Key': 'the-code' };
     const sends = await atOnce(20, (index) =>
-      patiently(() => (flows[index] as Flow).call('POST', '/codes', { channel: 'email' }, key)),
+      patiently(() => (registrations[index] as RegistrationHandle).call('POST', '/codes', { channel: 'email' }, key)),
     );
     assert.deepEqual(sends.statuses, { 202: 20 });
     await codeFor(system.ready.outboxUrl, 'one.person@example.net', 20);
     const mails = (await allMessages(system.ready.outboxUrl)) as { messageId?: string; code?: string }[];
     const { answers, statuses } = await atOnce(20, async (index) => {
-      const flow = flows[index] as Flow;
-      const code = mails.find(({ messageId }) => messageId?.includes(flow.id))?.code;
-      return patiently(() => flow.call('PUT', '/code', { code }));
+      const registration = registrations[index] as RegistrationHandle;
+      const code = mails.find(({ messageId }) => messageId?.includes(registration.id))?.code;
+      return patiently(() => registration.call('PUT', '/code', { code }));
     });
     assert.deepEqual(statuses, { 200: 1, 409: 19 });
     const winner = answers.find(({ status }) => status === 200)?.body;
@@ -171,7 +180,9 @@ describe('20 registrations of one person at once', () => {
     assert.equal(await behind.database.collection('users').countDocuments({ _id: winner.userId }), 1);
     const owners = await behind.database.collection('claims').distinct('userId');
     assert.ok(owners.filter((owner) => owner === winner.userId).length === 1);
-    const ends = await Promise.all(flows.map(async (flow) => (await flow.call('GET', '')).body));
+    const ends = await Promise.all(
+      registrations.map(async (registration) => (await registration.call('GET', '')).body),
+    );
     assert.equal(ends.filter(({ state, reason }) => `${state} ${reason}` === 'rejected identity-taken').length, 19);
   });
 });
@@ -190,9 +201,14 @@ describe('Idempotency-Key', () => {
   it('is honoured by every POST that creates or sends', () => {
     const others = [
       // what a call says: a provider asks, and nothing changes
-      '/api/v1/calls/twilio',
-      // repeats come to the same by themselves: one receipt a message, one use of a token or code, an end that stays
-      ...['/api/v1/receipts/twilio', '/api/v1/receipts/infobip', '/api/v1/auth/logout', '/api/v1/auth/pin/verify'],
+      '/api/v1/voice/twilio',
+      // repeats come to the same by themselves: one delivery report a message, one use of a token or code, an end that stays
+      ...[
+        '/api/v1/delivery-reports/twilio',
+        '/api/v1/delivery-reports/infobip',
+        '/api/v1/auth/logout',
+        '/api/v1/auth/pin/verify',
+      ],
       ...['/api/v1/auth/password/reset', '/api/v1/auth/password/stop', '/api/v1/auth/pin/reset'],
       '/api/v1/registrations/stop',
       ...['/api/v1/auth/step-up', '/api/v1/users/me/deletion/cancel', '/api/v1/users/me/changes/:changeId/verify'],
@@ -252,29 +268,31 @@ describe('POST /api/v1/registrations with an Idempotency-Key', () => {
 
 describe('The first step of a registration', () => {
   it('starts its workflow once when several come at once, and each is answered', async () => {
-    const flow = await startFlow(url);
-    const steps = Array.from({ length: 7 }, () => patiently(() => flow.call('PUT', '/credentials', { pin: '739182' })));
-    const answers = await Promise.all([...steps, passDirectory(flow, 34)]);
+    const registration = await startRegistration(url);
+    const steps = Array.from({ length: 7 }, () =>
+      patiently(() => registration.call('PUT', '/credentials', { pin: '739182' })),
+    );
+    const answers = await Promise.all([...steps, passDirectory(registration, 34)]);
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200]);
-    const handle = behind.temporal.workflow.getHandle(`registration:${flow.id}`);
+    const handle = behind.temporal.workflow.getHandle(`registration:${registration.id}`);
     const { events } = await handle.fetchHistory();
     assert.equal(events?.filter(({ workflowExecutionStartedEventAttributes: began }) => began).length, 1);
-    const runs = `WorkflowId = "registration:${flow.id}"`;
+    const runs = `WorkflowId = "registration:${registration.id}"`;
     await until(async () => (await behind.temporal.workflow.count(runs)).count > 0);
     assert.equal((await behind.temporal.workflow.count(runs)).count, 1);
   });
 
   it('goes on in the same workflow when it and a cancel come at once, which ends it for good', async () => {
-    const flow = await startFlow(url);
+    const registration = await startRegistration(url);
     const [step, end] = await Promise.all([
-      flow.call('PUT', '/credentials', { pin: '739182' }),
-      flow.call('DELETE', ''),
+      registration.call('PUT', '/credentials', { pin: '739182' }),
+      registration.call('DELETE', ''),
     ]);
     assert.ok([200, 409].includes(step.status), String(step.status));
     assert.equal(end.status, 204);
-    assert.equal((await flow.call('GET', '')).body.state, 'cancelled');
-    assert.equal((await flow.call('PUT', '/credentials', { pin: '739182' })).status, 409);
-    const runs = `WorkflowId = "registration:${flow.id}"`;
+    assert.equal((await registration.call('GET', '')).body.state, 'cancelled');
+    assert.equal((await registration.call('PUT', '/credentials', { pin: '739182' })).status, 409);
+    const runs = `WorkflowId = "registration:${registration.id}"`;
     await until(async () => (await behind.temporal.workflow.count(runs)).count > 0);
     assert.equal((await behind.temporal.workflow.count(runs)).count, 1);
   });
@@ -283,15 +301,15 @@ describe('The first step of a registration', () => {
 describe('POST /api/v1/registrations/{id}/codes with an Idempotency-Key', () => {
   it('sends once for one key, answers 409 to another channel, and sends again for another key', async () => {
     const { apiUrl } = await startAnotherApi(system, { OTP_RESEND_WAITS: '1' });
-    const flow = await flowToCode(apiUrl, 30);
+    const registration = await registrationAtCode(apiUrl, 30);
     const send = (key: string, channel: string) =>
-      patiently(() => flow.call('POST', '/codes', { channel }, { 'Idempotency-Key': key }));
+      patiently(() => registration.call('POST', '/codes', { channel }, { 'Idempotency-Key': key }));
     const answers = await Promise.all(Array.from({ length: 5 }, () => send('send-1', 'sms')));
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [202]);
     await codeFor(system.ready.outboxUrl, phoneOf(30));
-    const sentAt = Number(await eventually(async () => (await behind.verificationOf(flow.id))['sentAt:1']));
+    const sentAt = Number(await eventually(async () => (await behind.verificationOf(registration.id))['sentAt:1']));
     const nextSmsAt = new Date(sentAt + 1000).toISOString();
-    await until(async () => (await flow.call('GET', '')).body.nextSmsAt === nextSmsAt);
+    await until(async () => (await registration.call('GET', '')).body.nextSmsAt === nextSmsAt);
     await untilInstant(nextSmsAt);
     assert.equal((await send('send-1', 'sms')).status, 202, 'no limit counts what is not sent');
     assert.equal((await send('send-1', 'email')).status, 409);
@@ -302,13 +320,13 @@ describe('POST /api/v1/registrations/{id}/codes with an Idempotency-Key', () => 
   });
 
   it('does not keep a refusal, and knows the keys of each registration apart', async () => {
-    const flow = await startFlow(url);
+    const registration = await startRegistration(url);
     const send = () =>
-      patiently(() => flow.call('POST', '/codes', { channel: 'sms' }, { 'Idempotency-Key': 'send-3' }));
+      patiently(() => registration.call('POST', '/codes', { channel: 'sms' }, { 'Idempotency-Key': 'send-3' }));
     assert.equal((await send()).status, 409);
-    await Promise.all([passDirectory(flow, 31), passCaptcha(url, flow)]);
+    await Promise.all([passDirectory(registration, 31), passCaptcha(url, registration)]);
     assert.equal((await send()).status, 202);
-    const other = await flowToCode(url, 32);
+    const other = await registrationAtCode(url, 32);
     const sent = await other.call('POST', '/codes', { channel: 'email' }, { 'Idempotency-Key': 'send-3' });
     assert.equal(sent.status, 202);
     await codeFor(system.ready.outboxUrl, 'person032@example.org');
@@ -317,8 +335,9 @@ describe('POST /api/v1/registrations/{id}/codes with an Idempotency-Key', () => 
 
 describe('POST /api/v1/registrations/{id}/session with an Idempotency-Key', () => {
   it('answers the same tokens for one key, also at once and after a restart, and 409 to another', async () => {
-    const flow = await completedFlow(system, 33);
-    const take = (key: string) => patiently(() => flow.call('POST', '/session', undefined, { 'Idempotency-Key': key }));
+    const registration = await completedRegistration(system, 33);
+    const take = (key: string) =>
+      patiently(() => registration.call('POST', '/session', undefined, { 'Idempotency-Key': key }));
     const answers = await Promise.all(Array.from({ length: 10 }, () => take('session-1')));
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [201]);
     const tokens = new Set(answers.map(({ body }) => body.refreshToken));
@@ -330,16 +349,16 @@ describe('POST /api/v1/registrations/{id}/session with an Idempotency-Key', () =
       await must(call(url, 'GET', '/api/v1/auth/session', { token: body.accessToken }));
     }
     assert.equal((await take('session-2')).status, 409);
-    assert.equal((await flow.call('POST', '/session')).status, 409);
+    assert.equal((await registration.call('POST', '/session')).status, 409);
     const [userId = ''] = await behind.accountsOf('person033');
     assert.equal((await behind.sessionsOf(userId)).length, 1);
   });
 
   it('does not keep that the registration was not completed', async () => {
-    const flow = await startFlow(url);
-    const take = () => flow.call('POST', '/session', undefined, { 'Idempotency-Key': 'session-3' });
+    const registration = await startRegistration(url);
+    const take = () => registration.call('POST', '/session', undefined, { 'Idempotency-Key': 'session-3' });
     assert.equal((await take()).status, 409);
-    await must(flow.call('DELETE', ''), 204);
+    await must(registration.call('DELETE', ''), 204);
     assert.equal((await take()).status, 409);
   });
 });

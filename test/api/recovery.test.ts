@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { ensureNamespace } from '../../engines/temporal.ts';
-import { type Answer, call, noticesTo, type OutboxMessage } from '../support/client.ts';
+import { type Answer, call, notificationsTo, type OutboxMessage } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { setFault } from '../support/faults.ts';
+import { signedIn } from '../support/people.ts';
+import { uniqueName } from '../support/redis.ts';
 import {
   assertLimited,
   type Behind,
@@ -13,9 +15,7 @@ import {
   must,
   phoneOf,
   startAnotherApi,
-} from '../support/flows.ts';
-import { signedIn } from '../support/people.ts';
-import { uniqueName } from '../support/redis.ts';
+} from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
@@ -53,7 +53,7 @@ async function person(index: number) {
 
 /** Messages of recovery to a mailbox, oldest first. */
 async function messagesOfRecovery(mail: string): Promise<OutboxMessage[]> {
-  return (await noticesTo(system.ready.outboxUrl, mail)).filter(({ body }) => body.includes(page));
+  return (await notificationsTo(system.ready.outboxUrl, mail)).filter(({ body }) => body.includes(page));
 }
 
 /** The tokens of the newest message, once there are so many. */
@@ -89,7 +89,7 @@ describe('A forgotten password', () => {
     assert.equal((await logIn(ada.name, goodPassword)).status, 401);
     await must(logIn(ada.name, newPassword));
     await until(async () =>
-      (await noticesTo(system.ready.outboxUrl, ada.mail)).some(
+      (await notificationsTo(system.ready.outboxUrl, ada.mail)).some(
         ({ subject }) => subject === 'Your Vyry password was changed',
       ),
     );
@@ -115,17 +115,19 @@ describe('A forgotten password', () => {
     await must(post('/password/stop', { token: stop }), 204);
     await assertInvalid(reset(token));
     await must(logIn(ada.name, goodPassword));
-    const trail = async () =>
+    const auditLog = async () =>
       (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
     await until(async () =>
-      (await trail()).some(({ action, userId }) => action === 'recovery-stop' && userId === ada.userId),
+      (await auditLog()).some(({ action, userId }) => action === 'recovery-stop' && userId === ada.userId),
     );
   });
 
   it('is told at the number too, once a day and without a token', async () => {
     const ada = await person(311);
     const warned = async () =>
-      (await noticesTo(system.ready.outboxUrl, phoneOf(311))).filter(({ body }) => body.includes('asked to reset'));
+      (await notificationsTo(system.ready.outboxUrl, phoneOf(311))).filter(({ body }) =>
+        body.includes('asked to reset'),
+      );
     await must(forget(ada.name), 202);
     const { token, stop } = await tokensFor(ada.mail);
     await until(async () => (await warned()).length > 0);

@@ -2,10 +2,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, type Flow, messagesTo, noticesTo, startFlow } from '../support/client.ts';
+import {
+  type Answer,
+  call,
+  codeFor,
+  messagesTo,
+  notificationsTo,
+  type RegistrationHandle,
+  startRegistration,
+} from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { assertLimited, type Behind, goodPassword, lookBehind, must } from '../support/flows.ts';
 import { type Chosen, signedIn } from '../support/people.ts';
+import { assertLimited, type Behind, goodPassword, lookBehind, must } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -36,13 +44,13 @@ interface Owner {
 }
 
 /** A registration of a number whose code was typed. */
-async function proven(phone: string, username?: string): Promise<Flow> {
-  const flow = await startFlow(url, { phone, ...(username && { username }) });
+async function proven(phone: string, username?: string): Promise<RegistrationHandle> {
+  const registration = await startRegistration(url, { phone, ...(username && { username }) });
   const before = (await messagesTo(system.ready.outboxUrl, normal(phone))).length;
-  await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+  await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
   const code = await codeFor(system.ready.outboxUrl, normal(phone), before + 1);
-  await must(flow.call('PUT', '/code', { code }));
-  return flow;
+  await must(registration.call('PUT', '/code', { code }));
+  return registration;
 }
 
 /** Somebody with an account and a session; with a PIN unless told otherwise. */
@@ -56,9 +64,9 @@ async function owner(
 }
 
 /** Somebody else, or the same person anew, with the code of the number and a password of their own. */
-async function again(phone: string): Promise<{ flow: Flow; last: Answer }> {
-  const flow = await proven(phone);
-  return { flow, last: await must(flow.call('PUT', '/credentials', { password: newPassword })) };
+async function again(phone: string): Promise<{ registration: RegistrationHandle; last: Answer }> {
+  const registration = await proven(phone);
+  return { registration, last: await must(registration.call('PUT', '/credentials', { password: newPassword })) };
 }
 
 const normal = (phone: string) => `+${phone.replace(/\D/g, '')}`;
@@ -74,13 +82,13 @@ function assertLocked({ status, body }: Answer): void {
 describe('a number whose account has a PIN', () => {
   it('O3: is not given to a new holder who has the code: 423, no data, and the account is untouched', async () => {
     const held = await owner('+447700902001', 'holder');
-    const { flow, last } = await again(held.phone);
+    const { registration, last } = await again(held.phone);
     assert.equal(last.body.state, 'pending');
     assert.deepEqual(last.body.steps.at(-1), { name: 'approval', status: 'open', reason: 'registration-locked' });
-    assertLocked(await flow.call('PUT', '/approval', {}));
-    assertLocked(await flow.call('PUT', '/approval', { pin: '000000' }));
-    assert.equal((await flow.call('POST', '/session')).status, 409);
-    const said = JSON.stringify([last.body, (await flow.call('GET', '')).body]);
+    assertLocked(await registration.call('PUT', '/approval', {}));
+    assertLocked(await registration.call('PUT', '/approval', { pin: '000000' }));
+    assert.equal((await registration.call('POST', '/session')).status, 409);
+    const said = JSON.stringify([last.body, (await registration.call('GET', '')).body]);
     assert.doesNotMatch(said, new RegExp(`${held.userId}|holder|lockedBy`));
     assert.equal(await isAlive(held), true);
     assert.equal((await logIn('holder', goodPassword)).status, 200);
@@ -90,89 +98,89 @@ describe('a number whose account has a PIN', () => {
 
   it('is given back to its owner by the PIN: the same account, the new password, no other session', async () => {
     const held = await owner('+447700902002', 'returner');
-    const { flow } = await again(held.phone);
-    const approved = await must(flow.call('PUT', '/approval', { pin }));
+    const { registration } = await again(held.phone);
+    const approved = await must(registration.call('PUT', '/approval', { pin }));
     assert.deepEqual([approved.body.state, approved.body.userId], ['completed', held.userId]);
     assert.equal(await isAlive(held), false);
-    const { body } = await must(flow.call('POST', '/session'), 201);
+    const { body } = await must(registration.call('POST', '/session'), 201);
     assert.equal(body.user.userId, held.userId);
     assert.equal((await logIn('returner', newPassword)).status, 200);
     assert.equal((await logIn('returner', goodPassword)).status, 401);
-    assert.equal((await must(flow.call('PUT', '/approval', { pin }))).body.state, 'completed', 'a repeat');
+    assert.equal((await must(registration.call('PUT', '/approval', { pin }))).body.state, 'completed', 'a repeat');
   });
 
   it('O5: is as locked in another spelling', async () => {
     await owner('+447700902003', 'speller');
-    const { flow } = await again('+44 7700 902-003');
-    assertLocked(await flow.call('PUT', '/approval', {}));
+    const { registration } = await again('+44 7700 902-003');
+    assertLocked(await registration.call('PUT', '/approval', {}));
   });
 
   it('O8: is won by the one of two registrations at once that has the PIN, never by the other', async () => {
     const held = await owner('+447700902004', 'twice');
     const [right, wrong] = [await again(held.phone), await again(held.phone)];
     const [opened, refused] = await Promise.all([
-      right.flow.call('PUT', '/approval', { pin }),
-      wrong.flow.call('PUT', '/approval', { pin: '000000' }),
+      right.registration.call('PUT', '/approval', { pin }),
+      wrong.registration.call('PUT', '/approval', { pin: '000000' }),
     ]);
     assert.deepEqual([opened.status, opened.body.userId], [200, held.userId]);
     assertLocked(refused);
-    assert.equal((await wrong.flow.call('GET', '')).body.state, 'pending');
-    assert.equal((await wrong.flow.call('POST', '/session')).status, 409);
+    assert.equal((await wrong.registration.call('GET', '')).body.state, 'pending');
+    assert.equal((await wrong.registration.call('POST', '/session')).status, 409);
     assert.deepEqual(await behind.accountsOf('twice'), [held.userId]);
   });
 
   it('O1, O2: has a bounded number of tries, which nobody without the code can use up', async () => {
     const held = await owner('+447700902005', 'bounded');
-    const stranger = await startFlow(url, { phone: held.phone });
+    const stranger = await startRegistration(url, { phone: held.phone });
     for (let time = 0; time < 5; time++) {
       assert.equal((await stranger.call('PUT', '/approval', { pin: '000000' })).status, 409);
     }
-    const { flow } = await again(held.phone);
+    const { registration } = await again(held.phone);
     const guesses = await Promise.all(
-      Array.from({ length: 8 }, (_, guess) => flow.call('PUT', '/approval', { pin: `00000${guess}` })),
+      Array.from({ length: 8 }, (_, guess) => registration.call('PUT', '/approval', { pin: `00000${guess}` })),
     );
     assert.equal(guesses.filter(({ status }) => status === 423).length, 3);
     for (const limited of guesses.filter(({ status }) => status === 429)) {
       assertLimited(limited, 'wrong-pins-per-person', 86_400);
     }
-    assertLimited(await flow.call('PUT', '/approval', { pin }), 'wrong-pins-per-person', 86_400);
+    assertLimited(await registration.call('PUT', '/approval', { pin }), 'wrong-pins-per-person', 86_400);
   });
 
   it('tells the owner by e-mail that somebody registers it, and what was replaced', async () => {
     const email = 'owner-of-lock@example.com';
-    const flow = await startFlow(url, { email, username: 'mailed' });
-    await must(flow.call('POST', '/codes', { channel: 'email' }), 202);
-    await must(flow.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, email) }));
-    await must(flow.call('PUT', '/credentials', { password: goodPassword, pin }));
-    const anew = await startFlow(url, { email });
+    const registration = await startRegistration(url, { email, username: 'mailed' });
+    await must(registration.call('POST', '/codes', { channel: 'email' }), 202);
+    await must(registration.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, email) }));
+    await must(registration.call('PUT', '/credentials', { password: goodPassword, pin }));
+    const anew = await startRegistration(url, { email });
     await must(anew.call('POST', '/codes', { channel: 'email' }), 202);
     await must(anew.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, email, 2) }));
     await must(anew.call('PUT', '/credentials', { password: newPassword }));
     await must(anew.call('PUT', '/approval', { pin }));
     // welcome, somebody registers, password changed
-    await until(async () => (await noticesTo(system.ready.outboxUrl, email)).length === 3);
+    await until(async () => (await notificationsTo(system.ready.outboxUrl, email)).length === 3);
   });
 });
 
 describe('without a lock', () => {
   it('a number whose account has no PIN ends a second registration with 409, as before', async () => {
     await owner('+447700902006', 'unlocked', { password: goodPassword });
-    const flow = await proven('+447700902006');
-    const last = await flow.call('PUT', '/credentials', { password: newPassword });
+    const registration = await proven('+447700902006');
+    const last = await registration.call('PUT', '/credentials', { password: newPassword });
     assert.deepEqual([last.status, last.body.error_code], [409, 'CONFLICT']);
   });
 
   it('a name alone opens nothing: who proves another number is not asked for the PIN of the name’s owner', async () => {
     await owner('+447700902007', 'famous');
-    const flow = await proven('+447700902008', 'famous');
-    const last = await flow.call('PUT', '/credentials', { password: newPassword });
+    const registration = await proven('+447700902008', 'famous');
+    const last = await registration.call('PUT', '/credentials', { password: newPassword });
     assert.deepEqual([last.status, last.body.error_code], [409, 'CONFLICT']);
-    assert.equal((await flow.call('PUT', '/approval', { pin })).status, 409);
+    assert.equal((await registration.call('PUT', '/approval', { pin })).status, 409);
   });
 
   it('there is nothing to approve in another registration', async () => {
-    const flow = await startFlow(url, { phone: '+447700902009' });
-    const { status, body } = await flow.call('PUT', '/approval', { pin });
+    const registration = await startRegistration(url, { phone: '+447700902009' });
+    const { status, body } = await registration.call('PUT', '/approval', { pin });
     assert.deepEqual([status, body.error_code], [409, 'CONFLICT']);
   });
 });

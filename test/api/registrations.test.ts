@@ -6,29 +6,29 @@ import {
   type Answer,
   call,
   codeFor,
-  type Flow,
-  flowOf,
   messagesTo,
+  type RegistrationHandle,
+  registrationOf,
   solveCaptcha,
-  startFlow,
+  startRegistration,
 } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
+import { assertLeft, assertReached, assertSince } from '../support/instants.ts';
+import { registeredPerson } from '../support/people.ts';
 import {
   allMessages,
   type Behind,
-  completedFlow,
-  flowWithCode,
+  completedRegistration,
   goodPassword,
   lookBehind,
   must,
   passCaptcha,
   passDirectory,
   phoneOf,
+  registrationWithCode,
   startAnotherApi,
   wrongCode,
-} from '../support/flows.ts';
-import { assertLeft, assertReached, assertSince } from '../support/instants.ts';
-import { registeredPerson } from '../support/people.ts';
+} from '../support/registrations.ts';
 import { type StoppedTime, stopTime } from '../support/stopped-time.ts';
 import { startTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
@@ -81,7 +81,7 @@ function coming(answering: Promise<Answer>): { answer?: Answer } {
  * Lets time pass for who waits for a change of a registration, as soon as they wait; answers what they are told, and how much
  * passed. It is a little more than was asked for when their timer began meanwhile.
  */
-async function toldAfter(time: StoppedTime, { id }: Flow, answering: Promise<Answer>, ms: number) {
+async function toldAfter(time: StoppedTime, { id }: RegistrationHandle, answering: Promise<Answer>, ms: number) {
   const seen = coming(answering);
   const channel = `registration:{${id}}`;
   await until(async () => Number((await behind.redis.pubsub('NUMSUB', channel)).at(1)) > 0);
@@ -105,7 +105,7 @@ async function secretsOf(registrationId: string): Promise<string[]> {
 }
 
 /** Every step of a registration that has expired answers 410, and gives no session. */
-async function assertGone(flow: Flow, code: string): Promise<void> {
+async function assertGone(registration: RegistrationHandle, code: string): Promise<void> {
   for (const [method, path, given] of [
     ['PUT', '/code', { code }],
     ['PUT', '/captcha', await solveCaptcha(url)],
@@ -114,11 +114,11 @@ async function assertGone(flow: Flow, code: string): Promise<void> {
     ['POST', '/codes', { channel: 'sms' }],
     ['DELETE', '', undefined],
   ] as const) {
-    const { status, body } = await flow.call(method, path, given);
+    const { status, body } = await registration.call(method, path, given);
     assert.equal(status, 410, `${method} ${path}`);
     assert.equal(body.error_code, 'GONE');
   }
-  assert.equal((await flow.call('POST', '/session')).status, 409);
+  assert.equal((await registration.call('POST', '/session')).status, 409);
 }
 
 describe('POST /api/v1/registrations', () => {
@@ -146,7 +146,7 @@ describe('POST /api/v1/registrations', () => {
     });
     assert.equal(headers.get('location'), `/api/v1/registrations/${registrationId}`);
     assert.equal(headers.get('cache-control'), 'no-store');
-    const read = await flowOf(url, registrationId, registrationToken).call('GET', '');
+    const read = await registrationOf(url, registrationId, registrationToken).call('GET', '');
     assert.equal(read.status, 200);
     assert.deepEqual(read.body, { registrationId, expiresAt, ...rest });
   });
@@ -158,12 +158,12 @@ describe('POST /api/v1/registrations', () => {
     });
     assert.equal(body.phone, '+1•••••0100');
     assert.equal(body.email, 'A•••@example.com');
-    const flow = flowOf(url, body.registrationId, body.registrationToken);
-    const proven = await passDirectory(flow, 1);
+    const registration = registrationOf(url, body.registrationId, body.registrationToken);
+    const proven = await passDirectory(registration, 1);
     assert.equal(proven.body.phone, '+44•••••0001');
     assert.equal(proven.body.email, 'p•••@example.org');
-    await passCaptcha(url, flow);
-    await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+    await passCaptcha(url, registration);
+    await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
     await codeFor(system.ready.outboxUrl, phoneOf(1));
     const everybody = (await allMessages(system.ready.outboxUrl)).map(({ to }) => to);
     assert.ok(!everybody.includes('+12025550100'), 'the number the client gave got nothing');
@@ -173,58 +173,58 @@ describe('POST /api/v1/registrations', () => {
 describe('a registration that nobody has continued yet', () => {
   it('has no workflow, however often it is read or refused; its first step starts it', async () => {
     const given = { phone: '+12025550101', email: 'nobody-yet@example.com', fullName: 'Nobody Yet' };
-    const flow = await startFlow(url, given);
+    const registration = await startRegistration(url, given);
     const vain = [
-      flow.call('GET', '?waitSeconds=1'),
-      flow.call('PUT', '/code', { code: '123456' }),
-      flow.call('POST', '/codes', { channel: 'sms' }),
-      flow.call('PUT', '/credentials', { password: 'short' }),
-      flow.call('POST', '/session'),
+      registration.call('GET', '?waitSeconds=1'),
+      registration.call('PUT', '/code', { code: '123456' }),
+      registration.call('POST', '/codes', { channel: 'sms' }),
+      registration.call('PUT', '/credentials', { password: 'short' }),
+      registration.call('POST', '/session'),
     ];
     await Promise.all(vain);
-    await assert.rejects(behind.historyLengthOf(flow.id), { name: 'WorkflowNotFoundError' });
-    const stored = await behind.redis.hgetall(`registration:{${flow.id}}`);
+    await assert.rejects(behind.historyLengthOf(registration.id), { name: 'WorkflowNotFoundError' });
+    const stored = await behind.redis.hgetall(`registration:{${registration.id}}`);
     for (const personal of ['2025550101', 'nobody-yet', 'Nobody']) {
       assert.ok(!JSON.stringify(stored).includes(personal), `${personal} is sealed`);
     }
     assert.ok(stored.start);
-    await must(flow.call('PUT', '/credentials', { password: goodPassword }));
-    assert.ok((await behind.historyLengthOf(flow.id)) > 0);
-    assert.equal((await behind.redis.hgetall(`registration:{${flow.id}}`)).start, undefined);
+    await must(registration.call('PUT', '/credentials', { password: goodPassword }));
+    assert.ok((await behind.historyLengthOf(registration.id)) > 0);
+    assert.equal((await behind.redis.hgetall(`registration:{${registration.id}}`)).start, undefined);
   });
 
   it('lives as long as it was told at its start, whenever its first step comes', async () => {
-    const flow = await startFlow(url);
-    const { body } = await flow.call('GET', '');
-    const later = await passCaptcha(url, flow);
+    const registration = await startRegistration(url);
+    const { body } = await registration.call('GET', '');
+    const later = await passCaptcha(url, registration);
     assert.equal(later.body.expiresAt, body.expiresAt);
   });
 
   it('is cancelled like every other', async () => {
-    const flow = await startFlow(url);
-    await must(flow.call('DELETE', ''), 204);
-    assert.equal((await flow.call('GET', '')).body.state, 'cancelled');
-    assert.equal((await flow.call('PUT', '/captcha', await solveCaptcha(url))).status, 409);
+    const registration = await startRegistration(url);
+    await must(registration.call('DELETE', ''), 204);
+    assert.equal((await registration.call('GET', '')).body.state, 'cancelled');
+    assert.equal((await registration.call('PUT', '/captcha', await solveCaptcha(url))).status, 409);
   });
 
   it('expires at the end of its life, also for a long poll, and needs no workflow for that', async () => {
     using time = stopTime(['setTimeout', 'Date']);
-    const flow = await startFlow(url);
-    await ageRecords(behind.redis, `registration:{${flow.id}}`, ttlSeconds - 20);
-    const { told, passedMs } = await toldAfter(time, flow, flow.call('GET', '?waitSeconds=30'), 20_000);
+    const registration = await startRegistration(url);
+    await ageRecords(behind.redis, `registration:{${registration.id}}`, ttlSeconds - 20);
+    const { told, passedMs } = await toldAfter(time, registration, registration.call('GET', '?waitSeconds=30'), 20_000);
     assert.equal(told.body.state, 'expired');
     assert.ok(passedMs < 30_000, 'before the wait is over');
-    await assertGone(flow, '123456');
-    await assert.rejects(behind.historyLengthOf(flow.id), { name: 'WorkflowNotFoundError' });
-    const goneAt = await behind.redis.pexpiretime(`registration:{${flow.id}}`);
+    await assertGone(registration, '123456');
+    await assert.rejects(behind.historyLengthOf(registration.id), { name: 'WorkflowNotFoundError' });
+    const goneAt = await behind.redis.pexpiretime(`registration:{${registration.id}}`);
     assert.equal(goneAt, Date.parse(told.body.expiresAt) + 600_000, 'what is stored of it goes ten minutes later');
   });
 });
 
 describe('a registration from its start to its session', () => {
   it('shows at every step what is next, and ends with an account', async () => {
-    const flow = await startFlow(url);
-    const proven = await passDirectory(flow, 2);
+    const registration = await startRegistration(url);
+    const proven = await passDirectory(registration, 2);
     assert.deepEqual(stepsOf(proven.body), [
       'directory done',
       'captcha open',
@@ -232,36 +232,36 @@ describe('a registration from its start to its session', () => {
       'credentials open',
     ]);
     assert.equal(proven.body.nextSmsAt, null);
-    const solved = await passCaptcha(url, flow);
+    const solved = await passCaptcha(url, registration);
     assert.deepEqual(stepsOf(solved.body), ['directory done', 'captcha done', 'code open', 'credentials open']);
     assertReached(solved.body.nextSmsAt, 'an SMS may be asked for now');
     assertReached(solved.body.nextEmailAt, 'an e-mail may be asked for now');
     assert.equal(solved.body.nextCheckAt, null);
 
     const askedAt = Date.now();
-    const sent = await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+    const sent = await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
     assert.equal(sent.body.attemptsLeft, 5);
     assertSince(sent.body.nextSmsAt, askedAt, waitSeconds);
 
     const code = await codeFor(system.ready.outboxUrl, phoneOf(2));
-    const { body: open } = await flow.call('GET', '');
+    const { body: open } = await registration.call('GET', '');
     assertReached(open.nextCheckAt, 'a code may be typed now');
-    const wrong = await flow.call('PUT', '/code', { code: wrongCode(code) });
+    const wrong = await registration.call('PUT', '/code', { code: wrongCode(code) });
     assert.equal(wrong.status, 400);
     assert.equal(wrong.body.error_code, 'INVALID_OTP');
     assert.equal(wrong.body.attemptsLeft, 4);
-    const right = await must(flow.call('PUT', '/code', { code }));
+    const right = await must(registration.call('PUT', '/code', { code }));
     assert.deepEqual(stepsOf(right.body), ['directory done', 'captcha done', 'code done', 'credentials open']);
     assert.equal(right.body.nextCheckAt, null);
     assert.equal(right.body.nextSmsAt, null);
 
-    const early = await flow.call('POST', '/session');
+    const early = await registration.call('POST', '/session');
     assert.equal(early.status, 409);
-    const completed = await must(flow.call('PUT', '/credentials', { password: goodPassword, pin: '4826' }));
+    const completed = await must(registration.call('PUT', '/credentials', { password: goodPassword, pin: '4826' }));
     assert.equal(completed.body.state, 'completed');
     assert.ok(completed.body.userId);
 
-    const session = await must(flow.call('POST', '/session'), 201);
+    const session = await must(registration.call('POST', '/session'), 201);
     const { user } = session.body;
     assert.equal(session.body.tokenType, 'Bearer');
     assert.equal(session.body.expiresInSeconds, 3600);
@@ -271,7 +271,7 @@ describe('a registration from its start to its session', () => {
     assert.equal(user.phone, phoneOf(2));
     assert.equal(user.email, 'person002@example.org');
     assert.equal(session.headers.get('location'), '/api/v1/auth/session');
-    const again = await flow.call('POST', '/session');
+    const again = await registration.call('POST', '/session');
     assert.equal(again.status, 409);
     assert.equal(again.body.error_code, 'CONFLICT');
 
@@ -285,47 +285,47 @@ describe('a registration from its start to its session', () => {
   });
 
   it('may be continued by whoever holds the token, in any order that the needs allow', async () => {
-    const flow = await startFlow(url);
-    await must(flow.call('PUT', '/credentials', { pin: '739182' }));
-    await passCaptcha(url, flow);
-    const elsewhere = flowOf(url, flow.id, flow.token);
+    const registration = await startRegistration(url);
+    await must(registration.call('PUT', '/credentials', { pin: '739182' }));
+    await passCaptcha(url, registration);
+    const elsewhere = registrationOf(url, registration.id, registration.token);
     await passDirectory(elsewhere, 3);
     await must(elsewhere.call('POST', '/codes', { channel: 'email' }), 202);
     const code = await codeFor(system.ready.outboxUrl, 'person003@example.org');
-    const completed = await must(flow.call('PUT', '/code', { code }));
+    const completed = await must(registration.call('PUT', '/code', { code }));
     assert.equal(completed.body.state, 'completed');
   });
 
   it('answers every proven step again with what it answered before', async () => {
-    const { flow, code } = await flowWithCode(system, 4);
-    const first = await must(flow.call('PUT', '/code', { code }));
-    const again = await must(flow.call('PUT', '/code', { code }));
+    const { registration, code } = await registrationWithCode(system, 4);
+    const first = await must(registration.call('PUT', '/code', { code }));
+    const again = await must(registration.call('PUT', '/code', { code }));
     assert.deepEqual(again.body, first.body);
-    const directory = await passDirectory(flow, 4);
+    const directory = await passDirectory(registration, 4);
     assert.deepEqual(directory.body, first.body);
-    const captcha = await passCaptcha(url, flow);
+    const captcha = await passCaptcha(url, registration);
     assert.deepEqual(captcha.body, first.body);
   });
 
   it('refuses the directory step as somebody else once it is done', async () => {
-    const flow = await startFlow(url);
-    await passDirectory(flow, 5);
-    const other = await flow.call('PUT', '/directory', { username: 'person006', password: 'person-006' });
+    const registration = await startRegistration(url);
+    await passDirectory(registration, 5);
+    const other = await registration.call('PUT', '/directory', { username: 'person006', password: 'person-006' });
     assert.equal(other.status, 409);
-    const { body } = await flow.call('GET', '');
+    const { body } = await registration.call('GET', '');
     assert.equal(body.phone, '+44•••••0005');
   });
 });
 
 describe('PUT /api/v1/registrations/{id}/directory', () => {
   it('D4: answers one and the same 401 to unknown, wrong and disabled people', async () => {
-    const flow = await startFlow(url);
+    const registration = await startRegistration(url);
     const people = [
       { username: 'nobody-of-that-name', password: 'person-001' },
       { username: 'person007', password: 'person-008' },
       { username: 'mallory', password: 'disabled-entry' },
     ];
-    const answers = await Promise.all(people.map((person) => flow.call('PUT', '/directory', person)));
+    const answers = await Promise.all(people.map((person) => registration.call('PUT', '/directory', person)));
     for (const { status, body, headers } of answers) {
       assert.equal(status, 401);
       assert.equal(body.error_code, 'UNAUTHORIZED');
@@ -337,13 +337,16 @@ describe('PUT /api/v1/registrations/{id}/directory', () => {
   });
 
   it('answers 429 with the limit after five wrong passwords of one name, and lets others in', async () => {
-    const flow = await startFlow(url);
+    const registration = await startRegistration(url);
     const begunAt = Date.now();
     for (let number = 1; number <= 5; number++) {
-      const wrong = await flow.call('PUT', '/directory', { username: 'Person008', password: `wrong ${number}` });
+      const wrong = await registration.call('PUT', '/directory', {
+        username: 'Person008',
+        password: `wrong ${number}`,
+      });
       assert.equal(wrong.status, 401);
     }
-    const right = await (await startFlow(url)).call('PUT', '/directory', {
+    const right = await (await startRegistration(url)).call('PUT', '/directory', {
       username: 'person008',
       password: 'person-008',
     });
@@ -352,13 +355,13 @@ describe('PUT /api/v1/registrations/{id}/directory', () => {
     assert.equal(right.body.limit, 'directory-tries');
     assert.equal(right.headers.get('retry-after'), String(right.body.retry_after_seconds));
     assertLeft(right.body.retry_after_seconds, 900, begunAt);
-    await passDirectory(flow, 9);
+    await passDirectory(registration, 9);
   });
 });
 
 describe('PUT /api/v1/registrations/{id}/credentials', () => {
   it('answers 400 and names the field when it is too easy to guess, and takes a better one', async () => {
-    const flow = await startFlow(url);
+    const registration = await startRegistration(url);
     const weak: [object, string][] = [
       [{ password: 'password1234' }, 'password'],
       [{ password: '4dm1n1str4t0r!' }, 'password'],
@@ -373,36 +376,36 @@ describe('PUT /api/v1/registrations/{id}/credentials', () => {
       [{}, ''],
     ];
     for (const [body, path] of weak) {
-      const refused = await flow.call('PUT', '/credentials', body);
+      const refused = await registration.call('PUT', '/credentials', body);
       assert.equal(refused.status, 400, JSON.stringify(body));
       assert.deepEqual(
         refused.body.details.map((detail: { path: string }) => detail.path),
         [path],
       );
     }
-    const { body } = await must(flow.call('PUT', '/credentials', { password: goodPassword, pin: '4826' }));
+    const { body } = await must(registration.call('PUT', '/credentials', { password: goodPassword, pin: '4826' }));
     assert.equal(stepsOf(body).at(-1), 'credentials done');
   });
 });
 
 describe('GET /api/v1/registrations/{id}', () => {
   it('answers as soon as something changes when it is asked to wait', async () => {
-    const [flow, other] = [await startFlow(url), await startFlow(url)];
+    const [registration, other] = [await startRegistration(url), await startRegistration(url)];
     using time = stopTime();
-    const waiting = coming(flow.call('GET', '?waitSeconds=30'));
+    const waiting = coming(registration.call('GET', '?waitSeconds=30'));
     const { told } = await toldAfter(time, other, other.call('GET', '?waitSeconds=1'), 1000);
     assert.equal(stepsOf(told.body)[1], 'captcha open');
-    await passCaptcha(url, flow);
+    await passCaptcha(url, registration);
     const changed = await eventually(() => waiting.answer);
     assert.equal(stepsOf(changed.body)[1], 'captcha done');
   });
 
   it('answers at once what is over, and 400 to a wait out of bounds', async () => {
-    const flow = await startFlow(url);
-    await must(flow.call('DELETE', ''), 204);
+    const registration = await startRegistration(url);
+    await must(registration.call('DELETE', ''), 204);
     const atOnce = await (async () => {
       using _time = stopTime();
-      const waiting = coming(flow.call('GET', '?waitSeconds=30'));
+      const waiting = coming(registration.call('GET', '?waitSeconds=30'));
       return eventually(() => waiting.answer);
     })();
     assert.equal(atOnce.body.state, 'cancelled');
@@ -414,7 +417,7 @@ describe('GET /api/v1/registrations/{id}', () => {
       'waitSeconds=1&waitSeconds=2',
       'wait=1',
     ]) {
-      const { status } = await flow.call('GET', `?${query}`);
+      const { status } = await registration.call('GET', `?${query}`);
       assert.equal(status, 400, query);
     }
   });
@@ -422,18 +425,18 @@ describe('GET /api/v1/registrations/{id}', () => {
 
 describe('DELETE /api/v1/registrations/{id}', () => {
   it('answers 204, also to a repeat and to parallel ones, and takes back what was done', async () => {
-    const { flow, code } = await flowWithCode(system, 10);
-    await must(flow.call('PUT', '/credentials', { password: goodPassword }));
-    const answers = await Promise.all([1, 2, 3].map(() => flow.call('DELETE', '')));
+    const { registration, code } = await registrationWithCode(system, 10);
+    await must(registration.call('PUT', '/credentials', { password: goodPassword }));
+    const answers = await Promise.all([1, 2, 3].map(() => registration.call('DELETE', '')));
     assert.deepEqual(
       answers.map(({ status }) => status),
       [204, 204, 204],
     );
-    await must(flow.call('DELETE', ''), 204);
-    const { body } = await flow.call('GET', '');
+    await must(registration.call('DELETE', ''), 204);
+    const { body } = await registration.call('GET', '');
     assert.equal(body.state, 'cancelled');
     assert.equal(body.nextSmsAt, null);
-    assert.deepEqual(await secretsOf(flow.id), []);
+    assert.deepEqual(await secretsOf(registration.id), []);
     for (const [method, path, given] of [
       ['PUT', '/code', { code }],
       ['PUT', '/captcha', await solveCaptcha(url)],
@@ -442,35 +445,35 @@ describe('DELETE /api/v1/registrations/{id}', () => {
       ['POST', '/codes', { channel: 'sms' }],
       ['POST', '/session', undefined],
     ] as const) {
-      const { status, body: problem } = await flow.call(method, path, given);
+      const { status, body: problem } = await registration.call(method, path, given);
       assert.equal(status, 409, `${method} ${path}`);
       assert.equal(problem.error_code, 'CONFLICT');
     }
-    const next = await completedFlow(system, 10);
+    const next = await completedRegistration(system, 10);
     assert.equal((await next.call('GET', '')).body.state, 'completed');
   });
 
   it('answers 409 when the registration is completed', async () => {
-    const flow = await completedFlow(system, 11);
-    const { status, body } = await flow.call('DELETE', '');
+    const registration = await completedRegistration(system, 11);
+    const { status, body } = await registration.call('DELETE', '');
     assert.equal(status, 409);
     assert.equal(body.state, 'completed');
-    await must(flow.call('POST', '/session'), 201);
+    await must(registration.call('POST', '/session'), 201);
   });
 });
 
 describe('a person who has an account', () => {
   it('ends a second registration with 409 after the proof, and keeps the first account', async () => {
     await registeredPerson(system, 12);
-    const { flow, code } = await flowWithCode(system, 12);
-    await must(flow.call('PUT', '/code', { code }));
-    const refused = await flow.call('PUT', '/credentials', { password: goodPassword });
+    const { registration, code } = await registrationWithCode(system, 12);
+    await must(registration.call('PUT', '/code', { code }));
+    const refused = await registration.call('PUT', '/credentials', { password: goodPassword });
     assert.equal(refused.status, 409);
-    const { body } = await flow.call('GET', '');
+    const { body } = await registration.call('GET', '');
     assert.equal(body.state, 'rejected');
     assert.equal(body.reason, 'identity-taken');
     assert.equal(body.userId, undefined);
-    assert.equal((await flow.call('POST', '/session')).status, 409);
+    assert.equal((await registration.call('POST', '/session')).status, 409);
   });
 });
 
@@ -478,22 +481,22 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
   it('REGISTRATION_TTL: a registration whose time runs out is expired, answers 410 to every step, and leaves no code and no credentials behind', async () => {
     const { apiUrl } = await startAnotherApi(system, { REGISTRATION_TTL: '10' });
     // anew where a machine stood still for the whole life of a registration
-    const { flow, code } = await eventually(async () => {
-      const begun = await flowWithCode({ ready: { ...system.ready, apiUrl } }, 13);
-      await must(begun.flow.call('PUT', '/credentials', { password: goodPassword }));
+    const { registration, code } = await eventually(async () => {
+      const begun = await registrationWithCode({ ready: { ...system.ready, apiUrl } }, 13);
+      await must(begun.registration.call('PUT', '/credentials', { password: goodPassword }));
       return begun;
     });
-    let seen: Answer = await flow.call('GET', '?waitSeconds=30');
+    let seen: Answer = await registration.call('GET', '?waitSeconds=30');
     await until(async () => {
       if (seen.body.state !== 'pending') return true;
-      seen = await flow.call('GET', '?waitSeconds=30');
+      seen = await registration.call('GET', '?waitSeconds=30');
       return false;
     });
     assert.equal(seen.body.state, 'expired');
     // what is kept is removed after the end is announced
-    await until(async () => (await secretsOf(flow.id)).length === 0);
-    await assertGone(flow, code);
-    assert.deepEqual(await secretsOf(flow.id), []);
+    await until(async () => (await secretsOf(registration.id)).length === 0);
+    await assertGone(registration, code);
+    assert.deepEqual(await secretsOf(registration.id), []);
   });
 
   it('REGISTRATION_STEPS without a directory: the client says whom the code goes to, by e-mail alone', async () => {
@@ -504,27 +507,27 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
     assert.equal(nobody.body.details[0].path, 'phone');
 
     const address = 'Mixed.Case@Example.net';
-    const flow = await startFlow(apiUrl, { email: address, username: 'mixed', fullName: 'Mixed Case' });
-    const first = await flow.call('GET', '');
+    const registration = await startRegistration(apiUrl, { email: address, username: 'mixed', fullName: 'Mixed Case' });
+    const first = await registration.call('GET', '');
     assert.deepEqual(stepsOf(first.body), ['captcha open', 'code blocked captcha-open', 'credentials open']);
-    const directory = await flow.call('PUT', '/directory', { username: 'person001', password: 'person-001' });
+    const directory = await registration.call('PUT', '/directory', { username: 'person001', password: 'person-001' });
     assert.equal(directory.status, 409);
     assert.deepEqual(directory.body.steps, ['captcha', 'code', 'credentials']);
-    await passCaptcha(apiUrl, flow);
-    const sms = await flow.call('POST', '/codes', { channel: 'sms' });
+    await passCaptcha(apiUrl, registration);
+    const sms = await registration.call('POST', '/codes', { channel: 'sms' });
     assert.equal(sms.status, 409);
     assert.deepEqual(sms.body.channels, ['email']);
-    await must(flow.call('POST', '/codes', { channel: 'email' }), 202);
+    await must(registration.call('POST', '/codes', { channel: 'email' }), 202);
     const code = await codeFor(system.ready.outboxUrl, address);
     const [message] = await messagesTo(system.ready.outboxUrl, address);
     assert.equal(message?.to, 'Mixed.Case@example.net');
-    await must(flow.call('PUT', '/code', { code }));
-    await must(flow.call('PUT', '/credentials', { password: goodPassword }));
-    const { body } = await must(flow.call('POST', '/session'), 201);
+    await must(registration.call('PUT', '/code', { code }));
+    await must(registration.call('PUT', '/credentials', { password: goodPassword }));
+    const { body } = await must(registration.call('POST', '/session'), 201);
     assert.equal(body.user.email, 'Mixed.Case@example.net');
     assert.equal(body.user.username, 'mixed');
 
-    const again = await startFlow(apiUrl, { email: 'mixed.case@EXAMPLE.net', username: 'other' });
+    const again = await startRegistration(apiUrl, { email: 'mixed.case@EXAMPLE.net', username: 'other' });
     await passCaptcha(apiUrl, again);
     await must(again.call('POST', '/codes', { channel: 'email' }), 202);
     const second = await codeFor(system.ready.outboxUrl, address, 2);
@@ -536,10 +539,10 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
   it('REGISTRATION_STEPS with the code first: only what was proven becomes the account’s', async () => {
     const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code,credentials' });
     await holdToContract(apiUrl);
-    const flow = await startFlow(apiUrl, { phone: '+44 7700 900601', email: 'both@example.net' });
-    const { body } = await flow.call('GET', '');
+    const registration = await startRegistration(apiUrl, { phone: '+44 7700 900601', email: 'both@example.net' });
+    const { body } = await registration.call('GET', '');
     assert.deepEqual(stepsOf(body), ['code open', 'credentials open']);
-    assert.equal((await flow.call('PUT', '/captcha', { provider: 'altcha', token: 'x' })).status, 409);
+    assert.equal((await registration.call('PUT', '/captcha', { provider: 'altcha', token: 'x' })).status, 409);
 
     const stranger = await register(apiUrl, { phone: '+447700900610', email: 'owner@example.net' }, 'sms');
     assert.equal(stranger.phone, '+447700900610');
@@ -559,16 +562,16 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
   /** Registers somebody who asks for codes by both channels and types that of one. */
   async function register(apiUrl: string, given: { phone: string; email: string }, channel: 'sms' | 'email') {
     const { outboxUrl } = system.ready;
-    const flow = await startFlow(apiUrl, { ...given, fullName: 'Win 500 https://evil.example' });
+    const registration = await startRegistration(apiUrl, { ...given, fullName: 'Win 500 https://evil.example' });
     const other = channel === 'sms' ? 'email' : 'sms';
     for (const way of [other, channel]) {
-      await must(flow.call('POST', '/codes', { channel: way }), 202);
+      await must(registration.call('POST', '/codes', { channel: way }), 202);
       await codeFor(outboxUrl, way === 'sms' ? given.phone : given.email);
     }
     const code = await codeFor(outboxUrl, channel === 'sms' ? given.phone : given.email);
-    await must(flow.call('PUT', '/code', { code }));
-    const completed = await must(flow.call('PUT', '/credentials', { pin: '482619' }));
+    await must(registration.call('PUT', '/code', { code }));
+    const completed = await must(registration.call('PUT', '/credentials', { pin: '482619' }));
     assert.equal(completed.body.state, 'completed');
-    return (await must(flow.call('POST', '/session'), 201)).body.user;
+    return (await must(registration.call('POST', '/session'), 201)).body.user;
   }
 });

@@ -6,18 +6,18 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, type Flow } from '../support/client.ts';
+import { type Answer, call, type RegistrationHandle } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { type Behind, completedFlow, goodPassword, lookBehind, must } from '../support/flows.ts';
 import { registeredPerson, signedIn } from '../support/people.ts';
+import { type Behind, completedRegistration, goodPassword, lookBehind, must } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 
-const guarded = ['/api/v1/auth/session', '/api/v1/users/me'];
+const consumed = ['/api/v1/auth/session', '/api/v1/users/me'];
 
 let system: System;
 let behind: Behind;
 let url: string;
-let flow: Flow;
+let registration: RegistrationHandle;
 let tokens: { accessToken: string; refreshToken: string };
 let header: Record<string, unknown>;
 let claims: Record<string, unknown>;
@@ -27,8 +27,8 @@ before(async () => {
   behind = await lookBehind(system);
   url = system.ready.apiUrl;
   await holdToContract(url);
-  flow = await completedFlow(system, 50);
-  tokens = (await must(flow.call('POST', '/session', undefined, { 'User-Agent': 'x\u0022}{"a":1' }), 201)).body;
+  registration = await completedRegistration(system, 50);
+  tokens = (await must(registration.call('POST', '/session', undefined, { 'User-Agent': 'x\u0022}{"a":1' }), 201)).body;
   [header = {}, claims = {}] = tokens.accessToken.split('.').slice(0, 2).map(fromBase64) as Record<string, unknown>[];
 });
 
@@ -57,7 +57,7 @@ function signed(
 }
 
 async function assertInvalid(token: string, what: string): Promise<void> {
-  for (const path of guarded) {
+  for (const path of consumed) {
     const answer: Answer = await call(url, 'GET', path, { token });
     assert.equal(answer.status, 401, `${what}: ${JSON.stringify(answer.body)}`);
     assert.equal(answer.body.error_code, 'INVALID_TOKEN', what);
@@ -94,7 +94,7 @@ describe('the access token of a session', () => {
 
 describe('GET /auth/session and /users/me', () => {
   it('answer 401 UNAUTHORIZED without a bearer token', async () => {
-    for (const path of guarded) {
+    for (const path of consumed) {
       for (const authorization of [undefined, '', 'Basic eDp5', 'Bearer', `Token ${tokens.accessToken}`]) {
         const { status, body } = await call(url, 'GET', path, { headers: authorization ? { authorization } : {} });
         assert.equal(status, 401);
@@ -133,7 +133,7 @@ describe('GET /auth/session and /users/me', () => {
     }
   });
 
-  it('take no notice of key ids and key addresses of a token', async () => {
+  it('take no notification of key ids and key addresses of a token', async () => {
     let calls = 0;
     const canary = createServer((_req, res) => {
       calls++;
@@ -210,7 +210,7 @@ describe('GET /auth/session and /users/me', () => {
 
   it('refuse every other token of ours, and rubbish', async () => {
     await assertInvalid(tokens.refreshToken, 'the refresh token');
-    await assertInvalid(flow.token, 'the registration token');
+    await assertInvalid(registration.token, 'the registration token');
     const [head, body, signature] = tokens.accessToken.split('.');
     const rubbish = ['x', '..', '...', 'a.b.c', `${head}.${body}.${signature}.x.y`, 'x'.repeat(8000)];
     for (const token of rubbish) await assertInvalid(token, token.slice(0, 20));

@@ -5,9 +5,9 @@ import type { System } from '../../engines/system.ts';
 import { ageRecords } from '../support/aging.ts';
 import { type Answer, call } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
-import { assertLimited, type Behind, goodPassword, lookBehind, must } from '../support/flows.ts';
 import { assertReached } from '../support/instants.ts';
 import { signedIn } from '../support/people.ts';
+import { assertLimited, type Behind, goodPassword, lookBehind, must } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -61,16 +61,16 @@ function assertChallenged({ status, headers, body }: Answer, what: string): void
 describe('G28: a session whose person proved who they are long ago', () => {
   it('is refused by every route that the table says, until the person proves it again', async () => {
     const ada = await person(440);
-    const guarded = routes.filter(({ stepUp: needed }) => needed !== undefined);
-    assert.ok(guarded.length >= 3);
-    const ask = ({ method, path, stepUp: needed }: (typeof guarded)[number]) =>
+    const consumed = routes.filter(({ stepUp: needed }) => needed !== undefined);
+    assert.ok(consumed.length >= 3);
+    const ask = ({ method, path, stepUp: needed }: (typeof consumed)[number]) =>
       call(url, method, path, {
         token: ada.token,
         ...(Array.isArray(needed) && { body: Object.fromEntries(needed.map((field) => [field, 1])) }),
       });
-    for (const route of guarded) assertChallenged(await ask(route), `${route.method} ${route.path}`);
+    for (const route of consumed) assertChallenged(await ask(route), `${route.method} ${route.path}`);
     await must(stepUp(ada, { password: goodPassword }), 204);
-    const [changing] = guarded.filter(({ path, method }) => path === '/api/v1/users/me' && method === 'put');
+    const [changing] = consumed.filter(({ path, method }) => path === '/api/v1/users/me' && method === 'put');
     assert.ok(changing);
     assert.equal((await ask(changing)).status, 400);
     await age(ada);

@@ -3,9 +3,9 @@ import { after, before, describe, it } from 'node:test';
 import { findingOf } from '../../cli/checks/ldap.ts';
 import type { System } from '../../engines/system.ts';
 import { setFault } from '../support/faults.ts';
-import { completedFlow } from '../support/flows.ts';
 import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';
 import { projectFolder, runNode } from '../support/node-process.ts';
+import { completedRegistration } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { vyryFor, vyryProcessFor } from '../support/vyry.ts';
@@ -20,7 +20,7 @@ interface Finding {
 let system: System;
 
 before(async () => {
-  const keys = { INFOBIP_API_KEY: 'stand-in', RESEND_API_KEY: 'stand-in', SENDGRID_API_KEY: 'stand-in' };
+  const keys = { INFOBIP_API_KEY: 'fake', RESEND_API_KEY: 'fake', SENDGRID_API_KEY: 'fake' };
   system = await startTestSystem({
     elasticsearch: true,
     env: { CAPTCHA_COST: '2', INFOBIP_FROM: 'Vyry', ...keys },
@@ -63,7 +63,7 @@ describe('vyry doctor', () => {
     );
     assert.match(of('redis'), /^ok: version \d.*append-only file on$/);
     assert.match(of('worker registration'), /polls? its task queue/);
-    assert.match(of('audit trail'), /events wait/);
+    assert.match(of('audit log'), /events wait/);
     const names = findings.map(({ check }) => check.split(' ')[0]);
     for (const name of [
       ...['configuration', 'mongodb', 'temporal', 'ldap', 'twilio', 'infobip', 'mail', 'resend', 'sendgrid'],
@@ -230,7 +230,7 @@ describe('vyry doctor --login', () => {
 
 describe('vyry audit tail', () => {
   it('prints the newest events, the oldest first, by action, registration and user', async () => {
-    const flow = await completedFlow(system, 70);
+    const registration = await completedRegistration(system, 70);
     const vyry = vyryFor(system);
     const eventsOf = async (...filter: string[]) => {
       const { code, stdout, stderr } = await vyry(['audit', 'tail', '--json', ...filter]);
@@ -241,8 +241,10 @@ describe('vyry audit tail', () => {
         .map((text) => JSON.parse(text));
     };
     // found some seconds after it was stored
-    await until(async () => (await eventsOf('--registration', flow.id, '--action', 'user-register')).length === 1);
-    const own = await eventsOf('--registration', flow.id);
+    await until(
+      async () => (await eventsOf('--registration', registration.id, '--action', 'user-register')).length === 1,
+    );
+    const own = await eventsOf('--registration', registration.id);
     assert.equal(own[0].action, 'registration-start');
     assert.deepEqual(
       own.map(({ vyry: { audit } }) => audit.sequence),
@@ -256,14 +258,14 @@ describe('vyry audit tail', () => {
   });
 
   it('follows what comes, each once', async () => {
-    const flow = await completedFlow(system, 71);
+    const registration = await completedRegistration(system, 71);
     const program = `${projectFolder}/cli/main.ts`;
     const args = [
       'audit',
       'tail',
       '--follow',
       '--registration',
-      flow.id,
+      registration.id,
       '--env-file',
       `${system.folder.path}/operator.env`,
     ];

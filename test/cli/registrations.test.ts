@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { codeFor, type Flow, messagesTo } from '../support/client.ts';
+import { codeFor, messagesTo, type RegistrationHandle } from '../support/client.ts';
 import { setFault } from '../support/faults.ts';
-import { flowToCode, goodPassword, must, phoneOf } from '../support/flows.ts';
 import { personOf } from '../support/journey.ts';
 import { projectFolder } from '../support/node-process.ts';
+import { goodPassword, must, phoneOf, registrationAtCode } from '../support/registrations.ts';
 import { connectStores } from '../support/stores.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
@@ -24,42 +24,42 @@ after(() => system?.stop());
 beforeEach(() => setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' }));
 
 /** A registration whose code waits for the SMS provider. */
-async function stuckOnSms(person: number): Promise<Flow> {
-  const flow = await flowToCode(system.ready.apiUrl, person);
+async function stuckOnSms(person: number): Promise<RegistrationHandle> {
+  const registration = await registrationAtCode(system.ready.apiUrl, person);
   await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'error500' });
-  await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
-  await until(async () => (await flow.call('GET', '')).body.waitingFor === 'sms');
-  return flow;
+  await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
+  await until(async () => (await registration.call('GET', '')).body.waitingFor === 'sms');
+  return registration;
 }
 
-const stateOf = async (flow: Flow) => (await flow.call('GET', '')).body.state;
+const stateOf = async (registration: RegistrationHandle) => (await registration.call('GET', '')).body.state;
 
 describe('vyry registrations list', () => {
   it('finds who waits for a provider, and nobody else', async () => {
-    const flow = await stuckOnSms(10);
-    const other = await flowToCode(system.ready.apiUrl, 11);
+    const registration = await stuckOnSms(10);
+    const other = await registrationAtCode(system.ready.apiUrl, 11);
     const idsOf = async (...filter: string[]) =>
       (jsonOf(await vyry(['registrations', 'list', '--json', ...filter])) as { id: string }[]).map(({ id }) => id);
     // visibility follows in a moment
-    await until(async () => (await idsOf('--waiting-for', 'sms')).includes(flow.id));
+    await until(async () => (await idsOf('--waiting-for', 'sms')).includes(registration.id));
     await until(async () => (await idsOf('--state', 'pending', '--step', 'code')).includes(other.id));
-    assert.deepEqual(await idsOf('--waiting-for', 'sms', '--state', 'waiting'), [flow.id]);
+    assert.deepEqual(await idsOf('--waiting-for', 'sms', '--state', 'waiting'), [registration.id]);
     assert.deepEqual(await idsOf('--waiting-for', 'sms', '--older-than', '1h'), []);
     assert.equal((await idsOf('--limit', '1')).length, 1);
-    assert.equal((await idsOf('--state', 'pending')).includes(flow.id), false);
+    assert.equal((await idsOf('--state', 'pending')).includes(registration.id), false);
     const { stdout } = await vyryProcessFor(system)(['registrations', 'list', '--waiting-for', 'sms']);
     const lines = stdout.split('\n').map((line) => line.split(/ {3,}/));
     assert.deepEqual(lines[0]?.slice(0, 4), ['registration', 'state', 'step', 'waiting for']);
-    assert.deepEqual(lines[1]?.slice(0, 4), [flow.id, 'waiting', 'code', 'sms']);
+    assert.deepEqual(lines[1]?.slice(0, 4), [registration.id, 'waiting', 'code', 'sms']);
     assert.match((await vyry(['registrations', 'list', '--state', 'rejected'])).stdout, /No such registrations/);
   });
 });
 
 describe('vyry registrations show', () => {
   it('says where a person is stuck and why, without their number, address or name', async () => {
-    const flow = await stuckOnSms(12);
+    const registration = await stuckOnSms(12);
     const { code, stdout } = await eventually(async () => {
-      const told = await vyry(['registrations', 'show', `registration:${flow.id}`]);
+      const told = await vyry(['registrations', 'show', `registration:${registration.id}`]);
       return told.stdout.includes('why: answers 500') ? told : undefined;
     });
     assert.equal(code, 0);
@@ -70,17 +70,17 @@ describe('vyry registrations show', () => {
     assert.match(stdout, /number +\+44•••••0012/);
     const { phone, email, username, fullName } = personOf(12);
     for (const personal of [phone.slice(1), email, username, fullName]) assert.equal(stdout.includes(personal), false);
-    const { status, details } = jsonOf(await vyry(['registrations', 'show', flow.id, '--json']));
+    const { status, details } = jsonOf(await vyry(['registrations', 'show', registration.id, '--json']));
     assert.equal(status.waitingFor, 'sms');
     assert.match(details, /^\*\*waiting for sms\*\*/);
   });
 
   it('shows the activity that a missing worker keeps waiting', async () => {
-    const flow = await flowToCode(system.ready.apiUrl, 13);
+    const registration = await registrationAtCode(system.ready.apiUrl, 13);
     await system.kill('delivery');
     try {
-      await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
-      const { stdout } = await vyry(['registrations', 'show', flow.id]);
+      await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
+      const { stdout } = await vyry(['registrations', 'show', registration.id]);
       assert.match(stdout, /^asking sms since [\d: -]+, no answer yet$/m);
       assert.match(stdout, /under way +state +attempt.*\nsendCode +scheduled +1/);
     } finally {
@@ -98,39 +98,39 @@ describe('vyry registrations show', () => {
 
 describe('vyry registrations retry', () => {
   it('has it try at once, and is refused when nothing waits', async () => {
-    const flow = await stuckOnSms(14);
-    const { code, stderr } = await vyry(['registrations', 'retry', flow.id, '--by', 'alice']);
+    const registration = await stuckOnSms(14);
+    const { code, stderr } = await vyry(['registrations', 'retry', registration.id, '--by', 'alice']);
     assert.equal(code, 0, stderr);
     await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
     await codeFor(system.ready.outboxUrl, phoneOf(14), 1);
-    assert.match((await vyry(['registrations', 'show', flow.id])).stdout, /operator alice: retry asked for/);
-    const again = await vyry(['registrations', 'retry', flow.id]);
+    assert.match((await vyry(['registrations', 'show', registration.id])).stdout, /operator alice: retry asked for/);
+    const again = await vyry(['registrations', 'retry', registration.id]);
     assert.deepEqual([again.code, again.stderr], [1, 'Nothing of this registration waits for an outside system.\n']);
   });
 });
 
 describe('vyry registrations switch-channel', () => {
   it('brings a stuck person to the end by the other channel, with no message by the first', async () => {
-    const flow = await stuckOnSms(15);
-    const switched = await vyry(['registrations', 'switch-channel', flow.id, 'email', '--by', 'alice']);
+    const registration = await stuckOnSms(15);
+    const switched = await vyry(['registrations', 'switch-channel', registration.id, 'email', '--by', 'alice']);
     assert.equal(switched.code, 0, switched.stderr);
     const code = await codeFor(system.ready.outboxUrl, personOf(15).email);
     await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
-    await must(flow.call('PUT', '/code', { code }));
-    await must(flow.call('PUT', '/credentials', { password: goodPassword }));
-    assert.equal(await stateOf(flow), 'completed');
+    await must(registration.call('PUT', '/code', { code }));
+    await must(registration.call('PUT', '/credentials', { password: goodPassword }));
+    assert.equal(await stateOf(registration), 'completed');
     assert.deepEqual(await messagesTo(system.ready.outboxUrl, phoneOf(15)), []);
     assert.equal((await messagesTo(system.ready.outboxUrl, personOf(15).email)).length, 1);
-    const { stdout } = await vyry(['registrations', 'show', flow.id]);
+    const { stdout } = await vyry(['registrations', 'show', registration.id]);
     assert.match(stdout, /operator alice: channel switched to email/);
-    const over = await vyry(['registrations', 'switch-channel', flow.id, 'sms']);
+    const over = await vyry(['registrations', 'switch-channel', registration.id, 'sms']);
     assert.equal(over.code, 1);
     assert.match(over.stderr, /is over/);
   });
 
   it('is refused with a reason when nothing is stuck', async () => {
-    const flow = await flowToCode(system.ready.apiUrl, 16);
-    const { code, stderr } = await vyry(['registrations', 'switch-channel', flow.id, 'email']);
+    const registration = await registrationAtCode(system.ready.apiUrl, 16);
+    const { code, stderr } = await vyry(['registrations', 'switch-channel', registration.id, 'email']);
     assert.equal(code, 1);
     assert.match(stderr, /No code of another channel waits for its provider or was refused/);
   });
@@ -138,14 +138,14 @@ describe('vyry registrations switch-channel', () => {
 
 describe('vyry registrations cancel', () => {
   it('asks first; without a terminal it wants --yes', async () => {
-    const flow = await flowToCode(system.ready.apiUrl, 17);
-    const unsure = await vyry(['registrations', 'cancel', flow.id]);
+    const registration = await registrationAtCode(system.ready.apiUrl, 17);
+    const unsure = await vyry(['registrations', 'cancel', registration.id]);
     assert.equal(unsure.code, 2);
     assert.match(unsure.stderr, /add --yes/);
-    assert.equal(await stateOf(flow), 'pending');
-    const sure = await vyry(['registrations', 'cancel', flow.id, '--yes', '--by', 'bob']);
-    assert.deepEqual([sure.code, sure.stdout], [0, `Registration ${flow.id} is cancelled.\n`]);
-    const { body } = await flow.call('GET', '');
+    assert.equal(await stateOf(registration), 'pending');
+    const sure = await vyry(['registrations', 'cancel', registration.id, '--yes', '--by', 'bob']);
+    assert.deepEqual([sure.code, sure.stdout], [0, `Registration ${registration.id} is cancelled.\n`]);
+    const { body } = await registration.call('GET', '');
     assert.deepEqual([body.state, body.reason], ['cancelled', 'operator']);
   });
 });

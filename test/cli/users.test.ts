@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { call } from '../support/client.ts';
-import { type Behind, completedFlow, lookBehind, must } from '../support/flows.ts';
 import { signedIn } from '../support/people.ts';
+import { type Behind, completedRegistration, lookBehind, must } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor, vyryProcessFor } from '../support/vyry.ts';
@@ -47,13 +47,13 @@ describe('vyry users', () => {
   });
 
   it('refuses a disabled account the session of its registration, until it is enabled', async () => {
-    const flow = await completedFlow(system, 22);
+    const registration = await completedRegistration(system, 22);
     await vyry(['users', 'disable', 'person022']);
-    const refused = await flow.call('POST', '/session');
+    const refused = await registration.call('POST', '/session');
     assert.deepEqual([refused.status, refused.body.error_code], [403, 'FORBIDDEN']);
     const { stdout } = await vyry(['users', 'enable', 'PERSON022']);
     assert.match(stdout, /is enabled/);
-    const { body } = await must(flow.call('POST', '/session'), 201);
+    const { body } = await must(registration.call('POST', '/session'), 201);
     assert.equal('disabledAt' in body.user, false);
     await must(me(body.accessToken));
   });
@@ -79,8 +79,8 @@ describe('vyry users', () => {
   });
 
   it('ends also a session that begins while the account is being disabled', async () => {
-    const flows = await Promise.all([23, 24, 25, 26].map((person) => completedFlow(system, person)));
-    const started = flows.map((flow) => flow.call('POST', '/session'));
+    const registrations = await Promise.all([23, 24, 25, 26].map((person) => completedRegistration(system, person)));
+    const started = registrations.map((registration) => registration.call('POST', '/session'));
     const disabled = Promise.all([23, 24, 25, 26].map((person) => vyry(['users', 'disable', `person0${person}`])));
     const answers = await Promise.all(started);
     await disabled;
@@ -100,7 +100,7 @@ describe('vyry users', () => {
     await system.kill('registration');
     const disabling = vyry(['users', 'disable', 'person027']);
     await until(async () => {
-      const { status } = await behind.temporal.workflow.getHandle(`user-access:${userId}`).describe();
+      const { status } = await behind.temporal.workflow.getHandle(`user-administration:${userId}`).describe();
       return status.name === 'RUNNING';
     });
     await system.restart('registration');

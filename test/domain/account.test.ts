@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { userAccessWorkflowId } from '../../domain/account.ts';
+import { userAdministrationWorkflowId } from '../../domain/account.ts';
 
 describe('userAccessWorkflowId()', () => {
   it('is one for each user', () => {
-    assert.equal(userAccessWorkflowId('user-1'), 'user-access:user-1');
+    assert.equal(userAdministrationWorkflowId('user-1'), 'user-administration:user-1');
   });
 });

@@ -8,7 +8,7 @@ describe('Failure', () => {
     assert.equal(failure.message, 'rate-limited');
     assert.equal(String(failure), 'Failure: rate-limited');
     assert.equal(failure.code, 'rate-limited');
-    assert.equal(failure.facts.retryAfterSeconds, 5);
+    assert.equal(failure.context.retryAfterSeconds, 5);
   });
 });
 

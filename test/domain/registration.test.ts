@@ -5,16 +5,16 @@ import {
   channelsOf,
   currentStep,
   emailKey,
-  firstFacts,
+  initialState,
   maskEmail,
   maskPhone,
   openNeeds,
-  parkSeconds,
-  type RegistrationFacts,
   type RegistrationRules,
+  type RegistrationState,
   readPolicy,
   refusedChannels,
   registrationWorkflowId,
+  retryPauseSeconds,
   type StepName,
   statusAt,
   statusOf,
@@ -31,7 +31,7 @@ const rules: RegistrationRules = {
 };
 const start = 1_700_000_000_000;
 
-function facts(given: Partial<RegistrationFacts> = {}): RegistrationFacts {
+function state(given: Partial<RegistrationState> = {}): RegistrationState {
   return {
     policy: ['directory', 'captcha', 'code', 'credentials'],
     identity: { phone: '+12025550100', email: 'ada@example.com' },
@@ -114,7 +114,7 @@ describe('openNeeds()', () => {
 });
 
 describe('statusAt()', () => {
-  const first = statusOf(firstFacts(facts()));
+  const first = statusOf(initialState(state()));
 
   it('is expired from the end of its life on while no workflow has said anything', () => {
     assert.equal(statusAt(first, first.expiresAt - 1), first);
@@ -129,7 +129,7 @@ describe('statusAt()', () => {
 
 describe('statusOf()', () => {
   it('lists the steps in the order of the policy, the code blocked by what it needs first', () => {
-    assert.deepEqual(statusOf(facts()).steps, [
+    assert.deepEqual(statusOf(state()).steps, [
       { name: 'directory', status: 'open' },
       { name: 'captcha', status: 'open' },
       { name: 'code', status: 'blocked', reason: 'directory-open' },
@@ -138,36 +138,36 @@ describe('statusOf()', () => {
   });
 
   it('names the need that is left', () => {
-    const { steps } = statusOf(facts({ done: done('directory') }));
+    const { steps } = statusOf(state({ done: done('directory') }));
     assert.deepEqual(steps[2], { name: 'code', status: 'blocked', reason: 'captcha-open' });
   });
 
   it('opens the code when its needs are done', () => {
-    const { steps } = statusOf(facts({ done: done('directory', 'captcha') }));
+    const { steps } = statusOf(state({ done: done('directory', 'captcha') }));
     assert.deepEqual(steps[2], { name: 'code', status: 'open' });
   });
 
   it('is pending while nothing outside is waited for', () => {
-    const status = statusOf(facts());
+    const status = statusOf(state());
     assert.equal(status.state, 'pending');
     assert.equal('waitingFor' in status, false);
   });
 
   it('is waiting for the directory at the directory step', () => {
-    const status = statusOf(facts({ waitingFor: 'directory' }));
+    const status = statusOf(state({ waitingFor: 'directory' }));
     assert.equal(status.state, 'waiting');
     assert.equal(status.waitingFor, 'directory');
     assert.deepEqual(status.steps[0], { name: 'directory', status: 'waiting', reason: 'directory-unavailable' });
   });
 
   it('is waiting for a channel at the code step', () => {
-    const status = statusOf(facts({ done: done('directory', 'captcha'), waitingFor: 'sms' }));
+    const status = statusOf(state({ done: done('directory', 'captcha'), waitingFor: 'sms' }));
     assert.deepEqual(status.steps[2], { name: 'code', status: 'waiting', reason: 'sms-unavailable' });
   });
 
   it('is waiting for the database at no step of the person', () => {
     const status = statusOf(
-      facts({ done: done('directory', 'captcha', 'code', 'credentials'), waitingFor: 'database' }),
+      state({ done: done('directory', 'captcha', 'code', 'credentials'), waitingFor: 'database' }),
     );
     assert.equal(status.state, 'waiting');
     assert.deepEqual(
@@ -177,7 +177,7 @@ describe('statusOf()', () => {
   });
 
   it('waits for nothing once it is over', () => {
-    const status = statusOf(facts({ outcome: 'expired', reason: 'sms-unavailable', waitingFor: 'sms' }));
+    const status = statusOf(state({ outcome: 'expired', reason: 'sms-unavailable', waitingFor: 'sms' }));
     assert.equal(status.state, 'expired');
     assert.equal(status.reason, 'sms-unavailable');
     assert.equal('waitingFor' in status, false);
@@ -186,31 +186,31 @@ describe('statusOf()', () => {
 
   it('shows a refused channel at the code step, which stays open', () => {
     const sends = [send({ state: 'refused', reason: 'number-not-valid' })];
-    const status = statusOf(facts({ done: done('directory', 'captcha'), sends }));
+    const status = statusOf(state({ done: done('directory', 'captcha'), sends }));
     assert.deepEqual(status.steps[2], { name: 'code', status: 'open', reason: 'sms-refused' });
     assert.deepEqual(status.nextSendAt, { sms: null, email: start });
   });
 
   it('shows when each channel of the person may send next', () => {
-    const status = statusOf(facts({ done: done('directory', 'captcha'), sends: [send({})] }));
+    const status = statusOf(state({ done: done('directory', 'captcha'), sends: [send({})] }));
     assert.deepEqual(status.nextSendAt, { sms: start + 60_000, email: start });
   });
 
   it('shows no channel that the person has not', () => {
-    const status = statusOf(facts({ policy: ['code'], identity: { email: 'ada@example.com' } }));
+    const status = statusOf(state({ policy: ['code'], identity: { email: 'ada@example.com' } }));
     assert.deepEqual(status.nextSendAt, { email: start });
   });
 
   it('shows no next send while the code is blocked, when it is done and when it is over', () => {
-    assert.deepEqual(statusOf(facts()).nextSendAt, {});
-    assert.deepEqual(statusOf(facts({ done: done('directory', 'captcha', 'code') })).nextSendAt, {});
-    assert.deepEqual(statusOf(facts({ policy: ['code'], outcome: 'cancelled' })).nextSendAt, {});
+    assert.deepEqual(statusOf(state()).nextSendAt, {});
+    assert.deepEqual(statusOf(state({ done: done('directory', 'captcha', 'code') })).nextSendAt, {});
+    assert.deepEqual(statusOf(state({ policy: ['code'], outcome: 'cancelled' })).nextSendAt, {});
   });
 
   it('gives the user id when it is completed and never before', () => {
-    assert.equal(statusOf(facts({ outcome: 'completed', userId: 'u1' })).userId, 'u1');
-    assert.equal('userId' in statusOf(facts({ userId: 'u1' })), false);
-    assert.equal('userId' in statusOf(facts({ outcome: 'rejected', reason: 'identity-taken', userId: 'u1' })), false);
+    assert.equal(statusOf(state({ outcome: 'completed', userId: 'u1' })).userId, 'u1');
+    assert.equal('userId' in statusOf(state({ userId: 'u1' })), false);
+    assert.equal('userId' in statusOf(state({ outcome: 'rejected', reason: 'identity-taken', userId: 'u1' })), false);
   });
 
   it('holds no clear number, address, name or directory id', () => {
@@ -223,12 +223,12 @@ describe('statusOf()', () => {
       groups: ['staff'],
       country: 'US',
     };
-    const text = JSON.stringify(statusOf(facts({ identity })));
+    const text = JSON.stringify(statusOf(state({ identity })));
     for (const personal of ['ada@', 'Lovelace', '2025550100', 'entry-1', 'staff']) {
       assert.equal(text.includes(personal), false, personal);
     }
-    assert.equal(statusOf(facts({ identity })).phone, '+1•••••0100');
-    assert.equal(statusOf(facts({ identity })).email, 'a•••@example.com');
+    assert.equal(statusOf(state({ identity })).phone, '+1•••••0100');
+    assert.equal(statusOf(state({ identity })).email, 'a•••@example.com');
   });
 });
 
@@ -315,29 +315,29 @@ describe('registrationWorkflowId()', () => {
 
 describe('parkSeconds()', () => {
   /** Tries of a system that is away for so long. */
-  function tries(system: Parameters<typeof parkSeconds>[0], awaySeconds: number): number {
+  function tries(system: Parameters<typeof retryPauseSeconds>[0], awaySeconds: number): number {
     let passed = 0;
     let count = 0;
-    for (; passed < awaySeconds; count++) passed += parkSeconds(system, count, passed);
+    for (; passed < awaySeconds; count++) passed += retryPauseSeconds(system, count, passed);
     return count;
   }
 
   it('tries again after a second, and then after a few', () => {
     assert.deepEqual(
-      [0, 1, 2, 3, 4].map((count) => parkSeconds('directory', count, 30)),
+      [0, 1, 2, 3, 4].map((count) => retryPauseSeconds('directory', count, 30)),
       [1, 2, 4, 5, 5],
     );
-    assert.equal(parkSeconds('sms', 10, 60), 15);
+    assert.equal(retryPauseSeconds('sms', 10, 60), 15);
   });
 
   it('never lets more than five minutes pass, however long it lasts', () => {
-    assert.equal(parkSeconds('sms', 1000, 7 * 86_400), 300);
+    assert.equal(retryPauseSeconds('sms', 1000, 7 * 86_400), 300);
   });
 
   it('B11: tries every three minutes at the end of an hour, so that the code goes out soon after, with little left behind', () => {
     const clock = { now: 0, tries: 0, longest: 0 };
     for (const backAt = 3600; clock.now < backAt; clock.tries++) {
-      const pause = parkSeconds('sms', clock.tries, clock.now);
+      const pause = retryPauseSeconds('sms', clock.tries, clock.now);
       clock.longest = Math.max(clock.longest, pause);
       clock.now += pause;
     }

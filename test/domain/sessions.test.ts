@@ -10,8 +10,8 @@ import {
   refuseSend,
   type Send,
   type SendState,
-  type SessionFacts,
   type SessionRules,
+  type SessionState,
   type SessionView,
   sessionAt,
   sessionExpiresAt,
@@ -32,30 +32,30 @@ const start = 1_800_000_000_000;
 /** A session that acts are done to, as the workflow and the script of Redis would. */
 class Clockwork {
   now = start;
-  readonly facts: SessionFacts & { sends: Send[]; checks?: CheckState | undefined } = { createdAt: start, sends: [] };
+  readonly state: SessionState & { sends: Send[]; checks?: CheckState | undefined } = { createdAt: start, sends: [] };
 
   get view(): SessionView | undefined {
-    return sessionAt(this.facts, rules, this.now);
+    return sessionAt(this.state, rules, this.now);
   }
 
   /** The reason of a refusal, or what the send came to. */
   send(channel: Channel, state: SendState = 'sent', reason?: string): string {
-    const refused = refuseSend(this.facts, channel, rules, this.now);
+    const refused = refuseSend(this.state, channel, rules, this.now);
     if (refused !== undefined) return refused.reason;
-    const { sends } = this.facts;
+    const { sends } = this.state;
     const send: Send = { number: sends.length + 1, channel, requestedAt: this.now, state, ...(reason && { reason }) };
     if (state === 'sent') {
       send.sentAt = this.now;
-      this.facts.checks = { since: this.now, checks: 0, expiresAt: this.now + rules.codeTtlSeconds * 1000 };
+      this.state.checks = { since: this.now, checks: 0, expiresAt: this.now + rules.codeTtlSeconds * 1000 };
     }
     sends.push(send);
     return state;
   }
 
   check(isRight: boolean): string {
-    const refused = refuseCheck(this.facts, rules, this.now);
+    const refused = refuseCheck(this.state, rules, this.now);
     if (refused !== undefined) return refused.reason;
-    const { checks } = this.facts;
+    const { checks } = this.state;
     if (checks === undefined) throw new Error('No code');
     checks.checks++;
     checks.lastCheckAt = this.now;
@@ -186,10 +186,10 @@ describe('A session', () => {
 
   it('is prolonged by a check, and by the wait for the next one when that is not too late for its code', () => {
     const session = new Clockwork();
-    session.facts.sends.push({ number: 1, channel: 'sms', requestedAt: start, state: 'sent', sentAt: start });
+    session.state.sends.push({ number: 1, channel: 'sms', requestedAt: start, state: 'sent', sentAt: start });
     const checks = { since: start, checks: 4, expiresAt: start + 10 * minute };
     const expiry = (lastCheckAt: number) =>
-      (sessionExpiresAt({ ...session.facts, checks: { ...checks, lastCheckAt } }, rules) - start) / minute;
+      (sessionExpiresAt({ ...session.state, checks: { ...checks, lastCheckAt } }, rules) - start) / minute;
     assert.equal(expiry(start + 7 * minute), 19);
     assert.equal(expiry(start + 9 * minute), 19);
   });
@@ -226,8 +226,8 @@ describe('Any session', () => {
   const seeds = Array.from({ length: 2000 }, (_, index) => index + 1);
 
   it('sends no more than 5 SMS and 3 calls, and compares no more than 5 times a code, whatever is tried', () => {
-    for (const { facts } of seeds.flatMap((seed) => [...walk(seed)])) {
-      const { sends, checks } = facts;
+    for (const { state } of seeds.flatMap((seed) => [...walk(seed)])) {
+      const { sends, checks } = state;
       assert.ok(sends.filter(({ channel }) => channel === 'sms').length <= 5);
       assert.ok(sends.filter(({ channel }) => channel === 'voice').length <= 3);
       if (checks?.verifiedAt === undefined) assert.ok((checks?.checks ?? 0) <= 5);
@@ -236,11 +236,11 @@ describe('Any session', () => {
 
   it('is there until its expiry, 10 minutes or more after each act, and its record for longer', () => {
     for (const seed of seeds) {
-      for (const { facts, view, now } of walk(seed)) {
-        const expiresAt = sessionExpiresAt(facts, rules);
+      for (const { state, view, now } of walk(seed)) {
+        const expiresAt = sessionExpiresAt(state, rules);
         assert.equal(view !== undefined, expiresAt > now);
-        assert.ok(keepSessionUntil(facts, rules) >= expiresAt + 10 * minute);
-        const last = Math.max(start, facts.sends.at(-1)?.requestedAt ?? 0, facts.checks?.lastCheckAt ?? 0);
+        assert.ok(keepSessionUntil(state, rules) >= expiresAt + 10 * minute);
+        const last = Math.max(start, state.sends.at(-1)?.requestedAt ?? 0, state.checks?.lastCheckAt ?? 0);
         if (view?.isVerified === false) assert.ok(expiresAt >= last + 10 * minute);
       }
     }
@@ -254,14 +254,14 @@ describe('Any session', () => {
     }
   });
 
-  function assertHonest({ facts, now }: Clockwork, view: SessionView): void {
+  function assertHonest({ state, now }: Clockwork, view: SessionView): void {
     const maySend = (way: Channel, at: number | null) =>
-      refuseSend(facts, way, rules, Math.max(now, at ?? now)) === undefined;
+      refuseSend(state, way, rules, Math.max(now, at ?? now)) === undefined;
     assert.equal(maySend('sms', view.nextSmsAt), view.nextSmsAt !== null);
     assert.equal(maySend('voice', view.nextVoiceAt), view.nextVoiceAt !== null);
     const checkAt = Math.max(now, view.nextCheckAt ?? now);
-    const isOver = checkAt >= (facts.checks?.expiresAt ?? Number.POSITIVE_INFINITY);
-    assert.equal(refuseCheck(facts, rules, checkAt) === undefined, view.nextCheckAt !== null && !isOver);
+    const isOver = checkAt >= (state.checks?.expiresAt ?? Number.POSITIVE_INFINITY);
+    assert.equal(refuseCheck(state, rules, checkAt) === undefined, view.nextCheckAt !== null && !isOver);
   }
 });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
-import { noticeKinds } from '../../domain/notices.ts';
+import { notificationKinds } from '../../domain/notifications.ts';
 import { languages } from '../../domain/templates/languages.ts';
 import { mailPage, smsTable } from '../../engines/templates.ts';
 
@@ -11,7 +11,7 @@ const docs = readFileSync(resolve(import.meta.dirname, '..', '..', 'docs', 'mess
 describe('The page of all mails', () => {
   it('has each mail in each language, in both forms, and no hole in any', () => {
     const page = mailPage();
-    const mails = languages.length * (noticeKinds.length + 2);
+    const mails = languages.length * (notificationKinds.length + 2);
     assert.equal(page.split('<iframe srcdoc=').length - 1, mails);
     assert.equal(page.split('<pre ').length - 1, mails);
     const written = page.slice(page.indexOf('</style>'));

@@ -1,20 +1,20 @@
 // @rerun never
 /**
- * The audit trail from end to end: what people and strangers did is in Elasticsearch, once, whatever happens to the
+ * The audit log from end to end: what people and strangers did is in Elasticsearch, once, whatever happens to the
  * process that ships it. Elasticsearch itself, frozen and killed under load, is test/nightly/audit.test.ts.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { createAuditIndex, readTrail } from '../../adapters/elastic/audit-index.ts';
+import { createAuditIndex, readAuditLog } from '../../adapters/elastic/audit-index.ts';
 import { connectElastic, type Elastic } from '../../adapters/elastic/connect.ts';
 import { auditKeys } from '../../adapters/redis/audit.ts';
 import { readAuditHead } from '../../adapters/redis/audit-stream.ts';
 import type { AuditEvent } from '../../domain/audit.ts';
 import type { System } from '../../engines/system.ts';
-import { auditMacKey, checkTrail } from '../../platform/audit.ts';
+import { auditMacKey, verifyAuditLog } from '../../platform/audit.ts';
 import { Secret } from '../../platform/config.ts';
-import { call, startFlow } from '../support/client.ts';
-import { completedFlow, goodPassword, must, phoneOf } from '../support/flows.ts';
+import { call, startRegistration } from '../support/client.ts';
+import { completedRegistration, goodPassword, must, phoneOf } from '../support/registrations.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
 import { startTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
@@ -59,11 +59,11 @@ async function eventsOf(query: string): Promise<AuditEvent[]> {
 
 async function checkAll() {
   const macKey = auditMacKey(new Secret(system.secrets.AUDIT_KEY));
-  return checkTrail(readTrail(elastic, prefix), macKey, await readAuditHead(stores.redis));
+  return verifyAuditLog(readAuditLog(elastic, prefix), macKey, await readAuditHead(stores.redis));
 }
 
-/** Waits until the check of the trail finds these faults and no others: an event on its way is missing for a moment. */
-async function assertFaults(faults: Awaited<ReturnType<typeof checkTrail>>['faults']): Promise<void> {
+/** Waits until the check of the audit log finds these faults and no others: an event on its way is missing for a moment. */
+async function assertFaults(faults: Awaited<ReturnType<typeof verifyAuditLog>>['faults']): Promise<void> {
   await eventually(async () => {
     await shipped();
     assert.deepEqual((await checkAll()).faults, faults);
@@ -77,10 +77,10 @@ async function metric(name: string): Promise<number> {
 }
 
 describe('A registration', () => {
-  it('is in the trail step by step, with who, where, when and why, and without a number or a name', async () => {
+  it('is in the audit log step by step, with who, where, when and why, and without a number or a name', async () => {
     const headers = { traceparent, 'User-Agent': 'journey/1' };
-    const flow = await completedFlow(system, 700);
-    await must(flow.call('POST', '/session', undefined, headers), 201);
+    const registration = await completedRegistration(system, 700);
+    await must(registration.call('POST', '/session', undefined, headers), 201);
     // an event is written after its answer
     const session = await eventually(async () => {
       await shipped();
@@ -88,7 +88,7 @@ describe('A registration', () => {
     });
     const business = await eventually(async () => {
       await shipped();
-      const all = (await eventsOf(`vyry.registration.id:${flow.id}`))
+      const all = (await eventsOf(`vyry.registration.id:${registration.id}`))
         .filter(({ event }) => !event.category.includes('web'))
         .map(({ action, status }) => `${action} ${status}`);
       for (const expected of [
@@ -105,7 +105,7 @@ describe('A registration', () => {
       return all;
     });
     assert.equal(business.filter((text) => text === 'user-register success').length, 1);
-    const events = await eventsOf(`vyry.registration.id:${flow.id}`);
+    const events = await eventsOf(`vyry.registration.id:${registration.id}`);
     const text = JSON.stringify(events);
     for (const clear of [phoneOf(700), phoneOf(700).slice(1), 'person700', goodPassword]) {
       assert.equal(text.includes(clear), false, clear);
@@ -122,11 +122,14 @@ describe('A registration', () => {
 
 describe('R4: a refusal', () => {
   it('leaves one event with who, what, where, when and why', async () => {
-    const flow = await startFlow(system.ready.apiUrl);
+    const registration = await startRegistration(system.ready.apiUrl);
     const id = `refused-${Date.now()}`;
     const headers = { 'X-Request-Id': id };
     const cases = [
-      { request: () => flow.call('PUT', '/code', { code: '123456' }, { 'X-Request-Id': `${id}-1` }), status: 409 },
+      {
+        request: () => registration.call('PUT', '/code', { code: '123456' }, { 'X-Request-Id': `${id}-1` }),
+        status: 409,
+      },
       { request: () => call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { headers, token: 'x' }), status: 401 },
       {
         request: () =>
@@ -146,7 +149,7 @@ describe('R4: a refusal', () => {
     });
     const [wrongOrder] = await eventsOf(`http.request.id:"${id}-1" AND url.path:*`);
     assert.equal(wrongOrder?.error?.code, 'code-not-sent');
-    assert.equal(wrongOrder?.vyry.registration?.id, flow.id);
+    assert.equal(wrongOrder?.vyry.registration?.id, registration.id);
     const denied = await eventsOf(`http.request.id:"${id}"`);
     assert.deepEqual(
       denied.map(({ action, event, ip }) => [action, event.reason, ip]),
@@ -192,15 +195,15 @@ describe('Elasticsearch', () => {
       await shipped();
       return (await eventsOf('userAgent:after-poison')).length === 1;
     });
-    const kept = await stores.redis.xrange(auditKeys.setAside, '-', '+');
+    const kept = await stores.redis.xrange(auditKeys.deadLetters, '-', '+');
     const reasons = kept.map(([, fields]) => fields[fields.indexOf('reason') + 1]);
     assert.deepEqual(reasons.sort(), ['400 document_parsing_exception', 'not an audit event', 'not an audit event']);
     // the figure of a scrape may be 10 s old
-    await until(async () => (await metric('vyry_audit_set_aside_entries')) === 3);
+    await until(async () => (await metric('vyry_audit_dead_letter_entries')) === 3);
   });
 
   // ABUSE.md N12
-  it('from which a row was deleted or changed: the check of the trail says which', async () => {
+  it('from which a row was deleted or changed: the check of the audit log says which', async () => {
     const [victim] = await eventsOf('event.action:session-start');
     assert.ok(victim);
     const { sequence = 0 } = victim.vyry.audit ?? {};

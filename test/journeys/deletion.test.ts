@@ -6,20 +6,20 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, isNotice, noticesTo, type OutboxMessage } from '../support/client.ts';
+import { type Answer, call, codeFor, isNotification, notificationsTo, type OutboxMessage } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { setFault } from '../support/faults.ts';
+import { type Footprint, readAuditIndex, readDatabase, readRedis, readTemporal, search } from '../support/footprint.ts';
+import { signedIn } from '../support/people.ts';
 import {
   type Behind,
-  completedFlow,
+  completedRegistration,
   goodPassword,
   lookBehind,
   must,
   phoneOf,
   startAnotherApi,
-} from '../support/flows.ts';
-import { type Footprint, readAuditIndex, readDatabase, readRedis, readTemporal, search } from '../support/footprint.ts';
-import { signedIn } from '../support/people.ts';
+} from '../support/registrations.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
@@ -56,8 +56,8 @@ interface Person {
 
 /** Somebody who has registered, which leaves something in every store. */
 async function registrant(index: number): Promise<Person> {
-  const flow = await completedFlow(system, index);
-  const { body } = await must(flow.call('POST', '/session'), 201);
+  const registration = await completedRegistration(system, index);
+  const { body } = await must(registration.call('POST', '/session'), 201);
   return { name: `person${index}`, userId: body.user.userId, token: body.accessToken };
 }
 
@@ -109,7 +109,7 @@ async function live(who: Person): Promise<void> {
     202,
   );
   await must(call(url, 'POST', '/api/v1/auth/pin/reset/code', { token: who.token, body: {} }), 202);
-  await until(async () => (await noticesTo(system.ready.outboxUrl, `${who.name}@example.org`)).length >= 3);
+  await until(async () => (await notificationsTo(system.ready.outboxUrl, `${who.name}@example.org`)).length >= 3);
 }
 
 describe('N16: a deleted account', () => {
@@ -151,22 +151,24 @@ describe('N16: a deleted account', () => {
     );
     assert.equal((await me(ada, 'GET')).status, 401);
     assert.equal((await logIn(ada.name)).status, 401);
-    const trail = (await jsonOf(await vyryFor(system)(['audit', 'verify', '--json']))) as {
+    const auditLog = (await jsonOf(await vyryFor(system)(['audit', 'verify', '--json']))) as {
       faults: unknown[];
       events: number;
     };
-    assert.deepEqual(trail.faults, [], 'the trail is still whole');
+    assert.deepEqual(auditLog.faults, [], 'the audit log is still whole');
   });
 
   it('is told by e-mail and SMS, when it is asked for and when it is done; its name may be registered again', async () => {
     const ada = await person(501);
     const { body: deletion } = await must(me(ada, 'DELETE'), 202);
     await erased(deletion);
-    const subjects = (await noticesTo(system.ready.outboxUrl, `${ada.name}@example.org`)).map(({ subject }) => subject);
+    const subjects = (await notificationsTo(system.ready.outboxUrl, `${ada.name}@example.org`)).map(
+      ({ subject }) => subject,
+    );
     for (const subject of ['Your Vyry account will be deleted', 'Your Vyry account was deleted']) {
       assert.equal(subjects.filter((one) => one === subject).length, 1, subject);
     }
-    const texts = (await noticesTo(system.ready.outboxUrl, phoneOf(501))).map(({ body }) => body);
+    const texts = (await notificationsTo(system.ready.outboxUrl, phoneOf(501))).map(({ body }) => body);
     assert.equal(texts.filter((body) => body.includes('asked to delete')).length, 1);
     assert.equal(texts.filter((body) => body.includes('was deleted')).length, 1);
     assert.notEqual((await registrant(501)).userId, ada.userId);
@@ -218,7 +220,8 @@ describe('DELETE /users/me', () => {
       const all = (await (await fetch(`${system.ready.outboxUrl}/messages`)).json()) as OutboxMessage[];
       return (
         all.filter(
-          (one) => isNotice(one) && one.to === `${ada.name}@example.org` && one.subject?.includes('will be deleted'),
+          (one) =>
+            isNotification(one) && one.to === `${ada.name}@example.org` && one.subject?.includes('will be deleted'),
         ).length === 1
       );
     });

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { messagesTo } from '../support/client.ts';
+import { postReport, reportsTo } from '../support/delivery-reports.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
-import { allMessages, type Behind, lookBehind } from '../support/flows.ts';
 import { assertReached } from '../support/instants.ts';
 import { type Channel, createJourney, type Journey, personOf } from '../support/journey.ts';
-import { postReceipt, receiptsTo } from '../support/receipts.ts';
+import { allMessages, type Behind, lookBehind } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -19,9 +19,9 @@ before(async () => {
   system = await startTestSystem({
     env: {
       CAPTCHA_COST: '2',
-      INFOBIP_API_KEY: 'stand-in',
+      INFOBIP_API_KEY: 'fake',
       INFOBIP_FROM: 'Vyry',
-      RESEND_API_KEY: 'stand-in',
+      RESEND_API_KEY: 'fake',
     },
   });
   behind = await lookBehind(system);
@@ -72,7 +72,7 @@ describe('A call', () => {
 
   it('is refused to whoever is not Twilio', async () => {
     for (const headers of [{}, { 'X-Twilio-Signature': 'bm90IHRoZWlycw==' }]) {
-      const response = await fetch(`${system.ready.apiUrl}/api/v1/calls/twilio?speech=x`, {
+      const response = await fetch(`${system.ready.apiUrl}/api/v1/voice/twilio?speech=x`, {
         method: 'POST',
         headers,
         body: new URLSearchParams({ Digits: '1' }),
@@ -85,8 +85,8 @@ describe('A call', () => {
     const journey = next('voice');
     await journey.walk('send');
     await until(async () => {
-      const { 'sentAt:1': sentAt } = await behind.verificationOf(journey.flow?.id ?? '');
-      const status = await journey.flow?.call('GET', '');
+      const { 'sentAt:1': sentAt } = await behind.verificationOf(journey.registration?.id ?? '');
+      const status = await journey.registration?.call('GET', '');
       assert.equal(Date.parse(status?.body.nextVoiceAt), Number(sentAt) + 120_000);
       assertReached(status?.body.nextSmsAt);
       return true;
@@ -153,9 +153,9 @@ describe('When all providers are away', () => {
     await journey.walk('captcha');
     await fault('sms', 'error500');
     await journey.act();
-    await until(async () => (await journey.flow?.call('GET', ''))?.body.waitingFor === 'sms');
+    await until(async () => (await journey.registration?.call('GET', ''))?.body.waitingFor === 'sms');
     await fault('sms', 'none');
-    await until(async () => (await journey.flow?.call('GET', ''))?.body.state === 'pending');
+    await until(async () => (await journey.registration?.call('GET', ''))?.body.state === 'pending');
     await journey.walk('session');
     assert.equal((await sentTo(journey, 'sms')).length, 1);
   });
@@ -166,12 +166,12 @@ describe('The address that a provider is given', () => {
     const { apiUrl, outboxUrl } = system.ready;
     const journey = next('sms');
     await journey.walk('send');
-    await until(async () => (await receiptsTo(outboxUrl, apiUrl)).length > 0);
-    const [receipt] = await receiptsTo(outboxUrl, apiUrl);
-    for (const url of [receipt?.url ?? '', `${apiUrl}/api/v1/calls/twilio?speech=x`]) {
+    await until(async () => (await reportsTo(outboxUrl, apiUrl)).length > 0);
+    const [report] = await reportsTo(outboxUrl, apiUrl);
+    for (const url of [report?.url ?? '', `${apiUrl}/api/v1/voice/twilio?speech=x`]) {
       for (const method of ['GET', 'HEAD']) assert.equal((await fetch(url, { method })).status, 404);
     }
-    assert.ok(receipt && (await postReceipt(receipt)).status === 204);
+    assert.ok(report && (await postReport(report)).status === 204);
     for (const { body } of await allMessages(outboxUrl)) assert.doesNotMatch(body, /https?:|www\.|:\/\//i);
     await journey.walk('session');
   });

@@ -12,11 +12,11 @@ import { type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
 import { freePort } from '../../engines/ports.ts';
 import type { System } from '../../engines/system.ts';
 import { Secret } from '../../platform/config.ts';
-import { createBox, deriveKey } from '../../platform/crypto.ts';
+import { createCipher, deriveKey } from '../../platform/crypto.ts';
 import { type Answer, call } from '../support/client.ts';
-import { must } from '../support/flows.ts';
 import { readLogs } from '../support/footprint.ts';
 import { createJourney, type Person } from '../support/journey.ts';
+import { must } from '../support/registrations.ts';
 import { connectStores } from '../support/stores.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -63,7 +63,7 @@ before(async () => {
   port = await freePort();
   await serve([stayer, leaver, locked, renamed, visitor].map((person) => entryOf(person)));
   system = await startOwnTestSystem({
-    env: { LDAP_URL: directory.url, CAPTCHA_COST: '2', DIRECTORY_WATCH_INTERVAL: '2', DIRECTORY_TRIES: '20' },
+    env: { LDAP_URL: directory.url, CAPTCHA_COST: '2', DIRECTORY_SYNC_INTERVAL: '2', DIRECTORY_TRIES: '20' },
   });
   url = system.ready.apiUrl;
   await Promise.all([stayer, leaver].map((person) => createJourney(system.ready, person).walk('session')));
@@ -142,7 +142,7 @@ describe('the watch of the directory', () => {
     await directory.process.stop();
     await until(async () => (readLogs(system)['log directory.log'] ?? '').includes('"event":"dependency.away"'));
     await using stores = await connectStores(system);
-    const query = 'WorkflowType = "directoryWatch" AND ExecutionStatus = "Completed"';
+    const query = 'WorkflowType = "directorySync" AND ExecutionStatus = "Completed"';
     const runs = async () => (await stores.temporal.workflow.count(query)).count;
     const before = await runs();
     await until(async () => (await runs()) >= before + 2);
@@ -154,7 +154,7 @@ describe('the watch of the directory', () => {
     const { DATABASE_URL: databaseUrl = '', DATA_KEY: dataKey = '' } = system.processes.env('registration');
     await using database = connectMongo(databaseUrl, () => undefined);
     const key = new Secret(dataKey);
-    const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createBox('field', key));
+    const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createCipher('field', key));
     const strangers = Array.from({ length: 12 }, (_, index) => ({ userId: `u-${index}`, username: `moved-${index}` }));
     for (const { userId, username } of strangers) {
       await accounts.insert({ userId, identity: { username, directoryId: randomUUID() }, createdAt: new Date() });

@@ -9,10 +9,10 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import type { Role } from '../../platform/config.ts';
 import { call, messagesTo } from '../support/client.ts';
+import { reportEventsOf, reportsTo } from '../support/delivery-reports.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
-import { type Behind, lookBehind } from '../support/flows.ts';
 import { type Channel, createJourney, type Journey, type OutboxMail, personOf } from '../support/journey.ts';
-import { receiptEventsOf, receiptsTo } from '../support/receipts.ts';
+import { type Behind, lookBehind } from '../support/registrations.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -23,7 +23,7 @@ describe('A registration, when a process is killed in the middle of a call', () 
 
   before(async () => {
     system = await startOwnTestSystem({
-      env: { CAPTCHA_COST: '2', INFOBIP_API_KEY: 'stand-in', INFOBIP_FROM: 'Vyry' },
+      env: { CAPTCHA_COST: '2', INFOBIP_API_KEY: 'fake', INFOBIP_FROM: 'Vyry' },
     });
     behind = await lookBehind(system);
   });
@@ -68,8 +68,8 @@ describe('A registration, when a process is killed in the middle of a call', () 
     const journey = next();
     await killInsideSend(journey, 'sms', 'twilio');
     await assertFinishedOnce(journey);
-    await until(async () => (await receiptEventsOf(behind, idOf(journey))).length > 0);
-    assert.equal((await receiptEventsOf(behind, idOf(journey))).length, 1);
+    await until(async () => (await reportEventsOf(behind, idOf(journey))).length > 0);
+    assert.equal((await reportEventsOf(behind, idOf(journey))).length, 1);
   });
 
   it('delivers at most one extra e-mail, with the same code and Message-ID, when killed inside the send', async () => {
@@ -90,10 +90,10 @@ describe('A registration, when a process is killed in the middle of a call', () 
     for (const provider of ['twilio', 'infobip'])
       await setFault(outboxUrl, { channel: 'sms', provider, mode: 'error500' });
     await journey.act();
-    await until(async () => (await journey.flow?.call('GET', ''))?.body.waitingFor === 'sms');
+    await until(async () => (await journey.registration?.call('GET', ''))?.body.waitingFor === 'sms');
     process.kill(pidOf('api'), 'SIGSTOP');
     await setFault(outboxUrl, { channel: 'sms', provider: 'infobip', mode: 'none' });
-    const tries = () => receiptsTo(outboxUrl, `${apiUrl}/api/v1/receipts/infobip`);
+    const tries = () => reportsTo(outboxUrl, `${apiUrl}/api/v1/delivery-reports/infobip`);
     await until(async () => (await tries()).at(-1)?.status === undefined && (await tries()).length > 0);
     await until(async () => (await behind.verificationOf(idOf(journey)))['sentAt:1'] !== undefined);
     await system.kill('delivery');
@@ -103,9 +103,9 @@ describe('A registration, when a process is killed in the middle of a call', () 
     await until(async () => (await tries()).at(-1)?.status === 204);
     await system.restart('delivery');
     await setFault(outboxUrl, { channel: 'sms', provider: 'twilio', mode: 'none' });
-    await until(async () => (await receiptEventsOf(behind, idOf(journey))).length > 0);
+    await until(async () => (await reportEventsOf(behind, idOf(journey))).length > 0);
     await assertFinishedOnce(journey);
-    const events = await receiptEventsOf(behind, idOf(journey));
+    const events = await reportEventsOf(behind, idOf(journey));
     assert.deepEqual(
       events.map(({ vyry }) => vyry.messaging.provider),
       ['infobip'],
@@ -130,10 +130,10 @@ describe('A registration, when a process is killed in the middle of a call', () 
 
   /** Does the next act, whose secret is on its way to a worker that stands still while something happens. */
   async function actWhile(journey: Journey, frozen: Role, happens: () => Promise<void>): Promise<void> {
-    const older = await behind.keys('seal:*');
+    const older = await behind.keys('secret:*');
     process.kill(pidOf(frozen), 'SIGSTOP');
     const acting = actUntilDone(journey);
-    await until(async () => (await behind.keys('seal:*')).some((key) => !older.includes(key)));
+    await until(async () => (await behind.keys('secret:*')).some((key) => !older.includes(key)));
     await happens();
     await acting;
   }
@@ -161,8 +161,8 @@ describe('A registration, when a process is killed in the middle of a call', () 
 
   async function assertFinishedOnce(journey: Journey): Promise<void> {
     await journey.walk('session');
-    const { person, flow } = journey;
-    const status = await flow?.call('GET', '');
+    const { person, registration } = journey;
+    const status = await registration?.call('GET', '');
     assert.equal(status?.body.state, 'completed');
     assert.equal((await messagesTo(system.ready.outboxUrl, person.phone)).length, 1);
     assert.deepEqual(await behind.accountsOf(person.username), [status?.body.userId]);
@@ -171,11 +171,11 @@ describe('A registration, when a process is killed in the middle of a call', () 
     const { accessToken } = journey.answerOf('session').body;
     const me = await call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token: accessToken });
     assert.equal(me.body.phone, person.phone);
-    assert.equal((await flow?.call('POST', '/session'))?.status, 409, 'a second session');
+    assert.equal((await registration?.call('POST', '/session'))?.status, 409, 'a second session');
   }
 });
 
-function idOf({ flow }: Journey): string {
-  if (flow === undefined) throw new Error('Not started');
-  return flow.id;
+function idOf({ registration }: Journey): string {
+  if (registration === undefined) throw new Error('Not started');
+  return registration.id;
 }

@@ -2,9 +2,16 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { call, codeFor, startFlow } from '../support/client.ts';
-import { type Behind, flowWithCode, goodPassword, lookBehind, must, startAnotherApi } from '../support/flows.ts';
+import { call, codeFor, startRegistration } from '../support/client.ts';
 import { type Chosen, registeredPerson, signedIn, type Who } from '../support/people.ts';
+import {
+  type Behind,
+  goodPassword,
+  lookBehind,
+  must,
+  registrationWithCode,
+  startAnotherApi,
+} from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 
 let system: System;
@@ -22,7 +29,16 @@ after(async () => {
 });
 
 /** What differs from one account to the next: ids, times, and what is salted or encrypted with a random IV. */
-const own = ['_id', 'userId', 'registrationIds', 'createdAt', 'password', 'pin', 'emailSealed', 'phoneNumberSealed'];
+const own = [
+  '_id',
+  'userId',
+  'registrationIds',
+  'createdAt',
+  'password',
+  'pin',
+  'emailEncrypted',
+  'phoneNumberEncrypted',
+];
 
 /** The account of a person and its claims, without the values that are its own. */
 async function storedOf(userId: string) {
@@ -64,27 +80,27 @@ async function assertSame(registered: string, who: Who, chosen: Chosen): Promise
 describe('An account made by a fixture', () => {
   it('is that of a registration with the directory, with password and PIN', async () => {
     const chosen = { password: goodPassword, pin: '830571' };
-    const { flow, code } = await flowWithCode(system, 900);
-    await must(flow.call('PUT', '/code', { code }));
-    const { body } = await must(flow.call('PUT', '/credentials', chosen));
+    const { registration, code } = await registrationWithCode(system, 900);
+    await must(registration.call('PUT', '/code', { code }));
+    const { body } = await must(registration.call('PUT', '/credentials', chosen));
     await assertSame(body.userId, 900, chosen);
   });
 
   it('is that of a registration without the directory, in a language', async () => {
     const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code,credentials' });
     const who = { username: 'ada', fullName: 'Ada Lovelace', email: 'ada@example.net' };
-    const flow = await startFlow(apiUrl, { ...who, locale: 'de' });
-    await must(flow.call('POST', '/codes', { channel: 'email' }), 202);
-    await must(flow.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, who.email) }));
-    const { body } = await must(flow.call('PUT', '/credentials', { password: goodPassword }));
+    const registration = await startRegistration(apiUrl, { ...who, locale: 'de' });
+    await must(registration.call('POST', '/codes', { channel: 'email' }), 202);
+    await must(registration.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, who.email) }));
+    const { body } = await must(registration.call('PUT', '/credentials', { password: goodPassword }));
     await assertSame(body.userId, who, { locale: 'de' });
   });
 
   it('logs in, and has the session that a registration gives', async () => {
-    const { flow, code } = await flowWithCode(system, 901);
-    await must(flow.call('PUT', '/code', { code }));
-    await must(flow.call('PUT', '/credentials', { password: goodPassword }));
-    const taken = (await must(flow.call('POST', '/session'), 201)).body;
+    const { registration, code } = await registrationWithCode(system, 901);
+    await must(registration.call('PUT', '/code', { code }));
+    await must(registration.call('PUT', '/credentials', { password: goodPassword }));
+    const taken = (await must(registration.call('POST', '/session'), 201)).body;
     const given = await signedIn(system, 902);
     const { userId, registrationId: _, ...tokens } = given;
     assert.deepEqual(Object.keys(tokens).sort(), Object.keys(taken).sort());

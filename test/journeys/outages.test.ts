@@ -5,7 +5,7 @@ import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.
 import type { Engine, EngineProcess } from '../../engines/engine.ts';
 import { startMongo } from '../../engines/mongo.ts';
 import type { System } from '../../engines/system.ts';
-import { type Answer, call, messagesTo, flowOf as startedFlow } from '../support/client.ts';
+import { type Answer, call, messagesTo, registrationOf as startedRegistration } from '../support/client.ts';
 import { type DatabaseGate, startDatabaseGate } from '../support/database-gate.ts';
 import { setFault } from '../support/faults.ts';
 import { createJourney, type Journey, personOf } from '../support/journey.ts';
@@ -59,11 +59,11 @@ describe('A registration, when outside systems are away', () => {
 
     const { username, password } = atDirectory.person;
     for (const _ of [1, 2]) {
-      const answer = await flowOf(atDirectory).call('PUT', '/directory', { username, password });
+      const answer = await registrationOf(atDirectory).call('PUT', '/directory', { username, password });
       assertUnavailable(answer);
     }
     const wrong = { username: mistyped.person.username, password: 'not-this-one' };
-    assertUnavailable(await flowOf(mistyped).call('PUT', '/directory', wrong));
+    assertUnavailable(await registrationOf(mistyped).call('PUT', '/directory', wrong));
     const sent = await atSend.act();
     assert.equal(sent.status, 202);
 
@@ -112,7 +112,7 @@ describe('A registration, when outside systems are away', () => {
     assert.equal(answer.body.waitingFor, 'database');
     assert.equal(await countClaims(), claimsBefore + 4);
     const versionBefore = await versionOf(journey);
-    const cancelling = flowOf(journey).call('DELETE', '');
+    const cancelling = registrationOf(journey).call('DELETE', '');
     // it is cancelled, and waits for the database to take back what it has done
     await until(async () => (await versionOf(journey)) > versionBefore);
     assert.equal(await countClaims(), claimsBefore + 4);
@@ -130,20 +130,20 @@ describe('A registration, when outside systems are away', () => {
     const { pids } = system.ready;
     const token = done.answerOf('session').body.accessToken;
     await processOf(system.engines?.redis).kill();
-    const flow = flowOf(atCode);
+    const registration = registrationOf(atCode);
     const answers = await Promise.all([
       start(),
-      flow.call('GET', ''),
-      flow.call('PUT', '/directory', { username: 'person900', password: 'person-900' }),
-      flow.call('POST', '/codes', { channel: 'sms' }),
-      flow.call('PUT', '/code', { code: '000000' }),
-      flow.call('PUT', '/credentials', { pin: '83059' }),
-      flowOf(done).call('POST', '/session'),
+      registration.call('GET', ''),
+      registration.call('PUT', '/directory', { username: 'person900', password: 'person-900' }),
+      registration.call('POST', '/codes', { channel: 'sms' }),
+      registration.call('PUT', '/code', { code: '000000' }),
+      registration.call('PUT', '/credentials', { pin: '83059' }),
+      registrationOf(done).call('POST', '/session'),
       call(system.ready.apiUrl, 'GET', '/api/v1/auth/session', { token }),
     ]);
     for (const answer of answers) assertUnavailable(answer);
     await processOf(system.engines?.redis).start();
-    await until(async () => (await flow.call('GET', '')).status === 200);
+    await until(async () => (await registration.call('GET', '')).status === 200);
     assert.equal((await statusOf(atCode)).attemptsLeft, 5);
     await atCode.walk('session');
     assert.equal((await call(system.ready.apiUrl, 'GET', '/api/v1/auth/session', { token })).status, 200);
@@ -159,7 +159,7 @@ describe('A registration, when outside systems are away', () => {
     await system.killTemporal();
     for (const key of [1, 2, 3]) assertUnavailable(await start(`outage-${key}`));
     assert.deepEqual(await stores.keys('registration:*'), registrations);
-    assert.equal((await flowOf(running).call('GET', '')).status, 200);
+    assert.equal((await registrationOf(running).call('GET', '')).status, 200);
     assert.equal((await call(system.ready.apiUrl, 'GET', '/api/v1/auth/session', { token })).status, 200);
 
     await system.restartTemporal();
@@ -167,7 +167,7 @@ describe('A registration, when outside systems are away', () => {
     const [first, again] = [await start('outage-1'), await start('outage-1')];
     assert.deepEqual(again.body, first.body);
     const { registrationId, registrationToken } = first.body;
-    const ended = await startedFlow(system.ready.apiUrl, registrationId, registrationToken).call('DELETE', '');
+    const ended = await startedRegistration(system.ready.apiUrl, registrationId, registrationToken).call('DELETE', '');
     assert.equal(ended.status, 204);
     await running.walk('session');
     assert.equal(await countWorkflows(workflows + 1), workflows + 1);
@@ -190,11 +190,11 @@ describe('A registration, when outside systems are away', () => {
     })) {
       found.push(workflowId);
     }
-    assert.deepEqual(found.sort(), journeys.map((journey) => `registration:${journey.flow?.id}`).sort());
+    assert.deepEqual(found.sort(), journeys.map((journey) => `registration:${journey.registration?.id}`).sort());
   }
 
   async function versionOf(journey: Journey): Promise<number> {
-    return Number(await stores.redis.hget(`registration:{${flowOf(journey).id}}`, 'version'));
+    return Number(await stores.redis.hget(`registration:{${registrationOf(journey).id}}`, 'version'));
   }
 
   function countClaims(): Promise<number> {
@@ -214,13 +214,13 @@ function processOf(engine: Engine | undefined): EngineProcess {
   return engine.process;
 }
 
-function flowOf(journey: Journey): NonNullable<Journey['flow']> {
-  if (journey.flow === undefined) throw new Error('Not started');
-  return journey.flow;
+function registrationOf(journey: Journey): NonNullable<Journey['registration']> {
+  if (journey.registration === undefined) throw new Error('Not started');
+  return journey.registration;
 }
 
 async function statusOf(journey: Journey): Promise<Answer['body']> {
-  const answer = await flowOf(journey).call('GET', '');
+  const answer = await registrationOf(journey).call('GET', '');
   assert.equal(answer.status, 200);
   return answer.body;
 }
@@ -251,7 +251,7 @@ async function untilSo(assertion: () => Promise<void>): Promise<void> {
 /** Listens, without asking for anything, until a step stands so. */
 async function untilStep(journey: Journey, name: string, status: string): Promise<Answer> {
   return await eventually(async () => {
-    const answer = await flowOf(journey).call('GET', '?waitSeconds=10');
+    const answer = await registrationOf(journey).call('GET', '?waitSeconds=10');
     const step = answer.body.steps.find((known: { name: string }) => known.name === name);
     return step.status === status ? answer : undefined;
   });

@@ -34,7 +34,7 @@ describe('Recorded histories', () => {
   it('tell of every way a registration ends, of every order, every activity and every wait', () => {
     assert.deepEqual(
       histories.map(({ name }) => name),
-      ['cancelled', 'expired', 'good', 'identity-taken', 'locked', 'parked', 'wrong-password-and-code'],
+      ['cancelled', 'expired', 'good', 'identity-taken', 'locked', 'waiting', 'wrong-password-and-code'],
     );
     const recorded = JSON.stringify(histories.map(({ history }) => history));
     const orders = ['authenticate', 'passCaptcha', 'requestCode', 'confirmCode', 'setCredentials', 'approve', 'cancel'];
@@ -45,7 +45,7 @@ describe('Recorded histories', () => {
       'claimIdentity',
       'releaseIdentity',
       'createAccount',
-      'reopenAccount',
+      'recoverAccount',
     ];
     for (const name of [...orders, ...activities]) assert.ok(recorded.includes(`"name":"${name}"`), name);
     const waits = [...recorded.matchAll(/"VyryWaitingFor":\{.*?"data":"(.+?)"/g)].map(([, data = '']) => atob(data));
@@ -59,8 +59,8 @@ describe('Recorded histories', () => {
   });
 
   it('find a workflow that waits where it did not', async () => {
-    const code = change('asked.isHurried, ', 'asked.isHurried); (');
-    await assert.rejects(replay(named('parked'), code), DeterminismViolationError);
+    const code = change('asked.isRetryRequested, ', 'asked.isRetryRequested); (');
+    await assert.rejects(replay(named('waiting'), code), DeterminismViolationError);
   });
 
   it('do not mind a change of words', async () => {

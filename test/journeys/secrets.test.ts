@@ -13,9 +13,15 @@ import { demoTwilio } from '../../engines/engines.ts';
 import { type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
 import type { System } from '../../engines/system.ts';
 import { type Role, roles } from '../../platform/config.ts';
-import { call, codeFor, type Flow, type OutboxMessage, onAnswer, solveCaptcha } from '../support/client.ts';
+import {
+  call,
+  codeFor,
+  type OutboxMessage,
+  onAnswer,
+  type RegistrationHandle,
+  solveCaptcha,
+} from '../support/client.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
-import { must } from '../support/flows.ts';
 import {
   type Footprint,
   readAuditIndex,
@@ -28,6 +34,7 @@ import {
   type TemporalFootprint,
 } from '../support/footprint.ts';
 import { createJourney, type Journey, type Person } from '../support/journey.ts';
+import { must } from '../support/registrations.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -45,7 +52,7 @@ const [quill, merry, raven, thistle] = canaries as [Person, Person, Person, Pers
 
 describe('R5: what registrations leave behind', () => {
   const secrets = new Set<string>();
-  const flows = new Map<Person, Flow>();
+  const registrations = new Map<Person, RegistrationHandle>();
   const answers: Footprint = {};
   const refusals: Footprint = {};
   let folder: DataFolder;
@@ -54,7 +61,7 @@ describe('R5: what registrations leave behind', () => {
   let stores: Stores;
   let everywhere: Footprint;
   let temporal: TemporalFootprint;
-  let sealsOfAnswered: string[];
+  let secretsOfAnswered: string[];
 
   before(async () => {
     folder = await openTemporaryFolder();
@@ -72,7 +79,7 @@ describe('R5: what registrations leave behind', () => {
     });
     await Promise.all([registerWithMistakes(quill), registerByMail(merry)]);
     await registerTwice(quill);
-    sealsOfAnswered = await stores.keys('seal:*');
+    secretsOfAnswered = await stores.keys('secret:*');
     await failAndCancel(raven);
     await registerThroughBug(raven);
     await registerThroughCrashes(thistle);
@@ -100,7 +107,7 @@ describe('R5: what registrations leave behind', () => {
   });
 
   it('has forgotten passwords and PINs on their way to an activity as soon as their step is answered', () => {
-    assert.deepEqual(sealsOfAnswered, []);
+    assert.deepEqual(secretsOfAnswered, []);
   });
 
   it('has none of them in histories when these are decrypted', () => {
@@ -154,7 +161,7 @@ describe('R5: what registrations leave behind', () => {
   });
 
   it('is searched where it says: what has to be there is found', () => {
-    const id = flows.get(quill)?.id ?? '';
+    const id = registrations.get(quill)?.id ?? '';
     const places = search(everywhere, id);
     for (const place of ['log api.log', 'log registration.log', 'temporal list', `redis registration:{${id}}`]) {
       assert.ok(places.includes(place), `${place} is not among ${places.join(', ')}`);
@@ -209,24 +216,30 @@ describe('R5: what registrations leave behind', () => {
 
   async function registerWithMistakes(person: Person): Promise<void> {
     const journey = journeyOf(person);
-    const flow = await begin(journey);
+    const registration = await begin(journey);
     const wrong = note('CANARY-wrong-password-3Kd!');
-    assert.equal((await flow.call('PUT', '/directory', { username: person.username, password: wrong })).status, 401);
-    assert.equal((await flow.call('PUT', '/directory', { password: note('CANARY-malformed-5Tz!') })).status, 400);
+    assert.equal(
+      (await registration.call('PUT', '/directory', { username: person.username, password: wrong })).status,
+      401,
+    );
+    assert.equal(
+      (await registration.call('PUT', '/directory', { password: note('CANARY-malformed-5Tz!') })).status,
+      400,
+    );
     await journey.walk('directory');
     const made = { provider: 'altcha', token: note('CANARY-captcha-token-8Bv') };
-    assert.equal((await flow.call('PUT', '/captcha', made)).status, 400);
+    assert.equal((await registration.call('PUT', '/captcha', made)).status, 400);
     const solved = await solveCaptcha(system.ready.apiUrl);
     note(solved.token);
-    journey.skip(await flow.call('PUT', '/captcha', solved));
+    journey.skip(await registration.call('PUT', '/captcha', solved));
     await journey.walk('send');
     const code = note(await codeFor(system.ready.outboxUrl, person.phone));
     const wrongCode = note(String((Number(code) + 1) % 1_000_000).padStart(6, '0'));
-    assert.equal((await flow.call('PUT', '/code', { code: wrongCode })).status, 400);
+    assert.equal((await registration.call('PUT', '/code', { code: wrongCode })).status, 400);
     await journey.walk('code');
     const tooMuch = { password: note('CANARY-unknown-field-2Hn!'), extra: 1 };
-    assert.equal((await flow.call('PUT', '/credentials', tooMuch)).status, 400);
-    assert.equal((await flow.call('PUT', '/credentials', { pin: note('555555555555') })).status, 400);
+    assert.equal((await registration.call('PUT', '/credentials', tooMuch)).status, 400);
+    assert.equal((await registration.call('PUT', '/credentials', { pin: note('555555555555') })).status, 400);
     await journey.walk('session');
     const { accessToken } = tokensOf(journey);
     const forged = note(`${accessToken.slice(0, -4)}AAAA`);
@@ -234,7 +247,10 @@ describe('R5: what registrations leave behind', () => {
     assert.equal((await call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token: forged })).status, 401);
     const stranger = note('CANARY-registration-token-6Jp');
     const { apiUrl } = system.ready;
-    assert.equal((await call(apiUrl, 'GET', `/api/v1/registrations/${flow.id}`, { token: stranger })).status, 404);
+    assert.equal(
+      (await call(apiUrl, 'GET', `/api/v1/registrations/${registration.id}`, { token: stranger })).status,
+      404,
+    );
   }
 
   async function registerByMail(person: Person): Promise<void> {
@@ -249,55 +265,55 @@ describe('R5: what registrations leave behind', () => {
   /** The person has an account already, locked by the PIN. */
   async function registerTwice(person: Person): Promise<void> {
     const journey = journeyOf(person);
-    const flow = await begin(journey);
+    const registration = await begin(journey);
     await journey.walk('send');
     note(await codeFor(system.ready.outboxUrl, person.phone, 2));
     await journey.walk('code');
-    const answer = await flow.call('PUT', '/credentials', { password: person.newPassword, pin: person.pin });
+    const answer = await registration.call('PUT', '/credentials', { password: person.newPassword, pin: person.pin });
     assert.equal(answer.body.steps.at(-1).reason, 'registration-locked');
-    assert.equal((await flow.call('PUT', '/approval', { pin: '00000000' })).status, 423);
-    await must(flow.call('PUT', '/approval', { pin: person.pin }));
+    assert.equal((await registration.call('PUT', '/approval', { pin: '00000000' })).status, 423);
+    await must(registration.call('PUT', '/approval', { pin: person.pin }));
   }
 
   /** Directory and provider are away; the person gives up. */
   async function failAndCancel(person: Person): Promise<void> {
     const journey = journeyOf(person);
-    const flow = await begin(journey);
+    const registration = await begin(journey);
     process.kill(directory.process.pid, 'SIGSTOP');
     const order = { username: person.username, password: person.password };
-    assert.equal((await flow.call('PUT', '/directory', order)).status, 503);
+    assert.equal((await registration.call('PUT', '/directory', order)).status, 503);
     process.kill(directory.process.pid, 'SIGCONT');
-    await until(async () => (await flow.call('GET', '')).body.steps[0].status === 'done');
-    journey.skip(await flow.call('GET', ''));
+    await until(async () => (await registration.call('GET', '')).body.steps[0].status === 'done');
+    journey.skip(await registration.call('GET', ''));
     await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'error500' });
     await journey.walk('send');
-    await until(async () => (await flow.call('GET', '')).body.waitingFor === 'sms');
+    await until(async () => (await registration.call('GET', '')).body.waitingFor === 'sms');
     await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
     note(await codeFor(system.ready.outboxUrl, person.phone, 1));
-    assert.equal((await flow.call('DELETE', '')).status, 204);
+    assert.equal((await registration.call('DELETE', '')).status, 204);
   }
 
   /** An activity fails as only a bug would make it. */
   async function registerThroughBug(person: Person): Promise<void> {
     const journey = journeyOf(person);
-    const flow = await begin(journey);
+    const registration = await begin(journey);
     await journey.walk('send');
     note(await codeFor(system.ready.outboxUrl, person.phone, 2));
     await journey.walk('code');
     const { registration: pid = 0 } = system.ready.pids;
     process.kill(pid, 'SIGSTOP');
-    const older = await stores.keys('seal:*');
+    const older = await stores.keys('secret:*');
     const setting = journey.act();
-    const seal = await newSeal(older);
-    const sealed = await stores.redis.getset(seal, 'broken.seal');
+    const seal = await newSecret(older);
+    const encrypted = await stores.redis.getset(seal, 'broken.seal');
     process.kill(pid, 'SIGCONT');
     await until(
       async () =>
-        (await stores.temporal.workflow.getHandle(`registration:${flow.id}`).describe()).raw.pendingActivities?.some(
-          ({ lastFailure }) => lastFailure,
-        ) ?? false,
+        (
+          await stores.temporal.workflow.getHandle(`registration:${registration.id}`).describe()
+        ).raw.pendingActivities?.some(({ lastFailure }) => lastFailure) ?? false,
     );
-    await stores.redis.set(seal, sealed ?? '', 'EX', 120);
+    await stores.redis.set(seal, encrypted ?? '', 'EX', 120);
     await setting;
     await journey.walk('session');
     tokensOf(journey);
@@ -306,11 +322,11 @@ describe('R5: what registrations leave behind', () => {
   /** Every process is killed, each in the middle of what it does for the person. */
   async function registerThroughCrashes(person: Person): Promise<void> {
     const journey = journeyOf(person);
-    const flow = await begin(journey);
+    const registration = await begin(journey);
     process.kill(directory.process.pid, 'SIGSTOP');
-    const older = await stores.keys('seal:*');
+    const older = await stores.keys('secret:*');
     const proving = journey.act();
-    await newSeal(older);
+    await newSecret(older);
     await crash('directory', async () => void process.kill(directory.process.pid, 'SIGCONT'));
     await proving;
     await journey.walk('captcha');
@@ -322,7 +338,7 @@ describe('R5: what registrations leave behind', () => {
     await sending;
     await journey.walk('code');
     const setting = journey.act();
-    await until(async () => (await stores.keys(`credentials:{${flow.id}}`)).length > 0);
+    await until(async () => (await stores.keys(`credentials:{${registration.id}}`)).length > 0);
     await Promise.all([crash('registration'), crash('api')]);
     await setting;
     await journey.walk('session');
@@ -330,10 +346,10 @@ describe('R5: what registrations leave behind', () => {
   }
 
   /** The next seal; those of steps that were parked live on for a while. */
-  async function newSeal(older: string[]): Promise<string> {
+  async function newSecret(older: string[]): Promise<string> {
     let seal: string | undefined;
     await until(async () => {
-      seal = (await stores.keys('seal:*')).find((key) => !older.includes(key));
+      seal = (await stores.keys('secret:*')).find((key) => !older.includes(key));
       return seal !== undefined;
     });
     return seal ?? '';
@@ -350,13 +366,13 @@ describe('R5: what registrations leave behind', () => {
   }
 
   /** Starts it and notes what it will hold. */
-  async function begin(journey: Journey): Promise<Flow> {
+  async function begin(journey: Journey): Promise<RegistrationHandle> {
     await journey.walk('start');
-    const { flow, person } = journey;
-    if (flow === undefined) throw new Error('Not started');
-    flows.set(person, flow);
-    for (const secret of [flow.token, person.password, person.newPassword, person.pin]) note(secret);
-    return flow;
+    const { registration, person } = journey;
+    if (registration === undefined) throw new Error('Not started');
+    registrations.set(person, registration);
+    for (const secret of [registration.token, person.password, person.newPassword, person.pin]) note(secret);
+    return registration;
   }
 
   function tokensOf(journey: Journey): { accessToken: string; refreshToken: string } {

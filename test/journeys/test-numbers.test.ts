@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { startFlow } from '../support/client.ts';
-import { allMessages, assertLimited, type Behind, lookBehind, must, wrongCode } from '../support/flows.ts';
+import { startRegistration } from '../support/client.ts';
+import { allMessages, assertLimited, type Behind, lookBehind, must, wrongCode } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -45,10 +45,10 @@ describe('A number of TEST_NUMBERS', () => {
       ['sms', tester],
       ['voice', called],
     ]) {
-      const flow = await startFlow(apiUrl, { phone });
-      await must(flow.call('POST', '/codes', { channel }), 202);
-      assert.equal((await flow.call('PUT', '/code', { code: wrongCode(code) })).status, 400);
-      await must(flow.call('PUT', '/code', { code }));
+      const registration = await startRegistration(apiUrl, { phone });
+      await must(registration.call('POST', '/codes', { channel }), 202);
+      assert.equal((await registration.call('PUT', '/code', { code: wrongCode(code) })).status, 400);
+      await must(registration.call('PUT', '/code', { code }));
     }
     assert.deepEqual(await allMessages(outboxUrl), []);
     await until(async () => (await eventsOf(scene.behind, 'message-send')).length === 2);
@@ -59,10 +59,10 @@ describe('A number of TEST_NUMBERS', () => {
 
   it('has the limits of others', async () => {
     const send = async () => {
-      const flow = await startFlow(scene.system.ready.apiUrl, { phone: another });
-      return { flow, answer: await flow.call('POST', '/codes', { channel: 'sms' }) };
+      const registration = await startRegistration(scene.system.ready.apiUrl, { phone: another });
+      return { registration, answer: await registration.call('POST', '/codes', { channel: 'sms' }) };
     };
-    const [{ flow: guessed }] = [await send(), await send()];
+    const [{ registration: guessed }] = [await send(), await send()];
     assertLimited((await send()).answer, 'sends-per-number', 3600);
     for (let guess = 1; guess <= 3; guess++) await guessed.call('PUT', '/code', { code: wrongCode(code, guess) });
     assert.notEqual((await guessed.call('PUT', '/code', { code })).status, 200);
@@ -85,9 +85,9 @@ describe('SMS_PROVIDERS=last-digits', () => {
   after(() => stop(scene));
 
   it('takes the last six digits of any number for its code, and sends nothing', async () => {
-    const flow = await startFlow(scene.system.ready.apiUrl, { phone: '+12025550147' });
-    await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
-    await must(flow.call('PUT', '/code', { code: '550147' }));
+    const registration = await startRegistration(scene.system.ready.apiUrl, { phone: '+12025550147' });
+    await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
+    await must(registration.call('PUT', '/code', { code: '550147' }));
     assert.deepEqual(await allMessages(scene.system.ready.outboxUrl), []);
     assert.match(readFileSync(scene.system.processes.logFile('delivery'), 'utf8'), /"event":"last-digits\.on"/);
   });

@@ -9,12 +9,12 @@ import { freePort } from '../../engines/ports.ts';
 import type { System } from '../../engines/system.ts';
 import type { Role } from '../../platform/config.ts';
 import { connectAuth } from '../support/auth-client.ts';
-import { call, startFlow } from '../support/client.ts';
-import { type CollectorStandIn, type ReceivedSpan, startCollector } from '../support/collector.ts';
-import { flowToCode, startAnotherApi } from '../support/flows.ts';
+import { call, startRegistration } from '../support/client.ts';
+import { type FakeCollector, type ReceivedSpan, startCollector } from '../support/collector.ts';
 import { search } from '../support/footprint.ts';
 import { createJourney, type Journey, personOf } from '../support/journey.ts';
 import { linesOf } from '../support/node-process.ts';
+import { registrationAtCode, startAnotherApi } from '../support/registrations.ts';
 import { connectSignal, numbers } from '../support/signal-client.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -24,7 +24,7 @@ const caller = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b716
 const kinds = { internal: 1, server: 2, client: 3 };
 
 describe('A traced system', () => {
-  let collector: CollectorStandIn;
+  let collector: FakeCollector;
   let system: System;
   let journey: Journey;
 
@@ -42,8 +42,8 @@ describe('A traced system', () => {
     const headers = { traceparent: `00-${caller.traceId}-${caller.spanId}-01`, 'X-Request-Id': 'traced-request' };
     const { username, password } = person;
     // the first step starts the workflow, whose run is in its trace
-    await journey.flow?.call('PUT', '/directory', { username, password: 'not-this-one' });
-    const answer = await journey.flow?.call('PUT', '/directory', { username, password }, headers);
+    await journey.registration?.call('PUT', '/directory', { username, password: 'not-this-one' });
+    const answer = await journey.registration?.call('PUT', '/directory', { username, password }, headers);
     assert.equal(answer?.status, 200);
     journey.skip(answer);
     await journey.walk('session');
@@ -119,7 +119,7 @@ describe('A traced system', () => {
     for (const activity of ['claimIdentity', 'createAccount', 'forget']) {
       assert.ok(below.includes(`RunActivity:${activity}`), `${activity} is not among ${below}`);
     }
-    assert.equal(run.attributes.temporalWorkflowID, `registration:${journey.flow?.id}`);
+    assert.equal(run.attributes.temporalWorkflowID, `registration:${journey.registration?.id}`);
   });
 
   it('shows a call by gRPC in the trace of its caller, with what it asks of Temporal below it', async () => {
@@ -173,10 +173,23 @@ describe('A traced system', () => {
 
   it('leaves a trace out that its caller does not want recorded', async () => {
     const unwanted = '1bf7651916cd43dd8448eb211c80319c';
-    const flow = await startFlow(system.ready.apiUrl, {}, { traceparent: `00-${unwanted}-${caller.spanId}-00` });
+    const registration = await startRegistration(
+      system.ready.apiUrl,
+      {},
+      { traceparent: `00-${unwanted}-${caller.spanId}-00` },
+    );
     const { username, password } = personOf(62);
-    await flow.call('PUT', '/directory', { username, password }, { traceparent: `00-${unwanted}-${caller.spanId}-00` });
-    const later = await startFlow(system.ready.apiUrl, {}, { traceparent: `00-${'2'.repeat(32)}-${caller.spanId}-01` });
+    await registration.call(
+      'PUT',
+      '/directory',
+      { username, password },
+      { traceparent: `00-${unwanted}-${caller.spanId}-00` },
+    );
+    const later = await startRegistration(
+      system.ready.apiUrl,
+      {},
+      { traceparent: `00-${'2'.repeat(32)}-${caller.spanId}-01` },
+    );
     assert.ok(later.id);
     await until(async () => spansOf('2'.repeat(32)).length >= 1);
     assert.ok(linesOfRole('api').some(({ traceId }) => traceId === unwanted));
@@ -191,15 +204,15 @@ describe('A traced system', () => {
     const answers = ['start', 'session'] as const;
     const tokens = answers.flatMap((act) => Object.values(journey.answerOf(act).body as Record<string, unknown>));
     const secrets = tokens.filter(
-      (value) => typeof value === 'string' && value.length > 20 && value !== journey.flow?.id,
+      (value) => typeof value === 'string' && value.length > 20 && value !== journey.registration?.id,
     );
-    assert.ok(secrets.includes(journey.flow?.token));
+    assert.ok(secrets.includes(journey.registration?.token));
     const outbox = (await call(system.ready.outboxUrl, 'GET', '/messages')).body as { to: string; code: string }[];
     const code = outbox.find(({ to }) => to === person.phone)?.code ?? '';
     assert.match(code, /^\d{6}$/);
     const canaries = [...Object.values(person), ...secrets, code, 'canary', 'traced-request', '127.0.0.1'] as string[];
     for (const canary of canaries) assert.deepEqual(search(bytes, canary), [], canary);
-    assert.deepEqual(search(bytes, `registration:${journey.flow?.id}`), ['spans']);
+    assert.deepEqual(search(bytes, `registration:${journey.registration?.id}`), ['spans']);
   });
 
   it('sends the headers that the collector asks for', () => {
@@ -211,9 +224,9 @@ describe('A traced system', () => {
 
   it('sends what it has when it stops', async () => {
     const traceId = '3'.repeat(32);
-    const flow = await flowToCode(system.ready.apiUrl, 63);
+    const registration = await registrationAtCode(system.ready.apiUrl, 63);
     const traceparent = `00-${traceId}-${caller.spanId}-01`;
-    await flow.call('POST', '/codes', { channel: 'sms' }, { traceparent });
+    await registration.call('POST', '/codes', { channel: 'sms' }, { traceparent });
     await until(async () => linesOfRole('delivery').some((line) => line.traceId === traceId));
     await system.kill('delivery', 'SIGTERM');
     assert.ok(named(spansOf(traceId), 'vyry-delivery RunActivity:sendCode'));
@@ -226,9 +239,9 @@ describe('A traced system', () => {
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const endpoint = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
     const other = await startAnotherApi(system, { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
-    await startFlow(other.apiUrl);
+    await startRegistration(other.apiUrl);
     await until(() => held.length > 0);
-    await startFlow(other.apiUrl);
+    await startRegistration(other.apiUrl);
     silent.closeAllConnections();
     silent.close();
     await other.stop();
@@ -237,12 +250,12 @@ describe('A traced system', () => {
   it('is not broken when the collector is away, and warns once', async () => {
     const endpoint = `http://127.0.0.1:${await freePort()}`;
     const other = await startAnotherApi(system, { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
-    for (let index = 0; index < 5; index++) await startFlow(other.apiUrl);
+    for (let index = 0; index < 5; index++) await startRegistration(other.apiUrl);
     const warnings = () =>
       linesOf(readFileSync(other.logFile('api'), 'utf8')).filter(({ event }) => event === 'collector.away');
     await until(async () => warnings().length > 0);
     // one more batch, which the stop tries to send
-    await startFlow(other.apiUrl);
+    await startRegistration(other.apiUrl);
     await other.stop();
     assert.equal(warnings().length, 1);
     assert.match(String(warnings()[0]?.reason), /ECONNREFUSED/);

@@ -208,13 +208,13 @@ describe('The dashboards on a day of events', () => {
     assert.deepEqual(rows, [{ measure0: own.filter(({ action }) => action === 'registration-start').length }]);
   });
 
-  it('show in security events what the events say, and how the trail itself is', async () => {
+  it('show in security events what the events say, and how the audit log itself is', async () => {
     const id = 'vyry-security';
     assert.equal(await number(id, 'Lock-outs'), documents.filter(isLockOut).length);
     assert.equal(await number(id, 'Access denied'), having('access-denied').length);
     assert.equal(await number(id, 'Refresh tokens refused'), having('token-refresh').filter(isFailure).length);
     assert.equal(await number(id, 'Acts of operators'), having('operator-act', 'payload-decode').length);
-    assert.equal(await number(id, 'Heartbeats of the audit trail'), having('audit-heartbeat').length);
+    assert.equal(await number(id, 'Heartbeats of the audit log'), having('audit-heartbeat').length);
     assert.equal(await number(id, 'Events dropped'), 128);
     const last = having('audit-heartbeat').map(({ timestamp }) => Date.parse(timestamp));
     assert.equal(await number(id, 'Last heartbeat'), Math.max(...last));

@@ -6,14 +6,14 @@ import { describe, it } from 'node:test';
 import { createCertificates } from '../../engines/directory/certificates.ts';
 import { freePort } from '../../engines/ports.ts';
 import { importInto, readTarget } from '../../kibana/import.ts';
-import { type KibanaOptions, type KibanaStandIn, startKibana } from '../support/kibana.ts';
+import { type FakeKibana, type KibanaOptions, startKibana } from '../support/kibana.ts';
 import { runNode } from '../support/node-process.ts';
 
 const key = 'canary-of-the-api-key';
 const authorization = `ApiKey ${key}`;
 
-/** Imports into a stand-in and gives what was said. */
-async function importTo({ url }: KibanaStandIn, env: Record<string, string> = {}): Promise<string[]> {
+/** Imports into a fake and gives what was said. */
+async function importTo({ url }: FakeKibana, env: Record<string, string> = {}): Promise<string[]> {
   const said: string[] = [];
   await importInto(readTarget({ KIBANA_URL: url, KIBANA_API_KEY: key, ...env }), (line) => said.push(line));
   return said;

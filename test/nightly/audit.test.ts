@@ -1,19 +1,19 @@
 /**
- * The audit trail under load: every event is in Elasticsearch once, though that is frozen and killed, and the process that
+ * The audit log under load: every event is in Elasticsearch once, though that is frozen and killed, and the process that
  * ships is killed too. `VYRY_TEST_OUTAGE_SECONDS` sets how long Elasticsearch is frozen.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readTrail } from '../../adapters/elastic/audit-index.ts';
+import { readAuditLog } from '../../adapters/elastic/audit-index.ts';
 import { connectElastic, type Elastic } from '../../adapters/elastic/connect.ts';
 import { auditKeys } from '../../adapters/redis/audit.ts';
 import { readAuditHead } from '../../adapters/redis/audit-stream.ts';
 import type { System } from '../../engines/system.ts';
-import { auditMacKey, checkTrail } from '../../platform/audit.ts';
+import { auditMacKey, verifyAuditLog } from '../../platform/audit.ts';
 import { Secret } from '../../platform/config.ts';
 import { call } from '../support/client.ts';
-import { completedFlow } from '../support/flows.ts';
+import { completedRegistration } from '../support/registrations.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
 import { startWholeTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -46,7 +46,7 @@ async function shipped(): Promise<void> {
 
 async function checkAll() {
   const macKey = auditMacKey(new Secret(system.secrets.AUDIT_KEY));
-  return checkTrail(readTrail(elastic, prefix), macKey, await readAuditHead(stores.redis));
+  return verifyAuditLog(readAuditLog(elastic, prefix), macKey, await readAuditHead(stores.redis));
 }
 
 async function metric(name: string): Promise<number> {
@@ -91,7 +91,7 @@ describe('Elasticsearch', () => {
     assert.deepEqual([ready.status, ready.body.status], [200, 'degraded']);
     assert.equal(ready.body.dependencies.elasticsearch.status, 'down');
     // people register all the same
-    await completedFlow(system, 701);
+    await completedRegistration(system, 701);
     process.kill(-engine.pid, 'SIGCONT');
     await sleep(3000);
     await engine.kill('SIGKILL');

@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { System } from '../../engines/system.ts';
 import type { Role } from '../../platform/config.ts';
-import { call, messagesTo, noticesTo } from '../support/client.ts';
+import { call, messagesTo, notificationsTo } from '../support/client.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
 import { type Act, acts, type Channel, createJourney, type Journey, personOf } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
@@ -23,7 +23,7 @@ describe('A registration, when a process is killed at each of its steps and insi
   let people = 0;
 
   before(async () => {
-    system = await startWholeTestSystem({ env: { CAPTCHA_COST: '2', RESEND_API_KEY: 'stand-in' } });
+    system = await startWholeTestSystem({ env: { CAPTCHA_COST: '2', RESEND_API_KEY: 'fake' } });
     stores = await connectStores(system);
   });
   after(async () => {
@@ -79,9 +79,9 @@ describe('A registration, when a process is killed at each of its steps and insi
     const { userId } = journey.answerOf('session').body.user;
     await until(async () => {
       const events = (await stores.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
-      return events.some(({ action, user }) => action === 'notice-send' && user?.target?.id === userId);
+      return events.some(({ action, user }) => action === 'notification-send' && user?.target?.id === userId);
     });
-    assert.equal((await noticesTo(outboxUrl, journey.person.email)).length, 1);
+    assert.equal((await notificationsTo(outboxUrl, journey.person.email)).length, 1);
     await setFault(outboxUrl, { channel: 'email', mode: 'none' });
   });
 
@@ -141,9 +141,9 @@ describe('A registration, when a process is killed at each of its steps and insi
   }
 
   async function assertFinishedOnce(journey: Journey): Promise<void> {
-    const { person, flow } = journey;
+    const { person, registration } = journey;
     const who = person.username;
-    const status = await flow?.call('GET', '');
+    const status = await registration?.call('GET', '');
     assert.equal(status?.body.state, 'completed', who);
     assert.equal((await messagesTo(system.ready.outboxUrl, person.phone)).length, 1, `${who}: messages`);
     const accounts = await stores.accountsOf(who);
@@ -153,7 +153,7 @@ describe('A registration, when a process is killed at each of its steps and insi
     const { accessToken } = journey.answerOf('session').body;
     const me = await call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token: accessToken });
     assert.equal(me.body.phone, person.phone, who);
-    assert.equal((await flow?.call('POST', '/session'))?.status, 409, `${who}: a second session`);
+    assert.equal((await registration?.call('POST', '/session'))?.status, 409, `${who}: a second session`);
   }
 
   async function accepted(recipient: string): Promise<void> {

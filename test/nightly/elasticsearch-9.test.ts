@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import { createAuditIndex, readTrail } from '../../adapters/elastic/audit-index.ts';
+import { createAuditIndex, readAuditLog } from '../../adapters/elastic/audit-index.ts';
 import { connectElastic, pingElastic } from '../../adapters/elastic/connect.ts';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
 import { hasJavaFor, startElasticsearch } from '../../engines/elasticsearch.ts';
@@ -37,7 +37,7 @@ describe('Elasticsearch 9', { skip: isPossible ? false : reason }, () => {
     const { hits } = await elastic.search({ index: 'auth-logs-*', q: 'user.id:u-2 AND event.outcome:success' });
     assert.equal(hits.hits.length, 1);
     const read: (string | undefined)[] = [];
-    for await (const { userId } of readTrail(elastic, 'auth-logs')) read.push(userId);
+    for await (const { userId } of readAuditLog(elastic, 'auth-logs')) read.push(userId);
     assert.deepEqual(read, ['u-1', 'u-2', 'u-3']);
     await elastic.close();
   });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { System } from '../../engines/system.ts';
-import { codeFor, type Flow, messagesTo } from '../support/client.ts';
+import { codeFor, messagesTo, type RegistrationHandle } from '../support/client.ts';
 import { setFault } from '../support/faults.ts';
 import { createJourney, type Journey, personOf } from '../support/journey.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
@@ -27,14 +27,14 @@ describe('A registration', () => {
     const journey = createJourney(system.ready, personOf(800));
     await journey.walk('send');
     await journey.prepare();
-    const flow = flowOf(journey);
-    const lengthBefore = await settledHistoryLength(flow);
+    const registration = registrationOf(journey);
+    const lengthBefore = await settledHistoryLength(registration);
     const code = await codeFor(system.ready.outboxUrl, journey.person.phone);
     const wrong = { code: code === '000000' ? '000001' : '000000' };
-    for (let round = 0; round < 10; round++) await callInVain(flow, round < 4 ? [wrong] : []);
-    assert.equal(await historyLength(flow), lengthBefore);
+    for (let round = 0; round < 10; round++) await callInVain(registration, round < 4 ? [wrong] : []);
+    assert.equal(await historyLength(registration), lengthBefore);
     await journey.walk('session');
-    assert.ok((await historyLength(flow)) < 100);
+    assert.ok((await historyLength(registration)) < 100);
     assert.equal((await messagesTo(system.ready.outboxUrl, journey.person.phone)).length, 1);
   });
 
@@ -48,9 +48,9 @@ describe('A registration', () => {
     await typing.walk('session');
     assert.ok(performance.now() - begin < 10_000);
     // beyond the longest wait for an answer of the provider: the send is tried again
-    await until(async () => (await flowOf(waiting).call('GET', '')).body.waitingFor === 'sms');
+    await until(async () => (await registrationOf(waiting).call('GET', '')).body.waitingFor === 'sms');
     await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
-    await until(async () => (await flowOf(waiting).call('GET', '')).body.state === 'pending');
+    await until(async () => (await registrationOf(waiting).call('GET', '')).body.state === 'pending');
     await waiting.walk('session');
     await sleep(1000);
     for (const { person } of [typing, waiting]) {
@@ -59,33 +59,33 @@ describe('A registration', () => {
   });
 
   /** Once nothing is added any more: what follows a send is no part of the story. */
-  async function settledHistoryLength(flow: Flow): Promise<number> {
-    const length = await historyLength(flow);
+  async function settledHistoryLength(registration: RegistrationHandle): Promise<number> {
+    const length = await historyLength(registration);
     await sleep(1000);
-    return (await historyLength(flow)) === length ? length : settledHistoryLength(flow);
+    return (await historyLength(registration)) === length ? length : settledHistoryLength(registration);
   }
 
-  async function historyLength(flow: Flow): Promise<number> {
-    return (await stores.temporal.workflow.getHandle(`registration:${flow.id}`).describe()).historyLength;
+  async function historyLength(registration: RegistrationHandle): Promise<number> {
+    return (await stores.temporal.workflow.getHandle(`registration:${registration.id}`).describe()).historyLength;
   }
 });
 
 /** Fifty polls, fifty calls that are refused before they reach the workflow or by it, and wrong codes. */
-async function callInVain(flow: Flow, wrongCodes: { code: string }[]): Promise<void> {
-  const polls = Array.from({ length: 50 }, () => flow.call('GET', ''));
+async function callInVain(registration: RegistrationHandle, wrongCodes: { code: string }[]): Promise<void> {
+  const polls = Array.from({ length: 50 }, () => registration.call('GET', ''));
   const refused = Array.from({ length: 10 }, () => [
-    flow.call('POST', '/codes', { channel: 'sms' }),
-    flow.call('POST', '/codes', { channel: 'fax' }),
-    flow.call('PUT', '/credentials', { pin: '1111' }),
-    flow.call('PUT', '/directory', { username: '', password: '' }),
-    flow.call('PUT', '/captcha', { provider: 'hcaptcha', token: 'x' }),
+    registration.call('POST', '/codes', { channel: 'sms' }),
+    registration.call('POST', '/codes', { channel: 'fax' }),
+    registration.call('PUT', '/credentials', { pin: '1111' }),
+    registration.call('PUT', '/directory', { username: '', password: '' }),
+    registration.call('PUT', '/captcha', { provider: 'hcaptcha', token: 'x' }),
   ]).flat();
-  refused.push(...wrongCodes.map((body) => flow.call('PUT', '/code', body)));
+  refused.push(...wrongCodes.map((body) => registration.call('PUT', '/code', body)));
   for (const { status } of await Promise.all(polls)) assert.equal(status, 200);
   for (const { status } of await Promise.all(refused)) assert.ok(status >= 400 && status < 500, String(status));
 }
 
-function flowOf(journey: Journey): Flow {
-  if (journey.flow === undefined) throw new Error('Not started');
-  return journey.flow;
+function registrationOf(journey: Journey): RegistrationHandle {
+  if (journey.registration === undefined) throw new Error('Not started');
+  return journey.registration;
 }

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { type Answer, call } from '../support/client.ts';
-import { must } from '../support/flows.ts';
 import { median } from '../support/median.ts';
 import { registeredPerson } from '../support/people.ts';
+import { must } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 
 let system: System;

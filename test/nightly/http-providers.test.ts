@@ -5,20 +5,20 @@ import { connectInfobip } from '../../adapters/http/infobip.ts';
 import { connectResend } from '../../adapters/http/resend.ts';
 import { connectSendgrid } from '../../adapters/http/sendgrid.ts';
 import { demoTwilio } from '../../engines/engines.ts';
-import { type StandIns, startStandIns } from '../../engines/stand-ins/stand-ins.ts';
+import { type Fakes, startFakes } from '../../engines/fakes/fakes.ts';
 import { Secret } from '../../platform/config.ts';
 import { setFault } from '../support/faults.ts';
 
-const options = () => ({ apiKey: new Secret('a-key'), from: 'no-reply@example.org', baseUrl: standIns.outboxUrl });
+const options = () => ({ apiKey: new Secret('a-key'), from: 'no-reply@example.org', baseUrl: fakes.outboxUrl });
 const text = { to: '+12025550102', body: '123456 is your code', reference: 'one.1' };
 const mail = { to: 'ada@example.com', subject: 'Your code', text: 'code', html: '<p>code</p>', messageId: 'one.1' };
-let standIns: StandIns;
+let fakes: Fakes;
 
 before(async () => {
-  standIns = await startStandIns({ twilio: demoTwilio });
-  for (const channel of ['sms', 'email']) await setFault(standIns.outboxUrl, { channel, mode: 'hold' });
+  fakes = await startFakes({ twilio: demoTwilio });
+  for (const channel of ['sms', 'email']) await setFault(fakes.outboxUrl, { channel, mode: 'hold' });
 });
-after(() => standIns.close());
+after(() => fakes.close());
 
 /** A call of a provider that does not answer has to end after ten seconds, and not much later. */
 async function assertTenSeconds(call: () => Promise<unknown>): Promise<void> {

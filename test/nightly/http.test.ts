@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { call, startFlow } from '../support/client.ts';
-import { type Behind, lookBehind } from '../support/flows.ts';
+import { call, startRegistration } from '../support/client.ts';
+import { type Behind, lookBehind } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 
 let system: System;
@@ -21,16 +21,16 @@ after(async () => {
 describe('an api whose Redis hangs', () => {
   it('answers 503 within 12 s', async () => {
     const url = system.ready.apiUrl;
-    const flow = await startFlow(url);
+    const registration = await startRegistration(url);
     const redisPid = Number(/process_id:(\d+)/.exec(await behind.redis.info('server'))?.[1]);
     const beganAt = performance.now();
     process.kill(redisPid, 'SIGSTOP');
     const answers = await Promise.all([
       call(url, 'GET', '/health/ready'),
       call(url, 'POST', '/api/v1/registrations', { body: {} }),
-      flow.call('GET', ''),
-      flow.call('PUT', '/code', { code: '123456' }),
-      flow.call('PUT', '/directory', { username: 'person083', password: 'person-083' }),
+      registration.call('GET', ''),
+      registration.call('PUT', '/code', { code: '123456' }),
+      registration.call('PUT', '/directory', { username: 'person083', password: 'person-083' }),
     ]).finally(() => process.kill(redisPid, 'SIGCONT'));
     assert.ok(performance.now() - beganAt < 12_000, 'nobody waits for long');
     assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([503]));

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { codeFor, type Flow, messagesTo, startFlow } from '../support/client.ts';
+import { codeFor, messagesTo, type RegistrationHandle, startRegistration } from '../support/client.ts';
 import { atOnce } from '../support/redis.ts';
 import { startTestSystem } from '../support/system.ts';
 
@@ -33,23 +33,27 @@ after(async () => {
 });
 
 /** Starts registrations, each from an address of its own. */
-async function startMany(count: number, phoneOf: (index: number) => string): Promise<Flow[]> {
-  const flows: Flow[] = [];
-  while (flows.length < count) {
-    const started = flows.length;
+async function startMany(count: number, phoneOf: (index: number) => string): Promise<RegistrationHandle[]> {
+  const registrations: RegistrationHandle[] = [];
+  while (registrations.length < count) {
+    const started = registrations.length;
     const start = (index: number) =>
-      startFlow(system.ready.apiUrl, { phone: phoneOf(started + index) }, {}, `127.0.7.${started + index + 1}`);
-    flows.push(...(await atOnce(Math.min(groupSize, count - started), start)));
+      startRegistration(system.ready.apiUrl, { phone: phoneOf(started + index) }, {}, `127.0.7.${started + index + 1}`);
+    registrations.push(...(await atOnce(Math.min(groupSize, count - started), start)));
   }
-  return flows;
+  return registrations;
 }
 
 /** Asks a code for each; gives those that got one and those that a limit refused. */
-async function sendToEach(flows: readonly Flow[]): Promise<{ sent: Flow[]; refused: Flow[] }> {
-  const answers = await Promise.all(flows.map((flow) => flow.call('POST', '/codes', { channel: 'sms' })));
-  const having = (status: number) => flows.filter((_, index) => answers[index]?.status === status);
+async function sendToEach(
+  registrations: readonly RegistrationHandle[],
+): Promise<{ sent: RegistrationHandle[]; refused: RegistrationHandle[] }> {
+  const answers = await Promise.all(
+    registrations.map((registration) => registration.call('POST', '/codes', { channel: 'sms' })),
+  );
+  const having = (status: number) => registrations.filter((_, index) => answers[index]?.status === status);
   const result = { sent: having(202), refused: having(429) };
-  assert.equal(result.sent.length + result.refused.length, flows.length);
+  assert.equal(result.sent.length + result.refused.length, registrations.length);
   return result;
 }
 
@@ -64,7 +68,9 @@ describe('registrations in numbers', () => {
     const wrong = Array.from({ length: sendsPerNumber + 5 }, (_, index) => String(index).padStart(6, '0'))
       .filter((one) => !codes.includes(one))
       .slice(0, 5);
-    const guesses = await Promise.all(sent.flatMap((flow) => wrong.map((code) => flow.call('PUT', '/code', { code }))));
+    const guesses = await Promise.all(
+      sent.flatMap((registration) => wrong.map((code) => registration.call('PUT', '/code', { code }))),
+    );
     assert.equal(guesses.filter(({ status }) => status === 400).length, wrongPerNumber);
     assert.equal(guesses.filter(({ status }) => status === 429).length, guesses.length - wrongPerNumber);
   });

@@ -48,11 +48,11 @@ describe('A registration, when outside systems are away', () => {
 
     const { username, password } = atDirectory.person;
     for (const _ of [1, 2]) {
-      const answer = await flowOf(atDirectory).call('PUT', '/directory', { username, password });
+      const answer = await registrationOf(atDirectory).call('PUT', '/directory', { username, password });
       assertUnavailable(answer);
     }
     const wrong = { username: mistyped.person.username, password: 'not-this-one' };
-    assertUnavailable(await flowOf(mistyped).call('PUT', '/directory', wrong));
+    assertUnavailable(await registrationOf(mistyped).call('PUT', '/directory', wrong));
     const sent = await atSend.act();
     assert.equal(sent.status, 202);
 
@@ -111,7 +111,7 @@ describe('A registration, when outside systems are away', () => {
     })) {
       found.push(workflowId);
     }
-    assert.deepEqual(found.sort(), journeys.map((journey) => `registration:${journey.flow?.id}`).sort());
+    assert.deepEqual(found.sort(), journeys.map((journey) => `registration:${journey.registration?.id}`).sort());
   }
 });
 
@@ -120,13 +120,13 @@ function processOf(engine: Engine | undefined): EngineProcess {
   return engine.process;
 }
 
-function flowOf(journey: Journey): NonNullable<Journey['flow']> {
-  if (journey.flow === undefined) throw new Error('Not started');
-  return journey.flow;
+function registrationOf(journey: Journey): NonNullable<Journey['registration']> {
+  if (journey.registration === undefined) throw new Error('Not started');
+  return journey.registration;
 }
 
 async function statusOf(journey: Journey): Promise<Answer['body']> {
-  const answer = await flowOf(journey).call('GET', '');
+  const answer = await registrationOf(journey).call('GET', '');
   assert.equal(answer.status, 200);
   return answer.body;
 }
@@ -149,7 +149,7 @@ async function assertWaits(journey: Journey, waitingFor: string, step?: string):
 /** Listens, without asking for anything, until a step stands so. */
 async function untilStep(journey: Journey, name: string, status: string): Promise<Answer> {
   for (let tries = 0; tries < 10; tries++) {
-    const answer = await flowOf(journey).call('GET', '?waitSeconds=10');
+    const answer = await registrationOf(journey).call('GET', '?waitSeconds=10');
     const step = answer.body.steps.find((known: { name: string }) => known.name === name);
     if (step.status === status) return answer;
   }

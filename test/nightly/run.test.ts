@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { roles } from '../../platform/config.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
-import { flowToCode, must } from '../support/flows.ts';
+import { must, registrationAtCode } from '../support/registrations.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 
 const stopMs = 10_000;
@@ -26,9 +26,9 @@ async function assertStopsInTime(role: (typeof roles)[number]): Promise<void> {
 describe('SIGTERM', () => {
   it('ends delivery in ten seconds after a provider that takes two', async () => {
     const { apiUrl, outboxUrl } = system.ready;
-    const flow = await flowToCode(apiUrl, 410);
+    const registration = await registrationAtCode(apiUrl, 410);
     await setFault(outboxUrl, { channel: 'sms', mode: 'hold' });
-    await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+    await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
     await untilHeld(outboxUrl, { channel: 'sms' });
     const released = setTimeout(() => void setFault(outboxUrl, { channel: 'sms', mode: 'none' }), 2000);
     await assertStopsInTime('delivery');

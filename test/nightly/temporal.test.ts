@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { it } from 'node:test';
 import { connectTemporal, createDataConverter } from '../../adapters/temporal/connect.ts';
-import { createTraceBox } from '../../adapters/temporal/trace.ts';
+import { createTraceCipher } from '../../adapters/temporal/trace.ts';
 import { Secret } from '../../platform/config.ts';
 
 it('a call ends hardly later than its deadline', async () => {
@@ -12,7 +12,7 @@ it('a call ends hardly later than its deadline', async () => {
     address: '127.0.0.1:1',
     namespace: 'default',
     dataConverter: createDataConverter(key, []),
-    traceBox: createTraceBox(key, []),
+    traceCipher: createTraceCipher(key, []),
     record: () => undefined,
   });
   const call = (ms: number) =>

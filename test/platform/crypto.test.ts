@@ -3,7 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { Secret } from '../../platform/config.ts';
 import {
-  createBox,
+  createCipher,
   deriveKey,
   type KeyPurpose,
   keyedHash,
@@ -16,7 +16,7 @@ import {
 const newRoot = () => new Secret(randomBytes(32).toString('base64'));
 const purposes = {
   temporal: true,
-  seal: true,
+  secret: true,
   refresh: true,
   code: true,
   idempotency: true,
@@ -31,7 +31,7 @@ const purposes = {
   deletion: true,
   'registration-stop': true,
   limit: true,
-  receipt: true,
+  'delivery-report': true,
 } satisfies Record<KeyPurpose, true>;
 const allPurposes = Object.keys(purposes) as KeyPurpose[];
 
@@ -88,90 +88,92 @@ describe('deriveKey()', () => {
 
 describe('createBox()', () => {
   it('opens what it sealed, of any length', () => {
-    const box = createBox('seal', newRoot());
-    for (const text of ['', 'a', 'Grüße 👋', 'x'.repeat(100_000)]) assert.equal(box.openText(box.sealText(text)), text);
+    const cipher = createCipher('secret', newRoot());
+    for (const text of ['', 'a', 'Grüße 👋', 'x'.repeat(100_000)])
+      assert.equal(cipher.decryptText(cipher.encryptText(text)), text);
     const bytes = randomBytes(1000);
-    assert.deepEqual(Buffer.from(box.open(box.keyId, box.seal(bytes))), bytes);
+    assert.deepEqual(Buffer.from(cipher.decrypt(cipher.keyId, cipher.encrypt(bytes))), bytes);
   });
 
   it('never gives the same sealed text twice', () => {
-    const box = createBox('seal', newRoot());
-    const sealed = Array.from({ length: 200 }, () => box.sealText('123456'));
-    assert.equal(new Set(sealed).size, sealed.length);
-    const nonces = sealed.map((text) => Buffer.from(text.split('.')[1] ?? '', 'base64url').toString('hex', 0, 12));
-    assert.equal(new Set(nonces).size, sealed.length);
+    const cipher = createCipher('secret', newRoot());
+    const encrypted = Array.from({ length: 200 }, () => cipher.encryptText('123456'));
+    assert.equal(new Set(encrypted).size, encrypted.length);
+    const nonces = encrypted.map((text) => Buffer.from(text.split('.')[1] ?? '', 'base64url').toString('hex', 0, 12));
+    assert.equal(new Set(nonces).size, encrypted.length);
   });
 
   it('opens nothing that was sealed for another purpose', () => {
     const root = newRoot();
-    const sealed = createBox('seal', root).sealText('secret');
-    for (const purpose of allPurposes.filter((name) => name !== 'seal')) {
-      assert.throws(() => createBox(purpose, root).openText(sealed), purpose);
+    const encrypted = createCipher('secret', root).encryptText('secret');
+    for (const purpose of allPurposes.filter((name) => name !== 'secret')) {
+      assert.throws(() => createCipher(purpose, root).decryptText(encrypted), purpose);
     }
   });
 
   it('opens nothing that was sealed by another key', () => {
-    const sealed = createBox('seal', newRoot()).sealText('secret');
-    assert.throws(() => createBox('seal', newRoot()).openText(sealed), /No key [0-9a-f]{8} for seal/);
+    const encrypted = createCipher('secret', newRoot()).encryptText('secret');
+    assert.throws(() => createCipher('secret', newRoot()).decryptText(encrypted), /No key [0-9a-f]{8} for secret/);
   });
 
-  it('notices every changed byte', () => {
-    const box = createBox('field', newRoot());
-    const sealed = Buffer.from(box.seal(Buffer.from('+12025550100')));
-    for (const [index, byte] of sealed.entries()) {
-      const changed = Buffer.from(sealed);
+  it('notifications every changed byte', () => {
+    const cipher = createCipher('field', newRoot());
+    const encrypted = Buffer.from(cipher.encrypt(Buffer.from('+12025550100')));
+    for (const [index, byte] of encrypted.entries()) {
+      const changed = Buffer.from(encrypted);
       changed[index] = byte ^ 1;
-      assert.throws(() => box.open(box.keyId, changed), `byte ${index}`);
+      assert.throws(() => cipher.decrypt(cipher.keyId, changed), `byte ${index}`);
     }
   });
 
-  it('notices every cut', () => {
-    const box = createBox('field', newRoot());
-    const sealed = box.seal(Buffer.from('+12025550100'));
-    for (let length = 0; length < sealed.length; length++) {
-      assert.throws(() => box.open(box.keyId, sealed.subarray(0, length)), `${length} bytes`);
+  it('notifications every cut', () => {
+    const cipher = createCipher('field', newRoot());
+    const encrypted = cipher.encrypt(Buffer.from('+12025550100'));
+    for (let length = 0; length < encrypted.length; length++) {
+      assert.throws(() => cipher.decrypt(cipher.keyId, encrypted.subarray(0, length)), `${length} bytes`);
     }
-    assert.throws(() => box.open(box.keyId, Buffer.concat([sealed, Buffer.from([0])])));
-    for (const text of ['', '.', box.keyId, `${box.keyId}.`, 'no box at all']) assert.throws(() => box.openText(text));
+    assert.throws(() => cipher.decrypt(cipher.keyId, Buffer.concat([encrypted, Buffer.from([0])])));
+    for (const text of ['', '.', cipher.keyId, `${cipher.keyId}.`, 'no box at all'])
+      assert.throws(() => cipher.decryptText(text));
   });
 
   it('opens what older keys sealed and seals with the new one', () => {
     const [old, older, current] = [newRoot(), newRoot(), newRoot()];
-    const sealedByOld = createBox('temporal', old).sealText('one');
-    const sealedByOlder = createBox('temporal', older).sealText('two');
-    const box = createBox('temporal', current, [old, older]);
-    assert.equal(box.openText(sealedByOld), 'one');
-    assert.equal(box.openText(sealedByOlder), 'two');
-    assert.equal(box.keyId, createBox('temporal', current).keyId);
-    assert.equal(createBox('temporal', current).openText(box.sealText('three')), 'three');
+    const encryptedByOld = createCipher('temporal', old).encryptText('one');
+    const encryptedByOlder = createCipher('temporal', older).encryptText('two');
+    const cipher = createCipher('temporal', current, [old, older]);
+    assert.equal(cipher.decryptText(encryptedByOld), 'one');
+    assert.equal(cipher.decryptText(encryptedByOlder), 'two');
+    assert.equal(cipher.keyId, createCipher('temporal', current).keyId);
+    assert.equal(createCipher('temporal', current).decryptText(cipher.encryptText('three')), 'three');
   });
 
   it('opens nothing more of a key that was dropped', () => {
     const [old, current] = [newRoot(), newRoot()];
-    const sealed = createBox('temporal', old).sealText('one');
-    assert.throws(() => createBox('temporal', current).openText(sealed), /No key/);
+    const encrypted = createCipher('temporal', old).encryptText('one');
+    assert.throws(() => createCipher('temporal', current).decryptText(encrypted), /No key/);
   });
 
   it('binds a text to the id of its key', () => {
     const [one, other] = [newRoot(), newRoot()];
-    const box = createBox('temporal', one, [other]);
-    const [, body] = box.sealText('secret').split('.');
-    assert.throws(() => box.openText(`${createBox('temporal', other).keyId}.${body}`));
+    const cipher = createCipher('temporal', one, [other]);
+    const [, body] = cipher.encryptText('secret').split('.');
+    assert.throws(() => cipher.decryptText(`${createCipher('temporal', other).keyId}.${body}`));
   });
 
   it('shows a key id that is not the start of the key', () => {
     const root = newRoot();
-    const { keyId } = createBox('seal', root);
+    const { keyId } = createCipher('secret', root);
     assert.match(keyId, /^[0-9a-f]{8}$/);
     assert.equal(Buffer.from(root.reveal(), 'base64').toString('hex').includes(keyId), false);
   });
 
   it('says neither key nor text when it cannot open', () => {
     const root = newRoot();
-    const box = createBox('seal', root);
-    const sealed = box.sealText('canary');
+    const cipher = createCipher('secret', root);
+    const encrypted = cipher.encryptText('canary');
     try {
-      box.openText(`${sealed.slice(0, -2)}AA`);
+      cipher.decryptText(`${encrypted.slice(0, -2)}AA`);
       assert.fail('It opened');
     } catch (err) {
       const text = `${(err as Error).message} ${(err as Error).stack}`;

@@ -20,7 +20,7 @@ const to = '+447700900101';
 const username = 'ada-canary';
 const subject = { subject: registrationId, purpose: 'register' } as const;
 const code = { ...subject, channel: 'sms', send: 1, provider: 'twilio', country: 'GB', to } as const;
-const notice = { noticeId: 'run-1', userId, kind: 'welcome', to, provider: 'smtp' } as const;
+const notification = { notificationId: 'run-1', userId, kind: 'welcome', to, provider: 'smtp' } as const;
 const trace: Trace = {
   requestId: 'r-1',
   traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
@@ -69,18 +69,18 @@ const calls: { [K in keyof Events]: Row } = {
     audits: 'ldap-login',
   },
   codeRequested: { run: (events) => events.codeRequested(subject, 'sms', 1), audits: 'otp-request' },
-  receiptTaken: {
-    run: (events) => events.receiptTaken(code, { outcome: 'undelivered', errorCode: '30003' }, false),
+  deliveryReportTaken: {
+    run: (events) => events.deliveryReportTaken(code, { outcome: 'undelivered', errorCode: '30003' }, false),
     logs: {
-      event: 'receipt.taken',
+      event: 'delivery-report.taken',
       level: 'info',
       fields: ['registrationId', 'channel', 'send', 'provider', 'outcome', 'errorCode', 'isRepeat'],
     },
-    audits: 'delivery-receipt',
+    audits: 'delivery-report',
   },
-  receiptIgnored: {
-    run: (events) => events.receiptIgnored('infobip', 'refused'),
-    logs: { event: 'receipt.ignored', level: 'warn', fields: ['provider', 'outcome'] },
+  deliveryReportIgnored: {
+    run: (events) => events.deliveryReportIgnored('infobip', 'refused'),
+    logs: { event: 'delivery-report.ignored', level: 'warn', fields: ['provider', 'outcome'] },
   },
   codeSent: {
     run: (events) => events.codeSent(code, providerId),
@@ -97,20 +97,20 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'code.checked', level: 'info', fields: ['registrationId', 'outcome'] },
     audits: 'otp-verify',
   },
-  noticeSent: {
-    run: (events) => events.noticeSent(notice, providerId),
-    logs: { event: 'notice.sent', level: 'info', fields: ['noticeId', 'kind', 'provider'] },
-    audits: 'notice-send',
+  notificationSent: {
+    run: (events) => events.notificationSent(notification, providerId),
+    logs: { event: 'notification.sent', level: 'info', fields: ['notificationId', 'kind', 'provider'] },
+    audits: 'notification-send',
   },
-  noticeRefused: {
-    run: (events) => events.noticeRefused(notice, 'mailbox-refused'),
-    logs: { event: 'notice.refused', level: 'warn', fields: ['noticeId', 'kind', 'provider', 'reason'] },
-    audits: 'notice-send',
+  notificationRefused: {
+    run: (events) => events.notificationRefused(notification, 'mailbox-refused'),
+    logs: { event: 'notification.refused', level: 'warn', fields: ['notificationId', 'kind', 'provider', 'reason'] },
+    audits: 'notification-send',
   },
-  noticeLost: {
-    run: (events) => events.noticeLost({ userId: 'u-1', kind: 'session-stolen', occasion: 's-1' }),
-    logs: { event: 'notice.lost', level: 'error', fields: ['kind'] },
-    audits: 'notice-send',
+  notificationLost: {
+    run: (events) => events.notificationLost({ userId: 'u-1', kind: 'session-stolen', occasion: 's-1' }),
+    logs: { event: 'notification.lost', level: 'error', fields: ['kind'] },
+    audits: 'notification-send',
   },
   dependencyAway: {
     run: (events) => events.dependencyAway('sms', 'twilio 503'),
@@ -173,8 +173,8 @@ const calls: { [K in keyof Events]: Row } = {
     audits: 'password-reset',
   },
   dataExported: {
-    run: (events) => events.dataExported({ userId, trail: 'complete' }),
-    logs: { event: 'data.exported', level: 'info', fields: ['userId', 'trail'] },
+    run: (events) => events.dataExported({ userId, auditEvents: 'complete' }),
+    logs: { event: 'data.exported', level: 'info', fields: ['userId', 'auditEvents'] },
     audits: 'data-export',
   },
   deletionChanged: {
@@ -336,10 +336,10 @@ describe('createEvents()', () => {
       'vyry_registration_steps_total{step="directory",outcome="refused"} 1',
       'vyry_codes_sent_total{channel="sms",provider="twilio",country="GB",outcome="sent"} 1',
       'vyry_codes_sent_total{channel="sms",provider="twilio",country="GB",outcome="refused"} 1',
-      'vyry_delivery_receipts_total{channel="sms",provider="twilio",country="GB",outcome="undelivered"} 1',
-      'vyry_delivery_receipts_total{channel="none",provider="infobip",country="none",outcome="refused"} 1',
+      'vyry_delivery_reports_total{channel="sms",provider="twilio",country="GB",outcome="undelivered"} 1',
+      'vyry_delivery_reports_total{channel="none",provider="infobip",country="none",outcome="refused"} 1',
       'vyry_codes_checked_total{outcome="wrong"} 1',
-      'vyry_notices_total{kind="welcome",provider="smtp",outcome="sent"} 1',
+      'vyry_notifications_total{kind="welcome",provider="smtp",outcome="sent"} 1',
       'vyry_sessions_total 1',
       'vyry_limits_hit_total{limit="code-resend"} 1',
       'vyry_dependency_outages_total{dependency="sms"} 1',
@@ -361,7 +361,7 @@ describe('createEvents()', () => {
     assert.equal(lines()[0]?.durationMs, 12);
   });
 
-  it('puts each into the audit trail by its action, with the request it belongs to', () => {
+  it('puts each into the audit log by its action, with the request it belongs to', () => {
     for (const [name, { run, audits }] of Object.entries(calls)) {
       const { events, audited } = recorded();
       traces.run(trace, () => run(events));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as otherWork } from 'node:timers/promises';
-import { evenly, every, examine, inTime, processClock } from '../../platform/lifecycle.ts';
+import { checkHealth, padResponseTime, processClock, runEvery, withTimeout } from '../../platform/lifecycle.ts';
 import { projectFolder, runModule } from '../support/node-process.ts';
 import { stopTime } from '../support/stopped-time.ts';
 
@@ -13,7 +13,7 @@ describe('every()', () => {
   it('runs a job at once, and again and again with a pause between', async () => {
     using time = stopTime();
     let runs = 0;
-    await using _loop = every(20, async () => void runs++, unexpected);
+    await using _loop = runEvery(20, async () => void runs++, unexpected);
     assert.equal(runs, 1);
     await otherWork();
     for (const expected of [2, 3, 4]) {
@@ -32,7 +32,7 @@ describe('every()', () => {
       runs++;
       throw new Error(`run ${runs}`);
     };
-    await using _loop = every(5, job, (err) => errors.push((err as Error).message));
+    await using _loop = runEvery(5, job, (err) => errors.push((err as Error).message));
     await otherWork();
     await time.pass(5);
     await time.pass(5);
@@ -47,7 +47,7 @@ describe('every()', () => {
       runs.push(run);
       return run.promise;
     };
-    const loop = every(20, job, unexpected);
+    const loop = runEvery(20, job, unexpected);
     await time.pass(1000);
     assert.equal(runs.length, 1);
     runs[0]?.resolve();
@@ -63,14 +63,14 @@ describe('every()', () => {
   it('stops in a pause without waiting for its end, and after the run in a run', async () => {
     using _time = stopTime();
     let runs = 0;
-    const idle = every(60_000, async () => void runs++, unexpected);
+    const idle = runEvery(60_000, async () => void runs++, unexpected);
     await otherWork();
     // no time passes: the pause never ends
     await idle[Symbol.asyncDispose]();
     assert.equal(runs, 1);
 
     const run = Promise.withResolvers<void>();
-    const busy = every(60_000, () => run.promise, unexpected);
+    const busy = runEvery(60_000, () => run.promise, unexpected);
     let hasStopped = false;
     const stopping = busy[Symbol.asyncDispose]().then(() => {
       hasStopped = true;
@@ -84,19 +84,19 @@ describe('every()', () => {
 
 describe('examine()', () => {
   it('says that a dependency is up, and how long it took to answer', async () => {
-    const { latencyMs, ...health } = await examine('redis', async () => 'PONG');
+    const { latencyMs, ...health } = await checkHealth('redis', async () => 'PONG');
     assert.deepEqual(health, { name: 'redis', status: 'up' });
     assert.ok(Number.isInteger(latencyMs));
   });
 
   it('takes one for down that fails, or has not answered after two seconds', async () => {
     using time = stopTime();
-    assert.deepEqual(await examine('redis', () => Promise.reject(new Error('away'))), {
+    assert.deepEqual(await checkHealth('redis', () => Promise.reject(new Error('away'))), {
       name: 'redis',
       status: 'down',
     });
     let health: unknown;
-    const examined = examine('redis', () => new Promise(() => undefined)).then((found) => {
+    const examined = checkHealth('redis', () => new Promise(() => undefined)).then((found) => {
       health = found;
     });
     await time.pass(1999);
@@ -110,9 +110,9 @@ describe('examine()', () => {
 describe('inTime()', () => {
   it('is what the job comes to, or an error once the time is over', async () => {
     using time = stopTime();
-    assert.equal(await inTime(Promise.resolve('done'), 10), 'done');
-    await assert.rejects(inTime(Promise.reject(new Error('failed')), 10), { message: 'failed' });
-    const late = assert.rejects(inTime(new Promise(() => undefined), 10), { message: 'timeout' });
+    assert.equal(await withTimeout(Promise.resolve('done'), 10), 'done');
+    await assert.rejects(withTimeout(Promise.reject(new Error('failed')), 10), { message: 'failed' });
+    const late = assert.rejects(withTimeout(new Promise(() => undefined), 10), { message: 'timeout' });
     await time.pass(10);
     await late;
   });
@@ -126,7 +126,7 @@ describe('evenly()', () => {
     const sleep = async (ms: number) => {
       instant += ms;
     };
-    await evenly(beganAt, { now: () => instant, sleep });
+    await padResponseTime(beganAt, { now: () => instant, sleep });
     return instant - beganAt;
   }
 
@@ -138,7 +138,7 @@ describe('evenly()', () => {
   it('waits by the clock of the process without another', async () => {
     using time = stopTime();
     let hasLeft = false;
-    const leaving = evenly(processClock.now()).then(() => {
+    const leaving = padResponseTime(processClock.now()).then(() => {
       hasLeft = true;
     });
     await otherWork();

@@ -29,6 +29,7 @@ describe('chooseFiles()', () => {
     const { files, units, names } = chooseFiles({ ...everything, given: ['test/domain/*.test.ts', 'answers 409'] });
     assert.ok(all({ files, units }).every((file) => file.startsWith('test/domain/')));
     assert.deepEqual(names, ['answers 409']);
+    assert.throws(() => chooseFiles({ ...everything, given: ['test/domain/none.test.ts'] }), /no test file .*none/);
   });
 
   it('puts into one process only files that need no engine, and never a file alone', () => {

@@ -32,11 +32,13 @@ export const durationsFile = join(projectFolder, 'node_modules', '.cache', 'test
  * Chooses the files.
  *
  * @param random shuffles the files, for runs that look for what one file leaves to another
- * @throws {Error} git does not know the revision
+ * @throws {Error} a file does not exist, or git does not know the revision
  */
 export function chooseFiles({ given, changedSince, nightly }: Choice, random?: () => number): Chosen {
   const patterns = given.filter((text) => existsSync(join(projectFolder, text)) || text.includes('*'));
   const names = given.filter((text) => !patterns.includes(text));
+  const missing = names.find((text) => text.endsWith('.test.ts'));
+  if (missing !== undefined) throw new Error(`There is no test file ${missing}`);
   const all = glob(nightly ? ['test/nightly/**/*.test.ts'] : ['test/**/*.test.ts']);
   const asked = patterns.length > 0 ? glob(patterns) : all.filter((file) => nightly || !isNightly(file));
   const needs = readImportGraph();

@@ -1,5 +1,5 @@
 /**
- * Systems that are started once and lent to one test file after another: Redis, stand-ins, a Temporal namespace, a database
+ * Systems that are started once and lent to one test file after another: Redis, fakes, a Temporal namespace, a database
  * and the workers on them. A file starts its own api.
  *
  * Starting four processes takes more processor time than most test files need for their tests. A file gets a system for
@@ -18,11 +18,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Child, startChild } from '../../engines/child.ts';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
 import { type EngineUrls, startOutbox } from '../../engines/engines.ts';
+import type { Fakes } from '../../engines/fakes/fakes.ts';
 import { freePort } from '../../engines/ports.ts';
 import { roleCommand, withDatabase } from '../../engines/processes.ts';
 import { startRedis } from '../../engines/redis.ts';
 import { readSecrets, type Secrets } from '../../engines/secrets.ts';
-import type { StandIns } from '../../engines/stand-ins/stand-ins.ts';
 import { ensureNamespace } from '../../engines/temporal.ts';
 import { type Role, variablesOf } from '../../platform/config.ts';
 import { deleteDocuments, deleteKeys, terminateWorkflows } from './emptying.ts';
@@ -65,7 +65,7 @@ interface Worker {
 
 interface WarmSystem extends LentSystem {
   folder: DataFolder;
-  standIns: StandIns;
+  fakes: Fakes;
   workers: Map<Role, Worker>;
   /** The wish of the latest borrower. */
   wish: Wish;
@@ -104,7 +104,7 @@ export async function startWarmSystems(
     }
   }
 
-  async function takeBack(system: WarmSystem): Promise<void> {
+  async function compensate(system: WarmSystem): Promise<void> {
     try {
       await makeEmpty(system, engines);
       system.isLent = false;
@@ -120,7 +120,7 @@ export async function startWarmSystems(
     const system = await lend((await json(req)) as Wish);
     const { id, urls, secrets, name, ports } = system;
     res.once('close', () => {
-      system.emptied = takeBack(system);
+      system.emptied = compensate(system);
     });
     res.writeHead(200, { 'Content-Type': 'application/json' });
     res.write(`${JSON.stringify({ id, urls, secrets, name, ports } satisfies LentSystem)}\n`);
@@ -167,7 +167,7 @@ async function createSystem(engines: Pick<EngineUrls, 'temporalAddress'>): Promi
   const folder = await openTemporaryFolder();
   const id = randomBytes(6).toString('hex');
   const name = `test-${id}`;
-  const [redis, standIns, api, codec, grpc] = await Promise.all([
+  const [redis, fakes, api, codec, grpc] = await Promise.all([
     startRedis({ folder, appendfsync: 'always' }),
     startOutbox(folder),
     freePort(),
@@ -175,12 +175,12 @@ async function createSystem(engines: Pick<EngineUrls, 'temporalAddress'>): Promi
     freePort(),
     ensureNamespace(engines.temporalAddress, name),
   ]);
-  const { outboxUrl, twilioUrl, smtpUrl, captchaUrls } = standIns;
+  const { outboxUrl, twilioUrl, smtpUrl, captchaUrls } = fakes;
   return {
     id,
     name,
     folder,
-    standIns,
+    fakes,
     urls: { redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, captchaUrls },
     secrets: readSecrets(folder.path),
     ports: { api, codec, grpc },
@@ -222,15 +222,15 @@ async function stopAllBut({ workers }: WarmSystem, wanted: readonly Role[]): Pro
 }
 
 async function makeEmpty(
-  { workers, standIns, name, urls }: WarmSystem,
+  { workers, fakes, name, urls }: WarmSystem,
   { temporalAddress, databaseUrl }: Pick<EngineUrls, 'temporalAddress' | 'databaseUrl'>,
 ): Promise<void> {
   // a worker that saw providers fail may still pass them over
-  if (standIns.reset()) await workers.get('delivery')?.child.stop();
+  if (fakes.reset()) await workers.get('delivery')?.child.stop();
   // it continues a stream that is going to be deleted
   await workers.get('audit')?.child.stop();
   await terminateWorkflows(temporalAddress, name);
   for (const { child } of workers.values()) truncateSync(child.logFile);
   await Promise.all([deleteKeys(urls.redisUrl), deleteDocuments(withDatabase(databaseUrl, name))]);
-  standIns.reset();
+  fakes.reset();
 }

@@ -17,7 +17,7 @@ export async function openApiHere(folder: DataFolder, name: string, env: Record<
   let api: Api | undefined;
   const start = async () => {
     api = await openApi(config, createLog('api', config.LOG_LEVEL, logFile));
-    api.sayStarted();
+    api.logReady();
   };
   const stop = async () => {
     const running = api;

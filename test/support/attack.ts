@@ -4,9 +4,9 @@ import type { System } from '../../engines/system.ts';
 import { alerts } from '../../kibana/alerts.ts';
 import { type Events, openEvents } from '../../kibana/events.ts';
 import { type Firing, firings } from '../../kibana/firings.ts';
-import { type Flow, messagesTo, solveCaptcha, startFlow } from './client.ts';
-import { must, phoneOf, wrongCode } from './flows.ts';
+import { messagesTo, type RegistrationHandle, solveCaptcha, startRegistration } from './client.ts';
 import { uniqueName } from './redis.ts';
+import { must, phoneOf, wrongCode } from './registrations.ts';
 import { connectStores } from './stores.ts';
 import { startTestSystem } from './system.ts';
 import { until } from './until.ts';
@@ -92,16 +92,16 @@ export async function attackSystem(attack: (acts: Attack) => Promise<unknown>): 
 
 function actsOn({ ready: { apiUrl: url, outboxUrl } }: System): Attack & { register(person: number): Promise<void> } {
   const from = (address: string) => ({ 'X-Forwarded-For': address });
-  const tryPassword = (flow: Flow, username: string, password: string, address: string) =>
-    flow.call('PUT', '/directory', { username, password }, from(address));
+  const tryPassword = (registration: RegistrationHandle, username: string, password: string, address: string) =>
+    registration.call('PUT', '/directory', { username, password }, from(address));
 
-  async function flowWithSend(person: number, address: string): Promise<Flow> {
-    const flow = await startFlow(url, {}, from(address));
+  async function flowWithSend(person: number, address: string): Promise<RegistrationHandle> {
+    const registration = await startRegistration(url, {}, from(address));
     const name = String(person).padStart(3, '0');
-    await must(tryPassword(flow, `person${name}`, `person-${name}`, address));
-    await must(flow.call('PUT', '/captcha', await solveCaptcha(url), from(address)));
-    await must(flow.call('POST', '/codes', { channel: 'sms' }, from(address)), 202);
-    return flow;
+    await must(tryPassword(registration, `person${name}`, `person-${name}`, address));
+    await must(registration.call('PUT', '/captcha', await solveCaptcha(url), from(address)));
+    await must(registration.call('POST', '/codes', { channel: 'sms' }, from(address)), 202);
+    return registration;
   }
 
   async function codeOf(person: number): Promise<string> {
@@ -112,39 +112,40 @@ function actsOn({ ready: { apiUrl: url, outboxUrl } }: System): Attack & { regis
   return {
     async spray() {
       for (let victim = 0; victim < 12; victim++) {
-        const flow = await startFlow(url, {}, from(attackers.sprayer));
-        await must(tryPassword(flow, uniqueName('sprayed'), 'Spring-2026!', attackers.sprayer), 401);
+        const registration = await startRegistration(url, {}, from(attackers.sprayer));
+        await must(tryPassword(registration, uniqueName('sprayed'), 'Spring-2026!', attackers.sprayer), 401);
       }
     },
     async useBruteForce() {
       for (let victim = 0; victim < 4; victim++) {
-        const [flow, name] = [await startFlow(url, {}, from(attackers.brute)), uniqueName('guessed')];
+        const [registration, name] = [await startRegistration(url, {}, from(attackers.brute)), uniqueName('guessed')];
         for (let turn = 0; turn < 5; turn++) {
-          await must(tryPassword(flow, name, `Guess-${turn}!`, attackers.brute), 401);
+          await must(tryPassword(registration, name, `Guess-${turn}!`, attackers.brute), 401);
         }
       }
     },
     async guessCodes() {
-      const flow = await flowWithSend(732, attackers.guesser);
+      const registration = await flowWithSend(732, attackers.guesser);
       const code = await codeOf(732);
       for (let turn = 1; turn <= 5; turn++) {
-        await must(flow.call('PUT', '/code', { code: wrongCode(code, turn) }, from(attackers.guesser)), 400);
+        await must(registration.call('PUT', '/code', { code: wrongCode(code, turn) }, from(attackers.guesser)), 400);
       }
     },
     async pumpCodes() {
       for (let person = 770; person < 800; person++) await flowWithSend(person, attackers.pumper);
     },
     async hammerLimits() {
-      const [flow, name] = [await startFlow(url, {}, from(attackers.hammer)), uniqueName('hammered')];
-      for (let turn = 0; turn < 5; turn++) await tryPassword(flow, name, `Guess-${turn}!`, attackers.hammer);
-      for (let turn = 0; turn < 50; turn++) await must(tryPassword(flow, name, 'Guess!', attackers.hammer), 429);
+      const [registration, name] = [await startRegistration(url, {}, from(attackers.hammer)), uniqueName('hammered')];
+      for (let turn = 0; turn < 5; turn++) await tryPassword(registration, name, `Guess-${turn}!`, attackers.hammer);
+      for (let turn = 0; turn < 50; turn++)
+        await must(tryPassword(registration, name, 'Guess!', attackers.hammer), 429);
     },
     async register(person) {
-      const mistyped = await startFlow(url, {}, from(honest));
+      const mistyped = await startRegistration(url, {}, from(honest));
       await must(tryPassword(mistyped, `person${person}`, 'mistyped', honest), 401);
-      const flow = await flowWithSend(person, honest);
-      await must(flow.call('PUT', '/code', { code: await codeOf(person) }, from(honest)));
-      await must(flow.call('PUT', '/credentials', { password: 'plum-otter-cello-73' }, from(honest)));
+      const registration = await flowWithSend(person, honest);
+      await must(registration.call('PUT', '/code', { code: await codeOf(person) }, from(honest)));
+      await must(registration.call('PUT', '/credentials', { password: 'plum-otter-cello-73' }, from(honest)));
     },
   };
 }

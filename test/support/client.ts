@@ -63,7 +63,7 @@ export async function call(url: string, method: string, path: string, options: C
   return answer;
 }
 
-export interface Flow {
+export interface RegistrationHandle {
   id: string;
   token: string;
   /** One call on this registration: `''` is the registration itself. */
@@ -71,19 +71,19 @@ export interface Flow {
 }
 
 /** Starts a registration. */
-export async function startFlow(
+export async function startRegistration(
   url: string,
   body: unknown = {},
   headers: Record<string, string> = {},
   from?: string,
-): Promise<Flow> {
+): Promise<RegistrationHandle> {
   const started = await call(url, 'POST', '/api/v1/registrations', { body, headers, from });
   if (started.status !== 201) throw new Error(`POST /registrations: ${started.status} ${JSON.stringify(started.body)}`);
-  return flowOf(url, started.body.registrationId, started.body.registrationToken, from);
+  return registrationOf(url, started.body.registrationId, started.body.registrationToken, from);
 }
 
 /** A registration that was started before, also at another address. */
-export function flowOf(url: string, id: string, token: string, from?: string): Flow {
+export function registrationOf(url: string, id: string, token: string, from?: string): RegistrationHandle {
   return {
     id,
     token,
@@ -111,21 +111,21 @@ export interface OutboxMessage {
   subject?: string;
 }
 
-/** The messages that went to one person, oldest first; notices come later, by themselves, and are left out. */
+/** The messages that went to one person, oldest first; notifications come later, by themselves, and are left out. */
 export async function messagesTo(outboxUrl: string, to: string, since?: Date): Promise<OutboxMessage[]> {
   const query = new URLSearchParams({ to, ...(since && { since: since.toISOString() }) });
   const response = await fetch(`${outboxUrl}/messages?${query}`);
-  return ((await response.json()) as OutboxMessage[]).filter((message) => !isNotice(message));
+  return ((await response.json()) as OutboxMessage[]).filter((message) => !isNotification(message));
 }
 
-/** The notices that went to one person, oldest first. */
-export async function noticesTo(outboxUrl: string, to: string): Promise<OutboxMessage[]> {
+/** The notifications that went to one person, oldest first. */
+export async function notificationsTo(outboxUrl: string, to: string): Promise<OutboxMessage[]> {
   const response = await fetch(`${outboxUrl}/messages?${new URLSearchParams({ to })}`);
-  return ((await response.json()) as OutboxMessage[]).filter(isNotice);
+  return ((await response.json()) as OutboxMessage[]).filter(isNotification);
 }
 
 /** An e-mail or SMS without a code. */
-export function isNotice({ channel, code }: OutboxMessage): boolean {
+export function isNotification({ channel, code }: OutboxMessage): boolean {
   return channel !== 'voice' && code === undefined;
 }
 

@@ -1,4 +1,4 @@
-/** A stand-in for a collector of traces: OTLP over HTTP with JSON. It keeps what arrives. */
+/** A fake for a collector of traces: OTLP over HTTP with JSON. It keeps what arrives. */
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -19,7 +19,7 @@ export interface ReceivedSpan {
   attributes: Record<string, unknown>;
 }
 
-export interface CollectorStandIn extends AsyncDisposable {
+export interface FakeCollector extends AsyncDisposable {
   url: string;
   spans: ReceivedSpan[];
   /** Every request: its headers and its body as it came. */
@@ -48,9 +48,9 @@ interface OtlpRequest {
 }
 
 /** Starts one on loopback. */
-export async function startCollector(): Promise<CollectorStandIn> {
+export async function startCollector(): Promise<FakeCollector> {
   const spans: ReceivedSpan[] = [];
-  const requests: CollectorStandIn['requests'] = [];
+  const requests: FakeCollector['requests'] = [];
   const server = createServer(async (req, res) => {
     let body = '';
     for await (const chunk of req.setEncoding('utf8')) body += chunk;

@@ -1,4 +1,4 @@
-/** Faults of the outside providers, switched in the stand-ins of a system (engines/stand-ins/faults.ts says which there are). */
+/** Faults of the outside providers, switched in the fakes of a system (engines/fakes/faults.ts says which there are). */
 import { until } from './until.ts';
 
 /** A fault as `PUT /faults` takes it. */

@@ -5,7 +5,15 @@
  * The acts are those of the default policy, in an order its needs allow.
  */
 import { randomUUID } from 'node:crypto';
-import { type Answer, call, codeFor, type Flow, flowOf, type OutboxMessage, solveCaptcha } from './client.ts';
+import {
+  type Answer,
+  call,
+  codeFor,
+  type OutboxMessage,
+  type RegistrationHandle,
+  registrationOf,
+  solveCaptcha,
+} from './client.ts';
 import { until } from './until.ts';
 
 /** What a person does, first to last. */
@@ -50,7 +58,7 @@ export type Channel = 'sms' | 'voice' | 'email';
 export interface Journey {
   readonly person: Person;
   /** Known once it has started. */
-  readonly flow: Flow | undefined;
+  readonly registration: RegistrationHandle | undefined;
   /** The act that comes next; undefined after the last. */
   readonly next: Act | undefined;
   /** The acts that were called again: their connection was lost, or a start was refused while Temporal was away. */
@@ -77,13 +85,13 @@ export function createJourney(
   const answers = new Map<Act, Answer>();
   const repeated: Act[] = [];
   const keys = { start: randomUUID(), send: randomUUID(), credentials: randomUUID(), session: randomUUID() };
-  let flow: Flow | undefined;
+  let registration: RegistrationHandle | undefined;
   let prepared: unknown;
   const address = channel === 'email' ? person.email : person.phone;
 
-  const onFlow = (method: string, path: string, body?: unknown, key?: string) => {
-    if (flow === undefined) throw new Error('The registration was not started');
-    return flow.call(method, path, body, key ? { 'Idempotency-Key': key } : {});
+  const onRegistration = (method: string, path: string, body?: unknown, key?: string) => {
+    if (registration === undefined) throw new Error('The registration was not started');
+    return registration.call(method, path, body, key ? { 'Idempotency-Key': key } : {});
   };
   const needs: Partial<Record<Act, () => Promise<unknown>>> = {
     captcha: () => solveCaptcha(to.apiUrl),
@@ -92,13 +100,13 @@ export function createJourney(
   const calls: Record<Act, () => Promise<Answer>> = {
     start: () =>
       call(to.apiUrl, 'POST', '/api/v1/registrations', { body: wishes, headers: { 'Idempotency-Key': keys.start } }),
-    directory: () => onFlow('PUT', '/directory', { username: person.username, password: person.password }),
-    captcha: () => onFlow('PUT', '/captcha', prepared),
-    send: () => onFlow('POST', '/codes', { channel }, keys.send),
-    code: () => onFlow('PUT', '/code', prepared),
+    directory: () => onRegistration('PUT', '/directory', { username: person.username, password: person.password }),
+    captcha: () => onRegistration('PUT', '/captcha', prepared),
+    send: () => onRegistration('POST', '/codes', { channel }, keys.send),
+    code: () => onRegistration('PUT', '/code', prepared),
     credentials: () =>
-      onFlow('PUT', '/credentials', { password: person.newPassword, pin: person.pin }, keys.credentials),
-    session: () => onFlow('POST', '/session', undefined, keys.session),
+      onRegistration('PUT', '/credentials', { password: person.newPassword, pin: person.pin }, keys.credentials),
+    session: () => onRegistration('POST', '/session', undefined, keys.session),
   };
 
   async function callAgainIfLost(act: Act): Promise<Answer> {
@@ -128,8 +136,8 @@ export function createJourney(
   const journey: Journey = {
     person,
     repeated,
-    get flow() {
-      return flow;
+    get registration() {
+      return registration;
     },
     get next() {
       return acts[answers.size];
@@ -154,7 +162,8 @@ export function createJourney(
       }
       prepared = undefined;
       answers.set(act, answer);
-      if (act === 'start') flow = flowOf(to.apiUrl, answer.body.registrationId, answer.body.registrationToken);
+      if (act === 'start')
+        registration = registrationOf(to.apiUrl, answer.body.registrationId, answer.body.registrationToken);
       return answer;
     },
     skip(answer) {

@@ -1,5 +1,5 @@
 /**
- * A stand-in for Kibana's import and rule APIs, as they are documented and as their schemas say: what it refuses, Kibana
+ * A fake for Kibana's import and rule APIs, as they are documented and as their schemas say: what it refuses, Kibana
  * refuses. https://www.elastic.co/docs/api/doc/kibana
  */
 import { once } from 'node:events';
@@ -31,7 +31,7 @@ export interface KibanaOptions {
   tls?: { key: string; cert: string };
 }
 
-export interface KibanaStandIn extends AsyncDisposable {
+export interface FakeKibana extends AsyncDisposable {
   url: string;
   objects: Map<string, SavedObject>;
   rules: Map<string, Rule>;
@@ -63,7 +63,7 @@ class Refusal extends Error {
 }
 
 /** Starts it on a free port. */
-export async function startKibana(options: KibanaOptions = {}): Promise<KibanaStandIn> {
+export async function startKibana(options: KibanaOptions = {}): Promise<FakeKibana> {
   const stand = { objects: new Map(), rules: new Map(), detectionRules: new Map(), requests: [] as string[] };
   const listener: RequestListener = (req, res) => void answer(req, res, stand, options);
   const server = options.tls ? createTlsServer(options.tls, listener) : createServer(listener);
@@ -81,7 +81,7 @@ export async function startKibana(options: KibanaOptions = {}): Promise<KibanaSt
   };
 }
 
-type Stand = Pick<KibanaStandIn, 'objects' | 'rules' | 'detectionRules' | 'requests'>;
+type Stand = Pick<FakeKibana, 'objects' | 'rules' | 'detectionRules' | 'requests'>;
 
 async function answer(req: IncomingMessage, res: ServerResponse, stand: Stand, options: KibanaOptions): Promise<void> {
   const send = (status: number, body: unknown, headers: Record<string, string> = {}) =>

@@ -16,9 +16,9 @@ import { createTokens } from '../../api/tokens.ts';
 import type { Identity } from '../../domain/registration.ts';
 import type { System } from '../../engines/system.ts';
 import { readConfig, Secret } from '../../platform/config.ts';
-import { createBox, deriveKey, newId } from '../../platform/crypto.ts';
-import { goodPassword } from './flows.ts';
+import { createCipher, deriveKey, newId } from '../../platform/crypto.ts';
 import { personOf } from './journey.ts';
+import { goodPassword } from './registrations.ts';
 
 /** Who gets an account: the number of one of `person000` to `person999`, or what a registration without a directory proves. */
 export type Who = number | Identity;
@@ -117,7 +117,7 @@ function openTools(system: System): Tools {
   const hashes = new Map<string, Promise<string>>();
   return {
     config,
-    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createBox('field', dataKey)),
+    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     sessions: createSessions(redis),
     sessionLife: sessionLifeOf(config),
     tokens: createTokens(config),

@@ -15,7 +15,7 @@ import { openTemporaryFolder } from '../../engines/data-folder.ts';
 import { readSecrets } from '../../engines/secrets.ts';
 import { type System, startSystemIn } from '../../engines/system.ts';
 import { Secret } from '../../platform/config.ts';
-import { createBox } from '../../platform/crypto.ts';
+import { createCipher } from '../../platform/crypto.ts';
 import { codeFor } from './client.ts';
 import { setFault } from './faults.ts';
 import { historiesFolder, historiesKey } from './histories.ts';
@@ -28,7 +28,7 @@ interface JsonPayload {
   data: string;
 }
 
-const codec = createPayloadCodec(createBox('temporal', new Secret(historiesKey)));
+const codec = createPayloadCodec(createCipher('temporal', new Secret(historiesKey)));
 
 type Story = (journey: Journey, system: System) => Promise<void>;
 
@@ -43,24 +43,24 @@ const stories: Record<string, Story> = {
   async 'wrong-password-and-code'(journey, system) {
     const { username, phone } = journey.person;
     await journey.walk('start');
-    await journey.flow?.call('PUT', '/directory', { username, password: 'not-this-one' });
+    await journey.registration?.call('PUT', '/directory', { username, password: 'not-this-one' });
     await journey.walk('send');
     const code = await codeFor(system.ready.outboxUrl, phone);
-    await journey.flow?.call('PUT', '/code', { code: code === '000000' ? '000001' : '000000' });
+    await journey.registration?.call('PUT', '/code', { code: code === '000000' ? '000001' : '000000' });
     await new Promise((done) => setTimeout(done, 1100));
-    await journey.flow?.call('POST', '/codes', { channel: 'sms' });
+    await journey.registration?.call('POST', '/codes', { channel: 'sms' });
     await codeFor(system.ready.outboxUrl, phone, 2);
     await journey.walk('session');
   },
 
-  async parked(journey, system) {
+  async waiting(journey, system) {
     const { username, password } = journey.person;
     await journey.walk('start');
     await system.engines?.ldap.process?.kill();
-    await journey.flow?.call('PUT', '/directory', { username, password });
+    await journey.registration?.call('PUT', '/directory', { username, password });
     await untilWaitingFor(journey, 'directory');
     await system.engines?.ldap.process?.start();
-    await until(async () => (await journey.flow?.call('GET', ''))?.body.steps[0].status === 'done');
+    await until(async () => (await journey.registration?.call('GET', ''))?.body.steps[0].status === 'done');
     journey.skip(journey.answerOf('start'));
     await journey.walk('captcha');
     await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'error500' });
@@ -82,7 +82,7 @@ const stories: Record<string, Story> = {
 
   async cancelled(journey) {
     await journey.walk('send');
-    await journey.flow?.call('DELETE', '');
+    await journey.registration?.call('DELETE', '');
   },
 
   async 'identity-taken'(journey, system) {
@@ -92,7 +92,7 @@ const stories: Record<string, Story> = {
     await codeFor(system.ready.outboxUrl, journey.person.phone, 2);
     await journey.walk('code');
     const { newPassword: password } = journey.person;
-    await journey.flow?.call('PUT', '/credentials', { password });
+    await journey.registration?.call('PUT', '/credentials', { password });
     await untilState(journey, 'rejected');
   },
 
@@ -101,22 +101,22 @@ const stories: Record<string, Story> = {
     await journey.walk('send');
     await codeFor(system.ready.outboxUrl, journey.person.phone, 2);
     await journey.walk('credentials');
-    await journey.flow?.call('PUT', '/approval', { pin: '000000' });
-    await journey.flow?.call('PUT', '/approval', { pin: journey.person.pin });
+    await journey.registration?.call('PUT', '/approval', { pin: '000000' });
+    await journey.registration?.call('PUT', '/approval', { pin: journey.person.pin });
     await untilState(journey, 'completed');
   },
 };
 
 async function register(journey: Journey): Promise<void> {
   await journey.walk('code');
-  await journey.flow?.call('PUT', '/credentials', { password: journey.person.newPassword });
+  await journey.registration?.call('PUT', '/credentials', { password: journey.person.newPassword });
   await untilState(journey, 'completed');
 }
 
 async function record(system: System, stores: Stores, name: string, index: number): Promise<void> {
   const journey = createJourney(system.ready, personOf(index));
   await stories[name]?.(journey, system);
-  const handle = stores.temporal.workflow.getHandle(`registration:${journey.flow?.id}`);
+  const handle = stores.temporal.workflow.getHandle(`registration:${journey.registration?.id}`);
   await handle.result();
   const history = JSON.parse(historyToJSON(await handle.fetchHistory())) as { events: unknown[] };
   await forgetMachine(history);
@@ -137,8 +137,8 @@ async function withoutStack(attributes: JsonPayload): Promise<JsonPayload> {
   const [clear] = await codec.decode([fromJson(attributes)]);
   const { message } = JSON.parse(Buffer.from(clear?.data ?? []).toString());
   const data = Buffer.from(JSON.stringify({ message, stack_trace: '' }));
-  const [sealed] = await codec.encode([{ ...clear, data }]);
-  return toJson(sealed ?? {});
+  const [encrypted] = await codec.encode([{ ...clear, data }]);
+  return toJson(encrypted ?? {});
 }
 
 function fromJson({ metadata, data }: JsonPayload): Payload {
@@ -155,11 +155,11 @@ function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Re
 }
 
 async function untilWaitingFor(journey: Journey, waitingFor: string): Promise<void> {
-  await until(async () => (await journey.flow?.call('GET', ''))?.body.waitingFor === waitingFor);
+  await until(async () => (await journey.registration?.call('GET', ''))?.body.waitingFor === waitingFor);
 }
 
 async function untilState(journey: Journey, state: string): Promise<void> {
-  await until(async () => (await journey.flow?.call('GET', ''))?.body.state === state);
+  await until(async () => (await journey.registration?.call('GET', ''))?.body.state === state);
 }
 
 if (import.meta.main) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { connectRedis, type Redis } from '../../adapters/redis/connect.ts';
 import { Secret } from '../../platform/config.ts';
-import { type Box, createBox, type KeyPurpose } from '../../platform/crypto.ts';
+import { type Cipher, createCipher, type KeyPurpose } from '../../platform/crypto.ts';
 import { testEngines } from './engines.ts';
 
 /** Connects, to wait beyond what any answer takes; errors of the connection fail the test that runs. */
@@ -20,8 +20,8 @@ export function uniqueName(prefix = 'test'): string {
 }
 
 /** A box with a key of its own. */
-export function testBox(purpose: KeyPurpose = 'seal'): Box {
-  return createBox(purpose, new Secret(randomBytes(32).toString('base64')));
+export function testCipher(purpose: KeyPurpose = 'secret'): Cipher {
+  return createCipher(purpose, new Secret(randomBytes(32).toString('base64')));
 }
 
 /** Asserts that a key whose life a job begins ends so many seconds after that, however long the job takes. */

@@ -24,10 +24,10 @@ export function startRole(role: Role, env: NodeJS.ProcessEnv, nodeArguments: str
     env: scrubbed,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  return observe(role, child);
+  return recordTelemetry(role, child);
 }
 
-function observe(role: Role, child: ChildProcess): RoleProcess {
+function recordTelemetry(role: Role, child: ChildProcess): RoleProcess {
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {

@@ -20,7 +20,7 @@ export const limitsOff: Record<string, string> = {
 };
 
 /** What would only take time from the tests: a test of it sets it shorter. */
-const calm = { DIRECTORY_WATCH_INTERVAL: '86400' };
+const calm = { DIRECTORY_SYNC_INTERVAL: '86400' };
 
 /**
  * A system that shares nothing a test could disturb: Redis, outbox, Temporal namespace and database for itself; the directory

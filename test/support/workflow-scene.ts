@@ -6,11 +6,11 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import type { AccountActivities } from '../../activities/accounts.ts';
 import type { DeliveryActivities } from '../../activities/delivery.ts';
 import type { AuthenticateResult, DirectoryActivities } from '../../activities/directory.ts';
-import type { NoticeActivities } from '../../activities/notices.ts';
+import type { NotificationActivities } from '../../activities/notifications.ts';
 import type { RegistrationActivities } from '../../activities/registration.ts';
+import { executeUpdate } from '../../adapters/temporal/client-calls.ts';
 import { createDataConverter, isTemporalOutage } from '../../adapters/temporal/connect.ts';
-import { order } from '../../adapters/temporal/orders.ts';
-import { Failure, type FailureCode, type FailureFacts } from '../../domain/failures.ts';
+import { Failure, type FailureCode, type FailureContext } from '../../domain/failures.ts';
 import {
   type Identity,
   type RegistrationRules,
@@ -29,7 +29,7 @@ export type FakeActivities = AccountActivities &
   DeliveryActivities &
   DirectoryActivities &
   RegistrationActivities &
-  NoticeActivities;
+  NotificationActivities;
 
 /** Answers of one registration that differ from those of a good day. */
 export type Script = Partial<FakeActivities>;
@@ -97,25 +97,25 @@ const rules: RegistrationRules = {
 };
 
 /** As a `Failure` comes out of the workers: not repeated by Temporal, known by its code. */
-export function failure(code: FailureCode, facts: FailureFacts = {}): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(code, code, facts);
+export function failure(code: FailureCode, context: FailureContext = {}): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(code, code, context);
 }
 
 /** What a good day answers, by the clock of the server. */
 const goodDayBy = (now: Clock): FakeActivities => ({
   authenticate: async (): Promise<AuthenticateResult> => ({ outcome: 'ok', identity: ada }),
-  readStandings: async () => [],
+  readEntryStatuses: async () => [],
   sendCode: async () => ({ result: 'sent', at: await now() }),
   hashCredentials: async () => 'kept',
   claimIdentity: async () => true,
   releaseIdentity: async () => undefined,
   createAccount: async () => undefined,
   removeAccount: async () => undefined,
-  reopenAccount: async () => [],
+  recoverAccount: async () => [],
   publishStatus: async () => undefined,
   operatorAct: async () => undefined,
   forget: async () => undefined,
-  sendNotice: async () => true,
+  sendNotification: async () => true,
   findRecipients: async () => [{ channel: 'email', to: ada.email }],
   findOwner: async () => null,
 });
@@ -263,7 +263,9 @@ async function giveUntilAnswered<Answer, Args extends [unknown] | []>(
 ): Promise<Answer> {
   const settled = await eventually(async () => {
     try {
-      return { answer: await order({ temporal: client }, id, update, args, updateId) };
+      return {
+        answer: await executeUpdate({ temporal: client }, registrationWorkflowId(id), update, { args, updateId }),
+      };
     } catch (err) {
       return isTemporalOutage(err) ? undefined : { err };
     }
@@ -273,11 +275,11 @@ async function giveUntilAnswered<Answer, Args extends [unknown] | []>(
 }
 
 /** The code by which an update was refused. */
-export async function refusalOf(update: Promise<unknown>): Promise<{ code: string; facts: unknown }> {
+export async function refusalOf(update: Promise<unknown>): Promise<{ code: string; context: unknown }> {
   try {
     await update;
   } catch (err) {
-    if (err instanceof Failure) return { code: err.code, facts: err.facts };
+    if (err instanceof Failure) return { code: err.code, context: err.context };
     throw err;
   }
   throw new Error('It was not refused');

@@ -3,19 +3,20 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { order } from '../../adapters/temporal/orders.ts';
+import { executeUpdate } from '../../adapters/temporal/client-calls.ts';
+import { registrationWorkflowId } from '../../domain/registration.ts';
 import { numberedPerson } from '../../engines/demo-people.ts';
 import { freePort } from '../../engines/ports.ts';
 import type { System } from '../../engines/system.ts';
 import { type Role, roles, variablesOf } from '../../platform/config.ts';
 import { commandOf, scrubbedEnvironment } from '../../workers/run.ts';
 import { cancel } from '../../workflows/registration.ts';
-import { type Answer, call, codeFor, flowOf, messagesTo, solveCaptcha } from '../support/client.ts';
+import { type Answer, call, codeFor, messagesTo, registrationOf, solveCaptcha } from '../support/client.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
-import { completedFlow, flowToCode, goodPassword, must, phoneOf } from '../support/flows.ts';
 import { unlessCut } from '../support/instants.ts';
 import { linesOf, projectFolder, runNode } from '../support/node-process.ts';
 import { type ProbeAnswer, probeAnswer, probeArgument } from '../support/probe.ts';
+import { completedRegistration, goodPassword, must, phoneOf, registrationAtCode } from '../support/registrations.ts';
 import { isStarted, type RoleProcess, startRole } from '../support/roles.ts';
 import { connectStores } from '../support/stores.ts';
 import { startOwnTestSystem } from '../support/system.ts';
@@ -209,7 +210,7 @@ describe('the role delivery', () => {
 describe('the role audit', () => {
   it('is refused every file, program, thread, addon and inspector', () => assertRefusals('audit'));
 
-  it('holds no key but that of the trail, and reaches neither Temporal nor the database', () =>
+  it('holds no key but that of the audit log, and reaches neither Temporal nor the database', () =>
     assertEnvironment(
       'audit',
       'PAYLOAD_KEY',
@@ -223,8 +224,8 @@ describe('the role audit', () => {
 
 describe('the roles together', () => {
   it('can do all they are for: a person registers by their permissions alone', async () => {
-    const flow = await completedFlow(system, 400);
-    const { body } = await must(flow.call('POST', '/session'), 201);
+    const registration = await completedRegistration(system, 400);
+    const { body } = await must(registration.call('POST', '/session'), 201);
     assert.ok(body.accessToken);
   });
 
@@ -269,25 +270,25 @@ describe('SIGTERM', () => {
     const key = { 'Idempotency-Key': randomUUID() };
     const start = () => call(apiUrl, 'POST', '/api/v1/registrations', { body: {}, headers: key });
     const { registrationId, registrationToken } = (await patiently(start, 201)).body;
-    const flow = flowOf(apiUrl, registrationId, registrationToken);
+    const registration = registrationOf(apiUrl, registrationId, registrationToken);
     const { username, password } = numberedPerson(person);
-    await patiently(() => flow.call('PUT', '/directory', { username, password }));
-    await patiently(async () => flow.call('PUT', '/captcha', await solveCaptcha(apiUrl)));
-    await patiently(() => flow.call('POST', '/codes', { channel: 'sms' }, key), 202);
+    await patiently(() => registration.call('PUT', '/directory', { username, password }));
+    await patiently(async () => registration.call('PUT', '/captcha', await solveCaptcha(apiUrl)));
+    await patiently(() => registration.call('POST', '/codes', { channel: 'sms' }, key), 202);
     const code = await codeFor(outboxUrl, phoneOf(person), 1);
-    await patiently(() => flow.call('PUT', '/code', { code }));
-    const { body } = await patiently(() => flow.call('PUT', '/credentials', { password: goodPassword }, key));
+    await patiently(() => registration.call('PUT', '/code', { code }));
+    const { body } = await patiently(() => registration.call('PUT', '/credentials', { password: goodPassword }, key));
     assert.equal(body.state, 'completed');
   }
 
   it('lets delivery end the send that is under way: one message, and its code works', async () => {
     const { apiUrl, outboxUrl } = system.ready;
-    const { how, flow, output, typed, messages } = await unlessCut(graceMs.worker, async (stop) => {
+    const { how, registration, output, typed, messages } = await unlessCut(graceMs.worker, async (stop) => {
       const person = people++;
       await setFault(outboxUrl, { channel: 'sms', mode: 'hold' });
-      const flow = await flowToCode(apiUrl, person);
+      const registration = await registrationAtCode(apiUrl, person);
       stop.begin();
-      await must(flow.call('POST', '/codes', { channel: 'sms' }), 202);
+      await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
       await untilHeld(outboxUrl, { channel: 'sms' });
       const code = await codeFor(outboxUrl, phoneOf(person));
       processOf('delivery').signal('SIGTERM');
@@ -297,12 +298,12 @@ describe('SIGTERM', () => {
       stop.end();
       const output = processOf('delivery').output();
       await restarted('delivery');
-      const typed = await flow.call('PUT', '/code', { code });
-      return { how, flow, output, typed, messages: await messagesTo(outboxUrl, phoneOf(person)) };
+      const typed = await registration.call('PUT', '/code', { code });
+      return { how, registration, output, typed, messages: await messagesTo(outboxUrl, phoneOf(person)) };
     });
     assert.equal(how, 0, output.slice(-2000));
     const sent = linesOf(output).findLast(({ event }) => event === 'code.sent');
-    assert.equal(sent?.registrationId, flow.id);
+    assert.equal(sent?.registrationId, registration.id);
     assert.equal(typed.status, 200);
     assert.equal(messages.length, 1);
   });
@@ -329,13 +330,15 @@ describe('SIGTERM', () => {
     await using stores = await connectStores(system);
     const { apiUrl } = system.ready;
     const came = await unlessCut(graceMs.api, async (stop) => {
-      const flow = await flowToCode(apiUrl, people++);
-      const waiting = flow.call('GET', '?waitSeconds=30').then(({ body }) => body.state, String);
-      await until(async () => ((await stores.redis.pubsub('CHANNELS', `*${flow.id}*`)) as string[]).length > 0);
+      const registration = await registrationAtCode(apiUrl, people++);
+      const waiting = registration.call('GET', '?waitSeconds=30').then(({ body }) => body.state, String);
+      await until(async () => ((await stores.redis.pubsub('CHANNELS', `*${registration.id}*`)) as string[]).length > 0);
       stop.begin();
       processOf('api').signal('SIGTERM');
       await processOf('api').until((output) => output.includes('process.stopping'));
-      await order({ temporal: stores.temporal }, flow.id, cancel, [undefined]);
+      await executeUpdate({ temporal: stores.temporal }, registrationWorkflowId(registration.id), cancel, {
+        args: [undefined],
+      });
       const state = await waiting;
       const how = await processOf('api').ended();
       stop.end();

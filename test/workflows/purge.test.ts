@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { type Behind, lookBehind } from '../support/flows.ts';
+import { type Behind, lookBehind } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { eventually } from '../support/until.ts';
 
@@ -22,7 +22,7 @@ describe('The schedule purge', () => {
     await system.restart('registration');
     const schedules = [];
     for await (const { scheduleId } of behind.temporal.schedule.list()) schedules.push(scheduleId);
-    assert.deepEqual(schedules.sort(), ['directory-watch', 'purge']);
+    assert.deepEqual(schedules.sort(), ['directory-sync', 'purge']);
     const { state, spec, policies } = await behind.temporal.schedule.getHandle('purge').describe();
     assert.match(state.note ?? '', /Removes what has expired/);
     assert.equal(spec.intervals?.[0]?.every, 86_400_000);

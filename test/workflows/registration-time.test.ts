@@ -29,7 +29,7 @@ const hourMs = 60 * minuteMs;
 const longOutageMs = 2 * hourMs;
 const ttlSeconds = 600;
 
-/** Without an address no notice follows the account: after the workflow of one, the clock of this server jumps no more. */
+/** Without an address no notification follows the account: after the workflow of one, the clock of this server jumps no more. */
 const unwelcomed: Identity = { phone: ada.phone, country: ada.country };
 
 let server: TimeSkippingServer;
@@ -55,7 +55,7 @@ async function start(script: Script = {}, { rules, ...options }: StartOptions = 
   return scene;
 }
 
-const bind = (scene: Scene, passwordSeal = 'seal') => scene.give(authenticate, [{ username: 'ada', passwordSeal }]);
+const bind = (scene: Scene, passwordRef = 'seal') => scene.give(authenticate, [{ username: 'ada', passwordRef }]);
 const ask = (scene: Scene) => scene.give(requestCode, [{ channel: 'sms' }]);
 const confirm = (scene: Scene, send = 1) => scene.give(confirmCode, [{ send }]);
 
@@ -99,14 +99,14 @@ describe('another code', () => {
   it('waits between the sends of a channel, and ends after the last', async () => {
     const scene = await withCode({}, { rules: { resendWaitsSeconds: [ttlSeconds] } });
     await scene.until(({ sends }) => sends[0]?.state === 'sent');
-    const { code, facts } = await refusalOf(ask(scene));
-    const { retryAfterSeconds = 0 } = facts as { retryAfterSeconds?: number };
+    const { code, context } = await refusalOf(ask(scene));
+    const { retryAfterSeconds = 0 } = context as { retryAfterSeconds?: number };
     assert.equal(code, 'rate-limited');
     assert.ok(retryAfterSeconds > 0 && retryAfterSeconds <= ttlSeconds, `${retryAfterSeconds}`);
     await server.sleep((retryAfterSeconds + 1) * 1000);
     await ask(scene);
     await scene.until(({ sends }) => sends[1]?.state === 'sent');
-    assert.deepEqual(await refusalOf(ask(scene)), { code: 'rate-limited', facts: {} });
+    assert.deepEqual(await refusalOf(ask(scene)), { code: 'rate-limited', context: {} });
   });
 
   it('is not sent while the first is under way, however long that takes', async () => {
@@ -114,7 +114,7 @@ describe('another code', () => {
     const scene = await withCode(script, { rules: { resendWaitsSeconds: [ttlSeconds] } });
     await waitsFor(scene, 'sms');
     await server.sleep(2 * ttlSeconds * 1000);
-    assert.deepEqual(await refusalOf(ask(scene)), { code: 'rate-limited', facts: { retryAfterSeconds: 1 } });
+    assert.deepEqual(await refusalOf(ask(scene)), { code: 'rate-limited', context: { retryAfterSeconds: 1 } });
     provider.isBack = true;
     await server.sleep(hourMs);
     await scene.until(({ sends }) => sends[0]?.state === 'sent');
@@ -154,21 +154,21 @@ describe('another code', () => {
 
 describe('an order of the person that is parked', () => {
   it('is left for a newer one: the older one is not tried again', async () => {
-    const seals: string[] = [];
+    const oneTimeSecrets: string[] = [];
     const scene = await start({
-      async authenticate({ passwordSeal }) {
-        seals.push(passwordSeal);
-        if (passwordSeal === 'older') throw failure('directory-unavailable');
+      async authenticate({ passwordRef }) {
+        oneTimeSecrets.push(passwordRef);
+        if (passwordRef === 'older') throw failure('directory-unavailable');
         return { outcome: 'ok', identity: ada };
       },
     });
-    assert.equal((await bind(scene, 'older')).outcome, 'parked');
-    await outlast(() => seals.length);
+    assert.equal((await bind(scene, 'older')).outcome, 'waiting');
+    await outlast(() => oneTimeSecrets.length);
     const { outcome, status } = await bind(scene, 'newer');
     assert.deepEqual([outcome, status.state], ['done', 'pending']);
     await server.sleep(hourMs);
-    assert.equal(seals.lastIndexOf('older'), seals.length - 2);
-    assert.equal(seals.at(-1), 'newer');
+    assert.equal(oneTimeSecrets.lastIndexOf('older'), oneTimeSecrets.length - 2);
+    assert.equal(oneTimeSecrets.at(-1), 'newer');
   });
 });
 

@@ -44,11 +44,11 @@ function give<Answer, Args extends [unknown] | []>(
   return scene.give(update, args);
 }
 
-const bind = (scene: Scene, passwordSeal = 'seal') => give(scene, authenticate, { username: 'ada', passwordSeal });
+const bind = (scene: Scene, passwordRef = 'seal') => give(scene, authenticate, { username: 'ada', passwordRef });
 const solve = (scene: Scene) => give(scene, passCaptcha);
 const ask = (scene: Scene, channel: 'sms' | 'email' = 'sms') => give(scene, requestCode, { channel });
 const confirm = (scene: Scene, send = 1) => give(scene, confirmCode, { send });
-const secure = (scene: Scene) => give(scene, setCredentials, { credentialsSeal: 'seal' });
+const secure = (scene: Scene) => give(scene, setCredentials, { credentialsRef: 'seal' });
 const stop = (scene: Scene, by?: string) => give(scene, cancel, by === undefined ? undefined : { by });
 const retry = (scene: Scene, by?: string) => give(scene, retryStep, { by });
 const change = (scene: Scene, channel: 'sms' | 'email', by?: string) => give(scene, switchChannel, { channel, by });
@@ -68,7 +68,7 @@ const sendsOf = ({ calls }: Scene) =>
 const sentNow = () => ({ result: 'sent', at: Date.now() }) as const;
 
 /** A registration whose code is parked: SMS is away for good, with a reason. */
-async function parkedSms(): Promise<Scene> {
+async function waitingSms(): Promise<Scene> {
   const scene = await start({
     sendCode: async ({ channel }) => {
       if (channel === 'sms') throw failure('unavailable', { reason: 'answers-500' });
@@ -286,7 +286,7 @@ describe('an outside system that is away', { concurrency: 4 }, () => {
     const away = awayFor(1, () => ({ outcome: 'ok', identity: ada }) as const, 'directory-unavailable');
     const scene = await start({ authenticate: away });
     const { outcome, status } = await bind(scene);
-    assert.equal(outcome, 'parked');
+    assert.equal(outcome, 'waiting');
     assert.deepEqual([status.state, status.waitingFor], ['waiting', 'directory']);
     assert.equal(stepOf(status, 'directory')?.reason, 'directory-unavailable');
     const after = await scene.until((later) => stepOf(later, 'directory')?.status === 'done');
@@ -296,8 +296,8 @@ describe('an outside system that is away', { concurrency: 4 }, () => {
 
   it('is no longer waited for when the newer order is refused', async () => {
     const scene = await start({
-      authenticate: async ({ passwordSeal }) => {
-        if (passwordSeal === 'older') throw failure('directory-unavailable');
+      authenticate: async ({ passwordRef }) => {
+        if (passwordRef === 'older') throw failure('directory-unavailable');
         return { outcome: 'refused' };
       },
     });
@@ -311,8 +311,8 @@ describe('an outside system that is away', { concurrency: 4 }, () => {
     await bind(scene);
     await solve(scene);
     await ask(scene);
-    const parked = await scene.until(({ waitingFor }) => waitingFor === 'sms');
-    assert.deepEqual(stepOf(parked, 'code'), { name: 'code', status: 'waiting', reason: 'sms-unavailable' });
+    const waiting = await scene.until(({ waitingFor }) => waitingFor === 'sms');
+    assert.deepEqual(stepOf(waiting, 'code'), { name: 'code', status: 'waiting', reason: 'sms-unavailable' });
     assert.equal((await secure(scene)).outcome, 'done');
     await scene.until(isSent);
     assert.equal((await confirm(scene)).status.state, 'completed');
@@ -376,8 +376,8 @@ describe('cancel', { concurrency: 4 }, () => {
       const { state } = await scene.handle.result();
       assert.match(state, /^(completed|cancelled)$/);
       for (const answer of answers) assert.equal(await isAnswerOrClosed(answer), true);
-      const isTakenBack = !scene.acts().includes('createAccount') || scene.acts().includes('removeAccount');
-      assert.equal(state === 'completed' || isTakenBack, true);
+      const isCompensated = !scene.acts().includes('createAccount') || scene.acts().includes('removeAccount');
+      assert.equal(state === 'completed' || isCompensated, true);
     }
   });
 });
@@ -459,9 +459,9 @@ describe('what goes wrong', { concurrency: 4 }, () => {
   it('asks for the PIN of an account that is locked by one, and gives the person that account', async () => {
     const scene = await beforeLast({
       claimIdentity: async () => ({ lockedBy: 'u-old' }),
-      reopenAccount: async () => ['pin'],
+      recoverAccount: async () => ['pin'],
     });
-    assert.deepEqual(await refusalOf(give(scene, approve)), { code: 'step-not-available', facts: {} });
+    assert.deepEqual(await refusalOf(give(scene, approve)), { code: 'step-not-available', context: {} });
     const { status } = await secure(scene);
     assert.equal(status.state, 'pending');
     assert.deepEqual(status.steps.at(-1), { name: 'approval', status: 'open', reason: 'registration-locked' });
@@ -469,14 +469,14 @@ describe('what goes wrong', { concurrency: 4 }, () => {
     const approved = await give(scene, approve);
     assert.deepEqual([approved.status.state, approved.status.userId], ['completed', 'u-old']);
     assert.equal(scene.acts().includes('createAccount'), false);
-    const [reopened] = scene.calls.filter(({ name }) => name === 'reopenAccount');
+    const [reopened] = scene.calls.filter(({ name }) => name === 'recoverAccount');
     assert.equal(reopened?.input.userId, 'u-old');
   });
 
   it('rejects a person whose account went to somebody else while its PIN was typed', async () => {
     const scene = await beforeLast({
       claimIdentity: async () => ({ lockedBy: 'u-old' }),
-      reopenAccount: async () => false,
+      recoverAccount: async () => false,
     });
     await secure(scene);
     const { status } = await give(scene, approve);
@@ -487,7 +487,7 @@ describe('what goes wrong', { concurrency: 4 }, () => {
     const scene = await beforeLast({ claimIdentity: async () => ({ lockedBy: 'u-old' }) });
     await secure(scene);
     assert.equal((await stop(scene)).state, 'cancelled');
-    assert.equal(scene.acts().includes('reopenAccount'), false);
+    assert.equal(scene.acts().includes('recoverAccount'), false);
   });
 
   it('asks again for secrets that have outlived their two minutes', async () => {
@@ -557,7 +557,7 @@ describe('what goes wrong', { concurrency: 4 }, () => {
 describe('updates', { concurrency: 4 }, () => {
   it('answer a repeat by the same id as the first time, also after the end, and act once', async () => {
     const scene = await beforeLast();
-    const give = () => scene.give(setCredentials, [{ credentialsSeal: 'seal' }], 'key-1');
+    const give = () => scene.give(setCredentials, [{ credentialsRef: 'seal' }], 'key-1');
     const answers = await Promise.all([give(), give()]);
     await scene.handle.result();
     answers.push(await give());
@@ -627,7 +627,7 @@ describe('what operators see', () => {
 
 describe('switchChannel', { concurrency: 4 }, () => {
   it('sends one code by the other channel, which can be typed', async () => {
-    const scene = await parkedSms();
+    const scene = await waitingSms();
     const status = await change(scene, 'email', 'alice');
     assert.deepEqual([status.state, status.waitingFor], ['pending', undefined]);
     await scene.until(({ sends }) => sends[1]?.state === 'sent');
@@ -644,7 +644,7 @@ describe('switchChannel', { concurrency: 4 }, () => {
   });
 
   it('leaves an event with the name of the operator, who stands in the timeline', async () => {
-    const scene = await parkedSms();
+    const scene = await waitingSms();
     await change(scene, 'email', 'alice');
     assert.deepEqual(scene.calls.find(({ name }) => name === 'operatorAct')?.input, {
       act: 'switch-channel',
@@ -689,7 +689,7 @@ describe('switchChannel', { concurrency: 4 }, () => {
     const order = refusalOf(change(scene, 'email'));
     await until(() => scene.acts().includes('operatorAct'));
     gate.resolve();
-    assert.equal((await order).code, 'nothing-parked');
+    assert.equal((await order).code, 'nothing-waiting');
     assert.deepEqual(sendsOf(scene), ['1 sms', '1 sms']);
     assert.equal((await scene.status()).sends[0]?.state, 'sent');
   });
@@ -718,7 +718,7 @@ describe('switchChannel', { concurrency: 4 }, () => {
   });
 
   it('does one switch for parallel orders', async () => {
-    const scene = await parkedSms();
+    const scene = await waitingSms();
     const orders = await Promise.allSettled([change(scene, 'email'), change(scene, 'email'), change(scene, 'email')]);
     assert.equal(orders.filter(({ status }) => status === 'fulfilled').length, 1);
     await scene.until(({ sends }) => sends[1]?.state === 'sent');
@@ -726,9 +726,9 @@ describe('switchChannel', { concurrency: 4 }, () => {
   });
 
   it('is refused where it makes no sense, and leaves no history', async () => {
-    const scene = await parkedSms();
+    const scene = await waitingSms();
     const unsent = await start({}, { policy: ['code'], identity: { phone: ada.phone } });
-    assert.equal((await refusalOf(change(unsent, 'email'))).code, 'nothing-parked');
+    assert.equal((await refusalOf(change(unsent, 'email'))).code, 'nothing-waiting');
     const noAddress = await start(
       { sendCode: awayFor(1000, () => ({ result: 'sent', at: 0 }) as const) },
       { policy: ['code'], identity: { phone: ada.phone } },
@@ -740,14 +740,14 @@ describe('switchChannel', { concurrency: 4 }, () => {
     const sent = await withCode();
     await sent.status();
     await sent.leavesNoHistory(async () => {
-      assert.equal((await refusalOf(change(sent, 'email'))).code, 'nothing-parked');
-      assert.equal((await refusalOf(change(sent, 'sms'))).code, 'nothing-parked');
+      assert.equal((await refusalOf(change(sent, 'email'))).code, 'nothing-waiting');
+      assert.equal((await refusalOf(change(sent, 'sms'))).code, 'nothing-waiting');
       for (const by of ['ada lovelace', '+447700900101', 'a@example.com', '', 'x'.repeat(65), '<b>']) {
         assert.equal((await refusalOf(change(sent, 'email', by))).code, 'malformed', by);
       }
     });
     await confirm(sent);
-    assert.equal((await refusalOf(change(sent, 'email'))).code, 'nothing-parked');
+    assert.equal((await refusalOf(change(sent, 'email'))).code, 'nothing-waiting');
   });
 });
 
@@ -756,7 +756,7 @@ describe('retryStep', () => {
     const scene = await withCode();
     await scene.status();
     await scene.leavesNoHistory(async () => {
-      for (let time = 0; time < 3; time++) assert.equal((await refusalOf(retry(scene))).code, 'nothing-parked');
+      for (let time = 0; time < 3; time++) assert.equal((await refusalOf(retry(scene))).code, 'nothing-waiting');
       assert.equal((await refusalOf(retry(scene, 'not a name'))).code, 'malformed');
     });
   });
@@ -775,7 +775,7 @@ describe('an operator who orders a cancel', () => {
 
 describe('the current details', { concurrency: 4 }, () => {
   it('say at once what is waited for, since when, how often it was tried, when next, and why', async () => {
-    const scene = await parkedSms();
+    const scene = await waitingSms();
     const instant = '[\\d: -]+';
     const line = new RegExp(
       `^\\*\\*waiting for sms\\*\\* since ${instant}, (\\d+) tries, next at ${instant}, why: answers 500\n`,
@@ -818,7 +818,7 @@ describe('the current details', { concurrency: 4 }, () => {
   });
 
   it('name nobody', async () => {
-    const scene = await parkedSms();
+    const scene = await waitingSms();
     await change(scene, 'email', 'alice');
     await scene.until(({ sends }) => sends[1]?.state === 'sent');
     const text = await details(scene);

@@ -12,8 +12,8 @@ function attributesOf(
   given: Partial<Parameters<typeof searchAttributesOf>[0]> = {},
   status: Parameters<typeof searchAttributesOf>[1] = { state: 'pending' },
 ): Record<string, unknown> {
-  const facts = { policy: ['directory', 'code'] as const, done: new Set<never>(), sends: [], identity, ...given };
-  return Object.fromEntries(searchAttributesOf(facts, status).map(({ key, value }) => [key.name, value]));
+  const context = { policy: ['directory', 'code'] as const, done: new Set<never>(), sends: [], identity, ...given };
+  return Object.fromEntries(searchAttributesOf(context, status).map(({ key, value }) => [key.name, value]));
 }
 
 describe('searchAttributesOf()', () => {

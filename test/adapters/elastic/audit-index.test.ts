@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, describe, it } from 'node:test';
-import { createAuditIndex, isTooLarge, readTrail } from '../../../adapters/elastic/audit-index.ts';
+import { createAuditIndex, isTooLarge, readAuditLog } from '../../../adapters/elastic/audit-index.ts';
 import { connectElastic, type Elastic } from '../../../adapters/elastic/connect.ts';
 import { auditPolicy, auditTemplate } from '../../../adapters/elastic/template.ts';
 import type { AuditEvent } from '../../../domain/audit.ts';
@@ -133,7 +133,7 @@ describe('removeOld()', () => {
 });
 
 describe('readTrail()', () => {
-  it('reads every event in the order of the trail, over days and pages', async () => {
+  it('reads every event in the order of the audit log, over days and pages', async () => {
     const { prefix, index, refresh } = await scene();
     const events = Array.from({ length: 1500 }, (_, at) => {
       const timestamp = `2026-11-${at % 2 ? 21 : 22}T00:00:00.000Z`;
@@ -142,7 +142,7 @@ describe('readTrail()', () => {
     await index.store(events.toReversed());
     await refresh();
     const read: number[] = [];
-    for await (const event of readTrail(elastic, prefix)) read.push(event.vyry.audit?.sequence ?? 0);
+    for await (const event of readAuditLog(elastic, prefix)) read.push(event.vyry.audit?.sequence ?? 0);
     assert.deepEqual(
       read,
       Array.from({ length: 1500 }, (_, at) => at + 1),

@@ -6,9 +6,9 @@ import { connectMongo, type Database } from '../../../adapters/mongo/connect.ts'
 import type { Identity } from '../../../domain/registration.ts';
 import { withDatabase } from '../../../engines/processes.ts';
 import { Secret } from '../../../platform/config.ts';
-import { createBox, newId } from '../../../platform/crypto.ts';
+import { createCipher, newId } from '../../../platform/crypto.ts';
 import { testEngines } from '../../support/engines.ts';
-import { atOnce, testBox, uniqueName } from '../../support/redis.ts';
+import { atOnce, testCipher, uniqueName } from '../../support/redis.ts';
 
 /** Beyond what any answer takes. */
 const patient = { serverMs: 600_000, answerMs: 600_000 };
@@ -18,7 +18,7 @@ const hashKey = randomBytes(32);
 
 before(async () => {
   database = connectMongo(withDatabase(testEngines().databaseUrl, uniqueName()), unexpected, patient);
-  accounts = createAccounts(database.connection, hashKey, testBox('field'));
+  accounts = createAccounts(database.connection, hashKey, testCipher('field'));
   await database.ping();
 });
 after(async () => {
@@ -186,7 +186,7 @@ describe('insert()', () => {
     for (const personal of [identity.email, identity.phone, identity.phone.slice(2), identity.directoryId]) {
       assert.equal(text.includes(personal), false, personal);
     }
-    assert.match(String(stored?.phoneNumberSealed), /^[0-9a-f]{8}\.[\w-]+$/);
+    assert.match(String(stored?.phoneNumberEncrypted), /^[0-9a-f]{8}\.[\w-]+$/);
     assert.match(String(stored?.phoneNumberHash), /^[\w-]{43}$/);
     assert.equal(stored?.password, '$argon2id$p');
     assert.equal(stored?.pin, '$argon2id$n');
@@ -203,9 +203,9 @@ describe('insert()', () => {
     assert.ok(old && current);
     const userId = newId();
     const identity = newIdentity();
-    const before = createAccounts(database.connection, hashKey, createBox('field', old));
+    const before = createAccounts(database.connection, hashKey, createCipher('field', old));
     await before.insert({ userId, identity, createdAt });
-    const afterwards = createAccounts(database.connection, hashKey, createBox('field', current, [old]));
+    const afterwards = createAccounts(database.connection, hashKey, createCipher('field', current, [old]));
     assert.equal((await afterwards.read(userId))?.phone, identity.phone);
   });
 
@@ -244,7 +244,7 @@ describe('the queries of the accounts', () => {
       queries.push({ collection, method, filter });
     });
     await own.ping();
-    const watched = createAccounts(own.connection, hashKey, testBox('field'));
+    const watched = createAccounts(own.connection, hashKey, testCipher('field'));
     const identity = newIdentity();
     await watched.claim('one', identity);
     await watched.claim('two', identity);

@@ -7,7 +7,7 @@ import { connectMongo, isDuplicateKey, isMongoOutage } from '../../../adapters/m
 import { withDatabase } from '../../../engines/processes.ts';
 import { newId } from '../../../platform/crypto.ts';
 import { testEngines } from '../../support/engines.ts';
-import { testBox, uniqueName } from '../../support/redis.ts';
+import { testCipher, uniqueName } from '../../support/redis.ts';
 import { eventually, until } from '../../support/until.ts';
 
 async function errorOf(job: Promise<unknown>): Promise<unknown> {
@@ -63,7 +63,7 @@ async function isThere(database: ReturnType<typeof connectMongo>): Promise<boole
 }
 
 function accountsOf(database: ReturnType<typeof connectMongo>): Accounts {
-  return createAccounts(database.connection, randomBytes(32), testBox('field'));
+  return createAccounts(database.connection, randomBytes(32), testCipher('field'));
 }
 
 describe('connectMongo()', () => {

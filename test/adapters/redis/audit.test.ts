@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { type AuditTrail, auditKeys, createAuditTrail } from '../../../adapters/redis/audit.ts';
+import { type AuditLog, auditKeys, createAuditLog } from '../../../adapters/redis/audit.ts';
 import {
   type AuditEntry,
   createAuditStream,
@@ -16,16 +16,16 @@ import type { AuditEvent } from '../../../domain/audit.ts';
 import { type DataFolder, openTemporaryFolder } from '../../../engines/data-folder.ts';
 import type { Engine } from '../../../engines/engine.ts';
 import { startRedis } from '../../../engines/redis.ts';
-import { auditMacKey, checkTrail, createRecorder, type Recorder, withoutPerson } from '../../../platform/audit.ts';
+import { auditMacKey, createRecorder, type Recorder, verifyAuditLog, withoutPerson } from '../../../platform/audit.ts';
 import { Secret } from '../../../platform/config.ts';
 
 const key = new Secret(randomBytes(32).toString('base64'));
 
-// of its own: the trail has fixed keys, and its server is killed
+// of its own: the audit log has fixed keys, and its server is killed
 let folder: DataFolder;
 let server: Engine;
 let redis: Redis;
-const open: { trails: AuditTrail[]; connections: Redis[] } = { trails: [], connections: [] };
+const open: { auditLogs: AuditLog[]; connections: Redis[] } = { auditLogs: [], connections: [] };
 
 before(async () => {
   folder = await openTemporaryFolder();
@@ -34,7 +34,7 @@ before(async () => {
 });
 beforeEach(() => redis.flushall());
 after(async () => {
-  for (const trail of open.trails) await trail[Symbol.asyncDispose]();
+  for (const auditLog of open.auditLogs) await auditLog[Symbol.asyncDispose]();
   for (const connection of [redis, ...open.connections]) connection.disconnect();
   await folder.close();
 });
@@ -48,18 +48,18 @@ function connectPatiently(url: string): Redis {
 function startProcess(
   streamMax = 1000,
   connection = redis,
-): { record: Recorder; trail: AuditTrail; dropped: number[]; gaps: number[] } {
+): { record: Recorder; auditLog: AuditLog; dropped: number[]; gaps: number[] } {
   const dropped: number[] = [];
   const gaps: number[] = [];
-  const trail = createAuditTrail(connection, {
+  const auditLog = createAuditLog(connection, {
     streamMax,
     onDropped: (count) => void dropped.push(count),
     onGap: (count) => void gaps.push(count),
     onAway: () => undefined,
   });
-  open.trails.push(trail);
+  open.auditLogs.push(auditLog);
   const service = { role: 'api', version: '0', environment: 'development' } as const;
-  return { record: createRecorder(service, key, trail.append), trail, dropped, gaps };
+  return { record: createRecorder(service, key, auditLog.append), auditLog, dropped, gaps };
 }
 
 const said = (message: string) => ({ status: 'success', message }) as const;
@@ -80,7 +80,7 @@ async function* inOrder(entries: AuditEntry[]): AsyncGenerator<AuditEvent> {
 }
 
 const checkAll = async (entries: AuditEntry[]) =>
-  checkTrail(inOrder(entries), auditMacKey(key), await readAuditHead(redis));
+  verifyAuditLog(inOrder(entries), auditMacKey(key), await readAuditHead(redis));
 
 describe('createAuditTrail()', () => {
   it('puts the events of all processes into one order, each once', async () => {
@@ -88,7 +88,7 @@ describe('createAuditTrail()', () => {
     for (let turn = 0; turn < 300; turn++) {
       for (const [number, { record }] of processes.entries()) record('login', said(`${number} ${turn}`));
     }
-    for (const { trail } of processes) await trail.flushed();
+    for (const { auditLog } of processes) await auditLog.flushed();
     const entries = await readAll();
     assert.equal(entries.length, 900);
     assert.deepEqual(
@@ -107,21 +107,21 @@ describe('createAuditTrail()', () => {
 
   it('leaves out what may happen once and has happened, from whichever process', async () => {
     const [first, second] = [startProcess(), startProcess()];
-    for (const { record, trail } of [first, second, first]) {
+    for (const { record, auditLog } of [first, second, first]) {
       record('session-start', { ...said('A session began'), once: 's-1' });
-      await trail.flushed();
+      await auditLog.flushed();
     }
     assert.equal((await readAll()).length, 1);
   });
 
   it('keeps events while Redis is away, in their order, and stores none twice', async () => {
-    const { record, trail } = startProcess();
+    const { record, auditLog } = startProcess();
     record('login', said('before'));
-    await trail.flushed();
+    await auditLog.flushed();
     await server.process?.kill();
     for (let turn = 0; turn < 50; turn++) record('login', said(`${turn}`));
     await server.process?.start();
-    await trail.flushed();
+    await auditLog.flushed();
     const entries = await readAll();
     assert.deepEqual(
       entries.map(({ event }) => event.message),
@@ -134,12 +134,12 @@ describe('createAuditTrail()', () => {
     await using gate = await startAnswerGate(server.url);
     const connection = connectPatiently(gate.url);
     open.connections.push(connection);
-    const { record, trail } = startProcess(1000, connection);
+    const { record, auditLog } = startProcess(1000, connection);
     record('login', said('loads the script'));
-    await trail.flushed();
+    await auditLog.flushed();
     gate.loseNextAnswer();
     record('login', said('once'));
-    await trail.flushed();
+    await auditLog.flushed();
     assert.equal(gate.lost, 1);
     const entries = await readAll();
     assert.deepEqual(
@@ -149,10 +149,10 @@ describe('createAuditTrail()', () => {
   });
 
   it('drops events at the bound, minor ones first, counts them, and says so when there is room again', async () => {
-    const { record, trail, dropped, gaps } = startProcess(10);
+    const { record, auditLog, dropped, gaps } = startProcess(10);
     for (let turn = 0; turn < 12; turn++) record('api-request', { ...said(`minor ${turn}`), isMinor: true });
     for (let turn = 0; turn < 5; turn++) record('login', said(`major ${turn}`));
-    await trail.flushed();
+    await auditLog.flushed();
     const sum = (counts: number[]) => counts.reduce((total, count) => total + count, 0);
     const stream = readerOf('a');
     await stream.prepare();
@@ -163,7 +163,7 @@ describe('createAuditTrail()', () => {
     assert.deepEqual(gaps, []);
     await stream.finish(entries);
     record('login', said('room again'));
-    await trail.flushed();
+    await auditLog.flushed();
     assert.deepEqual(gaps, [7]);
     const rest = await stream.read(100, 10);
     const report = await checkAll([...entries, ...rest]);
@@ -173,9 +173,9 @@ describe('createAuditTrail()', () => {
 
 describe('checkTrail()', () => {
   async function written(): Promise<AuditEntry[]> {
-    const { record, trail } = startProcess();
+    const { record, auditLog } = startProcess();
     for (let turn = 0; turn < 20; turn++) record('login', { ...said(`${turn}`), identity: 'ada', reason: 'r' });
-    await trail.flushed();
+    await auditLog.flushed();
     return readAll();
   }
 
@@ -191,12 +191,12 @@ describe('checkTrail()', () => {
   });
 
   it('takes events without their person as they are, and finds one that was changed after that', async () => {
-    const { record, trail } = startProcess();
+    const { record, auditLog } = startProcess();
     const [userId, admin] = ['u-ada', 'u-admin'];
     record('login', { ...said('ada'), userId, identity: 'ada' });
     record('user-disable', { ...said('admin'), userId: admin, targetUserId: userId });
     record('login', { ...said('eve'), userId: 'u-eve' });
-    await trail.flushed();
+    await auditLog.flushed();
     const entries = (await readAll()).map(({ event, ...entry }) => ({
       ...entry,
       event: event.userId === 'u-eve' ? event : withoutPerson(event, { userId, alias: 'erased-1' }, auditMacKey(key)),
@@ -250,9 +250,9 @@ describe('checkTrail()', () => {
 
 describe('createAuditStream()', () => {
   it('hands each entry to one of several readers, and to another when that one died', async () => {
-    const { record, trail } = startProcess();
+    const { record, auditLog } = startProcess();
     for (let turn = 0; turn < 40; turn++) record('login', said(`${turn}`));
-    await trail.flushed();
+    await auditLog.flushed();
     const [one, two] = [readerOf('one'), readerOf('two')];
     await one.prepare();
     await two.prepare();
@@ -276,25 +276,25 @@ describe('createAuditStream()', () => {
   });
 
   it('keeps what was set aside with its reason, off the stream', async () => {
-    const { record, trail } = startProcess();
+    const { record, auditLog } = startProcess();
     record('login', said('poison'));
-    await trail.flushed();
+    await auditLog.flushed();
     const stream = readerOf('a');
     await stream.prepare();
     const [entry] = await stream.read(1, 10);
     assert.ok(entry);
-    await stream.setAside(entry, '400 strict_dynamic_mapping_exception');
-    const { entries, setAside } = await stream.depth(0);
-    assert.deepEqual([entries, setAside], [0, 1]);
-    const [[, fields = []] = []] = await redis.xrange(auditKeys.setAside, '-', '+');
+    await stream.deadLetters(entry, '400 strict_dynamic_mapping_exception');
+    const { entries, deadLetters } = await stream.depth(0);
+    assert.deepEqual([entries, deadLetters], [0, 1]);
+    const [[, fields = []] = []] = await redis.xrange(auditKeys.deadLetters, '-', '+');
     assert.ok(fields.includes('400 strict_dynamic_mapping_exception'));
   });
 
   it('knows how much waits, since when, and whether anybody ever shipped', async () => {
     assert.equal(await isAuditShipped(redis), false);
-    const { record, trail } = startProcess();
+    const { record, auditLog } = startProcess();
     record('login', said('one'));
-    await trail.flushed();
+    await auditLog.flushed();
     assert.equal(await isAuditShipped(redis), false);
     const [[entryId = ''] = []] = await redis.xrange(auditKeys.stream, '-', '+');
     const { entries, oldestMs } = await readAuditDepth(redis, Number(entryId.split('-')[0]) + 5000);

@@ -41,7 +41,7 @@ describe('createUsedCaptchas()', () => {
   it('gives a token back whose provider was away', async () => {
     const token = uniqueName('token');
     await captchas.take(token, 'one');
-    await captchas.giveBack(token);
+    await captchas.refund(token);
     assert.equal(await captchas.take(token, 'other'), 'taken');
   });
 

@@ -5,14 +5,14 @@ import { type CheckOutcome, type Codes, createCodes } from '../../../adapters/re
 import type { Redis } from '../../../adapters/redis/connect.ts';
 import type { CodeSubject } from '../../../domain/verification.ts';
 import { newCode } from '../../../platform/crypto.ts';
-import { assertLife, atOnce, connectTestRedis, testBox, uniqueName } from '../../support/redis.ts';
+import { assertLife, atOnce, connectTestRedis, testCipher, uniqueName } from '../../support/redis.ts';
 
 let redis: Redis;
 let codes: Codes;
 
 before(() => {
   redis = connectTestRedis();
-  codes = createCodes(redis, randomBytes(32), testBox());
+  codes = createCodes(redis, randomBytes(32), testCipher());
 });
 after(() => redis.disconnect());
 
@@ -48,13 +48,13 @@ describe('code-start.lua', () => {
       state: 'new',
       code: '111111',
       startedAt: now,
-      hops: [],
+      attempts: [],
     });
     assert.deepEqual(await codes.start(of, 1, '222222', now + 9), {
       state: 'started',
       code: '111111',
       startedAt: now,
-      hops: [],
+      attempts: [],
     });
   });
 
@@ -76,7 +76,7 @@ describe('code-start.lua', () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     const again = await codes.start(of, 1, '222222', now + 9);
-    assert.deepEqual(again, { state: 'sent', startedAt: now, sentAt: now, providerId: 'provider-1', hops: [] });
+    assert.deepEqual(again, { state: 'sent', startedAt: now, sentAt: now, providerId: 'provider-1', attempts: [] });
   });
 
   it('does not take an older send, which starts late, for the newest', async () => {
@@ -295,9 +295,9 @@ describe('createCodes()', () => {
   it('forgets the sealed code as soon as the provider has it', async () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
-    assert.equal(await redis.hexists(hashKeyOf(of), 'sealed:1'), 1);
+    assert.equal(await redis.hexists(hashKeyOf(of), 'encrypted:1'), 1);
     await codes.sent(of, 1, now, ttlSeconds, 'provider-1');
-    assert.equal(await redis.hexists(hashKeyOf(of), 'sealed:1'), 0);
+    assert.equal(await redis.hexists(hashKeyOf(of), 'encrypted:1'), 0);
   });
 
   it('keeps nothing for ever', async () => {

@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Redis } from '../../../adapters/redis/connect.ts';
 import { createIdempotency, type Idempotency } from '../../../adapters/redis/idempotency.ts';
-import { assertLife, atOnce, connectTestRedis, testBox, uniqueName } from '../../support/redis.ts';
+import { assertLife, atOnce, connectTestRedis, testCipher, uniqueName } from '../../support/redis.ts';
 
 let redis: Redis;
 let idempotency: Idempotency;
 
 before(() => {
   redis = connectTestRedis();
-  idempotency = createIdempotency(redis, testBox('idempotency'));
+  idempotency = createIdempotency(redis, testCipher('idempotency'));
 });
 after(() => redis.disconnect());
 

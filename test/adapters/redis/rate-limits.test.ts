@@ -23,11 +23,11 @@ describe('isUsedUp()', () => {
   it('is true once every window of a limit is full, and takes nothing', async () => {
     const key = uniqueName();
     const two = { name: 'two', windows: [...limit.windows, { max: 4, windowSeconds: 36_000 }] };
-    for (let index = 0; index < 3; index++) await limits.take(two, key, `early ${index}`, now - 61 * minutes);
-    await limits.take(two, key, 'late', now);
+    for (let index = 0; index < 3; index++) await limits.consume(two, key, `early ${index}`, now - 61 * minutes);
+    await limits.consume(two, key, 'late', now);
     assert.equal(await limits.isUsedUp(two, key, now), false);
     for (const name of ['one', 'two', 'three'])
-      await limits.take({ name: 'three', windows: limit.windows }, key, name, now);
+      await limits.consume({ name: 'three', windows: limit.windows }, key, name, now);
     assert.equal(await limits.isUsedUp({ name: 'three', windows: limit.windows }, key, now), true);
     assert.equal(await limits.isUsedUp({ name: 'three', windows: limit.windows }, key, now + 60 * minutes), false);
   });
@@ -37,7 +37,7 @@ describe('rate-limit.lua', () => {
   it('allows as many tries as the limit and refuses the next', async () => {
     const key = uniqueName();
     const states = [];
-    for (let index = 0; index < 4; index++) states.push(await limits.take(limit, key, `try ${index}`, now + index));
+    for (let index = 0; index < 4; index++) states.push(await limits.consume(limit, key, `try ${index}`, now + index));
     assert.deepEqual(states, [
       { allowed: true, max: 3, remaining: 2, resetSeconds: 3600 },
       { allowed: true, max: 3, remaining: 1, resetSeconds: 3600 },
@@ -48,31 +48,31 @@ describe('rate-limit.lua', () => {
 
   it('allows exactly the limit of 100 parallel tries', async () => {
     const key = uniqueName();
-    const states = await atOnce(100, (index) => limits.take(limit, key, `try ${index}`, now));
+    const states = await atOnce(100, (index) => limits.consume(limit, key, `try ${index}`, now));
     assert.equal(states.filter(({ allowed }) => allowed).length, 3);
     assert.equal(await redis.zcard(`ratelimit:{${key}}:tries`), 3);
   });
 
   it('does not move the time by a refused try, nor count it', async () => {
     const key = uniqueName();
-    for (let index = 0; index < 3; index++) await limits.take(limit, key, `try ${index}`, now);
+    for (let index = 0; index < 3; index++) await limits.consume(limit, key, `try ${index}`, now);
     const resets = [];
     for (const minute of [10, 30, 59]) {
-      const state = await limits.take(limit, key, `refused ${minute}`, now + minute * minutes);
+      const state = await limits.consume(limit, key, `refused ${minute}`, now + minute * minutes);
       assert.equal(state.allowed, false);
       resets.push(state.resetSeconds);
     }
     assert.deepEqual(resets, [3000, 1800, 60]);
-    assert.equal((await limits.take(limit, key, 'later', now + 60 * minutes)).allowed, true);
+    assert.equal((await limits.consume(limit, key, 'later', now + 60 * minutes)).allowed, true);
   });
 
   it('slides: each try leaves the window on its own', async () => {
     const key = uniqueName();
-    for (const minute of [0, 20, 40]) await limits.take(limit, key, `try ${minute}`, now + minute * minutes);
-    assert.equal((await limits.take(limit, key, 'early', now + 60 * minutes - 1)).allowed, false);
-    assert.equal((await limits.take(limit, key, 'first', now + 60 * minutes)).allowed, true);
-    assert.equal((await limits.take(limit, key, 'again', now + 60 * minutes + 1)).allowed, false);
-    assert.deepEqual(await limits.take(limit, key, 'second', now + 80 * minutes), {
+    for (const minute of [0, 20, 40]) await limits.consume(limit, key, `try ${minute}`, now + minute * minutes);
+    assert.equal((await limits.consume(limit, key, 'early', now + 60 * minutes - 1)).allowed, false);
+    assert.equal((await limits.consume(limit, key, 'first', now + 60 * minutes)).allowed, true);
+    assert.equal((await limits.consume(limit, key, 'again', now + 60 * minutes + 1)).allowed, false);
+    assert.deepEqual(await limits.consume(limit, key, 'second', now + 80 * minutes), {
       allowed: true,
       max: 3,
       remaining: 0,
@@ -82,16 +82,16 @@ describe('rate-limit.lua', () => {
 
   it('keeps keys and limits apart', async () => {
     const [one, other] = [uniqueName(), uniqueName()];
-    for (let index = 0; index < 3; index++) await limits.take(limit, one, `try ${index}`, now);
-    assert.equal((await limits.take(limit, other, 'try', now)).allowed, true);
-    assert.equal((await limits.take({ ...limit, name: 'others' }, one, 'try', now)).allowed, true);
-    assert.equal((await limits.take(limit, one, 'try 9', now)).allowed, false);
+    for (let index = 0; index < 3; index++) await limits.consume(limit, one, `try ${index}`, now);
+    assert.equal((await limits.consume(limit, other, 'try', now)).allowed, true);
+    assert.equal((await limits.consume({ ...limit, name: 'others' }, one, 'try', now)).allowed, true);
+    assert.equal((await limits.consume(limit, one, 'try 9', now)).allowed, false);
   });
 
   it('forgets a key after its window', async () => {
     const key = uniqueName();
     await assertLife(redis, { key: `ratelimit:{${key}}:tries`, seconds: 3600 }, () =>
-      limits.take(limit, key, 'try', Date.now()),
+      limits.consume(limit, key, 'try', Date.now()),
     );
   });
 });
@@ -108,7 +108,7 @@ describe('a limit of several windows', () => {
 
   it('holds all of them and tells the one that refuses longest', async () => {
     const key = uniqueName();
-    const take = (id: string, minute: number) => limits.take(limits3, key, id, at(minute));
+    const take = (id: string, minute: number) => limits.consume(limits3, key, id, at(minute));
     assert.deepEqual(await take('1', 0), { allowed: true, max: 2, remaining: 1, resetSeconds: 3600 });
     assert.equal((await take('2', 10)).allowed, true);
     assert.deepEqual(await take('3', 20), { allowed: false, max: 2, remaining: 0, resetSeconds: 2400 });
@@ -119,7 +119,7 @@ describe('a limit of several windows', () => {
 
   it('counts a try that comes again by its name once', async () => {
     const key = uniqueName();
-    for (let turn = 0; turn < 5; turn++) assert.equal((await limits.take(limit, key, 'same', now)).remaining, 2);
+    for (let turn = 0; turn < 5; turn++) assert.equal((await limits.consume(limit, key, 'same', now)).remaining, 2);
   });
 });
 
@@ -130,9 +130,9 @@ describe('takeAll()', () => {
       { limit: { ...limit, name: 'wide' }, key: wide },
       { limit: { name: 'narrow', windows: [{ max: 1, windowSeconds: 3600 }] }, key: narrow },
     ];
-    const { state, counted } = await limits.takeAll(of, 'first', now);
+    const { state, counted } = await limits.consumeAll(of, 'first', now);
     assert.deepEqual(counted, of);
-    assert.deepEqual((await limits.takeAll(of, 'first', now)).counted, [], 'the same try counts once');
+    assert.deepEqual((await limits.consumeAll(of, 'first', now)).counted, [], 'the same try counts once');
     assert.deepEqual(state, {
       limit: 'narrow',
       allowed: true,
@@ -141,31 +141,31 @@ describe('takeAll()', () => {
       resetSeconds: 3600,
     });
     for (let index = 0; index < 10; index++) {
-      const { state: refused } = await limits.takeAll(of, `refused ${index}`, now + index * minutes);
+      const { state: refused } = await limits.consumeAll(of, `refused ${index}`, now + index * minutes);
       assert.equal(refused.limit, 'narrow');
       assert.equal(refused.allowed, false);
       assert.equal(refused.resetSeconds, 3600 - 60 * index);
     }
     assert.equal(await redis.zcard(`ratelimit:{${wide}}:wide`), 1);
-    await limits.giveAllBack(of, 'first');
+    await limits.refundAll(of, 'first');
     assert.equal(await redis.zcard(`ratelimit:{${wide}}:wide`), 0);
-    assert.equal((await limits.takeAll(of, 'second', now)).state.allowed, true);
+    assert.equal((await limits.consumeAll(of, 'second', now)).state.allowed, true);
   });
 });
 
 describe('createRateLimits()', () => {
   it('gives a try back', async () => {
     const key = uniqueName();
-    for (let index = 0; index < 3; index++) await limits.take(limit, key, `try ${index}`, now);
-    await limits.giveBack(limit, key, 'try 1');
-    assert.equal((await limits.take(limit, key, 'try 4', now)).allowed, true);
-    assert.equal((await limits.take(limit, key, 'try 5', now)).allowed, false);
+    for (let index = 0; index < 3; index++) await limits.consume(limit, key, `try ${index}`, now);
+    await limits.refund(limit, key, 'try 1');
+    assert.equal((await limits.consume(limit, key, 'try 4', now)).allowed, true);
+    assert.equal((await limits.consume(limit, key, 'try 5', now)).allowed, false);
   });
 
   it('gives back what was never taken without an effect', async () => {
     const key = uniqueName();
-    for (let index = 0; index < 3; index++) await limits.take(limit, key, `try ${index}`, now);
-    await limits.giveBack(limit, key, 'never');
-    assert.equal((await limits.take(limit, key, 'try 4', now)).allowed, false);
+    for (let index = 0; index < 3; index++) await limits.consume(limit, key, `try ${index}`, now);
+    await limits.refund(limit, key, 'never');
+    assert.equal((await limits.consume(limit, key, 'try 4', now)).allowed, false);
   });
 });

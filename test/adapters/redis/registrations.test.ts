@@ -12,7 +12,7 @@ import {
 } from '../../../adapters/redis/registrations.ts';
 import type { RegistrationStatus } from '../../../domain/registration.ts';
 import { Secret } from '../../../platform/config.ts';
-import { createBox } from '../../../platform/crypto.ts';
+import { createCipher } from '../../../platform/crypto.ts';
 import { assertLife, atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
 import { stopTime } from '../../support/stopped-time.ts';
 
@@ -26,7 +26,7 @@ before(() => {
   redis = connectTestRedis();
   subscriber = connectTestRedis();
   registrations = createRegistrations(redis);
-  starts = createRegistrationStarts(redis, createBox('seal', new Secret(Buffer.alloc(32, 7).toString('base64'))));
+  starts = createRegistrationStarts(redis, createCipher('secret', new Secret(Buffer.alloc(32, 7).toString('base64'))));
   listener = createRegistrationListener(subscriber);
 });
 after(() => {

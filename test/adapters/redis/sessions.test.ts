@@ -171,7 +171,7 @@ describe('the list of a person’s sessions', () => {
 
 describe('session-rotate.lua', () => {
   const owner = ({ sessionId, userId, endsAt }: NewSession) => ({ sessionId, userId, endsAt });
-  const successor = (hash: string) => ({ hash, seconds: 600, sealed: `sealed ${hash}` });
+  const successor = (hash: string) => ({ hash, seconds: 600, encrypted: `sealed ${hash}` });
 
   it('lets one of 1,000 parallel refreshes win, and the others come to the same successor', async () => {
     const session = newSession();
@@ -183,7 +183,7 @@ describe('session-rotate.lua', () => {
     const rotated = rotations.filter(({ outcome }) => outcome === 'rotated');
     assert.equal(rotated.length, 1);
     assert.equal(rotations.filter(({ outcome }) => outcome === 'repeated').length, 999);
-    assert.deepEqual([...new Set(rotations.map(({ sealed }) => sealed))], [rotated[0]?.sealed]);
+    assert.deepEqual([...new Set(rotations.map(({ encrypted }) => encrypted))], [rotated[0]?.encrypted]);
     const known = await Promise.all(names.map((name) => redis.exists(`refresh:${name}`)));
     assert.equal(
       known.reduce((sum, isKnown) => sum + isKnown, 0),

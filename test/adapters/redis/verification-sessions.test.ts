@@ -7,14 +7,14 @@ import {
 } from '../../../adapters/redis/verification-sessions.ts';
 import type { Send } from '../../../domain/verification.ts';
 import { ageRecords } from '../../support/aging.ts';
-import { connectTestRedis, testBox, uniqueName } from '../../support/redis.ts';
+import { connectTestRedis, testCipher, uniqueName } from '../../support/redis.ts';
 
 let redis: Redis;
 let sessions: VerificationSessions;
 
 before(() => {
   redis = connectTestRedis();
-  sessions = createVerificationSessions(redis, testBox());
+  sessions = createVerificationSessions(redis, testCipher());
 });
 after(() => redis.disconnect());
 

@@ -12,10 +12,10 @@ import {
 import { createPayloadCodec } from '../../../adapters/temporal/codec.ts';
 import { createDataConverter } from '../../../adapters/temporal/connect.ts';
 import { Secret } from '../../../platform/config.ts';
-import { createBox } from '../../../platform/crypto.ts';
+import { createCipher } from '../../../platform/crypto.ts';
 
 const newRoot = () => new Secret(randomBytes(32).toString('base64'));
-const codecOf = (current: Secret, older: Secret[] = []) => createPayloadCodec(createBox('temporal', current, older));
+const codecOf = (current: Secret, older: Secret[] = []) => createPayloadCodec(createCipher('temporal', current, older));
 const textOf = (bytes: Uint8Array | null | undefined) => Buffer.from(bytes ?? []).toString('latin1');
 
 function payloadOf(value: unknown): Payload {
@@ -44,7 +44,7 @@ describe('createPayloadCodec()', () => {
     const [encoded] = await codecOf(root).encode([payloadOf({ phone: '+12025550100', name: 'canary' })]);
     assert.deepEqual(Object.keys(encoded?.metadata ?? {}).sort(), ['encoding', 'encryption-key-id']);
     assert.equal(textOf(encoded?.metadata?.encoding), 'binary/encrypted');
-    assert.equal(textOf(encoded?.metadata?.['encryption-key-id']), createBox('temporal', root).keyId);
+    assert.equal(textOf(encoded?.metadata?.['encryption-key-id']), createCipher('temporal', root).keyId);
     for (const clear of ['canary', '2025550100', 'phone', 'json']) {
       assert.equal(textOf(encoded?.data).includes(clear), false, clear);
     }

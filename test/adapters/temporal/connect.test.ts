@@ -13,7 +13,7 @@ import {
   isTemporalOutage,
   pauseAfterTry,
 } from '../../../adapters/temporal/connect.ts';
-import { createTraceBox } from '../../../adapters/temporal/trace.ts';
+import { createTraceCipher } from '../../../adapters/temporal/trace.ts';
 import { Secret } from '../../../platform/config.ts';
 import { testEngines } from '../../support/engines.ts';
 import { uniqueName } from '../../support/redis.ts';
@@ -33,8 +33,14 @@ after(async () => {
 function connectTo(address: string): Client {
   const key = new Secret(randomBytes(32).toString('base64'));
   const dataConverter = createDataConverter(key, []);
-  const traceBox = createTraceBox(key, []);
-  const client = connectTemporal({ address, namespace: 'default', dataConverter, traceBox, record: () => undefined });
+  const traceCipher = createTraceCipher(key, []);
+  const client = connectTemporal({
+    address,
+    namespace: 'default',
+    dataConverter,
+    traceCipher,
+    record: () => undefined,
+  });
   open.push(client);
   return client;
 }

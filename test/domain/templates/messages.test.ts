@@ -2,12 +2,18 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
-import { noticeChannels, noticeKinds } from '../../../domain/notices.ts';
+import { notificationChannels, notificationKinds } from '../../../domain/notifications.ts';
 import { languageFor, languages, templatesOf } from '../../../domain/templates/languages.ts';
-import { codeMail, codeSms, codeSpeech, noticeMail, noticeSms } from '../../../domain/templates/messages.ts';
+import {
+  codeMail,
+  codeSms,
+  codeSpeech,
+  notificationMail,
+  notificationSms,
+} from '../../../domain/templates/messages.ts';
 import { smsSize } from '../../../domain/templates/segments.ts';
 
-const facts = { product: 'Vyry', code: '123456', minutes: 60 };
+const context = { product: 'Vyry', code: '123456', minutes: 60 };
 const english = templatesOf('en');
 
 describe('Every language', () => {
@@ -17,7 +23,7 @@ describe('Every language', () => {
 
   for (const texts of languages) {
     it(`${texts.tag}: the code is one SMS segment, with the line for Android`, () => {
-      const body = codeSms(texts, facts, 'AbCdEfGhIjK');
+      const body = codeSms(texts, context, 'AbCdEfGhIjK');
       assert.equal(smsSize(body).segments, 1, body);
       assert.ok(body.startsWith('123456') && body.endsWith('\nAbCdEfGhIjK'), body);
       assert.ok(body.length > 34, 'it is a sentence');
@@ -25,8 +31,8 @@ describe('Every language', () => {
 
     it(`${texts.tag}: no placeholder is left, the subject has no code, and the page knows its direction`, () => {
       const mails = [
-        codeMail(texts, facts),
-        ...noticeKinds.map((kind) => noticeMail(texts, kind, { product: 'Vyry' })),
+        codeMail(texts, context),
+        ...notificationKinds.map((kind) => notificationMail(texts, kind, { product: 'Vyry' })),
       ];
       for (const { subject, text, html } of mails) {
         assert.doesNotMatch(subject + text + html, /[{}]/);
@@ -39,9 +45,9 @@ describe('Every language', () => {
       assert.match(mails[0]?.html ?? '', />123456</);
     });
 
-    it(`${texts.tag}: a notice by SMS is one segment, says whose it is and has nothing to type`, () => {
-      for (const kind of noticeKinds.filter((one) => noticeChannels[one].includes('sms'))) {
-        const body = noticeSms(texts, kind, { product: 'Vyry' });
+    it(`${texts.tag}: a notification by SMS is one segment, says whose it is and has nothing to type`, () => {
+      for (const kind of notificationKinds.filter((one) => notificationChannels[one].includes('sms'))) {
+        const body = notificationSms(texts, kind, { product: 'Vyry' });
         assert.equal(smsSize(body).segments, 1, body);
         assert.match(body, /Vyry/);
         assert.doesNotMatch(body, /[{}]|\d{4}/);
@@ -49,7 +55,7 @@ describe('Every language', () => {
     });
 
     it(`${texts.tag}: a call says the digits one by one`, () => {
-      const { digits, pressKey, yourCodeIs } = codeSpeech(texts, english, facts);
+      const { digits, pressKey, yourCodeIs } = codeSpeech(texts, english, context);
       assert.deepEqual(digits, ['1', '2', '3', '4', '5', '6']);
       assert.doesNotMatch(pressKey + yourCodeIs, /[{}\d]/);
     });
@@ -60,7 +66,7 @@ describe('docs/messages.md', () => {
   it('has the SMS of every language, and how long it is', () => {
     const page = readFileSync(resolve(import.meta.dirname, '../../../docs/messages.md'), 'utf8');
     for (const texts of languages) {
-      const body = codeSms(texts, { ...facts, minutes: 3 }, 'AbCdEfGhIjK');
+      const body = codeSms(texts, { ...context, minutes: 3 }, 'AbCdEfGhIjK');
       const { alphabet, units, segments } = smsSize(body);
       const row = `| ${texts.tag} | ${alphabet} | ${units} | ${segments} | ${body.replace('\n', ' ⏎ ')} |`;
       assert.ok(page.includes(`${row}\n`), row);
@@ -70,14 +76,14 @@ describe('docs/messages.md', () => {
 
 describe('codeSms()', () => {
   it('says code and name alone where the name is too long for the sentence', () => {
-    const body = codeSms(templatesOf('ru'), { ...facts, product: 'Очень длинное название нашего продукта' });
+    const body = codeSms(templatesOf('ru'), { ...context, product: 'Очень длинное название нашего продукта' });
     assert.equal(body, '123456 Очень длинное название нашего продукта');
   });
 });
 
 describe('codeMail()', () => {
   it('escapes the name of the product', () => {
-    assert.match(codeMail(english, { ...facts, product: '<b>&' }).html, /&lt;b&gt;&amp;/);
+    assert.match(codeMail(english, { ...context, product: '<b>&' }).html, /&lt;b&gt;&amp;/);
   });
 });
 

@@ -1,0 +1,138 @@
+/**
+ * Local fakes for the outside providers: Twilio, Infobip, Resend, SendGrid, a mail server and captcha
+ * providers, with one outbox that shows
+ * what they accepted and one switchboard of faults. They speak the vendors' protocols and are no part of the product.
+ */
+import { z } from 'zod';
+import { captchaPaths, createCaptchaRoutes } from './captcha.ts';
+import { createDeliveryReports, type DeliveryReports } from './delivery-reports.ts';
+import { type CaptchaProvider, channels, createFaults, type Faults, faultSchema } from './faults.ts';
+import { createHttpProviderRoutes } from './http-providers.ts';
+import { json, type Route, readJson, readQuery, startHttpServer } from './http-server.ts';
+import { startMailSink } from './mail-sink.ts';
+import { createOutbox, type Outbox } from './outbox.ts';
+import { renderPage } from './page.ts';
+import { createTwilioRoutes, type TwilioAccount } from './twilio.ts';
+
+/** The captcha secret that is accepted when no other is given. */
+export const defaultCaptchaSecret = 'example-only-captcha-secret';
+
+/** Where the fakes listen and whom they know; a port that is 0 or left out is a free one. */
+export interface FakesOptions {
+  host?: string;
+  port?: number;
+  smtpPort?: number;
+  twilio: TwilioAccount;
+  captchaSecret?: string;
+  /** Longest wait for the answer to a delivery report; as long as Twilio waits without it. */
+  reportTimeoutMs?: number;
+}
+
+/** The running fakes; URLs have no slash at their end. */
+export interface Fakes {
+  outboxUrl: string;
+  /** Base of Twilio's API. */
+  twilioUrl: string;
+  smtpUrl: string;
+  captchaUrls: Record<CaptchaProvider, string>;
+  /** As after the start: an empty outbox, no delivery reports, no faults. Tells whether a fault was set since the last reset. */
+  reset(): boolean;
+  /** Ends every connection and request under way. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Starts the fakes, with an empty outbox and no faults; everything is in memory. */
+export async function startFakes(options: FakesOptions): Promise<Fakes> {
+  const { host = '127.0.0.1', port = 0, smtpPort = 0, captchaSecret = defaultCaptchaSecret } = options;
+  const outbox = createOutbox();
+  const faults = createFaults();
+  const closing = new AbortController();
+  const reports = createDeliveryReports(closing.signal, options.reportTimeoutMs);
+  const routes = [
+    ...outboxRoutes(outbox, faults, reports),
+    ...createTwilioRoutes(options.twilio, { outbox, faults, reports, closing: closing.signal }),
+    ...createHttpProviderRoutes({ outbox, faults, reports }),
+    ...createCaptchaRoutes(captchaSecret, faults),
+  ];
+  const http = await startHttpServer(routes, { host, port });
+  const mail = await startMailSink({ outbox, faults }, { host, port: smtpPort }).catch(async (err: unknown) => {
+    await http.close();
+    throw err;
+  });
+  const close = async () => {
+    closing.abort();
+    await Promise.all([http.close(), mail.close()]);
+  };
+  const base = `http://${reachable(host)}:${http.port}`;
+  return {
+    outboxUrl: base,
+    twilioUrl: base,
+    smtpUrl: `smtp://${reachable(host)}:${mail.port}`,
+    captchaUrls: {
+      hcaptcha: base + captchaPaths.hcaptcha,
+      turnstile: base + captchaPaths.turnstile,
+      recaptcha: base + captchaPaths.recaptcha,
+    },
+    reset() {
+      outbox.clear();
+      reports.clear();
+      return faults.clear();
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+const messageQuery = z.strictObject({
+  // An unencoded plus sign of a number arrives as a blank.
+  to: z
+    .string()
+    .transform((to) => to.replace(/^ /, '+'))
+    .optional(),
+  channel: z.enum(channels).optional(),
+  since: z
+    .union(
+      [
+        z.iso.datetime({ offset: true }).transform((text) => Date.parse(text)),
+        z
+          .string()
+          .regex(/^\d{1,15}$/)
+          .transform(Number),
+      ],
+      'must be an ISO 8601 instant or epoch milliseconds',
+    )
+    .optional(),
+});
+
+function outboxRoutes(outbox: Outbox, faults: Faults, reports: DeliveryReports): Route[] {
+  const none = z.strictObject({});
+  return [
+    { method: 'GET', path: /^\/$/, answer: () => renderPage(outbox.list(), faults.list()) },
+    { method: 'GET', path: /^\/messages$/, answer: (call) => json(200, outbox.list(readQuery(call, messageQuery))) },
+    {
+      method: 'DELETE',
+      path: /^\/messages$/,
+      answer: (call) => {
+        readQuery(call, none);
+        outbox.clear();
+        return { status: 204, body: '' };
+      },
+    },
+    { method: 'GET', path: /^\/receipts$/, answer: () => json(200, reports.list()) },
+    { method: 'GET', path: /^\/faults$/, answer: () => json(200, faults.list()) },
+    {
+      method: 'PUT',
+      path: /^\/faults$/,
+      answer: (call) => {
+        faults.set(readJson(call, faultSchema));
+        return json(200, faults.list());
+      },
+    },
+  ];
+}
+
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,146 @@
+/**
+ * The one HTTP server of the fakes: routes are a table, answers are data, so that a fault can hold one back or
+ * drop the connection in its place.
+ */
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { z } from 'zod';
+import { BodyTooLarge, discardBody, readBody } from '../../platform/http-body.ts';
+
+const bodyBytesMax = 1_048_576;
+
+/** A request that is read completely. */
+export interface Call {
+  method: string;
+  url: URL;
+  /** The named groups of the route's path. */
+  params: Record<string, string>;
+  headers: IncomingHttpHeaders;
+  body: string;
+  /** Aborts when the caller has gone or the server closes. */
+  signal: AbortSignal;
+}
+
+/** What is sent back; `'drop'` destroys the connection without an answer. */
+export type Answer = { status: number; headers?: Record<string, string>; body: string } | 'drop';
+
+/** One row of the route table; without a method it takes all of them. */
+export interface Route {
+  method?: string;
+  path: RegExp;
+  answer(call: Call): Answer | Promise<Answer>;
+}
+
+/** A request the server refuses: answered by its status and `{ "message": … }`. */
+export class Refusal extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** An answer in JSON. */
+export function json(status: number, value: unknown, headers: Record<string, string> = {}): Answer {
+  return {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
+    body: JSON.stringify(value),
+  };
+}
+
+/**
+ * The body of a call, parsed as JSON by a schema.
+ *
+ * @throws {Refusal} 400 that names what is wrong
+ */
+export function readJson<T extends z.ZodType>(call: Call, schema: T): z.output<T> {
+  let value: unknown;
+  try {
+    value = JSON.parse(call.body);
+  } catch {
+    throw new Refusal(400, 'The body is not JSON');
+  }
+  return parse(value, schema);
+}
+
+/**
+ * The query of a call, parsed by a schema; an empty value counts as absent.
+ *
+ * @throws {Refusal} 400 that names what is wrong
+ */
+export function readQuery<T extends z.ZodType>(call: Call, schema: T): z.output<T> {
+  const given = [...call.url.searchParams].filter(([, value]) => value !== '');
+  const query = Object.fromEntries(given);
+  if (Object.keys(query).length < given.length) throw new Refusal(400, 'A query parameter is given twice');
+  return parse(query, schema);
+}
+
+/** The form of a call (application/x-www-form-urlencoded), empty when it has another content type. */
+export function readForm(call: Call): URLSearchParams {
+  const isForm = call.headers['content-type']?.split(';')[0]?.trim() === 'application/x-www-form-urlencoded';
+  return new URLSearchParams(isForm ? call.body : '');
+}
+
+/** Listens and answers by the first route that fits; port 0 takes a free one. */
+export async function startHttpServer(
+  routes: readonly Route[],
+  { host, port }: { host: string; port: number },
+): Promise<{ port: number; close(): Promise<void> }> {
+  const server = createServer((req, res) => {
+    void handle(routes, req, res);
+  });
+  server.listen(port, host);
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function handle(routes: readonly Route[], req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  res.once('close', () => gone.abort());
+  const answer = await respond(routes, req, gone.signal).catch((err: unknown) => toRefusal(err, gone.signal));
+  if (answer === 'drop') {
+    req.socket.destroy();
+    return;
+  }
+  await discardBody(req);
+  if (answer.status !== 204) res.setHeader('content-length', Buffer.byteLength(answer.body));
+  res.writeHead(answer.status, answer.headers ?? {}).end(answer.body);
+}
+
+async function respond(routes: readonly Route[], req: IncomingMessage, signal: AbortSignal): Promise<Answer> {
+  const url = new URL(req.url ?? '/', 'http://fakes.invalid');
+  const method = req.method ?? 'GET';
+  const atPath = routes.filter((route) => route.path.test(url.pathname));
+  const route = atPath.find((candidate) => candidate.method === undefined || candidate.method === method);
+  if (route === undefined && atPath.length > 0) {
+    return json(405, { message: `No ${method} here` }, { allow: atPath.map((other) => other.method).join(', ') });
+  }
+  if (route === undefined) throw new Refusal(404, `Nothing at ${url.pathname}`);
+  const params = { ...route.path.exec(url.pathname)?.groups };
+  const body = await readBody(req, bodyBytesMax);
+  return route.answer({ method, url, params, headers: req.headers, body, signal });
+}
+
+function toRefusal(err: unknown, signal: AbortSignal): Answer {
+  if (err instanceof Refusal) return json(err.status, { message: err.message });
+  if (err instanceof BodyTooLarge) return json(413, { message: err.message });
+  if (signal.aborted) return 'drop';
+  return json(500, { message: 'The fake failed', cause: String(err) });
+}
+
+function parse<T extends z.ZodType>(value: unknown, schema: T): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'request'}: ${issue.message}`);
+  throw new Refusal(400, issues.join('; '));
+}

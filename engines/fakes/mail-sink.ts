@@ -1,0 +1,123 @@
+/**
+ * Fake of a mail server: takes every message by SMTP (RFC 5321) into the outbox, one entry a recipient.
+ */
+import { once } from 'node:events';
+import type { AddressInfo, Socket } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import PostalMime, { type Email } from 'postal-mime';
+import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server';
+import type { Fault, Faults } from './faults.ts';
+import type { Outbox } from './outbox.ts';
+
+interface Surroundings {
+  outbox: Outbox;
+  faults: Faults;
+}
+
+type Verdict = { failure?: Error; isDropped?: true };
+
+/** Listens for mail, with any credentials and without TLS; port 0 takes a free one. */
+export async function startMailSink(
+  { outbox, faults }: Surroundings,
+  { host, port }: { host: string; port: number },
+): Promise<{ port: number; close(): Promise<void> }> {
+  const closing = new AbortController();
+  const sockets = new Set<Socket>();
+  const smtp = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ['STARTTLS'],
+    disableReverseLookup: true,
+    // The library would put its own enhanced code before the one a fault asks for.
+    hideENHANCEDSTATUSCODES: true,
+    size: 1_048_576,
+    rejectOversized: true,
+    // RFC 5321 section 4.5.3.2.6: a client waits 10 minutes for the answer to its data.
+    socketTimeout: 600_000,
+    onAuth: ({ username }, _session, callback) => callback(null, { user: username ?? '' }),
+    onRcptTo: (_address, _session, callback) => callback(refusalOf(faults.find('email', 'smtp'))),
+    onData: (stream, session, callback) => {
+      const fault = faults.find('email', 'smtp');
+      void receive({ outbox, faults }, { stream, session, fault, signal: closing.signal }).then(
+        ({ failure, isDropped }) => {
+          if (isDropped) dropConnection(sockets, session);
+          else callback(failure ?? null);
+        },
+      );
+    },
+  });
+  smtp.server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  // A client that goes away in the middle is the subject of a fault, not a failure of the sink.
+  smtp.on('error', () => undefined);
+  const server = smtp.listen(port, host);
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      closing.abort();
+      const closed = once(server, 'close');
+      smtp.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+function refusalOf(fault: Fault | undefined): Error | null {
+  if (fault?.mode !== 'error400') return null;
+  return smtpError(550, `${fault.providerCode ?? '5.1.1'} Mailbox unavailable`);
+}
+
+interface Reception {
+  stream: SMTPServerDataStream;
+  session: SMTPServerSession;
+  fault: Fault | undefined;
+  signal: AbortSignal;
+}
+
+async function receive(
+  { outbox, faults }: Surroundings,
+  { stream, session, fault, signal }: Reception,
+): Promise<Verdict> {
+  try {
+    const raw = await buffer(stream);
+    if (stream.sizeExceeded) return {};
+    if (fault?.mode === 'error500') {
+      return { failure: smtpError(451, `${fault.providerCode ?? '4.3.0'} Local error in processing`) };
+    }
+    store(outbox, await PostalMime.parse(raw), session);
+    if (fault?.mode === 'accept-then-drop') return { isDropped: true };
+    await faults.delay(fault, signal);
+    return {};
+  } catch {
+    return { failure: smtpError(554, '5.6.0 The message cannot be read') };
+  }
+}
+
+function store(outbox: Outbox, email: Email, { envelope }: SMTPServerSession): void {
+  const sender = envelope.mailFrom === false ? '' : envelope.mailFrom.address;
+  for (const { address } of envelope.rcptTo) {
+    outbox.add({
+      channel: 'email',
+      to: address,
+      from: email.from?.address ?? sender,
+      body: email.text ?? email.html ?? '',
+      provider: 'smtp',
+      ...(email.subject === undefined ? {} : { subject: email.subject }),
+      ...(email.messageId === undefined ? {} : { messageId: email.messageId }),
+    });
+  }
+}
+
+function dropConnection(sockets: ReadonlySet<Socket>, { remoteAddress, remotePort }: SMTPServerSession): void {
+  for (const socket of sockets) {
+    // The session shows an IPv4 address without the IPv6 prefix the socket may have.
+    if (socket.remotePort === remotePort && socket.remoteAddress?.endsWith(remoteAddress)) socket.destroy();
+  }
+}
+
+function smtpError(responseCode: number, message: string): Error {
+  return Object.assign(new Error(message), { responseCode });
+}

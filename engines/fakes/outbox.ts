@@ -1,0 +1,66 @@
+/**
+ * The outbox: every message the fakes accepted, in memory, as it would have reached a phone or a mailbox.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Channel } from './faults.ts';
+
+/** A message as the outbox shows it; `at` is an ISO 8601 instant, `code` the first word of the body that is 4 to 8 digits. */
+export interface Message {
+  id: string;
+  at: string;
+  channel: Channel;
+  to: string;
+  from: string;
+  body: string;
+  code?: string;
+  provider: string;
+  /** Of e-mail only. */
+  subject?: string;
+  /** Message-ID of an e-mail (RFC 5322 section 3.6.4). */
+  messageId?: string;
+}
+
+/** The messages an outbox is asked for; `since` is in epoch milliseconds and inclusive. */
+export interface MessageFilter {
+  to?: string | undefined;
+  channel?: Channel | undefined;
+  since?: number | undefined;
+}
+
+/** The store of accepted messages. */
+export interface Outbox {
+  /** Stores a message under the provider's id, or a new one. */
+  add(message: Omit<Message, 'id' | 'at' | 'code'> & { id?: string }): Message;
+  /** The messages that match, oldest first; recipients are compared without regard to case. */
+  list(filter?: MessageFilter): Message[];
+  /** Forgets every message. */
+  clear(): void;
+}
+
+/** Makes an empty outbox. */
+export function createOutbox(): Outbox {
+  let messages: Message[] = [];
+
+  return {
+    add(accepted) {
+      const code = /(?<![\w-])\d{4,8}(?![\w-])/.exec(accepted.body)?.[0];
+      const { id = randomUUID(), ...content } = accepted;
+      const message: Message = { id, at: new Date().toISOString(), ...content };
+      if (code !== undefined) message.code = code;
+      messages.push(message);
+      return message;
+    },
+    list({ to, channel, since } = {}) {
+      const recipient = to?.toLowerCase();
+      return messages.filter(
+        (message) =>
+          (recipient === undefined || message.to.toLowerCase() === recipient) &&
+          (channel === undefined || message.channel === channel) &&
+          (since === undefined || Date.parse(message.at) >= since),
+      );
+    },
+    clear() {
+      messages = [];
+    },
+  };
+}

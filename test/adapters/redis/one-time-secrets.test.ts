@@ -1,0 +1,59 @@
+// @rerun never
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Redis } from '../../../adapters/redis/connect.ts';
+import { createOneTimeSecrets, type OneTimeSecrets } from '../../../adapters/redis/one-time-secrets.ts';
+import { connectTestRedis, testCipher } from '../../support/redis.ts';
+
+let redis: Redis;
+let oneTimeSecrets: OneTimeSecrets;
+
+before(() => {
+  redis = connectTestRedis();
+  oneTimeSecrets = createOneTimeSecrets(redis, testCipher());
+});
+after(() => redis.disconnect());
+
+describe('createSeals()', () => {
+  it('gives a value back as often as asked, so that a killed activity can be repeated', async () => {
+    const reference = await oneTimeSecrets.put({ password: 'päss wörd', pin: '4711' });
+    for (let time = 0; time < 3; time++) {
+      assert.deepEqual(await oneTimeSecrets.read(reference), { password: 'päss wörd', pin: '4711' });
+    }
+  });
+
+  it('ends when it is removed', async () => {
+    const reference = await oneTimeSecrets.put('secret');
+    await oneTimeSecrets.remove(reference);
+    assert.equal(await oneTimeSecrets.read(reference), undefined);
+    await oneTimeSecrets.remove(reference);
+  });
+
+  it('lives two minutes, and no longer by being read', async () => {
+    const earliest = Date.now() + 120_000;
+    const key = `secret:${await oneTimeSecrets.put('secret')}`;
+    const latest = Date.now() + 120_000;
+    const endsAt = await redis.pexpiretime(key);
+    assert.ok(endsAt >= earliest - 1 && endsAt <= latest + 1, `${endsAt}, not ${earliest} to ${latest}`);
+    await oneTimeSecrets.read(key.slice('secret:'.length));
+    assert.equal(await redis.pexpiretime(key), endsAt);
+  });
+
+  it('knows nothing of a reference that was never given', async () => {
+    assert.equal(await oneTimeSecrets.read('never'), undefined);
+  });
+
+  it('stores nothing in clear, and a new reference for each value', async () => {
+    const references = await Promise.all(Array.from({ length: 20 }, () => oneTimeSecrets.put('canary-password')));
+    assert.equal(new Set(references).size, 20);
+    for (const reference of references) {
+      assert.match(reference, /^[\w-]{43}$/);
+      assert.equal((await redis.get(`secret:${reference}`))?.includes('canary'), false);
+    }
+  });
+
+  it('is opened by no other key', async () => {
+    const reference = await oneTimeSecrets.put('secret');
+    await assert.rejects(createOneTimeSecrets(redis, testCipher()).read(reference), /No key/);
+  });
+});

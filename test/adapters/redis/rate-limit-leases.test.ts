@@ -1,0 +1,166 @@
+// @rerun never
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import type { Redis } from '../../../adapters/redis/connect.ts';
+import { createRateLimitLeases } from '../../../adapters/redis/rate-limit-leases.ts';
+import { createRateLimits, type LimitState, type RateLimits } from '../../../adapters/redis/rate-limits.ts';
+import { atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
+import { type StoppedTime, stopTime } from '../../support/stopped-time.ts';
+
+let redis: Redis;
+let limits: RateLimits;
+let time: StoppedTime;
+
+before(() => {
+  redis = connectTestRedis();
+  limits = createRateLimits(redis);
+});
+after(() => redis.disconnect());
+beforeEach(() => {
+  time = stopTime(['Date']);
+});
+afterEach(() => time[Symbol.dispose]());
+
+/** That of the limiter and of its handfuls, which the tests move. */
+const clock = { now: () => Date.now() };
+
+/** Two processes that share a limit, how many tries Redis has counted, and how often it was asked; it answers late. */
+function share(max: number, lateMs = 0) {
+  const source = uniqueName();
+  let asked = 0;
+  const counting = {
+    ...limits,
+    consumeSome: async (...args: Parameters<RateLimits['consumeSome']>) => {
+      asked += 1;
+      const answer = await limits.consumeSome(...args);
+      if (lateMs > 0) await time.pass(lateMs);
+      return answer;
+    },
+  };
+  const of = { limit: { name: 'tries', windows: [{ max, windowSeconds }] }, keyOf: (name: string) => name };
+  const create = () => createRateLimitLeases(counting, of, { clock });
+  const [one, other] = [create(), create()];
+  return {
+    one: () => one.consume(source),
+    other: () => other.consume(source),
+    counted: () => redis.zcard(`ratelimit:{${source}}:tries`),
+    asked: () => asked,
+  };
+}
+
+/** Redis forgets a window by its own clock, which goes on. */
+const windowSeconds = 3600;
+
+const allowed = (states: LimitState[]) => states.filter((state) => state.allowed).length;
+
+describe('createSharedTries()', () => {
+  it('allows exactly the limit to parallel tries of two processes', async () => {
+    for (const max of [3, 40, 600]) {
+      const { one, other, counted } = share(max);
+      const states = await atOnce(1000, (index) => (index % 2 === 0 ? one() : other()));
+      assert.equal(await counted(), max);
+      // what one of them holds when the other has had the last is a handful at most
+      assert.ok(allowed(states) <= max && allowed(states) > max - 16, `${allowed(states)} of ${max}`);
+    }
+  });
+
+  it('allows exactly the limit to one process, whether its tries come together or one after the other', async () => {
+    const parallel = share(600);
+    assert.equal(allowed(await atOnce(1000, parallel.one)), 600);
+    const serial = share(600);
+    const states: LimitState[] = [];
+    for (let index = 0; index < 700; index++) states.push(await serial.one());
+    assert.equal(allowed(states), 600);
+    assert.deepEqual(
+      states.slice(0, 600).map(({ remaining }) => remaining),
+      Array.from({ length: 600 }, (_, index) => 599 - index),
+    );
+  });
+
+  it('asks Redis once for many tries of a busy source', async () => {
+    const { one, asked } = share(1_000_000);
+    await atOnce(1600, one);
+    assert.ok(asked() < 120, `${asked()}`);
+  });
+
+  it('counts a slow source one by one', async () => {
+    const { one, counted } = share(600);
+    for (let index = 1; index <= 3; index++) {
+      assert.equal((await one()).remaining, 600 - index);
+      assert.equal(await counted(), index);
+      await time.pass(600);
+    }
+  });
+
+  it('gives back what a source that was busy did not use, once it comes again', async () => {
+    const { one, counted } = share(600);
+    let used = 0;
+    do {
+      await one();
+      used += 1;
+    } while ((await counted()) === used);
+    await time.pass(600);
+    assert.equal((await one()).remaining, 600 - used - 1);
+    assert.equal(await counted(), used + 1);
+  });
+
+  it('never lets more be asked in a window than the limit, also when what was taken is used late', async () => {
+    const { one, counted } = share(200);
+    const passed: number[] = [];
+    const take = async () => {
+      const { allowed: isAllowed } = await one();
+      if (isAllowed) passed.push(Date.now());
+      return isAllowed;
+    };
+    while (passed.length <= 50 || (await counted()) <= passed.length) await take();
+    // what is held now is used after this
+    await time.pass(400);
+    for (let isAllowed = true; isAllowed; ) isAllowed = await take();
+    assert.equal(passed.length, 200);
+    await time.pass(windowSeconds * 1000 - 1000);
+    while (passed.length < 400) {
+      if (!(await take())) await time.pass(10);
+    }
+    const windows = passed.slice(200).map((instant, index) => instant - (passed[index] ?? 0));
+    assert.ok(Math.min(...windows) >= windowSeconds * 1000, `${Math.min(...windows)} ms`);
+  });
+
+  it('hands nothing out that was counted for an instant gone by, however late Redis answered', async () => {
+    const { one, counted, asked } = share(1_000_000, 800);
+    do await one();
+    while ((await counted()) === asked());
+    const before = asked();
+    // of the handful one is left: taken 800 ms ago, to be used within a second
+    await time.pass(250);
+    await one();
+    assert.equal(asked(), before + 1);
+  });
+
+  it('refuses all who wait at the same time by one answer', async () => {
+    const { one, asked } = share(1);
+    await one();
+    const before = asked();
+    const states = await atOnce(100, one);
+    assert.equal(allowed(states), 0);
+    assert.ok(asked() - before < 100, `${asked() - before}`);
+  });
+
+  it('throws for all who wait when Redis is away, and goes on when it is back', async () => {
+    let isAway = true;
+    const failing = {
+      ...limits,
+      consumeSome: (...args: Parameters<RateLimits['consumeSome']>) =>
+        isAway ? Promise.reject(new Error('Connection is closed.')) : limits.consumeSome(...args),
+    };
+    const limit = { name: 'tries', windows: [{ max: 5, windowSeconds }] };
+    const tries = createRateLimitLeases(failing, { limit, keyOf: (name) => name }, { clock });
+    const source = uniqueName();
+    const outcomes = await Promise.allSettled([tries.consume(source), tries.consume(source)]);
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    );
+    isAway = false;
+    assert.equal((await tries.consume(source)).remaining, 4);
+  });
+});

@@ -1,0 +1,134 @@
+/** Owners of accounts are told what happens to them, once, in their language, and nobody waits for it. */
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import type { AuditAction, AuditEvent } from '../../domain/audit.ts';
+import type { System } from '../../engines/system.ts';
+import { call, notificationsTo, type OutboxMessage } from '../support/client.ts';
+import { setFault } from '../support/faults.ts';
+import { createJourney, type Journey, personOf } from '../support/journey.ts';
+import { signedIn } from '../support/people.ts';
+import { connectStores, type Stores } from '../support/stores.ts';
+import { startTestSystem } from '../support/system.ts';
+import { until } from '../support/until.ts';
+
+let system: System;
+let stores: Stores;
+let people = 400;
+
+before(async () => {
+  system = await startTestSystem({ env: { CAPTCHA_COST: '2', RESEND_API_KEY: 'fake' } });
+  stores = await connectStores(system);
+});
+after(async () => {
+  await stores?.[Symbol.asyncDispose]();
+  await system?.stop();
+});
+beforeEach(() => setFault(system.ready.outboxUrl, { channel: 'email', mode: 'none' }));
+
+const next = (locale?: string): Journey =>
+  createJourney(system.ready, personOf(people++), 'sms', locale === undefined ? {} : { locale });
+const again = ({ person }: Pick<Journey, 'person'>): Journey => createJourney(system.ready, person);
+
+/** Somebody with an account and a session, whom nothing was told. */
+async function owner(locale?: string) {
+  const index = people++;
+  const password = personOf(index).newPassword;
+  return { person: personOf(index), ...(await signedIn(system, index, { password, ...(locale && { locale }) })) };
+}
+
+async function notificationsOf({ person }: Pick<Journey, 'person'>, count: number): Promise<OutboxMessage[]> {
+  const read = () => notificationsTo(system.ready.outboxUrl, person.email);
+  await until(async () => (await read()).length >= count);
+  return read();
+}
+
+/** Audit events by their action, about one account when it is given. */
+async function eventsOf(action: AuditAction, userId?: string): Promise<AuditEvent[]> {
+  const entries = await stores.redis.xrange('audit', '-', '+');
+  return entries
+    .map(([, [, event = '{}']]) => JSON.parse(event) as AuditEvent)
+    .filter((event) => event.action === action && (userId === undefined || event.user?.target?.id === userId));
+}
+
+const subjectsOf = (notifications: OutboxMessage[]) => notifications.map(({ subject }) => subject);
+
+describe('Whoever has an account', () => {
+  it('is welcomed, once, in their language', async () => {
+    const journey = next('de');
+    await journey.walk('session');
+    const notifications = await notificationsOf(journey, 1);
+    assert.deepEqual(subjectsOf(notifications), ['Willkommen bei Vyry']);
+  });
+
+  it('is told, in their own language, when a code for their number is asked for; once a day, however often', async () => {
+    const german = await owner('de');
+    for (let turn = 0; turn < 3; turn++) await again(german).walk('send');
+    const warned = await notificationsOf(german, 1);
+    assert.match(warned[0]?.subject ?? '', /registriert Ihre Nummer bei Vyry$/);
+    // what comes after the others have been asked for, and before this one, would be seen
+    const later = next();
+    await later.walk('session');
+    await notificationsOf(later, 1);
+    assert.equal((await notificationsOf(german, 1)).length, 1);
+  });
+
+  it('is not given away by it: the answers are those of a number that nobody has', async () => {
+    const [known, unknown] = [again(await owner()), next()];
+    const shapes = [];
+    for (const journey of [known, unknown]) {
+      await journey.walk('captcha');
+      const { status, body, headers } = await journey.act();
+      shapes.push([status, Object.keys(body).sort(), body.state, body.steps, [...headers.keys()].sort()]);
+    }
+    assert.deepEqual(shapes[0], shapes[1]);
+  });
+});
+
+describe('A change of the password', () => {
+  it('is told by e-mail and by SMS, and by the one while the provider of the other is away', async () => {
+    const { person, userId, accessToken } = await owner();
+    const { email, phone, newPassword } = person;
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'error500' });
+    const { status } = await call(system.ready.apiUrl, 'PUT', '/api/v1/auth/password', {
+      token: accessToken,
+      body: { currentPassword: newPassword, newPassword: 'violet-harbour-engraves-93' },
+    });
+    assert.equal(status, 204);
+    const told = async (to: string) =>
+      (await notificationsTo(system.ready.outboxUrl, to)).filter(({ body }) =>
+        body.includes('password of your Vyry account'),
+      );
+    await until(async () => (await told(phone)).length > 0);
+    assert.deepEqual(await told(email), []);
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'none' });
+    await until(async () => (await told(email)).length > 0);
+    assert.deepEqual([(await told(phone)).length, (await told(email)).length], [1, 1]);
+    await until(async () => (await eventsOf('notification-send', userId)).length === 2);
+  });
+});
+
+describe('A notification', () => {
+  it('keeps nobody waiting when its provider is away, and comes once when it is back', async () => {
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'error500' });
+    const journey = next();
+    await journey.walk('session');
+    assert.equal(journey.answerOf('credentials').body.state, 'completed');
+    await until(async () => (await eventsOf('dependency-away')).length > 0);
+    assert.deepEqual(await notificationsTo(system.ready.outboxUrl, journey.person.email), []);
+    await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'none' });
+    assert.equal((await notificationsOf(journey, 1)).length, 1);
+  });
+
+  it('leaves one event, which names the account and not where it went', async () => {
+    const journey = next();
+    await journey.walk('session');
+    const { userId } = journey.answerOf('credentials').body;
+    await until(async () => (await eventsOf('notification-send', userId)).length > 0);
+    const [event] = await eventsOf('notification-send', userId);
+    assert.deepEqual(
+      [event?.status, event?.metadata, event?.vyry.messaging?.provider],
+      ['success', { kind: 'welcome' }, 'smtp'],
+    );
+    assert.equal(JSON.stringify(event).includes(journey.person.email), false);
+  });
+});

@@ -1,0 +1,31 @@
+/** Delivery delivery reports as the fakes of the providers posted them. */
+import type { TriedReport } from '../../engines/fakes/delivery-reports.ts';
+import type { Behind } from './registrations.ts';
+
+/** Every try of a delivery report whose address begins so, oldest first. */
+export async function reportsTo(outboxUrl: string, url: string): Promise<TriedReport[]> {
+  const tried = (await (await fetch(`${outboxUrl}/receipts`)).json()) as TriedReport[];
+  return tried.filter((report) => report.url.startsWith(url));
+}
+
+/** Posts a delivery report as it is, or changed. */
+export async function postReport({ url, headers, body }: Pick<TriedReport, 'url' | 'headers' | 'body'>) {
+  const response = await fetch(url, { method: 'POST', headers, body });
+  return { status: response.status, text: await response.text() };
+}
+
+/** A delivery report in the audit log. */
+export interface ReportEvent {
+  status: string;
+  event: { reason?: string };
+  error?: { code?: string };
+  vyry: { otp: { channel: string; send: number }; messaging: { provider: string; country?: string } };
+}
+
+/** What the audit log says became of the messages of a registration. */
+export async function reportEventsOf({ redis }: Behind, registrationId: string): Promise<ReportEvent[]> {
+  const entries = await redis.xrange('audit', '-', '+');
+  return entries
+    .map(([, fields]) => JSON.parse(fields[1] ?? '{}'))
+    .filter(({ action, vyry }) => action === 'delivery-report' && vyry.registration.id === registrationId);
+}
