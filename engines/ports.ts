@@ -1,6 +1,10 @@
 /** Ports of this machine: free ones, and a clear word when one that was asked for is taken. */
 import { randomInt } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { identityOf } from './process-table.ts';
 
 /**
  * Below what operating systems hand out to outgoing connections, so that nothing can slip onto the port of an engine
@@ -8,13 +12,16 @@ import { createServer } from 'node:net';
  */
 const range = { min: 10_240, max: 32_767 };
 
-/** A port nothing listens on; two calls never give the same one within a process. */
+/**
+ * A port that nothing listens on. While this process lives no call returns it again, in this or another process of the same
+ * user: whoever keeps it for a process that is not started yet, or started again, keeps it from everybody else.
+ */
 export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 1000; tries++) {
+  for (let attempts = 0; attempts < 1000; attempts++) {
     const port = randomInt(range.min, range.max + 1);
-    if (given.has(port) || !(await isFree(port))) continue;
-    given.add(port);
-    return port;
+    // reserved first: of two processes that try the same port one goes on
+    if (!reserve(port)) continue;
+    if (await isFree(port)) return port;
   }
   throw new Error(`No free port between ${range.min} and ${range.max}`);
 }
@@ -44,7 +51,39 @@ export async function isFree(port: number): Promise<boolean> {
   return (await canListen(port, '127.0.0.1')) && (await canListen(port, '0.0.0.0'));
 }
 
-const given = new Set<number>();
+/** One file for each reserved port, with the process that reserved it. */
+const reservations = join(tmpdir(), `vyry-ports-${userInfo().uid}`);
+const reserved = new Set<string>();
+
+function reserve(port: number): boolean {
+  if (reserved.size === 0) {
+    mkdirSync(reservations, { recursive: true });
+    process.once('exit', () => {
+      for (const file of reserved) rmSync(file, { force: true });
+    });
+  }
+  const file = join(reservations, String(port));
+  if (reserved.has(file)) return false;
+  try {
+    writeFileSync(file, JSON.stringify({ pid: process.pid, identity: identityOf(process.pid) }), { flag: 'wx' });
+    reserved.add(file);
+    return true;
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code !== 'EEXIST') throw err;
+    removeIfAbandoned(file);
+    return false;
+  }
+}
+
+/** A process that was killed leaves its reservations; the port is for the next one that tries it. */
+function removeIfAbandoned(file: string): void {
+  try {
+    const { pid, identity } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; identity: string };
+    if (identityOf(pid) !== identity) rmSync(file, { force: true });
+  } catch {
+    // being written, or removed meanwhile
+  }
+}
 
 function canListen(port: number, host: string): Promise<boolean> {
   return new Promise((done) => {
