@@ -1,5 +1,5 @@
 // Who may import whom. The comment is what a violator reads.
-const layers = 'api|workflows|activities|adapters|domain|platform|workers|cli';
+const layers = 'contract|api|workflows|activities|adapters|domain|platform|workers|cli';
 
 const layer = (name, may, comment) => ({
   name: `${name}-imports`,
@@ -19,6 +19,7 @@ const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', f
 
 export default {
   forbidden: [
+    layer('contract', ['domain'], 'contract/ is what clients rely on: zod and domain only.'),
     layer('domain', [], 'domain/ is pure: it knows no other folder.'),
     layer('platform', ['domain'], 'platform/ serves every process and knows no use case.'),
     layer('adapters', ['domain', 'platform'], 'An adapter talks to one outside system and knows no use case.'),
@@ -26,7 +27,7 @@ export default {
     layer('workflows', ['domain', 'activities'], 'A workflow decides; activities act.'),
     layer(
       'api',
-      ['domain', 'platform', 'adapters', 'workflows'],
+      ['contract', 'domain', 'platform', 'adapters', 'workflows'],
       'The api starts and asks workflows; it never runs an activity.',
     ),
     layer(
@@ -87,6 +88,18 @@ export default {
       'The table imports operations, never the other way.',
       { path: '^api/', pathNot: '^api/(main|rest)[.]ts$' },
       { path: '^api/rest[.]ts$', dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'nouns-do-not-meet',
+      'What two nouns of the api need is a module of its own in api/.',
+      { path: '^api/(registrations|auth|users|admin|callbacks|system|verifications)/' },
+      { path: '^api/(registrations|auth|users|admin|callbacks|system|verifications)/', pathNot: '^api/$1/' },
+    ),
+    rule(
+      'contract-is-light',
+      'Clients load it: zod and nothing else.',
+      { path: '^contract/' },
+      { dependencyTypesNot: ['local', 'type-only'], pathNot: 'node_modules/zod/' },
     ),
     rule(
       'main-is-a-leaf',

@@ -68,6 +68,7 @@ ENV NODE_ENV=production
 COPY --from=dependencies /vyry/node_modules node_modules/
 COPY --from=bundle /vyry/dist dist/
 COPY package.json ./
+COPY contract/ contract/
 COPY api/ api/
 COPY domain/ domain/
 COPY platform/ platform/

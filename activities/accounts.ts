@@ -1,4 +1,4 @@
-/** The account at the end of a registration, and what is kept for it on the way. */
+/** Activities that create the account of a registration, and store its credentials until then. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Passwords } from '../adapters/passwords.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
@@ -9,12 +9,14 @@ import { Failure } from '../domain/failures.ts';
 import type { Identity } from '../domain/registration.ts';
 import type { Events } from '../platform/events.ts';
 
+/** The input of `hashCredentials`. */
 export interface HashCredentialsInput {
   registrationId: string;
-  /** Reference of the sealed password and PIN. */
+  /** Reference to the one-time secret that holds the password, the PIN or both. */
   credentialsRef: string;
 }
 
+/** The account that a registration creates or recovers. */
 export interface AccountInput {
   registrationId: string;
   userId: string;
@@ -25,9 +27,12 @@ export interface AccountInput {
   locale?: string | undefined;
 }
 
-/** True when the identity was claimed, false when somebody else has it, and else the account whose lock is in the way. */
+/**
+ * True: claimed. False: another account has the identity. `lockedBy`: the user id of that account, which a PIN locks.
+ */
 export type ClaimAnswer = boolean | { lockedBy: string };
 
+/** Dependencies of the account activities. */
 export interface AccountActivityDeps {
   accounts: Pick<
     Accounts,
@@ -38,10 +43,11 @@ export interface AccountActivityDeps {
   registrations: Pick<Registrations, 'saveCredentials' | 'readCredentials'>;
   oneTimeSecrets: Pick<OneTimeSecrets, 'read'>;
   passwords: Pick<Passwords, 'hash'>;
-  /** Tells an outage of the database or of Redis from a bug. */
+  /** Returns whether an error is an outage of the database or of Redis, as opposed to a bug. */
   isOutage: (err: unknown) => boolean;
 }
 
+/** The account activities of the registration role. */
 export type AccountActivities = ReturnType<typeof createAccountActivities>;
 
 /** Creates the account activities of the registration role. */
@@ -51,8 +57,8 @@ export function createAccountActivities(deps: AccountActivityDeps) {
 
   return {
     /**
-     * Hashes password and PIN and keeps the hashes; `lost` when the seal outlived its two minutes. Safe to repeat: the
-     * seal stays, and storing replaces.
+     * Hashes password and PIN and stores the hashes. Returns `lost` when the one-time secret has expired (two minutes).
+     * Idempotent: reading does not delete the secret, and storing overwrites.
      */
     async hashCredentials({ registrationId, credentialsRef }: HashCredentialsInput): Promise<'kept' | 'lost'> {
       const encrypted = (await oneTimeSecrets.read(credentialsRef)) as { password?: string; pin?: string } | undefined;
@@ -66,8 +72,8 @@ export function createAccountActivities(deps: AccountActivityDeps) {
     },
 
     /**
-     * Claims name, number and address for the person, unless an account has one of them. One that is locked by a PIN is
-     * named, and nothing is claimed. Safe to repeat: a claim is keyed by what it claims and names its user.
+     * Claims name, number and address for the user. Claims nothing when another account has one of them, and returns
+     * the id of that account if a PIN locks it. Idempotent: a claim is keyed by the claimed value and stores its user.
      */
     claimIdentity: ({ userId, identity }: AccountInput): Promise<ClaimAnswer> =>
       orUnavailable(async () => {
@@ -78,9 +84,9 @@ export function createAccountActivities(deps: AccountActivityDeps) {
       }),
 
     /**
-     * Gives a person who opened its lock the account that their identity belongs to: a new password or PIN replaces the
-     * one before, and every session ends. Answers what was replaced, false when the identity is not that account's any
-     * more. Safe to repeat: it replaces.
+     * Recovers an existing account after its PIN was typed: a new password or PIN replaces the old one, and all
+     * sessions end. Returns what was replaced; false when the identity does not belong to that account. Idempotent: it
+     * overwrites.
      */
     recoverAccount: ({ registrationId, userId, identity }: AccountInput): Promise<CredentialKind[] | false> =>
       orUnavailable(async () => {
@@ -96,11 +102,11 @@ export function createAccountActivities(deps: AccountActivityDeps) {
         return replaced;
       }),
 
-    /** Undoes `claimIdentity`. Safe to repeat, and when nothing was claimed: only claims of this user are removed. */
+    /** Compensates `claimIdentity`. Idempotent, also when nothing was claimed: only claims of this user are removed. */
     releaseIdentity: ({ userId, identity }: AccountInput): Promise<void> =>
       orUnavailable(() => accounts.release(userId, identity)),
 
-    /** Writes the account with the credentials that were kept. Safe to repeat: keyed by `userId`. */
+    /** Creates the account with the stored credentials. Idempotent by `userId`. */
     createAccount: (input: AccountInput): Promise<void> =>
       orUnavailable(async () => {
         const { userId, identity, createdAt, locale } = input;
@@ -115,12 +121,12 @@ export function createAccountActivities(deps: AccountActivityDeps) {
         });
       }),
 
-    /** Undoes `createAccount`. Safe to repeat, and when there is no account: keyed by `userId`. */
+    /** Compensates `createAccount`. Idempotent by `userId`, also when there is no account. */
     removeAccount: ({ userId }: AccountInput): Promise<void> => orUnavailable(() => accounts.remove(userId)),
   };
 }
 
-/** Runs a step on a database; its outage becomes a failure that a flow waits out. @throws {Failure} unavailable */
+/** Runs a step and reports an outage as a failure that workflows wait out. @throws {Failure} unavailable */
 export async function failOnOutage<T>(act: () => Promise<T>, isOutage: (err: unknown) => boolean): Promise<T> {
   try {
     return await act();

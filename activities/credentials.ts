@@ -1,23 +1,25 @@
-/** The password and the PIN of an account. */
+/** Activities that change the password or PIN of an account. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
 import type { CredentialKind } from '../domain/account.ts';
 import type { Events } from '../platform/events.ts';
 
+/** A change of a password or PIN. */
 export interface CredentialInput {
-  /** The same for every repeat, and of this change alone. */
+  /** Unique to this change, the same for every retry. */
   changeId: string;
   userId: string;
   kind: CredentialKind;
-  /** `change`: by the person, who knew the one before. `reset`: it was forgotten. */
+  /** `change`: the user knew the old credential. `reset`: the user had forgotten it. */
   why: 'change' | 'reset';
-  /** Reference of the sealed hash. */
+  /** Reference to the one-time secret that holds the hash. */
   hashRef: string;
-  /** The session that goes on; none does without. */
+  /** The session that stays open. Without it, all sessions end. */
   sessionId?: string | undefined;
 }
 
+/** Dependencies of the credential activities. */
 export interface CredentialActivityDeps {
   accounts: Pick<Accounts, 'setSecret'>;
   sessions: Pick<Sessions, 'endAll'>;
@@ -25,14 +27,15 @@ export interface CredentialActivityDeps {
   events: Pick<Events, 'credentialChanged'>;
 }
 
+/** The credential activities of the registration role. */
 export type CredentialActivities = ReturnType<typeof createCredentialActivities>;
 
-/** Creates the activities on credentials of the registration role. Outages are left to Temporal, which repeats them. */
+/** Creates the credential activities of the registration role. Temporal retries outages. */
 export function createCredentialActivities({ accounts, sessions, oneTimeSecrets, events }: CredentialActivityDeps) {
   return {
     /**
-     * Stores the sealed hash; `lost` when the seal outlived its two minutes. Safe to repeat: it replaces, and the seal stays
-     * until its own end.
+     * Stores the hash. Returns `lost` when the one-time secret has expired (two minutes). Idempotent: it overwrites,
+     * and reading does not delete the secret.
      */
     async storeCredential({ userId, kind, hashRef }: CredentialInput): Promise<'stored' | 'lost'> {
       const hash = (await oneTimeSecrets.read(hashRef)) as string | undefined;
@@ -41,10 +44,10 @@ export function createCredentialActivities({ accounts, sessions, oneTimeSecrets,
       return 'stored';
     },
 
-    /** Ends the sessions of a person but the one that asked; answers how many. Safe to repeat: it deletes. */
+    /** Ends the user's sessions except the requesting one. Returns how many ended. Idempotent: it deletes. */
     endOtherSessions: ({ userId, sessionId }: CredentialInput): Promise<number> => sessions.endAll(userId, sessionId),
 
-    /** Leaves the event. Safe to repeat: keyed by `changeId`. */
+    /** Emits the event. Idempotent by `changeId`. */
     async tellCredentialChanged({ changeId, userId, kind, why }: CredentialInput): Promise<void> {
       events.credentialChanged({ changeId, userId, kind, why });
     },

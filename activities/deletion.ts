@@ -1,4 +1,4 @@
-/** The deletion of an account: planned, stopped, and carried out store by store. */
+/** Activities that plan, stop and carry out the deletion of an account. */
 import type { PersonTraces } from '../adapters/elastic/erasure.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
@@ -10,22 +10,24 @@ import { emailKey } from '../domain/registration.ts';
 import type { ErasedIdentity } from '../platform/audit.ts';
 import type { Events } from '../platform/events.ts';
 
-/** A deletion, as the steps before it is due take it. */
+/** The input of the activities that run before the deletion is due. */
 export interface DeletionInput {
   deletionId: string;
   userId: string;
   /** Milliseconds since the Unix epoch. */
   requestedAt: number;
+  /** When the deletion is due, in milliseconds since the Unix epoch. */
   effectiveAt: number;
-  /** The session that asked, which goes on. */
+  /** The requesting session, which stays open. */
   sessionId: string;
 }
 
-/** A deletion, as the steps of its erasure take it: they know nobody by name. */
+/** The input of the erasure activities. It contains no user id. */
 export interface ErasureInput {
   deletionId: string;
 }
 
+/** Dependencies of the deletion activities. */
 export interface DeletionActivityDeps {
   accounts: Pick<Accounts, 'read' | 'planDeletion' | 'stopDeletion'>;
   deletions: Pick<Deletions, 'insert' | 'stop' | 'begin'>;
@@ -34,14 +36,15 @@ export interface DeletionActivityDeps {
   newId: () => string;
 }
 
+/** The activities of the registration role for a deletion that is not due. */
 export type DeletionActivities = ReturnType<typeof createDeletionActivities>;
 
-/** Creates the activities of the registration role on deletions that are not due. Outages are left to Temporal. */
+/** Creates the activities of the registration role for a deletion that is not due. Temporal retries outages. */
 export function createDeletionActivities({ accounts, deletions, sessions, events, newId }: DeletionActivityDeps) {
   return {
     /**
-     * Marks the account, and begins the receipt. Answers the deletion that is planned, which may be another one that was asked
-     * for before; null without an account. Safe to repeat: keyed by `deletionId`.
+     * Marks the account and creates the receipt. Returns the planned deletion, which may be an earlier one; null
+     * without an account. Idempotent by `deletionId`.
      */
     async planDeletion(input: DeletionInput): Promise<PlannedDeletion | null> {
       const { deletionId, userId, requestedAt, effectiveAt } = input;
@@ -59,52 +62,56 @@ export function createDeletionActivities({ accounts, deletions, sessions, events
       return { deletionId, effectiveAt };
     },
 
-    /** Ends the sessions of the person but the one that asked. Safe to repeat: it deletes. */
+    /** Ends the user's sessions except the requesting one. Returns how many ended. Idempotent: it deletes. */
     endOtherDevices: ({ userId, sessionId }: DeletionInput): Promise<number> => sessions.endAll(userId, sessionId),
 
-    /** Undoes `planDeletion`; the receipt says that it was stopped. Safe to repeat. */
+    /** Reverts `planDeletion` and marks the receipt as stopped. Idempotent. */
     async stopDeletion({ deletionId, userId }: DeletionInput): Promise<void> {
       await accounts.stopDeletion(userId, deletionId);
       await deletions.stop(deletionId, new Date());
     },
 
-    /** From then on it cannot be stopped. Safe to repeat. */
+    /** Records the start of the erasure in the receipt: from then on the deletion cannot be stopped. Idempotent. */
     beginErasure: ({ deletionId }: ErasureInput): Promise<void> => deletions.begin(deletionId, new Date()),
 
-    /** Leaves the event. Safe to repeat: keyed by `deletionId`. */
+    /** Emits the event. Idempotent by `deletionId`. */
     async tellDeletion({ deletionId, userId }: DeletionInput, state: 'planned' | 'stopped'): Promise<void> {
       events.deletionChanged({ deletionId, userId, state });
     },
   };
 }
 
-/** What is reached of the audit log. */
+/** Access to the audit log for an erasure. */
 export interface AuditLog {
-  /** Resolves when every event that was left until now can be rewritten. */
+  /** Resolves when every event emitted so far is indexed and can be rewritten. */
   shipped(): Promise<void>;
+  /** Replaces the user by the alias in all audit events. Returns how many were rewritten. */
   rewrite(person: PersonTraces, identity: ErasedIdentity): Promise<number>;
+  /** Returns the pseudonym that audit events use for a name, number or address. */
   pseudonymOf(identity: string): string;
 }
 
+/** Dependencies of the erasure activities. */
 export interface ErasureActivityDeps {
   accounts: Pick<Accounts, 'read' | 'erase'>;
   deletions: Pick<Deletions, 'read' | 'count' | 'finish'>;
-  /** Undefined where it is not reached. */
+  /** Undefined when Elasticsearch is not configured. */
   auditLog: AuditLog | undefined;
   eraseKeys: (person: ErasedPerson) => Promise<number>;
   eraseWorkflows: (userId: string, known: KnownWorkflows) => Promise<number>;
-  /** What the limits of a person count under. */
+  /** Returns the key that the limits of a user count under. */
   limitKeyOf: (userId: string) => string;
   events: Pick<Events, 'accountErased'>;
 }
 
+/** The erasure activities of the registration role. */
 export type ErasureActivities = ReturnType<typeof createErasureActivities>;
 
-/** Creates the activities of the registration role that erase a person. Outages are left to Temporal, which repeats them. */
+/** Creates the erasure activities of the registration role. Temporal retries outages. */
 export function createErasureActivities(deps: ErasureActivityDeps) {
   const { accounts, deletions, auditLog } = deps;
   return {
-    /** Deletes what Temporal has of the person. Safe to repeat: what is gone is not found again. */
+    /** Deletes the user's workflow executions from Temporal. Idempotent: deleted ones are not found again. */
     async eraseWorkflows({ deletionId }: ErasureInput): Promise<void> {
       const { userId } = await personOf(deletions, deletionId);
       const { registrationIds } = (await accounts.read(userId)) ?? {};
@@ -112,7 +119,7 @@ export function createErasureActivities(deps: ErasureActivityDeps) {
       await deletions.count(deletionId, { workflows });
     },
 
-    /** Rewrites the audit events of the person, once all of them can be. Safe to repeat: what was rewritten stays so. */
+    /** Rewrites the user's audit events, once all are indexed. Idempotent: rewritten events stay unchanged. */
     async eraseAuditLog({ deletionId }: ErasureInput): Promise<void> {
       if (auditLog === undefined) return;
       const { userId, alias } = await personOf(deletions, deletionId);
@@ -124,19 +131,19 @@ export function createErasureActivities(deps: ErasureActivityDeps) {
       await deletions.count(deletionId, { auditEvents });
     },
 
-    /** Deletes what Redis has of the person. Safe to repeat: it deletes. */
+    /** Deletes the user's keys from Redis. Idempotent: it deletes. */
     async eraseKeys({ deletionId }: ErasureInput): Promise<void> {
       const { userId } = await personOf(deletions, deletionId);
       await deletions.count(deletionId, { keys: await deps.eraseKeys({ userId, limitKey: deps.limitKeyOf(userId) }) });
     },
 
-    /** Deletes the account and its claims. Safe to repeat: the account goes last. */
+    /** Deletes the claims, then the account. Idempotent, because the account is deleted last. */
     async eraseAccount({ deletionId }: ErasureInput): Promise<void> {
       const { userId } = await personOf(deletions, deletionId);
       await deletions.count(deletionId, { claims: await accounts.erase(userId) });
     },
 
-    /** Makes the receipt name nobody, and leaves the event. Safe to repeat: keyed by `deletionId`. */
+    /** Removes the user from the receipt and emits the event. Idempotent by `deletionId`. */
     async finishErasure({ deletionId }: ErasureInput): Promise<void> {
       await deletions.finish(deletionId, new Date());
       deps.events.accountErased({ deletionId });
@@ -144,7 +151,7 @@ export function createErasureActivities(deps: ErasureActivityDeps) {
   };
 }
 
-/** @throws {Failure} not-found: it is over already */
+/** Reads the user of a deletion from its receipt. @throws {Failure} not-found: the erasure is already finished */
 async function personOf(
   deletions: Pick<Deletions, 'read'>,
   deletionId: string,

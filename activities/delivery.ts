@@ -1,4 +1,4 @@
-/** Messages on their way to people: one a send of a code, one a notification. */
+/** Activities that send messages: codes and notifications. */
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { DeliveryAttempt } from '../adapters/redis/delivery-attempts.ts';
 import type { DeliveryReports } from '../adapters/redis/delivery-reports.ts';
@@ -27,47 +27,51 @@ import type { newCode } from '../platform/crypto.ts';
 import type { Events } from '../platform/events.ts';
 import { type Delivery, type FailoverResult, sendWithFailover } from './provider-failover.ts';
 
+/** The input of `sendCode`. */
 export interface SendCodeInput extends CodeSubject {
   /** Number of the send within its subject. */
   send: number;
   channel: Channel;
-  /** E.164 or one address. */
+  /** E.164 number or e-mail address. */
   to: string;
-  /** Of the number: ISO 3166, or a calling code such as `+44`. */
+  /** Country of the number: ISO 3166, or a calling code such as `+44`. */
   country?: string | undefined;
-  /** Life of the code from its sending, in seconds. */
+  /** Lifetime of the code from its sending, in seconds. */
   ttlSeconds: number;
-  /** Language of the person, BCP 47; English without. */
+  /** Language of the message, BCP 47. Default: English. */
   locale?: string | undefined;
-  /** What the person types the code into. */
+  /** The app that the user types the code into. */
   client?: ClientKind | undefined;
 }
 
+/** The result of a send. `at` is in milliseconds since the Unix epoch, `reason` is the provider's. */
 export type SendCodeResult = { result: 'sent'; at: number } | { result: 'refused'; reason: string };
 
+/** The input of `sendNotification`. */
 export interface SendNotificationInput extends Recipient {
-  /** The same for every repeat, and of this notification alone. */
+  /** Unique to this message, the same for every retry. */
   notificationId: string;
   userId: string;
   kind: NotificationKind;
   cause?: NotificationCause;
 }
 
-/** Those that are configured, by channel. */
+/** The configured providers, by channel. */
 export interface Providers {
   sms: Provider<TextMessage>[];
   voice: Provider<VoiceMessage>[];
   email: Provider<MailMessage>[];
 }
 
+/** Dependencies of the delivery activities. */
 export interface DeliveryActivityDeps {
   codes: Pick<Codes, 'start' | 'sent' | 'refused' | 'recordAttempts' | 'failedProviders'>;
   reports: Pick<DeliveryReports, 'failedProviders'>;
   notifications: Notifications;
   providers: Providers;
-  /** Where a provider tells what became of a message; nowhere when it does not, or when nobody can reach us. */
+  /** Returns the URL for a provider's delivery reports; undefined when it sends none or the api has no public URL. */
   reportUrl: (of: Omit<DeliveryReportOrigin, 'provider'>, provider: string) => string | undefined;
-  /** Their order for one send, from the names of those that are configured. */
+  /** Returns the order in which to try the available providers for one send. */
   orderOf: (
     channel: Channel,
     send: { available: string[]; country?: string | undefined; failed: Set<string> },
@@ -77,26 +81,31 @@ export interface DeliveryActivityDeps {
     'codeSent' | 'codeRefused' | 'notificationSent' | 'notificationRefused' | 'dependencyAway' | 'providerAnswered'
   >;
   newCode: typeof newCode;
-  /** The code of a number that nobody is sent anything to, and what is named in place of a provider. */
+  /** Returns the fixed code of a number that gets no messages, and the name to report as provider. */
   prescribedCode: (channel: Channel, to: string) => { code: string; provider: string } | undefined;
-  /** Counts an SMS notification to a number, once for each id; false when it had too many. */
+  /** Counts an SMS notification to a number, once per id. Returns false when the limit is reached. */
   consumeSmsNotification: (to: string, notificationId: string) => Promise<boolean>;
-  /** Name of the product, as messages carry it. */
+  /** Product name in messages. */
   productName: string;
+  /** App hash of the SMS Retriever API: the last line of an SMS to an Android app. */
   androidAppHash?: string | undefined;
-  /** Where an owner ends the registrations of their number, kept before it is answered; the same for one notification. */
+  /**
+   * Returns the link, or bare token, by which an owner stops registrations with their number. The token is registered
+   * before it is returned, and is the same for every attempt of a notification.
+   */
   stopLinkOf: (notification: { notificationId: string; userId: string }) => Promise<string>;
 }
 
+/** The activities of the delivery role. */
 export type DeliveryActivities = ReturnType<typeof createDeliveryActivities>;
 
 /** Creates the activities of the delivery role. */
 export function createDeliveryActivities(deps: DeliveryActivityDeps) {
   return {
     /**
-     * Sends a code, once. Safe to repeat, by subject and number of the send: the code is made and the order of providers
-     * decided and stored before one is called, and so is each call; a repeat sends the same code, and only after a
-     * provider that may have the message said that it does not. The code's life counts from the recorded send.
+     * Sends a code once. Idempotent by subject and send number. The code, the order of providers and each delivery
+     * attempt are stored before a provider is called. A retry sends the same code, and first queries the providers that
+     * may already have the message. The lifetime of the code starts at the recorded send.
      *
      * @throws {Failure} unavailable
      */
@@ -125,9 +134,9 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
     },
 
     /**
-     * Sends a notification, once. Safe to repeat, by `notificationId`: as `sendCode`, each call is stored before it is made. To a number
-     * that is sent no codes it is not sent either. False when the provider refuses the mailbox or number, or when the number
-     * had too many.
+     * Sends a notification once. Idempotent by `notificationId`: as in `sendCode`, each delivery attempt is stored
+     * before a provider is called. Numbers with a fixed code get no notifications either. Returns false when the
+     * provider refuses the recipient or the number has reached its limit.
      *
      * @throws {Failure} unavailable
      */

@@ -1,27 +1,29 @@
-/** Who in the database is to be checked against the directory, and what its answer means for them. */
+/** Activities of the directory sync: select the accounts to check and decide which ones lose access. */
 import type { EntryStatus } from '../adapters/ldap/answer.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Events } from '../platform/events.ts';
 
-/** A page of linked people; `nextId` is where the next page goes on, absent after the last. */
+/** A page of linked accounts. `nextId` is the start of the next page, absent after the last. */
 export interface SyncedPage {
   people: { userId: string; username: string }[];
   nextId?: string;
 }
 
+/** Dependencies of the directory sync activities. */
 export interface DirectorySyncActivityDeps {
   accounts: Pick<Accounts, 'listForDirectory' | 'isLinkedTo'>;
   events: Pick<Events, 'directoryDoubted'>;
 }
 
+/** The directory sync activities of the registration role. */
 export type DirectorySyncActivities = ReturnType<typeof createDirectorySyncActivities>;
 
 const pageSize = 200;
 
-/** Creates the activities of the check that belong to the registration role. */
+/** Creates the directory sync activities of the registration role. */
 export function createDirectorySyncActivities({ accounts, events }: DirectorySyncActivityDeps) {
   return {
-    /** The linked people of a page of accounts. Safe to repeat: it reads. */
+    /** Returns the linked accounts of one page. Read-only. */
     async readWatched({ afterId }: { afterId: string }): Promise<SyncedPage> {
       const page = await accounts.listForDirectory(afterId, pageSize);
       const last = page.length === pageSize ? page.at(-1) : undefined;
@@ -32,8 +34,8 @@ export function createDirectorySyncActivities({ accounts, events }: DirectorySyn
     },
 
     /**
-     * Those who have lost their entry: disabled, gone, or another person's by now. A name that several entries have is
-     * left alone. Safe to repeat: it reads.
+     * Returns the ids of users whose entry is disabled, missing or a different one than they are linked to. A user name
+     * with several entries is skipped. Read-only.
      */
     async judgeEntryStatuses(input: { people: SyncedPage['people']; entryStatuses: EntryStatus[] }): Promise<string[]> {
       const lost: string[] = [];
@@ -46,7 +48,7 @@ export function createDirectorySyncActivities({ accounts, events }: DirectorySyn
       return lost;
     },
 
-    /** Leaves the event that a run is not believed. Safe to repeat: it is one by the run. */
+    /** Emits the event that the result of a page was ignored. Idempotent by `runId`. */
     async tellDoubt(input: { runId: string; checked: number; missing: number }): Promise<void> {
       events.directoryDoubted(input);
     },

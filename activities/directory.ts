@@ -1,4 +1,4 @@
-/** The directory's verdict on a person: one bind. */
+/** Activities that authenticate users at the directory and look up their entries. */
 
 import type { parseEmailAddress } from '../adapters/email-addresses.ts';
 import type { EntryStatus } from '../adapters/ldap/answer.ts';
@@ -10,39 +10,42 @@ import { limitKeysOf } from '../domain/limits.ts';
 import { type Identity, usernameKey } from '../domain/registration.ts';
 import type { Events } from '../platform/events.ts';
 
+/** The input of `authenticate`. */
 export interface AuthenticateInput {
-  /** None at a log-in. */
+  /** Absent at a log-in. */
   registrationId?: string | undefined;
   username: string;
-  /** Reference of the sealed password. */
+  /** Reference to the one-time secret that holds the password. */
   passwordRef: string;
 }
 
-/** `lost`: the sealed password outlived its two minutes; the person has to type it again. */
+/** The result of a bind. `lost`: the one-time secret has expired (two minutes) and the password must be typed again. */
 export type AuthenticateResult = { outcome: 'ok'; identity: Identity } | { outcome: 'refused' } | { outcome: 'lost' };
 
+/** Dependencies of the directory activities. */
 export interface DirectoryActivityDeps {
   directory: Pick<Directory, 'authenticate' | 'entryStatusOf'>;
   oneTimeSecrets: Pick<OneTimeSecrets, 'read'>;
   events: Pick<Events, 'directoryTried' | 'dependencyAway'>;
   parsePhoneNumber: typeof parsePhoneNumber;
   parseEmailAddress: typeof parseEmailAddress;
-  /** Why a number gets no codes, if it gets none. */
+  /** Returns why a number may not receive codes; undefined when it may. */
   phoneRefusal: (number: PhoneNumber) => PhoneRefusal | undefined;
-  /** Keyed, for what limits count under. */
+  /** Keyed hash for limit keys. */
   limitHash: (kind: string, text: string) => string;
-  /** Country of numbers without a country code. */
+  /** Default country of numbers without a country code. */
   phoneRegion: string;
 }
 
+/** The activities of the directory role. */
 export type DirectoryActivities = ReturnType<typeof createDirectoryActivities>;
 
 /** Creates the activities of the directory role. */
 export function createDirectoryActivities(deps: DirectoryActivityDeps) {
   return {
     /**
-     * Binds as a person and reads the entry. Safe to repeat: a right password changes nothing, a wrong one counts once
-     * more towards the directory's own lock-out at worst; the seal stays.
+     * Binds as the user and reads the entry. Safe to retry: a right password changes nothing, a wrong one counts at
+     * most once more towards the directory's own lockout. Reading does not delete the one-time secret.
      *
      * @throws {Failure} directory-unavailable
      */
@@ -68,7 +71,7 @@ export function createDirectoryActivities(deps: DirectoryActivityDeps) {
     },
 
     /**
-     * How names stand in the directory now, in their order. Safe to repeat: it reads.
+     * Returns the entry status of each user name, in the order given. Read-only.
      *
      * @throws {Failure} directory-unavailable
      */

@@ -1,9 +1,9 @@
-/** The name, number and address of an account, claimed for it alone. */
+/** Activities that change the user name, number or address of an account. Each value belongs to one account only. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Identifier } from '../domain/account.ts';
 import type { Events } from '../platform/events.ts';
 
-/** What a person has, as far as it can be changed, and the language of their messages. */
+/** The changeable parts of a user's identity, and the language of their messages. */
 export interface OwnIdentity {
   username?: string;
   phone?: string;
@@ -11,6 +11,7 @@ export interface OwnIdentity {
   locale?: string;
 }
 
+/** Dependencies of the identity change activities. */
 export interface IdentityChangeActivityDeps {
   accounts: Pick<Accounts, 'read' | 'claim' | 'release' | 'setIdentifier' | 'isSameClaim'>;
   events: Pick<Events, 'identityChanged'>;
@@ -21,12 +22,13 @@ interface Claimed {
   identifier: Identifier;
 }
 
+/** The identity change activities of the registration role. */
 export type IdentityChangeActivities = ReturnType<typeof createIdentityChangeActivities>;
 
-/** Creates the activities on identities of the registration role. Outages are left to Temporal, which repeats them. */
+/** Creates the identity change activities of the registration role. Temporal retries outages. */
 export function createIdentityChangeActivities({ accounts, events }: IdentityChangeActivityDeps) {
   return {
-    /** What a person has; null without an account. Safe to repeat: it reads. */
+    /** Returns the user's current identity; null without an account. Read-only. */
     async readIdentity({ userId }: { userId: string }): Promise<OwnIdentity | null> {
       const account = await accounts.read(userId);
       if (account === undefined) return null;
@@ -39,23 +41,23 @@ export function createIdentityChangeActivities({ accounts, events }: IdentityCha
       };
     },
 
-    /** Claims a name, number or address; false when somebody else has it. Safe to repeat: a claim names its user. */
+    /** Claims a value. Returns false when another account has it. Idempotent: a claim stores its user. */
     claimIdentifier: ({ userId, identifier: { kind, value } }: Claimed): Promise<boolean> =>
       accounts.claim(userId, { [kind]: value }),
 
-    /** Writes it into the account; false without an account. Safe to repeat: it replaces. */
+    /** Writes the value into the account. Returns false without an account. Idempotent: it overwrites. */
     writeIdentifier: ({ userId, identifier }: Claimed): Promise<boolean> => accounts.setIdentifier(userId, identifier),
 
     /**
-     * Gives a claim back, unless it is also that of what the person keeps: the same address in another spelling. Safe to
-     * repeat: only claims of this user are removed.
+     * Releases a claim, unless it is also the claim of the value kept: the same address in another spelling.
+     * Idempotent: only claims of this user are removed.
      */
     async releaseIdentifier({ userId, identifier, kept }: Claimed & { kept?: Identifier }): Promise<void> {
       if (kept !== undefined && accounts.isSameClaim(identifier, kept)) return;
       await accounts.release(userId, { [identifier.kind]: identifier.value });
     },
 
-    /** Leaves the event. Safe to repeat: keyed by `changeId`. */
+    /** Emits the event. Idempotent by `changeId`. */
     async tellIdentityChanged(change: IdentityChangeTold): Promise<void> {
       const { changeId, userId, wanted, isTaken } = change;
       events.identityChanged({ changeId, userId, kind: wanted.kind, isTaken });
@@ -67,6 +69,6 @@ interface IdentityChangeTold {
   changeId: string;
   userId: string;
   wanted: Identifier;
-  /** Somebody else has it. */
+  /** Another account has the value. */
   isTaken: boolean;
 }

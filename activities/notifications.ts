@@ -1,4 +1,4 @@
-/** Whom a notification goes to: read from the accounts, never taken from who causes it. */
+/** Activities that find the recipients of a notification: from the accounts, never from the request that causes it. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { RegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { type Recipient, recipientsOf } from '../domain/notifications.ts';
@@ -10,37 +10,38 @@ import { failOnOutage } from './accounts.ts';
 export interface Warned {
   channel: Channel;
   to: string;
-  /** Absent where it is no registration. */
+  /** Absent when the code is not for a registration. */
   registrationId?: string;
 }
 
-/** Who has it already, and the occasion of the one notification that tells of it. */
+/** The owner of a number or address, and the occasion that makes the warning unique. */
 export interface OwnerToWarn {
   userId: string;
   occasion: string;
 }
 
+/** Dependencies of the notification activities. */
 export interface NotificationActivityDeps {
   accounts: Pick<Accounts, 'read' | 'findBy'>;
   warnings: Pick<RegistrationWarnings, 'open'>;
   newId: typeof newId;
-  /** Tells an outage of the database from a bug. */
+  /** Returns whether an error is an outage of the database, as opposed to a bug. */
   isOutage: (err: unknown) => boolean;
 }
 
+/** The notification activities of the registration role. */
 export type NotificationActivities = ReturnType<typeof createNotificationActivities>;
 
-/** Creates the activities on recipients of the registration role. */
+/** Creates the notification activities of the registration role. */
 export function createNotificationActivities({ accounts, warnings, newId, isOutage }: NotificationActivityDeps) {
   return {
-    /** Every way the owner of an account is reached by; none when it is gone. Safe to repeat: it reads. */
+    /** Returns all recipients of an account; none when the account is gone. Read-only. */
     findRecipients: ({ userId }: { userId: string }): Promise<Recipient[]> =>
       failOnOutage(async () => recipientsOf((await accounts.read(userId)) ?? {}), isOutage),
 
     /**
-     * The user who owns the number or address that a channel reaches, or null. The registration is one that the owner can end.
-     * Safe to repeat: the warning of an owner is opened once. An outage is left to Temporal, which repeats: nobody waits for
-     * the answer.
+     * Returns the owner of a number or address, or null. Adds the registration to those that the owner can stop.
+     * Idempotent: an owner has one open warning. Temporal retries outages, since no caller waits for the result.
      */
     async findOwner({ channel, to, registrationId }: Warned): Promise<OwnerToWarn | null> {
       const owner = await accounts.findBy({ kind: channel === 'email' ? 'email' : 'phone', value: to });

@@ -1,22 +1,22 @@
-/** A message on its way through the providers of its channel: one of them has it in the end. */
+/** Provider failover: delivers a message through the first provider of its channel that accepts it. */
 import type { DeliveryAttempt } from '../adapters/redis/delivery-attempts.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Provider, SendOutcome } from '../domain/providers.ts';
 import type { Channel } from '../domain/verification.ts';
 import type { Events } from '../platform/events.ts';
 
-/** A message, and how far it is on its way. */
+/** The delivery of one message, with its attempts. */
 export interface Delivery {
   channel: Channel;
   attempts: DeliveryAttempt[];
-  /** Stores how far it is: before a provider is called, and after it failed. */
+  /** Stores the attempts: before a provider is called, and after it failed. */
   note(attempts: readonly DeliveryAttempt[]): Promise<void>;
-  /** Where a provider tells what became of it; nowhere when nobody asks. */
+  /** Returns the URL for a provider's delivery report; undefined when none is requested. */
   reportUrl?(provider: string): string | undefined;
   events: Pick<Events, 'dependencyAway' | 'providerAnswered'>;
 }
 
-/** What became of a message, and who said so. */
+/** The outcome of a delivery, and the provider that returned it. */
 export interface FailoverResult {
   outcome: SendOutcome;
   provider: string;
@@ -28,9 +28,9 @@ interface KnownAttempt<M> {
 }
 
 /**
- * Tries providers in their order until one takes or refuses the message. Those that may have it from an earlier try are
- * asked first; one that cannot be asked now is passed over. So at most one extra message is sent by each that fell
- * silent: the same message.
+ * Tries providers in order until one accepts or refuses the message. Providers that may have it from an earlier attempt
+ * are queried first; one whose query fails is skipped. So each provider that did not respond sends at most one
+ * duplicate of the same message.
  *
  * @throws {Failure} unavailable
  */
@@ -53,7 +53,7 @@ export async function sendWithFailover<M extends object>(
     });
     if (found !== undefined) return { outcome: { result: 'sent', providerId: found }, provider: way.provider.name };
   }
-  // a call that was cut short is repeated where it cannot be asked about, before others are called
+  // an interrupted call to a provider without a query is repeated before other providers are tried
   const cutShort = known.filter(({ attempt }) => attempt.state === 'handed');
   for (const way of [...cutShort, ...known.filter((other) => !cutShort.includes(other))]) {
     if (silent.has(way.attempt)) continue;
@@ -66,7 +66,7 @@ export async function sendWithFailover<M extends object>(
   throw failures[0] ?? new Failure('unavailable');
 }
 
-/** Asks a provider that can be asked. @throws {Failure} unavailable */
+/** Queries a provider for the message, if it supports that. @throws {Failure} unavailable */
 async function find<M extends object>(
   call: Delivery,
   { attempt, provider }: KnownAttempt<M>,
@@ -78,7 +78,11 @@ async function find<M extends object>(
   return found;
 }
 
-/** @throws {Failure} unavailable: it does not have the message, or nobody knows */
+/**
+ * Sends the message by one provider.
+ *
+ * @throws {Failure} unavailable: it does not have the message, or that is unknown
+ */
 async function hand<M extends object>(
   call: Delivery,
   way: KnownAttempt<M>,
@@ -105,7 +109,7 @@ async function hand<M extends object>(
   }
 }
 
-/** After these, a provider may have the message all the same. */
+/** Failure reasons after which a provider may still have accepted the message. */
 const silences: (string | undefined)[] = [undefined, 'timeout', 'connection-lost'];
 
 async function note(
@@ -139,7 +143,7 @@ async function measured<T>(
   }
 }
 
-/** @throws what is no outage: a bug is not passed over */
+/** Reports an outage and returns it. @throws any other error unchanged: a bug must not be skipped */
 function outageOf({ channel, events }: Delivery, err: unknown): Failure {
   if (!(err instanceof Failure) || err.code !== 'unavailable') throw err;
   events.dependencyAway(channel, err.context.message ?? err.code);

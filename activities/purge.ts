@@ -1,21 +1,25 @@
-/** The removal of what has expired and has no end of its own in its store. */
+/** Activities that remove expired data that has no time to live in its store. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Events } from '../platform/events.ts';
 
+/** Dependencies of the purge activities. */
 export interface PurgeActivityDeps {
   accounts: Pick<Accounts, 'removeOrphanClaims'>;
   events: Pick<Events, 'purged'>;
 }
 
+/** The purge activities of the registration role. */
 export type PurgeActivities = ReturnType<typeof createPurgeActivities>;
 
-/** Longer than any registration can live that still takes its claims back by itself. */
+/** Longer than the lifetime of any registration: until then its compensations can still release its claims. */
 const orphanMs = 10 * 86_400_000;
 
 /** Creates the purge activities of the registration role. */
 export function createPurgeActivities({ accounts, events }: PurgeActivityDeps) {
   return {
-    /** Removes claims without an account and leaves an event. Safe to repeat: it deletes; the event is one by the run. */
+    /**
+     * Removes claims without an account and emits an event. Idempotent: it deletes, and the event is keyed by `runId`.
+     */
     async purgeExpired({ runId }: { runId: string }): Promise<{ claims: number }> {
       const claims = await accounts.removeOrphanClaims(new Date(Date.now() - orphanMs));
       events.purged({ runId, claims });

@@ -1,4 +1,4 @@
-/** A forgotten password: whose it is, and the message by which a new one is chosen. */
+/** Activities of password recovery: find the account, send the message with the links. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Recoveries } from '../adapters/redis/recoveries.ts';
 import type { Identifier } from '../domain/account.ts';
@@ -11,31 +11,33 @@ import { failOnOutage } from './accounts.ts';
 import type { DeliveryActivityDeps } from './delivery.ts';
 import { sendWithFailover } from './provider-failover.ts';
 
-/** Who may choose a new password, and where they are reached. */
+/** A user who can recover their password, and the recipients. */
 export interface Recoverable {
   userId: string;
-  /** Where the message goes. */
+  /** Recipient of the recovery message. */
   recipient: Recipient;
-  /** Every other way the person is reached by, where a warning goes. */
+  /** The user's other recipients, which get a warning. */
   others: Recipient[];
 }
 
+/** The input of `sendRecovery`. */
 export interface SendRecoveryInput extends Recipient {
   userId: string;
   recoveryId: string;
+  /** Lifetime of the links, in seconds. */
   ttlSeconds: number;
 }
 
-/** Creates the activity that finds whose password is forgotten, of the registration role. */
+/** Creates the recovery activity of the registration role, which finds the account. */
 export function createRecoveryActivities(deps: {
   accounts: Pick<Accounts, 'findBy'>;
-  /** Tells an outage of the database from a bug. */
+  /** Returns whether an error is an outage of the database, as opposed to a bug. */
   isOutage: (err: unknown) => boolean;
 }) {
   return {
     /**
-     * Who is named, when they have an account that is not disabled and can be reached: by e-mail, else by SMS. Safe to
-     * repeat: it reads.
+     * Returns the named user if the account is enabled and has an e-mail address or a number; e-mail is preferred.
+     * Otherwise returns null. Read-only.
      */
     findRecoverable: ({ identifier }: { identifier: Identifier }): Promise<Recoverable | null> =>
       failOnOutage(async () => {
@@ -47,20 +49,22 @@ export function createRecoveryActivities(deps: {
   };
 }
 
+/** Dependencies of the recovery activity of the delivery role. */
 export interface RecoverySendingDeps extends Pick<DeliveryActivityDeps, 'providers' | 'orderOf' | 'productName'> {
   recoveries: Pick<Recoveries, 'start' | 'recordAttempts' | 'sent'>;
   events: DeliveryActivityDeps['events'] & Pick<Events, 'notificationSent' | 'notificationRefused'>;
   newToken: typeof newToken;
-  /** The page that takes a token behind `#token=` or `#stop=`; the bare token is sent without. */
+  /** The page that takes a token after `#token=` or `#stop=`. Without it, the message contains the bare token. */
   recoveryUrl?: string | undefined;
 }
 
-/** Creates the activity that sends the message, of the delivery role. */
+/** Creates the recovery activity of the delivery role, which sends the message. */
 export function createRecoverySending(deps: RecoverySendingDeps) {
   return {
     /**
-     * Sends the message, once. Safe to repeat, by `recoveryId`: tokens are made and stored before a provider is called, and
-     * so is each call. The life of the tokens counts from the last try. False when the provider refuses the address.
+     * Sends the recovery message once. Idempotent by `recoveryId`: the tokens and each delivery attempt are stored
+     * before a provider is called. The lifetime of the tokens starts at the last attempt. Returns false when the
+     * provider refuses the recipient.
      *
      * @throws {Failure} unavailable
      */
@@ -88,7 +92,9 @@ export function createRecoverySending(deps: RecoverySendingDeps) {
   };
 }
 
+/** The recovery activity of the registration role. */
 export type RecoveryActivities = ReturnType<typeof createRecoveryActivities>;
+/** The recovery activity of the delivery role. */
 export type RecoverySending = ReturnType<typeof createRecoverySending>;
 
 function handOver(

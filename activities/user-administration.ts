@@ -1,63 +1,70 @@
-/** The access of a person to their account: the mark in the database, the sessions in Redis. */
+/**
+ * Activities that disable and enable an account and change its roles: the account in MongoDB, the sessions in Redis.
+ */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
 import type { Events } from '../platform/events.ts';
 
+/** A change of an account by an operator. */
 export interface AccessChange {
   userId: string;
   /** Milliseconds since the Unix epoch. */
   at: number;
+  /** Operator name, if given. */
   operator?: string | undefined;
 }
 
+/** A change of roles. */
 export interface RoleChange extends AccessChange {
-  /** All that the person has from now on. */
+  /** The complete new set of roles. */
   roles: string[];
 }
 
+/** Dependencies of the user administration activities. */
 export interface UserAdministrationActivityDeps {
   accounts: Pick<Accounts, 'read' | 'disable' | 'enable' | 'setRoles'>;
   sessions: Pick<Sessions, 'endAll' | 'setRoles'>;
   events: Pick<Events, 'userDisabled' | 'userEnabled' | 'rolesChanged'>;
 }
 
+/** The user administration activities of the registration role. */
 export type UserAdministrationActivities = ReturnType<typeof createUserAdministrationActivities>;
 
-/** Creates the activities on access of the registration role. Outages are left to Temporal, which repeats them. */
+/** Creates the user administration activities of the registration role. Temporal retries outages. */
 export function createUserAdministrationActivities({ accounts, sessions, events }: UserAdministrationActivityDeps) {
   return {
-    /** Marks an account disabled. Safe to repeat: keyed by `userId`, the first mark stays. */
+    /** Marks an account disabled. Idempotent by `userId`: the first mark stays. */
     disableAccount: ({ userId, at }: AccessChange): Promise<void> => accounts.disable(userId, new Date(at)),
 
-    /** Undoes `disableAccount`. Safe to repeat, and when there is no mark. */
+    /** Reverts `disableAccount`. Idempotent, also when the account is not disabled. */
     enableAccount: ({ userId }: AccessChange): Promise<void> => accounts.enable(userId),
 
-    /** Ends every session of a person and answers how many. Safe to repeat: it deletes. */
+    /** Ends all sessions of a user. Returns how many ended. Idempotent: it deletes. */
     endSessions: ({ userId }: AccessChange): Promise<number> => sessions.endAll(userId),
 
-    /** Writes the roles of an account. Safe to repeat: it replaces. */
+    /** Writes the roles of an account. Idempotent: it overwrites. */
     changeRoles: ({ userId, roles }: RoleChange): Promise<void> => accounts.setRoles(userId, roles),
 
     /**
-     * Shows the roles of an account in its living sessions: those it has by now, so that of two changes the order does not
-     * matter. Safe to repeat: it replaces.
+     * Copies the current roles of the account into its open sessions. It reads them from the account, so the order of
+     * two concurrent changes does not matter. Idempotent: it overwrites.
      */
     async changeSessionRoles({ userId }: RoleChange): Promise<void> {
       const account = await accounts.read(userId);
       if (account !== undefined) await sessions.setRoles(userId, account.roles);
     },
 
-    /** As `tellDisabled`. */
+    /** Emits the event, as `tellDisabled`. */
     async tellRoles(change: RoleChange): Promise<void> {
       events.rolesChanged(change);
     },
 
-    /** Leaves the event. Safe to repeat: keyed by `userId` and instant. */
+    /** Emits the event. Idempotent by `userId` and instant. */
     async tellDisabled(change: AccessChange): Promise<void> {
       events.userDisabled(change);
     },
 
-    /** As `tellDisabled`. */
+    /** Emits the event, as `tellDisabled`. */
     async tellEnabled(change: AccessChange): Promise<void> {
       events.userEnabled(change);
     },

@@ -1,29 +1,32 @@
-/** What a verification session tells the outside about itself: short steps in Redis, run as local activities. */
+/** Local activities of a verification session: short steps in Redis. */
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { PublishedSends, VerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { type SessionRules, sessionExpiresAt } from '../domain/verification.ts';
 
+/** Dependencies of the local activities. */
 export interface VerificationActivityDeps {
   sessions: Pick<VerificationSessions, 'read' | 'writeSends'>;
   codes: Pick<Codes, 'read'>;
 }
 
-/** The end of a session as its record has it, which knows of checks too. */
+/** The expiry of a session, from its Redis record, which includes its checks. */
 export interface SessionEnd {
+  /** Milliseconds since the Unix epoch. */
   expiresAt: number;
   isVerified: boolean;
 }
 
+/** The local activities of a verification session. */
 export type VerificationActivities = ReturnType<typeof createVerificationActivities>;
 
-/** Creates the session activities of the registration role. */
+/** Creates the local activities of a verification session. */
 export function createVerificationActivities({ sessions, codes }: VerificationActivityDeps) {
   return {
-    /** Publishes what was sent. Safe to repeat and to reorder: an older version never replaces a newer one. */
+    /** Publishes the sends. Idempotent and order-independent: an older version never replaces a newer one. */
     publishSends: (input: { sessionId: string; published: PublishedSends; keepUntil: number }): Promise<void> =>
       sessions.writeSends(input.sessionId, input.published, input.keepUntil),
 
-    /** When the session ends by its record; null when it has none any more. Safe to repeat: it reads. */
+    /** Returns when the session expires; null when its record is gone. Read-only. */
     async readSessionEnd(input: { sessionId: string; rules: SessionRules }): Promise<SessionEnd | null> {
       const [stored, checks] = await Promise.all([
         sessions.read(input.sessionId),

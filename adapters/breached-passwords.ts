@@ -1,22 +1,23 @@
 /**
- * Passwords that are known from breaches, asked by k-anonymity: the service learns the first 20 bits of a SHA-1 that
- * hundreds of passwords share, and the padding of its answer hides how many.
+ * Lookup of passwords known from breaches, by k-anonymity. The service receives the first 20 bits of a SHA-1, which
+ * hundreds of passwords share; the padding of the response hides how many.
  * https://haveibeenpwned.com/API/v3#PwnedPasswords
  *
- * A folder of the files of its downloader behind any web server speaks the same. Timeout: 2 s. Away: throws; whoever asks
- * decides.
+ * Any web server that serves the files of the official downloader has the same API. Timeout: 2 s. If the service is
+ * unavailable, calls throw and the caller decides.
  */
 import { createHash } from 'node:crypto';
 
+/** The client of the service. */
 export type BreachedPasswords = ReturnType<typeof connectBreachedPasswords>;
 
 const timeoutMs = 2000;
 const prefixLength = 5;
 
-/** Creates the asker; `url` is that of the service, without `/range/`. */
+/** Creates the client; `url` is the base URL of the service, without `/range/`. */
 export function connectBreachedPasswords(url: string) {
   return {
-    /** Tells whether a password is known. @throws {Error} the service does not answer as documented */
+    /** Returns whether a password is known from a breach. @throws {Error} no response in time, or an unexpected one */
     async has(password: string): Promise<boolean> {
       const hash = createHash('sha1').update(password).digest('hex').toUpperCase();
       const response = await fetch(`${url.replace(/\/$/, '')}/range/${hash.slice(0, prefixLength)}`, {
@@ -26,7 +27,7 @@ export function connectBreachedPasswords(url: string) {
       });
       if (!response.ok) throw new Error(`answers ${response.status}`);
       const lines = (await response.text()).split(/\r?\n/);
-      // padding has the count 0
+      // padding entries have the count 0
       return lines.some((line) => line.startsWith(`${hash.slice(prefixLength)}:`) && !/:0*$/.test(line));
     },
   };

@@ -1,7 +1,8 @@
 /**
- * Captchas: the self-hosted ALTCHA (proof of work) or the verify call of hCaptcha, Turnstile or reCAPTCHA.
+ * Captchas: self-hosted ALTCHA (proof of work), or server-side verification by hCaptcha, Turnstile or reCAPTCHA.
  *
- * Nothing but a clear yes counts as solved. Timeout: 5 s. Provider away or answering rubbish: throws `Failure` `unavailable`.
+ * Only an explicit success counts as solved. Timeout: 5 s. If the provider is unavailable or its response is invalid,
+ * calls throw `Failure` `unavailable`.
  * https://altcha.org/docs/ https://docs.hcaptcha.com/#verify-the-user-response-server-side
  * https://developers.cloudflare.com/turnstile/get-started/server-side-validation/
  * https://developers.google.com/recaptcha/docs/verify
@@ -13,51 +14,56 @@ import { Failure } from '../domain/failures.ts';
 import type { Config, Secret } from '../platform/config.ts';
 import { deriveKey as derivePurposeKey } from '../platform/crypto.ts';
 
+/** A captcha provider. */
 export type CaptchaProvider = 'altcha' | 'hcaptcha' | 'turnstile' | 'recaptcha';
 
-/** What a client needs to show a captcha. */
+/** The parameters with which a client shows a captcha. */
 export interface CaptchaOffer {
   provider: CaptchaProvider;
   siteKey?: string;
-  /** ALTCHA's own JSON. */
+  /** The challenge of ALTCHA, as JSON. */
   challenge?: unknown;
 }
 
-/** `malformed`: not a token of this provider. `refused`: a token, but not good enough; the reason is for the inside. */
+/**
+ * `malformed`: not a token of this provider. `refused`: a token that does not pass; the reason is not shown to clients.
+ */
 export type CaptchaVerdict = { outcome: 'passed' } | { outcome: 'malformed' | 'refused'; reason: string };
 
+/** A configured captcha. */
 export interface Captcha {
   readonly provider: CaptchaProvider;
   offer(): Promise<CaptchaOffer>;
-  /** What is used up with a token: the same for every spelling of it. */
+  /** Returns the part of a token that may be used once. It is the same for every encoding of the token. */
   identify(token: string): string;
-  /** @throws {Failure} unavailable */
+  /** Verifies a token; `address` is the IP address of the client. @throws {Failure} unavailable */
   verify(token: string, address: string): Promise<CaptchaVerdict>;
 }
 
+/** The options of `createSiteVerify`. */
 export interface SiteVerifyOptions {
   provider: Exclude<CaptchaProvider, 'altcha'>;
   siteKey: string;
   secret: Secret;
-  /** Host names a captcha may be solved on; any when empty. */
+  /** Host names on which a captcha may be solved; any when empty. */
   hostnames: readonly string[];
   action: string;
   /** 0 to 1; reCAPTCHA only. */
   scoreMin: number;
-  /** In place of the vendor's own. */
+  /** Replaces the URL of the provider. */
   verifyUrl?: string | undefined;
 }
 
-/** The variables of the captcha. */
+/** The configuration variables of the captcha. */
 type CaptchaConfig = Pick<
   Config<'api'>,
   Extract<keyof Config<'api'>, `CAPTCHA_${string}`> | 'PAYLOAD_KEY' | 'NODE_ENV'
 >;
 
 /**
- * The captcha that the configuration chooses.
+ * Creates the captcha that the configuration selects.
  *
- * @throws {Error} its keys are missing, or are the test keys of the vendor in production
+ * @throws {Error} its keys are missing, or are the test keys of the provider in production
  */
 export function createConfiguredCaptcha(config: CaptchaConfig): Captcha {
   const { CAPTCHA_PROVIDER: provider, CAPTCHA_SITE_KEY: siteKey, CAPTCHA_SECRET: secret } = config;
@@ -70,7 +76,7 @@ export function createConfiguredCaptcha(config: CaptchaConfig): Captcha {
     );
   }
   if (config.NODE_ENV === 'production' && testSecrets.includes(secret.reveal())) {
-    throw new Error('Bad configuration of api:\n  CAPTCHA_SECRET is a test secret of its vendor');
+    throw new Error('Bad configuration of api:\n  CAPTCHA_SECRET is a test secret of the provider');
   }
   return createSiteVerify({
     provider,
@@ -83,12 +89,12 @@ export function createConfiguredCaptcha(config: CaptchaConfig): Captcha {
   });
 }
 
-/** Iterations of one try; the number of tries is the setting. */
+/** PBKDF2 iterations of one attempt. The number of attempts is configurable. */
 const altchaIterations = 1000;
 const altchaLifeSeconds = 600;
 const timeoutMs = 5000;
 
-/** Secrets that vendors publish for tests: every token passes with them. Production refuses to start. */
+/** Secrets that providers publish for tests: every token passes with them. Production refuses to start. */
 export const testSecrets: readonly string[] = [
   '0x0000000000000000000000000000000000000000',
   '1x0000000000000000000000000000000AA',
@@ -125,9 +131,9 @@ const siteVerifyAnswer = z.object({
 });
 
 /**
- * The self-hosted captcha. A challenge is signed, so nothing is stored until a token is used.
+ * Creates the self-hosted captcha. A challenge is signed, so nothing is stored until a token is used.
  *
- * @param cost the largest number of tries a client needs
+ * @param cost the largest number of attempts that a client needs
  */
 export function createAltcha({ key, cost }: { key: Buffer; cost: number }): Captcha {
   const secrets = { hmacSignatureSecret: key.toString('hex'), hmacKeySignatureSecret: `${key.toString('hex')} key` };
@@ -144,7 +150,7 @@ export function createAltcha({ key, cost }: { key: Buffer; cost: number }): Capt
       });
       return { provider: 'altcha', challenge };
     },
-    // the nonce is signed, the rest of a token may be written in many ways
+    // the nonce is signed; the rest of a token can be encoded in many ways
     identify: (token) => readAltchaToken(token)?.challenge.parameters.nonce ?? token,
     async verify(token) {
       const payload = readAltchaToken(token);
@@ -160,7 +166,7 @@ export function createAltcha({ key, cost }: { key: Buffer; cost: number }): Capt
   };
 }
 
-/** A captcha of a vendor, verified by its documented call. */
+/** Creates a captcha of a provider, verified with its siteverify call. */
 export function createSiteVerify(options: SiteVerifyOptions): Captcha {
   const { provider, siteKey, secret } = options;
   return {
@@ -200,7 +206,7 @@ async function ask(url: string, fields: Record<string, string>): Promise<z.outpu
   }
 }
 
-/** Errors of a vendor that say something of us or of itself, and nothing of the person. */
+/** Error codes of a provider that concern the configuration or the provider itself, not the client. */
 const notThePersons = /input-secret|internal-error|bad-request/;
 const notAToken = /invalid-input-response|missing-input-response|timeout-or-duplicate|already-seen/;
 
@@ -214,7 +220,7 @@ function judge(answer: z.output<typeof siteVerifyAnswer>, options: SiteVerifyOpt
   return reason === undefined ? { outcome: 'passed' } : { outcome: 'refused', reason };
 }
 
-/** What a solved captcha lacks to be ours and good enough. */
+/** Returns why a solved captcha does not pass, or undefined if it does. */
 function shortcomingOf(answer: z.output<typeof siteVerifyAnswer>, options: SiteVerifyOptions): string | undefined {
   const { provider, hostnames, action, scoreMin } = options;
   if (hostnames.length > 0 && !hostnames.includes(answer.hostname ?? '')) return 'hostname';

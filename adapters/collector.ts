@@ -1,8 +1,9 @@
 /**
- * The collector of traces, by OTLP over HTTP with JSON (https://opentelemetry.io/docs/specs/otlp/).
+ * Export of spans by OTLP over HTTP with JSON (https://opentelemetry.io/docs/specs/otlp/).
  *
- * Consistency: none; spans go out in batches, once a second. Timeout: 3 s a batch, in which it is tried again. Away: up to
- * 2,048 spans wait, later ones are dropped, nobody waits for them, and one warning says so until it is back.
+ * Spans are exported in batches, once a second. Timeout: 3 s per batch, including retries. While the collector is
+ * unavailable, up to 2,048 spans wait and later ones are dropped. No request waits for the export, and one warning per
+ * outage is logged.
  */
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
 import { type Role, type Secret, version } from '../platform/config.ts';
@@ -10,12 +11,12 @@ import { newId } from '../platform/crypto.ts';
 import type { Logger } from '../platform/log.ts';
 import { now, partsOf, type RecordSpan, type Span } from '../platform/spans.ts';
 
-/** Where the spans of a process go; what waits is sent at disposal. */
+/** The span exporter of a process. Disposing it sends the waiting spans. */
 export interface Collector extends AsyncDisposable {
   record: RecordSpan;
 }
 
-/** What of the configuration says how the collector is reached. */
+/** The configuration variables of the collector. */
 export interface CollectorConfig {
   NODE_ENV: string;
   OTEL_EXPORTER_OTLP_ENDPOINT: string | undefined;
@@ -28,7 +29,7 @@ const kinds = { internal: 0, server: 1, client: 2 };
 const errorStatus = 2;
 const sampledFlag = 1;
 
-/** Connects a process to the collector. Without an endpoint spans go nowhere, and no package is loaded for them. */
+/** Connects a process to the collector. Without an endpoint, spans are dropped and no package is loaded. */
 export async function connectCollector(role: Role, config: CollectorConfig, log: Logger): Promise<Collector> {
   const { NODE_ENV: environment, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers } = config;
   if (endpoint === undefined) return { record: () => undefined, async [Symbol.asyncDispose]() {} };
@@ -60,7 +61,7 @@ export async function connectCollector(role: Role, config: CollectorConfig, log:
   };
 }
 
-/** Says once that nothing arrives, until something does. */
+/** Logs one warning per outage of the collector. */
 function warning(exporter: SpanExporter, log: Logger): SpanExporter {
   let isAway = false;
   return {
@@ -115,7 +116,7 @@ function readable({ failure, ...span }: Span, resource: ReadableSpan['resource']
   };
 }
 
-/** Seconds and nanoseconds. */
+/** Converts milliseconds to seconds and nanoseconds. */
 function timeOf(ms: number): [number, number] {
   return [Math.floor(ms / 1000), Math.floor((ms % 1000) * 1e6)];
 }

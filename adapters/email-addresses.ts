@@ -1,18 +1,18 @@
 /**
- * E-mail addresses: RFC 5321 dot-strings, the domain by IDNA (RFC 5891). Pure; nothing is asked.
+ * E-mail addresses: RFC 5321 dot-strings, with an IDNA domain (RFC 5891). Pure functions without network access.
  *
- * A percent or exclamation mark before the at sign is refused: relays may read it as a route to somewhere else.
+ * A percent or exclamation mark in the local part is refused: relays may interpret it as a route to another server.
  */
 import { domainToASCII } from 'node:url';
 
 const localPart = /^[\w#$&'*+/=?^`{|}~-]+(\.[\w#$&'*+/=?^`{|}~-]+)*$/;
-/** What is no part of a name; the parser of URLs, which makes names ASCII, would cut, drop or decode it. */
+/** Characters that no domain name contains. `domainToASCII` would cut, drop or decode them. */
 const notInDomain = /[\s\p{Cc}/\\?#%:@[\]]/u;
 const domain = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$/;
 
 /**
- * One address, its domain in ASCII lower case, its local part as typed; undefined when it is none, or more than one, or
- * more than an address.
+ * Parses one address. Returns it with the domain in lower-case ASCII and the local part unchanged, or undefined if the
+ * text is not exactly one address.
  */
 export function parseEmailAddress(text: string): string | undefined {
   const at = text.lastIndexOf('@');

@@ -1,17 +1,18 @@
 /**
- * Passwords and PINs: Argon2id (RFC 9106) with OWASP's parameters and a pepper, as PHC strings.
+ * Hashing of passwords and PINs: Argon2id (RFC 9106) with the parameters of OWASP and a pepper, as PHC strings.
  *
- * A bounded number is computed at once, so that hashing cannot starve the process; the others wait their turn.
+ * The number of concurrent computations is limited, so that hashing cannot starve the process. Others wait in a queue.
  */
 import { randomBytes } from 'node:crypto';
 import { hash, verify } from 'argon2';
 
+/** The password hasher. */
 export type Passwords = ReturnType<typeof createPasswords>;
 
 /** OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane. */
 const parameters = { type: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
-/** What computes, in threads of its own; `pepper` is a key that the database does not hold. */
+/** The hash function, which runs in its own threads. `pepper` is a key that is not stored in the database. */
 export interface Hashing {
   hash(secret: string | Buffer, pepper: Buffer): Promise<string>;
   verify(phc: string, secret: string, pepper: Buffer): Promise<boolean>;
@@ -22,16 +23,18 @@ const argon2id: Hashing = {
   verify: (phc, secret, pepper) => verify(phc, secret, { secret: pepper }),
 };
 
-/** Creates the hasher. */
+/** Creates the password hasher. */
 export function createPasswords(pepper: Buffer, concurrencyMax: number, hashing = argon2id) {
   const inTurn = createTurns(concurrencyMax);
   let dummyHash: Promise<string> | undefined;
   return {
-    /** The PHC string of a secret. */
+    /** Returns the PHC string of a secret. */
     hash: (secret: string): Promise<string> => inTurn(() => hashing.hash(secret, pepper)),
-    /** Tells whether a secret belongs to a PHC string. */
+    /** Returns whether a secret matches a PHC string. */
     verify: (phc: string, secret: string): Promise<boolean> => inTurn(() => hashing.verify(phc, secret, pepper)),
-    /** A PHC string that nothing belongs to: checking it takes as long as checking any other. */
+    /**
+     * Returns a PHC string that no secret matches. Verifying it takes as long as any other (prevents user enumeration).
+     */
     dummyHash(): Promise<string> {
       dummyHash ??= inTurn(() => hashing.hash(randomBytes(32), pepper));
       return dummyHash;
@@ -39,7 +42,7 @@ export function createPasswords(pepper: Buffer, concurrencyMax: number, hashing 
   };
 }
 
-/** Runs at most `max` jobs at once, in the order they came. */
+/** Returns a queue that runs at most `max` jobs at once, in order. */
 function createTurns(max: number): <T>(job: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   let running = 0;

@@ -1,20 +1,20 @@
-/** Telephone numbers: ITU-T E.164 by libphonenumber's full metadata. Pure; nothing is asked. */
+/** Phone numbers: ITU-T E.164, with the full metadata of libphonenumber. Pure functions without network access. */
 import { type CountryCode, type NumberType, parsePhoneNumberWithError } from 'libphonenumber-js/max';
 
-/** A number in the one form that is stored and compared. */
+/** A phone number in the canonical form that is stored and compared. */
 export interface PhoneNumber {
   /** E.164: a plus sign and up to 15 digits. */
   e164: string;
-  /** ISO 3166 country; absent for numbers of no country. */
+  /** ISO 3166 country; absent for numbers that belong to no country. */
   country?: string;
-  /** Digits of the country code. */
+  /** Country calling code, digits only. */
   callingCode: string;
 }
 
-/** Why no code is sent to a number that exists. */
+/** Why codes are not sent to a valid number. */
 export type PhoneRefusal = 'number-not-supported' | 'country-not-allowed';
 
-/** Kinds of numbers that cost more than a message, or that no person carries along. */
+/** Number types that are expensive or not personal phones. */
 const typesRefused: readonly NumberType[] = [
   'PREMIUM_RATE',
   'SHARED_COST',
@@ -23,18 +23,18 @@ const typesRefused: readonly NumberType[] = [
   'VOICEMAIL',
   'PAGER',
 ];
-/** Codes of no country: free and shared-cost lines, ships, personal numbers, satellites, networks, relief (ITU-T E.164). */
+/** Calling codes of no country (ITU-T E.164): toll-free, shared-cost, ships, personal, satellites, networks, relief. */
 const callingCodesRefused = ['800', '808', '870', '878', '881', '882', '883', '888', '979'];
-/** Premium and personal ranges, also where a number in them was never given out. */
+/** Premium-rate and personal-number ranges, including unassigned numbers. */
 const rangesRefused = ['+1900', '+4470'];
 
-/** Words and parameters (RFC 3966), such as an extension: they say more than a number. */
+/** Letters and parameters (RFC 3966), such as an extension. */
 const notInNumber = /[\p{L};=]/u;
 
 /**
- * Normalises a number as people write it, in digits and marks; undefined when it is none that can exist.
+ * Parses a phone number in the usual notations. Returns undefined if such a number cannot exist.
  *
- * @param region country of numbers without a country code; without it they are refused
+ * @param region country of numbers without a country code; without it, such numbers are refused
  */
 export function parsePhoneNumber(text: string, region?: string): PhoneNumber | undefined {
   if (notInNumber.test(text)) return undefined;
@@ -55,8 +55,8 @@ export function parsePhoneNumber(text: string, region?: string): PhoneNumber | u
 }
 
 /**
- * Why a number gets no codes; undefined when it may. Where countries are listed, a number has to be of one of them: +1 is
- * told apart by area code, and a number of no country is of none of them.
+ * Returns why codes are not sent to a number, or undefined if they are. If `countriesAllowed` is not empty, the number
+ * must belong to one of them: numbers of +1 are distinguished by area code, and numbers of no country are refused.
  */
 export function phoneRefusal(number: PhoneNumber, countriesAllowed: readonly string[]): PhoneRefusal | undefined {
   const type = parsePhoneNumberWithError(number.e164, { extract: false }).getType();

@@ -1,9 +1,10 @@
 /**
- * SMS and calls by Twilio, through its SDK. https://www.twilio.com/docs/messaging/api/message-resource,
+ * SMS and voice calls by Twilio, through its SDK. https://www.twilio.com/docs/messaging/api/message-resource,
  * https://www.twilio.com/docs/voice/api/call-resource
  *
- * Twilio takes no idempotency key: before a repeat, `find` asks whether it has the message.
- * Timeout: 10 s a call, no retries of the SDK's own. Away, slow or limiting: throws `Failure` `unavailable`.
+ * Twilio has no idempotency keys: before a repeat, `find` checks whether Twilio has the message.
+ * Timeout: 10 s per request, without retries by the SDK. If Twilio is unavailable, slow or rate limiting, calls throw
+ * `Failure` `unavailable`.
  */
 import twilio from 'twilio';
 import { connectionReason, Failure, statusReason } from '../domain/failures.ts';
@@ -12,36 +13,38 @@ import type { Speech } from '../domain/templates/messages.ts';
 import type { Config, Secret } from '../platform/config.ts';
 import { greetingTwiml } from './twilio/voice.ts';
 
-/** A code to be spoken to one person. */
+/** A voice call that speaks a code. */
 export interface VoiceMessage {
   /** E.164. */
   to: string;
   speech: Speech;
-  /** Life of the code. */
+  /** Lifetime of the code. */
   ttlSeconds: number;
   reference: string;
-  /** Where Twilio tells what became of it; nowhere when absent. */
+  /** URL for the delivery report; no report when absent. */
   reportUrl?: string;
 }
 
+/** The options of `connectTwilio`. */
 export interface TwilioOptions {
   accountSid: string;
   authToken: Secret;
   from: string;
-  /** In place of Twilio's own, for a fake. */
+  /** Replaces the URL of the Twilio API, for a fake. */
   baseUrl?: string | undefined;
-  /** Where Twilio asks what to say once a key was pressed; nobody is called without. */
+  /** Returns the URL from which Twilio fetches the speech after a key was pressed. Without it no calls are made. */
   speechUrl?: ((speech: Speech, ttlSeconds: number) => string) | undefined;
-  /** Longest wait for an answer; ten seconds without it. */
+  /** Timeout of a request; default 10 s. */
   timeoutMs?: number;
 }
 
+/** The Twilio client. */
 export type Twilio = ReturnType<typeof connectTwilio>;
 
 const callMs = 10_000;
 const vendorUrl = 'https://api.twilio.com';
 
-/** Errors that no repeat can change, by Twilio's code. https://www.twilio.com/docs/api/errors */
+/** Permanent errors, by Twilio error code. https://www.twilio.com/docs/api/errors */
 const refusals: Record<number, string> = {
   13223: 'number-not-valid',
   13224: 'number-not-valid',
@@ -63,13 +66,13 @@ const refusals: Record<number, string> = {
   30450: 'fraud-suspected',
 };
 
-/** The variables of Twilio. */
+/** The configuration variables of Twilio. */
 type TwilioConfig = Pick<Config<'delivery'>, Extract<keyof Config<'delivery'>, `TWILIO_${string}`>>;
 
 /**
- * What the configuration says of Twilio; undefined when it says nothing.
+ * Reads the options of Twilio from the configuration; undefined if no account is set.
  *
- * @throws {Error} the account is named and its token or sender is not
+ * @throws {Error} the account is set, but its token or sender is missing
  */
 export function readTwilioOptions(config: TwilioConfig): TwilioOptions | undefined {
   const { TWILIO_ACCOUNT_SID: accountSid, TWILIO_AUTH_TOKEN: authToken, TWILIO_FROM: from } = config;
@@ -80,7 +83,7 @@ export function readTwilioOptions(config: TwilioConfig): TwilioOptions | undefin
   return { accountSid, authToken, from, baseUrl: config.TWILIO_API_BASE_URL };
 }
 
-/** Creates the client; nothing is sent until it is used. */
+/** Creates the client. It makes no request until it is used. */
 export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl, timeoutMs = callMs }: TwilioOptions) {
   const client = twilio(accountSid, authToken.reveal(), { httpClient: createHttpClient(timeoutMs, baseUrl) });
   const { messages, calls } = client;
@@ -93,7 +96,7 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl,
     }
   };
   return {
-    /** Hands a message over, once; the SDK repeats nothing. */
+    /** Sends a message once; the SDK does not retry. @throws {Failure} unavailable */
     async send({ to, body, reportUrl }: TextMessage): Promise<SendOutcome> {
       try {
         const message = await messages.create({ to, from, body, ...callbackOf(reportUrl) });
@@ -103,7 +106,11 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl,
       }
     },
 
-    /** The id of a message that Twilio already has: same recipient, same text, not older than `since`. */
+    /**
+     * Returns the id of a message that Twilio already has: same recipient, same text, not older than `since`.
+     *
+     * @throws {Failure} unavailable
+     */
     async find({ to, body }: Pick<TextMessage, 'to' | 'body'>, since: Date): Promise<string | undefined> {
       try {
         const sent = await messages.list({ to, dateSentAfter: new Date(since.getTime() - 1000), limit: 20 });
@@ -113,7 +120,11 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl,
       }
     },
 
-    /** Calls somebody, once. The code is said only after a key was pressed: no answering machine presses one. */
+    /**
+     * Makes a voice call once. The code is spoken only after a key was pressed, so never to an answering machine.
+     *
+     * @throws {Failure} unavailable
+     */
     async call({ to, speech, ttlSeconds, reportUrl }: VoiceMessage): Promise<SendOutcome> {
       if (speechUrl === undefined) return { result: 'refused', reason: 'not-configured' };
       const twiml = greetingTwiml(speech, speechUrl(speech, ttlSeconds));
@@ -125,7 +136,12 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl,
       }
     },
 
-    /** The id of a call that Twilio already makes or made: same recipient, not older than `since`. A call shows no text. */
+    /**
+     * Returns the id of a call that Twilio is making or made: same recipient, not older than `since`. The API does not
+     * return what a call says.
+     *
+     * @throws {Failure} unavailable
+     */
     async findCall({ to }: Pick<VoiceMessage, 'to'>, since: Date): Promise<string | undefined> {
       try {
         const made = await calls.list({ to, from, limit: 20 });
@@ -137,17 +153,17 @@ export function connectTwilio({ accountSid, authToken, from, baseUrl, speechUrl,
       }
     },
 
-    /** @throws {Failure} unavailable */
+    /** Checks that Twilio responds and accepts the credentials. @throws {Failure} unavailable */
     async ping(): Promise<void> {
       await readAccountStatus();
     },
 
-    /** `active`, or what Twilio has made of the account: `suspended`, `closed`. @throws {Failure} unavailable */
+    /** Returns the status of the account: `active`, `suspended` or `closed`. @throws {Failure} unavailable */
     readAccountStatus,
   };
 }
 
-/** Calls that nobody heard. */
+/** Final states of calls that were not answered. */
 const callsLost = ['failed', 'busy', 'no-answer', 'canceled'];
 
 function callbackOf(reportUrl: string | undefined): { statusCallback?: string } {
@@ -169,7 +185,10 @@ function refusalOf(err: unknown): SendOutcome {
   throw away(err);
 }
 
-/** Everything else may pass: outages, limits, and settings of ours that an operator mends. Never Twilio's own text. */
+/**
+ * All other errors are temporary: outages, limits, and configuration that an operator can fix. The failure does not
+ * contain the message of Twilio.
+ */
 function away(err: unknown): Failure {
   const { status, code } = err as { status?: number; code?: number | string };
   return new Failure('unavailable', {

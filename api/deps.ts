@@ -86,7 +86,7 @@ export interface ApiDeps {
   /** Keyed, for what limits count under; the directory role has the same. */
   limitHash: (kind: string, text: string) => string;
   /** Every dependency and whether it is there. */
-  examine: () => Promise<DependencyHealth[]>;
+  checkDependencies: () => Promise<DependencyHealth[]>;
   /** Prometheus text. */
   metrics: () => Promise<{ contentType: string; text: string }>;
 }

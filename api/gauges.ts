@@ -11,7 +11,7 @@ const readMs = 3000;
 
 /** Where the figures come from. */
 export interface GaugeSources {
-  examine: () => Promise<DependencyHealth[]>;
+  checkDependencies: () => Promise<DependencyHealth[]>;
   queueDepths: () => Promise<QueueDepth[]>;
   waiting: () => Promise<WaitingRegistrations[]>;
   auditDepth: () => Promise<AuditDepth>;
@@ -19,14 +19,14 @@ export interface GaugeSources {
 
 /** Registers the gauges. What cannot be asked has no sample: no figure is better than an old one. */
 export function registerGauges(registry: Registry, sources: GaugeSources): void {
-  const examine = remembered(sources.examine);
+  const checkDependencies = remembered(sources.checkDependencies);
   const queueDepths = remembered(sources.queueDepths);
   const waiting = remembered(sources.waiting);
   const auditDepth = remembered(sources.auditDepth);
 
   const gauge = gaugesOf(registry);
   gauge('dependency_up', 'Whether a dependency or a role answers, as /health/ready says', ['dependency'], async () =>
-    (await examine())
+    (await checkDependencies())
       .filter(({ status }) => status !== 'off')
       .map(({ name, status }) => [{ dependency: name }, status === 'up' ? 1 : 0]),
   );

@@ -14,8 +14,9 @@ import {
   networkOf,
   requestLimit,
 } from '../domain/limits.ts';
-import type { LimitKeys } from '../domain/registration.ts';
+import { type LimitKeys, usernameKey } from '../domain/registration.ts';
 import type { Channel } from '../domain/verification.ts';
+import { keyedHash, newId } from '../platform/crypto.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 
 type LimitDeps = Pick<ApiDeps, 'config' | 'rateLimits' | 'smsBudget' | 'limitHash' | 'events'>;
@@ -171,6 +172,26 @@ export function limitContactChange(deps: LimitDeps, caller: Limited, name: strin
 /** Counts an export, by whose it is. Fails closed. @throws {Failure} rate-limited */
 export function limitExport(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
   return guard(deps, caller, { act: 'export', keys: { name } }, tryId);
+}
+
+/**
+ * Consumes one of a directory name's attempts, whichever operation they come through. Returns how to refund it. Fails closed.
+ *
+ * @throws {Failure} rate-limited
+ */
+export async function limitDirectory(
+  deps: Pick<ApiDeps, 'config' | 'hashKey' | 'rateLimits'>,
+  { noteLimit }: Pick<Caller, 'noteLimit'>,
+  username: string,
+): Promise<() => Promise<void>> {
+  const { DIRECTORY_TRIES: max, DIRECTORY_WINDOW: windowSeconds } = deps.config;
+  const limit: Limit = { name: 'directory-tries', windows: [{ max, windowSeconds }] };
+  const key = keyedHash(deps.hashKey, 'directory', usernameKey(username));
+  const tryId = newId();
+  const state = await deps.rateLimits.consume(limit, key, tryId, Date.now());
+  noteLimit?.({ ...state, limit: limit.name });
+  if (!state.allowed) throw limited(limit.name, state.resetSeconds);
+  return () => deps.rateLimits.refund(limit, key, tryId);
 }
 
 /** Counts a request, whatever it asks for. Fails open. @throws {Failure} rate-limited */

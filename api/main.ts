@@ -154,12 +154,12 @@ async function assemble(
 ): Promise<Omit<ApiDeps, 'events' | 'recordSpan'>> {
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
-  const examine = () => checkAll(connections);
+  const checkDependencies = () => checkAll(connections);
   collectDefaultMetrics({ register: registry });
   // whoever reads metrics needs no list of what to attack
   registry.removeSingleMetric('nodejs_version_info');
   registerGauges(registry, {
-    examine,
+    checkDependencies,
     queueDepths: () => readQueueDepths(temporal),
     waiting: () => countWaiting(temporal),
     auditDepth: () => readAuditDepth(redis, Date.now()),
@@ -209,7 +209,7 @@ async function assemble(
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),
     hashKey: deriveKey(payloadKey, 'idempotency'),
-    examine,
+    checkDependencies,
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   };
 }

@@ -14,7 +14,7 @@ export async function notifyOwner(deps: Pick<ApiDeps, 'temporal' | 'events'>, to
     await startWorkflow(deps, notification, {
       taskQueue: 'registration',
       workflowId: notificationWorkflowId(told),
-      staticSummary: `Notice: ${told.kind}`,
+      staticSummary: `Notification: ${told.kind}`,
       args: [told],
       typedSearchAttributes: userAttributesOf(told.userId),
     });

@@ -1,18 +1,18 @@
 /** The OpenAPI 3.1 document, made of the schemas that parse the requests, and the page that shows it. */
 import { z } from 'zod';
+import { failures } from '../contract/failures.ts';
+import type { Auth, Operation } from '../contract/operation.ts';
+import { ErrorBody } from '../contract/schemas.ts';
 import type { FailureCode } from '../domain/failures.ts';
-import { problems } from './problems.ts';
-import type { Route } from './route.ts';
-import { ErrorBody } from './schemas.ts';
 
 const componentPath = '#/components/schemas/';
 
 /** https://spec.openapis.org/oas/v3.1.0.html */
-export function openApiDocument(routes: readonly Route[]): unknown {
+export function openApiDocument(operations: Record<string, Operation>): unknown {
   const paths: Record<string, Record<string, unknown>> = {};
-  for (const route of routes) {
-    const path = route.path.replace(/:(\w+)/g, '{$1}');
-    paths[path] = { ...paths[path], [route.method]: operationOf(route) };
+  for (const [operationId, row] of Object.entries(operations)) {
+    const path = row.path.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [row.method]: describe(operationId, row) };
   }
   return {
     openapi: '3.1.0',
@@ -56,66 +56,70 @@ const headers = {
   'RateLimit-Reset': { schema: { type: 'integer' }, description: 'Seconds until it has one more' },
 };
 
-function operationOf(route: Route): unknown {
-  const failures: FailureCode[] = [
-    ...route.failures,
-    ...guardFailures[route.guard],
-    ...(route.stepUp ? stepUpFailures : []),
-    ...(route.body ? bodyFailures : []),
+function describe(operationId: string, row: Operation): unknown {
+  const refusals: FailureCode[] = [
+    ...row.failures,
+    ...authFailures[row.auth],
+    ...(row.stepUp ? stepUpFailures : []),
+    ...(row.body ? bodyFailures : []),
   ];
   return {
-    summary: route.summary,
-    ...(route.guard !== 'none' && { security: [{ [route.guard]: [] }] }),
-    parameters: parametersOf(route),
-    ...(route.body && {
+    operationId,
+    summary: row.summary,
+    ...(schemes.has(row.auth) && { security: [{ [row.auth]: [] }] }),
+    parameters: parametersOf(row),
+    ...(row.body && {
       requestBody: {
-        required: !route.body.safeParse(undefined).success,
+        required: !row.body.safeParse(undefined).success,
         content: {
-          [route.isForm ? 'application/x-www-form-urlencoded' : 'application/json']: {
-            schema: schemaOf(route.body, 'input'),
+          [row.isForm ? 'application/x-www-form-urlencoded' : 'application/json']: {
+            schema: schemaOf(row.body, 'input'),
           },
         },
       },
     }),
     responses: {
-      [route.status]: {
-        description: 'Done',
-        headers,
-        ...(route.answer && {
-          content: { [route.answerType ?? 'application/json']: { schema: schemaOf(route.answer, 'output') } },
-        }),
-      },
-      ...(route.other && {
-        [route.other.status]: {
-          description: route.other.status === 202 ? 'Begun' : 'Done at once',
-          headers,
-          content: { 'application/json': { schema: schemaOf(route.other.answer, 'output') } },
-        },
-      }),
-      ...Object.fromEntries(Object.entries(byStatus(failures)).map(([status, text]) => [status, problemAnswer(text)])),
+      ...Object.fromEntries(
+        Object.entries(row.answers).map(([status, schema]) => [status, answerOf(row, status, schema)]),
+      ),
+      ...Object.fromEntries(Object.entries(byStatus(refusals)).map(([status, text]) => [status, problemAnswer(text)])),
       431: { description: 'The URL and the headers are larger than 16 KiB; without a body' },
     },
   };
 }
 
-const guardFailures: Record<Route['guard'], FailureCode[]> = {
+function answerOf(row: Operation, status: string, schema: z.ZodType | null): unknown {
+  return {
+    description: descriptions[status] ?? 'Done',
+    headers,
+    ...(schema && { content: { [row.answerType ?? 'application/json']: { schema: schemaOf(schema, 'output') } } }),
+  };
+}
+
+const descriptions: Record<string, string> = { 201: 'Created', 202: 'Accepted; it is not finished' };
+
+/** Kinds of authentication by a bearer token. */
+const schemes: ReadonlySet<Auth> = new Set<Auth>(['registration', 'session', 'admin', 'deletion']);
+const authFailures: Record<Auth, FailureCode[]> = {
   none: [],
   registration: ['unauthenticated', 'not-found'],
   session: ['unauthenticated', 'token-invalid'],
   deletion: ['unauthenticated', 'not-found'],
   admin: ['unauthenticated', 'token-invalid', 'forbidden'],
+  twilio: ['unauthenticated'],
+  infobip: ['unauthenticated'],
 };
 const stepUpFailures: FailureCode[] = ['authentication-too-old'];
 const bodyFailures: FailureCode[] = ['body-too-large', 'media-type-unsupported'];
 
-function parametersOf(route: Route): unknown[] {
-  const inPath = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+function parametersOf(row: Operation): unknown[] {
+  const inPath = [...row.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
     name,
     in: 'path',
     required: true,
     schema: { type: 'string' },
   }));
-  const inQuery = Object.entries(route.query?.shape ?? {}).map(([name, schema]) => ({
+  const inQuery = Object.entries(row.query?.shape ?? {}).map(([name, schema]) => ({
     name,
     in: 'query',
     required: false,
@@ -128,13 +132,13 @@ function parametersOf(route: Route): unknown[] {
     description: 'A random UUID: the same key and body have the same answer for 24 h',
     schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,128}$' },
   };
-  return [...inPath, ...inQuery, ...(route.isIdempotent ? [idempotencyKey] : [])];
+  return [...inPath, ...inQuery, ...(row.idempotent ? [idempotencyKey] : [])];
 }
 
-function byStatus(failures: FailureCode[]): Record<string, string> {
+function byStatus(codes: FailureCode[]): Record<string, string> {
   const texts: Record<string, Set<string>> = {};
-  for (const code of failures) {
-    const { status, errorCode, message } = problems[code];
+  for (const code of codes) {
+    const { status, errorCode, message } = failures[code];
     texts[status] = (texts[status] ?? new Set()).add(`${errorCode}: ${message}`);
   }
   return Object.fromEntries(Object.entries(texts).map(([status, lines]) => [status, [...lines].join('; ')]));

@@ -1,273 +1,32 @@
 /**
- * The REST table: every path with its guard, its operation and what it answers. The same rows make the Express routes
- * and the OpenAPI document.
+ * REST over Express: middleware in order, then a route for every operation of contract/, which `serve` executes, then the
+ * answer to errors.
  */
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import cors from 'cors';
 import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import helmet from 'helmet';
-import { z } from 'zod';
-import { InfobipReports } from '../adapters/http/infobip.ts';
-import { Failure, type FailureCode } from '../domain/failures.ts';
+import type { LimitsState } from '../adapters/redis/rate-limits.ts';
+import type { Operation } from '../contract/operation.ts';
+import { type OperationId, operations } from '../contract/operations.ts';
+import { Failure } from '../domain/failures.ts';
 import { discardBody } from '../platform/http-body.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
-import { adminRoutes } from './admin/routes.ts';
-import { authRoutes } from './auth/routes.ts';
-import { ReportQuery, receiveInfobipReport, receiveTwilioReport } from './delivery-reports.ts';
-import type { ApiDeps, TrustProxy } from './deps.ts';
-import { requireStepUp, type SignedRequest, TwilioForm } from './guards.ts';
-import { Health, Readiness, readHealth, readReadiness } from './health.ts';
+import type { ApiDeps, Caller, TrustProxy } from './deps.ts';
+import { served } from './handlers.ts';
 import { limitRequest } from './limits.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
 import { noteProblem, problemOf, type Refusal } from './problems.ts';
-import { PublicKeys, readPublicKeys } from './public-keys.ts';
-import { Approval, submitApproval } from './registrations/approval.ts';
-import { cancelRegistration } from './registrations/cancel.ts';
-import { CaptchaProof, offerCaptcha, verifyCaptcha } from './registrations/captcha.ts';
-import { CodeProof, CodeRequest, sendCode, verifyCode } from './registrations/code.ts';
-import { createRegistration, NewRegistration } from './registrations/create.ts';
-import { Credentials, submitCredentials } from './registrations/credentials.ts';
-import { DirectoryProof, verifyDirectory } from './registrations/directory.ts';
-import { readRegistration, WaitQuery } from './registrations/read.ts';
-import { RegistrationStop, stopRegistrations } from './registrations/stop.ts';
-import { registrationFor, requestContext, sessionOf } from './requests.ts';
-import { always, type Route } from './route.ts';
-import { Registration, StartedRegistration, Tokens } from './schemas.ts';
-import { createRegistrationSession } from './sessions.ts';
-import { SpeechQuery, speakCode } from './twilio-voice-webhook.ts';
-import { userRoutes } from './users/routes.ts';
+import { type ApiAnswer, type ApiRequest, serve } from './serve.ts';
 
-const registration = '/api/v1/registrations/:registrationId';
-const stepFailures: FailureCode[] = [...always, 'registration-expired', 'registration-closed', 'step-not-available'];
-const CaptchaOffer = z.object({
-  provider: z.string(),
-  siteKey: z.string().optional(),
-  challenge: z.unknown().optional(),
-});
-
-/** The whole surface, in the order of API.md. */
-export const routes: Route[] = [
-  {
-    method: 'post',
-    path: '/api/v1/registrations',
-    summary: 'Start a registration',
-    guard: 'none',
-    body: NewRegistration,
-    status: 201,
-    answer: StartedRegistration,
-    isIdempotent: true,
-    failures: [...always, 'idempotency-key-reused'],
-    run: (req, deps) => createRegistration(deps, req.body, requestContext(req)),
-  },
-  {
-    method: 'get',
-    path: registration,
-    summary: 'Where a registration stands',
-    guard: 'registration',
-    query: WaitQuery,
-    status: 200,
-    answer: Registration,
-    failures: always,
-    run: async (req, deps) => readRegistration(deps, await registrationFor(req, deps), req.query),
-  },
-  {
-    method: 'put',
-    path: `${registration}/directory`,
-    summary: 'Prove a directory name and password',
-    guard: 'registration',
-    body: DirectoryProof,
-    status: 200,
-    answer: Registration,
-    failures: [...stepFailures, 'credentials-wrong', 'rate-limited', 'directory-unavailable', 'identity-taken'],
-    run: async (req, deps) => verifyDirectory(deps, await registrationFor(req, deps), req.body),
-  },
-  {
-    method: 'get',
-    path: '/api/v1/captcha',
-    summary: 'What is needed to show a captcha',
-    guard: 'none',
-    status: 200,
-    answer: CaptchaOffer,
-    failures: ['rate-limited', 'unavailable'],
-    run: (_req, deps) => offerCaptcha(deps),
-  },
-  {
-    method: 'put',
-    path: `${registration}/captcha`,
-    summary: 'Prove a solved captcha',
-    guard: 'registration',
-    body: CaptchaProof,
-    status: 200,
-    answer: Registration,
-    failures: [...stepFailures, 'captcha-malformed', 'captcha-used', 'captcha-refused', 'identity-taken'],
-    run: async (req, deps) => verifyCaptcha(deps, await registrationFor(req, deps), req.body),
-  },
-  {
-    method: 'post',
-    path: `${registration}/codes`,
-    summary: 'Send a code',
-    guard: 'registration',
-    body: CodeRequest,
-    status: 202,
-    answer: Registration,
-    isIdempotent: true,
-    failures: [
-      ...stepFailures,
-      'step-blocked',
-      'channel-not-available',
-      'channel-refused',
-      'captcha-malformed',
-      'captcha-used',
-      'captcha-refused',
-      'rate-limited',
-      'idempotency-key-reused',
-    ],
-    run: async (req, deps) => sendCode(deps, await registrationFor(req, deps), req.body),
-  },
-  {
-    method: 'put',
-    path: `${registration}/code`,
-    summary: 'Prove the code',
-    guard: 'registration',
-    body: CodeProof,
-    status: 200,
-    answer: Registration,
-    failures: [...stepFailures, 'code-wrong', 'code-not-sent', 'code-expired', 'identity-taken'],
-    run: async (req, deps) => verifyCode(deps, await registrationFor(req, deps), req.body),
-  },
-  {
-    method: 'put',
-    path: `${registration}/credentials`,
-    summary: 'Set a password, a PIN or both',
-    guard: 'registration',
-    body: Credentials,
-    status: 200,
-    answer: Registration,
-    isIdempotent: true,
-    failures: [...stepFailures, 'password-weak', 'identity-taken', 'rate-limited'],
-    run: async (req, deps) => submitCredentials(deps, await registrationFor(req, deps), req.body),
-  },
-  {
-    method: 'put',
-    path: `${registration}/approval`,
-    summary: 'Open the lock of the account that the number, address or entry has already, by its PIN',
-    guard: 'registration',
-    body: Approval,
-    status: 200,
-    answer: Registration,
-    failures: [...stepFailures, 'registration-locked', 'rate-limited', 'identity-taken'],
-    run: async (req, deps) => submitApproval(deps, await registrationFor(req, deps), req.body),
-  },
-  {
-    method: 'post',
-    path: `${registration}/session`,
-    summary: 'Begin the session of a completed registration',
-    guard: 'registration',
-    status: 201,
-    answer: Tokens,
-    isIdempotent: true,
-    failures: [...always, 'registration-unfinished', 'session-already-taken', 'account-disabled'],
-    run: async (req, deps) => createRegistrationSession(deps, await registrationFor(req, deps)),
-  },
-  {
-    method: 'delete',
-    path: registration,
-    summary: 'Cancel a registration',
-    guard: 'registration',
-    status: 204,
-    failures: [...always, 'registration-expired', 'registration-closed'],
-    run: async (req, deps) => cancelRegistration(deps, await registrationFor(req, deps)),
-  },
-  {
-    method: 'post',
-    path: '/api/v1/registrations/stop',
-    summary: 'Not me: end the running registrations of a number or address by the token that its owner was sent',
-    guard: 'none',
-    body: RegistrationStop,
-    status: 204,
-    failures: [...always, 'token-invalid'],
-    run: (req, deps) => stopRegistrations(deps, req.body),
-  },
-  ...authRoutes,
-  ...userRoutes,
-  ...adminRoutes,
-  {
-    method: 'post',
-    path: '/api/v1/voice/twilio',
-    summary: 'What a call says once a key was pressed; signed by Twilio',
-    guard: 'none',
-    query: SpeechQuery,
-    body: TwilioForm,
-    isForm: true,
-    status: 200,
-    answer: z.string(),
-    answerType: 'text/xml',
-    failures: ['malformed', 'unauthenticated', 'not-found'],
-    run: (req, deps) => speakCode(deps, signedRequestOf(req)),
-  },
-  {
-    method: 'post',
-    path: '/api/v1/delivery-reports/twilio',
-    summary: 'What became of an SMS or call; signed by Twilio',
-    guard: 'none',
-    query: ReportQuery,
-    body: TwilioForm,
-    isForm: true,
-    isDeliveryReport: true,
-    status: 204,
-    failures: ['malformed', 'unauthenticated', 'rate-limited', 'unavailable'],
-    run: (req, deps) => receiveTwilioReport(deps, requestContext(req), signedRequestOf(req)),
-  },
-  {
-    method: 'post',
-    path: '/api/v1/delivery-reports/infobip',
-    summary: 'What became of an SMS; by the address that Infobip was given',
-    guard: 'none',
-    query: ReportQuery,
-    body: InfobipReports,
-    isDeliveryReport: true,
-    status: 204,
-    failures: ['malformed', 'unauthenticated', 'rate-limited', 'unavailable'],
-    run: (req, deps) => receiveInfobipReport(deps, requestContext(req), req),
-  },
-  {
-    method: 'get',
-    path: '/.well-known/jwks.json',
-    summary: 'The keys that access tokens are verified with (RFC 7517): none under HS256',
-    guard: 'none',
-    status: 200,
-    answer: PublicKeys,
-    cacheSeconds: 300,
-    failures: ['rate-limited'],
-    run: (_req, deps) => readPublicKeys(deps),
-  },
-  {
-    method: 'get',
-    path: '/health',
-    summary: 'Whether the process answers',
-    guard: 'none',
-    status: 200,
-    answer: Health,
-    failures: [],
-    run: () => readHealth(),
-  },
-  {
-    method: 'get',
-    path: '/health/ready',
-    summary: 'Whether the dependencies answer',
-    guard: 'none',
-    status: 200,
-    answer: Readiness,
-    failures: ['unavailable'],
-    run: (_req, deps) => readReadiness(deps),
-  },
-];
-
-const reportPaths = routes.flatMap(({ isDeliveryReport, path }) => (isDeliveryReport ? [path] : []));
-const formPaths = routes.flatMap(({ isForm, path }) => (isForm ? [path] : []));
-const unlimitedPaths = ['/health', '/health/ready', '/metrics', ...reportPaths];
+const rows = Object.entries(operations) as [OperationId, Operation][];
+const pathsWhere = (isWanted: (row: Operation) => unknown) =>
+  rows.flatMap(([, row]) => (isWanted(row) ? [row.path] : []));
+const callbackPaths = pathsWhere(({ isCallback }) => isCallback);
+const formPaths = pathsWhere(({ isForm }) => isForm);
+const unlimitedPaths = ['/metrics', ...pathsWhere(({ isUnlimited }) => isUnlimited)];
 const bodyBytesMax = 256 * 1024;
 /** A body up to this is read off, so that its sender hears why it is refused; beyond, the connection is closed. */
 const unwantedBytesMax = 4 * 1024 * 1024;
@@ -298,7 +57,7 @@ export function createRestApp(deps: ApiDeps): Express {
   app.use(requireMediaType);
   app.use(formPaths, express.urlencoded({ extended: false, limit: bodyBytesMax }));
   app.use(express.json({ limit: bodyBytesMax, type: 'application/json' }));
-  for (const route of routes) serve(app, deps, route);
+  for (const [id, row] of rows) serveRest(app, deps, id, row);
   serveDocs(app, deps);
   app.use(() => {
     throw new Failure('not-found');
@@ -307,32 +66,59 @@ export function createRestApp(deps: ApiDeps): Express {
   return app;
 }
 
-function serve(app: Express, deps: ApiDeps, route: Route): void {
-  app[route.method](route.path, async (req, res) => {
-    res.locals.route = route.path;
-    if (needsStepUp(route, req.body)) requireStepUp(deps, await sessionOf(req, deps));
-    const answer = await route.run(req, deps);
-    sendAnswer(res, route, answer);
+function serveRest(app: Express, deps: ApiDeps, id: OperationId, row: Operation): void {
+  app[row.method](row.path, async (req, res) => {
+    res.locals.route = row.path;
+    sendAnswer(res, row, await serve(deps, served[id], requestOf(req)));
   });
 }
 
-function needsStepUp({ stepUp = [] }: Route, body: unknown): boolean {
-  if (stepUp === 'always') return true;
-  return typeof body === 'object' && body !== null && stepUp.some((field) => Object.hasOwn(body, field));
+function requestOf(req: Request): ApiRequest {
+  return {
+    params: req.params as Record<string, string>,
+    query: req.query,
+    body: req.body,
+    authorization: req.get('authorization'),
+    caller: callerOf(req),
+    signed: { path: req.originalUrl, signature: req.get('x-twilio-signature') },
+  };
 }
 
-function sendAnswer(res: Response, route: Route, answer: unknown): void {
-  if (route.cacheSeconds !== undefined) res.set('Cache-Control', `public, max-age=${route.cacheSeconds}`);
-  if (route.fileName !== undefined) res.set('Content-Disposition', `attachment; filename="${route.fileName}"`);
-  if (route.status === 201) res.location(locationOf(answer));
-  res.status(route.other?.isIt(answer) ? route.other.status : route.status);
-  if (route.answer === undefined) res.end();
-  else if (route.answerType === undefined) res.json(answer);
-  else res.type(route.answerType).send(answer);
+function callerOf(req: Request): Caller {
+  const idempotencyKey = req.get('idempotency-key');
+  const acceptLanguage = req.get('accept-language');
+  return {
+    address: req.ip ?? '',
+    userAgent: req.get('user-agent') ?? '',
+    noteLimit: (state) => showLimit(req.res, state),
+    ...(acceptLanguage !== undefined && { acceptLanguage }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+  };
+}
+
+/** Shows the limit that is nearest to refusing. https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-05 */
+function showLimit(res: Response | undefined, { allowed, max, remaining, resetSeconds }: LimitsState): void {
+  const shown = res?.getHeader('RateLimit-Remaining');
+  if (allowed && shown !== undefined && Number(shown) <= remaining) return;
+  res?.set({
+    'RateLimit-Limit': String(max),
+    'RateLimit-Remaining': String(allowed ? remaining : 0),
+    'RateLimit-Reset': String(resetSeconds),
+  });
+}
+
+function sendAnswer(res: Response, row: Operation, { status, body }: ApiAnswer): void {
+  if (row.cacheSeconds !== undefined) res.set('Cache-Control', `public, max-age=${row.cacheSeconds}`);
+  if (row.fileName !== undefined) res.set('Content-Disposition', `attachment; filename="${row.fileName}"`);
+  if (status === 201) res.location(locationOf(body));
+  res.status(status);
+  if (body === undefined) res.end();
+  else if (row.answerType === undefined) res.json(body);
+  else res.type(row.answerType).send(body);
 }
 
 function serveDocs(app: Express, deps: ApiDeps): void {
-  const document = openApiDocument(routes);
+  const document = openApiDocument(operations);
   app.get('/openapi.json', (_req, res) => {
     res.json(document);
   });
@@ -397,7 +183,7 @@ function recordTelemetry(
         status: res.statusCode,
         seconds,
         refusal,
-        isRead: req.method === 'GET' || reportPaths.includes(route),
+        isRead: req.method === 'GET' || callbackPaths.includes(route),
       }),
     );
     // of health checks and scrapes there would be more than of anything else
@@ -438,7 +224,7 @@ export function readTrustProxy(app: Express): TrustProxy {
  * those of providers, which tell of many people from few addresses.
  */
 async function limitRequests(deps: ApiDeps, req: Request, next: NextFunction): Promise<void> {
-  if (!unlimitedPaths.includes(req.path)) await limitRequest(deps, requestContext(req));
+  if (!unlimitedPaths.includes(req.path)) await limitRequest(deps, callerOf(req));
   next();
 }
 
@@ -474,11 +260,6 @@ async function answerProblem({ events }: ApiDeps, err: unknown, req: Request, re
   res.status(status).set(headers).json(body);
 }
 
-function signedRequestOf(req: Request): SignedRequest {
-  const { originalUrl: path, query, body } = req;
-  return { path, query, body, signature: req.get('x-twilio-signature') };
-}
-
 function locationOf(answer: unknown): string {
   const { registrationId } = answer as { registrationId?: string };
   return registrationId === undefined ? '/api/v1/auth/session' : `/api/v1/registrations/${registrationId}`;
@@ -486,6 +267,6 @@ function locationOf(answer: unknown): string {
 
 function trustProxyOf(proxies: readonly string[]): number | string[] | false {
   if (proxies.length === 0) return false;
-  const attempts = Number(proxies[0]);
-  return proxies.length === 1 && Number.isInteger(attempts) ? attempts : [...proxies];
+  const hops = Number(proxies[0]);
+  return proxies.length === 1 && Number.isInteger(hops) ? hops : [...proxies];
 }

@@ -1,17 +1,15 @@
 /** Sessions: how one begins, whoever asks for it, and how it is seen. */
-import type { z } from 'zod';
+
 import type { Account, AccountWithHashes } from '../adapters/mongo/accounts.ts';
-import type { Session as StoredSession } from '../adapters/redis/sessions.ts';
+import type { Tokens } from '../contract/schemas.ts';
 import { refreshLife, type SessionLife } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Config } from '../platform/config.ts';
-import { newId, newToken, tokenHash } from '../platform/crypto.ts';
+import { tokenHash } from '../platform/crypto.ts';
 import type { Events } from '../platform/events.ts';
 import type { ApiDeps, Caller } from './deps.ts';
-import { idempotent } from './guards.ts';
-import type { RegistrationCaller } from './registrations/status.ts';
-import type { Session, Tokens } from './schemas.ts';
-import { userView } from './users/me.ts';
+import type { Minted } from './serve.ts';
+import { userView } from './views.ts';
 
 const userAgentMax = 256;
 
@@ -32,44 +30,6 @@ export function sessionLifeOf(config: Config<'api'>): SessionLife {
   };
 }
 
-/** What makes the begin of a session safe to repeat. */
-export interface MintedSession {
-  sessionId: string;
-  refreshToken: string;
-  createdAt: number;
-}
-
-/** Mints what a session is made of. */
-export function mintSession(): MintedSession {
-  return { sessionId: newId(), refreshToken: newToken(), createdAt: Date.now() };
-}
-
-/**
- * Begins the session of a completed registration, once. With the same `Idempotency-Key` the same tokens come again, so
- * that an answer that was lost is not.
- *
- * @throws {Failure} registration-unfinished, session-already-taken, account-disabled
- */
-export async function createRegistrationSession(
-  deps: ApiDeps,
-  caller: RegistrationCaller,
-): Promise<z.output<typeof Tokens>> {
-  const { registrationId, status } = caller;
-  const scope = ['registration-session', registrationId];
-  return idempotent(deps, { scope, caller, body: {} }, mintSession(), async (minted) => {
-    const { userId } = status;
-    if (status.state !== 'completed' || userId === undefined) throw new Failure('registration-unfinished');
-    const account = await deps.accounts.read(userId);
-    if (account === undefined) throw new Failure('not-found');
-    requireEnabled(account);
-    // taken before it exists: of parallel calls one wins, and a repeat with the same id goes on where it was
-    if (!(await deps.registrations.takeSession(registrationId, minted.sessionId))) {
-      throw new Failure('session-already-taken');
-    }
-    return beginSession(deps, account, minted, caller);
-  });
-}
-
 /**
  * Begins a session of a person. Safe to repeat with what was minted.
  *
@@ -79,9 +39,9 @@ export async function createRegistrationSession(
 export async function beginSession(
   deps: SessionBeginDeps,
   account: Account,
-  { sessionId, refreshToken, createdAt }: MintedSession,
+  { id: sessionId, token: refreshToken, at: createdAt }: Minted,
   { address, userAgent, provenBy }: Caller & { provenBy?: Pick<AccountWithHashes, 'hash'> },
-): Promise<z.output<typeof Tokens>> {
+): Promise<Tokens> {
   requireEnabled(account);
   const { userId, roles } = account;
   const { idleMs, lifeMs, isSingle } = deps.sessionLife;
@@ -114,23 +74,6 @@ async function endTheOneBefore(
   if (await deps.sessions.end(userId, before)) deps.events.sessionEnded({ sessionId: before, userId, why: 'replaced' });
 }
 
-/** The session of the access token that asks. */
-export async function readSession(_deps: ApiDeps, session: StoredSession): Promise<z.output<typeof Session>> {
-  return sessionView(session);
-}
-
-/** A session as its person sees it. */
-export function sessionView(session: StoredSession): z.output<typeof Session> {
-  return {
-    ...session,
-    deviceId: null,
-    createdAt: new Date(session.createdAt).toISOString(),
-    authenticatedAt: new Date(session.authenticatedAt).toISOString(),
-    lastActivityAt: new Date(session.lastActivityAt).toISOString(),
-    expiresAt: new Date(session.expiresAt).toISOString(),
-  };
-}
-
 /**
  * An account that was disabled, or whose password was replaced, while its session began, after the other sessions were ended,
  * must not keep this one: the session is there already, so either this sees the change or the change sees the session.
@@ -154,7 +97,7 @@ async function endIfChanged(
 export async function tokensOf(
   { tokens, config }: Pick<SessionBeginDeps, 'tokens' | 'config'>,
   given: { sessionId: string; refreshToken: string; refreshMs: number; account: Account },
-): Promise<z.output<typeof Tokens>> {
+): Promise<Tokens> {
   const { sessionId, refreshToken, refreshMs, account } = given;
   const { userId, roles } = account;
   return {

@@ -1,8 +1,9 @@
 /**
- * `npm run bench:audit`: audit events a second from Redis through the role `audit` into Elasticsearch, and the memory of that
- * process, beside the client's own bulk helper writing the same events from memory, measured in turn in the same run.
+ * `npm run bench:audit`: measures the audit events per second from Redis through the role `audit` into Elasticsearch,
+ * and the memory of that process. The baseline is the client's own bulk helper, which writes the same events from
+ * memory; both are measured in turn in the same run.
  *
- * It starts a private system. Figures are printed with machine and commit and asserted nowhere.
+ * It starts a private system. It prints the figures with machine and commit, and asserts nothing.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,7 +24,7 @@ const rounds = 3;
 
 interface Figures {
   seconds: number;
-  /** Of the shipping process, in MiB, after each tenth. */
+  /** Memory of the `audit` process in MiB, after each tenth of the events. */
   memory: number[];
 }
 
@@ -65,7 +66,7 @@ try {
   await folder.close();
 }
 
-/** Fills the stream while nobody ships; seconds it took. */
+/** Fills the stream while no `audit` process runs; returns the seconds it took. */
 async function fill(system: System, redis: Redis): Promise<number> {
   await system.kill('audit');
   const auditLog = createAuditLog(redis, {
@@ -97,7 +98,7 @@ async function measureShipping(system: System, redis: Redis): Promise<Figures> {
   return { seconds: (performance.now() - begin) / 1000, memory };
 }
 
-/** The client's helper on one bounded array, with the batch and the order of the product. */
+/** Measures the client's helper on one array, with the batch size and the order of the product; returns the seconds. */
 async function measureHelper(elastic: Elastic): Promise<number> {
   const documents: AuditEvent[] = [];
   const record = recorderTo((event) => void documents.push(event));

@@ -1,4 +1,4 @@
-/** Express with one read of Redis, and nothing else: what a session check cannot beat. Prints its port. */
+/** The baseline of a session check: Express with one read of Redis and nothing else. Prints its port. */
 import express from 'express';
 import { Redis } from 'ioredis';
 

@@ -1,4 +1,4 @@
-/** A bare gRPC echo on a free port, which it prints: what a call costs before anything is done. */
+/** The baseline of a gRPC call: an echo server on a free port, which it prints. */
 import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 
 const asItIs = (bytes: Buffer) => bytes;

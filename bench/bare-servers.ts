@@ -1,16 +1,16 @@
-/** The servers that the figures stand beside, each a process of its own. */
+/** Starts the baseline servers, each in its own process. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { Pool } from 'undici';
 
-/** A program that prints its port, running. */
+/** A running baseline server. */
 export interface BareServer extends AsyncDisposable {
   port: number;
   pid: number;
 }
 
-/** Starts a program of this folder with its arguments, as it would run in production. */
+/** Starts a baseline server with its arguments, in production mode. */
 export async function startBareServer(name: 'bare-express' | 'bare-grpc', args: string[] = []): Promise<BareServer> {
   const file = new URL(`./${name}.ts`, import.meta.url).pathname;
   const server = spawn(process.execPath, [file, ...args], {
@@ -28,13 +28,13 @@ export async function startBareServer(name: 'bare-express' | 'bare-grpc', args: 
   };
 }
 
-/** Express that reads one hash of Redis for every request, and connections to it. */
+/** An Express that reads one hash of Redis for every request, with a pool of connections to it. */
 export interface BareExpress extends AsyncDisposable {
   pool: Pool;
   pid: number;
 }
 
-/** Starts it. */
+/** Starts an Express that reads the hash at `key`. */
 export async function startBareExpress(redisUrl: string, key: string): Promise<BareExpress> {
   const server = await startBareServer('bare-express', [redisUrl, key]);
   const pool = new Pool(`http://127.0.0.1:${server.port}`, { connections: 500 });

@@ -1,4 +1,4 @@
-/** Hosts the bare workflow in a process of its own, as the product's workers are. Arguments: Temporal's address. */
+/** Hosts the baseline workflow in its own process, like the product's workers. Argument: Temporal's address. */
 import { fileURLToPath } from 'node:url';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 

@@ -1,4 +1,4 @@
-/** The smallest workflow with the same kinds of steps: what Temporal itself costs, without anything of ours. */
+/** The baseline workflow: the smallest one with the same kinds of steps, which shows the cost of Temporal alone. */
 import { condition, defineUpdate, proxyActivities, proxyLocalActivities, setHandler } from '@temporalio/workflow';
 
 /** Activities that do nothing. */
@@ -9,10 +9,10 @@ export interface BareActivities {
 const normal = proxyActivities<BareActivities>({ startToCloseTimeout: '10s' });
 const local = proxyLocalActivities<BareActivities>({ startToCloseTimeout: '10s' });
 
-/** An update that runs so many normal activities, one after the other, and then so many local ones. */
+/** An update that runs the given number of normal activities, one after the other, and then of local ones. */
 export const step = defineUpdate<string, [{ normal: number; local: number }]>('step');
 
-/** Lives until it is ended from outside. */
+/** Runs until it is terminated, for 10 minutes at most. */
 export async function bare(): Promise<void> {
   setHandler(step, async (counts): Promise<string> => {
     for (let run = 0; run < counts.normal; run++) await normal.nothing();

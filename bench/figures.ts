@@ -1,13 +1,13 @@
-/** Timing and printing of benchmarks. */
+/** Measures times and prints figures for benchmarks. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 
-/** Milliseconds of one kind of call. */
+/** The durations of one kind of call, in milliseconds. */
 export class Times {
   readonly #ms: number[] = [];
 
-  /** Runs and times a call. */
+  /** Runs a call and records its duration. */
   async time<T>(call: () => Promise<T>): Promise<T> {
     const begin = performance.now();
     const result = await call();
@@ -15,22 +15,24 @@ export class Times {
     return result;
   }
 
-  /** The time that so many per cent of the calls stayed under. */
+  /** Returns a percentile of the durations. */
   percentile(percent: number): number {
     const sorted = this.#ms.toSorted((a, b) => a - b);
     return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? Number.NaN;
   }
 
+  /** The median. */
   get p50(): number {
     return this.percentile(50);
   }
 
+  /** The 95th percentile. */
   get p95(): number {
     return this.percentile(95);
   }
 }
 
-/** Runs a job for each of `count` numbers, so many at once; answers the seconds it took. */
+/** Runs a job for each of `count` indexes, `concurrency` at once; returns the seconds it took. */
 export async function inParallel(
   count: number,
   concurrency: number,
@@ -45,7 +47,7 @@ export async function inParallel(
   return (performance.now() - begin) / 1000;
 }
 
-/** Calls that are made in several goes. */
+/** Calls that are measured in several rounds. */
 export class Rounds {
   readonly #callers: number;
   readonly #call: () => Promise<unknown>;
@@ -58,31 +60,31 @@ export class Rounds {
     this.#call = call;
   }
 
-  /** Makes some more of them. */
+  /** Runs another round. */
   async run(calls: number): Promise<void> {
     this.#seconds += await inParallel(calls, this.#callers, async () => void (await this.#times.time(this.#call)));
     this.#calls += calls;
   }
 
-  /** A second, while they were made. */
+  /** Calls per second during the rounds. */
   get rate(): number {
     return this.#calls / this.#seconds;
   }
 
-  /** A row of a table: callers, rate, median and 99th percentile in milliseconds. */
+  /** Returns a row of a table: callers, rate, median and 99th percentile in milliseconds. */
   row(name: string): (string | number)[] {
     return [name, this.#callers.toString(), this.rate, this.#times.p50, this.#times.percentile(99)];
   }
 }
 
-/** Milliseconds of processor time that a process has taken so far. */
+/** Returns the processor time of a process so far, in milliseconds. */
 export function cpuMs(pid: number | undefined): number {
   // proc(5): user and system time, in hundredths of a second
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** What was measured where: machine, Node, commit. */
+/** Returns the circumstances of a measurement: machine, Node, commit, time. */
 export function circumstances(): string {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
   const model = cpus()[0]?.model ?? 'unknown processor';
@@ -90,7 +92,7 @@ export function circumstances(): string {
   return `${cpus().length} cores (${model}), ${memory} GiB, ${process.platform}, Node ${process.version}, commit ${commit}, ${new Date().toISOString().slice(0, 16)}Z`;
 }
 
-/** Prints rows under headings, numbers to the right. */
+/** Prints a table with right-aligned numbers. */
 export function printTable(headings: string[], rows: (string | number)[][]): void {
   const cells = [
     headings,

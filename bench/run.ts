@@ -1,8 +1,9 @@
 /**
- * `npm run bench`: registrations per second and the time of each step, beside the bare Temporal starts, updates and
- * activities, Redis scripts and Argon2 hashes that a step is made of, measured in turn in the same run.
+ * `npm run bench`: measures registrations per second and the time of each step. The baseline is the bare Temporal
+ * starts, updates and activities, Redis scripts and Argon2 hashes that a step consists of, measured in turn in the same
+ * run.
  *
- * It starts a private system. Figures are printed with machine and commit and asserted nowhere.
+ * It starts a private system. It prints the figures with machine and commit, and asserts nothing.
  */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -31,7 +32,7 @@ const bareNames = [
 type StepTimes = Record<(typeof stepNames)[number], Times>;
 type BareTimes = Record<(typeof bareNames)[number], Times>;
 
-/** What a step is made of, by the names of the bare measurements. */
+/** The parts of a step, by the names of the baseline measurements. */
 const madeOf: Partial<Record<keyof StepTimes, (keyof BareTimes)[]>> = {
   start: ['redis script'],
   captcha: ['update + 1 local', 'redis script'],
@@ -61,7 +62,7 @@ try {
   await folder.close();
 }
 
-/** Bare, product, bare: so that a drift of the machine shows on both sides. */
+/** Measures baseline, product, baseline, so that a change in the machine's speed affects both sides. */
 async function round(system: System, peer: Peer, concurrency: number, flows: number): Promise<void> {
   const bareTimes = timesOf(bareNames);
   repeats = 0;
@@ -69,11 +70,11 @@ async function round(system: System, peer: Peer, concurrency: number, flows: num
   const { times, seconds } = await measureSteps(system, flows, concurrency);
   await measureBare(peer, bareTimes, Math.floor(flows / 2), concurrency);
   console.log(
-    `\nConcurrency ${concurrency}: ${(flows / seconds).toFixed(1)} registrations a second, ${flows} whole flows, ` +
-      `${repeats} calls repeated after a 503`,
+    `\nConcurrency ${concurrency}: ${(flows / seconds).toFixed(1)} registrations per second, ${flows} complete registrations, ` +
+      `${repeats} calls retried after a 503`,
   );
   printTable(
-    ['step', 'p50 ms', 'p95 ms', 'made of, p50 ms', 'ratio', ''],
+    ['step', 'p50 ms', 'p95 ms', 'baseline, p50 ms', 'ratio', ''],
     stepNames.map((name) => {
       const parts = madeOf[name] ?? [];
       const sum = parts.reduce((total, part) => total + bareTimes[part].p50, 0);
@@ -82,7 +83,7 @@ async function round(system: System, peer: Peer, concurrency: number, flows: num
     }),
   );
   printTable(
-    ['bare', 'p50 ms', 'p95 ms'],
+    ['baseline', 'p50 ms', 'p95 ms'],
     bareNames.map((name) => [name, bareTimes[name].p50, bareTimes[name].p95]),
   );
 }
@@ -97,7 +98,7 @@ async function measureSteps(
   return { times, seconds };
 }
 
-/** One person, from nothing to a session, as an app would. */
+/** Registers one person, from the start to a session, as an app does. */
 async function register(system: System, times: StepTimes): Promise<void> {
   const { apiUrl, outboxUrl } = system.ready;
   const number = nextPerson++ % people;
@@ -116,7 +117,7 @@ async function register(system: System, times: StepTimes): Promise<void> {
   await put('session', 'POST', '/session');
 }
 
-/** As an app does: what is refused for want of time is asked again, and its wait counts. */
+/** Retries a call after a 503, as an app does; the wait counts in its duration. */
 async function untilServed(ask: () => Promise<Answer>): Promise<Answer> {
   for (;;) {
     const answer = await ask();

@@ -1,8 +1,9 @@
 /**
- * `npm run bench:sessions`: session checks beside bare Express with one read of Redis and beside that read alone, at 1 to
- * 500 callers and with 1,000 to 1,000,000 sessions stored; log-ins by password beside the bare hash; refreshes.
+ * `npm run bench:sessions`: measures session checks against bare Express with one read of Redis and against that read
+ * alone, with 1 to 500 callers and with 1,000 to 1,000,000 sessions stored; log-ins by password against the bare hash;
+ * refreshes.
  *
- * It starts a private system. Figures are printed with machine and commit and asserted nowhere.
+ * It starts a private system. It prints the figures with machine and commit, and asserts nothing.
  */
 import { randomBytes } from 'node:crypto';
 import { hash, verify } from 'argon2';
@@ -57,7 +58,7 @@ try {
   await folder.close();
 }
 
-/** As a registration would leave it. */
+/** Creates an account as a registration does. */
 async function makeAccount({ processes }: System): Promise<void> {
   const { DATABASE_URL: databaseUrl = '', DATA_KEY: dataKey = '' } = processes.env('registration');
   await using database = connectMongo(databaseUrl, () => undefined);
@@ -94,7 +95,7 @@ function logIn(api: Pool): Promise<Tokens> {
   return send(api, '/api/v1/auth/login', { body: { identifier: username, password } }) as Promise<Tokens>;
 }
 
-/** Beside a session check: the same hash is read. */
+/** Starts the baseline of a session check, which reads the same hash. */
 function startBare({ ready }: System, { accessToken }: Tokens): Promise<BareExpress> {
   const claims = JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString()) as { sid: string };
   return startBareExpress(ready.redisUrl, `session:${claims.sid}`);
@@ -116,7 +117,9 @@ interface Beside {
   pid: number | undefined;
 }
 
-/** Both in turns, so that whatever else the machine does meets both; code that runs for the first time is not counted. */
+/**
+ * Both in turns, so that whatever else the machine does meets both; code that runs for the first time is not counted.
+ */
 async function measureChecks({ api, bare, redis, pid }: Beside, { accessToken: token }: Tokens): Promise<void> {
   const check = () => send(api, '/api/v1/auth/session', { token });
   const express = () => send(bare.pool, '/');
@@ -180,7 +183,7 @@ async function measurePasswords(api: Pool): Promise<void> {
   console.log(`log-ins to bare hashes: ${((2 * logins.rate) / (before.rate + after.rate)).toFixed(2)}`);
 }
 
-/** Each caller has a session of its own, and goes on with what it was given. */
+/** Each caller has its own session and refreshes with the token it received last. */
 async function measureRefreshes(api: Pool): Promise<void> {
   const rows: (string | number)[][] = [];
   for (const callers of [1, 10, 50]) {

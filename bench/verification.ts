@@ -1,11 +1,11 @@
 /**
- * `npm run bench:verification`: verification sessions created and checked over gRPC at 200 a second, the same over REST,
- * whole sessions with a sent code, and the memory of the api over 50,000 sessions; beside a bare gRPC echo and the bare
- * Redis script, measured in the same run.
+ * `npm run bench:verification`: measures verification sessions created and checked over gRPC at 200 per second, the
+ * same over REST, complete sessions with a sent code, and the memory of the api over 50,000 sessions. The baseline is a
+ * bare gRPC echo and the bare Redis script, measured in the same run.
  *
- * `-- memory` measures that alone.
+ * `-- memory` measures only the memory.
  *
- * It starts a private system. Figures are printed with machine and commit and asserted nowhere.
+ * It starts a private system. It prints the figures with machine and commit, and asserts nothing.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,10 +42,10 @@ try {
       LOG_LEVEL: 'warn',
       REGISTRATION_STEPS: 'code',
       SIGNAL_SESSIONS_PER_DAY: '10000',
-      // every code that is checked here is a wrong one
+      // every code that is checked here is wrong
       LIMIT_WRONG_CODES: '1000000/60',
       LIMIT_WRONG_CODE_SHARE: '1000000/60',
-      // all of them come from one address
+      // all requests come from one address
       LIMIT_WRONG_CODES_PER_ADDRESS: '1000000/60',
       LIMIT_REGISTRATIONS_PER_ADDRESS: '1000000/60',
       LIMIT_REQUESTS_PER_ADDRESS: '1000000/60',
@@ -74,7 +74,7 @@ function timesOf() {
   return { create: new Times(), check: new Times() };
 }
 
-/** Starts a job so many times a second, whether those before have ended or not; answers failures and the time all took. */
+/** Starts a job `rate` times per second, even if earlier ones still run; returns the failures and the total time. */
 async function atRate(rate: number, forSeconds: number, job: () => Promise<void>) {
   const running: Promise<void>[] = [];
   let errors = 0;
@@ -88,7 +88,7 @@ async function atRate(rate: number, forSeconds: number, job: () => Promise<void>
   return { errors, seconds: (performance.now() - begin) / 1000 };
 }
 
-/** The code is stored as a send would store it, so that only the door is measured. */
+/** Stores a code as a send does, so that only the server is measured; returns a wrong one. */
 async function submitCode(codes: Codes, subject: string, purpose: Purpose): Promise<string> {
   await codes.start({ subject, purpose }, 1, '123456', Date.now());
   await codes.sent({ subject, purpose }, 1, Date.now(), 600, 'bench');
@@ -128,7 +128,7 @@ async function measureGrpc(signal: SignalClient, codes: Codes, echo: Echo): Prom
   );
 }
 
-/** Registrations started and their codes checked, beside Express that reads one hash for every request. */
+/** Starts registrations and checks their codes. The baseline is an Express that reads one hash for every request. */
 async function measureRest({ ready }: System, redis: Redis, codes: Codes): Promise<void> {
   await redis.hset('bench:hash', { status: 'x'.repeat(500), token: 'x' });
   const api = new Pool(ready.apiUrl, { connections: 100 });
@@ -175,7 +175,7 @@ async function ask(api: Pool, method: 'POST' | 'PUT', path: string, body: unknow
   return { status: answer.statusCode, body: (await answer.body.json()) as Record<string, string> };
 }
 
-/** Created, sent through the workflow and the provider's fake, and verified. */
+/** Measures complete sessions: created, sent through the workflow and the provider's fake, and verified. */
 async function measureWhole({ ready }: System, signal: SignalClient): Promise<void> {
   const times = { ...timesOf(), send: new Times() };
   let errors = 0;
@@ -190,7 +190,7 @@ async function measureWhole({ ready }: System, signal: SignalClient): Promise<vo
     const checked = await times.check.time(() => signal.call('CheckVerificationCode', proof));
     if (sent.error !== undefined || checked.sessionMetadata?.verified !== true) errors++;
   });
-  console.log(`\nWhole sessions, 10 at once: ${(wholeSessions / took).toFixed(1)} a second, ${errors} errors`);
+  console.log(`\nComplete sessions, 10 at once: ${(wholeSessions / took).toFixed(1)} a second, ${errors} errors`);
   printTable(
     ['', 'p50 ms', 'p95 ms'],
     Object.entries(times).map(([name, measured]) => [name, measured.p50, measured.p95]),
@@ -218,7 +218,7 @@ async function measureMemory({ ready }: System, signal: SignalClient, codes: Cod
   printTable(['sessions', 'resident', 'heap used, least', 'heap used, most'], parts);
 }
 
-/** Reads the heap again and again: its least is what the collections leave, which would grow if anything leaked. */
+/** Samples the heap: its minimum is what garbage collections leave, which would grow with a leak. */
 function watchHeap(apiUrl: string): { end(): Promise<{ least: number; most: number }> } {
   const seen: number[] = [];
   let isOver = false;

@@ -1,4 +1,4 @@
-/** `vyry audit`: the newest events of the audit log, and whether the audit log is whole. */
+/** `vyry audit`: prints the newest audit events and verifies the integrity of the audit log. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { readAuditLog } from '../adapters/elastic/audit-index.ts';
 import { type AuditFilter, readNewest } from '../adapters/elastic/audit-reader.ts';
@@ -12,18 +12,21 @@ import { type Command, type Invocation, oneOf, readLimit } from './command.ts';
 import { openAudit } from './connections.ts';
 
 const pollMs = 2000;
-/** Events are stored by several processes, a little out of order: so far back a later look reads again. */
+/** How many sequence numbers a poll reads again, because several processes store events slightly out of order. */
 const overlap = 1000;
 
 const tail: Command = {
   positionals: [],
-  about: 'Prints the newest audit events, the oldest of them first. With --json, one document after the other.',
+  about: 'Prints the newest audit events in chronological order. With --json, prints one JSON document per event.',
   options: {
-    follow: { about: 'goes on with what comes, until Ctrl-C' },
-    action: { value: 'action', about: 'such as user-register, otp-verify, operator-act, user-disable' },
-    user: { value: 'id', about: 'what a user did, or what was done to them' },
-    registration: { value: 'id', about: 'of one registration' },
-    limit: { value: 'number', about: 'so many to begin with (20)' },
+    follow: { about: 'continue with new events until Ctrl-C' },
+    action: {
+      value: 'action',
+      about: 'only this action, such as user-register, otp-verify, operator-act, user-disable',
+    },
+    user: { value: 'id', about: 'only events by or about this user' },
+    registration: { value: 'id', about: 'only events of this registration' },
+    limit: { value: 'number', about: 'number of events to start with (20)' },
   },
   async run({ values, flags, env, show }) {
     const filter = readFilter(values);
@@ -39,9 +42,9 @@ const tail: Command = {
 
 const verify: Command = {
   positionals: [],
-  about: 'Reads the whole audit log and says which events were changed or taken out after they were written.',
+  about: 'Verifies the whole audit log and lists events that were changed or removed after they were written.',
   details:
-    'Removal by retention is no fault. Events that became dead letters are looked for in Redis. Exit code 1 when anything is wrong.',
+    'Removal by retention is not a fault. Dead letters in Redis are taken into account. The exit code is 1 if there are faults.',
   options: {},
   async run({ env, show }) {
     await using access = openAudit(env);
@@ -55,7 +58,7 @@ const verify: Command = {
       const report = await verifyAuditLog(readAuditLog(elastic, prefix), auditMacKey(key), end);
       const faults = withoutDeadLetters(report.faults, await readDeadLetters(redis));
       show({ json: { ...report, faults, waiting: entries }, text: reportOf({ ...report, faults }, entries) });
-      if (faults.length > 0) throw new Error('The audit log is not as it was written.');
+      if (faults.length > 0) throw new Error('The audit log was changed after it was written.');
     } finally {
       redis.disconnect();
     }
@@ -65,7 +68,7 @@ const verify: Command = {
 /** The commands on the audit log. */
 export const audit: Record<string, Command> = { tail, verify };
 
-/** A gap is explained when every place of it was moved to the dead letters. */
+/** Drops gaps in which every sequence number is a dead letter. */
 function withoutDeadLetters(faults: AuditLogFault[], deadLetters: ReadonlySet<number>): AuditLogFault[] {
   const isExplained = ({ from, to }: { from: number; to: number }) =>
     Array.from({ length: to - from + 1 }, (_, at) => from + at).every((sequence) => deadLetters.has(sequence));
@@ -75,18 +78,18 @@ function withoutDeadLetters(faults: AuditLogFault[], deadLetters: ReadonlySet<nu
 function reportOf({ events, dropped, faults }: AuditLogReport, waiting: number): string {
   const words = faults.map((fault) =>
     fault.fault === 'missing'
-      ? `missing: ${fault.from} to ${fault.to} were taken out`
+      ? `missing: events ${fault.from} to ${fault.to} were removed`
       : `${fault.fault}: event ${fault.id}`,
   );
-  const tail = waiting > 0 ? `; ${waiting} wait to be stored, so the newest end was not checked` : '';
-  return [...words, `${events} events read, ${dropped} dropped when written, ${faults.length} faults${tail}`].join(
+  const tail = waiting > 0 ? `; ${waiting} are waiting to be stored, so the end of the log was not checked` : '';
+  return [...words, `${events} events read, ${dropped} dropped before writing, ${faults.length} faults${tail}`].join(
     '\n',
   );
 }
 
 type Ask = (from: { fromSequence: number; size: number }) => Promise<AuditEvent[]>;
 
-/** Never ends by itself; what was printed is not printed again. */
+/** Polls for new events until the process is stopped. Each event is printed once. */
 async function follow(first: AuditEvent[], ask: Ask, print: (event: AuditEvent) => void): Promise<never> {
   const seen = new Set(first.map(({ event }) => event.id));
   const oldest = first.at(0)?.vyry.audit?.sequence ?? 0;
@@ -109,7 +112,7 @@ async function read(elastic: Elastic, prefix: string, wanted: AuditFilter & { si
     const { statusCode } = err as { statusCode?: number };
     const isLogin = statusCode === 401 || statusCode === 403;
     const why = isLogin ? `refuses the API key (${statusCode}); it needs read on ${prefix}-*` : 'does not answer';
-    throw new Error(`Elasticsearch ${why}. vyry doctor tells more.`);
+    throw new Error(`Elasticsearch ${why}. Run vyry doctor for details.`);
   }
 }
 

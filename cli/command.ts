@@ -1,22 +1,22 @@
-/** What every command of the tool is made of: how it is typed, what it may be told, what it prints. */
+/** The parts of a CLI command: arguments, options, output and help. */
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import type { Readable, Writable } from 'node:stream';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 
-/** A command was typed wrongly: exit code 2. */
+/** The command line is invalid: exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** An option, as the help shows it. */
+/** An option of a command. */
 export interface Option {
-  /** What its value is called; a switch without one. */
+  /** The name of its value in the help. An option without one is a switch. */
   value?: string;
   about: string;
 }
 
-/** Where the tool runs: what it reads and writes, and the environment. */
+/** The streams and the environment of the CLI. */
 export interface Terminal {
   input: Readable & { isTTY?: boolean };
   output: Writable;
@@ -24,49 +24,54 @@ export interface Terminal {
   env: NodeJS.ProcessEnv;
 }
 
-/** What a command is called with. */
+/** The parsed arguments and the surroundings of a command. */
 export interface Invocation {
   values: Record<string, string | undefined>;
   flags: ReadonlySet<string>;
   positionals: string[];
-  /** Variables of the configuration. */
+  /** The configuration variables. */
   env: Record<string, string>;
   terminal: Terminal;
-  /** Prints a result: for machines with `--json`, for people otherwise. */
+  /** Prints a result: as JSON with `--json`, otherwise as text. */
   show(result: Shown): void;
 }
 
-/** One result in its two forms. */
+/** A result in its two formats. */
 export interface Shown {
   json: unknown;
   text: string;
 }
 
-/** One command. */
+/** A command of the CLI. */
 export interface Command {
-  /** What comes behind its name: `<id>`, each one needed. */
+  /** The names of its positional arguments, such as `id`. All are required. */
   positionals: readonly string[];
+  /** The first line of its help. */
   about: string;
-  /** More than one line, when that is needed. */
+  /** More help text, printed below the options. */
   details?: string;
   options: Record<string, Option>;
-  /** Does it, and shows what came of it. @throws {Error} what was asked for failed; its message says so to people */
+  /** Runs the command and shows the result. @throws {Error} the command failed; the message is printed */
   run(invocation: Invocation): Promise<void>;
 }
 
-/** Options of all commands. */
+/** The options of every command. */
 export const commonOptions: Record<string, Option> = {
-  json: { about: 'prints JSON, for machines' },
-  'env-file': { value: 'file', about: 'variables of the installation (.vyry/operator.env, which npm start writes)' },
-  help: { about: 'prints this' },
+  json: { about: 'print JSON' },
+  'env-file': { value: 'file', about: 'file with configuration variables (.vyry/operator.env, written by npm start)' },
+  help: { about: 'print this help' },
 };
 
-/** Options of commands that change something. */
+/** The options of commands that change something. */
 export const actOptions: Record<string, Option> = {
-  by: { value: 'name', about: 'who you are, for the timeline and the log (your name on this machine)' },
+  by: { value: 'name', about: 'operator name for the timeline and the audit log (your user name on this machine)' },
 };
 
-/** The arguments of a command. @throws {UsageError} they do not fit */
+/**
+ * Parses the arguments of a command.
+ *
+ * @throws {UsageError} an option is unknown or an argument is missing or superfluous
+ */
 export function readArguments(
   { positionals: wanted, options }: Command,
   args: string[],
@@ -95,44 +100,50 @@ function parse(args: string[], options: NonNullable<ParseArgsConfig['options']>)
   }
 }
 
-/** One of some words. @throws {UsageError} it is another */
+/** Returns the value if it is one of the allowed words. @throws {UsageError} the value is not allowed */
 export function oneOf<W extends string>(option: string, words: readonly W[], given: string | undefined): W | undefined {
   const word = words.find((known) => known === given);
-  if (given !== undefined && word === undefined) throw new UsageError(`${option} is one of ${words.join(', ')}`);
+  if (given !== undefined && word === undefined) throw new UsageError(`${option} must be one of ${words.join(', ')}`);
   return word;
 }
 
-/** The value of `--limit`, 20 without one. @throws {UsageError} it is none */
+/** Parses the value of `--limit`; the default is 20. @throws {UsageError} the value is not a number from 1 to 10000 */
 export function readLimit(text = '20'): number {
   const limit = Number(text);
-  if (!/^\d+$/.test(text) || limit < 1 || limit > 10_000) throw new UsageError('--limit is a number from 1 to 10000');
+  if (!/^\d+$/.test(text) || limit < 1 || limit > 10_000)
+    throw new UsageError('--limit must be a number from 1 to 10000');
   return limit;
 }
 
-/** The operator's name: as told, else as this machine knows it. @throws {UsageError} it is not plain */
+/**
+ * Returns the name of the operator: the value of `--by`, otherwise the user name on this machine, or undefined if that
+ * has other characters.
+ *
+ * @throws {UsageError} the value of `--by` has other characters or is too long
+ */
 export function operatorName(given: string | undefined): string | undefined {
   const isPlain = (name: string) => /^[\w.-]{1,64}$/.test(name);
   if (given !== undefined && !isPlain(given)) {
-    throw new UsageError('--by is up to 64 letters, digits, dots, dashes and underscores');
+    throw new UsageError('--by must be at most 64 letters, digits, dots, dashes and underscores');
   }
   const own = given ?? userInfo().username;
   return isPlain(own) ? own : undefined;
 }
 
-/** Asks for a yes on the terminal. @throws {UsageError} there is no terminal and `--yes` was not given */
+/** Asks for confirmation on the terminal. @throws {UsageError} there is no terminal and `--yes` is not set */
 export async function confirm(
   question: string,
   { flags, terminal: { input, errors } }: Pick<Invocation, 'flags' | 'terminal'>,
 ): Promise<boolean> {
   if (flags.has('yes')) return true;
-  if (!input.isTTY) throw new UsageError('There is no terminal to confirm on: add --yes');
+  if (!input.isTTY) throw new UsageError('Confirmation needs a terminal: add --yes');
   const lines = createInterface({ input, output: errors });
   const answer = await lines.question(`${question} [y/N] `);
   lines.close();
   return /^y(es)?$/i.test(answer.trim());
 }
 
-/** Lines of a table whose columns stand under each other; the first row is its head. */
+/** Formats rows as a table with aligned columns. The first row is the header. */
 export function table(rows: string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows
@@ -145,7 +156,7 @@ export function table(rows: string[][]): string {
     .join('\n');
 }
 
-/** The help of a command. */
+/** Returns the help text of a command. */
 export function helpOf(name: string, { positionals, about, details, options }: Command): string {
   const shown = Object.entries({ ...options, ...commonOptions });
   const rows = shown.map(([option, { value, about }]) => [`  --${option}${value ? ` <${value}>` : ''}`, about]);

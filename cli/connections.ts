@@ -1,4 +1,4 @@
-/** What commands talk to; each closes with its scope. */
+/** The connections of commands. Each closes at the end of its scope (`await using`). */
 import type { Client } from '@temporalio/client';
 import { connectElastic, type Elastic } from '../adapters/elastic/connect.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
@@ -10,17 +10,17 @@ import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { readVariables } from '../platform/config.ts';
 import { createCipher, deriveKey } from '../platform/crypto.ts';
 
-/** Longest wait for Temporal to say that it has something, in milliseconds. */
+/** Timeout of a Temporal call, in milliseconds. */
 const askMs = 10_000;
 
-/** Temporal, as the processes reach it. */
+/** A connection to Temporal with the same data converter as the processes. */
 export interface TemporalAccess extends AsyncDisposable {
   client: Client;
-  /** Asks within a time. */
+  /** Makes calls with a deadline. */
   within<T>(ask: () => Promise<T>, ms?: number): Promise<T>;
 }
 
-/** @throws {Error} the configuration lacks what is needed */
+/** Connects to Temporal. @throws {Error} a variable is missing or invalid */
 export function openTemporal(env: Record<string, string>): TemporalAccess {
   const names = ['TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE', 'PAYLOAD_KEY', 'PAYLOAD_KEYS_OLD'] as const;
   const config = readVariables(names, env);
@@ -38,13 +38,13 @@ export function openTemporal(env: Record<string, string>): TemporalAccess {
   };
 }
 
-/** Elasticsearch, and the first part of the names of the audit indices. */
+/** A connection to Elasticsearch, and the prefix of the audit indices. */
 export interface AuditAccess extends AsyncDisposable {
   elastic: Elastic;
   prefix: string;
 }
 
-/** @throws {Error} the configuration lacks what is needed */
+/** Connects to the Elasticsearch of the audit log. @throws {Error} a variable is missing or invalid */
 export function openAudit(env: Record<string, string>): AuditAccess {
   const names = ['ELASTICSEARCH_URL', 'ELASTICSEARCH_API_KEY', 'ELASTICSEARCH_CA', 'AUDIT_INDEX'] as const;
   const { ELASTICSEARCH_URL: url, AUDIT_INDEX: prefix, ...config } = readVariables(names, env);
@@ -52,13 +52,13 @@ export function openAudit(env: Record<string, string>): AuditAccess {
   return { elastic, prefix, [Symbol.asyncDispose]: () => elastic.close() };
 }
 
-/** Accounts and sessions. */
+/** Access to accounts and sessions. */
 export interface UserAccess extends AsyncDisposable {
   accounts: Accounts;
   sessions: Sessions;
 }
 
-/** @throws {Error} the configuration lacks what is needed */
+/** Connects to MongoDB and Redis. @throws {Error} a variable is missing or invalid */
 export function openUsers(env: Record<string, string>): UserAccess {
   const config = readVariables(['DATABASE_URL', 'REDIS_URL', 'DATA_KEY'], env);
   const database = connectMongo(config.DATABASE_URL, () => undefined);

@@ -1,4 +1,4 @@
-/** `vyry doctor`: checks everything that is configured, one thing after the other, and says what to do. */
+/** `vyry doctor`: checks the configuration and every configured dependency, and advises how to fix what fails. */
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { checkCaptcha, checkConfiguration } from './checks/configuration.ts';
@@ -28,14 +28,15 @@ const checks: Check[] = [
 
 const words: Record<Finding['verdict'], string> = { ok: 'ok', warning: 'warning', failed: 'FAILED', off: 'off' };
 
-/** The command. */
+/** The command `vyry doctor`. */
 export const doctor: Command = {
   positionals: [],
-  about: 'Checks the configuration, the engines, the directory and the providers, and says what to do.',
+  about:
+    'Checks the configuration, the data stores, Temporal, the directory and the providers, and says how to fix faults.',
   details:
-    'Exit code 1 when something failed; what is off or a warning does not count. Nothing is changed and nothing is sent.',
+    'The exit code is 1 if a check failed; warnings and checks that are off do not count. Nothing is changed or sent.',
   options: {
-    login: { value: 'username', about: 'tries only this person’s name and password; asks for the password' },
+    login: { value: 'username', about: 'only check this user name at the directory; asks for the password' },
   },
   async run({ values, env, terminal, show }) {
     const findings =
@@ -53,7 +54,11 @@ async function checkAll(env: Record<string, string>): Promise<Finding[]> {
   return [...checkConfiguration(env), ...found.flat()];
 }
 
-/** From the terminal without an echo, or the first line of what is piped in. @throws {UsageError} there is none */
+/**
+ * Reads the password from the terminal without echo, or the first line of standard input.
+ *
+ * @throws {UsageError} no input
+ */
 async function askPassword({ input, errors }: Terminal): Promise<string> {
   if (input.isTTY) errors.write('Password: ');
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
@@ -64,7 +69,7 @@ async function askPassword({ input, errors }: Terminal): Promise<string> {
   });
   lines.close();
   if (input.isTTY) errors.write('\n');
-  if (password === undefined) throw new UsageError('No password was given');
+  if (password === undefined) throw new UsageError('The password is missing');
   return password;
 }
 

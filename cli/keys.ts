@@ -1,10 +1,10 @@
-/** `vyry keys`: keys for the configuration. */
+/** `vyry keys`: generates keys for the configuration. */
 import { randomBytes } from 'node:crypto';
 import type { Command } from './command.ts';
 
 const create: Command = {
   positionals: [],
-  about: 'Prints a new key of 32 bytes in base64, for JWT_KEYS, PAYLOAD_KEY or AUDIT_KEY. It is kept nowhere.',
+  about: 'Prints a new key of 32 bytes in base64, for JWT_KEYS, PAYLOAD_KEY or AUDIT_KEY. The key is not stored.',
   options: {},
   async run({ show }) {
     const key = randomBytes(32).toString('base64');
@@ -12,5 +12,5 @@ const create: Command = {
   },
 };
 
-/** The commands on keys. */
+/** The commands of `vyry keys`. */
 export const keys: Record<string, Command> = { new: create };

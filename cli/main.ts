@@ -1,51 +1,51 @@
 /**
- * `vyry`: what an operator does without a browser. Holds every variable of the configuration, and runs as the operator.
+ * `vyry`: the CLI for operators. It may read every configuration variable and runs with the rights of the operator.
  *
- * Exit codes: 0 it is done, 1 what was asked for failed, 2 it was typed wrongly.
+ * Exit codes: 0 success, 1 the command failed, 2 the command line is invalid.
  */
 import { join } from 'node:path';
 import { Failure, type FailureCode } from '../domain/failures.ts';
 import { operatorEnvironment } from '../platform/config.ts';
 import { type Command, helpOf, readArguments, type Shown, type Terminal, table, UsageError } from './command.ts';
 
-/** A noun is loaded when it is asked for: each brings the clients of other systems. */
+/** The groups of commands. A group is loaded on demand, because each imports the clients of other systems. */
 const nouns: Record<string, { about: string; load: () => Promise<Command | Record<string, Command>> }> = {
   registrations: {
-    about: 'what is under way and where it is stuck; try again, switch the channel, cancel',
+    about: 'list and inspect registrations; retry, switch the channel, cancel',
     load: async () => (await import('./registrations.ts')).registrations,
   },
   users: {
-    about: 'show, disable and enable accounts',
+    about: 'show, disable and enable accounts; grant and revoke roles',
     load: async () => (await import('./users.ts')).users,
   },
   audit: {
-    about: 'the newest events of the audit log',
+    about: 'print audit events and verify the audit log',
     load: async () => (await import('./audit.ts')).audit,
   },
   keys: {
-    about: 'new keys for the configuration',
+    about: 'generate keys for the configuration',
     load: async () => (await import('./keys.ts')).keys,
   },
   doctor: {
-    about: 'checks the configuration and everything that it names',
+    about: 'check the configuration and every dependency that it names',
     load: async () => (await import('./doctor.ts')).doctor,
   },
 };
 
 const folder = join(import.meta.dirname, '..');
 
-/** What operators read of refusals; others are shown by their code. */
+/** Messages for failures. A failure without one is shown by its code. */
 const sentences: Partial<Record<FailureCode, string>> = {
-  'nothing-waiting': 'Nothing of this registration waits for an outside system.',
-  'registration-closed': 'The registration is over, or there is none by this id.',
+  'nothing-waiting': 'The registration is not waiting for a dependency.',
+  'registration-closed': 'The registration has ended, or there is no registration with this id.',
   'registration-expired': 'The registration has expired.',
-  'channel-not-available': 'The person has no address for this channel.',
-  'channel-refused': 'The provider of this channel has refused this person for good.',
-  'step-not-available': 'The code step of this registration is done, or not part of it.',
-  'rate-limited': 'A code went out by this channel a moment ago, or none is left.',
+  'channel-not-available': 'The user has no number or address for this channel.',
+  'channel-refused': 'The provider of this channel permanently refused this recipient.',
+  'step-not-available': 'The registration has no code step, or the step is done.',
+  'rate-limited': 'A code was sent by this channel a moment ago, or no more codes are allowed.',
 };
 
-/** Runs the tool with the arguments behind its name, and gives its exit code. Errors are explained on the terminal. */
+/** Runs the CLI with the arguments after its name and returns the exit code. Errors are explained on the terminal. */
 export async function runTool(args: string[], terminal: Terminal): Promise<number> {
   return await runNoun(args, terminal).catch((err: unknown) => explain(err, terminal));
 }
@@ -53,17 +53,19 @@ export async function runTool(args: string[], terminal: Terminal): Promise<numbe
 async function runNoun([noun, ...rest]: string[], terminal: Terminal): Promise<number> {
   if (noun === undefined || noun === '--help') return showHelp(overview(), noun, terminal);
   const found = Object.hasOwn(nouns, noun) ? nouns[noun] : undefined;
-  if (found === undefined) throw new UsageError(`There is no ${noun}: it is one of ${Object.keys(nouns).join(', ')}`);
+  if (found === undefined)
+    throw new UsageError(`Unknown command ${noun}: it must be one of ${Object.keys(nouns).join(', ')}`);
   const loaded = await found.load();
   if (isCommand(loaded)) return runCommand(noun, loaded, { args: rest, terminal });
   const [verb, ...others] = rest;
   if (verb === undefined || verb === '--help') return showHelp(verbsOf(noun, loaded), verb, terminal);
   const command = Object.hasOwn(loaded, verb) ? loaded[verb] : undefined;
-  if (command === undefined) throw new UsageError(`${noun} has no ${verb}: it has ${Object.keys(loaded).join(', ')}`);
+  if (command === undefined)
+    throw new UsageError(`Unknown command ${noun} ${verb}: it must be one of ${Object.keys(loaded).join(', ')}`);
   return runCommand(`${noun} ${verb}`, command, { args: others, terminal });
 }
 
-/** Help that nobody asked for answers a command that is not whole. */
+/** Help without `--help` is shown for an incomplete command: it goes to standard error with exit code 2. */
 function showHelp(text: string, asked: string | undefined, { output, errors }: Terminal): number {
   (asked === undefined ? errors : output).write(text);
   return asked === undefined ? 2 : 0;
@@ -96,10 +98,10 @@ function overview(): string {
     '',
     table(rows),
     '',
-    'Each explains itself with --help. With npm start running nothing has to be set; otherwise the tool reads the same',
-    'variables as the processes, or the file that --env-file names.',
+    'Add --help to a command for details. While npm start runs, no configuration is needed. Otherwise the commands read the',
+    'same variables as the processes, or the file that --env-file names.',
     '',
-    'Exit codes: 0 it is done, 1 what was asked for failed, 2 it was typed wrongly.',
+    'Exit codes: 0 success, 1 the command failed, 2 the command line is invalid.',
     '',
   ].join('\n');
 }
@@ -109,12 +111,12 @@ function verbsOf(noun: string, commands: Record<string, Command>): string {
     ['  vyry', noun, verb, ...positionals.map((positional) => `<${positional}>`)].join(' '),
     about,
   ]);
-  return [table(rows), '', `vyry ${noun} <command> --help shows its options.`, ''].join('\n');
+  return [table(rows), '', `vyry ${noun} <command> --help shows the options of a command.`, ''].join('\n');
 }
 
 async function explain(err: unknown, { errors }: Terminal): Promise<number> {
   if (err instanceof UsageError) {
-    errors.write(`${err.message}.\nvyry --help shows what there is.\n`);
+    errors.write(`${err.message}.\nvyry --help shows the commands.\n`);
     return 2;
   }
   errors.write(`${(await outageOf(err)) ?? messageOf(err)}\n`);
@@ -128,20 +130,20 @@ function messageOf(err: unknown): string {
   return `${text}\nSet them, name a file with --env-file, or run npm start, which writes .vyry/operator.env.`;
 }
 
-/** Which engine an error tells of; loaded only now, because their clients take long to load. */
+/** Explains an outage of a dependency. The adapters are loaded here, because their clients are slow to load. */
 async function outageOf(err: unknown): Promise<string | undefined> {
   const { isTemporalOutage } = await import('../adapters/temporal/connect.ts');
   if (isTemporalOutage(err)) {
-    return 'Temporal or its workers do not answer in time. Is TEMPORAL_ADDRESS right, and does it run? vyry doctor tells more.';
+    return 'Temporal or its workers do not answer in time. Check TEMPORAL_ADDRESS and that they run. Run vyry doctor for details.';
   }
   const { isRedisOutage } = await import('../adapters/redis/connect.ts');
-  if (isRedisOutage(err)) return 'Redis does not answer (REDIS_URL). vyry doctor tells more.';
+  if (isRedisOutage(err)) return 'Redis does not answer (REDIS_URL). Run vyry doctor for details.';
   const { isMongoOutage } = await import('../adapters/mongo/connect.ts');
-  return isMongoOutage(err) ? 'MongoDB does not answer (DATABASE_URL). vyry doctor tells more.' : undefined;
+  return isMongoOutage(err) ? 'MongoDB does not answer (DATABASE_URL). Run vyry doctor for details.' : undefined;
 }
 
 if (import.meta.main) {
-  // a reader that goes away, such as `head`, has seen enough
+  // a reader such as `head` closes the pipe when it has read enough
   process.stdout.on('error', () => process.exit(0));
   const { stdin: input, stdout: output, stderr: errors, env } = process;
   process.exitCode = await runTool(process.argv.slice(2), { input, output, errors, env });

@@ -1,16 +1,19 @@
-/** `vyry registrations`: what is under way, where it is stuck, and what an operator may do about it. */
+/** `vyry registrations`: lists and inspects registrations, and retries, redirects or cancels them. */
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { executeUpdate } from '../adapters/temporal/client-calls.ts';
 import { type PendingActivity, readPendingActivities } from '../adapters/temporal/inspect.ts';
 import {
-  awaitedSystems,
   type ListedRegistration,
   listRegistrations,
   type RegistrationFilter,
+} from '../adapters/temporal/registrations.ts';
+import {
+  awaitedSystems,
+  type RegistrationStatus,
   registrationStates,
   registrationSteps,
-} from '../adapters/temporal/registrations.ts';
-import { type RegistrationStatus, registrationWorkflowId } from '../domain/registration.ts';
+  registrationWorkflowId,
+} from '../domain/registration.ts';
 import { channels } from '../domain/verification.ts';
 import { cancel, registrationStatus, retryStep, switchChannel } from '../workflows/registration.ts';
 import {
@@ -30,14 +33,14 @@ const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 const list: Command = {
   positionals: [],
-  about: 'Lists registrations, from their first step on, the newest first.',
+  about: 'Lists registrations that have begun their first step, newest first.',
   options: {
     state: { value: 'state', about: registrationStates.join(', ') },
-    'waiting-for': { value: 'system', about: `that stand still for ${awaitedSystems.join(', ')}` },
+    'waiting-for': { value: 'system', about: `only those waiting for ${awaitedSystems.join(', ')}` },
     step: { value: 'step', about: registrationSteps.join(', ') },
-    country: { value: 'country', about: 'of the number, ISO 3166, such as GB' },
-    'older-than': { value: 'time', about: 'started longer ago than 30s, 10m, 2h or 1d' },
-    limit: { value: 'number', about: 'at most so many (20)' },
+    country: { value: 'country', about: 'country of the phone number (ISO 3166), such as GB' },
+    'older-than': { value: 'time', about: 'started before this time, such as 30s, 10m, 2h or 1d ago' },
+    limit: { value: 'number', about: 'maximum number of registrations (20)' },
   },
   async run({ values, env, show }) {
     const filter = readFilter(values, Date.now());
@@ -52,7 +55,7 @@ const list: Command = {
 
 const show: Command = {
   positionals: ['id'],
-  about: 'Shows where a registration stands and why, its timeline, and what it waits for.',
+  about: 'Shows the state of a registration, its timeline, and what it is waiting for.',
   options: {},
   async run({ positionals, env, show }) {
     const id = readId(positionals[0]);
@@ -64,19 +67,19 @@ const show: Command = {
 
 const retry: Command = {
   positionals: ['id'],
-  about: 'Has a registration that waits for an outside system try it at once.',
+  about: 'Retries the dependency that a registration is waiting for now, instead of after the retry interval.',
   options: actOptions,
   async run(invocation) {
     const { id, by, temporal } = await openAct(invocation);
     await using _closing = temporal;
     await executeUpdate({ temporal: temporal.client }, registrationWorkflowId(id), retryStep, { args: [{ by }] });
-    tell(invocation, id, 'It tries at once');
+    tell(invocation, id, 'Retrying now');
   },
 };
 
 const switchTo: Command = {
   positionals: ['id', 'channel'],
-  about: 'Gives up a code that is parked or was refused, and sends a new one by another channel.',
+  about: 'Gives up a code that is waiting for its provider or was refused, and sends a new one by another channel.',
   options: actOptions,
   async run(invocation) {
     const channel = oneOf('channel', channels, invocation.positionals[1]);
@@ -86,19 +89,19 @@ const switchTo: Command = {
     await executeUpdate({ temporal: temporal.client }, registrationWorkflowId(id), switchChannel, {
       args: [{ channel, by }],
     });
-    tell(invocation, id, `A new code is on its way by ${channel}`);
+    tell(invocation, id, `Sending a new code by ${channel}`);
   },
 };
 
 const stop: Command = {
   positionals: ['id'],
-  about: 'Cancels a registration: what it did is taken back, the person has to start anew.',
-  options: { ...actOptions, yes: { about: 'does not ask' } },
+  about: 'Cancels a registration and undoes its changes. The user has to start again.',
+  options: { ...actOptions, yes: { about: 'skip the confirmation' } },
   async run(invocation) {
     const { id, by, temporal } = await openAct(invocation);
     await using _closing = temporal;
-    if (!(await confirm(`Cancel registration ${id}? What it did is taken back.`, invocation))) {
-      throw new Error('Nothing was done.');
+    if (!(await confirm(`Cancel registration ${id}? Its changes are undone.`, invocation))) {
+      throw new Error('Nothing was changed.');
     }
     const status = await executeUpdate({ temporal: temporal.client }, registrationWorkflowId(id), cancel, {
       args: [{ by }],
@@ -107,7 +110,7 @@ const stop: Command = {
   },
 };
 
-/** The commands on registrations. */
+/** The commands of `vyry registrations`. */
 export const registrations: Record<string, Command> = { list, show, retry, 'switch-channel': switchTo, cancel: stop };
 
 interface Row {
@@ -115,23 +118,24 @@ interface Row {
   state: string;
   step: string;
   waitingFor?: string;
-  /** Start of the registration. */
+  /** Start time of the registration, ISO 8601. */
   since: string;
 }
 
 interface Seen extends Omit<Row, 'state' | 'step'> {
-  /** Of the workflow, as Temporal says it. */
+  /** Execution status of the workflow in Temporal. */
   workflow: string;
   /** Absent when no worker answers. */
   status?: RegistrationStatus;
-  /** Markdown: where it stands, and its timeline. */
+  /** State and timeline, as Markdown. */
   details?: string;
   pending: PendingActivity[];
 }
 
 function readFilter(values: Invocation['values'], now: number): RegistrationFilter {
   const { country } = values;
-  if (country !== undefined && !/^[A-Z]{2}$/.test(country)) throw new UsageError('--country is two letters such as GB');
+  if (country !== undefined && !/^[A-Z]{2}$/.test(country))
+    throw new UsageError('--country must be two letters such as GB');
   const olderThan = values['older-than'];
   return {
     state: oneOf('--state', registrationStates, values.state),
@@ -145,7 +149,7 @@ function readFilter(values: Invocation['values'], now: number): RegistrationFilt
 function readSeconds(text: string): number {
   const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   const seconds = unitSeconds[unit];
-  if (seconds === undefined) throw new UsageError('--older-than is a time such as 30s, 10m, 2h or 1d');
+  if (seconds === undefined) throw new UsageError('--older-than must be a time such as 30s, 10m, 2h or 1d');
   return Number(count) * seconds;
 }
 
@@ -163,11 +167,15 @@ function rowOf({ startedAt, ...row }: ListedRegistration): Row {
   return { ...row, since: startedAt.toISOString() };
 }
 
-/** With or without the noun that the Web UI shows before it. @throws {UsageError} it is no id */
+/**
+ * Parses a registration id, with or without the `registration:` prefix of the Web UI.
+ *
+ * @throws {UsageError} not an id
+ */
 function readId(given = ''): string {
   const id = idOf(given);
   if (!/^[\w-]{1,64}$/.test(id))
-    throw new UsageError('<id> is the id of a registration, as vyry registrations list shows it');
+    throw new UsageError('<id> must be the id of a registration, as listed by vyry registrations list');
   return id;
 }
 
@@ -175,14 +183,14 @@ function idOf(workflowId: string): string {
   return workflowId.replace(/^registration:/, '');
 }
 
-/** The registration that an act is for. @throws {Error} it does not exist or is over */
+/** Opens the registration that an operator changes. @throws {Error} it does not exist or has ended */
 async function openAct({ positionals, values, env }: Invocation) {
   const id = readId(positionals[0]);
   const by = operatorName(values.by);
   const temporal = openTemporal(env);
   try {
     const { status } = await describe(temporal, id);
-    if (status.name !== 'RUNNING') throw new Error(`Registration ${id} is over: vyry registrations show ${id}`);
+    if (status.name !== 'RUNNING') throw new Error(`Registration ${id} has ended: vyry registrations show ${id}`);
     return { id, by, temporal };
   } catch (err) {
     await temporal[Symbol.asyncDispose]();
@@ -196,12 +204,12 @@ async function describe({ client, within }: TemporalAccess, id: string) {
   } catch (err) {
     if (!(err instanceof WorkflowNotFoundError)) throw err;
     throw new Error(
-      `There is no registration ${id}. vyry registrations list shows those that there are, from their first step on.`,
+      `There is no registration ${id}. vyry registrations list shows registrations that have begun their first step.`,
     );
   }
 }
 
-/** State and details come from a worker; without one, what Temporal knows is shown. */
+/** State and details come from a worker. Without a worker, only the data of Temporal is shown. */
 async function look(temporal: TemporalAccess, id: string): Promise<Seen> {
   const { client, within } = temporal;
   const workflowId = registrationWorkflowId(id);
@@ -227,7 +235,7 @@ async function look(temporal: TemporalAccess, id: string): Promise<Seen> {
 function pageOf({ id, workflow, since, status, details, pending }: Seen): string {
   const context = [
     ['registration', id],
-    ['state', status?.state ?? `not known: no registration worker answers (workflow ${workflow})`],
+    ['state', status?.state ?? `unknown: no registration worker answers (workflow ${workflow})`],
     ...(status?.waitingFor ? [['waiting for', status.waitingFor]] : []),
     ...(status ? [['steps', status.steps.map(stepText).join(', ')]] : []),
     ['since', sinceText(since)],
@@ -246,7 +254,9 @@ function pageOf({ id, workflow, since, status, details, pending }: Seen): string
   return [
     table(context),
     ...(details ? ['', details.replaceAll('**', '')] : []),
-    ...(waits.length > 0 ? ['', table([['under way', 'state', 'attempt', 'last failure', 'next try'], ...waits])] : []),
+    ...(waits.length > 0
+      ? ['', table([['activity', 'state', 'attempt', 'last failure', 'next attempt'], ...waits])]
+      : []),
   ].join('\n');
 }
 
@@ -266,5 +276,5 @@ function sinceText(at: string): string {
 }
 
 function tell({ show }: Invocation, id: string, text: string): void {
-  show({ json: { id, done: true }, text: `${text}. vyry registrations show ${id} says what came of it.` });
+  show({ json: { id, done: true }, text: `${text}. vyry registrations show ${id} shows the result.` });
 }

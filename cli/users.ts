@@ -1,4 +1,4 @@
-/** `vyry users`: accounts, and who may use theirs. */
+/** `vyry users`: shows, disables and enables accounts, and changes their roles. */
 import type { Account } from '../adapters/mongo/accounts.ts';
 import { executeSingleton } from '../adapters/temporal/client-calls.ts';
 import { isRole, rolesOf, userAdministrationWorkflowId, userRolesWorkflowId } from '../domain/account.ts';
@@ -10,12 +10,12 @@ import { actOptions, type Command, type Invocation, operatorName, table, UsageEr
 import { openTemporal, openUsers } from './connections.ts';
 
 const who = ['user-id-or-name'];
-/** Longest wait for the end of the workflow; it goes on by itself afterwards. */
+/** Longest wait for the end of the workflow. The workflow continues afterwards. */
 const waitMs = 20_000;
 
 const show: Command = {
   positionals: who,
-  about: 'Shows an account, whether it is disabled, and how many sessions it has.',
+  about: 'Shows an account, whether it is disabled, and its number of sessions.',
   options: {},
   async run({ positionals, env, show }) {
     await using users = openUsers(env);
@@ -28,7 +28,7 @@ const show: Command = {
 
 const disable: Command = {
   positionals: who,
-  about: 'Disables an account: its sessions end at once, and it begins no new one.',
+  about: 'Disables an account: its sessions end immediately and no new session can start.',
   options: actOptions,
   async run(invocation) {
     const { userId, temporal, operator } = await openAct(invocation);
@@ -49,7 +49,7 @@ const disable: Command = {
 
 const enable: Command = {
   positionals: who,
-  about: 'Lets a disabled account begin sessions again; those that ended stay so.',
+  about: 'Enables a disabled account: new sessions can start; ended sessions stay ended.',
   options: actOptions,
   async run(invocation) {
     const { userId, temporal, operator } = await openAct(invocation);
@@ -69,19 +69,19 @@ const withRole = ['user-id-or-name', 'role'];
 
 const grant: Command = {
   positionals: withRole,
-  about: 'Gives a person a role; `admin` may do what is under /api/v1/admin. The first admin is made so.',
+  about: 'Grants a role to a user. `admin` may call /api/v1/admin; the first admin is created with this command.',
   options: actOptions,
   run: (invocation) => changeRoles(invocation, (roles, role) => [...roles, role]),
 };
 
 const revoke: Command = {
   positionals: withRole,
-  about: 'Takes a role from a person, at once.',
+  about: 'Revokes a role from a user, effective immediately.',
   options: actOptions,
   run: (invocation) => changeRoles(invocation, (roles, role) => roles.filter((one) => one !== role)),
 };
 
-/** The commands on users. */
+/** The commands of `vyry users`. */
 export const users: Record<string, Command> = { show, disable, enable, grant, revoke };
 
 async function changeRoles(
@@ -89,7 +89,7 @@ async function changeRoles(
   change: (roles: readonly string[], role: string) => string[],
 ): Promise<void> {
   const role = invocation.positionals[1] ?? '';
-  if (!isRole(role)) throw new UsageError('<role> is up to 32 lower-case letters, digits and dashes');
+  if (!isRole(role)) throw new UsageError('<role> must be at most 32 lower-case letters, digits and dashes');
   const { userId, roles: before, temporal, operator } = await openAct(invocation);
   await using _closing = temporal;
   const roles = rolesOf(change(before, role));
@@ -105,11 +105,11 @@ async function changeRoles(
 
 async function findAccount({ accounts }: Pick<ReturnType<typeof openUsers>, 'accounts'>, given = ''): Promise<Account> {
   const account = (await accounts.read(given)) ?? (await accounts.find(given));
-  if (account === undefined) throw new Error('There is no account by this id or user name.');
+  if (account === undefined) throw new Error('There is no account with this id or user name.');
   return account;
 }
 
-/** What an operator needs to see; numbers and addresses are masked. */
+/** The fields of an account for operators. Phone numbers and e-mail addresses are masked. */
 function viewOf(account: Account, sessions: number): Record<string, unknown> {
   const { userId, username, email, phone, roles, createdAt, disabledAt } = account;
   return {

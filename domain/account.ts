@@ -1,93 +1,99 @@
-/** The account of a person: words and ids. */
+/** Accounts: workflow ids, identifiers, session lifetimes and roles. */
 
-/** The id of the workflow that takes away or gives back the access of a person: one of them runs at a time. */
+/** Returns the id of the workflow that disables or enables a user. It is per user, so one of them runs at a time. */
 export function userAdministrationWorkflowId(userId: string): string {
   return `user-administration:${userId}`;
 }
 
-/** The id of the workflow of one change of roles. */
+/** Returns the id of the workflow of a role change. */
 export function userRolesWorkflowId(changeId: string): string {
   return `user-roles:${changeId}`;
 }
 
-/** What only its person knows. */
+/** The kinds of credentials that an account can have. */
 export const credentialKinds = ['password', 'pin'] as const;
+/** A kind of credential. */
 export type CredentialKind = (typeof credentialKinds)[number];
 
-/** The id of the workflow of one change of a credential. */
+/** Returns the id of the workflow of a credential change. */
 export function credentialChangeWorkflowId(changeId: string): string {
   return `credential-change:${changeId}`;
 }
 
-/** The id of the workflow that sends the code for a new PIN. */
+/** Returns the id of the workflow that sends the code for a PIN reset. */
 export function pinResetWorkflowId(resetId: string): string {
   return `pin-reset:${resetId}`;
 }
 
-/** The id of the workflow that changes the name, number or address of a person: one of them runs at a time. */
+/**
+ * Returns the id of the workflow that changes a user's name, number or address. It is per user, so one runs at a time.
+ */
 export function identityChangeWorkflowId(userId: string): string {
   return `identity-change:${userId}`;
 }
 
-/** The id of the workflow of one deletion of an account; the erasure that it begins keeps it, so it names nobody. */
+/** Returns the id of the workflow of an account deletion. It outlives the erasure, so it contains no user id. */
 export function accountDeletionWorkflowId(deletionId: string): string {
   return `account-deletion:${deletionId}`;
 }
 
-/** The id of the workflow that erases what a deletion is about; it knows nobody by name. */
+/** Returns the id of the workflow that erases a deleted account. It contains no user id. */
 export function accountErasureWorkflowId(deletionId: string): string {
   return `account-erasure:${deletionId}`;
 }
 
-/** The id of the workflow that sends the code which proves a new number or address. */
+/** Returns the id of the workflow that sends the code to prove a new number or address. */
 export function contactCodeWorkflowId(changeId: string): string {
   return `contact-code:${changeId}`;
 }
 
-/** The id of the workflow of one recovery of a forgotten password. */
+/** Returns the id of the workflow of a password recovery. */
 export function recoveryWorkflowId(recoveryId: string): string {
   return `recovery:${recoveryId}`;
 }
 
-/** How a person is named at a log-in. A number is E.164. */
+/** How a user is identified at a log-in. A number is in E.164 format. */
 export interface Identifier {
   kind: 'username' | 'phone' | 'email';
   value: string;
 }
 
-/** What ends sessions by itself, from the configuration. Milliseconds. */
+/** Configured lifetimes of sessions, in milliseconds. */
 export interface SessionLife {
-  /** Without activity. */
+  /** Idle timeout. */
   idleMs: number;
-  /** However active it is. */
+  /** Absolute lifetime, regardless of activity. */
   lifeMs: number;
-  /** Of a refresh token that is not used. */
+  /** Lifetime of an unused refresh token. */
   refreshMs: number;
-  /** A person has one session; a new one ends the one before. */
+  /** A user has at most one session; a new one ends the previous one. */
   isSingle: boolean;
 }
 
-/** How long a refresh token that is given out now lives: never longer than its session may. Milliseconds. */
+/** Returns the lifetime of a refresh token issued now, in milliseconds. It never outlives its session. */
 export function refreshLife({ refreshMs }: SessionLife, endsAt: number, now: number): number {
   return Math.min(refreshMs, endsAt - now);
 }
 
-/** The id of the workflow that tries a name and password at the directory. */
+/** Returns the id of the workflow that checks a user name and password against the directory. */
 export function directoryLogInWorkflowId(attemptId: string): string {
   return `directory-login:${attemptId}`;
 }
 
-/** The role that may do what is under /admin. */
+/** The role required for the endpoints under /admin. */
 export const adminRole = 'admin';
-/** The role that every person has. */
+/** The role that every user has. */
 const everybodysRole = 'user';
 
-/** Tells whether a text can be a role: what it means beside `admin` is up to who reads the tokens. */
+/**
+ * Returns whether a text is a valid role name. Roles other than `admin` are interpreted by the services that read
+ * tokens.
+ */
 export function isRole(text: string): boolean {
   return /^[a-z][a-z0-9-]{0,31}$/.test(text);
 }
 
-/** Roles as they are stored: each once, in one order, with that of everybody. */
+/** Returns roles as they are stored: deduplicated, sorted, and including `user`. */
 export function rolesOf(names: readonly string[]): string[] {
   return [...new Set([everybodysRole, ...names])].sort();
 }

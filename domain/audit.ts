@@ -1,35 +1,36 @@
 /**
- * Audit events: what security sees.
+ * Audit events.
  *
  * Terminology
- * - action: what happened, by a fixed name; each has its category and type in the Elastic Common Schema (ECS 9.4).
- * - status: `success`, `failure` or `unknown`, which ECS calls `event.outcome`.
- * - reason: why, as a short fixed code that can be counted; free text is in `message` only.
- * - pseudonym: a keyed hash in place of a number, an address or a name; equal for equal people, worth nothing without the key.
+ * - action: what happened, by a fixed name. Each action has a category and type of the Elastic Common Schema (ECS 9.4).
+ * - status: `success`, `failure` or `unknown`; ECS `event.outcome`.
+ * - reason: why, as a short fixed code that can be aggregated. Free text is in `message` only.
+ * - pseudonym: a keyed hash that replaces a number, address or name. Equal values have equal pseudonyms, which cannot
+ *   be resolved without the key.
  *
  * https://www.elastic.co/docs/reference/ecs/ecs-allowed-values-event-category
  */
 
 interface ActionKind {
-  /** `event.category`; decides which `event.type` is allowed. */
+  /** `event.category`; it determines which `event.type` values are allowed. */
   category: readonly string[];
   type: readonly string[];
-  /** One line for people who read a dashboard. */
+  /** One-line description for dashboards. */
   about: string;
 }
 
-/** Every action there is, and those whose capability comes later: their names are laid down here. */
+/** All audit actions, including reserved names of features that do not exist yet. */
 export const auditActions = {
   'registration-start': { category: ['iam'], type: ['user', 'info'], about: 'a registration was started' },
   'registration-step': {
     category: ['iam'],
     type: ['user', 'info'],
-    about: 'a step of a registration was done or refused',
+    about: 'a step of a registration was completed or refused',
   },
   'registration-stop': {
     category: ['iam'],
     type: ['user', 'info'],
-    about: 'the owner of a number or address ended registrations that others had begun with it',
+    about: 'the owner of a number or address ended registrations that others had started with it',
   },
   'user-register': {
     category: ['iam'],
@@ -39,19 +40,19 @@ export const auditActions = {
   'user-disable': { category: ['iam'], type: ['user', 'change', 'admin'], about: 'an account was disabled' },
   'user-enable': { category: ['iam'], type: ['user', 'change', 'admin'], about: 'an account was enabled again' },
   'user-delete': { category: ['iam'], type: ['user', 'deletion'], about: 'an account was deleted' },
-  'role-change': { category: ['iam'], type: ['user', 'change', 'admin'], about: 'the roles of a person changed' },
+  'role-change': { category: ['iam'], type: ['user', 'change', 'admin'], about: 'the roles of a user were changed' },
   'account-locked': {
     category: ['iam'],
     type: ['user', 'change'],
     about: 'an account was locked after too many failures',
   },
-  'account-unlocked': { category: ['iam'], type: ['user', 'change'], about: 'a locked account was opened' },
+  'account-unlocked': { category: ['iam'], type: ['user', 'change'], about: 'a locked account was unlocked' },
   'password-change': { category: ['iam'], type: ['user', 'change'], about: 'a password was changed' },
   'password-reset': { category: ['iam'], type: ['user', 'change'], about: 'a forgotten password was replaced' },
   'recovery-start': {
     category: ['iam'],
     type: ['user', 'info'],
-    about: 'a new password was asked for by somebody who forgot it',
+    about: 'a recovery of a forgotten password was requested',
   },
   'recovery-stop': {
     category: ['iam'],
@@ -62,46 +63,46 @@ export const auditActions = {
   'profile-change': {
     category: ['iam'],
     type: ['user', 'change'],
-    about: 'the name, number, address or language of a person was changed',
+    about: 'the name, number, address or language of a user was changed',
   },
   'data-export': {
     category: ['iam'],
     type: ['user', 'info'],
-    about: 'a person had everything exported that is stored of them',
+    about: 'a user exported their data',
   },
   'deletion-start': {
     category: ['iam'],
     type: ['user', 'info'],
-    about: 'a person asked for the deletion of their account',
+    about: 'a user requested the deletion of their account',
   },
-  'deletion-stop': { category: ['iam'], type: ['user', 'info'], about: 'a person stopped that deletion' },
-  login: { category: ['authentication'], type: ['start'], about: 'somebody tried to log in' },
+  'deletion-stop': { category: ['iam'], type: ['user', 'info'], about: 'a user stopped that deletion' },
+  login: { category: ['authentication'], type: ['start'], about: 'a log-in was attempted' },
   'ldap-login': {
     category: ['authentication'],
     type: ['start'],
-    about: 'a name and password were tried at the directory',
+    about: 'a user name and password were checked against the directory',
   },
   'captcha-verify': { category: ['authentication'], type: ['info'], about: 'a captcha was verified' },
-  'otp-request': { category: ['authentication'], type: ['info'], about: 'a code was asked for' },
+  'otp-request': { category: ['authentication'], type: ['info'], about: 'a code was requested' },
   'otp-verify': { category: ['authentication'], type: ['start'], about: 'a code was checked' },
   'pin-verify': { category: ['authentication'], type: ['start'], about: 'a PIN was checked' },
   'password-verify': {
     category: ['authentication'],
     type: ['start'],
-    about: 'a password was given again by somebody who is logged in',
+    about: 'a logged-in user confirmed their password',
   },
-  'operator-login': { category: ['authentication'], type: ['start'], about: 'an operator tried to log in' },
+  'operator-login': { category: ['authentication'], type: ['start'], about: 'an operator log-in was attempted' },
   'message-send': { category: ['api'], type: ['info'], about: 'a message was handed to a provider' },
   'notification-send': {
     category: ['api'],
     type: ['info'],
     about: 'a notification to an owner was handed to a provider',
   },
-  'delivery-report': { category: ['api'], type: ['info'], about: 'a provider said what became of a message' },
-  'session-start': { category: ['session'], type: ['start'], about: 'a session began' },
+  'delivery-report': { category: ['api'], type: ['info'], about: 'a provider sent a delivery report' },
+  'session-start': { category: ['session'], type: ['start'], about: 'a session started' },
   'token-refresh': { category: ['session'], type: ['info'], about: 'a refresh token was used' },
-  'session-revoke': { category: ['session'], type: ['end'], about: 'a session was ended by somebody else' },
-  logout: { category: ['authentication', 'session'], type: ['end'], about: 'somebody logged out' },
+  'session-revoke': { category: ['session'], type: ['end'], about: 'a session was revoked' },
+  logout: { category: ['authentication', 'session'], type: ['end'], about: 'a user logged out' },
   'device-link': {
     category: ['iam'],
     type: ['user', 'change'],
@@ -116,42 +117,44 @@ export const auditActions = {
     type: ['info'],
     about: 'the devices of an account were asked for approval',
   },
-  'approval-answer': { category: ['authentication'], type: ['info'], about: 'a device approved or denied' },
+  'approval-answer': { category: ['authentication'], type: ['info'], about: 'a device approved or denied a request' },
   'operator-act': { category: ['iam'], type: ['admin', 'change'], about: 'an operator acted on a registration' },
-  'payload-decode': { category: ['api'], type: ['access'], about: 'an operator had Temporal payloads decrypted' },
+  'payload-decode': { category: ['api'], type: ['access'], about: 'Temporal payloads were decrypted for an operator' },
   'rate-limited': { category: ['api'], type: ['denied'], about: 'a limit refused a request' },
   'prefix-paused': {
     category: ['api'],
     type: ['denied'],
-    about: 'a block of numbers was paused: too many codes were sent to it and none was typed',
+    about: 'a prefix of numbers was paused: too many codes were sent to it and none was typed',
   },
   'sending-stopped': {
     category: ['api'],
     type: ['denied'],
-    about: 'no codes are sent any more: a limit over all people, or the cost of a day, was reached',
+    about: 'sending of codes was stopped: a global limit or the cost limit of the day was reached',
   },
-  'access-denied': { category: ['api'], type: ['denied'], about: 'credentials were missing, wrong or not enough' },
+  'access-denied': { category: ['api'], type: ['denied'], about: 'credentials were missing, wrong or insufficient' },
   'request-error': { category: ['web'], type: ['error'], about: 'a request was refused for another reason, or failed' },
   'api-request': { category: ['web'], type: ['access'], about: 'a request that changes something was answered' },
-  'dependency-away': { category: ['web'], type: ['error'], about: 'an outside system did not answer' },
-  purge: { category: ['process'], type: ['info'], about: 'what had expired was removed' },
-  'process-start': { category: ['process'], type: ['start'], about: 'a process of ours was ready' },
-  'process-stop': { category: ['process'], type: ['end'], about: 'a process of ours was stopped' },
-  'audit-heartbeat': { category: ['process'], type: ['info'], about: 'the audit log works from end to end' },
+  'dependency-away': { category: ['web'], type: ['error'], about: 'a dependency was unavailable' },
+  purge: { category: ['process'], type: ['info'], about: 'expired data was removed' },
+  'process-start': { category: ['process'], type: ['start'], about: 'a process of Vyry was ready' },
+  'process-stop': { category: ['process'], type: ['end'], about: 'a process of Vyry was stopped' },
+  'audit-heartbeat': { category: ['process'], type: ['info'], about: 'the audit log works end to end' },
   'audit-gap': {
     category: ['process'],
     type: ['info'],
-    about: 'audit events were dropped at the bound of their stream',
+    about: 'audit events were dropped because their stream was full',
   },
 } as const satisfies Record<string, ActionKind>;
 
+/** The name of an audit action. */
 export type AuditAction = keyof typeof auditActions;
+/** The outcome of an audit event. */
 export type AuditStatus = 'success' | 'failure' | 'unknown';
 
 /**
- * One event as it is indexed. The nine fields of the contract stand at the top; their ECS twins (`event.action`,
- * `user.id`, `source.ip`, `user_agent.original`, `event.outcome`, `log.level`) are aliases of the index and must not
- * be written. What ECS has no field for is under `vyry`.
+ * An audit event as indexed. The nine fields of the contract come first. Their ECS equivalents (`event.action`,
+ * `user.id`, `source.ip`, `user_agent.original`, `event.outcome`, `log.level`) are aliases in the index mapping and
+ * must not be written. Fields that ECS does not define are under `vyry`.
  */
 export interface AuditEvent {
   '@timestamp': string;
@@ -163,11 +166,11 @@ export interface AuditEvent {
   userAgent?: string;
   status: AuditStatus;
   message: string;
-  /** Small facts that nobody charts. */
+  /** Additional fields that no dashboard aggregates. */
   metadata: Record<string, string | number | boolean>;
   ecs: { version: string };
   event: {
-    /** Also the id of the document, so that what is sent twice is stored once. */
+    /** Also the document id, so that an event sent twice is stored once. */
     id: string;
     kind: 'event';
     category: readonly string[];
@@ -181,7 +184,7 @@ export interface AuditEvent {
   service: { name: string; version: string; environment: string; node: { name: string; role: string } };
   trace?: { id: string };
   http?: { request: { id?: string; method?: string }; response?: { status_code: number } };
-  /** The route, with the names of its parameters in place of their values. */
+  /** The route pattern: parameter names in place of values. */
   url?: { path: string };
   error?: { code?: string; type?: string };
   rule?: { name: string };
@@ -191,7 +194,7 @@ export interface AuditEvent {
   vyry: AuditDetails;
 }
 
-/** What ECS has no field for. */
+/** Fields that ECS does not define. */
 export interface AuditDetails {
   registration?: { id: string; step?: string; state?: string };
   otp?: { channel?: string; purpose?: string; send?: number; attempts_left?: number };
@@ -203,27 +206,27 @@ export interface AuditDetails {
   audit?: AuditProof & { dropped?: number };
 }
 
-/** What shows that no event was changed, removed or added afterwards. */
+/** Integrity proof: detects events that were changed, removed or added later. */
 export interface AuditProof {
   /** HMAC-SHA-256 of the event, base64url, by the process that wrote it. */
   mac?: string;
-  /** Place in the one order of all events, from 1; given by the stream. */
+  /** Position in the total order of events, from 1, assigned by the stream. */
   sequence?: number;
-  /** Chains each event to the one before it: SHA-1 of the previous chain value, the sequence and the mac, hexadecimal. */
+  /** Hash chain: SHA-1 of the previous chain value, the sequence and the mac, hexadecimal. */
   chain?: string;
-  /** Of an event whose person was erased: HMAC-SHA-256 of it as it is now, with the `mac` that it was written with. */
+  /** Set when the user was erased: HMAC-SHA-256 of the rewritten event, including its original `mac`. */
   erasure?: string;
 }
 
-/** The index of an event: one a day, by the event's own time and never by that of its sending. */
+/** Returns the index of an event: one per day, by the event's timestamp, not by the time of indexing. */
 export function auditIndexOf(prefix: string, event: Pick<AuditEvent, 'timestamp'>): string {
   return `${prefix}-${event.timestamp.slice(0, 10).replaceAll('-', '.')}`;
 }
 
-/** Longest text of an event, in characters. */
+/** Maximum length of a text in an event, in characters. */
 export const auditTextMax = 512;
 
-/** A text of the outside as an event may hold it: bounded, well-formed, no control or format characters. */
+/** Returns an external text sanitized for an event: truncated, well-formed, without control and format characters. */
 export function auditText(text: string): string {
   return text
     .slice(0, auditTextMax)

@@ -1,24 +1,25 @@
 /**
- * The deletion of an account: words.
+ * Account deletion.
  *
  * Terminology
- * - planned: its person asked for it, and may stop it until it is due.
- * - erasure: what happens then, store by store, until nothing is left of the person.
- * - receipt: what is kept of a deletion, by a random id: instants and counts, and nobody's name.
+ * - planned: the user requested the deletion and can stop it until it is due.
+ * - erasure: the removal of all data of the user, store by store, once the deletion is due.
+ * - receipt: the record of a deletion under a random id: instants and counts. The user id is removed from it when the
+ *   erasure finishes.
  */
 
-/** A deletion that was asked for. */
+/** A planned deletion. */
 export interface PlannedDeletion {
   deletionId: string;
-  /** From then on it cannot be stopped. Milliseconds since the Unix epoch. */
+  /** When the deletion is due and can no longer be stopped. Milliseconds since the Unix epoch. */
   effectiveAt: number;
 }
 
-/** How much was erased. */
+/** Counts of erased items. */
 export interface Erased {
-  /** Executions in Temporal. */
+  /** Workflow executions in Temporal. */
   workflows: number;
-  /** Audit events that say nobody's name any more; absent where the audit log is not reached. */
+  /** Rewritten audit events; absent when the erasure has no access to the audit log. */
   auditEvents?: number;
   /** Keys in Redis. */
   keys: number;

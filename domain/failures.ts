@@ -1,11 +1,11 @@
 /**
- * The failure vocabulary: every refusal a caller can act on, by name.
+ * Failure codes: every refusal that a caller can act on.
  *
- * A `Failure` crosses Temporal as its code alone; `api/problems.ts` says how each code looks outside. Anything thrown
- * that is not a `Failure` is a bug or an outage and says nothing outside.
+ * Through Temporal a `Failure` travels as its code and context; `api/problems.ts` maps each code to an HTTP response.
+ * Any other error is a bug or an outage, and its details are never shown to callers.
  */
 
-/** States of affairs that end an operation; each has a row in `api/problems.ts`. */
+/** The codes of failures that end an operation. Each has a row in `api/problems.ts`. */
 export const failureCodes = [
   'malformed',
   'body-too-large',
@@ -40,21 +40,22 @@ export const failureCodes = [
   'directory-unavailable',
   'unavailable',
 ] as const;
+/** A failure code. */
 export type FailureCode = (typeof failureCodes)[number];
 
-/** Extra facts of a failure that a caller is shown: next times, other ways, the limit that was hit. */
+/** Context of a failure for the caller, such as the next possible time, alternatives, or the limit that was reached. */
 export interface FailureContext {
-  /** Replaces the sentence of the code's row, when a better one is known. */
+  /** Replaces the default message of the code. */
   message?: string;
   retryAfterSeconds?: number;
   details?: { path: string; message: string }[];
-  /** Why an outside system could not be used, as a kebab-case state of affairs: for operators, never for callers. */
+  /** Kebab-case reason why a dependency is unavailable: for operators, never shown to callers. */
   reason?: string;
-  /** Fields beside the error shape, such as `attemptsLeft` or `limit`. */
+  /** Additional fields of the error response, such as `attemptsLeft` or `limit`. */
   fields?: Record<string, string | number | string[] | null>;
 }
 
-/** A refusal by name. Its text is the code; the facts are fit for the caller's eyes. */
+/** A refusal with a failure code. Its message is the code; its context, except `reason`, may be shown to the caller. */
 export class Failure extends Error {
   readonly code: FailureCode;
   readonly context: FailureContext;
@@ -67,20 +68,20 @@ export class Failure extends Error {
   }
 }
 
-/** The reason behind a connection that failed, from the error code of Node or of a driver. */
+/** Returns the reason of a failed connection from the error code of Node.js or a driver. */
 export function connectionReason(code: string | number | undefined): string {
   if (code === 'ETIMEDOUT' || code === 'ECONNABORTED') return 'timeout';
   if (code === 'ECONNRESET' || code === 'EPIPE') return 'connection-lost';
   return 'unreachable';
 }
 
-/** The reason behind an answer of a provider's HTTP API that may be another one later. */
+/** Returns the reason of a retryable HTTP response from a provider. */
 export function statusReason(status: number): string {
   if (status === 401 || status === 403) return 'credentials-refused';
   return status === 429 ? 'limited' : `answers-${status}`;
 }
 
-/** Tells whether a text is a failure code, for what came back from Temporal as text. */
+/** Returns whether a text is a failure code, such as the type of a failure received from Temporal. */
 export function isFailureCode(text: string | null | undefined): text is FailureCode {
   return (failureCodes as readonly (string | null | undefined)[]).includes(text);
 }

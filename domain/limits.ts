@@ -1,27 +1,30 @@
 /**
- * Limits: what is counted, for whom, and what happens when the counter is away.
+ * Rate limits: what is counted, by which key, and what happens when Redis is unavailable.
  *
  * Terminology
- * - window: so many acts in so many seconds, sliding; a limit has one or more, and all of them hold.
- * - key: what an act is counted for. `name` is what somebody typed to name a person, known or not, `prefix` is a block of 10,000 numbers, `mailbox` an e-mail address without what its
- *   owner may vary, `address` an IPv4 address or the /64 of an IPv6 one: whoever has one address of a /64 has them all.
- * - a refused act is counted nowhere and never moves the time of the next one.
+ * - window: a maximum number of actions in a sliding number of seconds. A limit has one or more windows; all of them
+ *   apply.
+ * - key: what an action is counted by. `name` is the identifier that was typed, whether or not it exists. `prefix` is a
+ *   block of 10,000 numbers. `mailbox` is an e-mail address without the parts that its owner can vary. `address` is an
+ *   IPv4 address or the /64 of an IPv6 address, because one host usually controls a whole /64.
+ * - refused actions are not counted and do not delay the next allowed one.
  *
- * Numbers and addresses are counted by keyed hashes; a country by its name.
+ * Numbers and addresses are counted by keyed hashes, countries by their code.
  */
 import { countryOf, emailKey, type Identity, type LimitKeys } from './registration.ts';
 import type { Channel } from './verification.ts';
 
-/** So many acts in so many seconds. */
+/** A maximum number of actions in a sliding window. */
 export interface Window {
   max: number;
   windowSeconds: number;
 }
 
 /**
- * `check`: a wrong code; a right one is given back. `guess`: the same, but whoever has typed as many right ones in these
- * windows is spared. `slow`: a wrong code while somebody guesses. `watch`: a send; beyond, each needs a captcha of its own.
- * `password`, `pin`: a wrong one, as `check`.
+ * An action that limits count. `check`: a wrong code; a right one is refunded. `wrong-code-ratio`: as `check`, but the
+ * limit applies only to keys with fewer right codes than its maximum in these windows. `throttle`: a wrong code while
+ * `wrong-code-ratio` is exceeded globally. `captcha-gate`: a send; beyond the limit each send requires a captcha of its
+ * own. `password`, `pin`: a wrong one; a right one is refunded.
  */
 export type LimitedAct =
   | 'send'
@@ -38,20 +41,21 @@ export type LimitedAct =
   | 'export'
   | 'request';
 
+/** What a limit counts by. */
 export type LimitKey = 'number' | 'mailbox' | 'prefix' | 'country' | 'name' | 'address' | 'all';
 
 interface LimitRow {
   act: LimitedAct;
   key: LimitKey;
-  /** The configuration of its windows. */
+  /** Environment variable that configures its windows. */
   variable: `LIMIT_${string}`;
-  /** With Redis away: `closed` refuses with 503, `open` lets through. */
+  /** When Redis is unavailable: `closed` refuses with 503, `open` allows the action. */
   away: 'open' | 'closed';
 }
 
-/** Every limit by the name that a refused caller is told; of one act, the narrow ones first. */
+/** All limits by the name that refused callers see. Within an action, narrower limits come first. */
 export const limits = {
-  // closed: each send costs money and wakes a person up
+  // closed: each send costs money and disturbs its recipient
   'sends-per-number': { act: 'send', key: 'number', variable: 'LIMIT_SENDS_PER_NUMBER', away: 'closed' },
   'sends-per-mailbox': { act: 'send', key: 'mailbox', variable: 'LIMIT_SENDS_PER_MAILBOX', away: 'closed' },
   'unproven-sends-per-prefix': {
@@ -70,7 +74,7 @@ export const limits = {
   'sends-per-prefix': { act: 'send', key: 'prefix', variable: 'LIMIT_SENDS_PER_PREFIX', away: 'closed' },
   'sends-per-country': { act: 'send', key: 'country', variable: 'LIMIT_SENDS_PER_COUNTRY', away: 'closed' },
   sends: { act: 'send', key: 'all', variable: 'LIMIT_SENDS', away: 'closed' },
-  // closed: without them six digits can be guessed
+  // closed: without these limits six digits can be guessed
   'wrong-codes-per-number': { act: 'check', key: 'number', variable: 'LIMIT_WRONG_CODES_PER_NUMBER', away: 'closed' },
   'wrong-codes-per-mailbox': {
     act: 'check',
@@ -86,7 +90,7 @@ export const limits = {
   },
   'wrong-codes-per-prefix': { act: 'check', key: 'prefix', variable: 'LIMIT_WRONG_CODES_PER_PREFIX', away: 'closed' },
   'wrong-codes': { act: 'check', key: 'all', variable: 'LIMIT_WRONG_CODES', away: 'closed' },
-  // closed: they find whoever guesses at many people, few times each
+  // closed: these limits detect guessing of many users' codes with few attempts each
   'wrong-code-share-per-address': {
     act: 'wrong-code-ratio',
     key: 'address',
@@ -100,17 +104,17 @@ export const limits = {
     variable: 'LIMIT_WRONG_CODES_WHILE_GUESSED',
     away: 'closed',
   },
-  // closed: each starts a workflow; the registration itself needs Redis in any case
+  // closed: each registration starts a workflow and needs Redis anyway
   'registrations-per-address': {
     act: 'registration',
     key: 'address',
     variable: 'LIMIT_REGISTRATIONS_PER_ADDRESS',
     away: 'closed',
   },
-  // closed: each starts a workflow and, for a person who is known, sends a code
+  // closed: each log-in starts a workflow and, for a known user, sends a code
   'logins-per-name': { act: 'login', key: 'name', variable: 'LIMIT_LOGINS_PER_NAME', away: 'closed' },
   'logins-per-address': { act: 'login', key: 'address', variable: 'LIMIT_LOGINS_PER_ADDRESS', away: 'closed' },
-  // closed: without them passwords can be guessed
+  // closed: without these limits passwords can be guessed
   'wrong-passwords-per-name': {
     act: 'password',
     key: 'name',
@@ -124,7 +128,7 @@ export const limits = {
     away: 'closed',
   },
   'wrong-passwords': { act: 'password', key: 'all', variable: 'LIMIT_WRONG_PASSWORDS', away: 'closed' },
-  // closed: each starts a workflow and, for a person who is known, sends a message
+  // closed: each recovery starts a workflow and, for a known user, sends a message
   'recoveries-per-name': { act: 'recovery', key: 'name', variable: 'LIMIT_RECOVERIES_PER_NAME', away: 'closed' },
   'recoveries-per-address': {
     act: 'recovery',
@@ -132,28 +136,30 @@ export const limits = {
     variable: 'LIMIT_RECOVERIES_PER_ADDRESS',
     away: 'closed',
   },
-  // closed: each sends a code to whatever number or address was typed
+  // closed: each change sends a code to the number or address that was typed
   'contact-changes-per-person': {
     act: 'contact-change',
     key: 'name',
     variable: 'LIMIT_CONTACT_CHANGES_PER_PERSON',
     away: 'closed',
   },
-  // closed: each reads every store
+  // closed: each export reads every store
   'exports-per-person': { act: 'export', key: 'name', variable: 'LIMIT_EXPORTS_PER_PERSON', away: 'closed' },
-  // closed: without it a few digits can be guessed
+  // closed: without this limit the few digits of a PIN can be guessed
   'wrong-pins-per-person': { act: 'pin', key: 'name', variable: 'LIMIT_WRONG_PINS_PER_PERSON', away: 'closed' },
-  // open: it guards neither money nor secrets, and what does has a limit of its own
+  // open: it protects neither money nor secrets; actions that cost money or check secrets have limits of their own
   'requests-per-address': { act: 'request', key: 'address', variable: 'LIMIT_REQUESTS_PER_ADDRESS', away: 'open' },
 } as const satisfies Record<string, LimitRow>;
 
+/** The name of a limit. */
 export type LimitName = keyof typeof limits;
+/** The environment variable of a limit. */
 export type LimitVariable = (typeof limits)[LimitName]['variable'];
 
-/** The limit that every request takes a try of, whatever it asks for. */
+/** The limit that every request consumes. */
 export const requestLimit = 'requests-per-address' satisfies LimitName;
 
-/** The limits of an act, for the keys that are given, narrow ones first. */
+/** Returns the limits of an action for the given keys, narrower ones first. */
 export function limitsOf(act: LimitedAct, keys: Partial<Record<LimitKey, string>>): { name: LimitName; key: string }[] {
   return (limitsByAct.get(act) ?? []).flatMap(([name, row]) => {
     const key = keys[row.key];
@@ -163,7 +169,7 @@ export function limitsOf(act: LimitedAct, keys: Partial<Record<LimitKey, string>
 
 const limitsByAct = Map.groupBy(Object.entries(limits) as [LimitName, LimitRow][], ([, { act }]) => act);
 
-/** What acts on an identity are counted under; `hash` is keyed and tells kinds apart. */
+/** Returns the keys that actions on an identity are counted by. `hash` is keyed and separates the kinds. */
 export function limitKeysOf(identity: Identity, hash: (kind: string, text: string) => string): LimitKeys {
   const { phone, email } = identity;
   const country = countryOf(identity);
@@ -174,7 +180,7 @@ export function limitKeysOf(identity: Identity, hash: (kind: string, text: strin
   };
 }
 
-/** The keys that a channel uses: an act by e-mail never counts against the number. */
+/** Returns the keys that apply to the given channels: an action by e-mail does not count against the number. */
 export function keysOfChannels(keys: LimitKeys, channels: readonly (Channel | 'voice')[]): LimitKeys {
   const { mailbox, ...telephone } = keys;
   return {
@@ -183,12 +189,15 @@ export function keysOfChannels(keys: LimitKeys, channels: readonly (Channel | 'v
   };
 }
 
-/** The block of 10,000 numbers that an E.164 number is of. */
+/** Returns the prefix of an E.164 number: its block of 10,000 numbers. */
 export function blockOf(e164: string): string {
   return e164.slice(0, -4);
 }
 
-/** The mailbox behind an address: lower case, without what follows a plus sign, and without dots where Gmail ignores them. */
+/**
+ * Returns the mailbox of an address: lower case, without the plus suffix, and without dots for Gmail, which ignores
+ * them.
+ */
 export function mailboxOf(email: string): string {
   const [local = '', domain = ''] = emailKey(email).split('@');
   const cipher = local.split('+')[0] || local;
@@ -197,8 +206,8 @@ export function mailboxOf(email: string): string {
 }
 
 /**
- * The network that an address is counted as: an IPv4 address, also one mapped into IPv6 (RFC 4291 section 2.5.5.2), or
- * the /64 of an IPv6 one.
+ * Returns the network that an address is counted by: an IPv4 address, also when IPv4-mapped (RFC 4291 section 2.5.5.2),
+ * or the /64 of an IPv6 address.
  */
 export function networkOf(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];

@@ -1,8 +1,8 @@
-/** Notifications: messages to people about their account. They carry no code, and nothing that a person wrote. */
+/** Notifications: messages to users about their account. They contain no code and no user input. */
 
 import type { ClientKind } from './verification.ts';
 
-/** Every kind there is. */
+/** All kinds of notifications. */
 export const notificationKinds = [
   'welcome',
   'new-device',
@@ -15,16 +15,18 @@ export const notificationKinds = [
   'session-stolen',
   'recovery-asked',
 ] as const;
+/** A kind of notification. */
 export type NotificationKind = (typeof notificationKinds)[number];
 
+/** A channel of notifications. */
 export type NotificationChannel = 'email' | 'sms';
 
 const everyChannel = ['email', 'sms'] as const;
 
 /**
- * The channels of each kind. What a thief would hide goes to every one that there is: whoever has stolen the mailbox does
- * not have the telephone. An SMS costs money, so what is only kind to know goes by e-mail; a number that is being
- * registered gets the code itself by SMS.
+ * The channels of each kind. Security notifications use every channel, because an attacker who controls the mailbox
+ * rarely controls the telephone. An SMS costs money, so `welcome` goes by e-mail only. So does `number-registered`:
+ * that number already gets the code by SMS.
  */
 export const notificationChannels: Readonly<Record<NotificationKind, readonly NotificationChannel[]>> = {
   welcome: ['email'],
@@ -40,28 +42,28 @@ export const notificationChannels: Readonly<Record<NotificationKind, readonly No
 };
 
 /**
- * SMS notifications to one number, over all accounts: who changes a password all day must not make us pay for each change. Beyond,
- * e-mail alone goes on.
+ * Limit of SMS notifications to one number, over all accounts, so that repeated changes do not cost an SMS each. Beyond
+ * it only e-mail is sent.
  */
 export const smsNotificationLimit = {
   name: 'sms-notifications-per-number',
   windows: [{ max: 10, windowSeconds: 86_400 }],
 };
 
-/** Where a notification goes. */
+/** The recipient of a notification. */
 export interface Recipient {
   channel: NotificationChannel;
-  /** One address or E.164. */
+  /** E-mail address or E.164 number. */
   to: string;
-  /** Language of the person, BCP 47; English without. */
+  /** Language of the message, BCP 47. Default: English. */
   locale?: string;
 }
 
-/** What a notification tells of what caused it: nothing of who did. */
+/** What a notification says about its cause. It does not identify who caused it. */
 export interface NotificationCause {
   /** Milliseconds since the Unix epoch. */
   at: number;
-  /** What the app said that it is. */
+  /** The kind of app, as the app reported it. */
   client?: ClientKind;
 }
 
@@ -70,17 +72,17 @@ export interface Notification {
   userId: string;
   kind: NotificationKind;
   /**
-   * What it is told for: a person gets one notification of a kind for one occasion. Letters, digits, dots and dashes, nothing
-   * personal: the id of a session or a device, or a day where a stranger can cause notifications.
+   * Deduplication key: a user gets one notification of a kind per occasion. Letters, digits, dots and dashes, no
+   * personal data: the id of a session or device, or a date where anyone can cause the notification.
    */
   occasion: string;
-  /** Where it goes when that is not what the account has when it is sent. */
+  /** Replaces the recipients that the account has at the time of sending. */
   recipients?: Recipient[];
-  /** Of `number-registered`. */
+  /** Only for `number-registered`. */
   cause?: NotificationCause;
 }
 
-/** Every way that a person is reached by, e-mail first. */
+/** Returns all recipients of a user, e-mail first. */
 export function recipientsOf(person: { email?: string; phone?: string; locale?: string }): Recipient[] {
   const { email, phone, locale } = person;
   const own = locale === undefined ? {} : { locale };
@@ -90,7 +92,7 @@ export function recipientsOf(person: { email?: string; phone?: string; locale?: 
   ];
 }
 
-/** The id of the workflow of a notification, which keeps it from being sent twice. */
+/** Returns the id of the workflow of a notification. The id prevents a second send. */
 export function notificationWorkflowId({ userId, kind, occasion }: Notification): string {
   return `notification:${kind}:${userId}:${occasion}`;
 }

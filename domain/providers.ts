@@ -1,42 +1,43 @@
 /**
- * Providers: who carries a code, and in which order they are tried.
+ * Providers of messages, and the order in which they are tried.
  *
  * Terminology
- * - weight: how often a provider is tried first, in proportion to the others.
- * - refused: the provider says that this recipient cannot be reached by this channel; another provider would say so too.
- * - failed: the provider was away, slow or limiting; another one is tried.
- * - delivery report: what a provider says, later, became of a message that it took.
+ * - weight: how often a provider is tried first, relative to the others.
+ * - refused: the provider cannot reach this recipient by this channel, and no other provider could; none is tried.
+ * - failed: the provider was unavailable, slow or rate limiting; the next one is tried.
+ * - delivery report: a later report by the provider on what happened to a message it accepted.
  */
 import type { Channel, CodeSubject } from './verification.ts';
 
-/** What a provider made of a message. Failing is no outcome: it is a `Failure` `unavailable`. */
+/** The response of a provider to a message. A failed call is not an outcome but a `Failure` `unavailable`. */
 export type SendOutcome = { result: 'sent'; providerId: string } | { result: 'refused'; reason: string };
 
-/** One way out for messages of a channel. */
+/** A provider of one channel. */
 export interface Provider<M> {
   name: string;
-  /** Hands a message over, once. @throws {Failure} unavailable */
+  /** Sends a message once. @throws {Failure} unavailable */
   send(message: M): Promise<SendOutcome>;
   /**
-   * The provider's id of a message that it already has. Absent where a provider cannot be asked: there a repeat may
-   * deliver one extra message, with the same code. @throws {Failure} unavailable
+   * Returns the provider's id of a message that it already has. Absent when the provider offers no such query: then a
+   * retry may deliver one duplicate, with the same code. @throws {Failure} unavailable
    */
   find?(message: M, since: Date): Promise<string | undefined>;
 }
 
-/** A message to a telephone, as SMS. */
+/** An SMS. */
 export interface TextMessage {
   /** E.164. */
   to: string;
   body: string;
-  /** The same for every repeat: id for the provider, where it takes one. */
+  /** The same for every retry: the client reference, for providers that support one. */
   reference: string;
-  /** Where the provider tells what became of it; nowhere when absent. */
+  /** URL for delivery reports; none are requested when absent. */
   reportUrl?: string;
 }
 
-/** Providers that tell what became of a message. */
+/** Providers that send delivery reports. */
 export const reportingProviders = ['twilio', 'infobip'] as const;
+/** A provider that sends delivery reports. */
 export type ReportingProvider = (typeof reportingProviders)[number];
 
 /** The message that a delivery report is about. */
@@ -45,54 +46,55 @@ export interface DeliveryReportOrigin extends CodeSubject {
   send: number;
   channel: Channel;
   provider: ReportingProvider;
-  /** Of the number: ISO 3166, or a calling code such as `+44`. */
+  /** Country of the number: ISO 3166, or a calling code such as `+44`. */
   country?: string | undefined;
 }
 
 /**
- * What became of a message, for good. `undelivered`: the network or the telephone did not take it. `failed`: the provider
- * could not hand it on. `unanswered`: nobody took the call, which says nothing of the provider.
+ * Final delivery outcomes. `undelivered`: the network or the telephone did not accept the message. `failed`: the
+ * provider could not pass it on. `unanswered`: the call was not answered, which says nothing about the provider.
  */
 export const reportOutcomes = ['delivered', 'undelivered', 'failed', 'unanswered'] as const;
+/** A final delivery outcome. */
 export type DeliveryReportOutcome = (typeof reportOutcomes)[number];
 
-/** A delivery report as its provider wrote it, in our words. */
+/** A delivery report in normalized form. */
 export interface DeliveryReport {
   outcome: DeliveryReportOutcome;
-  /** The provider's own. */
+  /** The provider's error code. */
   errorCode?: string;
 }
 
-/** The id of a message by which its provider is asked, and told of, the same for every repeat. */
+/** Returns the reference that identifies a message at its provider, the same for every retry. */
 export function messageReference({ subject, send }: Pick<DeliveryReportOrigin, 'subject' | 'send'>): string {
   return `${subject}.${send}`;
 }
 
-/** An e-mail to one person. */
+/** An e-mail to one recipient. */
 export interface MailMessage {
-  /** One address, nothing else. */
+  /** A single bare address. */
   to: string;
   subject: string;
   text: string;
   html: string;
-  /** The same for every repeat: local part of the Message-ID, or idempotency key. */
+  /** The same for every retry: local part of the Message-ID, or idempotency key. */
   messageId: string;
 }
 
-/** Weights by name of provider, in the order of fall-back. */
+/** Weights by provider name, in fallback order. */
 export type Weights = ReadonlyMap<string, number>;
 
-/** Weights for everywhere, and those of countries (ISO 3166, or a calling code such as `+44`). */
+/** Default weights, and weights by country (ISO 3166, or a calling code such as `+44`). */
 export interface ProviderChoice {
   weights: Weights;
   byCountry: ReadonlyMap<string, Weights>;
 }
 
 /**
- * Reads weights: `twilio:80,infobip:20`; a name alone weighs 1, and 0 is only fallen back on.
+ * Parses weights such as `twilio:80,infobip:20`. A name without a weight counts as 1; weight 0 means fallback only.
  *
- * @param alone a name that is listed alone or not at all
- * @throws {RangeError} a name that is unknown or listed twice, a weight that is none, or a sum of 0
+ * @param alone a name that must not be combined with others
+ * @throws {RangeError} on an unknown or repeated name, an invalid weight, or weights that sum to 0
  */
 export function readWeights(text: string, known: readonly string[], alone?: string): Weights {
   const weights = new Map<string, number>();
@@ -109,7 +111,7 @@ export function readWeights(text: string, known: readonly string[], alone?: stri
   return weights;
 }
 
-/** Reads weights by country: `IN=infobip:100;US=twilio:50,infobip:50`. @throws {RangeError} as `readWeights` */
+/** Parses weights by country: `IN=infobip:100;US=twilio:50,infobip:50`. @throws {RangeError} as `readWeights` */
 export function readCountryWeights(text: string, known: readonly string[]): ReadonlyMap<string, Weights> {
   const byCountry = new Map<string, Weights>();
   for (const item of text.split(';').filter((part) => part.trim() !== '')) {
@@ -123,11 +125,11 @@ export function readCountryWeights(text: string, known: readonly string[]): Read
 }
 
 /**
- * The order in which providers are tried: first the one that chance picks by weight, then the others as listed; those that
- * failed the same person before go last.
+ * Returns the order in which providers are tried: first one drawn at random by weight, then the others as listed.
+ * Providers that failed for the same recipient before come last.
  *
- * @param available providers that are configured; one that has no weight is not used
- * @param draw from 0 to, not including, 1
+ * @param available the configured providers; one without a weight is not used
+ * @param draw random number in [0, 1)
  */
 export function orderOf(
   { weights, byCountry }: ProviderChoice,

@@ -1,41 +1,50 @@
 /**
- * Registration: words and rules.
+ * Registration: model and rules.
  *
  * Terminology
- * - registration (or flow): one attempt of one person to get an account; from its first order on one durable workflow, named by a
- *   random id.
- * - policy: the steps a registration has, in the order they are shown.
- * - step: one proof or gift of the person; `blocked` until what it needs is done.
- * - parked: standing still because an outside system is away; the flow goes on by itself.
- * - status: what the workflow publishes after every change; the api serves reads from it.
+ * - registration: one attempt to create an account. From its first step on it is a workflow with a random id.
+ * - policy: the steps of a registration, in display order.
+ * - step: something the user proves or sets; `blocked` until its prerequisites are done.
+ * - waiting: a dependency is unavailable; the registration continues automatically.
+ * - status: published by the workflow after every change; the api serves reads from it.
  *
  * Instants are milliseconds since the Unix epoch.
  */
 import { type Channel, channels, nextSendAt, type Send, type VerificationRules } from './verification.ts';
 
-/** Steps that exist, in the order of the default policy. */
+/** Steps that a policy can contain, in the order of the default policy. */
 export const stepNames = ['directory', 'captcha', 'code', 'credentials'] as const;
-/** `approval` is in no policy: it joins when the identity turns out to have an account that is locked by a PIN. */
+/** The name of a step. `approval` is added when the identity already has an account locked by a PIN. */
 export type StepName = (typeof stepNames)[number] | 'approval';
 
 /** Steps of the contract that this version refuses in a policy. */
 const stepsNotAvailable = ['device', 'signal'];
 
+/** The status of a step. */
 export type StepStatus = 'open' | 'blocked' | 'waiting' | 'done' | 'skipped';
 
+/** A step of a registration. */
 export interface Step {
   name: StepName;
   status: StepStatus;
-  /** Why it is blocked or waits, as a kebab-case state of affairs. */
+  /** Kebab-case reason why the step is blocked, waits, or cannot use a channel. */
   reason?: string;
 }
 
-export type RegistrationStateName = 'pending' | 'waiting' | 'completed' | 'rejected' | 'expired' | 'cancelled';
+/** States of a registration; the first two are those of a running one. */
+export const registrationStates = ['pending', 'waiting', 'completed', 'rejected', 'expired', 'cancelled'] as const;
+export type RegistrationStateName = (typeof registrationStates)[number];
 
-/** Outside systems a registration may stand still for. */
+/** Steps that operators filter by: those of a policy, and those that join later. */
+export const registrationSteps = [...stepNames, 'approval', 'finish'] as const;
+
+/** Dependencies that a registration may wait for. */
+export const awaitedSystems = ['directory', 'database', ...channels] as const;
+
+/** Dependencies that a registration can wait for. */
 export type WaitingFor = 'directory' | 'database' | Channel;
 
-/** Who a registration is for, as far as it is known. Addresses here may receive codes. */
+/** The identity being registered, as far as known. Codes may be sent to its addresses. */
 export interface Identity {
   username?: string;
   fullName?: string;
@@ -46,16 +55,16 @@ export interface Identity {
   country?: string;
   /** Digits of the number's country code. */
   callingCode?: string;
-  /** Immutable id of the person's entry in the directory. */
+  /** Immutable id of the user's directory entry. */
   directoryId?: string;
   groups?: string[];
-  /** Why its number was left out, as a kebab-case state of affairs. */
+  /** Kebab-case reason why the number of the directory entry was left out. */
   phoneRefused?: string;
-  /** What acts on it are counted under. */
+  /** Keys that limits count this identity by. */
   limitKeys?: LimitKeys;
 }
 
-/** What the acts on an identity are counted under, keyed hashes, published in the status of its registration in place of clear text. */
+/** Keys that limits count an identity by: keyed hashes, which the status publishes in place of plain text. */
 export interface LimitKeys {
   number?: string;
   prefix?: string;
@@ -64,37 +73,39 @@ export interface LimitKeys {
   country?: string;
 }
 
-/** The bounds of a registration, fixed at its start by the configuration of that day. */
+/** The limits of a registration, fixed from the configuration when it starts. */
 export interface RegistrationRules extends VerificationRules {
-  /** Life in seconds while nothing outside is waited for. */
+  /** Lifetime in seconds, not counting time spent waiting for a dependency. */
   ttlSeconds: number;
-  /** Longest stay for an outside system, in seconds. */
+  /** Longest wait for a dependency, in seconds. */
   waitMaxSeconds: number;
 }
 
-/** What the workflow publishes after every change. It holds no clear number, address or name. */
+/** The status that the workflow publishes after every change. Number, address and name are masked or absent. */
 export interface RegistrationStatus {
-  /** Grows with every change, so that an older status never overwrites a newer one; 0 until the workflow has published one. */
+  /**
+   * Increases with every change, so that an older status never overwrites a newer one. 0 until the first is published.
+   */
   version: number;
   state: RegistrationStateName;
   steps: Step[];
   expiresAt: number;
   waitingFor?: WaitingFor;
-  /** Why it was rejected. */
+  /** Why it ended without an account. */
   reason?: string;
   phone?: string;
   email?: string;
   sends: Send[];
-  /** Next instant a code can be asked for, by channel; absent or null when waiting does not help. */
+  /** When a code can next be requested, by channel; absent or null when waiting does not help. */
   nextSendAt: Partial<Record<Channel, number | null>>;
-  /** What acts on its identity are counted under; never shown. */
+  /** Keys that limits count the identity by; not shown to callers. */
   limitKeys?: LimitKeys;
-  /** The account whose PIN the step `approval` asks for; never shown. */
+  /** User id of the account whose PIN the step `approval` requires; not shown to callers. */
   lockedBy?: string;
   userId?: string;
 }
 
-/** Everything a status is derived from. */
+/** The state that a status is derived from. */
 export interface RegistrationState {
   policy: readonly StepName[];
   identity: Identity;
@@ -108,32 +119,34 @@ export interface RegistrationState {
   outcome?: Exclude<RegistrationStateName, 'pending' | 'waiting'>;
   reason?: string;
   waitingFor?: WaitingFor;
-  /** The account that has the identity already, locked by a PIN. */
+  /** User id of the account that already has the identity and is locked by a PIN. */
   lockedBy?: string;
   userId?: string;
 }
 
 /**
- * Reads a policy as the configuration writes it.
+ * Parses a policy from the configuration.
  *
- * @throws {RangeError} a step that does not exist, is not available yet, is listed twice or lacks what it needs
+ * @throws {RangeError} on a step that does not exist, is not available yet or is listed twice, or when `code` is
+ *   missing
  */
 export function readPolicy(names: readonly string[]): StepName[] {
   const policy: StepName[] = [];
   for (const [index, name] of names.entries()) {
     const step = stepNames.find((known) => known === name);
-    if (name === 'approval') throw new RangeError('Step approval joins by itself and is not listed');
+    if (name === 'approval') throw new RangeError('Step approval is added automatically and must not be listed');
     if (stepsNotAvailable.includes(name)) throw new RangeError(`Step ${name} is not available yet`);
-    // not quoted: a value of the configuration is never printed
+    // the value is not quoted: configuration values are never printed
     if (step === undefined) throw new RangeError(`Step ${index + 1} does not exist; steps are ${stepNames.join(', ')}`);
     if (policy.includes(step)) throw new RangeError(`Step ${name} is listed twice`);
     policy.push(step);
   }
-  if (!policy.includes('code')) throw new RangeError('A policy needs the step code: without it nothing is proven');
+  if (!policy.includes('code'))
+    throw new RangeError('A policy needs the step code, which proves the number or address');
   return policy;
 }
 
-/** Derives the published status from the facts. */
+/** Derives the published status from the state. */
 export function statusOf(state: RegistrationState): RegistrationStatus {
   const isWaiting = state.outcome === undefined && state.waitingFor !== undefined;
   const { phone, email, callingCode, limitKeys } = state.identity;
@@ -154,7 +167,7 @@ export function statusOf(state: RegistrationState): RegistrationStatus {
   };
 }
 
-/** Where a registration stands before its first order, from what its workflow is started with. */
+/** Returns the state of a registration before its first step. */
 export function initialState({
   policy,
   rules,
@@ -166,36 +179,36 @@ export function initialState({
 }
 
 /**
- * A status as it stands at an instant. Until its workflow has published one, nobody but the clock says that its time is over.
+ * Returns a status as of an instant. Until the workflow has published a status, expiry is decided by the clock alone.
  */
 export function statusAt(status: RegistrationStatus, now: number): RegistrationStatus {
   if (status.version > 0 || now < status.expiresAt) return status;
   return { ...status, state: 'expired', nextSendAt: {} };
 }
 
-/** The steps that must be done before a step may be, and are not. */
+/** Returns the prerequisites of a step that are not done. */
 export function openNeeds(name: StepName, state: Pick<RegistrationState, 'policy' | 'done'>): StepName[] {
   if (name !== 'code') return [];
   return (['directory', 'captcha'] as const).filter((need) => state.policy.includes(need) && !state.done.has(need));
 }
 
-/** Channels an identity can be reached by. */
+/** Returns the channels that can reach an identity. */
 export function channelsOf(identity: Identity, rules: Pick<VerificationRules, 'voiceWaitsSeconds'>): Channel[] {
   const possible = channels.filter((channel) => channel !== 'voice' || rules.voiceWaitsSeconds !== undefined);
   return possible.filter((channel) => addressOf(identity, channel) !== undefined);
 }
 
-/** Where a channel reaches an identity. */
+/** Returns the number or address that a channel sends to. */
 export function addressOf(identity: Identity, channel: Channel): string | undefined {
   return channel === 'email' ? identity.email : identity.phone;
 }
 
-/** The country of an identity's number: ISO 3166, or the calling code where several countries share its range. */
+/** Returns the country of a number: ISO 3166, or the calling code when several countries share the number's range. */
 export function countryOf({ country, callingCode }: Identity): string | undefined {
   return country ?? (callingCode === undefined ? undefined : `+${callingCode}`);
 }
 
-/** An identity without the addresses of other channels. */
+/** Returns an identity without the addresses of other channels. */
 export function withOnlyAddressOf(
   { phone, country, callingCode, email, ...rest }: Identity,
   channel: Channel,
@@ -209,28 +222,28 @@ export function withOnlyAddressOf(
   };
 }
 
-/** The first step that is not done: where a person stands. */
+/** Returns the first step that is not done. */
 export function currentStep(state: Pick<RegistrationState, 'policy' | 'done'>): StepName | 'finish' {
   return state.policy.find((name) => !state.done.has(name)) ?? 'finish';
 }
 
-/** The id of the workflow of a registration: a noun and a random id, never a number or a name. */
+/** Returns the id of the workflow of a registration. It contains a random id, never a number or a name. */
 export function registrationWorkflowId(registrationId: string): string {
   return `registration:${registrationId}`;
 }
 
-/** `+1•••••0100`: the country code, or its first digit when it is not known, and the last four digits stay. */
+/** Masks a number: `+1•••••0100`. The country code (or its first digit, if unknown) and the last four digits remain. */
 export function maskPhone(phone: string, callingCode = phone.slice(1, 2)): string {
   return `+${callingCode}•••••${phone.slice(-4)}`;
 }
 
-/** `a•••@example.com`: the first letter and the domain stay. */
+/** Masks an e-mail address: `a•••@example.com`. The first letter and the domain remain. */
 export function maskEmail(email: string): string {
   const at = email.lastIndexOf('@');
   return `${[...email][0]}•••${email.slice(at)}`;
 }
 
-/** The form in which addresses are compared: local part NFC lower case, domain as given in lower case (ASCII by the edge). */
+/** Returns the form in which addresses are compared: NFC, lower case. The domain is already in its ASCII form. */
 export function emailKey(email: string): string {
   return email.normalize('NFC').toLowerCase();
 }
@@ -238,8 +251,9 @@ export function emailKey(email: string): string {
 const notMixed = ['Latin', 'Cyrillic', 'Greek'].map((script) => new RegExp(`\\p{Script=${script}}`, 'u'));
 
 /**
- * Tells whether a text may be a user name: letters, digits, marks and visible ASCII that have no other form of the same
- * meaning (RFC 8264 section 9.17), of one of the scripts whose letters look alike (UTS #39 section 5).
+ * Returns whether a text is a valid user name: letters, digits, marks and visible ASCII without compatibility
+ * equivalents (RFC 8264 section 9.17), and at most one of the confusable scripts Latin, Cyrillic and Greek (UTS #39
+ * section 5).
  */
 export function isUsername(text: string): boolean {
   const name = text.normalize('NFC');
@@ -251,7 +265,7 @@ export function isUsername(text: string): boolean {
   );
 }
 
-/** The form in which user names are compared. */
+/** Returns the form in which user names are compared. */
 export function usernameKey(username: string): string {
   return username.normalize('NFC').toLowerCase();
 }
@@ -271,15 +285,16 @@ function stepOf(name: StepName, state: RegistrationState): Step {
   return { name, status: 'open' };
 }
 
-/** Channels whose provider refused for good. */
+/** Returns the channels whose provider refused permanently. */
 export function refusedChannels(sends: readonly Send[]): Channel[] {
   return channels.filter((channel) => sends.some((send) => send.channel === channel && send.state === 'refused'));
 }
 
 /**
- * Seconds between two tries of a system that is away: doubled from one, at first up to a few, later up to a twentieth of
- * the time it has been away and at most five minutes. A short outage is over soon after it ends, and one of a week adds
- * some 25,000 events to the history of a workflow, half of what Temporal allows.
+ * Returns the pause in seconds before the next attempt to call an unavailable dependency. It doubles from 1 s up to 5 s
+ * (directory, database) or 15 s (channels); in a longer outage, up to a twentieth of its duration and at most five
+ * minutes. So a short outage delays a registration only briefly, and a week-long one adds about 25,000 events to the
+ * history, half of Temporal's limit.
  */
 export function retryPauseSeconds(system: WaitingFor, tries: number, awaySeconds: number): number {
   const few = system === 'directory' || system === 'database' ? 5 : 15;

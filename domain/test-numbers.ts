@@ -1,47 +1,47 @@
 /**
- * Numbers whose code is known beforehand, so that nobody is sent one: for testers, and for development.
+ * Numbers with a known code, to which no message is sent: for testers and development.
  *
  * Terminology
- * - test number: a number that is listed with its code.
- * - fictitious: of a range that its country has moved to the dead letters for films and books, so that it is nobody's.
- * - last digits: a way of sending that sends nothing; the code is the end of the number, which everybody knows.
+ * - test number: a number that the configuration lists with its code.
+ * - fictitious: in a range that a country reserves for film and drama, so that no subscriber has it.
+ * - last digits: an SMS provider that sends nothing; the code is the last six digits of the number.
  */
 
-/** Named as a provider where the code of a test number is told of. */
+/** The provider name reported for a test number. */
 export const testProvider = 'test';
 
-/** Named as a provider where the code is the last six digits of the number. */
+/** The provider name reported, and configured, when the code is the last six digits of the number. */
 export const lastDigitsProvider = 'last-digits';
 
 /**
- * +1: the area code 555, which is given to nobody, and the lines 555-0100 to 555-0199 of every other (ATIS-0300115);
- * +44: Ofcom's numbers for drama; +33: those of ARCEP for audiovisual works.
+ * +1: the unassigned area code 555, and 555-0100 to 555-0199 of every other area code (ATIS-0300115);
+ * +44: Ofcom's numbers for drama; +33: ARCEP's numbers for audiovisual works.
  */
 const fictitious = [/^\+1555\d{7}$/, /^\+1\d{3}55501\d\d$/, /^\+44(7700900|2079460|1632960)\d{3}$/, /^\+3363998\d{4}$/];
 
-/** Tells whether a number, E.164, can be nobody's. */
+/** Returns whether an E.164 number is fictitious. */
 export function isFictitious(number: string): boolean {
   return fictitious.some((range) => range.test(number));
 }
 
 /**
- * Reads numbers and their codes: `+15550100001=123456,+15550100002=654321`. What it throws names neither.
+ * Parses numbers and their codes: `+15550100001=123456,+15550100002=654321`. Error messages contain neither.
  *
- * @throws {RangeError} an item that is no number in E.164 with a code of six digits, or a number listed twice
+ * @throws {RangeError} on an item that is not an E.164 number with a six-digit code, or a number listed twice
  */
 export function readTestNumbers(text: string): ReadonlyMap<string, string> {
   const codes = new Map<string, string>();
   for (const item of text.split(',').filter((part) => part.trim() !== '')) {
     const [, number, code] = /^\s*(\+[1-9]\d{6,14})=(\d{6})\s*$/.exec(item) ?? [];
     if (number === undefined || code === undefined)
-      throw new RangeError('must be numbers with codes of six digits, such as +15550100001=123456');
+      throw new RangeError('must be numbers with six-digit codes, such as +15550100001=123456');
     if (codes.has(number)) throw new RangeError('lists a number twice');
     codes.set(number, code);
   }
   return codes;
 }
 
-/** The code that everybody knows. */
+/** Returns the last six digits of a number. */
 export function lastDigitsOf(number: string): string {
   return number.slice(-6);
 }

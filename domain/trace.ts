@@ -1,2 +1,4 @@
-/** Name of the Temporal header that carries the trace of a request, sealed, from the api through a workflow to its activities. */
+/**
+ * The Temporal header with the encrypted trace context of a request, passed from the api to workflows and activities.
+ */
 export const traceHeader = 'vyry-trace';

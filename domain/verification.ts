@@ -1,88 +1,95 @@
 /**
- * Proving a number or an address with a one-time code: one pure state machine over instants, for every door.
+ * Verification of a number or address by a one-time code: a pure state machine that every API shares.
  *
  * Terminology
- * - subject: what a code is bound to, the id of a registration or of a verification; a code of one is worth nothing in another.
- * - session: a verification that stands alone, as Signal's registration-service has it; it ends by itself.
- * - channel: the way a code takes (`sms`, `voice`, `email`).
- * - send: one request for a code by a channel; numbered from 1 within its subject.
+ * - subject: what a code is bound to, such as the id of a registration or verification. A code is valid for one subject
+ *   only.
+ * - session: a stand-alone verification, as in Signal's registration-service; it expires on its own.
+ * - channel: how a code is sent (`sms`, `voice`, `email`).
+ * - send: one request for a code by a channel, numbered from 1 within its subject.
  * - check: one comparison of a typed code with the code that was sent.
- * - refused: the channel cannot reach the person, ever; waiting does not help.
- * - rejected: the provider would not carry this message; it counts as a send of its channel, and another may be carried.
- * - given up: an operator chose another channel while the provider was away; the send is never tried again.
+ * - refused: the channel can never reach the recipient; waiting does not help.
+ * - rejected: the provider did not accept this message. It counts as a send of its channel; another one may be
+ *   accepted.
+ * - given up: an operator chose another channel while the provider was unavailable; the send is never retried.
  *
- * All instants are milliseconds since the Unix epoch. `null` for a next instant: that act is not possible by waiting.
+ * Instants are milliseconds since the Unix epoch. A next instant of `null` means that waiting does not help.
  */
 
-/** Channels that carry codes. */
+/** Channels for codes. */
 export const channels = ['sms', 'voice', 'email'] as const;
+/** A channel for codes. */
 export type Channel = (typeof channels)[number];
 
 /**
- * `register`: an account. `verify`: nothing more than a number, in a session. `login`: a session of an account. `pin-reset`:
- * a new PIN. `contact-change`: another number or address of an account.
+ * What a code is for. `register`: creating an account. `verify`: proving a number, in a session. `login`: starting a
+ * session of an account. `pin-reset`: setting a new PIN. `contact-change`: changing the number or address of an
+ * account.
  */
 export const codePurposes = ['register', 'verify', 'login', 'pin-reset', 'contact-change'] as const;
+/** What a code is for. */
 export type CodePurpose = (typeof codePurposes)[number];
 
-/** What a code proves: one subject, for one purpose. */
+/** The subject and purpose that a code is bound to. */
 export interface CodeSubject {
   subject: string;
   purpose: CodePurpose;
 }
 
-/** Kinds of app that ask for codes: on Android, an SMS has a line for the app. */
+/** Kinds of apps that request codes. For `android`, an SMS ends with the app hash. */
 export const clientKinds = ['ios', 'android', 'desktop', 'web'] as const;
+/** A kind of app. */
 export type ClientKind = (typeof clientKinds)[number];
 
-/** What a send has come to. A send that waits for its provider is still `sending`. */
+/** The state of a send. A send that waits for its provider is still `sending`. */
 export type SendState = 'sending' | 'sent' | 'refused' | 'rejected' | 'given-up';
 
+/** A send of a code. */
 export interface Send {
   number: number;
   channel: Channel;
   requestedAt: number;
   state: SendState;
   sentAt?: number;
-  /** Why a provider refused, as a kebab-case state of affairs. */
+  /** Kebab-case reason why a provider refused. */
   reason?: string;
 }
 
-/** The bounds of a verification, from the configuration. */
+/** The configured limits of a verification. */
 export interface VerificationRules {
-  /** Life of a code from its sending, in seconds. */
+  /** Lifetime of a code from its sending, in seconds. */
   codeTtlSeconds: number;
-  /** Checks of one code. */
+  /** Maximum number of checks of one code. */
   checksMax: number;
-  /** Waits after each check of one code, in seconds; none where absent. */
+  /** Waits after each check of one code, in seconds. Default: none. */
   checkWaitsSeconds?: readonly number[];
-  /** Waits between the sends of one channel, in seconds; one more send than waits is possible. */
+  /** Waits between the sends of one channel, in seconds. The number of sends is one more than the number of waits. */
   resendWaitsSeconds: readonly number[];
-  /** Those of voice, when they are others. */
+  /** Waits between calls, if different from `resendWaitsSeconds`. */
   voiceWaitsSeconds?: readonly number[];
-  /** From the first SMS to the first call, in seconds; voice needs no SMS where absent. */
+  /** Seconds from the first SMS to the first call. When absent, a call requires no SMS. */
   voiceAfterSmsSeconds?: number;
 }
 
-/** The bounds of a session, which are also those of its verification. */
+/** The limits of a session, including those of its verification. */
 export interface SessionRules extends VerificationRules {
-  /** Life in seconds from the last instant at which something new was possible. */
+  /** Lifetime in seconds, from the last instant at which an action was done or became possible. */
   sessionTtlSeconds: number;
 }
 
-/** Where the checks of the newest code stand, as Redis holds them. */
+/** The state of the checks of the newest code, as stored in Redis. */
 export interface CheckState {
-  /** The code may be in the person's hands since. */
+  /** From when on the recipient may have the code. */
   since: number;
-  /** Absent while its provider has not confirmed it: its life has not begun. */
+  /** Absent until the provider has confirmed the send, which starts the lifetime of the code. */
   expiresAt?: number;
   checks: number;
   lastCheckAt?: number;
-  /** The right code was typed then. */
+  /** When the right code was typed. */
   verifiedAt?: number;
 }
 
-/** Everything that a session is derived from. */
+/** The state that a session is derived from. */
 export interface SessionState {
   createdAt: number;
   sends: readonly Send[];
@@ -90,30 +97,31 @@ export interface SessionState {
   checks?: CheckState | undefined;
 }
 
-/** What may be done with a session, and from when. */
+/** The view of a session: which actions are possible, and from when. */
 export interface SessionView {
   isVerified: boolean;
   nextSmsAt: number | null;
   nextVoiceAt: number | null;
   nextCheckAt: number | null;
-  /** A session past it is gone, whoever still holds a record of it. */
+  /** After this instant the session does not exist, even if a record of it remains. */
   expiresAt: number;
 }
 
-/** Why a session sends nothing now. `under-way`: the last send has not come to anything yet. */
+/** Why a session cannot send a code now. `under-way`: the last send of the channel has no result yet. */
 export type SendRefusal =
   | { reason: 'already-verified' | 'exhausted' | 'under-way' }
   | { reason: 'too-early'; nextAt: number };
 
-/** Why a session compares nothing now. */
+/** Why a session cannot check a code now. */
 export type CheckRefusal =
   | { reason: 'no-code-sent' | 'exhausted' | 'code-expired' }
   | { reason: 'too-early'; nextAt: number };
 
 /**
- * The instant from which a channel may send again: in the past when it may send now, `null` when it never may.
+ * Returns the instant from which a channel may send: in the past when it may send now, `null` when waiting does not
+ * help.
  *
- * @param notBefore start of the verification; the first send is possible from then
+ * @param notBefore start of the verification, from which the first send is possible
  */
 export function nextSendAt(
   sends: readonly Send[],
@@ -130,8 +138,8 @@ export function nextSendAt(
 }
 
 /**
- * The first instant of a call: a while after the first SMS that the provider took or rejected, at once when SMS cannot
- * reach the number.
+ * The first instant of a call: `voiceAfterSmsSeconds` after the first SMS that the provider accepted or rejected,
+ * immediately when SMS cannot reach the number.
  */
 function voiceOpensAt(
   sends: readonly Send[],
@@ -156,8 +164,8 @@ function handedAt({ sentAt, requestedAt }: Send): number {
 }
 
 /**
- * The channels whose codes a typed code may be compared with: that of the newest code that is known to be sent, and those
- * of newer ones that a provider may have.
+ * Returns the channels whose codes a typed code may match: that of the newest code known to be sent, and those of newer
+ * sends that a provider may have accepted.
  */
 export function openChannels(sends: readonly Send[]): Channel[] {
   const current = sends.findLastIndex(({ state }) => state === 'sent');
@@ -165,13 +173,13 @@ export function openChannels(sends: readonly Send[]): Channel[] {
   return [...new Set(open.map(({ channel }) => channel))];
 }
 
-/** Checks that the newest code has left, or that the first will have; 0 when it is over. */
+/** Returns how many checks the newest code has left, or the first one will have; 0 when the code has expired. */
 export function checksLeft(state: CheckState | undefined, checksMax: number, now: number): number {
   if (state === undefined) return checksMax;
   return isOver(state, now) ? 0 : Math.max(0, checksMax - state.checks);
 }
 
-/** The instant from which a code may be checked, `null` when only a new code helps. */
+/** Returns the instant from which a code may be checked; `null` when a new code is required. */
 export function nextCheckAt(
   state: CheckState | undefined,
   rules: Pick<VerificationRules, 'checksMax' | 'checkWaitsSeconds'>,
@@ -190,14 +198,14 @@ function isOver(state: CheckState, now: number): boolean {
 }
 
 /**
- * The one expiry of a session, reported and obeyed: derived from what was stored, it never depends on when it is asked for.
- * A verified session lives on for a while after its right code; another until nothing has been done, and nothing new been
- * possible, for as long.
+ * Returns when a session expires. Derived from stored state only, so it does not depend on the time of the call. A
+ * verified session expires `sessionTtlSeconds` after the right code; any other session that long after the last action
+ * that was done or became possible.
  */
 export function sessionExpiresAt({ createdAt, sends, checks }: SessionState, rules: SessionRules): number {
   const life = rules.sessionTtlSeconds * 1000;
   if (checks?.verifiedAt !== undefined) return checks.verifiedAt + life;
-  // so that no act ends the session it belongs to, whatever it uses up
+  // includes past actions, so that no action can expire its own session by using up what was possible
   const done = [createdAt, ...sends.map(handedAt), checks?.lastCheckAt ?? createdAt];
   const possible = [...done, ...(['sms', 'voice'] as const).map((way) => nextSendAt(sends, way, rules, createdAt))];
   if (checks !== undefined && checks.checks < rules.checksMax) {
@@ -210,7 +218,7 @@ export function sessionExpiresAt({ createdAt, sends, checks }: SessionState, rul
   return Math.max(...possible.flatMap((at) => (at === null ? [] : [at + life])), ...codesEnd);
 }
 
-/** A session as it stands; undefined when its time is over. */
+/** Returns the view of a session at an instant; undefined once it has expired. */
 export function sessionAt(state: SessionState, rules: SessionRules, now: number): SessionView | undefined {
   const expiresAt = sessionExpiresAt(state, rules);
   if (expiresAt <= now) return undefined;
@@ -226,7 +234,7 @@ export function sessionAt(state: SessionState, rules: SessionRules, now: number)
   };
 }
 
-/** Why a session may not send by a channel now; undefined when it may. */
+/** Returns why a session may not send by a channel now; undefined when it may. */
 export function refuseSend(
   state: SessionState,
   channel: Channel,
@@ -240,7 +248,7 @@ export function refuseSend(
   return nextAt === null ? { reason: 'exhausted' } : undefined;
 }
 
-/** Why a session may not check a code now; undefined when it may, also after it was verified. */
+/** Returns why a session may not check a code now; undefined when it may, also after it was verified. */
 export function refuseCheck({ checks }: SessionState, rules: SessionRules, now: number): CheckRefusal | undefined {
   if (checks === undefined) return { reason: 'no-code-sent' };
   if (checks.verifiedAt !== undefined) return undefined;
@@ -250,18 +258,20 @@ export function refuseCheck({ checks }: SessionState, rules: SessionRules, now: 
   return nextAt > now ? { reason: 'too-early', nextAt } : undefined;
 }
 
-/** How long a session's record is kept: longer than it can live by what may be done until it is next written. */
+/**
+ * Returns until when to keep a session's record: longer than the session can live before the record is next written.
+ */
 export function keepSessionUntil(state: SessionState, rules: SessionRules): number {
   const longestWait = Math.max(0, ...(rules.checkWaitsSeconds ?? []));
   return sessionExpiresAt(state, rules) + (longestWait + rules.sessionTtlSeconds) * 1000;
 }
 
-/** The id of the workflow of a session: a noun and a random id, never a number. */
+/** Returns the id of the workflow of a session. It contains a random id, never a number. */
 export function verificationWorkflowId(sessionId: string): string {
   return `verification:${sessionId}`;
 }
 
-/** What a refusal means for what may be done next. `no-sender`: nobody is configured to carry it. */
+/** The kind of a provider's refusal. `no-sender`: no provider is configured for the message. */
 export type RefusalKind = 'unreachable' | 'no-sender' | 'fraud' | 'rejected';
 
 const refusalKinds: Record<string, RefusalKind | undefined> = {
@@ -272,12 +282,12 @@ const refusalKinds: Record<string, RefusalKind | undefined> = {
   'fraud-suspected': 'fraud',
 };
 
-/** The kind of a provider's reason; one that is not known means that it would not carry the message. */
+/** Returns the kind of a provider's reason; an unknown reason is `rejected`. */
 export function refusalKindOf(reason: string | undefined): RefusalKind {
   return refusalKinds[reason ?? ''] ?? 'rejected';
 }
 
-/** The id of the workflow that sends the code of a log-in. */
+/** Returns the id of the workflow that sends the code of a log-in. */
 export function logInWorkflowId(loginId: string): string {
   return `login:${loginId}`;
 }

@@ -1,4 +1,7 @@
-/** `npm run check`: formatting and lint, types, import rules, the list of flaky tests. With `--write` formatting and simple lint are mended. */
+/**
+ * `npm run check`: formatting and lint, types, import rules, the list of flaky tests. With `--write` it
+ * fixes formatting and simple lint.
+ */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
@@ -12,6 +15,7 @@ interface Check {
 }
 
 const layers = [
+  'contract',
   'api',
   'workflows',
   'activities',
@@ -52,7 +56,7 @@ function checks(isWrite: boolean): Check[] {
   ];
 }
 
-/** Runs a check and prints one line of result, after what it found. */
+/** Runs a check and prints its findings, then one line with the result. */
 async function passes({ name, command: [program = '', ...args] }: Check): Promise<boolean> {
   const startedAt = Date.now();
   const path = program.includes('/') ? program : join('node_modules', '.bin', program);

@@ -1,4 +1,4 @@
-/** One long-running program: started, awaited until it answers, killed and started again on demand, stopped. */
+/** Runs one long-running program: starts it, waits until it answers, kills and restarts it on request, stops it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,24 +6,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataFolder } from './data-folder.ts';
 import { signalGroup } from './process-table.ts';
 
-/** What is run and how one knows that it is up. */
+/** The program to run, and how to tell that it is ready. */
 export interface ChildOptions {
   name: string;
   command: string;
   args: string[];
-  /** The whole environment; that of this process when left out. */
+  /** The whole environment; that of this process by default. */
   env?: NodeJS.ProcessEnv;
   cwd?: string;
   /**
-   * Resolves once the program answers; is tried again while it throws, for as long as the program lives. `output` is what it
-   * wrote since it was started.
+   * Resolves when the program answers. While it throws it is called again, as long as the program runs. `output`
+   * returns the output since the start.
    */
   ready: (output: () => string) => Promise<unknown>;
-  /** Longest a stop by SIGTERM may take before SIGKILL. */
+  /** Longest wait between SIGTERM and SIGKILL. */
   stopTimeoutMs?: number;
-  /** Start it again when it ends by itself. */
+  /** Restart the program when it ends on its own. */
   keepAlive?: boolean;
-  /** Called after each start but the first. */
+  /** Called after every start except the first. */
   onRestart?: () => void;
 }
 
@@ -34,26 +34,28 @@ export interface Child extends AsyncDisposable {
   readonly pid: number;
   readonly isRunning: boolean;
   readonly logFile: string;
-  /** Signals it and resolves when it has ended. It stays down, also with `keepAlive`, until `start()`. */
+  /**
+   * Signals the program and resolves when it has ended. It is not restarted, even with `keepAlive`, until `start()`.
+   */
   kill(signal?: NodeJS.Signals): Promise<void>;
-  /** Ends it abruptly behind the back of its supervision, as a crash would: with `keepAlive` it comes back. */
+  /** Kills the program as a crash would: with `keepAlive` it is restarted. */
   crash(): void;
-  /** The same command again, after `kill()`; resolves when it answers. */
+  /** Runs the same command again, after `kill()`; resolves when the program answers. */
   start(): Promise<void>;
-  /** Ends it for good: SIGTERM, then SIGKILL. */
+  /** Stops the program permanently: SIGTERM, then SIGKILL. */
   stop(): Promise<void>;
 }
 
-/** How often the person at the console is told that a program has not answered yet. */
+/** How often the console shows that a program has not answered yet. */
 const waitNotificationMs = 30_000;
 
 const backOff = { firstMs: 100, maxMs: 30_000, forgetAfterMs: 30_000 };
 
 /**
- * Starts a program in its own process group (a terminal's Ctrl-C does not reach it), its output going to
- * `<name>.log` of the folder, and resolves when it answers. The folder stops it when closed.
+ * Starts a program in its own process group (a terminal's Ctrl-C does not reach it), writes its output to
+ * `<name>.log` of the folder, and resolves when the program answers. Closing the folder stops it.
  *
- * @throws {Error} it ended before it answered; names the log and quotes its end
+ * @throws {Error} the program ended before it answered; the message names the log and quotes its last lines
  */
 export async function startChild(folder: DataFolder, options: ChildOptions): Promise<Child> {
   const child = createChild(folder, options);
@@ -87,16 +89,16 @@ function createChild(folder: DataFolder, options: ChildOptions): Child {
   let delayMs = backOff.firstMs;
   async function supervise(how: string, startedAt: number): Promise<void> {
     if (Date.now() - startedAt > backOff.forgetAfterMs) delayMs = backOff.firstMs;
-    folder.say(`${options.name} ended (${how}); starting it again`);
+    folder.say(`${options.name} ended (${how}); restarting it`);
     await sleep(delayMs, undefined, { ref: false });
     delayMs = Math.min(delayMs * 2, backOff.maxMs);
     if (!isWanted || folder.signal.aborted) return;
     try {
       await start();
       options.onRestart?.();
-      folder.say(`${options.name} is back (process ${current?.pid})`);
+      folder.say(`${options.name} was restarted (process ${current?.pid})`);
     } catch (err) {
-      folder.say(`${options.name} does not come up: ${firstLine(err)}`);
+      folder.say(`${options.name} cannot be restarted: ${firstLine(err)}`);
     }
   }
 
@@ -134,9 +136,9 @@ function createChild(folder: DataFolder, options: ChildOptions): Child {
 interface Started {
   process: ChildProcess;
   at: number;
-  /** What the program wrote since this start. */
+  /** The output since this start. */
   output: () => string;
-  /** Resolves with how it ended. */
+  /** Resolves with the signal, exit code or error that ended it. */
   exited: Promise<string>;
   hasExited: () => boolean;
 }

@@ -1,10 +1,10 @@
-/** A Chromium without a window, for pictures of pages. */
+/** A headless Chromium for pictures of pages. */
 import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
 
 const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** Starts the Chromium of this machine. @throws {Error} there is none */
+/** Starts the Chromium of this machine. @throws {Error} no Chromium is installed */
 export async function openChromium(): Promise<Browser> {
   const executablePath = places.find(existsSync);
   if (executablePath === undefined) throw new Error(`There is no Chromium: looked for ${places.join(', ')}`);

@@ -1,35 +1,37 @@
 /**
- * The folder of one starter: data and logs of what it runs, and the record by which nothing is left behind.
+ * The folder of one starter: the data and logs of what it runs, and a record of its processes.
  *
- * `processes.json` names the starter and everything it started. Whoever opens the folder next stops what a starter
- * that was killed has left, and refuses when the starter still lives.
+ * `processes.json` lists the starter and every process it started. The next starter that opens the folder stops the
+ * processes of a starter that was killed, and refuses to open the folder while that starter runs.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { end, identityOf, isRunning, type Sighting, signalGroup } from './process-table.ts';
 
-/** A data folder that this process holds. Closing it stops everything that was started in it, last first. */
+/** A data folder held by this process. Closing it stops everything that was started in it, the last first. */
 export interface DataFolder extends AsyncDisposable {
   readonly path: string;
   readonly logs: string;
-  /** Aborted when closing begins: what still starts gives up. */
+  /** Aborted when closing begins: starts in progress give up. */
   readonly signal: AbortSignal;
-  /** Tells the person at the console. */
+  /** Prints a line on the console. */
   say(line: string): void;
-  /** Notes a process, so that it is stopped even if this one is killed. */
+  /** Records a process, so that it is stopped even if this one is killed. */
   record(name: string, pid: number): void;
+  /** Removes a process from the record. */
   forget(pid: number): void;
-  /** Notes a folder elsewhere that is to be deleted when this one is closed, even if this process is killed. */
+  /** Records a folder elsewhere that is deleted when this one is closed, even if this process is killed. */
   recordFolder(path: string): void;
-  /** Runs when the folder is closed, before everything that was added earlier. */
+  /** Registers a function to run when the folder is closed, before all that were registered earlier. */
   onClose(stop: () => Promise<void>): void;
+  /** Stops everything that was started in the folder, deletes the recorded folders and releases it. */
   close(): Promise<void>;
-  /** Kills everything that still runs, so that a close under way ends at once. */
+  /** Kills everything that still runs, so that a close in progress ends at once. */
   killAll(): void;
 }
 
-/** A folder that another live starter holds. */
+/** Thrown for a folder that another running starter holds. */
 export class FolderInUse extends Error {
   override readonly name = 'FolderInUse';
   readonly pid: number;
@@ -46,13 +48,13 @@ interface ProcessRecord {
   folders: string[];
 }
 
-/** How long a left-over process may take to stop before it is killed. */
+/** Time for a leftover process to stop before it is killed. */
 const leftoverGraceMs = 5000;
 
 /**
- * Opens a data folder, making it when it is not there and stopping what an earlier starter has left.
+ * Opens a data folder. Creates it when it does not exist, and stops the leftover processes of an earlier starter.
  *
- * @throws {FolderInUse}
+ * @throws {FolderInUse} another starter holds the folder
  */
 export async function openDataFolder(folder: string, say: (line: string) => void = () => {}): Promise<DataFolder> {
   const path = resolve(folder);
@@ -111,8 +113,8 @@ export async function openDataFolder(folder: string, say: (line: string) => void
 }
 
 /**
- * Opens a new folder among the system's temporary files, for tests; closing deletes it. What earlier ones have left
- * behind, because their process was killed, is stopped and deleted first.
+ * Opens a new temporary folder for tests; closing deletes it. First stops and deletes the leftovers of temporary
+ * folders whose process was killed.
  */
 export async function openTemporaryFolder(say?: (line: string) => void): Promise<DataFolder> {
   const parent = join(tmpdir(), `vyry-tests-${userInfo().uid}`);
@@ -126,7 +128,7 @@ export async function openTemporaryFolder(say?: (line: string) => void): Promise
   return { ...folder, close, [Symbol.asyncDispose]: close };
 }
 
-/** A folder without a record is one whose starter is just being born. */
+/** Removes abandoned temporary folders. A folder without a record belongs to a starter that is just starting. */
 async function sweep(parent: string): Promise<void> {
   for (const path of readdirSync(parent).map((name) => join(parent, name))) {
     const starter = readRecord(join(path, 'processes.json'))?.starter;
@@ -135,13 +137,13 @@ async function sweep(parent: string): Promise<void> {
       await (await openDataFolder(path)).close();
       rmSync(path, { recursive: true, force: true });
     } catch (err) {
-      // Somebody else sweeps it at this moment, or has just done so.
+      // another process sweeps it at this moment, or has just done so
       if (!(err instanceof FolderInUse) && (err as NodeJS.ErrnoException).code !== 'ENOENT') throw err;
     }
   }
 }
 
-/** Writes a file so that a reader sees the old or the new whole, never half. */
+/** Writes a file atomically: a reader sees the old or the new content, never a part. */
 export function writeWhole(file: string, content: string, mode = 0o600): void {
   const temporary = `${file}.${process.pid}`;
   writeFileSync(temporary, content, { mode });

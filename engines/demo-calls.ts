@@ -1,8 +1,8 @@
-/** Calls of the demo: sent, and shown as a person reads them. */
+/** Sends the calls of the demo and prints them in readable form. */
 import { inspect, styleText } from 'node:util';
 import { say } from './summary.ts';
 
-/** A JSON object that was answered. */
+/** A JSON object from an answer. */
 export type Answer = Record<string, unknown>;
 
 interface Call {
@@ -10,15 +10,19 @@ interface Call {
   body?: Answer;
 }
 
-/** Sends calls to one api and prints each with its answer, secrets left out. */
+/** Sends calls to one api and prints each with its answer, without secrets. */
 export interface ApiCaller {
-  /** @throws {Error} the answer is an error */
+  /** Sends a call and returns its answer. @throws {Error} the answer is an error */
   call(method: string, path: string, call?: Call): Promise<Answer>;
-  /** True when the registration cannot go on because there is an account already. @throws {Error} any other error */
+  /**
+   * Sends a step. Returns true when the registration cannot continue because the account exists.
+   *
+   * @throws {Error} any other error
+   */
   step(method: string, path: string, call: Call): Promise<boolean>;
 }
 
-/** Creates the caller of one api. */
+/** Creates a caller for one api. */
 export function createApiCaller(apiUrl: string): ApiCaller {
   async function send(method: string, path: string, { token, body }: Call = {}) {
     say(`${styleText(['bold', 'cyan'], `→ ${method} ${path}`)}${body ? `\n${show(body)}` : ''}`);
@@ -40,19 +44,19 @@ export function createApiCaller(apiUrl: string): ApiCaller {
   return {
     async call(method, path, call) {
       const { status, answer } = await send(method, path, call);
-      if (status >= 400) throw new Error(`${method} ${path} answered ${status}: ${answer.error}`);
+      if (status >= 400) throw new Error(`${method} ${path} was answered ${status}: ${answer.error}`);
       return answer;
     },
     async step(method, path, call) {
       const { status, answer } = await send(method, path, call);
       if (status === 409 || answer.state === 'rejected') return true;
-      if (status >= 400) throw new Error(`${method} ${path} answered ${status}: ${answer.error}`);
+      if (status >= 400) throw new Error(`${method} ${path} was answered ${status}: ${answer.error}`);
       return false;
     },
   };
 }
 
-/** Prints what is about to be done. */
+/** Prints a heading for the calls that follow. */
 export function showHeading(text: string): void {
   say(`\n${styleText('bold', text)}\n`);
 }
@@ -62,7 +66,7 @@ export function note(text: string): void {
   say(`${styleText('yellow', `  ${text}`)}\n`);
 }
 
-/** Passwords are never shown, tokens by their first characters. */
+/** Formats a body without passwords, and with the first characters of tokens only. */
 function show(value: Answer): string {
   const readable = JSON.parse(JSON.stringify(value, hide)) as Answer;
   const colors = process.stdout.isTTY;

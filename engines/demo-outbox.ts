@@ -1,12 +1,12 @@
-/** Reading codes from the outbox, as a person would from a telephone. */
+/** Reads codes from the outbox, as a person would from a telephone. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const waitMs = 60_000;
 
 /**
- * The newest code that was sent to a number or address since an instant.
+ * Returns the newest code sent to a number or address since an instant; waits until there is one.
  *
- * @throws {Error} none came within 15 s
+ * @throws {Error} no code arrived within 60 s
  */
 export async function waitForCode(outboxUrl: string, to: string, since: Date): Promise<string> {
   const query = new URLSearchParams({ to, since: since.toISOString() });
@@ -18,5 +18,5 @@ export async function waitForCode(outboxUrl: string, to: string, since: Date): P
     if (code !== undefined) return code;
     await sleep(100);
   }
-  throw new Error(`No code came within ${waitMs / 1000} s; look at ${outboxUrl}`);
+  throw new Error(`No code arrived within ${waitMs / 1000} s; look at ${outboxUrl}`);
 }

@@ -1,24 +1,24 @@
-/** The people of the demo directory (engines/directory/), as a person trying Vyry meets them. */
+/** The people of the demo directory (engines/directory/), for the demo and the summary of `npm start`. */
 
-/** Somebody who can register. */
+/** A person who can register. */
 export interface DemoPerson {
   username: string;
   password: string;
-  /** How a code reaches them. */
+  /** The channel by which a code reaches the person. */
   channel: 'sms' | 'email';
   /** Number or e-mail address. */
   address: string;
   about: string;
 }
 
-/** Those with a story. */
+/** The demo people with names. */
 export const demoPeople: readonly DemoPerson[] = [
   {
     username: 'ada',
     password: 'analytical-engine',
     channel: 'sms',
     address: '+447700900101',
-    about: 'a number in Britain',
+    about: 'a number in the United Kingdom',
   },
   {
     username: 'grace',
@@ -32,14 +32,14 @@ export const demoPeople: readonly DemoPerson[] = [
     password: 'bletchley-1944',
     channel: 'email',
     address: 'joan@example.org',
-    about: 'no number: codes by e-mail',
+    about: 'no number; codes by e-mail',
   },
 ];
 
-/** Is in the directory, but disabled: her right password is refused. */
+/** A person whose directory entry is disabled: the right password is refused. */
 export const disabledPerson = { username: 'mallory', password: 'disabled-entry' };
 
-/** `person000` to `person999`. */
+/** Returns one of `person000` to `person999`. */
 export function numberedPerson(index: number): DemoPerson {
   const digits = String(index).padStart(3, '0');
   return {
@@ -51,7 +51,7 @@ export function numberedPerson(index: number): DemoPerson {
   };
 }
 
-/** A demo person by name, numbered ones included. */
+/** Finds a demo person by name, including the numbered ones. */
 export function findDemoPerson(username: string): DemoPerson | undefined {
   const index = /^person(\d{3})$/.exec(username)?.[1];
   return index === undefined

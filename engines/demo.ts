@@ -1,4 +1,4 @@
-/** `npm run demo`: registers a demo person on the running system, call by call, and shows each call and its answer. */
+/** `npm run demo`: registers a demo person on the running system and prints each call with its answer. */
 import { parseArgs } from 'node:util';
 import { solveChallenge } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
@@ -13,12 +13,12 @@ const help = `Registers a person of the demo directory on the system that npm st
   npm run demo -- [options]
 
   --person <name>   ada, grace, joan or person000 … person999 (ada, or the next one without an account)
-  --api <url>       of another api
-  --outbox <url>    of its outbox page
+  --api <url>       another api
+  --outbox <url>    its outbox page
   --folder <folder> data folder of the system (.vyry)
 `;
 
-/** Not the directory's: the password of the new account. */
+/** The password of the new account; not the directory password. */
 const newPassword = 'violet-harbour-engraves-93';
 
 interface Place {
@@ -49,26 +49,26 @@ async function main(): Promise<number> {
   const apiUrl = values.api ?? ready?.apiUrl;
   const outboxUrl = values.outbox ?? ready?.outboxUrl;
   if (apiUrl === undefined || outboxUrl === undefined) {
-    throw new Error('Vyry does not run here. Run npm start in another terminal, wait for its summary, and try again.');
+    throw new Error('Vyry does not run here. Run npm start in another terminal, wait for its summary and try again.');
   }
   for (const person of candidates(values.person)) {
     if (await register(person, { apiUrl, outboxUrl })) return 0;
-    note(`${person.username} has an account already: going on with the next person.`);
+    note(`${person.username} has an account already; continuing with the next person.`);
   }
-  throw new Error('Every demo person has an account: npm start -- --reset begins anew.');
+  throw new Error('Every demo person has an account. npm start -- --reset starts again without accounts.');
 }
 
-/** The chosen person first, then everybody else. */
+/** Returns the chosen person first, then all others. */
 function candidates(chosen: string | undefined): DemoPerson[] {
   const everybody = [...demoPeople, ...Array.from({ length: 1000 }, (_, index) => numberedPerson(index))];
   if (chosen === undefined) return everybody;
   const person = findDemoPerson(chosen);
   if (person === undefined)
-    throw new Error(`Nobody is called ${chosen}: try ${demoPeople.map((p) => p.username).join(', ')}`);
+    throw new Error(`There is no demo person ${chosen}; try ${demoPeople.map((p) => p.username).join(', ')}`);
   return [person, ...everybody.filter(({ username }) => username !== chosen)];
 }
 
-/** Whether the person has registered; false when there is an account already. */
+/** Registers a person. Returns false when the account exists already. */
 async function register(person: DemoPerson, { apiUrl, outboxUrl }: Place): Promise<boolean> {
   const api = createApiCaller(apiUrl);
   showHeading(`Registering ${person.username} (${person.about})`);
@@ -82,11 +82,11 @@ async function register(person: DemoPerson, { apiUrl, outboxUrl }: Place): Promi
   const { username, password, channel, address } = person;
   if (await step('PUT', 'directory', { username, password })) return false;
   const { provider, challenge } = await api.call('GET', '/api/v1/captcha');
-  note('Solving the captcha: a little proof of work …');
+  note('Solving the captcha, a small proof of work …');
   if (await step('PUT', 'captcha', { provider, token: await solve(challenge) })) return false;
   const askedAt = new Date();
   if (await step('POST', 'codes', { channel })) return false;
-  note(`The code arrives: ${outboxUrl}`);
+  note(`The code arrives in the outbox: ${outboxUrl}`);
   const code = await waitForCode(outboxUrl, address, askedAt);
   if (await step('PUT', 'code', { code })) return false;
   if (await step('PUT', 'credentials', { password: newPassword })) return false;
@@ -95,11 +95,11 @@ async function register(person: DemoPerson, { apiUrl, outboxUrl }: Place): Promi
   const accessToken = String(session.accessToken);
   await api.call('GET', '/api/v1/auth/session', { token: accessToken });
   await api.call('GET', '/api/v1/users/me', { token: accessToken });
-  say(`${username} has an account. Registering was a workflow: the Temporal UI shows every step of it.\n`);
+  say(`${username} has an account. The registration was a workflow; the Temporal UI shows every step of it.\n`);
   return true;
 }
 
-/** The token of an ALTCHA challenge: challenge and solution in base64, as its widget makes it. */
+/** Returns the token of an ALTCHA challenge: challenge and solution in base64, as the ALTCHA widget builds it. */
 async function solve(challenge: unknown): Promise<string> {
   const known = challenge as Parameters<typeof solveChallenge>[0]['challenge'];
   const solution = await solveChallenge({ challenge: known, deriveKey });

@@ -1,4 +1,7 @@
-/** Elasticsearch: the minimal distribution from Maven Central, trimmed to start in seconds and half a gigabyte. */
+/**
+ * Elasticsearch: the minimal distribution from Maven Central, configured to start in seconds with half a gigabyte of
+ * memory.
+ */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -23,20 +26,21 @@ import { debianProgram, findProgram, missingEngine, obtain } from './obtain.ts';
 import { claimPort, freePort } from './ports.ts';
 import { runTool } from './tools.ts';
 
-/** The releases that are used: 8 is the older half of what Vyry runs on, and Java 17 is in Debian. */
+/** The releases in use: 8 is the older of the two major versions that Vyry supports, and its Java 17 is in Debian. */
 const releases = {
   '8.19.0': { sha256: '14833b2d86c30656901f92049f81fb5777a8e4545413c8656cd1a21b55173033', javaMajorMin: 17 },
   '9.1.0': { sha256: 'be5c5440bb6344cee4070f8f77a6c3cd72363db494944047cdd93748c4e19111', javaMajorMin: 21 },
 };
+/** A release that can be started. */
 export type Release = keyof typeof releases;
 
 const artifactOf = (release: Release) => `org.elasticsearch.distribution.integ-test-zip:elasticsearch:${release}:zip`;
 const javaOptions = '-Xms256m -Xmx256m -XX:-AlwaysPreTouch -XX:-UseG1GC -XX:+UseSerialGC -XX:TieredStopAtLevel=1';
 
-/** Elasticsearch refuses to run as root, so there it runs as this user (`nobody`). */
+/** Elasticsearch refuses to run as root, so a root process runs it as this user (`nobody`). */
 const nobody = 65_534;
 
-/** The places of one Elasticsearch. */
+/** The folders of one Elasticsearch. */
 interface Home {
   program: string;
   config: string;
@@ -46,12 +50,12 @@ interface Home {
 }
 
 /**
- * Starts Elasticsearch on loopback, or takes the configured one. Started by root, it lives in the system's temporary
- * folder, which `nobody` can reach, and begins empty; otherwise its data stays in the folder.
+ * Starts Elasticsearch on loopback, or uses the configured one. Started by root, it lives in the system's temporary
+ * folder, which `nobody` can reach, and starts empty; otherwise its data stays in the folder.
  *
- * `GET /` answers 405 in this distribution: ask for `/_cluster/health`.
+ * `GET /` returns 405 in this distribution: use `/_cluster/health`.
  *
- * @throws {Error} it is missing (says how to provide it), its port is taken, or it does not start
+ * @throws {Error} it is missing (the message says how to provide it), its port is taken, or it does not start
  */
 export async function startElasticsearch(options: EngineOptions & { release?: Release }): Promise<Engine> {
   const { folder, keepAlive = false, release = '8.19.0' } = options;
@@ -82,7 +86,7 @@ async function findParts(folder: DataFolder, release: Release): Promise<{ javaHo
       name: 'Elasticsearch',
       urlVariable: 'ELASTICSEARCH_URL',
       program: `Java ${javaMajorMin} and Maven`,
-      obtain: 'run this as root on Debian, which installs both: then Elasticsearch is fetched once',
+      obtain: 'run this as root on Debian, which installs both; Elasticsearch is then fetched once',
       service: 'elasticsearch',
       cause,
     });
@@ -107,8 +111,7 @@ async function obtainDistribution(folder: DataFolder, release: Release): Promise
 async function unpack(release: Release, target: string, folder: DataFolder): Promise<void> {
   const zip = join(target, `elasticsearch-${release}.zip`);
   const sha256 = createHash('sha256').update(readFileSync(zip)).digest('hex');
-  if (sha256 !== releases[release].sha256)
-    throw new Error(`${zip} is not the file that was expected (SHA-256 ${sha256})`);
+  if (sha256 !== releases[release].sha256) throw new Error(`${zip} has an unexpected SHA-256: ${sha256}`);
   const python = await debianProgram('python3', ['python3'], folder);
   await runTool(folder, python, ['-m', 'zipfile', '-e', zip, target]);
   const unpacked = join(target, `elasticsearch-${release}`);
@@ -119,13 +122,16 @@ async function unpack(release: Release, target: string, folder: DataFolder): Pro
   rmSync(unpacked, { recursive: true });
 }
 
-/** Tells whether this machine has a Java that a release runs on; nothing is fetched. */
+/** Returns whether this machine has a Java that can run a release; fetches nothing. */
 export async function hasJavaFor(release: Release): Promise<boolean> {
   const majors = await Promise.all(globSync('/usr/lib/jvm/*').map((home) => javaMajor(join(home, 'bin', 'java'))));
   return majors.some((major) => major >= releases[release].javaMajorMin);
 }
 
-/** The home of a Java that is new enough: $JAVA_HOME, that of the `java` on the PATH, or one of the system's others. */
+/**
+ * Returns the home of a Java that is new enough: $JAVA_HOME, that of the `java` on the PATH, or another of the
+ * system's.
+ */
 async function findJava(folder: DataFolder, javaMajorMin: number): Promise<string> {
   const onPath = await debianProgram('java', ['openjdk-17-jre-headless'], folder);
   const homes = [process.env.JAVA_HOME, resolve(realpathSync(onPath), '../..'), ...globSync('/usr/lib/jvm/*')];
@@ -157,7 +163,7 @@ async function makeHome(folder: DataFolder, distribution: string, yaml: string):
   return { program, config, data, isNobodys };
 }
 
-/** The cache and the data folder may lie where only root can look, such as its home. */
+/** Creates a folder that `nobody` can reach; cache and data folder may be readable by root only. */
 function makeFolderOfNobody(folder: DataFolder): string {
   const digest = createHash('sha256').update(folder.path).digest('hex').slice(0, 12);
   const path = join(tmpdir(), `vyry-elasticsearch-${digest}`);
@@ -175,9 +181,9 @@ async function settings(port: number): Promise<string> {
     'transport.port': await freePort(),
     'xpack.security.enabled': false,
     'node.store.allow_mmap': false,
-    // Without this, writes stop on a disk that is nearly full.
+    // without this, writes stop on a disk that is nearly full
     'cluster.routing.allocation.disk.threshold_enabled': false,
-    // The serial collector lets garbage fill the heap before it collects; counted as use, it has searches refused.
+    // the serial collector lets garbage fill the heap before it collects; counted as use, it makes searches fail
     'indices.breaker.total.use_real_memory': false,
   };
   return Object.entries(lines)
@@ -207,5 +213,5 @@ async function isHealthy(url: string): Promise<void> {
   const answer = await fetch(`${url}/_cluster/health?wait_for_status=yellow&timeout=1s`, {
     signal: AbortSignal.timeout(3000),
   });
-  if (!answer.ok) throw new Error(`Elasticsearch answers ${answer.status}`);
+  if (!answer.ok) throw new Error(`Elasticsearch returned ${answer.status}`);
 }

@@ -1,39 +1,39 @@
-/** What every engine has in common, wherever it runs. */
+/** Types that all engines share. */
 import type { DataFolder } from './data-folder.ts';
 
-/** An engine that answers. One that was configured by its URL belongs to somebody else and is never stopped or killed. */
+/** A running engine. One that is configured by its URL is never stopped or killed. */
 export interface Engine {
   readonly name: string;
   readonly url: string;
-  /** How it was had: `configured`, or the program that runs. */
+  /** Its origin: `configured`, or the program that runs. */
   readonly source: string;
-  /** Undefined when it is configured. */
+  /** Undefined for a configured engine. */
   readonly process?: EngineProcess;
 }
 
-/** The process of an engine that was started here. It is stopped with its data folder. */
+/** The process of an engine that was started here. Closing its data folder stops it. */
 export interface EngineProcess {
   readonly pid: number;
-  /** Signals it (SIGKILL without a signal) and resolves when it has ended; it stays down until `start()`. */
+  /** Signals the process (SIGKILL by default) and resolves when it has ended; it is not restarted until `start()`. */
   kill(signal?: NodeJS.Signals): Promise<void>;
-  /** The same program on the same port and data; resolves when it answers. */
+  /** Starts the same program on the same port and data; resolves when it answers. */
   start(): Promise<void>;
-  /** Ends it for good. */
+  /** Stops it permanently. */
   stop(): Promise<void>;
 }
 
-/** Where an engine is started and how. */
+/** How an engine is started. */
 export interface EngineOptions {
   folder: DataFolder;
-  /** Use the one at this URL and start nothing. */
+  /** URL of an engine to use; nothing is started then. */
   url?: string | undefined;
-  /** A free one when left out. */
+  /** A free one by default. */
   port?: number | undefined;
-  /** Start it again when it ends by itself. */
+  /** Restart it when it ends on its own. */
   keepAlive?: boolean;
 }
 
-/** An engine that somebody else runs. */
+/** Returns the engine at a URL, which is not started here. */
 export function configured(name: string, url: string): Engine {
   return { name, url, source: 'configured' };
 }

@@ -1,4 +1,4 @@
-/** All engines that Vyry runs on, started together. */
+/** Starts all engines that Vyry runs on. */
 import type { DataFolder } from './data-folder.ts';
 import { startElasticsearch } from './elasticsearch.ts';
 import type { Engine } from './engine.ts';
@@ -10,14 +10,14 @@ import { claimPort } from './ports.ts';
 import { startRedis } from './redis.ts';
 import { startTemporal, type Temporal } from './temporal.ts';
 
-/** The account that the Twilio fake knows. */
+/** The account that the Twilio fake accepts. */
 export const demoTwilio = {
   accountSid: 'AC00000000000000000000000000000000',
   authToken: 'example-only-twilio-token',
   from: '+15005550006',
 } as const;
 
-/** Where the engines are: plain values, so that they can be handed to other processes. */
+/** Addresses of the engines: plain values that can be passed to other processes. */
 export interface EngineUrls {
   /** `host:port` */
   temporalAddress: string;
@@ -41,11 +41,11 @@ export interface Engines {
   readonly redis: Engine;
   readonly mongo: Engine;
   readonly ldap: Engine;
-  /** Only when it was asked for. */
+  /** Only when requested. */
   readonly elasticsearch?: Engine;
 }
 
-/** Ports that a person chose; the others are free ones. */
+/** Ports chosen by the user; for the others, free ones are used. */
 export interface EnginePorts {
   temporal?: number | undefined;
   temporalUi?: number | undefined;
@@ -55,21 +55,21 @@ export interface EnginePorts {
 /** Which engines are started, and how. */
 export interface EnginesOptions {
   folder: DataFolder;
-  /** `DATABASE_URL` and its like name engines that run already. */
+  /** `DATABASE_URL` and similar variables name engines that run already. */
   env?: NodeJS.ProcessEnv;
   ports?: EnginePorts;
   elasticsearch?: boolean;
   appendfsync?: 'always' | 'everysec';
-  /** Start an engine again when it ends by itself. */
+  /** Restart an engine when it ends on its own. */
   keepAlive?: boolean;
-  /** Where the Temporal UI has payloads decrypted. */
+  /** The codec endpoint that decrypts payloads for the Temporal UI. */
   codecUrl?: string;
 }
 
 /**
- * Starts the engines at the same time and resolves when all answer.
+ * Starts the engines in parallel and resolves when all answer.
  *
- * @throws {Error} that of the first one that is missing, has its port taken, or does not start
+ * @throws {Error} of the first engine that is missing, whose port is taken, or that does not start
  */
 export async function startEngines(options: EnginesOptions): Promise<Engines> {
   const { folder, env = process.env, ports = {}, keepAlive = false } = options;
@@ -131,7 +131,7 @@ function configuredLdap(url: string, env: NodeJS.ProcessEnv): Directory {
   return { engine: { name: 'LDAP', url, source: 'configured' }, access: { url, baseDn, bindDn, bindPassword } };
 }
 
-/** Starts the fakes of the outside providers, which end with the folder. */
+/** Starts the fakes of the outside providers. Closing the folder stops them. */
 export async function startOutbox(folder: DataFolder, wantedPort?: number): Promise<Fakes> {
   const port = await claimPort('the outbox', wantedPort);
   const smtpPort = await claimPort('the mail fake', undefined);

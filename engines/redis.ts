@@ -1,4 +1,4 @@
-/** Redis 7 with its append-only file on, as sessions and codes need it. */
+/** Redis 7 with its append-only file on, which sessions and codes need. */
 import { mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -9,14 +9,14 @@ import { claimPort } from './ports.ts';
 
 /** How Redis is started. */
 export interface RedisOptions extends EngineOptions {
-  /** `always` loses no acknowledged write to a power cut; `everysec` may lose a second. */
+  /** `always` loses no acknowledged write in a power failure; `everysec` may lose a second. */
   appendfsync?: 'always' | 'everysec';
 }
 
 /**
- * Starts Redis on loopback, or takes the configured one.
+ * Starts Redis on loopback, or uses the configured one.
  *
- * @throws {Error} it is missing (says how to provide it), its port is taken, or it does not start
+ * @throws {Error} it is missing (the message says how to provide it), its port is taken, or it does not start
  */
 export async function startRedis(options: RedisOptions): Promise<Engine> {
   const { folder, keepAlive = false } = options;
@@ -57,7 +57,7 @@ function redisArguments(port: number, data: string, appendfsync: string): string
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-/** PING over a bare connection; while the append-only file is being read the answer is -LOADING. */
+/** Sends PING over a plain connection; while Redis reads the append-only file, the answer is -LOADING. */
 function ping(port: number): Promise<void> {
   return new Promise((done, fail) => {
     const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));

@@ -1,4 +1,4 @@
-/** The secrets of a private system, made at random once and kept in its folder. */
+/** The secrets of a private system, generated once and kept in its folder. */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,10 +12,10 @@ const makers = {
   JWT_SECRET: () => bytes(48),
 } satisfies Record<string, () => string>;
 
-/** Values of the secret variables, by the variable's name. */
+/** Values of the secret variables, by name. */
 export type Secrets = Record<keyof typeof makers, string>;
 
-/** Reads `secrets.json` of the folder (mode 600), making what it lacks. */
+/** Reads `secrets.json` of the folder (mode 600) and generates missing secrets. */
 export function readSecrets(folder: string): Secrets {
   const file = join(folder, 'secrets.json');
   const known = readKnown(file);

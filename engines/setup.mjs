@@ -1,8 +1,8 @@
 /**
  * Runs a TypeScript file of the project: `node engines/setup.mjs <file.ts> [arguments]`.
  *
- * Plain JavaScript that Node 20 runs, because it comes before everything else: it installs the packages of
- * package-lock.json when they are not there, among them Node 26, and hands over to that.
+ * It is plain JavaScript for Node 20, because it runs before everything else: it installs the packages of
+ * package-lock.json when they are missing, among them Node 26, and runs the file with that.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -30,7 +30,7 @@ if (node === undefined) {
   );
   process.exit(1);
 }
-// Node takes an --env-file behind a script for its own, but not behind --
+// Node reads an --env-file after a script as its own option, but not after --
 process.exit(await run(node, ['--', resolve(root, script), ...scriptArguments]));
 
 function isInstalled() {
@@ -47,7 +47,7 @@ function lockHash() {
     .digest('hex');
 }
 
-/** Whether an install that somebody ran by hand already has every package of the lock file. */
+/** Returns whether a manual installation already has every package of the lock file. */
 function isSameAsLock() {
   const installedFile = join(modules, '.package-lock.json');
   if (!existsSync(installedFile)) return false;
@@ -62,12 +62,12 @@ function isSameAsLock() {
 async function install() {
   console.log('Installing the packages of package-lock.json (npm ci, about half a minute, once) …');
   const started = Date.now();
-  // Inside an npm script npm names its own program; otherwise it is the one on the PATH.
+  // inside an npm script, npm names its own program; otherwise use the one on the PATH
   const npmProgram = process.env.npm_execpath;
   const [command, args] = npmProgram?.endsWith('.js') ? [process.execPath, [npmProgram]] : ['npm', []];
   const code = await run(command, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], root);
   if (code !== 0) {
-    console.error(`npm ci failed (exit code ${code}): nothing was started.`);
+    console.error(`npm ci failed (exit code ${code}); nothing was started.`);
     process.exit(code);
   }
   writeFileSync(stampFile, lockHash());
@@ -81,8 +81,8 @@ function findNode() {
 }
 
 /**
- * Runs a program in the foreground and gives its exit code. A signal to this process is passed on; from a terminal the
- * program then gets Ctrl-C twice, which the programs of engines/ take as one (engines/signals.ts).
+ * Runs a program in the foreground and returns its exit code. A signal to this process is forwarded. From a terminal
+ * the program then receives Ctrl-C twice, which the programs of engines/ count as one (engines/signals.ts).
  */
 function run(command, args, cwd) {
   return new Promise((done) => {

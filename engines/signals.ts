@@ -1,17 +1,17 @@
-/** Ctrl-C and its relatives, as one request to stop. */
+/** Turns Ctrl-C and similar signals into one request to stop. */
 
-/** Copies of one Ctrl-C (terminal, npm and setup.mjs each deliver it) arrive within this time. */
+/** Copies of one Ctrl-C (terminal, npm and setup.mjs each send it) arrive within this time. */
 const copiesMs = 1000;
 
-/** The request to stop that a program got. */
+/** The request to stop a program. */
 export interface StopRequest {
-  /** Settles with the signal's name when SIGINT, SIGTERM or SIGHUP comes. */
+  /** Resolves with the signal's name at the first SIGINT, SIGTERM or SIGHUP. */
   readonly requested: Promise<NodeJS.Signals>;
-  /** Settles when the person asks again, a second or more later: stop at once. */
+  /** Resolves at a second request, a second or more later: stop at once. */
   readonly insisted: Promise<void>;
 }
 
-/** Listens for SIGINT, SIGTERM and SIGHUP from now on; the process no longer ends by itself on them. */
+/** Listens for SIGINT, SIGTERM and SIGHUP from now on; these signals then no longer end the process on their own. */
 export function listenForStop(): StopRequest {
   const requested = Promise.withResolvers<NodeJS.Signals>();
   const insisted = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-/** `npm start`: a whole private Vyry on this machine, until Ctrl-C. */
+/** `npm start`: runs a complete private Vyry on this machine, until Ctrl-C. */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type DataFolder, FolderInUse, openDataFolder } from './data-folder.ts';
@@ -14,19 +14,19 @@ const help = `Starts Vyry with everything it needs on this machine, until Ctrl-C
   npm start -- [options]
 
   --port <port>           of the api             (8000 when it is free, else a free one)
-  --grpc-port <port>      of the gRPC door       (50051 when it is free, else a free one)
+  --grpc-port <port>      of the gRPC server     (50051 when it is free, else a free one)
   --outbox-port <port>    of the outbox page     (8025 when it is free, else a free one)
   --ui-port <port>        of the Temporal UI     (8233 when it is free, else a free one)
   --temporal-port <port>  of the Temporal server (a free one)
   --folder <folder>       data, logs and secrets (.vyry in the project)
   --elasticsearch         starts Elasticsearch too (half a gigabyte of memory, 15 s)
   --reset                 deletes the data of earlier starts first
-  --no-compile-cache      compiles all code of the processes anew; they may write nothing then, as in production
-  --only-engines          starts the engines alone and prints the variables for processes started by hand
+  --no-compile-cache      compiles all code again; the processes may then write nothing, as in production
+  --only-engines          starts only the engines and prints the variables for processes started by hand
   --help                  prints this
 
 Engines that run already are used when DATABASE_URL, REDIS_URL, TEMPORAL_ADDRESS, ELASTICSEARCH_URL or LDAP_URL name
-them. Every other variable of .env.example that is set reaches the processes too.
+them. Every other variable of .env.example that is set is passed on to the processes.
 `;
 
 interface Arguments {
@@ -39,11 +39,11 @@ interface Arguments {
 }
 
 const stop = listenForStop();
-// Some waits of a start hold no handle that would keep the process alive.
+// some waits of a start hold no handle that would keep the process alive
 const alive = setInterval(() => {}, 60_000);
 process.exitCode = await main();
 clearInterval(alive);
-// A start that was interrupted may leave a connection attempt behind; everything of ours is stopped by now.
+// an interrupted start may leave a connection attempt behind; everything started here is stopped by now
 process.exit();
 
 async function main(): Promise<number> {
@@ -58,7 +58,7 @@ async function main(): Promise<number> {
   });
   const asked = stop.requested.then((signal) => {
     isAsked = true;
-    say(`\nStopping (${signal}); again for at once …`);
+    say(`\nStopping (${signal}); press Ctrl-C again to stop at once …`);
     return 0;
   });
   const code = (await Promise.race([started, asked])) ?? (await asked);
@@ -68,7 +68,7 @@ async function main(): Promise<number> {
   return code;
 }
 
-/** Resolves to nothing once it runs. */
+/** Starts the system or the engines, prints the summary, and resolves to undefined when everything runs. */
 async function start(folder: DataFolder, args: Arguments): Promise<undefined> {
   if (args.reset) deleteData(folder);
   say('Starting the engines and processes …');
@@ -89,7 +89,7 @@ async function start(folder: DataFolder, args: Arguments): Promise<undefined> {
     ports: {
       ...ports,
       api: await preferPort('the api', args.ports.api, 8000),
-      grpc: await preferPort('the gRPC door', args.ports.grpc, 50_051),
+      grpc: await preferPort('the gRPC server', args.ports.grpc, 50_051),
     },
     elasticsearch: args.elasticsearch,
     keepAlive: true,
@@ -149,6 +149,6 @@ function readPort(option: string, text: string | undefined): number | undefined 
 function complain(err: unknown, folder: string): undefined {
   failure(err);
   const ready = err instanceof FolderInUse ? readReady(folder) : undefined;
-  if (ready !== undefined) console.error(`It is at ${ready.apiUrl}; stop it by Ctrl-C where it was started.`);
+  if (ready !== undefined) console.error(`Its api is at ${ready.apiUrl}; stop it with Ctrl-C in its terminal.`);
   return undefined;
 }

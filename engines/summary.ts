@@ -1,4 +1,4 @@
-/** What the programs of engines/ print for people. */
+/** The output of the programs of engines/. */
 import { relative } from 'node:path';
 import { styleText } from 'node:util';
 import type { DataFolder } from './data-folder.ts';
@@ -7,7 +7,7 @@ import { demoTwilio, type EngineUrls } from './engines.ts';
 import { withDatabase } from './processes.ts';
 import type { Ready } from './system.ts';
 
-// A reader that goes away, such as `head`, must not end the starter and leave its engines running.
+// a reader that ends, such as `head`, must not end the starter and leave its engines running
 process.stdout.on('error', () => {});
 
 /** Prints a line. */
@@ -15,18 +15,18 @@ export function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** Prints why something did not work. */
+/** Prints an error. */
 export function failure(err: unknown): void {
   console.error(styleText('red', err instanceof Error ? err.message : String(err)));
 }
 
-/** What a person needs once the system runs. */
+/** Returns the summary of a running system: its addresses and the demo people. */
 export function summary(ready: Ready, folder: DataFolder, seconds: number): string {
   const people = [
-    ['name', 'password', 'what is special'],
+    ['name', 'password', 'note'],
     ...demoPeople.map(({ username, password, about }) => [username, password, about]),
-    [disabledPerson.username, disabledPerson.password, 'disabled: may not register'],
-    ['person000 … person999', 'person-000 … person-999', 'a thousand more, for load'],
+    [disabledPerson.username, disabledPerson.password, 'disabled; cannot register'],
+    ['person000 … person999', 'person-000 … person-999', 'a thousand more, for load tests'],
   ];
   const places = [
     ['API', ready.apiUrl],
@@ -46,7 +46,7 @@ export function summary(ready: Ready, folder: DataFolder, seconds: number): stri
   ].join('\n');
 }
 
-/** The variables with which a process started by hand finds the engines. */
+/** Returns the variables with which a process started by hand finds the engines. */
 export function enginesSummary(urls: EngineUrls, folder: DataFolder): string {
   const lines = {
     TEMPORAL_ADDRESS: urls.temporalAddress,
@@ -75,7 +75,7 @@ export function enginesSummary(urls: EngineUrls, folder: DataFolder): string {
   ].join('\n');
 }
 
-/** Lines of a table whose columns stand under each other. */
+/** Returns the lines of a table with aligned columns. */
 export function table(rows: string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: string[]) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('   ');

@@ -1,4 +1,4 @@
-/** A whole private Vyry: engines and processes, on its own folder and ports. */
+/** A complete private Vyry: engines and processes, with its own folder and ports. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Role, roles } from '../platform/config.ts';
@@ -9,89 +9,89 @@ import { makeBundle, type Processes, type ProcessesOptions, startProcesses } fro
 import { readSecrets, type Secrets } from './secrets.ts';
 import { ensureNamespace } from './temporal.ts';
 
-/** What `ready.json` holds: everything a client, test or benchmark needs to find a running system. */
+/** The content of `ready.json`: everything that a client, test or benchmark needs to find a running system. */
 export interface Ready {
   apiUrl: string;
-  /** Where sockets connect: the api itself. */
+  /** The URL for sockets: the api itself. */
   socketUrl: string;
   docsUrl: string;
   outboxUrl: string;
   temporalAddress: string;
-  /** Absent when Temporal is configured and its UI unknown. */
+  /** Absent when Temporal is configured, because its UI is then unknown. */
   temporalUiUrl?: string;
   codecUrl: string;
-  /** `host:port` of the gRPC door. */
+  /** `host:port` of the gRPC server. */
   grpcAddress: string;
   databaseUrl: string;
   redisUrl: string;
   elasticsearchUrl?: string;
   ldapUrl: string;
-  /** By role. */
+  /** Process ids by role. */
   pids: Record<string, number>;
 }
 
 /** How a system is started. */
 export interface SystemOptions {
-  /** Holds data, logs and secrets; the same folder again continues with the same data. */
+  /** Folder for data, logs and secrets; starting again with the same folder continues with the same data. */
   folder: string;
-  /** Variables of the product that overrule what is derived; engines' URLs name engines to use. */
+  /** Variables of the product that override derived ones; URLs of engines name engines to use. */
   env?: NodeJS.ProcessEnv;
-  /** All when left out. */
+  /** All by default. */
   roles?: readonly Role[];
   ports?: EnginePorts & { api?: number | undefined; codec?: number | undefined; grpc?: number | undefined };
-  /** Run on these engines, which belong to somebody else, and start none. */
+  /** Engines to use; none is started or stopped then. */
   engines?: EngineUrls;
-  /** Made here when left out. */
+  /** Path of the workflow bundle; built by default. */
   bundle?: string;
-  /** In place of those in the folder, to read what another system wrote. */
+  /** Overrides the secrets in the folder, to read data that another system wrote. */
   secrets?: Secrets;
   namespace?: string;
   database?: string;
   elasticsearch?: boolean;
   appendfsync?: 'always' | 'everysec';
-  /** Start what ends by itself again. */
+  /** Restart engines and processes that end on their own. */
   keepAlive?: boolean;
   borrow?: ProcessesOptions['borrow'];
   compileCache?: string | undefined;
-  /** Hears what is going on; nobody when left out. */
+  /** Receives progress messages. */
   say?: (line: string) => void;
 }
 
 /** A running system. */
 export interface System extends AsyncDisposable {
-  /** As in `ready.json` at this moment. */
+  /** The current content of `ready.json`. */
   readonly ready: Ready;
   readonly folder: DataFolder;
   readonly processes: Processes;
-  /** Undefined when it runs on the engines of another. */
+  /** Undefined when it runs on given engines. */
   readonly engines: Engines | undefined;
   readonly secrets: Secrets;
-  /** Signals a role's process (SIGKILL without a signal) and resolves when it has ended. */
+  /** Signals a role's process (SIGKILL by default) and resolves when it has ended. */
   kill(role: Role, signal?: NodeJS.Signals): Promise<void>;
-  /** Starts a killed role again, or stops and starts a running one, on the same port. */
+  /** Starts a killed role again, or restarts a running one, on the same port. */
   restart(role: Role): Promise<void>;
   /** Kills the Temporal server. */
   killTemporal(): Promise<void>;
   /** Starts the killed Temporal server again on the same port and data. */
   restartTemporal(): Promise<void>;
-  /** Stops processes and engines, last started first. */
+  /** Stops processes and engines, the last started first. */
   stop(): Promise<void>;
 }
 
-/** Folders of a data folder that hold what the engines store. */
+/** The subfolders of a data folder with the data of engines. */
 const dataFolders = ['temporal', 'redis', 'mongo', 'ldap', 'elasticsearch'];
 
 /**
  * Starts a system and resolves when everything answers and `ready.json` is written.
  *
- * @throws {FolderInUse} the folder holds a running system
- * @throws {Error} an engine or a process did not start; nothing is left running
+ * @throws {FolderInUse} a system runs in the folder
+ * @throws {Error} an engine or a process did not start; everything started is stopped
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
   return await startSystemIn(await openDataFolder(options.folder, options.say), options);
 }
 
-/** As `startSystem`, in a folder that is open already and is closed when the start fails. */
+/** As `startSystem`, in a folder that is open already; it is closed when the start fails. */
 export async function startSystemIn(folder: DataFolder, options: SystemOptions): Promise<System> {
   rmSync(readyFile(folder.path), { force: true });
   try {
@@ -102,13 +102,13 @@ export async function startSystemIn(folder: DataFolder, options: SystemOptions):
   }
 }
 
-/** Deletes what the engines of a folder store, and the secrets that could read it. */
+/** Deletes the data of the engines in a folder and the secrets that decrypt it. */
 export function deleteData(folder: DataFolder): void {
   for (const part of [...dataFolders, 'secrets.json'])
     rmSync(join(folder.path, part), { recursive: true, force: true });
 }
 
-/** Where the system of a folder is, if one is ready. */
+/** Returns the addresses of the system in a folder, if one is ready. */
 export function readReady(folder: string): Ready | undefined {
   const file = readyFile(resolve(folder));
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Ready) : undefined;
@@ -119,7 +119,7 @@ async function startParts(folder: DataFolder, options: SystemOptions): Promise<S
   const secrets = options.secrets ?? readSecrets(folder.path);
   const apiPort = await claimPort('the api', ports.api);
   const codecPort = await claimPort('the codec endpoint', ports.codec);
-  const grpcPort = await claimPort('the gRPC door', ports.grpc);
+  const grpcPort = await claimPort('the gRPC server', ports.grpc);
   const [started, bundle] = await Promise.all([
     options.engines ? undefined : startEngines({ ...engineOptions(folder, options), codecUrl: loopback(codecPort) }),
     options.bundle ?? bundleIn(folder),
@@ -175,7 +175,7 @@ interface Parts {
 
 function systemOf({ folder, processes, engines, secrets, describe, writeReady }: Parts): System {
   const temporal = () => {
-    if (engines?.temporal.process === undefined) throw new Error('This Temporal belongs to somebody else');
+    if (engines?.temporal.process === undefined) throw new Error('This Temporal was not started here');
     return engines.temporal.process;
   };
   return {
@@ -223,7 +223,7 @@ async function bundleIn(folder: DataFolder): Promise<string> {
   return file;
 }
 
-/** Every variable of every role, for the tool of operators (cli/), in the format of `--env-file`. */
+/** Returns every variable of every role, for the operator's tool (cli/), in the format of `--env-file`. */
 function operatorVariables(processes: Processes): string {
   const all = Object.assign({}, ...roles.map((role) => processes.env(role))) as Record<string, string>;
   return Object.entries(all)
@@ -231,14 +231,15 @@ function operatorVariables(processes: Processes): string {
     .join('');
 }
 
-/** In the quotes that the value does not hold: nothing inside them is read as anything else. */
+/** Quotes a value with a quotation mark that it does not contain, so that it is read literally. */
 function quoted(value: string): string {
   const quote = ["'", '`', '"'].find((mark) => !value.includes(mark));
-  if (quote === undefined) throw new Error('A value with all three kinds of quotes cannot be written to a file');
+  if (quote === undefined)
+    throw new Error('A value with all three kinds of quotation marks cannot be written to a file');
   return `${quote}${value}${quote}`;
 }
 
-/** Mode 600, as every file of the folder: it holds secrets. */
+/** The file has mode 600, because it contains secrets. */
 function operatorFile(folder: string): string {
   return join(folder, 'operator.env');
 }

@@ -1,8 +1,9 @@
 /**
- * `npm run templates`: every message that Vyry writes to people, in every language, on one page, dist/templates/index.html, with
- * a picture of it where there is a Chromium. Languages without a font on this machine show boxes.
+ * `npm run templates`: writes every message that Vyry sends to people, in every language, to one page,
+ * dist/templates/index.html, and takes a picture of it where Chromium is installed. Languages without a font on this
+ * machine show boxes.
  *
- * `-- --out docs/images` another folder for the picture
+ * `-- --out docs/images` writes the picture to another folder.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -34,7 +35,7 @@ const notification = {
 } as const;
 const pageWidth = 1650;
 
-/** What an SMS costs in every language, as the table of docs/messages.md. */
+/** Returns the table of docs/messages.md: the SMS in every language and its segments. */
 export function smsTable(): string {
   const rows = languages.map((texts) => {
     const body = codeSms(texts, facts, 'AbCdEfGhIjK');
@@ -48,7 +49,7 @@ export function smsTable(): string {
   ].join('\n');
 }
 
-/** Every mail in every language, in both of its forms, as a page. */
+/** Returns a page with every mail in every language, as HTML and as text. */
 export function mailPage(): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Mails of Vyry</title><style>

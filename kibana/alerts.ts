@@ -1,41 +1,40 @@
 /**
  * The alert rules: one list, written as Kibana rules and as detection rules of the Security app (`rules.ts`).
  *
- * Terminology
- * - a rule looks once a minute at the events of its window; it fires when a group has reached the threshold, once, until
- *   the group is below it again.
- * - while somebody registers there is no user id yet: rules about a person group by the pseudonym of the name
- *   (`user.hash`) or by the registration.
+ * A rule checks the events of its window once a minute. It fires once when a group reaches the threshold, and again
+ * only after the group was below it. During a registration there is no user id yet: rules about a person group by the
+ * pseudonym of the name (`user.hash`) or by the registration.
  */
 import { action, attempts, failed, lockOuts, passwordTries, serverErrors } from './fields.ts';
 import { both } from './kql.ts';
 
+/** The severity of an alert, as Kibana has it. */
 export type Severity = 'low' | 'medium' | 'high' | 'critical';
 
 /** A rule. */
 export interface Alert {
-  /** UUID of the rule in Kibana; never changes, so that a rule is changed and not doubled. */
+  /** UUID of the rule in Kibana. It never changes, so that an import updates the rule instead of adding another. */
   id: string;
   name: string;
   severity: Severity;
-  /** KQL of the events that count. */
+  /** KQL that selects the counted events. */
   where: string;
-  /** Field whose values are counted apart; everything together without it. */
+  /** Field by whose values events are grouped; all events together without it. */
   by?: string;
   windowMinutes: number;
-  /** Fires from so many events in the window on; 0 means when there is none at all. */
+  /** Fires at this number of events in the window; 0 means that it fires when there is no event. */
   threshold: number;
-  /** And from so many different values of a field on. */
+  /** Also requires this number of different values of a field. */
   distinct?: { field: string; threshold: number };
-  /** Fires when that was so at so many checks in a row; 1 without it. */
+  /** Fires when the threshold was reached at this number of checks in a row; 1 by default. */
   checks?: number;
-  /** MITRE ATT&CK technique, where there is one. */
+  /** MITRE ATT&CK technique, if there is one. */
   technique?: Technique;
   means: string;
   doFirst: string;
 }
 
-/** https://attack.mitre.org/techniques/T1110/ */
+/** A MITRE ATT&CK technique: https://attack.mitre.org/techniques/T1110/ */
 export interface Technique {
   id: string;
   name: string;
@@ -46,7 +45,7 @@ const bruteForce = { id: 'T1110', name: 'Brute Force' };
 const guessing: Technique = { id: 'T1110.001', name: 'Password Guessing', parent: bruteForce };
 const spraying: Technique = { id: 'T1110.003', name: 'Password Spraying', parent: bruteForce };
 
-/** Every rule that ships. The numbers are for a deployment of some thousand people; raise what is too loud. */
+/** All rules. The thresholds suit a deployment of some thousand people; raise those that fire too often. */
 export const alerts: readonly Alert[] = [
   {
     id: 'f4a7be19-8b10-434e-bc2f-449ed032c4f8',
@@ -57,9 +56,9 @@ export const alerts: readonly Alert[] = [
     windowMinutes: 5,
     threshold: 20,
     technique: guessing,
-    means: 'One address failed 20 times in 5 minutes to prove who it is: passwords, codes or PINs.',
+    means: 'One address failed 20 authentication attempts in 5 minutes: passwords, codes or PINs.',
     doFirst:
-      'Open the address in user activity. Did a try succeed after the failures? Then treat that account as taken.',
+      'Open the address in user activity. If an attempt succeeded after the failures, treat that account as compromised.',
   },
   {
     id: '6e6cb5c9-a2cd-4323-8a4f-890b9b30f3c9',
@@ -72,7 +71,7 @@ export const alerts: readonly Alert[] = [
     distinct: { field: 'user.hash', threshold: 10 },
     technique: spraying,
     means:
-      'One address failed with 10 or more different names in 10 minutes, few tries each, below every limit on a name.',
+      'One address failed with 10 or more names in 10 minutes, with few attempts each, below every limit on a name.',
     doFirst: 'Block the address in front of the api. Look for successes among the names it tried.',
   },
   {
@@ -82,10 +81,10 @@ export const alerts: readonly Alert[] = [
     where: both(passwordTries, failed),
     by: 'user.hash',
     windowMinutes: 15,
-    // DIRECTORY_TRIES lets 5 through in 15 minutes, so that a higher number would never be reached.
+    // DIRECTORY_TRIES allows 5 in 15 minutes, so a higher threshold would never be reached
     threshold: 5,
     technique: guessing,
-    means: 'All 5 tries that a name has in 15 minutes were used up.',
+    means: 'All 5 attempts that a name has in 15 minutes were used.',
     doFirst: 'One address and then a success: somebody forgot a password. Many addresses: warn the person.',
   },
   {
@@ -98,8 +97,8 @@ export const alerts: readonly Alert[] = [
     threshold: 5,
     technique: guessing,
     means:
-      'Five codes were refused for one registration in 15 minutes: every try of a code, or tries at several codes.',
-    doFirst: 'See whose registration it is and from which addresses the codes came. Cancel it if it goes on.',
+      'Five codes were refused for one registration in 15 minutes: all attempts of one code, or attempts at several.',
+    doFirst: 'Find out whose registration it is and from which addresses the codes came. Cancel it if it goes on.',
   },
   {
     id: 'aa014c7d-faa6-44dc-b625-7f3915414b82',
@@ -109,7 +108,7 @@ export const alerts: readonly Alert[] = [
     by: 'source.ip',
     windowMinutes: 10,
     threshold: 30,
-    means: 'One address made us send 30 codes in 10 minutes. With SMS somebody may earn money by it.',
+    means: 'One address requested 30 codes in 10 minutes. With SMS an attacker may earn money from them.',
     doFirst: 'Block the address. Look at the countries of the numbers in OTP usage, and limit them at the provider.',
   },
   {
@@ -119,8 +118,8 @@ export const alerts: readonly Alert[] = [
     where: lockOuts,
     windowMinutes: 15,
     threshold: 3,
-    means: 'Three lock-outs in 15 minutes: somebody tries many accounts, or locks people out on purpose.',
-    doFirst: 'Look for a common address. Unlock people only when it is stopped.',
+    means: 'Three lock-outs in 15 minutes: somebody attacks many accounts, or locks people out on purpose.',
+    doFirst: 'Look for a common address. Unlock people only when the attack has stopped.',
   },
   {
     id: 'df6b7630-d568-4526-8b71-74de3abce023',
@@ -129,9 +128,9 @@ export const alerts: readonly Alert[] = [
     where: action('rate-limited'),
     windowMinutes: 10,
     threshold: 50,
-    means: 'Limits refused 50 requests in 10 minutes: they hold, and somebody keeps on.',
+    means: 'Limits refused 50 requests in 10 minutes: the limits hold, and somebody continues.',
     doFirst:
-      'Which limit, which addresses (security events)? One address: block it. Many: is a client of ours in a loop?',
+      'Which limit, which addresses (security events)? One address: block it. Many: is one of our clients in a loop?',
   },
   {
     id: '067ace8c-d3dd-4c78-b059-b87a64896d0d',
@@ -140,21 +139,21 @@ export const alerts: readonly Alert[] = [
     where: serverErrors,
     windowMinutes: 5,
     threshold: 20,
-    means: 'Twenty requests failed in 5 minutes by our fault or that of a system we need.',
-    doFirst: 'Ask /health/ready. Take a trace id of the list in errors and latency to the logs.',
+    means: 'Twenty requests failed in 5 minutes because of Vyry or one of its dependencies.',
+    doFirst: 'Check /health/ready. Search the logs for a trace id of the list in errors and latency.',
   },
   {
     id: '720757cd-4514-48c3-97eb-740a37e8a243',
-    name: 'An outside system stays away',
+    name: 'A dependency stays unavailable',
     severity: 'high',
     where: action('dependency-away'),
     by: 'vyry.dependency.name',
     windowMinutes: 5,
     threshold: 1,
-    // a window of 5 minutes holds one failure for 5 checks; 10 take an outage that goes on
+    // one failure is in the window for 5 checks; 10 checks need an outage that lasts
     checks: 10,
-    means: 'The directory or a provider was found away again and again for 5 minutes or longer.',
-    doFirst: 'Ask /health/ready and the status page of the provider. Registrations wait and go on by themselves.',
+    means: 'The directory or a provider was repeatedly unavailable for 5 minutes or longer.',
+    doFirst: 'Check /health/ready and the status page of the provider. Registrations wait and continue on their own.',
   },
   {
     id: '88a3b878-69f5-496a-9945-94fe67873c93',
@@ -164,7 +163,7 @@ export const alerts: readonly Alert[] = [
     windowMinutes: 10,
     threshold: 3,
     technique: guessing,
-    means: 'Three wrong passwords in 10 minutes where operators log in, which only their network should reach.',
+    means: 'Three wrong passwords in 10 minutes at the log-in of operators, which only their network should reach.',
     doFirst: 'Ask the operators. If it was none of them, close the port and change the password.',
   },
   {
@@ -174,9 +173,9 @@ export const alerts: readonly Alert[] = [
     where: action('audit-gap'),
     windowMinutes: 10,
     threshold: 1,
-    means: 'Audit events were dropped because Redis held as many as it may: nobody can say what they were.',
+    means: 'Audit events were dropped because the stream in Redis was full. Their content is lost.',
     doFirst:
-      'See when and how many in security events. Was Elasticsearch away, or did somebody flood us to hide something?',
+      'See when and how many in security events. Was Elasticsearch unavailable, or did somebody flood us to hide something?',
   },
   {
     id: '056c232f-d2ed-4aab-a7e4-7f905e4f1ae8',
@@ -185,7 +184,7 @@ export const alerts: readonly Alert[] = [
     where: '',
     windowMinutes: 10,
     threshold: 0,
-    means: 'Not one event in 10 minutes, not even the heartbeat that is sent every minute: we see nothing.',
+    means: 'No event arrived in 10 minutes, not even the heartbeat that is sent every minute.',
     doFirst: 'Does an audit process run? Does it reach Redis and Elasticsearch? Events wait in Redis meanwhile.',
   },
 ];

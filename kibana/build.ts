@@ -1,4 +1,6 @@
-/** `npm run kibana:build`: writes the files that Kibana imports from the dashboards, searches and alerts of this folder. */
+/**
+ * `npm run kibana:build`: builds the files that Kibana imports from the dashboards, searches and alerts of this folder.
+ */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { authentication } from './dashboards/authentication.ts';
@@ -13,7 +15,7 @@ import { searches } from './searches.ts';
 /** All dashboards, in the order of the file. */
 export const dashboards = [authentication, otpUsage, errors, userActivity, security];
 
-/** The text of each committed file, by its name in this folder. */
+/** Returns the text of each committed file, by its name in this folder. */
 export function builtFiles(): Record<string, string> {
   return {
     'vyry.ndjson': savedObjectsFile(dashboards, searches),

@@ -1,4 +1,4 @@
-/** What is wrong with a file of saved objects when it is run on real events: the fields, the queries, what panels show. */
+/** Checks a file of saved objects on real events: the fields, the queries and the results of panels. */
 import { during, type Events, type FieldCapabilities, type Range } from './events.ts';
 import { type Leaf, leavesOf, parseKql, queryOf } from './kql.ts';
 import { layerOf, type Result, runLens, runSearch } from './run-panel.ts';
@@ -15,7 +15,7 @@ import {
 const numbers = ['long', 'short', 'integer', 'float', 'double'];
 const any = ['keyword', 'ip', 'boolean', 'date', ...numbers];
 
-/** Types of fields that an operation takes. */
+/** Field types that each operation supports. */
 const takes: Readonly<Record<string, readonly string[]>> = {
   terms: any,
   unique_count: any,
@@ -27,20 +27,20 @@ const takes: Readonly<Record<string, readonly string[]>> = {
   max: ['date', ...numbers],
 };
 
-/** What a check works with. */
+/** The input of a check. */
 interface Check {
   events: Events;
   range: Range;
   fields: FieldCapabilities;
-  /** Events that match a condition of a query, by the condition; each is asked once. */
+  /** Number of events that match a condition of a query, by the condition; each is searched once. */
   matches: Map<string, Promise<number>>;
 }
 
 /**
- * One line for each fault; none when every panel shows something of these events and every condition of every query
- * matches some of them.
+ * Returns one line for each problem; none when every panel shows some of these events and every condition of every
+ * query matches some of them.
  *
- * @throws {Error} Elasticsearch is away
+ * @throws {Error} Elasticsearch is unavailable
  */
 export async function eventProblems(ndjson: string, events: Events, range: Range): Promise<string[]> {
   const check: Check = { events, range, fields: await events.fields(), matches: new Map() };
@@ -101,7 +101,7 @@ function columnProblems(column: Column, { fields }: Check): string[] {
   const { operationType, sourceField } = column;
   if (sourceField === undefined || sourceField === '___records___') return [];
   const allowed = takes[operationType];
-  if (allowed === undefined) return [`${operationType} is not an operation we know`];
+  if (allowed === undefined) return [`${operationType} is an unknown operation`];
   const problems = fieldProblems(sourceField, allowed, fields);
   const [type = ''] = Object.keys(fields[sourceField] ?? {});
   const isOfField = column.isBucketed || operationType === 'min' || operationType === 'max';
@@ -114,11 +114,13 @@ function fieldProblems(field: string, allowed: readonly string[], fields: FieldC
   const [[type, capabilities] = [], ...others] = types;
   if (type === undefined || capabilities === undefined) return [`there is no field ${field}`];
   if (others.length > 0) return [`${field} has more than one type`];
-  if (!allowed.includes(type)) return [`${field} is ${type}, which does not do here`];
+  if (!allowed.includes(type)) return [`${field} is ${type}, which is not supported here`];
   return capabilities.aggregatable ? [] : [`${field} cannot be aggregated`];
 }
 
-/** Every condition names a field that exists and matches something: a typing error matches nothing. */
+/**
+ * Checks that every condition names an existing field and matches some event, because a misspelled value matches none.
+ */
 async function queryProblems(text: string, check: Check): Promise<string[]> {
   const problems: string[] = [];
   for (const leaf of leavesOf(parseKql(text))) {
@@ -140,7 +142,7 @@ function matchesOf(leaf: Leaf, { events, range, matches }: Check): Promise<numbe
 }
 
 function resultProblems({ hits, rows }: Result, columns: [string, Column][]): string[] {
-  if (hits === 0) return ['it is made of no event'];
+  if (hits === 0) return ['no event matches it'];
   if (rows.length === 0) return ['it shows no row'];
   const shown = columns.filter(([, { isBucketed }]) => !isBucketed).map(([id]) => id);
   return shown.filter((id) => rows.every((row) => !row[id])).map((id) => `${id} is empty in every row`);

@@ -1,6 +1,6 @@
 /**
- * What is wrong with a file of saved objects, as far as the file itself shows it. Kibana answers an import with 200 and
- * draws an empty panel for most of these.
+ * Checks a file of saved objects without events. For most of these problems Kibana answers an import with 200 and draws
+ * an empty panel.
  */
 
 import { parseKql } from './kql.ts';
@@ -31,7 +31,7 @@ const attributesByType: Readonly<Record<string, readonly string[]>> = {
   ).split(' '),
 };
 
-/** Attributes that hold JSON as text, as paths. */
+/** Paths of the attributes that hold JSON as text. */
 const jsonTexts: Readonly<Record<string, readonly string[]>> = {
   'index-pattern': ['sourceFilters', 'fieldAttrs', 'runtimeFieldMap', 'fieldFormatMap'],
   search: ['kibanaSavedObjectMeta.searchSourceJSON'],
@@ -46,7 +46,7 @@ const jsonTexts: Readonly<Record<string, readonly string[]>> = {
 
 const gridColumns = 48;
 
-/** One line for each fault of the file; none when it is sound. */
+/** Returns one line for each problem of the file; none when it is valid. */
 export function structureProblems(ndjson: string): string[] {
   let objects: SavedObject[];
   try {
@@ -63,21 +63,21 @@ export function structureProblems(ndjson: string): string[] {
 function objectProblems(object: SavedObject, all: SavedObject[]): string[] {
   const basic = [...versionProblems(object), ...attributeProblems(object)];
   const broken = jsonProblems(object);
-  // what is not JSON cannot be looked into
+  // references and content can only be read from valid JSON
   const deep = broken.length > 0 ? broken : [...referenceProblems(object, all), ...contentProblems(object)];
   return [...basic, ...deep].map((problem) => `${object.id}: ${problem}`);
 }
 
 function versionProblems({ type, ...object }: SavedObject): string[] {
   const known = typeMigrationVersions[type];
-  if (known === undefined) return [`${type} is not a type we know`];
+  if (known === undefined) return [`${type} is an unknown type`];
   const isTooNew = (version: string, max: string) => version.localeCompare(max, 'en', { numeric: true }) > 0;
   const versions = [
     ['typeMigrationVersion', object.typeMigrationVersion, known],
     ['coreMigrationVersion', object.coreMigrationVersion, coreMigrationVersion],
   ] as const;
   return versions.flatMap(([name, version, max]) => {
-    if (!/^\d+\.\d+\.\d+$/.test(version ?? '')) return [`${name} is missing or no version`];
+    if (!/^\d+\.\d+\.\d+$/.test(version ?? '')) return [`${name} is missing or not a version`];
     return isTooNew(version, max) ? [`${name} ${version} is newer than ${max}`] : [];
   });
 }
@@ -103,7 +103,7 @@ function jsonProblems({ type, attributes }: SavedObject): string[] {
   });
 }
 
-/** Every reference leads to an object of the file and is used; every name that is used is a reference. */
+/** Checks that every reference leads to an object of the file and is used, and that every used name is a reference. */
 function referenceProblems(object: SavedObject, all: SavedObject[]): string[] {
   const names = object.references.map(({ name }) => name);
   const used = usedReferences(object);
@@ -168,7 +168,7 @@ function panelProblems({ type, embeddableConfig, panelRefName }: StoredPanel): s
     .filter((trigger) => trigger !== 'FILTER_TRIGGER')
     .map((trigger) => `no drilldown at ${trigger}`);
   if (type === 'search') return panelRefName === undefined ? ['it names no saved search'] : [];
-  if (type !== 'lens' || attributes === undefined) return [`${type} is not a type of panel we know`];
+  if (type !== 'lens' || attributes === undefined) return [`${type} is an unknown type of panel`];
   return [...wrong, ...lensProblems(attributes)];
 }
 
@@ -187,7 +187,7 @@ function lensProblems(lens: Lens): string[] {
   ];
 }
 
-/** Every column once, buckets first, and the bars of time inside what splits them. */
+/** Checks that every column is listed once, buckets come first, and the time bucket is the innermost. */
 function orderProblems({ columns, columnOrder }: Layer): string[] {
   const bucketed = columnOrder.map((id) => columns[id]?.isBucketed ?? false);
   const buckets = columnOrder.filter((id) => columns[id]?.isBucketed);
@@ -223,7 +223,7 @@ function columnsOf(formula: Formula | undefined): string[] {
   return typeof formula === 'object' ? formula.args.flatMap(columnsOf) : [];
 }
 
-/** Where a drawing names columns, and whether they are buckets or metrics there. */
+/** The properties in which a visualization names columns, and whether they are buckets or metrics there. */
 const places: Readonly<Record<string, 'bucket' | 'metric' | 'any'>> = {
   metricAccessor: 'metric',
   valueAccessor: 'metric',
@@ -244,7 +244,7 @@ function drawingProblems({ visualizationType, state }: Lens, { columns }: Layer)
     return column === undefined || (places[place] !== 'any' && column.isBucketed !== (places[place] === 'bucket'));
   });
   return [
-    ...(visualisations.includes(visualizationType) ? [] : [`${visualizationType} is not a drawing we know`]),
+    ...(visualisations.includes(visualizationType) ? [] : [`${visualizationType} is an unknown visualization`]),
     ...(named.length === 0 ? ['it draws no column'] : []),
     ...wrong.map(({ place, id }) => `${place} cannot be ${id}`),
   ];

@@ -1,8 +1,8 @@
-/** Draws what a panel shows as HTML and SVG: plain pictures of our own, for people who have no Kibana at hand. */
+/** Draws the result of a panel as HTML and SVG: plain pictures for readers without a Kibana. */
 import { type Cell, layerOf, type Result, type Row } from './run-panel.ts';
 import type { Column, Lens } from './saved-object.ts';
 
-/** Room for a drawing, in pixels. */
+/** Size of a drawing, in pixels. */
 export interface Room {
   width: number;
   height: number;
@@ -32,10 +32,10 @@ const byName: Readonly<Record<string, string>> = {
 const legendWidth = 150;
 const axisWidth = 44;
 const axisHeight = 18;
-/** Room for a time on an axis. */
+/** Width of a time label on an axis, in pixels. */
 const timeWidth = 78;
 
-/** What is drawn: a Lens panel and its rows. */
+/** The input of a drawing: a Lens panel and its rows. */
 interface Picture {
   lens: Lens;
   columns: Record<string, Column>;
@@ -43,7 +43,7 @@ interface Picture {
   room: Room;
 }
 
-/** Draws a Lens panel. */
+/** Draws a Lens panel; returns an empty text for an unknown visualization. */
 export function drawLens(lens: Lens, { rows }: Result, room: Room): string {
   const picture: Picture = { lens, columns: layerOf(lens).columns, rows, room };
   const draw = drawings[lens.visualizationType];
@@ -59,7 +59,7 @@ export function drawSearch({ rows }: Result, room: Room): string {
   return tableOf(Object.keys(first), lines, room);
 }
 
-/** Text that a page shows as it is. */
+/** Escapes text for HTML. */
 export function escaped(text: string): string {
   const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
   return text.replaceAll(/[&<>"]/g, (character) => entities[character] ?? '');
@@ -141,7 +141,7 @@ function heatmap({ lens, columns, rows, room }: Picture): string {
   return svg(room, cells.join('') + labels.join('') + timeAxis(times, left, room.width - left, room.height));
 }
 
-/** One line or one colour of bars: its values by their place on the x axis. */
+/** One line or one colour of bars: its values by their position on the x axis. */
 interface Series {
   name: string;
   values: Map<string, number>;
@@ -286,7 +286,7 @@ function colour(name: string, index: number): string {
   return byName[name] ?? palette[index % palette.length] ?? '';
 }
 
-/** A value as Kibana's formatters show it, more or less. */
+/** Formats a value approximately as Kibana does. */
 function formatted(column: Column | undefined, value: Cell | undefined): string {
   if (value === null || value === undefined) return '–';
   if (typeof value === 'string' || column === undefined) return String(value);
@@ -297,7 +297,7 @@ function formatted(column: Column | undefined, value: Cell | undefined): string 
   return value.toLocaleString('en', { maximumFractionDigits: 1 });
 }
 
-/** `2026-03-02 12:30`, in UTC. */
+/** Formats an instant as `2026-03-02 12:30`, in UTC. */
 function instant(ms: number): string {
   return new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
 }

@@ -1,4 +1,4 @@
-/** The fields of the index, as its template maps them, and the words of the queries on them. */
+/** The fields of the index, as its template maps them, and the queries that dashboards and alerts share. */
 import { auditTemplate } from '../adapters/elastic/template.ts';
 import type { AuditAction } from '../domain/audit.ts';
 
@@ -11,7 +11,7 @@ interface Mapping {
 const mappings = auditTemplate('auth-logs', undefined).template.mappings as Mapping;
 
 /**
- * The type of a field in the index; of an alias, that of the field it stands for.
+ * Returns the type of a field in the index; for an alias, the type of its target.
  *
  * @throws {RangeError} the template has no such field
  */
@@ -21,28 +21,28 @@ export function fieldType(name: string): string {
   return mapping.type === 'alias' ? fieldType(mapping.path ?? '') : mapping.type;
 }
 
-/** Events of these actions, in KQL. */
+/** Returns the KQL for events of these actions. */
 export function action(...actions: [AuditAction, ...AuditAction[]]): string {
   return actions.length === 1 ? `event.action: ${actions[0]}` : `event.action: (${actions.join(' or ')})`;
 }
 
-/** Every try to prove who one is: a name and password, a code, a PIN; of people and of operators. */
+/** Authentication attempts: a name and password, a code, a PIN; of people and of operators. */
 export const attempts = 'event.category: authentication and event.type: start';
-/** What was refused or went wrong. */
+/** Refusals and failures. */
 export const failed = 'event.outcome: failure';
-/** What went well. */
+/** Successes. */
 export const succeeded = 'event.outcome: success';
-/** Requests that were answered, as far as they leave an event: all but reads that went well. */
+/** Answered requests that leave an event: all except successful reads. */
 export const answered = 'http.response.status_code: *';
-/** Answers that say the caller was wrong. */
+/** Answers with a client error (4xx). */
 export const clientErrors = 'http.response.status_code >= 400 and http.response.status_code < 500';
-/** Answers that say we, or a system we need, were wrong. */
+/** Answers with a server error (5xx). */
 export const serverErrors = 'http.response.status_code >= 500';
-/** Tries of a name and its password. */
+/** Attempts with a name and password. */
 export const passwordTries = action('login', 'ldap-login');
-/** An account that was locked, by us or by the directory. */
+/** Accounts that were locked, by Vyry or by the directory. */
 export const lockOuts = 'event.action: account-locked or event.reason: locked';
-/** What a security team reads first. */
+/** The events that a security team reads first. */
 export const securityEvents =
   `${action('account-locked', 'access-denied', 'rate-limited', 'role-change', 'user-disable', 'session-revoke')}` +
   ` or ${action('operator-login', 'operator-act', 'payload-decode', 'audit-gap', 'device-add')}` +

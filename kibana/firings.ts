@@ -1,19 +1,18 @@
 /**
- * Replays an alert over events that are stored: looks once a minute, as Kibana would have, and says when it would have
- * fired.
+ * Replays an alert over stored events: checks once a minute, as Kibana does, and returns when it would have fired.
  */
 import type { Alert } from './alerts.ts';
 import { during, type Range, type Search } from './events.ts';
 import { parseKql, type Query, queryOf } from './kql.ts';
 
-/** One firing: from the check that found the threshold reached to the last one in a row that did. */
+/** One firing: from the first check that reached the threshold to the last one in a row. */
 export interface Firing {
   alert: string;
-  /** Value of the field the alert groups by; `all` when it does not. */
+  /** Value of the field by which the alert groups; `all` without grouping. */
   group: string;
   from: string;
   to: string;
-  /** Most events of a window. */
+  /** Largest number of events in a window. */
   count: number;
 }
 
@@ -28,9 +27,10 @@ interface Active {
 }
 
 /**
- * The firings of an alert between two instants (ISO 8601). Windows begin at `from`: the first check is one window later.
+ * Returns the firings of an alert between two instants (ISO 8601). The first window starts at `from`, so the first
+ * check is one window later.
  *
- * @throws {Error} Elasticsearch is away or refuses the rule's query
+ * @throws {Error} Elasticsearch is unavailable or refuses the rule's query
  */
 export async function firings(alert: Alert, search: Search, from: string, to: string): Promise<Firing[]> {
   const active = new Map<string, Active>();
@@ -53,7 +53,9 @@ export async function firings(alert: Alert, search: Search, from: string, to: st
   return fired;
 }
 
-/** Minutes at which the window holds enough events of all groups together: only there a group can have reached it. */
+/**
+ * Returns the checks whose window has enough events of all groups together; only there can a group reach the threshold.
+ */
 async function checksWorthwhile(alert: Alert, search: Search, range: Range): Promise<number[]> {
   const first = Math.ceil(Date.parse(range.from) / minuteMs) + alert.windowMinutes;
   const last = Math.floor(Date.parse(range.to) / minuteMs);
@@ -73,7 +75,10 @@ async function checksWorthwhile(alert: Alert, search: Search, range: Range): Pro
   return minutes.filter((minute) => isReached(alert, inWindow(minute))).map((minute) => minute * minuteMs);
 }
 
-/** One check: the groups that have reached the threshold in the window before an instant, with their events. */
+/**
+ * Runs one check: returns the groups that reached the threshold in the window before an instant, with their event
+ * counts.
+ */
 async function groupsReached(alert: Alert, search: Search, at: number): Promise<Map<string, number>> {
   const { by, distinct, windowMinutes } = alert;
   const range = { from: new Date(at - windowMinutes * minuteMs).toISOString(), to: new Date(at).toISOString() };

@@ -1,6 +1,6 @@
 /**
- * `npm run kibana:import`: puts the data view, the dashboards and the rules of this folder into a Kibana. Safe to repeat:
- * what is there is overwritten, but the actions of a rule, and whether it is enabled, stay as somebody set them.
+ * `npm run kibana:import`: imports the data view, the dashboards and the rules of this folder into a Kibana. Safe to
+ * repeat: existing objects are overwritten, but the actions of a rule, and whether it is enabled, are kept.
  *
  * Variables: `KIBANA_URL`, `KIBANA_API_KEY` or `KIBANA_USERNAME` and `KIBANA_PASSWORD`, optionally `KIBANA_SPACE` and
  * `KIBANA_CA`. Each may also be given as NAME_FILE, the path of a file that holds it.
@@ -12,7 +12,7 @@ import { z } from 'zod';
 import { Secret } from '../platform/config.ts';
 import type { QueryRule } from './rules.ts';
 
-/** Oldest version that the files are written for. */
+/** Oldest Kibana that the files support. */
 const versionMin = '8.19.0';
 const timeoutMs = 60_000;
 
@@ -40,13 +40,13 @@ const Variables = z
     error: 'is missing, and so is KIBANA_PASSWORD',
   });
 
-/** Where Kibana is and who asks. */
+/** The address of Kibana and the credentials. */
 export type Target = z.output<typeof Variables>;
 
 /**
  * Reads the variables. Empty means unset.
  *
- * @throws {Error} one error that names every missing or bad variable, never their values
+ * @throws {Error} one error that names every missing or invalid variable, never their values
  */
 export function readTarget(env: NodeJS.ProcessEnv): Target {
   const given = Object.keys(Variables.shape).map((name): [string, string | undefined] => {
@@ -63,9 +63,10 @@ export function readTarget(env: NodeJS.ProcessEnv): Target {
 }
 
 /**
- * Imports everything, telling each part that is done.
+ * Imports everything and reports each finished part.
  *
- * @throws {Error} Kibana cannot be reached, refuses the credentials or is too old; or lists all that it did not take
+ * @throws {Error} Kibana cannot be reached, refuses the credentials or is too old; or the error lists all refused
+ * objects
  */
 export async function importInto(target: Target, say: (line: string) => void): Promise<void> {
   const ask = askerOf(target);
@@ -76,7 +77,7 @@ export async function importInto(target: Target, say: (line: string) => void): P
     ...(await importQueryRules(ask, say)),
     ...(await importDetectionRules(ask, say)),
   ];
-  if (problems.length > 0) throw new Error(`Kibana did not take everything:\n  ${problems.join('\n  ')}`);
+  if (problems.length > 0) throw new Error(`Kibana did not import everything:\n  ${problems.join('\n  ')}`);
 }
 
 interface Answer {
@@ -99,7 +100,7 @@ function askerOf(target: Target): Ask {
       ...(body !== undefined && !isForm && { 'content-type': 'application/json' }),
     };
     const content = body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) };
-    // a redirect leads to the log-in page, which answers 200
+    // a redirect leads to the log-in page, which returns 200
     const init: RequestInit = {
       method,
       headers,
@@ -116,7 +117,7 @@ function askerOf(target: Target): Ask {
   };
 }
 
-/** @throws {Error} the credentials are not good, or this is no Kibana */
+/** @throws {Error} the credentials are refused or insufficient, or the answer is a redirect */
 function refuseForeign(status: number, path: string, { KIBANA_SPACE }: Target): void {
   const doubt = KIBANA_SPACE === undefined ? '' : `, also in the space ${KIBANA_SPACE}`;
   if (status === 401) throw new Error('Kibana refuses the credentials (401)');
@@ -130,11 +131,11 @@ function refuseForeign(status: number, path: string, { KIBANA_SPACE }: Target): 
 async function readVersion(ask: Ask): Promise<string> {
   const { status, body } = await ask('GET', '/api/status');
   const number = z.object({ version: z.object({ number: z.string() }) }).safeParse(body).data?.version.number;
-  // 503 while Kibana starts or its Elasticsearch is away
+  // 503 while Kibana starts or its Elasticsearch is unavailable
   if (status !== 200) throw new Error(`Kibana is not ready: ${complaintOf({ status, body })}`);
-  if (number === undefined) throw new Error('This is no Kibana, or it does not know us: /api/status names no version');
+  if (number === undefined) throw new Error('This is not Kibana, or it hides its version: /api/status has no version');
   if (number.localeCompare(versionMin, 'en', { numeric: true }) < 0) {
-    throw new Error(`Kibana ${number} is too old: the dashboards are made for ${versionMin} and later`);
+    throw new Error(`Kibana ${number} is too old: the dashboards need ${versionMin} or later`);
   }
   return number;
 }
@@ -156,10 +157,10 @@ async function importSavedObjects(ask: Ask, say: (line: string) => void): Promis
     const details = Object.keys(facts).length > 0 ? ` ${JSON.stringify(facts)}` : '';
     return `${type} ${id}: ${kind}${details}`;
   });
-  return data.success || problems.length > 0 ? problems : ['saved objects: Kibana names no reason'];
+  return data.success || problems.length > 0 ? problems : ['saved objects: Kibana gave no reason'];
 }
 
-/** Connectors, and whether a rule runs, belong to the operators. */
+/** The operators own the connectors of a rule and whether it is enabled. */
 const RuleThere = z.object({
   actions: z.array(z.looseObject({ connector_type_id: z.string().optional() })).default([]),
 });
@@ -169,7 +170,7 @@ async function importQueryRules(ask: Ask, say: (line: string) => void): Promise<
   const problems: string[] = [];
   for (const rule of rules) {
     const answer = await putRule(ask, rule);
-    if (answer.status === 409) problems.push(`rule ${rule.name}: its id is taken, by another space it seems (409)`);
+    if (answer.status === 409) problems.push(`rule ${rule.name}: its id is taken, probably by another space (409)`);
     else if (answer.status !== 200) problems.push(`rule ${rule.name}: ${complaintOf(answer)}`);
   }
   say(`Rules: ${rules.length - problems.length} of ${rules.length} set`);
@@ -203,7 +204,7 @@ async function importDetectionRules(ask: Ask, say: (line: string) => void): Prom
   if (answer.status !== 200 || !success) return [`detection rules: ${complaintOf(answer)}`];
   say(`Detection rules: ${data.success_count} imported`);
   const problems = data.errors.map(({ rule_id = 'unknown', error }) => `detection rule ${rule_id}: ${error.message}`);
-  return data.success || problems.length > 0 ? problems : ['detection rules: Kibana names no reason'];
+  return data.success || problems.length > 0 ? problems : ['detection rules: Kibana gave no reason'];
 }
 
 function formOf(name: string): FormData {
@@ -224,14 +225,16 @@ function parsed(text: string): unknown {
   }
 }
 
-/** What Kibana says of a refusal, in one line. */
+/** Returns Kibana's reason for a refusal, in one line. */
 function complaintOf({ status, body }: Answer): string {
   const { data } = z.object({ message: z.string() }).safeParse(body);
   const text = data?.message ?? (typeof body === 'string' ? body : JSON.stringify(body));
   return `${status} ${text.replaceAll(/\s+/g, ' ').slice(0, 300)}`;
 }
 
-/** `fetch` hides the reason in the cause; that of several addresses is in its code only. */
+/**
+ * Returns the reason of a failed `fetch`, which is in its cause; for several addresses it is only in the cause's code.
+ */
 function reasonOf(err: unknown): string {
   const cause = (err as Error).cause as NodeJS.ErrnoException | undefined;
   return cause?.message || cause?.code || (err as Error).message;

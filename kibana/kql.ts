@@ -1,5 +1,5 @@
 /**
- * The part of the Kibana Query Language that the dashboards and rules are written in, and its meaning as an
+ * The part of the Kibana Query Language that the dashboards and rules use, and its translation into an
  * Elasticsearch query: `field: value`, `field: (a or b)`, `field: *`, `field >= 1`, `and`, `or`, `not`, parentheses.
  * https://www.elastic.co/docs/explore-analyze/query-filter/languages/kql
  */
@@ -10,7 +10,7 @@ export type Leaf =
   | { of: 'exists'; field: string }
   | { of: 'range'; field: string; bound: 'gt' | 'gte' | 'lt' | 'lte'; value: string };
 
-/** A query as a tree; `undefined` stands for the empty query, which everything matches. */
+/** A query as a tree; `undefined` is the empty query, which matches everything. */
 export type Kql = Leaf | { of: 'and' | 'or'; parts: Kql[] } | { of: 'not'; part: Kql };
 
 /** A part of an Elasticsearch query. */
@@ -19,9 +19,9 @@ export type Query = Record<string, unknown>;
 const bounds = { '>': 'gt', '>=': 'gte', '<': 'lt', '<=': 'lte' } as const;
 
 /**
- * Reads a query.
+ * Parses a query.
  *
- * @throws {SyntaxError} it is not of the part of the language that is known here
+ * @throws {SyntaxError} the query is invalid or uses another part of the language
  */
 export function parseKql(text: string): Kql | undefined {
   const tokens = text.match(/>=|<=|[():<>]|"(?:[^"\\]|\\.)*"|[^\s():<>"]+|"/g) ?? [];
@@ -32,7 +32,7 @@ export function parseKql(text: string): Kql | undefined {
   return kql;
 }
 
-/** The query in Elasticsearch's own words. */
+/** Returns the query as an Elasticsearch query. */
 export function queryOf(kql: Kql | undefined): Query {
   if (kql === undefined) return { match_all: {} };
   switch (kql.of) {
@@ -51,7 +51,7 @@ export function queryOf(kql: Kql | undefined): Query {
   }
 }
 
-/** Every condition of a query, in the order they are written. */
+/** Returns every condition of a query, in the order of the text. */
 export function leavesOf(kql: Kql | undefined): Leaf[] {
   if (kql === undefined) return [];
   switch (kql.of) {
@@ -65,7 +65,7 @@ export function leavesOf(kql: Kql | undefined): Leaf[] {
   }
 }
 
-/** Both queries hold; an empty one does not count. */
+/** Joins two queries with `and`; an empty one is left out. */
 export function both(a: string, b: string): string {
   if (a === '' || b === '') return a + b;
   return `(${a}) and (${b})`;
@@ -97,7 +97,7 @@ class Reader {
   }
 
   complaint(): SyntaxError {
-    return new SyntaxError(`Not understood at "${this.next ?? 'its end'}": ${this.#text}`);
+    return new SyntaxError(`Cannot parse the query at "${this.next ?? 'its end'}": ${this.#text}`);
   }
 }
 

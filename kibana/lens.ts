@@ -1,6 +1,6 @@
 /**
- * Writes a chart as a Lens panel: form-based layers only, every formula expanded, since Kibana draws a formula that
- * is not as an empty value.
+ * Writes a chart as a Lens panel: form-based layers only, with every formula expanded, because Kibana draws an
+ * unexpanded formula as an empty value.
  */
 import { fieldType } from './fields.ts';
 import type { Chart, Group, Measure, Ratio } from './panels.ts';
@@ -13,9 +13,9 @@ export const layerId = 'layer';
 export const layerReference = `indexpattern-datasource-layer-${layerId}`;
 
 /**
- * The Lens attributes of a chart.
+ * Returns the Lens attributes of a chart.
  *
- * @throws {RangeError} it names a field that the index does not have
+ * @throws {RangeError} the chart names a field that the index does not have
  */
 export function lensOf(chart: Chart): Lens {
   const layer = layerOf(chart);
@@ -138,7 +138,7 @@ function ratioOf(ratio: Ratio, id: string): Column {
   };
 }
 
-/** The two counts and their quotient: what Kibana computes the formula of. */
+/** Returns the two counts and their quotient, from which Kibana computes the formula. */
 function ratioParts(ratio: Ratio, id: string): [id: string, column: Column][] {
   const label = `Part of ${ratio.label}`;
   const text = formulaOf(ratio);
@@ -166,7 +166,7 @@ function formulaOf({ part, whole }: Ratio): string {
   return `${counted(part)} / ${counted(whole)}`;
 }
 
-/** The columns by their place in a drawing. */
+/** The columns by their position in a visualization. */
 interface Shape {
   groups: string[];
   measures: string[];
@@ -183,7 +183,7 @@ function shapeOf(layer: Layer): Shape {
 
 const base = { layerId, layerType: 'data' };
 
-/** How Lens names each drawing and what it is told. */
+/** The Lens type of each visualization and its state. */
 const drawings: Record<
   Chart['kind'],
   { type: string; state: (shape: Shape, chart: Chart) => Record<string, unknown> }

@@ -1,4 +1,4 @@
-/** Writes dashboards and searches as Kibana's saved objects. */
+/** Writes dashboards and searches as saved objects of Kibana. */
 import { layerReference, lensOf } from './lens.ts';
 import type { Dashboard, Panel, Search } from './panels.ts';
 import {
@@ -15,7 +15,7 @@ import {
 const gridColumns = 48;
 const searchSource = 'kibanaSavedObjectMeta.searchSourceJSON.index';
 
-/** The file that Kibana imports: the data view, then the searches, then the dashboards, one a line. */
+/** Returns the file that Kibana imports: the data view, then the searches, then the dashboards, one per line. */
 export function savedObjectsFile(dashboards: readonly Dashboard[], searches: readonly Search[]): string {
   const objects = [dataViewObject(), ...searches.map(searchObject), ...dashboards.map(dashboardObject)];
   return objects.map((object) => `${JSON.stringify(object)}\n`).join('');
@@ -106,7 +106,7 @@ function dashboardObject({ id, title, description, controls, rows }: Dashboard):
   return savedObject('dashboard', id, attributes, references);
 }
 
-/** Puts each row below the last; the panels of a row share its width. */
+/** Places each row below the previous one; the panels of a row share its width. */
 function place(rows: Dashboard['rows']): { panel: Panel; stored: StoredPanel }[] {
   let y = 0;
   return rows.flatMap(({ height, panels }) => {
@@ -134,15 +134,15 @@ function withContent(panel: Panel, stored: StoredPanel): StoredPanel {
   const config = { useCurrentFilters: true, useCurrentDateRange: true, openInNewTab: false };
   const event = {
     eventId: drilldownId(panel.opens ?? ''),
-    // not the click on a value: Kibana offers this action for filters only
+    // not the trigger for a click on a value: Kibana offers this action for filters only
     triggers: ['FILTER_TRIGGER'],
-    action: { factoryId: 'DASHBOARD_TO_DASHBOARD_DRILLDOWN', name: 'What else they did', config },
+    action: { factoryId: 'DASHBOARD_TO_DASHBOARD_DRILLDOWN', name: 'Show user activity', config },
   };
   return {
     ...stored,
     embeddableConfig: {
       enhancements: panel.opens === undefined ? {} : { dynamicActions: { events: [event] } },
-      // a metric shows its own name
+      // a metric shows its own title
       ...(isMetric && { hidePanelTitles: true }),
       attributes: lensOf(panel),
     },
@@ -183,7 +183,7 @@ function controlGroup(controls: Dashboard['controls']) {
   };
 }
 
-/** Names in references are split at colons, so that ids hold none. */
+/** Returns an id without colons, because Kibana splits the names of references at colons. */
 function slug(text: string): string {
   return text.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
 }

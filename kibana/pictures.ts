@@ -1,12 +1,12 @@
 /**
- * `npm run kibana:pictures`: a PNG of each dashboard in dist/kibana, drawn from the events of the Elasticsearch at
- * `ELASTICSEARCH_URL` (with `ELASTICSEARCH_API_KEY` and `ELASTICSEARCH_CA` where it asks for them). The pictures are ours and
- * not Kibana's, and say so.
+ * `npm run kibana:pictures`: draws a PNG of each dashboard into dist/kibana, from the events of the Elasticsearch at
+ * `ELASTICSEARCH_URL` (with `ELASTICSEARCH_API_KEY` and `ELASTICSEARCH_CA` if it needs them). The pictures are drawn
+ * here, not by Kibana, and say so.
  *
- * `-- --from 2026-03-02T12:00:00Z --to 2026-03-03T12:00:00Z` a time; the last 24 hours without it
- * `-- --index auth-logs-*` other indices
- * `-- --sample` the sample of the tests, put there for the moment
- * `-- --out docs/images` another folder
+ * `-- --from 2026-03-02T12:00:00Z --to 2026-03-03T12:00:00Z` selects a time range; the last 24 hours by default
+ * `-- --index auth-logs-*` selects other indices
+ * `-- --sample` uses the sample of the tests, stored temporarily
+ * `-- --out docs/images` writes to another folder
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -26,7 +26,7 @@ const rowHeight = 20;
 const titleHeight = 26;
 const padding = 8;
 
-/** The page of a dashboard with what its panels show. @throws {Error} Elasticsearch is away or refuses a panel */
+/** Returns the page of a dashboard with its panels. @throws {Error} Elasticsearch is unavailable or refuses a panel */
 export async function pageOf(
   dashboard: SavedObject,
   all: SavedObject[],
@@ -36,7 +36,7 @@ export async function pageOf(
   const panels = await Promise.all(panelsOf(dashboard).map((panel) => boxOf(panel, dashboard, all, events, range)));
   const bottom = Math.max(...panelsOf(dashboard).map(({ gridData: { y, h } }) => y + h)) * rowHeight;
   const { title, description } = dashboard.attributes as Record<string, string>;
-  const note = `A picture made by Vyry from the same panels, not a picture of Kibana. Events from ${range.from} to ${range.to}.`;
+  const note = `Drawn by Vyry from the same panels; not a picture of Kibana. Events from ${range.from} to ${range.to}.`;
   return `<!doctype html><meta charset="utf-8"><style>${style}</style>
 <h1>${escaped(title ?? '')}</h1><p>${escaped(description ?? '')}</p>
 <main style="height:${bottom}px">${panels.join('')}</main><p>${escaped(note)}</p>`;
@@ -119,13 +119,13 @@ async function main(): Promise<void> {
   await draw(sample.events, sampleDay, folder);
 }
 
-/** @throws {Error} there is no URL */
+/** @throws {Error} the URL is missing */
 function readElastic({
   ELASTICSEARCH_URL,
   ELASTICSEARCH_API_KEY,
   ELASTICSEARCH_CA,
 }: NodeJS.ProcessEnv): ElasticOptions {
-  if (!ELASTICSEARCH_URL) throw new Error('ELASTICSEARCH_URL is missing: where the events are');
+  if (!ELASTICSEARCH_URL) throw new Error('ELASTICSEARCH_URL is missing: the Elasticsearch with the events');
   return {
     url: ELASTICSEARCH_URL,
     ...(ELASTICSEARCH_API_KEY && { apiKey: new Secret(ELASTICSEARCH_API_KEY) }),

@@ -1,7 +1,7 @@
 /**
- * Writes the alerts in Kibana's two formats: rules of the alerting API (`.es-query`), and detection rules of the Security
- * app (threshold). What a format cannot say is left out of it: a rule of the first cannot count different values, one
- * of the second cannot notice silence or wait for several checks.
+ * Writes the alerts in Kibana's two formats: rules of the alerting API (`.es-query`), and detection rules of the
+ * Security app (threshold). A format leaves out the alerts that it cannot express: a rule of the first cannot count
+ * different values, one of the second cannot detect silence or wait for several checks.
  */
 import { type Alert, alerts, type Severity, type Technique } from './alerts.ts';
 import { parseKql, queryOf } from './kql.ts';
@@ -21,17 +21,17 @@ export interface QueryRule {
 }
 
 const checkInterval = '1m';
-/** Most groups that can fire at once; Kibana takes up to 1,000. */
+/** Largest number of groups that can fire at once; Kibana allows up to 1,000. */
 const groupsMax = 100;
 const tags = ['vyry'];
 const riskScores: Record<Severity, number> = { low: 21, medium: 47, high: 73, critical: 99 };
 
-/** `rules.json`: what the alerting API is sent. */
+/** Returns `rules.json`: the rules for the alerting API. */
 export function queryRulesFile(): string {
   return `${JSON.stringify(alerts.filter(isQueryRule).map(queryRuleOf), undefined, 2)}\n`;
 }
 
-/** `detection-rules.ndjson`: what the Security app imports, one rule a line. */
+/** Returns `detection-rules.ndjson`: the rules that the Security app imports, one per line. */
 export function detectionRulesFile(): string {
   return alerts
     .filter(isDetectionRule)
@@ -39,12 +39,12 @@ export function detectionRulesFile(): string {
     .join('');
 }
 
-/** Whether the alerting API can express an alert. */
+/** Returns whether the alerting API can express an alert. */
 export function isQueryRule(alert: Alert): boolean {
   return alert.distinct === undefined;
 }
 
-/** Whether a threshold rule of the Security app can express an alert. */
+/** Returns whether a threshold rule of the Security app can express an alert. */
 export function isDetectionRule({ threshold, checks = 1 }: Alert): boolean {
   return threshold > 0 && checks === 1;
 }
@@ -73,7 +73,7 @@ function queryRuleOf(alert: Alert): QueryRule {
       aggType: 'count',
       groupBy: by === undefined ? 'all' : 'top',
       ...(by !== undefined && { termField: by, termSize: groupsMax }),
-      // windows overlap on purpose: a hit counts as long as it is in the window
+      // windows overlap on purpose: an event counts as long as it is in the window
       excludeHitsFromPreviousRun: false,
     },
   };
@@ -100,7 +100,7 @@ function detectionRuleOf(alert: Alert): Record<string, unknown> {
     interval: checkInterval,
     from: `now-${windowMinutes}m`,
     to: 'now',
-    // the others run as rules of the alerting API, and nobody wants each alert twice
+    // the others run as rules of the alerting API; enabling both would raise each alert twice
     enabled: !isQueryRule(alert),
     tags: [...tags],
     references: [],

@@ -1,6 +1,6 @@
 /**
- * Runs what a panel shows on Elasticsearch, as Kibana would: its Lens layer becomes nested aggregations in the order of
- * its columns, formulas are computed on the rows.
+ * Runs a panel on Elasticsearch as Kibana does: its Lens layer becomes nested aggregations in the order of its columns,
+ * and formulas are computed on the rows.
  */
 import { during, type Events, type Range } from './events.ts';
 import { parseKql, type Query, queryOf } from './kql.ts';
@@ -14,15 +14,15 @@ import {
   type SavedObject,
 } from './saved-object.ts';
 
-/** A value of a row: a name, a number, an instant in milliseconds, or nothing. */
+/** A value of a row: a name, a number, an instant in milliseconds, or null. */
 export type Cell = string | number | null;
 
 /** One row of a panel, by column. */
 export type Row = Record<string, Cell>;
 
-/** What a panel shows. */
+/** The result of a panel. */
 export interface Result {
-  /** Events that it is made of. */
+  /** Number of matching events. */
   hits: number;
   rows: Row[];
 }
@@ -30,7 +30,9 @@ export interface Result {
 type Aggregations = Record<string, Record<string, unknown>>;
 type Bucket = Record<string, unknown> & { doc_count: number; key?: string | number };
 
-/** Kibana's bars are a fiftieth of the range, rounded: up to the first number of seconds, the second as an interval. */
+/**
+ * Kibana's time intervals, a fiftieth of the range, rounded: below the first number, in seconds, the second is used.
+ */
 const intervals = [
   [3 * 60, '1m'],
   [9 * 60, '5m'],
@@ -43,7 +45,7 @@ const intervals = [
   [Number.POSITIVE_INFINITY, '7d'],
 ] as const;
 
-/** Runs a Lens panel; `filter` is what its dashboard adds. @throws {Error} Elasticsearch refuses it */
+/** Runs a Lens panel; `filter` has the queries of its dashboard. @throws {Error} Elasticsearch refuses the search */
 export async function runLens(lens: Lens, events: Events, range: Range, filter: Query[] = []): Promise<Result> {
   const layer = layerOf(lens);
   const ids = Object.keys(layer.columns);
@@ -59,7 +61,7 @@ export async function runLens(lens: Lens, events: Events, range: Range, filter: 
   return { hits: hits.total.value, rows };
 }
 
-/** Runs a saved search: the newest events, by its columns. @throws {Error} Elasticsearch refuses it */
+/** Runs a saved search: returns the newest events, by its columns. @throws {Error} Elasticsearch refuses the search */
 export async function runSearch(search: SavedObject, events: Events, range: Range, size = 10): Promise<Result> {
   const columns = [dataView.timeField, ...(search.attributes.columns as string[])];
   const { hits } = await events.search({
@@ -67,7 +69,7 @@ export async function runSearch(search: SavedObject, events: Events, range: Rang
     track_total_hits: true,
     query: during(range, queryOf(parseKql(queryTextOf(search)))),
     sort: [{ [dataView.timeField]: 'desc' }],
-    // `message` is text and comes from the source as well
+    // the fields API also returns `message`, which is text
     fields: columns.map((field) => (field === dataView.timeField ? { field, format: 'epoch_millis' } : { field })),
     _source: false,
   });
@@ -78,14 +80,14 @@ export async function runSearch(search: SavedObject, events: Events, range: Rang
   return { hits: hits.total.value, rows };
 }
 
-/** The layer of a Lens panel; ours have one. @throws {Error} it has none */
+/** Returns the layer of a Lens panel; ours have exactly one. @throws {Error} the panel has no layer */
 export function layerOf(lens: Lens): Layer {
   const [layer] = Object.values(lens.state.datasourceStates.formBased.layers);
   if (layer === undefined) throw new Error(`${lens.title} has no layer`);
   return layer;
 }
 
-/** Whether a column is asked of Elasticsearch, and not computed from others. */
+/** Returns whether Elasticsearch computes a column, rather than a formula over other columns. */
 function isMeasured(column: Column | undefined): boolean {
   return column !== undefined && !column.isBucketed && !['formula', 'math'].includes(column.operationType);
 }

@@ -1,4 +1,4 @@
-/** Puts the sample into indices of its own on an Elasticsearch that others may use too. */
+/** Stores the sample in indices of its own, on an Elasticsearch that others may use too. */
 import { randomBytes } from 'node:crypto';
 import { createAuditIndex } from '../adapters/elastic/audit-index.ts';
 import type { Elastic } from '../adapters/elastic/connect.ts';
@@ -8,7 +8,7 @@ import { sampleEvents } from './sample.ts';
 
 const batchMax = 500;
 
-/** The stored sample; disposing of it deletes its indices, their template and policy. */
+/** The stored sample; disposing it deletes its indices, their template and policy. */
 export interface SampleIndex extends AsyncDisposable {
   /** First part of the names of its indices. */
   prefix: string;
@@ -16,9 +16,13 @@ export interface SampleIndex extends AsyncDisposable {
   events: Events;
 }
 
-/** Stores the sample as the product stores events, but with unknown fields refused. @throws {Error} one was not stored */
+/**
+ * Stores the sample as the product stores events, but refuses unknown fields.
+ *
+ * @throws {Error} an event was not stored
+ */
 export async function storeSample(elastic: Elastic): Promise<SampleIndex> {
-  // not auth-logs-…, so that neither dashboards nor the template of a product on the same server take it for theirs
+  // not auth-logs-…, so that dashboards and the template of a product on the same server do not apply to it
   const prefix = `sample-logs-${randomBytes(6).toString('hex')}`;
   const documents = sampleEvents();
   const index = createAuditIndex(elastic, { prefix, retentionDays: 1, unknownFields: 'refused' });

@@ -1,6 +1,6 @@
 /**
- * A day of audit events for tests and pictures, always the same: people who register, mistakes they make, every action of
- * the vocabulary, and one attack or accident for each alert, apart from each other in time.
+ * A day of audit events for tests and pictures, always the same: people who register and make mistakes, every audit
+ * action, and one attack or accident for each alert, at different times.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -12,10 +12,10 @@ import {
 } from '../domain/audit.ts';
 import type { Range } from './events.ts';
 
-/** The day of the sample; it lies in two daily indices. */
+/** The day of the sample, which spans two daily indices. */
 export const sampleDay: Range = { from: '2026-03-02T12:00:00.000Z', to: '2026-03-03T12:00:00.000Z' };
 
-/** What happens to which alert, by its name: minutes from the begin of the day until it is over. */
+/** The incident of each alert, by the name of the alert: its first and last minute since the start of the day. */
 export const incidents = {
   'Gap in the audit log': { from: 95, to: 96 },
   'Guessing of codes': { from: 180, to: 190 },
@@ -27,11 +27,11 @@ export const incidents = {
   'The audit log is silent': { from: 790, to: 803 },
   'Brute force from one address': { from: 905, to: 909 },
   'Password spraying from one address': { from: 1010, to: 1019 },
-  'An outside system stays away': { from: 1130, to: 1150 },
+  'A dependency stays unavailable': { from: 1130, to: 1150 },
   'Requests fail (5xx)': { from: 1132, to: 1136 },
 } as const;
 
-/** Where each attack comes from. */
+/** The source address of each attack. */
 export const attackers = {
   bruteForce: '198.51.100.23',
   spraying: '198.51.100.66',
@@ -52,9 +52,9 @@ const countries = ['GB', 'GB', 'GB', 'DE', 'IN', 'US'];
 const registrations = '/api/v1/registrations';
 const one = `${registrations}/:registrationId`;
 
-/** Who does something, and from where. */
+/** A person and their address. */
 interface Person {
-  /** Set once there is an account. */
+  /** Set when the account exists. */
   userId?: string;
   hash: string;
   ip: string;
@@ -62,7 +62,7 @@ interface Person {
   country: string;
 }
 
-/** What an event says beside what happened, when and to whom. */
+/** The fields of an event besides its action and time. */
 interface MessageContext {
   status?: AuditStatus;
   reason?: string;
@@ -75,7 +75,7 @@ interface MessageContext {
   details?: AuditDetails;
 }
 
-/** The events of the day, in the order of their time. */
+/** Returns the events of the day, in the order of their time. */
 export function sampleEvents(): AuditEvent[] {
   const day = new Day();
   addOrdinaryLife(day);
@@ -89,13 +89,16 @@ export function sampleEvents(): AuditEvent[] {
   return day.events();
 }
 
-/** Collects events and makes up what they need, from a fixed seed. */
+/** Collects events and generates their values from a fixed seed. */
 class Day {
   readonly #events: AuditEvent[] = [];
   readonly #begin = Date.parse(sampleDay.from);
   #seed = 20_260_302;
 
-  /** From 0 to below 1 (mulberry32, https://gist.github.com/tommyettinger/46a874533244883189143505d203312c). */
+  /**
+   * Returns a number from 0 to below 1 (mulberry32,
+   * https://gist.github.com/tommyettinger/46a874533244883189143505d203312c).
+   */
   random(): number {
     this.#seed = (this.#seed + 0x6d2b79f5) | 0;
     let t = Math.imul(this.#seed ^ (this.#seed >>> 15), 1 | this.#seed);
@@ -125,7 +128,7 @@ class Day {
     });
   }
 
-  /** Nothing is written in the silence; the order of the rest is that of the audit log. */
+  /** Returns the events, without those during the silence, in the order of the audit log. */
   events(): AuditEvent[] {
     const { from, to } = incidents['The audit log is silent'];
     const minuteOf = ({ timestamp }: AuditEvent) => (Date.parse(timestamp) - this.#begin) / minuteMs;
@@ -201,7 +204,7 @@ function whom({ person, hash, userId = person?.userId, targetId }: MessageContex
   };
 }
 
-/** The request that an act came by. */
+/** Returns the HTTP fields of an answered request. */
 function answer(
   day: Day,
   method: string,
@@ -212,7 +215,7 @@ function answer(
   return { method, path, status, ms: 8 + 180 * day.random() ** 4, ...(code && { code }) };
 }
 
-/** People who register through the day, more of them by day than by night. */
+/** Adds people who register throughout the day. */
 function addOrdinaryLife(day: Day): void {
   for (let index = 0; index < 150; index++) {
     const rhythm = (index / 150) * dayMinutes;
@@ -237,7 +240,7 @@ function addOrdinaryLife(day: Day): void {
   }
 }
 
-/** One registration; some people mistype, give up or come too late. */
+/** Adds one registration; some people mistype, give up or are too late. */
 function register(day: Day, begin: number, person: Person): void {
   const registration = { id: day.id(26) };
   let minute = begin;
@@ -281,7 +284,7 @@ function wrongPassword(day: Day, act: Act, directory: MessageContext): void {
   act('access-denied', { status: 'failure', reason: 'credentials-wrong', http });
 }
 
-/** Asks for a code, gets it and types it. */
+/** Adds the request for a code, its sending and its check. */
 function prove(day: Day, act: Act, person: Person, at: AuditDetails): void {
   const channel = day.random() < 0.7 ? 'sms' : 'email';
   const provider = channel === 'sms' ? 'twilio' : 'smtp';
@@ -345,7 +348,10 @@ function finish(
   person.userId = userId;
 }
 
-/** Actions of capabilities to come, and what is rare: each once or a few times, so that no panel is empty. */
+/**
+ * Adds rare actions, and actions of features that do not exist yet, once or a few times each, so that no panel is
+ * empty.
+ */
 function addRareActions(day: Day): void {
   const person: Person = { ...day.person(), userId: day.id(24) };
   const admin = { person: { ...day.person(), userId: day.id(24) }, targetId: person.userId ?? '' };
@@ -393,7 +399,7 @@ function addRareActions(day: Day): void {
   day.add(55, 'account-locked', { person, targetId: person.userId ?? '' });
 }
 
-/** What providers say became of messages: most arrive, and one network takes few of Infobip's. */
+/** Adds delivery reports: most messages arrive, and one network delivers few of Infobip's. */
 function addReports(day: Day): void {
   for (let index = 0; index < 120; index++) {
     const provider = index % 4 === 0 ? 'infobip' : 'twilio';
@@ -408,7 +414,7 @@ function addReports(day: Day): void {
   }
 }
 
-/** Guessing of passwords and codes, each below the thresholds of the other rules. */
+/** Adds the guessing of passwords and codes, each below the thresholds of the other rules. */
 function addGuessing(day: Day): void {
   const wrong = (minute: number, person: Person, reason = 'wrong-password') =>
     day.add(minute, 'ldap-login', { status: 'failure', reason, role: 'directory', person, hash: person.hash });
@@ -438,7 +444,7 @@ function addGuessing(day: Day): void {
   }
 }
 
-/** Many requests for codes, and many requests that a limit refuses. */
+/** Adds many requests for codes, and many requests that a limit refuses. */
 function addFloods(day: Day): void {
   const pumping = incidents['Pumping of codes from one address'];
   for (let index = 0; index < 36; index++) {
@@ -471,7 +477,7 @@ function addFloods(day: Day): void {
   for (let index = 0; index < 58; index++) limited(burst.from + index * 0.14, client, 'directory-tries');
 }
 
-/** The directory is away and requests fail; earlier, a provider is away for a moment only. */
+/** Adds an outage of the directory with failing requests and, earlier, a short outage of a provider. */
 function addOutage(day: Day): void {
   const away = (minute: number, name: string) =>
     day.add(minute, 'dependency-away', {
@@ -480,7 +486,7 @@ function addOutage(day: Day): void {
       role: 'directory',
       details: { dependency: { name } },
     });
-  const outage = incidents['An outside system stays away'];
+  const outage = incidents['A dependency stays unavailable'];
   for (let minute = outage.from; minute < outage.to; minute += 1.5) away(minute, 'directory');
   for (const second of [0, 1, 2, 3]) away(600 + second / 60, 'sms');
 
@@ -494,7 +500,7 @@ function addOutage(day: Day): void {
   for (const minute of [111, 444, 888]) fail(minute, 500, 'internal-error');
 }
 
-/** What operators do, and three wrong passwords in a row. */
+/** Adds actions of operators, and three wrong passwords in a row. */
 function addOperators(day: Day): void {
   const act = (minute: number, name: string, kind: string) =>
     day.add(minute, 'operator-act', { details: { operator: { name, act: kind }, registration: { id: day.id(26) } } });
@@ -519,7 +525,7 @@ function addOperators(day: Day): void {
   }
 }
 
-/** The heartbeat of every minute, a gap, and a deployment. */
+/** Adds the heartbeat of every minute, a gap, and a deployment. */
 function addAuditLogItself(day: Day): void {
   for (let minute = 0; minute < dayMinutes; minute++) day.add(minute + 0.01, 'audit-heartbeat', { role: 'audit' });
   const gap = incidents['Gap in the audit log'];

@@ -1,12 +1,12 @@
 /**
- * The shapes of Kibana's saved objects that we write and read: one object a line of `vyry.ndjson`, Lens panels by
- * value, for Kibana 8.19 and 9.
+ * The types of the saved objects that we write and read: one object per line of `vyry.ndjson`, Lens panels by value,
+ * for Kibana 8.19 and 9.
  *
- * Nested JSON is text where Kibana wants text: `panelsJSON`, `optionsJSON`, `searchSourceJSON`, the controls.
+ * Nested JSON is text where Kibana stores text: `panelsJSON`, `optionsJSON`, `searchSourceJSON`, the controls.
  * https://www.elastic.co/docs/api/doc/kibana/group/endpoint-saved-objects
  */
 
-/** A link to another object by a name that the attributes mention. */
+/** A link to another object, by a name that the attributes use. */
 export interface Reference {
   type: string;
   id: string;
@@ -23,10 +23,13 @@ export interface SavedObject {
   typeMigrationVersion: string;
 }
 
-/** Without them Kibana runs every migration since 6; newer than the Kibana that imports, it refuses the object. */
+/**
+ * The core migration version. Without it Kibana runs every migration since 6; Kibana refuses an object with a newer
+ * version than its own.
+ */
 export const coreMigrationVersion = '8.8.0';
 
-/** By type. A dashboard of 10.2.0 is understood from 8.19 on, and what 9 adds is migrated on import. */
+/** Migration versions by type. Kibana 8.19 and later accepts a dashboard of 10.2.0; Kibana 9 migrates it on import. */
 export const typeMigrationVersions: Readonly<Record<string, string>> = {
   'index-pattern': '8.0.0',
   search: '8.0.0',
@@ -45,7 +48,7 @@ export interface StoredQuery {
 /** A node of an expanded formula: a column, a number or a function of both. */
 export type Formula = string | number | { type: 'function'; name: string; args: Formula[]; [place: string]: unknown };
 
-/** What an operation of a column may be told. */
+/** The parameters of a column's operation. */
 export interface ColumnParams {
   emptyAsNull?: boolean;
   percentile?: number;
@@ -83,7 +86,7 @@ export interface Column {
   references?: string[];
 }
 
-/** A Lens layer: its buckets nest in the order of `columnOrder`, its metrics follow. */
+/** A Lens layer: its buckets nest in the order of `columnOrder`, followed by its metrics. */
 export interface Layer {
   columns: Record<string, Column>;
   columnOrder: string[];
@@ -108,7 +111,7 @@ export interface Lens {
   };
 }
 
-/** The way from a panel to another dashboard. */
+/** A drilldown from a panel to another dashboard. */
 export interface Drilldown {
   eventId: string;
   triggers: string[];
@@ -138,25 +141,25 @@ export interface StoredControl {
   explicitInput: { id: string; fieldName: string; title: string; [option: string]: unknown };
 }
 
-/** The panels of a dashboard object. */
+/** Returns the panels of a dashboard object. */
 export function panelsOf(dashboard: SavedObject): StoredPanel[] {
   return JSON.parse(String(dashboard.attributes.panelsJSON)) as StoredPanel[];
 }
 
-/** The controls of a dashboard object, by id. */
+/** Returns the controls of a dashboard object, by id. */
 export function controlsOf(dashboard: SavedObject): Record<string, StoredControl> {
   const group = dashboard.attributes.controlGroupInput as { panelsJSON: string } | undefined;
   return group === undefined ? {} : (JSON.parse(group.panelsJSON) as Record<string, StoredControl>);
 }
 
-/** The KQL of a dashboard or a saved search. */
+/** Returns the KQL of a dashboard or a saved search. */
 export function queryTextOf(object: SavedObject): string {
   const meta = object.attributes.kibanaSavedObjectMeta as { searchSourceJSON: string };
   return (JSON.parse(meta.searchSourceJSON) as { query: StoredQuery }).query.query;
 }
 
 /**
- * Reads a file of saved objects.
+ * Parses a file of saved objects.
  *
  * @throws {SyntaxError} a line is not JSON
  */
@@ -167,7 +170,7 @@ export function readSavedObjects(ndjson: string): SavedObject[] {
     .map((line) => JSON.parse(line) as SavedObject);
 }
 
-/** Name of a drilldown's reference. */
+/** Returns the name of a drilldown's reference. */
 export function drilldownReference(panelIndex: string, eventId: string): string {
   return `${panelIndex}:drilldown:DASHBOARD_TO_DASHBOARD_DRILLDOWN:${eventId}:dashboardId`;
 }

@@ -1,6 +1,7 @@
 /**
- * Audit events of a process: what `platform/events.ts` says happened becomes one `AuditEvent` with the process, the request
- * and the trace it belongs to. Numbers, addresses and names come in clear and leave as pseudonyms; everything else is bounded.
+ * Audit events of a process. Each call from `platform/events.ts` becomes one `AuditEvent` with its process, request and
+ * trace. Phone numbers, addresses and user names are passed in plain text and recorded as pseudonyms. Other texts are
+ * limited in length.
  */
 import { createHash, createHmac, randomUUIDv7 } from 'node:crypto';
 import {
@@ -15,29 +16,30 @@ import type { Role, Secret } from './config.ts';
 import { deriveKey, keyIdOf } from './crypto.ts';
 import { traces } from './log.ts';
 
-/** Takes an event over, at once and without fail. */
+/** Appends an event to the audit log. It returns immediately and never throws. */
 export type AuditSink = (event: AuditEvent, options: AppendOptions) => void;
 
+/** How an event is appended. */
 export interface AppendOptions {
-  /** The same event may come again, from this or another process, and is then left out. */
+  /** Repeats of the event, from this or another process, are dropped. */
   isOnce: boolean;
-  /** May go first when room runs out: whoever floods us with requests does not wash out what they did before. */
+  /** May be dropped first when space runs out, so that a flood of requests does not displace other events. */
   isMinor: boolean;
 }
 
-/** What an event says of itself, beside what its process and request say. */
+/** The fields of one event, in addition to those of its process and request. */
 export interface AuditContext {
   status: AuditStatus;
   message: string;
   reason?: string | undefined;
   level?: AuditEvent['level'];
-  /** What makes the event one: an event with the same action and text is the same, whoever repeats it. */
+  /** The deduplication key: events with the same action and key are the same event. */
   once?: string;
   isMinor?: boolean;
   userId?: string | undefined;
-  /** On whom something was done by somebody else. */
+  /** The user on whom someone else acted. */
   targetUserId?: string;
-  /** A number, an address or a name, in its normal form; only its pseudonym goes into the event. */
+  /** A normalized phone number, e-mail address or user name; the event contains only its pseudonym. */
   identity?: string | undefined;
   durationSeconds?: number;
   http?: { method: string; route: string; status: number };
@@ -47,20 +49,21 @@ export interface AuditContext {
   metadata?: Record<string, string | number | boolean>;
 }
 
+/** Records an audit event. */
 export type Recorder = ReturnType<typeof createRecorder>;
 
 const ecsVersion = '9.4.0';
 const dataset = 'vyry.audit';
 const metadataFieldsMax = 20;
 
-/** What an event says of the process it comes from. */
+/** The fields of the process that records an event. */
 export interface Service {
   role: Role;
   version: string;
   environment: string;
 }
 
-/** Creates the function that records events of a process. */
+/** Creates the function that records the audit events of a process. */
 export function createRecorder(service: Service, key: Secret, append: AuditSink) {
   const { role, version, environment } = service;
   const pseudonymKey = deriveKey(key, 'pseudonym');
@@ -85,7 +88,10 @@ export function createRecorder(service: Service, key: Secret, append: AuditSink)
   };
 }
 
-/** HMAC-SHA-256 (RFC 2104) of an event as it was before it was sealed, base64url; the order of its fields does not matter. */
+/**
+ * Returns the HMAC-SHA-256 (RFC 2104) of an event without its `mac`, `sequence` and `chain`, base64url. The order of
+ * the fields does not matter.
+ */
 export function macOf(event: AuditEvent, macKey: Buffer): string {
   const { mac: _mac, sequence: _sequence, chain: _chain, ...audit } = event.vyry.audit ?? {};
   const vyry = { ...event.vyry, audit: Object.keys(audit).length > 0 ? audit : undefined };
@@ -94,26 +100,27 @@ export function macOf(event: AuditEvent, macKey: Buffer): string {
     .digest('base64url');
 }
 
-/** The key that `macOf` takes. */
+/** Derives the key for `macOf`. */
 export function auditMacKey(key: Secret): Buffer {
   return deriveKey(key, 'audit');
 }
 
-/** Who is taken out of the audit log. */
+/** A user whose data is erased from the audit log. */
 export interface ErasedIdentity {
   userId: string;
-  /** What stands in place of the id from then on. */
+  /** The id that replaces the user id. */
   alias: string;
 }
 
 /**
- * An event without its person: another id, no address, no program, no pseudonyms. Sealed anew by the key of the audit log, with the
- * seal that it was written with, so that chain and order still show what is missing and nobody else can rewrite one.
+ * Returns an event without its personal data: another user id, no IP address, no user agent, no pseudonyms. The event
+ * keeps its original HMAC and gets a second one over its new content (`erasure`), so that the hash chain stays
+ * verifiable and only a holder of the key can rewrite an event.
  */
 export function withoutPerson(event: AuditEvent, { userId, alias }: ErasedIdentity, macKey: Buffer): AuditEvent {
   const renamed = (id: string) => (id === userId ? alias : id);
   const { ip, userAgent, user, related, ...rest } = event;
-  // an admin who acted on the person stays
+  // the address and user agent of an admin who acted on the user are kept
   const isActor = event.userId === undefined || event.userId === userId;
   const target = user?.target && { target: { id: renamed(user.target.id) } };
   const erased: AuditEvent = {
@@ -131,7 +138,7 @@ export function withoutPerson(event: AuditEvent, { userId, alias }: ErasedIdenti
   return { ...erased, vyry: { ...erased.vyry, audit: { ...erased.vyry.audit, erasure } } };
 }
 
-/** With the seal it was written with, and a word that no event begins with. */
+/** Covers the original HMAC. The prefix `erased` separates it from the HMAC of an event. */
 function erasureMacOf(event: AuditEvent, macKey: Buffer): string {
   const { erasure: _, ...audit } = event.vyry.audit ?? {};
   return createHmac('sha256', macKey)
@@ -144,7 +151,7 @@ function isUnchanged(event: AuditEvent, macKey: Buffer): boolean {
   return erasure === undefined ? macOf(event, macKey) === mac : erasureMacOf(event, macKey) === erasure;
 }
 
-/** The pseudonym of a number, an address or a name in its normal form: 128 bits of a keyed hash, hexadecimal. */
+/** Returns the pseudonym of a normalized phone number, address or user name: 128 bits of a keyed hash, hexadecimal. */
 export function pseudonymOf(identity: string, pseudonymKey: Buffer): string {
   return createHmac('sha256', pseudonymKey).update(identity).digest('hex').slice(0, 32);
 }
@@ -174,7 +181,7 @@ function whatHappened(action: AuditAction, context: AuditContext) {
   };
 }
 
-/** The request that runs, or that an activity follows from. */
+/** The fields of the current request, or of the request that caused the activity. */
 function whereFrom({ http, errorCode, rule }: AuditContext) {
   const trace = traces.getStore();
   const traceId = trace?.traceparent.split('-')[1];
@@ -228,7 +235,7 @@ function idOf(action: AuditAction, once: string): string {
   return createHash('sha256').update(`${action} ${once}`).digest('hex').slice(0, 32);
 }
 
-/** JSON with sorted keys, so that a store may return the fields in another order. */
+/** JSON with sorted keys, because a store may return the fields in another order. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_name, item: unknown) =>
     typeof item === 'object' && item !== null && !Array.isArray(item)
@@ -237,26 +244,28 @@ function canonical(value: unknown): string {
   );
 }
 
-/** What is wrong with an audit log. `missing` names the sequence numbers of a gap that was not there when it was written. */
+/** A fault of an audit log. `missing`: the first and last sequence number of events removed after writing. */
 export type AuditLogFault =
   | { fault: 'changed'; id: string; sequence: number }
   | { fault: 'missing'; from: number; to: number }
   | { fault: 'unproven'; id: string };
 
-/** What a check of an audit log has found. */
+/** The result of `verifyAuditLog`. */
 export interface AuditLogReport {
   events: number;
-  /** Events that were dropped at the bound before they were written: no fault, and told by `audit-gap`. */
+  /** Events dropped because the stream was full. They are no fault; `audit-gap` events report them. */
   dropped: number;
   faults: AuditLogFault[];
 }
 
 /**
- * Checks that events in the order of their sequence are as they were written and that none was taken out: each against its
- * HMAC, and the chain from one to the next, up to the end that the stream remembers. The oldest may be gone by retention.
+ * Verifies that no event was changed or removed. It checks the HMAC of each event and the hash chain from one to the
+ * next, up to the last event that the stream remembers. The oldest events may be missing because of retention.
  *
- * @param end what the stream remembered as its end when the check began; none while events wait to be stored, so that
- *   only what was taken off the end goes unseen
+ * @param events in the order of their sequence
+ * @param end the last event that the stream remembered when the check began; undefined while events wait to be stored,
+ *   in
+ *   which case removals at the end are not detected
  */
 export async function verifyAuditLog(
   events: AsyncIterable<AuditEvent>,
@@ -268,7 +277,7 @@ export async function verifyAuditLog(
   const step = (sequence: number, isLinked: boolean) => {
     const gap = sequence - last.sequence - 1;
     if (isLinked) report.dropped += gap;
-    // the oldest may have been removed by retention
+    // a gap before the first event is retention
     else if (report.events > 1) report.faults.push({ fault: 'missing', from: last.sequence + 1, to: sequence - 1 });
   };
   for await (const event of events) {
@@ -278,7 +287,7 @@ export async function verifyAuditLog(
       report.faults.push({ fault: 'unproven', id: event.event?.id });
       continue;
     }
-    // written since the check began
+    // written after the check began
     if (end !== undefined && sequence > end.sequence) break;
     report.events++;
     if (!isUnchanged(event, macKey)) report.faults.push({ fault: 'changed', id: event.event.id, sequence });
@@ -291,7 +300,7 @@ export async function verifyAuditLog(
   return report;
 }
 
-/** As `adapters/redis/audit-append.lua` chains them. */
+/** The same hash chain as in `adapters/redis/audit-append.lua`. */
 function chainOf(previous: string, sequence: number, mac: string): string {
   return createHash('sha1').update(`${previous}:${sequence}:${mac}`).digest('hex');
 }

@@ -1,6 +1,6 @@
 /**
- * Keys and what is done with them: sealing, keyed hashes, tokens. One root key gives one key a purpose by HKDF (RFC 5869),
- * so that a value made for one purpose never opens another.
+ * Encryption, keyed hashes, tokens and ids. HKDF (RFC 5869) derives one key per purpose from a root key, so that a
+ * value made for one purpose is not valid for another.
  */
 import {
   createCipheriv,
@@ -15,7 +15,7 @@ import {
 } from 'node:crypto';
 import type { Secret } from './config.ts';
 
-/** What a key may be used for. */
+/** The purposes for which a key is derived. */
 export type KeyPurpose =
   | 'temporal'
   | 'secret'
@@ -35,23 +35,26 @@ export type KeyPurpose =
   | 'deletion'
   | 'registration-stop';
 
-/** Encrypts for one purpose: AES-256-GCM (NIST SP 800-38D), random 96-bit IV, key id as additional data. */
+/**
+ * Authenticated encryption for one purpose: AES-256-GCM (NIST SP 800-38D), random 96-bit IV, key id as additional data.
+ */
 export interface Cipher {
-  /** The id of the key that `seal` uses: the start of a hash of the key, safe to show. */
+  /** The id of the key that `encrypt` uses: a prefix of a hash of the key. It is not secret. */
   readonly keyId: string;
+  /** Returns IV, ciphertext and authentication tag. */
   encrypt(plain: Uint8Array): Uint8Array;
-  /** @throws {Error} the key is not known or the text was changed */
+  /** @throws {Error} the key is unknown or the ciphertext was changed */
   decrypt(keyId: string, encrypted: Uint8Array): Uint8Array;
-  /** A text sealed into `keyId.base64url`. */
+  /** Returns the encrypted text as `keyId.base64url`. */
   encryptText(plain: string): string;
-  /** @throws {Error} the key is not known or the text was changed */
+  /** @throws {Error} the key is unknown or the ciphertext was changed */
   decryptText(encrypted: string): string;
 }
 
 const ivBytes = 12;
 const tagBytes = 16;
 
-/** Makes the box of a purpose; `older` keys open what they sealed, for rotation. */
+/** Creates the cipher of a purpose. `current` encrypts; `older` keys only decrypt, for key rotation. */
 export function createCipher(purpose: KeyPurpose, current: Secret, older: readonly Secret[] = []): Cipher {
   const keys = new Map([current, ...older].reverse().map((root) => [keyIdOf(root), deriveKey(root, purpose)]));
   const keyId = keyIdOf(current);
@@ -88,22 +91,22 @@ export function createCipher(purpose: KeyPurpose, current: Secret, older: readon
   };
 }
 
-/** The key of a purpose, 32 bytes: HKDF-SHA-256 of a root key (RFC 5869). */
+/** Derives the key of a purpose, 32 bytes, from a root key with HKDF-SHA-256 (RFC 5869). */
 export function deriveKey(root: Secret, purpose: KeyPurpose): Buffer {
   return Buffer.from(hkdfSync('sha256', Buffer.from(root.reveal(), 'base64'), '', `vyry ${purpose}`, 32));
 }
 
-/** A keyed hash, base64url: HMAC-SHA-256 (RFC 2104) of the parts, none of which can run into the next. */
+/** Returns an HMAC-SHA-256 (RFC 2104) of the parts, base64url. The encoding of the parts is unambiguous. */
 export function keyedHash(key: Buffer, ...parts: string[]): string {
   return createHmac('sha256', key).update(JSON.stringify(parts)).digest('base64url');
 }
 
-/** SHA-256 of a random token, base64url: enough for 256 random bits, where nothing can be guessed. */
+/** Returns the SHA-256 of a token, base64url. It needs no salt or key, because tokens have 256 random bits. */
 export function tokenHash(token: string): string {
   return hash('sha256', token, 'base64url');
 }
 
-/** A bearer token: 256 random bits, base64url. */
+/** Returns a new bearer token: 256 random bits, base64url. */
 export function newToken(): string {
   return randomBytes(32).toString('base64url');
 }
@@ -111,7 +114,9 @@ export function newToken(): string {
 const randomPool = Buffer.alloc(4096);
 let randomUsed = randomPool.length;
 
-/** Random bytes of the system as hexadecimal digits. They are drawn ahead, as each draw costs as much as a hundred of them. */
+/**
+ * Returns random bytes of the system as hexadecimal digits. Drawn ahead, because one draw costs as much as a hundred.
+ */
 export function randomHex(bytes: number): string {
   if (randomUsed + bytes > randomPool.length) {
     randomFillSync(randomPool);
@@ -124,17 +129,17 @@ export function randomHex(bytes: number): string {
   return digits;
 }
 
-/** An id nobody can guess: 128 random bits, as 32 hexadecimal digits. */
+/** Returns a new unguessable id: 128 random bits as 32 hexadecimal digits. */
 export function newId(): string {
   return randomHex(16);
 }
 
-/** A one-time code: six decimal digits, each as likely as the others (RFC 4226 section 5.3 asks for at least six). */
+/** Returns a new one-time code: six uniformly random digits (RFC 4226 section 5.3 requires at least six). */
 export function newCode(): string {
   return String(randomInt(1_000_000)).padStart(6, '0');
 }
 
-/** The id of a root key: the start of a hash of it, safe to show. */
+/** Returns the id of a root key: the first 8 hexadecimal digits of a hash of it. It is not secret. */
 export function keyIdOf(root: Secret): string {
   return createHash('sha256').update(`vyry key ${root.reveal()}`).digest('hex').slice(0, 8);
 }

@@ -1,7 +1,7 @@
 /**
- * The business events: one function each, which counts it, logs it and puts it into the audit log. They never throw. A
- * metric label is never an id; a number, an address, a code or a token is in none of the three. What is passed as an
- * identity leaves as a pseudonym.
+ * The business events: one function per event. It increments a metric, writes a log line and records an audit event.
+ * The functions never throw. A metric label is never an id. Phone numbers, addresses, codes and tokens appear in none
+ * of the three. A value passed as `identity` is recorded as a pseudonym.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { CredentialKind, Identifier } from '../domain/account.ts';
@@ -12,21 +12,22 @@ import type { Channel, CodeSubject } from '../domain/verification.ts';
 import type { Recorder } from './audit.ts';
 import type { Logger } from './log.ts';
 
+/** The event functions of a process. */
 export type Events = ReturnType<typeof createEvents>;
 
-/** A message with a code, as far as events speak of it. */
+/** The fields of a message with a code that events record. */
 export interface SentCode extends CodeSubject {
   channel: Channel;
   /** Number of the send within its subject. */
   send: number;
   provider: string;
-  /** Of the number: ISO 3166, or a calling code such as `+44`. */
+  /** Country of the phone number: ISO 3166, or a calling code such as `+44`. */
   country?: string | undefined;
-  /** Where it went; its pseudonym is kept. */
+  /** The recipient; only its pseudonym is recorded. */
   to: string;
 }
 
-/** What the codes of the checking script mean to those who count failures; a success that is repeated is one. */
+/** The audit reason for each outcome of `code-check.lua`. A repeated success counts as a success. */
 const checkReasons: Record<string, string | undefined> = {
   wrong: 'otp-mismatch',
   exhausted: 'otp-max-attempts',
@@ -36,7 +37,7 @@ const checkReasons: Record<string, string | undefined> = {
   already: 'otp-already-used',
 };
 
-/** Upper bounds in seconds, from a read of Redis to a provider that is given up. */
+/** Upper bounds of the histograms in seconds: from a Redis read to a provider timeout. */
 const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 type Count = <L extends string>(name: string, help: string, labelNames: L[]) => Counter<L>;
@@ -60,7 +61,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
   };
 }
 
-/** A name and password that were tried at the directory, at a registration or at a log-in. */
+/** An attempt to authenticate at the directory, in a registration or a log-in. */
 interface DirectoryTry {
   registrationId?: string;
   tryId: string;
@@ -68,18 +69,22 @@ interface DirectoryTry {
   reason?: string;
 }
 
-/** What happens to registrations, and the accounts and sessions they end in. */
+/** The events of registrations. */
 function createRegistrationEvents(log: Logger, counter: Count, record: Recorder) {
-  const registrations = counter('registrations_total', 'Registrations by what became of them', ['state']);
-  const stops = counter('registration_stops_total', 'Owners of numbers and addresses who said "not me"', []);
-  const steps = counter('registration_steps_total', 'Steps tried, by outcome', ['step', 'outcome']);
+  const registrations = counter('registrations_total', 'Registrations by state', ['state']);
+  const stops = counter(
+    'registration_stops_total',
+    'Registrations stopped by the owner of the number or address ("not me")',
+    [],
+  );
+  const steps = counter('registration_steps_total', 'Step attempts by outcome', ['step', 'outcome']);
 
   return {
     registrationStarted(registrationId: string): void {
       registrations.inc({ state: 'started' });
       log.info({ event: 'registration.started', registrationId });
       const registration = { id: registrationId, state: 'pending' };
-      const message = 'A registration was started';
+      const message = 'A registration started';
       record('registration-start', { status: 'success', message, once: registrationId, details: { registration } });
     },
     registrationEnded(registrationId: string, state: string, reason?: string, userId?: string): void {
@@ -87,18 +92,18 @@ function createRegistrationEvents(log: Logger, counter: Count, record: Recorder)
       log.info({ event: `registration.${state}`, registrationId, reason });
       record('user-register', {
         status: state === 'completed' ? 'success' : 'failure',
-        message: `A registration was ${state}`,
+        message: `A registration ended: ${state}`,
         reason: state === 'completed' ? undefined : (reason ?? state),
         once: registrationId,
         userId,
         details: { registration: { id: registrationId, state } },
       });
     },
-    /** The owner of a number or address said "not me"; `count` registrations were running. */
+    /** The owner of a number or address answered "not me"; `count` registrations were running. */
     registrationsStopped({ userId, count }: { userId: string; count: number }): void {
       stops.inc();
       log.warn({ event: 'registrations.stopped', userId, count });
-      const message = 'The owner of a number or address ended the registrations that others had begun with it';
+      const message = 'The owner of a number or address stopped the registrations that others had started with it';
       record('registration-stop', { status: 'success', message, userId, level: 'warn', metadata: { count } });
     },
     stepDone(registrationId: string, step: StepName): void {
@@ -115,12 +120,12 @@ function createRegistrationEvents(log: Logger, counter: Count, record: Recorder)
       steps.inc({ step: 'captcha', outcome: 'refused' });
       log.warn({ event: 'registration.step-refused', registrationId, step: 'captcha', reason });
       const registration = { id: registrationId, step: 'captcha' };
-      const message = 'A captcha was not good enough';
+      const message = 'A captcha was refused';
       record('captcha-verify', { status: 'failure', message, reason, details: { registration } });
     },
     /**
-     * `reason` tells inside what outside looks alike, such as a disabled entry from a wrong password; none means that
-     * the password was right. A try is one, whoever repeats it, by its id.
+     * `reason` distinguishes refusals that look the same to the client, such as a disabled entry and a wrong password.
+     * It is absent when the password was correct. Repeats of an attempt with the same `tryId` are recorded once.
      */
     directoryTried(attempt: DirectoryTry): void {
       const { registrationId, tryId, username, reason } = attempt;
@@ -140,32 +145,32 @@ function createRegistrationEvents(log: Logger, counter: Count, record: Recorder)
   };
 }
 
-/** A try to log in: `loginId` is the log-in that waits for a code, `identity` what was typed to name the person. */
+/** An attempt to log in. `loginId`: the log-in that waits for a code. `identity`: the user name, number or address. */
 interface LoginTry {
   method: 'code' | 'password';
   loginId?: string;
   userId?: string | undefined;
   identity?: string;
-  /** Why not, for the audit log: outside, all refusals are alike. None means that it went well. */
+  /** Why it was refused, for the audit log only: the client sees one error for all reasons. Absent on success. */
   reason?: string | undefined;
 }
 
-/** What happens to log-ins, sessions and their tokens. */
+/** The events of log-ins, sessions and their tokens. */
 function createSessionEvents(log: Logger, counter: Count, record: Recorder) {
-  const logins = counter('logins_total', 'Log-ins tried, by what proved the person and outcome', ['method', 'outcome']);
-  const sessions = counter('sessions_total', 'Sessions begun', []);
-  const ends = counter('sessions_ended_total', 'Sessions ended before their time, by why', ['why']);
+  const logins = counter('logins_total', 'Log-in attempts by method and outcome', ['method', 'outcome']);
+  const sessions = counter('sessions_total', 'Sessions started', []);
+  const ends = counter('sessions_ended_total', 'Sessions ended before they expired, by reason', ['why']);
   const refreshes = counter('token_refreshes_total', 'Refresh tokens used, by outcome', ['outcome']);
 
   return {
-    /** A code for a log-in was asked for; `userId` is absent when nothing was sent. */
+    /** A code for a log-in was requested; `userId` is absent when nothing was sent. */
     loginBegun({ loginId, channel, identity, userId }: LoginBegin): void {
       logins.inc({ method: 'code', outcome: 'begun' });
       log.info({ event: 'login.begun', loginId, channel });
       const reason = userId === undefined ? 'nobody-to-send-to' : undefined;
       record('otp-request', {
         status: reason === undefined ? 'success' : 'failure',
-        message: 'A code for a log-in was asked for',
+        message: 'A code for a log-in was requested',
         reason,
         once: loginId,
         identity,
@@ -178,7 +183,7 @@ function createSessionEvents(log: Logger, counter: Count, record: Recorder) {
       log[reason === undefined ? 'info' : 'warn']({ event: 'login.tried', method, loginId, userId, reason });
       record('login', {
         status: reason === undefined ? 'success' : 'failure',
-        message: reason === undefined ? `Somebody logged in by ${method}` : `A log-in by ${method} was refused`,
+        message: reason === undefined ? `A user logged in by ${method}` : `A log-in by ${method} was refused`,
         reason,
         ...(identity !== undefined && { identity }),
         userId,
@@ -188,21 +193,21 @@ function createSessionEvents(log: Logger, counter: Count, record: Recorder) {
     sessionCreated(sessionId: string, userId: string): void {
       sessions.inc();
       log.info({ event: 'session.created', sessionId, userId });
-      record('session-start', { status: 'success', message: 'A session began', once: sessionId, userId });
+      record('session-start', { status: 'success', message: 'A session started', once: sessionId, userId });
     },
     tokenRefreshed(sessionId: string, userId: string): void {
       refreshes.inc({ outcome: 'rotated' });
       log.info({ event: 'token.refreshed', sessionId, userId });
       record('token-refresh', { status: 'success', message: 'A refresh token was rotated', userId });
     },
-    /** Two have the refresh tokens of one session: whose it is cannot be told, so it ended. */
+    /** Two parties hold refresh tokens of one session. The legitimate one is not known, so the session was ended. */
     refreshReused(sessionId: string, userId: string): void {
       refreshes.inc({ outcome: 'reused' });
       ends.inc({ why: 'refresh-token-reused' });
       log.error({ event: 'token.reused', sessionId, userId });
       record('token-refresh', {
         status: 'failure',
-        message: 'A refresh token was used again after its successor: its session was ended',
+        message: 'A refresh token was reused after it was rotated: its session was ended',
         reason: 'refresh-token-reused',
         level: 'error',
         once: `${sessionId} reused`,
@@ -212,52 +217,52 @@ function createSessionEvents(log: Logger, counter: Count, record: Recorder) {
     loggedOut({ sessionId, userId, everywhere }: { sessionId: string; userId: string; everywhere: boolean }): void {
       ends.inc({ why: everywhere ? 'logout-everywhere' : 'logout' });
       log.info({ event: 'session.logged-out', sessionId, userId, everywhere });
-      const message = everywhere ? 'Somebody logged out everywhere' : 'Somebody logged out';
+      const message = everywhere ? 'A user logged out of all sessions' : 'A user logged out';
       record('logout', { status: 'success', message, once: sessionId, userId, metadata: { everywhere } });
     },
-    /** A session of a person was ended from another one, or by a new one where a person has one. */
+    /** A session was revoked from another session, or replaced by a new one where a user may have only one. */
     sessionEnded({ sessionId, userId, why }: { sessionId: string; userId: string; why: 'revoked' | 'replaced' }): void {
       ends.inc({ why });
       log.info({ event: 'session.ended', sessionId, userId, why });
-      const message = why === 'revoked' ? 'A session was ended by its person' : 'A session was ended by a newer one';
+      const message = why === 'revoked' ? 'A user revoked a session' : 'A newer session replaced a session';
       record('session-revoke', { status: 'success', message, reason: why, once: sessionId, userId });
     },
   };
 }
 
-/** What happens to passwords and PINs of accounts. */
+/** The events of passwords and PINs. */
 function createCredentialEvents(log: Logger, counter: Count, record: Recorder) {
-  const changes = counter('credential_changes_total', 'Passwords and PINs changed, by why', ['kind', 'why']);
-  const checks = counter('credential_checks_total', 'Passwords and PINs given as proof, by outcome', [
+  const changes = counter('credential_changes_total', 'Changes of passwords and PINs, by reason', ['kind', 'why']);
+  const checks = counter('credential_checks_total', 'Passwords and PINs checked within a session, by outcome', [
     'kind',
     'outcome',
   ]);
 
-  const recoveries = counter('recoveries_total', 'Recoveries of passwords asked for, and stopped', ['outcome']);
+  const recoveries = counter('recoveries_total', 'Password recoveries by outcome', ['outcome']);
 
   return {
-    /** Given as proof in a session, not to log in. */
+    /** A password or PIN was entered within a session, not to log in. */
     credentialChecked({ userId, kind, isRight }: { userId: string; kind: CredentialKind; isRight: boolean }): void {
       checks.inc({ kind, outcome: isRight ? 'right' : 'wrong' });
       log[isRight ? 'info' : 'warn']({ event: 'credential.checked', userId, kind, isRight });
       record(kind === 'pin' ? 'pin-verify' : 'password-verify', {
         status: isRight ? 'success' : 'failure',
-        message: `A ${kind} was ${isRight ? 'proven' : 'wrong'}`,
+        message: `A ${kind} was ${isRight ? 'correct' : 'wrong'}`,
         reason: isRight ? undefined : `wrong-${kind}`,
         userId,
       });
     },
-    /** Somebody asked; whether anybody is named is not known yet. */
+    /** A recovery was requested. It is not known yet whether `identity` belongs to an account. */
     recoveryBegun({ recoveryId, identity }: { recoveryId: string; identity: string }): void {
       recoveries.inc({ outcome: 'begun' });
       log.info({ event: 'recovery.begun', recoveryId });
-      const message = 'A new password was asked for by somebody who forgot it';
+      const message = 'A password recovery was requested';
       record('recovery-start', { status: 'success', message, once: recoveryId, identity });
     },
     recoveryStopped({ recoveryId, userId }: { recoveryId: string; userId: string }): void {
       recoveries.inc({ outcome: 'stopped' });
       log.warn({ event: 'recovery.stopped', recoveryId, userId });
-      const message = 'The owner of an account stopped a recovery that somebody else asked for';
+      const message = 'The owner of an account stopped a password recovery';
       record('recovery-stop', { status: 'success', message, once: recoveryId, userId, level: 'warn' });
     },
     credentialChanged({ changeId, userId, kind, why }: ChangedCredential): void {
@@ -275,29 +280,26 @@ function createCredentialEvents(log: Logger, counter: Count, record: Recorder) {
   };
 }
 
-/** What happens to what accounts say of people. */
+/** The events of profiles, data exports and account deletions. */
 function createProfileEvents(log: Logger, counter: Count, record: Recorder) {
-  const exported = counter('exports_total', 'Exports of all data of a person, by what there was of the audit log', [
+  const exported = counter('exports_total', 'Data exports, by completeness of the audit events in them', [
     'audit_events',
   ]);
-  const deletions = counter('account_deletions_total', 'Deletions of accounts by what became of them', ['state']);
-  const profiles = counter('profile_changes_total', 'Changes of what accounts say of people, by field', [
-    'field',
-    'outcome',
-  ]);
+  const deletions = counter('account_deletions_total', 'Account deletions by state', ['state']);
+  const profiles = counter('profile_changes_total', 'Profile changes by field and outcome', ['field', 'outcome']);
   return {
-    /** What nobody has to prove: the full name, the language. */
+    /** A user changed fields that need no verification: the full name, the language. */
     profileChanged({ userId, fields }: { userId: string; fields: string[] }): void {
       for (const field of fields) profiles.inc({ field, outcome: 'changed' });
       log.info({ event: 'profile.changed', userId, fields });
-      const message = 'A person changed what their account says of them';
+      const message = 'A user changed their profile';
       record('profile-change', { status: 'success', message, userId, metadata: { fields: fields.join(' ') } });
     },
-    /** `auditEvents`: whether the person's audit events were in it. */
+    /** `auditEvents` tells whether the export contains the audit events of the user. */
     dataExported({ userId, auditEvents }: { userId: string; auditEvents: string }): void {
       exported.inc({ audit_events: auditEvents });
       log.info({ event: 'data.exported', userId, auditEvents });
-      const message = 'A person had everything exported that is stored of them';
+      const message = 'A user exported their data';
       record('data-export', { status: 'success', message, userId, metadata: { auditEvents } });
     },
     deletionChanged({ deletionId, userId, state }: ChangedDeletion): void {
@@ -310,20 +312,20 @@ function createProfileEvents(log: Logger, counter: Count, record: Recorder) {
         userId,
       });
     },
-    /** Whose it was is not known any more. */
+    /** The event names no user, because the account is erased. */
     accountErased({ deletionId }: { deletionId: string }): void {
       deletions.inc({ state: 'erased' });
       log.info({ event: 'deletion.erased', deletionId });
-      const message = 'An account was erased with everything of its person';
+      const message = 'An account and the data of its user were erased';
       record('user-delete', { status: 'success', message, once: deletionId, metadata: { deletion: deletionId } });
     },
-    /** `isTaken`: somebody else has it, and nothing was changed. */
+    /** `isTaken`: another account has the identifier, so nothing was changed. */
     identityChanged({ changeId, userId, kind, isTaken }: ChangedIdentity): void {
       profiles.inc({ field: kind, outcome: isTaken ? 'taken' : 'changed' });
       log[isTaken ? 'warn' : 'info']({ event: isTaken ? 'identity.taken' : 'identity.changed', userId, kind });
       record('profile-change', {
         status: isTaken ? 'failure' : 'success',
-        message: isTaken ? `Somebody else has the ${kind} that a person wanted` : `The ${kind} of a person was changed`,
+        message: isTaken ? `The new ${kind} of a user belongs to another account` : `The ${kind} of a user was changed`,
         reason: isTaken ? 'identity-taken' : undefined,
         once: `${changeId} ${kind}`,
         userId,
@@ -356,15 +358,15 @@ interface ChangedCredential {
 interface LoginBegin {
   loginId: string;
   channel: Channel;
-  /** What was typed to name the person; its pseudonym is kept. */
+  /** The user name, number or address entered; only its pseudonym is recorded. */
   identity: string;
   userId?: string | undefined;
 }
 
-/** What happens to one-time codes. */
+/** The events of one-time codes. */
 function createCodeEvents(log: Logger, counter: Count, record: Recorder) {
   const labels = ['channel', 'provider', 'country', 'outcome'] as const;
-  const sends = counter('codes_sent_total', 'Codes handed to a provider, by outcome', [...labels]);
+  const sends = counter('codes_sent_total', 'Codes sent to a provider, by outcome', [...labels]);
   const checks = counter('codes_checked_total', 'Codes checked, by outcome', ['outcome']);
 
   const handed = (code: SentCode, outcome: 'sent' | 'refused', providerId?: string, reason?: string): void => {
@@ -372,7 +374,7 @@ function createCodeEvents(log: Logger, counter: Count, record: Recorder) {
     sends.inc({ channel, provider, country: country ?? 'none', outcome });
     record('message-send', {
       status: outcome === 'sent' ? 'success' : 'failure',
-      message: outcome === 'sent' ? `${provider} took a code` : `${provider} refused a code`,
+      message: outcome === 'sent' ? `${provider} accepted a code` : `${provider} refused a code`,
       reason,
       once: `${subject} ${send} ${outcome}`,
       identity: to,
@@ -388,7 +390,7 @@ function createCodeEvents(log: Logger, counter: Count, record: Recorder) {
     codeRequested({ subject, purpose }: CodeSubject, channel: Channel, send: number): void {
       const details = { registration: { id: subject }, otp: { channel, purpose, send } };
       const once = `${subject} ${send}`;
-      record('otp-request', { status: 'success', message: 'A code was asked for', once, details });
+      record('otp-request', { status: 'success', message: 'A code was requested', once, details });
     },
     codeSent(code: SentCode, providerId: string): void {
       const { channel, send } = code;
@@ -406,7 +408,7 @@ function createCodeEvents(log: Logger, counter: Count, record: Recorder) {
       const isRight = outcome === 'verified' || outcome === 'already';
       record('otp-verify', {
         status: isRight ? 'success' : 'failure',
-        message: isRight ? 'The right code was typed' : 'A code was refused',
+        message: isRight ? 'A code was correct' : 'A code was refused',
         reason: checkReasons[outcome],
         details: {
           registration: { id: of.subject, step: 'code' },
@@ -417,13 +419,13 @@ function createCodeEvents(log: Logger, counter: Count, record: Recorder) {
   };
 }
 
-/** What providers say, later, became of messages. */
+/** The events of delivery reports, in which providers report the outcome of a message later. */
 function createDeliveryReportEvents(log: Logger, counter: Count, record: Recorder) {
   const labels = ['channel', 'provider', 'country', 'outcome'] as const;
-  const reports = counter('delivery_reports_total', 'Delivery receipts by what they say', [...labels]);
+  const reports = counter('delivery_reports_total', 'Delivery reports by outcome', [...labels]);
 
   return {
-    /** One event a message and provider, whoever repeats it. */
+    /** One audit event per message and provider; repeats are recorded once. */
     deliveryReportTaken(of: DeliveryReportOrigin, { outcome, errorCode }: DeliveryReport, isRepeat: boolean): void {
       const { subject, purpose, channel, send, provider, country } = of;
       reports.inc({ channel, provider, country: country ?? 'none', outcome: isRepeat ? 'repeated' : outcome });
@@ -439,7 +441,7 @@ function createDeliveryReportEvents(log: Logger, counter: Count, record: Recorde
       });
       record('delivery-report', {
         status: outcome === 'delivered' ? 'success' : 'failure',
-        message: `${provider} says of a message: ${outcome}`,
+        message: `${provider} reported the outcome of a message: ${outcome}`,
         reason: outcome === 'delivered' ? undefined : outcome,
         once: `${subject} ${send} ${provider}`,
         errorCode,
@@ -450,7 +452,9 @@ function createDeliveryReportEvents(log: Logger, counter: Count, record: Recorde
         },
       });
     },
-    /** `unknown`: of no message that is remembered. `refused`: nobody knows who wrote it. The answer tells of the latter. */
+    /**
+     * `unknown`: the message is not stored. `refused`: the sender is not authenticated; the response shows only this.
+     */
     deliveryReportIgnored(provider: string, outcome: 'unknown' | 'refused'): void {
       reports.inc({ channel: 'none', provider, country: 'none', outcome });
       log.warn({ event: 'delivery-report.ignored', provider, outcome });
@@ -458,23 +462,19 @@ function createDeliveryReportEvents(log: Logger, counter: Count, record: Recorde
   };
 }
 
-/** A notification to the owner of an account, as far as events speak of it. */
+/** The fields of a notification to the owner of an account that events record. */
 interface SentNotification {
   notificationId: string;
   userId: string;
   kind: NotificationKind | 'recovery';
-  /** Where it went; its pseudonym is kept. */
+  /** The recipient; only its pseudonym is recorded. */
   to: string;
   provider: string;
 }
 
-/** What happens to notifications. */
+/** The events of notifications. */
 function createNotificationEvents(log: Logger, counter: Count, record: Recorder) {
-  const notifications = counter('notifications_total', 'Notices handed to a provider, by outcome', [
-    'kind',
-    'provider',
-    'outcome',
-  ]);
+  const notifications = counter('notifications_total', 'Notifications by outcome', ['kind', 'provider', 'outcome']);
   const handed = (
     notification: SentNotification,
     outcome: 'sent' | 'refused',
@@ -492,7 +492,7 @@ function createNotificationEvents(log: Logger, counter: Count, record: Recorder)
     });
     record('notification-send', {
       status: outcome === 'sent' ? 'success' : 'failure',
-      message: `${provider} ${outcome === 'sent' ? 'took' : 'refused'} a notification: ${kind}`,
+      message: `${provider} ${outcome === 'sent' ? 'accepted' : 'refused'} a notification: ${kind}`,
       reason,
       once: `${notificationId} ${outcome}`,
       targetUserId: userId,
@@ -506,13 +506,13 @@ function createNotificationEvents(log: Logger, counter: Count, record: Recorder)
       handed(notification, 'sent', providerId),
     notificationRefused: (notification: SentNotification, reason: string): void =>
       handed(notification, 'refused', undefined, reason),
-    /** Temporal was away when the notification was to begin. */
+    /** The notification workflow could not be started, because Temporal was unavailable. */
     notificationLost({ userId, kind, occasion }: Notification): void {
       notifications.inc({ kind, provider: 'none', outcome: 'lost' });
       log.error({ event: 'notification.lost', kind });
       record('notification-send', {
         status: 'failure',
-        message: `A notification was not begun, because Temporal is away: ${kind}`,
+        message: `A notification was not started, because Temporal is unavailable: ${kind}`,
         reason: 'unavailable',
         level: 'error',
         once: `${notificationWorkflowId({ userId, kind, occasion })} lost`,
@@ -523,12 +523,12 @@ function createNotificationEvents(log: Logger, counter: Count, record: Recorder)
   };
 }
 
-/** The flow a code belongs to, as log lines name it. */
+/** Returns the log field that names the registration or verification of a code. */
 function registrationOf({ subject, purpose }: CodeSubject): Record<string, string> {
   return purpose === 'register' ? { registrationId: subject } : { verificationId: subject };
 }
 
-/** What happens to requests, whatever they ask for. */
+/** The events of requests. */
 function createRequestEvents(log: Logger, counter: Count, registry: Registry, record: Recorder) {
   const requests = new Histogram({
     name: 'vyry_http_request_duration_seconds',
@@ -537,27 +537,33 @@ function createRequestEvents(log: Logger, counter: Count, registry: Registry, re
     buckets: durationBuckets,
     registers: [registry],
   });
-  const inFlight = new Gauge({ name: 'vyry_http_requests_in_flight', help: 'Requests', registers: [registry] });
+  const inFlight = new Gauge({
+    name: 'vyry_http_requests_in_flight',
+    help: 'Requests in flight',
+    registers: [registry],
+  });
   const limits = counter('limits_hit_total', 'Requests refused by a limit', ['limit']);
-  const pauses = counter('prefixes_refused_total', 'Codes refused because their block of numbers is paused', []);
+  const pauses = counter('prefixes_refused_total', 'Codes refused because their block of 10,000 numbers is paused', []);
 
   return {
-    /** A bug: the caller is told nothing, the log everything. */
+    /** A bug. The response contains no details; the log contains the error. */
     requestFailed(err: unknown): void {
       log.error({ event: 'request.failed', err });
     },
-    /** A dependency did not answer in time: the caller is told to come back. Only names and states, as drivers say them. */
+    /** A dependency did not respond in time; the client may retry. The reason has only names and states of drivers. */
     dependencyFailed(err: unknown): void {
       const { name, message } = err as Error;
       log.warn({ event: 'dependency.failed', reason: `${name}: ${message}` });
     },
-    /** A block of numbers, by its keyed hash, gets no codes until an instant in milliseconds. One event a pause. */
+    /**
+     * A block of numbers, as a keyed hash, gets no codes until `until` (ms since the Unix epoch). One event per pause.
+     */
     prefixPaused({ prefix, country, until }: { prefix: string; country?: string | undefined; until: number }): void {
       pauses.inc();
       log.error({ event: 'prefix.paused', country, until });
       record('prefix-paused', {
         status: 'failure',
-        message: 'A block of numbers is paused: too many codes were sent to it and none was typed',
+        message: 'A block of numbers is paused: too many codes were sent to it and none was entered',
         reason: 'unproven-sends-per-prefix',
         level: 'error',
         once: `${prefix} ${Math.round(until / 60_000)}`,
@@ -565,12 +571,12 @@ function createRequestEvents(log: Logger, counter: Count, registry: Registry, re
         rule: 'unproven-sends-per-prefix',
       });
     },
-    /** A limit over all people was reached, until an instant in milliseconds. One event an hour. */
+    /** A limit over all users was reached until `until` (ms since the Unix epoch). One event per hour. */
     sendingStopped(limit: string, until: number): void {
       log.error({ event: 'sending.stopped', limit, until });
       record('sending-stopped', {
         status: 'failure',
-        message: `A limit over all people was reached: ${limit}`,
+        message: `A limit over all users was reached: ${limit}`,
         reason: limit,
         level: 'error',
         once: `${limit} ${Math.floor(until / 3_600_000)}`,
@@ -580,7 +586,7 @@ function createRequestEvents(log: Logger, counter: Count, registry: Registry, re
     requestBegun(): void {
       inFlight.inc();
     },
-    /** Refusals, failures and what changed something are audited; reads that were answered are not. */
+    /** Audits refusals, failures and requests that change something. Successful reads are not audited. */
     requestEnded({ isRead, ...ended }: EndedRequest): void {
       const { method, route, status, seconds, refusal } = ended;
       inFlight.dec();
@@ -600,7 +606,7 @@ function recordAnswer(
   const retryAfter = refusal?.retryAfterSeconds;
   record(requestAction(status), {
     status: status < 400 ? 'success' : 'failure',
-    message: `${method} ${route} was answered ${status}`,
+    message: `${method} ${route} returned ${status}`,
     reason: refusal?.code,
     ...(status >= 500 && { level: 'error' }),
     isMinor: status < 500,
@@ -612,7 +618,7 @@ function recordAnswer(
   });
 }
 
-/** How long things took, by outcome: figures alone, what happened is told by other events. */
+/** Durations by outcome. These are metrics only; other events log and audit the outcomes. */
 function createDurationEvents(registry: Registry) {
   const histogram = <L extends string>(name: string, help: string, labelNames: L[]) =>
     new Histogram({ name: `vyry_${name}`, help, labelNames, buckets: durationBuckets, registers: [registry] });
@@ -620,7 +626,7 @@ function createDurationEvents(registry: Registry) {
     'activity',
     'outcome',
   ]);
-  const sends = histogram('code_send_duration_seconds', 'Duration of handing a code to its provider', [
+  const sends = histogram('code_send_duration_seconds', 'Duration of sending a code to its provider', [
     'channel',
     'provider',
     'outcome',
@@ -631,11 +637,11 @@ function createDurationEvents(registry: Registry) {
   ]);
 
   return {
-    /** `outcome`: done, the code of a failure, or error. */
+    /** `outcome` is `done`, the code of a failure, or `error`. */
     activityEnded({ activity, outcome, seconds }: { activity: string; outcome: string; seconds: number }): void {
       activities.observe({ activity, outcome }, seconds);
     },
-    /** Also when the provider was away, which `codeSent` and `codeRefused` do not count. */
+    /** Also counts an unavailable provider, which `codeSent` and `codeRefused` do not count. */
     providerAnswered(send: { channel: Channel; provider: string; outcome: string; seconds: number }): void {
       const { seconds, ...labels } = send;
       sends.observe(labels, seconds);
@@ -648,12 +654,12 @@ function createDurationEvents(registry: Registry) {
 
 interface EndedRequest {
   method: string;
-  /** With the names of its parameters in place of their values. */
+  /** The route, with parameter names in place of values. */
   route: string;
   status: number;
   seconds: number;
   refusal?: { code: string; limit?: string; retryAfterSeconds?: number } | undefined;
-  /** It changed nothing, where the method does not say so. */
+  /** Whether it changed nothing, where the method does not tell. */
   isRead?: boolean;
 }
 
@@ -663,7 +669,7 @@ function requestAction(status: number) {
   return [401, 403, 423].includes(status) ? 'access-denied' : 'request-error';
 }
 
-/** What an operator did to a registration. */
+/** An action of an operator on a registration. */
 interface OperatorAct {
   act: string;
   registrationId: string;
@@ -671,14 +677,14 @@ interface OperatorAct {
   operator?: string | undefined;
 }
 
-/** An account that was disabled or enabled, at an instant in milliseconds. */
+/** An account that was disabled or enabled; `at` is in milliseconds since the Unix epoch. */
 interface AccessChange {
   userId: string;
   at: number;
   operator?: string | undefined;
 }
 
-/** What operators do. Their names are those they gave; the audit log says so by calling them names. */
+/** The events of operators. Their names are self-declared, so the audit log stores them as `operator.name`. */
 function createOperatorEvents(log: Logger, counter: Count, record: Recorder) {
   const decodes = counter('payloads_decoded_total', 'Temporal payloads decrypted for operators', []);
   const logins = counter('operator_logins_total', 'Log-ins of operators to the codec endpoint', ['outcome']);
@@ -706,12 +712,14 @@ function createOperatorEvents(log: Logger, counter: Count, record: Recorder) {
         reason: isRight ? undefined : 'credentials-wrong',
       });
     },
-    /** `operator` is the name an operator gave; `number` counts the acts on a registration, so that a repeat is one. */
+    /**
+     * `operator` is self-declared. `number` counts the actions on a registration, so that a repeat is recorded once.
+     */
     operatorAct({ act, registrationId, number, operator }: OperatorAct): void {
       log.info({ event: 'operator.acted', act, registrationId, operator });
       record('operator-act', {
         status: 'success',
-        message: `An operator acted on a registration: ${act}`,
+        message: `An operator changed a registration: ${act}`,
         once: `${registrationId} ${number}`,
         details: { registration: { id: registrationId }, operator: { name: operator ?? 'unknown', act } },
       });
@@ -726,7 +734,7 @@ function createOperatorEvents(log: Logger, counter: Count, record: Recorder) {
       log.info({ event: 'user.roles-changed', userId, operator, roles });
       record('role-change', {
         status: 'success',
-        message: 'The roles of a person were changed',
+        message: 'The roles of a user were changed',
         once: `${userId} ${at}`,
         targetUserId: userId,
         details: { operator: { name: operator ?? 'unknown', act: 'set-roles' } },
@@ -742,16 +750,16 @@ function createOperatorEvents(log: Logger, counter: Count, record: Recorder) {
   };
 }
 
-/** What happens to our processes, to what they depend on, and to the audit log itself. */
+/** The events of processes, their dependencies and the audit log itself. */
 function createProcessEvents(log: Logger, counter: Count, record: Recorder) {
-  const outages = counter('dependency_outages_total', 'Times a dependency was found away', ['dependency']);
-  const dropped = counter('audit_dropped_total', 'Audit events dropped because there was no room', []);
+  const outages = counter('dependency_outages_total', 'Times a dependency was found unavailable', ['dependency']);
+  const dropped = counter('audit_dropped_total', 'Audit events dropped because the audit stream was full', []);
 
   return {
     dependencyAway(dependency: WaitingFor | 'captcha' | 'breached-passwords', reason: string): void {
       outages.inc({ dependency });
       log.warn({ event: 'dependency.away', dependency, reason });
-      const message = `${dependency} did not answer`;
+      const message = `${dependency} is unavailable`;
       record('dependency-away', {
         status: 'failure',
         message,
@@ -761,15 +769,15 @@ function createProcessEvents(log: Logger, counter: Count, record: Recorder) {
       });
     },
     /**
-     * So many of the people who are linked to the directory are not in it any more that it is more likely to be asked in
-     * the wrong place: none of them was disabled. One event a run.
+     * Most of the checked accounts are missing from the directory. A wrong search base or filter is the more likely
+     * cause, so none of them was disabled. One event per run.
      */
     directoryDoubted({ runId, checked, missing }: { runId: string; checked: number; missing: number }): void {
       outages.inc({ dependency: 'directory' });
       log.error({ event: 'directory.doubted', checked, missing });
       record('dependency-away', {
         status: 'failure',
-        message: 'Most linked people are missing from the directory: nobody was disabled',
+        message: 'Most linked accounts are missing from the directory: no account was disabled',
         reason: 'entries-missing',
         level: 'error',
         once: runId,
@@ -777,10 +785,10 @@ function createProcessEvents(log: Logger, counter: Count, record: Recorder) {
         metadata: { checked, missing },
       });
     },
-    /** `runId` makes it one event, whoever repeats it. */
+    /** Repeats with the same `runId` are recorded once. */
     purged({ runId, claims }: { runId: string; claims: number }): void {
       log.info({ event: 'purge.done', claims });
-      const message = 'What had expired was removed';
+      const message = 'Expired data was removed';
       record('purge', { status: 'success', message, once: runId, metadata: { claims } });
     },
     processStarted(): void {
@@ -803,7 +811,7 @@ function createProcessEvents(log: Logger, counter: Count, record: Recorder) {
         details: { audit: { dropped: count } },
       });
     },
-    /** One a minute, whichever process says it. */
+    /** One event per minute over all processes. */
     auditHeartbeat(minute: number): void {
       record('audit-heartbeat', { status: 'success', message: 'The audit log works', once: `minute ${minute}` });
     },

@@ -1,8 +1,8 @@
-/** The body of a request, where no framework reads it, or where it is refused before it is read. */
+/** Reading and discarding request bodies where no framework does it. */
 import type { IncomingMessage } from 'node:http';
 import { finished } from 'node:stream/promises';
 
-/** A body over its limit. Its connection is open still: discard the rest, then tell the sender. */
+/** A request body over its limit. The connection is still open: discard the rest, then respond. */
 export class BodyTooLarge extends Error {
   constructor(bytesMax: number) {
     super(`The body is over ${bytesMax} bytes`);
@@ -11,15 +11,15 @@ export class BodyTooLarge extends Error {
 }
 
 /**
- * Reads a body as UTF-8, keeping no more than `bytesMax` of it.
+ * Reads a request body as UTF-8 and keeps at most `bytesMax` bytes of it.
  *
- * @throws {BodyTooLarge} as soon as it is
- * @throws {Error} the sender has gone
+ * @throws {BodyTooLarge} as soon as the limit is exceeded
+ * @throws {Error} the sender closed the connection
  */
 export async function readBody(req: IncomingMessage, bytesMax: number): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  // left early, a request would be destroyed, and the connection and its answer with it
+  // by default, leaving the loop early destroys the request and its connection, so no response could be sent
   for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.length;
     if (bytes > bytesMax) throw new BodyTooLarge(bytesMax);
@@ -29,8 +29,9 @@ export async function readBody(req: IncomingMessage, bytesMax: number): Promise<
 }
 
 /**
- * Reads off what is left of a body that nobody wants, until its sender has sent it, has gone, or the server's `requestTimeout`
- * is over. A server that answers and closes before may reset the connection, and the answer is lost (RFC 9112 9.6).
+ * Reads and drops the rest of a request body until it ends, the sender closes the connection, or the `requestTimeout`
+ * of the server expires. A server that responds and closes earlier may reset the connection and lose the response (RFC
+ * 9112 section 9.6).
  */
 export async function discardBody(req: IncomingMessage): Promise<void> {
   if (req.complete) return;

@@ -1,7 +1,7 @@
-/** The life of a process: it ends by closing what it opened, in reverse order, never by exiting. */
+/** The lifecycle of a process. It ends by closing what it opened, in reverse order, never by calling `process.exit`. */
 import { flushCompileCache } from 'node:module';
 
-/** Resolves at the first SIGTERM or SIGINT. */
+/** Resolves to the name of the first SIGTERM or SIGINT. */
 export function untilSignal(): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
@@ -9,19 +9,21 @@ export function untilSignal(): Promise<string> {
 }
 
 /**
- * Gives up what only the start of a process needed: scopes of the permission model, and reads of single files. Code stays
- * readable, since packages load parts of themselves when they first need them. Call it when all threads run.
+ * Drops permissions that only the start of a process needs: scopes of the permission model, and reads of single files.
+ * Code stays readable, because packages load some modules on first use. Call it when all threads are running.
  * https://nodejs.org/api/permissions.html
  */
 export function dropPermissions(scopes: readonly string[], files: readonly string[]): void {
-  // the cache is written at the exit otherwise, when it may not be any more; does nothing without one
+  // Node otherwise writes the compile cache at exit, without the permission; does nothing without a cache
   flushCompileCache();
   const permission = process.permission as { drop?: (scope: string, reference?: string) => void } | undefined;
   for (const scope of scopes) permission?.drop?.(scope);
   for (const file of files) permission?.drop?.('fs.read', file);
 }
 
-/** Runs a job again and again with a pause between, until it is stopped; a failing run is reported and not the last. */
+/**
+ * Runs a job repeatedly, with a pause in between, until it is disposed. A failed run is reported and does not end it.
+ */
 export function runEvery(ms: number, job: () => Promise<void>, onError: (err: unknown) => void): AsyncDisposable {
   const stopped = new AbortController();
   const loop = (async () => {
@@ -38,17 +40,17 @@ export function runEvery(ms: number, job: () => Promise<void>, onError: (err: un
   };
 }
 
-/** One dependency as a process sees it. */
+/** The health of one dependency, as seen by a process. */
 export interface DependencyHealth {
   name: string;
   status: 'up' | 'down' | 'off';
   latencyMs?: number;
 }
 
-/** Longest a dependency may take to answer whether it is there. */
+/** Timeout of a health check. */
 const checkMs = 2000;
 
-/** Examines one dependency; a check that takes longer than 2 s counts as down. */
+/** Checks one dependency. A check that fails or takes longer than 2 s counts as down. */
 export async function checkHealth(name: string, check: () => Promise<unknown>): Promise<DependencyHealth> {
   const begin = performance.now();
   try {
@@ -59,7 +61,7 @@ export async function checkHealth(name: string, check: () => Promise<unknown>): 
   }
 }
 
-/** What a promise comes to within a time. @throws {Error} what it rejects with, or `timeout`; it goes on unheard */
+/** Waits for a promise for at most `ms`. @throws {Error} the rejection, or `timeout`; the job itself is not stopped */
 export async function withTimeout<T>(job: Promise<T>, ms = checkMs): Promise<T> {
   const timeout = Promise.withResolvers<never>();
   const timer = setTimeout(() => timeout.reject(new Error('timeout')), ms);
@@ -70,7 +72,7 @@ export async function withTimeout<T>(job: Promise<T>, ms = checkMs): Promise<T> 
   }
 }
 
-/** Resolves after a while, or at once when the signal comes. */
+/** Resolves after `ms`, or as soon as the signal aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
@@ -84,24 +86,24 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** The time as a process measures it, and how it waits. */
+/** A monotonic clock and a way to wait. */
 export interface Clock {
-  /** Milliseconds since some instant of its own. */
+  /** Returns milliseconds since an arbitrary instant. */
   now(): number;
-  /** Resolves after a while. */
+  /** Resolves after `ms`. */
   sleep(ms: number): Promise<void>;
 }
 
-/** The clock of the process; its instants are those of `performance.now()`. */
+/** The clock of the process, based on `performance.now()`. */
 export const processClock: Clock = {
   now: () => performance.now(),
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 
-/** Answers that must not tell by their time what was found out leave at whole steps of this, from where they began. */
+/** Responses whose duration must not reveal a result are sent at multiples of this time after they began. */
 const stepMs = 100;
 
-/** Waits for the next whole tenth of a second since an instant of the clock. */
+/** Waits until a multiple of 100 ms has passed since `beganAt`, to prevent timing attacks. */
 export async function padResponseTime(beganAt: number, clock: Clock = processClock): Promise<void> {
   await clock.sleep(stepMs - ((clock.now() - beganAt) % stepMs));
 }

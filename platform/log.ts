@@ -1,19 +1,20 @@
-/** The logger: one JSON object a line on standard output, with the request and trace it belongs to. */
+/** The logger: one JSON object per line on standard output, with the ids of its request and trace. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { destination, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
 import type { Role } from './config.ts';
 
 export type { Logger };
 
-/** What ties a line to the request that caused it, through api, workflow and activities. */
+/** The context of a request, carried through the API, the workflow and its activities. */
 export interface Trace {
   requestId: string;
   /** W3C Trace Context, https://www.w3.org/TR/trace-context/ */
   traceparent: string;
-  /** Where the request came from. Personal: sealed on its way through Temporal, never logged. */
+  /** IP address of the client. Personal data: encrypted in Temporal, never logged. */
   ip?: string;
+  /** User agent of the client, treated like `ip`. */
   userAgent?: string;
-  /** Set by the guards, once they know who asks. */
+  /** Set when the request is authenticated. */
   userId?: string;
   registrationId?: string;
 }
@@ -21,16 +22,16 @@ export interface Trace {
 /** The trace of the running request or activity. */
 export const traces = new AsyncLocalStorage<Trace>();
 
-/** Fields that are never printed, wherever an object carries them. */
+/** Fields that are redacted at any depth of an object. */
 const secretFields = new Set(['password', 'pin', 'otp', 'token', 'authorization', 'registrationToken', 'refreshToken']);
 
-/** Deeper than this an object is not printed; an error of a driver may carry half a connection. */
+/** Objects are printed to this depth, because the error of a driver may contain a whole connection. */
 const depthMax = 5;
 
 /**
- * Creates the logger of a process; every line carries its role, and its trace when there is one.
+ * Creates the logger of a process. Every line contains the role and, within a request, the request id and trace id.
  *
- * @param file in place of standard output
+ * @param file written to instead of standard output
  */
 export function createLog(role: Role, level: string, file?: string): Logger {
   return pino(
@@ -40,7 +41,7 @@ export function createLog(role: Role, level: string, file?: string): Logger {
       timestamp: stdTimeFunctions.isoTime,
       formatters: {
         level: (label) => ({ level: label }),
-        // pino's own `redact` needs a path for each depth, and each makes every line slower
+        // the `redact` option of pino needs a path for each depth, and each path slows every line down
         log: (fields) => withoutSecrets(fields) as Record<string, unknown>,
       },
       serializers: { err: (err: Error) => withoutSecrets(stdSerializers.err(err)) },
@@ -50,7 +51,9 @@ export function createLog(role: Role, level: string, file?: string): Logger {
   );
 }
 
-/** A copy in which secret fields read `[secret]`. Errors are left to their serialiser, and `Secret` to itself. */
+/**
+ * Returns a copy with `[secret]` in place of secret fields. Errors have their own serializer; `Secret` redacts itself.
+ */
 function withoutSecrets(value: unknown, depth = 0): unknown {
   if (typeof value !== 'object' || value === null || value instanceof Error || 'toJSON' in value) return value;
   if (depth > depthMax) return '[deep]';
@@ -61,12 +64,12 @@ function withoutSecrets(value: unknown, depth = 0): unknown {
   return Object.fromEntries(entries);
 }
 
-/** Says that a process is ready, whatever the level: supervisors wait for this line. */
+/** Logs that a process is ready, at any log level, because supervisors wait for this line. */
 export function logReady(log: Logger, fields: Record<string, unknown> = {}): void {
   log.child({}, { level: 'info' }).info({ event: 'process.started', ...fields });
 }
 
-/** The fields of the running trace, as log lines carry them. */
+/** Returns the log fields of the current trace. */
 function traceFields(): Record<string, string> {
   const trace = traces.getStore();
   if (trace === undefined) return {};

@@ -1,6 +1,6 @@
 /**
- * Spans: the timed parts of a trace, from a request through Temporal to the activities. They carry names of ours, states and
- * random ids, nothing a person typed and no message of an error.
+ * Spans: the timed parts of a trace, from a request through Temporal to the activities. They contain names from the
+ * code, states and random ids, but no user input and no error messages.
  */
 import { auditTextMax } from '../domain/audit.ts';
 import { Failure } from '../domain/failures.ts';
@@ -11,28 +11,28 @@ import { type Trace, traces } from './log.ts';
 export interface Span {
   name: string;
   kind: 'server' | 'client' | 'internal';
-  /** Its own place in the trace: W3C Trace Context, version 00. */
+  /** Its own trace id, span id and flags: W3C Trace Context, version 00. */
   traceparent: string;
-  /** Id of the span it is a part of. */
+  /** Id of the parent span. */
   parentId?: string | undefined;
-  /** Milliseconds since the Unix epoch, as `now` gives them. */
+  /** Milliseconds since the Unix epoch, as `now` returns them. */
   beganAt: number;
   attributes: Record<string, string | number>;
-  /** What went wrong, by a name of ours or of a class. */
+  /** The failure code or the name of an error class, if it failed. */
   failure?: string | undefined;
 }
 
-/** Takes over a span that ends now, at once and without fail. */
+/** Records a span that ends now. It returns immediately and never throws. */
 export type RecordSpan = (span: Span) => void;
 
-/** Milliseconds since the Unix epoch, with fractions. */
+/** Returns the milliseconds since the Unix epoch, with fractions. */
 export function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
 /**
- * The place of a request in the trace its caller names, or in a new one. The caller decides whether that trace is recorded,
- * otherwise a share of all does, by the trace id, so that every process would decide the same.
+ * Continues the trace of a `traceparent` header, or begins a new trace. The sampled flag of the header decides whether
+ * the trace is recorded. A new trace is sampled by its trace id, so that every process makes the same decision.
  * https://www.w3.org/TR/trace-context/
  */
 export function beginTrace(
@@ -42,14 +42,14 @@ export function beginTrace(
   const parent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.exec(given ?? '')?.[0];
   if (parent !== undefined) return { traceparent: childOf(parent), parentId: partsOf(parent).spanId };
   const ownId = newId();
-  // 52 bits of it, all a number holds for certain
+  // 52 bits of the trace id: a number represents them exactly
   const isSampled = Number.parseInt(ownId.slice(-13), 16) < sampledShare * 2 ** 52;
   return { traceparent: `00-${ownId}-${newSpanId()}-${isSampled ? '01' : '00'}` };
 }
 
 /**
- * The trace of a request from outside: one of its own, which is recorded, unless its caller names one; with the caller's
- * request id if it is a valid one.
+ * Returns the trace context of an incoming request. Without a `traceparent` it begins a trace that is recorded. It
+ * takes the request id of the caller if that is valid, otherwise a new one.
  */
 export function requestTrace(given: {
   ip: string | undefined;
@@ -62,19 +62,19 @@ export function requestTrace(given: {
   return { requestId, traceparent, ip, userAgent: userAgent.slice(0, auditTextMax) };
 }
 
-/** The place of a part of the work at another place. */
+/** Returns the `traceparent` of a child span. */
 export function childOf(traceparent: string, spanId = newSpanId()): string {
   const { traceId, flags } = partsOf(traceparent);
   return `00-${traceId}-${spanId}-${flags}`;
 }
 
-/** The parts of a `traceparent`. */
+/** Returns the parts of a `traceparent`. */
 export function partsOf(traceparent: string): { traceId: string; spanId: string; flags: string } {
   const [, traceId = '', spanId = '', flags = '00'] = traceparent.split('-');
   return { traceId, spanId, flags };
 }
 
-/** Does something as a part of the running trace, and records it as a span. Without a trace it is just done. */
+/** Runs a function and records it as a span of the current trace. Without a trace it only runs the function. */
 export async function inSpan<T>(
   record: RecordSpan,
   { name, kind, attributes = {} }: Pick<Span, 'name' | 'kind'> & Partial<Pick<Span, 'attributes'>>,
@@ -95,7 +95,7 @@ export async function inSpan<T>(
   }
 }
 
-/** A failure by its code, everything else by the name of its class: messages may quote what people typed. */
+/** Returns the code of a `Failure`, or the class name of another error. Messages may contain user input. */
 export function failureName(err: unknown): string {
   if (err instanceof Failure) return err.code;
   return err instanceof Error ? err.name : typeof err;

@@ -3,7 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import ts from 'typescript';
-import { problems } from '../api/problems.ts';
+import { failures } from '../contract/failures.ts';
 import { failureCodes } from '../domain/failures.ts';
 import { envExample } from '../engines/env-example.ts';
 
@@ -30,7 +30,9 @@ function read(file: string): string {
   return readFileSync(join(root, file), 'utf8');
 }
 
-/** Exports without a doc comment, as `file: name`. Schemas of one line and types that name another type say enough. */
+/**
+ * Returns exports without a doc comment, as `file: name`. One-line schemas and types that name another type need none.
+ */
 function undocumented(file: string): string[] {
   const tree = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest, true);
   return tree.statements.flatMap((statement) => {
@@ -50,7 +52,7 @@ function undocumented(file: string): string[] {
 describe('README.md, CONTRIBUTING.md and docs/', () => {
   const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...globSync('docs/**/*.md', { cwd: root })];
 
-  it('link only to files that exist', () => {
+  it('link only to existing files', () => {
     const dead = pages.flatMap((page) =>
       [...read(page).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
         .map(([, target]) => target ?? '')
@@ -60,7 +62,7 @@ describe('README.md, CONTRIBUTING.md and docs/', () => {
     assert.deepEqual(dead, []);
   });
 
-  it('name only source files that exist', () => {
+  it('name only existing source files', () => {
     const known = new RegExp(
       `\`((?:${[...product, 'test', 'docs'].join('|')})/[\\w./-]+\\.(?:ts|mjs|lua|md|json))\``,
       'g',
@@ -73,15 +75,15 @@ describe('README.md, CONTRIBUTING.md and docs/', () => {
 });
 
 describe('.env.example', () => {
-  it('says what platform/config.ts says; `npm run env-example` writes it anew', () => {
+  it('matches platform/config.ts; `npm run env-example` updates it', () => {
     assert.equal(read('.env.example'), envExample());
   });
 });
 
 describe('The tables', () => {
-  it('have a row for every failure code, each with a sentence of its own', () => {
-    assert.deepEqual(Object.keys(problems).sort(), [...failureCodes].sort());
-    const sentences = Object.values(problems).map(({ message }) => message);
+  it('have a row with its own sentence for every failure code', () => {
+    assert.deepEqual(Object.keys(failures).sort(), [...failureCodes].sort());
+    const sentences = Object.values(failures).map(({ message }) => message);
     assert.equal(new Set(sentences).size, sentences.length);
   });
 });
@@ -99,12 +101,12 @@ describe('Scripts of Redis', () => {
 });
 
 describe('Exports', () => {
-  it('say what they promise', () => {
+  it('have a doc comment', () => {
     assert.deepEqual(sources(...product).flatMap(undocumented), []);
   });
 });
 
-/** Lines of tests that read the clock, each with the reason why a slow machine does not fail it. */
+/** Lines of tests that read the clock, each with the reason why a slow machine cannot make it fail. */
 const clockExceptions: Record<string, string> = {};
 
 function isIn(place: string): boolean {
@@ -115,18 +117,17 @@ function isIn(place: string): boolean {
 describe('Tests', () => {
   const files = sources('test').filter((file) => file.endsWith('.test.ts') && !file.startsWith('test/nightly/'));
 
-  it('about races, limits, repeats, secrets, erasure and the audit log are never run once more', () => {
-    const about =
-      /race|idempoten|rate-limits|shared-tries|spending|secrets|seals|deletion|erasure|audit|^test\/abuse\//;
+  it('about races, limits, repeats, secrets, erasure and the audit log are never rerun', () => {
+    const about = /race|idempoten|rate-limit|sms-budget|secrets|deletion|erasure|audit|^test\/abuse\//;
     const unmarked = files.filter((file) => about.test(file) && !read(file).startsWith('// @rerun never\n'));
     assert.deepEqual(unmarked, []);
   });
 
-  it('compare no times of the clock and wait for none', () => {
+  it('do not compare clock times and do not sleep', () => {
     const clocks = [
       /performance\.now\(\)/,
       /-\s*Date\.now\(\)|(assert|return).*Date\.now\(\)/,
-      // shorter ones are those of loops that ask again
+      // shorter pauses belong to polling loops
       /(?<!server\.)\b(sleep|pause|setTimeout)\((\w+, )?\d[\d_]{2,}/,
     ];
     const found = files.flatMap((file) =>
@@ -139,13 +140,13 @@ describe('Tests', () => {
     assert.deepEqual(
       Object.keys(clockExceptions).filter((line) => !isIn(line)),
       [],
-      'lines that are gone',
+      'lines that do not exist',
     );
   });
 });
 
 describe('Sources', () => {
-  it('name no path of a machine and no log of the console in product code', () => {
+  it('contain no machine paths and no console.log in product code', () => {
     const files = sources(...product.filter((folder) => !['engines', 'bench', 'kibana'].includes(folder)));
     const found = files.filter((file) => /console\.log|\/(home|root|tmp)\//.test(read(file)));
     assert.deepEqual(found, []);

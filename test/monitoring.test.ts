@@ -1,4 +1,4 @@
-/** The files of monitoring/ ask for what a running system really says, in the language of Prometheus. */
+/** Checks that the files of monitoring/ are valid and use only metrics that a running system exposes. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -47,10 +47,10 @@ interface Matcher {
   value: string;
 }
 
-/** What an expression asks for. */
+/** The metrics and labels that an expression uses. */
 interface Asked {
   metrics: { name: string; matchers: Matcher[] }[];
-  /** Labels of by, on and the like. */
+  /** Labels in `by`, `on` and similar clauses. */
   labels: string[];
 }
 
@@ -65,11 +65,11 @@ const expressions = [
   ...panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ of: title, expr: inPrometheus(expr) }))),
 ];
 
-/** Given by Prometheus to whatever it scrapes. */
+/** Labels that Prometheus adds to every target. */
 const targetLabels = ['job', 'instance', 'role'];
 
 describe('Expressions of dashboard and alerts', () => {
-  it('are PromQL', async (t) => {
+  it('are valid PromQL', async (t) => {
     for (const { of, expr } of expressions) assert.deepEqual(problemsOf(expr), [], `${of}: ${expr}`);
     assert.notDeepEqual(problemsOf('sum(rate(x[5m])'), []);
     const isThere = await promisify(execFile)('promtool', ['--version']).then(
@@ -82,7 +82,7 @@ describe('Expressions of dashboard and alerts', () => {
 });
 
 describe('monitoring/grafana-dashboard.json', () => {
-  it('can be imported: an id of its own, and whichever Prometheus is chosen', () => {
+  it('can be imported: it has a uid of its own, and works with any Prometheus data source', () => {
     assert.match(dashboard.uid, /^[\w-]{1,40}$/);
     assert.deepEqual(
       dashboard.templating.list.map(({ name, type, query }) => ({ name, type, query })),
@@ -97,7 +97,7 @@ describe('monitoring/grafana-dashboard.json', () => {
     }
   });
 
-  it('explains every panel, and lays none over another', () => {
+  it('describes every panel, and has no overlapping panels', () => {
     assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length);
     for (const { title, description = '', targets = [] } of panels) {
       assert.ok(description.length > 10, title);
@@ -112,7 +112,7 @@ describe('monitoring/grafana-dashboard.json', () => {
 });
 
 describe('monitoring/prometheus-alerts.yml', () => {
-  it('says for every alert what is so, what it means and what to do first', () => {
+  it('has a summary, a description and an action for every alert', () => {
     assert.equal(new Set(rules.map(({ alert }) => alert)).size, rules.length);
     for (const { alert, labels, annotations, for: pending = '1m' } of rules) {
       assert.match(alert, /^Vyry[A-Z]\w+$/);
@@ -161,14 +161,14 @@ describe('A running system', () => {
     await system?.stop();
   });
 
-  it('says every metric that dashboard and alerts ask for, with the labels they ask by', () => {
+  it('exposes every metric that dashboard and alerts use, with the labels they use', () => {
     for (const { of, expr } of expressions) assert.deepEqual(missingOf(expr, samples), [], of);
     const [some] = missingOf('sum by (nothing) (rate(vyry_codes_checked_total{state="wrong"}[5m]))', samples);
     assert.equal(some, 'vyry_codes_checked_total has no label state');
     assert.equal(missingOf('sum by (nothing) (vyry_nothing) / vyry_sessions_total{}', samples).length, 2);
   });
 
-  it('says no metric of its own that nobody shows', () => {
+  it('exposes no metric of its own that is not used', () => {
     const asked = new Set(expressions.flatMap(({ expr }) => askedBy(expr).metrics.map(({ name }) => baseOf(name))));
     const said = new Set(samples.map(({ name }) => baseOf(name)).filter((name) => name.startsWith('vyry_')));
     assert.deepEqual(
@@ -178,7 +178,7 @@ describe('A running system', () => {
     assert.ok(said.size > 20);
   });
 
-  it('names no id, number, address or person in a label', () => {
+  it('has no id, number, address or name in a label', () => {
     const values = samples.flatMap(({ labels }) => Object.values(labels));
     const person = personOf(71);
     for (const value of values) {
@@ -187,8 +187,8 @@ describe('A running system', () => {
     }
   });
 
-  it('tells who answers, what waits in Temporal and what registrations wait for', async () => {
-    // a figure may be of a moment before, and a worker that stood still is not there for a moment
+  it('reports the state of dependencies, the Temporal backlog and what registrations wait for', async () => {
+    // figures may lag behind, and a worker that was starved is briefly reported as down
     await until(async () => {
       assertFigures(await scrapeAll());
       return true;
@@ -219,7 +219,7 @@ describe('A running system', () => {
     assert.ok(Number(figureOf('vyry_registrations_open', { waiting_for: 'person' })) >= 1);
   }
 
-  it('counts what waits for a role that is gone, until it is back', async () => {
+  it('counts the backlog of a stopped role until it is back', async () => {
     const directory = workers[roles.slice(1).indexOf('directory')];
     directory?.signal('SIGTERM');
     await directory?.ended();
@@ -237,7 +237,7 @@ describe('A running system', () => {
     );
     const again = startRole('directory', system.processes.env('directory'));
     workers.push(again);
-    // the answer itself comes in time or not at all
+    // the update may also time out, which does not matter here
     await answer;
     await until(async () => (await registration.call('GET', '')).body.steps[0].status === 'done');
   });
@@ -264,7 +264,7 @@ async function scrape(url: string): Promise<Sample[]> {
     }));
 }
 
-/** A registration, and one of everything that can go wrong in a second. */
+/** A completed registration, and one of every quick error. */
 async function makeTraffic({ ready }: System): Promise<void> {
   const { apiUrl, outboxUrl, codecUrl } = ready;
   const whole = createJourney(ready, personOf(71));
@@ -287,9 +287,9 @@ async function makeTraffic({ ready }: System): Promise<void> {
     const headers = { Authorization: `Bearer ${password}` };
     await call(codecUrl, 'POST', '/decode', { body: {}, headers }).catch(() => undefined);
   }
-  // what became of a message is told after it
+  // the delivery report follows the message
   await until(async () => (await scrape(apiUrl)).some(({ name }) => name === 'vyry_delivery_reports_total'));
-  // lists of Temporal lag behind
+  // Temporal visibility lags behind
   await until(async () =>
     (await scrape(apiUrl)).some(
       ({ name, labels, value }) => name === 'vyry_registrations_open' && labels.waiting_for === 'sms' && value === 1,
@@ -297,7 +297,7 @@ async function makeTraffic({ ready }: System): Promise<void> {
   );
 }
 
-/** A wrong password, a new one, and one that is forgotten. */
+/** A wrong password, a new one, and a forgotten one. */
 async function useCredentials(apiUrl: string, journey: Journey): Promise<void> {
   const { username, newPassword } = journey.person;
   const token: string = journey.answerOf('session').body.accessToken;
@@ -311,7 +311,7 @@ async function useCredentials(apiUrl: string, journey: Journey): Promise<void> {
   await call(apiUrl, 'DELETE', '/api/v1/users/me', { token });
 }
 
-/** What an expression asks for and the samples do not have. */
+/** The metrics and labels that an expression uses and the samples lack. */
 function missingOf(expression: string, samples: Sample[]): string[] {
   const { metrics, labels } = askedBy(expression);
   const known = new Set(targetLabels);
@@ -334,12 +334,12 @@ function mismatchesOf(name: string, { label, operator, value }: Matcher, found: 
     : [`no ${name} has ${label}="${value}"`];
 }
 
-/** Only a bug makes an activity end so. */
+/** Only a bug gives an activity this outcome. */
 function isRare(name: string, label: string, value: string): boolean {
   return name.startsWith('vyry_activity_duration_seconds') && label === 'outcome' && value === 'error';
 }
 
-/** What the variables of Grafana stand for does not matter to the parser. */
+/** Replaces the variables of Grafana, whose values do not matter to the parser. */
 function inPrometheus(expression: string): string {
   return expression.replaceAll(/\$__(rate_interval|range)/g, '5m');
 }
@@ -370,7 +370,7 @@ function askedBy(expression: string): Asked {
   return asked;
 }
 
-/** A histogram is one metric. */
+/** Returns the base name of a histogram series. */
 function baseOf(name: string): string {
   return name.replace(/(?<=_seconds)_(bucket|count|sum)$/, '');
 }

@@ -1,14 +1,15 @@
 // @permissions net
 /**
- * The role `audit`: ships audit events from the Redis stream into Elasticsearch.
+ * The role `audit`: ships audit events from the Redis stream to Elasticsearch.
  *
- * 1. Prepare: the consumer group, the lifecycle policy where there is one, the index template.
- * 2. Read a bounded batch, or take over what a dead process left.
- * 3. Store it, again and again with growing pauses while Elasticsearch is away or busy; nothing is read meanwhile, so the
- *    rest waits in Redis. What the index refuses for good is moved to the dead letters with the reason.
- * 4. Take it off the stream.
+ * 1. Prepare the consumer group, the lifecycle policy (if supported) and the index template.
+ * 2. Read a bounded batch, or claim the pending entries of a dead process.
+ * 3. Store the batch. While Elasticsearch is unavailable or busy, retry with exponential backoff and read nothing more,
+ *    so that the other events wait in Redis. Events that the index refuses permanently become dead letters.
+ * 4. Acknowledge and delete the batch in the stream.
  *
- * Any number may run. Killed between 3 and 4, the batch is stored again by another, and its ids make it once.
+ * Any number of these processes may run. If one is killed between 3 and 4, another stores the batch again; the event
+ * ids make that idempotent.
  */
 import { hostname } from 'node:os';
 import { Counter, Registry } from 'prom-client';
@@ -28,10 +29,10 @@ const blockMs = 1000;
 const retryMsMax = 10_000;
 const minuteMs = 60_000;
 const hourMs = 3_600_000;
-/** Every hour somebody removes old indices; who it is does not matter. */
+/** The Redis lock of the process that removes old indices in an hour. */
 const removalLock = '{audit}:removal';
 
-/** What shipping works with. */
+/** The dependencies of the shipping loop. */
 interface Shipping {
   stream: AuditStream;
   index: AuditIndex;
@@ -85,7 +86,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Ships until it is told to stop; what it has read it still tries to store once. */
+/** Ships batches until it is stopped. A batch that was read is still tried once. */
 async function ship(shipping: Shipping): Promise<void> {
   const { stream, index, log, stopped } = shipping;
   const { hasLifecycle } = (await persist(shipping, async () => {
@@ -138,7 +139,7 @@ async function shipBatch(shipping: Shipping, entries: AuditEntry[]): Promise<voi
   }
 }
 
-/** Halves a batch that is too large as a whole, down to single events. */
+/** Stores a batch and halves it, down to single events, while Elasticsearch refuses it as too large. */
 async function storeInParts(index: AuditIndex, entries: AuditEntry[]): Promise<Stored[]> {
   try {
     return await index.store(entries.map(({ event }) => event));
@@ -153,7 +154,7 @@ async function storeInParts(index: AuditIndex, entries: AuditEntry[]): Promise<S
   }
 }
 
-/** Does something until it succeeds, with growing pauses; undefined when it is told to stop before that. */
+/** Repeats a function with exponential backoff until it succeeds. Returns undefined if it is stopped first. */
 async function persist<T>({ log, stopped, count }: Shipping, act: () => Promise<T>): Promise<T | undefined> {
   for (let retryMs = 250; ; retryMs = Math.min(retryMs * 2, retryMsMax)) {
     try {
@@ -163,7 +164,7 @@ async function persist<T>({ log, stopped, count }: Shipping, act: () => Promise<
       away(log, err);
     }
     if (stopped.aborted) return undefined;
-    // spread, so that several of us do not come back at the same moment
+    // jitter, so that several processes do not retry at the same moment
     await pause(retryMs * (0.5 + Math.random() / 2), stopped);
   }
 }
@@ -189,8 +190,8 @@ function countersOf(registry: Registry): Shipping['count'] {
     new Counter({ name: `vyry_audit_${name}_total`, help, registers: [registry] });
   return {
     stored: counter('stored', 'Audit events stored in Elasticsearch'),
-    deadLetters: counter('dead_letters', 'Audit events that Elasticsearch refused for good'),
-    retries: counter('retries', 'Times a batch had to be tried again'),
+    deadLetters: counter('dead_letters', 'Audit events that Elasticsearch refused permanently'),
+    retries: counter('retries', 'Retries of the shipping loop'),
   };
 }
 

@@ -1,11 +1,11 @@
-/** Makes the workflow bundle ahead of time: `node workers/bundle.ts [file]`, so that no worker compiles or reads sources. */
+/** Builds the workflow bundle: `node workers/bundle.ts [file]`. Workers load it and need no compiler and no sources. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { failureConverterPath } from '../adapters/temporal/connect.ts';
 
-/** Bundles all workflows with their interceptors and writes the bundle to a file. */
+/** Bundles all workflows with their interceptors and writes the bundle to `file`. */
 export async function writeBundle(file: string): Promise<void> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL('../workflows/all.ts', import.meta.url)),

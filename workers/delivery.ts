@@ -1,5 +1,7 @@
 // @permissions net, addons
-/** The role `delivery`: hands messages to providers. It alone holds their credentials. */
+/**
+ * The role `delivery`: hosts the activities that send messages. Only this role has the credentials of the providers.
+ */
 import { createDeliveryActivities, type DeliveryActivityDeps } from '../activities/delivery.ts';
 import { createRecoverySending } from '../activities/recovery.ts';
 import { connectInfobip, readInfobipOptions } from '../adapters/http/infobip.ts';
@@ -54,7 +56,7 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
       voice: twilio ? [{ name: 'twilio', send: twilio.call, find: twilio.findCall }] : [],
       email: [...(mail ? [{ name: 'smtp', send: mail.send }] : []), ...mailServices(config)],
     },
-    // chance decides once a send: what it decided is stored with it
+    // drawn once per send: the chosen order is stored with the send
     orderOf: (channel, send) => orderOf(choices[channel], { ...send, draw: Math.random() }),
     events,
     productName: config.PRODUCT_NAME,
@@ -92,7 +94,7 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
   };
 }
 
-/** Numbers are counted by keyed hashes. */
+/** Returns the rate limit of SMS notifications. It counts keyed hashes of phone numbers. */
 function smsNotificationCounter({ PAYLOAD_KEY }: Config<'delivery'>, redis: WorkerTools['redis']) {
   const limitKey = deriveKey(PAYLOAD_KEY, 'limit');
   const rateLimits = createRateLimits(redis);
@@ -101,7 +103,10 @@ function smsNotificationCounter({ PAYLOAD_KEY }: Config<'delivery'>, redis: Work
       .allowed;
 }
 
-/** Test numbers by SMS and call, then everybody by SMS where the last digits are the code. */
+/**
+ * Returns the fixed code of a test number (SMS and voice call), or, where `last-digits` is the SMS provider, the last
+ * digits of any number (SMS only).
+ */
 function prescribedCode({ TEST_NUMBERS, SMS_PROVIDERS }: Config<'delivery'>, channel: Channel, to: string) {
   if (channel === 'email') return undefined;
   const code = TEST_NUMBERS.get(to)?.reveal();
@@ -110,7 +115,7 @@ function prescribedCode({ TEST_NUMBERS, SMS_PROVIDERS }: Config<'delivery'>, cha
   return isLastDigits ? { code: lastDigitsOf(to), provider: lastDigitsProvider } : undefined;
 }
 
-/** The token is made of the id of its notification, so that every try of one message has the same and none is stored. */
+/** The token is derived from the notification id, so that every delivery attempt contains the same token. */
 function stopLinkOf({ PAYLOAD_KEY, RECOVERY_URL: url }: Config<'delivery'>, warnings: RegistrationWarnings) {
   const key = deriveKey(PAYLOAD_KEY, 'registration-stop');
   return async ({ notificationId, userId }: { notificationId: string; userId: string }): Promise<string> => {
@@ -120,7 +125,7 @@ function stopLinkOf({ PAYLOAD_KEY, RECOVERY_URL: url }: Config<'delivery'>, warn
   };
 }
 
-/** Counts alone: the numbers may be somebody's. */
+/** Logs counts only, because the numbers may belong to real people. */
 function warnOfTestAids({ TEST_NUMBERS, SMS_PROVIDERS }: Config<'delivery'>, log: Logger): void {
   const numbers = [...TEST_NUMBERS.keys()];
   const realLooking = numbers.filter((number) => !isFictitious(number)).length;
@@ -128,7 +133,7 @@ function warnOfTestAids({ TEST_NUMBERS, SMS_PROVIDERS }: Config<'delivery'>, log
   if (SMS_PROVIDERS.has(lastDigitsProvider)) log.warn({ event: 'last-digits.on' });
 }
 
-/** Whoever is configured, in no order of weight. */
+/** Any configured provider, without weights. */
 const anyProvider: ProviderChoice = { weights: new Map(), byCountry: new Map() };
 
 function mailServices(config: Config<'delivery'>): Provider<MailMessage>[] {
@@ -141,7 +146,7 @@ function mailServices(config: Config<'delivery'>): Provider<MailMessage>[] {
   ];
 }
 
-/** The words travel sealed, so that the api alone can say them, and only while the code lives. */
+/** The text is encrypted in the URL, so that only the API can read it, and only until the code expires. */
 function speechUrlOf(publicUrl: string, cipher: Cipher): (speech: Speech, ttlSeconds: number) => string {
   return (speech, ttlSeconds) => {
     const encrypted = cipher.encryptText(JSON.stringify({ speech, until: Date.now() + ttlSeconds * 1000 }));
@@ -149,7 +154,7 @@ function speechUrlOf(publicUrl: string, cipher: Cipher): (speech: Speech, ttlSec
   };
 }
 
-/** What a delivery report is about travels sealed: nobody but us can make such an address, and nobody can read it. */
+/** The origin of a delivery report is encrypted in the URL, so that nobody else can create or read such a URL. */
 function reportUrlOf({ PUBLIC_URL: publicUrl, PAYLOAD_KEY, PAYLOAD_KEYS_OLD }: Config<'delivery'>) {
   const cipher = createCipher('delivery-report', PAYLOAD_KEY, PAYLOAD_KEYS_OLD);
   return (of: Omit<DeliveryReportOrigin, 'provider'>, name: string): string | undefined => {

@@ -1,5 +1,5 @@
 // @permissions net, addons
-/** The role `directory`: hosts what asks LDAP. It alone holds the password of the service account. */
+/** The role `directory`: hosts the LDAP activities. Only this role has the password of the service account. */
 import { createDirectoryActivities } from '../activities/directory.ts';
 import { parseEmailAddress } from '../adapters/email-addresses.ts';
 import { connectDirectory, readDirectoryOptions } from '../adapters/ldap/connect.ts';

@@ -1,4 +1,6 @@
-/** What the registration role erases deleted people with: every store at once, which no other part of it reaches. */
+/**
+ * Builds the activities of account deletion. They are the only part of the registration role that reaches every store.
+ */
 import { setTimeout as pause } from 'node:timers/promises';
 import { type AuditLog, createDeletionActivities, createErasureActivities } from '../activities/deletion.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
@@ -17,7 +19,7 @@ import type { WorkerTools } from './host.ts';
 
 type Connection = Parameters<typeof createDeletions>[0];
 
-/** What else it works with. */
+/** The stores and tools that erasure uses. */
 export interface ErasureStores extends Pick<WorkerTools, 'redis' | 'events' | 'dataConverter'> {
   database: Connection;
   accounts: Accounts;
@@ -27,7 +29,7 @@ export interface ErasureStores extends Pick<WorkerTools, 'redis' | 'events' | 'd
 const lookMs = 500;
 const looksMax = 20;
 
-/** Puts the activities of deletions together. */
+/** Creates the activities of account deletion, and connects to Temporal for them. */
 export async function createErasure(
   config: Config<'registration'>,
   { redis, events, dataConverter, database, accounts, sessions }: ErasureStores,
@@ -51,7 +53,7 @@ export async function createErasure(
         auditLog,
         eraseKeys: (person) => erasePersonKeys(redis, person),
         eraseWorkflows: (userId, known) => erasePersonWorkflows(temporal, workflowsOf(userId, known)),
-        // as the api counts what a person does in a session
+        // the same key as in the API, which counts the actions of a user within sessions
         limitKeyOf: (userId) => keyedHash(limitKey, 'name', `user ${userId}`),
         events,
       }),
@@ -60,7 +62,7 @@ export async function createErasure(
   };
 }
 
-/** Without Elasticsearch none of its client is loaded. */
+/** Loads the Elasticsearch client only if the audit log is configured. */
 async function auditLogOf(config: Config<'registration'>, redis: Redis): Promise<AuditLog | undefined> {
   const { PRIVACY_ELASTICSEARCH_URL: url, AUDIT_KEY: auditKey, AUDIT_INDEX: prefix } = config;
   if (url === undefined) return undefined;

@@ -1,8 +1,10 @@
-/** A worker's own /health and /metrics, for orchestrators: on loopback and inner networks only, never published. */
+/**
+ * /health and /metrics of a worker, for orchestrators. Keep them on loopback and private networks; do not publish them.
+ */
 import { createServer } from 'node:http';
 import { collectDefaultMetrics, type Registry } from 'prom-client';
 
-/** Serves until it is disposed, with the usual metrics of a process beside those of the registry; nothing when the port is 0. */
+/** Serves the registry and the default process metrics until it is disposed. Serves nothing if the port is 0. */
 export async function serveHealth(
   port: number,
   registry: Registry,
@@ -10,7 +12,7 @@ export async function serveHealth(
 ): Promise<AsyncDisposable> {
   if (port === 0) return { [Symbol.asyncDispose]: async () => undefined };
   collectDefaultMetrics({ register: registry });
-  // whoever reads metrics needs no list of what to attack
+  // the Node version in the metrics would help an attacker
   registry.removeSingleMetric('nodejs_version_info');
   const server = createServer((req, res) => {
     if (req.url === '/metrics') {

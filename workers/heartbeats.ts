@@ -1,4 +1,4 @@
-/** Every process that serves no requests reports that it lives, for /health/ready of the api. */
+/** Heartbeats of the processes that serve no requests, for /health/ready of the API. */
 
 import type { Redis } from '../adapters/redis/connect.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
@@ -7,7 +7,7 @@ import { newId } from '../platform/crypto.ts';
 import { checkHealth, runEvery } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
 
-/** A dependency of a process, asked every few seconds; it is there when the promise resolves. */
+/** A health check of a dependency, run every few seconds. The dependency is up if the promise resolves. */
 export interface Check {
   name: string;
   check: () => Promise<void>;
@@ -15,7 +15,7 @@ export interface Check {
 
 const beatMs = 5000;
 
-/** Reports to /health/ready that this process lives and what it sees. */
+/** Writes a heartbeat with the health of the dependencies to Redis every 5 s, until it is disposed. */
 export function beat(role: Role, redis: Redis, checks: readonly Check[], log: Logger): AsyncDisposable {
   const heartbeats = createHeartbeats(redis);
   const processId = newId();

@@ -1,4 +1,4 @@
-/** What every worker has in common: engines, logs, heartbeats, the interceptor of activities, and an orderly end. */
+/** The common part of every worker: connections, logs, heartbeats, the activity interceptor and a graceful shutdown. */
 import { setInterval } from 'node:timers';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { DataConverter } from '@temporalio/common';
@@ -25,7 +25,7 @@ import { serveHealth } from './health.ts';
 import { beat, type Check } from './heartbeats.ts';
 import { createTraceSinks, runTraced } from './trace.ts';
 
-/** What a role's own file works with. */
+/** The tools passed to the build function of a role. */
 export interface WorkerTools {
   log: Logger;
   events: Events;
@@ -33,31 +33,32 @@ export interface WorkerTools {
   dataConverter: DataConverter;
 }
 
-/** What a role adds to the common part. */
+/** The parts of a worker that depend on its role. */
 export interface WorkerParts {
-  /** Beside connection, namespace and data converter, which are common. */
+  /** Worker options besides connection, namespace and data converter, which are common. */
   options: Pick<WorkerOptions, 'activities' | 'workflowBundle' | 'maxConcurrentActivityTaskExecutions'>;
-  /** Checked every few seconds, for /health/ready of the api. */
+  /** Health checks for /health/ready of the API, run every few seconds. */
   checks: Check[];
-  /** Done beside the work, once Temporal is there; what fails is logged, and done again by the next start. */
+  /** Runs in the background after the worker started. A failure is logged, and the next start tries again. */
   prepare?(connection: NativeConnection): Promise<void>;
-  /** Files that only the start reads. */
+  /** Files that only the start reads. The permission to read them is dropped afterwards. */
   startReads: string[];
   close(): Promise<void>;
 }
 
 type CommonConfig = Config<'directory'> | Config<'delivery'> | Config<'registration'>;
 
-/** Well under the heartbeat timeout of the workflows, so that a busy second loses nothing. */
+/** Activity heartbeat interval, well below the heartbeat timeout, so that a busy worker does not miss it. */
 const activityBeatMs = 1000;
 
 /**
- * As many as workflow tasks are worked on at once. With the SDK's 10 a busy worker asks for tasks of the flows it has and
- * hardly for new ones: of 50 people at once, those who came waited 13 s (p95) for their first step, and wait 8 to 9 s with these.
+ * Workflow task pollers, equal to the number of concurrent workflow tasks. With the SDK default of 10, a busy worker
+ * polls its sticky queue and hardly the normal task queue, so new workflows wait. With 50 registrations at once, the
+ * first step took 13 s (p95) with 10 pollers and takes 8 to 9 s with 40.
  */
 const workflowPollsMax = 40;
 
-/** Runs a worker until SIGTERM or SIGINT: it takes no new work, ends what runs, and closes what it opened. */
+/** Runs a worker until SIGTERM or SIGINT. It then finishes the running tasks and closes its connections. */
 export async function runWorker(
   role: TemporalRole,
   config: CommonConfig,
@@ -102,7 +103,7 @@ export async function runWorker(
     });
     await using _health = await serveHealth(config.HEALTH_PORT, registry, () => worker.getState() === 'RUNNING');
     await using _beats = beat(role, redis, parts.checks, log);
-    // threads run and addons are loaded: nothing needs these any more, and they stay shut
+    // threads are running and addons are loaded, so these permissions are not needed any longer
     dropPermissions(['worker', 'addon', 'child', 'fs.write'], parts.startReads);
     logReady(log);
     events.processStarted();
@@ -120,7 +121,7 @@ export async function runWorker(
   }
 }
 
-/** Temporal's own log becomes ours; SIGTERM and SIGINT drain the worker. */
+/** Forwards the log of the Temporal SDK to `log`. SIGTERM and SIGINT drain the worker. */
 function installRuntime(log: Logger): void {
   const levels: Record<LogLevel, 'debug' | 'info' | 'warn' | 'error'> = {
     TRACE: 'debug',
@@ -151,8 +152,8 @@ async function connectForever(address: string, log: Logger): Promise<NativeConne
 }
 
 /**
- * Runs an activity with heartbeats, so that one on a killed worker is soon given to another; a `Failure` crosses Temporal
- * as its code and is not repeated: the workflow decides.
+ * Runs an activity with heartbeats, so that Temporal soon retries the activity of a killed worker on another one. A
+ * `Failure` becomes a non-retryable `ApplicationFailure` with its code: the workflow decides how to continue.
  */
 async function runActivity(act: () => Promise<unknown>, events: Pick<Events, 'activityEnded'>): Promise<unknown> {
   const context = Context.current();

@@ -1,9 +1,9 @@
 /**
- * What a process may do, declared Deno-style in its own first lines:
+ * The permissions of a process, declared in the first lines of its program:
  *
  *     // @permissions net, addons, worker, read(WORKFLOW_BUNDLE), read(/some/system/file)
  *
- * Everything else is refused by Node's permission model. `read(...)` names a file, or a variable that holds its path.
+ * The permission model of Node denies everything else. `read(...)` names a file, or a variable that contains its path.
  * https://nodejs.org/api/permissions.html
  */
 import { readFileSync } from 'node:fs';
@@ -11,9 +11,10 @@ import { resolve } from 'node:path';
 
 const flags: Record<string, string> = { net: '--allow-net', addons: '--allow-addons', worker: '--allow-worker' };
 
-/** What every process reads: code, and nothing that an operator or an engine wrote. */
+/** The paths that every process may read: code only, no configuration and no data. */
 const code = [
   'api',
+  'contract',
   'workflows',
   'activities',
   'adapters',
@@ -24,14 +25,16 @@ const code = [
   'package.json',
 ];
 
-/** What the permission model of Node leaves open: SQLite reads and writes database files anywhere. */
+/**
+ * Closes gaps of the permission model: SQLite can read and write database files anywhere, SIGUSR1 starts the inspector.
+ */
 const shut = ['--no-experimental-sqlite', '--disable-sigusr1'];
 
 /**
- * The Node arguments that grant a program what its `@permissions` line asks for.
+ * Returns the Node arguments that grant the permissions of a program's `@permissions` line.
  *
- * @param env resolves `read(VARIABLE)`, a path from the current folder as the program reads it
- * @throws {Error} the file has no `@permissions` line, or asks for something unknown
+ * @param env resolves `read(VARIABLE)`; a relative path is relative to the current folder, as in the program
+ * @throws {Error} the file has no `@permissions` line, or the line has an unknown permission
  */
 export function permissionArguments(root: string, program: string, env: Record<string, string>): string[] {
   const line = /^\/\/ @permissions (.*)$/m.exec(readFileSync(resolve(root, program), 'utf8'))?.[1];

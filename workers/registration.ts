@@ -1,7 +1,7 @@
 // @permissions net, addons, worker, read(WORKFLOW_BUNDLE), read(/etc/alpine-release)
 /**
- * The role `registration`: hosts the workflows, and the activities on MongoDB and Redis.
- * The one system file is probed by the loader of the argon2 package; threads run the workflow sandbox.
+ * The role `registration`: hosts the workflows, and the activities that use MongoDB and Redis. The permission `worker`
+ * is for the threads of the workflow sandbox. The loader of the argon2 package reads the system file.
  */
 import { resolve } from 'node:path';
 import type { NativeConnection } from '@temporalio/worker';
@@ -33,7 +33,7 @@ import { purge } from '../workflows/purge.ts';
 import { createErasure } from './erasure.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
-/** A system file that the loader of the argon2 package looks for. */
+/** A system file that the loader of the argon2 package probes. */
 const loaderProbe = '/etc/alpine-release';
 
 async function build(config: Config<'registration'>, tools: WorkerTools): Promise<WorkerParts> {
@@ -100,14 +100,14 @@ async function ensureSchedules(connection: NativeConnection, config: Config<'reg
     id: 'purge',
     workflow: purge,
     everySeconds: config.PURGE_INTERVAL,
-    note: 'Removes what has expired: claims of names, numbers and addresses whose account never came to be',
+    note: 'Removes expired claims of user names, numbers and addresses whose account was never created',
   });
   await ensureSchedule(connection, config.TEMPORAL_NAMESPACE, {
     ...common,
     id: 'directory-sync',
     workflow: directorySync,
     everySeconds: config.DIRECTORY_SYNC_INTERVAL,
-    note: 'Disables people whose entry in the directory was disabled or removed',
+    note: 'Disables accounts whose directory entry was disabled or removed',
   });
 }
 

@@ -1,8 +1,8 @@
 /**
- * Starts a process of Vyry with what its role declares and nothing else: `node workers/run.ts <role>`.
+ * Starts a process of Vyry with the least privileges of its role: `node workers/run.ts <role>`.
  *
- * The environment is cut down to the variables of the role (platform/config.ts), the permission model to the line at
- * the top of its program (permissions.ts). This process is then replaced by the one it starts, so its pid stays.
+ * It passes on only the variables of the role (platform/config.ts) and grants only the permissions in the first lines
+ * of its program (permissions.ts). It then replaces itself with that program (`execve`), so the pid stays the same.
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,13 +11,13 @@ import { permissionArguments } from './permissions.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
-/** The program of a role. */
+/** Returns the path of the program of a role. */
 export function programOf(role: Role): string {
   return role === 'api' ? 'api/main.ts' : `workers/${role}.ts`;
 }
 
 /**
- * The variables of a role and no others, `NAME_FILE` replaced by what the file holds.
+ * Returns only the variables of a role (and `TZ`). `NAME_FILE` names a file that contains the value of `NAME`.
  *
  * @throws {Error} names every `NAME_FILE` whose file cannot be read
  */
@@ -29,10 +29,11 @@ export function scrubbedEnvironment(role: Role, env: NodeJS.ProcessEnv): Record<
 }
 
 /**
- * The whole command of a role: arguments of Node, without Node itself.
+ * Returns the Node arguments that start a role, without the path of Node.
  *
- * @param compileCache a folder where Node keeps compiled code between starts, which the process may then read and, until it
- *   is ready, write: for development, where processes start often
+ * @param compileCache a folder in which Node caches compiled code between starts, for development, where processes
+ *   start
+ *   often. The process may read it and, until it is ready, write to it
  */
 export function commandOf(role: Role, env: Record<string, string>, compileCache?: string): string[] {
   const program = programOf(role);
@@ -56,7 +57,7 @@ function run([name, ...options]: string[]): void {
   try {
     const compileCache = compileCacheOf(options);
     const env = scrubbedEnvironment(role, process.env);
-    // a process that could not work is not started: the message is all there is to read
+    // validated here, so that an invalid configuration prints its message and starts no process
     readConfig(role, env);
     const command = [process.execPath, ...commandOf(role, env, compileCache)];
     process.execve?.(process.execPath, command, { ...env, ...(compileCache && { NODE_COMPILE_CACHE: compileCache }) });

@@ -1,6 +1,7 @@
 /**
- * Spans of what a worker runs. A workflow cannot open its trace, so it says here when a part of it has ended. The id of such
- * a part follows from its run and from the call that caused it: activities know their parent without being told.
+ * Spans of workflows and activities. A workflow cannot decrypt its trace, so it reports the end of a part through a
+ * sink. The span id of a part is derived from its run id and the call that caused it, so that activities can derive
+ * their parent.
  */
 import { createHash } from 'node:crypto';
 import type { Info } from '@temporalio/activity';
@@ -13,7 +14,7 @@ import { traces } from '../platform/log.ts';
 import { childOf, inSpan, partsOf, type RecordSpan } from '../platform/spans.ts';
 import type { TraceSinks } from '../workflows/trace.ts';
 
-/** What a worker is given to hear of the ends of workflow parts. */
+/** Creates the sinks through which workflows report the end of their parts. */
 export function createTraceSinks(cipher: Cipher, record: RecordSpan): InjectedSinks<TraceSinks> {
   return {
     trace: {
@@ -32,7 +33,7 @@ export function createTraceSinks(cipher: Cipher, record: RecordSpan): InjectedSi
   };
 }
 
-/** Runs an activity inside the trace that its headers carry, as a span of the workflow's part that asked for it. */
+/** Runs an activity in the trace of its headers, as a child span of the part of the workflow that scheduled it. */
 export function runTraced<T>(
   { headers, info }: { headers: Headers; info: Info },
   cipher: Cipher,
@@ -49,7 +50,7 @@ export function runTraced<T>(
   return traces.run({ ...trace, traceparent }, () => inSpan(record, span, act));
 }
 
-/** The place of the workflow's part that a call caused, below the place of that call. */
+/** Returns the `traceparent` of the part of a workflow that a call caused, as a child of that call. */
 function partOfRun(traceparent: string, runId: string): string {
   const spanId = createHash('sha256')
     .update(`${runId} ${partsOf(traceparent).spanId}`)

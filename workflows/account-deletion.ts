@@ -1,22 +1,25 @@
 /**
- * Deletion of an account, in two workflows: the first knows the person, the second erases that one too.
+ * Deletion of an account in two workflows. The first has the user's id in its history; the second erases that history
+ * too.
  *
  * `accountDeletion`
- * 1. Mark the account, unless another deletion has; begin the receipt; end every session but the one that asked.
- * 2. Leave the event; tell the owner in every way there is.
- * 3. Wait. Whoever logs in may stop it until it is due: the mark is taken away, and nothing else has happened.
- * 4. Due: disable the account, end its sessions.
- * 5. Tell the owner once more, and wait for that: afterwards nobody knows where.
- * 6. Hand over to `accountErasure`.
+ * 1. Mark the account, unless another deletion has already; create the receipt; end every session except the requesting
+ *    one.
+ * 2. Emit the event; notify the owner by every channel.
+ * 3. Wait. A logged-in user can stop the deletion until it is due: the mark is removed, and nothing else has changed.
+ * 4. When due: disable the account, end its sessions.
+ * 5. Notify the owner again and wait for it: after the erasure the addresses are gone.
+ * 6. Start `accountErasure`.
  *
  * `accountErasure`
- * 1. Delete the person's flows in Temporal, with their histories: those under way, and the first workflow.
- * 2. Rewrite the person's audit events.
- * 3. Delete the person's keys in Redis.
+ * 1. Delete the user's workflow executions in Temporal with their histories, running ones and `accountDeletion`
+ *    included.
+ * 2. Rewrite the user's audit events.
+ * 3. Delete the user's keys in Redis.
  * 4. Delete account and claims in MongoDB.
- * 5. Make the receipt name nobody; leave the event.
+ * 5. Remove the user from the receipt; emit the event.
  *
- * Each step is repeated until it is done, however long its system is away. Nothing of the second is undone.
+ * Each step is retried until it succeeds, however long its dependency is unavailable. An erasure has no compensations.
  */
 import {
   allHandlersFinished,
@@ -40,33 +43,33 @@ import { refusal } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { userAttributesOf } from './search-attributes.ts';
 
-/** A deletion, as the api starts it. */
+/** The input of a deletion, from the api. */
 export type AccountDeletionInput = DeletionInput;
 
-/** `planned-before`: another deletion of the account was asked for before. `gone`: there is no account. */
+/** The outcome of a deletion. `planned-before`: another deletion was already planned. `gone`: there is no account. */
 export type DeletionOutcome = 'erasing' | 'stopped' | 'planned-before' | 'gone';
 
 interface DeletionExecution {
   state: 'planning' | 'planned' | 'stopping' | 'over';
-  /** The deletion that the account has. */
+  /** The deletion that the account is marked with. */
   planned: PlannedDeletion | null;
 }
 
-/** Asks for the deletion; one that was asked for before stays as it is. */
+/** Plans the deletion and returns the planned one. A deletion that was planned earlier stays unchanged. */
 export const planDeletion = defineUpdate<PlannedDeletion>('planDeletion');
-/** Stops the deletion. */
+/** Stops the deletion before it is due. */
 export const stopDeletion = defineUpdate<void>('stopDeletion');
 
 const planning = proxyActivities<DeletionActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
 const access = proxyActivities<UserAdministrationActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
-/** They go through a whole store. */
+/** Erasure activities search a whole store, hence the long timeout. */
 const erasing = proxyActivities<ErasureActivities>({
   startToCloseTimeout: '1h',
   heartbeatTimeout,
   retry: { ...retry, maximumInterval: '1m' },
 });
 
-/** Plans a deletion and begins it when it is due; answers what became of it. */
+/** Plans a deletion and starts the erasure when it is due. Returns the outcome. */
 export async function accountDeletion(input: AccountDeletionInput): Promise<DeletionOutcome> {
   const { deletionId, userId, effectiveAt } = input;
   const execution: DeletionExecution = { state: 'planning', planned: null };
@@ -127,7 +130,7 @@ export async function accountDeletion(input: AccountDeletionInput): Promise<Dele
   return end('erasing');
 }
 
-/** Erases whatever there is of the person of a deletion. Safe to run again. */
+/** Erases all data of the user of a deletion. Idempotent. */
 export async function accountErasure(input: ErasureInput): Promise<void> {
   await erasing.eraseWorkflows(input);
   await erasing.eraseAuditLog(input);
@@ -136,7 +139,7 @@ export async function accountErasure(input: ErasureInput): Promise<void> {
   await erasing.finishErasure(input);
 }
 
-/** Has the owner told, and waits for it: while a provider is away, as long as a notification does. */
+/** Notifies the owner and waits until the notification ends, also while a provider is unavailable. */
 async function tellOwner({ deletionId, userId }: DeletionInput, kind: NotificationKind): Promise<void> {
   const told = { userId, kind, occasion: deletionId };
   await executeChild(notification, {
@@ -144,7 +147,7 @@ async function tellOwner({ deletionId, userId }: DeletionInput, kind: Notificati
     workflowId: notificationWorkflowId(told),
     taskQueue: 'registration',
     parentClosePolicy: ParentClosePolicy.ABANDON,
-    staticSummary: `Notice: ${kind}`,
+    staticSummary: `Notification: ${kind}`,
     typedSearchAttributes: userAttributesOf(userId),
   });
 }

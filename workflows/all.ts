@@ -1,4 +1,4 @@
-/** The workflows that the registration role hosts: the list that is bundled. */
+/** The workflows that the registration role hosts. This module is the entry point of the workflow bundle. */
 export { accountDeletion, accountErasure } from './account-deletion.ts';
 export { credentialChange } from './credential-change.ts';
 export { directoryLogIn } from './directory-log-in.ts';

@@ -1,4 +1,4 @@
-/** The codes of a flow on their way: each send is one message, whatever fails on the way. */
+/** Sending of codes: each send is one message, however many attempts it takes. */
 import { proxyActivities } from '@temporalio/workflow';
 import type { DeliveryActivities, SendCodeInput } from '../activities/delivery.ts';
 import type { Channel, Send, SendState } from '../domain/verification.ts';
@@ -6,20 +6,20 @@ import type { DependencyCalls } from './dependency-calls.ts';
 import { refusal } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 
-/** Where a channel reaches the person. */
+/** The address that a channel sends to. */
 export interface Destination {
-  /** E.164 or one address; undefined when there is none. */
+  /** E.164 number or e-mail address; undefined when there is none. */
   to: string | undefined;
   country?: string | undefined;
 }
 
-/** The flow behind the codes. */
+/** The workflow execution that sends the codes. */
 export interface SendingExecution {
   subject: Pick<SendCodeInput, 'subject' | 'purpose' | 'ttlSeconds'>;
   destinationOf(channel: Channel): Destination;
-  /** The code is no longer wanted: the flow is over or it is proven. */
+  /** The code is not needed: the execution is over or the address is proven. */
   isUnwanted(): boolean;
-  /** What a send has come to that its provider would not carry, by the provider's reason. */
+  /** The state of a send that its provider refused for this reason. */
   refusedState(reason: string): SendState;
   note(text: string): void;
   announce(): Promise<void>;
@@ -32,7 +32,7 @@ const delivery = proxyActivities<DeliveryActivities>({
   retry,
 });
 
-/** The sends of a flow. */
+/** The sends of one workflow execution. */
 export class CodeSending {
   readonly sends: Send[] = [];
   readonly #execution: SendingExecution;
@@ -43,15 +43,15 @@ export class CodeSending {
     this.#dependencyCalls = dependencyCalls;
   }
 
-  /** Enters a send, at once: an order that is handled next sees it. */
+  /** Adds a send. Synchronous, so that the next update already sees it. */
   begin(channel: Channel): Send {
     const send: Send = { number: this.sends.length + 1, channel, requestedAt: Date.now(), state: 'sending' };
     this.sends.push(send);
-    this.#execution.note(`code ${send.number} asked for by ${channel}`);
+    this.#execution.note(`code ${send.number} requested by ${channel}`);
     return send;
   }
 
-  /** Sends a code as soon as its provider is there, and announces what came of it. */
+  /** Sends a code, waiting while its provider is unavailable, and publishes the result. */
   async deliver(send: Send, wishes: Pick<SendCodeInput, 'locale' | 'client'> = {}): Promise<void> {
     const { number, channel } = send;
     const { to, country } = this.#execution.destinationOf(channel);
@@ -75,7 +75,7 @@ export class CodeSending {
     await this.#execution.announce();
   }
 
-  /** The newest send that an operator may give up for another channel. */
+  /** Returns the newest send that an operator may give up to use the target channel instead. */
   stuckFor(target: Channel): Send | undefined {
     return this.sends.findLast(
       ({ channel, state }) =>
@@ -84,14 +84,14 @@ export class CodeSending {
     );
   }
 
-  /** Gives a send up for good: no further try of it begins. */
+  /** Gives up a send permanently: no further attempt starts. */
   giveUp(send: Send): void {
     send.state = 'given-up';
     this.#dependencyCalls.unavailable.delete(send.channel);
     this.#execution.note(`code ${send.number} by ${send.channel} given up`);
   }
 
-  /** Tells whether a send of a channel has come to something. */
+  /** Returns whether a send by a channel is in a state. */
   has(channel: Channel, state: SendState): boolean {
     return this.sends.some((send) => send.channel === channel && send.state === state);
   }

@@ -1,13 +1,13 @@
-/** Steps to take back, in reverse order. */
+/** Compensations of a workflow, run in reverse order of registration. */
 export class Compensations {
   readonly #steps: (() => Promise<void>)[] = [];
 
-  /** Registers an undo; call it before the step, for a step that timed out may still have happened. */
+  /** Registers a compensation. Call it before the step: a step that timed out may still have taken effect. */
   add(undo: () => Promise<void>): void {
     this.#steps.push(undo);
   }
 
-  /** Takes everything back, last step first; each once. */
+  /** Runs all compensations, last one first, each once. */
   async run(): Promise<void> {
     for (let undo = this.#steps.pop(); undo !== undefined; undo = this.#steps.pop()) await undo();
   }

@@ -1,13 +1,14 @@
 /**
- * Credential change: a new password or PIN of a person, and what follows from it.
+ * Credential change: sets a new password or PIN.
  *
- * 1. Store the hash: from then on the old one is wrong.
- * 2. End the other sessions of the person.
- * 3. Leave the event.
- * 4. Have the owner told.
+ * 1. Store the hash: from then on the old credential is refused.
+ * 2. End the user's other sessions.
+ * 3. Emit the event.
+ * 4. Notify the owner.
  *
- * Nothing is undone: each step is repeated until it is done, however long its system is away. When the sealed hash outlives
- * its two minutes before it is stored, nothing was changed and the workflow fails as `unavailable`.
+ * There are no compensations: each step is retried until it succeeds, however long its dependency is unavailable. If
+ * the one-time secret with the hash expires (two minutes) before it is stored, nothing changes and the workflow fails
+ * as `unavailable`.
  */
 import { proxyActivities } from '@temporalio/workflow';
 import type { CredentialActivities, CredentialInput } from '../activities/credentials.ts';
@@ -15,7 +16,7 @@ import { notifyOwner } from './notification.ts';
 import { refusal } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 
-/** A change, as its steps take it. */
+/** The input of a credential change. */
 export type CredentialChangeInput = CredentialInput;
 
 const { storeCredential, endOtherSessions, tellCredentialChanged } = proxyActivities<CredentialActivities>({
@@ -24,7 +25,7 @@ const { storeCredential, endOtherSessions, tellCredentialChanged } = proxyActivi
   retry,
 });
 
-/** Changes a password or PIN; answers how many sessions it ended. Safe to run again. */
+/** Changes a password or PIN. Returns how many sessions ended. Idempotent. @throws {ApplicationFailure} unavailable */
 export async function credentialChange(input: CredentialChangeInput): Promise<{ sessionsEnded: number }> {
   const { changeId: occasion, userId, kind } = input;
   if ((await storeCredential(input)) === 'lost') throw refusal('unavailable');

@@ -1,29 +1,30 @@
 /**
- * What a flow asks of outside systems. While one is away the flow is parked: it says what it waits for, tries again by
- * itself, and an operator may have it try at once.
+ * Calls from a workflow to its dependencies. While a dependency is unavailable, the workflow waits: it publishes what
+ * it waits for and retries automatically, and an operator can make it retry now.
  */
 import { condition } from '@temporalio/workflow';
 import { retryPauseSeconds, type WaitingFor } from '../domain/registration.ts';
 import type { DependencyCall } from './details.ts';
 import { isOutage, whyOf } from './refusals.ts';
 
-/** The flow behind them. */
+/** The workflow execution that makes the calls. */
 export interface CallingExecution {
   isOver(): boolean;
   /** Adds a line to its timeline. */
   note(text: string): void;
-  /** Shows operators where it stands. */
+  /** Shows its state to operators. */
   show(): void;
-  /** Publishes where it stands. */
+  /** Publishes its state. */
   announce(): Promise<void>;
-  /** A system that it was parked for is back. */
+  /** Called when a dependency that it waited for is available again. */
   resumed(): void;
 }
 
-/** Everything that a flow is asking of outside systems. */
+/** All dependency calls of one workflow execution. */
 export class DependencyCalls {
-  /** Systems that are away. */
+  /** Dependencies that are unavailable. */
   readonly unavailable = new Set<WaitingFor>();
+  /** Calls in progress. */
   readonly all = new Set<DependencyCall>();
   readonly #execution: CallingExecution;
 
@@ -32,8 +33,8 @@ export class DependencyCalls {
   }
 
   /**
-   * Does something as soon as its system is there: parks the flow while it is not. Undefined when it is no longer
-   * wanted by then.
+   * Runs a call and, while its dependency is unavailable, waits and retries it. Returns undefined when the call becomes
+   * unwanted first.
    */
   async callWhenAvailable<T>(
     system: WaitingFor,
@@ -71,27 +72,30 @@ export class DependencyCalls {
     }
   }
 
-  /** As `callWhenAvailable`, for what has to be taken back even when the flow is over. */
+  /** As `callWhenAvailable`, for compensations: it continues even after the execution is over. */
   async callUntilDone(system: WaitingFor, act: () => Promise<void>): Promise<void> {
     await this.callWhenAvailable(system, act, () => false);
   }
 
-  /** Ends every pause. A try that is under way may have begun before its system was back: another follows it at once. */
+  /**
+   * Ends every pause between attempts. A running attempt may have started before its dependency was available again, so
+   * another one follows it immediately.
+   */
   retryNow(): void {
     for (const asked of this.all) asked.isRetryRequested = true;
   }
 
-  /** Tells whether something has failed and will be tried again. */
+  /** Returns whether a call has failed and will be retried. */
   hasFailed(): boolean {
     return [...this.all].some(({ waitingSince }) => waitingSince !== undefined);
   }
 
-  /** Tells whether a system is being asked right now. */
+  /** Returns whether an attempt to call a dependency is running. */
   isTrying(system: WaitingFor): boolean {
     return [...this.all].some((asked) => asked.system === system && !asked.nextTryAt);
   }
 
-  /** Why a system is away, as its activity said; undefined when it did not say, or is not. */
+  /** Returns why a dependency is unavailable, as its activity reported; undefined when unknown or available. */
   whyAway(system: WaitingFor): string | undefined {
     return [...this.all].find((asked) => asked.system === system)?.why;
   }

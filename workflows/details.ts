@@ -1,26 +1,28 @@
 /**
- * What operators read of a registration in the Temporal Web UI, as Markdown: first where it stands and why, in words, then
- * its timeline. Encrypted like every payload; still, it names nobody.
+ * The current details of a registration in the Temporal Web UI, as Markdown: its state and the reason first, then its
+ * timeline. They are encrypted like every payload, and contain no personal data even so.
  */
 import type { RegistrationStatus, WaitingFor } from '../domain/registration.ts';
 
-/** Something a flow asks of an outside system, again and again until it is answered. */
+/**
+ * A call from a workflow to a dependency, retried until it succeeds. Instants are in milliseconds since the Unix epoch.
+ */
 export interface DependencyCall {
   system: WaitingFor;
   askedAt: number;
-  /** Tries that failed. */
+  /** Failed attempts. */
   tries: number;
-  /** The first failure; undefined before. */
+  /** Instant of the first failure; undefined before it. */
   waitingSince: number | undefined;
-  /** Undefined while a try is under way. */
+  /** Undefined while an attempt is running. */
   nextTryAt: number | undefined;
-  /** The next pause is left out, or ends now. */
+  /** The current or next pause is skipped. */
   isRetryRequested: boolean;
-  /** Why the last try failed, as a kebab-case state of affairs. */
+  /** Kebab-case reason why the last attempt failed. */
   why: string | undefined;
 }
 
-/** What the details are made of. */
+/** The data that the details are built from. */
 export interface DetailState {
   status: RegistrationStatus;
   startedAt: number;
@@ -29,10 +31,10 @@ export interface DetailState {
   timeline: readonly { at: number; text: string }[];
 }
 
-/** Lines of the timeline that are shown: the latest. */
+/** The timeline shows its latest lines, up to this number. */
 const timelineLinesMax = 40;
 
-/** The details of a registration. */
+/** Returns the details of a registration as Markdown. */
 export function detailsOf({ status, startedAt, dependencyCalls, timeline }: DetailState): string {
   const timeOf = (at: number) => instantText(at, startedAt);
   const lines = timeline.slice(-timelineLinesMax).map(({ at, text }) => `- ${timeOf(at)} ${text}`);
@@ -47,7 +49,7 @@ function summaryLines(
   const { state, reason } = status;
   const outside = dependencyCalls.map((dependencyCall) => askingLine(dependencyCall, timeOf));
   if (state !== 'pending' && state !== 'waiting') {
-    // what is taken back may wait too
+    // compensations may wait for a dependency too
     return [`**${state}**${reason === undefined ? '' : `: ${readable(reason)}`}`, ...outside];
   }
   const inside = personLine(status, timeOf);
@@ -56,13 +58,13 @@ function summaryLines(
 
 function askingLine(asked: DependencyCall, timeOf: (at: number) => string): string {
   const { system, askedAt, tries, waitingSince, nextTryAt, why } = asked;
-  if (waitingSince === undefined) return `**asking ${system}** since ${timeOf(askedAt)}, no answer yet`;
-  const next = nextTryAt === undefined ? 'trying now' : `next at ${timeOf(nextTryAt)}`;
-  const count = tries === 1 ? '1 try' : `${tries} tries`;
-  return `**waiting for ${system}** since ${timeOf(waitingSince)}, ${count}, ${next}, why: ${readable(why ?? 'unavailable')}`;
+  if (waitingSince === undefined) return `**calling ${system}** since ${timeOf(askedAt)}, no response yet`;
+  const next = nextTryAt === undefined ? 'attempt running' : `next at ${timeOf(nextTryAt)}`;
+  const count = tries === 1 ? '1 attempt' : `${tries} attempts`;
+  return `**waiting for ${system}** since ${timeOf(waitingSince)}, ${count}, ${next}, reason: ${readable(why ?? 'unavailable')}`;
 }
 
-/** What the person has to do, when there is something. */
+/** The steps that the user still has to complete, if any. */
 function personLine({ steps, sends }: RegistrationStatus, timeOf: (at: number) => string): string | undefined {
   const open = steps.filter((step) => step.status === 'open').map(({ name }) => name);
   if (open.length === 0) return undefined;
@@ -80,7 +82,7 @@ function readable(stateOfAffairs: string): string {
   return stateOfAffairs.replaceAll('-', ' ');
 }
 
-/** The time of day in UTC, with the day when it is not that of the start. */
+/** Time of day in UTC, with the date when it differs from the date of the start. */
 function instantText(at: number, startedAt: number): string {
   const [day = '', time = ''] = new Date(at).toISOString().slice(0, 19).split('T');
   return new Date(startedAt).toISOString().startsWith(day) ? time : `${day} ${time}`;

@@ -1,19 +1,20 @@
 /**
- * Directory log-in: one name and password tried at the directory, for somebody who waits for the answer. Nothing is kept and
- * nothing undone; a directory that is away is an answer at once.
+ * Directory log-in: checks one user name and password against the directory while the caller waits. Nothing is stored,
+ * and there are no compensations. An unavailable directory is reported immediately.
  */
 import { ActivityFailure, proxyActivities } from '@temporalio/workflow';
 import type { DirectoryActivities } from '../activities/directory.ts';
 import { isOutage } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 
+/** The input of a directory log-in. */
 export interface DirectoryLogInInput {
   username: string;
-  /** Reference of the sealed password. */
+  /** Reference to the one-time secret that holds the password. */
   passwordRef: string;
 }
 
-/** `ok` with the id of the entry. */
+/** The result; `ok` includes the id of the directory entry. */
 export type DirectoryLogInAnswer =
   | { outcome: 'ok'; directoryId: string }
   | { outcome: 'refused' }
@@ -27,14 +28,14 @@ const { authenticate } = proxyActivities<DirectoryActivities>({
   retry,
 });
 
-/** Says whose name and password these are. */
+/** Returns the directory entry that the user name and password belong to. */
 export async function directoryLogIn(input: DirectoryLogInInput): Promise<DirectoryLogInAnswer> {
   try {
     const answer = await authenticate(input);
     if (answer.outcome === 'ok') return { outcome: 'ok', directoryId: answer.identity.directoryId ?? '' };
     return answer.outcome === 'lost' ? { outcome: 'unavailable' } : { outcome: 'refused' };
   } catch (err) {
-    // away, or no worker of the role has answered in time
+    // directory unavailable, or no directory worker responded in time
     if (isOutage(err) || err instanceof ActivityFailure) return { outcome: 'unavailable' };
     throw err;
   }

@@ -1,12 +1,14 @@
 /**
- * Directory watch: whoever lost their entry in the directory loses their access. Started by the schedule `directory-sync`.
+ * Directory sync: disables accounts whose directory entry is gone. Started by the schedule `directory-sync`.
  *
- * 1. Read a page of linked people, ask the directory how their names stand, compare the entries with those they are linked to.
- * 2. Disable whoever has none any more, which ends their sessions; their account stays, and an operator can enable it again.
- * 3. Go on with the next page, up to the last.
+ * 1. Read a page of accounts that are linked to an entry, look up their user names in the directory, and compare the
+ *    entries found with the linked ones.
+ * 2. Disable each account whose entry is gone, which ends its sessions. The account remains, and an operator can enable
+ *    it again.
+ * 3. Continue with the next page until the last.
  *
- * A directory that is away is no verdict: the run ends, and the next one begins anew. One that has lost most of a page is not believed: it is more
- * likely asked in the wrong place, such as after a change of the base or the filter.
+ * When the directory is unavailable, the run ends without a result and the next run starts over. A page with most
+ * entries missing is ignored: a wrong search base or filter is the more likely cause.
  */
 import { continueAsNew, executeChild, proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { DirectoryActivities } from '../activities/directory.ts';
@@ -16,23 +18,24 @@ import { isOutage } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { userDisabling } from './user-administration.ts';
 
-/** Where a run goes on, and what it has found so far. */
+/** Where a run continues, and its results so far. */
 export interface SyncState extends Synced {
+  /** Id of the last account that was read. */
   afterId: string;
 }
 
-/** What a run has found. */
+/** The result of a run: how many accounts were checked and disabled. */
 export interface Synced {
   checked: number;
   disabled: number;
-  /** The directory was away: the rest was not checked. */
+  /** The directory was unavailable and the remaining accounts were not checked. */
   isCut?: boolean;
 }
 
-/** Beyond this share of a page, and this number, missing people are not believed. */
+/** A page is ignored when more than this share, and at least this number, of its entries are missing. */
 const missingShareMax = 0.5;
 const missingMin = 10;
-/** Pages of one run of the workflow: its history stays short. */
+/** Pages per workflow run, to keep the history short. */
 const pagesMax = 20;
 
 const { readWatched, judgeEntryStatuses, tellDoubt } = proxyActivities<DirectorySyncActivities>({
@@ -47,7 +50,7 @@ const { readEntryStatuses } = proxyActivities<DirectoryActivities>({
   retry,
 });
 
-/** Checks every linked person; answers how many, and how many were disabled. Safe to run again. */
+/** Checks every linked account. Returns how many were checked and how many disabled. Idempotent. */
 export async function directorySync(
   { afterId, ...found }: SyncState = { afterId: '', checked: 0, disabled: 0 },
 ): Promise<Synced> {
@@ -64,7 +67,7 @@ export async function directorySync(
   return found;
 }
 
-/** How many of a page were disabled; undefined when the directory is away. */
+/** Returns how many accounts of a page were disabled; undefined when the directory is unavailable. */
 async function check(people: { userId: string; username: string }[]): Promise<number | undefined> {
   if (people.length === 0) return 0;
   const entryStatuses = await readEntryStatuses({ usernames: people.map(({ username }) => username) }).catch(

@@ -1,16 +1,18 @@
 /**
- * Identity change: another user name, number or e-mail address of a person. Whoever starts it has had a new number or
- * address proven.
+ * Identity change: a new user name, number or e-mail address of an account. The caller starts it once a new number or
+ * address is proven.
  *
- * 1. Read what the person has.
- * 2. Claim the new one: when somebody else has it, nothing is changed.
+ * 1. Read the current identity.
+ * 2. Claim the new value. If it belongs to another account, nothing changes.
  * 3. Write it into the account.
- * 4. Release the one before.
- * 5. Leave the event.
- * 6. Have the owner told, of a number or address at what the person had before: whoever takes an account over has the new one.
+ * 4. Release the old value.
+ * 5. Emit the event.
+ * 6. After a change of number or address, notify the owner at the old ones: an attacker who has taken over the account
+ *    controls the new one.
  *
- * Undone: the claim, when the account is gone. Each step is repeated until it is done, however long its system is away.
- * The changes of one person run one after the other, by the id of the workflow: none releases what another has claimed.
+ * Compensation: the claim is released when the account is gone. Each step is retried until it succeeds, however long
+ * its dependency is unavailable. The workflow id is per user, so the changes of one user run one after another and none
+ * releases what another has claimed.
  */
 import { proxyActivities } from '@temporalio/workflow';
 import type { IdentityChangeActivities } from '../activities/identity-change.ts';
@@ -19,17 +21,18 @@ import { recipientsOf } from '../domain/notifications.ts';
 import { notifyOwner } from './notification.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 
+/** The input of an identity change. */
 export interface IdentityChangeInput {
-  /** The same for every repeat, and of this change alone. */
+  /** Unique to this change, the same for every retry. */
   changeId: string;
   userId: string;
-  /** What the person has from then on. */
+  /** The new value. */
   wanted: Identifier;
 }
 
-/** `taken`: somebody else has it. `gone`: there is no such account any more. */
+/** The result. `taken`: another account has the value. `gone`: the account does not exist. */
 export interface ChangedIdentity {
-  /** Of whose change this is the result. */
+  /** The change that this result belongs to. */
   changeId: string;
   outcome: 'changed' | 'taken' | 'gone';
 }
@@ -37,7 +40,7 @@ export interface ChangedIdentity {
 const { readIdentity, claimIdentifier, writeIdentifier, releaseIdentifier, tellIdentityChanged } =
   proxyActivities<IdentityChangeActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
 
-/** Changes a name, number or address; safe to run again. */
+/** Changes a user name, number or address. Idempotent. */
 export async function identityChange(input: IdentityChangeInput): Promise<ChangedIdentity> {
   const { changeId, userId, wanted } = input;
   const before = await readIdentity({ userId });

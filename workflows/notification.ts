@@ -1,11 +1,11 @@
 /**
- * A notification: a message to the owner of an account about it. Others start it and do not wait for its end.
+ * Notification: a message to the owner of an account about that account. Callers start it and do not wait for it.
  *
- * 1. Read where it goes: what the account has at that moment, unless it is to go elsewhere.
- * 2. Send it by every channel of its kind, once each; none waits for another.
+ * 1. Read the recipients from the account, unless the caller names them.
+ * 2. Send it once by every channel of its kind, in parallel.
  *
- * Nothing is undone. While the database or a provider is away the notification is parked and goes on by itself; after three
- * days it is given up. An account that has nothing for the channels of the kind gets none.
+ * There are no compensations. While the database or a provider is unavailable, the notification waits and continues
+ * automatically; after three days it is given up. An account without an address for these channels gets none.
  */
 
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
@@ -32,7 +32,7 @@ import { DependencyCalls } from './dependency-calls.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { stateAttributesOf, userAttributesOf } from './search-attributes.ts';
 
-/** By channel; none when there is no such account, or it has no address. `refused`: the provider would not carry it. */
+/** Outcome by channel; empty without an account or address. `refused`: the provider refused the message. */
 export type NotificationOutcome = Partial<Record<NotificationChannel, 'sent' | 'refused' | 'given-up'>>;
 
 const giveUpMs = 3 * 86_400_000;
@@ -50,7 +50,7 @@ const { sendNotification } = proxyActivities<DeliveryActivities>({
   retry,
 });
 
-/** Sends a notification; answers what became of it. */
+/** Sends a notification. Returns the outcome. */
 export async function notification({
   userId,
   kind,
@@ -80,8 +80,8 @@ function outcomeOf(isSent: boolean | undefined): 'sent' | 'refused' | 'given-up'
 }
 
 /**
- * Has a notification sent to the owner of an account, for a workflow: it ends without waiting for the notification, which outlives it. A
- * second notification of the same kind and occasion is not sent. From the api, start `notification` under `notificationWorkflowId`.
+ * Starts a notification from a workflow. The workflow does not wait for it and may end before it. A second notification
+ * of the same kind and occasion is not sent. The api starts `notification` with `notificationWorkflowId` instead.
  */
 export async function notifyOwner(told: Notification): Promise<void> {
   try {
@@ -92,7 +92,7 @@ export async function notifyOwner(told: Notification): Promise<void> {
       workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
       parentClosePolicy: ParentClosePolicy.ABANDON,
       cancellationType: ChildWorkflowCancellationType.ABANDON,
-      staticSummary: `Notice: ${told.kind}`,
+      staticSummary: `Notification: ${told.kind}`,
       typedSearchAttributes: userAttributesOf(told.userId),
     });
   } catch (err) {
@@ -101,20 +101,20 @@ export async function notifyOwner(told: Notification): Promise<void> {
 }
 
 /**
- * Tells the owner of an account that their number or address is being registered, at most once a day or after each stop by
- * the owner: whoever types it learns nothing by it, and cannot fill a mailbox.
+ * Notifies the owner of an account that their number or address is being registered, at most once a day and once after
+ * each stop by the owner. The registering user cannot see whether there is an owner and cannot flood the mailbox.
  */
 export async function sendSecurityAlert(address: Warned, client?: ClientKind): Promise<void> {
   const found: OwnerToWarn | string | null = await findOwner(address);
   if (found === null) return;
   const at = Date.now();
-  // histories of an earlier version have the id of the account alone
+  // histories of an earlier version hold only the user id
   const owner =
     typeof found === 'string' ? { userId: found, occasion: new Date(at).toISOString().slice(0, 10) } : found;
   await notifyOwner({ ...owner, kind: 'number-registered', cause: { at, ...(client && { client }) } });
 }
 
-/** What a flow without steps asks of outside systems: operators see that it waits, and for what. */
+/** Creates the dependency calls of a workflow without steps. Operators see which dependency it waits for. */
 export function createDependencyCalls(isOver: () => boolean): DependencyCalls {
   const timeline: string[] = [];
   const dependencyCalls = new DependencyCalls({

@@ -1,7 +1,7 @@
 /**
- * Purge: what has expired and does not end by itself is removed, and leaves an event. Started by the schedule `purge`.
+ * Purge: removes expired data that has no time to live of its own, and emits an event. Started by the schedule `purge`.
  *
- * Codes, sessions, limits, seals and read models end by the time to live of their Redis keys.
+ * Codes, sessions, limits, one-time secrets and read models expire with the time to live of their Redis keys.
  */
 import { proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { PurgeActivities } from '../activities/purge.ts';
@@ -12,7 +12,7 @@ const { purgeExpired } = proxyActivities<PurgeActivities>({
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
 });
 
-/** Removes what has expired; answers how much. Safe to run again. */
+/** Removes expired data. Returns how many claims were removed. Idempotent. */
 export async function purge(): Promise<{ claims: number }> {
   return purgeExpired({ runId: workflowInfo().runId });
 }

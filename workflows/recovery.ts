@@ -1,12 +1,13 @@
 /**
- * Recovery of a forgotten password. Whoever asks was answered before, without a look at who is named.
+ * Recovery of a forgotten password. The api has already responded, without looking up the account.
  *
- * 1. Find the account that is named: nobody, and it ends.
- * 2. Warn its owner by every way that the message does not go, at most once a day: a stranger can cause it.
- * 3. Send its owner, at the address of the account, how to choose a new password and how to stop this.
+ * 1. Find the named account. Without one, the workflow ends.
+ * 2. Warn its owner by every channel that the message does not use, at most once a day, since anyone can request a
+ *    recovery.
+ * 3. Send the owner, at the address of the account, a link to choose a new password and a link to stop the recovery.
  *
- * What follows is in the hands of who has the message: a new password is a `credentialChange`. Nothing is undone. While the
- * database or the provider is away the recovery is parked and goes on by itself; after an hour it is given up.
+ * The new password is a separate `credentialChange`. There are no compensations. While the database or the provider is
+ * unavailable, the recovery waits and continues automatically; after an hour it is given up.
  */
 import { proxyActivities, upsertSearchAttributes } from '@temporalio/workflow';
 import type { RecoveryActivities, RecoverySending } from '../activities/recovery.ts';
@@ -15,10 +16,11 @@ import { createDependencyCalls, notifyOwner } from './notification.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { userAttributesOf } from './search-attributes.ts';
 
+/** The input of a recovery. */
 export interface RecoveryInput {
   recoveryId: string;
   identifier: Identifier;
-  /** Life of the message, in seconds. */
+  /** Lifetime of the links, in seconds. */
   ttlSeconds: number;
 }
 
@@ -37,7 +39,7 @@ const { sendRecovery } = proxyActivities<RecoverySending>({
   retry,
 });
 
-/** Sends the message; answers what became of it. */
+/** Sends the recovery message. Returns the outcome; `nobody` when no account matches. */
 export async function recovery(input: RecoveryInput): Promise<'sent' | 'refused' | 'nobody' | 'given-up'> {
   const { recoveryId, identifier, ttlSeconds } = input;
   const until = Date.now() + giveUpMs;

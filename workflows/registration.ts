@@ -1,24 +1,25 @@
 /**
- * Registration: one person, one flow.
+ * Registration: one workflow per registration, from its first step to the account.
  *
- * Steps may be done in any order that their needs allow:
- * 1. `directory`: bind as the person, read name, number and address.
- * 2. `captcha`: the api has verified it; the flow notes it.
- * 3. `code`: send a code (needs 1 and 2), note that it was typed; the api has compared it. An owner of the number or
- *    address, when there is one already, is told by a notification.
- * 4. `credentials`: hash password and PIN and keep the hashes.
- * Then, when all are done:
- * 5. Claim name, number and address. Undone: they are released.
- * 6. Write the account. Undone: it is removed.
- * 7. Have a welcome sent to its address, without waiting for it.
+ * Steps can be completed in any order that their prerequisites allow:
+ * 1. `directory`: bind to the directory as the user, read name, number and address.
+ * 2. `captcha`: the api has verified it; the workflow records it.
+ * 3. `code`: send a code (requires 1 and 2), then record that it was typed; the api has compared it. If the number or
+ *    address already belongs to an account, the owner of that account is notified.
+ * 4. `credentials`: hash password and PIN and store the hashes.
+ * When all steps are done:
+ * 5. Claim name, number and address. Compensation: release them.
+ * 6. Create the account. Compensation: remove it.
+ * 7. Send a welcome notification to its e-mail address, without waiting for it.
  *
- * When the identity has an account already that is locked by a PIN, nothing is claimed and another step joins:
- * 8. `approval`: the PIN of that account; the api has compared it. The person gets that account, with the password or PIN
- *    they set, and its sessions end.
+ * If the identity already has an account that is locked by a PIN, nothing is claimed and another step is added:
+ * 8. `approval`: the PIN of that account, which the api has compared. The user gets that account, with the password or
+ *    PIN set in step 4, and all its sessions end.
  *
- * Undone in reverse when the person cancels, when somebody else owns the identity, or when time runs out. While an
- * outside system is away the flow is parked: it says what it waits for and goes on by itself. An operator may have a
- * parked flow try at once, send its code by another channel, or cancel it.
+ * The compensations run in reverse order when the registration is cancelled, is rejected (for example because the
+ * identity belongs to another account) or expires. While a dependency is unavailable, the workflow waits: it publishes
+ * which dependency it waits for and continues automatically. An operator can retry now, send the code by another
+ * channel, or cancel.
  */
 import {
   allHandlersFinished,
@@ -64,60 +65,61 @@ import { refusal } from './refusals.ts';
 import { heartbeatTimeout, localStep, retry } from './retries.ts';
 import { searchAttributesOf } from './search-attributes.ts';
 
+/** The input of a registration. */
 export interface RegistrationInput {
   registrationId: string;
   tokenHash: string;
   policy: StepName[];
   rules: RegistrationRules;
-  /** What the client says of itself; a directory, when listed, has the last word. */
+  /** Identity as the client stated it. If the policy has the step `directory`, the directory entry replaces it. */
   identity: Identity;
   /** Milliseconds since the Unix epoch. */
   startedAt: number;
-  /** Language of the messages, as `languageFor` chose it. */
+  /** Language of the messages, as returned by `languageFor`. */
   locale?: string;
   client?: ClientKind;
 }
 
 /**
- * `unavailable`: an outside system is away, the step goes on by itself. `lost`: the secret has to be given again.
- * `somebody-else`: the step was done before, as another person.
+ * The result of a step. `waiting`: a dependency is unavailable and the step continues automatically. `lost`: the
+ * one-time secret has expired and must be sent again. `somebody-else`: the step was already completed as another user.
  */
 export interface StepAnswer {
   outcome: 'done' | 'refused' | 'lost' | 'waiting' | 'somebody-else';
   status: RegistrationStatus;
 }
 
-/** What an operator orders. Its presence tells an operator from the person. */
+/** An operator's request. The user never sends one, so its presence identifies an operator. */
 export interface OperatorRequest {
-  /** Name of the operator, for the timeline: up to 64 letters, digits, dots, dashes and underscores. */
+  /** Operator name for the timeline: up to 64 letters, digits, dots, dashes and underscores. */
   by?: string | undefined;
 }
 
-/** What ends a registration that its person does not end: an operator, or who has the number or address already. */
+/** A cancellation by an operator, or by the owner of the number or address. The user cancels without a request. */
 export interface CancelRequest extends OperatorRequest {
-  /** The owner's; an operator gives none. */
+  /** Set when the owner cancels; absent for an operator. */
   reason?: 'stopped-by-owner';
 }
 
-/** Where the registration stands. */
+/** Returns the status of the registration. */
 export const registrationStatus = defineQuery<RegistrationStatus>('registrationStatus');
-/** Binds as the person. A newer order takes the place of an older one that is parked. */
+/** Binds to the directory as the user. A newer update replaces an older one that waits for the directory. */
 export const authenticate = defineUpdate<StepAnswer, [{ username: string; passwordRef: string }]>('authenticate');
-/** Notes that a captcha was verified. */
+/** Records that a captcha was verified. */
 export const passCaptcha = defineUpdate<StepAnswer>('passCaptcha');
-/** Sends a code; answers before it is sent. */
+/** Sends a code. Returns before it is sent. */
 export const requestCode = defineUpdate<RegistrationStatus, [{ channel: Channel }]>('requestCode');
-/** Notes that the right code was typed: that of a send, which says what was proven. */
+/** Records that the right code was typed. `send` identifies the proven channel. */
 export const confirmCode = defineUpdate<StepAnswer, [{ send?: number | undefined }]>('confirmCode');
-/** Hashes and keeps a password, a PIN or both. */
+/** Hashes and stores a password, a PIN or both. */
 export const setCredentials = defineUpdate<StepAnswer, [{ credentialsRef: string }]>('setCredentials');
-/** Notes that the PIN of the account that the identity belongs to was typed. */
+/** Records that the PIN of the existing account was typed. */
 export const approve = defineUpdate<StepAnswer>('approve');
-/** Ends the registration and takes back what was done; for an operator or an owner when there is an order. */
+/** Ends the registration and runs its compensations. An operator and an owner send a request, the user sends none. */
 export const cancel = defineUpdate<RegistrationStatus, [CancelRequest | undefined]>('cancel');
-/** Operator: everything that is parked tries its outside system at once, instead of after its pause. */
+/** Operator: calls every unavailable dependency again now, without waiting for the next scheduled attempt. */
 export const retryStep = defineUpdate<RegistrationStatus, [OperatorRequest]>('retryStep');
-/** Operator: gives up a send that is parked or was refused, for good, and sends a new code by another channel. */
+/** Operator: gives up a send that waits for its provider or was refused, and sends a new code by another channel. */
 export const switchChannel = defineUpdate<RegistrationStatus, [OperatorRequest & { channel: Channel }]>(
   'switchChannel',
 );
@@ -127,64 +129,64 @@ const directory = proxyActivities<DirectoryActivities>({
   startToCloseTimeout: '30s',
   heartbeatTimeout,
   retry,
-  summary: 'Bind as the person',
+  summary: 'Bind to the directory as the user',
 });
 const accounts = proxyActivities<AccountActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
 const readable = {
-  hash: { summary: 'Hash and keep password and PIN' },
+  hash: { summary: 'Hash and store password and PIN' },
   claim: { summary: 'Claim name, number and address' },
-  reopen: { summary: 'Give the person the account that is theirs' },
+  reopen: { summary: 'Recover the existing account' },
   release: { summary: 'Release name, number and address' },
-  create: { summary: 'Write the account' },
+  create: { summary: 'Create the account' },
   remove: { summary: 'Remove the account' },
 };
 const { publishStatus, operatorAct, forget } = proxyLocalActivities<RegistrationActivities>(localStep);
 
-/** Turns what a person proves into an account. */
+/** Runs one registration until it has an account or ends without one. Returns the final status. */
 export async function registration(input: RegistrationInput): Promise<RegistrationStatus> {
   const execution = new RegistrationExecution(input);
-  setHandler(registrationStatus, () => execution.status(), { description: 'Where the registration stands' });
+  setHandler(registrationStatus, () => execution.status(), { description: 'Returns the status of the registration' });
   setHandler(authenticate, (request): Promise<StepAnswer> => execution.authenticate(request), {
     validator: (_request) => execution.expectOpen('directory'),
-    description: 'Binds as the person',
+    description: 'Binds to the directory as the user',
   });
   setHandler(passCaptcha, (): Promise<StepAnswer> => execution.finishStep('captcha', 'captcha solved'), {
     validator: () => execution.expectProvable('captcha'),
-    description: 'Notes that a captcha was verified',
+    description: 'Records that a captcha was verified',
   });
   setHandler(requestCode, ({ channel }): Promise<RegistrationStatus> => execution.requestCode(channel), {
     validator: ({ channel }) => execution.expectSendable(channel),
-    description: 'Sends a code by a channel',
+    description: 'Sends a code by the given channel',
   });
-  // an update of an earlier version says nothing of the send
+  // updates in histories of an earlier version have no send number
   setHandler(confirmCode, (proof): Promise<StepAnswer> => execution.confirmCode(proof?.send), {
     validator: (_proof) => execution.expectProvable('code'),
-    description: 'Notes that the right code was typed',
+    description: 'Records that the right code was typed',
   });
   setHandler(setCredentials, (request): Promise<StepAnswer> => execution.setCredentials(request.credentialsRef), {
     validator: (_request) => execution.expectOpen('credentials'),
-    description: 'Hashes and keeps a password or PIN',
+    description: 'Hashes and stores a password, a PIN or both',
   });
   setHandler(approve, (): Promise<StepAnswer> => execution.finishStep('approval', 'PIN of the account right'), {
     validator: () => execution.expectApprovable(),
-    description: 'Notes that the PIN of the account was typed',
+    description: 'Records that the PIN of the existing account was typed',
   });
   setHandler(cancel, (request): Promise<RegistrationStatus> => execution.cancel(request), {
     validator: (request) => execution.expectCancellable(request),
-    description: 'Ends the registration and takes back what was done',
+    description: 'Ends the registration and runs its compensations',
   });
   setHandler(retryStep, (request): Promise<RegistrationStatus> => execution.retryStep(request), {
     validator: (request) => execution.expectRetryable(request),
-    description: 'Operator: what is parked tries its outside system at once',
+    description: 'Operator: calls every unavailable dependency again now',
   });
   setHandler(switchChannel, (request): Promise<RegistrationStatus> => execution.switchChannel(request), {
     validator: (request) => execution.expectSwitchable(request),
-    description: 'Operator: gives up a send that is parked or refused and sends a code by another channel',
+    description: 'Operator: gives up a send that waits or was refused, and sends a code by another channel',
   });
   return execution.run();
 }
 
-/** A flow from its start to its end: its state, and the only place that changes it. */
+/** One registration from start to end. Only this class changes its state. */
 class RegistrationExecution {
   readonly #input: RegistrationInput;
   readonly #userId = uuid4();
@@ -192,7 +194,7 @@ class RegistrationExecution {
   readonly #dependencyCalls: DependencyCalls;
   readonly #codes: CodeSending;
   readonly #undo = new Compensations();
-  /** Numbers and addresses whose owners were looked for. */
+  /** Numbers and addresses whose owners were already looked up. */
   readonly #warned = new Set<string>();
   readonly #timeline: { at: number; text: string }[] = [];
   #identity: Identity;
@@ -201,9 +203,9 @@ class RegistrationExecution {
   #published: string | undefined;
   #provenChannel: Channel | undefined;
   #directoryTurn = 0;
-  /** The account whose lock is in the way. */
+  /** User id of the existing account that is locked by a PIN. */
   #lockedBy: string | undefined;
-  /** What was replaced in that account. */
+  /** Credentials that were replaced in that account. */
   #replaced: CredentialKind[] = [];
   #cancelled = false;
   #cancelReason: string | undefined;
@@ -283,7 +285,7 @@ class RegistrationExecution {
   }
 
   async requestCode(channel: Channel): Promise<RegistrationStatus> {
-    // before the first await: a second order that is handled now is refused by its validator
+    // before the first await, so that the validator of a concurrent update sees this send and refuses the update
     const send = this.#codes.begin(channel);
     this.#sendSecurityAlert(channel);
     await this.#announce();
@@ -301,7 +303,7 @@ class RegistrationExecution {
 
   async retryStep({ by }: OperatorRequest): Promise<RegistrationStatus> {
     this.#dependencyCalls.retryNow();
-    await this.#leaveEvent('retry-step', by, 'retry asked for');
+    await this.#leaveEvent('retry-step', by, 'retry requested');
     return this.status();
   }
 
@@ -317,7 +319,10 @@ class RegistrationExecution {
     return this.finishStep('credentials', 'credentials set');
   }
 
-  /** Notes a proof. When it was the last one, answers with the end, or with what the end waits for. */
+  /**
+   * Records a completed step. After the last step it returns once the registration is closed, waits for a dependency,
+   * or requires the step `approval`.
+   */
   async finishStep(name: StepName, note: string): Promise<StepAnswer> {
     if (!this.#done.has(name)) {
       this.#done.add(name);
@@ -335,59 +340,76 @@ class RegistrationExecution {
     if (request?.reason !== undefined) this.#cancelReason = request.reason;
     else if (request !== undefined) {
       this.#cancelReason = 'operator';
-      await this.#leaveEvent('cancel', request.by, 'cancel asked for');
+      await this.#leaveEvent('cancel', request.by, 'cancel requested');
     }
     await condition(() => this.#isClosed);
     return this.status();
   }
 
-  /** @throws {ApplicationFailure} registration-closed, registration-expired */
+  /** Refuses an update after the end. @throws {ApplicationFailure} registration-closed, registration-expired */
   expectRunning(): void {
     if (this.#outcome === 'expired') throw refusal('registration-expired');
     if (this.#isOver()) throw refusal('registration-closed');
   }
 
-  /** A repeat while it is being taken back is answered as the first. @throws {ApplicationFailure} as `expectRunning` */
+  /** Accepts a repeated cancellation, also while compensations run. @throws {ApplicationFailure} as `expectRunning` */
   expectCancellable(request: OperatorRequest | undefined): void {
     expectPlainName(request?.by);
     if (!this.#cancelled) this.expectRunning();
   }
 
-  /** @throws {ApplicationFailure} malformed, nothing-waiting */
+  /** Refuses a retry when no call has failed. @throws {ApplicationFailure} malformed, nothing-waiting */
   expectRetryable({ by }: OperatorRequest): void {
     expectPlainName(by);
     if (!this.#dependencyCalls.hasFailed()) throw refusal('nothing-waiting');
   }
 
-  /** @throws {ApplicationFailure} as `expectSendable`, and malformed, nothing-waiting */
+  /**
+   * Refuses a switch when no send waits or was refused.
+   *
+   * @throws {ApplicationFailure} as `expectSendable`, and malformed, nothing-waiting
+   */
   expectSwitchable({ channel, by }: OperatorRequest & { channel: Channel }): void {
     expectPlainName(by);
     this.expectOpen('code');
     if (this.#codes.stuckFor(channel) === undefined) {
-      throw refusal('nothing-waiting', { message: 'No code of another channel waits for its provider or was refused' });
+      throw refusal('nothing-waiting', { message: 'No code sent by another channel waits or was refused' });
     }
     this.expectSendable(channel);
   }
 
-  /** @throws {ApplicationFailure} as `expectProvable`, and step-not-available */
+  /**
+   * Refuses an approval that is not required.
+   *
+   * @throws {ApplicationFailure} as `expectProvable`, and step-not-available
+   */
   expectApprovable(): void {
     this.expectProvable('approval');
     if (this.#lockedBy === undefined) throw refusal('step-not-available');
   }
 
-  /** A repeat is answered as the first, also when that was the last step. @throws {ApplicationFailure} as `expectRunning` */
+  /** Accepts a step that is already done, also after the end. @throws {ApplicationFailure} as `expectRunning` */
   expectProvable(name: StepName): void {
     if (!this.#done.has(name)) this.expectRunning();
   }
 
-  /** @throws {ApplicationFailure} as `expectRunning`, and step-not-available */
+  /**
+   * Refuses a step that is not in the policy.
+   *
+   * @throws {ApplicationFailure} as `expectRunning`, and step-not-available
+   */
   expectOpen(name: StepName): void {
     this.expectRunning();
     const isOpen = this.#policy().includes(name) && !this.#isProven();
     if (!isOpen) throw refusal('step-not-available');
   }
 
-  /** @throws {ApplicationFailure} as `expectOpen`, and step-blocked, channel-not-available, channel-refused, rate-limited */
+  /**
+   * Refuses a code that cannot be sent by the channel now.
+   *
+   * @throws {ApplicationFailure} as `expectOpen`, and step-blocked, channel-not-available, channel-refused,
+   *   rate-limited
+   */
   expectSendable(channel: Channel): void {
     this.expectOpen('code');
     if (this.#done.has('code')) throw refusal('step-not-available');
@@ -410,7 +432,7 @@ class RegistrationExecution {
       if (remaining > 0) {
         await condition(() => this.#isOver() || this.#isProven(), remaining);
       } else if (this.#dependencyCalls.unavailable.size > 0 && Date.now() < waitUntil) {
-        // time spent waiting for an outside system is not the person's
+        // time spent waiting for a dependency does not count against the user
         this.#expiresAt = Math.min(Date.now() + ttlSeconds * 1000, waitUntil);
       } else {
         this.#end(
@@ -423,7 +445,7 @@ class RegistrationExecution {
     }
   }
 
-  /** Steps 5 and 6 of the story. */
+  /** Steps 5 and 6 of the module comment. */
   async #finish(): Promise<void> {
     const account: AccountInput = {
       registrationId: this.#input.registrationId,
@@ -456,15 +478,15 @@ class RegistrationExecution {
     else this.#end('expired', 'database-unavailable');
   }
 
-  /** The account that has the identity asks for its PIN: the person gets the whole time for it. */
+  /** Adds the step `approval`, and restarts the lifetime so that the user has all of it to type the PIN. */
   async #lock(lockedBy: string): Promise<void> {
     this.#lockedBy = lockedBy;
     this.#prolong();
-    this.#note('there is an account, locked by a PIN');
+    this.#note('existing account found, locked by a PIN');
     await this.#announce();
   }
 
-  /** Step 8 of the story, after the PIN. */
+  /** Step 8 of the module comment, once the PIN was typed. */
   async #reopen(account: AccountInput): Promise<void> {
     const until = Date.now() + this.#input.rules.waitMaxSeconds * 1000;
     const reopen = () => accounts.recoverAccount.executeWithOptions(readable.reopen, [account]);
@@ -480,13 +502,13 @@ class RegistrationExecution {
     if (this.#outcome !== 'completed') await this.#undo.run();
     await this.#announce();
     this.#isClosed = true;
-    // after the last handler: what it kept late is forgotten too
+    // after the last handler, so that credentials it stored late are removed too
     await condition(allHandlersFinished);
     await forget({ registrationId: this.#input.registrationId, status: this.status() });
     if (this.#outcome === 'completed') await this.#tellOwner();
   }
 
-  /** Has the owner welcomed, or told that a password or PIN of the account was replaced. */
+  /** Sends the welcome notification, or one for each credential that was replaced in an existing account. */
   async #tellOwner(): Promise<void> {
     const userId = this.#owner();
     const { email } = this.#provenIdentity();
@@ -495,22 +517,22 @@ class RegistrationExecution {
         await notifyOwner({ userId, kind: `${kind}-changed`, occasion: this.#input.registrationId });
       }
     } else if (email !== undefined) {
-      // where it goes is known already: nothing is read for it
+      // the recipient is known, so the notification need not read the account
       const recipients = recipientsOf({ email, ...this.#wishes() });
       await notifyOwner({ userId, kind: 'welcome', occasion: 'account', recipients });
     }
   }
 
-  /** The account this is for. */
+  /** The user id of the existing account, or of the new one. */
   #owner(): string {
     return this.#lockedBy ?? this.#userId;
   }
 
-  /** A try that is under way has the last word: what it handed over is not sent again by another channel. */
+  /** Waits for a running attempt first: if the provider accepts its code, none is sent by another channel. */
   async #sendInstead(channel: Channel): Promise<void> {
     const stuck = this.#codes.stuckFor(channel);
     if (stuck === undefined) throw refusal('nothing-waiting');
-    // before the first await: no further try begins, and a second order is refused by its validator
+    // before the first await, so that no further attempt starts and the validator refuses a concurrent update
     if (stuck.state === 'sending') {
       this.#prolong();
       this.#codes.giveUp(stuck);
@@ -519,30 +541,30 @@ class RegistrationExecution {
     if (isTrying()) {
       await condition(() => !isTrying());
       if (this.#codes.sends.some(({ number, state }) => number === stuck.number && state === 'sent')) {
-        throw refusal('nothing-waiting', { message: 'The provider has taken the code meanwhile' });
+        throw refusal('nothing-waiting', { message: 'The provider has accepted the code in the meantime' });
       }
       this.expectSendable(channel);
     }
     await this.requestCode(channel);
   }
 
-  /** The person gets the whole time again: what passed was not theirs. */
+  /** Restarts the lifetime: time spent waiting for a dependency does not count. */
   #prolong(): void {
     this.#expiresAt = Math.max(this.#expiresAt, Date.now() + this.#input.rules.ttlSeconds * 1000);
   }
 
-  /** How the person wants their messages. */
+  /** Language and app that messages are written for. */
   #wishes(): Pick<RegistrationInput, 'locale' | 'client'> {
     const { locale, client } = this.#input;
     return { ...(locale !== undefined && { locale }), ...(client !== undefined && { client }) };
   }
 
-  /** Has the owner of an account told that their number or address is being registered. Nothing waits for it. */
+  /** Notifies an existing owner that their number or address is being registered. Does not wait for it. */
   #sendSecurityAlert(channel: Channel): void {
     const { to } = this.#destinationOf(channel);
     if (to === undefined || this.#warned.has(to)) return;
     this.#warned.add(to);
-    // the registration must not show that there is an owner, not even by failing
+    // a failure is ignored: it would reveal that there is an owner
     const { registrationId, client } = this.#input;
     void sendSecurityAlert({ channel, to, registrationId }, client).catch(() => undefined);
   }
@@ -552,14 +574,14 @@ class RegistrationExecution {
     return channel === 'email' ? { to } : { to, country: countryOf(this.#identity) };
   }
 
-  /** Notes what an operator did, in the timeline and as an event. */
+  /** Records an operator's action in the timeline and emits its event. */
   async #leaveEvent(act: OperatorAct['act'], operator: string | undefined, text: string): Promise<void> {
     this.#note(`operator${operator === undefined ? '' : ` ${operator}`}: ${text}`);
     const { registrationId } = this.#input;
     await operatorAct({ act, registrationId, number: ++this.#operatorActs, ...(operator && { operator }) });
   }
 
-  /** Takes over what the directory says: it has the last word, what the client said of itself receives no codes. */
+  /** Replaces the identity with the directory entry: addresses that the client stated receive no codes. */
   async #adopt(identity: Identity): Promise<'done' | 'somebody-else'> {
     if (this.#done.has('directory')) {
       return identity.directoryId === this.#identity.directoryId ? 'done' : 'somebody-else';
@@ -587,12 +609,15 @@ class RegistrationExecution {
     this.#note(reason === undefined ? outcome : `${outcome}: ${reason}`);
   }
 
-  /** A bug in what runs behind an answered order fails the flow, loudly, instead of being lost. */
+  /** Rejects the registration after an error in work that an update left running; the error would be lost otherwise. */
   #fail(err: unknown): void {
     if (!isCancellation(err)) this.#end('rejected', 'internal-error');
   }
 
-  /** A directory vouches for all it says; of what a client says, only the address is proven that its code went to. */
+  /**
+   * The directory vouches for its whole entry. Of a client's own identity, only the address that got the code is
+   * proven.
+   */
   #provenIdentity(): Identity {
     if (this.#provenChannel === undefined || this.#input.policy.includes('directory')) return this.#identity;
     return withOnlyAddressOf(this.#identity, this.#provenChannel);
@@ -619,7 +644,7 @@ class RegistrationExecution {
     this.#show();
   }
 
-  /** The current details: kept by the worker and read by a query, so that they cost no history. */
+  /** Sets the current details. The worker holds them and a query reads them, so they add nothing to the history. */
   #show(): void {
     const { startedAt } = this.#input;
     const dependencyCalls = this.#dependencyCalls.all;
@@ -647,10 +672,10 @@ class RegistrationExecution {
   }
 }
 
-/** It is shown as Markdown and logged, so it is bounded and plain. */
+/** The operator name is shown as Markdown and logged, so its length and characters are restricted. */
 function expectPlainName(name: unknown): void {
   if (name === undefined || (typeof name === 'string' && /^[\w.-]{1,64}$/.test(name))) return;
   throw refusal('malformed', {
-    message: 'An operator is named by up to 64 letters, digits, dots, dashes, underscores',
+    message: 'An operator name has up to 64 letters, digits, dots, dashes and underscores',
   });
 }

@@ -1,10 +1,10 @@
-/** How activities are repeated: the same for every flow. */
+/** Retry policies and timeouts that all workflows share. */
 
-/** Failures are refusals by name and outages: the flow decides on both, so Temporal repeats only crashes and bugs. */
+/** Retry policy. Workflows handle every `Failure`, refusals and outages alike; Temporal retries all other errors. */
 export const retry = { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' } as const;
 
-/** Longest silence of an activity before another worker gets it; workers say something every second. */
+/** Time without a heartbeat after which another worker gets the activity. Workers send one every second. */
 export const heartbeatTimeout = '4s';
 
-/** Short steps in Redis, beside the workflow. */
+/** Options of local activities: short steps in Redis, run in the workflow worker. */
 export const localStep = { startToCloseTimeout: '5s', retry: { ...retry, maximumInterval: '5s' } } as const;

@@ -1,4 +1,4 @@
-/** What operators filter by in the Temporal Web UI. Never encrypted, so nothing personal: states and names of ours. */
+/** Search attributes for filtering in the Temporal Web UI. Not encrypted, so they hold only internal names and ids. */
 import { defineSearchAttributeKey, type SearchAttributePair, type SearchAttributeUpdatePair } from '@temporalio/common';
 import { currentStep, type RegistrationState, type RegistrationStatus } from '../domain/registration.ts';
 
@@ -12,10 +12,10 @@ const keys = {
   user: keyword('VyryUser'),
 };
 
-/** The names of all of them: what a namespace must have. */
+/** Names of all search attributes that a namespace must define. */
 export const searchAttributeNames: readonly string[] = Object.values(keys).map(({ name }) => name);
 
-/** The search attributes of a registration; null takes one away. */
+/** Returns the search attributes of a registration; null removes one. */
 export function searchAttributesOf(
   state: Pick<RegistrationState, 'policy' | 'done' | 'sends' | 'identity'>,
   status: Pick<RegistrationStatus, 'state' | 'waitingFor'>,
@@ -28,12 +28,12 @@ export function searchAttributesOf(
   ];
 }
 
-/** By which the flows of a person are found when the person is deleted; none while nobody knows whose it is. */
+/** Returns the attribute by which an erasure finds the workflows of a user; none while the user is unknown. */
 export function userAttributesOf(userId: string | undefined): SearchAttributePair[] {
   return userId === undefined ? [] : [{ key: keys.user, value: userId }];
 }
 
-/** Those of them that every flow has. */
+/** Returns the search attributes that every workflow has. */
 export function stateAttributesOf({
   state,
   waitingFor,

@@ -1,9 +1,9 @@
 /**
- * One code: on its way to somebody who asked for it outside of a registration, by one channel.
+ * Sends one code by one channel, outside of a registration.
  *
- * Whoever asked was answered before; nothing is undone. While the provider is away the send is parked and goes on by itself
- * until the code would be worth nothing. A code to nobody is asked for by who named a person that there is none of: outside
- * it looks like any other.
+ * The api has already responded; there are no compensations. While the provider is unavailable, the send waits and
+ * continues automatically until the code would be useless. A request for an unknown user also starts this workflow,
+ * without a recipient, so that callers cannot tell the two apart.
  */
 import { setCurrentDetails, sleep } from '@temporalio/workflow';
 import type { SendCodeInput } from '../activities/delivery.ts';
@@ -12,14 +12,15 @@ import { CodeSending } from './code-sending.ts';
 import { DependencyCalls } from './dependency-calls.ts';
 import { sendSecurityAlert } from './notification.ts';
 
+/** The input of `sendOtp`. */
 export interface SendOtpInput extends Omit<SendCodeInput, 'to' | 'send'> {
-  /** E.164 or one address; nobody without. */
+  /** E.164 number or e-mail address; absent for an unknown user. */
   to?: string | undefined;
-  /** When the code would be worth nothing, in milliseconds since the Unix epoch. */
+  /** When the code becomes useless, in milliseconds since the Unix epoch. */
   until: number;
 }
 
-/** Sends the code; answers what became of it. */
+/** Sends the code. Returns the state of the send, `nobody` without a recipient. */
 export async function sendOtp(input: SendOtpInput): Promise<Send['state'] | 'nobody'> {
   const { channel, to, country, until, locale, client, subject, purpose, ttlSeconds } = input;
   if (to === undefined) return 'nobody';
@@ -47,7 +48,7 @@ export async function sendOtp(input: SendOtpInput): Promise<Send['state'] | 'nob
   );
   const send = codes.begin(channel);
   const delivered = codes.deliver(send, { ...(locale && { locale }), ...(client && { client }) });
-  // whoever has the new number already hears that somebody claims it
+  // if the new number or address already has an owner, warn them
   const warned = purpose === 'contact-change' ? sendSecurityAlert({ channel, to }) : undefined;
   await Promise.race([delivered, sleep(Math.max(1, until - Date.now()))]);
   isOver = true;

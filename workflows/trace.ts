@@ -1,6 +1,7 @@
 /**
- * Hands the trace of a request on: from the start or update that it caused to the activities that follow from it, and says
- * when a workflow or the handler of an update has ended. Nothing of this is in the history, and nothing waits for it.
+ * Trace propagation: passes the trace context of a request from the workflow start or update to the activities and
+ * child workflows it causes, and reports when a workflow or update handler ends. Reports go through a sink: they add
+ * nothing to the history, and no workflow waits for them.
  */
 import {
   type ActivityInput,
@@ -21,17 +22,17 @@ import {
 } from '@temporalio/workflow';
 import { traceHeader } from '../domain/trace.ts';
 
-/** A part of a workflow that has ended: a run, or the handling of an update. */
+/** A finished part of a workflow: a run, or the handling of an update. */
 export interface EndedPart {
   name: string;
-  /** The trace as it came, sealed: a workflow cannot open it. */
+  /** The trace context as received. A workflow cannot decrypt it. */
   encryptedTrace: Uint8Array;
-  /** Milliseconds since the Unix epoch, by the clock of the history. */
+  /** Workflow time, in milliseconds since the Unix epoch. */
   beganAt: number;
   failure?: string;
 }
 
-/** What the worker listens to. */
+/** The sinks that the worker implements. */
 export interface TraceSinks extends Sinks {
   trace: { ended(part: EndedPart): void };
 }
@@ -59,13 +60,13 @@ const outbound: WorkflowOutboundCallsInterceptor = {
   ) => next(forgetting.includes(input.workflowType) ? input : { ...input, headers: withTrace(input.headers) }),
 };
 
-/** Flows that outlive what is known of their person: they are not told who asked, nor from where. */
+/** Workflows that outlive the user's data: their trace would identify the request and its source. */
 const forgetting = ['accountErasure'];
 
-/** The name Temporal looks for in an interceptor module. */
+/** Returns the interceptors. Temporal requires this export name in an interceptor module. */
 export const interceptors = (): WorkflowInterceptors => ({ inbound: [inbound], outbound: [outbound] });
 
-/** The promise is handed on as it is: one more turn in between could reorder what a running workflow does on replay. */
+/** Returns the promise unchanged: an extra microtask could change the order of commands on replay. */
 function within(name: string, headers: Headers, run: () => Promise<unknown>): Promise<unknown> {
   const payload = headers[traceHeader];
   const running = trace.run(payload, run);
@@ -78,7 +79,7 @@ function within(name: string, headers: Headers, run: () => Promise<unknown>): Pr
   return running;
 }
 
-/** Never the message: it may quote what people typed. */
+/** Returns the type only: the message may quote user input. */
 function failureName(err: unknown): string {
   if (err instanceof ApplicationFailure && err.type) return err.type;
   return err instanceof Error ? err.name : typeof err;

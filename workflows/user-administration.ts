@@ -1,33 +1,36 @@
 /**
- * The access of a person: taken, given back, and how far it goes.
+ * User administration: disable an account, enable it, change its roles.
  *
  * Disabling:
- * 1. Mark the account disabled: from then on it gets no session.
- * 2. End every session it has: from then on its access tokens are refused.
- * 3. Leave the event.
+ * 1. Mark the account disabled: from then on it gets no new sessions.
+ * 2. End its sessions: from then on its access tokens are refused.
+ * 3. Emit the event.
  *
- * Change of roles:
- * 1. Write them into the account: from then on the api decides by them.
- * 2. Show them in the sessions.
- * 3. Leave the event.
+ * Role change:
+ * 1. Write the roles into the account: from then on the api authorizes by them.
+ * 2. Copy them into the sessions.
+ * 3. Emit the event.
  *
- * Nothing is undone: each step is repeated until it is done, however long its system is away. Disabling and enabling a
- * person have one id, so that one of them runs at a time; of two changes of roles the later one stays.
+ * There are no compensations: each step is retried until it succeeds, however long its dependency is unavailable.
+ * Disabling and enabling a user share one workflow id, so only one of them runs at a time. The later of two role
+ * changes wins.
  */
 import { proxyActivities } from '@temporalio/workflow';
 import type { UserAdministrationActivities } from '../activities/user-administration.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 
+/** The input of `userDisabling` and `userEnabling`. */
 export interface UserAdministrationInput {
   userId: string;
   /** Milliseconds since the Unix epoch. */
   at: number;
-  /** Name of the operator, when one was given. */
+  /** Operator name, if given. */
   operator?: string | undefined;
 }
 
+/** The input of `userRoleChange`. */
 export interface UserRolesInput extends UserAdministrationInput {
-  /** All that the person has from now on. */
+  /** The complete new set of roles. */
   roles: string[];
 }
 
@@ -39,7 +42,7 @@ const activities = proxyActivities<UserAdministrationActivities>({
 const { disableAccount, endSessions, enableAccount, tellDisabled, tellEnabled } = activities;
 const { changeRoles, changeSessionRoles, tellRoles } = activities;
 
-/** Disables an account and ends its sessions; answers how many it ended. Safe to run again. */
+/** Disables an account and ends its sessions. Returns how many sessions ended. Idempotent. */
 export async function userDisabling(input: UserAdministrationInput): Promise<{ sessionsEnded: number }> {
   await disableAccount(input);
   const sessionsEnded = await endSessions(input);
@@ -47,13 +50,13 @@ export async function userDisabling(input: UserAdministrationInput): Promise<{ s
   return { sessionsEnded };
 }
 
-/** Lets a disabled account begin sessions again; those that were ended stay so. Safe to run again. */
+/** Enables a disabled account. Ended sessions stay ended. Idempotent. */
 export async function userEnabling(input: UserAdministrationInput): Promise<void> {
   await enableAccount(input);
   await tellEnabled(input);
 }
 
-/** Gives a person these roles and no others. Safe to run again. */
+/** Replaces the roles of a user. Idempotent. */
 export async function userRoleChange(input: UserRolesInput): Promise<void> {
   await changeRoles(input);
   await changeSessionRoles(input);

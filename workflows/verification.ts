@@ -1,12 +1,13 @@
 /**
- * Verification: one number proven by a code, with nothing else. Started by its first send.
+ * Verification: proves one number by a code, without an account. The first send starts the workflow.
  *
  * 1. `requestCode`: send a code by SMS or call, as often as the waits allow.
- * 2. `codeConfirmed`: the api has compared the right code; the record in Redis holds that, this notes it for operators.
- * 3. End when the session's time is over, by what was sent and, in its record, checked.
+ * 2. `codeConfirmed`: the api has compared the right code. The Redis record stores the result; the workflow records it
+ *    for operators.
+ * 3. End when the session expires, which depends on its sends and on the checks in its Redis record.
  *
- * Nothing is undone: nothing outlives a session. While a provider is away the send is parked and goes on by itself as long
- * as the session lives.
+ * There are no compensations: nothing outlives a session. While a provider is unavailable, the send waits and continues
+ * automatically until the session expires.
  */
 import {
   allHandlersFinished,
@@ -39,6 +40,7 @@ import { refusal } from './refusals.ts';
 import { localStep } from './retries.ts';
 import { searchAttributesOf } from './search-attributes.ts';
 
+/** The input of a verification. */
 export interface VerificationInput {
   sessionId: string;
   /** E.164. */
@@ -49,36 +51,38 @@ export interface VerificationInput {
   rules: SessionRules;
 }
 
-/** What a person wishes of a send. */
+/** A request for a code. */
 export interface SendRequest extends Pick<SendCodeInput, 'locale' | 'client'> {
   channel: Channel;
 }
 
-/** What has become of an order. */
+/** The result of a request for a code. */
 export interface SendAnswer {
   sends: Send[];
-  /** The provider is away and the send goes on by itself: why, as a kebab-case state of affairs. */
+  /** Kebab-case reason when the provider is unavailable; the send continues automatically. */
   away?: string;
 }
 
-/** What has been sent. */
+/** Returns the sends so far. */
 export const verificationSends = defineQuery<Send[]>('verificationSends');
-/** Sends a code; answers when the provider has taken or refused it, or is away. */
+/** Sends a code. Returns when the provider has accepted or refused it, or is unavailable. */
 export const requestSessionCode = defineUpdate<SendAnswer, [SendRequest]>('requestCode');
-/** Notes that the right code was typed, at an instant. */
+/** Records when the right code was typed. `at` is in milliseconds since the Unix epoch. */
 export const codeConfirmed = defineSignal<[{ at: number }]>('codeConfirmed');
 
 const { publishSends, readSessionEnd } = proxyLocalActivities<VerificationActivities>(localStep);
 
-/** Sends codes to a number until the session is over; answers whether the number was proven. */
+/** Sends codes to a number until the session expires. Returns whether the number was proven. */
 export async function verification(input: VerificationInput): Promise<{ isVerified: boolean }> {
   const execution = new VerificationExecution(input);
-  setHandler(verificationSends, () => execution.sends, { description: 'What has been sent' });
+  setHandler(verificationSends, () => execution.sends, { description: 'Returns the sends so far' });
   setHandler(requestSessionCode, (request): Promise<SendAnswer> => execution.requestCode(request), {
     validator: ({ channel }) => execution.expectSendable(channel),
     description: 'Sends a code by SMS or call',
   });
-  setHandler(codeConfirmed, ({ at }) => execution.confirm(at), { description: 'Notes that the right code was typed' });
+  setHandler(codeConfirmed, ({ at }) => execution.confirm(at), {
+    description: 'Records that the right code was typed',
+  });
   return execution.run();
 }
 
@@ -136,7 +140,7 @@ class VerificationExecution {
   }
 
   async requestCode({ channel, locale, client }: SendRequest): Promise<SendAnswer> {
-    // before the first await: a second order that is handled now is refused by its validator
+    // before the first await, so that the validator of a concurrent update sees this send and refuses the update
     const send = this.#codes.begin(channel);
     await this.#announce();
     void this.#codes
@@ -154,7 +158,11 @@ class VerificationExecution {
     this.#show('pending');
   }
 
-  /** The api, which reads the same record, has said why before; here is decided. @throws {ApplicationFailure} rate-limited */
+  /**
+   * Decides whether a code may be sent. The api reads the same record before and reports the reason.
+   *
+   * @throws {ApplicationFailure} rate-limited
+   */
   expectSendable(channel: Channel): void {
     const refused = refuseSend(this.#state(), channel, this.#input.rules, Date.now());
     if (this.#isOver || refused !== undefined) throw refusal('rate-limited');
@@ -182,7 +190,7 @@ class VerificationExecution {
     await publishSends({ sessionId, published, keepUntil: keepSessionUntil(this.#state(), rules) });
   }
 
-  /** A bug in what runs behind an order: nobody has the code, and the person may ask for another. */
+  /** After an unexpected error no code was sent, and the user can request another. */
   #failed(send: Send): void {
     send.state = 'rejected';
     send.reason = 'internal-error';
@@ -197,7 +205,7 @@ class VerificationExecution {
     setCurrentDetails(this.#timeline.join('\n'));
   }
 
-  /** What operators filter by. */
+  /** Updates the search attributes that operators filter by. */
   #show(state: 'pending' | 'waiting' | 'completed' | 'expired'): void {
     const { country } = this.#input;
     const done = new Set(this.#verifiedAt === undefined ? [] : (['code'] as const));
@@ -212,7 +220,7 @@ class VerificationExecution {
   }
 }
 
-/** SMS and calls that cannot reach a number are over; of what was only rejected, another may be carried. */
+/** `refused` ends a channel that cannot reach the number. After `rejected`, another code may be sent by it. */
 function stateOf(reason: string): 'refused' | 'rejected' {
   return ['unreachable', 'no-sender'].includes(refusalKindOf(reason)) ? 'refused' : 'rejected';
 }

@@ -1,28 +1,30 @@
 /**
- * Where audit events are kept: one index a day, `<prefix>-YYYY.MM.DD`, by the event's own time.
+ * The store of audit events: one index per day, `<prefix>-YYYY.MM.DD`, by the time of the event.
  *
  * Consistency: the id of a document is the id of its event and only `create` is used, so storing is safe to repeat.
- * Away: `store` throws, and nothing or a part is stored; store the same events again.
+ * When Elasticsearch is unavailable, `store` throws and a part may be stored; store the same events again.
  */
 import { errors } from '@elastic/elasticsearch';
 import { type AuditEvent, auditIndexOf } from '../../domain/audit.ts';
 import type { Elastic } from './connect.ts';
 import { auditPolicy, auditTemplate, type UnknownFields } from './template.ts';
 
-/** What became of each event, in their order. */
+/** The result for one event. */
 export type Stored =
   | { outcome: 'stored' | 'duplicate' }
-  /** Not now: to be tried again. */
+  /** Temporary: retry it. */
   | { outcome: 'busy'; reason: string }
-  /** Never: the index does not take it. */
+  /** Permanent: the index refuses it. */
   | { outcome: 'refused'; reason: string };
 
+/** The options of `createAuditIndex`. */
 export interface AuditIndexOptions {
   prefix: string;
   retentionDays: number;
   unknownFields?: UnknownFields;
 }
 
+/** The store of audit events. */
 export type AuditIndex = ReturnType<typeof createAuditIndex>;
 
 /** Creates the store of audit events. */
@@ -30,9 +32,10 @@ export function createAuditIndex(elastic: Elastic, { prefix, retentionDays, unkn
   const name = `${prefix}-audit`;
   return {
     /**
-     * Puts lifecycle policy and template; safe to repeat. To be done before the first event, or the server guesses types.
+     * Creates or updates the lifecycle policy and the index template. Safe to repeat. Call it before the first event is
+     * stored; otherwise the server guesses the types of fields.
      *
-     * @returns whether the server deletes old indices itself
+     * @returns whether the server deletes old indices
      */
     async prepare(): Promise<{ hasLifecycle: boolean }> {
       const hasLifecycle = await managesLifecycle(elastic);
@@ -42,7 +45,11 @@ export function createAuditIndex(elastic: Elastic, { prefix, retentionDays, unkn
       return { hasLifecycle };
     },
 
-    /** Stores events. @throws {Error} the server does not answer, or refuses the request as a whole */
+    /**
+     * Stores events and returns their results in order.
+     *
+     * @throws {Error} no response, or the whole request was refused
+     */
     async store(events: readonly AuditEvent[]): Promise<Stored[]> {
       const operations = events.flatMap((event) => [
         { create: { _index: auditIndexOf(prefix, event), _id: event.event.id } },
@@ -52,7 +59,7 @@ export function createAuditIndex(elastic: Elastic, { prefix, retentionDays, unkn
       return items.map((item) => storedOf(item.create ?? {}));
     },
 
-    /** Deletes the indices whose day is older than the retention, by their exact names. @returns those names */
+    /** Deletes the indices that are older than the retention, by their exact names. @returns their names */
     async removeOld(now: number): Promise<string[]> {
       const oldest = now - retentionDays * 86_400_000;
       const names = Object.keys(await elastic.indices.get({ index: `${prefix}-*`, features: 'settings' as never }));
@@ -63,12 +70,12 @@ export function createAuditIndex(elastic: Elastic, { prefix, retentionDays, unkn
   };
 }
 
-/** Tells whether a request as a whole was too much for the server: fewer events may pass. */
+/** Returns whether the server refused a request as too large. Fewer events may succeed. */
 export function isTooLarge(err: unknown): boolean {
   return err instanceof errors.ResponseError && err.statusCode === 413;
 }
 
-/** The smallest distribution has no lifecycle management, and says so in several ways. */
+/** Returns whether the server has index lifecycle management. The smallest distribution has none: 400, 404 or 405. */
 async function managesLifecycle(elastic: Elastic): Promise<boolean> {
   try {
     return (await elastic.ilm.getStatus()).operation_mode !== undefined;
@@ -78,7 +85,10 @@ async function managesLifecycle(elastic: Elastic): Promise<boolean> {
   }
 }
 
-/** https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk: 429 and 5xx are about now, 4xx about the document. */
+/**
+ * 429 and 5xx are temporary, other 4xx are permanent, except 401, 403 and 404, which an operator can fix.
+ * https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk
+ */
 function storedOf({
   status = 0,
   error,
@@ -100,7 +110,7 @@ function isOlder(index: string, prefix: string, oldest: number): boolean {
 
 const pageMax = 1000;
 
-/** Every stored event in the order of the audit log. Reads page by page, so that memory stays flat. @throws {Error} as the client */
+/** Returns every stored event in order of its sequence. It reads page by page. @throws {Error} as the client */
 export async function* readAuditLog(elastic: Elastic, prefix: string): AsyncGenerator<AuditEvent> {
   for (let after: number | undefined; ; ) {
     const { hits } = await elastic.search<AuditEvent>({

@@ -1,19 +1,22 @@
-/** What operators read of the audit log. Consistency: an event is found some seconds after it was stored. Away: throws. */
+/**
+ * Searches in the audit log. Consistency: an event is found some seconds after it was stored. When Elasticsearch is
+ * unavailable, calls throw.
+ */
 import { errors } from '@elastic/elasticsearch';
 import type { AuditAction, AuditEvent } from '../../domain/audit.ts';
 import type { Elastic } from './connect.ts';
 
-/** Which events are wanted; all of them without any. */
+/** A filter for events. Without conditions it matches all events. */
 export interface AuditFilter {
   action?: AuditAction | undefined;
-  /** Who acted, or on whom. */
+  /** The user who acted, or on whom someone acted. */
   userId?: string | undefined;
   registrationId?: string | undefined;
-  /** Events from this place of the audit log on. */
+  /** Lowest sequence number. */
   fromSequence?: number | undefined;
 }
 
-/** The newest events that fit, oldest first. */
+/** Returns the newest matching events, oldest first. */
 export async function readNewest(
   elastic: Elastic,
   prefix: string,
@@ -29,7 +32,7 @@ export async function readNewest(
   return hits.hits.flatMap(({ _source: event }) => (event === undefined ? [] : [event])).reverse();
 }
 
-/** The newest events of a person, and those that name them by a pseudonym, oldest first. */
+/** Returns the newest events of a user, including those that contain a pseudonym of the user, oldest first. */
 export async function readPersonEvents(
   elastic: Elastic,
   prefix: string,
@@ -45,7 +48,7 @@ export async function readPersonEvents(
   return hits.hits.flatMap(({ _source: event }) => (event === undefined ? [] : [event])).reverse();
 }
 
-/** Tells whether the template of audit events is there, which the audit role puts. */
+/** Returns whether the index template of audit events exists. The audit role creates it. */
 export async function hasAuditTemplate(elastic: Elastic, prefix: string): Promise<boolean> {
   try {
     return (await elastic.indices.getIndexTemplate({ name: `${prefix}-audit` })).index_templates.length > 0;
@@ -55,7 +58,7 @@ export async function hasAuditTemplate(elastic: Elastic, prefix: string): Promis
   }
 }
 
-/** Who acted, or on whom. */
+/** Matches the user who acted, or on whom someone acted. */
 function isUser(id: string) {
   return { bool: { should: [{ term: { userId: id } }, { term: { 'user.target.id': id } }] } };
 }

@@ -1,25 +1,30 @@
 /**
- * The connection to Elasticsearch 8.19 or 9, the only place its client is known beside the other files of this folder.
- * The client's major version must not be newer than the server's, so it stays at 8. Timeout: 10 s a call. Away: throws.
+ * The connection to Elasticsearch 8.19 or 9. Only this folder uses its client. The major version of the client must not
+ * be newer than that of the server, so it stays at 8. Timeout: 10 s per call. When Elasticsearch is unavailable, calls
+ * throw.
  */
 import { Client } from '@elastic/elasticsearch';
 import type { Secret } from '../../platform/config.ts';
 
+/** The Elasticsearch client. */
 export type Elastic = Client;
 
+/** The options of `connectElastic`. */
 export interface ElasticOptions {
   url: string;
-  /** `id:key` in base64, as Elasticsearch prints it encoded. */
+  /** `id:key` in base64: the `encoded` form of Elasticsearch. */
   apiKey?: Secret | undefined;
-  /** Certificate authority as PEM; the system's when absent. */
+  /** CA certificate as PEM; default the CAs of the system. */
   ca?: string | undefined;
-  /** Longest wait for an answer; ten seconds without it. */
+  /** Timeout of a request; default 10 s. */
   timeoutMs?: number;
 }
 
 const callMs = 10_000;
 
-/** Creates the client; nothing is asked until it is used. Repeats are the caller's, who knows what is safe. */
+/**
+ * Creates the client. It makes no request until it is used and does not retry: the caller knows which repeats are safe.
+ */
 export function connectElastic({ url, apiKey, ca, timeoutMs = callMs }: ElasticOptions): Elastic {
   return new Client({
     node: url,
@@ -32,7 +37,7 @@ export function connectElastic({ url, apiKey, ca, timeoutMs = callMs }: ElasticO
 
 const pingMs = 2000;
 
-/** @throws {Error} it does not answer in time; asks for the health of the cluster, which every distribution answers */
+/** Requests the cluster health, which every distribution supports. @throws {Error} no response in time */
 export async function pingElastic(elastic: Elastic, timeoutMs = pingMs): Promise<void> {
   await elastic.cluster.health({}, { requestTimeout: timeoutMs });
 }

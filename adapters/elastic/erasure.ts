@@ -1,23 +1,24 @@
 /**
- * The audit events of one person, rewritten so that they say nobody's name.
+ * Rewrites the audit events of one user so that they no longer identify the user.
  *
- * Consistency: an event is written only as it was read, so that of parallel writers none is undone; searches see a refreshed
- * index. Away: throws, and a part is rewritten; do it again.
+ * Consistency: an event is written only if it is unchanged since it was read (optimistic concurrency control). The
+ * index is refreshed before each search. When Elasticsearch is unavailable, calls throw and a part may be rewritten;
+ * repeat the call.
  */
 import type { AuditEvent } from '../../domain/audit.ts';
 import type { Elastic } from './connect.ts';
 
-/** By what events of a person are found. */
+/** The criteria that select the events of a user. */
 export interface PersonTraces {
   userId: string;
-  /** Of their names, numbers and addresses. */
+  /** Pseudonyms of their user names, numbers and addresses. */
   pseudonyms: readonly string[];
   registrationIds?: readonly string[] | undefined;
 }
 
 const pageSize = 500;
 
-/** Rewrites every event of a person; answers how many. Safe to repeat: what was rewritten is not found again. */
+/** Rewrites every event of a user and returns their number. Safe to repeat: rewritten events are not found again. */
 export async function rewriteEvents(
   elastic: Elastic,
   prefix: string,
@@ -32,7 +33,7 @@ export async function rewriteEvents(
         { term: { 'user.target.id': userId } },
         { term: { 'related.user': userId } },
         { terms: { 'related.hash': [...pseudonyms] } },
-        // those that were rewritten keep the id of the registration, which says nothing without the account
+        // rewritten events keep the registration id, which identifies nobody without the account
         ofRegistrations(registrationIds),
       ],
     },

@@ -1,12 +1,13 @@
 /**
- * How audit events are indexed: the template of `auth-logs-*`, for Elasticsearch 8.19 and 9.
+ * The index template of audit events (`auth-logs-*`), for Elasticsearch 8.19 and 9.
  *
- * The nine fields of the contract are real and their ECS twins are aliases of them. Only types of the smallest
- * distribution are used, so that tests and production share one template; where ECS says `wildcard`, this says `keyword`.
+ * The nine fields of the contract are real fields, and the corresponding ECS fields are aliases of them. Only field
+ * types of the smallest distribution are used, so that tests and production share one template; where ECS has
+ * `wildcard`, this template has `keyword`.
  * https://www.elastic.co/docs/reference/ecs
  */
 
-/** What an unknown field does: stays in the source, unsearchable, or has its event refused. */
+/** Handling of unknown fields. `kept`: stored in the source, not searchable. `refused`: the event is refused. */
 export type UnknownFields = 'kept' | 'refused';
 
 const keyword = { type: 'keyword', ignore_above: 512 };
@@ -72,10 +73,10 @@ const properties = {
 };
 
 /**
- * The index template.
+ * Returns the index template.
  *
- * @param policy lifecycle policy to name; without one the setting is left out, since a server without lifecycle
- *   management refuses the whole template for it
+ * @param policy name of the lifecycle policy; if undefined the setting is left out, because a server without lifecycle
+ *   management refuses a template with it
  */
 export function auditTemplate(prefix: string, policy: string | undefined, unknownFields: UnknownFields = 'kept') {
   return {
@@ -103,7 +104,7 @@ export function auditTemplate(prefix: string, policy: string | undefined, unknow
   };
 }
 
-/** The lifecycle policy, where there is lifecycle management. Indices are daily, so nothing rolls over. */
+/** Returns the lifecycle policy. Indices are daily, so there is no rollover. */
 export function auditPolicy(retentionDays: number) {
   return {
     phases: {

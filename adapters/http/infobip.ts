@@ -1,30 +1,31 @@
 /**
  * SMS by Infobip, through its HTTP API. https://www.infobip.com/docs/api/channels/sms/outbound-sms/send-sms-messages
  *
- * A message has an id of ours: before a repeat, `find` asks for it.
+ * Vyry sets the message id: before a repeat, `find` looks it up.
  */
 import { z } from 'zod';
 import type { DeliveryReport, DeliveryReportOutcome, SendOutcome, TextMessage } from '../../domain/providers.ts';
 import type { Config, Secret } from '../../platform/config.ts';
 import { callJson, type HttpAnswer, outageOf } from './json.ts';
 
+/** The options of `connectInfobip`. */
 export interface InfobipOptions {
-  /** Each account has its own. */
+  /** Base URL of the account; each account has its own. */
   baseUrl: string;
   apiKey: Secret;
-  /** Number or name. */
+  /** Sender: a number or a name. */
   from: string;
-  /** Longest wait for an answer; ten seconds without it. */
+  /** Timeout of a request; default 10 s. */
   timeoutMs?: number;
 }
 
-/** The variables of Infobip. */
+/** The configuration variables of Infobip. */
 type InfobipConfig = Pick<Config<'delivery'>, Extract<keyof Config<'delivery'>, `INFOBIP_${string}`>>;
 
 /**
- * What the configuration says of Infobip; undefined when it says nothing.
+ * Reads the options of Infobip from the configuration; undefined if no base URL is set.
  *
- * @throws {Error} the account is named and its key or sender is not
+ * @throws {Error} the base URL is set, but the key or sender is missing
  */
 export function readInfobipOptions(config: InfobipConfig): InfobipOptions | undefined {
   const { INFOBIP_BASE_URL: baseUrl, INFOBIP_API_KEY: apiKey, INFOBIP_FROM: from } = config;
@@ -35,7 +36,10 @@ export function readInfobipOptions(config: InfobipConfig): InfobipOptions | unde
   return { baseUrl, apiKey, from };
 }
 
-/** States that no repeat can change, by name. https://www.infobip.com/docs/essentials/api-essentials/response-status-and-error-codes */
+/**
+ * Permanent errors, by status name.
+ * https://www.infobip.com/docs/essentials/api-essentials/response-status-and-error-codes
+ */
 const refusals: Record<string, string> = {
   REJECTED_DESTINATION: 'number-not-valid',
   REJECTED_INVALID_DESTINATION: 'number-not-valid',
@@ -56,19 +60,11 @@ const Logs = z.object({
   results: z.array(z.object({ messageId: z.string(), status: z.object({ groupName: z.string() }) })),
 });
 
-/** Delivery reports as Infobip posts them. https://www.infobip.com/docs/api/channels/sms/logs-and-status-reports/receive-outbound-sms-message-report-v3 */
-export const InfobipReports = z.object({
-  results: z
-    .array(
-      z.object({
-        messageId: z.string(),
-        status: z.object({ groupName: z.string(), name: z.string() }),
-        error: z.object({ name: z.string() }).optional(),
-      }),
-    )
-    .min(1)
-    .max(100),
-});
+/** A delivery report as Infobip posts it. */
+export interface InfobipReport {
+  status: { groupName: string; name: string };
+  error?: { name: string } | undefined;
+}
 
 const outcomes: ReadonlyMap<string, DeliveryReportOutcome> = new Map([
   ['DELIVERED', 'delivered'],
@@ -77,8 +73,11 @@ const outcomes: ReadonlyMap<string, DeliveryReportOutcome> = new Map([
   ['REJECTED', 'failed'],
 ]);
 
-/** What reports of one message say became of it; undefined while that is open. One that only its operator has is on its way. */
-export function readInfobipReport(reports: z.output<typeof InfobipReports>['results']): DeliveryReport | undefined {
+/**
+ * Reads the final outcome of a message from its reports, or undefined if there is none yet. `DELIVERED_TO_OPERATOR` is
+ * not final: only the mobile operator has the message.
+ */
+export function readInfobipReport(reports: readonly InfobipReport[]): DeliveryReport | undefined {
   const final = reports.find(({ status }) => outcomes.has(status.groupName) && status.name !== 'DELIVERED_TO_OPERATOR');
   const outcome = outcomes.get(final?.status.groupName ?? '');
   if (outcome === undefined) return undefined;
@@ -87,7 +86,7 @@ export function readInfobipReport(reports: z.output<typeof InfobipReports>['resu
   return { outcome, ...(isError && { errorCode }) };
 }
 
-/** Creates the sender; nothing is sent until it is used. */
+/** Creates the sender. It makes no request until it is used. */
 export function connectInfobip({ baseUrl, apiKey, from, timeoutMs }: InfobipOptions) {
   const ask = (method: 'GET' | 'POST', path: string, body?: unknown) =>
     callJson({
@@ -99,7 +98,7 @@ export function connectInfobip({ baseUrl, apiKey, from, timeoutMs }: InfobipOpti
       timeoutMs,
     });
   return {
-    /** Hands a message over, once. @throws {Failure} unavailable */
+    /** Sends a message once. @throws {Failure} unavailable */
     async send({ to, body, reference, reportUrl }: TextMessage): Promise<SendOutcome> {
       const destinations = [{ to: to.slice(1), messageId: reference }];
       const webhooks = reportUrl && { delivery: { url: reportUrl, intermediateReport: false } };
@@ -108,7 +107,7 @@ export function connectInfobip({ baseUrl, apiKey, from, timeoutMs }: InfobipOpti
       return outcomeOf(answer);
     },
 
-    /** The id of a message that Infobip already has. @throws {Failure} unavailable */
+    /** Returns the id of a message that Infobip already has, or undefined. @throws {Failure} unavailable */
     async find({ reference }: Pick<TextMessage, 'reference'>): Promise<string | undefined> {
       const answer = await ask('GET', `/sms/3/logs?messageId=${encodeURIComponent(reference)}`);
       const logs = Logs.safeParse(answer.body);
@@ -116,7 +115,7 @@ export function connectInfobip({ baseUrl, apiKey, from, timeoutMs }: InfobipOpti
       return logs.data.results.find(({ status }) => status.groupName !== 'REJECTED')?.messageId;
     },
 
-    /** @throws {Failure} unavailable */
+    /** Checks that Infobip responds and accepts the key. @throws {Failure} unavailable */
     async ping(): Promise<void> {
       const answer = await ask('GET', '/sms/3/logs?limit=1');
       if (answer.status !== 200) throw outageOf('infobip', answer);
@@ -132,7 +131,7 @@ function outcomeOf(answer: HttpAnswer): SendOutcome {
   if (groupName !== 'REJECTED' && groupName !== 'UNDELIVERABLE')
     return { result: 'sent', providerId: message.messageId };
   const reason = refusals[name];
-  // such as no credit: it is ours to mend
+  // such as no credit: an operator can fix it
   if (reason === undefined) throw outageOf('infobip', { ...answer, status: 429 }, name);
   return { result: 'refused', reason };
 }

@@ -1,30 +1,31 @@
 /**
- * One call of a provider's HTTP API: JSON there and back, an end after 10 s or the given time, no retries. What went wrong on the way is a
- * `Failure` `unavailable` that says nothing of the message.
+ * One request to the HTTP API of a provider: JSON in both directions, a timeout of 10 s by default, no retries. Network
+ * errors become a `Failure` `unavailable` that contains nothing of the message.
  */
 import { connectionReason, Failure, statusReason } from '../../domain/failures.ts';
 
 const callMs = 10_000;
 
-/** What a provider answered; `body` is undefined when it is no JSON. */
+/** The response of a provider; `body` is undefined if it is not JSON. */
 export interface HttpAnswer {
   status: number;
   headers: Headers;
   body: unknown;
 }
 
+/** A request to a provider. */
 export interface HttpCall {
-  /** Named in failures. */
+  /** Name of the provider, used in failures. */
   provider: string;
   method: 'GET' | 'POST';
   url: string;
   headers: Record<string, string>;
   body?: unknown;
-  /** Longest wait for the whole answer; ten seconds without it. */
+  /** Timeout for the whole response; default 10 s. */
   timeoutMs?: number | undefined;
 }
 
-/** @throws {Failure} unavailable: no whole answer */
+/** Makes a request. @throws {Failure} unavailable: no complete response */
 export async function callJson({
   provider,
   method,
@@ -49,14 +50,14 @@ export async function callJson({
     return { status: res.status, headers: res.headers, body: parsed(text) };
   } catch (err) {
     const { name, cause } = err as { name?: string; cause?: { code?: string } };
-    // of a connection that ends in the middle, fetch names no code
+    // fetch has no error code for a connection that ends in the middle of a response
     const code =
       name === 'TimeoutError' ? 'ETIMEDOUT' : (cause?.code ?? 'ECONNRESET').replace('UND_ERR_SOCKET', 'ECONNRESET');
     throw new Failure('unavailable', { message: `${provider} ${code}`, reason: connectionReason(code) });
   }
 }
 
-/** An answer that may be another one later: outages, limits, and settings of ours that an operator mends. */
+/** Returns the failure of a temporary error response: outages, limits, and configuration that an operator can fix. */
 export function outageOf(provider: string, { status }: HttpAnswer, detail = ''): Failure {
   return new Failure('unavailable', {
     message: `${provider} ${status} ${detail}`.trim(),

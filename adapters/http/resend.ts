@@ -1,4 +1,8 @@
-/** E-mail by Resend. https://resend.com/docs/api-reference/emails/send-email. Its idempotency key makes a repeat safe for 24 h. */
+/**
+ * E-mail by Resend. https://resend.com/docs/api-reference/emails/send-email
+ *
+ * Its idempotency key makes repeats safe for 24 h.
+ */
 import { z } from 'zod';
 import type { MailMessage, SendOutcome } from '../../domain/providers.ts';
 import type { Secret } from '../../platform/config.ts';
@@ -8,23 +12,24 @@ const Sent = z.object({ id: z.string() });
 const Problem = z.object({ name: z.string() });
 const Domains = z.object({ data: z.array(z.object({ name: z.string(), status: z.string() })) });
 
-/** What a key may do. One that may only send cannot be asked for the domains, which is as it should be. */
+/** The access of a key. A key that may only send cannot list the domains; this is the recommended kind of key. */
 export type ResendAccess = { access: 'sending' } | { access: 'full'; domains: { name: string; status: string }[] };
 
+/** The options of `connectResend`. */
 export interface ResendOptions {
   apiKey: Secret;
   from: string;
   baseUrl?: string | undefined;
-  /** Longest wait for an answer; ten seconds without it. */
+  /** Timeout of a request; default 10 s. */
   timeoutMs?: number;
 }
 
-/** Creates the sender; nothing is sent until it is used. */
+/** Creates the sender. It makes no request until it is used. */
 export function connectResend({ apiKey, from, baseUrl = 'https://api.resend.com', timeoutMs }: ResendOptions) {
   const url = (path: string) => `${baseUrl.replace(/\/$/, '')}${path}`;
   const authorization = { Authorization: `Bearer ${apiKey.reveal()}` };
   return {
-    /** Hands a message over; a repeat with the same `messageId` is the same message. @throws {Failure} unavailable */
+    /** Sends a message. A repeat with the same `messageId` is not sent again. @throws {Failure} unavailable */
     async send({ to, subject, text, html, messageId }: MailMessage): Promise<SendOutcome> {
       const answer = await callJson({
         provider: 'resend',
@@ -37,14 +42,15 @@ export function connectResend({ apiKey, from, baseUrl = 'https://api.resend.com'
       const sent = Sent.safeParse(answer.body);
       if (answer.status === 200 && sent.success) return { result: 'sent', providerId: sent.data.id };
       const problem = Problem.safeParse(answer.body).data?.name ?? '';
-      // of a message that is ours, only the recipient can be what is not valid
+      // Vyry composes the rest of the message, so only the recipient can be invalid
       if (answer.status === 422 && problem === 'validation_error')
         return { result: 'refused', reason: 'mailbox-refused' };
       throw outageOf('resend', answer, /^\w{1,40}$/.test(problem) ? problem : '');
     },
 
     /**
-     * What the key may do, and the domains it may send from. https://resend.com/docs/api-reference/domains/list-domains,
+     * Returns the access of the key and, if it may list them, the domains.
+     * https://resend.com/docs/api-reference/domains/list-domains,
      * https://resend.com/docs/api-reference/errors
      *
      * @throws {Failure} unavailable

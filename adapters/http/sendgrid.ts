@@ -1,7 +1,7 @@
 /**
  * E-mail by SendGrid. https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
  *
- * It takes no idempotency key: a repeat after an unknown end may deliver one extra message, with the same code.
+ * SendGrid has no idempotency keys: a repeat after an unknown result may deliver a second message with the same code.
  */
 import { z } from 'zod';
 import type { MailMessage, SendOutcome } from '../../domain/providers.ts';
@@ -11,21 +11,22 @@ import { callJson, outageOf } from './json.ts';
 const Scopes = z.object({ scopes: z.array(z.string()) });
 const Problem = z.object({ errors: z.array(z.object({ field: z.string().nullish() })).min(1) });
 
+/** The options of `connectSendgrid`. */
 export interface SendgridOptions {
   apiKey: Secret;
   from: string;
   baseUrl?: string | undefined;
-  /** Longest wait for an answer; ten seconds without it. */
+  /** Timeout of a request; default 10 s. */
   timeoutMs?: number;
 }
 
-/** Creates the sender; nothing is sent until it is used. */
+/** Creates the sender. It makes no request until it is used. */
 export function connectSendgrid({ apiKey, from, baseUrl = 'https://api.sendgrid.com', timeoutMs }: SendgridOptions) {
   const sender = senderOf(from);
   const url = (path: string) => `${baseUrl.replace(/\/$/, '')}${path}`;
   const headers = { Authorization: `Bearer ${apiKey.reveal()}` };
   return {
-    /** Hands a message over, once. @throws {Failure} unavailable */
+    /** Sends a message once. @throws {Failure} unavailable */
     async send({ to, subject, text, html, messageId }: MailMessage): Promise<SendOutcome> {
       const answer = await callJson({
         provider: 'sendgrid',
@@ -43,7 +44,7 @@ export function connectSendgrid({ apiKey, from, baseUrl = 'https://api.sendgrid.
           ],
           headers: { 'Auto-Submitted': 'auto-generated' },
           custom_args: { reference: messageId },
-          // a code in a link that is rewritten, or an image that tells of the reading, is nobody's wish
+          // no rewritten links, which would contain codes and tokens, and no tracking pixel
           tracking_settings: { click_tracking: { enable: false }, open_tracking: { enable: false } },
         },
       });
@@ -56,7 +57,7 @@ export function connectSendgrid({ apiKey, from, baseUrl = 'https://api.sendgrid.
     },
 
     /**
-     * Whether the key may send. https://www.twilio.com/docs/sendgrid/api-reference/api-key-permissions
+     * Returns whether the key may send. https://www.twilio.com/docs/sendgrid/api-reference/api-key-permissions
      *
      * @throws {Failure} unavailable
      */

@@ -1,20 +1,20 @@
-/** What a directory says of a name and a password, as data: the difference is for the audit, never for the caller. */
+/** The answers of a directory to a user name and password. Their reasons are for the audit log, not for clients. */
 
-/** A person as the directory holds them, by the configured attributes. */
+/** A directory entry, read from the configured attributes. */
 export interface DirectoryEntry {
-  /** Immutable id: what an account is linked to. `objectGUID` is written as the UUID that Windows shows. */
+  /** Immutable id, to which an account is linked. `objectGUID` is formatted as the UUID that Windows shows. */
   id: string;
   dn: string;
   username: string;
   fullName: string;
   email?: string;
-  /** As stored, in whatever notation the directory uses. */
+  /** As stored, in the notation of the directory. */
   phone?: string;
-  /** Values of the groups attribute, DNs as a rule. */
+  /** Values of the groups attribute, usually DNs. */
   groups: string[];
 }
 
-/** Why the directory refuses a person. */
+/** Why the directory refuses a log-in. */
 export type RefusalReason =
   | 'unknown'
   | 'wrong-password'
@@ -27,8 +27,8 @@ export type RefusalReason =
   | 'not-now';
 
 /**
- * Why no server of the directory could answer. `service-bind-refused`, `certificate-refused`, `start-tls-refused`,
- * `confidentiality-required`, `base-missing` and `entry-incomplete` are for the operator to repair; waiting heals the rest.
+ * Why no server of the directory could answer. An operator must fix `service-bind-refused`, `certificate-refused`,
+ * `start-tls-refused`, `confidentiality-required`, `base-missing` and `entry-incomplete`; the others are temporary.
  */
 export type OutageReason =
   | 'unreachable'
@@ -46,23 +46,23 @@ export type OutageReason =
   | 'server-error'
   | 'closed';
 
-/** The answer to a name and a password. Show callers `refused` as "wrong" and `unavailable` as "unavailable". */
+/** The answer to a user name and password. Show clients only that it is wrong or that the directory is unavailable. */
 export type DirectoryAnswer =
   | { outcome: 'ok'; entry: DirectoryEntry }
   | { outcome: 'refused'; reason: RefusalReason }
   | { outcome: 'unavailable'; reason: OutageReason };
 
-/** How a name stands in the directory, as its service account sees it, without anybody's password. */
+/** The status of a user name in the directory, as read by the service account without the user's password. */
 export type EntryStatus = { entryStatus: 'active'; id: string } | { entryStatus: 'disabled' | 'missing' | 'ambiguous' };
 
-/** The answer to a name alone. */
+/** The answer to a user name alone. */
 export type EntryStatusAnswer = EntryStatus | { entryStatus: 'unavailable'; reason: OutageReason };
 
-/** A server could not answer. Its message names the reason only: no address, name or password. */
+/** A server could not answer. The message contains only the reason: no address, user name or password. */
 export class Outage extends Error {
   override readonly name = 'Outage';
   readonly reason: OutageReason;
-  /** Result code of the server (RFC 4511 appendix A), or the error code of TLS, where there is one: for the operator. */
+  /** Result code of the server (RFC 4511 appendix A) or TLS error code, if any, for operators. */
   readonly detail: string | undefined;
 
   constructor(reason: OutageReason, detail?: string) {

@@ -2,7 +2,7 @@ import type { Entry } from 'ldapts';
 import { type DirectoryEntry, Outage, type RefusalReason } from './answer.ts';
 import type { BindResult } from './connection.ts';
 
-/** Names of the attributes that hold what Vyry reads of a person. */
+/** The names of the attributes that Vyry reads. */
 export interface Attributes {
   id: string;
   username: string;
@@ -12,19 +12,19 @@ export interface Attributes {
   groups: string;
 }
 
-/** Attributes by which directories mark an entry as unusable; operational ones come only when they are asked for. */
+/** Attributes that mark an entry as disabled or locked. Operational ones are returned only if requested. */
 export const marks = ['userAccountControl', 'nsAccountLock', 'loginDisabled', 'pwdAccountLockedTime'] as const;
 
 /**
- * Reads a person from an entry.
+ * Reads the configured attributes of an entry.
  *
- * @throws {Outage} `entry-incomplete` when it has no DN, id or user name: it could be linked to nobody
+ * @throws {Outage} `entry-incomplete` if it has no DN, id or user name, because it could not be linked to an account
  */
 export function readEntry(entry: Entry, attributes: Attributes): DirectoryEntry {
   const read = reader(entry);
   const [id] = read(attributes.id);
   const [username] = read(attributes.username);
-  // A bind with an empty name is anonymous and succeeds whatever the password (RFC 4513 section 5.1.1).
+  // a bind with an empty DN is anonymous and succeeds with any password (RFC 4513 section 5.1.1)
   if (!entry.dn || !id || !username) throw new Outage('entry-incomplete');
   const [email] = read(attributes.mail);
   const [phone] = read(attributes.phone);
@@ -40,8 +40,8 @@ export function readEntry(entry: Entry, attributes: Attributes): DirectoryEntry 
 }
 
 /**
- * Says why a person is refused, or nothing when they are not. A mark of the entry counts even when the bind was
- * accepted: not every server enforces every mark.
+ * Returns why a log-in is refused, or undefined if it is accepted. A mark of the entry counts even if the bind
+ * succeeded, because not every server enforces every mark.
  */
 export function readRefusal(bind: BindResult, entry: Entry): RefusalReason | undefined {
   const read = reader(entry);
@@ -53,13 +53,13 @@ export function readRefusal(bind: BindResult, entry: Entry): RefusalReason | und
   return codes[bind.code] ?? (lockedTime ? 'locked' : 'wrong-password');
 }
 
-/** 389 Directory Server answers so for inactive and for locked entries; the others say 49 for everything. */
+/** Result codes of 389 Directory Server for locked and inactive entries. Other servers return 49 for every refusal. */
 const codes: Readonly<Record<number, RefusalReason>> = { 19: 'locked', 53: 'disabled' };
 
-/** draft-behera-ldap-password-policy section 6.2; the higher values concern changes of the password. */
+/** Errors of draft-behera-ldap-password-policy section 6.2. Higher values concern password changes. */
 const policyErrors: Readonly<Record<number, RefusalReason>> = { 0: 'expired', 1: 'locked', 2: 'must-change' };
 
-/** Win32 error codes, in hexadecimal, that Active Directory puts into the text of result 49. */
+/** Win32 error codes, in hexadecimal, that Active Directory puts into the diagnostic message of result code 49. */
 const activeDirectoryErrors: Readonly<Record<string, RefusalReason>> = {
   '525': 'unknown',
   '52e': 'wrong-password',
@@ -72,12 +72,12 @@ const activeDirectoryErrors: Readonly<Record<string, RefusalReason>> = {
   '775': 'locked',
 };
 
-/** The Win32 error code that Active Directory hides in the text of a refused bind; empty where there is none. */
+/** Returns the Win32 error code in the diagnostic message of a bind that Active Directory refused; empty if none. */
 export function subCode(diagnostic: string): string {
   return /AcceptSecurityContext error, data ([0-9a-f]+)/i.exec(diagnostic)?.[1]?.toLowerCase() ?? '';
 }
 
-/** Whether an entry is marked as unusable. */
+/** Returns whether an entry is marked as disabled. */
 export function isMarkedDisabled(entry: Entry): boolean {
   return isDisabled(reader(entry));
 }
@@ -89,12 +89,14 @@ function isDisabled(read: (attribute: string) => string[]): boolean {
     (Number(read('userAccountControl')[0] ?? 0) & accountDisable) !== 0 ||
     isTrue('nsAccountLock') ||
     isTrue('loginDisabled') ||
-    // The time that stands for "until an administrator unlocks it" (draft-behera-ldap-password-policy section 5.3.3).
+    // the value for "locked until an administrator unlocks it" (draft-behera-ldap-password-policy section 5.3.3)
     read('pwdAccountLockedTime')[0] === '000001010000Z'
   );
 }
 
-/** Servers answer with their own spelling of an attribute, whichever was asked for (RFC 4512 section 2.5). */
+/**
+ * Reads attributes by name, ignoring case: servers may return another spelling than requested (RFC 4512 section 2.5).
+ */
 function reader(entry: Entry): (attribute: string) => string[] {
   const values = new Map(Object.entries(entry).map(([name, value]) => [name.toLowerCase(), [value].flat()]));
   return (attribute) =>
@@ -108,7 +110,7 @@ function binaryText(attribute: string, value: Buffer): string {
   return isGuid ? guidText(value) : value.toString('hex');
 }
 
-/** The first three fields of a GUID are stored with the least byte first ([MS-DTYP] section 2.3.4.2). */
+/** The first three fields of a GUID are little-endian ([MS-DTYP] section 2.3.4.2). */
 function guidText(value: Buffer): string {
   const bytes = Buffer.from(value);
   bytes.subarray(0, 4).reverse();

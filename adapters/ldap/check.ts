@@ -3,20 +3,20 @@ import { subCode } from './bind-result.ts';
 import { type DirectoryOptions, filterFor, targetsOf } from './connect.ts';
 import { Connection, type Target } from './connection.ts';
 
-/** How far one server lets the service account come, and why no further. */
+/** The result of checking one server. */
 export interface ServerFinding {
   url: string;
-  /** Where it stopped; undefined when everything works. */
+  /** The stage that failed; undefined if everything works. */
   stoppedAt?: 'connection' | 'bind' | 'base' | 'search';
   /** An `OutageReason`. */
   reason?: string;
-  /** Result code of the server (RFC 4511 appendix A), or the error code of TLS. */
+  /** Result code of the server (RFC 4511 appendix A) or TLS error code. */
   detail?: string;
-  /** Active Directory's own code for a refused bind, in hexadecimal. */
+  /** Error code of Active Directory for a refused bind, in hexadecimal. */
   subCode?: string;
 }
 
-/** Tries every server of a directory step by step, over connections of its own; nothing is changed there. */
+/** Checks every server of a directory in stages, over separate connections. It changes nothing in the directory. */
 export function checkDirectory(options: DirectoryOptions): Promise<ServerFinding[]> {
   return Promise.all(targetsOf(options).map((target) => checkServer(target, options)));
 }

@@ -1,15 +1,15 @@
 /**
- * The directory: asks LDAP servers whether a name and a password belong together, and who the person is.
+ * The directory: verifies user names and passwords with LDAP servers, and reads the entries of people.
  *
- * Consistency: every question goes to the server, nothing is cached; with several servers an answer is as fresh as
- * the replica that gave it. Referrals are not followed: list the servers that hold the entries.
+ * Consistency: nothing is cached; with several servers an answer is as current as the replica that returned it.
+ * Referrals are not followed: configure the servers that contain the entries.
  *
- * Timeouts: opening a connection (with TLS and service bind), a search and a bind each wait at most `timeoutMs`, a
+ * Timeouts: opening a connection (with TLS and service bind), a search and a bind take at most `timeoutMs` each; a
  * request waits at most twice that for a free connection.
  *
- * When the directory is away: the servers are tried in order; one that cannot be connected to, or fails half of its
- * requests, is left alone for `retryMs`, then tried by one request. When none is left the answer is `unavailable`, at
- * once; connections come back by themselves. Where TLS is asked for and not given, no name and no password is sent.
+ * Outages: the servers are tried in order. If a server cannot be reached, or half of its requests fail, its circuit
+ * breaker opens for `retryMs`; then one request tries it again. If no server is left, the answer is `unavailable`
+ * immediately. If TLS is configured and cannot be established, no user name and no password is sent.
  */
 import { randomUUID } from 'node:crypto';
 import { createSecureContext, getCACertificates } from 'node:tls';
@@ -27,35 +27,35 @@ import { type Attributes, isMarkedDisabled, marks, readEntry, readRefusal } from
 import type { Connection, Target } from './connection.ts';
 import { createServer, type Purpose, type Server } from './server.ts';
 
-/** How the directory is reached and read. */
+/** The options of `connectDirectory`. */
 export interface DirectoryOptions {
-  /** `ldap://` and `ldaps://` servers that hold the same entries, in the order they are tried. */
+  /** `ldap://` and `ldaps://` servers with the same entries, in the order in which they are tried. */
   urls: readonly string[];
-  /** Upgrades `ldap://` by StartTLS; without it what goes to `ldap://` goes in clear. */
+  /** Upgrades `ldap://` with StartTLS. Without it `ldap://` is not encrypted. */
   startTls: boolean;
-  /** Authority of the servers' certificates, as PEM; the system's without it. */
+  /** CA certificate of the servers, as PEM; default the CAs of the system. */
   ca?: string | undefined;
-  /** Service account that searches. */
+  /** DN of the service account that searches. */
   bindDn: string;
   bindPassword: Secret;
-  /** Where people are searched, with everything below. */
+  /** Base DN of searches, which include the whole subtree. */
   baseDn: string;
-  /** Finds a person; every `{username}` in it is replaced, escaped by RFC 4515. */
+  /** Search filter for a person. Each `{username}` is replaced by the user name, escaped as in RFC 4515. */
   userFilter: string;
   attributes: Attributes;
   timeoutMs: number;
-  /** Connections to each server. */
+  /** Maximum number of connections to each server. */
   poolMax: number;
-  /** How long a server that failed is left alone; five seconds without it. */
+  /** How long the circuit breaker of a failed server stays open; default 5 s. */
   retryMs?: number;
-  /** By which refusals leave evenly; that of the process without it. */
+  /** Clock for the padding of response times; default the clock of the process. */
   clock?: Clock;
 }
 
-/** The variables of the directory. */
+/** The configuration variables of the directory. */
 type DirectoryConfig = Pick<Config<'directory'>, Extract<keyof Config<'directory'>, `LDAP_${string}`>>;
 
-/** What the configuration says of the directory. */
+/** Reads the options of the directory from the configuration. */
 export function readDirectoryOptions(config: DirectoryConfig): DirectoryOptions {
   return {
     urls: config.LDAP_URL,
@@ -78,23 +78,23 @@ export function readDirectoryOptions(config: DirectoryConfig): DirectoryOptions 
   };
 }
 
-/** The directory in use. */
+/** The client of the directory. */
 export interface Directory {
-  /** Says whose name and password these are. Refusals and outages are answers, not errors. */
+  /** Verifies a user name and password. Refusals and outages are answers, not errors. */
   authenticate(username: string, password: string): Promise<DirectoryAnswer>;
-  /** Says how a name stands now; asks for nobody's password. Outages are answers, not errors. */
+  /** Returns the status of a user name, without a password. Outages are answers, not errors. */
   entryStatusOf(username: string): Promise<EntryStatusAnswer>;
-  /** Resolves when a server answers. @throws {Outage} when none does */
+  /** Resolves if a server answers. @throws {Outage} no server answers */
   ping(): Promise<void>;
-  /** Closes every connection when the requests under way are done. */
+  /** Closes all connections after the running requests have ended. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Prepares the directory; connections open with the first request, so that a process starts while it is away.
+ * Creates the client. Connections open with the first request, so that a process can start during an outage.
  *
- * @throws {Error} when the filter is no filter of RFC 4515
+ * @throws {Error} the user filter is not a valid filter (RFC 4515)
  */
 export function connectDirectory(options: DirectoryOptions): Directory {
   FilterParser.parseString(filterFor(options.userFilter, 'name'));
@@ -113,7 +113,7 @@ export function connectDirectory(options: DirectoryOptions): Directory {
   };
 }
 
-/** The servers of a directory, in the order they are tried. */
+/** Returns the servers of a directory in the order in which they are tried. */
 export function targetsOf({ urls, startTls, timeoutMs, ca }: DirectoryOptions): Target[] {
   const isEncrypted = startTls || urls.some((url) => url.startsWith('ldaps:'));
   const secureContext = isEncrypted && createSecureContext({ ca: ca ?? getCACertificates('system') });
@@ -126,8 +126,8 @@ interface Credentials {
 }
 
 /**
- * Refusals leave at whole tenths of a second: a wrong password makes a server write down the failure, an unknown name
- * does not, and without the wait that difference would tell who exists.
+ * Refusals are returned at multiples of 100 ms. A server records a wrong password, but not an unknown user name;
+ * without the padding, the difference in time would reveal which user names exist.
  */
 async function authenticate(
   servers: readonly Server[],
@@ -143,8 +143,8 @@ async function authenticate(
 }
 
 /**
- * Search, then bind as the entry found. A name nobody has, or several have, is work of the same kind: a bind as an
- * entry that cannot exist.
+ * Searches, then binds as the entry found. For an unknown or ambiguous user name it binds as an entry that cannot
+ * exist, so that the work is the same.
  */
 async function ask(
   servers: readonly Server[],
@@ -197,15 +197,15 @@ function refused(reason: RefusalReason): DirectoryAnswer {
 }
 
 /**
- * A name with an empty password is the "unauthenticated" bind, which succeeds without proving anything (RFC 4513
- * section 5.1.2), and a server in C may cut a password at NUL. The type is checked as well, because for ldapts no
- * password is an empty one.
+ * A bind with an empty password is an "unauthenticated" bind, which succeeds without verification (RFC 4513 section
+ * 5.1.2), and a server written in C may cut a password at NUL. The type is checked too, because ldapts sends a missing
+ * password as an empty one.
  */
 function canBind(password: unknown): boolean {
   return typeof password === 'string' && password !== '' && !password.includes('\0');
 }
 
-/** At most two: the second shows that the name is ambiguous. */
+/** Returns at most two entries: a second one shows that the user name is ambiguous. */
 function findEntries(connection: Connection, options: DirectoryOptions, username: string): Promise<Entry[]> {
   return connection.search(options.baseDn, {
     scope: 'sub',
@@ -217,12 +217,12 @@ function findEntries(connection: Connection, options: DirectoryOptions, username
   });
 }
 
-/** The filter that finds a person, with the name escaped by RFC 4515. */
+/** Returns the search filter for a user name, escaped as in RFC 4515. */
 export function filterFor(template: string, username: string): string {
   return template.replaceAll('{username}', () => Filter.escape(username));
 }
 
-/** The root entry of a server (RFC 4512 section 5.1), without its attributes. */
+/** Reads the root DSE of a server (RFC 4512 section 5.1), without attributes. */
 async function readRoot(connection: Connection): Promise<void> {
   await connection.search('', { scope: 'base', filter: '(objectClass=*)', attributes: ['1.1'] });
 }

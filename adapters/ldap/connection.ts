@@ -5,47 +5,46 @@ import { BerReader, Client, type Entry, PasswordPolicyControl, ResultCodeError, 
 import type { Secret } from '../../platform/config.ts';
 import { Outage, type OutageReason } from './answer.ts';
 
-/** Where a connection goes and how it is protected. */
+/** A server and how connections to it are encrypted. */
 export interface Target {
   url: string;
-  /** Upgrades `ldap://` before anything is sent; `ldaps://` is encrypted from the start. */
+  /** Upgrades `ldap://` with StartTLS before anything else is sent. `ldaps://` is encrypted from the start. */
   startTls: boolean;
   secureContext?: SecureContext;
-  /** Longest wait for opening as a whole, and for each answer. */
+  /** Timeout for opening a connection, and for each request. */
   timeoutMs: number;
 }
 
-/** What a server said to a bind that it decided: accepted (code 0) or refused. */
+/** The decision of a server on a bind: accepted (code 0) or refused. */
 export interface BindResult {
   /** Result code of RFC 4511 appendix A. */
   code: number;
-  /** The server's own words; Active Directory hides a sub-code in them. */
+  /** Diagnostic message of the server. Active Directory puts an error code into it. */
   diagnostic: string;
-  /** Error of the password policy control (draft-behera-ldap-password-policy section 6.2), where the server sends it. */
+  /** Error of the password policy control (draft-behera-ldap-password-policy section 6.2), if the server sends it. */
   policyError?: number;
 }
 
-/** Who a connection binds as when it opens. */
+/** The account that a connection binds as when it opens. */
 export interface Account {
   dn: string;
   password: Secret;
 }
 
 /**
- * One place of a pool: a connection that opens when it is needed and opens anew after it died. Holds one request at a
- * time; its holder has checked it out.
+ * A pooled connection that opens on demand and reopens after it was lost. It runs one request at a time.
  *
- * @NOTE ldapts connects again by itself, in clear and unbound, when it finds its socket gone. Here a client gets one
- * socket that is already open, and no second one.
+ * @NOTE ldapts reconnects automatically, unencrypted and unbound, when its socket is closed. Here a client gets one
+ *   socket that is already open, and no second one.
  */
 export class Connection {
   readonly #target: Target;
   readonly #account: Account | undefined;
   #client: Client | undefined;
   #socket: Socket | undefined;
-  /** What the socket's error meant, while a connection opens. */
+  /** The outage that a socket error stands for, while a connection opens. */
   #fault: Outage | undefined;
-  /** Ends the request under way when the socket dies under it. */
+  /** Rejects the running request when the socket closes. */
   #abandon: ((outage: Outage) => void) | undefined;
 
   constructor(target: Target, account?: Account) {
@@ -58,9 +57,9 @@ export class Connection {
   }
 
   /**
-   * Connects, encrypts and binds as the account, if there is one.
+   * Connects, encrypts and, if there is an account, binds as it.
    *
-   * @throws {Outage} when any of it fails; nothing but StartTLS is ever sent in clear where TLS is asked for
+   * @throws {Outage} any step fails. If TLS is configured, only the StartTLS request is sent unencrypted
    */
   async open(): Promise<void> {
     try {
@@ -77,7 +76,7 @@ export class Connection {
     }
   }
 
-  /** Searches. @throws {Outage} when no answer comes or the server cannot search */
+  /** Searches. @throws {Outage} no response in time, or the server cannot search */
   async search(base: string, options: SearchOptions): Promise<Entry[]> {
     const client = this.#opened();
     try {
@@ -87,7 +86,7 @@ export class Connection {
     }
   }
 
-  /** Binds as a person and says what the server decided. @throws {Outage} when it could not decide */
+  /** Binds as a DN and returns the decision of the server. @throws {Outage} the server could not decide */
   async bind(dn: string, password: string): Promise<BindResult> {
     const client = this.#opened();
     const policy = new PasswordPolicyControl();
@@ -103,7 +102,7 @@ export class Connection {
     }
   }
 
-  /** Takes leave of the server (unbind) and closes; it may be opened again. */
+  /** Unbinds and closes the connection. It can be opened again. */
   async close(): Promise<void> {
     const socket = this.#socket;
     const client = this.#client;
@@ -177,7 +176,9 @@ export class Connection {
   }
 }
 
-/** Result codes (RFC 4511 appendix A) by which a server decides on a person; any other says that it could not. */
+/**
+ * Result codes (RFC 4511 appendix A) by which a server decides on a bind. Other codes mean that it could not decide.
+ */
 const decisions = new Set([19, 32, 48, 49, 53]);
 
 const reasons: Readonly<Record<number, OutageReason>> = {
@@ -198,7 +199,7 @@ function outageOf(err: unknown, otherwise: OutageReason): Outage {
 function faultOf(socket: Socket, isConnected: boolean): Outage {
   if (!isConnected) return new Outage('unreachable');
   if (!(socket instanceof TLSSocket)) return new Outage('connection-lost');
-  // a code of OpenSSL or of Node, which its types call an error
+  // an error code of OpenSSL or Node, which the types declare as an Error
   const refused = socket.authorizationError as unknown as string | { code?: string } | null;
   if (!refused) return new Outage('tls-failed');
   return new Outage('certificate-refused', typeof refused === 'string' ? refused : refused.code);
@@ -222,7 +223,9 @@ function clientOn(socket: Socket, secure: (options: ConnectionOptions) => TLSSoc
   });
 }
 
-/** StartTLS (RFC 4511 section 4.14). What comes before the handshake is kept, to see that it is the one answer. */
+/**
+ * StartTLS (RFC 4511 section 4.14). It keeps the bytes before the handshake to verify that they are a single response.
+ */
 async function upgrade(client: Client, socket: Socket, tls: ConnectionOptions, received: Buffer[]): Promise<void> {
   const keep = (bytes: Buffer) => received.push(bytes);
   socket.on('data', keep);
@@ -236,8 +239,8 @@ async function upgrade(client: Client, socket: Socket, tls: ConnectionOptions, r
 }
 
 /**
- * Whether bytes are one LDAP message and nothing behind it. Bytes slipped in behind the answer to StartTLS would be
- * read as if they had come encrypted (CVE-2011-0411 is this fault in a mail server).
+ * Returns whether bytes are exactly one LDAP message. Bytes injected after the StartTLS response would otherwise be
+ * processed as if they had been encrypted (CVE-2011-0411 is this vulnerability in a mail server).
  */
 function isOneMessage(bytes: Buffer): boolean {
   const reader = new BerReader(bytes);

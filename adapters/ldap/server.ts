@@ -3,26 +3,26 @@ import { Pool, TimeoutError } from 'tarn';
 import { Outage } from './answer.ts';
 import { type Account, Connection, type Target } from './connection.ts';
 
-/** How one server is used. */
+/** The options of one server. */
 export interface ServerOptions extends Target {
-  /** Connections at most, both kinds together; at least one of each. */
+  /** Maximum number of connections of both kinds together; at least one of each. */
   poolMax: number;
-  /** How long a server that failed is left alone before one request tries it again. */
+  /** How long the circuit breaker stays open before one request tries the server again. */
   retryMs: number;
 }
 
-/** What a connection is for. A person's password is never tried on a connection that searches. */
+/** The purpose of a connection. User passwords are never tried on a connection that searches. */
 export type Purpose = 'search' | 'bind';
 
 /** One server of the directory: two pools and a circuit breaker. */
 export interface Server {
-  /** Lends a connection for one piece of work. @throws {Outage} at once while the server is left alone */
+  /** Runs work on a connection of the pool. @throws {Outage} immediately while the circuit breaker is open */
   use<T>(purpose: Purpose, work: (connection: Connection) => Promise<T>): Promise<T>;
-  /** Closes every connection when the work under way is done. */
+  /** Closes all connections after the running work has ended. */
   close(): Promise<void>;
 }
 
-/** Prepares a server; connections open with the first work. */
+/** Creates a server. Connections open on first use. */
 export function createServer(options: ServerOptions, account: Account): Server {
   const bindMax = Math.max(1, Math.floor(options.poolMax / 2));
   const searchMax = Math.max(1, options.poolMax - bindMax);
@@ -72,8 +72,8 @@ export function createServer(options: ServerOptions, account: Account): Server {
 }
 
 /**
- * Works on a connection that is open. One that was open from before and breaks under the work had been closed by the
- * server unseen (a restart, an idle limit): it is opened anew and the work done again, once.
+ * Runs work on an open connection. If a connection that was already open is lost during the work, the server has
+ * probably closed it earlier (a restart, an idle timeout): the connection is reopened and the work is repeated once.
  */
 async function withConnection<T>(
   connection: Connection,

@@ -1,8 +1,10 @@
 /**
- * Accounts: `users` by id, `claims` by `kind:keyed-hash` → user. The insert of a claim that wins owns the name, number or
- * address. Numbers and addresses are stored encrypted beside their keyed hash; nothing personal is stored in a claim.
+ * Accounts: `users` by id, `claims` by `kind:keyed-hash` → user. The first insert of a claim owns the user name, number
+ * or address. Numbers and addresses are stored encrypted, with a keyed hash for lookups. A claim contains no personal
+ * data.
  *
- * Consistency: each write is one document. Away: throws; every write may be repeated with the same ids.
+ * Consistency: each write changes one document. When MongoDB is unavailable, calls throw; every write may be repeated
+ * with the same ids.
  */
 import { type Connection, type Model, Schema, trusted } from 'mongoose';
 import type { CredentialKind, Identifier } from '../../domain/account.ts';
@@ -10,7 +12,7 @@ import { emailKey, type Identity, usernameKey } from '../../domain/registration.
 import { type Cipher, keyedHash } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
 
-/** An account as the rest of Vyry sees it, in clear. */
+/** An account, with decrypted fields. */
 export interface Account {
   userId: string;
   username?: string;
@@ -20,18 +22,18 @@ export interface Account {
   groups: string[];
   roles: string[];
   createdAt: Date;
-  /** Since when it begins no sessions; absent when it does. */
+  /** When it was disabled; absent if it is enabled. */
   disabledAt?: Date;
   /** Language of the messages to its owner, BCP 47. */
   locale?: string;
-  /** The registration that it came of, and those that opened its lock. */
+  /** The registration that created it, and those that passed its registration lock. */
   registrationIds: string[];
-  /** When it is deleted, and by which deletion; absent when nobody asked for that. */
+  /** When it is deleted, and by which deletion; absent without a planned deletion. */
   deletionAt?: Date;
   deletionId?: string;
 }
 
-/** What a new account is made of. Passwords and PINs are Argon2id hashes in PHC format. */
+/** A new account. Passwords and PINs are Argon2id hashes in PHC format. */
 export interface NewAccount {
   userId: string;
   registrationId?: string;
@@ -42,14 +44,15 @@ export interface NewAccount {
   locale?: string;
 }
 
-/** A person as the check of the directory reads them. */
+/** An account as the directory sync reads it. */
 export interface LinkedAccount {
   userId: string;
   username?: string;
-  /** Linked to an entry, and not disabled already. */
+  /** Linked to a directory entry and not disabled. */
   isLinked: boolean;
 }
 
+/** The store of accounts. */
 export type Accounts = ReturnType<typeof createAccounts>;
 
 /** An account and the hash of its password, if it has one. */
@@ -119,10 +122,12 @@ const claimSchema = new Schema<ClaimDocument>(
   { collection: 'claims', versionKey: false, strict: 'throw' },
 );
 
-/** Claims that are read at once. */
+/** Claims per page. */
 const claimsPage = 1000;
 
-/** Creates the store; `hashKey` keys the hashes of names and addresses, `cipher` encrypts numbers and addresses. */
+/**
+ * Creates the store. `hashKey` keys the hashes of user names, numbers and addresses; `cipher` encrypts the latter two.
+ */
 export function createAccounts(connection: Connection, hashKey: Buffer, cipher: Cipher) {
   const users = connection.model<UserDocument>('User', userSchema);
   const claims = connection.model<ClaimDocument>('Claim', claimSchema);
@@ -130,11 +135,11 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
 
   return {
     /**
-     * Claims everything of an identity that must be unique for a user; false when somebody else owns a part of it.
-     * What was claimed before that is left to `release`. Safe to repeat: a claim of the same user counts as won.
+     * Claims all unique identifiers of an identity for a user; false if another user owns one of them. In that case the
+     * caller releases the claims made so far with `release`. Safe to repeat: existing claims of the same user count.
      *
-     * The claims of an identity are inserted in one order, up to the first that is taken: of parallel claims of one
-     * identity, one wins.
+     * Claims are inserted in a fixed order up to the first that is taken, so one of parallel claims of an identity
+     * wins.
      */
     async claim(userId: string, identity: Identity): Promise<boolean> {
       const ids = claimIds(identity, hashOf);
@@ -142,15 +147,15 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
         if (await insertClaims(claims, missing, userId)) return true;
         const known = await claims.find({ _id: trusted({ $in: ids }) }).lean();
         if (known.some((claim) => claim.userId !== userId)) return false;
-        // an earlier try of the same user has left some of them
+        // an earlier attempt of the same user has made some of the claims
         missing = ids.filter((id) => !known.some((claim) => claim._id === id));
       }
       return true;
     },
 
     /**
-     * The account that an identity belongs to already, when it is one, is proven by more than a name, is locked by a PIN
-     * and is not disabled; undefined otherwise. It reads.
+     * Returns the account that has the registration lock for an identity: it is the only owner of its claims, owns more
+     * than the user name, has a PIN and is not disabled. Returns undefined otherwise.
      */
     async findRegistrationLock(identity: Identity): Promise<string | undefined> {
       const found = await claims.find({ _id: trusted({ $in: claimIds(identity, hashOf) }) }).lean();
@@ -161,16 +166,16 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
       return (await users.exists(isLocked)) === null ? undefined : userId;
     },
 
-    /** Gives back what a user claimed of an identity. Safe to repeat, and when nothing was claimed. */
+    /** Deletes the claims of a user on an identity. Safe to repeat, and without claims. */
     async release(userId: string, identity: Identity): Promise<void> {
       for (const _id of claimIds(identity, hashOf)) await claims.deleteOne({ _id, userId });
     },
 
-    /** Tells whether two names, numbers or addresses of one kind are claimed as one, such as spellings of one address. */
+    /** Returns whether two identifiers have the same claim, such as two spellings of one address. */
     isSameClaim: (one: Identifier, other: Identifier): boolean =>
       one.kind === other.kind && claimedAs(one) === claimedAs(other),
 
-    /** Writes an account. Safe to repeat: keyed by `userId`, the first write stays. */
+    /** Creates an account. Safe to repeat: keyed by `userId`, the first write stays. */
     async insert(account: NewAccount): Promise<void> {
       try {
         await users.create(documentOf(account, hashOf, cipher));
@@ -179,17 +184,19 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
       }
     },
 
-    /** Takes an account back that was just made. Safe to repeat. */
+    /** Deletes an account that was just created (compensation). Safe to repeat. */
     async remove(userId: string): Promise<void> {
       await users.deleteOne({ _id: userId });
     },
 
-    /** Erases an account and its claims; answers how many of these. Safe to repeat: the account goes last. */
+    /**
+     * Erases an account and its claims, and returns the number of claims. Safe to repeat: the account is deleted last.
+     */
     erase: (userId: string): Promise<number> => eraseAccount({ users, claims, hashOf }, userId),
 
     /**
-     * Removes claims that were made before an instant and whose account never came to be; answers how many. Their
-     * registrations were ended from outside, without taking them back. Reads all claims by pages. Safe to repeat.
+     * Deletes claims older than `madeBefore` whose account was never created, and returns their number. Such claims
+     * remain when a registration workflow is terminated without compensation. Safe to repeat.
      */
     removeOrphanClaims: (madeBefore: Date): Promise<number> => removeOrphans(claims, users, madeBefore),
 
@@ -205,15 +212,15 @@ interface Collections {
   cipher: Cipher;
 }
 
-/** The id of no account. */
+/** An id that no account has. */
 const nobody = '';
 
-/** What is known of people. */
+/** The read operations. */
 function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
   const namedBy = async (identifier: Identifier): Promise<UserDocument | null> => {
     const { kind } = identifier;
     const claim = await claims.findById(`${kind}:${hashOf(kind, claimedAs(identifier))}`).lean();
-    // a name that nobody has costs the same two reads
+    // an unknown identifier costs the same two reads (prevents user enumeration by timing)
     return users.findById(claim?.userId ?? nobody).lean();
   };
   const findBy = async (identifier: Identifier): Promise<Account | undefined> => {
@@ -223,38 +230,38 @@ function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
   const provable = (user: UserDocument | null): AccountWithHashes | undefined =>
     user === null ? undefined : { account: accountOf(user, cipher), hash: user.password };
   return {
-    /** The account, or undefined. */
+    /** Returns an account by id, or undefined. */
     async read(userId: string): Promise<Account | undefined> {
       const user = await users.findById(userId).lean();
       return user === null ? undefined : accountOf(user, cipher);
     },
 
-    /** The account that somebody names, or undefined. */
+    /** Returns the account with an identifier, or undefined. */
     findBy,
 
-    /** The account that somebody names, with the hash of its password, or undefined. */
+    /** Returns the account with an identifier and its password hash, or undefined. */
     findProvable: async (identifier: Identifier): Promise<AccountWithHashes | undefined> =>
       provable(await namedBy(identifier)),
 
-    /** The account with the hash of its password, or undefined. */
+    /** Returns an account by id with its password hash, or undefined. */
     readProvable: async (userId: string): Promise<AccountWithHashes | undefined> =>
       provable(await users.findById(userId).lean()),
 
-    /** The account with a user name, or undefined. */
+    /** Returns the account with a user name, or undefined. */
     find: (username: string): Promise<Account | undefined> => findBy({ kind: 'username', value: username }),
 
-    /** Tells whether a person is linked to an entry of the directory. */
+    /** Returns whether an account is linked to a directory entry. */
     async isLinkedTo(userId: string, directoryId: string): Promise<boolean> {
       const user = await users.findById(userId, { directoryHash: 1 }).lean();
       return user?.directoryHash === hashOf('directory', directoryId);
     },
 
-    /** Tells whether a person is linked to any entry of the directory. */
+    /** Returns whether an account is linked to any directory entry. */
     async isLinked(userId: string): Promise<boolean> {
       return (await users.exists({ _id: userId, directoryHash: trusted({ $exists: true }) })) !== null;
     },
 
-    /** A page of all people by id, after one: who is linked to the directory and may log in. */
+    /** Returns a page of all accounts in order of their ids, after `afterId`, for the directory sync. */
     async listForDirectory(afterId: string, limit: number): Promise<LinkedAccount[]> {
       const page = await users
         .find({ _id: trusted({ $gt: afterId }) }, { username: 1, directoryHash: 1, disabledAt: 1 })
@@ -268,7 +275,7 @@ function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
       }));
     },
 
-    /** The hashes of a person's password and PIN; undefined without an account. */
+    /** Returns the hashes of the password and PIN of an account; undefined if the account does not exist. */
     async readSecrets(userId: string): Promise<Pick<NewAccount, 'password' | 'pin'> | undefined> {
       const user = await users.findById(userId, { password: 1, pin: 1 }).lean();
       if (user === null) return undefined;
@@ -277,15 +284,15 @@ function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
   };
 }
 
-/** What changes an account that there is. */
+/** The operations that change an existing account. */
 function createAccountChanges({ users, hashOf, cipher }: Omit<Collections, 'claims'>) {
   return {
-    /** Writes what a person says of themselves and nobody has to prove. Safe to repeat. */
+    /** Sets the profile fields that need no verification. Safe to repeat. */
     async setProfile(userId: string, { fullName, locale }: Pick<Account, 'fullName' | 'locale'>): Promise<void> {
       await users.updateOne({ _id: userId }, { $set: { ...(fullName && { fullName }), ...(locale && { locale }) } });
     },
 
-    /** Replaces the name, number or address of an account, which has to be claimed; false without an account. Safe to repeat. */
+    /** Sets a claimed user name, number or address of an account; false if there is no account. Safe to repeat. */
     async setIdentifier(userId: string, { kind, value }: Identifier): Promise<boolean> {
       const written = {
         username: () => ({ username: value }),
@@ -295,27 +302,27 @@ function createAccountChanges({ users, hashOf, cipher }: Omit<Collections, 'clai
       return (await users.updateOne({ _id: userId }, { $set: written[kind]() })).matchedCount > 0;
     },
 
-    /** Marks an account disabled. Safe to repeat: the first mark stays. */
+    /** Disables an account. Safe to repeat: the first time stays. */
     async disable(userId: string, at: Date): Promise<void> {
       await users.updateOne({ _id: userId, disabledAt: trusted({ $exists: false }) }, { $set: { disabledAt: at } });
     },
 
-    /** Replaces the password or PIN of an account by one with this hash. Safe to repeat. */
+    /** Sets the hash of the password or PIN of an account. Safe to repeat. */
     async setSecret(userId: string, kind: CredentialKind, hash: string): Promise<void> {
       await users.updateOne({ _id: userId }, { $set: { [kind]: hash } });
     },
 
-    /** Notes a registration that opened the lock of an account. Safe to repeat. */
+    /** Adds a registration that passed the registration lock of an account. Safe to repeat. */
     async addRegistration(userId: string, registrationId: string): Promise<void> {
       await users.updateOne({ _id: userId }, { $addToSet: { registrationIds: registrationId } });
     },
 
-    /** Gives an account these roles and no others. Safe to repeat. */
+    /** Sets the roles of an account. Safe to repeat. */
     async setRoles(userId: string, roles: readonly string[]): Promise<void> {
       await users.updateOne({ _id: userId }, { $set: { roles: [...roles] } });
     },
 
-    /** Marks when an account is deleted, unless another deletion has. Safe to repeat: of parallel ones the first stays. */
+    /** Plans the deletion of an account, unless one is planned. Safe to repeat: of parallel ones the first stays. */
     async planDeletion(userId: string, deletionId: string, at: Date): Promise<void> {
       await users.updateOne(
         { _id: userId, deletionId: trusted({ $exists: false }) },
@@ -323,12 +330,12 @@ function createAccountChanges({ users, hashOf, cipher }: Omit<Collections, 'clai
       );
     },
 
-    /** Takes the mark of a deletion away. Safe to repeat. */
+    /** Removes a planned deletion. Safe to repeat. */
     async stopDeletion(userId: string, deletionId: string): Promise<void> {
       await users.updateOne({ _id: userId, deletionId }, { $unset: { deletionId: 1, deletionAt: 1 } });
     },
 
-    /** Takes the mark away. Safe to repeat. */
+    /** Enables a disabled account. Safe to repeat. */
     async enable(userId: string): Promise<void> {
       await users.updateOne({ _id: userId }, { $unset: { disabledAt: 1 } });
     },
@@ -353,7 +360,7 @@ async function eraseAccount({ users, claims, hashOf }: Omit<Collections, 'cipher
   return erased;
 }
 
-/** Inserts claims up to the first that exists; true when none did. */
+/** Inserts claims up to the first that exists; true if none existed. */
 async function insertClaims(claims: Model<ClaimDocument>, ids: string[], userId: string): Promise<boolean> {
   const createdAt = new Date();
   try {

@@ -1,8 +1,9 @@
 /**
- * The connection to MongoDB, the only place Mongoose is known beside the other files of this folder.
+ * The connection to MongoDB. Only this folder uses Mongoose.
  *
- * Consistency: single-document writes on natural keys, majority write concern; no transactions (workflows undo).
- * Timeout: a command waits 3 s for a server. Away: it fails, the connection heals by itself; `isMongoOutage` tells.
+ * Consistency: single-document writes on natural keys with majority write concern; no transactions (workflows
+ * compensate). Timeout: a command waits 3 s for a server. When MongoDB is unavailable, commands fail and the connection
+ * recovers automatically; `isMongoOutage` recognizes such errors.
  */
 import { type Connection, type ConnectOptions, createConnection, mongo } from 'mongoose';
 
@@ -12,13 +13,13 @@ const serverMs = 3000;
 const answerMs = 10_000;
 const reopenMs = 1000;
 
-/** How long one waits for the database; three seconds for a server and ten for its answer without them. */
+/** Timeouts of the database: for a server (default 3 s) and for its response (default 10 s). */
 export interface MongoTimes {
   serverMs?: number;
   answerMs?: number;
 }
 
-/** `bufferTimeoutMS` is documented and missing in Mongoose's types. */
+/** `bufferTimeoutMS` is documented but missing in the types of Mongoose. */
 function optionsOf(times: MongoTimes): ConnectOptions & { bufferTimeoutMS: number } {
   return {
     serverSelectionTimeoutMS: times.serverMs ?? serverMs,
@@ -30,17 +31,17 @@ function optionsOf(times: MongoTimes): ConnectOptions & { bufferTimeoutMS: numbe
   };
 }
 
-/** An open database; close it to stop trying. */
+/** A database connection. Disposing it closes it and ends the attempts to connect. */
 export interface Database extends AsyncDisposable {
   readonly connection: Connection;
-  /** @throws {Error} the server does not answer */
+  /** Checks that the server answers. @throws {Error} the server does not answer */
   ping(): Promise<void>;
 }
 
-/** Opens a database by itself, however long its server takes to appear; commands wait for it 3 s or the given time. */
+/** Opens a connection in the background and retries until it succeeds. Commands wait for it 3 s or the given time. */
 export function connectMongo(url: string, onError: (err: unknown) => void, times: MongoTimes = {}): Database {
   const connection = createConnection();
-  // an object in the place of a value is compared, never read as operators of the query language
+  // prevents operator injection: an object in place of a value is compared, not interpreted as query operators
   connection.set('sanitizeFilter', true);
   const closed = new AbortController();
   const open = () => connection.openUri(url, optionsOf(times));
@@ -59,10 +60,10 @@ export function connectMongo(url: string, onError: (err: unknown) => void, times
   };
 }
 
-/** Tells whether an error means that MongoDB could not be asked, rather than that it said no. */
+/** Returns whether an error means that MongoDB is unavailable, as opposed to a refused operation. */
 export function isMongoOutage(err: unknown): boolean {
   if (!(err instanceof Error)) return false;
-  // an insert of many wraps what its connection met
+  // insertMany wraps connection errors
   if (err instanceof mongo.MongoBulkWriteError) return isMongoOutage(err.errorResponse);
   if (err instanceof mongo.MongoNetworkError || err instanceof mongo.MongoServerSelectionError) return true;
   return /buffering timed out|MongooseServerSelection|MongoNotConnected|PoolCleared|Topology is closed/.test(
@@ -70,7 +71,7 @@ export function isMongoOutage(err: unknown): boolean {
   );
 }
 
-/** Tells whether an insert lost against an earlier one with the same `_id`. */
+/** Returns whether an insert failed because the `_id` exists. */
 export function isDuplicateKey(err: unknown): boolean {
   return err instanceof mongo.MongoServerError && err.code === 11_000;
 }

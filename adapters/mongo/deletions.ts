@@ -1,34 +1,35 @@
 /**
- * Deletions of accounts: `deletions` by a random id. While one is planned or under way it names the person; what is kept
- * afterwards is the receipt, which names nobody.
+ * Account deletions: `deletions` by a random id. While a deletion is planned or running it contains the user id.
+ * Afterwards it is kept as a receipt, which identifies nobody.
  *
- * Consistency: each write is one document. Away: throws; every write may be repeated.
+ * Consistency: each write changes one document. When MongoDB is unavailable, calls throw; every write may be repeated.
  */
 import { type Connection, Schema } from 'mongoose';
 import type { Erased } from '../../domain/deletion.ts';
 import { isDuplicateKey } from './connect.ts';
 
-/** A deletion that was asked for. */
+/** A requested deletion. */
 export interface NewDeletion {
   deletionId: string;
   userId: string;
-  /** What the audit log calls the person afterwards. */
+  /** The id that replaces the user id in the audit log. */
   alias: string;
   requestedAt: Date;
   effectiveAt: Date;
 }
 
-/** A deletion as it stands. Whom it is about is known until it is over. */
+/** A stored deletion. It contains the user id until it is stopped or finished. */
 export interface Deletion extends Omit<NewDeletion, 'userId' | 'alias'> {
   userId?: string;
   alias?: string;
   stoppedAt?: Date;
-  /** Since when it cannot be stopped. */
+  /** When the erasure started. It cannot be stopped afterwards. */
   begunAt?: Date;
   erasedAt?: Date;
   erased: Erased;
 }
 
+/** The store of account deletions. */
 export type Deletions = ReturnType<typeof createDeletions>;
 
 interface DeletionDocument {
@@ -67,11 +68,11 @@ const schema = new Schema<DeletionDocument>(
   { collection: 'deletions', versionKey: false, strict: 'throw' },
 );
 
-/** Creates the store. */
+/** Creates the store of account deletions. */
 export function createDeletions(connection: Connection) {
   const deletions = connection.model<DeletionDocument>('Deletion', schema);
   return {
-    /** Writes a deletion. Safe to repeat: the first write stays. */
+    /** Stores a deletion. Safe to repeat: the first write stays. */
     async insert({ deletionId, ...given }: NewDeletion): Promise<void> {
       try {
         await deletions.create({ _id: deletionId, ...given });
@@ -80,7 +81,7 @@ export function createDeletions(connection: Connection) {
       }
     },
 
-    /** The deletion, or undefined. */
+    /** Returns a deletion, or undefined. */
     async read(deletionId: string): Promise<Deletion | undefined> {
       const found = await deletions.findById(deletionId).lean();
       if (found === null) return undefined;
@@ -89,22 +90,22 @@ export function createDeletions(connection: Connection) {
       return { deletionId: _id, ...rest, erased };
     },
 
-    /** Its person stopped it: whose it was is forgotten. Safe to repeat. */
+    /** Records that the user stopped it, and removes the user id. Safe to repeat. */
     async stop(deletionId: string, stoppedAt: Date): Promise<void> {
       await deletions.updateOne({ _id: deletionId }, { $set: { stoppedAt }, $unset: { userId: 1, alias: 1 } });
     },
 
-    /** It cannot be stopped any more. Safe to repeat. */
+    /** Records that the erasure started. Safe to repeat. */
     async begin(deletionId: string, begunAt: Date): Promise<void> {
       await deletions.updateOne({ _id: deletionId }, { $set: { begunAt } });
     },
 
-    /** Adds to what was erased. A step that is cut short and repeated may count less than there was. */
+    /** Adds to the counts of erased items. A step that is interrupted and repeated may count too few. */
     async count(deletionId: string, erased: Partial<Erased>): Promise<void> {
       await deletions.updateOne({ _id: deletionId }, { $inc: { ...erased } });
     },
 
-    /** Everything was erased: whose it was is forgotten. Safe to repeat. */
+    /** Records that everything was erased, and removes the user id. Safe to repeat. */
     async finish(deletionId: string, erasedAt: Date): Promise<void> {
       await deletions.updateOne({ _id: deletionId }, { $set: { erasedAt }, $unset: { userId: 1, alias: 1 } });
     },

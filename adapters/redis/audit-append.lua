@@ -1,9 +1,9 @@
--- Appends a batch of audit events, in one order of all processes. A batch that comes again is left out, and so is an event
--- that may happen once and has happened. Each event is chained to the one before it. At the bound events are dropped and
--- counted; they take their place in the order all the same, so that the gap shows.
--- KEYS: stream, head, once, producer. ARGV: batch, now (ms), bound, bound of minor events, then by event: id, once, minor,
--- mac, event.
--- Returns: appended, dropped, and how many were dropped before there was room again.
+-- Appends a batch of audit events with sequence numbers that are common to all processes. Repeats of a batch are
+-- skipped, and so are repeats of an event with `once`. Each event is hash-chained to the previous one. When the stream
+-- is full, events are dropped and counted; they still consume a sequence number, so that the gap is visible.
+-- KEYS: stream, head, once, producer. ARGV: batch number, now (ms), maximum length, maximum length for minor events,
+-- then for each event: id, once, minor, mac, event.
+-- Returns: events appended, events dropped, and after a full stream has space again the number dropped until then.
 local onceSeconds = 86400
 local last = tonumber(redis.call('GET', KEYS[4]) or '0')
 if tonumber(ARGV[1]) <= last then return { 0, 0, 0 } end

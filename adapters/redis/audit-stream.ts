@@ -1,9 +1,9 @@
 /**
- * The reading end of the stream `audit`: a consumer group, so that any number of processes share the work.
+ * The consumer of the stream `audit`: a consumer group, so that any number of processes share the work.
  *
- * Consistency: an entry leaves the stream when it is stored elsewhere, in one step with its acknowledgement; the length of
- * the stream is what still waits. What a process took and did not finish is taken over by another after a while: at
- * least once, and the id of the event makes it once. Away: throws.
+ * Consistency: an entry is acknowledged and deleted in one transaction after it was stored elsewhere, so the length of
+ * the stream is the number of waiting events. Entries that a process read and did not finish are claimed by another
+ * process. Delivery is at least once; the event id makes storing idempotent. When Redis is unavailable, calls throw.
  */
 import type { AuditEvent, AuditProof } from '../../domain/audit.ts';
 import { auditKeys } from './audit.ts';
@@ -11,39 +11,40 @@ import type { Redis } from './connect.ts';
 
 /** An entry of the stream. */
 export interface AuditEntry {
-  /** Of the entry in the stream; that of the event is in the event. */
+  /** Id of the stream entry, not of the event. */
   entryId: string;
   event: AuditEvent;
 }
 
-/** How much waits. */
+/** The number and age of events that wait in the stream. */
 export interface AuditDepth {
   entries: number;
-  /** Milliseconds since the oldest entry came. */
+  /** Age of the oldest entry, in milliseconds. */
   oldestMs: number;
-  /** Events that the index refuses for good. */
+  /** Events that the index refused permanently. */
   deadLetters: number;
 }
 
+/** The consumer of audit events in one process. */
 export type AuditStream = ReturnType<typeof createAuditStream>;
 
 const group = 'audit';
-/** Longer than a process holds a batch while all is well. */
+/** Idle time after which entries are claimed. A healthy process finishes a batch earlier. */
 const idleMs = 15_000;
-/** The newest events that were moved to the dead letters are kept. */
+/** Number of dead letters that are kept, approximately; the oldest are removed. */
 const deadLettersMax = 10_000;
 
 /**
- * Creates the reading end for one process; reads block its connection, so it needs one of its own.
+ * Creates the consumer of one process. Reads block, so it needs its own connection.
  *
- * @param options.takeOverMs how long another process may hold entries that it does not finish; fifteen seconds without it
+ * @param options.takeOverMs idle time after which the entries of another process are claimed; default 15 s
  */
 export function createAuditStream(
   redis: Redis,
   consumer: string,
   { takeOverMs = idleMs }: { takeOverMs?: number } = {},
 ) {
-  /** Safe to repeat: what is moved to the dead letters may then be kept twice. */
+  /** Safe to repeat, but a repeat may store the dead letter twice. */
   async function deadLetters(entryId: string, text: string, reason: string): Promise<void> {
     await redis
       .multi()
@@ -53,7 +54,7 @@ export function createAuditStream(
       .exec();
   }
 
-  /** The entries that are events; the others are moved to the dead letters, so that nobody stumbles over them again. */
+  /** Returns the entries that are audit events, and moves the others to the dead letters. */
   async function readable(raw: RawEntry[]): Promise<AuditEntry[]> {
     const entries: AuditEntry[] = [];
     for (const [entryId, fields] of raw) {
@@ -65,14 +66,14 @@ export function createAuditStream(
   }
 
   return {
-    /** Makes the group; safe to repeat. */
+    /** Creates the consumer group. Safe to repeat. */
     async prepare(): Promise<void> {
       await redis.xgroup('CREATE', auditKeys.stream, group, '0', 'MKSTREAM').catch((err: Error) => {
         if (!err.message.startsWith('BUSYGROUP')) throw err;
       });
     },
 
-    /** New entries, oldest first; empty when none comes within the time. */
+    /** Returns new entries, oldest first, or none if none arrives within `blockMs`. */
     async read(count: number, blockMs: number): Promise<AuditEntry[]> {
       const reply = await redis.xreadgroup(
         ...(['GROUP', group, consumer, 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', auditKeys.stream, '>'] as const),
@@ -81,7 +82,7 @@ export function createAuditStream(
       return readable(entries ?? []);
     },
 
-    /** Entries that a process took long ago and did not finish. */
+    /** Claims entries that another process read and did not finish in time. */
     async takeOver(count: number): Promise<AuditEntry[]> {
       const reply = await redis.xautoclaim(
         ...([auditKeys.stream, group, consumer, takeOverMs, '0', 'COUNT', count] as const),
@@ -90,7 +91,7 @@ export function createAuditStream(
       return readable(entries.filter(([, fields]) => fields !== null));
     },
 
-    /** Takes entries off the stream: they are stored. */
+    /** Acknowledges and deletes entries that were stored. */
     async finish(entries: readonly AuditEntry[]): Promise<void> {
       const ids = entries.map(({ entryId }) => entryId);
       if (ids.length === 0) return;
@@ -101,16 +102,16 @@ export function createAuditStream(
         .exec();
     },
 
-    /** Puts an entry where it is kept with the reason, and off the stream. */
+    /** Moves an entry to the dead letters, with the reason. */
     deadLetters: ({ entryId, event }: AuditEntry, reason: string): Promise<void> =>
       deadLetters(entryId, JSON.stringify(event), reason),
 
-    /** What waits. */
+    /** Returns the number and age of waiting events. */
     depth: (now: number): Promise<AuditDepth> => readAuditDepth(redis, now),
   };
 }
 
-/** What waits in the stream, for a process that does not read it. */
+/** Returns the number and age of the events that wait in the stream. It needs no consumer. */
 export async function readAuditDepth(redis: Redis, now: number): Promise<AuditDepth> {
   const [entries, deadLetters, [oldest]] = await Promise.all([
     redis.xlen(auditKeys.stream),
@@ -121,27 +122,27 @@ export async function readAuditDepth(redis: Redis, now: number): Promise<AuditDe
   return { entries, deadLetters, oldestMs: Math.max(0, now - since) };
 }
 
-/** The place in the order of the oldest event that waits; undefined when none does. */
+/** Returns the sequence number of the oldest waiting event, or undefined if none waits. */
 export async function readAuditOldest(redis: Redis): Promise<number | undefined> {
   const [oldest] = await redis.xrange(auditKeys.stream, '-', '+', 'COUNT', 1);
   return oldest === undefined ? undefined : Number(namesOf(oldest[1]).sequence);
 }
 
-/** Whether anybody ever shipped events: from then on somebody should. */
+/** Returns whether the consumer group exists: an audit worker has run before, so one is expected to run. */
 export async function isAuditShipped(redis: Redis): Promise<boolean> {
   return (
     (await redis.exists(auditKeys.stream)) === 1 && ((await redis.xinfo('GROUPS', auditKeys.stream)) as []).length > 0
   );
 }
 
-/** The places in the order of what was moved to the dead letters. */
+/** Returns the sequence numbers of the dead letters. */
 export async function readDeadLetters(redis: Redis): Promise<Set<number>> {
   const entries = await redis.xrange(auditKeys.deadLetters, '-', '+');
   const events = entries.map(([, fields]) => /"sequence":(\d+)/.exec(namesOf(fields).event ?? '')?.[1]);
   return new Set(events.map(Number));
 }
 
-/** The end of the chain, which the newest event must carry. */
+/** Returns the end of the hash chain: the sequence number and chain value that the newest event must have. */
 export async function readAuditHead(redis: Redis): Promise<Required<Pick<AuditProof, 'sequence' | 'chain'>>> {
   const { sequence = '0', chain = '' } = await redis.hgetall(auditKeys.head);
   return { sequence: Number(sequence), chain };
@@ -149,7 +150,7 @@ export async function readAuditHead(redis: Redis): Promise<Required<Pick<AuditPr
 
 type RawEntry = [entryId: string, fields: string[]];
 
-/** An entry as it was written; undefined for one that is no event, or names neither id nor day. */
+/** Parses an entry; undefined if it is not an audit event with an id and a timestamp. */
 function entryOf([entryId, fields]: RawEntry): AuditEntry | undefined {
   const { event: text = '', sequence, chain = '' } = namesOf(fields);
   try {

@@ -1,9 +1,9 @@
 /**
- * The audit log of a process: events go into the Redis stream `audit`, from which the role `audit` ships them.
+ * The audit log of a process. It appends events to the Redis stream `audit`; the role `audit` ships them from there.
  *
- * Consistency: one script puts a batch into the one order of all processes; a batch is sent until Redis says that it has
- * it, and is stored once however often it is sent. Away: events wait in memory, in their order, up to a bound. What a
- * SIGKILL can lose is what Redis was not told within the last round trip; its log line is written before that.
+ * Consistency: one script appends a batch with sequence numbers common to all processes. A batch is sent until Redis
+ * acknowledges it; repeats are skipped. While Redis is unavailable, up to 10,000 events wait in memory, in order. A
+ * SIGKILL can lose the events that Redis has not acknowledged; their log lines were written before.
  */
 import type { Registry } from 'prom-client';
 import type { AuditEvent } from '../../domain/audit.ts';
@@ -15,7 +15,7 @@ import { pause } from '../../platform/lifecycle.ts';
 import type { Logger } from '../../platform/log.ts';
 import { loadScript, type Redis } from './connect.ts';
 
-/** The keys of the audit log; one script touches them all, so they share a hash tag. */
+/** The keys of the audit log. One script uses them all, so they share a hash tag. */
 export const auditKeys = {
   stream: 'audit',
   head: '{audit}:head',
@@ -23,30 +23,31 @@ export const auditKeys = {
   deadLetters: '{audit}:dead-letters',
 };
 
-/** Events of a process on their way. */
+/** The audit log of a process. Disposing it sends the waiting events, for at most 3 s. */
 export interface AuditLog extends AsyncDisposable {
   append: AuditSink;
-  /** Resolves when Redis has everything that was appended so far. */
+  /** Resolves when Redis has all events appended so far. */
   flushed(): Promise<void>;
 }
 
+/** The options of `createAuditLog`. */
 export interface AuditLogOptions {
-  /** Entries the stream may have. */
+  /** Maximum number of entries in the stream. */
   streamMax: number;
-  /** Hears how many events were dropped, because the stream or the memory was full. */
+  /** Called with the number of events dropped because the stream or the memory was full. */
   onDropped: (count: number) => void;
-  /** Hears, once there is room again, how many all processes dropped until then. */
+  /** Called when the stream has space again, with the number of events that all processes dropped until then. */
   onGap: (count: number) => void;
-  /** Hears that Redis could not be told; the events wait. */
+  /** Called when Redis cannot be reached. The events wait. */
   onAway: (err: Error) => void;
 }
 
 const memoryMax = 10_000;
 const batchMax = 200;
 const retryMsMax = 2000;
-/** At disposal the rest is given this long. */
+/** How long disposal waits for the remaining events to be sent. */
 const closeMs = 3000;
-/** Minor events leave this share of the stream to the others. */
+/** Minor events may fill this share of the stream. The rest is reserved for other events. */
 const minorShare = 0.8;
 
 /** Creates the audit log of a process. */
@@ -101,7 +102,7 @@ export function createAuditLog(redis: Redis, options: AuditLogOptions): AuditLog
   };
 }
 
-/** What a process says of itself in its events. */
+/** The process whose events are recorded. */
 export interface AuditedProcess {
   role: Role;
   config: { AUDIT_KEY: Secret; AUDIT_STREAM_MAX: number; NODE_ENV: string };
@@ -109,7 +110,7 @@ export interface AuditedProcess {
   registry: Registry;
 }
 
-/** Creates the events of a process together with the audit log they go to. */
+/** Creates the event functions of a process and the audit log that they append to. */
 export function createAuditedEvents(redis: Redis, process: AuditedProcess): { events: Events; auditLog: AuditLog } {
   const { role, config, log, registry } = process;
   const auditLog = createAuditLog(redis, {

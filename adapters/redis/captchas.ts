@@ -1,18 +1,21 @@
-/** Captcha tokens that were used: `captcha:{hash}` names the registration, so that a token works once. */
+/**
+ * Used captcha tokens: `captcha:{hash}` contains the registration id, so that a token is valid for one registration.
+ */
 import { tokenHash } from '../../platform/crypto.ts';
 import type { Redis } from './connect.ts';
 
+/** The store of used captcha tokens. */
 export type UsedCaptchas = ReturnType<typeof createUsedCaptchas>;
 
-/** Longer than any captcha token lives. */
+/** Longer than the lifetime of any captcha token. */
 const lifeSeconds = 3600;
 
-/** Creates the memory of used captcha tokens. Away: fails closed. */
+/** Creates the store of used captcha tokens. When Redis is unavailable: fails closed. */
 export function createUsedCaptchas(redis: Redis) {
   return {
     /**
-     * Takes a token for a registration, in one atomic step. `passed`: the same registration took it before and it was
-     * verified then; `used`: another registration has it.
+     * Claims a token for a registration, in one atomic step. `taken`: it must be verified now. `passed`: the same
+     * registration claimed it before and it was verified. `used`: another registration claimed it.
      */
     async take(token: string, registrationId: string): Promise<'taken' | 'passed' | 'used'> {
       const holder = await redis.set(captchaKey(token), registrationId, 'EX', lifeSeconds, 'NX', 'GET');
@@ -20,12 +23,12 @@ export function createUsedCaptchas(redis: Redis) {
       return holder === passedBy(registrationId) ? 'passed' : 'used';
     },
 
-    /** Remembers that a token was verified, so that its registration may repeat the request. */
+    /** Stores that a token was verified, so that its registration may repeat the request. */
     async pass(token: string, registrationId: string): Promise<void> {
       await redis.set(captchaKey(token), passedBy(registrationId), 'EX', lifeSeconds);
     },
 
-    /** Gives a token back that could not be verified because its provider was away. */
+    /** Releases a token that could not be verified because the captcha provider was unavailable. */
     async refund(token: string): Promise<void> {
       await redis.del(captchaKey(token));
     },

@@ -1,10 +1,10 @@
--- Compares a typed code with the codes that may be in the person's hands, each at most ARGV[2] times.
--- The try is counted before it is compared, in the same atomic step: nothing can race it.
--- Two codes may be valid at once: the newest one that is known to be sent, and a newer one that a provider may have.
--- A code whose life is over, or that may not be checked yet, is not compared and loses no try.
+-- Compares the entered code with the codes that the user may have received, each at most ARGV[2] times.
+-- An attempt is counted before the comparison, in the same atomic step, so parallel attempts cannot exceed the limit.
+-- Two codes may be valid at once: the newest one that was sent, and a newer one that a provider may have.
+-- A code that has expired, or that may not be checked yet, is not compared and loses no attempt.
 -- KEYS[1] verification:{subject}:purpose  KEYS[2] otp:{subject}:purpose
--- ARGV[1] keyed hash  ARGV[2] checks a code has  ARGV[3] now, ms  ARGV[4…] wait after each check, ms
--- Answers the outcome, the tries left, the send of a right code, and how long to wait when it is too early, ms.
+-- ARGV[1] keyed hash  ARGV[2] attempts per code  ARGV[3] now, ms  ARGV[4…] wait after each attempt, ms
+-- Returns the outcome, the attempts left, the send of a correct code, and after `early` how long to wait, ms.
 local function number(field)
   return tonumber(redis.call('HGET', KEYS[1], field) or '0')
 end

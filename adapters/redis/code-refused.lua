@@ -1,4 +1,4 @@
--- Takes back a send that no provider carried: its code was given to nobody and is no longer one to guess.
+-- Undoes a send that no provider accepted. Nobody received its code, so the code must not be valid.
 -- KEYS[1] verification:{subject}:purpose   ARGV[1] send
 local send = ARGV[1]
 if redis.call('HGET', KEYS[1], 'state:' .. send) == 'sent' then

@@ -1,6 +1,6 @@
--- Records that the provider has a send. Its code is now the valid one and its life begins; a repeat changes nothing.
+-- Records that the provider accepted a send. Its code becomes valid and its lifetime begins. Repeats change nothing.
 -- KEYS[1] verification:{subject}:purpose  KEYS[2] otp:{subject}:purpose
--- ARGV[1] send  ARGV[2] now, ms  ARGV[3] life of the code in seconds  ARGV[4] id of the message at the provider
+-- ARGV[1] send  ARGV[2] now, ms  ARGV[3] lifetime of the code in seconds  ARGV[4] id of the message at the provider
 local send = ARGV[1]
 if redis.call('HGET', KEYS[1], 'state:' .. send) == 'sent' then
   return redis.call('HGET', KEYS[1], 'sentAt:' .. send)

@@ -1,7 +1,7 @@
--- Makes the code of a send once: a repeat gets the code, and the state, of the first time.
+-- Stores the code of a send once. A repeat returns the first code and the current state.
 -- KEYS[1] verification:{subject}:purpose
--- ARGV[1] send  ARGV[2] keyed hash  ARGV[3] sealed code  ARGV[4] now, ms  ARGV[5] life in seconds
--- ARGV[6] providers on its way, JSON
+-- ARGV[1] send  ARGV[2] keyed hash  ARGV[3] encrypted code  ARGV[4] now, ms  ARGV[5] lifetime in seconds
+-- ARGV[6] delivery attempts, JSON
 local send = ARGV[1]
 if redis.call('HEXISTS', KEYS[1], 'hash:' .. send) == 0 then
   redis.call('HSET', KEYS[1], 'hash:' .. send, ARGV[2], 'encrypted:' .. send, ARGV[3], 'state:' .. send, 'new',

@@ -1,32 +1,33 @@
 /**
- * One-time codes: `otp:{subject}:{purpose}` holds the keyed hash of the valid code for its life,
+ * One-time codes: `otp:{subject}:{purpose}` contains the keyed hash of the valid code until it expires,
  * `verification:{subject}:{purpose}` HASH the sends and checks. Both share a hash tag; each step is one script.
  *
- * Consistency: a send makes its code once, whoever repeats it; a try is counted before it is compared. A code is stored
- * as HMAC-SHA-256 bound to subject and purpose, and, sealed, until the provider has it. Away: fails closed.
+ * Consistency: repeats of a send use the same code; an attempt is counted before the comparison. A code is stored as
+ * HMAC-SHA-256 bound to subject and purpose, and encrypted until the provider has it. When Redis is unavailable: fails
+ * closed.
  */
 import type { CheckState, CodeSubject, VerificationRules } from '../../domain/verification.ts';
 import { type Cipher, keyedHash } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
 import { type DeliveryAttempt, openAttempts, readAttempts } from './delivery-attempts.ts';
 
-/** A send as it stands before the provider is called. */
+/** The state of a send before the provider is called. */
 export interface StartedSend {
-  /** `new`: never tried. `started`: the provider may have it. `sent`: it has it. */
+  /** `new`: never attempted. `started`: a provider may have it. `sent`: a provider has it. */
   state: 'new' | 'started' | 'sent';
   /** The code to send; absent once it was sent. */
   code?: string;
   startedAt: number;
   sentAt?: number;
   providerId?: string;
-  /** Who is to carry it, in order, as decided once. */
+  /** The providers in failover order, as decided at the first start, with the state of each attempt. */
   attempts: DeliveryAttempt[];
 }
 
-/** `already`: this code proved it before. `early`: the next check is possible later. `none`: nothing was sent. */
+/** `already`: this code was verified before. `early`: the next check is possible later. `none`: no code was sent. */
 export type CheckOutcome = 'verified' | 'already' | 'wrong' | 'early' | 'exhausted' | 'expired' | 'none';
 
-/** What came of a check. `left` is what the newest code has left, `send` the one whose code was right. */
+/** The result of a check. `left` is the number of attempts left, `send` the send whose code was correct. */
 export interface CheckAnswer {
   outcome: CheckOutcome;
   left: number;
@@ -35,12 +36,13 @@ export interface CheckAnswer {
   waitMs?: number;
 }
 
+/** The store of one-time codes. */
 export type Codes = ReturnType<typeof createCodes>;
 
-/** How long sends are remembered after the last one: beyond the longest stay for a provider. */
+/** How long sends are stored after the last one: longer than the longest wait for a provider. */
 const lifeSeconds = 2 * 86_400;
 
-/** Creates the store of codes; `hashKey` keys the hashes, `cipher` seals a code until it is sent. */
+/** Creates the store of codes. `hashKey` keys the hashes; `cipher` encrypts a code until it is sent. */
 export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
   const start = loadScript(redis, 'code-start');
   const sent = loadScript(redis, 'code-sent');
@@ -49,7 +51,9 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
   const hashOf = ({ subject, purpose }: CodeSubject, code: string) => keyedHash(hashKey, subject, purpose, code);
 
   return {
-    /** Begins a send, with `candidate` as its code if it has none yet. Safe to repeat: keyed by subject and send. */
+    /**
+     * Starts a send with the code `candidate`, unless it has a code already. Safe to repeat: keyed by subject and send.
+     */
     async start(
       of: CodeSubject,
       send: number,
@@ -64,27 +68,27 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
       return startedSendIn(reply, cipher);
     },
 
-    /** Records that the provider has a send; answers when it first did. Safe to repeat. */
+    /** Records that the provider has a send. Returns the time of the first such record, in ms. Safe to repeat. */
     async sent(of: CodeSubject, send: number, at: number, ttlSeconds: number, providerId: string): Promise<number> {
       return Number(await sent([verificationKey(of), otpKey(of)], [send, at, ttlSeconds, providerId]));
     },
 
-    /** Takes a send back that no provider carried: nobody has its code, so it can prove nothing. Safe to repeat. */
+    /** Undoes a send that no provider accepted, so that its code is not valid. Safe to repeat. */
     async refused(of: CodeSubject, send: number): Promise<void> {
       await refused([verificationKey(of)], [send]);
     },
 
-    /** Notes how far a send is on its way; before a provider is called, and after it failed. */
+    /** Stores the delivery attempts of a send. Call it before a provider is called and after it failed. */
     async recordAttempts(of: CodeSubject, send: number, attempts: readonly DeliveryAttempt[]): Promise<void> {
       await redis.hset(verificationKey(of), `attempts:${send}`, JSON.stringify(attempts));
     },
 
-    /** Providers that failed any send of the subject. */
+    /** Returns the providers that failed any send of the subject. */
     async failedProviders(of: CodeSubject): Promise<Set<string>> {
       return failedIn(await redis.hgetall(verificationKey(of)));
     },
 
-    /** Counts and compares one try, at an instant in milliseconds. */
+    /** Counts an attempt and compares the code. `now` is in milliseconds since the Unix epoch. */
     async check(
       of: CodeSubject,
       code: string,
@@ -97,12 +101,12 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
       return { outcome, left, ...(send && { send }), ...(waitMs && { waitMs }) };
     },
 
-    /** Where the checks of the newest code stand; undefined before the first. */
+    /** Returns the check state of the newest code, or undefined if no code was started. */
     async read(of: CodeSubject): Promise<CheckState | undefined> {
       return checkStateIn(await redis.hgetall(verificationKey(of)));
     },
 
-    /** Makes every code of the subject worthless. */
+    /** Deletes every code of the subject. */
     async remove(of: CodeSubject): Promise<void> {
       await redis.del(verificationKey(of), otpKey(of));
     },

@@ -1,9 +1,9 @@
 /**
- * The connection to Redis, the only place ioredis is known beside the other files of this folder.
+ * The connection to Redis. Only this folder uses ioredis.
  *
- * Consistency: one command or one script is atomic; nothing spans keys of different hash tags.
- * Timeout: a command fails after 5 s. Away: commands fail at once after one retry and the connection is retried for
- * ever; `isRedisOutage` tells such errors from bugs.
+ * Consistency: one command or one script is atomic. No script or transaction uses keys with different hash tags.
+ * Timeout: a command fails after 5 s. While Redis is unavailable, commands fail after one retry and the connection is
+ * retried indefinitely. `isRedisOutage` distinguishes such errors from bugs.
  */
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
@@ -17,10 +17,10 @@ const commandMs = 5000;
 const reconnectMsMax = 1000;
 
 /**
- * Opens a connection. It is usable at once; commands wait for it as long as their timeout.
+ * Opens a connection. It is usable immediately: commands wait for the connection until their timeout.
  *
- * @param onError hears every connection error, which ioredis would else print
- * @param options.timeoutMs longest wait for an answer; five seconds without it
+ * @param onError called with every connection error; without a listener ioredis prints them
+ * @param options.timeoutMs timeout of connecting and of a command; default 5 s
  */
 export function connectRedis(
   url: string,
@@ -37,7 +37,7 @@ export function connectRedis(
   return redis;
 }
 
-/** Loads `adapters/redis/<name>.lua`; Redis runs it as one atomic step. */
+/** Loads `adapters/redis/<name>.lua`. Redis runs a script atomically. */
 export function loadScript(redis: Redis, name: string): Script {
   const command = name.replaceAll('-', '_');
   if (!(command in redis)) {
@@ -48,7 +48,7 @@ export function loadScript(redis: Redis, name: string): Script {
   return (keys, args) => run.call(redis, keys.length, ...keys, ...args);
 }
 
-/** Tells whether an error means that Redis could not be asked, rather than that it was asked something wrong. */
+/** Returns whether an error means that Redis is unavailable, as opposed to an invalid command. */
 export function isRedisOutage(err: unknown): boolean {
   if (!(err instanceof Error)) return false;
   const text = `${err.name} ${err.message}`;

@@ -1,23 +1,23 @@
-/** The way of a message through the providers of its channel, as it is stored with the message. */
+/** The delivery attempts of a message at the providers of its channel, as stored with the message. */
 
-/** A provider on the way of one message. */
+/** The attempt to send one message by one provider. */
 export interface DeliveryAttempt {
   provider: string;
   /**
-   * `open`: not called yet. `handed`: the call began, how it ended is not known here. `lost`: it failed, and may have the
-   * message all the same. `failed`: it does not have it.
+   * `open`: not called yet. `handed`: the call began and its result is not known. `lost`: the call failed, but the
+   * provider may have the message. `failed`: the provider does not have the message.
    */
   state: 'open' | 'handed' | 'lost' | 'failed';
-  /** First call. */
+  /** Time of the first call, in milliseconds since the Unix epoch. */
   at?: number;
 }
 
-/** A way on which nobody was called yet. */
+/** Returns open attempts for providers in failover order. */
 export function openAttempts(providers: readonly string[]): DeliveryAttempt[] {
   return providers.map((provider) => ({ provider, state: 'open' }));
 }
 
-/** A way as it was stored; empty where none was. */
+/** Parses stored attempts; empty if none are stored. */
 export function readAttempts(stored: string | null | undefined): DeliveryAttempt[] {
   return JSON.parse(stored ?? '[]') as DeliveryAttempt[];
 }

@@ -1,29 +1,30 @@
 /**
- * Delivery delivery reports: `delivery reports:{subject}:{purpose}` HASH, by send and provider, what became of the message.
+ * Delivery reports: `reports:{subject}:{purpose}` HASH, the outcome of a message by send and provider.
  *
- * Consistency: the first final state of a message stays, in one transaction, whoever repeats or contradicts it.
- * Away: throws, so that the provider is answered 503 and repeats it; whoever sends fails closed with the codes.
+ * Consistency: the first final outcome of a message stays, in one transaction, whatever is reported later.
+ * When Redis is unavailable, calls throw: a provider receives 503 and repeats its report, and sending fails closed.
  */
 import { type DeliveryReportOrigin, type DeliveryReportOutcome, reportOutcomes } from '../../domain/providers.ts';
 import type { CodeSubject } from '../../domain/verification.ts';
 import type { Redis } from './connect.ts';
 
-/** How long a message is remembered, and its delivery report taken, in seconds: as long as the sends of its subject. */
+/** How long delivery reports are accepted and stored, in seconds: as long as the sends of the subject. */
 export const reportLifeSeconds = 2 * 86_400;
 
-/** What is known of a message after its delivery report. */
+/** The stored outcome of a message after a delivery report. */
 export interface NotedReport {
-  /** What came first. */
+  /** The outcome that was reported first. */
   outcome: DeliveryReportOutcome;
   isRepeat: boolean;
 }
 
+/** The store of delivery reports. */
 export type DeliveryReports = ReturnType<typeof createDeliveryReports>;
 
 /** Creates the store of delivery reports. */
 export function createDeliveryReports(redis: Redis) {
   return {
-    /** Notes what became of a message. Safe to repeat, by send and provider. */
+    /** Stores the outcome of a message. Safe to repeat: keyed by send and provider. */
     async note(of: DeliveryReportOrigin, outcome: DeliveryReportOutcome): Promise<NotedReport> {
       const [key, field] = [reportsKey(of), `${of.send}:${of.provider}`];
       const replies = await redis
@@ -39,7 +40,7 @@ export function createDeliveryReports(redis: Redis) {
       return { outcome: outcomeIn(kept) ?? outcome, isRepeat: added === 0 };
     },
 
-    /** Providers that took a message of the subject and did not deliver it. */
+    /** Returns the providers that accepted a message of the subject and did not deliver it. */
     async failedProviders(of: CodeSubject): Promise<Set<string>> {
       const reports = Object.entries(await redis.hgetall(reportsKey(of)));
       const failed = reports.filter(([, outcome]) => outcome === 'undelivered' || outcome === 'failed');

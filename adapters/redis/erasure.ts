@@ -1,25 +1,26 @@
 /**
- * What Redis holds of one person: found by going through all keys, since most of them end by themselves long before anybody
- * asks whose they were. What is sealed, or named by a keyed hash alone, ends by its own time to live: idempotency keys,
- * seals, limits of numbers and addresses.
+ * Deletes the Redis keys of one user. It scans all keys instead of keeping an index, because most keys expire long
+ * before a deletion. Keys that are encrypted or named by a keyed hash cannot be attributed and expire on their own:
+ * idempotency keys, one-time secrets, limits of numbers and addresses.
  *
- * Consistency: a key that is written meanwhile may be missed, so nothing of the person may run any more. Away: throws.
+ * Consistency: a key written during the scan may be missed, so no workflow or session of the user may still run. When
+ * Redis is unavailable, calls throw.
  */
 import type { Redis } from './connect.ts';
 
-/** Whose keys. */
+/** The user whose keys are deleted. */
 export interface ErasedPerson {
   userId: string;
-  /** Under which limits count acts of the person. */
+  /** The key under which rate limits count actions of the user. */
   limitKey: string;
 }
 
-/** Keys that are looked at together. */
+/** Keys per step of the scan. */
 const pageSize = 500;
-/** Hashes with a field that says whose they are. */
+/** Prefixes of hashes with a field `userId`. */
 const owned = ['session:', 'refresh:', 'login:{'];
 
-/** Deletes everything that belongs to a person; answers how many keys. Safe to repeat. */
+/** Deletes all keys of a user and returns their number. Safe to repeat. */
 export async function erasePersonKeys(redis: Redis, person: ErasedPerson): Promise<number> {
   let erased = 0;
   for await (const page of redis.scanStream({ count: pageSize }) as AsyncIterable<string[]>) {
@@ -40,7 +41,7 @@ async function isOf(redis: Redis, key: string, { userId, limitKey }: ErasedPerso
   return false;
 }
 
-/** What is kept beside a flow under its id: codes, receipts, hashes of passwords. */
+/** Returns the keys stored under the id of a log-in or registration: codes, delivery reports, password hashes. */
 function besides(key: string): string[] {
   const id = /^(?:login|registration):\{(\w+)\}$/.exec(key)?.[1];
   if (id === undefined) return [];

@@ -1,32 +1,33 @@
-/** Workers report that they live and how their outside systems are: `health:{role}` HASH, one field a process. */
+/** Heartbeats of workers with the health of their dependencies: `health:{role}` HASH, one field per process. */
 import type { DependencyHealth } from '../../platform/lifecycle.ts';
 import type { Redis } from './connect.ts';
 
-/** What a process last reported. */
+/** The last heartbeat of a process. `at` is in milliseconds since the Unix epoch. */
 export interface Heartbeat {
   at: number;
   dependencies: DependencyHealth[];
 }
 
+/** The store of heartbeats. */
 export type Heartbeats = ReturnType<typeof createHeartbeats>;
 
-/** A process that did not report for so long is taken for dead. */
+/** A process without a heartbeat for this time counts as dead. */
 const lifeMs = 15_000;
 
-/** Creates the board of heartbeats. */
+/** Creates the store of heartbeats. */
 export function createHeartbeats(redis: Redis) {
   return {
-    /** Reports for one process of a role. */
+    /** Writes the heartbeat of one process of a role. */
     async beat(role: string, processId: string, heartbeat: Heartbeat): Promise<void> {
       await redis.hset(`health:${role}`, processId, JSON.stringify(heartbeat));
     },
 
-    /** Takes a process off the board. */
+    /** Removes the heartbeat of a process. */
     async stop(role: string, processId: string): Promise<void> {
       await redis.hdel(`health:${role}`, processId);
     },
 
-    /** The newest report of a role's living processes; undefined when none lives. Forgets the dead. */
+    /** Returns the newest heartbeat of a role, or undefined if no process is alive. Removes dead processes. */
     async read(role: string, now: number): Promise<Heartbeat | undefined> {
       const fields = await redis.hgetall(`health:${role}`);
       const beats = Object.entries(fields).map(([id, text]) => ({ id, beat: JSON.parse(text) as Heartbeat }));

@@ -1,14 +1,15 @@
 /**
- * Idempotency keys: `idempotency:{hash}` HASH for 24 h. What an operation mints (ids, tokens) is stored before it runs,
- * sealed, so that a repeat, even a parallel one or one after a crash, runs with the same ids and comes to the same end.
+ * Idempotency keys: `idempotency:{hash}` HASH for 24 h. The ids and tokens that an operation mints are stored encrypted
+ * before it runs. A repeat, even a parallel one or one after a crash, uses the same ids and has the same result.
  * https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
  */
 import type { Cipher } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
 
+/** The store of idempotency keys. */
 export type Idempotency = ReturnType<typeof createIdempotency>;
 
-/** What is known of a key: what was minted at its first use and, once there is one, the answer. */
+/** The stored values of a key: those minted at its first use and, once the request completed, the answer. */
 export interface Reservation {
   /** False when the key was first used with another body. */
   sameBody: boolean;
@@ -18,11 +19,12 @@ export interface Reservation {
 
 const lifeSeconds = 86_400;
 
-/** Creates the store of idempotency keys. Away: fails closed. */
+/** Creates the store of idempotency keys. When Redis is unavailable: fails closed. */
 export function createIdempotency(redis: Redis, cipher: Cipher) {
   const reserve = loadScript(redis, 'idempotency-reserve');
+  const release = loadScript(redis, 'idempotency-release');
   return {
-    /** Reserves a key, or reads what its first use left. One atomic step. */
+    /** Reserves a key, or reads the values of its first use. One atomic step. */
     async reserve(key: string, bodyHash: string, minted: unknown): Promise<Reservation> {
       const reply = await reserve(
         [`idempotency:${key}`],
@@ -36,9 +38,14 @@ export function createIdempotency(redis: Redis, cipher: Cipher) {
       };
     },
 
-    /** Keeps the answer for later repeats; the first one stays. */
+    /** Stores the answer for later repeats. The first answer stays. */
     async keep(key: string, answer: unknown): Promise<void> {
       await redis.hsetnx(`idempotency:${key}`, 'answer', cipher.encryptText(JSON.stringify(answer)));
+    },
+
+    /** Frees a key whose request did nothing. One atomic step: a key with an answer stays. */
+    async release(key: string): Promise<void> {
+      await release([`idempotency:${key}`], []);
     },
   };
 }

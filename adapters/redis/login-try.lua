@@ -1,7 +1,7 @@
--- Counts a try at a log-in before its code is compared, in one atomic step: parallel tries never exceed the bound. Every
--- log-in counts alike, whether a code was sent or nobody is behind it.
+-- Counts an attempt at a log-in before its code is compared, in one atomic step, so parallel attempts never exceed the
+-- limit. Attempts count the same whether or not the log-in belongs to an account.
 -- KEYS[1] login:{id}
--- Answers the tries so far and the fields of the log-in; nothing when there is none.
+-- Returns the number of attempts and the fields of the log-in, or nothing if it does not exist.
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return {}
 end

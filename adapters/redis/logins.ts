@@ -1,31 +1,32 @@
 /**
- * Log-ins by code: `login:{id}` HASH, from the request for a code to its proof, also for people who are not known. Codes are
- * in `codes.ts` under the same hash tag.
+ * Log-ins by code: `login:{id}` HASH, from the request for a code to its verification, also for unknown users. Codes
+ * are in `codes.ts` under the same hash tag.
  *
- * Consistency: tries are counted, and the session taken, by one step each. Personal data is only there by keyed hash.
- * Away: fails closed.
+ * Consistency: counting an attempt and claiming the session are one atomic step each. Personal data is stored only as
+ * keyed hashes. When Redis is unavailable: fails closed.
  */
 import type { LimitKeys } from '../../domain/registration.ts';
 import type { Channel } from '../../domain/verification.ts';
 import { loadScript, type Redis } from './connect.ts';
 
-/** A log-in as it was begun. */
+/** A log-in that waits for its code. */
 export interface LogIn {
-  /** Whose it is; undefined when nobody is behind it and no code can be right. */
+  /** The user; undefined if the log-in belongs to no account, in which case no code is correct. */
   userId?: string | undefined;
-  /** How the code goes there. */
+  /** The channel of the code. */
   channel: Channel;
-  /** What wrong codes count under. */
+  /** The keys of the limits that count wrong codes. */
   limitKeys: LimitKeys;
   /** Milliseconds since the Unix epoch. */
   expiresAt: number;
-  /** What the right code brings about, sealed by whoever began it. */
+  /** The change that the correct code confirms, encrypted by the caller. */
   encrypted?: string | undefined;
 }
 
+/** The store of log-ins. */
 export type LogIns = ReturnType<typeof createLogIns>;
 
-/** How long a log-in is known after its end, so that whoever is late hears that, in milliseconds. */
+/** How long a log-in is stored after it expired, so that a late client learns that it expired, in milliseconds. */
 const knownMs = 3_600_000;
 
 /** Creates the store of log-ins. */
@@ -43,7 +44,7 @@ export function createLogIns(redis: Redis) {
         .exec();
     },
 
-    /** Counts a try, and answers how many there were with it; undefined when there is no such log-in. */
+    /** Counts an attempt and returns the log-in with its number of attempts, or undefined if it does not exist. */
     async countTry(loginId: string): Promise<(LogIn & { tries: number }) | undefined> {
       const [tries, flat] = (await countTry([loginKey(loginId)], [])) as [number?, string[]?];
       if (tries === undefined || flat === undefined) return undefined;
@@ -60,7 +61,7 @@ export function createLogIns(redis: Redis) {
       };
     },
 
-    /** Takes the one session of a log-in; false when another was taken. Safe to repeat with the same session. */
+    /** Claims the one session of a log-in; false if another session has it. Safe to repeat with the same session. */
     async takeSession(loginId: string, sessionId: string): Promise<boolean> {
       if ((await redis.hsetnx(loginKey(loginId), 'sessionId', sessionId)) === 1) return true;
       return (await redis.hget(loginKey(loginId), 'sessionId')) === sessionId;

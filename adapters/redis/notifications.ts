@@ -1,20 +1,22 @@
 /**
- * Notifications on their way: `notification:{id}` HASH, how far each is with the providers that may have it.
+ * Notifications in delivery: `notification:{id}` HASH with the delivery attempts of each.
  *
- * Consistency: the order of providers is decided once, whoever repeats it. Away: fails closed.
+ * Consistency: the order of providers is stored once; repeats use the stored one.
+ * When Redis is unavailable: fails closed.
  */
 import type { Redis } from './connect.ts';
 import { type DeliveryAttempt, openAttempts, readAttempts } from './delivery-attempts.ts';
 
+/** The store of notifications. */
 export type Notifications = ReturnType<typeof createNotifications>;
 
-/** How long a notification is remembered: beyond the longest stay for a provider. */
+/** How long a notification is stored: longer than the longest wait for a provider. */
 const lifeSeconds = 4 * 86_400;
 
 /** Creates the store of notifications. */
 export function createNotifications(redis: Redis) {
   return {
-    /** Begins a notification, with an order of providers if it has none yet. Safe to repeat: keyed by its id. */
+    /** Starts a notification with an order of providers, unless it has one already. Safe to repeat: keyed by its id. */
     async start(id: string, providers: readonly string[]): Promise<{ attempts: DeliveryAttempt[]; isSent: boolean }> {
       const key = keyOf(id);
       await redis
@@ -26,7 +28,7 @@ export function createNotifications(redis: Redis) {
       return { attempts: readAttempts(attempts), isSent: sent !== undefined };
     },
 
-    /** Notes how far a notification is on its way. */
+    /** Stores the delivery attempts of a notification. */
     async recordAttempts(id: string, attempts: readonly DeliveryAttempt[]): Promise<void> {
       await redis.hset(keyOf(id), 'attempts', JSON.stringify(attempts));
     },

@@ -1,34 +1,37 @@
 /**
- * Secrets on their way to an activity: `seal:{reference}` holds a password or PIN, sealed by AES-256-GCM, for two
- * minutes. Only the reference travels through Temporal.
+ * One-time secrets, passed to an activity outside of Temporal: `secret:{reference}` contains a password or PIN,
+ * encrypted with AES-256-GCM, for two minutes. Temporal stores only the reference.
  *
- * Who puts a seal removes it, when the order that it went with is answered. An activity only reads it: were it to remove
- * it, the repeat of one that was killed before Temporal had its answer would find nothing and report a loss.
+ * The caller that stores a secret removes it when its update returns. Activities only read it: an activity may be
+ * killed before Temporal has its result, and its retry must find the secret again.
  */
 import { type Cipher, newToken } from '../../platform/crypto.ts';
 import type { Redis } from './connect.ts';
 
+/** The store of one-time secrets. */
 export type OneTimeSecrets = ReturnType<typeof createOneTimeSecrets>;
 
 const lifeSeconds = 120;
 
-/** Creates the store of seals. */
+/** Creates the store of one-time secrets. */
 export function createOneTimeSecrets(redis: Redis, cipher: Cipher) {
   return {
-    /** Seals a value and answers its reference. */
+    /** Encrypts and stores a value. Returns its reference. */
     async put(value: unknown): Promise<string> {
       const reference = newToken();
       await redis.set(secretKey(reference), cipher.encryptText(JSON.stringify(value)), 'EX', lifeSeconds);
       return reference;
     },
 
-    /** The value, as often as asked while it lives, so that a killed activity can be repeated; then undefined. */
+    /**
+     * Returns the value, or undefined once it expired. It can be read repeatedly, so that an activity can be retried.
+     */
     async read(reference: string): Promise<unknown> {
       const encrypted = await redis.get(secretKey(reference));
       return encrypted === null ? undefined : JSON.parse(cipher.decryptText(encrypted));
     },
 
-    /** Ends the life of a seal, once no activity will ask for it again. */
+    /** Deletes a secret that no activity needs any longer. */
     async remove(reference: string): Promise<void> {
       await redis.del(secretKey(reference));
     },

@@ -1,40 +1,41 @@
 /**
- * Tries of a limit that a busy source has very many of: taken from Redis by the handful and handed out here, so that most
- * cost no round trip. A process holds a handful of a source for half a second; the rest is given back, or counted until it
- * leaves the window when the source does not come again.
+ * Leases of a rate limit: a process consumes several attempts of a busy source from Redis at once and hands them out
+ * locally, so that most requests need no round trip. A lease is used for at most half a second. Unused attempts are
+ * refunded at the next request of the source; without one, they stay counted until they leave the window.
  *
- * Consistency: a try is counted in Redis before it is handed out, and at no earlier instant than that of its asking, so all
- * processes together never let more be asked in a window than the limit; a source that asks slowly, and the last tries of a
- * limit, are taken one by one. Away: throws, once what is held is handed out.
+ * Consistency: an attempt is counted in Redis before it is handed out, at a time no earlier than its use, so all
+ * processes together never allow more than the limit in a window. A slow source, and the last attempts of a limit, are
+ * consumed one by one. When Redis is unavailable, calls throw once the held attempts are used.
  */
 import { newId } from '../../platform/crypto.ts';
 import { type Clock, processClock } from '../../platform/lifecycle.ts';
 import type { Limit, LimitState, RateLimits } from './rate-limits.ts';
 
-/** What is held of a source. */
+/** The attempts of a source that this process holds. */
 interface Handful {
   tryId: string;
   taken: number;
   used: number;
-  /** An instant of the clock. */
+  /** Time of the clock, in milliseconds. */
   usableUntil: number;
   state: LimitState;
 }
 
+/** Consumes one rate limit by leases. */
 export type RateLimitLeases = ReturnType<typeof createRateLimitLeases>;
 
 const mostAtOnce = 64;
-/** A handful is counted as if used at the end of this time, and not handed out after it. */
+/** Redis counts the attempts of a lease at the end of this time; they are not handed out after it. */
 const usableMs = 1000;
-/** From the answer on. */
+/** How long a lease is used after Redis granted it. */
 const heldMs = 500;
-/** Some 2 MiB. What the source held longest has is forgotten beyond. */
+/** Number of leases held, some 2 MiB. Beyond it the oldest lease is dropped. */
 const sourcesMax = 10_000;
 
 /**
- * Hands out the tries of one limit; `keyOf` makes the key of a source, which is no more than a name here.
+ * Creates the leases of one limit. `keyOf` returns the limit key of a source, which is only a name here.
  *
- * @param options.clock measures how long a handful is held; that of the process without it
+ * @param options.clock measures how long a lease is held; default the clock of the process
  */
 export function createRateLimitLeases(
   rateLimits: RateLimits,
@@ -57,7 +58,7 @@ export function createRateLimitLeases(
     held.delete(source);
     const of = { limit, key: keyOf(source) };
     const isBusy = before !== undefined && clock.now() < before.usableUntil;
-    // nobody waits for it, and what is lost leaves the window with the rest
+    // not awaited: if the refund fails, the attempts leave the window like used ones
     if (before && before.used < before.taken) rateLimits.refundRest(of, before.tryId, before).catch(() => undefined);
     const most = isBusy ? Math.min(2 * before.taken, mostAtOnce) : 1;
     const tryId = newId();
@@ -73,7 +74,7 @@ export function createRateLimitLeases(
   }
 
   return {
-    /** Takes a try of a source if there is one; those who wait for Redis at the same time wait for the same answer. */
+    /** Consumes an attempt of a source. Concurrent calls that need Redis share one request. */
     async consume(source: string): Promise<LimitState> {
       for (;;) {
         const state = handOut(source);

@@ -1,11 +1,11 @@
--- Sliding windows over one sorted set of instants. A refused try is not counted and does not move the time; a try that
--- comes again by its name is counted once.
--- Several tries may be taken at once, to be used a little later: they are counted at the end of that time. Of the last ones
--- there are few at once, so that those who share a limit share them.
--- KEYS[1] ratelimit:{key}:name   ARGV[1] now, ms  ARGV[2] name of this try  ARGV[3] tries at most  ARGV[4] time to use them, ms
--- then, by window: its limit, its length in ms
--- Answers 1 when it is allowed, 2 when it was counted before; how many tries were taken; then, by window: the tries in it,
--- and the instant of that whose leaving makes room.
+-- Sliding windows over one sorted set of timestamps. A refused attempt is not counted and does not extend the wait. An
+-- attempt that is repeated with the same id is counted once. Several attempts may be taken at once for later use; they
+-- are counted at the end of the time in which they may be used. The fewer are left, the fewer are taken at once, so
+-- that several processes can share the last ones.
+-- KEYS[1] ratelimit:{key}:name   ARGV[1] now, ms  ARGV[2] attempt id  ARGV[3] maximum to take
+-- ARGV[4] time in which they may be used, ms; then for each window: its limit, its length in ms
+-- Returns 0 if refused, 1 if allowed, 2 if counted before; the number taken; then for each window: the attempts in it,
+-- and the timestamp of the attempt whose expiry makes the next one possible.
 local now = tonumber(ARGV[1])
 local instant = now + tonumber(ARGV[4])
 local longest = 0

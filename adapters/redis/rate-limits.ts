@@ -1,46 +1,47 @@
 /**
- * Limits: `ratelimit:{key}:{name}` ZSET, the instants of what was counted. One script a key: limits of different keys may
- * be on different nodes of a Redis Cluster. Away: what is asked here throws, and whoever asks decides; domain/limits.ts
- * says for each limit whether it fails open or closed.
+ * Rate limits: `ratelimit:{key}:{name}` ZSET with the timestamps of the counted attempts. A script uses one key only,
+ * so limits may be on different nodes of a Redis Cluster. When Redis is unavailable, calls throw; domain/limits.ts
+ * defines for each limit whether the caller fails open or closed.
  */
 import type { Window } from '../../domain/limits.ts';
 import { loadScript, type Redis } from './connect.ts';
 
-/** A bound on how often something may happen. */
+/** A rate limit. */
 export interface Limit {
-  /** The name a refused caller is told. */
+  /** The name that a refused caller receives. */
   name: string;
-  /** All of them hold. */
+  /** Sliding windows; all of them apply. */
   windows: readonly Window[];
 }
 
-/** Where a caller stands with a limit: with that of its windows that is nearest to refusing, or refuses longest. */
+/** The state of a limit, taken from the window with the fewest attempts left or the longest wait. */
 export interface LimitState {
   allowed: boolean;
   max: number;
   remaining: number;
-  /** Seconds until a try leaves the window; of a refusal, until the next is possible. */
+  /** Seconds until an attempt leaves the window; after a refusal, until the next attempt is possible. */
   resetSeconds: number;
 }
 
-/** Where a caller stands with several limits: with the one that refuses, or the one that is nearest to it. */
+/** The state of several limits: of the one that refuses, otherwise of the one with the fewest attempts left. */
 export interface LimitsState extends LimitState {
   limit: string;
 }
 
-/** A limit and whose it is. */
+/** A limit and the key that it counts. */
 export interface LimitOf {
   limit: Limit;
   key: string;
 }
 
+/** The rate limiter. */
 export type RateLimits = ReturnType<typeof createRateLimits>;
 
-/** Creates the limiter. */
+/** Creates the rate limiter. */
 export function createRateLimits(redis: Redis) {
   const one = createTaking(redis);
 
-  /** Gives a try of several limits back. */
+  /** Refunds an attempt of several limits. */
   async function refundAll(of: readonly LimitOf[], tryId: string): Promise<void> {
     await Promise.all(of.map(({ limit, key }) => one.refund(limit, key, tryId)));
   }
@@ -49,9 +50,9 @@ export function createRateLimits(redis: Redis) {
     ...one,
 
     /**
-     * Takes a try of several limits, one after the other, up to the first that refuses; then all of them are given back,
-     * so that a refused try costs nothing anywhere. `counted` are those to give back when it turns out not to count: not
-     * those that counted the same try before.
+     * Consumes an attempt of several limits, one after the other. When one refuses, the others are refunded, so that a
+     * refused attempt is counted nowhere. `counted` lists the limits to refund if the attempt turns out not to count;
+     * it excludes limits that counted the same attempt before.
      */
     async consumeAll(
       of: readonly LimitOf[],
@@ -73,28 +74,28 @@ export function createRateLimits(redis: Redis) {
 
     refundAll,
 
-    /** Tells whether a key has used up every window of a limit. */
+    /** Returns whether a key has used up every window of a limit. */
     isUsedUp: (limit: Limit, key: string, now: number) => isUsedUp(redis, { limit, key }, now),
 
-    /** Forgets all that was counted for a key. */
+    /** Deletes the count of a key. */
     async clear(limit: Limit, key: string): Promise<void> {
       await redis.del(keyOf(limit, key));
     },
   };
 }
 
-/** What is done with one limit. */
+/** The operations on a single limit. */
 function createTaking(redis: Redis) {
   const script = loadScript(redis, 'rate-limit');
 
-  /** Takes one try of `key` if there is one. One atomic step, so parallel tries never exceed the limit. */
+  /** Consumes one attempt of `key` if one is left. One atomic step, so parallel attempts never exceed the limit. */
   async function consume(limit: Limit, key: string, tryId: string, now: number): Promise<LimitState> {
     return (await consumeSome({ limit, key }, tryId, now)).state;
   }
 
   /**
-   * As `take`, up to `most` tries at once, to be used within `usableMs`: their instant is its end, so that no window holds
-   * more than its limit whenever they are used. Says how many were taken now: none when the try was counted before.
+   * Consumes up to `most` attempts at once, to be used within `usableMs`. They are counted at the end of that time, so
+   * that no window exceeds its limit, whenever they are used. `taken` is 0 if the attempt was counted before.
    */
   async function consumeSome(
     { limit, key }: LimitOf,
@@ -116,12 +117,12 @@ function createTaking(redis: Redis) {
     return { state: states.reduce(tighter), taken };
   }
 
-  /** Gives a try back, for one that turned out not to count. */
+  /** Refunds an attempt that turned out not to count. */
   async function refund(limit: Limit, key: string, tryId: string): Promise<void> {
     await redis.zrem(keyOf(limit, key), tryId);
   }
 
-  /** Gives back what was not used of the tries that were taken at once. Safe to repeat. */
+  /** Refunds the unused attempts of those taken at once. Safe to repeat. */
   async function refundRest(
     { limit, key }: LimitOf,
     tryId: string,

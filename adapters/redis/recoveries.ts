@@ -1,15 +1,16 @@
 /**
- * Recoveries of forgotten passwords: `recovery:{id}` HASH, its tokens sealed, as long as it lives, and how far its message is;
- * `recovery-token:{hash}` what a token is for. Of a token only SHA-256 and the sealed text are stored. `pin-hold:{userId}:{channel}`
- * while no code by that channel replaces the PIN.
+ * Password recoveries: `recovery:{id}` HASH with the encrypted tokens and the delivery attempts, until it expires;
+ * `recovery-token:{hash}` the recovery and use of a token. Tokens are stored only as SHA-256 and encrypted.
+ * `pin-hold:{userId}:{channel}` exists while no code by that channel can reset the PIN.
  *
- * Consistency: the tokens are made once, whoever repeats it; of parallel uses of a token one wins. Away: fails closed.
+ * Consistency: repeats use the tokens of the first start; of parallel uses of a token one wins. When Redis is
+ * unavailable: fails closed.
  */
 import { type Cipher, tokenHash } from '../../platform/crypto.ts';
 import type { Redis } from './connect.ts';
 import { type DeliveryAttempt, openAttempts, readAttempts } from './delivery-attempts.ts';
 
-/** `reset`: chooses a new password. `stop`: ends the recovery. */
+/** The tokens of a recovery. `reset`: choose a new password. `stop`: end the recovery. */
 export interface RecoveryTokens {
   reset: string;
   stop: string;
@@ -18,41 +19,42 @@ export interface RecoveryTokens {
 /** A recovery before its message is sent. */
 export interface NewRecovery {
   userId: string;
-  /** The way of its message. */
+  /** The channel of its message. */
   channel: ReachChannel;
-  /** Used unless an earlier try has made others. */
+  /** Used unless an earlier attempt stored others. */
   tokens: RecoveryTokens;
-  /** Order of providers, decided in the same way. */
+  /** Providers in failover order; used unless an earlier attempt stored others. */
   providers: readonly string[];
   ttlSeconds: number;
 }
 
-/** A recovery whose message may be on its way. */
+/** A recovery whose message may have been sent. */
 export interface StartedRecovery {
   tokens: RecoveryTokens;
   attempts: DeliveryAttempt[];
   isSent: boolean;
 }
 
-/** Whose recovery it is. */
+/** The recovery that a token belongs to. */
 export interface Recovery {
   recoveryId: string;
   userId: string;
-  /** The way of its message: what the person has proven to reach. */
+  /** The channel of its message, which the user has proven to have access to. */
   channel: ReachChannel;
 }
 
-/** What a code by a channel proves: the mailbox, or the number, which calls reach as well. */
+/** What a code proves access to: the mailbox, or the phone number (by SMS or voice call). */
 export type ReachChannel = 'email' | 'sms';
 
 const reachChannels: readonly ReachChannel[] = ['email', 'sms'];
 
+/** The store of password recoveries. */
 export type Recoveries = ReturnType<typeof createRecoveries>;
 
-/** Creates the store of recoveries; `cipher` seals tokens. */
+/** Creates the store of recoveries; `cipher` encrypts tokens. */
 export function createRecoveries(redis: Redis, cipher: Cipher) {
   return {
-    /** Begins a recovery, whose life counts from here. Safe to repeat: keyed by its id. */
+    /** Starts a recovery and its lifetime. Safe to repeat: keyed by its id. */
     async start(recoveryId: string, recovery: NewRecovery): Promise<StartedRecovery> {
       const { userId, channel, tokens, providers, ttlSeconds } = recovery;
       const key = recoveryKey(recoveryId);
@@ -70,7 +72,7 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
       return { tokens: own, attempts: readAttempts(stored.attempts), isSent: stored.sent !== undefined };
     },
 
-    /** Notes how far its message is on the way. */
+    /** Stores the delivery attempts of its message. */
     async recordAttempts(recoveryId: string, attempts: readonly DeliveryAttempt[]): Promise<void> {
       await redis.hset(recoveryKey(recoveryId), 'attempts', JSON.stringify(attempts));
     },
@@ -80,7 +82,7 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
       await redis.hset(recoveryKey(recoveryId), 'sent', '1');
     },
 
-    /** The recovery that a token is for; undefined when it is over, was never, or the token is for another use. */
+    /** Returns the recovery of a token; undefined if it has ended, never existed, or the token is for another use. */
     async find(token: string, use: keyof RecoveryTokens): Promise<Recovery | undefined> {
       const stored = await redis.get(tokenKey(token));
       if (stored === null) return undefined;
@@ -88,33 +90,33 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
       return own === use && (await redis.exists(recoveryKey(recovery.recoveryId))) === 1 ? recovery : undefined;
     },
 
-    /** Takes a recovery for one use of its token; false when another use has it. */
+    /** Claims a recovery for one use of its token; false if another use has claimed it. */
     async take(recoveryId: string): Promise<boolean> {
       return (await redis.hsetnx(recoveryKey(recoveryId), 'taken', '1')) === 1;
     },
 
-    /** Gives it back, when nothing came of the use. */
+    /** Releases the claim of a use that had no effect. */
     async refund(recoveryId: string): Promise<void> {
       await redis.hdel(recoveryKey(recoveryId), 'taken');
     },
 
-    /** Has no code by a channel replace the PIN of a person, for so long. Safe to repeat. */
+    /** Blocks resetting the PIN of a user by a code on this channel for a time. Safe to repeat. */
     async holdPin(userId: string, channel: ReachChannel, seconds: number): Promise<void> {
       await redis.set(pinHoldKey(userId, channel), '1', 'EX', seconds);
     },
 
-    /** Has none replace it by any channel, for so long, where one is held: the other leads somewhere else from now. */
+    /** Extends an existing block to all channels for a time, because a number or address of the user changes. */
     async spreadPinHold(userId: string, seconds: number): Promise<void> {
       if ((await redis.exists(...reachChannels.map((channel) => pinHoldKey(userId, channel)))) === 0) return;
       for (const channel of reachChannels) await this.holdPin(userId, channel, seconds);
     },
 
-    /** How long no code by a channel replaces the PIN of a person, in seconds; 0 when one does. */
+    /** Returns how long a code by this channel cannot reset the PIN of a user, in seconds; 0 if it can. */
     async pinHeldSeconds(userId: string, channel: ReachChannel): Promise<number> {
       return Math.max(0, await redis.ttl(pinHoldKey(userId, channel)));
     },
 
-    /** Ends a recovery: its tokens are worth nothing. Safe to repeat. */
+    /** Ends a recovery and invalidates its tokens. Safe to repeat. */
     async end(recoveryId: string): Promise<void> {
       await redis.del(recoveryKey(recoveryId));
     },

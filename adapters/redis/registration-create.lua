@@ -1,5 +1,6 @@
--- Stores a registration before its first order, unless it is there.
--- KEYS[1] registration:{id}   ARGV[1] version  ARGV[2] status, JSON  ARGV[3] token hash  ARGV[4] start, sealed  ARGV[5] instant of its removal, ms
+-- Stores a registration before its first update, unless it exists.
+-- KEYS[1] registration:{id}   ARGV[1] version  ARGV[2] status, JSON  ARGV[3] token hash
+-- ARGV[4] workflow input, encrypted  ARGV[5] time of its removal, ms
 if redis.call('EXISTS', KEYS[1]) == 1 then
   return 0
 end

@@ -1,27 +1,31 @@
 /**
- * Registrations of numbers and addresses that somebody has already, and the owner's say in them. `registration-warning:{userId}`
- * the warning that the owner has of a day, `registration-warned:{userId}` SET of the registrations that it is about,
- * `registration-stop:{hash}` whose registrations a token ends; of the token only SHA-256 is stored.
+ * Warnings to the owner of a number or address about registrations that others start with it.
+ * `registration-warning:{userId}` the open warning of a day, `registration-warned:{userId}` SET of the registrations
+ * that it covers, `registration-stop:{hash}` the user whose registrations a token stops. Tokens are stored only as
+ * SHA-256.
  *
- * Consistency: a warning is opened once, whoever repeats it; a registration is of the open warning or of the next one. Away:
- * fails closed.
+ * Consistency: a warning is opened once, even by repeats; a registration belongs to the open warning or to the next
+ * one. When Redis is unavailable: fails closed.
  */
 import { tokenHash } from '../../platform/crypto.ts';
 import type { Redis } from './connect.ts';
 
+/** The store of registration warnings. */
 export type RegistrationWarnings = ReturnType<typeof createRegistrationWarnings>;
 
-/** One warning within this, unless the owner acts on it. */
+/** The owner receives one warning in this time, unless they act on it. */
 const warningSeconds = 86_400;
-/** The longest life of a registration, so that one of the last hour of a warning can be ended as well. */
+/**
+ * Longer than a warning by the longest lifetime of a registration, so that its last registrations can be stopped too.
+ */
 const tokenSeconds = warningSeconds + 2 * 86_400;
 
 /** Creates the store of warnings. */
 export function createRegistrationWarnings(redis: Redis) {
   return {
     /**
-     * The id of the open warning of an owner, `candidate` when there was none, to which the registration is added. Safe to
-     * repeat: the second time there is one.
+     * Opens a warning with the id `candidate`, unless the owner has an open one, and adds the registration to it.
+     * Returns the id of the open warning. Safe to repeat.
      */
     async open(userId: string, candidate: string, registrationId?: string): Promise<string> {
       const [key, warned] = [warningKey(userId), warnedKey(userId)];
@@ -31,23 +35,25 @@ export function createRegistrationWarnings(redis: Redis) {
       return String(answers?.[1]?.[1] ?? candidate);
     },
 
-    /** Keeps the token of a warning. Safe to repeat. */
+    /** Stores the token of a warning. Safe to repeat. */
     async keepToken(token: string, userId: string): Promise<void> {
       await redis.set(stopKey(token), userId, 'EX', tokenSeconds);
     },
 
-    /** Whose token it is; undefined when it was used, is too old or was never one. */
+    /** Returns the user of a token; undefined if it was used, has expired or never existed. */
     async whose(token: string): Promise<string | undefined> {
       return (await redis.get(stopKey(token))) ?? undefined;
     },
 
-    /** Closes the open warning: the next registration opens another. Answers those that were warned of. Safe to repeat. */
+    /**
+     * Closes the open warning, so that the next registration opens another. Returns its registrations. Safe to repeat.
+     */
     async close(userId: string): Promise<string[]> {
       const answers = await redis.multi().del(warningKey(userId)).smembers(warnedKey(userId)).exec();
       return (answers?.[1]?.[1] ?? []) as string[];
     },
 
-    /** Uses a token up, when its registrations are ended; false when another use was first. */
+    /** Consumes a token after its registrations were stopped; false if it was consumed before. */
     async use(token: string, userId: string, ended: readonly string[]): Promise<boolean> {
       if (ended.length > 0) await redis.srem(warnedKey(userId), ...ended);
       return (await redis.del(stopKey(token))) === 1;

@@ -1,6 +1,6 @@
--- Stores the status of a registration unless a newer one is there, and announces it. What its workflow was started with is
--- removed: the workflow that writes has it.
--- KEYS[1] registration:{id}   ARGV[1] version  ARGV[2] status, JSON  ARGV[3] life in seconds  ARGV[4] token hash
+-- Stores and publishes the status of a registration unless a newer one is stored. It removes the workflow input,
+-- because the writing workflow has it.
+-- KEYS[1] registration:{id}   ARGV[1] version  ARGV[2] status, JSON  ARGV[3] lifetime in seconds  ARGV[4] token hash
 local version = tonumber(redis.call('HGET', KEYS[1], 'version') or '-1')
 if version >= tonumber(ARGV[1]) then
   return 0

@@ -1,32 +1,34 @@
 /**
- * The read model of registrations: `registration:{id}` HASH, created by the api, then written by the workflow that the first
- * order starts, read and listened to by the api. Until the workflow writes, the field `start` is what it is started with.
+ * The read model of registrations: `registration:{id}` HASH. The API creates it, reads it and subscribes to its
+ * changes. The workflow, which the first update starts, writes it. Until then the field `start` contains the workflow
+ * input.
  *
- * Consistency: a status carries a version and an older one never replaces a newer one, so writes may be repeated and
- * may overtake each other. It can be rebuilt by the workflow at its next change.
+ * Consistency: a status has a version, and an older version never replaces a newer one, so writes may be repeated and
+ * reordered. The next change of the workflow rewrites a lost status.
  */
 import { type RegistrationStatus, statusAt } from '../../domain/registration.ts';
 import type { Cipher } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
 
-/** A registration as the api reads it. */
+/** A registration as the API reads it. */
 export interface StoredRegistration {
   status: RegistrationStatus;
   tokenHash: string;
 }
 
+/** The read model of registrations. */
 export type Registrations = ReturnType<typeof createRegistrations>;
 
-/** How long a status stays readable after its last change: a day beyond the longest stay for an outside system. */
+/** How long a status is stored after its last change: a day longer than the longest wait for a dependency. */
 const lifeSeconds = 2 * 86_400;
-/** How long credentials wait for the account they belong to; the longest life of a registration. */
+/** How long credentials are stored before the account exists: the longest lifetime of a registration. */
 const credentialsSeconds = 2 * 86_400;
 
-/** Creates the read model on a connection. */
+/** Creates the read model of registrations. */
 export function createRegistrations(redis: Redis) {
   const writeScript = loadScript(redis, 'registration-write');
   return {
-    /** Stores and announces a status. Safe to repeat and to reorder: keyed by its version. */
+    /** Stores and publishes a status. Safe to repeat and to reorder: keyed by its version. */
     async write(registrationId: string, tokenHash: string, status: RegistrationStatus): Promise<void> {
       await writeScript(
         [registrationKey(registrationId)],
@@ -34,15 +36,15 @@ export function createRegistrations(redis: Redis) {
       );
     },
 
-    /** The newest status as it stands now, or undefined when the id is unknown or long over. */
+    /** Returns the newest status as of now, or undefined if the id is unknown or the registration ended long ago. */
     async read(registrationId: string): Promise<StoredRegistration | undefined> {
       const [status, tokenHash] = await redis.hmget(registrationKey(registrationId), 'status', 'token');
       return status && tokenHash ? { status: statusAt(JSON.parse(status), Date.now()), tokenHash } : undefined;
     },
 
     /**
-     * Takes the one session a registration gives: true for the first session id and whenever that one asks again.
-     * One atomic step (HSETNX), so of parallel calls exactly one wins.
+     * Claims the one session of a registration. Returns true for the first session id and for its repeats. One atomic
+     * step (HSETNX), so of parallel calls exactly one wins.
      */
     async takeSession(registrationId: string, sessionId: string): Promise<boolean> {
       const key = registrationKey(registrationId);
@@ -50,39 +52,41 @@ export function createRegistrations(redis: Redis) {
       return (await redis.hget(key, 'session')) === sessionId;
     },
 
-    /** Keeps password hashes until the account exists. */
+    /** Stores password hashes until the account exists. */
     async saveCredentials(registrationId: string, hashes: { password?: string; pin?: string }): Promise<void> {
       const key = credentialsKey(registrationId);
       await redis.multi().del(key).hset(key, hashes).expire(key, credentialsSeconds).exec();
     },
 
-    /** The password hashes that were kept; empty when there are none. */
+    /** Returns the stored password hashes; empty if there are none. */
     async readCredentials(registrationId: string): Promise<{ password?: string; pin?: string }> {
       return redis.hgetall(credentialsKey(registrationId));
     },
 
+    /** Deletes the stored password hashes. Safe to repeat. */
     async removeCredentials(registrationId: string): Promise<void> {
       await redis.del(credentialsKey(registrationId));
     },
   };
 }
 
-/** A registration before its first order. */
+/** A registration before its first update. */
 export interface NewRegistrationRecord extends StoredRegistration {
-  /** What its workflow is started with; personal, so that it is sealed. */
+  /** The workflow input. It is personal data, so it is stored encrypted. */
   start: unknown;
 }
 
+/** The store of workflow inputs of registrations. */
 export type RegistrationStarts = ReturnType<typeof createRegistrationStarts>;
 
-/** Whoever asks in time after its end hears that it has expired; nothing else is left to know of it. */
+/** How long an expired registration without a workflow is stored, so that a late client learns that it expired. */
 const unstartedMs = 10 * 60_000;
 
-/** Creates the store of what registrations are started with, on the hash of the read model; `cipher` seals it. */
+/** Creates the store of workflow inputs, in the hash of the read model; `cipher` encrypts them. */
 export function createRegistrationStarts(redis: Redis, cipher: Pick<Cipher, 'encryptText' | 'decryptText'>) {
   const createScript = loadScript(redis, 'registration-create');
   return {
-    /** Stores a registration in one step, until ten minutes after its end. Safe to repeat: what is there stays. */
+    /** Stores a registration in one step, until ten minutes after it expires. Safe to repeat: an existing one stays. */
     async create(registrationId: string, { status, tokenHash, start }: NewRegistrationRecord): Promise<void> {
       await createScript(
         [registrationKey(registrationId)],
@@ -96,7 +100,7 @@ export function createRegistrationStarts(redis: Redis, cipher: Pick<Cipher, 'enc
       );
     },
 
-    /** What its workflow is started with, or undefined once the workflow has written, or when the id is unknown. */
+    /** Returns the workflow input, or undefined once the workflow has written a status or if the id is unknown. */
     async read(registrationId: string): Promise<unknown> {
       const encrypted = await redis.hget(registrationKey(registrationId), 'start');
       return encrypted === null ? undefined : JSON.parse(cipher.decryptText(encrypted));
@@ -104,13 +108,13 @@ export function createRegistrationStarts(redis: Redis, cipher: Pick<Cipher, 'enc
   };
 }
 
-/** A stay on the line for one registration. */
+/** A subscription to the changes of one registration. */
 export interface Listening extends AsyncDisposable {
-  /** Resolves to true at the next announcement since it was last called, to false when the time is over. */
+  /** Resolves to true at the first change since the last call, or to false at the timeout. */
   changed(): Promise<boolean>;
 }
 
-/** Listens to announcements over one connection of its own. */
+/** Creates the listener for changes. It needs its own connection. */
 export function createRegistrationListener(subscriber: Redis) {
   const waiting = new Map<string, Set<() => void>>();
   subscriber.on('message', (channel: string) => {
@@ -118,7 +122,7 @@ export function createRegistrationListener(subscriber: Redis) {
   });
 
   return {
-    /** Begins to listen, for so long; read the status after that, and no change is missed. */
+    /** Subscribes to changes for at most `timeoutMs`. Read the status afterwards, so that no change is missed. */
     async listen(registrationId: string, timeoutMs: number): Promise<Listening> {
       const channel = registrationKey(registrationId);
       const deadline = Date.now() + timeoutMs;
@@ -146,6 +150,7 @@ export function createRegistrationListener(subscriber: Redis) {
   };
 }
 
+/** Listens to the changes of registrations. */
 export type RegistrationListener = ReturnType<typeof createRegistrationListener>;
 
 function registrationKey(registrationId: string): string {

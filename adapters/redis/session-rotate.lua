@@ -1,10 +1,10 @@
--- Puts a new refresh token in the place of the one that is presented, in one atomic step.
--- The token before comes to the same successor for a short grace, as long as nobody has used that: two tabs that refresh at
--- once, and a client whose answer was lost, go on. Any other token of the session is stolen or was: the session ends.
+-- Rotates the refresh token of a session, in one atomic step. For a short grace period the previous token returns the
+-- same successor, as long as the successor is unused. This serves two tabs that refresh at once and a client that lost
+-- the response. Any other token of the session means that a token was stolen: the session ends.
 -- KEYS[1] session:<id>
--- ARGV[1] SHA-256 of the presented token  ARGV[2] that of its successor  ARGV[3] the successor, sealed
--- ARGV[4] now, ms  ARGV[5] grace, ms  ARGV[6] roles of the person now
--- Answers what happened and, sealed, the token to go on with.
+-- ARGV[1] SHA-256 of the presented token  ARGV[2] SHA-256 of its successor  ARGV[3] the successor, encrypted
+-- ARGV[4] now, ms  ARGV[5] grace period, ms  ARGV[6] current roles of the user
+-- Returns the outcome and the encrypted token to use next.
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return { 'ended' }
 end

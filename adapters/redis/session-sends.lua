@@ -1,6 +1,6 @@
--- Stores the sends of a session unless newer ones are there, and prolongs its record and that of its codes.
+-- Stores the sends of a verification session unless newer ones are stored, and extends the session and its codes.
 -- KEYS[1] verification-session:{id}  KEYS[2] verification:{id}:verify
--- ARGV[1] version  ARGV[2] what is published, JSON  ARGV[3] kept until, ms
+-- ARGV[1] version  ARGV[2] published sends, JSON  ARGV[3] time of removal, ms
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return 0
 end

@@ -1,5 +1,5 @@
--- Notes activity on a session that still lives, and gives it its idle life again, up to its last end; never brings a dead
--- one back.
+-- Records activity on a session and restarts its idle timeout, up to its absolute end. An ended session is not
+-- recreated.
 -- KEYS[1] session:<id>   ARGV[1] now, ms
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return 0

@@ -1,47 +1,47 @@
 /**
- * Sessions: `session:{id}` HASH + TTL, `refresh:{hash}` HASH for each refresh token that was given out, of which only
- * SHA-256 is stored, and `sessions:{userId}` ZSET of a person's session ids by their last possible end.
- * A session exists only in its hash: when that is gone, its access and refresh tokens are worth nothing.
+ * Sessions: `session:{id}` HASH + TTL, `refresh:{hash}` HASH for each issued refresh token, of which only SHA-256 is
+ * stored, and `sessions:{userId}` ZSET of the session ids of a user by their absolute end. A session exists only in its
+ * hash: when the hash is gone, its access and refresh tokens are invalid.
  *
  * Terminology
- * - family: the refresh tokens of one session, each the successor of the one before. One of them is live.
- * - idle life: how long a session lives without activity; `endsAt` is its end however active it is.
+ * - token family: the refresh tokens of one session, each the successor of the previous one. One of them is valid.
+ * - idle timeout: how long a session lives without activity. `endsAt` is its absolute end.
  *
- * Consistency: what decides (which refresh token is live, whether a session lives) is in the one hash and changes by one
- * script. Away: throws.
+ * Consistency: the valid refresh token and the existence of the session are in one hash, and one script changes them.
+ * When Redis is unavailable, calls throw.
  */
 import { loadScript, type Redis } from './connect.ts';
 
-/** A session as it is stored. Instants are milliseconds. */
+/** A session as it is stored. Times are milliseconds since the Unix epoch. */
 export interface Session {
   sessionId: string;
   userId: string;
   createdAt: number;
-  /** When the person last proved who they are: by the log-in that began it, or since. */
+  /** When the user last authenticated: at log-in or later within the session. */
   authenticatedAt: number;
   lastActivityAt: number;
-  /** Its end if nothing more happens in it. */
+  /** When it ends without further activity. */
   expiresAt: number;
   ip: string;
   userAgent: string;
   roles: string[];
 }
 
-/** A session that begins. */
+/** A new session. */
 export interface NewSession extends Omit<Session, 'authenticatedAt' | 'lastActivityAt' | 'expiresAt'> {
-  /** Life without activity, in milliseconds. */
+  /** Idle timeout, in milliseconds. */
   idleMs: number;
-  /** Its end in any case. */
+  /** Absolute end. */
   endsAt: number;
 }
 
-/** A refresh token by its SHA-256 and its life. */
+/** A refresh token: its SHA-256 and its lifetime in seconds. */
 export interface RefreshToken {
   hash: string;
   seconds: number;
 }
 
-/** Whose a refresh token is, and when its session ends in any case. */
+/** The session and user of a refresh token, and the absolute end of the session. */
 export interface TokenOwner {
   sessionId: string;
   userId: string;
@@ -49,26 +49,27 @@ export interface TokenOwner {
   endsAt: number;
 }
 
-/** The successor of a refresh token, sealed by whoever made it. */
+/** The successor of a refresh token, encrypted by the caller. */
 export interface Successor extends RefreshToken {
   encrypted: string;
 }
 
 /**
- * `rotated`: the successor is live. `repeated`: the presented token was rotated a moment ago, and this is the successor it
- * got then. `reused`: it was not live, and its session has ended. `ended`: its session had ended.
+ * `rotated`: the successor is valid. `repeated`: the presented token was rotated a moment ago, and the same successor
+ * is returned. `reused`: the token was not valid, so its session was ended. `ended`: its session had ended before.
  */
 export interface Rotation {
   outcome: 'rotated' | 'repeated' | 'reused' | 'ended';
-  /** The token to go on with, as it was sealed; empty when there is none. */
+  /** The token to use next, encrypted; empty if there is none. */
   encrypted: string;
 }
 
+/** The store of sessions. */
 export type Sessions = ReturnType<typeof createSessions>;
 
-/** Activity is noted at most this often, so that a session check is one read. */
+/** Activity is written at most this often, so that most session checks are a single read. */
 const activityMs = 60_000;
-/** How long a refresh token that was rotated comes to its unused successor. RFC 9700 section 4.14.2 leaves it open. */
+/** How long a rotated refresh token returns its unused successor. RFC 9700 section 4.14.2 does not specify it. */
 const graceMs = 10_000;
 
 /** Creates the store of sessions. */
@@ -76,11 +77,11 @@ export function createSessions(redis: Redis) {
   const touch = loadScript(redis, 'session-touch');
   const confirm = loadScript(redis, 'session-confirm');
   return {
-    /** Stores a session and its refresh token. Safe to repeat: keyed by the session's id and the token's hash. */
+    /** Stores a session and its refresh token. Safe to repeat: keyed by session id and token hash. */
     async create(session: NewSession, refresh: RefreshToken): Promise<void> {
       const { sessionId, userId, roles, createdAt, endsAt, idleMs, ip, userAgent } = session;
       const fields = { userId, createdAt, lastActivityAt: createdAt, idleMs, endsAt, ip, userAgent };
-      // listed before it lives: whoever ends all sessions of the person misses none
+      // listed before it exists, so that ending all sessions of the user misses none
       await redis
         .multi()
         .zadd(listKey(userId), endsAt, sessionId)
@@ -97,7 +98,7 @@ export function createSessions(redis: Redis) {
       await redis.hset(`user:${userId}`, 'lastLoginAt', createdAt);
     },
 
-    /** The session, or undefined when it ended. */
+    /** Returns the session, or undefined if it has ended. Records activity. */
     async read(sessionId: string, now: number): Promise<Session | undefined> {
       const fields = await redis.hgetall(sessionKey(sessionId));
       const session = sessionIn(sessionId, fields);
@@ -106,12 +107,12 @@ export function createSessions(redis: Redis) {
       return sessionIn(sessionId, { ...fields, lastActivityAt: String(now) });
     },
 
-    /** Notes that the person has proven who they are, at an instant; never brings a dead session back. */
+    /** Records that the user authenticated at a time. A session that has ended is not recreated. */
     async confirm(sessionId: string, at: number): Promise<void> {
       await confirm([sessionKey(sessionId)], [at]);
     },
 
-    /** The living sessions of a person, the newest first. */
+    /** Returns the active sessions of a user, newest first. */
     async list(userId: string, now: number): Promise<Session[]> {
       const ids = await redis.zrange(listKey(userId), String(now), '+inf', 'BYSCORE');
       const found = await Promise.all(ids.map(async (id) => sessionIn(id, await redis.hgetall(sessionKey(id)))));
@@ -123,26 +124,28 @@ export function createSessions(redis: Redis) {
   };
 }
 
-/** What refresh tokens do, and what is written anew when they do. */
+/** The operations on refresh tokens and on the roles of sessions. */
 function createRefreshing(redis: Redis) {
   const rotate = loadScript(redis, 'session-rotate');
   const writeRoles = loadScript(redis, 'session-roles');
   return {
-    /** Whose session a refresh token belongs to, also when it is no longer live; undefined when it was never given out. */
+    /**
+     * Returns the session of a refresh token, even of a rotated one; undefined if it was never issued or has expired.
+     */
     async findByRefresh(refreshHash: string): Promise<TokenOwner | undefined> {
       const { sessionId, userId, endsAt } = await redis.hgetall(`refresh:${refreshHash}`);
       if (sessionId === undefined || userId === undefined) return undefined;
       return { sessionId, userId, endsAt: Number(endsAt) };
     },
 
-    /** Rotates the refresh token of a session, and gives the session the roles its person has now. */
+    /** Rotates the refresh token of a session, and sets the current roles of the user in the session. */
     async rotate(
       owner: TokenOwner,
       presentedHash: string,
       successor: Successor,
       { roles, now }: { roles: readonly string[]; now: number },
     ): Promise<Rotation> {
-      // before it is live: a token that is live can be looked up
+      // written before it becomes valid, so that a valid token can always be looked up
       await writeRefresh(redis, successor, owner);
       const args = [presentedHash, successor.hash, successor.encrypted, now, graceMs, roles.join(',')];
       const [outcome, encrypted = ''] = (await rotate([sessionKey(owner.sessionId)], args)) as [
@@ -153,7 +156,7 @@ function createRefreshing(redis: Redis) {
       return { outcome, encrypted };
     },
 
-    /** Gives every living session of a person these roles. */
+    /** Sets the roles of every active session of a user. */
     async setRoles(userId: string, roles: readonly string[]): Promise<void> {
       const ids = await redis.zrange(listKey(userId), '0', '-1');
       for (const id of ids) await writeRoles([sessionKey(id)], [roles.join(',')]);
@@ -161,23 +164,23 @@ function createRefreshing(redis: Redis) {
   };
 }
 
-/** What ends sessions, and counts those that have not ended. */
+/** The operations that end and count sessions. */
 function createSessionEnds(redis: Redis) {
   return {
     /**
-     * Ends every session of a person but one, if one is named; answers how many it ended. Their refresh tokens stay known
-     * for their life, and worth nothing. Safe to repeat.
+     * Ends every session of a user, except `exceptId` if given, and returns how many it ended. Their refresh tokens
+     * stay stored until they expire, but are invalid. Safe to repeat.
      */
     async endAll(userId: string, exceptId?: string): Promise<number> {
       const ids = (await redis.zrange(listKey(userId), '0', '-1')).filter((id) => id !== exceptId);
       let ended = 0;
       for (const id of ids) ended += await redis.del(sessionKey(id));
-      // last: what is cut short is found again by a repeat
+      // last, so that a repeat after an interruption finds the sessions again
       if (ids.length > 0) await redis.zrem(listKey(userId), ...ids);
       return ended;
     },
 
-    /** Ends a session of a person; false when the person has no such session. Safe to repeat. */
+    /** Ends a session of a user; false if the user has no such session. Safe to repeat. */
     async end(userId: string, sessionId: string): Promise<boolean> {
       if ((await redis.zscore(listKey(userId), sessionId)) === null) return false;
       const ended = await redis.del(sessionKey(sessionId));
@@ -186,15 +189,15 @@ function createSessionEnds(redis: Redis) {
     },
 
     /**
-     * Makes a session the only one of its person, and answers the one that was before. Of parallel calls each ends
-     * another's session: the last one stays.
+     * Makes a session the only one of its user and returns the previous one, which the caller ends. Parallel calls end
+     * each other's sessions: the last one stays.
      */
     async takePlace(userId: string, sessionId: string, endsAt: number): Promise<string | undefined> {
       const before = await redis.set(`session-place:${userId}`, sessionId, 'PXAT', endsAt, 'GET');
       return before === null || before === sessionId ? undefined : before;
     },
 
-    /** The number of living sessions of a person. */
+    /** Returns the number of active sessions of a user. */
     async count(userId: string, now: number): Promise<number> {
       const ids = await redis.zrange(listKey(userId), String(now), '+inf', 'BYSCORE');
       const lives = await Promise.all(ids.map((id) => redis.exists(sessionKey(id))));

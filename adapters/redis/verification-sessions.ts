@@ -1,50 +1,52 @@
 /**
- * Verifications that stand alone: `verification-session:{id}` HASH, created by the api in one write, its sends written by
- * the workflow that the first send starts. Checks are counted by `codes.ts` under the same hash tag.
+ * Verification sessions, which belong to no registration: `verification-session:{id}` HASH. The API creates it in one
+ * write. The workflow, which the first send starts, writes its sends. `codes.ts` counts checks under the same hash tag.
  *
- * Consistency: sends carry a version and older ones never replace newer ones; a record that is gone is never made anew.
- * The number is sealed. The record outlives the session, whose end follows from what is stored. Away: fails closed.
+ * Consistency: sends have a version, and older ones never replace newer ones; a deleted record is not recreated. The
+ * phone number is encrypted. The record outlives the session, whose expiry is computed from the stored fields. When
+ * Redis is unavailable: fails closed.
  */
 import type { Channel, Send } from '../../domain/verification.ts';
 import type { Cipher } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
 
-/** A session as it was created. */
+/** A new verification session. */
 export interface NewSession {
   /** E.164. */
   number: string;
-  /** Of the number: ISO 3166, or a calling code such as `+44`. */
+  /** Country of the number: ISO 3166, or a calling code such as `+44`. */
   country?: string | undefined;
   /** Milliseconds since the Unix epoch. */
   createdAt: number;
 }
 
-/** What the workflow of a session publishes. */
+/** The sends that the workflow of a session publishes. */
 export interface PublishedSends {
   /** Grows with every change. */
   version: number;
   sends: Send[];
-  /** The channel whose provider is away. */
+  /** The channel whose provider is unavailable. */
   waitingFor?: Channel | undefined;
 }
 
-/** A session as it is read. */
+/** A stored verification session. */
 export interface StoredSession extends NewSession, Omit<PublishedSends, 'version'> {}
 
+/** The store of verification sessions. */
 export type VerificationSessions = ReturnType<typeof createVerificationSessions>;
 
-/** Creates the store; `cipher` seals numbers. */
+/** Creates the store of verification sessions; `cipher` encrypts phone numbers. */
 export function createVerificationSessions(redis: Redis, cipher: Cipher) {
   const publish = loadScript(redis, 'session-sends');
   return {
-    /** Stores a session, until an instant in milliseconds. */
+    /** Stores a session until `keepUntil` (ms since the Unix epoch). */
     async create(sessionId: string, { number, country, createdAt }: NewSession, keepUntil: number): Promise<void> {
       const key = sessionKey(sessionId);
       const fields = { number: cipher.encryptText(number), createdAt, ...(country && { country }) };
       await redis.multi().hset(key, fields).pexpireat(key, keepUntil).exec();
     },
 
-    /** A session, or undefined when there is no record of it. */
+    /** Returns a session, or undefined if it is not stored. */
     async read(sessionId: string): Promise<StoredSession | undefined> {
       const { number, country, createdAt, published } = await redis.hgetall(sessionKey(sessionId));
       if (number === undefined) return undefined;
@@ -58,7 +60,9 @@ export function createVerificationSessions(redis: Redis, cipher: Cipher) {
       };
     },
 
-    /** Stores what was sent, and keeps session and codes until an instant. Safe to repeat and to reorder, by version. */
+    /**
+     * Stores the sends, and keeps session and codes until `keepUntil`. Safe to repeat and to reorder: keyed by version.
+     */
     async writeSends(sessionId: string, published: PublishedSends, keepUntil: number): Promise<void> {
       await publish(
         [sessionKey(sessionId), `verification:{${sessionId}}:verify`],

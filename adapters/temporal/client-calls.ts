@@ -1,4 +1,4 @@
-/** Asks workflows, with deadlines, and turns what they refuse into failures. */
+/** Calls of the Temporal client, with deadlines. Refusals of workflows become failures. */
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   type Client,
@@ -20,14 +20,15 @@ import { Failure, type FailureContext, isFailureCode } from '../../domain/failur
 import { newId } from '../../platform/crypto.ts';
 import { isTaskFailure } from './connect.ts';
 
-/** A worker that was killed is back, and its task given to it again, well before this. */
+/** Deadline of an update: longer than a killed worker needs to restart and to get its task again. */
 const updateMs = 20_000;
 
 /**
- * Executes an update of a workflow and returns its result. Safe to repeat with the same `updateId`: Temporal returns the first
- * result again.
+ * Executes an update of a workflow and returns its result. Safe to repeat with the same `updateId`: Temporal returns
+ * the first result again.
  *
- * @throws {Failure} what the workflow refuses, registration-closed when it has ended, unavailable after the deadline
+ * @throws {Failure} the failure with which the workflow refuses it, registration-closed when the workflow has ended,
+ *   unavailable after the deadline
  */
 export async function executeUpdate<Answer, Args extends [unknown] | []>(
   { temporal }: { temporal: Client },
@@ -44,7 +45,7 @@ export async function executeUpdate<Answer, Args extends [unknown] | []>(
 
 const taskFailurePauseMs = 200;
 
-/** Asks until the workflow says something, as far as there is time; each try is the same order, by its id. */
+/** Repeats an update after workflow task failures until the deadline. Each attempt has the same update id. */
 async function answerWithin<Answer>(temporal: Client, deadline: number, ask: () => Promise<Answer>): Promise<Answer> {
   for (;;) {
     try {
@@ -56,23 +57,24 @@ async function answerWithin<Answer>(temporal: Client, deadline: number, ask: () 
   }
 }
 
-/** How a workflow is started by its first order. */
+/** How a workflow is started by its first update. */
 export interface WorkflowStart<W extends Workflow> {
   workflow: W;
   workflowId: string;
   args: Parameters<W>;
   staticSummary: string;
   typedSearchAttributes?: SearchAttributePair[];
-  /** Longest wait for the answer to the order. */
+  /** Longest wait for the result of the update. */
   waitMs?: number;
 }
 
 /**
- * Sends an order to a workflow and starts the workflow when it does not run yet, in one call. Safe to repeat when `updateId`
- * is the same, and for many at once: of first orders at the same time one starts the workflow and the others find it; one that
- * comes when the workflow is over starts none, so that what has ended has no second life.
+ * Executes an update and starts the workflow if it does not run yet, in one call (update-with-start). Safe to repeat
+ * with the same `updateId`. Of concurrent first updates one starts the workflow and the others use it. After the
+ * workflow has ended, an update does not start it again.
  *
- * @throws {Failure} what the workflow refuses, registration-closed when it is over, unavailable after the deadline
+ * @throws {Failure} the failure with which the workflow refuses it, registration-closed when the workflow has ended,
+ *   unavailable after the deadline
  */
 export async function updateWithStart<Answer, Args extends [unknown] | [], W extends Workflow>(
   { temporal }: { temporal: Client },
@@ -98,7 +100,11 @@ export async function updateWithStart<Answer, Args extends [unknown] | [], W ext
 
 const startMs = 10_000;
 
-/** Starts a workflow, once: a repeat finds that it was started, also when it is over. Unavailable after 10 s: throws. */
+/**
+ * Starts a workflow once: repeats do nothing, even after it has ended.
+ *
+ * @throws {Error} Temporal is unavailable for 10 s
+ */
 export async function startWorkflow<W extends Workflow>(
   { temporal }: { temporal: Client },
   workflow: W,
@@ -114,7 +120,7 @@ export async function startWorkflow<W extends Workflow>(
   }
 }
 
-/** Runs a workflow that answers within 20 s. @throws {Error} an outage after that */
+/** Executes a workflow and returns its result. @throws {Error} no result within 20 s */
 export async function executeWorkflow<W extends Workflow>(
   { temporal }: { temporal: Client },
   workflow: W,
@@ -124,21 +130,22 @@ export async function executeWorkflow<W extends Workflow>(
   return temporal.withDeadline(Date.now() + updateMs, () => temporal.workflow.execute(workflow, once));
 }
 
-/** How a workflow that is one at a time is run. */
+/** The options of `executeSingleton`. */
 export interface SingletonOptions<W extends Workflow> {
   workflowId: string;
   args: Parameters<W>;
   staticSummary: string;
   typedSearchAttributes?: SearchAttributePair[];
   workflowIdReusePolicy?: 'ALLOW_DUPLICATE_FAILED_ONLY';
-  /** Longest wait for its end; it goes on by itself afterwards. */
+  /** Longest wait for its end. The workflow continues afterwards. */
   waitMs: number;
 }
 
 /**
- * Runs a workflow of which one runs at a time, or waits for the same one that is under way already, and answers its result.
+ * Executes a workflow of which only one may run at a time, or waits for the running one of the same type, and returns
+ * its result.
  *
- * @throws {Failure} unavailable: another one of the same id is under way, or it is not done in time
+ * @throws {Failure} unavailable: a workflow of another type runs with the same id, or no result in time
  */
 export async function executeSingleton<W extends Workflow>(
   { temporal }: { temporal: Client },
@@ -155,7 +162,7 @@ export async function executeSingleton<W extends Workflow>(
     const { type } = await within(() => handle.describe());
     if (type !== workflow.name) {
       throw new Failure('unavailable', {
-        message: 'Something else of this account is being changed. Try again in a moment.',
+        message: 'Another change of this account is in progress. Try again in a moment.',
       });
     }
   }
@@ -166,12 +173,12 @@ export async function executeSingleton<W extends Workflow>(
     if (status.name !== 'RUNNING') throw err;
     throw new Failure('unavailable', {
       message:
-        'It was begun and goes on by itself, but is not done yet: a registration worker, MongoDB or Redis is away',
+        'The change was started and will complete when a registration worker, MongoDB and Redis are available again',
     });
   }
 }
 
-/** Tells a workflow something that it may do without: nothing happens when it is over. */
+/** Sends a signal to a workflow. Does nothing if the workflow has ended. */
 export async function signalWorkflow<Told>(
   { temporal }: { temporal: Client },
   workflowId: string,

@@ -1,6 +1,6 @@
 /**
- * What Temporal stores is encrypted: inputs, results, details, summaries and failures, by AES-256-GCM with a key id.
- * Names, ids and search attributes are not, and therefore hold nothing personal.
+ * Payload encryption: Temporal stores inputs, results, details, summaries and failures encrypted with AES-256-GCM and a
+ * key id. Names, ids and search attributes are not encrypted and must not contain personal data.
  */
 import { METADATA_ENCODING_KEY, type Payload, type PayloadCodec } from '@temporalio/common';
 import { decode, encode } from '@temporalio/common/lib/encoding.js';
@@ -11,7 +11,7 @@ const { Payload: PayloadProto } = protoRoot.temporal.api.common.v1;
 const encoding = 'binary/encrypted';
 const keyIdField = 'encryption-key-id';
 
-/** The codec over a box: what it did not encrypt passes through when decoding. */
+/** Creates the payload codec. Decoding leaves payloads unchanged that it did not encrypt. */
 export function createPayloadCodec(cipher: Cipher): PayloadCodec {
   return {
     async encode(payloads) {

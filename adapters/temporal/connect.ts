@@ -1,9 +1,9 @@
 /**
- * The client of Temporal, the only place it is known beside workers/.
+ * The Temporal client. Only this folder and workers/ use the SDK.
  *
- * Timeout: `callMs` a call, and no more than a pause between two tries beside it. Away: calls fail after it; `isTemporalOutage`
- * tells such errors from refusals.
- * What a failed call has begun may still happen: repeat it with the same workflow or update id.
+ * Timeout: `callMs` per call, plus at most one pause between two attempts. While Temporal is unavailable, calls fail
+ * after that; `isTemporalOutage` distinguishes such errors from refusals. The effect of a failed call may still happen:
+ * repeat it with the same workflow or update id.
  */
 
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,7 @@ import type { RecordSpan } from '../../platform/spans.ts';
 import { createPayloadCodec } from './codec.ts';
 import { traceInterceptor } from './trace.ts';
 
-/** What every process that talks to Temporal shares: keys of the payloads and how failures are written. */
+/** Creates the data converter of every process that uses Temporal: payload encryption and failure conversion. */
 export function createDataConverter(key: Secret, older: readonly Secret[]): DataConverter {
   return {
     payloadCodecs: [createPayloadCodec(createCipher('temporal', key, older))],
@@ -30,15 +30,15 @@ export function createDataConverter(key: Secret, older: readonly Secret[]): Data
   };
 }
 
-/** The module that writes failures, for the bundle. */
+/** Returns the path of the failure converter module, for the workflow bundle. */
 export function failureConverterPath(): string {
   return fileURLToPath(new URL('./failure-converter.ts', import.meta.url));
 }
 
-/** Longest wait for an answer of Temporal, in milliseconds. */
+/** Timeout of a call to Temporal, in milliseconds. */
 export const callMs = 5000;
 
-/** A client that connects when it is first used. */
+/** Creates a client that connects on first use. */
 export function connectTemporal(options: {
   address: string;
   namespace: string;
@@ -52,23 +52,23 @@ export function connectTemporal(options: {
   return new Client({ connection, namespace, dataConverter, interceptors });
 }
 
-/** Longest pause between two tries of a call, in milliseconds; longer for a server that has too much to do. */
+/** Longest pause between two attempts of a call, in milliseconds; longer if the server is overloaded. */
 const pauseMs = { usual: 250, overloaded: 1000 };
-/** More than fit into any deadline: it is the deadline that ends the tries. */
+/** More attempts than fit into any deadline, so that the deadline ends the retries. */
 const maxTries = 100;
 
 const { retryableDecider, delayFunction } = defaultGrpcRetryOptions({ maxAttempts: maxTries });
 
 /**
- * The pause after a try of a call, in milliseconds. Those of the SDK grow to 5 s and are waited for to their end, so that a
- * call could last 5 s longer than its deadline.
+ * Returns the pause after an attempt of a call, in milliseconds. The pauses of the SDK grow to 5 s and are not cut at
+ * the deadline, so that a call could last 5 s longer than its deadline.
  */
 export function pauseAfterTry(attempt: number, status: Parameters<typeof delayFunction>[1]): number {
   const longest = status.code === resourceExhausted ? pauseMs.overloaded : pauseMs.usual;
   return Math.min(delayFunction(attempt, status), longest);
 }
 
-/** Repeats calls as the SDK does, but for its pauses. */
+/** Retries calls as the SDK does, but with shorter pauses. */
 function repeatCalls(): ReturnType<typeof makeGrpcRetryInterceptor> {
   return makeGrpcRetryInterceptor({ retryableDecider, delayFunction: pauseAfterTry });
 }
@@ -76,23 +76,23 @@ function repeatCalls(): ReturnType<typeof makeGrpcRetryInterceptor> {
 /** gRPC status. */
 const resourceExhausted = 8;
 
-/** Whoever waits for a probe is answered within 2 s. */
+/** Deadline of a probe, so that health endpoints respond within 2 s. */
 const probeMs = 1200;
-/** So long an answer of Temporal stands for the next ones. */
+/** How long a successful probe is reused. */
 const probeFreshMs = 1000;
 /** grpc.health.v1.HealthCheckResponse.ServingStatus */
 const serving = 1;
 
 /**
- * Makes a probe: it asks the health service of Temporal, once for all who ask at the same time and again a second later. That
- * Temporal is away is not remembered.
+ * Creates a probe of the Temporal health service. Concurrent callers share one request, and a success is reused for a
+ * second. Failures are not cached.
  *
- * @throws {Error} it does not answer within 1.2 s
- * @throws {Failure} unavailable: it answers that it does not serve
+ * @throws {Error} no answer within 1.2 s
+ * @throws {Failure} unavailable: the service reports that it is not serving
  */
 export function createTemporalProbe(client: Client): () => Promise<void> {
   let asked: { answer: Promise<void>; until: number } | undefined;
-  // the interface of a client's connection leaves both out
+  // the types of a client's connection have neither
   const { healthService } = client.connection as Connection;
   const { client: grpc } = client.connection as unknown as { client: WithChannel };
   const isConnected = () => grpc.getChannel().getConnectivityState(false) === ready;
@@ -103,7 +103,7 @@ export function createTemporalProbe(client: Client): () => Promise<void> {
   };
   return () => {
     const isUnderWay = asked?.until === Number.POSITIVE_INFINITY;
-    // none begins beside one that is still under way; a connection that was lost ends what was known by it
+    // a running probe is shared; a lost connection invalidates the cached result
     if (asked === undefined || asked.until < performance.now() || !(isUnderWay || isConnected())) {
       const probe = { answer: ask(), until: Number.POSITIVE_INFINITY };
       asked = probe;
@@ -120,15 +120,18 @@ export function createTemporalProbe(client: Client): () => Promise<void> {
   };
 }
 
-/** What the connection is made of. */
+/** The part of the gRPC client that has the channel. */
 interface WithChannel {
   getChannel(): { getConnectivityState(tryToConnect: boolean): number };
 }
 
-/** gRPC connectivity, as @grpc/grpc-js numbers it. https://grpc.github.io/grpc/core/md_doc_connectivity-semantics-and-api.html */
+/**
+ * Connectivity state READY in @grpc/grpc-js.
+ * https://grpc.github.io/grpc/core/md_doc_connectivity-semantics-and-api.html
+ */
 const ready = 2;
 
-/** Tells whether an error means that Temporal could not be asked in time, rather than that it said no. */
+/** Returns whether an error means that Temporal is unavailable or too slow, as opposed to a refusal. */
 export function isTemporalOutage(err: unknown): boolean {
   for (let cause: unknown = err; cause instanceof Error; cause = cause.cause) {
     if (cause.name === 'WorkflowUpdateRPCTimeoutOrCancelledError') return true;
@@ -140,12 +143,12 @@ export function isTemporalOutage(err: unknown): boolean {
   return false;
 }
 
-/** What Temporal says of an update whose task was lost, and of one that finds that the tasks before were. */
+/** Error messages of Temporal for an update whose workflow task failed, and for one after failed workflow tasks. */
 const taskFailures = /workflow task failure|Workflow Task in failed state/;
 
 /**
- * Tells whether an update was not taken because the worker lost the task it came with, such as one that was stopped or had
- * fallen behind: it left no trace, and may be repeated with the same id.
+ * Returns whether an update was not admitted because its workflow task failed, for example on a worker that was stopped
+ * or was too slow. The update had no effect and may be repeated with the same id.
  */
 export function isTaskFailure(err: unknown): boolean {
   const cause = err instanceof Error && !isGrpcServiceError(err) ? err.cause : err;

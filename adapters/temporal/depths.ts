@@ -1,34 +1,34 @@
 /**
- * How much waits in Temporal: tasks for our workers, registrations for outside systems. For metrics.
+ * Backlogs in Temporal for metrics: tasks that wait for workers, and registrations that wait for dependencies.
  *
- * Consistency: eventual; Temporal lists what changed with a delay of about a second, and calls its backlogs approximate.
- * Timeout: 2 s. Away: throws.
+ * Consistency: eventual; the visibility store lags by about a second, and backlog counts are approximate. Timeout: 2 s.
+ * When Temporal is unavailable, calls throw.
  */
 import type { Client } from '@temporalio/client';
 import type { WaitingFor } from '../../domain/registration.ts';
 import { type TemporalRole, temporalRoles } from '../../platform/config.ts';
 
-/** What waits for the workers of a role. */
+/** The backlog of a task queue. */
 export interface QueueDepth {
   queue: TemporalRole;
   kind: 'workflow' | 'activity';
   tasks: number;
-  /** Of the oldest task. */
+  /** Age of the oldest task. */
   ageSeconds: number;
 }
 
-/** What registrations are waiting for: a person, or a system that is away. */
+/** The number of registrations that wait for the user or for an unavailable dependency. */
 export interface WaitingRegistrations {
   waitingFor: WaitingFor | 'person';
   count: number;
 }
 
 const deadlineMs = 2000;
-/** As Temporal's protocol numbers them. */
+/** temporal.api.enums.v1.TaskQueueType */
 const kinds = { workflow: 1, activity: 2 } as const;
 const systems = ['directory', 'sms', 'voice', 'email', 'database'] as const satisfies WaitingFor[];
 
-/** The backlogs of all task queues of ours; workflow tasks on their way to the worker that knows the workflow are left out. */
+/** Returns the backlogs of all task queues of Vyry. Sticky queues are not included. */
 export function readQueueDepths(client: Client): Promise<QueueDepth[]> {
   const queues = [
     { queue: 'registration', kind: 'workflow' } as const,
@@ -50,7 +50,7 @@ export function readQueueDepths(client: Client): Promise<QueueDepth[]> {
   );
 }
 
-/** The running registrations by what they wait for. */
+/** Counts the running registrations by the dependency that they wait for. */
 export function countWaiting(client: Client): Promise<WaitingRegistrations[]> {
   const running = 'WorkflowType = "registration" AND ExecutionStatus = "Running"';
   const count = async (more: string) => (await client.workflow.count(`${running} AND ${more}`)).count;

@@ -1,5 +1,7 @@
-/** Encrypts messages and stack traces of failures with the payloads; used by clients, workers and the bundle alike. */
+/**
+ * Encrypts the messages and stack traces of failures like payloads. Clients, workers and the workflow bundle use it.
+ */
 import { DefaultFailureConverter } from '@temporalio/common';
 
-/** The name Temporal looks for in a failure converter module. */
+/** The export that Temporal looks for in a failure converter module. */
 export const failureConverter = new DefaultFailureConverter({ encodeCommonAttributes: true });

@@ -1,4 +1,4 @@
-/** What an operator asks of Temporal beside workflows: whether a namespace is fit for us, and what an activity waits for. */
+/** Inspection of Temporal for operators: the namespace, its search attributes, pollers and pending activities. */
 import { type Client, isGrpcServiceError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
@@ -12,17 +12,17 @@ const taskQueueTypes = { workflow: 1, activity: 2 } as const;
 /** temporal.api.enums.v1.PendingActivityState */
 const activityStates = ['unknown', 'scheduled', 'started', 'cancel-requested', 'paused', 'pause-requested'];
 
-/** An activity that has not ended. */
+/** A pending activity of a workflow. */
 export interface PendingActivity {
   name: string;
   state: string;
   attempt: number;
-  /** Type of the last failure; its text is left out, it may name a person. */
+  /** Type of the last failure. Its message is left out, because it may contain personal data. */
   lastFailure?: string;
   nextTryAt?: Date;
 }
 
-/** Tells whether the namespace exists. @throws {Error} Temporal does not answer */
+/** Returns whether the namespace exists. @throws {Error} Temporal is unavailable */
 export async function hasNamespace({ workflowService, options }: Client): Promise<boolean> {
   try {
     await workflowService.describeNamespace({ namespace: options.namespace });
@@ -33,13 +33,13 @@ export async function hasNamespace({ workflowService, options }: Client): Promis
   }
 }
 
-/** Names of the custom search attributes of the namespace. */
+/** Returns the names of the custom search attributes of the namespace. */
 export async function readSearchAttributes({ connection, options }: Client): Promise<string[]> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace: options.namespace });
   return Object.keys(customAttributes ?? {});
 }
 
-/** How many workers poll a task queue. */
+/** Returns how many workers poll a task queue. */
 export async function countPollers(
   { workflowService, options }: Client,
   taskQueue: string,
@@ -53,7 +53,7 @@ export async function countPollers(
   return pollers?.length ?? 0;
 }
 
-/** The activities that a workflow waits for now. */
+/** Returns the pending activities of a workflow. */
 export async function readPendingActivities(client: Client, workflowId: string): Promise<PendingActivity[]> {
   const { raw } = await client.workflow.getHandle(workflowId).describe();
   return Promise.all(

@@ -1,8 +1,8 @@
 /**
- * What Temporal holds of one person: executions, under way and closed, with their histories.
+ * The workflow executions of one user in Temporal, running and closed, with their histories.
  *
- * Consistency: lists of Temporal lag behind by about a second, and deleting is not done when it is answered; so they are
- * asked until they stay empty. Timeout: the caller's. Away: throws.
+ * Consistency: the visibility store lags by about a second, and deletion is asynchronous, so lists are repeated until
+ * they stay empty. Timeout: that of the caller. When Temporal is unavailable, calls throw.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
@@ -14,10 +14,10 @@ import {
 } from '../../domain/account.ts';
 import { registrationWorkflowId } from '../../domain/registration.ts';
 
-/** By what executions of a person are found. */
+/** The criteria that select the executions of a user. */
 export interface PersonWorkflows {
   userId: string;
-  /** Ids of workflows that are known. */
+  /** Known workflow ids, in addition to the search attribute `VyryUser`. */
   workflowIds: readonly string[];
 }
 
@@ -26,16 +26,16 @@ const lagMs = 2000;
 /** gRPC status. */
 const notFound = 5;
 
-/** An execution of a person, as Temporal lists it. */
+/** An execution of a user, as Temporal lists it. */
 export interface ListedWorkflow {
   type: string;
   workflowId: string;
   startedAt: Date;
-  /** Absent while it is under way. */
+  /** Absent while it is running. */
   closedAt?: Date;
 }
 
-/** The newest executions of a person, up to a number. */
+/** Returns the newest executions of a user, at most `limit`. */
 export async function listPersonWorkflows(
   client: Client,
   person: PersonWorkflows,
@@ -54,7 +54,7 @@ export async function listPersonWorkflows(
   }));
 }
 
-/** What is known by its id, whoever started it. */
+/** Returns the criteria for the executions of a user, with the workflow ids that can be derived. */
 export function workflowsOf(userId: string, { registrationIds = [], deletionId }: KnownWorkflows): PersonWorkflows {
   const workflowIds = [
     userAdministrationWorkflowId(userId),
@@ -65,15 +65,13 @@ export function workflowsOf(userId: string, { registrationIds = [], deletionId }
   return { userId, workflowIds };
 }
 
-/** What an account says of its flows. */
+/** The ids of workflows that an account stores. */
 export interface KnownWorkflows {
   registrationIds?: readonly string[] | undefined;
   deletionId?: string | undefined;
 }
 
-/**
- * Deletes the executions of a person; what is under way ends without a word. Answers how many there were. Safe to repeat.
- */
+/** Deletes the executions of a user, running ones included, and returns their number. Safe to repeat. */
 export async function erasePersonWorkflows(client: Client, person: PersonWorkflows): Promise<number> {
   const erased = new Set<string>();
   for (let emptyLists = 0; emptyLists < 2; ) {
@@ -103,7 +101,7 @@ async function deleteExecution(client: Client, execution: { workflowId?: string 
   }
 }
 
-/** Every value is an id of ours. */
+/** All values are ids that Vyry generated. */
 function queryOf({ userId, workflowIds }: PersonWorkflows): string {
   const quoted = (text: string) => `"${text.replaceAll(/[\\"]/g, '')}"`;
   return `VyryUser = ${quoted(userId)} OR WorkflowId IN (${workflowIds.map(quoted).join(', ')})`;

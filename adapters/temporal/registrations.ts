@@ -1,32 +1,18 @@
 /**
- * Registrations as Temporal lists them, by search attributes: what operators filter and page through.
+ * Lists of registrations for operators, filtered by search attributes in Temporal.
  *
- * Consistency: eventual; Temporal lists what changed with a delay of about a second. Timeout: the caller's. Away: throws.
+ * Consistency: eventual; the visibility store lags by about a second. Timeout: that of the caller. When Temporal is
+ * unavailable, calls throw.
  */
 import type { Client } from '@temporalio/client';
-import { type RegistrationStatus, stepNames } from '../../domain/registration.ts';
-import { channels } from '../../domain/verification.ts';
+import type { awaitedSystems, registrationStates, registrationSteps } from '../../domain/registration.ts';
 
-/** What a registration may be. */
-export const registrationStates = [
-  'pending',
-  'waiting',
-  'completed',
-  'rejected',
-  'expired',
-  'cancelled',
-] as const satisfies RegistrationStatus['state'][];
-/** Where a registration may stand. */
-export const registrationSteps = [...stepNames, 'approval', 'finish'] as const;
-/** What a registration may wait for. */
-export const awaitedSystems = ['directory', 'database', ...channels] as const;
-
-/** Which registrations; all of it holds. */
+/** A filter for registrations. All conditions must match. */
 export interface RegistrationFilter {
   state?: (typeof registrationStates)[number] | undefined;
   step?: (typeof registrationSteps)[number] | undefined;
   waitingFor?: (typeof awaitedSystems)[number] | undefined;
-  /** ISO 3166, two capital letters. */
+  /** ISO 3166 country, two capital letters. */
   country?: string | undefined;
   startedBefore?: Date | undefined;
 }
@@ -40,10 +26,10 @@ export interface ListedRegistration {
   startedAt: Date;
 }
 
-/** As many as Temporal gives at once. */
+/** Largest page that Temporal returns. */
 const pageMax = 1000;
 
-/** One page of registrations, those under way first, then the newest first. A cursor must be one that was answered. */
+/** Returns one page of registrations: running ones first, then newest first. `cursor` is the `nextCursor` of a page. */
 export async function listRegistrations(
   client: Client,
   filter: RegistrationFilter,
@@ -59,7 +45,7 @@ export async function listRegistrations(
   return { items: executions.map(listed), nextCursor: next === '' ? null : next };
 }
 
-/** Every value is one of ours: nothing typed reaches the query as it is. */
+/** All values are validated before: no raw user input reaches the query. */
 function queryOf({ state, step, waitingFor, country, startedBefore }: RegistrationFilter): string {
   const wanted: [string, string | undefined][] = [
     ['VyryState', state],

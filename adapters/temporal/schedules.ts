@@ -1,4 +1,4 @@
-/** Schedules: what Temporal starts by itself, again and again, and shows in its UI. */
+/** Temporal schedules. */
 import {
   type ConnectionLike,
   ScheduleAlreadyRunning,
@@ -7,17 +7,19 @@ import {
   type Workflow,
 } from '@temporalio/client';
 
-/** One workflow, again and again. */
+/** A workflow that Temporal starts at an interval. */
 export interface Schedule {
   id: string;
   workflow: Workflow;
   taskQueue: string;
   everySeconds: number;
-  /** What it is for, as operators read it; not encrypted. */
+  /** Description for operators in the Temporal Web UI; not encrypted. */
   note: string;
 }
 
-/** Makes sure of a schedule; safe to repeat and from many processes. A run that takes long is not run into. */
+/**
+ * Creates or updates a schedule. Safe to repeat, also from several processes. A run is skipped while one is running.
+ */
 export async function ensureSchedule(
   connection: ConnectionLike,
   namespace: string,

@@ -1,6 +1,7 @@
 /**
- * Carries the trace of a request through Temporal: into the workflow it starts or updates, and from there to its activities.
- * Temporal encrypts no headers and a trace says where a person is, so it is sealed here; the workflow passes it on unread.
+ * Trace propagation through Temporal: from a request to the workflow that it starts or updates, and on to its
+ * activities. Temporal does not encrypt headers, and a trace contains the IP address of the user, so it is encrypted
+ * here. The workflow passes it on without reading it.
  */
 import type { WorkflowClientInterceptor } from '@temporalio/client';
 import type { Headers, Payload } from '@temporalio/common';
@@ -10,12 +11,12 @@ import { type Cipher, createCipher } from '../../platform/crypto.ts';
 import { type Trace, traces } from '../../platform/log.ts';
 import { inSpan, type RecordSpan } from '../../platform/spans.ts';
 
-/** The box of traces. */
+/** Creates the cipher for traces. */
 export function createTraceCipher(key: Secret, older: readonly Secret[]): Cipher {
   return createCipher('trace', key, older);
 }
 
-/** Adds the running request's trace to every start and update, each of which is a span of it. */
+/** Creates the interceptor that adds the current trace to every start and update and records a span for each. */
 export function traceInterceptor(cipher: Cipher, record: RecordSpan): WorkflowClientInterceptor {
   const withTrace = (headers: Headers): Headers => {
     const trace = traces.getStore();
@@ -43,7 +44,7 @@ export function traceInterceptor(cipher: Cipher, record: RecordSpan): WorkflowCl
   };
 }
 
-/** The trace that headers carry; none when there is none, or its key is gone. */
+/** Returns the trace in headers; undefined if there is none or its key is unknown. */
 export function traceOf(headers: Headers, cipher: Cipher): Trace | undefined {
   const data = headers[traceHeader]?.data;
   if (!data) return undefined;

@@ -1,10 +1,11 @@
 /**
- * Status callbacks of messages and calls. https://www.twilio.com/docs/messaging/guides/track-outbound-message-status,
+ * Status callbacks of messages and voice calls.
+ * https://www.twilio.com/docs/messaging/guides/track-outbound-message-status,
  * https://www.twilio.com/docs/voice/api/call-resource#statuscallback
  */
 import type { DeliveryReport, DeliveryReportOutcome } from '../../domain/providers.ts';
 
-/** Final states by name, of messages and of calls; others are on the way to one. */
+/** The outcomes of the final states of messages and calls. Other states are not final. */
 const outcomes: ReadonlyMap<string, DeliveryReportOutcome> = new Map([
   ['delivered', 'delivered'],
   ['read', 'delivered'],
@@ -16,7 +17,7 @@ const outcomes: ReadonlyMap<string, DeliveryReportOutcome> = new Map([
   ['canceled', 'unanswered'],
 ]);
 
-/** What a form of Twilio says became of a message or call; undefined while that is open. */
+/** Reads the final outcome of a message or call from a status callback; undefined if its state is not final. */
 export function readTwilioReport(form: Record<string, string>): DeliveryReport | undefined {
   const { MessageStatus: message, CallStatus: call, ErrorCode: errorCode } = form;
   const outcome = outcomes.get(message ?? call ?? '');

@@ -1,8 +1,8 @@
-/** What a call says, as TwiML. https://www.twilio.com/docs/voice/twiml */
+/** The speech of voice calls, as TwiML. https://www.twilio.com/docs/voice/twiml */
 import VoiceResponse from 'twilio/lib/twiml/VoiceResponse.js';
 import type { Speech } from '../../domain/templates/messages.ts';
 
-/** Asks for a key, twice, and hangs up when none is pressed; Twilio then asks `codeUrl` what to say. */
+/** Returns TwiML that asks twice for a key and hangs up if none is pressed. After a key, Twilio requests `codeUrl`. */
 export function greetingTwiml(speech: Speech, codeUrl: string): string {
   const response = new VoiceResponse();
   for (const timeout of [8, 8]) {
@@ -13,7 +13,7 @@ export function greetingTwiml(speech: Speech, codeUrl: string): string {
   return response.toString();
 }
 
-/** Says the digits one by one, the whole three times. */
+/** Returns TwiML that speaks the code digit by digit, three times. */
 export function codeTwiml(speech: Speech): string {
   const response = new VoiceResponse();
   for (let time = 0; time < 3; time++) {

@@ -1,8 +1,8 @@
-/** Requests that Twilio makes to us. https://www.twilio.com/docs/usage/webhooks/webhooks-security */
+/** Verification of requests from Twilio. https://www.twilio.com/docs/usage/webhooks/webhooks-security */
 import { validateRequest } from 'twilio/lib/webhooks/webhooks.js';
 import type { Secret } from '../../platform/config.ts';
 
-/** Tells whether Twilio signed a request; `url` is the one that Twilio was given, with its query. */
+/** Returns whether Twilio signed a request. `url` is the URL as Twilio received it, with its query. */
 export function isSignedByTwilio(
   token: Secret,
   { url, form, signature }: { url: string; form: Record<string, string>; signature: string | undefined },

@@ -1,19 +1,16 @@
 /** `POST /admin/users/{id}/disable`: takes the access of a person. */
-import { z } from 'zod';
-import type { Session } from '../../adapters/redis/sessions.ts';
 import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
+import type { adminOperations } from '../../contract/admin.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
 import { userAdministrationWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import { userDisabling } from '../../workflows/user-administration.ts';
 import type { ApiDeps } from '../deps.ts';
+import type { HandlerInput } from '../serve.ts';
 import { requireAccount } from './roles.ts';
 
-/** What was done. */
-export const DisabledUser = z.object({
-  userId: z.string(),
-  sessionsEnded: z.int().describe('By this request; none when it was disabled before'),
-});
+type Op = typeof adminOperations.disableUser;
 
 const waitMs = 10_000;
 
@@ -23,10 +20,9 @@ const waitMs = 10_000;
  * @throws {Failure} not-found, forbidden, unavailable
  */
 export async function disableUser(
-  deps: ApiDeps,
-  admin: Session,
-  userId: string,
-): Promise<z.output<typeof DisabledUser>> {
+  deps: Pick<ApiDeps, 'accounts' | 'temporal'>,
+  { holder: admin, params: { userId } }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
   await requireAccount(deps, userId);
   if (userId === admin.userId) throw new Failure('forbidden', { message: 'Another admin has to disable you' });
   const { sessionsEnded } = await executeSingleton(deps, userDisabling, {
@@ -36,5 +32,5 @@ export async function disableUser(
     typedSearchAttributes: userAttributesOf(userId),
     waitMs,
   });
-  return { userId, sessionsEnded };
+  return { status: 200, body: { userId, sessionsEnded } };
 }

@@ -1,46 +1,13 @@
 /** `GET /admin/registrations`: what is under way and where it is stuck. */
-import { z } from 'zod';
-import {
-  awaitedSystems,
-  listRegistrations as listAll,
-  registrationStates,
-  registrationSteps,
-} from '../../adapters/temporal/registrations.ts';
+import { listRegistrations as listAll } from '../../adapters/temporal/registrations.ts';
+import type { adminOperations } from '../../contract/admin.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
 import { keyedHash } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
-import { malformed, pageLimit, parse } from '../schemas.ts';
+import { malformed } from '../parse.ts';
+import type { HandlerInput } from '../serve.ts';
 
-/** Which registrations, and which page of them. */
-export const RegistrationsQuery = z.strictObject({
-  state: z.enum(registrationStates).optional(),
-  step: z.enum(registrationSteps).optional(),
-  waitingFor: z.enum(awaitedSystems).optional(),
-  country: z
-    .string()
-    .regex(/^[A-Z]{2}$/, 'must be a country such as GB')
-    .optional(),
-  limit: pageLimit,
-  cursor: z
-    .string()
-    .regex(/^[\w-]{1,2000}\.[\w-]{43}$/, 'must be one that was answered')
-    .optional(),
-});
-
-/** Registrations without anything personal. */
-export const RegistrationList = z
-  .object({
-    items: z.array(
-      z.object({
-        registrationId: z.string(),
-        state: z.string(),
-        step: z.string(),
-        waitingFor: z.string().optional(),
-        startedAt: z.iso.datetime(),
-      }),
-    ),
-    nextCursor: z.string().nullable(),
-  })
-  .meta({ id: 'RegistrationList' });
+type Op = typeof adminOperations.listRegistrations;
 
 /** Temporal is asked within this. */
 const askMs = 5000;
@@ -52,13 +19,13 @@ const askMs = 5000;
  */
 export async function listRegistrations(
   { temporal, hashKey }: Pick<ApiDeps, 'temporal' | 'hashKey'>,
-  query: unknown,
-): Promise<z.output<typeof RegistrationList>> {
-  const { limit, cursor, ...filter } = parse(RegistrationsQuery, query);
+  { query }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
+  const { limit, cursor, ...filter } = query;
   const { items, nextCursor } = await temporal.withDeadline(Date.now() + askMs, () =>
     listAll(temporal, filter, { limit, cursor: openCursor(hashKey, cursor) }),
   );
-  return {
+  const body = {
     items: items.map(({ id, startedAt, ...rest }) => ({
       registrationId: id,
       ...rest,
@@ -66,6 +33,7 @@ export async function listRegistrations(
     })),
     nextCursor: nextCursor === null ? null : signCursor(hashKey, nextCursor),
   };
+  return { status: 200, body };
 }
 
 /** Temporal takes its time with a cursor that it did not make: none reaches it. */

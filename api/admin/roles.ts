@@ -1,35 +1,28 @@
 /** `/admin/users/{id}/roles`: what a person may do. */
-import { z } from 'zod';
 import type { Account } from '../../adapters/mongo/accounts.ts';
-import type { Session } from '../../adapters/redis/sessions.ts';
 import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
-import { adminRole, isRole, rolesOf, userRolesWorkflowId } from '../../domain/account.ts';
+import type { adminOperations } from '../../contract/admin.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
+import { adminRole, rolesOf, userRolesWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import { userRoleChange } from '../../workflows/user-administration.ts';
 import type { ApiDeps } from '../deps.ts';
-import { parse } from '../schemas.ts';
+import type { HandlerInput } from '../serve.ts';
 
-/** The roles that a person shall have. */
-export const NewRoles = z.strictObject({
-  roles: z
-    .array(z.string())
-    .max(20, 'must be at most 20')
-    .refine((names) => names.every(isRole), 'must each be up to 32 lower-case letters, digits and dashes')
-    .describe('All of them; `user`, which everybody has, may be left out'),
-});
-
-/** The roles of a person. */
-export const UserRoles = z.object({ userId: z.string(), roles: z.array(z.string()) }).meta({ id: 'UserRoles' });
+type Ops = typeof adminOperations;
 
 /** Longest wait for a change that goes on by itself. */
 const waitMs = 10_000;
 
 /** The roles of a person. @throws {Failure} not-found */
-export async function readRoles(deps: ApiDeps, userId: string): Promise<z.output<typeof UserRoles>> {
+export async function readRoles(
+  deps: Pick<ApiDeps, 'accounts'>,
+  { params: { userId } }: HandlerInput<Ops['readRoles']>,
+): Promise<AnswerOf<Ops['readRoles']>> {
   const { roles } = await requireAccount(deps, userId);
-  return { userId, roles };
+  return { status: 200, body: { userId, roles } };
 }
 
 /**
@@ -39,12 +32,10 @@ export async function readRoles(deps: ApiDeps, userId: string): Promise<z.output
  * @throws {Failure} malformed, not-found, forbidden, unavailable
  */
 export async function replaceRoles(
-  deps: ApiDeps,
-  admin: Session,
-  userId: string,
-  body: unknown,
-): Promise<z.output<typeof UserRoles>> {
-  const roles = rolesOf(parse(NewRoles, body).roles);
+  deps: Pick<ApiDeps, 'accounts' | 'temporal'>,
+  { holder: admin, params: { userId }, body }: HandlerInput<Ops['replaceRoles']>,
+): Promise<AnswerOf<Ops['replaceRoles']>> {
+  const roles = rolesOf(body.roles);
   await requireAccount(deps, userId);
   if (userId === admin.userId && !roles.includes(adminRole)) {
     throw new Failure('forbidden', { message: 'Another admin has to take this role from you' });
@@ -56,7 +47,7 @@ export async function replaceRoles(
     typedSearchAttributes: userAttributesOf(userId),
     waitMs,
   });
-  return { userId, roles };
+  return { status: 200, body: { userId, roles } };
 }
 
 /** The account of a person that an admin names. @throws {Failure} not-found */

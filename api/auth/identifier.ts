@@ -5,7 +5,7 @@ import type { Identifier } from '../../domain/account.ts';
 import { emailKey, isUsername, usernameKey } from '../../domain/registration.ts';
 import type { Channel } from '../../domain/verification.ts';
 import type { ApiDeps } from '../deps.ts';
-import { malformed } from '../schemas.ts';
+import { malformed } from '../parse.ts';
 
 /**
  * Reads a user name, a number with country code or an e-mail address, in any spelling.

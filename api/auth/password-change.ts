@@ -1,17 +1,13 @@
 /** `PUT /auth/password`: a new password for who knows the one before. */
-import { z } from 'zod';
-import type { Session } from '../../adapters/redis/sessions.ts';
+import type { credentialOperations } from '../../contract/auth.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
 import { Failure } from '../../domain/failures.ts';
-import type { ApiDeps, Caller } from '../deps.ts';
-import { parse, secretText } from '../schemas.ts';
+import { changeCredential, requireCredential, wordsOf } from '../credentials.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { HandlerInput } from '../serve.ts';
 import { requireStrongPassword } from '../strength.ts';
-import { changeCredential, requireCredential, wordsOf } from './credentials.ts';
 
-/** The password before, and the new one. */
-export const PasswordChange = z.strictObject({
-  currentPassword: secretText(1, 1024),
-  newPassword: secretText(8, 128),
-});
+type Op = typeof credentialOperations.changePassword;
 
 /**
  * Changes the password. Every other session of the person ends, and the owner is told.
@@ -20,14 +16,12 @@ export const PasswordChange = z.strictObject({
  */
 export async function changePassword(
   deps: ApiDeps,
-  { userId, sessionId }: Session,
-  body: unknown,
-  caller: Caller,
-): Promise<void> {
-  const { currentPassword, newPassword } = parse(PasswordChange, body);
+  { holder: { userId, sessionId }, body: { currentPassword, newPassword }, caller }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
   await requireCredential(deps, { userId, kind: 'password', secret: currentPassword }, caller);
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
   await requireStrongPassword(deps, newPassword, wordsOf(account));
   await changeCredential(deps, { userId, kind: 'password', why: 'change', secret: newPassword, sessionId });
+  return { status: 204 };
 }

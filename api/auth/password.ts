@@ -8,8 +8,7 @@ import { padResponseTime } from '../../platform/lifecycle.ts';
 import { directoryLogIn } from '../../workflows/directory-log-in.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { limitPassword } from '../limits.ts';
-import { limitDirectory } from '../registrations/directory.ts';
+import { limitDirectory, limitPassword } from '../limits.ts';
 import { nameKeyOf } from './identifier.ts';
 
 /** Why a log-in by password fails, for the audit log alone. */

@@ -1,51 +1,42 @@
 /** `/auth/pin`: a PIN, set by who knows the one before or, for the first one, the password. */
-import { z } from 'zod';
-import type { Session } from '../../adapters/redis/sessions.ts';
+import type { credentialOperations } from '../../contract/auth.ts';
+import type { AnswerOf, BodyOf } from '../../contract/operation.ts';
 import { Failure } from '../../domain/failures.ts';
-import type { ApiDeps, Caller } from '../deps.ts';
-import { malformed, parse, pinText, secretText, typedPin } from '../schemas.ts';
+import { changeCredential, type Proof, requireCredential } from '../credentials.ts';
+import type { ApiDeps } from '../deps.ts';
+import { malformed } from '../parse.ts';
+import type { HandlerInput } from '../serve.ts';
 import { requireStrongPin } from '../strength.ts';
-import { changeCredential, type Proof, requireCredential } from './credentials.ts';
 
-/** A new PIN and what proves the person. */
-export const PinChange = z.strictObject({
-  pin: pinText,
-  currentPin: typedPin.optional().describe('Needed where there is a PIN'),
-  currentPassword: secretText(1, 1024).optional().describe('Needed where there is no PIN yet'),
-});
-
-/** A PIN as typed. */
-export const TypedPin = z.strictObject({ pin: typedPin });
+type Change = typeof credentialOperations.changePin;
+type Verify = typeof credentialOperations.verifyPin;
 
 /**
- * Sets or changes the PIN. Every other session of the person ends, and the owner is told.
+ * Sets or changes the PIN. Every other session of the user ends, and the owner is notified.
  *
  * @throws {Failure} malformed, password-weak, credentials-wrong, rate-limited, step-not-available, unavailable
  */
 export async function changePin(
   deps: ApiDeps,
-  { userId, sessionId }: Session,
-  body: unknown,
-  caller: Caller,
-): Promise<void> {
-  const given = parse(PinChange, body);
-  requireStrongPin(given.pin);
-  await requireCredential(deps, await proofIn(deps, userId, given), caller);
-  await changeCredential(deps, { userId, kind: 'pin', why: 'change', secret: given.pin, sessionId });
+  { holder: { userId, sessionId }, body, caller }: HandlerInput<Change>,
+): Promise<AnswerOf<Change>> {
+  requireStrongPin(body.pin);
+  await requireCredential(deps, await proofIn(deps, userId, body), caller);
+  await changeCredential(deps, { userId, kind: 'pin', why: 'change', secret: body.pin, sessionId });
+  return { status: 204 };
 }
 
-/** Tells whether a PIN is right: ten wrong ones a day, then not even the right one is. @throws {Failure} credentials-wrong, rate-limited */
-export async function verifyPin(deps: ApiDeps, { userId }: Session, body: unknown, caller: Caller): Promise<void> {
-  const { pin } = parse(TypedPin, body);
+/** Verifies a PIN. After ten wrong ones in a day not even the right one is accepted. @throws {Failure} credentials-wrong, rate-limited */
+export async function verifyPin(
+  deps: ApiDeps,
+  { holder: { userId }, body: { pin }, caller }: HandlerInput<Verify>,
+): Promise<AnswerOf<Verify>> {
   await requireCredential(deps, { userId, kind: 'pin', secret: pin }, caller);
+  return { status: 204 };
 }
 
 /** What the account can be proven by: its PIN, or the password while there is none. */
-async function proofIn(
-  deps: ApiDeps,
-  userId: string,
-  { currentPin, currentPassword }: z.output<typeof PinChange>,
-): Promise<Proof> {
+async function proofIn(deps: ApiDeps, userId: string, { currentPin, currentPassword }: BodyOf<Change>): Promise<Proof> {
   const secrets = await deps.accounts.readSecrets(userId);
   if (secrets?.pin !== undefined) {
     if (currentPin === undefined) throw malformed('currentPin', 'is needed');

@@ -4,18 +4,18 @@
  * No `Idempotency-Key`: a request that was recorded and is sent again must look like the theft that it is. A client whose
  * answer was lost repeats it within the grace.
  */
-import { z } from 'zod';
 import type { Rotation } from '../../adapters/redis/sessions.ts';
+import type { sessionOperations } from '../../contract/auth.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
 import { refreshLife } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newToken, tokenHash } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
 import { notifyOwner } from '../notifications.ts';
-import { parse, secretText, type Tokens } from '../schemas.ts';
+import type { HandlerInput } from '../serve.ts';
 import { tokensOf } from '../sessions.ts';
 
-/** A refresh token as it was given out. */
-export const Refresh = z.strictObject({ refreshToken: secretText(1, 512) });
+type Op = typeof sessionOperations.refreshTokens;
 
 /**
  * Rotates a refresh token. Presented again within 10 s while its successor is unused it comes to the same successor; later,
@@ -24,8 +24,10 @@ export const Refresh = z.strictObject({ refreshToken: secretText(1, 512) });
  *
  * @throws {Failure} token-invalid: unknown, expired, used before, or its session or account has ended
  */
-export async function refreshTokens(deps: ApiDeps, body: unknown): Promise<z.output<typeof Tokens>> {
-  const { refreshToken } = parse(Refresh, body);
+export async function refreshTokens(
+  deps: ApiDeps,
+  { body: { refreshToken } }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
   const presented = tokenHash(refreshToken);
   const owner = await deps.sessions.findByRefresh(presented);
   if (owner === undefined) throw new Failure('token-invalid');
@@ -45,7 +47,7 @@ export async function refreshTokens(deps: ApiDeps, body: unknown): Promise<z.out
   };
   const rotation = await deps.sessions.rotate(owner, presented, successor, { roles: account.roles, now });
   const next = await successorOf(deps, owner, rotation);
-  return tokensOf(deps, { sessionId, refreshToken: next, refreshMs, account });
+  return { status: 200, body: await tokensOf(deps, { sessionId, refreshToken: next, refreshMs, account }) };
 }
 
 async function successorOf(

@@ -1,30 +1,22 @@
-/** An access token, validated for another server. */
-import { z } from 'zod';
+/** The access token of a user, validated for another server. */
+import type { tokenOperations } from '../../contract/auth.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
+import { requireToken } from '../authenticate.ts';
 import type { ApiDeps } from '../deps.ts';
-import { requireToken } from '../guards.ts';
-import { parse, secretText } from '../schemas.ts';
+import type { HandlerInput } from '../serve.ts';
 
-/** A token as it was given out. */
-export const GivenToken = z.strictObject({ accessToken: secretText(1, 8192) });
-
-/** Whose a token is. */
-export type ValidToken = {
-  userId: string;
-  sessionId: string;
-  /** As they are now. */
-  roles: string[];
-  /** The end of the token, ISO 8601. */
-  expiresAt: string;
-};
+type Op = typeof tokenOperations.validateToken;
 
 /**
- * Tells whose a token is, by its living session: what a request with it as its bearer would be told.
+ * Returns the user and session of a token, as long as that session is active.
  *
- * @throws {Failure} malformed, unauthenticated, token-invalid
+ * @throws {Failure} unauthenticated, token-invalid
  */
-export async function validateToken(deps: Pick<ApiDeps, 'tokens' | 'sessions'>, body: unknown): Promise<ValidToken> {
-  const { accessToken } = parse(GivenToken, body);
+export async function validateToken(
+  deps: Pick<ApiDeps, 'tokens' | 'sessions'>,
+  { body: { accessToken } }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
   const { session, expiresAt } = await requireToken(deps, `Bearer ${accessToken}`);
   const { userId, sessionId, roles } = session;
-  return { userId, sessionId, roles, expiresAt: new Date(expiresAt).toISOString() };
+  return { status: 200, body: { userId, sessionId, roles, expiresAt: new Date(expiresAt).toISOString() } };
 }

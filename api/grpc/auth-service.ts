@@ -3,19 +3,14 @@
  * that both doors decide alike.
  */
 import { Failure } from '../../domain/failures.ts';
-import { beginLogIn } from '../auth/log-in.ts';
-import { forgetPassword, resetPassword } from '../auth/recovery.ts';
-import { register } from '../auth/register.ts';
-import { validateToken } from '../auth/validate.ts';
-import { verifyCodeOf } from '../auth/verify.ts';
 import type { ApiDeps } from '../deps.ts';
+import { servedOverGrpc } from '../handlers.ts';
 import { limitRequest } from '../limits.ts';
+import { malformed } from '../parse.ts';
 import { noteProblem, problemOf } from '../problems.ts';
-import { malformed } from '../schemas.ts';
+import { type ApiAnswer, serve } from '../serve.ts';
 import { faultOf } from './failures.ts';
 import { type Answered, type Rpc, type RpcCall, type Service, Unreadable } from './service.ts';
-
-type Operation = (deps: ApiDeps, message: unknown, call: RpcCall) => Promise<Record<string, unknown>>;
 
 interface LogInMessage {
   start?: unknown;
@@ -25,22 +20,13 @@ interface LogInMessage {
 /** The service as the door runs it. */
 export const authService: Service = {
   name: 'vyry.auth.v1.AuthService',
-  file: new URL('./auth_service.proto', import.meta.url),
+  file: new URL('../../contract/proto/auth_service.proto', import.meta.url),
   rpcs: {
-    SignUp: rpcOf(async (deps, message, { caller }) => {
-      const { registrationToken, ...registration } = await register(deps, message, caller);
-      return { registration, registrationToken };
-    }),
-    Login: rpcOf(logIn),
-    ValidateToken: { ...rpcOf(async (deps, message) => validateToken(deps, message)), isRead: true },
-    ForgotPassword: rpcOf(async (deps, message, { caller }) => {
-      await forgetPassword(deps, message, caller);
-      return {};
-    }),
-    ResetPassword: rpcOf(async (deps, message) => {
-      await resetPassword(deps, message);
-      return {};
-    }),
+    SignUp: rpcOf('register', ({ registrationToken, ...registration }) => ({ registration, registrationToken })),
+    Login: { isRead: false, run: logIn },
+    ValidateToken: { ...rpcOf('validateToken'), isRead: true },
+    ForgotPassword: rpcOf('forgetPassword'),
+    ResetPassword: rpcOf('resetPassword'),
   },
   failed(deps, thrown, { requestId }): Answered {
     const problem = problemOf(thrown instanceof Unreadable ? new Failure('malformed') : thrown, requestId);
@@ -50,25 +36,42 @@ export const authService: Service = {
   },
 };
 
-function rpcOf(operation: Operation): Rpc {
+/** An rpc whose message is the body of an operation; `messageOf` turns the answer into the response. */
+function rpcOf(
+  id: keyof typeof servedOverGrpc,
+  messageOf: (body: Record<string, unknown>) => Record<string, unknown> = (body) => body,
+): Rpc {
   return {
     isRead: false,
     async run(deps, message, call) {
-      await limitRequest(deps, call.caller);
-      return { response: [null, await operation(deps, message, call)], httpStatus: 200 };
+      const { body } = await serveRpc(deps, id, call, message);
+      return { response: [null, messageOf((body ?? {}) as Record<string, unknown>)], httpStatus: 200 };
     },
   };
 }
 
-async function logIn(deps: ApiDeps, message: unknown, { caller }: RpcCall): Promise<Record<string, unknown>> {
+async function serveRpc(
+  deps: ApiDeps,
+  id: keyof typeof servedOverGrpc,
+  { caller }: RpcCall,
+  body: unknown,
+  authorization?: string,
+): Promise<ApiAnswer> {
+  await limitRequest(deps, caller);
+  return serve(deps, servedOverGrpc[id], { params: {}, query: {}, body, authorization, caller });
+}
+
+/** Two operations in one rpc: its message says which. */
+async function logIn(deps: ApiDeps, message: unknown, call: RpcCall): Promise<Answered> {
   const { start, proof } = message as LogInMessage;
   if ((start === undefined) === (proof === undefined)) throw malformed('step', 'must be one of start and proof');
-  if (proof === undefined) {
-    const answer = await beginLogIn(deps, start, caller);
-    return 'accessToken' in answer ? { tokens: answer } : { started: answer };
-  }
-  const { registrationToken, ...body } = proof;
+  const { registrationToken, ...code } = proof ?? {};
   const authorization = registrationToken === undefined ? undefined : `Bearer ${registrationToken}`;
-  const answer = await verifyCodeOf(deps, body, { ...caller, authorization });
-  return 'accessToken' in answer ? { tokens: answer } : { registration: answer };
+  const { body } =
+    proof === undefined
+      ? await serveRpc(deps, 'beginLogIn', call, start)
+      : await serveRpc(deps, 'verify', call, code, authorization);
+  const answer = body as Record<string, unknown>;
+  const other = proof === undefined ? 'started' : 'registration';
+  return { response: [null, { ['accessToken' in answer ? 'tokens' : other]: answer }], httpStatus: 200 };
 }

@@ -1,32 +1,16 @@
-/** Failures as the status of a call, by the one table of api/problems.ts, with the richer error model of gRPC. */
+/** Failures as the status of a call, by the one table of contract/failures.ts, with the richer error model of gRPC. */
 import { fileURLToPath } from 'node:url';
-import { Metadata, status } from '@grpc/grpc-js';
+import { Metadata } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
-import type { ErrorCode, Problem } from '../problems.ts';
+import { errorCodes } from '../../contract/failures.ts';
+import type { Problem } from '../problems.ts';
 
-/** Every `error_code` has a status: a new one does not compile without. */
-const statuses: Record<ErrorCode, number> = {
-  INVALID_REQUEST: status.INVALID_ARGUMENT,
-  INVALID_OTP: status.INVALID_ARGUMENT,
-  UNAUTHORIZED: status.UNAUTHENTICATED,
-  INVALID_TOKEN: status.UNAUTHENTICATED,
-  FORBIDDEN: status.PERMISSION_DENIED,
-  NOT_FOUND: status.NOT_FOUND,
-  CONFLICT: status.FAILED_PRECONDITION,
-  GONE: status.FAILED_PRECONDITION,
-  REGISTRATION_LOCKED: status.FAILED_PRECONDITION,
-  PROVIDER_REFUSED: status.FAILED_PRECONDITION,
-  RATE_LIMITED: status.RESOURCE_EXHAUSTED,
-  INTERNAL_ERROR: status.INTERNAL,
-  UNAVAILABLE: status.UNAVAILABLE,
-};
-
-const types = protobuf.loadSync(fileURLToPath(new URL('./error_details.proto', import.meta.url)));
+const types = protobuf.loadSync(fileURLToPath(new URL('../../contract/proto/error_details.proto', import.meta.url)));
 
 /** The status of a call that a problem ends, its sentence, and its details in `grpc-status-details-bin`. */
 export function faultOf({ body }: Problem): { code: number; details: string; metadata: Metadata } {
   const { error, error_code: reason, request_id: requestId, retry_after_seconds: seconds, details, ...context } = body;
-  const code = statuses[reason];
+  const code = errorCodes[reason].grpcStatus;
   const parts = [
     packed('ErrorInfo', { reason, domain: 'vyry', metadata: textsOf(context) }),
     packed('RequestInfo', { requestId }),

@@ -52,7 +52,7 @@ const operations: Operations = {
 /** The service as the door runs it. */
 export const registrationService: Service = {
   name: 'org.signal.registration.rpc.RegistrationService',
-  file: new URL('./registration_service.proto', import.meta.url),
+  file: new URL('../../contract/proto/registration_service.proto', import.meta.url),
   rpcs: Object.fromEntries(
     rpcs.map((rpc) => {
       const operation: (deps: ApiDeps, request: never) => Promise<SessionAnswer> = operations[rpc];

@@ -1,16 +1,17 @@
 /** `PUT /registrations/{id}/approval`: the registration lock. The identity has an account, which asks for its PIN. */
-import { z } from 'zod';
+
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { RegistrationStatus } from '../../domain/registration.ts';
 import { approve } from '../../workflows/registration.ts';
-import { requireCredential } from '../auth/credentials.ts';
+import { requireCredential } from '../credentials.ts';
 import type { ApiDeps } from '../deps.ts';
-import { parse, type Registration, typedPin } from '../schemas.ts';
-import { finalView, isDone, limitStep, type RegistrationCaller, requireRunning } from './status.ts';
+import type { HandlerInput } from '../serve.ts';
+import { finalView, isDone, limitStep, requireRunning } from './status.ts';
 import { updateRegistration } from './update.ts';
 
-/** The PIN of the account; without it the answer says that one is needed. */
-export const Approval = z.strictObject({ pin: typedPin.optional() });
+type Op = typeof registrationOperations.submitApproval;
 
 /**
  * Opens the lock by the PIN of the account. All other steps are done by then, so nobody without the number or address can
@@ -18,11 +19,13 @@ export const Approval = z.strictObject({ pin: typedPin.optional() });
  *
  * @throws {Failure} malformed, step-not-available, registration-locked, rate-limited, identity-taken
  */
-export async function submitApproval(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
-  const { pin } = parse(Approval, body);
+export async function submitApproval(
+  deps: ApiDeps,
+  { holder: caller, body: { pin } }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
   const { registrationId, status } = caller;
   const { lockedBy } = status;
-  if (isDone(status, 'approval')) return finalView(deps, registrationId, status);
+  if (isDone(status, 'approval')) return { status: 200, body: await finalView(deps, registrationId, status) };
   requireRunning(status);
   if (lockedBy === undefined) throw new Failure('step-not-available', { message: 'Nothing has to be approved' });
   if (pin === undefined) throw locked(status);
@@ -32,7 +35,7 @@ export async function submitApproval(deps: ApiDeps, caller: RegistrationCaller, 
   });
   const answer = await updateRegistration(deps, registrationId, approve, []);
   deps.events.stepDone(registrationId, 'approval');
-  return finalView(deps, registrationId, answer.status);
+  return { status: 200, body: await finalView(deps, registrationId, answer.status) };
 }
 
 /** With the seconds that are left to give the PIN in this registration; the lock itself has no end. */

@@ -1,14 +1,19 @@
 /** `DELETE /registrations/{id}`. */
 
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
 import { cancel } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
-import { type RegistrationCaller, requireRunning } from './status.ts';
+import type { HandlerInput } from '../serve.ts';
+import { requireRunning } from './status.ts';
 import { updateRegistration } from './update.ts';
 
+type Op = typeof registrationOperations.cancelRegistration;
+
 /** Ends a registration and takes back what was done. @throws {Failure} registration-closed when it is over otherwise */
-export async function cancelRegistration(deps: ApiDeps, caller: RegistrationCaller): Promise<void> {
-  if (caller.status.state === 'cancelled') return;
+export async function cancelRegistration(deps: ApiDeps, { holder: caller }: HandlerInput<Op>): Promise<AnswerOf<Op>> {
+  if (caller.status.state === 'cancelled') return { status: 204 };
   requireRunning(caller.status);
   await updateRegistration(deps, caller.registrationId, cancel, [undefined]).catch(async (err: unknown) => {
     // an order given at the same time may have closed it
@@ -16,4 +21,5 @@ export async function cancelRegistration(deps: ApiDeps, caller: RegistrationCall
     const stored = isClosed ? await deps.registrations.read(caller.registrationId) : undefined;
     if (stored?.status.state !== 'cancelled') throw err;
   });
+  return { status: 204 };
 }

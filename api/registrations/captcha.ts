@@ -1,35 +1,39 @@
 /** `GET /captcha` and `PUT /registrations/{id}/captcha`. */
-import { z } from 'zod';
-import type { CaptchaOffer } from '../../adapters/captcha.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { CaptchaProof, registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
 import { passCaptcha } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
-import { malformed, parse, type Registration, text } from '../schemas.ts';
+import { malformed } from '../parse.ts';
+import type { HandlerInput } from '../serve.ts';
 import { currentView, finalView, isDone, type RegistrationCaller, requireStep } from './status.ts';
 import { updateRegistration } from './update.ts';
 
-/** The solved captcha, as its provider’s widget gives it. */
-export const CaptchaProof = z.strictObject({ provider: text(32), token: text(10_000) });
+type Offer = typeof registrationOperations.offerCaptcha;
+type Verify = typeof registrationOperations.verifyCaptcha;
 
-/** What a client needs to show a captcha. */
-export async function offerCaptcha(deps: ApiDeps): Promise<CaptchaOffer> {
-  return deps.captcha.offer();
+/** Returns what a client needs to show a captcha. */
+export async function offerCaptcha({ captcha }: Pick<ApiDeps, 'captcha'>): Promise<AnswerOf<Offer>> {
+  return { status: 200, body: await captcha.offer() };
 }
 
 /**
- * Verifies a captcha and notes it. A token works once; the same registration may repeat it.
+ * Verifies a captcha and records it. A token works once; the same registration may repeat it.
  *
  * @throws {Failure} captcha-malformed, captcha-used, captcha-refused, unavailable
  */
-export async function verifyCaptcha(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
-  const { provider, token } = parse(CaptchaProof, body);
+export async function verifyCaptcha(
+  deps: ApiDeps,
+  { holder: caller, body: { provider, token } }: HandlerInput<Verify>,
+): Promise<AnswerOf<Verify>> {
+  const { registrationId } = caller;
   requireStep(deps, caller, 'captcha');
   requireProvider(deps, provider);
-  if (isDone(caller.status, 'captcha')) return currentView(deps, caller.registrationId);
-  const passed = await useCaptcha(deps, caller, token, caller.registrationId);
-  const [{ status }] = await Promise.all([updateRegistration(deps, caller.registrationId, passCaptcha, []), passed()]);
-  deps.events.stepDone(caller.registrationId, 'captcha');
-  return finalView(deps, caller.registrationId, status);
+  if (isDone(caller.status, 'captcha')) return { status: 200, body: await currentView(deps, registrationId) };
+  const passed = await useCaptcha(deps, caller, token, registrationId);
+  const [{ status }] = await Promise.all([updateRegistration(deps, registrationId, passCaptcha, []), passed()]);
+  deps.events.stepDone(registrationId, 'captcha');
+  return { status: 200, body: await finalView(deps, registrationId, status) };
 }
 
 /** @throws {Failure} malformed, at the path of the field */
@@ -45,7 +49,7 @@ function requireProvider(deps: ApiDeps, provider: string, path = 'provider'): vo
 export async function useCaptchaForSend(
   deps: ApiDeps,
   caller: RegistrationCaller,
-  { provider, token }: z.infer<typeof CaptchaProof>,
+  { provider, token }: CaptchaProof,
   sendId: string,
 ): Promise<void> {
   requireProvider(deps, provider, 'captcha.provider');

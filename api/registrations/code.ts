@@ -1,16 +1,15 @@
 /** `POST /registrations/{id}/codes` and `PUT /registrations/{id}/code`. */
-import { z } from 'zod';
 import type { Codes } from '../../adapters/redis/codes.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { CodeRequest, Registration, registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
 import { type RegistrationStatus, refusedChannels } from '../../domain/registration.ts';
-import { type Channel, channels, openChannels } from '../../domain/verification.ts';
-import { newId } from '../../platform/crypto.ts';
+import { type Channel, openChannels } from '../../domain/verification.ts';
 import { confirmCode, requestCode } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
-import { idempotent } from '../guards.ts';
 import { type Consumed, limitCheck, limited, limitSend, limitUnprovenSends } from '../limits.ts';
-import { parse, type Registration } from '../schemas.ts';
-import { CaptchaProof, useCaptchaForSend } from './captcha.ts';
+import type { HandlerInput } from '../serve.ts';
+import { useCaptchaForSend } from './captcha.ts';
 import {
   currentView,
   endOf,
@@ -23,51 +22,59 @@ import {
 } from './status.ts';
 import { updateRegistration } from './update.ts';
 
-/** The way a code is asked for; with a captcha of its own where a limit asks for it. */
-export const CodeRequest = z.strictObject({ channel: z.enum(channels), captcha: CaptchaProof.optional() });
-/** A code as typed. */
-export const CodeProof = z.strictObject({ code: z.string().regex(/^\d{4,10}$/, 'must be 4 to 10 digits') });
+type Send = typeof registrationOperations.sendCode;
+type Verify = typeof registrationOperations.verifyCode;
 
 /** Longest wait for a provider's first word, so that a refusal can be answered at once. */
 const firstWordMs = 1500;
 
 /**
- * Sends a code. Answers as soon as the provider has it or has refused it, and otherwise before that.
+ * Sends a code. Answers as soon as the provider has accepted or refused it, and otherwise before that.
+ *
+ * @throws {Failure} as `requestCodeOf`
+ */
+export async function sendCode(deps: ApiDeps, { holder, body, minted }: HandlerInput<Send>): Promise<AnswerOf<Send>> {
+  return { status: 202, body: await requestCodeOf(deps, holder, body, minted.id) };
+}
+
+/**
+ * Has a code of a registration sent. Safe to repeat with the same `updateId`.
  *
  * @throws {Failure} step-blocked, step-not-available, channel-not-available, channel-refused, rate-limited, and those of
  *   a captcha when one is given
  */
-export async function sendCode(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
-  const { channel, captcha } = parse(CodeRequest, body);
+export async function requestCodeOf(
+  deps: ApiDeps,
+  caller: RegistrationCaller,
+  { channel, captcha }: CodeRequest,
+  updateId: string,
+): Promise<Registration> {
   const { registrationId } = caller;
-  const scope = ['codes', registrationId];
-  return idempotent(deps, { scope, caller, body: { channel } }, { updateId: newId() }, async ({ updateId }) => {
-    requireStep(deps, caller, 'code');
-    requireSendable(caller.status, channel);
-    const consumed = await limitSendBy(deps, caller, { channel, captcha }, updateId);
-    const updated = await updateRegistration(deps, registrationId, requestCode, [{ channel }], updateId).catch(
-      async (err: unknown) => {
-        await consumed.refund();
-        throw withLimit(err, deps, caller);
-      },
-    );
-    const own = updated.sends.findLast((send) => send.channel === channel)?.number;
-    if (own !== undefined) deps.events.codeRequested({ subject: registrationId, purpose: 'register' }, channel, own);
-    const settled = await untilStatus(deps, registrationId, firstWordMs, ({ waitingFor, sends }) => {
-      return waitingFor !== undefined || sends.some(({ number, state }) => number === own && state !== 'sending');
-    });
-    if (settled.sends.some(({ number, state }) => number === own && state === 'refused')) {
-      throw channelRefused(settled, channel);
-    }
-    return currentView(deps, registrationId, settled);
+  requireStep(deps, caller, 'code');
+  requireSendable(caller.status, channel);
+  const consumed = await limitSendBy(deps, caller, { channel, captcha }, updateId);
+  const updated = await updateRegistration(deps, registrationId, requestCode, [{ channel }], updateId).catch(
+    async (err: unknown) => {
+      await consumed.refund();
+      throw withLimit(err, deps, caller);
+    },
+  );
+  const own = updated.sends.findLast((send) => send.channel === channel)?.number;
+  if (own !== undefined) deps.events.codeRequested({ subject: registrationId, purpose: 'register' }, channel, own);
+  const settled = await untilStatus(deps, registrationId, firstWordMs, ({ waitingFor, sends }) => {
+    return waitingFor !== undefined || sends.some(({ number, state }) => number === own && state !== 'sending');
   });
+  if (settled.sends.some(({ number, state }) => number === own && state === 'refused')) {
+    throw channelRefused(settled, channel);
+  }
+  return currentView(deps, registrationId, settled);
 }
 
 /** Counts a send, watched where it comes without a captcha of its own. */
 async function limitSendBy(
   deps: ApiDeps,
   caller: RegistrationCaller,
-  { channel, captcha }: z.infer<typeof CodeRequest>,
+  { channel, captcha }: CodeRequest,
   sendId: string,
 ): Promise<Consumed> {
   const act = { limitKeys: caller.status.limitKeys, channels: [channel] };
@@ -87,13 +94,20 @@ async function limitSendBy(
   };
 }
 
+/** Verifies the code of a registration. @throws {Failure} as `confirmCodeOf` */
+export async function verifyCode(
+  deps: ApiDeps,
+  { holder, body: { code } }: HandlerInput<Verify>,
+): Promise<AnswerOf<Verify>> {
+  return { status: 200, body: await confirmCodeOf(deps, holder, code) };
+}
+
 /**
  * Compares a code and, when it is right, moves the registration on.
  *
  * @throws {Failure} rate-limited, code-wrong with `attemptsLeft`, code-not-sent, code-expired, identity-taken
  */
-export async function verifyCode(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
-  const { code } = parse(CodeProof, body);
+export async function confirmCodeOf(deps: ApiDeps, caller: RegistrationCaller, code: string): Promise<Registration> {
   const { registrationId, status } = caller;
   if (status.state !== 'completed') requireStep(deps, caller, 'code');
   const { outcome, left, send } = await compare(deps, caller, code);

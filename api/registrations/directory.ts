@@ -1,26 +1,25 @@
 /** `PUT /registrations/{id}/directory`: binds to the directory as the person. */
-import { z } from 'zod';
-import type { Limit } from '../../adapters/redis/rate-limits.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
-import { usernameKey } from '../../domain/registration.ts';
-import { keyedHash, newId } from '../../platform/crypto.ts';
 import { authenticate, type StepAnswer } from '../../workflows/registration.ts';
-import type { ApiDeps, Caller } from '../deps.ts';
-import { limited } from '../limits.ts';
-import { parse, type Registration, secretText, text } from '../schemas.ts';
+import type { ApiDeps } from '../deps.ts';
+import { limitDirectory } from '../limits.ts';
+import type { HandlerInput } from '../serve.ts';
 import { finalView, limitStep, type RegistrationCaller, requireStep } from './status.ts';
 import { updateRegistration } from './update.ts';
 
-/** A directory name and password, as typed. */
-export const DirectoryProof = z.strictObject({ username: text(256), password: secretText(1, 1024) });
+type Op = typeof registrationOperations.verifyDirectory;
 
 /**
  * Binds to the directory as the person.
  *
  * @throws {Failure} malformed, rate-limited, credentials-wrong, step-not-available, directory-unavailable (it goes on)
  */
-export async function verifyDirectory(deps: ApiDeps, caller: RegistrationCaller, body: unknown): Promise<Registration> {
-  const { username, password } = parse(DirectoryProof, body);
+export async function verifyDirectory(
+  deps: ApiDeps,
+  { holder: caller, body: { username, password } }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
   requireStep(deps, caller, 'directory');
   await limitStep(deps, caller, 'directory');
   const refund = await limitDirectory(deps, caller, username);
@@ -37,23 +36,7 @@ export async function verifyDirectory(deps: ApiDeps, caller: RegistrationCaller,
   if (answer.outcome === 'lost')
     throw new Failure('unavailable', { message: 'The directory step was not done; repeat it' });
   deps.events.stepDone(caller.registrationId, 'directory');
-  return finalView(deps, caller.registrationId, answer.status);
-}
-
-/** Takes one of a name's tries, at whatever door; answers how to give it back. Fails closed. @throws {Failure} rate-limited */
-export async function limitDirectory(
-  deps: ApiDeps,
-  { noteLimit }: Pick<Caller, 'noteLimit'>,
-  username: string,
-): Promise<() => Promise<void>> {
-  const { DIRECTORY_TRIES: max, DIRECTORY_WINDOW: windowSeconds } = deps.config;
-  const limit: Limit = { name: 'directory-tries', windows: [{ max, windowSeconds }] };
-  const key = keyedHash(deps.hashKey, 'directory', usernameKey(username));
-  const tryId = newId();
-  const state = await deps.rateLimits.consume(limit, key, tryId, Date.now());
-  noteLimit?.({ ...state, limit: limit.name });
-  if (!state.allowed) throw limited(limit.name, state.resetSeconds);
-  return () => deps.rateLimits.refund(limit, key, tryId);
+  return { status: 200, body: await finalView(deps, caller.registrationId, answer.status) };
 }
 
 async function prove(

@@ -1,11 +1,11 @@
 /** Where a registration stands, as operations ask it and as clients see it. */
+import type { Registration } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { RegistrationStatus, StepName } from '../../domain/registration.ts';
 import { checksLeft, nextCheckAt } from '../../domain/verification.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { limited } from '../limits.ts';
-import type { Registration } from '../schemas.ts';
 
 /** More than an honest person needs, and few enough for the history of a workflow. */
 const stepTriesMax = 20;

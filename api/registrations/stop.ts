@@ -1,13 +1,13 @@
 /** `POST /registrations/stop`: the owner of a number or address says "not me". */
-import { z } from 'zod';
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
 import { cancel } from '../../workflows/registration.ts';
 import type { ApiDeps } from '../deps.ts';
-import { messageToken, parse } from '../schemas.ts';
+import type { HandlerInput } from '../serve.ts';
 import { updateRegistration } from './update.ts';
 
-/** The token of the notification. */
-export const RegistrationStop = z.strictObject({ token: messageToken });
+type Op = typeof registrationOperations.stopRegistrations;
 
 /**
  * Ends every running registration that the owner of the token was warned of, once a token. What fails on the way is left to
@@ -15,14 +15,14 @@ export const RegistrationStop = z.strictObject({ token: messageToken });
  *
  * @throws {Failure} malformed, token-invalid, unavailable
  */
-export async function stopRegistrations(deps: ApiDeps, body: unknown): Promise<void> {
-  const { token } = parse(RegistrationStop, body);
+export async function stopRegistrations(deps: ApiDeps, { body: { token } }: HandlerInput<Op>): Promise<AnswerOf<Op>> {
   const userId = await deps.registrationWarnings.whose(token);
   if (userId === undefined) throw new Failure('token-invalid');
   const warnedOf = await deps.registrationWarnings.close(userId);
   const ended = await Promise.all(warnedOf.map((registrationId) => end(deps, registrationId)));
   if (!(await deps.registrationWarnings.use(token, userId, warnedOf))) throw new Failure('token-invalid');
   deps.events.registrationsStopped({ userId, count: ended.filter(Boolean).length });
+  return { status: 204 };
 }
 
 /** Ends a registration; false when it was over. */

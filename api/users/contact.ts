@@ -1,30 +1,22 @@
 /** A new number or address of a person: the code that goes there, and its proof. */
-import { z } from 'zod';
 import type { Account } from '../../adapters/mongo/accounts.ts';
 import type { PhoneNumber } from '../../adapters/phone-numbers.ts';
-import type { Session } from '../../adapters/redis/sessions.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { StartedChange, userOperations } from '../../contract/users.ts';
 import { contactCodeWorkflowId, type Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
 import { countryOf, type Identity } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
-import { type CodeSubject, channels } from '../../domain/verification.ts';
-import { requireRightCode, startCode } from '../auth/log-in.ts';
+import type { CodeSubject } from '../../domain/verification.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { limitContactChange, limitSend } from '../limits.ts';
-import { parse, type User } from '../schemas.ts';
+import { requireRightCode, startCode } from '../otp.ts';
+import type { HandlerInput } from '../serve.ts';
 import { changeIdentity } from './identity.ts';
-import { readMe } from './me.ts';
+import { viewOf } from './me.ts';
 
-/** A change that waits for its code. */
-export const StartedChange = z
-  .object({ changeId: z.string(), channel: z.enum(channels), expiresAt: z.iso.datetime() })
-  .meta({ id: 'StartedChange' });
-
-/** A code as typed. */
-export const ContactProof = z.strictObject({
-  code: z.string().regex(/^\d{4,10}$/, 'must be 4 to 10 digits'),
-});
+type Verify = typeof userOperations.verifyContact;
 
 /** A number or an address that nobody has proven yet. */
 export interface NewContact extends Identifier {
@@ -50,7 +42,7 @@ export async function beginContactChange(
   deps: ApiDeps,
   { changeId, account: { userId, locale: own }, contact, caller }: ContactChange,
   first: () => Promise<void>,
-): Promise<z.output<typeof StartedChange>> {
+): Promise<StartedChange> {
   const channel = contact.kind === 'phone' ? 'sms' : 'email';
   const identity = identityOf(contact);
   const limitKeys = limitKeysOf(identity, deps.limitHash);
@@ -94,11 +86,8 @@ export async function beginContactChange(
  */
 export async function verifyContact(
   deps: ApiDeps,
-  session: Session,
-  changeId: string,
-  { body, caller }: { body: unknown; caller: Caller },
-): Promise<z.output<typeof User>> {
-  const { code } = parse(ContactProof, body);
+  { holder: session, params: { changeId }, body: { code }, caller }: HandlerInput<Verify>,
+): Promise<AnswerOf<Verify>> {
   if (!/^[0-9a-f]{32}$/.test(changeId)) throw new Failure('not-found');
   // counted before it is compared: parallel guesses never exceed the bound
   const begun = await deps.logins.countTry(changeId);
@@ -109,7 +98,7 @@ export async function verifyContact(
   // a number that came after a recovery proves no more than the recovery did
   await deps.recoveries.spreadPinHold(session.userId, deps.config.PIN_RESET_WAIT);
   await changeIdentity(deps, { changeId, userId: session.userId, wanted });
-  return readMe(deps, session);
+  return { status: 200, body: await viewOf(deps, session.userId) };
 }
 
 function subjectOf(changeId: string): CodeSubject {

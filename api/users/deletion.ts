@@ -1,35 +1,16 @@
 /** `DELETE /users/me`, how it is stopped, and its receipt. */
-import { z } from 'zod';
-import type { Session } from '../../adapters/redis/sessions.ts';
 import { executeUpdate, updateWithStart } from '../../adapters/temporal/client-calls.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { userOperations } from '../../contract/users.ts';
 import { accountDeletionWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
 import { accountDeletion, planDeletion, stopDeletion } from '../../workflows/account-deletion.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps } from '../deps.ts';
+import type { HandlerInput } from '../serve.ts';
 
-/** A deletion that was asked for, and the token that its receipt is read with. */
-export const PlannedDeletion = z
-  .object({ deletionId: z.string(), deletionToken: z.string(), effectiveAt: z.iso.datetime() })
-  .meta({ id: 'PlannedDeletion' });
-
-/** What is known of a deletion: no name, also while it is under way. */
-export const Deletion = z
-  .object({
-    deletionId: z.string(),
-    state: z.enum(['planned', 'stopped', 'erasing', 'erased']),
-    requestedAt: z.iso.datetime(),
-    effectiveAt: z.iso.datetime(),
-    erasedAt: z.iso.datetime().nullable(),
-    erased: z.object({
-      workflows: z.int().describe('Executions in Temporal'),
-      auditEvents: z.int().nullable().describe('Rewritten; null where the audit log is not reached'),
-      keys: z.int().describe('Keys in Redis'),
-      claims: z.int().describe('Claims of names, numbers and addresses in MongoDB'),
-    }),
-  })
-  .meta({ id: 'Deletion' });
+type Ops = typeof userOperations;
 
 /**
  * Has the own account deleted after the days of grace. Every other session ends, and the owner is told in every way there
@@ -38,9 +19,9 @@ export const Deletion = z
  * @throws {Failure} not-found, unavailable
  */
 export async function deleteAccount(
-  deps: ApiDeps,
-  { userId, sessionId }: Session,
-): Promise<z.output<typeof PlannedDeletion>> {
+  deps: Pick<ApiDeps, 'accounts' | 'config' | 'temporal' | 'deletionToken'>,
+  { holder: { userId, sessionId } }: HandlerInput<Ops['deleteAccount']>,
+): Promise<AnswerOf<Ops['deleteAccount']>> {
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
   const requestedAt = Date.now();
@@ -59,19 +40,20 @@ export async function deleteAccount(
     typedSearchAttributes: userAttributesOf(userId),
   };
   const { deletionId, effectiveAt } = await updateWithStart(deps, start, planDeletion, []).catch(refuseWhenOver);
-  return {
-    deletionId,
-    deletionToken: deps.deletionToken(deletionId),
-    effectiveAt: new Date(effectiveAt).toISOString(),
-  };
+  const deletionToken = deps.deletionToken(deletionId);
+  return { status: 202, body: { deletionId, deletionToken, effectiveAt: new Date(effectiveAt).toISOString() } };
 }
 
 /** Stops the deletion of the own account. @throws {Failure} not-found: none is planned; unavailable */
-export async function stopAccountDeletion(deps: ApiDeps, { userId }: Session): Promise<void> {
+export async function stopAccountDeletion(
+  deps: Pick<ApiDeps, 'accounts' | 'temporal'>,
+  { holder: { userId } }: HandlerInput<Ops['stopAccountDeletion']>,
+): Promise<AnswerOf<Ops['stopAccountDeletion']>> {
   const { deletionId } = (await deps.accounts.read(userId)) ?? {};
   if (deletionId === undefined) throw new Failure('not-found');
   const workflowId = accountDeletionWorkflowId(deletionId);
   await executeUpdate(deps, workflowId, stopDeletion, { args: [] }).catch(refuseWhenOver);
+  return { status: 204 };
 }
 
 /** A deletion that ended in this moment is none. @throws {Failure} not-found, and what was thrown */
@@ -81,18 +63,22 @@ function refuseWhenOver(err: unknown): never {
 }
 
 /** Where a deletion stands, for who has its token. @throws {Failure} not-found */
-export async function readDeletion(deps: ApiDeps, deletionId: string): Promise<z.output<typeof Deletion>> {
+export async function readDeletion(
+  deps: Pick<ApiDeps, 'deletions'>,
+  { holder: { deletionId } }: HandlerInput<Ops['readDeletion']>,
+): Promise<AnswerOf<Ops['readDeletion']>> {
   const found = await deps.deletions.read(deletionId);
   if (found === undefined) throw new Failure('not-found');
   const { requestedAt, effectiveAt, stoppedAt, begunAt, erasedAt, erased } = found;
-  const begun = begunAt === undefined ? 'planned' : 'erasing';
-  const open = erasedAt === undefined ? begun : 'erased';
-  return {
+  const begun = begunAt === undefined ? ('planned' as const) : ('erasing' as const);
+  const open = erasedAt === undefined ? begun : ('erased' as const);
+  const body = {
     deletionId,
-    state: stoppedAt === undefined ? open : 'stopped',
+    state: stoppedAt === undefined ? open : ('stopped' as const),
     requestedAt: requestedAt.toISOString(),
     effectiveAt: effectiveAt.toISOString(),
     erasedAt: erasedAt?.toISOString() ?? null,
     erased: { ...erased, auditEvents: erased.auditEvents ?? null },
   };
+  return { status: 200, body };
 }

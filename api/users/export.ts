@@ -1,52 +1,18 @@
 /** `GET /users/me/export`: everything that is stored of a person, for machines. */
-import { z } from 'zod';
 import type { Account } from '../../adapters/mongo/accounts.ts';
-import type { Session as StoredSession } from '../../adapters/redis/sessions.ts';
 import { listPersonWorkflows, workflowsOf } from '../../adapters/temporal/person-workflows.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { Export, userOperations } from '../../contract/users.ts';
 import type { AuditEvent } from '../../domain/audit.ts';
 import { Failure } from '../../domain/failures.ts';
 import { emailKey } from '../../domain/registration.ts';
 import { newId } from '../../platform/crypto.ts';
-import type { ApiDeps, Caller } from '../deps.ts';
+import type { ApiDeps } from '../deps.ts';
 import { limitExport } from '../limits.ts';
-import { Session, User } from '../schemas.ts';
-import { sessionView } from '../sessions.ts';
-import { userView } from './me.ts';
+import type { HandlerInput } from '../serve.ts';
+import { sessionView, userView } from '../views.ts';
 
-const instant = z.iso.datetime();
-const Event = z.object({
-  at: instant,
-  action: z.string(),
-  outcome: z.string(),
-  reason: z.string().optional(),
-  message: z.string(),
-  by: z.enum(['person', 'somebody-else', 'unknown']).describe('Who acted; of others nothing more is told'),
-  ip: z.string().optional(),
-  userAgent: z.string().optional(),
-  details: z.record(z.string(), z.unknown()),
-});
-
-/** All data of a person, and what is missing of it. */
-export const Export = z
-  .object({
-    exportedAt: instant,
-    account: User,
-    credentials: z.object({ hasPassword: z.boolean(), hasPin: z.boolean(), isLinkedToDirectory: z.boolean() }),
-    claims: z.array(z.object({ kind: z.enum(['username', 'phone', 'email']), value: z.string() })),
-    registrationIds: z.array(z.string()),
-    sessions: z.array(Session),
-    flows: z.object({
-      state: z.enum(['complete', 'truncated', 'away']),
-      items: z.array(z.object({ type: z.string(), id: z.string(), startedAt: instant, closedAt: instant.nullable() })),
-    }),
-    auditEvents: z.object({
-      state: z.enum(['complete', 'truncated', 'away', 'not-configured']),
-      items: z.array(Event),
-    }),
-    notes: z.array(z.string()).describe('What is stored and not in here, and why'),
-  })
-  .meta({ id: 'Export' });
-type Export = z.output<typeof Export>;
+type Op = typeof userOperations.exportAccount;
 
 /** As many as Elasticsearch and Temporal give at once. */
 const eventsMax = 10_000;
@@ -64,8 +30,10 @@ const notes = [
  *
  * @throws {Failure} not-found, rate-limited
  */
-export async function exportAccount(deps: ApiDeps, session: StoredSession, caller: Caller): Promise<Export> {
-  const { userId } = session;
+export async function exportAccount(
+  deps: ApiDeps,
+  { holder: { userId }, caller }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
   await limitExport(deps, caller, deps.limitHash('name', `user ${userId}`), newId());
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
@@ -77,7 +45,7 @@ export async function exportAccount(deps: ApiDeps, session: StoredSession, calle
     readEvents(deps, account),
   ]);
   deps.events.dataExported({ userId, auditEvents: auditEvents.state });
-  return {
+  const body = {
     exportedAt: new Date().toISOString(),
     account: userView(account),
     credentials: {
@@ -95,6 +63,7 @@ export async function exportAccount(deps: ApiDeps, session: StoredSession, calle
     auditEvents,
     notes,
   };
+  return { status: 200, body };
 }
 
 async function readWorkflows({ temporal, events }: ApiDeps, account: Account): Promise<Export['flows']> {
@@ -134,7 +103,7 @@ async function readEvents(
 }
 
 /** Of what others did, nothing that would tell who they are. */
-function eventView(event: AuditEvent, userId: string): z.output<typeof Event> {
+function eventView(event: AuditEvent, userId: string): Export['auditEvents']['items'][number] {
   const { timestamp: at, action, status: outcome, message, metadata, ip, userAgent } = event;
   const isOwn = event.userId === userId;
   const { audit: _seal, operator: _operator, ...vyry } = event.vyry;

@@ -1,24 +1,25 @@
-/** Operations on people. */
-import type { z } from 'zod';
-import type { Account } from '../../adapters/mongo/accounts.ts';
-import type { Session } from '../../adapters/redis/sessions.ts';
+/** `GET /users/me`: the own account. */
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { User } from '../../contract/schemas.ts';
+import type { userOperations } from '../../contract/users.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { ApiDeps } from '../deps.ts';
-import type { User } from '../schemas.ts';
+import type { HandlerInput } from '../serve.ts';
+import { userView } from '../views.ts';
 
-/** The person whose session asks. @throws {Failure} not-found when the account is gone */
-export async function readMe({ accounts }: ApiDeps, { userId }: Session): Promise<z.output<typeof User>> {
+type Op = typeof userOperations.readMe;
+
+/** Returns the user of the calling session. @throws {Failure} not-found when the account is gone */
+export async function readMe(
+  deps: Pick<ApiDeps, 'accounts'>,
+  { holder: { userId } }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
+  return { status: 200, body: await viewOf(deps, userId) };
+}
+
+/** The current view of an account. @throws {Failure} not-found when the account is gone */
+export async function viewOf({ accounts }: Pick<ApiDeps, 'accounts'>, userId: string): Promise<User> {
   const account = await accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
   return userView(account);
-}
-
-/** An account as its person sees it. */
-export function userView(account: Account): z.output<typeof User> {
-  const { disabledAt: _operators, registrationIds: _ours, deletionId: _deletion, deletionAt, ...own } = account;
-  return {
-    ...own,
-    createdAt: account.createdAt.toISOString(),
-    ...(deletionAt && { deletionAt: deletionAt.toISOString() }),
-  };
 }

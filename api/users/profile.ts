@@ -1,27 +1,19 @@
 /** `PUT /users/me`: what a person changes of their own account. */
-import { z } from 'zod';
 import type { Account } from '../../adapters/mongo/accounts.ts';
-import type { Session } from '../../adapters/redis/sessions.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { ProfileChange, userOperations } from '../../contract/users.ts';
 import { Failure } from '../../domain/failures.ts';
-import { isUsername, usernameKey } from '../../domain/registration.ts';
+import { usernameKey } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
-import { newId } from '../../platform/crypto.ts';
-import type { ApiDeps, Caller } from '../deps.ts';
-import { idempotent } from '../guards.ts';
-import { emailOf, isLocale, phoneOf } from '../registrations/create.ts';
-import { malformed, parse, text, type User } from '../schemas.ts';
-import { beginContactChange, type NewContact, type StartedChange } from './contact.ts';
+import { emailOf, phoneOf } from '../addresses.ts';
+import type { ApiDeps } from '../deps.ts';
+import { malformed } from '../parse.ts';
+import type { HandlerInput } from '../serve.ts';
+import { beginContactChange, type NewContact } from './contact.ts';
 import { changeIdentity } from './identity.ts';
-import { readMe } from './me.ts';
+import { viewOf } from './me.ts';
 
-/** What is not given stays. */
-export const ProfileChange = z.strictObject({
-  fullName: text(200).optional(),
-  username: text(64).refine(isUsername, 'must be letters, digits and visible ASCII of one script').optional(),
-  locale: text(35).refine(isLocale, 'must be a BCP 47 language tag').optional(),
-  phone: text(40).optional().describe('With country code; a code goes there before it counts'),
-  email: text(320).optional().describe('A code goes there before it counts'),
-});
+type Op = typeof userOperations.changeProfile;
 
 /** What differs from the account as it is. */
 interface Wanted {
@@ -38,34 +30,21 @@ interface Wanted {
  */
 export async function changeProfile(
   deps: ApiDeps,
-  session: Session,
-  body: unknown,
-  caller: Caller,
-): Promise<z.output<typeof User> | z.output<typeof StartedChange>> {
-  const given = parse(ProfileChange, body);
-  const { userId } = session;
-  const scope = ['profile', userId];
-  return idempotent(deps, { scope, caller, body: given }, newId(), async (changeId) => {
-    const account = await deps.accounts.read(userId);
-    if (account === undefined) throw new Failure('not-found');
-    const wanted = wantedOf(deps, account, given);
-    const { contact } = wanted;
-    if (contact === undefined) {
-      await changeAtOnce(deps, userId, changeId, wanted);
-      return readMe(deps, session);
-    }
-    return beginContactChange(deps, { changeId, account, contact, caller }, () =>
-      changeAtOnce(deps, userId, changeId, wanted),
-    );
-  });
+  { holder: { userId }, body: given, caller, minted: { id: changeId } }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
+  const account = await deps.accounts.read(userId);
+  if (account === undefined) throw new Failure('not-found');
+  const wanted = wantedOf(deps, account, given);
+  const { contact } = wanted;
+  const rest = () => changeAtOnce(deps, userId, changeId, wanted);
+  if (contact === undefined) {
+    await rest();
+    return { status: 200, body: await viewOf(deps, userId) };
+  }
+  return { status: 202, body: await beginContactChange(deps, { changeId, account, contact, caller }, rest) };
 }
 
-/** Tells which answer it is. */
-export function isStartedChange(answer: unknown): boolean {
-  return Object.hasOwn(answer as object, 'changeId');
-}
-
-function wantedOf(deps: ApiDeps, account: Account, given: z.output<typeof ProfileChange>): Wanted {
+function wantedOf(deps: ApiDeps, account: Account, given: ProfileChange): Wanted {
   const locale = given.locale === undefined ? undefined : languageFor(given.locale);
   if (given.locale !== undefined && locale === undefined) throw malformed('locale', 'there are no messages in it');
   const contact = newContactOf(deps, account, given);
@@ -82,7 +61,7 @@ function wantedOf(deps: ApiDeps, account: Account, given: z.output<typeof Profil
 function newContactOf(
   { config }: ApiDeps,
   account: Account,
-  given: Pick<z.output<typeof ProfileChange>, 'phone' | 'email'>,
+  given: Pick<ProfileChange, 'phone' | 'email'>,
 ): NewContact | undefined {
   const number = given.phone === undefined ? undefined : phoneOf(given.phone, config.COUNTRIES_ALLOWED);
   const email = given.email === undefined ? undefined : emailOf(given.email);

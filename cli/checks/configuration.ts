@@ -1,11 +1,11 @@
-/** The variables of every role, by name and never by value, and the captcha. */
+/** Checks of the variables of every role and of the captcha. Findings contain names of variables, never values. */
 import { createConfiguredCaptcha, testSecrets } from '../../adapters/captcha.ts';
 import { readInfobipOptions } from '../../adapters/http/infobip.ts';
 import { readTwilioOptions } from '../../adapters/twilio.ts';
 import { namesFrom, type Role, readConfig, readVariables, roles, variablesOf } from '../../platform/config.ts';
 import type { Finding } from './finding.ts';
 
-/** What a role needs beyond its table: several variables that belong together. */
+/** Checks of variables that depend on each other, by role. */
 const together: Partial<Record<Role, (env: Record<string, string>) => unknown>> = {
   api: (env) => createConfiguredCaptcha(readConfig('api', env)),
   delivery: (env) => {
@@ -14,7 +14,7 @@ const together: Partial<Record<Role, (env: Record<string, string>) => unknown>> 
   },
 };
 
-/** Reads the configuration of every role as its process would. */
+/** Validates the configuration of every role as its process does at start. */
 export function checkConfiguration(env: Record<string, string>): Finding[] {
   return roles.map((role) => {
     const check = `configuration of ${role}`;
@@ -26,24 +26,24 @@ export function checkConfiguration(env: Record<string, string>): Finding[] {
     } catch (err) {
       const [, ...problems] = (err as Error).message.split('\n');
       const about = problems.map((line) => line.trim()).join('; ');
-      return { check, verdict: 'failed', about, advice: 'Set them; .env.example says what each means.' };
+      return { check, verdict: 'failed', about, advice: 'Set them; .env.example describes each variable.' };
     }
   });
 }
 
-/** Says which captcha is configured; its keys are tried by the first person only. */
+/** Checks the captcha configuration. The keys are not tried: only a solved captcha can do that. */
 export async function checkCaptcha(env: Record<string, string>): Promise<Finding[]> {
   const config = readVariables([...namesFrom('CAPTCHA_'), 'PAYLOAD_KEY', 'NODE_ENV', 'REGISTRATION_STEPS'], env);
   const check = 'captcha';
   const { CAPTCHA_PROVIDER: provider, CAPTCHA_SECRET: secret } = config;
   if (!config.REGISTRATION_STEPS.includes('captcha')) {
-    const advice = 'Bots can have codes sent: list captcha in REGISTRATION_STEPS.';
-    return [{ check, verdict: 'warning', about: 'not a step of registrations', advice }];
+    const advice = 'Bots can request codes: add captcha to REGISTRATION_STEPS.';
+    return [{ check, verdict: 'warning', about: 'not a registration step', advice }];
   }
   createConfiguredCaptcha(config);
   if (provider !== 'altcha' && secret !== undefined && testSecrets.includes(secret.reveal())) {
-    const advice = 'Everybody passes: set the keys of your own site.';
-    return [{ check, verdict: 'warning', about: `${provider} with the test keys of its vendor`, advice }];
+    const advice = 'Every captcha passes with them: set the keys of your own site.';
+    return [{ check, verdict: 'warning', about: `${provider} with the test keys of the provider`, advice }];
   }
   return [{ check, verdict: 'ok', about: provider === 'altcha' ? 'altcha, self-hosted' : `${provider} is configured` }];
 }

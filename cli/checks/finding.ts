@@ -1,18 +1,18 @@
-/** What the doctor says of one thing. */
+/** The result of one check of `vyry doctor`. */
 export interface Finding {
   check: string;
-  /** `warning`: it works, and should be better. `off`: not configured, which is allowed. */
+  /** `warning`: it works but should be improved. `off`: not configured, which is allowed. */
   verdict: 'ok' | 'warning' | 'failed' | 'off';
   about: string;
-  /** What to do. */
+  /** How to fix it. */
   advice?: string;
 }
 
 const checkMs = 15_000;
 
 /**
- * Examines one thing: what it throws, and no answer in time, is a failure of the check. A configuration that cannot be
- * read is told of by the check of the configuration; here it says only that nothing could be tried.
+ * Runs one check. An error or a timeout of 15 s fails the check. An invalid configuration is reported by
+ * `checkConfiguration`; here the finding only says that the check did not run.
  */
 export async function check(check: string, find: () => Promise<Finding[]>): Promise<Finding[]> {
   const timeout = Promise.withResolvers<never>();
@@ -22,7 +22,7 @@ export async function check(check: string, find: () => Promise<Finding[]>): Prom
   } catch (err) {
     const text = err instanceof Error ? err.message : String(err);
     const isBad = text.startsWith('Bad configuration');
-    return [{ check, verdict: 'failed', about: isBad ? 'not tried: its configuration is bad' : text }];
+    return [{ check, verdict: 'failed', about: isBad ? 'not checked: its configuration is invalid' : text }];
   } finally {
     clearTimeout(timer);
   }

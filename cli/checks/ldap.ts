@@ -1,4 +1,4 @@
-/** The directory: how far the service account comes with each server, and why no further, in words. */
+/** Checks of the directory: at which stage a connection to each server fails, and why. */
 
 import type { RefusalReason } from '../../adapters/ldap/answer.ts';
 import { checkDirectory, type ServerFinding } from '../../adapters/ldap/check.ts';
@@ -11,48 +11,54 @@ interface Explanation {
   advice: string;
 }
 
-/** Where a server stops us for a reason that its result code does not tell. */
+/** Explanations of reasons that have no LDAP result code. */
 const reasons: Record<string, Explanation> = {
   unreachable: {
     about: 'the server cannot be reached',
     advice: 'Check host and port in LDAP_URL, the name service and the firewall.',
   },
-  timeout: { about: 'the server does not answer in time', advice: 'Check the firewall, or raise LDAP_TIMEOUT.' },
+  timeout: { about: 'the server does not respond in time', advice: 'Check the firewall, or raise LDAP_TIMEOUT.' },
   'connection-lost': {
     about: 'the server closed the connection',
-    advice: 'ldaps:// and ldap:// have ports of their own: check LDAP_URL.',
+    advice: 'ldaps:// and ldap:// use different ports: check LDAP_URL.',
   },
-  'tls-failed': { about: 'TLS could not be begun', advice: 'Does the port in LDAP_URL speak TLS?' },
+  'tls-failed': { about: 'the TLS handshake failed', advice: 'Check that the port in LDAP_URL is for TLS.' },
   'start-tls-refused': {
     about: 'the server refuses StartTLS',
-    advice: 'Give it a certificate, use ldaps://, or set LDAP_START_TLS=false on a network you trust.',
+    advice: 'Install a certificate on it, use ldaps://, or set LDAP_START_TLS=false on a trusted network.',
   },
-  'base-missing': { about: 'the base DN is not there', advice: 'Check LDAP_BASE_DN, and that the account may see it.' },
+  'base-missing': {
+    about: 'the base DN does not exist',
+    advice: 'Check LDAP_BASE_DN, and that the service account may read it.',
+  },
   referral: {
     about: 'the server refers to another one',
     advice: 'List the server that holds the entries in LDAP_URL.',
   },
-  busy: { about: 'the server is busy', advice: 'Wait; list a second server in LDAP_URL.' },
+  busy: { about: 'the server is busy', advice: 'Retry later, or add a second server to LDAP_URL.' },
 };
 
-/** Result codes of RFC 4511 appendix A. */
+/** Explanations of LDAP result codes (RFC 4511 appendix A). */
 const codes: Record<string, Explanation> = {
   8: { about: 'strong authentication required', advice: 'Use ldaps:// or LDAP_START_TLS=true.' },
   13: { about: 'confidentiality required', advice: 'Use ldaps:// or LDAP_START_TLS=true.' },
   19: { about: 'the service account is locked', advice: 'Unlock it in the directory.' },
   32: { about: 'no such object', advice: 'Check LDAP_BIND_DN and LDAP_BASE_DN.' },
-  48: { about: 'the service account has no password to bind with', advice: 'Give it one in the directory.' },
+  48: { about: 'the service account has no password', advice: 'Set one in the directory.' },
   49: { about: 'invalid credentials', advice: 'Check LDAP_BIND_DN and LDAP_BIND_PASSWORD.' },
-  50: { about: 'insufficient access', advice: 'Let the service account read and search below LDAP_BASE_DN.' },
-  53: { about: 'the server is unwilling, as for a disabled account', advice: 'Enable the account in the directory.' },
+  50: { about: 'insufficient access', advice: 'Allow the service account to read and search below LDAP_BASE_DN.' },
+  53: {
+    about: 'the server is unwilling to perform, as for a disabled account',
+    advice: 'Enable the account in the directory.',
+  },
 };
 
-/** Win32 error codes that Active Directory hides in the text of result 49. */
+/** Win32 error codes that Active Directory puts into the diagnostic message of result code 49. */
 const subCodes: Record<string, string> = {
-  '525': 'no such user',
+  '525': 'user not found',
   '52e': 'wrong password',
-  '530': 'not permitted at this time',
-  '531': 'not permitted from this computer',
+  '530': 'log-in not permitted at this time',
+  '531': 'log-in not permitted from this computer',
   '532': 'the password has expired',
   '533': 'the account is disabled',
   '701': 'the account has expired',
@@ -60,7 +66,7 @@ const subCodes: Record<string, string> = {
   '775': 'the account is locked',
 };
 
-/** What OpenSSL and Node say of certificates. */
+/** Explanations of certificate errors of OpenSSL and Node. */
 const certificates: Record<string, string> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another host',
   CERT_HAS_EXPIRED: 'the certificate has expired',
@@ -74,40 +80,40 @@ const stages: Record<NonNullable<ServerFinding['stoppedAt']>, string> = {
   search: 'search',
 };
 
-/** A refusal of a person in words, for the operator only. */
+/** Explanations of refused log-ins, for operators only. */
 const refusals: Record<RefusalReason, string> = {
-  unknown: 'the name is not found: check LDAP_BASE_DN and LDAP_USER_FILTER',
+  unknown: 'the user name was not found: check LDAP_BASE_DN and LDAP_USER_FILTER',
   'wrong-password': 'the password is wrong',
   'empty-password': 'the password is empty',
-  ambiguous: 'several entries fit the name: make LDAP_USER_FILTER narrower',
+  ambiguous: 'several entries match the user name: make LDAP_USER_FILTER narrower',
   disabled: 'the account is disabled',
   locked: 'the account is locked',
   expired: 'the password or the account has expired',
   'must-change': 'the password must be changed first',
-  'not-now': 'it may not log in at this time or from this computer',
+  'not-now': 'the account may not log in at this time or from this computer',
 };
 
-/** Examines each configured server. */
+/** Checks each configured LDAP server. */
 export async function checkLdap(env: Record<string, string>): Promise<Finding[]> {
   const findings = await checkDirectory(readOptions(env));
   return findings.map(findingOf);
 }
 
-/** Tries a person's name and password as a registration would. */
+/** Authenticates a user name and password at the directory as a registration does. */
 export async function checkLogin(env: Record<string, string>, username: string, password: string): Promise<Finding> {
   const check = 'login';
   await using directory = connectDirectory(readOptions(env));
   const answer = await directory.authenticate(username, password);
   if (answer.outcome === 'refused') return { check, verdict: 'failed', about: refusals[answer.reason] };
   if (answer.outcome === 'unavailable') {
-    return { check, verdict: 'failed', about: `the directory cannot say: ${answer.reason.replaceAll('-', ' ')}` };
+    return { check, verdict: 'failed', about: `the directory is unavailable: ${answer.reason.replaceAll('-', ' ')}` };
   }
   const { email, phone, groups } = answer.entry;
   const has = [email ? 'an address' : 'no address', phone ? 'a number' : 'no number', `${groups.length} groups`];
-  return { check, verdict: 'ok', about: `name and password belong together; the entry has ${has.join(', ')}` };
+  return { check, verdict: 'ok', about: `the password is correct; the entry has ${has.join(', ')}` };
 }
 
-/** A finding in words. */
+/** Explains the result of a server check in words. */
 export function findingOf(finding: ServerFinding): Finding {
   const check = `ldap ${new URL(finding.url).host}`;
   if (finding.stoppedAt === undefined)
@@ -119,7 +125,7 @@ export function findingOf(finding: ServerFinding): Finding {
 function explain({ reason = '', detail = '', subCode = '' }: ServerFinding): Explanation {
   if (reason === 'certificate-refused') {
     const about = `${certificates[detail] ?? 'the certificate is not trusted'}${detail ? ` (${detail})` : ''}`;
-    return { about, advice: 'Name its authority in LDAP_TLS_CA, and the server as its certificate does in LDAP_URL.' };
+    return { about, advice: 'Set its CA in LDAP_TLS_CA, and use the host name of the certificate in LDAP_URL.' };
   }
   const code = codes[detail];
   const known = reasons[reason];

@@ -1,4 +1,4 @@
-/** The providers of messages: whether they know us, and let us send. No message is sent. */
+/** Checks of the message providers: whether they accept the credentials and allow sending. No message is sent. */
 import { connectInfobip, readInfobipOptions } from '../../adapters/http/infobip.ts';
 import { connectResend } from '../../adapters/http/resend.ts';
 import { connectSendgrid } from '../../adapters/http/sendgrid.ts';
@@ -8,30 +8,31 @@ import { Failure } from '../../domain/failures.ts';
 import { namesFrom, readVariables } from '../../platform/config.ts';
 import type { Finding } from './finding.ts';
 
-/** Whether the Twilio account can be used. */
+/** Checks that the Twilio account is active. */
 export async function checkTwilio(env: Record<string, string>): Promise<Finding[]> {
   const check = 'twilio';
   const options = readTwilioOptions(readVariables(namesFrom('TWILIO_'), env));
-  if (options === undefined) return [{ check, verdict: 'off', about: 'not configured: no SMS' }];
+  if (options === undefined)
+    return [{ check, verdict: 'off', about: 'not configured: no SMS or voice calls by Twilio' }];
   try {
     const status = await connectTwilio(options).readAccountStatus();
     if (status === 'active') return [{ check, verdict: 'ok', about: 'the account is active' }];
-    return [{ check, verdict: 'failed', about: `the account is ${status}`, advice: 'See the console of Twilio.' }];
+    return [{ check, verdict: 'failed', about: `the account is ${status}`, advice: 'See the Twilio console.' }];
   } catch (err) {
     const advice = 'Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.';
     return [failedAt(check, err, advice, 'TWILIO_API_BASE_URL')];
   }
 }
 
-/** Whether the mail server greets us and takes our credentials. */
+/** Checks that the mail server responds and accepts the credentials. */
 export async function checkMail(env: Record<string, string>): Promise<Finding[]> {
   const check = 'mail';
   const { SMTP_URL: url, MAIL_FROM: from } = readVariables(['SMTP_URL', 'MAIL_FROM'], env);
-  if (url === undefined) return [{ check, verdict: 'off', about: 'not configured: no e-mail' }];
+  if (url === undefined) return [{ check, verdict: 'off', about: 'not configured: no e-mail by SMTP' }];
   const mail = connectMail({ url, from });
   try {
     await mail.ping();
-    return [{ check, verdict: 'ok', about: 'greets, and takes the credentials' }];
+    return [{ check, verdict: 'ok', about: 'responds and accepts the credentials' }];
   } catch (err) {
     return [{ check, verdict: 'failed', about: outageOf(err), advice: 'Check SMTP_URL, and that the server runs.' }];
   } finally {
@@ -39,14 +40,14 @@ export async function checkMail(env: Record<string, string>): Promise<Finding[]>
   }
 }
 
-/** Whether Infobip takes the key, by the logs that a repeated send asks for. */
+/** Checks that Infobip accepts the key, by reading the logs that a repeated send also reads. */
 export async function checkInfobip(env: Record<string, string>): Promise<Finding[]> {
   const check = 'infobip';
   const options = readInfobipOptions(readVariables(namesFrom('INFOBIP_'), env));
-  if (options === undefined) return [{ check, verdict: 'off', about: 'not configured: no SMS by it' }];
+  if (options === undefined) return [{ check, verdict: 'off', about: 'not configured: no SMS by Infobip' }];
   try {
     await connectInfobip(options).ping();
-    return [{ check, verdict: 'ok', about: 'takes the key, and shows what was sent' }];
+    return [{ check, verdict: 'ok', about: 'accepts the key and allows reading SMS logs' }];
   } catch (err) {
     return [
       failedAt(
@@ -59,51 +60,50 @@ export async function checkInfobip(env: Record<string, string>): Promise<Finding
   }
 }
 
-/** Whether Resend takes the key, and has proven the domain of the sender. */
+/** Checks that Resend accepts the key and has verified the domain of the sender. */
 export async function checkResend(env: Record<string, string>): Promise<Finding[]> {
   const check = 'resend';
   const config = readVariables(['RESEND_API_KEY', 'RESEND_API_BASE_URL', 'MAIL_FROM'], env);
   const { RESEND_API_KEY: apiKey, RESEND_API_BASE_URL: baseUrl, MAIL_FROM: from } = config;
-  if (apiKey === undefined) return [{ check, verdict: 'off', about: 'not configured: no e-mail by it' }];
+  if (apiKey === undefined) return [{ check, verdict: 'off', about: 'not configured: no e-mail by Resend' }];
   try {
     const access = await connectResend({ apiKey, from, baseUrl }).readAccess();
-    if (access.access === 'sending')
-      return [{ check, verdict: 'ok', about: 'takes the key, which may send and no more' }];
+    if (access.access === 'sending') return [{ check, verdict: 'ok', about: 'accepts the key, which may only send' }];
     const domain = domainOf(from);
     if (access.domains.some(({ name, status }) => name === domain && status === 'verified')) {
-      const advice = 'The key may do everything: one that may only send is enough.';
-      return [{ check, verdict: 'warning', about: `takes the key; ${domain} is verified`, advice }];
+      const advice = 'The key has full access: use one that may only send.';
+      return [{ check, verdict: 'warning', about: `accepts the key; ${domain} is verified`, advice }];
     }
-    const advice = 'Add the domain of MAIL_FROM in the dashboard of Resend, and its records to the name service.';
+    const advice = 'Add the domain of MAIL_FROM in the Resend dashboard, and its records to the DNS.';
     return [{ check, verdict: 'failed', about: `${domain} is not verified`, advice }];
   } catch (err) {
     return [failedAt(check, err, 'Check RESEND_API_KEY.', 'RESEND_API_BASE_URL')];
   }
 }
 
-/** Whether SendGrid takes the key, and lets it send. */
+/** Checks that SendGrid accepts the key and allows sending. */
 export async function checkSendgrid(env: Record<string, string>): Promise<Finding[]> {
   const check = 'sendgrid';
   const config = readVariables(['SENDGRID_API_KEY', 'SENDGRID_API_BASE_URL', 'MAIL_FROM'], env);
   const { SENDGRID_API_KEY: apiKey, SENDGRID_API_BASE_URL: baseUrl, MAIL_FROM: from } = config;
-  if (apiKey === undefined) return [{ check, verdict: 'off', about: 'not configured: no e-mail by it' }];
+  if (apiKey === undefined) return [{ check, verdict: 'off', about: 'not configured: no e-mail by SendGrid' }];
   try {
     if (await connectSendgrid({ apiKey, from, baseUrl }).maySend())
-      return [{ check, verdict: 'ok', about: 'takes the key, which may send' }];
-    const advice = 'Give the key the access Mail Send in the settings of SendGrid.';
+      return [{ check, verdict: 'ok', about: 'accepts the key, which may send' }];
+    const advice = 'Give the key the Mail Send access in the SendGrid settings.';
     return [{ check, verdict: 'failed', about: 'the key may not send', advice }];
   } catch (err) {
     return [failedAt(check, err, 'Check SENDGRID_API_KEY.', 'SENDGRID_API_BASE_URL')];
   }
 }
 
-/** By whether it is the key or the way that is wrong; a limit and a broken provider pass by themselves. */
+/** Advises on a failure: the key is wrong, the provider cannot be reached, or it has a temporary problem. */
 function failedAt(check: string, err: unknown, keyAdvice: string, place: string): Finding {
   const about = outageOf(err);
   if (about === 'credentials refused') return { check, verdict: 'failed', about, advice: keyAdvice };
   if (about === 'limited' || about.startsWith('answers 5'))
     return { check, verdict: 'failed', about, advice: 'Wait, and see the status page of the provider.' };
-  return { check, verdict: 'failed', about, advice: `Check ${place}, the name service and the firewall.` };
+  return { check, verdict: 'failed', about, advice: `Check ${place}, the DNS and the firewall.` };
 }
 
 function domainOf(from: string): string {

@@ -1,4 +1,4 @@
-/** Redis, MongoDB and Elasticsearch. */
+/** Checks of Redis, MongoDB, Elasticsearch and the audit log. */
 import { hasAuditTemplate } from '../../adapters/elastic/audit-reader.ts';
 import { pingElastic } from '../../adapters/elastic/connect.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
@@ -11,7 +11,7 @@ import type { Finding } from './finding.ts';
 
 const redisMajorMin = 7;
 
-/** Whether Redis answers, is new enough, and writes down what it acknowledges. */
+/** Checks that Redis answers, has a supported version and persists writes (append-only file). */
 export async function checkRedis(env: Record<string, string>): Promise<Finding[]> {
   const { REDIS_URL: url } = readVariables(['REDIS_URL'], env);
   const errors: Error[] = [];
@@ -23,8 +23,8 @@ export async function checkRedis(env: Record<string, string>): Promise<Finding[]
   } catch (err) {
     const text = `${errors.at(-1)?.message ?? ''} ${(err as Error).message}`;
     const isLogin = /WRONGPASS|NOAUTH|NOPERM/.test(text);
-    const about = isLogin ? 'refuses the name or password in REDIS_URL' : `does not answer: ${reasonIn(text)}`;
-    return [{ check: 'redis', verdict: 'failed', about, advice: 'Check REDIS_URL, and that Redis runs.' }];
+    const about = isLogin ? 'refuses the user name or password in REDIS_URL' : `does not answer: ${reasonIn(text)}`;
+    return [{ check: 'redis', verdict: 'failed', about, advice: 'Check REDIS_URL and that Redis runs.' }];
   } finally {
     redis.disconnect();
   }
@@ -37,15 +37,15 @@ function redisFinding(version: string, isAppendOnly: boolean): Finding {
       check,
       verdict: 'failed',
       about: `version ${version}`,
-      advice: `Redis ${redisMajorMin} or later is needed.`,
+      advice: `Redis ${redisMajorMin} or later is required.`,
     };
   }
   if (isAppendOnly) return { check, verdict: 'ok', about: `version ${version}, append-only file on` };
-  const advice = 'A restart forgets sessions, codes and limits: set appendonly yes.';
+  const advice = 'A restart loses sessions, codes and limits: set appendonly yes.';
   return { check, verdict: 'warning', about: `version ${version}, append-only file off`, advice };
 }
 
-/** Whether MongoDB answers and lets us in. */
+/** Checks that MongoDB answers and accepts the credentials. */
 export async function checkMongo(env: Record<string, string>): Promise<Finding[]> {
   const { DATABASE_URL: url } = readVariables(['DATABASE_URL'], env);
   const failed = Promise.withResolvers<never>();
@@ -57,12 +57,14 @@ export async function checkMongo(env: Record<string, string>): Promise<Finding[]
   } catch (err) {
     const { codeName, message } = err as Error & { codeName?: string };
     const isLogin = codeName === 'AuthenticationFailed' || codeName === 'Unauthorized' || /auth/i.test(message);
-    const about = isLogin ? 'refuses the name or password in DATABASE_URL' : `does not answer: ${reasonIn(message)}`;
-    return [{ check: 'mongodb', verdict: 'failed', about, advice: 'Check DATABASE_URL, and that MongoDB runs.' }];
+    const about = isLogin
+      ? 'refuses the user name or password in DATABASE_URL'
+      : `does not answer: ${reasonIn(message)}`;
+    return [{ check: 'mongodb', verdict: 'failed', about, advice: 'Check DATABASE_URL and that MongoDB runs.' }];
   }
 }
 
-/** Whether Elasticsearch, where it is configured, lets us in and knows what audit events look like. */
+/** Checks that Elasticsearch, if configured, accepts the API key and has the index template of audit events. */
 export async function checkElastic(env: Record<string, string>): Promise<Finding[]> {
   const check = 'elasticsearch';
   if (!env.ELASTICSEARCH_URL) return [{ check, verdict: 'off', about: 'not configured' }];
@@ -72,7 +74,7 @@ export async function checkElastic(env: Record<string, string>): Promise<Finding
     await pingElastic(elastic);
     if (await hasAuditTemplate(elastic, prefix))
       return [{ check, verdict: 'ok', about: `answers, has ${prefix}-audit` }];
-    const advice = 'Start node workers/run.ts audit, which puts it.';
+    const advice = 'Start node workers/run.ts audit, which creates it.';
     return [{ check, verdict: 'failed', about: `has no index template ${prefix}-audit`, advice }];
   } catch (err) {
     const { statusCode, message } = err as Error & { statusCode?: number };
@@ -80,15 +82,15 @@ export async function checkElastic(env: Record<string, string>): Promise<Finding
     const about = isLogin ? `refuses the API key (${statusCode})` : `does not answer: ${reasonIn(message)}`;
     const advice = isLogin
       ? 'Check ELASTICSEARCH_API_KEY and its privileges.'
-      : 'Check ELASTICSEARCH_URL and ELASTICSEARCH_CA, and that Elasticsearch runs.';
+      : 'Check ELASTICSEARCH_URL, ELASTICSEARCH_CA and that Elasticsearch runs.';
     return [{ check, verdict: 'failed', about, advice }];
   }
 }
 
-/** Audit events wait no longer than this while all is well. */
+/** Audit events that wait longer than this cause a warning. */
 const auditWaitMs = 60_000;
 
-/** Whether audit events reach Elasticsearch: somebody ships them, and none waits for long. */
+/** Checks that audit events reach Elasticsearch: an audit worker runs and no event waits for long. */
 export async function checkAuditLog(env: Record<string, string>): Promise<Finding[]> {
   const check = 'audit log';
   if (!env.ELASTICSEARCH_URL) return [{ check, verdict: 'off', about: 'no ELASTICSEARCH_URL: events wait in Redis' }];
@@ -103,7 +105,7 @@ export async function checkAuditLog(env: Record<string, string>): Promise<Findin
       ];
     }
     if (depth.deadLetters > 0) {
-      const advice = 'The log of the audit role says why.';
+      const advice = 'See the log of the audit role for the reasons.';
       return [{ check, verdict: 'warning', about: `${depth.deadLetters} events were refused by the index`, advice }];
     }
     const isLate = depth.oldestMs > auditWaitMs;
@@ -114,7 +116,9 @@ export async function checkAuditLog(env: Record<string, string>): Promise<Findin
   }
 }
 
-/** The word of the operating system or of TLS; the rest of a driver's text may show what is in a URL. */
+/**
+ * Returns the error code of the operating system or of TLS. The rest of a driver's message may contain parts of a URL.
+ */
 function reasonIn(text: string): string {
   return /\b(E[A-Z]{4,}|[A-Z]+_[A-Z_]+|timed? ?out)\b/.exec(text)?.[0] ?? 'no reason given';
 }

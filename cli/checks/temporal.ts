@@ -1,4 +1,4 @@
-/** Temporal: is it there, is the namespace fit for us, and does anybody work. */
+/** Checks of Temporal: the server, the namespace, the search attributes and the workers. */
 
 import { isTemporalOutage } from '../../adapters/temporal/connect.ts';
 import { countPollers, hasNamespace, readSearchAttributes } from '../../adapters/temporal/inspect.ts';
@@ -7,7 +7,7 @@ import { searchAttributeNames } from '../../workflows/search-attributes.ts';
 import { openTemporal, type TemporalAccess } from '../connections.ts';
 import type { Finding } from './finding.ts';
 
-/** Examines server, namespace, search attributes and task queues, in this order. */
+/** Checks server, namespace, search attributes and task queues, in this order. */
 export async function checkTemporal(env: Record<string, string>): Promise<Finding[]> {
   const check = 'temporal';
   await using temporal = openTemporal(env);
@@ -21,7 +21,7 @@ export async function checkTemporal(env: Record<string, string>): Promise<Findin
   } catch (err) {
     if (!isTemporalOutage(err)) throw err;
     return [
-      { check, verdict: 'failed', about: 'does not answer', advice: 'Check TEMPORAL_ADDRESS, and that Temporal runs.' },
+      { check, verdict: 'failed', about: 'does not answer', advice: 'Check TEMPORAL_ADDRESS and that Temporal runs.' },
     ];
   }
   return [
@@ -47,11 +47,15 @@ async function checkQueue({ client, within }: TemporalAccess, role: string): Pro
   const counts = await Promise.all(kinds.map((kind) => within(() => countPollers(client, role, kind))));
   const fewest = Math.min(...counts);
   if (fewest > 0)
-    return { check, verdict: 'ok', about: fewest === 1 ? '1 polls its task queue' : `${fewest} poll its task queue` };
+    return {
+      check,
+      verdict: 'ok',
+      about: fewest === 1 ? '1 worker polls its task queue' : `${fewest} workers poll its task queue`,
+    };
   return {
     check,
     verdict: 'failed',
-    about: 'nobody polls its task queue',
+    about: 'no worker polls its task queue',
     advice: `Start node workers/run.ts ${role}.`,
   };
 }

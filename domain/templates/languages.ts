@@ -1,4 +1,4 @@
-/** The languages that messages to people are written in, and the choice among them. */
+/** The languages of messages, and language negotiation. */
 import { arabic } from './ar.ts';
 import { bengali } from './bn.ts';
 import { german } from './de.ts';
@@ -21,7 +21,7 @@ import { vietnamese } from './vi.ts';
 import { chineseSimplified } from './zh-hans.ts';
 import { chineseTraditional } from './zh-hant.ts';
 
-/** The default first. */
+/** All languages, the default first. */
 export const languages: readonly Templates[] = [
   english,
   german,
@@ -45,20 +45,20 @@ export const languages: readonly Templates[] = [
   vietnamese,
 ];
 
-/** Tags that name a script by their region, or leave it to custom. */
+/** Tags that imply a script by region or by convention. */
 const otherTags: Record<string, string> = { zh: 'zh-hans', 'zh-tw': 'zh-hant', 'zh-hk': 'zh-hant', 'zh-mo': 'zh-hant' };
 
-/** The texts of a language that has been chosen; English for one that is not known. */
+/** Returns the texts of a language; English for an unknown tag. */
 export function templatesOf(tag: string | undefined): Templates {
   return languages.find((language) => language.tag === tag) ?? english;
 }
 
 /**
- * The best language for a person by RFC 4647 section 3.4 (lookup): each range from the most wanted on, cut from its end
- * until a language fits.
+ * Returns the best matching language by RFC 4647 section 3.4 (lookup): each range in order of preference, truncated
+ * from its end until a language matches. Undefined when none matches.
  *
- * @param locale what the client asked for, which wins
- * @param acceptLanguage as a browser sends it (RFC 9110 section 12.5.4); what cannot be read in it is left out
+ * @param locale the client's explicit choice, which takes precedence
+ * @param acceptLanguage the header value (RFC 9110 section 12.5.4); malformed items are ignored
  */
 export function languageFor(locale: string | undefined, acceptLanguage = ''): string | undefined {
   for (const range of [...(locale === undefined ? [] : [locale]), ...rangesOf(acceptLanguage)]) {
@@ -75,13 +75,13 @@ function lookUp(range: string): string | undefined {
     const wanted = otherTags[cut] ?? cut;
     const found = languages.find(({ tag }) => tag.toLowerCase() === wanted);
     if (found !== undefined) return found.tag;
-    // a single letter or digit introduces what follows it, and goes with it
+    // a single-character subtag introduces the next one, so both are removed together
     subtags = subtags.slice(0, subtags.at(-2)?.length === 1 ? -2 : -1);
   }
   return undefined;
 }
 
-/** Enough for any browser; a longer list only costs time. */
+/** Maximum number of ranges, more than any browser sends: bounds the work for a hostile header. */
 const rangesMax = 20;
 
 function rangesOf(acceptLanguage: string): string[] {

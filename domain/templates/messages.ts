@@ -1,50 +1,50 @@
-/** Messages to people, put together from the texts of their language. Nothing a person wrote is in any of them. */
+/** Builds messages to users from the texts of their language. No message contains user input. */
 import type { NotificationCause, NotificationKind } from '../notifications.ts';
 import type { ClientKind } from '../verification.ts';
 import { isOneSegment } from './segments.ts';
 import type { MailTexts, Templates } from './template.ts';
 
-/** What the placeholders stand for. */
+/** Placeholder values of a code message. */
 export interface MessageContext {
   product: string;
   code: string;
-  /** Life of the code. */
+  /** Lifetime of the code. */
   minutes: number;
 }
 
-/** What the placeholders of a recovery stand for. */
+/** Placeholder values of a recovery message. */
 export interface RecoveryContext {
   product: string;
-  /** Where a new password is chosen, or the token to type there. */
+  /** Link to choose a new password, or the bare token. */
   link: string;
-  /** Where it is stopped. */
+  /** Link to stop the recovery, or the bare token. */
   stopLink: string;
-  /** Life of the links. */
+  /** Lifetime of the links. */
   minutes: number;
 }
 
-/** What the placeholders of a notification stand for; those after the product are of `number-registered`. */
+/** Placeholder values of a notification. All but `product` are for `number-registered`. */
 export interface NotificationContext extends Partial<NotificationCause> {
   product: string;
-  /** Where the owner ends it, or the token to type there. */
+  /** Link to stop the registration, or the bare token. */
   stopLink?: string;
 }
 
-/** An e-mail in both of its forms. */
+/** An e-mail as plain text and HTML. */
 export interface MailText {
   subject: string;
   text: string;
   html: string;
 }
 
-/** What a call says. */
+/** The spoken texts of a call. */
 export interface Speech {
   /** `language` and `voice` of TwiML's Say. */
   language: string;
   voice?: string;
   pressKey: string;
   yourCodeIs: string;
-  /** Spoken one by one. */
+  /** Spoken one at a time. */
   digits: string[];
 }
 
@@ -62,10 +62,9 @@ const notificationTexts = {
 } as const satisfies Record<NotificationKind, keyof Templates>;
 
 /**
- * The code as one SMS segment. Where the name of the product is so long that the sentence does not fit, code and name
- * alone.
+ * Returns the SMS with a code as one segment. If a long product name makes the sentence too long, only code and name.
  *
- * @param appHash the line by which an Android app reads the code by itself: 11 characters.
+ * @param appHash last line by which an Android app reads the code automatically: 11 characters.
  *   https://developers.google.com/identity/sms-retriever/verify
  */
 export function codeSms(texts: Templates, context: MessageContext, appHash?: string): string {
@@ -74,17 +73,17 @@ export function codeSms(texts: Templates, context: MessageContext, appHash?: str
   return isOneSegment(whole) ? whole : `${context.code} ${context.product}${ending}`;
 }
 
-/** The code as an e-mail. The subject, which lock screens show, has no code. */
+/** Returns the e-mail with a code. Its subject contains no code, because lock screens show it. */
 export function codeMail(texts: Templates, context: MessageContext): MailText {
   return mailText(texts, texts.codeMail, context);
 }
 
-/** A message to a person about their account. */
+/** Returns a notification as an e-mail. */
 export function notificationMail(texts: Templates, kind: NotificationKind, context: NotificationContext): MailText {
   return mailText(texts, texts[notificationTexts[kind]], notificationFilling(texts, context));
 }
 
-/** The same as one SMS segment: the subject alone where the rest does not fit. */
+/** Returns a notification as one SMS segment: the body, or the subject when the body does not fit. */
 export function notificationSms(texts: Templates, kind: NotificationKind, context: NotificationContext): string {
   const { subject, body } = texts[notificationTexts[kind]];
   const filling = notificationFilling(texts, context);
@@ -92,11 +91,11 @@ export function notificationSms(texts: Templates, kind: NotificationKind, contex
   return isOneSegment(whole) ? whole : fill(subject, filling);
 }
 
-/** As people call them in every language. */
+/** Display names, the same in every language. */
 const clientNames: Record<ClientKind, string> = { ios: 'iOS', android: 'Android', desktop: 'Desktop', web: 'Web' };
 
 function notificationFilling({ tag }: Templates, { product, at, client, stopLink = '' }: NotificationContext): Filling {
-  // without a year, which phones would offer as a code
+  // without the year, which phones could offer as a code
   const format = new Intl.DateTimeFormat(tag, {
     month: 'long',
     day: 'numeric',
@@ -114,20 +113,20 @@ function notificationFilling({ tag }: Templates, { product, at, client, stopLink
   };
 }
 
-/** How a forgotten password is replaced, as an e-mail. */
+/** Returns a recovery message as an e-mail. */
 export function recoveryMail(texts: Templates, context: RecoveryContext): MailText {
   return mailText(texts, texts.recoveryMail, { ...context, code: '' });
 }
 
-/** The same as an SMS. */
+/** Returns a recovery message as an SMS. */
 export function recoverySms(texts: Templates, context: RecoveryContext): string {
   return fill(texts.recoverySms, { ...context, code: '' });
 }
 
-/** The code as speech; in the language of `fallback` where no voice speaks the other. */
+/** Returns the spoken texts of a code, in the language of `fallback` when no voice supports the other. */
 export function codeSpeech(texts: Templates, fallback: Templates, context: MessageContext): Speech {
   const call = texts.call ?? fallback.call;
-  if (call === undefined) throw new Error('No voice speaks the language to fall back on');
+  if (call === undefined) throw new Error('No voice supports the fallback language');
   const { pressKey, yourCodeIs, ...voice } = call;
   const spoken = { pressKey: fill(pressKey, context), yourCodeIs: fill(yourCodeIs, context) };
   return { ...voice, ...spoken, digits: [...context.code] };
@@ -154,7 +153,7 @@ ${html}
   };
 }
 
-/** What stands in a text. */
+/** Placeholder values of any message. */
 type Filling = MessageContext & Partial<RecoveryContext> & { when?: string; client?: string };
 
 function fill(text: string, context: Filling): string {

@@ -1,12 +1,12 @@
-/** How an SMS is split: 160 septets of the GSM alphabet, or 70 UTF-16 units, are one segment. 3GPP TS 23.038, 23.040. */
+/** SMS segmentation: one segment holds 160 septets of the GSM alphabet or 70 UTF-16 units. 3GPP TS 23.038, 23.040. */
 
 const basic = new Set(
   '@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&\'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà',
 );
-/** Each costs two septets. */
+/** Characters that take two septets each. */
 const extended = new Set('\f^{}\\[~]|€');
 
-/** What a text costs as an SMS. */
+/** The size of a text as an SMS. */
 export interface SmsSize {
   alphabet: 'GSM-7' | 'UCS-2';
   /** Septets or UTF-16 units. */
@@ -14,7 +14,7 @@ export interface SmsSize {
   segments: number;
 }
 
-/** Measures a text as an SMS. */
+/** Returns the size of a text as an SMS. */
 export function smsSize(text: string): SmsSize {
   const septets = [...text].map((character) => (basic.has(character) ? 1 : extended.has(character) ? 2 : Number.NaN));
   const gsm = septets.reduce((sum, cost) => sum + cost, 0);
@@ -24,7 +24,7 @@ export function smsSize(text: string): SmsSize {
   return { alphabet, units, segments: units <= alone ? 1 : Math.ceil(units / inRow) };
 }
 
-/** Tells whether a text is sent as one SMS. */
+/** Returns whether a text fits one segment. */
 export function isOneSegment(text: string): boolean {
   return smsSize(text).segments === 1;
 }

@@ -1,6 +1,6 @@
-/** What a language has to say: a file that lacks a text does not compile. */
+/** The texts that a language must provide. A language with a missing text does not compile. */
 
-/** Texts of one kind of e-mail. */
+/** The texts of one e-mail. */
 export interface MailTexts {
   subject: string;
   /** Paragraphs, in order. */
@@ -8,23 +8,23 @@ export interface MailTexts {
 }
 
 /**
- * Every text of one language. Placeholders: `{code}`, `{product}`, `{minutes}`, `{link}`, `{stopLink}`, `{when}`, `{client}`;
- * nothing a person wrote is ever put in.
+ * All texts of one language. Placeholders: `{code}`, `{product}`, `{minutes}`, `{link}`, `{stopLink}`, `{when}`,
+ * `{client}`. They are never filled with user input.
  */
 export interface Templates {
-  /** BCP 47. */
+  /** Language tag, BCP 47. */
   tag: string;
   direction: 'ltr' | 'rtl';
-  /** One SMS segment with a code of six digits and the line for Android. */
+  /** Fits one SMS segment with a six-digit code and the app hash for Android. */
   codeSms: string;
-  /** Undefined where no voice speaks the language: the call is in English. */
+  /** Undefined when no voice supports the language: the call is in English. */
   call?: {
     /** `language` and `voice` of TwiML's Say. https://www.twilio.com/docs/voice/twiml/say/text-speech */
     language: string;
     voice?: string;
-    /** Said until a key is pressed, so that no answering machine hears the code. */
+    /** Repeated until a key is pressed, so that no answering machine records the code. */
     pressKey: string;
-    /** Said before the digits. */
+    /** Spoken before the digits. */
     yourCodeIs: string;
   };
   codeMail: MailTexts;
@@ -32,16 +32,16 @@ export interface Templates {
   newDeviceMail: MailTexts;
   passwordChangedMail: MailTexts;
   pinChangedMail: MailTexts;
-  /** Goes to the number or address that was replaced, and to the other one. */
+  /** Sent to the number or address that was replaced, and to the user's other one. */
   contactChangedMail: MailTexts;
   deletionPlannedMail: MailTexts;
   accountDeletedMail: MailTexts;
   sessionStolenMail: MailTexts;
-  /** Goes where the message of the recovery does not. */
+  /** Sent by the channels that the recovery message does not use. */
   recoveryAskedMail: MailTexts;
   /** With `{link}` and `{stopLink}`. */
   recoveryMail: MailTexts;
-  /** With `{link}`; more than one segment. */
+  /** With `{link}`; may take more than one segment. */
   recoverySms: string;
   /** With `{when}`, `{client}` and `{stopLink}`. */
   numberRegisteredMail: MailTexts;

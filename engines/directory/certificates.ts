@@ -1,12 +1,13 @@
+/** Certificates of the private directory: valid ones, and ones that clients must refuse. */
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** What is wrong with a server certificate, if anything: clients have to refuse all but `valid`. */
+/** A kind of server certificate. Clients must refuse every kind except `valid`. */
 export type Certificate = 'valid' | 'wrong-host' | 'expired' | 'self-signed';
 
-/** A throw-away authority and a server certificate: PEM files, and the authority as text for clients. */
+/** A temporary certificate authority and a server certificate: PEM files, and the authority as text for clients. */
 export interface Certificates {
   ca: string;
   caFile: string;
@@ -17,9 +18,10 @@ export interface Certificates {
 const run = promisify(execFile);
 
 /**
- * Makes an authority and a certificate for `localhost` and 127.0.0.1 in a folder, or one with the asked fault.
+ * Creates an authority and a certificate for `localhost` and 127.0.0.1 in a folder, or a certificate with the requested
+ * fault.
  *
- * @throws {Error} when the `openssl` command is missing or fails
+ * @throws {Error} the `openssl` command is missing or fails
  */
 export async function createCertificates(folder: string, certificate: Certificate): Promise<Certificates> {
   await mkdir(folder, { recursive: true });
@@ -58,6 +60,6 @@ async function openssl(...args: string[]): Promise<void> {
   try {
     await run('openssl', args);
   } catch (err) {
-    throw new Error('openssl could not make a test certificate; is it installed?', { cause: err });
+    throw new Error('openssl could not create a test certificate; is it installed?', { cause: err });
   }
 }

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 
 /**
- * The entries of the test and demo directory as one LDIF text (RFC 2849): branches, demo people, `person000` to
- * `person999` and whatever is given in addition.
+ * Returns the entries of the test and demo directory as one LDIF text (RFC 2849): branches, demo people, `person000` to
+ * `person999` and the additional entries.
  */
 export async function readSeed(additional = ''): Promise<string> {
   const [tree, people] = await Promise.all(
@@ -11,7 +11,7 @@ export async function readSeed(additional = ''): Promise<string> {
   return [tree, people, ...Array.from({ length: 1000 }, (_, index) => person(index)), additional].join('\n');
 }
 
-/** Password `person-NNN` and the number +447700900000 plus NNN, which nobody has (Ofcom keeps the range for drama). */
+/** The password is `person-NNN`; the number is +447700900000 plus NNN, from a range that Ofcom reserves for drama. */
 function person(index: number): string {
   const digits = String(index).padStart(3, '0');
   return `dn: uid=person${digits},ou=people,dc=example,dc=org

@@ -8,19 +8,19 @@ import { z } from 'zod';
 import { type CaptchaProvider, captchaProviders, type Fault, type Faults } from './faults.ts';
 import { type Answer, type Call, json, type Route, readForm, readJson } from './http-server.ts';
 
-/** Paths of the verify calls on the fakes' server, as the vendors have them. */
+/** Paths of the verify calls on the fakes' server, the same as the vendors'. */
 export const captchaPaths: Record<CaptchaProvider, string> = {
   hcaptcha: '/siteverify',
   turnstile: '/turnstile/v0/siteverify',
   recaptcha: '/recaptcha/api/siteverify',
 };
 
-/** Seconds a token lives, as each vendor documents. */
+/** Lifetime of a token in seconds, as each vendor documents it. */
 const lifeSeconds: Record<CaptchaProvider, number> = { hcaptcha: 120, turnstile: 300, recaptcha: 120 };
 
 const common = {
   hostname: z.string().min(1).default('localhost'),
-  /** How long ago the challenge was solved. */
+  /** Seconds since the challenge was solved. */
   ageSeconds: z.number().min(0).max(86_400).default(0),
 };
 const action = z.string().max(100);
@@ -44,11 +44,11 @@ const tokenSchema = z.discriminatedUnion('provider', [
 interface Token {
   solved: z.output<typeof tokenSchema>;
   solvedAt: number;
-  /** Set once verified; holds Turnstile's idempotency key, under which the same answer may be asked again. */
+  /** Set after the first verification; Turnstile repeats the answer for the same idempotency key. */
   verified?: { idempotencyKey: string | null };
 }
 
-/** The routes that make tokens and verify each of them once, for callers that know the secret. */
+/** Creates the routes that issue tokens and verify each once, for callers that know the secret. */
 export function createCaptchaRoutes(secret: string, faults: Faults): Route[] {
   const tokens = new Map<string, Token>();
 

@@ -1,11 +1,11 @@
 /**
- * The delivery reports of the fakes: posted to the address that came with a message, as its provider would and as
- * the faults of that provider say. `GET /delivery reports` shows each try.
+ * The delivery reports of the fakes: posted to the address that came with a message, as its provider does, with the
+ * faults of that provider. `GET /receipts` lists every attempt.
  */
 import { pause } from '../../platform/lifecycle.ts';
 import type { Fault } from './faults.ts';
 
-/** Stages of a message, in the order of a good end. */
+/** Stages of a message, in the order of a successful delivery. */
 export type Stage = 'sent' | 'delivered' | 'undelivered';
 
 /** A request to the address of a delivery report. */
@@ -14,7 +14,7 @@ export interface ReportRequest {
   body: string;
 }
 
-/** One try to tell; `status` is absent while it is open, null when there was no answer. */
+/** One attempt to post a report; `status` is absent while it runs, null when there was no answer. */
 export interface TriedReport extends ReportRequest {
   provider: string;
   stage: Stage;
@@ -22,36 +22,36 @@ export interface TriedReport extends ReportRequest {
   status?: number | null;
 }
 
-/** A message whose provider was given an address. */
+/** A message that was sent with an address for its delivery reports. */
 export interface ToldMessage {
   provider: string;
-  /** Of the provider when the message was sent. */
+  /** The fault of the provider when the message was sent. */
   fault: Fault | undefined;
   url: string | null;
-  /** The request of a stage; undefined where the provider does not tell it. */
+  /** Returns the request for a stage; undefined where the provider does not report it. */
   requestOf: (stage: Stage) => ReportRequest | undefined;
-  /** Whether the provider repeats after an answer, or null for none. */
+  /** Returns whether the provider retries after a status; null when there was no answer. */
   isRepeated: (status: number | null, tries: number) => boolean;
 }
 
 /** The sender of delivery reports. */
 export interface DeliveryReports {
-  /** Resolves when everything is told. */
+  /** Posts the reports of a message; resolves when all are posted. */
   tell(message: ToldMessage): Promise<void>;
-  /** Every try, oldest first. */
+  /** Returns every attempt, the oldest first. */
   list(): TriedReport[];
-  /** Forgets every try so far. */
+  /** Forgets all attempts so far. */
   clear(): void;
 }
 
 const repeatMs = 500;
-/** As long as Twilio waits for a webhook. */
+/** The time that Twilio waits for a webhook. */
 const answerMs = 15_000;
 
 /**
- * Makes a sender; `closing` ends what is under way. Nobody but this machine is told.
+ * Creates a sender; `closing` aborts the requests in progress. It posts to loopback addresses only.
  *
- * @param timeoutMs longest wait for an answer; as long as Twilio waits without it
+ * @param timeoutMs longest wait for an answer; the time that Twilio waits by default
  */
 export function createDeliveryReports(closing: AbortSignal, timeoutMs = answerMs): DeliveryReports {
   const tried: TriedReport[] = [];
@@ -87,7 +87,7 @@ export function createDeliveryReports(closing: AbortSignal, timeoutMs = answerMs
   };
 }
 
-/** Tells whether an address is on this machine. */
+/** Returns whether an address is on this machine. */
 export function isLoopback(url: string): boolean {
   const { hostname } = new URL(url);
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);

@@ -1,7 +1,7 @@
 /**
- * Local fakes for the outside providers: Twilio, Infobip, Resend, SendGrid, a mail server and captcha
- * providers, with one outbox that shows
- * what they accepted and one switchboard of faults. They speak the vendors' protocols and are no part of the product.
+ * Local fakes for the outside providers: Twilio, Infobip, Resend, SendGrid, a mail server and captcha providers. They
+ * share one outbox, which shows what they accepted, and one set of faults. They speak the vendors' protocols and are
+ * not part of the product.
  */
 import { z } from 'zod';
 import { captchaPaths, createCaptchaRoutes } from './captcha.ts';
@@ -14,17 +14,17 @@ import { createOutbox, type Outbox } from './outbox.ts';
 import { renderPage } from './page.ts';
 import { createTwilioRoutes, type TwilioAccount } from './twilio.ts';
 
-/** The captcha secret that is accepted when no other is given. */
+/** The captcha secret that is accepted by default. */
 export const defaultCaptchaSecret = 'example-only-captcha-secret';
 
-/** Where the fakes listen and whom they know; a port that is 0 or left out is a free one. */
+/** Addresses of the fakes and the credentials they accept; port 0, the default, is a free one. */
 export interface FakesOptions {
   host?: string;
   port?: number;
   smtpPort?: number;
   twilio: TwilioAccount;
   captchaSecret?: string;
-  /** Longest wait for the answer to a delivery report; as long as Twilio waits without it. */
+  /** Longest wait for the answer to a delivery report; the time that Twilio waits by default. */
   reportTimeoutMs?: number;
 }
 
@@ -35,14 +35,17 @@ export interface Fakes {
   twilioUrl: string;
   smtpUrl: string;
   captchaUrls: Record<CaptchaProvider, string>;
-  /** As after the start: an empty outbox, no delivery reports, no faults. Tells whether a fault was set since the last reset. */
+  /**
+   * Empties the outbox and the delivery reports and clears the faults. Returns whether a fault was set since the last
+   * reset.
+   */
   reset(): boolean;
-  /** Ends every connection and request under way. */
+  /** Stops the fakes and closes every open connection. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts the fakes, with an empty outbox and no faults; everything is in memory. */
+/** Starts the fakes with an empty outbox and no faults; everything is in memory. */
 export async function startFakes(options: FakesOptions): Promise<Fakes> {
   const { host = '127.0.0.1', port = 0, smtpPort = 0, captchaSecret = defaultCaptchaSecret } = options;
   const outbox = createOutbox();
@@ -85,7 +88,7 @@ export async function startFakes(options: FakesOptions): Promise<Fakes> {
 }
 
 const messageQuery = z.strictObject({
-  // An unencoded plus sign of a number arrives as a blank.
+  // an unencoded plus sign of a number arrives as a blank
   to: z
     .string()
     .transform((to) => to.replace(/^ /, '+'))

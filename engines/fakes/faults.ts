@@ -1,15 +1,17 @@
 /**
- * The faults that are switched on for the fakes, by channel and, when given, by provider.
+ * The active faults of the fakes, by channel and, when given, by provider.
  */
 import { z } from 'zod';
 import { pause } from '../../platform/lifecycle.ts';
 
-/** The ways a message leaves the system. */
+/** The channels by which a message leaves the system. */
 export const channels = ['sms', 'voice', 'email', 'push'] as const;
+/** One of the channels. */
 export type Channel = (typeof channels)[number];
 
 /** The captcha providers whose verify call has a fake. */
 export const captchaProviders = ['hcaptcha', 'turnstile', 'recaptcha'] as const;
+/** One of these providers. */
 export type CaptchaProvider = (typeof captchaProviders)[number];
 
 type FaultChannel = Channel | 'captcha';
@@ -49,7 +51,7 @@ const providerCodes: Record<FaultChannel, RegExp> = {
   captcha: /^[a-z-]{1,64}$/,
 };
 
-/** What `PUT /faults` accepts: a mode for a channel, refused when that channel or its providers cannot have it. */
+/** The body of `PUT /faults`: a mode for a channel, refused when that channel or its providers do not support it. */
 export const faultSchema = z
   .strictObject({
     channel: z.enum([...channels, 'captcha']),
@@ -71,9 +73,9 @@ export const faultSchema = z
 type FaultSetting = z.output<typeof faultSchema>;
 
 /**
- * A fault that is on. For `slow` and `report-delayed`, `seconds` is how long each answer or delivery report takes; `until` is when
- * another mode ends. `hold` keeps every answer back until the fault is replaced or switched off; `held` counts those that
- * wait now.
+ * An active fault. For `slow` and `report-delayed`, `seconds` is the delay of each answer or delivery report; `until`
+ * is the time when another mode ends. `hold` holds every answer until the fault is replaced or cleared; `held` counts
+ * the answers that are held now.
  */
 export interface Fault {
   channel: FaultChannel;
@@ -85,24 +87,24 @@ export interface Fault {
   held?: number;
 }
 
-/** The switchboard of faults. */
+/** The set of active faults. */
 export interface Faults {
   /**
-   * Switches a fault on in place of the provider's own or, without a provider, of every fault of the channel; `none`
-   * only switches off.
+   * Activates a fault. It replaces the provider's own or, without a provider, every fault of the channel; `none` only
+   * clears them.
    */
   set(setting: FaultSetting): void;
-  /** The faults that are on now. */
+  /** Returns the active faults. */
   list(): Fault[];
-  /** The fault a provider has now: its own, else the one of its whole channel. */
+  /** Returns the active fault of a provider: its own, else the one of its whole channel. */
   find(channel: FaultChannel, provider: string): Fault | undefined;
-  /** Switches every fault off; tells whether one was set since the last time. */
+  /** Clears every fault; returns whether one was set since the last call. */
   clear(): boolean;
-  /** Waits as long as a fault delays an answer. @throws {Error} the signal came first */
+  /** Waits as long as a fault delays an answer. @throws {Error} the signal aborted first */
   delay(fault: Fault | undefined, signal: AbortSignal): Promise<void>;
 }
 
-/** Makes a switchboard with every fault off. */
+/** Creates the set without active faults. */
 export function createFaults(): Faults {
   let faults: Fault[] = [];
   let wasSet = false;

@@ -1,8 +1,8 @@
 /**
  * Fakes of providers with plain HTTP APIs: SMS by Infobip (https://www.infobip.com/docs/api/channels/sms), e-mail by
  * Resend (https://resend.com/docs/api-reference/emails/send-email) and SendGrid
- * (https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send). They take any key to send with; what a key
- * may do is in its name, for those who ask.
+ * (https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send). They accept any API key for sending; the
+ * name of a key decides what the calls that list permissions return.
  */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
@@ -17,7 +17,7 @@ interface Surroundings {
   reports: DeliveryReports;
 }
 
-/** One provider: how it takes a message, and how it says no. */
+/** One provider: how it accepts a message, and how it refuses one. */
 interface Service {
   channel: Channel;
   provider: string;
@@ -25,7 +25,7 @@ interface Service {
   refuse: (fault: Fault) => Answer;
 }
 
-/** The routes of the three. */
+/** Creates the routes of the three providers. */
 export function createHttpProviderRoutes({ outbox, faults, reports }: Surroundings): Route[] {
   const post = (path: RegExp, service: Service): Route => ({
     method: 'POST',
@@ -63,7 +63,7 @@ async function answerUnderFault(faults: Faults, service: Service, call: Call): P
   return underOutage(faults, channel, provider, async (fault) => {
     if (fault?.mode === 'error400') return refuse(fault);
     const answer = take(call, fault);
-    // A slow provider has accepted the message long before it says so.
+    // a slow provider accepts the message long before it answers
     await faults.delay(fault, call.signal);
     return fault?.mode === 'accept-then-drop' ? 'drop' : answer;
   });
@@ -91,7 +91,7 @@ const infobipUnauthorized = {
   requestError: { serviceException: { messageId: 'UNAUTHORIZED', text: 'Invalid login details' } },
 };
 
-/** Keys that may do everything see the domains; the others may send and no more. */
+/** Keys with full access see the domains; other keys may only send. */
 function resendDomains(call: Call): Answer {
   const problem = (statusCode: number, name: string, message: string) =>
     json(statusCode, { statusCode, name, message });
@@ -137,7 +137,7 @@ function createInfobip(outbox: Outbox, reports: DeliveryReports): Service & { lo
         fault,
         url: webhooks?.delivery.url ?? null,
         requestOf: (stage) => infobipReport(messageId, to, stage),
-        // Infobip repeats in growing intervals for hours; here they are short.
+        // Infobip retries for hours at growing intervals; here they are short
         isRepeated: (status, tries) => (status === null || status >= 300) && tries < 200,
       });
       const status = statusOf('PENDING', 'PENDING_ACCEPTED');
@@ -162,7 +162,7 @@ const infobipStates: Partial<Record<Stage, { group: [number, string]; name: stri
   undelivered: { group: [2, 'UNDELIVERABLE'], name: 'UNDELIVERABLE_NOT_DELIVERED', error: 'EC_ABSENT_SUBSCRIBER' },
 };
 
-/** As a delivery report is pushed; there is none of a stage before the end. */
+/** Returns the request of a delivery report; Infobip reports final stages only. */
 function infobipReport(messageId: string, to: string, stage: Stage): ReportRequest | undefined {
   const state = infobipStates[stage];
   if (state === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * The one HTTP server of the fakes: routes are a table, answers are data, so that a fault can hold one back or
- * drop the connection in its place.
+ * The HTTP server that all fakes share. Routes are a table and answers are data, so that a fault can hold an answer or
+ * drop the connection instead.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -10,7 +10,7 @@ import { BodyTooLarge, discardBody, readBody } from '../../platform/http-body.ts
 
 const bodyBytesMax = 1_048_576;
 
-/** A request that is read completely. */
+/** A request whose body was read completely. */
 export interface Call {
   method: string;
   url: URL;
@@ -18,21 +18,21 @@ export interface Call {
   params: Record<string, string>;
   headers: IncomingHttpHeaders;
   body: string;
-  /** Aborts when the caller has gone or the server closes. */
+  /** Aborts when the client disconnects or the server closes. */
   signal: AbortSignal;
 }
 
-/** What is sent back; `'drop'` destroys the connection without an answer. */
+/** The answer to a call; `'drop'` destroys the connection without an answer. */
 export type Answer = { status: number; headers?: Record<string, string>; body: string } | 'drop';
 
-/** One row of the route table; without a method it takes all of them. */
+/** One row of the route table; without a method it accepts all methods. */
 export interface Route {
   method?: string;
   path: RegExp;
   answer(call: Call): Answer | Promise<Answer>;
 }
 
-/** A request the server refuses: answered by its status and `{ "message": … }`. */
+/** Thrown to refuse a request: answered with its status and `{ "message": … }`. */
 export class Refusal extends Error {
   readonly status: number;
 
@@ -42,7 +42,7 @@ export class Refusal extends Error {
   }
 }
 
-/** An answer in JSON. */
+/** Returns an answer in JSON. */
 export function json(status: number, value: unknown, headers: Record<string, string> = {}): Answer {
   return {
     status,
@@ -52,9 +52,9 @@ export function json(status: number, value: unknown, headers: Record<string, str
 }
 
 /**
- * The body of a call, parsed as JSON by a schema.
+ * Parses the body of a call as JSON by a schema.
  *
- * @throws {Refusal} 400 that names what is wrong
+ * @throws {Refusal} 400 that names the invalid fields
  */
 export function readJson<T extends z.ZodType>(call: Call, schema: T): z.output<T> {
   let value: unknown;
@@ -67,9 +67,9 @@ export function readJson<T extends z.ZodType>(call: Call, schema: T): z.output<T
 }
 
 /**
- * The query of a call, parsed by a schema; an empty value counts as absent.
+ * Parses the query of a call by a schema; an empty value counts as absent.
  *
- * @throws {Refusal} 400 that names what is wrong
+ * @throws {Refusal} 400 that names the invalid parameters
  */
 export function readQuery<T extends z.ZodType>(call: Call, schema: T): z.output<T> {
   const given = [...call.url.searchParams].filter(([, value]) => value !== '');
@@ -78,13 +78,13 @@ export function readQuery<T extends z.ZodType>(call: Call, schema: T): z.output<
   return parse(query, schema);
 }
 
-/** The form of a call (application/x-www-form-urlencoded), empty when it has another content type. */
+/** Returns the form of a call (application/x-www-form-urlencoded); empty for another content type. */
 export function readForm(call: Call): URLSearchParams {
   const isForm = call.headers['content-type']?.split(';')[0]?.trim() === 'application/x-www-form-urlencoded';
   return new URLSearchParams(isForm ? call.body : '');
 }
 
-/** Listens and answers by the first route that fits; port 0 takes a free one. */
+/** Starts a server that answers by the first matching route; port 0 is a free one. */
 export async function startHttpServer(
   routes: readonly Route[],
   { host, port }: { host: string; port: number },

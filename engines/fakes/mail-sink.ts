@@ -1,5 +1,5 @@
 /**
- * Fake of a mail server: takes every message by SMTP (RFC 5321) into the outbox, one entry a recipient.
+ * Fake of a mail server: puts every message received by SMTP (RFC 5321) into the outbox, one entry per recipient.
  */
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
@@ -16,7 +16,7 @@ interface Surroundings {
 
 type Verdict = { failure?: Error; isDropped?: true };
 
-/** Listens for mail, with any credentials and without TLS; port 0 takes a free one. */
+/** Starts the server. It accepts any credentials and has no TLS; port 0 is a free one. */
 export async function startMailSink(
   { outbox, faults }: Surroundings,
   { host, port }: { host: string; port: number },
@@ -27,7 +27,7 @@ export async function startMailSink(
     authOptional: true,
     disabledCommands: ['STARTTLS'],
     disableReverseLookup: true,
-    // The library would put its own enhanced code before the one a fault asks for.
+    // the library would put its own enhanced code before the code of a fault
     hideENHANCEDSTATUSCODES: true,
     size: 1_048_576,
     rejectOversized: true,
@@ -49,7 +49,7 @@ export async function startMailSink(
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  // A client that goes away in the middle is the subject of a fault, not a failure of the sink.
+  // a client that disconnects is an effect of a fault, not a failure of the server
   smtp.on('error', () => undefined);
   const server = smtp.listen(port, host);
   await once(server, 'listening');
@@ -113,7 +113,7 @@ function store(outbox: Outbox, email: Email, { envelope }: SMTPServerSession): v
 
 function dropConnection(sockets: ReadonlySet<Socket>, { remoteAddress, remotePort }: SMTPServerSession): void {
   for (const socket of sockets) {
-    // The session shows an IPv4 address without the IPv6 prefix the socket may have.
+    // the session has an IPv4 address without the IPv6 prefix that the socket may have
     if (socket.remotePort === remotePort && socket.remoteAddress?.endsWith(remoteAddress)) socket.destroy();
   }
 }

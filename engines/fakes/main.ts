@@ -23,7 +23,7 @@ function readOptions(): FakesOptions {
     },
   });
   const { 'account-sid': accountSid, 'auth-token': authToken, 'captcha-secret': captchaSecret, host } = values;
-  if (!accountSid || !authToken) throw new Error('--account-sid and --auth-token are needed');
+  if (!accountSid || !authToken) throw new Error('--account-sid and --auth-token are required');
   return {
     port: readPort('--port', values.port),
     smtpPort: readPort('--smtp-port', values['smtp-port']),

@@ -1,10 +1,10 @@
 /**
- * The outbox: every message the fakes accepted, in memory, as it would have reached a phone or a mailbox.
+ * The outbox: every message that the fakes accepted, in memory, as a telephone or mailbox would have received it.
  */
 import { randomUUID } from 'node:crypto';
 import type { Channel } from './faults.ts';
 
-/** A message as the outbox shows it; `at` is an ISO 8601 instant, `code` the first word of the body that is 4 to 8 digits. */
+/** A message in the outbox; `at` is an ISO 8601 instant, `code` the first word of the body that is 4 to 8 digits. */
 export interface Message {
   id: string;
   at: string;
@@ -14,13 +14,13 @@ export interface Message {
   body: string;
   code?: string;
   provider: string;
-  /** Of e-mail only. */
+  /** For e-mail only. */
   subject?: string;
   /** Message-ID of an e-mail (RFC 5322 section 3.6.4). */
   messageId?: string;
 }
 
-/** The messages an outbox is asked for; `since` is in epoch milliseconds and inclusive. */
+/** A filter for messages; `since` is in epoch milliseconds and inclusive. */
 export interface MessageFilter {
   to?: string | undefined;
   channel?: Channel | undefined;
@@ -29,15 +29,15 @@ export interface MessageFilter {
 
 /** The store of accepted messages. */
 export interface Outbox {
-  /** Stores a message under the provider's id, or a new one. */
+  /** Stores a message under the provider's id, or under a new one. */
   add(message: Omit<Message, 'id' | 'at' | 'code'> & { id?: string }): Message;
-  /** The messages that match, oldest first; recipients are compared without regard to case. */
+  /** Returns the matching messages, the oldest first; recipients are compared case-insensitively. */
   list(filter?: MessageFilter): Message[];
-  /** Forgets every message. */
+  /** Deletes all messages. */
   clear(): void;
 }
 
-/** Makes an empty outbox. */
+/** Creates an empty outbox. */
 export function createOutbox(): Outbox {
   let messages: Message[] = [];
 

@@ -1,5 +1,5 @@
 /**
- * The page that shows the outbox and the active faults to people; it refreshes itself.
+ * The page that shows the outbox and the active faults; it refreshes itself.
  */
 import { createHash } from 'node:crypto';
 import type { Fault } from './faults.ts';
@@ -26,7 +26,10 @@ const script = `
   }, 2000);
 `;
 
-/** The page with the newest messages first; every text of a message is escaped, and no script but its own may run. */
+/**
+ * Returns the page with the newest messages first. The text of messages is escaped, and only the page's own script may
+ * run.
+ */
 export function renderPage(messages: readonly Message[], faults: readonly Fault[]): Answer {
   const policy = `default-src 'none'; connect-src 'self'; style-src ${hash(style)}; script-src ${hash(script)}`;
   return {
@@ -65,7 +68,7 @@ function faultTable(faults: readonly Fault[]): string {
     cell(mode === 'slow' || mode === 'report-delayed' ? `${seconds} s` : ''),
     cell(held === undefined ? '' : String(held)),
   ]);
-  return table(['Channel', 'Provider', 'Mode', 'Code', 'Until', 'Each answer or receipt takes', 'Held now'], rows);
+  return table(['Channel', 'Provider', 'Mode', 'Code', 'Until', 'Delay of each answer or report', 'Held now'], rows);
 }
 
 function messageTable(messages: readonly Message[]): string {

@@ -1,7 +1,8 @@
 /**
- * Fake of Twilio's REST API, version 2010-04-01, as far as sending SMS and calling needs it: the Messages,
- * Calls and Accounts resources, the error shape and the signed status callbacks, as documented at
- * https://www.twilio.com/docs/messaging/api/message-resource and https://www.twilio.com/docs/usage/webhooks/webhooks-security.
+ * Fake of Twilio's REST API, version 2010-04-01, limited to sending SMS and making calls: the Messages, Calls and
+ * Accounts resources, the error format and the signed status callbacks, as documented at
+ * https://www.twilio.com/docs/messaging/api/message-resource and
+ * https://www.twilio.com/docs/usage/webhooks/webhooks-security.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -20,7 +21,7 @@ interface Surroundings {
   outbox: Outbox;
   faults: Faults;
   reports: DeliveryReports;
-  /** Aborts when the fakes close; calls under way end with it. */
+  /** Aborts when the fakes close, and ends the calls in progress. */
   closing: AbortSignal;
 }
 
@@ -34,7 +35,7 @@ interface SentMessage {
   status: 'queued' | 'accepted' | Stage;
 }
 
-/** A call that was made, as Twilio's list shows it. */
+/** A call, with the fields that Twilio's list has. */
 interface MadeCall {
   sid: string;
   to: string;
@@ -45,8 +46,8 @@ interface MadeCall {
 type Twilio = Surroundings & { account: TwilioAccount; sent: SentMessage[]; calls: MadeCall[]; startedAt: Date };
 
 /**
- * Status and text of the errors that are answered here (https://www.twilio.com/docs/api/errors); others are 400.
- * As Twilio's own, some name the recipient, which nobody may log.
+ * Status and text of the errors that this fake returns (https://www.twilio.com/docs/api/errors); others are 400.
+ * Like Twilio's own, some contain the recipient's number, which must not be logged.
  */
 const errors: Record<number, { status: number; message: string }> = {
   20001: { status: 400, message: 'Invalid parameter' },
@@ -79,7 +80,7 @@ const errors: Record<number, { status: number; message: string }> = {
   30450: { status: 400, message: 'Message delivery blocked' },
 };
 
-/** The routes of the fake. What it accepted stays known to its list after the outbox is emptied. */
+/** Creates the routes of the fake. Its lists keep accepted messages and calls when the outbox is emptied. */
 export function createTwilioRoutes(account: TwilioAccount, surroundings: Surroundings): Route[] {
   const twilio: Twilio = { ...surroundings, account, sent: [], calls: [], startedAt: new Date() };
   return [{ path: /^\/2010-04-01(\/|$)/, answer: (call) => answerUnderFault(twilio, call) }];
@@ -88,7 +89,7 @@ export function createTwilioRoutes(account: TwilioAccount, surroundings: Surroun
 async function answerUnderFault(twilio: Twilio, call: Call): Promise<Answer> {
   const fault = twilio.faults.find(call.url.pathname.endsWith('/Calls.json') ? 'voice' : 'sms', 'twilio');
   if (fault?.mode === 'error500') return problem(Number(fault.providerCode ?? 20500));
-  // A slow provider has accepted the message long before it says so.
+  // a slow provider accepts the message long before it answers
   const answer = authenticateAndAnswer(twilio, call, fault);
   await twilio.faults.delay(fault, call.signal);
   return answer;
@@ -161,7 +162,7 @@ function createCall(twilio: Twilio, form: URLSearchParams, fault: Fault | undefi
   return fault?.mode === 'accept-then-drop' ? 'drop' : json(201, callJson(twilio.account, made));
 }
 
-/** The person answers, presses a key where one is asked for, and hears what is said then. */
+/** Simulates the called person: answers, presses a key when asked to, and hears the rest. */
 async function answerPhone(twilio: Twilio, made: MadeCall, twiml: string): Promise<void> {
   const action = /<Gather [^>]*action="([^"]+)"/.exec(twiml)?.[1]?.replaceAll('&amp;', '&');
   const after = action === undefined ? '' : await pressKey(twilio, made, action);
@@ -179,7 +180,7 @@ async function pressKey({ account, closing }: Twilio, made: MadeCall, url: strin
   return res?.ok === true ? await res.text() : '';
 }
 
-/** What is said: a line for each Say, but digits that follow one another are one number. */
+/** Returns the spoken text: a line for each Say; consecutive digits are one number. */
 function spoken(twiml: string): string {
   const said = [...twiml.matchAll(/<Say[^>]*>([^<]*)<\/Say>/g)].map(([, words = '']) => words);
   return said
@@ -228,7 +229,7 @@ function checkMessage(form: URLSearchParams): number | undefined {
   if (!to) return 21604;
   if (!/^\+[1-9]\d{6,14}$/.test(to)) return 21211;
   if (!from && !form.get('MessagingServiceSid')) return 21603;
-  // A number in E.164, a short code or an alphanumeric sender.
+  // a number in E.164, a short code or an alphanumeric sender
   if (from && !/^(\+[1-9]\d{6,14}|\d{3,8}|(?=.*[A-Za-z])[\w &+-]{1,11})$/.test(from)) return 21212;
   if (!body) return 21602;
   if (body.length > 1600) return 21617;
@@ -244,7 +245,7 @@ function listMessages({ account, sent }: Twilio, url: URL): Answer {
   const from = query.get('From');
   const found = sent
     .filter((message) => {
-      // Times are kept to the second, as RFC 2822 writes them, so both inequalities include the second itself.
+      // RFC 2822 has a resolution of one second, so both inequalities include the second itself
       const sentAt = Math.floor(message.sentAt.getTime() / 1000) * 1000;
       return (
         (to === null || message.to === to) &&
@@ -260,13 +261,15 @@ function listMessages({ account, sent }: Twilio, url: URL): Answer {
 
 const dayMs = 86_400_000;
 
-/** Epoch milliseconds of a date or instant; not a number when it is neither, undefined when absent. */
+/** Returns the epoch milliseconds of a date or instant; NaN when it is neither, undefined when absent. */
 function readDate(text: string | null): number | undefined {
   if (text === null) return undefined;
   return /^\d{4}-\d\d-\d\d(T[\d:.]+Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
 }
 
-/** A page of a list: PageToken `PA` + sid is the page that follows that message, `PB` + sid the page that precedes it. */
+/**
+ * Returns a page of a list: PageToken `PA` + sid selects the page after that message, `PB` + sid the page before it.
+ */
 function pageJson(account: TwilioAccount, found: readonly SentMessage[], url: URL): Record<string, unknown> {
   const size = Math.min(Math.max(Number.parseInt(url.searchParams.get('PageSize') ?? '', 10) || 50, 1), 1000);
   const token = url.searchParams.get('PageToken') ?? '';
@@ -328,7 +331,7 @@ function accountJson({ account, startedAt }: Twilio): Record<string, unknown> {
   return {
     date_created: toRfc2822(startedAt),
     date_updated: toRfc2822(startedAt),
-    friendly_name: 'Stand-in',
+    friendly_name: 'Fake',
     owner_account_sid: account.accountSid,
     sid: account.accountSid,
     status: 'active',
@@ -342,9 +345,12 @@ function toRfc2822(date: Date): string {
   return date.toUTCString().replace('GMT', '+0000');
 }
 
-/** Parts an SMS is sent in: 160 septets alone and 153 in a row, 70 and 67 in UCS-2 (3GPP TS 23.038; ASCII counts as GSM here). */
+/**
+ * Returns the number of segments of an SMS: 160 septets alone and 153 each in several, 70 and 67 in UCS-2 (3GPP TS
+ * 23.038; ASCII counts as GSM here).
+ */
 function countSegments(body: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII begins with them.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII includes them.
   const [alone, inRow] = /^[\x00-\x7f]*$/.test(body) ? [160, 153] : [70, 67];
   return body.length <= alone ? 1 : Math.ceil(body.length / inRow);
 }
@@ -373,7 +379,7 @@ interface Delivery {
 }
 
 async function deliver(twilio: Twilio, message: SentMessage, { statusCallback, fault }: Delivery): Promise<void> {
-  // The answer to the request carries the first status, so the next one comes after it.
+  // the answer to the request has the first status, so the next one must follow it
   await pause(0);
   if (statusCallback === null) message.status = fault?.mode === 'report-undelivered' ? 'undelivered' : 'delivered';
   await twilio.reports.tell({
@@ -388,7 +394,10 @@ async function deliver(twilio: Twilio, message: SentMessage, { statusCallback, f
   });
 }
 
-/** Without overrides, Twilio tries once more when it could not connect. https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides */
+/**
+ * Returns whether Twilio posts again: by default once, when it could not connect.
+ * https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+ */
 function isConnectedAgain(status: number | null, tries: number): boolean {
   return status === null && tries < 2;
 }
@@ -443,7 +452,10 @@ function signedForm({ authToken }: TwilioAccount, url: string, params: Record<st
   };
 }
 
-/** HMAC-SHA1 over the URL followed by each parameter's name and value, sorted by name (Twilio, webhooks security). */
+/**
+ * Returns the HMAC-SHA1 over the URL followed by each parameter's name and value, sorted by name (Twilio, webhooks
+ * security).
+ */
 function sign(authToken: string, url: string, params: Record<string, string>): string {
   const signed = Object.entries(params)
     .sort(([one], [other]) => (one < other ? -1 : 1))

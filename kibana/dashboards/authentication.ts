@@ -24,13 +24,13 @@ import { userActivityId } from './user-activity.ts';
 
 const failedAttempts = both(attempts, failed);
 
-/** Who tries to prove who they are, from where, and what is refused. */
+/** Authentication attempts: from where, against which names, and what is refused. */
 export const authentication: Dashboard = {
   id: 'vyry-authentication',
   title: 'Vyry: authentication attempts',
-  description: 'Who tries to prove who they are, from where, and what is refused',
+  description: 'Authentication attempts: from where, against which names, and what is refused',
   controls: [
-    { field: 'event.action', title: 'What was tried' },
+    { field: 'event.action', title: 'Action' },
     { field: 'event.outcome', title: 'Outcome' },
     { field: 'source.ip', title: 'Address' },
     { field: 'user.hash', title: 'Pseudonym' },
@@ -62,7 +62,7 @@ export const authentication: Dashboard = {
             count('Failures', failed),
             distinct('Names', 'user.hash', failed),
             count('Successes', succeeded),
-            last('Last try'),
+            last('Last attempt'),
           ],
           attempts,
         ),
@@ -76,7 +76,7 @@ export const authentication: Dashboard = {
             count('Failures', failed),
             distinct('Addresses', 'source.ip', failed),
             count('Successes', succeeded),
-            last('Last try'),
+            last('Last attempt'),
           ],
           passwordTries,
         ),
@@ -84,22 +84,22 @@ export const authentication: Dashboard = {
     ),
     row(
       12,
-      heatmap('When attempts fail', values('What was tried', 'event.action'), failedAttempts),
+      heatmap('When attempts fail', values('Action', 'event.action'), failedAttempts),
       linesOverTime('Successes and failures', [count('Events')], attempts, cases('Outcome', { succeeded, failed })),
     ),
     row(
       12,
-      ranking(
-        'What was tried',
-        [values('What was tried', 'event.action'), values('Outcome', 'event.outcome')],
-        attempts,
-      ),
-      ranking('Programs with failures', [values('User agent', 'user_agent.original')], failedAttempts),
+      ranking('Attempts by action', [values('Action', 'event.action'), values('Outcome', 'event.outcome')], attempts),
+      ranking('User agents with failures', [values('User agent', 'user_agent.original')], failedAttempts),
     ),
     row(
       12,
-      donut('What the directory said', values('Reason', 'event.reason', 15), both(action('ldap-login'), failed)),
-      barsOverTime('Captchas that were not good enough', values('Reason', 'event.reason'), action('captcha-verify')),
+      donut(
+        'Why the directory refused log-ins',
+        values('Reason', 'event.reason', 15),
+        both(action('ldap-login'), failed),
+      ),
+      barsOverTime('Refused captchas', values('Reason', 'event.reason'), action('captcha-verify')),
     ),
     row(15, listing(failures)),
   ],

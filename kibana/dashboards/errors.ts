@@ -19,12 +19,11 @@ import { brokenRequests } from '../searches.ts';
 
 const errorsOnly = 'http.response.status_code >= 400';
 
-/** What is refused, what breaks, how long answers take, and what is away. */
+/** Refusals, failures, latency and outages. */
 export const errors: Dashboard = {
   id: 'vyry-errors',
   title: 'Vyry: errors and latency',
-  description:
-    'What is refused, what breaks, how long answers take, and what is away. Reads that went well leave no event.',
+  description: 'Refusals, failures, latency and outages. Successful reads leave no event.',
   controls: [
     { field: 'url.path', title: 'Route' },
     { field: 'http.response.status_code', title: 'Status' },
@@ -39,7 +38,7 @@ export const errors: Dashboard = {
       metric(count('Failed (5xx)', serverErrors)),
       metric(ratio('Share of 5xx', serverErrors, answered)),
       metric(percentile('95 % of answers within', 'event.duration', 95), answered),
-      metric(count('Outages noticed', action('dependency-away'))),
+      metric(count('Outages', action('dependency-away'))),
     ),
     row(
       12,
@@ -74,7 +73,7 @@ export const errors: Dashboard = {
         answered,
       ),
       table(
-        'Failures by name',
+        'Failures by code',
         [values('Failure', 'error.code', 20), values('Status', 'http.response.status_code', 3)],
         [count('Answers')],
         errorsOnly,
@@ -83,19 +82,15 @@ export const errors: Dashboard = {
     row(
       12,
       donut('Statuses', values('Status', 'http.response.status_code', 15), errorsOnly),
-      barsOverTime('Limits that were hit', values('Limit', 'rule.name'), action('rate-limited')),
+      barsOverTime('Limits reached', values('Limit', 'rule.name'), action('rate-limited')),
       ranking('Routes with 5xx', [values('Route', 'url.path'), values('Failure', 'error.code')], serverErrors),
     ),
     row(
       12,
-      barsOverTime(
-        'Outside systems that did not answer',
-        values('System', 'vyry.dependency.name'),
-        action('dependency-away'),
-      ),
+      barsOverTime('Unavailable dependencies', values('Dependency', 'vyry.dependency.name'), action('dependency-away')),
       ranking(
         'Failures by process',
-        [values('Role', 'service.node.role'), values('What', 'event.action')],
+        [values('Role', 'service.node.role'), values('Action', 'event.action')],
         `${failed} and log.level: (warn or error)`,
       ),
     ),

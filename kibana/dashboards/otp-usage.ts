@@ -22,16 +22,16 @@ const checks = action('otp-verify');
 const sends = action('message-send');
 const reports = action('delivery-report');
 const handedOver = [
-  count('Handed over', succeeded),
+  count('Accepted', succeeded),
   count('Refused', failed),
-  ratio('Handed over, share', both(sends, succeeded), sends),
+  ratio('Accepted, share', both(sends, succeeded), sends),
 ];
 
-/** How codes are asked for, sent and typed; where somebody makes us send them, or guesses them. */
+/** How codes are requested, sent and entered, and where somebody pumps or guesses them. */
 export const otpUsage: Dashboard = {
   id: 'vyry-otp-usage',
   title: 'Vyry: OTP usage',
-  description: 'How codes are asked for, sent and typed; where somebody makes us send them, or guesses them',
+  description: 'How codes are requested, sent and entered, and where somebody pumps or guesses them',
   controls: [
     { field: 'vyry.otp.channel', title: 'Channel' },
     { field: 'vyry.messaging.country', title: 'Country of the number' },
@@ -41,32 +41,36 @@ export const otpUsage: Dashboard = {
   rows: [
     row(
       6,
-      metric(count('Codes asked for', requests)),
+      metric(count('Codes requested', requests)),
       metric(count('Codes checked', checks)),
       metric(ratio('Right codes', both(checks, succeeded), checks)),
-      metric(ratio('Right codes per code asked for', both(checks, succeeded), requests)),
-      metric(count('Came too late', both(checks, 'event.reason: otp-expired'))),
-      metric(count('Out of tries', both(checks, 'event.reason: otp-max-attempts'))),
+      metric(ratio('Right codes per code requested', both(checks, succeeded), requests)),
+      metric(count('Expired codes', both(checks, 'event.reason: otp-expired'))),
+      metric(count('Out of attempts', both(checks, 'event.reason: otp-max-attempts'))),
     ),
     row(
       12,
-      linesOverTime('Codes asked for over time', [count('Codes')], requests, values('Channel', 'vyry.otp.channel')),
+      linesOverTime('Codes requested over time', [count('Codes')], requests, values('Channel', 'vyry.otp.channel')),
       barsOverTime('Checks by outcome', values('Outcome', 'event.outcome'), checks),
     ),
     row(
       12,
       donut('Why codes were refused', values('Reason', 'event.reason', 15), both(checks, failed)),
-      ranking('Which send it was', [values('Number of the send', 'vyry.otp.send')], requests),
-      ranking('Tries left at a right code', [values('Tries left', 'vyry.otp.attempts_left')], both(checks, succeeded)),
+      ranking('Requests by send number', [values('Send number', 'vyry.otp.send')], requests),
+      ranking(
+        'Attempts left at a right code',
+        [values('Attempts left', 'vyry.otp.attempts_left')],
+        both(checks, succeeded),
+      ),
     ),
     row(
       15,
       opening(
         userActivityId,
         table(
-          'Codes asked for by address',
+          'Codes requested by address',
           [values('Address', 'source.ip', 20)],
-          [count('Codes asked for'), distinct('Registrations', 'vyry.registration.id')],
+          [count('Codes requested'), distinct('Registrations', 'vyry.registration.id')],
           requests,
         ),
       ),
@@ -93,7 +97,7 @@ export const otpUsage: Dashboard = {
     row(
       12,
       table(
-        'What became of messages, by provider and country',
+        'Delivery reports by provider and country',
         [values('Provider', 'vyry.messaging.provider'), values('Country', 'vyry.messaging.country', 20)],
         [
           count('Delivered', succeeded),

@@ -23,13 +23,15 @@ import { userActivityId } from './user-activity.ts';
 const heartbeats = action('audit-heartbeat');
 const gaps = action('audit-gap');
 
-/** What a security team reads first: denials, limits, lock-outs, operators, and whether the audit log itself is whole. */
+/**
+ * The events that a security team reads first: denials, limits, lock-outs, operators, and gaps in the audit log itself.
+ */
 export const security: Dashboard = {
   id: 'vyry-security',
   title: 'Vyry: security events',
-  description: 'Denials, limits, lock-outs, operators, outages, and whether the audit log itself is whole',
+  description: 'Denials, limits, lock-outs, operators, outages, and whether the audit log itself is complete',
   controls: [
-    { field: 'event.action', title: 'What happened' },
+    { field: 'event.action', title: 'Action' },
     { field: 'source.ip', title: 'Address' },
     { field: 'rule.name', title: 'Limit' },
     { field: 'vyry.operator.name', title: 'Operator' },
@@ -43,9 +45,9 @@ export const security: Dashboard = {
       metric(count('Refused by a limit', action('rate-limited'))),
       metric(count('Refresh tokens refused', both(action('token-refresh'), failed))),
       metric(count('Roles changed', action('role-change'))),
-      metric(count('Acts of operators', action('operator-act', 'payload-decode'))),
+      metric(count('Actions of operators', action('operator-act', 'payload-decode'))),
     ),
-    row(12, barsOverTime('Security events over time', values('What', 'event.action', 12), securityEvents)),
+    row(12, barsOverTime('Security events over time', values('Action', 'event.action', 12), securityEvents)),
     row(
       15,
       opening(
@@ -83,18 +85,18 @@ export const security: Dashboard = {
       12,
       table(
         'Operators',
-        [values('Operator', 'vyry.operator.name'), values('Act', 'vyry.operator.act', 5)],
-        [count('Acts'), last('Last act')],
+        [values('Operator', 'vyry.operator.name'), values('Action', 'vyry.operator.act', 5)],
+        [count('Actions'), last('Last action')],
         action('operator-act', 'payload-decode'),
       ),
       barsOverTime('Log-ins of operators', values('Outcome', 'event.outcome'), action('operator-login')),
-      barsOverTime('Outages', values('System', 'vyry.dependency.name'), action('dependency-away')),
+      barsOverTime('Outages', values('Dependency', 'vyry.dependency.name'), action('dependency-away')),
     ),
     row(
       6,
       metric(count('Heartbeats of the audit log', heartbeats)),
       metric(last('Last heartbeat', heartbeats)),
-      metric(count('Gaps of the audit log', gaps)),
+      metric(count('Gaps in the audit log', gaps)),
       metric(sum('Events dropped', 'vyry.audit.dropped', gaps)),
     ),
     row(
@@ -103,7 +105,7 @@ export const security: Dashboard = {
       barsOverTime('Events by role', values('Role', 'service.node.role'), ''),
       table(
         'Processes',
-        [values('Process', 'service.node.name', 20), values('What', 'event.action', 2)],
+        [values('Process', 'service.node.name', 20), values('Action', 'event.action', 2)],
         [count('Times'), last('Last time')],
         action('process-start', 'process-stop'),
       ),

@@ -18,23 +18,23 @@ import {
 } from '../panels.ts';
 import { everything } from '../searches.ts';
 
-/** What the drilldowns of the other dashboards open. */
+/** The dashboard that the drilldowns of the others open. */
 export const userActivityId = 'vyry-user-activity';
 
 const seen = [count('Events'), count('Failures', failed), first('First seen'), last('Last seen')];
-const programs = distinct('Programs', 'user_agent.original');
+const programs = distinct('User agents', 'user_agent.original');
 
-/** What a person did: choose one by id, pseudonym, registration or address. */
+/** The activity of a person, selected by id, pseudonym, registration or address. */
 export const userActivity: Dashboard = {
   id: userActivityId,
   title: 'Vyry: user activity',
-  description: 'What a person did: choose one by id, pseudonym, registration or address',
+  description: 'The activity of a person: select one by id, pseudonym, registration or address',
   controls: [
     { field: 'user.id', title: 'Person' },
     { field: 'user.hash', title: 'Pseudonym' },
     { field: 'vyry.registration.id', title: 'Registration' },
     { field: 'source.ip', title: 'Address' },
-    { field: 'event.action', title: 'What happened' },
+    { field: 'event.action', title: 'Action' },
   ],
   rows: [
     row(
@@ -42,22 +42,22 @@ export const userActivity: Dashboard = {
       metric(distinct('People', 'user.id')),
       metric(count('Registrations started', action('registration-start'))),
       metric(count('Accounts created', both(action('user-register'), succeeded))),
-      metric(count('Registrations without account', both(action('user-register'), failed))),
-      metric(count('Sessions begun', action('session-start'))),
+      metric(count('Registrations without an account', both(action('user-register'), failed))),
+      metric(count('Sessions started', action('session-start'))),
       metric(count('Sessions ended', action('session-revoke', 'logout'))),
     ),
     row(
       12,
       barsOverTime(
-        'What happened',
-        values('What', 'event.action', 12),
+        'Events by action',
+        values('Action', 'event.action', 12),
         'event.category: (iam or authentication or session)',
       ),
     ),
     row(
       15,
       table(
-        'Each person',
+        'Events by person',
         [values('Person', 'user.id', 20)],
         [...seen, distinct('Addresses', 'source.ip'), programs],
         'user.id: *',
@@ -76,12 +76,16 @@ export const userActivity: Dashboard = {
     row(
       12,
       ranking(
-        'Steps done and refused',
+        'Completed and refused steps',
         [values('Step', 'vyry.registration.step'), values('Outcome', 'event.outcome')],
         `vyry.registration.step: * and (${action('registration-step')} or ${failed})`,
       ),
       barsOverTime('Ends of registrations', values('State', 'vyry.registration.state'), action('user-register')),
-      donut('Why no account', values('Reason', 'event.reason', 15), both(action('user-register'), failed)),
+      donut(
+        'Why registrations ended without an account',
+        values('Reason', 'event.reason', 15),
+        both(action('user-register'), failed),
+      ),
     ),
     row(
       12,
@@ -89,11 +93,11 @@ export const userActivity: Dashboard = {
         'Sessions',
         [count('Sessions')],
         action('session-start', 'token-refresh', 'session-revoke', 'logout'),
-        values('What', 'event.action'),
+        values('Action', 'event.action'),
       ),
       table(
         'Changes of accounts',
-        [values('What', 'event.action'), values('Account', 'user.target.id', 5)],
+        [values('Action', 'event.action'), values('Account', 'user.target.id', 5)],
         [count('Changes'), last('Last change')],
         'event.category: iam and user.target.id: *',
       ),

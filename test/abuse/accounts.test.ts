@@ -1,5 +1,5 @@
 // @rerun never
-/** What an attacker tries with accounts of others, by the ids of the abuse catalogue. */
+/** Attacks on the accounts of others, with the case ids of the abuse catalogue. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
@@ -38,14 +38,14 @@ after(async () => {
 const post = (path: string, body: unknown, token?: string): Promise<Answer> =>
   call(url, 'POST', `/api/v1${path}`, { body, ...(token && { token }) });
 
-/** Somebody with an account, a PIN and a session. */
+/** A user with an account, a PIN and a session. */
 async function person(index: number) {
   const { userId, accessToken: token } = await signedIn(system, index, { pin: '830571' });
   const name = `person${index}`;
   return { name, mail: `${name}@example.org`, phone: phoneOf(index), userId, token };
 }
 
-/** The session of who has nothing but the mailbox of a person, and has recovered their password by it. */
+/** The session of an attacker who controls only the mailbox of a user, and recovered the password with it. */
 async function recovered({ name, mail }: { name: string; mail: string }): Promise<string> {
   await must(post('/auth/password/forgot', { identifier: name }), 202);
   const read = async () => {
@@ -57,8 +57,8 @@ async function recovered({ name, mail }: { name: string; mail: string }): Promis
   return (await must(post('/auth/login', { identifier: name, password: newPassword }))).body.accessToken;
 }
 
-describe('A recovery of the password', () => {
-  it('O6: gives the PIN to nobody by the same mailbox for a day; a code by SMS replaces it at once', async () => {
+describe('A password recovery', () => {
+  it('O6: allows no PIN reset by the same mailbox for a day; a code by SMS resets it at once', async () => {
     const ada = await person(600);
     const token = await recovered(ada);
     assertLimited(await post('/auth/pin/reset/code', { channel: 'email' }, token), 'pin-reset-after-recovery', 86_400);
@@ -69,7 +69,7 @@ describe('A recovery of the password', () => {
     await must(post('/auth/pin/verify', { pin: '274916' }, token), 204);
   });
 
-  it('O6: nor by a number that was put into the account after it', async () => {
+  it('O6: allows no PIN reset by a number that was added to the account after it', async () => {
     const ada = await person(601);
     const token = await recovered(ada);
     const phone = '+447700901601';
@@ -82,7 +82,7 @@ describe('A recovery of the password', () => {
     await must(post('/auth/pin/verify', { pin: '830571' }, token), 204);
   });
 
-  it('O6: nor by a code that was sent before it', async () => {
+  it('O6: allows no PIN reset by a code that was sent before it', async () => {
     const ada = await person(602);
     const before = (await messagesTo(system.ready.outboxUrl, ada.mail)).length;
     const { body: begun } = await must(post('/auth/pin/reset/code', { channel: 'email' }, ada.token), 202);
@@ -94,8 +94,8 @@ describe('A recovery of the password', () => {
   });
 });
 
-describe('A log-in by a mailed code', () => {
-  it('O6: gives the PIN to nobody by the same mailbox for a day, nor by a number it brings; who was there before is spared', async () => {
+describe('A log-in with a code by e-mail', () => {
+  it('O6: allows no PIN reset for a day by the same mailbox or a number that it adds; an older session is exempt', async () => {
     const ada = await person(660);
     const before = (await messagesTo(system.ready.outboxUrl, ada.mail)).length;
     const { body: begun } = await must(post('/auth/login/init', { identifier: ada.mail }), 202);
@@ -119,7 +119,7 @@ describe('A log-in by a mailed code', () => {
 
 const warning = 'Somebody is registering your number with Vyry';
 
-/** The bodies of the warnings of an owner, once there are so many, oldest first. */
+/** Waits for a number of warnings to an owner, and returns their bodies, oldest first. */
 async function warningsOf({ mail }: { mail: string }, count: number): Promise<string[]> {
   const read = async () =>
     (await notificationsTo(system.ready.outboxUrl, mail)).flatMap(({ subject, body }) =>
@@ -134,8 +134,8 @@ const stopTokenOf = (body: string | undefined) =>
 const stop = (token: string) => post('/registrations/stop', { token });
 const assertInvalid = ({ status, body }: Answer) => assert.deepEqual([status, body.error_code], [401, 'INVALID_TOKEN']);
 
-describe('Somebody registers the number of another', () => {
-  it('O11: the owner is told when and with which app, and "not me" ends all of them, once', async () => {
+describe('A registration of a number of another user', () => {
+  it('O11: notifies the owner of its time and app, and "not me" ends all such registrations, once', async () => {
     const [ada, eve] = [await person(603), await person(604)];
     const registrations = [
       (await registrationWithCode(system, 603)).registration,
@@ -149,7 +149,7 @@ describe('Somebody registers the number of another', () => {
     assert.equal((await stop(token)).status, 204);
     for (const registration of registrations) {
       const { body: seen } = await must(registration.call('GET', ''));
-      assert.deepEqual([seen.state, seen.reason], ['cancelled', 'operator'], 'as an operator ends one');
+      assert.deepEqual([seen.state, seen.reason], ['cancelled', 'operator'], 'as an operator cancels one');
     }
     assert.equal((await must(bystander.call('GET', ''))).body.state, 'pending');
     assertInvalid(await stop(token));
@@ -163,7 +163,7 @@ describe('Somebody registers the number of another', () => {
     assert.notEqual(eve.userId, ada.userId);
   });
 
-  it('O11: who stopped one is warned of the next, and can stop it too', async () => {
+  it('O11: notifies the owner again after a stop, and can be stopped again', async () => {
     const ada = await person(605);
     await registrationWithCode(system, 605);
     await must(stop(stopTokenOf((await warningsOf(ada, 1))[0])), 204);
@@ -172,7 +172,7 @@ describe('Somebody registers the number of another', () => {
     assert.equal((await must(registration.call('GET', ''))).body.state, 'cancelled');
   });
 
-  it('O11: of uses of a token at once one is the use, and it is stored nowhere in clear', async () => {
+  it('O11: accepts one of three concurrent uses of a token, which no Redis key contains in plain text', async () => {
     const ada = await person(606);
     const { registration } = await registrationWithCode(system, 606);
     const token = stopTokenOf((await warningsOf(ada, 1))[0]);

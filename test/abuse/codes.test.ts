@@ -1,5 +1,5 @@
 // @rerun never
-/** Checking codes under abuse: the cases A of the abuse catalogue, by their ids. */
+/** Checking codes under abuse: the cases A of the abuse catalogue, with their ids. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -35,7 +35,7 @@ let behind: Behind;
 let url: string;
 let outboxUrl: string;
 
-/** Life of a code, and window of every limit here: no machine needs as long, and what has to be over is made older. */
+/** Lifetime of a code and window of every limit: long enough for any machine. Tests age what must have expired. */
 const codeSeconds = 3600;
 const windowSeconds = 3600;
 const wrongPerNumber = 12;
@@ -65,7 +65,7 @@ after(async () => {
 
 const guess = (registration: RegistrationHandle, code: unknown) => registration.call('PUT', '/code', { code });
 
-/** A flow of somebody from an address, and the code that was sent to the number. */
+/** A registration from an IP address, and the code that was sent to the number. */
 async function registrationWithCode(
   person: number,
   from: string,
@@ -81,13 +81,13 @@ async function sendTo(registration: RegistrationHandle, person: number): Promise
   return codeFor(outboxUrl, phoneOf(person), before + 1);
 }
 
-/** Sends another code as soon as the registration says that it may. */
+/** Sends another code as soon as the registration allows it. */
 async function resendTo(registration: RegistrationHandle, person: number): Promise<string> {
   await until(async () => Date.now() >= Date.parse((await registration.call('GET', '')).body.nextSmsAt));
   return sendTo(registration, person);
 }
 
-/** What a limit has counted, of everybody, with the instant of each try. */
+/** All attempts that a limit has counted, with the time of each. */
 async function countedBy(limit: string): Promise<string[][]> {
   const keys = await behind.keys(`ratelimit:*:${limit}`);
   return Promise.all(keys.map((key) => behind.redis.zrange(key, '0', '-1', 'WITHSCORES')));
@@ -95,14 +95,14 @@ async function countedBy(limit: string): Promise<string[][]> {
 
 const assertRefusedBy = (answer: Answer, limit: string) => assertLimited(answer, limit, windowSeconds);
 
-/** Tries that were compared with the codes of a flow. */
+/** The number of attempts that were compared with the codes of a registration. */
 async function comparedIn(registration: RegistrationHandle): Promise<number> {
   const fields = Object.entries(await behind.verificationOf(registration.id));
   return fields.reduce((sum, [name, count]) => sum + (/^checks:\d+$/.test(name) ? Number(count) : 0), 0);
 }
 
 describe('A: checking a code', () => {
-  it('A1: five wrong codes, then not even the right one counts until a new one is asked for', async () => {
+  it('A1: after five wrong codes, not even the right one is accepted until a new one is requested', async () => {
     const { registration, code } = await registrationWithCode(1, '127.0.2.1');
     for (const left of [4, 3, 2, 1, 0]) {
       const { status, body } = await guess(registration, wrongCode(code, left + 1));
@@ -113,7 +113,7 @@ describe('A: checking a code', () => {
     assert.ok(Number.isFinite(Date.parse(late.body.nextCodeAt)));
   });
 
-  it('A2: failures of a number survive its resends and end in a cool-down, R7: which a refused try does not move', async () => {
+  it('A2: failures of a number survive its resends and end in a cool-down, R7: which a refused attempt does not extend', async () => {
     const { registration, code } = await registrationWithCode(2, '127.0.2.2');
     let newest = code;
     let failures = 0;
@@ -142,7 +142,7 @@ describe('A: checking a code', () => {
     assert.equal(await comparedIn(registration), wrongPerNumber);
   });
 
-  it('A3, A4, R3: 30 registrations of one number from 30 addresses compare and send no more than one would', async () => {
+  it('A3, A4, R3: 30 registrations of one number from 30 addresses compare and send no more codes than one', async () => {
     const victim = 3;
     const addresses = Array.from({ length: 30 }, (_, index) => `127.0.3.${index + 1}`);
     const registrations: RegistrationHandle[] = [];
@@ -176,7 +176,7 @@ describe('A: checking a code', () => {
     assert.equal((await must(guess(registration, code))).body.state, 'completed');
   });
 
-  it('A6: one guess at each of many numbers meets the limit of its address, and one over all people', async () => {
+  it('A6: one guess at each of many numbers reaches the limit of its address, and the limit over all users', async () => {
     const from = '127.0.2.6';
     const answers: Answer[] = [];
     for (let begin = 0; begin < wrongPerAddress + 5; begin += 5) {
@@ -204,7 +204,7 @@ describe('A: checking a code', () => {
     await strict.stop();
   });
 
-  it('A6: an address that types more wrong codes than right ones is refused early; one whose people type theirs is not', async () => {
+  it('A6: an address with more wrong codes than right ones is refused early; one with right codes is not', async () => {
     const strict = await startAnotherApi(system, { LIMIT_WRONG_CODE_SHARE_PER_ADDRESS: '2/3600' });
     const check = async (person: number, from: string, isRight: boolean) => {
       const { registration, code } = await registrationWithCode(person, from);
@@ -223,7 +223,7 @@ describe('A: checking a code', () => {
     await strict.stop();
   });
 
-  it('A6: when most codes of all people are wrong, each address is slowed, and the operator is told', async () => {
+  it('A6: when most codes of all users are wrong, each address is slowed, and the operator is alerted', async () => {
     const strict = await startAnotherApi(system, {
       LIMIT_WRONG_CODE_SHARE: '3/7200',
       LIMIT_WRONG_CODES_WHILE_GUESSED: '1/3600',
@@ -246,14 +246,14 @@ describe('A: checking a code', () => {
     await strict.stop();
   });
 
-  it('A7: of 100 wrong codes at the same instant five are compared', async () => {
+  it('A7: five of 100 concurrent wrong codes are compared', async () => {
     const { registration, code } = await registrationWithCode(7, '127.0.2.7');
     const answers = await atOnce(100, (index) => guess(registration, wrongCode(code, index + 1)));
     assert.equal(answers.filter(({ status }) => status === 200).length, 0);
     assert.equal(await comparedIn(registration), 5);
   });
 
-  it('A8: the right code 50 times at the same instant makes one account', async () => {
+  it('A8: 50 concurrent right codes create one account', async () => {
     const { registration, code } = await registrationWithCode(8, '127.0.2.8');
     const answers = await atOnce(50, () => guess(registration, code));
     const users = new Set<string>();
@@ -265,7 +265,7 @@ describe('A: checking a code', () => {
     assert.equal((await must(guess(registration, code))).body.state, 'completed');
   });
 
-  it('A9: the right code again is answered as the first, gives no second token set, and is wrong elsewhere', async () => {
+  it('A9: a repeated right code gets the same response, gives no second session, and is wrong elsewhere', async () => {
     const { registration, code } = await registrationWithCode(9, '127.0.2.9');
     const first = await must(guess(registration, code));
     const again = await must(guess(registration, code));
@@ -304,7 +304,7 @@ describe('A: checking a code', () => {
     assert.equal((await codes.check(registering, '222222', { checksMax: 5 }, now)).outcome, 'wrong');
   });
 
-  it('A15: a code is accepted to the end of its life and refused from then, with the way to a new one', async () => {
+  it('A15: a code is accepted until it expires, then refused with the time of the next send', async () => {
     const [early, late] = await Promise.all([
       registrationWithCode(15, '127.0.2.15'),
       registrationWithCode(16, '127.0.2.15'),
@@ -323,7 +323,7 @@ describe('A: checking a code', () => {
     await must(guess(late.registration, await resendTo(late.registration, 16)));
   });
 
-  it('A16: what is no text of digits is refused before it is compared', async () => {
+  it('A16: a code that is not a string of digits is refused before it is compared', async () => {
     const { registration, code } = await registrationWithCode(17, '127.0.2.16');
     const wrongTypes = [
       Number(code),
@@ -347,7 +347,7 @@ describe('A: checking a code', () => {
     await must(guess(registration, code));
   });
 
-  it('A21: a code is in no answer, no log and no key of Redis in clear', async () => {
+  it('A21: a code is in no response, no log and no Redis key in plain text', async () => {
     const { registration, code } = await registrationWithCode(21, '127.0.2.21');
     const answers = [
       await guess(registration, wrongCode(code)),
@@ -365,7 +365,7 @@ describe('A: checking a code', () => {
     assert.doesNotMatch(JSON.stringify(await behind.verificationOf(registration.id)), isIn);
   });
 
-  it('A23: a proof is bound to the number it was made for: no call changes the number of a registration', async () => {
+  it('A23: a verification is bound to its number: no call changes the number of a registration', async () => {
     const { registration, code } = await registrationWithCode(23, '127.0.2.23');
     const other = { phone: phoneOf(24) };
     for (const [method, path, body] of [
@@ -385,7 +385,7 @@ describe('A: checking a code', () => {
     assert.equal(tokens.body.user.phone, phoneOf(23));
   });
 
-  it('A25: a victim of somebody’s guesses is told when, and goes on by the other channel', async () => {
+  it('A25: a victim of guesses by others gets the retry time, and continues by the other channel', async () => {
     const attacker = await registrationWithCode(25, '127.0.2.25');
     let newest = attacker.code;
     for (let failures = 0; failures < wrongPerNumber; failures++) {

@@ -1,5 +1,5 @@
 // @rerun never
-/** Delivery delivery reports that no provider wrote, or not for this message: case B13 of the abuse catalogue. */
+/** Delivery reports that are forged, replayed or for another message: case B13 of the abuse catalogue. */
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
@@ -30,7 +30,7 @@ after(async () => {
   await system?.stop();
 });
 
-/** A registration whose message a provider took, with the delivery report it was told of, which was delivered. */
+/** A registration whose message a provider delivered, with the delivery report about it. */
 async function messageBy(provider: Provider): Promise<{ registration: RegistrationHandle; report: TriedReport }> {
   const { apiUrl, outboxUrl } = system.ready;
   const mode = provider === 'infobip' ? 'error500' : 'none';
@@ -46,7 +46,7 @@ async function messageBy(provider: Provider): Promise<{ registration: Registrati
   return { registration, report };
 }
 
-/** What a registration knows of its messages, wherever it is kept. */
+/** The delivery state of a registration, from every place that stores it. */
 async function stateOf({ id }: RegistrationHandle): Promise<unknown> {
   return [
     await reportEventsOf(behind, id),
@@ -76,8 +76,8 @@ const signed = (token: string, url: string, body: string): Record<string, string
   };
 };
 
-describe('B13: a delivery receipt', () => {
-  it('of Twilio is refused unsigned, changed, signed by another account, or moved to another message', async () => {
+describe('B13: a delivery report', () => {
+  it('from Twilio is refused when unsigned, changed, signed by another account, or moved to another message', async () => {
     const [{ registration, report }, other] = [await messageBy('twilio'), await messageBy('twilio')];
     const { url, headers, body } = report;
     const type = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -90,7 +90,7 @@ describe('B13: a delivery receipt', () => {
     await assertRefused(registration, { url: url.replace('/twilio', '/infobip'), headers, body }, 415);
   });
 
-  it('of Infobip is refused at an address that we did not make, whatever it says', async () => {
+  it('from Infobip is refused at a forged callback URL, whatever it contains', async () => {
     const { registration, report } = await messageBy('infobip');
     const [address = '', encrypted = ''] = report.url.split('?of=');
     const { report: byTwilio } = await messageBy('twilio');
@@ -112,14 +112,14 @@ describe('B13: a delivery receipt', () => {
     await assertRefused(registration, { ...report, url: address });
   });
 
-  it('of Infobip for another message changes neither', async () => {
+  it('from Infobip at the callback URL of another message changes neither message', async () => {
     const [one, other] = [await messageBy('infobip'), await messageBy('infobip')];
     const before = [await stateOf(one.registration), await stateOf(other.registration)];
     assert.deepEqual(await postReport({ ...one.report, url: other.report.url }), { status: 204, text: '' });
     assert.deepEqual([await stateOf(one.registration), await stateOf(other.registration)], before);
   });
 
-  it('that is replayed, or contradicts the first, is answered and changes nothing', async () => {
+  it('that is replayed, or contradicts the first, is acknowledged and changes nothing', async () => {
     const twilio = await messageBy('twilio');
     const infobip = await messageBy('infobip');
     const before = [await stateOf(twilio.registration), await stateOf(infobip.registration)];
@@ -138,7 +138,7 @@ describe('B13: a delivery receipt', () => {
     assert.deepEqual([await stateOf(twilio.registration), await stateOf(infobip.registration)], before);
   });
 
-  it('of no message of ours, though Twilio signed it, is answered as any other', async () => {
+  it('for an unknown message, signed by Twilio, is acknowledged like any other', async () => {
     const { report } = await messageBy('twilio');
     const url = `${report.url.split('?')[0]}?of=unknown`;
     const foreign = { url, headers: signed(demoTwilio.authToken, url, report.body), body: report.body };
@@ -160,13 +160,13 @@ describe('B13: a delivery receipt', () => {
     await assertRefused(byTwilio, { ...form, headers: { 'content-type': 'application/json' }, body: '{}' }, 415);
   });
 
-  it('that is forged is limited as any request, and audited; one that is real is not limited', async () => {
+  it('that is forged is limited like any request, and audited; a genuine one is not limited', async () => {
     const { registration, report } = await messageBy('twilio');
     const limited = await startAnotherApi(system, { LIMIT_REQUESTS_PER_ADDRESS: '3/3600' });
     const url = report.url.replace(system.ready.apiUrl, limited.apiUrl);
     const forged = { url, headers: { ...report.headers, 'x-twilio-signature': 'Zm9yZ2Vk' }, body: report.body };
     const before = await stateOf(registration);
-    // how many are left to this address depends on the tests before
+    // how many requests this address has left depends on the earlier tests
     const statuses: number[] = [];
     while (statuses.at(-1) !== 429 && statuses.length < 5) statuses.push((await postReport(forged)).status);
     assert.equal(statuses.at(-1), 429);
@@ -179,11 +179,11 @@ describe('B13: a delivery receipt', () => {
     const metrics = await (await fetch(`${limited.apiUrl}/metrics`)).text();
     assert.match(
       metrics,
-      /^vyry_delivery_receipts_total\{channel="none",provider="twilio",country="none",outcome="refused"\} [1-5]$/m,
+      /^vyry_delivery_reports_total\{channel="none",provider="twilio",country="none",outcome="refused"\} [1-5]$/m,
     );
     assert.match(
       metrics,
-      /^vyry_delivery_receipts_total\{channel="sms",provider="twilio",country="\+44",outcome="repeated"\} 10$/m,
+      /^vyry_delivery_reports_total\{channel="sms",provider="twilio",country="\+44",outcome="repeated"\} 10$/m,
     );
     await limited.stop();
   });

@@ -1,5 +1,5 @@
 // @rerun never
-/** The gRPC door under abuse: cases M1 to M4 and M10, each refused without side effect while others are served. */
+/** The gRPC endpoint under abuse: cases M1 to M4 and M10, each refused without side effects while others are served. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -85,7 +85,7 @@ async function identityToken(claims: {
     .sign(keys.privateKey);
 }
 
-/** What a refused call must leave as it was. */
+/** The state that a refused call must not change. */
 async function traces() {
   const [sessions, workflows, messages] = await Promise.all([
     behind.keys('verification*'),
@@ -95,7 +95,7 @@ async function traces() {
   return { sessions, workflows, messages: messages.length };
 }
 
-/** Refuses without a trace, and serves somebody else. */
+/** Asserts that calls are refused without side effects, and that another caller is served. */
 async function refuses(code: number, calls: (() => Promise<unknown>)[]): Promise<void> {
   const before = await traces();
   for (const call of calls) await assert.rejects(call(), { code });
@@ -106,8 +106,8 @@ async function refuses(code: number, calls: (() => Promise<unknown>)[]): Promise
 
 const create = (client: SignalClient) => () => client.call('CreateSession', { e164: newNumber() });
 
-describe('Callers of the gRPC door', () => {
-  it('M1: are refused without credentials, and with broken or wrong ones, before their message counts', async () => {
+describe('Callers of the gRPC endpoint', () => {
+  it('M1: are refused without credentials, and with malformed or wrong ones, before their message is parsed', async () => {
     const strangers = ['', 'x', `${token}x`, token.slice(0, -1)].map((wrong) => connect(wrong ? { token: wrong } : {}));
     const broken = Buffer.from('ffffffff', 'hex');
     await refuses(status.UNAUTHENTICATED, [
@@ -117,7 +117,7 @@ describe('Callers of the gRPC door', () => {
     ]);
   });
 
-  it('M1: are refused with a token for another audience, of another issuer, of somebody else, or expired', async () => {
+  it('M1: are refused with a token for another audience, issuer or subject, and with an expired or forged one', async () => {
     const wrong = await Promise.all([
       identityToken({ aud: 'another' }),
       identityToken({ iss: 'https://evil.example' }),
@@ -131,19 +131,19 @@ describe('Callers of the gRPC door', () => {
     );
   });
 
-  it('are admitted with each configured token, and with an identity token that is meant for us', async () => {
+  it('are admitted with each configured token, and with an identity token for this audience', async () => {
     for (const good of [token, 'another-token-that-is-long-enough-too', await identityToken({})]) {
       assert.equal((await create(connect({ token: good }))()).error, undefined);
     }
   });
 
-  it('may ask without credentials whether it is well, and with them what it speaks', async () => {
+  it('may call the health check without credentials', async () => {
     assert.equal((await checkHealth(system.ready.grpcAddress)).status, 'SERVING');
   });
 });
 
-describe('Requests to the gRPC door', () => {
-  it('M2: find no session by the id of a registration, of another session’s code or of nobody, as REST does', async () => {
+describe('Requests to the gRPC endpoint', () => {
+  it('M2: find no session by the id of a registration or by an unknown id', async () => {
     const { id } = await startRegistration(system.ready.apiUrl);
     for (const sessionId of [Buffer.from(id, 'hex'), unknownId]) {
       const before = await traces();
@@ -165,12 +165,12 @@ describe('Requests to the gRPC door', () => {
     const before = await traces();
     const large = connect({ token });
     const tooLarge = large.call('CreateSession', { e164: newNumber() }, { 'x-large': 'x'.repeat(1_000_000) });
-    // the headers are refused by HTTP/2 itself, before there is a call that could have a status
+    // HTTP/2 itself refuses the headers, before there is a call that could have a status
     await assert.rejects(tooLarge, /RST_STREAM/);
     assert.deepEqual(await traces(), before);
   });
 
-  it('M4: are refused as invalid when they cannot be read, and not as a fault of ours', async () => {
+  it('M4: are refused as invalid when they cannot be parsed, not as an internal error', async () => {
     const invalidUtf8 = Buffer.from([0x1a, 2, 0xc3, 0x28]);
     const cutOff = Buffer.from([0x1a, 200, 1]);
     const badTag = Buffer.from([0x07, 0x01]);
@@ -184,7 +184,7 @@ describe('Requests to the gRPC door', () => {
     ]);
   });
 
-  it('M4: are read past fields that nobody knows, and past clients and languages that are none', async () => {
+  it('M4: are accepted with unknown fields, and with unknown clients and languages', async () => {
     const e164 = newNumber();
     const before = await behind.countWorkflows();
     const { sessionMetadata } = await signal.call('CreateSession', { e164, mcc: '234', mnc: '15' });
@@ -195,13 +195,13 @@ describe('Requests to the gRPC door', () => {
     const odd = { clientType: 77, acceptLanguage: ';;q=,\u0000', senderName: 'nobody' };
     const sent = await signal.call('SendVerificationCode', { sessionId, transport: sms, ...odd });
     assert.equal(sent.error, undefined);
-    // Temporal lists it with some delay: the next test would count it as its own
+    // Temporal lists the workflow with some delay: without this wait, the next test would count it
     await until(async () => (await behind.countWorkflows()) === before + 1);
   });
 });
 
-describe('The gRPC door with TLS', () => {
-  it('M10: refuses clear text, and clients without a certificate, with a foreign or an expired one', async () => {
+describe('The gRPC endpoint with TLS', () => {
+  it('M10: refuses plain text, and clients without a certificate, with a foreign or an expired one', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vyry-grpc-'));
     ended.push(() => rmSync(folder, { recursive: true, force: true }));
     const [server, stranger, expired] = await Promise.all([
@@ -218,7 +218,7 @@ describe('The gRPC door with TLS', () => {
       GRPC_TLS_CLIENT_CA: server.ca + expired.ca,
     });
     const ca = Buffer.from(server.ca);
-    // a name: TLS sends none for an address
+    // a host name: TLS sends no server name for an IP address
     const address = grpcAddress.replace('127.0.0.1', 'localhost');
     const withPair = ({ keyFile, certificateFile }: typeof server) =>
       connect({ tls: credentials.createSsl(ca, pem(keyFile), pem(certificateFile)) }, address);
@@ -231,7 +231,7 @@ describe('The gRPC door with TLS', () => {
     ]);
   });
 
-  it('does not open beyond loopback for everybody', async () => {
+  it('does not listen beyond loopback without authentication', async () => {
     const open = startAnotherApi(system, { GRPC_HOST: '0.0.0.0', GRPC_BEARER_TOKENS: '', GRPC_OIDC_ISSUER: '' });
     await assert.rejects(open, /GRPC_HOST beyond loopback needs/);
   });

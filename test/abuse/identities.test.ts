@@ -1,5 +1,5 @@
 // @rerun never
-/** Names, numbers and addresses under abuse: the cases C of the abuse catalogue, by their ids. */
+/** Names, numbers and addresses under abuse: the cases C, D1 and D7 of the abuse catalogue, with their ids. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
@@ -35,7 +35,7 @@ after(async () => {
 
 const start = (body: unknown) => call(url, 'POST', '/api/v1/registrations', { body });
 
-/** Starts a registration, proves its number or address and finishes it; answers how the last step ended. */
+/** Starts a registration, verifies its number or address and finishes it. Returns the response of the last step. */
 async function register(identity: Record<string, string>, to: string, channel: string): Promise<Answer> {
   const registration = await startRegistration(url, identity);
   const before = (await messagesTo(outboxUrl, to)).length;
@@ -46,7 +46,7 @@ async function register(identity: Record<string, string>, to: string, channel: s
   return registration.call('POST', '/session');
 }
 
-/** R2: what is refused leaves nothing. */
+/** R2: asserts that each body is refused and leaves nothing behind. */
 async function assertAllRefused(bodies: unknown[]): Promise<void> {
   const before = [await behind.countRegistrations(), (await allMessages(outboxUrl)).length];
   for (const body of bodies) {
@@ -58,7 +58,7 @@ async function assertAllRefused(bodies: unknown[]): Promise<void> {
 }
 
 describe('C: identity strings', () => {
-  it('C1: the spellings of a number are one, or refused, as docs/numbers.md says', async () => {
+  it('C1: the spellings of a number are normalized to one, or refused, as in docs/numbers.md', async () => {
     const read = [
       '+49 171 1234567',
       '+49(0)171 1234567',
@@ -77,7 +77,7 @@ describe('C: identity strings', () => {
     await assertAllRefused(refused.map((phone) => ({ phone })));
   });
 
-  it('C2: two spellings at once share their limits and are one account', async () => {
+  it('C2: two spellings at once share their limits and one account', async () => {
     const spellings = ['+49 172 7654321', '+49(0)172-7654321'];
     const registrations = await atOnce(10, (index) => startRegistration(url, { phone: spellings[index % 2] }));
     const answers = await Promise.all(
@@ -96,10 +96,10 @@ describe('C: identity strings', () => {
     const session = await register({ phone: '+49 173 7654321' }, '+491737654321', 'sms');
     assert.equal(session.status, 201);
     const again = await register({ phone: '+49(0)173-7654321' }, '+491737654321', 'sms');
-    assert.deepEqual([again.status, again.body.error_code], [409, 'CONFLICT'], 'the account is there already');
+    assert.deepEqual([again.status, again.body.error_code], [409, 'CONFLICT'], 'the account exists already');
   });
 
-  it('C6: a homograph is another identity or refused; A-label and U-label are one, and the A-label is shown', async () => {
+  it('C6: a homograph is another identity or refused; A-label and U-label are the same, and the A-label is returned', async () => {
     await assertAllRefused([
       { email: '\u0430dmin@example.com' },
       { username: '\u0430dmin' },
@@ -121,10 +121,10 @@ describe('C: identity strings', () => {
       ...['\u212aiss', 'ki\u017f\u017f', '\uff4biss'].map((username) => ({ username, email: 'c7@example.org' })),
     ]);
     const other = await register({ email: 'c7@example.org', username: 'ki\u00df' }, 'c7@example.org', 'email');
-    assert.equal(other.status, 201, 'a sharp s is no double s');
+    assert.equal(other.status, 201, 'a sharp s is not a double s');
   });
 
-  it('C11: an address is one address and nothing else', async () => {
+  it('C11: anything but a single address is refused', async () => {
     await assertAllRefused(
       [
         ...['a@x.com\r\nBcc: v@y.com', 'a@x.com%0aBcc:v@y.com', 'a%0a@x.com', 'a@x.com,b@y.com', 'a@x.com;b@y.com'],
@@ -133,7 +133,7 @@ describe('C: identity strings', () => {
     );
   });
 
-  it('C12: an address is a text, once', async () => {
+  it('C12: an address that is not a single string is refused', async () => {
     await assertAllRefused([
       { email: ['victim@example.org', 'attacker@example.org'] },
       { email: { 0: 'victim@example.org' } },
@@ -147,7 +147,7 @@ describe('C: identity strings', () => {
     assert.equal(form.status, 415);
   });
 
-  it('C14: what cannot be seen is refused in names and addresses', async () => {
+  it('C14: invisible characters are refused in names and addresses', async () => {
     const invisible = [
       '\u200b',
       '\u200d',
@@ -169,7 +169,7 @@ describe('C: identity strings', () => {
     );
   });
 
-  it('C17: what somebody set without a proof survives nothing, and holds no name', async () => {
+  it('C17: input without a verification is discarded, and reserves no name', async () => {
     const phone = '+491741110017';
     const attacker = await startRegistration(url, { phone, username: 'victim17', fullName: 'Not the victim' });
     await must(attacker.call('PUT', '/credentials', { password: 'attackers-own-password-17' }));
@@ -183,14 +183,14 @@ describe('C: identity strings', () => {
   });
 });
 
-/** What whoever asks sees of an answer. */
+/** The parts of a response that a caller could compare. */
 function face({ status, body, headers }: Answer): string {
   const names = [...headers.keys()].sort();
   return JSON.stringify([status, Object.keys(body).sort(), names, headers.get('content-length')]);
 }
 
 describe('D: enumeration', () => {
-  it('D1: a number with an account, with a locked one and with none are answered alike until the number is proven', async () => {
+  it('D1: a number with an account, with a locked one and with none gets the same responses until it is verified', async () => {
     const [known, locked, free] = ['+491761000001', '+491761000002', '+491761000003'];
     await registeredPerson(system, { phone: known });
     await registeredPerson(system, { phone: locked }, { pin: '830571' });
@@ -222,7 +222,7 @@ describe('D: enumeration', () => {
     ]);
   });
 
-  it('D7: nobody can be looked up: whoever gives a number, address or name has their own proven, or is an admin', async () => {
+  it('D7: no route looks up users: only log-in, recovery, registration and profile take a number, address or name', async () => {
     const { paths, components } = (await must(call(url, 'GET', '/openapi.json'))).body;
     const taking = Object.entries<Record<string, object>>(paths).flatMap(([path, operations]) =>
       Object.entries(operations).flatMap(([method, operation]) => {

@@ -1,8 +1,8 @@
 // @rerun never
 /**
- * Logs, operators and operations under abuse: the cases N of the abuse catalogue that this version has a surface for.
- * N3 is test/journeys/secrets.test.ts, N7 test/platform/config.test.ts, N12 test/journeys/audit.test.ts. N14 (webhooks) and
- * N16 (erasure) come with their capabilities.
+ * Logs, operators and operations under abuse: the cases N of the abuse catalogue that apply to this version. N3 is in
+ * test/journeys/secrets.test.ts, N7 in test/platform/config.test.ts, N12 in test/journeys/audit.test.ts and N16
+ * (erasure) in test/journeys/deletion.test.ts. N14 (webhooks) comes with its capability.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -46,7 +46,7 @@ after(async () => {
   await system?.stop();
 });
 
-/** Audit events that a query finds, once nothing waits any more. */
+/** Waits until the audit stream is empty, and returns the audit events that a query finds. */
 async function audited(query: string): Promise<Record<string, unknown>[]> {
   await until(async () => (await stores.redis.xlen('audit')) === 0);
   await fetch(`${index}/_refresh`, { method: 'POST' });
@@ -56,11 +56,11 @@ async function audited(query: string): Promise<Record<string, unknown>[]> {
 
 const logOf = (role: 'api' | 'directory') => readFileSync(system.processes.logFile(role), 'utf8');
 
-describe('N1: line breaks, JSON, escape sequences and direction marks in what people send', () => {
+describe('N1: line breaks, JSON, escape sequences and direction marks in user input', () => {
   const forged = 'x\r\n{"level":"info","event":"session.created","msg":"admin login ok"}\u001b[2J\u202e\u200b\u0000';
 
-  it('never make a line of their own in a log, nor leave their mark in an event', async () => {
-    // an HTTP header cannot carry a line break; what it can carry is tried
+  it('create no line of their own in a log, and leave no control characters in audit events', async () => {
+    // an HTTP header cannot contain a line break, so this header has the escaped form
     const agent = 'x\\r\\n{"level":"info","event":"session.created"}';
     const headers = { 'User-Agent': agent, 'X-Request-Id': 'n1' };
     const registration = await startRegistration(url, { fullName: 'Ada' }, headers);
@@ -79,7 +79,7 @@ describe('N1: line breaks, JSON, escape sequences and direction marks in what pe
     assert.equal(/\\u001b|\u202e|\u200b/.test(JSON.stringify(await audited('*'))), false);
   });
 
-  it('are replaced when an event is made, and long texts are cut', () => {
+  it('are replaced when an event is created, and long texts are truncated', () => {
     const made: { message: string; metadata: Record<string, unknown> }[] = [];
     const service = { role: 'api', version: '0', environment: 'development' } as const;
     const record = createRecorder(service, new Secret(Buffer.alloc(32, 3).toString('base64')), (event) =>
@@ -93,19 +93,19 @@ describe('N1: line breaks, JSON, escape sequences and direction marks in what pe
   });
 });
 
-describe('N2: free facts', () => {
-  it('grow no field of the index, whatever their names, and lose no event', async () => {
+describe('N2: free metadata', () => {
+  it('adds no field to the index, whatever its keys, and loses no event', async () => {
     const made: Record<string, unknown>[] = [];
     const service = { role: 'api', version: '0', environment: 'development' } as const;
     const record = createRecorder(service, new Secret(system.secrets.AUDIT_KEY), (event) => made.push({ ...event }));
     const many = Object.fromEntries(Array.from({ length: 5000 }, (_, at) => [`key-${at}`, at]));
-    record('login', { status: 'success', message: 'many facts', metadata: many });
+    record('login', { status: 'success', message: 'many fields', metadata: many });
     assert.equal(Object.keys(made[0]?.metadata as object).length, 20);
     const fields = async () =>
       JSON.stringify(Object.values((await (await fetch(`${index}/_mapping`)).json()) as object)[0]);
     await audited('*');
     const before = await fields();
-    // an object where a number was, and a name nobody knows
+    // an object where a number was, and an unknown field
     const odd = {
       ...made[0],
       event: { ...(made[0]?.event as object), id: 'n2' },
@@ -119,8 +119,8 @@ describe('N2: free facts', () => {
   });
 });
 
-describe('N5: a script in a name or a browser', () => {
-  it('is text wherever operators see it, and no page of ours would run it', async () => {
+describe('N5: a script in a name or a User-Agent', () => {
+  it('is plain text wherever operators see it, and no page of the api would run it', async () => {
     const script = '<script>alert(1)</script>';
     const registration = await startRegistration(
       url,
@@ -139,8 +139,8 @@ describe('N5: a script in a name or a browser', () => {
   });
 });
 
-describe('N6: what is not meant for the outside', () => {
-  it('is not there, and what is there names no version, host or person', async () => {
+describe('N6: internal data', () => {
+  it('is not exposed, and the metrics name no version, host or user', async () => {
     const paths = [
       '/.env',
       '/.git/config',
@@ -180,7 +180,7 @@ describe('N6: what is not meant for the outside', () => {
 });
 
 describe('N8: test aids', () => {
-  it('are no part of the product: no route, no header and no code opens anything', async () => {
+  it('are not part of the product: no route, no header and no fixed code bypasses a step', async () => {
     const { registration, code } = await registrationWithCode(system, 721);
     for (const path of [
       '/outbox',
@@ -227,8 +227,8 @@ describe('N9: an operator', () => {
   });
 });
 
-describe('N19: Redis away', () => {
-  it('closes every act that a limit guards: nothing is checked, sent or opened', async () => {
+describe('N19: an unavailable Redis', () => {
+  it('fails every limited operation closed: nothing is checked, sent or opened', async () => {
     const { registration, code } = await registrationWithCode(system, 723);
     const session = await signedIn(system, 724);
     const before = (await allMessages(system.ready.outboxUrl)).length;
@@ -250,7 +250,7 @@ describe('N19: Redis away', () => {
       assert.ok(body.retry_after_seconds > 0);
     }
     assert.equal((await allMessages(system.ready.outboxUrl)).length, before);
-    // the same code works where Redis is there
+    // the same code works on an api with Redis
     await must(registration.call('PUT', '/code', { code }));
   });
 });

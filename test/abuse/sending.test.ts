@@ -1,5 +1,5 @@
 // @rerun never
-/** Sending codes under abuse: the cases B of the abuse catalogue that concern limits, by their ids. */
+/** Sending codes under abuse: the cases B of the abuse catalogue that concern limits, with their ids. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
@@ -30,7 +30,7 @@ let behind: Behind;
 let url: string;
 let outboxUrl: string;
 
-/** Of every limit, and between the codes of a registration: no machine needs as long. */
+/** Window of every limit, and wait between the codes of a registration: long enough for any machine. */
 const windowSeconds = 3600;
 const sendsPerNumber = 5;
 const unprovenPerPrefix = 8;
@@ -57,7 +57,7 @@ const send = (registration: RegistrationHandle, headers: Record<string, string> 
   registration.call('POST', '/codes', { channel }, headers);
 const assertRefusedBy = (answer: Answer, limit: string) => assertLimited(answer, limit, windowSeconds);
 const auditLog = async () => JSON.stringify(await behind.redis.xrange('audit', '-', '+'));
-/** The sends that were counted to each number, with their instants. */
+/** The sends that were counted for each number, with their times. */
 const countedByNumber = async () =>
   Promise.all(
     (await behind.keys('ratelimit:*:sends-per-number')).map((key) => behind.redis.zrange(key, '0', '-1', 'WITHSCORES')),
@@ -71,7 +71,7 @@ function assertPhoneRefused({ status, body }: Answer, reason: string, phone: str
 }
 
 describe('B: sending', () => {
-  it('B1: 100 resends of one registration send at its steps alone', async () => {
+  it('B1: 100 concurrent sends of one registration send only what its waits allow', async () => {
     const phone = '+491511110001';
     const registration = await startRegistration(url, { phone });
     const answers = await atOnce(100, () => send(registration));
@@ -81,7 +81,7 @@ describe('B: sending', () => {
     assert.equal(await sentTo(phone), 1);
   });
 
-  it('B2, R7: 20 registrations of one number send as many codes as the number has; a refused try does not move the time', async () => {
+  it('B2, R7: 20 registrations of one number send as many codes as its limit; a refused attempt does not move the time', async () => {
     const phone = '+491521110002';
     const email = 'b2@example.org';
     const registrations = await atOnce(20, (index) =>
@@ -108,7 +108,7 @@ describe('B: sending', () => {
     assert.equal(await sentTo(phone), sendsPerNumber);
   });
 
-  it('B3, F8: a block whose codes nobody types needs a captcha for each further send; one captcha is one send', async () => {
+  it('B3, F8: a block with unverified codes needs a captcha for each further send; one captcha allows one send', async () => {
     const strict = await startAnotherApi(system, {
       LIMIT_SENDS_WITHOUT_CAPTCHA_PER_PREFIX: '2/3600',
       CAPTCHA_COST: '2',
@@ -139,7 +139,7 @@ describe('B: sending', () => {
     await strict.stop();
   });
 
-  it('B3: numbers one after the other from many addresses pause their block, tell it once, and one right code ends it', async () => {
+  it('B3: consecutive numbers from many addresses pause their block, with one audit event, until one right code', async () => {
     const numberOf = (index: number) => `+4915731${String(270_000 + index)}`;
     const registrations = await atOnce(15, (index) =>
       startRegistration(url, { phone: numberOf(index) }, {}, `127.0.5.${index + 1}`),
@@ -158,13 +158,13 @@ describe('B: sending', () => {
 
     const proven = answers.findIndex(({ status }) => status === 202);
     const code = await codeFor(outboxUrl, numberOf(proven));
-    await must(registrations[proven]?.call('PUT', '/code', { code }) ?? Promise.reject(new Error('none was sent')));
+    await must(registrations[proven]?.call('PUT', '/code', { code }) ?? Promise.reject(new Error('No code was sent')));
     const next = registrations[answers.findIndex(({ status }) => status === 429)];
     assert.ok(next);
     await must(send(next), 202);
   });
 
-  it('B4: numbers that cost, or that nobody carries along, are refused before anything is stored', async () => {
+  it('B4: premium, satellite and other unsupported numbers are refused before anything is stored', async () => {
     const before = [await behind.countRegistrations(), (await allMessages(outboxUrl)).length];
     for (const phone of [
       ...['+19005551234', '+1 900 000 0000', '+447012345678', '+447000000000', '+979123456789', '+80812345678'],
@@ -179,7 +179,7 @@ describe('B: sending', () => {
     assert.deepEqual([await behind.countRegistrations(), (await allMessages(outboxUrl)).length], before);
   });
 
-  it('B5: of listed countries alone, +1 told apart by area code', async () => {
+  it('B5: only numbers of listed countries are accepted, and the area code tells the countries of +1 apart', async () => {
     const american = await startAnotherApi(system, { COUNTRIES_ALLOWED: 'US,CA' });
     const start = (phone: string) => call(american.apiUrl, 'POST', '/api/v1/registrations', { body: { phone } });
     for (const phone of ['+18764567890', '+12423590100', '+18095551234', '+491711234567', '+447700900101']) {
@@ -189,7 +189,7 @@ describe('B: sending', () => {
     await american.stop();
   });
 
-  it('B7: two sends at once are one message; the same key has the same answer; with another body it is refused', async () => {
+  it('B7: two concurrent sends are one message; the same key gets the same response; with another body it is refused', async () => {
     const [plain, keyed] = await Promise.all([
       startRegistration(url, { phone: '+491601110071', email: 'b7@example.org' }),
       startRegistration(url, { phone: '+491601110072', email: 'b7@example.org' }),
@@ -206,7 +206,7 @@ describe('B: sending', () => {
     assert.deepEqual([await sentTo('+491601110071'), await sentTo('+491601110072')], [1, 1]);
   });
 
-  it('B19: what people say of themselves is in no message', async () => {
+  it('B19: messages contain no text from user input', async () => {
     const phone = '+491601110190';
     const registration = await startRegistration(url, {
       phone,
@@ -224,7 +224,7 @@ describe('B: sending', () => {
 });
 
 describe('limits', () => {
-  it('stop what costs at the cost of a day, loudly, and nothing else', async () => {
+  it('stop paid sends at the cost limit per day, with an audit event, and nothing else', async () => {
     const poor = await startAnotherApi(system, { COST_PER_SMS: '100,DE:0.5', COST_LIMIT_PER_DAY: '50' });
     const start = (phone: string) => startRegistration(poor.apiUrl, { phone, email: 'poor@example.org' });
     const registration = await start('+12025550109');
@@ -238,7 +238,7 @@ describe('limits', () => {
     await poor.stop();
   });
 
-  it('are told by headers on every route, and stop requests of one address but no probe', async () => {
+  it('are returned in headers on every route, and stop requests of one address but no probe', async () => {
     const { headers } = await call(url, 'GET', '/api/v1/captcha');
     for (const name of ['limit', 'remaining', 'reset']) assert.match(headers.get(`ratelimit-${name}`) ?? '', /^\d+$/);
     const strict = await startAnotherApi(system, { LIMIT_REQUESTS_PER_ADDRESS: '5/3600' });
@@ -256,7 +256,7 @@ describe('limits', () => {
     await strict.stop();
   });
 
-  it('that guard money or secrets refuse while Redis is away; that of requests lets through', async () => {
+  it('on money or secrets fail closed while Redis is unavailable; the limit on requests fails open', async () => {
     const alone = await startAnotherApi(system, { REDIS_URL: 'redis://127.0.0.1:1' });
     assert.equal((await call(alone.apiUrl, 'GET', '/api/v1/captcha')).status, 200);
     const started = await call(alone.apiUrl, 'POST', '/api/v1/registrations', { body: { phone: '+491621110009' } });
@@ -265,7 +265,7 @@ describe('limits', () => {
   });
 });
 
-describe('R6: the doors for registrations and for Signal', () => {
+describe('R6: the endpoints for registrations and for Signal', () => {
   const errors = { rateLimited: numbers.SEND_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED };
 
   it('refuse the same numbers', async () => {
@@ -279,7 +279,7 @@ describe('R6: the doors for registrations and for Signal', () => {
     signal.close();
   });
 
-  it('count sends to a number together, whichever they came through', async () => {
+  it('count sends to a number together', async () => {
     const phone = '+491511110066';
     const signal = connectSignal(system.ready.grpcAddress);
     const { sessionMetadata } = await signal.call('CreateSession', { e164: phone.slice(1) });

@@ -10,8 +10,9 @@ import { createLogIns } from '../../adapters/redis/logins.ts';
 import { createOneTimeSecrets } from '../../adapters/redis/one-time-secrets.ts';
 import { createRateLimits } from '../../adapters/redis/rate-limits.ts';
 import { createSmsBudget } from '../../adapters/redis/sms-budget.ts';
-import { beginLogIn } from '../../api/auth/log-in.ts';
 import type { ApiDeps } from '../../api/deps.ts';
+import { served } from '../../api/handlers.ts';
+import { serve } from '../../api/serve.ts';
 import { readPolicy } from '../../domain/registration.ts';
 import type { System } from '../../engines/system.ts';
 import { readConfig } from '../../platform/config.ts';
@@ -56,7 +57,7 @@ const post = (path: string, body?: unknown, options: Parameters<typeof call>[3] 
 const session = (token: string) => call(url, 'GET', '/api/v1/auth/session', { token });
 
 describe('A log-in', () => {
-  /** What a log-in works with, put together as in api/main.ts; notes what is asked of each part, `name.method`. */
+  /** Builds the dependencies of a log-in as in api/main.ts, and records each call to them as `name.method`. */
   async function openLogIn(noted: string[]) {
     const config = readConfig('api', system.processes.env('api'));
     const { PAYLOAD_KEY: payloadKey, DATA_KEY: dataKey } = config;
@@ -86,12 +87,15 @@ describe('A log-in', () => {
       hashKey: deriveKey(payloadKey, 'idempotency'),
       temporal: {
         workflow: notedWorkflow,
-        // a worker may be as slow as it is
+        // no deadline: a worker may be slow
         withDeadline: (_deadline: number, ask: () => Promise<unknown>) => ask(),
       },
     } as unknown as ApiDeps;
     return {
-      logIn: (body: unknown) => beginLogIn(deps, body, { address: '127.0.0.1', userAgent: 'test' }),
+      logIn: (body: unknown) => {
+        const caller = { address: '127.0.0.1', userAgent: 'test' };
+        return serve(deps, served.beginLogIn, { params: {}, query: {}, body, authorization: undefined, caller });
+      },
       async [Symbol.asyncDispose]() {
         redis.disconnect();
         await database[Symbol.asyncDispose]();
@@ -99,7 +103,7 @@ describe('A log-in', () => {
     };
   }
 
-  /** The same object, whose calls are noted when they begin. */
+  /** Wraps an object so that its method calls are recorded when they start. */
   function noteCalls<Part extends object>(name: string, part: Part, noted: string[]): Part {
     return new Proxy(part, {
       get(target, key) {
@@ -113,17 +117,17 @@ describe('A log-in', () => {
     });
   }
 
-  /** A step of time on which answers leave (platform/lifecycle.ts). */
+  /** Responses are sent at multiples of this time, in ms (platform/lifecycle.ts). */
   const stepMs = 100;
 
-  /** What is done before the answer. What nobody waits for is left out: tries of nobody that are given back. */
+  /** The calls before the response. Refunds for unknown users are left out: the response does not wait for them. */
   async function workOf(log: (identifier: string) => Promise<unknown>, noted: string[], identifier: string) {
     noted.length = 0;
     await takingAtLeast(stepMs, () => log(identifier));
-    return noted.filter((call) => !/give(All)?Back$/.test(call));
+    return noted.filter((call) => !/\.refund(All)?$/.test(call));
   }
 
-  it('D2: by code asks the same of everybody whether they are there or not, and answers on a step of time', async () => {
+  it('D2: by code makes the same calls for known and unknown users, and responds on a fixed time step', async () => {
     await registeredPerson(system, 750);
     const noted: string[] = [];
     await using door = await openLogIn(noted);
@@ -131,31 +135,37 @@ describe('A log-in', () => {
     const known = await workOf(log, noted, 'person750');
     const unknown = await workOf(log, noted, 'nobody-at-all');
     assert.deepEqual(unknown, known);
-    for (const call of ['accounts.findBy', 'rateLimits.takeAll', 'spending.spend', 'logins.create', 'workflow.start']) {
+    for (const call of [
+      'accounts.findBy',
+      'rateLimits.consumeAll',
+      'smsBudget.spend',
+      'logins.create',
+      'workflow.start',
+    ]) {
       assert.ok(known.includes(call), `${call} is not among ${known}`);
     }
   });
 
-  it('D2: by password computes and asks the same of everybody, and answers on a step of time', async () => {
+  it('D2: by password computes and calls the same for known and unknown users, and responds on a fixed time step', async () => {
     await registeredPerson(system, 751);
     const noted: string[] = [];
     await using door = await openLogIn(noted);
     const log = (identifier: string) =>
       assert.rejects(door.logIn({ identifier, password: 'not-the-password-1' }), { code: 'credentials-wrong' });
-    // the hash that nobody’s password is compared with is made once
+    // the dummy hash, for the passwords of unknown users, is computed once
     await log('nobody-before');
     const known = await workOf(log, noted, 'person751');
     const unknown = await workOf(log, noted, 'nobody-at-all');
-    const isComputed = (call: string) => call !== 'passwords.decoy';
+    const isComputed = (call: string) => call !== 'passwords.dummyHash';
     assert.deepEqual(unknown.filter(isComputed), known.filter(isComputed));
-    for (const call of ['accounts.findProvable', 'rateLimits.takeAll', 'passwords.verify', 'workflow.execute']) {
+    for (const call of ['accounts.findProvable', 'rateLimits.consumeAll', 'passwords.verify', 'workflow.execute']) {
       assert.ok(known.includes(call), `${call} is not among ${known}`);
     }
   });
 });
 
 describe('An id that an attacker knows before the log-in', () => {
-  it('G21: opens nothing after it: each session has a new id, and what began it is used up', async () => {
+  it('G21: opens nothing after it: each session has a new id, and the log-in is used up', async () => {
     const registration = await completedRegistration(system, 752);
     const { body: registered } = await must(registration.call('POST', '/session'), 201);
     const fixed = { Cookie: `session=${registration.id}; sid=${registration.id}`, 'X-Session-Id': registration.id };
@@ -181,8 +191,8 @@ describe('An id that an attacker knows before the log-in', () => {
   });
 });
 
-describe('A form of another site', () => {
-  it('G23: is refused, with cookies and without a body too, and changes nothing', async () => {
+describe('A form on another site', () => {
+  it('G23: is refused, also with cookies and without a body, and changes nothing', async () => {
     const tokens = await signedIn(system, 753);
     const cookies = {
       Cookie: `accessToken=${tokens.accessToken}; session=${tokens.accessToken}`,
@@ -221,7 +231,7 @@ describe('A form of another site', () => {
 });
 
 describe('A password that is changed while others log in with it', () => {
-  it('leaves no session that the old one began', async () => {
+  it('leaves no session that was started with the old one', async () => {
     const own = await signedIn(system, 755);
     const begun: string[] = [];
     let isOver = false;
@@ -243,7 +253,7 @@ describe('A password that is changed while others log in with it', () => {
   });
 });
 
-describe('PINs that strangers try', () => {
+describe('PIN attempts of strangers', () => {
   const countersOfPins = async () => (await behind.keys('ratelimit:*')).filter((key) => key.includes('wrong-pins'));
 
   it('O2: are refused before they count: without a session, or with a code that was never sent', async () => {

@@ -13,7 +13,7 @@ const account = {
   createdAt: 1_700_000_000_000,
 };
 
-/** Stores in memory; `fault` is thrown by the database. */
+/** In-memory stores. `fault` is thrown by the database. */
 function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
   const oneTimeSecrets = new Map<string, unknown>([['seal-1', { password: 'secret', pin: '4711' }]]);
   const kept = new Map<string, { password?: string; pin?: string }>();
@@ -80,33 +80,33 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
 const credentials = { registrationId: 'r1', credentialsRef: 'seal-1' };
 
 describe('hashCredentials()', () => {
-  it('keeps the hashes of password and PIN', async () => {
+  it('stores the hashes of password and PIN', async () => {
     const { hashCredentials, kept } = scene();
     assert.equal(await hashCredentials(credentials), 'kept');
     assert.deepEqual(kept.get('r1'), { password: 'hash of secret', pin: 'hash of 4711' });
   });
 
-  it('does so again when it was killed before its answer was heard', async () => {
+  it('stores them again when it was killed before its result was received', async () => {
     const { hashCredentials, kept } = scene();
     for (let time = 0; time < 2; time++) assert.equal(await hashCredentials(credentials), 'kept');
     assert.deepEqual(kept.get('r1'), { password: 'hash of secret', pin: 'hash of 4711' });
   });
 
-  it('keeps one of the two when only one was given', async () => {
+  it('stores one hash when only one secret was given', async () => {
     const { hashCredentials, kept, oneTimeSecrets } = scene();
     oneTimeSecrets.set('seal-1', { pin: '4711' });
     await hashCredentials(credentials);
     assert.deepEqual(kept.get('r1'), { pin: 'hash of 4711' });
   });
 
-  it('says lost when the seal has outlived its two minutes', async () => {
+  it('returns lost when the one-time secret has expired after two minutes', async () => {
     const { hashCredentials, kept, oneTimeSecrets } = scene();
     oneTimeSecrets.clear();
     assert.equal(await hashCredentials(credentials), 'lost');
     assert.equal(kept.size, 0);
   });
 
-  it('can be repeated when it was killed before the hashes were stored', async () => {
+  it('can be retried when it was killed before the hashes were stored', async () => {
     const { hashCredentials, state, kept } = scene({ failsOnSave: true });
     await assert.rejects(hashCredentials(credentials), /killed/);
     state.failsOnSave = false;
@@ -115,8 +115,8 @@ describe('hashCredentials()', () => {
   });
 });
 
-describe('claimIdentity(), createAccount() and what undoes them', () => {
-  it('claim, write, remove and release, each as often as asked', async () => {
+describe('claimIdentity(), createAccount() and their compensations', () => {
+  it('claim, write, remove and release, and can be repeated', async () => {
     const { claimIdentity, createAccount, removeAccount, releaseIdentity, hashCredentials, owners, users } = scene();
     await hashCredentials(credentials);
     for (let time = 0; time < 2; time++) assert.equal(await claimIdentity(account), true);
@@ -135,7 +135,7 @@ describe('claimIdentity(), createAccount() and what undoes them', () => {
     assert.deepEqual([owners.size, users.size], [0, 0]);
   });
 
-  it('name the account whose PIN is in the way, and claim nothing', async () => {
+  it('return the account whose PIN is required, and claim nothing', async () => {
     const { claimIdentity, owners, locked } = scene();
     await claimIdentity(account);
     locked.set(account.identity.phone, 'u1');
@@ -149,7 +149,7 @@ describe('claimIdentity(), createAccount() and what undoes them', () => {
     assert.equal(users.get('u1')?.password, undefined);
   });
 
-  it('undo what never happened without an effect on others', async () => {
+  it('do not affect other users when they undo what never happened', async () => {
     const { claimIdentity, releaseIdentity, removeAccount, owners } = scene();
     await claimIdentity(account);
     await releaseIdentity({ ...account, userId: 'u2' });
@@ -157,22 +157,22 @@ describe('claimIdentity(), createAccount() and what undoes them', () => {
     assert.equal(owners.get('+12025550102'), 'u1');
   });
 
-  it('say unavailable when the database is away, which the flow waits out', async () => {
+  it('throw unavailable when the database is unavailable, so that the workflow waits', async () => {
     const { claimIdentity, releaseIdentity, createAccount, removeAccount } = scene({ fault: new Outage('no server') });
     for (const act of [claimIdentity, releaseIdentity, createAccount, removeAccount]) {
       await assert.rejects(act(account) as Promise<unknown>, new Failure('unavailable', { reason: 'unreachable' }));
     }
   });
 
-  it('do not hide a bug behind an outage', async () => {
+  it('do not report a bug as an outage', async () => {
     const { claimIdentity, createAccount } = scene({ fault: new TypeError('a bug') });
     await assert.rejects(claimIdentity(account), /a bug/);
     await assert.rejects(createAccount(account), /a bug/);
   });
 });
 
-describe('reopenAccount()', () => {
-  it('replaces what the person set, ends every session and leaves an event for each, as often as asked', async () => {
+describe('recoverAccount()', () => {
+  it('replaces the credentials, ends every session and records an event for each, and can be repeated', async () => {
     const { hashCredentials, recoverAccount, oneTimeSecrets, users, locked, opened, ended, changes } = scene();
     locked.set(account.identity.phone, 'u1');
     oneTimeSecrets.set('seal-1', { pin: '4711' });
@@ -180,12 +180,12 @@ describe('reopenAccount()', () => {
     for (let time = 0; time < 2; time++) assert.deepEqual(await recoverAccount(account), ['pin']);
     assert.equal(users.get('u1')?.pin, 'hash of 4711');
     assert.equal(users.get('u1')?.password, undefined);
-    assert.deepEqual([...opened], ['r1'], 'what an erasure has to know');
+    assert.deepEqual([...opened], ['r1'], 'known to a later erasure');
     assert.deepEqual(ended, ['u1', 'u1']);
     assert.deepEqual(changes[0], { changeId: 'r1', userId: 'u1', kind: 'pin', why: 'reset' });
   });
 
-  it('changes nothing when the identity is no longer of that account', async () => {
+  it('changes nothing when the identity does not belong to that account', async () => {
     const { hashCredentials, recoverAccount, users, locked, ended } = scene();
     locked.set(account.identity.phone, 'u9');
     await hashCredentials(credentials);

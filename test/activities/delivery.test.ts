@@ -35,7 +35,7 @@ after(() => redis.disconnect());
 
 const to = '+12025550102';
 
-/** A provider that remembers its calls; `fault` is thrown after it has accepted, or before. */
+/** A provider that records its calls. It can throw a fault before or after it has accepted a message. */
 function fakeProvider(name = 'twilio') {
   const accepted: (TextMessage & { sid: string })[] = [];
   const calls: string[] = [];
@@ -115,9 +115,9 @@ function scene({
       notification,
     ) as Promise<boolean>;
   const subject = { subject: input.subject, purpose: input.purpose };
-  /** What happened, without how long it took. */
+  /** The recorded events except durations. */
   const told = () => recorded.filter(({ name }) => name !== 'providerAnswered');
-  /** The code as events name it. */
+  /** The code as events describe it. */
   const codeBy = (provider: string) => ({ ...input, provider });
   return { twilio, recorded, told, input, run, notification, notificationAsTold, runNotification, subject, codeBy };
 }
@@ -128,7 +128,7 @@ const outcomeOf = async (subject: CodeSubject, code: string) =>
 const codeIn = (body = '') => /\d{6}/.exec(body)?.[0] ?? '';
 
 describe('sendCode()', () => {
-  it('sends one message with a code that is then valid, from the recorded send on', async () => {
+  it('sends one message with a code that is valid from the recorded send on', async () => {
     const { twilio, told, run, subject, codeBy } = scene();
     const begin = Date.now();
     const result = await run();
@@ -147,14 +147,14 @@ describe('sendCode()', () => {
     assert.deepEqual(told(), [{ name: 'codeSent', args: [codeBy('twilio'), 'SM1'] }]);
   });
 
-  it('answers a repeat after the end as the first time, and calls nobody', async () => {
+  it('returns the first result to a repeat after the send, without calling the provider', async () => {
     const { twilio, run } = scene();
     const first = await run();
     assert.deepEqual(await run({}, 2), first);
     assert.deepEqual(twilio.calls, ['send']);
   });
 
-  it('asks the provider before a repeat, and does not send what it has', async () => {
+  it('asks the provider before a retry, and does not resend a message it already has', async () => {
     const { twilio, run, recorded, subject } = scene();
     twilio.failsAfter = true;
     await assert.rejects(run(), { code: 'unavailable' });
@@ -166,7 +166,7 @@ describe('sendCode()', () => {
     assert.equal(await outcomeOf(subject, codeIn(twilio.accepted[0]?.body)), 'verified');
   });
 
-  it('sends the same code again when the provider does not have it', async () => {
+  it('resends the same code when the provider does not have it', async () => {
     const { twilio, run, subject } = scene();
     twilio.failsBefore = true;
     for (const attempt of [1, 2, 3]) await assert.rejects(run({}, attempt), { code: 'unavailable' });
@@ -177,7 +177,7 @@ describe('sendCode()', () => {
     assert.equal(await outcomeOf(subject, codeIn(twilio.accepted[0]?.body)), 'verified');
   });
 
-  it('sends one message when the process dies between the provider and the record', async () => {
+  it('sends one message when the process dies before the send is recorded', async () => {
     let isDying = true;
     const dying: DeliveryActivityDeps['codes'] = {
       ...codes,
@@ -190,7 +190,7 @@ describe('sendCode()', () => {
     assert.equal(twilio.accepted.length, 1);
   });
 
-  it('gives the next send of the same registration another code', async () => {
+  it('creates a new code for the next send of the same registration', async () => {
     const made = ['111111', '222222'];
     const { twilio, run } = scene({ newCode: () => made.shift() ?? '' });
     await run();
@@ -201,14 +201,14 @@ describe('sendCode()', () => {
     );
   });
 
-  it('says that the provider is away, and whom it waits for, without a word of the message', async () => {
+  it('reports the unavailable provider, without any part of the message', async () => {
     const { twilio, run, told } = scene();
     twilio.failsBefore = true;
     await assert.rejects(run(), { code: 'unavailable' });
     assert.deepEqual(told(), [{ name: 'dependencyAway', args: ['sms', 'twilio 503'] }]);
   });
 
-  it('answers a refusal for good, and records nothing as sent', async () => {
+  it('returns a permanent refusal, and records nothing as sent', async () => {
     const { twilio, run, told, codeBy, subject } = scene();
     twilio.refusal = 'number-not-mobile';
     assert.deepEqual(await run(), { result: 'refused', reason: 'number-not-mobile' });
@@ -227,7 +227,7 @@ describe('sendCode()', () => {
     });
   });
 
-  it('sends e-mail under one Message-ID, by registration and send, whatever is repeated', async () => {
+  it('sends e-mail under one Message-ID, made of registration and send, on every attempt', async () => {
     const sent: MailMessage[] = [];
     const mail = {
       name: 'smtp',
@@ -251,7 +251,7 @@ describe('sendCode()', () => {
     assert.equal(told()[0]?.args[0], 'email');
   });
 
-  it('fits one SMS segment, also with the longest life', async () => {
+  it('fits into one SMS segment, even with the longest lifetime', async () => {
     const { twilio, run } = scene();
     await run({ ttlSeconds: 3600 });
     const { body = '' } = twilio.accepted[0] ?? {};
@@ -259,7 +259,7 @@ describe('sendCode()', () => {
     assert.match(body, /valid for 60 min/);
   });
 
-  it('says how long the provider took to answer, also when it did not', async () => {
+  it('records how long the provider took to respond, even if it failed', async () => {
     const { twilio, run, recorded } = scene();
     twilio.failsBefore = true;
     await assert.rejects(run());
@@ -274,7 +274,7 @@ describe('sendCode()', () => {
     ]);
   });
 
-  it('tells events no code, and the number only as the one whose pseudonym is kept', async () => {
+  it('passes no code to events, and the number only as the input of a pseudonym', async () => {
     const { twilio, run, recorded } = scene();
     twilio.failsBefore = true;
     await run().catch(() => undefined);
@@ -292,7 +292,7 @@ describe('sendCode() with several providers', () => {
     return { first, second, ...scene({ providers: { sms: [first, second] } }) };
   }
 
-  it('B10: a provider that is away is passed over, and the person gets one message', async () => {
+  it('B10: skips an unavailable provider, and sends one message', async () => {
     const { first, second, run, subject, told, codeBy } = twoProviders();
     first.failsBefore = true;
     assert.equal((await run()).result, 'sent');
@@ -304,7 +304,7 @@ describe('sendCode() with several providers', () => {
     assert.equal(await outcomeOf(subject, codeIn(second.accepted[0]?.body)), 'verified');
   });
 
-  it('asks a provider that fell silent before another one is used', async () => {
+  it('asks a provider that went silent before using another one', async () => {
     const { first, second, run } = twoProviders();
     first.failsAfter = true;
     assert.equal((await run()).result, 'sent');
@@ -312,7 +312,7 @@ describe('sendCode() with several providers', () => {
     assert.deepEqual(second.calls, []);
   });
 
-  it('B9: asks the same provider first after it died in the fall-back', async () => {
+  it('B9: asks the same provider first after a crash during failover', async () => {
     const { first, second, run } = twoProviders();
     first.failsBefore = true;
     second.dies = true;
@@ -325,7 +325,7 @@ describe('sendCode() with several providers', () => {
     assert.deepEqual(second.calls, ['send', 'find']);
   });
 
-  it('remembers for the next send of the same person who failed, and for nobody else', async () => {
+  it('tries the failed provider last for the next send to the same person, but not for others', async () => {
     const { first, second, run } = twoProviders();
     first.failsBefore = true;
     await run();
@@ -336,7 +336,7 @@ describe('sendCode() with several providers', () => {
     assert.equal(first.accepted.length, 1);
   });
 
-  it('remembers who took a message and did not deliver it', async () => {
+  it('tries a provider last that accepted a message and did not deliver it', async () => {
     const { first, second, run, subject } = twoProviders();
     await run();
     await reports.note({ ...subject, send: 1, channel: 'sms', provider: 'first' as never }, 'undelivered');
@@ -344,7 +344,7 @@ describe('sendCode() with several providers', () => {
     assert.deepEqual([first.accepted.length, second.accepted.length], [1, 1]);
   });
 
-  it('tells each provider where to say what became of its message', async () => {
+  it('gives each provider the URL for its delivery reports', async () => {
     const [first, second] = [fakeProvider('first'), fakeProvider('second')];
     const { run, input } = scene({
       providers: { sms: [first, second] },
@@ -355,7 +355,7 @@ describe('sendCode() with several providers', () => {
     assert.equal(second.accepted[0]?.reportUrl, `${input.subject} 1 second`);
   });
 
-  it('B11: waits while all are away, and sends one message when one is back', async () => {
+  it('B11: waits while all providers are unavailable, and sends one message when one is back', async () => {
     const { first, second, run } = twoProviders();
     first.failsBefore = true;
     second.failsBefore = true;
@@ -366,7 +366,7 @@ describe('sendCode() with several providers', () => {
     assert.equal(first.accepted.length + second.accepted.length, 1);
   });
 
-  it('takes the word of a provider that refuses the recipient', async () => {
+  it('does not try another provider when one refuses the recipient', async () => {
     const { first, second, run } = twoProviders();
     first.refusal = 'number-not-valid';
     assert.deepEqual(await run(), { result: 'refused', reason: 'number-not-valid' });
@@ -374,8 +374,8 @@ describe('sendCode() with several providers', () => {
   });
 });
 
-describe('sendCode() in the language of the person', () => {
-  it('says the code in it, with the line of the Android app for that alone', async () => {
+describe('sendCode() in the language of the user', () => {
+  it('uses the locale, and adds the line of the Android app for that app only', async () => {
     const { twilio, run } = scene({ androidAppHash: 'AbCdEfGhIjK' });
     await run({ locale: 'de', client: 'android' });
     await run({ locale: 'de', client: 'ios', send: 2 });
@@ -384,8 +384,8 @@ describe('sendCode() in the language of the person', () => {
   });
 });
 
-describe('sendNotice()', () => {
-  /** A mail server that remembers what it has, and may be away. */
+describe('sendNotification()', () => {
+  /** A mail server that records its messages and can be unavailable. */
   function fakeMail() {
     const sent: MailMessage[] = [];
     const mail = {
@@ -403,7 +403,7 @@ describe('sendNotice()', () => {
     return mail;
   }
 
-  it('sends one message, and answers a repeat without another', async () => {
+  it('sends one message, and none for a repeat', async () => {
     const mail = fakeMail();
     const { notification, notificationAsTold, runNotification, told } = scene({ providers: { email: [mail] } });
     assert.deepEqual([await runNotification(), await runNotification()], [true, true]);
@@ -419,7 +419,7 @@ describe('sendNotice()', () => {
     ]);
   });
 
-  it('is not sent by SMS to a number that had too many', async () => {
+  it('sends no SMS to a number that has received too many', async () => {
     const { twilio, notification, runNotification, told } = scene({ consumeSmsNotification: async () => false });
     Object.assign(notification, { kind: 'password-changed', channel: 'sms', to });
     assert.equal(await runNotification(), false);
@@ -430,7 +430,7 @@ describe('sendNotice()', () => {
     );
   });
 
-  it('is not sent to a number of a tester', async () => {
+  it('sends nothing to a test number', async () => {
     const { twilio, notification, runNotification, told, notificationAsTold } = scene({
       prescribedCode: () => ({ code: '123456', provider: 'test' }),
     });
@@ -445,7 +445,7 @@ describe('sendNotice()', () => {
     ]);
   });
 
-  it('says that the provider is away, and sends when it is back', async () => {
+  it('throws while the provider is unavailable, and sends when it is back', async () => {
     const mail = fakeMail();
     const { runNotification } = scene({ providers: { email: [mail] } });
     mail.isAway = true;
@@ -455,7 +455,7 @@ describe('sendNotice()', () => {
     assert.equal(mail.sent.length, 1);
   });
 
-  it('is false for a mailbox that is refused, and says so', async () => {
+  it('returns false for a refused mailbox, and records that', async () => {
     const mail = fakeMail();
     mail.refuses = true;
     const { notificationAsTold, runNotification, told } = scene({ providers: { email: [mail] } });

@@ -41,7 +41,7 @@ function entryOf(given: Record<string, unknown> = {}): Answer {
 }
 
 describe('authenticate()', () => {
-  it('asks the directory with the password that was sealed, and answers who it is', async () => {
+  it('authenticates with the password from the one-time secret, and returns the identity', async () => {
     const entry = {
       fullName: 'Ada Lovelace',
       email: 'Ada@EXAMPLE.com',
@@ -70,13 +70,13 @@ describe('authenticate()', () => {
     assert.deepEqual(asked, [['ada', 'analytical-engine']]);
   });
 
-  it('asks again when it was killed before its answer was heard', async () => {
+  it('asks the directory again when it was killed before its result was received', async () => {
     const { authenticate, asked } = scene(entryOf());
     for (let time = 0; time < 2; time++) assert.equal((await authenticate(input)).outcome, 'ok');
     assert.equal(asked.length, 2);
   });
 
-  it('reads national numbers by the configured country, and leaves them out without one', async () => {
+  it('reads national numbers of the configured country, and drops them without one', async () => {
     const withRegion = await scene(entryOf({ phone: '0171 1234567' }), 'DE').authenticate(input);
     assert.equal(withRegion.outcome === 'ok' && withRegion.identity.phone, '+491711234567');
     assert.equal(withRegion.outcome === 'ok' && withRegion.identity.country, 'DE');
@@ -84,7 +84,7 @@ describe('authenticate()', () => {
     assert.equal(without.outcome === 'ok' && 'phone' in without.identity, false);
   });
 
-  it('leaves out numbers and addresses that are none', async () => {
+  it('drops invalid numbers and addresses', async () => {
     const entry = { phone: 'extension 12', email: 'ada@example.com, eve@example.com' };
     const { authenticate } = scene(entryOf(entry), 'GB');
     assert.deepEqual(await authenticate(input), {
@@ -93,7 +93,7 @@ describe('authenticate()', () => {
     });
   });
 
-  it('leaves out numbers that get no codes, and says why', async () => {
+  it('drops numbers that may not receive codes, and returns why', async () => {
     const identityOf = async (phone: string, countriesAllowed?: string[]) => {
       const answer = await scene(entryOf({ phone }), '', countriesAllowed).authenticate(input);
       return answer.outcome === 'ok' ? answer.identity : undefined;
@@ -109,7 +109,7 @@ describe('authenticate()', () => {
     assert.equal((await identityOf('+49 171 1234567', ['DE', 'GB']))?.phone, '+491711234567');
   });
 
-  it('answers a refusal, and tells the reason only inside', async () => {
+  it('returns a refusal without its reason, which goes to events only', async () => {
     const { authenticate, recorded } = scene({
       outcome: 'refused',
       reason: 'entry-disabled',
@@ -123,20 +123,20 @@ describe('authenticate()', () => {
     ]);
   });
 
-  it('says so when the directory is away', async () => {
+  it('throws directory-unavailable when the directory is unavailable', async () => {
     const { authenticate, recorded } = scene({ outcome: 'unavailable', reason: 'timeout' } as unknown as Answer);
     await assert.rejects(authenticate(input), new Failure('directory-unavailable', { reason: 'timeout' }));
     assert.deepEqual(recorded, [{ name: 'dependencyAway', args: ['directory', 'timeout'] }]);
   });
 
-  it('asks nobody when the password has outlived its two minutes', async () => {
+  it('does not ask the directory when the password has expired after two minutes', async () => {
     const { authenticate, oneTimeSecrets, asked } = scene(entryOf());
     oneTimeSecrets.clear();
     assert.deepEqual(await authenticate(input), { outcome: 'lost' });
     assert.deepEqual(asked, []);
   });
 
-  it('tells events the name alone, for its pseudonym, and never the password', async () => {
+  it('passes events the name only, for its pseudonym, and never the password', async () => {
     const { authenticate, recorded } = scene({ outcome: 'refused', reason: 'password-wrong' } as unknown as Answer);
     await authenticate({ ...input, username: 'Canary-Name' });
     const [attempt] = (recorded[0]?.args ?? []) as { username: string }[];

@@ -25,7 +25,7 @@ function scene() {
 }
 
 describe('publishStatus()', () => {
-  it('writes the status as it is, under the hash of the token', async () => {
+  it('stores the status unchanged, with the hash of the token', async () => {
     const { publishStatus, written } = scene();
     const status = statusOf('pending');
     await publishStatus({ registrationId: 'r1', tokenHash: 'h', status });
@@ -34,14 +34,14 @@ describe('publishStatus()', () => {
 });
 
 describe('forget()', () => {
-  it('forgets credentials and codes of a registration that came to nothing, and counts its end', async () => {
+  it('removes credentials and codes of a registration that was not completed, and counts its end', async () => {
     const { forget, forgotten, recorded } = scene();
     await forget({ registrationId: 'r1', status: statusOf('rejected', 'identity-taken') });
     assert.deepEqual(forgotten, ['credentials of r1', 'codes of r1 to register']);
     assert.deepEqual(recorded, [{ name: 'registrationEnded', args: ['r1', 'rejected', 'identity-taken', undefined] }]);
   });
 
-  it('leaves the proof of a completed one, so that a late repeat hears that it was right', async () => {
+  it('keeps the verified code of a completed registration, so that a late repeat succeeds', async () => {
     const { forget, forgotten } = scene();
     await forget({ registrationId: 'r1', status: statusOf('completed') });
     assert.deepEqual(forgotten, ['credentials of r1']);

@@ -31,8 +31,8 @@ function activities() {
   return { ...createUserAdministrationActivities(deps), recorded, calls };
 }
 
-describe('createUserAccessActivities()', () => {
-  it('marks the account with the instant of the order, however late it runs', async () => {
+describe('createUserAdministrationActivities()', () => {
+  it('marks the account with the time of the request, however late the activity runs', async () => {
     const { disableAccount, enableAccount, calls } = activities();
     await disableAccount(change);
     await enableAccount(change);
@@ -42,13 +42,13 @@ describe('createUserAccessActivities()', () => {
     ]);
   });
 
-  it('ends the sessions of the person and says how many', async () => {
+  it('ends the sessions of the user and returns their number', async () => {
     const { endSessions, calls } = activities();
     assert.equal(await endSessions(change), 2);
     assert.deepEqual(calls, [['endAll', 'user-1']]);
   });
 
-  it('shows in the sessions what the account has by now, whichever change asks', async () => {
+  it('writes the current roles of the account to its sessions, whichever change asks', async () => {
     const { changeRoles, changeSessionRoles, calls } = activities();
     await changeRoles({ ...change, roles: ['user'] });
     await changeSessionRoles({ ...change, roles: ['user'] });
@@ -58,7 +58,7 @@ describe('createUserAccessActivities()', () => {
     ]);
   });
 
-  it('leaves an event that names user, instant and operator', async () => {
+  it('records an event with user, time and operator', async () => {
     const { tellDisabled, tellEnabled, recorded } = activities();
     await tellDisabled(change);
     await tellEnabled(change);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { runModule } from '../support/node-process.ts';
 
-/** Connects, and says which packages of OpenTelemetry were loaded by that. */
+/** Connects the collector and prints the number of loaded files of OpenTelemetry packages. */
 const program = (endpoint: string) => `
   import { connectCollector } from './adapters/collector.ts';
   import { createRequire } from 'node:module';
@@ -15,7 +15,7 @@ const program = (endpoint: string) => `
 `;
 
 describe('connectCollector()', () => {
-  it('loads nothing of OpenTelemetry without an endpoint', async () => {
+  it('loads OpenTelemetry only when an endpoint is configured', async () => {
     const without = await runModule(program('undefined'));
     assert.equal(without.stdout, '0\n', without.stderr);
     const given = await runModule(program("'http://127.0.0.1:9'"));

@@ -1,10 +1,11 @@
-/** Infobip, Resend and SendGrid, by the fakes that speak their protocols. */
+/** Infobip, Resend and SendGrid, tested against fakes that speak their protocols. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import { connectInfobip, InfobipReports, readInfobipReport } from '../../adapters/http/infobip.ts';
+import { connectInfobip, readInfobipReport } from '../../adapters/http/infobip.ts';
 import { connectResend } from '../../adapters/http/resend.ts';
 import { connectSendgrid } from '../../adapters/http/sendgrid.ts';
+import { InfobipReports } from '../../contract/callbacks.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { SendOutcome } from '../../domain/providers.ts';
 import { demoTwilio } from '../../engines/engines.ts';
@@ -24,7 +25,7 @@ interface Case {
   provider: string;
   channel: 'sms' | 'email';
   to: string;
-  /** Sends the message of a reference. */
+  /** Sends one message with this reference. */
   send: (reference: string, options?: { baseUrl?: string; timeoutMs?: number }) => Promise<SendOutcome>;
   reason: string;
 }
@@ -36,7 +37,7 @@ const mailOf = (messageId: string) => ({
   html: '<p>123456 is your code</p>',
   messageId,
 });
-/** The fakes, waited for beyond what any answer takes, unless a test says otherwise. */
+/** Clients of the fakes. The timeout is longer than any response takes, unless a test sets one. */
 const reached = (options = {}) => ({ apiKey, baseUrl: fakes.outboxUrl, timeoutMs: 600_000, ...options });
 const infobipAt = (options = {}) => connectInfobip({ from: 'Vyry', ...reached(options) });
 const from = 'Vyry <no-reply@example.org>';
@@ -77,8 +78,8 @@ beforeEach(async () => {
 const reportOf = (groupName: string, name: string, error = 'NO_ERROR') =>
   InfobipReports.parse({ results: [{ messageId: 'm', status: { groupName, name }, error: { name: error } }] }).results;
 
-describe('readInfobipReceipt()', () => {
-  it('knows final states from those on the way', () => {
+describe('readInfobipReport()', () => {
+  it('distinguishes final states from intermediate ones', () => {
     assert.deepEqual(readInfobipReport(reportOf('DELIVERED', 'DELIVERED_TO_HANDSET')), { outcome: 'delivered' });
     assert.deepEqual(readInfobipReport(reportOf('REJECTED', 'REJECTED_NETWORK', 'EC_X')), {
       outcome: 'failed',
@@ -94,7 +95,7 @@ describe('readInfobipReceipt()', () => {
     }
   });
 
-  it('is posted to the address that came with the message, until it is taken', async () => {
+  it('is posted to the URL given with the message until it is accepted', async () => {
     const reportUrl = `${fakes.outboxUrl}/nobody`;
     await infobipAt().send({ to: phone, body: '123456 is your code', reference: 'a.1', reportUrl });
     await until(async () => (await reportsTo(fakes.outboxUrl, reportUrl)).length >= 2);
@@ -104,7 +105,7 @@ describe('readInfobipReceipt()', () => {
   });
 });
 
-/** The failure must be one that is waited out, and must tell nothing of the message or the key. */
+/** Asserts that the failure is a temporary one and contains neither the message nor the key. */
 async function assertUnavailable(job: Promise<unknown>, reason: string): Promise<void> {
   const failure = await job.then(
     () => undefined,
@@ -123,7 +124,7 @@ for (const { provider, channel, to, send, reason } of cases) {
     const fault = (mode: string, more: Record<string, unknown> = {}) =>
       setFault(fakes.outboxUrl, { channel, provider, mode, ...more });
 
-    it('hands a message over', async () => {
+    it('sends a message', async () => {
       const outcome = await send('one.1');
       assert.equal(outcome.result, 'sent');
       assert.notEqual(outcome.result === 'sent' && outcome.providerId, '');
@@ -134,13 +135,13 @@ for (const { provider, channel, to, send, reason } of cases) {
       );
     });
 
-    it('is refused for good by what no repeat can change', async () => {
+    it('returns a permanent refusal when no retry can succeed', async () => {
       await fault('error400');
       assert.deepEqual(await send('one.2'), { result: 'refused', reason });
       assert.deepEqual(await messagesTo(fakes.outboxUrl, to), []);
     });
 
-    it('takes a broken provider, an absent one and one that falls silent for an outage, and says which', async () => {
+    it('treats a failing, an unreachable and a silent provider as an outage, and names the reason', async () => {
       await fault('error500');
       await assertUnavailable(send('one.3'), 'answers-500');
       await assertUnavailable(send('one.4', { baseUrl: 'http://127.0.0.1:49151' }), 'unreachable');
@@ -148,7 +149,7 @@ for (const { provider, channel, to, send, reason } of cases) {
       await assertUnavailable(send('one.5'), 'connection-lost');
     });
 
-    it('gives up on a provider that does not answer in its time', async () => {
+    it('gives up on a provider that does not respond in time', async () => {
       await fault('hold');
       await assertUnavailable(send('one.6', { timeoutMs: 100 }), 'timeout');
     });
@@ -156,7 +157,7 @@ for (const { provider, channel, to, send, reason } of cases) {
 }
 
 describe('infobip: find()', () => {
-  it('knows what it took, also when it fell silent, and nothing else', async () => {
+  it('finds only messages that the provider accepted, even if its response was lost', async () => {
     await setFault(fakes.outboxUrl, { channel: 'sms', provider: 'infobip', mode: 'accept-then-drop' });
     await assertUnavailable(cases[0]?.send('two.1') ?? Promise.resolve(), 'connection-lost');
     await setFault(fakes.outboxUrl, { channel: 'sms', mode: 'none' });
@@ -166,7 +167,7 @@ describe('infobip: find()', () => {
     await assertUnavailable(infobipAt().find({ reference: 'two.1' }), 'answers-500');
   });
 
-  it('takes a rejection that is ours to mend, such as no credit, for an outage', async () => {
+  it('treats a rejection that operators can fix, such as no credit, as an outage', async () => {
     const fault = {
       channel: 'sms',
       provider: 'infobip',
@@ -179,7 +180,7 @@ describe('infobip: find()', () => {
 });
 
 describe('resend: send()', () => {
-  it('is one message, however often it is repeated', async () => {
+  it('sends one message, no matter how often it is repeated', async () => {
     await cases[1]?.send('three.1');
     await cases[1]?.send('three.1');
     assert.equal((await messagesTo(fakes.outboxUrl, address)).length, 1);

@@ -11,13 +11,13 @@ const unavailable = (reason: string) => ({ outcome: 'unavailable', reason });
 const logIn = (ldap: Directory) => ldap.authenticate('ada', 'analytical-engine');
 
 describe('several servers', () => {
-  it('asks the second while nothing listens at the first', async () => {
+  it('uses the second while the first refuses connections', async () => {
     await using second = await startTestDirectory();
     await using ldap = connectTo(second, { urls: ['ldap://127.0.0.1:1', second.url] });
     assert.partialDeepStrictEqual(await logIn(ldap), { outcome: 'ok' });
   });
 
-  it('goes over to the second when the first dies in use, and back when it lives again', async () => {
+  it('fails over to the second when the first dies in use, and returns when the first is back', async () => {
     await using first = await startTestDirectory();
     await using second = await startTestDirectory();
     await using ldap = connectTo(second, { urls: [first.url, second.url] });
@@ -38,7 +38,7 @@ describe('several servers', () => {
     assert.deepEqual([...outcomes], ['ok']);
   });
 
-  it('does not bind a second time elsewhere when the first has refused', async () => {
+  it('does not bind to another server after a refusal', async () => {
     await using first = await startTestDirectory();
     await using second = await startTestDirectory();
     await using ldap = connectTo(second, { urls: [first.url, second.url] });
@@ -47,8 +47,8 @@ describe('several servers', () => {
   });
 });
 
-describe('a directory that is away', () => {
-  it('is unavailable, not wrong, while it is stopped, and answers again by itself on the same port', async () => {
+describe('an unavailable directory', () => {
+  it('causes an outage result, not a refusal, and works again on the same port without intervention', async () => {
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory);
     assert.partialDeepStrictEqual(await logIn(ldap), { outcome: 'ok' });
@@ -62,7 +62,7 @@ describe('a directory that is away', () => {
     await ldap.ping();
   });
 
-  it('is not noticed when it was only restarted between two requests', async () => {
+  it('is not noticed when it only restarted between two requests', async () => {
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory);
     assert.partialDeepStrictEqual(await logIn(ldap), { outcome: 'ok' });
@@ -71,7 +71,7 @@ describe('a directory that is away', () => {
     assert.partialDeepStrictEqual(await logIn(ldap), { outcome: 'ok' });
   });
 
-  it('is not noticed when it drops idle connections at the moment they are used again', async () => {
+  it('is not noticed when it closes idle connections as they are reused', async () => {
     await using directory = await startTestDirectory();
     const doomed = new Set<Socket>();
     await using proxy = await startTestServer((socket, bytes) => {
@@ -85,28 +85,28 @@ describe('a directory that is away', () => {
     assert.equal(proxy.accepted.length, 4);
   });
 
-  it('lets a process start while it is away', async () => {
+  it('does not keep a process from starting', async () => {
     await using directory = await startTestDirectory();
     await directory.process.stop();
     await using ldap = connectTo(directory);
     assert.deepEqual(await logIn(ldap), unavailable('unreachable'));
   });
 
-  it('is unavailable for want of the service account when its password is wrong', async () => {
+  it('is reported when the password of the service account is wrong', async () => {
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory, { bindPassword: new Secret('wrong') });
     assert.deepEqual(await logIn(ldap), unavailable('service-bind-refused'));
   });
 
-  it('is unavailable when the place to search does not exist', async () => {
+  it('is reported when the search base does not exist', async () => {
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory, { baseDn: 'ou=nowhere,dc=example,dc=org' });
     assert.deepEqual(await logIn(ldap), unavailable('base-missing'));
   });
 });
 
-describe('a server that accepts and never answers', () => {
-  it('is given up after the timeout, in clear, by StartTLS and by ldaps://', async () => {
+describe('a server that accepts connections and never responds', () => {
+  it('times out in plain text, with StartTLS and with ldaps://', async () => {
     await using silent = await startTestServer();
     await using directory = await startTestDirectory({ certificate: 'valid' });
     const options = { timeoutMs: 1000 };
@@ -129,7 +129,7 @@ describe('a server that accepts and never answers', () => {
     }
   });
 
-  it('is given up after the timeout when it falls silent in the handshake of StartTLS', async () => {
+  it('times out when it stops responding during the StartTLS handshake', async () => {
     await using silent = await startTestServer((socket, request) => {
       const answer = Buffer.from('300c02010078070a010004000400', 'hex');
       answer[4] = request[4] ?? 0;
@@ -144,7 +144,7 @@ describe('a server that accepts and never answers', () => {
     assert.deepEqual(await asking, unavailable('timeout'));
   });
 
-  it('is given up after the timeout when it falls silent in use, and answers again later', async () => {
+  it('times out when it stops responding in use, and works again later', async () => {
     await using directory = await startTestDirectory();
     let isSilent = false;
     await using proxy = await startTestServer((socket, bytes) => {
@@ -164,7 +164,7 @@ describe('a server that accepts and never answers', () => {
     assert.partialDeepStrictEqual(await logIn(ldap), { outcome: 'ok' });
   });
 
-  it('keeps the second server quick: the first is waited for once', async () => {
+  it('delays only the first request before the second server is used', async () => {
     await using silent = await startTestServer();
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory, { timeoutMs: 1000, urls: [silent.url, directory.url], retryMs: 60_000 });
@@ -173,14 +173,14 @@ describe('a server that accepts and never answers', () => {
     await until(() => silent.received().length > 0);
     await time.pass(1000);
     assert.partialDeepStrictEqual(await asking, { outcome: 'ok' });
-    // time is stopped, so that waiting for the first server would never end
+    // time is stopped, so waiting for the first server would never end
     for (let request = 0; request < 10; request++) assert.equal((await logIn(ldap)).outcome, 'ok');
     assert.equal(silent.accepted.length, 1);
   });
 });
 
 describe('the circuit breaker', () => {
-  it('leaves a failed server alone, then lets one request try it', async () => {
+  it('skips a failed server, then lets one request probe it', async () => {
     await using broken = await startTestServer((socket) => socket.destroy());
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory, { urls: [broken.url], retryMs: 300 });

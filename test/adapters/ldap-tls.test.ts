@@ -15,27 +15,27 @@ import { until } from '../support/until.ts';
 const unavailable = (reason: string) => ({ outcome: 'unavailable', reason });
 
 describe('StartTLS', () => {
-  it('encrypts before the service account and the person bind', async () => {
+  it('encrypts before the service account and the user bind', async () => {
     await using directory = await startTestDirectory({ certificate: 'valid' });
     await using ldap = connectTo(directory, { startTls: true });
     assert.equal((await ldap.authenticate('ada', 'analytical-engine')).outcome, 'ok');
     assert.deepEqual(await strengths(directory), [256, 256]);
   });
 
-  it('checks the certificate for a host name as for an address', async () => {
+  it('checks the certificate for a host name and for an IP address', async () => {
     await using directory = await startTestDirectory({ certificate: 'valid' });
     await using ldap = connectTo(directory, { startTls: true, urls: [`ldap://localhost:${directory.port}`] });
     assert.equal((await ldap.authenticate('ada', 'analytical-engine')).outcome, 'ok');
   });
 
-  it('E10: sends no bind when the server refuses it', async () => {
+  it('E10: sends no bind when the server refuses StartTLS', async () => {
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory, { startTls: true });
     assert.deepEqual(await ldap.authenticate('ada', 'analytical-engine'), unavailable('start-tls-refused'));
     assert.deepEqual(await strengths(directory), []);
   });
 
-  it('E10: sends no bind when a box in the middle drops it', async () => {
+  it('E10: sends no bind when a middlebox drops StartTLS', async () => {
     await using cipher = await startTestServer((socket) => socket.destroy());
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory, { startTls: true, urls: [cipher.url] });
@@ -43,7 +43,7 @@ describe('StartTLS', () => {
     assert.doesNotMatch(cipher.received(), /vyry|example-only-bind|ada|analytical/);
   });
 
-  it('E10: sends no bind when a box in the middle accepts it and goes on in clear', async () => {
+  it('E10: sends no bind when a middlebox accepts StartTLS and continues in plain text', async () => {
     await using cipher = await startTestServer(accept);
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory, { startTls: true, urls: [cipher.url], timeoutMs: 1000 });
@@ -55,9 +55,10 @@ describe('StartTLS', () => {
     assert.doesNotMatch(cipher.received(), /vyry|example-only-bind|ada|analytical/);
   });
 
-  it('E10: takes no answer that was slipped in before the encryption', async () => {
+  it('E10: ignores a response injected before encryption begins', async () => {
     await using directory = await startTestDirectory({ certificate: 'valid' });
-    // All but the last byte of "bind accepted" for the message that will be the bind: ldapts would complete it.
+    // all but the last byte of a successful BindResponse with the message ID of the coming bind: ldapts would complete
+    // it
     const forged = Buffer.from('300d02010361080a010004000401', 'hex');
     await using cipher = await startTestServer((socket, bytes) => {
       const isOfPerson = cipher.accepted.indexOf(socket) === 1;
@@ -67,7 +68,7 @@ describe('StartTLS', () => {
     assert.deepEqual(await ldap.authenticate('ada', 'wrong'), unavailable('tls-failed'));
   });
 
-  it('E9: sends no bind to a wrong host, an expired, a self-signed or a stranger’s certificate', async () => {
+  it('E9: sends no bind when the certificate is expired, self-signed, untrusted or for another host', async () => {
     for (const certificate of ['wrong-host', 'expired', 'self-signed'] as const) {
       await using directory = await startTestDirectory({ certificate });
       await using ldap = connectTo(directory, { startTls: true });
@@ -83,14 +84,14 @@ describe('StartTLS', () => {
 });
 
 describe('ldaps://', () => {
-  it('encrypts from the start', async () => {
+  it('encrypts from the first byte', async () => {
     await using directory = await startTestDirectory({ certificate: 'valid' });
     await using ldap = connectTo(directory, { urls: [directory.tlsUrl ?? ''] });
     assert.equal((await ldap.authenticate('ada', 'analytical-engine')).outcome, 'ok');
     assert.deepEqual(await strengths(directory), [256, 256]);
   });
 
-  it('E9: sends no bind to a wrong host, an expired, a self-signed or a stranger’s certificate', async () => {
+  it('E9: sends no bind when the certificate is expired, self-signed, untrusted or for another host', async () => {
     for (const certificate of ['wrong-host', 'expired', 'self-signed'] as const) {
       await using directory = await startTestDirectory({ certificate });
       await using ldap = connectTo(directory, { urls: [directory.tlsUrl ?? ''] });
@@ -103,14 +104,14 @@ describe('ldaps://', () => {
     assert.deepEqual(await strengths(directory), []);
   });
 
-  it('is unavailable when the server speaks no TLS there', async () => {
+  it('is unavailable when the port does not speak TLS', async () => {
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory, { urls: [directory.url.replace('ldap:', 'ldaps:')] });
     assert.equal((await ldap.authenticate('ada', 'analytical-engine')).outcome, 'unavailable');
   });
 });
 
-/** Strength of the encryption, in bits, under which each bind was accepted. */
+/** Returns the encryption strength, in bits, under which each bind was accepted. */
 async function strengths(directory: TestDirectory): Promise<number[]> {
   const lines = await directory.log();
   return lines.flatMap((line) => {
@@ -119,7 +120,7 @@ async function strengths(directory: TestDirectory): Promise<number[]> {
   });
 }
 
-/** Answers the first message with success, as an extended response (RFC 4511 section 4.12). */
+/** Answers the first message with a successful extended response (RFC 4511 section 4.12). */
 function accept(socket: Socket, request: Buffer): void {
   const answer = Buffer.from('300c02010078070a010004000400', 'hex');
   answer[4] = request[4] ?? 0;

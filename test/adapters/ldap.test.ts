@@ -14,7 +14,7 @@ import {
 } from '../support/ldap.ts';
 import { until } from '../support/until.ts';
 
-/** Attributes of other vendors' directories, which OpenLDAP does not know. */
+/** Attributes of other vendors' directories that OpenLDAP does not define. */
 const configuration = `
 attributetype ( 2.999.1 NAME 'nsAccountLock' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
 attributetype ( 2.999.2 NAME 'loginDisabled' SYNTAX 1.3.6.1.4.1.1466.115.121.1.7 SINGLE-VALUE )
@@ -72,7 +72,7 @@ describe('authenticate()', () => {
     await directory[Symbol.asyncDispose]();
   });
 
-  it('reads id, names, mail, number and groups of a person', async () => {
+  it('reads the id, names, e-mail address, phone number and groups of an entry', async () => {
     assert.deepEqual(await ldap.authenticate('ada', 'analytical-engine'), {
       outcome: 'ok',
       entry: {
@@ -87,13 +87,13 @@ describe('authenticate()', () => {
     });
   });
 
-  it('gives no number for a person who has e-mail only', async () => {
+  it('returns no phone number for an entry that has only an e-mail address', async () => {
     const answer = await ldap.authenticate('joan', 'bletchley-1944');
     assert.equal(entryOf(answer).email, 'joan@example.org');
     assert.equal('phone' in entryOf(answer), false);
   });
 
-  it('reads other attributes when others are configured, in whatever case they are written', async () => {
+  it('reads the configured attributes, whatever the case of their names', async () => {
     const attributes = { ...personAttributes, id: 'UID', username: 'MAIL', name: 'SN', groups: 'objectclass' };
     await using other = connectTo(directory, { attributes });
     const entry = entryOf(await other.authenticate('grace', 'nanoseconds-1906'));
@@ -103,12 +103,12 @@ describe('authenticate()', () => {
     );
   });
 
-  it('writes objectGUID as the UUID that Active Directory shows', async () => {
+  it('formats objectGUID as the UUID that Active Directory shows', async () => {
     await using other = connectTo(directory, { attributes: { ...personAttributes, id: 'objectGUID' } });
     assert.equal(entryOf(await other.authenticate('ad-on', 'right')).id, '00112233-4455-6677-8899-aabbccddeeff');
   });
 
-  it('is unavailable for an entry without the configured id, which could be linked to nobody', async () => {
+  it('is unavailable for an entry without the configured id, because it could not be linked to an account', async () => {
     await using other = connectTo(directory, { attributes: { ...personAttributes, id: 'employeeNumber' } });
     assert.deepEqual(await other.authenticate('ada', 'analytical-engine'), {
       outcome: 'unavailable',
@@ -116,43 +116,43 @@ describe('authenticate()', () => {
     });
   });
 
-  it('tells a wrong password, an unknown name and a disabled entry apart', async () => {
+  it('distinguishes a wrong password, an unknown name and a disabled entry', async () => {
     assert.deepEqual(await ldap.authenticate('ada', 'wrong'), refused('wrong-password'));
     assert.deepEqual(await ldap.authenticate('nobody', 'wrong'), refused('unknown'));
     assert.deepEqual(await ldap.authenticate('mallory', 'disabled-entry'), refused('disabled'));
     assert.deepEqual(await ldap.authenticate('mallory', 'wrong'), refused('disabled'));
   });
 
-  it('refuses entries disabled in the manner of 389 Directory Server, eDirectory and Active Directory', async () => {
+  it('refuses entries disabled the way 389 Directory Server, eDirectory and Active Directory do it', async () => {
     assert.deepEqual(await ldap.authenticate('389ds', 'right'), refused('disabled'));
     assert.deepEqual(await ldap.authenticate('edirectory', 'right'), refused('disabled'));
     assert.deepEqual(await ldap.authenticate('ad-off', 'right'), refused('disabled'));
     assert.equal((await ldap.authenticate('ad-on', 'right')).outcome, 'ok');
   });
 
-  it('refuses a password that has to be changed or has expired, by the password policy control', async () => {
+  it('refuses a password that must be changed or has expired, as reported by the password policy control', async () => {
     assert.deepEqual(await ldap.authenticate('reset', 'right'), refused('must-change'));
     assert.deepEqual(await ldap.authenticate('old', 'right'), refused('expired'));
   });
 
-  it('says locked once the directory has locked an entry', async () => {
+  it('returns locked once the directory has locked an entry', async () => {
     for (let failure = 0; failure < 10; failure++) await ldap.authenticate('clumsy', 'wrong');
     assert.deepEqual(await ldap.authenticate('clumsy', 'right'), refused('locked'));
   });
 
-  it('refuses a name that several entries have, also more than the size limit of the server', async () => {
+  it('refuses a name shared by several entries, even more than the size limit of the server', async () => {
     await using byMail = connectTo(directory, { userFilter: '(|(uid={username})(mail={username}))' });
     assert.deepEqual(await byMail.authenticate('twin@example.org', 'right'), refused('ambiguous'));
     await using anybody = connectTo(directory, { userFilter: '(|(uid={username})(objectClass=person))' });
     assert.deepEqual(await anybody.authenticate('ada', 'analytical-engine'), refused('ambiguous'));
   });
 
-  it('takes names and passwords beyond ASCII as they are', async () => {
+  it('passes on names and passwords with non-ASCII characters unchanged', async () => {
     assert.equal(entryOf(await ldap.authenticate('józef', 'pässwörd 密')).email, 'jozef@example.org');
     assert.deepEqual(await ldap.authenticate('józef', 'passwörd 密'), refused('wrong-password'));
   });
 
-  it('E1: sends filter characters in a name escaped, as one literal value', async () => {
+  it('E1: escapes filter characters in a name, so that it is one literal value', async () => {
     const from = (await directory.log()).length - 1;
     const names = ['*', 'a*', '*)(uid=*))(|(uid=*', 'admin)(&)', 'x)(objectClass=*', 'ada\0', '$&', '{username}'];
     for (const name of names) assert.deepEqual(await ldap.authenticate(name, 'right'), refused('unknown'));
@@ -175,7 +175,7 @@ describe('authenticate()', () => {
     assert.deepEqual(butAnswers(await directory.log(from)), ['']);
   });
 
-  it('E6: refuses NUL and what is no text before any bind', async () => {
+  it('E6: refuses NUL characters and non-string passwords before any bind', async () => {
     const from = (await directory.log()).length - 1;
     for (const password of ['\0', '\0secret', 'analytical-engine\0', undefined, null, [], {}]) {
       assert.deepEqual(await ldap.authenticate('ada', password as string), refused('empty-password'));
@@ -183,13 +183,13 @@ describe('authenticate()', () => {
     assert.deepEqual(butAnswers(await directory.log(from)), ['']);
   });
 
-  it('E6: sends blank and zero-width passwords as they are, so that they are wrong', async () => {
+  it('E6: sends blank and zero-width passwords unchanged, so that they are wrong', async () => {
     for (const password of [' ', '\t', '\u200b', ' analytical-engine', 'analytical-engine ']) {
       assert.deepEqual(await ldap.authenticate('grace', password), refused('wrong-password'));
     }
   });
 
-  it('refuses an unknown name and a wrong password at the same instant, also where the server does not', async () => {
+  it('refuses an unknown name and a wrong password after the same time, even if the server does not', async () => {
     let instant = 0;
     const sleep = async (ms: number) => {
       instant += ms;
@@ -213,7 +213,7 @@ describe('authenticate()', () => {
     assert.deepEqual(asked, { person998: ['SRCH', 'BIND'], nobody: ['SRCH', 'BIND'] });
   });
 
-  it('keeps no name, password or DN in what it throws', async () => {
+  it('throws errors that contain no name, password or DN', async () => {
     await using other = connectTo(directory, { urls: ['ldap://127.0.0.1:1'] });
     const err = await other.ping().catch((thrown: unknown) => thrown);
     assert.ok(err instanceof Error);
@@ -222,8 +222,8 @@ describe('authenticate()', () => {
   });
 });
 
-describe('the pools', () => {
-  it('E21: gives 200 people at once their own answers, and never searches where a person has bound', async () => {
+describe('the connection pools', () => {
+  it('E21: give 200 parallel requests their own results, and never search on a connection a user has bound', async () => {
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory);
     const outcomes = await Promise.all(
@@ -247,7 +247,7 @@ describe('the pools', () => {
     assert.ok(searching.size <= 4 && people.size <= 4, `${searching.size} and ${people.size} connections`);
   });
 
-  it('uses one connection to search and one to bind for requests one after the other', async () => {
+  it('use one connection to search and one to bind for sequential requests', async () => {
     await using directory = await startTestDirectory();
     await using ldap = connectTo(directory);
     for (let request = 0; request < 20; request++) await ldap.authenticate('ada', 'analytical-engine');
@@ -255,7 +255,7 @@ describe('the pools', () => {
     assert.equal((await directory.log()).filter((line) => line.includes(' ACCEPT ')).length, 2);
   });
 
-  it('takes leave of the server when it is closed', async () => {
+  it('unbind from the server when they are closed', async () => {
     await using directory = await startTestDirectory();
     const ldap = connectTo(directory);
     await ldap.authenticate('ada', 'analytical-engine');
@@ -266,7 +266,7 @@ describe('the pools', () => {
 });
 
 describe('connectDirectory()', () => {
-  it('refuses a filter that is none', async () => {
+  it('refuses an invalid filter', async () => {
     await using directory = await startTestDirectory();
     assert.throws(() => connectTo(directory, { userFilter: '(uid={username}' }));
   });
@@ -282,7 +282,7 @@ describe('readRefusal()', () => {
       { dn: 'CN=Ada,DC=example,DC=org' },
     );
 
-  it('D4: understands the sub-codes of Active Directory', () => {
+  it('D4: maps the sub-codes of Active Directory', () => {
     assert.equal(of('525'), 'unknown');
     assert.equal(of('52e'), 'wrong-password');
     assert.equal(of('530'), 'not-now');
@@ -294,7 +294,7 @@ describe('readRefusal()', () => {
     assert.equal(of('999'), 'wrong-password');
   });
 
-  it('understands the result codes of 389 Directory Server', () => {
+  it('maps the result codes of 389 Directory Server', () => {
     const entry = { dn: 'uid=ada,dc=example,dc=org' };
     assert.equal(readRefusal({ code: 53, diagnostic: 'Account inactivated' }, entry), 'disabled');
     assert.equal(readRefusal({ code: 19, diagnostic: 'Exceed password retry limit' }, entry), 'locked');
@@ -310,12 +310,15 @@ function filters(lines: string[]): string[] {
   return lines.flatMap((line) => / filter="(.*)"$/.exec(line)?.[1] ?? []);
 }
 
-/** What a server was asked: searches and binds, in their order. */
+/** The searches and binds that a server received, in order. */
 function requests(lines: string[]): string[] {
   return lines.flatMap((line) => / (SRCH|BIND) (?:base=|dn=".*" method=)/.exec(line)?.[1] ?? []);
 }
 
-/** All lines but the ends of answers: slapd logs a request before it answers, and at times that it answered after the answer came. */
+/**
+ * All lines except the ends of responses. slapd logs a request before it responds, but sometimes logs the response only
+ * after the client has received it.
+ */
 function butAnswers(lines: string[]): string[] {
   return lines.filter((line) => !/ RESULT tag=/.test(line));
 }

@@ -32,7 +32,7 @@ afterEach(async () => {
   await fetch(`${fakes.outboxUrl}/messages`, { method: 'DELETE' });
 });
 
-/** The sender on a mail server, waited for beyond what any answer takes, unless a test says otherwise. */
+/** Connects to a mail server. The timeout is longer than any response takes, unless a test sets one. */
 function connect(url = fakes.smtpUrl, options: Partial<MailOptions> = {}): Mail {
   const from = 'Vyry <no-reply@vyry.example>';
   const mail = connectMail({ url: new Secret(url), from, timeoutMs: 600_000, ...options });
@@ -54,7 +54,7 @@ async function received(): Promise<Received[]> {
   return (await (await fetch(`${fakes.outboxUrl}/messages`)).json()) as Received[];
 }
 
-/** The failure must be one that is waited out, and must tell nothing of whom the message was for. */
+/** Asserts that the failure is a temporary one and does not contain the recipient. */
 async function assertUnavailable(job: Promise<unknown>, expected: RegExp, reason?: string): Promise<void> {
   const err = await job.then(
     () => undefined,
@@ -70,7 +70,7 @@ async function assertUnavailable(job: Promise<unknown>, expected: RegExp, reason
 }
 
 describe('send()', () => {
-  it('hands a message to the mail server, for one recipient, with the given Message-ID', async () => {
+  it('sends a message to one recipient with the given Message-ID', async () => {
     const outcome = await connect().send(message);
     assert.deepEqual(outcome, { result: 'sent', providerId: '<a1.1@vyry.example>' });
     const [mail, ...others] = await received();
@@ -87,7 +87,7 @@ describe('send()', () => {
     );
   });
 
-  it('sends to one mailbox whatever the address tries to say', async () => {
+  it('sends to one mailbox only, whatever the address contains', async () => {
     const mail = connect();
     for (const to of [
       'ada@example.com, eve@example.com',
@@ -100,7 +100,7 @@ describe('send()', () => {
     assert.equal(recipients.includes('eve@example.com'), false, recipients.join());
   });
 
-  it('keeps header lines one, whatever the subject tries to say', async () => {
+  it('prevents header injection through the subject', async () => {
     await connect().send({ ...message, subject: 'Hello\r\nBcc: eve@example.com' });
     const mails = await received();
     assert.deepEqual(
@@ -109,20 +109,20 @@ describe('send()', () => {
     );
   });
 
-  it('is refused for good when the mailbox is', async () => {
+  it('returns a permanent refusal when the server rejects the mailbox', async () => {
     await fault({ mode: 'error400' });
     assert.deepEqual(await connect().send(message), { result: 'refused', reason: 'mailbox-refused' });
     assert.deepEqual(await received(), []);
   });
 
-  it('takes a refusal for now (4yz) for an outage', async () => {
+  it('treats a temporary refusal (4yz) as an outage', async () => {
     await fault({ mode: 'error500' });
     await assertUnavailable(connect().send(message), /^smtp 451/);
     await fault({ mode: 'none' });
     assert.equal((await connect().send(message)).result, 'sent');
   });
 
-  it('takes a lost answer for an outage; the repeat has the same Message-ID', async () => {
+  it('treats a lost response as an outage; the retry has the same Message-ID', async () => {
     const mail = connect();
     await fault({ mode: 'accept-then-drop' });
     await assertUnavailable(mail.send(message), /^smtp/);
@@ -132,7 +132,7 @@ describe('send()', () => {
     assert.deepEqual(ids, ['<a1.1@vyry.example>', '<a1.1@vyry.example>']);
   });
 
-  it('takes a server that is not there, or refuses our log-in, for an outage', async () => {
+  it('treats an unreachable server and a refused login as an outage', async () => {
     await assertUnavailable(connect('smtp://127.0.0.1:1').send(message), /^smtp ECONNECTION|ESOCKET|ECONNREFUSED/);
     const refusing = await startScripted((line) => {
       if (line.startsWith('EHLO')) return '250-hello\r\n250 AUTH PLAIN\r\n';
@@ -143,7 +143,7 @@ describe('send()', () => {
     await refusing.close();
   });
 
-  it('waits no longer than ten seconds for a greeting', async () => {
+  it('waits at most ten seconds for a greeting', async () => {
     const silent = await startScripted(() => '');
     using time = stopTime(['setTimeout', 'Date']);
     const mail = connect(`smtp://127.0.0.1:${silent.port}`, { timeoutMs: undefined });
@@ -162,12 +162,12 @@ describe('send()', () => {
     await silent.close();
   });
 
-  it('gives up on a server that does not say in time whether it took a message', async () => {
+  it('gives up on a server that does not confirm a message in time', async () => {
     await fault({ mode: 'hold' });
     await assertUnavailable(connect(fakes.smtpUrl, { timeoutMs: 100 }).send(message), /^smtp/, 'timeout');
   });
 
-  it('works on with a new connection after the server closed the old one', async () => {
+  it('reconnects after the server has closed the connection', async () => {
     const mail = connect();
     await mail.send(message);
     await fault({ mode: 'accept-then-drop' });
@@ -178,13 +178,13 @@ describe('send()', () => {
 });
 
 describe('ping()', () => {
-  it('tells whether the mail server can be used', async () => {
+  it('resolves only when the mail server can be used', async () => {
     await connect().ping();
     await assertUnavailable(connect('smtp://127.0.0.1:1').ping(), /^smtp .*ESOCKET$/);
   });
 });
 
-/** A mail server that says what a test wants, line by line. */
+/** Starts a mail server that answers each line as the test says. */
 async function startScripted(
   answer: (line: string) => string,
 ): Promise<{ port: number; connections(): number; close(): Promise<void> }> {

@@ -8,7 +8,7 @@ const pepper = randomBytes(32);
 const passwords = createPasswords(pepper, 2);
 
 describe('createPasswords()', () => {
-  it('makes PHC strings of Argon2id with the parameters of OWASP', async () => {
+  it('returns PHC strings of Argon2id with the OWASP parameters', async () => {
     const [, type, version, parameters = '', salt = '', hash = ''] = (await passwords.hash('correct horse')).split('$');
     assert.deepEqual([type, version], ['argon2id', 'v=19']);
     assert.deepEqual(parameters.split(',').sort(), ['m=19456', 'p=1', 't=2']);
@@ -16,26 +16,26 @@ describe('createPasswords()', () => {
     assert.equal(Buffer.from(hash, 'base64').length, 32);
   });
 
-  it('knows a secret again, and no other', async () => {
+  it('verifies the same secret and no other', async () => {
     const phc = await passwords.hash('pässwörd 👋');
     assert.equal(await passwords.verify(phc, 'pässwörd 👋'), true);
     assert.equal(await passwords.verify(phc, 'passwörd 👋'), false);
     assert.equal(await passwords.verify(phc, ''), false);
   });
 
-  it('salts: the same secret never has the same string', async () => {
+  it('salts: hashing the same secret twice gives different strings', async () => {
     const strings = await Promise.all(Array.from({ length: 4 }, () => passwords.hash('4711')));
     assert.equal(new Set(strings).size, 4);
   });
 
-  it('is worth nothing without the pepper, which is not in the string', async () => {
+  it('verifies nothing without the pepper, which is not in the string', async () => {
     const phc = await passwords.hash('correct horse');
     assert.equal(await createPasswords(randomBytes(32), 1).verify(phc, 'correct horse'), false);
     for (const form of ['base64', 'base64url', 'hex'] as const)
       assert.equal(phc.includes(pepper.toString(form)), false);
   });
 
-  it('computes a bounded number at once, and all of them in the end', async () => {
+  it('runs a bounded number of jobs at once, and all of them eventually', async () => {
     for (const max of [1, 2]) {
       const running: PromiseWithResolvers<string>[] = [];
       const begun: string[] = [];
@@ -61,7 +61,7 @@ describe('createPasswords()', () => {
     }
   });
 
-  it('goes on after one that failed', async () => {
+  it('continues after a job that failed', async () => {
     const hasher = createPasswords(pepper, 1);
     const failing = hasher.verify('no PHC string', 'x');
     const following = hasher.hash('x');
@@ -69,7 +69,7 @@ describe('createPasswords()', () => {
     assert.match(await following, /^\$argon2id/);
   });
 
-  it('does not hold the process up while it computes: threads of its own have the work', async () => {
+  it('does not block the event loop: hashing runs on other threads', async () => {
     const [ofAll, ofThis] = [process.cpuUsage(), process.threadCpuUsage()];
     await Promise.all(Array.from({ length: 8 }, () => passwords.hash('x')));
     const [all, here] = [process.cpuUsage(ofAll).user, process.threadCpuUsage(ofThis).user];

@@ -9,7 +9,7 @@ function assertTable(table: Record<string, string | undefined>, region?: string)
 }
 
 describe('parsePhoneNumber()', () => {
-  it('brings the ways people write one number to one form, or refuses them', () => {
+  it('normalizes the common notations of a number to E.164, or refuses them', () => {
     assertTable({
       '+491711234567': '+491711234567',
       '+49 171 1234567': '+491711234567',
@@ -28,7 +28,7 @@ describe('parsePhoneNumber()', () => {
     });
   });
 
-  it('reads national numbers of a country that is given, and international ones of any', () => {
+  it('reads national numbers of the given country, and international numbers of any country', () => {
     const german = {
       '0049171 1234567': '+491711234567',
       '0171 1234567': '+491711234567',
@@ -39,7 +39,7 @@ describe('parsePhoneNumber()', () => {
     assertTable({ '07700 900101': '+447700900101' }, 'GB');
   });
 
-  it('refuses what cannot be a number', () => {
+  it('refuses input that cannot be a number', () => {
     const refused = [
       '',
       '+',
@@ -55,7 +55,7 @@ describe('parsePhoneNumber()', () => {
     assertTable({ '112': undefined, '110': undefined }, 'DE');
   });
 
-  it('refuses more than a number: words, extensions, second numbers, control characters', () => {
+  it('refuses text around a number: words, extensions, second numbers, control characters', () => {
     const refused = [
       'call +49 171 1234567 now',
       '+49 171 1234567 ext. 5',
@@ -70,7 +70,7 @@ describe('parsePhoneNumber()', () => {
     assertTable(Object.fromEntries(refused.map((text) => [text, undefined])));
   });
 
-  it('names the country, where the number has one, and its code', () => {
+  it('returns the calling code, and the country if the number has one', () => {
     assert.deepEqual(parsePhoneNumber('+12425550100'.replace('555', '359')), {
       e164: '+12423590100',
       country: 'BS',
@@ -80,7 +80,7 @@ describe('parsePhoneNumber()', () => {
     assert.deepEqual(parsePhoneNumber('+80012345678'), { e164: '+80012345678', callingCode: '800' });
   });
 
-  it('takes what it answered for the same number again', () => {
+  it('accepts its own output unchanged', () => {
     for (const text of ['+49 171 1234567', '+447700900101', '+1 202 555 0102']) {
       const { e164 = '' } = parsePhoneNumber(text) ?? {};
       assert.match(e164, /^\+[1-9]\d{6,14}$/);

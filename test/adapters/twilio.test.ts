@@ -28,7 +28,7 @@ beforeEach(async () => {
   await fetch(`${fakes.outboxUrl}/messages`, { method: 'DELETE' });
 });
 
-/** The client of the fake, which is waited for beyond what any answer takes, unless a test says otherwise. */
+/** Connects to the fake. The timeout is longer than any response takes, unless a test sets one. */
 function connect(given: Partial<TwilioOptions> = {}) {
   const authToken = new Secret(demoTwilio.authToken);
   return connectTwilio({ ...demoTwilio, authToken, baseUrl: fakes.twilioUrl, timeoutMs: 600_000, ...given });
@@ -47,7 +47,7 @@ async function failureOf(job: Promise<unknown>): Promise<Failure> {
   throw new Error('Nothing was thrown');
 }
 
-/** The failure must be one that is waited out, and must tell nothing of whom the message was for. */
+/** Asserts that the failure is a temporary one and does not contain the recipient. */
 async function assertUnavailable(job: Promise<unknown>, message: RegExp): Promise<void> {
   const failure = await failureOf(job);
   assert.equal(failure.code, 'unavailable');
@@ -57,8 +57,8 @@ async function assertUnavailable(job: Promise<unknown>, message: RegExp): Promis
     assert.equal(text.includes(personal), false, text);
 }
 
-describe('readTwilioReceipt()', () => {
-  it('knows final states of messages and calls from those on the way', () => {
+describe('readTwilioReport()', () => {
+  it('distinguishes final states of messages and calls from intermediate ones', () => {
     assert.deepEqual(readTwilioReport({ MessageStatus: 'undelivered', ErrorCode: '30003' }), {
       outcome: 'undelivered',
       errorCode: '30003',
@@ -73,7 +73,7 @@ describe('readTwilioReceipt()', () => {
 });
 
 describe('send()', () => {
-  it('tells Twilio where to say what became of a message, when there is such a place', async () => {
+  it('sends Twilio the URL for delivery reports, if there is one', async () => {
     const reportUrl = `${fakes.outboxUrl}/nobody`;
     const idOf = (sent: SendOutcome) => (sent.result === 'sent' ? sent.providerId : '');
     const isTold = async (id: string) => (await reportsAt(reportUrl)).some((report) => report.body.includes(id));
@@ -82,7 +82,7 @@ describe('send()', () => {
     assert.equal(await isTold(idOf(await connect().send({ to, body, reference }))), false);
   });
 
-  it('hands a message over, and answers the id it has at Twilio', async () => {
+  it('sends a message and returns its id at Twilio', async () => {
     const outcome = await connect().send({ to, body, reference });
     assert.equal(outcome.result, 'sent');
     assert.match(outcome.result === 'sent' ? outcome.providerId : '', /^SM[0-9a-f]{32}$/);
@@ -91,7 +91,7 @@ describe('send()', () => {
     assert.equal(message?.code, '123456');
   });
 
-  it('is refused for good by the errors that no repeat can change', async () => {
+  it('returns a permanent refusal for errors that no retry can fix', async () => {
     const reasons: Record<string, string> = {
       21211: 'number-not-valid',
       21408: 'country-not-enabled',
@@ -106,14 +106,14 @@ describe('send()', () => {
     }
   });
 
-  it('is refused for a number that is none', async () => {
+  it('refuses an invalid number', async () => {
     assert.deepEqual(await connect().send({ to: '+0', body, reference }), {
       result: 'refused',
       reason: 'number-not-valid',
     });
   });
 
-  it('takes everything else for an outage: errors of Twilio, limits, and settings of ours', async () => {
+  it('treats everything else as an outage: errors of Twilio, rate limits and wrong settings', async () => {
     await fault({ mode: 'error500' });
     await assertUnavailable(connect().send({ to, body, reference }), /^twilio 500 20500$/);
     await fault({ mode: 'error500', providerCode: '20503' });
@@ -129,7 +129,7 @@ describe('send()', () => {
     assert.deepEqual(await messagesTo(fakes.outboxUrl, to), []);
   });
 
-  it('takes a server that is not there for an outage, and repeats nothing by itself', async () => {
+  it('treats an unreachable server as an outage, and does not retry on its own', async () => {
     await assertUnavailable(connect({ baseUrl: 'http://127.0.0.1:1' }).send({ to, body, reference }), /ECONNREFUSED/);
     let calls = 0;
     const server = createServer((_req, res) => {
@@ -148,7 +148,7 @@ describe('send()', () => {
     server.close();
   });
 
-  it('takes an answer that is lost for an outage, after which find() knows the message', async () => {
+  it('treats a lost response as an outage, after which find() returns the message', async () => {
     await fault({ mode: 'accept-then-drop' });
     const begin = new Date();
     await assertUnavailable(connect().send({ to, body, reference }), /^twilio/);
@@ -156,7 +156,7 @@ describe('send()', () => {
     assert.match((await connect().find({ to, body }, begin)) ?? '', /^SM/);
   });
 
-  it('gives up when Twilio does not answer in its time', async () => {
+  it('gives up when Twilio does not respond in time', async () => {
     await fault({ mode: 'hold' });
     const failure = await failureOf(connect({ timeoutMs: 100 }).send({ to, body, reference }));
     assert.deepEqual([failure.code, failure.context.reason], ['unavailable', 'timeout']);
@@ -164,7 +164,7 @@ describe('send()', () => {
 });
 
 describe('find()', () => {
-  it('knows the message by recipient, text and time', async () => {
+  it('finds the message by recipient, text and time', async () => {
     const twilio = connect();
     const begin = new Date();
     const sent = await twilio.send({ to, body, reference });
@@ -176,7 +176,7 @@ describe('find()', () => {
     assert.equal(await twilio.find({ to, body }, later), undefined);
   });
 
-  it('finds it among the other messages of that time', async () => {
+  it('finds it among other messages of the same time', async () => {
     const twilio = connect();
     const begin = new Date();
     for (let index = 0; index < 15; index++)
@@ -190,14 +190,14 @@ describe('find()', () => {
     }
   });
 
-  it('cannot tell while Twilio is away', async () => {
+  it('throws while Twilio is unavailable', async () => {
     await fault({ mode: 'error500' });
     await assertUnavailable(connect().find({ to, body }, new Date()), /^twilio 500/);
   });
 });
 
 describe('ping()', () => {
-  it('tells whether the account can be used', async () => {
+  it('resolves only when the account can be used', async () => {
     await connect().ping();
     await assertUnavailable(connect({ authToken: new Secret('wrong') }).ping(), /^twilio 401/);
     await fault({ mode: 'error500' });

@@ -38,7 +38,7 @@ async function loggedIn(person: number): Promise<Person> {
   return { userId, token };
 }
 
-/** Somebody whose registration is in the list. */
+/** A user with a completed registration, which the list contains. */
 async function registered(person: number): Promise<Person> {
   const registration = await completedRegistration(system, person);
   const { body } = await must(registration.call('POST', '/session'), 201);
@@ -64,7 +64,7 @@ async function assertForbidden({ token }: Person): Promise<void> {
 }
 
 describe('/admin', () => {
-  it('is shut for everybody until an operator names the first admin', async () => {
+  it('refuses every user until an operator grants the first admin role', async () => {
     await assertForbidden(alice);
     for (const path of ['/registrations', `/users/${alice.userId}/roles`]) {
       assert.equal((await call(url, 'GET', `${admin}${path}`)).status, 401);
@@ -77,7 +77,7 @@ describe('/admin', () => {
     await assertForbidden(bob);
   });
 
-  it('opens with a role that is given and shuts at once when it is taken, for the same token', async () => {
+  it('grants and revokes access with the role at once, for the same token', async () => {
     const { body } = await must(setRoles(alice, bob, ['support', 'admin', 'admin']));
     assert.deepEqual(body, { userId: bob.userId, roles: ['admin', 'support', 'user'] });
     await must(call(url, 'GET', `${admin}/registrations`, { token: bob.token }));
@@ -87,7 +87,7 @@ describe('/admin', () => {
     assert.deepEqual(await rolesSeenBy(bob), ['user']);
   });
 
-  it('refuses an admin who takes the own role, or the own access', async () => {
+  it('refuses an admin who revokes their own role or disables their own account', async () => {
     const own = await setRoles(alice, alice, ['user']);
     assert.deepEqual([own.status, own.body.error_code], [403, 'FORBIDDEN']);
     const path = `${admin}/users/${alice.userId}/disable`;
@@ -95,7 +95,7 @@ describe('/admin', () => {
     await must(setRoles(alice, alice, ['admin', 'support']));
   });
 
-  it('refuses what is no role and who is nobody, and changes nothing', async () => {
+  it('refuses malformed roles and unknown users, and changes nothing', async () => {
     for (const roles of [['Admin'], [''], ['a b'], ['x'.repeat(33)], 'admin', [1], Array(21).fill('a')]) {
       assert.equal((await setRoles(alice, bob, roles)).status, 400, JSON.stringify(roles));
     }
@@ -106,7 +106,7 @@ describe('/admin', () => {
     assert.deepEqual(await rolesSeenBy(bob), ['user']);
   });
 
-  it('disables a person: every session ends, and a repeat does no harm', async () => {
+  it('disables a user and ends every session; a repeat changes nothing', async () => {
     await must(setRoles(alice, carol, ['admin']));
     const path = `${admin}/users/${carol.userId}/disable`;
     assert.deepEqual((await must(call(url, 'POST', path, { token: alice.token }))).body, {
@@ -117,7 +117,7 @@ describe('/admin', () => {
     assert.equal((await must(call(url, 'POST', path, { token: alice.token }))).body.sessionsEnded, 0);
   });
 
-  it('leaves an event for every change, with who did it', async () => {
+  it('logs every role change with its operator', async () => {
     await until(async () => {
       const text = await readFile(system.processes.logFile('registration'), 'utf8');
       const lines = text.split('\n').filter((line) => line.includes('"user.roles-changed"'));
@@ -126,7 +126,7 @@ describe('/admin', () => {
     });
   });
 
-  it('takes the role from an admin by the command too', async () => {
+  it('lets the CLI revoke a role, and refuses an invalid one', async () => {
     const { userId, roles } = jsonOf(await vyryFor(system)(['users', 'revoke', alice.userId, 'support', '--json']));
     assert.deepEqual([userId, roles], [alice.userId, ['admin', 'user']]);
     const wrong = await vyryFor(system)(['users', 'grant', 'person070', 'No Role']);
@@ -135,7 +135,7 @@ describe('/admin', () => {
 });
 
 describe('GET /admin/registrations', () => {
-  it('lists by pages and by state, with nothing personal', async () => {
+  it('lists registrations by page and by state, without personal data', async () => {
     await Promise.all(
       [1, 2, 3].map(async () => {
         const registration = await startRegistration(url, { fullName: 'Canary Person', phone: '+447700900199' });
@@ -156,7 +156,7 @@ describe('GET /admin/registrations', () => {
     assert.doesNotMatch(JSON.stringify(all), /Canary|447700900199/);
   });
 
-  it('refuses a filter and a cursor that are none', async () => {
+  it('refuses an invalid filter and an invalid cursor', async () => {
     for (const query of ['?state=x', '?state=pending"%20OR%20"1', '?limit=0', '?limit=101', '?cursor=*', '?x=1']) {
       const { status, body } = await call(url, 'GET', `${admin}/registrations${query}`, { token: alice.token });
       assert.deepEqual([status, body.error_code], [400, 'INVALID_REQUEST'], query);

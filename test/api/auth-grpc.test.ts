@@ -1,6 +1,6 @@
 /**
- * `vyry.auth.v1.AuthService` on the wire, by a client made from the door's reflection; and rule R6: REST and gRPC give the
- * same decision for the same act.
+ * `vyry.auth.v1.AuthService` over the wire, called by a client built from server reflection. Also rule R6: REST and
+ * gRPC make the same decision for the same request.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -25,7 +25,7 @@ import { jsonOf, vyryFor } from '../support/vyry.ts';
 
 const token = 'a-bearer-token-of-another-server-1';
 const page = 'https://app.example/reset';
-/** Between two sends. */
+/** Wait between two sends. */
 const waitSeconds = 3600;
 const newPassword = 'violet-harbour-engraves-93';
 
@@ -66,15 +66,15 @@ async function ok(answering: Promise<RpcAnswer>): Promise<RpcAnswer['message']> 
   return message;
 }
 
-/** The newest code of a person, however slow the machine is. */
+/** Waits for the first code to a recipient, and returns the newest. */
 const newCode = (to: string) => codeFor(outboxUrl, to);
 
-/** Somebody to sign up, who has an address and no number. */
+/** The identity of a new user, with an e-mail address and no number. */
 function named(person: number) {
   return { fullName: `Person ${person}`, username: `grpc${person}`, email: `grpc${person}@example.org` };
 }
 
-/** Somebody with an account and a session. */
+/** A user with an account and a session. */
 async function account(person: number) {
   const { username, email } = named(person);
   const { userId, accessToken } = await signedIn(system, named(person));
@@ -82,7 +82,7 @@ async function account(person: number) {
 }
 
 describe('SignUp', () => {
-  it('starts a registration whose code is on its way, Login proves that code, and REST goes on with it', async () => {
+  it('starts a registration and sends its code; Login verifies the code, and REST continues the registration', async () => {
     const begunAt = Date.now();
     const { registration, registrationToken } = await ok(auth.call('SignUp', { ...named(200), phone: phoneOf(200) }));
     assert.match(registration.registrationId, /^[0-9a-f]{32}$/);
@@ -109,7 +109,7 @@ describe('SignUp', () => {
     await must(call(url, 'POST', `${path}/session`, { token: registrationToken }), 201);
   });
 
-  it('has one answer for one idempotency key', async () => {
+  it('returns the same response for the same idempotency key', async () => {
     const headers = { 'idempotency-key': 'sign-up-201' };
     const [one, other] = await Promise.all([
       ok(auth.call('SignUp', named(201), headers)),
@@ -122,7 +122,7 @@ describe('SignUp', () => {
 });
 
 describe('Login', () => {
-  it('logs in by password, and by a code in two calls, with tokens that open REST', async () => {
+  it('logs in with a password, or with a code in two calls; the tokens work over REST', async () => {
     const ada = await account(203);
     const { tokens } = await ok(auth.call('Login', { start: { identifier: ada.username, password: goodPassword } }));
     assert.deepEqual(
@@ -137,7 +137,7 @@ describe('Login', () => {
     await must(session(byCode.tokens.accessToken));
   });
 
-  it('is refused with neither or both of its steps', async () => {
+  it('refuses a request with neither or both of its steps', async () => {
     const both = Buffer.from([0x0a, 3, 0x0a, 1, 0x61, 0x12, 3, 0x0a, 1, 0x31]);
     assert.equal(await auth.send('Login', both), status.INVALID_ARGUMENT);
     const { code, problem } = await auth.call('Login', {});
@@ -146,13 +146,13 @@ describe('Login', () => {
 });
 
 describe('ValidateToken', () => {
-  it('says whose a token is until its session ends, and refuses it from then on', async () => {
+  it('returns the user of a token until its session ends, then refuses the token', async () => {
     const begunAt = Date.now();
     const ada = await account(204);
     const valid = await ok(auth.call('ValidateToken', { accessToken: ada.accessToken }));
     const { body } = await must(session(ada.accessToken));
     assert.deepEqual([valid.userId, valid.sessionId, valid.roles], [ada.userId, body.sessionId, ['user']]);
-    // a token has whole seconds
+    // a token stores its expiry in whole seconds
     assertSince(valid.expiresAt, begunAt - 1000, 3600);
     await must(post('/logout', {}, { token: ada.accessToken }), 204);
     const { code, problem } = await auth.call('ValidateToken', { accessToken: ada.accessToken });
@@ -161,7 +161,7 @@ describe('ValidateToken', () => {
 });
 
 describe('ForgotPassword and ResetPassword', () => {
-  it('replace a password by the token of the message', async () => {
+  it('replace a password with the token from the e-mail', async () => {
     const ada = await account(205);
     await ok(auth.call('ForgotPassword', { identifier: ada.username }));
     let body = '';
@@ -178,8 +178,8 @@ describe('ForgotPassword and ResetPassword', () => {
   });
 });
 
-describe('R6: the same act by REST and by gRPC', () => {
-  /** Reasons, fields and facts that must be the same; what names one request or instant is left out. */
+describe('R6: the same request over REST and over gRPC', () => {
+  /** Asserts that both refusals have the same reason, fields and context. Request ids and times may differ. */
   async function agree(what: string, byRest: Promise<Answer>, byRpc: Promise<RpcAnswer>, code: number): Promise<void> {
     const [{ status: httpStatus, body }, { code: rpcCode, problem }] = [await byRest, await byRpc];
     assert.ok(httpStatus >= 400, what);
@@ -198,7 +198,7 @@ describe('R6: the same act by REST and by gRPC', () => {
     );
   }
 
-  it('is refused alike: wrong and weak passwords, unknown and disabled people, malformed fields, dead tokens', async () => {
+  it('is refused the same way: wrong and weak passwords, unknown and disabled users, malformed fields, invalid tokens', async () => {
     const ada = await account(206);
     const gone = await account(207);
     jsonOf(await vyryFor(system)(['users', 'disable', gone.username, '--json']));
@@ -206,18 +206,18 @@ describe('R6: the same act by REST and by gRPC', () => {
     await must(post('/logout', {}, { token: ended.accessToken }), 204);
     const logIns = [
       ['a wrong password', { identifier: ada.username, password: 'wrong-password-1' }, status.UNAUTHENTICATED],
-      ['an unknown person', { identifier: 'nobody-at-all', password: goodPassword }, status.UNAUTHENTICATED],
-      ['a disabled person', { identifier: gone.username, password: goodPassword }, status.UNAUTHENTICATED],
-      ['a name that is none', { identifier: 'ada,bob', password: goodPassword }, status.INVALID_ARGUMENT],
+      ['an unknown user', { identifier: 'nobody-at-all', password: goodPassword }, status.UNAUTHENTICATED],
+      ['a disabled user', { identifier: gone.username, password: goodPassword }, status.UNAUTHENTICATED],
+      ['a malformed name', { identifier: 'ada,bob', password: goodPassword }, status.INVALID_ARGUMENT],
       ['no name', { identifier: '' }, status.INVALID_ARGUMENT],
-      ['a channel that is none', { identifier: ada.username, channel: 'pigeon' }, status.INVALID_ARGUMENT],
+      ['an unknown channel', { identifier: ada.username, channel: 'pigeon' }, status.INVALID_ARGUMENT],
     ] as const;
     for (const [what, body, code] of logIns)
       await agree(what, post('/login', body), auth.call('Login', { start: body }), code);
     const proofs = [
       ['an unknown log-in', { loginId: '0'.repeat(32), code: '123456' }, status.NOT_FOUND],
       ['no digits', { loginId: '0'.repeat(32), code: 'abcdef' }, status.INVALID_ARGUMENT],
-      ['a proof of nothing', { code: '123456' }, status.INVALID_ARGUMENT],
+      ['a proof without an id', { code: '123456' }, status.INVALID_ARGUMENT],
       ['no registration token', { registrationId: '0'.repeat(32), code: '123456' }, status.UNAUTHENTICATED],
     ] as const;
     for (const [what, body, code] of proofs) {
@@ -249,14 +249,14 @@ describe('R6: the same act by REST and by gRPC', () => {
     );
     for (const [what, accessToken] of [
       ['an ended session', ended.accessToken],
-      ['a disabled person', gone.accessToken],
+      ['a disabled user', gone.accessToken],
       ['no JWT', 'abc'],
     ] as const) {
       await agree(what, session(accessToken), auth.call('ValidateToken', { accessToken }), status.UNAUTHENTICATED);
     }
   });
 
-  it('counts wrong codes down over both doors, and wrong passwords of both towards one limit', async () => {
+  it('shares the attempts of a code and the limit of wrong passwords between both APIs', async () => {
     const ada = await account(210);
     const { started } = await ok(auth.call('Login', { start: { identifier: ada.email } }));
     const code = await newCode(ada.email);
@@ -282,7 +282,7 @@ describe('R6: the same act by REST and by gRPC', () => {
     );
   });
 
-  it('M2: is counted under the person’s own source when a trusted caller names it, and is named in the audit log', async () => {
+  it('M2: is limited and audited by the client address that a trusted caller forwards', async () => {
     const strict = await startAnotherApi(system, { LIMIT_RECOVERIES_PER_ADDRESS: '1/3600' });
     const client = await connectAuth(strict.grpcAddress, token);
     const forget = (source: string, turn: number) =>
@@ -312,8 +312,8 @@ describe('R6: the same act by REST and by gRPC', () => {
   });
 });
 
-describe('The door of AuthService', () => {
-  it('M1: is shut without a bearer token, also for who has an access token', async () => {
+describe('The AuthService endpoint', () => {
+  it('M1: refuses calls without a bearer token, also with an access token', async () => {
     const { accessToken } = await account(211);
     for (const wrong of [undefined, accessToken]) {
       await assert.rejects(connectAuth(system.ready.grpcAddress, wrong), { code: status.UNAUTHENTICATED });
@@ -322,14 +322,14 @@ describe('The door of AuthService', () => {
     assert.deepEqual([answer.code, answer.problem.reason], [status.UNAUTHENTICATED, undefined]);
   });
 
-  it('is named by the reflection, beside the service of a Signal-Server', async () => {
+  it('is listed by server reflection, next to the registration service for a Signal-Server', async () => {
     const names = await servicesOf(system.ready.grpcAddress, token);
     for (const name of ['vyry.auth.v1.AuthService', 'org.signal.registration.rpc.RegistrationService']) {
       assert.ok(names.includes(name), names.join(' '));
     }
   });
 
-  it('M4: refuses what cannot be read as invalid, and reads past fields that nobody knows', async () => {
+  it('M4: refuses unreadable messages as invalid, and ignores unknown fields', async () => {
     const invalidUtf8 = Buffer.from([0x0a, 2, 0xc3, 0x28]);
     const cutOff = Buffer.from([0x0a, 200, 1]);
     for (const bytes of [invalidUtf8, cutOff]) {

@@ -5,8 +5,8 @@ import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { routes } from '../../api/rest.ts';
-import type { Route } from '../../api/route.ts';
+import type { Operation } from '../../contract/operation.ts';
+import { operations } from '../../contract/operations.ts';
 import type { System } from '../../engines/system.ts';
 import {
   type Answer,
@@ -36,7 +36,7 @@ let system: System;
 let behind: Behind;
 let url: string;
 
-/** A registration in the middle of everything: a code is on its way, credentials are open. */
+/** A registration in progress: its code was sent, its credentials are open. */
 let registration: RegistrationHandle;
 let code: string;
 let other: RegistrationHandle;
@@ -45,7 +45,7 @@ let userId: string;
 let deletion: { deletionId: string; deletionToken: string };
 
 before(async () => {
-  // what is open at the start is gone on with at the end
+  // the last test finishes the registration that is started here, so it must not expire before
   const lives = { REGISTRATION_TTL: '86400', OTP_TTL: '3600', JWT_EXPIRATION: '86400', STEP_UP_SECONDS: '86400' };
   system = await startOwnTestSystem({ env: { CAPTCHA_COST: '2', ...lives } });
   behind = await lookBehind(system);
@@ -56,7 +56,7 @@ before(async () => {
   ({ accessToken, userId } = await signedIn(system, 41));
   jsonOf(await vyryFor(system)(['users', 'grant', 'person041', 'admin', '--json']));
   deletion = (await must(call(url, 'DELETE', '/api/v1/users/me', { token: accessToken }), 202)).body;
-  // it is told by SMS and e-mail, which are not to come later
+  // the deletion is announced by SMS and e-mail: both must arrive before messages are counted
   for (const to of [phoneOf(41), 'person041@example.org']) {
     await until(async () => (await notificationsTo(system.ready.outboxUrl, to)).length > 0);
   }
@@ -71,7 +71,7 @@ after(async () => {
 const logIn = { identifier: 'person042', channel: 'sms', password: 'person-042' };
 const proof = { loginId: '0'.repeat(32), code: '000000' };
 
-/** A right body of every route that has one, in full; a route that is new needs its own here. */
+/** A complete valid body for every route with a body. A new route needs its own entry. */
 const samples: Record<string, Record<string, unknown>> = {
   'post /api/v1/registrations': {
     fullName: 'Ada Lovelace',
@@ -115,17 +115,17 @@ const samples: Record<string, Record<string, unknown>> = {
   'put /api/v1/admin/users/:userId/roles': { roles: ['admin'] },
 };
 
-function nameOf({ method, path }: Route): string {
+function nameOf({ method, path }: Operation): string {
   return `${method} ${path}`;
 }
 
-function sampleOf(route: Route): Record<string, unknown> {
+function sampleOf(route: Operation): Record<string, unknown> {
   const sample = samples[nameOf(route)];
   assert.ok(sample, `a sample body is needed for ${nameOf(route)}`);
   return sample;
 }
 
-function pathOf({ path }: Route, registrationId = registration.id): string {
+function pathOf({ path }: Operation, registrationId = registration.id): string {
   return path
     .replace(':registrationId', registrationId)
     .replace(':userId', userId)
@@ -133,13 +133,13 @@ function pathOf({ path }: Route, registrationId = registration.id): string {
     .replace(':deletionId', deletion.deletionId);
 }
 
-function tokenOf({ guard }: Route): { token?: string } {
-  if (guard === 'none') return {};
-  if (guard === 'deletion') return { token: deletion.deletionToken };
-  return { token: guard === 'registration' ? registration.token : accessToken };
+function tokenOf({ auth }: Operation): { token?: string } {
+  if (auth === 'none') return {};
+  if (auth === 'deletion') return { token: deletion.deletionToken };
+  return { token: auth === 'registration' ? registration.token : accessToken };
 }
 
-/** Everything that a refused request must leave as it is. */
+/** The state that a refused request must not change. */
 async function footprint() {
   const [messages, version, history, verification, keys] = await Promise.all([
     allMessages(system.ready.outboxUrl),
@@ -148,24 +148,24 @@ async function footprint() {
     behind.verificationOf(registration.id),
     behind.keys('*'),
   ]);
-  // workers report, and providers tell of earlier messages, in their own time
-  const stored = keys.filter((key) => !/^(health|receipts):/.test(key));
+  // health reports of workers and delivery reports of earlier messages arrive at any time
+  const stored = keys.filter((key) => !/^(health|reports):/.test(key));
   return { messages: messages.length, version, history, verification, stored };
 }
 
-/** Asserts that all is as it was before; what expires by itself may be gone. */
+/** Asserts that nothing changed. Keys may have expired in the meantime. */
 async function assertUnmoved(before: Awaited<ReturnType<typeof footprint>>, what = 'afterwards'): Promise<void> {
   const after = await footprint();
   const added = after.stored.filter((key) => !before.stored.includes(key));
   assert.deepEqual({ ...after, stored: added }, { ...before, stored: [] }, what);
 }
 
-/** Asserts that an answer is a refusal, whole and by the right status, and that the registration stands as it stood. */
+/** Asserts that a response is a complete refusal with the expected status, and that it reveals no internals. */
 async function assertRefused(answer: Answer, expected: number | number[], what: string): Promise<void> {
   const { status, headers, body } = answer;
   assert.ok([expected].flat().includes(status), `${what}: ${status} ${JSON.stringify(body)}`);
-  assert.ok(body.error && body.error_code, `${what}: says what is wrong`);
-  assert.ok(body.request_id, `${what}: names the request`);
+  assert.ok(body.error && body.error_code, `${what}: has an error and its code`);
+  assert.ok(body.request_id, `${what}: has a request id`);
   assert.equal(headers.get('x-request-id'), body.request_id, what);
   assert.equal(headers.get('x-powered-by'), null, what);
   assert.doesNotMatch(JSON.stringify(body), /node_modules|\bat .*:\d+:\d+|Zod|SyntaxError|127\.0\.0\.1/, what);
@@ -173,7 +173,7 @@ async function assertRefused(answer: Answer, expected: number | number[], what: 
 
 const agent = new Agent({ keepAlive: true });
 
-/** Requests that fetch does not make: any method with a body, any header. */
+/** Sends a request that fetch does not allow: any method with a body, any header. */
 async function raw(options: RequestOptions & { body?: string | Buffer }): Promise<Answer> {
   const { body, ...rest } = options;
   const req = request(url, { agent, ...rest });
@@ -188,19 +188,24 @@ async function raw(options: RequestOptions & { body?: string | Buffer }): Promis
   };
 }
 
-/** What providers send is signed or comes to an address of theirs alone; test/abuse/delivery-reports.test.ts has what is wrong with it. */
-const jsonRoutes = routes.filter(({ isForm, isDeliveryReport }) => isForm !== true && isDeliveryReport !== true);
+const routes = Object.values(operations) as Operation[];
+
+/**
+ * Routes with JSON bodies. Requests from providers are signed or come to a URL of their own: their malformed bodies are
+ * in test/abuse/delivery-reports.test.ts.
+ */
+const jsonRoutes = routes.filter(({ isForm, isCallback }) => isForm !== true && isCallback !== true);
 const withBody = jsonRoutes.filter(({ body }) => body !== undefined);
 const operators = [{ $gt: '' }, { $ne: null }, { $regex: '.*' }, { length: 6 }];
 const wrongTypes: unknown[] = [123456, 1.5, true, null, [], ['123456'], {}, ...operators];
 const badTexts = ['', 'a\0b', 'x'.repeat(100_000)];
-/** Beyond what a secret may hold: these are secrets, compared or hashed byte by byte. */
+/** Fields that may contain any character: secrets are compared or hashed byte by byte. */
 const secrets = ['password', 'currentPassword', 'newPassword', 'refreshToken'];
 const booleans = ['everywhere'];
 const textsNobodyHas = ['line\nbreak', 'a\u202eb', 'zero\u200bwidth', '\ufeffbom', 'soft\u00adhyphen', '\ud800'];
 
 function badFields(name: string): unknown[] {
-  // nobody has to have a role
+  // an empty list of roles is valid
   if (name === 'roles') return wrongTypes.filter((value) => JSON.stringify(value) !== '[]');
   if (booleans.includes(name)) return [...wrongTypes, ...badTexts].filter((value) => value !== true);
   return [...wrongTypes, ...badTexts, ...(secrets.includes(name) ? [] : textsNobodyHas)];
@@ -228,7 +233,7 @@ function badBodies(sample: Record<string, unknown>): string[] {
 }
 
 describe('R1, R2: every route with a body', () => {
-  it('answers 400 to a field of a wrong type or with text nobody has, and names the field', async () => {
+  it('returns 400 for a field of a wrong type or with invalid text, and names the field', async () => {
     for (const route of withBody) {
       const before = await footprint();
       const sample = sampleOf(route);
@@ -243,14 +248,14 @@ describe('R1, R2: every route with a body', () => {
             answer.body.details.every(({ path }: { path: string }) => path === field),
             what,
           );
-          assert.ok(JSON.stringify(answer.body).length < 2000, `${what}: does not repeat what was sent`);
+          assert.ok(JSON.stringify(answer.body).length < 2000, `${what}: does not echo the request`);
         }
       }
       await assertUnmoved(before, nameOf(route));
     }
   });
 
-  it('answers 400 to unknown fields, to what is no object and to what is no JSON', async () => {
+  it('refuses unknown fields, non-objects and invalid JSON', async () => {
     for (const route of withBody) {
       const before = await footprint();
       for (const body of badBodies(sampleOf(route))) {
@@ -258,18 +263,18 @@ describe('R1, R2: every route with a body', () => {
         const answer = await call(url, route.method.toUpperCase(), pathOf(route), { ...tokenOf(route), body });
         await assertRefused(answer, [400, 413], what);
         assert.equal(answer.body.error_code, 'INVALID_REQUEST', what);
-        assert.ok(JSON.stringify(answer.body).length < 20_000, `${what}: answers with less than was sent`);
+        assert.ok(JSON.stringify(answer.body).length < 20_000, `${what}: the response is small`);
       }
       await assertUnmoved(before, nameOf(route));
     }
     assert.equal(({} as { isAdmin?: boolean }).isAdmin, undefined);
     const { body } = await must(call(url, 'POST', '/api/v1/registrations', { body: {} }), 201);
-    assert.equal(body.isAdmin, undefined, 'a request after that is as ever');
+    assert.equal(body.isAdmin, undefined, 'later requests are unaffected');
   });
 });
 
 describe('R1, R2: every route', () => {
-  it('answers 413 to a body of 1 MB, also packed, and 415 to what is not JSON', async () => {
+  it('returns 413 for a body of 1 MB, also compressed, and 415 for other content types', async () => {
     for (const route of jsonRoutes) {
       const before = await footprint();
       const { token } = tokenOf(route);
@@ -293,7 +298,7 @@ describe('R1, R2: every route', () => {
         headers: { ...common.headers, 'content-encoding': 'gzip', 'content-length': packed.length },
         body: packed,
       });
-      await assertRefused(unpacked, 413, `${nameOf(route)} packed`);
+      await assertRefused(unpacked, 413, `${nameOf(route)} compressed`);
       const types = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'text/json'];
       for (const type of [...types, 'application/xml', 'application/json; charset=iso-8859-1', '']) {
         const headers = { ...common.headers, 'content-type': type, 'content-length': 2 };
@@ -305,7 +310,7 @@ describe('R1, R2: every route', () => {
     }
   });
 
-  it('answers a sender who wants the connection closed when it has heard all that is sent', async () => {
+  it('reads the whole body before it refuses a request with Connection: close', async () => {
     const senders = [
       { status: 413, line: 'POST /api/v1/registrations', type: 'application/json', length: 3_000_000 },
       { status: 413, line: 'GET /health', type: 'application/json', length: 3_000_000 },
@@ -317,16 +322,16 @@ describe('R1, R2: every route', () => {
       const answered = socket.toArray();
       socket.write(`${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: ${type}\r\n`);
       socket.write(`Content-Length: ${length}\r\n\r\nx`);
-      // the api has had its turn with what it heard so far
+      // gives the api time to handle the bytes that it has received so far
       for (let turn = 0; turn < 5; turn++) await call(url, 'GET', '/health');
-      // refused where the connection is closed already, with the answer perhaps unread
+      // fails if the api has closed the connection already, in which case the response may be lost
       await promisify((callback: () => void) => socket.end('x'.repeat(length - 1), callback))();
       const answer = (await answered).join('');
       assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), `${line} ${type}`);
     }
   });
 
-  it('that takes a form answers 413 to one of 1 MB, and 415 to JSON', async () => {
+  it('that takes a form returns 413 for a form of 1 MB, and 415 for JSON', async () => {
     for (const route of routes.filter(({ isForm }) => isForm)) {
       const post = (type: string, body: string) =>
         fetch(url + pathOf(route), { method: 'POST', headers: { 'content-type': type }, body });
@@ -335,11 +340,11 @@ describe('R1, R2: every route', () => {
     }
   });
 
-  it('that has no such query refuses operators and prototypes in it, or takes no notification', async () => {
+  it('refuses operators and prototypes in its query, or ignores the query if it takes none', async () => {
     for (const route of routes.filter(({ method }) => method === 'get')) {
       for (const query of ['waitSeconds[$gt]=', 'waitSeconds=1&waitSeconds=2', '__proto__[x]=1', 'id[$regex]=.*']) {
         const answer = await call(url, 'GET', `${pathOf(route)}?${query}`, tokenOf(route));
-        const expected = route.query === undefined ? route.status : 400;
+        const expected = route.query === undefined ? Number(Object.keys(route.answers)[0]) : 400;
         assert.equal(answer.status, expected, `${nameOf(route)}?${query}`);
       }
     }
@@ -347,9 +352,9 @@ describe('R1, R2: every route', () => {
 });
 
 describe('every route of a registration', () => {
-  const consumed = routes.filter(({ guard }) => guard === 'registration');
+  const held = routes.filter(({ auth }) => auth === 'registration');
 
-  async function answersOf(route: Route, registrationId: string, token: string | undefined): Promise<Answer> {
+  async function answersOf(route: Operation, registrationId: string, token: string | undefined): Promise<Answer> {
     const body = samples[nameOf(route)];
     return call(url, route.method.toUpperCase(), pathOf(route, registrationId), {
       ...(token && { token }),
@@ -357,10 +362,10 @@ describe('every route of a registration', () => {
     });
   }
 
-  it('answers 401 without a token, and one and the same 404 to unknown, foreign and malformed ids', async () => {
+  it('returns 401 without a token, and the same 404 for unknown, foreign and malformed ids', async () => {
     const before = await footprint();
     const seen = new Set<string>();
-    for (const route of consumed) {
+    for (const route of held) {
       const without = await answersOf(route, registration.id, undefined);
       await assertRefused(without, 401, nameOf(route));
       assert.match(without.headers.get('www-authenticate') ?? '', /^Bearer/);
@@ -391,11 +396,11 @@ describe('every route of a registration', () => {
       }
       await assertRefused(await answersOf(route, '%', registration.token), 400, `${nameOf(route)} %`);
     }
-    assert.equal(seen.size, 1, 'nothing tells one from another');
+    assert.equal(seen.size, 1, 'all refusals are identical');
     await assertUnmoved(before);
   });
 
-  it('answers 401 to an authorization that is no bearer token', async () => {
+  it('returns 401 for an Authorization header without a bearer token', async () => {
     const headers = [
       'Basic eDp5',
       `Token ${registration.token}`,
@@ -412,7 +417,7 @@ describe('every route of a registration', () => {
 });
 
 describe('steps out of order', () => {
-  it('are answered with 409 and change nothing', async () => {
+  it('return 409 and change nothing', async () => {
     const fresh = await startRegistration(url);
     await must(fresh.call('PUT', '/captcha', await solveCaptcha(url)));
     const before = await behind.historyLengthOf(fresh.id);
@@ -424,22 +429,22 @@ describe('steps out of order', () => {
     await assertRefused(await fresh.call('POST', '/session'), 409, 'a session before the end');
     assert.equal(await behind.historyLengthOf(fresh.id), before);
     assert.equal((await allMessages(system.ready.outboxUrl)).length, sends);
-    assert.equal((await fresh.call('GET', '')).body.attemptsLeft, 5, 'no try was counted');
+    assert.equal((await fresh.call('GET', '')).body.attemptsLeft, 5, 'no attempt was counted');
   });
 
-  it('of a code: none sent by a channel that does not exist, none sent again after it is done, none for a channel that is not there', async () => {
+  it('refuse a code by an unknown channel, and a send or a check after the code was verified', async () => {
     const { registration: own, code: right } = await registrationWithCode(system, 43);
     await assertRefused(await own.call('POST', '/codes', { channel: 'pigeon' }), 400, 'a pigeon');
     await must(own.call('PUT', '/code', { code: right }));
     const messages = (await allMessages(system.ready.outboxUrl)).length;
-    await assertRefused(await own.call('POST', '/codes', { channel: 'email' }), 409, 'a code after the proof');
+    await assertRefused(await own.call('POST', '/codes', { channel: 'email' }), 409, 'a code after the verification');
     await assertRefused(await own.call('PUT', '/code', { code: wrongCode(right) }), 400, 'a wrong code after it');
     assert.equal((await allMessages(system.ready.outboxUrl)).length, messages);
   });
 });
 
-describe('identities that a client gives', () => {
-  it('answers 400 to anything but one number and one address', async () => {
+describe('identities from a client', () => {
+  it('are refused unless they are a single number or a single address', async () => {
     const before = await behind.countRegistrations();
     const phones = [
       '0171 1234567',
@@ -496,8 +501,8 @@ describe('identities that a client gives', () => {
   });
 });
 
-describe('a browser on a page of somebody else', () => {
-  it('is not let in when no CORS_ORIGINS are set', async () => {
+describe('a browser on a page of another origin', () => {
+  it('gets no CORS headers when CORS_ORIGINS is not set', async () => {
     const headers = { Origin: 'https://app.example.org', 'Access-Control-Request-Method': 'POST' };
     const preflight = await fetch(`${url}/api/v1/registrations`, { method: 'OPTIONS', headers });
     assert.equal(preflight.headers.get('access-control-allow-origin'), null);
@@ -506,8 +511,8 @@ describe('a browser on a page of somebody else', () => {
   });
 });
 
-describe('requests that are no HTTP of ours', () => {
-  /** Sends bytes and answers what comes back: up to the end of its head, or of the connection. */
+describe('HTTP requests that are too large or malformed', () => {
+  /** Sends bytes, and returns the response up to the end of its headers or of the connection. */
   async function exchange(bytes: string): Promise<string> {
     const { hostname, port } = new URL(url);
     const socket = connect(Number(port), hostname).setEncoding('utf8');
@@ -536,15 +541,15 @@ describe('requests that are no HTTP of ours', () => {
   });
 });
 
-describe('R2, R3: after all that', () => {
-  it('the registration goes on where it stood, and its code has all its tries', async () => {
+describe('R2, R3: after all refused requests', () => {
+  it('the registration continues where it was, and its code has all its attempts', async () => {
     assert.equal((await behind.verificationOf(registration.id))['checks:1'], '0');
     await must(registration.call('PUT', '/code', { code }));
     const { body } = await must(registration.call('PUT', '/credentials', { password: goodPassword }));
     assert.equal(body.state, 'completed');
   });
 
-  it('there is no registration but those that were answered with 201, and nobody got a code or a new password', async () => {
+  it('only registrations that returned 201 exist, and no code or new password was issued', async () => {
     const count = async (type: string) => (await behind.temporal.workflow.count(`WorkflowType = "${type}"`)).count;
     const last = await startRegistration(url);
     await must(last.call('DELETE', ''), 204);

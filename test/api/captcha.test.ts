@@ -67,7 +67,7 @@ function decode({ token }: { token: string }) {
 }
 
 describe('PUT /api/v1/registrations/{id}/captcha with ALTCHA', () => {
-  it('takes a solved challenge, and the same registration may repeat it', async () => {
+  it('accepts a solved challenge, and the same registration may repeat it', async () => {
     const registration = await startRegistration(url);
     const proof = await solveCaptcha(url);
     await must(registration.call('PUT', '/captcha', proof));
@@ -75,7 +75,7 @@ describe('PUT /api/v1/registrations/{id}/captcha with ALTCHA', () => {
     assert.equal(await isSolved(registration), true);
   });
 
-  it('takes a solved challenge once, in whatever way it is written', async () => {
+  it('accepts a solved challenge once, in any encoding', async () => {
     const proof = await solveCaptcha(url);
     await must((await startRegistration(url)).call('PUT', '/captcha', proof));
     const payload = decode(proof);
@@ -95,7 +95,7 @@ describe('PUT /api/v1/registrations/{id}/captcha with ALTCHA', () => {
     }
   });
 
-  it('refuses what was not solved, was forged, or has expired', async () => {
+  it('refuses a challenge that is unsolved, forged or expired', async () => {
     const registration = await startRegistration(url);
     const wrong = await solvedPayload();
     wrong.solution.counter += 1;
@@ -118,14 +118,19 @@ describe('PUT /api/v1/registrations/{id}/captcha with ALTCHA', () => {
 
     const longer = await solvedPayload();
     longer.challenge.parameters.expiresAt = 9_999_999_999;
-    await assertRefused(registration, await registration.call('PUT', '/captcha', encode(longer)), 403, 'a longer life');
+    await assertRefused(
+      registration,
+      await registration.call('PUT', '/captcha', encode(longer)),
+      403,
+      'a later expiry',
+    );
 
     const own = await challengeBy('0'.repeat(64), Date.now() + 3_600_000);
     await assertRefused(
       registration,
       await registration.call('PUT', '/captcha', encode(own)),
       403,
-      'a challenge signed by others',
+      'a challenge signed with another key',
     );
 
     const key = deriveKey(new Secret(system.secrets.PAYLOAD_KEY), 'captcha').toString('hex');
@@ -139,7 +144,7 @@ describe('PUT /api/v1/registrations/{id}/captcha with ALTCHA', () => {
     await must(registration.call('PUT', '/captcha', encode(await challengeBy(key, Date.now() + 3_600_000))));
   });
 
-  it('answers 400 to what is no token of it', async () => {
+  it('returns 400 for a malformed token and for another provider', async () => {
     const registration = await startRegistration(url);
     const { token } = await solveCaptcha(url);
     const tokens = [
@@ -182,7 +187,7 @@ describe('PUT /api/v1/registrations/{id}/captcha with ALTCHA', () => {
 });
 
 describe('PUT /api/v1/registrations/{id}/captcha with a vendor', () => {
-  /** A token as the vendor's widget gives it to a person who solved the captcha like this. */
+  /** A token as the widget of the vendor issues it, with these properties of the solution. */
   async function tokenOf(provider: Vendor, solved: Record<string, unknown> = {}): Promise<string> {
     const response = await fetch(`${system.ready.outboxUrl}/captcha/tokens`, {
       method: 'POST',
@@ -195,7 +200,7 @@ describe('PUT /api/v1/registrations/{id}/captcha with a vendor', () => {
   const prove = (registration: RegistrationHandle, provider: Vendor, token: string) =>
     registration.call('PUT', '/captcha', { provider, token });
 
-  it('offers the site key, and takes a token of each vendor once', async () => {
+  it('returns the site key, and accepts a token of each vendor once', async () => {
     for (const vendor of vendors) {
       const apiUrl = urls[vendor] ?? '';
       const offer = await call(apiUrl, 'GET', '/api/v1/captcha');
@@ -214,7 +219,7 @@ describe('PUT /api/v1/registrations/{id}/captcha with a vendor', () => {
     }
   });
 
-  it('answers 403 to a token of another site, for another action, or with too low a score', async () => {
+  it('returns 403 for a token of another site, for another action, or with too low a score', async () => {
     const solved: [Vendor, Record<string, unknown>][] = [
       ['hcaptcha', { hostname: 'evil.example' }],
       ['turnstile', { hostname: 'evil.example' }],
@@ -233,7 +238,7 @@ describe('PUT /api/v1/registrations/{id}/captcha with a vendor', () => {
     await must(prove(enough, 'recaptcha', await tokenOf('recaptcha', { score: 0.5 })));
   });
 
-  it('answers 503 while the vendor is away or answers rubbish, and the token is not lost by that', async () => {
+  it('returns 503 while the vendor is unavailable or returns garbage, and the token stays valid', async () => {
     const { outboxUrl } = system.ready;
     for (const vendor of vendors) {
       const registration = await startRegistration(urls[vendor] ?? '');
@@ -249,7 +254,7 @@ describe('PUT /api/v1/registrations/{id}/captcha with a vendor', () => {
     }
   });
 
-  it('answers 503 when the vendor does not know our secret: that is not the person’s fault', async () => {
+  it('returns 503 when the vendor rejects the configured secret, because the user cannot fix that', async () => {
     const { outboxUrl } = system.ready;
     const fault = { channel: 'captcha', provider: 'turnstile' };
     await setFault(outboxUrl, { ...fault, mode: 'error400', providerCode: 'invalid-input-secret' });

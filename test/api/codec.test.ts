@@ -39,7 +39,7 @@ before(async () => {
     email: 'canary@example.net',
     fullName: 'Canary Person',
   });
-  // the first order starts the workflow
+  // the first request that changes the registration starts its workflow
   await must(registration.call('DELETE', ''), 204);
   const { events = [] } = await behind.temporal.workflow.getHandle(`registration:${registration.id}`).fetchHistory();
   const [encrypted] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
@@ -60,7 +60,7 @@ function toJson(payload: { metadata?: Record<string, Uint8Array> | null; data?: 
   };
 }
 
-/** One request, with any header, as a browser or a client of Temporal would send it. */
+/** Sends one request with any headers, as a browser or a Temporal client does. */
 async function ask(url: string, { method = 'POST', path = '/decode', headers = {}, body }: Asked) {
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
   const req = request(`${url}${path}`, { method, headers: { ...type, ...headers }, agent: false });
@@ -82,13 +82,13 @@ function assertDecoded({ status, text }: { status: number; text: string }): void
 }
 
 describe('the codec endpoint', () => {
-  it('decodes what Temporal stores, which nobody can read without it', async () => {
+  it('decodes payloads, which Temporal stores encrypted', async () => {
     assert.doesNotMatch(Buffer.from(input.data, 'base64').toString('latin1'), /canary|registrationId/i);
     assertDecoded(await ask(codecUrl, decoding()));
     assertDecoded(await ask(codecUrl, { ...decoding(), path: '/decode?namespace=x' }));
   });
 
-  it('hands on what is not encrypted, and encodes so that it can decode', async () => {
+  it('passes unencrypted payloads through, and decodes what it encodes', async () => {
     const clear = { metadata: { encoding: Buffer.from('json/plain').toString('base64') }, data: 'IngK' };
     const body = JSON.stringify({ payloads: [clear] });
     const passed = await ask(codecUrl, { body });
@@ -100,7 +100,7 @@ describe('the codec endpoint', () => {
     assert.deepEqual(JSON.parse((await ask(codecUrl, { body: '{}' })).text), { payloads: [] });
   });
 
-  it('answers 400 and no word more to what it cannot decode', async () => {
+  it('returns 400 with an empty body for payloads that it cannot decode', async () => {
     const data = Buffer.from(input.data, 'base64');
     data[data.length - 1] = Number(data.at(-1)) ^ 1;
     const changed = { ...input, data: data.toString('base64') };
@@ -113,7 +113,7 @@ describe('the codec endpoint', () => {
     assertDecoded(await ask(codecUrl, decoding()));
   });
 
-  it('answers 413 to a body over 4 MiB, announced or in chunks, and reads it off so that the sender sees that', async () => {
+  it('returns 413 for a body over 4 MiB, with a length or chunked, and drains it so that the sender gets the response', async () => {
     const body = JSON.stringify({ payloads: [], x: 'x'.repeat(20_000_000) });
     for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
       const { status, text } = await ask(codecUrl, { body, headers });
@@ -123,7 +123,7 @@ describe('the codec endpoint', () => {
     assertDecoded(await ask(codecUrl, decoding()));
   });
 
-  it('answers nothing but POST of JSON to its two paths', async () => {
+  it('accepts only POST of JSON to its two paths', async () => {
     assert.equal((await ask(codecUrl, { method: 'GET' })).status, 404);
     assert.equal((await ask(codecUrl, { ...decoding(), path: '/other' })).status, 404);
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', '']) {
@@ -132,7 +132,7 @@ describe('the codec endpoint', () => {
     }
   });
 
-  it('lets browsers of the Web UI ask, and no others', async () => {
+  it('allows the origin of the Temporal Web UI, and no other', async () => {
     const asking = { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST' } };
     const allowed = await ask(codecUrl, asking);
     assert.equal(allowed.status, 204);
@@ -153,7 +153,7 @@ describe('the codec endpoint', () => {
     }
   });
 
-  it('answers 421 to a foreign name that was bound to this machine', async () => {
+  it('returns 421 for a foreign host name that resolves to this machine', async () => {
     const { port } = new URL(codecUrl);
     for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', '[::2]']) {
       const { status, text } = await ask(codecUrl, { ...decoding(), headers: { host } });
@@ -172,7 +172,7 @@ describe('the codec endpoint with CODEC_PASSWORD', () => {
       body: new URLSearchParams({ password: given }).toString(),
     });
 
-  it('answers 401 without the password or with a wrong one', async () => {
+  it('returns 401 without the password or with a wrong one', async () => {
     const tries: Record<string, string>[] = [
       {},
       { authorization: 'Bearer wrong' },
@@ -192,7 +192,7 @@ describe('the codec endpoint with CODEC_PASSWORD', () => {
     assert.equal((await logIn('')).status, 401);
   });
 
-  it('decodes for the password as a bearer token, and for the cookie of its log-in page', async () => {
+  it('accepts the password as a bearer token, and the cookie of its log-in page', async () => {
     assertDecoded(await ask(guardedUrl, { ...decoding(), headers: { authorization: `Bearer ${password}` } }));
     const page = await ask(guardedUrl, { method: 'GET', path: '/' });
     assert.match(page.text, /<form method="post" action="\/login">/);
@@ -206,10 +206,14 @@ describe('the codec endpoint with CODEC_PASSWORD', () => {
     assertDecoded(await ask(guardedUrl, { ...decoding(), headers: { cookie: `other=1; ${pair}; more=2` } }));
     const refused = await ask(guardedUrl, { ...decoding(), headers: { cookie: `${pair}x` } });
     assert.equal(refused.status, 401);
-    assert.equal((await ask(codecUrl, { ...decoding(), path: '/login' })).status, 401, 'without one nobody can log in');
+    assert.equal(
+      (await ask(codecUrl, { ...decoding(), path: '/login' })).status,
+      401,
+      'log-in needs a configured password',
+    );
   });
 
-  it('is needed beyond loopback: the api does not start without', async () => {
+  it('is required beyond loopback: the api does not start without it', async () => {
     const starting = startAnotherApi(system, { CODEC_HOST: '0.0.0.0' });
     await assert.rejects(starting, /CODEC_HOST beyond loopback needs CODEC_PASSWORD/);
   });

@@ -33,9 +33,9 @@ let behind: Behind;
 let url: string;
 let outboxUrl: string;
 
-/** Life of a code here: no machine needs it, and what has to be over is made older. */
+/** Lifetime of a code: long enough for any machine. Tests age the records of a code that must have expired. */
 const codeSeconds = 3600;
-/** Wait for the third send; the second is possible after a second. */
+/** Wait before the third send. The second is possible after a second. */
 const waitSeconds = 3600;
 
 before(async () => {
@@ -58,7 +58,7 @@ after(async () => {
   await system?.stop();
 });
 
-/** Waits until the provider is known to have a send; answers since when. */
+/** Waits until a send is recorded as accepted by the provider, and returns its time in ms since the epoch. */
 async function untilSent({ id }: RegistrationHandle, number: number): Promise<number> {
   return Number(await eventually(async () => (await behind.verificationOf(id))[`sentAt:${number}`]));
 }
@@ -76,7 +76,7 @@ async function messagesOf(person: number): Promise<number> {
 }
 
 describe('PUT /api/v1/registrations/{id}/code', () => {
-  it('gives a code five tries, then not even the right one counts, and a new code does', async () => {
+  it('refuses even the right code after five wrong attempts, and accepts a new code', async () => {
     const { registration, code } = await registrationWithCode(system, 60);
     for (const left of [4, 3, 2, 1, 0]) {
       const { status, body } = await registration.call('PUT', '/code', { code: wrongCode(code, left + 1) });
@@ -100,11 +100,11 @@ describe('PUT /api/v1/registrations/{id}/code', () => {
     assert.equal(sent.body.attemptsLeft, 5);
     const second = await codeFor(outboxUrl, phoneOf(60), 2);
     assert.notEqual(second, code);
-    assert.equal((await registration.call('PUT', '/code', { code })).status, 400, 'the first code stays worthless');
+    assert.equal((await registration.call('PUT', '/code', { code })).status, 400, 'the first code stays invalid');
     await must(registration.call('PUT', '/code', { code: second }));
   });
 
-  it('takes a code in its own registration alone, and counts the try there', async () => {
+  it('accepts a code only in its own registration, and counts an attempt in the registration that made it', async () => {
     const [first, second] = await Promise.all([registrationWithCode(system, 61), registrationWithCode(system, 62)]);
     const same = await registrationWithCode(system, 61);
     const wrong = await second.registration.call('PUT', '/code', { code: first.code });
@@ -120,7 +120,7 @@ describe('PUT /api/v1/registrations/{id}/code', () => {
     await must(same.registration.call('PUT', '/code', { code: same.code }));
   });
 
-  it('answers 410 to a code whose life is over, with the way to a new one', async () => {
+  it('returns 410 for an expired code, with the time of the next send', async () => {
     const [punctual, late] = await Promise.all([registrationWithCode(system, 63), registrationWithCode(system, 64)]);
     await Promise.all([untilSent(punctual.registration, 1), untilSent(late.registration, 1)]);
     const age = ({ id }: RegistrationHandle, seconds: number) =>
@@ -140,7 +140,7 @@ describe('PUT /api/v1/registrations/{id}/code', () => {
     await must(late.registration.call('PUT', '/code', { code: await codeFor(outboxUrl, phoneOf(64), 2) }));
   });
 
-  it('keeps the code only as a keyed hash once it was sent', async () => {
+  it('stores the code only as a keyed hash once it was sent', async () => {
     const { registration, code } = await registrationWithCode(system, 65);
     await untilSent(registration, 1);
     const stored =
@@ -154,14 +154,14 @@ describe('PUT /api/v1/registrations/{id}/code', () => {
 });
 
 describe('POST /api/v1/registrations/{id}/codes', () => {
-  it('sends at its steps only, however often it is asked', async () => {
+  it('sends only after each configured wait, however often it is called', async () => {
     const { apiUrl } = await startAnotherApi(system, { OTP_RESEND_WAITS: '1,1' });
     const registration = await registrationAtCode(apiUrl, 66);
     let nextSmsAt = (await registration.call('GET', '')).body.nextSmsAt;
     for (let [sends, refused] = [0, 0]; sends < 3; ) {
       const { status, body, headers } = await send(registration, 'sms');
       if (status === 202) {
-        assertReached(nextSmsAt, 'sent before the instant that was told');
+        assertReached(nextSmsAt, 'sent before the announced time');
         ({ nextSmsAt } = body);
         sends++;
         continue;
@@ -173,7 +173,7 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
     for (let tries = 0; tries < 20; tries++) {
       const { status, body, headers } = await send(registration, 'sms');
       assertTooEarly(status, body);
-      assert.equal(body.retry_after_seconds, undefined, 'after the last send waiting does not help');
+      assert.equal(body.retry_after_seconds, undefined, 'waiting does not help after the last send');
       assert.equal(headers.get('retry-after'), null);
     }
     await untilSent(registration, 3);
@@ -184,7 +184,7 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
     await must(send(registration, 'email'), 202);
   });
 
-  it('tells the time of the next send, and a refused try does not move it', async () => {
+  it('returns the time of the next send, and a refused attempt does not move it', async () => {
     const registration = await registrationAtCode(url, 67);
     await must(send(registration, 'sms'), 202);
     const toldFor = (handedAt: number, seconds: number) =>
@@ -205,7 +205,7 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
     assert.equal(await messagesOf(67), 2);
   });
 
-  it('answers 409 with the channels there are when a person has no number', async () => {
+  it('returns 409 with the available channels when a user has no number', async () => {
     const registration = await startRegistration(url);
     await must(registration.call('PUT', '/directory', { username: 'joan', password: 'bletchley-1944' }));
     const { body } = await must(registration.call('PUT', '/captcha', await solveCaptcha(url)));
@@ -219,7 +219,7 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
     await must(registration.call('PUT', '/code', { code: await codeFor(outboxUrl, 'joan@example.org') }));
   });
 
-  it('answers 440 with the other channels when the provider refuses for good, and does not ask it again', async () => {
+  it('returns 440 with the other channels when the provider refuses permanently, and does not call it again', async () => {
     const [sms, email] = await Promise.all([registrationAtCode(url, 68), registrationAtCode(url, 69)]);
     await setFault(outboxUrl, { channel: 'sms', mode: 'error400', providerCode: '21614' });
     await setFault(outboxUrl, { channel: 'email', mode: 'error400', providerCode: '5.1.1' });
@@ -227,7 +227,7 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
       [sms, 'sms', ['voice', 'email']],
       [email, 'email', ['sms', 'voice']],
     ] as const) {
-      // the api does not get tired of waiting for the provider's word
+      // with stopped time, the api does not give up waiting for the provider
       using _time = stopTime();
       const refused = await send(registration, channel);
       assert.equal(refused.status, 440);
@@ -238,7 +238,7 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
     const seen = await sms.call('GET', '');
     assert.equal(seen.body.state, 'pending');
     assert.equal(seen.body.nextSmsAt, null);
-    assert.equal(seen.body.attemptsLeft, 5, 'nobody is charged a try');
+    assert.equal(seen.body.attemptsLeft, 5, 'no attempt was counted');
     await setFault(outboxUrl, { channel: 'sms', mode: 'none' });
     await setFault(outboxUrl, { channel: 'email', mode: 'none' });
     assert.equal((await send(sms, 'sms')).status, 440, 'it stays refused');
@@ -249,7 +249,7 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
     await must(email.call('PUT', '/code', { code: await codeFor(outboxUrl, phoneOf(69)) }));
   });
 
-  it('answers 202 while the provider is broken, says what it waits for, and sends when it is back', async () => {
+  it('returns 202 while the provider fails, reports what it waits for, and sends when the provider recovers', async () => {
     const registration = await registrationAtCode(url, 70);
     await setFault(outboxUrl, { channel: 'sms', mode: 'error500' });
     const { body } = await (async () => {
@@ -260,7 +260,7 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
     assert.equal(body.waitingFor, 'sms');
     assert.deepEqual(body.steps[2], { name: 'code', status: 'waiting', reason: 'sms-unavailable' });
     const again = await send(registration, 'sms');
-    assert.equal(again.status, 429, 'one message is on its way already');
+    assert.equal(again.status, 429, 'a message is already being sent');
     await setFault(outboxUrl, { channel: 'sms', mode: 'none' });
     const code = await codeFor(outboxUrl, phoneOf(70));
     await must(registration.call('PUT', '/code', { code }));
@@ -269,7 +269,7 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
 });
 
 describe('a code of one registration', () => {
-  it('is worth nothing after the registration was cancelled', async () => {
+  it('is invalid after the registration was cancelled', async () => {
     const { registration, code } = await registrationWithCode(system, 71);
     await must(registration.call('DELETE', ''), 204);
     assert.equal((await registration.call('PUT', '/code', { code })).status, 409);

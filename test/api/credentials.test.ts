@@ -27,7 +27,7 @@ let system: System;
 let behind: Behind;
 let url: string;
 let list: Server;
-/** What the list of breached passwords was asked. */
+/** The hash prefixes that the server of breached passwords was queried for. */
 const asked: string[] = [];
 
 before(async () => {
@@ -53,7 +53,7 @@ after(async () => {
   await system?.stop();
 });
 
-/** As https://haveibeenpwned.com/API/v3#PwnedPasswords has it: suffixes and counts, padding with the count 0. */
+/** Format of https://haveibeenpwned.com/API/v3#PwnedPasswords: suffixes and counts; padding has the count 0. */
 function rangeServer(): Server {
   const known = createHash('sha1').update(breached).digest('hex').toUpperCase();
   return createServer((req, res) => {
@@ -72,7 +72,7 @@ interface Person {
   token: string;
 }
 
-/** Somebody with an account and a session. */
+/** A user with an account and a session. */
 async function person(index: number): Promise<Person> {
   const { userId, accessToken: token } = await signedIn(system, index);
   return { name: `person${String(index).padStart(3, '0')}`, userId, token };
@@ -87,7 +87,7 @@ const changePassword = (who: Person, currentPassword: string, password = newPass
   ask(who, 'PUT', '/password', { currentPassword, newPassword: password });
 
 describe('PUT /auth/password', () => {
-  it('changes the password, ends every other session and tells the owner', async () => {
+  it('changes the password, ends every other session and notifies the owner', async () => {
     const ada = await person(200);
     const elsewhere = (await must(logIn(ada, goodPassword))).body.accessToken;
     await must(changePassword(ada, goodPassword), 204);
@@ -99,7 +99,7 @@ describe('PUT /auth/password', () => {
     await until(async () => (await told()).some(({ subject }) => subject === 'Your Vyry password was changed'));
   });
 
-  it('refuses a wrong current password, a weak new one and one that is its person’s name, and changes nothing', async () => {
+  it('refuses a wrong current password, a weak new one and one made of the user name, and changes nothing', async () => {
     const ada = await person(201);
     const wrong = await changePassword(ada, 'not the password');
     assert.deepEqual([wrong.status, wrong.body.error_code], [401, 'UNAUTHORIZED']);
@@ -110,7 +110,7 @@ describe('PUT /auth/password', () => {
     await must(logIn(ada, goodPassword));
   });
 
-  it('refuses a password that is known from a breach, of which the list learns five digits of a hash', async () => {
+  it('refuses a breached password, and sends only five digits of its hash to the server of breached passwords', async () => {
     const ada = await person(202);
     asked.length = 0;
     const { status, body } = await changePassword(ada, goodPassword, breached);
@@ -119,7 +119,7 @@ describe('PUT /auth/password', () => {
     await must(logIn(ada, goodPassword));
   });
 
-  it('refuses even the right one for a while after wrong ones, also in parallel', async () => {
+  it('refuses even the right password for a while after five wrong ones, also in parallel', async () => {
     const ada = await person(203);
     const answers = await Promise.all(Array.from({ length: 20 }, () => changePassword(ada, 'not the password')));
     assert.equal(answers.filter(({ status }) => status === 401).length, 5);
@@ -129,7 +129,7 @@ describe('PUT /auth/password', () => {
   });
 });
 
-/** Failed checks of a person in the audit log: those before the event of an export, as the events of an api are in order. */
+/** Counts the failed checks of a user in the audit log before the event of an export: an api writes events in order. */
 async function checksOf({ userId, token }: Person, action: string): Promise<number> {
   await must(call(url, 'GET', '/api/v1/users/me/export', { token }));
   const own = async () =>
@@ -141,7 +141,7 @@ async function checksOf({ userId, token }: Person, action: string): Promise<numb
 }
 
 describe('/auth/pin', () => {
-  it('is set with the password, changed with the PIN before, and then proven', async () => {
+  it('is set with the password, changed with the current PIN, and verified', async () => {
     const ada = await person(204);
     assert.equal((await ask(ada, 'POST', '/pin/verify', { pin: '830571' })).status, 401);
     assert.equal((await ask(ada, 'PUT', '/pin', { pin: '830571' })).status, 400);
@@ -162,14 +162,14 @@ describe('/auth/pin', () => {
     );
   });
 
-  it('refuses a PIN that counts or repeats, and what is none', async () => {
+  it('refuses sequences, repeated digits and malformed PINs', async () => {
     const ada = await person(205);
     for (const pin of ['1234', '9876', '0000', '12a4', '123', '1'.repeat(21)]) {
       assert.equal((await ask(ada, 'PUT', '/pin', { pin, currentPassword: goodPassword })).status, 400, pin);
     }
   });
 
-  it('O1: compares ten wrong PINs a day, in parallel and over sessions, then refuses even the right one', async () => {
+  it('O1: compares ten wrong PINs a day, in parallel and across sessions, then refuses even the right one', async () => {
     const ada = await person(206);
     await must(ask(ada, 'PUT', '/pin', { pin: '830571', currentPassword: goodPassword }), 204);
     const other = { token: (await must(logIn(ada, goodPassword))).body.accessToken as string };
@@ -189,7 +189,7 @@ describe('/auth/pin', () => {
     assert.equal(await checksOf(ada, 'pin-verify'), 10);
   });
 
-  it('is replaced by a fresh code, once, by nobody else and by no code of another kind', async () => {
+  it('is reset once by a new code, which works for no other user and for no other purpose', async () => {
     const [ada, bob] = [await person(207), await person(208)];
     await must(ask(ada, 'PUT', '/pin', { pin: '830571', currentPassword: goodPassword }), 204);
     const before = (await messagesTo(system.ready.outboxUrl, phoneOf(207))).length;
@@ -207,7 +207,7 @@ describe('/auth/pin', () => {
     await must(ask(ada, 'POST', '/pin/verify', { pin: '274916' }), 204);
   });
 
-  it('O10: PINs and passwords are stored under Argon2id', async () => {
+  it('O10: PINs and passwords are stored as Argon2id hashes', async () => {
     const user = await behind.database.collection('users').findOne({ pin: { $exists: true } });
     for (const secret of [user?.pin, user?.password]) assert.match(String(secret), /^\$argon2id\$v=19\$m=19456,/);
   });

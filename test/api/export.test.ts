@@ -39,7 +39,7 @@ interface Person {
   refreshToken: string;
 }
 
-/** Somebody who registered, with all that this leaves. */
+/** A user who registered through the API, with all data that a registration leaves. */
 async function registered(index: number): Promise<Person> {
   const registration = await completedRegistration(system, index);
   const { body } = await must(registration.call('POST', '/session'), 201);
@@ -55,7 +55,7 @@ async function person(index: number): Promise<Person> {
 const ask = ({ token }: Person, at = url): Promise<Answer> => call(at, 'GET', '/api/v1/users/me/export', { token });
 
 describe('GET /users/me/export', () => {
-  it('has account, claims, sessions, flows and audit events of the person, as a file', async () => {
+  it('returns the account, claims, sessions, registrations and audit events of the user as a file', async () => {
     const ada = await registered(460);
     const login = { identifier: 'person460', password: goodPassword };
     await must(call(url, 'POST', '/api/v1/auth/login', { body: login, headers: { 'User-Agent': 'of the person' } }));
@@ -85,7 +85,7 @@ describe('GET /users/me/export', () => {
     assert.deepEqual([body.registrations.state, body.auditEvents.state], ['complete', 'complete']);
   });
 
-  it('has no secret and nothing of others', async () => {
+  it('contains no secret and no data of other users', async () => {
     const [ada, eve] = await Promise.all([registered(461), registered(462)]);
     await must(call(url, 'POST', '/api/v1/auth/refresh-token', { body: { refreshToken: ada.refreshToken } }));
     const text = JSON.stringify((await must(ask(ada))).body);
@@ -103,7 +103,7 @@ describe('GET /users/me/export', () => {
     }
   });
 
-  it('is limited by person and leaves an event each', async () => {
+  it('is limited per user, and each export leaves an audit event', async () => {
     const [ada, eve] = await Promise.all([person(463), person(464)]);
     const strict = await startAnotherApi(system, { LIMIT_EXPORTS_PER_PERSON: '2/86400' });
     for (let turn = 0; turn < 2; turn++) await must(ask(ada, strict.apiUrl));
@@ -115,7 +115,7 @@ describe('GET /users/me/export', () => {
     });
   });
 
-  it('says when the audit log is away, and has the rest', async () => {
+  it('reports an unavailable audit log, and returns the rest', async () => {
     const ada = await person(465);
     const away = await startAnotherApi(system, { PRIVACY_ELASTICSEARCH_URL: 'http://127.0.0.1:9' });
     const { body } = await must(ask(ada, away.apiUrl));

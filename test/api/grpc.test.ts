@@ -1,11 +1,11 @@
 /**
- * Signal's registration-service on the wire, driven by a client made from the inventory of the contract: each row of the
- * tables of each rpc. Lives are long, and what has to be over is made older in the store; the defaults are driven in
- * test/domain/sessions.test.ts.
+ * Signal's registration-service over the wire, called by a client built from the inventory of the contract: each row of
+ * the tables of each rpc. Lifetimes are long, and records that must have expired are aged in the store. The defaults
+ * are tested in test/domain/sessions.test.ts.
  *
- * A workflow waits by its own clock, with the waits of the api that the first send came to. So there are three apis on the same
- * sessions: that of the system, where the next send is possible after a second; `patient`, where it is not within any test;
- * and `brief`, whose sessions end soon.
+ * A workflow waits by its own clock, with the waits of the api that received the first send. So three apis share the
+ * same sessions: that of the system, where the next send is possible after a second; `patient`, where no test reaches
+ * the next send; and `brief`, whose sessions end soon.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -29,7 +29,7 @@ import { eventually, until } from '../support/until.ts';
 
 const token = 'a-bearer-token-of-the-signal-server-1';
 const ttlSeconds = 3600;
-/** Between the sends of `patient`, to its first call, and after the second check of a code everywhere. */
+/** Wait between the sends of `patient`, before its first call, and after the second check of a code on every api. */
 const waitSeconds = 600;
 
 let system: System;
@@ -84,14 +84,14 @@ const send = (sessionId: Buffer, transport = sms, at = signal) =>
 const check = (sessionId: Buffer, verificationCode: string, at = signal) =>
   at.call('CheckVerificationCode', { sessionId, verificationCode });
 
-/** Sends as soon as that is possible. */
+/** Sends as soon as a send is possible. */
 const sendInTime = (sessionId: Buffer, transport = sms) =>
   eventually(async () => {
     const answer = await send(sessionId, transport);
     return answer.error === undefined ? metadataOf(answer) : undefined;
   });
 
-/** Makes the codes of a session older, and what was done with them. */
+/** Ages the codes of a session and their checks. */
 const ageCodes = (sessionId: Buffer, seconds: number) =>
   ageRecords(behind.redis, `verification:{${sessionId.toString('hex')}}:verify`, seconds);
 
@@ -101,7 +101,7 @@ function metadataOf({ sessionMetadata, error }: WireResponse): WireMetadata {
   return sessionMetadata;
 }
 
-/** A session that got an SMS, and its code. */
+/** A session that was sent an SMS, with its code. */
 async function sentSession(at = signal): Promise<{ id: Buffer; number: string; code: string }> {
   const { sessionId: id, e164: number } = await create(newNumber(), at);
   metadataOf(await send(id, sms, at));
@@ -125,7 +125,7 @@ async function withFault<T>(fault: Omit<FaultSetting, 'channel'>, run: () => Pro
 }
 
 describe('CreateSession', () => {
-  it('answers a session that may send an SMS now, no call and no check yet, and ends after its life', async () => {
+  it('returns a session that may send an SMS now, may not call or check yet, and expires after its lifetime', async () => {
     const e164 = newNumber();
     const begunAt = Date.now();
     const { sessionId, expirationSeconds, ...rest } = await create(e164);
@@ -143,7 +143,7 @@ describe('CreateSession', () => {
     });
   });
 
-  it('refuses what is no number, for good', async () => {
+  it('refuses an invalid number permanently', async () => {
     for (const e164 of ['12', '0']) {
       const answer = await signal.call('CreateSession', { e164 });
       assert.equal(answer.sessionMetadata, undefined);
@@ -151,7 +151,7 @@ describe('CreateSession', () => {
     }
   });
 
-  it('limits the sessions of a number whatever the collation key, says when, and stores none of those it refuses', async () => {
+  it('limits the sessions of a number for any collation key, returns the wait, and stores no refused session', async () => {
     const e164 = newNumber();
     const begunAt = Date.now();
     for (const rateLimitCollationKey of ['a', 'b', 'c']) {
@@ -164,7 +164,7 @@ describe('CreateSession', () => {
     assert.equal((await behind.keys('verification-session:*')).length, stored);
   });
 
-  it('holds no number in clear, and starts no workflow', async () => {
+  it('stores no number in plain text, and starts no workflow', async () => {
     const { sessionId, e164 } = await create();
     const id = sessionId.toString('hex');
     const record = JSON.stringify(await behind.redis.hgetall(`verification-session:{${id}}`));
@@ -174,7 +174,7 @@ describe('CreateSession', () => {
 });
 
 describe('GetSessionMetadata', () => {
-  it('answers what the creation answered, and costs nothing', async () => {
+  it('returns the same metadata as the creation, and changes nothing', async () => {
     const begunAt = Date.now();
     const created = await create();
     const { expirationSeconds: _, ...rest } = created;
@@ -183,7 +183,7 @@ describe('GetSessionMetadata', () => {
     assertLeft(later, ttlSeconds, begunAt);
   });
 
-  it('does not find what was never created, and no session whose time is over', async () => {
+  it('does not find an unknown or an expired session', async () => {
     const { sessionId } = await create();
     const notFound = 'GET_REGISTRATION_SESSION_METADATA_ERROR_TYPE_NOT_FOUND';
     assert.equal((await read(Buffer.alloc(16, 7))).error?.errorType, numbers[notFound]);
@@ -199,7 +199,7 @@ describe('GetSessionMetadata', () => {
 });
 
 describe('SendVerificationCode', () => {
-  it('sends one SMS, says when the next and the first call are possible, and prolongs the session', async () => {
+  it('sends one SMS, returns when the next SMS and the first call are possible, and extends the session', async () => {
     const { sessionId, e164 } = await create();
     const begunAt = Date.now();
     const sent = metadataOf(await send(sessionId, sms, patient));
@@ -213,20 +213,20 @@ describe('SendVerificationCode', () => {
     assertLeft(sent.expirationSeconds, waitSeconds + ttlSeconds, begunAt);
   });
 
-  it('refuses a transport that is none by the status of the call', async () => {
+  it('refuses an unknown transport with the status of the call', async () => {
     const { sessionId } = await create();
     for (const transport of [0, 3, 100]) {
       await assert.rejects(send(sessionId, transport), { code: status.INVALID_ARGUMENT });
     }
   });
 
-  it('does not find a session that does not exist, and shows none', async () => {
+  it('does not find an unknown session, and returns no metadata', async () => {
     const answer = await send(Buffer.alloc(16, 9));
     assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_SESSION_NOT_FOUND', false);
     assert.equal(answer.sessionMetadata, undefined);
   });
 
-  it('sends nothing for a session that is verified', async () => {
+  it('sends nothing for a verified session', async () => {
     const { id, code } = await sentSession();
     await check(id, code);
     const answer = await send(id);
@@ -235,7 +235,7 @@ describe('SendVerificationCode', () => {
     assert.equal(answer.sessionMetadata?.mayRequestSms, false);
   });
 
-  it('asks to wait when it is too early, without moving the time, and then sends; after the last it asks for nothing', async () => {
+  it('returns the wait for an early send without moving it, then sends; after the last send it returns no wait', async () => {
     const begunAt = Date.now();
     const { id, number } = await sentSession();
     const published = () => behind.redis.hgetall(`verification-session:{${id.toString('hex')}}`);
@@ -254,28 +254,28 @@ describe('SendVerificationCode', () => {
     assert.equal((await messagesTo(system.ready.outboxUrl, `+${number}`)).length, 2);
   });
 
-  it('refuses a call before an SMS, and waiting does not help', async () => {
+  it('refuses a call before an SMS, without a retry time', async () => {
     const { sessionId } = await create();
     const answer = await send(sessionId, voice);
     assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', false);
     assert.equal(answer.sessionMetadata?.mayRequestVoiceCall, false);
   });
 
-  it('calls, once calls are open', async () => {
+  it('calls as soon as calls are allowed', async () => {
     const { id } = await sentSession();
     const early = await send(id, voice, patient);
     assertError(early, 'SEND_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', true);
     assert.ok(await sendInTime(id, voice));
   });
 
-  it('passes on that the provider asks to slow down', async () => {
+  it('returns RATE_LIMITED when the provider throttles', async () => {
     const { sessionId } = await create();
     const answer = await withFault({ mode: 'error500', providerCode: 20429 }, () => send(sessionId));
     assert.equal(assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_RATE_LIMITED', true), 60);
     assert.ok(answer.sessionMetadata);
   });
 
-  it('opens calls at once for a number that takes no SMS, and sends it no more SMS', async () => {
+  it('allows calls at once for a number that cannot receive SMS, and sends it no more SMS', async () => {
     const { sessionId } = await create();
     const answer = await withFault({ mode: 'error400', providerCode: 21614 }, () => send(sessionId));
     assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_TRANSPORT_NOT_ALLOWED', false);
@@ -285,7 +285,7 @@ describe('SendVerificationCode', () => {
     assertError(await check(sessionId, '123456'), 'CHECK_VERIFICATION_CODE_ERROR_TYPE_NO_CODE_SENT', false);
   });
 
-  it('counts a message that the provider rejects, opens calls after their wait, and shows the session', async () => {
+  it('counts a message that the provider rejects, allows calls after their wait, and returns the session', async () => {
     const { sessionId } = await create();
     const begunAt = Date.now();
     const answer = await withFault({ mode: 'error400', providerCode: 21610 }, () => send(sessionId, sms, patient));
@@ -297,14 +297,14 @@ describe('SendVerificationCode', () => {
     assertLeft(session?.nextVoiceCallSeconds ?? '', waitSeconds, begunAt);
   });
 
-  it('passes on that the provider suspects fraud', async () => {
+  it('returns SUSPECTED_FRAUD when the provider suspects fraud', async () => {
     const { sessionId } = await create();
     const answer = await withFault({ mode: 'error400', providerCode: 30450 }, () => send(sessionId));
     assertError(answer, 'SEND_VERIFICATION_CODE_ERROR_TYPE_SUSPECTED_FRAUD', false);
     assert.ok(answer.sessionMetadata);
   });
 
-  it('is unavailable while the provider is, charges nothing, and sends once by itself when it is back', async () => {
+  it('is unavailable while the provider is, charges nothing, and sends once on its own when the provider recovers', async () => {
     const { sessionId, e164 } = await create();
     await withFault({ mode: 'error500' }, async () => {
       await assert.rejects(send(sessionId), { code: status.UNAVAILABLE });
@@ -315,7 +315,7 @@ describe('SendVerificationCode', () => {
     assert.equal((await messagesTo(system.ready.outboxUrl, `+${e164}`)).length, 1);
   });
 
-  it('sends one message for orders at the same time', async () => {
+  it('sends one message for concurrent requests', async () => {
     const { sessionId, e164 } = await create();
     const answers = await Promise.all(Array.from({ length: 5 }, () => send(sessionId, sms, patient)));
     assert.equal(answers.filter(({ error }) => error === undefined).length, 1);
@@ -323,7 +323,7 @@ describe('SendVerificationCode', () => {
   });
 });
 
-describe('SendVerificationCode where nobody is configured to carry it', () => {
+describe('SendVerificationCode without a configured provider', () => {
   let bare: RoleProcess;
 
   before(async () => {
@@ -338,7 +338,7 @@ describe('SendVerificationCode where nobody is configured to carry it', () => {
     await system.restart('delivery');
   });
 
-  it('says that no sender is available, shows the session, and sends nothing', async () => {
+  it('returns NO_SENDER_AVAILABLE with the session, and sends nothing', async () => {
     const number = newNumber();
     const { sessionId } = await create(number);
     const answer = await send(sessionId);
@@ -349,7 +349,7 @@ describe('SendVerificationCode where nobody is configured to carry it', () => {
 });
 
 describe('CheckVerificationCode', () => {
-  it('verifies by the right code, also with dashes and blanks, and allows nothing more', async () => {
+  it('verifies the right code, also with dashes and spaces, and then allows no send and no check', async () => {
     const { id, code } = await sentSession();
     const { expirationSeconds, ...verified } = metadataOf(await check(id, ` ${code.slice(0, 3)}-${code.slice(3)} `));
     assert.deepEqual(
@@ -360,13 +360,13 @@ describe('CheckVerificationCode', () => {
     assert.equal(metadataOf(await read(id)).verified, true);
   });
 
-  it('answers a wrong code, odd ones too, without error', async () => {
+  it('returns an unverified session without an error for a wrong or empty code', async () => {
     const { id, code } = await sentSession();
     assert.equal(metadataOf(await check(id, wrongCode(code))).verified, false);
     assert.equal(metadataOf(await check(id, '')).verified, false);
   });
 
-  it('repeats a success to whom knows the code, and to nobody else', async () => {
+  it('repeats a success for the right code only', async () => {
     const { id, code } = await sentSession();
     await check(id, code);
     assert.equal(metadataOf(await check(id, code)).verified, true);
@@ -381,7 +381,7 @@ describe('CheckVerificationCode', () => {
     assert.ok(answer.sessionMetadata);
   });
 
-  it('asks to wait between checks without comparing, and for a new code when the checks are used up', async () => {
+  it('refuses an early check without comparing, and requires a new code when the checks are used up', async () => {
     const { id, code } = await sentSession();
     const begunAt = Date.now();
     for (const difference of [1, 2]) metadataOf(await check(id, wrongCode(code, difference)));
@@ -397,7 +397,7 @@ describe('CheckVerificationCode', () => {
     assert.equal(spent.sessionMetadata?.mayRequestSms, true);
   });
 
-  it('counts anew for a new code, and takes the older one no longer', async () => {
+  it('restarts the count for a new code, and refuses the older code', async () => {
     const { id, number, code } = await sentSession();
     for (const difference of [1, 2]) await check(id, wrongCode(code, difference));
     await sendInTime(id);
@@ -406,13 +406,13 @@ describe('CheckVerificationCode', () => {
     assert.equal(metadataOf(await check(id, newer)).verified, true);
   });
 
-  it('does not find a session that does not exist', async () => {
+  it('does not find an unknown session', async () => {
     const answer = await check(Buffer.alloc(16, 3), '123456');
     assertError(answer, 'CHECK_VERIFICATION_CODE_ERROR_TYPE_SESSION_NOT_FOUND', false);
     assert.equal(answer.sessionMetadata, undefined);
   });
 
-  it('says that the newest code has expired while the session lives, and shows the session', async () => {
+  it('returns ATTEMPT_EXPIRED with the session when only the newest code has expired', async () => {
     const { id, code } = await sentSession();
     await ageCodes(id, ttlSeconds);
     const answer = await check(id, code);
@@ -421,7 +421,7 @@ describe('CheckVerificationCode', () => {
     assert.equal(answer.sessionMetadata?.mayRequestSms, true);
   });
 
-  it('compares at most as many of a hundred codes at the same instant as a code has checks', async () => {
+  it('compares no more of 100 concurrent codes than a code has checks', async () => {
     const { id, code } = await sentSession();
     const codes = Array.from({ length: 100 }, (_, index) => wrongCode(code, index + 1));
     const answers = await Promise.all(codes.map((guess) => check(id, guess)));
@@ -430,10 +430,10 @@ describe('CheckVerificationCode', () => {
 });
 
 describe('The workflow of a session', () => {
-  it('is started by the first send, and ends by itself, verified or not, holding no code and no number in its id', async () => {
+  it('starts with the first send and ends on its own, verified or not, with no code and no number in its id', async () => {
     const endOf = ({ id }: { id: Buffer }) =>
       behind.temporal.workflow.getHandle(`verification:${id.toString('hex')}`).result();
-    // anew where a machine stood still for the whole life of a session
+    // starts over if the machine paused for the whole lifetime of a session
     const left = eventually(async () => endOf(await sentSession(brief)));
     const proven = eventually(async () => {
       const session = await sentSession(brief);

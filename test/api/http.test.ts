@@ -5,8 +5,9 @@ import { after, before, describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { chromium } from 'playwright-core';
-import { problems } from '../../api/problems.ts';
-import { routes } from '../../api/rest.ts';
+import { failures as publicFailures } from '../../contract/failures.ts';
+import type { Operation } from '../../contract/operation.ts';
+import { operations } from '../../contract/operations.ts';
 import type { System } from '../../engines/system.ts';
 import type { Role } from '../../platform/config.ts';
 import { type Answer, call, startRegistration } from '../support/client.ts';
@@ -25,6 +26,7 @@ import {
 import { startTestSystem } from '../support/system.ts';
 import { eventually, hangMs } from '../support/until.ts';
 
+const routes = Object.values(operations) as Operation[];
 let system: System;
 let behind: Behind;
 let directory: TestDirectory;
@@ -69,13 +71,13 @@ async function linesOf(role: Role): Promise<LogLine[]> {
   return text.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as LogLine] : []));
 }
 
-/** The first line of a role that fits, waiting for it. */
+/** Waits for a log line of a role with these fields, and returns the first. */
 function lineOf(role: Role, fits: Partial<LogLine>): Promise<LogLine> {
   const isIt = (line: LogLine) => Object.entries(fits).every(([name, value]) => line[name as keyof LogLine] === value);
   return eventually(async () => (await linesOf(role)).find(isIt));
 }
 
-/** Asks until an answer is as it should be. */
+/** Repeats a GET request until its response meets the condition. */
 function untilAnswered(isEnough: (answer: Answer) => boolean, path: string): Promise<Answer> {
   return eventually(async () => {
     const answer = await call(url, 'GET', path);
@@ -83,8 +85,8 @@ function untilAnswered(isEnough: (answer: Answer) => boolean, path: string): Pro
   });
 }
 
-describe('every answer', () => {
-  it('carries the headers that keep browsers safe, and none that tell of the inside', async () => {
+describe('every response', () => {
+  it('has the security headers, and none that reveal internals', async () => {
     for (const path of ['/health', '/api/v1/captcha', '/api/v1/users/me', '/docs', '/openapi.json', '/nothing-here']) {
       const { headers } = await fetch(`${url}${path}`);
       assert.equal(headers.get('x-content-type-options'), 'nosniff', path);
@@ -99,7 +101,7 @@ describe('every answer', () => {
     }
   });
 
-  it('carries X-Request-Id: the caller’s when it is a valid one, else a new one', async () => {
+  it('has the X-Request-Id of the caller if valid, otherwise a new one', async () => {
     for (const id of ['a', 'my-request.1:2_3', 'x'.repeat(128)]) {
       const { headers } = await call(url, 'GET', '/health', { headers: { 'X-Request-Id': id } });
       assert.equal(headers.get('x-request-id'), id);
@@ -113,7 +115,7 @@ describe('every answer', () => {
     assert.equal(seen.size, 7);
   });
 
-  it('is a 404 of the usual shape where nothing is', async () => {
+  it('is a 404 with the standard body for an unknown path or method', async () => {
     const paths = [
       '/',
       '/api',
@@ -145,7 +147,7 @@ describe('every answer', () => {
 });
 
 describe('traceparent', () => {
-  it('leads from a request to the log lines of the api and of the workers', async () => {
+  it('connects a request with the log lines of the api and of the workers', async () => {
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     const trace = { traceparent: `00-${traceId}-b7ad6b7169203331-01`, 'X-Request-Id': 'traced-1' };
     const registration = await startRegistration(url);
@@ -162,7 +164,7 @@ describe('traceparent', () => {
     assert.equal((await lineOf('delivery', { event: 'code.sent', traceId: other })).requestId, 'traced-2');
   });
 
-  it('is replaced when it is no valid one', async () => {
+  it('is replaced when it is invalid', async () => {
     for (const traceparent of ['00-x-y-01', `00-${'0'.repeat(31)}-b7ad6b7169203331-01`, 'x\u0022}', '']) {
       const id = `bad-trace-${Math.random()}`;
       await call(url, 'GET', '/health', { headers: { traceparent, 'X-Request-Id': id } });
@@ -171,7 +173,7 @@ describe('traceparent', () => {
     }
   });
 
-  it('cannot be used to write lines of one’s own into the log', async () => {
+  it('does not let a path or a User-Agent inject log lines', async () => {
     const words = '"}\\r\\n{"event":"forged","level":"info"}';
     const path = `/${encodeURIComponent('x\r\n{"event":"forged"}')}`;
     await call(url, 'GET', path, { headers: { 'User-Agent': words, 'X-Request-Id': 'forging' } });
@@ -183,7 +185,7 @@ describe('traceparent', () => {
 });
 
 describe('TRUST_PROXY', () => {
-  it('takes the address of a person from the hop that is trusted, and not from what is before it', async () => {
+  it('takes the client address from the trusted proxy, and ignores earlier entries', async () => {
     await registeredPerson(system, 84);
     const chain = { 'X-Forwarded-For': `${'198.51.100.1, '.repeat(50)}203.0.113.77`, 'X-Real-IP': '198.51.100.2' };
     const login = { identifier: 'person084', password: goodPassword };
@@ -205,17 +207,17 @@ describe('CORS_ORIGINS', () => {
     return fetch(`${url}/api/v1/captcha`, { method: 'OPTIONS', headers });
   }
 
-  it('lets the browsers of those origins in, and no others', async () => {
+  it('allows those origins, and no others', async () => {
     const { status, headers } = await preflight(origin);
     assert.equal(status, 204);
     assert.equal(headers.get('access-control-allow-origin'), origin);
     assert.match(headers.get('access-control-allow-methods') ?? '', /PUT/);
     assert.equal(headers.get('access-control-allow-headers'), 'authorization,content-type,idempotency-key');
-    assert.equal(headers.get('access-control-allow-credentials'), null, 'tokens are no cookies');
+    assert.equal(headers.get('access-control-allow-credentials'), null, 'tokens are not cookies');
     assert.match(headers.get('vary') ?? '', /Origin/);
     const refusal = await fetch(`${url}/api/v1/users/me`, { headers: { Origin: origin } });
     assert.equal(refusal.status, 401);
-    assert.equal(refusal.headers.get('access-control-allow-origin'), origin, 'errors can be read too');
+    assert.equal(refusal.headers.get('access-control-allow-origin'), origin, 'errors are readable too');
     assert.match(refusal.headers.get('access-control-expose-headers') ?? '', /X-Request-Id,Retry-After/);
     for (const foreign of ['https://evil.example', 'null', `${origin}.evil.example`, 'http://app.example.org']) {
       assert.equal((await preflight(foreign)).headers.get('access-control-allow-origin'), null, foreign);
@@ -224,7 +226,7 @@ describe('CORS_ORIGINS', () => {
 });
 
 describe('GET /openapi.json', () => {
-  it('is an OpenAPI 3.1 document: its parts are in their places and its schemas are schemas', () => {
+  it('is an OpenAPI 3.1 document with a valid structure and valid schemas', () => {
     const schemas = formats.default(new Ajv2020({ strict: false }));
     const isDocument = schemas.compile(openApiShape);
     assert.ok(isDocument(document), schemas.errorsText(isDocument.errors));
@@ -232,7 +234,7 @@ describe('GET /openapi.json', () => {
     for (const [, reference = ''] of text.matchAll(/"\$ref":"([^"]+)"/g)) {
       const [, name = ''] = /^#\/components\/schemas\/(\w+)$/.exec(reference) ?? [];
       const { components } = document as unknown as { components: { schemas: Record<string, unknown> } };
-      assert.ok(components.schemas[name], `${reference} leads somewhere`);
+      assert.ok(components.schemas[name], `${reference} resolves`);
     }
     for (const [path, operations] of Object.entries(document.paths)) {
       for (const operation of Object.values(operations)) {
@@ -243,35 +245,38 @@ describe('GET /openapi.json', () => {
     }
   });
 
-  it('lists every route, with each status it may answer and what it needs', () => {
+  it('lists every route, with its statuses, its security and its body', () => {
     const listed = Object.entries(document.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method} ${path}`),
     );
     const existing = routes.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`);
     assert.deepEqual(listed.sort(), existing.sort());
-    for (const { method, path, status, failures, guard, body } of routes) {
+    for (const { method, path, answers, failures, auth, body } of routes) {
       const operation = document.paths[path.replace(/:(\w+)/g, '{$1}')]?.[method] as unknown as {
         responses: Record<string, unknown>;
         security?: unknown[];
         requestBody?: unknown;
       };
-      const statuses = [status, ...failures.map((failure) => problems[failure].status)];
-      if (guard !== 'none') statuses.push(401);
+      const statuses = [...Object.keys(answers), ...failures.map((failure) => publicFailures[failure].status)].map(
+        Number,
+      );
+      if (auth !== 'none') statuses.push(401);
       if (body !== undefined) statuses.push(413, 415);
       for (const expected of statuses) assert.ok(operation.responses[expected], `${method} ${path} ${expected}`);
-      assert.equal(operation.security !== undefined, guard !== 'none', path);
+      const hasBearer = !['none', 'twilio', 'infobip'].includes(auth);
+      assert.equal(operation.security !== undefined, hasBearer, path);
       assert.equal(operation.requestBody !== undefined, body !== undefined, path);
     }
   });
 });
 
 describe('GET /docs', () => {
-  it('shows every operation in a browser, without help from anywhere else', async (t) => {
+  it('shows every operation in a browser, without requests to other hosts', async (t) => {
     const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
       existsSync,
     );
     if (executablePath === undefined) {
-      t.diagnostic('There is no Chromium on this machine: the page was fetched, not shown');
+      t.diagnostic('There is no Chromium on this machine: the page was fetched, not rendered');
       assert.match(await (await fetch(`${url}/docs`)).text(), /swagger-ui-bundle\.js/);
       return;
     }
@@ -292,7 +297,7 @@ describe('GET /docs', () => {
       await page.goto(`${url}/docs`);
       await page.waitForSelector('.opblock');
       assert.equal(await page.locator('.opblock').count(), routes.length);
-      await page.locator('.opblock-summary', { hasText: 'Prove the code' }).first().click();
+      await page.locator('.opblock-summary', { hasText: 'Verify the code' }).first().click();
       await page.waitForSelector('.opblock-body .responses-table');
       assert.doesNotMatch(
         (await page.locator('.opblock.is-open').textContent()) ?? '',
@@ -307,7 +312,7 @@ describe('GET /docs', () => {
 });
 
 describe('GET /health', () => {
-  it('answers who this is', async () => {
+  it('returns the status, the service and its version', async () => {
     const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
     const { status, body } = await call(url, 'GET', '/health');
     assert.equal(status, 200);
@@ -316,7 +321,7 @@ describe('GET /health', () => {
 });
 
 describe('GET /metrics', () => {
-  it('counts what happened, by labels that name nobody', async () => {
+  it('counts events, with labels that contain no personal data', async () => {
     const registration = await completedRegistration(system, 82);
     const response = await fetch(`${url}/metrics`);
     assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
@@ -335,7 +340,7 @@ describe('GET /metrics', () => {
 });
 
 describe('GET /health/ready', () => {
-  it('is ready with every dependency, and degraded while the directory is away', async () => {
+  it('is ready with every dependency, and degraded while the directory is unavailable', async () => {
     const { status, body } = await untilAnswered((answer) => answer.body.status === 'ready', '/health/ready');
     assert.equal(status, 200);
     assert.equal(body.status, 'ready');
@@ -358,7 +363,7 @@ describe('GET /health/ready', () => {
     );
   });
 
-  it('is 503 while a worker that is needed is away', async () => {
+  it('is 503 while a required worker is unavailable', async () => {
     await system.kill('registration', 'SIGTERM');
     const { status, body, headers } = await untilAnswered((answer) => answer.status === 503, '/health/ready');
     assert.equal(status, 503);
@@ -369,7 +374,7 @@ describe('GET /health/ready', () => {
     assert.equal((await untilAnswered((answer) => answer.status === 200, '/health/ready')).status, 200);
   });
 
-  it('is 503 while Redis hangs; everything answers 503 before Redis goes on, and works again by itself', async () => {
+  it('is 503 while Redis hangs; every request returns 503 before Redis resumes, and then works again', async () => {
     const registration = await startRegistration(url);
     const redisPid = Number(/process_id:(\d+)/.exec(await behind.redis.info('server'))?.[1]);
     process.kill(redisPid, 'SIGSTOP');
@@ -379,7 +384,7 @@ describe('GET /health/ready', () => {
       registration.call('GET', ''),
       registration.call('PUT', '/code', { code: '123456' }),
       registration.call('PUT', '/directory', { username: 'person083', password: 'person-083' }),
-      call(url, 'GET', '/health').then(({ status }) => assert.equal(status, 200, 'the process itself is well')),
+      call(url, 'GET', '/health').then(({ status }) => assert.equal(status, 200, 'the process itself is healthy')),
     ]).finally(() => process.kill(redisPid, 'SIGCONT'));
     for (const { status, body, headers } of answers.slice(0, 5) as Answer[]) {
       assert.equal(status, 503);
@@ -393,7 +398,7 @@ describe('GET /health/ready', () => {
   });
 });
 
-/** What https://spec.openapis.org/oas/v3.1.0.html asks of the parts that are used here. */
+/** The rules of https://spec.openapis.org/oas/v3.1.0.html for the parts that are used here. */
 const openApiShape = {
   type: 'object',
   required: ['openapi', 'info', 'paths'],
@@ -444,6 +449,7 @@ const openApiShape = {
       type: 'object',
       required: ['responses'],
       properties: {
+        operationId: { type: 'string' },
         summary: { type: 'string' },
         description: { type: 'string' },
         security: { type: 'array', items: { type: 'object', additionalProperties: { type: 'array' } } },

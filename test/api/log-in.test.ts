@@ -24,7 +24,7 @@ import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { vyryFor } from '../support/vyry.ts';
 
-/** Life of a code, and of a log-in by it: no machine needs it. */
+/** Lifetime of a code and of its log-in: long enough for any machine. */
 const ttlSeconds = 3600;
 
 let system: System;
@@ -52,13 +52,13 @@ const post = (path: string, body: unknown, headers: Record<string, string> = {},
   call(url, 'POST', `/api/v1/auth${path}`, { body, headers, ...(token && { token }) });
 const me = (accessToken: string, at = url) => call(at, 'GET', '/api/v1/auth/me', { token: accessToken });
 
-/** Somebody with an account and no session. */
+/** A user with an account and no session. */
 async function account(person: number): Promise<{ person: number; identifier: string; phone: string }> {
   await registeredPerson(system, person);
   return { person, identifier: `person${person}`, phone: phoneOf(person) };
 }
 
-/** A log-in by code, up to the code. */
+/** Starts a log-in by code, and waits for the code. */
 async function codeOf(body: { identifier: string; channel?: string }, to: string) {
   const before = (await messagesTo(outboxUrl, to)).length;
   const begunAt = Date.now();
@@ -68,7 +68,7 @@ async function codeOf(body: { identifier: string; channel?: string }, to: string
 }
 
 describe('log-in by code', () => {
-  it('sends one code and ends in a session, by name, by number in any spelling and by e-mail', async () => {
+  it('sends one code and starts a session, by name, by number in any spelling and by e-mail', async () => {
     const { identifier, phone, person } = await account(100);
     const mail = `person${person}@example.org`;
     const spelled = `${phone.slice(0, 3)} ${phone.slice(3, 7)}-${phone.slice(7, 10)} ${phone.slice(10)}`;
@@ -88,7 +88,7 @@ describe('log-in by code', () => {
     }
   });
 
-  it('has a code for one session: not for a second, not for another log-in, and repeats its answer by key', async () => {
+  it('accepts a code for one session of its own log-in, and repeats the response for the same key', async () => {
     const { identifier, phone } = await account(101);
     const first = await codeOf({ identifier }, phone);
     const second = await codeOf({ identifier }, phone);
@@ -102,7 +102,7 @@ describe('log-in by code', () => {
     assert.deepEqual([other.status, other.body.error_code], [409, 'CONFLICT']);
   });
 
-  it('counts five tries, in parallel too, and then not even the right code opens it', async () => {
+  it('counts five attempts, also in parallel, then refuses even the right code', async () => {
     const { identifier, phone } = await account(102);
     const { loginId, code } = await codeOf({ identifier }, phone);
     const wrong = await Promise.all(
@@ -122,7 +122,7 @@ describe('log-in by code', () => {
     assert.equal((await codeOf({ identifier }, phone)).code.length, 6);
   });
 
-  it('answers 404 to a log-in that was never begun, and 410 to one that is over', async () => {
+  it('returns 404 for an unknown log-in, and 410 for an expired one', async () => {
     assert.equal((await post('/login/verify', { loginId: '0'.repeat(32), code: '123456' })).status, 404);
     assert.equal((await post('/login/verify', { loginId: 'x', code: '123456' })).status, 404);
     const { identifier, phone } = await account(103);
@@ -134,7 +134,7 @@ describe('log-in by code', () => {
     await codeFor(outboxUrl, phone);
   });
 
-  it('sends one message, however often the request is repeated by its key', async () => {
+  it('sends one message, however often the request is repeated with its key', async () => {
     const { identifier, phone } = await account(104);
     const before = (await messagesTo(outboxUrl, phone)).length;
     const key = { 'Idempotency-Key': 'send-once' };
@@ -144,7 +144,7 @@ describe('log-in by code', () => {
     assert.equal((await messagesTo(outboxUrl, phone)).length, before + 1);
   });
 
-  it('survives its provider: the code comes when that is back, once, and works', async () => {
+  it('survives an outage of the provider: the code is sent once when it recovers, and works', async () => {
     const { identifier, phone } = await account(105);
     await setFault(outboxUrl, { channel: 'sms', mode: 'error500' });
     const before = (await messagesTo(outboxUrl, phone)).length;
@@ -161,7 +161,7 @@ describe('log-in by code', () => {
   });
 });
 
-/** What of an answer a stranger could compare. */
+/** The parts of a response that a stranger could compare. */
 function face({ status, body, headers }: Answer): unknown {
   const names = [...headers.keys()].filter((name) => !name.startsWith('ratelimit-')).sort();
   const shape = Object.fromEntries(
@@ -173,9 +173,8 @@ function face({ status, body, headers }: Answer): unknown {
   return { status, shape, names, length: headers.get('content-length') };
 }
 
-describe('people who are not there', () => {
-  // ABUSE.md D1
-  it('D1: are answered as those who are: unknown, disabled and known alike, and nothing is sent', async () => {
+describe('unknown users', () => {
+  it('D1: get the same responses as disabled and known users, and no message is sent', async () => {
     const { identifier, phone } = await account(110);
     const disabled = await account(111);
     assert.equal((await vyryFor(system)(['users', 'disable', disabled.identifier])).code, 0);
@@ -193,7 +192,7 @@ describe('people who are not there', () => {
     assert.deepEqual(new Set(faces.map((seen) => JSON.stringify(seen))), new Set([JSON.stringify(face(known))]));
     const ids = (await behind.keys('login:*')).length;
     assert.ok(ids >= 6);
-    assert.equal((await allMessages(outboxUrl)).length, before, 'nobody was written to');
+    assert.equal((await allMessages(outboxUrl)).length, before, 'no message was sent');
     for (const stranger of [...strangers, identifier]) {
       const refused = await post('/login', { identifier: stranger, password: 'not-the-password' });
       assert.deepEqual(
@@ -204,7 +203,7 @@ describe('people who are not there', () => {
     assert.equal((await post('/login', { identifier: disabled.identifier, password: goodPassword })).status, 401);
   });
 
-  it('are told of the limit of the name that was typed, as everybody', async () => {
+  it('reach the limit of the typed name like known users', async () => {
     const { identifier } = await account(112);
     for (const name of [identifier, 'nobody-with-a-limit']) {
       for (let round = 0; round < 10; round++) await must(post('/login/init', { identifier: name }), 202);
@@ -212,8 +211,8 @@ describe('people who are not there', () => {
     }
   });
 
-  // ABUSE.md D1: what was sent to the number by others says nothing of who is behind a name
-  it('are not told apart by the limit of a number: no code is sent then, and the answer is the same', async () => {
+  // D1: sends to the number by others must not reveal the account behind a name
+  it('cannot be recognized by the limit of a number: no code is sent, and the response is the same', async () => {
     const { identifier, phone } = await account(113);
     const before = (await messagesTo(outboxUrl, phone)).length;
     for (let sent = before; sent < 10; sent++) {
@@ -232,7 +231,7 @@ describe('people who are not there', () => {
 });
 
 describe('log-in by password', () => {
-  it('answers the tokens at once, by name, number and e-mail, and 401 to a wrong one', async () => {
+  it('returns the tokens at once, by name, number and e-mail, and 401 for a wrong password', async () => {
     const { identifier, phone, person } = await account(120);
     for (const name of [identifier, phone, `Person${person}@EXAMPLE.org`]) {
       const { body, status } = await post('/login/init', { identifier: name, password: goodPassword });
@@ -243,7 +242,7 @@ describe('log-in by password', () => {
     assert.deepEqual([status, headers.get('www-authenticate')], [401, 'Bearer realm="vyry"']);
   });
 
-  it('is refused after ten wrong ones for a name, also with the right one; a code still opens', async () => {
+  it('is refused after ten wrong passwords for a name, even with the right one; a code still works', async () => {
     const { identifier, phone } = await account(121);
     const wrong = await Promise.all(
       Array.from({ length: 25 }, (_, index) => post('/login', { identifier, password: `guess-${index}` })),
@@ -254,7 +253,7 @@ describe('log-in by password', () => {
     await must(post('/login/verify', { loginId, code }));
   });
 
-  it('asks for a code too where a second step is configured, and no code alone opens', async () => {
+  it('also requires a code when a second step is configured, and a code alone is not enough', async () => {
     const { identifier, phone } = await account(122);
     const processes = await startAnotherApi(system, { LOGIN_SECOND_STEP: 'true' });
     const { apiUrl } = processes;
@@ -276,8 +275,7 @@ describe('refresh', () => {
   }
   const refresh = (refreshToken: string) => post('/refresh-token', { refreshToken });
 
-  // ABUSE.md G14
-  it('G14: two tabs that refresh at once both go on, and so do 20', async () => {
+  it('G14: two tabs that refresh at once both continue, and so do 20', async () => {
     const { refreshToken, user } = await tokens(130);
     using _time = stopTime(['Date']);
     const tabs = await Promise.all(Array.from({ length: 20 }, () => refresh(refreshToken)));
@@ -291,8 +289,7 @@ describe('refresh', () => {
     );
   });
 
-  // ABUSE.md G15
-  it('G15: a lost answer is had again by the same token, for 10 s', async () => {
+  it('G15: the same token repeats a lost response for 10 s', async () => {
     const { refreshToken } = await tokens(131);
     using time = stopTime(['Date']);
     const lost = await must(refresh(refreshToken));
@@ -303,11 +300,10 @@ describe('refresh', () => {
     await time.pass(10_001);
     const late = await refresh(again.body.refreshToken);
     assert.deepEqual([late.status, late.body.error_code], [401, 'INVALID_TOKEN']);
-    assert.equal((await refresh(next.body.refreshToken)).status, 401, 'that has ended the session');
+    assert.equal((await refresh(next.body.refreshToken)).status, 401, 'the reuse ended the session');
   });
 
-  // ABUSE.md G13
-  it('G13: a token that comes back after its successor was used ends the session for both, and is in the audit log', async () => {
+  it('G13: a token that is reused after its successor was used ends the session, is logged, and notifies the owner', async () => {
     const first = await tokens(132);
     const second = (await must(refresh(first.refreshToken))).body;
     const third = (await must(refresh(second.refreshToken))).body;
@@ -329,7 +325,7 @@ describe('refresh', () => {
     }
   });
 
-  it('G13: such a token is refused with Temporal away too, and the audit log has that its person was not told', async () => {
+  it('G13: such a token is refused while Temporal is unavailable too, and the audit log has the failed notification', async () => {
     const adrift = await startAnotherApi(system, { TEMPORAL_ADDRESS: '127.0.0.1:1' });
     const first = await tokens(139);
     const second = (await must(refresh(first.refreshToken))).body;
@@ -348,12 +344,12 @@ describe('refresh', () => {
     );
   });
 
-  it('is refused to people who are disabled, to strangers’ texts and to access tokens', async () => {
+  it('refuses disabled users, made-up tokens and access tokens', async () => {
     const { accessToken, refreshToken } = await tokens(133);
     for (const text of ['x', 'x'.repeat(43), accessToken]) {
       assert.equal((await refresh(text)).status, 401, text);
     }
-    assert.equal((await me(refreshToken)).status, 401, 'G8: a refresh token is no access token');
+    assert.equal((await me(refreshToken)).status, 401, 'G8: a refresh token is not an access token');
     assert.equal((await vyryFor(system)(['users', 'disable', 'person133'])).code, 0);
     assert.equal((await refresh(refreshToken)).status, 401);
   });
@@ -367,7 +363,7 @@ describe('sessions', () => {
   const list = (token: string, query = '') => call(url, 'GET', `/api/v1/auth/sessions${query}`, { token });
   const end = (token: string, id: string) => call(url, 'DELETE', `/api/v1/auth/sessions/${id}`, { token });
 
-  it('are listed by pages, the newest first, and each can be ended from another', async () => {
+  it('are listed by page, the newest first, and each can be ended from another', async () => {
     const { identifier } = await account(140);
     const all = [await logIn(identifier), await logIn(identifier), await logIn(identifier)];
     const [first, , last] = all;
@@ -388,15 +384,13 @@ describe('sessions', () => {
     assert.equal((await end(last.accessToken, ids[2])).status, 404);
   });
 
-  // ABUSE.md G25
-  it('G25: of somebody else are not found', async () => {
+  it('G25: of another user are not found', async () => {
     const [one, two] = [await logIn((await account(141)).identifier), await logIn((await account(142)).identifier)];
     const { sessionId } = (await must(call(url, 'GET', '/api/v1/auth/session', { token: one.accessToken }))).body;
     assert.equal((await end(two.accessToken, sessionId)).status, 404);
     await must(me(one.accessToken));
   });
 
-  // ABUSE.md G26
   it('G26: end at a log-out, at once and on every node, with their refresh token', async () => {
     const { identifier } = await account(143);
     const processes = await startAnotherApi(system, {});
@@ -408,7 +402,6 @@ describe('sessions', () => {
     assert.equal((await post('/refresh-token', { refreshToken })).status, 401);
   });
 
-  // ABUSE.md G27
   it('G27: all end at a log-out everywhere', async () => {
     const { identifier } = await account(144);
     const all = [await logIn(identifier), await logIn(identifier)];
@@ -416,7 +409,7 @@ describe('sessions', () => {
     for (const { accessToken } of all) assert.equal((await me(accessToken)).status, 401);
   });
 
-  it('are one a person where that is configured: the newest stays, of 10 parallel ones one', async () => {
+  it('are limited to one per user if configured: the newest stays, and one of 10 concurrent log-ins', async () => {
     const { identifier } = await account(145);
     const processes = await startAnotherApi(system, { SESSION_LIMIT: 'user' });
     const { apiUrl } = processes;
@@ -425,7 +418,7 @@ describe('sessions', () => {
     assert.equal((await me(older.accessToken)).status, 401);
     const session = (await must(call(url, 'GET', '/api/v1/auth/session', { token: newer.accessToken }))).body;
     const lifeMs = Date.parse(session.expiresAt) - Date.parse(session.createdAt);
-    assert.equal(lifeMs, 86_400_000, 'the idle life of a single session');
+    assert.equal(lifeMs, 86_400_000, 'the idle timeout of a single session');
     const many = await Promise.all(Array.from({ length: 10 }, () => logIn(identifier, apiUrl)));
     const alive = await Promise.all(many.map(({ accessToken }) => me(accessToken)));
     assert.equal(alive.filter(({ status }) => status === 200).length, 1);
@@ -433,7 +426,7 @@ describe('sessions', () => {
 });
 
 describe('the short form of a registration', () => {
-  it('sends the code at once where no step comes before it, and ends in tokens', async () => {
+  it('sends the code at once when no step comes before it, and returns tokens', async () => {
     const processes = await startAnotherApi(system, { REGISTRATION_STEPS: 'code' });
     const short = (path: string, body: unknown, token?: string) =>
       call(processes.apiUrl, 'POST', `/api/v1/auth${path}`, { body, ...(token && { token }) });
@@ -441,13 +434,13 @@ describe('the short form of a registration', () => {
     const started = await must(short('/register', person), 201);
     const { registrationId, registrationToken } = started.body;
     const code = await codeFor(outboxUrl, phoneOf(150), 1);
-    assert.equal((await short('/verify', { registrationId, code })).status, 401, 'the id alone opens nothing');
+    assert.equal((await short('/verify', { registrationId, code })).status, 401, 'the id alone is not enough');
     const { body } = await must(short('/verify', { registrationId, code }, registrationToken));
     const { body: user } = await must(me(body.accessToken));
     assert.equal(user.username, 'short-form');
   });
 
-  it('says which step comes first where one does', async () => {
+  it('returns the registration with a blocked code step when another step comes first', async () => {
     const { body } = await must(post('/register', { fullName: 'A B', username: 'ab', phone: phoneOf(151) }), 201);
     const step = body.steps.find(({ name }: { name: string }) => name === 'code');
     assert.deepEqual([step.status, body.registrationToken.length > 20], ['blocked', true]);

@@ -38,10 +38,10 @@ interface Person {
   token: string;
 }
 
-/** A number nobody else of this file has. */
+/** A number that only one user of this file has. */
 const numberOf = (index: number) => `+447700900${String(index).padStart(3, '0')}`;
 
-/** Somebody with an account and a session: by a number, or by an address where one is given. */
+/** A user with an account and a session: with a number, or with the given address instead. */
 async function person(index: number, given: { email?: string } = {}): Promise<Person> {
   const name = `profile${index}`;
   const reached = given.email === undefined ? { phone: numberOf(index) } : given;
@@ -59,7 +59,7 @@ const prove = ({ token }: Pick<Person, 'token'>, changeId: string, code: string)
 const logIn = (identifier: string) =>
   call(url, 'POST', '/api/v1/auth/login', { body: { identifier, password: goodPassword } });
 
-/** Asks for a new number or address; the id of the change and the code that went there. */
+/** Requests a new number or address. Returns the id of the change and the code that was sent there. */
 async function begin(who: Person, wanted: { phone: string } | { email: string }) {
   const to = 'phone' in wanted ? wanted.phone.replaceAll(' ', '') : wanted.email;
   const sent = (await messagesTo(system.ready.outboxUrl, to)).length;
@@ -80,7 +80,7 @@ async function eventsOf({ userId }: Person, action: string) {
 }
 
 describe('PUT /users/me', () => {
-  it('changes full name and language at once, leaves what is not given, and leaves an event', async () => {
+  it('changes full name and language at once, keeps other fields, and leaves an audit event', async () => {
     const ada = await person(400);
     const { body } = await must(put(ada, { fullName: 'After Change', locale: 'de-AT' }));
     assert.deepEqual(
@@ -105,7 +105,7 @@ describe('PUT /users/me', () => {
     assert.equal((await behind.claimsOf(ada.userId)).length, 2);
   });
 
-  it('gives a name that many want at once to one of them', async () => {
+  it('gives a name that four users request at once to one of them', async () => {
     const people = await Promise.all([403, 404, 405, 406].map((index) => person(index)));
     const answers = await Promise.all(people.map((one) => put(one, { username: 'wanted' })));
     assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 409, 409, 409]);
@@ -115,7 +115,7 @@ describe('PUT /users/me', () => {
     for (const one of people) assert.equal((await behind.claimsOf(one.userId)).length, 2);
   });
 
-  it('H16: refuses what is not the person’s to say, and changes nothing', async () => {
+  it('H16: refuses fields that a user may not set, and changes nothing', async () => {
     const ada = await person(407);
     const before = await read(ada);
     for (const extra of [
@@ -130,7 +130,7 @@ describe('PUT /users/me', () => {
     assert.deepEqual(await read(ada), before);
   });
 
-  it('keeps the user name of the directory, which its watch goes by', async () => {
+  it('keeps the user name of a directory user, because the directory sync uses it', async () => {
     const { accessToken: token } = await signedIn(system, 408);
     const refused = await put({ token }, { username: 'not-of-the-directory' });
     assert.deepEqual([refused.status, refused.body.error_code], [409, 'CONFLICT']);
@@ -139,7 +139,7 @@ describe('PUT /users/me', () => {
 });
 
 describe('GET /users/me/export', () => {
-  it('says that there is no audit log to read where none is configured, and has the rest', async () => {
+  it('reports that no audit log is configured, and returns the rest', async () => {
     const ada = await person(409);
     const { body } = await must(call(url, 'GET', '/api/v1/users/me/export', { token: ada.token }));
     assert.deepEqual(body.auditEvents, { state: 'not-configured', items: [] });
@@ -148,7 +148,7 @@ describe('GET /users/me/export', () => {
 });
 
 describe('A new number or address', () => {
-  it('counts when its code was typed; the session goes on and the one before is told', async () => {
+  it('takes effect when its code is verified; the session continues, and the previous number is notified', async () => {
     const ada = await person(410);
     const { changeId, code } = await begin(ada, { phone: '+44 7700 900411' });
     assert.equal((await read(ada)).phone, numberOf(410));
@@ -160,11 +160,11 @@ describe('A new number or address', () => {
     await read(ada);
     const told = async () => (await notificationsTo(system.ready.outboxUrl, numberOf(410))).at(-1)?.body ?? '';
     await until(async () => (await told()).includes('number or e-mail address of your Vyry account was changed'));
-    assert.equal((await must(prove(ada, changeId, code))).body.phone, numberOf(411), 'a repeat is answered alike');
+    assert.equal((await must(prove(ada, changeId, code))).body.phone, numberOf(411), 'a repeat gets the same response');
     await until(async () => (await eventsOf(ada, 'profile-change')).length === 1);
   });
 
-  it('is told at the address and the number before, whichever of both was changed', async () => {
+  it('is notified at the previous address and number, whichever of them was changed', async () => {
     const ada = await person(412, { email: 'ada412@example.org' });
     assert.equal((await must(change(ada, { phone: numberOf(413) }))).body.phone, numberOf(413));
     assert.equal((await must(change(ada, { email: 'new412@example.org' }))).body.email, 'new412@example.org');
@@ -173,7 +173,7 @@ describe('A new number or address', () => {
         subject.includes('number or address was changed'),
       ).length;
     await until(async () => (await told()) === 2);
-    // of the new address, at the number that stays; there was none when it came
+    // the number is notified of the new address only: there was no number to notify when it was added itself
     await until(async () => (await notificationsTo(system.ready.outboxUrl, numberOf(413))).length === 1);
     const atNew = await notificationsTo(system.ready.outboxUrl, 'new412@example.org');
     assert.deepEqual(
@@ -182,7 +182,7 @@ describe('A new number or address', () => {
     );
   });
 
-  it('that somebody else has is answered as a free one until the code was typed; the other one is told', async () => {
+  it('of another user gets the response of a free one until its code is verified; the other user is notified', async () => {
     const [ada, eve] = await Promise.all([person(414), person(415, { email: 'eve415@example.org' })]);
     const [taken, free] = [
       await put(ada, { email: 'eve415@example.org' }),
@@ -202,7 +202,7 @@ describe('A new number or address', () => {
     );
   });
 
-  it('goes to one of two people who have proven it at once', async () => {
+  it('goes to one of two users who verify it at once', async () => {
     const [ada, eve] = await Promise.all([person(416), person(417)]);
     const one = await begin(ada, { phone: numberOf(418) });
     const other = await begin(eve, { phone: numberOf(418) });
@@ -212,7 +212,7 @@ describe('A new number or address', () => {
     assert.deepEqual(claims, [2, 2]);
   });
 
-  it('is one of two that a person has proven at once, and only that is claimed', async () => {
+  it('is one of two that a user verifies at once, and only that one is claimed', async () => {
     const ada = await person(419);
     const changes = [await begin(ada, { phone: numberOf(420) }), await begin(ada, { phone: numberOf(421) })];
     await Promise.all(changes.map(({ changeId, code }) => must(prove(ada, changeId, code))));
@@ -222,7 +222,7 @@ describe('A new number or address', () => {
     await must(logIn(phone));
   });
 
-  it('A23: is proven by its own code alone, in its own change, by who asked for it', async () => {
+  it('A23: is verified only by its own code, in its own change, by the user who requested it', async () => {
     const [ada, eve] = await Promise.all([person(422), person(423)]);
     const one = await begin(ada, { phone: numberOf(424) });
     const other = await begin(ada, { phone: numberOf(425) });
@@ -234,13 +234,13 @@ describe('A new number or address', () => {
     const byLogIn = await call(url, 'POST', '/api/v1/auth/login/verify', {
       body: { loginId: other.changeId, code: other.code },
     });
-    assert.equal(byLogIn.status, 400, 'its code opens no session');
+    assert.equal(byLogIn.status, 400, 'its code starts no session');
     assert.equal((await read(ada)).phone, numberOf(422));
     const last = await prove(ada, other.changeId, wrongCode(other.code));
     assert.equal(last.body.error_code, 'INVALID_OTP');
   });
 
-  it('is refused as at a registration: premium numbers, malformed ones, both at once', async () => {
+  it('is refused as in a registration: premium numbers, malformed addresses, and both at once', async () => {
     const ada = await person(426);
     const premium = await put(ada, { phone: '+447012345678' });
     assert.deepEqual([premium.status, premium.body.details[0].path], [400, 'phone']);
@@ -250,7 +250,7 @@ describe('A new number or address', () => {
     assert.equal((await read(ada)).fullName, 'Before Change');
   });
 
-  it('has one code for requests with one key, and a limit by person that changes nothing else', async () => {
+  it('sends one code for requests with one key; a request over the limit per user changes nothing', async () => {
     const ada = await person(428);
     const ask = () => put(ada, { phone: numberOf(429) }, { 'Idempotency-Key': 'change-429' });
     const answers = await Promise.all([must(ask(), 202), must(ask(), 202)]);
@@ -264,7 +264,7 @@ describe('A new number or address', () => {
     assert.equal((await messagesTo(system.ready.outboxUrl, numberOf(429))).length, 1);
   });
 
-  it('waits for a provider that is away', async () => {
+  it('waits for an unavailable provider', async () => {
     const ada = await person(432);
     await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'error500' });
     const { body } = await must(put(ada, { phone: numberOf(433) }), 202);

@@ -27,13 +27,13 @@ after(async () => {
 });
 
 describe('GET /.well-known/jwks.json', () => {
-  it('is empty under HS256 and may be kept for some minutes', async () => {
+  it('is empty under HS256, and may be cached for five minutes', async () => {
     const { body, headers } = await must(call(system.ready.apiUrl, 'GET', path));
     assert.deepEqual(body, { keys: [] });
     assert.equal(headers.get('cache-control'), 'public, max-age=300');
   });
 
-  it('lets others verify the tokens of an api under EdDSA, which the api itself accepts', async () => {
+  it('lets clients verify the EdDSA tokens of an api, which the api itself accepts', async () => {
     await registeredPerson(system, 60);
     const login = { identifier: 'person060', password: goodPassword };
     const { body } = await must(call(other.apiUrl, 'POST', '/api/v1/auth/login', { body: login }));
@@ -46,7 +46,7 @@ describe('GET /.well-known/jwks.json', () => {
     assert.deepEqual([refused.status, refused.body.error_code], [401, 'INVALID_TOKEN']);
   });
 
-  it('shows no private part', async () => {
+  it('contains no private key', async () => {
     const { body } = await must(call(other.apiUrl, 'GET', path));
     assert.equal(body.keys.length, 1);
     assert.equal('d' in body.keys[0], false);

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { routes } from '../../api/rest.ts';
+import type { Operation } from '../../contract/operation.ts';
+import { operations } from '../../contract/operations.ts';
 import type { System } from '../../engines/system.ts';
 import {
   type Answer,
@@ -33,6 +34,7 @@ import {
 import { startTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
 
+const routes = Object.values(operations) as Operation[];
 let system: System;
 let behind: Behind;
 let url: string;
@@ -49,7 +51,7 @@ after(async () => {
   await system?.stop();
 });
 
-/** Calls at the same time, and how many answers have each status. */
+/** Makes calls at the same time, and counts their responses by status. */
 async function atOnce(
   count: number,
   make: (index: number) => Promise<Answer>,
@@ -60,7 +62,7 @@ async function atOnce(
   return { answers, statuses };
 }
 
-/** What became of the checks of a registration's code, as the api's log tells it. */
+/** The outcomes of the code checks of a registration in the log of the api. */
 async function checksLogged({ id }: RegistrationHandle): Promise<string[]> {
   const lines = (await readFile(system.processes.logFile('api'), 'utf8')).split('\n');
   return lines
@@ -69,7 +71,7 @@ async function checksLogged({ id }: RegistrationHandle): Promise<string[]> {
 }
 
 describe('PUT /api/v1/registrations/{id}/code', () => {
-  it('compares at most five of 100 wrong codes that come at once', async () => {
+  it('compares at most five of 100 concurrent wrong codes', async () => {
     const { registration, code } = await registrationWithCode(system, 20);
     const { answers, statuses } = await atOnce(100, (index) =>
       registration.call('PUT', '/code', { code: wrongCode(code, index + 1) }),
@@ -89,7 +91,7 @@ describe('PUT /api/v1/registrations/{id}/code', () => {
     assert.equal((await behind.verificationOf(registration.id)).verified, undefined);
   });
 
-  it('takes the right code 50 times at once for one account and one session', async () => {
+  it('accepts 50 concurrent right codes for one account and one session', async () => {
     const { registration, code } = await registrationWithCode(system, 21);
     await must(registration.call('PUT', '/credentials', { password: goodPassword }));
     const proofs = await atOnce(50, () => patiently(() => registration.call('PUT', '/code', { code })));
@@ -108,7 +110,7 @@ describe('PUT /api/v1/registrations/{id}/code', () => {
 });
 
 describe('POST /api/v1/registrations/{id}/codes', () => {
-  it('sends one message when two sends come at once, with and without a key', async () => {
+  it('sends one message for two concurrent sends, with and without a key', async () => {
     const [bare, keyed] = await Promise.all([registrationAtCode(url, 22), registrationAtCode(url, 23)]);
     const [without, withKey] = await Promise.all([
       atOnce(2, () => bare.call('POST', '/codes', { channel: 'sms' })),
@@ -125,7 +127,7 @@ describe('POST /api/v1/registrations/{id}/codes', () => {
 });
 
 describe('PUT /api/v1/registrations/{id}/captcha', () => {
-  it('lets one solved captcha pass in one of 20 registrations that use it at once', async () => {
+  it('accepts one solved captcha in one of 20 registrations that use it at once', async () => {
     const [proof, registrations] = await Promise.all([
       solveCaptcha(url),
       Promise.all(Array.from({ length: 20 }, () => startRegistration(url))),
@@ -146,8 +148,8 @@ describe('PUT /api/v1/registrations/{id}/captcha', () => {
   });
 });
 
-describe('20 registrations of one person at once', () => {
-  it('end with one account; the others are told that the identity is taken', async () => {
+describe('20 concurrent registrations of one user', () => {
+  it('create one account; the others are refused because the identity is taken', async () => {
     const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code' });
     await holdToContract(apiUrl);
     const spellings = ['One.Person@example.net', 'one.person@EXAMPLE.net'];
@@ -171,7 +173,7 @@ describe('20 registrations of one person at once', () => {
     assert.deepEqual(statuses, { 200: 1, 409: 19 });
     const winner = answers.find(({ status }) => status === 200)?.body;
     assert.equal(winner.state, 'completed');
-    // the second of them to who has asked again after a deadline of the api
+    // the second message is for a caller who repeats the request after a deadline of the api
     const told = ['This name, number or address has an account', 'The registration is rejected'];
     for (const { status, body } of answers) {
       if (status === 409) assert.ok(told.includes(body.error), body.error);
@@ -187,7 +189,7 @@ describe('20 registrations of one person at once', () => {
   });
 });
 
-/** Starts a registration under a key. */
+/** Starts a registration with an idempotency key. */
 function startUnder(key: string, body: unknown = {}) {
   const headers = { 'Idempotency-Key': key };
   return patiently(() => call(url, 'POST', '/api/v1/registrations', { body, headers }));
@@ -198,11 +200,11 @@ async function messagesOf(person: number): Promise<number> {
 }
 
 describe('Idempotency-Key', () => {
-  it('is honoured by every POST that creates or sends', () => {
+  it('is supported by every POST that creates or sends', () => {
     const others = [
-      // what a call says: a provider asks, and nothing changes
+      // the text of a call, requested by a provider: nothing changes
       '/api/v1/voice/twilio',
-      // repeats come to the same by themselves: one delivery report a message, one use of a token or code, an end that stays
+      // idempotent without a key: one delivery report per message, one use per token or code, a permanent end
       ...[
         '/api/v1/delivery-reports/twilio',
         '/api/v1/delivery-reports/infobip',
@@ -213,11 +215,11 @@ describe('Idempotency-Key', () => {
       '/api/v1/registrations/stop',
       ...['/api/v1/auth/step-up', '/api/v1/users/me/deletion/cancel', '/api/v1/users/me/changes/:changeId/verify'],
       '/api/v1/admin/users/:userId/disable',
-      // a request that is sent again has to look like the theft it is
+      // a repeated request must look like the theft that it may be
       '/api/v1/auth/refresh-token',
     ];
-    for (const { method, path, isIdempotent } of routes) {
-      if (method === 'post') assert.equal(isIdempotent ?? false, !others.includes(path), path);
+    for (const { method, path, idempotent } of routes) {
+      if (method === 'post') assert.equal(idempotent !== undefined, !others.includes(path), path);
     }
   });
 
@@ -234,7 +236,7 @@ describe('Idempotency-Key', () => {
 });
 
 describe('POST /api/v1/registrations with an Idempotency-Key', () => {
-  it('answers the same key and body alike, also after a restart of the api', async () => {
+  it('returns the same response for the same key and body, also after a restart of the api', async () => {
     const before = await behind.countRegistrations();
     const body = { fullName: 'A', client: 'web' };
     const first = await startUnder('start-1', body);
@@ -248,7 +250,7 @@ describe('POST /api/v1/registrations with an Idempotency-Key', () => {
     assert.equal(await behind.countRegistrations(), before + 1);
   });
 
-  it('answers 409 to another body, and takes another key for another registration', async () => {
+  it('returns 409 for another body, and starts another registration for another key', async () => {
     const first = await startUnder('start-2', { fullName: 'A' });
     const other = await startUnder('start-2', { fullName: 'B' });
     assert.equal(other.status, 409);
@@ -257,7 +259,7 @@ describe('POST /api/v1/registrations with an Idempotency-Key', () => {
     assert.notEqual(another.body.registrationId, first.body.registrationId);
   });
 
-  it('starts one registration when 20 of the same come at once', async () => {
+  it('starts one registration for 20 identical concurrent requests', async () => {
     const before = await behind.countRegistrations();
     const answers = await Promise.all(Array.from({ length: 20 }, () => startUnder('start-4')));
     assert.deepEqual([...new Set(answers.map(({ status }) => status))], [201]);
@@ -267,7 +269,7 @@ describe('POST /api/v1/registrations with an Idempotency-Key', () => {
 });
 
 describe('The first step of a registration', () => {
-  it('starts its workflow once when several come at once, and each is answered', async () => {
+  it('starts the workflow once when several steps arrive at once, and each gets a response', async () => {
     const registration = await startRegistration(url);
     const steps = Array.from({ length: 7 }, () =>
       patiently(() => registration.call('PUT', '/credentials', { pin: '739182' })),
@@ -282,7 +284,7 @@ describe('The first step of a registration', () => {
     assert.equal((await behind.temporal.workflow.count(runs)).count, 1);
   });
 
-  it('goes on in the same workflow when it and a cancel come at once, which ends it for good', async () => {
+  it('runs in the same workflow as a concurrent cancel, which ends the registration permanently', async () => {
     const registration = await startRegistration(url);
     const [step, end] = await Promise.all([
       registration.call('PUT', '/credentials', { pin: '739182' }),
@@ -299,7 +301,7 @@ describe('The first step of a registration', () => {
 });
 
 describe('POST /api/v1/registrations/{id}/codes with an Idempotency-Key', () => {
-  it('sends once for one key, answers 409 to another channel, and sends again for another key', async () => {
+  it('sends once for one key, returns 409 for another channel, and sends again for another key', async () => {
     const { apiUrl } = await startAnotherApi(system, { OTP_RESEND_WAITS: '1' });
     const registration = await registrationAtCode(apiUrl, 30);
     const send = (key: string, channel: string) =>
@@ -311,7 +313,7 @@ describe('POST /api/v1/registrations/{id}/codes with an Idempotency-Key', () => 
     const nextSmsAt = new Date(sentAt + 1000).toISOString();
     await until(async () => (await registration.call('GET', '')).body.nextSmsAt === nextSmsAt);
     await untilInstant(nextSmsAt);
-    assert.equal((await send('send-1', 'sms')).status, 202, 'no limit counts what is not sent');
+    assert.equal((await send('send-1', 'sms')).status, 202, 'no limit counts a repeat');
     assert.equal((await send('send-1', 'email')).status, 409);
     assert.equal(await messagesOf(30), 1);
     assert.equal((await send('send-2', 'sms')).status, 202);
@@ -319,7 +321,7 @@ describe('POST /api/v1/registrations/{id}/codes with an Idempotency-Key', () => 
     assert.equal(await messagesOf(30), 2);
   });
 
-  it('does not keep a refusal, and knows the keys of each registration apart', async () => {
+  it('does not store a refusal, and keeps the keys of registrations separate', async () => {
     const registration = await startRegistration(url);
     const send = () =>
       patiently(() => registration.call('POST', '/codes', { channel: 'sms' }, { 'Idempotency-Key': 'send-3' }));
@@ -334,7 +336,7 @@ describe('POST /api/v1/registrations/{id}/codes with an Idempotency-Key', () => 
 });
 
 describe('POST /api/v1/registrations/{id}/session with an Idempotency-Key', () => {
-  it('answers the same tokens for one key, also at once and after a restart, and 409 to another', async () => {
+  it('returns the same tokens for one key, also concurrently and after a restart, and 409 for another', async () => {
     const registration = await completedRegistration(system, 33);
     const take = (key: string) =>
       patiently(() => registration.call('POST', '/session', undefined, { 'Idempotency-Key': key }));
@@ -354,7 +356,7 @@ describe('POST /api/v1/registrations/{id}/session with an Idempotency-Key', () =
     assert.equal((await behind.sessionsOf(userId)).length, 1);
   });
 
-  it('does not keep that the registration was not completed', async () => {
+  it('does not store the refusal of an incomplete registration', async () => {
     const registration = await startRegistration(url);
     const take = () => registration.call('POST', '/session', undefined, { 'Idempotency-Key': 'session-3' });
     assert.equal((await take()).status, 409);

@@ -44,19 +44,19 @@ const forget = (identifier: string) => post('/password/forgot', { identifier });
 const reset = (token: string, password = newPassword) => post('/password/reset', { token, password });
 const logIn = (identifier: string, password: string) => post('/login', { identifier, password });
 
-/** Somebody with an account and a session. */
+/** A user with an account and a session. */
 async function person(index: number) {
   const { userId, accessToken: token } = await signedIn(system, index);
   const name = `person${index}`;
   return { name, mail: `${name}@example.org`, userId, token };
 }
 
-/** Messages of recovery to a mailbox, oldest first. */
+/** The recovery messages to a mailbox, oldest first. */
 async function messagesOfRecovery(mail: string): Promise<OutboxMessage[]> {
   return (await notificationsTo(system.ready.outboxUrl, mail)).filter(({ body }) => body.includes(page));
 }
 
-/** The tokens of the newest message, once there are so many. */
+/** Waits for a number of recovery messages, and returns the tokens of the newest. */
 async function tokensFor(mail: string, count = 1): Promise<{ token: string; stop: string }> {
   await until(async () => (await messagesOfRecovery(mail)).length >= count);
   const { body = '' } = (await messagesOfRecovery(mail)).at(-1) ?? {};
@@ -64,7 +64,7 @@ async function tokensFor(mail: string, count = 1): Promise<{ token: string; stop
   return { token: linked('token'), stop: linked('stop') };
 }
 
-/** Tries of recoveries that were counted, under names and under addresses. */
+/** The number of recoveries that the limits per name and per address have counted. */
 async function limitsTaken(): Promise<number> {
   const keys = await behind.keys('ratelimit:*:recoveries-per-*');
   const counts = await Promise.all(keys.map((key) => behind.redis.zcard(key)));
@@ -77,7 +77,7 @@ async function assertInvalid(answering: Promise<Answer>): Promise<void> {
 }
 
 describe('A forgotten password', () => {
-  it('is replaced once by the token of the message; every session ends and the owner is told', async () => {
+  it('is replaced once with the token from the message; every session ends and the owner is notified', async () => {
     const ada = await person(300);
     assert.equal((await must(forget(ada.name), 202)).body, undefined);
     const { token } = await tokensFor(ada.mail);
@@ -95,7 +95,7 @@ describe('A forgotten password', () => {
     );
   });
 
-  it('has one new password when its token is used by many at once', async () => {
+  it('is replaced once when its token is used several times at once', async () => {
     const ada = await person(301);
     await must(forget(ada.mail), 202);
     const { token } = await tokensFor(ada.mail);
@@ -106,7 +106,7 @@ describe('A forgotten password', () => {
     await must(logIn(ada.name, won[0] ?? ''));
   });
 
-  it('stays when its owner says "not me", by a token that is good for nothing else', async () => {
+  it('stays valid after "not me" of its owner, whose token has no other use', async () => {
     const ada = await person(302);
     await must(forget(ada.name), 202);
     const { token, stop } = await tokensFor(ada.mail);
@@ -122,7 +122,7 @@ describe('A forgotten password', () => {
     );
   });
 
-  it('is told at the number too, once a day and without a token', async () => {
+  it('is also notified at the number, once a day and without a token', async () => {
     const ada = await person(311);
     const warned = async () =>
       (await notificationsTo(system.ready.outboxUrl, phoneOf(311))).filter(({ body }) =>
@@ -145,7 +145,7 @@ describe('A forgotten password', () => {
     );
   });
 
-  it('C7: the message goes to the stored address, whatever was typed', async () => {
+  it('C7: the message goes to the stored address, whatever spelling was typed', async () => {
     const ada = await person(303);
     await must(forget(ada.mail.toUpperCase()), 202);
     await tokensFor(ada.mail);
@@ -154,7 +154,7 @@ describe('A forgotten password', () => {
     assert.deepEqual([...new Set(others.map(({ to }) => to))], [ada.mail]);
   });
 
-  it('is replaced after an outage of the mail server, by one message', async () => {
+  it('is replaced after an outage of the mail server, with one message', async () => {
     const ada = await person(304);
     await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'error500' });
     await must(forget(ada.name), 202);
@@ -165,7 +165,7 @@ describe('A forgotten password', () => {
     assert.equal((await messagesOfRecovery(ada.mail)).length, 1);
   });
 
-  it('has one message for requests with one idempotency key', async () => {
+  it('sends one message for requests with one idempotency key', async () => {
     const ada = await person(305);
     const ask = () => post('/password/forgot', { identifier: ada.name }, { 'Idempotency-Key': 'recovery-305' });
     await Promise.all([must(ask(), 202), must(ask(), 202)]);
@@ -174,7 +174,7 @@ describe('A forgotten password', () => {
     assert.equal((await messagesOfRecovery(ada.mail)).length, 1);
   });
 
-  it('G8: its tokens open nothing else, and other tokens do not replace it', async () => {
+  it('G8: its tokens have no other use, and other tokens do not replace it', async () => {
     const ada = await person(306);
     await must(forget(ada.name), 202);
     const { token, stop } = await tokensFor(ada.mail);
@@ -188,7 +188,7 @@ describe('A forgotten password', () => {
 });
 
 describe('POST /auth/password/forgot', () => {
-  it('D1: answers known, unknown and disabled people alike, and sends nothing to who is disabled', async () => {
+  it('D1: returns the same response for known, unknown and disabled users, and sends nothing to disabled users', async () => {
     const ada = await person(307);
     const gone = await person(308);
     jsonOf(await vyryFor(system)(['users', 'disable', gone.name, '--json']));
@@ -203,9 +203,9 @@ describe('POST /auth/password/forgot', () => {
     assert.deepEqual(await messagesOfRecovery(gone.mail), []);
   });
 
-  it('D2: does the same for unknown as for known people before it answers, when nobody can be looked up', async () => {
+  it('D2: does the same for unknown and known users before it responds, even when no account can be looked up', async () => {
     const known = await person(312);
-    // neither the database, nor a worker that would ask it
+    // reaches neither the database nor a worker that queries it
     const namespace = uniqueName('recovery');
     await ensureNamespace(system.ready.temporalAddress, namespace);
     const blind = await startAnotherApi(system, {
@@ -220,7 +220,7 @@ describe('POST /auth/password/forgot', () => {
     assert.deepEqual(await messagesOfRecovery(known.mail), []);
   });
 
-  it('is limited by what was typed, known or not', async () => {
+  it('is limited by the typed name, known or not', async () => {
     const strict = await startAnotherApi(system, { LIMIT_RECOVERIES_PER_NAME: '3/3600' });
     for (const identifier of ['person309', 'nobody-else']) {
       const ask = (typed: string) => post('/password/forgot', { identifier: typed }, {}, strict.apiUrl);
@@ -229,15 +229,15 @@ describe('POST /auth/password/forgot', () => {
     }
   });
 
-  it('refuses what names nobody in any way', async () => {
+  it('refuses a malformed identifier', async () => {
     for (const identifier of ['', 'a@x.com\r\nBcc: v@y.com', ['person300'], { $ne: '' }]) {
       assert.equal((await post('/password/forgot', { identifier })).status, 400, JSON.stringify(identifier));
     }
   });
 });
 
-describe('What is stored of a recovery', () => {
-  it('has no token in clear', async () => {
+describe('The stored data of a recovery', () => {
+  it('contains no token in plain text', async () => {
     const ada = await person(310);
     await must(forget(ada.name), 202);
     const { token, stop } = await tokensFor(ada.mail);

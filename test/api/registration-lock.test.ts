@@ -1,4 +1,4 @@
-/** The registration lock: a number or address whose account has a PIN is given to nobody without it. */
+/** The registration lock: a number or address whose account has a PIN is given away only with that PIN. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
@@ -43,7 +43,7 @@ interface Owner {
   token: string;
 }
 
-/** A registration of a number whose code was typed. */
+/** A registration with a verified number. */
 async function proven(phone: string, username?: string): Promise<RegistrationHandle> {
   const registration = await startRegistration(url, { phone, ...(username && { username }) });
   const before = (await messagesTo(system.ready.outboxUrl, normal(phone))).length;
@@ -53,7 +53,7 @@ async function proven(phone: string, username?: string): Promise<RegistrationHan
   return registration;
 }
 
-/** Somebody with an account and a session; with a PIN unless told otherwise. */
+/** A user with an account and a session, and by default with a PIN. */
 async function owner(
   phone: string,
   username: string,
@@ -63,7 +63,7 @@ async function owner(
   return { userId, phone, token };
 }
 
-/** Somebody else, or the same person anew, with the code of the number and a password of their own. */
+/** Registers an owned number again, with its verified code and a new password. */
 async function again(phone: string): Promise<{ registration: RegistrationHandle; last: Answer }> {
   const registration = await proven(phone);
   return { registration, last: await must(registration.call('PUT', '/credentials', { password: newPassword })) };
@@ -80,7 +80,7 @@ function assertLocked({ status, body }: Answer): void {
 }
 
 describe('a number whose account has a PIN', () => {
-  it('O3: is not given to a new holder who has the code: 423, no data, and the account is untouched', async () => {
+  it('O3: is not given to a new holder who has the code: 423, no data, and the account is unchanged', async () => {
     const held = await owner('+447700902001', 'holder');
     const { registration, last } = await again(held.phone);
     assert.equal(last.body.state, 'pending');
@@ -96,7 +96,7 @@ describe('a number whose account has a PIN', () => {
     assert.deepEqual((await behind.claimsOf(held.userId)).length, 2);
   });
 
-  it('is given back to its owner by the PIN: the same account, the new password, no other session', async () => {
+  it('is returned to its owner with the PIN: the same account, the new password, no other session', async () => {
     const held = await owner('+447700902002', 'returner');
     const { registration } = await again(held.phone);
     const approved = await must(registration.call('PUT', '/approval', { pin }));
@@ -109,13 +109,13 @@ describe('a number whose account has a PIN', () => {
     assert.equal((await must(registration.call('PUT', '/approval', { pin }))).body.state, 'completed', 'a repeat');
   });
 
-  it('O5: is as locked in another spelling', async () => {
+  it('O5: is locked in another spelling too', async () => {
     await owner('+447700902003', 'speller');
     const { registration } = await again('+44 7700 902-003');
     assertLocked(await registration.call('PUT', '/approval', {}));
   });
 
-  it('O8: is won by the one of two registrations at once that has the PIN, never by the other', async () => {
+  it('O8: goes to the one of two concurrent registrations that has the PIN, never to the other', async () => {
     const held = await owner('+447700902004', 'twice');
     const [right, wrong] = [await again(held.phone), await again(held.phone)];
     const [opened, refused] = await Promise.all([
@@ -129,7 +129,7 @@ describe('a number whose account has a PIN', () => {
     assert.deepEqual(await behind.accountsOf('twice'), [held.userId]);
   });
 
-  it('O1, O2: has a bounded number of tries, which nobody without the code can use up', async () => {
+  it('O1, O2: has a limited number of PIN attempts, which only a registration with a verified code can use up', async () => {
     const held = await owner('+447700902005', 'bounded');
     const stranger = await startRegistration(url, { phone: held.phone });
     for (let time = 0; time < 5; time++) {
@@ -146,7 +146,7 @@ describe('a number whose account has a PIN', () => {
     assertLimited(await registration.call('PUT', '/approval', { pin }), 'wrong-pins-per-person', 86_400);
   });
 
-  it('tells the owner by e-mail that somebody registers it, and what was replaced', async () => {
+  it('notifies the owner by e-mail of the registration and of the new password', async () => {
     const email = 'owner-of-lock@example.com';
     const registration = await startRegistration(url, { email, username: 'mailed' });
     await must(registration.call('POST', '/codes', { channel: 'email' }), 202);
@@ -157,20 +157,20 @@ describe('a number whose account has a PIN', () => {
     await must(anew.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, email, 2) }));
     await must(anew.call('PUT', '/credentials', { password: newPassword }));
     await must(anew.call('PUT', '/approval', { pin }));
-    // welcome, somebody registers, password changed
+    // welcome, registration warning, password changed
     await until(async () => (await notificationsTo(system.ready.outboxUrl, email)).length === 3);
   });
 });
 
 describe('without a lock', () => {
-  it('a number whose account has no PIN ends a second registration with 409, as before', async () => {
+  it('a number whose account has no PIN ends a second registration with 409', async () => {
     await owner('+447700902006', 'unlocked', { password: goodPassword });
     const registration = await proven('+447700902006');
     const last = await registration.call('PUT', '/credentials', { password: newPassword });
     assert.deepEqual([last.status, last.body.error_code], [409, 'CONFLICT']);
   });
 
-  it('a name alone opens nothing: who proves another number is not asked for the PIN of the name’s owner', async () => {
+  it('a taken name with another verified number is refused, without a request for the PIN of its owner', async () => {
     await owner('+447700902007', 'famous');
     const registration = await proven('+447700902008', 'famous');
     const last = await registration.call('PUT', '/credentials', { password: newPassword });
@@ -178,7 +178,7 @@ describe('without a lock', () => {
     assert.equal((await registration.call('PUT', '/approval', { pin })).status, 409);
   });
 
-  it('there is nothing to approve in another registration', async () => {
+  it('a registration without a locked number has nothing to approve', async () => {
     const registration = await startRegistration(url, { phone: '+447700902009' });
     const { status, body } = await registration.call('PUT', '/approval', { pin });
     assert.deepEqual([status, body.error_code], [409, 'CONFLICT']);

@@ -33,7 +33,7 @@ import { type StoppedTime, stopTime } from '../support/stopped-time.ts';
 import { startTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
 
-/** Life of a registration, and the wait between two sends: no machine needs either. */
+/** Lifetime of a registration, and the wait between two sends: both long enough for any machine. */
 const ttlSeconds = 7200;
 const waitSeconds = 3600;
 
@@ -60,12 +60,12 @@ after(async () => {
   await system?.stop();
 });
 
-/** Names of steps with what they are. */
+/** The steps as text: name, status and reason. */
 function stepsOf(registration: { steps: { name: string; status: string; reason?: string }[] }): string[] {
   return registration.steps.map(({ name, status, reason }) => [name, status, reason].filter(Boolean).join(' '));
 }
 
-/** The answer to a request, looked at while it may not have come. */
+/** Holds the response to a request as soon as it has arrived. */
 function coming(answering: Promise<Answer>): { answer?: Answer } {
   const seen: { answer?: Answer } = {};
   answering.then(
@@ -78,15 +78,15 @@ function coming(answering: Promise<Answer>): { answer?: Answer } {
 }
 
 /**
- * Lets time pass for who waits for a change of a registration, as soon as they wait; answers what they are told, and how much
- * passed. It is a little more than was asked for when their timer began meanwhile.
+ * Waits until a long poll of a registration has started, then lets time pass. Returns its response and how much time
+ * passed, in ms. That is a little more than requested if the timer of the poll started in the meantime.
  */
 async function toldAfter(time: StoppedTime, { id }: RegistrationHandle, answering: Promise<Answer>, ms: number) {
   const seen = coming(answering);
   const channel = `registration:{${id}}`;
   await until(async () => Number((await behind.redis.pubsub('NUMSUB', channel)).at(1)) > 0);
   await call(url, 'GET', '/health/ready');
-  assert.equal(seen.answer, undefined, 'without a change it waits its time');
+  assert.equal(seen.answer, undefined, 'it waits as long as nothing changes');
   await time.pass(ms);
   let passedMs = ms;
   const told = await eventually(async () => {
@@ -98,13 +98,13 @@ async function toldAfter(time: StoppedTime, { id }: RegistrationHandle, answerin
   return { told, passedMs };
 }
 
-/** Keys that hold what a registration was given or sent: all but its status, its counters and what became of its messages. */
+/** Keys with the input and the codes of a registration: all but its status, its counters and its delivery reports. */
 async function secretsOf(registrationId: string): Promise<string[]> {
   const keys = await behind.keys(`*${registrationId}*`);
-  return keys.filter((key) => !/^(registration|ratelimit|receipts):/.test(key));
+  return keys.filter((key) => !/^(registration|ratelimit|reports):/.test(key));
 }
 
-/** Every step of a registration that has expired answers 410, and gives no session. */
+/** Asserts that every step of an expired registration returns 410, and that it gives no session. */
 async function assertGone(registration: RegistrationHandle, code: string): Promise<void> {
   for (const [method, path, given] of [
     ['PUT', '/code', { code }],
@@ -122,7 +122,7 @@ async function assertGone(registration: RegistrationHandle, code: string): Promi
 }
 
 describe('POST /api/v1/registrations', () => {
-  it('answers 201 with the whole registration, its address and a token that is shown once', async () => {
+  it('returns 201 with the whole registration, its location and a token that is returned once', async () => {
     const begunAt = Date.now();
     const { status, body, headers } = await call(url, 'POST', '/api/v1/registrations', { body: {} });
     assert.equal(status, 201);
@@ -151,7 +151,7 @@ describe('POST /api/v1/registrations', () => {
     assert.deepEqual(read.body, { registrationId, expiresAt, ...rest });
   });
 
-  it('masks the number and the address that a client gave, and the directory has the last word', async () => {
+  it('masks the number and the address from the client, and replaces them by those of the directory', async () => {
     const given = { phone: '+1 (202) 555-0100', email: 'Alice.Smith@Example.COM', fullName: 'A', username: 'alice' };
     const { body } = await call(url, 'POST', '/api/v1/registrations', {
       body: { ...given, client: 'ios', locale: 'de' },
@@ -166,12 +166,12 @@ describe('POST /api/v1/registrations', () => {
     await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
     await codeFor(system.ready.outboxUrl, phoneOf(1));
     const everybody = (await allMessages(system.ready.outboxUrl)).map(({ to }) => to);
-    assert.ok(!everybody.includes('+12025550100'), 'the number the client gave got nothing');
+    assert.ok(!everybody.includes('+12025550100'), 'no message went to the number from the client');
   });
 });
 
-describe('a registration that nobody has continued yet', () => {
-  it('has no workflow, however often it is read or refused; its first step starts it', async () => {
+describe('a registration before its first step', () => {
+  it('has no workflow, however often it is read or refused; its first step starts the workflow', async () => {
     const given = { phone: '+12025550101', email: 'nobody-yet@example.com', fullName: 'Nobody Yet' };
     const registration = await startRegistration(url, given);
     const vain = [
@@ -185,7 +185,7 @@ describe('a registration that nobody has continued yet', () => {
     await assert.rejects(behind.historyLengthOf(registration.id), { name: 'WorkflowNotFoundError' });
     const stored = await behind.redis.hgetall(`registration:{${registration.id}}`);
     for (const personal of ['2025550101', 'nobody-yet', 'Nobody']) {
-      assert.ok(!JSON.stringify(stored).includes(personal), `${personal} is sealed`);
+      assert.ok(!JSON.stringify(stored).includes(personal), `${personal} is encrypted`);
     }
     assert.ok(stored.start);
     await must(registration.call('PUT', '/credentials', { password: goodPassword }));
@@ -193,36 +193,36 @@ describe('a registration that nobody has continued yet', () => {
     assert.equal((await behind.redis.hgetall(`registration:{${registration.id}}`)).start, undefined);
   });
 
-  it('lives as long as it was told at its start, whenever its first step comes', async () => {
+  it('expires at the time that was returned at its start, whenever its first step comes', async () => {
     const registration = await startRegistration(url);
     const { body } = await registration.call('GET', '');
     const later = await passCaptcha(url, registration);
     assert.equal(later.body.expiresAt, body.expiresAt);
   });
 
-  it('is cancelled like every other', async () => {
+  it('can be cancelled', async () => {
     const registration = await startRegistration(url);
     await must(registration.call('DELETE', ''), 204);
     assert.equal((await registration.call('GET', '')).body.state, 'cancelled');
     assert.equal((await registration.call('PUT', '/captcha', await solveCaptcha(url))).status, 409);
   });
 
-  it('expires at the end of its life, also for a long poll, and needs no workflow for that', async () => {
+  it('expires at the end of its lifetime, also during a long poll, without a workflow', async () => {
     using time = stopTime(['setTimeout', 'Date']);
     const registration = await startRegistration(url);
     await ageRecords(behind.redis, `registration:{${registration.id}}`, ttlSeconds - 20);
     const { told, passedMs } = await toldAfter(time, registration, registration.call('GET', '?waitSeconds=30'), 20_000);
     assert.equal(told.body.state, 'expired');
-    assert.ok(passedMs < 30_000, 'before the wait is over');
+    assert.ok(passedMs < 30_000, 'before the long poll times out');
     await assertGone(registration, '123456');
     await assert.rejects(behind.historyLengthOf(registration.id), { name: 'WorkflowNotFoundError' });
     const goneAt = await behind.redis.pexpiretime(`registration:{${registration.id}}`);
-    assert.equal(goneAt, Date.parse(told.body.expiresAt) + 600_000, 'what is stored of it goes ten minutes later');
+    assert.equal(goneAt, Date.parse(told.body.expiresAt) + 600_000, 'its data expires ten minutes later');
   });
 });
 
 describe('a registration from its start to its session', () => {
-  it('shows at every step what is next, and ends with an account', async () => {
+  it('returns at every step what is next, and ends with an account', async () => {
     const registration = await startRegistration(url);
     const proven = await passDirectory(registration, 2);
     assert.deepEqual(stepsOf(proven.body), [
@@ -234,8 +234,8 @@ describe('a registration from its start to its session', () => {
     assert.equal(proven.body.nextSmsAt, null);
     const solved = await passCaptcha(url, registration);
     assert.deepEqual(stepsOf(solved.body), ['directory done', 'captcha done', 'code open', 'credentials open']);
-    assertReached(solved.body.nextSmsAt, 'an SMS may be asked for now');
-    assertReached(solved.body.nextEmailAt, 'an e-mail may be asked for now');
+    assertReached(solved.body.nextSmsAt, 'an SMS may be requested now');
+    assertReached(solved.body.nextEmailAt, 'an e-mail may be requested now');
     assert.equal(solved.body.nextCheckAt, null);
 
     const askedAt = Date.now();
@@ -245,7 +245,7 @@ describe('a registration from its start to its session', () => {
 
     const code = await codeFor(system.ready.outboxUrl, phoneOf(2));
     const { body: open } = await registration.call('GET', '');
-    assertReached(open.nextCheckAt, 'a code may be typed now');
+    assertReached(open.nextCheckAt, 'a code may be checked now');
     const wrong = await registration.call('PUT', '/code', { code: wrongCode(code) });
     assert.equal(wrong.status, 400);
     assert.equal(wrong.body.error_code, 'INVALID_OTP');
@@ -284,7 +284,7 @@ describe('a registration from its start to its session', () => {
     assert.equal(own.body.deviceId, null);
   });
 
-  it('may be continued by whoever holds the token, in any order that the needs allow', async () => {
+  it('can be continued by any holder of the token, in any order that the step dependencies allow', async () => {
     const registration = await startRegistration(url);
     await must(registration.call('PUT', '/credentials', { pin: '739182' }));
     await passCaptcha(url, registration);
@@ -296,7 +296,7 @@ describe('a registration from its start to its session', () => {
     assert.equal(completed.body.state, 'completed');
   });
 
-  it('answers every proven step again with what it answered before', async () => {
+  it('returns the same response for every step that is repeated', async () => {
     const { registration, code } = await registrationWithCode(system, 4);
     const first = await must(registration.call('PUT', '/code', { code }));
     const again = await must(registration.call('PUT', '/code', { code }));
@@ -307,7 +307,7 @@ describe('a registration from its start to its session', () => {
     assert.deepEqual(captcha.body, first.body);
   });
 
-  it('refuses the directory step as somebody else once it is done', async () => {
+  it('refuses the directory step for another user once it is done', async () => {
     const registration = await startRegistration(url);
     await passDirectory(registration, 5);
     const other = await registration.call('PUT', '/directory', { username: 'person006', password: 'person-006' });
@@ -318,7 +318,7 @@ describe('a registration from its start to its session', () => {
 });
 
 describe('PUT /api/v1/registrations/{id}/directory', () => {
-  it('D4: answers one and the same 401 to unknown, wrong and disabled people', async () => {
+  it('D4: returns the same 401 for unknown users, wrong passwords and disabled users', async () => {
     const registration = await startRegistration(url);
     const people = [
       { username: 'nobody-of-that-name', password: 'person-001' },
@@ -336,7 +336,7 @@ describe('PUT /api/v1/registrations/{id}/directory', () => {
     assert.deepEqual(seen[2], seen[0]);
   });
 
-  it('answers 429 with the limit after five wrong passwords of one name, and lets others in', async () => {
+  it('returns 429 with the limit after five wrong passwords for one name, and accepts other names', async () => {
     const registration = await startRegistration(url);
     const begunAt = Date.now();
     for (let number = 1; number <= 5; number++) {
@@ -360,7 +360,7 @@ describe('PUT /api/v1/registrations/{id}/directory', () => {
 });
 
 describe('PUT /api/v1/registrations/{id}/credentials', () => {
-  it('answers 400 and names the field when it is too easy to guess, and takes a better one', async () => {
+  it('returns 400 and names the field when it is too easy to guess, and accepts a better one', async () => {
     const registration = await startRegistration(url);
     const weak: [object, string][] = [
       [{ password: 'password1234' }, 'password'],
@@ -389,7 +389,7 @@ describe('PUT /api/v1/registrations/{id}/credentials', () => {
 });
 
 describe('GET /api/v1/registrations/{id}', () => {
-  it('answers as soon as something changes when it is asked to wait', async () => {
+  it('returns as soon as something changes when it is requested to wait', async () => {
     const [registration, other] = [await startRegistration(url), await startRegistration(url)];
     using time = stopTime();
     const waiting = coming(registration.call('GET', '?waitSeconds=30'));
@@ -400,7 +400,7 @@ describe('GET /api/v1/registrations/{id}', () => {
     assert.equal(stepsOf(changed.body)[1], 'captcha done');
   });
 
-  it('answers at once what is over, and 400 to a wait out of bounds', async () => {
+  it('returns an ended registration at once, and 400 for a wait out of bounds', async () => {
     const registration = await startRegistration(url);
     await must(registration.call('DELETE', ''), 204);
     const atOnce = await (async () => {
@@ -424,7 +424,7 @@ describe('GET /api/v1/registrations/{id}', () => {
 });
 
 describe('DELETE /api/v1/registrations/{id}', () => {
-  it('answers 204, also to a repeat and to parallel ones, and takes back what was done', async () => {
+  it('returns 204, also for repeated and concurrent requests, and undoes the steps', async () => {
     const { registration, code } = await registrationWithCode(system, 10);
     await must(registration.call('PUT', '/credentials', { password: goodPassword }));
     const answers = await Promise.all([1, 2, 3].map(() => registration.call('DELETE', '')));
@@ -453,7 +453,7 @@ describe('DELETE /api/v1/registrations/{id}', () => {
     assert.equal((await next.call('GET', '')).body.state, 'completed');
   });
 
-  it('answers 409 when the registration is completed', async () => {
+  it('returns 409 when the registration is completed', async () => {
     const registration = await completedRegistration(system, 11);
     const { status, body } = await registration.call('DELETE', '');
     assert.equal(status, 409);
@@ -462,8 +462,8 @@ describe('DELETE /api/v1/registrations/{id}', () => {
   });
 });
 
-describe('a person who has an account', () => {
-  it('ends a second registration with 409 after the proof, and keeps the first account', async () => {
+describe('a user who has an account', () => {
+  it('gets 409 at the end of a second registration, and keeps the first account', async () => {
     await registeredPerson(system, 12);
     const { registration, code } = await registrationWithCode(system, 12);
     await must(registration.call('PUT', '/code', { code }));
@@ -477,10 +477,10 @@ describe('a person who has an account', () => {
   });
 });
 
-describe('an api that is configured otherwise', { concurrency: true }, () => {
-  it('REGISTRATION_TTL: a registration whose time runs out is expired, answers 410 to every step, and leaves no code and no credentials behind', async () => {
+describe('an api with another configuration', { concurrency: true }, () => {
+  it('REGISTRATION_TTL: a registration expires, then returns 410 for every step and keeps no code and no credentials', async () => {
     const { apiUrl } = await startAnotherApi(system, { REGISTRATION_TTL: '10' });
-    // anew where a machine stood still for the whole life of a registration
+    // starts over if the machine paused for the whole lifetime of a registration
     const { registration, code } = await eventually(async () => {
       const begun = await registrationWithCode({ ready: { ...system.ready, apiUrl } }, 13);
       await must(begun.registration.call('PUT', '/credentials', { password: goodPassword }));
@@ -493,13 +493,13 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
       return false;
     });
     assert.equal(seen.body.state, 'expired');
-    // what is kept is removed after the end is announced
+    // the data is removed after the end is published
     await until(async () => (await secretsOf(registration.id)).length === 0);
     await assertGone(registration, code);
     assert.deepEqual(await secretsOf(registration.id), []);
   });
 
-  it('REGISTRATION_STEPS without a directory: the client says whom the code goes to, by e-mail alone', async () => {
+  it('REGISTRATION_STEPS without a directory: the client chooses the recipient of the code, here by e-mail only', async () => {
     const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'captcha,code,credentials' });
     await holdToContract(apiUrl);
     const nobody = await call(apiUrl, 'POST', '/api/v1/registrations', { body: { fullName: 'A' } });
@@ -536,7 +536,7 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
     assert.equal(refused.status, 409, 'the same address in another case is the same address');
   });
 
-  it('REGISTRATION_STEPS with the code first: only what was proven becomes the account’s', async () => {
+  it('REGISTRATION_STEPS with the code first: the account gets only the verified number or address', async () => {
     const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code,credentials' });
     await holdToContract(apiUrl);
     const registration = await startRegistration(apiUrl, { phone: '+44 7700 900601', email: 'both@example.net' });
@@ -548,18 +548,18 @@ describe('an api that is configured otherwise', { concurrency: true }, () => {
     assert.equal(stranger.phone, '+447700900610');
     assert.equal(stranger.email, undefined);
     const owner = await register(apiUrl, { phone: '+447700900611', email: 'Owner@example.net' }, 'email');
-    assert.equal(owner.email, 'Owner@example.net', 'a stranger has not taken the address');
+    assert.equal(owner.email, 'Owner@example.net', 'the stranger did not claim the address');
     assert.equal(owner.phone, undefined);
     for (const { body: text } of await allMessages(system.ready.outboxUrl)) {
       assert.match(
         text,
         /^(\d{6} (is your Vyry verification code|ist Ihr Bestätigungscode für Vyry)\. |Your verification code is \d{6}\.)/,
       );
-      assert.doesNotMatch(text, /evil/, 'no words of a client are in a message');
+      assert.doesNotMatch(text, /evil/, 'messages contain no text from a client');
     }
   });
 
-  /** Registers somebody who asks for codes by both channels and types that of one. */
+  /** Registers a user who requests codes by both channels and verifies that of one. */
   async function register(apiUrl: string, given: { phone: string; email: string }, channel: 'sms' | 'email') {
     const { outboxUrl } = system.ready;
     const registration = await startRegistration(apiUrl, { ...given, fullName: 'Win 500 https://evil.example' });

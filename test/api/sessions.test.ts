@@ -45,7 +45,7 @@ function base64(value: unknown): string {
   return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 }
 
-/** A token put together by hand: header and claims may be any text. */
+/** A token built by hand: header and claims may be any text. */
 function signed(
   head: unknown,
   body: unknown,
@@ -66,7 +66,7 @@ async function assertInvalid(token: string, what: string): Promise<void> {
 }
 
 describe('the access token of a session', () => {
-  it('opens what is guarded, and nothing in it is secret or personal', async () => {
+  it('opens protected routes, and contains no secret and no personal data', async () => {
     const session = await must(call(url, 'GET', '/api/v1/auth/session', { token: tokens.accessToken }));
     assert.equal(session.body.userAgent, 'x"}{"a":1');
     assert.equal(session.body.sessionId, claims.sid);
@@ -78,22 +78,22 @@ describe('the access token of a session', () => {
     assert.match(String(kid), /^[0-9a-f]{8}$/);
     assert.deepEqual(Object.keys(claims).sort(), ['aud', 'exp', 'iat', 'iss', 'jti', 'roles', 'sid', 'sub']);
     assert.equal(Number(claims.exp) - Number(claims.iat), 3600);
-    assert.equal(signed(header, claims), tokens.accessToken, 'the tokens of this file are signed as the api signs');
+    assert.equal(signed(header, claims), tokens.accessToken, 'this file signs tokens like the api');
   });
 
-  it('is worth nothing when its session has ended or is another’s', async () => {
+  it('is refused when its session has ended or belongs to another user', async () => {
     const { accessToken } = await signedIn(system, 51);
     await must(call(url, 'GET', '/api/v1/users/me', { token: accessToken }));
     const theirs = fromBase64(accessToken.split('.')[1] ?? '') as Record<string, unknown>;
-    await assertInvalid(signed(header, { ...claims, sid: theirs.sid }), 'the session of another person');
-    await assertInvalid(signed(header, { ...claims, sub: theirs.sub }), 'another person');
+    await assertInvalid(signed(header, { ...claims, sid: theirs.sid }), 'the session of another user');
+    await assertInvalid(signed(header, { ...claims, sub: theirs.sub }), 'another user');
     await behind.redis.del(`session:${theirs.sid}`);
-    await assertInvalid(accessToken, 'a session that ended');
+    await assertInvalid(accessToken, 'an ended session');
   });
 });
 
 describe('GET /auth/session and /users/me', () => {
-  it('answer 401 UNAUTHORIZED without a bearer token', async () => {
+  it('return 401 UNAUTHORIZED without a bearer token', async () => {
     for (const path of consumed) {
       for (const authorization of [undefined, '', 'Basic eDp5', 'Bearer', `Token ${tokens.accessToken}`]) {
         const { status, body } = await call(url, 'GET', path, { headers: authorization ? { authorization } : {} });
@@ -117,7 +117,7 @@ describe('GET /auth/session and /users/me', () => {
     await assertInvalid(new UnsecuredJWT(claims).encode(), 'an unsecured JWT');
   });
 
-  it('refuse any algorithm but the configured one, and keys that are not ours', async () => {
+  it('refuse any algorithm but the configured one, and foreign keys', async () => {
     await assertInvalid(signed({ ...header, alg: 'HS512' }, claims, undefined, 'sha512'), 'HS512 with our secret');
     for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA']) {
       const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
@@ -133,7 +133,7 @@ describe('GET /auth/session and /users/me', () => {
     }
   });
 
-  it('take no notification of key ids and key addresses of a token', async () => {
+  it('refuse foreign key ids, and use no key that a token contains or points to', async () => {
     let calls = 0;
     const canary = createServer((_req, res) => {
       calls++;
@@ -165,12 +165,12 @@ describe('GET /auth/session and /users/me', () => {
       await assertInvalid(await foreign.sign(privateKey), JSON.stringify(more));
       await assertInvalid(signed({ ...header, ...more }, claims, 'attacker'), JSON.stringify(more));
     }
-    await assertInvalid(signed({ ...header, crit: ['x'], x: 1 }, claims), 'crit that is not known');
+    await assertInvalid(signed({ ...header, crit: ['x'], x: 1 }, claims), 'an unknown crit');
     canary.close();
-    assert.equal(calls, 0, 'nobody was asked for a key');
+    assert.equal(calls, 0, 'no key was fetched');
   });
 
-  it('refuse a token out of its time, even when it is signed with our secret', async () => {
+  it('refuse a token outside its validity period, even when it is signed with our secret', async () => {
     const now = Math.floor(Date.now() / 1000);
     const times: Record<string, unknown>[] = [
       { exp: now - 61 },
@@ -189,7 +189,7 @@ describe('GET /auth/session and /users/me', () => {
     await assertInvalid(signed(header, endless), 'exp 1e400');
   });
 
-  it('refuse a token of another issuer, audience or kind, and one that lacks a claim', async () => {
+  it('refuse a token of another issuer, audience or type, and one that lacks a claim', async () => {
     const claimed: Record<string, unknown>[] = [
       { iss: 'evil' },
       { iss: undefined },
@@ -208,7 +208,7 @@ describe('GET /auth/session and /users/me', () => {
     for (const body of ['', 'null', '[]', '"x"', '{', '42']) await assertInvalid(signed(header, body), body);
   });
 
-  it('refuse every other token of ours, and rubbish', async () => {
+  it('refuse every other kind of token, and garbage', async () => {
     await assertInvalid(tokens.refreshToken, 'the refresh token');
     await assertInvalid(registration.token, 'the registration token');
     const [head, body, signature] = tokens.accessToken.split('.');
@@ -220,7 +220,7 @@ describe('GET /auth/session and /users/me', () => {
 });
 
 describe('the address of a session', () => {
-  it('is that of the connection, whatever the client says, when no proxy is trusted', async () => {
+  it('is that of the connection, whatever headers the client sends, when no proxy is trusted', async () => {
     await registeredPerson(system, 52);
     const forged = {
       'X-Forwarded-For': '203.0.113.9',

@@ -48,7 +48,7 @@ function partsOf(token: string): { header: Record<string, unknown>; payload: JWT
 }
 
 describe('createTokens()', () => {
-  it('signs with EdDSA what anybody can verify with the published keys', async () => {
+  it('signs EdDSA tokens that any client can verify with the published keys', async () => {
     const tokens = tokensOf({ JWT_KEYS: [newKey()] });
     const token = await tokens.sign(claims);
     const { expiresAt, ...said } = await tokens.verify(token);
@@ -60,14 +60,14 @@ describe('createTokens()', () => {
     assert.deepEqual(Object.keys(tokens.publicKeys[0] ?? {}).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x']);
   });
 
-  it('has the public key and the thumbprint that RFC 8037 gives for its key', () => {
+  it('has the public key and the thumbprint of the example key in RFC 8037', () => {
     const d = Buffer.from('nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A', 'base64url');
     const [key] = tokensOf({ JWT_KEYS: [new Secret(d.toString('base64'))] }).publicKeys;
     assert.equal(key?.x, '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo');
     assert.equal(key?.kid, 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k');
   });
 
-  it('refuses a token from its end on, however often it was accepted before', async () => {
+  it('refuses an expired token, however often it was accepted before', async () => {
     mock.timers.enable({ apis: ['Date'], now: Date.now() });
     try {
       const tokens = tokensOf({ JWT_KEYS: [newKey()], JWT_EXPIRATION: 60 });
@@ -82,7 +82,7 @@ describe('createTokens()', () => {
     }
   });
 
-  it('refuses what differs from an accepted token in one character', async () => {
+  it('refuses a token that differs from an accepted one in one character', async () => {
     const tokens = tokensOf({ JWT_KEYS: [newKey()] });
     const token = await tokens.sign(claims);
     await tokens.verify(token);
@@ -92,11 +92,11 @@ describe('createTokens()', () => {
     assert.partialDeepStrictEqual(await tokens.verify(token), claims);
   });
 
-  it('publishes nothing under HS256', () => {
+  it('publishes no key under HS256', () => {
     assert.deepEqual(tokensOf({ JWT_ALGORITHM: 'HS256', JWT_KEYS: [newKey()] }).publicKeys, []);
   });
 
-  it('accepts the tokens of older keys as long as they are configured, and signs with the first', async () => {
+  it('accepts tokens of older keys as long as they are configured, and signs with the first key', async () => {
     const [old, next] = [newKey(), newKey()];
     const before = await tokensOf({ JWT_KEYS: [old] }).sign(claims);
     const during = tokensOf({ JWT_KEYS: [next, old] });
@@ -106,7 +106,7 @@ describe('createTokens()', () => {
     await assert.rejects(after.verify(before), isInvalid);
   });
 
-  it('does the same for secrets of HS256', async () => {
+  it('does the same for HS256 secrets', async () => {
     const [old, next] = [newKey(), newKey()];
     const before = await tokensOf({ JWT_ALGORITHM: 'HS256', JWT_SECRET: old }).sign(claims);
     const during = tokensOf({ JWT_ALGORITHM: 'HS256', JWT_SECRET: next, JWT_SECRETS_OLD: [old] });
@@ -114,11 +114,11 @@ describe('createTokens()', () => {
     await assert.rejects(tokensOf({ JWT_ALGORITHM: 'HS256', JWT_SECRET: next }).verify(before), isInvalid);
   });
 
-  it('does not start with EdDSA and no key', () => {
+  it('refuses to start with EdDSA and no key', () => {
     assert.throws(() => tokensOf({}), /JWT_ALGORITHM EdDSA needs JWT_KEYS/);
   });
 
-  it('G2: refuses HS256 signed with its public key, in every form that a key has', async () => {
+  it('G2: refuses HS256 signed with its public key, in every format of the key', async () => {
     const tokens = tokensOf({ JWT_KEYS: [newKey()] });
     const [published] = tokens.publicKeys;
     assert.ok(published);
@@ -140,14 +140,14 @@ describe('createTokens()', () => {
     }
   });
 
-  it('G1, G2: refuses the other configured algorithm, although its key is known here', async () => {
+  it('G1, G2: refuses the other algorithm, even though its key is configured', async () => {
     const keys = { JWT_SECRET: newKey(), JWT_KEYS: [newKey()] };
     const [edwards, shared] = [tokensOf(keys), tokensOf({ ...keys, JWT_ALGORITHM: 'HS256' })];
     await assert.rejects(edwards.verify(await shared.sign(claims)), isInvalid);
     await assert.rejects(shared.verify(await edwards.sign(claims)), isInvalid);
   });
 
-  it('G3: refuses a token of a right key under another name, and one without a name', async () => {
+  it('G3: refuses a token of the right key with another kid, and one without a kid', async () => {
     const key = newKey();
     const tokens = tokensOf({ JWT_ALGORITHM: 'HS256', JWT_SECRET: key });
     const { payload } = partsOf(await tokens.sign(claims));
@@ -165,7 +165,7 @@ describe('createTokens()', () => {
     }
   });
 
-  it('G6: bears clocks that are some seconds apart, and no more', async (t) => {
+  it('G6: tolerates 10 s of clock skew, and no more', async (t) => {
     const key = newKey();
     const now = Math.floor(Date.now() / 1000);
     t.mock.timers.enable({ apis: ['Date'], now: now * 1000 });
@@ -193,7 +193,7 @@ describe('createTokens()', () => {
     await assert.rejects(tokens.verify(await tokensOf({ JWT_KEYS, JWT_AUDIENCE: 'other' }).sign(claims)), isInvalid);
   });
 
-  it('G4: takes no key that a token brings or points to, and calls nobody', async () => {
+  it('G4: uses no key that a token contains or points to, and fetches none', async () => {
     let calls = 0;
     const canary = createServer((_req, res) => {
       calls++;

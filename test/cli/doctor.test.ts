@@ -28,7 +28,7 @@ before(async () => {
 });
 after(() => system?.stop());
 
-/** What the doctor says when these variables are as given, by the name of the check. */
+/** Runs the doctor with these variables. `of` returns the verdict and finding of a check. */
 async function diagnose(env: Record<string, string> = {}) {
   const { code, stdout, stderr } = await vyryFor(system, env)(['doctor', '--json']);
   const findings = JSON.parse(stdout) as Finding[];
@@ -40,7 +40,7 @@ async function diagnose(env: Record<string, string> = {}) {
   return { code, stderr, findings, of, text: stdout };
 }
 
-/** What it says of a directory. */
+/** Returns the LDAP finding for a directory. */
 async function diagnoseLdap(directory: TestDirectory, env: Record<string, string>): Promise<string> {
   const { code, of } = await diagnose({
     LDAP_URL: directory.url,
@@ -54,7 +54,7 @@ async function diagnoseLdap(directory: TestDirectory, env: Record<string, string
 }
 
 describe('vyry doctor', () => {
-  it('finds a system that works well, with exit code 0', async () => {
+  it('exits with 0 for a system that works', async () => {
     const { code, stderr, findings, of } = await diagnose();
     assert.deepEqual([code, stderr], [0, '']);
     assert.deepEqual(
@@ -73,14 +73,14 @@ describe('vyry doctor', () => {
     }
   });
 
-  it('says for people what to do, under what failed', async () => {
+  it('prints what to do below each failed check', async () => {
     const { code, stdout, stderr } = await vyryFor(system, { TWILIO_AUTH_TOKEN: 'wrong' })(['doctor']);
     assert.equal(code, 1);
     assert.match(stdout, /^FAILED +twilio +credentials refused\n +Check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN\.$/m);
     assert.match(stderr, /^1 of \d+ checks failed\.\n$/);
   });
 
-  it('advises to wait for a provider that is broken, not to change its key', async () => {
+  it('advises to wait for a failing provider, not to change its key', async () => {
     const { outboxUrl } = system.ready;
     await setFault(outboxUrl, { channel: 'sms', mode: 'error500' });
     const { findings } = await diagnose().finally(() => setFault(outboxUrl, { channel: 'sms', mode: 'none' }));
@@ -99,7 +99,7 @@ describe('vyry doctor', () => {
     assert.doesNotMatch(text, /canary/);
   });
 
-  it('says that engines are away, each by itself', async () => {
+  it('reports each unavailable engine on its own', async () => {
     const { code, of } = await diagnose({
       REDIS_URL: 'redis://127.0.0.1:1',
       DATABASE_URL: 'mongodb://127.0.0.1:1/x',
@@ -121,7 +121,7 @@ describe('vyry doctor', () => {
       assert.equal(of(provider), 'failed: unreachable');
   });
 
-  it('says what providers make of their keys, and what to do', async () => {
+  it('reports how providers respond to their keys, and what to do', async () => {
     const unknown = { INFOBIP_API_KEY: 'unknown', RESEND_API_KEY: 'unknown', SENDGRID_API_KEY: 'unknown' };
     const refused = await diagnose(unknown);
     assert.equal(refused.code, 1);
@@ -132,30 +132,30 @@ describe('vyry doctor', () => {
     }
     const full = { RESEND_API_KEY: 'full-access', SENDGRID_API_KEY: 'reading' };
     const verified = await diagnose({ ...full, MAIL_FROM: 'Vyry <codes@example.org>' });
-    assert.equal(verified.of('resend'), 'warning: takes the key; example.org is verified');
+    assert.equal(verified.of('resend'), 'warning: accepts the key; example.org is verified');
     assert.equal(verified.of('sendgrid'), 'failed: the key may not send');
     const pending = await diagnose({ ...full, MAIL_FROM: 'codes@example.net' });
     assert.equal(pending.of('resend'), 'failed: example.net is not verified');
     assert.doesNotMatch(verified.text + refused.text, /full-access|reading/);
   });
 
-  it('says what a namespace lacks', async () => {
+  it('reports what a namespace lacks', async () => {
     const { of } = await diagnose({ TEMPORAL_NAMESPACE: 'nobody-made-it' });
     assert.equal(of('temporal'), 'failed: has no namespace nobody-made-it');
     const empty = await diagnose({ TEMPORAL_NAMESPACE: 'temporal-system' });
     assert.match(empty.of('search attributes'), /^failed: missing: VyryStep, VyryState/);
-    assert.equal(empty.of('worker delivery'), 'failed: nobody polls its task queue');
+    assert.equal(empty.of('worker delivery'), 'failed: no worker polls its task queue');
   });
 
-  it('says that the index template of audit events is not there', async () => {
+  it('reports a missing index template for audit events', async () => {
     const { of } = await diagnose({ AUDIT_INDEX: 'nobody-made-it' });
     assert.equal(of('elasticsearch'), 'failed: has no index template nobody-made-it-audit');
   });
 
-  it('warns of the test keys of a captcha, and misses keys that are not there', async () => {
+  it('warns about test keys of a captcha, and reports missing keys', async () => {
     const keys = { CAPTCHA_SITE_KEY: 'site', CAPTCHA_SECRET: '0x0000000000000000000000000000000000000000' };
     const warned = await diagnose({ CAPTCHA_PROVIDER: 'hcaptcha', ...keys });
-    assert.match(warned.of('captcha'), /^warning: hcaptcha with the test keys of its vendor/);
+    assert.match(warned.of('captcha'), /^warning: hcaptcha with the test keys of the provider/);
     assert.equal(warned.code, 0);
     const missing = await diagnose({ CAPTCHA_PROVIDER: 'turnstile' });
     assert.match(missing.of('configuration of api'), /CAPTCHA_PROVIDER turnstile needs/);
@@ -163,19 +163,19 @@ describe('vyry doctor', () => {
 });
 
 describe('vyry doctor on a directory', () => {
-  it('says why a bind fails', async () => {
+  it('reports why a bind fails', async () => {
     await using directory = await startTestDirectory();
     const bad = { LDAP_BIND_PASSWORD: 'wrong' };
     assert.equal(await diagnoseLdap(directory, bad), 'failed: bind of the service account: invalid credentials (49)');
     const base = { LDAP_BASE_DN: 'ou=nowhere,dc=example,dc=org' };
-    assert.equal(await diagnoseLdap(directory, base), 'failed: base DN: the base DN is not there');
+    assert.equal(await diagnoseLdap(directory, base), 'failed: base DN: the base DN does not exist');
     const startTls = { LDAP_START_TLS: 'true' };
     assert.equal(await diagnoseLdap(directory, startTls), 'failed: connection: the server refuses StartTLS');
     const away = { LDAP_URL: 'ldap://127.0.0.1:1' };
     assert.equal(await diagnoseLdap(directory, away), 'failed: connection: the server cannot be reached');
   });
 
-  it('says what is wrong with a certificate', async () => {
+  it('reports what is wrong with a certificate', async () => {
     await using stranger = await startTestDirectory({ certificate: 'valid' });
     const untrusted = await diagnoseLdap(stranger, { LDAP_URL: stranger.tlsUrl ?? '' });
     assert.match(untrusted, /^failed: connection: the certificate is not trusted \(\w+\)$/);
@@ -187,12 +187,12 @@ describe('vyry doctor on a directory', () => {
     assert.match(expired, /the certificate has expired/);
   });
 
-  it('says the codes of the server and the sub-codes of Active Directory in words', () => {
+  it('explains LDAP result codes and sub-codes of Active Directory in words', () => {
     const said = (detail: string, subCode?: string, reason = 'service-bind-refused') =>
       findingOf({ url: 'ldaps://ad.example.org', stoppedAt: 'bind', reason, detail, ...(subCode && { subCode }) })
         .about;
     const words = {
-      '525': 'no such user',
+      '525': 'user not found',
       '52e': 'wrong password',
       '530': 'at this time',
       '531': 'from this computer',
@@ -204,19 +204,19 @@ describe('vyry doctor on a directory', () => {
     }
     assert.match(said('8', undefined, 'confidentiality-required'), /strong authentication required \(8\)/);
     assert.match(said('50', undefined, 'server-error'), /insufficient access \(50\)/);
-    assert.match(said('53'), /unwilling, as for a disabled account \(53\)/);
+    assert.match(said('53'), /unwilling to perform, as for a disabled account \(53\)/);
     assert.match(said('80', undefined, 'server-error'), /server error \(80\)/);
   });
 });
 
 describe('vyry doctor --login', () => {
-  it('tries the name and password of a person, who is asked for and never an argument', async () => {
+  it('checks a name and a password, which is read from standard input and is never an argument', async () => {
     const vyry = vyryFor(system);
     const right = await vyryProcessFor(system)(['doctor', '--login', 'ada'], 'analytical-engine\n');
     assert.equal(right.code, 0, right.stderr);
-    assert.match(right.stdout, /^ok +login +name and password belong together; the entry has an address, a number/);
+    assert.match(right.stdout, /^ok +login +the password is correct; the entry has an address, a number/);
     assert.doesNotMatch(right.stdout + right.stderr, /analytical/);
-    const answers = { 'ada wrong': /the password is wrong/, 'nobody x': /the name is not found/ };
+    const answers = { 'ada wrong': /the password is wrong/, 'nobody x': /the user name was not found/ };
     for (const [given, expected] of Object.entries(answers)) {
       const [name = '', password = ''] = given.split(' ');
       const { code, stdout } = await vyry(['doctor', '--login', name], `${password}\n`);
@@ -229,7 +229,7 @@ describe('vyry doctor --login', () => {
 });
 
 describe('vyry audit tail', () => {
-  it('prints the newest events, the oldest first, by action, registration and user', async () => {
+  it('prints the newest events in order, filtered by action, registration and user', async () => {
     const registration = await completedRegistration(system, 70);
     const vyry = vyryFor(system);
     const eventsOf = async (...filter: string[]) => {
@@ -240,7 +240,7 @@ describe('vyry audit tail', () => {
         .filter(Boolean)
         .map((text) => JSON.parse(text));
     };
-    // found some seconds after it was stored
+    // Elasticsearch finds an event only some seconds after it was stored
     await until(
       async () => (await eventsOf('--registration', registration.id, '--action', 'user-register')).length === 1,
     );
@@ -257,7 +257,7 @@ describe('vyry audit tail', () => {
     assert.match(stdout, /^\S+Z user-disable +success An account was disabled · operator alice · user \S+\n$/);
   });
 
-  it('follows what comes, each once', async () => {
+  it('follows new events and prints each once', async () => {
     const registration = await completedRegistration(system, 71);
     const program = `${projectFolder}/cli/main.ts`;
     const args = [
@@ -277,7 +277,7 @@ describe('vyry audit tail', () => {
     assert.equal(lines.filter((line) => line.includes(' registration-start ')).length, 1);
   });
 
-  it('says that Elasticsearch is away', async () => {
+  it('reports that Elasticsearch is unavailable', async () => {
     const { code, stderr } = await vyryFor(system, { ELASTICSEARCH_URL: 'http://127.0.0.1:1' })(['audit', 'tail']);
     assert.equal(code, 1);
     assert.match(stderr, /^Elasticsearch does not answer\./);

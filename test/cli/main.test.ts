@@ -12,7 +12,7 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-/** An installation that nobody runs, by a file. */
+/** Writes an environment file of an installation that does not run. */
 function elsewhere(text = "TEMPORAL_ADDRESS='127.0.0.1:1'\n"): string {
   const file = join(folder, `${text.length}.env`);
   writeFileSync(file, text);
@@ -20,7 +20,7 @@ function elsewhere(text = "TEMPORAL_ADDRESS='127.0.0.1:1'\n"): string {
 }
 
 describe('vyry --help', { concurrency: 4 }, () => {
-  it('explains itself on every level, on standard output, with exit code 0', async () => {
+  it('prints help on every level to standard output, with exit code 0', async () => {
     const levels: [string[], RegExp][] = [
       [['--help'], /vyry registrations .*\n.*vyry users .*\n[\s\S]*Exit codes: 0 .*, 1 .*, 2 /],
       [['registrations', '--help'], /switch-channel <id> <channel>/],
@@ -36,13 +36,13 @@ describe('vyry --help', { concurrency: 4 }, () => {
     }
   });
 
-  it('ends as a program as it does within one: exit code, standard output and standard error', async () => {
+  it('behaves the same as a process and in process: exit code, standard output and standard error', async () => {
     const [help, wrong] = await Promise.all([runVyryProcess(['--help']), runVyryProcess(['toString'])]);
     assert.deepEqual([help.code, help.stdout, help.stderr], [0, (await runVyry(['--help'])).stdout, '']);
     assert.deepEqual([wrong.code, wrong.stdout, wrong.stderr], [2, '', (await runVyry(['toString'])).stderr]);
   });
 
-  it('works from the program that npx runs', async () => {
+  it('works through the program that npx runs', async () => {
     const { code, stdout } = await runNode([join(projectFolder, 'engines', 'vyry.mjs'), '--help'], {
       env: { PATH: process.env.PATH ?? '' },
     });
@@ -51,23 +51,23 @@ describe('vyry --help', { concurrency: 4 }, () => {
   });
 });
 
-describe('a command that is typed wrongly', { concurrency: 4 }, () => {
-  it('ends with exit code 2, says what is wrong on standard error, and prints nothing', async () => {
+describe('an invalid command', { concurrency: 4 }, () => {
+  it('exits with 2, prints the error to standard error, and nothing to standard output', async () => {
     const wrong: [string[], RegExp][] = [
       [[], /Vyry for operators/],
       [['registrations'], /vyry registrations list/],
-      [['toString'], /There is no toString: it is one of registrations, users, audit, keys, doctor/],
-      [['registrations', 'destroy'], /registrations has no destroy/],
+      [['toString'], /Unknown command toString: it must be one of registrations, users, audit, keys, doctor/],
+      [['registrations', 'destroy'], /Unknown command registrations destroy: it must be one of list/],
       [['registrations', 'show'], /id is missing/],
       [['registrations', 'list', '--colour', 'red'], /Unknown option '--colour'/],
-      [['registrations', 'list', '--state', 'stuck'], /--state is one of pending, waiting/],
-      [['registrations', 'list', '--country', 'GB" OR VyryState = "waiting'], /--country is two letters/],
-      [['registrations', 'list', '--older-than', 'yesterday'], /--older-than is a time such as/],
-      [['registrations', 'list', '--limit', '0'], /--limit is a number/],
-      [['registrations', 'show', 'a" OR "b'], /<id> is the id of a registration/],
-      [['registrations', 'switch-channel', 'a1', 'fax'], /channel is one of sms, voice, email/],
-      [['registrations', 'retry', 'a1', '--by', '+447700900101'], /--by is up to 64/],
-      [['audit', 'tail', '--action', 'nonsense'], /--action is one of registration-start/],
+      [['registrations', 'list', '--state', 'stuck'], /--state must be one of pending, waiting/],
+      [['registrations', 'list', '--country', 'GB" OR VyryState = "waiting'], /--country must be two letters/],
+      [['registrations', 'list', '--older-than', 'yesterday'], /--older-than must be a time such as/],
+      [['registrations', 'list', '--limit', '0'], /--limit must be a number/],
+      [['registrations', 'show', 'a" OR "b'], /<id> must be the id of a registration/],
+      [['registrations', 'switch-channel', 'a1', 'fax'], /channel must be one of sms, voice, email/],
+      [['registrations', 'retry', 'a1', '--by', '+447700900101'], /--by must be at most 64/],
+      [['audit', 'tail', '--action', 'nonsense'], /--action must be one of registration-start/],
     ];
     for (const [args, expected] of wrong) {
       const { code, stdout, stderr } = await runVyry(args, { env: { TEMPORAL_ADDRESS: '127.0.0.1:1' } });
@@ -78,19 +78,19 @@ describe('a command that is typed wrongly', { concurrency: 4 }, () => {
 });
 
 describe('the configuration of the tool', { concurrency: 4 }, () => {
-  it('says which variables are missing, and what to do', async () => {
+  it('reports missing variables and what to do', async () => {
     const { code, stderr } = await runVyry(['users', 'show', 'ada'], { env: { TEMPORAL_ADDRESS: '127.0.0.1:1' } });
     assert.equal(code, 1);
     assert.match(stderr, /DATABASE_URL is missing[\s\S]*REDIS_URL is missing[\s\S]*--env-file[\s\S]*npm start/);
   });
 
-  it('says that a file cannot be read', async () => {
+  it('reports a file that cannot be read', async () => {
     const { code, stderr } = await runVyry(['doctor', '--env-file', join(folder, 'none.env')]);
     assert.equal(code, 1);
     assert.match(stderr, /none\.env/);
   });
 
-  it('says that Temporal is away', async () => {
+  it('reports that Temporal is unavailable', async () => {
     const key = Buffer.alloc(32, 1).toString('base64');
     const file = elsewhere(`TEMPORAL_ADDRESS='127.0.0.1:1'\nPAYLOAD_KEY='${key}'\n`);
     const { code, stderr } = await runVyry(['registrations', 'list', '--env-file', file]);
@@ -98,7 +98,7 @@ describe('the configuration of the tool', { concurrency: 4 }, () => {
     assert.match(stderr, /Temporal or its workers do not answer/);
   });
 
-  it('never prints a value that is bad', async () => {
+  it('never prints a bad value', async () => {
     const env = { TEMPORAL_ADDRESS: '127.0.0.1:1', PAYLOAD_KEY: 'canary-value' };
     for (const args of [['registrations', 'list'], ['doctor']]) {
       const { stdout, stderr } = await runVyry(args, { env });

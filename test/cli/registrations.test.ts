@@ -23,7 +23,7 @@ before(async () => {
 after(() => system?.stop());
 beforeEach(() => setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' }));
 
-/** A registration whose code waits for the SMS provider. */
+/** Starts a registration whose code waits for the SMS provider. */
 async function stuckOnSms(person: number): Promise<RegistrationHandle> {
   const registration = await registrationAtCode(system.ready.apiUrl, person);
   await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'error500' });
@@ -35,12 +35,12 @@ async function stuckOnSms(person: number): Promise<RegistrationHandle> {
 const stateOf = async (registration: RegistrationHandle) => (await registration.call('GET', '')).body.state;
 
 describe('vyry registrations list', () => {
-  it('finds who waits for a provider, and nobody else', async () => {
+  it('lists only the registrations that wait for a provider', async () => {
     const registration = await stuckOnSms(10);
     const other = await registrationAtCode(system.ready.apiUrl, 11);
     const idsOf = async (...filter: string[]) =>
       (jsonOf(await vyry(['registrations', 'list', '--json', ...filter])) as { id: string }[]).map(({ id }) => id);
-    // visibility follows in a moment
+    // the visibility store lags behind
     await until(async () => (await idsOf('--waiting-for', 'sms')).includes(registration.id));
     await until(async () => (await idsOf('--state', 'pending', '--step', 'code')).includes(other.id));
     assert.deepEqual(await idsOf('--waiting-for', 'sms', '--state', 'waiting'), [registration.id]);
@@ -56,16 +56,16 @@ describe('vyry registrations list', () => {
 });
 
 describe('vyry registrations show', () => {
-  it('says where a person is stuck and why, without their number, address or name', async () => {
+  it('shows where a registration waits and why, without number, address or name', async () => {
     const registration = await stuckOnSms(12);
     const { code, stdout } = await eventually(async () => {
       const told = await vyry(['registrations', 'show', `registration:${registration.id}`]);
-      return told.stdout.includes('why: answers 500') ? told : undefined;
+      return told.stdout.includes('reason: answers 500') ? told : undefined;
     });
     assert.equal(code, 0);
     assert.match(stdout, /state +waiting/);
     assert.match(stdout, /steps +directory done, captcha done, code waiting \(sms-unavailable\), credentials open/);
-    assert.match(stdout, /^waiting for sms since [\d: -]+, \d+ tr(y|ies), .*, why: answers 500$/m);
+    assert.match(stdout, /^waiting for sms since [\d: -]+, \d+ attempts?, .*, reason: answers 500$/m);
     assert.match(stdout, /- [\d: -]+ directory password right\n/);
     assert.match(stdout, /number +\+44•••••0012/);
     const { phone, email, username, fullName } = personOf(12);
@@ -75,21 +75,21 @@ describe('vyry registrations show', () => {
     assert.match(details, /^\*\*waiting for sms\*\*/);
   });
 
-  it('shows the activity that a missing worker keeps waiting', async () => {
+  it('shows the pending activity of a missing worker', async () => {
     const registration = await registrationAtCode(system.ready.apiUrl, 13);
     await system.kill('delivery');
     try {
       await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
       const { stdout } = await vyry(['registrations', 'show', registration.id]);
-      assert.match(stdout, /^asking sms since [\d: -]+, no answer yet$/m);
-      assert.match(stdout, /under way +state +attempt.*\nsendCode +scheduled +1/);
+      assert.match(stdout, /^calling sms since [\d: -]+, no response yet$/m);
+      assert.match(stdout, /activity +state +attempt.*\nsendCode +scheduled +1/);
     } finally {
       await system.restart('delivery');
     }
     await codeFor(system.ready.outboxUrl, phoneOf(13));
   });
 
-  it('says that there is none, and how to find one', async () => {
+  it('reports an unknown id, and how to find one', async () => {
     const { code, stderr } = await vyry(['registrations', 'show', 'a'.repeat(32)]);
     assert.equal(code, 1);
     assert.match(stderr, /There is no registration a{32}\. vyry registrations list/);
@@ -97,20 +97,20 @@ describe('vyry registrations show', () => {
 });
 
 describe('vyry registrations retry', () => {
-  it('has it try at once, and is refused when nothing waits', async () => {
+  it('retries at once, and is refused when nothing waits', async () => {
     const registration = await stuckOnSms(14);
     const { code, stderr } = await vyry(['registrations', 'retry', registration.id, '--by', 'alice']);
     assert.equal(code, 0, stderr);
     await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
     await codeFor(system.ready.outboxUrl, phoneOf(14), 1);
-    assert.match((await vyry(['registrations', 'show', registration.id])).stdout, /operator alice: retry asked for/);
+    assert.match((await vyry(['registrations', 'show', registration.id])).stdout, /operator alice: retry requested/);
     const again = await vyry(['registrations', 'retry', registration.id]);
-    assert.deepEqual([again.code, again.stderr], [1, 'Nothing of this registration waits for an outside system.\n']);
+    assert.deepEqual([again.code, again.stderr], [1, 'The registration is not waiting for a dependency.\n']);
   });
 });
 
 describe('vyry registrations switch-channel', () => {
-  it('brings a stuck person to the end by the other channel, with no message by the first', async () => {
+  it('completes a waiting registration on another channel, without a message on the first', async () => {
     const registration = await stuckOnSms(15);
     const switched = await vyry(['registrations', 'switch-channel', registration.id, 'email', '--by', 'alice']);
     assert.equal(switched.code, 0, switched.stderr);
@@ -125,19 +125,19 @@ describe('vyry registrations switch-channel', () => {
     assert.match(stdout, /operator alice: channel switched to email/);
     const over = await vyry(['registrations', 'switch-channel', registration.id, 'sms']);
     assert.equal(over.code, 1);
-    assert.match(over.stderr, /is over/);
+    assert.match(over.stderr, /has ended/);
   });
 
-  it('is refused with a reason when nothing is stuck', async () => {
+  it('is refused with a reason when nothing waits', async () => {
     const registration = await registrationAtCode(system.ready.apiUrl, 16);
     const { code, stderr } = await vyry(['registrations', 'switch-channel', registration.id, 'email']);
     assert.equal(code, 1);
-    assert.match(stderr, /No code of another channel waits for its provider or was refused/);
+    assert.match(stderr, /No code sent by another channel waits or was refused/);
   });
 });
 
 describe('vyry registrations cancel', () => {
-  it('asks first; without a terminal it wants --yes', async () => {
+  it('asks for confirmation, and requires --yes without a terminal', async () => {
     const registration = await registrationAtCode(system.ready.apiUrl, 17);
     const unsure = await vyry(['registrations', 'cancel', registration.id]);
     assert.equal(unsure.code, 2);
@@ -151,7 +151,7 @@ describe('vyry registrations cancel', () => {
 });
 
 describe('the saved views of docs/operate.md', () => {
-  it('are queries that Temporal understands', async () => {
+  it('are valid Temporal queries', async () => {
     const page = readFileSync(join(projectFolder, 'docs', 'operate.md'), 'utf8');
     const section = page.split('### Saved views')[1]?.split('\n## ')[0] ?? '';
     const queries = [...section.matchAll(/\| `([^`]+)` \|$/gm)].map(([, query = '']) => query);

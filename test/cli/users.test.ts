@@ -26,7 +26,7 @@ after(async () => {
 const me = (token: string) => call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token });
 
 describe('vyry users', () => {
-  it('disables a person: sessions end at once, new ones are refused, and all of it may be repeated', async () => {
+  it('disables a user: sessions end at once, new ones are refused, and the command can be repeated', async () => {
     const [tokens, other] = [await signedIn(system, 20), await signedIn(system, 21)];
     await must(me(tokens.accessToken));
 
@@ -42,11 +42,11 @@ describe('vyry users', () => {
     const body = { refreshToken: tokens.refreshToken };
     assert.equal((await call(system.ready.apiUrl, 'POST', '/api/v1/auth/refresh-token', { body })).status, 401);
     assert.equal(jsonOf(await vyry(['users', 'disable', tokens.user.userId, '--json'])).sessionsEnded, 0);
-    // others are not touched
+    // other users are not affected
     await must(me(other.accessToken));
   });
 
-  it('refuses a disabled account the session of its registration, until it is enabled', async () => {
+  it('refuses a disabled account the session of its registration until it is enabled', async () => {
     const registration = await completedRegistration(system, 22);
     await vyry(['users', 'disable', 'person022']);
     const refused = await registration.call('POST', '/session');
@@ -58,7 +58,7 @@ describe('vyry users', () => {
     await must(me(body.accessToken));
   });
 
-  it('leaves events that name the operator', async () => {
+  it('records events that name the operator', async () => {
     const { userId } = jsonOf(await vyry(['users', 'show', 'person022', '--json']));
     const { events } = await readLog();
     const own = events.filter((event) => event.userId === userId).map(({ event, operator }) => [event, operator]);
@@ -78,7 +78,7 @@ describe('vyry users', () => {
     assert.doesNotMatch(stdout, /447700900022|person022@/);
   });
 
-  it('ends also a session that begins while the account is being disabled', async () => {
+  it('also ends a session that begins while the account is being disabled', async () => {
     const registrations = await Promise.all([23, 24, 25, 26].map((person) => completedRegistration(system, person)));
     const started = registrations.map((registration) => registration.call('POST', '/session'));
     const disabled = Promise.all([23, 24, 25, 26].map((person) => vyry(['users', 'disable', `person0${person}`])));
@@ -90,12 +90,12 @@ describe('vyry users', () => {
     }
   });
 
-  it('knows nobody by another name', async () => {
+  it('reports an unknown user', async () => {
     const { code, stderr } = await vyry(['users', 'disable', 'nobody']);
-    assert.deepEqual([code, stderr], [1, 'There is no account by this id or user name.\n']);
+    assert.deepEqual([code, stderr], [1, 'There is no account with this id or user name.\n']);
   });
 
-  it('is done by itself when its worker is back', async () => {
+  it('completes once its worker is back', async () => {
     const { userId, accessToken } = await signedIn(system, 27);
     await system.kill('registration');
     const disabling = vyry(['users', 'disable', 'person027']);

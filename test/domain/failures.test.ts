@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { Failure, failureCodes, isFailureCode } from '../../domain/failures.ts';
 
 describe('Failure', () => {
-  it('says its code and nothing else', () => {
+  it('has its code as message and nothing else', () => {
     const failure = new Failure('rate-limited', { retryAfterSeconds: 5, message: 'Too many tries (+12025550100)' });
     assert.equal(failure.message, 'rate-limited');
     assert.equal(String(failure), 'Failure: rate-limited');
@@ -13,12 +13,12 @@ describe('Failure', () => {
 });
 
 describe('isFailureCode()', () => {
-  it('knows every code, and nothing else', () => {
+  it('accepts every code and nothing else', () => {
     assert.equal(failureCodes.every(isFailureCode), true);
     for (const text of ['Malformed', 'constructor', '', null, undefined]) assert.equal(isFailureCode(text), false);
   });
 
-  it('lists each code once, in kebab case', () => {
+  it('has each code once, in kebab case', () => {
     assert.equal(new Set(failureCodes).size, failureCodes.length);
     for (const code of failureCodes) assert.match(code, /^[a-z]+(-[a-z]+)*$/);
   });

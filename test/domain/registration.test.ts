@@ -52,18 +52,18 @@ function send(given: Partial<Send>): Send {
 }
 
 describe('readPolicy()', () => {
-  it('keeps the order of the configuration', () => {
+  it('keeps the configured order', () => {
     assert.deepEqual(readPolicy(['code', 'captcha', 'credentials']), ['code', 'captcha', 'credentials']);
   });
 
-  it('takes the shortest policy, a code alone', () => {
+  it('accepts the shortest policy, a code alone', () => {
     assert.deepEqual(readPolicy(['code']), ['code']);
   });
 
-  it('refuses approval, which joins by itself where it is needed', () => {
+  it('refuses approval, which is added automatically when it is required', () => {
     assert.throws(
       () => readPolicy(['code', 'approval']),
-      new RangeError('Step approval joins by itself and is not listed'),
+      new RangeError('Step approval is added automatically and must not be listed'),
     );
   });
 
@@ -75,17 +75,17 @@ describe('readPolicy()', () => {
     assert.throws(() => readPolicy(['signal', 'code']), new RangeError('Step signal is not available yet'));
   });
 
-  it('refuses a step that does not exist by its place, and says which exist', () => {
+  it('refuses an unknown step by its position, and lists the known ones', () => {
     assert.throws(() => readPolicy(['code', 'sms']), /Step 2 does not exist; steps are directory, captcha, code/);
     assert.throws(() => readPolicy(['Code']), /Step 1 does not exist/);
     assert.throws(() => readPolicy(['constructor', 'code']), /Step 1 does not exist/);
   });
 
-  it('refuses a step that is listed twice', () => {
+  it('refuses a duplicate step', () => {
     assert.throws(() => readPolicy(['code', 'captcha', 'code']), /Step code is listed twice/);
   });
 
-  it('refuses a policy that proves nothing', () => {
+  it('refuses a policy without the step code', () => {
     assert.throws(() => readPolicy([]), /needs the step code/);
     assert.throws(() => readPolicy(['directory', 'captcha', 'credentials']), /needs the step code/);
   });
@@ -94,19 +94,19 @@ describe('readPolicy()', () => {
 describe('openNeeds()', () => {
   const policy: StepName[] = ['directory', 'captcha', 'code', 'credentials'];
 
-  it('asks for directory and captcha before a code', () => {
+  it('returns directory and captcha for a code', () => {
     assert.deepEqual(openNeeds('code', { policy, done: done() }), ['directory', 'captcha']);
     assert.deepEqual(openNeeds('code', { policy, done: done('directory') }), ['captcha']);
     assert.deepEqual(openNeeds('code', { policy, done: done('captcha') }), ['directory']);
     assert.deepEqual(openNeeds('code', { policy, done: done('captcha', 'directory') }), []);
   });
 
-  it('asks for nothing that the policy does not list', () => {
+  it('returns only steps that the policy lists', () => {
     assert.deepEqual(openNeeds('code', { policy: ['code', 'credentials'], done: done() }), []);
     assert.deepEqual(openNeeds('code', { policy: ['code', 'captcha'], done: done() }), ['captcha']);
   });
 
-  it('lets every other step come first', () => {
+  it('returns nothing for every other step', () => {
     for (const name of ['directory', 'captcha', 'credentials'] as const) {
       assert.deepEqual(openNeeds(name, { policy, done: done() }), []);
     }
@@ -116,19 +116,19 @@ describe('openNeeds()', () => {
 describe('statusAt()', () => {
   const first = statusOf(initialState(state()));
 
-  it('is expired from the end of its life on while no workflow has said anything', () => {
+  it('is expired once the lifetime is over, as long as no workflow has written a status', () => {
     assert.equal(statusAt(first, first.expiresAt - 1), first);
     assert.deepEqual(statusAt(first, first.expiresAt), { ...first, state: 'expired', nextSendAt: {} });
   });
 
-  it('is what the workflow says, once it has said something', () => {
+  it('is the status of the workflow once it has written one', () => {
     const later = { ...first, version: 1 };
     assert.equal(statusAt(later, later.expiresAt + 60_000), later);
   });
 });
 
 describe('statusOf()', () => {
-  it('lists the steps in the order of the policy, the code blocked by what it needs first', () => {
+  it('lists the steps in policy order, with the code blocked by what it requires', () => {
     assert.deepEqual(statusOf(state()).steps, [
       { name: 'directory', status: 'open' },
       { name: 'captcha', status: 'open' },
@@ -137,35 +137,35 @@ describe('statusOf()', () => {
     ]);
   });
 
-  it('names the need that is left', () => {
+  it('names the requirement that is left', () => {
     const { steps } = statusOf(state({ done: done('directory') }));
     assert.deepEqual(steps[2], { name: 'code', status: 'blocked', reason: 'captcha-open' });
   });
 
-  it('opens the code when its needs are done', () => {
+  it('opens the code when its requirements are done', () => {
     const { steps } = statusOf(state({ done: done('directory', 'captcha') }));
     assert.deepEqual(steps[2], { name: 'code', status: 'open' });
   });
 
-  it('is pending while nothing outside is waited for', () => {
+  it('is pending while no dependency is waited for', () => {
     const status = statusOf(state());
     assert.equal(status.state, 'pending');
     assert.equal('waitingFor' in status, false);
   });
 
-  it('is waiting for the directory at the directory step', () => {
+  it('is waiting at the directory step while the directory is unavailable', () => {
     const status = statusOf(state({ waitingFor: 'directory' }));
     assert.equal(status.state, 'waiting');
     assert.equal(status.waitingFor, 'directory');
     assert.deepEqual(status.steps[0], { name: 'directory', status: 'waiting', reason: 'directory-unavailable' });
   });
 
-  it('is waiting for a channel at the code step', () => {
+  it('is waiting at the code step while a channel is unavailable', () => {
     const status = statusOf(state({ done: done('directory', 'captcha'), waitingFor: 'sms' }));
     assert.deepEqual(status.steps[2], { name: 'code', status: 'waiting', reason: 'sms-unavailable' });
   });
 
-  it('is waiting for the database at no step of the person', () => {
+  it('is waiting at no step while the database is unavailable', () => {
     const status = statusOf(
       state({ done: done('directory', 'captcha', 'code', 'credentials'), waitingFor: 'database' }),
     );
@@ -191,29 +191,29 @@ describe('statusOf()', () => {
     assert.deepEqual(status.nextSendAt, { sms: null, email: start });
   });
 
-  it('shows when each channel of the person may send next', () => {
+  it('shows when each channel of the user may send next', () => {
     const status = statusOf(state({ done: done('directory', 'captcha'), sends: [send({})] }));
     assert.deepEqual(status.nextSendAt, { sms: start + 60_000, email: start });
   });
 
-  it('shows no channel that the person has not', () => {
+  it('shows no channel that the user does not have', () => {
     const status = statusOf(state({ policy: ['code'], identity: { email: 'ada@example.com' } }));
     assert.deepEqual(status.nextSendAt, { email: start });
   });
 
-  it('shows no next send while the code is blocked, when it is done and when it is over', () => {
+  it('shows no next send while the code is blocked, when it is done and when the registration is over', () => {
     assert.deepEqual(statusOf(state()).nextSendAt, {});
     assert.deepEqual(statusOf(state({ done: done('directory', 'captcha', 'code') })).nextSendAt, {});
     assert.deepEqual(statusOf(state({ policy: ['code'], outcome: 'cancelled' })).nextSendAt, {});
   });
 
-  it('gives the user id when it is completed and never before', () => {
+  it('contains the user id only when it is completed', () => {
     assert.equal(statusOf(state({ outcome: 'completed', userId: 'u1' })).userId, 'u1');
     assert.equal('userId' in statusOf(state({ userId: 'u1' })), false);
     assert.equal('userId' in statusOf(state({ outcome: 'rejected', reason: 'identity-taken', userId: 'u1' })), false);
   });
 
-  it('holds no clear number, address, name or directory id', () => {
+  it('contains no number, address, name or directory id in plain text', () => {
     const identity = {
       username: 'ada',
       fullName: 'Ada Lovelace',
@@ -233,49 +233,49 @@ describe('statusOf()', () => {
 });
 
 describe('maskPhone()', () => {
-  it('leaves the first digit and the last four', () => {
+  it('keeps the first digit and the last four', () => {
     assert.equal(maskPhone('+12025550100'), '+1•••••0100');
     assert.equal(maskPhone('+4917112345678'), '+4•••••5678');
   });
 
-  it('hides how long the number is', () => {
+  it('hides the length of the number', () => {
     assert.equal(maskPhone('+29021234').length, maskPhone('+4917112345678').length);
   });
 });
 
 describe('maskEmail()', () => {
-  it('leaves the first letter and the domain', () => {
+  it('keeps the first letter and the domain', () => {
     assert.equal(maskEmail('ada@example.com'), 'a•••@example.com');
     assert.equal(maskEmail('a@example.com'), 'a•••@example.com');
   });
 
-  it('takes the last at sign for the one before the domain', () => {
+  it('splits at the last at sign', () => {
     assert.equal(maskEmail('"a@b"@example.com'), '"•••@example.com');
   });
 
-  it('does not cut a letter outside the basic plane in halves', () => {
+  it('does not split a surrogate pair', () => {
     assert.equal(maskEmail('𝒶da@example.com'), '𝒶•••@example.com');
   });
 });
 
 describe('emailKey() and usernameKey()', () => {
-  it('compare without regard to case', () => {
+  it('ignore case', () => {
     assert.equal(emailKey('Ada@EXAMPLE.com'), emailKey('ada@example.com'));
     assert.equal(usernameKey('ADA'), usernameKey('ada'));
   });
 
-  it('compare composed and decomposed letters as the same', () => {
+  it('treat composed and decomposed letters as equal', () => {
     assert.equal(usernameKey('Jose\u0301'), usernameKey('jos\u00e9'));
     assert.equal(emailKey('Jose\u0301@example.com'), emailKey('jos\u00e9@example.com'));
   });
 
-  it('keep letters apart that only look alike', () => {
+  it('keep homographs apart', () => {
     assert.notEqual(usernameKey('\u0430dmin'), usernameKey('admin'));
   });
 });
 
 describe('currentStep()', () => {
-  it('is the first step of the policy that is not done', () => {
+  it('returns the first step of the policy that is not done', () => {
     const policy: StepName[] = ['directory', 'captcha', 'code'];
     assert.equal(currentStep({ policy, done: done() }), 'directory');
     assert.equal(currentStep({ policy, done: done('captcha') }), 'directory');
@@ -285,7 +285,7 @@ describe('currentStep()', () => {
 });
 
 describe('channelsOf() and addressOf()', () => {
-  it('reach a person by what is known of them', () => {
+  it('return the channels and addresses of an identity', () => {
     assert.deepEqual(channelsOf({}, {}), []);
     assert.deepEqual(channelsOf({ email: 'ada@example.com' }, {}), ['email']);
     assert.deepEqual(channelsOf({ email: 'ada@example.com', phone: '+12025550100' }, {}), ['sms', 'email']);
@@ -296,7 +296,7 @@ describe('channelsOf() and addressOf()', () => {
 });
 
 describe('refusedChannels()', () => {
-  it('lists each channel once, and only those that were refused for good', () => {
+  it('returns each permanently refused channel once', () => {
     const sends = [
       send({ state: 'refused' }),
       send({ number: 2, channel: 'email' }),
@@ -308,13 +308,13 @@ describe('refusedChannels()', () => {
 });
 
 describe('registrationWorkflowId()', () => {
-  it('is a noun and the id', () => {
+  it('consists of a noun and the id', () => {
     assert.equal(registrationWorkflowId('0123'), 'registration:0123');
   });
 });
 
-describe('parkSeconds()', () => {
-  /** Tries of a system that is away for so long. */
+describe('retryPauseSeconds()', () => {
+  /** Number of attempts during an outage of this length. */
   function tries(system: Parameters<typeof retryPauseSeconds>[0], awaySeconds: number): number {
     let passed = 0;
     let count = 0;
@@ -322,7 +322,7 @@ describe('parkSeconds()', () => {
     return count;
   }
 
-  it('tries again after a second, and then after a few', () => {
+  it('retries after one second, then after a few seconds', () => {
     assert.deepEqual(
       [0, 1, 2, 3, 4].map((count) => retryPauseSeconds('directory', count, 30)),
       [1, 2, 4, 5, 5],
@@ -330,11 +330,11 @@ describe('parkSeconds()', () => {
     assert.equal(retryPauseSeconds('sms', 10, 60), 15);
   });
 
-  it('never lets more than five minutes pass, however long it lasts', () => {
+  it('never exceeds five minutes, however long the outage lasts', () => {
     assert.equal(retryPauseSeconds('sms', 1000, 7 * 86_400), 300);
   });
 
-  it('B11: tries every three minutes at the end of an hour, so that the code goes out soon after, with little left behind', () => {
+  it('B11: retries at least every three minutes in the first hour, with fewer than 100 attempts', () => {
     const clock = { now: 0, tries: 0, longest: 0 };
     for (const backAt = 3600; clock.now < backAt; clock.tries++) {
       const pause = retryPauseSeconds('sms', clock.tries, clock.now);
@@ -345,7 +345,7 @@ describe('parkSeconds()', () => {
     assert.ok(clock.longest <= 180 && clock.tries < 100, `${clock.tries} tries`);
   });
 
-  it('keeps a week of outage within half of the events that Temporal allows, at eleven a try', () => {
+  it('stays below half of the history limit of Temporal in a week, at eleven events an attempt', () => {
     assert.ok(tries('database', 7 * 86_400) * 11 < 51_200 / 2);
   });
 });

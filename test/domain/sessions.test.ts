@@ -1,4 +1,4 @@
-/** Verification sessions by a movable clock, with the waits and lives of the defaults. */
+/** Verification sessions on a movable clock, with the default waits and lifetimes. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
@@ -29,7 +29,7 @@ const rules: SessionRules = {
 };
 const start = 1_800_000_000_000;
 
-/** A session that acts are done to, as the workflow and the script of Redis would. */
+/** A session that is changed as the workflow and the Redis script would change it. */
 class Clockwork {
   now = start;
   readonly state: SessionState & { sends: Send[]; checks?: CheckState | undefined } = { createdAt: start, sends: [] };
@@ -38,7 +38,7 @@ class Clockwork {
     return sessionAt(this.state, rules, this.now);
   }
 
-  /** The reason of a refusal, or what the send came to. */
+  /** Returns the reason of a refusal, or the state of the send. */
   send(channel: Channel, state: SendState = 'sent', reason?: string): string {
     const refused = refuseSend(this.state, channel, rules, this.now);
     if (refused !== undefined) return refused.reason;
@@ -67,7 +67,7 @@ class Clockwork {
     this.now += ms;
   }
 
-  /** Minutes from now to an instant. */
+  /** Minutes from now until an instant. */
   in(at: number | null | undefined): number | null | undefined {
     return typeof at === 'number' ? (at - this.now) / minute : at;
   }
@@ -82,7 +82,7 @@ describe('A session', () => {
     assert.equal(session.view, undefined);
   });
 
-  it('sends five SMS: at once, then after 1, 2, 5 and 10 minutes, and no more', () => {
+  it('sends five SMS: at once, then after 1, 2, 5 and 10 minutes', () => {
     const session = new Clockwork();
     for (const waitMinutes of [1, 2, 5, 10]) {
       assert.equal(session.send('sms'), 'sent');
@@ -112,7 +112,7 @@ describe('A session', () => {
     assert.equal(session.send('voice'), 'exhausted');
   });
 
-  it('opens calls 1 minute after an SMS that was rejected, which counts as one', () => {
+  it('allows calls 1 minute after a rejected SMS, which counts as one', () => {
     for (const reason of ['recipient-opted-out', 'fraud-suspected']) {
       const session = new Clockwork();
       session.send('sms', 'rejected', reason);
@@ -122,14 +122,14 @@ describe('A session', () => {
     }
   });
 
-  it('opens calls at once for a number that takes no SMS, and ends SMS', () => {
+  it('allows calls at once, and no more SMS, for a number that cannot receive SMS', () => {
     const session = new Clockwork();
     session.send('sms', 'refused', 'number-not-mobile');
     assert.equal(session.view?.nextSmsAt, null);
     assert.equal(session.send('voice'), 'sent');
   });
 
-  it('is asked for nothing while a send has come to nothing yet, and does not end under it', () => {
+  it('allows no send while another one is in progress, and does not expire meanwhile', () => {
     const session = new Clockwork();
     session.send('sms', 'sending');
     assert.equal(session.send('sms'), 'too-early');
@@ -138,7 +138,7 @@ describe('A session', () => {
     assert.equal(session.in(session.view?.expiresAt), 10);
   });
 
-  it('compares five times a code: three at once, then after 1 and 2 minutes; a new code starts anew', () => {
+  it('compares a code five times: three at once, then after 1 and 2 minutes; a new code starts over', () => {
     const session = new Clockwork();
     assert.equal(session.check(false), 'no-code-sent');
     session.send('sms');
@@ -156,7 +156,7 @@ describe('A session', () => {
     assert.equal(session.check(true), 'right');
   });
 
-  it('takes a code at 9:59 and not at 10:00, while it lives on itself', () => {
+  it('accepts a code until 9:59 and not at 10:00, while the session lives on', () => {
     for (const [seconds, outcome] of [
       [599, 'right'],
       [600, 'code-expired'],
@@ -170,7 +170,7 @@ describe('A session', () => {
     }
   });
 
-  it('lives 10 minutes after the right code, allows nothing and compares still', () => {
+  it('lives 10 minutes after verification, allows no sends, and accepts the same code', () => {
     const session = new Clockwork();
     session.send('sms');
     session.wait(5 * minute);
@@ -184,7 +184,7 @@ describe('A session', () => {
     assert.equal(session.view, undefined);
   });
 
-  it('is prolonged by a check, and by the wait for the next one when that is not too late for its code', () => {
+  it('is extended by a check and by the wait for the next one, unless the code expires first', () => {
     const session = new Clockwork();
     session.state.sends.push({ number: 1, channel: 'sms', requestedAt: start, state: 'sent', sentAt: start });
     const checks = { since: start, checks: 4, expiresAt: start + 10 * minute };
@@ -198,7 +198,7 @@ describe('A session', () => {
 describe('Any session', () => {
   const outcomes: SendState[] = ['sent', 'sent', 'sent', 'rejected', 'refused'];
 
-  /** Random numbers below a bound, from a seed; Numerical Recipes' generator. */
+  /** Returns a generator of random numbers below a bound, from a seed (linear congruential, Numerical Recipes). */
   function randomFrom(seed: number): (below: number) => number {
     let state = seed;
     return (below) => {
@@ -207,7 +207,7 @@ describe('Any session', () => {
     };
   }
 
-  /** Every state that some random acts at random instants lead to. */
+  /** Yields every state that random actions at random times lead to. */
   function* walk(seed: number): Generator<Clockwork> {
     const random = randomFrom(seed);
     const session = new Clockwork();
@@ -225,7 +225,7 @@ describe('Any session', () => {
 
   const seeds = Array.from({ length: 2000 }, (_, index) => index + 1);
 
-  it('sends no more than 5 SMS and 3 calls, and compares no more than 5 times a code, whatever is tried', () => {
+  it('sends at most 5 SMS and 3 calls, and compares a code at most 5 times, for any sequence of actions', () => {
     for (const { state } of seeds.flatMap((seed) => [...walk(seed)])) {
       const { sends, checks } = state;
       assert.ok(sends.filter(({ channel }) => channel === 'sms').length <= 5);
@@ -234,7 +234,7 @@ describe('Any session', () => {
     }
   });
 
-  it('is there until its expiry, 10 minutes or more after each act, and its record for longer', () => {
+  it('exists until it expires, at least 10 minutes after each action, and its record exists longer', () => {
     for (const seed of seeds) {
       for (const { state, view, now } of walk(seed)) {
         const expiresAt = sessionExpiresAt(state, rules);
@@ -246,7 +246,7 @@ describe('Any session', () => {
     }
   });
 
-  it('may do what it says from when it says, and nothing that it does not', () => {
+  it('allows exactly what its view announces', () => {
     for (const seed of seeds) {
       for (const session of walk(seed)) {
         if (session.view?.isVerified === false) assertHonest(session, session.view);
@@ -266,7 +266,7 @@ describe('Any session', () => {
 });
 
 describe('refusalKindOf()', () => {
-  it('tells a number that cannot be reached, a missing sender and fraud from everything else', () => {
+  it('distinguishes unreachable numbers, missing senders and fraud from other refusals', () => {
     assert.equal(refusalKindOf('number-not-mobile'), 'unreachable');
     assert.equal(refusalKindOf('country-not-enabled'), 'unreachable');
     assert.equal(refusalKindOf('not-configured'), 'no-sender');

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { isFictitious, lastDigitsOf, readTestNumbers } from '../../domain/test-numbers.ts';
 
 describe('readTestNumbers()', () => {
-  it('reads numbers with their codes', () => {
+  it('parses numbers with their codes', () => {
     assert.deepEqual(
       [...readTestNumbers(' +15550100001=123456, +447700900101=000000,')],
       [
@@ -14,7 +14,7 @@ describe('readTestNumbers()', () => {
     assert.equal(readTestNumbers('').size, 0);
   });
 
-  it('refuses what is none, and a number twice, and names neither number nor code', () => {
+  it('refuses invalid and duplicate entries, without naming number or code', () => {
     for (const text of [
       '+15550100001',
       '15550100001=123456',
@@ -34,7 +34,7 @@ describe('readTestNumbers()', () => {
 });
 
 describe('isFictitious()', () => {
-  it('knows the ranges that are set aside for fiction, from those that people have', () => {
+  it('recognizes the number ranges reserved for fiction', () => {
     for (const number of ['+15550100001', '+12025550100', '+12025550199', '+447700900123', '+33639981234'])
       assert.ok(isFictitious(number), number);
     for (const number of [
@@ -50,7 +50,7 @@ describe('isFictitious()', () => {
 });
 
 describe('lastDigitsOf()', () => {
-  it('is the last six digits of a number', () => {
+  it('returns the last six digits of a number', () => {
     assert.equal(lastDigitsOf('+447700900123'), '900123');
   });
 });

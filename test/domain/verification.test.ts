@@ -10,30 +10,30 @@ function sent(number: number, channel: Send['channel'], at: number): Send {
 }
 
 describe('nextSendAt()', () => {
-  it('lets the first code be sent from the start of the verification', () => {
+  it('allows the first code from the start of the verification', () => {
     assert.equal(nextSendAt([], 'sms', rules, start), start);
   });
 
-  it('asks for the first wait after the first send, counted from the real send', () => {
+  it('requires the first wait after the first send, counted from the actual send', () => {
     assert.equal(nextSendAt([sent(1, 'sms', start + 3000)], 'sms', rules, start), start + 63_000);
   });
 
-  it('counts from the order while the provider has not confirmed the send', () => {
+  it('counts from the request while the provider has not confirmed the send', () => {
     const sending: Send = { number: 1, channel: 'sms', requestedAt: start + 10, state: 'sending' };
     assert.equal(nextSendAt([sending], 'sms', rules, start), start + 60_010);
   });
 
-  it('asks for a longer wait after the second send', () => {
+  it('requires a longer wait after the second send', () => {
     const sends = [sent(1, 'sms', start), sent(2, 'sms', start + 60_000)];
     assert.equal(nextSendAt(sends, 'sms', rules, start), start + 180_000);
   });
 
-  it('never sends more often than there are waits plus one', () => {
+  it('allows one send more than there are waits', () => {
     const sends = [sent(1, 'sms', start), sent(2, 'sms', start + 60_000), sent(3, 'sms', start + 180_000)];
     assert.equal(nextSendAt(sends, 'sms', rules, start), null);
   });
 
-  it('never sends a second code when no waits are configured', () => {
+  it('allows no second code when no waits are configured', () => {
     assert.equal(nextSendAt([sent(1, 'sms', start)], 'sms', { ...rules, resendWaitsSeconds: [] }, start), null);
   });
 
@@ -43,7 +43,7 @@ describe('nextSendAt()', () => {
     assert.equal(nextSendAt(sends, 'sms', rules, start), start + 180_000);
   });
 
-  it('never sends again by a channel whose provider refused, and still by the other one', () => {
+  it('is null for a channel whose provider refused, and not for the others', () => {
     const refused: Send = {
       number: 1,
       channel: 'sms',
@@ -59,33 +59,33 @@ describe('nextSendAt()', () => {
 describe('checksLeft()', () => {
   const now = start + 10_000;
 
-  it('offers all tries before the first code', () => {
+  it('returns all attempts before the first code', () => {
     assert.equal(checksLeft(undefined, 5, now), 5);
   });
 
-  it('offers what the newest code has left', () => {
+  it('returns the attempts left for the newest code', () => {
     assert.equal(checksLeft({ since: start, checks: 0 }, 5, now), 5);
     assert.equal(checksLeft({ since: start, checks: 4 }, 5, now), 1);
     assert.equal(checksLeft({ since: start, checks: 5 }, 5, now), 0);
   });
 
-  it('is never negative, also when the bound was lowered meanwhile', () => {
+  it('is never negative, even if the limit was lowered meanwhile', () => {
     assert.equal(checksLeft({ since: start, checks: 5 }, 3, now), 0);
   });
 
-  it('is none from the instant the code expires, and not before', () => {
+  it('is zero from the instant the code expires', () => {
     assert.equal(checksLeft({ since: start, expiresAt: now + 1, checks: 0 }, 5, now), 5);
     assert.equal(checksLeft({ since: start, expiresAt: now, checks: 0 }, 5, now), 0);
     assert.equal(checksLeft({ since: start, expiresAt: now - 1, checks: 0 }, 5, now), 0);
   });
 
-  it('does not let a code expire whose provider has not confirmed it', () => {
+  it('does not expire a code that the provider has not confirmed', () => {
     assert.equal(checksLeft({ since: start, checks: 1 }, 5, start + 86_400_000), 4);
   });
 });
 
 describe('nextCheckAt()', () => {
-  it('is the instant since which the code may be in the hands of the person', () => {
+  it('is the instant from which the recipient may have the code', () => {
     assert.equal(nextCheckAt({ since: start, checks: 0 }, rules, start + 1), start);
   });
 

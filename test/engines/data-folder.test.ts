@@ -23,7 +23,7 @@ describe('openDataFolder()', () => {
     for (const path of folders) rmSync(path, { recursive: true, force: true });
   });
 
-  it('stops what a starter that was killed has left, and says so', async () => {
+  it('stops what a killed starter has left, and reports it', async () => {
     const { starter, redisPid } = await startStarter(folder);
     starter.kill('SIGKILL');
     await once(starter, 'exit');
@@ -36,7 +36,7 @@ describe('openDataFolder()', () => {
     assert.equal(opened.path, folder);
   });
 
-  it('refuses while the starter lives, and leaves everything as it is', async () => {
+  it('throws while the starter is alive, and changes nothing', async () => {
     const { starter, redisPid } = await startStarter(folder);
     await assert.rejects(openDataFolder(folder), (err) => err instanceof FolderInUse && err.pid === starter.pid);
     assert.ok(identityOf(redisPid));
@@ -45,7 +45,7 @@ describe('openDataFolder()', () => {
     assert.equal(identityOf(redisPid), undefined);
   });
 
-  it('deletes the folder elsewhere that a starter that was killed has left', async () => {
+  it('deletes temporary folders that a killed starter has left', async () => {
     const elsewhere = mkdtempSync(join(tmpdir(), 'vyry-elsewhere-'));
     const dead = { name: 'starter', pid: 2 ** 22 - 1, identity: 'dead' };
     const record = { starter: dead, started: [], folders: [elsewhere] };
@@ -54,7 +54,7 @@ describe('openDataFolder()', () => {
     assert.equal(existsSync(elsewhere), false);
   });
 
-  it('never stops a process that has got the pid of one of its own', async () => {
+  it('never stops another process that has reused a recorded pid', async () => {
     const stranger = spawn('sleep', ['600'], { stdio: 'ignore' });
     const dead = { name: 'starter', pid: 2 ** 22 - 1, identity: 'dead' };
     const recycled = { name: 'redis', pid: stranger.pid, identity: `${identityOf(stranger.pid ?? 0)}0` };
@@ -66,7 +66,7 @@ describe('openDataFolder()', () => {
 });
 
 describe('startChild()', () => {
-  it('brings a program that crashed back when it is kept alive', async () => {
+  it('restarts a crashed program that is kept alive', async () => {
     const path = mkdtempSync(join(tmpdir(), 'vyry-folder-'));
     {
       const said: string[] = [];
@@ -74,17 +74,17 @@ describe('startChild()', () => {
       const redis = await startRedis({ folder, keepAlive: true });
       const pid = redis.process?.pid ?? 0;
       process.kill(pid, 'SIGKILL');
-      await until(() => said.some((line) => line.startsWith('redis is back')));
+      await until(() => said.some((line) => line.startsWith('redis was restarted')));
       assert.deepEqual(said, [
-        'redis ended (SIGKILL); starting it again',
-        `redis is back (process ${redis.process?.pid})`,
+        'redis ended (SIGKILL); restarting it',
+        `redis was restarted (process ${redis.process?.pid})`,
       ]);
       assert.notEqual(redis.process?.pid, pid);
     }
     rmSync(path, { recursive: true });
   });
 
-  it('says why a program did not start, with the end of its log, and leaves nothing', async () => {
+  it('reports why a program did not start, with the end of its log, and leaves nothing behind', async () => {
     const path = mkdtempSync(join(tmpdir(), 'vyry-folder-'));
     writeFileSync(join(path, 'redis'), 'a file where the data folder should be');
     {
@@ -96,7 +96,7 @@ describe('startChild()', () => {
   });
 });
 
-/** A process that starts Redis in the folder and waits. */
+/** Starts a process that starts Redis in the folder and waits. */
 async function startStarter(folder: string) {
   const starter = spawn(process.execPath, [starterProgram, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(starter.stdout, 'data')) as [Buffer];

@@ -16,7 +16,7 @@ describe('npm run demo', () => {
   });
   after(() => system.stop());
 
-  it('registers a person, showing every call and no secret', async () => {
+  it('registers a user and shows every call without secrets', async () => {
     const { code, output } = await demo('--folder', system.folder.path, '--person', 'joan');
     assert.equal(code, 0, output);
     assert.match(output, /→ POST \/api\/v1\/registrations\n/);
@@ -29,14 +29,14 @@ describe('npm run demo', () => {
     assert.doesNotMatch(output, /bletchley-1944|eyJ\w{20}/);
   });
 
-  it('goes on with the next person when one has an account already', async () => {
+  it('continues with the next user when one already has an account', async () => {
     const { code, output } = await demo('--folder', system.folder.path, '--person', 'joan');
     assert.equal(code, 0, output);
-    assert.match(output, /joan has an account already: going on/);
+    assert.match(output, /joan has an account already; continuing/);
     assert.match(output, /ada has an account\./);
   });
 
-  it('says what to do when nothing runs, and who there is when a name is wrong', async () => {
+  it('explains what to do when no system runs, and lists the users when a name is unknown', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vyry-demo-'));
     const nothing = await demo('--folder', folder);
     assert.equal(nothing.code, 1);
@@ -44,7 +44,7 @@ describe('npm run demo', () => {
     rmSync(folder, { recursive: true });
     const nobody = await demo('--folder', system.folder.path, '--person', 'eve');
     assert.equal(nobody.code, 1);
-    assert.match(nobody.output, /Nobody is called eve: try ada, grace, joan/);
+    assert.match(nobody.output, /There is no demo person eve; try ada, grace, joan/);
   });
 });
 

@@ -4,7 +4,7 @@ import { Client } from '@elastic/elasticsearch';
 import { testEngines } from '../support/engines.ts';
 
 describe('startElasticsearch()', () => {
-  it('indexes and finds a document through the official client', async () => {
+  it('indexes and finds a document with the official client', async () => {
     const client = new Client({ node: testEngines().elasticsearchUrl ?? '', requestTimeout: 600_000 });
     const index = `engines-${process.pid}`;
     await client.index({ index, document: { event: 'registration.started' }, refresh: true });

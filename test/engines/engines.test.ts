@@ -11,7 +11,7 @@ import { type Engines, startEngines } from '../../engines/engines.ts';
 import { identityOf } from '../../engines/process-table.ts';
 import { eventually } from '../support/until.ts';
 
-/** Beyond what any answer takes. */
+/** Longer than any response takes. */
 const patienceMs = 600_000;
 
 describe('startEngines()', () => {
@@ -24,7 +24,7 @@ describe('startEngines()', () => {
   });
   after(() => folder.close());
 
-  it('keeps what Redis acknowledged when it is killed and started again', async () => {
+  it('keeps what Redis acknowledged across a kill and restart', async () => {
     const redis = new Redis(engines.urls.redisUrl, { retryStrategy: () => 20, maxRetriesPerRequest: null });
     redis.on('error', () => {});
     await redis.set('kept', 'yes');
@@ -34,7 +34,7 @@ describe('startEngines()', () => {
     redis.disconnect();
   });
 
-  it('keeps what MongoDB acknowledged when it is killed and started again', async () => {
+  it('keeps what MongoDB acknowledged across a kill and restart', async () => {
     await withDatabase(engines, (db) => db.collection<{ _id: string }>('things').insertOne({ _id: 'kept' }));
     await killAndStart(engines.mongo);
     const found = await withDatabase(engines, (db) =>
@@ -43,7 +43,7 @@ describe('startEngines()', () => {
     assert.equal(found?._id, 'kept');
   });
 
-  it('changes a document of MongoDB in one step: of many changes at once none is lost, and one alone may be the first', async () => {
+  it('updates a MongoDB document atomically: no parallel update is lost, and only one can be the first', async () => {
     await withDatabase(engines, async (db) => {
       const things = db.collection<{ _id: string; count: number; first?: number }>('things');
       await things.insertOne({ _id: 'shared', count: 0 });
@@ -62,7 +62,7 @@ describe('startEngines()', () => {
     });
   });
 
-  it('keeps workflows and our search attributes when Temporal is killed and started again', async () => {
+  it('keeps workflows and search attributes across a kill and restart of Temporal', async () => {
     const connection = await Connection.connect({ address: engines.urls.temporalAddress, connectTimeout: patienceMs });
     const client = new Client({ connection });
     await client.workflow.start('kept', { taskQueue: 'none', workflowId: 'kept', args: [] });
@@ -74,7 +74,7 @@ describe('startEngines()', () => {
     await connection.close();
   });
 
-  it('shows the Temporal UI with the codec endpoint it was given', async () => {
+  it('configures the Temporal UI with the given codec endpoint', async () => {
     const settings = await fetch(`${engines.urls.temporalUiUrl}/api/v1/settings`);
     const { Codec } = (await settings.json()) as { Codec: { Endpoint: string } };
     assert.equal(Codec.Endpoint, 'http://127.0.0.1:9');
@@ -87,7 +87,7 @@ describe('startEngines()', () => {
     assert.deepEqual(await messages.json(), []);
   });
 
-  it('leaves no process and no folder behind when its folder is closed', async () => {
+  it('leaves no process and no folder behind when the folder is closed', async () => {
     const { path } = folder;
     const { started } = JSON.parse(readFileSync(join(path, 'processes.json'), 'utf8')) as {
       started: { pid: number }[];

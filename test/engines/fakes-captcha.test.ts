@@ -70,7 +70,7 @@ describe('Turnstile fake', () => {
     assert.deepEqual(second, { success: false, 'error-codes': ['timeout-or-duplicate'] });
   });
 
-  it('repeats its answer under the same idempotency key only', async () => {
+  it('repeats its response only for the same idempotency key', async () => {
     await using fakes = await startFakes(options);
     const token = await solve(fakes, { provider: 'turnstile' });
     const key = { idempotency_key: '6f0e6e4c-7f3a-4c55-9d5f-3a2f2b4d7c11' };
@@ -94,7 +94,7 @@ describe('reCAPTCHA fake', () => {
 });
 
 describe('captcha fakes', () => {
-  it('refuse a bad or missing secret and a bad or missing token, and leave the token usable', async () => {
+  it('refuse a bad or missing secret and a bad or missing token, and keep the token valid', async () => {
     await using fakes = await startFakes(options);
     const token = await solve(fakes, { provider: 'turnstile' });
     const codeOf = async (form: Record<string, string>) =>
@@ -109,14 +109,14 @@ describe('captcha fakes', () => {
     assert.equal((await verify(fakes, 'turnstile', token)).success, true);
   });
 
-  it('refuse to make a token they do not understand', async () => {
+  it('refuse to create a token with invalid parameters', async () => {
     await using fakes = await startFakes(options);
     const body = JSON.stringify({ provider: 'hcaptcha', score: 2 });
     const res = await fetch(`${fakes.outboxUrl}/captcha/tokens`, { method: 'POST', body });
     assert.equal(res.status, 400);
   });
 
-  it('break as the fault says and never verify meanwhile', async () => {
+  it('fail as the fault says and verify nothing meanwhile', async () => {
     await using fakes = await startFakes(options);
     const token = await solve(fakes, { provider: 'hcaptcha' });
     const form = { secret: options.captchaSecret, response: token };
@@ -134,7 +134,7 @@ describe('captcha fakes', () => {
     assert.equal((await verify(fakes, 'hcaptcha', token)).success, true);
   });
 
-  it('use the token up also when the answer comes late or is lost', async () => {
+  it('use up the token even if the response is late or lost', async () => {
     await using fakes = await startFakes(options);
     const [late, lost] = [await solve(fakes, { provider: 'recaptcha' }), await solve(fakes, { provider: 'recaptcha' })];
     await putFault(fakes, { provider: 'recaptcha', mode: 'hold' });

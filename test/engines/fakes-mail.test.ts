@@ -48,7 +48,7 @@ describe('mail fake', () => {
     assert.equal(message.provider, 'smtp');
   });
 
-  it('takes any credentials and one entry a recipient', async () => {
+  it('accepts any credentials and stores one entry per recipient', async () => {
     await using fakes = await startFakes({ twilio: account });
     using transport = connect(fakes, { auth: { user: 'vyry', pass: 'secret' } });
     await transport.sendMail({ ...mail, to: 'a@example.org', bcc: 'b@example.org' });
@@ -56,7 +56,7 @@ describe('mail fake', () => {
     assert.deepEqual(recipients, ['a@example.org', 'b@example.org']);
   });
 
-  it('error500 answers 451 and stores nothing', async () => {
+  it('error500 responds with 451 and stores nothing', async () => {
     await using fakes = await startFakes({ twilio: account });
     using transport = connect(fakes);
     await putFault(fakes, { mode: 'error500' });
@@ -64,7 +64,7 @@ describe('mail fake', () => {
     assert.deepEqual(await readMessages(fakes), []);
   });
 
-  it('error400 answers 550 with the enhanced code of the fault', async () => {
+  it('error400 responds with 550 and the enhanced status code of the fault', async () => {
     await using fakes = await startFakes({ twilio: account });
     using transport = connect(fakes);
     await putFault(fakes, { mode: 'error400' });
@@ -74,7 +74,7 @@ describe('mail fake', () => {
     assert.deepEqual(await readMessages(fakes), []);
   });
 
-  it('slow accepts at once and answers late', async () => {
+  it('slow accepts at once and responds late', async () => {
     await using fakes = await startFakes({ twilio: account });
     using transport = connect(fakes);
     await putFault(fakes, { mode: 'slow', seconds: 86_400 });
@@ -83,7 +83,7 @@ describe('mail fake', () => {
     const sending = transport.sendMail(mail).then(() => {
       isAnswered = true;
     });
-    // a server greets after a while
+    // the greeting is sent after a delay
     await until(async () => {
       await time.pass(100);
       return (await readMessages(fakes)).length === 1;
@@ -93,7 +93,7 @@ describe('mail fake', () => {
     await sending;
   });
 
-  it('accept-then-drop stores the message and answers nothing', async () => {
+  it('accept-then-drop stores the message and does not respond', async () => {
     await using fakes = await startFakes({ twilio: account });
     using transport = connect(fakes);
     await putFault(fakes, { mode: 'accept-then-drop' });
@@ -108,7 +108,7 @@ describe('mail fake', () => {
     const fakes = await startFakes({ twilio: account });
     using transport = connect(fakes, { pool: true });
     await transport.sendMail(mail);
-    // time is stopped, so that waiting for the client would never end
+    // time is stopped, so waiting for the client would never end
     using _time = stopTime();
     await fakes.close();
   });

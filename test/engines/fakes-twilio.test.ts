@@ -28,7 +28,7 @@ async function readMessages({ outboxUrl }: Fakes): Promise<Message[]> {
   return (await (await fetch(`${outboxUrl}/messages`)).json()) as Message[];
 }
 
-/** A webhook that collects the delivery reports it is sent. */
+/** A webhook that collects the delivery reports it receives. */
 async function startWebhook() {
   const reports: { signature: string; params: Record<string, string> }[] = [];
   const server = createServer(async (req, res) => {
@@ -52,7 +52,7 @@ async function startWebhook() {
 }
 
 describe('Twilio fake: messages', () => {
-  it('accepts an SMS, shows it in the outbox and by its sid', async () => {
+  it('accepts an SMS, and returns it in the outbox and by its sid', async () => {
     await using fakes = await startFakes({ twilio: account });
     const client = connect(fakes);
     const { statusCode, body: message } = await client.messages.createWithHttpInfo(sms);
@@ -95,7 +95,7 @@ describe('Twilio fake: messages', () => {
     assert.deepEqual(await sids({ to: sms.to, dateSentAfter: new Date(now + 5000) }), []);
     assert.deepEqual(await sids({ to: sms.to, dateSentBefore: new Date(now - 60_000) }), []);
     const [listed] = await client.messages.list({ to: sms.to, limit: 1 });
-    // in whole seconds
+    // times have whole seconds
     assert.equal(listed?.dateSent?.getTime(), Math.floor(now / 1000) * 1000);
   });
 
@@ -119,7 +119,7 @@ describe('Twilio fake: messages', () => {
     );
   });
 
-  it('answers for the account', async () => {
+  it('returns the account', async () => {
     await using fakes = await startFakes({ twilio: account });
     const fetched = await connect(fakes).api.v2010.accounts(account.accountSid).fetch();
     assert.equal(fetched.status, 'active');
@@ -127,7 +127,7 @@ describe('Twilio fake: messages', () => {
 });
 
 describe('Twilio fake: errors', () => {
-  it('refuses bad requests by their documented codes and stores nothing', async () => {
+  it('refuses bad requests with the documented error codes and stores nothing', async () => {
     await using fakes = await startFakes({ twilio: account });
     const client = connect(fakes);
     const { to, from, body } = sms;
@@ -149,7 +149,7 @@ describe('Twilio fake: errors', () => {
 });
 
 describe('Twilio fake: faults', () => {
-  it('error400 refuses sends with the code of the fault until it is over', async () => {
+  it('error400 refuses sends with the code of the fault until it ends', async () => {
     await using fakes = await startFakes({ twilio: account });
     const client = connect(fakes);
     using time = stopTime(['Date']);
@@ -162,7 +162,7 @@ describe('Twilio fake: faults', () => {
     await client.messages.create(sms);
   });
 
-  it('error400 with 20429 answers 429 and says when to come back', async () => {
+  it('error400 with 20429 responds with 429 and Retry-After', async () => {
     await using fakes = await startFakes({ twilio: account });
     const client = connect(fakes);
     using time = stopTime(['Date']);
@@ -182,7 +182,7 @@ describe('Twilio fake: faults', () => {
     assert.deepEqual(await readMessages(fakes), []);
   });
 
-  it('slow accepts at once and answers late, so a caller that gave up finds the message', async () => {
+  it('slow accepts at once and responds late, so that a client that gave up finds the message', async () => {
     await using fakes = await startFakes({ twilio: account });
     await putFault(fakes, { mode: 'slow', seconds: 20 });
     using time = stopTime();
@@ -204,7 +204,7 @@ describe('Twilio fake: faults', () => {
     });
   });
 
-  it('accept-then-drop stores the message and answers nothing; the list knows it', async () => {
+  it('accept-then-drop stores and lists the message, and does not respond', async () => {
     await using fakes = await startFakes({ twilio: account });
     const client = connect(fakes);
     using _time = stopTime(['Date']);
@@ -217,8 +217,8 @@ describe('Twilio fake: faults', () => {
   });
 });
 
-describe('Twilio fake: receipts', () => {
-  it('signs them so that the SDK accepts them, and no others', async () => {
+describe('Twilio fake: delivery reports', () => {
+  it('have a signature that the Twilio SDK accepts', async () => {
     await using fakes = await startFakes({ twilio: account, reportTimeoutMs: 600_000 });
     await using webhook = await startWebhook();
     const { sid } = await connect(fakes).messages.create({ ...sms, statusCallback: webhook.url });
@@ -237,7 +237,7 @@ describe('Twilio fake: receipts', () => {
     }
   });
 
-  it('duplicate-report sends the last one twice', async () => {
+  it('duplicate-report sends the last report twice', async () => {
     await using fakes = await startFakes({ twilio: account, reportTimeoutMs: 600_000 });
     await using webhook = await startWebhook();
     await putFault(fakes, { mode: 'duplicate-report' });
@@ -246,7 +246,7 @@ describe('Twilio fake: receipts', () => {
     assert.deepEqual(webhook.reports[1], webhook.reports[2]);
   });
 
-  it('tells what its fault says: undelivered, out of order, later or nothing', async () => {
+  it('follow the fault: undelivered, out of order, delayed or none', async () => {
     await using fakes = await startFakes({ twilio: account, reportTimeoutMs: 600_000 });
     await using webhook = await startWebhook();
     const told = async (fault: Record<string, unknown>, count: number) => {
@@ -270,7 +270,7 @@ describe('Twilio fake: receipts', () => {
     assert.deepEqual(await told({ mode: 'report-none' }, 0), []);
   });
 
-  it('tells what became of a call, when it is over', async () => {
+  it('report the end of a call', async () => {
     await using fakes = await startFakes({ twilio: account, reportTimeoutMs: 600_000 });
     await using webhook = await startWebhook();
     const call = { to: sms.to, from: sms.from, twiml: '<Response><Say>Hello</Say></Response>' };

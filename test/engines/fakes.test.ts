@@ -31,7 +31,7 @@ function putFault({ outboxUrl }: Fakes, fault: unknown): Promise<Response> {
 }
 
 describe('GET /messages', () => {
-  it('shows what was accepted, oldest first, with the code of the body', async () => {
+  it('returns accepted messages, oldest first, with the code from the body', async () => {
     await using fakes = await startFakes({ twilio: account });
     await sendSms(fakes, '+447700900101', 'Your code is 482913. It works for 3 minutes.');
     await sendSms(fakes, '+447700900102', 'No code here, call +447700900000, token aX-4829-Zq_48291');
@@ -102,7 +102,7 @@ describe('DELETE /messages', () => {
 });
 
 describe('PUT /faults', () => {
-  it('shows the active faults and forgets one when its seconds are over', async () => {
+  it('returns the active faults and drops one when its seconds are over', async () => {
     await using fakes = await startFakes({ twilio: account });
     using time = stopTime(['Date']);
     await putFault(fakes, { channel: 'email', mode: 'slow' });
@@ -121,7 +121,7 @@ describe('PUT /faults', () => {
     assert.deepEqual(await (await fetch(`${fakes.outboxUrl}/faults`)).json(), []);
   });
 
-  it('holds answers until the fault is switched off, and counts them', async () => {
+  it('holds responses until the fault is switched off, and counts them', async () => {
     await using fakes = await startFakes({ twilio: account });
     await putFault(fakes, { channel: 'sms', mode: 'hold' });
     let isAnswered = false;
@@ -129,7 +129,7 @@ describe('PUT /faults', () => {
       isAnswered = true;
     });
     await untilHeld(fakes.outboxUrl, { channel: 'sms' });
-    assert.deepEqual([isAnswered, (await readMessages(fakes)).length], [false, 1], 'accepted, and not yet answered');
+    assert.deepEqual([isAnswered, (await readMessages(fakes)).length], [false, 1], 'accepted, but no response yet');
     await putFault(fakes, { channel: 'sms', mode: 'none' });
     await sent;
   });
@@ -142,7 +142,7 @@ describe('PUT /faults', () => {
     assert.deepEqual(await res.json(), [{ channel: 'captcha', mode: 'error500' }]);
   });
 
-  it('refuses what it does not know with 400 and changes nothing', async () => {
+  it('refuses unknown values with 400 and changes nothing', async () => {
     await using fakes = await startFakes({ twilio: account });
     const refused = [
       { channel: 'fax', mode: 'slow' },
@@ -166,7 +166,7 @@ describe('PUT /faults', () => {
 });
 
 describe('GET /', () => {
-  it('shows messages and faults to people, with the text of messages escaped', async () => {
+  it('shows messages and faults as a page, with escaped message text', async () => {
     await using fakes = await startFakes({ twilio: account });
     await sendSms(fakes, '+447700900101', '<img src=x onerror="alert(1)"> code 482913 & more');
     await putFault(fakes, { channel: 'email', mode: 'accept-then-drop' });
@@ -179,7 +179,7 @@ describe('GET /', () => {
     assert.ok(page.includes('accept-then-drop'));
   });
 
-  it('answers 404 and 405 elsewhere', async () => {
+  it('responds with 404 and 405 for anything else', async () => {
     await using fakes = await startFakes({ twilio: account });
     assert.equal((await fetch(`${fakes.outboxUrl}/nothing`)).status, 404);
     const res = await fetch(`${fakes.outboxUrl}/messages`, { method: 'PUT' });
@@ -191,7 +191,7 @@ describe('GET /', () => {
 describe('engines/fakes/main.ts', () => {
   const main = ['engines/fakes/main.ts', '--account-sid', account.accountSid, '--auth-token', account.authToken];
 
-  it('says where it listens and ends on SIGTERM, also with a request under way', async () => {
+  it('prints its addresses and ends on SIGTERM, even with a request in progress', async () => {
     const child = spawn(process.execPath, main, { stdio: ['ignore', 'pipe', 'inherit'] });
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
     const started = JSON.parse(line) as Fakes & { event: string };

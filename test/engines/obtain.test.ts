@@ -43,7 +43,7 @@ describe('obtain()', () => {
     },
   };
 
-  it('gets a program once and says what it does', async () => {
+  it('installs a program once and reports it', async () => {
     const first = await obtain('once', [way('first')], owner);
     const second = await obtain('once', [way('second')], owner);
     assert.equal(first, second);
@@ -51,13 +51,13 @@ describe('obtain()', () => {
     assert.equal(said.filter((line) => line.startsWith('Getting once from first')).length, 1);
   });
 
-  it('goes on with the next way when one fails, leaving nothing half-made', async () => {
+  it('tries the next way when one fails, and leaves nothing incomplete', async () => {
     const folder = await obtain('next', [way('impossible', { isPossible: false }), broken, way('works')], owner);
     assert.deepEqual(readdirSync(folder), ['program']);
-    assert.ok(said.some((line) => line.includes('did not work: a broken way: no network')));
+    assert.ok(said.some((line) => line.includes('failed: a broken way: no network')));
   });
 
-  it('gives every reason when no way works, and leaves nothing', async () => {
+  it('reports every reason when no way works, and leaves nothing', async () => {
     await assert.rejects(obtain('never', [broken], owner), /a broken way: no network/);
     assert.deepEqual(
       readdirSync(cache).filter((name) => name.includes('never')),
@@ -65,7 +65,7 @@ describe('obtain()', () => {
     );
   });
 
-  it('leaves nothing half-made when the folder of who asks is closed', async () => {
+  it('leaves nothing incomplete when the folder of the caller is closed', async () => {
     const closed = await openTemporaryFolder();
     const made = Promise.withResolvers<void>();
     const make = async (target: string) => {
@@ -81,7 +81,7 @@ describe('obtain()', () => {
     );
   });
 
-  it('gives two starters at once the same whole program', async () => {
+  it('returns the same complete program to two parallel callers', async () => {
     const both = Promise.withResolvers<void>();
     let makers = 0;
     const begun = () => {
@@ -100,7 +100,7 @@ describe('obtain()', () => {
 });
 
 describe('debianProgram()', () => {
-  it('finds programs on the PATH and where Debian keeps servers, and installs nothing then', async () => {
+  it('finds programs on the PATH and in the server directories of Debian, and then installs nothing', async () => {
     await using owner = await openTemporaryFolder(assert.fail);
     assert.equal(await debianProgram('node', ['no-such-package'], owner), findProgram('node'));
     assert.ok(existsSync(await debianProgram('redis-server', ['no-such-package'], owner)));
@@ -108,7 +108,7 @@ describe('debianProgram()', () => {
 });
 
 describe('missingEngine()', () => {
-  it('names the engine, the three ways to provide it and the docker command', () => {
+  it('names the engine, three ways to provide it and the docker command', () => {
     const { message } = missingEngine({
       name: 'Redis',
       urlVariable: 'REDIS_URL',

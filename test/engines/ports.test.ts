@@ -10,7 +10,7 @@ const reservations = join(tmpdir(), `vyry-ports-${userInfo().uid}`);
 const reserved = () => new Set(readdirSync(reservations));
 
 describe('freePort()', () => {
-  it('reserves a port for as long as its process lives, also against other processes', async () => {
+  it('reserves a port until its process ends, also against other processes', async () => {
     const own = await freePort();
     assert.ok(reserved().has(String(own)));
     const { stdout } = await runModule(

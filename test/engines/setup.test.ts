@@ -18,7 +18,7 @@ describe('engines/setup.mjs', () => {
     return file;
   }
 
-  it('runs TypeScript under Node 26 with its arguments, and ends with its exit code', async () => {
+  it('runs TypeScript under Node 26 with its arguments, and returns its exit code', async () => {
     const file = script(
       'echo',
       'const args: string[] = process.argv.slice(2);\nconsole.log(process.version, ...args);\nprocess.exitCode = 3;\n',
@@ -30,7 +30,7 @@ describe('engines/setup.mjs', () => {
     assert.match(stdout, /^v(2[6-9]|[3-9]\d)\S* --a b c\n$/);
   });
 
-  it('passes a signal on and waits for the program to end', async () => {
+  it('forwards a signal and waits for the program to end', async () => {
     const file = script(
       'wait',
       "process.on('SIGTERM', () => process.exit(7));\nconsole.log('up');\nsetInterval(() => {}, 1000);\n",

@@ -27,7 +27,7 @@ describe('npm start', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('answers at the addresses of ready.json and prints them', async () => {
+  it('serves the addresses in ready.json and prints them', async () => {
     await until(async () => (await fetch(`${ready.apiUrl}/health/ready`)).status === 200);
     assert.equal((await fetch(ready.docsUrl)).status, 200);
     assert.equal((await fetch(`${ready.outboxUrl}/messages`)).status, 200);
@@ -40,11 +40,11 @@ describe('npm start', () => {
     assert.match(running.output(), /npm run demo/);
   });
 
-  it('keeps the secrets to the person who started it', () => {
+  it('makes the secrets readable only for the user who started it', () => {
     assert.equal(statSync(join(folder, 'secrets.json')).mode & 0o777, 0o600);
   });
 
-  it('refuses to start twice in a folder and says where the first one is', async () => {
+  it('refuses to start twice in a folder and reports where the first one is', async () => {
     const second = run('--folder', folder);
     assert.equal(await second.exit, 1);
     assert.ok(second.output().includes(`(process ${running.child.pid})`));
@@ -52,17 +52,17 @@ describe('npm start', () => {
     assert.ok(existsSync(join(folder, 'ready.json')));
   });
 
-  it('starts a process that was killed again, on the same address, and tells its new pid', async () => {
+  it('restarts a killed process on the same address, and records its new pid', async () => {
     const killed = ready.pids.api ?? 0;
     process.kill(killed, 'SIGKILL');
-    await running.prints('api is back');
+    await running.prints('api was restarted');
     const now = readReady(folder);
     assert.notEqual(now?.pids.api, killed);
     assert.equal(now?.apiUrl, ready.apiUrl);
     assert.equal((await fetch(`${ready.apiUrl}/health`)).status, 200);
   });
 
-  it('begins with the data of the last start after it was killed itself', async () => {
+  it('starts with the existing data after it was killed itself', async () => {
     const left = startedPids(folder);
     running.child.kill('SIGKILL');
     await running.exit;
@@ -76,7 +76,7 @@ describe('npm start', () => {
     await until(async () => (await fetch(`${readReady(folder)?.apiUrl}/health/ready`)).status === 200);
   });
 
-  it('stops everything at Ctrl-C, however often it is delivered', async () => {
+  it('stops everything on Ctrl-C, even if the signal arrives several times', async () => {
     const pids = startedPids(folder);
     assert.equal(pids.length, 8);
     running.child.kill('SIGINT');
@@ -91,11 +91,11 @@ describe('npm start', () => {
   });
 
   for (const [moment, isReached] of [
-    ['with its first engine', (path: string) => startedPids(path).length > 0],
+    ['after its first engine has started', (path: string) => startedPids(path).length > 0],
     ['while the directory is filled', (path: string) => existsSync(join(path, 'ldap', 'seed.ldif'))],
-    ['when the directory runs and does not answer yet', (path: string) => existsSync(join(path, 'ldap', 'slapd.pid'))],
+    ['when the directory runs but does not respond yet', (path: string) => existsSync(join(path, 'ldap', 'slapd.pid'))],
   ] as const) {
-    it(`stops while it is still starting, ${moment}, leaving nothing`, async () => {
+    it(`stops during startup, ${moment}, and leaves nothing behind`, async () => {
       const other = mkdtempSync(join(tmpdir(), 'vyry-start-'));
       const interrupted = run('--folder', other);
       while (!isReached(other)) await sleep(5);
@@ -108,7 +108,7 @@ describe('npm start', () => {
 });
 
 describe('npm start -- options', () => {
-  it('explains them all with --help', async () => {
+  it('are explained by --help', async () => {
     const help = run('--help');
     assert.equal(await help.exit, 0);
     for (const option of ['--port', '--outbox-port', '--ui-port', '--temporal-port', '--reset', '--only-engines']) {
@@ -116,7 +116,7 @@ describe('npm start -- options', () => {
     }
   });
 
-  it('refuses one it does not know, and a port that is none', async () => {
+  it('refuse an unknown option and an invalid port', async () => {
     const unknown = run('--prot', '8000');
     assert.equal(await unknown.exit, 2);
     assert.match(unknown.output(), /--prot/);
@@ -125,7 +125,7 @@ describe('npm start -- options', () => {
     assert.match(noPort.output(), /--port must be a port/);
   });
 
-  it('refuses a port that is taken, and says so before anything is started', async () => {
+  it('refuse a port in use before anything is started', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vyry-start-'));
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -145,7 +145,7 @@ interface Run {
   prints: (text: string) => Promise<void>;
 }
 
-/** Without the engines of the test run, which the variables of a person's own shell would not name either. */
+/** Runs `npm start` without the variables of the test engines, as in the shell of a user. */
 function run(...args: string[]): Run {
   const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -183,7 +183,7 @@ function startedPids(folder: string): number[] {
   return started.map(({ pid }) => pid);
 }
 
-/** The command lines, of whatever runs on this machine, that name a folder. */
+/** The command lines of all processes on this machine that contain the name of a folder. */
 function commandsWith(folder: string): string[] {
   const lines =
     process.platform === 'linux'

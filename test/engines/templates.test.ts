@@ -9,7 +9,7 @@ import { mailPage, smsTable } from '../../engines/templates.ts';
 const docs = readFileSync(resolve(import.meta.dirname, '..', '..', 'docs', 'messages.md'), 'utf8');
 
 describe('The page of all mails', () => {
-  it('has each mail in each language, in both forms, and no hole in any', () => {
+  it('contains each mail in each language as HTML and as text, with every placeholder filled', () => {
     const page = mailPage();
     const mails = languages.length * (notificationKinds.length + 2);
     assert.equal(page.split('<iframe srcdoc=').length - 1, mails);
@@ -20,7 +20,7 @@ describe('The page of all mails', () => {
 });
 
 describe('The table of docs/messages.md', () => {
-  it('is that of today, with no SMS over one segment', () => {
+  it('is up to date, with every SMS in one segment', () => {
     assert.ok(docs.includes(smsTable()));
     for (const row of smsTable().split('\n').slice(2)) assert.equal(row.split('|')[4]?.trim(), '1', row);
   });

@@ -7,7 +7,10 @@ import { identityOf } from '../../engines/process-table.ts';
 import { runTool } from '../../engines/tools.ts';
 import { until } from '../support/until.ts';
 
-/** Says its pid and that of a program of its own in a file, and lasts ten minutes; `answer` is how it takes an interruption. */
+/**
+ * Writes its pid and that of a child to a file and runs for ten minutes. `answer` is shell code that handles an
+ * interrupt.
+ */
 function lasting(folder: DataFolder, answer = '') {
   const file = join(folder.path, 'pids');
   const script = `${answer} sleep 600 & echo $$ $! > ${file}.new; mv ${file}.new ${file}; wait; wait`;
@@ -23,7 +26,7 @@ function lasting(folder: DataFolder, answer = '') {
 const alive = (pids: number[]) => pids.filter((pid) => identityOf(pid) !== undefined);
 
 describe('runTool()', () => {
-  it('gives what a tool wrote, and quotes the end of it when the tool fails', async () => {
+  it('returns the output of a tool, and quotes the end of stderr when it fails', async () => {
     await using folder = await openTemporaryFolder();
     assert.equal(await runTool(folder, 'sh', ['-c', 'echo "$WORD"'], { env: { WORD: 'said' } }), 'said\n');
     assert.equal(await runTool(folder, 'pwd', [], { cwd: '/' }), '/\n');
@@ -34,7 +37,7 @@ describe('runTool()', () => {
     assert.deepEqual(startedIn(folder), []);
   });
 
-  it('has ended, with all that it runs, when its folder is closed', async () => {
+  it('has ended, including its children, when its folder is closed', async () => {
     const folder = await openTemporaryFolder();
     const { ended, pids } = lasting(folder, "trap 'kill $!; sleep 0.3; exit' INT;");
     const both = await pids();
@@ -45,7 +48,7 @@ describe('runTool()', () => {
     await assert.rejects(runTool(folder, 'true', []), /Stopped/);
   });
 
-  it('is stopped by who opens its folder next when this process was killed', async () => {
+  it('is stopped by the next opener of its folder when this process was killed', async () => {
     await using folder = await openTemporaryFolder();
     const { ended, pids } = lasting(folder);
     const both = await pids();
@@ -62,7 +65,7 @@ describe('runTool()', () => {
   });
 });
 
-/** What is on record as running. */
+/** The processes recorded as running. */
 function startedIn(folder: DataFolder): { pid: number }[] {
   return JSON.parse(readFileSync(join(folder.path, 'processes.json'), 'utf8')).started;
 }

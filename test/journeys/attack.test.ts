@@ -1,8 +1,8 @@
 // @rerun never
 /**
- * An attack on a whole system, seen by security: the events go the real way through Redis and the role `audit`, the alert
- * rules are replayed over what arrived, and the picture of the security dashboard shows it. The alerts that need many calls
- * are fired by test/nightly/attack.test.ts.
+ * An attack on a whole system, as the security team sees it. The events pass through Redis and the role `audit`, the
+ * alert rules are replayed over the stored events, and the rendered security dashboard shows the attack. The alerts
+ * that need many calls are fired by test/nightly/attack.test.ts.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ before(async () => {
 });
 after(() => attacked?.[Symbol.asyncDispose]());
 
-/** Waits until what has arrived fires as it should. */
+/** Waits until the stored events fire the expected alerts. */
 async function untilFired(assertion: (fired: Firing[]) => void): Promise<void> {
   await until(async () => {
     assertion(await attacked.replay());
@@ -33,7 +33,7 @@ async function untilFired(assertion: (fired: Firing[]) => void): Promise<void> {
 }
 
 describe('An attack', () => {
-  it('fires each alert it should, once, with the right address, and no other', async () => {
+  it('fires each expected alert once, with the right address, and no other', async () => {
     await untilFired((fired) => {
       const byName = (name: string) => fired.filter(({ alert }) => alert === name).map(({ group }) => group);
       assert.deepEqual(byName('Password spraying from one address'), [attackers.sprayer]);
@@ -44,7 +44,7 @@ describe('An attack', () => {
     });
   });
 
-  it('is on the picture of the security dashboard', async () => {
+  it('is on the rendered security dashboard', async () => {
     const objects = readSavedObjects(readFileSync(new URL('../../kibana/vyry.ndjson', import.meta.url), 'utf8'));
     const pages = objects.filter(({ type }) => type === 'dashboard');
     const security = pages.find(({ attributes }) => /security/i.test(String(attributes.title)));
@@ -54,7 +54,7 @@ describe('An attack', () => {
       to: new Date(Date.now() + minuteMs).toISOString(),
     };
     const page = await pageOf(security, objects, attacked.events, range);
-    assert.ok(page.includes(attackers.hammer), 'who hammers at a limit');
+    assert.ok(page.includes(attackers.hammer), 'the address that keeps exceeding a limit');
     assert.ok(page.includes('directory-tries'));
   });
 });

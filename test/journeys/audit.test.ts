@@ -1,7 +1,7 @@
 // @rerun never
 /**
- * The audit log from end to end: what people and strangers did is in Elasticsearch, once, whatever happens to the
- * process that ships it. Elasticsearch itself, frozen and killed under load, is test/nightly/audit.test.ts.
+ * The audit log from end to end: the actions of users and strangers are in Elasticsearch once, even if the process that
+ * ships them is killed. An Elasticsearch that is frozen and killed under load is in test/nightly/audit.test.ts.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -41,7 +41,7 @@ after(async () => {
 
 const waiting = async () => stores.redis.xlen(auditKeys.stream);
 
-/** Resolves when nothing waits any more and what was stored can be found. */
+/** Resolves when the audit stream is empty and the stored events are searchable. */
 async function shipped(): Promise<void> {
   await until(async () => (await waiting()) === 0);
   await elastic.indices.refresh({ index: `${prefix}-*` });
@@ -62,7 +62,7 @@ async function checkAll() {
   return verifyAuditLog(readAuditLog(elastic, prefix), macKey, await readAuditHead(stores.redis));
 }
 
-/** Waits until the check of the audit log finds these faults and no others: an event on its way is missing for a moment. */
+/** Waits until the check of the audit log finds exactly these faults: an event in transit is missing for a moment. */
 async function assertFaults(faults: Awaited<ReturnType<typeof verifyAuditLog>>['faults']): Promise<void> {
   await eventually(async () => {
     await shipped();
@@ -77,11 +77,11 @@ async function metric(name: string): Promise<number> {
 }
 
 describe('A registration', () => {
-  it('is in the audit log step by step, with who, where, when and why, and without a number or a name', async () => {
+  it('is in the audit log step by step, with user, source, time and reason, and without a number or a name', async () => {
     const headers = { traceparent, 'User-Agent': 'journey/1' };
     const registration = await completedRegistration(system, 700);
     await must(registration.call('POST', '/session', undefined, headers), 201);
-    // an event is written after its answer
+    // an event is written after its response
     const session = await eventually(async () => {
       await shipped();
       return (await eventsOf('trace.id:0af7651916cd43dd8448eb211c80319c AND event.action:session-start'))[0];
@@ -110,7 +110,7 @@ describe('A registration', () => {
     for (const clear of [phoneOf(700), phoneOf(700).slice(1), 'person700', goodPassword]) {
       assert.equal(text.includes(clear), false, clear);
     }
-    // an activity knows where the request came from that it follows from
+    // an activity has the source of the request that caused it
     const [sent] = events.filter(({ action }) => action === 'message-send');
     assert.equal(sent?.ip, '127.0.0.1');
     assert.equal(sent?.vyry.messaging?.provider, 'twilio');
@@ -121,7 +121,7 @@ describe('A registration', () => {
 });
 
 describe('R4: a refusal', () => {
-  it('leaves one event with who, what, where, when and why', async () => {
+  it('leaves one event with user, action, source, time and reason', async () => {
     const registration = await startRegistration(system.ready.apiUrl);
     const id = `refused-${Date.now()}`;
     const headers = { 'X-Request-Id': id };
@@ -141,7 +141,7 @@ describe('R4: a refusal', () => {
       },
     ];
     for (const { request, status } of cases) await must(request(), status);
-    // an event is written after its answer: what is not there yet is waited for, what is there twice is seen
+    // an event is written after its response: this waits for each, and the assertions below find duplicates
     await until(async () => {
       await shipped();
       const written = new Set((await eventsOf(`http.request.id:${id}*`)).map(({ http }) => http?.request?.id));
@@ -159,8 +159,8 @@ describe('R4: a refusal', () => {
   });
 });
 
-describe('The process that ships', () => {
-  it('is killed and started again: every event is stored once, none is lost', async () => {
+describe('The process that ships audit events', () => {
+  it('is killed and restarted: every event is stored once, and none is lost', async () => {
     const leaveEvents = async (count: number) => {
       for (let left = count; left > 0; left--) {
         await fetch(`${system.ready.apiUrl}/api/v1/nowhere`, { headers: { 'User-Agent': 'load' } });
@@ -183,8 +183,8 @@ describe('The process that ships', () => {
 });
 
 describe('Elasticsearch', () => {
-  it('that refuses an event for good gets the others, and the event is kept with the reason', async () => {
-    // a date that is none: nothing of ours writes that, but an entry of a later version may not fit either
+  it('that rejects an event permanently gets the others, and the event becomes a dead letter with the reason', async () => {
+    // an invalid date: no current code writes one, but an event of a later version may be rejected too
     const poison = { event: { id: 'poison' }, timestamp: '2026-11-22T99:99', action: 'login', vyry: {} };
     const seal = ['sequence', '0', 'chain', ''];
     await stores.redis.xadd(auditKeys.stream, '*', 'event', JSON.stringify(poison), ...seal);
@@ -198,12 +198,11 @@ describe('Elasticsearch', () => {
     const kept = await stores.redis.xrange(auditKeys.deadLetters, '-', '+');
     const reasons = kept.map(([, fields]) => fields[fields.indexOf('reason') + 1]);
     assert.deepEqual(reasons.sort(), ['400 document_parsing_exception', 'not an audit event', 'not an audit event']);
-    // the figure of a scrape may be 10 s old
+    // the metric may be 10 s old
     await until(async () => (await metric('vyry_audit_dead_letter_entries')) === 3);
   });
 
-  // ABUSE.md N12
-  it('from which a row was deleted or changed: the check of the audit log says which', async () => {
+  it('N12: from which an event was deleted or changed: the check of the audit log reports the event', async () => {
     const [victim] = await eventsOf('event.action:session-start');
     assert.ok(victim);
     const { sequence = 0 } = victim.vyry.audit ?? {};
@@ -220,7 +219,7 @@ describe('Elasticsearch', () => {
     await elastic.indices.refresh({ index });
     await assertFaults([]);
     await until(async () =>
-      /^\d+ events read, 0 dropped when written, 0 faults/.test((await vyry(['audit', 'verify'])).stdout),
+      /^\d+ events read, 0 dropped before writing, 0 faults/.test((await vyry(['audit', 'verify'])).stdout),
     );
   });
 });

@@ -1,7 +1,7 @@
 // @rerun never
 /**
- * N16: a person with data in every store, deleted, and then a search of everything. What is left is the receipt, which names
- * nobody. And what can still be stopped, and what goes on after a crash.
+ * N16: deletes a user with data in every store, then searches every store. Only the receipt is left, which contains no
+ * personal data. Also: a deletion can be stopped, and continues after a crash.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -29,7 +29,7 @@ const graceSeconds = 1;
 let system: System;
 let behind: Behind;
 let url: string;
-/** An api whose people may stop a deletion for long. */
+/** URL of an api where users have an hour to stop a deletion. */
 let patient: string;
 
 before(async () => {
@@ -54,14 +54,14 @@ interface Person {
   token: string;
 }
 
-/** Somebody who has registered, which leaves something in every store. */
+/** A user who registered through the API, which leaves data in every store. */
 async function registrant(index: number): Promise<Person> {
   const registration = await completedRegistration(system, index);
   const { body } = await must(registration.call('POST', '/session'), 201);
   return { name: `person${index}`, userId: body.user.userId, token: body.accessToken };
 }
 
-/** Somebody who has an account and a session. */
+/** A user with an account and a session. */
 async function person(index: number): Promise<Person> {
   const { userId, accessToken } = await signedIn(system, index);
   return { name: `person${index}`, userId, token: accessToken };
@@ -80,16 +80,16 @@ async function erased(deletion: { deletionId: string; deletionToken: string }): 
 }
 
 async function everywhere(): Promise<Footprint> {
-  // first, as it waits until all is shipped: every event passes through Redis
+  // first, because it waits until all events are shipped: every event passes through Redis
   const audit = await readAuditIndex(system, behind);
   const redis = await readRedis(system, behind);
-  // what was written ever is in the file until Redis writes it anew; nobody reads it
+  // the file keeps everything ever written until Redis rewrites it; no process reads it
   const live = Object.entries(redis).filter(([place]) => !place.startsWith('redis file'));
   const { stored, decoded } = await readTemporal(system, behind);
   return { ...Object.fromEntries(live), ...(await readDatabase(behind)), ...audit, ...stored, ...decoded };
 }
 
-/** Does what leaves data of a person in every store. */
+/** Performs actions that leave data of a user in every store. */
 async function live(who: Person): Promise<void> {
   await must(
     call(url, 'PUT', '/api/v1/auth/pin', { token: who.token, body: { pin: '830571', currentPassword: goodPassword } }),
@@ -113,7 +113,7 @@ async function live(who: Person): Promise<void> {
 }
 
 describe('N16: a deleted account', () => {
-  it('leaves nothing in MongoDB, Redis, Elasticsearch and Temporal but a receipt that names nobody', async () => {
+  it('leaves nothing in MongoDB, Redis, Elasticsearch and Temporal but a receipt without personal data', async () => {
     const ada = await registrant(500);
     await live(ada);
     const { body: profile } = await must(me(ada, 'GET'));
@@ -128,7 +128,7 @@ describe('N16: a deleted account', () => {
     const before = await everywhere();
     for (const store of ['redis', 'database', 'elasticsearch', 'history', 'decoded history']) {
       const places = search(before, ada.userId).filter((place) => place.startsWith(store));
-      assert.ok(places.length > 0 || store === 'history', `${store} had something`);
+      assert.ok(places.length > 0 || store === 'history', `${store} had data`);
     }
     const { body: deletion } = await must(me(ada, 'DELETE'), 202);
     const { body: receipt } = await erased(deletion);
@@ -138,7 +138,7 @@ describe('N16: a deleted account', () => {
     const left = await everywhere();
     for (const text of personal) assert.deepEqual(search(left, text), [], text);
     const receipts = search(left, deletion.deletionId).sort();
-    console.log(`what is left of ${ada.name}: ${receipts.join(', ')}`);
+    console.log(`left of ${ada.name}: ${receipts.join(', ')}`);
     assert.ok(receipts.includes('database deletions'));
     assert.deepEqual(
       receipts.filter(
@@ -155,10 +155,10 @@ describe('N16: a deleted account', () => {
       faults: unknown[];
       events: number;
     };
-    assert.deepEqual(auditLog.faults, [], 'the audit log is still whole');
+    assert.deepEqual(auditLog.faults, [], 'the audit log is still intact');
   });
 
-  it('is told by e-mail and SMS, when it is asked for and when it is done; its name may be registered again', async () => {
+  it('is announced by e-mail and SMS, when it is requested and when it is done; its name may be registered again', async () => {
     const ada = await person(501);
     const { body: deletion } = await must(me(ada, 'DELETE'), 202);
     await erased(deletion);
@@ -174,7 +174,7 @@ describe('N16: a deleted account', () => {
     assert.notEqual((await registrant(501)).userId, ada.userId);
   });
 
-  it('is erased to the end when the process that erases it is killed, and the mail server was away', async () => {
+  it('is erased completely when the erasing process is killed, and the mail server was unavailable', async () => {
     const ada = await person(502);
     await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'error500' });
     const { body: deletion } = await must(me(ada, 'DELETE'), 202);
@@ -182,7 +182,7 @@ describe('N16: a deleted account', () => {
     await system.kill('registration');
     await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'none' });
     await system.restart('registration');
-    // it may be done before somebody looks
+    // the erasure may be finished before the first poll
     await until(async () => ['erasing', 'erased'].includes((await receiptOf(deletion)).body.state));
     await system.kill('registration');
     await system.restart('registration');
@@ -193,7 +193,7 @@ describe('N16: a deleted account', () => {
 });
 
 describe('DELETE /users/me', () => {
-  it('ends every other session, is shown, and is stopped by whoever logs in', async () => {
+  it('ends every other session, is shown in the profile, and can be stopped after a log-in', async () => {
     const ada = await person(503);
     const elsewhere = (await must(logIn(ada.name))).body.accessToken;
     const { body: deletion } = await must(me(ada, 'DELETE', '', patient), 202);
@@ -212,7 +212,7 @@ describe('DELETE /users/me', () => {
     assert.notEqual((await must(me(again, 'DELETE', '', patient), 202)).body.deletionId, deletion.deletionId);
   });
 
-  it('is one deletion, however often and at once it is asked for', async () => {
+  it('starts one deletion, also for concurrent requests', async () => {
     const ada = await person(504);
     const answers = await Promise.all(Array.from({ length: 10 }, () => must(me(ada, 'DELETE', '', patient), 202)));
     assert.equal(new Set(answers.map(({ body }) => JSON.stringify(body))).size, 1);
@@ -227,7 +227,7 @@ describe('DELETE /users/me', () => {
     });
   });
 
-  it('has a receipt for who holds its token alone', async () => {
+  it('returns its receipt only with its token', async () => {
     const ada = await person(505);
     const { body: deletion } = await must(me(ada, 'DELETE', '', patient), 202);
     for (const token of [ada.token, 'a'.repeat(43)]) {

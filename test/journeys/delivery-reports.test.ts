@@ -1,4 +1,4 @@
-/** What providers say became of messages: told once, and remembered for the next message of a person. */
+/** Delivery reports of providers are recorded once, and affect the provider of the next message to a user. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
@@ -50,13 +50,13 @@ async function send({ registration }: Person, channel = 'sms'): Promise<void> {
   await until(async () => (await registration.call('POST', '/codes', { channel })).status === 202);
 }
 
-/** The providers whose messages reached a person, oldest first. */
+/** The providers of the messages to a user, oldest first. */
 async function carriersOf({ phone }: Person): Promise<(string | undefined)[]> {
   const messages = await messagesTo(system.ready.outboxUrl, phone);
   return messages.map((message) => (message as { provider?: string }).provider);
 }
 
-/** What the audit log says of a person's messages, as soon as it says so many things. */
+/** Waits for a number of delivery events of a user in the audit log, and returns them as text. */
 async function toldOf({ registration }: Person, count = 1): Promise<string[]> {
   await until(async () => (await reportEventsOf(behind, registration.id)).length >= count);
   const events = await reportEventsOf(behind, registration.id);
@@ -68,8 +68,8 @@ async function prove(person: Person, count = 1): Promise<void> {
   await must(person.registration.call('PUT', '/code', { code }));
 }
 
-describe('A delivery receipt', () => {
-  it('tells the audit log what became of a message, by whom and where, and no number', async () => {
+describe('A delivery report', () => {
+  it('is in the audit log with result, provider and country, and without the number', async () => {
     const person = await begin();
     await send(person);
     assert.deepEqual(await toldOf(person), ['1 twilio delivered']);
@@ -82,7 +82,7 @@ describe('A delivery receipt', () => {
     await prove(person);
   });
 
-  it('that says undelivered has the next message of the person carried by another provider, and nobody else’s', async () => {
+  it('of an undelivered message moves the next message of the same user, and of no other, to another provider', async () => {
     await fault({ provider: 'twilio', mode: 'report-undelivered' });
     const person = await begin();
     await send(person);
@@ -99,7 +99,7 @@ describe('A delivery receipt', () => {
     assert.deepEqual(await carriersOf(other), ['twilio']);
   });
 
-  it('that comes twice, or after another final one, is told once: the first stays', async () => {
+  it('that arrives twice, or after another final one, is recorded once: the first stays', async () => {
     for (const mode of ['duplicate-report', 'report-out-of-order']) {
       await fault({ provider: 'twilio', mode });
       const person = await begin();
@@ -117,7 +117,7 @@ describe('A delivery receipt', () => {
     }
   });
 
-  it('of a call that nobody answered is no failure of its provider', async () => {
+  it('of an unanswered call is not a failure of its provider', async () => {
     await fault({ channel: 'voice', mode: 'report-undelivered' });
     const person = await begin();
     await send(person, 'voice');
@@ -127,7 +127,7 @@ describe('A delivery receipt', () => {
     assert.deepEqual(await carriersOf(person), ['twilio', 'twilio']);
   });
 
-  it('that never comes keeps nobody waiting', async () => {
+  it('that never arrives delays nothing', async () => {
     await fault({ mode: 'report-none' });
     const person = await begin();
     await send(person);

@@ -1,4 +1,4 @@
-/** Whatever happens while a code is handed over, by whatever channel and provider, its person has one that works. */
+/** Whatever fails while a code is sent, by any channel and provider, the user gets one code that works. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
@@ -40,7 +40,7 @@ const fault = (channel: Channel, mode: string, provider?: string) =>
 const addressOf = ({ person }: Journey, channel: Channel) => (channel === 'email' ? person.email : person.phone);
 const sentTo = (journey: Journey, channel: Channel) => messagesTo(system.ready.outboxUrl, addressOf(journey, channel));
 
-/** Sends a code by a provider that has it, and keeps it from saying so until delivery is killed and started again. */
+/** Sends a code by a provider that accepts it, but whose response is held until delivery is killed and restarted. */
 async function killInsideSend(journey: Journey, channel: Channel, provider: string): Promise<void> {
   await fault(channel, 'hold', provider);
   const sending = journey.act();
@@ -61,7 +61,7 @@ async function assertOneMessage(journey: Journey, channel: Channel, provider: st
 }
 
 describe('A call', () => {
-  it('says the code only after a key was pressed, three times, in the language of the person', async () => {
+  it('says the code only after a key was pressed, three times, in the language of the user', async () => {
     const journey = next('voice');
     await journey.walk('session');
     const [message] = await sentTo(journey, 'voice');
@@ -70,7 +70,7 @@ describe('A call', () => {
     assert.ok((message?.body.indexOf('Press any key') ?? -1) >= 0);
   });
 
-  it('is refused to whoever is not Twilio', async () => {
+  it('is refused to a caller without a valid Twilio signature', async () => {
     for (const headers of [{}, { 'X-Twilio-Signature': 'bm90IHRoZWlycw==' }]) {
       const response = await fetch(`${system.ready.apiUrl}/api/v1/voice/twilio?speech=x`, {
         method: 'POST',
@@ -81,7 +81,7 @@ describe('A call', () => {
     }
   });
 
-  it('has waits of its own, and is offered beside the other channels', async () => {
+  it('has waits of its own, and is offered next to the other channels', async () => {
     const journey = next('voice');
     await journey.walk('send');
     await until(async () => {
@@ -95,7 +95,7 @@ describe('A call', () => {
 });
 
 describe('A second provider', () => {
-  it('B10: carries the code when the first is broken, and B9: again when the worker is killed inside that', async () => {
+  it('B10: sends the code when the first one fails, and B9: also when the worker is killed during that send', async () => {
     const smooth = next('sms');
     await fault('sms', 'error500', 'twilio');
     await smooth.walk('session');
@@ -109,7 +109,7 @@ describe('A second provider', () => {
     await assertOneMessage(killed, 'sms', 'infobip');
   });
 
-  it('is not used for a message that the first has, though it fell silent', async () => {
+  it('is not used for a message that the first one accepted but did not confirm', async () => {
     const journey = next('sms');
     await journey.walk('captcha');
     await fault('sms', 'accept-then-drop', 'twilio');
@@ -117,7 +117,7 @@ describe('A second provider', () => {
     await assertOneMessage(journey, 'sms', 'twilio');
   });
 
-  it('carries e-mail too, once, by its idempotency key', async () => {
+  it('also sends e-mail, once, because of its idempotency key', async () => {
     const journey = next('email');
     await journey.walk('captcha');
     await fault('email', 'error500', 'smtp');
@@ -125,7 +125,7 @@ describe('A second provider', () => {
     const sending = journey.act();
     await untilHeld(system.ready.outboxUrl, { channel: 'email', provider: 'resend' });
     await system.kill('delivery');
-    // smtp stays broken: the message is the same one by the key, or another
+    // smtp keeps failing, so resend gets the message again: only the idempotency key makes it the same one
     await fault('email', 'none', 'resend');
     await system.restart('delivery');
     await sending;
@@ -135,7 +135,7 @@ describe('A second provider', () => {
 });
 
 describe('When a provider is slow', () => {
-  it('the send is answered, and its code works, before the provider has confirmed it', async () => {
+  it('the send returns, and its code works, before the provider has confirmed it', async () => {
     const journey = next('sms');
     await journey.walk('captcha');
     await fault('sms', 'hold');
@@ -147,8 +147,8 @@ describe('When a provider is slow', () => {
   });
 });
 
-describe('When all providers are away', () => {
-  it('B8, B11: the person is told soon, the registration waits and goes on by itself, with one message', async () => {
+describe('When all providers are unavailable', () => {
+  it('B8, B11: the user is informed soon, the registration waits and continues on its own, with one message', async () => {
     const journey = next('sms');
     await journey.walk('captcha');
     await fault('sms', 'error500');
@@ -161,8 +161,8 @@ describe('When all providers are away', () => {
   });
 });
 
-describe('The address that a provider is given', () => {
-  it('B17: has nothing to consume by GET or HEAD, as scanners and previews ask; no message has a link', async () => {
+describe('The callback URL for a provider', () => {
+  it('B17: consumes nothing on GET or HEAD, which scanners and previews send; no message contains a link', async () => {
     const { apiUrl, outboxUrl } = system.ready;
     const journey = next('sms');
     await journey.walk('send');

@@ -1,6 +1,6 @@
 /**
- * The life of a person in the directory goes on after the registration: they log in by its password, and whoever is
- * disabled or removed there loses everything here.
+ * The directory matters after the registration too: users log in with its password, and a user who is disabled or
+ * removed there loses all access here.
  */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -44,7 +44,7 @@ const [stayer, leaver, locked, renamed] = ['stayer', 'leaver', 'locked', 'rename
   LinkedPerson,
   LinkedPerson,
 ];
-/** In the directory, and never registered here. */
+/** A user of the directory who never registered here. */
 const visitor = personOf('visitor', 5);
 
 let folder: DataFolder;
@@ -79,8 +79,8 @@ const logIn = (identifier: string, password: string) =>
 const session = (token: string): Promise<Answer> => call(url, 'GET', '/api/v1/auth/session', { token });
 const refresh = (refreshToken: string) => call(url, 'POST', '/api/v1/auth/refresh-token', { body: { refreshToken } });
 
-describe('a person of the directory', () => {
-  it('logs in by its password as well as by their own, named in any way', async () => {
+describe('a user of the directory', () => {
+  it('logs in with its password or with their own, by user name, number or e-mail', async () => {
     for (const password of [stayer.password, stayer.newPassword]) {
       for (const name of [stayer.username, stayer.phone, stayer.email]) {
         const { accessToken } = (await must(logIn(name, password))).body;
@@ -89,7 +89,7 @@ describe('a person of the directory', () => {
     }
   });
 
-  it('is refused alike with a wrong password, another’s, or without an account here', async () => {
+  it('gets the same refusal with a wrong password, with that of another user, or without an account here', async () => {
     for (const [name, password] of [
       [stayer.username, 'wrong-password'],
       [stayer.username, leaver.password],
@@ -101,10 +101,10 @@ describe('a person of the directory', () => {
     }
   });
 
-  it('is asked to come back while it is away, and logs in by their own password all the same', async () => {
+  it('gets 503 while it is unavailable, and can still log in with their own password', async () => {
     process.kill(directory.process.pid, 'SIGSTOP');
     try {
-      // a machine that stands still may not have asked it before the time of an answer is over
+      // on a stalled machine, the time for a response may end before the directory is queried
       await until(async () => {
         const away = await logIn(stayer.username, stayer.password);
         assert.equal(away.status, 503);
@@ -117,8 +117,8 @@ describe('a person of the directory', () => {
   });
 });
 
-describe('the watch of the directory', () => {
-  it('ends every session of who is disabled, removed or replaced there, and of nobody else', async () => {
+describe('the directory sync', () => {
+  it('ends every session of users who are disabled, removed or replaced there, and no other session', async () => {
     const people = [stayer, leaver, locked, renamed];
     const tokens = new Map<string, { accessToken: string; refreshToken: string }>();
     for (const { username, newPassword } of people) {
@@ -137,7 +137,7 @@ describe('the watch of the directory', () => {
     assert.equal((await refresh(refreshToken)).status, 200);
   });
 
-  it('disables nobody while the directory is away', async () => {
+  it('disables no account while the directory is unavailable', async () => {
     const { accessToken } = (await must(logIn(stayer.username, stayer.newPassword))).body;
     await directory.process.stop();
     await until(async () => (readLogs(system)['log directory.log'] ?? '').includes('"event":"dependency.away"'));
@@ -150,7 +150,7 @@ describe('the watch of the directory', () => {
     await serve([entryOf(stayer)]);
   });
 
-  it('disables nobody when most people are missing at once: it is asked in the wrong place', async () => {
+  it('disables no account when most users are missing at once, which indicates a wrong search base', async () => {
     const { DATABASE_URL: databaseUrl = '', DATA_KEY: dataKey = '' } = system.processes.env('registration');
     await using database = connectMongo(databaseUrl, () => undefined);
     const key = new Secret(dataKey);

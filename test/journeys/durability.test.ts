@@ -1,8 +1,8 @@
 // @rerun never
 /**
- * Whatever is killed in the middle of a call, a registration is finished by its person as if nothing had been: one message
- * whose code works, one account, one session. A system that is away as a whole is test/journeys/outages.test.ts; every
- * process at every step, and calls that are not even made again, is test/nightly/durability.test.ts.
+ * Whatever process is killed during a call, the user finishes the registration as usual: one message whose code works,
+ * one account, one session. Outages of a whole system are in test/journeys/outages.test.ts. Kills of every process at
+ * every step, where most calls need no repeat, are in test/nightly/durability.test.ts.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -16,7 +16,7 @@ import { type Behind, lookBehind } from '../support/registrations.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
-describe('A registration, when a process is killed in the middle of a call', () => {
+describe('A registration, when a process is killed during a call', () => {
   let system: System;
   let behind: Behind;
   let people = 0;
@@ -32,7 +32,7 @@ describe('A registration, when a process is killed in the middle of a call', () 
     await system?.stop();
   });
 
-  it('survives the directory worker', async () => {
+  it('survives a kill of the directory worker', async () => {
     const journey = next();
     await journey.walk('start');
     await actWhile(journey, 'directory', async () => {
@@ -42,7 +42,7 @@ describe('A registration, when a process is killed in the middle of a call', () 
     await assertFinishedOnce(journey);
   });
 
-  it('survives the registration worker', async () => {
+  it('survives a kill of the registration worker', async () => {
     const journey = next();
     await journey.walk('code');
     await actWhile(journey, 'registration', async () => {
@@ -52,7 +52,7 @@ describe('A registration, when a process is killed in the middle of a call', () 
     await assertFinishedOnce(journey);
   });
 
-  it('survives the api: the call whose connection was lost is made again, and does nothing twice', async () => {
+  it('survives a kill of the api: the call whose connection was lost is repeated, and does nothing twice', async () => {
     const journey = next();
     await journey.walk('code');
     await actWhile(journey, 'registration', async () => {
@@ -64,7 +64,7 @@ describe('A registration, when a process is killed in the middle of a call', () 
     await assertFinishedOnce(journey);
   });
 
-  it('survives the delivery worker inside the send: one SMS', async () => {
+  it('survives a kill of the delivery worker during the send, with one SMS', async () => {
     const journey = next();
     await killInsideSend(journey, 'sms', 'twilio');
     await assertFinishedOnce(journey);
@@ -72,7 +72,7 @@ describe('A registration, when a process is killed in the middle of a call', () 
     assert.equal((await reportEventsOf(behind, idOf(journey))).length, 1);
   });
 
-  it('delivers at most one extra e-mail, with the same code and Message-ID, when killed inside the send', async () => {
+  it('sends at most one extra e-mail, with the same code and Message-ID, when delivery is killed during the send', async () => {
     const journey = next('email');
     await killInsideSend(journey, 'email', 'smtp');
     await until(async () => (await messagesTo(system.ready.outboxUrl, journey.person.email)).length === 2);
@@ -83,7 +83,7 @@ describe('A registration, when a process is killed in the middle of a call', () 
     assert.equal(new Set(mails.map(({ messageId }) => messageId)).size, 1);
   });
 
-  it('hears once what became of a message, when delivery and api are killed before its receipt is taken', async () => {
+  it('records a delivery report once, when delivery and api are killed before it is accepted', async () => {
     const { apiUrl, outboxUrl } = system.ready;
     const journey = next();
     await journey.walk('captcha');
@@ -99,7 +99,7 @@ describe('A registration, when a process is killed in the middle of a call', () 
     await system.kill('delivery');
     await system.kill('api');
     await system.restart('api');
-    // its provider repeats it
+    // the provider repeats the report
     await until(async () => (await tries()).at(-1)?.status === 204);
     await system.restart('delivery');
     await setFault(outboxUrl, { channel: 'sms', provider: 'twilio', mode: 'none' });
@@ -112,7 +112,7 @@ describe('A registration, when a process is killed in the middle of a call', () 
     );
   });
 
-  it('leaves no workflow that still runs', async () => {
+  it('leaves no running workflow', async () => {
     await until(async () => (await behind.temporal.workflow.count('ExecutionStatus = "Running"')).count === 0);
     const { count } = await behind.temporal.workflow.count('WorkflowType = "registration"');
     assert.equal(count, people);
@@ -124,11 +124,11 @@ describe('A registration, when a process is killed in the middle of a call', () 
 
   function pidOf(role: Role): number {
     const pid = system.ready.pids[role];
-    if (pid === undefined) throw new Error(`${role} does not run`);
+    if (pid === undefined) throw new Error(`${role} is not running`);
     return pid;
   }
 
-  /** Does the next act, whose secret is on its way to a worker that stands still while something happens. */
+  /** Performs the next act, and runs `happens` while its one-time secret waits for a frozen worker. */
   async function actWhile(journey: Journey, frozen: Role, happens: () => Promise<void>): Promise<void> {
     const older = await behind.keys('secret:*');
     process.kill(pidOf(frozen), 'SIGSTOP');
@@ -138,7 +138,7 @@ describe('A registration, when a process is killed in the middle of a call', () 
     await acting;
   }
 
-  /** Repeats a call with the same key, as an app does, when it is refused because no worker answered within its deadline. */
+  /** Repeats a call with the same key, as an app does, when no worker responded within its deadline. */
   async function actUntilDone(journey: Journey): Promise<void> {
     await until(async () => {
       await journey.act();
@@ -146,7 +146,7 @@ describe('A registration, when a process is killed in the middle of a call', () 
     });
   }
 
-  /** Has a code sent by a provider that has it and does not say so until delivery is killed and started again. */
+  /** Sends a code by a provider that accepts it, but whose response is held until delivery is killed and restarted. */
   async function killInsideSend(journey: Journey, channel: Channel, provider: string): Promise<void> {
     const { outboxUrl } = system.ready;
     await journey.walk('captcha');

@@ -1,4 +1,4 @@
-/** Accounts that tests make without a registration are what a registration makes. */
+/** Accounts that tests create without a registration equal those that a registration creates. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
@@ -28,7 +28,7 @@ after(async () => {
   await system?.stop();
 });
 
-/** What differs from one account to the next: ids, times, and what is salted or encrypted with a random IV. */
+/** Fields that differ between accounts: ids, times, and values that are salted or encrypted with a random IV. */
 const own = [
   '_id',
   'userId',
@@ -40,7 +40,7 @@ const own = [
   'phoneNumberEncrypted',
 ];
 
-/** The account of a person and its claims, without the values that are its own. */
+/** The account of a user and its claims, without the values that differ between accounts. */
 async function storedOf(userId: string) {
   const shape = (document: object) =>
     Object.fromEntries(
@@ -54,7 +54,7 @@ async function storedOf(userId: string) {
   return { users: users.map(shape), claims: claims.map(({ _id, ...rest }) => ({ _id, ...shape(rest) })) };
 }
 
-/** The kind of a value, and what of it all values of its kind begin with. */
+/** The type of a value, or the prefix that all values of its kind share. */
 function formOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(formOf);
   if (typeof value !== 'string') return value?.constructor.name;
@@ -62,13 +62,13 @@ function formOf(value: unknown): unknown {
   return /^[0-9a-f-]+$/.test(value) ? 'an id' : value.split('.')[0];
 }
 
-/** Takes the account away, as if it had never been. */
+/** Deletes the account and its claims. */
 async function forget(userId: string): Promise<void> {
   await behind.database.collection('users').deleteOne({ _id: userId as never });
   await behind.database.collection('claims').deleteMany({ userId });
 }
 
-/** Asserts that the fixture leaves what a registration left of the same person, and that its account is as good. */
+/** Asserts that the fixture stores the same account and claims as a registration of the same user. */
 async function assertSame(registered: string, who: Who, chosen: Chosen): Promise<void> {
   const expected = await storedOf(registered);
   assert.equal(expected.users.length, 1);
@@ -77,8 +77,8 @@ async function assertSame(registered: string, who: Who, chosen: Chosen): Promise
   assert.deepEqual(await storedOf(userId), expected);
 }
 
-describe('An account made by a fixture', () => {
-  it('is that of a registration with the directory, with password and PIN', async () => {
+describe('An account created by a fixture', () => {
+  it('equals that of a registration with the directory, with password and PIN', async () => {
     const chosen = { password: goodPassword, pin: '830571' };
     const { registration, code } = await registrationWithCode(system, 900);
     await must(registration.call('PUT', '/code', { code }));
@@ -86,7 +86,7 @@ describe('An account made by a fixture', () => {
     await assertSame(body.userId, 900, chosen);
   });
 
-  it('is that of a registration without the directory, in a language', async () => {
+  it('equals that of a registration without the directory, with a language', async () => {
     const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'code,credentials' });
     const who = { username: 'ada', fullName: 'Ada Lovelace', email: 'ada@example.net' };
     const registration = await startRegistration(apiUrl, { ...who, locale: 'de' });
@@ -96,7 +96,7 @@ describe('An account made by a fixture', () => {
     await assertSame(body.userId, who, { locale: 'de' });
   });
 
-  it('logs in, and has the session that a registration gives', async () => {
+  it('logs in, and has the session that a registration creates', async () => {
     const { registration, code } = await registrationWithCode(system, 901);
     await must(registration.call('PUT', '/code', { code }));
     await must(registration.call('PUT', '/credentials', { password: goodPassword }));
@@ -120,7 +120,7 @@ describe('An account made by a fixture', () => {
     assert.deepEqual(await fieldsOf(other.userId), await fieldsOf(taken.user.userId));
   });
 
-  it('is refused where somebody has the number', async () => {
+  it('is refused if another account has the number', async () => {
     await registeredPerson(system, 904);
     await assert.rejects(registeredPerson(system, 904), /has an account already/);
   });

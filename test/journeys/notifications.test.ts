@@ -1,4 +1,4 @@
-/** Owners of accounts are told what happens to them, once, in their language, and nobody waits for it. */
+/** Account owners are notified of what happens to their account, once, in their language. No request waits for it. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { AuditAction, AuditEvent } from '../../domain/audit.ts';
@@ -29,7 +29,7 @@ const next = (locale?: string): Journey =>
   createJourney(system.ready, personOf(people++), 'sms', locale === undefined ? {} : { locale });
 const again = ({ person }: Pick<Journey, 'person'>): Journey => createJourney(system.ready, person);
 
-/** Somebody with an account and a session, whom nothing was told. */
+/** A user with an account and a session, who has received no notification. */
 async function owner(locale?: string) {
   const index = people++;
   const password = personOf(index).newPassword;
@@ -42,7 +42,7 @@ async function notificationsOf({ person }: Pick<Journey, 'person'>, count: numbe
   return read();
 }
 
-/** Audit events by their action, about one account when it is given. */
+/** Audit events with an action, about one account if it is given. */
 async function eventsOf(action: AuditAction, userId?: string): Promise<AuditEvent[]> {
   const entries = await stores.redis.xrange('audit', '-', '+');
   return entries
@@ -52,7 +52,7 @@ async function eventsOf(action: AuditAction, userId?: string): Promise<AuditEven
 
 const subjectsOf = (notifications: OutboxMessage[]) => notifications.map(({ subject }) => subject);
 
-describe('Whoever has an account', () => {
+describe('The owner of an account', () => {
   it('is welcomed, once, in their language', async () => {
     const journey = next('de');
     await journey.walk('session');
@@ -60,19 +60,19 @@ describe('Whoever has an account', () => {
     assert.deepEqual(subjectsOf(notifications), ['Willkommen bei Vyry']);
   });
 
-  it('is told, in their own language, when a code for their number is asked for; once a day, however often', async () => {
+  it('is notified, in their language, when a code for their number is requested; once a day, however often', async () => {
     const german = await owner('de');
     for (let turn = 0; turn < 3; turn++) await again(german).walk('send');
     const warned = await notificationsOf(german, 1);
     assert.match(warned[0]?.subject ?? '', /registriert Ihre Nummer bei Vyry$/);
-    // what comes after the others have been asked for, and before this one, would be seen
+    // a second notification would arrive before this one, which is requested later
     const later = next();
     await later.walk('session');
     await notificationsOf(later, 1);
     assert.equal((await notificationsOf(german, 1)).length, 1);
   });
 
-  it('is not given away by it: the answers are those of a number that nobody has', async () => {
+  it('is not revealed by it: the responses are those for a free number', async () => {
     const [known, unknown] = [again(await owner()), next()];
     const shapes = [];
     for (const journey of [known, unknown]) {
@@ -84,8 +84,8 @@ describe('Whoever has an account', () => {
   });
 });
 
-describe('A change of the password', () => {
-  it('is told by e-mail and by SMS, and by the one while the provider of the other is away', async () => {
+describe('A password change', () => {
+  it('is notified by e-mail and by SMS, and by one while the provider of the other is unavailable', async () => {
     const { person, userId, accessToken } = await owner();
     const { email, phone, newPassword } = person;
     await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'error500' });
@@ -108,7 +108,7 @@ describe('A change of the password', () => {
 });
 
 describe('A notification', () => {
-  it('keeps nobody waiting when its provider is away, and comes once when it is back', async () => {
+  it('delays no request when its provider is unavailable, and arrives once when the provider recovers', async () => {
     await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'error500' });
     const journey = next();
     await journey.walk('session');
@@ -119,7 +119,7 @@ describe('A notification', () => {
     assert.equal((await notificationsOf(journey, 1)).length, 1);
   });
 
-  it('leaves one event, which names the account and not where it went', async () => {
+  it('leaves one audit event, with the account and without the recipient', async () => {
     const journey = next();
     await journey.walk('session');
     const { userId } = journey.answerOf('credentials').body;

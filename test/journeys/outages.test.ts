@@ -1,4 +1,4 @@
-/** While an outside system is away, a registration says what it waits for, and goes on by itself when it is back. */
+/** While an external system is unavailable, a registration reports what it waits for. Then it continues on its own. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
@@ -13,14 +13,14 @@ import { connectStores, type Stores } from '../support/stores.ts';
 import { startWholeTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
 
-describe('A registration, when outside systems are away', () => {
+describe('A registration, when external systems are unavailable', () => {
   let folder: DataFolder;
   let mongo: Engine;
   let gate: DatabaseGate;
   let system: System;
   let stores: Stores;
   let people = 0;
-  /** Brought to their last step before directory and provider go away. */
+  /** Both are at their last step before directory and provider become unavailable. */
   let finishing: Journey;
   let cancelled: Journey;
 
@@ -33,7 +33,7 @@ describe('A registration, when outside systems are away', () => {
       env: {
         DATABASE_URL: gate.url,
         CAPTCHA_COST: '2',
-        // an outage that counted as a try would leave none
+        // an outage that counted as an attempt would use up the only one
         DIRECTORY_TRIES: '1',
       },
     });
@@ -49,7 +49,7 @@ describe('A registration, when outside systems are away', () => {
     await folder?.close();
   });
 
-  it('waits for directory and SMS provider, and goes on by itself', async () => {
+  it('waits for directory and SMS provider, and continues on its own', async () => {
     const { outboxUrl } = system.ready;
     const [atDirectory, mistyped, atSend] = [next(), next(), next()];
     await Promise.all([atDirectory, mistyped].map((journey) => journey.walk('start')));
@@ -81,7 +81,7 @@ describe('A registration, when outside systems are away', () => {
         atDirectory.skip(answer);
         await atDirectory.walk('session');
       }),
-      // the wrong password is not taken for an outage, and the outage was not taken for a wrong password
+      // the wrong password does not count as an outage, and the outage did not count as a wrong password
       untilStep(mistyped, 'directory', 'open').then(() => mistyped.walk('session')),
       atSend.walk('session'),
     ]);
@@ -90,7 +90,7 @@ describe('A registration, when outside systems are away', () => {
     }
   });
 
-  it('waits for the database at the finish and completes by itself', async () => {
+  it('waits for the database at its last step, and completes on its own', async () => {
     const journey = finishing;
     await processOf(mongo).kill();
     const answer = await journey.act();
@@ -103,7 +103,7 @@ describe('A registration, when outside systems are away', () => {
     assert.equal((await stores.accountsOf(journey.person.username)).length, 1);
   });
 
-  it('takes back what was claimed, when cancelled while the database is away', async () => {
+  it('releases its claims when cancelled while the database is unavailable', async () => {
     const journey = cancelled;
     const claimsBefore = await countClaims();
     gate.shutAtInsertInto('users');
@@ -113,7 +113,7 @@ describe('A registration, when outside systems are away', () => {
     assert.equal(await countClaims(), claimsBefore + 4);
     const versionBefore = await versionOf(journey);
     const cancelling = registrationOf(journey).call('DELETE', '');
-    // it is cancelled, and waits for the database to take back what it has done
+    // it is cancelled, and waits for the database to release its claims
     await until(async () => (await versionOf(journey)) > versionBefore);
     assert.equal(await countClaims(), claimsBefore + 4);
     gate.open();
@@ -123,7 +123,7 @@ describe('A registration, when outside systems are away', () => {
     assert.deepEqual(await stores.accountsOf(journey.person.username), []);
   });
 
-  it('is refused with 503 while Redis is away, no try is counted, and goes on without a restart', async () => {
+  it('is refused with 503 while Redis is unavailable, counts no attempt, and continues without a restart', async () => {
     const [atCode, done] = [next(), next()];
     await Promise.all([atCode.walk('send'), done.walk('session')]);
     await atCode.prepare();
@@ -150,7 +150,7 @@ describe('A registration, when outside systems are away', () => {
     assert.deepEqual(system.ready.pids, pids);
   });
 
-  it('is refused while Temporal is away, half-makes nothing, and the same key works after', async () => {
+  it('is refused while Temporal is unavailable, leaves nothing half done, and the same key works after', async () => {
     const [running, done] = [next(), next()];
     await Promise.all([running.walk('captcha'), done.walk('session')]);
     const token = done.answerOf('session').body.accessToken;
@@ -201,7 +201,7 @@ describe('A registration, when outside systems are away', () => {
     return stores.database.collection('claims').countDocuments();
   }
 
-  /** The number of registrations in Temporal, once as many as expected are listed. */
+  /** Waits until Temporal lists as many registrations as expected, and returns their number. */
   async function countWorkflows(expected: number): Promise<number> {
     const count = async () => (await stores.temporal.workflow.count('WorkflowType = "registration"')).count;
     await until(async () => (await count()) >= expected);
@@ -210,7 +210,7 @@ describe('A registration, when outside systems are away', () => {
 });
 
 function processOf(engine: Engine | undefined): EngineProcess {
-  if (engine?.process === undefined) throw new Error('This engine belongs to somebody else');
+  if (engine?.process === undefined) throw new Error('This engine was not started by the test');
   return engine.process;
 }
 
@@ -248,7 +248,7 @@ async function untilSo(assertion: () => Promise<void>): Promise<void> {
   });
 }
 
-/** Listens, without asking for anything, until a step stands so. */
+/** Long-polls, without changing anything, until a step has a status. */
 async function untilStep(journey: Journey, name: string, status: string): Promise<Answer> {
   return await eventually(async () => {
     const answer = await registrationOf(journey).call('GET', '?waitSeconds=10');

@@ -1,6 +1,6 @@
 /**
- * Registrations that are under way survive a deployment: recorded histories are replayed against today's workflow code.
- * A test that fails here says that the code has changed what running registrations do next: see
+ * Running registrations survive a deployment: recorded histories are replayed against the current workflow code. A test
+ * that fails here means that the code has changed what running registrations do next: see
  * test/support/record-histories.ts.
  */
 import assert from 'node:assert/strict';
@@ -23,7 +23,7 @@ describe('Recorded histories', () => {
     });
   });
 
-  it('replay against the workflow code of today', async () => {
+  it('replay against the current workflow code', async () => {
     const failed: string[] = [];
     for (const recorded of histories) {
       await replay(recorded, bundle()).catch((err: unknown) => failed.push(`${recorded.name}: ${err}`));
@@ -31,7 +31,7 @@ describe('Recorded histories', () => {
     assert.deepEqual(failed, []);
   });
 
-  it('tell of every way a registration ends, of every order, every activity and every wait', () => {
+  it('cover every end of a registration, every update, every activity and every wait', () => {
     assert.deepEqual(
       histories.map(({ name }) => name),
       ['cancelled', 'expired', 'good', 'identity-taken', 'locked', 'waiting', 'wrong-password-and-code'],
@@ -53,24 +53,24 @@ describe('Recorded histories', () => {
     assert.ok(recorded.includes('EVENT_TYPE_TIMER_FIRED'));
   });
 
-  it('find a workflow that asks for another activity than before', async () => {
+  it('detect a workflow that schedules another activity than before', async () => {
     const code = change('accounts.claimIdentity.executeWithOptions', 'accounts.createAccount.executeWithOptions');
     await assert.rejects(replay(named('good'), code), DeterminismViolationError);
   });
 
-  it('find a workflow that waits where it did not', async () => {
+  it('detect a workflow with a new wait', async () => {
     const code = change('asked.isRetryRequested, ', 'asked.isRetryRequested); (');
     await assert.rejects(replay(named('waiting'), code), DeterminismViolationError);
   });
 
-  it('do not mind a change of words', async () => {
+  it('accept a change of text', async () => {
     await replay(named('good'), change("'captcha solved'", "'captcha was solved'"));
   });
 });
 
 function replay({ name, history }: RecordedHistory, code: string): Promise<void> {
   const dataConverter = createDataConverter(new Secret(historiesKey), []);
-  // the workflows tell their ends to nobody here
+  // the traces of replayed workflows are discarded
   const sinks = { trace: { ended: { fn: () => undefined } } };
   return Worker.runReplayHistory({ workflowBundle: { code }, dataConverter, sinks, replayName: name }, history);
 }
@@ -79,10 +79,10 @@ function bundle(): string {
   return readFileSync(testBundle(), 'utf8');
 }
 
-/** Today's bundle with one piece of code in the place of another. */
+/** The current bundle with one piece of code replaced by another. */
 function change(from: string, to: string): string {
   const code = bundle();
-  assert.equal(code.split(from).length, 2, `${from} is not once in the bundle`);
+  assert.equal(code.split(from).length, 2, `${from} is not exactly once in the bundle`);
   return code.replace(from, to);
 }
 

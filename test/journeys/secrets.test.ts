@@ -1,7 +1,8 @@
 // @rerun never
 /**
- * The canary grep: good, failed and crashed registrations with secrets nobody can mistake, and then a search of
- * everything they have left behind. Nothing secret is anywhere; what is personal is only where its key is needed to read it.
+ * The canary search: successful, failed and crashed registrations with unmistakable secrets, and then a search of
+ * everything that they have left behind. No secret is found anywhere. Personal data is found only where its key is
+ * needed to read it.
  */
 import assert from 'node:assert/strict';
 import { appendFileSync, rmSync } from 'node:fs';
@@ -50,7 +51,7 @@ const canaries: Person[] = ['Quillfeather', 'Merriweather', 'Ravenscroft', 'This
 }));
 const [quill, merry, raven, thistle] = canaries as [Person, Person, Person, Person];
 
-describe('R5: what registrations leave behind', () => {
+describe('R5: the data that registrations leave behind', () => {
   const secrets = new Set<string>();
   const registrations = new Map<Person, RegistrationHandle>();
   const answers: Footprint = {};
@@ -106,15 +107,15 @@ describe('R5: what registrations leave behind', () => {
     for (const secret of secrets) assert.deepEqual(search(everywhere, secret), [], secret);
   });
 
-  it('has forgotten passwords and PINs on their way to an activity as soon as their step is answered', () => {
+  it('has no one-time secrets of passwords and PINs as soon as their step has returned', () => {
     assert.deepEqual(secretsOfAnswered, []);
   });
 
-  it('has none of them in histories when these are decrypted', () => {
+  it('has none of them in decrypted histories', () => {
     for (const secret of secrets) assert.deepEqual(search(temporal.decoded, secret), [], secret);
   });
 
-  it('has none of them in an answer, but for the tokens that one gives', () => {
+  it('has none of them in a response, except the tokens that a response issues', () => {
     const gives = [/^answer POST \/api\/v1\/registrations$/, /^answer POST \/api\/v1\/registrations\/\w+\/session$/];
     for (const secret of secrets) {
       const places = search({ ...answers, ...refusals }, secret);
@@ -129,7 +130,7 @@ describe('R5: what registrations leave behind', () => {
     }
   });
 
-  it('has numbers, addresses and names of people in histories only when these are decrypted', () => {
+  it('has numbers, addresses and names of users in histories only when these are decrypted', () => {
     const { 'database users': _users, ...beyondAccounts } = everywhere;
     for (const { phone, email, fullName, username } of canaries) {
       for (const personal of [phone, email, fullName, username]) {
@@ -154,13 +155,13 @@ describe('R5: what registrations leave behind', () => {
     }
     const types = new Set(ours.map(({ applicationFailureInfo }) => applicationFailureInfo?.type));
     for (const type of ['directory-unavailable', 'unavailable', 'Error']) assert.ok(types.has(type), type);
-    for (const message of ['No key broken for seal', 'twilio 500']) {
+    for (const message of ['No key broken for secret', 'twilio 500']) {
       assert.notDeepEqual(search(temporal.decoded, message), [], message);
       assert.deepEqual(search(temporal.stored, message), [], message);
     }
   });
 
-  it('is searched where it says: what has to be there is found', () => {
+  it('is searched in all places: data that must be there is found', () => {
     const id = registrations.get(quill)?.id ?? '';
     const places = search(everywhere, id);
     for (const place of ['log api.log', 'log registration.log', 'temporal list', `redis registration:{${id}}`]) {
@@ -171,7 +172,7 @@ describe('R5: what registrations leave behind', () => {
     for (const role of roles) assert.ok((everywhere[`log ${role}.log`] ?? '').includes('process.started'), role);
   });
 
-  it('is searched where it says: a secret that is put there is found, however it is written', async () => {
+  it('is searched in all places: a planted secret is found, in any encoding', async () => {
     const canary = `CANARY-planted-${quill.phone}`;
     const connection = await Connection.connect({ address: system.ready.temporalAddress });
     const plain = new Client({ connection, namespace: stores.temporal.options.namespace });
@@ -262,7 +263,7 @@ describe('R5: what registrations leave behind', () => {
     tokensOf(journey);
   }
 
-  /** The person has an account already, locked by the PIN. */
+  /** The user already has an account, locked by the PIN. */
   async function registerTwice(person: Person): Promise<void> {
     const journey = journeyOf(person);
     const registration = await begin(journey);
@@ -275,7 +276,7 @@ describe('R5: what registrations leave behind', () => {
     await must(registration.call('PUT', '/approval', { pin: person.pin }));
   }
 
-  /** Directory and provider are away; the person gives up. */
+  /** Directory and provider are unavailable, and the user cancels. */
   async function failAndCancel(person: Person): Promise<void> {
     const journey = journeyOf(person);
     const registration = await begin(journey);
@@ -293,7 +294,7 @@ describe('R5: what registrations leave behind', () => {
     assert.equal((await registration.call('DELETE', '')).status, 204);
   }
 
-  /** An activity fails as only a bug would make it. */
+  /** An activity fails in a way that only a bug can cause. */
   async function registerThroughBug(person: Person): Promise<void> {
     const journey = journeyOf(person);
     const registration = await begin(journey);
@@ -319,7 +320,7 @@ describe('R5: what registrations leave behind', () => {
     tokensOf(journey);
   }
 
-  /** Every process is killed, each in the middle of what it does for the person. */
+  /** Every process is killed while it works for the user. */
   async function registerThroughCrashes(person: Person): Promise<void> {
     const journey = journeyOf(person);
     const registration = await begin(journey);
@@ -345,14 +346,14 @@ describe('R5: what registrations leave behind', () => {
     tokensOf(journey);
   }
 
-  /** The next seal; those of steps that were parked live on for a while. */
+  /** Waits for the next one-time secret. Those of steps that waited for a dependency remain for a while. */
   async function newSecret(older: string[]): Promise<string> {
-    let seal: string | undefined;
+    let secret: string | undefined;
     await until(async () => {
-      seal = (await stores.keys('secret:*')).find((key) => !older.includes(key));
-      return seal !== undefined;
+      secret = (await stores.keys('secret:*')).find((key) => !older.includes(key));
+      return secret !== undefined;
     });
-    return seal ?? '';
+    return secret ?? '';
   }
 
   async function crash(role: Role, then: () => Promise<void> = async () => {}): Promise<void> {
@@ -365,7 +366,7 @@ describe('R5: what registrations leave behind', () => {
     return createJourney(system.ready, person);
   }
 
-  /** Starts it and notes what it will hold. */
+  /** Starts the registration, and notes the secrets that it will contain. */
   async function begin(journey: Journey): Promise<RegistrationHandle> {
     await journey.walk('start');
     const { registration, person } = journey;

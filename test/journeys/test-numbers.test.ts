@@ -1,4 +1,4 @@
-/** Numbers of testers, and the last digits as code: nobody is called, and all else is as for others. */
+/** Test numbers, and the last digits as code: no message is sent, and all else is as for other numbers. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
@@ -39,7 +39,7 @@ describe('A number of TEST_NUMBERS', () => {
   });
   after(() => stop(scene));
 
-  it('is proven by its code and no other, by SMS and by call, and nobody is sent anything', async () => {
+  it('is verified by its code and no other, by SMS and by call, and no message is sent', async () => {
     const { apiUrl, outboxUrl } = scene.system.ready;
     for (const [channel, phone] of [
       ['sms', tester],
@@ -57,7 +57,7 @@ describe('A number of TEST_NUMBERS', () => {
     }
   });
 
-  it('has the limits of others', async () => {
+  it('has the limits of other numbers', async () => {
     const send = async () => {
       const registration = await startRegistration(scene.system.ready.apiUrl, { phone: another });
       return { registration, answer: await registration.call('POST', '/codes', { channel: 'sms' }) };
@@ -68,7 +68,7 @@ describe('A number of TEST_NUMBERS', () => {
     assert.notEqual((await guessed.call('PUT', '/code', { code })).status, 200);
   });
 
-  it('is warned of at the start, counted and not named, and its code is in no log', () => {
+  it('is counted but not named in a warning at startup, and its code is in no log', () => {
     const { processes } = scene.system;
     const log = readFileSync(processes.logFile('delivery'), 'utf8');
     assert.match(log, /"event":"test-numbers\.on","numbers":3,"realLooking":1/);
@@ -84,7 +84,7 @@ describe('SMS_PROVIDERS=last-digits', () => {
   });
   after(() => stop(scene));
 
-  it('takes the last six digits of any number for its code, and sends nothing', async () => {
+  it('accepts the last six digits of any number as its code, and sends nothing', async () => {
     const registration = await startRegistration(scene.system.ready.apiUrl, { phone: '+12025550147' });
     await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
     await must(registration.call('PUT', '/code', { code: '550147' }));

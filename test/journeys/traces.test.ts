@@ -1,5 +1,5 @@
 // @rerun never
-/** Traces: what one call does in every process is one trace, at the collector and in the logs, and says nothing of people. */
+/** Traces: one call is one trace in every process, at the collector and in the logs, without personal data. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -41,7 +41,7 @@ describe('A traced system', () => {
     await journey.walk('start');
     const headers = { traceparent: `00-${caller.traceId}-${caller.spanId}-01`, 'X-Request-Id': 'traced-request' };
     const { username, password } = person;
-    // the first step starts the workflow, whose run is in its trace
+    // the first step starts the workflow, whose run is in the trace of that step
     await journey.registration?.call('PUT', '/directory', { username, password: 'not-this-one' });
     const answer = await journey.registration?.call('PUT', '/directory', { username, password }, headers);
     assert.equal(answer?.status, 200);
@@ -58,7 +58,7 @@ describe('A traced system', () => {
   const spansOf = (traceId: string) => collector.spans.filter((span) => span.traceId === traceId);
   const linesOfRole = (role: Role) => linesOf(readFileSync(system.processes.logFile(role), 'utf8'));
 
-  it('shows a call from the request through client and workflow to the activities, each below what caused it', () => {
+  it('shows a call from the request through client and workflow to the activities, each below its cause', () => {
     const spans = spansOf(caller.traceId);
     const names = spans.map(({ service, name }) => `${service} ${name}`).toSorted();
     assert.deepEqual(names, [
@@ -78,7 +78,7 @@ describe('A traced system', () => {
     assert.deepEqual([request?.kind, client?.kind, handler?.kind], [kinds.server, kinds.client, kinds.internal]);
   });
 
-  it('says of a request what the conventions of OpenTelemetry ask for, by its route', () => {
+  it('has the attributes of the OpenTelemetry conventions on a request, with its route', () => {
     const request = spansOf(caller.traceId).find(({ kind }) => kind === kinds.server);
     assert.deepEqual(request?.attributes, {
       'http.request.method': 'PUT',
@@ -88,12 +88,12 @@ describe('A traced system', () => {
     assert.equal(request?.isError, false);
   });
 
-  it('has the times of a part within those of the whole', () => {
+  it('has all spans within the time of the request', () => {
     const spans = spansOf(caller.traceId);
     const request = spans.find(({ kind }) => kind === kinds.server);
     for (const { name, beganAt, endedAt } of spans) {
       assert.ok(endedAt >= beganAt, name);
-      // each begins after what causes it, and the answer waits for its end; the clocks of processes differ by some milliseconds
+      // a span starts after its cause, and the response waits for its end; process clocks differ by milliseconds
       assert.ok(beganAt > (request?.beganAt ?? 0) - 50 && endedAt < (request?.endedAt ?? 0) + 50, name);
     }
   });
@@ -104,7 +104,7 @@ describe('A traced system', () => {
     for (const { traceId } of lines) assert.equal(traceId, caller.traceId);
     const sent = linesOfRole('delivery').find(({ event }) => event === 'code.sent');
     assert.ok(linesOfRole('api').some((line) => line.requestId === sent?.requestId && line.traceId === sent?.traceId));
-    // each process sends its own in its own time
+    // each process exports its spans on its own schedule
     await until(async () => named(spansOf(String(sent?.traceId)), 'vyry-delivery RunActivity:sendCode') !== undefined);
     const { requestId } = linesOfRole('registration').find(({ event }) => event === 'registration.completed') ?? {};
     const started = linesOfRole('api').find((line) => line.requestId === requestId);
@@ -112,7 +112,7 @@ describe('A traced system', () => {
     assert.equal(run?.traceId, started?.traceId);
   });
 
-  it('shows the run of a workflow in the trace of the first step, with what it did at its end', () => {
+  it('shows the run of a workflow in the trace of the first step, with its last activities', () => {
     const run = collector.spans.find(({ name }) => name === 'RunWorkflow:registration');
     assert.ok(run);
     const below = collector.spans.filter(({ parentSpanId }) => parentSpanId === run.spanId).map(({ name }) => name);
@@ -122,7 +122,7 @@ describe('A traced system', () => {
     assert.equal(run.attributes.temporalWorkflowID, `registration:${journey.registration?.id}`);
   });
 
-  it('shows a call by gRPC in the trace of its caller, with what it asks of Temporal below it', async () => {
+  it('shows a gRPC call in the trace of its caller, with its calls to Temporal below it', async () => {
     const traceId = '2af7651916cd43dd8448eb211c80319c';
     const headers = { traceparent: `00-${traceId}-${caller.spanId}-01` };
     const signal = connectSignal(system.ready.grpcAddress);
@@ -156,7 +156,7 @@ describe('A traced system', () => {
     assert.deepEqual([refused?.attributes['rpc.grpc.status_code'], refused?.isError], [3, false]);
   });
 
-  it('shows a call of the AuthService in the trace of its caller, and the workflow that it starts', async () => {
+  it('shows a call to the AuthService in the trace of its caller, and the workflow that it starts', async () => {
     const traceId = '3bf7651916cd43dd8448eb211c80319c';
     const auth = await connectAuth(system.ready.grpcAddress);
     try {
@@ -171,7 +171,7 @@ describe('A traced system', () => {
     assert.equal(find('vyry-api vyry.auth.v1.AuthService/ForgotPassword')?.parentSpanId, caller.spanId);
   });
 
-  it('leaves a trace out that its caller does not want recorded', async () => {
+  it('exports no trace that its caller does not want recorded', async () => {
     const unwanted = '1bf7651916cd43dd8448eb211c80319c';
     const registration = await startRegistration(
       system.ready.apiUrl,
@@ -196,7 +196,7 @@ describe('A traced system', () => {
     assert.deepEqual(spansOf(unwanted), []);
   });
 
-  it('tells nothing of a person, no secret and no text of a caller', async () => {
+  it('contains no personal data, no secret and no text of a caller', async () => {
     const { apiUrl } = system.ready;
     await call(apiUrl, 'GET', '/canary-path?canary=query', { headers: { 'User-Agent': 'canary-agent' } });
     await until(async () => collector.spans.some(({ attributes }) => attributes['http.response.status_code'] === 404));
@@ -215,14 +215,14 @@ describe('A traced system', () => {
     assert.deepEqual(search(bytes, `registration:${journey.registration?.id}`), ['spans']);
   });
 
-  it('sends the headers that the collector asks for', () => {
+  it('sends the configured headers of the collector', () => {
     for (const { path, headers } of collector.requests) {
       assert.equal(path, '/v1/traces');
       assert.equal(headers['x-collector-token'], 'canary,token');
     }
   });
 
-  it('sends what it has when it stops', async () => {
+  it('exports its pending spans when it stops', async () => {
     const traceId = '3'.repeat(32);
     const registration = await registrationAtCode(system.ready.apiUrl, 63);
     const traceparent = `00-${traceId}-${caller.spanId}-01`;
@@ -233,7 +233,7 @@ describe('A traced system', () => {
     await system.restart('delivery');
   });
 
-  it('answers while the collector does not', async () => {
+  it('responds while the collector does not', async () => {
     const held: unknown[] = [];
     const silent = createServer((_req, res) => void held.push(res));
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
@@ -247,14 +247,14 @@ describe('A traced system', () => {
     await other.stop();
   });
 
-  it('is not broken when the collector is away, and warns once', async () => {
+  it('works while the collector is unavailable, and warns once', async () => {
     const endpoint = `http://127.0.0.1:${await freePort()}`;
     const other = await startAnotherApi(system, { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint });
     for (let index = 0; index < 5; index++) await startRegistration(other.apiUrl);
     const warnings = () =>
       linesOf(readFileSync(other.logFile('api'), 'utf8')).filter(({ event }) => event === 'collector.away');
     await until(async () => warnings().length > 0);
-    // one more batch, which the stop tries to send
+    // one more batch, which the shutdown tries to export
     await startRegistration(other.apiUrl);
     await other.stop();
     assert.equal(warnings().length, 1);

@@ -29,7 +29,7 @@ function named(name: keyof typeof incidents): Alert {
 }
 
 describe('The alerts on a day of events', () => {
-  it('fire once each, for the incident they are made for and while it lasts', async () => {
+  it('fire once each, during the incident they are made for', async () => {
     assert.deepEqual(alerts.map(({ name }) => name).sort(), Object.keys(incidents).sort());
     for (const alert of alerts) {
       const [firing, ...others] = await replay(alert);
@@ -46,7 +46,7 @@ describe('The alerts on a day of events', () => {
 });
 
 describe('firings()', () => {
-  it('does not fire one event below the threshold, and fires at it', async () => {
+  it('fires at the threshold and not one event below', async () => {
     const alert = named('Pumping of codes from one address');
     const [{ count } = { count: 0 }] = await replay(alert);
     assert.equal(count, 36);
@@ -54,14 +54,14 @@ describe('firings()', () => {
     assert.deepEqual(await replay({ ...alert, threshold: 37 }), []);
   });
 
-  it('counts different values apart from events', async () => {
+  it('counts distinct values instead of events', async () => {
     const alert = named('Password spraying from one address');
     const [firing] = await replay({ ...alert, distinct: { field: 'user.hash', threshold: 14 } });
     assert.equal(firing?.count, 14);
     assert.deepEqual(await replay({ ...alert, distinct: { field: 'user.hash', threshold: 15 } }), []);
   });
 
-  it('fires again after it was quiet, and for each group by itself', async () => {
+  it('fires again after a pause, and separately for each group', async () => {
     const { distinct: _distinct, ...ungrouped } = named('Password spraying from one address');
     const addresses = (await replay(ungrouped)).map(({ group }) => group);
     assert.deepEqual(addresses.sort(), ['198.51.100.23', '198.51.100.66']);
@@ -69,8 +69,8 @@ describe('firings()', () => {
     assert.equal((await replay(together)).length, 2);
   });
 
-  it('takes a short outage for none, where several checks in a row are asked for', async () => {
-    const alert = named('An outside system stays away');
+  it('ignores a short outage where several consecutive checks are required', async () => {
+    const alert = named('A dependency stays unavailable');
     const { checks: _checks, ...impatient } = alert;
     assert.deepEqual((await replay(impatient)).map(({ group }) => group).sort(), ['directory', 'sms']);
     assert.deepEqual(

@@ -45,7 +45,7 @@ function lensOf(dashboard: string, title: string): Lens {
   return lens;
 }
 
-/** Rows of a panel by the labels of its columns, as Kibana shows them. */
+/** Rows of a panel by its column labels, as Kibana shows them. */
 async function shown(dashboard: string, title: string): Promise<Row[]> {
   const lens = lensOf(dashboard, title);
   const columns = Object.entries(layerOf(lens).columns).filter(([id]) => !id.includes('X'));
@@ -74,7 +74,7 @@ function countBy(events: AuditEvent[], keyOf: (event: AuditEvent) => string | nu
   return [...counts].sort(([a, x], [b, y]) => y - x || a.localeCompare(b));
 }
 
-/** The rows of a panel of one group and one count, in the same form. */
+/** The rows of a panel with one group and one count, in the form of `countBy`. */
 async function shownCounts(dashboard: string, title: string): Promise<[string, number][]> {
   const rows = (await shown(dashboard, title)).map((row) => Object.values(row));
   const counts = rows.map(([key, count]): [string, number] => [String(key), Number(count)]);
@@ -82,15 +82,15 @@ async function shownCounts(dashboard: string, title: string): Promise<[string, n
 }
 
 describe('The dashboards on a day of events', () => {
-  it('name only fields that exist and fit, ask nothing that nothing matches, and show something in every panel', async () => {
+  it('use only existing fields of the right type and values that occur, and show data in every panel', async () => {
     assert.deepEqual(await eventProblems(file, sample.events, sampleDay), []);
   });
 
-  it('are tried on every action of the vocabulary', () => {
+  it('are tested with every audit action', () => {
     assert.deepEqual([...new Set(documents.map(({ action }) => action))].sort(), Object.keys(auditActions).sort());
   });
 
-  it('show in authentication attempts what the events say', async () => {
+  it('show the right figures for authentication attempts', async () => {
     const tried = documents.filter(isAttempt);
     const failed = tried.filter(isFailure);
     const id = 'vyry-authentication';
@@ -114,7 +114,7 @@ describe('The dashboards on a day of events', () => {
       Failures: fromThere.filter(isFailure).length,
       Names: different(fromThere.map(({ user }) => user?.hash)),
       Successes: 0,
-      'Last try': Math.max(...fromThere.map(({ timestamp }) => Date.parse(timestamp))),
+      'Last attempt': Math.max(...fromThere.map(({ timestamp }) => Date.parse(timestamp))),
     });
     const bars = await shown(id, 'Attempts by outcome');
     assert.equal(bars.length, 2 * 48);
@@ -129,35 +129,35 @@ describe('The dashboards on a day of events', () => {
     );
   });
 
-  it('show in OTP usage what the events say', async () => {
+  it('show the right figures for OTP usage', async () => {
     const id = 'vyry-otp-usage';
     const [requests, checks, sends] = [having('otp-request'), having('otp-verify'), having('message-send')];
-    assert.equal(await number(id, 'Codes asked for'), requests.length);
+    assert.equal(await number(id, 'Codes requested'), requests.length);
     assert.equal(await number(id, 'Right codes'), checks.filter(isSuccess).length / checks.length);
-    assert.equal(await number(id, 'Right codes per code asked for'), checks.filter(isSuccess).length / requests.length);
+    assert.equal(await number(id, 'Right codes per code requested'), checks.filter(isSuccess).length / requests.length);
     assert.equal(
-      await number(id, 'Came too late'),
+      await number(id, 'Expired codes'),
       checks.filter(({ event }) => event.reason === 'otp-expired').length,
     );
     const refused = countBy(checks.filter(isFailure), ({ event }) => event.reason);
     assert.deepEqual(await shownCounts(id, 'Why codes were refused'), refused);
-    const [pumping] = await shown(id, 'Codes asked for by address');
-    assert.deepEqual(pumping, { Address: attackers.pumping, 'Codes asked for': 36, Registrations: 36 });
+    const [pumping] = await shown(id, 'Codes requested by address');
+    assert.deepEqual(pumping, { Address: attackers.pumping, 'Codes requested': 36, Registrations: 36 });
     const providers = await shown(id, 'Providers');
     for (const name of ['twilio', 'smtp']) {
       const own = sends.filter(({ vyry }) => vyry.messaging?.provider === name);
       const took = own.filter(isSuccess).length;
       assert.deepEqual(
         providers.find(({ Provider }) => Provider === name),
-        { Provider: name, 'Handed over': took, Refused: own.length - took, 'Handed over, share': took / own.length },
+        { Provider: name, Accepted: took, Refused: own.length - took, 'Accepted, share': took / own.length },
       );
     }
     const countries = await shown(id, 'Providers by country');
     const toLatvia = sends.filter(({ vyry }) => vyry.messaging?.country === 'LV');
-    assert.equal(countries.find(({ Country }) => Country === 'LV')?.['Handed over'], toLatvia.length);
+    assert.equal(countries.find(({ Country }) => Country === 'LV')?.Accepted, toLatvia.length);
   });
 
-  it('show in errors and latency what the events say', async () => {
+  it('show the right figures for errors and latency', async () => {
     const id = 'vyry-errors';
     const answers = documents.filter((event) => statusOf(event) > 0);
     const broken = answers.filter((event) => statusOf(event) >= 500);
@@ -166,7 +166,7 @@ describe('The dashboards on a day of events', () => {
     assert.equal(await number(id, 'Refused (4xx)'), refused.length);
     assert.equal(await number(id, 'Failed (5xx)'), broken.length);
     assert.equal(await number(id, 'Share of 5xx'), broken.length / answers.length);
-    assert.equal(await number(id, 'Outages noticed'), having('dependency-away').length);
+    assert.equal(await number(id, 'Outages'), having('dependency-away').length);
     const durations = answers.map(({ event }) => event.duration ?? 0).sort((a, b) => a - b);
     const exact = durations[Math.floor(durations.length * 0.95)] ?? 0;
     const p95 = Number(await number(id, '95 % of answers within'));
@@ -181,17 +181,17 @@ describe('The dashboards on a day of events', () => {
     assert.equal(row?.['Share of errors'], there.filter((event) => statusOf(event) >= 400).length / there.length);
   });
 
-  it('show in user activity what the events say, of everybody and of one person', async () => {
+  it('show the right figures for user activity, of all users and of one user', async () => {
     const id = 'vyry-user-activity';
     assert.equal(await number(id, 'People'), different(documents.map(({ userId }) => userId)));
     assert.equal(await number(id, 'Registrations started'), having('registration-start').length);
     assert.equal(await number(id, 'Accounts created'), having('user-register').filter(isSuccess).length);
     const noAccount = having('user-register').filter(isFailure);
     assert.deepEqual(
-      await shownCounts(id, 'Why no account'),
+      await shownCounts(id, 'Why registrations ended without an account'),
       countBy(noAccount, ({ event }) => event.reason),
     );
-    const [busiest] = await shown(id, 'Each person');
+    const [busiest] = await shown(id, 'Events by person');
     const own = documents.filter(({ userId }) => userId === busiest?.Person);
     const times = own.map(({ timestamp }) => Date.parse(timestamp));
     assert.deepEqual(busiest, {
@@ -201,19 +201,19 @@ describe('The dashboards on a day of events', () => {
       'First seen': Math.min(...times),
       'Last seen': Math.max(...times),
       Addresses: different(own.map(({ ip }) => ip)),
-      Programs: different(own.map(({ userAgent }) => userAgent)),
+      'User agents': different(own.map(({ userAgent }) => userAgent)),
     });
     const chosen = [{ match: { 'user.id': busiest?.Person } }];
     const { rows } = await runLens(lensOf(id, 'Registrations started'), sample.events, sampleDay, chosen);
     assert.deepEqual(rows, [{ measure0: own.filter(({ action }) => action === 'registration-start').length }]);
   });
 
-  it('show in security events what the events say, and how the audit log itself is', async () => {
+  it('show the right figures for security events and the state of the audit log', async () => {
     const id = 'vyry-security';
     assert.equal(await number(id, 'Lock-outs'), documents.filter(isLockOut).length);
     assert.equal(await number(id, 'Access denied'), having('access-denied').length);
     assert.equal(await number(id, 'Refresh tokens refused'), having('token-refresh').filter(isFailure).length);
-    assert.equal(await number(id, 'Acts of operators'), having('operator-act', 'payload-decode').length);
+    assert.equal(await number(id, 'Actions of operators'), having('operator-act', 'payload-decode').length);
     assert.equal(await number(id, 'Heartbeats of the audit log'), having('audit-heartbeat').length);
     assert.equal(await number(id, 'Events dropped'), 128);
     const last = having('audit-heartbeat').map(({ timestamp }) => Date.parse(timestamp));
@@ -222,14 +222,16 @@ describe('The dashboards on a day of events', () => {
     assert.equal(limited?.Address, attackers.limits);
     assert.equal(limited?.Refused, having('rate-limited').filter(({ ip }) => ip === attackers.limits).length);
     const adas = having('operator-act').filter(({ vyry }) => vyry.operator?.name === 'ada');
-    const rows = (await shown(id, 'Operators')).filter(({ Operator, Act }) => Operator === 'ada' && Act !== 'decode');
+    const rows = (await shown(id, 'Operators')).filter(
+      ({ Operator, Action }) => Operator === 'ada' && Action !== 'decode',
+    );
     assert.equal(
-      rows.reduce((sum, { Acts }) => sum + Number(Acts), 0),
+      rows.reduce((sum, { Actions }) => sum + Number(Actions), 0),
       adas.length,
     );
   });
 
-  it('list in the saved searches the newest of the events', async () => {
+  it('list the newest events in the saved searches', async () => {
     const search = (id: string) =>
       objects.find((object) => object.type === 'search' && object.id === id) as SavedObject;
     const failures = await runSearch(search('vyry-failures'), sample.events, sampleDay);
@@ -243,7 +245,7 @@ describe('The dashboards on a day of events', () => {
 });
 
 describe('pageOf()', () => {
-  it('draws every panel of every dashboard, with its numbers', async () => {
+  it('draws every panel of every dashboard with its figures', async () => {
     for (const dashboard of objects.filter(({ type }) => type === 'dashboard')) {
       const page = await pageOf(dashboard, objects, sample.events, sampleDay);
       assert.equal(page.match(/<section/g)?.length, panelsOf(dashboard).length);
@@ -257,14 +259,14 @@ describe('pageOf()', () => {
     assert.match(page, /not a picture of Kibana/);
   });
 
-  it('shows what clients sent as text', async () => {
+  it('escapes text sent by clients', async () => {
     const row = { '@timestamp': '1772452800000', 'user_agent.original': '<img src=x onerror="alert(1)">' };
     const html = drawSearch({ hits: 1, rows: [row] }, { width: 400, height: 200 });
     assert.match(html, /&lt;img src=x onerror=&quot;alert\(1\)&quot;&gt;/);
   });
 });
 
-/** The file with one dashboard changed. */
+/** Returns the file with one dashboard changed. */
 function changed(id: string, change: (dashboard: SavedObject, panels: StoredPanel[]) => void): string {
   const copies = readSavedObjects(file);
   const dashboard = copies.find((object) => object.type === 'dashboard' && object.id === id);
@@ -275,7 +277,7 @@ function changed(id: string, change: (dashboard: SavedObject, panels: StoredPane
   return copies.map((object) => `${JSON.stringify(object)}\n`).join('');
 }
 
-/** The file with one layer of a dashboard changed. */
+/** Returns the file with one layer of a dashboard changed. */
 function withLayer(id: string, title: string, change: (layer: Layer, lens: Lens) => void): string {
   return changed(id, (_dashboard, panels) => {
     const lens = panels.find((panel) => panel.title === title)?.embeddableConfig.attributes;
@@ -290,7 +292,7 @@ function column(layer: Layer, id: string): Column {
   return found;
 }
 
-/** Everything the two checks say of a file; the second only looks at files that are sound. */
+/** Returns all problems found by the two checks. The second one runs only if the first finds none. */
 async function faultsOf(text: string): Promise<string> {
   const structure = structureProblems(text);
   if (structure.length > 0) return structure.join('\n');
@@ -298,11 +300,11 @@ async function faultsOf(text: string): Promise<string> {
   return (await eventProblems(changedLines.join('\n'), sample.events, sampleDay)).join('\n');
 }
 
-describe('The check of the dashboards finds', () => {
+describe('The dashboard check reports', () => {
   const id = 'vyry-authentication';
   const table = 'Addresses with failures';
 
-  it('a field that does not exist', async () => {
+  it('an unknown field', async () => {
     const text = withLayer(id, table, (layer) => {
       column(layer, 'group0').sourceField = 'source.address';
     });
@@ -313,17 +315,17 @@ describe('The check of the dashboards finds', () => {
     const text = withLayer(id, table, (layer) => {
       column(layer, 'group0').sourceField = 'message';
     });
-    assert.match(await faultsOf(text), /message is text, which does not do here/);
+    assert.match(await faultsOf(text), /message is text, which is not supported here/);
   });
 
-  it('a field that a query misspells', async () => {
+  it('a misspelled field in a query', async () => {
     const text = withLayer(id, table, (_layer, lens) => {
       lens.state.query.query = 'event.outcom: failure';
     });
     assert.match(await faultsOf(text), /there is no field event\.outcom in/);
   });
 
-  it('a value that nothing has', async () => {
+  it('a value that no event has', async () => {
     const text = withLayer(id, table, (layer) => {
       column(layer, 'measure0').filter = { query: 'event.outcome: failed', language: 'kuery' };
     });
@@ -337,7 +339,7 @@ describe('The check of the dashboards finds', () => {
     assert.match(await faultsOf(text), /the formula is not expanded/);
   });
 
-  it('a reference that is missing, and one that is not used', async () => {
+  it('a missing reference, and an unused one', async () => {
     const text = changed(id, ({ references }) => {
       const last = references.at(-1);
       assert.ok(last);
@@ -360,7 +362,7 @@ describe('The check of the dashboards finds', () => {
     assert.match(await faultsOf(outside), /Attempts: it leaves the grid/);
   });
 
-  it('a version that older Kibanas refuse, and one that is missing', async () => {
+  it('a version that older Kibana releases refuse, and a missing version', async () => {
     const newer = changed(id, (dashboard) => {
       dashboard.typeMigrationVersion = '10.10.0';
     });
@@ -371,7 +373,7 @@ describe('The check of the dashboards finds', () => {
     assert.match(await faultsOf(none), /typeMigrationVersion is missing/);
   });
 
-  it('an attribute that Kibana does not know, and one that should be text', async () => {
+  it('an attribute unknown to Kibana, and one that should be text', async () => {
     const unknown = changed(id, ({ attributes }) => {
       attributes.sections = [];
     });
@@ -397,21 +399,21 @@ describe('The check of the dashboards finds', () => {
     assert.match(await faultsOf(forgotten), /columnOrder does not list every column/);
   });
 
-  it('bars of time on a field that is no date', async () => {
+  it('a date histogram on a field that is not a date', async () => {
     const text = withLayer(id, 'Attempts by outcome', (layer) => {
       column(layer, 'group1').sourceField = 'event.action';
     });
-    assert.match(await faultsOf(text), /event\.action is keyword, which does not do here/);
+    assert.match(await faultsOf(text), /event\.action is keyword, which is not supported here/);
   });
 
-  it('a percentile of a field that is no number', async () => {
+  it('a percentile of a field that is not a number', async () => {
     const text = withLayer('vyry-errors', 'Latency', (layer) => {
       column(layer, 'measure0').sourceField = 'url.path';
     });
-    assert.match(await faultsOf(text), /url\.path is keyword, which does not do here/);
+    assert.match(await faultsOf(text), /url\.path is keyword, which is not supported here/);
   });
 
-  it('a control on a field that does not exist', async () => {
+  it('a control on an unknown field', async () => {
     const text = changed(id, (dashboard) => {
       const controls = controlsOf(dashboard);
       const [first] = Object.values(controls);
@@ -422,7 +424,7 @@ describe('The check of the dashboards finds', () => {
     assert.match(await faultsOf(text), /there is no field event\.kinds/);
   });
 
-  it('a drilldown into a dashboard that is not in the file', async () => {
+  it('a drilldown to a dashboard that is not in the file', async () => {
     const text = changed(id, ({ references }) => {
       const drilldown = references.find(({ name }) => name.includes(':drilldown:'));
       assert.ok(drilldown);
@@ -431,18 +433,18 @@ describe('The check of the dashboards finds', () => {
     assert.match(await faultsOf(text), /dashboard vyry-users is not in the file/);
   });
 
-  it('a drawing that takes a metric for a group', async () => {
+  it('a visualization that uses a metric as a group', async () => {
     const text = withLayer(id, 'Attempts by outcome', (_layer, lens) => {
       lens.state.visualization = { layers: [{ xAccessor: 'measure0', accessors: ['group1'] }] };
     });
     assert.match(await faultsOf(text), /xAccessor cannot be measure0[\s\S]*accessors cannot be group1/);
   });
 
-  it('a panel that shows nothing', async () => {
+  it('a panel without data', async () => {
     const text = withLayer(id, table, (layer, lens) => {
       lens.state.query.query = 'event.outcome: success and event.outcome: failure';
       column(layer, 'measure0').filter = { query: '', language: 'kuery' };
     });
-    assert.match(await faultsOf(text), /Addresses with failures: it is made of no event/);
+    assert.match(await faultsOf(text), /Addresses with failures: no event matches it/);
   });
 });

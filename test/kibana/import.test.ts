@@ -12,7 +12,7 @@ import { runNode } from '../support/node-process.ts';
 const key = 'canary-of-the-api-key';
 const authorization = `ApiKey ${key}`;
 
-/** Imports into a fake and gives what was said. */
+/** Imports into a fake and returns the lines it printed. */
 async function importTo({ url }: FakeKibana, env: Record<string, string> = {}): Promise<string[]> {
   const said: string[] = [];
   await importInto(readTarget({ KIBANA_URL: url, KIBANA_API_KEY: key, ...env }), (line) => said.push(line));
@@ -32,7 +32,7 @@ async function refusal(options: KibanaOptions, env: Record<string, string> = {})
 }
 
 describe('importInto()', () => {
-  it('brings data view, searches, dashboards and both kinds of rules', async () => {
+  it('imports data view, searches, dashboards and both kinds of rules', async () => {
     await using kibana = await startKibana({ authorization });
     const said = await importTo(kibana);
     const types = [...kibana.objects.values()].map(({ type }) => type);
@@ -48,7 +48,7 @@ describe('importInto()', () => {
     ]);
   });
 
-  it('may be repeated: nothing is doubled, and the actions and the switch of a rule stay as operators set them', async () => {
+  it('can be repeated: it creates no duplicates, and keeps the actions and the enabled state of each rule', async () => {
     await using kibana = await startKibana();
     await importTo(kibana);
     const [id = '', rule] = [...kibana.rules][0] ?? [];
@@ -72,43 +72,43 @@ describe('importInto()', () => {
     assert.equal(kibana.rules.size, 11);
   });
 
-  it('logs in with a user and a password as well', async () => {
+  it('also accepts a user name and a password', async () => {
     const basic = `Basic ${Buffer.from('deploy:secret:with colon').toString('base64')}`;
     await using kibana = await startKibana({ authorization: basic });
     await importTo(kibana, { KIBANA_API_KEY: '', KIBANA_USERNAME: 'deploy', KIBANA_PASSWORD: 'secret:with colon' });
     assert.equal(kibana.rules.size, 11);
   });
 
-  it('says that the credentials are not good, or not enough', async () => {
+  it('reports wrong or insufficient credentials', async () => {
     assert.match(await refusal({ authorization: 'ApiKey another' }), /refuses the credentials \(401\)/);
     const forbidden = { '/api/saved_objects/_import': { status: 403, body: { message: 'Forbidden' } } };
     assert.match(await refusal({ answers: forbidden }), /may not do this \(403\): \/api\/saved_objects\/_import/);
   });
 
-  it('imports nothing into a Kibana that is too old, not ready, or none at all', async () => {
+  it('imports nothing when Kibana is too old or not ready, or when the server is not Kibana', async () => {
     await using old = await startKibana({ version: '8.9.2' });
     await assert.rejects(importTo(old), /Kibana 8\.9\.2 is too old.*8\.19\.0/);
     assert.deepEqual(old.requests, ['GET /api/status']);
     const starting = { '/api/status': { status: 503, body: { message: 'Kibana server is not ready yet' } } };
     assert.match(await refusal({ answers: starting }), /is not ready: 503 Kibana server is not ready yet/);
-    assert.match(await refusal({ answers: { '/api/status': { status: 200, body: 'hello' } } }), /This is no Kibana/);
+    assert.match(await refusal({ answers: { '/api/status': { status: 200, body: 'hello' } } }), /This is not Kibana/);
     const login = { '/api/status': { status: 302, body: '', location: '/login' } };
     assert.match(await refusal({ answers: login }), /redirects \/api\/status \(302\)/);
   });
 
-  it('takes versions after 9 for newer', async () => {
+  it('compares version numbers numerically: 10 is newer than 9', async () => {
     await using kibana = await startKibana({ version: '10.0.0' });
     assert.match((await importTo(kibana))[0] ?? '', /Kibana 10\.0\.0/);
   });
 
-  it('fails when Kibana answers 200 and took only a part, naming each object and why', async () => {
+  it('fails on a partial import despite status 200, naming each refused object and the reason', async () => {
     const message = await refusal({ refusedTypes: ['search', 'index-pattern'] });
-    assert.match(message, /did not take everything/);
+    assert.match(message, /did not import everything/);
     assert.match(message, /search vyry-failures: unsupported_type/);
     assert.match(message, /index-pattern auth-logs: unsupported_type/);
   });
 
-  it('names every rule that was not taken, and goes on with the others', async () => {
+  it('names every refused rule, and continues with the others', async () => {
     const taken = JSON.parse(await readFile('kibana/rules.json', 'utf8')) as { id: string; name: string }[];
     const [first] = taken;
     await using kibana = await startKibana({ taken: [first?.id ?? ''], refusedDetection: 'threshold: Required' });
@@ -124,14 +124,14 @@ describe('importInto()', () => {
 describe('npm run kibana:import', () => {
   const run = (env: Record<string, string>) => runNode(['kibana/import.ts'], { env });
 
-  it('ends with 1 and one line when Kibana is not there', async () => {
+  it('exits with 1 and prints one line when Kibana is unreachable', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     const { code, stderr } = await run({ KIBANA_URL: url, KIBANA_API_KEY: key });
     assert.equal(code, 1);
     assert.match(stderr, /^Kibana cannot be reached at http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED.*\n$/);
   });
 
-  it('ends with 1 and the names of all bad variables, never their values', async () => {
+  it('exits with 1 and names all bad variables, never their values', async () => {
     const { code, stderr } = await run({ KIBANA_URL: `ftp://${key}`, KIBANA_SPACE: `A ${key}` });
     assert.equal(code, 1);
     assert.match(stderr, /KIBANA_URL must be a URL/);
@@ -141,7 +141,7 @@ describe('npm run kibana:import', () => {
     assert.match((await run({})).stderr, /KIBANA_URL is missing/);
   });
 
-  it('trusts the authority it is given, and no server without it', async () => {
+  it('trusts the given certificate authority, and no other server', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'vyry-kibana-'));
     try {
       const files = await createCertificates(folder, 'valid');

@@ -15,17 +15,17 @@ const detectionRules = committed('detection-rules.ndjson')
   .map((line) => JSON.parse(line) as Record<string, unknown> & { rule_id: string; enabled: boolean });
 
 describe('The files for Kibana', () => {
-  it('are what the builder makes; `npm run kibana:build` writes them anew', () => {
+  it('match the output of the builder; `npm run kibana:build` updates them', () => {
     for (const [name, text] of Object.entries(builtFiles())) assert.equal(committed(name), text, name);
   });
 
-  it('are sound: versions, references, places, columns and formulas', () => {
+  it('are valid: versions, references, positions, columns and formulas', () => {
     assert.deepEqual(structureProblems(committed('vyry.ndjson')), []);
   });
 });
 
 describe('The rules', () => {
-  it('are each in a format that can express them, and on in one of them only', () => {
+  it('exist in a format that can express them, and are enabled in one format only', () => {
     const on = [
       ...queryRules.filter(({ enabled }) => enabled).map(({ id }) => id),
       ...detectionRules.filter(({ enabled }) => enabled).map(({ rule_id }) => rule_id),
@@ -33,13 +33,13 @@ describe('The rules', () => {
     assert.deepEqual(on.sort(), alerts.map(({ id }) => id).sort());
   });
 
-  it('have ids that Kibana takes: UUIDs of version 4, each once', () => {
+  it('have unique ids that Kibana accepts: UUIDs of version 4', () => {
     for (const { id } of alerts)
       assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     assert.equal(new Set(alerts.map(({ id }) => id)).size, alerts.length);
   });
 
-  it('say the same in both formats', () => {
+  it('are equal in both formats', () => {
     const spraying = detectionRules.find(({ name }) => String(name).includes('spraying'));
     assert.deepEqual(spraying?.threshold, {
       field: ['source.ip'],
@@ -58,7 +58,7 @@ describe('The rules', () => {
 });
 
 describe('docs/kibana.md', () => {
-  it('has a row for every alert with its window and threshold, and a picture of every dashboard', () => {
+  it('lists every alert with its window and threshold, and shows a picture of every dashboard', () => {
     const page = readFileSync(new URL('../../docs/kibana.md', import.meta.url), 'utf8');
     for (const { name, severity, windowMinutes, threshold } of alerts) {
       const row = page.split('\n').find((line) => line.startsWith(`| ${name} | ${severity} |`));
@@ -77,7 +77,7 @@ describe('docs/kibana.md', () => {
 });
 
 describe('parseKql()', () => {
-  it('binds `and` closer than `or`, and reads values in parentheses', () => {
+  it('binds `and` more tightly than `or`, and parses values in parentheses', () => {
     assert.deepEqual(parseKql('a: 1 or b: (2 or "3 4") and not c: *'), {
       of: 'or',
       parts: [
@@ -99,7 +99,7 @@ describe('parseKql()', () => {
     });
   });
 
-  it('refuses what it does not know, and what is not complete', () => {
+  it('rejects unknown and incomplete syntax', () => {
     for (const text of ['a', 'a:', 'a: 1 b: 2', '(a: 1', 'a: 1)', 'a > > 1', 'a: (1 or', '"a: 1']) {
       assert.throws(() => parseKql(text), SyntaxError, text);
     }

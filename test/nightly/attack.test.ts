@@ -1,4 +1,4 @@
-/** Every kind of attack at the same time, and the alerts that it fires; test/journeys/attack.test.ts has a small one. */
+/** Every kind of attack at once, and the alerts that they fire. A small one is in test/journeys/attack.test.ts. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Firing } from '../../kibana/firings.ts';
@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => attacked?.[Symbol.asyncDispose]());
 
-/** Waits until what has arrived fires as it should. */
+/** Waits until the stored events fire the expected alerts. */
 async function untilFired(assertion: (fired: Firing[]) => void): Promise<void> {
   await until(async () => {
     assertion(await attacked.replay());
@@ -27,7 +27,7 @@ async function untilFired(assertion: (fired: Firing[]) => void): Promise<void> {
 }
 
 describe('An attack of every kind', () => {
-  it('fires each alert it should, once and within a minute, with the right address, and no other', async () => {
+  it('fires each expected alert once and within a minute, with the right address, and no other', async () => {
     await untilFired((fired) => {
       const byName = (name: string) => fired.filter(({ alert }) => alert === name).map(({ group }) => group);
       assert.deepEqual(byName('Password spraying from one address'), [attackers.sprayer]);
@@ -35,7 +35,7 @@ describe('An attack of every kind', () => {
       assert.deepEqual(byName('Pumping of codes from one address'), [attackers.pumper]);
       assert.deepEqual(byName('Burst of refusals by limits'), ['all']);
       assert.equal(byName('Guessing of codes').length, 1);
-      // four names of the brute force, one of the hammer
+      // four names of the brute force, one of the attack that keeps exceeding a limit
       const names = byName('Many wrong passwords for one name');
       assert.deepEqual([names.length, new Set(names).size], [5, 5]);
       assert.equal(fired.length, 10, JSON.stringify(fired));

@@ -1,6 +1,6 @@
 /**
- * The audit log under load: every event is in Elasticsearch once, though that is frozen and killed, and the process that
- * ships is killed too. `VYRY_TEST_OUTAGE_SECONDS` sets how long Elasticsearch is frozen.
+ * The audit log under load: every event is in Elasticsearch once, although Elasticsearch is frozen and killed, and the
+ * process that ships the events is killed too. `VYRY_TEST_OUTAGE_SECONDS` sets how long Elasticsearch is frozen.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -38,7 +38,7 @@ after(async () => {
 
 const waiting = async () => stores.redis.xlen(auditKeys.stream);
 
-/** Resolves when nothing waits any more and what was stored can be found. */
+/** Resolves when the audit stream is empty and the stored events are searchable. */
 async function shipped(): Promise<void> {
   await until(async () => (await waiting()) === 0);
   await elastic.indices.refresh({ index: `${prefix}-*` });
@@ -55,7 +55,7 @@ async function metric(name: string): Promise<number> {
 }
 
 describe('Elasticsearch', () => {
-  /** Requests that each leave one event, from many addresses that are none of ours; how many were answered. */
+  /** Sends requests to an unknown path, which leave one event each. `stop()` returns how many got a response. */
   function startLoad() {
     const load = { answered: 0, isOver: false };
     const ended = Array.from({ length: 4 }, async () => {
@@ -75,7 +75,7 @@ describe('Elasticsearch', () => {
     };
   }
 
-  it('frozen under load, then killed, with the shipping process killed too: every event once, none lost', {
+  it('has every event once and loses none, when it is frozen under load and killed, and the shipping process too', {
     timeout: 2 * outageMs + 180_000,
   }, async (t) => {
     const engine = system.engines?.elasticsearch?.process;
@@ -85,12 +85,12 @@ describe('Elasticsearch', () => {
     process.kill(-engine.pid, 'SIGSTOP');
     await sleep(outageMs);
     const depth = await metric('vyry_audit_stream_entries');
-    assert.ok(depth > 100, `the metric says that ${depth} wait`);
+    assert.ok(depth > 100, `the metric reports ${depth} waiting events`);
     assert.ok((await metric('vyry_audit_stream_oldest_seconds')) > outageMs / 2000);
     const ready = await call(system.ready.apiUrl, 'GET', '/health/ready');
     assert.deepEqual([ready.status, ready.body.status], [200, 'degraded']);
     assert.equal(ready.body.dependencies.elasticsearch.status, 'down');
-    // people register all the same
+    // registrations still work
     await completedRegistration(system, 701);
     process.kill(-engine.pid, 'SIGCONT');
     await sleep(3000);

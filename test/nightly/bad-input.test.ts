@@ -1,4 +1,4 @@
-/** The time that a body takes which is made to take long, measured. */
+/** Measures how long a body takes that is crafted to be slow to parse. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
@@ -14,7 +14,7 @@ after(async () => {
   await system?.stop();
 });
 
-/** Deep, wide and broken: what makes parsers and regular expressions slow. */
+/** Deep, wide and broken bodies, which make parsers and regular expressions slow. */
 const heavyBodies = [
   '['.repeat(100_000),
   `${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}`,
@@ -24,7 +24,7 @@ const heavyBodies = [
   JSON.stringify({ fullName: ' '.repeat(90_000) }),
 ];
 
-describe('R1: a body that is made to take long', () => {
+describe('R1: a body that is crafted to be slow to parse', () => {
   it('is refused within 2 s', async () => {
     for (const body of heavyBodies) {
       const beganAt = performance.now();

@@ -1,7 +1,7 @@
 /**
- * Whatever is killed at whatever step, a registration is finished by its person as if nothing had been: one message whose
- * code works, one account, one session, and no call made twice but where its own connection was lost, or where it was a
- * start and Temporal away: that is refused at once, and repeated with the same key.
+ * Whatever process is killed at whatever step, the user finishes the registration as usual: one message whose code
+ * works, one account, one session. Only a call that lost its own connection is repeated, and a start while Temporal is
+ * unavailable: that is refused at once, and repeated with the same key.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -17,7 +17,7 @@ import { until } from '../support/until.ts';
 
 type Victim = Role | 'temporal';
 
-describe('A registration, when a process is killed at each of its steps and inside the send', () => {
+describe('A registration, when a process is killed at each of its steps and during the send', () => {
   let system: System;
   let stores: Stores;
   let people = 0;
@@ -31,27 +31,27 @@ describe('A registration, when a process is killed at each of its steps and insi
     await system?.stop();
   });
 
-  it('survives the registration worker', async () => {
+  it('survives a kill of the registration worker', async () => {
     await survive('registration');
   });
 
-  it('survives the directory worker', async () => {
+  it('survives a kill of the directory worker', async () => {
     await survive('directory');
   });
 
-  it('survives the delivery worker', async () => {
+  it('survives a kill of the delivery worker', async () => {
     await survive('delivery');
   });
 
-  it('survives the api: only the calls whose connection was lost are made again', async () => {
+  it('survives a kill of the api: only the calls whose connection was lost are repeated', async () => {
     await survive('api');
   });
 
-  it('survives the Temporal server', async () => {
+  it('survives a kill of the Temporal server', async () => {
     await survive('temporal');
   });
 
-  it('B9: calls once, when the delivery worker is killed inside the call', async () => {
+  it('B9: calls once, when the delivery worker is killed during the call', async () => {
     const { outboxUrl } = system.ready;
     const journey = next('voice');
     await journey.walk('captcha');
@@ -66,7 +66,7 @@ describe('A registration, when a process is killed at each of its steps and insi
     assert.equal((await messagesTo(outboxUrl, journey.person.phone)).length, 1);
   });
 
-  it('is welcomed once, when the delivery worker is killed inside the sending', async () => {
+  it('sends one welcome message, when the delivery worker is killed during the send', async () => {
     const { outboxUrl } = system.ready;
     const journey = next();
     await setFault(outboxUrl, { channel: 'email', provider: 'smtp', mode: 'error500' });
@@ -85,7 +85,7 @@ describe('A registration, when a process is killed at each of its steps and insi
     await setFault(outboxUrl, { channel: 'email', mode: 'none' });
   });
 
-  it('leaves no workflow that still runs', async () => {
+  it('leaves no running workflow', async () => {
     await until(async () => (await stores.temporal.workflow.count('ExecutionStatus = "Running"')).count === 0);
     const { count } = await stores.temporal.workflow.count('WorkflowType = "registration"');
     assert.equal(count, people);
@@ -96,8 +96,8 @@ describe('A registration, when a process is killed at each of its steps and insi
   }
 
   /**
-   * Kills a victim while journeys stand at every boundary, while each call is under way (some just sent, some for a
-   * moment), and while the provider has a message that it has not yet confirmed or whose confirmation was lost.
+   * Kills a victim while journeys wait between all steps, while each call is in progress (some just sent, some for
+   * 60 ms), and while the provider has a message that it has not yet confirmed or whose confirmation was lost.
    */
   async function survive(victim: Victim): Promise<void> {
     const { outboxUrl } = system.ready;
@@ -135,7 +135,7 @@ describe('A registration, when a process is killed at each of its steps and insi
 
     const journeys = [...standing, ...walking].map(({ journey }) => journey).concat(unconfirmed, unheard);
     await Promise.all(journeys.map((journey) => journey.walk('session')));
-    assert.ok(countUnderWay >= acts.length, `only ${countUnderWay} calls were under way`);
+    assert.ok(countUnderWay >= acts.length, `only ${countUnderWay} calls were in progress`);
     assertRepeats(journeys, victim);
     await Promise.all(journeys.map(assertFinishedOnce));
   }
@@ -169,7 +169,7 @@ describe('A registration, when a process is killed at each of its steps and insi
   }
 });
 
-/** Everything before an act, and what the act needs. */
+/** Performs every act before this one, and prepares this one. */
 async function walkBefore(journey: Journey, act: Act): Promise<void> {
   const last = acts[acts.indexOf(act) - 1];
   if (last !== undefined) await journey.walk(last);
@@ -179,7 +179,7 @@ async function walkBefore(journey: Journey, act: Act): Promise<void> {
 function assertRepeats(journeys: Journey[], victim: Victim): void {
   const repeated = journeys.flatMap((journey) => journey.repeated);
   if (victim === 'api') assert.notEqual(repeated.length, 0);
-  // a start does not wait for Temporal to come back, every other call does
+  // a start does not wait for Temporal to recover, every other call does
   else if (victim === 'temporal')
     assert.deepEqual(
       repeated.filter((act) => act !== 'start'),

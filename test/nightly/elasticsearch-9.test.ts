@@ -14,7 +14,7 @@ let folder: DataFolder | undefined;
 after(() => folder?.close());
 
 describe('Elasticsearch 9', { skip: isPossible ? false : reason }, () => {
-  it('takes the same template and events, each once, and finds them by both names', async () => {
+  it('accepts the same template and events, each once, and finds them by both names', async () => {
     folder = await openTemporaryFolder();
     const { url } = await startElasticsearch({ folder, release: '9.1.0' });
     const elastic = connectElastic({ url, timeoutMs: 600_000 });

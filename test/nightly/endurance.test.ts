@@ -1,4 +1,4 @@
-/** What a registration bears: many calls that change nothing, and a provider that takes half a minute to answer. */
+/** A registration withstands many calls that change nothing, and a provider that takes 30 s to respond. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,7 +23,7 @@ describe('A registration', () => {
     await system?.stop();
   });
 
-  it('has no longer a history for polls, wrong codes, refused sends and malformed calls', async () => {
+  it('has no longer history after polls, wrong codes, refused sends and malformed calls', async () => {
     const journey = createJourney(system.ready, personOf(800));
     await journey.walk('send');
     await journey.prepare();
@@ -38,7 +38,7 @@ describe('A registration', () => {
     assert.equal((await messagesTo(system.ready.outboxUrl, journey.person.phone)).length, 1);
   });
 
-  it('answers a send at once while the provider is slow; its code works before the provider has confirmed it', async () => {
+  it('returns from a send at once while the provider is slow; its code works before the provider has confirmed it', async () => {
     const [typing, waiting] = [createJourney(system.ready, personOf(801)), createJourney(system.ready, personOf(802))];
     await Promise.all([typing.walk('captcha'), waiting.walk('captcha')]);
     await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'slow', seconds: 30 });
@@ -47,7 +47,7 @@ describe('A registration', () => {
     assert.ok(performance.now() - begin < 4000);
     await typing.walk('session');
     assert.ok(performance.now() - begin < 10_000);
-    // beyond the longest wait for an answer of the provider: the send is tried again
+    // longer than the longest wait for a response of the provider: the send is retried
     await until(async () => (await registrationOf(waiting).call('GET', '')).body.waitingFor === 'sms');
     await setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' });
     await until(async () => (await registrationOf(waiting).call('GET', '')).body.state === 'pending');
@@ -58,7 +58,7 @@ describe('A registration', () => {
     }
   });
 
-  /** Once nothing is added any more: what follows a send is no part of the story. */
+  /** The history length once it has stopped growing: events that follow the send are not of interest. */
   async function settledHistoryLength(registration: RegistrationHandle): Promise<number> {
     const length = await historyLength(registration);
     await sleep(1000);
@@ -70,7 +70,7 @@ describe('A registration', () => {
   }
 });
 
-/** Fifty polls, fifty calls that are refused before they reach the workflow or by it, and wrong codes. */
+/** Makes 50 polls, 50 calls that the api or the workflow refuses, and checks of wrong codes. */
 async function callInVain(registration: RegistrationHandle, wrongCodes: { code: string }[]): Promise<void> {
   const polls = Array.from({ length: 50 }, () => registration.call('GET', ''));
   const refused = Array.from({ length: 10 }, () => [

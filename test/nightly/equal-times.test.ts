@@ -1,4 +1,4 @@
-/** The time of a log-in, measured: it says nothing of who is there. */
+/** Measures the time of a log-in: it does not reveal whether a user exists. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
@@ -19,14 +19,14 @@ const post = (path: string, body: unknown): Promise<Answer> =>
   call(system.ready.apiUrl, 'POST', `/api/v1/auth${path}`, { body });
 
 describe('The time of a log-in', () => {
-  /** How much longer a known person waits than an unknown one who asks in the same moment: medians over 200 pairs, in ms. */
+  /** How much longer a known user waits than an unknown one at the same moment: medians over 200 pairs, in ms. */
   async function compare(ask: (identifier: string) => Promise<unknown>, known: string) {
     const timed = async (identifier: string) => {
       const beganAt = performance.now();
       await ask(identifier);
       return performance.now() - beganAt;
     };
-    // one name each: what counts by name counts alike
+    // one name each, so that limits per name count the same
     const stranger = 'nobody-at-all';
     const longer: number[] = [];
     const all: number[] = [];
@@ -41,15 +41,15 @@ describe('The time of a log-in', () => {
   }
 
   function assertAlike({ longer, usual }: { longer: number; usual: number }): void {
-    assert.ok(Math.abs(longer) < usual / 3, `the known one waited ${longer} ms longer, of ${usual} ms`);
+    assert.ok(Math.abs(longer) < usual / 3, `the known user waited ${longer} ms longer, of ${usual} ms`);
   }
 
-  it('D2: by code says nothing of who is there, over 200 interleaved pairs', async () => {
+  it('D2: by code does not reveal whether a user exists, over 200 interleaved pairs', async () => {
     await registeredPerson(system, 750);
     assertAlike(await compare((identifier) => must(post('/login/init', { identifier }), 202), 'person750'));
   });
 
-  it('D2: by password says nothing of who is there, over 200 interleaved pairs', async () => {
+  it('D2: by password does not reveal whether a user exists, over 200 interleaved pairs', async () => {
     await registeredPerson(system, 751);
     const password = 'not-the-password-1';
     assertAlike(await compare((identifier) => must(post('/login', { identifier, password }), 401), 'person751'));

@@ -1,4 +1,4 @@
-/** How long the providers with plain HTTP APIs are waited for, measured. */
+/** Measures the timeouts of the providers with plain HTTP APIs. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { connectInfobip } from '../../adapters/http/infobip.ts';
@@ -20,7 +20,7 @@ before(async () => {
 });
 after(() => fakes.close());
 
-/** A call of a provider that does not answer has to end after ten seconds, and not much later. */
+/** Asserts that a call to a provider that does not respond ends after ten seconds, and not much later. */
 async function assertTenSeconds(call: () => Promise<unknown>): Promise<void> {
   const begin = performance.now();
   await assert.rejects(call(), { code: 'unavailable' });

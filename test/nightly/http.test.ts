@@ -1,4 +1,4 @@
-/** The time that requests take when Redis hangs, measured. */
+/** Measures how long requests take when Redis hangs. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
@@ -19,7 +19,7 @@ after(async () => {
 });
 
 describe('an api whose Redis hangs', () => {
-  it('answers 503 within 12 s', async () => {
+  it('returns 503 within 12 s', async () => {
     const url = system.ready.apiUrl;
     const registration = await startRegistration(url);
     const redisPid = Number(/process_id:(\d+)/.exec(await behind.redis.info('server'))?.[1]);
@@ -32,7 +32,7 @@ describe('an api whose Redis hangs', () => {
       registration.call('PUT', '/code', { code: '123456' }),
       registration.call('PUT', '/directory', { username: 'person083', password: 'person-083' }),
     ]).finally(() => process.kill(redisPid, 'SIGCONT'));
-    assert.ok(performance.now() - beganAt < 12_000, 'nobody waits for long');
+    assert.ok(performance.now() - beganAt < 12_000, 'no request takes long');
     assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([503]));
   });
 });

@@ -1,11 +1,11 @@
-/** The time that refusals of a directory take, measured. */
+/** Measures how long the refusals of a directory take. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { connectTo, forward, startTestDirectory, startTestServer } from '../support/ldap.ts';
 import { median } from '../support/median.ts';
 
 describe('authenticate()', () => {
-  it('takes the same time to refuse an unknown name and a wrong password, also where the server does not', async () => {
+  it('takes the same time to refuse an unknown name and a wrong password, even if the server does not', async () => {
     await using directory = await startTestDirectory();
     await using slow = await startTestServer((socket, bytes) => {
       const isOfPerson = bytes.includes('uid=person998');

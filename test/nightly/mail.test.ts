@@ -1,4 +1,4 @@
-/** How long a mail server is waited for, measured. */
+/** Measures the timeout of a mail server. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -7,7 +7,7 @@ import { connectMail } from '../../adapters/mail.ts';
 import { Secret } from '../../platform/config.ts';
 
 describe('send()', () => {
-  it('waits no longer than ten seconds a step', async () => {
+  it('waits no longer than ten seconds per step', async () => {
     const sockets: Socket[] = [];
     const silent = createServer((socket) => sockets.push(socket));
     silent.listen(0, '127.0.0.1');

@@ -1,5 +1,5 @@
 // @rerun never
-/** The cases A3, B2 and B3 of the abuse catalogue with as many registrations as it names; the gate has fewer. */
+/** The cases A3, B2 and B3 of the abuse catalogue with as many registrations as it names; test/abuse has fewer. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
@@ -10,7 +10,7 @@ import { startTestSystem } from '../support/system.ts';
 const sendsPerNumber = 6;
 const wrongPerNumber = 12;
 const unprovenPerPrefix = 8;
-/** So many at once, as the sockets and processors of one machine carry well. */
+/** Number of concurrent starts that the sockets and processors of one machine handle well. */
 const groupSize = 20;
 
 let system: System;
@@ -32,7 +32,7 @@ after(async () => {
   await system?.stop();
 });
 
-/** Starts registrations, each from an address of its own. */
+/** Starts registrations, each from its own IP address. */
 async function startMany(count: number, phoneOf: (index: number) => string): Promise<RegistrationHandle[]> {
   const registrations: RegistrationHandle[] = [];
   while (registrations.length < count) {
@@ -44,7 +44,7 @@ async function startMany(count: number, phoneOf: (index: number) => string): Pro
   return registrations;
 }
 
-/** Asks a code for each; gives those that got one and those that a limit refused. */
+/** Requests a code for each. Returns those that got one and those that a limit refused. */
 async function sendToEach(
   registrations: readonly RegistrationHandle[],
 ): Promise<{ sent: RegistrationHandle[]; refused: RegistrationHandle[] }> {
@@ -57,8 +57,8 @@ async function sendToEach(
   return result;
 }
 
-describe('registrations in numbers', () => {
-  it('A3: 200 of one number from 200 addresses send and compare no more than one would', async () => {
+describe('many registrations', () => {
+  it('A3: 200 of one number from 200 addresses send and compare no more codes than one', async () => {
     const phone = '+491521110003';
     const { sent } = await sendToEach(await startMany(200, () => phone));
     assert.equal(sent.length, sendsPerNumber);
@@ -75,7 +75,7 @@ describe('registrations in numbers', () => {
     assert.equal(guesses.filter(({ status }) => status === 429).length, guesses.length - wrongPerNumber);
   });
 
-  it('B2: 50 of one number send as many codes as the number has', async () => {
+  it('B2: 50 of one number send as many codes as the limit of the number', async () => {
     const phone = '+491531110002';
     const { sent } = await sendToEach(await startMany(50, () => phone));
     assert.equal(sent.length, sendsPerNumber);
@@ -83,7 +83,7 @@ describe('registrations in numbers', () => {
     assert.equal((await messagesTo(system.ready.outboxUrl, phone)).length, sendsPerNumber);
   });
 
-  it('B3: 30 numbers of one block send as many codes as the block has', async () => {
+  it('B3: 30 numbers of one block send as many codes as the limit of the block', async () => {
     const { sent } = await sendToEach(await startMany(30, (index) => `+4915731${String(270_000 + index)}`));
     assert.equal(sent.length, unprovenPerPrefix);
   });

@@ -1,4 +1,4 @@
-/** Outages whose length is measured: longer than the life of a registration, and an answer within two seconds. */
+/** Outages with measured times: longer than the lifetime of a registration, and a response within two seconds. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +14,7 @@ import { until } from '../support/until.ts';
 const minuteMs = 60_000;
 const ttlSeconds = 30;
 
-describe('A registration, when outside systems are away', () => {
+describe('A registration, when external systems are unavailable', () => {
   let system: System;
   let stores: Stores;
   let people = 0;
@@ -25,7 +25,7 @@ describe('A registration, when outside systems are away', () => {
         CAPTCHA_COST: '2',
         REGISTRATION_TTL: String(ttlSeconds),
         OTP_TTL: '30',
-        // an outage that counted as a try would leave none
+        // an outage that counted as an attempt would use up the only one
         DIRECTORY_TRIES: '1',
       },
     });
@@ -36,7 +36,7 @@ describe('A registration, when outside systems are away', () => {
     await system?.stop();
   });
 
-  it('waits a minute for directory and SMS provider, longer than its life, and goes on by itself', {
+  it('waits a minute for directory and SMS provider, longer than its lifetime, and continues on its own', {
     timeout: 3 * minuteMs,
   }, async () => {
     const [atDirectory, mistyped, atSend, idle] = [next(), next(), next(), next()];
@@ -74,7 +74,7 @@ describe('A registration, when outside systems are away', () => {
         atDirectory.skip(answer);
         await atDirectory.walk('session');
       }),
-      // the wrong password is not taken for an outage, and the outage was not taken for a wrong password
+      // the wrong password does not count as an outage, and the outage did not count as a wrong password
       untilStep(mistyped, 'directory', 'open').then(() => mistyped.walk('session')),
       atSend.walk('session'),
     ]);
@@ -83,13 +83,13 @@ describe('A registration, when outside systems are away', () => {
     }
   });
 
-  it('is refused in less than 2 s while Temporal is away', async () => {
+  it('is refused in less than 2 s while Temporal is unavailable', async () => {
     await system.killTemporal();
     for (const key of [1, 2, 3]) {
       const begin = performance.now();
       assertUnavailable(await start(`outage-${key}`));
       const tookMs = performance.now() - begin;
-      assert.ok(tookMs < 2000, `answer ${key} took ${tookMs} ms`);
+      assert.ok(tookMs < 2000, `response ${key} took ${tookMs} ms`);
     }
     await system.restartTemporal();
     await until(async () => (await start('outage-1')).status === 201);
@@ -116,7 +116,7 @@ describe('A registration, when outside systems are away', () => {
 });
 
 function processOf(engine: Engine | undefined): EngineProcess {
-  if (engine?.process === undefined) throw new Error('This engine belongs to somebody else');
+  if (engine?.process === undefined) throw new Error('This engine was not started by the test');
   return engine.process;
 }
 
@@ -146,7 +146,7 @@ async function assertWaits(journey: Journey, waitingFor: string, step?: string):
   assert.deepEqual(waiting, expected);
 }
 
-/** Listens, without asking for anything, until a step stands so. */
+/** Long-polls, without changing anything, until a step has a status. */
 async function untilStep(journey: Journey, name: string, status: string): Promise<Answer> {
   for (let tries = 0; tries < 10; tries++) {
     const answer = await registrationOf(journey).call('GET', '?waitSeconds=10');

@@ -1,4 +1,4 @@
-/** The tries of one process in real time, where Redis and the process are as slow as they are. */
+/** The attempts of one process in real time, with the actual delays of Redis and of the process. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,7 +6,7 @@ import { createRateLimitLeases } from '../../adapters/redis/rate-limit-leases.ts
 import { createRateLimits } from '../../adapters/redis/rate-limits.ts';
 import { connectTestRedis, uniqueName } from '../support/redis.ts';
 
-it('never lets more be asked in a window than the limit, also when what was taken is used late', async () => {
+it('never allows more attempts in a window than the limit, also when a lease is used late', async () => {
   const redis = connectTestRedis();
   const limit = { name: 'tries', windows: [{ max: 200, windowSeconds: 2 }] };
   const tries = createRateLimitLeases(createRateLimits(redis), { limit, keyOf: (name) => name });
@@ -21,12 +21,12 @@ it('never lets more be asked in a window than the limit, also when what was take
   };
   const counted = () => redis.zcard(`ratelimit:{${source}}:tries`);
   await takeUntil(async () => passed.length > 50 && (await counted()) > passed.length);
-  // what is held now is used after this
+  // the lease that is held now is used after this pause
   await sleep(400);
   const endAt = performance.now() + 5000;
   await takeUntil(() => performance.now() > endAt);
   assert.ok(passed.length > 300, `${passed.length}`);
-  // a try is counted between its asking and its answer, however long that takes on a busy machine
+  // an attempt is counted between its request and its response, however long that takes on a busy machine
   const windows = passed.slice(200).map(({ to }, index) => to - (passed[index]?.from ?? 0));
   // the clocks of this test and of the limiter are rounded
   assert.ok(Math.min(...windows) > 1990, `${Math.min(...windows)} ms`);

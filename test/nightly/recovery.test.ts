@@ -1,4 +1,4 @@
-/** The time that it takes to ask for a recovery, measured. */
+/** Measures how long it takes to request a recovery. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
@@ -18,7 +18,7 @@ after(async () => {
 });
 
 describe('POST /auth/password/forgot', () => {
-  it('D2: takes as long for unknown as for known people, over 200 interleaved pairs', async () => {
+  it('D2: takes as long for unknown as for known users, over 200 interleaved pairs', async () => {
     await registeredPerson(system, 300);
     const forget = (identifier: string) =>
       call(system.ready.apiUrl, 'POST', '/api/v1/auth/password/forgot', { body: { identifier } });

@@ -1,4 +1,4 @@
-/** How long the processes take to stop, measured: well within the 30 seconds that docker-compose.yml gives them. */
+/** Measures how long the processes take to stop: well within the 30 seconds that docker-compose.yml allows. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
@@ -24,7 +24,7 @@ async function assertStopsInTime(role: (typeof roles)[number]): Promise<void> {
 }
 
 describe('SIGTERM', () => {
-  it('ends delivery in ten seconds after a provider that takes two', async () => {
+  it('ends delivery within ten seconds, after a provider that takes two', async () => {
     const { apiUrl, outboxUrl } = system.ready;
     const registration = await registrationAtCode(apiUrl, 410);
     await setFault(outboxUrl, { channel: 'sms', mode: 'hold' });
@@ -36,7 +36,7 @@ describe('SIGTERM', () => {
     await system.restart('delivery');
   });
 
-  it('ends each process in ten seconds', async () => {
+  it('ends each process within ten seconds', async () => {
     for (const role of roles) await assertStopsInTime(role);
   });
 });

@@ -1,4 +1,4 @@
-/** How long a call to a Temporal that is away lasts, measured. */
+/** Measures how long a call to an unavailable Temporal lasts. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { it } from 'node:test';
@@ -6,7 +6,7 @@ import { connectTemporal, createDataConverter } from '../../adapters/temporal/co
 import { createTraceCipher } from '../../adapters/temporal/trace.ts';
 import { Secret } from '../../platform/config.ts';
 
-it('a call ends hardly later than its deadline', async () => {
+it('a call ends soon after its deadline', async () => {
   const key = new Secret(randomBytes(32).toString('base64'));
   const client = connectTemporal({
     address: '127.0.0.1:1',

@@ -1,4 +1,4 @@
-/** How long Twilio is waited for, measured. */
+/** Measures the timeout of Twilio. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { connectTwilio } from '../../adapters/twilio.ts';

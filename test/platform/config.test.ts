@@ -19,7 +19,7 @@ import {
 
 const randomKey = () => randomBytes(32).toString('base64');
 
-/** What every role needs to start, as production would have it. */
+/** The environment that lets every role start in production. */
 function completeEnvironment(): Record<string, string> {
   return {
     DATABASE_URL: 'mongodb://db.internal:27017/vyry',
@@ -52,7 +52,7 @@ function messageOf(act: () => unknown): string {
 }
 
 describe('readConfig()', () => {
-  it('names every missing variable of a role in one error, each with what it means', () => {
+  it('lists every missing variable of a role in one error, each with its description', () => {
     for (const role of roles) {
       const message = messageOf(() => readConfig(role, {}));
       const [headline, ...lines] = message.split('\n');
@@ -65,13 +65,13 @@ describe('readConfig()', () => {
     }
   });
 
-  it('takes an empty variable for an unset one', () => {
+  it('treats an empty variable as unset', () => {
     const message = messageOf(() => readConfig('delivery', { REDIS_URL: '', TEMPORAL_ADDRESS: '', PAYLOAD_KEY: '' }));
     for (const name of requiredOf('delivery')) assert.match(message, new RegExp(`${name} is missing`));
     assert.equal(readConfig('delivery', { ...completeEnvironment(), LOG_LEVEL: '' }).LOG_LEVEL, 'info');
   });
 
-  it('names missing and bad variables in the same error', () => {
+  it('lists missing and bad variables in the same error', () => {
     const env = { ...completeEnvironment(), SERVER_PORT: '70000', JWT_SECRET: 'short', REDIS_URL: '', OTP_TTL: '3m' };
     const message = messageOf(() => readConfig('api', env));
     assert.match(message, /SERVER_PORT must be at most 65535/);
@@ -81,7 +81,7 @@ describe('readConfig()', () => {
     assert.equal(message.split('\n').length, 5);
   });
 
-  it('never says the value of a bad variable', () => {
+  it('never shows the value of a bad variable', () => {
     for (const role of roles) {
       for (const [name] of variablesOf(role)) {
         const canary = 'canary-value\u0000<>';
@@ -96,14 +96,14 @@ describe('readConfig()', () => {
     }
   });
 
-  it('refuses a key that has not 32 bytes', () => {
+  it('refuses a key that is not 32 bytes long', () => {
     for (const PAYLOAD_KEY of [randomBytes(31), randomBytes(33)].map((bytes) => bytes.toString('base64'))) {
       const read = () => readConfig('delivery', { ...completeEnvironment(), PAYLOAD_KEY });
       assert.match(messageOf(read), /PAYLOAD_KEY must be 32 bytes in base64/);
     }
   });
 
-  it('refuses every sample secret in production and takes it in development', () => {
+  it('refuses every sample secret in production and accepts it in development', () => {
     const samples = Object.fromEntries(
       Object.entries(variables).flatMap(([name, variable]) =>
         'example' in variable ? [[name, variable.example]] : [],
@@ -120,7 +120,7 @@ describe('readConfig()', () => {
     assert.match(message('delivery'), /PAYLOAD_KEY is a sample value/);
   });
 
-  it('refuses a sample in production also among older keys', () => {
+  it('refuses a sample among older keys in production', () => {
     const sample = variables.PAYLOAD_KEY.example;
     const env = { ...completeEnvironment(), NODE_ENV: 'production', PAYLOAD_KEYS_OLD: `${randomKey()},${sample}` };
     assert.match(
@@ -129,12 +129,12 @@ describe('readConfig()', () => {
     );
   });
 
-  it('refuses in production what lets everybody in: the last digits as code, and test numbers that may be somebody’s', () => {
+  it('refuses last-digits codes and test numbers that real people may have in production', () => {
     const read = (given: Record<string, string>, NODE_ENV = 'production') =>
       readConfig('delivery', { ...completeEnvironment(), ...given, NODE_ENV });
     const real = { TEST_NUMBERS: '+15550100001=123456,+4915212345678=987654' };
     const message = messageOf(() => read(real));
-    assert.match(message, /TEST_NUMBERS must list only numbers that are set aside for fiction/);
+    assert.match(message, /TEST_NUMBERS must list only numbers reserved for fiction/);
     for (const secret of ['4915212345678', '987654', '123456']) assert.equal(message.includes(secret), false, message);
     const lastDigits = { SMS_PROVIDERS: 'last-digits' };
     assert.match(
@@ -147,12 +147,12 @@ describe('readConfig()', () => {
     assert.equal(inspect(read({ TEST_NUMBERS: '+15550100001=123456' })).includes('123456'), false);
   });
 
-  it('takes real values in production', () => {
+  it('accepts real values in production', () => {
     const env = { ...completeEnvironment(), NODE_ENV: 'production' };
     for (const role of roles) assert.equal(readConfig(role, env).NODE_ENV, 'production');
   });
 
-  it('gives a role its own variables and no others', () => {
+  it('returns the variables of the role only', () => {
     for (const role of roles) {
       const names = Object.keys(readConfig(role, completeEnvironment()));
       assert.deepEqual(
@@ -165,7 +165,7 @@ describe('readConfig()', () => {
     assert.equal('LDAP_BIND_PASSWORD' in readConfig('delivery', completeEnvironment()), false);
   });
 
-  it('cannot be changed afterwards', () => {
+  it('returns an immutable object', () => {
     const config = readConfig('delivery', completeEnvironment()) as Record<string, unknown>;
     assert.throws(() => {
       config.OTP_TTL = 1;
@@ -186,7 +186,7 @@ describe('readConfig()', () => {
     assert.match(message, /DATABASE_URL must be a URL \(mongodb:, mongodb\+srv:\)/);
   });
 
-  it('refuses a user filter that does not name the person', () => {
+  it('refuses a user filter without the user name', () => {
     const env = { ...completeEnvironment(), LDAP_USER_FILTER: '(objectClass=*)' };
     assert.match(
       messageOf(() => readConfig('directory', env)),
@@ -196,7 +196,7 @@ describe('readConfig()', () => {
 });
 
 describe('readVariables()', () => {
-  it('reads some variables, whichever roles hold them, and asks for no other', () => {
+  it('reads the given variables, whichever roles hold them, and requires no other', () => {
     const { LDAP_URL, JWT_SECRET } = completeEnvironment();
     const config = readVariables(['LDAP_URL', 'LDAP_TIMEOUT'], { LDAP_URL, JWT_SECRET });
     assert.deepEqual(config, { LDAP_URL: ['ldaps://one.internal', 'ldaps://two.internal'], LDAP_TIMEOUT: 3000 });
@@ -208,7 +208,7 @@ describe('readVariables()', () => {
 });
 
 describe('namesFrom()', () => {
-  it('names the variables of one outside system', () => {
+  it('returns the names of the variables of one dependency', () => {
     const names = [
       'TWILIO_ACCOUNT_SID',
       'TWILIO_AUTH_TOKEN',
@@ -227,23 +227,23 @@ describe('operatorEnvironment()', () => {
   writeFileSync(fallback, "REDIS_URL='redis://file'\nTEMPORAL_ADDRESS='file:7233'\nPATH='/nowhere'\n");
   const pem = '-----BEGIN CERTIFICATE-----\n#"\n-----END CERTIFICATE-----';
 
-  it('reads the fallback when no variable says which installation is meant', () => {
+  it('reads the fallback file when no variable selects an installation', () => {
     const env = operatorEnvironment({ fallback }, { LOG_LEVEL: 'debug', HOME: '/x' });
     assert.deepEqual(env, { REDIS_URL: 'redis://file', TEMPORAL_ADDRESS: 'file:7233', LOG_LEVEL: 'debug' });
   });
 
-  it('mixes two installations never', () => {
+  it('never mixes two installations', () => {
     assert.deepEqual(operatorEnvironment({ fallback }, { DATABASE_URL: 'x' }), { DATABASE_URL: 'x' });
     assert.deepEqual(operatorEnvironment({ fallback: join(folder, 'none') }, {}), {});
   });
 
-  it('reads a file that is named in any case; what is set wins', () => {
+  it('always reads a file given by name; variables that are set win', () => {
     const env = operatorEnvironment({ fallback: '', file: fallback }, { REDIS_URL: 'redis://set' });
     assert.deepEqual(env, { REDIS_URL: 'redis://set', TEMPORAL_ADDRESS: 'file:7233' });
     assert.throws(() => operatorEnvironment({ fallback, file: join(folder, 'none') }, {}), /ENOENT/);
   });
 
-  it('reads files of NAME_FILE, and values of several lines', () => {
+  it('reads files named by NAME_FILE, and values of several lines', () => {
     const file = join(folder, 'ca.pem');
     writeFileSync(file, `${pem}\n`);
     assert.equal(operatorEnvironment({ fallback: '' }, { LDAP_TLS_CA_FILE: file }).LDAP_TLS_CA, pem);
@@ -254,7 +254,7 @@ describe('operatorEnvironment()', () => {
 });
 
 describe('variables', () => {
-  it('have defaults and examples that are valid themselves', () => {
+  it('have valid defaults and examples', () => {
     const shown: { default?: string; example?: string; schema: { safeParse(value: string): { success: boolean } } }[] =
       Object.values(variables);
     for (const variable of shown) {
@@ -264,7 +264,7 @@ describe('variables', () => {
     assert.ok(shown.length > 50);
   });
 
-  it('tell their secrets to no role that does not need them', () => {
+  it('give each secret only to the roles that need it', () => {
     const holders = (name: keyof typeof variables) => roles.filter((role) => variablesOfRole(role).has(name));
     assert.deepEqual(holders('JWT_SECRET'), ['api']);
     assert.deepEqual(holders('CAPTCHA_SECRET'), ['api']);
@@ -280,7 +280,7 @@ describe('variables', () => {
 describe('Secret', () => {
   const secret = new Secret('canary-value');
 
-  it('prints as [secret] wherever it is logged, inspected or serialised', () => {
+  it('prints as [secret] wherever it is logged, inspected or serialized', () => {
     const config = readConfig('api', completeEnvironment());
     const env = { ...completeEnvironment(), SMTP_URL: 'smtp://user:canary-value@mail.internal' };
     for (const text of [
@@ -297,7 +297,7 @@ describe('Secret', () => {
     assert.match(inspect(config), /JWT_SECRET: \[secret\]/);
   });
 
-  it('is told where it is used', () => {
+  it('returns its value from reveal()', () => {
     assert.equal(secret.reveal(), 'canary-value');
   });
 });

@@ -35,7 +35,7 @@ const purposes = {
 } satisfies Record<KeyPurpose, true>;
 const allPurposes = Object.keys(purposes) as KeyPurpose[];
 
-/** HKDF as RFC 5869 section 2 writes it, on nothing but HMAC. */
+/** HKDF as defined in RFC 5869 section 2, based on HMAC only. */
 function hkdf(secret: Buffer, salt: Buffer, info: string | Buffer, length: number): Buffer {
   const key = createHmac('sha256', salt.length === 0 ? Buffer.alloc(32) : salt)
     .update(secret)
@@ -54,8 +54,8 @@ function hkdf(secret: Buffer, salt: Buffer, info: string | Buffer, length: numbe
 }
 
 describe('deriveKey()', () => {
-  it('follows RFC 5869: HKDF-SHA-256 without salt, the purpose as info', () => {
-    // test case 1 of RFC 5869, appendix A.1, for the comparison itself
+  it('follows RFC 5869: HKDF-SHA-256 without salt, with the purpose as info', () => {
+    // test case 1 of RFC 5869, appendix A.1, checks the reference implementation
     const okm = hkdf(
       Buffer.alloc(22, 0x0b),
       Buffer.from('000102030405060708090a0b0c', 'hex'),
@@ -71,7 +71,7 @@ describe('deriveKey()', () => {
     assert.deepEqual(deriveKey(root, 'pepper'), hkdf(secret, Buffer.alloc(0), 'vyry pepper', 32));
   });
 
-  it('gives each purpose and each root a key of its own', () => {
+  it('derives a different key for each purpose and each root key', () => {
     const roots = [newRoot(), newRoot()];
     const keys = roots.flatMap((root) => allPurposes.map((purpose) => deriveKey(root, purpose).toString('hex')));
     assert.equal(new Set(keys).size, 2 * allPurposes.length);
@@ -80,14 +80,14 @@ describe('deriveKey()', () => {
     }
   });
 
-  it('gives the same key again', () => {
+  it('derives the same key again', () => {
     const root = newRoot();
     assert.deepEqual(deriveKey(root, 'code'), deriveKey(new Secret(root.reveal()), 'code'));
   });
 });
 
-describe('createBox()', () => {
-  it('opens what it sealed, of any length', () => {
+describe('createCipher()', () => {
+  it('decrypts what it encrypted, of any length', () => {
     const cipher = createCipher('secret', newRoot());
     for (const text of ['', 'a', 'Grüße 👋', 'x'.repeat(100_000)])
       assert.equal(cipher.decryptText(cipher.encryptText(text)), text);
@@ -95,7 +95,7 @@ describe('createBox()', () => {
     assert.deepEqual(Buffer.from(cipher.decrypt(cipher.keyId, cipher.encrypt(bytes))), bytes);
   });
 
-  it('never gives the same sealed text twice', () => {
+  it('never returns the same ciphertext twice', () => {
     const cipher = createCipher('secret', newRoot());
     const encrypted = Array.from({ length: 200 }, () => cipher.encryptText('123456'));
     assert.equal(new Set(encrypted).size, encrypted.length);
@@ -103,7 +103,7 @@ describe('createBox()', () => {
     assert.equal(new Set(nonces).size, encrypted.length);
   });
 
-  it('opens nothing that was sealed for another purpose', () => {
+  it('does not decrypt a ciphertext of another purpose', () => {
     const root = newRoot();
     const encrypted = createCipher('secret', root).encryptText('secret');
     for (const purpose of allPurposes.filter((name) => name !== 'secret')) {
@@ -111,12 +111,12 @@ describe('createBox()', () => {
     }
   });
 
-  it('opens nothing that was sealed by another key', () => {
+  it('does not decrypt a ciphertext of another key', () => {
     const encrypted = createCipher('secret', newRoot()).encryptText('secret');
     assert.throws(() => createCipher('secret', newRoot()).decryptText(encrypted), /No key [0-9a-f]{8} for secret/);
   });
 
-  it('notifications every changed byte', () => {
+  it('detects every changed byte', () => {
     const cipher = createCipher('field', newRoot());
     const encrypted = Buffer.from(cipher.encrypt(Buffer.from('+12025550100')));
     for (const [index, byte] of encrypted.entries()) {
@@ -126,7 +126,7 @@ describe('createBox()', () => {
     }
   });
 
-  it('notifications every cut', () => {
+  it('detects every truncation', () => {
     const cipher = createCipher('field', newRoot());
     const encrypted = cipher.encrypt(Buffer.from('+12025550100'));
     for (let length = 0; length < encrypted.length; length++) {
@@ -137,7 +137,7 @@ describe('createBox()', () => {
       assert.throws(() => cipher.decryptText(text));
   });
 
-  it('opens what older keys sealed and seals with the new one', () => {
+  it('decrypts with older keys and encrypts with the current one', () => {
     const [old, older, current] = [newRoot(), newRoot(), newRoot()];
     const encryptedByOld = createCipher('temporal', old).encryptText('one');
     const encryptedByOlder = createCipher('temporal', older).encryptText('two');
@@ -148,27 +148,27 @@ describe('createBox()', () => {
     assert.equal(createCipher('temporal', current).decryptText(cipher.encryptText('three')), 'three');
   });
 
-  it('opens nothing more of a key that was dropped', () => {
+  it('does not decrypt with a dropped key', () => {
     const [old, current] = [newRoot(), newRoot()];
     const encrypted = createCipher('temporal', old).encryptText('one');
     assert.throws(() => createCipher('temporal', current).decryptText(encrypted), /No key/);
   });
 
-  it('binds a text to the id of its key', () => {
+  it('binds a ciphertext to its key id', () => {
     const [one, other] = [newRoot(), newRoot()];
     const cipher = createCipher('temporal', one, [other]);
     const [, body] = cipher.encryptText('secret').split('.');
     assert.throws(() => cipher.decryptText(`${createCipher('temporal', other).keyId}.${body}`));
   });
 
-  it('shows a key id that is not the start of the key', () => {
+  it('has a key id that is not the start of the key', () => {
     const root = newRoot();
     const { keyId } = createCipher('secret', root);
     assert.match(keyId, /^[0-9a-f]{8}$/);
     assert.equal(Buffer.from(root.reveal(), 'base64').toString('hex').includes(keyId), false);
   });
 
-  it('says neither key nor text when it cannot open', () => {
+  it('reveals neither key nor plaintext when decryption fails', () => {
     const root = newRoot();
     const cipher = createCipher('secret', root);
     const encrypted = cipher.encryptText('canary');
@@ -191,7 +191,7 @@ describe('keyedHash()', () => {
     assert.equal(keyedHash(key, 'phone', '+12025550100'), Buffer.from(mac).toString('base64url'));
   });
 
-  it('lets no part run into the next', () => {
+  it('keeps the boundaries between the parts', () => {
     const hashes = [
       keyedHash(key, 'ab', 'c'),
       keyedHash(key, 'a', 'bc'),
@@ -203,7 +203,7 @@ describe('keyedHash()', () => {
     assert.equal(new Set(hashes).size, hashes.length);
   });
 
-  it('is worth nothing without the key', () => {
+  it('depends on the key', () => {
     assert.notEqual(keyedHash(key, 'phone', '+12025550100'), keyedHash(Buffer.alloc(32, 8), 'phone', '+12025550100'));
   });
 });
@@ -216,7 +216,7 @@ describe('tokenHash()', () => {
 });
 
 describe('newToken(), newId() and newCode()', () => {
-  it('make 256 random bits, 128 random bits and six digits', () => {
+  it('return 256 random bits, 128 random bits and six digits', () => {
     const many = Array.from({ length: 1000 });
     const tokens = new Set(many.map(newToken));
     const ids = new Set(many.map(newId));
@@ -226,12 +226,12 @@ describe('newToken(), newId() and newCode()', () => {
     for (const id of ids) assert.match(id, /^[0-9a-f]{32}$/);
   });
 
-  it('make codes of every first digit, zero included, about as often', () => {
+  it('return codes with every first digit, including zero, about equally often', () => {
     const codes = Array.from({ length: 10_000 }, newCode);
     for (const code of codes) assert.match(code, /^\d{6}$/);
     for (const digit of '0123456789') {
       const count = codes.filter((code) => code.startsWith(digit)).length;
-      // 1000 expected, standard deviation 30: seven of them
+      // 1000 expected, standard deviation 30: the limits are seven of them
       assert.ok(count > 790 && count < 1210, `${count} codes begin with ${digit}`);
     }
   });

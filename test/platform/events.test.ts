@@ -31,7 +31,7 @@ const trace: Trace = {
 interface Expectation {
   event: string;
   level: string;
-  /** Every field of the line beside event, level and time. */
+  /** Every field of the log line except event, level and time. */
   fields: string[];
 }
 
@@ -41,7 +41,7 @@ interface Row {
   audits?: AuditAction;
 }
 
-/** Each event once; a new one does not compile without a row. */
+/** Each event once. A new event does not compile without a row. */
 const calls: { [K in keyof Events]: Row } = {
   registrationStarted: {
     run: (events) => events.registrationStarted(registrationId),
@@ -311,7 +311,7 @@ const answers = [
 ] as const;
 
 describe('createEvents()', () => {
-  it('logs each event by its name, with ids, states and reasons and no other field', () => {
+  it('logs each event by name, with ids, states and reasons and no other field', () => {
     for (const [name, { run, logs }] of Object.entries(calls)) {
       const { events, lines } = recorded();
       run(events);
@@ -323,7 +323,7 @@ describe('createEvents()', () => {
     }
   });
 
-  it('counts each event, by bounded labels: no id is ever in a metric', async () => {
+  it('counts each event with bounded labels: no id is ever in a metric', async () => {
     const { events, registry } = recorded();
     for (const { run } of Object.values(calls)) run(events);
     events.requestEnded({ method: 'POST', route: '/x', status: 429, seconds: 0.1, refusal: limited });
@@ -361,7 +361,7 @@ describe('createEvents()', () => {
     assert.equal(lines()[0]?.durationMs, 12);
   });
 
-  it('puts each into the audit log by its action, with the request it belongs to', () => {
+  it('writes each event to the audit log by its action, with the request it belongs to', () => {
     for (const [name, { run, audits }] of Object.entries(calls)) {
       const { events, audited } = recorded();
       traces.run(trace, () => run(events));
@@ -379,7 +379,7 @@ describe('createEvents()', () => {
     }
   });
 
-  it('audits answers that refuse, fail or change something, with what refused them, and no others', () => {
+  it('audits only responses that refuse, fail or change something, with the limit that refused them', () => {
     for (const { status, method, action, outcome, ...rest } of answers) {
       const { events, audited } = recorded();
       const refusal = 'refusal' in rest ? rest.refusal : undefined;
@@ -393,7 +393,7 @@ describe('createEvents()', () => {
     }
   });
 
-  it('carries no number, address or name in clear, but the same pseudonym for the same person', () => {
+  it('contains no number, address or name in plain text, but the same pseudonym for the same person', () => {
     const { events, audited } = recorded();
     for (const { run } of Object.values(calls)) run(events);
     const text = JSON.stringify(audited());
@@ -407,7 +407,7 @@ describe('createEvents()', () => {
     assert.notEqual(other.audited()[0]?.user?.hash, first?.user?.hash);
   });
 
-  it('gives what may be repeated by another process one id, and what may not an id of its own', () => {
+  it('uses a stable id for an event that several processes may report, and a unique id for any other', () => {
     const [here, there] = [recorded(), recorded()];
     for (const { run } of Object.values(calls)) {
       run(here.events);
@@ -420,7 +420,7 @@ describe('createEvents()', () => {
     assert.equal(new Set(all.map(({ event }) => event.event.id)).size, all.length);
   });
 
-  it('writes ECS fields and values as ECS 9.4 has them, the fields of the contract, and its own under vyry', () => {
+  it('writes fields and values as ECS 9.4 defines them, the documented top-level fields, and its own under vyry', () => {
     const { events, audited } = recorded();
     traces.run({ ...trace, userId, registrationId }, () => {
       for (const { run } of Object.values(calls)) run(events);
@@ -441,7 +441,7 @@ describe('createEvents()', () => {
     }
   });
 
-  it('names categories and types that ECS allows together, for every action there will be', () => {
+  it('uses categories and types that ECS allows together, for every action', () => {
     const allowed = EcsFlat['event.category'].allowed_values;
     for (const [action, { category, type }] of Object.entries(auditActions)) {
       const kinds = category.map((name) => allowed.find((value) => value.name === name));
@@ -451,7 +451,7 @@ describe('createEvents()', () => {
     }
   });
 
-  it('writes no field that the index template does not have', () => {
+  it('writes only fields that the index template defines', () => {
     const { events, audited } = recorded();
     traces.run({ ...trace, userId, registrationId }, () => {
       for (const { run } of Object.values(calls)) run(events);
@@ -467,7 +467,7 @@ describe('createEvents()', () => {
   });
 });
 
-/** Every leaf of a document by its dotted name. */
+/** Returns every leaf of a document with its dotted name. */
 function fieldsOf(value: object, path: string[] = []): [string, unknown][] {
   return Object.entries(value).flatMap(([name, item]) =>
     typeof item === 'object' && item !== null && !Array.isArray(item)

@@ -9,8 +9,8 @@ const unexpected = (err: unknown) => {
   throw err;
 };
 
-describe('every()', () => {
-  it('runs a job at once, and again and again with a pause between', async () => {
+describe('runEvery()', () => {
+  it('runs a job at once, then repeatedly with a pause between runs', async () => {
     using time = stopTime();
     let runs = 0;
     await using _loop = runEvery(20, async () => void runs++, unexpected);
@@ -24,7 +24,7 @@ describe('every()', () => {
     }
   });
 
-  it('reports a failing run, which is not the last', async () => {
+  it('reports a failed run and continues', async () => {
     using time = stopTime();
     const errors: unknown[] = [];
     let runs = 0;
@@ -60,12 +60,12 @@ describe('every()', () => {
     await loop[Symbol.asyncDispose]();
   });
 
-  it('stops in a pause without waiting for its end, and after the run in a run', async () => {
+  it('stops at once during a pause, and waits for a run in progress', async () => {
     using _time = stopTime();
     let runs = 0;
     const idle = runEvery(60_000, async () => void runs++, unexpected);
     await otherWork();
-    // no time passes: the pause never ends
+    // time is stopped: the pause never ends
     await idle[Symbol.asyncDispose]();
     assert.equal(runs, 1);
 
@@ -82,14 +82,14 @@ describe('every()', () => {
   });
 });
 
-describe('examine()', () => {
-  it('says that a dependency is up, and how long it took to answer', async () => {
+describe('checkHealth()', () => {
+  it('returns up and the latency of a dependency', async () => {
     const { latencyMs, ...health } = await checkHealth('redis', async () => 'PONG');
     assert.deepEqual(health, { name: 'redis', status: 'up' });
     assert.ok(Number.isInteger(latencyMs));
   });
 
-  it('takes one for down that fails, or has not answered after two seconds', async () => {
+  it('returns down for a dependency that fails or has not responded after two seconds', async () => {
     using time = stopTime();
     assert.deepEqual(await checkHealth('redis', () => Promise.reject(new Error('away'))), {
       name: 'redis',
@@ -107,8 +107,8 @@ describe('examine()', () => {
   });
 });
 
-describe('inTime()', () => {
-  it('is what the job comes to, or an error once the time is over', async () => {
+describe('withTimeout()', () => {
+  it('returns the result of the job, or throws once the time is over', async () => {
     using time = stopTime();
     assert.equal(await withTimeout(Promise.resolve('done'), 10), 'done');
     await assert.rejects(withTimeout(Promise.reject(new Error('failed')), 10), { message: 'failed' });
@@ -118,8 +118,8 @@ describe('inTime()', () => {
   });
 });
 
-describe('evenly()', () => {
-  /** The instant at which an answer leaves that was ready so long after it began. */
+describe('padResponseTime()', () => {
+  /** Milliseconds after its start at which a response leaves that was ready after `readyMs`. */
   async function leavesAfter(readyMs: number): Promise<number> {
     const beganAt = 12_345.5;
     let instant = beganAt + readyMs;
@@ -130,12 +130,12 @@ describe('evenly()', () => {
     return instant - beganAt;
   }
 
-  it('lets answers leave at whole tenths of a second since they began, whenever they were ready', async () => {
+  it('delays responses to full tenths of a second since the start', async () => {
     const ready = [0, 0.5, 1, 60, 99.5, 100, 100.5, 163, 1234];
     assert.deepEqual(await Promise.all(ready.map(leavesAfter)), [100, 100, 100, 100, 100, 200, 200, 200, 1300]);
   });
 
-  it('waits by the clock of the process without another', async () => {
+  it('uses the clock of the process by default', async () => {
     using time = stopTime();
     let hasLeft = false;
     const leaving = padResponseTime(processClock.now()).then(() => {
@@ -157,7 +157,7 @@ describe('untilSignal()', () => {
     console.log(await signal);
     clearInterval(alive);`;
 
-  it('tells SIGTERM and SIGINT, and the process ends by itself', async () => {
+  it('returns SIGTERM or SIGINT, and lets the process end', async () => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       let isSent = false;
       const ended = await runModule(program, {
@@ -187,7 +187,7 @@ describe('dropPermissions()', () => {
     try { readFileSync('package.json'); } catch (err) { console.log(err.code); }
     console.log(readFileSync('platform/log.ts').length > 0);`;
 
-  it('gives up scopes and single files, and keeps the code readable', async () => {
+  it('drops scopes and single files, and keeps the code readable', async () => {
     const flags = [
       '--permission',
       '--allow-worker',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { linesOf, runModule } from '../support/node-process.ts';
 
-/** The lines that a process logs which runs these statements with a `log`. */
+/** Runs these statements with a `log` in a process of its own and returns the lines it logs. */
 async function logged(statements: string, level = 'info'): Promise<Record<string, unknown>[]> {
   const { stdout, stderr, code } = await runModule(`
     import { createLog, traces } from './platform/log.ts';
@@ -14,7 +14,7 @@ async function logged(statements: string, level = 'info'): Promise<Record<string
 }
 
 describe('createLog()', () => {
-  it('writes one JSON object a line, with role, level, process and time', async () => {
+  it('writes one JSON object per line, with role, level, process and time', async () => {
     const [line] = await logged("log.info({ event: 'code.sent', send: 1 });");
     assert.ok(line);
     const { time, pid, ...rest } = line;
@@ -23,14 +23,14 @@ describe('createLog()', () => {
     assert.equal(typeof pid, 'number');
   });
 
-  it('leaves out what is below its level', async () => {
+  it('omits lines below its level', async () => {
     const statements = "log.debug({ event: 'a' }); log.info({ event: 'b' }); log.warn({ event: 'c' });";
     const events = (lines: Record<string, unknown>[]) => lines.map((line) => line.event);
     assert.deepEqual(events(await logged(statements, 'warn')), ['c']);
     assert.deepEqual(events(await logged(statements, 'debug')), ['a', 'b', 'c']);
   });
 
-  it('prints no password, PIN, code or token, however deep an object carries it', async () => {
+  it('masks passwords, PINs, codes and tokens at any depth of an object', async () => {
     const text = JSON.stringify(
       await logged(`
         const secrets = { password: 'canary', pin: 'canary', otp: 'canary', token: 'canary', authorization: 'canary',
@@ -47,7 +47,7 @@ describe('createLog()', () => {
     assert.match(text, /"password":"\[secret\]"/);
   });
 
-  it('prints an error with its message and stack, and no object without an end', async () => {
+  it('logs an error with message and stack, and cuts off circular objects', async () => {
     const [line, endless] = await logged(`
       log.error({ event: 'request.failed', err: Object.assign(new Error('Bad'), { code: 11000 }) });
       const ring = { name: 'ring' };
@@ -60,7 +60,7 @@ describe('createLog()', () => {
     assert.match(JSON.stringify(endless), /"self":"\[deep\]"/);
   });
 
-  it('carries the ids of the request and the trace it runs in, and none outside', async () => {
+  it('adds the ids of the current request and trace', async () => {
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     const [inside, later, outside] = await logged(`
       const trace = { requestId: 'r1', traceparent: '${traceparent}' };

@@ -9,7 +9,7 @@ const given = `00-${traceId}-b7ad6b7169203331-01`;
 const isSampled = (traceparent: string) => partsOf(traceparent).flags === '01';
 
 describe('beginTrace()', () => {
-  it('goes on with the trace of its caller, below its span, and keeps what the caller decided', () => {
+  it('continues the trace of the caller below its span, and keeps its sampling decision', () => {
     for (const flags of ['00', '01']) {
       const { traceparent, parentId } = beginTrace(`00-${traceId}-b7ad6b7169203331-${flags}`, 0.5);
       assert.equal(parentId, 'b7ad6b7169203331');
@@ -18,7 +18,7 @@ describe('beginTrace()', () => {
     }
   });
 
-  it('begins one of its own when the caller has none that is valid', () => {
+  it('starts a new trace when the caller sends no valid one', () => {
     const bad = ['', 'x', `01-${traceId}-b7ad6b7169203331-01`, `${given}-x`, given.toUpperCase()];
     const zero = [`00-${'0'.repeat(32)}-b7ad6b7169203331-01`, `00-${traceId}-${'0'.repeat(16)}-01`];
     for (const header of [undefined, ...bad, ...zero]) {
@@ -29,7 +29,7 @@ describe('beginTrace()', () => {
     }
   });
 
-  it('records the share of its own traces that is asked for', () => {
+  it('samples the configured share of its own traces', () => {
     const recorded = (share: number) =>
       Array.from({ length: 1000 }, () => beginTrace(undefined, share).traceparent).filter(isSampled).length;
     assert.equal(recorded(0), 0);
@@ -42,7 +42,7 @@ describe('beginTrace()', () => {
 describe('inSpan()', () => {
   const trace: Trace = { requestId: 'r', traceparent: given };
 
-  it('does things as a part of the running trace, and hands on what they answer', async () => {
+  it('runs a job in a span of the current trace and returns its result', async () => {
     const spans: Span[] = [];
     const inside = await traces.run(trace, () =>
       inSpan(
@@ -58,7 +58,7 @@ describe('inSpan()', () => {
     assert.equal(spans[0]?.failure, undefined);
   });
 
-  it('names what went wrong, without its message, and lets it through', async () => {
+  it('records the name of an error, without its message, and rethrows it', async () => {
     const spans: Span[] = [];
     const fail = () =>
       inSpan(

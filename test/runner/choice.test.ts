@@ -7,7 +7,7 @@ const everything = { given: [], changedSince: undefined, nightly: false };
 const all = ({ files, units }: { files: string[]; units: string[] }) => [...files, ...units].sort();
 
 describe('chooseFiles()', () => {
-  it('chooses every test but the nightly ones, each once', () => {
+  it('selects every test except the nightly ones, each once', () => {
     const chosen = all(chooseFiles(everything));
     assert.equal(new Set(chosen).size, chosen.length);
     assert.ok(chosen.includes('test/architecture.test.ts') && chosen.includes('test/runner/choice.test.ts'));
@@ -17,7 +17,7 @@ describe('chooseFiles()', () => {
     );
   });
 
-  it('chooses the nightly ones alone, in an order that the numbers give', () => {
+  it('selects the nightly tests only, in an order that depends on the random numbers', () => {
     const nightly = chooseFiles({ ...everything, nightly: true });
     assert.ok(all(nightly).length > 0 && all(nightly).every((file) => file.startsWith('test/nightly/')));
     const orders = [0, 0.99].map((number) => chooseFiles({ ...everything, nightly: true }, () => number).files);
@@ -25,14 +25,14 @@ describe('chooseFiles()', () => {
     assert.deepEqual(orders[0]?.toSorted(), orders[1]?.toSorted());
   });
 
-  it('takes files, patterns and parts of the names of tests', () => {
+  it('accepts files, patterns and parts of test names', () => {
     const { files, units, names } = chooseFiles({ ...everything, given: ['test/domain/*.test.ts', 'answers 409'] });
     assert.ok(all({ files, units }).every((file) => file.startsWith('test/domain/')));
     assert.deepEqual(names, ['answers 409']);
     assert.throws(() => chooseFiles({ ...everything, given: ['test/domain/none.test.ts'] }), /no test file .*none/);
   });
 
-  it('puts into one process only files that need no engine, and never a file alone', () => {
+  it('puts files into a shared process only if they need no engine, and never a single file', () => {
     const { units } = chooseFiles(everything);
     assert.ok(units.includes('test/domain/verification.test.ts'));
     assert.deepEqual(
@@ -46,7 +46,7 @@ describe('chooseFiles()', () => {
 describe('readImportGraph()', () => {
   const needs = readImportGraph();
 
-  it('follows imports, what is started as a process, and what is read by its name', () => {
+  it('follows imports, started processes and files read by name', () => {
     const journey = needs('test/journeys/delivery.test.ts');
     for (const file of [
       'test/support/journey.ts',
@@ -61,7 +61,7 @@ describe('readImportGraph()', () => {
     assert.ok(needs('test/compose.test.ts').has('docker-compose.yml'));
   });
 
-  it('does not reach what a file has nothing to do with', () => {
+  it('does not include unrelated files', () => {
     assert.ok(!needs('test/domain/verification.test.ts').has('api/main.ts'));
     assert.ok(!needs('test/adapters/redis/codes.test.ts').has('adapters/twilio.ts'));
   });

@@ -1,37 +1,37 @@
-/** Which test files are run, and in which order. */
+/** Selects the test files to run, and their order. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectFolder } from '../../engines/processes.ts';
 import { type Needs, readImportGraph } from './import-graph.ts';
 
-/** What a person asks for. */
+/** The selection on the command line. */
 export interface Choice {
-  /** Files, patterns of files, or parts of the names of tests; all files when none is a file. */
+  /** Files, file patterns or parts of test names; without a file or pattern, all files are selected. */
   given: readonly string[];
-  /** Only files that need what changed since this revision. */
+  /** Only files that depend on a change since this revision. */
   changedSince: string | undefined;
-  /** Those of test/nightly/, which are no part of the gate. */
+  /** The tests of test/nightly/, which are not part of the gate. */
   nightly: boolean;
 }
 
-/** What is run: each entry is a process. */
+/** The selected files. Each entry of `files` runs in a process of its own. */
 export interface Chosen {
   /** Files with a process of their own, the longest first. */
   files: string[];
-  /** Files that share one. */
+  /** Files that share one process. */
   units: string[];
-  /** Parts of the names of tests; all tests without any. */
+  /** Parts of test names; all tests run when it is empty. */
   names: string[];
 }
 
-/** Seconds of each file in the last whole run. */
+/** Seconds that each file took in the last complete run. */
 export const durationsFile = join(projectFolder, 'node_modules', '.cache', 'test-seconds.json');
 
 /**
- * Chooses the files.
+ * Selects the files.
  *
- * @param random shuffles the files, for runs that look for what one file leaves to another
+ * @param random shuffles the files, for runs that look for side effects between files
  * @throws {Error} a file does not exist, or git does not know the revision
  */
 export function chooseFiles({ given, changedSince, nightly }: Choice, random?: () => number): Chosen {
@@ -57,7 +57,7 @@ function isNightly(file: string): boolean {
   return file.startsWith('test/nightly/');
 }
 
-/** Changed in the work tree or committed since; of new files those that git does not ignore. */
+/** Files changed in the work tree or committed since the revision, and untracked files that git does not ignore. */
 function changedFiles(revision: string): string[] {
   const git = (...args: string[]) => execFileSync('git', args, { cwd: projectFolder, encoding: 'utf8' });
   const known = git('diff', '--name-only', '--relative', revision, '--');
@@ -66,8 +66,8 @@ function changedFiles(revision: string): string[] {
 }
 
 /**
- * Whether a file can share a process: it needs no engine, starts no process, moves no clock, and has no hooks or variables
- * that would be those of the others too.
+ * Returns whether a file can share a process: it needs no engine, starts no process, moves no clock, and has no hooks
+ * or variables that would affect other files.
  */
 function isUnit(file: string, needs: Needs): boolean {
   const text = readFileSync(join(projectFolder, file), 'utf8');
@@ -85,7 +85,7 @@ function longestFirst(files: readonly string[]): string[] {
   return [...files].sort((a, b) => (seconds.get(b) ?? 0) - (seconds.get(a) ?? 0));
 }
 
-/** By its length and by what its folder runs on: where nothing is known yet, the order is all that matters. */
+/** Estimates from length and folder. Only the resulting order matters. */
 function guessSeconds(file: string): number {
   const weights: Record<string, number> = {
     journeys: 4,
@@ -100,7 +100,7 @@ function guessSeconds(file: string): number {
   return kilobytes * (weights[file.split('/')[1] ?? ''] ?? 0.5);
 }
 
-/** Fisher and Yates. */
+/** Fisher-Yates shuffle. */
 function shuffle(files: readonly string[], random: () => number): string[] {
   const shuffled = [...files];
   for (let last = shuffled.length - 1; last > 0; last--) {

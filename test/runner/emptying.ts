@@ -1,16 +1,16 @@
-/** Emptying the stores of a system that workers go on using. */
+/** Empties the stores of a system whose workers keep running. */
 import { Client, Connection } from '@temporalio/client';
 import { Redis } from 'ioredis';
 import mongoose from 'mongoose';
 
-/** How often what was terminated may still be listed as running. */
+/** Maximum number of polls, because terminated workflows may still be listed as running. */
 const triesMax = 400;
 
 /**
- * Terminates what runs in a namespace. What has ended stays listed: Temporal deletes it too slowly to wait for, so that tests
- * of such lists have a namespace of their own.
+ * Terminates all running workflows of a namespace. Closed workflows stay listed, because Temporal deletes them too
+ * slowly to wait for. Tests of such lists use a namespace of their own.
  *
- * @throws {Error} some run on
+ * @throws {Error} some workflows are still running after the last poll
  */
 export async function terminateWorkflows(address: string, namespace: string): Promise<void> {
   const connection = await Connection.connect({ address });
@@ -20,14 +20,14 @@ export async function terminateWorkflows(address: string, namespace: string): Pr
       const running: string[] = [];
       for await (const { workflowId, runId, type } of workflow.list({ query: 'ExecutionStatus = "Running"' })) {
         running.push(type);
-        // it may have ended by itself
+        // it may have closed on its own
         await workflow
           .getHandle(workflowId, runId)
           .terminate()
           .catch(() => undefined);
       }
       if (running.length === 0) return;
-      if (tries === triesMax) throw new Error(`Workflows of ${namespace} run on: ${running}`);
+      if (tries === triesMax) throw new Error(`Workflows of ${namespace} are still running: ${running}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   } finally {
@@ -35,7 +35,9 @@ export async function terminateWorkflows(address: string, namespace: string): Pr
   }
 }
 
-/** All but the heartbeats of the workers (adapters/redis/heartbeats.ts), which tell that they run. */
+/**
+ * Deletes all Redis keys except the heartbeats of the workers (adapters/redis/heartbeats.ts), which show that they run.
+ */
 export async function deleteKeys(url: string): Promise<void> {
   const redis = new Redis(url);
   try {
@@ -48,7 +50,7 @@ export async function deleteKeys(url: string): Promise<void> {
   }
 }
 
-/** Of every collection of the database that the URL names; its indexes stay. */
+/** Deletes all documents of the database in the URL; indexes stay. */
 export async function deleteDocuments(url: string): Promise<void> {
   const database = await mongoose.createConnection(url).asPromise();
   try {

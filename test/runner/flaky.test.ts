@@ -10,15 +10,18 @@ const row = (test: string, file = 'test/a.test.ts') => ({ date: '2026-01-02', fi
 const textOf = (file: string) => (file === 'test/a.test.ts' ? "it('sends once'); it('waits'); it('ends');" : undefined);
 
 describe('test/flaky.tsv', () => {
-  it('is read by rows of four columns', () => {
+  it('has rows of four columns', () => {
     assert.deepEqual(readSightings(head), []);
     assert.deepEqual(readSightings(`${head}2026-01-02\ttest/a.test.ts\twaits\tidle 3 %\n`), [row('waits')]);
-    assert.throws(() => readSightings(`${head}2026-01-02\ttest/a.test.ts\twaits\n`), /Row 1 has not four columns/);
-    assert.throws(() => readSightings('file\ttest\n'), /The first line has to be/);
+    assert.throws(
+      () => readSightings(`${head}2026-01-02\ttest/a.test.ts\twaits\n`),
+      /Row 1 does not have four columns/,
+    );
+    assert.throws(() => readSightings('file\ttest\n'), /The first line must be/);
     assert.ok(readSightings(readFileSync(join(projectFolder, 'test/flaky.tsv'), 'utf8')).length <= 5);
   });
 
-  it('is refused with more than five rows, at the third sighting of a test, and for a test that is not there', () => {
+  it('is refused with more than five rows, at the third sighting of a test, and for an unknown test', () => {
     const five = ['waits', 'waits', 'ends', 'ends', 'sends once'].map((test) => row(test));
     assert.deepEqual(problemsOf(five, textOf), []);
     assert.match(problemsOf([...five, row('sends once')], textOf).join(), /^6 rows, 5 at most/);

@@ -9,14 +9,14 @@ import { projectFolder, runNode } from '../support/node-process.ts';
 const folder = mkdtempSync(join(tmpdir(), 'vyry-gate-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** A test file of this text, named as the runner names files. */
+/** Writes a test file with this text, named as the runner names files. */
 function file(name: string, text: string): string {
   const path = join(folder, `${name}.test.ts`);
   writeFileSync(path, `import { it } from 'node:test';\nimport { existsSync, writeFileSync } from 'node:fs';\n${text}`);
   return relative(projectFolder, path);
 }
 
-/** A test that fails until it has run so many times. */
+/** Returns a test that fails this many times and then passes. */
 function failing(name: string, times: number): string {
   const marks = Array.from({ length: times }, (_, index) => join(folder, `${name}-${index}`));
   return `it('${name}', () => {
@@ -28,7 +28,7 @@ function failing(name: string, times: number): string {
 const passing = "it('passes', () => {});\n";
 const always = "it('fails always', () => { throw new Error('broken'); });\n";
 
-/** Runs the gate on files, in a process that is no test. */
+/** Runs the gate on these files in a process that is not a test. */
 async function gate(...files: string[]): Promise<{ code: number | null; stdout: string }> {
   const program = join(folder, `${randomBytes(4).toString('hex')}.ts`);
   const text = `
@@ -44,23 +44,23 @@ const closing = (tests: number, pass: number, fail: number) =>
   new RegExp(`ℹ tests ${tests}\\nℹ suites 0\\nℹ pass ${pass}\\nℹ fail ${fail}\\n`);
 
 describe('runGate()', { concurrency: 2 }, () => {
-  it('passes when every test does, and says what it cost', async () => {
+  it('passes when all tests pass, and prints the cost', async () => {
     const { code, stdout } = await gate(file('good', passing), file('better', passing));
     assert.equal(code, 0, stdout);
     assert.match(stdout, /Tests took \d+ s, all \d+ s, \d+ CPU-seconds, idle \d+ %\n +[\d.]+ s {2}\S+\.test\.ts\n/);
     assert.match(stdout, closing(2, 2, 0));
   });
 
-  it('is red for a test that fails, and fails when its file is run once more', async () => {
+  it('fails for a test that fails twice', async () => {
     const { code, stdout } = await gate(file('broken', always + passing));
     assert.equal(code, 1, stdout);
-    assert.match(stdout, /Once more, alone: \S+broken\.test\.ts/);
+    assert.match(stdout, /Rerunning alone: \S+broken\.test\.ts/);
     assert.doesNotMatch(stdout, /flaky:/);
     assert.match(stdout, closing(2, 1, 1));
     assert.match(stdout, /failing tests:[\s\S]*fails always[\s\S]*Error: broken/);
   });
 
-  it('passes with a word for a test that fails the first time only', async () => {
+  it('passes for a test that fails only the first time, and reports it as flaky', async () => {
     const { code, stdout } = await gate(file('once', failing('by chance', 1) + passing));
     assert.equal(code, 0, stdout);
     assert.match(stdout, /flaky: \S+once\.test\.ts > by chance \(not yet, \d+ ms, idle \d+ %\)/);
@@ -68,24 +68,24 @@ describe('runGate()', { concurrency: 2 }, () => {
     assert.doesNotMatch(stdout, /failing tests:/);
   });
 
-  it('runs a file that may not fail by chance only once', async () => {
+  it('does not rerun a file marked as final', async () => {
     const { code, stdout } = await gate(file('race', `// @rerun never\n${failing('a race', 1)}`));
     assert.equal(code, 1, stdout);
-    assert.doesNotMatch(stdout, /Once more/);
+    assert.doesNotMatch(stdout, /Rerunning/);
     assert.match(stdout, closing(1, 0, 1));
   });
 
-  it('runs nothing once more when more than two files or five tests failed', async () => {
+  it('reruns nothing when more than two files or more than five tests failed', async () => {
     const three = ['a', 'b', 'c'].map((name) => file(`many-${name}`, failing(`many-${name}`, 1)));
     const six = file('six', ['d', 'e', 'f', 'g', 'h', 'i'].map((name) => failing(`six-${name}`, 1)).join(''));
     const [files, tests] = await Promise.all([gate(...three), gate(six)]);
     for (const { code, stdout } of [files, tests]) {
       assert.equal(code, 1, stdout);
-      assert.doesNotMatch(stdout, /Once more/);
+      assert.doesNotMatch(stdout, /Rerunning/);
     }
   });
 
-  it('is red for a file that ends before its tests have', async () => {
+  it('fails for a file that exits before its tests have ended', async () => {
     const { code, stdout } = await gate(file('gone', `${passing}setTimeout(() => process.exit(3), 50);\n`));
     assert.equal(code, 1, stdout);
     assert.match(stdout, /failing tests:/);

@@ -1,4 +1,4 @@
-/** Runs test files, a few at a time, and says what came of them. */
+/** Runs test files, a few at a time, and reports the results. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -11,20 +11,20 @@ import { type Counts, createReport, noCounts, sumOf, testOf } from './report.ts'
 import type { Usage } from './usage.ts';
 import { type FailedTest, filesToRepeat, flakyRow } from './verdict.ts';
 
-/** How files are run. */
+/** Options of a run. */
 export interface GateOptions {
-  /** Of every test process, beyond those of this one. */
+  /** Variables for every test process, in addition to those of this process. */
   env: Record<string, string>;
   signal: AbortSignal;
-  /** Repeat no failed file. */
+  /** Rerun no failed file. */
   isFirstTryFinal: boolean;
   usage: Usage;
 }
 
-/** Longest a test may take: a limit against hanging, no judgement. */
+/** Maximum duration of a test. It only ends tests that hang. */
 const timeoutMs = 600_000;
 
-/** Tests wait for engines half the time: one more than there are processors keeps those busy. */
+/** Tests wait for engines half of the time: one file more than there are processors keeps them busy. */
 const lanes = availableParallelism() + 1;
 
 const unitsEntry = 'test/runner/units.ts';
@@ -36,7 +36,7 @@ interface Ended {
   failed: FailedTest[];
 }
 
-/** Runs the chosen files; prints each test, and in the end what failed and what it cost. Gives an exit code. */
+/** Runs the selected files. Prints each test, and at the end the failures and the cost. Returns an exit code. */
 export async function runGate({ files, units, names }: Chosen, options: GateOptions): Promise<number> {
   const report = createReport();
   const startedAt = performance.now();
@@ -59,7 +59,7 @@ export async function runGate({ files, units, names }: Chosen, options: GateOpti
   const failed = ended.flatMap((one) => one.failed);
   const repeated: Ended[] = [];
   for (const file of options.isFirstTryFinal ? [] : filesToRepeat(failed)) {
-    say(`\nOnce more, alone: ${file}`);
+    say(`\nRerunning alone: ${file}`);
     repeated.push(await runOne(file));
   }
   const flaky = failed.filter(({ file }) =>
@@ -105,7 +105,7 @@ async function runEntry(
     failed.push({
       file: entry,
       name: 'the file itself',
-      message: 'It failed and no test did',
+      message: 'The file failed, but none of its tests did',
       ms: 0,
       idle: usage.idle(),
     });
@@ -114,7 +114,7 @@ async function runEntry(
   return { entry, seconds: (performance.now() - startedAt) / 1000, counts, failed, events };
 }
 
-/** The failure that a test has itself, or none: a suite fails with what is within it. */
+/** Returns the failure of a test itself, or undefined. A suite fails only because of its tests. */
 function failureOf(data: Extract<TestEvent, { type: 'test:complete' }>['data'], usage: Usage): FailedTest | undefined {
   const { details } = data;
   const error = details.error as (Error & { failureType?: string }) | undefined;

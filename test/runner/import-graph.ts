@@ -1,12 +1,12 @@
-/** Which file of the project needs which: by its imports, by what it starts as a process, and by what it reads. */
+/** Returns the files that a file depends on: through imports, started processes and files it reads. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { projectFolder } from '../../engines/processes.ts';
 
-/** The files of the project that a file needs, itself included; paths are relative to the project. */
+/** Returns the project files that a file depends on, including itself. Paths are relative to the project. */
 export type Needs = (file: string) => ReadonlySet<string>;
 
-/** Files that are started as processes, by who starts them. */
+/** Files that are started as processes, by the file that starts them. */
 const started: Record<string, readonly string[]> = {
   'engines/processes.ts': ['workers/*.ts', 'api/main.ts', 'workflows/*.ts'],
   'test/support/roles.ts': ['workers/*.ts', 'api/main.ts', 'workflows/*.ts'],
@@ -18,7 +18,7 @@ const started: Record<string, readonly string[]> = {
 const sources = ['**/*.ts', '**/*.mjs'];
 const ignored = ['node_modules/**', 'dist/**', '.vyry/**'];
 
-/** Reads the imports of every source file. */
+/** Reads the imports of all source files. */
 export function readImportGraph(): Needs {
   const files = globSync(sources, { cwd: projectFolder, exclude: ignored });
   const others = globSync('**/*.*', { cwd: projectFolder, exclude: [...ignored, ...sources] });
@@ -37,7 +37,7 @@ function importsOf(file: string): string[] {
     .filter((path) => existsSync(join(projectFolder, path)));
 }
 
-/** Scripts, tables and pages that a source names in quotes, with or without their ending. */
+/** Scripts, tables and pages whose name a source has in quotes, with or without extension. */
 function readsOf(file: string, others: readonly string[]): string[] {
   const words = new Set([...textOf(file).matchAll(/['"`/]([\w.-]+)['"`]/g)].map(([, word]) => word));
   return others.filter((other) => words.has(basename(other)) || words.has(basename(other).replace(/\.\w+$/, '')));

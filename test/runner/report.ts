@@ -1,10 +1,10 @@
-/** What the runs of many files print, as the spec reporter of Node prints one. */
+/** Prints the results of many runs in the format of Node's spec reporter. */
 import { relative } from 'node:path';
 import { spec, type TestEvent } from 'node:test/reporters';
 import { projectFolder } from '../../engines/processes.ts';
 import type { FailedTest } from './verdict.ts';
 
-/** How many tests came to what. */
+/** Number of tests by result. */
 export interface Counts {
   tests: number;
   suites: number;
@@ -14,32 +14,32 @@ export interface Counts {
   todo: number;
 }
 
-/** Of a run that has not reported any. */
+/** The counts of a run that has not reported any. */
 export const noCounts: Counts = { tests: 0, suites: 0, passed: 0, failed: 0, skipped: 0, todo: 0 };
 
-/** Adds them up. */
+/** Adds up counts. */
 export function sumOf(all: readonly Counts[]): Counts {
   const names = Object.keys(noCounts) as (keyof Counts)[];
   const sums = names.map((name) => [name, all.reduce((sum, counts) => sum + counts[name], 0)]);
   return Object.fromEntries(sums) as unknown as Counts;
 }
 
-/** The test of an event, as failures name it. */
+/** Returns file and name of a test event, as failures use them. */
 export function testOf({ name, file = '' }: { name: string; file?: string }): Pick<FailedTest, 'file' | 'name'> {
   return { file: relative(projectFolder, file), name: name === file ? 'the file itself' : name };
 }
 
-/** Prints to standard output. */
+/** A report on standard output. */
 export interface Report {
   /** Prints the tests of one run. */
   print(events: readonly TestEvent[]): void;
-  /** Prints what failed in the end, and the closing lines of the runner. */
+  /** Prints the final failures and the closing lines of the runner. */
   end(failed: readonly FailedTest[], counts: Counts, seconds: number): void;
 }
 
-/** Starts a report. */
+/** Creates a report. */
 export function createReport(): Report {
-  // never ended itself: it would list what failed first and passed then
+  // this reporter never ends: it would list failures that passed on the rerun
   const tests = open();
   const failures: Extract<TestEvent, { type: 'test:fail' }>[] = [];
   return {
@@ -69,7 +69,7 @@ function open(): InstanceType<typeof spec> {
   return reporter;
 }
 
-/** Whether it is a closing line of one run among many. */
+/** Returns whether an event is a closing line of a single run. */
 function isClosing({ type, data }: TestEvent): boolean {
   if (type === 'test:summary') return true;
   const counted = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;

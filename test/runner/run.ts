@@ -1,11 +1,11 @@
 /**
- * `npm test`: the tests, on real engines that are started for them.
+ * `npm test`: runs the tests on real engines that are started for them.
  *
- *     npm test                                    every test but the nightly ones
- *     npm test -- test/domain/verification.test.ts   some files; another text picks tests by a part of their name
- *     npm test -- --changed[=<revision>]          the files that import what changed since then (HEAD)
- *     npm test -- --nightly                       test/nightly/, in random order, without another try
- *     npm test -- --stress[=10] [--burners 2] <files>   files (or --changed) many times, beside busy loops
+ *     npm test                                          every test except the nightly ones
+ *     npm test -- test/domain/verification.test.ts      some files; other text selects tests by a part of their name
+ *     npm test -- --changed[=<revision>]                the files that depend on changes since then (HEAD)
+ *     npm test -- --nightly                             test/nightly/, in random order, without reruns
+ *     npm test -- --stress[=10] [--burners 2] <files>   files (or --changed) many times, next to busy loops
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -42,11 +42,11 @@ async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
   const chosen = chooseFiles(options, options.nightly ? Math.random : undefined);
   if (chosen.files.length + chosen.units.length === 0) {
-    say('No test file imports what changed.');
+    say('No test file depends on the changes.');
     return 0;
   }
   const usage = readUsage();
-  say('Starting the engines of the tests …');
+  say('Starting the test engines …');
   const env = await startAll(folder);
   say(`Ready in ${usage.seconds().toFixed(1)} s.`);
   await using _burners = startBurners(folder, options.burners);
@@ -60,9 +60,9 @@ async function main(): Promise<number> {
   return worst;
 }
 
-/** @throws {Error} an option is unknown or no number */
+/** @throws {Error} an option is unknown or is not a number */
 function readOptions(args: string[]): Options {
-  // --changed and --stress may stand without a value, which parseArgs has no word for
+  // --changed and --stress may have no value, which parseArgs does not support
   const given = args.map((arg) => ({ '--changed': '--changed=HEAD', '--stress': '--stress=10' })[arg] ?? arg);
   const { values, positionals } = parseArgs({
     args: given,
@@ -85,7 +85,7 @@ function readCount(option: string, text: string): number {
   return Number(text);
 }
 
-/** Starts what the tests run on; gives the variables that tell them. */
+/** Starts the engines and returns the variables that name them. */
 async function startAll(owner: DataFolder): Promise<Record<string, string>> {
   const bundle = join(owner.path, 'workflows.js');
   const [{ urls }] = await Promise.all([
@@ -102,7 +102,7 @@ async function startAll(owner: DataFolder): Promise<Record<string, string>> {
   };
 }
 
-/** What test/support/engines.ts reads. */
+/** The variables read by test/support/engines.ts. */
 function testVariables(urls: EngineUrls): Record<string, string> {
   return {
     VYRY_TEST_TEMPORAL_ADDRESS: urls.temporalAddress,
@@ -123,7 +123,7 @@ function testVariables(urls: EngineUrls): Record<string, string> {
   };
 }
 
-/** Processes that keep a core busy each, as other work on the machine would. */
+/** Starts processes that each keep one core busy, as other load on the machine would. */
 function startBurners(owner: DataFolder, count: number): AsyncDisposable {
   const burners = Array.from({ length: count }, () =>
     spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),

@@ -1,4 +1,4 @@
-/** Test files that share a process, by the variable that names them: most of them take longer to start than to run. */
+/** Loads the test files named by a variable into one process: most of them take longer to start than to run. */
 import { join } from 'node:path';
 import { projectFolder } from '../../engines/processes.ts';
 

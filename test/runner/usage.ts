@@ -1,15 +1,15 @@
-/** How busy the machine is: what the tests cost, and whether a test that failed was starved. */
+/** Measures the load of the machine: the cost of the tests, and whether a failed test was starved. */
 import { cpus } from 'node:os';
 
-/** A reading of the machine, from now on. */
+/** A measurement that has started. */
 export interface Usage {
-  /** Since the reading began. */
+  /** Seconds since the measurement started. */
   seconds(): number;
-  /** Processor time that everything on the machine used since then, in seconds. */
+  /** Processor time, in seconds, used by all processes of the machine since then. */
   cpuSeconds(): number;
-  /** Part of the processors that was idle in the last so many milliseconds, 0 to 1; in all the time without. */
+  /** Idle share of the processors in the last `ms` milliseconds, 0 to 1; without `ms`, since the start. */
   idle(ms?: number): number;
-  /** Stops taking samples. */
+  /** Stops sampling. */
   stop(): void;
 }
 
@@ -21,7 +21,7 @@ interface Sample {
 
 const sampleMs = 1000;
 
-/** Begins to read. */
+/** Starts a measurement. */
 export function readUsage(): Usage {
   const first = sample();
   const samples = [first];

@@ -1,13 +1,13 @@
 /**
  * Systems that are started once and lent to one test file after another: Redis, fakes, a Temporal namespace, a database
- * and the workers on them. A file starts its own api.
+ * and their workers. A file starts its own api.
  *
- * Starting four processes takes more processor time than most test files need for their tests. A file gets a system for
- * itself, as empty as a new one but for workflows that have ended: what the file before stored is deleted and what runs is
- * terminated. A worker that was killed, that saw a fault of a provider, or that has other variables is started anew.
+ * Starting four processes takes more processor time than the tests of most files. A file gets a system for itself, as
+ * empty as a new one except for closed workflows: the data of the previous file is deleted and running workflows are
+ * terminated. A worker that was killed, saw a provider fault or has other variables is restarted.
  *
- * The protocol is HTTP with JSON on loopback. `POST /systems` lends one for as long as its answer, which has no end, is
- * read: a file that dies gives its system back too. `POST /systems/<id>/<role>/<act>` starts or kills a worker.
+ * The protocol is HTTP with JSON on loopback. `POST /systems` lends a system until the client closes the endless
+ * response, so a file that crashes returns its system too. `POST /systems/<id>/<role>/<act>` starts or kills a worker.
  */
 import { randomBytes } from 'node:crypto';
 import { rmSync, truncateSync } from 'node:fs';
@@ -27,24 +27,24 @@ import { ensureNamespace } from '../../engines/temporal.ts';
 import { type Role, variablesOf } from '../../platform/config.ts';
 import { deleteDocuments, deleteKeys, terminateWorkflows } from './emptying.ts';
 
-/** What a test file is told of the system that it was lent. */
+/** The description of a lent system. */
 export interface LentSystem {
   id: string;
   urls: Pick<EngineUrls, 'redisUrl' | 'outboxUrl' | 'twilioUrl' | 'smtpUrl' | 'captchaUrls'>;
   secrets: Secrets;
-  /** Of the Temporal namespace and of the database. */
+  /** Name of the Temporal namespace and of the database. */
   name: string;
-  /** Of the api that the file starts; workers know it by its address. */
+  /** Ports for the api that the file starts; the workers know it by its address. */
   ports: { api: number; codec: number; grpc: number };
 }
 
-/** What a test file asks for: workers whose variables, beyond those every system has, are these. */
+/** A request for a system: roles and the variables their workers need in addition to the default ones. */
 export interface Wish {
   roles: Role[];
   env: Record<string, string>;
 }
 
-/** A worker that runs, as its borrower sees it. */
+/** A running worker, as seen by its borrower. */
 export interface LentWorker {
   pid: number;
   logFile: string;
@@ -55,7 +55,7 @@ export interface WarmSystems extends AsyncDisposable {
   readonly url: string;
 }
 
-/** With as many systems a file waits for one that is being emptied, rather than for a new one. */
+/** With this many systems, a file waits for one that is being emptied instead of starting a new one. */
 const systemsMax = 4;
 
 interface Worker {
@@ -67,14 +67,17 @@ interface WarmSystem extends LentSystem {
   folder: DataFolder;
   fakes: Fakes;
   workers: Map<Role, Worker>;
-  /** The wish of the latest borrower. */
+  /** The request of the latest borrower. */
   wish: Wish;
   isLent: boolean;
-  /** Settles when it is empty or given up. */
+  /** Resolves when the system is empty or discarded. */
   emptied: Promise<void> | undefined;
 }
 
-/** Starts the lender. Its systems use the servers of Temporal and MongoDB that are named; the first is made when it is wanted. */
+/**
+ * Starts the lender. Its systems use the given Temporal and MongoDB servers. Each system is created when it is first
+ * needed.
+ */
 export async function startWarmSystems(
   engines: Pick<EngineUrls, 'temporalAddress' | 'databaseUrl'>,
   { compileCache }: { compileCache: string },
@@ -89,7 +92,7 @@ export async function startWarmSystems(
     return system;
   }
 
-  /** The idle system that has to change least, awaiting one when there are enough. */
+  /** Returns the idle system that needs the fewest changes, or waits for one when there are enough systems. */
   async function claimIdle(wish: Wish): Promise<WarmSystem | undefined> {
     for (;;) {
       const idle = [...systems.values()].filter(({ isLent }) => !isLent);
@@ -111,7 +114,7 @@ export async function startWarmSystems(
       system.emptied = undefined;
     } catch (err) {
       systems.delete(system.id);
-      console.error(`A warm system could not be emptied and is given up: ${String(err)}`);
+      console.error(`Discarding a warm system that could not be emptied: ${String(err)}`);
       await system.folder.close();
     }
   }
@@ -153,7 +156,7 @@ export async function startWarmSystems(
   };
 }
 
-/** How many workers would have to be started anew for another wish. */
+/** Number of workers that would have to be restarted for another request. */
 function differences(before: Wish, now: Wish): number {
   return now.roles.filter((role) => !isDeepStrictEqual(ownOf(role, before.env), ownOf(role, now.env))).length;
 }
@@ -191,7 +194,7 @@ async function createSystem(engines: Pick<EngineUrls, 'temporalAddress'>): Promi
   };
 }
 
-/** Has a worker run with these variables: the one that does, or a new one. */
+/** Returns a worker with these variables: the running one, or a new one. */
 async function startWorker(
   system: WarmSystem,
   role: Role,
@@ -225,9 +228,9 @@ async function makeEmpty(
   { workers, fakes, name, urls }: WarmSystem,
   { temporalAddress, databaseUrl }: Pick<EngineUrls, 'temporalAddress' | 'databaseUrl'>,
 ): Promise<void> {
-  // a worker that saw providers fail may still pass them over
+  // a worker that saw providers fail may still skip them
   if (fakes.reset()) await workers.get('delivery')?.child.stop();
-  // it continues a stream that is going to be deleted
+  // it would continue a stream that is about to be deleted
   await workers.get('audit')?.child.stop();
   await terminateWorkflows(temporalAddress, name);
   for (const { child } of workers.values()) truncateSync(child.logFile);

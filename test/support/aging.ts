@@ -1,25 +1,25 @@
 /**
- * Records made older in the store: a life or a wait of an hour is over without one second of waiting, and no test has to be
- * faster than it. Nothing may write the record meanwhile.
+ * Makes stored records older, so that an hour-long lifetime or wait passes at once and no test depends on its speed.
+ * Nothing may write a record while it is changed.
  */
 import type { Redis } from 'ioredis';
 
 /**
- * Makes records of Redis older: every instant in them, and the end of their life, moves so many seconds into the past; a
- * record whose life is over by that is gone. A negative number makes them younger.
+ * Makes Redis records older: every instant in them, and their expiry, moves this many seconds into the past. A record
+ * that has expired by then is gone. A negative number makes records younger.
  *
- * Instants are the fields of a hash whose names end in `At`, before a number of theirs, also inside of JSON, and the scores
- * of a sorted set.
+ * Instants are hash fields whose names end in `At` or `At:<number>`, such fields inside JSON values, and the scores of
+ * sorted sets.
  *
- * @param pattern the keys, as SCAN has them: `*{registrationId}*` is all that is stored of one registration
- * @throws {Error} no record has such a key
+ * @param pattern key pattern as for SCAN: `*{registrationId}*` matches everything stored for one registration
+ * @throws {Error} no key matches
  */
 export async function ageRecords(redis: Redis, pattern: string, seconds: number): Promise<void> {
   const keys = new Set<string>();
   for await (const some of redis.scanStream({ match: pattern, count: 500 })) {
     for (const key of some as string[]) keys.add(key);
   }
-  if (keys.size === 0) throw new Error(`No record is named ${pattern}`);
+  if (keys.size === 0) throw new Error(`No key matches ${pattern}`);
   for (const key of keys) await ageRecord(redis, key, seconds * 1000);
 }
 
@@ -43,7 +43,7 @@ function olderText(name: string, value: string, ms: number): string {
   return value.startsWith('{') ? JSON.stringify(older(JSON.parse(value), ms, false)) : value;
 }
 
-/** A value of JSON whose instants are older; inside of an instant every number is one. */
+/** Returns a JSON value with older instants. Every number inside an instant is an instant. */
 function older(value: unknown, ms: number, isAt: boolean): unknown {
   if (typeof value === 'number') return isAt ? value - ms : value;
   if (Array.isArray(value)) return value.map((item) => older(item, ms, isAt));
@@ -52,7 +52,7 @@ function older(value: unknown, ms: number, isAt: boolean): unknown {
   return Object.fromEntries(items);
 }
 
-/** `createdAt`, `sentAt:2`. */
+/** Matches names such as `createdAt` and `sentAt:2`. */
 function isInstant(name: string): boolean {
   return /[a-z]At(:\d+)?$/.test(name);
 }

@@ -1,4 +1,7 @@
-/** An api within the process of a test: most of what a process of its own takes is loading modules that the test has already. */
+/**
+ * Runs an api inside the process of a test, because most of the startup time of a process is loading modules that the
+ * test has loaded already.
+ */
 import { join } from 'node:path';
 import { type Api, openApi } from '../../api/main.ts';
 import type { Child } from '../../engines/child.ts';
@@ -8,8 +11,8 @@ import { createLog } from '../../platform/log.ts';
 import { scrubbedEnvironment } from '../../workers/run.ts';
 
 /**
- * Starts an api, seen as a child of this process; it ends with the folder. Nothing can kill or freeze it: tests that do take
- * `startOwnTestSystem()`.
+ * Starts an api that looks like a child process; it stops with the folder. It cannot be killed or frozen: tests that
+ * need that use `startOwnTestSystem()`.
  */
 export async function openApiHere(folder: DataFolder, name: string, env: Record<string, string>): Promise<Child> {
   const logFile = join(folder.logs, `${name}.log`);
@@ -25,7 +28,7 @@ export async function openApiHere(folder: DataFolder, name: string, env: Record<
     await running?.[Symbol.asyncDispose]();
   };
   const refuse = () => {
-    throw new Error('This api runs in the process of the test, which it would take with it');
+    throw new Error('This api runs in the process of the test and cannot be killed on its own');
   };
   await start();
   folder.onClose(stop);

@@ -1,4 +1,6 @@
-/** An attack on a system whose events go the real way into Elasticsearch, and the alert rules replayed over what arrived. */
+/**
+ * Attacks a system whose events reach Elasticsearch through the audit worker, and replays the alert rules over them.
+ */
 import { connectElastic } from '../../adapters/elastic/connect.ts';
 import type { System } from '../../engines/system.ts';
 import { alerts } from '../../kibana/alerts.ts';
@@ -13,7 +15,7 @@ import { until } from './until.ts';
 
 const minuteMs = 60_000;
 
-/** Addresses of documentation (RFC 5737), one for each kind of attack. */
+/** Documentation addresses (RFC 5737), one for each kind of attack. */
 export const attackers = {
   sprayer: '203.0.113.1',
   brute: '203.0.113.2',
@@ -23,17 +25,17 @@ export const attackers = {
 };
 const honest = '198.51.100.7';
 
-/** What attackers do. The names that they fail with are nobody’s: the directory would lock people who are there. */
+/** The attacks. The names whose log-in fails do not exist, because the directory would lock existing entries. */
 export interface Attack {
-  /** Tries a name each, below every limit on a name. */
+  /** Tries one password for many names, below every limit per name. */
   spray(): Promise<void>;
-  /** Tries four names, as often as they have tries. */
+  /** Tries four names, with all attempts each of them allows. */
   useBruteForce(): Promise<void>;
-  /** Uses every try of a code. */
+  /** Uses all attempts of a code. */
   guessCodes(): Promise<void>;
-  /** Has thirty codes sent. */
+  /** Requests thirty codes. */
   pumpCodes(): Promise<void>;
-  /** Goes on and on after the limit has said no. */
+  /** Continues long after the limit has refused. */
   hammerLimits(): Promise<void>;
 }
 
@@ -43,13 +45,13 @@ export interface Attacked extends AsyncDisposable {
   /** Milliseconds since the Unix epoch. */
   beganAt: number;
   /**
-   * Every alert over what has arrived of the attack; a rule looks once a minute, so it may see it up to a window later. An event
-   * is written after its answer: what is missing yet is there in a moment.
+   * Runs every alert over the events of the attack that have arrived. A rule runs once a minute, so it may see an event
+   * up to one window later. An event is written after its response: one that is still missing arrives a moment later.
    */
   replay(): Promise<Firing[]>;
 }
 
-/** Starts a system and has it attacked, between two honest people who mistype once. */
+/** Starts a system and attacks it, between the registrations of two honest users who each mistype once. */
 export async function attackSystem(attack: (acts: Attack) => Promise<unknown>): Promise<Attacked> {
   const beganAt = Date.now();
   const system = await startTestSystem({
@@ -82,7 +84,7 @@ export async function attackSystem(attack: (acts: Attack) => Promise<unknown>): 
     async replay() {
       await until(async () => (await stores.redis.xlen('audit')) === 0);
       await elastic.indices.refresh({ index: `${prefix}-*` });
-      // silence is about a time without events, of which a test that has just started has many
+      // these alerts are about missing events, and a test that has just started has many gaps
       const rules = alerts.filter(({ threshold }) => threshold > 0);
       return (await Promise.all(rules.map((alert) => firings(alert, events.search, from, to)))).flat();
     },

@@ -1,8 +1,8 @@
-/** Audit events for tests: complete, with the fields that a test does not care about. */
+/** Complete audit events for tests, with defaults for the fields that a test does not set. */
 import { randomUUID } from 'node:crypto';
 import { type AuditEvent, auditActions } from '../../domain/audit.ts';
 
-/** A log-in that succeeded just now, or what is given. */
+/** Returns a successful log-in of this moment, overridden by the given fields. */
 export function auditEvent(given: Partial<AuditEvent> = {}): AuditEvent {
   const timestamp = given.timestamp ?? new Date().toISOString();
   const action = given.action ?? 'login';

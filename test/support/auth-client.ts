@@ -1,19 +1,19 @@
-/** A client of `vyry.auth.v1.AuthService` made of what the door's own reflection says, and of nothing else. */
+/** A client of `vyry.auth.v1.AuthService` built only from what the reflection service of the server returns. */
 import assert from 'node:assert/strict';
 import { Client, credentials, loadPackageDefinition, Metadata, type StatusObject } from '@grpc/grpc-js';
 import { loadFileDescriptorSetFromBuffer } from '@grpc/proto-loader';
 import protobuf from 'protobufjs';
 import { hangMs } from './until.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: answers are what is under test; assertions say what they are
+// biome-ignore lint/suspicious/noExplicitAny: responses are under test; assertions check their shape
 type Message = any;
 
-/** What a call ended with, whether it was answered or refused. */
+/** The result of a call, successful or not. */
 export interface RpcAnswer {
-  /** A gRPC status, 0 for OK. */
+  /** gRPC status code, 0 for OK. */
   code: number;
   message: Message;
-  /** Of a refusal. */
+  /** The error details of a failed call. */
   problem: {
     reason?: string;
     metadata: Record<string, string>;
@@ -21,15 +21,17 @@ export interface RpcAnswer {
     retrySeconds?: number;
     fields: string[];
   };
-  /** Sent after the answer. */
+  /** Metadata sent after the response. */
   trailer: Metadata;
 }
 
+/** A connected client. */
 export interface AuthClient {
-  /** One call. */
+  /** Makes one call. */
   call(rpc: string, request: Record<string, unknown>, headers?: Record<string, string>): Promise<RpcAnswer>;
-  /** One call with bytes as they are; answers the status. */
+  /** Makes one call with these request bytes; returns the status code. */
   send(rpc: string, bytes: Buffer): Promise<number>;
+  /** Closes the connection. */
   close(): void;
 }
 
@@ -51,7 +53,7 @@ message Violation { string field = 1; string description = 2; }
 message BadRequest { repeated Violation field_violations = 1; }
 message RequestInfo { string request_id = 1; }`).root;
 
-/** Asks the door what it speaks, and connects to it. */
+/** Reads the service definition from the reflection service and connects. */
 export async function connectAuth(address: string, token?: string): Promise<AuthClient> {
   const metadata = () => {
     const given = new Metadata();
@@ -60,7 +62,7 @@ export async function connectAuth(address: string, token?: string): Promise<Auth
   };
   const files = await reflect(address, metadata(), { fileContainingSymbol: service });
   const named = files.fileDescriptorResponse.fileDescriptorProto as Buffer[];
-  // a FileDescriptorSet: each file as field 1
+  // in a FileDescriptorSet each file is field 1
   const set = protobuf.Writer.create();
   for (const file of named) set.uint32(10).bytes(file);
   const loaded = loadPackageDefinition(loadFileDescriptorSetFromBuffer(Buffer.from(set.finish()))) as Message;
@@ -95,7 +97,7 @@ export async function connectAuth(address: string, token?: string): Promise<Auth
   return {
     call(rpc, request, headers) {
       const method = loaded.vyry.auth.v1.AuthService.service[rpc];
-      assert.ok(method, `The door has no ${rpc}`);
+      assert.ok(method, `The server has no ${rpc}`);
       return call(method, request, method.requestSerialize, headers);
     },
     async send(rpc, bytes) {
@@ -106,7 +108,7 @@ export async function connectAuth(address: string, token?: string): Promise<Auth
   };
 }
 
-/** The services that the door's reflection names. */
+/** Returns the services listed by the reflection service. */
 export async function servicesOf(address: string, token: string): Promise<string[]> {
   const metadata = new Metadata();
   metadata.set('authorization', `Bearer ${token}`);

@@ -1,44 +1,46 @@
-/** A client of the public API for tests: what an app would do, step by step. */
+/** A client of the public API for tests: it makes the calls of an app, step by step. */
 import { solveChallenge } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
 import { Agent, fetch as fetchFrom } from 'undici';
 import { eventually } from './until.ts';
 
+/** The response to a call, with its JSON body parsed. */
 export interface Answer {
   status: number;
   headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: answers are what is under test; assertions say what they are
+  // biome-ignore lint/suspicious/noExplicitAny: responses are under test; assertions check their shape
   body: any;
 }
 
+/** Options of a call. */
 export interface CallOptions {
   body?: unknown;
   token?: string;
   headers?: Record<string, string>;
-  /** A loopback address to come from, 127.x.x.x. */
+  /** Loopback address to connect from, 127.x.x.x. */
   from?: string | undefined;
 }
 
 const agents = new Map<string, Agent>();
 
-/** One of many machines: connections that come from a loopback address. */
+/** Returns an agent whose connections come from a loopback address, as if from another machine. */
 function agentOf(localAddress: string): Agent {
   const agent = agents.get(localAddress) ?? new Agent({ localAddress, keepAliveTimeout: 1000 });
   agents.set(localAddress, agent);
   return agent;
 }
 
-/** Hears every answer that `call` gets, before its caller does; what it throws, the caller gets. */
+/** Receives every response of `call` before the caller does; an error it throws reaches the caller. */
 export type AnswerListener = (request: { url: string; method: string; path: string }, answer: Answer) => void;
 
 const listeners: AnswerListener[] = [];
 
-/** Lets a test file look at every answer. */
+/** Registers a listener for all responses. */
 export function onAnswer(listener: AnswerListener): void {
   listeners.push(listener);
 }
 
-/** Sends one request; a body that is a string goes as it is. */
+/** Sends one request; a string body is sent unchanged. */
 export async function call(url: string, method: string, path: string, options: CallOptions = {}): Promise<Answer> {
   const { body, token, headers, from } = options;
   const request = {
@@ -63,10 +65,11 @@ export async function call(url: string, method: string, path: string, options: C
   return answer;
 }
 
+/** A registration with its token. */
 export interface RegistrationHandle {
   id: string;
   token: string;
-  /** One call on this registration: `''` is the registration itself. */
+  /** Makes one call on this registration; the path `''` is the registration itself. */
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
 }
 
@@ -82,7 +85,7 @@ export async function startRegistration(
   return registrationOf(url, started.body.registrationId, started.body.registrationToken, from);
 }
 
-/** A registration that was started before, also at another address. */
+/** Returns a handle for a registration that was started before, possibly at another address. */
 export function registrationOf(url: string, id: string, token: string, from?: string): RegistrationHandle {
   return {
     id,
@@ -92,7 +95,7 @@ export function registrationOf(url: string, id: string, token: string, from?: st
   };
 }
 
-/** A solved captcha, ready to be proven. */
+/** Solves a captcha and returns the proof. */
 export async function solveCaptcha(url: string): Promise<{ provider: string; token: string }> {
   const { body } = await call(url, 'GET', '/api/v1/captcha');
   const solution = await solveChallenge({ challenge: body.challenge, deriveKey });
@@ -100,6 +103,7 @@ export async function solveCaptcha(url: string): Promise<{ provider: string; tok
   return { provider: body.provider, token: Buffer.from(JSON.stringify(payload)).toString('base64') };
 }
 
+/** A message in the outbox of the fakes. */
 export interface OutboxMessage {
   id: string;
   at: string;
@@ -107,29 +111,29 @@ export interface OutboxMessage {
   to: string;
   body: string;
   code?: string;
-  /** Of e-mail only. */
+  /** E-mail only. */
   subject?: string;
 }
 
-/** The messages that went to one person, oldest first; notifications come later, by themselves, and are left out. */
+/** Returns the messages sent to an address, oldest first, without notifications, which arrive later on their own. */
 export async function messagesTo(outboxUrl: string, to: string, since?: Date): Promise<OutboxMessage[]> {
   const query = new URLSearchParams({ to, ...(since && { since: since.toISOString() }) });
   const response = await fetch(`${outboxUrl}/messages?${query}`);
   return ((await response.json()) as OutboxMessage[]).filter((message) => !isNotification(message));
 }
 
-/** The notifications that went to one person, oldest first. */
+/** Returns the notifications sent to an address, oldest first. */
 export async function notificationsTo(outboxUrl: string, to: string): Promise<OutboxMessage[]> {
   const response = await fetch(`${outboxUrl}/messages?${new URLSearchParams({ to })}`);
   return ((await response.json()) as OutboxMessage[]).filter(isNotification);
 }
 
-/** An e-mail or SMS without a code. */
+/** Returns whether a message is an e-mail or SMS without a code. */
 export function isNotification({ channel, code }: OutboxMessage): boolean {
   return channel !== 'voice' && code === undefined;
 }
 
-/** The code of the newest message to a person, once there are as many. */
+/** Returns the code of the newest message to an address, once there are `count` messages. */
 export async function codeFor(outboxUrl: string, to: string, count = 1): Promise<string> {
   return await eventually(async () => {
     const messages = await messagesTo(outboxUrl, to);

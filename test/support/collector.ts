@@ -1,13 +1,13 @@
-/** A fake for a collector of traces: OTLP over HTTP with JSON. It keeps what arrives. */
+/** A fake trace collector that stores what it receives: OTLP over HTTP with JSON. */
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A span as it arrived, flattened. */
+/** A received span, flattened. */
 export interface ReceivedSpan {
   service: string;
   name: string;
-  /** As the protocol numbers them: 1 internal, 2 server, 3 client. */
+  /** Span kind as numbered by OTLP: 1 internal, 2 server, 3 client. */
   kind: number;
   traceId: string;
   spanId: string;
@@ -19,10 +19,11 @@ export interface ReceivedSpan {
   attributes: Record<string, unknown>;
 }
 
+/** A running collector. */
 export interface FakeCollector extends AsyncDisposable {
   url: string;
   spans: ReceivedSpan[];
-  /** Every request: its headers and its body as it came. */
+  /** Every request with its headers and raw body. */
   requests: { path: string; headers: IncomingHttpHeaders; body: string }[];
 }
 
@@ -47,7 +48,7 @@ interface OtlpRequest {
   resourceSpans: { resource: { attributes: Attribute[] }; scopeSpans: { spans: OtlpSpan[] }[] }[];
 }
 
-/** Starts one on loopback. */
+/** Starts a collector on loopback. */
 export async function startCollector(): Promise<FakeCollector> {
   const spans: ReceivedSpan[] = [];
   const requests: FakeCollector['requests'] = [];

@@ -1,4 +1,4 @@
-/** Holds the answers of an api to the OpenAPI document that it serves. */
+/** Validates the responses of an api against the OpenAPI document that it serves. */
 import assert from 'node:assert/strict';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
@@ -8,13 +8,15 @@ interface Operation {
   responses: Record<string, { content?: Record<string, unknown> }>;
 }
 
-/** The part of an OpenAPI document that answers are held to. */
+/** The part of an OpenAPI document that responses are validated against. */
 export interface OpenApiDocument {
   openapi: string;
   paths: Record<string, Record<string, Operation>>;
 }
 
-/** Looks at every answer of an api from now on; one that its document does not promise fails the call that got it. */
+/**
+ * Checks every response of an api from now on. A response that the document does not define fails the call that got it.
+ */
 export async function holdToContract(url: string): Promise<OpenApiDocument> {
   const document = (await (await fetch(`${url}/openapi.json`)).json()) as OpenApiDocument;
   const schemas = new Ajv2020({ strict: false, allErrors: true });
@@ -36,7 +38,7 @@ export async function holdToContract(url: string): Promise<OpenApiDocument> {
       operation === undefined || template === undefined
         ? validatorOf('/components/schemas/Error')
         : promised(operation, { template, method, status, what, validatorOf });
-    if (validate === undefined) return assert.equal(body, undefined, `${what} promises no body`);
+    if (validate === undefined) return assert.equal(body, undefined, `${what} must have no body`);
     assert.match(headers.get('content-type') ?? '', /^application\/json; charset=utf-8$/, what);
     assert.ok(validate(body), `${what}: ${schemas.errorsText(validate.errors)}`);
   });
@@ -68,7 +70,7 @@ function templateOf(document: OpenApiDocument, path: string): string | undefined
   );
 }
 
-/** RFC 6901 section 3. */
+/** Escapes a JSON pointer token (RFC 6901 section 3). */
 function escaped(token: string): string {
   return token.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -1,19 +1,19 @@
-/** A gate before a database: shut by the test, or by itself the moment a collection would get its next document. */
+/** A TCP proxy to a database that a test shuts, or that shuts at the next insert into a collection. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
-/** A running gate, open at first. */
+/** A running proxy, open at first. */
 export interface DatabaseGate extends AsyncDisposable {
-  /** In place of the database's own; names no database. */
+  /** Replaces the URL of the database server; contains no database name. */
   readonly url: string;
-  /** Whether it has shut. */
+  /** Whether it is shut. */
   readonly isShut: boolean;
-  /** Shuts when somebody inserts into a collection; the insert does not get through. */
+  /** Shuts at the next insert into a collection; that insert does not get through. */
   shutAtInsertInto(collection: string): void;
-  /** Lets everybody through again. */
+  /** Lets all connections through again. */
   open(): void;
 }
 
-/** Starts a gate before the database at a URL. */
+/** Starts a proxy to the database server at a URL. */
 export async function startDatabaseGate(databaseUrl: string): Promise<DatabaseGate> {
   const { hostname, port } = new URL(databaseUrl);
   const sockets = new Set<Socket>();
@@ -53,7 +53,7 @@ export async function startDatabaseGate(databaseUrl: string): Promise<DatabaseGa
       return isShut;
     },
     shutAtInsertInto(collection) {
-      // BSON: an element of type string, its name `insert`, its length with the zero at its end
+      // in BSON, a string element: type, the name `insert`, and the length including the trailing zero
       const length = Buffer.alloc(4);
       length.writeInt32LE(collection.length + 1);
       trigger = Buffer.concat([Buffer.from('\x02insert\0'), length, Buffer.from(`${collection}\0`)]);

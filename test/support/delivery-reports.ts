@@ -1,14 +1,14 @@
-/** Delivery delivery reports as the fakes of the providers posted them. */
+/** Delivery reports as the provider fakes posted them. */
 import type { TriedReport } from '../../engines/fakes/delivery-reports.ts';
 import type { Behind } from './registrations.ts';
 
-/** Every try of a delivery report whose address begins so, oldest first. */
+/** Returns every delivery attempt of reports whose URL begins with `url`, oldest first. */
 export async function reportsTo(outboxUrl: string, url: string): Promise<TriedReport[]> {
   const tried = (await (await fetch(`${outboxUrl}/receipts`)).json()) as TriedReport[];
   return tried.filter((report) => report.url.startsWith(url));
 }
 
-/** Posts a delivery report as it is, or changed. */
+/** Posts a delivery report, unchanged or modified. */
 export async function postReport({ url, headers, body }: Pick<TriedReport, 'url' | 'headers' | 'body'>) {
   const response = await fetch(url, { method: 'POST', headers, body });
   return { status: response.status, text: await response.text() };
@@ -22,7 +22,7 @@ export interface ReportEvent {
   vyry: { otp: { channel: string; send: number }; messaging: { provider: string; country?: string } };
 }
 
-/** What the audit log says became of the messages of a registration. */
+/** Returns the delivery reports of a registration from the audit log. */
 export async function reportEventsOf({ redis }: Behind, registrationId: string): Promise<ReportEvent[]> {
   const entries = await redis.xrange('audit', '-', '+');
   return entries

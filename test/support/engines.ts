@@ -1,7 +1,7 @@
 /** The engines that `npm test` has started for all test files. */
 import type { EngineUrls } from '../../engines/engines.ts';
 
-/** Where the shared engines are. Use names of your own in them: database, key prefix, namespace, index. */
+/** Returns the addresses of the shared engines. Use unique names in them: database, key prefix, namespace, index. */
 export function testEngines(): EngineUrls {
   return {
     temporalAddress: testVariable('VYRY_TEST_TEMPORAL_ADDRESS'),
@@ -26,12 +26,15 @@ export function testEngines(): EngineUrls {
   };
 }
 
-/** The workflow bundle of today's code. */
+/** Returns the path of the workflow bundle of the current code. */
 export function testBundle(): string {
   return testVariable('VYRY_TEST_WORKFLOW_BUNDLE');
 }
 
-/** A variable that `npm test` sets. @throws {Error} it is missing */
+/**
+ * Returns a variable that `npm test` sets.
+ * @throws {Error} it is missing
+ */
 export function testVariable(name: string): string {
   const value = process.env[name];
   if (!value) throw new Error(`${name} is missing: run this test by \`npm test -- <file>\`, which starts the engines`);

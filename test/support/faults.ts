@@ -1,7 +1,7 @@
-/** Faults of the outside providers, switched in the fakes of a system (engines/fakes/faults.ts says which there are). */
+/** Faults of the provider fakes of a system (listed in engines/fakes/faults.ts). */
 import { until } from './until.ts';
 
-/** A fault as `PUT /faults` takes it. */
+/** A fault in the format of `PUT /faults`. */
 export interface FaultSetting {
   channel: string;
   provider?: string;
@@ -10,7 +10,7 @@ export interface FaultSetting {
   providerCode?: string | number;
 }
 
-/** Switches a fault on or, with the mode `none`, off. Answers that `hold` kept back are released by any other mode. */
+/** Sets a fault, or clears it with the mode `none`. Any other mode releases the responses that `hold` kept back. */
 export async function setFault(outboxUrl: string, fault: FaultSetting): Promise<void> {
   const response = await fetch(`${outboxUrl}/faults`, {
     method: 'PUT',
@@ -20,7 +20,7 @@ export async function setFault(outboxUrl: string, fault: FaultSetting): Promise<
   if (!response.ok) throw new Error(`PUT /faults: ${response.status} ${await response.text()}`);
 }
 
-/** Resolves when as many answers are held by a `hold` fault: what sends is in the middle of the call. */
+/** Resolves when a `hold` fault holds this many responses: the sender is in the middle of its call. */
 export async function untilHeld(
   outboxUrl: string,
   { channel, provider }: Pick<FaultSetting, 'channel' | 'provider'>,

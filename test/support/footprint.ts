@@ -1,4 +1,4 @@
-/** Everything a system leaves behind, as texts that can be searched for what must not be there. */
+/** Everything that a system stores, as texts that can be searched for secrets and personal data. */
 import { globSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
@@ -7,14 +7,14 @@ import { call } from './client.ts';
 import type { Stores } from './stores.ts';
 import { until } from './until.ts';
 
-/** Texts by the place they were found at. */
+/** Texts by location. */
 export type Footprint = Record<string, string>;
 
-/** What Temporal keeps: every history in full, as it is stored and as the codec endpoint shows it to operators. */
+/** The data in Temporal: every full history, as stored and as the codec endpoint shows it to operators. */
 export interface TemporalFootprint {
-  /** Every payload once more behind the history, out of its base64. */
+  /** Histories, followed by each payload decoded from base64. */
   stored: Footprint;
-  /** What only the codec shows. */
+  /** Payloads decrypted by the codec endpoint. */
   decoded: Footprint;
   /** Every failure in the histories. */
   failures: Failure[];
@@ -33,14 +33,14 @@ interface Payload {
   data: string;
 }
 
-/** The log lines of all processes and engines of a system. */
+/** Returns the logs of all processes and engines of a system. */
 export function readLogs({ folder }: System): Footprint {
   return Object.fromEntries(
     globSync(join(folder.logs, '*')).map((file) => [`log ${basename(file)}`, readFileSync(file, 'utf8')]),
   );
 }
 
-/** Every key of Redis with what it holds, and the file that has every write since it was started. */
+/** Returns every Redis key with its value, and the append-only file with every write since the start. */
 export async function readRedis({ folder }: System, { redis, keys }: Stores): Promise<Footprint> {
   const footprint: Footprint = {};
   for (const key of await keys('*')) footprint[`redis ${key}`] = `${key} ${JSON.stringify(await readKey(redis, key))}`;
@@ -65,11 +65,11 @@ async function readKey(redis: Stores['redis'], key: string): Promise<unknown> {
     case 'stream':
       return redis.xrange(key, '-', '+');
     default:
-      throw new Error(`Key ${key} has a type that is not read`);
+      throw new Error(`Key ${key} has an unsupported type`);
   }
 }
 
-/** Every document of every collection. */
+/** Returns every document of every collection. */
 export async function readDatabase({ database }: Stores): Promise<Footprint> {
   const footprint: Footprint = {};
   for (const { name } of (await database.db?.listCollections().toArray()) ?? []) {
@@ -79,7 +79,7 @@ export async function readDatabase({ database }: Stores): Promise<Footprint> {
   return footprint;
 }
 
-/** Every audit event that was shipped; resolves when none waits any more. */
+/** Returns every shipped audit event; resolves when none is pending. */
 export async function readAuditIndex({ processes }: System, { redis }: Stores): Promise<Footprint> {
   const { ELASTICSEARCH_URL: url, AUDIT_INDEX: prefix } = processes.env('audit');
   await until(async () => (await redis.xlen('audit')) === 0);
@@ -94,7 +94,7 @@ export async function readAuditIndex({ processes }: System, { redis }: Stores): 
   return footprint;
 }
 
-/** The histories, and what lists show: ids, types, task queues, search attributes and memos. */
+/** Returns the histories, and the data in workflow lists: ids, types, task queues, search attributes and memos. */
 export async function readTemporal(system: System, { temporal }: Stores): Promise<TemporalFootprint> {
   const stored: Footprint = {};
   const decoded: Footprint = {};
@@ -112,13 +112,13 @@ export async function readTemporal(system: System, { temporal }: Stores): Promis
   return { stored, decoded, failures };
 }
 
-/** What anybody can scrape. */
+/** Returns the metrics, which anyone can scrape. */
 export async function readMetrics(system: System): Promise<Footprint> {
   const response = await fetch(`${system.ready.apiUrl}/metrics`);
   return { metrics: await response.text() };
 }
 
-/** The places where a text is, in clear, in base64, in hexadecimal or as part of a URL. */
+/** Returns the locations that contain a text in plain text, base64, hexadecimal or URL encoding. */
 export function search(footprint: Footprint, text: string): string[] {
   const forms = formsOf(text);
   return Object.keys(footprint).filter((place) => forms.some((isIn) => isIn(footprint[place] ?? '')));
@@ -128,7 +128,8 @@ type Form = (searched: string) => boolean;
 
 function formsOf(text: string): Form[] {
   const bytes = Buffer.from(text);
-  // within base64 a text looks one of three ways, by its position; the characters at its ends depend on its neighbours
+  // in base64 a text has one of three forms, depending on its offset; its first and last characters depend on its
+  // neighbors
   const inBase64 = [0, 1, 2].map((shift) => {
     const encoded = Buffer.concat([Buffer.alloc(shift), bytes])
       .toString('base64')
@@ -148,7 +149,7 @@ function formsOf(text: string): Form[] {
   ];
 }
 
-/** A number that is part of a longer one is another number. */
+/** Digits inside a longer number are not a match. */
 function inClear(text: string): Form {
   if (!/^\d+$/.test(text)) return (searched) => searched.includes(text);
   const whole = new RegExp(`(?<!\\d)${text}(?!\\d)`);
@@ -178,7 +179,7 @@ function isFailure(value: object): value is Failure {
   return 'message' in value && ('source' in value || 'stackTrace' in value || 'encodedAttributes' in value);
 }
 
-/** Every object inside a value that is of a kind. */
+/** Returns every object of a kind inside a value. */
 function findAll<T extends object>(value: unknown, is: (value: object) => value is T): T[] {
   if (typeof value !== 'object' || value === null) return [];
   const inside = Object.values(value).flatMap((part) => findAll(part, is));

@@ -1,55 +1,57 @@
 /**
- * Instants and waits that an answer tells, held against the clock of this machine in the one way that no slowness can break:
- * what is told lies between the moment before the question and the moment after the answer.
+ * Asserts instants and waits in responses against the clock of this machine so that slowness cannot fail a test: the
+ * value must lie between the moment before the request and the moment after the response.
  */
 import assert from 'node:assert/strict';
 import { until } from './until.ts';
 
-/** Asserts that an instant is so many seconds after some moment from another instant on until now. */
+/** Asserts that an instant is `seconds` after some moment between `begunAt` and now. */
 export function assertSince(instant: string, begunAt: number, seconds = 0): void {
   const from = Date.parse(instant) - seconds * 1000;
   assert.ok(from >= begunAt && from <= Date.now(), `${instant} is not ${seconds} s after the act`);
 }
 
-/** Asserts how much is left, in whole seconds, of a time that began at some moment from an instant on until now. */
+/** Asserts the rest, in whole seconds, of a period that began between `begunAt` and now. */
 export function assertLeft(left: number | string, seconds: number, begunAt: number): void {
   const least = Math.floor(seconds - (Date.now() - begunAt) / 1000);
   assert.ok(Number(left) <= seconds && Number(left) >= least, `${left} of ${seconds} s, at least ${least}`);
 }
 
-/** Asserts that an instant is not still to come. */
+/** Asserts that an instant is not in the future. */
 export function assertReached(instant: string, what = `${instant} is still to come`): void {
   assert.ok(Date.parse(instant) <= Date.now(), what);
 }
 
-/** Waits for an instant that was told: what it is told for has to be possible by then. */
+/** Waits until an announced instant. */
 export function untilInstant(instant: string): Promise<void> {
   return until(() => Date.parse(instant) <= Date.now());
 }
 
 /**
- * Does a job that has to take so long at least, and longer on a slow machine.
+ * Runs a job that must take at least `ms`; it may take longer on a slow machine.
  *
- * @throws {Error} it was done earlier
+ * @throws {Error} it took less
  */
 export async function takingAtLeast<T>(ms: number, job: () => Promise<T>): Promise<T> {
   const beganAt = performance.now();
   const result = await job();
   const tookMs = performance.now() - beganAt;
-  // a timer may be a millisecond early
-  if (tookMs < ms - 2) throw new Error(`Done after ${tookMs} ms, not ${ms}`);
+  // a timer may fire a millisecond early
+  if (tookMs < ms - 2) throw new Error(`Took ${tookMs} ms, less than ${ms} ms`);
   return result;
 }
 
-/** Told by a job when what is limited begins and ends. */
+/** Called by a job when the limited part begins and ends. */
 export interface Stopwatch {
+  /** Marks the begin. */
   begin(): void;
+  /** Marks the end. */
   end(): void;
 }
 
 /**
- * Repeats a job until what it times has ended within a limit of the product, which may cut what takes longer: on a machine
- * that stood still for so long it was right to, and what came of it says nothing. Answers what the job came to.
+ * Repeats a job until the part it times ends within a limit of the product. The product may cut off whatever takes
+ * longer, so the result of a longer run on a starved machine proves nothing. Returns the result of the job.
  */
 export async function unlessCut<T>(limitMs: number, job: (stopwatch: Stopwatch) => Promise<T>): Promise<T> {
   for (;;) {

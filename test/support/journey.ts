@@ -1,8 +1,8 @@
 /**
- * A person who registers as an app would: every call once, and once more only when its connection was lost, or when it
- * was a start that was refused for now.
+ * Registers a user as an app would: each call is made once. A call is repeated only when its connection was lost, or
+ * when it is a start that was refused because Temporal was unavailable.
  *
- * The acts are those of the default policy, in an order its needs allow.
+ * The acts are those of the default policy, in an order that its requirements allow.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -16,23 +16,24 @@ import {
 } from './client.ts';
 import { until } from './until.ts';
 
-/** What a person does, first to last. */
+/** The acts of a registration, in order. */
 export const acts = ['start', 'directory', 'captcha', 'send', 'code', 'credentials', 'session'] as const;
+/** One act of a registration. */
 export type Act = (typeof acts)[number];
 
-/** One of `person000` to `person999`. */
+/** A user `person000` to `person999` of the demo directory. */
 export interface Person {
   username: string;
   password: string;
   fullName: string;
   email: string;
   phone: string;
-  /** What they choose for their account. */
+  /** The credentials chosen for the account. */
   newPassword: string;
   pin: string;
 }
 
-/** The entry of the demo directory with this number, 0 to 999. */
+/** Returns the entry of the demo directory with this number, 0 to 999. */
 export function personOf(index: number): Person {
   const digits = String(index).padStart(3, '0');
   return {
@@ -46,36 +47,40 @@ export function personOf(index: number): Person {
   };
 }
 
-/** Where a journey goes: the addresses of a system. */
+/** The addresses of the system to register at. */
 export interface Destination {
   apiUrl: string;
   outboxUrl: string;
 }
 
+/** A channel that codes are sent by. */
 export type Channel = 'sms' | 'voice' | 'email';
 
-/** A registration under way, as the device of its person knows it. */
+/** A registration in progress, as the device of the user sees it. */
 export interface Journey {
   readonly person: Person;
-  /** Known once it has started. */
+  /** Set once the registration has started. */
   readonly registration: RegistrationHandle | undefined;
-  /** The act that comes next; undefined after the last. */
+  /** The next act; undefined after the last. */
   readonly next: Act | undefined;
-  /** The acts that were called again: their connection was lost, or a start was refused while Temporal was away. */
+  /** The acts that were repeated: their connection was lost, or a start was refused while Temporal was unavailable. */
   readonly repeated: Act[];
-  /** The answer of an act that was done. */
+  /** Returns the response of an act that was done. */
   answerOf(act: Act): Answer;
-  /** Gets what the next act needs (a solved captcha, the code from the phone), so that `act` is one call. */
+  /** Gets what the next act needs (a solved captcha, the received code), so that `act` is a single call. */
   prepare(): Promise<void>;
-  /** Does the next act. @throws {Error} the answer is not a success */
+  /**
+   * Does the next act.
+   * @throws {Error} the response is not a success
+   */
   act(): Promise<Answer>;
-  /** Notes that the next act was done in another way. */
+  /** Records that the next act was done in another way. */
   skip(answer: Answer): void;
-  /** Does everything up to and with an act. */
+  /** Does all acts up to and including this one. */
   walk(last: Act): Promise<void>;
 }
 
-/** A journey before its first call; `wishes` are what its start says. */
+/** Creates a journey before its first call; `wishes` is the body of its start. */
 export function createJourney(
   to: Destination,
   person: Person,
@@ -113,7 +118,7 @@ export function createJourney(
     try {
       return await calls[act]();
     } catch (err) {
-      // fetch says so when there was no whole answer
+      // fetch throws a TypeError when there was no complete response
       if (!(err instanceof TypeError)) throw err;
       repeated.push(act);
       await untilAnswering(to.apiUrl);
@@ -177,10 +182,10 @@ export function createJourney(
   return journey;
 }
 
-/** Resolves when an address answers again. */
+/** Resolves when an api responds again. */
 export async function untilAnswering(apiUrl: string): Promise<void> {
   await until(async () => (await call(apiUrl, 'GET', '/health')).status === 200);
 }
 
-/** An e-mail of the outbox. */
+/** An e-mail in the outbox. */
 export type OutboxMail = OutboxMessage & { messageId?: string };

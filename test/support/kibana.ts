@@ -1,5 +1,5 @@
 /**
- * A fake for Kibana's import and rule APIs, as they are documented and as their schemas say: what it refuses, Kibana
+ * A fake of Kibana's import and rule APIs that follows their documentation and schemas: what it refuses, Kibana
  * refuses. https://www.elastic.co/docs/api/doc/kibana
  */
 import { once } from 'node:events';
@@ -15,22 +15,24 @@ interface SavedObject {
 }
 type Rule = Record<string, unknown> & { actions: Record<string, unknown>[] };
 
+/** Options of the fake. */
 export interface KibanaOptions {
   version?: string;
-  /** The one `Authorization` that is known. */
+  /** The only accepted `Authorization` header. */
   authorization?: string;
   space?: string;
-  /** Ids of rules that another space has. */
+  /** Ids of rules that exist in another space. */
   taken?: string[];
-  /** Types of objects that this Kibana does not take. */
+  /** Types of saved objects that are refused. */
   refusedTypes?: string[];
-  /** Detection rules are refused so. */
+  /** The error for all detection rules. */
   refusedDetection?: string;
-  /** Paths that are answered so, whatever is asked. */
+  /** Fixed responses by path. */
   answers?: Record<string, { status: number; body: unknown; location?: string }>;
   tls?: { key: string; cert: string };
 }
 
+/** A running fake with the imported objects. */
 export interface FakeKibana extends AsyncDisposable {
   url: string;
   objects: Map<string, SavedObject>;
@@ -62,7 +64,7 @@ class Refusal extends Error {
   }
 }
 
-/** Starts it on a free port. */
+/** Starts the fake on a free port. */
 export async function startKibana(options: KibanaOptions = {}): Promise<FakeKibana> {
   const stand = { objects: new Map(), rules: new Map(), detectionRules: new Map(), requests: [] as string[] };
   const listener: RequestListener = (req, res) => void answer(req, res, stand, options);
@@ -146,7 +148,7 @@ async function linesOfForm<T>(req: IncomingMessage, body: Buffer): Promise<T[]> 
     .map((line) => JSON.parse(line) as T);
 }
 
-/** Always 200, whatever became of the objects; a type:id that is there twice refuses the whole. */
+/** Responds with 200 even if objects are refused; a duplicate type and id refuses the whole import. */
 function importObjects(objects: SavedObject[], overwrite: boolean, stand: Stand, options: KibanaOptions) {
   const keyOf = ({ type, id }: { type: string; id: string }) => `${type}:${id}`;
   if (new Set(objects.map(keyOf)).size < objects.length) throw new Refusal(400, 'Non-unique import objects detected');
@@ -210,7 +212,7 @@ function rule(method: string, id: string, body: Buffer, stand: Stand, { taken = 
   return { ...there, ...given };
 }
 
-/** The checks of the rule type `.es-query`. */
+/** The parameter checks of the rule type `.es-query`. */
 function refuseParams({
   esQuery,
   index,

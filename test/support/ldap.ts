@@ -5,11 +5,11 @@ import { openTemporaryFolder } from '../../engines/data-folder.ts';
 import { type DirectoryOptions as EngineOptions, type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
 import { Secret } from '../../platform/config.ts';
 
-/** A private directory in a temporary folder, which goes with it. */
+/** A private directory in a temporary folder, which is deleted with it. */
 export interface TestDirectory extends RunningDirectory, AsyncDisposable {
-  /** The lines slapd has logged since it was started the last time, from the first or from a later one on. */
+  /** The lines that slapd has logged since its last start, optionally from a later line on. */
   log(from?: number): Promise<string[]>;
-  /** Starts it again, stopped before, on the same ports and data. */
+  /** Restarts it after a stop, with the same ports and data. */
   startAgain(): Promise<void>;
 }
 
@@ -36,7 +36,9 @@ export async function startTestDirectory(options: EngineOptions = {}): Promise<T
   };
 }
 
-/** The adapter on a running directory. It waits beyond what any answer takes, unless a test says how long. */
+/**
+ * Connects the adapter to a running directory. The timeout is longer than any response takes, unless a test sets one.
+ */
 export function connectTo(running: RunningDirectory, options: Partial<DirectoryOptions> = {}): Directory {
   return connectDirectory({
     urls: [running.url],
@@ -54,6 +56,7 @@ export function connectTo(running: RunningDirectory, options: Partial<DirectoryO
   });
 }
 
+/** The attribute names of the demo directory. */
 export const personAttributes = {
   id: 'entryUUID',
   username: 'uid',
@@ -63,18 +66,18 @@ export const personAttributes = {
   groups: 'memberOf',
 };
 
-/** A TCP server in the place of a directory, or between it and its client. */
+/** A TCP server in place of a directory, or between a directory and its client. */
 export interface TestServer {
   port: number;
   url: string;
   /** Connections accepted so far. */
   accepted: Socket[];
-  /** Everything received so far, as text of one byte a character. */
+  /** Everything received so far, as text with one character per byte. */
   received(): string;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Listens on a free port and hands every connection, and every piece of bytes on it, to the test. */
+/** Listens on a free port and passes every connection and every chunk of bytes to the test. */
 export async function startTestServer(
   onData: (socket: Socket, bytes: Buffer) => void = () => {},
   port = 0,
@@ -104,14 +107,14 @@ export async function startTestServer(
   };
 }
 
-/** Begin of a TLS handshake: content type, and the version that a first record has (RFC 8446 section 5.1). */
+/** Begin of a TLS handshake: content type and the version of the first record (RFC 8446 section 5.1). */
 export const clientHello = '\x16\x03\x01';
 
 const upstreams = new WeakMap<Socket, Socket>();
 
 /**
- * The connection to a directory that belongs to a client's connection, made at the first call; what the directory
- * answers goes back to the client, with the given bytes behind its first answer.
+ * Returns the connection to a directory that belongs to a client connection, made on the first call. The responses of
+ * the directory go to the client, with the given bytes after the first one.
  */
 export function forward(socket: Socket, port: number, behindFirst = Buffer.alloc(0)): Socket {
   const known = upstreams.get(socket);

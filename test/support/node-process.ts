@@ -1,12 +1,16 @@
-/** Short-lived Node processes for tests of what only a process of its own can show: signals, output, permissions. */
+/** Short-lived Node processes, for tests of signals, output and permissions. */
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 
+/** Root folder of the project. */
 export const projectFolder = resolve(import.meta.dirname, '../..');
 
-/** Longest a program may run to its end: a limit against hanging, beyond what any takes on a starved machine. */
+/**
+ * Maximum run time of a program. It only ends programs that hang, and is longer than any takes on a starved machine.
+ */
 const runMs = 180_000;
 
+/** How a program ended. */
 export interface Ended {
   code: number | null;
   signal: NodeJS.Signals | null;
@@ -15,16 +19,17 @@ export interface Ended {
   ms: number;
 }
 
+/** Options of a program. */
 export interface NodeOptions {
   env?: Record<string, string>;
-  /** Everything on standard input; nothing without it. */
+  /** The complete standard input; none if it is omitted. */
   input?: string;
-  /** Called with everything on standard output so far, at each piece. */
+  /** Called with all standard output so far, at each chunk. */
   onOutput?: (stdout: string, kill: (signal: NodeJS.Signals) => void, pid: number) => void;
   timeoutMs?: number;
 }
 
-/** Runs Node in the folder of the project with nothing but the given environment, to its end. */
+/** Runs Node to its end in the project folder, with only the given environment. */
 export function runNode(
   args: string[],
   { env = {}, input, onOutput, timeoutMs = runMs }: NodeOptions = {},
@@ -55,7 +60,7 @@ export function runNode(
   });
 }
 
-/** Runs a module given as text; its imports are relative to the folder of the project. */
+/** Runs a module given as text; imports are relative to the project folder. */
 export function runModule(text: string, { flags = [], ...options }: NodeOptions & { flags?: string[] } = {}) {
   return runNode(
     ['--disable-warning=ExperimentalWarning', ...flags, '--input-type=module-typescript', '-e', text],
@@ -63,7 +68,7 @@ export function runModule(text: string, { flags = [], ...options }: NodeOptions 
   );
 }
 
-/** The lines of a log, parsed. */
+/** Returns the JSON lines of a log, parsed. */
 export function linesOf(stdout: string): Record<string, unknown>[] {
   return stdout
     .split('\n')

@@ -1,11 +1,11 @@
-/** A client that asks again where a deadline of the api was over, as clients are told to by Retry-After. */
+/** Repeats requests when a deadline of the api was exceeded, as Retry-After tells clients to. */
 import type { Answer } from './client.ts';
 import { eventually } from './until.ts';
 
-/** No deadline of the api is shorter: a 503 that comes sooner does not say that the machine is slow. */
+/** The shortest deadline of the api: a faster 503 does not mean that the machine is slow. */
 const shortestDeadlineMs = 1000;
 
-/** The answer to a request that may be sent again, sent again as long as a deadline of the api is over before it answers. */
+/** Returns the response to a request that may be repeated, and repeats it while the api exceeds its deadline. */
 export function patiently(ask: () => Promise<Answer>): Promise<Answer> {
   return eventually(async () => {
     const beganAt = performance.now();

@@ -1,51 +1,53 @@
 /**
- * People with an account, written straight into the stores of a system: what a completed registration leaves of an account,
- * without the registration. test/journeys/fixture.test.ts holds it to that.
+ * Users with an account, written directly into the stores of a system: the account that a completed registration
+ * leaves. test/journeys/fixture.test.ts compares both.
  *
- * What only the registration itself leaves is not there: its status, its workflow, its messages and its events.
+ * Status, workflow, messages and events of a registration do not exist for them.
  */
-import type { z } from 'zod';
 import { createAccounts } from '../../adapters/mongo/accounts.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
 import { createPasswords } from '../../adapters/passwords.ts';
 import { connectRedis } from '../../adapters/redis/connect.ts';
 import { createSessions } from '../../adapters/redis/sessions.ts';
-import type { Tokens } from '../../api/schemas.ts';
-import { beginSession, mintSession, type SessionBeginDeps, sessionLifeOf } from '../../api/sessions.ts';
+import { beginSession, type SessionBeginDeps, sessionLifeOf } from '../../api/sessions.ts';
 import { createTokens } from '../../api/tokens.ts';
+import type { Tokens } from '../../contract/schemas.ts';
 import type { Identity } from '../../domain/registration.ts';
 import type { System } from '../../engines/system.ts';
 import { readConfig, Secret } from '../../platform/config.ts';
-import { createCipher, deriveKey, newId } from '../../platform/crypto.ts';
+import { createCipher, deriveKey, newId, newToken } from '../../platform/crypto.ts';
 import { personOf } from './journey.ts';
 import { goodPassword } from './registrations.ts';
 
-/** Who gets an account: the number of one of `person000` to `person999`, or what a registration without a directory proves. */
+/**
+ * The user to create: the number of `person000` to `person999`, or an identity as a registration without a directory
+ * verifies it.
+ */
 export type Who = number | Identity;
 
-/** What a person chose at their registration. */
+/** The choices of a user at registration. */
 export interface Chosen {
-  /** `goodPassword` when left out; none when null. */
+  /** `goodPassword` if omitted; no password if null. */
   password?: string | null;
   pin?: string;
-  /** Language of the messages, BCP 47. */
+  /** Language of messages, BCP 47. */
   locale?: string;
 }
 
-/** An account that was made. */
+/** A created account. */
 export interface Registered {
   userId: string;
-  /** Of the registration that never was. */
+  /** Id of a registration that does not exist. */
   registrationId: string;
 }
 
-/** A person with a session: the account, and the tokens as `POST …/session` answers them. */
-export type SignedIn = Registered & z.output<typeof Tokens>;
+/** A user with a session: the account, and the tokens in the format of `POST …/session`. */
+export type SignedIn = Registered & Tokens;
 
 /**
- * Makes the account of a person.
+ * Creates the account of a user.
  *
- * @throws {Error} somebody has the name, number or address
+ * @throws {Error} the name, number or address is taken
  */
 export async function registeredPerson(
   system: System,
@@ -68,21 +70,32 @@ export async function registeredPerson(
   return { userId, registrationId };
 }
 
-/** Makes the account of a person, and a session of it. @throws {Error} as `registeredPerson` */
+/**
+ * Creates the account of a user, and a session of it.
+ * @throws {Error} as `registeredPerson`
+ */
 export async function signedIn(system: System, who: Who, chosen: Chosen = {}): Promise<SignedIn> {
   const registered = await registeredPerson(system, who, chosen);
   return { ...registered, ...(await sessionOf(system, registered.userId)) };
 }
 
-/** Begins one more session of a person; answers its tokens. @throws {Error} there is no such person */
-export async function sessionOf(system: System, userId: string): Promise<z.output<typeof Tokens>> {
+/**
+ * Starts another session of a user and returns its tokens.
+ * @throws {Error} there is no such user
+ */
+export async function sessionOf(system: System, userId: string): Promise<Tokens> {
   const tools = toolsOf(system);
   const account = await tools.accounts.read(userId);
   if (account === undefined) throw new Error(`There is no account ${userId}`);
-  return beginSession(tools, account, mintSession(), { address: '127.0.0.1', userAgent: 'node' });
+  return beginSession(
+    tools,
+    account,
+    { id: newId(), token: newToken(), at: Date.now() },
+    { address: '127.0.0.1', userAgent: 'node' },
+  );
 }
 
-/** What the directory says of a numbered person (engines/directory/seed.ts). */
+/** Returns the directory entry of a numbered person (engines/directory/seed.ts). */
 function entryOf(person: number): Identity {
   const { username, fullName, email, phone } = personOf(person);
   const directoryId = `bea00000-0000-4000-8000-000000000${String(person).padStart(3, '0')}`;
@@ -91,13 +104,13 @@ function entryOf(person: number): Identity {
 
 type Tools = Pick<SessionBeginDeps, 'sessions' | 'sessionLife' | 'tokens' | 'config' | 'events'> & {
   accounts: ReturnType<typeof createAccounts>;
-  /** Hashes a secret, each once. */
+  /** Hashes a secret once and caches the hash. */
   hash(secret: string): Promise<string>;
 };
 
 const known = new WeakMap<System, Tools>();
 
-/** The connections and keys of a system; they are closed with it. */
+/** Returns the connections and keys of a system; they are closed with it. */
 function toolsOf(system: System): Tools {
   const tools = known.get(system) ?? openTools(system);
   known.set(system, tools);

@@ -1,38 +1,38 @@
 /**
- * A probe inside a running process of the product: preloaded by `--import`, asked by SIGUSR2, it tries what the process
- * must not do and answers by one line on standard output. It needs no file, no variable and no permission of its own.
+ * A probe inside a running process of the product: `--import` preloads it, and SIGUSR2 triggers it. It attempts
+ * forbidden operations and prints one line to standard output. It needs no file, variable or permission of its own.
  */
 
-/** What each try came to: `allowed`, or the code of the error. */
+/** The result of each attempt: `allowed`, or the error code. */
 export interface ProbeAnswer {
   tries: Record<string, string>;
   environment: Record<string, string>;
   execArgv: string[];
 }
 
-/** What the probe tries to touch. What it tries is harmless where it is refused, and nowhere else. */
+/** What the probe touches. The attempts are harmless only where they are refused. */
 export interface ProbeTargets {
-  /** The folder of the project; in a process that may write, a copy. */
+  /** The project folder; a copy of it in a process that may write. */
   project: string;
-  /** A file of the test, readable for everybody. */
+  /** A file of the test that everyone can read. */
   foreignFile: string;
   foreignFolder: string;
   addon: string;
 }
 
-/** The argument of Node that loads the probe. */
+/** Returns the Node argument that loads the probe. */
 export function probeArgument(targets: ProbeTargets): string {
   const source = `(${probe.toString()})(${JSON.stringify(targets)})`;
   return `--import=data:text/javascript,${encodeURIComponent(source)}`;
 }
 
-/** The answer in the output of a process, once it has given one. */
+/** Returns the answer of the probe from the output of a process, or undefined. */
 export function probeAnswer(stdout: string): ProbeAnswer | undefined {
   const line = stdout.split('\n').findLast((text) => text.startsWith('probe:'));
   return line === undefined ? undefined : (JSON.parse(line.slice('probe:'.length)) as ProbeAnswer);
 }
 
-/** Runs in the other process, as text: it may use nothing of this module. */
+/** Runs in the other process, as text: it may not use anything of this module. */
 function probe({ project, foreignFile, foreignFolder, addon }: ProbeTargets): void {
   const tryAll = async () => {
     const [fs, child, threads, inspector, v8, path] = await Promise.all([

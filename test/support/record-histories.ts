@@ -1,10 +1,10 @@
 /**
- * Records the histories that test/journeys/replay.test.ts replays: `npx node test/support/record-histories.ts [name …]`,
- * all of them without a name.
+ * Records the histories that test/journeys/replay.test.ts replays: `npx node test/support/record-histories.ts [name
+ * …]`, all of them without a name.
  *
- * Record anew in the change that alters what workflows/registration.ts does, as long as no registration that runs
- * somewhere has to survive that change; otherwise the old histories stay and the change has to be patched. A system of its
- * own is started for it, with a payload key that is published here, so that everybody can read the histories.
+ * Record them again in the change that alters workflows/registration.ts, if no running registration has to survive that
+ * change. Otherwise keep the old histories and patch the workflow. The recording uses a system of its own with a
+ * published payload key, so that everyone can read the histories.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -32,7 +32,7 @@ const codec = createPayloadCodec(createCipher('temporal', new Secret(historiesKe
 
 type Story = (journey: Journey, system: System) => Promise<void>;
 
-/** Shorter than any story but the one that waits for its end. */
+/** Shorter than any story except the one that waits for expiry. */
 const ttlSeconds = 30;
 
 const stories: Record<string, Story> = {
@@ -86,7 +86,7 @@ const stories: Record<string, Story> = {
   },
 
   async 'identity-taken'(journey, system) {
-    // without a PIN: the account is not locked
+    // without a PIN, so the account is not locked
     await register(createJourney(system.ready, journey.person));
     await journey.walk('send');
     await codeFor(system.ready.outboxUrl, journey.person.phone, 2);
@@ -124,7 +124,7 @@ async function record(system: System, stores: Stores, name: string, index: numbe
   console.log(`${name}: ${history.events.length} events`);
 }
 
-/** Takes out what tells of the machine it was recorded on: names of processes, and paths in stack traces. */
+/** Removes machine details: process names, and paths in stack traces. */
 async function forgetMachine(part: unknown): Promise<void> {
   if (typeof part !== 'object' || part === null) return;
   const fields = part as Record<string, unknown>;
@@ -166,7 +166,7 @@ if (import.meta.main) {
   const asked = process.argv.slice(2);
   const names = Object.keys(stories);
   const unknown = asked.filter((name) => !names.includes(name));
-  if (unknown.length > 0) throw new Error(`No story ${unknown.join(', ')}; there are ${names.join(', ')}`);
+  if (unknown.length > 0) throw new Error(`Unknown story ${unknown.join(', ')}: use ${names.join(', ')}`);
   const folder = await openTemporaryFolder(console.log);
   await using system = await startSystemIn(folder, {
     folder: folder.path,

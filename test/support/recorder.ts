@@ -1,12 +1,13 @@
-/** Event functions that keep what they were told, in place of logs and counters. */
+/** Event functions that record their arguments instead of logging and counting. */
 import type { Events } from '../../platform/events.ts';
 
+/** One recorded call. */
 export interface RecordedEvent {
   name: keyof Events;
   args: unknown[];
 }
 
-/** Every event function; what they were called with, in order. */
+/** Returns all event functions, and their calls in order. */
 export function recordEvents(): { events: Events; recorded: RecordedEvent[] } {
   const recorded: RecordedEvent[] = [];
   const events = new Proxy({} as Events, {

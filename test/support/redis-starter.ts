@@ -1,4 +1,6 @@
-/** Starts Redis in the folder of its argument, prints its pid and waits for SIGTERM: a starter that a test can kill. */
+/**
+ * Starts Redis in the folder given as argument, prints its pid and waits for SIGTERM: a starter that a test can kill.
+ */
 import { openDataFolder } from '../../engines/data-folder.ts';
 import { startRedis } from '../../engines/redis.ts';
 import { listenForStop } from '../../engines/signals.ts';

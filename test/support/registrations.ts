@@ -1,4 +1,4 @@
-/** Registrations brought to where a test begins, and what is behind them. */
+/** Registrations prepared for a test, and access to the stores behind them. */
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { numberedPerson } from '../../engines/demo-people.ts';
@@ -18,41 +18,44 @@ import { testBundle, testEngines } from './engines.ts';
 import { patiently } from './patience.ts';
 import { connectStores, type Stores } from './stores.ts';
 
-/** A password nobody guesses. */
+/** A password that passes every check. */
 export const goodPassword = 'correct-horse-battery-61';
 
-/** The number of `person000` to `person999`. */
+/** Returns the number of `person000` to `person999`. */
 export function phoneOf(person: number): string {
   return `+447700900${String(person).padStart(3, '0')}`;
 }
 
-/** Does a step that has to succeed. */
+/**
+ * Returns the response of a call that must have this status.
+ * @throws {Error} it has another status
+ */
 export async function must(answering: Promise<Answer>, status = 200): Promise<Answer> {
   const answer = await answering;
   if (answer.status !== status) throw new Error(`${answer.status} ${JSON.stringify(answer.body)}`);
   return answer;
 }
 
-/** Proves the directory step as one of the numbered people. */
+/** Completes the directory step as one of the numbered people. */
 export async function passDirectory(registration: RegistrationHandle, person: number): Promise<Answer> {
   const { username, password } = numberedPerson(person);
   return must(patiently(() => registration.call('PUT', '/directory', { username, password })));
 }
 
-/** Solves and proves a captcha. */
+/** Solves and submits a captcha. */
 export async function passCaptcha(url: string, registration: RegistrationHandle): Promise<Answer> {
   const proof = await solveCaptcha(url);
   return must(patiently(() => registration.call('PUT', '/captcha', proof)));
 }
 
-/** A registration of one of the numbered people whose next step is the code. */
+/** Starts a registration of one of the numbered people whose next step is the code. */
 export async function registrationAtCode(url: string, person: number): Promise<RegistrationHandle> {
   const registration = await startRegistration(url);
   await Promise.all([passDirectory(registration, person), passCaptcha(url, registration)]);
   return registration;
 }
 
-/** A registration of one of the numbered people, and the code that was sent to them. */
+/** Starts a registration of one of the numbered people, and returns the code that was sent. */
 export async function registrationWithCode(
   { ready }: Pick<System, 'ready'>,
   person: number,
@@ -67,7 +70,7 @@ export async function registrationWithCode(
   return { registration, code: await codeFor(ready.outboxUrl, phoneOf(person), before + 1) };
 }
 
-/** A completed registration of one of the numbered people, whose session was not taken. */
+/** Completes a registration of one of the numbered people, without taking its session. */
 export async function completedRegistration(system: System, person: number): Promise<RegistrationHandle> {
   const { registration, code } = await registrationWithCode(system, person);
   await must(patiently(() => registration.call('PUT', '/code', { code })));
@@ -75,7 +78,7 @@ export async function completedRegistration(system: System, person: number): Pro
   return registration;
 }
 
-/** A refusal by a limit: named, with the time in the body and in both headers (rule R7 of the abuse catalogue). */
+/** Asserts a refusal by a limit: its name, and the time in body and headers (rule R7 of the abuse catalogue). */
 export function assertLimited({ status, body, headers }: Answer, limit: string, secondsMax = 300): void {
   assert.deepEqual([status, body.error_code, body.limit], [429, 'RATE_LIMITED', limit], JSON.stringify(body));
   assert.ok(body.retry_after_seconds > 0 && body.retry_after_seconds <= secondsMax);
@@ -84,28 +87,28 @@ export function assertLimited({ status, body, headers }: Answer, limit: string, 
   assert.equal(headers.get('ratelimit-reset'), String(body.retry_after_seconds));
 }
 
-/** A code that is not the given one. */
+/** Returns a code that differs from the given one. */
 export function wrongCode(code: string, difference = 1): string {
   return String((Number(code) + difference) % 1_000_000).padStart(6, '0');
 }
 
-/** Every message that somebody asked for, oldest first; notifications come later, by themselves, and are left out. */
+/** Returns all messages, oldest first, without notifications, which arrive later on their own. */
 export async function allMessages(outboxUrl: string): Promise<OutboxMessage[]> {
   const all = (await (await fetch(`${outboxUrl}/messages`)).json()) as OutboxMessage[];
   return all.filter((message) => !isNotification(message));
 }
 
-/** What stands behind a system, for tests that prove that something did not happen. */
+/** The stores of a system, for tests that prove that something did not happen. */
 export interface Behind extends Stores {
-  /** Registrations that were ever started: each is stored, and has a workflow from its first step on. */
+  /** Number of registrations ever started: each is stored, and has a workflow from its first step on. */
   countRegistrations(): Promise<number>;
-  /** Workflows that were ever started, those of schedules and notifications aside; Temporal lists a new one with some delay. */
+  /** Number of workflows ever started, except schedules and notifications. Temporal lists a new one with some delay. */
   countWorkflows(): Promise<number>;
-  /** The version of a registration's status, which grows with every change. */
+  /** Version of a registration's status, which grows with every change. */
   versionOf(registrationId: string): Promise<number>;
-  /** Events in the history of a registration's workflow. */
+  /** Number of events in the history of a registration's workflow. */
   historyLengthOf(registrationId: string): Promise<number>;
-  /** What the codes of a registration went through, as the store holds it. */
+  /** The stored verification of a registration. */
   verificationOf(registrationId: string): Promise<Record<string, string>>;
 }
 
@@ -124,7 +127,7 @@ export async function lookBehind(system: System): Promise<Behind> {
   };
 }
 
-/** Starts one more api of a system within this process, configured differently; it ends with the system. */
+/** Starts another api of a system inside this process, with other variables; it stops with the system. */
 export async function startAnotherApi(system: System, env: NodeJS.ProcessEnv): Promise<Processes> {
   const name = `${randomBytes(3).toString('hex')}-api`;
   return startProcesses(system.folder, {

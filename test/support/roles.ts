@@ -1,22 +1,29 @@
-/** Processes of the product as `workers/run.ts` would replace itself by them, with their output at hand. */
+/**
+ * Processes of the product with the command that `workers/run.ts` replaces itself with, and with access to their
+ * output.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Role } from '../../platform/config.ts';
 import { commandOf, scrubbedEnvironment } from '../../workers/run.ts';
 import { projectFolder } from './node-process.ts';
 import { hangMs } from './until.ts';
 
+/** A running process of a role. */
 export interface RoleProcess {
   readonly pid: number;
-  /** Everything on standard output and error so far. */
+  /** All output so far, standard output and standard error. */
   output(): string;
+  /** Sends a signal to the process. */
   signal(signal: NodeJS.Signals): void;
-  /** Resolves when the output has what is looked for; throws when the process ends or the time is over first. */
+  /**
+   * Resolves with the first truthy result of `look`; throws when the process exits or the time limit is reached first.
+   */
   until<T>(look: (output: string) => T | undefined | false): Promise<T>;
   /** Resolves with the exit code, or the signal. */
   ended(): Promise<number | string>;
 }
 
-/** Starts a role from the environment of everybody; Node gets the arguments given before those of the role. */
+/** Starts a role with its variables from `env`; `nodeArguments` precede the Node arguments of the role. */
 export function startRole(role: Role, env: NodeJS.ProcessEnv, nodeArguments: string[] = []): RoleProcess {
   const scrubbed = scrubbedEnvironment(role, env);
   const child = spawn(process.execPath, [...nodeArguments, ...commandOf(role, scrubbed)], {
@@ -48,13 +55,13 @@ function recordTelemetry(role: Role, child: ChildProcess): RoleProcess {
         if (child.exitCode !== null) break;
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
-      throw new Error(`${role} did not say it; it said:\n${output}`);
+      throw new Error(`${role} did not print it. Its output:\n${output}`);
     },
     ended: () => exited,
   };
 }
 
-/** Tells that a process is ready. */
+/** Returns whether a process has logged that it is ready. */
 export function isStarted(output: string): boolean {
   return output.includes('"event":"process.started"');
 }

@@ -1,6 +1,6 @@
 /**
- * A client of Signal's registration-service, generated from the inventory of its contract (names, tags, types) and not from
- * our own proto file: what it understands, a Signal-Server understands.
+ * A client of Signal's registration-service, generated from the inventory of its contract (names, tags, types) and not
+ * from the proto file of this project: responses that it can read, a Signal-Server can read.
  */
 import { readFileSync } from 'node:fs';
 import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
@@ -36,12 +36,12 @@ for (const { name, fields } of inventory.messages) {
   namespace.add(type);
 }
 
-/** The number of an enum's value, by its full name. */
+/** The numbers of all enum values, by full name. */
 export const numbers: Record<string, number> = Object.fromEntries(
   inventory.enums.flatMap(({ values }) => values.map(({ name, number }) => [name, number])),
 );
 
-/** Metadata as it came over the wire; numbers of 64 bits as text. */
+/** Session metadata as received; 64-bit numbers are strings. */
 export interface WireMetadata {
   sessionId: Buffer;
   verified: boolean;
@@ -55,19 +55,21 @@ export interface WireMetadata {
   expirationSeconds: string;
 }
 
-/** A response; a part that was not on the wire is not there. */
+/** A response; parts that were not sent are absent. */
 export interface WireResponse {
   sessionMetadata?: WireMetadata;
   error?: { errorType: number; mayRetry?: boolean; retryAfterSeconds?: string };
 }
 
+/** A connected client. */
 export interface SignalClient {
-  /** One call; a request that is bytes goes as it is. */
+  /** Makes one call; a Buffer is sent unchanged. */
   call(rpc: string, request: Record<string, unknown> | Buffer, headers?: Record<string, string>): Promise<WireResponse>;
+  /** Closes the connection. */
   close(): void;
 }
 
-/** Connects to a door; `token` is the bearer token of every call. */
+/** Connects to a server; `token` is the bearer token of every call. */
 export function connectSignal(
   address: string,
   { token, tls = credentials.createInsecure() }: { token?: string; tls?: ChannelCredentials } = {},
@@ -97,7 +99,10 @@ export function connectSignal(
   };
 }
 
-/** Nested messages with their defaults, so that each field can be asserted; the parts of a response only when present. */
+/**
+ * Decodes nested messages with defaults, so that each field can be asserted; parts of a response appear only if
+ * present.
+ */
 function readResponse(type: protobuf.Type, bytes: Buffer): WireResponse {
   const message = type.decode(bytes) as unknown as Record<string, protobuf.Message>;
   const part = (name: string) => {

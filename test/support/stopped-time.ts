@@ -1,23 +1,20 @@
-/** Time that stands still in this process until a test lets it pass; input and output go on. */
+/** Stops time in this process until a test lets it pass; I/O continues. */
 import { mock } from 'node:test';
 import { setImmediate as otherWork } from 'node:timers/promises';
 
 const { clearTimeout: clearReal } = globalThis;
 
-/** A time that a test moves; at disposal it goes on as everywhere, and timers that were left never end. */
+/** A clock that a test moves. Disposal restores real time; timers that are still pending never fire. */
 export interface StoppedTime extends Disposable {
-  /** Lets time pass, at once: ends the timers on the way, and resolves when what waited for them has gone on. */
+  /** Advances time at once: fires the timers on the way, and resolves when the code waiting for them has continued. */
   pass(ms: number): Promise<void>;
 }
 
-/**
- * Stops the time of timers that are begun from now on, or what else is named of it. `until` and `eventually` still wait by
- * the real one.
- */
+/** Stops timers that are started from now on, or the given APIs. `until` and `eventually` still use real time. */
 export function stopTime(apis: ('setTimeout' | 'Date')[] = ['setTimeout']): StoppedTime {
   mock.timers.enable({ apis, now: Date.now() });
   const { clearTimeout: clearStopped } = globalThis;
-  // the mock clears its own timers alone: one that was begun before, such as that of a connection kept open, would go off
+  // the mock clears only its own timers: a timer started earlier, such as that of a keep-alive connection, would fire
   globalThis.clearTimeout = (timer) => {
     clearReal(timer);
     clearStopped(timer);

@@ -1,4 +1,4 @@
-/** What a system has stored, seen from outside it: its database, its Redis, its Temporal. */
+/** The stores of a system, seen from outside: its database, Redis and Temporal. */
 import { Client, Connection } from '@temporalio/client';
 import { Redis } from 'ioredis';
 import mongoose from 'mongoose';
@@ -11,20 +11,20 @@ export interface Stores extends AsyncDisposable {
   redis: Redis;
   database: mongoose.Connection;
   temporal: Client;
-  /** The user ids of the accounts with a name. */
+  /** Returns the user ids of the accounts with a name. */
   accountsOf(username: string): Promise<string[]>;
-  /** The claims of a user. */
+  /** Returns the claims of a user. */
   claimsOf(userId: string): Promise<string[]>;
-  /** The session ids of a user. */
+  /** Returns the session keys of a user. */
   sessionsOf(userId: string): Promise<string[]>;
-  /** Every key of Redis that matches, sorted. */
+  /** Returns every Redis key that matches, sorted. */
   keys(pattern: string): Promise<string[]>;
 }
 
 /**
- * Connects to the stores of a system; they come back by themselves when they were away.
+ * Connects to the stores of a system. The connections recover automatically from outages.
  *
- * @param databaseUrl where the database is, when the system reaches it another way
+ * @param databaseUrl URL of the database, if the system reaches it another way
  */
 export async function connectStores(system: System, databaseUrl = system.ready.databaseUrl): Promise<Stores> {
   const { redisUrl, temporalAddress } = system.ready;

@@ -9,7 +9,7 @@ import { openApiHere } from './api.ts';
 import { testBundle, testEngines, testVariable } from './engines.ts';
 import { borrowSystem } from './warm-system.ts';
 
-/** Limits that no test meets by accident: one machine plays everybody. */
+/** Limits too high to be reached by accident: all tests run from one machine. */
 export const limitsOff: Record<string, string> = {
   ...Object.fromEntries(
     Object.keys(variables)
@@ -19,14 +19,14 @@ export const limitsOff: Record<string, string> = {
   COST_LIMIT_PER_DAY: '1000000',
 };
 
-/** What would only take time from the tests: a test of it sets it shorter. */
+/** Long intervals for background work that only costs time; a test of such work sets a shorter one. */
 const calm = { DIRECTORY_SYNC_INTERVAL: '86400' };
 
 /**
- * A system that shares nothing a test could disturb: Redis, outbox, Temporal namespace and database for itself; the directory
- * and the servers of Temporal and MongoDB are the shared ones. Its api runs within this process; its workers are warm
- * ones, lent for as long as the system runs (test/runner/warm-systems.ts). Audit events are shipped only when Elasticsearch
- * is asked for: into the shared one, under an index name of its own.
+ * Starts a system that shares nothing a test could disturb: it has its own Redis, outbox, Temporal namespace and
+ * database. The directory and the servers of Temporal and MongoDB are shared. Its api runs in this process; its workers
+ * are warm ones, lent while the system runs (test/runner/warm-systems.ts). Audit events are shipped only with
+ * `elasticsearch`, into the shared server under a unique index name.
  */
 export async function startTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
   const folder = await openTemporaryFolder();
@@ -54,7 +54,7 @@ export async function startTestSystem(options: Partial<SystemOptions> = {}): Pro
   });
 }
 
-/** As `startTestSystem`, with workers of its own: for tests of the processes themselves, or of everything that there is. */
+/** Like `startTestSystem`, with workers of its own: for tests of the processes themselves, or of all stored data. */
 export async function startOwnTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
   const folder = await openTemporaryFolder();
   const name = `test-${randomBytes(6).toString('hex')}`;
@@ -88,7 +88,7 @@ async function startOwnEngines(folder: DataFolder): Promise<Partial<EngineUrls>>
   return { redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, captchaUrls };
 }
 
-/** Starts a system with engines of its own, whose Temporal a test may kill. Redis loses nothing it acknowledged. */
+/** Starts a system with engines of its own, so that a test may kill Temporal. Redis loses no acknowledged write. */
 export async function startWholeTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
   const folder = await openTemporaryFolder();
   return await startSystemIn(folder, {

@@ -15,16 +15,16 @@ const version = '1.32.1';
 
 const { SleepRequest, TestService } = proto.temporal.api.testservice.v1;
 
-/** A server of the namespace `default`. Time goes on as everywhere, but while somebody sleeps. */
+/** A server with the namespace `default`. Time is real except during `sleep`. */
 export interface TimeSkippingServer extends AsyncDisposable {
   address: string;
   /** Milliseconds since the Unix epoch, as workflows see it. */
   now(): Promise<number>;
-  /** Lets time pass, at once: every timer on the way fires, and waits for what it begins. */
+  /** Advances time at once: every timer on the way fires, and the clock waits for the work it starts. */
   sleep(ms: number): Promise<void>;
 }
 
-/** Starts Temporal's own test server, which is for this; it comes from Maven Central once. */
+/** Starts Temporal's test server, which is downloaded once from Maven Central. */
 export async function startTimeSkippingServer(): Promise<TimeSkippingServer> {
   const folder = await openTemporaryFolder();
   const java = await debianProgram('java', ['openjdk-17-jre-headless'], folder);

@@ -1,20 +1,20 @@
-/** Waiting in tests: for an event, as long as it takes. The limits here end a run that hangs; they judge nothing. */
+/** Waiting for events in tests. The time limit only ends runs that hang. */
 
-/** Longest wait for something that is going to happen, far beyond what it takes on a starved machine. */
+/** Maximum wait, far longer than anything takes on a starved machine. */
 export const hangMs = 120_000;
 
-/** The real timer, also while a test has stopped the time of its process. */
+/** The real timer, even while a test has stopped time. */
 const { setTimeout: setRealTimeout } = globalThis;
 
-/** Resolves when something is so, asked again and again; a question that throws is asked again. */
+/** Polls until the condition is true; a condition that throws is polled again. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   await eventually(async () => (await isSo()) || undefined);
 }
 
 /**
- * Resolves with the first answer that is not undefined.
+ * Polls until `ask` returns something other than undefined, and resolves with it.
  *
- * @throws {Error} there is none before `hangMs`; names the question, and what it threw last
+ * @throws {Error} that does not happen within `hangMs`; contains the source of `ask` and its last error
  */
 export async function eventually<T>(ask: () => T | undefined | Promise<T | undefined>): Promise<T> {
   let cause: unknown;
@@ -25,7 +25,7 @@ export async function eventually<T>(ask: () => T | undefined | Promise<T | undef
     } catch (err) {
       cause = err;
     }
-    if (performance.now() > deadline) throw new Error(`Not so within ${hangMs} ms: ${ask}`, { cause });
+    if (performance.now() > deadline) throw new Error(`Condition not met within ${hangMs} ms: ${ask}`, { cause });
     await new Promise((resolve) => setRealTimeout(resolve, 20));
   }
 }

@@ -1,20 +1,20 @@
-/** The operator's tool, run in this process or as a program. */
+/** The operator tool, run in this process or as a program. */
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { runTool } from '../../cli/main.ts';
 import type { System } from '../../engines/system.ts';
 import { type Ended, type NodeOptions, projectFolder, runNode } from './node-process.ts';
 
-/** How a run of the tool ended. */
+/** The result of a run. */
 export type Told = Pick<Ended, 'code' | 'stdout' | 'stderr'>;
 
 interface RunOptions {
   env?: Record<string, string>;
-  /** Everything on standard input; nothing without it. */
+  /** The complete standard input; none if it is omitted. */
   input?: string;
 }
 
-/** Runs `vyry` in this process, with nothing but the given environment and no terminal. */
+/** Runs `vyry` in this process, with only the given environment and without a terminal. */
 export async function runVyry(args: string[], { env = {}, input }: RunOptions = {}): Promise<Told> {
   const [stdout, stderr]: [string[], string[]] = [[], []];
   const writing = (to: string[]) =>
@@ -33,28 +33,34 @@ export async function runVyry(args: string[], { env = {}, input }: RunOptions = 
   return { code, stdout: stdout.join(''), stderr: stderr.join('') };
 }
 
-/** Runs `vyry` as a program, with nothing but the given environment: for tests of what only a process can show. */
+/** Runs `vyry` as a program, with only the given environment: for tests of process behavior. */
 export function runVyryProcess(args: string[], options: NodeOptions = {}): Promise<Ended> {
   const program = join(projectFolder, 'cli', 'main.ts');
   return runNode(['--disable-warning=ExperimentalWarning', '--', program, ...args], options);
 }
 
-/** Runs `vyry` for a system, by the file that its starter has written; given variables win over it. */
+/**
+ * Returns a function that runs `vyry` for a system, with the environment file that its starter has written; the given
+ * variables win.
+ */
 export function vyryFor({ folder }: System, env: Record<string, string> = {}) {
   const file = join(folder.path, 'operator.env');
   return (args: string[], input?: string): Promise<Told> =>
     runVyry([...args, '--env-file', file], { env, ...(input !== undefined && { input }) });
 }
 
-/** As `vyryFor`, as a program. */
+/** Like `vyryFor`, but runs `vyry` as a program. */
 export function vyryProcessFor({ folder }: System) {
   const file = join(folder.path, 'operator.env');
   return (args: string[], input?: string): Promise<Ended> =>
     runVyryProcess([...args, '--env-file', file], input === undefined ? {} : { input });
 }
 
-/** What a command printed with `--json`, which has to succeed. */
-// biome-ignore lint/suspicious/noExplicitAny: answers are what is under test; assertions say what they are
+/**
+ * Returns the `--json` output of a successful command.
+ * @throws {Error} the exit code is not 0
+ */
+// biome-ignore lint/suspicious/noExplicitAny: responses are under test; assertions check their shape
 export function jsonOf({ code, stdout, stderr }: Told): any {
   if (code !== 0) throw new Error(`Exit code ${code}: ${stderr}${stdout}`);
   return JSON.parse(stdout);

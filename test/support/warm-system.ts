@@ -1,4 +1,4 @@
-/** Borrows a warm system (test/runner/warm-systems.ts) for as long as a folder is open. */
+/** Borrows a warm system (test/runner/warm-systems.ts) until a folder is closed. */
 import { symlinkSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
@@ -9,19 +9,20 @@ import { signalGroup } from '../../engines/process-table.ts';
 import type { Role } from '../../platform/config.ts';
 import type { LentSystem, LentWorker, Wish } from '../runner/warm-systems.ts';
 
-/** A borrowed system, and how its workers are had. */
+/** A borrowed system. */
 export interface BorrowedSystem extends LentSystem {
+  /** Returns a worker of the system with these variables. */
   borrow(role: Role, env: Record<string, string>): Promise<Child>;
 }
 
 /**
- * Borrows a system until the folder is closed or this process ends. The logs of its workers are seen in the folder.
+ * Borrows a system until the folder is closed or this process ends. The worker logs are linked into the folder.
  *
- * @throws {Error} the lender cannot make one
+ * @throws {Error} the lender cannot create one
  */
 export async function borrowSystem(lenderUrl: string, folder: DataFolder, wish: Wish): Promise<BorrowedSystem> {
   const answer = await post(`${lenderUrl}/systems`, wish);
-  // how the connection ends is known: this end closes it
+  // the error is expected: this side closes the connection
   answer.on('error', () => undefined);
   const lines = createInterface({ input: answer });
   const [line] = await new Promise<string[]>((resolve) => lines.once('line', (...all: string[]) => resolve(all)));
@@ -69,7 +70,7 @@ async function act<T>(url: string, body: unknown = {}): Promise<T> {
   return (await response.json().catch(() => undefined)) as T;
 }
 
-/** The answer of a request whose connection is its own, and which nothing waits for. */
+/** Sends a request on a connection of its own and resolves with the response without reading it. */
 function post(url: string, body: unknown): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const asked = request(url, { method: 'POST', agent: false }, (answer) => {

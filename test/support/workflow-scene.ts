@@ -1,4 +1,7 @@
-/** Registrations on the shared Temporal server, in a namespace of their own, with activities whose answers a test decides. */
+/**
+ * Registrations on the shared Temporal server, in a namespace of their own, with activities whose results a test
+ * decides.
+ */
 import { ApplicationFailure, activityInfo } from '@temporalio/activity';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
@@ -25,57 +28,70 @@ import { testBundle, testEngines } from './engines.ts';
 import { uniqueName } from './redis.ts';
 import { eventually } from './until.ts';
 
+/** All activities of a registration. */
 export type FakeActivities = AccountActivities &
   DeliveryActivities &
   DirectoryActivities &
   RegistrationActivities &
   NotificationActivities;
 
-/** Answers of one registration that differ from those of a good day. */
+/** Activities of one registration that differ from the default ones. */
 export type Script = Partial<FakeActivities>;
 
+/** One call of an activity. */
 export interface Call {
   name: keyof FakeActivities;
-  // biome-ignore lint/suspicious/noExplicitAny: inputs are what is under test; assertions say what they are
+  // biome-ignore lint/suspicious/noExplicitAny: inputs are under test; assertions check their shape
   input: any;
 }
 
-/** One registration and everything it did to the outside. */
+/** One registration and its activity calls. */
 export interface Scene {
   id: string;
   handle: WorkflowHandle<typeof registration>;
-  /** Every activity that the workflow asked for; one that Temporal has repeated for itself, after a lost try, is one. */
+  /** Every activity call of the workflow. A retry by Temporal after a lost attempt is not counted again. */
   calls: Call[];
-  /** Names of the calls but those that publish or look for an owner to warn, which nothing waits for, in order. */
+  /**
+   * The names of the calls in order, except those that nothing waits for: publishing a status and looking for an owner
+   * to notify.
+   */
   acts(): string[];
-  /** Every status that was published, in order. */
+  /** Every published status, in order. */
   published: RegistrationStatus[];
+  /** Queries the status. */
   status(): Promise<RegistrationStatus>;
-  /** Resolves when a published status is as wanted. */
+  /** Resolves with the first published status that matches. */
   until(isWanted: (status: RegistrationStatus) => boolean): Promise<RegistrationStatus>;
+  /** Number of events in the history. */
   historyLength(): Promise<number>;
-  /** Gives an order as the api does; one that is not answered within its deadline is given again, with the same id. */
+  /** Sends an update as the api does. An update that exceeds its deadline is sent again with the same id. */
   give<Answer, Args extends [unknown] | []>(
     update: UpdateDefinition<Answer, Args>,
     args: Args,
     updateId?: string,
   ): Promise<Answer>;
-  /** Gives orders that must leave the history as it is. @throws {Error} it has grown */
+  /**
+   * Runs updates that must not add to the history.
+   * @throws {Error} they did
+   */
   leavesNoHistory(orders: () => Promise<unknown>): Promise<void>;
 }
 
 /** The workers of all scenes. */
 export interface Stage extends AsyncDisposable {
   client: Client;
+  /** Starts a registration. */
   start(script?: Script, input?: StartOptions): Promise<Scene>;
 }
 
+/** Options of a registration. */
 export interface StartOptions {
   policy?: RegistrationInput['policy'];
   identity?: Identity;
   rules?: Partial<RegistrationRules>;
 }
 
+/** The default identity. */
 export const ada = {
   username: 'ada',
   fullName: 'Ada Lovelace',
@@ -87,7 +103,7 @@ export const ada = {
   groups: [],
 } satisfies Identity;
 
-/** Longer than any test takes: a test of a time sets it and moves the clock. */
+/** Longer than any test takes: a test of a timeout sets it and moves the clock. */
 const rules: RegistrationRules = {
   codeTtlSeconds: 180,
   checksMax: 5,
@@ -96,12 +112,12 @@ const rules: RegistrationRules = {
   waitMaxSeconds: 86_400,
 };
 
-/** As a `Failure` comes out of the workers: not repeated by Temporal, known by its code. */
+/** Returns a `Failure` as the workers throw it: not retried by Temporal, identified by its code. */
 export function failure(code: FailureCode, context: FailureContext = {}): ApplicationFailure {
   return ApplicationFailure.nonRetryable(code, code, context);
 }
 
-/** What a good day answers, by the clock of the server. */
+/** The default activities, which all succeed, by the clock of the server. */
 const goodDayBy = (now: Clock): FakeActivities => ({
   authenticate: async (): Promise<AuthenticateResult> => ({ outcome: 'ok', identity: ada }),
   readEntryStatuses: async () => [],
@@ -120,7 +136,7 @@ const goodDayBy = (now: Clock): FakeActivities => ({
   findOwner: async () => null,
 });
 
-/** Where a stage is, and the time there, in milliseconds since the Unix epoch. */
+/** Address and namespace of a stage, and its time in milliseconds since the Unix epoch. */
 export interface StagePlace {
   address: string;
   namespace?: string;
@@ -129,7 +145,7 @@ export interface StagePlace {
 
 type Clock = () => Promise<number>;
 
-/** Starts the workers, on the shared server in a namespace of their own; they end with the stage. */
+/** Starts workers on the shared server, in a namespace of their own; they stop with the stage. */
 export async function openStage(): Promise<Stage> {
   const { temporalAddress } = testEngines();
   const namespace = uniqueName('workflows');
@@ -137,7 +153,7 @@ export async function openStage(): Promise<Stage> {
   return openStageOn({ address: temporalAddress, namespace });
 }
 
-/** Starts the workers in a namespace of a server; they end with the stage. */
+/** Starts workers in a namespace of a server; they stop with the stage. */
 export async function openStageOn({
   address,
   namespace = 'default',
@@ -176,8 +192,8 @@ export async function openStageOn({
 }
 
 /**
- * Each activity notes its call with the registration it is for, and answers as that one's script says. It is safe to repeat, as
- * a real one: a try that Temporal takes for lost, on a machine that stood still, is answered as the first.
+ * Returns activities that record each call with its registration and follow the script of that registration. They are
+ * idempotent, as the real ones: an attempt that Temporal considers lost, on a starved machine, gets the first result.
  */
 function fakesOf(scenes: Scenes, goodDay: FakeActivities): FakeActivities {
   const names = Object.keys(goodDay) as (keyof FakeActivities)[];
@@ -192,7 +208,7 @@ function fakesOf(scenes: Scenes, goodDay: FakeActivities): FakeActivities {
     const act = (scene?.script[name] ?? goodDay[name]) as (input: unknown) => Promise<unknown>;
     const answer = act(input);
     answers.set(key, answer);
-    // a crash has no answer: what repeats it is another call
+    // a crash has no result: the retry is another call
     answer.catch((err: unknown) => err instanceof ApplicationFailure || answers.delete(key));
     return answer;
   };
@@ -247,7 +263,7 @@ async function startScene(
         const { events = [] } = await handle.fetchHistory();
         const added = (events ?? []).slice(before.historyLength);
         if (added.length === 0) return;
-        // a task that the worker was too slow for is a fact of the machine, and in the history
+        // a workflow task that timed out on a slow machine is in the history too
         const isMachine = added.some(({ workflowTaskTimedOutEventAttributes: isLate }) => Boolean(isLate));
         if (!isMachine) throw new Error(`${added.length} events were added to ${before.historyLength}`);
       }
@@ -274,7 +290,7 @@ async function giveUntilAnswered<Answer, Args extends [unknown] | []>(
   return settled.answer;
 }
 
-/** The code by which an update was refused. */
+/** Returns the code and context with which an update was refused. */
 export async function refusalOf(update: Promise<unknown>): Promise<{ code: string; context: unknown }> {
   try {
     await update;
@@ -282,5 +298,5 @@ export async function refusalOf(update: Promise<unknown>): Promise<{ code: strin
     if (err instanceof Failure) return { code: err.code, context: err.context };
     throw err;
   }
-  throw new Error('It was not refused');
+  throw new Error('The update was not refused');
 }

@@ -6,7 +6,7 @@ import { freePort } from '../../engines/ports.ts';
 import { serveHealth } from '../../workers/health.ts';
 
 describe('serveHealth()', () => {
-  it('tells whether the worker runs, and its metrics, and nothing else', async () => {
+  it('serves the health and the metrics of the worker, and nothing else', async () => {
     const port = await freePort();
     const registry = new Registry();
     new Counter({ name: 'vyry_things_total', help: 'Things', registers: [registry] }).inc(3);
@@ -22,7 +22,7 @@ describe('serveHealth()', () => {
     for (const path of ['/', '/health/..', '/metrics?x=1', '/.env']) assert.equal((await get(path)).status, 404, path);
   });
 
-  it('ends without waiting for a connection that says nothing', async () => {
+  it('closes without waiting for an idle connection', async () => {
     const port = await freePort();
     const health = await serveHealth(port, new Registry(), () => true);
     const socket = connect(port, '127.0.0.1').on('error', () => undefined);
@@ -31,12 +31,12 @@ describe('serveHealth()', () => {
     await assert.rejects(fetch(`http://127.0.0.1:${port}/health`));
   });
 
-  it('listens nowhere without a port', async () => {
+  it('opens no port when none is configured', async () => {
     const health = await serveHealth(0, new Registry(), () => true);
     await health[Symbol.asyncDispose]();
   });
 
-  it('says so when its port is taken', async () => {
+  it('throws when its port is in use', async () => {
     const port = await freePort();
     await using _health = await serveHealth(port, new Registry(), () => true);
     await assert.rejects(

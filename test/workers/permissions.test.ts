@@ -19,17 +19,17 @@ function argumentsOf(firstLines: string, env: Record<string, string> = {}): stri
 }
 
 describe('permissionArguments()', () => {
-  it('refuses a program without a line of permissions', () => {
+  it('refuses a program without a permissions line', () => {
     assert.throws(() => argumentsOf('/** A role. */'), /workers\/role\.ts declares no permissions/);
   });
 
-  it('refuses a permission that is not known', () => {
+  it('refuses an unknown permission', () => {
     for (const grant of ['child', 'everything', 'net; worker', 'read()', 'read(relative/path)', 'write(/tmp)', '']) {
       assert.throws(() => argumentsOf(`// @permissions net, ${grant}`), /asks for an unknown permission/, grant);
     }
   });
 
-  it('grants what is asked for, and reads of the code', () => {
+  it('grants the listed permissions, and read access to the code', () => {
     const given = argumentsOf('// @permissions net, addons, worker');
     assert.equal(given[0], '--permission');
     for (const flag of ['--allow-net', '--allow-addons', '--allow-worker']) assert.ok(given.includes(flag), flag);
@@ -45,17 +45,17 @@ describe('permissionArguments()', () => {
     assert.equal(given.includes(`--allow-fs-read=${root}`), false);
   });
 
-  it('shuts what the permission model leaves open: database files by SQLite', () => {
+  it('disables SQLite, which the permission model does not cover', () => {
     assert.ok(argumentsOf('// @permissions net').includes('--no-experimental-sqlite'));
   });
 
-  it('grants the read of one file, by its path or by the variable that holds it', () => {
+  it('grants read access to one file, given by path or by a variable', () => {
     const given = argumentsOf('// @permissions read(/etc/one-file), read(SOME_FILE)', { SOME_FILE: '/srv/other' });
     assert.ok(given.includes('--allow-fs-read=/etc/one-file'));
     assert.ok(given.includes('--allow-fs-read=/srv/other'));
   });
 
-  it('grants no folder when the variable is empty', () => {
+  it('grants nothing when the variable is empty', () => {
     assert.throws(() => argumentsOf('// @permissions read(SOME_FILE)', { SOME_FILE: '' }), /unknown permission/);
   });
 });

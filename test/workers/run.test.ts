@@ -24,7 +24,7 @@ import { eventually, until } from '../support/until.ts';
 
 const denied = 'ERR_ACCESS_DENIED';
 
-/** What every role is refused, and how. */
+/** The result of each attempt of the probe in every role. */
 const refusals: Record<string, string> = {
   'read a foreign file': denied,
   'read the password file': denied,
@@ -63,13 +63,13 @@ const refusals: Record<string, string> = {
 let system: System;
 let everybody: NodeJS.ProcessEnv;
 let foreignFolder: string;
-/** Of delivery. */
+/** The health port of delivery. */
 let healthPort: number;
 const started = new Map<Role, RoleProcess>();
 const answers = new Map<Role, ProbeAnswer>();
 
 before(async () => {
-  // the engines and the variables of a system whose processes are started here, each with a probe
+  // only the engines and the variables of this system are used: the processes are started below, each with a probe
   system = await startOwnTestSystem({
     roles: [],
     elasticsearch: true,
@@ -95,7 +95,7 @@ after(async () => {
   await system?.stop();
 });
 
-/** The environment of everybody, as one role finds it. */
+/** Returns the environment of all roles together, from which a role takes its own variables. */
 function environmentFor(role: Role): NodeJS.ProcessEnv {
   return { ...everybody, ...(role === 'delivery' && { HEALTH_PORT: String(healthPort) }) };
 }
@@ -126,15 +126,15 @@ function answerOf(role: Role): ProbeAnswer {
   return answer;
 }
 
-/** The role must have been refused everything, each for the reason of the permission model. */
+/** Asserts that the permission model refused everything to the role. */
 function assertRefusals(role: Role, { tries } = answerOf(role)): void {
   const { 'load an addon': addon = '', ...others } = tries;
   assert.deepEqual(others, refusals);
-  // audit never could; a process that loaded its own has given it up
+  // audit may never load addons; the other roles have dropped the permission after loading theirs
   assert.equal(addon, role === 'audit' ? 'ERR_DLOPEN_DISABLED' : denied);
 }
 
-/** The environment must hold exactly the variables of the role that were given, and nothing that anybody else left. */
+/** Asserts that the environment contains exactly the variables of the role. */
 function assertEnvironment(role: Role, ...absent: string[]): void {
   const { environment } = answerOf(role);
   const own = new Set(variablesOf(role).map(([name]) => name));
@@ -150,7 +150,7 @@ function assertEnvironment(role: Role, ...absent: string[]): void {
 }
 
 describe('the probe', () => {
-  it('is allowed everything in a process without the permission model', async () => {
+  it('succeeds at everything in a process without the permission model', async () => {
     const copy = join(system.folder.path, 'copy');
     for (const folder of ['workers', 'platform', 'engines', 'node_modules', '.vyry']) {
       mkdirSync(join(copy, folder), { recursive: true });
@@ -172,19 +172,19 @@ describe('the probe', () => {
 });
 
 describe('the role api', () => {
-  it('is refused every file, program, thread, addon and inspector', () => assertRefusals('api'));
+  it('cannot access files, programs, threads, addons or the inspector', () => assertRefusals('api'));
 
-  it('holds neither the secrets of the directory nor those of the providers', () =>
+  it('has no secrets of the directory and of the providers', () =>
     assertEnvironment('api', 'LDAP_BIND_PASSWORD', 'TWILIO_AUTH_TOKEN', 'SMTP_URL', 'AWS_SECRET_ACCESS_KEY', 'HOME'));
 });
 
 describe('the role registration', () => {
-  it('is refused every file, program, thread, addon and inspector', () => assertRefusals('registration'));
+  it('cannot access files, programs, threads, addons or the inspector', () => assertRefusals('registration'));
 
-  it('holds no JWT key, and no secret of directory or providers', () =>
+  it('has no JWT key, and no secrets of the directory and of the providers', () =>
     assertEnvironment('registration', 'JWT_SECRET', 'LDAP_BIND_PASSWORD', 'TWILIO_AUTH_TOKEN', 'SMTP_URL'));
 
-  it('can no longer read what only its start read: the bundle', () => {
+  it('can no longer read the bundle after startup', () => {
     assert.equal(processOf('registration').output().includes('process.started'), true);
     assert.equal(
       answerOf('registration').execArgv.some((flag) => flag.endsWith('workflows.js')),
@@ -194,23 +194,23 @@ describe('the role registration', () => {
 });
 
 describe('the role directory', () => {
-  it('is refused every file, program, thread, addon and inspector', () => assertRefusals('directory'));
+  it('cannot access files, programs, threads, addons or the inspector', () => assertRefusals('directory'));
 
-  it('holds no key of the database, no database, no JWT key and no secret of providers', () =>
+  it('has no database key, no database URL, no JWT key and no secrets of the providers', () =>
     assertEnvironment('directory', 'DATA_KEY', 'DATABASE_URL', 'JWT_SECRET', 'TWILIO_AUTH_TOKEN', 'SMTP_URL'));
 });
 
 describe('the role delivery', () => {
-  it('is refused every file, program, thread, addon and inspector', () => assertRefusals('delivery'));
+  it('cannot access files, programs, threads, addons or the inspector', () => assertRefusals('delivery'));
 
-  it('holds no key of the database, no database, no JWT key and no password of the directory', () =>
+  it('has no database key, no database URL, no JWT key and no directory password', () =>
     assertEnvironment('delivery', 'DATA_KEY', 'DATABASE_URL', 'JWT_SECRET', 'LDAP_BIND_PASSWORD'));
 });
 
 describe('the role audit', () => {
-  it('is refused every file, program, thread, addon and inspector', () => assertRefusals('audit'));
+  it('cannot access files, programs, threads, addons or the inspector', () => assertRefusals('audit'));
 
-  it('holds no key but that of the audit log, and reaches neither Temporal nor the database', () =>
+  it('has only the key of the audit log, and no address of Temporal or the database', () =>
     assertEnvironment(
       'audit',
       'PAYLOAD_KEY',
@@ -223,13 +223,13 @@ describe('the role audit', () => {
 });
 
 describe('the roles together', () => {
-  it('can do all they are for: a person registers by their permissions alone', async () => {
+  it('complete a registration with their permissions', async () => {
     const registration = await completedRegistration(system, 400);
     const { body } = await must(registration.call('POST', '/session'), 201);
     assert.ok(body.accessToken);
   });
 
-  it('are refused the same after they have worked', async () => {
+  it('are refused the same after that registration', async () => {
     for (const role of roles) {
       const before = processOf(role).output().length;
       processOf(role).signal('SIGUSR2');
@@ -240,7 +240,9 @@ describe('the roles together', () => {
 });
 
 describe('SIGTERM', () => {
-  /** Time that a worker gives its activities, and the api its requests, to end; both may be cut after that. */
+  /**
+   * Grace period in which a worker finishes its activities, and the api its requests. Afterwards both may be cut off.
+   */
   const graceMs = { worker: 10_000, api: 5000 };
   let people = 402;
 
@@ -255,7 +257,10 @@ describe('SIGTERM', () => {
     await processOf(role).until(isStarted);
   }
 
-  /** An app waits and asks again when it is told to, which it is while a worker is away for longer than an order may take. */
+  /**
+   * Repeats a request on 503, as clients are told to. That happens when a worker is unavailable longer than an update
+   * may take.
+   */
   async function patiently(ask: () => Promise<Answer>, status = 200): Promise<Answer> {
     const answering = eventually(async () => {
       const answer = await ask();
@@ -264,7 +269,7 @@ describe('SIGTERM', () => {
     return must(answering, status);
   }
 
-  /** A whole registration. */
+  /** Completes a registration. */
   async function registered(person: number): Promise<void> {
     const { apiUrl, outboxUrl } = system.ready;
     const key = { 'Idempotency-Key': randomUUID() };
@@ -281,7 +286,7 @@ describe('SIGTERM', () => {
     assert.equal(body.state, 'completed');
   }
 
-  it('lets delivery end the send that is under way: one message, and its code works', async () => {
+  it('lets delivery finish a send in progress: one message, and its code is valid', async () => {
     const { apiUrl, outboxUrl } = system.ready;
     const { how, registration, output, typed, messages } = await unlessCut(graceMs.worker, async (stop) => {
       const person = people++;
@@ -308,7 +313,7 @@ describe('SIGTERM', () => {
     assert.equal(messages.length, 1);
   });
 
-  it('ends each worker with code 0 while people register, and they finish with the next one', async () => {
+  it('ends each worker with code 0 while registrations run, and they continue on its successor', async () => {
     let isOver = false;
     const ends: string[] = [];
     const arrive = async () => {
@@ -326,7 +331,7 @@ describe('SIGTERM', () => {
     assert.deepEqual(new Set(ends), new Set(['completed']));
   });
 
-  it('ends the api with code 0, after it has answered what was under way', async () => {
+  it('ends the api with code 0 after it has answered the requests in progress', async () => {
     await using stores = await connectStores(system);
     const { apiUrl } = system.ready;
     const came = await unlessCut(graceMs.api, async (stop) => {
@@ -348,12 +353,12 @@ describe('SIGTERM', () => {
     assert.deepEqual(came, { state: 'cancelled', how: 0 });
   });
 
-  it('says at the end that the process has stopped', async () => {
+  it('logs process.stopped last', async () => {
     await stopped('directory');
     assert.equal(linesOf(processOf('directory').output()).at(-1)?.event, 'process.stopped');
   });
 
-  it('is obeyed also by a worker that waits for Temporal', async () => {
+  it('also ends a worker that waits for Temporal', async () => {
     const lonely = startRole('delivery', { ...everybody, TEMPORAL_ADDRESS: '127.0.0.1:1' });
     await lonely.until((output) => output.includes('temporal.away'));
     lonely.signal('SIGTERM');
@@ -367,7 +372,7 @@ describe('node workers/run.ts', () => {
     runNode([join('workers', 'run.ts'), ...args], { env });
   const given = () => JSON.parse(JSON.stringify(everybody)) as Record<string, string>;
 
-  it('names the roles when none or a wrong one is given', async () => {
+  it('lists the roles when none or an unknown one is given', async () => {
     for (const args of [[], ['constructor']]) {
       const { code, stderr, stdout } = await run(args);
       assert.equal(code, 2);
@@ -379,7 +384,7 @@ describe('node workers/run.ts', () => {
     }
   });
 
-  it('ends with one message that names every missing variable', async () => {
+  it('exits with one message that names every missing variable', async () => {
     for (const role of roles) {
       const { code, stderr, stdout } = await run([role]);
       assert.equal(code, 1);
@@ -390,7 +395,7 @@ describe('node workers/run.ts', () => {
     }
   });
 
-  it('ends with one message that names every bad variable and shows no value', async () => {
+  it('exits with one message that names every bad variable and shows no value', async () => {
     const env = {
       ...given(),
       NODE_OPTIONS: '',
@@ -405,7 +410,7 @@ describe('node workers/run.ts', () => {
     assert.match(stderr, /^Bad configuration of api:\n/);
     for (const name of ['JWT_SECRET must', 'PAYLOAD_KEY must', 'REDIS_URL must'])
       assert.ok(stderr.includes(name), stderr);
-    assert.match(stderr, /REGISTRATION_STEPS Step approval joins by itself and is not listed/);
+    assert.match(stderr, /REGISTRATION_STEPS Step approval is added automatically and must not be listed/);
     assert.equal(stderr.includes('canary') || stdout.includes('canary'), false);
   });
 
@@ -422,7 +427,7 @@ describe('node workers/run.ts', () => {
     assert.equal(stderr.includes(sample), false);
   });
 
-  it('ends with a message when what variables need of each other is missing', async () => {
+  it('exits with a message when a variable requires others that are missing', async () => {
     const options = { ...given(), NODE_OPTIONS: '', TWILIO_FROM: '' };
     const { code, stderr, stdout } = await run(['delivery'], options);
     assert.equal(code, 1);
@@ -430,7 +435,7 @@ describe('node workers/run.ts', () => {
     assert.equal((stderr + stdout).includes(given().TWILIO_AUTH_TOKEN ?? '-'), false);
   });
 
-  it('takes a variable from the file that NAME_FILE names, without the line end', async () => {
+  it('reads a variable from the file named by NAME_FILE, without the trailing newline', async () => {
     const file = join(system.folder.path, 'payload-key');
     writeFileSync(file, `${everybody.PAYLOAD_KEY}\n`);
     const { PAYLOAD_KEY: _, ...rest } = everybody;
@@ -448,7 +453,7 @@ describe('node workers/run.ts', () => {
     assert.match(stderr, /REDIS_URL_FILE cannot be read: ENOENT/);
   });
 
-  it('becomes the process of the role: same pid, its command and its environment only', async () => {
+  it('becomes the process of the role: same pid, with its command and its environment only', async () => {
     const command = commandOf('delivery', scrubbedEnvironment('delivery', everybody));
     let seen: { command: string[]; names: string[] } | undefined;
     const { code } = await runNode([join('workers', 'run.ts'), 'delivery'], {

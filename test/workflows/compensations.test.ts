@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { Compensations } from '../../workflows/compensations.ts';
 
 describe('Compensations', () => {
-  it('takes steps back one after the other, the last first, each once', async () => {
+  it('runs compensations one after the other, in reverse order, each once', async () => {
     const undone: string[] = [];
     const undo = new Compensations();
     for (const name of ['first', 'second', 'third']) {
@@ -17,7 +17,7 @@ describe('Compensations', () => {
     assert.deepEqual(undone, ['third', 'second', 'first']);
   });
 
-  it('has nothing to take back when nothing was done', async () => {
+  it('does nothing when there is nothing to compensate', async () => {
     await new Compensations().run();
   });
 });

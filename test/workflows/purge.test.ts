@@ -18,7 +18,7 @@ after(async () => {
 });
 
 describe('The schedule purge', () => {
-  it('is there once a worker runs, says what it is for, and stays one when workers start again', async () => {
+  it('exists once a worker runs, has a note, and is not duplicated when workers restart', async () => {
     await system.restart('registration');
     const schedules = [];
     for await (const { scheduleId } of behind.temporal.schedule.list()) schedules.push(scheduleId);
@@ -29,7 +29,7 @@ describe('The schedule purge', () => {
     assert.equal(policies.overlap, 'SKIP');
   });
 
-  it('removes old claims without an account and leaves one event', async () => {
+  it('removes old claims without an account and records one event', async () => {
     const claims = behind.database.collection<{ _id: string; userId: string; createdAt: Date }>('claims');
     await claims.insertOne({
       _id: 'username:orphan',
@@ -46,7 +46,7 @@ describe('The schedule purge', () => {
   });
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: events are what is under test; assertions say what they are
+// biome-ignore lint/suspicious/noExplicitAny: events are under test; assertions check their shape
 async function untilPurged(): Promise<any[]> {
   return await eventually(async () => {
     const entries = await behind.redis.xrange('audit', '-', '+');

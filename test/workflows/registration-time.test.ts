@@ -1,4 +1,4 @@
-/** What a registration does as time passes, on a server whose clock jumps from timer to timer. */
+/** The behavior of a registration over time, on a server whose clock jumps from timer to timer. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Identity } from '../../domain/registration.ts';
@@ -25,16 +25,22 @@ import {
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
-/** Pauses between tries are five minutes by then: nothing is tried again by itself while a test looks. */
+/** Long enough that retries are five minutes apart: none happens on its own while a test runs. */
 const longOutageMs = 2 * hourMs;
 const ttlSeconds = 600;
 
-/** Without an address no notification follows the account: after the workflow of one, the clock of this server jumps no more. */
+/**
+ * An identity without an e-mail address, so that no notification workflow starts. After one, the clock of this server
+ * does not jump.
+ */
 const unwelcomed: Identity = { phone: ada.phone, country: ada.country };
 
 let server: TimeSkippingServer;
 let stage: Stage;
-/** Those of the test that runs: what still waits for something would be woken by every jump of the next tests. */
+/**
+ * The registrations of the current test. They are terminated after it, because every jump of the next tests would wake
+ * them.
+ */
 const scenes: Scene[] = [];
 
 before(async () => {
@@ -59,7 +65,7 @@ const bind = (scene: Scene, passwordRef = 'seal') => scene.give(authenticate, [{
 const ask = (scene: Scene) => scene.give(requestCode, [{ channel: 'sms' }]);
 const confirm = (scene: Scene, send = 1) => scene.give(confirmCode, [{ send }]);
 
-/** Up to the code, which is asked for. */
+/** Starts a registration and requests a code. */
 async function withCode(script?: Script, options?: StartOptions): Promise<Scene> {
   const scene = await start(script, options);
   await bind(scene);
@@ -68,7 +74,7 @@ async function withCode(script?: Script, options?: StartOptions): Promise<Scene>
   return scene;
 }
 
-/** A provider of SMS that is away with a reason until it is back; when it was asked, and when it took a code. */
+/** An SMS provider that is unavailable until `isBack`. It records when it was called and when it accepted a code. */
 function awayProvider() {
   const provider = { isBack: false, triedAt: [] as number[], sentAt: [] as number[] };
   const script: Script = {
@@ -87,16 +93,16 @@ function awayProvider() {
 const callsOf = ({ calls }: Scene, name: Scene['calls'][number]['name']) => calls.filter((call) => call.name === name);
 const waitsFor = (scene: Scene, system: string) => scene.until(({ waitingFor }) => waitingFor === system);
 
-/** Lets an outage last until tries are rare and one has just failed: the next is minutes away. */
+/** Lets an outage last until retries are rare and one has just failed, so that the next one is minutes away. */
 async function outlast(tries: () => number): Promise<void> {
   await server.sleep(longOutageMs);
   for (const before = tries(); tries() === before; ) await server.sleep(10_000);
-  // time passes when nothing is under way any more
+  // time passes only when nothing is in progress
   await server.sleep(1000);
 }
 
 describe('another code', () => {
-  it('waits between the sends of a channel, and ends after the last', async () => {
+  it('is delayed by the waits of its channel, and refused after the last one', async () => {
     const scene = await withCode({}, { rules: { resendWaitsSeconds: [ttlSeconds] } });
     await scene.until(({ sends }) => sends[0]?.state === 'sent');
     const { code, context } = await refusalOf(ask(scene));
@@ -109,7 +115,7 @@ describe('another code', () => {
     assert.deepEqual(await refusalOf(ask(scene)), { code: 'rate-limited', context: {} });
   });
 
-  it('is not sent while the first is under way, however long that takes', async () => {
+  it('is refused while the first is in progress, however long that takes', async () => {
     const { provider, script } = awayProvider();
     const scene = await withCode(script, { rules: { resendWaitsSeconds: [ttlSeconds] } });
     await waitsFor(scene, 'sms');
@@ -122,7 +128,7 @@ describe('another code', () => {
     assert.equal(provider.sentAt.length, 1);
   });
 
-  it('is not sent after the proof, when its provider comes back', async () => {
+  it('is not sent after verification when its provider is back', async () => {
     const { provider, script } = awayProvider();
     const scene = await withCode(script);
     await waitsFor(scene, 'sms');
@@ -135,7 +141,7 @@ describe('another code', () => {
     assert.deepEqual([status.state, status.waitingFor], ['pending', undefined]);
   });
 
-  it('is not sent after an operator has switched to another channel, when its provider comes back', async () => {
+  it('is not sent after an operator has switched the channel, when its provider is back', async () => {
     const { provider, script } = awayProvider();
     const scene = await withCode(script);
     await waitsFor(scene, 'sms');
@@ -152,8 +158,8 @@ describe('another code', () => {
   });
 });
 
-describe('an order of the person that is parked', () => {
-  it('is left for a newer one: the older one is not tried again', async () => {
+describe('an update that waits for a dependency', () => {
+  it('is replaced by a newer one and not retried', async () => {
     const oneTimeSecrets: string[] = [];
     const scene = await start({
       async authenticate({ passwordRef }) {
@@ -172,8 +178,8 @@ describe('an order of the person that is parked', () => {
   });
 });
 
-describe('the end of time', () => {
-  it('expires what nobody finished, forgets it, and closes', async () => {
+describe('expiry', () => {
+  it('closes an abandoned registration and forgets it', async () => {
     const scene = await start({}, { rules: { ttlSeconds } });
     await server.sleep(ttlSeconds * 1000 - minuteMs);
     assert.equal((await scene.status()).state, 'pending');
@@ -186,7 +192,7 @@ describe('the end of time', () => {
     assert.equal((await refusalOf(scene.give(passCaptcha, []))).code, 'registration-closed');
   });
 
-  it('does not count the time that an outside system is away, and gives the whole life again after it', async () => {
+  it('does not count an outage, and starts the lifetime again after it', async () => {
     const { provider, script } = awayProvider();
     const scene = await withCode(script, { rules: { ttlSeconds } });
     await waitsFor(scene, 'sms');
@@ -201,7 +207,7 @@ describe('the end of time', () => {
     assert.equal((await scene.handle.result()).state, 'expired');
   });
 
-  it('ends also the wait for an outside system, and says which', async () => {
+  it('also ends the wait for a dependency, and names it', async () => {
     const { script } = awayProvider();
     const scene = await withCode(script, { rules: { ttlSeconds, waitMaxSeconds: 3600 } });
     await waitsFor(scene, 'sms');
@@ -215,7 +221,7 @@ describe('the end of time', () => {
 });
 
 describe('retryStep', () => {
-  it('has a parked flow try at once, however long its pause', async () => {
+  it('retries a waiting execution now, however long its pause is', async () => {
     const { provider, script } = awayProvider();
     const scene = await withCode(script);
     await waitsFor(scene, 'sms');
@@ -229,7 +235,7 @@ describe('retryStep', () => {
     assert.equal(callsOf(scene, 'operatorAct')[0]?.input.act, 'retry-step');
   });
 
-  it('serves every system that is waited for', async () => {
+  it('works for every dependency', async () => {
     let isBack = false;
     const claimIdentity = async () => {
       if (!isBack) throw failure('unavailable');
@@ -249,7 +255,7 @@ describe('retryStep', () => {
 });
 
 describe('B11: all providers are down for an hour', () => {
-  it('the registration parks, sends one code soon after they are back, and its time counts from there', async () => {
+  it('the registration waits, sends one code soon after they are back, and its lifetime starts again', async () => {
     const { provider, script } = awayProvider();
     const scene = await start(script, { policy: ['captcha', 'code'], identity: unwelcomed, rules: { ttlSeconds } });
     await scene.give(passCaptcha, []);
@@ -258,7 +264,7 @@ describe('B11: all providers are down for an hour', () => {
     assert.equal((await scene.status()).state, 'waiting');
 
     await server.sleep(hourMs);
-    assert.equal((await scene.status()).waitingFor, 'sms', 'still parked after an hour');
+    assert.equal((await scene.status()).waitingFor, 'sms', 'still waiting after an hour');
     provider.isBack = true;
     const backAt = await server.now();
     await server.sleep(5 * minuteMs);
@@ -269,7 +275,7 @@ describe('B11: all providers are down for an hour', () => {
     assert.ok(sent - backAt <= 200_000, `${(sent - backAt) / 1000} s after the provider was back`);
     assert.ok(provider.triedAt.length < 100, `${provider.triedAt.length} tries`);
     const { expiresAt } = await scene.status();
-    assert.ok(expiresAt >= sent + ttlSeconds * 1000, 'the whole time again from the send');
+    assert.ok(expiresAt >= sent + ttlSeconds * 1000, 'the full lifetime from the send');
     const { status } = await confirm(scene);
     assert.equal(status.state, 'completed');
   });

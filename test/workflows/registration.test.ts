@@ -54,20 +54,20 @@ const retry = (scene: Scene, by?: string) => give(scene, retryStep, { by });
 const change = (scene: Scene, channel: 'sms' | 'email', by?: string) => give(scene, switchChannel, { channel, by });
 const isWaitingFor = (system: string) => (status: RegistrationStatus) => status.waitingFor === system;
 
-/** What the Web UI shows as current details. */
+/** The current details as the Temporal Web UI shows them. */
 async function details({ handle }: Scene): Promise<string> {
   const metadata = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
   return metadata.currentDetails ?? '';
 }
 
-/** Sends of a script, by channel; SMS does what it is told, e-mail works. */
+/** The sends of a registration, as number and channel. */
 const sendsOf = ({ calls }: Scene) =>
   calls.filter(({ name }) => name === 'sendCode').map(({ input }) => `${input.send} ${input.channel}`);
 
-/** What a provider answers that takes a message. */
+/** The result of a provider that accepts a message. */
 const sentNow = () => ({ result: 'sent', at: Date.now() }) as const;
 
-/** A registration whose code is parked: SMS is away for good, with a reason. */
+/** Starts a registration whose code waits for SMS, which stays unavailable with a reason. */
 async function waitingSms(): Promise<Scene> {
   const scene = await start({
     sendCode: async ({ channel }) => {
@@ -85,7 +85,7 @@ async function waitingSms(): Promise<Scene> {
 const isSent = (status: RegistrationStatus) => status.sends.some(({ state }) => state === 'sent');
 const stepOf = (status: RegistrationStatus, name: StepName) => status.steps.find((step) => step.name === name);
 
-/** Up to the code: directory and captcha are done, one code was sent. */
+/** Starts a registration with directory and captcha done and one code sent. */
 async function withCode(script?: Script, input?: StartOptions): Promise<Scene> {
   const scene = await start(script, input);
   await bind(scene);
@@ -95,14 +95,14 @@ async function withCode(script?: Script, input?: StartOptions): Promise<Scene> {
   return scene;
 }
 
-/** Up to the last step: all but the credentials are done. */
+/** Starts a registration with all steps done but the credentials. */
 async function beforeLast(script?: Script, input?: StartOptions): Promise<Scene> {
   const scene = await withCode(script, input);
   await confirm(scene);
   return scene;
 }
 
-/** Fails so often, then as on a good day. */
+/** Fails this many times, then succeeds. */
 function awayFor<T>(times: number, answer: () => T, code: 'unavailable' | 'directory-unavailable' = 'unavailable') {
   let left = times;
   return async (): Promise<T> => {
@@ -112,7 +112,7 @@ function awayFor<T>(times: number, answer: () => T, code: 'unavailable' | 'direc
 }
 
 describe('registration()', { concurrency: 4 }, () => {
-  it('turns four proofs into an account, in the order of the story', async () => {
+  it('turns four completed steps into an account, in the documented order', async () => {
     const scene = await beforeLast();
     const { outcome, status } = await secure(scene);
     assert.deepEqual([outcome, status.state], ['done', 'completed']);
@@ -139,7 +139,7 @@ describe('registration()', { concurrency: 4 }, () => {
     });
   });
 
-  it('takes the steps in any order that their needs allow', async () => {
+  it('accepts the steps in any order that their requirements allow', async () => {
     const scene = await start();
     await secure(scene);
     await solve(scene);
@@ -149,14 +149,14 @@ describe('registration()', { concurrency: 4 }, () => {
     assert.equal(status.state, 'completed');
   });
 
-  it('takes the policy of its start: a code by e-mail alone', async () => {
+  it('follows the policy it was started with: a code by e-mail alone', async () => {
     const scene = await start({}, { policy: ['code'], identity: { email: 'joan@example.com' } });
     await ask(scene, 'email');
     assert.equal((await confirm(scene)).status.state, 'completed');
     assert.deepEqual(scene.acts(), ['sendCode', 'claimIdentity', 'createAccount', 'forget']);
   });
 
-  it('gives the account only the address whose code was typed, when no directory vouches for the others', async () => {
+  it('gives the account only the verified address when no directory vouches for the others', async () => {
     const identity = { email: 'joan@example.com', phone: '+12025550102', username: 'joan' };
     const scene = await start({}, { policy: ['code'], identity });
     await ask(scene, 'email');
@@ -165,7 +165,7 @@ describe('registration()', { concurrency: 4 }, () => {
     assert.deepEqual(claimed, { email: 'joan@example.com', username: 'joan' });
   });
 
-  it('replaces what the client said of itself by what the directory says', async () => {
+  it('replaces what the client claimed with the data of the directory', async () => {
     const scene = await start({}, { identity: { phone: '+12025550102', email: 'eve@example.com' } });
     await bind(scene);
     await solve(scene);
@@ -174,7 +174,7 @@ describe('registration()', { concurrency: 4 }, () => {
     assert.equal(scene.calls.find(({ name }) => name === 'sendCode')?.input.to, ada.phone);
   });
 
-  it('publishes a status after every change, each with a greater version and nothing personal in it', async () => {
+  it('publishes a status after every change, with a higher version and no personal data', async () => {
     const scene = await beforeLast();
     await secure(scene);
     await scene.handle.result();
@@ -192,7 +192,7 @@ describe('registration()', { concurrency: 4 }, () => {
   });
 });
 
-describe('the needs of a code', { concurrency: 4 }, () => {
+describe('the requirements of a code', { concurrency: 4 }, () => {
   it('refuse it before directory and captcha, and leave no history', async () => {
     const scene = await start();
     await scene.status();
@@ -205,7 +205,7 @@ describe('the needs of a code', { concurrency: 4 }, () => {
     await ask(scene);
   });
 
-  it('refuse a channel the person has no address for', async () => {
+  it('refuse a channel for which there is no address', async () => {
     const scene = await start({}, { policy: ['code'], identity: { email: 'joan@example.com' } });
     assert.equal((await refusalOf(ask(scene, 'sms'))).code, 'channel-not-available');
   });
@@ -216,14 +216,14 @@ describe('the needs of a code', { concurrency: 4 }, () => {
     assert.equal((await refusalOf(secure(scene))).code, 'step-not-available');
   });
 
-  it('refuse another code after the proof', async () => {
+  it('refuse another code after verification', async () => {
     const scene = await beforeLast();
     assert.equal((await refusalOf(ask(scene))).code, 'step-not-available');
   });
 });
 
 describe('requestCode', { concurrency: 4 }, () => {
-  it('sends one message for two parallel orders; the other is refused and leaves no history', async () => {
+  it('sends one message for parallel requests, and refuses the others', async () => {
     const scene = await start();
     await bind(scene);
     await solve(scene);
@@ -251,7 +251,7 @@ describe('requestCode', { concurrency: 4 }, () => {
     assert.deepEqual(sent.map(([send]) => send).sort(), [1, 2]);
   });
 
-  it('answers before the message is sent', async () => {
+  it('returns before the message is sent', async () => {
     let send = () => {};
     const isAllowed = new Promise<void>((resolve) => {
       send = resolve;
@@ -264,7 +264,7 @@ describe('requestCode', { concurrency: 4 }, () => {
     await scene.until(isSent);
   });
 
-  it('offers the other channel when a provider refuses for good', async () => {
+  it('offers the other channel after a permanent refusal', async () => {
     const scene = await start({
       sendCode: async ({ channel }) =>
         channel === 'sms' ? { result: 'refused', reason: 'number-not-mobile' } : sentNow(),
@@ -281,8 +281,8 @@ describe('requestCode', { concurrency: 4 }, () => {
   });
 });
 
-describe('an outside system that is away', { concurrency: 4 }, () => {
-  it('is waited for at the directory step: the order is answered as parked and goes on by itself', async () => {
+describe('an unavailable dependency', { concurrency: 4 }, () => {
+  it('is waited for at the directory step: the update returns `waiting` and continues on its own', async () => {
     const away = awayFor(1, () => ({ outcome: 'ok', identity: ada }) as const, 'directory-unavailable');
     const scene = await start({ authenticate: away });
     const { outcome, status } = await bind(scene);
@@ -294,7 +294,7 @@ describe('an outside system that is away', { concurrency: 4 }, () => {
     assert.equal((await scene.status()).state, 'pending');
   });
 
-  it('is no longer waited for when the newer order is refused', async () => {
+  it('is dropped when a newer update is refused', async () => {
     const scene = await start({
       authenticate: async ({ passwordRef }) => {
         if (passwordRef === 'older') throw failure('directory-unavailable');
@@ -306,7 +306,7 @@ describe('an outside system that is away', { concurrency: 4 }, () => {
     assert.deepEqual([outcome, status.state, status.waitingFor], ['refused', 'pending', undefined]);
   });
 
-  it('is waited for at the send, and does not stop the other steps', async () => {
+  it('is waited for at the send, and does not block the other steps', async () => {
     const scene = await start({ sendCode: awayFor(1, sentNow) });
     await bind(scene);
     await solve(scene);
@@ -320,7 +320,7 @@ describe('an outside system that is away', { concurrency: 4 }, () => {
     assert.deepEqual(sends, [1, 1]);
   });
 
-  it('is waited for at the finish: the last step answers what the end waits for, and the end comes by itself', async () => {
+  it('is waited for at the finish: the last step returns `waiting`, and the execution completes on its own', async () => {
     const scene = await beforeLast({ claimIdentity: awayFor(1, () => true) });
     const { outcome, status } = await secure(scene);
     assert.deepEqual([outcome, status.state, status.waitingFor], ['done', 'waiting', 'database']);
@@ -329,14 +329,14 @@ describe('an outside system that is away', { concurrency: 4 }, () => {
 });
 
 describe('cancel', { concurrency: 4 }, () => {
-  it('ends a registration that has done nothing outside by forgetting it', async () => {
+  it('closes a registration without compensations and forgets it', async () => {
     const scene = await withCode();
     assert.equal((await stop(scene)).state, 'cancelled');
     assert.equal((await scene.handle.result()).state, 'cancelled');
     assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'forget']);
   });
 
-  it('takes back what was done, the last first', async () => {
+  it('compensates what was done, in reverse order', async () => {
     const scene = await beforeLast({ createAccount: awayFor(1000, () => undefined) });
     assert.equal((await secure(scene)).status.waitingFor, 'database');
     assert.equal((await stop(scene)).state, 'cancelled');
@@ -349,7 +349,7 @@ describe('cancel', { concurrency: 4 }, () => {
     assert.equal(new Set(users).size, 1);
   });
 
-  it('takes back also when the database is away then, as soon as it is there', async () => {
+  it('compensates as soon as an unavailable database is back', async () => {
     const scene = await beforeLast({
       createAccount: awayFor(1000, () => undefined),
       removeAccount: awayFor(1, () => undefined),
@@ -361,7 +361,7 @@ describe('cancel', { concurrency: 4 }, () => {
     assert.deepEqual(undone, ['removeAccount', 'removeAccount', 'releaseIdentity', 'releaseIdentity']);
   });
 
-  it('answers parallel repeats alike', async () => {
+  it('returns the same to parallel repeats', async () => {
     const scene = await withCode();
     const answers = await Promise.allSettled([stop(scene), stop(scene), stop(scene)]);
     const states = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.state] : []));
@@ -369,7 +369,7 @@ describe('cancel', { concurrency: 4 }, () => {
     for (const answer of answers) assert.equal(await isAnswerOrClosed(answer), true);
   });
 
-  it('is answered together with the step it crosses: no caller is left without an answer', async () => {
+  it('gets a result when it races with a step, and so does the step', async () => {
     for (let round = 0; round < 5; round++) {
       const scene = await beforeLast();
       const answers = await Promise.allSettled([secure(scene), stop(scene)]);
@@ -382,14 +382,14 @@ describe('cancel', { concurrency: 4 }, () => {
   });
 });
 
-/** An order that comes in the instant of the end may hear that it is over, from us or from Temporal. */
+/** An update that arrives while the execution closes may be refused as closed, by the workflow or by Temporal. */
 async function isAnswerOrClosed(answer: PromiseSettledResult<unknown>): Promise<boolean> {
   if (answer.status === 'fulfilled' || (answer.reason as Failure).code === 'registration-closed') return true;
   return (await refusalOf(Promise.reject(answer.reason))).code === 'registration-closed';
 }
 
-describe('an operator who cancels the workflow', { concurrency: 4 }, () => {
-  it('ends it as cancelled, by the operator', async () => {
+describe('an operator who cancels the workflow execution', { concurrency: 4 }, () => {
+  it('ends it as cancelled, with the reason operator', async () => {
     const scene = await withCode();
     await scene.handle.cancel();
     const status = await scene.handle.result();
@@ -398,7 +398,7 @@ describe('an operator who cancels the workflow', { concurrency: 4 }, () => {
     assert.equal(scene.published.at(-1)?.state, 'cancelled');
   });
 
-  it('has everything taken back that was done', async () => {
+  it('triggers all compensations', async () => {
     const scene = await beforeLast({ createAccount: awayFor(1000, () => undefined) });
     await secure(scene);
     await scene.handle.cancel();
@@ -406,7 +406,7 @@ describe('an operator who cancels the workflow', { concurrency: 4 }, () => {
     assert.deepEqual(scene.acts().slice(-3), ['removeAccount', 'releaseIdentity', 'forget']);
   });
 
-  it('leaves nothing parked behind', async () => {
+  it('stops a wait for a dependency', async () => {
     const scene = await start({
       authenticate: awayFor(1000, () => ({ outcome: 'lost' }) as const, 'directory-unavailable'),
     });
@@ -417,8 +417,8 @@ describe('an operator who cancels the workflow', { concurrency: 4 }, () => {
   });
 });
 
-describe('what goes wrong', { concurrency: 4 }, () => {
-  it('leaves the step open to somebody whom the directory refuses, as often as they come', async () => {
+describe('errors', { concurrency: 4 }, () => {
+  it('keep the directory step open after any number of refusals', async () => {
     let isKnown = false;
     const scene = await start({
       authenticate: async () => (isKnown ? { outcome: 'ok', identity: ada } : { outcome: 'refused' }),
@@ -431,7 +431,7 @@ describe('what goes wrong', { concurrency: 4 }, () => {
     assert.equal((await bind(scene)).outcome, 'done');
   });
 
-  it('does not change the person once the directory has vouched for one', async () => {
+  it('do not replace the user once the directory has vouched for one', async () => {
     let directoryId = 'entry-of-ada';
     const scene = await start({
       authenticate: async () => ({
@@ -447,7 +447,7 @@ describe('what goes wrong', { concurrency: 4 }, () => {
     assert.equal((await scene.status()).phone, before);
   });
 
-  it('rejects a person whose name, number or address has an account, and takes back what was claimed', async () => {
+  it('reject an identity that has an account, and release its claims', async () => {
     const scene = await beforeLast({ claimIdentity: async () => false });
     const { status } = await secure(scene);
     assert.deepEqual([status.state, status.reason], ['rejected', 'identity-taken']);
@@ -456,7 +456,7 @@ describe('what goes wrong', { concurrency: 4 }, () => {
     assert.equal(scene.acts().includes('createAccount'), false);
   });
 
-  it('asks for the PIN of an account that is locked by one, and gives the person that account', async () => {
+  it('require the PIN of an existing account that has one, and then return that account', async () => {
     const scene = await beforeLast({
       claimIdentity: async () => ({ lockedBy: 'u-old' }),
       recoverAccount: async () => ['pin'],
@@ -465,7 +465,7 @@ describe('what goes wrong', { concurrency: 4 }, () => {
     const { status } = await secure(scene);
     assert.equal(status.state, 'pending');
     assert.deepEqual(status.steps.at(-1), { name: 'approval', status: 'open', reason: 'registration-locked' });
-    assert.equal('userId' in status, false, 'it is not said whose it is');
+    assert.equal('userId' in status, false, 'the owner stays unknown');
     const approved = await give(scene, approve);
     assert.deepEqual([approved.status.state, approved.status.userId], ['completed', 'u-old']);
     assert.equal(scene.acts().includes('createAccount'), false);
@@ -473,7 +473,7 @@ describe('what goes wrong', { concurrency: 4 }, () => {
     assert.equal(reopened?.input.userId, 'u-old');
   });
 
-  it('rejects a person whose account went to somebody else while its PIN was typed', async () => {
+  it('reject the registration when the account changes hands while its PIN is entered', async () => {
     const scene = await beforeLast({
       claimIdentity: async () => ({ lockedBy: 'u-old' }),
       recoverAccount: async () => false,
@@ -483,14 +483,14 @@ describe('what goes wrong', { concurrency: 4 }, () => {
     assert.deepEqual([status.state, status.reason], ['rejected', 'identity-taken']);
   });
 
-  it('takes a locked registration back when it is cancelled', async () => {
+  it('leave an existing account unchanged when the locked registration is cancelled', async () => {
     const scene = await beforeLast({ claimIdentity: async () => ({ lockedBy: 'u-old' }) });
     await secure(scene);
     assert.equal((await stop(scene)).state, 'cancelled');
     assert.equal(scene.acts().includes('recoverAccount'), false);
   });
 
-  it('asks again for secrets that have outlived their two minutes', async () => {
+  it('ask again for one-time secrets that have expired after two minutes', async () => {
     let isLost = true;
     const scene = await start({
       authenticate: async () => (isLost ? { outcome: 'lost' } : { outcome: 'ok', identity: ada }),
@@ -503,7 +503,7 @@ describe('what goes wrong', { concurrency: 4 }, () => {
     assert.equal((await secure(scene)).outcome, 'done');
   });
 
-  it('repeats an activity that crashed', async () => {
+  it('retry an activity that crashed', async () => {
     let crashes = 2;
     const scene = await beforeLast({
       hashCredentials: async () => {
@@ -515,7 +515,7 @@ describe('what goes wrong', { concurrency: 4 }, () => {
     assert.equal(scene.acts().filter((name) => name === 'hashCredentials').length, 3);
   });
 
-  it('tells a caller of a bug in the step that was asked for, and lives on', async () => {
+  it('fail the update on a bug in its own step, and keep the execution running', async () => {
     let isBroken = true;
     const scene = await start({
       hashCredentials: async () => {
@@ -528,7 +528,7 @@ describe('what goes wrong', { concurrency: 4 }, () => {
     assert.equal((await secure(scene)).outcome, 'done');
   });
 
-  it('ends loudly on a bug behind an order that was answered', async () => {
+  it('end the registration with internal-error on a bug after the update has returned', async () => {
     const scene = await start({
       sendCode: async () => {
         throw ApplicationFailure.nonRetryable('A bug', 'TypeError');
@@ -542,7 +542,7 @@ describe('what goes wrong', { concurrency: 4 }, () => {
     assert.equal(scene.acts().at(-1), 'forget');
   });
 
-  it('ends loudly on a bug at the finish, and takes back what was done', async () => {
+  it('end the registration with internal-error on a bug at the finish, and compensate', async () => {
     const scene = await beforeLast({
       createAccount: async () => {
         throw ApplicationFailure.nonRetryable('A bug', 'TypeError');
@@ -555,7 +555,7 @@ describe('what goes wrong', { concurrency: 4 }, () => {
 });
 
 describe('updates', { concurrency: 4 }, () => {
-  it('answer a repeat by the same id as the first time, also after the end, and act once', async () => {
+  it('return the first result to a repeat with the same id, also after the end, and run once', async () => {
     const scene = await beforeLast();
     const give = () => scene.give(setCredentials, [{ credentialsRef: 'seal' }], 'key-1');
     const answers = await Promise.all([give(), give()]);
@@ -565,7 +565,7 @@ describe('updates', { concurrency: 4 }, () => {
     assert.equal(scene.acts().filter((name) => name === 'hashCredentials').length, 1);
   });
 
-  it('are all answered before the registration closes', async () => {
+  it('all return before the execution closes', async () => {
     for (let round = 0; round < 5; round++) {
       const scene = await withCode();
       await secure(scene);
@@ -578,7 +578,7 @@ describe('updates', { concurrency: 4 }, () => {
     }
   });
 
-  it('are answered also when the registration ends while they work', async () => {
+  it('return even if the registration ends while they run', async () => {
     const gate = Promise.withResolvers<void>();
     const scene = await start({
       hashCredentials: async () => {
@@ -596,7 +596,7 @@ describe('updates', { concurrency: 4 }, () => {
     assert.equal((await scene.handle.result()).state, 'cancelled');
   });
 
-  it('that are refused leave no history, however many they are', async () => {
+  it('leave no history when they are refused, however many they are', async () => {
     const scene = await withCode();
     await scene.status();
     await scene.leavesNoHistory(async () => {
@@ -606,8 +606,8 @@ describe('updates', { concurrency: 4 }, () => {
   });
 });
 
-describe('what operators see', () => {
-  it('are search attributes and a timeline without anything personal', async () => {
+describe('the view of operators', () => {
+  it('has search attributes and a timeline without personal data', async () => {
     const scene = await withCode();
     const { searchAttributes } = await scene.handle.describe();
     assert.deepEqual(searchAttributes, {
@@ -626,7 +626,7 @@ describe('what operators see', () => {
 });
 
 describe('switchChannel', { concurrency: 4 }, () => {
-  it('sends one code by the other channel, which can be typed', async () => {
+  it('sends one code on the other channel, which can be verified', async () => {
     const scene = await waitingSms();
     const status = await change(scene, 'email', 'alice');
     assert.deepEqual([status.state, status.waitingFor], ['pending', undefined]);
@@ -643,7 +643,7 @@ describe('switchChannel', { concurrency: 4 }, () => {
     assert.equal((await confirm(scene, 2)).status.state, 'completed');
   });
 
-  it('leaves an event with the name of the operator, who stands in the timeline', async () => {
+  it('records an event with the name of the operator, who appears in the timeline', async () => {
     const scene = await waitingSms();
     await change(scene, 'email', 'alice');
     assert.deepEqual(scene.calls.find(({ name }) => name === 'operatorAct')?.input, {
@@ -654,11 +654,11 @@ describe('switchChannel', { concurrency: 4 }, () => {
     });
     assert.match(
       await details(scene),
-      /operator alice: channel switched to email\n.*code 1 by sms given up\n.*code 2 asked/,
+      /operator alice: channel switched to email\n.*code 1 by sms given up\n.*code 2 requested/,
     );
   });
 
-  it('takes the place of a send that was refused for good', async () => {
+  it('replaces a permanently refused send', async () => {
     const scene = await start({
       sendCode: async ({ channel }) =>
         channel === 'sms' ? { result: 'refused', reason: 'number-not-mobile' } : sentNow(),
@@ -672,7 +672,7 @@ describe('switchChannel', { concurrency: 4 }, () => {
     assert.equal(status.sends[0]?.state, 'refused');
   });
 
-  it('leaves the last word to a try that is under way: a code that went out after all is not sent again', async () => {
+  it('waits for an attempt in progress, and is refused if that sent the code after all', async () => {
     const gate = Promise.withResolvers<void>();
     let tries = 0;
     const scene = await start({
@@ -694,7 +694,7 @@ describe('switchChannel', { concurrency: 4 }, () => {
     assert.equal((await scene.status()).sends[0]?.state, 'sent');
   });
 
-  it('sends by the other channel when the try under way fails too', async () => {
+  it('sends on the other channel when the attempt in progress fails too', async () => {
     const gate = Promise.withResolvers<void>();
     let tries = 0;
     const scene = await start({
@@ -717,7 +717,7 @@ describe('switchChannel', { concurrency: 4 }, () => {
     assert.deepEqual(sendsOf(scene), ['1 sms', '1 sms', '2 email']);
   });
 
-  it('does one switch for parallel orders', async () => {
+  it('switches once for parallel requests', async () => {
     const scene = await waitingSms();
     const orders = await Promise.allSettled([change(scene, 'email'), change(scene, 'email'), change(scene, 'email')]);
     assert.equal(orders.filter(({ status }) => status === 'fulfilled').length, 1);
@@ -725,7 +725,7 @@ describe('switchChannel', { concurrency: 4 }, () => {
     assert.equal(sendsOf(scene).filter((send) => send.endsWith('email')).length, 1);
   });
 
-  it('is refused where it makes no sense, and leaves no history', async () => {
+  it('is refused where it does not apply, and leaves no history', async () => {
     const scene = await waitingSms();
     const unsent = await start({}, { policy: ['code'], identity: { phone: ada.phone } });
     assert.equal((await refusalOf(change(unsent, 'email'))).code, 'nothing-waiting');
@@ -752,7 +752,7 @@ describe('switchChannel', { concurrency: 4 }, () => {
 });
 
 describe('retryStep', () => {
-  it('is refused when nothing is parked, and leaves no history', async () => {
+  it('is refused when nothing waits, and leaves no history', async () => {
     const scene = await withCode();
     await scene.status();
     await scene.leavesNoHistory(async () => {
@@ -762,23 +762,23 @@ describe('retryStep', () => {
   });
 });
 
-describe('an operator who orders a cancel', () => {
-  it('ends it as cancelled, by the operator, and leaves an event', async () => {
+describe('an operator who requests a cancel', () => {
+  it('ends it as cancelled, with the reason operator, and records an event', async () => {
     const scene = await withCode();
     const status = await stop(scene, 'alice');
     assert.deepEqual([status.state, status.reason], ['cancelled', 'operator']);
     await scene.handle.result();
     assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'operatorAct', 'forget']);
-    assert.match(await details(scene), /^\*\*cancelled\*\*: operator\n[\s\S]*operator alice: cancel asked for/);
+    assert.match(await details(scene), /^\*\*cancelled\*\*: operator\n[\s\S]*operator alice: cancel requested/);
   });
 });
 
 describe('the current details', { concurrency: 4 }, () => {
-  it('say at once what is waited for, since when, how often it was tried, when next, and why', async () => {
+  it('show the awaited dependency, since when, the number of attempts, the next one and the reason', async () => {
     const scene = await waitingSms();
     const instant = '[\\d: -]+';
     const line = new RegExp(
-      `^\\*\\*waiting for sms\\*\\* since ${instant}, (\\d+) tries, next at ${instant}, why: answers 500\n`,
+      `^\\*\\*waiting for sms\\*\\* since ${instant}, (\\d+) attempts, next at ${instant}, reason: answers 500\n`,
     );
     const shown = await eventually(async () => line.exec(await details(scene)) ?? undefined);
     const tries = Number(shown[1]);
@@ -787,7 +787,7 @@ describe('the current details', { concurrency: 4 }, () => {
     await stop(scene);
   });
 
-  it('say what the person has to do, and what became of the code', async () => {
+  it('show what the user has to do, and the state of the code', async () => {
     const scene = await start();
     assert.match(await details(scene), /^\*\*waiting for the person\*\*: directory, captcha, credentials\n/);
     await bind(scene);
@@ -801,7 +801,7 @@ describe('the current details', { concurrency: 4 }, () => {
     await stop(scene);
   });
 
-  it('say that an answer is awaited while nothing is known yet', async () => {
+  it('show a call in progress while there is no result yet', async () => {
     const gate = Promise.withResolvers<void>();
     const scene = await start({
       authenticate: async () => {
@@ -811,13 +811,13 @@ describe('the current details', { concurrency: 4 }, () => {
     });
     const bound = bind(scene);
     await until(() => scene.acts().includes('authenticate'));
-    assert.match(await details(scene), /^\*\*asking directory\*\* since [\d: -]+, no answer yet\n/);
+    assert.match(await details(scene), /^\*\*calling directory\*\* since [\d: -]+, no response yet\n/);
     gate.resolve();
     await bound;
     await stop(scene);
   });
 
-  it('name nobody', async () => {
+  it('contain no personal data', async () => {
     const scene = await waitingSms();
     await change(scene, 'email', 'alice');
     await scene.until(({ sends }) => sends[1]?.state === 'sent');

@@ -17,7 +17,7 @@ function attributesOf(
 }
 
 describe('searchAttributesOf()', () => {
-  it('says where a registration stands, in names of ours and a country', () => {
+  it('returns step, state, channel and country of a registration', () => {
     assert.deepEqual(attributesOf({ done: new Set(['directory'] as const), sends: [send] }, { state: 'pending' }), {
       VyryStep: 'code',
       VyryState: 'pending',
@@ -27,25 +27,25 @@ describe('searchAttributesOf()', () => {
     });
   });
 
-  it('says what is waited for, and takes it away afterwards', () => {
+  it('returns the awaited dependency, and null afterwards', () => {
     assert.equal(attributesOf({}, { state: 'waiting', waitingFor: 'sms' }).VyryWaitingFor, 'sms');
     assert.equal(attributesOf({}, { state: 'pending' }).VyryWaitingFor, null);
   });
 
-  it('says finish when every step is done', () => {
+  it('returns finish when every step is done', () => {
     assert.equal(attributesOf({ done: new Set(['directory', 'code'] as const) }).VyryStep, 'finish');
   });
 
-  it('knows no country of somebody without a number', () => {
+  it('returns no country for a user without a number', () => {
     assert.equal(attributesOf({ identity: { email: 'ada@example.com' } }).VyryCountry, null);
   });
 
-  it('holds nothing personal', () => {
+  it('contains no personal data', () => {
     const text = JSON.stringify(attributesOf({ sends: [send] }));
     for (const personal of ['ada', '7700900101', 'example.com']) assert.equal(text.includes(personal), false);
   });
 
-  it('uses the attributes that the engines and the deployment create, and no others', () => {
+  it('uses exactly the attributes that the engines and the deployment create', () => {
     const ofPeople = userAttributesOf('u-1').map(({ key }) => key.name);
     assert.deepEqual([...Object.keys(attributesOf()), ...ofPeople].sort(), [...searchAttributes].sort());
     assert.deepEqual(searchAttributeNames, [...searchAttributes]);

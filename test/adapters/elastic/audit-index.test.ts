@@ -13,12 +13,12 @@ import { auditEvent } from '../../support/audit.ts';
 import { testEngines } from '../../support/engines.ts';
 import { uniqueName } from '../../support/redis.ts';
 
-/** Beyond what any answer takes. */
+/** Longer than any response takes. */
 const timeoutMs = 600_000;
 const elastic: Elastic = connectElastic({ url: testEngines().elasticsearchUrl ?? '', timeoutMs });
 after(() => elastic.close());
 
-/** A prepared index of its own that refuses unknown fields. */
+/** Prepares an index with a unique prefix that rejects unknown fields. */
 async function scene(retentionDays = 30) {
   const prefix = uniqueName('audit');
   const index = createAuditIndex(elastic, { prefix, retentionDays, unknownFields: 'refused' });
@@ -34,9 +34,9 @@ async function scene(retentionDays = 30) {
 const outcomes = async (stored: Promise<{ outcome: string }[]>) => (await stored).map(({ outcome }) => outcome);
 
 describe('prepare()', () => {
-  it('may be repeated, before and after there are events, and says whether indices are deleted by the server', async () => {
+  it('can be repeated before and after events exist, and returns whether the server deletes old indices', async () => {
     const { index, hasLifecycle, count } = await scene();
-    // the distribution of the tests has no lifecycle management
+    // the distribution used in tests has no index lifecycle management
     assert.equal(hasLifecycle, false);
     await index.store([auditEvent()]);
     assert.deepEqual(await index.prepare(), { hasLifecycle: false });
@@ -46,7 +46,7 @@ describe('prepare()', () => {
 });
 
 describe('store()', () => {
-  it('stores each event once, however often it is sent', async () => {
+  it('stores each event once, no matter how often it is sent', async () => {
     const { index, count } = await scene();
     const events = Array.from({ length: 50 }, () => auditEvent());
     assert.deepEqual(new Set(await outcomes(index.store(events))), new Set(['stored']));
@@ -54,7 +54,7 @@ describe('store()', () => {
     assert.equal(await count(), 50);
   });
 
-  it('puts each into the index of its own day, in UTC', async () => {
+  it('writes each event to the index of its UTC day', async () => {
     const { prefix, index } = await scene();
     const times = ['2026-11-21T23:59:59.999Z', '2026-11-22T00:00:00.000Z', '2025-01-01T12:00:00.000Z'];
     await index.store(times.map((timestamp) => auditEvent({ timestamp, '@timestamp': timestamp })));
@@ -65,7 +65,7 @@ describe('store()', () => {
     );
   });
 
-  it('tells what is refused for good from the rest of its batch', async () => {
+  it('reports a permanently rejected event without failing the rest of the batch', async () => {
     const { index, count } = await scene();
     const poison = { ...auditEvent(), surprise: { nested: 1 } } as unknown as AuditEvent;
     const stored = await index.store([auditEvent(), poison, auditEvent()]);
@@ -77,7 +77,7 @@ describe('store()', () => {
     assert.equal(await count(), 2);
   });
 
-  it('finds events by the fields of the contract and by their ECS names', async () => {
+  it('finds events by their documented fields and by their ECS fields', async () => {
     const { prefix, index, refresh } = await scene();
     await index.store([auditEvent({ userId: 'u-1', ip: '192.0.2.1', status: 'failure', action: 'otp-verify' })]);
     await refresh();
@@ -95,14 +95,14 @@ describe('store()', () => {
     }
   });
 
-  it('takes an address that is none, and any free fact, without losing the event', async () => {
+  it('stores an event with an invalid IP address or arbitrary metadata', async () => {
     const { index, count } = await scene();
     const metadata = Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`k${at}`, at % 2 ? 'text' : at]));
     const stored = await outcomes(index.store([auditEvent({ ip: 'not an address' }), auditEvent({ metadata })]));
     assert.deepEqual([...stored, await count()], ['stored', 'stored', 2]);
   });
 
-  it('throws when the server is down or does not answer in time', async () => {
+  it('throws when the server is down or does not respond in time', async () => {
     const storeIn = (there: Elastic) =>
       createAuditIndex(there, { prefix: 'x', retentionDays: 1 }).store([auditEvent()]);
     const away = connectElastic({ url: 'http://127.0.0.1:1', timeoutMs });
@@ -117,13 +117,13 @@ describe('store()', () => {
 });
 
 describe('removeOld()', () => {
-  it('deletes the days that are older than the retention, by exact name, and nothing else', async () => {
+  it('deletes only the daily indices older than the retention, by exact name', async () => {
     const { prefix, index } = await scene(30);
     const now = Date.parse('2026-11-22T10:00:00Z');
     for (const timestamp of ['2026-10-22T10:00:00.000Z', '2026-10-23T10:00:00.000Z', '2026-11-22T10:00:00.000Z']) {
       await index.store([auditEvent({ timestamp })]);
     }
-    // of another deployment, and no day at all
+    // an index of another deployment, and one whose name has no day
     for (const name of [`${prefix}-old-2020.01.01`, `${prefix}-notes`]) await elastic.indices.create({ index: name });
     assert.deepEqual(await index.removeOld(now), [`${prefix}-2026.10.22`]);
     const left = Object.keys(await elastic.indices.get({ index: `${prefix}-*` }));
@@ -132,8 +132,8 @@ describe('removeOld()', () => {
   });
 });
 
-describe('readTrail()', () => {
-  it('reads every event in the order of the audit log, over days and pages', async () => {
+describe('readAuditLog()', () => {
+  it('returns every event in audit log order, across days and pages', async () => {
     const { prefix, index, refresh } = await scene();
     const events = Array.from({ length: 1500 }, (_, at) => {
       const timestamp = `2026-11-${at % 2 ? 21 : 22}T00:00:00.000Z`;
@@ -150,13 +150,16 @@ describe('readTrail()', () => {
   });
 });
 
-/** An answer of a server that notes what it is asked. */
+/** The response of a server that records its requests. */
 interface Note {
   status: number;
   body: unknown;
 }
 
-/** Requests as a server with lifecycle management gets them: it cannot be had here, so this one only notes what it is asked. */
+/**
+ * Starts a server that records its requests, as a server with lifecycle management would receive them. The test
+ * distribution has no lifecycle management.
+ */
 async function startNotes(answer: (req: IncomingMessage) => Note | Promise<Note>) {
   const notes: { method: string; path: string; authorization: string; body: string }[] = [];
   const server = createServer((req, res) => {
@@ -190,7 +193,7 @@ async function startNotes(answer: (req: IncomingMessage) => Note | Promise<Note>
 }
 
 describe('a server with lifecycle management', () => {
-  it('gets the policy first, then the template that names it, with the API key', async () => {
+  it('receives the policy first, then the template that names it, with the API key', async () => {
     await using server = await startNotes((req) => ({
       status: 200,
       body: req.url === '/_ilm/status' ? { operation_mode: 'RUNNING' } : { acknowledged: true },
@@ -212,7 +215,7 @@ describe('a server with lifecycle management', () => {
     assert.equal('warm' in auditPolicy(2).phases, false);
   });
 
-  it('that refuses the key is an error, not one without lifecycle management', async () => {
+  it('is not mistaken for one without lifecycle management when it rejects the key', async () => {
     await using server = await startNotes(() => ({ status: 403, body: { error: { type: 'security_exception' } } }));
     const client = connectElastic({ url: server.url, apiKey: new Secret('aWQ6a2V5'), timeoutMs });
     await assert.rejects(createAuditIndex(client, { prefix: 'x', retentionDays: 1 }).prepare());
@@ -223,7 +226,7 @@ describe('a server with lifecycle management', () => {
     await client.close();
   });
 
-  it('that finds a batch too large is told apart', async () => {
+  it('reports a batch that is too large as its own error', async () => {
     await using server = await startNotes(() => ({ status: 413, body: {} }));
     const client = connectElastic({ url: server.url, timeoutMs });
     const store = createAuditIndex(client, { prefix: 'x', retentionDays: 1 }).store([auditEvent()]);
@@ -234,7 +237,7 @@ describe('a server with lifecycle management', () => {
 });
 
 describe('auditTemplate()', () => {
-  it('names no lifecycle where there is none, since the server would refuse the whole template', () => {
+  it('names no lifecycle policy where there is none, because the server would reject the template', () => {
     assert.equal('lifecycle' in auditTemplate('x', undefined).template.settings.index, false);
   });
 });

@@ -7,7 +7,7 @@ import { connectElastic, pingElastic } from '../../../adapters/elastic/connect.t
 import { testEngines } from '../../support/engines.ts';
 
 describe('pingElastic()', () => {
-  it('tells whether Elasticsearch answers', async () => {
+  it('resolves only when Elasticsearch responds', async () => {
     const elastic = connectElastic({ url: testEngines().elasticsearchUrl ?? '' });
     await pingElastic(elastic, 600_000);
     await elastic.close();
@@ -16,7 +16,7 @@ describe('pingElastic()', () => {
     await away.close();
   });
 
-  it('gives up on a server that does not answer in time', async () => {
+  it('gives up on a server that does not respond in time', async () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const elastic = connectElastic({ url: `http://127.0.0.1:${(silent.address() as AddressInfo).port}` });

@@ -10,7 +10,7 @@ import { createCipher, newId } from '../../../platform/crypto.ts';
 import { testEngines } from '../../support/engines.ts';
 import { atOnce, testCipher, uniqueName } from '../../support/redis.ts';
 
-/** Beyond what any answer takes. */
+/** Longer than any response takes. */
 const patient = { serverMs: 600_000, answerMs: 600_000 };
 let database: Database;
 let accounts: Accounts;
@@ -30,7 +30,7 @@ function unexpected(err: unknown): void {
   throw err;
 }
 
-/** Somebody nobody else is. */
+/** Returns an identity that no other test uses. */
 function newIdentity(): Required<Pick<Identity, 'username' | 'email' | 'phone' | 'directoryId'>> & Identity {
   const name = uniqueName('person');
   const digits = String(randomBytes(4).readUInt32BE()).padStart(10, '0');
@@ -56,7 +56,7 @@ describe('claim()', () => {
     assert.equal(await accounts.claim('user other', { phone }), false);
   });
 
-  it('gives a person to exactly one of 20 parallel claims of everything, time and again', async () => {
+  it('gives an identity to exactly one of 20 parallel claims, in every round', async () => {
     for (let round = 0; round < 10; round++) {
       const identity = newIdentity();
       const owners = await atOnce(20, (index) => accounts.claim(`user ${index}`, identity));
@@ -64,7 +64,7 @@ describe('claim()', () => {
     }
   });
 
-  it('completes what an earlier try of the same user has begun', async () => {
+  it('completes an earlier, partial claim of the same user', async () => {
     const identity = newIdentity();
     await accounts.claim('user', { username: identity.username, email: identity.email });
     assert.equal(await accounts.claim('user', identity), true);
@@ -73,12 +73,12 @@ describe('claim()', () => {
     }
   });
 
-  it('counts a repeat of the same user as won, also in parallel', async () => {
+  it('succeeds when the same user repeats it, also in parallel', async () => {
     const identity = newIdentity();
     assert.deepEqual(await atOnce(20, () => accounts.claim('user', identity)), Array(20).fill(true));
   });
 
-  it('is false when somebody else has the name, the number, the address or the directory entry', async () => {
+  it('is false when another user has the name, the number, the address or the directory entry', async () => {
     const identity = newIdentity();
     await accounts.claim('owner', identity);
     for (const part of ['username', 'phone', 'email', 'directoryId'] as const) {
@@ -86,7 +86,7 @@ describe('claim()', () => {
     }
   });
 
-  it('takes names and addresses for the same whatever their case or composition', async () => {
+  it('compares names and addresses without regard to case and Unicode composition', async () => {
     const name = uniqueName('jos\u00e9');
     await accounts.claim('owner', { username: name, email: `${name}@example.com` });
     const decomposed = name.normalize('NFD').toUpperCase();
@@ -94,17 +94,17 @@ describe('claim()', () => {
     assert.equal(await accounts.claim('other', { email: `${decomposed}@example.com` }), false);
   });
 
-  it('does not mistake a value of one kind for one of another', async () => {
+  it('keeps values of different kinds apart', async () => {
     const value = uniqueName();
     await accounts.claim('owner', { username: value });
     assert.equal(await accounts.claim('other', { email: value }), true);
   });
 
-  it('claims nothing of somebody of whom nothing is known', async () => {
+  it('claims nothing for an empty identity', async () => {
     assert.equal(await accounts.claim('user', {}), true);
   });
 
-  it('stores nothing personal in a claim', async () => {
+  it('stores no personal data in a claim', async () => {
     const identity = newIdentity();
     const userId = newId();
     await accounts.claim(userId, identity);
@@ -118,21 +118,21 @@ describe('claim()', () => {
 });
 
 describe('release()', () => {
-  it('gives everything back', async () => {
+  it('releases every claim of the identity', async () => {
     const identity = newIdentity();
     await accounts.claim('owner', identity);
     await accounts.release('owner', identity);
     assert.equal(await accounts.claim('other', identity), true);
   });
 
-  it('takes nothing from anybody else', async () => {
+  it('does not release the claims of another user', async () => {
     const identity = newIdentity();
     await accounts.claim('owner', identity);
     await accounts.release('other', identity);
     assert.equal(await accounts.claim('other', identity), false);
   });
 
-  it('takes back a claim that was won by half', async () => {
+  it('undoes a partial claim', async () => {
     const identity = newIdentity();
     await accounts.claim('owner', { email: identity.email });
     assert.equal(await accounts.claim('other', identity), false);
@@ -141,7 +141,7 @@ describe('release()', () => {
     assert.equal(await accounts.claim('owner', { email: identity.email }), true);
   });
 
-  it('may be repeated, and come before any claim', async () => {
+  it('can be repeated, and can come before any claim', async () => {
     const identity = newIdentity();
     const userId = newId();
     await accounts.release(userId, identity);
@@ -154,7 +154,7 @@ describe('release()', () => {
 describe('insert()', () => {
   const createdAt = new Date('2026-01-02T03:04:05.678Z');
 
-  it('stores an account that reads as it was given', async () => {
+  it('stores an account that reads back as given', async () => {
     const userId = newId();
     const identity = { ...newIdentity(), groups: ['staff', 'engineers'] };
     await accounts.insert({ userId, identity, registrationId: 'r1', password: '$argon2id$x', createdAt, locale: 'de' });
@@ -168,7 +168,7 @@ describe('insert()', () => {
     });
   });
 
-  it('stores one account when it is repeated, and the first one stays', async () => {
+  it('stores one account when it is repeated, and keeps the first one', async () => {
     const userId = newId();
     const identity = newIdentity();
     await atOnce(10, () => accounts.insert({ userId, identity, createdAt }));
@@ -177,7 +177,7 @@ describe('insert()', () => {
     assert.equal((await accounts.read(userId))?.fullName, 'Ada Lovelace');
   });
 
-  it('stores numbers, addresses and directory ids encrypted or hashed, never in clear', async () => {
+  it('stores numbers, addresses and directory ids encrypted or hashed, never in plain text', async () => {
     const userId = newId();
     const identity = newIdentity();
     await accounts.insert({ userId, identity, password: '$argon2id$p', pin: '$argon2id$n', createdAt });
@@ -192,13 +192,13 @@ describe('insert()', () => {
     assert.equal(stored?.pin, '$argon2id$n');
   });
 
-  it('shows neither password nor PIN to those who read accounts', async () => {
+  it('does not expose the password or PIN hash to readers of accounts', async () => {
     const userId = newId();
     await accounts.insert({ userId, identity: {}, password: '$argon2id$p', pin: '$argon2id$n', createdAt });
     assert.equal(JSON.stringify(await accounts.read(userId)).includes('argon2id'), false);
   });
 
-  it('reads accounts of older keys after a rotation', async () => {
+  it('reads accounts encrypted with older keys after a rotation', async () => {
     const [old, current] = [randomBytes(32), randomBytes(32)].map((key) => new Secret(key.toString('base64')));
     assert.ok(old && current);
     const userId = newId();
@@ -209,19 +209,19 @@ describe('insert()', () => {
     assert.equal((await afterwards.read(userId))?.phone, identity.phone);
   });
 
-  it('refuses fields it does not know instead of dropping them', async () => {
+  it('refuses unknown fields instead of dropping them', async () => {
     const model = database.connection.model('User');
     await assert.rejects(model.create({ _id: newId(), createdAt, phone: '+12025550100' }), /not in schema/);
   });
 });
 
 describe('read() and remove()', () => {
-  it('know nothing of an account that does not exist', async () => {
+  it('accept an account that does not exist', async () => {
     assert.equal(await accounts.read(newId()), undefined);
     await accounts.remove(newId());
   });
 
-  it('take an account back, also twice, and no other', async () => {
+  it('remove one account, also when repeated, and no other', async () => {
     const [one, other] = [newId(), newId()];
     for (const userId of [one, other]) await accounts.insert({ userId, identity: {}, createdAt: new Date() });
     await accounts.remove(one);
@@ -230,14 +230,14 @@ describe('read() and remove()', () => {
     assert.notEqual(await accounts.read(other), undefined);
   });
 
-  it('take an operator of the query language for an id that nobody has', async () => {
+  it('refuse a query operator in place of an id', async () => {
     await accounts.insert({ userId: newId(), identity: {}, createdAt: new Date() });
     await assert.rejects(accounts.read({ $gt: '' } as never));
   });
 });
 
-describe('the queries of the accounts', () => {
-  it('all have an index: each names the _id it wants', async () => {
+describe('account queries', () => {
+  it('all use an index: each names the _id it wants', async () => {
     const queries: { collection: string; method: string; filter: { _id?: unknown } }[] = [];
     await using own = connectMongo(withDatabase(testEngines().databaseUrl, uniqueName()), unexpected, patient);
     own.connection.set('debug', (collection: string, method: string, filter: { _id?: unknown }) => {
@@ -269,7 +269,7 @@ function idsOf(filters: unknown): unknown[] {
 }
 
 describe('disable() and enable()', () => {
-  it('mark an account with the instant of the first time, and take the mark away', async () => {
+  it('store the instant of the first call, and clear it', async () => {
     const userId = newId();
     await accounts.insert({ userId, identity: newIdentity(), createdAt: new Date(0) });
     await accounts.disable(userId, new Date(1000));
@@ -279,7 +279,7 @@ describe('disable() and enable()', () => {
     assert.equal('disabledAt' in ((await accounts.read(userId)) ?? {}), false);
   });
 
-  it('make no account of one that does not exist', async () => {
+  it('do not create an account that does not exist', async () => {
     const userId = newId();
     await accounts.disable(userId, new Date(1000));
     await accounts.enable(userId);
@@ -288,7 +288,7 @@ describe('disable() and enable()', () => {
 });
 
 describe('find()', () => {
-  it('finds an account by its name, whatever its case, and nothing by a name that is only claimed', async () => {
+  it('finds an account by name, whatever its case, and ignores names that are only claimed', async () => {
     const userId = newId();
     const identity = newIdentity();
     await accounts.claim(userId, identity);
@@ -301,7 +301,7 @@ describe('find()', () => {
 });
 
 describe('removeOrphanClaims()', () => {
-  it('removes old claims whose account never came to be, and no others', async () => {
+  it('removes only old claims without an account', async () => {
     const [orphan, young, owner] = [newId(), newId(), newId()];
     const named = (userId: string) => ({ username: `user-${userId}` });
     for (const userId of [orphan, young, owner]) assert.equal(await accounts.claim(userId, named(userId)), true);

@@ -19,7 +19,7 @@ async function errorOf(job: Promise<unknown>): Promise<unknown> {
   throw new Error('Nothing was thrown');
 }
 
-/** A way to the database that can be shut. */
+/** A TCP proxy to the database that a test can close and reopen. */
 interface Gate extends AsyncDisposable {
   url: string;
   shut(): Promise<void>;
@@ -56,7 +56,7 @@ async function openGate(): Promise<Gate> {
   return { url: withDatabase(`mongodb://127.0.0.1:${port}`, uniqueName()), shut, open, [Symbol.asyncDispose]: shut };
 }
 
-/** Whether the database answers; throws when it does not. */
+/** Resolves to true when the database responds; throws otherwise. */
 async function isThere(database: ReturnType<typeof connectMongo>): Promise<boolean> {
   await database.ping();
   return true;
@@ -67,7 +67,7 @@ function accountsOf(database: ReturnType<typeof connectMongo>): Accounts {
 }
 
 describe('connectMongo()', () => {
-  it('fails with an outage error while the database is down, and recovers by itself', async () => {
+  it('fails with an outage error while the database is down, and recovers automatically', async () => {
     await using gate = await openGate();
     await using database = connectMongo(gate.url, () => undefined, { serverMs: 500, answerMs: 600_000 });
     const accounts = accountsOf(database);
@@ -88,7 +88,7 @@ describe('connectMongo()', () => {
     await database.connection.dropDatabase();
   });
 
-  it('opens by itself however late the database appears, and lets nobody wait longer than three seconds until then', async () => {
+  it('connects automatically when the database appears; until then each call waits at most three seconds', async () => {
     await using gate = await openGate();
     await gate.shut();
     const errors: unknown[] = [];
@@ -109,7 +109,7 @@ describe('connectMongo()', () => {
 });
 
 describe('isMongoOutage() and isDuplicateKey()', () => {
-  it('tell an outage and a lost insert from a bug', async () => {
+  it('distinguish an outage and a duplicate key from a bug', async () => {
     const url = withDatabase(testEngines().databaseUrl, uniqueName());
     await using database = connectMongo(url, () => undefined, { serverMs: 600_000, answerMs: 600_000 });
     await database.ping();

@@ -21,7 +21,7 @@ import { Secret } from '../../../platform/config.ts';
 
 const key = new Secret(randomBytes(32).toString('base64'));
 
-// of its own: the audit log has fixed keys, and its server is killed
+// a server of its own: the keys of the audit log are fixed, and a test kills the server
 let folder: DataFolder;
 let server: Engine;
 let redis: Redis;
@@ -39,12 +39,12 @@ after(async () => {
   await folder.close();
 });
 
-/** Connects, to wait beyond what any answer takes. */
+/** Connects with a timeout longer than any response takes. */
 function connectPatiently(url: string): Redis {
   return connectRedis(url, () => undefined, { timeoutMs: 600_000 });
 }
 
-/** One process with a trail of its own. */
+/** One process with its own audit log client. */
 function startProcess(
   streamMax = 1000,
   connection = redis,
@@ -82,8 +82,8 @@ async function* inOrder(entries: AuditEntry[]): AsyncGenerator<AuditEvent> {
 const checkAll = async (entries: AuditEntry[]) =>
   verifyAuditLog(inOrder(entries), auditMacKey(key), await readAuditHead(redis));
 
-describe('createAuditTrail()', () => {
-  it('puts the events of all processes into one order, each once', async () => {
+describe('createAuditLog()', () => {
+  it('numbers the events of all processes in one sequence, each once', async () => {
     const processes = [startProcess(), startProcess(), startProcess()];
     for (let turn = 0; turn < 300; turn++) {
       for (const [number, { record }] of processes.entries()) record('login', said(`${number} ${turn}`));
@@ -105,7 +105,7 @@ describe('createAuditTrail()', () => {
     assert.deepEqual(await checkAll(entries), { events: 900, dropped: 0, faults: [] });
   });
 
-  it('leaves out what may happen once and has happened, from whichever process', async () => {
+  it('stores an event that may happen only once a single time, whichever process reports it', async () => {
     const [first, second] = [startProcess(), startProcess()];
     for (const { record, auditLog } of [first, second, first]) {
       record('session-start', { ...said('A session began'), once: 's-1' });
@@ -114,7 +114,7 @@ describe('createAuditTrail()', () => {
     assert.equal((await readAll()).length, 1);
   });
 
-  it('keeps events while Redis is away, in their order, and stores none twice', async () => {
+  it('keeps events in order while Redis is unavailable, and stores none twice', async () => {
     const { record, auditLog } = startProcess();
     record('login', said('before'));
     await auditLog.flushed();
@@ -130,7 +130,7 @@ describe('createAuditTrail()', () => {
     assert.deepEqual((await checkAll(entries)).faults, []);
   });
 
-  it('stores a batch once when its answer was lost', async () => {
+  it('stores a batch once when the response was lost', async () => {
     await using gate = await startAnswerGate(server.url);
     const connection = connectPatiently(gate.url);
     open.connections.push(connection);
@@ -148,7 +148,7 @@ describe('createAuditTrail()', () => {
     );
   });
 
-  it('drops events at the bound, minor ones first, counts them, and says so when there is room again', async () => {
+  it('drops events at the limit, minor ones first, counts them, and records the gap when there is room again', async () => {
     const { record, auditLog, dropped, gaps } = startProcess(10);
     for (let turn = 0; turn < 12; turn++) record('api-request', { ...said(`minor ${turn}`), isMinor: true });
     for (let turn = 0; turn < 5; turn++) record('login', said(`major ${turn}`));
@@ -171,7 +171,7 @@ describe('createAuditTrail()', () => {
   });
 });
 
-describe('checkTrail()', () => {
+describe('verifyAuditLog()', () => {
   async function written(): Promise<AuditEntry[]> {
     const { record, auditLog } = startProcess();
     for (let turn = 0; turn < 20; turn++) record('login', { ...said(`${turn}`), identity: 'ada', reason: 'r' });
@@ -179,18 +179,18 @@ describe('checkTrail()', () => {
     return readAll();
   }
 
-  it('finds an event that was taken out, at the beginning, in the middle and at the end', async () => {
+  it('detects a missing event at the beginning, in the middle and at the end', async () => {
     const entries = await written();
     for (const at of [5, 18]) {
       const report = await checkAll(entries.toSpliced(at, 1));
       assert.deepEqual(report.faults, [{ fault: 'missing', from: at + 1, to: at + 1 }]);
     }
     assert.deepEqual((await checkAll(entries.slice(0, -2))).faults, [{ fault: 'missing', from: 19, to: 20 }]);
-    // retention takes the oldest
+    // retention removes the oldest events
     assert.deepEqual((await checkAll(entries.slice(3))).faults, []);
   });
 
-  it('takes events without their person as they are, and finds one that was changed after that', async () => {
+  it('accepts anonymized events, and detects a change made after the anonymization', async () => {
     const { record, auditLog } = startProcess();
     const [userId, admin] = ['u-ada', 'u-admin'];
     record('login', { ...said('ada'), userId, identity: 'ada' });
@@ -218,7 +218,7 @@ describe('checkTrail()', () => {
     }
   });
 
-  it('finds every event that was changed, and one that was added', async () => {
+  it('detects every changed event, and an added one', async () => {
     const entries = await written();
     const changes: ((event: AuditEvent) => void)[] = [
       (event) => Object.assign(event, { status: 'failure' }),
@@ -241,7 +241,7 @@ describe('checkTrail()', () => {
     assert.notDeepEqual((await checkAll(added)).faults, []);
   });
 
-  it('does not mind the order in which a store returns the fields', async () => {
+  it('ignores the order in which a store returns the fields', async () => {
     const entries = await written();
     const reversed = entries.map(({ entryId, event }) => ({ entryId, event: reverse(event) }));
     assert.deepEqual((await checkAll(reversed)).faults, []);
@@ -249,7 +249,7 @@ describe('checkTrail()', () => {
 });
 
 describe('createAuditStream()', () => {
-  it('hands each entry to one of several readers, and to another when that one died', async () => {
+  it('delivers each entry to one of several readers, and to another one when that reader died', async () => {
     const { record, auditLog } = startProcess();
     for (let turn = 0; turn < 40; turn++) record('login', said(`${turn}`));
     await auditLog.flushed();
@@ -262,7 +262,7 @@ describe('createAuditStream()', () => {
     assert.deepEqual(await patient.takeOver(100), [], 'not while it may still work on them');
     await two.finish(second);
     assert.equal((await readAuditDepth(redis, 0)).entries, 30);
-    // as if it had read them long ago
+    // as if the entries had been read long ago
     await redis.xclaim(
       ...([auditKeys.stream, 'audit', 'one', 0, ...first.map(({ entryId }) => entryId), 'IDLE', 60_000] as const),
     );
@@ -275,7 +275,7 @@ describe('createAuditStream()', () => {
     assert.equal((await readAuditDepth(redis, 0)).entries, 0);
   });
 
-  it('keeps what was set aside with its reason, off the stream', async () => {
+  it('moves a dead letter off the stream and keeps its reason', async () => {
     const { record, auditLog } = startProcess();
     record('login', said('poison'));
     await auditLog.flushed();
@@ -290,7 +290,7 @@ describe('createAuditStream()', () => {
     assert.ok(fields.includes('400 strict_dynamic_mapping_exception'));
   });
 
-  it('knows how much waits, since when, and whether anybody ever shipped', async () => {
+  it('returns the number of pending entries, the age of the oldest, and whether any reader ever shipped', async () => {
     assert.equal(await isAuditShipped(redis), false);
     const { record, auditLog } = startProcess();
     record('login', said('one'));
@@ -304,7 +304,7 @@ describe('createAuditStream()', () => {
   });
 });
 
-/** Stands before Redis and cuts the connection when it answers, once it is told to. */
+/** A TCP proxy to Redis that cuts the connection at the next response once it is armed. */
 async function startAnswerGate(url: string) {
   const upstreamPort = Number(new URL(url).port);
   const gate = { lost: 0, isArmed: false };

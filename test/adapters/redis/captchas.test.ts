@@ -32,20 +32,20 @@ describe('createUsedCaptchas()', () => {
     assert.equal(await captchas.take(token, 'other'), 'used');
   });
 
-  it('lets nobody else use a token that was refused', async () => {
+  it('refuses other registrations a token that failed verification', async () => {
     const token = uniqueName('token');
     await captchas.take(token, 'one');
     assert.equal(await captchas.take(token, 'other'), 'used');
   });
 
-  it('gives a token back whose provider was away', async () => {
+  it('releases a token whose provider was unavailable', async () => {
     const token = uniqueName('token');
     await captchas.take(token, 'one');
     await captchas.refund(token);
     assert.equal(await captchas.take(token, 'other'), 'taken');
   });
 
-  it('stores the hash of a token, for longer than a token lives', async () => {
+  it('stores the hash of a token for longer than the token is valid', async () => {
     const token = uniqueName('token');
     await captchas.take(token, 'one');
     const key = `captcha:${tokenHash(token)}`;

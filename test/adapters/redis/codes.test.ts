@@ -24,7 +24,7 @@ const newSubject = (): CodeSubject => ({ subject: uniqueName(), purpose: 'regist
 const hashKeyOf = ({ subject }: CodeSubject) => `verification:{${subject}}:register`;
 const otpKeyOf = ({ subject }: CodeSubject) => `otp:{${subject}}:register`;
 
-/** A code the provider has. */
+/** Stores a code that the provider has accepted. */
 async function sentCode(of: CodeSubject, send: number, code: string, at = now): Promise<void> {
   await codes.start(of, send, code, at);
   await codes.sent(of, send, at, ttlSeconds, `provider-${send}`);
@@ -34,7 +34,7 @@ async function check(of: CodeSubject, code: string): Promise<CheckOutcome> {
   return (await codes.check(of, code, { checksMax: max }, now)).outcome;
 }
 
-/** What the provider never sent. */
+/** Returns a random code other than the given ones. */
 function otherThan(...known: string[]): string {
   let code = newCode();
   while (known.includes(code)) code = newCode();
@@ -42,7 +42,7 @@ function otherThan(...known: string[]): string {
 }
 
 describe('code-start.lua', () => {
-  it('makes the code of a send once: a repeat gets the first one, and hears that it may be under way', async () => {
+  it('creates the code of a send once: a repeat gets the first code and the state `started`', async () => {
     const of = newSubject();
     assert.deepEqual(await codes.start(of, 1, '111111', now), {
       state: 'new',
@@ -58,7 +58,7 @@ describe('code-start.lua', () => {
     });
   });
 
-  it('makes one code of 50 parallel starts, and lets exactly one of them believe it is the first', async () => {
+  it('creates one code for 50 parallel starts, and returns the state `new` to exactly one of them', async () => {
     const of = newSubject();
     const starts = await atOnce(50, (index) => codes.start(of, 1, String(100_000 + index), now));
     assert.equal(new Set(starts.map(({ code }) => code)).size, 1);
@@ -66,20 +66,20 @@ describe('code-start.lua', () => {
     assert.equal(starts.filter(({ state }) => state === 'started').length, 49);
   });
 
-  it('makes another code for the next send', async () => {
+  it('creates another code for the next send', async () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
     assert.equal((await codes.start(of, 2, '222222', now)).code, '222222');
   });
 
-  it('tells a repeat after the send when it was sent and by which id, and no code any more', async () => {
+  it('returns the time and the provider id to a repeat after the send, but not the code', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     const again = await codes.start(of, 1, '222222', now + 9);
     assert.deepEqual(again, { state: 'sent', startedAt: now, sentAt: now, providerId: 'provider-1', attempts: [] });
   });
 
-  it('does not take an older send, which starts late, for the newest', async () => {
+  it('does not treat an older send that starts late as the newest', async () => {
     const of = newSubject();
     await codes.start(of, 2, '222222', now);
     await codes.start(of, 1, '111111', now);
@@ -88,7 +88,7 @@ describe('code-start.lua', () => {
 });
 
 describe('code-sent.lua', () => {
-  it('begins the life of the code', async () => {
+  it('starts the lifetime of the code', async () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
     assert.equal(await redis.exists(otpKeyOf(of)), 0);
@@ -98,7 +98,7 @@ describe('code-sent.lua', () => {
     assert.deepEqual(await codes.read(of), { since: now + 500, checks: 0, expiresAt: now + 500 + ttlSeconds * 1000 });
   });
 
-  it('answers a repeat with the first instant, and does not prolong the life', async () => {
+  it('returns the first time to a repeat and does not extend the lifetime', async () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
     const answers = await atOnce(20, (index) => codes.sent(of, 1, now + index, ttlSeconds, `provider-${index}`));
@@ -109,7 +109,7 @@ describe('code-sent.lua', () => {
     assert.equal((await codes.start(of, 1, '222222', now)).sentAt, answers[0]);
   });
 
-  it('does not bring an older code back when its send is recorded late', async () => {
+  it('does not make an older code valid again when its send is recorded late', async () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
     await codes.start(of, 2, '222222', now);
@@ -119,7 +119,7 @@ describe('code-sent.lua', () => {
     assert.equal(await check(of, '222222'), 'verified');
   });
 
-  it('makes no code valid again after the proof', async () => {
+  it('makes no code valid again after verification', async () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
     assert.equal(await check(of, '111111'), 'verified');
@@ -129,11 +129,11 @@ describe('code-sent.lua', () => {
 });
 
 describe('code-check.lua', () => {
-  it('has nothing to compare before a code was asked for', async () => {
+  it('returns none before a code was requested', async () => {
     assert.deepEqual(await codes.check(newSubject(), '111111', { checksMax: max }, now), { outcome: 'none', left: 0 });
   });
 
-  it('verifies the right code, and says already to it ever after', async () => {
+  it('verifies the right code, and returns already for it from then on', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     assert.equal(await check(of, '111111'), 'verified');
@@ -142,7 +142,7 @@ describe('code-check.lua', () => {
     assert.equal(await check(of, '222222'), 'wrong');
   });
 
-  it('verifies once of 50 parallel right codes', async () => {
+  it('verifies one of 50 parallel checks of the right code', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     const outcomes = await atOnce(50, () => check(of, '111111'));
@@ -150,7 +150,7 @@ describe('code-check.lua', () => {
     assert.equal(outcomes.filter((outcome) => outcome === 'already').length, 49);
   });
 
-  it('compares at most five of 100 parallel wrong codes, and then not even the right one', async () => {
+  it('compares at most five of 100 parallel wrong codes, and then refuses even the right one', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     const outcomes = await atOnce(100, (index) => check(of, String(200_000 + index)));
@@ -160,7 +160,7 @@ describe('code-check.lua', () => {
     assert.equal(await check(of, '111111'), 'exhausted');
   });
 
-  it('counts down what is left', async () => {
+  it('returns the number of remaining attempts', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     const left: number[] = [];
@@ -170,14 +170,14 @@ describe('code-check.lua', () => {
     assert.equal((await codes.read(of))?.checks, max);
   });
 
-  it('verifies a right code at the last try', async () => {
+  it('verifies the right code at the last attempt', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     for (let index = 1; index < max; index++) await check(of, '222222');
     assert.equal(await check(of, '111111'), 'verified');
   });
 
-  it('gives a new code tries of its own, and the old one, now replaced, none', async () => {
+  it('gives a new code its own attempts, and replaces the old code', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     for (let index = 0; index < max; index++) await check(of, '222222');
@@ -186,7 +186,7 @@ describe('code-check.lua', () => {
     assert.equal(await check(of, '333333'), 'verified');
   });
 
-  it('compares each code at most five times over all resends, also while they are under way', async () => {
+  it('compares each code at most five times over all resends, also while a send is in progress', async () => {
     const of = newSubject();
     const sends = [1, 2, 3, 4];
     for (const send of sends) {
@@ -199,7 +199,7 @@ describe('code-check.lua', () => {
     for (const send of sends) assert.equal(await check(of, String(100_000 + send)), 'exhausted');
   });
 
-  it('takes a code that is in the hands of the person before the provider has confirmed it', async () => {
+  it('accepts a code before the provider has confirmed the send', async () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
     assert.deepEqual(await codes.read(of), { since: now, checks: 0 });
@@ -207,7 +207,7 @@ describe('code-check.lua', () => {
     assert.equal(await check(of, '111111'), 'verified');
   });
 
-  it('takes the earlier code too while a newer one is under way', async () => {
+  it('also accepts the earlier code while a newer one is being sent', async () => {
     const earlier = newSubject();
     await sentCode(earlier, 1, '111111');
     await codes.start(earlier, 2, '222222', now);
@@ -219,7 +219,7 @@ describe('code-check.lua', () => {
     assert.equal(await check(newer, '222222'), 'verified');
   });
 
-  it('takes the newer code when the earlier one has no tries left', async () => {
+  it('accepts the newer code when the earlier one has no attempts left', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     for (let index = 0; index < max; index++) await check(of, '222222');
@@ -228,14 +228,14 @@ describe('code-check.lua', () => {
     assert.equal(await check(of, '333333'), 'verified');
   });
 
-  it('says expired when the life of the only code is over', async () => {
+  it('returns expired when the only code has expired', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     await redis.del(otpKeyOf(of));
     assert.deepEqual(await codes.check(of, '111111', { checksMax: max }, now), { outcome: 'expired', left: 0 });
   });
 
-  it('does not let a confirmed code be compared beyond its life by a newer one under way', async () => {
+  it('does not accept an expired code because a newer one is being sent', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     await redis.del(otpKeyOf(of));
@@ -244,7 +244,7 @@ describe('code-check.lua', () => {
     assert.equal(await check(of, '222222'), 'verified');
   });
 
-  it('bounds guesses also after the proof', async () => {
+  it('limits guesses after verification too', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     await check(of, '111111');
@@ -254,7 +254,7 @@ describe('code-check.lua', () => {
     assert.equal(await check(of, '111111'), 'already');
   });
 
-  it('tells the send whose code was right, also to a repeat', async () => {
+  it('returns the send whose code was right, also to a repeat', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     await codes.start(of, 2, '222222', now);
@@ -263,7 +263,7 @@ describe('code-check.lua', () => {
     assert.equal('send' in (await codes.check(of, '333333', { checksMax: max }, now)), false);
   });
 
-  it('verifies one code of two that are both right at the same moment', async () => {
+  it('verifies one of two right codes that are checked at the same moment', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     await codes.start(of, 2, '222222', now);
@@ -273,7 +273,7 @@ describe('code-check.lua', () => {
 });
 
 describe('createCodes()', () => {
-  it('keeps subjects apart: a code of one is worth nothing in another', async () => {
+  it('keeps subjects apart: a code of one is not valid for another', async () => {
     const [one, other] = [newSubject(), newSubject()];
     await sentCode(one, 1, '111111');
     await sentCode(other, 1, '222222');
@@ -281,7 +281,7 @@ describe('createCodes()', () => {
     assert.equal(await check(one, '222222'), 'wrong');
   });
 
-  it('stores no code in clear, and different hashes of the same code', async () => {
+  it('stores no code in plain text, and different hashes for the same code', async () => {
     const [one, other] = [newSubject(), newSubject()];
     const code = otherThan('000000');
     await codes.start(one, 1, code, 1);
@@ -292,7 +292,7 @@ describe('createCodes()', () => {
     assert.notEqual(stored[0]?.['hash:1'], stored[1]?.['hash:1']);
   });
 
-  it('forgets the sealed code as soon as the provider has it', async () => {
+  it('removes the encrypted code as soon as the provider has it', async () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
     assert.equal(await redis.hexists(hashKeyOf(of), 'encrypted:1'), 1);
@@ -300,7 +300,7 @@ describe('createCodes()', () => {
     assert.equal(await redis.hexists(hashKeyOf(of), 'encrypted:1'), 0);
   });
 
-  it('keeps nothing for ever', async () => {
+  it('gives every key a TTL', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     for (const key of [hashKeyOf(of), otpKeyOf(of)]) {
@@ -309,7 +309,7 @@ describe('createCodes()', () => {
     }
   });
 
-  it('makes every code worthless when the registration is over', async () => {
+  it('invalidates every code when the registration is over', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     await codes.start(of, 2, '222222', now);
@@ -319,7 +319,7 @@ describe('createCodes()', () => {
     assert.equal(await codes.read(of), undefined);
   });
 
-  it('holds the keys of a subject on one node of a cluster: they share the tag in braces', async () => {
+  it('keeps the keys of a subject on one cluster node: they share a hash tag', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     const keys = await redis.keys(`*${of.subject}*`);
@@ -328,8 +328,8 @@ describe('createCodes()', () => {
   });
 });
 
-describe('a send that no provider carried', () => {
-  it('leaves nothing to guess, and the code before it valid', async () => {
+describe('a send that every provider refused', () => {
+  it('leaves nothing to guess, and keeps the code before it valid', async () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
     await codes.refused(of, 1);
@@ -342,7 +342,7 @@ describe('a send that no provider carried', () => {
     assert.equal(await check(of, '222222'), 'verified');
   });
 
-  it('is not taken back once a provider has it', async () => {
+  it('is not withdrawn once a provider has accepted it', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     await codes.refused(of, 1);
@@ -353,7 +353,7 @@ describe('a send that no provider carried', () => {
 describe('waits between checks', () => {
   const rules = { checksMax: 3, checkWaitsSeconds: [0, 60] };
 
-  it('are kept by the clock of the caller: an early check is neither compared nor counted', async () => {
+  it('use the clock of the caller: an early check is neither compared nor counted', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     for (const left of [2, 1]) {
@@ -365,7 +365,7 @@ describe('waits between checks', () => {
     assert.equal((await codes.read(of))?.verifiedAt, now + 60_000);
   });
 
-  it('let one of parallel checks be compared where one is possible', async () => {
+  it('let only one parallel check be compared when one is allowed', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     for (let index = 0; index < 2; index++) await codes.check(of, '222222', rules, now);
@@ -375,7 +375,7 @@ describe('waits between checks', () => {
     assert.equal(answers.filter(({ outcome }) => outcome === 'early').length, 19);
   });
 
-  it('end with the life of the code', async () => {
+  it('do not outlast the code', async () => {
     const of = newSubject();
     await sentCode(of, 1, '111111');
     assert.equal((await codes.check(of, '111111', rules, now + ttlSeconds * 1000)).outcome, 'expired');

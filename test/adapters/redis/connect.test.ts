@@ -28,9 +28,9 @@ describe('connectRedis()', () => {
   });
   after(() => folder.close());
 
-  it('fails with a known outage error while Redis is down, without waiting for an answer, and recovers by itself', async () => {
+  it('fails at once with an outage error while Redis is down, and recovers automatically', async () => {
     const errors: Error[] = [];
-    // a call that waited would be ended by the limit of the runner
+    // a call that waited would run into the time limit of the test runner
     const redis = connectRedis(engine.url, (err) => errors.push(err), { timeoutMs: 3_600_000 });
     const key = uniqueName();
     await redis.set(key, 'before');
@@ -43,7 +43,7 @@ describe('connectRedis()', () => {
     redis.disconnect();
   });
 
-  it('waits five seconds for a server that accepts and says nothing', async () => {
+  it('waits five seconds for a server that accepts connections and does not respond', async () => {
     const sockets: Socket[] = [];
     const server = createServer((socket) => sockets.push(socket));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -67,7 +67,7 @@ describe('connectRedis()', () => {
 });
 
 describe('isRedisOutage()', () => {
-  it('tells an outage from a wrong command and from a bug', async () => {
+  it('distinguishes an outage from a wrong command and from a bug', async () => {
     const redis = connectTestRedis();
     const key = uniqueName();
     await redis.set(key, 'text');
@@ -80,7 +80,7 @@ describe('isRedisOutage()', () => {
 });
 
 describe('loadScript()', () => {
-  it('works on after Redis has forgotten the scripts it knew', async () => {
+  it('reloads a script after Redis has lost its script cache', async () => {
     const redis = connectTestRedis();
     const take = loadScript(redis, 'rate-limit');
     const args = [Date.now(), 'try', 5, 1000];

@@ -22,8 +22,8 @@ function scene() {
   return { subject, note, failed };
 }
 
-describe('createReceipts()', () => {
-  it('keeps the first final state of a message, and says of others that they are repeats', async () => {
+describe('createDeliveryReports()', () => {
+  it('keeps the first final state of a message and marks later reports as repeats', async () => {
     const { note } = scene();
     assert.deepEqual(await note('delivered'), { outcome: 'delivered', isRepeat: false });
     assert.deepEqual(await note('undelivered'), { outcome: 'delivered', isRepeat: true });
@@ -31,13 +31,13 @@ describe('createReceipts()', () => {
     assert.deepEqual(await note('failed', { provider: 'infobip' }), { outcome: 'failed', isRepeat: false });
   });
 
-  it('takes one of many that come at once', async () => {
+  it('accepts one of many parallel reports', async () => {
     const { note } = scene();
     const noted = await atOnce(20, () => note('delivered'));
     assert.equal(noted.filter(({ isRepeat }) => !isRepeat).length, 1);
   });
 
-  it('names who failed a subject: undelivered and failed, not who delivered or whom nobody answered', async () => {
+  it('returns the providers that failed a subject (undelivered or failed), but not unanswered calls', async () => {
     const { note, failed } = scene();
     assert.deepEqual(await failed(), []);
     await note('delivered');
@@ -48,7 +48,7 @@ describe('createReceipts()', () => {
     assert.deepEqual(await failed(), ['infobip', 'twilio']);
   });
 
-  it('forgets them after a while', async () => {
+  it('expires the reports', async () => {
     const { subject, note } = scene();
     const key = `reports:{${subject}}:register`;
     await assertLife(redis, { key, seconds: reportLifeSeconds }, () => note('delivered'));

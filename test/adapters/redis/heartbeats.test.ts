@@ -16,7 +16,7 @@ after(() => redis.disconnect());
 const now = Date.now();
 
 describe('createHeartbeats()', () => {
-  it('shows the newest report of the processes of a role', async () => {
+  it('returns the newest report of the processes of a role', async () => {
     const role = uniqueName('role');
     await heartbeats.beat(role, 'one', { at: now - 2000, dependencies: [{ name: 'ldap', status: 'down' }] });
     await heartbeats.beat(role, 'two', {
@@ -29,11 +29,11 @@ describe('createHeartbeats()', () => {
     });
   });
 
-  it('shows nothing of a role that never reported', async () => {
+  it('returns nothing for a role that never reported', async () => {
     assert.equal(await heartbeats.read(uniqueName('role'), now), undefined);
   });
 
-  it('takes a process that is silent for 15 s for dead, and forgets it', async () => {
+  it('treats a process that is silent for more than 15 s as dead and removes it', async () => {
     const role = uniqueName('role');
     await heartbeats.beat(role, 'one', { at: now - 15_001, dependencies: [] });
     assert.equal(await heartbeats.read(role, now), undefined);
@@ -42,7 +42,7 @@ describe('createHeartbeats()', () => {
     assert.notEqual(await heartbeats.read(role, now), undefined);
   });
 
-  it('forgets a process that stopped, and not the others', async () => {
+  it('removes a process that stopped, and no other', async () => {
     const role = uniqueName('role');
     await heartbeats.beat(role, 'one', { at: now, dependencies: [] });
     await heartbeats.beat(role, 'two', { at: now - 1, dependencies: [] });

@@ -15,27 +15,27 @@ before(() => {
 after(() => redis.disconnect());
 
 describe('idempotency-reserve.lua', () => {
-  it('gives what the first use minted to every repeat', async () => {
+  it('returns the ids generated for the first request to every repeat', async () => {
     const key = uniqueName();
     assert.deepEqual(await idempotency.reserve(key, 'body', { id: 1 }), { sameBody: true, minted: { id: 1 } });
     assert.deepEqual(await idempotency.reserve(key, 'body', { id: 2 }), { sameBody: true, minted: { id: 1 } });
   });
 
-  it('gives 50 parallel uses the same', async () => {
+  it('returns the same ids to 50 parallel requests', async () => {
     const key = uniqueName();
     const reservations = await atOnce(50, (index) => idempotency.reserve(key, 'body', { id: index }));
     const ids = new Set(reservations.map(({ minted }) => (minted as { id: number }).id));
     assert.equal(ids.size, 1);
   });
 
-  it('tells a use with another body, also of parallel ones', async () => {
+  it('detects a request with another body, also among parallel ones', async () => {
     const key = uniqueName();
     const reservations = await atOnce(20, (index) => idempotency.reserve(key, `body ${index % 2}`, { id: index }));
     assert.equal(reservations.filter(({ sameBody }) => sameBody).length, 10);
     assert.equal((await idempotency.reserve(key, 'a third', {})).sameBody, false);
   });
 
-  it('remembers for a day, from the first use', async () => {
+  it('remembers a key for a day after its first use', async () => {
     const name = uniqueName();
     const key = `idempotency:${name}`;
     await assertLife(redis, { key, seconds: 86_400 }, () => idempotency.reserve(name, 'body', {}));
@@ -44,13 +44,13 @@ describe('idempotency-reserve.lua', () => {
     assert.equal(await redis.pexpiretime(key), endsAt);
   });
 
-  it('takes an operation that mints nothing', async () => {
+  it('accepts an operation that generates nothing', async () => {
     assert.equal((await idempotency.reserve(uniqueName(), 'body', undefined)).minted, null);
   });
 });
 
 describe('createIdempotency()', () => {
-  it('keeps the first answer', async () => {
+  it('keeps the first response', async () => {
     const key = uniqueName();
     await idempotency.reserve(key, 'body', {});
     assert.equal('answer' in (await idempotency.reserve(key, 'body', {})), false);
@@ -60,13 +60,13 @@ describe('createIdempotency()', () => {
     assert.deepEqual((await idempotency.reserve(key, 'body', {})).answer, answer);
   });
 
-  it('keeps apart what has different keys', async () => {
+  it('keeps different keys apart', async () => {
     const [one, other] = [uniqueName(), uniqueName()];
     await idempotency.reserve(one, 'body', { id: 1 });
     assert.deepEqual((await idempotency.reserve(other, 'body', { id: 2 })).minted, { id: 2 });
   });
 
-  it('stores neither what was minted nor the answer in clear', async () => {
+  it('stores neither the generated ids nor the response in plain text', async () => {
     const key = uniqueName();
     await idempotency.reserve(key, 'body', { token: 'canary-minted' });
     await idempotency.keep(key, { token: 'canary-answer' });

@@ -16,7 +16,7 @@ before(() => {
 after(() => redis.disconnect());
 
 describe('login-try.lua', () => {
-  it('counts every one of 100 parallel tries, also of a log-in with nobody behind it', async () => {
+  it('counts each of 100 parallel attempts, also for a log-in without an account', async () => {
     for (const userId of ['u-1', undefined]) {
       const id = uniqueName('login');
       await logins.create(id, { userId, channel: 'sms', limitKeys, expiresAt });
@@ -30,7 +30,7 @@ describe('login-try.lua', () => {
     }
   });
 
-  it('makes no log-in of an id that was never given out', async () => {
+  it('creates nothing for an unknown id', async () => {
     const id = uniqueName('login');
     assert.equal(await logins.countTry(id), undefined);
     assert.equal(await redis.exists(`login:{${id}}`), 0);
@@ -38,7 +38,7 @@ describe('login-try.lua', () => {
 });
 
 describe('a log-in', () => {
-  it('gives its one session to one of 50, and to the same again', async () => {
+  it('gives its one session to one of 50 parallel calls, and to a repeat of that call', async () => {
     const id = uniqueName('login');
     await logins.create(id, { userId: 'u-1', channel: 'email', limitKeys, expiresAt });
     const ids = Array.from({ length: 50 }, () => uniqueName('session'));
@@ -48,7 +48,7 @@ describe('a log-in', () => {
     assert.equal(await logins.takeSession(id, winner), true);
   });
 
-  it('is known for an hour after its end, and then gone', async () => {
+  it('is kept for an hour after it expires', async () => {
     const id = uniqueName('login');
     await logins.create(id, { channel: 'sms', limitKeys: {}, expiresAt });
     assert.equal(await redis.pexpiretime(`login:{${id}}`), expiresAt + 3_600_000);

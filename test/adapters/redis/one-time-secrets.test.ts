@@ -14,22 +14,22 @@ before(() => {
 });
 after(() => redis.disconnect());
 
-describe('createSeals()', () => {
-  it('gives a value back as often as asked, so that a killed activity can be repeated', async () => {
+describe('createOneTimeSecrets()', () => {
+  it('returns a value as often as it is read, so that a killed activity can be retried', async () => {
     const reference = await oneTimeSecrets.put({ password: 'päss wörd', pin: '4711' });
     for (let time = 0; time < 3; time++) {
       assert.deepEqual(await oneTimeSecrets.read(reference), { password: 'päss wörd', pin: '4711' });
     }
   });
 
-  it('ends when it is removed', async () => {
+  it('returns nothing after removal', async () => {
     const reference = await oneTimeSecrets.put('secret');
     await oneTimeSecrets.remove(reference);
     assert.equal(await oneTimeSecrets.read(reference), undefined);
     await oneTimeSecrets.remove(reference);
   });
 
-  it('lives two minutes, and no longer by being read', async () => {
+  it('keeps a value for two minutes; reading does not extend that', async () => {
     const earliest = Date.now() + 120_000;
     const key = `secret:${await oneTimeSecrets.put('secret')}`;
     const latest = Date.now() + 120_000;
@@ -39,11 +39,11 @@ describe('createSeals()', () => {
     assert.equal(await redis.pexpiretime(key), endsAt);
   });
 
-  it('knows nothing of a reference that was never given', async () => {
+  it('returns nothing for an unknown reference', async () => {
     assert.equal(await oneTimeSecrets.read('never'), undefined);
   });
 
-  it('stores nothing in clear, and a new reference for each value', async () => {
+  it('stores nothing in plain text, and uses a new reference for each value', async () => {
     const references = await Promise.all(Array.from({ length: 20 }, () => oneTimeSecrets.put('canary-password')));
     assert.equal(new Set(references).size, 20);
     for (const reference of references) {
@@ -52,7 +52,7 @@ describe('createSeals()', () => {
     }
   });
 
-  it('is opened by no other key', async () => {
+  it('cannot be decrypted with another key', async () => {
     const reference = await oneTimeSecrets.put('secret');
     await assert.rejects(createOneTimeSecrets(redis, testCipher()).read(reference), /No key/);
   });

@@ -21,10 +21,13 @@ beforeEach(() => {
 });
 afterEach(() => time[Symbol.dispose]());
 
-/** That of the limiter and of its handfuls, which the tests move. */
+/** The clock of the limiter and of its leases, which the tests move. */
 const clock = { now: () => Date.now() };
 
-/** Two processes that share a limit, how many tries Redis has counted, and how often it was asked; it answers late. */
+/**
+ * Two processes that share a limit, the number of attempts counted in Redis, and the number of calls to Redis. Redis
+ * answers `lateMs` late.
+ */
 function share(max: number, lateMs = 0) {
   const source = uniqueName();
   let asked = 0;
@@ -48,23 +51,23 @@ function share(max: number, lateMs = 0) {
   };
 }
 
-/** Redis forgets a window by its own clock, which goes on. */
+/** Long, because Redis expires a window by its own clock, which the tests do not move. */
 const windowSeconds = 3600;
 
 const allowed = (states: LimitState[]) => states.filter((state) => state.allowed).length;
 
-describe('createSharedTries()', () => {
-  it('allows exactly the limit to parallel tries of two processes', async () => {
+describe('createRateLimitLeases()', () => {
+  it('allows parallel attempts of two processes up to the limit', async () => {
     for (const max of [3, 40, 600]) {
       const { one, other, counted } = share(max);
       const states = await atOnce(1000, (index) => (index % 2 === 0 ? one() : other()));
       assert.equal(await counted(), max);
-      // what one of them holds when the other has had the last is a handful at most
+      // when one process has taken the last attempts, the other holds at most one lease
       assert.ok(allowed(states) <= max && allowed(states) > max - 16, `${allowed(states)} of ${max}`);
     }
   });
 
-  it('allows exactly the limit to one process, whether its tries come together or one after the other', async () => {
+  it('allows one process exactly the limit, for parallel and for sequential attempts', async () => {
     const parallel = share(600);
     assert.equal(allowed(await atOnce(1000, parallel.one)), 600);
     const serial = share(600);
@@ -77,13 +80,13 @@ describe('createSharedTries()', () => {
     );
   });
 
-  it('asks Redis once for many tries of a busy source', async () => {
+  it('calls Redis once for many attempts of a busy source', async () => {
     const { one, asked } = share(1_000_000);
     await atOnce(1600, one);
     assert.ok(asked() < 120, `${asked()}`);
   });
 
-  it('counts a slow source one by one', async () => {
+  it('counts a slow source attempt by attempt', async () => {
     const { one, counted } = share(600);
     for (let index = 1; index <= 3; index++) {
       assert.equal((await one()).remaining, 600 - index);
@@ -92,7 +95,7 @@ describe('createSharedTries()', () => {
     }
   });
 
-  it('gives back what a source that was busy did not use, once it comes again', async () => {
+  it('refunds the unused attempts of a formerly busy source at its next attempt', async () => {
     const { one, counted } = share(600);
     let used = 0;
     do {
@@ -104,7 +107,7 @@ describe('createSharedTries()', () => {
     assert.equal(await counted(), used + 1);
   });
 
-  it('never lets more be asked in a window than the limit, also when what was taken is used late', async () => {
+  it('never allows more attempts in a window than the limit, even if leased attempts are used late', async () => {
     const { one, counted } = share(200);
     const passed: number[] = [];
     const take = async () => {
@@ -113,7 +116,7 @@ describe('createSharedTries()', () => {
       return isAllowed;
     };
     while (passed.length <= 50 || (await counted()) <= passed.length) await take();
-    // what is held now is used after this
+    // the attempts leased now are used after this pause
     await time.pass(400);
     for (let isAllowed = true; isAllowed; ) isAllowed = await take();
     assert.equal(passed.length, 200);
@@ -125,18 +128,18 @@ describe('createSharedTries()', () => {
     assert.ok(Math.min(...windows) >= windowSeconds * 1000, `${Math.min(...windows)} ms`);
   });
 
-  it('hands nothing out that was counted for an instant gone by, however late Redis answered', async () => {
+  it('does not use an expired lease, however late Redis answered', async () => {
     const { one, counted, asked } = share(1_000_000, 800);
     do await one();
     while ((await counted()) === asked());
     const before = asked();
-    // of the handful one is left: taken 800 ms ago, to be used within a second
+    // one attempt of the lease is left: it was taken 800 ms ago and is valid for one second
     await time.pass(250);
     await one();
     assert.equal(asked(), before + 1);
   });
 
-  it('refuses all who wait at the same time by one answer', async () => {
+  it('refuses all waiting attempts with one call to Redis', async () => {
     const { one, asked } = share(1);
     await one();
     const before = asked();
@@ -145,7 +148,7 @@ describe('createSharedTries()', () => {
     assert.ok(asked() - before < 100, `${asked() - before}`);
   });
 
-  it('throws for all who wait when Redis is away, and goes on when it is back', async () => {
+  it('throws for all waiting attempts when Redis is unavailable, and works when it is back', async () => {
     let isAway = true;
     const failing = {
       ...limits,

@@ -14,13 +14,13 @@ before(() => {
 });
 after(() => redis.disconnect());
 
-// Redis forgets what is older than the longest window, by its own clock
+// one hour, because Redis expires old entries after the longest window by its own clock
 const limit = { name: 'tries', windows: [{ max: 3, windowSeconds: 3600 }] };
 const now = Date.now();
 const minutes = 60_000;
 
 describe('isUsedUp()', () => {
-  it('is true once every window of a limit is full, and takes nothing', async () => {
+  it('is true once every window of a limit is full, and consumes nothing', async () => {
     const key = uniqueName();
     const two = { name: 'two', windows: [...limit.windows, { max: 4, windowSeconds: 36_000 }] };
     for (let index = 0; index < 3; index++) await limits.consume(two, key, `early ${index}`, now - 61 * minutes);
@@ -34,7 +34,7 @@ describe('isUsedUp()', () => {
 });
 
 describe('rate-limit.lua', () => {
-  it('allows as many tries as the limit and refuses the next', async () => {
+  it('allows as many attempts as the limit and refuses the next', async () => {
     const key = uniqueName();
     const states = [];
     for (let index = 0; index < 4; index++) states.push(await limits.consume(limit, key, `try ${index}`, now + index));
@@ -46,14 +46,14 @@ describe('rate-limit.lua', () => {
     ]);
   });
 
-  it('allows exactly the limit of 100 parallel tries', async () => {
+  it('allows exactly the limit of 100 parallel attempts', async () => {
     const key = uniqueName();
     const states = await atOnce(100, (index) => limits.consume(limit, key, `try ${index}`, now));
     assert.equal(states.filter(({ allowed }) => allowed).length, 3);
     assert.equal(await redis.zcard(`ratelimit:{${key}}:tries`), 3);
   });
 
-  it('does not move the time by a refused try, nor count it', async () => {
+  it('does not count a refused attempt, nor let it move the reset time', async () => {
     const key = uniqueName();
     for (let index = 0; index < 3; index++) await limits.consume(limit, key, `try ${index}`, now);
     const resets = [];
@@ -66,7 +66,7 @@ describe('rate-limit.lua', () => {
     assert.equal((await limits.consume(limit, key, 'later', now + 60 * minutes)).allowed, true);
   });
 
-  it('slides: each try leaves the window on its own', async () => {
+  it('slides: each attempt leaves the window on its own', async () => {
     const key = uniqueName();
     for (const minute of [0, 20, 40]) await limits.consume(limit, key, `try ${minute}`, now + minute * minutes);
     assert.equal((await limits.consume(limit, key, 'early', now + 60 * minutes - 1)).allowed, false);
@@ -88,7 +88,7 @@ describe('rate-limit.lua', () => {
     assert.equal((await limits.consume(limit, one, 'try 9', now)).allowed, false);
   });
 
-  it('forgets a key after its window', async () => {
+  it('expires a key after its window', async () => {
     const key = uniqueName();
     await assertLife(redis, { key: `ratelimit:{${key}}:tries`, seconds: 3600 }, () =>
       limits.consume(limit, key, 'try', Date.now()),
@@ -96,7 +96,7 @@ describe('rate-limit.lua', () => {
   });
 });
 
-describe('a limit of several windows', () => {
+describe('a limit with several windows', () => {
   const limits3 = {
     name: 'tries',
     windows: [
@@ -106,7 +106,7 @@ describe('a limit of several windows', () => {
   };
   const at = (minute: number) => now + minute * minutes;
 
-  it('holds all of them and tells the one that refuses longest', async () => {
+  it('enforces all windows and reports the one that refuses longest', async () => {
     const key = uniqueName();
     const take = (id: string, minute: number) => limits.consume(limits3, key, id, at(minute));
     assert.deepEqual(await take('1', 0), { allowed: true, max: 2, remaining: 1, resetSeconds: 3600 });
@@ -117,14 +117,14 @@ describe('a limit of several windows', () => {
     assert.equal((await take('6', 3600)).allowed, true);
   });
 
-  it('counts a try that comes again by its name once', async () => {
+  it('counts a repeated attempt with the same id once', async () => {
     const key = uniqueName();
     for (let turn = 0; turn < 5; turn++) assert.equal((await limits.consume(limit, key, 'same', now)).remaining, 2);
   });
 });
 
-describe('takeAll()', () => {
-  it('takes nothing anywhere when one of the limits refuses', async () => {
+describe('consumeAll()', () => {
+  it('consumes nothing from any limit when one of them refuses', async () => {
     const [narrow, wide] = [uniqueName(), uniqueName()];
     const of = [
       { limit: { ...limit, name: 'wide' }, key: wide },
@@ -132,7 +132,7 @@ describe('takeAll()', () => {
     ];
     const { state, counted } = await limits.consumeAll(of, 'first', now);
     assert.deepEqual(counted, of);
-    assert.deepEqual((await limits.consumeAll(of, 'first', now)).counted, [], 'the same try counts once');
+    assert.deepEqual((await limits.consumeAll(of, 'first', now)).counted, [], 'a repeat counts once');
     assert.deepEqual(state, {
       limit: 'narrow',
       allowed: true,
@@ -154,7 +154,7 @@ describe('takeAll()', () => {
 });
 
 describe('createRateLimits()', () => {
-  it('gives a try back', async () => {
+  it('refunds an attempt', async () => {
     const key = uniqueName();
     for (let index = 0; index < 3; index++) await limits.consume(limit, key, `try ${index}`, now);
     await limits.refund(limit, key, 'try 1');
@@ -162,7 +162,7 @@ describe('createRateLimits()', () => {
     assert.equal((await limits.consume(limit, key, 'try 5', now)).allowed, false);
   });
 
-  it('gives back what was never taken without an effect', async () => {
+  it('ignores the refund of an attempt that was never consumed', async () => {
     const key = uniqueName();
     for (let index = 0; index < 3; index++) await limits.consume(limit, key, `try ${index}`, now);
     await limits.refund(limit, key, 'never');

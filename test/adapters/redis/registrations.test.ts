@@ -38,7 +38,7 @@ function statusAt(version: number): RegistrationStatus {
   return { version, state: 'pending', steps: [], expiresAt: 1, sends: [], nextSendAt: {} };
 }
 
-/** Resolves when the listener's connection has got the next announcement of a registration. */
+/** Resolves when the listener's connection has received the next announcement of a registration. */
 function hearsOf(id: string): Promise<void> {
   return new Promise((resolve) => {
     subscriber.on('message', function onMessage(channel: string) {
@@ -56,19 +56,19 @@ function recordOf(expiresAt: number) {
   return { status, tokenHash: 'token', start: person };
 }
 
-/** Beyond what any announcement takes. */
+/** Longer than any announcement takes. */
 const long = 600_000;
 
 const versionOf = async (id: string) => (await registrations.read(id))?.status.version;
 
 describe('registration-write.lua', () => {
-  it('replaces an older status by a newer one', async () => {
+  it('replaces an older status with a newer one', async () => {
     const id = uniqueName();
     for (const version of [0, 1, 2]) await registrations.write(id, 'token', statusAt(version));
     assert.deepEqual(await registrations.read(id), { status: statusAt(2), tokenHash: 'token' });
   });
 
-  it('never replaces a newer status by an older one, in whatever order they come', async () => {
+  it('never replaces a newer status with an older one, in whatever order they arrive', async () => {
     const id = uniqueName();
     await registrations.write(id, 'token', statusAt(7));
     await registrations.write(id, 'token', statusAt(6));
@@ -78,14 +78,14 @@ describe('registration-write.lua', () => {
     assert.equal(await versionOf(id), 49);
   });
 
-  it('takes a repeat for nothing new', async () => {
+  it('ignores a repeated version', async () => {
     const id = uniqueName();
     await registrations.write(id, 'token', { ...statusAt(1), state: 'pending' });
     await registrations.write(id, 'token', { ...statusAt(1), state: 'cancelled' });
     assert.equal((await registrations.read(id))?.status.state, 'pending');
   });
 
-  it('announces what is new, and nothing else', async () => {
+  it('announces new versions only', async () => {
     const id = uniqueName();
     const heard: string[] = [];
     const ear = connectTestRedis();
@@ -97,7 +97,7 @@ describe('registration-write.lua', () => {
     assert.deepEqual(heard, ['3', '5']);
   });
 
-  it('keeps a status readable for two days after its last change', async () => {
+  it('keeps a status for two days after its last change', async () => {
     const id = uniqueName();
     const key = `registration:{${id}}`;
     await registrations.write(id, 'token', statusAt(1));
@@ -107,7 +107,7 @@ describe('registration-write.lua', () => {
 });
 
 describe('createRegistrationStarts()', () => {
-  it('keeps what a workflow is started with sealed, and as long as the registration and ten minutes more', async () => {
+  it('keeps the workflow input encrypted until ten minutes after the registration expires', async () => {
     const id = uniqueName();
     const expiresAt = Date.now() + 3_600_000;
     await starts.create(id, recordOf(expiresAt));
@@ -117,7 +117,7 @@ describe('createRegistrationStarts()', () => {
     assert.equal(await redis.pexpiretime(`registration:{${id}}`), expiresAt + 600_000);
   });
 
-  it('takes a repeat for nothing new, also when the workflow has written', async () => {
+  it('ignores a repeat, also after the workflow has written a status', async () => {
     const id = uniqueName();
     await starts.create(id, recordOf(Date.now() + 3_600_000));
     await starts.create(id, { ...recordOf(Date.now() + 3_600_000), tokenHash: 'other' });
@@ -128,7 +128,7 @@ describe('createRegistrationStarts()', () => {
     assert.equal(await starts.read(id), undefined);
   });
 
-  it('forgets it with the first status of the workflow, which is kept as long as every other', async () => {
+  it('removes the workflow input with the first status of the workflow, which is kept like any other', async () => {
     const id = uniqueName();
     await starts.create(id, recordOf(Date.now() + 3_600_000));
     await registrations.write(id, 'token', statusAt(1));
@@ -136,17 +136,17 @@ describe('createRegistrationStarts()', () => {
     assert.ok((await redis.ttl(`registration:{${id}}`)) > 86_400);
   });
 
-  it('knows nothing of an id it never heard of', async () => {
+  it('returns nothing for an unknown id', async () => {
     assert.equal(await starts.read(uniqueName()), undefined);
   });
 });
 
 describe('createRegistrations()', () => {
-  it('knows nothing of an id it never heard of', async () => {
+  it('returns nothing for an unknown id', async () => {
     assert.equal(await registrations.read(uniqueName()), undefined);
   });
 
-  it('says of one that nobody continued that it has expired, from the end of its life on', async () => {
+  it('reports a registration without a workflow as expired once its lifetime is over', async () => {
     const [now, open, over] = [Date.now(), uniqueName(), uniqueName()];
     await starts.create(open, recordOf(now + 3_600_000));
     await starts.create(over, recordOf(now));
@@ -156,7 +156,7 @@ describe('createRegistrations()', () => {
     assert.deepEqual(status?.nextSendAt, {});
   });
 
-  it('gives one session to 50 parallel calls, and the same one again', async () => {
+  it('gives one session to 50 parallel calls, and the same one to a repeat', async () => {
     const id = uniqueName();
     await registrations.write(id, 'token', statusAt(1));
     const taken = await atOnce(50, (index) => registrations.takeSession(id, `session ${index}`));
@@ -166,7 +166,7 @@ describe('createRegistrations()', () => {
     assert.equal(await registrations.takeSession(id, 'session other'), false);
   });
 
-  it('does not forget a taken session when a status is written', async () => {
+  it('keeps a taken session when a status is written', async () => {
     const id = uniqueName();
     await registrations.write(id, 'token', statusAt(1));
     await registrations.takeSession(id, 'one');
@@ -174,7 +174,7 @@ describe('createRegistrations()', () => {
     assert.equal(await registrations.takeSession(id, 'two'), false);
   });
 
-  it('replaces kept credentials as a whole', async () => {
+  it('replaces stored credentials as a whole', async () => {
     const id = uniqueName();
     assert.deepEqual(await registrations.readCredentials(id), {});
     await registrations.saveCredentials(id, { password: 'p1', pin: 'n1' });
@@ -184,7 +184,7 @@ describe('createRegistrations()', () => {
     assert.deepEqual(await registrations.readCredentials(id), {});
   });
 
-  it('keeps credentials for two days at most', async () => {
+  it('keeps credentials for at most two days', async () => {
     const id = uniqueName();
     await registrations.saveCredentials(id, { pin: 'n1' });
     const life = await redis.ttl(`credentials:{${id}}`);
@@ -193,7 +193,7 @@ describe('createRegistrations()', () => {
 });
 
 describe('createRegistrationListener()', () => {
-  it('hears of a change', async () => {
+  it('receives a change', async () => {
     const id = uniqueName();
     await using listening = await listener.listen(id, long);
     const change = listening.changed();
@@ -201,7 +201,7 @@ describe('createRegistrationListener()', () => {
     assert.equal(await change, true);
   });
 
-  it('misses no change that comes between listening and asking', async () => {
+  it('does not miss a change between listen() and changed()', async () => {
     const id = uniqueName();
     await using listening = await listener.listen(id, long);
     const change = hearsOf(id);
@@ -210,7 +210,7 @@ describe('createRegistrationListener()', () => {
     assert.equal(await listening.changed(), true);
   });
 
-  it('misses none of 100 changes, read one after the other', async () => {
+  it('misses none of 100 changes', async () => {
     const id = uniqueName();
     await using listening = await listener.listen(id, long);
     const writing = (async () => {
@@ -225,7 +225,7 @@ describe('createRegistrationListener()', () => {
     assert.equal(seen, 100);
   });
 
-  it('gives up when the time is over', async () => {
+  it('gives up when the timeout is over', async () => {
     using time = stopTime(['setTimeout', 'Date']);
     await using listening = await listener.listen(uniqueName(), 1000);
     let hasChanged: boolean | undefined;
@@ -242,7 +242,7 @@ describe('createRegistrationListener()', () => {
     assert.equal(await again, false);
   });
 
-  it('hears nothing of other registrations', async () => {
+  it('ignores other registrations', async () => {
     const [one, other] = [uniqueName(), uniqueName()];
     await using listening = await listener.listen(one, long);
     await using others = await listener.listen(other, long);
@@ -259,7 +259,7 @@ describe('createRegistrationListener()', () => {
     assert.equal(hasChanged, true);
   });
 
-  it('serves many listeners of one registration, and goes on when one of them leaves', async () => {
+  it('serves many listeners of one registration, and continues when one of them closes', async () => {
     const id = uniqueName();
     const first = await listener.listen(id, long);
     await using second = await listener.listen(id, long);
@@ -269,7 +269,7 @@ describe('createRegistrationListener()', () => {
     assert.deepEqual(await Promise.all([second.changed(), third.changed()]), [true, true]);
   });
 
-  it('hears again after the last one left and a new one came, also at the same moment', async () => {
+  it('keeps working when the last listener closes while a new one opens', async () => {
     const id = uniqueName();
     for (let round = 1; round <= 20; round++) {
       const leaving = await listener.listen(id, long);

@@ -29,7 +29,7 @@ function newSession(given: Partial<NewSession> = {}): NewSession {
   };
 }
 
-/** As it is read right after it began. */
+/** The session as it is read right after it was created. */
 function asRead({ idleMs, endsAt, ...session }: NewSession): Session {
   const { createdAt } = session;
   return {
@@ -43,7 +43,7 @@ function asRead({ idleMs, endsAt, ...session }: NewSession): Session {
 const create = (session: NewSession, hash = uniqueName()) => sessions.create(session, { hash, seconds: 600 });
 
 describe('session-touch.lua', () => {
-  it('notes activity of a session, at most once a minute', async () => {
+  it('records session activity at most once a minute', async () => {
     const session = newSession();
     await create(session);
     const lastActivity = () => redis.hget(`session:${session.sessionId}`, 'lastActivityAt');
@@ -53,7 +53,7 @@ describe('session-touch.lua', () => {
     assert.equal(await lastActivity(), String(now + 60_000));
   });
 
-  it('never brings a session back that ended while it was read', async () => {
+  it('does not recreate a session that ended while it was read', async () => {
     const rounds = Array.from({ length: 50 }, () => newSession());
     await Promise.all(rounds.map((session) => create(session)));
     await Promise.all(
@@ -64,7 +64,7 @@ describe('session-touch.lua', () => {
     for (const { sessionId } of rounds) assert.equal(await redis.exists(`session:${sessionId}`), 0);
   });
 
-  it('gives a session its idle life again, up to its end', async () => {
+  it('extends the idle timeout of a session, up to its maximum lifetime', async () => {
     const session = newSession({ idleMs: 600_000, endsAt: now + 900_000 });
     await create(session);
     const key = `session:${session.sessionId}`;
@@ -86,11 +86,11 @@ describe('createSessions()', () => {
     assert.deepEqual(await sessions.read(bare.sessionId, now), asRead(bare));
   });
 
-  it('knows nothing of a session that does not exist', async () => {
+  it('returns nothing for an unknown session', async () => {
     assert.equal(await sessions.read(uniqueName(), now), undefined);
   });
 
-  it('ends a session and its refresh token after their life', async () => {
+  it('expires a session and its refresh token', async () => {
     const session = newSession();
     const refreshHash = uniqueName();
     const key = `refresh:${refreshHash}`;
@@ -102,14 +102,14 @@ describe('createSessions()', () => {
     );
   });
 
-  it('may be repeated', async () => {
+  it('can be repeated', async () => {
     const session = newSession();
     const refreshHash = uniqueName();
     await Promise.all([create(session, refreshHash), create(session, refreshHash)]);
     assert.deepEqual(await sessions.read(session.sessionId, now), asRead(session));
   });
 
-  it('notes the last log-in of the person', async () => {
+  it('records the last log-in of the user', async () => {
     const session = newSession();
     await create(session);
     assert.equal(await redis.hget(`user:${session.userId}`, 'lastLoginAt'), String(now));
@@ -117,7 +117,7 @@ describe('createSessions()', () => {
 });
 
 describe('endAll()', () => {
-  it('ends every session of a person and nobody else’s; their refresh tokens stay known, for nothing', async () => {
+  it('ends every session of one user only, and keeps the hashes of their refresh tokens', async () => {
     const userId = uniqueName('user');
     const own = [newSession({ userId }), newSession({ userId }), newSession({ userId })];
     const other = newSession();
@@ -138,7 +138,7 @@ describe('endAll()', () => {
     assert.equal(await redis.exists(`sessions:${userId}`), 0);
   });
 
-  it('may be repeated, and when there is none', async () => {
+  it('can be repeated, and does nothing when there are no sessions', async () => {
     const session = newSession();
     await create(session);
     assert.deepEqual(await Promise.all([sessions.endAll(session.userId), sessions.endAll(uniqueName())]), [1, 0]);
@@ -146,8 +146,8 @@ describe('endAll()', () => {
   });
 });
 
-describe('the list of a person’s sessions', () => {
-  it('forgets those that have ended, and lives as long as the longest', async () => {
+describe('the list of sessions of a user', () => {
+  it('drops ended sessions, and is kept as long as the longest one', async () => {
     const userId = uniqueName('user');
     await create(newSession({ userId, createdAt: now - 700_000, endsAt: now - 100_000 }));
     await create(newSession({ userId, endsAt: now + 7_200_000 }));
@@ -156,14 +156,14 @@ describe('the list of a person’s sessions', () => {
     assert.equal(await redis.pexpiretime(`sessions:${userId}`), now + 7_200_000);
   });
 
-  it('loses one session that is ended alone', async () => {
+  it('drops a session that is ended alone', async () => {
     const userId = uniqueName('user');
     const [one, two] = [newSession({ userId }), newSession({ userId })];
     await create(one);
     await create(two);
     assert.equal(await sessions.end(userId, one.sessionId), true);
     assert.equal(await sessions.end(userId, one.sessionId), false);
-    assert.equal(await sessions.end(uniqueName('user'), two.sessionId), false, 'of somebody else');
+    assert.equal(await sessions.end(uniqueName('user'), two.sessionId), false, 'the session of another user');
     assert.equal(await sessions.read(one.sessionId, now), undefined);
     assert.deepEqual(await redis.zrange(`sessions:${userId}`, '0', '-1'), [two.sessionId]);
   });
@@ -173,7 +173,7 @@ describe('session-rotate.lua', () => {
   const owner = ({ sessionId, userId, endsAt }: NewSession) => ({ sessionId, userId, endsAt });
   const successor = (hash: string) => ({ hash, seconds: 600, encrypted: `sealed ${hash}` });
 
-  it('lets one of 1,000 parallel refreshes win, and the others come to the same successor', async () => {
+  it('rotates one of 1,000 parallel refreshes; the others get the same successor', async () => {
     const session = newSession();
     await create(session, 'parallel');
     const names = Array.from({ length: 1000 }, () => uniqueName('successor'));
@@ -192,7 +192,7 @@ describe('session-rotate.lua', () => {
     );
   });
 
-  it('ends the session when a token comes back after its successor was used, or after the grace', async () => {
+  it('ends the session when a token is reused after its successor was used, or after the grace period', async () => {
     for (const [laterMs, isUsed] of [
       [1000, true],
       [10_001, false],
@@ -211,7 +211,7 @@ describe('session-rotate.lua', () => {
     }
   });
 
-  it('gives the session the roles of its person, and its idle life again', async () => {
+  it('updates the roles of the session and extends its idle timeout', async () => {
     const session = newSession();
     await create(session, 'with-roles');
     await sessions.rotate(owner(session), 'with-roles', successor(uniqueName()), {
@@ -224,7 +224,7 @@ describe('session-rotate.lua', () => {
 });
 
 describe('setRoles()', () => {
-  it('changes the living sessions of a person and brings none back', async () => {
+  it('updates live sessions and recreates none', async () => {
     const userId = uniqueName('user');
     const [one, two] = [newSession({ userId }), newSession({ userId })];
     await create(one);
@@ -237,12 +237,16 @@ describe('setRoles()', () => {
 });
 
 describe('takePlace()', () => {
-  it('answers the session before, so that of parallel ones each but the last is ended by another', async () => {
+  it('returns the previous session, so that of parallel log-ins all but the last are ended', async () => {
     const userId = uniqueName('user');
     const ids = Array.from({ length: 50 }, () => uniqueName('session'));
     const before = await Promise.all(ids.map((id) => sessions.takePlace(userId, id, now + 600_000)));
     assert.equal(before.filter((id) => id === undefined).length, 1);
     assert.equal(new Set(before).size, 50);
-    assert.equal(await sessions.takePlace(userId, ids.at(-1) ?? '', now + 600_000), undefined, 'a repeat is none');
+    assert.equal(
+      await sessions.takePlace(userId, ids.at(-1) ?? '', now + 600_000),
+      undefined,
+      'a repeat replaces nothing',
+    );
   });
 });

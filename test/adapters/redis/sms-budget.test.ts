@@ -12,10 +12,10 @@ before(() => {
 });
 after(() => redis.disconnect());
 
-describe('createSpending()', () => {
-  it('spends a day up to its limit, in parallel too, and begins anew the next day', async () => {
+describe('createSmsBudget()', () => {
+  it('spends up to the daily limit, also in parallel, and starts over the next day', async () => {
     const smsBudget = createSmsBudget(redis);
-    // days of their own, far from today, so that nobody else spends them
+    // a day far from today, so that no other test spends its budget
     const day = Date.UTC(2100 + Math.floor(Math.random() * 5000), 0, 1, 12);
     const spent = await atOnce(50, () => smsBudget.spend(75, 1000, day));
     assert.equal(spent.filter(({ allowed }) => allowed).length, 13);

@@ -30,21 +30,21 @@ async function newSession(): Promise<string> {
 }
 
 describe('Verification sessions in Redis', () => {
-  it('are read as they were created, and hold no number in clear', async () => {
+  it('read back as created, and contain no number in plain text', async () => {
     const id = await newSession();
     assert.deepEqual(await sessions.read(id), { number, country: 'GB', createdAt, sends: [] });
     const record = JSON.stringify(await redis.hgetall(`verification-session:{${id}}`));
     assert.equal(record.includes(number.slice(1)), false);
   });
 
-  it('are gone at the instant they were kept until', async () => {
+  it('expire at the given time', async () => {
     const id = await newSession();
     assert.equal(await redis.pexpiretime(`verification-session:{${id}}`), keepUntil);
     await ageRecords(redis, `verification-session:{${id}}`, 3600);
     assert.equal(await sessions.read(id), undefined);
   });
 
-  it('take over sends and what is waited for, the newest whatever the order they come in', async () => {
+  it('store the newest sends and dependency, whatever the order of the writes', async () => {
     const id = await newSession();
     const sent: Send = { ...send, state: 'sent', sentAt: createdAt };
     await sessions.writeSends(id, { version: 2, sends: [sent] }, keepUntil);
@@ -54,7 +54,7 @@ describe('Verification sessions in Redis', () => {
     assert.equal((await sessions.read(id))?.waitingFor, 'voice');
   });
 
-  it('are kept longer by what is sent, together with their codes', async () => {
+  it('are extended by a write, together with their codes', async () => {
     const id = await newSession();
     const codes = `verification:{${id}}:verify`;
     await redis.hset(codes, 'latest', 1);
@@ -64,7 +64,7 @@ describe('Verification sessions in Redis', () => {
     }
   });
 
-  it('are not made anew by a workflow that outlives them', async () => {
+  it('are not recreated by a workflow that outlives them', async () => {
     const id = uniqueName();
     await sessions.writeSends(id, { version: 1, sends: [send] }, keepUntil);
     assert.equal(await sessions.read(id), undefined);

@@ -23,7 +23,7 @@ function payloadOf(value: unknown): Payload {
 }
 
 describe('createPayloadCodec()', () => {
-  it('brings back what it encrypted, with all metadata', async () => {
+  it('decrypts what it encrypted, with all metadata', async () => {
     const codec = codecOf(newRoot());
     const payloads = [
       payloadOf({ phone: '+12025550100' }),
@@ -39,7 +39,7 @@ describe('createPayloadCodec()', () => {
     assert.equal(textOf(decoded[0]?.metadata?.encoding), 'json/plain');
   });
 
-  it('leaves nothing readable but its own name and the id of the key', async () => {
+  it('leaves only its own encoding name and the key id readable', async () => {
     const root = newRoot();
     const [encoded] = await codecOf(root).encode([payloadOf({ phone: '+12025550100', name: 'canary' })]);
     assert.deepEqual(Object.keys(encoded?.metadata ?? {}).sort(), ['encoding', 'encryption-key-id']);
@@ -55,7 +55,7 @@ describe('createPayloadCodec()', () => {
     assert.notDeepEqual(one?.data, other?.data);
   });
 
-  it('reads what older keys encrypted', async () => {
+  it('decrypts what older keys encrypted', async () => {
     const [old, current] = [newRoot(), newRoot()];
     const encoded = await codecOf(old).encode([payloadOf('from before')]);
     const [decoded] = await codecOf(current, [old]).decode(encoded);
@@ -68,7 +68,7 @@ describe('createPayloadCodec()', () => {
     assert.deepEqual(await codecOf(newRoot()).decode(foreign), foreign);
   });
 
-  it('refuses what was changed or cut', async () => {
+  it('refuses changed or truncated payloads', async () => {
     const codec = codecOf(newRoot());
     const [encoded] = await codec.encode([payloadOf('secret')]);
     assert.ok(encoded?.data && encoded.metadata);
@@ -82,7 +82,7 @@ describe('createPayloadCodec()', () => {
     );
   });
 
-  it('has nothing to do with an empty list', async () => {
+  it('accepts an empty list', async () => {
     const codec = codecOf(newRoot());
     assert.deepEqual(await codec.encode([]), []);
     assert.deepEqual(await codec.decode([]), []);
@@ -90,7 +90,7 @@ describe('createPayloadCodec()', () => {
 });
 
 describe('createDataConverter()', () => {
-  it('encrypts message, stack and details of failures, and leaves the code by which they are known', async () => {
+  it('encrypts message, stack and details of failures, but not the failure code', async () => {
     const converter = loadDataConverter(createDataConverter(newRoot(), []));
     const cause = new Error('canary-cause');
     const thrown = ApplicationFailure.create({
@@ -109,7 +109,7 @@ describe('createDataConverter()', () => {
     assert.equal(decoded.cause?.message, 'canary-cause');
   });
 
-  it('encrypts values on their way to Temporal', async () => {
+  it('encrypts values sent to Temporal', async () => {
     const converter = loadDataConverter(createDataConverter(newRoot(), []));
     const payloads = await encodeToPayloads(converter, { phone: '+12025550100' }, 'second');
     assert.equal(payloads?.length, 2);

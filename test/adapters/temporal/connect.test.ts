@@ -20,7 +20,7 @@ import { uniqueName } from '../../support/redis.ts';
 import { stopTime } from '../../support/stopped-time.ts';
 import { eventually, until } from '../../support/until.ts';
 
-/** gRPC status. */
+/** gRPC status codes. */
 const [resourceExhausted, unimplemented, unavailable] = [8, 12, 14];
 
 const open: Client[] = [];
@@ -58,11 +58,11 @@ const describeIn = (client: Client, ms: number) =>
   client.withDeadline(Date.now() + ms, () => client.workflow.getHandle(uniqueName()).describe());
 
 describe('isTemporalOutage()', () => {
-  it('knows a server that is not there', async () => {
+  it('recognizes an unreachable server', async () => {
     assert.equal(isTemporalOutage(await errorOf(describeIn(connectTo('127.0.0.1:1'), 1000))), true);
   });
 
-  it('knows a server that accepts and says nothing', async () => {
+  it('recognizes a server that accepts connections and does not respond', async () => {
     const server = createServer((socket) => closing.push(() => socket.destroy()));
     closing.push(() => server.close());
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -71,12 +71,12 @@ describe('isTemporalOutage()', () => {
     assert.equal(isTemporalOutage(await errorOf(describeIn(connectTo(`127.0.0.1:${port}`), 1000))), true);
   });
 
-  it('knows an answer that did not come in time', async () => {
+  it('recognizes a deadline that was exceeded', async () => {
     const client = connectTo(testEngines().temporalAddress);
     assert.equal(isTemporalOutage(await errorOf(describeIn(client, 0))), true);
   });
 
-  it('knows an update whose worker lost its task, and those that come after it', () => {
+  it('recognizes an update whose worker lost its workflow task, and updates after it', () => {
     const refused = (details: string) =>
       Object.assign(new Error(details), { code: 9, details, metadata: new Metadata() });
     for (const details of [
@@ -90,7 +90,7 @@ describe('isTemporalOutage()', () => {
     assert.equal(isTemporalOutage(refused('Workflow execution already completed.')), false);
   });
 
-  it('takes a refusal and a bug for none', async () => {
+  it('is false for a refusal and for a bug', async () => {
     const client = connectTo(testEngines().temporalAddress);
     const unknown = await eventually(async () => {
       const err = await errorOf(describeIn(client, 60_000));
@@ -104,7 +104,7 @@ describe('isTemporalOutage()', () => {
 });
 
 describe('pauseAfterTry()', () => {
-  it('is so short that a call ends hardly later than its deadline, and longer for a server that has too much to do', () => {
+  it('returns at most 250 ms, so that a call ends close to its deadline, and 1 s for an overloaded server', () => {
     const longest = (code: number) => {
       const status = { code, details: '', metadata: new Metadata() };
       return Math.max(...Array.from({ length: 100 }, (_, index) => pauseAfterTry(index + 1, status)));
@@ -115,7 +115,7 @@ describe('pauseAfterTry()', () => {
 });
 
 describe('connectTemporal()', () => {
-  it('tries a call again after each pause, until its deadline', async () => {
+  it('retries a call after each pause, until its deadline', async () => {
     let tries = 0;
     const server = createHttp2Server().on(
       'stream',
@@ -133,7 +133,7 @@ describe('connectTemporal()', () => {
     const asking = errorOf(describeIn(client, 3_600_000));
     for (let count = 1; count <= 20; count++) {
       await until(() => tries === count);
-      // over the same connection: once this is answered, the answer to the try has come
+      // uses the same connection: once this call is answered, the response to the attempt has arrived
       await errorOf((client.connection as Connection).healthService.check({}));
       await time.pass(250);
     }
@@ -144,7 +144,7 @@ describe('connectTemporal()', () => {
     assert.match(String((err as Error).cause), /DEADLINE_EXCEEDED/);
   });
 
-  it('connects when it is first used, and works', async () => {
+  it('connects on first use', async () => {
     const client = connectTo(testEngines().temporalAddress);
     const { count } = await eventually(() => client.workflow.count(`WorkflowId = '${uniqueName()}'`));
     assert.equal(count, 0);

@@ -17,7 +17,7 @@ const context = { product: 'Vyry', code: '123456', minutes: 60 };
 const english = templatesOf('en');
 
 describe('Every language', () => {
-  it('there are twenty', () => {
+  it('is one of twenty', () => {
     assert.equal(new Set(languages.map(({ tag }) => tag)).size, 20);
   });
 
@@ -29,7 +29,7 @@ describe('Every language', () => {
       assert.ok(body.length > 34, 'it is a sentence');
     });
 
-    it(`${texts.tag}: no placeholder is left, the subject has no code, and the page knows its direction`, () => {
+    it(`${texts.tag}: no placeholder is left, the subject has no code, and the page has a text direction`, () => {
       const mails = [
         codeMail(texts, context),
         ...notificationKinds.map((kind) => notificationMail(texts, kind, { product: 'Vyry' })),
@@ -45,7 +45,7 @@ describe('Every language', () => {
       assert.match(mails[0]?.html ?? '', />123456</);
     });
 
-    it(`${texts.tag}: a notification by SMS is one segment, says whose it is and has nothing to type`, () => {
+    it(`${texts.tag}: a notification by SMS is one segment, names the product and contains no code`, () => {
       for (const kind of notificationKinds.filter((one) => notificationChannels[one].includes('sms'))) {
         const body = notificationSms(texts, kind, { product: 'Vyry' });
         assert.equal(smsSize(body).segments, 1, body);
@@ -54,7 +54,7 @@ describe('Every language', () => {
       }
     });
 
-    it(`${texts.tag}: a call says the digits one by one`, () => {
+    it(`${texts.tag}: a call speaks the digits one by one`, () => {
       const { digits, pressKey, yourCodeIs } = codeSpeech(texts, english, context);
       assert.deepEqual(digits, ['1', '2', '3', '4', '5', '6']);
       assert.doesNotMatch(pressKey + yourCodeIs, /[{}\d]/);
@@ -63,7 +63,7 @@ describe('Every language', () => {
 });
 
 describe('docs/messages.md', () => {
-  it('has the SMS of every language, and how long it is', () => {
+  it('contains the SMS of every language and its length', () => {
     const page = readFileSync(resolve(import.meta.dirname, '../../../docs/messages.md'), 'utf8');
     for (const texts of languages) {
       const body = codeSms(texts, { ...context, minutes: 3 }, 'AbCdEfGhIjK');
@@ -75,20 +75,20 @@ describe('docs/messages.md', () => {
 });
 
 describe('codeSms()', () => {
-  it('says code and name alone where the name is too long for the sentence', () => {
+  it('falls back to code and product name when the name is too long for the sentence', () => {
     const body = codeSms(templatesOf('ru'), { ...context, product: 'Очень длинное название нашего продукта' });
     assert.equal(body, '123456 Очень длинное название нашего продукта');
   });
 });
 
 describe('codeMail()', () => {
-  it('escapes the name of the product', () => {
+  it('escapes the product name', () => {
     assert.match(codeMail(english, { ...context, product: '<b>&' }).html, /&lt;b&gt;&amp;/);
   });
 });
 
 describe('smsSize()', () => {
-  it('counts septets of the GSM alphabet, two for its extension, and UTF-16 units for the rest', () => {
+  it('counts septets for GSM-7, two for its extension characters, and UTF-16 units for the rest', () => {
     assert.deepEqual(smsSize('a'.repeat(160)), { alphabet: 'GSM-7', units: 160, segments: 1 });
     assert.deepEqual(smsSize('a'.repeat(159).concat('€')), { alphabet: 'GSM-7', units: 161, segments: 2 });
     assert.deepEqual(smsSize('ж'.repeat(70)), { alphabet: 'UCS-2', units: 70, segments: 1 });

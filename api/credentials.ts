@@ -1,13 +1,13 @@
 /** What changes of passwords and PINs have in common: how one is proven, and how a new one takes effect. */
-import type { Account } from '../../adapters/mongo/accounts.ts';
-import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
-import { type CredentialKind, credentialChangeWorkflowId } from '../../domain/account.ts';
-import { Failure } from '../../domain/failures.ts';
-import { newId } from '../../platform/crypto.ts';
-import { type CredentialChangeInput, credentialChange } from '../../workflows/credential-change.ts';
-import { userAttributesOf } from '../../workflows/search-attributes.ts';
-import type { ApiDeps, Caller } from '../deps.ts';
-import { limitPassword, limitPin } from '../limits.ts';
+import type { Account } from '../adapters/mongo/accounts.ts';
+import { executeSingleton } from '../adapters/temporal/client-calls.ts';
+import { type CredentialKind, credentialChangeWorkflowId } from '../domain/account.ts';
+import { Failure } from '../domain/failures.ts';
+import { newId } from '../platform/crypto.ts';
+import { type CredentialChangeInput, credentialChange } from '../workflows/credential-change.ts';
+import { userAttributesOf } from '../workflows/search-attributes.ts';
+import type { ApiDeps, Caller } from './deps.ts';
+import { limitPassword, limitPin } from './limits.ts';
 
 /** A secret that somebody gives as proof. */
 export interface Proof {

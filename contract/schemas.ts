@@ -1,6 +1,6 @@
-/** The shapes that more than one operation parses or answers. The OpenAPI document is made of them. */
+/** The shapes that several operations parse or answer. */
 import { z } from 'zod';
-import { Failure } from '../domain/failures.ts';
+import { channels } from '../domain/verification.ts';
 
 /** Text without control characters or invisible direction marks (RFC 8265 refuses them, UTS #39 says why). */
 export function text(lengthMax: number): z.ZodString {
@@ -23,16 +23,28 @@ export function secretText(lengthMin: number, lengthMax: number): z.ZodString {
     .regex(/^[^\0]*$/, 'must not contain NUL');
 }
 
-/** A PIN that is to be kept; whether it is too simple is judged by the operation. */
+/** A password that is compared. */
+export const typedPassword = secretText(1, 1024);
+
+/** A new password; the operation judges its strength. */
+export const newPassword = secretText(8, 128);
+
+/** A new PIN; the operation judges whether it is too simple. */
 export const pinText = z.string().regex(/^\d{4,20}$/, 'must be 4 to 20 digits');
 
-/** A PIN as typed, to be compared. */
+/** A PIN that is compared. */
 export const typedPin = z.string().regex(/^\d{1,20}$/, 'must be digits');
+
+/** A one-time code that is compared. */
+export const typedCode = z.string().regex(/^\d{4,10}$/, 'must be 4 to 10 digits');
 
 /** The token of a message to an owner, as pasted or taken from its link. */
 export const messageToken = z.string().regex(/^[\w-]{43}$/, 'must be the one of the message');
 
-/** How many items a page of a list has. */
+/** A BCP 47 language tag. */
+export const localeTag = text(35).refine(isLocale, 'must be a BCP 47 language tag');
+
+/** Number of items on a page of a list. */
 export const pageLimit = z.coerce
   .number('must be 1 to 100')
   .int('must be 1 to 100')
@@ -40,41 +52,13 @@ export const pageLimit = z.coerce
   .max(100, 'must be 1 to 100')
   .default(50);
 
-const instant = z.iso.datetime();
+/** ISO 8601 in UTC. */
+export const instant = z.iso.datetime();
 
-const registrationShape = z.object({
-  registrationId: z.string(),
-  state: z.enum(['pending', 'waiting', 'completed', 'rejected', 'expired', 'cancelled']),
-  steps: z.array(
-    z.object({
-      name: z.string(),
-      status: z.enum(['open', 'blocked', 'waiting', 'done', 'skipped']),
-      reason: z.string().optional(),
-    }),
-  ),
-  expiresAt: instant,
-  waitingFor: z.string().optional().describe('The outside system it waits for'),
-  reason: z.string().optional().describe('Why it was rejected'),
-  phone: z.string().optional().describe('Masked'),
-  email: z.string().optional().describe('Masked'),
-  nextSmsAt: instant.nullable(),
-  nextVoiceAt: instant.nullable(),
-  nextEmailAt: instant.nullable(),
-  nextCheckAt: instant.nullable(),
-  attemptsLeft: z.int(),
-  userId: z.string().optional(),
-});
+/** A code on its way: the name of its id differs by what it is for. */
+export const codeOnItsWay = { channel: z.enum(channels), expiresAt: instant };
 
-/** A registration as clients see it; null for a `next…At` means that waiting does not help. */
-export const Registration = registrationShape.meta({ id: 'Registration' });
-export type Registration = z.output<typeof registrationShape>;
-
-/** A new registration with the token that moves it, shown once. */
-export const StartedRegistration = registrationShape
-  .extend({ registrationToken: z.string() })
-  .meta({ id: 'StartedRegistration' });
-
-/** A person as the person sees it. */
+/** A user as that user sees the account. */
 export const User = z
   .object({
     userId: z.string(),
@@ -89,8 +73,9 @@ export const User = z
     deletionAt: instant.optional().describe('When the account is deleted, once that was asked for'),
   })
   .meta({ id: 'User' });
+export type User = z.output<typeof User>;
 
-/** What a log-in ends with. */
+/** Result of a log-in. */
 export const Tokens = z
   .object({
     accessToken: z.string(),
@@ -101,6 +86,7 @@ export const Tokens = z
     user: User,
   })
   .meta({ id: 'Tokens' });
+export type Tokens = z.output<typeof Tokens>;
 
 /** The session of an access token. */
 export const Session = z
@@ -117,6 +103,7 @@ export const Session = z
     roles: z.array(z.string()),
   })
   .meta({ id: 'Session' });
+export type Session = z.output<typeof Session>;
 
 /** The shape of every error. */
 export const ErrorBody = z
@@ -129,33 +116,10 @@ export const ErrorBody = z
   })
   .meta({ id: 'Error' });
 
-/** Enough for every field there is; more lines would only repeat what was sent. */
-const detailsMax = 20;
-
-/**
- * Parses what came from outside.
- *
- * @throws {Failure} malformed, with a line for each field, up to 20
- */
-export function parse<T extends z.ZodType>(schema: T, input: unknown): z.output<T> {
-  const parsed = schema.safeParse(input);
-  if (parsed.success) return parsed.data;
-  throw new Failure('malformed', { details: parsed.error.issues.flatMap(detailsOf).slice(0, detailsMax) });
-}
-
-/** A `malformed` failure about one field. */
-export function malformed(path: string, message: string): Failure {
-  return new Failure('malformed', { details: [{ path, message }] });
-}
-
-/** Messages name fields, never what was in them. */
-function detailsOf(issue: z.core.$ZodIssue): { path: string; message: string }[] {
-  const path = issue.path.map(String).join('.');
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      path: [path, key.slice(0, 100)].filter(Boolean).join('.'),
-      message: 'is not known',
-    }));
+function isLocale(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length === 1;
+  } catch {
+    return false;
   }
-  return [{ path, message: issue.message }];
 }

@@ -1,14 +1,81 @@
-/** Who may call, and how a repeated request is told from a new one. */
-import { z } from 'zod';
+/** Authentication: the credential that an operation needs, and what it stands for. */
+
 import type { StoredRegistration } from '../adapters/redis/registrations.ts';
 import type { Session } from '../adapters/redis/sessions.ts';
 import { isSignedByTwilio } from '../adapters/twilio/webhook.ts';
+import type { Auth, Operation, RpcOperation } from '../contract/operation.ts';
 import { adminRole } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
-import { keyedHash, tokenHash } from '../platform/crypto.ts';
+import { tokenHash } from '../platform/crypto.ts';
 import { type Trace, traces } from '../platform/log.ts';
-import type { ApiDeps, Caller } from './deps.ts';
-import { malformed, parse } from './schemas.ts';
+import { originOf, type ReportOrigin } from './callbacks/delivery-reports.ts';
+import type { ApiDeps } from './deps.ts';
+import { limitRequest } from './limits.ts';
+import type { RegistrationCaller } from './registrations/status.ts';
+import type { ApiRequest } from './serve.ts';
+
+/** What each kind of authentication gives to a handler. */
+export interface Holders {
+  none: undefined;
+  registration: RegistrationCaller;
+  session: Session;
+  admin: Session;
+  deletion: { deletionId: string };
+  twilio: undefined;
+  infobip: ReportOrigin;
+}
+
+/**
+ * Authenticates a request.
+ *
+ * @throws {Failure} unauthenticated, token-invalid, forbidden; not-found for a wrong token of a registration or deletion
+ */
+export async function authenticate(
+  deps: ApiDeps,
+  operation: RpcOperation,
+  request: ApiRequest,
+): Promise<Holders[Auth]> {
+  const { params, authorization, caller } = request;
+  switch (operation.auth) {
+    case 'none':
+      return undefined;
+    case 'registration': {
+      const registrationId = params.registrationId ?? '';
+      const { status } = await requireRegistration(deps, registrationId, authorization);
+      return { ...caller, registrationId, status };
+    }
+    case 'session':
+      return requireSession(deps, authorization);
+    case 'admin':
+      return requireAdmin(deps, authorization);
+    case 'deletion':
+      return { deletionId: requireDeletion(deps, params.deletionId ?? '', authorization) };
+    case 'twilio':
+      return isFromTwilio(deps, request) ? undefined : refuseCallback(deps, operation, request, 'twilio');
+    case 'infobip':
+      return originOf(deps, request.query, 'infobip') ?? refuseCallback(deps, operation, request, 'infobip');
+  }
+}
+
+/** Returns whether Twilio signed the request; false as well when its token or the own address is not configured. */
+function isFromTwilio({ config }: Pick<ApiDeps, 'config'>, { body, signed }: ApiRequest): boolean {
+  const { TWILIO_WEBHOOK_TOKEN: token, PUBLIC_URL: publicUrl } = config;
+  if (token === undefined || publicUrl === undefined || signed === undefined) return false;
+  const form = (body ?? {}) as Record<string, string>;
+  return isSignedByTwilio(token, { url: `${publicUrl}${signed.path}`, form, signature: signed.signature });
+}
+
+/** Callbacks are not limited while they are authentic; a forged one is counted like any other request. */
+async function refuseCallback(
+  deps: ApiDeps,
+  operation: RpcOperation,
+  { caller }: ApiRequest,
+  provider: 'twilio' | 'infobip',
+): Promise<never> {
+  if ((operation as Partial<Operation>).isCallback) deps.events.deliveryReportIgnored(provider, 'refused');
+  if (operation.isUnlimited) await limitRequest(deps, caller);
+  throw new Failure('unauthenticated', { message: 'The signature is missing or wrong' });
+}
 
 /**
  * The registration that a token moves. The id is a name, the token is the key: with a wrong one the id is unknown.
@@ -81,26 +148,6 @@ export function requireDeletion(
   return deletionId;
 }
 
-/** The body of a request of Twilio. */
-export const TwilioForm = z.record(z.string(), z.string());
-
-/** A request as Twilio signs it. */
-export interface SignedRequest {
-  /** Path and query as they came. */
-  path: string;
-  query: unknown;
-  body: unknown;
-  signature: string | undefined;
-}
-
-/** Tells whether it was Twilio that asked; nobody is when its token or our address is not configured. @throws {Failure} malformed */
-export function isFromTwilio({ config }: Pick<ApiDeps, 'config'>, req: SignedRequest): boolean {
-  const { TWILIO_WEBHOOK_TOKEN: token, PUBLIC_URL: publicUrl } = config;
-  const form = parse(TwilioForm, req.body ?? {});
-  if (token === undefined || publicUrl === undefined) return false;
-  return isSignedByTwilio(token, { url: `${publicUrl}${req.path}`, form, signature: req.signature });
-}
-
 /**
  * The session of an admin. The account decides and not the token, so that a role that was taken is worth nothing at once.
  *
@@ -115,33 +162,6 @@ export async function requireAdmin(
   const isAdmin = account?.disabledAt === undefined && account?.roles.includes(adminRole);
   if (!isAdmin) throw new Failure('forbidden');
   return session;
-}
-
-/**
- * Runs an operation that creates or sends. With an `Idempotency-Key`, what it mints is stored before it runs: the same
- * key and body run with the same ids and have the same answer for 24 h, also after a crash. Refusals are not kept.
- *
- * @param scope what makes keys of different callers different
- * @throws {Failure} idempotency-key-reused, and what the operation throws
- */
-export async function idempotent<M, A>(
-  deps: Pick<ApiDeps, 'idempotency' | 'hashKey'>,
-  { scope, caller, body }: { scope: string[]; caller: Caller; body: unknown },
-  minted: M,
-  run: (minted: M) => Promise<A>,
-): Promise<A> {
-  const { idempotencyKey } = caller;
-  if (idempotencyKey === undefined) return run(minted);
-  if (!/^[\x21-\x7e]{1,128}$/.test(idempotencyKey)) {
-    throw malformed('Idempotency-Key', 'must be 1 to 128 visible ASCII characters');
-  }
-  const key = keyedHash(deps.hashKey, ...scope, idempotencyKey);
-  const reserved = await deps.idempotency.reserve(key, keyedHash(deps.hashKey, JSON.stringify(body ?? null)), minted);
-  if (!reserved.sameBody) throw new Failure('idempotency-key-reused');
-  if (reserved.answer !== undefined) return reserved.answer as A;
-  const answer = await run(reserved.minted as M);
-  await deps.idempotency.keep(key, answer);
-  return answer;
 }
 
 /** Whoever the request turned out to come from is in its audit events. */

@@ -1,0 +1,103 @@
+/** The handler of every operation. Its key is the `operationId`; its name is that of the function that does it. */
+import { credentialOperations, sessionOperations, tokenOperations } from '../contract/auth.ts';
+import { operations } from '../contract/operations.ts';
+import { disableUser } from './admin/disable.ts';
+import { listRegistrations } from './admin/registrations.ts';
+import { readRoles, replaceRoles } from './admin/roles.ts';
+import { beginLogIn } from './auth/log-in.ts';
+import { changePassword } from './auth/password-change.ts';
+import { changePin, verifyPin } from './auth/pin.ts';
+import { beginPinReset, resetPin } from './auth/pin-reset.ts';
+import { forgetPassword, resetPassword, stopRecovery } from './auth/recovery.ts';
+import { refreshTokens } from './auth/refresh.ts';
+import { endSession, listSessions, logOut, readSession } from './auth/sessions.ts';
+import { stepUp } from './auth/step-up.ts';
+import { validateToken } from './auth/validate.ts';
+import { receiveInfobipReport, receiveTwilioReport } from './callbacks/delivery-reports.ts';
+import { voiceTwiml } from './callbacks/twilio-voice.ts';
+import { submitApproval } from './registrations/approval.ts';
+import { cancelRegistration } from './registrations/cancel.ts';
+import { offerCaptcha, verifyCaptcha } from './registrations/captcha.ts';
+import { sendCode, verifyCode } from './registrations/code.ts';
+import { createRegistration } from './registrations/create.ts';
+import { submitCredentials } from './registrations/credentials.ts';
+import { verifyDirectory } from './registrations/directory.ts';
+import { readRegistration } from './registrations/read.ts';
+import { register } from './registrations/register.ts';
+import { createRegistrationSession } from './registrations/session.ts';
+import { stopRegistrations } from './registrations/stop.ts';
+import { servedBy } from './serve.ts';
+import { readHealth, readReadiness } from './system/health.ts';
+import { readPublicKeys } from './system/public-keys.ts';
+import { verifyContact } from './users/contact.ts';
+import { deleteAccount, readDeletion, stopAccountDeletion } from './users/deletion.ts';
+import { exportAccount } from './users/export.ts';
+import { readMe } from './users/me.ts';
+import { changeProfile } from './users/profile.ts';
+import { verify } from './verify.ts';
+
+/** What REST serves. */
+export const served = servedBy(operations, {
+  createRegistration,
+  readRegistration,
+  verifyDirectory,
+  offerCaptcha,
+  verifyCaptcha,
+  sendCode,
+  verifyCode,
+  submitCredentials,
+  submitApproval,
+  createRegistrationSession,
+  cancelRegistration,
+  stopRegistrations,
+  register,
+  beginLogIn,
+  beginLogInAlias: beginLogIn,
+  verify,
+  verifyAlias: verify,
+  refreshTokens,
+  logOut,
+  readSession,
+  readMeAlias: readMe,
+  listSessions,
+  endSession,
+  forgetPassword,
+  resetPassword,
+  stopRecovery,
+  changePassword,
+  changePin,
+  verifyPin,
+  stepUp,
+  beginPinReset,
+  resetPin,
+  readMe,
+  changeProfile,
+  exportAccount,
+  deleteAccount,
+  stopAccountDeletion,
+  readDeletion,
+  verifyContact,
+  readRoles,
+  replaceRoles,
+  disableUser,
+  listRegistrations,
+  voiceTwiml,
+  receiveTwilioReport,
+  receiveInfobipReport,
+  readPublicKeys,
+  readHealth,
+  readReadiness,
+});
+
+/** What the AuthService serves over gRPC. */
+export const servedOverGrpc = servedBy(
+  {
+    register: operations.register,
+    beginLogIn: sessionOperations.beginLogIn,
+    verify: sessionOperations.verify,
+    forgetPassword: credentialOperations.forgetPassword,
+    resetPassword: credentialOperations.resetPassword,
+    ...tokenOperations,
+  },
+  { register, beginLogIn, verify, forgetPassword, resetPassword, validateToken },
+);

@@ -1,0 +1,51 @@
+/** `POST /auth/register`, and the code of a registration at `POST /auth/verify`: the short form of a registration. */
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { Registration, registrationOperations } from '../../contract/registrations.ts';
+import type { Tokens } from '../../contract/schemas.ts';
+import { Failure } from '../../domain/failures.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { HandlerInput, Minted } from '../serve.ts';
+import { confirmCodeOf, requestCodeOf } from './code.ts';
+import { startRegistration } from './create.ts';
+import { beginRegistrationSession } from './session.ts';
+import type { RegistrationCaller } from './status.ts';
+
+type Op = typeof registrationOperations.register;
+
+/**
+ * Starts a registration and sends its code at once, unless its policy needs another step first.
+ *
+ * @throws {Failure} as `startRegistration` and `requestCodeOf`
+ */
+export async function register(deps: ApiDeps, { body, caller, minted }: HandlerInput<Op>): Promise<AnswerOf<Op>> {
+  const { channel, ...person } = body;
+  const started = await startRegistration(deps, person, caller, minted);
+  const { registrationId, registrationToken } = started;
+  const stored = await deps.registrations.read(registrationId);
+  if (stored === undefined) throw new Failure('not-found');
+  const { status } = stored;
+  const isOpen = status.steps.some(({ name, status: step }) => name === 'code' && step === 'open');
+  if (!isOpen) return { status: 201, body: started };
+  const chosen = channel ?? (person.phone === undefined ? 'email' : 'sms');
+  const registration = { ...caller, registrationId, status };
+  const sent = await requestCodeOf(deps, registration, { channel: chosen }, minted.id);
+  return { status: 201, body: { ...sent, registrationToken } };
+}
+
+/**
+ * Verifies the code of a registration; when that was its last step, begins its session.
+ *
+ * @throws {Failure} as `confirmCodeOf` and `beginRegistrationSession`
+ */
+export async function verifyRegistration(
+  deps: ApiDeps,
+  caller: RegistrationCaller,
+  code: string,
+  minted: Minted,
+): Promise<Registration | Tokens> {
+  const confirmed = await confirmCodeOf(deps, caller, code);
+  if (confirmed.state !== 'completed') return confirmed;
+  const stored = await deps.registrations.read(caller.registrationId);
+  if (stored === undefined) throw new Failure('not-found');
+  return beginRegistrationSession(deps, { ...caller, status: stored.status }, minted);
+}

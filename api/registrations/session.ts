@@ -1,0 +1,43 @@
+/** `POST /registrations/{id}/session`: the session of a completed registration. */
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { registrationOperations } from '../../contract/registrations.ts';
+import type { Tokens } from '../../contract/schemas.ts';
+import { Failure } from '../../domain/failures.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { HandlerInput, Minted } from '../serve.ts';
+import { beginSession, type SessionBeginDeps } from '../sessions.ts';
+import type { RegistrationCaller } from './status.ts';
+
+type Op = typeof registrationOperations.createRegistrationSession;
+
+/** Begins the session of a completed registration. @throws {Failure} as `beginRegistrationSession` */
+export async function createRegistrationSession(
+  deps: ApiDeps,
+  { holder, minted }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
+  return { status: 201, body: await beginRegistrationSession(deps, holder, minted) };
+}
+
+/**
+ * Begins the session of a completed registration, once. Safe to repeat with the same minted values, which return the same
+ * tokens.
+ *
+ * @throws {Failure} registration-unfinished, session-already-taken, account-disabled
+ */
+export async function beginRegistrationSession(
+  deps: SessionBeginDeps & Pick<ApiDeps, 'registrations'>,
+  caller: RegistrationCaller,
+  minted: Minted,
+): Promise<Tokens> {
+  const { registrationId, status } = caller;
+  const { userId } = status;
+  if (status.state !== 'completed' || userId === undefined) throw new Failure('registration-unfinished');
+  const account = await deps.accounts.read(userId);
+  if (account === undefined) throw new Failure('not-found');
+  if (account.disabledAt !== undefined) throw new Failure('account-disabled');
+  // taken before the session exists: of parallel calls one wins, and a repeat with the same id continues where it was
+  if (!(await deps.registrations.takeSession(registrationId, minted.id))) {
+    throw new Failure('session-already-taken');
+  }
+  return beginSession(deps, account, minted, caller);
+}

@@ -1,0 +1,26 @@
+/** How accounts and sessions look to their user. */
+import type { Account } from '../adapters/mongo/accounts.ts';
+import type { Session as StoredSession } from '../adapters/redis/sessions.ts';
+import type { Session, User } from '../contract/schemas.ts';
+
+/** An account as its user sees it. */
+export function userView(account: Account): User {
+  const { disabledAt: _operators, registrationIds: _internal, deletionId: _deletion, deletionAt, ...own } = account;
+  return {
+    ...own,
+    createdAt: account.createdAt.toISOString(),
+    ...(deletionAt && { deletionAt: deletionAt.toISOString() }),
+  };
+}
+
+/** A session as its user sees it. */
+export function sessionView(session: StoredSession): Session {
+  return {
+    ...session,
+    deviceId: null,
+    createdAt: new Date(session.createdAt).toISOString(),
+    authenticatedAt: new Date(session.authenticatedAt).toISOString(),
+    lastActivityAt: new Date(session.lastActivityAt).toISOString(),
+    expiresAt: new Date(session.expiresAt).toISOString(),
+  };
+}

@@ -1,0 +1,87 @@
+/** Administration: `/admin`, for users with the role. */
+import { z } from 'zod';
+import { isRole } from '../domain/account.ts';
+import { awaitedSystems, registrationStates, registrationSteps } from '../domain/registration.ts';
+import { commonFailures, operation } from './operation.ts';
+import { instant, pageLimit } from './schemas.ts';
+
+const user = '/api/v1/admin/users/:userId';
+
+const UserRoles = z.object({ userId: z.string(), roles: z.array(z.string()) }).meta({ id: 'UserRoles' });
+
+/** The operations of administrators. */
+export const adminOperations = {
+  readRoles: operation({
+    method: 'get',
+    path: `${user}/roles`,
+    summary: 'Get the roles of a user',
+    auth: 'admin',
+    answers: { 200: UserRoles },
+    failures: [...commonFailures, 'not-found'],
+  }),
+  replaceRoles: operation({
+    method: 'put',
+    path: `${user}/roles`,
+    summary: 'Give a user these roles and no others',
+    auth: 'admin',
+    body: z.strictObject({
+      roles: z
+        .array(z.string())
+        .max(20, 'must be at most 20')
+        .refine((names) => names.every(isRole), 'must each be up to 32 lower-case letters, digits and dashes')
+        .describe('All of them; `user`, which everybody has, may be left out'),
+    }),
+    answers: { 200: UserRoles },
+    failures: [...commonFailures, 'not-found'],
+  }),
+  disableUser: operation({
+    method: 'post',
+    path: `${user}/disable`,
+    summary: 'Disable an account and end its sessions',
+    auth: 'admin',
+    answers: {
+      200: z.object({
+        userId: z.string(),
+        sessionsEnded: z.int().describe('By this request; 0 when the account was disabled before'),
+      }),
+    },
+    failures: [...commonFailures, 'not-found'],
+  }),
+  listRegistrations: operation({
+    method: 'get',
+    path: '/api/v1/admin/registrations',
+    summary: 'List running and ended registrations, without personal data',
+    auth: 'admin',
+    query: z.strictObject({
+      state: z.enum(registrationStates).optional(),
+      step: z.enum(registrationSteps).optional(),
+      waitingFor: z.enum(awaitedSystems).optional(),
+      country: z
+        .string()
+        .regex(/^[A-Z]{2}$/, 'must be a country such as GB')
+        .optional(),
+      limit: pageLimit,
+      cursor: z
+        .string()
+        .regex(/^[\w-]{1,2000}\.[\w-]{43}$/, 'must be one that was answered')
+        .optional(),
+    }),
+    answers: {
+      200: z
+        .object({
+          items: z.array(
+            z.object({
+              registrationId: z.string(),
+              state: z.string(),
+              step: z.string(),
+              waitingFor: z.string().optional(),
+              startedAt: instant,
+            }),
+          ),
+          nextCursor: z.string().nullable(),
+        })
+        .meta({ id: 'RegistrationList' }),
+    },
+    failures: commonFailures,
+  }),
+} as const;

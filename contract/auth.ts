@@ -1,0 +1,272 @@
+/** Log-in, sessions, passwords and PINs: `/auth`. */
+import { z } from 'zod';
+import { channels } from '../domain/verification.ts';
+import { commonFailures, operation, rpcOperation } from './operation.ts';
+import { Registration } from './registrations.ts';
+import {
+  codeOnItsWay,
+  instant,
+  messageToken,
+  newPassword,
+  pageLimit,
+  pinText,
+  Session,
+  secretText,
+  Tokens,
+  text,
+  typedCode,
+  typedPassword,
+  typedPin,
+  User,
+} from './schemas.ts';
+
+const base = '/api/v1/auth';
+const identifier = text(320).describe('User name, telephone number with country code, or e-mail address');
+
+const NewLogIn = z.strictObject({
+  identifier,
+  channel: z.enum(channels).optional().describe('Channel of the code; by default e-mail for an address, else SMS'),
+  password: typedPassword.optional(),
+});
+
+/** A log-in that waits for its code. */
+const StartedLogIn = z.object({ loginId: z.string(), ...codeOnItsWay }).meta({ id: 'StartedLogIn' });
+
+const CodeToVerify = z.strictObject({
+  loginId: text(64).optional(),
+  registrationId: text(64).optional().describe('In place of loginId, with the token of the registration'),
+  code: typedCode,
+});
+
+/** Tokens, or a registration whose policy has more steps. */
+const Verified = z.union([Tokens, Registration]).meta({ id: 'Verified' });
+
+const logIn = {
+  method: 'post',
+  auth: 'none',
+  body: NewLogIn,
+  answers: { 202: StartedLogIn, 200: Tokens },
+  idempotent: { name: 'login' },
+  failures: [
+    ...commonFailures,
+    'credentials-wrong',
+    'directory-unavailable',
+    'account-disabled',
+    'idempotency-key-reused',
+  ],
+} as const;
+
+const verify = {
+  method: 'post',
+  auth: 'none',
+  body: CodeToVerify,
+  answers: { 200: Verified },
+  // the address of a mobile client may change between a request and its repeat
+  idempotent: { name: 'verify', by: ['loginId', 'registrationId'] },
+  failures: [
+    ...commonFailures,
+    'unauthenticated',
+    'not-found',
+    'code-wrong',
+    'code-expired',
+    'code-not-sent',
+    'identity-taken',
+    'step-not-available',
+    'registration-expired',
+    'registration-closed',
+    'session-already-taken',
+    'account-disabled',
+    'idempotency-key-reused',
+  ],
+} as const;
+
+/** The operations on log-ins and sessions. */
+export const sessionOperations = {
+  beginLogIn: operation({
+    ...logIn,
+    path: `${base}/login/init`,
+    summary: 'Log in: request a code, or give the password',
+  }),
+  beginLogInAlias: operation({ ...logIn, path: `${base}/login`, summary: 'The same as /auth/login/init' }),
+  verify: operation({
+    ...verify,
+    path: `${base}/login/verify`,
+    summary: 'Verify the code of a log-in or registration',
+  }),
+  verifyAlias: operation({ ...verify, path: `${base}/verify`, summary: 'The same as /auth/login/verify' }),
+  refreshTokens: operation({
+    method: 'post',
+    path: `${base}/refresh-token`,
+    summary: 'Exchange a refresh token for new tokens; it is rotated',
+    auth: 'none',
+    body: z.strictObject({ refreshToken: secretText(1, 512) }),
+    answers: { 200: Tokens },
+    failures: [...commonFailures, 'token-invalid'],
+  }),
+  logOut: operation({
+    method: 'post',
+    path: `${base}/logout`,
+    summary: 'End the session of the access token, or every session of its user',
+    auth: 'session',
+    body: z.strictObject({ everywhere: z.boolean().optional().describe('Ends every session of the user') }).optional(),
+    answers: { 204: null },
+    failures: commonFailures,
+  }),
+  readSession: operation({
+    method: 'get',
+    path: `${base}/session`,
+    summary: 'Get the session of the access token',
+    auth: 'session',
+    answers: { 200: Session },
+    failures: commonFailures,
+  }),
+  readMeAlias: operation({
+    method: 'get',
+    path: `${base}/me`,
+    summary: 'The same as /users/me',
+    auth: 'session',
+    answers: { 200: User },
+    failures: [...commonFailures, 'not-found'],
+  }),
+  listSessions: operation({
+    method: 'get',
+    path: `${base}/sessions`,
+    summary: 'List the active sessions of the user',
+    auth: 'session',
+    query: z.strictObject({ limit: pageLimit, cursor: z.string().max(64).optional() }),
+    answers: {
+      200: z
+        .object({ items: z.array(Session.extend({ isCurrent: z.boolean() })), nextCursor: z.string().nullable() })
+        .meta({ id: 'SessionPage' }),
+    },
+    failures: commonFailures,
+  }),
+  endSession: operation({
+    method: 'delete',
+    path: `${base}/sessions/:sessionId`,
+    summary: 'End a session of the user',
+    auth: 'session',
+    answers: { 204: null },
+    failures: [...commonFailures, 'not-found'],
+  }),
+} as const;
+
+/** The operations on passwords and PINs. */
+export const credentialOperations = {
+  forgetPassword: operation({
+    method: 'post',
+    path: `${base}/password/forgot`,
+    summary: 'Send the owner of an account a link to choose a new password; the answer is the same for unknown users',
+    auth: 'none',
+    body: z.strictObject({ identifier }),
+    answers: { 202: null },
+    idempotent: true,
+    failures: [...commonFailures, 'idempotency-key-reused'],
+  }),
+  resetPassword: operation({
+    method: 'post',
+    path: `${base}/password/reset`,
+    summary: 'Set a new password by the token of the message; every session ends',
+    auth: 'none',
+    body: z.strictObject({ token: messageToken, password: newPassword }),
+    answers: { 204: null },
+    failures: [...commonFailures, 'token-invalid', 'password-weak'],
+  }),
+  stopRecovery: operation({
+    method: 'post',
+    path: `${base}/password/stop`,
+    summary: 'Not me: stop a recovery by the other token of the message',
+    auth: 'none',
+    body: z.strictObject({ token: messageToken }),
+    answers: { 204: null },
+    failures: [...commonFailures, 'token-invalid'],
+  }),
+  changePassword: operation({
+    method: 'put',
+    path: `${base}/password`,
+    summary: 'Change the password; every other session ends',
+    auth: 'session',
+    body: z.strictObject({ currentPassword: typedPassword, newPassword }),
+    answers: { 204: null },
+    failures: [...commonFailures, 'credentials-wrong', 'password-weak', 'not-found'],
+  }),
+  changePin: operation({
+    method: 'put',
+    path: `${base}/pin`,
+    summary: 'Set or change the PIN; every other session ends',
+    auth: 'session',
+    stepUp: 'always',
+    body: z.strictObject({
+      pin: pinText,
+      currentPin: typedPin.optional().describe('Needed where there is a PIN'),
+      currentPassword: typedPassword.optional().describe('Needed where there is no PIN yet'),
+    }),
+    answers: { 204: null },
+    failures: [...commonFailures, 'credentials-wrong', 'password-weak', 'step-not-available'],
+  }),
+  verifyPin: operation({
+    method: 'post',
+    path: `${base}/pin/verify`,
+    summary: 'Verify a PIN; after ten wrong ones in a day not even the right one is accepted',
+    auth: 'session',
+    body: z.strictObject({ pin: typedPin }),
+    answers: { 204: null },
+    failures: [...commonFailures, 'credentials-wrong'],
+  }),
+  stepUp: operation({
+    method: 'post',
+    path: `${base}/step-up`,
+    summary: 'Authenticate again by password or PIN, for operations that need a recent authentication',
+    auth: 'session',
+    body: z
+      .strictObject({ password: typedPassword.optional(), pin: typedPin.optional() })
+      .refine(({ password, pin }) => (password === undefined) !== (pin === undefined), {
+        path: ['password'],
+        message: 'password or pin is needed, and not both',
+      }),
+    answers: { 204: null },
+    failures: [...commonFailures, 'credentials-wrong'],
+  }),
+  beginPinReset: operation({
+    method: 'post',
+    path: `${base}/pin/reset/code`,
+    summary: 'Send a code for a new PIN',
+    auth: 'session',
+    stepUp: 'always',
+    body: z
+      .strictObject({
+        channel: z.enum(channels).optional().describe('By default SMS, or e-mail where there is no number'),
+      })
+      .optional(),
+    answers: { 202: z.object({ resetId: z.string(), ...codeOnItsWay }).meta({ id: 'StartedPinReset' }) },
+    idempotent: true,
+    failures: [...commonFailures, 'channel-not-available', 'idempotency-key-reused'],
+  }),
+  resetPin: operation({
+    method: 'post',
+    path: `${base}/pin/reset`,
+    summary: 'Replace a forgotten PIN by a fresh code; every other session ends',
+    auth: 'session',
+    body: z.strictObject({ resetId: text(64), code: typedCode, pin: pinText }),
+    answers: { 204: null },
+    failures: [...commonFailures, 'password-weak', 'not-found', 'code-wrong', 'code-expired'],
+  }),
+} as const;
+
+/** The operations on tokens that only gRPC serves. */
+export const tokenOperations = {
+  validateToken: rpcOperation({
+    summary: 'Validate an access token for another server',
+    auth: 'none',
+    body: z.strictObject({ accessToken: secretText(1, 8192) }),
+    answers: {
+      200: z.object({
+        userId: z.string(),
+        sessionId: z.string(),
+        roles: z.array(z.string()).describe('As they are now'),
+        expiresAt: instant.describe('End of the token'),
+      }),
+    },
+    failures: [...commonFailures, 'unauthenticated', 'token-invalid'],
+  }),
+} as const;

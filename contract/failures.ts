@@ -1,0 +1,94 @@
+/** How failures look to clients: one table from failure code to HTTP status, `error_code` and sentence. */
+import type { FailureCode } from '../domain/failures.ts';
+
+/**
+ * The classes of errors that clients distinguish, each with its gRPC status code
+ * (https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto).
+ */
+export const errorCodes = {
+  INVALID_REQUEST: { grpcStatus: 3 },
+  INVALID_OTP: { grpcStatus: 3 },
+  UNAUTHORIZED: { grpcStatus: 16 },
+  INVALID_TOKEN: { grpcStatus: 16 },
+  FORBIDDEN: { grpcStatus: 7 },
+  NOT_FOUND: { grpcStatus: 5 },
+  CONFLICT: { grpcStatus: 9 },
+  GONE: { grpcStatus: 9 },
+  REGISTRATION_LOCKED: { grpcStatus: 9 },
+  PROVIDER_REFUSED: { grpcStatus: 9 },
+  RATE_LIMITED: { grpcStatus: 8 },
+  INTERNAL_ERROR: { grpcStatus: 13 },
+  UNAVAILABLE: { grpcStatus: 14 },
+} as const;
+export type ErrorCode = keyof typeof errorCodes;
+
+/** How one failure looks. */
+export interface PublicFailure {
+  status: number;
+  errorCode: ErrorCode;
+  message: string;
+}
+
+/** A new failure code does not compile without a row. */
+export const failures: Record<FailureCode, PublicFailure> = {
+  malformed: { status: 400, errorCode: 'INVALID_REQUEST', message: 'The request is not valid' },
+  'body-too-large': { status: 413, errorCode: 'INVALID_REQUEST', message: 'The body is larger than 256 KiB' },
+  'media-type-unsupported': {
+    status: 415,
+    errorCode: 'INVALID_REQUEST',
+    message: 'The body must be application/json in UTF-8',
+  },
+  'not-found': { status: 404, errorCode: 'NOT_FOUND', message: 'Not found' },
+  unauthenticated: { status: 401, errorCode: 'UNAUTHORIZED', message: 'A bearer token is needed' },
+  'credentials-wrong': { status: 401, errorCode: 'UNAUTHORIZED', message: 'Name or password is wrong' },
+  'token-invalid': { status: 401, errorCode: 'INVALID_TOKEN', message: 'The token is not valid' },
+  'authentication-too-old': {
+    status: 401,
+    errorCode: 'UNAUTHORIZED',
+    message: 'This needs a password or PIN that was given a short while ago',
+  },
+  'captcha-malformed': { status: 400, errorCode: 'INVALID_REQUEST', message: 'The captcha token is not valid' },
+  'captcha-used': { status: 400, errorCode: 'INVALID_REQUEST', message: 'The captcha token was used before' },
+  'captcha-refused': { status: 403, errorCode: 'FORBIDDEN', message: 'The captcha was not solved well enough' },
+  'step-not-available': { status: 409, errorCode: 'CONFLICT', message: 'This step cannot be done now' },
+  'step-blocked': { status: 409, errorCode: 'CONFLICT', message: 'Another step has to be done first' },
+  'channel-not-available': { status: 409, errorCode: 'CONFLICT', message: 'There is no address for this channel' },
+  'channel-refused': {
+    status: 440,
+    errorCode: 'PROVIDER_REFUSED',
+    message: 'The provider does not deliver by this channel',
+  },
+  'code-wrong': { status: 400, errorCode: 'INVALID_OTP', message: 'The code is wrong' },
+  'code-not-sent': { status: 409, errorCode: 'CONFLICT', message: 'No code was sent' },
+  'code-expired': { status: 410, errorCode: 'GONE', message: 'The code has expired' },
+  'password-weak': { status: 400, errorCode: 'INVALID_REQUEST', message: 'The password or PIN is too easy to guess' },
+  'identity-taken': { status: 409, errorCode: 'CONFLICT', message: 'This name, number or address has an account' },
+  'registration-locked': {
+    status: 423,
+    errorCode: 'REGISTRATION_LOCKED',
+    message: 'There is an account, which asks for its PIN first',
+  },
+  'registration-expired': { status: 410, errorCode: 'GONE', message: 'The registration has expired' },
+  'registration-closed': { status: 409, errorCode: 'CONFLICT', message: 'The registration is over' },
+  'registration-unfinished': { status: 409, errorCode: 'CONFLICT', message: 'The registration is not completed' },
+  'session-already-taken': {
+    status: 409,
+    errorCode: 'CONFLICT',
+    message: 'The session of this registration was taken; log in',
+  },
+  'idempotency-key-reused': {
+    status: 409,
+    errorCode: 'CONFLICT',
+    message: 'The idempotency key was used with another body',
+  },
+  'rate-limited': { status: 429, errorCode: 'RATE_LIMITED', message: 'Too many tries' },
+  'nothing-waiting': { status: 409, errorCode: 'CONFLICT', message: 'Nothing waits for an outside system' },
+  'account-disabled': { status: 403, errorCode: 'FORBIDDEN', message: 'The account is disabled' },
+  forbidden: { status: 403, errorCode: 'FORBIDDEN', message: 'This needs the role admin' },
+  'directory-unavailable': {
+    status: 503,
+    errorCode: 'UNAVAILABLE',
+    message: 'The directory is not available; the registration goes on when it is back',
+  },
+  unavailable: { status: 503, errorCode: 'UNAVAILABLE', message: 'A dependency is not available' },
+};

@@ -1,0 +1,83 @@
+/**
+ * Operations: what clients may ask, as data.
+ *
+ * Terminology
+ * - operation: one row of a table. Its key in the table is the `operationId` of the OpenAPI document.
+ * - auth: which credential the caller needs. The handler receives what the credential stands for, the holder.
+ * - answer: a status with the schema of its body; null means no body.
+ *
+ * `api/serve.ts` executes a row for every transport, and `api/openapi.ts` describes it.
+ */
+import type { z } from 'zod';
+import type { FailureCode } from '../domain/failures.ts';
+
+/** Which credential an operation needs. `twilio` and `infobip` are callbacks, authenticated by signature or secret address. */
+export type Auth = 'none' | 'registration' | 'session' | 'admin' | 'deletion' | 'twilio' | 'infobip';
+
+/** How repeated requests with an `Idempotency-Key` are recognized. */
+export interface Idempotent {
+  /** Operations with the same name accept each other's keys; the key of the row by default. */
+  name?: string;
+  /** Fields of the body that scope the key in place of the holder or, without one, of the source address. */
+  by?: readonly string[];
+  /** Fields of the body that a repeat must have in common; the whole body by default. Secrets are left out. */
+  body?: readonly string[];
+}
+
+/** A row without its place in REST: enough to execute it. */
+export interface RpcOperation {
+  /** One sentence for the OpenAPI document. */
+  summary: string;
+  auth: Auth;
+  /** Needs a recent authentication (RFC 9470): always, or for a body with one of these fields. */
+  stepUp?: 'always' | readonly string[];
+  body?: z.ZodType;
+  query?: z.ZodObject;
+  /** By HTTP status. */
+  answers: Record<number, z.ZodType | null>;
+  failures: readonly FailureCode[];
+  idempotent?: true | Idempotent;
+  /** Not counted by the limit of requests: probes of operators and callbacks of providers. */
+  isUnlimited?: true;
+}
+
+/** A row of a table. */
+export interface Operation extends RpcOperation {
+  method: 'get' | 'post' | 'put' | 'delete';
+  /** In the form of Express: `/users/:userId`. */
+  path: string;
+  /** Takes a form (application/x-www-form-urlencoded) in place of JSON. */
+  isForm?: true;
+  /** Media type of an answer that is text in place of JSON. */
+  answerType?: string;
+  /** A provider's callback, which has an audit event of its own. */
+  isCallback?: true;
+  /** File name that browsers save the answer under. */
+  fileName?: string;
+  /** How long clients may cache the answer. */
+  cacheSeconds?: number;
+}
+
+/** Declares a row; its literal types give handlers their input and answers. */
+export const operation = <const O extends Operation>(row: O): O => row;
+
+/** Declares a row that only gRPC serves. */
+export const rpcOperation = <const O extends RpcOperation>(row: O): O => row;
+
+type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
+
+/** The parsed body of an operation. */
+export type BodyOf<O extends RpcOperation> = Parsed<O['body']>;
+
+/** The parsed query of an operation. */
+export type QueryOf<O extends RpcOperation> = Parsed<O['query']>;
+
+/** What a handler of an operation may return. */
+export type AnswerOf<O extends RpcOperation> = {
+  [S in keyof O['answers']]: O['answers'][S] extends z.ZodType
+    ? { status: S; body: z.input<O['answers'][S]> }
+    : { status: S };
+}[keyof O['answers']];
+
+/** Failures that every operation may be refused with. */
+export const commonFailures = ['malformed', 'rate-limited', 'unavailable'] as const satisfies FailureCode[];

@@ -1,0 +1,19 @@
+/** Every operation, in the order of the API's documentation. */
+import { adminOperations } from './admin.ts';
+import { credentialOperations, sessionOperations } from './auth.ts';
+import { callbackOperations } from './callbacks.ts';
+import { registrationOperations } from './registrations.ts';
+import { systemOperations } from './system.ts';
+import { userOperations } from './users.ts';
+
+/** The operations that REST serves, by their `operationId`. */
+export const operations = {
+  ...registrationOperations,
+  ...sessionOperations,
+  ...credentialOperations,
+  ...userOperations,
+  ...adminOperations,
+  ...callbackOperations,
+  ...systemOperations,
+} as const;
+export type OperationId = keyof typeof operations;

@@ -1,0 +1,56 @@
+/** What operators and other servers read: public keys and health. */
+import { z } from 'zod';
+import { operation } from './operation.ts';
+
+/** Readiness: `degraded` when registrations wait for something, `unready` when nothing works. */
+const Readiness = z.object({
+  status: z.enum(['ready', 'degraded', 'unready']),
+  dependencies: z.record(
+    z.string(),
+    z.object({ status: z.enum(['up', 'down', 'off']), latencyMs: z.number().optional() }),
+  ),
+});
+
+/** The operations on the process itself. */
+export const systemOperations = {
+  readPublicKeys: operation({
+    method: 'get',
+    path: '/.well-known/jwks.json',
+    summary: 'The keys that verify access tokens (RFC 7517 section 5): none under HS256, whose key is a secret',
+    auth: 'none',
+    answers: {
+      200: z.object({
+        keys: z.array(
+          z.object({
+            kty: z.literal('OKP'),
+            crv: z.literal('Ed25519'),
+            x: z.string(),
+            kid: z.string(),
+            alg: z.literal('EdDSA'),
+            use: z.literal('sig'),
+          }),
+        ),
+      }),
+    },
+    cacheSeconds: 300,
+    failures: ['rate-limited'],
+  }),
+  readHealth: operation({
+    method: 'get',
+    path: '/health',
+    summary: 'Liveness: whether the process answers',
+    auth: 'none',
+    isUnlimited: true,
+    answers: { 200: z.object({ status: z.literal('ok'), service: z.literal('vyry'), version: z.string() }) },
+    failures: [],
+  }),
+  readReadiness: operation({
+    method: 'get',
+    path: '/health/ready',
+    summary: 'Readiness: whether the dependencies answer',
+    auth: 'none',
+    isUnlimited: true,
+    answers: { 200: Readiness },
+    failures: ['unavailable'],
+  }),
+} as const;

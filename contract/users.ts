@@ -1,0 +1,144 @@
+/** The own account: `/users/me` and `/deletions`. */
+import { z } from 'zod';
+import { isUsername } from '../domain/registration.ts';
+import { commonFailures, operation } from './operation.ts';
+import { codeOnItsWay, instant, localeTag, Session, text, typedCode, User } from './schemas.ts';
+
+const me = '/api/v1/users/me';
+
+/** Fields that are absent stay as they are. */
+const ProfileChange = z.strictObject({
+  fullName: text(200).optional(),
+  username: text(64).refine(isUsername, 'must be letters, digits and visible ASCII of one script').optional(),
+  locale: localeTag.optional(),
+  phone: text(40).optional().describe('With country code; it counts once the code that is sent there was verified'),
+  email: text(320).optional().describe('It counts once the code that is sent there was verified'),
+});
+export type ProfileChange = z.output<typeof ProfileChange>;
+
+/** A change of number or address that waits for its code. */
+const StartedChange = z.object({ changeId: z.string(), ...codeOnItsWay }).meta({ id: 'StartedChange' });
+export type StartedChange = z.output<typeof StartedChange>;
+
+/** A scheduled deletion, and the token that reads its receipt. */
+const PlannedDeletion = z
+  .object({ deletionId: z.string(), deletionToken: z.string(), effectiveAt: instant })
+  .meta({ id: 'PlannedDeletion' });
+
+/** The receipt of a deletion; it has no personal data, also while the deletion is in progress. */
+const Deletion = z
+  .object({
+    deletionId: z.string(),
+    state: z.enum(['planned', 'stopped', 'erasing', 'erased']),
+    requestedAt: instant,
+    effectiveAt: instant,
+    erasedAt: instant.nullable(),
+    erased: z.object({
+      workflows: z.int().describe('Executions in Temporal'),
+      auditEvents: z.int().nullable().describe('Rewritten; null where the audit log is not connected'),
+      keys: z.int().describe('Keys in Redis'),
+      claims: z.int().describe('Claims of names, numbers and addresses in MongoDB'),
+    }),
+  })
+  .meta({ id: 'Deletion' });
+
+const ExportedEvent = z.object({
+  at: instant,
+  action: z.string(),
+  outcome: z.string(),
+  reason: z.string().optional(),
+  message: z.string(),
+  by: z.enum(['person', 'somebody-else', 'unknown']).describe('Who acted; nothing more is shown of others'),
+  ip: z.string().optional(),
+  userAgent: z.string().optional(),
+  details: z.record(z.string(), z.unknown()),
+});
+
+/** All data of a user, and what is missing of it. */
+const Export = z
+  .object({
+    exportedAt: instant,
+    account: User,
+    credentials: z.object({ hasPassword: z.boolean(), hasPin: z.boolean(), isLinkedToDirectory: z.boolean() }),
+    claims: z.array(z.object({ kind: z.enum(['username', 'phone', 'email']), value: z.string() })),
+    registrationIds: z.array(z.string()),
+    sessions: z.array(Session),
+    flows: z.object({
+      state: z.enum(['complete', 'truncated', 'away']),
+      items: z.array(z.object({ type: z.string(), id: z.string(), startedAt: instant, closedAt: instant.nullable() })),
+    }),
+    auditEvents: z.object({
+      state: z.enum(['complete', 'truncated', 'away', 'not-configured']),
+      items: z.array(ExportedEvent),
+    }),
+    notes: z.array(z.string()).describe('What is stored and not in here, and why'),
+  })
+  .meta({ id: 'Export' });
+export type Export = z.output<typeof Export>;
+
+/** The operations on the own account. */
+export const userOperations = {
+  readMe: operation({
+    method: 'get',
+    path: me,
+    summary: 'Get the user of the access token',
+    auth: 'session',
+    answers: { 200: User },
+    failures: [...commonFailures, 'not-found'],
+  }),
+  changeProfile: operation({
+    method: 'put',
+    path: me,
+    summary: 'Change the own account; a new number or address is verified by a code that is sent there',
+    auth: 'session',
+    stepUp: ['phone', 'email', 'username'],
+    body: ProfileChange,
+    answers: { 200: User, 202: StartedChange },
+    idempotent: true,
+    failures: [...commonFailures, 'not-found', 'identity-taken', 'step-not-available', 'idempotency-key-reused'],
+  }),
+  exportAccount: operation({
+    method: 'get',
+    path: `${me}/export`,
+    summary: 'Export everything that is stored of the user, in a machine-readable format',
+    auth: 'session',
+    stepUp: 'always',
+    answers: { 200: Export },
+    fileName: 'vyry-export.json',
+    failures: [...commonFailures, 'not-found'],
+  }),
+  deleteAccount: operation({
+    method: 'delete',
+    path: me,
+    summary: 'Delete the own account after the grace period; every other session ends',
+    auth: 'session',
+    stepUp: 'always',
+    answers: { 202: PlannedDeletion },
+    failures: [...commonFailures, 'not-found'],
+  }),
+  stopAccountDeletion: operation({
+    method: 'post',
+    path: `${me}/deletion/cancel`,
+    summary: 'Stop the deletion of the own account',
+    auth: 'session',
+    answers: { 204: null },
+    failures: [...commonFailures, 'not-found'],
+  }),
+  readDeletion: operation({
+    method: 'get',
+    path: '/api/v1/deletions/:deletionId',
+    summary: 'Get the receipt of a deletion: its state, and how much was erased',
+    auth: 'deletion',
+    answers: { 200: Deletion },
+    failures: [...commonFailures, 'not-found'],
+  }),
+  verifyContact: operation({
+    method: 'post',
+    path: `${me}/changes/:changeId/verify`,
+    summary: 'Verify the code of a new number or address, which the account then has',
+    auth: 'session',
+    body: z.strictObject({ code: typedCode }),
+    answers: { 200: User },
+    failures: [...commonFailures, 'not-found', 'code-wrong', 'code-expired', 'identity-taken'],
+  }),
+} as const;

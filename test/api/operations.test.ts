@@ -1,0 +1,123 @@
+/** What holds for every operation, by one loop over the tables of contract/: nothing runs before its guard. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { ApiDeps } from '../../api/deps.ts';
+import { served } from '../../api/handlers.ts';
+import { type Served, serve } from '../../api/serve.ts';
+import type { Operation } from '../../contract/operation.ts';
+import { type OperationId, operations } from '../../contract/operations.ts';
+import type { System } from '../../engines/system.ts';
+import { call, startRegistration } from '../support/client.ts';
+import { holdToContract } from '../support/contract.ts';
+import { signedIn } from '../support/people.ts';
+import { startTestSystem } from '../support/system.ts';
+
+const rows = Object.entries(operations) as [OperationId, Operation][];
+const bearers = rows.filter(([, { auth }]) => ['registration', 'session', 'admin', 'deletion'].includes(auth));
+const withJson = rows.filter(([, { body, isForm, isCallback }]) => body !== undefined && !isForm && !isCallback);
+const unknownId = 'f'.repeat(32);
+
+let system: System;
+let url: string;
+/** A credential of each kind, of one user. */
+const tokens: Partial<Record<Operation['auth'], string>> = {};
+let registrationId: string;
+
+before(async () => {
+  system = await startTestSystem({ env: { REGISTRATION_STEPS: 'code' } });
+  url = system.ready.apiUrl;
+  await holdToContract(url);
+  const registration = await startRegistration(url, { phone: '+447700900771' });
+  registrationId = registration.id;
+  tokens.registration = registration.token;
+  tokens.session = (await signedIn(system, 770)).accessToken;
+});
+after(() => system?.stop());
+
+const pathOf = ({ path }: Operation, id = unknownId) => path.replace(/:\w+/g, id);
+const ask = (row: Operation, options: Parameters<typeof call>[3] = {}, id?: string) =>
+  call(url, row.method.toUpperCase(), pathOf(row, id), options);
+
+describe('every operation that needs a bearer token', () => {
+  it('returns 401 without one, and for another scheme', async () => {
+    for (const [id, row] of bearers) {
+      assert.equal((await ask(row)).status, 401, id);
+      assert.equal((await ask(row, { headers: { authorization: 'Basic YTpi' } })).status, 401, id);
+    }
+  });
+
+  it('returns 401 or 404 for a wrong token', async () => {
+    for (const [id, row] of bearers) {
+      const { status } = await ask(row, { token: 'x'.repeat(43) });
+      assert.equal(status, ['registration', 'deletion'].includes(row.auth) ? 404 : 401, id);
+    }
+  });
+
+  it('returns 401, 403 or 404 for a token of another kind', async () => {
+    for (const [id, row] of bearers) {
+      const foreign = row.auth === 'session' || row.auth === 'admin' ? tokens.registration : tokens.session;
+      const { status } = await ask(row, { token: foreign ?? '' }, registrationId);
+      assert.ok([401, 404].includes(status), `${id}: ${status}`);
+      if (row.auth === 'admin') assert.equal((await ask(row, { token: tokens.session ?? '' })).status, 403, id);
+    }
+  });
+});
+
+describe('every operation with a JSON body', () => {
+  it('returns 413 for a large body and 415 for another media type, before it authenticates', async () => {
+    for (const [id, row] of withJson) {
+      assert.equal((await ask(row, { body: { x: 'x'.repeat(300 * 1024) } })).status, 413, id);
+      const other = await ask(row, { body: 'a=1', headers: { 'content-type': 'text/plain' } });
+      assert.equal(other.status, 415, id);
+    }
+  });
+
+  it('returns 400 for an unknown field and names it, once the caller is authenticated', async () => {
+    for (const [id, row] of withJson) {
+      const token = tokens[row.auth];
+      if (row.auth !== 'none' && token === undefined) continue;
+      const { status, body } = await ask(
+        row,
+        { body: { toString: 1, nobodyKnows: 1 }, ...(token && { token }) },
+        registrationId,
+      );
+      assert.equal(status, 400, id);
+      assert.ok(
+        body.details.some(({ path }: { path: string }) => path === 'nobodyKnows'),
+        id,
+      );
+    }
+  });
+});
+
+describe('serve()', () => {
+  it('runs no handler before its guard has passed', async () => {
+    for (const [id, row] of rows.filter(([, { auth }]) => auth !== 'none')) {
+      let hasRun = false;
+      const watched: Served = {
+        ...served[id],
+        handler: async () => {
+          hasRun = true;
+          return { status: 200 } as never;
+        },
+      };
+      const deps = {
+        config: {},
+        tokens: { verify: async () => ({ sessionId: 's', userId: 'u', expiresAt: 0 }) },
+        sessions: { read: async () => undefined },
+        registrations: { read: async () => undefined },
+        deletionToken: () => 'another',
+        reportCipher: { decryptText: () => assert.fail('not encrypted here') },
+        events: { deliveryReportIgnored: () => undefined },
+        requestLeases: { consume: async () => ({ allowed: true, max: 1, remaining: 1, resetSeconds: 1 }) },
+      } as unknown as ApiDeps;
+      for (const authorization of [undefined, `Bearer ${'x'.repeat(43)}`]) {
+        const caller = { address: '127.0.0.1', userAgent: 'test' };
+        const params = { registrationId: unknownId, deletionId: unknownId };
+        const request = { params, query: {}, body: {}, authorization, caller };
+        await assert.rejects(serve(deps, watched, request), { name: 'Failure' }, id);
+      }
+      assert.equal(hasRun, false, row.path);
+    }
+  });
+});
