@@ -86,8 +86,8 @@ export default {
     rule(
       'operations-know-no-transport',
       'The table imports operations, never the other way.',
-      { path: '^api/', pathNot: '^api/(main|rest)[.]ts$' },
-      { path: '^api/rest[.]ts$', dependencyTypesNot: ['type-only'] },
+      { path: '^api/', pathNot: '^api/(main|rest|codec)[.]ts$' },
+      { path: '^api/(rest|codec|http)[.]ts$', dependencyTypesNot: ['type-only'] },
     ),
     rule(
       'nouns-do-not-meet',
@@ -133,7 +133,9 @@ export default {
       { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     ),
 
-    fence('express', 'api/rest'),
+    fence('express', 'api/rest', 'api/codec', 'api/http'),
+    fence('cors', 'api/http'),
+    fence('lru-cache', 'api/tokens'),
     fence('jose', 'api/tokens', 'api/grpc/callers'),
     fence('@grpc', 'api/grpc'),
     fence('grpc-health-check', 'api/grpc'),
@@ -146,7 +148,7 @@ export default {
     fence('libphonenumber-js', 'adapters/phone-numbers'),
     fence('twilio', 'adapters/twilio'),
     fence('nodemailer', 'adapters/mail'),
-    fence('@temporalio/client', 'adapters/temporal', 'api/registrations/create', 'cli'),
+    fence('@temporalio/client', 'adapters/temporal', 'cli'),
     fence('@opentelemetry', 'adapters/collector'),
     fence('@temporalio/worker', 'workers'),
     fence('pino', 'platform/log'),

@@ -22,7 +22,7 @@ COPY workflows/ workflows/
 COPY workers/ workers/
 RUN node workers/bundle.ts dist/workflows.js
 
-# Stands in for Twilio, the mail server and captcha providers, and shows what they got. Development only.
+# Fakes of Twilio, the mail server and captcha providers, which show what they received. Development only.
 FROM base AS outbox
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=optional

@@ -7,7 +7,7 @@ import type { Sessions } from '../adapters/redis/sessions.ts';
 import { type CredentialKind, credentialKinds } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Identity } from '../domain/registration.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 
 /** The input of `hashCredentials`. */
 export interface HashCredentialsInput {

@@ -3,7 +3,7 @@ import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
 import type { CredentialKind } from '../domain/account.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 
 /** A change of a password or PIN. */
 export interface CredentialInput {

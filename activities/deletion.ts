@@ -8,7 +8,7 @@ import type { PlannedDeletion } from '../domain/deletion.ts';
 import { Failure } from '../domain/failures.ts';
 import { emailKey } from '../domain/registration.ts';
 import type { ErasedIdentity } from '../platform/audit.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 
 /** The input of the activities that run before the deletion is due. */
 export interface DeletionInput {

@@ -24,7 +24,7 @@ import {
 } from '../domain/templates/messages.ts';
 import type { Channel, ClientKind, CodeSubject } from '../domain/verification.ts';
 import type { newCode } from '../platform/crypto.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 import { type Delivery, type FailoverResult, sendWithFailover } from './provider-failover.ts';
 
 /** The input of `sendCode`. */
@@ -121,7 +121,7 @@ export function createDeliveryActivities(deps: DeliveryActivityDeps) {
       const isPrescribed = prescribed !== undefined && started.attempts[0]?.provider === prescribed.provider;
       const { outcome, provider } = isPrescribed
         ? { outcome: { result: 'sent', providerId: 'none' } as const, provider: prescribed.provider }
-        : await handOver(input, started.code, started.attempts, deps);
+        : await sendToProviders(input, started.code, started.attempts, deps);
       const sentCode = { ...input, provider };
       if (outcome.result === 'refused') {
         await deps.codes.refused(subject, input.send);
@@ -209,7 +209,7 @@ async function deliverNotification(
   });
 }
 
-function handOver(
+function sendToProviders(
   input: SendCodeInput,
   code: string,
   attempts: DeliveryAttempt[],

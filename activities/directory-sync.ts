@@ -1,7 +1,7 @@
 /** Activities of the directory sync: select the accounts to check and decide which ones lose access. */
 import type { EntryStatus } from '../adapters/ldap/answer.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 
 /** A page of linked accounts. `nextId` is the start of the next page, absent after the last. */
 export interface SyncedPage {

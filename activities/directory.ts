@@ -8,7 +8,7 @@ import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { Failure } from '../domain/failures.ts';
 import { limitKeysOf } from '../domain/limits.ts';
 import { type Identity, usernameKey } from '../domain/registration.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 
 /** The input of `authenticate`. */
 export interface AuthenticateInput {

@@ -1,7 +1,7 @@
 /** Activities that change the user name, number or address of an account. Each value belongs to one account only. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Identifier } from '../domain/account.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 
 /** The changeable parts of a user's identity, and the language of their messages. */
 export interface OwnIdentity {

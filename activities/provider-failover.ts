@@ -3,7 +3,7 @@ import type { DeliveryAttempt } from '../adapters/redis/delivery-attempts.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Provider, SendOutcome } from '../domain/providers.ts';
 import type { Channel } from '../domain/verification.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 
 /** The delivery of one message, with its attempts. */
 export interface Delivery {

@@ -1,6 +1,6 @@
 /** Activities that remove expired data that has no time to live in its store. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 
 /** Dependencies of the purge activities. */
 export interface PurgeActivityDeps {

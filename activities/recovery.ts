@@ -6,7 +6,7 @@ import { type Recipient, recipientsOf } from '../domain/notifications.ts';
 import { templatesOf } from '../domain/templates/languages.ts';
 import { recoveryMail, recoverySms } from '../domain/templates/messages.ts';
 import type { newToken } from '../platform/crypto.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 import { failOnOutage } from './accounts.ts';
 import type { DeliveryActivityDeps } from './delivery.ts';
 import { sendWithFailover } from './provider-failover.ts';
@@ -79,7 +79,7 @@ export function createRecoverySending(deps: RecoverySendingDeps) {
         ttlSeconds,
       });
       if (isSent) return true;
-      const { outcome, provider } = await handOver(input, tokens, attempts, deps);
+      const { outcome, provider } = await sendToProviders(input, tokens, attempts, deps);
       const sent = { notificationId: recoveryId, userId, kind: 'recovery' as const, to, provider };
       if (outcome.result === 'refused') {
         deps.events.notificationRefused(sent, outcome.reason);
@@ -97,7 +97,7 @@ export type RecoveryActivities = ReturnType<typeof createRecoveryActivities>;
 /** The recovery activity of the delivery role. */
 export type RecoverySending = ReturnType<typeof createRecoverySending>;
 
-function handOver(
+function sendToProviders(
   { recoveryId, channel, to, locale, ttlSeconds }: SendRecoveryInput,
   tokens: { reset: string; stop: string },
   attempts: Parameters<typeof sendWithFailover>[0]['attempts'],

@@ -2,7 +2,7 @@
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
 import type { RegistrationStatus } from '../domain/registration.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 
 /** The input of `publishStatus`. */
 export interface PublishInput {

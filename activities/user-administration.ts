@@ -3,7 +3,7 @@
  */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Sessions } from '../adapters/redis/sessions.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 
 /** A change of an account by an operator. */
 export interface AccessChange {

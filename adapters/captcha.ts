@@ -11,14 +11,15 @@ import { createChallenge, randomInt, verifySolution } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
 import { z } from 'zod';
 import { Failure } from '../domain/failures.ts';
-import type { Config, Secret } from '../platform/config.ts';
+import type { Config } from '../platform/config/config.ts';
+import type { Secret } from '../platform/config/secret.ts';
 import { deriveKey as derivePurposeKey } from '../platform/crypto.ts';
 
 /** A captcha provider. */
-export type CaptchaProvider = 'altcha' | 'hcaptcha' | 'turnstile' | 'recaptcha';
+type CaptchaProvider = 'altcha' | 'hcaptcha' | 'turnstile' | 'recaptcha';
 
 /** The parameters with which a client shows a captcha. */
-export interface CaptchaOffer {
+interface CaptchaOffer {
   provider: CaptchaProvider;
   siteKey?: string;
   /** The challenge of ALTCHA, as JSON. */
@@ -28,7 +29,7 @@ export interface CaptchaOffer {
 /**
  * `malformed`: not a token of this provider. `refused`: a token that does not pass; the reason is not shown to clients.
  */
-export type CaptchaVerdict = { outcome: 'passed' } | { outcome: 'malformed' | 'refused'; reason: string };
+type CaptchaVerdict = { outcome: 'passed' } | { outcome: 'malformed' | 'refused'; reason: string };
 
 /** A configured captcha. */
 export interface Captcha {
@@ -41,7 +42,7 @@ export interface Captcha {
 }
 
 /** The options of `createSiteVerify`. */
-export interface SiteVerifyOptions {
+interface SiteVerifyOptions {
   provider: Exclude<CaptchaProvider, 'altcha'>;
   siteKey: string;
   secret: Secret;
@@ -135,7 +136,7 @@ const siteVerifyAnswer = z.object({
  *
  * @param cost the largest number of attempts that a client needs
  */
-export function createAltcha({ key, cost }: { key: Buffer; cost: number }): Captcha {
+function createAltcha({ key, cost }: { key: Buffer; cost: number }): Captcha {
   const secrets = { hmacSignatureSecret: key.toString('hex'), hmacKeySignatureSecret: `${key.toString('hex')} key` };
   return {
     provider: 'altcha',
@@ -167,7 +168,7 @@ export function createAltcha({ key, cost }: { key: Buffer; cost: number }): Capt
 }
 
 /** Creates a captcha of a provider, verified with its siteverify call. */
-export function createSiteVerify(options: SiteVerifyOptions): Captcha {
+function createSiteVerify(options: SiteVerifyOptions): Captcha {
   const { provider, siteKey, secret } = options;
   return {
     provider,

@@ -6,7 +6,9 @@
  * outage is logged.
  */
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
-import { type Role, type Secret, version } from '../platform/config.ts';
+import type { Role } from '../platform/config/roles.ts';
+import type { Secret } from '../platform/config/secret.ts';
+import { version } from '../platform/config/version.ts';
 import { newId } from '../platform/crypto.ts';
 import type { Logger } from '../platform/log.ts';
 import { now, partsOf, type RecordSpan, type Span } from '../platform/spans.ts';

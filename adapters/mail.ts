@@ -9,7 +9,7 @@
 import { createTransport } from 'nodemailer';
 import { connectionReason, Failure } from '../domain/failures.ts';
 import type { MailMessage, SendOutcome } from '../domain/providers.ts';
-import type { Secret } from '../platform/config.ts';
+import type { Secret } from '../platform/config/secret.ts';
 import { withTimeout } from '../platform/lifecycle.ts';
 
 /** The options of `connectMail`. */

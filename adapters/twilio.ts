@@ -10,7 +10,8 @@ import twilio from 'twilio';
 import { connectionReason, Failure, statusReason } from '../domain/failures.ts';
 import type { SendOutcome, TextMessage } from '../domain/providers.ts';
 import type { Speech } from '../domain/templates/messages.ts';
-import type { Config, Secret } from '../platform/config.ts';
+import type { Config } from '../platform/config/config.ts';
+import type { Secret } from '../platform/config/secret.ts';
 import { greetingTwiml } from './twilio/voice.ts';
 
 /** A voice call that speaks a code. */
@@ -37,9 +38,6 @@ export interface TwilioOptions {
   /** Timeout of a request; default 10 s. */
   timeoutMs?: number;
 }
-
-/** The Twilio client. */
-export type Twilio = ReturnType<typeof connectTwilio>;
 
 const callMs = 10_000;
 const vendorUrl = 'https://api.twilio.com';

@@ -3,17 +3,18 @@ import { parseEmailAddress } from '../adapters/email-addresses.ts';
 import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../adapters/phone-numbers.ts';
 import { malformed } from './parse.ts';
 
-/** A number that codes may go to. @throws {Failure} malformed */
+/** Parses a number that codes can be sent to. @throws {Failure} malformed */
 export function phoneOf(text: string, countriesAllowed: readonly string[]): PhoneNumber {
   const number = parsePhoneNumber(text);
   const refusal = number && phoneRefusal(number, countriesAllowed);
-  if (refusal === 'country-not-allowed') throw malformed('phone', 'country-not-allowed: no codes go to this country');
-  if (refusal) throw malformed('phone', 'number-not-supported: no codes go to numbers of this kind');
+  if (refusal === 'country-not-allowed')
+    throw malformed('phone', 'country-not-allowed: codes are not sent to this country');
+  if (refusal) throw malformed('phone', 'number-not-supported: codes are not sent to this type of number');
   if (number !== undefined) return number;
   throw malformed('phone', 'must be a telephone number with country code, such as +447700900101');
 }
 
-/** One address. @throws {Failure} malformed */
+/** Parses one e-mail address. @throws {Failure} malformed */
 export function emailOf(text: string): string {
   const email = parseEmailAddress(text);
   if (email !== undefined) return email;

@@ -1,5 +1,4 @@
-/** Authentication: the credential that an operation needs, and what it stands for. */
-
+/** Authentication: the credential that an operation needs, and its holder. */
 import type { StoredRegistration } from '../adapters/redis/registrations.ts';
 import type { Session } from '../adapters/redis/sessions.ts';
 import { isSignedByTwilio } from '../adapters/twilio/webhook.ts';
@@ -14,7 +13,9 @@ import { limitRequest } from './limits.ts';
 import type { RegistrationCaller } from './registrations/status.ts';
 import type { ApiRequest } from './serve.ts';
 
-/** What each kind of authentication gives to a handler. */
+type SessionDeps = Pick<ApiDeps, 'tokens' | 'sessions'>;
+
+/** The holder that each kind of authentication passes to a handler. */
 export interface Holders {
   none: undefined;
   registration: RegistrationCaller;
@@ -28,7 +29,8 @@ export interface Holders {
 /**
  * Authenticates a request.
  *
- * @throws {Failure} unauthenticated, token-invalid, forbidden; not-found for a wrong token of a registration or deletion
+ * @throws {Failure} unauthenticated, token-invalid, forbidden; not-found for a wrong token of a registration or
+ *   deletion
  */
 export async function authenticate(
   deps: ApiDeps,
@@ -57,7 +59,7 @@ export async function authenticate(
   }
 }
 
-/** Returns whether Twilio signed the request; false as well when its token or the own address is not configured. */
+/** Returns whether Twilio signed the request; false as well if its token or the public URL is not configured. */
 function isFromTwilio({ config }: Pick<ApiDeps, 'config'>, { body, signed }: ApiRequest): boolean {
   const { TWILIO_WEBHOOK_TOKEN: token, PUBLIC_URL: publicUrl } = config;
   if (token === undefined || publicUrl === undefined || signed === undefined) return false;
@@ -65,9 +67,9 @@ function isFromTwilio({ config }: Pick<ApiDeps, 'config'>, { body, signed }: Api
   return isSignedByTwilio(token, { url: `${publicUrl}${signed.path}`, form, signature: signed.signature });
 }
 
-/** Callbacks are not limited while they are authentic; a forged one is counted like any other request. */
+/** Authentic callbacks are not limited; a forged one is counted like any other request. */
 async function refuseCallback(
-  deps: ApiDeps,
+  deps: Pick<ApiDeps, 'events' | 'requestLeases'>,
   operation: RpcOperation,
   { caller }: ApiRequest,
   provider: 'twilio' | 'infobip',
@@ -78,7 +80,7 @@ async function refuseCallback(
 }
 
 /**
- * The registration that a token moves. The id is a name, the token is the key: with a wrong one the id is unknown.
+ * Returns the registration of a token. With a wrong token the id is reported as unknown.
  *
  * @throws {Failure} unauthenticated, not-found
  */
@@ -96,20 +98,22 @@ export async function requireRegistration(
 }
 
 /**
- * The living session of an access token: one look at its token, whose signature is verified once, and one read of Redis.
+ * Returns the active session of an access token: its signature is verified once, and its session is read from Redis
+ * each time.
  *
  * @throws {Failure} unauthenticated, token-invalid
  */
-export async function requireSession(
-  deps: Pick<ApiDeps, 'tokens' | 'sessions'>,
-  authorization: string | undefined,
-): Promise<Session> {
+async function requireSession(deps: SessionDeps, authorization: string | undefined): Promise<Session> {
   return (await requireToken(deps, authorization)).session;
 }
 
-/** As `requireSession`, with the end of the token in milliseconds. @throws {Failure} unauthenticated, token-invalid */
+/**
+ * As `requireSession`, with the expiry of the token in milliseconds.
+ *
+ * @throws {Failure} unauthenticated, token-invalid
+ */
 export async function requireToken(
-  deps: Pick<ApiDeps, 'tokens' | 'sessions'>,
+  deps: SessionDeps,
   authorization: string | undefined,
 ): Promise<{ session: Session; expiresAt: number }> {
   const claims = await deps.tokens.verify(bearerOf(authorization));
@@ -120,7 +124,7 @@ export async function requireToken(
 }
 
 /**
- * Refuses a session whose person has not proven who they are a short while ago.
+ * Requires an authentication of the session within the last `STEP_UP_SECONDS`.
  * https://datatracker.ietf.org/doc/html/rfc9470#section-3
  *
  * @throws {Failure} authentication-too-old
@@ -133,28 +137,30 @@ export function requireStepUp({ config }: Pick<ApiDeps, 'config'>, { authenticat
 }
 
 /**
- * The deletion that a token is for: it is kept when the account is gone. With a wrong one the id is unknown.
+ * Returns the deletion of a token, also after the account was deleted. With a wrong token the id is reported as
+ * unknown.
  *
  * @throws {Failure} unauthenticated, not-found
  */
-export function requireDeletion(
+function requireDeletion(
   { deletionToken }: Pick<ApiDeps, 'deletionToken'>,
   deletionId: string,
   authorization: string | undefined,
 ): string {
   const token = bearerOf(authorization);
-  // hashes are compared, so that the time says nothing about the token
+  // hashes are compared, so that the time reveals nothing about the token
   if (tokenHash(deletionToken(deletionId)) !== tokenHash(token)) throw new Failure('not-found');
   return deletionId;
 }
 
 /**
- * The session of an admin. The account decides and not the token, so that a role that was taken is worth nothing at once.
+ * Returns the session of an admin. The role is read from the account and not from the token, so that a removed role is
+ * ineffective at once.
  *
  * @throws {Failure} unauthenticated, token-invalid, forbidden
  */
-export async function requireAdmin(
-  deps: Pick<ApiDeps, 'tokens' | 'sessions' | 'accounts'>,
+async function requireAdmin(
+  deps: SessionDeps & Pick<ApiDeps, 'accounts'>,
   authorization: string | undefined,
 ): Promise<Session> {
   const session = await requireSession(deps, authorization);
@@ -164,7 +170,7 @@ export async function requireAdmin(
   return session;
 }
 
-/** Whoever the request turned out to come from is in its audit events. */
+/** Adds the authenticated caller to the audit events of the request. */
 function noteCaller(caller: Pick<Trace, 'userId' | 'registrationId'>): void {
   const trace = traces.getStore();
   if (trace !== undefined) Object.assign(trace, caller);

@@ -1,18 +1,20 @@
 /**
- * The codec endpoint of the Temporal Web UI and CLI: decrypts payloads for operators. It shows personal data, so it listens
- * on loopback, or asks for the operators' password: as a bearer token (CLI), or as the cookie of its log-in page (browser).
+ * The codec endpoint of the Temporal Web UI and CLI: decrypts payloads for operators. Payloads contain personal data,
+ * so the endpoint listens on loopback, or requires the password of the operators: as a bearer token (CLI), or as the
+ * cookie of its log-in page (browser).
  * https://docs.temporal.io/production-deployment/data-encryption
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Payload, PayloadCodec } from '@temporalio/common';
-import { isRedisOutage } from '../adapters/redis/connect.ts';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import type { Limit, RateLimits } from '../adapters/redis/rate-limits.ts';
-import type { Config } from '../platform/config.ts';
+import { failures } from '../contract/failures.ts';
+import type { Config } from '../platform/config/config.ts';
 import { deriveKey, keyedHash, newId, tokenHash } from '../platform/crypto.ts';
-import type { Events } from '../platform/events.ts';
-import { BodyTooLarge, discardBody, readBody } from '../platform/http-body.ts';
+import type { Events } from '../platform/events/events.ts';
 import { type Logger, traces } from '../platform/log.ts';
 import { requestTrace } from '../platform/spans.ts';
+import { allowCors, createHttpApp, sendError } from './http.ts';
+import { failureOf } from './problems.ts';
 
 interface CodecOptions {
   config: Pick<Config<'api'>, 'CODEC_HOST' | 'CODEC_ORIGINS' | 'CODEC_PASSWORD' | 'PAYLOAD_KEY'>;
@@ -26,7 +28,7 @@ const bodyBytesMax = 4 * 1024 * 1024;
 const loopback = ['127.0.0.1', '::1', 'localhost'];
 const paths = ['/', '/login', '/decode', '/encode'];
 const cookieName = 'vyry-codec';
-/** Wrong passwords an address may try. */
+/** Wrong passwords of one address. */
 const loginLimit: Limit = { name: 'operator-login', windows: [{ max: 10, windowSeconds: 900 }] };
 
 /**
@@ -34,116 +36,118 @@ const loginLimit: Limit = { name: 'operator-login', windows: [{ max: 10, windowS
  *
  * @throws {Error} it would listen beyond loopback without a password
  */
-export function createCodecServer(options: CodecOptions): Server {
-  const { CODEC_HOST: host, CODEC_PASSWORD: password } = options.config;
+export function createCodecApp(options: CodecOptions): Express {
+  const { CODEC_HOST: host, CODEC_ORIGINS: origins, CODEC_PASSWORD: password } = options.config;
   if (password === undefined && !loopback.includes(host)) {
     throw new Error('Bad configuration of api:\n  CODEC_HOST beyond loopback needs CODEC_PASSWORD');
   }
-  return createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (req, res) => {
-    const trace = requestTrace({ ip: addressOf(req), userAgent: req.headers['user-agent'] });
-    const beganAt = performance.now();
-    res.once('close', () => {
-      const seconds = (performance.now() - beganAt) / 1000;
-      options.events.codecAnswered({ path: countedPathOf(req), status: res.statusCode, seconds });
-    });
-    traces.run(trace, () =>
-      handle(req, res, options).catch(async (err: unknown) => {
-        options.log.warn({ event: 'codec.failed', reason: (err as Error).message });
-        if (!res.headersSent) await end(res, statusOf(err));
-        else res.destroy();
-      }),
-    );
+  const app = createHttpApp();
+  app.enable('case sensitive routing').enable('strict routing');
+  app.use((req, res, next) => recordTelemetry(options, req, res, next));
+  app.use((req, res, next) => requireExpectedHost(options, req, res, next));
+  app.use(
+    allowCors({
+      origin: [...origins],
+      credentials: true,
+      methods: ['POST'],
+      allowedHeaders: ['content-type', 'x-namespace', 'authorization', 'caller-type'],
+    }),
+  );
+  app.get('/', (_req, res) => sendPage(res));
+  app.post('/login', express.urlencoded({ extended: false, limit: bodyBytesMax }), (req, res) =>
+    logIn(options, req, res),
+  );
+  app.post(
+    ['/decode', '/encode'],
+    requireJson,
+    (req, res, next) => admit(options, req, res, next),
+    express.text({ type: 'application/json', limit: bodyBytesMax }),
+    (req, res) => convert(options, req, res),
+  );
+  app.use((_req, res) => sendError(res, { status: 404 }));
+  app.use((err: unknown, _req: Request, res: Response, _next: NextFunction) => {
+    options.log.warn({ event: 'codec.failed', reason: (err as Error).message });
+    return sendError(res, { status: statusOf(err) });
   });
+  return app;
 }
 
-async function handle(req: IncomingMessage, res: ServerResponse, options: CodecOptions): Promise<void> {
-  allowOrigin(req, res, options.config.CODEC_ORIGINS);
-  if (!isExpectedHost(req, options.config)) return end(res, 421);
-  if (req.method === 'OPTIONS') return end(res, 204);
-  // the Web UI adds a query to the path
-  const { pathname } = new URL(req.url ?? '/', 'http://codec');
-  if (req.method === 'GET' && pathname === '/') return endPage(res);
-  if (req.method !== 'POST') return end(res, 404);
-  if (pathname === '/login') return logIn(req, res, options);
-  if (pathname !== '/decode' && pathname !== '/encode') return end(res, 404);
-  // a browser asks before it sends this type across sites, so only listed origins get here
-  if (!req.headers['content-type']?.startsWith('application/json')) return end(res, 415);
-  if (!(await admit(req, res, options))) return;
-  await convert(req, res, pathname, options);
+function recordTelemetry({ events }: CodecOptions, req: Request, res: Response, next: NextFunction): void {
+  const beganAt = performance.now();
+  // unknown paths share one label, so that the number of time series is bounded
+  const path = paths.includes(req.path) ? req.path : 'unknown';
+  res.once('close', () => {
+    events.codecAnswered({ path, status: res.statusCode, seconds: (performance.now() - beganAt) / 1000 });
+  });
+  traces.run(requestTrace({ ip: addressOf(req), userAgent: req.get('user-agent') }), next);
 }
 
-function statusOf(err: unknown): number {
-  if (err instanceof BodyTooLarge) return 413;
-  return isRedisOutage(err) ? 503 : 400;
-}
-
-/** What a request is counted as: whatever is asked, there are few. */
-function countedPathOf(req: IncomingMessage): string {
-  const [path = ''] = (req.url ?? '').split('?');
-  return paths.includes(path) ? path : 'unknown';
-}
-
-async function convert(
-  req: IncomingMessage,
-  res: ServerResponse,
-  pathname: string,
-  { codec, events }: CodecOptions,
+/** Without a password, only names of this machine are accepted, so that DNS rebinding by a foreign name fails. */
+async function requireExpectedHost(
+  { config }: CodecOptions,
+  req: Request,
+  res: Response,
+  next: NextFunction,
 ): Promise<void> {
-  const payloads = readPayloads(await readBody(req, bodyBytesMax));
-  const answer = pathname === '/decode' ? await codec.decode(payloads) : await codec.encode(payloads);
-  if (pathname === '/decode') events.payloadsDecoded(payloads.length);
-  res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ payloads: answer.map(toJson) }));
-}
-
-function allowOrigin(req: IncomingMessage, res: ServerResponse, origins: readonly string[]): void {
-  const { origin } = req.headers;
-  res.setHeader('Vary', 'Origin');
-  if (origin === undefined || !origins.includes(origin)) return;
-  res.setHeader('Access-Control-Allow-Origin', origin);
-  res.setHeader('Access-Control-Allow-Credentials', 'true');
-  res.setHeader('Access-Control-Allow-Methods', 'POST');
-  res.setHeader('Access-Control-Allow-Headers', 'content-type,x-namespace,authorization,caller-type');
-}
-
-/** Without a password only names of this machine are answered to, so that no foreign name can be rebound to it. */
-function isExpectedHost(req: IncomingMessage, config: CodecOptions['config']): boolean {
   const host = (req.headers.host ?? '').replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
-  return config.CODEC_PASSWORD !== undefined || loopback.includes(host);
+  if (config.CODEC_PASSWORD !== undefined || loopback.includes(host)) next();
+  else await sendError(res, { status: 421 });
 }
 
-/** Lets an operator pass, by bearer or cookie; answers everybody else. */
-async function admit(req: IncomingMessage, res: ServerResponse, options: CodecOptions): Promise<boolean> {
+/** Browsers send a preflight before this type across origins, so only listed origins can send it. */
+async function requireJson(req: Request, res: Response, next: NextFunction): Promise<void> {
+  if (req.headers['content-type']?.startsWith('application/json')) next();
+  else await sendError(res, { status: 415 });
+}
+
+/** Authenticates an operator by bearer token or cookie. */
+async function admit(options: CodecOptions, req: Request, res: Response, next: NextFunction): Promise<void> {
   const { config } = options;
-  if (config.CODEC_PASSWORD === undefined) return true;
+  if (config.CODEC_PASSWORD === undefined) return next();
   const bearer = /^Bearer (.+)$/.exec(req.headers.authorization ?? '')?.[1];
-  if (bearer !== undefined) return comparePassword(bearer, req, res, options);
+  if (bearer !== undefined) {
+    if (await comparePassword(options, bearer, req, res)) next();
+    return;
+  }
   const cookie = new RegExp(`(?:^|; )${cookieName}=([\\w-]+)`).exec(req.headers.cookie ?? '')?.[1];
-  const isRight = cookie !== undefined && tokenHash(cookie) === tokenHash(cookieOf(config));
-  if (!isRight) await end(res, 401);
-  return isRight;
+  if (cookie !== undefined && tokenHash(cookie) === tokenHash(cookieOf(config))) next();
+  else await sendError(res, { status: 401 });
 }
 
-/** Compares the operators' password within the tries of an address, which are taken before; answers when it is wrong. */
+async function convert({ codec, events }: CodecOptions, req: Request, res: Response): Promise<void> {
+  const payloads = readPayloads(String(req.body));
+  const isDecoding = req.path === '/decode';
+  const converted = isDecoding ? await codec.decode(payloads) : await codec.encode(payloads);
+  if (isDecoding) events.payloadsDecoded(payloads.length);
+  res.json({ payloads: converted.map(toJson) });
+}
+
+/** Payloads that cannot be parsed or decrypted are refused as malformed. */
+function statusOf(err: unknown): number {
+  const failure = failureOf(err);
+  return failure === undefined ? 400 : failures[failure.code].status;
+}
+
+/** Compares the password, whose attempt is counted before; sends the response when it is wrong. */
 async function comparePassword(
-  given: string,
-  req: IncomingMessage,
-  res: ServerResponse,
   { config, events, rateLimits }: CodecOptions,
+  given: string,
+  req: Request,
+  res: Response,
 ): Promise<boolean> {
   const tryId = newId();
   const address = addressOf(req);
   const { allowed, resetSeconds } = await rateLimits.consume(loginLimit, address, tryId, Date.now());
   if (!allowed) {
-    res.setHeader('Retry-After', resetSeconds);
-    await end(res, 429);
+    await sendError(res, { status: 429, headers: { 'Retry-After': String(resetSeconds) } });
     return false;
   }
-  // hashes are compared, so the time it takes tells nothing of the password
+  // hashes are compared, so that the time reveals nothing about the password
   const isRight = config.CODEC_PASSWORD !== undefined && tokenHash(given) === tokenHash(config.CODEC_PASSWORD.reveal());
   if (isRight) await rateLimits.refund(loginLimit, address, tryId);
   else {
     events.operatorLoggedIn(false);
-    await end(res, 401);
+    await sendError(res, { status: 401 });
   }
   return isRight;
 }
@@ -152,28 +156,23 @@ function cookieOf({ PAYLOAD_KEY: key, CODEC_PASSWORD: password }: CodecOptions['
   return keyedHash(deriveKey(key, 'operator'), password?.reveal() ?? '');
 }
 
-async function logIn(req: IncomingMessage, res: ServerResponse, options: CodecOptions): Promise<void> {
-  const given = new URLSearchParams(await readBody(req, bodyBytesMax)).get('password') ?? '';
-  if (!(await comparePassword(given, req, res, options))) return;
+async function logIn(options: CodecOptions, req: Request, res: Response): Promise<void> {
+  const { password } = (req.body ?? {}) as { password?: unknown };
+  if (!(await comparePassword(options, typeof password === 'string' ? password : '', req, res))) return;
   options.events.operatorLoggedIn(true);
   const cookie = `${cookieName}=${cookieOf(options.config)}`;
-  res.setHeader('Set-Cookie', `${cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age=28800`);
-  endPage(res);
+  res.set('Set-Cookie', `${cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age=28800`);
+  sendPage(res);
 }
 
-function endPage(res: ServerResponse): void {
-  res.setHeader('Content-Type', 'text/html; charset=utf-8').setHeader('Content-Security-Policy', "default-src 'none'");
-  res.end(`<!doctype html><title>Vyry codec</title><form method="post" action="/login"><label>Operators’ password
+function sendPage(res: Response): void {
+  res.type('html').set('Content-Security-Policy', "default-src 'none'");
+  res.send(`<!doctype html><title>Vyry codec</title><form method="post" action="/login"><label>Operators’ password
 <input type="password" name="password" autocomplete="current-password"></label> <button>Log in</button></form>`);
 }
 
-function addressOf(req: IncomingMessage): string {
+function addressOf(req: Request): string {
   return req.socket.remoteAddress ?? '';
-}
-
-async function end(res: ServerResponse, status: number): Promise<void> {
-  await discardBody(res.req);
-  res.writeHead(status).end();
 }
 
 interface JsonPayload {
@@ -181,7 +180,7 @@ interface JsonPayload {
   data?: string;
 }
 
-/** Protobuf's JSON form: bytes in base64. The CLI sends `{}` for an empty list. */
+/** Parses the JSON form of protobuf, with bytes in base64. The CLI sends `{}` for an empty list. */
 function readPayloads(body: string): Payload[] {
   const { payloads = [] } = JSON.parse(body) as { payloads?: JsonPayload[] };
   return payloads.map(({ metadata = {}, data = '' }) => ({

@@ -1,33 +1,42 @@
-/** What changes of passwords and PINs have in common: how one is proven, and how a new one takes effect. */
-import type { Account } from '../adapters/mongo/accounts.ts';
+/** Passwords and PINs: how one is verified, and how a new one takes effect. */
 import { executeSingleton } from '../adapters/temporal/client-calls.ts';
-import { type CredentialKind, credentialChangeWorkflowId } from '../domain/account.ts';
+import { type Account, type CredentialKind, credentialChangeWorkflowId } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
 import { newId } from '../platform/crypto.ts';
 import { type CredentialChangeInput, credentialChange } from '../workflows/credential-change.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from './deps.ts';
-import { limitPassword, limitPin } from './limits.ts';
+import { type LimitDeps, limitPassword, limitPin } from './limits.ts';
 
-/** A secret that somebody gives as proof. */
+/** The dependencies of verifying a credential. */
+export type CredentialCheckDeps = LimitDeps & Pick<ApiDeps, 'accounts' | 'passwords'>;
+/** The dependencies of changing a credential. */
+export type CredentialChangeDeps = Pick<ApiDeps, 'temporal' | 'passwords' | 'oneTimeSecrets'>;
+
+/** A secret that proves the identity of a user. */
 export interface Proof {
   userId: string;
   kind: CredentialKind;
   secret: string;
 }
 
-/** Longest wait for a change that goes on by itself. */
+/** Longest wait for a change; after that it continues automatically. */
 const waitMs = 15_000;
 
 /**
- * Compares a secret with that of the account. Counted as wrong before it is compared, by person and by source, and given
- * back when it was right: parallel guesses never exceed the limits. An account without one costs the same hash.
+ * Compares a secret with that of the account. It is counted as wrong before the comparison, by user and by source, and
+ * refunded if it was correct, so that parallel guesses never exceed the limits. An account without a secret takes the
+ * same time.
  *
  * @throws {Failure} credentials-wrong, rate-limited
  */
-export async function requireCredential(deps: ApiDeps, { userId, kind, secret }: Proof, caller: Caller): Promise<void> {
-  const count = kind === 'pin' ? limitPin : limitPassword;
-  const consumed = await count(deps, caller, deps.limitHash('name', `user ${userId}`), newId());
+export async function requireCredential(
+  deps: CredentialCheckDeps,
+  { userId, kind, secret }: Proof,
+  caller: Caller,
+): Promise<void> {
+  const limit = kind === 'pin' ? limitPin : limitPassword;
+  const consumed = await limit(deps, caller, deps.limitHash('name', `user ${userId}`), newId());
   const stored = (await deps.accounts.readSecrets(userId))?.[kind];
   const isRight = await deps.passwords.verify(stored ?? (await deps.passwords.dummyHash()), secret);
   deps.events.credentialChecked({ userId, kind, isRight });
@@ -38,21 +47,21 @@ export async function requireCredential(deps: ApiDeps, { userId, kind, secret }:
   await consumed.refund();
 }
 
-/** A new secret and whose. */
+/** A new secret of a user. */
 export interface NewCredential extends Pick<CredentialChangeInput, 'userId' | 'kind' | 'why' | 'sessionId'> {
   secret: string;
-  /** The same for every try of one change, when it may be made once. */
+  /** The same for every attempt of one change, if the change may be made only once. */
   changeId?: string;
 }
 
 /**
- * Hashes a new secret and has it take effect: the others of the person's sessions end and the owner is told, whatever
- * crashes on the way. Only the sealed hash leaves this process.
+ * Hashes a new secret and changes it: the other sessions of the user end and the owner is notified, even after a crash.
+ * Only the encrypted hash leaves this process.
  *
- * @throws {Failure} unavailable: it goes on by itself, or nothing was changed
+ * @throws {Failure} unavailable: the change continues automatically, or nothing was changed
  */
 export async function changeCredential(
-  deps: Pick<ApiDeps, 'temporal' | 'passwords' | 'oneTimeSecrets'>,
+  deps: CredentialChangeDeps,
   { secret, changeId = newId(), ...change }: NewCredential,
 ): Promise<void> {
   const hashRef = await deps.oneTimeSecrets.put(await deps.passwords.hash(secret));
@@ -67,7 +76,7 @@ export async function changeCredential(
   await deps.oneTimeSecrets.remove(hashRef);
 }
 
-/** The person's own words, which a password must not be made of. */
+/** Words of the user that a password must not consist of. */
 export function wordsOf({ username, fullName, email }: Account): string[] {
   return [username, fullName, email].flatMap((word) => word ?? []);
 }

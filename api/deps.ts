@@ -1,4 +1,4 @@
-/** What operations work with; put together once, in main.ts. */
+/** The dependencies of operations, created once in main.ts. */
 import type { Client } from '@temporalio/client';
 import type { BreachedPasswords } from '../adapters/breached-passwords.ts';
 import type { Captcha } from '../adapters/captcha.ts';
@@ -23,13 +23,14 @@ import type { SessionLife } from '../domain/account.ts';
 import type { AuditEvent } from '../domain/audit.ts';
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
 import type { SessionRules } from '../domain/verification.ts';
-import type { Config } from '../platform/config.ts';
+import type { Config } from '../platform/config/config.ts';
 import type { Cipher } from '../platform/crypto.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 import type { DependencyHealth } from '../platform/lifecycle.ts';
 import type { RecordSpan } from '../platform/spans.ts';
 import type { Tokens } from './tokens.ts';
 
+/** The dependencies of every operation. A function declares the ones that it uses: `Pick<ApiDeps, …>`. */
 export interface ApiDeps {
   config: Config<'api'>;
   policy: readonly StepName[];
@@ -42,64 +43,64 @@ export interface ApiDeps {
   listener: RegistrationListener;
   codes: Codes;
   verificationSessions: VerificationSessions;
-  /** The bounds of verification sessions. */
+  /** The limits of verification sessions. */
   sessionRules: SessionRules;
   oneTimeSecrets: OneTimeSecrets;
   recoveries: Recoveries;
   registrationWarnings: RegistrationWarnings;
   captcha: Captcha;
-  /** Undefined where none are asked about. */
+  /** Undefined if the check is not configured. */
   breachedPasswords: BreachedPasswords | undefined;
   usedCaptchas: UsedCaptchas;
   idempotency: Idempotency;
   rateLimits: RateLimits;
-  /** The tries of `requests-per-address`. */
+  /** The attempts of `requests-per-address`. */
   requestLeases: RateLimitLeases;
   smsBudget: SmsBudget;
   sessions: Sessions;
   sessionLife: SessionLife;
-  /** Seals the successors of refresh tokens. */
+  /** Encrypts the successors of refresh tokens. */
   refreshCipher: Pick<Cipher, 'encryptText' | 'decryptText'>;
   logins: LogIns;
-  /** Seals what a code that is on its way shall bring about. */
+  /** Encrypts the change that a code confirms. */
   changeCipher: Pick<Cipher, 'encryptText' | 'decryptText'>;
   accounts: Pick<
     Accounts,
     'read' | 'findBy' | 'findProvable' | 'readProvable' | 'readSecrets' | 'isLinkedTo' | 'isLinked' | 'setProfile'
   >;
   deletions: Pick<Deletions, 'read'>;
-  /** The token of the delivery report of a deletion: the same whenever it is asked for. */
+  /** The token of the receipt of a deletion, always the same for one deletion. */
   deletionToken: (deletionId: string) => string;
-  /** Events of a person in the audit log; undefined where it is not reached. */
+  /** Reads the events of a user from the audit log; undefined if the audit log is not connected. */
   readPersonEvents: ((userId: string, identities: string[], size: number) => Promise<AuditEvent[]>) | undefined;
   passwords: Passwords;
   tokens: Tokens;
   events: Events;
   recordSpan: RecordSpan;
-  /** Opens what a call shall say. */
+  /** Decrypts the speech of a call. */
   voiceCipher: Pick<Cipher, 'decryptText'>;
   reports: Pick<DeliveryReports, 'note'>;
-  /** Opens what a delivery report is about. */
+  /** Decrypts the message that a delivery report is about. */
   reportCipher: Pick<Cipher, 'decryptText'>;
-  /** Keys the hashes of idempotency keys, bodies and limited names. */
+  /** The key of the hashes of idempotency keys, bodies and limited names. */
   hashKey: Buffer;
-  /** Keyed, for what limits count under; the directory role has the same. */
+  /** The keyed hash of limit keys; the directory role uses the same one. */
   limitHash: (kind: string, text: string) => string;
-  /** Every dependency and whether it is there. */
+  /** Returns the health of every dependency. */
   checkDependencies: () => Promise<DependencyHealth[]>;
-  /** Prometheus text. */
+  /** Returns the metrics in the Prometheus text format. */
   metrics: () => Promise<{ contentType: string; text: string }>;
 }
 
-/** Tells whether an address, so many hops away, is a proxy whose word on the next one is believed. */
-export type TrustProxy = (address: string, attempt: number) => boolean;
+/** Returns whether an address, with its number of hops, is a proxy whose `X-Forwarded-For` is trusted. */
+export type TrustProxy = (address: string, hops: number) => boolean;
 
-/** Who asks: where from, with what. */
+/** The caller of a request: its source and client. */
 export interface Caller {
   address: string;
   userAgent: string;
   acceptLanguage?: string;
   idempotencyKey?: string;
-  /** Hears where the caller stands with a limit. */
+  /** Reports the state of a limit to the caller. */
   noteLimit?: (state: LimitsState) => void;
 }

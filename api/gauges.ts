@@ -1,15 +1,15 @@
-/** What is so at the moment of a scrape, and is asked for then: what waits, and who is there. */
+/** Gauges that are read at a scrape: what waits, and which dependencies are up. */
 import { Gauge, type Registry } from 'prom-client';
 import type { AuditDepth } from '../adapters/redis/audit-stream.ts';
 import type { QueueDepth, WaitingRegistrations } from '../adapters/temporal/depths.ts';
 import { type DependencyHealth, withTimeout } from '../platform/lifecycle.ts';
 
-/** Whoever scrapes, and however often: nobody is asked more than this often. */
+/** Minimum time between two reads of a source, however often it is scraped. */
 const freshMs = 10_000;
-/** A scrape gives up after 10 s, and gets nothing at all then. */
+/** Timeout of a read. A scrape times out after 10 s and would then get no metrics. */
 const readMs = 3000;
 
-/** Where the figures come from. */
+/** The sources of the gauges. */
 export interface GaugeSources {
   checkDependencies: () => Promise<DependencyHealth[]>;
   queueDepths: () => Promise<QueueDepth[]>;
@@ -17,7 +17,7 @@ export interface GaugeSources {
   auditDepth: () => Promise<AuditDepth>;
 }
 
-/** Registers the gauges. What cannot be asked has no sample: no figure is better than an old one. */
+/** Registers the gauges. A source that cannot be read has no sample, because no value is better than an old one. */
 export function registerGauges(registry: Registry, sources: GaugeSources): void {
   const checkDependencies = remembered(sources.checkDependencies);
   const queueDepths = remembered(sources.queueDepths);
@@ -67,7 +67,7 @@ function gaugesOf(registry: Registry) {
   };
 }
 
-/** The same answer for all who ask within a while; a failure is not kept. */
+/** Caches an answer for `freshMs`, also for parallel callers; a failure is not cached. */
 function remembered<T>(read: () => Promise<T>): () => Promise<T> {
   let kept: { answer: Promise<T>; until: number } | undefined;
   return () => {

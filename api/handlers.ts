@@ -1,4 +1,4 @@
-/** The handler of every operation. Its key is the `operationId`; its name is that of the function that does it. */
+/** The handler of every operation. The key is the `operationId` and the name of the function. */
 import { credentialOperations, sessionOperations, tokenOperations } from '../contract/auth.ts';
 import { operations } from '../contract/operations.ts';
 import { disableUser } from './admin/disable.ts';
@@ -36,7 +36,7 @@ import { readMe } from './users/me.ts';
 import { changeProfile } from './users/profile.ts';
 import { verify } from './verify.ts';
 
-/** What REST serves. */
+/** The operations of REST. */
 export const served = servedBy(operations, {
   createRegistration,
   readRegistration,

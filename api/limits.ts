@@ -1,6 +1,6 @@
 /**
- * The limits before Temporal is touched, the same for every door: what is counted, for whom, and how it is given back.
- * domain/limits.ts has the table.
+ * Rate limits, which every transport consumes before Temporal is called: what is counted, under which keys, and how it
+ * is refunded. The table is in domain/limits.ts.
  */
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import type { Limit, LimitOf, LimitState, LimitsState } from '../adapters/redis/rate-limits.ts';
@@ -19,42 +19,76 @@ import type { Channel } from '../domain/verification.ts';
 import { keyedHash, newId } from '../platform/crypto.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 
-type LimitDeps = Pick<ApiDeps, 'config' | 'rateLimits' | 'smsBudget' | 'limitHash' | 'events'>;
-/** Who is counted. A server that asks for many people is no source of its own: it gives no address. */
-type Limited = Partial<Pick<Caller, 'address' | 'noteLimit'>>;
+/** The dependencies of the limits. */
+export type LimitDeps = Pick<ApiDeps, 'config' | 'rateLimits' | 'limitHash' | 'events'>;
+/** The dependencies of the limits of sends, which include their cost. */
+export type SendLimitDeps = LimitDeps & Pick<ApiDeps, 'smsBudget'>;
+/** The dependencies of the limit of directory names. */
+export type DirectoryLimitDeps = Pick<ApiDeps, 'config' | 'hashKey' | 'rateLimits'>;
 
-/** What was counted. */
+/** The source that is counted. A server that acts for many users is not counted as a source: it has no address here. */
+export type Limited = Partial<Pick<Caller, 'address' | 'noteLimit'>>;
+
+/** An attempt that was counted. */
 export interface Consumed {
-  /** For an act that turned out not to count. Safe to repeat. */
+  /** Refunds an attempt that does not count. Safe to repeat. */
   refund(): Promise<void>;
 }
 
-/** A code that is about to be compared: counted as a wrong one until it is known. */
+/** A check of a code, counted as wrong until its result is known. */
 export interface ConsumedCheck extends Consumed {
-  /** For the right code: it does not count, and its block of numbers is proven to be used by people. */
+  /** Refunds the check of a correct code, which also proves that people use its block of numbers. */
   refundProven(): Promise<void>;
 }
 
-/** An act on an identity: what it is counted under, and the channels that it uses. */
+/** An act on an identity: the keys of its limits and the channels that it uses. */
 export interface IdentityAct {
   limitKeys: LimitKeys | undefined;
   channels: readonly (Channel | 'voice')[];
 }
 
 /**
- * Counts a send: by number or mailbox, block, address, country, in all, and its cost. Fails closed. The same `tryId` is
- * counted once.
+ * Runs an action whose attempt was counted, and refunds the attempt if the action fails.
+ *
+ * @param isRefunded whether an error means that the attempt does not count; every error by default
+ */
+export async function orRefund<T>(
+  consumed: Consumed,
+  action: () => Promise<T>,
+  isRefunded: (err: unknown) => boolean = () => true,
+): Promise<T> {
+  try {
+    return await action();
+  } catch (err) {
+    if (isRefunded(err)) await consumed.refund();
+    throw err;
+  }
+}
+
+/** Consumes a second limit, and refunds the first if the second refuses. Returns both as one. */
+export async function andConsume(first: Consumed, consumeSecond: () => Promise<Consumed>): Promise<Consumed> {
+  const second = await orRefund(first, consumeSecond);
+  return {
+    async refund() {
+      await Promise.all([first.refund(), second.refund()]);
+    },
+  };
+}
+
+/**
+ * Counts a send: by number or mailbox, block of numbers, source address, country, in total, and by its cost. Fails
+ * closed. The same `tryId` is counted once.
  *
  * @throws {Failure} rate-limited
  */
 export async function limitSend(
-  deps: LimitDeps,
+  deps: SendLimitDeps,
   caller: Limited,
   { limitKeys = {}, channels }: IdentityAct,
   tryId: string,
 ): Promise<Consumed> {
   const keys = keysOfChannels(limitKeys, channels);
-  const consumed = await guard(deps, caller, { act: 'send', keys }, tryId);
+  const consumed = await consume(deps, caller, { act: 'send', keys }, tryId);
   if (!channels.some((channel) => channel !== 'email')) return consumed;
   const { COST_PER_SMS: prices, COST_LIMIT_PER_DAY: maxOfDay } = deps.config;
   const amount = prices.byCountry.get(keys.country ?? '') ?? prices.usual;
@@ -78,13 +112,13 @@ export async function limitSend(
 }
 
 /**
- * Counts a send to a block of numbers that nobody has typed a code of: beyond a few, each needs a captcha of its own. Fails
- * closed. The same `tryId` is counted once.
+ * Counts a send to a block of numbers for which no correct code has been entered: beyond a few, each send needs its own
+ * captcha. Fails closed. The same `tryId` is counted once.
  *
  * @throws {Failure} rate-limited, with `otherWays`
  */
 export async function limitUnprovenSends(
-  deps: LimitDeps,
+  deps: Pick<ApiDeps, 'config' | 'rateLimits'>,
   caller: Limited,
   { limitKeys = {}, channels }: IdentityAct,
   tryId: string,
@@ -101,11 +135,11 @@ export async function limitUnprovenSends(
 }
 
 /**
- * Counts a wrong code before it is compared, so that parallel guesses never exceed the limits: by number or mailbox,
- * block, address, in all, and against the right ones of the address and of all. Whoever compares gives it back unless it
- * was wrong. Fails closed.
+ * Counts a wrong code before the comparison, so that parallel guesses never exceed the limits: by number or mailbox,
+ * block of numbers, source address, in total, and in relation to the correct codes of the source and of all users. The
+ * caller refunds it unless the code was wrong. Fails closed.
  *
- * @param tryId a keyed hash of what is typed and what it is compared with: the same guess again is no new one
+ * @param tryId a keyed hash of the typed code and of the send that it is compared with: the same guess is counted once
  * @throws {Failure} rate-limited
  */
 export async function limitCheck(
@@ -115,18 +149,15 @@ export async function limitCheck(
   tryId: string,
 ): Promise<ConsumedCheck> {
   const keys = keysOfChannels(limitKeys, channels);
-  const counted = await guard(deps, caller, { act: 'check', keys }, tryId);
-  const share = await limitWrongCodeRatio(deps, caller, tryId).catch(async (err: unknown) => {
-    await counted.refund();
-    throw err;
-  });
+  const counted = await consume(deps, caller, { act: 'check', keys }, tryId);
+  const ratio = await orRefund(counted, () => limitWrongCodeRatio(deps, caller, tryId));
   const refund = async () => {
-    await Promise.all([counted.refund(), share.refund()]);
+    await Promise.all([counted.refund(), ratio.refund()]);
   };
   return {
     refund,
     async refundProven() {
-      await Promise.all([refund(), share.countRight()]);
+      await Promise.all([refund(), ratio.countRight()]);
       if (keys.prefix === undefined) return;
       for (const name of ['unproven-sends-per-prefix', 'sends-without-captcha-per-prefix'] as const) {
         await deps.rateLimits.clear(limitOf(deps, name), keys.prefix);
@@ -137,53 +168,61 @@ export async function limitCheck(
 
 /** Counts the start of a registration. Fails closed. @throws {Failure} rate-limited */
 export function limitRegistration(deps: LimitDeps, caller: Limited, tryId: string): Promise<Consumed> {
-  return guard(deps, caller, { act: 'registration', keys: {} }, tryId);
+  return consume(deps, caller, { act: 'registration', keys: {} }, tryId);
 }
 
-/** Counts a log-in by code, by what was typed to name the person and by source. Fails closed. @throws {Failure} rate-limited */
+/** Counts a log-in by code, by the typed identifier and by source. Fails closed. @throws {Failure} rate-limited */
 export function limitLogIn(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
-  return guard(deps, caller, { act: 'login', keys: { name } }, tryId);
+  return consume(deps, caller, { act: 'login', keys: { name } }, tryId);
 }
 
 /**
- * Counts a wrong password before it is compared. Whoever compares gives it back when it was right. Fails closed.
+ * Counts a wrong password before the comparison. The caller refunds it if the password was correct. Fails closed.
  *
  * @throws {Failure} rate-limited
  */
 export function limitPassword(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
-  return guard(deps, caller, { act: 'password', keys: { name } }, tryId);
-}
-
-/** Counts a wrong PIN before it is compared, as `limitPassword`; by person alone. Fails closed. @throws {Failure} rate-limited */
-export function limitPin(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
-  return guard(deps, caller, { act: 'pin', keys: { name } }, tryId);
-}
-
-/** Counts a recovery of a password, by what was typed to name the person and by source. Fails closed. @throws {Failure} rate-limited */
-export function limitRecovery(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
-  return guard(deps, caller, { act: 'recovery', keys: { name } }, tryId);
-}
-
-/** Counts a code to a new number or address, by who has it sent. Fails closed. @throws {Failure} rate-limited */
-export function limitContactChange(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
-  return guard(deps, caller, { act: 'contact-change', keys: { name } }, tryId);
-}
-
-/** Counts an export, by whose it is. Fails closed. @throws {Failure} rate-limited */
-export function limitExport(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
-  return guard(deps, caller, { act: 'export', keys: { name } }, tryId);
+  return consume(deps, caller, { act: 'password', keys: { name } }, tryId);
 }
 
 /**
- * Consumes one of a directory name's attempts, whichever operation they come through. Returns how to refund it. Fails closed.
+ * Counts a wrong PIN before the comparison, as `limitPassword`, by user only. Fails closed.
+ *
+ * @throws {Failure} rate-limited
+ */
+export function limitPin(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
+  return consume(deps, caller, { act: 'pin', keys: { name } }, tryId);
+}
+
+/** Counts a password recovery, by the typed identifier and by source. Fails closed. @throws {Failure} rate-limited */
+export function limitRecovery(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
+  return consume(deps, caller, { act: 'recovery', keys: { name } }, tryId);
+}
+
+/**
+ * Counts a code to a new number or address, by the user who requests it. Fails closed.
+ *
+ * @throws {Failure} rate-limited
+ */
+export function limitContactChange(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
+  return consume(deps, caller, { act: 'contact-change', keys: { name } }, tryId);
+}
+
+/** Counts an export, by user. Fails closed. @throws {Failure} rate-limited */
+export function limitExport(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
+  return consume(deps, caller, { act: 'export', keys: { name } }, tryId);
+}
+
+/**
+ * Counts an attempt of a directory name, whichever operation it comes through. Fails closed.
  *
  * @throws {Failure} rate-limited
  */
 export async function limitDirectory(
-  deps: Pick<ApiDeps, 'config' | 'hashKey' | 'rateLimits'>,
-  { noteLimit }: Pick<Caller, 'noteLimit'>,
+  deps: DirectoryLimitDeps,
+  { noteLimit }: Limited,
   username: string,
-): Promise<() => Promise<void>> {
+): Promise<Consumed> {
   const { DIRECTORY_TRIES: max, DIRECTORY_WINDOW: windowSeconds } = deps.config;
   const limit: Limit = { name: 'directory-tries', windows: [{ max, windowSeconds }] };
   const key = keyedHash(deps.hashKey, 'directory', usernameKey(username));
@@ -191,10 +230,10 @@ export async function limitDirectory(
   const state = await deps.rateLimits.consume(limit, key, tryId, Date.now());
   noteLimit?.({ ...state, limit: limit.name });
   if (!state.allowed) throw limited(limit.name, state.resetSeconds);
-  return () => deps.rateLimits.refund(limit, key, tryId);
+  return { refund: () => deps.rateLimits.refund(limit, key, tryId) };
 }
 
-/** Counts a request, whatever it asks for. Fails open. @throws {Failure} rate-limited */
+/** Counts a request of any operation, by source. Fails open. @throws {Failure} rate-limited */
 export async function limitRequest(
   { requestLeases }: Pick<ApiDeps, 'requestLeases'>,
   { address, noteLimit }: Limited,
@@ -212,13 +251,13 @@ export async function limitRequest(
 }
 
 interface ConsumedRatio extends Consumed {
-  /** For the right code. */
+  /** Counts a correct code. */
   countRight(): Promise<void>;
 }
 
 /**
- * Counts a wrong code against the right ones. A source that mostly types wrong ones is refused; when all people together
- * do, somebody guesses from many sources, and each source is slowed.
+ * Counts a wrong code in relation to the correct ones. A source with mostly wrong codes is refused. When most codes of
+ * all users are wrong, somebody guesses from many sources, and each source is throttled.
  *
  * @throws {Failure} rate-limited
  */
@@ -228,7 +267,7 @@ async function limitWrongCodeRatio(
   tryId: string,
 ): Promise<ConsumedRatio> {
   const source = sourceOf(deps, address);
-  const shares = limitsOf('wrong-code-ratio', { ...source, all: 'all' }).map(({ name, key }) => ({
+  const ratios = limitsOf('wrong-code-ratio', { ...source, all: 'all' }).map(({ name, key }) => ({
     limit: limitOf(deps, name),
     key,
   }));
@@ -239,10 +278,10 @@ async function limitWrongCodeRatio(
     counted.push(...taken.counted);
     return taken.state;
   };
-  for (const share of shares) {
-    let state = await take(share);
-    if (state.allowed || (await deps.rateLimits.isUsedUp(rightOnes(share.limit), share.key, Date.now()))) continue;
-    if (share.key === 'all') {
+  for (const ratio of ratios) {
+    let state = await take(ratio);
+    if (state.allowed || (await deps.rateLimits.isUsedUp(rightOnes(ratio.limit), ratio.key, Date.now()))) continue;
+    if (ratio.key === 'all') {
       deps.events.sendingStopped(state.limit, Date.now() + state.resetSeconds * 1000);
       const slow = limitsOf('throttle', source)[0];
       if (slow === undefined) continue;
@@ -257,33 +296,35 @@ async function limitWrongCodeRatio(
     refund,
     async countRight() {
       await Promise.all(
-        shares.map(({ limit, key }) => deps.rateLimits.consume(rightOnes(limit), key, tryId, Date.now())),
+        ratios.map(({ limit, key }) => deps.rateLimits.consume(rightOnes(limit), key, tryId, Date.now())),
       );
     },
   };
 }
 
-/** The right codes that spare from a limit: as many as it has wrong ones. */
+/** The correct codes that lift a limit: as many as the wrong ones that it allows. */
 function rightOnes({ name, windows }: Limit): Limit {
   return { name: `${name}:right`, windows };
 }
 
-function sourceOf(deps: LimitDeps, address: string | undefined): { address?: string } {
+function sourceOf(deps: Pick<ApiDeps, 'limitHash'>, address: string | undefined): { address?: string } {
   return address === undefined ? {} : { address: deps.limitHash('address', networkOf(address)) };
 }
 
-/** A refusal by a limit: named, with the next time there is one. */
+/**
+ * The failure of a limit, with its name and the seconds until the next attempt; undefined when waiting does not help.
+ */
 export function limited(limit: string, retryAfterSeconds?: number, fields: Record<string, string[]> = {}): Failure {
   const when =
     retryAfterSeconds === undefined ? '; no more are possible' : `; the next is possible in ${retryAfterSeconds} s`;
   return new Failure('rate-limited', {
-    message: `Too many tries (${limit})${when}`,
+    message: `Too many attempts (${limit})${when}`,
     fields: { limit, ...fields },
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   });
 }
 
-async function guard(
+async function consume(
   deps: LimitDeps,
   { address, noteLimit }: Limited,
   { act, keys }: { act: LimitedAct; keys: LimitKeys & { name?: string } },
@@ -302,9 +343,9 @@ async function guard(
   return { refund: () => deps.rateLimits.refundAll(counted, tryId) };
 }
 
-/** What an operator has to know at once: an attack that many people feel. */
+/** Reports refusals that many users notice, because they indicate an attack. */
 function tellRefusal(
-  { events }: LimitDeps,
+  { events }: Pick<ApiDeps, 'events'>,
   { limit, resetSeconds }: LimitsState,
   { prefix, country }: LimitKeys,
 ): void {
@@ -313,7 +354,7 @@ function tellRefusal(
   if (limit === 'sends' || limit === 'wrong-codes') events.sendingStopped(limit, until);
 }
 
-/** A limit with its windows as they are configured. */
+/** Returns a limit with its configured windows. */
 export function limitOf({ config }: Pick<ApiDeps, 'config'>, name: LimitName): Limit {
   return { name, windows: config[limits[name].variable] };
 }

@@ -1,7 +1,7 @@
 // @permissions net, addons, read(/etc/alpine-release)
 /**
- * The api process: configuration, connections, surfaces, and an orderly end. The one system file is probed by the loader of
- * the argon2 package.
+ * The api process: configuration, connections, servers and a graceful stop. The only system file is probed by the
+ * loader of the argon2 package.
  */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -42,7 +42,8 @@ import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { requestLimit } from '../domain/limits.ts';
 import { readPolicy } from '../domain/registration.ts';
 import { pseudonymOf } from '../platform/audit.ts';
-import { type Config, readConfig, type roles, temporalRoles } from '../platform/config.ts';
+import { type Config, readConfig } from '../platform/config/config.ts';
+import { type roles, temporalRoles } from '../platform/config/roles.ts';
 import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
 import {
   checkHealth,
@@ -52,39 +53,40 @@ import {
   withTimeout,
 } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
-import { createCodecServer } from './codec.ts';
+import { createCodecApp } from './codec.ts';
 import type { ApiDeps } from './deps.ts';
 import { registerGauges } from './gauges.ts';
 import { openGrpc } from './grpc/server.ts';
+import { serverOptions } from './http.ts';
 import { limitOf } from './limits.ts';
 import { createRestApp, readTrustProxy } from './rest.ts';
 import { sessionLifeOf } from './sessions.ts';
 import { createTokens } from './tokens.ts';
 
-/** A system file that the loader of the argon2 package looks for. */
+/** A system file that the loader of the argon2 package probes. */
 const loaderProbe = '/etc/alpine-release';
 
 async function main(): Promise<void> {
   const config = readConfig('api');
   const log = createLog('api', config.LOG_LEVEL);
   await using api = await openApi(config, log);
-  // the addon is loaded: nothing needs these any more, and they stay shut
+  // the addon is loaded, so these permissions are not needed any more and cannot be regained
   dropPermissions(['worker', 'addon', 'child', 'fs.write'], [loaderProbe]);
   api.logReady();
   const signal = await untilSignal();
   log.info({ event: 'process.stopping', signal });
 }
 
-/** An api that listens; disposing it ends the requests under way, then what it is connected to. */
+/** A listening api; disposal completes the requests in progress, then closes the connections. */
 export interface Api extends AsyncDisposable {
-  /** Tells the log and the audit log that it is ready; they hear of its end too. */
+  /** Records in the log and the audit log that the api is ready; its stop is recorded too. */
   logReady(): void;
 }
 
 /**
- * Connects to what the api needs, and listens.
+ * Connects to the dependencies and listens.
  *
- * @throws {Error} a port is taken
+ * @throws {Error} a port is in use
  */
 export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> {
   await using open = new AsyncDisposableStack();
@@ -95,10 +97,11 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   open.use(auditLog);
   const deps = { ...(await assemble(config, connections, registry)), events, recordSpan: collector.record };
   const codec = createPayloadCodec(createCipher('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
-  const codecServer = createCodecServer({ config, codec, log, events, rateLimits: deps.rateLimits });
+  const codecApp = createCodecApp({ config, codec, log, events, rateLimits: deps.rateLimits });
+  const codecServer = createServer(serverOptions, codecApp);
   open.use(await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST));
   const app = createRestApp(deps);
-  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, app);
+  const server = createServer(serverOptions, app);
   open.use(await listen(server, config.SERVER_PORT, config.SERVER_HOST));
   const grpc = open.use(await openGrpc(deps, readTrustProxy(app)));
   open.defer(() => events.processStopped());
@@ -119,7 +122,7 @@ interface Connections extends AsyncDisposable {
   temporal: ReturnType<typeof connectTemporal>;
 }
 
-/** Opens what the api talks to; each comes back by itself when it was away. */
+/** Opens the connections; each reconnects automatically. */
 function connect(config: Config<'api'>, log: Logger, { record }: Collector): Connections {
   const away = (dependency: string) => (err: unknown) =>
     log.warn({ event: `${dependency}.away`, reason: (err as Error).message });
@@ -133,7 +136,7 @@ function connect(config: Config<'api'>, log: Logger, { record }: Collector): Con
     traceCipher: createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
     record,
   });
-  // without it the first burst of requests would share the short time that a seemingly absent Temporal gets
+  // otherwise the first burst of requests would share the short timeout of an unavailable Temporal
   temporal.connection.ensureConnected().catch(away('temporal'));
   return {
     redis,
@@ -156,7 +159,7 @@ async function assemble(
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   const checkDependencies = () => checkAll(connections);
   collectDefaultMetrics({ register: registry });
-  // whoever reads metrics needs no list of what to attack
+  // readers of metrics need no version to attack
   registry.removeSingleMetric('nodejs_version_info');
   registerGauges(registry, {
     checkDependencies,
@@ -233,7 +236,7 @@ function assembleLimits(
   };
 }
 
-/** Without Elasticsearch none of its client is loaded, which is a seventh of what a process would load. */
+/** Loads the client of Elasticsearch only if it is configured: a seventh of the code that the process would load. */
 async function personEventsOf(config: Config<'api'>): Promise<ApiDeps['readPersonEvents']> {
   const { PRIVACY_ELASTICSEARCH_URL: url, PRIVACY_ELASTICSEARCH_API_KEY: apiKey, AUDIT_INDEX: prefix } = config;
   if (url === undefined) return undefined;
@@ -261,12 +264,12 @@ function sessionRulesOf(config: Config<'api'>): ApiDeps['sessionRules'] {
   };
 }
 
-/** Twilio asks the api what to say, so both have to know each other. */
+/** Calls need both, because Twilio requests the speech of a call from the api. */
 function canAnswerCalls({ PUBLIC_URL, TWILIO_WEBHOOK_TOKEN }: Config<'api'>): boolean {
   return PUBLIC_URL !== undefined && TWILIO_WEBHOOK_TOKEN !== undefined;
 }
 
-/** What the api reaches itself, then the workers and what they report of theirs. */
+/** Checks the dependencies of the api, then the workers and the dependencies that they report. */
 async function checkAll(connections: Connections): Promise<DependencyHealth[]> {
   const { redis, database, temporal } = connections;
   const heartbeats = createHeartbeats(redis);
@@ -300,7 +303,7 @@ async function listen(server: Server, port: number, host: string): Promise<Async
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
-      // requests under way end; one that waits for a change does not hold the stop up
+      // requests in progress complete; one that waits for a change must not delay the stop
       const timer = setTimeout(() => server.closeAllConnections(), 5000);
       await closed;
       clearTimeout(timer);

@@ -1,4 +1,4 @@
-/** Notifications that the api has sent, of what no workflow tells. */
+/** Notifications to account owners that the api starts, for events without a workflow of their own. */
 import { startWorkflow } from '../adapters/temporal/client-calls.ts';
 import { type Notification, notificationWorkflowId } from '../domain/notifications.ts';
 import { notification } from '../workflows/notification.ts';
@@ -6,8 +6,8 @@ import { userAttributesOf } from '../workflows/search-attributes.ts';
 import type { ApiDeps } from './deps.ts';
 
 /**
- * Has a notification sent to the owner of an account; nobody waits for it. A second one of the same kind and occasion is not sent.
- * Never rejects: while Temporal is away the notification is lost, and an event says so.
+ * Sends a notification to the owner of an account, without waiting for it. A second one of the same kind and occasion
+ * is not sent. Never rejects: while Temporal is unavailable the notification is lost, and an event records that.
  */
 export async function notifyOwner(deps: Pick<ApiDeps, 'temporal' | 'events'>, told: Notification): Promise<void> {
   try {

@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 document, made of the schemas that parse the requests, and the page that shows it. */
+/** The OpenAPI 3.1 document, generated from the schemas that parse the requests, and the page that shows it. */
 import { z } from 'zod';
 import { failures } from '../contract/failures.ts';
 import type { Auth, Operation } from '../contract/operation.ts';
@@ -7,7 +7,7 @@ import type { FailureCode } from '../domain/failures.ts';
 
 const componentPath = '#/components/schemas/';
 
-/** https://spec.openapis.org/oas/v3.1.0.html */
+/** Returns the OpenAPI document of a table. https://spec.openapis.org/oas/v3.1.0.html */
 export function openApiDocument(operations: Record<string, Operation>): unknown {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const [operationId, row] of Object.entries(operations)) {
@@ -33,7 +33,7 @@ export function openApiDocument(operations: Record<string, Operation>): unknown 
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'JWT',
-          description: 'An access token of a person with the role admin',
+          description: 'An access token of a user with the role admin',
         },
         deletion: { type: 'http', scheme: 'bearer', description: 'The deletionToken of a deletion' },
       },
@@ -41,7 +41,7 @@ export function openApiDocument(operations: Record<string, Operation>): unknown 
   };
 }
 
-/** The page of `/docs`: Swagger UI, served from here alone. */
+/** The page of `/docs`: Swagger UI, without files of other servers. */
 export const docsPage = {
   html: `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Vyry API</title>
 <link rel="stylesheet" href="/docs/assets/swagger-ui.css"><link rel="icon" href="/docs/assets/favicon-32x32.png"></head>
@@ -50,10 +50,10 @@ export const docsPage = {
 };
 
 const headers = {
-  'X-Request-Id': { schema: { type: 'string' }, description: 'Names this request in the logs' },
-  'RateLimit-Limit': { schema: { type: 'integer' }, description: 'Of the limit that is nearest to refusing' },
-  'RateLimit-Remaining': { schema: { type: 'integer' }, description: 'Tries that it has left' },
-  'RateLimit-Reset': { schema: { type: 'integer' }, description: 'Seconds until it has one more' },
+  'X-Request-Id': { schema: { type: 'string' }, description: 'The id of the request in the logs' },
+  'RateLimit-Limit': { schema: { type: 'integer' }, description: 'Maximum of the limit with the fewest attempts left' },
+  'RateLimit-Remaining': { schema: { type: 'integer' }, description: 'Attempts that are left' },
+  'RateLimit-Reset': { schema: { type: 'integer' }, description: 'Seconds until one more attempt is possible' },
 };
 
 function describe(operationId: string, row: Operation): unknown {
@@ -96,7 +96,7 @@ function answerOf(row: Operation, status: string, schema: z.ZodType | null): unk
   };
 }
 
-const descriptions: Record<string, string> = { 201: 'Created', 202: 'Accepted; it is not finished' };
+const descriptions: Record<string, string> = { 201: 'Created', 202: 'Accepted; processing continues' };
 
 /** Kinds of authentication by a bearer token. */
 const schemes: ReadonlySet<Auth> = new Set<Auth>(['registration', 'session', 'admin', 'deletion']);
@@ -129,7 +129,7 @@ function parametersOf(row: Operation): unknown[] {
     name: 'Idempotency-Key',
     in: 'header',
     required: false,
-    description: 'A random UUID: the same key and body have the same answer for 24 h',
+    description: 'A random UUID: the same key and body get the same answer for 24 h',
     schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,128}$' },
   };
   return [...inPath, ...inQuery, ...(row.idempotent ? [idempotencyKey] : [])];
@@ -148,7 +148,7 @@ function problemAnswer(description: string): unknown {
   return { description, headers, content: { 'application/json': { schema: schemaOf(ErrorBody, 'output') } } };
 }
 
-/** A schema with an id by its name, any other in full. Those in full hold none with an id. */
+/** A reference for a schema with an id, otherwise the schema itself, which contains no schema with an id. */
 function schemaOf(schema: z.ZodType, io: 'input' | 'output'): unknown {
   const id = schema.meta()?.id;
   if (id !== undefined) return { $ref: `${componentPath}${id}` };
@@ -157,7 +157,7 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output'): unknown {
   return rest;
 }
 
-/** Patterns without what only some engines of regular expressions know: classes of Unicode, and `\0`. */
+/** Replaces what some regular expression engines do not support: Unicode classes and `\0`. */
 function portably({ jsonSchema }: { jsonSchema: { pattern?: string | undefined } }): void {
   if (jsonSchema.pattern === undefined) return;
   jsonSchema.pattern = jsonSchema.pattern

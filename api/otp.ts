@@ -1,39 +1,46 @@
-/** One-time codes of log-ins, PIN resets and changes: where they go, how they are sent, and how they are checked. */
-import type { Account } from '../adapters/mongo/accounts.ts';
+/** One-time codes: their destination, how they are sent and checked, and what is refunded when they do not count. */
+
 import { type PhoneNumber, parsePhoneNumber } from '../adapters/phone-numbers.ts';
+import type { CheckAnswer, CheckOutcome } from '../adapters/redis/codes.ts';
 import type { LogIn } from '../adapters/redis/logins.ts';
 import { startWorkflow } from '../adapters/temporal/client-calls.ts';
+import type { Account } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
 import { type LimitName, limitKeysOf, limits } from '../domain/limits.ts';
-import { countryOf, type Identity } from '../domain/registration.ts';
-import type { Channel, CodeSubject } from '../domain/verification.ts';
+import { countryOf, type Identity, type LimitKeys } from '../domain/registration.ts';
+import type { Channel, CodeSubject, VerificationRules } from '../domain/verification.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';
-import { type SendOtpInput, sendOtp } from '../workflows/send-otp.ts';
+import { sendOtp } from '../workflows/send-otp.ts';
 import type { ApiDeps, Caller } from './deps.ts';
-import { limitCheck } from './limits.ts';
+import { type Consumed, type ConsumedCheck, type LimitDeps, type Limited, limitCheck, orRefund } from './limits.ts';
 
-/** An address of a person, and what a code to it counts under. */
+/** The dependencies of sending a code. */
+export type OtpSendDeps = Pick<ApiDeps, 'temporal' | 'logins' | 'rules'>;
+/** The dependencies of checking a code. */
+export type OtpCheckDeps = LimitDeps & Pick<ApiDeps, 'codes'>;
+
+/** An address of a user, and the keys of the limits of codes to it. */
 export interface Destination extends Required<Pick<LogIn, 'limitKeys' | 'channel'>> {
   userId: string;
   to: string;
   country?: string | undefined;
 }
 
-/** Where a person is reached, by the channel that is wished or by the one there is. */
+/** Returns the address of an account for the wanted channel or, without one, for the channel that it has. */
 export function reachOf(
   { limitHash }: Pick<ApiDeps, 'limitHash'>,
   account: Account,
-  wished: Channel,
+  wanted: Channel,
 ): Destination | undefined {
   const { userId, email } = account;
   const number = account.phone === undefined ? undefined : parsePhoneNumber(account.phone);
   const identity: Identity = { ...(email && { email }), ...(number && identityOfNumber(number)) };
   const reached = { userId, limitKeys: limitKeysOf(identity, limitHash) };
-  if (email !== undefined && (wished === 'email' || number === undefined)) {
+  if (email !== undefined && (wanted === 'email' || number === undefined)) {
     return { ...reached, to: email, channel: 'email' };
   }
   if (number === undefined) return undefined;
-  const channel = wished === 'email' ? 'sms' : wished;
+  const channel = wanted === 'email' ? 'sms' : wanted;
   return { ...reached, to: number.e164, channel, country: countryOf(identity) };
 }
 
@@ -41,32 +48,93 @@ function identityOfNumber({ e164, country, callingCode }: PhoneNumber): Identity
   return { phone: e164, callingCode, ...(country && { country }) };
 }
 
-/** How the workflow that sends a code is known to operators; `userId` is absent where there is nobody. */
-interface SendingExecution {
+/** The only code of a log-in, a PIN reset or a change of contact. */
+export interface NewOtp {
+  of: CodeSubject;
+  /** Without `userId` and `to` nothing is sent; the same work is done. */
+  destination: Pick<Destination, 'limitKeys' | 'channel'> & Partial<Destination>;
+  locale: string | undefined;
+  /** The change that the correct code confirms. */
+  encrypted?: string;
   workflowId: string;
+  /** Title of the execution for operators. */
   staticSummary: string;
-  userId: string | undefined;
 }
 
-/** Has the one code of a log-in, a PIN reset or a change sent, or nothing where there is nobody. Safe to repeat: by its id. */
-export function startCode(deps: ApiDeps, { userId, ...flow }: SendingExecution, input: SendOtpInput): Promise<void> {
-  return startWorkflow(deps, sendOtp, {
-    ...flow,
-    taskQueue: 'registration',
-    typedSearchAttributes: userAttributesOf(userId),
-    args: [input],
+/**
+ * Stores a code request, then starts the workflow that sends the code. Refunds what was consumed if that fails. Returns
+ * the end of the code in milliseconds. Safe to repeat: keyed by the subject.
+ *
+ * @throws {Failure} unavailable
+ */
+export function startOtp(deps: OtpSendDeps, consumed: Consumed, otp: NewOtp): Promise<number> {
+  const { of, destination, locale, encrypted, workflowId, staticSummary } = otp;
+  const { userId, channel, limitKeys, to, country } = destination;
+  const ttlSeconds = deps.rules.codeTtlSeconds;
+  const expiresAt = Date.now() + ttlSeconds * 1000;
+  return orRefund(consumed, async () => {
+    // stored before the code is sent, so that every code that arrives can be verified
+    await deps.logins.create(of.subject, { userId, channel, limitKeys, expiresAt, encrypted });
+    const input = { ...of, channel, ttlSeconds, until: expiresAt };
+    await startWorkflow(deps, sendOtp, {
+      taskQueue: 'registration',
+      workflowId,
+      staticSummary,
+      typedSearchAttributes: userAttributesOf(userId),
+      args: [{ ...input, ...(to && { to }), ...(country && { country }), ...(locale && { locale }) }],
+    });
+    return expiresAt;
   });
 }
 
-/** Limits of the source and of all people, which everybody hears of; others would tell that there is one behind the name. */
-function isTold({ context: { fields } }: Failure): boolean {
-  const key = limits[fields?.limit as LimitName].key;
-  return key === 'address' || key === 'all';
+/** What is refunded after a check, by its outcome. Other outcomes count as a wrong code. */
+type RefundRules = Partial<Record<CheckOutcome, keyof ConsumedCheck>>;
+
+/** Only a comparison with a wrong result counts. */
+export const comparisonRefunds: RefundRules = {
+  verified: 'refundProven',
+  already: 'refund',
+  early: 'refund',
+  exhausted: 'refund',
+  expired: 'refund',
+  none: 'refund',
+};
+
+/** Everything but the correct code counts: unknown users have no code, and a refund for them would reveal that. */
+const logInRefunds: RefundRules = { verified: 'refundProven', already: 'refundProven' };
+
+/** A typed code and the send that it is compared with. */
+interface OtpCheck {
+  of: CodeSubject;
+  /** Number of the newest send. */
+  send: number;
+  code: string;
+  limitKeys: LimitKeys | undefined;
+  channels: readonly Channel[];
+  rules: Pick<VerificationRules, 'checksMax' | 'checkWaitsSeconds'>;
+  refunds: RefundRules;
 }
 
-/** Judges the code of a try that was counted. @throws {Failure} code-wrong, rate-limited */
+/**
+ * Checks a code. It is counted as wrong before the comparison, so that parallel guesses never exceed the limits, and
+ * refunded afterwards by the rules of the check.
+ *
+ * @throws {Failure} rate-limited
+ */
+export async function checkOtp(deps: OtpCheckDeps, caller: Limited, check: OtpCheck): Promise<CheckAnswer> {
+  const { of, send, code, limitKeys, channels, rules, refunds } = check;
+  const guess = deps.limitHash('guess', `${of.subject} ${send} ${code}`);
+  const consumed = await limitCheck(deps, caller, { limitKeys, channels }, guess);
+  const checked = await deps.codes.check(of, code, rules, Date.now());
+  deps.events.codeChecked(of, checked.outcome, checked.left);
+  const refund = refunds[checked.outcome];
+  if (refund !== undefined) await consumed[refund]();
+  return checked;
+}
+
+/** Checks the code of an attempt that was counted. @throws {Failure} code-wrong, rate-limited */
 export async function requireRightCode(
-  deps: ApiDeps,
+  deps: OtpCheckDeps & Pick<ApiDeps, 'rules'>,
   of: CodeSubject,
   begun: LogIn & { tries: number },
   code: string,
@@ -77,32 +145,38 @@ export async function requireRightCode(
   if (!isRight) throw wrongCode(Math.max(0, left));
 }
 
-/** Tells whether a code is right; counted as wrong before it is compared. @throws {Failure} rate-limited */
+/**
+ * Returns whether a code of `startOtp` is correct; false as well when a limit of its address is reached, because the
+ * refusal would reveal that the user exists.
+ *
+ * @throws {Failure} rate-limited, by a limit of the source or of all users
+ */
 export async function isRightCode(
-  deps: ApiDeps,
+  deps: OtpCheckDeps & Pick<ApiDeps, 'rules'>,
   of: CodeSubject,
   { channel, limitKeys }: LogIn,
   code: string,
   caller: Caller,
 ): Promise<boolean> {
-  const guess = deps.limitHash('guess', `${of.subject} 1 ${code}`);
-  const consumed = await limitCheck(deps, caller, { limitKeys, channels: [channel] }, guess).catch((err: unknown) => {
+  const check = { of, send: 1, code, limitKeys, channels: [channel], rules: deps.rules, refunds: logInRefunds };
+  const checked = await checkOtp(deps, caller, check).catch((err: unknown) => {
     if (err instanceof Failure && err.code === 'rate-limited' && !isTold(err)) return undefined;
     throw err;
   });
-  if (consumed === undefined) return false;
-  const { outcome, left } = await deps.codes.check(of, code, deps.rules, Date.now());
-  deps.events.codeChecked(of, outcome, left);
-  // the script has marked it: a repeat after a crash answers `already` and comes here again
-  const isRight = outcome === 'verified' || outcome === 'already';
-  if (isRight) await consumed.refundProven();
-  return isRight;
+  // `already` is a repeat after a crash: the script had marked the code as verified
+  return checked?.outcome === 'verified' || checked?.outcome === 'already';
 }
 
-/** The refusal of a code. */
+/** Limits of the source and of all users are shown to every caller; the others would reveal that the user exists. */
+function isTold({ context: { fields } }: Failure): boolean {
+  const key = limits[fields?.limit as LimitName].key;
+  return key === 'address' || key === 'all';
+}
+
+/** The failure for a wrong code. */
 export function wrongCode(attemptsLeft: number): Failure {
   return new Failure('code-wrong', {
     fields: { attemptsLeft, ...(attemptsLeft === 0 && { nextCodeAt: new Date().toISOString() }) },
-    ...(attemptsLeft === 0 && { message: 'The code is wrong and has no tries left; log in again for a new one' }),
+    ...(attemptsLeft === 0 && { message: 'The code is wrong and has no attempts left; log in again for a new one' }),
   });
 }

@@ -1,8 +1,8 @@
-/** Parses what came from outside. */
+/** Parsing of outside input. */
 import type { z } from 'zod';
 import { Failure } from '../domain/failures.ts';
 
-/** Enough for every field there is; more lines would only repeat what was sent. */
+/** Maximum number of details; more would only repeat the input. */
 const detailsMax = 20;
 
 /**
@@ -27,7 +27,7 @@ function detailsOf(issue: z.core.$ZodIssue): { path: string; message: string }[]
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
       path: [path, key.slice(0, 100)].filter(Boolean).join('.'),
-      message: 'is not known',
+      message: 'is unknown',
     }));
   }
   return [{ path, message: issue.message }];

@@ -1,12 +1,12 @@
-/** Failures as answers, by the table of contract/failures.ts. */
+/** Failures as responses, by the table in contract/failures.ts. */
 import { isMongoOutage } from '../adapters/mongo/connect.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import { isTemporalOutage } from '../adapters/temporal/connect.ts';
 import { type ErrorCode, failures } from '../contract/failures.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 
-/** An answer that says what went wrong. */
+/** The response to an error. */
 export interface Problem {
   status: number;
   headers: Record<string, string>;
@@ -14,8 +14,8 @@ export interface Problem {
   refusal: Refusal;
 }
 
-/** The shape of every error; `details` name fields, and some codes have facts of their own. */
-export interface ProblemBody {
+/** The body of every error. `details` names fields; some codes have additional fields. */
+interface ProblemBody {
   error: string;
   error_code: ErrorCode;
   retry_after_seconds?: number;
@@ -24,7 +24,7 @@ export interface ProblemBody {
   [fact: string]: unknown;
 }
 
-/** A problem as the audit log names it. */
+/** A problem in the audit log. */
 export interface Refusal {
   code: FailureCode | 'internal-error';
   limit?: string;
@@ -33,7 +33,9 @@ export interface Refusal {
 
 const retryAfterSecondsDefault = 5;
 
-/** The answer for anything that was thrown. What is neither a failure nor an outage is a bug and says nothing. */
+/**
+ * Returns the response for a thrown value. Anything but a failure or an outage is a bug, whose details are not shown.
+ */
 export function problemOf(thrown: unknown, requestId: string): Problem {
   const failure = failureOf(thrown);
   if (failure === undefined) {
@@ -69,7 +71,7 @@ export function problemOf(thrown: unknown, requestId: string): Problem {
   };
 }
 
-/** Tells operators of what is no refusal: a bug, or a dependency that was away when a driver asked it. */
+/** Reports a bug, or a dependency that was unavailable, to operators. */
 export function noteProblem(
   events: Pick<Events, 'requestFailed' | 'dependencyFailed'>,
   { status }: Problem,
@@ -79,7 +81,7 @@ export function noteProblem(
   if (status === 503 && !(thrown instanceof Failure)) events.dependencyFailed(thrown);
 }
 
-/** The failure that was thrown, or that an error of a driver stands for; undefined for a bug. */
+/** Returns the thrown failure, or the failure for an error of a driver or of Express; undefined for a bug. */
 export function failureOf(thrown: unknown): Failure | undefined {
   if (thrown instanceof Failure) return thrown;
   if (isRedisOutage(thrown) || isMongoOutage(thrown) || isTemporalOutage(thrown)) return new Failure('unavailable');
@@ -94,7 +96,7 @@ function challengeOf({ code, context }: Failure): string {
   return code === 'token-invalid' ? 'Bearer realm="vyry", error="invalid_token"' : 'Bearer realm="vyry"';
 }
 
-/** Errors of Express and its body parser carry the status they stand for. */
+/** Errors of Express and its body parser have an HTTP status. */
 function failureOfBodyParser(thrown: unknown): Failure | undefined {
   const status = (thrown as { status?: unknown } | null)?.status;
   if (status === 413) return new Failure('body-too-large');

@@ -1,21 +1,20 @@
 /**
- * REST over Express: middleware in order, then a route for every operation of contract/, which `serve` executes, then the
- * answer to errors.
+ * REST over Express: middleware in order, then a route for every operation of contract/, which `serve` executes, then
+ * the error handler.
  */
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import cors from 'cors';
-import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import type { LimitsState } from '../adapters/redis/rate-limits.ts';
 import type { Operation } from '../contract/operation.ts';
 import { type OperationId, operations } from '../contract/operations.ts';
 import { Failure } from '../domain/failures.ts';
-import { discardBody } from '../platform/http-body.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
 import type { ApiDeps, Caller, TrustProxy } from './deps.ts';
 import { served } from './handlers.ts';
+import { allowCors, createHttpApp, sendError } from './http.ts';
 import { limitRequest } from './limits.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
 import { noteProblem, problemOf, type Refusal } from './problems.ts';
@@ -28,26 +27,35 @@ const callbackPaths = pathsWhere(({ isCallback }) => isCallback);
 const formPaths = pathsWhere(({ isForm }) => isForm);
 const unlimitedPaths = ['/metrics', ...pathsWhere(({ isUnlimited }) => isUnlimited)];
 const bodyBytesMax = 256 * 1024;
-/** A body up to this is read off, so that its sender hears why it is refused; beyond, the connection is closed. */
+/**
+ * A refused body up to this size is read, so that its sender gets the response; beyond it, the connection is closed.
+ */
 const unwantedBytesMax = 4 * 1024 * 1024;
-/** What the page loads, and nothing else of the package: no source maps, no versions. */
+/** The files that the page loads; no other file of the package is served. */
 const swaggerUiFiles = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
 const swaggerUiFolder = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/swagger-ui.css')));
 
-/** Puts the surface together: middleware in order, then the table, then what is left over. */
+/** Headers of responses that browsers show to pages of other origins. */
+const exposedHeaders = [
+  'X-Request-Id',
+  'Retry-After',
+  'RateLimit-Limit',
+  'RateLimit-Remaining',
+  'RateLimit-Reset',
+  'Location',
+];
+
+/** Creates the REST API: middleware in order, then the table, then not found and errors. */
 export function createRestApp(deps: ApiDeps): Express {
-  const app = express();
-  app.disable('x-powered-by');
-  app.set('query parser', 'simple');
+  const app = createHttpApp();
   app.set('trust proxy', trustProxyOf(deps.config.TRUST_PROXY));
-  app.set('etag', false);
   app.use((req, res, next) => recordTelemetry(deps, req, res, next));
   app.use(
     helmet({
       contentSecurityPolicy: { directives: { defaultSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"] } },
     }),
   );
-  app.use(allowCors(deps));
+  app.use(allowCors({ origin: [...deps.config.CORS_ORIGINS], exposedHeaders, maxAge: 600 }));
   app.use('/api', (_req, res, next) => {
     res.setHeader('Cache-Control', 'no-store');
     next();
@@ -62,7 +70,7 @@ export function createRestApp(deps: ApiDeps): Express {
   app.use(() => {
     throw new Failure('not-found');
   });
-  app.use((err: unknown, req: Request, res: Response, _next: NextFunction) => answerProblem(deps, err, req, res));
+  app.use((err: unknown, _req: Request, res: Response, _next: NextFunction) => answerProblem(deps, err, res));
   return app;
 }
 
@@ -96,7 +104,10 @@ function callerOf(req: Request): Caller {
   };
 }
 
-/** Shows the limit that is nearest to refusing. https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-05 */
+/**
+ * Shows the limit with the fewest attempts left.
+ * https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-05
+ */
 function showLimit(res: Response | undefined, { allowed, max, remaining, resetSeconds }: LimitsState): void {
   const shown = res?.getHeader('RateLimit-Remaining');
   if (allowed && shown !== undefined && Number(shown) <= remaining) return;
@@ -117,13 +128,13 @@ function sendAnswer(res: Response, row: Operation, { status, body }: ApiAnswer):
   else res.type(row.answerType).send(body);
 }
 
-function serveDocs(app: Express, deps: ApiDeps): void {
+function serveDocs(app: Express, { metrics }: Pick<ApiDeps, 'metrics'>): void {
   const document = openApiDocument(operations);
   app.get('/openapi.json', (_req, res) => {
     res.json(document);
   });
   app.get('/metrics', async (_req, res) => {
-    const { contentType, text } = await deps.metrics();
+    const { contentType, text } = await metrics();
     res.type(contentType).send(text);
   });
   app.get('/docs', (_req, res) => {
@@ -137,31 +148,9 @@ function serveDocs(app: Express, deps: ApiDeps): void {
   }
 }
 
-/** What browsers need to ask from another origin. Whoever sends no `Origin` is none, and is spared it. */
-function allowCors({ config }: ApiDeps): RequestHandler {
-  const share = cors({
-    origin: config.CORS_ORIGINS,
-    exposedHeaders: [
-      'X-Request-Id',
-      'Retry-After',
-      'RateLimit-Limit',
-      'RateLimit-Remaining',
-      'RateLimit-Reset',
-      'Location',
-    ],
-    maxAge: 600,
-  });
-  return (req, res, next) => {
-    if (req.headers.origin !== undefined || req.method === 'OPTIONS') return share(req, res, next);
-    // what is stored of this answer is none for a browser of another origin
-    res.setHeader('Vary', 'Origin');
-    next();
-  };
-}
-
-/** Gives a request its ids, its trace, its span and its line in log and metrics. */
+/** Gives a request its ids and trace, and records its event, metrics and span. */
 function recordTelemetry(
-  { events, recordSpan, config }: ApiDeps,
+  { events, recordSpan, config }: Pick<ApiDeps, 'events' | 'recordSpan' | 'config'>,
   req: Request,
   res: Response,
   next: NextFunction,
@@ -186,7 +175,7 @@ function recordTelemetry(
         isRead: req.method === 'GET' || callbackPaths.includes(route),
       }),
     );
-    // of health checks and scrapes there would be more than of anything else
+    // without health checks and scrapes, which would be most of the spans
     if (route.startsWith('/api/') || res.statusCode >= 400) {
       recordSpan({ ...requestSpan(req, res), traceparent, parentId, beganAt });
     }
@@ -194,7 +183,9 @@ function recordTelemetry(
   traces.run(trace, next);
 }
 
-/** As the semantic conventions of OpenTelemetry name things, without what a caller wrote: no path, no query, no agent. */
+/**
+ * Named by the semantic conventions of OpenTelemetry, without input of the caller: no path, no query, no user agent.
+ */
 function requestSpan(req: Request, res: Response): Pick<Span, 'name' | 'kind' | 'attributes' | 'failure'> {
   const route = res.locals.route as string | undefined;
   return {
@@ -214,21 +205,21 @@ function traceOf(req: Request, traceparent: string): Trace {
   return requestTrace({ ip: req.ip, userAgent: req.get('user-agent'), requestId, traceparent });
 }
 
-/** The rule by which `X-Forwarded-For` is believed: of an address, so many hops away. For doors beside this one. */
+/** Returns the rule by which `X-Forwarded-For` is trusted, for other transports. */
 export function readTrustProxy(app: Express): TrustProxy {
   return app.get('trust proxy fn') as TrustProxy;
 }
 
 /**
- * Every route but those of operators, whose probes must not stop when somebody else behind their address asks much, and
- * those of providers, which tell of many people from few addresses.
+ * Limits every route except those of operators, whose probes must not fail when others behind their address send many
+ * requests, and those of providers, which report on many users from few addresses.
  */
-async function limitRequests(deps: ApiDeps, req: Request, next: NextFunction): Promise<void> {
+async function limitRequests(deps: Pick<ApiDeps, 'requestLeases'>, req: Request, next: NextFunction): Promise<void> {
   if (!unlimitedPaths.includes(req.path)) await limitRequest(deps, callerOf(req));
   next();
 }
 
-/** By the length that is announced, before anything is read: the parser would read all of it first. */
+/** Refuses a body by its `Content-Length`, because the parser would read all of it first. */
 function refuseLarge(req: Request, res: Response, next: NextFunction): void {
   const announced = Number(req.headers['content-length'] ?? 0);
   if (announced > unwantedBytesMax) res.setHeader('Connection', 'close');
@@ -237,8 +228,8 @@ function refuseLarge(req: Request, res: Response, next: NextFunction): void {
 }
 
 /**
- * A body is JSON or it is refused, whatever its route; browsers cannot send that across sites without asking. Where a
- * provider sends a form, it is signed.
+ * Requires a JSON body on every route, because browsers send it across origins only after a preflight. The forms of a
+ * provider are signed.
  */
 function requireMediaType(req: Request, _res: Response, next: NextFunction): void {
   const type = formPaths.includes(req.path) ? 'application/x-www-form-urlencoded' : 'application/json';
@@ -247,17 +238,11 @@ function requireMediaType(req: Request, _res: Response, next: NextFunction): voi
   next();
 }
 
-async function answerProblem({ events }: ApiDeps, err: unknown, req: Request, res: Response): Promise<void> {
+function answerProblem({ events }: Pick<ApiDeps, 'events'>, err: unknown, res: Response): Promise<void> {
   const problem = problemOf(err, res.locals.requestId as string);
-  const { status, headers, body, refusal } = problem;
-  res.locals.refusal = refusal;
+  res.locals.refusal = problem.refusal;
   noteProblem(events, problem, err);
-  if (res.headersSent) {
-    res.destroy();
-    return;
-  }
-  if (res.getHeader('connection') !== 'close') await discardBody(req);
-  res.status(status).set(headers).json(body);
+  return sendError(res, problem);
 }
 
 function locationOf(answer: unknown): string {

@@ -17,7 +17,7 @@ import { authenticate, type Holders, requireStepUp } from './authenticate.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import { malformed, parse } from './parse.ts';
 
-/** A request as a transport hands it over; nothing of it has been checked. */
+/** A request from a transport, not validated yet. */
 export interface ApiRequest {
   params: Record<string, string>;
   query: unknown;
@@ -25,7 +25,7 @@ export interface ApiRequest {
   /** The header or metadata of this name. */
   authorization: string | undefined;
   caller: Caller;
-  /** What providers sign: path and query as they came, and the signature. */
+  /** What providers sign: path and query as received, and the signature. */
   signed?: { path: string; signature: string | undefined };
 }
 
@@ -59,12 +59,12 @@ export interface HandlerInput<O extends RpcOperation> {
   params: Record<O extends Operation ? NamesIn<O['path']> : never, string>;
   caller: Caller;
   minted: Minted;
-  /** For operations whose body says which credential is needed. */
+  /** For operations whose body determines the required credential. */
   authorization: string | undefined;
 }
 
-/** Does what an operation promises. It throws a `Failure` to refuse. */
-export type Handler<O extends RpcOperation> = (deps: ApiDeps, input: HandlerInput<O>) => Promise<AnswerOf<O>>;
+/** Executes an operation. It throws a `Failure` to refuse. */
+type Handler<O extends RpcOperation> = (deps: ApiDeps, input: HandlerInput<O>) => Promise<AnswerOf<O>>;
 
 /** A handler for every operation of a table: a missing one does not compile. */
 export type Handlers<T extends Record<string, RpcOperation>> = { [K in keyof T]: Handler<T[K]> };
@@ -111,7 +111,7 @@ function needsStepUp({ stepUp = [] }: RpcOperation, body: unknown): boolean {
   return typeof body === 'object' && body !== null && stepUp.some((field) => Object.hasOwn(body, field));
 }
 
-/** What makes a key of one caller differ from the same key of another, and the part of the body that a repeat shares. */
+/** The scope that separates the keys of callers, and the part of the body that a repeat has in common. */
 function keyOf(
   { id, operation }: Served,
   { holder, caller, body }: { holder: unknown; caller: Caller; body: unknown },
@@ -131,9 +131,9 @@ function subjectOf(auth: Auth, holder: unknown, { address }: Caller): string[] {
 }
 
 /**
- * Runs a request once for its key. What it mints is stored before it runs, so that the same key and body run with the same
- * ids and get the same answer for 24 h, also after a crash. Refusals are not kept, and one for a malformed request frees
- * its key: nothing was done.
+ * Runs a request once for its key. Its random values are stored before it runs, so that the same key and body run with
+ * the same ids and get the same answer for 24 h, also after a crash. Refusals are not stored. A refusal as malformed
+ * releases the key, because nothing was done.
  *
  * @throws {Failure} malformed, idempotency-key-reused, and what the handler throws
  */

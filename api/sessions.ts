@@ -1,24 +1,22 @@
-/** Sessions: how one begins, whoever asks for it, and how it is seen. */
-
-import type { Account, AccountWithHashes } from '../adapters/mongo/accounts.ts';
+/** The begin of a session, by log-in or registration, and its tokens. */
 import type { Tokens } from '../contract/schemas.ts';
-import { refreshLife, type SessionLife } from '../domain/account.ts';
+import { type Account, type AccountWithHashes, refreshLife, type SessionLife } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
-import type { Config } from '../platform/config.ts';
+import type { Config } from '../platform/config/config.ts';
 import { tokenHash } from '../platform/crypto.ts';
-import type { Events } from '../platform/events.ts';
+import type { Events } from '../platform/events/events.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import type { Minted } from './serve.ts';
 import { userView } from './views.ts';
 
 const userAgentMax = 256;
 
-/** What a session begins with. */
+/** The dependencies of beginning a session. */
 export interface SessionBeginDeps extends Pick<ApiDeps, 'accounts' | 'sessions' | 'sessionLife' | 'tokens' | 'config'> {
   events: Pick<Events, 'sessionCreated' | 'sessionEnded'>;
 }
 
-/** How long sessions live, by the configuration. */
+/** Returns the configured lifetimes of sessions. */
 export function sessionLifeOf(config: Config<'api'>): SessionLife {
   const isSingle = config.SESSION_LIMIT === 'user';
   const idleSeconds = config.SESSION_TTL ?? (isSingle ? 86_400 : config.REFRESH_TOKEN_EXPIRATION);
@@ -31,10 +29,10 @@ export function sessionLifeOf(config: Config<'api'>): SessionLife {
 }
 
 /**
- * Begins a session of a person. Safe to repeat with what was minted.
+ * Begins a session of a user. Safe to repeat with the same minted values.
  *
- * @param provenBy the password that it begins with, by its hash
- * @throws {Failure} account-disabled; credentials-wrong: that password was replaced in the same moment
+ * @param provenBy the hash of the password that the user logged in with
+ * @throws {Failure} account-disabled; credentials-wrong: that password was replaced at the same time
  */
 export async function beginSession(
   deps: SessionBeginDeps,
@@ -52,7 +50,7 @@ export async function beginSession(
     { ...session, userAgent: userAgent.slice(0, userAgentMax) },
     { hash: tokenHash(refreshToken), seconds: Math.ceil(refreshMs / 1000) },
   );
-  if (isSingle) await endTheOneBefore(deps, userId, sessionId, endsAt);
+  if (isSingle) await endPrevious(deps, userId, sessionId, endsAt);
   await endIfChanged(deps, { userId, sessionId, provenBy });
   deps.events.sessionCreated(sessionId, userId);
   return tokensOf(deps, { sessionId, refreshToken, refreshMs, account });
@@ -62,21 +60,16 @@ function requireEnabled({ disabledAt }: Account): void {
   if (disabledAt !== undefined) throw new Failure('account-disabled');
 }
 
-/** After the new one lives: of parallel log-ins the last one stays. */
-async function endTheOneBefore(
-  deps: SessionBeginDeps,
-  userId: string,
-  sessionId: string,
-  endsAt: number,
-): Promise<void> {
+/** Called after the new session exists, so that the last one of parallel log-ins stays. */
+async function endPrevious(deps: SessionBeginDeps, userId: string, sessionId: string, endsAt: number): Promise<void> {
   const before = await deps.sessions.takePlace(userId, sessionId, endsAt);
   if (before === undefined) return;
   if (await deps.sessions.end(userId, before)) deps.events.sessionEnded({ sessionId: before, userId, why: 'replaced' });
 }
 
 /**
- * An account that was disabled, or whose password was replaced, while its session began, after the other sessions were ended,
- * must not keep this one: the session is there already, so either this sees the change or the change sees the session.
+ * Ends the session of an account that was disabled, or whose password was replaced, while the session began. The
+ * session exists already, so either this check sees the change, or the change ends the session with all others.
  *
  * @throws {Failure} account-disabled, credentials-wrong
  */
@@ -93,7 +86,7 @@ async function endIfChanged(
   throw new Failure(isEnabled ? 'credentials-wrong' : 'account-disabled');
 }
 
-/** The tokens of a session, as a log-in or a refresh answers them; `refreshMs` is the life of the refresh token. */
+/** Returns the tokens of a session for a log-in or a refresh; `refreshMs` is the life of the refresh token. */
 export async function tokensOf(
   { tokens, config }: Pick<SessionBeginDeps, 'tokens' | 'config'>,
   given: { sessionId: string; refreshToken: string; refreshMs: number; account: Account },

@@ -1,20 +1,25 @@
-/** How hard a password or PIN is to guess. Passwords: zxcvbn (NIST SP 800-63B section 5.1.1.2). PINs: no runs, no repeats. */
+/**
+ * The strength of passwords and PINs. Passwords: zxcvbn (NIST SP 800-63B section 5.1.1.2). PINs: no runs, no repeats.
+ */
 import type { ZxcvbnFactory } from '@zxcvbn-ts/core';
 import { Failure } from '../domain/failures.ts';
 import type { ApiDeps } from './deps.ts';
 
-/** zxcvbn's own scale is 0 to 4; 3 is "safely unguessable": 10^8 guesses and more. */
+/** The scale of zxcvbn is 0 to 4; 3 is "safely unguessable": at least 10^8 guesses. */
 const scoreMin = 3;
 
 /**
- * How many ways of reading digits and signs as letters are tried. The library's own 100 hold up every request of a process
- * for 60 to 600 ms; with 10 it is 12 to 80, and of 515 weak passwords in such disguise 4 more get through.
+ * Maximum number of substitutions of digits and signs by letters. The default of the library, 100, blocks the event
+ * loop for 60 to 600 ms; 10 blocks it for 12 to 80 ms and accepts 4 more of 515 weak passwords with substitutions.
  */
 const l33tMaxSubstitutions = 10;
 
+/** The dependencies of the check of a password. */
+export type StrengthDeps = Pick<ApiDeps, 'breachedPasswords' | 'events'>;
+
 let estimator: Promise<ZxcvbnFactory> | undefined;
 
-/** Made at the first password: its dictionaries take a third of a second to read, which a start need not wait for. */
+/** Created at the first password, because loading the dictionaries takes a third of a second. */
 async function createEstimator(): Promise<ZxcvbnFactory> {
   const [{ ZxcvbnFactory }, common, english] = await Promise.all([
     import('@zxcvbn-ts/core'),
@@ -30,14 +35,14 @@ async function createEstimator(): Promise<ZxcvbnFactory> {
 }
 
 /**
- * Refuses a password that is easy to guess, also for somebody who knows the person, and one that is known from a breach,
- * where that is configured. While the list of breached passwords is away, passwords are not asked about.
+ * Refuses a password that is easy to guess, also by somebody who knows the user, and one that is known from a breach,
+ * if that check is configured. While the list of breached passwords is unavailable, this check is skipped.
  *
- * @param known the person's own words: name, address
+ * @param known words of the user: name, address
  * @throws {Failure} password-weak
  */
 export async function requireStrongPassword(
-  { breachedPasswords, events }: Pick<ApiDeps, 'breachedPasswords' | 'events'>,
+  { breachedPasswords, events }: StrengthDeps,
   password: string,
   known: string[],
 ): Promise<void> {
@@ -56,7 +61,7 @@ function weak(message: string): Failure {
 }
 
 /**
- * Refuses a PIN of one digit, and one that counts up or down.
+ * Refuses a PIN that repeats one digit or counts up or down.
  *
  * @throws {Failure} password-weak
  */

@@ -1,28 +1,30 @@
 /**
- * Access tokens: JWT (RFC 7519) by jose, HS256 or EdDSA as configured. Only that algorithm, our issuer, our audience and
- * configured keys are accepted; `kid` is looked up among them as it is and leads nowhere else.
+ * Access tokens: JWT (RFC 7519) by jose, HS256 or EdDSA as configured. Only that algorithm, the configured issuer,
+ * audience and keys are accepted; `kid` selects one of these keys and is used for nothing else.
  */
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { errors, type JWTHeaderParameters, jwtVerify, SignJWT } from 'jose';
+import { LRUCache } from 'lru-cache';
 import { Failure } from '../domain/failures.ts';
-import type { Config, Secret } from '../platform/config.ts';
+import type { Config } from '../platform/config/config.ts';
+import type { Secret } from '../platform/config/secret.ts';
 import { keyIdOf, newId, tokenHash } from '../platform/crypto.ts';
 
-/** What an access token says. */
+/** The claims of an access token. */
 export interface AccessClaims {
   userId: string;
   sessionId: string;
   roles: string[];
 }
 
-/** What a token says that was verified. */
+/** The claims of a verified token. */
 export interface VerifiedClaims extends AccessClaims {
   /** Milliseconds since the Unix epoch. */
   expiresAt: number;
 }
 
-/** A public key as others get it (RFC 8037 section 2). */
-export interface PublicKey {
+/** A published key (RFC 8037 section 2). */
+interface PublicKey {
   kty: 'OKP';
   crv: 'Ed25519';
   x: string;
@@ -32,6 +34,7 @@ export interface PublicKey {
   use: 'sig';
 }
 
+/** The issuer and verifier of access tokens. */
 export type Tokens = ReturnType<typeof createTokens>;
 
 type TokenConfig = Pick<
@@ -46,15 +49,15 @@ interface Key {
   published?: PublicKey;
 }
 
-/** RFC 9068: what tells an access token from other JWTs. */
+/** The type that distinguishes access tokens from other JWTs (RFC 9068). */
 const type = 'at+jwt';
-/** How far the clocks of two of our machines may be apart. */
+/** Tolerated clock skew between two machines. */
 const skewSeconds = 10;
-/** Some 5 MiB of tokens that were verified. */
-const verifiedMax = 10_000;
+/** The cache of verified tokens: at most about 5 MiB, and by the wall clock, as `exp` is. */
+const cacheOptions = { max: 10_000, ttlResolution: 0, perf: { now: () => Date.now() } };
 
 /**
- * Creates the issuer and checker of access tokens. The first key signs, all of them verify.
+ * Creates the issuer and verifier of access tokens. The first key signs, all of them verify.
  *
  * @throws {Error} EdDSA without a key
  */
@@ -65,7 +68,8 @@ export function createTokens(config: TokenConfig) {
   if (current === undefined) throw new Error('Bad configuration of api:\n  JWT_ALGORITHM EdDSA needs JWT_KEYS');
   const known = new Map<unknown, Key>(keys.map((key) => [key.kid, key]));
 
-  const verified = rememberVerified();
+  // by hash, so that no token stays in memory
+  const verified = new LRUCache<string, VerifiedClaims>(cacheOptions);
 
   function keyOf({ kid }: JWTHeaderParameters): Key['verifying'] {
     const key = known.get(kid);
@@ -73,7 +77,7 @@ export function createTokens(config: TokenConfig) {
     return key.verifying;
   }
 
-  async function judge(token: string): Promise<{ claims: VerifiedClaims; until: number }> {
+  async function verifySignature(token: string): Promise<{ claims: VerifiedClaims; until: number }> {
     try {
       const { payload } = await jwtVerify(token, keyOf, {
         algorithms: [alg],
@@ -81,12 +85,12 @@ export function createTokens(config: TokenConfig) {
         issuer,
         audience,
         requiredClaims: ['exp', 'iat', 'sub', 'sid', 'jti'],
-        // makes jose judge `iat` too, which it else only requires
+        // makes jose check `iat` as well, which it otherwise only requires
         maxTokenAge: lifeSeconds,
         clockTolerance: skewSeconds,
       });
       const { exp = 0, iat = 0, sub, sid, roles } = payload;
-      // JSON.parse makes Infinity of 1e400
+      // JSON.parse returns Infinity for 1e400
       if (!Number.isSafeInteger(exp)) throw new Failure('token-invalid');
       const until = (Math.min(exp, iat + lifeSeconds) + skewSeconds) * 1000;
       const claims = { userId: String(sub), sessionId: String(sid), roles: roles as string[], expiresAt: exp * 1000 };
@@ -98,10 +102,10 @@ export function createTokens(config: TokenConfig) {
   }
 
   return {
-    /** What others verify tokens with: empty under HS256, whose key is a secret. */
+    /** The keys with which other servers verify tokens; empty under HS256, whose key is a secret. */
     publicKeys: keys.flatMap(({ published }) => (published ? [published] : [])),
 
-    /** Signs a token for a session; it lives `JWT_EXPIRATION` seconds. */
+    /** Signs a token for a session. It expires after `JWT_EXPIRATION` seconds. */
     sign({ userId, sessionId, roles }: AccessClaims): Promise<string> {
       return new SignJWT({ sid: sessionId, roles })
         .setProtectedHeader({ alg, typ: type, kid: current.kid })
@@ -115,34 +119,20 @@ export function createTokens(config: TokenConfig) {
     },
 
     /**
-     * What a token says; its signature is checked once, whether its session lives is for the caller to ask each time.
+     * Returns the claims of a token, whose signature is verified once. The caller checks each time whether its session
+     * is active.
      *
      * @throws {Failure} token-invalid
      */
     async verify(token: string): Promise<VerifiedClaims> {
       const hash = tokenHash(token);
-      const before = verified.find(hash, Date.now());
-      if (before !== undefined) return before;
-      const { claims, until } = await judge(token);
-      verified.keep(hash, claims, until);
+      const cached = verified.get(hash);
+      if (cached !== undefined) return cached;
+      const { claims, until } = await verifySignature(token);
+      const ttl = until - Date.now();
+      // 0 would mean no expiry
+      if (ttl > 0) verified.set(hash, claims, { ttl });
       return claims;
-    },
-  };
-}
-
-/** The tokens verified last, by their hash: none of them is in memory for it. */
-function rememberVerified() {
-  const kept = new Map<string, { claims: VerifiedClaims; until: number }>();
-  return {
-    /** What a token said, until an instant in milliseconds that was given with it. */
-    find(hash: string, now: number): VerifiedClaims | undefined {
-      const found = kept.get(hash);
-      return found !== undefined && now < found.until ? found.claims : undefined;
-    },
-    keep(hash: string, claims: VerifiedClaims, until: number): void {
-      const [oldest] = kept.keys();
-      if (kept.size >= verifiedMax && oldest !== undefined) kept.delete(oldest);
-      kept.set(hash, { claims, until });
     },
   };
 }
@@ -155,7 +145,7 @@ function keysOf(config: TokenConfig): Key[] {
   });
 }
 
-/** What stands before the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410 section 7). */
+/** The prefix of the 32 bytes of an Ed25519 private key in PKCS #8 (RFC 8410 section 7). */
 const pkcs8Head = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 function edwardsKey(secret: Secret): Key {

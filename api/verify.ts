@@ -1,29 +1,28 @@
-/** `POST /auth/login/verify` and `/auth/verify`: a code, and the log-in or registration that it belongs to. */
+/** `POST /auth/login/verify` and `/auth/verify`: the code of a log-in or a registration. */
 import type { sessionOperations } from '../contract/auth.ts';
 import type { AnswerOf } from '../contract/operation.ts';
-import { verifyLogIn } from './auth/log-in.ts';
+import { type LogInVerifyDeps, verifyLogIn } from './auth/log-in.ts';
 import { requireRegistration } from './authenticate.ts';
-import type { ApiDeps } from './deps.ts';
 import { malformed } from './parse.ts';
-import { verifyRegistration } from './registrations/register.ts';
+import { type RegistrationVerifyDeps, verifyRegistration } from './registrations/register.ts';
 import type { HandlerInput } from './serve.ts';
 
 type Op = typeof sessionOperations.verify;
 
 /**
- * Verifies the code of a log-in, or of a registration whose token the caller has.
+ * Verifies the code of a log-in, or of a registration by its token.
  *
  * @throws {Failure} malformed, and as `verifyLogIn`, `requireRegistration` and `verifyRegistration`
  */
 export async function verify(
-  deps: ApiDeps,
+  deps: LogInVerifyDeps & RegistrationVerifyDeps,
   { body: { loginId, registrationId, code }, caller, minted, authorization }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   if (loginId !== undefined && registrationId === undefined) {
     return { status: 200, body: await verifyLogIn(deps, { loginId, code }, caller, minted) };
   }
-  if (registrationId === undefined) throw malformed('loginId', 'is needed');
-  if (loginId !== undefined) throw malformed('registrationId', 'is not possible beside loginId');
+  if (registrationId === undefined) throw malformed('loginId', 'is required');
+  if (loginId !== undefined) throw malformed('registrationId', 'must not be combined with loginId');
   const { status } = await requireRegistration(deps, registrationId, authorization);
   const registration = { ...caller, registrationId, status };
   return { status: 200, body: await verifyRegistration(deps, registration, code, minted) };

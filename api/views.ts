@@ -1,7 +1,8 @@
-/** How accounts and sessions look to their user. */
-import type { Account } from '../adapters/mongo/accounts.ts';
+/** Accounts and sessions as their user sees them. */
+
 import type { Session as StoredSession } from '../adapters/redis/sessions.ts';
 import type { Session, User } from '../contract/schemas.ts';
+import type { Account } from '../domain/account.ts';
 
 /** An account as its user sees it. */
 export function userView(account: Account): User {

@@ -15,7 +15,7 @@ import { type AuditEvent, auditIndexOf } from '../domain/audit.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
 import { type AuditSink, createRecorder, type Recorder } from '../platform/audit.ts';
-import { Secret } from '../platform/config.ts';
+import { Secret } from '../platform/config/secret.ts';
 import { traces } from '../platform/log.ts';
 import { circumstances, printTable } from './figures.ts';
 
@@ -31,7 +31,6 @@ interface Figures {
 const folder = await openTemporaryFolder();
 try {
   const system = await startSystemIn(folder, {
-    folder: folder.path,
     roles: ['audit'],
     elasticsearch: true,
     env: { LOG_LEVEL: 'warn', AUDIT_STREAM_MAX: '1000000' },

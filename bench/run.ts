@@ -47,7 +47,6 @@ let repeats = 0;
 const folder = await openTemporaryFolder();
 try {
   const system = await startSystemIn(folder, {
-    folder: folder.path,
     env: { ...limitsOff, CAPTCHA_COST: '2', LOG_LEVEL: 'warn', ARGON2_CONCURRENCY: '2' },
   });
   await using peer = await startBare(system);

@@ -14,7 +14,8 @@ import { createPasswords } from '../adapters/passwords.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
-import { Secret, variables } from '../platform/config.ts';
+import { Secret } from '../platform/config/secret.ts';
+import { variables } from '../platform/config/variables.ts';
 import { createCipher, deriveKey } from '../platform/crypto.ts';
 import { type BareExpress, startBareExpress } from './bare-servers.ts';
 import { circumstances, cpuMs, inParallel, printTable, Rounds } from './figures.ts';
@@ -38,7 +39,6 @@ interface Tokens {
 const folder = await openTemporaryFolder();
 try {
   const system = await startSystemIn(folder, {
-    folder: folder.path,
     env: { LOG_LEVEL: 'warn', ARGON2_CONCURRENCY: String(hashesAtOnce), ...limitsOff },
   });
   const redis = connectRedis(system.ready.redisUrl, console.error);

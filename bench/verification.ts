@@ -15,7 +15,7 @@ import { createCodes } from '../adapters/redis/codes.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
-import { Secret } from '../platform/config.ts';
+import { Secret } from '../platform/config/secret.ts';
 import { createCipher, deriveKey, newId } from '../platform/crypto.ts';
 import { codeFor } from '../test/support/client.ts';
 import { connectSignal, numbers, type SignalClient } from '../test/support/signal-client.ts';
@@ -37,7 +37,6 @@ const newNumber = () => String(447_400_000_000 + nextNumber++);
 const folder = await openTemporaryFolder();
 try {
   const system = await startSystemIn(folder, {
-    folder: folder.path,
     env: {
       LOG_LEVEL: 'warn',
       REGISTRATION_STEPS: 'code',

@@ -7,7 +7,7 @@ import { readAuditDepth, readAuditHead, readDeadLetters } from '../adapters/redi
 import { connectRedis } from '../adapters/redis/connect.ts';
 import { type AuditAction, type AuditEvent, auditActions } from '../domain/audit.ts';
 import { type AuditLogFault, type AuditLogReport, auditMacKey, verifyAuditLog } from '../platform/audit.ts';
-import { readVariables } from '../platform/config.ts';
+import { readVariables } from '../platform/config/config.ts';
 import { type Command, type Invocation, oneOf, readLimit } from './command.ts';
 import { openAudit } from './connections.ts';
 

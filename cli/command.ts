@@ -56,7 +56,7 @@ export interface Command {
 }
 
 /** The options of every command. */
-export const commonOptions: Record<string, Option> = {
+const commonOptions: Record<string, Option> = {
   json: { about: 'print JSON' },
   'env-file': { value: 'file', about: 'file with configuration variables (.vyry/operator.env, written by npm start)' },
   help: { about: 'print this help' },

@@ -7,7 +7,7 @@ import { connectRedis } from '../adapters/redis/connect.ts';
 import { createSessions, type Sessions } from '../adapters/redis/sessions.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
-import { readVariables } from '../platform/config.ts';
+import { readVariables } from '../platform/config/config.ts';
 import { createCipher, deriveKey } from '../platform/crypto.ts';
 
 /** Timeout of a Temporal call, in milliseconds. */

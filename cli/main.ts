@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { Failure, type FailureCode } from '../domain/failures.ts';
-import { operatorEnvironment } from '../platform/config.ts';
+import { operatorEnvironment } from '../platform/config/config.ts';
 import { type Command, helpOf, readArguments, type Shown, type Terminal, table, UsageError } from './command.ts';
 
 /** The groups of commands. A group is loaded on demand, because each imports the clients of other systems. */

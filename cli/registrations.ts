@@ -15,7 +15,7 @@ import {
   registrationWorkflowId,
 } from '../domain/registration.ts';
 import { channels } from '../domain/verification.ts';
-import { cancel, registrationStatus, retryStep, switchChannel } from '../workflows/registration.ts';
+import { cancel, registrationStatus, retryStep, switchChannel } from '../workflows/registration-messages.ts';
 import {
   actOptions,
   type Command,

@@ -1,7 +1,6 @@
 /** `vyry users`: shows, disables and enables accounts, and changes their roles. */
-import type { Account } from '../adapters/mongo/accounts.ts';
 import { executeSingleton } from '../adapters/temporal/client-calls.ts';
-import { isRole, rolesOf, userAdministrationWorkflowId, userRolesWorkflowId } from '../domain/account.ts';
+import { type Account, isRole, rolesOf, userAdministrationWorkflowId, userRolesWorkflowId } from '../domain/account.ts';
 import { maskEmail, maskPhone } from '../domain/registration.ts';
 import { newId } from '../platform/crypto.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';

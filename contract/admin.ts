@@ -22,14 +22,14 @@ export const adminOperations = {
   replaceRoles: operation({
     method: 'put',
     path: `${user}/roles`,
-    summary: 'Give a user these roles and no others',
+    summary: 'Replace the roles of a user',
     auth: 'admin',
     body: z.strictObject({
       roles: z
         .array(z.string())
         .max(20, 'must be at most 20')
         .refine((names) => names.every(isRole), 'must each be up to 32 lower-case letters, digits and dashes')
-        .describe('All of them; `user`, which everybody has, may be left out'),
+        .describe('All roles; `user`, which every account has, may be left out'),
     }),
     answers: { 200: UserRoles },
     failures: [...commonFailures, 'not-found'],
@@ -42,7 +42,7 @@ export const adminOperations = {
     answers: {
       200: z.object({
         userId: z.string(),
-        sessionsEnded: z.int().describe('By this request; 0 when the account was disabled before'),
+        sessionsEnded: z.int().describe('By this request; 0 if the account was already disabled'),
       }),
     },
     failures: [...commonFailures, 'not-found'],
@@ -63,7 +63,7 @@ export const adminOperations = {
       limit: pageLimit,
       cursor: z
         .string()
-        .regex(/^[\w-]{1,2000}\.[\w-]{43}$/, 'must be one that was answered')
+        .regex(/^[\w-]{1,2000}\.[\w-]{43}$/, 'must be a `nextCursor` of this list')
         .optional(),
     }),
     answers: {

@@ -34,11 +34,11 @@ const StartedLogIn = z.object({ loginId: z.string(), ...codeOnItsWay }).meta({ i
 
 const CodeToVerify = z.strictObject({
   loginId: text(64).optional(),
-  registrationId: text(64).optional().describe('In place of loginId, with the token of the registration'),
+  registrationId: text(64).optional().describe('Instead of loginId, with the token of the registration'),
   code: typedCode,
 });
 
-/** Tokens, or a registration whose policy has more steps. */
+/** Tokens, or a registration that has more steps. */
 const Verified = z.union([Tokens, Registration]).meta({ id: 'Verified' });
 
 const logIn = {
@@ -85,7 +85,7 @@ export const sessionOperations = {
   beginLogIn: operation({
     ...logIn,
     path: `${base}/login/init`,
-    summary: 'Log in: request a code, or give the password',
+    summary: 'Log in: request a code, or send the password',
   }),
   beginLogInAlias: operation({ ...logIn, path: `${base}/login`, summary: 'The same as /auth/login/init' }),
   verify: operation({
@@ -175,7 +175,7 @@ export const credentialOperations = {
   stopRecovery: operation({
     method: 'post',
     path: `${base}/password/stop`,
-    summary: 'Not me: stop a recovery by the other token of the message',
+    summary: 'Stop a recovery that the owner did not request, by the other token of the message',
     auth: 'none',
     body: z.strictObject({ token: messageToken }),
     answers: { 204: null },
@@ -198,8 +198,8 @@ export const credentialOperations = {
     stepUp: 'always',
     body: z.strictObject({
       pin: pinText,
-      currentPin: typedPin.optional().describe('Needed where there is a PIN'),
-      currentPassword: typedPassword.optional().describe('Needed where there is no PIN yet'),
+      currentPin: typedPin.optional().describe('Required if the account has a PIN'),
+      currentPassword: typedPassword.optional().describe('Required if the account has no PIN'),
     }),
     answers: { 204: null },
     failures: [...commonFailures, 'credentials-wrong', 'password-weak', 'step-not-available'],
@@ -207,7 +207,7 @@ export const credentialOperations = {
   verifyPin: operation({
     method: 'post',
     path: `${base}/pin/verify`,
-    summary: 'Verify a PIN; after ten wrong ones in a day not even the right one is accepted',
+    summary: 'Verify a PIN; after ten wrong PINs in a day, even the correct one is refused',
     auth: 'session',
     body: z.strictObject({ pin: typedPin }),
     answers: { 204: null },
@@ -222,7 +222,7 @@ export const credentialOperations = {
       .strictObject({ password: typedPassword.optional(), pin: typedPin.optional() })
       .refine(({ password, pin }) => (password === undefined) !== (pin === undefined), {
         path: ['password'],
-        message: 'password or pin is needed, and not both',
+        message: 'either password or pin is required',
       }),
     answers: { 204: null },
     failures: [...commonFailures, 'credentials-wrong'],
@@ -235,7 +235,7 @@ export const credentialOperations = {
     stepUp: 'always',
     body: z
       .strictObject({
-        channel: z.enum(channels).optional().describe('By default SMS, or e-mail where there is no number'),
+        channel: z.enum(channels).optional().describe('By default SMS, or e-mail if the account has no number'),
       })
       .optional(),
     answers: { 202: z.object({ resetId: z.string(), ...codeOnItsWay }).meta({ id: 'StartedPinReset' }) },
@@ -263,8 +263,8 @@ export const tokenOperations = {
       200: z.object({
         userId: z.string(),
         sessionId: z.string(),
-        roles: z.array(z.string()).describe('As they are now'),
-        expiresAt: instant.describe('End of the token'),
+        roles: z.array(z.string()).describe('The current roles'),
+        expiresAt: instant.describe('Expiry of the token'),
       }),
     },
     failures: [...commonFailures, 'unauthenticated', 'token-invalid'],

@@ -1,11 +1,14 @@
-/** What providers of messages call: delivery reports, and what a voice call says. */
+/** Callbacks of message providers: delivery reports, and the speech of a voice call. */
 import { z } from 'zod';
 import { operation } from './operation.ts';
 
-/** A form of Twilio, which signs all of its fields. */
+/** A form of Twilio, which signs all its fields. */
 const TwilioForm = z.record(z.string(), z.string());
 
-/** Delivery reports as Infobip posts them. https://www.infobip.com/docs/api/channels/sms/logs-and-status-reports/receive-outbound-sms-message-report-v3 */
+/**
+ * Delivery reports as Infobip posts them.
+ * https://www.infobip.com/docs/api/channels/sms/logs-and-status-reports/receive-outbound-sms-message-report-v3
+ */
 export const InfobipReports = z.object({
   results: z
     .array(
@@ -22,12 +25,12 @@ export const InfobipReports = z.object({
 /** The message that a delivery report is about, encrypted by the role that sent it. */
 const ReportQuery = z.object({ of: z.string().max(2000) });
 
-/** The operations of providers. */
+/** The operations for providers. */
 export const callbackOperations = {
   voiceTwiml: operation({
     method: 'post',
     path: '/api/v1/voice/twilio',
-    summary: 'What a call says after a key press; signed by Twilio',
+    summary: 'Get the speech of a call after a key press; signed by Twilio',
     auth: 'twilio',
     query: z.object({ speech: z.string().max(4000) }),
     body: TwilioForm.default({}),
@@ -39,7 +42,7 @@ export const callbackOperations = {
   receiveTwilioReport: operation({
     method: 'post',
     path: '/api/v1/delivery-reports/twilio',
-    summary: 'The delivery report of an SMS or call; signed by Twilio',
+    summary: 'Receive the delivery report of an SMS or call; signed by Twilio',
     auth: 'twilio',
     query: ReportQuery,
     body: TwilioForm.default({}),
@@ -52,7 +55,7 @@ export const callbackOperations = {
   receiveInfobipReport: operation({
     method: 'post',
     path: '/api/v1/delivery-reports/infobip',
-    summary: 'The delivery report of an SMS; authenticated by the address that Infobip was given',
+    summary: 'Receive the delivery report of an SMS; authenticated by the secret address that Infobip received',
     auth: 'infobip',
     query: ReportQuery,
     body: InfobipReports,

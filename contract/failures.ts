@@ -1,4 +1,4 @@
-/** How failures look to clients: one table from failure code to HTTP status, `error_code` and sentence. */
+/** Failures for clients: one table from failure code to HTTP status, `error_code` and sentence. */
 import type { FailureCode } from '../domain/failures.ts';
 
 /**
@@ -20,16 +20,18 @@ export const errorCodes = {
   INTERNAL_ERROR: { grpcStatus: 13 },
   UNAVAILABLE: { grpcStatus: 14 },
 } as const;
+
+/** The `error_code` of an answer. */
 export type ErrorCode = keyof typeof errorCodes;
 
-/** How one failure looks. */
+/** A failure for clients. */
 export interface PublicFailure {
   status: number;
   errorCode: ErrorCode;
   message: string;
 }
 
-/** A new failure code does not compile without a row. */
+/** The row of every failure code; a missing row does not compile. */
 export const failures: Record<FailureCode, PublicFailure> = {
   malformed: { status: 400, errorCode: 'INVALID_REQUEST', message: 'The request is not valid' },
   'body-too-large': { status: 413, errorCode: 'INVALID_REQUEST', message: 'The body is larger than 256 KiB' },
@@ -39,19 +41,19 @@ export const failures: Record<FailureCode, PublicFailure> = {
     message: 'The body must be application/json in UTF-8',
   },
   'not-found': { status: 404, errorCode: 'NOT_FOUND', message: 'Not found' },
-  unauthenticated: { status: 401, errorCode: 'UNAUTHORIZED', message: 'A bearer token is needed' },
+  unauthenticated: { status: 401, errorCode: 'UNAUTHORIZED', message: 'A bearer token is required' },
   'credentials-wrong': { status: 401, errorCode: 'UNAUTHORIZED', message: 'Name or password is wrong' },
   'token-invalid': { status: 401, errorCode: 'INVALID_TOKEN', message: 'The token is not valid' },
   'authentication-too-old': {
     status: 401,
     errorCode: 'UNAUTHORIZED',
-    message: 'This needs a password or PIN that was given a short while ago',
+    message: 'This requires a recent authentication by password or PIN',
   },
   'captcha-malformed': { status: 400, errorCode: 'INVALID_REQUEST', message: 'The captcha token is not valid' },
-  'captcha-used': { status: 400, errorCode: 'INVALID_REQUEST', message: 'The captcha token was used before' },
-  'captcha-refused': { status: 403, errorCode: 'FORBIDDEN', message: 'The captcha was not solved well enough' },
+  'captcha-used': { status: 400, errorCode: 'INVALID_REQUEST', message: 'The captcha token was already used' },
+  'captcha-refused': { status: 403, errorCode: 'FORBIDDEN', message: 'The captcha was not solved' },
   'step-not-available': { status: 409, errorCode: 'CONFLICT', message: 'This step cannot be done now' },
-  'step-blocked': { status: 409, errorCode: 'CONFLICT', message: 'Another step has to be done first' },
+  'step-blocked': { status: 409, errorCode: 'CONFLICT', message: 'Another step must be done first' },
   'channel-not-available': { status: 409, errorCode: 'CONFLICT', message: 'There is no address for this channel' },
   'channel-refused': {
     status: 440,
@@ -62,33 +64,37 @@ export const failures: Record<FailureCode, PublicFailure> = {
   'code-not-sent': { status: 409, errorCode: 'CONFLICT', message: 'No code was sent' },
   'code-expired': { status: 410, errorCode: 'GONE', message: 'The code has expired' },
   'password-weak': { status: 400, errorCode: 'INVALID_REQUEST', message: 'The password or PIN is too easy to guess' },
-  'identity-taken': { status: 409, errorCode: 'CONFLICT', message: 'This name, number or address has an account' },
+  'identity-taken': {
+    status: 409,
+    errorCode: 'CONFLICT',
+    message: 'This name, number or address already has an account',
+  },
   'registration-locked': {
     status: 423,
     errorCode: 'REGISTRATION_LOCKED',
-    message: 'There is an account, which asks for its PIN first',
+    message: 'An account exists, and its PIN is required',
   },
   'registration-expired': { status: 410, errorCode: 'GONE', message: 'The registration has expired' },
-  'registration-closed': { status: 409, errorCode: 'CONFLICT', message: 'The registration is over' },
+  'registration-closed': { status: 409, errorCode: 'CONFLICT', message: 'The registration has ended' },
   'registration-unfinished': { status: 409, errorCode: 'CONFLICT', message: 'The registration is not completed' },
   'session-already-taken': {
     status: 409,
     errorCode: 'CONFLICT',
-    message: 'The session of this registration was taken; log in',
+    message: 'The session of this registration was already created; log in',
   },
   'idempotency-key-reused': {
     status: 409,
     errorCode: 'CONFLICT',
-    message: 'The idempotency key was used with another body',
+    message: 'The idempotency key was already used with another body',
   },
-  'rate-limited': { status: 429, errorCode: 'RATE_LIMITED', message: 'Too many tries' },
-  'nothing-waiting': { status: 409, errorCode: 'CONFLICT', message: 'Nothing waits for an outside system' },
+  'rate-limited': { status: 429, errorCode: 'RATE_LIMITED', message: 'Too many attempts' },
+  'nothing-waiting': { status: 409, errorCode: 'CONFLICT', message: 'Nothing is waiting for a dependency' },
   'account-disabled': { status: 403, errorCode: 'FORBIDDEN', message: 'The account is disabled' },
-  forbidden: { status: 403, errorCode: 'FORBIDDEN', message: 'This needs the role admin' },
+  forbidden: { status: 403, errorCode: 'FORBIDDEN', message: 'This requires the role admin' },
   'directory-unavailable': {
     status: 503,
     errorCode: 'UNAVAILABLE',
-    message: 'The directory is not available; the registration goes on when it is back',
+    message: 'The directory is unavailable; the registration continues when it is available again',
   },
-  unavailable: { status: 503, errorCode: 'UNAVAILABLE', message: 'A dependency is not available' },
+  unavailable: { status: 503, errorCode: 'UNAVAILABLE', message: 'A dependency is unavailable' },
 };

@@ -1,9 +1,9 @@
 /**
- * Operations: what clients may ask, as data.
+ * Operations: the requests of clients, as data.
  *
  * Terminology
  * - operation: one row of a table. Its key in the table is the `operationId` of the OpenAPI document.
- * - auth: which credential the caller needs. The handler receives what the credential stands for, the holder.
+ * - auth: which credential the caller needs. The handler receives the holder of the credential.
  * - answer: a status with the schema of its body; null means no body.
  *
  * `api/serve.ts` executes a row for every transport, and `api/openapi.ts` describes it.
@@ -11,20 +11,23 @@
 import type { z } from 'zod';
 import type { FailureCode } from '../domain/failures.ts';
 
-/** Which credential an operation needs. `twilio` and `infobip` are callbacks, authenticated by signature or secret address. */
+/**
+ * Which credential an operation needs. `twilio` and `infobip` are callbacks, authenticated by signature or secret
+ * address.
+ */
 export type Auth = 'none' | 'registration' | 'session' | 'admin' | 'deletion' | 'twilio' | 'infobip';
 
 /** How repeated requests with an `Idempotency-Key` are recognized. */
 export interface Idempotent {
   /** Operations with the same name accept each other's keys; the key of the row by default. */
   name?: string;
-  /** Fields of the body that scope the key in place of the holder or, without one, of the source address. */
+  /** Fields of the body that scope the key instead of the holder or, without one, of the source address. */
   by?: readonly string[];
   /** Fields of the body that a repeat must have in common; the whole body by default. Secrets are left out. */
   body?: readonly string[];
 }
 
-/** A row without its place in REST: enough to execute it. */
+/** A row without its REST route, which is enough to execute it. */
 export interface RpcOperation {
   /** One sentence for the OpenAPI document. */
   summary: string;
@@ -46,11 +49,11 @@ export interface Operation extends RpcOperation {
   method: 'get' | 'post' | 'put' | 'delete';
   /** In the form of Express: `/users/:userId`. */
   path: string;
-  /** Takes a form (application/x-www-form-urlencoded) in place of JSON. */
+  /** Accepts a form (application/x-www-form-urlencoded) instead of JSON. */
   isForm?: true;
-  /** Media type of an answer that is text in place of JSON. */
+  /** Media type of an answer that is text instead of JSON. */
   answerType?: string;
-  /** A provider's callback, which has an audit event of its own. */
+  /** A callback of a provider, which has its own audit event. */
   isCallback?: true;
   /** File name that browsers save the answer under. */
   fileName?: string;
@@ -79,5 +82,5 @@ export type AnswerOf<O extends RpcOperation> = {
     : { status: S };
 }[keyof O['answers']];
 
-/** Failures that every operation may be refused with. */
+/** Failures of every operation. */
 export const commonFailures = ['malformed', 'rate-limited', 'unavailable'] as const satisfies FailureCode[];

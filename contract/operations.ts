@@ -16,4 +16,6 @@ export const operations = {
   ...callbackOperations,
   ...systemOperations,
 } as const;
+
+/** The `operationId` of an operation that REST serves. */
 export type OperationId = keyof typeof operations;

@@ -38,7 +38,7 @@ const registrationShape = z.object({
     }),
   ),
   expiresAt: instant,
-  waitingFor: z.string().optional().describe('The outside system it waits for'),
+  waitingFor: z.string().optional().describe('The dependency that it waits for'),
   reason: z.string().optional().describe('Why it was rejected'),
   phone: z.string().optional().describe('Masked'),
   email: z.string().optional().describe('Masked'),
@@ -50,7 +50,7 @@ const registrationShape = z.object({
   userId: z.string().optional(),
 });
 
-/** A registration as clients see it; null for a `next…At` means that waiting does not help. */
+/** A registration for clients; null for a `next…At` means that waiting does not help. */
 export const Registration = registrationShape.meta({ id: 'Registration' });
 export type Registration = z.output<typeof registrationShape>;
 
@@ -73,10 +73,10 @@ export type NewRegistration = z.output<typeof NewRegistration>;
 
 /** The short form: a new registration and the channel of its code. */
 const ShortRegistration = NewRegistration.extend({
-  channel: z.enum(channels).optional().describe('By default SMS where there is a number, else e-mail'),
+  channel: z.enum(channels).optional().describe('By default SMS if there is a number, otherwise e-mail'),
 });
 
-/** A solved captcha, as the widget of its provider returns it. */
+/** A solved captcha, as returned by the widget of its provider. */
 const CaptchaProof = z.strictObject({ provider: text(32), token: text(10_000) });
 export type CaptchaProof = z.output<typeof CaptchaProof>;
 
@@ -98,7 +98,7 @@ export const registrationOperations = {
   readRegistration: operation({
     method: 'get',
     path: one,
-    summary: 'Read the state of a registration, at once or as soon as it changes',
+    summary: 'Get the state of a registration, at once or as soon as it changes',
     auth: 'registration',
     query: z.strictObject({
       waitSeconds: z
@@ -145,7 +145,7 @@ export const registrationOperations = {
     auth: 'registration',
     body: CodeRequest,
     answers: { 202: Registration },
-    // a repeat may bring another captcha
+    // a repeat may have another captcha
     idempotent: { body: ['channel'] },
     failures: [
       ...stepFailures,
@@ -172,16 +172,16 @@ export const registrationOperations = {
     auth: 'registration',
     body: z
       .strictObject({ password: newPassword.optional(), pin: pinText.optional() })
-      .refine((given) => given.password !== undefined || given.pin !== undefined, 'password or pin is needed'),
+      .refine((given) => given.password !== undefined || given.pin !== undefined, 'password or pin is required'),
     answers: { 200: Registration },
-    // the key alone identifies a repeat: not even a keyed hash of a secret is kept with it
+    // only the key identifies a repeat, so that not even a keyed hash of a secret is stored
     idempotent: { body: [] },
     failures: [...stepFailures, 'password-weak', 'identity-taken', 'idempotency-key-reused'],
   }),
   submitApproval: operation({
     method: 'put',
     path: `${one}/approval`,
-    summary: 'Open the registration lock: the PIN of the account that has the number, address or entry already',
+    summary: 'Open the registration lock by the PIN of the account that has the number, address or directory entry',
     auth: 'registration',
     body: z.strictObject({ pin: typedPin.optional() }),
     answers: { 200: Registration },
@@ -213,7 +213,8 @@ export const registrationOperations = {
   stopRegistrations: operation({
     method: 'post',
     path: `${base}/stop`,
-    summary: 'Not me: end the running registrations of a number or address by the token that its owner received',
+    summary:
+      'End the running registrations of a number or address that its owner did not start, by the token of the message',
     auth: 'none',
     body: z.strictObject({ token: messageToken }),
     answers: { 204: null },

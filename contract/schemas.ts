@@ -1,8 +1,8 @@
-/** The shapes that several operations parse or answer. */
+/** The schemas that several operations share. */
 import { z } from 'zod';
 import { channels } from '../domain/verification.ts';
 
-/** Text without control characters or invisible direction marks (RFC 8265 refuses them, UTS #39 says why). */
+/** Text without control characters or invisible direction marks (RFC 8265, UTS #39). */
 export function text(lengthMax: number): z.ZodString {
   return z
     .string()
@@ -14,7 +14,7 @@ export function text(lengthMax: number): z.ZodString {
     );
 }
 
-/** A secret that is compared or hashed byte by byte: anything but NUL. */
+/** A secret that is compared or hashed byte by byte: every character except NUL. */
 export function secretText(lengthMin: number, lengthMax: number): z.ZodString {
   return z
     .string()
@@ -26,10 +26,10 @@ export function secretText(lengthMin: number, lengthMax: number): z.ZodString {
 /** A password that is compared. */
 export const typedPassword = secretText(1, 1024);
 
-/** A new password; the operation judges its strength. */
+/** A new password; the operation checks its strength. */
 export const newPassword = secretText(8, 128);
 
-/** A new PIN; the operation judges whether it is too simple. */
+/** A new PIN; the operation checks its strength. */
 export const pinText = z.string().regex(/^\d{4,20}$/, 'must be 4 to 20 digits');
 
 /** A PIN that is compared. */
@@ -39,7 +39,7 @@ export const typedPin = z.string().regex(/^\d{1,20}$/, 'must be digits');
 export const typedCode = z.string().regex(/^\d{4,10}$/, 'must be 4 to 10 digits');
 
 /** The token of a message to an owner, as pasted or taken from its link. */
-export const messageToken = z.string().regex(/^[\w-]{43}$/, 'must be the one of the message');
+export const messageToken = z.string().regex(/^[\w-]{43}$/, 'must be the token of the message');
 
 /** A BCP 47 language tag. */
 export const localeTag = text(35).refine(isLocale, 'must be a BCP 47 language tag');
@@ -55,7 +55,7 @@ export const pageLimit = z.coerce
 /** ISO 8601 in UTC. */
 export const instant = z.iso.datetime();
 
-/** A code on its way: the name of its id differs by what it is for. */
+/** A code that is being sent; the name of its id depends on its purpose. */
 export const codeOnItsWay = { channel: z.enum(channels), expiresAt: instant };
 
 /** A user as that user sees the account. */
@@ -70,7 +70,7 @@ export const User = z
     groups: z.array(z.string()),
     roles: z.array(z.string()),
     createdAt: instant,
-    deletionAt: instant.optional().describe('When the account is deleted, once that was asked for'),
+    deletionAt: instant.optional().describe('When the account is deleted, if a deletion is scheduled'),
   })
   .meta({ id: 'User' });
 export type User = z.output<typeof User>;
@@ -95,7 +95,7 @@ export const Session = z
     userId: z.string(),
     deviceId: z.string().nullable(),
     createdAt: instant,
-    authenticatedAt: instant.describe('When the person last proved who they are'),
+    authenticatedAt: instant.describe('When the user last authenticated'),
     lastActivityAt: instant,
     expiresAt: instant,
     ip: z.string(),

@@ -1,8 +1,8 @@
-/** What operators and other servers read: public keys and health. */
+/** Public keys and health, for operators and other servers. */
 import { z } from 'zod';
 import { operation } from './operation.ts';
 
-/** Readiness: `degraded` when registrations wait for something, `unready` when nothing works. */
+/** Readiness: `degraded` when registrations may wait for a dependency, `unready` when no operation works. */
 const Readiness = z.object({
   status: z.enum(['ready', 'degraded', 'unready']),
   dependencies: z.record(
@@ -11,12 +11,12 @@ const Readiness = z.object({
   ),
 });
 
-/** The operations on the process itself. */
+/** The operations on the process. */
 export const systemOperations = {
   readPublicKeys: operation({
     method: 'get',
     path: '/.well-known/jwks.json',
-    summary: 'The keys that verify access tokens (RFC 7517 section 5): none under HS256, whose key is a secret',
+    summary: 'Get the keys that verify access tokens (RFC 7517 section 5); empty under HS256, whose key is a secret',
     auth: 'none',
     answers: {
       200: z.object({
@@ -38,7 +38,7 @@ export const systemOperations = {
   readHealth: operation({
     method: 'get',
     path: '/health',
-    summary: 'Liveness: whether the process answers',
+    summary: 'Liveness: whether the process responds',
     auth: 'none',
     isUnlimited: true,
     answers: { 200: z.object({ status: z.literal('ok'), service: z.literal('vyry'), version: z.string() }) },
@@ -47,7 +47,7 @@ export const systemOperations = {
   readReadiness: operation({
     method: 'get',
     path: '/health/ready',
-    summary: 'Readiness: whether the dependencies answer',
+    summary: 'Readiness: whether the dependencies respond',
     auth: 'none',
     isUnlimited: true,
     answers: { 200: Readiness },

@@ -1,4 +1,4 @@
-/** The own account: `/users/me` and `/deletions`. */
+/** The account of the calling user: `/users/me` and `/deletions`. */
 import { z } from 'zod';
 import { isUsername } from '../domain/registration.ts';
 import { commonFailures, operation } from './operation.ts';
@@ -6,13 +6,15 @@ import { codeOnItsWay, instant, localeTag, Session, text, typedCode, User } from
 
 const me = '/api/v1/users/me';
 
-/** Fields that are absent stay as they are. */
+/** Absent fields stay unchanged. */
 const ProfileChange = z.strictObject({
   fullName: text(200).optional(),
   username: text(64).refine(isUsername, 'must be letters, digits and visible ASCII of one script').optional(),
   locale: localeTag.optional(),
-  phone: text(40).optional().describe('With country code; it counts once the code that is sent there was verified'),
-  email: text(320).optional().describe('It counts once the code that is sent there was verified'),
+  phone: text(40)
+    .optional()
+    .describe('With country code; it is changed after the code that is sent there was verified'),
+  email: text(320).optional().describe('It is changed after the code that is sent there was verified'),
 });
 export type ProfileChange = z.output<typeof ProfileChange>;
 
@@ -35,7 +37,7 @@ const Deletion = z
     erasedAt: instant.nullable(),
     erased: z.object({
       workflows: z.int().describe('Executions in Temporal'),
-      auditEvents: z.int().nullable().describe('Rewritten; null where the audit log is not connected'),
+      auditEvents: z.int().nullable().describe('Rewritten; null if the audit log is not connected'),
       keys: z.int().describe('Keys in Redis'),
       claims: z.int().describe('Claims of names, numbers and addresses in MongoDB'),
     }),
@@ -48,13 +50,13 @@ const ExportedEvent = z.object({
   outcome: z.string(),
   reason: z.string().optional(),
   message: z.string(),
-  by: z.enum(['person', 'somebody-else', 'unknown']).describe('Who acted; nothing more is shown of others'),
+  by: z.enum(['person', 'somebody-else', 'unknown']).describe('The actor; others are not identified'),
   ip: z.string().optional(),
   userAgent: z.string().optional(),
   details: z.record(z.string(), z.unknown()),
 });
 
-/** All data of a user, and what is missing of it. */
+/** All data of a user, and what is missing. */
 const Export = z
   .object({
     exportedAt: instant,
@@ -71,12 +73,12 @@ const Export = z
       state: z.enum(['complete', 'truncated', 'away', 'not-configured']),
       items: z.array(ExportedEvent),
     }),
-    notes: z.array(z.string()).describe('What is stored and not in here, and why'),
+    notes: z.array(z.string()).describe('Stored data that is not included, and why'),
   })
   .meta({ id: 'Export' });
 export type Export = z.output<typeof Export>;
 
-/** The operations on the own account. */
+/** The operations on the account of the calling user. */
 export const userOperations = {
   readMe: operation({
     method: 'get',
@@ -89,7 +91,7 @@ export const userOperations = {
   changeProfile: operation({
     method: 'put',
     path: me,
-    summary: 'Change the own account; a new number or address is verified by a code that is sent there',
+    summary: 'Change the account; a new number or address is verified by a code that is sent there',
     auth: 'session',
     stepUp: ['phone', 'email', 'username'],
     body: ProfileChange,
@@ -110,7 +112,7 @@ export const userOperations = {
   deleteAccount: operation({
     method: 'delete',
     path: me,
-    summary: 'Delete the own account after the grace period; every other session ends',
+    summary: 'Delete the account after the grace period; every other session ends',
     auth: 'session',
     stepUp: 'always',
     answers: { 202: PlannedDeletion },
@@ -119,7 +121,7 @@ export const userOperations = {
   stopAccountDeletion: operation({
     method: 'post',
     path: `${me}/deletion/cancel`,
-    summary: 'Stop the deletion of the own account',
+    summary: 'Stop the deletion of the account',
     auth: 'session',
     answers: { 204: null },
     failures: [...commonFailures, 'not-found'],

@@ -1,4 +1,31 @@
-/** Accounts: workflow ids, identifiers, session lifetimes and roles. */
+/** Accounts: their data, workflow ids, identifiers, session lifetimes and roles. */
+
+/** An account. */
+export interface Account {
+  userId: string;
+  username?: string;
+  fullName?: string;
+  email?: string;
+  phone?: string;
+  groups: string[];
+  roles: string[];
+  createdAt: Date;
+  /** When it was disabled; absent if it is enabled. */
+  disabledAt?: Date;
+  /** Language of the messages to its owner, BCP 47. */
+  locale?: string;
+  /** The registration that created it, and those that passed its registration lock. */
+  registrationIds: string[];
+  /** When it is deleted, and by which deletion; absent without a planned deletion. */
+  deletionAt?: Date;
+  deletionId?: string;
+}
+
+/** An account and the hash of its password, if it has one. */
+export interface AccountWithHashes {
+  account: Account;
+  hash: string | undefined;
+}
 
 /** Returns the id of the workflow that disables or enables a user. It is per user, so one of them runs at a time. */
 export function userAdministrationWorkflowId(userId: string): string {

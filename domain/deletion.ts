@@ -7,12 +7,25 @@
  * - receipt: the record of a deletion under a random id: instants and counts. The user id is removed from it when the
  *   erasure finishes.
  */
+import type { Refusal } from './failures.ts';
 
 /** A planned deletion. */
 export interface PlannedDeletion {
   deletionId: string;
   /** When the deletion is due and can no longer be stopped. Milliseconds since the Unix epoch. */
   effectiveAt: number;
+}
+
+/** The state of the workflow of a deletion. */
+export interface DeletionState {
+  phase: 'planning' | 'planned' | 'stopping' | 'over';
+  /** The deletion that the account is marked with; null before it is marked and without an account. */
+  planned: PlannedDeletion | null;
+}
+
+/** Refuses to plan or stop a deletion that was stopped, is being carried out or had nothing to delete. */
+export function refuseDeletionUpdate({ phase }: DeletionState): Refusal | undefined {
+  return phase === 'over' ? { code: 'not-found' } : undefined;
 }
 
 /** Counts of erased items. */

@@ -55,6 +55,12 @@ export interface FailureContext {
   fields?: Record<string, string | number | string[] | null>;
 }
 
+/** A refusal that a rule returns instead of throwing it. */
+export interface Refusal {
+  code: FailureCode;
+  context?: FailureContext;
+}
+
 /** A refusal with a failure code. Its message is the code; its context, except `reason`, may be shown to the caller. */
 export class Failure extends Error {
   readonly code: FailureCode;

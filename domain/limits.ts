@@ -190,7 +190,7 @@ export function keysOfChannels(keys: LimitKeys, channels: readonly (Channel | 'v
 }
 
 /** Returns the prefix of an E.164 number: its block of 10,000 numbers. */
-export function blockOf(e164: string): string {
+function blockOf(e164: string): string {
   return e164.slice(0, -4);
 }
 
@@ -198,7 +198,7 @@ export function blockOf(e164: string): string {
  * Returns the mailbox of an address: lower case, without the plus suffix, and without dots for Gmail, which ignores
  * them.
  */
-export function mailboxOf(email: string): string {
+function mailboxOf(email: string): string {
   const [local = '', domain = ''] = emailKey(email).split('@');
   const cipher = local.split('+')[0] || local;
   const isGmail = ['gmail.com', 'googlemail.com'].includes(domain);

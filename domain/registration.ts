@@ -13,7 +13,7 @@
 import { type Channel, channels, nextSendAt, type Send, type VerificationRules } from './verification.ts';
 
 /** Steps that a policy can contain, in the order of the default policy. */
-export const stepNames = ['directory', 'captcha', 'code', 'credentials'] as const;
+const stepNames = ['directory', 'captcha', 'code', 'credentials'] as const;
 /** The name of a step. `approval` is added when the identity already has an account locked by a PIN. */
 export type StepName = (typeof stepNames)[number] | 'approval';
 
@@ -21,10 +21,10 @@ export type StepName = (typeof stepNames)[number] | 'approval';
 const stepsNotAvailable = ['device', 'signal'];
 
 /** The status of a step. */
-export type StepStatus = 'open' | 'blocked' | 'waiting' | 'done' | 'skipped';
+type StepStatus = 'open' | 'blocked' | 'waiting' | 'done' | 'skipped';
 
 /** A step of a registration. */
-export interface Step {
+interface Step {
   name: StepName;
   status: StepStatus;
   /** Kebab-case reason why the step is blocked, waits, or cannot use a channel. */
@@ -33,7 +33,10 @@ export interface Step {
 
 /** States of a registration; the first two are those of a running one. */
 export const registrationStates = ['pending', 'waiting', 'completed', 'rejected', 'expired', 'cancelled'] as const;
+/** State of a registration. */
 export type RegistrationStateName = (typeof registrationStates)[number];
+/** States of a registration that is over. */
+export type RegistrationOutcome = Exclude<RegistrationStateName, 'pending' | 'waiting'>;
 
 /** Steps that operators filter by: those of a policy, and those that join later. */
 export const registrationSteps = [...stepNames, 'approval', 'finish'] as const;
@@ -116,8 +119,10 @@ export interface RegistrationState {
   expiresAt: number;
   version: number;
   /** Set once it is over. */
-  outcome?: Exclude<RegistrationStateName, 'pending' | 'waiting'>;
+  outcome?: RegistrationOutcome;
   reason?: string;
+  /** Its cancellation was requested. Until its compensations are done, it has no outcome. */
+  isCancelled?: boolean;
   waitingFor?: WaitingFor;
   /** User id of the account that already has the identity and is locked by a PIN. */
   lockedBy?: string;
@@ -225,6 +230,11 @@ export function withOnlyAddressOf(
 /** Returns the first step that is not done. */
 export function currentStep(state: Pick<RegistrationState, 'policy' | 'done'>): StepName | 'finish' {
   return state.policy.find((name) => !state.done.has(name)) ?? 'finish';
+}
+
+/** Returns whether a registration has ended or its cancellation was requested. */
+export function isOver({ outcome, isCancelled }: Pick<RegistrationState, 'outcome' | 'isCancelled'>): boolean {
+  return outcome !== undefined || isCancelled === true;
 }
 
 /** Returns the id of the workflow of a registration. It contains a random id, never a number or a name. */

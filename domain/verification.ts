@@ -15,6 +15,7 @@
  *
  * Instants are milliseconds since the Unix epoch. A next instant of `null` means that waiting does not help.
  */
+import type { Refusal } from './failures.ts';
 
 /** Channels for codes. */
 export const channels = ['sms', 'voice', 'email'] as const;
@@ -248,6 +249,22 @@ export function refuseSend(
   return nextAt === null ? { reason: 'exhausted' } : undefined;
 }
 
+/**
+ * Refuses a request for a code in the workflow of a session: `rate-limited` for every reason. The api has read the same
+ * state before and reports the reason.
+ *
+ * @param state `isOver`: the workflow has seen the session expire
+ */
+export function refuseSessionCode(
+  state: SessionState & { isOver: boolean },
+  channel: Channel,
+  rules: SessionRules,
+  now: number,
+): Refusal | undefined {
+  const isRefused = state.isOver || refuseSend(state, channel, rules, now) !== undefined;
+  return isRefused ? { code: 'rate-limited' } : undefined;
+}
+
 /** Returns why a session may not check a code now; undefined when it may, also after it was verified. */
 export function refuseCheck({ checks }: SessionState, rules: SessionRules, now: number): CheckRefusal | undefined {
   if (checks === undefined) return { reason: 'no-code-sent' };
@@ -285,6 +302,14 @@ const refusalKinds: Record<string, RefusalKind | undefined> = {
 /** Returns the kind of a provider's reason; an unknown reason is `rejected`. */
 export function refusalKindOf(reason: string | undefined): RefusalKind {
   return refusalKinds[reason ?? ''] ?? 'rejected';
+}
+
+/**
+ * Returns the state of a session's send that its provider refused. `refused` ends a channel that cannot reach the
+ * number. After `rejected`, another code may be sent by it.
+ */
+export function refusedStateOf(reason: string): 'refused' | 'rejected' {
+  return ['unreachable', 'no-sender'].includes(refusalKindOf(reason)) ? 'refused' : 'rejected';
 }
 
 /** Returns the id of the workflow that sends the code of a log-in. */

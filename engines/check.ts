@@ -1,17 +1,27 @@
 /**
- * `npm run check`: formatting and lint, types, import rules, the list of flaky tests. With `--write` it
- * fixes formatting and simple lint.
+ * `npm run check`: formatting and lint, types, import rules, the list of flaky tests, and the rules of engines/checks/.
+ * With `--write` it fixes formatting and simple lint.
  */
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
-import { projectFolder } from './processes.ts';
+import { checkDocstrings } from './checks/docstrings.ts';
+import { checkExports } from './checks/exports.ts';
+import { type Finding, readSources, type Source } from './checks/finding.ts';
+import { checkLengths } from './checks/lengths.ts';
+import { runProgram } from './checks/program.ts';
+import { checkCounts, checkFences, readFences } from './checks/stated.ts';
+import { checkWords } from './checks/words.ts';
 import { failure, say } from './summary.ts';
 
+/** A check by a program: one of node_modules/.bin, or a file of the project, and its arguments. */
 interface Check {
   name: string;
-  /** A program of node_modules/.bin, or a file of the project, and its arguments. */
   command: string[];
+}
+
+/** A check of engines/checks/. */
+interface Rule {
+  name: string;
+  find: (sources: readonly Source[]) => Finding[] | Promise<Finding[]>;
 }
 
 const layers = [
@@ -29,6 +39,17 @@ const layers = [
   'test',
 ];
 
+const rules: Rule[] = [
+  { name: 'unused exports', find: checkExports },
+  { name: 'file lengths', find: checkLengths },
+  { name: 'docstrings', find: checkDocstrings },
+  { name: 'forbidden words', find: checkWords },
+  {
+    name: 'stated numbers and fences',
+    find: async (sources) => [...checkCounts(sources), ...checkFences(sources, await readFences())],
+  },
+];
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -41,6 +62,9 @@ async function main(): Promise<number> {
   }
   let failures = 0;
   for (const check of checks(isWrite ?? false)) failures += (await passes(check)) ? 0 : 1;
+  // after the formatter, which may have written
+  const sources = readSources();
+  for (const rule of rules) failures += (await holds(rule, sources)) ? 0 : 1;
   return failures === 0 ? 0 : 1;
 }
 
@@ -59,27 +83,28 @@ function checks(isWrite: boolean): Check[] {
 /** Runs a check and prints its findings, then one line with the result. */
 async function passes({ name, command: [program = '', ...args] }: Check): Promise<boolean> {
   const startedAt = Date.now();
-  const path = program.includes('/') ? program : join('node_modules', '.bin', program);
-  const { code, output } = await run(join(projectFolder, path), args);
-  if (code !== 0) say(output.trimEnd());
-  const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
-  say(`${code === 0 ? styleText('green', '✔') : styleText('red', '✖')} ${name} (${program}, ${seconds} s)`);
+  const { code, output, errors } = await runProgram(program, args);
+  if (code !== 0) say(`${output}${errors}`.trimEnd());
+  report(name, code === 0, [program, since(startedAt)]);
   return code === 0;
 }
 
-function run(program: string, args: string[]): Promise<{ code: number; output: string }> {
-  return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [program, ...args], {
-      cwd: projectFolder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    const append = (part: Buffer) => {
-      output += part.toString();
-    };
-    child.stdout.on('data', append);
-    child.stderr.on('data', append);
-    child.once('error', fail);
-    child.once('close', (code) => done({ code: code ?? 1, output }));
-  });
+/** Applies a rule and prints its findings, then one line with the result. */
+async function holds({ name, find }: Rule, sources: readonly Source[]): Promise<boolean> {
+  const startedAt = Date.now();
+  const findings = await find(sources);
+  for (const { file, line, message, isWarning } of findings) {
+    say(`${isWarning ? styleText('yellow', 'warning ') : ''}${file}:${line}: ${message}`);
+  }
+  const isKept = findings.every(({ isWarning }) => isWarning);
+  report(name, isKept, [since(startedAt)]);
+  return isKept;
+}
+
+function report(name: string, isGood: boolean, details: readonly string[]): void {
+  say(`${isGood ? styleText('green', '✔') : styleText('red', '✖')} ${name} (${details.join(', ')})`);
+}
+
+function since(startedAt: number): string {
+  return `${((Date.now() - startedAt) / 1000).toFixed(1)} s`;
 }

@@ -3,7 +3,7 @@ import { inspect, styleText } from 'node:util';
 import { say } from './summary.ts';
 
 /** A JSON object from an answer. */
-export type Answer = Record<string, unknown>;
+type Answer = Record<string, unknown>;
 
 interface Call {
   token?: string;

@@ -8,7 +8,7 @@ import type { DataFolder } from './data-folder.ts';
 import { runTool } from './tools.ts';
 
 /** Returns the folder that keeps obtained programs: `$VYRY_CACHE`, else `~/.cache/vyry`. */
-export function cacheFolder(): string {
+function cacheFolder(): string {
   return resolve(process.env.VYRY_CACHE || join(homedir(), '.cache', 'vyry'));
 }
 

@@ -47,7 +47,7 @@ export async function preferPort(name: string, wanted: number | undefined, usual
 }
 
 /** Returns whether nothing listens on the port, neither on loopback nor on all addresses. */
-export async function isFree(port: number): Promise<boolean> {
+async function isFree(port: number): Promise<boolean> {
   return (await canListen(port, '127.0.0.1')) && (await canListen(port, '0.0.0.0'));
 }
 

@@ -1,7 +1,8 @@
 /** Starts the processes of Vyry with `workers/run.ts` on given engines. */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { roles as allRoles, type Role, variables, variablesOf } from '../platform/config.ts';
+import { roles as allRoles, type Role } from '../platform/config/roles.ts';
+import { variables, variablesOf } from '../platform/config/variables.ts';
 import { type Child, type ChildOptions, startChild } from './child.ts';
 import type { DataFolder } from './data-folder.ts';
 import { demoTwilio, type EngineUrls } from './engines.ts';

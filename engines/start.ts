@@ -84,7 +84,6 @@ async function start(folder: DataFolder, args: Arguments): Promise<undefined> {
   }
   const startedAt = Date.now();
   const system = await startSystemIn(folder, {
-    folder: folder.path,
     env: process.env,
     ports: {
       ...ports,

@@ -76,7 +76,7 @@ export function enginesSummary(urls: EngineUrls, folder: DataFolder): string {
 }
 
 /** Returns the lines of a table with aligned columns. */
-export function table(rows: string[][]): string {
+function table(rows: string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: string[]) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('   ');
   return rows.map((row) => line(row).trimEnd()).join('\n');

@@ -1,8 +1,8 @@
 /** A complete private Vyry: engines and processes, with its own folder and ports. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Role, roles } from '../platform/config.ts';
-import { type DataFolder, openDataFolder, writeWhole } from './data-folder.ts';
+import { type Role, roles } from '../platform/config/roles.ts';
+import { type DataFolder, writeWhole } from './data-folder.ts';
 import { type EnginePorts, type Engines, type EngineUrls, startEngines } from './engines.ts';
 import { claimPort } from './ports.ts';
 import { makeBundle, type Processes, type ProcessesOptions, startProcesses } from './processes.ts';
@@ -32,8 +32,6 @@ export interface Ready {
 
 /** How a system is started. */
 export interface SystemOptions {
-  /** Folder for data, logs and secrets; starting again with the same folder continues with the same data. */
-  folder: string;
   /** Variables of the product that override derived ones; URLs of engines name engines to use. */
   env?: NodeJS.ProcessEnv;
   /** All by default. */
@@ -53,8 +51,6 @@ export interface SystemOptions {
   keepAlive?: boolean;
   borrow?: ProcessesOptions['borrow'];
   compileCache?: string | undefined;
-  /** Receives progress messages. */
-  say?: (line: string) => void;
 }
 
 /** A running system. */
@@ -82,16 +78,11 @@ export interface System extends AsyncDisposable {
 const dataFolders = ['temporal', 'redis', 'mongo', 'ldap', 'elasticsearch'];
 
 /**
- * Starts a system and resolves when everything answers and `ready.json` is written.
+ * Starts a system in an open folder, which has its data, logs and secrets: another start in the same folder continues
+ * with the same data. Resolves when everything answers and `ready.json` is written.
  *
- * @throws {FolderInUse} a system runs in the folder
- * @throws {Error} an engine or a process did not start; everything started is stopped
+ * @throws {Error} an engine or a process did not start; everything started is stopped, and the folder is closed
  */
-export async function startSystem(options: SystemOptions): Promise<System> {
-  return await startSystemIn(await openDataFolder(options.folder, options.say), options);
-}
-
-/** As `startSystem`, in a folder that is open already; it is closed when the start fails. */
 export async function startSystemIn(folder: DataFolder, options: SystemOptions): Promise<System> {
   rmSync(readyFile(folder.path), { force: true });
   try {

@@ -3,7 +3,7 @@ import type { Elastic } from '../adapters/elastic/connect.ts';
 import type { Query } from './kql.ts';
 
 /** The part of a search response that is used here. */
-export interface SearchAnswer {
+interface SearchAnswer {
   hits: { total: { value: number }; hits: { _source: Record<string, unknown>; fields?: Record<string, unknown[]> }[] };
   aggregations?: Record<string, unknown>;
 }

@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { z } from 'zod';
-import { Secret } from '../platform/config.ts';
+import { Secret } from '../platform/config/secret.ts';
 import type { QueryRule } from './rules.ts';
 
 /** Oldest Kibana that the files support. */

@@ -7,7 +7,7 @@ import type { Chart, Group, Measure, Ratio } from './panels.ts';
 import { type Column, dataView, type Layer, type Lens, type StoredQuery } from './saved-object.ts';
 
 /** Id of the one layer of each panel. */
-export const layerId = 'layer';
+const layerId = 'layer';
 
 /** Name of the reference from a layer to its data view. */
 export const layerReference = `indexpattern-datasource-layer-${layerId}`;

@@ -13,7 +13,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { connectElastic, type ElasticOptions } from '../adapters/elastic/connect.ts';
 import { openChromium } from '../engines/chromium.ts';
-import { Secret } from '../platform/config.ts';
+import { Secret } from '../platform/config/secret.ts';
 import { drawLens, drawSearch, escaped, type Room } from './drawings.ts';
 import { type Events, openEvents, type Range } from './events.ts';
 import { runLens, runSearch } from './run-panel.ts';

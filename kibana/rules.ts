@@ -40,12 +40,12 @@ export function detectionRulesFile(): string {
 }
 
 /** Returns whether the alerting API can express an alert. */
-export function isQueryRule(alert: Alert): boolean {
+function isQueryRule(alert: Alert): boolean {
   return alert.distinct === undefined;
 }
 
 /** Returns whether a threshold rule of the Security app can express an alert. */
-export function isDetectionRule({ threshold, checks = 1 }: Alert): boolean {
+function isDetectionRule({ threshold, checks = 1 }: Alert): boolean {
   return threshold > 0 && checks === 1;
 }
 

@@ -137,8 +137,8 @@ class Day {
     );
     kept.sort((a, b) => a.timestamp.localeCompare(b.timestamp));
     return kept.map((event, index) => {
-      const seal = { mac: this.id(43), sequence: index + 1, chain: this.id(40) };
-      return { ...event, vyry: { ...event.vyry, audit: { ...event.vyry.audit, ...seal } } };
+      const integrity = { mac: this.id(43), sequence: index + 1, chain: this.id(40) };
+      return { ...event, vyry: { ...event.vyry, audit: { ...event.vyry.audit, ...integrity } } };
     });
   }
 

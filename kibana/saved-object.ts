@@ -49,7 +49,7 @@ export interface StoredQuery {
 export type Formula = string | number | { type: 'function'; name: string; args: Formula[]; [place: string]: unknown };
 
 /** The parameters of a column's operation. */
-export interface ColumnParams {
+interface ColumnParams {
   emptyAsNull?: boolean;
   percentile?: number;
   interval?: string;
@@ -112,7 +112,7 @@ export interface Lens {
 }
 
 /** A drilldown from a panel to another dashboard. */
-export interface Drilldown {
+interface Drilldown {
   eventId: string;
   triggers: string[];
   action: { factoryId: string; name: string; config: Record<string, unknown> };

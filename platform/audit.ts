@@ -1,5 +1,5 @@
 /**
- * Audit events of a process. Each call from `platform/events.ts` becomes one `AuditEvent` with its process, request and
+ * Audit events of a process. Each call from `platform/events/` becomes one `AuditEvent` with its process, request and
  * trace. Phone numbers, addresses and user names are passed in plain text and recorded as pseudonyms. Other texts are
  * limited in length.
  */
@@ -12,7 +12,8 @@ import {
   auditActions,
   auditText,
 } from '../domain/audit.ts';
-import type { Role, Secret } from './config.ts';
+import type { Role } from './config/roles.ts';
+import type { Secret } from './config/secret.ts';
 import { deriveKey, keyIdOf } from './crypto.ts';
 import { traces } from './log.ts';
 
@@ -92,7 +93,7 @@ export function createRecorder(service: Service, key: Secret, append: AuditSink)
  * Returns the HMAC-SHA-256 (RFC 2104) of an event without its `mac`, `sequence` and `chain`, base64url. The order of
  * the fields does not matter.
  */
-export function macOf(event: AuditEvent, macKey: Buffer): string {
+function macOf(event: AuditEvent, macKey: Buffer): string {
   const { mac: _mac, sequence: _sequence, chain: _chain, ...audit } = event.vyry.audit ?? {};
   const vyry = { ...event.vyry, audit: Object.keys(audit).length > 0 ? audit : undefined };
   return createHmac('sha256', macKey)

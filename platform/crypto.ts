@@ -13,7 +13,7 @@ import {
   randomFillSync,
   randomInt,
 } from 'node:crypto';
-import type { Secret } from './config.ts';
+import type { Secret } from './config/secret.ts';
 
 /** The purposes for which a key is derived. */
 export type KeyPurpose =
@@ -59,13 +59,13 @@ export function createCipher(purpose: KeyPurpose, current: Secret, older: readon
   const keys = new Map([current, ...older].reverse().map((root) => [keyIdOf(root), deriveKey(root, purpose)]));
   const keyId = keyIdOf(current);
 
-  function seal(plain: Uint8Array): Uint8Array {
+  function encrypt(plain: Uint8Array): Uint8Array {
     const iv = randomBytes(ivBytes);
     const cipher = createCipheriv('aes-256-gcm', keyFor(keyId), iv).setAAD(Buffer.from(keyId));
     return Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
   }
 
-  function open(id: string, encrypted: Uint8Array): Uint8Array {
+  function decrypt(id: string, encrypted: Uint8Array): Uint8Array {
     const decipher = createDecipheriv('aes-256-gcm', keyFor(id), encrypted.subarray(0, ivBytes), {
       authTagLength: tagBytes,
     });
@@ -81,12 +81,12 @@ export function createCipher(purpose: KeyPurpose, current: Secret, older: readon
 
   return {
     keyId,
-    encrypt: seal,
-    decrypt: open,
-    encryptText: (plain) => `${keyId}.${Buffer.from(seal(Buffer.from(plain))).toString('base64url')}`,
+    encrypt,
+    decrypt,
+    encryptText: (plain) => `${keyId}.${Buffer.from(encrypt(Buffer.from(plain))).toString('base64url')}`,
     decryptText(encrypted) {
       const [id = '', body = ''] = encrypted.split('.');
-      return Buffer.from(open(id, Buffer.from(body, 'base64url'))).toString();
+      return Buffer.from(decrypt(id, Buffer.from(body, 'base64url'))).toString();
     },
   };
 }

@@ -1,5 +1,6 @@
 /** The lifecycle of a process. It ends by closing what it opened, in reverse order, never by calling `process.exit`. */
 import { flushCompileCache } from 'node:module';
+import timers from 'node:timers/promises';
 
 /** Resolves to the name of the first SIGTERM or SIGINT. */
 export function untilSignal(): Promise<string> {
@@ -73,17 +74,9 @@ export async function withTimeout<T>(job: Promise<T>, ms = checkMs): Promise<T> 
 }
 
 /** Resolves after `ms`, or as soon as the signal aborts. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  // it rejects only when the signal aborts
+  await timers.setTimeout(ms, undefined, { signal }).catch(() => undefined);
 }
 
 /** A monotonic clock and a way to wait. */

@@ -1,7 +1,7 @@
 /** The logger: one JSON object per line on standard output, with the ids of its request and trace. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { destination, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
-import type { Role } from './config.ts';
+import type { Role } from './config/roles.ts';
 
 export type { Logger };
 

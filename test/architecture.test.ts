@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
-import ts from 'typescript';
 import { failures } from '../contract/failures.ts';
 import { failureCodes } from '../domain/failures.ts';
 import { envExample } from '../engines/env-example.ts';
@@ -30,25 +29,6 @@ function read(file: string): string {
   return readFileSync(join(root, file), 'utf8');
 }
 
-/**
- * Returns exports without a doc comment, as `file: name`. One-line schemas and types that name another type need none.
- */
-function undocumented(file: string): string[] {
-  const tree = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest, true);
-  return tree.statements.flatMap((statement) => {
-    const isExported = ts.canHaveModifiers(statement)
-      ? (ts.getModifiers(statement) ?? []).some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)
-      : false;
-    const needsWords =
-      ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement) || ts.isVariableStatement(statement);
-    if (!isExported || !needsWords || ts.getJSDocCommentsAndTags(statement).length > 0) return [];
-    const name = ts.isVariableStatement(statement)
-      ? statement.declarationList.declarations[0]?.name.getText()
-      : statement.name?.text;
-    return [`${file}: ${name}`];
-  });
-}
-
 describe('README.md, CONTRIBUTING.md and docs/', () => {
   const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...globSync('docs/**/*.md', { cwd: root })];
 
@@ -74,8 +54,28 @@ describe('README.md, CONTRIBUTING.md and docs/', () => {
   });
 });
 
+describe('The walkthroughs of README.md', () => {
+  const walkthroughs = read('README.md')
+    .split(/^## /m)
+    .filter((section) => section.startsWith('What happens'));
+
+  it('are three, and each step leads to a file with what it shows', () => {
+    assert.equal(walkthroughs.length, 3);
+    for (const walkthrough of walkthroughs) {
+      const steps = [...walkthrough.matchAll(/^\| \d \| \[(\S+)\]\(\1\) \| (.+) \|$/gm)];
+      assert.equal(steps.length, 5, walkthrough.slice(0, 40));
+      for (const [, file = '', shows = ''] of steps) {
+        const [names = ''] = shows.split(':');
+        for (const [, name = ''] of names.matchAll(/`(\w+)`/g)) {
+          assert.match(read(file), new RegExp(`\\b${name}[(<]|\\b${name}: operation\\(`), `${file} has no ${name}`);
+        }
+      }
+    }
+  });
+});
+
 describe('.env.example', () => {
-  it('matches platform/config.ts; `npm run env-example` updates it', () => {
+  it('matches platform/config/; `npm run env-example` updates it', () => {
     assert.equal(read('.env.example'), envExample());
   });
 });
@@ -97,12 +97,6 @@ describe('Scripts of Redis', () => {
       assert.ok(user, `${script} is not loaded`);
       assert.ok(existsSync(join(root, 'test', user.file.replace(/\.ts$/, '.test.ts'))), `${user.file} has no test`);
     }
-  });
-});
-
-describe('Exports', () => {
-  it('have a doc comment', () => {
-    assert.deepEqual(sources(...product).flatMap(undocumented), []);
   });
 });
 

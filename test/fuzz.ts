@@ -15,7 +15,7 @@ import { type DataFolder, openTemporaryFolder } from '../engines/data-folder.ts'
 import { findProgram, obtain } from '../engines/obtain.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
 import { runTool } from '../engines/tools.ts';
-import { variables } from '../platform/config.ts';
+import { variables } from '../platform/config/variables.ts';
 import { call } from './support/client.ts';
 import { completedRegistration, goodPassword, must, registrationWithCode } from './support/registrations.ts';
 import { jsonOf, vyryFor } from './support/vyry.ts';
@@ -50,7 +50,7 @@ const folder = await openTemporaryFolder();
 try {
   const packages = await schemathesis(folder);
   const env = { LOG_LEVEL: 'warn', CAPTCHA_COST: '2', COST_LIMIT_PER_DAY: '1000000', ...limitsOff };
-  const system = await startSystemIn(folder, { folder: folder.path, env });
+  const system = await startSystemIn(folder, { env });
   const { accessToken, text } = await prepare(system);
   const config = join(folder.path, 'schemathesis.toml');
   writeFileSync(config, text);

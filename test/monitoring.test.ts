@@ -9,7 +9,7 @@ import { parser } from '@prometheus-io/lezer-promql';
 import { parse } from 'yaml';
 import { freePort } from '../engines/ports.ts';
 import type { System } from '../engines/system.ts';
-import { roles } from '../platform/config.ts';
+import { roles } from '../platform/config/roles.ts';
 import { call, startRegistration } from './support/client.ts';
 import { setFault } from './support/faults.ts';
 import { createJourney, type Journey, personOf } from './support/journey.ts';

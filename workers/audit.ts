@@ -18,7 +18,7 @@ import { connectElastic, pingElastic } from '../adapters/elastic/connect.ts';
 import { createAuditedEvents } from '../adapters/redis/audit.ts';
 import { type AuditEntry, type AuditStream, createAuditStream } from '../adapters/redis/audit-stream.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
-import { readConfig } from '../platform/config.ts';
+import { readConfig } from '../platform/config/config.ts';
 import { dropPermissions, pause, runEvery, untilSignal } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
 import { serveHealth } from './health.ts';

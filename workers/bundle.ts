@@ -6,7 +6,7 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { failureConverterPath } from '../adapters/temporal/connect.ts';
 
 /** Bundles all workflows with their interceptors and writes the bundle to `file`. */
-export async function writeBundle(file: string): Promise<void> {
+async function writeBundle(file: string): Promise<void> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL('../workflows/all.ts', import.meta.url)),
     workflowInterceptorModules: [fileURLToPath(new URL('../workflows/trace.ts', import.meta.url))],

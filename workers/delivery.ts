@@ -27,7 +27,7 @@ import {
 import type { Speech } from '../domain/templates/messages.ts';
 import { isFictitious, lastDigitsOf, lastDigitsProvider, testProvider } from '../domain/test-numbers.ts';
 import type { Channel } from '../domain/verification.ts';
-import { type Config, readConfig } from '../platform/config.ts';
+import { type Config, readConfig } from '../platform/config/config.ts';
 import { type Cipher, createCipher, deriveKey, keyedHash, newCode, newToken } from '../platform/crypto.ts';
 import type { Logger } from '../platform/log.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';

@@ -5,7 +5,7 @@ import { parseEmailAddress } from '../adapters/email-addresses.ts';
 import { connectDirectory, readDirectoryOptions } from '../adapters/ldap/connect.ts';
 import { parsePhoneNumber, phoneRefusal } from '../adapters/phone-numbers.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
-import { type Config, readConfig } from '../platform/config.ts';
+import { type Config, readConfig } from '../platform/config/config.ts';
 import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 

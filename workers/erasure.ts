@@ -13,7 +13,7 @@ import { connectTemporal } from '../adapters/temporal/connect.ts';
 import { erasePersonWorkflows, workflowsOf } from '../adapters/temporal/person-workflows.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { auditMacKey, pseudonymOf, withoutPerson } from '../platform/audit.ts';
-import type { Config } from '../platform/config.ts';
+import type { Config } from '../platform/config/config.ts';
 import { deriveKey, keyedHash, newId } from '../platform/crypto.ts';
 import type { WorkerTools } from './host.ts';
 

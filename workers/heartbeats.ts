@@ -2,7 +2,7 @@
 
 import type { Redis } from '../adapters/redis/connect.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
-import type { Role } from '../platform/config.ts';
+import type { Role } from '../platform/config/roles.ts';
 import { newId } from '../platform/crypto.ts';
 import { checkHealth, runEvery } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';

@@ -26,7 +26,7 @@ import { createRegistrations } from '../adapters/redis/registrations.ts';
 import { createSessions } from '../adapters/redis/sessions.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
-import { type Config, readConfig } from '../platform/config.ts';
+import { type Config, readConfig } from '../platform/config/config.ts';
 import { createCipher, deriveKey, newId } from '../platform/crypto.ts';
 import { directorySync } from '../workflows/directory-sync.ts';
 import { purge } from '../workflows/purge.ts';

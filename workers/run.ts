@@ -1,18 +1,20 @@
 /**
  * Starts a process of Vyry with the least privileges of its role: `node workers/run.ts <role>`.
  *
- * It passes on only the variables of the role (platform/config.ts) and grants only the permissions in the first lines
+ * It passes on only the variables of the role (platform/config/) and grants only the permissions in the first lines
  * of its program (permissions.ts). It then replaces itself with that program (`execve`), so the pid stays the same.
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { givenValues, type Role, readConfig, roles, variablesOf } from '../platform/config.ts';
+import { givenValues, readConfig } from '../platform/config/config.ts';
+import { type Role, roles } from '../platform/config/roles.ts';
+import { variablesOf } from '../platform/config/variables.ts';
 import { permissionArguments } from './permissions.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
 /** Returns the path of the program of a role. */
-export function programOf(role: Role): string {
+function programOf(role: Role): string {
   return role === 'api' ? 'api/main.ts' : `workers/${role}.ts`;
 }
 

@@ -26,7 +26,6 @@ import {
   ChildWorkflowCancellationType,
   condition,
   defineUpdate,
-  executeChild,
   ParentClosePolicy,
   proxyActivities,
   setHandler,
@@ -36,24 +35,16 @@ import {
 import type { DeletionActivities, DeletionInput, ErasureActivities, ErasureInput } from '../activities/deletion.ts';
 import type { UserAdministrationActivities } from '../activities/user-administration.ts';
 import { accountErasureWorkflowId } from '../domain/account.ts';
-import type { PlannedDeletion } from '../domain/deletion.ts';
-import { type NotificationKind, notificationWorkflowId } from '../domain/notifications.ts';
-import { notification } from './notification.ts';
-import { refusal } from './refusals.ts';
+import { type DeletionState, type PlannedDeletion, refuseDeletionUpdate } from '../domain/deletion.ts';
+import { notifyOwnerAndWait } from './notification.ts';
+import { refusal, throwIfRefused } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
-import { userAttributesOf } from './search-attributes.ts';
 
 /** The input of a deletion, from the api. */
 export type AccountDeletionInput = DeletionInput;
 
 /** The outcome of a deletion. `planned-before`: another deletion was already planned. `gone`: there is no account. */
 export type DeletionOutcome = 'erasing' | 'stopped' | 'planned-before' | 'gone';
-
-interface DeletionExecution {
-  state: 'planning' | 'planned' | 'stopping' | 'over';
-  /** The deletion that the account is marked with. */
-  planned: PlannedDeletion | null;
-}
 
 /** Plans the deletion and returns the planned one. A deletion that was planned earlier stays unchanged. */
 export const planDeletion = defineUpdate<PlannedDeletion>('planDeletion');
@@ -72,51 +63,49 @@ const erasing = proxyActivities<ErasureActivities>({
 /** Plans a deletion and starts the erasure when it is due. Returns the outcome. */
 export async function accountDeletion(input: AccountDeletionInput): Promise<DeletionOutcome> {
   const { deletionId, userId, effectiveAt } = input;
-  const execution: DeletionExecution = { state: 'planning', planned: null };
-  const isOpen = () => {
-    if (execution.state === 'over') throw refusal('not-found');
-  };
+  const deletion: DeletionState = { phase: 'planning', planned: null };
+  const validator = () => throwIfRefused(refuseDeletionUpdate(deletion));
   setHandler(
     planDeletion,
     async () => {
-      await condition(() => execution.state !== 'planning');
-      if (execution.planned === null) throw refusal('not-found');
-      return execution.planned;
+      await condition(() => deletion.phase !== 'planning');
+      if (deletion.planned === null) throw refusal('not-found');
+      return deletion.planned;
     },
-    { validator: isOpen },
+    { validator },
   );
   setHandler(
     stopDeletion,
     async () => {
-      if (execution.state !== 'over') execution.state = 'stopping';
-      await condition(() => execution.state === 'over');
+      if (deletion.phase !== 'over') deletion.phase = 'stopping';
+      await condition(() => deletion.phase === 'over');
     },
-    { validator: isOpen },
+    { validator },
   );
   const end = async <T>(outcome: T): Promise<T> => {
-    execution.state = 'over';
+    deletion.phase = 'over';
     await condition(allHandlersFinished);
     return outcome;
   };
 
-  execution.planned = await planning.planDeletion(input);
-  if (execution.planned === null) return end('gone');
-  if (execution.planned.deletionId !== deletionId) return end('planned-before');
+  deletion.planned = await planning.planDeletion(input);
+  if (deletion.planned === null) return end('gone');
+  if (deletion.planned.deletionId !== deletionId) return end('planned-before');
   await planning.endOtherDevices(input);
   await planning.tellDeletion(input, 'planned');
-  if (execution.state === 'planning') execution.state = 'planned';
-  const told = tellOwner(input, 'deletion-planned');
-  await condition(() => execution.state === 'stopping', Math.max(1, effectiveAt - Date.now()));
-  if (execution.state === 'stopping') {
+  if (deletion.phase === 'planning') deletion.phase = 'planned';
+  const told = notifyOwnerAndWait({ userId, kind: 'deletion-planned', occasion: deletionId });
+  await condition(() => deletion.phase === 'stopping', Math.max(1, effectiveAt - Date.now()));
+  if (deletion.phase === 'stopping') {
     await planning.stopDeletion(input);
     await planning.tellDeletion(input, 'stopped');
     return end('stopped');
   }
-  execution.state = 'over';
+  deletion.phase = 'over';
   await access.disableAccount({ userId, at: effectiveAt });
   await access.endSessions({ userId, at: effectiveAt });
   await told;
-  await tellOwner(input, 'account-deleted');
+  await notifyOwnerAndWait({ userId, kind: 'account-deleted', occasion: deletionId });
   await planning.beginErasure({ deletionId });
   await startChild(accountErasure, {
     args: [{ deletionId }],
@@ -137,17 +126,4 @@ export async function accountErasure(input: ErasureInput): Promise<void> {
   await erasing.eraseKeys(input);
   await erasing.eraseAccount(input);
   await erasing.finishErasure(input);
-}
-
-/** Notifies the owner and waits until the notification ends, also while a provider is unavailable. */
-async function tellOwner({ deletionId, userId }: DeletionInput, kind: NotificationKind): Promise<void> {
-  const told = { userId, kind, occasion: deletionId };
-  await executeChild(notification, {
-    args: [told],
-    workflowId: notificationWorkflowId(told),
-    taskQueue: 'registration',
-    parentClosePolicy: ParentClosePolicy.ABANDON,
-    staticSummary: `Notification: ${kind}`,
-    typedSearchAttributes: userAttributesOf(userId),
-  });
 }

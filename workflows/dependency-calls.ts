@@ -8,7 +8,7 @@ import type { DependencyCall } from './details.ts';
 import { isOutage, whyOf } from './refusals.ts';
 
 /** The workflow execution that makes the calls. */
-export interface CallingExecution {
+interface CallingExecution {
   isOver(): boolean;
   /** Adds a line to its timeline. */
   note(text: string): void;

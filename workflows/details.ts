@@ -1,6 +1,6 @@
 /**
- * The current details of a registration in the Temporal Web UI, as Markdown: its state and the reason first, then its
- * timeline. They are encrypted like every payload, and contain no personal data even so.
+ * The current details of a workflow in the Temporal Web UI, as Markdown: its timeline, and for a registration its state
+ * and the reason first. They are encrypted like every payload, and contain no personal data even so.
  */
 import type { RegistrationStatus, WaitingFor } from '../domain/registration.ts';
 
@@ -22,13 +22,19 @@ export interface DependencyCall {
   why: string | undefined;
 }
 
+/** A line of a timeline. `at` is in milliseconds since the Unix epoch. */
+export interface TimelineLine {
+  at: number;
+  text: string;
+}
+
 /** The data that the details are built from. */
 export interface DetailState {
   status: RegistrationStatus;
   startedAt: number;
   dependencyCalls: Iterable<DependencyCall>;
   /** Oldest first. */
-  timeline: readonly { at: number; text: string }[];
+  timeline: readonly TimelineLine[];
 }
 
 /** The timeline shows its latest lines, up to this number. */
@@ -37,8 +43,13 @@ const timelineLinesMax = 40;
 /** Returns the details of a registration as Markdown. */
 export function detailsOf({ status, startedAt, dependencyCalls, timeline }: DetailState): string {
   const timeOf = (at: number) => instantText(at, startedAt);
-  const lines = timeline.slice(-timelineLinesMax).map(({ at, text }) => `- ${timeOf(at)} ${text}`);
-  return [...summaryLines(status, [...dependencyCalls], timeOf), '', ...lines].join('\n');
+  return [...summaryLines(status, [...dependencyCalls], timeOf), '', timelineOf(timeline, startedAt)].join('\n');
+}
+
+/** Returns a timeline as Markdown: its latest lines, each with its time of day, and its date when it is another day. */
+export function timelineOf(timeline: readonly TimelineLine[], startedAt = timeline[0]?.at ?? 0): string {
+  const lines = timeline.slice(-timelineLinesMax).map(({ at, text }) => `- ${instantText(at, startedAt)} ${text}`);
+  return lines.join('\n');
 }
 
 function summaryLines(

@@ -7,15 +7,13 @@
  * There are no compensations. While the database or a provider is unavailable, the notification waits and continues
  * automatically; after three days it is given up. An account without an address for these channels gets none.
  */
-
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ChildWorkflowCancellationType,
+  executeChild,
   ParentClosePolicy,
   proxyActivities,
-  setCurrentDetails,
   startChild,
-  upsertSearchAttributes,
   WorkflowIdReusePolicy,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -28,9 +26,9 @@ import {
   notificationWorkflowId,
 } from '../domain/notifications.ts';
 import type { ClientKind } from '../domain/verification.ts';
-import { DependencyCalls } from './dependency-calls.ts';
+import { Flow } from './flow.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
-import { stateAttributesOf, userAttributesOf } from './search-attributes.ts';
+import { userAttributesOf } from './search-attributes.ts';
 
 /** Outcome by channel; empty without an account or address. `refused`: the provider refused the message. */
 export type NotificationOutcome = Partial<Record<NotificationChannel, 'sent' | 'refused' | 'given-up'>>;
@@ -58,15 +56,15 @@ export async function notification({
   cause,
 }: Notification): Promise<NotificationOutcome | 'given-up'> {
   const until = Date.now() + giveUpMs;
-  const dependencyCalls = createDependencyCalls(() => Date.now() > until);
-  const recipients = named ?? (await dependencyCalls.callWhenAvailable('database', () => findRecipients({ userId })));
+  const { calls } = new Flow({ isOver: () => Date.now() > until });
+  const recipients = named ?? (await calls.callWhenAvailable('database', () => findRecipients({ userId })));
   if (recipients === undefined) return 'given-up';
   const { runId } = workflowInfo();
   const outcomes = recipients
     .filter(({ channel }) => notificationChannels[kind].includes(channel))
     .map(async (recipient) => {
       const notificationId = `${runId}-${recipient.channel}`;
-      const isSent = await dependencyCalls.callWhenAvailable(recipient.channel, () =>
+      const isSent = await calls.callWhenAvailable(recipient.channel, () =>
         sendNotification({ notificationId, userId, kind, ...(cause && { cause }), ...recipient }),
       );
       return [recipient.channel, outcomeOf(isSent)] as const;
@@ -86,18 +84,30 @@ function outcomeOf(isSent: boolean | undefined): 'sent' | 'refused' | 'given-up'
 export async function notifyOwner(told: Notification): Promise<void> {
   try {
     await startChild(notification, {
-      args: [told],
-      workflowId: notificationWorkflowId(told),
-      taskQueue: 'registration',
+      ...childOptionsOf(told),
       workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
-      parentClosePolicy: ParentClosePolicy.ABANDON,
       cancellationType: ChildWorkflowCancellationType.ABANDON,
-      staticSummary: `Notification: ${told.kind}`,
-      typedSearchAttributes: userAttributesOf(told.userId),
     });
   } catch (err) {
     if (!(err instanceof WorkflowExecutionAlreadyStartedError)) throw err;
   }
+}
+
+/** Sends a notification from a workflow and waits until it ends, also while a provider is unavailable. */
+export async function notifyOwnerAndWait(told: Notification): Promise<void> {
+  await executeChild(notification, childOptionsOf(told));
+}
+
+/** The notification outlives the workflow that starts it. */
+function childOptionsOf(told: Notification) {
+  return {
+    args: [told] as [Notification],
+    workflowId: notificationWorkflowId(told),
+    taskQueue: 'registration',
+    parentClosePolicy: ParentClosePolicy.ABANDON,
+    staticSummary: `Notification: ${told.kind}`,
+    typedSearchAttributes: userAttributesOf(told.userId),
+  };
 }
 
 /**
@@ -112,25 +122,4 @@ export async function sendSecurityAlert(address: Warned, client?: ClientKind): P
   const owner =
     typeof found === 'string' ? { userId: found, occasion: new Date(at).toISOString().slice(0, 10) } : found;
   await notifyOwner({ ...owner, kind: 'number-registered', cause: { at, ...(client && { client }) } });
-}
-
-/** Creates the dependency calls of a workflow without steps. Operators see which dependency it waits for. */
-export function createDependencyCalls(isOver: () => boolean): DependencyCalls {
-  const timeline: string[] = [];
-  const dependencyCalls = new DependencyCalls({
-    isOver,
-    note(text) {
-      timeline.push(`- ${new Date().toISOString().slice(0, 19)} ${text}`);
-      setCurrentDetails(timeline.join('\n'));
-    },
-    show: () => undefined,
-    async announce() {
-      const [waitingFor] = dependencyCalls.unavailable;
-      upsertSearchAttributes(
-        stateAttributesOf({ state: waitingFor ? 'waiting' : 'pending', ...(waitingFor && { waitingFor }) }),
-      );
-    },
-    resumed: () => undefined,
-  });
-  return dependencyCalls;
 }

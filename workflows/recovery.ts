@@ -12,7 +12,8 @@
 import { proxyActivities, upsertSearchAttributes } from '@temporalio/workflow';
 import type { RecoveryActivities, RecoverySending } from '../activities/recovery.ts';
 import type { Identifier } from '../domain/account.ts';
-import { createDependencyCalls, notifyOwner } from './notification.ts';
+import { Flow } from './flow.ts';
+import { notifyOwner } from './notification.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { userAttributesOf } from './search-attributes.ts';
 
@@ -43,8 +44,8 @@ const { sendRecovery } = proxyActivities<RecoverySending>({
 export async function recovery(input: RecoveryInput): Promise<'sent' | 'refused' | 'nobody' | 'given-up'> {
   const { recoveryId, identifier, ttlSeconds } = input;
   const until = Date.now() + giveUpMs;
-  const dependencyCalls = createDependencyCalls(() => Date.now() > until);
-  const found = await dependencyCalls.callWhenAvailable('database', () => findRecoverable({ identifier }));
+  const { calls } = new Flow({ isOver: () => Date.now() > until });
+  const found = await calls.callWhenAvailable('database', () => findRecoverable({ identifier }));
   if (found === null) return 'nobody';
   if (found === undefined) return 'given-up';
   const { userId, recipient, others } = found;
@@ -53,7 +54,7 @@ export async function recovery(input: RecoveryInput): Promise<'sent' | 'refused'
     const occasion = new Date().toISOString().slice(0, 10);
     await notifyOwner({ userId, kind: 'recovery-asked', occasion, recipients: others });
   }
-  const isSent = await dependencyCalls.callWhenAvailable(recipient.channel, () =>
+  const isSent = await calls.callWhenAvailable(recipient.channel, () =>
     sendRecovery({ ...recipient, userId, recoveryId, ttlSeconds }),
   );
   if (isSent === undefined) return 'given-up';

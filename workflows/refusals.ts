@@ -1,10 +1,15 @@
 /** How workflows refuse updates, and how they distinguish an outage from a bug. */
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
-import type { FailureCode, FailureContext } from '../domain/failures.ts';
+import type { FailureCode, FailureContext, Refusal } from '../domain/failures.ts';
 
 /** Creates a non-retryable failure with a failure code as its type. */
 export function refusal(code: FailureCode, state: FailureContext = {}): ApplicationFailure {
   return ApplicationFailure.nonRetryable(code, code, state);
+}
+
+/** Refuses an update when a rule refuses it. @throws {ApplicationFailure} the refusal */
+export function throwIfRefused(refused: Refusal | undefined): void {
+  if (refused !== undefined) throw refusal(refused.code, refused.context);
 }
 
 /** Returns whether an activity failed because its dependency is unavailable. */

@@ -5,11 +5,11 @@
  * continues automatically until the code would be useless. A request for an unknown user also starts this workflow,
  * without a recipient, so that callers cannot tell the two apart.
  */
-import { setCurrentDetails, sleep } from '@temporalio/workflow';
+import { sleep } from '@temporalio/workflow';
 import type { SendCodeInput } from '../activities/delivery.ts';
 import type { Send } from '../domain/verification.ts';
 import { CodeSending } from './code-sending.ts';
-import { DependencyCalls } from './dependency-calls.ts';
+import { Flow } from './flow.ts';
 import { sendSecurityAlert } from './notification.ts';
 
 /** The input of `sendOtp`. */
@@ -24,28 +24,14 @@ export interface SendOtpInput extends Omit<SendCodeInput, 'to' | 'send'> {
 export async function sendOtp(input: SendOtpInput): Promise<Send['state'] | 'nobody'> {
   const { channel, to, country, until, locale, client, subject, purpose, ttlSeconds } = input;
   if (to === undefined) return 'nobody';
-  const timeline: string[] = [];
   let isOver = false;
-  const execution = {
-    isOver: () => isOver,
-    note: (text: string) => {
-      timeline.push(`- ${new Date().toISOString().slice(11, 19)} ${text}`);
-      setCurrentDetails(timeline.join('\n'));
-    },
-    show: () => undefined,
-    announce: async () => undefined,
-    resumed: () => undefined,
-  };
-  const codes = new CodeSending(
-    {
-      ...execution,
-      subject: { subject, purpose, ttlSeconds },
-      destinationOf: () => ({ to, country }),
-      isUnwanted: () => isOver,
-      refusedState: () => 'refused',
-    },
-    new DependencyCalls(execution),
-  );
+  const flow = new Flow({ isOver: () => isOver, searchAttributes: () => [] });
+  const codes = new CodeSending(flow, {
+    subject: { subject, purpose, ttlSeconds },
+    destinationOf: () => ({ to, country }),
+    isUnwanted: () => isOver,
+    refusedState: () => 'refused',
+  });
   const send = codes.begin(channel);
   const delivered = codes.deliver(send, { ...(locale && { locale }), ...(client && { client }) });
   // if the new number or address already has an owner, warn them

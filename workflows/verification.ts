@@ -9,6 +9,7 @@
  * There are no compensations: nothing outlives a session. While a provider is unavailable, the send waits and continues
  * automatically until the session expires.
  */
+import type { SearchAttributeUpdatePair } from '@temporalio/common';
 import {
   allHandlersFinished,
   condition,
@@ -16,27 +17,24 @@ import {
   defineSignal,
   defineUpdate,
   proxyLocalActivities,
-  setCurrentDetails,
   setHandler,
   sleep,
-  upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { SendCodeInput } from '../activities/delivery.ts';
 import type { VerificationActivities } from '../activities/verification.ts';
-import type { WaitingFor } from '../domain/registration.ts';
 import {
   type Channel,
   keepSessionUntil,
-  refusalKindOf,
-  refuseSend,
+  refusedStateOf,
+  refuseSessionCode,
   type Send,
   type SessionRules,
   type SessionState,
   sessionExpiresAt,
 } from '../domain/verification.ts';
 import { CodeSending } from './code-sending.ts';
-import { DependencyCalls } from './dependency-calls.ts';
-import { refusal } from './refusals.ts';
+import { Flow } from './flow.ts';
+import { throwIfRefused } from './refusals.ts';
 import { localStep } from './retries.ts';
 import { searchAttributesOf } from './search-attributes.ts';
 
@@ -64,7 +62,7 @@ export interface SendAnswer {
 }
 
 /** Returns the sends so far. */
-export const verificationSends = defineQuery<Send[]>('verificationSends');
+const verificationSends = defineQuery<Send[]>('verificationSends');
 /** Sends a code. Returns when the provider has accepted or refused it, or is unavailable. */
 export const requestSessionCode = defineUpdate<SendAnswer, [SendRequest]>('requestCode');
 /** Records when the right code was typed. `at` is in milliseconds since the Unix epoch. */
@@ -77,7 +75,7 @@ export async function verification(input: VerificationInput): Promise<{ isVerifi
   const execution = new VerificationExecution(input);
   setHandler(verificationSends, () => execution.sends, { description: 'Returns the sends so far' });
   setHandler(requestSessionCode, (request): Promise<SendAnswer> => execution.requestCode(request), {
-    validator: ({ channel }) => execution.expectSendable(channel),
+    validator: ({ channel }) => throwIfRefused(refuseSessionCode(execution.state(), channel, input.rules, Date.now())),
     description: 'Sends a code by SMS or call',
   });
   setHandler(codeConfirmed, ({ at }) => execution.confirm(at), {
@@ -88,35 +86,27 @@ export async function verification(input: VerificationInput): Promise<{ isVerifi
 
 class VerificationExecution {
   readonly #input: VerificationInput;
-  readonly #dependencyCalls: DependencyCalls;
+  readonly #flow: Flow;
   readonly #codes: CodeSending;
-  readonly #timeline: string[] = [];
   #version = 0;
-  #shown: string | undefined;
   #verifiedAt: number | undefined;
   #isOver = false;
+  #outcome: 'completed' | 'expired' | undefined;
 
   constructor(input: VerificationInput) {
     this.#input = input;
     const { sessionId: subject, number: to, country, rules } = input;
-    const execution = {
+    this.#flow = new Flow({
       isOver: () => this.#isOver,
-      note: (text: string) => this.#note(text),
-      show: () => undefined,
-      announce: () => this.#announce(),
-      resumed: () => undefined,
-    };
-    this.#dependencyCalls = new DependencyCalls(execution);
-    this.#codes = new CodeSending(
-      {
-        ...execution,
-        subject: { subject, purpose: 'verify', ttlSeconds: rules.codeTtlSeconds },
-        destinationOf: () => ({ to, country }),
-        isUnwanted: () => this.#isOver || this.#verifiedAt !== undefined,
-        refusedState: stateOf,
-      },
-      this.#dependencyCalls,
-    );
+      searchAttributes: () => this.#searchAttributes(),
+      publish: () => this.#publish(),
+    });
+    this.#codes = new CodeSending(this.#flow, {
+      subject: { subject, purpose: 'verify', ttlSeconds: rules.codeTtlSeconds },
+      destinationOf: () => ({ to, country }),
+      isUnwanted: () => this.#isOver || this.#verifiedAt !== undefined,
+      refusedState: refusedStateOf,
+    });
   }
 
   get sends(): Send[] {
@@ -134,60 +124,52 @@ class VerificationExecution {
     }
     this.#isOver = true;
     await condition(allHandlersFinished);
-    this.#note(isVerified ? 'ended, verified' : 'ended, not verified');
-    this.#show(isVerified ? 'completed' : 'expired');
+    this.#outcome = isVerified ? 'completed' : 'expired';
+    this.#flow.note(isVerified ? 'ended, verified' : 'ended, not verified');
+    this.#flow.upsert();
     return { isVerified };
   }
 
   async requestCode({ channel, locale, client }: SendRequest): Promise<SendAnswer> {
     // before the first await, so that the validator of a concurrent update sees this send and refuses the update
     const send = this.#codes.begin(channel);
-    await this.#announce();
+    await this.#flow.announce();
     void this.#codes
       .deliver(send, { ...(locale && { locale }), ...(client && { client }) })
       .catch(() => this.#failed(send));
-    await condition(() => send.state !== 'sending' || this.#dependencyCalls.unavailable.has(channel) || this.#isOver);
-    const away = send.state === 'sending' ? (this.#dependencyCalls.whyAway(channel) ?? 'unavailable') : undefined;
+    await condition(() => send.state !== 'sending' || this.#flow.calls.unavailable.has(channel) || this.#isOver);
+    const away = send.state === 'sending' ? (this.#flow.calls.whyAway(channel) ?? 'unavailable') : undefined;
     return { sends: this.sends, ...(away && { away }) };
   }
 
   confirm(at: number): void {
     if (this.#verifiedAt !== undefined) return;
     this.#verifiedAt = at;
-    this.#note('right code typed');
-    this.#show('pending');
+    this.#flow.note('right code typed');
+    this.#flow.upsert();
   }
 
-  /**
-   * Decides whether a code may be sent. The api reads the same record before and reports the reason.
-   *
-   * @throws {ApplicationFailure} rate-limited
-   */
-  expectSendable(channel: Channel): void {
-    const refused = refuseSend(this.#state(), channel, this.#input.rules, Date.now());
-    if (this.#isOver || refused !== undefined) throw refusal('rate-limited');
-  }
-
-  #expiresAt(): number {
-    return sessionExpiresAt(this.#state(), this.#input.rules);
-  }
-
-  #state(): SessionState {
+  state(): SessionState & { isOver: boolean } {
     const { createdAt } = this.#input;
     const at = this.#verifiedAt;
     return {
       createdAt,
       sends: this.sends,
+      isOver: this.#isOver,
       ...(at !== undefined && { checks: { since: at, checks: 1, verifiedAt: at } }),
     };
   }
 
-  async #announce(): Promise<void> {
+  #expiresAt(): number {
+    return sessionExpiresAt(this.state(), this.#input.rules);
+  }
+
+  /** Not `async`: an extra microtask could change the order of commands on replay. */
+  #publish(): Promise<void> {
     const { sessionId, rules } = this.#input;
-    const waitingFor = this.#waitingFor() as Channel | undefined;
-    this.#show(waitingFor === undefined ? 'pending' : 'waiting');
+    const waitingFor = this.#flow.waitingFor as Channel | undefined;
     const published = { version: ++this.#version, sends: this.sends, ...(waitingFor && { waitingFor }) };
-    await publishSends({ sessionId, published, keepUntil: keepSessionUntil(this.#state(), rules) });
+    return publishSends({ sessionId, published, keepUntil: keepSessionUntil(this.state(), rules) });
   }
 
   /** After an unexpected error no code was sent, and the user can request another. */
@@ -196,31 +178,19 @@ class VerificationExecution {
     send.reason = 'internal-error';
   }
 
-  #waitingFor(): WaitingFor | undefined {
-    return [...this.#dependencyCalls.unavailable][0];
-  }
-
-  #note(text: string): void {
-    this.#timeline.push(`- ${new Date().toISOString().slice(11, 19)} ${text}`);
-    setCurrentDetails(this.#timeline.join('\n'));
-  }
-
-  /** Updates the search attributes that operators filter by. */
-  #show(state: 'pending' | 'waiting' | 'completed' | 'expired'): void {
+  #searchAttributes(): SearchAttributeUpdatePair[] {
     const { country } = this.#input;
-    const done = new Set(this.#verifiedAt === undefined ? [] : (['code'] as const));
-    const waitingFor = this.#waitingFor();
-    const attributes = searchAttributesOf(
-      { policy: ['code'], done, sends: this.sends, identity: { ...(country && { country }) } },
-      { state, ...(waitingFor && { waitingFor }) },
+    const isVerified = this.#verifiedAt !== undefined;
+    const { waitingFor } = this.#flow;
+    const sendState = waitingFor !== undefined && !isVerified ? 'waiting' : 'pending';
+    return searchAttributesOf(
+      {
+        policy: ['code'],
+        done: new Set(isVerified ? (['code'] as const) : []),
+        sends: this.sends,
+        identity: { ...(country && { country }) },
+      },
+      { state: this.#outcome ?? sendState, ...(waitingFor && { waitingFor }) },
     );
-    const shown = JSON.stringify(attributes.map(({ value }) => value));
-    if (shown !== this.#shown) upsertSearchAttributes(attributes);
-    this.#shown = shown;
   }
-}
-
-/** `refused` ends a channel that cannot reach the number. After `rejected`, another code may be sent by it. */
-function stateOf(reason: string): 'refused' | 'rejected' {
-  return ['unreachable', 'no-sender'].includes(refusalKindOf(reason)) ? 'refused' : 'rejected';
 }

@@ -4,7 +4,7 @@
  * throw.
  */
 import { Client } from '@elastic/elasticsearch';
-import type { Secret } from '../../platform/config.ts';
+import type { Secret } from '../../platform/config/secret.ts';
 
 /** The Elasticsearch client. */
 export type Elastic = Client;

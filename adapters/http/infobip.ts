@@ -5,7 +5,8 @@
  */
 import { z } from 'zod';
 import type { DeliveryReport, DeliveryReportOutcome, SendOutcome, TextMessage } from '../../domain/providers.ts';
-import type { Config, Secret } from '../../platform/config.ts';
+import type { Config } from '../../platform/config/config.ts';
+import type { Secret } from '../../platform/config/secret.ts';
 import { callJson, type HttpAnswer, outageOf } from './json.ts';
 
 /** The options of `connectInfobip`. */

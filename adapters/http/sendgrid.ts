@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import type { MailMessage, SendOutcome } from '../../domain/providers.ts';
-import type { Secret } from '../../platform/config.ts';
+import type { Secret } from '../../platform/config/secret.ts';
 import { callJson, outageOf } from './json.ts';
 
 const Scopes = z.object({ scopes: z.array(z.string()) });

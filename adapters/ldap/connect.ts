@@ -14,7 +14,8 @@
 import { randomUUID } from 'node:crypto';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { type Entry, Filter, FilterParser } from 'ldapts';
-import type { Config, Secret } from '../../platform/config.ts';
+import type { Config } from '../../platform/config/config.ts';
+import type { Secret } from '../../platform/config/secret.ts';
 import { type Clock, padResponseTime, processClock } from '../../platform/lifecycle.ts';
 import {
   type DirectoryAnswer,

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type SecureContext, TLSSocket } from 'node:tls';
 import { BerReader, Client, type Entry, PasswordPolicyControl, ResultCodeError, type SearchOptions } from 'ldapts';
-import type { Secret } from '../../platform/config.ts';
+import type { Secret } from '../../platform/config/secret.ts';
 import { Outage, type OutageReason } from './answer.ts';
 
 /** A server and how connections to it are encrypted. */

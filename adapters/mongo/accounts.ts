@@ -7,31 +7,10 @@
  * with the same ids.
  */
 import { type Connection, type Model, Schema, trusted } from 'mongoose';
-import type { CredentialKind, Identifier } from '../../domain/account.ts';
+import type { Account, AccountWithHashes, CredentialKind, Identifier } from '../../domain/account.ts';
 import { emailKey, type Identity, usernameKey } from '../../domain/registration.ts';
 import { type Cipher, keyedHash } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
-
-/** An account, with decrypted fields. */
-export interface Account {
-  userId: string;
-  username?: string;
-  fullName?: string;
-  email?: string;
-  phone?: string;
-  groups: string[];
-  roles: string[];
-  createdAt: Date;
-  /** When it was disabled; absent if it is enabled. */
-  disabledAt?: Date;
-  /** Language of the messages to its owner, BCP 47. */
-  locale?: string;
-  /** The registration that created it, and those that passed its registration lock. */
-  registrationIds: string[];
-  /** When it is deleted, and by which deletion; absent without a planned deletion. */
-  deletionAt?: Date;
-  deletionId?: string;
-}
 
 /** A new account. Passwords and PINs are Argon2id hashes in PHC format. */
 export interface NewAccount {
@@ -45,7 +24,7 @@ export interface NewAccount {
 }
 
 /** An account as the directory sync reads it. */
-export interface LinkedAccount {
+interface LinkedAccount {
   userId: string;
   username?: string;
   /** Linked to a directory entry and not disabled. */
@@ -54,12 +33,6 @@ export interface LinkedAccount {
 
 /** The store of accounts. */
 export type Accounts = ReturnType<typeof createAccounts>;
-
-/** An account and the hash of its password, if it has one. */
-export interface AccountWithHashes {
-  account: Account;
-  hash: string | undefined;
-}
 
 interface UserDocument {
   _id: string;

@@ -7,8 +7,6 @@
  */
 import { type Connection, type ConnectOptions, createConnection, mongo } from 'mongoose';
 
-export type { Connection };
-
 const serverMs = 3000;
 const answerMs = 10_000;
 const reopenMs = 1000;

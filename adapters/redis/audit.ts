@@ -8,19 +8,22 @@
 import type { Registry } from 'prom-client';
 import type { AuditEvent } from '../../domain/audit.ts';
 import { type AppendOptions, type AuditSink, createRecorder } from '../../platform/audit.ts';
-import { type Role, type Secret, version } from '../../platform/config.ts';
+import type { Role } from '../../platform/config/roles.ts';
+import type { Secret } from '../../platform/config/secret.ts';
+import { version } from '../../platform/config/version.ts';
 import { newId } from '../../platform/crypto.ts';
-import { createEvents, type Events } from '../../platform/events.ts';
+import { createEvents, type Events } from '../../platform/events/events.ts';
 import { pause } from '../../platform/lifecycle.ts';
 import type { Logger } from '../../platform/log.ts';
 import { loadScript, type Redis } from './connect.ts';
+import { keys } from './keys.ts';
 
 /** The keys of the audit log. One script uses them all, so they share a hash tag. */
 export const auditKeys = {
-  stream: 'audit',
-  head: '{audit}:head',
-  once: '{audit}:once',
-  deadLetters: '{audit}:dead-letters',
+  stream: keys.auditStream(),
+  head: keys.auditHead(),
+  once: keys.auditOnce(),
+  deadLetters: keys.auditDeadLetters(),
 };
 
 /** The audit log of a process. Disposing it sends the waiting events, for at most 3 s. */
@@ -54,7 +57,8 @@ const minorShare = 0.8;
 export function createAuditLog(redis: Redis, options: AuditLogOptions): AuditLog {
   const { streamMax, onDropped, onGap, onAway } = options;
   const appendBatch = loadScript(redis, 'audit-append');
-  const keys = [auditKeys.stream, auditKeys.head, auditKeys.once, `{audit}:producer:${newId()}`];
+  const { stream, head, once } = auditKeys;
+  const batchKeys = [stream, head, once, keys.auditProducer({ producerId: newId() })];
   const waiting: { event: AuditEvent; options: AppendOptions }[] = [];
   const closing = new AbortController();
   let batchNumber = 1;
@@ -64,7 +68,7 @@ export function createAuditLog(redis: Redis, options: AuditLogOptions): AuditLog
     for (let retryMs = 50; waiting.length > 0 && !closing.signal.aborted; ) {
       const batch = waiting.slice(0, batchMax);
       try {
-        const reply = await appendBatch(keys, [
+        const reply = await appendBatch(batchKeys, [
           ...[batchNumber, Date.now(), streamMax, Math.floor(streamMax * minorShare)],
           ...batch.flatMap((item) => argumentsOf(item.event, item.options)),
         ]);

@@ -3,12 +3,13 @@
  */
 import { tokenHash } from '../../platform/crypto.ts';
 import type { Redis } from './connect.ts';
+import { keyFamilies, keys } from './keys.ts';
 
 /** The store of used captcha tokens. */
 export type UsedCaptchas = ReturnType<typeof createUsedCaptchas>;
 
 /** Longer than the lifetime of any captcha token. */
-const lifeSeconds = 3600;
+const lifeSeconds = keyFamilies.captcha.life.seconds;
 
 /** Creates the store of used captcha tokens. When Redis is unavailable: fails closed. */
 export function createUsedCaptchas(redis: Redis) {
@@ -40,5 +41,5 @@ function passedBy(registrationId: string): string {
 }
 
 function captchaKey(token: string): string {
-  return `captcha:${tokenHash(token)}`;
+  return keys.captcha({ tokenHash: tokenHash(token) });
 }

@@ -10,6 +10,7 @@ import type { CheckState, CodeSubject, VerificationRules } from '../../domain/ve
 import { type Cipher, keyedHash } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
 import { type DeliveryAttempt, openAttempts, readAttempts } from './delivery-attempts.ts';
+import { keyFamilies, keys } from './keys.ts';
 
 /** The state of a send before the provider is called. */
 export interface StartedSend {
@@ -40,7 +41,7 @@ export interface CheckAnswer {
 export type Codes = ReturnType<typeof createCodes>;
 
 /** How long sends are stored after the last one: longer than the longest wait for a provider. */
-const lifeSeconds = 2 * 86_400;
+const lifeSeconds = keyFamilies.verification.life.seconds;
 
 /** Creates the store of codes. `hashKey` keys the hashes; `cipher` encrypts a code until it is sent. */
 export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
@@ -64,28 +65,28 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
       const encrypted = cipher.encryptText(candidate);
       const attempts = JSON.stringify(openAttempts(providers));
       const values = [send, hashOf(of, candidate), encrypted, now, lifeSeconds, attempts];
-      const reply = await start([verificationKey(of)], values);
+      const reply = await start([keys.verification(of)], values);
       return startedSendIn(reply, cipher);
     },
 
     /** Records that the provider has a send. Returns the time of the first such record, in ms. Safe to repeat. */
     async sent(of: CodeSubject, send: number, at: number, ttlSeconds: number, providerId: string): Promise<number> {
-      return Number(await sent([verificationKey(of), otpKey(of)], [send, at, ttlSeconds, providerId]));
+      return Number(await sent([keys.verification(of), keys.otp(of)], [send, at, ttlSeconds, providerId]));
     },
 
     /** Undoes a send that no provider accepted, so that its code is not valid. Safe to repeat. */
     async refused(of: CodeSubject, send: number): Promise<void> {
-      await refused([verificationKey(of)], [send]);
+      await refused([keys.verification(of)], [send]);
     },
 
     /** Stores the delivery attempts of a send. Call it before a provider is called and after it failed. */
     async recordAttempts(of: CodeSubject, send: number, attempts: readonly DeliveryAttempt[]): Promise<void> {
-      await redis.hset(verificationKey(of), `attempts:${send}`, JSON.stringify(attempts));
+      await redis.hset(keys.verification(of), `attempts:${send}`, JSON.stringify(attempts));
     },
 
     /** Returns the providers that failed any send of the subject. */
     async failedProviders(of: CodeSubject): Promise<Set<string>> {
-      return failedIn(await redis.hgetall(verificationKey(of)));
+      return failedIn(await redis.hgetall(keys.verification(of)));
     },
 
     /** Counts an attempt and compares the code. `now` is in milliseconds since the Unix epoch. */
@@ -96,19 +97,19 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
       now: number,
     ): Promise<CheckAnswer> {
       const waits = checkWaitsSeconds.map((seconds) => seconds * 1000);
-      const reply = await check([verificationKey(of), otpKey(of)], [hashOf(of, code), checksMax, now, ...waits]);
+      const reply = await check([keys.verification(of), keys.otp(of)], [hashOf(of, code), checksMax, now, ...waits]);
       const [outcome, left, send, waitMs] = reply as [CheckOutcome, number, number | undefined, number | undefined];
       return { outcome, left, ...(send && { send }), ...(waitMs && { waitMs }) };
     },
 
     /** Returns the check state of the newest code, or undefined if no code was started. */
     async read(of: CodeSubject): Promise<CheckState | undefined> {
-      return checkStateIn(await redis.hgetall(verificationKey(of)));
+      return checkStateIn(await redis.hgetall(keys.verification(of)));
     },
 
     /** Deletes every code of the subject. */
     async remove(of: CodeSubject): Promise<void> {
-      await redis.del(verificationKey(of), otpKey(of));
+      await redis.del(keys.verification(of), keys.otp(of));
     },
   };
 }
@@ -146,12 +147,4 @@ function failedIn(verification: Record<string, string>): Set<string> {
   return new Set(
     attempts.filter(({ state }) => state === 'failed' || state === 'lost').map(({ provider }) => provider),
   );
-}
-
-function otpKey({ subject, purpose }: CodeSubject): string {
-  return `otp:{${subject}}:${purpose}`;
-}
-
-function verificationKey({ subject, purpose }: CodeSubject): string {
-  return `verification:{${subject}}:${purpose}`;
 }

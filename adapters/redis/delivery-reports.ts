@@ -7,9 +7,10 @@
 import { type DeliveryReportOrigin, type DeliveryReportOutcome, reportOutcomes } from '../../domain/providers.ts';
 import type { CodeSubject } from '../../domain/verification.ts';
 import type { Redis } from './connect.ts';
+import { keyFamilies, keys } from './keys.ts';
 
 /** How long delivery reports are accepted and stored, in seconds: as long as the sends of the subject. */
-export const reportLifeSeconds = 2 * 86_400;
+export const reportLifeSeconds: number = keyFamilies.reports.life.seconds;
 
 /** The stored outcome of a message after a delivery report. */
 export interface NotedReport {
@@ -26,7 +27,7 @@ export function createDeliveryReports(redis: Redis) {
   return {
     /** Stores the outcome of a message. Safe to repeat: keyed by send and provider. */
     async note(of: DeliveryReportOrigin, outcome: DeliveryReportOutcome): Promise<NotedReport> {
-      const [key, field] = [reportsKey(of), `${of.send}:${of.provider}`];
+      const [key, field] = [keys.reports(of), `${of.send}:${of.provider}`];
       const replies = await redis
         .multi()
         .hsetnx(key, field, outcome)
@@ -42,7 +43,7 @@ export function createDeliveryReports(redis: Redis) {
 
     /** Returns the providers that accepted a message of the subject and did not deliver it. */
     async failedProviders(of: CodeSubject): Promise<Set<string>> {
-      const reports = Object.entries(await redis.hgetall(reportsKey(of)));
+      const reports = Object.entries(await redis.hgetall(keys.reports(of)));
       const failed = reports.filter(([, outcome]) => outcome === 'undelivered' || outcome === 'failed');
       return new Set(failed.map(([field]) => field.split(':')[1] ?? ''));
     },
@@ -51,8 +52,4 @@ export function createDeliveryReports(redis: Redis) {
 
 function outcomeIn(reply: unknown): DeliveryReportOutcome | undefined {
   return reportOutcomes.find((outcome) => outcome === reply);
-}
-
-function reportsKey({ subject, purpose }: CodeSubject): string {
-  return `reports:{${subject}}:${purpose}`;
 }

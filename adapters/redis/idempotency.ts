@@ -5,6 +5,7 @@
  */
 import type { Cipher } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
+import { keyFamilies, keys } from './keys.ts';
 
 /** The store of idempotency keys. */
 export type Idempotency = ReturnType<typeof createIdempotency>;
@@ -17,7 +18,7 @@ export interface Reservation {
   answer?: unknown;
 }
 
-const lifeSeconds = 86_400;
+const lifeSeconds = keyFamilies.idempotency.life.seconds;
 
 /** Creates the store of idempotency keys. When Redis is unavailable: fails closed. */
 export function createIdempotency(redis: Redis, cipher: Cipher) {
@@ -27,7 +28,7 @@ export function createIdempotency(redis: Redis, cipher: Cipher) {
     /** Reserves a key, or reads the values of its first use. One atomic step. */
     async reserve(key: string, bodyHash: string, minted: unknown): Promise<Reservation> {
       const reply = await reserve(
-        [`idempotency:${key}`],
+        [keys.idempotency({ keyHash: key })],
         [bodyHash, cipher.encryptText(JSON.stringify(minted ?? null)), lifeSeconds],
       );
       const [storedBodyHash, encryptedMinted, encryptedAnswer] = reply as [string, string, string | null];
@@ -40,12 +41,12 @@ export function createIdempotency(redis: Redis, cipher: Cipher) {
 
     /** Stores the answer for later repeats. The first answer stays. */
     async keep(key: string, answer: unknown): Promise<void> {
-      await redis.hsetnx(`idempotency:${key}`, 'answer', cipher.encryptText(JSON.stringify(answer)));
+      await redis.hsetnx(keys.idempotency({ keyHash: key }), 'answer', cipher.encryptText(JSON.stringify(answer)));
     },
 
     /** Frees a key whose request did nothing. One atomic step: a key with an answer stays. */
     async release(key: string): Promise<void> {
-      await release([`idempotency:${key}`], []);
+      await release([keys.idempotency({ keyHash: key })], []);
     },
   };
 }

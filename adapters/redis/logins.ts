@@ -8,6 +8,7 @@
 import type { LimitKeys } from '../../domain/registration.ts';
 import type { Channel } from '../../domain/verification.ts';
 import { loadScript, type Redis } from './connect.ts';
+import { keyFamilies, keys } from './keys.ts';
 
 /** A log-in that waits for its code. */
 export interface LogIn {
@@ -27,7 +28,7 @@ export interface LogIn {
 export type LogIns = ReturnType<typeof createLogIns>;
 
 /** How long a log-in is stored after it expired, so that a late client learns that it expired, in milliseconds. */
-const knownMs = 3_600_000;
+const knownMs = keyFamilies.login.life.seconds * 1000;
 
 /** Creates the store of log-ins. */
 export function createLogIns(redis: Redis) {
@@ -39,14 +40,14 @@ export function createLogIns(redis: Redis) {
       const fields = { channel, limitKeys: JSON.stringify(limitKeys), expiresAt, ...known };
       await redis
         .multi()
-        .hset(loginKey(loginId), fields)
-        .pexpireat(loginKey(loginId), expiresAt + knownMs)
+        .hset(keys.login({ loginId }), fields)
+        .pexpireat(keys.login({ loginId }), expiresAt + knownMs)
         .exec();
     },
 
     /** Counts an attempt and returns the log-in with its number of attempts, or undefined if it does not exist. */
     async countTry(loginId: string): Promise<(LogIn & { tries: number }) | undefined> {
-      const [tries, flat] = (await countTry([loginKey(loginId)], [])) as [number?, string[]?];
+      const [tries, flat] = (await countTry([keys.login({ loginId })], [])) as [number?, string[]?];
       if (tries === undefined || flat === undefined) return undefined;
       const fields = Object.fromEntries(
         flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1] ?? '']] : [])),
@@ -63,12 +64,8 @@ export function createLogIns(redis: Redis) {
 
     /** Claims the one session of a log-in; false if another session has it. Safe to repeat with the same session. */
     async takeSession(loginId: string, sessionId: string): Promise<boolean> {
-      if ((await redis.hsetnx(loginKey(loginId), 'sessionId', sessionId)) === 1) return true;
-      return (await redis.hget(loginKey(loginId), 'sessionId')) === sessionId;
+      if ((await redis.hsetnx(keys.login({ loginId }), 'sessionId', sessionId)) === 1) return true;
+      return (await redis.hget(keys.login({ loginId }), 'sessionId')) === sessionId;
     },
   };
-}
-
-function loginKey(loginId: string): string {
-  return `login:{${loginId}}`;
 }

@@ -6,19 +6,20 @@
  */
 import type { Redis } from './connect.ts';
 import { type DeliveryAttempt, openAttempts, readAttempts } from './delivery-attempts.ts';
+import { keyFamilies, keys } from './keys.ts';
 
 /** The store of notifications. */
 export type Notifications = ReturnType<typeof createNotifications>;
 
 /** How long a notification is stored: longer than the longest wait for a provider. */
-const lifeSeconds = 4 * 86_400;
+const lifeSeconds = keyFamilies.notification.life.seconds;
 
 /** Creates the store of notifications. */
 export function createNotifications(redis: Redis) {
   return {
     /** Starts a notification with an order of providers, unless it has one already. Safe to repeat: keyed by its id. */
     async start(id: string, providers: readonly string[]): Promise<{ attempts: DeliveryAttempt[]; isSent: boolean }> {
-      const key = keyOf(id);
+      const key = keys.notification({ notificationId: id });
       await redis
         .multi()
         .hsetnx(key, 'attempts', JSON.stringify(openAttempts(providers)))
@@ -30,16 +31,12 @@ export function createNotifications(redis: Redis) {
 
     /** Stores the delivery attempts of a notification. */
     async recordAttempts(id: string, attempts: readonly DeliveryAttempt[]): Promise<void> {
-      await redis.hset(keyOf(id), 'attempts', JSON.stringify(attempts));
+      await redis.hset(keys.notification({ notificationId: id }), 'attempts', JSON.stringify(attempts));
     },
 
     /** Records that a provider has a notification. Safe to repeat. */
     async sent(id: string): Promise<void> {
-      await redis.hset(keyOf(id), 'sent', '1');
+      await redis.hset(keys.notification({ notificationId: id }), 'sent', '1');
     },
   };
-}
-
-function keyOf(id: string): string {
-  return `notification:{${id}}`;
 }

@@ -7,11 +7,12 @@
  */
 import { type Cipher, newToken } from '../../platform/crypto.ts';
 import type { Redis } from './connect.ts';
+import { keyFamilies, keys } from './keys.ts';
 
 /** The store of one-time secrets. */
 export type OneTimeSecrets = ReturnType<typeof createOneTimeSecrets>;
 
-const lifeSeconds = 120;
+const lifeSeconds = keyFamilies.secret.life.seconds;
 
 /** Creates the store of one-time secrets. */
 export function createOneTimeSecrets(redis: Redis, cipher: Cipher) {
@@ -19,7 +20,7 @@ export function createOneTimeSecrets(redis: Redis, cipher: Cipher) {
     /** Encrypts and stores a value. Returns its reference. */
     async put(value: unknown): Promise<string> {
       const reference = newToken();
-      await redis.set(secretKey(reference), cipher.encryptText(JSON.stringify(value)), 'EX', lifeSeconds);
+      await redis.set(keys.secret({ reference }), cipher.encryptText(JSON.stringify(value)), 'EX', lifeSeconds);
       return reference;
     },
 
@@ -27,17 +28,13 @@ export function createOneTimeSecrets(redis: Redis, cipher: Cipher) {
      * Returns the value, or undefined once it expired. It can be read repeatedly, so that an activity can be retried.
      */
     async read(reference: string): Promise<unknown> {
-      const encrypted = await redis.get(secretKey(reference));
+      const encrypted = await redis.get(keys.secret({ reference }));
       return encrypted === null ? undefined : JSON.parse(cipher.decryptText(encrypted));
     },
 
     /** Deletes a secret that no activity needs any longer. */
     async remove(reference: string): Promise<void> {
-      await redis.del(secretKey(reference));
+      await redis.del(keys.secret({ reference }));
     },
   };
-}
-
-function secretKey(reference: string): string {
-  return `secret:${reference}`;
 }

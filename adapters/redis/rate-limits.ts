@@ -5,6 +5,7 @@
  */
 import type { Window } from '../../domain/limits.ts';
 import { loadScript, type Redis } from './connect.ts';
+import { keys } from './keys.ts';
 
 /** A rate limit. */
 export interface Limit {
@@ -143,7 +144,7 @@ async function isUsedUp(redis: Redis, { limit, key }: LimitOf, now: number): Pro
 }
 
 function keyOf(limit: Limit, key: string): string {
-  return `ratelimit:{${key}}:${limit.name}`;
+  return keys.rateLimit({ limitKey: key, limit: limit.name });
 }
 
 function tighter<S extends LimitState>(one: S, other: S): S {

@@ -9,6 +9,7 @@
 import { type Cipher, tokenHash } from '../../platform/crypto.ts';
 import type { Redis } from './connect.ts';
 import { type DeliveryAttempt, openAttempts, readAttempts } from './delivery-attempts.ts';
+import { keys } from './keys.ts';
 
 /** The tokens of a recovery. `reset`: choose a new password. `stop`: end the recovery. */
 export interface RecoveryTokens {
@@ -57,7 +58,7 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
     /** Starts a recovery and its lifetime. Safe to repeat: keyed by its id. */
     async start(recoveryId: string, recovery: NewRecovery): Promise<StartedRecovery> {
       const { userId, channel, tokens, providers, ttlSeconds } = recovery;
-      const key = recoveryKey(recoveryId);
+      const key = keys.recovery({ recoveryId });
       await redis
         .multi()
         .hsetnx(key, 'tokens', cipher.encryptText(JSON.stringify(tokens)))
@@ -74,12 +75,12 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
 
     /** Stores the delivery attempts of its message. */
     async recordAttempts(recoveryId: string, attempts: readonly DeliveryAttempt[]): Promise<void> {
-      await redis.hset(recoveryKey(recoveryId), 'attempts', JSON.stringify(attempts));
+      await redis.hset(keys.recovery({ recoveryId }), 'attempts', JSON.stringify(attempts));
     },
 
     /** Records that a provider has its message. Safe to repeat. */
     async sent(recoveryId: string): Promise<void> {
-      await redis.hset(recoveryKey(recoveryId), 'sent', '1');
+      await redis.hset(keys.recovery({ recoveryId }), 'sent', '1');
     },
 
     /** Returns the recovery of a token; undefined if it has ended, never existed, or the token is for another use. */
@@ -87,50 +88,42 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
       const stored = await redis.get(tokenKey(token));
       if (stored === null) return undefined;
       const { use: own, ...recovery } = JSON.parse(stored) as Recovery & { use: string };
-      return own === use && (await redis.exists(recoveryKey(recovery.recoveryId))) === 1 ? recovery : undefined;
+      return own === use && (await redis.exists(keys.recovery(recovery))) === 1 ? recovery : undefined;
     },
 
     /** Claims a recovery for one use of its token; false if another use has claimed it. */
     async take(recoveryId: string): Promise<boolean> {
-      return (await redis.hsetnx(recoveryKey(recoveryId), 'taken', '1')) === 1;
+      return (await redis.hsetnx(keys.recovery({ recoveryId }), 'taken', '1')) === 1;
     },
 
     /** Releases the claim of a use that had no effect. */
     async refund(recoveryId: string): Promise<void> {
-      await redis.hdel(recoveryKey(recoveryId), 'taken');
+      await redis.hdel(keys.recovery({ recoveryId }), 'taken');
     },
 
     /** Blocks resetting the PIN of a user by a code on this channel for a time. Safe to repeat. */
     async holdPin(userId: string, channel: ReachChannel, seconds: number): Promise<void> {
-      await redis.set(pinHoldKey(userId, channel), '1', 'EX', seconds);
+      await redis.set(keys.pinHold({ userId, channel }), '1', 'EX', seconds);
     },
 
     /** Extends an existing block to all channels for a time, because a number or address of the user changes. */
     async spreadPinHold(userId: string, seconds: number): Promise<void> {
-      if ((await redis.exists(...reachChannels.map((channel) => pinHoldKey(userId, channel)))) === 0) return;
+      if ((await redis.exists(...reachChannels.map((channel) => keys.pinHold({ userId, channel })))) === 0) return;
       for (const channel of reachChannels) await this.holdPin(userId, channel, seconds);
     },
 
     /** Returns how long a code by this channel cannot reset the PIN of a user, in seconds; 0 if it can. */
     async pinHeldSeconds(userId: string, channel: ReachChannel): Promise<number> {
-      return Math.max(0, await redis.ttl(pinHoldKey(userId, channel)));
+      return Math.max(0, await redis.ttl(keys.pinHold({ userId, channel })));
     },
 
     /** Ends a recovery and invalidates its tokens. Safe to repeat. */
     async end(recoveryId: string): Promise<void> {
-      await redis.del(recoveryKey(recoveryId));
+      await redis.del(keys.recovery({ recoveryId }));
     },
   };
 }
 
-function recoveryKey(recoveryId: string): string {
-  return `recovery:${recoveryId}`;
-}
-
-function pinHoldKey(userId: string, channel: ReachChannel): string {
-  return `pin-hold:${userId}:${channel}`;
-}
-
 function tokenKey(token: string): string {
-  return `recovery-token:${tokenHash(token)}`;
+  return keys.recoveryToken({ tokenHash: tokenHash(token) });
 }

@@ -9,16 +9,19 @@
  */
 import { tokenHash } from '../../platform/crypto.ts';
 import type { Redis } from './connect.ts';
+import { keyFamilies, keys } from './keys.ts';
 
 /** The store of registration warnings. */
 export type RegistrationWarnings = ReturnType<typeof createRegistrationWarnings>;
 
 /** The owner receives one warning in this time, unless they act on it. */
-const warningSeconds = 86_400;
+const warningSeconds = keyFamilies.registrationWarning.life.seconds;
 /**
  * Longer than a warning by the longest lifetime of a registration, so that its last registrations can be stopped too.
  */
-const tokenSeconds = warningSeconds + 2 * 86_400;
+const tokenSeconds = keyFamilies.registrationStop.life.seconds;
+/** As long as the token that stops them. */
+const warnedSeconds = keyFamilies.registrationWarned.life.seconds;
 
 /** Creates the store of warnings. */
 export function createRegistrationWarnings(redis: Redis) {
@@ -28,9 +31,9 @@ export function createRegistrationWarnings(redis: Redis) {
      * Returns the id of the open warning. Safe to repeat.
      */
     async open(userId: string, candidate: string, registrationId?: string): Promise<string> {
-      const [key, warned] = [warningKey(userId), warnedKey(userId)];
+      const [key, warned] = [keys.registrationWarning({ userId }), keys.registrationWarned({ userId })];
       const opening = redis.multi().set(key, candidate, 'EX', warningSeconds, 'NX').get(key);
-      if (registrationId !== undefined) opening.sadd(warned, registrationId).expire(warned, tokenSeconds);
+      if (registrationId !== undefined) opening.sadd(warned, registrationId).expire(warned, warnedSeconds);
       const answers = await opening.exec();
       return String(answers?.[1]?.[1] ?? candidate);
     },
@@ -49,26 +52,22 @@ export function createRegistrationWarnings(redis: Redis) {
      * Closes the open warning, so that the next registration opens another. Returns its registrations. Safe to repeat.
      */
     async close(userId: string): Promise<string[]> {
-      const answers = await redis.multi().del(warningKey(userId)).smembers(warnedKey(userId)).exec();
+      const answers = await redis
+        .multi()
+        .del(keys.registrationWarning({ userId }))
+        .smembers(keys.registrationWarned({ userId }))
+        .exec();
       return (answers?.[1]?.[1] ?? []) as string[];
     },
 
     /** Consumes a token after its registrations were stopped; false if it was consumed before. */
     async use(token: string, userId: string, ended: readonly string[]): Promise<boolean> {
-      if (ended.length > 0) await redis.srem(warnedKey(userId), ...ended);
+      if (ended.length > 0) await redis.srem(keys.registrationWarned({ userId }), ...ended);
       return (await redis.del(stopKey(token))) === 1;
     },
   };
 }
 
-function warningKey(userId: string): string {
-  return `registration-warning:{${userId}}`;
-}
-
-function warnedKey(userId: string): string {
-  return `registration-warned:{${userId}}`;
-}
-
 function stopKey(token: string): string {
-  return `registration-stop:${tokenHash(token)}`;
+  return keys.registrationStop({ tokenHash: tokenHash(token) });
 }

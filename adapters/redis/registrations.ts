@@ -9,6 +9,7 @@
 import { type RegistrationStatus, statusAt } from '../../domain/registration.ts';
 import type { Cipher } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
+import { keyFamilies, keys } from './keys.ts';
 
 /** A registration as the API reads it. */
 export interface StoredRegistration {
@@ -20,9 +21,9 @@ export interface StoredRegistration {
 export type Registrations = ReturnType<typeof createRegistrations>;
 
 /** How long a status is stored after its last change: a day longer than the longest wait for a dependency. */
-const lifeSeconds = 2 * 86_400;
+const lifeSeconds = keyFamilies.registration.life.seconds;
 /** How long credentials are stored before the account exists: the longest lifetime of a registration. */
-const credentialsSeconds = 2 * 86_400;
+const credentialsSeconds = keyFamilies.credentials.life.seconds;
 
 /** Creates the read model of registrations. */
 export function createRegistrations(redis: Redis) {
@@ -31,14 +32,14 @@ export function createRegistrations(redis: Redis) {
     /** Stores and publishes a status. Safe to repeat and to reorder: keyed by its version. */
     async write(registrationId: string, tokenHash: string, status: RegistrationStatus): Promise<void> {
       await writeScript(
-        [registrationKey(registrationId)],
+        [keys.registration({ registrationId })],
         [status.version, JSON.stringify(status), lifeSeconds, tokenHash],
       );
     },
 
     /** Returns the newest status as of now, or undefined if the id is unknown or the registration ended long ago. */
     async read(registrationId: string): Promise<StoredRegistration | undefined> {
-      const [status, tokenHash] = await redis.hmget(registrationKey(registrationId), 'status', 'token');
+      const [status, tokenHash] = await redis.hmget(keys.registration({ registrationId }), 'status', 'token');
       return status && tokenHash ? { status: statusAt(JSON.parse(status), Date.now()), tokenHash } : undefined;
     },
 
@@ -47,25 +48,25 @@ export function createRegistrations(redis: Redis) {
      * step (HSETNX), so of parallel calls exactly one wins.
      */
     async takeSession(registrationId: string, sessionId: string): Promise<boolean> {
-      const key = registrationKey(registrationId);
+      const key = keys.registration({ registrationId });
       if ((await redis.hsetnx(key, 'session', sessionId)) === 1) return true;
       return (await redis.hget(key, 'session')) === sessionId;
     },
 
     /** Stores password hashes until the account exists. */
     async saveCredentials(registrationId: string, hashes: { password?: string; pin?: string }): Promise<void> {
-      const key = credentialsKey(registrationId);
+      const key = keys.credentials({ registrationId });
       await redis.multi().del(key).hset(key, hashes).expire(key, credentialsSeconds).exec();
     },
 
     /** Returns the stored password hashes; empty if there are none. */
     async readCredentials(registrationId: string): Promise<{ password?: string; pin?: string }> {
-      return redis.hgetall(credentialsKey(registrationId));
+      return redis.hgetall(keys.credentials({ registrationId }));
     },
 
     /** Deletes the stored password hashes. Safe to repeat. */
     async removeCredentials(registrationId: string): Promise<void> {
-      await redis.del(credentialsKey(registrationId));
+      await redis.del(keys.credentials({ registrationId }));
     },
   };
 }
@@ -89,7 +90,7 @@ export function createRegistrationStarts(redis: Redis, cipher: Pick<Cipher, 'enc
     /** Stores a registration in one step, until ten minutes after it expires. Safe to repeat: an existing one stays. */
     async create(registrationId: string, { status, tokenHash, start }: NewRegistrationRecord): Promise<void> {
       await createScript(
-        [registrationKey(registrationId)],
+        [keys.registration({ registrationId })],
         [
           status.version,
           JSON.stringify(status),
@@ -102,7 +103,7 @@ export function createRegistrationStarts(redis: Redis, cipher: Pick<Cipher, 'enc
 
     /** Returns the workflow input, or undefined once the workflow has written a status or if the id is unknown. */
     async read(registrationId: string): Promise<unknown> {
-      const encrypted = await redis.hget(registrationKey(registrationId), 'start');
+      const encrypted = await redis.hget(keys.registration({ registrationId }), 'start');
       return encrypted === null ? undefined : JSON.parse(cipher.decryptText(encrypted));
     },
   };
@@ -124,7 +125,7 @@ export function createRegistrationListener(subscriber: Redis) {
   return {
     /** Subscribes to changes for at most `timeoutMs`. Read the status afterwards, so that no change is missed. */
     async listen(registrationId: string, timeoutMs: number): Promise<Listening> {
-      const channel = registrationKey(registrationId);
+      const channel = keys.registration({ registrationId });
       const deadline = Date.now() + timeoutMs;
       let announced = Promise.withResolvers<boolean>();
       const wake = () => announced.resolve(true);
@@ -152,11 +153,3 @@ export function createRegistrationListener(subscriber: Redis) {
 
 /** Listens to the changes of registrations. */
 export type RegistrationListener = ReturnType<typeof createRegistrationListener>;
-
-function registrationKey(registrationId: string): string {
-  return `registration:{${registrationId}}`;
-}
-
-function credentialsKey(registrationId: string): string {
-  return `credentials:{${registrationId}}`;
-}

@@ -11,6 +11,7 @@
  * When Redis is unavailable, calls throw.
  */
 import { loadScript, type Redis } from './connect.ts';
+import { keys } from './keys.ts';
 
 /** A session as it is stored. Times are milliseconds since the Unix epoch. */
 export interface Session {
@@ -42,7 +43,7 @@ export interface RefreshToken {
 }
 
 /** The session and user of a refresh token, and the absolute end of the session. */
-export interface TokenOwner {
+interface TokenOwner {
   sessionId: string;
   userId: string;
   /** Milliseconds since the Unix epoch. */
@@ -50,7 +51,7 @@ export interface TokenOwner {
 }
 
 /** The successor of a refresh token, encrypted by the caller. */
-export interface Successor extends RefreshToken {
+interface Successor extends RefreshToken {
   encrypted: string;
 }
 
@@ -84,38 +85,40 @@ export function createSessions(redis: Redis) {
       // listed before it exists, so that ending all sessions of the user misses none
       await redis
         .multi()
-        .zadd(listKey(userId), endsAt, sessionId)
-        .zremrangebyscore(listKey(userId), 0, createdAt)
-        .pexpireat(listKey(userId), endsAt, 'NX')
-        .pexpireat(listKey(userId), endsAt, 'GT')
+        .zadd(keys.sessions({ userId }), endsAt, sessionId)
+        .zremrangebyscore(keys.sessions({ userId }), 0, createdAt)
+        .pexpireat(keys.sessions({ userId }), endsAt, 'NX')
+        .pexpireat(keys.sessions({ userId }), endsAt, 'GT')
         .exec();
       await redis
         .multi()
-        .hset(sessionKey(sessionId), { ...fields, roles: roles.join(','), refresh: refresh.hash })
-        .pexpireat(sessionKey(sessionId), Math.min(createdAt + idleMs, endsAt))
+        .hset(keys.session({ sessionId }), { ...fields, roles: roles.join(','), refresh: refresh.hash })
+        .pexpireat(keys.session({ sessionId }), Math.min(createdAt + idleMs, endsAt))
         .exec();
       await writeRefresh(redis, refresh, { sessionId, userId, endsAt });
-      await redis.hset(`user:${userId}`, 'lastLoginAt', createdAt);
+      await redis.hset(keys.user({ userId }), 'lastLoginAt', createdAt);
     },
 
     /** Returns the session, or undefined if it has ended. Records activity. */
     async read(sessionId: string, now: number): Promise<Session | undefined> {
-      const fields = await redis.hgetall(sessionKey(sessionId));
+      const fields = await redis.hgetall(keys.session({ sessionId }));
       const session = sessionIn(sessionId, fields);
       if (session === undefined || now - session.lastActivityAt < activityMs) return session;
-      await touch([sessionKey(sessionId)], [now]);
+      await touch([keys.session({ sessionId })], [now]);
       return sessionIn(sessionId, { ...fields, lastActivityAt: String(now) });
     },
 
     /** Records that the user authenticated at a time. A session that has ended is not recreated. */
     async confirm(sessionId: string, at: number): Promise<void> {
-      await confirm([sessionKey(sessionId)], [at]);
+      await confirm([keys.session({ sessionId })], [at]);
     },
 
     /** Returns the active sessions of a user, newest first. */
     async list(userId: string, now: number): Promise<Session[]> {
-      const ids = await redis.zrange(listKey(userId), String(now), '+inf', 'BYSCORE');
-      const found = await Promise.all(ids.map(async (id) => sessionIn(id, await redis.hgetall(sessionKey(id)))));
+      const ids = await redis.zrange(keys.sessions({ userId }), String(now), '+inf', 'BYSCORE');
+      const found = await Promise.all(
+        ids.map(async (id) => sessionIn(id, await redis.hgetall(keys.session({ sessionId: id })))),
+      );
       return found.flatMap((session) => session ?? []).sort((a, b) => b.createdAt - a.createdAt);
     },
 
@@ -133,7 +136,7 @@ function createRefreshing(redis: Redis) {
      * Returns the session of a refresh token, even of a rotated one; undefined if it was never issued or has expired.
      */
     async findByRefresh(refreshHash: string): Promise<TokenOwner | undefined> {
-      const { sessionId, userId, endsAt } = await redis.hgetall(`refresh:${refreshHash}`);
+      const { sessionId, userId, endsAt } = await redis.hgetall(keys.refresh({ tokenHash: refreshHash }));
       if (sessionId === undefined || userId === undefined) return undefined;
       return { sessionId, userId, endsAt: Number(endsAt) };
     },
@@ -148,18 +151,15 @@ function createRefreshing(redis: Redis) {
       // written before it becomes valid, so that a valid token can always be looked up
       await writeRefresh(redis, successor, owner);
       const args = [presentedHash, successor.hash, successor.encrypted, now, graceMs, roles.join(',')];
-      const [outcome, encrypted = ''] = (await rotate([sessionKey(owner.sessionId)], args)) as [
-        Rotation['outcome'],
-        string?,
-      ];
-      if (outcome !== 'rotated') await redis.del(`refresh:${successor.hash}`);
+      const [outcome, encrypted = ''] = (await rotate([keys.session(owner)], args)) as [Rotation['outcome'], string?];
+      if (outcome !== 'rotated') await redis.del(keys.refresh({ tokenHash: successor.hash }));
       return { outcome, encrypted };
     },
 
     /** Sets the roles of every active session of a user. */
     async setRoles(userId: string, roles: readonly string[]): Promise<void> {
-      const ids = await redis.zrange(listKey(userId), '0', '-1');
-      for (const id of ids) await writeRoles([sessionKey(id)], [roles.join(',')]);
+      const ids = await redis.zrange(keys.sessions({ userId }), '0', '-1');
+      for (const id of ids) await writeRoles([keys.session({ sessionId: id })], [roles.join(',')]);
     },
   };
 }
@@ -172,19 +172,19 @@ function createSessionEnds(redis: Redis) {
      * stay stored until they expire, but are invalid. Safe to repeat.
      */
     async endAll(userId: string, exceptId?: string): Promise<number> {
-      const ids = (await redis.zrange(listKey(userId), '0', '-1')).filter((id) => id !== exceptId);
+      const ids = (await redis.zrange(keys.sessions({ userId }), '0', '-1')).filter((id) => id !== exceptId);
       let ended = 0;
-      for (const id of ids) ended += await redis.del(sessionKey(id));
+      for (const id of ids) ended += await redis.del(keys.session({ sessionId: id }));
       // last, so that a repeat after an interruption finds the sessions again
-      if (ids.length > 0) await redis.zrem(listKey(userId), ...ids);
+      if (ids.length > 0) await redis.zrem(keys.sessions({ userId }), ...ids);
       return ended;
     },
 
     /** Ends a session of a user; false if the user has no such session. Safe to repeat. */
     async end(userId: string, sessionId: string): Promise<boolean> {
-      if ((await redis.zscore(listKey(userId), sessionId)) === null) return false;
-      const ended = await redis.del(sessionKey(sessionId));
-      await redis.zrem(listKey(userId), sessionId);
+      if ((await redis.zscore(keys.sessions({ userId }), sessionId)) === null) return false;
+      const ended = await redis.del(keys.session({ sessionId }));
+      await redis.zrem(keys.sessions({ userId }), sessionId);
       return ended > 0;
     },
 
@@ -193,24 +193,25 @@ function createSessionEnds(redis: Redis) {
      * each other's sessions: the last one stays.
      */
     async takePlace(userId: string, sessionId: string, endsAt: number): Promise<string | undefined> {
-      const before = await redis.set(`session-place:${userId}`, sessionId, 'PXAT', endsAt, 'GET');
+      const before = await redis.set(keys.sessionPlace({ userId }), sessionId, 'PXAT', endsAt, 'GET');
       return before === null || before === sessionId ? undefined : before;
     },
 
     /** Returns the number of active sessions of a user. */
     async count(userId: string, now: number): Promise<number> {
-      const ids = await redis.zrange(listKey(userId), String(now), '+inf', 'BYSCORE');
-      const lives = await Promise.all(ids.map((id) => redis.exists(sessionKey(id))));
+      const ids = await redis.zrange(keys.sessions({ userId }), String(now), '+inf', 'BYSCORE');
+      const lives = await Promise.all(ids.map((id) => redis.exists(keys.session({ sessionId: id }))));
       return lives.filter((isThere) => isThere === 1).length;
     },
   };
 }
 
 async function writeRefresh(redis: Redis, { hash, seconds }: RefreshToken, owner: TokenOwner): Promise<void> {
+  const key = keys.refresh({ tokenHash: hash });
   await redis
     .multi()
-    .hset(`refresh:${hash}`, { ...owner })
-    .expire(`refresh:${hash}`, seconds)
+    .hset(key, { ...owner })
+    .expire(key, seconds)
     .exec();
 }
 
@@ -228,12 +229,4 @@ function sessionIn(sessionId: string, fields: Record<string, string>): Session |
     userAgent: fields.userAgent ?? '',
     roles: fields.roles ? fields.roles.split(',') : [],
   };
-}
-
-function sessionKey(sessionId: string): string {
-  return `session:${sessionId}`;
-}
-
-function listKey(userId: string): string {
-  return `sessions:${userId}`;
 }

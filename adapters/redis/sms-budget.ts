@@ -3,6 +3,7 @@
  * the currency. When Redis is unavailable: fails closed, so that nothing that costs money is sent.
  */
 import { loadScript, type Redis } from './connect.ts';
+import { keyFamilies, keys } from './keys.ts';
 
 /** The daily budget for SMS and voice calls. */
 export type SmsBudget = ReturnType<typeof createSmsBudget>;
@@ -12,13 +13,13 @@ const daySeconds = 86_400;
 /** Creates the budget; amounts are in thousandths of the currency. */
 export function createSmsBudget(redis: Redis) {
   const script = loadScript(redis, 'sms-budget');
-  const keyOf = (now: number) => `ratelimit:{cost}:${new Date(now).toISOString().slice(0, 10)}`;
+  const keyOf = (now: number) => keys.smsBudget({ day: new Date(now).toISOString().slice(0, 10) });
   return {
     /**
      * Spends an amount if the daily budget allows it, in one atomic step. `resetSeconds` is the time to the next day.
      */
     async spend(amount: number, maxOfDay: number, now: number): Promise<{ allowed: boolean; resetSeconds: number }> {
-      const allowed = (await script([keyOf(now)], [amount, maxOfDay, 2 * daySeconds])) === 1;
+      const allowed = (await script([keyOf(now)], [amount, maxOfDay, keyFamilies.smsBudget.life.seconds])) === 1;
       return { allowed, resetSeconds: daySeconds - (Math.floor(now / 1000) % daySeconds) };
     },
 

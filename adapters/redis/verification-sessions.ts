@@ -9,6 +9,7 @@
 import type { Channel, Send } from '../../domain/verification.ts';
 import type { Cipher } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
+import { keys } from './keys.ts';
 
 /** A new verification session. */
 export interface NewSession {
@@ -41,14 +42,14 @@ export function createVerificationSessions(redis: Redis, cipher: Cipher) {
   return {
     /** Stores a session until `keepUntil` (ms since the Unix epoch). */
     async create(sessionId: string, { number, country, createdAt }: NewSession, keepUntil: number): Promise<void> {
-      const key = sessionKey(sessionId);
+      const key = keys.verificationSession({ sessionId });
       const fields = { number: cipher.encryptText(number), createdAt, ...(country && { country }) };
       await redis.multi().hset(key, fields).pexpireat(key, keepUntil).exec();
     },
 
     /** Returns a session, or undefined if it is not stored. */
     async read(sessionId: string): Promise<StoredSession | undefined> {
-      const { number, country, createdAt, published } = await redis.hgetall(sessionKey(sessionId));
+      const { number, country, createdAt, published } = await redis.hgetall(keys.verificationSession({ sessionId }));
       if (number === undefined) return undefined;
       const { sends = [], waitingFor } = JSON.parse(published ?? '{}') as Partial<PublishedSends>;
       return {
@@ -65,13 +66,9 @@ export function createVerificationSessions(redis: Redis, cipher: Cipher) {
      */
     async writeSends(sessionId: string, published: PublishedSends, keepUntil: number): Promise<void> {
       await publish(
-        [sessionKey(sessionId), `verification:{${sessionId}}:verify`],
+        [keys.verificationSession({ sessionId }), keys.verification({ subject: sessionId, purpose: 'verify' })],
         [published.version, JSON.stringify(published), keepUntil],
       );
     },
   };
-}
-
-function sessionKey(sessionId: string): string {
-  return `verification-session:{${sessionId}}`;
 }

@@ -16,7 +16,7 @@ import {
 } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { Failure } from '../../domain/failures.ts';
-import type { Secret } from '../../platform/config.ts';
+import type { Secret } from '../../platform/config/secret.ts';
 import { type Cipher, createCipher } from '../../platform/crypto.ts';
 import type { RecordSpan } from '../../platform/spans.ts';
 import { createPayloadCodec } from './codec.ts';
@@ -36,7 +36,7 @@ export function failureConverterPath(): string {
 }
 
 /** Timeout of a call to Temporal, in milliseconds. */
-export const callMs = 5000;
+const callMs = 5000;
 
 /** Creates a client that connects on first use. */
 export function connectTemporal(options: {

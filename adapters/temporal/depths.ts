@@ -6,7 +6,7 @@
  */
 import type { Client } from '@temporalio/client';
 import type { WaitingFor } from '../../domain/registration.ts';
-import { type TemporalRole, temporalRoles } from '../../platform/config.ts';
+import { type TemporalRole, temporalRoles } from '../../platform/config/roles.ts';
 
 /** The backlog of a task queue. */
 export interface QueueDepth {

@@ -6,7 +6,7 @@
 import type { WorkflowClientInterceptor } from '@temporalio/client';
 import type { Headers, Payload } from '@temporalio/common';
 import { traceHeader } from '../../domain/trace.ts';
-import type { Secret } from '../../platform/config.ts';
+import type { Secret } from '../../platform/config/secret.ts';
 import { type Cipher, createCipher } from '../../platform/crypto.ts';
 import { type Trace, traces } from '../../platform/log.ts';
 import { inSpan, type RecordSpan } from '../../platform/spans.ts';

@@ -1,6 +1,6 @@
 /** Verification of requests from Twilio. https://www.twilio.com/docs/usage/webhooks/webhooks-security */
 import { validateRequest } from 'twilio/lib/webhooks/webhooks.js';
-import type { Secret } from '../../platform/config.ts';
+import type { Secret } from '../../platform/config/secret.ts';
 
 /** Returns whether Twilio signed a request. `url` is the URL as Twilio received it, with its query. */
 export function isSignedByTwilio(

@@ -1,4 +1,4 @@
-/** `POST /admin/users/{id}/disable`: takes the access of a person. */
+/** `POST /admin/users/{id}/disable`: disables the account of a user. */
 import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
 import type { adminOperations } from '../../contract/admin.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
@@ -15,7 +15,8 @@ type Op = typeof adminOperations.disableUser;
 const waitMs = 10_000;
 
 /**
- * Disables an account and ends its sessions, as `vyry users disable` does. Safe to repeat. Admins do not disable themselves.
+ * Disables an account and ends its sessions, as `vyry users disable` does. Safe to repeat. Admins cannot disable
+ * themselves.
  *
  * @throws {Failure} not-found, forbidden, unavailable
  */
@@ -24,7 +25,7 @@ export async function disableUser(
   { holder: admin, params: { userId } }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   await requireAccount(deps, userId);
-  if (userId === admin.userId) throw new Failure('forbidden', { message: 'Another admin has to disable you' });
+  if (userId === admin.userId) throw new Failure('forbidden', { message: 'Admins cannot disable their own account' });
   const { sessionsEnded } = await executeSingleton(deps, userDisabling, {
     workflowId: userAdministrationWorkflowId(userId),
     args: [{ userId, at: Date.now(), operator: admin.userId }],

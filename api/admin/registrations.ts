@@ -1,4 +1,4 @@
-/** `GET /admin/registrations`: what is under way and where it is stuck. */
+/** `GET /admin/registrations`: running and ended registrations, and what they wait for. */
 import { listRegistrations as listAll } from '../../adapters/temporal/registrations.ts';
 import type { adminOperations } from '../../contract/admin.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
@@ -9,11 +9,12 @@ import type { HandlerInput } from '../serve.ts';
 
 type Op = typeof adminOperations.listRegistrations;
 
-/** Temporal is asked within this. */
+/** Timeout of the request to Temporal. */
 const askMs = 5000;
 
 /**
- * One page of registrations, those under way first, then the newest first; a change shows after about a second.
+ * Returns one page of registrations: running ones first, then the newest first. A change is visible after about a
+ * second.
  *
  * @throws {Failure} malformed
  */
@@ -36,7 +37,7 @@ export async function listRegistrations(
   return { status: 200, body };
 }
 
-/** Temporal takes its time with a cursor that it did not make: none reaches it. */
+/** Cursors are signed, because Temporal takes long to refuse one that it did not issue. */
 function signCursor(key: Buffer, cursor: string): string {
   return `${cursor}.${keyedHash(key, 'cursor', cursor)}`;
 }
@@ -45,6 +46,6 @@ function signCursor(key: Buffer, cursor: string): string {
 function openCursor(key: Buffer, encrypted: string | undefined): string | undefined {
   const cursor = encrypted?.split('.')[0];
   if (cursor !== undefined && signCursor(key, cursor) !== encrypted)
-    throw malformed('cursor', 'is not one of this list');
+    throw malformed('cursor', 'was not issued by this list');
   return cursor;
 }

@@ -1,9 +1,8 @@
-/** `/admin/users/{id}/roles`: what a person may do. */
-import type { Account } from '../../adapters/mongo/accounts.ts';
+/** `/admin/users/{id}/roles`: the roles of a user. */
 import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
 import type { adminOperations } from '../../contract/admin.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
-import { adminRole, rolesOf, userRolesWorkflowId } from '../../domain/account.ts';
+import { type Account, adminRole, rolesOf, userRolesWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
@@ -13,10 +12,10 @@ import type { HandlerInput } from '../serve.ts';
 
 type Ops = typeof adminOperations;
 
-/** Longest wait for a change that goes on by itself. */
+/** Longest wait for a change; after that it continues automatically. */
 const waitMs = 10_000;
 
-/** The roles of a person. @throws {Failure} not-found */
+/** Returns the roles of a user. @throws {Failure} not-found */
 export async function readRoles(
   deps: Pick<ApiDeps, 'accounts'>,
   { params: { userId } }: HandlerInput<Ops['readRoles']>,
@@ -26,8 +25,8 @@ export async function readRoles(
 }
 
 /**
- * Gives a person these roles and no others; what needs a role that was taken is refused from then on. Admins do not take
- * their own role: so there is always one who can give it back.
+ * Replaces the roles of a user. Operations that require a removed role are refused at once. Admins cannot remove their
+ * own admin role, so that at least one admin remains.
  *
  * @throws {Failure} malformed, not-found, forbidden, unavailable
  */
@@ -38,7 +37,7 @@ export async function replaceRoles(
   const roles = rolesOf(body.roles);
   await requireAccount(deps, userId);
   if (userId === admin.userId && !roles.includes(adminRole)) {
-    throw new Failure('forbidden', { message: 'Another admin has to take this role from you' });
+    throw new Failure('forbidden', { message: 'Admins cannot remove their own admin role' });
   }
   await executeSingleton(deps, userRoleChange, {
     workflowId: userRolesWorkflowId(newId()),
@@ -50,7 +49,7 @@ export async function replaceRoles(
   return { status: 200, body: { userId, roles } };
 }
 
-/** The account of a person that an admin names. @throws {Failure} not-found */
+/** Returns the account of a user. @throws {Failure} not-found */
 export async function requireAccount({ accounts }: Pick<ApiDeps, 'accounts'>, userId: string): Promise<Account> {
   const account = await accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');

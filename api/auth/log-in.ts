@@ -1,30 +1,46 @@
 /**
  * Log-in: `POST /auth/login/init` and `POST /auth/login/verify`.
  *
- * Whoever asks for a code is answered alike, whether there is such a person, an account that may log in, an address for the
- * channel, or a limit of that address in the way: what differs is only what arrives there. The same work is done and the
- * answer leaves on the same steps of time. Limits of the name that was typed and of the source are told to everybody.
+ * A request for a code gets the same response whether or not the user exists, is enabled, has an address for the
+ * channel or has reached a limit of that address; only the delivered message differs. The same work is done, and
+ * responses are sent on the same time steps. Limits of the typed identifier and of the source are shown to every
+ * caller.
  */
-import type { Account } from '../../adapters/mongo/accounts.ts';
 import type { sessionOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { Tokens } from '../../contract/schemas.ts';
-import type { Identifier } from '../../domain/account.ts';
+import type { Account, Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import { type Channel, logInWorkflowId } from '../../domain/verification.ts';
 import { padResponseTime } from '../../platform/lifecycle.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { limitLogIn, limitSend } from '../limits.ts';
-import { type Destination, isRightCode, reachOf, startCode, wrongCode } from '../otp.ts';
+import { limitLogIn, limitSend, type SendLimitDeps } from '../limits.ts';
+import {
+  type Destination,
+  isRightCode,
+  type NewOtp,
+  type OtpCheckDeps,
+  type OtpSendDeps,
+  reachOf,
+  startOtp,
+  wrongCode,
+} from '../otp.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput, Minted } from '../serve.ts';
-import { beginSession } from '../sessions.ts';
+import { beginSession, type SessionBeginDeps } from '../sessions.ts';
 import { nameKeyOf, readIdentifier, usualChannel } from './identifier.ts';
-import { requirePassword } from './password.ts';
+import { type PasswordDeps, requirePassword } from './password.ts';
 
 type Op = typeof sessionOperations.beginLogIn;
 type StartedLogIn = Extract<AnswerOf<Op>, { status: 202 }>['body'];
+
+type SendDeps = OtpSendDeps & SendLimitDeps & Pick<ApiDeps, 'accounts'>;
+type BeginDeps = SendDeps & PasswordDeps & SessionBeginDeps;
+type CodeDeps = OtpCheckDeps & Pick<ApiDeps, 'accounts' | 'logins' | 'rules'>;
+
+/** The dependencies of completing a log-in. */
+export type LogInVerifyDeps = CodeDeps & SessionBeginDeps & Pick<ApiDeps, 'recoveries'>;
 
 interface LogInRequest {
   identifier: Identifier;
@@ -37,17 +53,17 @@ interface LogInRequest {
  * @throws {Failure} malformed, rate-limited, credentials-wrong, account-disabled, unavailable
  */
 export async function beginLogIn(
-  deps: ApiDeps,
+  deps: BeginDeps,
   { body: given, caller, minted }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   const identifier = readIdentifier(given.identifier);
   const channel = given.channel ?? usualChannel(identifier);
   const { LOGIN_SECOND_STEP: hasSecondStep } = deps.config;
   if (channel === 'voice' && deps.rules.voiceWaitsSeconds === undefined) {
-    throw malformed('channel', 'no codes are spoken by this server');
+    throw malformed('channel', 'is not available: this server makes no calls');
   }
   const { password } = given;
-  if (password === undefined && hasSecondStep) throw malformed('password', 'is needed');
+  if (password === undefined && hasSecondStep) throw malformed('password', 'is required');
   const sendsCode = password === undefined || hasSecondStep;
   const proven = password === undefined ? undefined : await requirePassword(deps, identifier, password, caller);
   if (sendsCode || proven === undefined) {
@@ -60,38 +76,42 @@ export async function beginLogIn(
 }
 
 /**
- * Ends a log-in with the code that was sent. Safe to repeat with the same minted values.
+ * Completes a log-in with the code that was sent. Safe to repeat with the same minted values.
  *
  * @throws {Failure} not-found, code-wrong with `attemptsLeft`, code-expired, session-already-taken, rate-limited
  */
 export async function verifyLogIn(
-  deps: ApiDeps,
+  deps: LogInVerifyDeps,
   { loginId, code }: { loginId: string; code: string },
   caller: Caller,
   minted: Minted,
 ): Promise<Tokens> {
   if (!/^[0-9a-f]{32}$/.test(loginId)) throw new Failure('not-found');
   const { account, channel } = await requireCode(deps, loginId, code, caller);
-  // taken before the session exists: of parallel requests one wins, and a repeat with the same id continues where it was
+  // claimed before the session exists: one of several parallel requests wins, and a repeat with the same id continues
   if (!(await deps.logins.takeSession(loginId, minted.id))) {
-    throw new Failure('session-already-taken', { message: 'This code was used; log in again' });
+    throw new Failure('session-already-taken', { message: 'This code was already used; log in again' });
   }
   const { LOGIN_SECOND_STEP: hadPassword, PIN_RESET_WAIT: waitSeconds } = deps.config;
-  // only the mailbox was verified: another code to it proves no more
+  // only the mailbox was verified: another code to it would prove nothing more
   if (channel === 'email' && !hadPassword) await deps.recoveries.holdPin(account.userId, channel, waitSeconds);
   const tokens = await beginSession(deps, account, minted, caller);
   deps.events.loginTried({ method: 'code', userId: account.userId });
   return tokens;
 }
 
-/** Whose the right code is, and how it came. @throws {Failure} not-found, code-expired, code-wrong, rate-limited */
+/**
+ * Checks a code; returns its account and channel.
+ *
+ * @throws {Failure} not-found, code-expired, code-wrong, rate-limited
+ */
 async function requireCode(
-  deps: ApiDeps,
+  deps: CodeDeps,
   loginId: string,
   code: string,
   caller: Caller,
 ): Promise<{ account: Account; channel: Channel }> {
-  // counted before it is compared: parallel guesses never exceed the bound
+  // counted before the comparison, so that parallel guesses never exceed the limit
   const begun = await deps.logins.countTry(loginId);
   if (begun === undefined) throw new Failure('not-found');
   if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
@@ -105,56 +125,40 @@ async function requireCode(
 }
 
 async function sendLogInCode(
-  deps: ApiDeps,
+  deps: SendDeps,
   { identifier, channel }: LogInRequest,
   loginId: string,
   caller: Caller,
 ): Promise<StartedLogIn> {
   const consumed = await limitLogIn(deps, caller, nameKeyOf(deps, identifier), loginId);
   const beganAt = performance.now();
-  const expiresAt = Date.now() + deps.rules.codeTtlSeconds * 1000;
-  const destination = await destinationOf(deps, identifier, channel);
-  const isAllowed = await isSendable(deps, destination ?? nowhere(deps, channel, loginId), loginId, caller);
-  const sendable = isAllowed ? destination : undefined;
-  // stored before it is sent: whoever has a code can prove it; safe to repeat, by id
-  await deps.logins.create(loginId, {
-    userId: sendable?.userId,
-    channel: sendable?.channel ?? channel,
-    limitKeys: sendable?.limitKeys ?? {},
-    expiresAt,
+  const found = await destinationOf(deps, identifier, channel);
+  const isAllowed = await isSendable(deps, found ?? nowhere(deps, channel, loginId), loginId, caller);
+  const destination: NewOtp['destination'] = isAllowed && found !== undefined ? found : { channel, limitKeys: {} };
+  const expiresAt = await startOtp(deps, consumed, {
+    of: { subject: loginId, purpose: 'login' },
+    destination,
+    locale: languageFor(undefined, caller.acceptLanguage),
+    workflowId: logInWorkflowId(loginId),
+    staticSummary: 'Code for a log-in',
   });
-  const locale = languageFor(undefined, caller.acceptLanguage);
-  const { to, country } = sendable ?? {};
-  await startCode(
-    deps,
-    { workflowId: logInWorkflowId(loginId), staticSummary: 'Code for a log-in', userId: sendable?.userId },
-    {
-      subject: loginId,
-      purpose: 'login',
-      channel: sendable?.channel ?? channel,
-      ttlSeconds: deps.rules.codeTtlSeconds,
-      until: expiresAt,
-      ...(to && { to }),
-      ...(country && { country }),
-      ...(locale && { locale }),
-    },
-  ).catch(async (err: unknown) => {
-    await consumed.refund();
-    throw err;
-  });
-  deps.events.loginBegun({ loginId, channel, identity: identifier.value, userId: sendable?.userId });
+  deps.events.loginBegun({ loginId, channel, identity: identifier.value, userId: destination.userId });
   await padResponseTime(beganAt);
   return { loginId, channel, expiresAt: new Date(expiresAt).toISOString() };
 }
 
-/** Where a person who may log in is reached, by the channel that was asked for or by the one there is. */
-async function destinationOf(deps: ApiDeps, identifier: Identifier, wished: Channel): Promise<Destination | undefined> {
+/** Returns the address of a user who may log in, for the wanted channel or the one that the account has. */
+async function destinationOf(
+  deps: Pick<ApiDeps, 'accounts' | 'limitHash'>,
+  identifier: Identifier,
+  wanted: Channel,
+): Promise<Destination | undefined> {
   const account = await deps.accounts.findBy(identifier);
   if (account === undefined || account.disabledAt !== undefined) return undefined;
-  return reachOf(deps, account, wished);
+  return reachOf(deps, account, wanted);
 }
 
-/** In place of the address of somebody who is not there: no one else counts under its keys. */
+/** Stands for the address of an unknown user: nothing else counts under its limit keys. */
 function nowhere(
   { limitHash }: Pick<ApiDeps, 'limitHash'>,
   channel: Channel,
@@ -165,18 +169,18 @@ function nowhere(
 }
 
 /**
- * Takes the limits of the address itself. Who asks is not told: that would tell who is behind a name. For nobody the same is
- * asked, so that it takes as long, and given back.
+ * Consumes the limits of the address. Their refusal is not shown to the caller, because it would reveal that the user
+ * exists. For an unknown user the same limits are consumed, so that it takes as long, and refunded.
  */
 async function isSendable(
-  deps: ApiDeps,
+  deps: SendLimitDeps,
   { limitKeys, channel, userId }: Pick<Destination, 'limitKeys' | 'channel'> & Partial<Destination>,
   loginId: string,
   { address }: Caller,
 ): Promise<boolean> {
   try {
     const consumed = await limitSend(deps, { address }, { limitKeys, channels: [channel] }, loginId);
-    // nobody waits for it; what is lost leaves the window with the rest
+    // the response does not wait for it; an attempt that is not refunded leaves the window with the others
     if (userId === undefined) consumed.refund().catch(() => undefined);
     return true;
   } catch (err) {

@@ -1,21 +1,26 @@
-/** `PUT /auth/password`: a new password for who knows the one before. */
+/** `PUT /auth/password`: a new password, verified by the current one. */
 import type { credentialOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import { Failure } from '../../domain/failures.ts';
-import { changeCredential, requireCredential, wordsOf } from '../credentials.ts';
-import type { ApiDeps } from '../deps.ts';
+import {
+  type CredentialChangeDeps,
+  type CredentialCheckDeps,
+  changeCredential,
+  requireCredential,
+  wordsOf,
+} from '../credentials.ts';
 import type { HandlerInput } from '../serve.ts';
-import { requireStrongPassword } from '../strength.ts';
+import { requireStrongPassword, type StrengthDeps } from '../strength.ts';
 
 type Op = typeof credentialOperations.changePassword;
 
 /**
- * Changes the password. Every other session of the person ends, and the owner is told.
+ * Changes the password. Every other session of the user ends, and the owner is notified.
  *
  * @throws {Failure} malformed, credentials-wrong, rate-limited, password-weak, unavailable
  */
 export async function changePassword(
-  deps: ApiDeps,
+  deps: CredentialCheckDeps & CredentialChangeDeps & StrengthDeps,
   { holder: { userId, sessionId }, body: { currentPassword, newPassword }, caller }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   await requireCredential(deps, { userId, kind: 'password', secret: currentPassword }, caller);

@@ -1,39 +1,45 @@
-/** A name and a password, checked: by the account's own hash, then by the directory. */
-import type { Account, AccountWithHashes } from '../../adapters/mongo/accounts.ts';
+/** Verification of an identifier and a password, by the hash of the account, then by the directory. */
 import { executeWorkflow } from '../../adapters/temporal/client-calls.ts';
-import { directoryLogInWorkflowId, type Identifier } from '../../domain/account.ts';
+import {
+  type Account,
+  type AccountWithHashes,
+  directoryLogInWorkflowId,
+  type Identifier,
+} from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
 import { padResponseTime } from '../../platform/lifecycle.ts';
 import { directoryLogIn } from '../../workflows/directory-log-in.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { limitDirectory, limitPassword } from '../limits.ts';
+import { type DirectoryLimitDeps, type LimitDeps, limitDirectory, limitPassword, orRefund } from '../limits.ts';
 import { nameKeyOf } from './identifier.ts';
 
-/** Why a log-in by password fails, for the audit log alone. */
+type DirectoryDeps = DirectoryLimitDeps & Pick<ApiDeps, 'policy' | 'oneTimeSecrets' | 'temporal' | 'accounts'>;
+
+/** The dependencies of verifying a password. */
+export type PasswordDeps = LimitDeps & DirectoryDeps & Pick<ApiDeps, 'passwords'>;
+
+/** Why a log-in by password fails, for the audit log only. */
 type PasswordRefusal = 'unknown-user' | 'no-password' | 'wrong-password' | 'account-disabled';
 
 /**
- * The account of a name and its password. A name without an account, or without a password, costs the same hash and, where
- * there is a directory, the same question to it.
+ * Returns the account of an identifier and its password. Without an account or a password, the same hash is computed
+ * and, if a directory is configured, the same request is sent to it, so that the response takes as long.
  *
  * @throws {Failure} credentials-wrong, rate-limited, directory-unavailable
  */
 export async function requirePassword(
-  deps: ApiDeps,
+  deps: PasswordDeps,
   identifier: Identifier,
   password: string,
   caller: Caller,
 ): Promise<AccountWithHashes> {
   const beganAt = performance.now();
-  // counted as wrong before it is compared: parallel guesses never exceed the limits
+  // counted as wrong before the comparison, so that parallel guesses never exceed the limits
   const consumed = await limitPassword(deps, caller, nameKeyOf(deps, identifier), newId());
   const { account, hash } = (await deps.accounts.findProvable(identifier)) ?? {};
-  const reason = await refusalOf(deps, identifier, { account, hash }, password).catch(async (err: unknown) => {
-    await consumed.refund();
-    throw err;
-  });
+  const reason = await orRefund(consumed, () => refusalOf(deps, identifier, { account, hash }, password));
   if (account === undefined || reason !== undefined) {
     deps.events.loginTried({ method: 'password', identity: identifier.value, userId: account?.userId, reason });
     await padResponseTime(beganAt);
@@ -44,7 +50,7 @@ export async function requirePassword(
 }
 
 async function refusalOf(
-  deps: ApiDeps,
+  deps: DirectoryDeps & Pick<ApiDeps, 'passwords'>,
   identifier: Identifier,
   { account, hash }: { account: Account | undefined; hash: string | undefined },
   password: string,
@@ -57,21 +63,21 @@ async function refusalOf(
   return account.disabledAt === undefined ? undefined : 'account-disabled';
 }
 
-/** Tells whether the directory knows name and password, and links that entry to the account. */
+/** Returns whether the directory accepts name and password, and its entry is linked to the account. */
 async function isOfDirectory(
-  deps: ApiDeps,
+  deps: DirectoryDeps,
   { value }: Identifier,
   account: Account | undefined,
   password: string,
 ): Promise<boolean> {
   if (!deps.policy.includes('directory')) return false;
   const username = account?.username ?? value;
-  const refund = await limitDirectory(deps, {}, username).catch((err: unknown) => {
-    // the limit of the name behind a number would tell that there is one
+  const consumed = await limitDirectory(deps, {}, username).catch((err: unknown) => {
+    // the limit of the user name behind a number would reveal that the account exists
     if (err instanceof Failure && err.code === 'rate-limited') return undefined;
     throw err;
   });
-  if (refund === undefined) return false;
+  if (consumed === undefined) return false;
   const passwordRef = await deps.oneTimeSecrets.put(password);
   const answer = await executeWorkflow(deps, directoryLogIn, {
     taskQueue: 'registration',
@@ -81,9 +87,9 @@ async function isOfDirectory(
     args: [{ username, passwordRef }],
   });
   await deps.oneTimeSecrets.remove(passwordRef);
-  if (answer.outcome !== 'refused') await refund();
+  if (answer.outcome !== 'refused') await consumed.refund();
   if (answer.outcome === 'unavailable') {
-    throw new Failure('directory-unavailable', { message: 'The directory is not available' });
+    throw new Failure('directory-unavailable', { message: 'The directory is unavailable' });
   }
   if (answer.outcome === 'refused' || account === undefined) return false;
   return deps.accounts.isLinkedTo(account.userId, answer.directoryId);

@@ -1,8 +1,14 @@
-/** `/auth/pin`: a PIN, set by who knows the one before or, for the first one, the password. */
+/** `/auth/pin`: a PIN, verified by the current one or, for the first PIN, by the password. */
 import type { credentialOperations } from '../../contract/auth.ts';
 import type { AnswerOf, BodyOf } from '../../contract/operation.ts';
 import { Failure } from '../../domain/failures.ts';
-import { changeCredential, type Proof, requireCredential } from '../credentials.ts';
+import {
+  type CredentialChangeDeps,
+  type CredentialCheckDeps,
+  changeCredential,
+  type Proof,
+  requireCredential,
+} from '../credentials.ts';
 import type { ApiDeps } from '../deps.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
@@ -17,7 +23,7 @@ type Verify = typeof credentialOperations.verifyPin;
  * @throws {Failure} malformed, password-weak, credentials-wrong, rate-limited, step-not-available, unavailable
  */
 export async function changePin(
-  deps: ApiDeps,
+  deps: CredentialCheckDeps & CredentialChangeDeps,
   { holder: { userId, sessionId }, body, caller }: HandlerInput<Change>,
 ): Promise<AnswerOf<Change>> {
   requireStrongPin(body.pin);
@@ -26,27 +32,35 @@ export async function changePin(
   return { status: 204 };
 }
 
-/** Verifies a PIN. After ten wrong ones in a day not even the right one is accepted. @throws {Failure} credentials-wrong, rate-limited */
+/**
+ * Verifies a PIN. After ten wrong PINs in a day, even the correct one is refused.
+ *
+ * @throws {Failure} credentials-wrong, rate-limited
+ */
 export async function verifyPin(
-  deps: ApiDeps,
+  deps: CredentialCheckDeps,
   { holder: { userId }, body: { pin }, caller }: HandlerInput<Verify>,
 ): Promise<AnswerOf<Verify>> {
   await requireCredential(deps, { userId, kind: 'pin', secret: pin }, caller);
   return { status: 204 };
 }
 
-/** What the account can be proven by: its PIN, or the password while there is none. */
-async function proofIn(deps: ApiDeps, userId: string, { currentPin, currentPassword }: BodyOf<Change>): Promise<Proof> {
-  const secrets = await deps.accounts.readSecrets(userId);
+/** Returns the required proof: the PIN or, while there is none, the password. */
+async function proofIn(
+  { accounts }: Pick<ApiDeps, 'accounts'>,
+  userId: string,
+  { currentPin, currentPassword }: BodyOf<Change>,
+): Promise<Proof> {
+  const secrets = await accounts.readSecrets(userId);
   if (secrets?.pin !== undefined) {
-    if (currentPin === undefined) throw malformed('currentPin', 'is needed');
+    if (currentPin === undefined) throw malformed('currentPin', 'is required');
     return { userId, kind: 'pin', secret: currentPin };
   }
   if (secrets?.password === undefined) {
     throw new Failure('step-not-available', {
-      message: 'There is no PIN and no password to prove: reset the PIN by a code',
+      message: 'The account has no PIN and no password; reset the PIN by a code',
     });
   }
-  if (currentPassword === undefined) throw malformed('currentPassword', 'is needed');
+  if (currentPassword === undefined) throw malformed('currentPassword', 'is required');
   return { userId, kind: 'password', secret: currentPassword };
 }

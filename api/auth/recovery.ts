@@ -1,8 +1,8 @@
 /**
  * A forgotten password: `POST /auth/password/forgot`, `/reset` and `/stop`.
  *
- * Whoever asks is answered before anybody looks whether there is such a person: the look-up is the first step of a workflow.
- * What differs is only what arrives at the owner's address.
+ * The response is sent before the user is looked up, which is the first step of a workflow. For known and unknown users
+ * only the delivered message differs.
  */
 import { startWorkflow } from '../../adapters/temporal/client-calls.ts';
 import type { credentialOperations } from '../../contract/auth.ts';
@@ -10,47 +10,47 @@ import type { AnswerOf } from '../../contract/operation.ts';
 import { recoveryWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { recovery } from '../../workflows/recovery.ts';
-import { changeCredential, wordsOf } from '../credentials.ts';
+import { type CredentialChangeDeps, changeCredential, wordsOf } from '../credentials.ts';
 import type { ApiDeps } from '../deps.ts';
-import { limitRecovery } from '../limits.ts';
+import { type LimitDeps, limitRecovery, orRefund } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
-import { requireStrongPassword } from '../strength.ts';
+import { requireStrongPassword, type StrengthDeps } from '../strength.ts';
 import { nameKeyOf, readIdentifier } from './identifier.ts';
 
 type Ops = typeof credentialOperations;
+type ResetDeps = CredentialChangeDeps & StrengthDeps & Pick<ApiDeps, 'recoveries' | 'accounts' | 'config'>;
 
 /**
- * Has the owner sent how to choose a new password; the same for everybody who is named, known or not.
+ * Sends the owner of an account a link to choose a new password; the answer is the same for unknown users.
  *
  * @throws {Failure} malformed, rate-limited, idempotency-key-reused, unavailable
  */
 export async function forgetPassword(
-  deps: ApiDeps,
+  deps: LimitDeps & Pick<ApiDeps, 'temporal'>,
   { body, caller, minted: { id: recoveryId } }: HandlerInput<Ops['forgetPassword']>,
 ): Promise<AnswerOf<Ops['forgetPassword']>> {
   const identifier = readIdentifier(body.identifier);
   const consumed = await limitRecovery(deps, caller, nameKeyOf(deps, identifier), recoveryId);
-  await startWorkflow(deps, recovery, {
-    taskQueue: 'registration',
-    workflowId: recoveryWorkflowId(recoveryId),
-    staticSummary: 'Recovery of a password',
-    args: [{ recoveryId, identifier, ttlSeconds: deps.config.RECOVERY_TTL }],
-  }).catch(async (err: unknown) => {
-    await consumed.refund();
-    throw err;
-  });
+  await orRefund(consumed, () =>
+    startWorkflow(deps, recovery, {
+      taskQueue: 'registration',
+      workflowId: recoveryWorkflowId(recoveryId),
+      staticSummary: 'Recovery of a password',
+      args: [{ recoveryId, identifier, ttlSeconds: deps.config.RECOVERY_TTL }],
+    }),
+  );
   deps.events.recoveryBegun({ recoveryId, identity: identifier.value });
   return { status: 202 };
 }
 
 /**
- * Replaces the password, once a token. Every session of the person ends, and the owner is told. A password that is refused
- * does not use the token up. For `PIN_RESET_WAIT` seconds no code by the channel of the message replaces the PIN.
+ * Replaces the password, once per token. Every session of the user ends, and the owner is notified. A refused password
+ * does not use the token. For `PIN_RESET_WAIT` seconds, codes by the channel of the message cannot reset the PIN.
  *
  * @throws {Failure} malformed, token-invalid, password-weak, unavailable
  */
 export async function resetPassword(
-  deps: ApiDeps,
+  deps: ResetDeps,
   { body: given }: HandlerInput<Ops['resetPassword']>,
 ): Promise<AnswerOf<Ops['resetPassword']>> {
   const { recoveryId, userId, channel } = await requireRecovery(deps, given.token, 'reset');
@@ -59,7 +59,7 @@ export async function resetPassword(
   await requireStrongPassword(deps, given.password, wordsOf(account));
   if (!(await deps.recoveries.take(recoveryId))) throw new Failure('token-invalid');
   try {
-    // before the password counts: whoever has only the mailbox must not get the PIN by it as well
+    // before the password changes, because access to the mailbox alone must not reset the PIN as well
     await deps.recoveries.holdPin(userId, channel, deps.config.PIN_RESET_WAIT);
     const change = { userId, kind: 'password', why: 'reset', secret: given.password, changeId: recoveryId } as const;
     await changeCredential(deps, change);
@@ -71,7 +71,7 @@ export async function resetPassword(
   return { status: 204 };
 }
 
-/** Ends a recovery that its owner did not ask for. @throws {Failure} malformed, token-invalid */
+/** Ends a recovery that the owner did not request. @throws {Failure} malformed, token-invalid */
 export async function stopRecovery(
   deps: Pick<ApiDeps, 'recoveries' | 'events'>,
   { body: given }: HandlerInput<Ops['stopRecovery']>,

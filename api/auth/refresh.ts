@@ -1,8 +1,8 @@
 /**
  * `POST /auth/refresh-token`: a new access token for a refresh token, which is rotated.
  *
- * No `Idempotency-Key`: a request that was recorded and is sent again must look like the theft that it is. A client whose
- * answer was lost repeats it within the grace.
+ * No `Idempotency-Key`: a recorded request that is sent again must be detected as theft. A client that lost the answer
+ * repeats the request within the grace period.
  */
 import type { Rotation } from '../../adapters/redis/sessions.ts';
 import type { sessionOperations } from '../../contract/auth.ts';
@@ -16,18 +16,17 @@ import type { HandlerInput } from '../serve.ts';
 import { tokensOf } from '../sessions.ts';
 
 type Op = typeof sessionOperations.refreshTokens;
+type RotationDeps = Pick<ApiDeps, 'events' | 'refreshCipher' | 'sessions' | 'temporal'>;
+type Deps = RotationDeps & Pick<ApiDeps, 'accounts' | 'config' | 'sessionLife' | 'tokens'>;
 
 /**
- * Rotates a refresh token. Presented again within 10 s while its successor is unused it comes to the same successor; later,
- * or once that was used, its session ends and its person is told: one of the two who presented it has stolen it (RFC 9700
- * section 4.14.2).
+ * Rotates a refresh token. A token that is sent again within 10 s, while its successor is unused, returns the same
+ * successor. Later, or after the successor was used, the session ends and its user is notified, because one of the two
+ * parties has stolen the token (RFC 9700 section 4.14.2).
  *
  * @throws {Failure} token-invalid: unknown, expired, used before, or its session or account has ended
  */
-export async function refreshTokens(
-  deps: ApiDeps,
-  { body: { refreshToken } }: HandlerInput<Op>,
-): Promise<AnswerOf<Op>> {
+export async function refreshTokens(deps: Deps, { body: { refreshToken } }: HandlerInput<Op>): Promise<AnswerOf<Op>> {
   const presented = tokenHash(refreshToken);
   const owner = await deps.sessions.findByRefresh(presented);
   if (owner === undefined) throw new Failure('token-invalid');
@@ -51,7 +50,7 @@ export async function refreshTokens(
 }
 
 async function successorOf(
-  deps: ApiDeps,
+  deps: RotationDeps,
   { sessionId, userId }: { sessionId: string; userId: string },
   rotation: Rotation,
 ): Promise<string> {

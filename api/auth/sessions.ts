@@ -1,5 +1,4 @@
-/** Sessions of a user: how they are listed, and how they end. */
-
+/** The sessions of a user: listed, read and ended. */
 import type { sessionOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -9,7 +8,7 @@ import { sessionView } from '../views.ts';
 
 type Ops = typeof sessionOperations;
 
-/** Ends the calling session, or every session of its user. Access and refresh tokens are worthless at once. */
+/** Ends the calling session, or every session of its user. Access and refresh tokens are invalid at once. */
 export async function logOut(
   { sessions, events }: Pick<ApiDeps, 'sessions' | 'events'>,
   { holder: { sessionId, userId }, body }: HandlerInput<Ops['logOut']>,

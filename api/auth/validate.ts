@@ -1,4 +1,4 @@
-/** The access token of a user, validated for another server. */
+/** Validation of an access token for another server. */
 import type { tokenOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import { requireToken } from '../authenticate.ts';
@@ -8,7 +8,7 @@ import type { HandlerInput } from '../serve.ts';
 type Op = typeof tokenOperations.validateToken;
 
 /**
- * Returns the user and session of a token, as long as that session is active.
+ * Returns the user and session of a token while the session is active.
  *
  * @throws {Failure} unauthenticated, token-invalid
  */

@@ -1,4 +1,6 @@
-/** `POST /delivery-reports/…`: what providers say became of messages. Nobody is told what is not known. */
+/**
+ * `POST /delivery-reports/…`: delivery reports of providers. The response does not reveal whether a message is known.
+ */
 import { z } from 'zod';
 import { readInfobipReport } from '../../adapters/http/infobip.ts';
 import { reportLifeSeconds } from '../../adapters/redis/delivery-reports.ts';
@@ -55,7 +57,7 @@ export async function receiveInfobipReport(
   return { status: 204 };
 }
 
-/** Only the first final state of a message that is still remembered counts. */
+/** Records the first final state of a message that is still stored. */
 async function take(
   { reports, events }: ReportDeps,
   provider: ReportingProvider,
@@ -68,7 +70,7 @@ async function take(
     return;
   }
   const noted = await reports.note(origin, report.outcome);
-  // also of a repeat: whoever took the first may have died before it was told, and it is told once by its id
+  // also for a repeat: the process may have crashed before the first event, and its id makes the event unique
   events.deliveryReportTaken(
     origin,
     noted.outcome === report.outcome ? report : { outcome: noted.outcome },
@@ -76,7 +78,9 @@ async function take(
   );
 }
 
-/** Decrypts the origin in a query; undefined when this system did not encrypt it, or did for another provider. */
+/**
+ * Decrypts the origin in a query; undefined if this system did not encrypt it, or encrypted it for another provider.
+ */
 export function originOf(
   { reportCipher }: Pick<ApiDeps, 'reportCipher'>,
   query: unknown,

@@ -1,4 +1,4 @@
-/** `POST /voice/twilio`: what a call says once its person pressed a key. */
+/** `POST /voice/twilio`: the speech of a call after a key press. */
 import { z } from 'zod';
 import { codeTwiml } from '../../adapters/twilio/voice.ts';
 import type { callbackOperations } from '../../contract/callbacks.ts';
@@ -22,7 +22,7 @@ const EncryptedVoiceCode = z.object({
 });
 
 /**
- * The code of a call, as TwiML, for Twilio alone and as long as the code lives.
+ * Returns the code of a call as TwiML, until the code expires.
  *
  * @throws {Failure} not-found
  */

@@ -1,7 +1,7 @@
-/** What a verification session looks like to a Signal-Server, and how each refusal is told: the one table. */
+/** Verification sessions and refusals as messages for a Signal-Server, by one table. */
 import type { Refusal, RefusalReason, VerificationSession } from '../verifications/sessions.ts';
 
-/** `RegistrationSessionMetadata`; numbers of 64 bits as text. */
+/** `RegistrationSessionMetadata`; 64-bit numbers are strings. */
 export interface Metadata {
   sessionId: Buffer;
   verified: boolean;
@@ -15,21 +15,22 @@ export interface Metadata {
   expirationSeconds: number;
 }
 
-/** The error of a response; `errorType` is a number of the enum of its rpc. */
+/** The error of a response; `errorType` is a number of the enum of its RPC. */
 export interface RpcError {
   errorType: number;
   mayRetry: boolean;
   retryAfterSeconds: number;
 }
 
-/** The rpcs of the contract. */
+/** The RPCs of the contract. */
 export const rpcs = ['CreateSession', 'GetSessionMetadata', 'SendVerificationCode', 'CheckVerificationCode'] as const;
+/** An RPC of the contract. */
 export type Rpc = (typeof rpcs)[number];
 
 interface Row {
-  /** Numbers of the rpcs' own enums. A rpc that has none for it never meets it. */
+  /** The numbers in the enums of the RPCs. An RPC without a number never has this refusal. */
   errorTypes: Partial<Record<Rpc, number>>;
-  /** The HTTP status that a Signal-Server makes of it, by which metrics and the audit log count it. */
+  /** The HTTP status that a Signal-Server returns for it, used by metrics and the audit log. */
   status: number;
 }
 
@@ -56,7 +57,7 @@ const rows: Record<RefusalReason, Row> = {
   'code-expired': { errorTypes: { CheckVerificationCode: 4 }, status: 409 },
 };
 
-/** How a refusal is told in the response of a rpc, whose own status is OK. Seconds are truncated, as upstream does. */
+/** Returns a refusal as the error of a response whose status is OK. Seconds are truncated, as upstream does. */
 export function errorOf(rpc: Rpc, { reason, waitMs }: Refusal): RpcError {
   return {
     errorType: rows[reason].errorTypes[rpc] ?? 0,
@@ -65,12 +66,12 @@ export function errorOf(rpc: Rpc, { reason, waitMs }: Refusal): RpcError {
   };
 }
 
-/** The HTTP status that stands for a refusal in metrics and the audit log. */
+/** Returns the HTTP status of a refusal for metrics and the audit log. */
 export function statusOf({ reason }: Refusal): number {
   return rows[reason].status;
 }
 
-/** A session as metadata, at an instant: `may…` without seconds means now, seconds without `may…` mean nothing and are 0. */
+/** Returns a session as metadata at an instant: `may…` with 0 seconds means now; without `may…` the seconds are 0. */
 export function metadataOf(session: VerificationSession, now: number): Metadata {
   const { sessionId, number, isVerified, nextSmsAt, nextVoiceAt, nextCheckAt, expiresAt } = session;
   const secondsTo = (at: number | null) => (at === null ? 0 : Math.max(0, Math.floor((at - now) / 1000)));

@@ -1,6 +1,6 @@
 /**
- * `vyry.auth.v1.AuthService`: the operations behind /auth, for servers. A message becomes the body that REST would parse, so
- * that both doors decide alike.
+ * `vyry.auth.v1.AuthService`: the operations of /auth, for servers. A message becomes the body that REST would parse,
+ * so that both transports behave in the same way.
  */
 import { Failure } from '../../domain/failures.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -17,7 +17,7 @@ interface LogInMessage {
   proof?: Record<string, unknown>;
 }
 
-/** The service as the door runs it. */
+/** The service. */
 export const authService: Service = {
   name: 'vyry.auth.v1.AuthService',
   file: new URL('../../contract/proto/auth_service.proto', import.meta.url),
@@ -36,7 +36,7 @@ export const authService: Service = {
   },
 };
 
-/** An rpc whose message is the body of an operation; `messageOf` turns the answer into the response. */
+/** An RPC whose message is the body of an operation; `messageOf` converts the answer into the response. */
 function rpcOf(
   id: keyof typeof servedOverGrpc,
   messageOf: (body: Record<string, unknown>) => Record<string, unknown> = (body) => body,
@@ -61,10 +61,10 @@ async function serveRpc(
   return serve(deps, servedOverGrpc[id], { params: {}, query: {}, body, authorization, caller });
 }
 
-/** Two operations in one rpc: its message says which. */
+/** Two operations in one RPC, selected by its message. */
 async function logIn(deps: ApiDeps, message: unknown, call: RpcCall): Promise<Answered> {
   const { start, proof } = message as LogInMessage;
-  if ((start === undefined) === (proof === undefined)) throw malformed('step', 'must be one of start and proof');
+  if ((start === undefined) === (proof === undefined)) throw malformed('step', 'must be either start or proof');
   const { registrationToken, ...code } = proof ?? {};
   const authorization = registrationToken === undefined ? undefined : `Bearer ${registrationToken}`;
   const { body } =

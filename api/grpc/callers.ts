@@ -1,20 +1,20 @@
-/** Who may call by gRPC: a bearer of a configured token, of an OpenID Connect token, or of a client certificate. */
+/** Authentication of gRPC callers: by a configured bearer token, an OpenID Connect token or a client certificate. */
 import { timingSafeEqual } from 'node:crypto';
 import { type Metadata, ServerCredentials } from '@grpc/grpc-js';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
-import type { Config } from '../../platform/config.ts';
+import type { Config } from '../../platform/config/config.ts';
 import { tokenHash } from '../../platform/crypto.ts';
 
 type GrpcConfig = Pick<Config<'api'>, Extract<keyof Config<'api'>, `GRPC_${string}`>>;
 
-/** Tells whether the metadata of a call name a caller that may call. */
+/** Returns whether the metadata of a call authenticate its caller. */
 export type Admit = (metadata: Metadata) => Promise<boolean>;
 
 /**
  * Checks bearer tokens in constant time, and OpenID Connect tokens by signature, issuer, audience, subject and time
- * (OpenID Connect Core section 3.1.3.7). Without either everybody is admitted that the connection admits.
+ * (OpenID Connect Core section 3.1.3.7). Without either, every caller that can connect is admitted.
  *
- * @throws {Error} the configuration is not whole, or would let strangers in
+ * @throws {Error} the configuration is incomplete, or would admit unauthenticated callers beyond loopback
  */
 export function createAdmission(config: GrpcConfig): Admit {
   const { GRPC_BEARER_TOKENS: tokens, GRPC_OIDC_ISSUER: issuer, GRPC_OIDC_JWKS_URL: jwksUrl } = config;
@@ -36,7 +36,7 @@ export function createAdmission(config: GrpcConfig): Admit {
     const token = /^Bearer +([\w.~+/=-]+) *$/i.exec(String(given ?? ''))?.[1];
     if (token === undefined || others.length > 0) return false;
     const hash = Buffer.from(tokenHash(token));
-    // every token is compared, so that the time says nothing of which
+    // every token is compared, so that the time does not reveal which one matched
     const known = hashes.filter((expected) => timingSafeEqual(expected, hash));
     if (known.length > 0) return true;
     if (!keys || !issuer || !audience) return false;
@@ -47,9 +47,9 @@ export function createAdmission(config: GrpcConfig): Admit {
 }
 
 /**
- * TLS when a certificate is configured, with certificates of clients when their authority is.
+ * Uses TLS if a certificate is configured, and requires client certificates if their authority is configured.
  *
- * @throws {Error} the configuration is not whole
+ * @throws {Error} the configuration is incomplete
  */
 export function createServerCredentials(config: GrpcConfig): ServerCredentials {
   const { GRPC_TLS_CERT: cert, GRPC_TLS_KEY: key, GRPC_TLS_CLIENT_CA: clientCa } = config;

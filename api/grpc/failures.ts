@@ -1,4 +1,4 @@
-/** Failures as the status of a call, by the one table of contract/failures.ts, with the richer error model of gRPC. */
+/** Failures as the status of a call, by the table in contract/failures.ts, with the richer error model of gRPC. */
 import { fileURLToPath } from 'node:url';
 import { Metadata } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
@@ -7,7 +7,7 @@ import type { Problem } from '../problems.ts';
 
 const types = protobuf.loadSync(fileURLToPath(new URL('../../contract/proto/error_details.proto', import.meta.url)));
 
-/** The status of a call that a problem ends, its sentence, and its details in `grpc-status-details-bin`. */
+/** Returns the status of a call that failed, with its sentence, and its details in `grpc-status-details-bin`. */
 export function faultOf({ body }: Problem): { code: number; details: string; metadata: Metadata } {
   const { error, error_code: reason, request_id: requestId, retry_after_seconds: seconds, details, ...context } = body;
   const code = errorCodes[reason].grpcStatus;

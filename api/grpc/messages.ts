@@ -1,13 +1,15 @@
-/** Messages off the wire, read strictly: what proto3 forbids is told from what it says to ignore. */
+/** Strict decoding of messages: what proto3 forbids is refused, and what it ignores is ignored. */
 import type { MethodDefinition } from '@grpc/grpc-js';
 import type protobuf from 'protobufjs';
 
-/** A message, or that the bytes are none. A server may not throw here: the caller would be told of an internal error. */
+/**
+ * A decoded message, or malformed bytes. A server must not throw here, because the caller would get an internal error.
+ */
 export type Received = { message: unknown } | { isMalformed: true };
 
 /**
- * A method that hands over what it received whether it can be read or not. Text that is not UTF-8 is malformed, fields
- * that are not known are ignored. https://protobuf.dev/programming-guides/proto3/
+ * Returns a method whose handler also receives malformed messages. Text that is not UTF-8 is malformed, unknown fields
+ * are ignored. https://protobuf.dev/programming-guides/proto3/
  */
 export function readStrictly(
   method: MethodDefinition<object, object>,

@@ -1,12 +1,11 @@
 /**
- * `org.signal.registration.rpc.RegistrationService`: a drop-in behind a Signal-Server. Handlers read the request, call the
- * operation that every door calls and write the answer; what is refused is told inside a response whose status is OK.
+ * `org.signal.registration.rpc.RegistrationService`: a drop-in replacement behind a Signal-Server. Handlers parse the
+ * request, call the operation and convert the answer. A refusal is part of a response whose status is OK.
  */
 import { status } from '@grpc/grpc-js';
 import { languageFor } from '../../domain/templates/languages.ts';
 import type { Channel } from '../../domain/verification.ts';
 import type { SendRequest } from '../../workflows/verification.ts';
-import type { ApiDeps } from '../deps.ts';
 import { failureOf } from '../problems.ts';
 import {
   checkSessionCode,
@@ -19,7 +18,7 @@ import {
 import { errorOf, metadataOf, type Rpc, rpcs, statusOf } from './answers.ts';
 import { type Answered, type Service, Unreadable } from './service.ts';
 
-/** A request that cannot be answered: told by the status of the call. */
+/** A malformed request, returned as the status of the call. */
 class BadCall extends Error {}
 
 interface Requests {
@@ -49,13 +48,13 @@ const operations: Operations = {
     checkSessionCode(deps, idOf(sessionId), verificationCode),
 };
 
-/** The service as the door runs it. */
+/** The service. */
 export const registrationService: Service = {
   name: 'org.signal.registration.rpc.RegistrationService',
   file: new URL('../../contract/proto/registration_service.proto', import.meta.url),
   rpcs: Object.fromEntries(
     rpcs.map((rpc) => {
-      const operation: (deps: ApiDeps, request: never) => Promise<SessionAnswer> = operations[rpc];
+      const operation: (deps: SessionDeps, request: never) => Promise<SessionAnswer> = operations[rpc];
       return [
         rpc,
         {
@@ -77,12 +76,12 @@ export const registrationService: Service = {
       return { response: [fault], httpStatus: 500, refusal: { code: 'internal-error' } };
     }
     events.dependencyFailed(thrown);
-    const fault = { code: status.UNAVAILABLE, details: 'A dependency is not available' };
+    const fault = { code: status.UNAVAILABLE, details: 'A dependency is unavailable' };
     return { response: [fault], httpStatus: 503, refusal: { code: 'unavailable' } };
   },
 };
 
-/** A choice of two for the first two rpcs, both for the others. */
+/** One of the two for the first two RPCs, both for the others. */
 function responseOf(rpc: Rpc, { session, refusal }: SessionAnswer): Record<string, unknown> {
   return {
     ...(session && { sessionMetadata: metadataOf(session, Date.now()) }),

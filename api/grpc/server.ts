@@ -1,4 +1,4 @@
-/** The gRPC door: Signal's registration-service, our AuthService, health and reflection on one port. */
+/** The gRPC server: Signal's registration-service, AuthService, health and reflection on one port. */
 import { isIP } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import {
@@ -27,19 +27,24 @@ import { type Received, readStrictly } from './messages.ts';
 import { registrationService } from './registration-service.ts';
 import { type Answered, type RpcCall, type Service, Unreadable } from './service.ts';
 
-/** The requests of our contracts are a few hundred bytes; the default of the library is 4 MiB. */
+/** The requests of the contracts have a few hundred bytes; the default of the library is 4 MiB. */
 const requestBytesMax = 64 * 1024;
+/** Longest wait for calls in progress at the stop. */
 const stopMs = 5000;
 
 const services = [registrationService, authService];
 
-/** A door that is open. */
+/** A server that listens. */
 export interface GrpcServer extends AsyncDisposable {
   /** `host:port` */
   address: string;
 }
 
-/** Opens the door; `trust` tells whose `x-forwarded-for` is believed. @throws {Error} the configuration is not whole, or the port is taken */
+/**
+ * Starts the server; `trust` returns whose `x-forwarded-for` is trusted.
+ *
+ * @throws {Error} the configuration is incomplete, or the port is in use
+ */
 export async function openGrpc(deps: ApiDeps, trust: TrustProxy): Promise<GrpcServer> {
   const { config } = deps;
   const admit = createAdmission(config);
@@ -73,7 +78,7 @@ export async function openGrpc(deps: ApiDeps, trust: TrustProxy): Promise<GrpcSe
   };
 }
 
-/** What a service runs with. */
+/** A service with its dependencies. */
 interface Running {
   deps: ApiDeps;
   trust: TrustProxy;
@@ -95,7 +100,7 @@ function implementationOf(running: Running, loaded: LoadedService): [ServiceDefi
   return [Object.fromEntries(methods) as unknown as ServiceDefinition, Object.fromEntries(handlers)];
 }
 
-/** Runs a rpc in its trace, counts it and answers it. */
+/** Executes an RPC in its trace, and records its event, metrics and span. */
 function handlerOf({ deps, trust, service }: Running, name: string, route: string): Handler {
   const rpc = service.rpcs[name];
   const answer = async (request: Received, call: RpcCall): Promise<Answered> => {
@@ -140,7 +145,7 @@ function requestContext(metadata: Metadata, { ip = '', userAgent = '' }: Trace, 
   };
 }
 
-/** Shows the limit that is nearest to refusing, as the headers of REST do. */
+/** Shows the limit with the fewest attempts left, as the headers of REST do. */
 function showLimit(trailer: Metadata, { allowed, max, remaining, resetSeconds }: LimitsState): void {
   const [shown] = trailer.get('ratelimit-remaining');
   if (allowed && shown !== undefined && Number(shown) <= remaining) return;
@@ -149,7 +154,7 @@ function showLimit(trailer: Metadata, { allowed, max, remaining, resetSeconds }:
   trailer.set('ratelimit-reset', String(resetSeconds));
 }
 
-/** As the semantic conventions of OpenTelemetry name things. A refusal is an answer like another: its status is OK. */
+/** Named by the semantic conventions of OpenTelemetry. A refusal is a normal answer: its status is OK. */
 function spanOf(
   service: string,
   rpc: string,
@@ -170,15 +175,15 @@ function spanOf(
   };
 }
 
-/** Refuses strangers before anything of their message is read. Whether we are well may be asked by everybody. */
-function admission(deps: ApiDeps, admit: Admit): ServerInterceptor {
+/** Refuses unauthenticated callers before their message is read. Health checks need no authentication. */
+function admission({ events }: Pick<ApiDeps, 'events'>, admit: Admit): ServerInterceptor {
   return (method, call) => {
     if (method.path.startsWith('/grpc.health.v1.Health/')) return new ServerInterceptingCall(call);
     const refuse = (code: number, details: string) => {
-      deps.events.requestBegun();
+      events.requestBegun();
       const refusal = { code: 'unauthenticated' };
       traces.run(traceOf(call), () =>
-        deps.events.requestEnded({ method: 'POST', route: method.path, status: 401, seconds: 0, refusal }),
+        events.requestEnded({ method: 'POST', route: method.path, status: 401, seconds: 0, refusal }),
       );
       call.sendStatus({ code, details });
     };
@@ -189,7 +194,7 @@ function admission(deps: ApiDeps, admit: Admit): ServerInterceptor {
             .withOnReceiveMetadata((metadata, admitted) => {
               void admit(metadata).then((isAdmitted) => {
                 if (isAdmitted) admitted(metadata);
-                else refuse(status.UNAUTHENTICATED, 'A valid bearer token is needed');
+                else refuse(status.UNAUTHENTICATED, 'A valid bearer token is required');
               });
             })
             .build(),
@@ -199,7 +204,7 @@ function admission(deps: ApiDeps, admit: Admit): ServerInterceptor {
   };
 }
 
-/** The trace of a call; whom a stranger says to ask for is not believed. */
+/** The trace of a call; `x-forwarded-for` of an unauthenticated caller is not trusted. */
 function traceOf(
   call: { getPeer(): string; metadata?: Metadata },
   trust: TrustProxy = () => false,
@@ -218,7 +223,7 @@ function traceOf(
   });
 }
 
-/** The first address that is no trusted proxy, from the nearest to the farthest: as `req.ip` of Express. */
+/** Returns the nearest address that is not a trusted proxy, as `req.ip` of Express. */
 function sourceOf(peer: string, forwarded: string | undefined, trust: TrustProxy): string {
   const addresses = [peer, ...(forwarded?.split(',').reverse() ?? []).map((address) => address.trim())];
   const proxies = addresses.findIndex(

@@ -1,39 +1,39 @@
-/** What the services of the gRPC door have in common, as the door runs them. */
+/** The interface of the services of the gRPC server. */
 import type { sendUnaryData } from '@grpc/grpc-js';
 import type { ApiDeps, Caller } from '../deps.ts';
 
-/** One call: who asks, and by which id. */
+/** A call: its caller and its id. */
 export interface RpcCall {
   caller: Caller;
   requestId: string;
 }
 
-/** What a call is answered, and how it is counted. */
+/** The answer of a call, and how it is counted. */
 export interface Answered {
-  /** A fault, or null and the response. */
+  /** An error, or null and the response. */
   response: [...Parameters<sendUnaryData<Record<string, unknown>>>];
   /** The HTTP status by which it is counted. */
   httpStatus: number;
   refusal?: { code: string; limit?: string; retryAfterSeconds?: number } | undefined;
 }
 
-/** A rpc of a service. */
+/** An RPC of a service. */
 export interface Rpc {
-  /** Changes nothing: told only when it is refused. */
+  /** Changes nothing, and is audited only if it is refused. */
   isRead: boolean;
-  /** Answers a message that could be read. */
+  /** Executes a decoded message. */
   run(deps: ApiDeps, message: unknown, call: RpcCall): Promise<Answered>;
 }
 
-/** A service of the contract in a proto file. */
+/** A service of a proto file. */
 export interface Service {
   /** With its package. */
   name: string;
   file: URL;
   rpcs: Record<string, Rpc>;
-  /** The answer when a call failed, or when its message could not be read. */
-  failed(deps: ApiDeps, thrown: unknown, call: RpcCall): Answered;
+  /** Returns the answer of a call that failed or whose message could not be decoded. */
+  failed(deps: Pick<ApiDeps, 'events'>, thrown: unknown, call: RpcCall): Answered;
 }
 
-/** Thrown for a message that cannot be read. */
+/** Thrown for a message that cannot be decoded. */
 export class Unreadable extends Error {}

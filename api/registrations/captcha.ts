@@ -2,15 +2,18 @@
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { CaptchaProof, registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
-import { passCaptcha } from '../../workflows/registration.ts';
+import { passCaptcha } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
-import { currentView, finalView, isDone, type RegistrationCaller, requireStep } from './status.ts';
-import { updateRegistration } from './update.ts';
+import { currentView, finalView, isDone, type RegistrationCaller, requireStep, type ViewDeps } from './status.ts';
+import { type UpdateDeps, updateRegistration } from './update.ts';
 
 type Offer = typeof registrationOperations.offerCaptcha;
 type Verify = typeof registrationOperations.verifyCaptcha;
+
+/** The dependencies of using a captcha. */
+export type CaptchaDeps = Pick<ApiDeps, 'captcha' | 'usedCaptchas' | 'events'>;
 
 /** Returns what a client needs to show a captcha. */
 export async function offerCaptcha({ captcha }: Pick<ApiDeps, 'captcha'>): Promise<AnswerOf<Offer>> {
@@ -23,7 +26,7 @@ export async function offerCaptcha({ captcha }: Pick<ApiDeps, 'captcha'>): Promi
  * @throws {Failure} captcha-malformed, captcha-used, captcha-refused, unavailable
  */
 export async function verifyCaptcha(
-  deps: ApiDeps,
+  deps: CaptchaDeps & UpdateDeps & ViewDeps & Pick<ApiDeps, 'policy'>,
   { holder: caller, body: { provider, token } }: HandlerInput<Verify>,
 ): Promise<AnswerOf<Verify>> {
   const { registrationId } = caller;
@@ -37,17 +40,17 @@ export async function verifyCaptcha(
 }
 
 /** @throws {Failure} malformed, at the path of the field */
-function requireProvider(deps: ApiDeps, provider: string, path = 'provider'): void {
-  if (provider !== deps.captcha.provider) throw malformed(path, `must be ${deps.captcha.provider}`);
+function requireProvider({ captcha }: Pick<ApiDeps, 'captcha'>, provider: string, path = 'provider'): void {
+  if (provider !== captcha.provider) throw malformed(path, `must be ${captcha.provider}`);
 }
 
 /**
- * Uses a captcha up for one send. Safe to repeat with the same `sendId`.
+ * Uses a captcha for one send. Safe to repeat with the same `sendId`.
  *
  * @throws {Failure} malformed, captcha-malformed, captcha-used, captcha-refused, unavailable
  */
 export async function useCaptchaForSend(
-  deps: ApiDeps,
+  deps: CaptchaDeps,
   caller: RegistrationCaller,
   { provider, token }: CaptchaProof,
   sendId: string,
@@ -57,24 +60,26 @@ export async function useCaptchaForSend(
   await passed();
 }
 
-/** Verifies a token for a holder, once; what is answered remembers that it passed, so that the holder may repeat. */
+/**
+ * Verifies a token once for a holder. The returned function stores that it passed, so that the holder may repeat it.
+ */
 async function useCaptcha(
-  deps: ApiDeps,
+  deps: CaptchaDeps,
   caller: RegistrationCaller,
   token: string,
   holder: string,
 ): Promise<() => Promise<void>> {
-  // reserved before it is verified: of parallel uses by other holders none gets further
+  // reserved before it is verified, so that parallel uses by other holders are refused
   const used = deps.captcha.identify(token);
   const taken = await deps.usedCaptchas.take(used, holder);
   if (taken === 'used') throw new Failure('captcha-used');
   if (taken === 'taken') await requireSolved(deps, caller, token);
-  // for a vendor that verifies a token only once: a repeat does not ask again
+  // some vendors verify a token only once, so a repeat does not call them again
   return () => deps.usedCaptchas.pass(used, holder);
 }
 
 async function requireSolved(
-  deps: ApiDeps,
+  deps: CaptchaDeps,
   { registrationId, address }: RegistrationCaller,
   token: string,
 ): Promise<void> {

@@ -1,15 +1,24 @@
 /** `POST /registrations/{id}/codes` and `PUT /registrations/{id}/code`. */
-import type { Codes } from '../../adapters/redis/codes.ts';
+import type { CheckAnswer } from '../../adapters/redis/codes.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { CodeRequest, Registration, registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
 import { type RegistrationStatus, refusedChannels } from '../../domain/registration.ts';
 import { type Channel, openChannels } from '../../domain/verification.ts';
-import { confirmCode, requestCode } from '../../workflows/registration.ts';
+import { confirmCode, requestCode } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
-import { type Consumed, limitCheck, limited, limitSend, limitUnprovenSends } from '../limits.ts';
+import {
+  andConsume,
+  type Consumed,
+  limited,
+  limitSend,
+  limitUnprovenSends,
+  orRefund,
+  type SendLimitDeps,
+} from '../limits.ts';
+import { checkOtp, comparisonRefunds, type OtpCheckDeps } from '../otp.ts';
 import type { HandlerInput } from '../serve.ts';
-import { useCaptchaForSend } from './captcha.ts';
+import { type CaptchaDeps, useCaptchaForSend } from './captcha.ts';
 import {
   currentView,
   endOf,
@@ -19,32 +28,43 @@ import {
   type RegistrationCaller,
   requireStep,
   untilStatus,
+  type ViewDeps,
 } from './status.ts';
-import { updateRegistration } from './update.ts';
+import { type UpdateDeps, updateRegistration } from './update.ts';
 
 type Send = typeof registrationOperations.sendCode;
 type Verify = typeof registrationOperations.verifyCode;
 
-/** Longest wait for a provider's first word, so that a refusal can be answered at once. */
+type SendLimits = SendLimitDeps & CaptchaDeps;
+
+/** The dependencies of sending the code of a registration. */
+export type CodeSendDeps = SendLimits & UpdateDeps & ViewDeps & Pick<ApiDeps, 'policy' | 'listener'>;
+/** The dependencies of verifying the code of a registration. */
+export type CodeCheckDeps = OtpCheckDeps & UpdateDeps & ViewDeps & Pick<ApiDeps, 'policy'>;
+
+/** Longest wait for the first response of a provider, so that a refusal can be returned at once. */
 const firstWordMs = 1500;
 
 /**
- * Sends a code. Answers as soon as the provider has accepted or refused it, and otherwise before that.
+ * Sends a code. Returns as soon as the provider has accepted or refused it, and after 1.5 s at the latest.
  *
  * @throws {Failure} as `requestCodeOf`
  */
-export async function sendCode(deps: ApiDeps, { holder, body, minted }: HandlerInput<Send>): Promise<AnswerOf<Send>> {
+export async function sendCode(
+  deps: CodeSendDeps,
+  { holder, body, minted }: HandlerInput<Send>,
+): Promise<AnswerOf<Send>> {
   return { status: 202, body: await requestCodeOf(deps, holder, body, minted.id) };
 }
 
 /**
- * Has a code of a registration sent. Safe to repeat with the same `updateId`.
+ * Requests the code of a registration. Safe to repeat with the same `updateId`.
  *
- * @throws {Failure} step-blocked, step-not-available, channel-not-available, channel-refused, rate-limited, and those of
- *   a captcha when one is given
+ * @throws {Failure} step-blocked, step-not-available, channel-not-available, channel-refused, rate-limited, and those
+ *   of a captcha when one is given
  */
 export async function requestCodeOf(
-  deps: ApiDeps,
+  deps: CodeSendDeps,
   caller: RegistrationCaller,
   { channel, captcha }: CodeRequest,
   updateId: string,
@@ -53,12 +73,11 @@ export async function requestCodeOf(
   requireStep(deps, caller, 'code');
   requireSendable(caller.status, channel);
   const consumed = await limitSendBy(deps, caller, { channel, captcha }, updateId);
-  const updated = await updateRegistration(deps, registrationId, requestCode, [{ channel }], updateId).catch(
-    async (err: unknown) => {
-      await consumed.refund();
-      throw withLimit(err, deps, caller);
-    },
-  );
+  const updated = await orRefund(consumed, () =>
+    updateRegistration(deps, registrationId, requestCode, [{ channel }], updateId),
+  ).catch((err: unknown) => {
+    throw withLimit(err, deps, caller);
+  });
   const own = updated.sends.findLast((send) => send.channel === channel)?.number;
   if (own !== undefined) deps.events.codeRequested({ subject: registrationId, purpose: 'register' }, channel, own);
   const settled = await untilStatus(deps, registrationId, firstWordMs, ({ waitingFor, sends }) => {
@@ -70,9 +89,9 @@ export async function requestCodeOf(
   return currentView(deps, registrationId, settled);
 }
 
-/** Counts a send, watched where it comes without a captcha of its own. */
+/** Counts a send; one without its own captcha is also counted against the unproven sends of its block of numbers. */
 async function limitSendBy(
-  deps: ApiDeps,
+  deps: SendLimits,
   caller: RegistrationCaller,
   { channel, captcha }: CodeRequest,
   sendId: string,
@@ -82,46 +101,42 @@ async function limitSendBy(
     await useCaptchaForSend(deps, caller, captcha, sendId);
     return limitSend(deps, caller, act, sendId);
   }
-  const watched = await limitUnprovenSends(deps, caller, act, sendId);
-  const consumed = await limitSend(deps, caller, act, sendId).catch(async (err: unknown) => {
-    await watched.refund();
-    throw err;
-  });
-  return {
-    async refund() {
-      await Promise.all([watched.refund(), consumed.refund()]);
-    },
-  };
+  const unproven = await limitUnprovenSends(deps, caller, act, sendId);
+  return andConsume(unproven, () => limitSend(deps, caller, act, sendId));
 }
 
 /** Verifies the code of a registration. @throws {Failure} as `confirmCodeOf` */
 export async function verifyCode(
-  deps: ApiDeps,
+  deps: CodeCheckDeps,
   { holder, body: { code } }: HandlerInput<Verify>,
 ): Promise<AnswerOf<Verify>> {
   return { status: 200, body: await confirmCodeOf(deps, holder, code) };
 }
 
 /**
- * Compares a code and, when it is right, moves the registration on.
+ * Checks a code and, when it is correct, completes the step of the registration.
  *
  * @throws {Failure} rate-limited, code-wrong with `attemptsLeft`, code-not-sent, code-expired, identity-taken
  */
-export async function confirmCodeOf(deps: ApiDeps, caller: RegistrationCaller, code: string): Promise<Registration> {
+export async function confirmCodeOf(
+  deps: CodeCheckDeps,
+  caller: RegistrationCaller,
+  code: string,
+): Promise<Registration> {
   const { registrationId, status } = caller;
   if (status.state !== 'completed') requireStep(deps, caller, 'code');
-  const { outcome, left, send } = await compare(deps, caller, code);
+  const { outcome, left, send } = await check(deps, caller, code);
   if (outcome === 'none') throw new Failure('code-not-sent');
   const nextCodeAt = nextCodeAtOf(status);
   if (outcome === 'expired') throw new Failure('code-expired', { fields: { nextCodeAt } });
   if (outcome === 'wrong' || outcome === 'exhausted') {
     throw new Failure('code-wrong', {
       fields: { attemptsLeft: left, ...(left === 0 && { nextCodeAt }) },
-      ...(left === 0 && { message: 'The code is wrong and has no tries left; ask for a new one' }),
+      ...(left === 0 && { message: 'The code is wrong and has no attempts left; request a new one' }),
     });
   }
   if (isDone(status, 'code')) return currentView(deps, registrationId);
-  // the script has marked it: a repeat after a crash answers `already` and comes here again; all of them are one order
+  // the script has marked the code: a repeat after a crash gets `already` and sends the same update again
   const updateId = send === undefined ? undefined : `code-${send}`;
   const answer = await updateRegistration(deps, registrationId, confirmCode, [{ send }], updateId).catch(
     (err: unknown) => endOf(deps, registrationId, err),
@@ -130,28 +145,22 @@ export async function confirmCodeOf(deps: ApiDeps, caller: RegistrationCaller, c
   return finalView(deps, registrationId, answer.status);
 }
 
-/** Compares a code, counted as a wrong one before, so that parallel guesses never exceed the limits. */
-async function compare(
-  deps: ApiDeps,
+function check(
+  deps: OtpCheckDeps & Pick<ApiDeps, 'rules'>,
   caller: RegistrationCaller,
   code: string,
-): Promise<Awaited<ReturnType<Codes['check']>>> {
+): Promise<CheckAnswer> {
   const { registrationId, status } = caller;
-  const channels = openChannels(status.sends);
-  const guess = deps.limitHash('guess', `${registrationId} ${status.sends.length} ${code}`);
-  const act = { limitKeys: status.limitKeys, channels };
-  const consumed = await limitCheck(deps, caller, act, guess).catch((err: unknown) => {
+  const { limitKeys, sends } = status;
+  const of = { subject: registrationId, purpose: 'register' } as const;
+  const channels = openChannels(sends);
+  const typed = { of, send: sends.length, code, limitKeys, channels, rules: deps.rules, refunds: comparisonRefunds };
+  return checkOtp(deps, caller, typed).catch((err: unknown) => {
     throw withOtherChannels(err, status, channels);
   });
-  const subject = { subject: registrationId, purpose: 'register' } as const;
-  const checked = await deps.codes.check(subject, code, deps.rules, Date.now());
-  deps.events.codeChecked(subject, checked.outcome, checked.left);
-  if (checked.outcome === 'verified') await consumed.refundProven();
-  else if (checked.outcome !== 'wrong') await consumed.refund();
-  return checked;
 }
 
-/** A victim of somebody's guesses is told the ways that are still open: calls are limited with the SMS of a number. */
+/** Adds the channels that a victim of guesses can still use. Calls share the limits of the SMS to a number. */
 function withOtherChannels(err: unknown, status: RegistrationStatus, channels: readonly Channel[]): unknown {
   if (!(err instanceof Failure) || err.code !== 'rate-limited') return err;
   const otherChannels = Object.entries(status.nextSendAt).flatMap(([other, next]) =>
@@ -160,12 +169,12 @@ function withOtherChannels(err: unknown, status: RegistrationStatus, channels: r
   return limited(String(err.context.fields?.limit), err.context.retryAfterSeconds, { otherChannels });
 }
 
-/** What the published status already refuses; the workflow has the last word. */
+/** Refuses what the published status already rules out; the workflow decides. */
 function requireSendable(status: RegistrationStatus, channel: Channel): void {
   const step = status.steps.find(({ name }) => name === 'code');
-  if (step?.status === 'done') throw new Failure('step-not-available', { message: 'The code step is done' });
+  if (step?.status === 'done') throw new Failure('step-not-available', { message: 'The code step is already done' });
   if (step?.status === 'blocked') {
-    throw new Failure('step-blocked', { message: `The code needs another step first (${step.reason})` });
+    throw new Failure('step-blocked', { message: `The code requires another step first (${step.reason})` });
   }
   if (refusedChannels(status.sends).includes(channel)) throw channelRefused(status, channel);
   const available = Object.keys(status.nextSendAt);
@@ -179,8 +188,8 @@ function channelRefused(status: RegistrationStatus, channel: Channel): Failure {
   return new Failure('channel-refused', { fields: { otherChannels } });
 }
 
-/** Names the limit behind a refusal of the workflow. */
-function withLimit(err: unknown, { rules }: ApiDeps, { noteLimit }: RegistrationCaller): unknown {
+/** Adds the limit to a refusal of the workflow. */
+function withLimit(err: unknown, { rules }: Pick<ApiDeps, 'rules'>, { noteLimit }: RegistrationCaller): unknown {
   if (!(err instanceof Failure) || err.code !== 'rate-limited') return err;
   noteLimit?.({
     limit: 'code-resend',

@@ -5,36 +5,40 @@ import { limitKeysOf } from '../../domain/limits.ts';
 import { type Identity, initialState, statusOf, usernameKey } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import { tokenHash } from '../../platform/crypto.ts';
-import type { RegistrationInput } from '../../workflows/registration.ts';
+import type { RegistrationInput } from '../../workflows/registration-messages.ts';
 import { emailOf, phoneOf } from '../addresses.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { limitRegistration } from '../limits.ts';
+import { type LimitDeps, limitRegistration } from '../limits.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput, Minted } from '../serve.ts';
 import { view } from './status.ts';
 
 type Op = typeof registrationOperations.createRegistration;
 
+/** The dependencies of starting a registration. */
+export type StartDeps = LimitDeps & Pick<ApiDeps, 'policy' | 'rules' | 'reachTemporal' | 'registrationStarts'>;
+
 /**
- * Starts a registration and answers with what to do next, before any step is done.
+ * Starts a registration and returns its state before the first step.
  *
  * @throws {Failure} malformed, rate-limited, unavailable
  */
 export async function createRegistration(
-  deps: ApiDeps,
+  deps: StartDeps,
   { body, caller, minted }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   return { status: 201, body: await startRegistration(deps, body, caller, minted) };
 }
 
 /**
- * Stores a new registration. Its first step starts the workflow, because most registrations that strangers begin are never
- * continued. Refused while Temporal is unavailable, as no step could follow. Safe to repeat with the same minted values.
+ * Stores a new registration. Its first step starts the workflow, because most registrations of strangers are never
+ * continued. Refused while Temporal is unavailable, because no step could follow. Safe to repeat with the same minted
+ * values.
  *
  * @throws {Failure} malformed, rate-limited, unavailable
  */
 export async function startRegistration(
-  deps: ApiDeps,
+  deps: StartDeps,
   given: NewRegistration,
   caller: Caller,
   { id: registrationId, token, at: startedAt }: Minted,
@@ -59,11 +63,11 @@ export async function startRegistration(
   return { ...view(deps, registrationId, status, undefined), registrationToken: token };
 }
 
-function identityOf(deps: ApiDeps, given: NewRegistration): Identity {
+function identityOf(deps: Pick<ApiDeps, 'policy' | 'config' | 'limitHash'>, given: NewRegistration): Identity {
   const hasDirectory = deps.policy.includes('directory');
   const number = given.phone === undefined ? undefined : phoneOf(given.phone, deps.config.COUNTRIES_ALLOWED);
   const email = given.email === undefined ? undefined : emailOf(given.email);
-  if (!hasDirectory && !number && !email) throw malformed('phone', 'phone or email is needed');
+  if (!hasDirectory && !number && !email) throw malformed('phone', 'phone or email is required');
   const identity: Identity = {
     ...(given.username && { username: usernameKey(given.username) }),
     ...(given.fullName && { fullName: given.fullName }),

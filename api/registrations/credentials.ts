@@ -1,24 +1,25 @@
-/** `PUT /registrations/{id}/credentials`: keeps a password, a PIN or both for the account. */
+/** `PUT /registrations/{id}/credentials`: sets a password, a PIN or both for the account. */
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
-import { setCredentials } from '../../workflows/registration.ts';
+import { setCredentials } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { HandlerInput } from '../serve.ts';
-import { requireStrongPassword, requireStrongPin } from '../strength.ts';
-import { finalView, isDone, limitStep, requireStep } from './status.ts';
-import { updateRegistration } from './update.ts';
+import { requireStrongPassword, requireStrongPin, type StrengthDeps } from '../strength.ts';
+import { finalView, isDone, limitStep, requireStep, type StepLimitDeps, type ViewDeps } from './status.ts';
+import { type UpdateDeps, updateRegistration } from './update.ts';
 
 type Op = typeof registrationOperations.submitCredentials;
+type Deps = StrengthDeps & StepLimitDeps & UpdateDeps & ViewDeps & Pick<ApiDeps, 'policy' | 'oneTimeSecrets'>;
 
 /**
- * Keeps a password, a PIN or both for the account. As this is often the last step, a repeat whose first answer was lost
- * arrives when the registration has ended: with the same `Idempotency-Key` it gets that answer.
+ * Sets a password, a PIN or both for the account. This is often the last step, so a repeat after a lost answer arrives
+ * when the registration has ended: with the same `Idempotency-Key` it gets the same answer.
  *
  * @throws {Failure} password-weak, step-not-available, identity-taken, unavailable
  */
 export async function submitCredentials(
-  deps: ApiDeps,
+  deps: Deps,
   { holder: caller, body: { password, pin }, minted }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   const { registrationId, status } = caller;
@@ -29,13 +30,13 @@ export async function submitCredentials(
   await limitStep(deps, caller, 'credentials');
   const credentialsRef = await deps.oneTimeSecrets.put({ password, pin });
   let answer = await updateRegistration(deps, registrationId, setCredentials, [{ credentialsRef }], minted.id);
-  // an earlier attempt of the same request has outlived its secret; this one is new
+  // the secret of an earlier attempt of the same request has expired; send the new one
   if (answer.outcome === 'lost') {
     answer = await updateRegistration(deps, registrationId, setCredentials, [{ credentialsRef }]);
   }
   await deps.oneTimeSecrets.remove(credentialsRef);
   if (answer.outcome === 'lost') {
-    throw new Failure('unavailable', { message: 'The credentials were not kept; repeat' });
+    throw new Failure('unavailable', { message: 'The credentials were not stored; repeat the request' });
   }
   deps.events.stepDone(registrationId, 'credentials');
   return { status: 200, body: await finalView(deps, registrationId, answer.status) };

@@ -1,36 +1,43 @@
-/** `PUT /registrations/{id}/directory`: binds to the directory as the person. */
+/** `PUT /registrations/{id}/directory`: binds to the directory as the user. */
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
-import { authenticate, type StepAnswer } from '../../workflows/registration.ts';
+import { authenticate, type StepAnswer } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
-import { limitDirectory } from '../limits.ts';
+import { type DirectoryLimitDeps, limitDirectory, orRefund } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
-import { finalView, limitStep, type RegistrationCaller, requireStep } from './status.ts';
-import { updateRegistration } from './update.ts';
+import {
+  finalView,
+  limitStep,
+  type RegistrationCaller,
+  requireStep,
+  type StepLimitDeps,
+  type ViewDeps,
+} from './status.ts';
+import { type UpdateDeps, updateRegistration } from './update.ts';
 
 type Op = typeof registrationOperations.verifyDirectory;
+type BindDeps = UpdateDeps & Pick<ApiDeps, 'oneTimeSecrets'>;
+type Deps = BindDeps & DirectoryLimitDeps & StepLimitDeps & ViewDeps & Pick<ApiDeps, 'policy' | 'events'>;
 
 /**
- * Binds to the directory as the person.
+ * Binds to the directory as the user.
  *
- * @throws {Failure} malformed, rate-limited, credentials-wrong, step-not-available, directory-unavailable (it goes on)
+ * @throws {Failure} malformed, rate-limited, credentials-wrong, step-not-available, directory-unavailable (the bind
+ *   continues automatically)
  */
 export async function verifyDirectory(
-  deps: ApiDeps,
+  deps: Deps,
   { holder: caller, body: { username, password } }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   requireStep(deps, caller, 'directory');
   await limitStep(deps, caller, 'directory');
-  const refund = await limitDirectory(deps, caller, username);
-  const answer = await prove(deps, caller, username, password).catch(async (err: unknown) => {
-    await refund();
-    throw err;
-  });
+  const consumed = await limitDirectory(deps, caller, username);
+  const answer = await orRefund(consumed, () => bind(deps, caller, username, password));
   if (answer.outcome === 'refused') throw new Failure('credentials-wrong');
-  await refund();
+  await consumed.refund();
   if (answer.outcome === 'somebody-else') {
-    throw new Failure('step-not-available', { message: 'The directory step was done as somebody else' });
+    throw new Failure('step-not-available', { message: 'The directory step was done as another user' });
   }
   if (answer.outcome === 'waiting') throw new Failure('directory-unavailable');
   if (answer.outcome === 'lost')
@@ -39,15 +46,15 @@ export async function verifyDirectory(
   return { status: 200, body: await finalView(deps, caller.registrationId, answer.status) };
 }
 
-async function prove(
-  deps: ApiDeps,
+async function bind(
+  deps: BindDeps,
   { registrationId }: RegistrationCaller,
   username: string,
   password: string,
 ): Promise<StepAnswer> {
   const passwordRef = await deps.oneTimeSecrets.put(password);
   const answer = await updateRegistration(deps, registrationId, authenticate, [{ username, passwordRef }]);
-  // a step that is parked tries again with it, as long as it lives
+  // a step that waits for the directory tries again with the secret until it expires
   if (answer.outcome !== 'waiting') await deps.oneTimeSecrets.remove(passwordRef);
   return answer;
 }

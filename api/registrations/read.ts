@@ -3,13 +3,13 @@ import type { AnswerOf } from '../../contract/operation.ts';
 import type { registrationOperations } from '../../contract/registrations.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { HandlerInput } from '../serve.ts';
-import { currentView, untilStatus } from './status.ts';
+import { currentView, untilStatus, type ViewDeps } from './status.ts';
 
 type Op = typeof registrationOperations.readRegistration;
 
 /** Reads a registration; with `waitSeconds`, as soon as it changes. One that has ended is returned at once. */
 export async function readRegistration(
-  deps: ApiDeps,
+  deps: ViewDeps & Pick<ApiDeps, 'listener'>,
   { holder: { registrationId, status }, query: { waitSeconds = 0 } }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   const hasEnded = status.state !== 'pending' && status.state !== 'waiting';

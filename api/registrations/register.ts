@@ -3,21 +3,26 @@ import type { AnswerOf } from '../../contract/operation.ts';
 import type { Registration, registrationOperations } from '../../contract/registrations.ts';
 import type { Tokens } from '../../contract/schemas.ts';
 import { Failure } from '../../domain/failures.ts';
-import type { ApiDeps } from '../deps.ts';
 import type { HandlerInput, Minted } from '../serve.ts';
-import { confirmCodeOf, requestCodeOf } from './code.ts';
-import { startRegistration } from './create.ts';
-import { beginRegistrationSession } from './session.ts';
+import { type CodeCheckDeps, type CodeSendDeps, confirmCodeOf, requestCodeOf } from './code.ts';
+import { type StartDeps, startRegistration } from './create.ts';
+import { beginRegistrationSession, type RegistrationSessionDeps } from './session.ts';
 import type { RegistrationCaller } from './status.ts';
 
 type Op = typeof registrationOperations.register;
 
+/** The dependencies of verifying the code of a registration and beginning its session. */
+export type RegistrationVerifyDeps = CodeCheckDeps & RegistrationSessionDeps;
+
 /**
- * Starts a registration and sends its code at once, unless its policy needs another step first.
+ * Starts a registration and sends its code at once, unless its policy requires another step first.
  *
  * @throws {Failure} as `startRegistration` and `requestCodeOf`
  */
-export async function register(deps: ApiDeps, { body, caller, minted }: HandlerInput<Op>): Promise<AnswerOf<Op>> {
+export async function register(
+  deps: StartDeps & CodeSendDeps,
+  { body, caller, minted }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
   const { channel, ...person } = body;
   const started = await startRegistration(deps, person, caller, minted);
   const { registrationId, registrationToken } = started;
@@ -33,12 +38,12 @@ export async function register(deps: ApiDeps, { body, caller, minted }: HandlerI
 }
 
 /**
- * Verifies the code of a registration; when that was its last step, begins its session.
+ * Verifies the code of a registration; after its last step, begins its session.
  *
  * @throws {Failure} as `confirmCodeOf` and `beginRegistrationSession`
  */
 export async function verifyRegistration(
-  deps: ApiDeps,
+  deps: RegistrationVerifyDeps,
   caller: RegistrationCaller,
   code: string,
   minted: Minted,

@@ -10,22 +10,25 @@ import type { RegistrationCaller } from './status.ts';
 
 type Op = typeof registrationOperations.createRegistrationSession;
 
+/** The dependencies of beginning the session of a registration. */
+export type RegistrationSessionDeps = SessionBeginDeps & Pick<ApiDeps, 'registrations'>;
+
 /** Begins the session of a completed registration. @throws {Failure} as `beginRegistrationSession` */
 export async function createRegistrationSession(
-  deps: ApiDeps,
+  deps: RegistrationSessionDeps,
   { holder, minted }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   return { status: 201, body: await beginRegistrationSession(deps, holder, minted) };
 }
 
 /**
- * Begins the session of a completed registration, once. Safe to repeat with the same minted values, which return the same
- * tokens.
+ * Begins the session of a completed registration, once. Safe to repeat with the same minted values, which return the
+ * same tokens.
  *
  * @throws {Failure} registration-unfinished, session-already-taken, account-disabled
  */
 export async function beginRegistrationSession(
-  deps: SessionBeginDeps & Pick<ApiDeps, 'registrations'>,
+  deps: RegistrationSessionDeps,
   caller: RegistrationCaller,
   minted: Minted,
 ): Promise<Tokens> {
@@ -35,7 +38,7 @@ export async function beginRegistrationSession(
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
   if (account.disabledAt !== undefined) throw new Failure('account-disabled');
-  // taken before the session exists: of parallel calls one wins, and a repeat with the same id continues where it was
+  // claimed before the session exists: one of several parallel requests wins, and a repeat with the same id continues
   if (!(await deps.registrations.takeSession(registrationId, minted.id))) {
     throw new Failure('session-already-taken');
   }

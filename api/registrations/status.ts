@@ -1,4 +1,4 @@
-/** Where a registration stands, as operations ask it and as clients see it. */
+/** The status of a registration: checks before a step, and the view for clients. */
 import type { Registration } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { RegistrationStatus, StepName } from '../../domain/registration.ts';
@@ -7,16 +7,21 @@ import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { limited } from '../limits.ts';
 
-/** More than an honest person needs, and few enough for the history of a workflow. */
+/** The dependencies of the view of a registration. */
+export type ViewDeps = Pick<ApiDeps, 'registrations' | 'codes' | 'rules'>;
+/** The dependencies of the limit of a step. */
+export type StepLimitDeps = Pick<ApiDeps, 'config' | 'rateLimits'>;
+
+/** More than a legitimate user needs, and few enough for the history of a workflow. */
 const stepTriesMax = 20;
 
-/** A caller that holds the token of a registration, and how it stood when the request came. */
+/** A caller with the token of a registration, and the status of the registration when the request arrived. */
 export interface RegistrationCaller extends Caller {
   registrationId: string;
   status: RegistrationStatus;
 }
 
-/** @throws {Failure} registration-expired, registration-closed */
+/** Requires a registration that has not ended. @throws {Failure} registration-expired, registration-closed */
 export function requireRunning(status: RegistrationStatus): void {
   if (status.state === 'expired') throw new Failure('registration-expired');
   if (status.state === 'pending' || status.state === 'waiting') return;
@@ -26,8 +31,12 @@ export function requireRunning(status: RegistrationStatus): void {
   });
 }
 
-/** @throws {Failure} as `requireRunning`, and step-not-available when the policy does not list the step */
-export function requireStep({ policy }: ApiDeps, { status }: RegistrationCaller, name: StepName): void {
+/**
+ * Requires a running registration that has the step.
+ *
+ * @throws {Failure} as `requireRunning`, and step-not-available when the policy does not list the step
+ */
+export function requireStep({ policy }: Pick<ApiDeps, 'policy'>, { status }: RegistrationCaller, name: StepName): void {
   requireRunning(status);
   const step = status.steps.find((known) => known.name === name);
   if (step === undefined) {
@@ -38,18 +47,18 @@ export function requireStep({ policy }: ApiDeps, { status }: RegistrationCaller,
   }
 }
 
-/** Tells whether a step is done. */
+/** Returns whether a step is done. */
 export function isDone(status: RegistrationStatus, name: StepName): boolean {
   return status.steps.some((step) => step.name === name && step.status === 'done');
 }
 
 /**
- * Takes one of the tries that a registration has for a step, in all: each is an entry of its workflow's history.
+ * Consumes one of the attempts that a registration has for a step, because each is an entry in the workflow history.
  *
  * @throws {Failure} rate-limited
  */
 export async function limitStep(
-  deps: ApiDeps,
+  deps: StepLimitDeps,
   { registrationId, noteLimit }: RegistrationCaller,
   step: StepName,
 ): Promise<void> {
@@ -62,9 +71,13 @@ export async function limitStep(
   if (!state.allowed) throw limited(limit.name, state.resetSeconds);
 }
 
-/** The view after a step that may have been the last: what a registration was rejected for is a failure. */
+/**
+ * Returns the view after a step that may have been the last one.
+ *
+ * @throws {Failure} identity-taken, when it was rejected for that
+ */
 export async function finalView(
-  deps: ApiDeps,
+  deps: ViewDeps,
   registrationId: string,
   status: RegistrationStatus,
 ): Promise<Registration> {
@@ -73,13 +86,12 @@ export async function finalView(
 }
 
 /**
- * What an order came to that found the registration over, because the same order was given at the same time: the end
- * it came to, when that is an end of all steps.
+ * Returns the status of a registration that ended before an update, because the same update was sent in parallel.
  *
- * @throws {Failure} what the order was refused with, otherwise
+ * @throws {Failure} the error of the update, unless the registration was completed or rejected
  */
 export async function endOf(
-  deps: ApiDeps,
+  deps: Pick<ApiDeps, 'registrations'>,
   registrationId: string,
   err: unknown,
 ): Promise<{ status: RegistrationStatus }> {
@@ -89,9 +101,9 @@ export async function endOf(
   return { status };
 }
 
-/** The view of today, of a status that is given or read. */
+/** Returns the current view of a registration, of the given status or the stored one. */
 export async function currentView(
-  deps: ApiDeps,
+  deps: ViewDeps,
   registrationId: string,
   status?: RegistrationStatus,
 ): Promise<Registration> {
@@ -102,7 +114,7 @@ export async function currentView(
   return view(deps, registrationId, current, checks);
 }
 
-/** A status and where the checks of its code stand, as clients see them. */
+/** The view of a status and of the checks of its code, for clients. */
 export function view(
   { rules }: Pick<ApiDeps, 'rules'>,
   registrationId: string,
@@ -119,7 +131,7 @@ export function view(
     steps: status.steps,
     expiresAt: new Date(status.expiresAt).toISOString(),
     ...(waitingFor && { waitingFor }),
-    // that there is an owner is nobody's to know: it looks like the end by an operator
+    // looks like a stop by an operator, because it must not reveal that the identity has an owner
     ...(reason && { reason: reason === 'stopped-by-owner' ? 'operator' : reason }),
     ...(phone && { phone }),
     ...(email && { email }),
@@ -137,21 +149,24 @@ export function instantOf(ms: number | null | undefined): string | null {
   return ms === null || ms === undefined ? null : new Date(ms).toISOString();
 }
 
-async function readStatus({ registrations }: ApiDeps, registrationId: string): Promise<RegistrationStatus> {
+async function readStatus(
+  { registrations }: Pick<ApiDeps, 'registrations'>,
+  registrationId: string,
+): Promise<RegistrationStatus> {
   const stored = await registrations.read(registrationId);
   if (stored === undefined) throw new Failure('not-found');
   return stored.status;
 }
 
-/** The first status that is enough, or the newest one when the time is over. */
+/** Waits for a status that is enough; returns the current one after the timeout. */
 export async function untilStatus(
-  deps: ApiDeps,
+  deps: Pick<ApiDeps, 'registrations' | 'listener'>,
   registrationId: string,
   timeoutMs: number,
   isEnough: (status: RegistrationStatus) => boolean,
 ): Promise<RegistrationStatus> {
   await using listening = await deps.listener.listen(registrationId, timeoutMs);
-  // read after the listening has begun: no change is missed in between
+  // read after listening has begun, so that no change is missed
   for (let isOver = false; ; isOver = !(await listening.changed())) {
     const status = await readStatus(deps, registrationId);
     if (isOver || isEnough(status)) return status;

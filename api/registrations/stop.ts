@@ -1,21 +1,24 @@
-/** `POST /registrations/stop`: the owner of a number or address says "not me". */
+/** `POST /registrations/stop`: the owner of a number or address did not start a registration. */
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
-import { cancel } from '../../workflows/registration.ts';
+import { cancel } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { HandlerInput } from '../serve.ts';
-import { updateRegistration } from './update.ts';
+import { type UpdateDeps, updateRegistration } from './update.ts';
 
 type Op = typeof registrationOperations.stopRegistrations;
 
 /**
- * Ends every running registration that the owner of the token was warned of, once a token. What fails on the way is left to
- * a repeat: the token is used up at the end.
+ * Ends every running registration that the owner of the token was warned of, once per token. The token is used at the
+ * end, so that a repeat completes what failed.
  *
  * @throws {Failure} malformed, token-invalid, unavailable
  */
-export async function stopRegistrations(deps: ApiDeps, { body: { token } }: HandlerInput<Op>): Promise<AnswerOf<Op>> {
+export async function stopRegistrations(
+  deps: UpdateDeps & Pick<ApiDeps, 'registrationWarnings' | 'events'>,
+  { body: { token } }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
   const userId = await deps.registrationWarnings.whose(token);
   if (userId === undefined) throw new Failure('token-invalid');
   const warnedOf = await deps.registrationWarnings.close(userId);
@@ -25,8 +28,8 @@ export async function stopRegistrations(deps: ApiDeps, { body: { token } }: Hand
   return { status: 204 };
 }
 
-/** Ends a registration; false when it was over. */
-async function end(deps: ApiDeps, registrationId: string): Promise<boolean> {
+/** Ends a registration; returns false when it had already ended. */
+async function end(deps: UpdateDeps, registrationId: string): Promise<boolean> {
   try {
     await updateRegistration(deps, registrationId, cancel, [{ reason: 'stopped-by-owner' }]);
     return true;

@@ -1,21 +1,26 @@
-/** Orders to the workflow of a registration, which the first of them starts. */
+/** Updates of the workflow of a registration; the first one starts it. */
 import type { UpdateDefinition } from '@temporalio/common';
 import { executeUpdate, updateWithStart } from '../../adapters/temporal/client-calls.ts';
 import { Failure } from '../../domain/failures.ts';
 import { initialState, registrationWorkflowId, statusOf } from '../../domain/registration.ts';
 import { newId } from '../../platform/crypto.ts';
-import { type RegistrationInput, registration } from '../../workflows/registration.ts';
+import { registration } from '../../workflows/registration.ts';
+import type { RegistrationInput } from '../../workflows/registration-messages.ts';
 import { searchAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps } from '../deps.ts';
 
+/** The dependencies of an update. */
+export type UpdateDeps = Pick<ApiDeps, 'temporal' | 'registrationStarts'>;
+
 /**
- * Sends an order to a registration and waits for what it says. Safe to repeat when `updateId` is the same, and for several at
- * once, also when they are the first: see `updateWithStart`.
+ * Executes an update of a registration and returns its result. Safe to repeat with the same `updateId`, and safe to run
+ * in parallel, also for the first updates: see `updateWithStart`.
  *
- * @throws {Failure} what the workflow refuses, registration-expired, registration-closed, unavailable after the deadline
+ * @throws {Failure} the failure with which the workflow refuses it, registration-expired, registration-closed,
+ *   unavailable after the deadline
  */
 export async function updateRegistration<Answer, Args extends [unknown] | []>(
-  deps: Pick<ApiDeps, 'temporal' | 'registrationStarts'>,
+  deps: UpdateDeps,
   registrationId: string,
   update: UpdateDefinition<Answer, Args>,
   args: Args,
@@ -26,7 +31,7 @@ export async function updateRegistration<Answer, Args extends [unknown] | []>(
     return executeUpdate(deps, registrationWorkflowId(registrationId), update, { args, updateId });
   }
   const state = initialState(input);
-  // what came before the order may have taken long
+  // the steps before the update may have taken long
   if (Date.now() >= state.expiresAt) throw new Failure('registration-expired');
   const start = {
     workflow: registration,

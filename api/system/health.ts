@@ -2,20 +2,24 @@
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { systemOperations } from '../../contract/system.ts';
 import { Failure } from '../../domain/failures.ts';
-import { version } from '../../platform/config.ts';
+import { version } from '../../platform/config/version.ts';
 import type { ApiDeps } from '../deps.ts';
 
 type Ops = typeof systemOperations;
 
-/** Without these nothing works; without the others registrations wait, or are not seen. */
+/** Dependencies without which the api is not ready. Without the others registrations wait, or are not visible. */
 const needed = ['redis', 'mongodb', 'temporal', 'worker:registration'];
 
-/** Returns that the process answers; asks no dependency. */
+/** Returns that the process responds, without checking a dependency. */
 export async function readHealth(): Promise<AnswerOf<Ops['readHealth']>> {
   return { status: 200, body: { status: 'ok', service: 'vyry', version } };
 }
 
-/** Returns every dependency with status and latency. @throws {Failure} unavailable, with the same list, when a needed one is down */
+/**
+ * Returns every dependency with status and latency.
+ *
+ * @throws {Failure} unavailable, with the same list, when a needed one is down
+ */
 export async function readReadiness({
   checkDependencies,
 }: Pick<ApiDeps, 'checkDependencies'>): Promise<AnswerOf<Ops['readReadiness']>> {

@@ -1,4 +1,4 @@
-/** `GET /.well-known/jwks.json`: the keys that other servers verify access tokens with. */
+/** `GET /.well-known/jwks.json`: the keys with which other servers verify access tokens. */
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { systemOperations } from '../../contract/system.ts';
 import type { ApiDeps } from '../deps.ts';

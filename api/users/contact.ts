@@ -1,27 +1,31 @@
-/** A new number or address of a person: the code that goes there, and its proof. */
-import type { Account } from '../../adapters/mongo/accounts.ts';
+/** A new number or address of a user: the code that is sent there, and its verification. */
 import type { PhoneNumber } from '../../adapters/phone-numbers.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { StartedChange, userOperations } from '../../contract/users.ts';
-import { contactCodeWorkflowId, type Identifier } from '../../domain/account.ts';
+import { type Account, contactCodeWorkflowId, type Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
 import { countryOf, type Identity } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import type { CodeSubject } from '../../domain/verification.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { limitContactChange, limitSend } from '../limits.ts';
-import { requireRightCode, startCode } from '../otp.ts';
+import { andConsume, limitContactChange, limitSend, orRefund, type SendLimitDeps } from '../limits.ts';
+import { type OtpCheckDeps, type OtpSendDeps, requireRightCode, startOtp } from '../otp.ts';
 import type { HandlerInput } from '../serve.ts';
 import { changeIdentity } from './identity.ts';
 import { viewOf } from './me.ts';
 
 type Verify = typeof userOperations.verifyContact;
+type VerifyDeps = OtpCheckDeps &
+  Pick<ApiDeps, 'logins' | 'rules' | 'changeCipher' | 'recoveries' | 'config' | 'temporal' | 'accounts'>;
 
-/** A number or an address that nobody has proven yet. */
+/** The dependencies of beginning a change of contact. */
+export type ContactChangeDeps = OtpSendDeps & SendLimitDeps & Pick<ApiDeps, 'changeCipher'>;
+
+/** A number or an address that has not been verified yet. */
 export interface NewContact extends Identifier {
   kind: 'phone' | 'email';
-  /** What is known of a number. */
+  /** The parsed form of a number. */
   number?: PhoneNumber;
 }
 
@@ -33,69 +37,56 @@ interface ContactChange {
 }
 
 /**
- * Sends a code to a new number or address. The answer is the same whether somebody else has it; whoever has it is told.
+ * Sends a code to a new number or address. The answer is the same when another account has it; that owner is notified.
  *
- * @param first what else is changed, before the code is sent; when it is refused, none is
+ * @param first another change, which is made before the code is sent; when it fails, no code is sent
  * @throws {Failure} rate-limited, unavailable, and what `first` throws
  */
 export async function beginContactChange(
-  deps: ApiDeps,
-  { changeId, account: { userId, locale: own }, contact, caller }: ContactChange,
+  deps: ContactChangeDeps,
+  { changeId, account: { userId, locale }, contact, caller }: ContactChange,
   first: () => Promise<void>,
 ): Promise<StartedChange> {
   const channel = contact.kind === 'phone' ? 'sms' : 'email';
   const identity = identityOf(contact);
   const limitKeys = limitKeysOf(identity, deps.limitHash);
-  const counted = await limitContactChange(deps, caller, deps.limitHash('name', `user ${userId}`), changeId);
-  const sent = await limitSend(deps, caller, { limitKeys, channels: [channel] }, changeId).catch(
-    async (err: unknown) => {
-      await counted.refund();
-      throw err;
-    },
+  const consumed = await andConsume(
+    await limitContactChange(deps, caller, deps.limitHash('name', `user ${userId}`), changeId),
+    () => limitSend(deps, caller, { limitKeys, channels: [channel] }, changeId),
   );
-  const ttlSeconds = deps.rules.codeTtlSeconds;
-  const expiresAt = Date.now() + ttlSeconds * 1000;
-  const locale = languageFor(own, caller.acceptLanguage);
-  const country = countryOf(identity);
+  await orRefund(consumed, first);
   const of = subjectOf(changeId);
-  try {
-    await first();
-    // the code is bound to the change, and the change to the value: whatever is typed later, this is what it proves
-    const encrypted = deps.changeCipher.encryptText(JSON.stringify({ kind: contact.kind, value: contact.value }));
-    await deps.logins.create(changeId, { userId, channel, limitKeys, expiresAt, encrypted });
-    const input = { ...of, channel, to: contact.value, ttlSeconds, until: expiresAt } as const;
-    const flow = {
-      workflowId: contactCodeWorkflowId(changeId),
-      staticSummary: 'Code for a new number or address',
-      userId,
-    };
-    await startCode(deps, flow, { ...input, ...(country && { country }), ...(locale && { locale }) });
-  } catch (err) {
-    await Promise.all([counted.refund(), sent.refund()]);
-    throw err;
-  }
+  const expiresAt = await startOtp(deps, consumed, {
+    of,
+    destination: { userId, channel, limitKeys, to: contact.value, country: countryOf(identity) },
+    locale: languageFor(locale, caller.acceptLanguage),
+    // the code is bound to the change, and the change to this value: nothing that is sent later can replace it
+    encrypted: deps.changeCipher.encryptText(JSON.stringify({ kind: contact.kind, value: contact.value })),
+    workflowId: contactCodeWorkflowId(changeId),
+    staticSummary: 'Code for a new number or address',
+  });
   deps.events.codeRequested(of, channel, 1);
   return { changeId, channel, expiresAt: new Date(expiresAt).toISOString() };
 }
 
 /**
- * Proves a new number or address: the account has it from then on, and the owner is told at the one before. Safe to repeat
- * with the right code.
+ * Verifies a new number or address, which the account then has; the owner is notified at the previous one. Safe to
+ * repeat with the correct code.
  *
  * @throws {Failure} malformed, not-found, code-wrong, code-expired, identity-taken, rate-limited, unavailable
  */
 export async function verifyContact(
-  deps: ApiDeps,
+  deps: VerifyDeps,
   { holder: session, params: { changeId }, body: { code }, caller }: HandlerInput<Verify>,
 ): Promise<AnswerOf<Verify>> {
   if (!/^[0-9a-f]{32}$/.test(changeId)) throw new Failure('not-found');
-  // counted before it is compared: parallel guesses never exceed the bound
+  // counted before the comparison, so that parallel guesses never exceed the limit
   const begun = await deps.logins.countTry(changeId);
   if (begun?.encrypted === undefined || begun.userId !== session.userId) throw new Failure('not-found');
   if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
   await requireRightCode(deps, subjectOf(changeId), begun, code, caller);
   const wanted = JSON.parse(deps.changeCipher.decryptText(begun.encrypted)) as Identifier;
-  // a number that came after a recovery proves no more than the recovery did
+  // a number that is added after a recovery proves no more than the recovery did
   await deps.recoveries.spreadPinHold(session.userId, deps.config.PIN_RESET_WAIT);
   await changeIdentity(deps, { changeId, userId: session.userId, wanted });
   return { status: 200, body: await viewOf(deps, session.userId) };

@@ -1,4 +1,4 @@
-/** `DELETE /users/me`, how it is stopped, and its receipt. */
+/** `DELETE /users/me`, its cancellation, and the receipt of a deletion. */
 import { executeUpdate, updateWithStart } from '../../adapters/temporal/client-calls.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { userOperations } from '../../contract/users.ts';
@@ -13,8 +13,8 @@ import type { HandlerInput } from '../serve.ts';
 type Ops = typeof userOperations;
 
 /**
- * Has the own account deleted after the days of grace. Every other session ends, and the owner is told in every way there
- * is. A repeat answers the deletion that is planned already.
+ * Schedules the deletion of the account of the calling user after the grace period. Every other session ends, and the
+ * owner is notified by every channel. A repeat returns the scheduled deletion.
  *
  * @throws {Failure} not-found, unavailable
  */
@@ -44,7 +44,11 @@ export async function deleteAccount(
   return { status: 202, body: { deletionId, deletionToken, effectiveAt: new Date(effectiveAt).toISOString() } };
 }
 
-/** Stops the deletion of the own account. @throws {Failure} not-found: none is planned; unavailable */
+/**
+ * Stops the deletion of the account of the calling user.
+ *
+ * @throws {Failure} not-found: none is scheduled; unavailable
+ */
 export async function stopAccountDeletion(
   deps: Pick<ApiDeps, 'accounts' | 'temporal'>,
   { holder: { userId } }: HandlerInput<Ops['stopAccountDeletion']>,
@@ -56,13 +60,13 @@ export async function stopAccountDeletion(
   return { status: 204 };
 }
 
-/** A deletion that ended in this moment is none. @throws {Failure} not-found, and what was thrown */
+/** Treats a deletion that has just ended as missing. @throws {Failure} not-found, and every other error */
 function refuseWhenOver(err: unknown): never {
   if (err instanceof Failure && err.code === 'registration-closed') throw new Failure('not-found');
   throw err;
 }
 
-/** Where a deletion stands, for who has its token. @throws {Failure} not-found */
+/** Returns the receipt of a deletion to the holder of its token. @throws {Failure} not-found */
 export async function readDeletion(
   deps: Pick<ApiDeps, 'deletions'>,
   { holder: { deletionId } }: HandlerInput<Ops['readDeletion']>,

@@ -1,37 +1,44 @@
-/** `GET /users/me/export`: everything that is stored of a person, for machines. */
-import type { Account } from '../../adapters/mongo/accounts.ts';
+/** `GET /users/me/export`: all stored data of a user, in a machine-readable format. */
+
 import { listPersonWorkflows, workflowsOf } from '../../adapters/temporal/person-workflows.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { Export, userOperations } from '../../contract/users.ts';
+import type { Account } from '../../domain/account.ts';
 import type { AuditEvent } from '../../domain/audit.ts';
 import { Failure } from '../../domain/failures.ts';
 import { emailKey } from '../../domain/registration.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
-import { limitExport } from '../limits.ts';
+import { type LimitDeps, limitExport } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
 import { sessionView, userView } from '../views.ts';
 
 type Op = typeof userOperations.exportAccount;
+type WorkflowDeps = Pick<ApiDeps, 'temporal' | 'events'>;
+type EventDeps = Pick<ApiDeps, 'readPersonEvents' | 'events'>;
+type Deps = LimitDeps & WorkflowDeps & EventDeps & Pick<ApiDeps, 'accounts' | 'sessions'>;
 
-/** As many as Elasticsearch and Temporal give at once. */
+/** Maximum number of events: one page of Elasticsearch. */
 const eventsMax = 10_000;
+/** Maximum number of executions: one page of Temporal. */
 const flowsMax = 1000;
+/** Timeout of Temporal. */
+const workflowsMs = 5000;
 
-/** What is kept of everybody and cannot be shown. */
+/** Data that is stored of every user and cannot be exported. */
 const notes = [
-  'Password, PIN and tokens are stored as hashes, which nobody can read; sessions are listed without their tokens.',
-  'Codes, limits and keys of repeated requests are stored under keyed hashes and end by themselves within days.',
-  'Events of the last seconds may not be in the audit log yet; events of others on this account name nobody here.',
+  'Password, PIN and tokens are stored as hashes, which cannot be reversed; sessions are listed without their tokens.',
+  'Codes, limits and idempotency keys are stored under keyed hashes and expire automatically within days.',
+  'Events of the last seconds may not be in the audit log yet; events of others on this account do not name them.',
 ];
 
 /**
- * Everything of the person that asks. What is away is left out, and said so.
+ * Exports all data of the calling user. Data of an unavailable dependency is left out and marked as `away`.
  *
  * @throws {Failure} not-found, rate-limited
  */
 export async function exportAccount(
-  deps: ApiDeps,
+  deps: Deps,
   { holder: { userId }, caller }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   await limitExport(deps, caller, deps.limitHash('name', `user ${userId}`), newId());
@@ -66,9 +73,9 @@ export async function exportAccount(
   return { status: 200, body };
 }
 
-async function readWorkflows({ temporal, events }: ApiDeps, account: Account): Promise<Export['flows']> {
+async function readWorkflows({ temporal, events }: WorkflowDeps, account: Account): Promise<Export['flows']> {
   try {
-    const found = await temporal.withDeadline(Date.now() + awayMs, () =>
+    const found = await temporal.withDeadline(Date.now() + workflowsMs, () =>
       listPersonWorkflows(temporal, workflowsOf(account.userId, account), flowsMax),
     );
     const items = found.map(({ type, workflowId: id, startedAt, closedAt }) => ({
@@ -84,10 +91,8 @@ async function readWorkflows({ temporal, events }: ApiDeps, account: Account): P
   }
 }
 
-const awayMs = 5000;
-
 async function readEvents(
-  { readPersonEvents, events }: ApiDeps,
+  { readPersonEvents, events }: EventDeps,
   { userId, username, phone, email }: Account,
 ): Promise<Export['auditEvents']> {
   if (readPersonEvents === undefined) return { state: 'not-configured', items: [] };
@@ -102,11 +107,11 @@ async function readEvents(
   }
 }
 
-/** Of what others did, nothing that would tell who they are. */
+/** An event without anything that would identify another person. */
 function eventView(event: AuditEvent, userId: string): Export['auditEvents']['items'][number] {
   const { timestamp: at, action, status: outcome, message, metadata, ip, userAgent } = event;
   const isOwn = event.userId === userId;
-  const { audit: _seal, operator: _operator, ...vyry } = event.vyry;
+  const { audit: _proof, operator: _operator, ...vyry } = event.vyry;
   return {
     at,
     action,

@@ -1,4 +1,4 @@
-/** A name, number or address of a person that takes effect. */
+/** The change of a user name, number or address. */
 import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
 import { identityChangeWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -6,15 +6,15 @@ import { type IdentityChangeInput, identityChange } from '../../workflows/identi
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps } from '../deps.ts';
 
-/** Longest wait for a change that goes on by itself. */
+/** Longest wait for a change; after that it continues automatically. */
 const waitMs = 15_000;
-/** Changes of one person that may be under way before. */
+/** Maximum number of earlier changes of the user to wait for. */
 const turnsMax = 5;
 
 /**
- * Has a name, number or address changed, after the other changes of the person that are under way.
+ * Changes a user name, number or address, after the changes of the user that are in progress.
  *
- * @throws {Failure} identity-taken, not-found, unavailable: it goes on by itself, or nothing was changed
+ * @throws {Failure} identity-taken, not-found, unavailable: the change continues automatically, or nothing was changed
  */
 export async function changeIdentity(deps: Pick<ApiDeps, 'temporal'>, change: IdentityChangeInput): Promise<void> {
   for (let turn = 0; turn < turnsMax; turn++) {

@@ -1,4 +1,4 @@
-/** `GET /users/me`: the own account. */
+/** `GET /users/me`: the account of the calling user. */
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { User } from '../../contract/schemas.ts';
 import type { userOperations } from '../../contract/users.ts';
@@ -9,7 +9,7 @@ import { userView } from '../views.ts';
 
 type Op = typeof userOperations.readMe;
 
-/** Returns the user of the calling session. @throws {Failure} not-found when the account is gone */
+/** Returns the user of the calling session. @throws {Failure} not-found when the account was deleted */
 export async function readMe(
   deps: Pick<ApiDeps, 'accounts'>,
   { holder: { userId } }: HandlerInput<Op>,
@@ -17,7 +17,7 @@ export async function readMe(
   return { status: 200, body: await viewOf(deps, userId) };
 }
 
-/** The current view of an account. @throws {Failure} not-found when the account is gone */
+/** Returns the current view of an account. @throws {Failure} not-found when the account was deleted */
 export async function viewOf({ accounts }: Pick<ApiDeps, 'accounts'>, userId: string): Promise<User> {
   const account = await accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');

@@ -1,7 +1,8 @@
-/** `PUT /users/me`: what a person changes of their own account. */
-import type { Account } from '../../adapters/mongo/accounts.ts';
+/** `PUT /users/me`: changes of the account of the calling user. */
+
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { ProfileChange, userOperations } from '../../contract/users.ts';
+import type { Account } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { usernameKey } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
@@ -9,13 +10,14 @@ import { emailOf, phoneOf } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
-import { beginContactChange, type NewContact } from './contact.ts';
+import { beginContactChange, type ContactChangeDeps, type NewContact } from './contact.ts';
 import { changeIdentity } from './identity.ts';
 import { viewOf } from './me.ts';
 
 type Op = typeof userOperations.changeProfile;
+type DirectChangeDeps = Pick<ApiDeps, 'accounts' | 'events' | 'temporal'>;
 
-/** What differs from the account as it is. */
+/** The differences from the stored account. */
 interface Wanted {
   username?: string;
   profile: Pick<Account, 'fullName' | 'locale'>;
@@ -23,20 +25,22 @@ interface Wanted {
 }
 
 /**
- * Changes the own account: name, user name and language at once, a number or an address when the code was proven that
- * goes there. A refusal changes nothing. Whether a number or address is free is told to who has proven it.
+ * Changes the account: name, user name and language at once, a number or an address after the code that is sent there
+ * was verified. A refusal changes nothing. Only after that verification it is shown whether another account has the
+ * number or address.
  *
- * @throws {Failure} malformed, not-found, identity-taken, step-not-available, rate-limited, idempotency-key-reused, unavailable
+ * @throws {Failure} malformed, not-found, identity-taken, step-not-available, rate-limited, idempotency-key-reused,
+ *   unavailable
  */
 export async function changeProfile(
-  deps: ApiDeps,
+  deps: DirectChangeDeps & ContactChangeDeps,
   { holder: { userId }, body: given, caller, minted: { id: changeId } }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
   const wanted = wantedOf(deps, account, given);
   const { contact } = wanted;
-  const rest = () => changeAtOnce(deps, userId, changeId, wanted);
+  const rest = () => changeDirectly(deps, userId, changeId, wanted);
   if (contact === undefined) {
     await rest();
     return { status: 200, body: await viewOf(deps, userId) };
@@ -44,9 +48,10 @@ export async function changeProfile(
   return { status: 202, body: await beginContactChange(deps, { changeId, account, contact, caller }, rest) };
 }
 
-function wantedOf(deps: ApiDeps, account: Account, given: ProfileChange): Wanted {
+function wantedOf(deps: Pick<ApiDeps, 'config'>, account: Account, given: ProfileChange): Wanted {
   const locale = given.locale === undefined ? undefined : languageFor(given.locale);
-  if (given.locale !== undefined && locale === undefined) throw malformed('locale', 'there are no messages in it');
+  if (given.locale !== undefined && locale === undefined)
+    throw malformed('locale', 'is not a language of the messages');
   const contact = newContactOf(deps, account, given);
   const username = given.username && usernameKey(given.username);
   const profile = { ...(given.fullName && { fullName: given.fullName }), ...(locale && { locale }) };
@@ -59,7 +64,7 @@ function wantedOf(deps: ApiDeps, account: Account, given: ProfileChange): Wanted
 }
 
 function newContactOf(
-  { config }: ApiDeps,
+  { config }: Pick<ApiDeps, 'config'>,
   account: Account,
   given: Pick<ProfileChange, 'phone' | 'email'>,
 ): NewContact | undefined {
@@ -69,19 +74,19 @@ function newContactOf(
     ...(number ? [{ kind: 'phone' as const, value: number.e164, number }] : []),
     ...(email ? [{ kind: 'email' as const, value: email }] : []),
   ].filter(({ kind, value }) => account[kind] !== value);
-  if (contacts.length > 1) throw malformed('email', 'number and address are changed one after the other');
+  if (contacts.length > 1) throw malformed('email', 'cannot be changed together with the number');
   return contacts[0];
 }
 
-async function changeAtOnce(
-  deps: ApiDeps,
+async function changeDirectly(
+  deps: DirectChangeDeps,
   userId: string,
   changeId: string,
   { username, profile }: Wanted,
 ): Promise<void> {
   if (username !== undefined) {
     if (await deps.accounts.isLinked(userId)) {
-      throw new Failure('step-not-available', { message: 'The user name is that of the directory' });
+      throw new Failure('step-not-available', { message: 'The user name is managed by the directory' });
     }
     await changeIdentity(deps, { changeId, userId, wanted: { kind: 'username', value: username } });
   }

@@ -1,8 +1,8 @@
 /**
- * Verification sessions, as every door offers them: create, read, send a code, check a code.
+ * Verification sessions, independent of the transport: create, read, send a code, check a code.
  *
- * What the caller may not do is an answer, with the session it belongs to, and no failure: whoever asks learns what may be
- * done next. Thrown is only that something is away.
+ * A refusal is part of the answer, next to the session, so that the caller learns what is possible next. Only the
+ * failure of a dependency is thrown.
  */
 import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../../adapters/phone-numbers.ts';
 import type { NewSession, StoredSession } from '../../adapters/redis/verification-sessions.ts';
@@ -27,9 +27,10 @@ import {
 import { keyedHash, newId } from '../../platform/crypto.ts';
 import { codeConfirmed, requestSessionCode, type SendRequest, verification } from '../../workflows/verification.ts';
 import type { ApiDeps } from '../deps.ts';
-import { type IdentityAct, limitCheck, limitSend } from '../limits.ts';
+import { type IdentityAct, limitSend, orRefund, type SendLimitDeps } from '../limits.ts';
+import { checkOtp, comparisonRefunds, type OtpCheckDeps } from '../otp.ts';
 
-/** Why something was not done. */
+/** Why an action was refused. */
 export type RefusalReason =
   | 'number-not-valid'
   | 'limited'
@@ -47,47 +48,44 @@ export interface Refusal {
   limit?: string;
 }
 
-/** A session as it stands after what was asked. */
+/** A session after an action. */
 export interface VerificationSession extends SessionView {
   sessionId: string;
   /** E.164. */
   number: string;
 }
 
-/** Both are there when something about a session that exists was refused. */
+/** Has both when an action on an existing session was refused. */
 export interface SessionAnswer {
   session?: VerificationSession;
   refusal?: Refusal;
 }
 
-export type SessionDeps = Pick<
-  ApiDeps,
-  | 'verificationSessions'
-  | 'sessionRules'
-  | 'codes'
-  | 'temporal'
-  | 'rateLimits'
-  | 'smsBudget'
-  | 'limitHash'
-  | 'events'
-  | 'hashKey'
-  | 'config'
->;
+/** The dependencies of reading a session. */
+type SessionReadDeps = Pick<ApiDeps, 'verificationSessions' | 'sessionRules' | 'codes'>;
+/** The dependencies of creating a session. */
+type SessionCreateDeps = SessionReadDeps & Pick<ApiDeps, 'config' | 'hashKey' | 'rateLimits'>;
+/** The dependencies of sending a code. */
+type SessionSendDeps = SessionReadDeps & SendLimitDeps & Pick<ApiDeps, 'temporal'>;
+/** The dependencies of checking a code. */
+type SessionCheckDeps = SessionReadDeps & OtpCheckDeps & Pick<ApiDeps, 'temporal'>;
+/** The dependencies of all actions. */
+export type SessionDeps = SessionCreateDeps & SessionSendDeps & SessionCheckDeps;
 
 interface Found extends StoredSession {
   sessionId: string;
   checks: CheckState | undefined;
 }
 
-/** A provider that slows us down is left alone this long. */
+/** Wait after a provider has throttled requests. */
 const slowDownMs = 60_000;
-/** A send that is under way has come to something by then. */
+/** By then, a send in progress usually has a result. */
 const underWayMs = 1000;
-/** Callers on this door give up after 15 s; they are answered before. */
-const firstOrderMs = 12_000;
+/** gRPC callers time out after 15 s; the response is sent before. */
+const firstUpdateMs = 12_000;
 
-/** Creates a session for a number in E.164 that codes go to at any door. A refused try stores nothing. */
-export async function createSession(deps: SessionDeps, text: string): Promise<SessionAnswer> {
+/** Creates a session for an E.164 number that codes can be sent to. A refused attempt stores nothing. */
+export async function createSession(deps: SessionCreateDeps, text: string): Promise<SessionAnswer> {
   const number = parsePhoneNumber(text);
   const isServed = number !== undefined && phoneRefusal(number, deps.config.COUNTRIES_ALLOWED) === undefined;
   if (!isServed) return { refusal: { reason: 'number-not-valid' } };
@@ -103,19 +101,19 @@ export async function createSession(deps: SessionDeps, text: string): Promise<Se
   return viewOf(deps, { ...created, sessionId, sends: [], checks: undefined });
 }
 
-/** A session as it stands; costs nothing and prolongs nothing. */
-export async function readSession(deps: SessionDeps, sessionId: string): Promise<SessionAnswer> {
+/** Returns the current state of a session, without counting against a limit or extending its life. */
+export async function readSession(deps: SessionReadDeps, sessionId: string): Promise<SessionAnswer> {
   const found = await find(deps, sessionId);
   return found === undefined ? { refusal: { reason: 'not-found' } } : viewOf(deps, found);
 }
 
 /**
- * Sends a code by SMS or call and answers when the provider has taken or refused it.
+ * Sends a code by SMS or call, and returns when the provider has accepted or refused it.
  *
- * @throws {Failure} unavailable: the provider is away and the send goes on by itself
+ * @throws {Failure} unavailable: the provider is unavailable, and the send continues automatically
  */
 export async function sendSessionCode(
-  deps: SessionDeps,
+  deps: SessionSendDeps,
   sessionId: string,
   request: SendRequest,
 ): Promise<SessionAnswer> {
@@ -128,11 +126,12 @@ export async function sendSessionCode(
   }
   const consumed = await limitSend(deps, {}, limitedActOf(deps, found, request.channel), newId()).catch(refusalOfLimit);
   if ('reason' in consumed) return viewOf(deps, found, consumed);
-  const answer = await sendUpdate(deps, found, request);
-  if (answer === undefined) {
-    await consumed.refund();
-    return refusedMeanwhile(deps, sessionId, request.channel);
-  }
+  const send = () => sendUpdate(deps, found, request);
+  const answer = await orRefund(consumed, send, isRefusedByWorkflow).catch((err: unknown) => {
+    if (isRefusedByWorkflow(err)) return undefined;
+    throw err;
+  });
+  if (answer === undefined) return refusedMeanwhile(deps, sessionId, request.channel);
   const { sends, away } = answer;
   const own = sends.findLast(({ channel }) => channel === request.channel);
   if (own !== undefined)
@@ -145,24 +144,33 @@ export async function sendSessionCode(
 }
 
 /**
- * Compares a code as typed, blanks and dashes aside; also after the right one was typed, so that only who knows it is told
- * so. A wrong code is no refusal: the session in the answer is not verified.
+ * Checks a typed code without its blanks and dashes. It is also compared after the session was verified, so that only a
+ * caller that knows the code learns that. A wrong code is not a refusal: the session in the answer is not verified.
  */
-export async function checkSessionCode(deps: SessionDeps, sessionId: string, typed: string): Promise<SessionAnswer> {
+export async function checkSessionCode(
+  deps: SessionCheckDeps,
+  sessionId: string,
+  typed: string,
+): Promise<SessionAnswer> {
   const found = await find(deps, sessionId);
   if (found === undefined) return { refusal: { reason: 'not-found' } };
   const refused = refuseCheck(found, deps.sessionRules, Date.now());
   if (refused !== undefined) return viewOf(deps, found, refusalOf(refused));
-  const subject = { subject: sessionId, purpose: 'verify' } as const;
-  const code = typed.replaceAll(/[\s-]/gu, '');
   const { number: send = 0, channel = 'sms' } = found.sends.at(-1) ?? {};
-  const guess = deps.limitHash('guess', `${sessionId} ${send} ${code}`);
-  const consumed = await limitCheck(deps, {}, limitedActOf(deps, found, channel), guess).catch(refusalOfLimit);
-  if ('reason' in consumed) return viewOf(deps, found, consumed);
-  const { outcome, left, waitMs } = await deps.codes.check(subject, code, deps.sessionRules, Date.now());
-  deps.events.codeChecked(subject, outcome, left);
-  if (outcome === 'verified') await consumed.refundProven();
-  else if (outcome !== 'wrong') await consumed.refund();
+  const checked = await checkOtp(
+    deps,
+    {},
+    {
+      of: { subject: sessionId, purpose: 'verify' },
+      send,
+      code: typed.replaceAll(/[\s-]/gu, ''),
+      ...limitedActOf(deps, found, channel),
+      rules: deps.sessionRules,
+      refunds: comparisonRefunds,
+    },
+  ).catch(refusalOfLimit);
+  if ('reason' in checked) return viewOf(deps, found, checked);
+  const { outcome, waitMs } = checked;
   const after = { ...found, checks: await readChecks(deps, sessionId) };
   if (outcome === 'verified') await tellVerified(deps, sessionId, after.checks);
   const answer = viewOf(deps, after, refusalOfCheck(outcome, waitMs));
@@ -170,21 +178,21 @@ export async function checkSessionCode(deps: SessionDeps, sessionId: string, typ
   return { session: { ...answer.session, isVerified: false } };
 }
 
-/** What the limits count a send or a check under: the same as at every other door. */
-function limitedActOf(deps: SessionDeps, { number, country }: Found, channel: Channel): IdentityAct {
+/** The limit keys of a send or a check, which are shared with the other operations. */
+function limitedActOf({ limitHash }: Pick<ApiDeps, 'limitHash'>, { number, country }: Found, channel: Channel) {
   const identity = { phone: number, ...(country !== undefined && { country }) };
-  return { limitKeys: limitKeysOf(identity, deps.limitHash), channels: [channel] };
+  return { limitKeys: limitKeysOf(identity, limitHash), channels: [channel] } satisfies IdentityAct;
 }
 
-/** @throws {unknown} anything but a limit */
+/** @throws {unknown} every error that is not `rate-limited` */
 function refusalOfLimit(err: unknown): Refusal {
   if (!(err instanceof Failure) || err.code !== 'rate-limited') throw err;
   const { retryAfterSeconds = 0, fields } = err.context;
   return { reason: 'limited', waitMs: retryAfterSeconds * 1000, limit: String(fields?.limit) };
 }
 
-/** The only limit of creation: by number alone, so that many sources are not many tries. Fails closed. */
-async function limitCreation(deps: SessionDeps, number: string): Promise<Refusal | undefined> {
+/** The only limit of creation, by number, so that many sources do not get more attempts. Fails closed. */
+async function limitCreation(deps: SessionCreateDeps, number: string): Promise<Refusal | undefined> {
   const limit = {
     name: 'sessions-of-number',
     windows: [{ max: deps.config.SIGNAL_SESSIONS_PER_DAY, windowSeconds: 86_400 }],
@@ -199,53 +207,61 @@ function newSession({ e164, country, callingCode }: PhoneNumber): NewSession {
   return { number: e164, createdAt: Date.now(), ...(shown && { country: shown }) };
 }
 
-/** A session whose time is over is not found, whatever is still stored of it. */
-async function find(deps: SessionDeps, sessionId: string): Promise<Found | undefined> {
+/** Finds a session; undefined once it has expired, even if it is still stored. */
+async function find(deps: SessionReadDeps, sessionId: string): Promise<Found | undefined> {
   const [stored, checks] = await Promise.all([deps.verificationSessions.read(sessionId), readChecks(deps, sessionId)]);
   if (stored === undefined) return undefined;
   const found = { ...stored, sessionId, checks };
   return sessionAt(found, deps.sessionRules, Date.now()) === undefined ? undefined : found;
 }
 
-function readChecks({ codes }: SessionDeps, sessionId: string): Promise<CheckState | undefined> {
+function readChecks({ codes }: Pick<ApiDeps, 'codes'>, sessionId: string): Promise<CheckState | undefined> {
   return codes.read({ subject: sessionId, purpose: 'verify' });
 }
 
-/** The first order starts the workflow. Undefined when the workflow refused: something else was ordered at the same time. */
-async function sendUpdate(deps: SessionDeps, found: Found, request: SendRequest) {
+/** Sends the update, which starts the workflow if it is the first one. */
+function sendUpdate(deps: Pick<ApiDeps, 'sessionRules' | 'temporal'>, found: Found, request: SendRequest) {
   const { sessionId, number, country, createdAt } = found;
   const start: WorkflowStart<typeof verification> = {
     workflow: verification,
     workflowId: verificationWorkflowId(sessionId),
     staticSummary: 'Verification of a number',
     args: [{ sessionId, number, createdAt, rules: deps.sessionRules, ...(country && { country }) }],
-    waitMs: firstOrderMs,
+    waitMs: firstUpdateMs,
   };
-  try {
-    return await updateWithStart(deps, start, requestSessionCode, [request]);
-  } catch (err) {
-    if (err instanceof Failure && ['rate-limited', 'registration-closed'].includes(err.code)) return undefined;
-    throw err;
-  }
+  return updateWithStart(deps, start, requestSessionCode, [request]);
 }
 
-async function refusedMeanwhile(deps: SessionDeps, sessionId: string, channel: Channel): Promise<SessionAnswer> {
+/**
+ * Returns whether the workflow refused: a parallel request was faster. After any other error a code may still be sent.
+ */
+function isRefusedByWorkflow(err: unknown): boolean {
+  return err instanceof Failure && ['rate-limited', 'registration-closed'].includes(err.code);
+}
+
+async function refusedMeanwhile(deps: SessionReadDeps, sessionId: string, channel: Channel): Promise<SessionAnswer> {
   const found = await find(deps, sessionId);
   if (found === undefined) return { refusal: { reason: 'not-found' } };
   const refused = refuseSend(found, channel, deps.sessionRules, Date.now()) ?? { reason: 'under-way' };
   return viewOf(deps, found, refusalOf(refused));
 }
 
-/** For operators alone: what proves it is stored already, so an outage of Temporal is not the caller's. */
-async function tellVerified(deps: SessionDeps, sessionId: string, checks: CheckState | undefined): Promise<void> {
+/**
+ * Signals the workflow, for operators only. The verification is stored already, so an outage of Temporal is not thrown.
+ */
+async function tellVerified(
+  deps: Pick<ApiDeps, 'temporal' | 'events'>,
+  sessionId: string,
+  checks: CheckState | undefined,
+): Promise<void> {
   const at = checks?.verifiedAt ?? Date.now();
   await signalWorkflow(deps, verificationWorkflowId(sessionId), codeConfirmed, { at }).catch((err: unknown) =>
     deps.events.dependencyFailed(err),
   );
 }
 
-function viewOf(deps: SessionDeps, found: Found, refusal?: Refusal): SessionAnswer {
-  const view = sessionAt(found, deps.sessionRules, Date.now());
+function viewOf({ sessionRules }: Pick<ApiDeps, 'sessionRules'>, found: Found, refusal?: Refusal): SessionAnswer {
+  const view = sessionAt(found, sessionRules, Date.now());
   if (view === undefined) return { refusal: { reason: 'not-found' } };
   const { sessionId, number } = found;
   return { session: { ...view, sessionId, number }, ...(refusal && { refusal }) };

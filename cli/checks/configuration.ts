@@ -2,7 +2,9 @@
 import { createConfiguredCaptcha, testSecrets } from '../../adapters/captcha.ts';
 import { readInfobipOptions } from '../../adapters/http/infobip.ts';
 import { readTwilioOptions } from '../../adapters/twilio.ts';
-import { namesFrom, type Role, readConfig, readVariables, roles, variablesOf } from '../../platform/config.ts';
+import { readConfig, readVariables } from '../../platform/config/config.ts';
+import { type Role, roles } from '../../platform/config/roles.ts';
+import { namesFrom, variablesOf } from '../../platform/config/variables.ts';
 import type { Finding } from './finding.ts';
 
 /** Checks of variables that depend on each other, by role. */

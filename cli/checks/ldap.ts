@@ -3,7 +3,8 @@
 import type { RefusalReason } from '../../adapters/ldap/answer.ts';
 import { checkDirectory, type ServerFinding } from '../../adapters/ldap/check.ts';
 import { connectDirectory, readDirectoryOptions } from '../../adapters/ldap/connect.ts';
-import { namesFrom, readVariables } from '../../platform/config.ts';
+import { readVariables } from '../../platform/config/config.ts';
+import { namesFrom } from '../../platform/config/variables.ts';
 import type { Finding } from './finding.ts';
 
 interface Explanation {

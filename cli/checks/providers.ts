@@ -5,7 +5,8 @@ import { connectSendgrid } from '../../adapters/http/sendgrid.ts';
 import { connectMail } from '../../adapters/mail.ts';
 import { connectTwilio, readTwilioOptions } from '../../adapters/twilio.ts';
 import { Failure } from '../../domain/failures.ts';
-import { namesFrom, readVariables } from '../../platform/config.ts';
+import { readVariables } from '../../platform/config/config.ts';
+import { namesFrom } from '../../platform/config/variables.ts';
 import type { Finding } from './finding.ts';
 
 /** Checks that the Twilio account is active. */

@@ -5,7 +5,7 @@ import { connectMongo } from '../../adapters/mongo/connect.ts';
 import { readAuditDepth } from '../../adapters/redis/audit-stream.ts';
 import { connectRedis } from '../../adapters/redis/connect.ts';
 import { createHeartbeats } from '../../adapters/redis/heartbeats.ts';
-import { readVariables } from '../../platform/config.ts';
+import { readVariables } from '../../platform/config/config.ts';
 import { openAudit } from '../connections.ts';
 import type { Finding } from './finding.ts';
 

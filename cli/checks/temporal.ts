@@ -2,7 +2,7 @@
 
 import { isTemporalOutage } from '../../adapters/temporal/connect.ts';
 import { countPollers, hasNamespace, readSearchAttributes } from '../../adapters/temporal/inspect.ts';
-import { temporalRoles } from '../../platform/config.ts';
+import { temporalRoles } from '../../platform/config/roles.ts';
 import { searchAttributeNames } from '../../workflows/search-attributes.ts';
 import { openTemporal, type TemporalAccess } from '../connections.ts';
 import type { Finding } from './finding.ts';

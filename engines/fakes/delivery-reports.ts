@@ -1,6 +1,6 @@
 /**
  * The delivery reports of the fakes: posted to the address that came with a message, as its provider does, with the
- * faults of that provider. `GET /receipts` lists every attempt.
+ * faults of that provider. `GET /delivery-reports` lists every attempt.
  */
 import { pause } from '../../platform/lifecycle.ts';
 import type { Fault } from './faults.ts';
@@ -23,7 +23,7 @@ export interface TriedReport extends ReportRequest {
 }
 
 /** A message that was sent with an address for its delivery reports. */
-export interface ToldMessage {
+interface ToldMessage {
   provider: string;
   /** The fault of the provider when the message was sent. */
   fault: Fault | undefined;

@@ -122,7 +122,7 @@ function outboxRoutes(outbox: Outbox, faults: Faults, reports: DeliveryReports):
         return { status: 204, body: '' };
       },
     },
-    { method: 'GET', path: /^\/receipts$/, answer: () => json(200, reports.list()) },
+    { method: 'GET', path: /^\/delivery-reports$/, answer: () => json(200, reports.list()) },
     { method: 'GET', path: /^\/faults$/, answer: () => json(200, faults.list()) },
     {
       method: 'PUT',

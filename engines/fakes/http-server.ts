@@ -33,7 +33,7 @@ export interface Route {
 }
 
 /** Thrown to refuse a request: answered with its status and `{ "message": … }`. */
-export class Refusal extends Error {
+class Refusal extends Error {
   readonly status: number;
 
   constructor(status: number, message: string) {

@@ -21,7 +21,7 @@ export interface Message {
 }
 
 /** A filter for messages; `since` is in epoch milliseconds and inclusive. */
-export interface MessageFilter {
+interface MessageFilter {
   to?: string | undefined;
   channel?: Channel | undefined;
   since?: number | undefined;

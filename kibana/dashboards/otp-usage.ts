@@ -21,7 +21,7 @@ const requests = action('otp-request');
 const checks = action('otp-verify');
 const sends = action('message-send');
 const reports = action('delivery-report');
-const handedOver = [
+const acceptance = [
   count('Accepted', succeeded),
   count('Refused', failed),
   ratio('Accepted, share', both(sends, succeeded), sends),
@@ -86,11 +86,11 @@ export const otpUsage: Dashboard = {
     ),
     row(
       12,
-      table('Providers', [values('Provider', 'vyry.messaging.provider')], handedOver, sends),
+      table('Providers', [values('Provider', 'vyry.messaging.provider')], acceptance, sends),
       table(
         'Providers by country',
         [values('Provider', 'vyry.messaging.provider'), values('Country', 'vyry.messaging.country', 20)],
-        handedOver,
+        acceptance,
         sends,
       ),
     ),

@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { createCodes } from '../../adapters/redis/codes.ts';
 import type { System } from '../../engines/system.ts';
-import { roles, Secret } from '../../platform/config.ts';
+import { roles } from '../../platform/config/roles.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { createCipher } from '../../platform/crypto.ts';
 import { ageRecords } from '../support/aging.ts';
 import {

@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { createRecorder } from '../../platform/audit.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { type Answer, call, startRegistration } from '../support/client.ts';
 import { linesOf } from '../support/node-process.ts';
 import { signedIn } from '../support/people.ts';

@@ -131,7 +131,7 @@ describe('B: sending', () => {
     const captcha = await solveCaptcha(strict.apiUrl);
     assert.equal((await ask(4, captcha)).status, 202);
     const again = await ask(5, captcha);
-    assert.deepEqual([again.status, again.body.error], [400, 'The captcha token was used before']);
+    assert.deepEqual([again.status, again.body.error], [400, 'The captcha token was already used']);
     for (const bad of [{ provider: captcha.provider, token: 'none' }, { provider: 'x', token: 'x' }, null, 'x']) {
       assert.equal((await ask(6, bad)).status, 400, JSON.stringify(bad));
     }

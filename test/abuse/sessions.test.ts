@@ -15,7 +15,7 @@ import { served } from '../../api/handlers.ts';
 import { serve } from '../../api/serve.ts';
 import { readPolicy } from '../../domain/registration.ts';
 import type { System } from '../../engines/system.ts';
-import { readConfig } from '../../platform/config.ts';
+import { readConfig } from '../../platform/config/config.ts';
 import { createCipher, deriveKey, keyedHash } from '../../platform/crypto.ts';
 import { type Answer, call, codeFor, messagesTo } from '../support/client.ts';
 import { takingAtLeast } from '../support/instants.ts';
@@ -130,8 +130,8 @@ describe('A log-in', () => {
   it('D2: by code makes the same calls for known and unknown users, and responds on a fixed time step', async () => {
     await registeredPerson(system, 750);
     const noted: string[] = [];
-    await using door = await openLogIn(noted);
-    const log = (identifier: string) => door.logIn({ identifier });
+    await using logIns = await openLogIn(noted);
+    const log = (identifier: string) => logIns.logIn({ identifier });
     const known = await workOf(log, noted, 'person750');
     const unknown = await workOf(log, noted, 'nobody-at-all');
     assert.deepEqual(unknown, known);
@@ -149,9 +149,9 @@ describe('A log-in', () => {
   it('D2: by password computes and calls the same for known and unknown users, and responds on a fixed time step', async () => {
     await registeredPerson(system, 751);
     const noted: string[] = [];
-    await using door = await openLogIn(noted);
+    await using logIns = await openLogIn(noted);
     const log = (identifier: string) =>
-      assert.rejects(door.logIn({ identifier, password: 'not-the-password-1' }), { code: 'credentials-wrong' });
+      assert.rejects(logIns.logIn({ identifier, password: 'not-the-password-1' }), { code: 'credentials-wrong' });
     // the dummy hash, for the passwords of unknown users, is computed once
     await log('nobody-before');
     const known = await workOf(log, noted, 'person751');

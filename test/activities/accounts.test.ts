@@ -15,7 +15,7 @@ const account = {
 
 /** In-memory stores. `fault` is thrown by the database. */
 function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
-  const oneTimeSecrets = new Map<string, unknown>([['seal-1', { password: 'secret', pin: '4711' }]]);
+  const oneTimeSecrets = new Map<string, unknown>([['ref-1', { password: 'secret', pin: '4711' }]]);
   const kept = new Map<string, { password?: string; pin?: string }>();
   const owners = new Map<string, string>();
   const users = new Map<string, NewAccount>();
@@ -77,7 +77,7 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
   };
 }
 
-const credentials = { registrationId: 'r1', credentialsRef: 'seal-1' };
+const credentials = { registrationId: 'r1', credentialsRef: 'ref-1' };
 
 describe('hashCredentials()', () => {
   it('stores the hashes of password and PIN', async () => {
@@ -94,7 +94,7 @@ describe('hashCredentials()', () => {
 
   it('stores one hash when only one secret was given', async () => {
     const { hashCredentials, kept, oneTimeSecrets } = scene();
-    oneTimeSecrets.set('seal-1', { pin: '4711' });
+    oneTimeSecrets.set('ref-1', { pin: '4711' });
     await hashCredentials(credentials);
     assert.deepEqual(kept.get('r1'), { pin: 'hash of 4711' });
   });
@@ -175,7 +175,7 @@ describe('recoverAccount()', () => {
   it('replaces the credentials, ends every session and records an event for each, and can be repeated', async () => {
     const { hashCredentials, recoverAccount, oneTimeSecrets, users, locked, opened, ended, changes } = scene();
     locked.set(account.identity.phone, 'u1');
-    oneTimeSecrets.set('seal-1', { pin: '4711' });
+    oneTimeSecrets.set('ref-1', { pin: '4711' });
     await hashCredentials(credentials);
     for (let time = 0; time < 2; time++) assert.deepEqual(await recoverAccount(account), ['pin']);
     assert.equal(users.get('u1')?.pin, 'hash of 4711');

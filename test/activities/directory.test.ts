@@ -9,10 +9,10 @@ import { recordEvents } from '../support/recorder.ts';
 
 type Answer = Awaited<ReturnType<Directory['authenticate']>>;
 
-const input = { registrationId: 'r1', username: 'ada', passwordRef: 'seal-1' };
+const input = { registrationId: 'r1', username: 'ada', passwordRef: 'ref-1' };
 
 function scene(answer: Answer, phoneRegion = '', countriesAllowed: string[] = []) {
-  const oneTimeSecrets = new Map<string, unknown>([['seal-1', 'analytical-engine']]);
+  const oneTimeSecrets = new Map<string, unknown>([['ref-1', 'analytical-engine']]);
   const asked: [string, string][] = [];
   const { events, recorded } = recordEvents();
   const activities = createDirectoryActivities({
@@ -118,7 +118,7 @@ describe('authenticate()', () => {
     assert.deepEqual(recorded, [
       {
         name: 'directoryTried',
-        args: [{ registrationId: 'r1', tryId: 'seal-1', username: 'ada', reason: 'entry-disabled' }],
+        args: [{ registrationId: 'r1', tryId: 'ref-1', username: 'ada', reason: 'entry-disabled' }],
       },
     ]);
   });

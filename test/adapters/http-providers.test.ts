@@ -10,7 +10,7 @@ import { Failure } from '../../domain/failures.ts';
 import type { SendOutcome } from '../../domain/providers.ts';
 import { demoTwilio } from '../../engines/engines.ts';
 import { type Fakes, startFakes } from '../../engines/fakes/fakes.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { messagesTo } from '../support/client.ts';
 import { reportsTo } from '../support/delivery-reports.ts';
 import { setFault } from '../support/faults.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import type { Directory } from '../../adapters/ldap/connect.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { clientHello, connectTo, forward, startTestDirectory, startTestServer } from '../support/ldap.ts';
 import { stopTime } from '../support/stopped-time.ts';
 import { until } from '../support/until.ts';

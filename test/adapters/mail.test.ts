@@ -7,7 +7,7 @@ import { Failure } from '../../domain/failures.ts';
 import type { MailMessage } from '../../domain/providers.ts';
 import { demoTwilio } from '../../engines/engines.ts';
 import { type Fakes, startFakes } from '../../engines/fakes/fakes.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { type FaultSetting, setFault } from '../support/faults.ts';
 import { stopTime } from '../support/stopped-time.ts';
 import { until } from '../support/until.ts';

@@ -166,7 +166,7 @@ describe('GET /admin/registrations', () => {
     });
     assert.deepEqual(
       [rubbish.status, rubbish.body.details],
-      [400, [{ path: 'cursor', message: 'is not one of this list' }]],
+      [400, [{ path: 'cursor', message: 'was not issued by this list' }]],
     );
   });
 });

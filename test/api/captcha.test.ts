@@ -5,7 +5,7 @@ import { deriveKey as deriveSolution } from 'altcha-lib/algorithms/pbkdf2';
 import { captchaPaths } from '../../engines/fakes/captcha.ts';
 import { defaultCaptchaSecret } from '../../engines/fakes/fakes.ts';
 import type { System } from '../../engines/system.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { deriveKey } from '../../platform/crypto.ts';
 import { type Answer, call, type RegistrationHandle, solveCaptcha, startRegistration } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';

@@ -147,7 +147,7 @@ describe('PUT /api/v1/registrations/{id}/code', () => {
       JSON.stringify(await behind.verificationOf(registration.id)) +
       (await behind.redis.get(`otp:{${registration.id}}:register`));
     assert.doesNotMatch(stored, new RegExp(`\\b${code}\\b`));
-    assert.doesNotMatch(stored, /sealed/);
+    assert.doesNotMatch(stored, /encrypted/);
     const { body } = await registration.call('GET', '');
     assert.ok(!JSON.stringify(body).includes(code));
   });

@@ -9,7 +9,7 @@ import { failures as publicFailures } from '../../contract/failures.ts';
 import type { Operation } from '../../contract/operation.ts';
 import { operations } from '../../contract/operations.ts';
 import type { System } from '../../engines/system.ts';
-import type { Role } from '../../platform/config.ts';
+import type { Role } from '../../platform/config/roles.ts';
 import { type Answer, call, startRegistration } from '../support/client.ts';
 import { holdToContract, type OpenApiDocument } from '../support/contract.ts';
 import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';

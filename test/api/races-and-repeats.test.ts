@@ -174,7 +174,7 @@ describe('20 concurrent registrations of one user', () => {
     const winner = answers.find(({ status }) => status === 200)?.body;
     assert.equal(winner.state, 'completed');
     // the second message is for a caller who repeats the request after a deadline of the api
-    const told = ['This name, number or address has an account', 'The registration is rejected'];
+    const told = ['This name, number or address already has an account', 'The registration is rejected'];
     for (const { status, body } of answers) {
       if (status === 409) assert.ok(told.includes(body.error), body.error);
     }

@@ -16,7 +16,7 @@ import {
 } from 'jose';
 import { createTokens } from '../../api/tokens.ts';
 import { Failure } from '../../domain/failures.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 
 const claims = { userId: 'user-1', sessionId: 'session-1', roles: ['user'] };
 const newKey = () => new Secret(randomBytes(32).toString('base64'));

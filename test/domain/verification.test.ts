@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checksLeft, nextCheckAt, nextSendAt, type Send, type VerificationRules } from '../../domain/verification.ts';
+import {
+  checksLeft,
+  nextCheckAt,
+  nextSendAt,
+  refusedStateOf,
+  refuseSessionCode,
+  type Send,
+  type VerificationRules,
+} from '../../domain/verification.ts';
 
 const rules: VerificationRules = { codeTtlSeconds: 180, checksMax: 5, resendWaitsSeconds: [60, 120] };
 const start = 1_000_000;
@@ -93,5 +101,34 @@ describe('nextCheckAt()', () => {
     assert.equal(nextCheckAt(undefined, rules, start), null);
     assert.equal(nextCheckAt({ since: start, checks: 5 }, rules, start + 1), null);
     assert.equal(nextCheckAt({ since: start, expiresAt: start + 1, checks: 0 }, rules, start + 1), null);
+  });
+});
+
+describe('refuseSessionCode()', () => {
+  const sessionRules = { ...rules, sessionTtlSeconds: 600 };
+  const session = { createdAt: start, sends: [], isOver: false };
+
+  it('accepts the first code', () => {
+    assert.equal(refuseSessionCode(session, 'sms', sessionRules, start), undefined);
+  });
+
+  it('refuses a code too early, after the right code and after the end', () => {
+    const early = { ...session, sends: [sent(1, 'sms', start)] };
+    const verified = { ...session, checks: { since: start, checks: 1, verifiedAt: start } };
+    for (const state of [early, verified, { ...session, isOver: true }]) {
+      assert.deepEqual(refuseSessionCode(state, 'sms', sessionRules, start + 1), { code: 'rate-limited' });
+    }
+  });
+});
+
+describe('refusedStateOf()', () => {
+  it('ends a channel that cannot reach the number', () => {
+    assert.equal(refusedStateOf('number-not-mobile'), 'refused');
+    assert.equal(refusedStateOf('not-configured'), 'refused');
+  });
+
+  it('allows another code after every other reason', () => {
+    assert.equal(refusedStateOf('fraud-suspected'), 'rejected');
+    assert.equal(refusedStateOf('unknown-reason'), 'rejected');
   });
 });

@@ -41,7 +41,7 @@ async function startWebhook() {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/receipts?flow=7&name=a%20b`,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/delivery-reports?flow=7&name=a%20b`,
     reports,
     async [Symbol.asyncDispose]() {
       server.close();

@@ -12,7 +12,7 @@ import { readAuditHead } from '../../adapters/redis/audit-stream.ts';
 import type { AuditEvent } from '../../domain/audit.ts';
 import type { System } from '../../engines/system.ts';
 import { auditMacKey, verifyAuditLog } from '../../platform/audit.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { call, startRegistration } from '../support/client.ts';
 import { completedRegistration, goodPassword, must, phoneOf } from '../support/registrations.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
@@ -186,9 +186,9 @@ describe('Elasticsearch', () => {
   it('that rejects an event permanently gets the others, and the event becomes a dead letter with the reason', async () => {
     // an invalid date: no current code writes one, but an event of a later version may be rejected too
     const poison = { event: { id: 'poison' }, timestamp: '2026-11-22T99:99', action: 'login', vyry: {} };
-    const seal = ['sequence', '0', 'chain', ''];
-    await stores.redis.xadd(auditKeys.stream, '*', 'event', JSON.stringify(poison), ...seal);
-    await stores.redis.xadd(auditKeys.stream, '*', 'event', 'no event at all', ...seal);
+    const chain = ['sequence', '0', 'chain', ''];
+    await stores.redis.xadd(auditKeys.stream, '*', 'event', JSON.stringify(poison), ...chain);
+    await stores.redis.xadd(auditKeys.stream, '*', 'event', 'no event at all', ...chain);
     await stores.redis.xadd(auditKeys.stream, '*', 'nothing', '');
     await call(system.ready.apiUrl, 'GET', '/api/v1/nowhere', { headers: { 'User-Agent': 'after-poison' } });
     await until(async () => {

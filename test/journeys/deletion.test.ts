@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { type KeyFamily, keyFamilies, parseKey } from '../../adapters/redis/keys.ts';
 import type { System } from '../../engines/system.ts';
 import { type Answer, call, codeFor, isNotification, notificationsTo, type OutboxMessage } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
@@ -89,6 +90,18 @@ async function everywhere(): Promise<Footprint> {
   return { ...Object.fromEntries(live), ...(await readDatabase(behind)), ...audit, ...stored, ...decoded };
 }
 
+/** Returns the Redis keys that belong to no family, and those with personal data in a family that erasure leaves. */
+function unfoundKeys(footprint: Footprint, personal: string[]): string[] {
+  const withData = new Set(personal.flatMap((text) => search(footprint, text)));
+  return Object.keys(footprint).filter((place) => {
+    if (!place.startsWith('redis ')) return false;
+    const known = parseKey(place.slice('redis '.length));
+    if (known === undefined) return true;
+    const family: KeyFamily = keyFamilies[known.family];
+    return withData.has(place) && (typeof family.personal === 'string' || 'expires' in family.personal);
+  });
+}
+
 /** Performs actions that leave data of a user in every store. */
 async function live(who: Person): Promise<void> {
   await must(
@@ -130,6 +143,7 @@ describe('N16: a deleted account', () => {
       const places = search(before, ada.userId).filter((place) => place.startsWith(store));
       assert.ok(places.length > 0 || store === 'history', `${store} had data`);
     }
+    assert.deepEqual(unfoundKeys(before, personal), []);
     const { body: deletion } = await must(me(ada, 'DELETE'), 202);
     const { body: receipt } = await erased(deletion);
     assert.ok(receipt.erased.workflows >= 6 && receipt.erased.auditEvents >= 20 && receipt.erased.keys >= 8);

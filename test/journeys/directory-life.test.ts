@@ -11,7 +11,7 @@ import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.
 import { type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
 import { freePort } from '../../engines/ports.ts';
 import type { System } from '../../engines/system.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { createCipher, deriveKey } from '../../platform/crypto.ts';
 import { type Answer, call } from '../support/client.ts';
 import { readLogs } from '../support/footprint.ts';
@@ -108,7 +108,7 @@ describe('a user of the directory', () => {
       await until(async () => {
         const away = await logIn(stayer.username, stayer.password);
         assert.equal(away.status, 503);
-        return away.body.error === 'The directory is not available';
+        return away.body.error === 'The directory is unavailable';
       });
       assert.equal((await logIn(stayer.username, stayer.newPassword)).status, 200);
     } finally {

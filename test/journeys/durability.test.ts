@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import type { Role } from '../../platform/config.ts';
+import type { Role } from '../../platform/config/roles.ts';
 import { call, messagesTo } from '../support/client.ts';
 import { reportEventsOf, reportsTo } from '../support/delivery-reports.ts';
 import { setFault, untilHeld } from '../support/faults.ts';

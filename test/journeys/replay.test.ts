@@ -9,7 +9,7 @@ import { before, describe, it } from 'node:test';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { createDataConverter } from '../../adapters/temporal/connect.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { testBundle } from '../support/engines.ts';
 import { historiesKey, type RecordedHistory, readHistories } from '../support/histories.ts';
 

@@ -13,7 +13,7 @@ import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.
 import { demoTwilio } from '../../engines/engines.ts';
 import { type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
 import type { System } from '../../engines/system.ts';
-import { type Role, roles } from '../../platform/config.ts';
+import { type Role, roles } from '../../platform/config/roles.ts';
 import {
   call,
   codeFor,
@@ -305,8 +305,8 @@ describe('R5: the data that registrations leave behind', () => {
     process.kill(pid, 'SIGSTOP');
     const older = await stores.keys('secret:*');
     const setting = journey.act();
-    const seal = await newSecret(older);
-    const encrypted = await stores.redis.getset(seal, 'broken.seal');
+    const key = await newSecret(older);
+    const encrypted = await stores.redis.getset(key, 'broken.ciphertext');
     process.kill(pid, 'SIGCONT');
     await until(
       async () =>
@@ -314,7 +314,7 @@ describe('R5: the data that registrations leave behind', () => {
           await stores.temporal.workflow.getHandle(`registration:${registration.id}`).describe()
         ).raw.pendingActivities?.some(({ lastFailure }) => lastFailure) ?? false,
     );
-    await stores.redis.set(seal, encrypted ?? '', 'EX', 120);
+    await stores.redis.set(key, encrypted ?? '', 'EX', 120);
     await setting;
     await journey.walk('session');
     tokensOf(journey);

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { freePort } from '../../engines/ports.ts';
 import type { System } from '../../engines/system.ts';
-import type { Role } from '../../platform/config.ts';
+import type { Role } from '../../platform/config/roles.ts';
 import { connectAuth } from '../support/auth-client.ts';
 import { call, startRegistration } from '../support/client.ts';
 import { type FakeCollector, type ReceivedSpan, startCollector } from '../support/collector.ts';

@@ -11,7 +11,7 @@ import { auditKeys } from '../../adapters/redis/audit.ts';
 import { readAuditHead } from '../../adapters/redis/audit-stream.ts';
 import type { System } from '../../engines/system.ts';
 import { auditMacKey, verifyAuditLog } from '../../platform/audit.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { call } from '../support/client.ts';
 import { completedRegistration } from '../support/registrations.ts';
 import { connectStores, type Stores } from '../support/stores.ts';

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { System } from '../../engines/system.ts';
-import type { Role } from '../../platform/config.ts';
+import type { Role } from '../../platform/config/roles.ts';
 import { call, messagesTo, notificationsTo } from '../support/client.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
 import { type Act, acts, type Channel, createJourney, type Journey, personOf } from '../support/journey.ts';

@@ -6,7 +6,7 @@ import { connectResend } from '../../adapters/http/resend.ts';
 import { connectSendgrid } from '../../adapters/http/sendgrid.ts';
 import { demoTwilio } from '../../engines/engines.ts';
 import { type Fakes, startFakes } from '../../engines/fakes/fakes.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { setFault } from '../support/faults.ts';
 
 const options = () => ({ apiKey: new Secret('a-key'), from: 'no-reply@example.org', baseUrl: fakes.outboxUrl });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { roles } from '../../platform/config.ts';
+import { roles } from '../../platform/config/roles.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
 import { must, registrationAtCode } from '../support/registrations.ts';
 import { startOwnTestSystem } from '../support/system.ts';

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { it } from 'node:test';
 import { connectTemporal, createDataConverter } from '../../adapters/temporal/connect.ts';
 import { createTraceCipher } from '../../adapters/temporal/trace.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 
 it('a call ends soon after its deadline', async () => {
   const key = new Secret(randomBytes(32).toString('base64'));

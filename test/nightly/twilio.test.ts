@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { connectTwilio } from '../../adapters/twilio.ts';
 import { demoTwilio } from '../../engines/engines.ts';
 import { startFakes } from '../../engines/fakes/fakes.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { setFault } from '../support/faults.ts';
 
 describe('send()', () => {

@@ -5,17 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { inspect } from 'node:util';
-import {
-  namesFrom,
-  operatorEnvironment,
-  type Role,
-  readConfig,
-  readVariables,
-  roles,
-  Secret,
-  variables,
-  variablesOf,
-} from '../../platform/config.ts';
+import { operatorEnvironment, readConfig, readVariables } from '../../platform/config/config.ts';
+import { type Role, roles } from '../../platform/config/roles.ts';
+import { Secret } from '../../platform/config/secret.ts';
+import { namesFrom, variables, variablesOf } from '../../platform/config/variables.ts';
 
 const randomKey = () => randomBytes(32).toString('base64');
 

@@ -7,8 +7,8 @@ import { Registry } from 'prom-client';
 import { auditTemplate } from '../../adapters/elastic/template.ts';
 import { type AuditAction, type AuditEvent, auditActions } from '../../domain/audit.ts';
 import { type AppendOptions, createRecorder } from '../../platform/audit.ts';
-import { Secret } from '../../platform/config.ts';
-import { createEvents, type Events } from '../../platform/events.ts';
+import { Secret } from '../../platform/config/secret.ts';
+import { createEvents, type Events } from '../../platform/events/events.ts';
 import { type Trace, traces } from '../../platform/log.ts';
 import { linesOf } from '../support/node-process.ts';
 
@@ -64,7 +64,7 @@ const calls: { [K in keyof Events]: Row } = {
     audits: 'captcha-verify',
   },
   directoryTried: {
-    run: (events) => events.directoryTried({ registrationId, tryId: 'seal-1', username, reason: 'password-wrong' }),
+    run: (events) => events.directoryTried({ registrationId, tryId: 'ref-1', username, reason: 'password-wrong' }),
     logs: { event: 'registration.step-refused', level: 'warn', fields: ['registrationId', 'step', 'reason'] },
     audits: 'ldap-login',
   },

@@ -6,7 +6,7 @@ import { linesOf, runModule } from '../support/node-process.ts';
 async function logged(statements: string, level = 'info'): Promise<Record<string, unknown>[]> {
   const { stdout, stderr, code } = await runModule(`
     import { createLog, traces } from './platform/log.ts';
-    import { Secret } from './platform/config.ts';
+    import { Secret } from './platform/config/secret.ts';
     const log = createLog('delivery', '${level}');
     ${statements}`);
   assert.equal(code, 0, stderr);

@@ -22,7 +22,7 @@ const filesMax = 2;
 const testsMax = 5;
 
 /** Marks a file about races, limits, repeats, secrets, erasure or the audit log: its failures are never chance. */
-export const neverAgain = '// @rerun never';
+const neverAgain = '// @rerun never';
 
 /** Returns the files to rerun, whole and alone; none when the first result is final. */
 export function filesToRepeat(failed: readonly FailedTest[]): string[] {
@@ -32,7 +32,7 @@ export function filesToRepeat(failed: readonly FailedTest[]): string[] {
 }
 
 /** Returns whether the first result of a file is final. */
-export function isFinal(file: string): boolean {
+function isFinal(file: string): boolean {
   return readFileSync(join(projectFolder, file), 'utf8').includes(neverAgain);
 }
 

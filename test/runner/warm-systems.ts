@@ -24,7 +24,8 @@ import { roleCommand, withDatabase } from '../../engines/processes.ts';
 import { startRedis } from '../../engines/redis.ts';
 import { readSecrets, type Secrets } from '../../engines/secrets.ts';
 import { ensureNamespace } from '../../engines/temporal.ts';
-import { type Role, variablesOf } from '../../platform/config.ts';
+import type { Role } from '../../platform/config/roles.ts';
+import { variablesOf } from '../../platform/config/variables.ts';
 import { deleteDocuments, deleteKeys, terminateWorkflows } from './emptying.ts';
 
 /** The description of a lent system. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Api, openApi } from '../../api/main.ts';
 import type { Child } from '../../engines/child.ts';
 import type { DataFolder } from '../../engines/data-folder.ts';
-import { readConfig } from '../../platform/config.ts';
+import { readConfig } from '../../platform/config/config.ts';
 import { createLog } from '../../platform/log.ts';
 import { scrubbedEnvironment } from '../../workers/run.ts';
 

@@ -4,7 +4,7 @@ import type { Behind } from './registrations.ts';
 
 /** Returns every delivery attempt of reports whose URL begins with `url`, oldest first. */
 export async function reportsTo(outboxUrl: string, url: string): Promise<TriedReport[]> {
-  const tried = (await (await fetch(`${outboxUrl}/receipts`)).json()) as TriedReport[];
+  const tried = (await (await fetch(`${outboxUrl}/delivery-reports`)).json()) as TriedReport[];
   return tried.filter((report) => report.url.startsWith(url));
 }
 

@@ -183,7 +183,7 @@ export function createJourney(
 }
 
 /** Resolves when an api responds again. */
-export async function untilAnswering(apiUrl: string): Promise<void> {
+async function untilAnswering(apiUrl: string): Promise<void> {
   await until(async () => (await call(apiUrl, 'GET', '/health')).status === 200);
 }
 

@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { connectDirectory, type Directory, type DirectoryOptions } from '../../adapters/ldap/connect.ts';
 import { openTemporaryFolder } from '../../engines/data-folder.ts';
 import { type DirectoryOptions as EngineOptions, type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 
 /** A private directory in a temporary folder, which is deleted with it. */
 export interface TestDirectory extends RunningDirectory, AsyncDisposable {

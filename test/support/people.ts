@@ -14,7 +14,8 @@ import { createTokens } from '../../api/tokens.ts';
 import type { Tokens } from '../../contract/schemas.ts';
 import type { Identity } from '../../domain/registration.ts';
 import type { System } from '../../engines/system.ts';
-import { readConfig, Secret } from '../../platform/config.ts';
+import { readConfig } from '../../platform/config/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { createCipher, deriveKey, newId, newToken } from '../../platform/crypto.ts';
 import { personOf } from './journey.ts';
 import { goodPassword } from './registrations.ts';
@@ -83,7 +84,7 @@ export async function signedIn(system: System, who: Who, chosen: Chosen = {}): P
  * Starts another session of a user and returns its tokens.
  * @throws {Error} there is no such user
  */
-export async function sessionOf(system: System, userId: string): Promise<Tokens> {
+async function sessionOf(system: System, userId: string): Promise<Tokens> {
   const tools = toolsOf(system);
   const account = await tools.accounts.read(userId);
   if (account === undefined) throw new Error(`There is no account ${userId}`);

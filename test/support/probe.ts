@@ -78,7 +78,7 @@ function probe({ project, foreignFile, foreignFolder, addon }: ProbeTargets): vo
       'reach into Node': () => (process as unknown as { binding(name: string): unknown }).binding('fs'),
       'open a database file': () => openDatabase(inFolder('foreign.db')),
       'write a database file': () => openDatabase(inProject('workers/made.db')),
-      'read its own code': () => fs.readFileSync(inProject('platform/config.ts')),
+      'read its own code': () => fs.readFileSync(inProject('platform/config/config.ts')),
     };
     const openDatabase = async (file: string) => {
       const name = 'node:sqlite';

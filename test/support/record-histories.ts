@@ -14,7 +14,7 @@ import { createPayloadCodec } from '../../adapters/temporal/codec.ts';
 import { openTemporaryFolder } from '../../engines/data-folder.ts';
 import { readSecrets } from '../../engines/secrets.ts';
 import { type System, startSystemIn } from '../../engines/system.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { createCipher } from '../../platform/crypto.ts';
 import { codeFor } from './client.ts';
 import { setFault } from './faults.ts';
@@ -169,7 +169,6 @@ if (import.meta.main) {
   if (unknown.length > 0) throw new Error(`Unknown story ${unknown.join(', ')}: use ${names.join(', ')}`);
   const folder = await openTemporaryFolder(console.log);
   await using system = await startSystemIn(folder, {
-    folder: folder.path,
     secrets: { ...readSecrets(folder.path), PAYLOAD_KEY: historiesKey },
     env: { CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1', REGISTRATION_TTL: String(ttlSeconds) },
   });

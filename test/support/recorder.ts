@@ -1,5 +1,5 @@
 /** Event functions that record their arguments instead of logging and counting. */
-import type { Events } from '../../platform/events.ts';
+import type { Events } from '../../platform/events/events.ts';
 
 /** One recorded call. */
 export interface RecordedEvent {

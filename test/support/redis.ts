@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { connectRedis, type Redis } from '../../adapters/redis/connect.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { type Cipher, createCipher, type KeyPurpose } from '../../platform/crypto.ts';
 import { testEngines } from './engines.ts';
 

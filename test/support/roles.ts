@@ -3,7 +3,7 @@
  * output.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { Role } from '../../platform/config.ts';
+import type { Role } from '../../platform/config/roles.ts';
 import { commandOf, scrubbedEnvironment } from '../../workers/run.ts';
 import { projectFolder } from './node-process.ts';
 import { hangMs } from './until.ts';

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import mongoose from 'mongoose';
 import { createDataConverter } from '../../adapters/temporal/connect.ts';
 import type { System } from '../../engines/system.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 
 /** Connections of a test to the stores of a system. */
 export interface Stores extends AsyncDisposable {

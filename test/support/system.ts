@@ -4,7 +4,8 @@ import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.
 import { type EngineUrls, startOutbox } from '../../engines/engines.ts';
 import { startRedis } from '../../engines/redis.ts';
 import { type System, type SystemOptions, startSystemIn } from '../../engines/system.ts';
-import { roles as allRoles, variables } from '../../platform/config.ts';
+import { roles as allRoles } from '../../platform/config/roles.ts';
+import { variables } from '../../platform/config/variables.ts';
 import { openApiHere } from './api.ts';
 import { testBundle, testEngines, testVariable } from './engines.ts';
 import { borrowSystem } from './warm-system.ts';
@@ -41,7 +42,7 @@ export async function startTestSystem(options: Partial<SystemOptions> = {}): Pro
   });
   const { name, urls, ports, secrets, borrow } = lent;
   return await startSystemIn(folder, {
-    ...commonOptions(folder, elasticsearch),
+    ...commonOptions(elasticsearch),
     engines: { ...enginesFor(elasticsearch), ...urls },
     namespace: name,
     database: name,
@@ -64,7 +65,7 @@ export async function startOwnTestSystem(options: Partial<SystemOptions> = {}): 
   });
   const { elasticsearch = false } = options;
   return await startSystemIn(folder, {
-    ...commonOptions(folder, elasticsearch),
+    ...commonOptions(elasticsearch),
     engines: { ...enginesFor(elasticsearch), ...own },
     namespace: name,
     database: name,
@@ -73,8 +74,8 @@ export async function startOwnTestSystem(options: Partial<SystemOptions> = {}): 
   });
 }
 
-function commonOptions(folder: DataFolder, elasticsearch: boolean) {
-  return { folder: folder.path, bundle: testBundle(), compileCache: process.env.NODE_COMPILE_CACHE, elasticsearch };
+function commonOptions(elasticsearch: boolean) {
+  return { bundle: testBundle(), compileCache: process.env.NODE_COMPILE_CACHE, elasticsearch };
 }
 
 function enginesFor(isAudited: boolean): EngineUrls {
@@ -92,7 +93,6 @@ async function startOwnEngines(folder: DataFolder): Promise<Partial<EngineUrls>>
 export async function startWholeTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
   const folder = await openTemporaryFolder();
   return await startSystemIn(folder, {
-    folder: folder.path,
     bundle: testBundle(),
     compileCache: process.env.NODE_COMPILE_CACHE,
     appendfsync: 'always',

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Child } from '../../engines/child.ts';
 import type { DataFolder } from '../../engines/data-folder.ts';
 import { signalGroup } from '../../engines/process-table.ts';
-import type { Role } from '../../platform/config.ts';
+import type { Role } from '../../platform/config/roles.ts';
 import type { LentSystem, LentWorker, Wish } from '../runner/warm-systems.ts';
 
 /** A borrowed system. */

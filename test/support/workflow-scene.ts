@@ -21,15 +21,16 @@ import {
   registrationWorkflowId,
 } from '../../domain/registration.ts';
 import { ensureNamespace } from '../../engines/temporal.ts';
-import { Secret } from '../../platform/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { newId } from '../../platform/crypto.ts';
-import { type RegistrationInput, type registration, registrationStatus } from '../../workflows/registration.ts';
+import type { registration } from '../../workflows/registration.ts';
+import { type RegistrationInput, registrationStatus } from '../../workflows/registration-messages.ts';
 import { testBundle, testEngines } from './engines.ts';
 import { uniqueName } from './redis.ts';
 import { eventually } from './until.ts';
 
 /** All activities of a registration. */
-export type FakeActivities = AccountActivities &
+type FakeActivities = AccountActivities &
   DeliveryActivities &
   DirectoryActivities &
   RegistrationActivities &
@@ -39,7 +40,7 @@ export type FakeActivities = AccountActivities &
 export type Script = Partial<FakeActivities>;
 
 /** One call of an activity. */
-export interface Call {
+interface Call {
   name: keyof FakeActivities;
   // biome-ignore lint/suspicious/noExplicitAny: inputs are under test; assertions check their shape
   input: any;
@@ -255,7 +256,7 @@ async function startScene(
       });
     },
     historyLength: async () => (await handle.describe()).historyLength,
-    give: (update, args, updateId) => giveUntilAnswered(client, id, update, { args, ...(updateId && { updateId }) }),
+    give: (update, args, updateId) => executeUntilAnswered(client, id, update, { args, ...(updateId && { updateId }) }),
     async leavesNoHistory(orders) {
       for (;;) {
         const before = await handle.describe();
@@ -271,7 +272,7 @@ async function startScene(
   };
 }
 
-async function giveUntilAnswered<Answer, Args extends [unknown] | []>(
+async function executeUntilAnswered<Answer, Args extends [unknown] | []>(
   client: Client,
   id: string,
   update: UpdateDefinition<Answer, Args>,

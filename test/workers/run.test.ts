@@ -8,9 +8,10 @@ import { registrationWorkflowId } from '../../domain/registration.ts';
 import { numberedPerson } from '../../engines/demo-people.ts';
 import { freePort } from '../../engines/ports.ts';
 import type { System } from '../../engines/system.ts';
-import { type Role, roles, variablesOf } from '../../platform/config.ts';
+import { type Role, roles } from '../../platform/config/roles.ts';
+import { variablesOf } from '../../platform/config/variables.ts';
 import { commandOf, scrubbedEnvironment } from '../../workers/run.ts';
-import { cancel } from '../../workflows/registration.ts';
+import { cancel } from '../../workflows/registration-messages.ts';
 import { type Answer, call, codeFor, messagesTo, registrationOf, solveCaptcha } from '../support/client.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
 import { unlessCut } from '../support/instants.ts';
@@ -152,10 +153,16 @@ function assertEnvironment(role: Role, ...absent: string[]): void {
 describe('the probe', () => {
   it('succeeds at everything in a process without the permission model', async () => {
     const copy = join(system.folder.path, 'copy');
-    for (const folder of ['workers', 'platform', 'engines', 'node_modules', '.vyry']) {
+    for (const folder of ['workers', 'platform/config', 'engines', 'node_modules', '.vyry']) {
       mkdirSync(join(copy, folder), { recursive: true });
     }
-    for (const file of ['platform/config.ts', 'engines/secrets.ts', 'package.json', 'package-lock.json', '.env']) {
+    for (const file of [
+      'platform/config/config.ts',
+      'engines/secrets.ts',
+      'package.json',
+      'package-lock.json',
+      '.env',
+    ]) {
       writeFileSync(join(copy, file), '');
     }
     const program = "setInterval(() => undefined, 1000); process.kill(process.pid, 'SIGUSR2')";

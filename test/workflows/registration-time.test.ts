@@ -9,7 +9,7 @@ import {
   requestCode,
   retryStep,
   switchChannel,
-} from '../../workflows/registration.ts';
+} from '../../workflows/registration-messages.ts';
 import { startTimeSkippingServer, type TimeSkippingServer } from '../support/time-skipping.ts';
 import { until } from '../support/until.ts';
 import {
@@ -61,7 +61,7 @@ async function start(script: Script = {}, { rules, ...options }: StartOptions = 
   return scene;
 }
 
-const bind = (scene: Scene, passwordRef = 'seal') => scene.give(authenticate, [{ username: 'ada', passwordRef }]);
+const bind = (scene: Scene, passwordRef = 'ref-1') => scene.give(authenticate, [{ username: 'ada', passwordRef }]);
 const ask = (scene: Scene) => scene.give(requestCode, [{ channel: 'sms' }]);
 const confirm = (scene: Scene, send = 1) => scene.give(confirmCode, [{ send }]);
 

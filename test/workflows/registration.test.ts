@@ -1,21 +1,23 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ApplicationFailure } from '@temporalio/activity';
-import type { UpdateDefinition } from '@temporalio/common';
 import type { Failure } from '../../domain/failures.ts';
 import type { RegistrationStatus, StepName } from '../../domain/registration.ts';
+import { approve, setCredentials } from '../../workflows/registration-messages.ts';
 import {
-  approve,
-  authenticate,
-  cancel,
-  confirmCode,
-  passCaptcha,
-  requestCode,
-  retryStep,
-  setCredentials,
-  switchChannel,
-} from '../../workflows/registration.ts';
-import { eventually, until } from '../support/until.ts';
+  ask,
+  awayFor,
+  bind,
+  confirm,
+  give,
+  isSent,
+  reachCode,
+  secure,
+  sentNow,
+  solve,
+  stop,
+} from '../support/registration-steps.ts';
+import { until } from '../support/until.ts';
 import {
   ada,
   failure,
@@ -35,80 +37,16 @@ before(async () => {
 after(() => stage[Symbol.asyncDispose]());
 
 const start = (script?: Script, input?: StartOptions) => stage.start(script, input);
-
-function give<Answer, Args extends [unknown] | []>(
-  scene: Scene,
-  update: UpdateDefinition<Answer, Args>,
-  ...args: Args
-): Promise<Answer> {
-  return scene.give(update, args);
-}
-
-const bind = (scene: Scene, passwordRef = 'seal') => give(scene, authenticate, { username: 'ada', passwordRef });
-const solve = (scene: Scene) => give(scene, passCaptcha);
-const ask = (scene: Scene, channel: 'sms' | 'email' = 'sms') => give(scene, requestCode, { channel });
-const confirm = (scene: Scene, send = 1) => give(scene, confirmCode, { send });
-const secure = (scene: Scene) => give(scene, setCredentials, { credentialsRef: 'seal' });
-const stop = (scene: Scene, by?: string) => give(scene, cancel, by === undefined ? undefined : { by });
-const retry = (scene: Scene, by?: string) => give(scene, retryStep, { by });
-const change = (scene: Scene, channel: 'sms' | 'email', by?: string) => give(scene, switchChannel, { channel, by });
-const isWaitingFor = (system: string) => (status: RegistrationStatus) => status.waitingFor === system;
-
-/** The current details as the Temporal Web UI shows them. */
-async function details({ handle }: Scene): Promise<string> {
-  const metadata = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
-  return metadata.currentDetails ?? '';
-}
-
-/** The sends of a registration, as number and channel. */
-const sendsOf = ({ calls }: Scene) =>
-  calls.filter(({ name }) => name === 'sendCode').map(({ input }) => `${input.send} ${input.channel}`);
-
-/** The result of a provider that accepts a message. */
-const sentNow = () => ({ result: 'sent', at: Date.now() }) as const;
-
-/** Starts a registration whose code waits for SMS, which stays unavailable with a reason. */
-async function waitingSms(): Promise<Scene> {
-  const scene = await start({
-    sendCode: async ({ channel }) => {
-      if (channel === 'sms') throw failure('unavailable', { reason: 'answers-500' });
-      return sentNow();
-    },
-  });
-  await bind(scene);
-  await solve(scene);
-  await ask(scene);
-  await scene.until(isWaitingFor('sms'));
-  return scene;
-}
-
-const isSent = (status: RegistrationStatus) => status.sends.some(({ state }) => state === 'sent');
 const stepOf = (status: RegistrationStatus, name: StepName) => status.steps.find((step) => step.name === name);
 
 /** Starts a registration with directory and captcha done and one code sent. */
-async function withCode(script?: Script, input?: StartOptions): Promise<Scene> {
-  const scene = await start(script, input);
-  await bind(scene);
-  await solve(scene);
-  await ask(scene);
-  await scene.until(isSent);
-  return scene;
-}
+const withCode = async (script?: Script, input?: StartOptions) => reachCode(await start(script, input));
 
 /** Starts a registration with all steps done but the credentials. */
 async function beforeLast(script?: Script, input?: StartOptions): Promise<Scene> {
   const scene = await withCode(script, input);
   await confirm(scene);
   return scene;
-}
-
-/** Fails this many times, then succeeds. */
-function awayFor<T>(times: number, answer: () => T, code: 'unavailable' | 'directory-unavailable' = 'unavailable') {
-  let left = times;
-  return async (): Promise<T> => {
-    if (left-- > 0) throw failure(code);
-    return answer();
-  };
 }
 
 describe('registration()', { concurrency: 4 }, () => {
@@ -557,7 +495,7 @@ describe('errors', { concurrency: 4 }, () => {
 describe('updates', { concurrency: 4 }, () => {
   it('return the first result to a repeat with the same id, also after the end, and run once', async () => {
     const scene = await beforeLast();
-    const give = () => scene.give(setCredentials, [{ credentialsRef: 'seal' }], 'key-1');
+    const give = () => scene.give(setCredentials, [{ credentialsRef: 'ref-1' }], 'key-1');
     const answers = await Promise.all([give(), give()]);
     await scene.handle.result();
     answers.push(await give());
@@ -603,228 +541,5 @@ describe('updates', { concurrency: 4 }, () => {
       const refusals = await Promise.all(Array.from({ length: 30 }, () => refusalOf(ask(scene))));
       assert.deepEqual(new Set(refusals.map(({ code }) => code)), new Set(['rate-limited']));
     });
-  });
-});
-
-describe('the view of operators', () => {
-  it('has search attributes and a timeline without personal data', async () => {
-    const scene = await withCode();
-    const { searchAttributes } = await scene.handle.describe();
-    assert.deepEqual(searchAttributes, {
-      BuildIds: searchAttributes.BuildIds,
-      VyryStep: ['code'],
-      VyryState: ['pending'],
-      VyryChannel: ['sms'],
-      VyryCountry: ['GB'],
-    });
-    const history = JSON.stringify(await scene.handle.fetchHistory());
-    for (const personal of ['Lovelace', ada.email, ada.phone.slice(1), ada.directoryId]) {
-      assert.equal(history.includes(personal), false, personal);
-    }
-    await stop(scene);
-  });
-});
-
-describe('switchChannel', { concurrency: 4 }, () => {
-  it('sends one code on the other channel, which can be verified', async () => {
-    const scene = await waitingSms();
-    const status = await change(scene, 'email', 'alice');
-    assert.deepEqual([status.state, status.waitingFor], ['pending', undefined]);
-    await scene.until(({ sends }) => sends[1]?.state === 'sent');
-    assert.deepEqual(
-      sendsOf(scene).filter((send) => send.endsWith('email')),
-      ['2 email'],
-    );
-    assert.deepEqual(
-      (await scene.status()).sends.map(({ state }) => state),
-      ['given-up', 'sent'],
-    );
-    await secure(scene);
-    assert.equal((await confirm(scene, 2)).status.state, 'completed');
-  });
-
-  it('records an event with the name of the operator, who appears in the timeline', async () => {
-    const scene = await waitingSms();
-    await change(scene, 'email', 'alice');
-    assert.deepEqual(scene.calls.find(({ name }) => name === 'operatorAct')?.input, {
-      act: 'switch-channel',
-      registrationId: scene.id,
-      number: 1,
-      operator: 'alice',
-    });
-    assert.match(
-      await details(scene),
-      /operator alice: channel switched to email\n.*code 1 by sms given up\n.*code 2 requested/,
-    );
-  });
-
-  it('replaces a permanently refused send', async () => {
-    const scene = await start({
-      sendCode: async ({ channel }) =>
-        channel === 'sms' ? { result: 'refused', reason: 'number-not-mobile' } : sentNow(),
-    });
-    await bind(scene);
-    await solve(scene);
-    await ask(scene);
-    await scene.until(({ sends }) => sends[0]?.state === 'refused');
-    await change(scene, 'email');
-    const status = await scene.until(({ sends }) => sends[1]?.state === 'sent');
-    assert.equal(status.sends[0]?.state, 'refused');
-  });
-
-  it('waits for an attempt in progress, and is refused if that sent the code after all', async () => {
-    const gate = Promise.withResolvers<void>();
-    let tries = 0;
-    const scene = await start({
-      sendCode: async () => {
-        if (tries++ === 0) throw failure('unavailable', { reason: 'answers-500' });
-        await gate.promise;
-        return sentNow();
-      },
-    });
-    await bind(scene);
-    await solve(scene);
-    await ask(scene);
-    await until(() => tries >= 2);
-    const order = refusalOf(change(scene, 'email'));
-    await until(() => scene.acts().includes('operatorAct'));
-    gate.resolve();
-    assert.equal((await order).code, 'nothing-waiting');
-    assert.deepEqual(sendsOf(scene), ['1 sms', '1 sms']);
-    assert.equal((await scene.status()).sends[0]?.state, 'sent');
-  });
-
-  it('sends on the other channel when the attempt in progress fails too', async () => {
-    const gate = Promise.withResolvers<void>();
-    let tries = 0;
-    const scene = await start({
-      sendCode: async ({ channel }) => {
-        if (channel === 'email') return sentNow();
-        if (tries++ > 0) await gate.promise;
-        throw failure('unavailable');
-      },
-    });
-    await bind(scene);
-    await solve(scene);
-    await ask(scene);
-    await until(() => tries >= 2);
-    const order = change(scene, 'email');
-    await until(() => scene.acts().includes('operatorAct'));
-    assert.deepEqual(sendsOf(scene), ['1 sms', '1 sms']);
-    gate.resolve();
-    await order;
-    await scene.until(({ sends }) => sends[1]?.state === 'sent');
-    assert.deepEqual(sendsOf(scene), ['1 sms', '1 sms', '2 email']);
-  });
-
-  it('switches once for parallel requests', async () => {
-    const scene = await waitingSms();
-    const orders = await Promise.allSettled([change(scene, 'email'), change(scene, 'email'), change(scene, 'email')]);
-    assert.equal(orders.filter(({ status }) => status === 'fulfilled').length, 1);
-    await scene.until(({ sends }) => sends[1]?.state === 'sent');
-    assert.equal(sendsOf(scene).filter((send) => send.endsWith('email')).length, 1);
-  });
-
-  it('is refused where it does not apply, and leaves no history', async () => {
-    const scene = await waitingSms();
-    const unsent = await start({}, { policy: ['code'], identity: { phone: ada.phone } });
-    assert.equal((await refusalOf(change(unsent, 'email'))).code, 'nothing-waiting');
-    const noAddress = await start(
-      { sendCode: awayFor(1000, () => ({ result: 'sent', at: 0 }) as const) },
-      { policy: ['code'], identity: { phone: ada.phone } },
-    );
-    await ask(noAddress);
-    await noAddress.until(isWaitingFor('sms'));
-    assert.equal((await refusalOf(change(noAddress, 'email'))).code, 'channel-not-available');
-    await stop(scene);
-    const sent = await withCode();
-    await sent.status();
-    await sent.leavesNoHistory(async () => {
-      assert.equal((await refusalOf(change(sent, 'email'))).code, 'nothing-waiting');
-      assert.equal((await refusalOf(change(sent, 'sms'))).code, 'nothing-waiting');
-      for (const by of ['ada lovelace', '+447700900101', 'a@example.com', '', 'x'.repeat(65), '<b>']) {
-        assert.equal((await refusalOf(change(sent, 'email', by))).code, 'malformed', by);
-      }
-    });
-    await confirm(sent);
-    assert.equal((await refusalOf(change(sent, 'email'))).code, 'nothing-waiting');
-  });
-});
-
-describe('retryStep', () => {
-  it('is refused when nothing waits, and leaves no history', async () => {
-    const scene = await withCode();
-    await scene.status();
-    await scene.leavesNoHistory(async () => {
-      for (let time = 0; time < 3; time++) assert.equal((await refusalOf(retry(scene))).code, 'nothing-waiting');
-      assert.equal((await refusalOf(retry(scene, 'not a name'))).code, 'malformed');
-    });
-  });
-});
-
-describe('an operator who requests a cancel', () => {
-  it('ends it as cancelled, with the reason operator, and records an event', async () => {
-    const scene = await withCode();
-    const status = await stop(scene, 'alice');
-    assert.deepEqual([status.state, status.reason], ['cancelled', 'operator']);
-    await scene.handle.result();
-    assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'operatorAct', 'forget']);
-    assert.match(await details(scene), /^\*\*cancelled\*\*: operator\n[\s\S]*operator alice: cancel requested/);
-  });
-});
-
-describe('the current details', { concurrency: 4 }, () => {
-  it('show the awaited dependency, since when, the number of attempts, the next one and the reason', async () => {
-    const scene = await waitingSms();
-    const instant = '[\\d: -]+';
-    const line = new RegExp(
-      `^\\*\\*waiting for sms\\*\\* since ${instant}, (\\d+) attempts, next at ${instant}, reason: answers 500\n`,
-    );
-    const shown = await eventually(async () => line.exec(await details(scene)) ?? undefined);
-    const tries = Number(shown[1]);
-    assert.ok(tries >= 2 && tries <= sendsOf(scene).length, shown[0]);
-    assert.match(shown.input, /- [\d: -]+ started\n/);
-    await stop(scene);
-  });
-
-  it('show what the user has to do, and the state of the code', async () => {
-    const scene = await start();
-    assert.match(await details(scene), /^\*\*waiting for the person\*\*: directory, captcha, credentials\n/);
-    await bind(scene);
-    await solve(scene);
-    await ask(scene);
-    await scene.until(isSent);
-    assert.match(
-      await details(scene),
-      /^\*\*waiting for the person\*\*: code, credentials \(code 1 by sms: sent at [\d: -]+\)\n/,
-    );
-    await stop(scene);
-  });
-
-  it('show a call in progress while there is no result yet', async () => {
-    const gate = Promise.withResolvers<void>();
-    const scene = await start({
-      authenticate: async () => {
-        await gate.promise;
-        return { outcome: 'refused' };
-      },
-    });
-    const bound = bind(scene);
-    await until(() => scene.acts().includes('authenticate'));
-    assert.match(await details(scene), /^\*\*calling directory\*\* since [\d: -]+, no response yet\n/);
-    gate.resolve();
-    await bound;
-    await stop(scene);
-  });
-
-  it('contain no personal data', async () => {
-    const scene = await waitingSms();
-    await change(scene, 'email', 'alice');
-    await scene.until(({ sends }) => sends[1]?.state === 'sent');
-    const text = await details(scene);
-    for (const personal of ['Lovelace', ada.email, ada.phone.slice(1), ada.directoryId, ' ada ']) {
-      assert.equal(text.includes(personal), false, personal);
-    }
-    await stop(scene);
   });
 });

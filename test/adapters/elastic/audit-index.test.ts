@@ -8,7 +8,7 @@ import { createAuditIndex, isTooLarge, readAuditLog } from '../../../adapters/el
 import { connectElastic, type Elastic } from '../../../adapters/elastic/connect.ts';
 import { auditPolicy, auditTemplate } from '../../../adapters/elastic/template.ts';
 import type { AuditEvent } from '../../../domain/audit.ts';
-import { Secret } from '../../../platform/config.ts';
+import { Secret } from '../../../platform/config/secret.ts';
 import { auditEvent } from '../../support/audit.ts';
 import { testEngines } from '../../support/engines.ts';
 import { uniqueName } from '../../support/redis.ts';

@@ -5,7 +5,7 @@ import { type Accounts, createAccounts } from '../../../adapters/mongo/accounts.
 import { connectMongo, type Database } from '../../../adapters/mongo/connect.ts';
 import type { Identity } from '../../../domain/registration.ts';
 import { withDatabase } from '../../../engines/processes.ts';
-import { Secret } from '../../../platform/config.ts';
+import { Secret } from '../../../platform/config/secret.ts';
 import { createCipher, newId } from '../../../platform/crypto.ts';
 import { testEngines } from '../../support/engines.ts';
 import { atOnce, testCipher, uniqueName } from '../../support/redis.ts';

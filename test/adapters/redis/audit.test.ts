@@ -17,7 +17,7 @@ import { type DataFolder, openTemporaryFolder } from '../../../engines/data-fold
 import type { Engine } from '../../../engines/engine.ts';
 import { startRedis } from '../../../engines/redis.ts';
 import { auditMacKey, createRecorder, type Recorder, verifyAuditLog, withoutPerson } from '../../../platform/audit.ts';
-import { Secret } from '../../../platform/config.ts';
+import { Secret } from '../../../platform/config/secret.ts';
 
 const key = new Secret(randomBytes(32).toString('base64'));
 

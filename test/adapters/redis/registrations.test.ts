@@ -11,7 +11,7 @@ import {
   type Registrations,
 } from '../../../adapters/redis/registrations.ts';
 import type { RegistrationStatus } from '../../../domain/registration.ts';
-import { Secret } from '../../../platform/config.ts';
+import { Secret } from '../../../platform/config/secret.ts';
 import { createCipher } from '../../../platform/crypto.ts';
 import { assertLife, atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
 import { stopTime } from '../../support/stopped-time.ts';

@@ -171,7 +171,7 @@ describe('the list of sessions of a user', () => {
 
 describe('session-rotate.lua', () => {
   const owner = ({ sessionId, userId, endsAt }: NewSession) => ({ sessionId, userId, endsAt });
-  const successor = (hash: string) => ({ hash, seconds: 600, encrypted: `sealed ${hash}` });
+  const successor = (hash: string) => ({ hash, seconds: 600, encrypted: `encrypted ${hash}` });
 
   it('rotates one of 1,000 parallel refreshes; the others get the same successor', async () => {
     const session = newSession();

@@ -11,7 +11,7 @@ import {
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { createPayloadCodec } from '../../../adapters/temporal/codec.ts';
 import { createDataConverter } from '../../../adapters/temporal/connect.ts';
-import { Secret } from '../../../platform/config.ts';
+import { Secret } from '../../../platform/config/secret.ts';
 import { createCipher } from '../../../platform/crypto.ts';
 
 const newRoot = () => new Secret(randomBytes(32).toString('base64'));

@@ -14,7 +14,7 @@ import {
   pauseAfterTry,
 } from '../../../adapters/temporal/connect.ts';
 import { createTraceCipher } from '../../../adapters/temporal/trace.ts';
-import { Secret } from '../../../platform/config.ts';
+import { Secret } from '../../../platform/config/secret.ts';
 import { testEngines } from '../../support/engines.ts';
 import { uniqueName } from '../../support/redis.ts';
 import { stopTime } from '../../support/stopped-time.ts';

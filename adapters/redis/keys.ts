@@ -1,0 +1,322 @@
+/**
+ * Every key family in Redis: how its keys are made, who writes them, how long they live, what is encrypted in them and
+ * how those of a user are found when the user is erased. No other file builds a key.
+ *
+ * In the template of a key, `<…>` is an id. Text in braces is the hash tag of Redis Cluster: keys with the same hash tag
+ * are on the same node, so that one script may use them. Without braces the whole key is the hash tag.
+ */
+import { type CodePurpose, codePurposes } from '../../domain/verification.ts';
+import type { Role } from '../../platform/config/roles.ts';
+
+/** The keys expire: after a time, or at an instant that depends on the record. */
+type Expiry = { seconds: number; after: string } | { until: string };
+
+/** How long the keys of a family live. `kept`: they have no TTL; the text names what bounds them. */
+type Life = Expiry | { kept: string };
+
+/** The families under whose ids other personal keys are stored. */
+export type Owner = 'registration' | 'login';
+
+/**
+ * Whether the keys of a family are personal, and how those of a user are found. Each way to find them requires a
+ * template that has the id, so a personal family that erasure cannot find does not compile.
+ */
+type Personal =
+  | { personal: 'no'; life: Life }
+  /** The user id is in the key. */
+  | { personal: { userIdIn: 'key' }; key: `${string}<userId>${string}`; life: Life }
+  /** The user id is the value or in its JSON, or it is so in a field of the hash. */
+  | { personal: { userIdIn: 'value' | { field: string } }; life: Life }
+  /** The hash tag is the key that the limits of the user are counted by. */
+  | { personal: { limitKeyIn: 'key' }; key: `${string}{<limitKey>}${string}`; life: Life }
+  /** A key of an owner has the same hash tag. */
+  | {
+      personal: { deletedWith: readonly [Owner, ...Owner[]] };
+      key: `${string}{<registrationId>}` | `${string}{<subject>}:<purpose>`;
+      life: Life;
+    }
+  /** Nobody can attribute the keys to a user, for this reason. They must expire. */
+  | { personal: { expires: string }; life: Expiry }
+  /** Events of the audit log: they are rewritten in Elasticsearch once they are there, or an operator deletes them. */
+  | { personal: 'audit log'; key: 'audit' | `{audit}:${string}`; life: Life };
+
+/** A key family. */
+export type KeyFamily = {
+  /** The template of its keys. */
+  key: string;
+  /** The roles that write or delete its keys. In addition, the role `registration` deletes those of an erased user. */
+  writers: readonly [Role, ...Role[]];
+  /** `value`: the value is encrypted. A list: these fields of the hash are. */
+  encrypted: 'no' | 'value' | readonly [string, ...string[]];
+} & Personal;
+
+/** All key families. When the templates of two families match a key, it belongs to the first. */
+export const keyFamilies = {
+  registration: {
+    key: 'registration:{<registrationId>}',
+    writers: ['api', 'registration'],
+    life: { seconds: 2 * 86_400, after: 'its last change; before its first step, ten minutes after it expires' },
+    encrypted: ['start'],
+    personal: { userIdIn: { field: 'status' } },
+  },
+  credentials: {
+    key: 'credentials:{<registrationId>}',
+    writers: ['registration'],
+    life: { seconds: 2 * 86_400, after: 'the last choice' },
+    encrypted: 'no',
+    personal: { deletedWith: ['registration'] },
+  },
+  login: {
+    key: 'login:{<loginId>}',
+    writers: ['api'],
+    life: { seconds: 3600, after: 'it expires' },
+    encrypted: ['encrypted'],
+    personal: { userIdIn: { field: 'userId' } },
+  },
+  otp: {
+    key: 'otp:{<subject>}:<purpose>',
+    writers: ['api', 'registration', 'delivery'],
+    life: { until: 'the code expires' },
+    encrypted: 'no',
+    personal: { deletedWith: ['registration', 'login'] },
+  },
+  verification: {
+    key: 'verification:{<subject>}:<purpose>',
+    writers: ['api', 'registration', 'delivery'],
+    life: { seconds: 2 * 86_400, after: 'the start of its last send; with its verification session, if it has one' },
+    encrypted: ['encrypted:<send>'],
+    personal: { deletedWith: ['registration', 'login'] },
+  },
+  reports: {
+    key: 'reports:{<subject>}:<purpose>',
+    writers: ['api'],
+    life: { seconds: 2 * 86_400, after: 'the last report' },
+    encrypted: 'no',
+    personal: { deletedWith: ['registration', 'login'] },
+  },
+  verificationSession: {
+    key: 'verification-session:{<sessionId>}',
+    writers: ['api', 'registration'],
+    life: { until: 'the session has expired and no send can extend it' },
+    encrypted: ['number'],
+    personal: { expires: 'it belongs to no account, and the number is encrypted' },
+  },
+  session: {
+    key: 'session:<sessionId>',
+    writers: ['api', 'registration'],
+    life: { until: 'its idle timeout or its absolute end' },
+    encrypted: ['successor'],
+    personal: { userIdIn: { field: 'userId' } },
+  },
+  refresh: {
+    key: 'refresh:<tokenHash>',
+    writers: ['api'],
+    life: { until: 'the token expires' },
+    encrypted: 'no',
+    personal: { userIdIn: { field: 'userId' } },
+  },
+  sessions: {
+    key: 'sessions:<userId>',
+    writers: ['api', 'registration'],
+    life: { until: 'the absolute end of its last session' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
+  sessionPlace: {
+    key: 'session-place:<userId>',
+    writers: ['api'],
+    life: { until: 'the absolute end of the session' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
+  user: {
+    key: 'user:<userId>',
+    writers: ['api'],
+    life: { kept: 'as long as the account' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
+  recovery: {
+    key: 'recovery:<recoveryId>',
+    writers: ['api', 'delivery'],
+    life: { until: '`RECOVERY_TTL` has passed' },
+    encrypted: ['tokens'],
+    personal: { expires: 'it holds encrypted tokens and the names of providers' },
+  },
+  recoveryToken: {
+    key: 'recovery-token:<tokenHash>',
+    writers: ['delivery'],
+    life: { until: '`RECOVERY_TTL` has passed' },
+    encrypted: 'no',
+    personal: { userIdIn: 'value' },
+  },
+  pinHold: {
+    key: 'pin-hold:<userId>:<channel>',
+    writers: ['api'],
+    life: { until: '`PIN_RESET_WAIT` has passed' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
+  registrationWarning: {
+    key: 'registration-warning:{<userId>}',
+    writers: ['api', 'registration'],
+    life: { seconds: 86_400, after: 'it was opened' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
+  registrationWarned: {
+    key: 'registration-warned:{<userId>}',
+    writers: ['api', 'registration'],
+    // longer than a warning by the longest lifetime of a registration
+    life: { seconds: 3 * 86_400, after: 'its last registration' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
+  registrationStop: {
+    key: 'registration-stop:<tokenHash>',
+    writers: ['api', 'delivery'],
+    life: { seconds: 3 * 86_400, after: 'its last message' },
+    encrypted: 'no',
+    personal: { userIdIn: 'value' },
+  },
+  notification: {
+    key: 'notification:{<notificationId>}',
+    writers: ['delivery'],
+    life: { seconds: 4 * 86_400, after: 'its last start' },
+    encrypted: 'no',
+    personal: { expires: 'it holds the names of providers under the id of a workflow run' },
+  },
+  captcha: {
+    key: 'captcha:<tokenHash>',
+    writers: ['api'],
+    life: { seconds: 3600, after: 'its last use' },
+    encrypted: 'no',
+    personal: { expires: 'it holds the id of a registration' },
+  },
+  secret: {
+    key: 'secret:<reference>',
+    writers: ['api'],
+    life: { seconds: 120, after: 'it was stored' },
+    encrypted: 'value',
+    personal: { expires: 'the value is encrypted' },
+  },
+  idempotency: {
+    key: 'idempotency:<keyHash>',
+    writers: ['api'],
+    life: { seconds: 86_400, after: 'the first request' },
+    encrypted: ['minted', 'answer'],
+    personal: { expires: 'the key is a keyed hash, and the answer is encrypted' },
+  },
+  smsBudget: {
+    key: 'ratelimit:{cost}:<day>',
+    writers: ['api'],
+    life: { seconds: 2 * 86_400, after: 'the last message of the day' },
+    encrypted: 'no',
+    personal: 'no',
+  },
+  rateLimit: {
+    key: 'ratelimit:{<limitKey>}:<limit>',
+    writers: ['api', 'delivery'],
+    life: { until: 'its longest window has passed' },
+    encrypted: 'no',
+    personal: { limitKeyIn: 'key' },
+  },
+  health: {
+    key: 'health:<role>',
+    writers: ['api', 'registration', 'directory', 'delivery', 'audit'],
+    life: { kept: 'a field for each process, until it stops or 15 s after its last heartbeat' },
+    encrypted: 'no',
+    personal: 'no',
+  },
+  auditStream: {
+    key: 'audit',
+    writers: ['api', 'registration', 'directory', 'delivery', 'audit'],
+    life: { kept: 'an event until it is shipped; at most `AUDIT_STREAM_MAX`' },
+    encrypted: 'no',
+    personal: 'audit log',
+  },
+  auditHead: {
+    key: '{audit}:head',
+    writers: ['api', 'registration', 'directory', 'delivery', 'audit'],
+    life: { kept: 'always; three fields' },
+    encrypted: 'no',
+    personal: 'no',
+  },
+  auditOnce: {
+    key: '{audit}:once',
+    writers: ['api', 'registration', 'directory', 'delivery', 'audit'],
+    life: { kept: 'the id of an event for a day' },
+    encrypted: 'no',
+    personal: 'no',
+  },
+  auditProducer: {
+    key: '{audit}:producer:<producerId>',
+    writers: ['api', 'registration', 'directory', 'delivery', 'audit'],
+    life: { seconds: 86_400, after: 'the last event of the process' },
+    encrypted: 'no',
+    personal: 'no',
+  },
+  auditDeadLetters: {
+    key: '{audit}:dead-letters',
+    writers: ['audit'],
+    life: { kept: 'an event until an operator deletes it; at most about 10,000' },
+    encrypted: 'no',
+    personal: 'audit log',
+  },
+  auditRemoval: {
+    key: '{audit}:removal',
+    writers: ['audit'],
+    life: { seconds: 1800, after: 'the last removal of old indices' },
+    encrypted: 'no',
+    personal: 'no',
+  },
+} as const satisfies Record<string, KeyFamily>;
+
+/** The name of a key family. */
+export type FamilyName = keyof typeof keyFamilies;
+
+type IdOf<T extends string> = T extends `${string}<${infer Id}>${infer Rest}` ? Id | IdOf<Rest> : never;
+type IdsOf<T extends string> = { readonly [Id in IdOf<T>]: Id extends 'purpose' ? CodePurpose : string };
+type KeyOf<T extends string> = [IdOf<T>] extends [never] ? () => string : (ids: IdsOf<T>) => string;
+
+/** Builds the keys of each family from its ids: `keys.session({ sessionId })`. */
+export const keys = Object.fromEntries(
+  Object.entries(keyFamilies).map(([family, { key }]) => [family, keyBuilder(key)]),
+) as unknown as { readonly [F in FamilyName]: KeyOf<(typeof keyFamilies)[F]['key']> };
+
+/** A key, its family and its ids by the names of the template. */
+export interface KnownKey {
+  family: FamilyName;
+  ids: Readonly<Record<string, string>>;
+}
+
+const patterns = Object.entries(keyFamilies).map(([family, { key }]) => ({
+  family: family as FamilyName,
+  prefix: key.replace(/<.*/, ''),
+  pattern: new RegExp(`^${key.replaceAll(/[{}]/g, '\\$&').replaceAll(/<(\w+)>/g, '(?<$1>.+)')}$`),
+}));
+
+/** Returns the family and ids of a key, or undefined if it belongs to no family. */
+export function parseKey(key: string): KnownKey | undefined {
+  for (const { family, prefix, pattern } of patterns) {
+    const match = key.startsWith(prefix) ? pattern.exec(key) : null;
+    if (match !== null) return { family, ids: { ...match.groups } };
+  }
+  return undefined;
+}
+
+/** Returns the personal keys that are stored under the id of a registration or log-in, whether they exist or not. */
+export function keysDeletedWith(owner: Owner, id: string): string[] {
+  const found = Object.values<KeyFamily>(keyFamilies).flatMap(({ key, personal }) => {
+    if (typeof personal === 'string' || !('deletedWith' in personal) || !personal.deletedWith.includes(owner))
+      return [];
+    return codePurposes.map((purpose) => keyBuilder(key)({ registrationId: id, subject: id, purpose }));
+  });
+  return [...new Set(found)];
+}
+
+function keyBuilder(template: string): (ids?: Readonly<Record<string, string>>) => string {
+  // texts and the names of ids alternate
+  const parts = template.split(/<(\w+)>/);
+  return (ids = {}) => parts.map((part, index) => (index % 2 === 0 ? part : ids[part])).join('');
+}

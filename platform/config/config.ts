@@ -1,0 +1,105 @@
+/** Reads the configuration from environment variables. No other module reads the environment. */
+import { existsSync, readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import type { z } from 'zod';
+import type { Role } from './roles.ts';
+import type { Variable } from './variable.ts';
+import { type Variables, variables, variablesOf } from './variables.ts';
+
+/** The configuration of a role: every variable that it may read, parsed. */
+export type Config<R extends Role> = {
+  readonly [K in keyof Variables as R extends Variables[K]['roles'][number] ? K : never]: z.output<
+    Variables[K]['schema']
+  >;
+};
+
+/** Selected variables of any role, parsed. */
+export type Selection<N extends keyof Variables> = { readonly [K in N]: z.output<Variables[K]['schema']> };
+
+/**
+ * Reads the configuration of a role from an environment. An empty variable counts as unset.
+ *
+ * @throws {Error} one error that names every missing or invalid variable, never its value
+ */
+export function readConfig<R extends Role>(role: R, env: NodeJS.ProcessEnv = process.env): Config<R> {
+  return read(variablesOf(role), env, ` of ${role}`) as Config<R>;
+}
+
+/** Reads selected variables for a program without a role. @throws {Error} as `readConfig` */
+export function readVariables<N extends keyof Variables>(names: readonly N[], env: NodeJS.ProcessEnv): Selection<N> {
+  const chosen = names.map((name): [string, Variable] => [name, variables[name]]);
+  return read(chosen, env, '') as Selection<N>;
+}
+
+/**
+ * Returns the values of some variables in an environment. `NAME_FILE` names a file that contains the value of `NAME`.
+ *
+ * @throws {Error} names every `NAME_FILE` whose file cannot be read
+ */
+export function givenValues(names: readonly string[], env: NodeJS.ProcessEnv, whose = ''): Record<string, string> {
+  const values: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const name of names) {
+    const file = env[`${name}_FILE`];
+    try {
+      const value = file ? readFileSync(file, 'utf8').replace(/\r?\n$/, '') : env[name];
+      if (value !== undefined) values[name] = value;
+    } catch (err) {
+      problems.push(`${name}_FILE cannot be read: ${(err as NodeJS.ErrnoException).code}`);
+    }
+  }
+  if (problems.length > 0) throw badConfiguration(whose, problems);
+  return values;
+}
+
+/** The variables that select an installation. */
+const installationVariables = ['TEMPORAL_ADDRESS', 'REDIS_URL', 'DATABASE_URL'];
+
+/**
+ * Returns the variables for the CLI: those that are set, completed from a file. `file` is always read. `fallback` is
+ * read only if it exists and no set variable selects an installation, so that two installations are never mixed.
+ *
+ * @throws {Error} a file cannot be read
+ */
+export function operatorEnvironment(
+  { fallback, file }: { fallback: string; file?: string | undefined },
+  env: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  const names = Object.keys(variables);
+  const given = givenValues(names, env);
+  const isPlaceGiven = installationVariables.some((name) => given[name]);
+  const source = file ?? (!isPlaceGiven && existsSync(fallback) ? fallback : undefined);
+  if (source === undefined) return given;
+  return { ...givenValues(names, parseEnv(readFileSync(source, 'utf8'))), ...given };
+}
+
+function read(chosen: [name: string, variable: Variable][], env: NodeJS.ProcessEnv, whose: string): unknown {
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, variable] of chosen) {
+    const given = env[name] || variable.default;
+    if (given === undefined) {
+      problems.push(`${name} is missing: ${variable.about}`);
+      continue;
+    }
+    const parsed = variable.schema.safeParse(given);
+    if (parsed.success) values[name] = parsed.data;
+    else problems.push(`${name} ${parsed.error.issues.map((issue) => issue.message).join(', ')}`);
+    if (env.NODE_ENV !== 'production') continue;
+    if (isSample(given)) problems.push(`${name} is a sample value`);
+    const problem = parsed.success ? variable.inProduction?.(given) : undefined;
+    if (problem !== undefined) problems.push(`${name} ${problem}`);
+  }
+  if (problems.length > 0) throw badConfiguration(whose, problems);
+  return Object.freeze(values);
+}
+
+function badConfiguration(whose: string, problems: readonly string[]): Error {
+  return new Error(`Bad configuration${whose}:\n  ${problems.join('\n  ')}`);
+}
+
+/** Sample secrets contain `example-only`, in plain text or base64, alone or in a list. Production refuses them. */
+function isSample(value: string): boolean {
+  const isSampleItem = (item: string) => Buffer.from(item, 'base64').toString().includes('example-only');
+  return value.includes('example-only') || value.split(/[\s,]+/).some(isSampleItem);
+}

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { readPolicy } from '../../domain/registration.ts';
+import { integer, integers, list } from './schemas.ts';
+import type { Variable } from './variable.ts';
+
+const countries = list.pipe(z.array(z.string().regex(/^[A-Z]{2}$/, 'must be countries such as GB,IE')));
+
+/** Variables of registrations and their codes. */
+export const registrationVariables = {
+  REGISTRATION_STEPS: {
+    about: 'steps of a registration, in the order they are shown: directory, captcha, code, credentials',
+    roles: ['api'],
+    schema: list.superRefine((names, check) => {
+      const problem = problemOf(() => readPolicy(names));
+      if (problem !== undefined) check.addIssue(problem);
+    }),
+    default: 'directory,captcha,code,credentials',
+  },
+  REGISTRATION_TTL: {
+    about: 'lifetime of an unfinished registration, in seconds, not counting the time it waits for a dependency',
+    roles: ['api'],
+    schema: integer(10, 86_400),
+    default: '1800',
+  },
+  REGISTRATION_WAIT_MAX: {
+    about: 'longest time a registration waits for a dependency, in seconds',
+    roles: ['api'],
+    schema: integer(60, 604_800),
+    default: '86400',
+  },
+  OTP_TTL: {
+    about: 'lifetime of a code after it was sent, in seconds',
+    roles: ['api'],
+    schema: integer(5, 3600),
+    default: '180',
+  },
+  OTP_CHECKS_MAX: { about: 'attempts allowed per code', roles: ['api'], schema: integer(1, 20), default: '5' },
+  OTP_RESEND_WAITS: {
+    about: 'waits in seconds between the sends on one channel; n waits allow n + 1 sends',
+    roles: ['api'],
+    schema: integers,
+    default: '60,120,300,600',
+  },
+  OTP_VOICE_WAITS: {
+    about: 'OTP_RESEND_WAITS for voice calls',
+    roles: ['api'],
+    schema: integers,
+    default: '120,600',
+  },
+  DIRECTORY_TRIES: {
+    about:
+      'password attempts for one directory user name in DIRECTORY_WINDOW; keep it below the lockout limit of the directory',
+    roles: ['api'],
+    schema: integer(1, 1000),
+    default: '5',
+  },
+  DIRECTORY_WINDOW: {
+    about: 'window of DIRECTORY_TRIES, in seconds',
+    roles: ['api'],
+    schema: integer(1, 86_400),
+    default: '900',
+  },
+  COUNTRIES_ALLOWED: {
+    about: 'countries (ISO 3166) whose phone numbers may register, separated by commas; all when empty',
+    roles: ['api', 'directory'],
+    schema: countries,
+    default: '',
+  },
+} satisfies Record<string, Variable>;
+
+function problemOf(read: () => unknown): string | undefined {
+  try {
+    read();
+    return undefined;
+  } catch (err) {
+    return (err as Error).message;
+  }
+}

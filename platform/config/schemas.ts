@@ -1,0 +1,72 @@
+/** The schemas that several variables use. Each parses the text of an environment variable. */
+import { z } from 'zod';
+import { Secret } from './secret.ts';
+
+/** A whole number within bounds. */
+export const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+
+/** A text that is not empty. */
+export const text = z.string().min(1);
+
+/** A text, or undefined when empty. */
+export const optional = z.string().transform((value) => (value === '' ? undefined : value));
+
+/** `true` or `false`. */
+export const flag = z.enum(['true', 'false'], 'must be true or false').transform((value) => value === 'true');
+
+/** Texts separated by commas or white space. */
+export const list = z.string().transform((value) => value.split(/[\s,]+/).filter((item) => item !== ''));
+
+/** Parses a text with a function of the domain. The message of its `RangeError` becomes the problem. */
+export const parsed = <T>(read: (value: string) => T) =>
+  z.string().transform((value, check): T => {
+    try {
+      return read(value);
+    } catch (err) {
+      check.addIssue((err as Error).message);
+      return z.NEVER;
+    }
+  });
+
+/** A list of whole numbers from 1 to 86,400. */
+export const integers = list.pipe(z.array(integer(1, 86_400)));
+
+/** A URL with one of the protocols. */
+export const url = (...protocols: string[]) =>
+  z.string().refine((value) => hasProtocol(value, protocols), `must be a URL (${protocols.join(', ')})`);
+
+/** A URL with one of the protocols, or undefined when empty. */
+export const optionalUrl = (...protocols: string[]) =>
+  z
+    .string()
+    .refine((value) => value === '' || hasProtocol(value, protocols), `must be a URL (${protocols.join(', ')})`)
+    .transform((value) => (value === '' ? undefined : value));
+
+/** A secret of a minimum length. */
+export const secret = (lengthMin: number) =>
+  z
+    .string()
+    .min(lengthMin, `must be at least ${lengthMin} characters`)
+    .transform((value) => new Secret(value));
+
+/** A bearer token or HMAC secret: at least 32 characters. */
+export const bearer = secret(32);
+
+/** A secret, or undefined when empty. */
+export const optionalSecret = z.string().transform((value) => (value === '' ? undefined : new Secret(value)));
+
+/** A key of 32 bytes in base64. */
+export const key = z
+  .string()
+  .refine((value) => Buffer.from(value, 'base64').length === 32, 'must be 32 bytes in base64')
+  .transform((value) => new Secret(value));
+
+/** Returns whether a text is a URL with one of the protocols. */
+export function hasProtocol(value: string, protocols: string[]): boolean {
+  return URL.canParse(value) && protocols.includes(new URL(value).protocol);
+}

@@ -1,0 +1,27 @@
+import { integer, list, optionalUrl, text } from './schemas.ts';
+import type { Variable } from './variable.ts';
+
+/** Variables of the HTTP server of the API. */
+export const serverVariables = {
+  SERVER_HOST: { about: 'address the API listens on', roles: ['api'], schema: text, default: '0.0.0.0' },
+  SERVER_PORT: { about: 'port the API listens on', roles: ['api'], schema: integer(0, 65_535), default: '8000' },
+  PUBLIC_URL: {
+    about:
+      'public URL of the API for providers, without a trailing slash; no voice calls and no delivery reports when empty',
+    roles: ['api', 'delivery'],
+    schema: optionalUrl('http:', 'https:').transform((value) => value?.replace(/\/$/, '')),
+    default: '',
+  },
+  TRUST_PROXY: {
+    about: 'proxies in front of the API whose X-Forwarded-For is trusted: addresses, subnets or a number of hops',
+    roles: ['api'],
+    schema: list,
+    default: '',
+  },
+  CORS_ORIGINS: {
+    about: 'browser origins that may call the API (CORS), separated by commas; none when empty',
+    roles: ['api'],
+    schema: list,
+    default: '',
+  },
+} satisfies Record<string, Variable>;

@@ -1,0 +1,16 @@
+import type { z } from 'zod';
+import type { Role } from './roles.ts';
+
+/** A row of the table of variables. */
+export interface Variable {
+  /** The meaning, unit and bounds of the variable: a line of `.env.example`. */
+  about: string;
+  roles: readonly Role[];
+  schema: z.ZodType;
+  /** Used when the variable is unset or empty. A variable without a default is required. */
+  default?: string;
+  /** Returns the problem with a value that is valid in development but not in production. */
+  inProduction?: (given: string) => string | undefined;
+  /** A working value for development, shown in `.env.example` in place of the default. */
+  example?: string;
+}

@@ -1,0 +1,60 @@
+import type { WaitingFor } from '../../domain/registration.ts';
+import type { Outputs } from './outputs.ts';
+
+/** Creates the events of processes and their dependencies. */
+export function createProcessEvents({ counter, record, report }: Outputs) {
+  const outages = counter('dependency_outages_total', 'Times a dependency was found unavailable', ['dependency']);
+
+  return {
+    dependencyAway(dependency: WaitingFor | 'captcha' | 'breached-passwords', reason: string): void {
+      report({
+        counter: outages,
+        labels: { dependency },
+        level: 'warn',
+        log: { event: 'dependency.away', dependency, reason },
+        audit: {
+          action: 'dependency-away',
+          status: 'failure',
+          message: `${dependency} is unavailable`,
+          reason: 'unavailable',
+          details: { dependency: { name: dependency } },
+          metadata: { why: reason },
+        },
+      });
+    },
+    /**
+     * Most of the checked accounts are missing from the directory. A wrong search base or filter is the more likely
+     * cause, so none of them was disabled. One event per run.
+     */
+    directoryDoubted({ runId, checked, missing }: { runId: string; checked: number; missing: number }): void {
+      report({
+        counter: outages,
+        labels: { dependency: 'directory' },
+        level: 'error',
+        log: { event: 'directory.doubted', checked, missing },
+        audit: {
+          action: 'dependency-away',
+          status: 'failure',
+          message: 'Most linked accounts are missing from the directory: no account was disabled',
+          reason: 'entries-missing',
+          once: runId,
+          details: { dependency: { name: 'directory' } },
+          metadata: { checked, missing },
+        },
+      });
+    },
+    /** Repeats with the same `runId` are recorded once. */
+    purged({ runId, claims }: { runId: string; claims: number }): void {
+      report({
+        log: { event: 'purge.done', claims },
+        audit: { action: 'purge', message: 'Expired data was removed', once: runId, metadata: { claims } },
+      });
+    },
+    processStarted(): void {
+      record('process-start', { status: 'success', message: 'A process is ready' });
+    },
+    processStopped(): void {
+      record('process-stop', { status: 'success', message: 'A process was stopped' });
+    },
+  };
+}

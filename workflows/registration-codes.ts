@@ -1,0 +1,68 @@
+/** The code of a registration: each request for one, and an operator's switch to another channel. */
+import { condition, isCancellation } from '@temporalio/workflow';
+import type { RegistrationStatus } from '../domain/registration.ts';
+import { refuseReplacement, stuckSend } from '../domain/registration-refusals.ts';
+import type { Channel } from '../domain/verification.ts';
+import { sendSecurityAlert } from './notification.ts';
+import { refusal, throwIfRefused } from './refusals.ts';
+import type { RegistrationProgress } from './registration-progress.ts';
+
+/** The codes of one registration. */
+export class RegistrationCodes {
+  readonly #progress: RegistrationProgress;
+  /** Numbers and addresses whose owners were already looked up. */
+  readonly #warned = new Set<string>();
+
+  constructor(progress: RegistrationProgress) {
+    this.#progress = progress;
+  }
+
+  /** Sends a code by a channel. Returns before it is sent. */
+  async request(channel: Channel): Promise<RegistrationStatus> {
+    const { codes, flow } = this.#progress;
+    // before the first await, so that the validator of a concurrent update sees this send and refuses the update
+    const send = codes.begin(channel);
+    this.#sendSecurityAlert(channel);
+    await flow.announce();
+    void codes.deliver(send, this.#progress.wishes()).catch((err: unknown) => this.#fail(err));
+    return this.#progress.status();
+  }
+
+  /**
+   * Gives up a send that waits or was refused, and sends a code by another channel. Waits for a running attempt first:
+   * if the provider accepts its code, none is sent by another channel.
+   *
+   * @throws {ApplicationFailure} nothing-waiting, and as `refuseCode`
+   */
+  async switchTo(channel: Channel): Promise<void> {
+    const { codes, flow } = this.#progress;
+    const stuck = stuckSend(channel, { sends: codes.sends, unavailable: flow.calls.unavailable });
+    if (stuck === undefined) throw refusal('nothing-waiting');
+    // before the first await, so that no further attempt starts and the validator refuses a concurrent update
+    if (stuck.state === 'sending') {
+      this.#progress.prolong();
+      codes.giveUp(stuck);
+    }
+    const isTrying = () => flow.calls.isTrying(stuck.channel);
+    if (isTrying()) {
+      await condition(() => !isTrying());
+      throwIfRefused(refuseReplacement(channel, this.#progress.state(), { givenUp: stuck, now: Date.now() }));
+    }
+    await this.request(channel);
+  }
+
+  /** Notifies an existing owner that their number or address is being registered. Does not wait for it. */
+  #sendSecurityAlert(channel: Channel): void {
+    const { to } = this.#progress.destinationOf(channel);
+    if (to === undefined || this.#warned.has(to)) return;
+    this.#warned.add(to);
+    // a failure is ignored: it would reveal that there is an owner
+    const { registrationId, client } = this.#progress.input;
+    void sendSecurityAlert({ channel, to, registrationId }, client).catch(() => undefined);
+  }
+
+  /** Rejects the registration after an error in work that an update left running; the error would be lost otherwise. */
+  #fail(err: unknown): void {
+    if (!isCancellation(err)) this.#progress.end('rejected', 'internal-error');
+  }
+}

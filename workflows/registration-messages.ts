@@ -1,0 +1,63 @@
+/** What a registration is started with, and the updates and the query that it handles. */
+import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import type { Identity, RegistrationRules, RegistrationStatus, StepName } from '../domain/registration.ts';
+import type { Channel, ClientKind } from '../domain/verification.ts';
+
+/** The input of a registration. */
+export interface RegistrationInput {
+  registrationId: string;
+  tokenHash: string;
+  policy: StepName[];
+  rules: RegistrationRules;
+  /** Identity as the client stated it. If the policy has the step `directory`, the directory entry replaces it. */
+  identity: Identity;
+  /** Milliseconds since the Unix epoch. */
+  startedAt: number;
+  /** Language of the messages, as returned by `languageFor`. */
+  locale?: string;
+  client?: ClientKind;
+}
+
+/**
+ * The result of a step. `waiting`: a dependency is unavailable and the step continues automatically. `lost`: the
+ * one-time secret has expired and must be sent again. `somebody-else`: the step was already completed as another user.
+ */
+export interface StepAnswer {
+  outcome: 'done' | 'refused' | 'lost' | 'waiting' | 'somebody-else';
+  status: RegistrationStatus;
+}
+
+/** An operator's request. The user never sends one, so its presence identifies an operator. */
+export interface OperatorRequest {
+  /** Operator name for the timeline: up to 64 letters, digits, dots, dashes and underscores. */
+  by?: string | undefined;
+}
+
+/** A cancellation by an operator, or by the owner of the number or address. The user cancels without a request. */
+export interface CancelRequest extends OperatorRequest {
+  /** Set when the owner cancels; absent for an operator. */
+  reason?: 'stopped-by-owner';
+}
+
+/** Returns the status of the registration. */
+export const registrationStatus = defineQuery<RegistrationStatus>('registrationStatus');
+/** Binds to the directory as the user. A newer update replaces an older one that waits for the directory. */
+export const authenticate = defineUpdate<StepAnswer, [{ username: string; passwordRef: string }]>('authenticate');
+/** Records that a captcha was verified. */
+export const passCaptcha = defineUpdate<StepAnswer>('passCaptcha');
+/** Sends a code. Returns before it is sent. */
+export const requestCode = defineUpdate<RegistrationStatus, [{ channel: Channel }]>('requestCode');
+/** Records that the right code was typed. `send` identifies the proven channel. */
+export const confirmCode = defineUpdate<StepAnswer, [{ send?: number | undefined }]>('confirmCode');
+/** Hashes and stores a password, a PIN or both. */
+export const setCredentials = defineUpdate<StepAnswer, [{ credentialsRef: string }]>('setCredentials');
+/** Records that the PIN of the existing account was typed. */
+export const approve = defineUpdate<StepAnswer>('approve');
+/** Ends the registration and runs its compensations. An operator and an owner send a request, the user sends none. */
+export const cancel = defineUpdate<RegistrationStatus, [CancelRequest | undefined]>('cancel');
+/** Operator: calls every unavailable dependency again now, without waiting for the next scheduled attempt. */
+export const retryStep = defineUpdate<RegistrationStatus, [OperatorRequest]>('retryStep');
+/** Operator: gives up a send that waits for its provider or was refused, and sends a new code by another channel. */
+export const switchChannel = defineUpdate<RegistrationStatus, [OperatorRequest & { channel: Channel }]>(
+  'switchChannel',
+);

@@ -1,0 +1,255 @@
+/** How far one registration is: its identity, the steps that are done, its lifetime and how it ended. */
+import { condition, proxyLocalActivities, uuid4 } from '@temporalio/workflow';
+import type { AccountInput } from '../activities/accounts.ts';
+import type { RegistrationActivities } from '../activities/registration.ts';
+import type { CredentialKind } from '../domain/account.ts';
+import {
+  addressOf,
+  countryOf,
+  currentStep,
+  type Identity,
+  isOver,
+  type RegistrationOutcome,
+  type RegistrationState,
+  type RegistrationStatus,
+  type StepName,
+  statusOf,
+  withOnlyAddressOf,
+} from '../domain/registration.ts';
+import type { Channel } from '../domain/verification.ts';
+import { CodeSending, type Destination } from './code-sending.ts';
+import { detailsOf } from './details.ts';
+import { Flow } from './flow.ts';
+import type { RegistrationInput, StepAnswer } from './registration-messages.ts';
+import { localStep } from './retries.ts';
+import { searchAttributesOf } from './search-attributes.ts';
+
+const { publishStatus } = proxyLocalActivities<RegistrationActivities>(localStep);
+
+/** The state of one registration. Every change is visible to operators, and announced changes to the user. */
+export class RegistrationProgress {
+  readonly input: RegistrationInput;
+  readonly flow: Flow;
+  readonly codes: CodeSending;
+  /** Credentials that were replaced in an existing account. */
+  replaced: CredentialKind[] = [];
+  readonly #newUserId = uuid4();
+  readonly #done = new Set<StepName>();
+  #identity: Identity;
+  #provenChannel: Channel | undefined;
+  #lockedBy: string | undefined;
+  #expiresAt: number;
+  #version = 0;
+  #isCancelled = false;
+  #cancelReason: string | undefined;
+  #ending: { outcome: RegistrationOutcome; reason?: string } | undefined;
+  #isClosed = false;
+
+  constructor(input: RegistrationInput) {
+    this.input = input;
+    this.#identity = input.identity;
+    const { registrationId, startedAt, rules } = input;
+    this.#expiresAt = startedAt + rules.ttlSeconds * 1000;
+    this.flow = new Flow({
+      isOver: () => this.isOver(),
+      details: (timeline) =>
+        detailsOf({ status: this.status(), startedAt, dependencyCalls: this.flow.calls.all, timeline }),
+      searchAttributes: () => searchAttributesOf(this.state(), this.status()),
+      publish: () => this.#publish(),
+      resumed: () => this.prolong(),
+    });
+    this.codes = new CodeSending(this.flow, {
+      subject: { subject: registrationId, purpose: 'register', ttlSeconds: rules.codeTtlSeconds },
+      destinationOf: (channel) => this.destinationOf(channel),
+      isUnwanted: () => this.isOver() || this.#done.has('code'),
+      refusedState: () => 'refused',
+    });
+    this.flow.note('started');
+  }
+
+  /** The state that rules and status are derived from. */
+  state(): RegistrationState {
+    const { policy, rules, startedAt } = this.input;
+    const { waitingFor } = this.flow;
+    return {
+      policy: this.#lockedBy === undefined ? policy : [...policy, 'approval'],
+      rules,
+      startedAt,
+      identity: this.#identity,
+      done: this.#done,
+      sends: this.codes.sends,
+      expiresAt: this.#expiresAt,
+      version: this.#version,
+      userId: this.userId,
+      isCancelled: this.#isCancelled,
+      ...(this.#lockedBy !== undefined && { lockedBy: this.#lockedBy }),
+      ...this.#ending,
+      ...(waitingFor && { waitingFor }),
+    };
+  }
+
+  /** The status as the user sees it. */
+  status(): RegistrationStatus {
+    return statusOf(this.state());
+  }
+
+  /** The result of a step, with the current status. */
+  answer(outcome: StepAnswer['outcome']): StepAnswer {
+    return { outcome, status: this.status() };
+  }
+
+  /** It has ended or was cancelled. */
+  isOver(): boolean {
+    return isOver({ isCancelled: this.#isCancelled, ...this.#ending });
+  }
+
+  /** Every step is done. */
+  isProven(): boolean {
+    return currentStep(this.state()) === 'finish';
+  }
+
+  /** How it ended; undefined before. */
+  get outcome(): RegistrationOutcome | undefined {
+    return this.#ending?.outcome;
+  }
+
+  /** The user id of the existing account that is locked by a PIN; undefined without one. */
+  get lockedBy(): string | undefined {
+    return this.#lockedBy;
+  }
+
+  /** The user id of the existing account, or of the new one. */
+  get userId(): string {
+    return this.#lockedBy ?? this.#newUserId;
+  }
+
+  /**
+   * The identity that the account gets. The directory vouches for its whole entry. Of a client's own identity, only the
+   * address that got the code is proven.
+   */
+  get provenIdentity(): Identity {
+    if (this.#provenChannel === undefined || this.input.policy.includes('directory')) return this.#identity;
+    return withOnlyAddressOf(this.#identity, this.#provenChannel);
+  }
+
+  /** The account to create or to recover. */
+  account(): AccountInput {
+    const { registrationId, locale } = this.input;
+    return {
+      registrationId,
+      userId: this.userId,
+      identity: this.provenIdentity,
+      createdAt: Date.now(),
+      ...(locale !== undefined && { locale }),
+    };
+  }
+
+  /** Language and app that messages are written for. */
+  wishes(): Pick<RegistrationInput, 'locale' | 'client'> {
+    const { locale, client } = this.input;
+    return { ...(locale !== undefined && { locale }), ...(client !== undefined && { client }) };
+  }
+
+  /** The number or address that a channel sends to. */
+  destinationOf(channel: Channel): Destination {
+    const to = addressOf(this.#identity, channel);
+    return channel === 'email' ? { to } : { to, country: countryOf(this.#identity) };
+  }
+
+  /** Replaces the identity with the directory entry: addresses that the client stated receive no codes. */
+  async adopt(identity: Identity): Promise<'done' | 'somebody-else'> {
+    if (this.#done.has('directory')) {
+      return identity.directoryId === this.#identity.directoryId ? 'done' : 'somebody-else';
+    }
+    this.#identity = identity;
+    await this.finishStep('directory', 'directory password right');
+    return 'done';
+  }
+
+  /** Records which send proved its channel. The first proof stays. */
+  prove(sendNumber: number | undefined): void {
+    this.#provenChannel ??= this.codes.sends.find(({ number }) => number === sendNumber)?.channel;
+  }
+
+  /**
+   * Records a completed step. After the last step it returns once the registration is closed, waits for a dependency,
+   * or requires the step `approval`.
+   */
+  async finishStep(name: StepName, note: string): Promise<StepAnswer> {
+    if (!this.#done.has(name)) {
+      this.#done.add(name);
+      this.flow.note(note);
+      if (!this.isProven()) await this.flow.announce();
+    }
+    if (this.isProven()) {
+      await condition(() => this.#isClosed || this.flow.calls.unavailable.size > 0 || !this.isProven());
+    }
+    return this.answer('done');
+  }
+
+  /** Waits until every step is done. Ends the registration when its lifetime is over first. */
+  async untilStepsDone(): Promise<void> {
+    const { startedAt, rules } = this.input;
+    const { ttlSeconds, waitMaxSeconds } = rules;
+    const waitUntil = startedAt + (ttlSeconds + waitMaxSeconds) * 1000;
+    while (!this.isOver() && !this.isProven()) {
+      const remaining = this.#expiresAt - Date.now();
+      const { waitingFor } = this.flow;
+      if (remaining > 0) {
+        await condition(() => this.isOver() || this.isProven(), remaining);
+      } else if (waitingFor !== undefined && Date.now() < waitUntil) {
+        // time spent waiting for a dependency does not count against the user
+        this.#expiresAt = Math.min(Date.now() + ttlSeconds * 1000, waitUntil);
+      } else {
+        this.end('expired', waitingFor && `${waitingFor}-unavailable`);
+      }
+    }
+  }
+
+  /** Restarts the lifetime: time spent waiting for a dependency does not count. */
+  prolong(): void {
+    this.#expiresAt = Math.max(this.#expiresAt, Date.now() + this.input.rules.ttlSeconds * 1000);
+  }
+
+  /** Adds the step `approval`, and restarts the lifetime so that the user has all of it to type the PIN. */
+  async lock(lockedBy: string): Promise<void> {
+    this.#lockedBy = lockedBy;
+    this.prolong();
+    this.flow.note('existing account found, locked by a PIN');
+    await this.flow.announce();
+  }
+
+  /** Requests the end. A later request without a reason keeps the reason of an earlier one. */
+  cancel(reason: string | undefined): void {
+    this.#isCancelled = true;
+    this.#cancelReason = reason ?? this.#cancelReason;
+  }
+
+  /** Records how it ended. */
+  end(outcome: RegistrationOutcome, reason?: string): void {
+    this.#ending = { outcome, ...(reason !== undefined && { reason }) };
+    this.flow.note(reason === undefined ? outcome : `${outcome}: ${reason}`);
+  }
+
+  /** Records that it ended by its cancellation, unless it had ended before. */
+  endIfCancelled(): void {
+    if (this.#ending === undefined) this.end('cancelled', this.#cancelReason);
+  }
+
+  /** Records that the final status is announced: updates that wait for it return. */
+  markClosed(): void {
+    this.#isClosed = true;
+  }
+
+  /** Resolves when the final status is announced. */
+  untilClosed(): Promise<void> {
+    return condition(() => this.#isClosed);
+  }
+
+  /** Not `async`: an extra microtask could change the order of commands on replay. */
+  #publish(): Promise<void> {
+    this.#version++;
+    const { registrationId, tokenHash } = this.input;
+    return publishStatus({ registrationId, tokenHash, status: this.status() });
+  }
+}
