@@ -1,10 +1,10 @@
 /** Authentication: the credential that an operation needs, and its holder. */
 import type { StoredRegistration } from '../adapters/redis/registrations.ts';
-import type { Session } from '../adapters/redis/sessions.ts';
 import { isSignedByTwilio } from '../adapters/twilio/webhook.ts';
 import type { Auth, Operation, RpcOperation } from '../contract/operation.ts';
 import { adminRole } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
+import type { Session } from '../domain/session.ts';
 import { tokenHash } from '../platform/crypto.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import { originOf, type ReportOrigin } from './callbacks/delivery-reports.ts';

@@ -1,7 +1,8 @@
 /** Passwords and PINs: how one is verified, and how a new one takes effect. */
 import { executeSingleton } from '../adapters/temporal/client-calls.ts';
-import { type Account, type CredentialKind, credentialChangeWorkflowId } from '../domain/account.ts';
+import type { Account, CredentialKind } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
+import { credentialChangeWorkflowId } from '../domain/workflow-ids.ts';
 import { newId } from '../platform/crypto.ts';
 import { type CredentialChangeInput, credentialChange } from '../workflows/credential-change.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';

@@ -19,9 +19,9 @@ import type { RegistrationListener, RegistrationStarts, Registrations } from '..
 import type { Sessions } from '../adapters/redis/sessions.ts';
 import type { SmsBudget } from '../adapters/redis/sms-budget.ts';
 import type { VerificationSessions } from '../adapters/redis/verification-sessions.ts';
-import type { SessionLife } from '../domain/account.ts';
 import type { AuditEvent } from '../domain/audit.ts';
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
+import type { SessionLife } from '../domain/session.ts';
 import type { SessionRules } from '../domain/verification.ts';
 import type { Config } from '../platform/config/config.ts';
 import type { Cipher } from '../platform/crypto.ts';

@@ -1,6 +1,7 @@
 /** Notifications to account owners that the api starts, for events without a workflow of their own. */
 import { startWorkflow } from '../adapters/temporal/client-calls.ts';
-import { type Notification, notificationWorkflowId } from '../domain/notifications.ts';
+import type { Notification } from '../domain/notifications.ts';
+import { notificationWorkflowId } from '../domain/workflow-ids.ts';
 import { notification } from '../workflows/notification.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';
 import type { ApiDeps } from './deps.ts';

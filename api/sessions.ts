@@ -1,7 +1,8 @@
 /** The begin of a session, by log-in or registration, and its tokens. */
 import type { Tokens } from '../contract/schemas.ts';
-import { type Account, type AccountWithHashes, refreshLife, type SessionLife } from '../domain/account.ts';
+import type { Account, AccountWithHashes } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
+import { refreshLife, type SessionLife } from '../domain/session.ts';
 import type { Config } from '../platform/config/config.ts';
 import { tokenHash } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';

@@ -1,8 +1,8 @@
 /** Accounts and sessions as their user sees them. */
 
-import type { Session as StoredSession } from '../adapters/redis/sessions.ts';
 import type { Session, User } from '../contract/schemas.ts';
 import type { Account } from '../domain/account.ts';
+import type { Session as StoredSession } from '../domain/session.ts';
 
 /** An account as its user sees it. */
 export function userView(account: Account): User {

@@ -12,9 +12,9 @@ import {
   type RegistrationStatus,
   registrationStates,
   registrationSteps,
-  registrationWorkflowId,
 } from '../domain/registration.ts';
 import { channels } from '../domain/verification.ts';
+import { registrationWorkflowId } from '../domain/workflow-ids.ts';
 import { cancel, registrationStatus, retryStep, switchChannel } from '../workflows/registration-messages.ts';
 import {
   actOptions,

@@ -1,7 +1,8 @@
 /** `vyry users`: shows, disables and enables accounts, and changes their roles. */
 import { executeSingleton } from '../adapters/temporal/client-calls.ts';
-import { type Account, isRole, rolesOf, userAdministrationWorkflowId, userRolesWorkflowId } from '../domain/account.ts';
+import { type Account, isRole, rolesOf } from '../domain/account.ts';
 import { maskEmail, maskPhone } from '../domain/registration.ts';
+import { userAdministrationWorkflowId, userRolesWorkflowId } from '../domain/workflow-ids.ts';
 import { newId } from '../platform/crypto.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';
 import { userDisabling, userEnabling, userRoleChange } from '../workflows/user-administration.ts';

@@ -91,8 +91,3 @@ export function recipientsOf(person: { email?: string; phone?: string; locale?: 
     ...(phone === undefined ? [] : [{ channel: 'sms' as const, to: phone, ...own }]),
   ];
 }
-
-/** Returns the id of the workflow of a notification. The id prevents a second send. */
-export function notificationWorkflowId({ userId, kind, occasion }: Notification): string {
-  return `notification:${kind}:${userId}:${occasion}`;
-}

@@ -237,11 +237,6 @@ export function isOver({ outcome, isCancelled }: Pick<RegistrationState, 'outcom
   return outcome !== undefined || isCancelled === true;
 }
 
-/** Returns the id of the workflow of a registration. It contains a random id, never a number or a name. */
-export function registrationWorkflowId(registrationId: string): string {
-  return `registration:${registrationId}`;
-}
-
 /** Masks a number: `+1•••••0100`. The country code (or its first digit, if unknown) and the last four digits remain. */
 export function maskPhone(phone: string, callingCode = phone.slice(1, 2)): string {
   return `+${callingCode}•••••${phone.slice(-4)}`;

@@ -283,11 +283,6 @@ export function keepSessionUntil(state: SessionState, rules: SessionRules): numb
   return sessionExpiresAt(state, rules) + (longestWait + rules.sessionTtlSeconds) * 1000;
 }
 
-/** Returns the id of the workflow of a session. It contains a random id, never a number. */
-export function verificationWorkflowId(sessionId: string): string {
-  return `verification:${sessionId}`;
-}
-
 /** The kind of a provider's refusal. `no-sender`: no provider is configured for the message. */
 export type RefusalKind = 'unreachable' | 'no-sender' | 'fraud' | 'rejected';
 
@@ -310,9 +305,4 @@ export function refusalKindOf(reason: string | undefined): RefusalKind {
  */
 export function refusedStateOf(reason: string): 'refused' | 'rejected' {
   return ['unreachable', 'no-sender'].includes(refusalKindOf(reason)) ? 'refused' : 'rejected';
-}
-
-/** Returns the id of the workflow that sends the code of a log-in. */
-export function logInWorkflowId(loginId: string): string {
-  return `login:${loginId}`;
 }

@@ -34,8 +34,8 @@ import {
 } from '@temporalio/workflow';
 import type { DeletionActivities, DeletionInput, ErasureActivities, ErasureInput } from '../activities/deletion.ts';
 import type { UserAdministrationActivities } from '../activities/user-administration.ts';
-import { accountErasureWorkflowId } from '../domain/account.ts';
 import { type DeletionState, type PlannedDeletion, refuseDeletionUpdate } from '../domain/deletion.ts';
+import { accountErasureWorkflowId } from '../domain/workflow-ids.ts';
 import { notifyOwnerAndWait } from './notification.ts';
 import { refusal, throwIfRefused } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';

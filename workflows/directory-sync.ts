@@ -13,7 +13,7 @@
 import { continueAsNew, executeChild, proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { DirectoryActivities } from '../activities/directory.ts';
 import type { DirectorySyncActivities, SyncedPage } from '../activities/directory-sync.ts';
-import { userAdministrationWorkflowId } from '../domain/account.ts';
+import { userAdministrationWorkflowId } from '../domain/workflow-ids.ts';
 import { isOutage } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { userDisabling } from './user-administration.ts';

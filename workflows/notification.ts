@@ -19,13 +19,9 @@ import {
 } from '@temporalio/workflow';
 import type { DeliveryActivities } from '../activities/delivery.ts';
 import type { NotificationActivities, OwnerToWarn, Warned } from '../activities/notifications.ts';
-import {
-  type Notification,
-  type NotificationChannel,
-  notificationChannels,
-  notificationWorkflowId,
-} from '../domain/notifications.ts';
+import { type Notification, type NotificationChannel, notificationChannels } from '../domain/notifications.ts';
 import type { ClientKind } from '../domain/verification.ts';
+import { notificationWorkflowId } from '../domain/workflow-ids.ts';
 import { Flow } from './flow.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { userAttributesOf } from './search-attributes.ts';

@@ -10,23 +10,9 @@
  * Consistency: the valid refresh token and the existence of the session are in one hash, and one script changes them.
  * When Redis is unavailable, calls throw.
  */
+import type { Session } from '../../domain/session.ts';
 import { loadScript, type Redis } from './connect.ts';
 import { keys } from './keys.ts';
-
-/** A session as it is stored. Times are milliseconds since the Unix epoch. */
-export interface Session {
-  sessionId: string;
-  userId: string;
-  createdAt: number;
-  /** When the user last authenticated: at log-in or later within the session. */
-  authenticatedAt: number;
-  lastActivityAt: number;
-  /** When it ends without further activity. */
-  expiresAt: number;
-  ip: string;
-  userAgent: string;
-  roles: string[];
-}
 
 /** A new session. */
 export interface NewSession extends Omit<Session, 'authenticatedAt' | 'lastActivityAt' | 'expiresAt'> {

@@ -10,9 +10,9 @@ import { isGrpcServiceError } from '@temporalio/client';
 import {
   accountDeletionWorkflowId,
   identityChangeWorkflowId,
+  registrationWorkflowId,
   userAdministrationWorkflowId,
-} from '../../domain/account.ts';
-import { registrationWorkflowId } from '../../domain/registration.ts';
+} from '../../domain/workflow-ids.ts';
 
 /** The criteria that select the executions of a user. */
 export interface PersonWorkflows {

@@ -2,8 +2,8 @@
 import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
 import type { adminOperations } from '../../contract/admin.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
-import { userAdministrationWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
+import { userAdministrationWorkflowId } from '../../domain/workflow-ids.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import { userDisabling } from '../../workflows/user-administration.ts';
 import type { ApiDeps } from '../deps.ts';

@@ -2,8 +2,9 @@
 import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
 import type { adminOperations } from '../../contract/admin.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
-import { type Account, adminRole, rolesOf, userRolesWorkflowId } from '../../domain/account.ts';
+import { type Account, adminRole, rolesOf } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
+import { userRolesWorkflowId } from '../../domain/workflow-ids.ts';
 import { newId } from '../../platform/crypto.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import { userRoleChange } from '../../workflows/user-administration.ts';

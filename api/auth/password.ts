@@ -1,12 +1,8 @@
 /** Verification of an identifier and a password, by the hash of the account, then by the directory. */
 import { executeWorkflow } from '../../adapters/temporal/client-calls.ts';
-import {
-  type Account,
-  type AccountWithHashes,
-  directoryLogInWorkflowId,
-  type Identifier,
-} from '../../domain/account.ts';
+import type { Account, AccountWithHashes, Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
+import { directoryLogInWorkflowId } from '../../domain/workflow-ids.ts';
 import { newId } from '../../platform/crypto.ts';
 import { padResponseTime } from '../../platform/lifecycle.ts';
 import { directoryLogIn } from '../../workflows/directory-log-in.ts';

@@ -1,11 +1,12 @@
 /** `/auth/pin/reset`: a forgotten PIN, replaced by a fresh code within a session. */
-import type { Session } from '../../adapters/redis/sessions.ts';
+
 import type { credentialOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
-import { pinResetWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
+import type { Session } from '../../domain/session.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import type { Channel } from '../../domain/verification.ts';
+import { pinResetWorkflowId } from '../../domain/workflow-ids.ts';
 import { newId } from '../../platform/crypto.ts';
 import { type CredentialChangeDeps, changeCredential } from '../credentials.ts';
 import type { ApiDeps, Caller } from '../deps.ts';

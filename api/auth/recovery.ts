@@ -7,8 +7,8 @@
 import { startWorkflow } from '../../adapters/temporal/client-calls.ts';
 import type { credentialOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
-import { recoveryWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
+import { recoveryWorkflowId } from '../../domain/workflow-ids.ts';
 import { recovery } from '../../workflows/recovery.ts';
 import { type CredentialChangeDeps, changeCredential, wordsOf } from '../credentials.ts';
 import type { ApiDeps } from '../deps.ts';

@@ -7,8 +7,8 @@
 import type { Rotation } from '../../adapters/redis/sessions.ts';
 import type { sessionOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
-import { refreshLife } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
+import { refreshLife } from '../../domain/session.ts';
 import { newToken, tokenHash } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
 import { notifyOwner } from '../notifications.ts';

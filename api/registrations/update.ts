@@ -2,7 +2,8 @@
 import type { UpdateDefinition } from '@temporalio/common';
 import { executeUpdate, updateWithStart } from '../../adapters/temporal/client-calls.ts';
 import { Failure } from '../../domain/failures.ts';
-import { initialState, registrationWorkflowId, statusOf } from '../../domain/registration.ts';
+import { initialState, statusOf } from '../../domain/registration.ts';
+import { registrationWorkflowId } from '../../domain/workflow-ids.ts';
 import { newId } from '../../platform/crypto.ts';
 import { registration } from '../../workflows/registration.ts';
 import type { RegistrationInput } from '../../workflows/registration-messages.ts';

@@ -2,12 +2,13 @@
 import type { PhoneNumber } from '../../adapters/phone-numbers.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { StartedChange, userOperations } from '../../contract/users.ts';
-import { type Account, contactCodeWorkflowId, type Identifier } from '../../domain/account.ts';
+import type { Account, Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
 import { countryOf, type Identity } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import type { CodeSubject } from '../../domain/verification.ts';
+import { contactCodeWorkflowId } from '../../domain/workflow-ids.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { andConsume, limitContactChange, limitSend, orRefund, type SendLimitDeps } from '../limits.ts';
 import { type OtpCheckDeps, type OtpSendDeps, requireRightCode, startOtp } from '../otp.ts';

@@ -2,8 +2,8 @@
 import { executeUpdate, updateWithStart } from '../../adapters/temporal/client-calls.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { userOperations } from '../../contract/users.ts';
-import { accountDeletionWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
+import { accountDeletionWorkflowId } from '../../domain/workflow-ids.ts';
 import { newId } from '../../platform/crypto.ts';
 import { accountDeletion, planDeletion, stopDeletion } from '../../workflows/account-deletion.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';

@@ -1,7 +1,7 @@
 /** The change of a user name, number or address. */
 import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
-import { identityChangeWorkflowId } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
+import { identityChangeWorkflowId } from '../../domain/workflow-ids.ts';
 import { type IdentityChangeInput, identityChange } from '../../workflows/identity-change.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps } from '../deps.ts';

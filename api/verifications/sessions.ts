@@ -22,8 +22,8 @@ import {
   type SendRefusal,
   type SessionView,
   sessionAt,
-  verificationWorkflowId,
 } from '../../domain/verification.ts';
+import { verificationWorkflowId } from '../../domain/workflow-ids.ts';
 import { keyedHash, newId } from '../../platform/crypto.ts';
 import { codeConfirmed, requestSessionCode, type SendRequest, verification } from '../../workflows/verification.ts';
 import type { ApiDeps } from '../deps.ts';

@@ -1,4 +1,5 @@
-import { type Notification, type NotificationKind, notificationWorkflowId } from '../../domain/notifications.ts';
+import type { Notification, NotificationKind } from '../../domain/notifications.ts';
+import { notificationWorkflowId } from '../../domain/workflow-ids.ts';
 import type { Outputs } from './outputs.ts';
 
 /** The fields of a notification to the owner of an account that events record. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { userAdministrationWorkflowId } from '../../domain/account.ts';
+import { userAdministrationWorkflowId } from '../../domain/workflow-ids.ts';
 
 describe('userAdministrationWorkflowId()', () => {
   it('returns one id per user', () => {

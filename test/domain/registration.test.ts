@@ -13,7 +13,6 @@ import {
   type RegistrationState,
   readPolicy,
   refusedChannels,
-  registrationWorkflowId,
   retryPauseSeconds,
   type StepName,
   statusAt,
@@ -21,6 +20,7 @@ import {
   usernameKey,
 } from '../../domain/registration.ts';
 import type { Send } from '../../domain/verification.ts';
+import { registrationWorkflowId } from '../../domain/workflow-ids.ts';
 
 const rules: RegistrationRules = {
   codeTtlSeconds: 180,

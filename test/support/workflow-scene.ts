@@ -14,12 +14,8 @@ import type { RegistrationActivities } from '../../activities/registration.ts';
 import { executeUpdate } from '../../adapters/temporal/client-calls.ts';
 import { createDataConverter, isTemporalOutage } from '../../adapters/temporal/connect.ts';
 import { Failure, type FailureCode, type FailureContext } from '../../domain/failures.ts';
-import {
-  type Identity,
-  type RegistrationRules,
-  type RegistrationStatus,
-  registrationWorkflowId,
-} from '../../domain/registration.ts';
+import type { Identity, RegistrationRules, RegistrationStatus } from '../../domain/registration.ts';
+import { registrationWorkflowId } from '../../domain/workflow-ids.ts';
 import { ensureNamespace } from '../../engines/temporal.ts';
 import { Secret } from '../../platform/config/secret.ts';
 import { newId } from '../../platform/crypto.ts';

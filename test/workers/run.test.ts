@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { executeUpdate } from '../../adapters/temporal/client-calls.ts';
-import { registrationWorkflowId } from '../../domain/registration.ts';
+import { registrationWorkflowId } from '../../domain/workflow-ids.ts';
 import { numberedPerson } from '../../engines/demo-people.ts';
 import { freePort } from '../../engines/ports.ts';
 import type { System } from '../../engines/system.ts';

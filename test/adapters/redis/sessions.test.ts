@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Redis } from '../../../adapters/redis/connect.ts';
-import { createSessions, type NewSession, type Session, type Sessions } from '../../../adapters/redis/sessions.ts';
+import { createSessions, type NewSession, type Sessions } from '../../../adapters/redis/sessions.ts';
+import type { Session } from '../../../domain/session.ts';
 import { assertLife, connectTestRedis, uniqueName } from '../../support/redis.ts';
 
 let redis: Redis;

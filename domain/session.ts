@@ -1,0 +1,33 @@
+/** Sessions: their data and lifetimes. Times are milliseconds since the Unix epoch. */
+
+/** A session as it is stored. Times are milliseconds since the Unix epoch. */
+export interface Session {
+  sessionId: string;
+  userId: string;
+  createdAt: number;
+  /** When the user last authenticated: at log-in or later within the session. */
+  authenticatedAt: number;
+  lastActivityAt: number;
+  /** When it ends without further activity. */
+  expiresAt: number;
+  ip: string;
+  userAgent: string;
+  roles: string[];
+}
+
+/** Configured lifetimes of sessions, in milliseconds. */
+export interface SessionLife {
+  /** Idle timeout. */
+  idleMs: number;
+  /** Absolute lifetime, regardless of activity. */
+  lifeMs: number;
+  /** Lifetime of an unused refresh token. */
+  refreshMs: number;
+  /** A user has at most one session; a new one ends the previous one. */
+  isSingle: boolean;
+}
+
+/** Returns the lifetime of a refresh token issued now, in milliseconds. It never outlives its session. */
+export function refreshLife({ refreshMs }: SessionLife, endsAt: number, now: number): number {
+  return Math.min(refreshMs, endsAt - now);
+}
