@@ -48,7 +48,7 @@ export async function checkInfobip(env: Record<string, string>): Promise<Finding
   if (options === undefined) return [{ check, verdict: 'off', about: 'not configured: no SMS by Infobip' }];
   try {
     await connectInfobip(options).ping();
-    return [{ check, verdict: 'ok', about: 'accepts the key and allows reading SMS logs' }];
+    return [{ check, verdict: 'ok', about: 'accepts the key; SMS logs can be read' }];
   } catch (err) {
     return [
       failedAt(

@@ -91,7 +91,7 @@ describe('PUT /api/v1/registrations/{id}/captcha with ALTCHA', () => {
       const registration = await startRegistration(url);
       const answer = await registration.call('PUT', '/captcha', spelling);
       await assertRefused(registration, answer, 400, decode(spelling));
-      assert.match(answer.body.error, /used before/);
+      assert.match(answer.body.error, /already used/);
     }
   });
 

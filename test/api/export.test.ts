@@ -76,7 +76,7 @@ describe('GET /users/me/export', () => {
     assert.deepEqual(body.registrationIds, [ada.registrationId]);
     assert.equal(body.sessions.length, 2);
     assert.ok(
-      body.registrations.items.some(
+      body.flows.items.some(
         ({ type, id }: { type: string; id: string }) => type === 'registration' && id.includes(ada.registrationId),
       ),
     );

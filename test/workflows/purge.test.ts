@@ -24,7 +24,7 @@ describe('The schedule purge', () => {
     for await (const { scheduleId } of behind.temporal.schedule.list()) schedules.push(scheduleId);
     assert.deepEqual(schedules.sort(), ['directory-sync', 'purge']);
     const { state, spec, policies } = await behind.temporal.schedule.getHandle('purge').describe();
-    assert.match(state.note ?? '', /Removes what has expired/);
+    assert.match(state.note ?? '', /Removes expired claims/);
     assert.equal(spec.intervals?.[0]?.every, 86_400_000);
     assert.equal(policies.overlap, 'SKIP');
   });
