@@ -65,12 +65,12 @@ const Export = z
     claims: z.array(z.object({ kind: z.enum(['username', 'phone', 'email']), value: z.string() })),
     registrationIds: z.array(z.string()),
     sessions: z.array(Session),
-    flows: z.object({
-      state: z.enum(['complete', 'truncated', 'away']),
+    workflows: z.object({
+      state: z.enum(['complete', 'truncated', 'unavailable']),
       items: z.array(z.object({ type: z.string(), id: z.string(), startedAt: instant, closedAt: instant.nullable() })),
     }),
     auditEvents: z.object({
-      state: z.enum(['complete', 'truncated', 'away', 'not-configured']),
+      state: z.enum(['complete', 'truncated', 'unavailable', 'not-configured']),
       items: z.array(ExportedEvent),
     }),
     notes: z.array(z.string()).describe('Stored data that is not included, and why'),

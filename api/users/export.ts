@@ -21,7 +21,7 @@ type Deps = LimitDeps & WorkflowDeps & EventDeps & Pick<ApiDeps, 'accounts' | 's
 /** Maximum number of events: one page of Elasticsearch. */
 const eventsMax = 10_000;
 /** Maximum number of executions: one page of Temporal. */
-const flowsMax = 1000;
+const workflowsMax = 1000;
 /** Timeout of Temporal. */
 const workflowsMs = 5000;
 
@@ -44,7 +44,7 @@ export async function exportAccount(
   await limitExport(deps, caller, deps.limitHash('name', `user ${userId}`), newId());
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
-  const [secrets, isLinkedToDirectory, sessions, flows, auditEvents] = await Promise.all([
+  const [secrets, isLinkedToDirectory, sessions, workflows, auditEvents] = await Promise.all([
     deps.accounts.readSecrets(userId),
     deps.accounts.isLinked(userId),
     deps.sessions.list(userId, Date.now()),
@@ -66,17 +66,17 @@ export async function exportAccount(
     }),
     registrationIds: account.registrationIds,
     sessions: sessions.map(sessionView),
-    flows,
+    workflows,
     auditEvents,
     notes,
   };
   return { status: 200, body };
 }
 
-async function readWorkflows({ temporal, events }: WorkflowDeps, account: Account): Promise<Export['flows']> {
+async function readWorkflows({ temporal, events }: WorkflowDeps, account: Account): Promise<Export['workflows']> {
   try {
     const found = await temporal.withDeadline(Date.now() + workflowsMs, () =>
-      listPersonWorkflows(temporal, workflowsOf(account.userId, account), flowsMax),
+      listPersonWorkflows(temporal, workflowsOf(account.userId, account), workflowsMax),
     );
     const items = found.map(({ type, workflowId: id, startedAt, closedAt }) => ({
       type,
@@ -84,10 +84,10 @@ async function readWorkflows({ temporal, events }: WorkflowDeps, account: Accoun
       startedAt: startedAt.toISOString(),
       closedAt: closedAt?.toISOString() ?? null,
     }));
-    return { state: items.length < flowsMax ? 'complete' : 'truncated', items };
+    return { state: items.length < workflowsMax ? 'complete' : 'truncated', items };
   } catch (err) {
     events.dependencyFailed(err);
-    return { state: 'away', items: [] };
+    return { state: 'unavailable', items: [] };
   }
 }
 
@@ -103,7 +103,7 @@ async function readEvents(
     return { state, items: found.map((event) => eventView(event, userId)) };
   } catch (err) {
     events.dependencyFailed(err);
-    return { state: 'away', items: [] };
+    return { state: 'unavailable', items: [] };
   }
 }
 

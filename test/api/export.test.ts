@@ -76,13 +76,13 @@ describe('GET /users/me/export', () => {
     assert.deepEqual(body.registrationIds, [ada.registrationId]);
     assert.equal(body.sessions.length, 2);
     assert.ok(
-      body.flows.items.some(
+      body.workflows.items.some(
         ({ type, id }: { type: string; id: string }) => type === 'registration' && id.includes(ada.registrationId),
       ),
     );
     const actions = new Set(body.auditEvents.items.map(({ action }: { action: string }) => action));
     for (const action of wanted) assert.ok(actions.has(action), action);
-    assert.deepEqual([body.registrations.state, body.auditEvents.state], ['complete', 'complete']);
+    assert.deepEqual([body.workflows.state, body.auditEvents.state], ['complete', 'complete']);
   });
 
   it('contains no secret and no data of other users', async () => {
@@ -119,7 +119,7 @@ describe('GET /users/me/export', () => {
     const ada = await person(465);
     const away = await startAnotherApi(system, { PRIVACY_ELASTICSEARCH_URL: 'http://127.0.0.1:9' });
     const { body } = await must(ask(ada, away.apiUrl));
-    assert.deepEqual(body.auditEvents, { state: 'away', items: [] });
+    assert.deepEqual(body.auditEvents, { state: 'unavailable', items: [] });
     assert.equal(body.account.userId, ada.userId);
   });
 });
