@@ -11,7 +11,7 @@ export interface Delivery {
   attempts: DeliveryAttempt[];
   /** Stores the attempts: before a provider is called, and after it failed. */
   note(attempts: readonly DeliveryAttempt[]): Promise<void>;
-  /** Returns the URL for a provider's delivery report; undefined when none is requested. */
+  /** Returns the URL for a provider's delivery report; undefined when no report is requested. */
   reportUrl?(provider: string): string | undefined;
   events: Pick<Events, 'dependencyAway' | 'providerAnswered'>;
 }

@@ -1,7 +1,7 @@
 /** Authentication: the credential that an operation needs, and its holder. */
 import type { StoredRegistration } from '../adapters/redis/registrations.ts';
 import { isSignedByTwilio } from '../adapters/twilio/webhook.ts';
-import type { Auth, Operation, RpcOperation } from '../contract/operation.ts';
+import type { Auth, RpcOperation } from '../contract/operation.ts';
 import { adminRole } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Session } from '../domain/session.ts';
@@ -74,7 +74,7 @@ async function refuseCallback(
   { caller }: ApiRequest,
   provider: 'twilio' | 'infobip',
 ): Promise<never> {
-  if ((operation as Partial<Operation>).isCallback) deps.events.deliveryReportIgnored(provider, 'refused');
+  if (operation.isCallback) deps.events.deliveryReportIgnored(provider, 'refused');
   if (operation.isUnlimited) await limitRequest(deps, caller);
   throw new Failure('unauthenticated', { message: 'The signature is missing or wrong' });
 }

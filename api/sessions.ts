@@ -57,7 +57,8 @@ export async function beginSession(
   return tokensOf(deps, { sessionId, refreshToken, refreshMs, account });
 }
 
-function requireEnabled({ disabledAt }: Account): void {
+/** @throws {Failure} account-disabled */
+export function requireEnabled({ disabledAt }: Account): void {
   if (disabledAt !== undefined) throw new Failure('account-disabled');
 }
 

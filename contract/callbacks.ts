@@ -23,7 +23,7 @@ export const InfobipReports = z.object({
 });
 
 /** The message that a delivery report is about, encrypted by the role that sent it. */
-const ReportQuery = z.object({ of: z.string().max(2000) });
+export const ReportQuery = z.object({ of: z.string().max(2000) });
 
 /** The operations for providers. */
 export const callbackOperations = {

@@ -42,6 +42,8 @@ export interface RpcOperation {
   idempotent?: true | Idempotent;
   /** Not counted by the limit of requests: probes of operators and callbacks of providers. */
   isUnlimited?: true;
+  /** A callback of a provider, which has its own audit event. */
+  isCallback?: true;
 }
 
 /** A row of a table. */
@@ -53,8 +55,6 @@ export interface Operation extends RpcOperation {
   isForm?: true;
   /** Media type of an answer that is text instead of JSON. */
   answerType?: string;
-  /** A callback of a provider, which has its own audit event. */
-  isCallback?: true;
   /** File name that browsers save the answer under. */
   fileName?: string;
   /** How long clients may cache the answer. */

@@ -3,7 +3,7 @@
  *
  * Terminology
  * - weight: how often a provider is tried first, relative to the others.
- * - refused: the provider cannot reach this recipient by this channel, and no other provider could; none is tried.
+ * - refused: the provider cannot reach this recipient by this channel, and no other provider could; no other is tried.
  * - failed: the provider was unavailable, slow or rate limiting; the next one is tried.
  * - delivery report: a later report by the provider on what happened to a message it accepted.
  */
@@ -31,7 +31,7 @@ export interface TextMessage {
   body: string;
   /** The same for every retry: the client reference, for providers that support one. */
   reference: string;
-  /** URL for delivery reports; none are requested when absent. */
+  /** URL for delivery reports; absent: no reports are requested. */
   reportUrl?: string;
 }
 

@@ -29,7 +29,7 @@ export function refuseProof(name: StepName, state: RegistrationState): Refusal |
   return state.done.has(name) ? undefined : refuseUpdate(state);
 }
 
-/** Refuses an approval as `refuseProof`, and when none is required: step-not-available. */
+/** Refuses an approval as `refuseProof`, or because no approval is required: step-not-available. */
 export function refuseApproval(state: RegistrationState): Refusal | undefined {
   return refuseProof('approval', state) ?? (state.lockedBy === undefined ? { code: 'step-not-available' } : undefined);
 }

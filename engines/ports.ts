@@ -27,7 +27,7 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * Returns the requested port, or a free one when none is requested.
+ * Returns the requested port, or any free one without a request.
  *
  * @throws {Error} the port is taken; the message names the port and what needs it
  */

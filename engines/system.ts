@@ -37,7 +37,7 @@ export interface SystemOptions {
   /** All by default. */
   roles?: readonly Role[];
   ports?: EnginePorts & { api?: number | undefined; codec?: number | undefined; grpc?: number | undefined };
-  /** Engines to use; none is started or stopped then. */
+  /** Running engines to use; the system starts and stops no engine then. */
   engines?: EngineUrls;
   /** Path of the workflow bundle; built by default. */
   bundle?: string;

@@ -18,6 +18,7 @@ import { connectElastic, pingElastic } from '../adapters/elastic/connect.ts';
 import { createAuditedEvents } from '../adapters/redis/audit.ts';
 import { type AuditEntry, type AuditStream, createAuditStream } from '../adapters/redis/audit-stream.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
+import { keys } from '../adapters/redis/keys.ts';
 import { readConfig } from '../platform/config/config.ts';
 import { dropPermissions, pause, runEvery, untilSignal } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
@@ -29,9 +30,6 @@ const blockMs = 1000;
 const retryMsMax = 10_000;
 const minuteMs = 60_000;
 const hourMs = 3_600_000;
-/** The Redis lock of the process that removes old indices in an hour. */
-const removalLock = '{audit}:removal';
-
 /** The dependencies of the shipping loop. */
 interface Shipping {
   stream: AuditStream;
@@ -170,7 +168,7 @@ async function persist<T>({ log, stopped, count }: Shipping, act: () => Promise<
 }
 
 async function removeOld(redis: Redis, index: AuditIndex, log: Logger): Promise<void> {
-  const isMine = await redis.set(removalLock, process.pid, 'PX', hourMs / 2, 'NX');
+  const isMine = await redis.set(keys.auditRemoval(), process.pid, 'PX', hourMs / 2, 'NX');
   if (isMine === null) return;
   const removed = await index.removeOld(Date.now());
   if (removed.length > 0) log.info({ event: 'audit.removed', indices: removed });

@@ -17,7 +17,7 @@ export function openAttempts(providers: readonly string[]): DeliveryAttempt[] {
   return providers.map((provider) => ({ provider, state: 'open' }));
 }
 
-/** Parses stored attempts; empty if none are stored. */
+/** Parses stored attempts; returns an empty list if nothing is stored. */
 export function readAttempts(stored: string | null | undefined): DeliveryAttempt[] {
   return JSON.parse(stored ?? '[]') as DeliveryAttempt[];
 }

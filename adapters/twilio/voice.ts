@@ -2,7 +2,7 @@
 import VoiceResponse from 'twilio/lib/twiml/VoiceResponse.js';
 import type { Speech } from '../../domain/templates/messages.ts';
 
-/** Returns TwiML that asks twice for a key and hangs up if none is pressed. After a key, Twilio requests `codeUrl`. */
+/** Returns TwiML that asks twice for a key and hangs up without one. After a key, Twilio requests `codeUrl`. */
 export function greetingTwiml(speech: Speech, codeUrl: string): string {
   const response = new VoiceResponse();
   for (const timeout of [8, 8]) {

@@ -65,9 +65,8 @@ export async function beginLogIn(
   }
   const { password } = given;
   if (password === undefined && hasSecondStep) throw malformed('password', 'is required');
-  const sendsCode = password === undefined || hasSecondStep;
   const proven = password === undefined ? undefined : await requirePassword(deps, identifier, password, caller);
-  if (sendsCode || proven === undefined) {
+  if (proven === undefined || hasSecondStep) {
     return { status: 202, body: await sendLogInCode(deps, { identifier, channel }, minted.id, caller) };
   }
   const { account, hash } = proven;

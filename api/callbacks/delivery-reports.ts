@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { readInfobipReport } from '../../adapters/http/infobip.ts';
 import { reportLifeSeconds } from '../../adapters/redis/delivery-reports.ts';
 import { readTwilioReport } from '../../adapters/twilio/delivery-report.ts';
-import type { callbackOperations } from '../../contract/callbacks.ts';
+import { type callbackOperations, ReportQuery } from '../../contract/callbacks.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import {
   type DeliveryReport,
@@ -17,8 +17,6 @@ import {
 import { channels, codePurposes } from '../../domain/verification.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { HandlerInput } from '../serve.ts';
-
-const ReportQuery = z.object({ of: z.string().max(2000) });
 
 const Origin = z.object({
   subject: z.string(),

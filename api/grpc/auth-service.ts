@@ -4,7 +4,7 @@
  */
 import { Failure } from '../../domain/failures.ts';
 import type { ApiDeps } from '../deps.ts';
-import { servedOverGrpc } from '../handlers.ts';
+import { served } from '../handlers.ts';
 import { limitRequest } from '../limits.ts';
 import { malformed } from '../parse.ts';
 import { noteProblem, problemOf } from '../problems.ts';
@@ -38,7 +38,7 @@ export const authService: Service = {
 
 /** An RPC whose message is the body of an operation; `messageOf` converts the answer into the response. */
 function rpcOf(
-  id: keyof typeof servedOverGrpc,
+  id: keyof typeof served,
   messageOf: (body: Record<string, unknown>) => Record<string, unknown> = (body) => body,
 ): Rpc {
   return {
@@ -52,13 +52,13 @@ function rpcOf(
 
 async function serveRpc(
   deps: ApiDeps,
-  id: keyof typeof servedOverGrpc,
+  id: keyof typeof served,
   { caller }: RpcCall,
   body: unknown,
   authorization?: string,
 ): Promise<ApiAnswer> {
   await limitRequest(deps, caller);
-  return serve(deps, servedOverGrpc[id], { params: {}, query: {}, body, authorization, caller });
+  return serve(deps, served[id], { params: {}, query: {}, body, authorization, caller });
 }
 
 /** Two operations in one RPC, selected by its message. */

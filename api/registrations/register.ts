@@ -2,12 +2,11 @@
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { Registration, registrationOperations } from '../../contract/registrations.ts';
 import type { Tokens } from '../../contract/schemas.ts';
-import { Failure } from '../../domain/failures.ts';
 import type { HandlerInput, Minted } from '../serve.ts';
 import { type CodeCheckDeps, type CodeSendDeps, confirmCodeOf, requestCodeOf } from './code.ts';
 import { type StartDeps, startRegistration } from './create.ts';
 import { beginRegistrationSession, type RegistrationSessionDeps } from './session.ts';
-import type { RegistrationCaller } from './status.ts';
+import { type RegistrationCaller, readStatus } from './status.ts';
 
 type Op = typeof registrationOperations.register;
 
@@ -26,9 +25,7 @@ export async function register(
   const { channel, ...person } = body;
   const started = await startRegistration(deps, person, caller, minted);
   const { registrationId, registrationToken } = started;
-  const stored = await deps.registrations.read(registrationId);
-  if (stored === undefined) throw new Failure('not-found');
-  const { status } = stored;
+  const status = await readStatus(deps, registrationId);
   const isOpen = status.steps.some(({ name, status: step }) => name === 'code' && step === 'open');
   if (!isOpen) return { status: 201, body: started };
   const chosen = channel ?? (person.phone === undefined ? 'email' : 'sms');
@@ -50,7 +47,6 @@ export async function verifyRegistration(
 ): Promise<Registration | Tokens> {
   const confirmed = await confirmCodeOf(deps, caller, code);
   if (confirmed.state !== 'completed') return confirmed;
-  const stored = await deps.registrations.read(caller.registrationId);
-  if (stored === undefined) throw new Failure('not-found');
-  return beginRegistrationSession(deps, { ...caller, status: stored.status }, minted);
+  const status = await readStatus(deps, caller.registrationId);
+  return beginRegistrationSession(deps, { ...caller, status }, minted);
 }

@@ -5,7 +5,7 @@ import type { Tokens } from '../../contract/schemas.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { HandlerInput, Minted } from '../serve.ts';
-import { beginSession, type SessionBeginDeps } from '../sessions.ts';
+import { beginSession, requireEnabled, type SessionBeginDeps } from '../sessions.ts';
 import type { RegistrationCaller } from './status.ts';
 
 type Op = typeof registrationOperations.createRegistrationSession;
@@ -37,7 +37,7 @@ export async function beginRegistrationSession(
   if (status.state !== 'completed' || userId === undefined) throw new Failure('registration-unfinished');
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
-  if (account.disabledAt !== undefined) throw new Failure('account-disabled');
+  requireEnabled(account);
   // claimed before the session exists: one of several parallel requests wins, and a repeat with the same id continues
   if (!(await deps.registrations.takeSession(registrationId, minted.id))) {
     throw new Failure('session-already-taken');

@@ -149,7 +149,8 @@ export function instantOf(ms: number | null | undefined): string | null {
   return ms === null || ms === undefined ? null : new Date(ms).toISOString();
 }
 
-async function readStatus(
+/** Reads the published status of a registration. @throws {Failure} not-found */
+export async function readStatus(
   { registrations }: Pick<ApiDeps, 'registrations'>,
   registrationId: string,
 ): Promise<RegistrationStatus> {

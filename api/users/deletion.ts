@@ -47,7 +47,7 @@ export async function deleteAccount(
 /**
  * Stops the deletion of the account of the calling user.
  *
- * @throws {Failure} not-found: none is scheduled; unavailable
+ * @throws {Failure} not-found: no deletion is scheduled; unavailable
  */
 export async function stopAccountDeletion(
   deps: Pick<ApiDeps, 'accounts' | 'temporal'>,

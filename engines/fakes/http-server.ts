@@ -6,9 +6,17 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { z } from 'zod';
-import { BodyTooLarge, discardBody, readBody } from '../../platform/http-body.ts';
+import { discardBody } from '../../platform/http-body.ts';
 
 const bodyBytesMax = 1_048_576;
+
+/** A request body over its limit. The connection is still open: discard the rest, then respond. */
+class BodyTooLarge extends Error {
+  constructor(bytesMax: number) {
+    super(`The body is over ${bytesMax} bytes`);
+    this.name = 'BodyTooLarge';
+  }
+}
 
 /** A request whose body was read completely. */
 export interface Call {
@@ -143,4 +151,22 @@ function parse<T extends z.ZodType>(value: unknown, schema: T): z.output<T> {
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'request'}: ${issue.message}`);
   throw new Refusal(400, issues.join('; '));
+}
+
+/**
+ * Reads a request body as UTF-8 and keeps at most `bytesMax` bytes of it.
+ *
+ * @throws {BodyTooLarge} as soon as the limit is exceeded
+ * @throws {Error} the sender closed the connection
+ */
+async function readBody(req: IncomingMessage, bytesMax: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  // by default, leaving the loop early destroys the request and its connection, so no response could be sent
+  for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) throw new BodyTooLarge(bytesMax);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }

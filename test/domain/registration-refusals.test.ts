@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type RegistrationRules, type RegistrationState, registrationStates } from '../../domain/registration.ts';
+import { type RegistrationState, registrationStates } from '../../domain/registration.ts';
 import {
   refuseApproval,
   refuseCancellation,
@@ -13,39 +13,14 @@ import {
   refuseUpdate,
   stuckSend,
 } from '../../domain/registration-refusals.ts';
-import type { Channel, Send } from '../../domain/verification.ts';
+import type { Channel } from '../../domain/verification.ts';
+import { send, start, state } from '../support/registration-state.ts';
 
-const rules: RegistrationRules = {
-  codeTtlSeconds: 180,
-  checksMax: 5,
-  resendWaitsSeconds: [60],
-  ttlSeconds: 1800,
-  waitMaxSeconds: 86_400,
-};
-const start = 1_700_000_000_000;
 const operatorName = 'An operator name has up to 64 letters, digits, dots, dashes and underscores';
-
-function state(given: Partial<RegistrationState> = {}): RegistrationState {
-  return {
-    policy: ['directory', 'captcha', 'code', 'credentials'],
-    identity: { phone: '+12025550100', email: 'ada@example.com' },
-    done: new Set(),
-    sends: [],
-    rules,
-    startedAt: start,
-    expiresAt: start + 1_800_000,
-    version: 1,
-    ...given,
-  };
-}
 
 /** A state whose next step is the code. */
 function codeState(given: Partial<RegistrationState> = {}): RegistrationState {
   return state({ done: new Set(['directory', 'captcha']), ...given });
-}
-
-function send(given: Partial<Send> = {}): Send {
-  return { number: 1, channel: 'sms', requestedAt: start, state: 'sent', sentAt: start, ...given };
 }
 
 const allDone = new Set(['directory', 'captcha', 'code', 'credentials'] as const);

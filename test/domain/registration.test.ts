@@ -9,8 +9,6 @@ import {
   maskEmail,
   maskPhone,
   openNeeds,
-  type RegistrationRules,
-  type RegistrationState,
   readPolicy,
   refusedChannels,
   retryPauseSeconds,
@@ -19,37 +17,10 @@ import {
   statusOf,
   usernameKey,
 } from '../../domain/registration.ts';
-import type { Send } from '../../domain/verification.ts';
 import { registrationWorkflowId } from '../../domain/workflow-ids.ts';
-
-const rules: RegistrationRules = {
-  codeTtlSeconds: 180,
-  checksMax: 5,
-  resendWaitsSeconds: [60],
-  ttlSeconds: 1800,
-  waitMaxSeconds: 86_400,
-};
-const start = 1_700_000_000_000;
-
-function state(given: Partial<RegistrationState> = {}): RegistrationState {
-  return {
-    policy: ['directory', 'captcha', 'code', 'credentials'],
-    identity: { phone: '+12025550100', email: 'ada@example.com' },
-    done: new Set(),
-    sends: [],
-    rules,
-    startedAt: start,
-    expiresAt: start + 1_800_000,
-    version: 1,
-    ...given,
-  };
-}
+import { send, start, state } from '../support/registration-state.ts';
 
 const done = (...names: StepName[]) => new Set(names);
-
-function send(given: Partial<Send>): Send {
-  return { number: 1, channel: 'sms', requestedAt: start, state: 'sent', sentAt: start, ...given };
-}
 
 describe('readPolicy()', () => {
   it('keeps the configured order', () => {

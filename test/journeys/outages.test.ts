@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
-import type { Engine, EngineProcess } from '../../engines/engine.ts';
+import type { Engine } from '../../engines/engine.ts';
 import { startMongo } from '../../engines/mongo.ts';
 import type { System } from '../../engines/system.ts';
 import { type Answer, call, messagesTo, registrationOf as startedRegistration } from '../support/client.ts';
 import { type DatabaseGate, startDatabaseGate } from '../support/database-gate.ts';
 import { setFault } from '../support/faults.ts';
 import { createJourney, type Journey, personOf } from '../support/journey.ts';
+import { assertUnavailable, assertWaits, processOf, registrationOf, statusOf } from '../support/outages.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
 import { startWholeTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
@@ -208,37 +209,6 @@ describe('A registration, when external systems are unavailable', () => {
     return count();
   }
 });
-
-function processOf(engine: Engine | undefined): EngineProcess {
-  if (engine?.process === undefined) throw new Error('This engine was not started by the test');
-  return engine.process;
-}
-
-function registrationOf(journey: Journey): NonNullable<Journey['registration']> {
-  if (journey.registration === undefined) throw new Error('Not started');
-  return journey.registration;
-}
-
-async function statusOf(journey: Journey): Promise<Answer['body']> {
-  const answer = await registrationOf(journey).call('GET', '');
-  assert.equal(answer.status, 200);
-  return answer.body;
-}
-
-function assertUnavailable(answer: Answer): void {
-  assert.equal(answer.status, 503, JSON.stringify(answer.body));
-  assert.equal(answer.body.error_code, 'UNAVAILABLE');
-  assert.equal(answer.headers.get('retry-after'), String(answer.body.retry_after_seconds));
-}
-
-async function assertWaits(journey: Journey, waitingFor: string, step?: string): Promise<void> {
-  const status = await statusOf(journey);
-  assert.equal(status.state, 'waiting');
-  assert.equal(status.waitingFor, waitingFor);
-  const waiting = status.steps.filter((known: { status: string }) => known.status === 'waiting');
-  const expected = step === undefined ? [] : [{ name: step, status: 'waiting', reason: `${waitingFor}-unavailable` }];
-  assert.deepEqual(waiting, expected);
-}
 
 /** Resolves when an assertion holds. */
 async function untilSo(assertion: () => Promise<void>): Promise<void> {

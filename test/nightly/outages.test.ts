@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Engine, EngineProcess } from '../../engines/engine.ts';
 import type { System } from '../../engines/system.ts';
 import { type Answer, call, messagesTo } from '../support/client.ts';
 import { setFault } from '../support/faults.ts';
 import { createJourney, type Journey, personOf } from '../support/journey.ts';
+import { assertUnavailable, assertWaits, processOf, registrationOf, statusOf } from '../support/outages.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
 import { startWholeTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -114,37 +114,6 @@ describe('A registration, when external systems are unavailable', () => {
     assert.deepEqual(found.sort(), journeys.map((journey) => `registration:${journey.registration?.id}`).sort());
   }
 });
-
-function processOf(engine: Engine | undefined): EngineProcess {
-  if (engine?.process === undefined) throw new Error('This engine was not started by the test');
-  return engine.process;
-}
-
-function registrationOf(journey: Journey): NonNullable<Journey['registration']> {
-  if (journey.registration === undefined) throw new Error('Not started');
-  return journey.registration;
-}
-
-async function statusOf(journey: Journey): Promise<Answer['body']> {
-  const answer = await registrationOf(journey).call('GET', '');
-  assert.equal(answer.status, 200);
-  return answer.body;
-}
-
-function assertUnavailable(answer: Answer): void {
-  assert.equal(answer.status, 503, JSON.stringify(answer.body));
-  assert.equal(answer.body.error_code, 'UNAVAILABLE');
-  assert.equal(answer.headers.get('retry-after'), String(answer.body.retry_after_seconds));
-}
-
-async function assertWaits(journey: Journey, waitingFor: string, step?: string): Promise<void> {
-  const status = await statusOf(journey);
-  assert.equal(status.state, 'waiting');
-  assert.equal(status.waitingFor, waitingFor);
-  const waiting = status.steps.filter((known: { status: string }) => known.status === 'waiting');
-  const expected = step === undefined ? [] : [{ name: step, status: 'waiting', reason: `${waitingFor}-unavailable` }];
-  assert.deepEqual(waiting, expected);
-}
 
 /** Long-polls, without changing anything, until a step has a status. */
 async function untilStep(journey: Journey, name: string, status: string): Promise<Answer> {

@@ -99,7 +99,7 @@ function textsOf(file: string): string[] {
   return found;
 }
 
-describe('the stores in Redis', () => {
+describe('the stores in Redis, and the workers', () => {
   const prefixes = families.map(([, { key }]) => key.replace(/<.*/, '')).filter((prefix) => prefix.includes(':'));
   /** Names of hash fields that are followed by a number. */
   const fields = ['attempts:', 'checks:'];
@@ -110,7 +110,7 @@ describe('the stores in Redis', () => {
   it('build keys only in the table', () => {
     const stores = globSync('adapters/redis/*.ts', { cwd: root }).filter((file) => !file.endsWith('/keys.ts'));
     assert.ok(stores.length >= 15);
-    const built = stores.flatMap((file) =>
+    const built = [...stores, ...globSync('workers/*.ts', { cwd: root })].flatMap((file) =>
       textsOf(file)
         .filter(isKey)
         .map((text) => `${file}: ${text}`),
@@ -133,8 +133,9 @@ describe('the stores in Redis', () => {
     }
   });
 
-  it('have in the table the lock that the role audit names itself', () => {
-    assert.ok(textsOf('workers/audit.ts').includes(keys.auditRemoval()));
+  it('have in the table the lock of the role audit', () => {
+    assert.equal(keys.auditRemoval(), '{audit}:removal');
+    assert.match(read('workers/audit.ts'), /keys\.auditRemoval\(\)/);
   });
 });
 
