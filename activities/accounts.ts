@@ -3,10 +3,10 @@ import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Passwords } from '../adapters/passwords.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
-import type { Sessions } from '../adapters/redis/sessions.ts';
+import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import { type CredentialKind, credentialKinds } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
-import type { Identity } from '../domain/registration.ts';
+import type { ContactIdentity } from '../domain/identity.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** The input of `hashCredentials`. */
@@ -20,7 +20,7 @@ export interface HashCredentialsInput {
 export interface AccountInput {
   registrationId: string;
   userId: string;
-  identity: Identity;
+  identity: ContactIdentity;
   /** Milliseconds since the Unix epoch. */
   createdAt: number;
   /** Language of the messages to the owner, BCP 47. */
@@ -38,7 +38,7 @@ export interface AccountActivityDeps {
     Accounts,
     'claim' | 'findRegistrationLock' | 'release' | 'insert' | 'remove' | 'setSecret' | 'addRegistration'
   >;
-  sessions: Pick<Sessions, 'endAll'>;
+  sessions: Pick<AuthSessions, 'endAll'>;
   events: Pick<Events, 'credentialChanged'>;
   registrations: Pick<Registrations, 'saveCredentials' | 'readCredentials'>;
   oneTimeSecrets: Pick<OneTimeSecrets, 'read'>;

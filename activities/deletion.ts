@@ -6,7 +6,7 @@ import type { ErasedPerson } from '../adapters/redis/erasure.ts';
 import type { KnownWorkflows } from '../adapters/temporal/person-workflows.ts';
 import type { PlannedDeletion } from '../domain/deletion.ts';
 import { Failure } from '../domain/failures.ts';
-import { emailKey } from '../domain/registration.ts';
+import { emailKey } from '../domain/identity.ts';
 import type { ErasedIdentity } from '../platform/audit.ts';
 import type { Events } from '../platform/events/events.ts';
 

@@ -11,7 +11,7 @@ export interface SyncedPage {
 
 /** Dependencies of the directory sync activities. */
 export interface DirectorySyncActivityDeps {
-  accounts: Pick<Accounts, 'listForDirectory' | 'isLinkedTo'>;
+  accounts: Pick<Accounts, 'listForDirectory' | 'matchesDirectoryEntry'>;
   events: Pick<Events, 'directoryDoubted'>;
 }
 
@@ -28,7 +28,9 @@ export function createDirectorySyncActivities({ accounts, events }: DirectorySyn
       const page = await accounts.listForDirectory(afterId, pageSize);
       const last = page.length === pageSize ? page.at(-1) : undefined;
       return {
-        people: page.flatMap(({ userId, username, isLinked }) => (isLinked && username ? [{ userId, username }] : [])),
+        people: page.flatMap(({ userId, username, hasDirectoryEntry }) =>
+          hasDirectoryEntry && username ? [{ userId, username }] : [],
+        ),
         ...(last && { nextId: last.userId }),
       };
     },
@@ -42,7 +44,7 @@ export function createDirectorySyncActivities({ accounts, events }: DirectorySyn
       for (const [index, { userId }] of input.people.entries()) {
         const found = input.entryStatuses[index];
         if (found === undefined || found.entryStatus === 'ambiguous') continue;
-        if (found.entryStatus === 'active' && (await accounts.isLinkedTo(userId, found.id))) continue;
+        if (found.entryStatus === 'active' && (await accounts.matchesDirectoryEntry(userId, found.id))) continue;
         lost.push(userId);
       }
       return lost;

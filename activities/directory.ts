@@ -6,8 +6,8 @@ import type { Directory } from '../adapters/ldap/connect.ts';
 import type { PhoneNumber, PhoneRefusal, parsePhoneNumber } from '../adapters/phone-numbers.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { Failure } from '../domain/failures.ts';
+import { type ContactIdentity, usernameKey } from '../domain/identity.ts';
 import { limitKeysOf } from '../domain/limits.ts';
-import { type Identity, usernameKey } from '../domain/registration.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** The input of `authenticate`. */
@@ -20,7 +20,10 @@ export interface AuthenticateInput {
 }
 
 /** The result of a bind. `lost`: the one-time secret has expired (two minutes) and the password must be typed again. */
-export type AuthenticateResult = { outcome: 'ok'; identity: Identity } | { outcome: 'refused' } | { outcome: 'lost' };
+export type AuthenticateResult =
+  | { outcome: 'ok'; identity: ContactIdentity }
+  | { outcome: 'refused' }
+  | { outcome: 'lost' };
 
 /** Dependencies of the directory activities. */
 export interface DirectoryActivityDeps {
@@ -99,12 +102,12 @@ interface Entry {
   groups: string[];
 }
 
-function identityOf(entry: Entry, deps: DirectoryActivityDeps): Identity {
+function identityOf(entry: Entry, deps: DirectoryActivityDeps): ContactIdentity {
   const found = entry.phone ? deps.parsePhoneNumber(entry.phone, deps.phoneRegion || undefined) : undefined;
   const phoneRefused = found && deps.phoneRefusal(found);
   const number = phoneRefused ? undefined : found;
   const email = entry.email ? deps.parseEmailAddress(entry.email) : undefined;
-  const identity: Identity = {
+  const identity: ContactIdentity = {
     directoryId: entry.id,
     username: entry.username,
     groups: entry.groups,

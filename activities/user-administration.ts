@@ -2,7 +2,7 @@
  * Activities that disable and enable an account and change its roles: the account in MongoDB, the sessions in Redis.
  */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
-import type { Sessions } from '../adapters/redis/sessions.ts';
+import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** A change of an account by an operator. */
@@ -23,7 +23,7 @@ export interface RoleChange extends AccessChange {
 /** Dependencies of the user administration activities. */
 export interface UserAdministrationActivityDeps {
   accounts: Pick<Accounts, 'read' | 'disable' | 'enable' | 'setRoles'>;
-  sessions: Pick<Sessions, 'endAll' | 'setRoles'>;
+  sessions: Pick<AuthSessions, 'endAll' | 'setRoles'>;
   events: Pick<Events, 'userDisabled' | 'userEnabled' | 'rolesChanged'>;
 }
 

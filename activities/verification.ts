@@ -1,7 +1,7 @@
 /** Local activities of a verification session: short steps in Redis. */
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { PublishedSends, VerificationSessions } from '../adapters/redis/verification-sessions.ts';
-import { type SessionRules, sessionExpiresAt } from '../domain/verification.ts';
+import { sessionExpiresAt, type VerificationSessionRules } from '../domain/verification.ts';
 
 /** Dependencies of the local activities. */
 export interface VerificationActivityDeps {
@@ -10,7 +10,7 @@ export interface VerificationActivityDeps {
 }
 
 /** The expiry of a session, from its Redis record, which includes its checks. */
-export interface SessionEnd {
+export interface VerificationSessionEnd {
   /** Milliseconds since the Unix epoch. */
   expiresAt: number;
   isVerified: boolean;
@@ -27,7 +27,10 @@ export function createVerificationActivities({ sessions, codes }: VerificationAc
       sessions.writeSends(input.sessionId, input.published, input.keepUntil),
 
     /** Returns when the session expires; null when its record is gone. Read-only. */
-    async readSessionEnd(input: { sessionId: string; rules: SessionRules }): Promise<SessionEnd | null> {
+    async readSessionEnd(input: {
+      sessionId: string;
+      rules: VerificationSessionRules;
+    }): Promise<VerificationSessionEnd | null> {
       const [stored, checks] = await Promise.all([
         sessions.read(input.sessionId),
         codes.read({ subject: input.sessionId, purpose: 'verify' }),

@@ -4,7 +4,7 @@ import { isSignedByTwilio } from '../adapters/twilio/webhook.ts';
 import type { Auth, RpcOperation } from '../contract/operation.ts';
 import { adminRole } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
-import type { Session } from '../domain/session.ts';
+import type { AuthSession } from '../domain/session.ts';
 import { tokenHash } from '../platform/crypto.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import { originOf, type ReportOrigin } from './callbacks/delivery-reports.ts';
@@ -19,8 +19,8 @@ type SessionDeps = Pick<ApiDeps, 'tokens' | 'sessions'>;
 export interface Holders {
   none: undefined;
   registration: RegistrationCaller;
-  session: Session;
-  admin: Session;
+  session: AuthSession;
+  admin: AuthSession;
   deletion: { deletionId: string };
   twilio: undefined;
   infobip: ReportOrigin;
@@ -103,7 +103,7 @@ export async function requireRegistration(
  *
  * @throws {Failure} unauthenticated, token-invalid
  */
-async function requireSession(deps: SessionDeps, authorization: string | undefined): Promise<Session> {
+async function requireSession(deps: SessionDeps, authorization: string | undefined): Promise<AuthSession> {
   return (await requireToken(deps, authorization)).session;
 }
 
@@ -115,7 +115,7 @@ async function requireSession(deps: SessionDeps, authorization: string | undefin
 export async function requireToken(
   deps: SessionDeps,
   authorization: string | undefined,
-): Promise<{ session: Session; expiresAt: number }> {
+): Promise<{ session: AuthSession; expiresAt: number }> {
   const claims = await deps.tokens.verify(bearerOf(authorization));
   const session = await deps.sessions.read(claims.sessionId, Date.now());
   if (session === undefined || session.userId !== claims.userId) throw new Failure('token-invalid');
@@ -129,7 +129,7 @@ export async function requireToken(
  *
  * @throws {Failure} authentication-too-old
  */
-export function requireStepUp({ config }: Pick<ApiDeps, 'config'>, { authenticatedAt }: Session): void {
+export function requireStepUp({ config }: Pick<ApiDeps, 'config'>, { authenticatedAt }: AuthSession): void {
   const { STEP_UP_SECONDS: maxAgeSeconds } = config;
   if (Date.now() - authenticatedAt > maxAgeSeconds * 1000) {
     throw new Failure('authentication-too-old', { fields: { maxAgeSeconds } });
@@ -162,7 +162,7 @@ function requireDeletion(
 async function requireAdmin(
   deps: SessionDeps & Pick<ApiDeps, 'accounts'>,
   authorization: string | undefined,
-): Promise<Session> {
+): Promise<AuthSession> {
   const session = await requireSession(deps, authorization);
   const account = await deps.accounts.read(session.userId);
   const isAdmin = account?.disabledAt === undefined && account?.roles.includes(adminRole);

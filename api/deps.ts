@@ -16,13 +16,13 @@ import type { LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
 import type { Recoveries } from '../adapters/redis/recoveries.ts';
 import type { RegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import type { RegistrationListener, RegistrationStarts, Registrations } from '../adapters/redis/registrations.ts';
-import type { Sessions } from '../adapters/redis/sessions.ts';
+import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import type { SmsBudget } from '../adapters/redis/sms-budget.ts';
 import type { VerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import type { AuditEvent } from '../domain/audit.ts';
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
-import type { SessionLife } from '../domain/session.ts';
-import type { SessionRules } from '../domain/verification.ts';
+import type { AuthSessionLife } from '../domain/session.ts';
+import type { VerificationSessionRules } from '../domain/verification.ts';
 import type { Config } from '../platform/config/config.ts';
 import type { Cipher } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
@@ -44,7 +44,7 @@ export interface ApiDeps {
   codes: Codes;
   verificationSessions: VerificationSessions;
   /** The limits of verification sessions. */
-  sessionRules: SessionRules;
+  sessionRules: VerificationSessionRules;
   oneTimeSecrets: OneTimeSecrets;
   recoveries: Recoveries;
   registrationWarnings: RegistrationWarnings;
@@ -57,8 +57,8 @@ export interface ApiDeps {
   /** The attempts of `requests-per-address`. */
   requestLeases: RateLimitLeases;
   smsBudget: SmsBudget;
-  sessions: Sessions;
-  sessionLife: SessionLife;
+  sessions: AuthSessions;
+  sessionLife: AuthSessionLife;
   /** Encrypts the successors of refresh tokens. */
   refreshCipher: Pick<Cipher, 'encryptText' | 'decryptText'>;
   logins: LogIns;
@@ -66,7 +66,14 @@ export interface ApiDeps {
   changeCipher: Pick<Cipher, 'encryptText' | 'decryptText'>;
   accounts: Pick<
     Accounts,
-    'read' | 'findBy' | 'findProvable' | 'readProvable' | 'readSecrets' | 'isLinkedTo' | 'isLinked' | 'setProfile'
+    | 'read'
+    | 'findBy'
+    | 'findProvable'
+    | 'readProvable'
+    | 'readSecrets'
+    | 'matchesDirectoryEntry'
+    | 'hasDirectoryEntry'
+    | 'setProfile'
   >;
   deletions: Pick<Deletions, 'read'>;
   /** The token of the receipt of a deletion, always the same for one deletion. */

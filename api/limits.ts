@@ -5,6 +5,7 @@
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import type { Limit, LimitOf, LimitState, LimitsState } from '../adapters/redis/rate-limits.ts';
 import { Failure } from '../domain/failures.ts';
+import { type LimitKeys, usernameKey } from '../domain/identity.ts';
 import {
   keysOfChannels,
   type LimitedAct,
@@ -14,7 +15,6 @@ import {
   networkOf,
   requestLimit,
 } from '../domain/limits.ts';
-import { type LimitKeys, usernameKey } from '../domain/registration.ts';
 import type { Channel } from '../domain/verification.ts';
 import { keyedHash, newId } from '../platform/crypto.ts';
 import type { ApiDeps, Caller } from './deps.ts';

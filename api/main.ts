@@ -13,7 +13,7 @@ import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
 import { createPasswords } from '../adapters/passwords.ts';
-import { createAuditedEvents } from '../adapters/redis/audit.ts';
+import { createAuditLog } from '../adapters/redis/audit.ts';
 import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.ts';
 import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
@@ -32,7 +32,7 @@ import {
   createRegistrationStarts,
   createRegistrations,
 } from '../adapters/redis/registrations.ts';
-import { createSessions } from '../adapters/redis/sessions.ts';
+import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createSmsBudget } from '../adapters/redis/sms-budget.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createPayloadCodec } from '../adapters/temporal/codec.ts';
@@ -45,6 +45,7 @@ import { pseudonymOf } from '../platform/audit.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { type roles, temporalRoles } from '../platform/config/roles.ts';
 import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
+import { createAuditedEvents } from '../platform/events/audited-events.ts';
 import {
   checkHealth,
   type DependencyHealth,
@@ -93,7 +94,9 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   const collector = open.use(await connectCollector('api', config, log));
   const connections = open.use(connect(config, log, collector));
   const registry = new Registry();
-  const { events, auditLog } = createAuditedEvents(connections.redis, { role: 'api', config, log, registry });
+  const { events, auditLog } = createAuditedEvents({ role: 'api', config, log, registry }, (hooks) =>
+    createAuditLog(connections.redis, { ...hooks, streamMax: config.AUDIT_STREAM_MAX }),
+  );
   open.use(auditLog);
   const deps = { ...(await assemble(config, connections, registry)), events, recordSpan: collector.record };
   const codec = createPayloadCodec(createCipher('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
@@ -200,7 +203,7 @@ async function assemble(
     usedCaptchas: createUsedCaptchas(redis),
     idempotency: createIdempotency(redis, createCipher('idempotency', payloadKey, olderKeys)),
     ...assembleLimits(config, redis),
-    sessions: createSessions(redis),
+    sessions: createAuthSessions(redis),
     sessionLife: sessionLifeOf(config),
     refreshCipher: createCipher('refresh', payloadKey, olderKeys),
     logins: createLogIns(redis),

@@ -6,8 +6,8 @@ import type { LogIn } from '../adapters/redis/logins.ts';
 import { startWorkflow } from '../adapters/temporal/client-calls.ts';
 import type { Account } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
+import { type ContactIdentity, countryOf, type LimitKeys } from '../domain/identity.ts';
 import { type LimitName, limitKeysOf, limits } from '../domain/limits.ts';
-import { countryOf, type Identity, type LimitKeys } from '../domain/registration.ts';
 import type { Channel, CodeSubject, VerificationRules } from '../domain/verification.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';
 import { sendOtp } from '../workflows/send-otp.ts';
@@ -34,7 +34,7 @@ export function reachOf(
 ): Destination | undefined {
   const { userId, email } = account;
   const number = account.phone === undefined ? undefined : parsePhoneNumber(account.phone);
-  const identity: Identity = { ...(email && { email }), ...(number && identityOfNumber(number)) };
+  const identity: ContactIdentity = { ...(email && { email }), ...(number && identityOfNumber(number)) };
   const reached = { userId, limitKeys: limitKeysOf(identity, limitHash) };
   if (email !== undefined && (wanted === 'email' || number === undefined)) {
     return { ...reached, to: email, channel: 'email' };
@@ -44,7 +44,7 @@ export function reachOf(
   return { ...reached, to: number.e164, channel, country: countryOf(identity) };
 }
 
-function identityOfNumber({ e164, country, callingCode }: PhoneNumber): Identity {
+function identityOfNumber({ e164, country, callingCode }: PhoneNumber): ContactIdentity {
   return { phone: e164, callingCode, ...(country && { country }) };
 }
 

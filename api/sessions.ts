@@ -2,7 +2,7 @@
 import type { Tokens } from '../contract/schemas.ts';
 import type { Account, AccountWithHashes } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
-import { refreshLife, type SessionLife } from '../domain/session.ts';
+import { type AuthSessionLife, refreshLife } from '../domain/session.ts';
 import type { Config } from '../platform/config/config.ts';
 import { tokenHash } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
@@ -18,7 +18,7 @@ export interface SessionBeginDeps extends Pick<ApiDeps, 'accounts' | 'sessions' 
 }
 
 /** Returns the configured lifetimes of sessions. */
-export function sessionLifeOf(config: Config<'api'>): SessionLife {
+export function sessionLifeOf(config: Config<'api'>): AuthSessionLife {
   const isSingle = config.SESSION_LIMIT === 'user';
   const idleSeconds = config.SESSION_TTL ?? (isSingle ? 86_400 : config.REFRESH_TOKEN_EXPIRATION);
   return {

@@ -2,7 +2,7 @@
 
 import type { Session, User } from '../contract/schemas.ts';
 import type { Account } from '../domain/account.ts';
-import type { Session as StoredSession } from '../domain/session.ts';
+import type { AuthSession as StoredSession } from '../domain/session.ts';
 
 /** An account as its user sees it. */
 export function userView(account: Account): User {

@@ -4,7 +4,7 @@ import { connectElastic, type Elastic } from '../adapters/elastic/connect.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
-import { createSessions, type Sessions } from '../adapters/redis/sessions.ts';
+import { type AuthSessions, createAuthSessions } from '../adapters/redis/sessions.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { readVariables } from '../platform/config/config.ts';
@@ -55,7 +55,7 @@ export function openAudit(env: Record<string, string>): AuditAccess {
 /** Access to accounts and sessions. */
 export interface UserAccess extends AsyncDisposable {
   accounts: Accounts;
-  sessions: Sessions;
+  sessions: AuthSessions;
 }
 
 /** Connects to MongoDB and Redis. @throws {Error} a variable is missing or invalid */
@@ -66,7 +66,7 @@ export function openUsers(env: Record<string, string>): UserAccess {
   const { DATA_KEY: dataKey } = config;
   return {
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
-    sessions: createSessions(redis),
+    sessions: createAuthSessions(redis),
     async [Symbol.asyncDispose]() {
       redis.disconnect();
       await database[Symbol.asyncDispose]();

@@ -1,7 +1,7 @@
 /** `vyry users`: shows, disables and enables accounts, and changes their roles. */
 import { executeSingleton } from '../adapters/temporal/client-calls.ts';
 import { type Account, isRole, rolesOf } from '../domain/account.ts';
-import { maskEmail, maskPhone } from '../domain/registration.ts';
+import { maskEmail, maskPhone } from '../domain/identity.ts';
 import { userAdministrationWorkflowId, userRolesWorkflowId } from '../domain/workflow-ids.ts';
 import { newId } from '../platform/crypto.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';

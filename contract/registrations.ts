@@ -1,7 +1,7 @@
 /** Registrations: `/registrations`, `/captcha`, and their short form `/auth/register`. */
 import { z } from 'zod';
 import type { FailureCode } from '../domain/failures.ts';
-import { isUsername } from '../domain/registration.ts';
+import { isUsername } from '../domain/identity.ts';
 import { channels, clientKinds } from '../domain/verification.ts';
 import { commonFailures, operation } from './operation.ts';
 import {

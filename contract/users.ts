@@ -1,6 +1,6 @@
 /** The account of the calling user: `/users/me` and `/deletions`. */
 import { z } from 'zod';
-import { isUsername } from '../domain/registration.ts';
+import { isUsername } from '../domain/identity.ts';
 import { commonFailures, operation } from './operation.ts';
 import { codeOnItsWay, instant, localeTag, Session, text, typedCode, User } from './schemas.ts';
 

@@ -11,7 +11,7 @@
  *
  * Numbers and addresses are counted by keyed hashes, countries by their code.
  */
-import { countryOf, emailKey, type Identity, type LimitKeys } from './registration.ts';
+import { type ContactIdentity, countryOf, emailKey, type LimitKeys } from './identity.ts';
 import type { Channel } from './verification.ts';
 
 /** A maximum number of actions in a sliding window. */
@@ -170,7 +170,7 @@ export function limitsOf(act: LimitedAct, keys: Partial<Record<LimitKey, string>
 const limitsByAct = Map.groupBy(Object.entries(limits) as [LimitName, LimitRow][], ([, { act }]) => act);
 
 /** Returns the keys that actions on an identity are counted by. `hash` is keyed and separates the kinds. */
-export function limitKeysOf(identity: Identity, hash: (kind: string, text: string) => string): LimitKeys {
+export function limitKeysOf(identity: ContactIdentity, hash: (kind: string, text: string) => string): LimitKeys {
   const { phone, email } = identity;
   const country = countryOf(identity);
   return {

@@ -10,6 +10,7 @@
  *
  * Instants are milliseconds since the Unix epoch.
  */
+import { addressOf, type ContactIdentity, type LimitKeys, maskEmail, maskPhone } from './identity.ts';
 import { type Channel, channels, nextSendAt, type Send, type VerificationRules } from './verification.ts';
 
 /** Steps that a policy can contain, in the order of the default policy. */
@@ -47,35 +48,6 @@ export const awaitedSystems = ['directory', 'database', ...channels] as const;
 /** Dependencies that a registration can wait for. */
 export type WaitingFor = 'directory' | 'database' | Channel;
 
-/** The identity being registered, as far as known. Codes may be sent to its addresses. */
-export interface Identity {
-  username?: string;
-  fullName?: string;
-  email?: string;
-  /** E.164. */
-  phone?: string;
-  /** ISO 3166 country of the number. */
-  country?: string;
-  /** Digits of the number's country code. */
-  callingCode?: string;
-  /** Immutable id of the user's directory entry. */
-  directoryId?: string;
-  groups?: string[];
-  /** Kebab-case reason why the number of the directory entry was left out. */
-  phoneRefused?: string;
-  /** Keys that limits count this identity by. */
-  limitKeys?: LimitKeys;
-}
-
-/** Keys that limits count an identity by: keyed hashes, which the status publishes in place of plain text. */
-export interface LimitKeys {
-  number?: string;
-  prefix?: string;
-  mailbox?: string;
-  /** As `countryOf`. */
-  country?: string;
-}
-
 /** The limits of a registration, fixed from the configuration when it starts. */
 export interface RegistrationRules extends VerificationRules {
   /** Lifetime in seconds, not counting time spent waiting for a dependency. */
@@ -111,7 +83,7 @@ export interface RegistrationStatus {
 /** The state that a status is derived from. */
 export interface RegistrationState {
   policy: readonly StepName[];
-  identity: Identity;
+  identity: ContactIdentity;
   done: ReadonlySet<StepName>;
   sends: readonly Send[];
   rules: RegistrationRules;
@@ -198,33 +170,9 @@ export function openNeeds(name: StepName, state: Pick<RegistrationState, 'policy
 }
 
 /** Returns the channels that can reach an identity. */
-export function channelsOf(identity: Identity, rules: Pick<VerificationRules, 'voiceWaitsSeconds'>): Channel[] {
+export function channelsOf(identity: ContactIdentity, rules: Pick<VerificationRules, 'voiceWaitsSeconds'>): Channel[] {
   const possible = channels.filter((channel) => channel !== 'voice' || rules.voiceWaitsSeconds !== undefined);
   return possible.filter((channel) => addressOf(identity, channel) !== undefined);
-}
-
-/** Returns the number or address that a channel sends to. */
-export function addressOf(identity: Identity, channel: Channel): string | undefined {
-  return channel === 'email' ? identity.email : identity.phone;
-}
-
-/** Returns the country of a number: ISO 3166, or the calling code when several countries share the number's range. */
-export function countryOf({ country, callingCode }: Identity): string | undefined {
-  return country ?? (callingCode === undefined ? undefined : `+${callingCode}`);
-}
-
-/** Returns an identity without the addresses of other channels. */
-export function withOnlyAddressOf(
-  { phone, country, callingCode, email, ...rest }: Identity,
-  channel: Channel,
-): Identity {
-  if (channel === 'email') return { ...rest, ...(email !== undefined && { email }) };
-  return {
-    ...rest,
-    ...(phone !== undefined && { phone }),
-    ...(country !== undefined && { country }),
-    ...(callingCode !== undefined && { callingCode }),
-  };
 }
 
 /** Returns the first step that is not done. */
@@ -235,44 +183,6 @@ export function currentStep(state: Pick<RegistrationState, 'policy' | 'done'>): 
 /** Returns whether a registration has ended or its cancellation was requested. */
 export function isOver({ outcome, isCancelled }: Pick<RegistrationState, 'outcome' | 'isCancelled'>): boolean {
   return outcome !== undefined || isCancelled === true;
-}
-
-/** Masks a number: `+1•••••0100`. The country code (or its first digit, if unknown) and the last four digits remain. */
-export function maskPhone(phone: string, callingCode = phone.slice(1, 2)): string {
-  return `+${callingCode}•••••${phone.slice(-4)}`;
-}
-
-/** Masks an e-mail address: `a•••@example.com`. The first letter and the domain remain. */
-export function maskEmail(email: string): string {
-  const at = email.lastIndexOf('@');
-  return `${[...email][0]}•••${email.slice(at)}`;
-}
-
-/** Returns the form in which addresses are compared: NFC, lower case. The domain is already in its ASCII form. */
-export function emailKey(email: string): string {
-  return email.normalize('NFC').toLowerCase();
-}
-
-const notMixed = ['Latin', 'Cyrillic', 'Greek'].map((script) => new RegExp(`\\p{Script=${script}}`, 'u'));
-
-/**
- * Returns whether a text is a valid user name: letters, digits, marks and visible ASCII without compatibility
- * equivalents (RFC 8264 section 9.17), and at most one of the confusable scripts Latin, Cyrillic and Greek (UTS #39
- * section 5).
- */
-export function isUsername(text: string): boolean {
-  const name = text.normalize('NFC');
-  return (
-    /^[\p{L}\p{M}\p{Nd}\x21-\x7e]+$/u.test(name) &&
-    !/^\p{M}/u.test(name) &&
-    [...text].every((character) => character.normalize('NFKC') === character) &&
-    notMixed.filter((script) => script.test(name)).length <= 1
-  );
-}
-
-/** Returns the form in which user names are compared. */
-export function usernameKey(username: string): string {
-  return username.normalize('NFC').toLowerCase();
 }
 
 function stepOf(name: StepName, state: RegistrationState): Step {

@@ -1,7 +1,7 @@
 /** Sessions: their data and lifetimes. Times are milliseconds since the Unix epoch. */
 
 /** A session as it is stored. Times are milliseconds since the Unix epoch. */
-export interface Session {
+export interface AuthSession {
   sessionId: string;
   userId: string;
   createdAt: number;
@@ -16,7 +16,7 @@ export interface Session {
 }
 
 /** Configured lifetimes of sessions, in milliseconds. */
-export interface SessionLife {
+export interface AuthSessionLife {
   /** Idle timeout. */
   idleMs: number;
   /** Absolute lifetime, regardless of activity. */
@@ -28,6 +28,6 @@ export interface SessionLife {
 }
 
 /** Returns the lifetime of a refresh token issued now, in milliseconds. It never outlives its session. */
-export function refreshLife({ refreshMs }: SessionLife, endsAt: number, now: number): number {
+export function refreshLife({ refreshMs }: AuthSessionLife, endsAt: number, now: number): number {
   return Math.min(refreshMs, endsAt - now);
 }

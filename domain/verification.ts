@@ -73,7 +73,7 @@ export interface VerificationRules {
 }
 
 /** The limits of a session, including those of its verification. */
-export interface SessionRules extends VerificationRules {
+export interface VerificationSessionRules extends VerificationRules {
   /** Lifetime in seconds, from the last instant at which an action was done or became possible. */
   sessionTtlSeconds: number;
 }
@@ -91,7 +91,7 @@ export interface CheckState {
 }
 
 /** The state that a session is derived from. */
-export interface SessionState {
+export interface VerificationSessionState {
   createdAt: number;
   sends: readonly Send[];
   /** Undefined before the first code. */
@@ -99,7 +99,7 @@ export interface SessionState {
 }
 
 /** The view of a session: which actions are possible, and from when. */
-export interface SessionView {
+export interface VerificationSessionView {
   isVerified: boolean;
   nextSmsAt: number | null;
   nextVoiceAt: number | null;
@@ -203,7 +203,10 @@ function isOver(state: CheckState, now: number): boolean {
  * verified session expires `sessionTtlSeconds` after the right code; any other session that long after the last action
  * that was done or became possible.
  */
-export function sessionExpiresAt({ createdAt, sends, checks }: SessionState, rules: SessionRules): number {
+export function sessionExpiresAt(
+  { createdAt, sends, checks }: VerificationSessionState,
+  rules: VerificationSessionRules,
+): number {
   const life = rules.sessionTtlSeconds * 1000;
   if (checks?.verifiedAt !== undefined) return checks.verifiedAt + life;
   // includes past actions, so that no action can expire its own session by using up what was possible
@@ -220,7 +223,11 @@ export function sessionExpiresAt({ createdAt, sends, checks }: SessionState, rul
 }
 
 /** Returns the view of a session at an instant; undefined once it has expired. */
-export function sessionAt(state: SessionState, rules: SessionRules, now: number): SessionView | undefined {
+export function sessionAt(
+  state: VerificationSessionState,
+  rules: VerificationSessionRules,
+  now: number,
+): VerificationSessionView | undefined {
   const expiresAt = sessionExpiresAt(state, rules);
   if (expiresAt <= now) return undefined;
   if (state.checks?.verifiedAt !== undefined) {
@@ -237,9 +244,9 @@ export function sessionAt(state: SessionState, rules: SessionRules, now: number)
 
 /** Returns why a session may not send by a channel now; undefined when it may. */
 export function refuseSend(
-  state: SessionState,
+  state: VerificationSessionState,
   channel: Channel,
-  rules: SessionRules,
+  rules: VerificationSessionRules,
   now: number,
 ): SendRefusal | undefined {
   if (state.checks?.verifiedAt !== undefined) return { reason: 'already-verified' };
@@ -256,9 +263,9 @@ export function refuseSend(
  * @param state `isOver`: the workflow has seen the session expire
  */
 export function refuseSessionCode(
-  state: SessionState & { isOver: boolean },
+  state: VerificationSessionState & { isOver: boolean },
   channel: Channel,
-  rules: SessionRules,
+  rules: VerificationSessionRules,
   now: number,
 ): Refusal | undefined {
   const isRefused = state.isOver || refuseSend(state, channel, rules, now) !== undefined;
@@ -266,7 +273,11 @@ export function refuseSessionCode(
 }
 
 /** Returns why a session may not check a code now; undefined when it may, also after it was verified. */
-export function refuseCheck({ checks }: SessionState, rules: SessionRules, now: number): CheckRefusal | undefined {
+export function refuseCheck(
+  { checks }: VerificationSessionState,
+  rules: VerificationSessionRules,
+  now: number,
+): CheckRefusal | undefined {
   if (checks === undefined) return { reason: 'no-code-sent' };
   if (checks.verifiedAt !== undefined) return undefined;
   if (isOver(checks, now)) return { reason: 'code-expired' };
@@ -278,7 +289,7 @@ export function refuseCheck({ checks }: SessionState, rules: SessionRules, now: 
 /**
  * Returns until when to keep a session's record: longer than the session can live before the record is next written.
  */
-export function keepSessionUntil(state: SessionState, rules: SessionRules): number {
+export function keepSessionUntil(state: VerificationSessionState, rules: VerificationSessionRules): number {
   const longestWait = Math.max(0, ...(rules.checkWaitsSeconds ?? []));
   return sessionExpiresAt(state, rules) + (longestWait + rules.sessionTtlSeconds) * 1000;
 }

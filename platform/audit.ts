@@ -28,6 +28,16 @@ export interface AppendOptions {
   isMinor: boolean;
 }
 
+/** What an audit log reports about itself. */
+export interface AuditLogHooks {
+  /** Called with the number of events dropped because the stream or the memory was full. */
+  onDropped: (count: number) => void;
+  /** Called when the stream has space again, with the number of events that all processes dropped until then. */
+  onGap: (count: number) => void;
+  /** Called when Redis cannot be reached. The events wait. */
+  onAway: (err: Error) => void;
+}
+
 /** The fields of one event, in addition to those of its process and request. */
 export interface AuditContext {
   status: AuditStatus;

@@ -15,11 +15,12 @@ import { hostname } from 'node:os';
 import { Counter, Registry } from 'prom-client';
 import { type AuditIndex, createAuditIndex, isTooLarge, type Stored } from '../adapters/elastic/audit-index.ts';
 import { connectElastic, pingElastic } from '../adapters/elastic/connect.ts';
-import { createAuditedEvents } from '../adapters/redis/audit.ts';
+import { createAuditLog } from '../adapters/redis/audit.ts';
 import { type AuditEntry, type AuditStream, createAuditStream } from '../adapters/redis/audit-stream.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { keys } from '../adapters/redis/keys.ts';
 import { readConfig } from '../platform/config/config.ts';
+import { createAuditedEvents } from '../platform/events/audited-events.ts';
 import { dropPermissions, pause, runEvery, untilSignal } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
 import { serveHealth } from './health.ts';
@@ -51,7 +52,9 @@ async function main(): Promise<void> {
   const onRedisError = (err: Error) => log.warn({ event: 'redis.away', reason: err.message });
   const redis = connectRedis(config.REDIS_URL, onRedisError);
   const reader = connectRedis(config.REDIS_URL, onRedisError);
-  const { events, auditLog } = createAuditedEvents(redis, { role: 'audit', config, log, registry });
+  const { events, auditLog } = createAuditedEvents({ role: 'audit', config, log, registry }, (hooks) =>
+    createAuditLog(redis, { ...hooks, streamMax: config.AUDIT_STREAM_MAX }),
+  );
   const index = createAuditIndex(elastic, { prefix: config.AUDIT_INDEX, retentionDays: config.AUDIT_RETENTION_DAYS });
   const stopped = new AbortController();
   const stream = createAuditStream(reader, `${hostname()}:${process.pid}`);

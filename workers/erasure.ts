@@ -8,7 +8,7 @@ import { createDeletions } from '../adapters/mongo/deletions.ts';
 import { readAuditHead, readAuditOldest } from '../adapters/redis/audit-stream.ts';
 import type { Redis } from '../adapters/redis/connect.ts';
 import { erasePersonKeys } from '../adapters/redis/erasure.ts';
-import type { Sessions } from '../adapters/redis/sessions.ts';
+import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import { connectTemporal } from '../adapters/temporal/connect.ts';
 import { erasePersonWorkflows, workflowsOf } from '../adapters/temporal/person-workflows.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
@@ -23,7 +23,7 @@ type Connection = Parameters<typeof createDeletions>[0];
 export interface ErasureStores extends Pick<WorkerTools, 'redis' | 'events' | 'dataConverter'> {
   database: Connection;
   accounts: Accounts;
-  sessions: Sessions;
+  sessions: AuthSessions;
 }
 
 const lookMs = 500;

@@ -12,13 +12,14 @@ import {
 } from '@temporalio/worker';
 import { Registry } from 'prom-client';
 import { connectCollector } from '../adapters/collector.ts';
-import { createAuditedEvents } from '../adapters/redis/audit.ts';
+import { createAuditLog } from '../adapters/redis/audit.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { createDataConverter } from '../adapters/temporal/connect.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Config } from '../platform/config/config.ts';
 import type { TemporalRole } from '../platform/config/roles.ts';
+import { createAuditedEvents } from '../platform/events/audited-events.ts';
 import type { Events } from '../platform/events/events.ts';
 import { dropPermissions } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
@@ -70,7 +71,9 @@ export async function runWorker(
   const registry = new Registry();
   const collector = await connectCollector(role, config, log);
   const redis = connectRedis(config.REDIS_URL, (err) => log.warn({ event: 'redis.away', reason: err.message }));
-  const { events, auditLog } = createAuditedEvents(redis, { role, config, log, registry });
+  const { events, auditLog } = createAuditedEvents({ role, config, log, registry }, (hooks) =>
+    createAuditLog(redis, { ...hooks, streamMax: config.AUDIT_STREAM_MAX }),
+  );
   const dataConverter = createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
   const traceCipher = createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
   const parts = await build({ log, events, redis, dataConverter });

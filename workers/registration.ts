@@ -23,7 +23,7 @@ import { isRedisOutage } from '../adapters/redis/connect.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
-import { createSessions } from '../adapters/redis/sessions.ts';
+import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
@@ -45,7 +45,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const secretCipher = createCipher('secret', payloadKey, olderKeys);
   const store = createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey));
   const oneTimeSecrets = createOneTimeSecrets(redis, secretCipher);
-  const sessions = createSessions(redis);
+  const sessions = createAuthSessions(redis);
   const accounts = createAccountActivities({
     registrations,
     accounts: store,

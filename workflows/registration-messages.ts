@@ -1,6 +1,7 @@
 /** What a registration is started with, and the updates and the query that it handles. */
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
-import type { Identity, RegistrationRules, RegistrationStatus, StepName } from '../domain/registration.ts';
+import type { ContactIdentity } from '../domain/identity.ts';
+import type { RegistrationRules, RegistrationStatus, StepName } from '../domain/registration.ts';
 import type { Channel, ClientKind } from '../domain/verification.ts';
 
 /** The input of a registration. */
@@ -10,7 +11,7 @@ export interface RegistrationInput {
   policy: StepName[];
   rules: RegistrationRules;
   /** Identity as the client stated it. If the policy has the step `directory`, the directory entry replaces it. */
-  identity: Identity;
+  identity: ContactIdentity;
   /** Milliseconds since the Unix epoch. */
   startedAt: number;
   /** Language of the messages, as returned by `languageFor`. */

@@ -3,18 +3,15 @@ import { condition, proxyLocalActivities, uuid4 } from '@temporalio/workflow';
 import type { AccountInput } from '../activities/accounts.ts';
 import type { RegistrationActivities } from '../activities/registration.ts';
 import type { CredentialKind } from '../domain/account.ts';
+import { addressOf, type ContactIdentity, countryOf, withOnlyAddressOf } from '../domain/identity.ts';
 import {
-  addressOf,
-  countryOf,
   currentStep,
-  type Identity,
   isOver,
   type RegistrationOutcome,
   type RegistrationState,
   type RegistrationStatus,
   type StepName,
   statusOf,
-  withOnlyAddressOf,
 } from '../domain/registration.ts';
 import type { Channel } from '../domain/verification.ts';
 import { CodeSending, type Destination } from './code-sending.ts';
@@ -35,7 +32,7 @@ export class RegistrationProgress {
   replaced: CredentialKind[] = [];
   readonly #newUserId = uuid4();
   readonly #done = new Set<StepName>();
-  #identity: Identity;
+  #identity: ContactIdentity;
   #provenChannel: Channel | undefined;
   #lockedBy: string | undefined;
   #expiresAt: number;
@@ -127,7 +124,7 @@ export class RegistrationProgress {
    * The identity that the account gets. The directory vouches for its whole entry. Of a client's own identity, only the
    * address that got the code is proven.
    */
-  get provenIdentity(): Identity {
+  get provenIdentity(): ContactIdentity {
     if (this.#provenChannel === undefined || this.input.policy.includes('directory')) return this.#identity;
     return withOnlyAddressOf(this.#identity, this.#provenChannel);
   }
@@ -157,7 +154,7 @@ export class RegistrationProgress {
   }
 
   /** Replaces the identity with the directory entry: addresses that the client stated receive no codes. */
-  async adopt(identity: Identity): Promise<'done' | 'somebody-else'> {
+  async adopt(identity: ContactIdentity): Promise<'done' | 'somebody-else'> {
     if (this.#done.has('directory')) {
       return identity.directoryId === this.#identity.directoryId ? 'done' : 'somebody-else';
     }

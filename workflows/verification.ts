@@ -28,9 +28,9 @@ import {
   refusedStateOf,
   refuseSessionCode,
   type Send,
-  type SessionRules,
-  type SessionState,
   sessionExpiresAt,
+  type VerificationSessionRules,
+  type VerificationSessionState,
 } from '../domain/verification.ts';
 import { CodeSending } from './code-sending.ts';
 import { Flow } from './flow.ts';
@@ -46,7 +46,7 @@ export interface VerificationInput {
   country?: string | undefined;
   /** Milliseconds since the Unix epoch. */
   createdAt: number;
-  rules: SessionRules;
+  rules: VerificationSessionRules;
 }
 
 /** A request for a code. */
@@ -149,7 +149,7 @@ class VerificationExecution {
     this.#flow.upsert();
   }
 
-  state(): SessionState & { isOver: boolean } {
+  state(): VerificationSessionState & { isOver: boolean } {
     const { createdAt } = this.#input;
     const at = this.#verifiedAt;
     return {

@@ -8,7 +8,7 @@
  */
 import { type Connection, type Model, Schema, trusted } from 'mongoose';
 import type { Account, AccountWithHashes, CredentialKind, Identifier } from '../../domain/account.ts';
-import { emailKey, type Identity, usernameKey } from '../../domain/registration.ts';
+import { type ContactIdentity, emailKey, usernameKey } from '../../domain/identity.ts';
 import { type Cipher, keyedHash } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
 
@@ -16,7 +16,7 @@ import { isDuplicateKey } from './connect.ts';
 export interface NewAccount {
   userId: string;
   registrationId?: string;
-  identity: Identity;
+  identity: ContactIdentity;
   password?: string;
   pin?: string;
   createdAt: Date;
@@ -28,7 +28,7 @@ interface LinkedAccount {
   userId: string;
   username?: string;
   /** Linked to a directory entry and not disabled. */
-  isLinked: boolean;
+  hasDirectoryEntry: boolean;
 }
 
 /** The store of accounts. */
@@ -114,7 +114,7 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
      * Claims are inserted in a fixed order up to the first that is taken, so one of parallel claims of an identity
      * wins.
      */
-    async claim(userId: string, identity: Identity): Promise<boolean> {
+    async claim(userId: string, identity: ContactIdentity): Promise<boolean> {
       const ids = claimIds(identity, hashOf);
       for (let missing = ids; missing.length > 0; ) {
         if (await insertClaims(claims, missing, userId)) return true;
@@ -130,7 +130,7 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
      * Returns the account that has the registration lock for an identity: it is the only owner of its claims, owns more
      * than the user name, has a PIN and is not disabled. Returns undefined otherwise.
      */
-    async findRegistrationLock(identity: Identity): Promise<string | undefined> {
+    async findRegistrationLock(identity: ContactIdentity): Promise<string | undefined> {
       const found = await claims.find({ _id: trusted({ $in: claimIds(identity, hashOf) }) }).lean();
       const [userId, ...others] = new Set(found.map((claim) => claim.userId));
       const isProven = found.some(({ _id }) => !_id.startsWith('username:'));
@@ -140,7 +140,7 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
     },
 
     /** Deletes the claims of a user on an identity. Safe to repeat, and without claims. */
-    async release(userId: string, identity: Identity): Promise<void> {
+    async release(userId: string, identity: ContactIdentity): Promise<void> {
       for (const _id of claimIds(identity, hashOf)) await claims.deleteOne({ _id, userId });
     },
 
@@ -224,13 +224,13 @@ function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
     find: (username: string): Promise<Account | undefined> => findBy({ kind: 'username', value: username }),
 
     /** Returns whether an account is linked to a directory entry. */
-    async isLinkedTo(userId: string, directoryId: string): Promise<boolean> {
+    async matchesDirectoryEntry(userId: string, directoryId: string): Promise<boolean> {
       const user = await users.findById(userId, { directoryHash: 1 }).lean();
       return user?.directoryHash === hashOf('directory', directoryId);
     },
 
     /** Returns whether an account is linked to any directory entry. */
-    async isLinked(userId: string): Promise<boolean> {
+    async hasDirectoryEntry(userId: string): Promise<boolean> {
       return (await users.exists({ _id: userId, directoryHash: trusted({ $exists: true }) })) !== null;
     },
 
@@ -243,7 +243,7 @@ function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
         .lean();
       return page.map(({ _id: userId, username, directoryHash, disabledAt }) => ({
         userId,
-        isLinked: directoryHash !== undefined && disabledAt === undefined,
+        hasDirectoryEntry: directoryHash !== undefined && disabledAt === undefined,
         ...(username && { username }),
       }));
     },
@@ -376,7 +376,7 @@ function claimedAs({ kind, value }: Identifier): string {
 
 type HashOf = (kind: string, value: string) => string;
 
-function claimIds(identity: Identity, hashOf: HashOf): string[] {
+function claimIds(identity: ContactIdentity, hashOf: HashOf): string[] {
   const { username, email, phone, directoryId } = identity;
   const claims: [kind: string, value: string | undefined][] = [
     ['directory', directoryId],

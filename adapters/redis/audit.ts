@@ -5,16 +5,10 @@
  * acknowledges it; repeats are skipped. While Redis is unavailable, up to 10,000 events wait in memory, in order. A
  * SIGKILL can lose the events that Redis has not acknowledged; their log lines were written before.
  */
-import type { Registry } from 'prom-client';
 import type { AuditEvent } from '../../domain/audit.ts';
-import { type AppendOptions, type AuditSink, createRecorder } from '../../platform/audit.ts';
-import type { Role } from '../../platform/config/roles.ts';
-import type { Secret } from '../../platform/config/secret.ts';
-import { version } from '../../platform/config/version.ts';
+import type { AppendOptions, AuditLogHooks, AuditSink } from '../../platform/audit.ts';
 import { newId } from '../../platform/crypto.ts';
-import { createEvents, type Events } from '../../platform/events/events.ts';
 import { pause } from '../../platform/lifecycle.ts';
-import type { Logger } from '../../platform/log.ts';
 import { loadScript, type Redis } from './connect.ts';
 import { keys } from './keys.ts';
 
@@ -34,15 +28,9 @@ export interface AuditLog extends AsyncDisposable {
 }
 
 /** The options of `createAuditLog`. */
-export interface AuditLogOptions {
+export interface AuditLogOptions extends AuditLogHooks {
   /** Maximum number of entries in the stream. */
   streamMax: number;
-  /** Called with the number of events dropped because the stream or the memory was full. */
-  onDropped: (count: number) => void;
-  /** Called when the stream has space again, with the number of events that all processes dropped until then. */
-  onGap: (count: number) => void;
-  /** Called when Redis cannot be reached. The events wait. */
-  onAway: (err: Error) => void;
 }
 
 const memoryMax = 10_000;
@@ -104,28 +92,6 @@ export function createAuditLog(redis: Redis, options: AuditLogOptions): AuditLog
       if (waiting.length > 0) onDropped(waiting.length);
     },
   };
-}
-
-/** The process whose events are recorded. */
-export interface AuditedProcess {
-  role: Role;
-  config: { AUDIT_KEY: Secret; AUDIT_STREAM_MAX: number; NODE_ENV: string };
-  log: Logger;
-  registry: Registry;
-}
-
-/** Creates the event functions of a process and the audit log that they append to. */
-export function createAuditedEvents(redis: Redis, process: AuditedProcess): { events: Events; auditLog: AuditLog } {
-  const { role, config, log, registry } = process;
-  const auditLog = createAuditLog(redis, {
-    streamMax: config.AUDIT_STREAM_MAX,
-    onDropped: (count) => events.auditDropped(count),
-    onGap: (count) => events.auditGap(count),
-    onAway: (err) => log.warn({ event: 'audit.waiting', reason: err.message }),
-  });
-  const service = { role, version, environment: config.NODE_ENV };
-  const events = createEvents(log, registry, createRecorder(service, config.AUDIT_KEY, auditLog.append));
-  return { events, auditLog };
 }
 
 function argumentsOf(event: AuditEvent, { isOnce, isMinor }: AppendOptions): (string | number)[] {

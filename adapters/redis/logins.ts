@@ -5,7 +5,7 @@
  * Consistency: counting an attempt and claiming the session are one atomic step each. Personal data is stored only as
  * keyed hashes. When Redis is unavailable: fails closed.
  */
-import type { LimitKeys } from '../../domain/registration.ts';
+import type { LimitKeys } from '../../domain/identity.ts';
 import type { Channel } from '../../domain/verification.ts';
 import { loadScript, type Redis } from './connect.ts';
 import { keyFamilies, keys } from './keys.ts';

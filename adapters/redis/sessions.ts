@@ -10,12 +10,12 @@
  * Consistency: the valid refresh token and the existence of the session are in one hash, and one script changes them.
  * When Redis is unavailable, calls throw.
  */
-import type { Session } from '../../domain/session.ts';
+import type { AuthSession } from '../../domain/session.ts';
 import { loadScript, type Redis } from './connect.ts';
 import { keys } from './keys.ts';
 
 /** A new session. */
-export interface NewSession extends Omit<Session, 'authenticatedAt' | 'lastActivityAt' | 'expiresAt'> {
+export interface NewAuthSession extends Omit<AuthSession, 'authenticatedAt' | 'lastActivityAt' | 'expiresAt'> {
   /** Idle timeout, in milliseconds. */
   idleMs: number;
   /** Absolute end. */
@@ -52,7 +52,7 @@ export interface Rotation {
 }
 
 /** The store of sessions. */
-export type Sessions = ReturnType<typeof createSessions>;
+export type AuthSessions = ReturnType<typeof createAuthSessions>;
 
 /** Activity is written at most this often, so that most session checks are a single read. */
 const activityMs = 60_000;
@@ -60,12 +60,12 @@ const activityMs = 60_000;
 const graceMs = 10_000;
 
 /** Creates the store of sessions. */
-export function createSessions(redis: Redis) {
+export function createAuthSessions(redis: Redis) {
   const touch = loadScript(redis, 'session-touch');
   const confirm = loadScript(redis, 'session-confirm');
   return {
     /** Stores a session and its refresh token. Safe to repeat: keyed by session id and token hash. */
-    async create(session: NewSession, refresh: RefreshToken): Promise<void> {
+    async create(session: NewAuthSession, refresh: RefreshToken): Promise<void> {
       const { sessionId, userId, roles, createdAt, endsAt, idleMs, ip, userAgent } = session;
       const fields = { userId, createdAt, lastActivityAt: createdAt, idleMs, endsAt, ip, userAgent };
       // listed before it exists, so that ending all sessions of the user misses none
@@ -86,7 +86,7 @@ export function createSessions(redis: Redis) {
     },
 
     /** Returns the session, or undefined if it has ended. Records activity. */
-    async read(sessionId: string, now: number): Promise<Session | undefined> {
+    async read(sessionId: string, now: number): Promise<AuthSession | undefined> {
       const fields = await redis.hgetall(keys.session({ sessionId }));
       const session = sessionIn(sessionId, fields);
       if (session === undefined || now - session.lastActivityAt < activityMs) return session;
@@ -100,7 +100,7 @@ export function createSessions(redis: Redis) {
     },
 
     /** Returns the active sessions of a user, newest first. */
-    async list(userId: string, now: number): Promise<Session[]> {
+    async list(userId: string, now: number): Promise<AuthSession[]> {
       const ids = await redis.zrange(keys.sessions({ userId }), String(now), '+inf', 'BYSCORE');
       const found = await Promise.all(
         ids.map(async (id) => sessionIn(id, await redis.hgetall(keys.session({ sessionId: id })))),
@@ -201,7 +201,7 @@ async function writeRefresh(redis: Redis, { hash, seconds }: RefreshToken, owner
     .exec();
 }
 
-function sessionIn(sessionId: string, fields: Record<string, string>): Session | undefined {
+function sessionIn(sessionId: string, fields: Record<string, string>): AuthSession | undefined {
   if (fields.userId === undefined) return undefined;
   const lastActivityAt = Number(fields.lastActivityAt);
   return {

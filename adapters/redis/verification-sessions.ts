@@ -12,7 +12,7 @@ import { loadScript, type Redis } from './connect.ts';
 import { keys } from './keys.ts';
 
 /** A new verification session. */
-export interface NewSession {
+export interface NewVerificationSession {
   /** E.164. */
   number: string;
   /** Country of the number: ISO 3166, or a calling code such as `+44`. */
@@ -31,7 +31,7 @@ export interface PublishedSends {
 }
 
 /** A stored verification session. */
-export interface StoredSession extends NewSession, Omit<PublishedSends, 'version'> {}
+export interface StoredVerificationSession extends NewVerificationSession, Omit<PublishedSends, 'version'> {}
 
 /** The store of verification sessions. */
 export type VerificationSessions = ReturnType<typeof createVerificationSessions>;
@@ -41,14 +41,18 @@ export function createVerificationSessions(redis: Redis, cipher: Cipher) {
   const publish = loadScript(redis, 'session-sends');
   return {
     /** Stores a session until `keepUntil` (ms since the Unix epoch). */
-    async create(sessionId: string, { number, country, createdAt }: NewSession, keepUntil: number): Promise<void> {
+    async create(
+      sessionId: string,
+      { number, country, createdAt }: NewVerificationSession,
+      keepUntil: number,
+    ): Promise<void> {
       const key = keys.verificationSession({ sessionId });
       const fields = { number: cipher.encryptText(number), createdAt, ...(country && { country }) };
       await redis.multi().hset(key, fields).pexpireat(key, keepUntil).exec();
     },
 
     /** Returns a session, or undefined if it is not stored. */
-    async read(sessionId: string): Promise<StoredSession | undefined> {
+    async read(sessionId: string): Promise<StoredVerificationSession | undefined> {
       const { number, country, createdAt, published } = await redis.hgetall(keys.verificationSession({ sessionId }));
       if (number === undefined) return undefined;
       const { sends = [], waitingFor } = JSON.parse(published ?? '{}') as Partial<PublishedSends>;

@@ -2,7 +2,7 @@
 import { parseEmailAddress } from '../../adapters/email-addresses.ts';
 import { parsePhoneNumber } from '../../adapters/phone-numbers.ts';
 import type { Identifier } from '../../domain/account.ts';
-import { emailKey, isUsername, usernameKey } from '../../domain/registration.ts';
+import { emailKey, isUsername, usernameKey } from '../../domain/identity.ts';
 import type { Channel } from '../../domain/verification.ts';
 import type { ApiDeps } from '../deps.ts';
 import { malformed } from '../parse.ts';

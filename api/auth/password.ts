@@ -88,5 +88,5 @@ async function isOfDirectory(
     throw new Failure('directory-unavailable', { message: 'The directory is unavailable' });
   }
   if (answer.outcome === 'refused' || account === undefined) return false;
-  return deps.accounts.isLinkedTo(account.userId, answer.directoryId);
+  return deps.accounts.matchesDirectoryEntry(account.userId, answer.directoryId);
 }

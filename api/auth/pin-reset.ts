@@ -3,7 +3,7 @@
 import type { credentialOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import { Failure } from '../../domain/failures.ts';
-import type { Session } from '../../domain/session.ts';
+import type { AuthSession } from '../../domain/session.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import type { Channel } from '../../domain/verification.ts';
 import { pinResetWorkflowId } from '../../domain/workflow-ids.ts';
@@ -87,7 +87,7 @@ export async function resetPin(
  */
 async function requireNoHold(
   { recoveries, config }: HoldDeps,
-  { userId, createdAt }: Session,
+  { userId, createdAt }: AuthSession,
   channel: Channel,
   { noteLimit }: Caller,
 ): Promise<void> {

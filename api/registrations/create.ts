@@ -1,8 +1,9 @@
 /** `POST /registrations`: starts a registration. */
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { NewRegistration, registrationOperations, StartedRegistration } from '../../contract/registrations.ts';
+import { type ContactIdentity, usernameKey } from '../../domain/identity.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
-import { type Identity, initialState, statusOf, usernameKey } from '../../domain/registration.ts';
+import { initialState, statusOf } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import { tokenHash } from '../../platform/crypto.ts';
 import type { RegistrationInput } from '../../workflows/registration-messages.ts';
@@ -63,12 +64,12 @@ export async function startRegistration(
   return { ...view(deps, registrationId, status, undefined), registrationToken: token };
 }
 
-function identityOf(deps: Pick<ApiDeps, 'policy' | 'config' | 'limitHash'>, given: NewRegistration): Identity {
+function identityOf(deps: Pick<ApiDeps, 'policy' | 'config' | 'limitHash'>, given: NewRegistration): ContactIdentity {
   const hasDirectory = deps.policy.includes('directory');
   const number = given.phone === undefined ? undefined : phoneOf(given.phone, deps.config.COUNTRIES_ALLOWED);
   const email = given.email === undefined ? undefined : emailOf(given.email);
   if (!hasDirectory && !number && !email) throw malformed('phone', 'phone or email is required');
-  const identity: Identity = {
+  const identity: ContactIdentity = {
     ...(given.username && { username: usernameKey(given.username) }),
     ...(given.fullName && { fullName: given.fullName }),
     ...(email && { email }),

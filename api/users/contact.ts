@@ -4,8 +4,8 @@ import type { AnswerOf } from '../../contract/operation.ts';
 import type { StartedChange, userOperations } from '../../contract/users.ts';
 import type { Account, Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
+import { type ContactIdentity, countryOf } from '../../domain/identity.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
-import { countryOf, type Identity } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import type { CodeSubject } from '../../domain/verification.ts';
 import { contactCodeWorkflowId } from '../../domain/workflow-ids.ts';
@@ -97,7 +97,7 @@ function subjectOf(changeId: string): CodeSubject {
   return { subject: changeId, purpose: 'contact-change' };
 }
 
-function identityOf({ value, number }: NewContact): Identity {
+function identityOf({ value, number }: NewContact): ContactIdentity {
   if (number === undefined) return { email: value };
   const { callingCode, country } = number;
   return { phone: value, callingCode, ...(country && { country }) };

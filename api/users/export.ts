@@ -6,7 +6,7 @@ import type { Export, userOperations } from '../../contract/users.ts';
 import type { Account } from '../../domain/account.ts';
 import type { AuditEvent } from '../../domain/audit.ts';
 import { Failure } from '../../domain/failures.ts';
-import { emailKey } from '../../domain/registration.ts';
+import { emailKey } from '../../domain/identity.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
 import { type LimitDeps, limitExport } from '../limits.ts';
@@ -46,7 +46,7 @@ export async function exportAccount(
   if (account === undefined) throw new Failure('not-found');
   const [secrets, isLinkedToDirectory, sessions, workflows, auditEvents] = await Promise.all([
     deps.accounts.readSecrets(userId),
-    deps.accounts.isLinked(userId),
+    deps.accounts.hasDirectoryEntry(userId),
     deps.sessions.list(userId, Date.now()),
     readWorkflows(deps, account),
     readEvents(deps, account),

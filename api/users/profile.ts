@@ -4,7 +4,7 @@ import type { AnswerOf } from '../../contract/operation.ts';
 import type { ProfileChange, userOperations } from '../../contract/users.ts';
 import type { Account } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
-import { usernameKey } from '../../domain/registration.ts';
+import { usernameKey } from '../../domain/identity.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import { emailOf, phoneOf } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -85,7 +85,7 @@ async function changeDirectly(
   { username, profile }: Wanted,
 ): Promise<void> {
   if (username !== undefined) {
-    if (await deps.accounts.isLinked(userId)) {
+    if (await deps.accounts.hasDirectoryEntry(userId)) {
       throw new Failure('step-not-available', { message: 'The user name is managed by the directory' });
     }
     await changeIdentity(deps, { changeId, userId, wanted: { kind: 'username', value: username } });

@@ -5,11 +5,11 @@
  * failure of a dependency is thrown.
  */
 import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../../adapters/phone-numbers.ts';
-import type { NewSession, StoredSession } from '../../adapters/redis/verification-sessions.ts';
+import type { NewVerificationSession, StoredVerificationSession } from '../../adapters/redis/verification-sessions.ts';
 import { signalWorkflow, updateWithStart, type WorkflowStart } from '../../adapters/temporal/client-calls.ts';
 import { Failure } from '../../domain/failures.ts';
+import { countryOf } from '../../domain/identity.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
-import { countryOf } from '../../domain/registration.ts';
 import {
   type Channel,
   type CheckRefusal,
@@ -20,8 +20,8 @@ import {
   refuseCheck,
   refuseSend,
   type SendRefusal,
-  type SessionView,
   sessionAt,
+  type VerificationSessionView,
 } from '../../domain/verification.ts';
 import { verificationWorkflowId } from '../../domain/workflow-ids.ts';
 import { keyedHash, newId } from '../../platform/crypto.ts';
@@ -49,7 +49,7 @@ export interface Refusal {
 }
 
 /** A session after an action. */
-export interface VerificationSession extends SessionView {
+export interface VerificationSession extends VerificationSessionView {
   sessionId: string;
   /** E.164. */
   number: string;
@@ -72,7 +72,7 @@ type SessionCheckDeps = SessionReadDeps & OtpCheckDeps & Pick<ApiDeps, 'temporal
 /** The dependencies of all actions. */
 export type SessionDeps = SessionCreateDeps & SessionSendDeps & SessionCheckDeps;
 
-interface Found extends StoredSession {
+interface Found extends StoredVerificationSession {
   sessionId: string;
   checks: CheckState | undefined;
 }
@@ -202,7 +202,7 @@ async function limitCreation(deps: SessionCreateDeps, number: string): Promise<R
   return allowed ? undefined : { reason: 'limited', waitMs: resetSeconds * 1000, limit: limit.name };
 }
 
-function newSession({ e164, country, callingCode }: PhoneNumber): NewSession {
+function newSession({ e164, country, callingCode }: PhoneNumber): NewVerificationSession {
   const shown = countryOf({ callingCode, ...(country && { country }) });
   return { number: e164, createdAt: Date.now(), ...(shown && { country: shown }) };
 }

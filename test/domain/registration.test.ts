@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { addressOf, emailKey, maskEmail, maskPhone, usernameKey } from '../../domain/identity.ts';
 import {
-  addressOf,
   channelsOf,
   currentStep,
-  emailKey,
   initialState,
-  maskEmail,
-  maskPhone,
   openNeeds,
   readPolicy,
   refusedChannels,
@@ -15,7 +12,6 @@ import {
   type StepName,
   statusAt,
   statusOf,
-  usernameKey,
 } from '../../domain/registration.ts';
 import { registrationWorkflowId } from '../../domain/workflow-ids.ts';
 import { send, start, state } from '../support/registration-state.ts';

@@ -10,15 +10,15 @@ import {
   refuseSend,
   type Send,
   type SendState,
-  type SessionRules,
-  type SessionState,
-  type SessionView,
   sessionAt,
   sessionExpiresAt,
+  type VerificationSessionRules,
+  type VerificationSessionState,
+  type VerificationSessionView,
 } from '../../domain/verification.ts';
 
 const minute = 60_000;
-const rules: SessionRules = {
+const rules: VerificationSessionRules = {
   codeTtlSeconds: 600,
   sessionTtlSeconds: 600,
   resendWaitsSeconds: [60, 120, 300, 600],
@@ -32,9 +32,12 @@ const start = 1_800_000_000_000;
 /** A session that is changed as the workflow and the Redis script would change it. */
 class Clockwork {
   now = start;
-  readonly state: SessionState & { sends: Send[]; checks?: CheckState | undefined } = { createdAt: start, sends: [] };
+  readonly state: VerificationSessionState & { sends: Send[]; checks?: CheckState | undefined } = {
+    createdAt: start,
+    sends: [],
+  };
 
-  get view(): SessionView | undefined {
+  get view(): VerificationSessionView | undefined {
     return sessionAt(this.state, rules, this.now);
   }
 
@@ -254,7 +257,7 @@ describe('Any session', () => {
     }
   });
 
-  function assertHonest({ state, now }: Clockwork, view: SessionView): void {
+  function assertHonest({ state, now }: Clockwork, view: VerificationSessionView): void {
     const maySend = (way: Channel, at: number | null) =>
       refuseSend(state, way, rules, Math.max(now, at ?? now)) === undefined;
     assert.equal(maySend('sms', view.nextSmsAt), view.nextSmsAt !== null);

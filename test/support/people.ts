@@ -8,11 +8,11 @@ import { createAccounts } from '../../adapters/mongo/accounts.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
 import { createPasswords } from '../../adapters/passwords.ts';
 import { connectRedis } from '../../adapters/redis/connect.ts';
-import { createSessions } from '../../adapters/redis/sessions.ts';
+import { createAuthSessions } from '../../adapters/redis/sessions.ts';
 import { beginSession, type SessionBeginDeps, sessionLifeOf } from '../../api/sessions.ts';
 import { createTokens } from '../../api/tokens.ts';
 import type { Tokens } from '../../contract/schemas.ts';
-import type { Identity } from '../../domain/registration.ts';
+import type { ContactIdentity } from '../../domain/identity.ts';
 import type { System } from '../../engines/system.ts';
 import { readConfig } from '../../platform/config/config.ts';
 import { Secret } from '../../platform/config/secret.ts';
@@ -24,7 +24,7 @@ import { goodPassword } from './registrations.ts';
  * The user to create: the number of `person000` to `person999`, or an identity as a registration without a directory
  * verifies it.
  */
-export type Who = number | Identity;
+export type Who = number | ContactIdentity;
 
 /** The choices of a user at registration. */
 export interface Chosen {
@@ -97,7 +97,7 @@ async function sessionOf(system: System, userId: string): Promise<Tokens> {
 }
 
 /** Returns the directory entry of a numbered person (engines/directory/seed.ts). */
-function entryOf(person: number): Identity {
+function entryOf(person: number): ContactIdentity {
   const { username, fullName, email, phone } = personOf(person);
   const directoryId = `bea00000-0000-4000-8000-000000000${String(person).padStart(3, '0')}`;
   return { directoryId, username, fullName, email, phone, groups: [] };
@@ -132,7 +132,7 @@ function openTools(system: System): Tools {
   return {
     config,
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
-    sessions: createSessions(redis),
+    sessions: createAuthSessions(redis),
     sessionLife: sessionLifeOf(config),
     tokens: createTokens(config),
     events: { sessionCreated: () => undefined, sessionEnded: () => undefined },

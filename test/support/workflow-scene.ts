@@ -14,7 +14,8 @@ import type { RegistrationActivities } from '../../activities/registration.ts';
 import { executeUpdate } from '../../adapters/temporal/client-calls.ts';
 import { createDataConverter, isTemporalOutage } from '../../adapters/temporal/connect.ts';
 import { Failure, type FailureCode, type FailureContext } from '../../domain/failures.ts';
-import type { Identity, RegistrationRules, RegistrationStatus } from '../../domain/registration.ts';
+import type { ContactIdentity } from '../../domain/identity.ts';
+import type { RegistrationRules, RegistrationStatus } from '../../domain/registration.ts';
 import { registrationWorkflowId } from '../../domain/workflow-ids.ts';
 import { ensureNamespace } from '../../engines/temporal.ts';
 import { Secret } from '../../platform/config/secret.ts';
@@ -84,7 +85,7 @@ export interface Stage extends AsyncDisposable {
 /** Options of a registration. */
 export interface StartOptions {
   policy?: RegistrationInput['policy'];
-  identity?: Identity;
+  identity?: ContactIdentity;
   rules?: Partial<RegistrationRules>;
 }
 
@@ -98,7 +99,7 @@ export const ada = {
   callingCode: '44',
   directoryId: 'entry-of-ada',
   groups: [],
-} satisfies Identity;
+} satisfies ContactIdentity;
 
 /** Longer than any test takes: a test of a timeout sets it and moves the clock. */
 const rules: RegistrationRules = {

@@ -1,7 +1,7 @@
 /** The behavior of a registration over time, on a server whose clock jumps from timer to timer. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import type { Identity } from '../../domain/registration.ts';
+import type { ContactIdentity } from '../../domain/identity.ts';
 import {
   authenticate,
   confirmCode,
@@ -33,7 +33,7 @@ const ttlSeconds = 600;
  * An identity without an e-mail address, so that no notification workflow starts. After one, the clock of this server
  * does not jump.
  */
-const unwelcomed: Identity = { phone: ada.phone, country: ada.country };
+const unwelcomed: ContactIdentity = { phone: ada.phone, country: ada.country };
 
 let server: TimeSkippingServer;
 let stage: Stage;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Identity } from '../../domain/registration.ts';
+import type { ContactIdentity } from '../../domain/identity.ts';
 import type { Send } from '../../domain/verification.ts';
 import { searchAttributes } from '../../engines/temporal.ts';
 import { searchAttributeNames, searchAttributesOf, userAttributesOf } from '../../workflows/search-attributes.ts';
 
-const identity: Identity = { username: 'ada', phone: '+447700900101', email: 'ada@example.com', country: 'GB' };
+const identity: ContactIdentity = { username: 'ada', phone: '+447700900101', email: 'ada@example.com', country: 'GB' };
 const send: Send = { number: 1, channel: 'email', requestedAt: 1, state: 'sending' };
 
 function attributesOf(

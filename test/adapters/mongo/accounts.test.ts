@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { type Accounts, createAccounts } from '../../../adapters/mongo/accounts.ts';
 import { connectMongo, type Database } from '../../../adapters/mongo/connect.ts';
-import type { Identity } from '../../../domain/registration.ts';
+import type { ContactIdentity } from '../../../domain/identity.ts';
 import { withDatabase } from '../../../engines/processes.ts';
 import { Secret } from '../../../platform/config/secret.ts';
 import { createCipher, newId } from '../../../platform/crypto.ts';
@@ -31,7 +31,8 @@ function unexpected(err: unknown): void {
 }
 
 /** Returns an identity that no other test uses. */
-function newIdentity(): Required<Pick<Identity, 'username' | 'email' | 'phone' | 'directoryId'>> & Identity {
+function newIdentity(): Required<Pick<ContactIdentity, 'username' | 'email' | 'phone' | 'directoryId'>> &
+  ContactIdentity {
   const name = uniqueName('person');
   const digits = String(randomBytes(4).readUInt32BE()).padStart(10, '0');
   return {

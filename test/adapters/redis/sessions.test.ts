@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Redis } from '../../../adapters/redis/connect.ts';
-import { createSessions, type NewSession, type Sessions } from '../../../adapters/redis/sessions.ts';
-import type { Session } from '../../../domain/session.ts';
+import { type AuthSessions, createAuthSessions, type NewAuthSession } from '../../../adapters/redis/sessions.ts';
+import type { AuthSession } from '../../../domain/session.ts';
 import { assertLife, connectTestRedis, uniqueName } from '../../support/redis.ts';
 
 let redis: Redis;
-let sessions: Sessions;
+let sessions: AuthSessions;
 
 before(() => {
   redis = connectTestRedis();
-  sessions = createSessions(redis);
+  sessions = createAuthSessions(redis);
 });
 after(() => redis.disconnect());
 
 const now = Date.now();
 
-function newSession(given: Partial<NewSession> = {}): NewSession {
+function newSession(given: Partial<NewAuthSession> = {}): NewAuthSession {
   return {
     sessionId: uniqueName('session'),
     userId: uniqueName('user'),
@@ -31,7 +31,7 @@ function newSession(given: Partial<NewSession> = {}): NewSession {
 }
 
 /** The session as it is read right after it was created. */
-function asRead({ idleMs, endsAt, ...session }: NewSession): Session {
+function asRead({ idleMs, endsAt, ...session }: NewAuthSession): AuthSession {
   const { createdAt } = session;
   return {
     ...session,
@@ -41,7 +41,7 @@ function asRead({ idleMs, endsAt, ...session }: NewSession): Session {
   };
 }
 
-const create = (session: NewSession, hash = uniqueName()) => sessions.create(session, { hash, seconds: 600 });
+const create = (session: NewAuthSession, hash = uniqueName()) => sessions.create(session, { hash, seconds: 600 });
 
 describe('session-touch.lua', () => {
   it('records session activity at most once a minute', async () => {
@@ -171,7 +171,7 @@ describe('the list of sessions of a user', () => {
 });
 
 describe('session-rotate.lua', () => {
-  const owner = ({ sessionId, userId, endsAt }: NewSession) => ({ sessionId, userId, endsAt });
+  const owner = ({ sessionId, userId, endsAt }: NewAuthSession) => ({ sessionId, userId, endsAt });
   const successor = (hash: string) => ({ hash, seconds: 600, encrypted: `encrypted ${hash}` });
 
   it('rotates one of 1,000 parallel refreshes; the others get the same successor', async () => {
