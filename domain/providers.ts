@@ -7,7 +7,7 @@
  * - failed: the provider was unavailable, slow or rate limiting; the next one is tried.
  * - delivery report: a later report by the provider on what happened to a message it accepted.
  */
-import type { Channel, CodeSubject } from './verification.ts';
+import type { Channel, CodePurpose, CodeSubject } from './verification.ts';
 
 /** The response of a provider to a message. A failed call is not an outcome but a `Failure` `unavailable`. */
 export type SendOutcome = { result: 'sent'; providerId: string } | { result: 'refused'; reason: string };
@@ -79,6 +79,33 @@ export interface MailMessage {
   html: string;
   /** The same for every retry: local part of the Message-ID, or idempotency key. */
   messageId: string;
+}
+
+/** Kinds of messages: codes by their purpose, and messages without a code. */
+export type MessageKind = CodePurpose | 'notification' | 'recovery';
+
+/** Identifies a message in all attempts to deliver it. */
+export interface DeliveryId {
+  /** The registration, log-in, notification or other act that the message belongs to. */
+  subject: string;
+  kind: MessageKind;
+  /** Number of the send within its subject and kind, from 1. */
+  send: number;
+}
+
+/** The attempt to deliver one message by one provider. */
+export interface DeliveryAttempt {
+  provider: string;
+  /**
+   * `open`: not called yet. `started`: the call began and its result is not stored. `unknown`: the call failed, but the
+   * provider may have the message. `failed`: the provider does not have the message. `accepted`, `refused`: the provider
+   * answered.
+   */
+  state: 'open' | 'started' | 'unknown' | 'failed' | 'accepted' | 'refused';
+  /** Time of the first call, in milliseconds since the Unix epoch. */
+  at?: number;
+  /** The answer of the provider. */
+  outcome?: SendOutcome;
 }
 
 /** Weights by provider name, in fallback order. */

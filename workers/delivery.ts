@@ -2,15 +2,16 @@
 /**
  * The role `delivery`: hosts the activities that send messages. Only this role has the credentials of the providers.
  */
-import { createDeliveryActivities, type DeliveryActivityDeps } from '../activities/delivery.ts';
-import { createRecoverySending } from '../activities/recovery.ts';
+import { createCodeSending } from '../activities/code-sending.ts';
+import { createDeliver, type DeliverDeps, type Providers } from '../activities/deliver.ts';
+import { createNotificationSending } from '../activities/notification-sending.ts';
 import { connectInfobip, readInfobipOptions } from '../adapters/http/infobip.ts';
 import { connectResend } from '../adapters/http/resend.ts';
 import { connectSendgrid } from '../adapters/http/sendgrid.ts';
 import { connectMail } from '../adapters/mail.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
+import { createDeliveries } from '../adapters/redis/deliveries.ts';
 import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
-import { createNotifications } from '../adapters/redis/notifications.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createRecoveries } from '../adapters/redis/recoveries.ts';
 import { createRegistrationWarnings, type RegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
@@ -42,42 +43,40 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
   const mail = config.SMTP_URL && connectMail({ url: config.SMTP_URL, from: config.MAIL_FROM });
   const infobipOptions = readInfobipOptions(config);
   const infobip = infobipOptions && connectInfobip(infobipOptions);
-  const choices = {
-    sms: { weights: config.SMS_PROVIDERS, byCountry: config.SMS_PROVIDERS_BY_COUNTRY },
-    voice: anyProvider,
-    email: { ...anyProvider, weights: config.EMAIL_PROVIDERS },
+  const providers: Providers = {
+    sms: [
+      ...(twilio ? [{ name: 'twilio', send: twilio.send, find: twilio.find }] : []),
+      ...(infobip ? [{ name: 'infobip', send: infobip.send, find: infobip.find }] : []),
+    ],
+    voice: twilio ? [{ name: 'twilio', send: twilio.call, find: twilio.findCall }] : [],
+    email: [...(mail ? [{ name: 'smtp', send: mail.send }] : []), ...mailServices(config)],
   };
   const sending = {
-    providers: {
-      sms: [
-        ...(twilio ? [{ name: 'twilio', send: twilio.send, find: twilio.find }] : []),
-        ...(infobip ? [{ name: 'infobip', send: infobip.send, find: infobip.find }] : []),
-      ],
-      voice: twilio ? [{ name: 'twilio', send: twilio.call, find: twilio.findCall }] : [],
-      email: [...(mail ? [{ name: 'smtp', send: mail.send }] : []), ...mailServices(config)],
-    },
-    // drawn once per send: the chosen order is stored with the send
-    orderOf: (channel, send) => orderOf(choices[channel], { ...send, draw: Math.random() }),
+    deliver: createDeliver({
+      deliveries: createDeliveries(redis),
+      providers,
+      orderOf: orderChooser(config),
+      events,
+    }),
     events,
     productName: config.PRODUCT_NAME,
-  } satisfies Partial<DeliveryActivityDeps>;
+    prescribedCode: (channel: Channel, to: string) => prescribedCode(config, channel, to),
+  };
   return {
     options: {
       activities: {
-        ...createDeliveryActivities({
+        ...createCodeSending({
           ...sending,
           codes: createCodes(redis, deriveKey(config.PAYLOAD_KEY, 'code'), secretCipher),
           reports: createDeliveryReports(redis),
           reportUrl: reportUrlOf(config),
-          notifications: createNotifications(redis),
           newCode,
-          prescribedCode: (channel, to) => prescribedCode(config, channel, to),
-          consumeSmsNotification: smsNotificationCounter(config, redis),
           androidAppHash: config.ANDROID_APP_HASH,
-          stopLinkOf: stopLinkOf(config, createRegistrationWarnings(redis)),
         }),
-        ...createRecoverySending({
+        ...createNotificationSending({
           ...sending,
+          consumeSmsNotification: smsNotificationCounter(config, redis),
+          stopLinkOf: stopLinkOf(config, createRegistrationWarnings(redis)),
           recoveries: createRecoveries(redis, secretCipher),
           newToken,
           recoveryUrl: config.RECOVERY_URL,
@@ -92,6 +91,16 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
     ],
     close: async () => mail?.close(),
   };
+}
+
+/** Returns the choice of providers. It is drawn once per send: the chosen order is stored with the send. */
+function orderChooser(config: Config<'delivery'>): DeliverDeps['orderOf'] {
+  const choices = {
+    sms: { weights: config.SMS_PROVIDERS, byCountry: config.SMS_PROVIDERS_BY_COUNTRY },
+    voice: anyProvider,
+    email: { ...anyProvider, weights: config.EMAIL_PROVIDERS },
+  };
+  return (channel, send) => orderOf(choices[channel], { ...send, draw: Math.random() });
 }
 
 /** Returns the rate limit of SMS notifications. It counts keyed hashes of phone numbers. */

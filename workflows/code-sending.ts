@@ -1,6 +1,6 @@
 /** Sending of codes: each send is one message, however many attempts it takes. */
 import { proxyActivities } from '@temporalio/workflow';
-import type { DeliveryActivities, SendCodeInput } from '../activities/delivery.ts';
+import type { CodeSendingActivities, SendCodeInput } from '../activities/code-sending.ts';
 import type { Channel, Send } from '../domain/verification.ts';
 import type { Flow } from './flow.ts';
 import { refusal } from './refusals.ts';
@@ -23,7 +23,7 @@ interface SendingOptions {
   refusedState(reason: string): 'refused' | 'rejected';
 }
 
-const delivery = proxyActivities<DeliveryActivities>({
+const delivery = proxyActivities<CodeSendingActivities>({
   taskQueue: 'delivery',
   startToCloseTimeout: '60s',
   heartbeatTimeout,

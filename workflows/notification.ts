@@ -17,7 +17,7 @@ import {
   WorkflowIdReusePolicy,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { DeliveryActivities } from '../activities/delivery.ts';
+import type { NotificationSendingActivities } from '../activities/notification-sending.ts';
 import type { NotificationActivities, OwnerToWarn, Warned } from '../activities/notifications.ts';
 import { type Notification, type NotificationChannel, notificationChannels } from '../domain/notifications.ts';
 import type { ClientKind } from '../domain/verification.ts';
@@ -37,7 +37,7 @@ const { findRecipients, findOwner } = proxyActivities<NotificationActivities>({
   heartbeatTimeout,
   retry,
 });
-const { sendNotification } = proxyActivities<DeliveryActivities>({
+const { sendNotification } = proxyActivities<NotificationSendingActivities>({
   taskQueue: 'delivery',
   startToCloseTimeout: '60s',
   heartbeatTimeout,

@@ -10,7 +10,8 @@
  * unavailable, the recovery waits and continues automatically; after an hour it is given up.
  */
 import { proxyActivities, upsertSearchAttributes } from '@temporalio/workflow';
-import type { RecoveryActivities, RecoverySending } from '../activities/recovery.ts';
+import type { NotificationSendingActivities } from '../activities/notification-sending.ts';
+import type { RecoveryActivities } from '../activities/recovery.ts';
 import type { Identifier } from '../domain/account.ts';
 import { Flow } from './flow.ts';
 import { notifyOwner } from './notification.ts';
@@ -33,7 +34,7 @@ const { findRecoverable } = proxyActivities<RecoveryActivities>({
   heartbeatTimeout,
   retry,
 });
-const { sendRecovery } = proxyActivities<RecoverySending>({
+const { sendRecovery } = proxyActivities<NotificationSendingActivities>({
   taskQueue: 'delivery',
   startToCloseTimeout: '60s',
   heartbeatTimeout,

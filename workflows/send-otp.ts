@@ -6,7 +6,7 @@
  * without a recipient, so that callers cannot tell the two apart.
  */
 import { sleep } from '@temporalio/workflow';
-import type { SendCodeInput } from '../activities/delivery.ts';
+import type { SendCodeInput } from '../activities/code-sending.ts';
 import type { Send } from '../domain/verification.ts';
 import { CodeSending } from './code-sending.ts';
 import { Flow } from './flow.ts';

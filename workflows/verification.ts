@@ -20,7 +20,7 @@ import {
   setHandler,
   sleep,
 } from '@temporalio/workflow';
-import type { SendCodeInput } from '../activities/delivery.ts';
+import type { SendCodeInput } from '../activities/code-sending.ts';
 import type { VerificationActivities } from '../activities/verification.ts';
 import {
   type Channel,

@@ -1,11 +1,10 @@
 -- Stores the code of a send once. A repeat returns the first code and the current state.
 -- KEYS[1] verification:{subject}:purpose
 -- ARGV[1] send  ARGV[2] keyed hash  ARGV[3] encrypted code  ARGV[4] now, ms  ARGV[5] lifetime in seconds
--- ARGV[6] delivery attempts, JSON
 local send = ARGV[1]
 if redis.call('HEXISTS', KEYS[1], 'hash:' .. send) == 0 then
   redis.call('HSET', KEYS[1], 'hash:' .. send, ARGV[2], 'encrypted:' .. send, ARGV[3], 'state:' .. send, 'new',
-    'startedAt:' .. send, ARGV[4], 'checks:' .. send, 0, 'attempts:' .. send, ARGV[6])
+    'startedAt:' .. send, ARGV[4], 'checks:' .. send, 0)
   local latest = tonumber(redis.call('HGET', KEYS[1], 'latest') or '0')
   if tonumber(send) > latest then
     redis.call('HSET', KEYS[1], 'latest', send)
@@ -17,5 +16,4 @@ if state == 'new' then
   redis.call('HSET', KEYS[1], 'state:' .. send, 'started')
 end
 return { state, redis.call('HGET', KEYS[1], 'encrypted:' .. send), redis.call('HGET', KEYS[1], 'startedAt:' .. send),
-  redis.call('HGET', KEYS[1], 'sentAt:' .. send), redis.call('HGET', KEYS[1], 'providerId:' .. send),
-  redis.call('HGET', KEYS[1], 'attempts:' .. send) }
+  redis.call('HGET', KEYS[1], 'sentAt:' .. send), redis.call('HGET', KEYS[1], 'providerId:' .. send) }

@@ -9,7 +9,6 @@
 import type { CheckState, CodeSubject, VerificationRules } from '../../domain/verification.ts';
 import { type Cipher, keyedHash } from '../../platform/crypto.ts';
 import { loadScript, type Redis } from './connect.ts';
-import { type DeliveryAttempt, openAttempts, readAttempts } from './delivery-attempts.ts';
 import { keyFamilies, keys } from './keys.ts';
 
 /** The state of a send before the provider is called. */
@@ -21,8 +20,6 @@ export interface StartedSend {
   startedAt: number;
   sentAt?: number;
   providerId?: string;
-  /** The providers in failover order, as decided at the first start, with the state of each attempt. */
-  attempts: DeliveryAttempt[];
 }
 
 /** `already`: this code was verified before. `early`: the next check is possible later. `none`: no code was sent. */
@@ -55,16 +52,8 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
     /**
      * Starts a send with the code `candidate`, unless it has a code already. Safe to repeat: keyed by subject and send.
      */
-    async start(
-      of: CodeSubject,
-      send: number,
-      candidate: string,
-      now: number,
-      providers: readonly string[] = [],
-    ): Promise<StartedSend> {
-      const encrypted = cipher.encryptText(candidate);
-      const attempts = JSON.stringify(openAttempts(providers));
-      const values = [send, hashOf(of, candidate), encrypted, now, lifeSeconds, attempts];
+    async start(of: CodeSubject, send: number, candidate: string, now: number): Promise<StartedSend> {
+      const values = [send, hashOf(of, candidate), cipher.encryptText(candidate), now, lifeSeconds];
       const reply = await start([keys.verification(of)], values);
       return startedSendIn(reply, cipher);
     },
@@ -77,16 +66,6 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
     /** Undoes a send that no provider accepted, so that its code is not valid. Safe to repeat. */
     async refused(of: CodeSubject, send: number): Promise<void> {
       await refused([keys.verification(of)], [send]);
-    },
-
-    /** Stores the delivery attempts of a send. Call it before a provider is called and after it failed. */
-    async recordAttempts(of: CodeSubject, send: number, attempts: readonly DeliveryAttempt[]): Promise<void> {
-      await redis.hset(keys.verification(of), `attempts:${send}`, JSON.stringify(attempts));
-    },
-
-    /** Returns the providers that failed any send of the subject. */
-    async failedProviders(of: CodeSubject): Promise<Set<string>> {
-      return failedIn(await redis.hgetall(keys.verification(of)));
     },
 
     /** Counts an attempt and compares the code. `now` is in milliseconds since the Unix epoch. */
@@ -129,22 +108,12 @@ function checkStateIn(fields: Record<string, string>): CheckState | undefined {
 }
 
 function startedSendIn(reply: unknown, cipher: Cipher): StartedSend {
-  const [state, encrypted, startedAt, sentAt, providerId, way] = reply as [StartedSend['state'], ...(string | null)[]];
+  const [state, encrypted, startedAt, sentAt, providerId] = reply as [StartedSend['state'], ...(string | null)[]];
   return {
     state,
-    attempts: readAttempts(way),
     startedAt: Number(startedAt),
     ...(encrypted && { code: cipher.decryptText(encrypted) }),
     ...(sentAt && { sentAt: Number(sentAt) }),
     ...(providerId && { providerId }),
   };
-}
-
-function failedIn(verification: Record<string, string>): Set<string> {
-  const attempts = Object.entries(verification)
-    .filter(([name]) => name.startsWith('attempts:'))
-    .flatMap(([, way]) => readAttempts(way));
-  return new Set(
-    attempts.filter(({ state }) => state === 'failed' || state === 'lost').map(({ provider }) => provider),
-  );
 }

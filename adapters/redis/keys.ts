@@ -5,6 +5,7 @@
  * In the template of a key, `<…>` is an id. Text in braces is the hash tag of Redis Cluster: keys with the same hash tag
  * are on the same node, so that one script may use them. Without braces the whole key is the hash tag.
  */
+import type { MessageKind } from '../../domain/providers.ts';
 import { type CodePurpose, codePurposes } from '../../domain/verification.ts';
 import type { Role } from '../../platform/config/roles.ts';
 
@@ -32,7 +33,7 @@ type Personal =
   /** A key of an owner has the same hash tag. */
   | {
       personal: { deletedWith: readonly [Owner, ...Owner[]] };
-      key: `${string}{<registrationId>}` | `${string}{<subject>}:<purpose>`;
+      key: `${string}{<registrationId>}` | `${string}{<subject>}:<purpose>` | `${string}{<subject>}:<kind>`;
       life: Life;
     }
   /** Nobody can attribute the keys to a user, for this reason. They must expire. */
@@ -94,6 +95,13 @@ export const keyFamilies = {
     encrypted: 'no',
     personal: { deletedWith: ['registration', 'login'] },
   },
+  delivery: {
+    key: 'delivery:{<subject>}:<kind>',
+    writers: ['delivery'],
+    life: { seconds: 4 * 86_400, after: 'its last attempt' },
+    encrypted: 'no',
+    personal: { deletedWith: ['registration', 'login'] },
+  },
   verificationSession: {
     key: 'verification-session:{<sessionId>}',
     writers: ['api', 'registration'],
@@ -141,7 +149,7 @@ export const keyFamilies = {
     writers: ['api', 'delivery'],
     life: { until: '`RECOVERY_TTL` has passed' },
     encrypted: ['tokens'],
-    personal: { expires: 'it holds encrypted tokens and the names of providers' },
+    personal: { expires: 'it holds encrypted tokens' },
   },
   recoveryToken: {
     key: 'recovery-token:<tokenHash>',
@@ -178,13 +186,6 @@ export const keyFamilies = {
     life: { seconds: 3 * 86_400, after: 'its last message' },
     encrypted: 'no',
     personal: { userIdIn: 'value' },
-  },
-  notification: {
-    key: 'notification:{<notificationId>}',
-    writers: ['delivery'],
-    life: { seconds: 4 * 86_400, after: 'its last start' },
-    encrypted: 'no',
-    personal: { expires: 'it holds the names of providers under the id of a workflow run' },
   },
   captcha: {
     key: 'captcha:<tokenHash>',
@@ -276,7 +277,12 @@ export const keyFamilies = {
 export type FamilyName = keyof typeof keyFamilies;
 
 type IdOf<T extends string> = T extends `${string}<${infer Id}>${infer Rest}` ? Id | IdOf<Rest> : never;
-type IdsOf<T extends string> = { readonly [Id in IdOf<T>]: Id extends 'purpose' ? CodePurpose : string };
+type IdsOf<T extends string> = { readonly [Id in IdOf<T>]: Id extends keyof IdTypes ? IdTypes[Id] : string };
+/** The ids that are not any text. */
+interface IdTypes {
+  purpose: CodePurpose;
+  kind: MessageKind;
+}
 type KeyOf<T extends string> = [IdOf<T>] extends [never] ? () => string : (ids: IdsOf<T>) => string;
 
 /** Builds the keys of each family from its ids: `keys.session({ sessionId })`. */
@@ -310,7 +316,7 @@ export function keysDeletedWith(owner: Owner, id: string): string[] {
   const found = Object.values<KeyFamily>(keyFamilies).flatMap(({ key, personal }) => {
     if (typeof personal === 'string' || !('deletedWith' in personal) || !personal.deletedWith.includes(owner))
       return [];
-    return codePurposes.map((purpose) => keyBuilder(key)({ registrationId: id, subject: id, purpose }));
+    return codePurposes.map((purpose) => keyBuilder(key)({ registrationId: id, subject: id, purpose, kind: purpose }));
   });
   return [...new Set(found)];
 }

@@ -1,5 +1,5 @@
 /**
- * Password recoveries: `recovery:{id}` HASH with the encrypted tokens and the delivery attempts, until it expires;
+ * Password recoveries: `recovery:{id}` HASH with the encrypted tokens, until it expires;
  * `recovery-token:{hash}` the recovery and use of a token. Tokens are stored only as SHA-256 and encrypted.
  * `pin-hold:{userId}:{channel}` exists while no code by that channel can reset the PIN.
  *
@@ -8,7 +8,6 @@
  */
 import { type Cipher, tokenHash } from '../../platform/crypto.ts';
 import type { Redis } from './connect.ts';
-import { type DeliveryAttempt, openAttempts, readAttempts } from './delivery-attempts.ts';
 import { keys } from './keys.ts';
 
 /** The tokens of a recovery. `reset`: choose a new password. `stop`: end the recovery. */
@@ -24,16 +23,7 @@ export interface NewRecovery {
   channel: ReachChannel;
   /** Used unless an earlier attempt stored others. */
   tokens: RecoveryTokens;
-  /** Providers in failover order; used unless an earlier attempt stored others. */
-  providers: readonly string[];
   ttlSeconds: number;
-}
-
-/** A recovery whose message may have been sent. */
-export interface StartedRecovery {
-  tokens: RecoveryTokens;
-  attempts: DeliveryAttempt[];
-  isSent: boolean;
 }
 
 /** The recovery that a token belongs to. */
@@ -55,32 +45,20 @@ export type Recoveries = ReturnType<typeof createRecoveries>;
 /** Creates the store of recoveries; `cipher` encrypts tokens. */
 export function createRecoveries(redis: Redis, cipher: Cipher) {
   return {
-    /** Starts a recovery and its lifetime. Safe to repeat: keyed by its id. */
-    async start(recoveryId: string, recovery: NewRecovery): Promise<StartedRecovery> {
-      const { userId, channel, tokens, providers, ttlSeconds } = recovery;
+    /** Starts a recovery and its lifetime, and returns its tokens. Safe to repeat: keyed by its id. */
+    async start(recoveryId: string, recovery: NewRecovery): Promise<RecoveryTokens> {
+      const { userId, channel, tokens, ttlSeconds } = recovery;
       const key = keys.recovery({ recoveryId });
       await redis
         .multi()
         .hsetnx(key, 'tokens', cipher.encryptText(JSON.stringify(tokens)))
-        .hsetnx(key, 'attempts', JSON.stringify(openAttempts(providers)))
         .expire(key, ttlSeconds)
         .exec();
-      const stored = await redis.hgetall(key);
-      const own = JSON.parse(cipher.decryptText(stored.tokens ?? '')) as RecoveryTokens;
+      const own = JSON.parse(cipher.decryptText((await redis.hget(key, 'tokens')) ?? '')) as RecoveryTokens;
       for (const use of ['reset', 'stop'] as const) {
         await redis.set(tokenKey(own[use]), JSON.stringify({ recoveryId, userId, channel, use }), 'EX', ttlSeconds);
       }
-      return { tokens: own, attempts: readAttempts(stored.attempts), isSent: stored.sent !== undefined };
-    },
-
-    /** Stores the delivery attempts of its message. */
-    async recordAttempts(recoveryId: string, attempts: readonly DeliveryAttempt[]): Promise<void> {
-      await redis.hset(keys.recovery({ recoveryId }), 'attempts', JSON.stringify(attempts));
-    },
-
-    /** Records that a provider has its message. Safe to repeat. */
-    async sent(recoveryId: string): Promise<void> {
-      await redis.hset(keys.recovery({ recoveryId }), 'sent', '1');
+      return own;
     },
 
     /** Returns the recovery of a token; undefined if it has ended, never existed, or the token is for another use. */

@@ -7,8 +7,9 @@ import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { AccountActivities } from '../../activities/accounts.ts';
-import type { DeliveryActivities } from '../../activities/delivery.ts';
+import type { CodeSendingActivities } from '../../activities/code-sending.ts';
 import type { AuthenticateResult, DirectoryActivities } from '../../activities/directory.ts';
+import type { NotificationSendingActivities } from '../../activities/notification-sending.ts';
 import type { NotificationActivities } from '../../activities/notifications.ts';
 import type { RegistrationActivities } from '../../activities/registration.ts';
 import { executeUpdate } from '../../adapters/temporal/client-calls.ts';
@@ -28,7 +29,8 @@ import { eventually } from './until.ts';
 
 /** All activities of a registration. */
 type FakeActivities = AccountActivities &
-  DeliveryActivities &
+  CodeSendingActivities &
+  Pick<NotificationSendingActivities, 'sendNotification'> &
   DirectoryActivities &
   RegistrationActivities &
   NotificationActivities;

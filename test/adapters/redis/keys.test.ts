@@ -102,7 +102,7 @@ function textsOf(file: string): string[] {
 describe('the stores in Redis, and the workers', () => {
   const prefixes = families.map(([, { key }]) => key.replace(/<.*/, '')).filter((prefix) => prefix.includes(':'));
   /** Names of hash fields that are followed by a number. */
-  const fields = ['attempts:', 'checks:'];
+  const fields = ['checks:'];
   const isKey = (text: string) =>
     !fields.includes(text) &&
     (/^[a-z][a-z-]*:\{?$|^\{(\w|$)|:\{$/.test(text) || prefixes.some((prefix) => text.startsWith(prefix)));
@@ -169,7 +169,9 @@ describe('erasePersonKeys()', () => {
     const ids = { ...person, registrationId: ownerIds.registration, loginId: ownerIds.login };
     const others = { sessionId: newId(), tokenHash: newId(), channel: 'sms', limit: 'exports' };
     const owners = 'deletedWith' in personal ? personal.deletedWith : (['login'] as const);
-    const subjects = owners.flatMap((owner) => codePurposes.map((purpose) => ({ subject: ownerIds[owner], purpose })));
+    const subjects = owners.flatMap((owner) =>
+      codePurposes.map((purpose) => ({ subject: ownerIds[owner], purpose, kind: purpose })),
+    );
     return [...new Set(subjects.map((subject) => build(family, { ...ids, ...others, ...subject })))];
   }
 

@@ -1,0 +1,141 @@
+/** The activities that send messages without a code: notifications, and the links of a password recovery. */
+import type { Recoveries, RecoveryTokens } from '../adapters/redis/recoveries.ts';
+import type { NotificationCause, NotificationKind, Recipient } from '../domain/notifications.ts';
+import type { MessageKind } from '../domain/providers.ts';
+import { templatesOf } from '../domain/templates/languages.ts';
+import {
+  type NotificationContext,
+  notificationMail,
+  notificationSms,
+  recoveryMail,
+  recoverySms,
+} from '../domain/templates/messages.ts';
+import type { newToken } from '../platform/crypto.ts';
+import type { Events } from '../platform/events/events.ts';
+import type { PrescribedCode } from './code-sending.ts';
+import type { Deliver } from './deliver.ts';
+
+/** The input of `sendNotification`. */
+export interface SendNotificationInput extends Recipient {
+  /** Unique to this message, the same for every retry. */
+  notificationId: string;
+  userId: string;
+  kind: NotificationKind;
+  cause?: NotificationCause;
+}
+
+/** The input of `sendRecovery`. */
+export interface SendRecoveryInput extends Recipient {
+  userId: string;
+  recoveryId: string;
+  /** Lifetime of the links, in seconds. */
+  ttlSeconds: number;
+}
+
+/** Dependencies of the notification-sending activities. */
+export interface NotificationSendingDeps {
+  deliver: Deliver;
+  recoveries: Pick<Recoveries, 'start'>;
+  events: Pick<Events, 'notificationSent' | 'notificationRefused'>;
+  /** Numbers with a fixed code get no notifications either. */
+  prescribedCode: PrescribedCode;
+  /** Counts an SMS notification to a number, once per id. Returns false when the limit is reached. */
+  consumeSmsNotification: (to: string, notificationId: string) => Promise<boolean>;
+  /** Product name in messages. */
+  productName: string;
+  newToken: typeof newToken;
+  /** The page that takes a recovery token after `#token=` or `#stop=`. Without it, the message has the bare token. */
+  recoveryUrl?: string | undefined;
+  /**
+   * Returns the link, or bare token, by which an owner stops registrations with their number. The token is registered
+   * before it is returned, and is the same for every attempt of a notification.
+   */
+  stopLinkOf: (notification: { notificationId: string; userId: string }) => Promise<string>;
+}
+
+/** The notification-sending activities of the delivery role. */
+export type NotificationSendingActivities = ReturnType<typeof createNotificationSending>;
+
+/** Creates the notification-sending activities of the delivery role. */
+export function createNotificationSending(deps: NotificationSendingDeps) {
+  return {
+    /**
+     * Sends a notification once. Idempotent by `notificationId`. Returns false when the provider refuses the recipient
+     * or the number has reached its limit.
+     *
+     * @throws {Failure} unavailable
+     */
+    async sendNotification(input: SendNotificationInput): Promise<boolean> {
+      const { notificationId, userId, to, kind, channel } = input;
+      const told = { notificationId, userId, kind, to };
+      const prescribed = deps.prescribedCode(channel, to);
+      if (prescribed !== undefined) {
+        deps.events.notificationSent({ ...told, provider: prescribed.provider }, 'none');
+        return true;
+      }
+      if (channel === 'sms' && !(await deps.consumeSmsNotification(to, notificationId))) {
+        deps.events.notificationRefused({ ...told, provider: 'none' }, 'rate-limited');
+        return false;
+      }
+      const { productName: product } = deps;
+      const { cause = { at: Date.now() } } = input;
+      const context: NotificationContext =
+        kind === 'number-registered' ? { product, ...cause, stopLink: await deps.stopLinkOf(input) } : { product };
+      const texts = templatesOf(input.locale);
+      return await send({ ...input, ...told, messageKind: 'notification' }, deps, {
+        mail: () => notificationMail(texts, kind, context),
+        sms: () => notificationSms(texts, kind, context),
+      });
+    },
+
+    /**
+     * Sends the recovery message once. Idempotent by `recoveryId`: the tokens are stored before they are sent. The
+     * lifetime of the tokens starts at the last attempt. Returns false when the provider refuses the recipient.
+     *
+     * @throws {Failure} unavailable
+     */
+    async sendRecovery(input: SendRecoveryInput): Promise<boolean> {
+      const { recoveryId, userId, channel, ttlSeconds } = input;
+      const minted: RecoveryTokens = { reset: deps.newToken(), stop: deps.newToken() };
+      const tokens = await deps.recoveries.start(recoveryId, { userId, channel, tokens: minted, ttlSeconds });
+      const linkOf = (use: string, token: string) =>
+        deps.recoveryUrl === undefined ? token : `${deps.recoveryUrl}#${use}=${token}`;
+      const context = {
+        product: deps.productName,
+        link: linkOf('token', tokens.reset),
+        stopLink: linkOf('stop', tokens.stop),
+        minutes: Math.floor(ttlSeconds / 60),
+      };
+      const texts = templatesOf(input.locale);
+      return await send({ ...input, notificationId: recoveryId, kind: 'recovery', messageKind: 'recovery' }, deps, {
+        mail: () => recoveryMail(texts, context),
+        sms: () => recoverySms(texts, context),
+      });
+    },
+  };
+}
+
+interface OutgoingNotification extends Recipient {
+  notificationId: string;
+  userId: string;
+  /** The kind that events name. */
+  kind: NotificationKind | 'recovery';
+  messageKind: MessageKind;
+}
+
+/** Delivers a message by the channel of its recipient and reports the outcome. Returns whether it was sent. */
+async function send(
+  { notificationId, userId, kind, messageKind, channel, to }: OutgoingNotification,
+  { deliver, events }: Pick<NotificationSendingDeps, 'deliver' | 'events'>,
+  content: { mail: () => { subject: string; text: string; html: string }; sms: () => string },
+): Promise<boolean> {
+  const id = { subject: notificationId, kind: messageKind, send: 1 };
+  const { outcome, provider } =
+    channel === 'email'
+      ? await deliver({ id, channel, content: { to, ...content.mail(), messageId: notificationId } })
+      : await deliver({ id, channel, content: { to, body: content.sms(), reference: notificationId } });
+  const sent = { notificationId, userId, kind, to, provider };
+  if (outcome.result === 'refused') events.notificationRefused(sent, outcome.reason);
+  else events.notificationSent(sent, outcome.providerId);
+  return outcome.result === 'sent';
+}
