@@ -15,11 +15,11 @@ export interface ApiCaller {
   /** Sends a call and returns its answer. @throws {Error} the answer is an error */
   call(method: string, path: string, call?: Call): Promise<Answer>;
   /**
-   * Sends a step. Returns true when the registration cannot continue because the account exists.
+   * Sends a step of a registration. Returns true when it was rejected because the account exists.
    *
    * @throws {Error} any other error
    */
-  step(method: string, path: string, call: Call): Promise<boolean>;
+  step(registration: string, method: string, name: string, call: Call): Promise<boolean>;
 }
 
 /** Creates a caller for one api. */
@@ -47,11 +47,13 @@ export function createApiCaller(apiUrl: string): ApiCaller {
       if (status >= 400) throw new Error(`${method} ${path} was answered ${status}: ${answer.error}`);
       return answer;
     },
-    async step(method, path, call) {
-      const { status, answer } = await send(method, path, call);
-      if (status === 409 || answer.state === 'rejected') return true;
-      if (status >= 400) throw new Error(`${method} ${path} was answered ${status}: ${answer.error}`);
-      return false;
+    async step(registration, method, name, call) {
+      const { status, answer } = await send(method, `${registration}/${name}`, call);
+      if (status < 400) return false;
+      const { token } = call;
+      const { answer: rejected } = await send('GET', registration, { ...(token !== undefined && { token }) });
+      if (rejected.reason === 'identity-taken') return true;
+      throw new Error(`${method} ${registration}/${name} was answered ${status}: ${answer.error}`);
     },
   };
 }

@@ -36,6 +36,15 @@ describe('npm run demo', () => {
     assert.match(output, /ada has an account\./);
   });
 
+  it('registers by the steps of another policy', async () => {
+    const other = await startTestSystem({ env: { REGISTRATION_STEPS: 'code' } });
+    const { code, output } = await demo('--folder', other.folder.path, '--person', 'grace');
+    await other.stop();
+    assert.equal(code, 0, output);
+    assert.match(output, /grace has an account\./);
+    assert.doesNotMatch(output, /already|directory/);
+  });
+
   it('explains what to do when no system runs, and lists the users when a name is unknown', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vyry-demo-'));
     const nothing = await demo('--folder', folder);
