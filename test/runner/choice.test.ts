@@ -25,10 +25,12 @@ describe('chooseFiles()', () => {
     assert.deepEqual(orders[0]?.toSorted(), orders[1]?.toSorted());
   });
 
-  it('accepts files, patterns and parts of test names', () => {
+  it('accepts files, folders, patterns and parts of test names', () => {
     const { files, units, names } = chooseFiles({ ...everything, given: ['test/domain/*.test.ts', 'answers 409'] });
     assert.ok(all({ files, units }).every((file) => file.startsWith('test/domain/')));
     assert.deepEqual(names, ['answers 409']);
+    const folder = chooseFiles({ ...everything, given: ['test/domain/'] });
+    assert.deepEqual(all(folder), all(chooseFiles({ ...everything, given: ['test/domain/**/*.test.ts'] })));
     assert.throws(() => chooseFiles({ ...everything, given: ['test/domain/none.test.ts'] }), /no test file .*none/);
   });
 

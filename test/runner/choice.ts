@@ -7,7 +7,7 @@ import { type Needs, readImportGraph } from './import-graph.ts';
 
 /** The selection on the command line. */
 export interface Choice {
-  /** Files, file patterns or parts of test names; without a file or pattern, all files are selected. */
+  /** Files, folders, file patterns or parts of test names; without the first three, all files are selected. */
   given: readonly string[];
   /** Only files that depend on a change since this revision. */
   changedSince: string | undefined;
@@ -35,8 +35,9 @@ export const durationsFile = join(projectFolder, 'node_modules', '.cache', 'test
  * @throws {Error} a file does not exist, or git does not know the revision
  */
 export function chooseFiles({ given, changedSince, nightly }: Choice, random?: () => number): Chosen {
-  const patterns = given.filter((text) => existsSync(join(projectFolder, text)) || text.includes('*'));
-  const names = given.filter((text) => !patterns.includes(text));
+  const places = given.filter((text) => existsSync(join(projectFolder, text)) || text.includes('*'));
+  const names = given.filter((text) => !places.includes(text));
+  const patterns = places.map((text) => (isFolder(text) ? `${text.replace(/\/$/, '')}/**/*.test.ts` : text));
   const missing = names.find((text) => text.endsWith('.test.ts'));
   if (missing !== undefined) throw new Error(`There is no test file ${missing}`);
   const all = glob(nightly ? ['test/nightly/**/*.test.ts'] : ['test/**/*.test.ts']);
@@ -47,6 +48,10 @@ export function chooseFiles({ given, changedSince, nightly }: Choice, random?: (
   const units = wanted.length > 1 ? wanted.filter((file) => isUnit(file, needs)) : [];
   const files = wanted.filter((file) => !units.includes(file));
   return { files: random === undefined ? longestFirst(files) : shuffle(files, random), units, names };
+}
+
+function isFolder(text: string): boolean {
+  return statSync(join(projectFolder, text), { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function glob(patterns: readonly string[]): string[] {

@@ -2,7 +2,7 @@
  * `npm test`: runs the tests on real engines that are started for them.
  *
  *     npm test                                          every test except the nightly ones
- *     npm test -- test/domain/verification.test.ts      some files; other text selects tests by a part of their name
+ *     npm test -- test/domain/verification.test.ts      some files or folders; other text selects tests by a part of their name
  *     npm test -- --changed[=<revision>]                the files that depend on changes since then (HEAD)
  *     npm test -- --nightly                             test/nightly/, in random order, without reruns
  *     npm test -- --stress[=10] [--burners 2] <files>   files (or --changed) many times, next to busy loops
