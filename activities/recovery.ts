@@ -1,7 +1,7 @@
 /** Activities of password recovery: find the account, send the message with the links. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Recoveries } from '../adapters/redis/recoveries.ts';
-import type { Identifier } from '../domain/account.ts';
+import { epochOf, type Identifier } from '../domain/account.ts';
 import { type Recipient, recipientsOf } from '../domain/notifications.ts';
 import { templatesOf } from '../domain/templates/languages.ts';
 import { recoveryMail, recoverySms } from '../domain/templates/messages.ts';
@@ -18,6 +18,8 @@ export interface Recoverable {
   recipient: Recipient;
   /** The user's other recipients, which get a warning. */
   others: Recipient[];
+  /** The epoch of the account; the tokens count in this epoch only. Absent in histories of an earlier version. */
+  epoch?: number;
 }
 
 /** The input of `sendRecovery`. */
@@ -26,6 +28,8 @@ export interface SendRecoveryInput extends Recipient {
   recoveryId: string;
   /** Lifetime of the links, in seconds. */
   ttlSeconds: number;
+  /** The epoch of the account. */
+  epoch?: number | undefined;
 }
 
 /** Creates the recovery activity of the registration role, which finds the account. */
@@ -44,7 +48,8 @@ export function createRecoveryActivities(deps: {
         const account = await deps.accounts.findBy(identifier);
         if (account === undefined || account.disabledAt !== undefined) return null;
         const [recipient, ...others] = recipientsOf(account);
-        return recipient === undefined ? null : { userId: account.userId, recipient, others };
+        if (recipient === undefined) return null;
+        return { userId: account.userId, recipient, others, epoch: epochOf(account) };
       }, deps.isOutage),
   };
 }
@@ -69,11 +74,12 @@ export function createRecoverySending(deps: RecoverySendingDeps) {
      * @throws {Failure} unavailable
      */
     async sendRecovery(input: SendRecoveryInput): Promise<boolean> {
-      const { recoveryId, userId, channel, ttlSeconds, to } = input;
+      const { recoveryId, userId, channel, ttlSeconds, to, epoch } = input;
       const available = deps.providers[channel].map(({ name }) => name);
       const { tokens, attempts, isSent } = await deps.recoveries.start(recoveryId, {
         userId,
         channel,
+        epoch,
         tokens: { reset: deps.newToken(), stop: deps.newToken() },
         providers: deps.orderOf(channel, { available, failed: new Set() }),
         ttlSeconds,
