@@ -59,8 +59,8 @@ export interface NewCredential extends Pick<CredentialChangeInput, 'userId' | 'k
  * Hashes a new secret and changes it: the other sessions of the user end and the owner is notified, even after a crash.
  * Only the encrypted hash leaves this process.
  *
- * @throws {Failure} unavailable: the change continues automatically, or nothing was changed; token-invalid, or
- *   code-expired for a PIN: the account has left the epoch of the proof
+ * @throws {Failure} unavailable: the change continues automatically, or nothing was changed; credentials-wrong, code-expired
+ *   for a PIN reset or token-invalid for a password reset: the account has left the epoch of the proof
  */
 export async function changeCredential(
   deps: CredentialChangeDeps,

@@ -114,9 +114,11 @@ export async function beginSession(
     { hash: tokenHash(refreshToken), seconds: Math.ceil(refreshMs / 1000) },
   );
   if (isSingle) await endPrevious(deps, userId, sessionId, endsAt);
-  await endIfChanged(deps, { userId, sessionId, proof });
+  const current = await endIfChanged(deps, { userId, sessionId, proof });
+  // a change of roles has copied them into the sessions that were there; this one may have been written after it
+  if (String(current.roles) !== String(roles)) await deps.sessions.setRoles(userId, current.roles);
   deps.events.sessionCreated(sessionId, userId);
-  return tokensOf(deps, { sessionId, refreshToken, refreshMs, account });
+  return tokensOf(deps, { sessionId, refreshToken, refreshMs, account: current });
 }
 
 /** @throws {Failure} account-disabled */
@@ -134,17 +136,17 @@ async function endPrevious(deps: SessionBeginDeps, userId: string, sessionId: st
 /**
  * Ends the session of an account that has left the epoch of the proof: it was disabled, or its password was replaced,
  * while the session began. The session exists already, so either this check sees the change, or the change ends the
- * session with all others.
+ * session with all others. Returns the account as it is then.
  *
  * @throws {Failure} account-disabled, credentials-wrong or `proof.outdated`
  */
 async function endIfChanged(
   { accounts, sessions }: Pick<SessionBeginDeps, 'accounts' | 'sessions'>,
   { userId, sessionId, proof }: { userId: string; sessionId: string; proof: SessionProof },
-): Promise<void> {
+): Promise<Account> {
   const account = await accounts.read(userId);
   const isEnabled = account !== undefined && account.disabledAt === undefined;
-  if (isEnabled && epochOf(account) === proof.epoch) return;
+  if (isEnabled && epochOf(account) === proof.epoch) return account;
   await sessions.end(userId, sessionId);
   throw new Failure(isEnabled ? (proof.outdated ?? 'credentials-wrong') : 'account-disabled');
 }

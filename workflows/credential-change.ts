@@ -29,15 +29,21 @@ const { storeCredential, endOtherSessions, tellCredentialChanged } = proxyActivi
 /**
  * Changes a password or PIN. Returns how many sessions ended. Idempotent.
  *
- * @throws {ApplicationFailure} unavailable; for an outdated proof token-invalid, or code-expired for a PIN
+ * @throws {ApplicationFailure} unavailable; for an outdated proof as `outdatedOf`
  */
 export async function credentialChange(input: CredentialChangeInput): Promise<{ sessionsEnded: number }> {
   const { changeId: occasion, userId, kind } = input;
   const outcome = await storeCredential(input);
   if (outcome === 'lost') throw refusal('unavailable');
-  if (outcome === 'outdated') throw refusal(kind === 'pin' ? 'code-expired' : 'token-invalid');
+  if (outcome === 'outdated') throw refusal(outdatedOf(input));
   const sessionsEnded = await endOtherSessions(input);
   await tellCredentialChanged(input);
   await notifyOwner({ userId, kind: `${kind}-changed`, occasion });
   return { sessionsEnded };
+}
+
+/** Returns the failure for a proof that was begun before another change: a secret, a code or the token of a message. */
+function outdatedOf({ kind, why }: CredentialChangeInput): 'credentials-wrong' | 'code-expired' | 'token-invalid' {
+  if (why === 'change') return 'credentials-wrong';
+  return kind === 'pin' ? 'code-expired' : 'token-invalid';
 }

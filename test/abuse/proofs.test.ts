@@ -275,6 +275,19 @@ describe('A proof that was begun before a change', () => {
     assert.equal(claims.filter((claim) => claim.startsWith('phone:')).length, 1);
   });
 
+  it('F23 of several changes that the same old password proves, one takes effect', async () => {
+    const ada = await person(322);
+    const passwords = [1, 2, 3, 4].map((turn) => `violet-harbour-engraves-9${turn}`);
+    const change = (wanted: string) => {
+      const body = { currentPassword: goodPassword, newPassword: wanted };
+      return send('PUT', '/auth/password', body, ada.token);
+    };
+    const answers = await Promise.all(passwords.map(change));
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [204, 401, 401, 401]);
+    const won = passwords[answers.findIndex(({ status }) => status === 204)];
+    await must(post('/auth/login', { identifier: ada.name, password: won }));
+  });
+
   it('F23 the token of a completed registration begins no session after a log-out everywhere', async () => {
     const registration = await completedRegistration(system, 319);
     const login = { identifier: 'person319', password: goodPassword };
