@@ -34,10 +34,9 @@ export type ClaimAnswer = boolean | { lockedBy: string };
 
 /** Dependencies of the account activities. */
 export interface AccountActivityDeps {
-  accounts: Pick<
-    Accounts,
-    'claim' | 'findRegistrationLock' | 'release' | 'insert' | 'remove' | 'setSecret' | 'addRegistration'
-  >;
+  accounts: Pick<Accounts, 'claim' | 'findRegistrationLock' | 'release' | 'insert' | 'remove' | 'addRegistration'> & {
+    setSecret(userId: string, kind: CredentialKind, hash: string): Promise<unknown>;
+  };
   sessions: Pick<AuthSessions, 'endAll'>;
   events: Pick<Events, 'credentialChanged'>;
   registrations: Pick<Registrations, 'saveCredentials' | 'readCredentials'>;
@@ -91,13 +90,13 @@ export function createAccountActivities(deps: AccountActivityDeps) {
     recoverAccount: ({ registrationId, userId, identity }: AccountInput): Promise<CredentialKind[] | false> =>
       orUnavailable(async () => {
         if ((await accounts.findRegistrationLock(identity)) !== userId) return false;
-        await accounts.addRegistration(userId, registrationId);
         const secrets = await registrations.readCredentials(registrationId);
         const replaced = credentialKinds.filter((kind) => secrets[kind] !== undefined);
         for (const kind of replaced) {
           await accounts.setSecret(userId, kind, secrets[kind] ?? '');
           events.credentialChanged({ changeId: registrationId, userId, kind, why: 'reset' });
         }
+        await accounts.addRegistration(userId, registrationId);
         await sessions.endAll(userId);
         return replaced;
       }),

@@ -17,6 +17,8 @@ export interface CredentialInput {
   hashRef: string;
   /** The session that stays open. Without it, all sessions end. */
   sessionId?: string | undefined;
+  /** The epoch of the account in which the proof for this change was begun; any without it. */
+  epoch?: number | undefined;
 }
 
 /** Dependencies of the credential activities. */
@@ -34,14 +36,14 @@ export type CredentialActivities = ReturnType<typeof createCredentialActivities>
 export function createCredentialActivities({ accounts, sessions, oneTimeSecrets, events }: CredentialActivityDeps) {
   return {
     /**
-     * Stores the hash. Returns `lost` when the one-time secret has expired (two minutes). Idempotent: it overwrites,
-     * and reading does not delete the secret.
+     * Stores the hash, which raises the epoch of the account. Returns `lost` when the one-time secret has expired (two
+     * minutes), and `outdated` when the account has left the epoch of the proof. Idempotent: the same hash is written
+     * once, and reading does not delete the secret.
      */
-    async storeCredential({ userId, kind, hashRef }: CredentialInput): Promise<'stored' | 'lost'> {
+    async storeCredential({ userId, kind, hashRef, epoch }: CredentialInput): Promise<'stored' | 'lost' | 'outdated'> {
       const hash = (await oneTimeSecrets.read(hashRef)) as string | undefined;
       if (hash === undefined) return 'lost';
-      await accounts.setSecret(userId, kind, hash);
-      return 'stored';
+      return (await accounts.setSecret(userId, kind, hash, { epoch })) ? 'stored' : 'outdated';
     },
 
     /** Ends the user's sessions except the requesting one. Returns how many ended. Idempotent: it deletes. */

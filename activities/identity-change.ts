@@ -45,8 +45,12 @@ export function createIdentityChangeActivities({ accounts, events }: IdentityCha
     claimIdentifier: ({ userId, identifier: { kind, value } }: Claimed): Promise<boolean> =>
       accounts.claim(userId, { [kind]: value }),
 
-    /** Writes the value into the account. Returns false without an account. Idempotent: it overwrites. */
-    writeIdentifier: ({ userId, identifier }: Claimed): Promise<boolean> => accounts.setIdentifier(userId, identifier),
+    /**
+     * Writes the value into the account, which raises its epoch for a number or an address. Returns false without an
+     * account, and when it has left the epoch of the proof. Idempotent: the same value is written once.
+     */
+    writeIdentifier: ({ userId, identifier, epoch }: Claimed & { epoch?: number | undefined }): Promise<boolean> =>
+      accounts.setIdentifier(userId, identifier, { epoch }),
 
     /**
      * Releases a claim, unless it is also the claim of the value kept: the same address in another spelling.

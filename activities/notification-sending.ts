@@ -30,6 +30,8 @@ export interface SendRecoveryInput extends Recipient {
   recoveryId: string;
   /** Lifetime of the links, in seconds. */
   ttlSeconds: number;
+  /** The epoch of the account; the tokens count in this epoch only. */
+  epoch?: number | undefined;
 }
 
 /** Dependencies of the notification-sending activities. */
@@ -95,9 +97,9 @@ export function createNotificationSending(deps: NotificationSendingDeps) {
      * @throws {Failure} unavailable
      */
     async sendRecovery(input: SendRecoveryInput): Promise<boolean> {
-      const { recoveryId, userId, channel, ttlSeconds } = input;
+      const { recoveryId, userId, channel, ttlSeconds, epoch } = input;
       const minted: RecoveryTokens = { reset: deps.newToken(), stop: deps.newToken() };
-      const tokens = await deps.recoveries.start(recoveryId, { userId, channel, tokens: minted, ttlSeconds });
+      const tokens = await deps.recoveries.start(recoveryId, { userId, channel, epoch, tokens: minted, ttlSeconds });
       const linkOf = (use: string, token: string) =>
         deps.recoveryUrl === undefined ? token : `${deps.recoveryUrl}#${use}=${token}`;
       const context = {

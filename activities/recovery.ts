@@ -1,6 +1,6 @@
 /** The activity of password recovery that finds the account. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
-import type { Identifier } from '../domain/account.ts';
+import { epochOf, type Identifier } from '../domain/account.ts';
 import { type Recipient, recipientsOf } from '../domain/notifications.ts';
 import { failOnOutage } from './accounts.ts';
 
@@ -11,6 +11,8 @@ export interface Recoverable {
   recipient: Recipient;
   /** The user's other recipients, which get a warning. */
   others: Recipient[];
+  /** The epoch of the account; the tokens count in this epoch only. Absent in histories of an earlier version. */
+  epoch?: number;
 }
 
 /** Creates the recovery activity of the registration role, which finds the account. */
@@ -29,7 +31,8 @@ export function createRecoveryActivities(deps: {
         const account = await deps.accounts.findBy(identifier);
         if (account === undefined || account.disabledAt !== undefined) return null;
         const [recipient, ...others] = recipientsOf(account);
-        return recipient === undefined ? null : { userId: account.userId, recipient, others };
+        if (recipient === undefined) return null;
+        return { userId: account.userId, recipient, others, epoch: epochOf(account) };
       }, deps.isOutage),
   };
 }

@@ -117,7 +117,7 @@ export async function requireToken(
   authorization: string | undefined,
 ): Promise<{ session: AuthSession; expiresAt: number }> {
   const claims = await deps.tokens.verify(bearerOf(authorization));
-  const session = await deps.sessions.read(claims.sessionId, Date.now());
+  const session = await deps.sessions.read(claims.sessionId, Date.now(), claims);
   if (session === undefined || session.userId !== claims.userId) throw new Failure('token-invalid');
   noteCaller({ userId: session.userId });
   return { session, expiresAt: claims.expiresAt };

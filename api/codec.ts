@@ -28,6 +28,8 @@ const bodyBytesMax = 4 * 1024 * 1024;
 const loopback = ['127.0.0.1', '::1', 'localhost'];
 const paths = ['/', '/login', '/decode', '/encode'];
 const cookieName = 'vyry-codec';
+/** How long an operator stays logged in. */
+const cookieSeconds = 8 * 3600;
 /** Wrong passwords of one address. */
 const loginLimit: Limit = { name: 'operator-login', windows: [{ max: 10, windowSeconds: 900 }] };
 
@@ -110,7 +112,7 @@ async function admit(options: CodecOptions, req: Request, res: Response, next: N
     return;
   }
   const cookie = new RegExp(`(?:^|; )${cookieName}=([\\w-]+)`).exec(req.headers.cookie ?? '')?.[1];
-  if (cookie !== undefined && tokenHash(cookie) === tokenHash(cookieOf(config))) next();
+  if (cookie !== undefined && isValidCookie(config, cookie)) next();
   else await sendError(res, { status: 401 });
 }
 
@@ -152,16 +154,31 @@ async function comparePassword(
   return isRight;
 }
 
-function cookieOf({ PAYLOAD_KEY: key, CODEC_PASSWORD: password }: CodecOptions['config']): string {
-  return keyedHash(deriveKey(key, 'operator'), password?.reveal() ?? '');
+/** The value of a cookie: its end in seconds since the Unix epoch, and the keyed hash of that end and the password. */
+function cookieOf({ PAYLOAD_KEY: key, CODEC_PASSWORD: password }: CodecOptions['config'], endsAt: number): string {
+  return `${endsAt}-${keyedHash(deriveKey(key, 'operator'), 'cookie', String(endsAt), password?.reveal() ?? '')}`;
+}
+
+/** The endpoint ends a cookie itself: a copy of it is worth nothing afterwards. */
+function isValidCookie(config: CodecOptions['config'], given: string): boolean {
+  const endsAt = Number(/^(\d{1,12})-/.exec(given)?.[1] ?? 0);
+  return endsAt > Date.now() / 1000 && tokenHash(given) === tokenHash(cookieOf(config, endsAt));
+}
+
+/** Returns whether the browser uses TLS: up to this server, or up to a proxy that says so, or by the origin of the form. */
+function isByTls(req: Request): boolean {
+  const forwarded = req.get('x-forwarded-proto')?.split(',')[0]?.trim().toLowerCase();
+  // a forged header can only keep the caller's own cookie from a connection without TLS
+  return req.secure || forwarded === 'https' || req.get('origin')?.startsWith('https://') === true;
 }
 
 async function logIn(options: CodecOptions, req: Request, res: Response): Promise<void> {
   const { password } = (req.body ?? {}) as { password?: unknown };
   if (!(await comparePassword(options, typeof password === 'string' ? password : '', req, res))) return;
   options.events.operatorLoggedIn(true);
-  const cookie = `${cookieName}=${cookieOf(options.config)}`;
-  res.set('Set-Cookie', `${cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age=28800`);
+  const endsAt = Math.floor(Date.now() / 1000) + cookieSeconds;
+  const cookie = `${cookieName}=${cookieOf(options.config, endsAt)}${isByTls(req) ? '; Secure' : ''}`;
+  res.set('Set-Cookie', `${cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age=${cookieSeconds}`);
   sendPage(res);
 }
 

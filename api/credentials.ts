@@ -49,7 +49,7 @@ export async function requireCredential(
 }
 
 /** A new secret of a user. */
-export interface NewCredential extends Pick<CredentialChangeInput, 'userId' | 'kind' | 'why' | 'sessionId'> {
+export interface NewCredential extends Pick<CredentialChangeInput, 'userId' | 'kind' | 'why' | 'sessionId' | 'epoch'> {
   secret: string;
   /** The same for every attempt of one change, if the change may be made only once. */
   changeId?: string;
@@ -59,7 +59,8 @@ export interface NewCredential extends Pick<CredentialChangeInput, 'userId' | 'k
  * Hashes a new secret and changes it: the other sessions of the user end and the owner is notified, even after a crash.
  * Only the encrypted hash leaves this process.
  *
- * @throws {Failure} unavailable: the change continues automatically, or nothing was changed
+ * @throws {Failure} unavailable: the change continues automatically, or nothing was changed; credentials-wrong, code-expired
+ *   for a PIN reset or token-invalid for a password reset: the account has left the epoch of the proof
  */
 export async function changeCredential(
   deps: CredentialChangeDeps,

@@ -69,11 +69,11 @@ export interface ApiDeps {
     | 'read'
     | 'findBy'
     | 'findProvable'
-    | 'readProvable'
     | 'readSecrets'
     | 'matchesDirectoryEntry'
     | 'hasDirectoryEntry'
     | 'setProfile'
+    | 'raiseEpoch'
   >;
   deletions: Pick<Deletions, 'read'>;
   /** The token of the receipt of a deletion, always the same for one deletion. */

@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document, generated from the schemas that parse the requests, and the page that shows it. */
 import { z } from 'zod';
 import { failures } from '../contract/failures.ts';
-import type { Auth, Operation } from '../contract/operation.ts';
+import { type Auth, asksStepUp, type Operation } from '../contract/operation.ts';
 import { ErrorBody } from '../contract/schemas.ts';
 import type { FailureCode } from '../domain/failures.ts';
 
@@ -60,7 +60,7 @@ function describe(operationId: string, row: Operation): unknown {
   const refusals: FailureCode[] = [
     ...row.failures,
     ...authFailures[row.auth],
-    ...(row.stepUp ? stepUpFailures : []),
+    ...(asksStepUp(row) ? stepUpFailures : []),
     ...(row.body ? bodyFailures : []),
   ];
   return {

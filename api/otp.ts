@@ -4,7 +4,7 @@ import { type PhoneNumber, parsePhoneNumber } from '../adapters/phone-numbers.ts
 import type { CheckAnswer, CheckOutcome } from '../adapters/redis/codes.ts';
 import type { LogIn } from '../adapters/redis/logins.ts';
 import { startWorkflow } from '../adapters/temporal/client-calls.ts';
-import type { Account } from '../domain/account.ts';
+import { type Account, epochOf } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
 import { type ContactIdentity, countryOf, type LimitKeys } from '../domain/identity.ts';
 import { type LimitName, limitKeysOf, limits } from '../domain/limits.ts';
@@ -24,6 +24,8 @@ export interface Destination extends Required<Pick<LogIn, 'limitKeys' | 'channel
   userId: string;
   to: string;
   country?: string | undefined;
+  /** The epoch of the account that the address was read from. */
+  epoch: number;
 }
 
 /** Returns the address of an account for the wanted channel or, without one, for the channel that it has. */
@@ -35,7 +37,7 @@ export function reachOf(
   const { userId, email } = account;
   const number = account.phone === undefined ? undefined : parsePhoneNumber(account.phone);
   const identity: ContactIdentity = { ...(email && { email }), ...(number && identityOfNumber(number)) };
-  const reached = { userId, limitKeys: limitKeysOf(identity, limitHash) };
+  const reached = { userId, epoch: epochOf(account), limitKeys: limitKeysOf(identity, limitHash) };
   if (email !== undefined && (wanted === 'email' || number === undefined)) {
     return { ...reached, to: email, channel: 'email' };
   }
@@ -56,6 +58,8 @@ export interface NewOtp {
   locale: string | undefined;
   /** The change that the correct code confirms. */
   encrypted?: string;
+  /** The password was proven before. */
+  hadPassword?: boolean;
   workflowId: string;
   /** Title of the execution for operators. */
   staticSummary: string;
@@ -68,13 +72,14 @@ export interface NewOtp {
  * @throws {Failure} unavailable
  */
 export function startOtp(deps: OtpSendDeps, consumed: Consumed, otp: NewOtp): Promise<number> {
-  const { of, destination, locale, encrypted, workflowId, staticSummary } = otp;
-  const { userId, channel, limitKeys, to, country } = destination;
+  const { of, destination, locale, encrypted, hadPassword, workflowId, staticSummary } = otp;
+  const { userId, channel, limitKeys, to, country, epoch } = destination;
   const ttlSeconds = deps.rules.codeTtlSeconds;
   const expiresAt = Date.now() + ttlSeconds * 1000;
   return orRefund(consumed, async () => {
     // stored before the code is sent, so that every code that arrives can be verified
-    await deps.logins.create(of.subject, { userId, channel, limitKeys, expiresAt, encrypted });
+    const login = { userId, channel, limitKeys, expiresAt, encrypted, epoch, hadPassword };
+    await deps.logins.create(of.subject, login);
     const input = { ...of, channel, ttlSeconds, until: expiresAt };
     await startWorkflow(deps, sendOtp, {
       taskQueue: 'registration',
@@ -165,6 +170,23 @@ export async function isRightCode(
   });
   // `already` is a repeat after a crash: the script had marked the code as verified
   return checked?.outcome === 'verified' || checked?.outcome === 'already';
+}
+
+/**
+ * Requires that the account is in the epoch for which a code was requested. Call it after the code was found correct:
+ * others learn nothing about the account.
+ *
+ * @throws {Failure} code-expired
+ */
+export function requireEpoch(account: Account | undefined, { epoch = 0 }: Pick<LogIn, 'epoch'>): void {
+  if (account === undefined || epochOf(account) !== epoch) throw outdatedCode();
+}
+
+/** The failure for a correct code that was requested before the account changed. */
+export function outdatedCode(): Failure {
+  return new Failure('code-expired', {
+    message: 'The account has changed since this code was sent; request another code',
+  });
 }
 
 /** Limits of the source and of all users are shown to every caller; the others would reveal that the user exists. */

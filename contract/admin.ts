@@ -1,4 +1,4 @@
-/** Administration: `/admin`, for users with the role. */
+/** Administration: `/admin`, for users with the role who have authenticated recently. */
 import { z } from 'zod';
 import { isRole } from '../domain/account.ts';
 import { awaitedSystems, registrationStates, registrationSteps } from '../domain/registration.ts';

@@ -36,6 +36,8 @@ const CodeToVerify = z.strictObject({
   loginId: text(64).optional(),
   registrationId: text(64).optional().describe('Instead of loginId, with the token of the registration'),
   code: typedCode,
+  pin: typedPin.optional().describe('For a log-in: the PIN, if the account asks for it after the code (423)'),
+  password: typedPassword.optional().describe('For a log-in: the password, in place of the PIN'),
 });
 
 /** Tokens, or a registration that has more steps. */
@@ -62,10 +64,13 @@ const verify = {
   body: CodeToVerify,
   answers: { 200: Verified },
   // the address of a mobile client may change between a request and its repeat
-  idempotent: { name: 'verify', by: ['loginId', 'registrationId'] },
+  idempotent: { name: 'verify', by: ['loginId', 'registrationId'], body: ['loginId', 'registrationId', 'code'] },
   failures: [
     ...commonFailures,
     'unauthenticated',
+    'credentials-wrong',
+    'registration-locked',
+    'directory-unavailable',
     'not-found',
     'code-wrong',
     'code-expired',
@@ -91,7 +96,8 @@ export const sessionOperations = {
   verify: operation({
     ...verify,
     path: `${base}/login/verify`,
-    summary: 'Verify the code of a log-in or registration',
+    summary:
+      'Verify the code of a log-in or registration; after a code by number, an account may ask for its PIN or password',
   }),
   verifyAlias: operation({ ...verify, path: `${base}/verify`, summary: 'The same as /auth/login/verify' }),
   refreshTokens: operation({
@@ -168,9 +174,13 @@ export const credentialOperations = {
     path: `${base}/password/reset`,
     summary: 'Set a new password by the token of the message; every session ends',
     auth: 'none',
-    body: z.strictObject({ token: messageToken, password: newPassword }),
+    body: z.strictObject({
+      token: messageToken,
+      password: newPassword,
+      pin: typedPin.optional().describe('The PIN, if the account asks for it because the token came by SMS (423)'),
+    }),
     answers: { 204: null },
-    failures: [...commonFailures, 'token-invalid', 'password-weak'],
+    failures: [...commonFailures, 'token-invalid', 'password-weak', 'registration-locked'],
   }),
   stopRecovery: operation({
     method: 'post',

@@ -32,7 +32,10 @@ export interface RpcOperation {
   /** One sentence for the OpenAPI document. */
   summary: string;
   auth: Auth;
-  /** Needs a recent authentication (RFC 9470): always, or for a body with one of these fields. */
+  /**
+   * Needs a recent authentication (RFC 9470): always, or for a body with one of these fields. Every operation of an admin
+   * needs one without saying so.
+   */
   stepUp?: 'always' | readonly string[];
   body?: z.ZodType;
   query?: z.ZodObject;
@@ -59,6 +62,11 @@ export interface Operation extends RpcOperation {
   fileName?: string;
   /** How long clients may cache the answer. */
   cacheSeconds?: number;
+}
+
+/** Returns whether an operation may need a recent authentication. */
+export function asksStepUp({ auth, stepUp }: Pick<RpcOperation, 'auth' | 'stepUp'>): boolean {
+  return auth === 'admin' || stepUp !== undefined;
 }
 
 /** Declares a row; its literal types give handlers their input and answers. */

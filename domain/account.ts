@@ -19,6 +19,27 @@ export interface Account {
   /** When it is deleted, and by which deletion; absent without a planned deletion. */
   deletionAt?: Date;
   deletionId?: string;
+  /** How often its credentials, its contact or its state changed; absent before the first change. See `epochOf`. */
+  epoch?: number;
+  /** The newest registration that passed its registration lock, and the epoch that this led to. */
+  passed?: { registrationId: string; epoch: number };
+}
+
+/**
+ * Returns the epoch of an account. Every proof that is outstanding carries the epoch of the account that it was begun
+ * for: the token of a recovery, a code, a password that was just compared. It counts only while the account is still in
+ * that epoch (decision 042).
+ */
+export function epochOf({ epoch = 0 }: Pick<Account, 'epoch'>): number {
+  return epoch;
+}
+
+/**
+ * Returns the epoch in which a completed registration proved the identity of the account: that of its creation, or
+ * the one after the registration passed the registration lock.
+ */
+export function epochOfRegistration({ passed }: Pick<Account, 'passed'>, registrationId: string): number {
+  return passed?.registrationId === registrationId ? passed.epoch : 0;
 }
 
 /** An account and the hash of its password, if it has one. */

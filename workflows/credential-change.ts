@@ -1,7 +1,8 @@
 /**
  * Credential change: sets a new password or PIN.
  *
- * 1. Store the hash: from then on the old credential is refused.
+ * 1. Store the hash: from then on the old credential is refused, and with it every outstanding proof. Nothing is stored
+ *    when the account has changed since the proof for this change was begun.
  * 2. End the user's other sessions.
  * 3. Emit the event.
  * 4. Notify the owner.
@@ -25,12 +26,24 @@ const { storeCredential, endOtherSessions, tellCredentialChanged } = proxyActivi
   retry,
 });
 
-/** Changes a password or PIN. Returns how many sessions ended. Idempotent. @throws {ApplicationFailure} unavailable */
+/**
+ * Changes a password or PIN. Returns how many sessions ended. Idempotent.
+ *
+ * @throws {ApplicationFailure} unavailable; for an outdated proof as `outdatedOf`
+ */
 export async function credentialChange(input: CredentialChangeInput): Promise<{ sessionsEnded: number }> {
   const { changeId: occasion, userId, kind } = input;
-  if ((await storeCredential(input)) === 'lost') throw refusal('unavailable');
+  const outcome = await storeCredential(input);
+  if (outcome === 'lost') throw refusal('unavailable');
+  if (outcome === 'outdated') throw refusal(outdatedOf(input));
   const sessionsEnded = await endOtherSessions(input);
   await tellCredentialChanged(input);
   await notifyOwner({ userId, kind: `${kind}-changed`, occasion });
   return { sessionsEnded };
+}
+
+/** Returns the failure for a proof that was begun before another change: a secret, a code or the token of a message. */
+function outdatedOf({ kind, why }: CredentialChangeInput): 'credentials-wrong' | 'code-expired' | 'token-invalid' {
+  if (why === 'change') return 'credentials-wrong';
+  return kind === 'pin' ? 'code-expired' : 'token-invalid';
 }

@@ -10,7 +10,7 @@
  * 6. After a change of number or address, notify the owner at the old ones: an attacker who has taken over the account
  *    controls the new one.
  *
- * Compensation: the claim is released when the account is gone. Each step is retried until it succeeds, however long
+ * Compensation: the claim is released when the account is gone, or has changed since the proof was begun. Each step is retried until it succeeds, however long
  * its dependency is unavailable. The workflow id is per user, so the changes of one user run one after another and none
  * releases what another has claimed.
  */
@@ -28,13 +28,18 @@ export interface IdentityChangeInput {
   userId: string;
   /** The new value. */
   wanted: Identifier;
+  /** The epoch of the account in which the proof of a new number or address was begun; any without it. */
+  epoch?: number | undefined;
 }
 
-/** The result. `taken`: another account has the value. `gone`: the account does not exist. */
+/**
+ * The result. `taken`: another account has the value. `gone`: the account does not exist. `outdated`: it has changed since
+ * the proof of the value was begun.
+ */
 export interface ChangedIdentity {
   /** The change that this result belongs to. */
   changeId: string;
-  outcome: 'changed' | 'taken' | 'gone';
+  outcome: 'changed' | 'taken' | 'gone' | 'outdated';
 }
 
 const { readIdentity, claimIdentifier, writeIdentifier, releaseIdentifier, tellIdentityChanged } =
@@ -42,7 +47,7 @@ const { readIdentity, claimIdentifier, writeIdentifier, releaseIdentifier, tellI
 
 /** Changes a user name, number or address. Idempotent. */
 export async function identityChange(input: IdentityChangeInput): Promise<ChangedIdentity> {
-  const { changeId, userId, wanted } = input;
+  const { changeId, userId, wanted, epoch } = input;
   const before = await readIdentity({ userId });
   if (before === null) return { changeId, outcome: 'gone' };
   const replaced = before[wanted.kind];
@@ -50,9 +55,10 @@ export async function identityChange(input: IdentityChangeInput): Promise<Change
     await tellIdentityChanged({ ...input, isTaken: true });
     return { changeId, outcome: 'taken' };
   }
-  if (!(await writeIdentifier({ userId, identifier: wanted }))) {
-    await releaseIdentifier({ userId, identifier: wanted });
-    return { changeId, outcome: 'gone' };
+  if (!(await writeIdentifier({ userId, identifier: wanted, epoch }))) {
+    const kept = replaced === undefined ? undefined : { kind: wanted.kind, value: replaced };
+    await releaseIdentifier({ userId, identifier: wanted, ...(kept && { kept }) });
+    return { changeId, outcome: epoch === undefined ? 'gone' : 'outdated' };
   }
   if (replaced !== undefined) {
     await releaseIdentifier({ userId, identifier: { kind: wanted.kind, value: replaced }, kept: wanted });

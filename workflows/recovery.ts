@@ -4,7 +4,8 @@
  * 1. Find the named account. Without one, the workflow ends.
  * 2. Warn its owner by every channel that the message does not use, at most once a day, since anyone can request a
  *    recovery.
- * 3. Send the owner, at the address of the account, a link to choose a new password and a link to stop the recovery.
+ * 3. Send the owner, at the address of the account, a link to choose a new password and a link to stop the recovery. Both
+ *    count only while the account is in the epoch of step 1.
  *
  * The new password is a separate `credentialChange`. There are no compensations. While the database or the provider is
  * unavailable, the recovery waits and continues automatically; after an hour it is given up.
@@ -49,14 +50,14 @@ export async function recovery(input: RecoveryInput): Promise<'sent' | 'refused'
   const found = await calls.callWhenAvailable('database', () => findRecoverable({ identifier }));
   if (found === null) return 'nobody';
   if (found === undefined) return 'given-up';
-  const { userId, recipient, others } = found;
+  const { userId, recipient, others, epoch } = found;
   upsertSearchAttributes(userAttributesOf(userId));
   if (others.length > 0) {
     const occasion = new Date().toISOString().slice(0, 10);
     await notifyOwner({ userId, kind: 'recovery-asked', occasion, recipients: others });
   }
   const isSent = await calls.callWhenAvailable(recipient.channel, () =>
-    sendRecovery({ ...recipient, userId, recoveryId, ttlSeconds }),
+    sendRecovery({ ...recipient, userId, recoveryId, ttlSeconds, epoch }),
   );
   if (isSent === undefined) return 'given-up';
   return isSent ? 'sent' : 'refused';

@@ -3,6 +3,9 @@
  * or address. Numbers and addresses are stored encrypted, with a keyed hash for lookups. A claim contains no personal
  * data.
  *
+ * `epoch` counts the changes of credentials, contact and state. The write that makes a change raises it, so a reader sees
+ * both or neither.
+ *
  * Consistency: each write changes one document. When MongoDB is unavailable, calls throw; every write may be repeated
  * with the same ids.
  */
@@ -53,6 +56,9 @@ interface UserDocument {
   registrationIds?: string[];
   deletionAt?: Date;
   deletionId?: string;
+  epoch?: number;
+  passedRegistrationId?: string;
+  passedEpoch?: number;
 }
 
 const text = { type: String, required: false } as const;
@@ -76,6 +82,9 @@ const userSchema = new Schema<UserDocument>(
     registrationIds: [String],
     deletionAt: { type: Date, required: false },
     deletionId: text,
+    epoch: { type: Number, required: false },
+    passedRegistrationId: text,
+    passedEpoch: { type: Number, required: false },
   },
   { collection: 'users', versionKey: false, strict: 'throw' },
 );
@@ -174,7 +183,8 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
     removeOrphanClaims: (madeBefore: Date): Promise<number> => removeOrphans(claims, users, madeBefore),
 
     ...createAccountReads({ users, claims, hashOf, cipher }),
-    ...createAccountChanges({ users, hashOf, cipher }),
+    ...createProvenChanges({ users, hashOf, cipher }),
+    ...createAccountChanges({ users }),
   };
 }
 
@@ -216,10 +226,6 @@ function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
     findProvable: async (identifier: Identifier): Promise<AccountWithHashes | undefined> =>
       provable(await namedBy(identifier)),
 
-    /** Returns an account by id with its password hash, or undefined. */
-    readProvable: async (userId: string): Promise<AccountWithHashes | undefined> =>
-      provable(await users.findById(userId).lean()),
-
     /** Returns the account with a user name, or undefined. */
     find: (username: string): Promise<Account | undefined> => findBy({ kind: 'username', value: username }),
 
@@ -257,37 +263,89 @@ function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
   };
 }
 
-/** The operations that change an existing account. */
-function createAccountChanges({ users, hashOf, cipher }: Omit<Collections, 'claims'>) {
+/** The epoch that an account must be in for a change that an outstanding proof allows. */
+interface InEpoch {
+  epoch?: number | undefined;
+}
+
+const raise = { $inc: { epoch: 1 } };
+
+/** An account has no epoch before its first change. */
+function inEpoch(epoch: number | undefined) {
+  if (epoch === undefined) return {};
+  return epoch === 0 ? { $or: [{ epoch }, { epoch: trusted({ $exists: false }) }] } : { epoch };
+}
+
+/** The changes of an account that a proof allows. */
+function createProvenChanges({ users, hashOf, cipher }: Omit<Collections, 'claims'>) {
+  return {
+    /**
+     * Sets a claimed user name, number or address of an account; false if there is no account. Another number or
+     * address raises the epoch. Safe to repeat: the value that is there already does not raise it again.
+     *
+     * @param options.epoch the epoch that the account must be in; false if it is in another one
+     */
+    async setIdentifier(userId: string, { kind, value }: Identifier, { epoch }: InEpoch = {}): Promise<boolean> {
+      if (kind === 'username') {
+        return (await users.updateOne({ _id: userId }, { $set: { username: value } })).matchedCount > 0;
+      }
+      const hash = hashOf(kind, kind === 'email' ? emailKey(value) : value);
+      const encrypted = cipher.encryptText(value);
+      const [hashField, $set] =
+        kind === 'email'
+          ? (['emailHash', { emailHash: hash, emailEncrypted: encrypted }] as const)
+          : (['phoneNumberHash', { phoneNumberHash: hash, phoneNumberEncrypted: encrypted }] as const);
+      const isOther = { _id: userId, [hashField]: trusted({ $ne: hash }), ...inEpoch(epoch) };
+      if ((await users.updateOne(isOther, { $set, ...raise })).matchedCount > 0) return true;
+      return (await users.updateOne({ _id: userId, [hashField]: hash }, { $set })).matchedCount > 0;
+    },
+
+    /** Raises the epoch: no outstanding proof of the user counts any longer. A repeat raises it again. */
+    async raiseEpoch(userId: string): Promise<void> {
+      await users.updateOne({ _id: userId }, raise);
+    },
+
+    /**
+     * Sets the hash of the password or PIN of an account and raises its epoch; false if there is no account. Safe to
+     * repeat: each hash has its own salt, so the hash that is there already does not raise the epoch again.
+     *
+     * @param options.epoch the epoch that the account must be in; false if it is in another one
+     */
+    async setSecret(userId: string, kind: CredentialKind, hash: string, { epoch }: InEpoch = {}): Promise<boolean> {
+      const isOther = { _id: userId, [kind]: trusted({ $ne: hash }), ...inEpoch(epoch) };
+      if ((await users.updateOne(isOther, { $set: { [kind]: hash }, ...raise })).matchedCount > 0) return true;
+      return (await users.exists({ _id: userId, [kind]: hash })) !== null;
+    },
+  };
+}
+
+/** The other operations that change an existing account. */
+function createAccountChanges({ users }: Pick<Collections, 'users'>) {
   return {
     /** Sets the profile fields that need no verification. Safe to repeat. */
     async setProfile(userId: string, { fullName, locale }: Pick<Account, 'fullName' | 'locale'>): Promise<void> {
       await users.updateOne({ _id: userId }, { $set: { ...(fullName && { fullName }), ...(locale && { locale }) } });
     },
 
-    /** Sets a claimed user name, number or address of an account; false if there is no account. Safe to repeat. */
-    async setIdentifier(userId: string, { kind, value }: Identifier): Promise<boolean> {
-      const written = {
-        username: () => ({ username: value }),
-        phone: () => ({ phoneNumberEncrypted: cipher.encryptText(value), phoneNumberHash: hashOf('phone', value) }),
-        email: () => ({ emailEncrypted: cipher.encryptText(value), emailHash: hashOf('email', emailKey(value)) }),
-      };
-      return (await users.updateOne({ _id: userId }, { $set: written[kind]() })).matchedCount > 0;
-    },
-
     /** Disables an account. Safe to repeat: the first time stays. */
     async disable(userId: string, at: Date): Promise<void> {
-      await users.updateOne({ _id: userId, disabledAt: trusted({ $exists: false }) }, { $set: { disabledAt: at } });
+      const isEnabled = { _id: userId, disabledAt: trusted({ $exists: false }) };
+      await users.updateOne(isEnabled, { $set: { disabledAt: at }, ...raise });
     },
 
-    /** Sets the hash of the password or PIN of an account. Safe to repeat. */
-    async setSecret(userId: string, kind: CredentialKind, hash: string): Promise<void> {
-      await users.updateOne({ _id: userId }, { $set: { [kind]: hash } });
-    },
-
-    /** Adds a registration that passed the registration lock of an account. Safe to repeat. */
+    /**
+     * Adds a registration that passed the registration lock of an account, and raises its epoch. The session of the
+     * registration begins in this epoch only, so call it after the other changes of the registration. Safe to repeat: the
+     * epoch is raised once, and the one that was noted for a registration stays.
+     */
     async addRegistration(userId: string, registrationId: string): Promise<void> {
-      await users.updateOne({ _id: userId }, { $addToSet: { registrationIds: registrationId } });
+      const isNew = { _id: userId, registrationIds: trusted({ $ne: registrationId }) };
+      await users.updateOne(isNew, { $addToSet: { registrationIds: registrationId }, ...raise });
+      const { epoch = 0 } = (await users.findById(userId, { epoch: 1 }).lean()) ?? {};
+      await users.updateOne(
+        { _id: userId, passedRegistrationId: trusted({ $ne: registrationId }) },
+        { $set: { passedRegistrationId: registrationId, passedEpoch: epoch } },
+      );
     },
 
     /** Sets the roles of an account. Safe to repeat. */
@@ -299,18 +357,19 @@ function createAccountChanges({ users, hashOf, cipher }: Omit<Collections, 'clai
     async planDeletion(userId: string, deletionId: string, at: Date): Promise<void> {
       await users.updateOne(
         { _id: userId, deletionId: trusted({ $exists: false }) },
-        { $set: { deletionId, deletionAt: at } },
+        { $set: { deletionId, deletionAt: at }, ...raise },
       );
     },
 
     /** Removes a planned deletion. Safe to repeat. */
     async stopDeletion(userId: string, deletionId: string): Promise<void> {
-      await users.updateOne({ _id: userId, deletionId }, { $unset: { deletionId: 1, deletionAt: 1 } });
+      await users.updateOne({ _id: userId, deletionId }, { $unset: { deletionId: 1, deletionAt: 1 }, ...raise });
     },
 
     /** Enables a disabled account. Safe to repeat. */
     async enable(userId: string): Promise<void> {
-      await users.updateOne({ _id: userId }, { $unset: { disabledAt: 1 } });
+      const isDisabled = { _id: userId, disabledAt: trusted({ $exists: true }) };
+      await users.updateOne(isDisabled, { $unset: { disabledAt: 1 }, ...raise });
     },
   };
 }
@@ -421,5 +480,9 @@ function accountOf(user: UserDocument, cipher: Cipher): Account {
     registrationIds: user.registrationIds ?? [],
     ...(user.deletionAt && { deletionAt: user.deletionAt }),
     ...(user.deletionId && { deletionId: user.deletionId }),
+    ...(user.epoch && { epoch: user.epoch }),
+    ...(user.passedRegistrationId && {
+      passed: { registrationId: user.passedRegistrationId, epoch: user.passedEpoch ?? 0 },
+    }),
   };
 }

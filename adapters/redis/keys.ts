@@ -137,9 +137,16 @@ export const keyFamilies = {
     encrypted: 'no',
     personal: { userIdIn: 'key' },
   },
+  knownDevices: {
+    key: 'known-devices:<userId>',
+    writers: ['api'],
+    life: { seconds: 180 * 86_400, after: 'the last log-in' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
   user: {
     key: 'user:<userId>',
-    writers: ['api'],
+    writers: ['api', 'registration'],
     life: { kept: 'as long as the account' },
     encrypted: 'no',
     personal: { userIdIn: 'key' },

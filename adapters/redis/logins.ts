@@ -22,6 +22,10 @@ export interface LogIn {
   expiresAt: number;
   /** The change that the correct code confirms, encrypted by the caller. */
   encrypted?: string | undefined;
+  /** The epoch of the account for which the code was requested. The code counts in this epoch only. */
+  epoch?: number | undefined;
+  /** The password was proven before the code was sent. */
+  hadPassword?: boolean | undefined;
 }
 
 /** The store of log-ins. */
@@ -35,8 +39,10 @@ export function createLogIns(redis: Redis) {
   const countTry = loadScript(redis, 'login-try');
   return {
     /** Stores a log-in. Safe to repeat: keyed by its id. */
-    async create(loginId: string, { userId, channel, limitKeys, expiresAt, encrypted }: LogIn): Promise<void> {
-      const known = { ...(userId && { userId }), ...(encrypted && { encrypted }) };
+    async create(loginId: string, login: LogIn): Promise<void> {
+      const { userId, channel, limitKeys, expiresAt, encrypted, epoch, hadPassword } = login;
+      const proof = { ...(epoch && { epoch }), ...(hadPassword && { hadPassword: 1 }) };
+      const known = { ...(userId && { userId }), ...(encrypted && { encrypted }), ...proof };
       const fields = { channel, limitKeys: JSON.stringify(limitKeys), expiresAt, ...known };
       await redis
         .multi()
@@ -59,6 +65,8 @@ export function createLogIns(redis: Redis) {
         expiresAt: Number(fields.expiresAt),
         ...(fields.userId && { userId: fields.userId }),
         ...(fields.encrypted && { encrypted: fields.encrypted }),
+        ...(fields.epoch && { epoch: Number(fields.epoch) }),
+        ...(fields.hadPassword && { hadPassword: true }),
       };
     },
 

@@ -21,6 +21,8 @@ export interface NewRecovery {
   userId: string;
   /** The channel of its message. */
   channel: ReachChannel;
+  /** The epoch of the account. The tokens count in this epoch only. */
+  epoch?: number | undefined;
   /** Used unless an earlier attempt stored others. */
   tokens: RecoveryTokens;
   ttlSeconds: number;
@@ -32,6 +34,10 @@ export interface Recovery {
   userId: string;
   /** The channel of its message, which the user has proven to have access to. */
   channel: ReachChannel;
+  /** The epoch of the account when it was found; absent before its first change. */
+  epoch?: number;
+  /** How long its tokens are still valid, in seconds. */
+  secondsLeft: number;
 }
 
 /** What a code proves access to: the mailbox, or the phone number (by SMS or voice call). */
@@ -47,7 +53,7 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
   return {
     /** Starts a recovery and its lifetime, and returns its tokens. Safe to repeat: keyed by its id. */
     async start(recoveryId: string, recovery: NewRecovery): Promise<RecoveryTokens> {
-      const { userId, channel, tokens, ttlSeconds } = recovery;
+      const { userId, channel, tokens, ttlSeconds, epoch } = recovery;
       const key = keys.recovery({ recoveryId });
       await redis
         .multi()
@@ -56,7 +62,8 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
         .exec();
       const own = JSON.parse(cipher.decryptText((await redis.hget(key, 'tokens')) ?? '')) as RecoveryTokens;
       for (const use of ['reset', 'stop'] as const) {
-        await redis.set(tokenKey(own[use]), JSON.stringify({ recoveryId, userId, channel, use }), 'EX', ttlSeconds);
+        const of = { recoveryId, userId, channel, use, ...(epoch && { epoch }) };
+        await redis.set(tokenKey(own[use]), JSON.stringify(of), 'EX', ttlSeconds);
       }
       return own;
     },
@@ -65,8 +72,10 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
     async find(token: string, use: keyof RecoveryTokens): Promise<Recovery | undefined> {
       const stored = await redis.get(tokenKey(token));
       if (stored === null) return undefined;
-      const { use: own, ...recovery } = JSON.parse(stored) as Recovery & { use: string };
-      return own === use && (await redis.exists(keys.recovery(recovery))) === 1 ? recovery : undefined;
+      const { use: own, ...recovery } = JSON.parse(stored) as Omit<Recovery, 'secondsLeft'> & { use: string };
+      const secondsLeft = await redis.ttl(keys.recovery(recovery));
+      // negative when there is none
+      return own === use && secondsLeft >= 0 ? { ...recovery, secondsLeft } : undefined;
     },
 
     /** Claims a recovery for one use of its token; false if another use has claimed it. */

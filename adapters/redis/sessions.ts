@@ -3,6 +3,11 @@
  * stored, and `sessions:{userId}` ZSET of the session ids of a user by their absolute end. A session exists only in its
  * hash: when the hash is gone, its access and refresh tokens are invalid.
  *
+ * `known-devices:{userId}` ZSET has the devices that a user has logged in from, by their last log-in.
+ *
+ * `user:{userId}` HASH has the generation of the sessions of a user. Each session has the generation that was valid when it
+ * began. Ending all sessions begins a new generation, and a session of an earlier one is invalid whenever it is written.
+ *
  * Terminology
  * - token family: the refresh tokens of one session, each the successor of the previous one. One of them is valid.
  * - idle timeout: how long a session lives without activity. `endsAt` is its absolute end.
@@ -12,10 +17,12 @@
  */
 import type { AuthSession } from '../../domain/session.ts';
 import { loadScript, type Redis } from './connect.ts';
-import { keys } from './keys.ts';
+import { keyFamilies, keys } from './keys.ts';
 
 /** A new session. */
 export interface NewAuthSession extends Omit<AuthSession, 'authenticatedAt' | 'lastActivityAt' | 'expiresAt'> {
+  /** When the user authenticated; `createdAt` if omitted. 0: not enough for step-up. */
+  authenticatedAt?: number;
   /** Idle timeout, in milliseconds. */
   idleMs: number;
   /** Absolute end. */
@@ -58,16 +65,26 @@ export type AuthSessions = ReturnType<typeof createAuthSessions>;
 const activityMs = 60_000;
 /** How long a rotated refresh token returns its unused successor. RFC 9700 section 4.14.2 does not specify it. */
 const graceMs = 10_000;
+/** How long a device stays known after a log-in. */
+const deviceMs = keyFamilies.knownDevices.life.seconds * 1000;
+/** Devices that are remembered of a user: the newest ones. */
+const devicesMax = 50;
 
 /** Creates the store of sessions. */
 export function createAuthSessions(redis: Redis) {
   const touch = loadScript(redis, 'session-touch');
   const confirm = loadScript(redis, 'session-confirm');
   return {
-    /** Stores a session and its refresh token. Safe to repeat: keyed by session id and token hash. */
+    /**
+     * Stores a session and its refresh token. When all sessions of the user are ended meanwhile, it is not valid. Safe to
+     * repeat: keyed by session id and token hash.
+     */
     async create(session: NewAuthSession, refresh: RefreshToken): Promise<void> {
-      const { sessionId, userId, roles, createdAt, endsAt, idleMs, ip, userAgent } = session;
-      const fields = { userId, createdAt, lastActivityAt: createdAt, idleMs, endsAt, ip, userAgent };
+      const { sessionId, userId, roles, createdAt, endsAt, idleMs, ip, userAgent, authenticatedAt } = session;
+      // read first: whatever ends all sessions from here on also ends this one, even if it is written afterwards
+      const { generation } = await readGeneration(redis, userId);
+      const known = { generation, ...(authenticatedAt !== undefined && { authenticatedAt }) };
+      const fields = { userId, createdAt, lastActivityAt: createdAt, idleMs, endsAt, ip, userAgent, ...known };
       // listed before it exists, so that ending all sessions of the user misses none
       await redis
         .multi()
@@ -85,10 +102,18 @@ export function createAuthSessions(redis: Redis) {
       await redis.hset(keys.user({ userId }), 'lastLoginAt', createdAt);
     },
 
-    /** Returns the session, or undefined if it has ended. Records activity. */
-    async read(sessionId: string, now: number): Promise<AuthSession | undefined> {
-      const fields = await redis.hgetall(keys.session({ sessionId }));
-      const session = sessionIn(sessionId, fields);
+    /**
+     * Returns the session, or undefined if it has ended. Records activity.
+     *
+     * @param options.userId its user, if known: session and generation are then read in one round trip
+     */
+    async read(sessionId: string, now: number, { userId }: { userId?: string } = {}): Promise<AuthSession | undefined> {
+      const [fields, early] = await Promise.all([
+        redis.hgetall(keys.session({ sessionId })),
+        userId === undefined ? undefined : readGeneration(redis, userId),
+      ]);
+      const valid = early !== undefined && fields.userId === userId ? early : undefined;
+      const session = await validSessionIn(redis, { sessionId, fields, valid });
       if (session === undefined || now - session.lastActivityAt < activityMs) return session;
       await touch([keys.session({ sessionId })], [now]);
       return sessionIn(sessionId, { ...fields, lastActivityAt: String(now) });
@@ -102,14 +127,41 @@ export function createAuthSessions(redis: Redis) {
     /** Returns the active sessions of a user, newest first. */
     async list(userId: string, now: number): Promise<AuthSession[]> {
       const ids = await redis.zrange(keys.sessions({ userId }), String(now), '+inf', 'BYSCORE');
+      const valid = await readGeneration(redis, userId);
       const found = await Promise.all(
-        ids.map(async (id) => sessionIn(id, await redis.hgetall(keys.session({ sessionId: id })))),
+        ids.map(async (id) => {
+          const fields = await redis.hgetall(keys.session({ sessionId: id }));
+          return validSessionIn(redis, { sessionId: id, fields, valid });
+        }),
       );
       return found.flatMap((session) => session ?? []).sort((a, b) => b.createdAt - a.createdAt);
     },
 
+    ...createKnownDevices(redis),
     ...createRefreshing(redis),
     ...createSessionEnds(redis),
+  };
+}
+
+/** The operations on the devices that a user has logged in from, each known by a keyed hash. */
+function createKnownDevices(redis: Redis) {
+  return {
+    /** Returns whether the user has logged in from a device during the last half year. */
+    async isKnownDevice(userId: string, device: string, now: number): Promise<boolean> {
+      const seenAt = await redis.zscore(keys.knownDevices({ userId }), device);
+      return seenAt !== null && now - Number(seenAt) < deviceMs;
+    },
+
+    /** Notes a log-in from a device. Safe to repeat. */
+    async noteDevice(userId: string, device: string, now: number): Promise<void> {
+      const key = keys.knownDevices({ userId });
+      await redis
+        .multi()
+        .zadd(key, now, device)
+        .zremrangebyrank(key, 0, -1 - devicesMax)
+        .pexpire(key, deviceMs)
+        .exec();
+    },
   };
 }
 
@@ -134,6 +186,14 @@ function createRefreshing(redis: Redis) {
       successor: Successor,
       { roles, now }: { roles: readonly string[]; now: number },
     ): Promise<Rotation> {
+      // the script changes an existing session only, so one that is ended after this check stays ended
+      const [fields, valid] = await Promise.all([
+        redis.hgetall(keys.session(owner)),
+        readGeneration(redis, owner.userId),
+      ]);
+      if ((await validSessionIn(redis, { sessionId: owner.sessionId, fields, valid })) === undefined) {
+        return { outcome: 'ended', encrypted: '' };
+      }
       // written before it becomes valid, so that a valid token can always be looked up
       await writeRefresh(redis, successor, owner);
       const args = [presentedHash, successor.hash, successor.encrypted, now, graceMs, roles.join(',')];
@@ -152,18 +212,24 @@ function createRefreshing(redis: Redis) {
 
 /** The operations that end and count sessions. */
 function createSessionEnds(redis: Redis) {
+  const beginGeneration = loadScript(redis, 'session-generation');
+  const endEarlier = loadScript(redis, 'session-end-earlier');
   return {
     /**
-     * Ends every session of a user, except `exceptId` if given, and returns how many it ended. Their refresh tokens
-     * stay stored until they expire, but are invalid. Safe to repeat.
+     * Ends every session of a user, except `exceptId` if given, and returns how many it ended. Also ends a session that
+     * is being written meanwhile. Their refresh tokens stay stored until they expire, but are invalid. Safe to repeat.
      */
     async endAll(userId: string, exceptId?: string): Promise<number> {
+      // first, so that a session that is missing in the list below is not valid either
+      const generation = Number(await beginGeneration([keys.user({ userId })], [exceptId ?? '']));
       const ids = (await redis.zrange(keys.sessions({ userId }), '0', '-1')).filter((id) => id !== exceptId);
-      let ended = 0;
-      for (const id of ids) ended += await redis.del(keys.session({ sessionId: id }));
+      const ended: string[] = [];
+      for (const id of ids) {
+        if ((await endEarlier([keys.session({ sessionId: id })], [generation])) === 1) ended.push(id);
+      }
       // last, so that a repeat after an interruption finds the sessions again
-      if (ids.length > 0) await redis.zrem(keys.sessions({ userId }), ...ids);
-      return ended;
+      if (ended.length > 0) await redis.zrem(keys.sessions({ userId }), ...ended);
+      return ended.length;
     },
 
     /** Ends a session of a user; false if the user has no such session. Safe to repeat. */
@@ -186,8 +252,14 @@ function createSessionEnds(redis: Redis) {
     /** Returns the number of active sessions of a user. */
     async count(userId: string, now: number): Promise<number> {
       const ids = await redis.zrange(keys.sessions({ userId }), String(now), '+inf', 'BYSCORE');
-      const lives = await Promise.all(ids.map((id) => redis.exists(keys.session({ sessionId: id }))));
-      return lives.filter((isThere) => isThere === 1).length;
+      const valid = await readGeneration(redis, userId);
+      const lives = await Promise.all(
+        ids.map(async (id) => {
+          const [generation, owner] = await redis.hmget(keys.session({ sessionId: id }), 'generation', 'userId');
+          return owner !== null && isOfGeneration(valid, id, generation);
+        }),
+      );
+      return lives.filter(Boolean).length;
     },
   };
 }
@@ -199,6 +271,38 @@ async function writeRefresh(redis: Redis, { hash, seconds }: RefreshToken, owner
     .hset(key, { ...owner })
     .expire(key, seconds)
     .exec();
+}
+
+/** The valid generation of the sessions of a user, and the session of an earlier one that was kept. */
+interface Generation {
+  generation: number;
+  kept?: string | undefined;
+  /** The generation that the kept session needs. */
+  keptFrom: number;
+}
+
+async function readGeneration(redis: Redis, userId: string): Promise<Generation> {
+  const [generation, kept, keptFrom] = await redis.hmget(keys.user({ userId }), 'generation', 'kept', 'keptFrom');
+  return { generation: Number(generation ?? 0), kept: kept ?? undefined, keptFrom: Number(keptFrom ?? 0) };
+}
+
+/** Sessions of an earlier version have no generation. */
+function isOfGeneration(
+  { generation, kept, keptFrom }: Generation,
+  id: string,
+  own: string | null | undefined,
+): boolean {
+  return Number(own ?? 0) >= (id === kept ? keptFrom : generation);
+}
+
+async function validSessionIn(
+  redis: Redis,
+  { sessionId, fields, valid }: { sessionId: string; fields: Record<string, string>; valid: Generation | undefined },
+): Promise<AuthSession | undefined> {
+  const session = sessionIn(sessionId, fields);
+  if (session === undefined) return undefined;
+  const generation = valid ?? (await readGeneration(redis, session.userId));
+  return isOfGeneration(generation, sessionId, fields.generation) ? session : undefined;
 }
 
 function sessionIn(sessionId: string, fields: Record<string, string>): AuthSession | undefined {

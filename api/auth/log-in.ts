@@ -6,10 +6,11 @@
  * responses are sent on the same time steps. Limits of the typed identifier and of the source are shown to every
  * caller.
  */
+import type { LogIn } from '../../adapters/redis/logins.ts';
 import type { sessionOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { Tokens } from '../../contract/schemas.ts';
-import type { Account, Identifier } from '../../domain/account.ts';
+import { type Account, epochOf, type Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import type { Channel } from '../../domain/verification.ts';
@@ -24,28 +25,32 @@ import {
   type OtpCheckDeps,
   type OtpSendDeps,
   reachOf,
+  requireEpoch,
   startOtp,
   wrongCode,
 } from '../otp.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput, Minted } from '../serve.ts';
-import { beginSession, type SessionBeginDeps } from '../sessions.ts';
+import { openSession, type SessionOpenDeps } from '../sessions.ts';
 import { nameKeyOf, readIdentifier, usualChannel } from './identifier.ts';
+import { type GivenSecrets, type OwnSecretDeps, requireOwnSecret } from './own-secret.ts';
 import { type PasswordDeps, requirePassword } from './password.ts';
 
 type Op = typeof sessionOperations.beginLogIn;
 type StartedLogIn = Extract<AnswerOf<Op>, { status: 202 }>['body'];
 
-type SendDeps = OtpSendDeps & SendLimitDeps & Pick<ApiDeps, 'accounts'>;
-type BeginDeps = SendDeps & PasswordDeps & SessionBeginDeps;
+type SendDeps = OtpSendDeps & SendLimitDeps & Pick<ApiDeps, 'accounts' | 'recoveries'>;
+type BeginDeps = SendDeps & PasswordDeps & SessionOpenDeps;
 type CodeDeps = OtpCheckDeps & Pick<ApiDeps, 'accounts' | 'logins' | 'rules'>;
 
 /** The dependencies of completing a log-in. */
-export type LogInVerifyDeps = CodeDeps & SessionBeginDeps & Pick<ApiDeps, 'recoveries'>;
+export type LogInVerifyDeps = CodeDeps & OwnSecretDeps & SessionOpenDeps & Pick<ApiDeps, 'recoveries'>;
 
 interface LogInRequest {
   identifier: Identifier;
   channel: Channel;
+  /** The account whose password was proven before. */
+  proven: Account | undefined;
 }
 
 /**
@@ -67,41 +72,48 @@ export async function beginLogIn(
   if (password === undefined && hasSecondStep) throw malformed('password', 'is required');
   const proven = password === undefined ? undefined : await requirePassword(deps, identifier, password, caller);
   if (proven === undefined || hasSecondStep) {
-    return { status: 202, body: await sendLogInCode(deps, { identifier, channel }, minted.id, caller) };
+    const request = { identifier, channel, proven: proven?.account };
+    return { status: 202, body: await sendLogInCode(deps, request, minted.id, caller) };
   }
-  const { account, hash } = proven;
-  const tokens = await beginSession(deps, account, minted, { ...caller, provenBy: { hash } });
+  const { account } = proven;
+  const tokens = await openSession(deps, account, minted, { ...caller, proof: { epoch: epochOf(account) } });
   deps.events.loginTried({ method: 'password', userId: account.userId });
   return { status: 200, body: tokens };
 }
 
 /**
- * Completes a log-in with the code that was sent. Safe to repeat with the same minted values.
+ * Completes a log-in with the code that was sent and, where the account asks for it, with its PIN or password. After the
+ * code alone, an account that has more needs a step-up for what requires one. Safe to repeat with the same minted values.
  *
- * @throws {Failure} not-found, code-wrong with `attemptsLeft`, code-expired, session-already-taken, rate-limited
+ * @throws {Failure} not-found, code-wrong with `attemptsLeft`, code-expired, session-already-taken, rate-limited, and as
+ *   `requireOwnSecret`
  */
 export async function verifyLogIn(
   deps: LogInVerifyDeps,
-  { loginId, code }: { loginId: string; code: string },
+  { loginId, code, ...given }: { loginId: string; code: string } & GivenSecrets,
   caller: Caller,
   minted: Minted,
 ): Promise<Tokens> {
   if (!/^[0-9a-f]{32}$/.test(loginId)) throw new Failure('not-found');
-  const { account, channel } = await requireCode(deps, loginId, code, caller);
+  const { account, login } = await requireCode(deps, loginId, code, caller);
+  const { isProven, hasSecret } = await requireOwnSecret(deps, { account, login }, given, caller);
   // claimed before the session exists: one of several parallel requests wins, and a repeat with the same id continues
   if (!(await deps.logins.takeSession(loginId, minted.id))) {
     throw new Failure('session-already-taken', { message: 'This code was already used; log in again' });
   }
-  const { LOGIN_SECOND_STEP: hadPassword, PIN_RESET_WAIT: waitSeconds } = deps.config;
+  const { channel, epoch = 0 } = login;
   // only the mailbox was verified: another code to it would prove nothing more
-  if (channel === 'email' && !hadPassword) await deps.recoveries.holdPin(account.userId, channel, waitSeconds);
-  const tokens = await beginSession(deps, account, minted, caller);
+  if (channel === 'email' && !isProven) {
+    await deps.recoveries.holdPin(account.userId, channel, deps.config.PIN_RESET_WAIT);
+  }
+  const proof = { epoch, isCodeAlone: hasSecret && !isProven, outdated: 'code-expired' } as const;
+  const tokens = await openSession(deps, account, minted, { ...caller, proof, channel });
   deps.events.loginTried({ method: 'code', userId: account.userId });
   return tokens;
 }
 
 /**
- * Checks a code; returns its account and channel.
+ * Checks a code; returns its account and log-in.
  *
  * @throws {Failure} not-found, code-expired, code-wrong, rate-limited
  */
@@ -110,7 +122,7 @@ async function requireCode(
   loginId: string,
   code: string,
   caller: Caller,
-): Promise<{ account: Account; channel: Channel }> {
+): Promise<{ account: Account; login: LogIn }> {
   // counted before the comparison, so that parallel guesses never exceed the limit
   const begun = await deps.logins.countTry(loginId);
   if (begun === undefined) throw new Failure('not-found');
@@ -118,7 +130,10 @@ async function requireCode(
   const left = deps.rules.checksMax - begun.tries;
   const isRight = left >= 0 && (await isRightCode(deps, { subject: loginId, purpose: 'login' }, begun, code, caller));
   const account = isRight && begun.userId !== undefined ? await deps.accounts.read(begun.userId) : undefined;
-  if (account !== undefined && account.disabledAt === undefined) return { account, channel: begun.channel };
+  if (account !== undefined && account.disabledAt === undefined) {
+    requireEpoch(account, begun);
+    return { account, login: begun };
+  }
   const reason = isRight ? 'account-disabled' : 'otp-mismatch';
   deps.events.loginTried({ method: 'code', loginId, userId: begun.userId, reason });
   throw wrongCode(Math.max(0, left));
@@ -126,25 +141,28 @@ async function requireCode(
 
 async function sendLogInCode(
   deps: SendDeps,
-  { identifier, channel }: LogInRequest,
+  { identifier, channel, proven }: LogInRequest,
   loginId: string,
   caller: Caller,
 ): Promise<StartedLogIn> {
   const consumed = await limitLogIn(deps, caller, nameKeyOf(deps, identifier), loginId);
   const beganAt = performance.now();
-  const found = await destinationOf(deps, identifier, channel);
+  const found = proven ? await secondStepOf(deps, proven, channel) : await destinationOf(deps, identifier, channel);
   const isAllowed = await isSendable(deps, found ?? nowhere(deps, channel, loginId), loginId, caller);
   const destination: NewOtp['destination'] = isAllowed && found !== undefined ? found : { channel, limitKeys: {} };
   const expiresAt = await startOtp(deps, consumed, {
     of: { subject: loginId, purpose: 'login' },
     destination,
     locale: languageFor(undefined, caller.acceptLanguage),
+    hadPassword: proven !== undefined,
     workflowId: logInWorkflowId(loginId),
     staticSummary: 'Code for a log-in',
   });
   deps.events.loginBegun({ loginId, channel, identity: identifier.value, userId: destination.userId });
   await padResponseTime(beganAt);
-  return { loginId, channel, expiresAt: new Date(expiresAt).toISOString() };
+  // who has proven the password may know the channel that the account has
+  const told = proven && found ? found.channel : channel;
+  return { loginId, channel: told, expiresAt: new Date(expiresAt).toISOString() };
 }
 
 /** Returns the address of a user who may log in, for the wanted channel or the one that the account has. */
@@ -156,6 +174,23 @@ async function destinationOf(
   const account = await deps.accounts.findBy(identifier);
   if (account === undefined || account.disabledAt !== undefined) return undefined;
   return reachOf(deps, account, wanted);
+}
+
+/**
+ * Returns the address for the code of a second step. While another channel exists, it is not the one by which the account
+ * was recovered during the last `PIN_RESET_WAIT` seconds: both steps would prove the same mailbox or number.
+ */
+async function secondStepOf(
+  deps: Pick<ApiDeps, 'limitHash' | 'recoveries'>,
+  account: Account,
+  wanted: Channel,
+): Promise<Destination | undefined> {
+  const usual = reachOf(deps, account, wanted);
+  const isHeld = async (channel: Channel) =>
+    (await deps.recoveries.pinHeldSeconds(account.userId, channel === 'email' ? 'email' : 'sms')) > 0;
+  if (usual === undefined || !(await isHeld(usual.channel))) return usual;
+  const other = reachOf(deps, account, usual.channel === 'email' ? 'sms' : 'email');
+  return other === undefined || (await isHeld(other.channel)) ? usual : other;
 }
 
 /** Stands for the address of an unknown user: nothing else counts under its limit keys. */

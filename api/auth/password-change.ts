@@ -1,6 +1,7 @@
 /** `PUT /auth/password`: a new password, verified by the current one. */
 import type { credentialOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
+import { epochOf } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import {
   type CredentialChangeDeps,
@@ -23,10 +24,12 @@ export async function changePassword(
   deps: CredentialCheckDeps & CredentialChangeDeps & StrengthDeps,
   { holder: { userId, sessionId }, body: { currentPassword, newPassword }, caller }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
-  await requireCredential(deps, { userId, kind: 'password', secret: currentPassword }, caller);
+  // read before the comparison: a password that is replaced after it proves nothing
   const account = await deps.accounts.read(userId);
+  await requireCredential(deps, { userId, kind: 'password', secret: currentPassword }, caller);
   if (account === undefined) throw new Failure('not-found');
   await requireStrongPassword(deps, newPassword, wordsOf(account));
-  await changeCredential(deps, { userId, kind: 'password', why: 'change', secret: newPassword, sessionId });
+  const change = { userId, kind: 'password', why: 'change', secret: newPassword, sessionId } as const;
+  await changeCredential(deps, { ...change, epoch: epochOf(account) });
   return { status: 204 };
 }

@@ -11,7 +11,7 @@ import { newId } from '../../platform/crypto.ts';
 import { type CredentialChangeDeps, changeCredential } from '../credentials.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { limited, limitSend, type SendLimitDeps } from '../limits.ts';
-import { type OtpCheckDeps, type OtpSendDeps, reachOf, requireRightCode, startOtp } from '../otp.ts';
+import { type OtpCheckDeps, type OtpSendDeps, reachOf, requireEpoch, requireRightCode, startOtp } from '../otp.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
 import { requireStrongPin } from '../strength.ts';
@@ -20,7 +20,7 @@ type Begin = typeof credentialOperations.beginPinReset;
 type Reset = typeof credentialOperations.resetPin;
 type HoldDeps = Pick<ApiDeps, 'recoveries' | 'config'>;
 type BeginDeps = OtpSendDeps & SendLimitDeps & HoldDeps & Pick<ApiDeps, 'accounts'>;
-type ResetDeps = OtpCheckDeps & CredentialChangeDeps & HoldDeps & Pick<ApiDeps, 'logins' | 'rules'>;
+type ResetDeps = OtpCheckDeps & CredentialChangeDeps & HoldDeps & Pick<ApiDeps, 'logins' | 'rules' | 'accounts'>;
 
 /**
  * Sends a code to the number or address of the account.
@@ -71,11 +71,13 @@ export async function resetPin(
   if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
   await requireNoHold(deps, session, begun.channel, caller);
   await requireRightCode(deps, { subject: resetId, purpose: 'pin-reset' }, begun, code, caller);
+  requireEpoch(await deps.accounts.read(userId), begun);
   const changeId = newId();
   if (!(await deps.logins.takeSession(resetId, changeId))) {
     throw new Failure('code-expired', { message: 'This code was already used; request another' });
   }
-  await changeCredential(deps, { userId, sessionId, kind: 'pin', why: 'reset', secret: pin, changeId });
+  const { epoch = 0 } = begun;
+  await changeCredential(deps, { userId, sessionId, kind: 'pin', why: 'reset', secret: pin, changeId, epoch });
   return { status: 204 };
 }
 

@@ -1,6 +1,7 @@
 /** `/auth/pin`: a PIN, verified by the current one or, for the first PIN, by the password. */
 import type { credentialOperations } from '../../contract/auth.ts';
 import type { AnswerOf, BodyOf } from '../../contract/operation.ts';
+import { epochOf } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import {
   type CredentialChangeDeps,
@@ -27,8 +28,10 @@ export async function changePin(
   { holder: { userId, sessionId }, body, caller }: HandlerInput<Change>,
 ): Promise<AnswerOf<Change>> {
   requireStrongPin(body.pin);
+  // read before the comparison: a secret that is replaced after it proves nothing
+  const epoch = epochOf((await deps.accounts.read(userId)) ?? {});
   await requireCredential(deps, await proofIn(deps, userId, body), caller);
-  await changeCredential(deps, { userId, kind: 'pin', why: 'change', secret: body.pin, sessionId });
+  await changeCredential(deps, { userId, kind: 'pin', why: 'change', secret: body.pin, sessionId, epoch });
   return { status: 204 };
 }
 

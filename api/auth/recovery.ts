@@ -4,21 +4,30 @@
  * The response is sent before the user is looked up, which is the first step of a workflow. For known and unknown users
  * only the delivered message differs.
  */
+import type { Recovery } from '../../adapters/redis/recoveries.ts';
 import { startWorkflow } from '../../adapters/temporal/client-calls.ts';
 import type { credentialOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
+import { epochOf } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { recoveryWorkflowId } from '../../domain/workflow-ids.ts';
 import { recovery } from '../../workflows/recovery.ts';
-import { type CredentialChangeDeps, changeCredential, wordsOf } from '../credentials.ts';
-import type { ApiDeps } from '../deps.ts';
+import {
+  type CredentialChangeDeps,
+  type CredentialCheckDeps,
+  changeCredential,
+  requireCredential,
+  wordsOf,
+} from '../credentials.ts';
+import type { ApiDeps, Caller } from '../deps.ts';
 import { type LimitDeps, limitRecovery, orRefund } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
 import { requireStrongPassword, type StrengthDeps } from '../strength.ts';
 import { nameKeyOf, readIdentifier } from './identifier.ts';
+import { isAskedAfter, secretAsked } from './own-secret.ts';
 
 type Ops = typeof credentialOperations;
-type ResetDeps = CredentialChangeDeps & StrengthDeps & Pick<ApiDeps, 'recoveries' | 'accounts' | 'config'>;
+type ResetDeps = CredentialChangeDeps & CredentialCheckDeps & StrengthDeps & Pick<ApiDeps, 'recoveries' | 'config'>;
 
 /**
  * Sends the owner of an account a link to choose a new password; the answer is the same for unknown users.
@@ -45,30 +54,50 @@ export async function forgetPassword(
 
 /**
  * Replaces the password, once per token. Every session of the user ends, and the owner is notified. A refused password
- * does not use the token. For `PIN_RESET_WAIT` seconds, codes by the channel of the message cannot reset the PIN.
+ * does not use the token. A token that came by SMS proves only the number: an account with a PIN asks for it, as it does
+ * after a code by number. A token does not outlive a change of credentials, contact or state. For `PIN_RESET_WAIT` seconds, codes by the channel of the message cannot reset the PIN.
  *
- * @throws {Failure} malformed, token-invalid, password-weak, unavailable
+ * @throws {Failure} malformed, token-invalid, password-weak, registration-locked, rate-limited, unavailable
  */
 export async function resetPassword(
   deps: ResetDeps,
-  { body: given }: HandlerInput<Ops['resetPassword']>,
+  { body: given, caller }: HandlerInput<Ops['resetPassword']>,
 ): Promise<AnswerOf<Ops['resetPassword']>> {
-  const { recoveryId, userId, channel } = await requireRecovery(deps, given.token, 'reset');
+  const found = await requireRecovery(deps, given.token, 'reset');
+  const { recoveryId, userId, channel, epoch = 0 } = found;
   const account = await deps.accounts.read(userId);
   if (account === undefined || account.disabledAt !== undefined) throw new Failure('token-invalid');
+  if (epochOf(account) !== epoch) throw new Failure('token-invalid');
   await requireStrongPassword(deps, given.password, wordsOf(account));
+  await requirePinOf(deps, found, given.pin, caller);
   if (!(await deps.recoveries.take(recoveryId))) throw new Failure('token-invalid');
   try {
     // before the password changes, because access to the mailbox alone must not reset the PIN as well
     await deps.recoveries.holdPin(userId, channel, deps.config.PIN_RESET_WAIT);
     const change = { userId, kind: 'password', why: 'reset', secret: given.password, changeId: recoveryId } as const;
-    await changeCredential(deps, change);
+    await changeCredential(deps, { ...change, epoch });
   } catch (err) {
     await deps.recoveries.refund(recoveryId);
     throw err;
   }
   await deps.recoveries.end(recoveryId);
   return { status: 204 };
+}
+
+/** @throws {Failure} registration-locked, rate-limited */
+async function requirePinOf(
+  deps: CredentialCheckDeps,
+  { userId, channel, secondsLeft }: Recovery,
+  pin: string | undefined,
+  caller: Caller,
+): Promise<void> {
+  if (!isAskedAfter(deps, channel) || (await deps.accounts.readSecrets(userId))?.pin === undefined) return;
+  const until = Date.now() + secondsLeft * 1000;
+  if (pin === undefined) throw secretAsked(['pin'], until);
+  await requireCredential(deps, { userId, kind: 'pin', secret: pin }, caller).catch((err: unknown) => {
+    const isWrong = err instanceof Failure && err.code === 'credentials-wrong';
+    throw isWrong ? secretAsked(['pin'], until, 'The PIN is wrong') : err;
+  });
 }
 
 /** Ends a recovery that the owner did not request. @throws {Failure} malformed, token-invalid */

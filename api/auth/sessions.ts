@@ -8,14 +8,20 @@ import { sessionView } from '../views.ts';
 
 type Ops = typeof sessionOperations;
 
-/** Ends the calling session, or every session of its user. Access and refresh tokens are invalid at once. */
+/**
+ * Ends the calling session, or every session of its user and with them every outstanding proof: codes, recoveries, log-ins
+ * under way. Access and refresh tokens are invalid at once.
+ */
 export async function logOut(
-  { sessions, events }: Pick<ApiDeps, 'sessions' | 'events'>,
+  { accounts, sessions, events }: Pick<ApiDeps, 'accounts' | 'sessions' | 'events'>,
   { holder: { sessionId, userId }, body }: HandlerInput<Ops['logOut']>,
 ): Promise<AnswerOf<Ops['logOut']>> {
   const { everywhere = false } = body ?? {};
-  if (everywhere) await sessions.endAll(userId);
-  else await sessions.end(userId, sessionId);
+  if (everywhere) {
+    // first: a log-in that is proven before it is refused, or its session ends below
+    await accounts.raiseEpoch(userId);
+    await sessions.endAll(userId);
+  } else await sessions.end(userId, sessionId);
   events.loggedOut({ sessionId, userId, everywhere });
   return { status: 204 };
 }

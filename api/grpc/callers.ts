@@ -14,7 +14,8 @@ export type Admit = (metadata: Metadata) => Promise<boolean>;
  * Checks bearer tokens in constant time, and OpenID Connect tokens by signature, issuer, audience, subject and time
  * (OpenID Connect Core section 3.1.3.7). Without either, every caller that can connect is admitted.
  *
- * @throws {Error} the configuration is incomplete, or would admit unauthenticated callers beyond loopback
+ * @throws {Error} the configuration is incomplete, would admit unauthenticated callers beyond loopback, or would take bearer
+ *   tokens without TLS there (RFC 6750 section 5.3) and does not say so by name
  */
 export function createAdmission(config: GrpcConfig): Admit {
   const { GRPC_BEARER_TOKENS: tokens, GRPC_OIDC_ISSUER: issuer, GRPC_OIDC_JWKS_URL: jwksUrl } = config;
@@ -24,8 +25,14 @@ export function createAdmission(config: GrpcConfig): Admit {
     throw wrong('GRPC_OIDC_ISSUER needs GRPC_OIDC_JWKS_URL, GRPC_OIDC_AUDIENCE and GRPC_OIDC_SUBJECTS');
   }
   const isGuarded = tokens.length > 0 || isByOidc || config.GRPC_TLS_CLIENT_CA !== undefined;
-  if (!isGuarded && !['127.0.0.1', '::1', 'localhost'].includes(config.GRPC_HOST)) {
+  const isReachable = !['127.0.0.1', '::1', 'localhost'].includes(config.GRPC_HOST);
+  if (!isGuarded && isReachable) {
     throw wrong('GRPC_HOST beyond loopback needs GRPC_BEARER_TOKENS, GRPC_OIDC_ISSUER or GRPC_TLS_CLIENT_CA');
+  }
+  if (isReachable && config.GRPC_TLS_CERT === undefined && !config.GRPC_PLAINTEXT) {
+    throw wrong(
+      'GRPC_HOST beyond loopback needs GRPC_TLS_CERT, because callers send bearer tokens, or GRPC_PLAINTEXT=true',
+    );
   }
   if (tokens.length === 0 && !isByOidc) return async () => true;
   const hashes = tokens.map((token) => Buffer.from(tokenHash(token.reveal())));

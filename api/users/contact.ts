@@ -2,7 +2,7 @@
 import type { PhoneNumber } from '../../adapters/phone-numbers.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { StartedChange, userOperations } from '../../contract/users.ts';
-import type { Account, Identifier } from '../../domain/account.ts';
+import { type Account, epochOf, type Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { type ContactIdentity, countryOf } from '../../domain/identity.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
@@ -45,9 +45,10 @@ interface ContactChange {
  */
 export async function beginContactChange(
   deps: ContactChangeDeps,
-  { changeId, account: { userId, locale }, contact, caller }: ContactChange,
+  { changeId, account, contact, caller }: ContactChange,
   first: () => Promise<void>,
 ): Promise<StartedChange> {
+  const { userId, locale } = account;
   const channel = contact.kind === 'phone' ? 'sms' : 'email';
   const identity = identityOf(contact);
   const limitKeys = limitKeysOf(identity, deps.limitHash);
@@ -59,7 +60,14 @@ export async function beginContactChange(
   const of = subjectOf(changeId);
   const expiresAt = await startOtp(deps, consumed, {
     of,
-    destination: { userId, channel, limitKeys, to: contact.value, country: countryOf(identity) },
+    destination: {
+      userId,
+      channel,
+      limitKeys,
+      to: contact.value,
+      country: countryOf(identity),
+      epoch: epochOf(account),
+    },
     locale: languageFor(locale, caller.acceptLanguage),
     // the code is bound to the change, and the change to this value: nothing that is sent later can replace it
     encrypted: deps.changeCipher.encryptText(JSON.stringify({ kind: contact.kind, value: contact.value })),
@@ -89,7 +97,8 @@ export async function verifyContact(
   const wanted = JSON.parse(deps.changeCipher.decryptText(begun.encrypted)) as Identifier;
   // a number that is added after a recovery proves no more than the recovery did
   await deps.recoveries.spreadPinHold(session.userId, deps.config.PIN_RESET_WAIT);
-  await changeIdentity(deps, { changeId, userId: session.userId, wanted });
+  // the write checks the epoch: a repeat finds its own value there, and gets the same answer
+  await changeIdentity(deps, { changeId, userId: session.userId, wanted, epoch: begun.epoch ?? 0 });
   return { status: 200, body: await viewOf(deps, session.userId) };
 }
 

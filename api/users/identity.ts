@@ -5,6 +5,7 @@ import { identityChangeWorkflowId } from '../../domain/workflow-ids.ts';
 import { type IdentityChangeInput, identityChange } from '../../workflows/identity-change.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps } from '../deps.ts';
+import { outdatedCode } from '../otp.ts';
 
 /** Longest wait for a change; after that it continues automatically. */
 const waitMs = 15_000;
@@ -14,7 +15,7 @@ const turnsMax = 5;
 /**
  * Changes a user name, number or address, after the changes of the user that are in progress.
  *
- * @throws {Failure} identity-taken, not-found, unavailable: the change continues automatically, or nothing was changed
+ * @throws {Failure} identity-taken, not-found, code-expired: the account has changed since the code was sent; unavailable: the change continues automatically, or nothing was changed
  */
 export async function changeIdentity(deps: Pick<ApiDeps, 'temporal'>, change: IdentityChangeInput): Promise<void> {
   for (let turn = 0; turn < turnsMax; turn++) {
@@ -27,6 +28,7 @@ export async function changeIdentity(deps: Pick<ApiDeps, 'temporal'>, change: Id
     });
     if (changeId !== change.changeId) continue;
     if (outcome === 'changed') return;
+    if (outcome === 'outdated') throw outdatedCode();
     throw new Failure(outcome === 'taken' ? 'identity-taken' : 'not-found');
   }
   throw new Failure('unavailable');

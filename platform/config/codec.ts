@@ -1,4 +1,4 @@
-import { integer, list, optionalSecret, text } from './schemas.ts';
+import { integer, list, optionalSecretOf, text } from './schemas.ts';
 import type { Variable } from './variable.ts';
 
 /** Variables of the codec endpoint for the Temporal Web UI. */
@@ -17,9 +17,10 @@ export const codecVariables = {
     default: 'http://127.0.0.1:8233,http://localhost:8233',
   },
   CODEC_PASSWORD: {
-    about: 'password of operators for the codec endpoint; may be empty only on loopback',
+    about: 'password of operators for the codec endpoint, at least 15 characters; may be empty only on loopback',
     roles: ['api'],
-    schema: optionalSecret,
+    // NIST SP 800-63B-4 section 3.1.1.2: a password that is the only factor has at least 15 characters
+    schema: optionalSecretOf(15),
     default: '',
   },
 } satisfies Record<string, Variable>;

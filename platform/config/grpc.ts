@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bearer, integer, list, optional, optionalSecret, optionalUrl, text } from './schemas.ts';
+import { bearer, flag, integer, list, optional, optionalSecret, optionalUrl, text } from './schemas.ts';
 import type { Variable } from './variable.ts';
 
 /** Variables of the gRPC server and its callers. */
@@ -41,6 +41,13 @@ export const grpcVariables = {
     roles: ['api'],
     schema: optional,
     default: '',
+  },
+  GRPC_PLAINTEXT: {
+    about:
+      '`true`: the gRPC server listens beyond loopback without TLS, so bearer tokens and codes are readable on the way; only where something else protects the network',
+    roles: ['api'],
+    schema: flag,
+    default: 'false',
   },
   GRPC_TLS_KEY: { about: 'private key of GRPC_TLS_CERT, as PEM', roles: ['api'], schema: optionalSecret, default: '' },
   GRPC_TLS_CLIENT_CA: {

@@ -60,6 +60,10 @@ export const bearer = secret(32);
 /** A secret, or undefined when empty. */
 export const optionalSecret = z.string().transform((value) => (value === '' ? undefined : new Secret(value)));
 
+/** A secret of a minimum length, or undefined when empty. */
+export const optionalSecretOf = (lengthMin: number) =>
+  z.union([z.literal('').transform(() => undefined), secret(lengthMin)], `must be at least ${lengthMin} characters`);
+
 /** A key of 32 bytes in base64. */
 export const key = z
   .string()

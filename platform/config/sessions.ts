@@ -69,4 +69,11 @@ export const sessionVariables = {
     schema: flag,
     default: 'false',
   },
+  LOGIN_CODE_ASKS: {
+    about:
+      'when an account that has a PIN or password asks for it after a code alone: `number` after a code by SMS or voice call, `always`, or `never`',
+    roles: ['api'],
+    schema: z.enum(['number', 'always', 'never'], 'must be number, always or never'),
+    default: 'number',
+  },
 } satisfies Record<string, Variable>;

@@ -102,6 +102,8 @@ describe('A log-in with a code by e-mail', () => {
     const mailed = await codeFor(system.ready.outboxUrl, ada.mail, before + 1);
     const { body } = await must(post('/auth/login/verify', { loginId: begun.loginId, code: mailed }));
     const token = body.accessToken as string;
+    assert.equal((await post('/auth/pin/reset/code', { channel: 'email' }, token)).status, 401, 'no step-up');
+    await must(post('/auth/step-up', { pin: '830571' }, token), 204);
     assertLimited(await post('/auth/pin/reset/code', { channel: 'email' }, token), 'pin-reset-after-recovery', 86_400);
     const phone = '+447700901660';
     const { body: change } = await must(call(url, 'PUT', '/api/v1/users/me', { token, body: { phone } }), 202);

@@ -235,6 +235,17 @@ describe('The gRPC endpoint with TLS', () => {
     const open = startAnotherApi(system, { GRPC_HOST: '0.0.0.0', GRPC_BEARER_TOKENS: '', GRPC_OIDC_ISSUER: '' });
     await assert.rejects(open, /GRPC_HOST beyond loopback needs/);
   });
+
+  it('F25 does not take bearer tokens beyond loopback without TLS, unless GRPC_PLAINTEXT says so', async () => {
+    const open = startAnotherApi(system, { GRPC_HOST: '0.0.0.0', GRPC_BEARER_TOKENS: token });
+    await assert.rejects(open, /GRPC_TLS_CERT.*GRPC_PLAINTEXT=true/);
+    const { grpcAddress } = await startAnotherApi(system, {
+      GRPC_HOST: '0.0.0.0',
+      GRPC_BEARER_TOKENS: token,
+      GRPC_PLAINTEXT: 'true',
+    });
+    assert.equal((await create(connect({ token }, grpcAddress))()).error, undefined);
+  });
 });
 
 async function checkHealth(address: string): Promise<{ status: string }> {

@@ -173,7 +173,8 @@ describe('An id that an attacker knows before the log-in', () => {
     const { body: begun } = await must(post('/login/init', { identifier: 'person752' }, { headers: fixed }), 202);
     const { loginId } = begun;
     const code = await codeFor(system.ready.outboxUrl, phoneOf(752), before + 1);
-    const proven = await must(post('/login/verify', { loginId, code }, { headers: fixed }));
+    const proof = { loginId, code, password: goodPassword };
+    const proven = await must(post('/login/verify', proof, { headers: fixed }));
     assert.equal(proven.headers.get('set-cookie'), null);
     const { body: own } = await must(session(proven.body.accessToken));
     const { body: first } = await must(session(registered.accessToken));
@@ -181,7 +182,7 @@ describe('An id that an attacker knows before the log-in', () => {
     assert.equal(new Set(ids).size, ids.length);
     for (const token of [loginId, registration.id, own.sessionId, registration.token])
       assert.equal((await session(token)).status, 401);
-    assert.equal((await post('/login/verify', { loginId, code })).status, 409);
+    assert.equal((await post('/login/verify', proof)).status, 409);
     assert.equal((await registration.call('POST', '/session')).status, 409);
     assert.equal((await post('/refresh-token', { refreshToken: loginId })).status, 401);
     assert.equal(

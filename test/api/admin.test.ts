@@ -5,7 +5,7 @@ import type { System } from '../../engines/system.ts';
 import { call, startRegistration } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { signedIn } from '../support/people.ts';
-import { completedRegistration, must } from '../support/registrations.ts';
+import { type Behind, completedRegistration, goodPassword, lookBehind, must } from '../support/registrations.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
@@ -18,6 +18,7 @@ interface Person {
 const admin = '/api/v1/admin';
 
 let system: System;
+let behind: Behind;
 let url: string;
 let alice: Person;
 let bob: Person;
@@ -25,11 +26,13 @@ let carol: Person;
 
 before(async () => {
   system = await startOwnTestSystem({ env: { CAPTCHA_COST: '2' } });
+  behind = await lookBehind(system);
   url = system.ready.apiUrl;
   await holdToContract(url);
   [alice, bob, carol] = await Promise.all([registered(70), loggedIn(71), loggedIn(72)]);
 });
 after(async () => {
+  await behind?.[Symbol.asyncDispose]();
   await system?.stop();
 });
 
@@ -93,6 +96,28 @@ describe('/admin', () => {
     const path = `${admin}/users/${alice.userId}/disable`;
     assert.equal((await call(url, 'POST', path, { token: alice.token })).status, 403);
     await must(setRoles(alice, alice, ['admin', 'support']));
+  });
+
+  it('F25 asks an admin who has not authenticated for 15 minutes to do so again, on every route', async () => {
+    const { body } = await must(call(url, 'GET', '/api/v1/auth/session', { token: alice.token }));
+    await behind.redis.hset(`session:${body.sessionId}`, 'authenticatedAt', Date.now() - 901_000);
+    const calls: [string, string, unknown?][] = [
+      ['GET', `/users/${alice.userId}/roles`],
+      ['PUT', `/users/${bob.userId}/roles`, { roles: ['admin'] }],
+      ['POST', `/users/${bob.userId}/disable`],
+      ['GET', '/registrations'],
+    ];
+    for (const [method, path, sent] of calls) {
+      const answer = await call(url, method, `${admin}${path}`, {
+        token: alice.token,
+        ...(sent ? { body: sent } : {}),
+      });
+      assert.deepEqual([answer.status, answer.body.maxAgeSeconds], [401, 900], `${method} ${path}`);
+    }
+    assert.deepEqual(await rolesSeenBy(bob), ['user']);
+    const again = { token: alice.token, body: { password: goodPassword } };
+    await must(call(url, 'POST', '/api/v1/auth/step-up', again), 204);
+    await must(call(url, 'GET', `${admin}/registrations`, { token: alice.token }));
   });
 
   it('refuses malformed roles and unknown users, and changes nothing', async () => {

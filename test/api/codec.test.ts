@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { type RegistrationHandle, startRegistration } from '../support/client.ts';
 import { type Behind, lookBehind, must, startAnotherApi } from '../support/registrations.ts';
+import { stopTime } from '../support/stopped-time.ts';
 import { startTestSystem } from '../support/system.ts';
 
 interface Payload {
@@ -211,6 +212,35 @@ describe('the codec endpoint with CODEC_PASSWORD', () => {
       401,
       'log-in needs a configured password',
     );
+  });
+
+  it('F25 ends the cookie of an operator after eight hours, also for a client that keeps it', async () => {
+    using time = stopTime(['Date']);
+    const [pair = ''] = ((await logIn(password)).headers.get('set-cookie') ?? '').split(';');
+    await time.pass(8 * 3_600_000 - 1000);
+    assertDecoded(await ask(guardedUrl, { ...decoding(), headers: { cookie: pair } }));
+    await time.pass(1000);
+    assert.equal((await ask(guardedUrl, { ...decoding(), headers: { cookie: pair } })).status, 401);
+    const [endsAt = '', mac] = (pair.split('=')[1] ?? '').split(/-(.*)/s);
+    const longer = `vyry-codec=${Number(endsAt) + 3600}-${mac}`;
+    assert.equal((await ask(guardedUrl, { ...decoding(), headers: { cookie: longer } })).status, 401);
+  });
+
+  it('F25 marks the cookie as Secure when the browser uses TLS', async () => {
+    for (const headers of [{ 'x-forwarded-proto': 'https' }, { origin: guardedUrl.replace('http:', 'https:') }]) {
+      const { headers: answered } = await ask(guardedUrl, {
+        path: '/login',
+        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+        body: new URLSearchParams({ password }).toString(),
+      });
+      assert.match(answered.get('set-cookie') ?? '', /; Secure; HttpOnly; SameSite=Strict/);
+    }
+    assert.doesNotMatch((await logIn(password)).headers.get('set-cookie') ?? '', /Secure/);
+  });
+
+  it('F25 has at least 15 characters: the api does not start with a shorter one', async () => {
+    const starting = startAnotherApi(system, { CODEC_PASSWORD: 'fourteen-chars' });
+    await assert.rejects(starting, /CODEC_PASSWORD must be at least 15 characters/);
   });
 
   it('is required beyond loopback: the api does not start without it', async () => {

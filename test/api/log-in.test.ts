@@ -79,7 +79,7 @@ describe('log-in by code', () => {
     ] as const) {
       const { begun, code, loginId } = await codeOf(body, to);
       assert.equal(begun.channel, channel);
-      const { body: tokens } = await must(post('/login/verify', { loginId, code }));
+      const { body: tokens } = await must(post('/login/verify', { loginId, code, password: goodPassword }));
       assert.equal(tokens.tokenType, 'Bearer');
       assert.equal(tokens.expiresInSeconds, 3600);
       assert.equal(tokens.refreshExpiresInSeconds, 604_800);
@@ -95,10 +95,11 @@ describe('log-in by code', () => {
     const crossed = await post('/login/verify', { loginId: first.loginId, code: second.code });
     if (first.code !== second.code) assert.deepEqual([crossed.status, crossed.body.error_code], [400, 'INVALID_OTP']);
     const key = { 'Idempotency-Key': 'one-log-in' };
-    const { body } = await must(post('/login/verify', { loginId: first.loginId, code: first.code }, key));
-    const again = await must(post('/login/verify', { loginId: first.loginId, code: first.code }, key));
+    const proof = { loginId: first.loginId, code: first.code, password: goodPassword };
+    const { body } = await must(post('/login/verify', proof, key));
+    const again = await must(post('/login/verify', proof, key));
     assert.deepEqual(again.body, body);
-    const other = await post('/verify', { loginId: first.loginId, code: first.code });
+    const other = await post('/verify', proof);
     assert.deepEqual([other.status, other.body.error_code], [409, 'CONFLICT']);
   });
 
@@ -157,7 +158,7 @@ describe('log-in by code', () => {
     await setFault(outboxUrl, { channel: 'sms', mode: 'none' });
     const code = await codeFor(outboxUrl, phone, before + 1);
     assert.equal((await messagesTo(outboxUrl, phone)).length, before + 1);
-    await must(post('/login/verify', { loginId, code }));
+    await must(post('/login/verify', { loginId, code, password: goodPassword }));
   });
 });
 
@@ -243,13 +244,14 @@ describe('log-in by password', () => {
   });
 
   it('is refused after ten wrong passwords for a name, even with the right one; a code still works', async () => {
-    const { identifier, phone } = await account(121);
+    const { identifier, person } = await account(121);
+    const mail = `person${person}@example.org`;
     const wrong = await Promise.all(
       Array.from({ length: 25 }, (_, index) => post('/login', { identifier, password: `guess-${index}` })),
     );
     assert.equal(wrong.filter(({ status }) => status === 401).length, 10, 'compared');
     assertLimited(await post('/login', { identifier, password: goodPassword }), 'wrong-passwords-per-name', 900);
-    const { loginId, code } = await codeOf({ identifier }, phone);
+    const { loginId, code } = await codeOf({ identifier: mail }, mail);
     await must(post('/login/verify', { loginId, code }));
   });
 

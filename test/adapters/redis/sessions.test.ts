@@ -147,6 +147,63 @@ describe('endAll()', () => {
   });
 });
 
+describe('a session that is written after endAll()', () => {
+  /** Opens a second store whose sessions are written only after all sessions of the user were ended. */
+  function storeInterruptedBy(act: () => Promise<unknown>) {
+    let transactions = 0;
+    const slow = new Proxy(redis, {
+      get(target, name) {
+        if (name !== 'multi') return Reflect.get(target, name, target);
+        return () => {
+          const multi = target.multi();
+          // the first transaction lists the session, the second writes it
+          if (++transactions !== 2) return multi;
+          const exec = multi.exec.bind(multi);
+          return Object.assign(multi, {
+            exec: async () => {
+              await act();
+              return exec();
+            },
+          });
+        };
+      },
+    });
+    return createAuthSessions(slow);
+  }
+
+  it('F23 is not valid, neither listed nor counted, and cannot be refreshed', async () => {
+    const session = newSession();
+    const { sessionId, userId, endsAt } = session;
+    const refresh = { hash: uniqueName(), seconds: 600 };
+    await storeInterruptedBy(() => sessions.endAll(userId)).create(session, refresh);
+    assert.equal(await redis.exists(`session:${sessionId}`), 1);
+    assert.equal(await sessions.read(sessionId, now), undefined);
+    assert.equal(await sessions.read(sessionId, now, { userId }), undefined);
+    assert.deepEqual([await sessions.list(userId, now), await sessions.count(userId, now)], [[], 0]);
+    const successor = { hash: uniqueName(), seconds: 600, encrypted: 'x' };
+    const rotation = await sessions.rotate({ sessionId, userId, endsAt }, refresh.hash, successor, { roles: [], now });
+    assert.equal(rotation.outcome, 'ended');
+  });
+
+  it('F23 is not valid either when another session was kept, which stays valid however often that is repeated', async () => {
+    const userId = uniqueName('user');
+    const [kept, late] = [newSession({ userId }), newSession({ userId })];
+    await create(kept);
+    const keepTwice = async () => {
+      for (let turn = 0; turn < 2; turn++) await sessions.endAll(userId, kept.sessionId);
+    };
+    await storeInterruptedBy(keepTwice).create(late, { hash: uniqueName(), seconds: 600 });
+    assert.equal(await sessions.read(late.sessionId, now), undefined);
+    assert.deepEqual(await sessions.read(kept.sessionId, now, { userId }), asRead(kept));
+    const next = newSession({ userId });
+    await create(next);
+    assert.deepEqual(await sessions.read(next.sessionId, now, { userId }), asRead(next));
+    await sessions.endAll(userId, next.sessionId);
+    assert.equal(await sessions.read(kept.sessionId, now, { userId }), undefined);
+    assert.deepEqual(await sessions.read(next.sessionId, now, { userId }), asRead(next));
+  });
+});
+
 describe('the list of sessions of a user', () => {
   it('drops ended sessions, and is kept as long as the longest one', async () => {
     const userId = uniqueName('user');
