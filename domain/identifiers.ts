@@ -5,7 +5,7 @@ import { cleanText } from './text.ts';
 import { isDirectoryName } from './usernames.ts';
 
 /** The parsers of numbers and addresses, which need tables of the outside world. */
-export interface IdentifierParsers {
+interface IdentifierParsers {
   parseEmailAddress: (text: string) => string | undefined;
   parsePhoneNumber: (text: string) => { e164: string } | undefined;
   startsAsPhoneNumber: (text: string) => boolean;

@@ -5,7 +5,7 @@
 import type { Entry } from 'ldapts';
 
 /** Reads the named attributes of one entry again, such as `memberOf;range=1500-*`. */
-export type ReadAttributes = (dn: string, attributes: string[]) => Promise<Entry | undefined>;
+type ReadAttributes = (dn: string, attributes: string[]) => Promise<Entry | undefined>;
 
 interface Part {
   attribute: string;

@@ -207,7 +207,7 @@ describe('C: identity strings', () => {
       ),
     );
     const token = (await must(register({ email, username: 'free-name' }, email, 'email'), 201)).body.accessToken;
-    for (const username of ['victor', 'vict0r', 'VICTOR', 'vi\u217dtor'.normalize('NFKC')]) {
+    for (const username of ['victor', 'vict0r', 'VICTOR']) {
       const taken = await call(url, 'PUT', '/api/v1/users/me', { token, body: { username } });
       assert.deepEqual([taken.status, taken.body.error_code], [409, 'CONFLICT'], username);
     }
@@ -217,9 +217,7 @@ describe('C: identity strings', () => {
     }
     // a name may change to one that only looks like it, and still belongs to its owner
     await must(call(url, 'PUT', '/api/v1/users/me', { token, body: { username: 'free-narne' } }));
-    const other = await registeredPerson(system, { username: 'other-name', phone: '+491761000007' }).then(() =>
-      register({ email: 'f6b@example.org', username: 'free-name' }, 'f6b@example.org', 'email'),
-    );
+    const other = await register({ email: 'f6b@example.org', username: 'free-name' }, 'f6b@example.org', 'email');
     assert.equal(other.status, 409);
   });
 
