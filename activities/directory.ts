@@ -72,7 +72,8 @@ export function createDirectoryActivities(deps: DirectoryActivityDeps) {
         return { outcome: 'refused' };
       }
       const { identity, leftOut } = identityOf(answer.entry, deps);
-      deps.events.directoryTried({ ...attempt, leftOut });
+      // a log-in uses none of these values
+      deps.events.directoryTried({ ...attempt, ...(registrationId && { leftOut }) });
       return { outcome: 'ok', identity };
     },
 
