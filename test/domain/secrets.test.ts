@@ -27,7 +27,9 @@ describe('isOwnWord()', () => {
     ];
     const more = ['ada.lovelace@analytical.example', '+447700900123', '07700 900123', '447700900123', '00447700900123'];
     for (const password of [...own, ...more]) assert.equal(isOwnWord(password, words), true, password);
-    const others = ['correct-horse-battery-61', 'violet-harbour-engraves-93', 'wintergreen-harbour-93', 'lovelace'];
+    for (const password of ['Lovelace Ada', 'lovelace', 'lovelace-99'])
+      assert.equal(isOwnWord(password, words), true, password);
+    const others = ['correct-horse-battery-61', 'violet-harbour-engraves-93', 'wintergreen-harbour-93', 'analytical'];
     for (const password of others) assert.equal(isOwnWord(password, words), false, password);
     assert.equal(isOwnWord('a1b2', ['a', 'xy']), false);
   });
