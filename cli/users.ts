@@ -139,8 +139,9 @@ async function findAccount({ accounts }: Pick<ReturnType<typeof openUsers>, 'acc
   throw new Error(`There is no account with this ${identifier === undefined ? 'user id' : kinds[identifier.kind]}.`);
 }
 
+/** Control characters of stored names must not reach the terminal. */
 function textOf(seen: Record<string, unknown>): string {
-  return table(Object.entries(seen).map(([name, value]) => [name, String(value)]));
+  return table(Object.entries(seen).map(([name, value]) => [name, String(value).replace(/[\p{Cc}\p{Cf}]/gu, '?')]));
 }
 
 /** The fields of an account for operators. Phone numbers and e-mail addresses are masked. */

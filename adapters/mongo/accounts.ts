@@ -1,8 +1,8 @@
 /**
  * Accounts: `users` by id, `claims` by `kind:keyed-hash` → user. The first insert of a claim owns the user name, number
  * or address. A user name also claims its skeleton, so that no other account gets a name that looks like it; a number
- * also claims the numbers that its subscriber had before changes of the numbering plan. Numbers and addresses are stored encrypted, with a keyed hash for lookups. A claim contains no personal
- * data.
+ * also claims the numbers that its subscriber had before changes of the numbering plan. Numbers and addresses are stored
+ * encrypted, with a keyed hash for lookups. A claim contains no personal data.
  *
  * Consistency: each write changes one document. When MongoDB is unavailable, calls throw; every write may be repeated
  * with the same ids.
