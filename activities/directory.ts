@@ -9,7 +9,7 @@ import { Failure } from '../domain/failures.ts';
 import { type ContactIdentity, usernameKey } from '../domain/identity.ts';
 import { limitKeysOf } from '../domain/limits.ts';
 import { cleanName, isPersonName } from '../domain/person-names.ts';
-import { cleanText } from '../domain/text.ts';
+import { cleanDirectoryName } from '../domain/usernames.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** The input of `authenticate`. */
@@ -131,7 +131,7 @@ function identityOf(entry: Entry, deps: DirectoryActivityDeps): { identity: Cont
 
 /** The user name stays in the spelling of the directory, because binds and the directory sync search by it. */
 function namesOf({ username: given, fullNames, groups: all }: Entry) {
-  const username = cleanText(given);
+  const username = cleanDirectoryName(given);
   const fullName = fullNames.map(cleanName).find(isPersonName);
   const shown = fullName ?? (isPersonName(username) ? username : undefined);
   const groups = all.filter((group) => isPlain(group, groupMax));

@@ -1,8 +1,7 @@
 /** How users are named by others: the one reading of a user name, a number or an address, for every look-up. */
 import type { Identifier } from './account.ts';
 import { usernameKey } from './identity.ts';
-import { cleanText } from './text.ts';
-import { isDirectoryName } from './usernames.ts';
+import { cleanDirectoryName, isDirectoryName } from './usernames.ts';
 
 /** The parsers of numbers and addresses, which need tables of the outside world. */
 interface IdentifierParsers {
@@ -16,7 +15,7 @@ interface IdentifierParsers {
  * for a text that is none of them. No user can choose a name that is read as an address or a number.
  */
 export function identifierOf(typed: string, parsers: IdentifierParsers): Identifier | undefined {
-  const text = cleanText(typed);
+  const text = cleanDirectoryName(typed);
   const email = text.includes('@') ? parsers.parseEmailAddress(text) : undefined;
   if (email !== undefined) return { kind: 'email', value: email };
   if (parsers.startsAsPhoneNumber(text)) {

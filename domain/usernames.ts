@@ -7,6 +7,7 @@
  * - skeleton: the form in which names that look alike are equal (UTS #39 section 4).
  */
 import { prototypeOf } from './confusables.ts';
+import { cleanText } from './text.ts';
 
 /** RFC 8264 section 9.6: valid although, or not valid because, their properties say otherwise. */
 const exceptionsValid = /^[\u00df\u03c2\u06fd\u06fe\u0f0b\u3007]$/u;
@@ -84,6 +85,11 @@ export function isUsername(text: string): boolean {
 /** Returns whether a text can be the user name of an account: what a user chooses, or a directory gives. */
 export function isDirectoryName(text: string): boolean {
   return text.length <= directoryNameMax && text.split(' ').every(isUserPart);
+}
+
+/** Returns a directory name with single blanks between its parts: more are the same name (RFC 4518 section 2.6.1). */
+export function cleanDirectoryName(text: string): string {
+  return cleanText(text).replace(/\p{Zs}+/gu, ' ');
 }
 
 /** As many as a log-in accepts. */
