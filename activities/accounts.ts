@@ -7,6 +7,7 @@ import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import { type CredentialKind, credentialKinds } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
 import type { ContactIdentity } from '../domain/identity.ts';
+import { isOwnWord } from '../domain/passwords.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** The input of `hashCredentials`. */
@@ -14,6 +15,8 @@ export interface HashCredentialsInput {
   registrationId: string;
   /** Reference to the one-time secret that holds the password, the PIN or both. */
   credentialsRef: string;
+  /** The identity as far as it is known; the password must not be a word of it. */
+  identity?: ContactIdentity;
 }
 
 /** The account that a registration creates or recovers. */
@@ -56,12 +59,15 @@ export function createAccountActivities(deps: AccountActivityDeps) {
 
   return {
     /**
-     * Hashes password and PIN and stores the hashes. Returns `lost` when the one-time secret has expired (two minutes).
-     * Idempotent: reading does not delete the secret, and storing overwrites.
+     * Hashes password and PIN and stores the hashes. Returns `lost` when the one-time secret has expired (two minutes),
+     * and `own-word` when the password is the name, address or number of the user: only here are both known. Idempotent:
+     * reading does not delete the secret, and storing overwrites.
      */
-    async hashCredentials({ registrationId, credentialsRef }: HashCredentialsInput): Promise<'kept' | 'lost'> {
+    async hashCredentials(input: HashCredentialsInput): Promise<'kept' | 'lost' | 'own-word'> {
+      const { registrationId, credentialsRef, identity } = input;
       const encrypted = (await oneTimeSecrets.read(credentialsRef)) as { password?: string; pin?: string } | undefined;
       if (encrypted === undefined) return 'lost';
+      if (isOwnWord(encrypted.password ?? '', wordsOf(identity))) return 'own-word';
       const [password, pin] = await Promise.all([
         encrypted.password === undefined ? undefined : passwords.hash(encrypted.password),
         encrypted.pin === undefined ? undefined : passwords.hash(encrypted.pin),
@@ -133,4 +139,8 @@ export async function failOnOutage<T>(act: () => Promise<T>, isOutage: (err: unk
     if (isOutage(err)) throw new Failure('unavailable', { reason: 'unreachable' });
     throw err;
   }
+}
+
+function wordsOf({ username, fullName, email, phone }: ContactIdentity = {}): string[] {
+  return [username, fullName, email, phone].flatMap((word) => word ?? []);
 }

@@ -1,13 +1,15 @@
 /** Activities that authenticate users at the directory and look up their entries. */
 
 import type { parseEmailAddress } from '../adapters/email-addresses.ts';
-import type { EntryStatus } from '../adapters/ldap/answer.ts';
+import type { DirectoryEntry, EntryStatus } from '../adapters/ldap/answer.ts';
 import type { Directory } from '../adapters/ldap/connect.ts';
 import type { PhoneNumber, PhoneRefusal, parsePhoneNumber } from '../adapters/phone-numbers.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { Failure } from '../domain/failures.ts';
 import { type ContactIdentity, usernameKey } from '../domain/identity.ts';
 import { limitKeysOf } from '../domain/limits.ts';
+import { cleanName, isPersonName } from '../domain/person-names.ts';
+import { cleanDirectoryName } from '../domain/usernames.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** The input of `authenticate`. */
@@ -69,8 +71,10 @@ export function createDirectoryActivities(deps: DirectoryActivityDeps) {
         deps.events.directoryTried({ ...attempt, reason: answer.reason });
         return { outcome: 'refused' };
       }
-      deps.events.directoryTried(attempt);
-      return { outcome: 'ok', identity: identityOf(answer.entry, deps) };
+      const { identity, leftOut } = identityOf(answer.entry, deps);
+      // a log-in uses none of these values
+      deps.events.directoryTried({ ...attempt, ...(registrationId && { leftOut }) });
+      return { outcome: 'ok', identity };
     },
 
     /**
@@ -93,29 +97,73 @@ async function entryStatusOf({ directory, events }: DirectoryActivityDeps, usern
   throw new Failure('directory-unavailable', { reason: answer.reason });
 }
 
-interface Entry {
-  id: string;
-  username: string;
-  fullName?: string;
-  email?: string;
-  phone?: string;
-  groups: string[];
-}
+type Entry = Pick<DirectoryEntry, 'id' | 'username' | 'fullNames' | 'emails' | 'phones' | 'groups'>;
 
-function identityOf(entry: Entry, deps: DirectoryActivityDeps): ContactIdentity {
-  const found = entry.phone ? deps.parsePhoneNumber(entry.phone, deps.phoneRegion || undefined) : undefined;
-  const phoneRefused = found && deps.phoneRefusal(found);
-  const number = phoneRefused ? undefined : found;
-  const email = entry.email ? deps.parseEmailAddress(entry.email) : undefined;
+/** Longest value that is stored: as many characters as a user name of a log-in, or a DN, may have. */
+const usernameMax = 256;
+const groupMax = 1000;
+
+/**
+ * Returns the identity of an entry: of each attribute the first value that passes the check of the api, because values
+ * have no order; and why attributes have no such value.
+ */
+function identityOf(entry: Entry, deps: DirectoryActivityDeps): { identity: ContactIdentity; leftOut: string[] } {
+  const { number, phoneRefused } = numberOf(entry.phones, deps);
+  const email = firstOf(entry.emails, deps.parseEmailAddress);
+  const emailRefused = email === undefined && entry.emails.length > 0 ? 'address-not-valid' : undefined;
+  const { names, leftOut } = namesOf(entry);
   const identity: ContactIdentity = {
     directoryId: entry.id,
-    username: entry.username,
-    groups: entry.groups,
-    ...(entry.fullName && { fullName: entry.fullName }),
+    ...names,
     ...(email && { email }),
     ...(number && { phone: number.e164, callingCode: number.callingCode }),
     ...(number?.country && { country: number.country }),
     ...(phoneRefused && { phoneRefused }),
+    ...(emailRefused && { emailRefused }),
   };
-  return { ...identity, limitKeys: limitKeysOf(identity, deps.limitHash) };
+  const isUnreachable = number === undefined && email === undefined;
+  const reasons = [phoneRefused, emailRefused, isUnreachable ? 'no-number-or-address' : undefined];
+  return {
+    identity: { ...identity, limitKeys: limitKeysOf(identity, deps.limitHash) },
+    leftOut: [...leftOut, ...reasons.flatMap((reason) => reason ?? [])],
+  };
+}
+
+/** The user name stays in the spelling of the directory, because binds and the directory sync search by it. */
+function namesOf({ username: given, fullNames, groups: all }: Entry) {
+  const username = cleanDirectoryName(given);
+  const fullName = fullNames.map(cleanName).find(isPersonName);
+  const shown = fullName ?? (isPersonName(username) ? username : undefined);
+  const groups = all.filter((group) => isPlain(group, groupMax));
+  const hasUsername = username !== '' && isPlain(username, usernameMax);
+  const leftOut = [
+    ...(hasUsername ? [] : ['username-not-valid']),
+    ...(fullName === undefined && fullNames.length > 0 ? ['name-not-valid'] : []),
+    ...(groups.length < all.length ? ['group-not-valid'] : []),
+  ];
+  return { names: { ...(hasUsername && { username }), ...(shown && { fullName: shown }), groups }, leftOut };
+}
+
+function isPlain(text: string, lengthMax: number): boolean {
+  return text.length <= lengthMax && !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(text);
+}
+
+/** Returns the first number that may receive codes, or why none may. */
+function numberOf(
+  phones: readonly string[],
+  { parsePhoneNumber, phoneRegion, phoneRefusal }: DirectoryActivityDeps,
+): { number?: PhoneNumber; phoneRefused?: string } {
+  if (phones.length === 0) return {};
+  const numbers = phones.flatMap((text) => parsePhoneNumber(text, phoneRegion || undefined) ?? []);
+  const number = numbers.find((one) => phoneRefusal(one) === undefined);
+  if (number !== undefined) return { number };
+  return { phoneRefused: firstOf(numbers, phoneRefusal) ?? 'number-not-valid' };
+}
+
+function firstOf<T, R>(values: readonly T[], read: (value: T) => R | undefined): R | undefined {
+  for (const value of values) {
+    const found = read(value);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

@@ -53,12 +53,17 @@ export function createIdentityChangeActivities({ accounts, events }: IdentityCha
       accounts.setIdentifier(userId, identifier, { epoch }),
 
     /**
-     * Releases a claim, unless it is also the claim of the value kept: the same address in another spelling.
+     * Releases a claim, unless it is also a claim of the value kept: the same address in another spelling, or a name
+     * that looks alike.
      * Idempotent: only claims of this user are removed.
      */
     async releaseIdentifier({ userId, identifier, kept }: Claimed & { kept?: Identifier }): Promise<void> {
       if (kept !== undefined && accounts.isSameClaim(identifier, kept)) return;
-      await accounts.release(userId, { [identifier.kind]: identifier.value });
+      await accounts.release(
+        userId,
+        { [identifier.kind]: identifier.value },
+        kept === undefined ? {} : { [kept.kind]: kept.value },
+      );
     },
 
     /** Emits the event. Idempotent by `changeId`. */

@@ -4,7 +4,7 @@ import type { Events } from '../platform/events/events.ts';
 
 /** Dependencies of the purge activities. */
 export interface PurgeActivityDeps {
-  accounts: Pick<Accounts, 'removeOrphanClaims'>;
+  accounts: Pick<Accounts, 'removeOrphanClaims' | 'claimLookalikes'>;
   events: Pick<Events, 'purged'>;
 }
 
@@ -18,10 +18,12 @@ const orphanMs = 10 * 86_400_000;
 export function createPurgeActivities({ accounts, events }: PurgeActivityDeps) {
   return {
     /**
-     * Removes claims without an account and emits an event. Idempotent: it deletes, and the event is keyed by `runId`.
+     * Removes claims without an account, claims what user names look like where that is missing, and emits an event.
+     * Idempotent: a repeat finds nothing left to do, and the event is keyed by `runId`.
      */
     async purgeExpired({ runId }: { runId: string }): Promise<{ claims: number }> {
       const claims = await accounts.removeOrphanClaims(new Date(Date.now() - orphanMs));
+      await accounts.claimLookalikes();
       events.purged({ runId, claims });
       return { claims };
     },

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { hash, verify } from 'argon2';
+import { preparePassword } from '../domain/passwords.ts';
 
 /** The password hasher. */
 export type Passwords = ReturnType<typeof createPasswords>;
@@ -28,10 +29,17 @@ export function createPasswords(pepper: Buffer, concurrencyMax: number, hashing 
   const inTurn = createTurns(concurrencyMax);
   let dummyHash: Promise<string> | undefined;
   return {
-    /** Returns the PHC string of a secret. */
-    hash: (secret: string): Promise<string> => inTurn(() => hashing.hash(secret, pepper)),
-    /** Returns whether a secret matches a PHC string. */
-    verify: (phc: string, secret: string): Promise<boolean> => inTurn(() => hashing.verify(phc, secret, pepper)),
+    /** Returns the PHC string of a secret, prepared by RFC 8265. */
+    hash: (secret: string): Promise<string> => inTurn(() => hashing.hash(preparePassword(secret), pepper)),
+    /**
+     * Returns whether a secret matches a PHC string: prepared by RFC 8265, or as it was typed, because hashes of earlier
+     * versions are of unprepared secrets. Only the typed text decides whether both are computed.
+     */
+    async verify(phc: string, secret: string): Promise<boolean> {
+      const prepared = preparePassword(secret);
+      const isRight = await inTurn(() => hashing.verify(phc, prepared, pepper));
+      return isRight || (prepared !== secret && (await inTurn(() => hashing.verify(phc, secret, pepper))));
+    },
     /**
      * Returns a PHC string that no secret matches. Verifying it takes as long as any other (prevents user enumeration).
      */

@@ -1,5 +1,7 @@
 /** Phone numbers: ITU-T E.164, with the full metadata of libphonenumber. Pure functions without network access. */
 import { type CountryCode, type NumberType, parsePhoneNumberWithError } from 'libphonenumber-js/max';
+import { currentNumber } from '../domain/renumbered-numbers.ts';
+import { asciiDigits, cleanText } from '../domain/text.ts';
 
 /** A phone number in the canonical form that is stored and compared. */
 export interface PhoneNumber {
@@ -32,18 +34,21 @@ const rangesRefused = ['+1900', '+4470'];
 const notInNumber = /[\p{L};=]/u;
 
 /**
- * Parses a phone number in the usual notations. Returns undefined if such a number cannot exist.
+ * Parses a phone number in the usual notations, as typed, pasted or stored in a directory. A number of before a change
+ * of its country's numbering plan becomes the one of today. Returns undefined if such a number cannot exist.
  *
  * @param region country of numbers without a country code; without it, such numbers are refused
  */
 export function parsePhoneNumber(text: string, region?: string): PhoneNumber | undefined {
-  if (notInNumber.test(text)) return undefined;
+  const plain = plainNumber(text);
+  if (notInNumber.test(plain)) return undefined;
   try {
-    const number = parsePhoneNumberWithError(text, {
+    const typed = parsePhoneNumberWithError(plain, {
       extract: false,
       ...(region && { defaultCountry: region as CountryCode }),
     });
-    if (!number.isPossible() || number.ext !== undefined) return undefined;
+    const number = parsePhoneNumberWithError(currentNumber(typed.number), { extract: false });
+    if (!number.isPossible() || typed.ext !== undefined) return undefined;
     return {
       e164: number.number,
       callingCode: number.countryCallingCode,
@@ -52,6 +57,19 @@ export function parsePhoneNumber(text: string, region?: string): PhoneNumber | u
   } catch {
     return undefined;
   }
+}
+
+/** Returns whether a text begins as a number with a country code, so that it is nothing else. */
+export function startsAsPhoneNumber(text: string): boolean {
+  return plainNumber(text).startsWith('+');
+}
+
+/** Without what copying adds: invisible marks, the scheme of a link (RFC 3966), brackets around the country code. */
+function plainNumber(text: string): string {
+  return asciiDigits(cleanText(text))
+    .replace(/^tel:\s*/i, '')
+    .replace(/^([(（]?)\s*[+＋]/u, '$1+')
+    .replace(/^[(（]\s*(\+\s*\d{1,3})\s*[)）]/u, '$1 ');
 }
 
 /**

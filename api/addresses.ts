@@ -1,6 +1,8 @@
-/** Telephone numbers and e-mail addresses that users give, in their normal form. */
+/** Telephone numbers, e-mail addresses and user names that users give, in their normal form. */
 import { parseEmailAddress } from '../adapters/email-addresses.ts';
 import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../adapters/phone-numbers.ts';
+import { usernameKey } from '../domain/identity.ts';
+import { isReserved } from '../domain/usernames.ts';
 import { malformed } from './parse.ts';
 
 /** Parses a number that codes can be sent to. @throws {Failure} malformed */
@@ -19,4 +21,10 @@ export function emailOf(text: string): string {
   const email = parseEmailAddress(text);
   if (email !== undefined) return email;
   throw malformed('email', 'must be one e-mail address');
+}
+
+/** Returns the form of a chosen user name that is stored. @throws {Failure} malformed, when it is reserved */
+export function usernameOf(text: string): string {
+  if (!isReserved(text)) return usernameKey(text);
+  throw malformed('username', 'is reserved, or looks like a reserved name; choose another');
 }

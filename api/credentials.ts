@@ -79,6 +79,6 @@ export async function changeCredential(
 }
 
 /** Words of the user that a password must not consist of. */
-export function wordsOf({ username, fullName, email }: Account): string[] {
-  return [username, fullName, email].flatMap((word) => word ?? []);
+export function wordsOf({ username, fullName, email, phone }: Account): string[] {
+  return [username, fullName, email, phone].flatMap((word) => word ?? []);
 }

@@ -157,12 +157,18 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output'): unknown {
   return rest;
 }
 
+/** The default-ignorable code points of the Basic Multilingual Plane (Unicode 17.0); the api refuses the others too. */
+const ignorable =
+  '\\u00ad\\u034f\\u061c\\u115f-\\u1160\\u17b4-\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufff8';
+
 /** Replaces what some regular expression engines do not support: Unicode classes and `\0`. */
 function portably({ jsonSchema }: { jsonSchema: { pattern?: string | undefined } }): void {
   if (jsonSchema.pattern === undefined) return;
   jsonSchema.pattern = jsonSchema.pattern
     .replaceAll('\\p{Cc}', '\\u0000-\\u001f\\u007f-\\u009f')
     .replaceAll('\\p{Cs}', '\\ud800-\\udfff')
+    .replaceAll('\\p{Zl}\\p{Zp}', '\\u2028-\\u2029')
+    .replaceAll('\\p{Default_Ignorable_Code_Point}', ignorable)
     .replaceAll('\\0', '\\u0000');
 }
 

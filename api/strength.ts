@@ -1,8 +1,10 @@
 /**
- * The strength of passwords and PINs. Passwords: zxcvbn (NIST SP 800-63B section 5.1.1.2). PINs: no runs, no repeats.
+ * The strength of passwords and PINs. Passwords: zxcvbn (NIST SP 800-63B section 5.1.1.2). PINs: `domain/pins.ts`.
  */
 import type { ZxcvbnFactory } from '@zxcvbn-ts/core';
 import { Failure } from '../domain/failures.ts';
+import { isOwnWord } from '../domain/passwords.ts';
+import { isWeakPin } from '../domain/pins.ts';
 import type { ApiDeps } from './deps.ts';
 
 /** The scale of zxcvbn is 0 to 4; 3 is "safely unguessable": at least 10^8 guesses. */
@@ -38,7 +40,7 @@ async function createEstimator(): Promise<ZxcvbnFactory> {
  * Refuses a password that is easy to guess, also by somebody who knows the user, and one that is known from a breach,
  * if that check is configured. While the list of breached passwords is unavailable, this check is skipped.
  *
- * @param known words of the user: name, address
+ * @param known words of the user: names, address, number
  * @throws {Failure} password-weak
  */
 export async function requireStrongPassword(
@@ -46,6 +48,7 @@ export async function requireStrongPassword(
   password: string,
   known: string[],
 ): Promise<void> {
+  if (isOwnWord(password, known)) throw ownWordFailure();
   estimator ??= createEstimator();
   const { score, feedback } = (await estimator).check(password, known);
   if (score < scoreMin) throw weak(feedback.warning || 'is too easy to guess; use more and less common words');
@@ -56,21 +59,25 @@ export async function requireStrongPassword(
   if (isBreached) throw weak('is known from a breach of another service; use one that you use nowhere else');
 }
 
+/** Why a password of the own name, address or number is refused. */
+const ownWord = 'must not be your own name, address or number';
+
+/** The refusal of a password that is a word of its user. */
+export function ownWordFailure(): Failure {
+  return weak(ownWord);
+}
+
 function weak(message: string): Failure {
   return new Failure('password-weak', { details: [{ path: 'password', message }] });
 }
 
 /**
- * Refuses a PIN that repeats one digit or counts up or down.
+ * Refuses a PIN that many people choose: repeats, runs, dates, patterns of the keypad.
  *
  * @throws {Failure} password-weak
  */
 export function requireStrongPin(pin: string): void {
-  const differences = [...pin].slice(1).map((digit, index) => (10 + Number(digit) - Number(pin[index])) % 10);
-  const isRun = [0, 1, 9].some((difference) => differences.every((other) => other === difference));
-  if (isRun) {
-    throw new Failure('password-weak', {
-      details: [{ path: 'pin', message: 'must not repeat one digit or count up or down' }],
-    });
-  }
+  if (!isWeakPin(pin)) return;
+  const message = 'is easy to guess: choose one that is no date, no repeat, no sequence and no pattern of the keypad';
+  throw new Failure('password-weak', { details: [{ path: 'pin', message }] });
 }

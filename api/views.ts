@@ -1,5 +1,6 @@
 /** Accounts and sessions as their user sees them. */
 
+import { parsePhoneNumber } from '../adapters/phone-numbers.ts';
 import type { Session, User } from '../contract/schemas.ts';
 import type { Account } from '../domain/account.ts';
 import type { AuthSession as StoredSession } from '../domain/session.ts';
@@ -7,8 +8,10 @@ import type { AuthSession as StoredSession } from '../domain/session.ts';
 /** An account as its user sees it. */
 export function userView(account: Account): User {
   const { disabledAt: _operators, registrationIds: _internal, deletionId: _deletion, deletionAt, ...own } = account;
+  const isUnknown = account.phone !== undefined && parsePhoneNumber(account.phone) === undefined;
   return {
     ...own,
+    ...(isUnknown && { phoneRefused: 'number-not-valid' }),
     createdAt: account.createdAt.toISOString(),
     ...(deletionAt && { deletionAt: deletionAt.toISOString() }),
   };

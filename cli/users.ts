@@ -1,34 +1,41 @@
 /** `vyry users`: shows, disables and enables accounts, and changes their roles. */
+import { parseEmailAddress } from '../adapters/email-addresses.ts';
+import { parsePhoneNumber, startsAsPhoneNumber } from '../adapters/phone-numbers.ts';
 import { executeSingleton } from '../adapters/temporal/client-calls.ts';
 import { type Account, isRole, rolesOf } from '../domain/account.ts';
+import { identifierOf } from '../domain/identifiers.ts';
 import { maskEmail, maskPhone } from '../domain/identity.ts';
 import { userAdministrationWorkflowId, userRolesWorkflowId } from '../domain/workflow-ids.ts';
 import { newId } from '../platform/crypto.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';
 import { userDisabling, userEnabling, userRoleChange } from '../workflows/user-administration.ts';
-import { actOptions, type Command, type Invocation, operatorName, table, UsageError } from './command.ts';
+import { actOptions, type Command, confirm, type Invocation, operatorName, table, UsageError } from './command.ts';
 import { openTemporal, openUsers } from './connections.ts';
 
-const who = ['user-id-or-name'];
+const who = ['user'];
+const whoIsRead =
+  '<user> is a user id, an e-mail address, a number with country code or a user name, and is looked up as nothing else.';
 /** Longest wait for the end of the workflow. The workflow continues afterwards. */
 const waitMs = 20_000;
 
 const show: Command = {
   positionals: who,
   about: 'Shows an account, whether it is disabled, and its number of sessions.',
+  details: whoIsRead,
   options: {},
   async run({ positionals, env, show }) {
     await using users = openUsers(env);
     const account = await findAccount(users, positionals[0]);
     const sessions = await users.sessions.count(account.userId, Date.now());
     const seen = viewOf(account, sessions);
-    show({ json: seen, text: table(Object.entries(seen).map(([name, value]) => [name, String(value)])) });
+    show({ json: seen, text: textOf(seen) });
   },
 };
 
 const disable: Command = {
   positionals: who,
   about: 'Disables an account: its sessions end immediately and no new session can start.',
+  details: whoIsRead,
   options: actOptions,
   async run(invocation) {
     const { userId, temporal, operator } = await openAct(invocation);
@@ -50,6 +57,7 @@ const disable: Command = {
 const enable: Command = {
   positionals: who,
   about: 'Enables a disabled account: new sessions can start; ended sessions stay ended.',
+  details: whoIsRead,
   options: actOptions,
   async run(invocation) {
     const { userId, temporal, operator } = await openAct(invocation);
@@ -65,18 +73,21 @@ const enable: Command = {
   },
 };
 
-const withRole = ['user-id-or-name', 'role'];
+const withRole = ['user', 'role'];
+const grantOptions = { ...actOptions, yes: { about: 'do not ask for confirmation' } };
 
 const grant: Command = {
   positionals: withRole,
   about: 'Grants a role to a user. `admin` may call /api/v1/admin; the first admin is created with this command.',
-  options: actOptions,
-  run: (invocation) => changeRoles(invocation, (roles, role) => [...roles, role]),
+  details: `${whoIsRead}\nIt shows whom it found and asks before it grants.`,
+  options: grantOptions,
+  run: (invocation) => changeRoles(invocation, (roles, role) => [...roles, role], confirmGrant),
 };
 
 const revoke: Command = {
   positionals: withRole,
   about: 'Revokes a role from a user, effective immediately.',
+  details: whoIsRead,
   options: actOptions,
   run: (invocation) => changeRoles(invocation, (roles, role) => roles.filter((one) => one !== role)),
 };
@@ -87,11 +98,14 @@ export const users: Record<string, Command> = { show, disable, enable, grant, re
 async function changeRoles(
   invocation: Invocation,
   change: (roles: readonly string[], role: string) => string[],
+  isWanted: (invocation: Invocation, account: Account, role: string) => Promise<boolean> = async () => true,
 ): Promise<void> {
   const role = invocation.positionals[1] ?? '';
   if (!isRole(role)) throw new UsageError('<role> must be at most 32 lower-case letters, digits and dashes');
-  const { userId, roles: before, temporal, operator } = await openAct(invocation);
+  const { account, temporal, operator } = await openAct(invocation);
   await using _closing = temporal;
+  const { userId, roles: before } = account;
+  if (!(await isWanted(invocation, account, role))) throw new Error('Nothing was changed.');
   const roles = rolesOf(change(before, role));
   await executeSingleton({ temporal: temporal.client }, userRoleChange, {
     workflowId: userRolesWorkflowId(newId()),
@@ -103,18 +117,40 @@ async function changeRoles(
   invocation.show({ json: { userId, roles }, text: `${userId} has the roles ${roles.join(', ')}.` });
 }
 
+/** Shows the account on standard error, so that `--json` stays one document. */
+async function confirmGrant(invocation: Invocation, account: Account, role: string): Promise<boolean> {
+  const { sessions: _none, ...seen } = viewOf(account, 0);
+  invocation.terminal.errors.write(`${textOf(seen)}\n`);
+  return confirm(`Grant the role ${role} to this user?`, invocation);
+}
+
+const kinds = { username: 'user name', phone: 'number', email: 'e-mail address' } as const;
+
 async function findAccount({ accounts }: Pick<ReturnType<typeof openUsers>, 'accounts'>, given = ''): Promise<Account> {
-  const account = (await accounts.read(given)) ?? (await accounts.find(given));
-  if (account === undefined) throw new Error('There is no account with this id or user name.');
-  return account;
+  const isId = /^[0-9a-f]{32}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(given);
+  const identifier = isId
+    ? undefined
+    : identifierOf(given, { parseEmailAddress, parsePhoneNumber, startsAsPhoneNumber });
+  if (!isId && identifier === undefined) {
+    throw new UsageError('<user> must be a user id, an e-mail address, a number with country code or a user name');
+  }
+  const account = identifier === undefined ? await accounts.read(given) : await accounts.findBy(identifier);
+  if (account !== undefined) return account;
+  throw new Error(`There is no account with this ${identifier === undefined ? 'user id' : kinds[identifier.kind]}.`);
+}
+
+/** Control characters of stored names must not reach the terminal. */
+function textOf(seen: Record<string, unknown>): string {
+  return table(Object.entries(seen).map(([name, value]) => [name, String(value).replace(/[\p{Cc}\p{Cf}]/gu, '?')]));
 }
 
 /** The fields of an account for operators. Phone numbers and e-mail addresses are masked. */
 function viewOf(account: Account, sessions: number): Record<string, unknown> {
-  const { userId, username, email, phone, roles, createdAt, disabledAt } = account;
+  const { userId, username, fullName, email, phone, roles, createdAt, disabledAt } = account;
   return {
     userId,
     ...(username && { username }),
+    ...(fullName && { fullName }),
     ...(phone && { phone: maskPhone(phone) }),
     ...(email && { email: maskEmail(email) }),
     roles: roles.join(', '),
@@ -127,6 +163,6 @@ function viewOf(account: Account, sessions: number): Record<string, unknown> {
 async function openAct({ positionals, values, env }: Invocation) {
   const operator = operatorName(values.by);
   await using users = openUsers(env);
-  const { userId, roles } = await findAccount(users, positionals[0]);
-  return { userId, roles, operator, temporal: openTemporal(env) };
+  const account = await findAccount(users, positionals[0]);
+  return { account, userId: account.userId, operator, temporal: openTemporal(env) };
 }

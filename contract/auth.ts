@@ -17,11 +17,12 @@ import {
   typedCode,
   typedPassword,
   typedPin,
+  typedText,
   User,
 } from './schemas.ts';
 
 const base = '/api/v1/auth';
-const identifier = text(320).describe('User name, telephone number with country code, or e-mail address');
+const identifier = typedText(320).describe('User name, telephone number with country code, or e-mail address');
 
 const NewLogIn = z.strictObject({
   identifier,

@@ -1,20 +1,22 @@
 /** Registrations: `/registrations`, `/captcha`, and their short form `/auth/register`. */
 import { z } from 'zod';
 import type { FailureCode } from '../domain/failures.ts';
-import { isUsername } from '../domain/identity.ts';
 import { channels, clientKinds } from '../domain/verification.ts';
 import { commonFailures, operation } from './operation.ts';
 import {
+  chosenUsername,
   instant,
   localeTag,
   messageToken,
   newPassword,
+  personName,
   pinText,
   Tokens,
   text,
   typedCode,
   typedPassword,
   typedPin,
+  typedText,
 } from './schemas.ts';
 
 const base = '/api/v1/registrations';
@@ -62,10 +64,10 @@ export type StartedRegistration = z.output<typeof StartedRegistration>;
 
 /** A new registration. When the policy has the directory step, its entry replaces all of this. */
 export const NewRegistration = z.strictObject({
-  fullName: text(200).optional(),
-  username: text(64).refine(isUsername, 'must be letters, digits and visible ASCII of one script').optional(),
-  email: text(320).optional(),
-  phone: text(40).optional(),
+  fullName: personName.optional(),
+  username: chosenUsername.optional(),
+  email: typedText(320).optional(),
+  phone: typedText(40).optional(),
   locale: localeTag.optional(),
   client: z.enum(clientKinds).optional(),
 });
@@ -115,7 +117,7 @@ export const registrationOperations = {
     path: `${one}/directory`,
     summary: 'Verify a directory user name and password',
     auth: 'registration',
-    body: z.strictObject({ username: text(256), password: typedPassword }),
+    body: z.strictObject({ username: typedText(256), password: typedPassword }),
     answers: { 200: Registration },
     failures: [...stepFailures, 'credentials-wrong', 'directory-unavailable', 'identity-taken'],
   }),

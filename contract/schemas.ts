@@ -1,18 +1,48 @@
 /** The schemas that several operations share. */
 import { z } from 'zod';
+import { preparePassword } from '../domain/passwords.ts';
+import { cleanName, isPersonName } from '../domain/person-names.ts';
+import { cleanText, readDigits } from '../domain/text.ts';
+import { isUsername } from '../domain/usernames.ts';
 import { channels } from '../domain/verification.ts';
 
-/** Text without control characters or invisible direction marks (RFC 8265, UTS #39). */
+/** Text without control characters, separators of lines or invisible code points (RFC 8265, UTS #39). */
 export function text(lengthMax: number): z.ZodString {
   return z
     .string()
     .min(1, 'must not be empty')
     .max(lengthMax, `must be at most ${lengthMax} characters`)
-    .regex(
-      /^[^\p{Cc}\p{Cs}\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]*$/u,
-      'must not contain control characters',
-    );
+    .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]*$/u, 'must not contain control characters');
 }
+
+/** Text that people type or paste to be found by it, such as a number or an address; what nobody sees is removed. */
+export function typedText(lengthMax: number): z.ZodString {
+  return z
+    .string()
+    .overwrite(cleanText)
+    .min(1, 'must not be empty')
+    .max(lengthMax, `must be at most ${lengthMax} characters`)
+    .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u, 'must not contain control characters');
+}
+
+/** The name of a person. */
+export const personName = z
+  .string()
+  .overwrite(cleanName)
+  .min(1, 'must not be empty')
+  .max(200, 'must be at most 200 characters')
+  .refine(
+    isPersonName,
+    'must be a name: no control characters, direction marks, angle brackets or only invisible text',
+  );
+
+/** A user name that its user chooses. */
+export const chosenUsername = text(64)
+  .trim()
+  .refine(
+    isUsername,
+    'must be letters and digits of one script and signs, with a letter, and must not look like an address, number or id',
+  );
 
 /** A secret that is compared or hashed byte by byte: every character except NUL. */
 export function secretText(lengthMin: number, lengthMax: number): z.ZodString {
@@ -26,20 +56,37 @@ export function secretText(lengthMin: number, lengthMax: number): z.ZodString {
 /** A password that is compared. */
 export const typedPassword = secretText(1, 1024);
 
-/** A new password; the operation checks its strength. */
-export const newPassword = secretText(8, 128);
+/**
+ * A new password, prepared as it is hashed; the operation checks its strength. Control characters are refused, because
+ * many keyboards cannot type them (RFC 8264 section 4.3).
+ */
+export const newPassword = z
+  .string()
+  .overwrite(preparePassword)
+  .min(8, 'must be at least 8 characters')
+  .max(128, 'must be at most 128 characters')
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters');
 
-/** A new PIN; the operation checks its strength. */
-export const pinText = z.string().regex(/^\d{4,20}$/, 'must be 4 to 20 digits');
+/** A new PIN, without blanks and dashes; the operation checks its strength. */
+export const pinText = z
+  .string()
+  .overwrite(readDigits)
+  .regex(/^\d{4,20}$/, 'must be 4 to 20 digits');
 
-/** A PIN that is compared. */
-export const typedPin = z.string().regex(/^\d{1,20}$/, 'must be digits');
+/** A PIN that is compared, without blanks and dashes. */
+export const typedPin = z
+  .string()
+  .overwrite(readDigits)
+  .regex(/^\d{1,20}$/, 'must be digits');
 
-/** A one-time code that is compared. */
-export const typedCode = z.string().regex(/^\d{4,10}$/, 'must be 4 to 10 digits');
+/** A one-time code that is compared, without blanks and dashes. */
+export const typedCode = z
+  .string()
+  .overwrite(readDigits)
+  .regex(/^\d{4,10}$/, 'must be 4 to 10 digits');
 
 /** The token of a message to an owner, as pasted or taken from its link. */
-export const messageToken = z.string().regex(/^[\w-]{43}$/, 'must be the token of the message');
+export const messageToken = z.string().overwrite(cleanText).regex(/^[\w-]{43}$/, 'must be the token of the message');
 
 /** A BCP 47 language tag. */
 export const localeTag = text(35).refine(isLocale, 'must be a BCP 47 language tag');
@@ -66,6 +113,10 @@ export const User = z
     fullName: z.string().optional(),
     email: z.string().optional(),
     phone: z.string().optional(),
+    phoneRefused: z
+      .string()
+      .optional()
+      .describe('Why no code reaches the number: number-not-valid when no such number exists any more; change it'),
     locale: z.string().optional().describe('Language of messages, BCP 47'),
     groups: z.array(z.string()),
     roles: z.array(z.string()),

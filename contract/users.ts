@@ -1,20 +1,29 @@
 /** The account of the calling user: `/users/me` and `/deletions`. */
 import { z } from 'zod';
-import { isUsername } from '../domain/identity.ts';
 import { commonFailures, operation } from './operation.ts';
-import { codeOnItsWay, instant, localeTag, Session, text, typedCode, User } from './schemas.ts';
+import {
+  chosenUsername,
+  codeOnItsWay,
+  instant,
+  localeTag,
+  personName,
+  Session,
+  typedCode,
+  typedText,
+  User,
+} from './schemas.ts';
 
 const me = '/api/v1/users/me';
 
 /** Absent fields stay unchanged. */
 const ProfileChange = z.strictObject({
-  fullName: text(200).optional(),
-  username: text(64).refine(isUsername, 'must be letters, digits and visible ASCII of one script').optional(),
+  fullName: personName.optional(),
+  username: chosenUsername.optional(),
   locale: localeTag.optional(),
-  phone: text(40)
+  phone: typedText(40)
     .optional()
     .describe('With country code; it is changed after the code that is sent there was verified'),
-  email: text(320).optional().describe('It is changed after the code that is sent there was verified'),
+  email: typedText(320).optional().describe('It is changed after the code that is sent there was verified'),
 });
 export type ProfileChange = z.output<typeof ProfileChange>;
 

@@ -18,8 +18,9 @@ export interface ContactIdentity {
   /** Immutable id of the user's directory entry. */
   directoryId?: string;
   groups?: string[];
-  /** Kebab-case reason why the number of the directory entry was left out. */
+  /** Kebab-case reasons why the numbers or the addresses of the directory entry were left out. */
   phoneRefused?: string;
+  emailRefused?: string;
   /** Keys that limits count this identity by. */
   limitKeys?: LimitKeys;
 }
@@ -71,23 +72,6 @@ export function maskEmail(email: string): string {
 /** Returns the form in which addresses are compared: NFC, lower case. The domain is already in its ASCII form. */
 export function emailKey(email: string): string {
   return email.normalize('NFC').toLowerCase();
-}
-
-const notMixed = ['Latin', 'Cyrillic', 'Greek'].map((script) => new RegExp(`\\p{Script=${script}}`, 'u'));
-
-/**
- * Returns whether a text is a valid user name: letters, digits, marks and visible ASCII without compatibility
- * equivalents (RFC 8264 section 9.17), and at most one of the confusable scripts Latin, Cyrillic and Greek (UTS #39
- * section 5).
- */
-export function isUsername(text: string): boolean {
-  const name = text.normalize('NFC');
-  return (
-    /^[\p{L}\p{M}\p{Nd}\x21-\x7e]+$/u.test(name) &&
-    !/^\p{M}/u.test(name) &&
-    [...text].every((character) => character.normalize('NFKC') === character) &&
-    notMixed.filter((script) => script.test(name)).length <= 1
-  );
 }
 
 /** Returns the form in which user names are compared. */

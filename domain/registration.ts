@@ -195,9 +195,16 @@ function stepOf(name: StepName, state: RegistrationState): Step {
   }
   const refused = name === 'code' ? refusedChannels(state.sends) : [];
   if (refused.length > 0) return { name, status: 'open', reason: `${refused.at(-1)}-refused` };
-  const { phone, phoneRefused } = state.identity;
-  if (name === 'code' && phone === undefined && phoneRefused) return { name, status: 'open', reason: phoneRefused };
-  return { name, status: 'open' };
+  const missing = name === 'code' ? missingOf(state) : undefined;
+  return { name, status: 'open', ...(missing !== undefined && { reason: missing }) };
+}
+
+/** Returns why the directory entry has no number, or neither a number nor an address. */
+function missingOf({ identity, done }: RegistrationState): string | undefined {
+  const { phone, phoneRefused, email, emailRefused } = identity;
+  if (phone !== undefined) return undefined;
+  if (phoneRefused !== undefined || email !== undefined) return phoneRefused;
+  return emailRefused ?? (done.has('directory') ? 'no-number-or-address' : undefined);
 }
 
 /** Returns the channels whose provider refused permanently. */

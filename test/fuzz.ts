@@ -88,7 +88,7 @@ async function schemathesis(owner: DataFolder): Promise<string> {
  */
 async function prepare(system: System): Promise<{ accessToken: string; text: string }> {
   await completedRegistration(system, 0);
-  jsonOf(await vyryFor(system)(['users', 'grant', 'person000', 'admin', '--json']));
+  jsonOf(await vyryFor(system)(['users', 'grant', 'person000', 'admin', '--yes', '--json']));
   const credentials = { identifier: 'person000', password: goodPassword };
   const { body } = await must(call(system.ready.apiUrl, 'POST', '/api/v1/auth/login', { body: credentials }));
   const { registration } = await registrationWithCode(system, 1);

@@ -21,10 +21,11 @@ export interface RegistrationInput {
 
 /**
  * The result of a step. `waiting`: a dependency is unavailable and the step continues automatically. `lost`: the
- * one-time secret has expired and must be sent again. `somebody-else`: the step was already completed as another user.
+ * one-time secret has expired and must be sent again. `own-word`: the password is the name, address or number of the
+ * user. `somebody-else`: the step was already completed as another user.
  */
 export interface StepAnswer {
-  outcome: 'done' | 'refused' | 'lost' | 'waiting' | 'somebody-else';
+  outcome: 'done' | 'refused' | 'lost' | 'own-word' | 'waiting' | 'somebody-else';
   status: RegistrationStatus;
 }
 

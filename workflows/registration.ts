@@ -172,9 +172,9 @@ function handleCredentials(progress: RegistrationProgress): void {
   setHandler(
     setCredentials,
     async ({ credentialsRef }): Promise<StepAnswer> => {
-      const input = { registrationId, credentialsRef };
+      const input = { registrationId, credentialsRef, identity: progress.state().identity };
       const kept = await accounts.hashCredentials.executeWithOptions(readable.hash, [input]);
-      if (kept === 'lost') return progress.answer('lost');
+      if (kept !== 'kept') return progress.answer(kept);
       return progress.finishStep('credentials', 'credentials set');
     },
     {

@@ -1,15 +1,19 @@
 /** The answers of a directory to a user name and password. Their reasons are for the audit log, not for clients. */
 
-/** A directory entry, read from the configured attributes. */
+/**
+ * A directory entry, read from the configured attributes. The values of an attribute are a set without an order (RFC
+ * 4511 section 4.1.7): the reader takes the first that it can use.
+ */
 export interface DirectoryEntry {
   /** Immutable id, to which an account is linked. `objectGUID` is formatted as the UUID that Windows shows. */
   id: string;
   dn: string;
+  /** The value that the user typed, if the entry has several. */
   username: string;
-  fullName: string;
-  email?: string;
+  fullNames: string[];
+  emails: string[];
   /** As stored, in the notation of the directory. */
-  phone?: string;
+  phones: string[];
   /** Values of the groups attribute, usually DNs. */
   groups: string[];
 }

@@ -1,4 +1,5 @@
 import type { Entry } from 'ldapts';
+import { usernameKey } from '../../domain/identity.ts';
 import { type DirectoryEntry, Outage, type RefusalReason } from './answer.ts';
 import type { BindResult } from './connection.ts';
 
@@ -18,23 +19,23 @@ export const marks = ['userAccountControl', 'nsAccountLock', 'loginDisabled', 'p
 /**
  * Reads the configured attributes of an entry.
  *
+ * @param typed the user name by which it was found
  * @throws {Outage} `entry-incomplete` if it has no DN, id or user name, because it could not be linked to an account
  */
-export function readEntry(entry: Entry, attributes: Attributes): DirectoryEntry {
+export function readEntry(entry: Entry, attributes: Attributes, typed = ''): DirectoryEntry {
   const read = reader(entry);
   const [id] = read(attributes.id);
-  const [username] = read(attributes.username);
+  const usernames = read(attributes.username);
+  const username = usernames.find((name) => usernameKey(name) === usernameKey(typed)) ?? usernames[0];
   // a bind with an empty DN is anonymous and succeeds with any password (RFC 4513 section 5.1.1)
   if (!entry.dn || !id || !username) throw new Outage('entry-incomplete');
-  const [email] = read(attributes.mail);
-  const [phone] = read(attributes.phone);
   return {
     id,
     dn: entry.dn,
     username,
-    fullName: read(attributes.name)[0] ?? username,
-    ...(email && { email }),
-    ...(phone && { phone }),
+    fullNames: read(attributes.name),
+    emails: read(attributes.mail),
+    phones: read(attributes.phone),
     groups: read(attributes.groups),
   };
 }
@@ -96,11 +97,16 @@ function isDisabled(read: (attribute: string) => string[]): boolean {
 
 /**
  * Reads attributes by name, ignoring case: servers may return another spelling than requested (RFC 4512 section 2.5).
+ * Values with options, such as `cn;lang-ja`, follow those without: they are values of the same attribute.
  */
 function reader(entry: Entry): (attribute: string) => string[] {
-  const values = new Map(Object.entries(entry).map(([name, value]) => [name.toLowerCase(), [value].flat()]));
+  const values = Object.entries(entry)
+    .map(([name, value]) => ({ name: name.toLowerCase(), values: [value].flat() }))
+    .sort((one, other) => Number(one.name.includes(';')) - Number(other.name.includes(';')));
   return (attribute) =>
-    (values.get(attribute.toLowerCase()) ?? [])
+    values
+      .filter(({ name }) => name === attribute.toLowerCase() || name.startsWith(`${attribute.toLowerCase()};`))
+      .flatMap((found) => found.values)
       .map((value) => (typeof value === 'string' ? value : binaryText(attribute, value)))
       .filter((value) => value !== '');
 }

@@ -14,6 +14,7 @@
 import { randomUUID } from 'node:crypto';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { type Entry, Filter, FilterParser } from 'ldapts';
+import { preparePassword } from '../../domain/passwords.ts';
 import type { Config } from '../../platform/config/config.ts';
 import type { Secret } from '../../platform/config/secret.ts';
 import { type Clock, padResponseTime, processClock } from '../../platform/lifecycle.ts';
@@ -26,6 +27,7 @@ import {
 } from './answer.ts';
 import { type Attributes, isMarkedDisabled, marks, readEntry, readRefusal } from './bind-result.ts';
 import type { Connection, Target } from './connection.ts';
+import { withWholeRanges } from './ranges.ts';
 import { createServer, type Purpose, type Server } from './server.ts';
 
 /** The options of `connectDirectory`. */
@@ -138,7 +140,9 @@ async function authenticate(
   if (!canBind(credentials.password)) return refused('empty-password');
   const { clock = processClock } = options;
   const beganAt = clock.now();
-  const answer = await ask(servers, options, credentials);
+  // RFC 4513 section 5.1.3; a second bind with the typed form would count as a second wrong password there
+  const password = preparePassword(credentials.password);
+  const answer = await ask(servers, options, { ...credentials, password });
   if (answer.outcome === 'refused') await padResponseTime(beganAt, clock);
   return answer;
 }
@@ -156,7 +160,7 @@ async function ask(
     const entries = await onFirst(servers, 'search', (connection) => findEntries(connection, options, username));
     const [entry] = entries;
     const isOne = entry !== undefined && entries.length === 1;
-    const person = isOne ? readEntry(entry, options.attributes) : undefined;
+    const person = isOne ? readEntry(entry, options.attributes, username) : undefined;
     const dn = person?.dn ?? `cn=${randomUUID()},${options.baseDn}`;
     const bind = await onFirst(servers, 'bind', (connection) => connection.bind(dn, password));
     if (!person || !entry) return refused(entry ? 'ambiguous' : 'unknown');
@@ -206,16 +210,26 @@ function canBind(password: unknown): boolean {
   return typeof password === 'string' && password !== '' && !password.includes('\0');
 }
 
-/** Returns at most two entries: a second one shows that the user name is ambiguous. */
-function findEntries(connection: Connection, options: DirectoryOptions, username: string): Promise<Entry[]> {
-  return connection.search(options.baseDn, {
+/** Returns at most two entries: a second one shows that the user name is ambiguous. A single one has all its values. */
+async function findEntries(connection: Connection, options: DirectoryOptions, username: string): Promise<Entry[]> {
+  const timeLimit = Math.ceil(options.timeoutMs / 1000);
+  const found = await connection.search(options.baseDn, {
     scope: 'sub',
     filter: filterFor(options.userFilter, username),
     sizeLimit: 2,
-    timeLimit: Math.ceil(options.timeoutMs / 1000),
+    timeLimit,
     attributes: [...new Set([...Object.values(options.attributes), ...marks])],
     explicitBufferAttributes: ['objectGUID'],
   });
+  if (found.length > 1) return found;
+  return Promise.all(
+    found.map((entry) =>
+      withWholeRanges(entry, async (dn, attributes) => {
+        const [more] = await connection.search(dn, { scope: 'base', filter: '(objectClass=*)', timeLimit, attributes });
+        return more;
+      }),
+    ),
+  );
 }
 
 /** Returns the search filter for a user name, escaped as in RFC 4515. */

@@ -1,7 +1,8 @@
 /**
  * Accounts: `users` by id, `claims` by `kind:keyed-hash` → user. The first insert of a claim owns the user name, number
- * or address. Numbers and addresses are stored encrypted, with a keyed hash for lookups. A claim contains no personal
- * data.
+ * or address. A user name also claims its skeleton, so that no other account gets a name that looks like it; a number
+ * also claims the numbers that its subscriber had before changes of the numbering plan. Numbers and addresses are stored
+ * encrypted, with a keyed hash for lookups. A claim contains no personal data.
  *
  * `epoch` counts the changes of credentials, contact and state. The write that makes a change raises it, so a reader sees
  * both or neither.
@@ -12,6 +13,8 @@
 import { type Connection, type Model, Schema, trusted } from 'mongoose';
 import type { Account, AccountWithHashes, CredentialKind, Identifier } from '../../domain/account.ts';
 import { type ContactIdentity, emailKey, usernameKey } from '../../domain/identity.ts';
+import { currentNumber, formerNumbers } from '../../domain/renumbered-numbers.ts';
+import { skeletonOf } from '../../domain/usernames.ts';
 import { type Cipher, keyedHash } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
 
@@ -121,18 +124,20 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
      * caller releases the claims made so far with `release`. Safe to repeat: existing claims of the same user count.
      *
      * Claims are inserted in a fixed order up to the first that is taken, so one of parallel claims of an identity
-     * wins.
+     * wins. The directory may give two people names that look alike: there the first gets the claim of the skeleton, and
+     * the second is not refused.
      */
     async claim(userId: string, identity: ContactIdentity): Promise<boolean> {
+      const isOfDirectory = identity.directoryId !== undefined;
       const ids = claimIds(identity, hashOf);
-      for (let missing = ids; missing.length > 0; ) {
-        if (await insertClaims(claims, missing, userId)) return true;
-        const known = await claims.find({ _id: trusted({ $in: ids }) }).lean();
-        if (known.some((claim) => claim.userId !== userId)) return false;
-        // an earlier attempt of the same user has made some of the claims
-        missing = ids.filter((id) => !known.some((claim) => claim._id === id));
-      }
-      return true;
+      const lookalike = isOfDirectory ? ids.filter(isLookalike) : [];
+      const isClaimed = await claimAll(
+        claims,
+        ids.filter((id) => !lookalike.includes(id)),
+        userId,
+      );
+      if (isClaimed) await claimAll(claims, lookalike, userId);
+      return isClaimed;
     },
 
     /**
@@ -140,7 +145,8 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
      * than the user name, has a PIN and is not disabled. Returns undefined otherwise.
      */
     async findRegistrationLock(identity: ContactIdentity): Promise<string | undefined> {
-      const found = await claims.find({ _id: trusted({ $in: claimIds(identity, hashOf) }) }).lean();
+      const ids = claimIds(identity, hashOf).filter((id) => !isLookalike(id));
+      const found = await claims.find({ _id: trusted({ $in: ids }) }).lean();
       const [userId, ...others] = new Set(found.map((claim) => claim.userId));
       const isProven = found.some(({ _id }) => !_id.startsWith('username:'));
       if (userId === undefined || others.length > 0 || !isProven) return undefined;
@@ -148,9 +154,13 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
       return (await users.exists(isLocked)) === null ? undefined : userId;
     },
 
-    /** Deletes the claims of a user on an identity. Safe to repeat, and without claims. */
-    async release(userId: string, identity: ContactIdentity): Promise<void> {
-      for (const _id of claimIds(identity, hashOf)) await claims.deleteOne({ _id, userId });
+    /**
+     * Deletes the claims of a user on an identity, except those that another identity of the user needs. Safe to repeat,
+     * and without claims.
+     */
+    async release(userId: string, identity: ContactIdentity, kept: ContactIdentity = {}): Promise<void> {
+      const needed = new Set(claimIds(kept, hashOf));
+      for (const _id of claimIds(identity, hashOf)) if (!needed.has(_id)) await claims.deleteOne({ _id, userId });
     },
 
     /** Returns whether two identifiers have the same claim, such as two spellings of one address. */
@@ -174,13 +184,19 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
     /**
      * Erases an account and its claims, and returns the number of claims. Safe to repeat: the account is deleted last.
      */
-    erase: (userId: string): Promise<number> => eraseAccount({ users, claims, hashOf }, userId),
+    erase: (userId: string): Promise<number> => eraseAccount({ users, claims, hashOf, cipher }, userId),
 
     /**
      * Deletes claims older than `madeBefore` whose account was never created, and returns their number. Such claims
      * remain when a registration workflow is terminated without compensation. Safe to repeat.
      */
     removeOrphanClaims: (madeBefore: Date): Promise<number> => removeOrphans(claims, users, madeBefore),
+
+    /**
+     * Claims the skeletons of user names that accounts had before skeletons were claimed, and returns the number of new
+     * claims. Of accounts that look alike already, the first keeps the claim. Safe to repeat.
+     */
+    claimLookalikes: (): Promise<number> => claimSkeletons({ users, claims, hashOf }),
 
     ...createAccountReads({ users, claims, hashOf, cipher }),
     ...createProvenChanges({ users, hashOf, cipher }),
@@ -201,10 +217,15 @@ const nobody = '';
 /** The read operations. */
 function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
   const namedBy = async (identifier: Identifier): Promise<UserDocument | null> => {
-    const { kind } = identifier;
-    const claim = await claims.findById(`${kind}:${hashOf(kind, claimedAs(identifier))}`).lean();
+    const own = identifierClaims(identifier, hashOf);
+    // the user name that a directory gives may have the form of an address
+    const named = `username:${hashOf('username', usernameKey(identifier.value))}`;
+    const found = await claims.find({ _id: trusted({ $in: [...own, named] }) }).lean();
+    const claim = own.flatMap((id) => found.find(({ _id }) => _id === id) ?? [])[0] ?? found[0];
     // an unknown identifier costs the same two reads (prevents user enumeration by timing)
-    return users.findById(claim?.userId ?? nobody).lean();
+    const user = await users.findById(claim?.userId ?? nobody).lean();
+    const isNamed = claim !== undefined && own.includes(claim._id);
+    return isNamed || user?.directoryHash !== undefined ? user : null;
   };
   const findBy = async (identifier: Identifier): Promise<Account | undefined> => {
     const user = await namedBy(identifier);
@@ -225,9 +246,6 @@ function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
     /** Returns the account with an identifier and its password hash, or undefined. */
     findProvable: async (identifier: Identifier): Promise<AccountWithHashes | undefined> =>
       provable(await namedBy(identifier)),
-
-    /** Returns the account with a user name, or undefined. */
-    find: (username: string): Promise<Account | undefined> => findBy({ kind: 'username', value: username }),
 
     /** Returns whether an account is linked to a directory entry. */
     async matchesDirectoryEntry(userId: string, directoryId: string): Promise<boolean> {
@@ -374,22 +392,52 @@ function createAccountChanges({ users }: Pick<Collections, 'users'>) {
   };
 }
 
-async function eraseAccount({ users, claims, hashOf }: Omit<Collections, 'cipher'>, userId: string): Promise<number> {
+async function eraseAccount({ users, claims, hashOf, cipher }: Collections, userId: string): Promise<number> {
   const user = await users.findById(userId).lean();
   if (user === null) return 0;
-  const { username, phoneNumberHash, emailHash, directoryHash } = user;
-  const hashes = {
-    username: username && hashOf('username', usernameKey(username)),
-    phone: phoneNumberHash,
-    email: emailHash,
-    directory: directoryHash,
-  };
+  const { username, email, phone } = accountOf(user, cipher);
+  const identity = { ...(username && { username }), ...(email && { email }), ...(phone && { phone }) };
+  const linked = user.directoryHash === undefined ? [] : [`directory:${user.directoryHash}`];
   let erased = 0;
-  for (const [kind, hash] of Object.entries(hashes)) {
-    if (hash) erased += (await claims.deleteOne({ _id: `${kind}:${hash}`, userId })).deletedCount;
+  for (const _id of [...claimIds(identity, hashOf), ...linked]) {
+    erased += (await claims.deleteOne({ _id, userId })).deletedCount;
   }
   await users.deleteOne({ _id: userId });
   return erased;
+}
+
+async function claimAll(claims: Model<ClaimDocument>, ids: string[], userId: string): Promise<boolean> {
+  for (let missing = ids; missing.length > 0; ) {
+    if (await insertClaims(claims, missing, userId)) return true;
+    const known = await claims.find({ _id: trusted({ $in: ids }) }).lean();
+    if (known.some((claim) => claim.userId !== userId)) return false;
+    // an earlier attempt of the same user has made some of the claims
+    missing = ids.filter((id) => !known.some((claim) => claim._id === id));
+  }
+  return true;
+}
+
+/** In order of ids, which keeps the memory of one page and makes a repeat find the same first account. */
+async function claimSkeletons({ users, claims, hashOf }: Omit<Collections, 'cipher'>): Promise<number> {
+  let claimed = 0;
+  for (let last = ''; ; ) {
+    const page = await users
+      .find({ _id: trusted({ $gt: last }) }, { username: 1 })
+      .sort({ _id: 1 })
+      .limit(claimsPage)
+      .lean();
+    const wanted = page.flatMap(({ _id: userId, username }) =>
+      username === undefined ? [] : [{ userId, _id: `lookalike:${hashOf('lookalike', skeletonOf(username))}` }],
+    );
+    const known = await claims.find({ _id: trusted({ $in: wanted.map(({ _id }) => _id) }) }, { _id: 1 }).lean();
+    const taken = new Set(known.map(({ _id }) => _id));
+    for (const { _id, userId } of wanted.filter((claim) => !taken.has(claim._id))) {
+      if (await insertClaims(claims, [_id], userId)) claimed++;
+    }
+    const end = page.at(-1);
+    if (end === undefined || page.length < claimsPage) return claimed;
+    last = end._id;
+  }
 }
 
 /** Inserts claims up to the first that exists; true if none existed. */
@@ -430,7 +478,7 @@ async function removeOrphans(
 
 function claimedAs({ kind, value }: Identifier): string {
   if (kind === 'username') return usernameKey(value);
-  return kind === 'email' ? emailKey(value) : value;
+  return kind === 'email' ? emailKey(value) : currentNumber(value);
 }
 
 type HashOf = (kind: string, value: string) => string;
@@ -440,10 +488,28 @@ function claimIds(identity: ContactIdentity, hashOf: HashOf): string[] {
   const claims: [kind: string, value: string | undefined][] = [
     ['directory', directoryId],
     ['username', username && usernameKey(username)],
-    ['phone', phone],
+    ['lookalike', username && skeletonOf(username)],
+    ...(phone ? phonesOf(phone) : []).map((number): [string, string] => ['phone', number]),
     ['email', email && emailKey(email)],
   ];
   return claims.flatMap(([kind, value]) => (value ? [`${kind}:${hashOf(kind, value)}`] : []));
+}
+
+/** The claims by which an identifier is found; the first that exists counts. */
+function identifierClaims(identifier: Identifier, hashOf: HashOf): string[] {
+  const { kind, value } = identifier;
+  const values = kind === 'phone' ? phonesOf(value) : [claimedAs(identifier)];
+  return values.map((one) => `${kind}:${hashOf(kind, one)}`);
+}
+
+/** A number as it is today, and as it was. */
+function phonesOf(phone: string): string[] {
+  const today = currentNumber(phone);
+  return [today, ...formerNumbers(today)];
+}
+
+function isLookalike(claimId: string): boolean {
+  return claimId.startsWith('lookalike:');
 }
 
 function documentOf(account: NewAccount, hashOf: HashOf, cipher: Cipher): UserDocument {
@@ -471,7 +537,7 @@ function accountOf(user: UserDocument, cipher: Cipher): Account {
     ...(user.username && { username: user.username }),
     ...(user.fullName && { fullName: user.fullName }),
     ...(user.emailEncrypted && { email: cipher.decryptText(user.emailEncrypted) }),
-    ...(user.phoneNumberEncrypted && { phone: cipher.decryptText(user.phoneNumberEncrypted) }),
+    ...(user.phoneNumberEncrypted && { phone: currentNumber(cipher.decryptText(user.phoneNumberEncrypted)) }),
     groups: user.groups,
     roles: user.roles,
     createdAt: user.createdAt,

@@ -1,8 +1,9 @@
 /** The identifier that a user types at a log-in, parsed without a look-up. */
 import { parseEmailAddress } from '../../adapters/email-addresses.ts';
-import { parsePhoneNumber } from '../../adapters/phone-numbers.ts';
+import { parsePhoneNumber, startsAsPhoneNumber } from '../../adapters/phone-numbers.ts';
 import type { Identifier } from '../../domain/account.ts';
-import { emailKey, isUsername, usernameKey } from '../../domain/identity.ts';
+import { identifierOf } from '../../domain/identifiers.ts';
+import { emailKey } from '../../domain/identity.ts';
 import type { Channel } from '../../domain/verification.ts';
 import type { ApiDeps } from '../deps.ts';
 import { malformed } from '../parse.ts';
@@ -13,12 +14,8 @@ import { malformed } from '../parse.ts';
  * @throws {Failure} malformed
  */
 export function readIdentifier(typed: string): Identifier {
-  const email = typed.includes('@') ? parseEmailAddress(typed) : undefined;
-  if (email !== undefined) return { kind: 'email', value: email };
-  const number = /^[+＋]/u.test(typed.trim()) ? parsePhoneNumber(typed) : undefined;
-  if (number !== undefined) return { kind: 'phone', value: number.e164 };
-  // a list of addresses is not a user name
-  if (!typed.includes(',') && isUsername(typed)) return { kind: 'username', value: usernameKey(typed) };
+  const identifier = identifierOf(typed, { parseEmailAddress, parsePhoneNumber, startsAsPhoneNumber });
+  if (identifier !== undefined) return identifier;
   throw malformed('identifier', 'must be a user name, a telephone number with country code or an e-mail address');
 }
 

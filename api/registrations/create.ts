@@ -1,13 +1,13 @@
 /** `POST /registrations`: starts a registration. */
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { NewRegistration, registrationOperations, StartedRegistration } from '../../contract/registrations.ts';
-import { type ContactIdentity, usernameKey } from '../../domain/identity.ts';
+import type { ContactIdentity } from '../../domain/identity.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
 import { initialState, statusOf } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import { tokenHash } from '../../platform/crypto.ts';
 import type { RegistrationInput } from '../../workflows/registration-messages.ts';
-import { emailOf, phoneOf } from '../addresses.ts';
+import { emailOf, phoneOf, usernameOf } from '../addresses.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { type LimitDeps, limitRegistration } from '../limits.ts';
 import { malformed } from '../parse.ts';
@@ -70,7 +70,7 @@ function identityOf(deps: Pick<ApiDeps, 'policy' | 'config' | 'limitHash'>, give
   const email = given.email === undefined ? undefined : emailOf(given.email);
   if (!hasDirectory && !number && !email) throw malformed('phone', 'phone or email is required');
   const identity: ContactIdentity = {
-    ...(given.username && { username: usernameKey(given.username) }),
+    ...(given.username && { username: usernameOf(given.username) }),
     ...(given.fullName && { fullName: given.fullName }),
     ...(email && { email }),
     ...(number && { phone: number.e164, callingCode: number.callingCode }),

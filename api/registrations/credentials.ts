@@ -5,7 +5,7 @@ import { Failure } from '../../domain/failures.ts';
 import { setCredentials } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { HandlerInput } from '../serve.ts';
-import { requireStrongPassword, requireStrongPin, type StrengthDeps } from '../strength.ts';
+import { ownWordFailure, requireStrongPassword, requireStrongPin, type StrengthDeps } from '../strength.ts';
 import { finalView, isDone, limitStep, requireStep, type StepLimitDeps, type ViewDeps } from './status.ts';
 import { type UpdateDeps, updateRegistration } from './update.ts';
 
@@ -30,11 +30,12 @@ export async function submitCredentials(
   await limitStep(deps, caller, 'credentials');
   const credentialsRef = await deps.oneTimeSecrets.put({ password, pin });
   let answer = await updateRegistration(deps, registrationId, setCredentials, [{ credentialsRef }], minted.id);
-  // the secret of an earlier attempt of the same request has expired; send the new one
-  if (answer.outcome === 'lost') {
+  // an earlier attempt of the same request was refused, or its secret has expired; send the new one
+  if (answer.outcome === 'lost' || answer.outcome === 'own-word') {
     answer = await updateRegistration(deps, registrationId, setCredentials, [{ credentialsRef }]);
   }
   await deps.oneTimeSecrets.remove(credentialsRef);
+  if (answer.outcome === 'own-word') throw ownWordFailure();
   if (answer.outcome === 'lost') {
     throw new Failure('unavailable', { message: 'The credentials were not stored; repeat the request' });
   }

@@ -4,9 +4,8 @@ import type { AnswerOf } from '../../contract/operation.ts';
 import type { ProfileChange, userOperations } from '../../contract/users.ts';
 import type { Account } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
-import { usernameKey } from '../../domain/identity.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
-import { emailOf, phoneOf } from '../addresses.ts';
+import { emailOf, phoneOf, usernameOf } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
@@ -53,7 +52,7 @@ function wantedOf(deps: Pick<ApiDeps, 'config'>, account: Account, given: Profil
   if (given.locale !== undefined && locale === undefined)
     throw malformed('locale', 'is not a language of the messages');
   const contact = newContactOf(deps, account, given);
-  const username = given.username && usernameKey(given.username);
+  const username = given.username && usernameOf(given.username);
   const profile = { ...(given.fullName && { fullName: given.fullName }), ...(locale && { locale }) };
   const isNew = ([name, value]: [string, string]) => account[name as keyof typeof profile] !== value;
   return {

@@ -10,6 +10,7 @@ import { signalWorkflow, updateWithStart, type WorkflowStart } from '../../adapt
 import { Failure } from '../../domain/failures.ts';
 import { countryOf } from '../../domain/identity.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
+import { readDigits } from '../../domain/text.ts';
 import {
   type Channel,
   type CheckRefusal,
@@ -144,7 +145,8 @@ export async function sendSessionCode(
 }
 
 /**
- * Checks a typed code without its blanks and dashes. It is also compared after the session was verified, so that only a
+ * Checks a typed code without its blanks and dashes. A text that cannot be a code is wrong, and costs no try. A code is
+ * also compared after the session was verified, so that only a
  * caller that knows the code learns that. A wrong code is not a refusal: the session in the answer is not verified.
  */
 export async function checkSessionCode(
@@ -156,6 +158,8 @@ export async function checkSessionCode(
   if (found === undefined) return { refusal: { reason: 'not-found' } };
   const refused = refuseCheck(found, deps.sessionRules, Date.now());
   if (refused !== undefined) return viewOf(deps, found, refusalOf(refused));
+  const code = readDigits(typed);
+  if (!/^\d{4,10}$/.test(code)) return notVerified(viewOf(deps, found));
   const { number: send = 0, channel = 'sms' } = found.sends.at(-1) ?? {};
   const checked = await checkOtp(
     deps,
@@ -163,7 +167,7 @@ export async function checkSessionCode(
     {
       of: { subject: sessionId, purpose: 'verify' },
       send,
-      code: typed.replaceAll(/[\s-]/gu, ''),
+      code,
       ...limitedActOf(deps, found, channel),
       rules: deps.sessionRules,
       refunds: comparisonRefunds,
@@ -174,8 +178,12 @@ export async function checkSessionCode(
   const after = { ...found, checks: await readChecks(deps, sessionId) };
   if (outcome === 'verified') await tellVerified(deps, sessionId, after.checks);
   const answer = viewOf(deps, after, refusalOfCheck(outcome, waitMs));
-  if (outcome !== 'wrong' || answer.session === undefined) return answer;
-  return { session: { ...answer.session, isVerified: false } };
+  return outcome === 'wrong' ? notVerified(answer) : answer;
+}
+
+/** A wrong code is answered as not verified, also after another code has verified the session. */
+function notVerified(answer: SessionAnswer): SessionAnswer {
+  return answer.session === undefined ? answer : { session: { ...answer.session, isVerified: false } };
 }
 
 /** The limit keys of a send or a check, which are shared with the other operations. */

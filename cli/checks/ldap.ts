@@ -109,8 +109,12 @@ export async function checkLogin(env: Record<string, string>, username: string, 
   if (answer.outcome === 'unavailable') {
     return { check, verdict: 'failed', about: `the directory is unavailable: ${answer.reason.replaceAll('-', ' ')}` };
   }
-  const { email, phone, groups } = answer.entry;
-  const has = [email ? 'an address' : 'no address', phone ? 'a number' : 'no number', `${groups.length} groups`];
+  const { emails, phones, groups } = answer.entry;
+  const has = [
+    emails.length > 0 ? 'an address' : 'no address',
+    phones.length > 0 ? 'a number' : 'no number',
+    `${groups.length} groups`,
+  ];
   return { check, verdict: 'ok', about: `the password is correct; the entry has ${has.join(', ')}` };
 }
 

@@ -7,6 +7,8 @@ interface DirectoryTry {
   tryId: string;
   username: string;
   reason?: string;
+  /** Why values of the entry were left out, such as `address-not-valid`. */
+  leftOut?: readonly string[];
 }
 
 /** Creates the events of the start and end of registrations. */
@@ -96,17 +98,20 @@ export function createStepEvents({ counter, log, record, report }: Outputs) {
     },
     /**
      * `reason` distinguishes refusals that look the same to the client, such as a disabled entry and a wrong password.
-     * It is absent when the password was correct. Repeats of an attempt with the same `tryId` are recorded once.
+     * It is absent when the password was correct. With `leftOut`, an operator has to correct the entry. Repeats of an attempt with the same `tryId` are recorded once.
      */
     directoryTried(attempt: DirectoryTry): void {
-      const { registrationId, tryId, username, reason } = attempt;
+      const { registrationId, tryId, username, reason, leftOut = [] } = attempt;
+      if (leftOut.length > 0) {
+        log.warn({ event: 'directory.values-left-out', registrationId, step: 'directory', reason: leftOut.join(',') });
+      }
       if (reason !== undefined) {
         steps.inc({ step: 'directory', outcome: 'refused' });
         log.warn({ event: 'registration.step-refused', registrationId, step: 'directory', reason });
       }
       record('ldap-login', {
         status: reason === undefined ? 'success' : 'failure',
-        message: reason === undefined ? 'The directory accepted a password' : 'The directory refused a log-in',
+        message: directoryMessage(reason, leftOut),
         reason,
         once: tryId,
         identity: username,
@@ -114,4 +119,10 @@ export function createStepEvents({ counter, log, record, report }: Outputs) {
       });
     },
   };
+}
+
+function directoryMessage(reason: string | undefined, leftOut: readonly string[]): string {
+  if (reason !== undefined) return 'The directory refused a log-in';
+  const values = leftOut.length === 0 ? '' : `; values of the entry were left out: ${leftOut.join(', ')}`;
+  return `The directory accepted a password${values}`;
 }

@@ -336,7 +336,7 @@ describe('A: checking a code', () => {
       '',
       ' ',
       `${code}\u0000`,
-      `${code} `,
+      `${code}x`,
     ];
     for (const given of wrongTypes) {
       const { status, body } = await guess(registration, given);

@@ -37,15 +37,18 @@ function scene(answer: Answer, phoneRegion = '', countriesAllowed: string[] = []
 }
 
 function entryOf(given: Record<string, unknown> = {}): Answer {
-  return { outcome: 'ok', entry: { id: 'entry-1', username: 'ada', groups: [], ...given } } as unknown as Answer;
+  return {
+    outcome: 'ok',
+    entry: { id: 'entry-1', username: 'ada', fullNames: [], emails: [], phones: [], groups: [], ...given },
+  } as unknown as Answer;
 }
 
 describe('authenticate()', () => {
   it('authenticates with the password from the one-time secret, and returns the identity', async () => {
     const entry = {
-      fullName: 'Ada Lovelace',
-      email: 'Ada@EXAMPLE.com',
-      phone: '+44 7700 900101',
+      fullNames: ['Ada Lovelace'],
+      emails: ['Ada@EXAMPLE.com'],
+      phones: ['+44 7700 900101'],
       groups: ['cn=staff'],
     };
     const { authenticate, asked } = scene(entryOf(entry));
@@ -77,36 +80,79 @@ describe('authenticate()', () => {
   });
 
   it('reads national numbers of the configured country, and drops them without one', async () => {
-    const withRegion = await scene(entryOf({ phone: '0171 1234567' }), 'DE').authenticate(input);
+    const withRegion = await scene(entryOf({ phones: ['0171 1234567'] }), 'DE').authenticate(input);
     assert.equal(withRegion.outcome === 'ok' && withRegion.identity.phone, '+491711234567');
     assert.equal(withRegion.outcome === 'ok' && withRegion.identity.country, 'DE');
-    const without = await scene(entryOf({ phone: '0171 1234567' })).authenticate(input);
+    const without = await scene(entryOf({ phones: ['0171 1234567'] })).authenticate(input);
     assert.equal(without.outcome === 'ok' && 'phone' in without.identity, false);
   });
 
   it('drops invalid numbers and addresses', async () => {
-    const entry = { phone: 'extension 12', email: 'ada@example.com, eve@example.com' };
+    const entry = { phones: ['extension 12'], emails: ['ada@example.com, eve@example.com'] };
     const { authenticate } = scene(entryOf(entry), 'GB');
     assert.deepEqual(await authenticate(input), {
       outcome: 'ok',
-      identity: { directoryId: 'entry-1', username: 'ada', groups: [], limitKeys: {} },
+      identity: {
+        ...{ directoryId: 'entry-1', username: 'ada', fullName: 'ada', groups: [], limitKeys: {} },
+        ...{ phoneRefused: 'number-not-valid', emailRefused: 'address-not-valid' },
+      },
     });
   });
 
   it('drops numbers that may not receive codes, and returns why', async () => {
     const identityOf = async (phone: string, countriesAllowed?: string[]) => {
-      const answer = await scene(entryOf({ phone }), '', countriesAllowed).authenticate(input);
+      const answer = await scene(entryOf({ phones: [phone] }), '', countriesAllowed).authenticate(input);
       return answer.outcome === 'ok' ? answer.identity : undefined;
     };
     assert.deepEqual(await identityOf('+1 900 234 5678'), {
       directoryId: 'entry-1',
       username: 'ada',
+      fullName: 'ada',
       groups: [],
       phoneRefused: 'number-not-supported',
       limitKeys: {},
     });
     assert.equal((await identityOf('+49 171 1234567', ['GB']))?.phoneRefused, 'country-not-allowed');
     assert.equal((await identityOf('+49 171 1234567', ['DE', 'GB']))?.phone, '+491711234567');
+  });
+
+  it('F3: takes the first usable value of each attribute, whatever their order', async () => {
+    const values = {
+      emails: ['multi2', 'multi2@example.org'],
+      phones: ['extension 12', '+1 900 234 5678', '+49 171 1234567'],
+    };
+    for (const given of [values, { emails: values.emails.toReversed(), phones: values.phones.toReversed() }]) {
+      const answer = await scene(entryOf(given)).authenticate(input);
+      const { email, phone } = answer.outcome === 'ok' ? answer.identity : {};
+      assert.deepEqual([email, phone], ['multi2@example.org', '+491711234567']);
+    }
+  });
+
+  it('F3: tells the operator why an entry leaves nothing that a code could go to', async () => {
+    const { authenticate, recorded } = scene(entryOf({ emails: ['multi2'] }));
+    const answer = await authenticate(input);
+    assert.equal(answer.outcome === 'ok' && answer.identity.emailRefused, 'address-not-valid');
+    const leftOut = ['address-not-valid', 'no-number-or-address'];
+    const attempt = { registrationId: 'r1', tryId: 'ref-1', username: 'ada', leftOut };
+    assert.deepEqual(recorded, [{ name: 'directoryTried', args: [attempt] }]);
+  });
+
+  it('F28: values pass the checks of the api: names, user names with blanks, groups', async () => {
+    const identityOf = async (given: Record<string, unknown>) => {
+      const answer = await scene(entryOf(given)).authenticate(input);
+      return answer.outcome === 'ok' ? answer.identity : undefined;
+    };
+    for (const fullName of ['x'.repeat(30_000), 'Ada\r\nBcc: v@example.com', '<b>Ada</b>', '\u202eadA', '\u200b']) {
+      assert.equal((await identityOf({ fullNames: [fullName] }))?.fullName, 'ada');
+      assert.equal((await identityOf({ fullNames: [fullName, ' Ada  Lovelace '] }))?.fullName, 'Ada Lovelace');
+    }
+    assert.equal((await identityOf({ username: ' John  Smith\u200e' }))?.username, 'John Smith');
+    assert.equal((await identityOf({ username: 'john\nsmith' }))?.username, undefined);
+    assert.deepEqual((await identityOf({ groups: ['cn=staff', 'cn=a\u0000b', 'x'.repeat(2000)] }))?.groups, [
+      'cn=staff',
+    ]);
+    assert.equal((await identityOf({ phones: ['\u202a+49 171 1234567\u202c'] }))?.phone, '+491711234567');
+    assert.equal((await identityOf({ emails: [' ada@example.org\ufeff'] }))?.email, 'ada@example.org');
   });
 
   it('returns a refusal without its reason, which goes to events only', async () => {

@@ -24,6 +24,18 @@ attributetype ( 2.999.4 NAME 'objectGUID' SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 S
 const ldif = [
   person('twin1', 'mail: twin@example.org'),
   person('twin2', 'mail: twin@example.org'),
+  person(
+    'multi2',
+    'mail: multi2',
+    'mail: multi2@example.org',
+    'mobile: ext 12',
+    'mobile: +44 7700 900999',
+    'uid: multi',
+  ),
+  person('accent').replace(
+    'userPassword: right',
+    `userPassword:: ${Buffer.from('Gr\u00fc\u00dfe-\u00e9l\u00e8ve').toString('base64')}`,
+  ),
   person('389ds', 'objectClass: extensibleObject', 'nsAccountLock: true'),
   person('edirectory', 'objectClass: extensibleObject', 'loginDisabled: TRUE'),
   person('ad-off', 'objectClass: extensibleObject', 'userAccountControl: 514'),
@@ -79,9 +91,9 @@ describe('authenticate()', () => {
         id: 'ada00000-0000-4000-8000-000000000001',
         dn: 'uid=ada,ou=people,dc=example,dc=org',
         username: 'ada',
-        fullName: 'Ada Lovelace',
-        email: 'ada@example.org',
-        phone: '+447700900101',
+        fullNames: ['Ada Lovelace'],
+        emails: ['ada@example.org'],
+        phones: ['+447700900101'],
         groups: ['cn=staff,ou=groups,dc=example,dc=org', 'cn=admins,ou=groups,dc=example,dc=org'],
       },
     });
@@ -89,8 +101,8 @@ describe('authenticate()', () => {
 
   it('returns no phone number for an entry that has only an e-mail address', async () => {
     const answer = await ldap.authenticate('joan', 'bletchley-1944');
-    assert.equal(entryOf(answer).email, 'joan@example.org');
-    assert.equal('phone' in entryOf(answer), false);
+    assert.deepEqual(entryOf(answer).emails, ['joan@example.org']);
+    assert.deepEqual(entryOf(answer).phones, []);
   });
 
   it('reads the configured attributes, whatever the case of their names', async () => {
@@ -98,9 +110,19 @@ describe('authenticate()', () => {
     await using other = connectTo(directory, { attributes });
     const entry = entryOf(await other.authenticate('grace', 'nanoseconds-1906'));
     assert.deepEqual(
-      [entry.id, entry.username, entry.fullName, entry.groups],
-      ['grace', 'grace@example.org', 'Hopper', ['inetOrgPerson']],
+      [entry.id, entry.username, entry.fullNames, entry.groups],
+      ['grace', 'grace@example.org', ['Hopper'], ['inetOrgPerson']],
     );
+  });
+
+  it('F3: returns every value of an attribute, and the user name that was typed of several', async () => {
+    const entry = entryOf(await ldap.authenticate('multi', 'right'));
+    assert.deepEqual([entry.username, new Set(entry.emails)], ['multi', new Set(['multi2', 'multi2@example.org'])]);
+    assert.deepEqual(new Set(entry.phones), new Set(['ext 12', '+44 7700 900999']));
+  });
+
+  it('F5: binds with the password in NFC, however it was typed', async () => {
+    assert.equal((await ldap.authenticate('accent', 'Gru\u0308\u00dfe-e\u0301le\u0300ve')).outcome, 'ok');
   });
 
   it('formats objectGUID as the UUID that Active Directory shows', async () => {
@@ -148,7 +170,7 @@ describe('authenticate()', () => {
   });
 
   it('passes on names and passwords with non-ASCII characters unchanged', async () => {
-    assert.equal(entryOf(await ldap.authenticate('józef', 'pässwörd 密')).email, 'jozef@example.org');
+    assert.equal(entryOf(await ldap.authenticate('józef', 'pässwörd 密')).emails[0], 'jozef@example.org');
     assert.deepEqual(await ldap.authenticate('józef', 'passwörd 密'), refused('wrong-password'));
   });
 
@@ -166,7 +188,7 @@ describe('authenticate()', () => {
       '(uid=$&)',
       '(uid={username})',
     ]);
-    assert.equal(entryOf(await ldap.authenticate('(star*\\)', 'right')).fullName, 'Odd name');
+    assert.equal(entryOf(await ldap.authenticate('(star*\\)', 'right')).fullNames[0], 'Odd name');
   });
 
   it('E5: refuses an empty password before any search or bind', async () => {

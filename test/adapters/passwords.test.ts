@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { setImmediate as otherWork } from 'node:timers/promises';
+import { hash } from 'argon2';
 import { createPasswords, type Hashing } from '../../adapters/passwords.ts';
 
 const pepper = randomBytes(32);
@@ -21,6 +22,20 @@ describe('createPasswords()', () => {
     assert.equal(await passwords.verify(phc, 'pässwörd 👋'), true);
     assert.equal(await passwords.verify(phc, 'passwörd 👋'), false);
     assert.equal(await passwords.verify(phc, ''), false);
+  });
+
+  it('F5: compares prepared secrets (RFC 8265), and still accepts what was hashed as it was typed', async () => {
+    const [composed, decomposed] = ['Grüße-aus-Köln-élève-4471'].flatMap((text) => [
+      text.normalize('NFC'),
+      text.normalize('NFD'),
+    ]) as [string, string];
+    const phc = await passwords.hash(composed);
+    assert.equal(await passwords.verify(phc, decomposed), true);
+    assert.equal(await passwords.verify(await passwords.hash(`${decomposed}\u00a0x`), `${composed} x`), true);
+    assert.equal(await passwords.verify(phc, composed.replace('4', '\uff14')), false);
+    const unprepared = await hash(decomposed, { secret: pepper });
+    assert.equal(await passwords.verify(unprepared, decomposed), true);
+    assert.equal(await passwords.verify(unprepared, composed), false);
   });
 
   it('salts: hashing the same secret twice gives different strings', async () => {

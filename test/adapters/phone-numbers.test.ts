@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parsePhoneNumber } from '../../adapters/phone-numbers.ts';
+import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../../adapters/phone-numbers.ts';
 
 function assertTable(table: Record<string, string | undefined>, region?: string): void {
   for (const [text, expected] of Object.entries(table)) {
     assert.equal(parsePhoneNumber(text, region)?.e164, expected, JSON.stringify(text));
   }
+}
+
+function numberOf(text: string): PhoneNumber {
+  const number = parsePhoneNumber(text);
+  assert.ok(number);
+  return number;
 }
 
 describe('parsePhoneNumber()', () => {
@@ -22,9 +28,9 @@ describe('parsePhoneNumber()', () => {
       '+49\u00a0171\u00a01234567': '+491711234567',
       '0049171 1234567': undefined,
       '0171 1234567': undefined,
-      'tel:+49-171-1234567': undefined,
+      'tel:+49-171-1234567': '+491711234567',
       'tel:171-1234567;phone-context=+49': undefined,
-      '\uff0b49 171 1234567': undefined,
+      '\uff0b49 171 1234567': '+491711234567',
     });
   });
 
@@ -68,6 +74,35 @@ describe('parsePhoneNumber()', () => {
       '1'.repeat(10_000),
     ];
     assertTable(Object.fromEntries(refused.map((text) => [text, undefined])));
+  });
+
+  it('F4: reads numbers as people paste and type them', () => {
+    const expected = '+12025550122';
+    assertTable({
+      '\u202a+12025550122\u202c': expected,
+      '\u200e\u2066+1 202-555-0122\u2069\ufeff': expected,
+      '\u00a0+1\u2060202\u200b5550122 \t\n': expected,
+      '(+1) 202 555 0122': expected,
+      '（＋１）２０２ ５５５ ０１２２': expected,
+      '+\u0661\u0662\u0660\u0662\u0665\u0665\u0665\u0660\u0661\u0662\u0662': expected,
+      '+\u0967\u0968\u0966\u0968\u096b\u096b\u096b\u0966\u0967\u0968\u0968': expected,
+      'TEL:+1-202-555-0122': expected,
+      '+1 202\u2011555\u20130122': expected,
+    });
+  });
+
+  it('F8: reads a number of before a change of its numbering plan as the number of today', () => {
+    assertTable({
+      '+22997123456': '+2290197123456',
+      '+229 97 12 34 56': '+2290197123456',
+      '+2290197123456': '+2290197123456',
+      '+22507123456': '+2250707123456',
+      '+22544123456': '+2250544123456',
+      '+5215512345678': '+525512345678',
+      '+551187654321': '+5511987654321',
+      '+841691234567': '+84391234567',
+    });
+    assert.equal(phoneRefusal(numberOf('+22997123456'), ['BJ']), undefined);
   });
 
   it('returns the calling code, and the country if the number has one', () => {

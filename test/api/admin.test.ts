@@ -72,7 +72,7 @@ describe('/admin', () => {
     for (const path of ['/registrations', `/users/${alice.userId}/roles`]) {
       assert.equal((await call(url, 'GET', `${admin}${path}`)).status, 401);
     }
-    const granted = jsonOf(await vyryFor(system)(['users', 'grant', 'person070', 'admin', '--json']));
+    const granted = jsonOf(await vyryFor(system)(['users', 'grant', 'person070', 'admin', '--yes', '--json']));
     assert.deepEqual(granted, { userId: alice.userId, roles: ['admin', 'user'] });
     const { body } = await must(call(url, 'GET', `${admin}/users/${alice.userId}/roles`, { token: alice.token }));
     assert.deepEqual(body, { userId: alice.userId, roles: ['admin', 'user'] });

@@ -54,7 +54,7 @@ before(async () => {
   ({ registration, code } = await registrationWithCode(system, 40));
   other = await startRegistration(url);
   ({ accessToken, userId } = await signedIn(system, 41));
-  jsonOf(await vyryFor(system)(['users', 'grant', 'person041', 'admin', '--json']));
+  jsonOf(await vyryFor(system)(['users', 'grant', 'person041', 'admin', '--yes', '--json']));
   deletion = (await must(call(url, 'DELETE', '/api/v1/users/me', { token: accessToken }), 202)).body;
   // the deletion is announced by SMS and e-mail: both must arrive before messages are counted
   for (const to of [phoneOf(41), 'person041@example.org']) {

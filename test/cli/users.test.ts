@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { call } from '../support/client.ts';
-import { signedIn } from '../support/people.ts';
+import { registeredPerson, signedIn } from '../support/people.ts';
 import { type Behind, completedRegistration, lookBehind, must } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -92,7 +92,37 @@ describe('vyry users', () => {
 
   it('reports an unknown user', async () => {
     const { code, stderr } = await vyry(['users', 'disable', 'nobody']);
-    assert.deepEqual([code, stderr], [1, 'There is no account with this id or user name.\n']);
+    assert.deepEqual([code, stderr], [1, 'There is no account with this user name.\n']);
+  });
+
+  it('F6: looks up an address, a number, a name and an id as what each is, and shows and asks before it grants', async () => {
+    const victim = await signedIn(system, 28);
+    // an account of an earlier version, with a name in the form of an address
+    const impostor = await registeredPerson(system, { username: 'person028@example.org', phone: '+447700900829' });
+    for (const given of [
+      ' person028@example.org',
+      '\u202a+44 7700 900028\u202c',
+      'tel:+447700900028',
+      'PERSON028',
+      victim.userId,
+    ]) {
+      assert.equal(jsonOf(await vyry(['users', 'show', given, '--json'])).userId, victim.userId, given);
+    }
+    const unasked = await vyry(['users', 'grant', 'person028@example.org', 'support']);
+    assert.equal(unasked.code, 2);
+    assert.match(unasked.stderr, new RegExp(`userId +${victim.userId}\n(.*\n)*username +person028\n`));
+    assert.match(unasked.stderr, /add --yes/);
+    assert.deepEqual(jsonOf(await vyry(['users', 'show', victim.userId, '--json'])).roles, 'user');
+    const granted = jsonOf(await vyry(['users', 'grant', 'person028@example.org', 'support', '--yes', '--json']));
+    assert.deepEqual(granted, { userId: victim.userId, roles: ['support', 'user'] });
+    assert.equal(jsonOf(await vyry(['users', 'show', impostor.userId, '--json'])).roles, 'user');
+    for (const [given, message] of [
+      ['nobody@example.org', 'There is no account with this e-mail address.\n'],
+      ['+447700900990', 'There is no account with this number.\n'],
+      ['0'.repeat(32), 'There is no account with this user id.\n'],
+    ] as const) {
+      assert.equal((await vyry(['users', 'show', given])).stderr, message);
+    }
   });
 
   it('completes once its worker is back', async () => {

@@ -147,7 +147,7 @@ describe('N16: a deleted account', () => {
     const { body: deletion } = await must(me(ada, 'DELETE'), 202);
     const { body: receipt } = await erased(deletion);
     assert.ok(receipt.erased.workflows >= 6 && receipt.erased.auditEvents >= 20 && receipt.erased.keys >= 8);
-    assert.equal(receipt.erased.claims, 4);
+    assert.equal(receipt.erased.claims, 5);
     assert.ok(Date.parse(receipt.erasedAt) >= Date.parse(receipt.effectiveAt));
     const left = await everywhere();
     for (const text of personal) assert.deepEqual(search(left, text), [], text);

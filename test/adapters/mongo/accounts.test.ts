@@ -6,7 +6,7 @@ import { connectMongo, type Database } from '../../../adapters/mongo/connect.ts'
 import type { ContactIdentity } from '../../../domain/identity.ts';
 import { withDatabase } from '../../../engines/processes.ts';
 import { Secret } from '../../../platform/config/secret.ts';
-import { createCipher, newId } from '../../../platform/crypto.ts';
+import { createCipher, keyedHash, newId } from '../../../platform/crypto.ts';
 import { testEngines } from '../../support/engines.ts';
 import { atOnce, testCipher, uniqueName } from '../../support/redis.ts';
 
@@ -110,7 +110,7 @@ describe('claim()', () => {
     const userId = newId();
     await accounts.claim(userId, identity);
     const stored = await claims().find({ userId }).toArray();
-    assert.equal(stored.length, 4);
+    assert.equal(stored.length, 5);
     const text = JSON.stringify(stored);
     for (const personal of [identity.username, identity.email, identity.phone, identity.directoryId]) {
       assert.equal(text.includes(personal), false, personal);
@@ -288,16 +288,68 @@ describe('disable() and enable()', () => {
   });
 });
 
-describe('find()', () => {
+describe('findBy() a user name', () => {
   it('finds an account by name, whatever its case, and ignores names that are only claimed', async () => {
     const userId = newId();
     const identity = newIdentity();
     await accounts.claim(userId, identity);
-    assert.equal(await accounts.find(identity.username), undefined);
+    assert.equal(await named(identity.username), undefined);
     await accounts.insert({ userId, identity, createdAt: new Date(0) });
-    assert.equal((await accounts.find(identity.username.toUpperCase()))?.userId, userId);
-    assert.equal(await accounts.find(identity.email), undefined);
-    assert.equal(await accounts.find(uniqueName()), undefined);
+    assert.equal((await named(identity.username.toUpperCase()))?.userId, userId);
+    assert.equal(await named(identity.email), undefined);
+    assert.equal(await named(uniqueName()), undefined);
+  });
+});
+
+const named = (value: string) => accounts.findBy({ kind: 'username', value });
+
+describe('names that look alike, and numbers that changed', () => {
+  it('F6: gives a name that looks like another only to a user of the directory', async () => {
+    const name = `victor${newId().slice(0, 8)}x`;
+    const alike = name.replace('o', '0');
+    assert.equal(await accounts.claim('owner', { username: name }), true);
+    assert.equal(await accounts.claim('other', { username: alike }), false);
+    await accounts.release('other', { username: alike });
+    assert.equal(await accounts.claim('owner', { username: alike }), true);
+    await accounts.release('owner', { username: name }, { username: alike });
+    assert.equal(await accounts.claim('third', { username: name }), false);
+    await accounts.release('third', { username: name });
+    assert.equal(await accounts.claim('staff', { username: name, directoryId: newId() }), true);
+  });
+
+  it('F6: claims what names of earlier versions look like, once', async () => {
+    const [userId, username] = [newId(), `c0sm${newId().slice(0, 8)}`];
+    await accounts.claim(userId, { username });
+    await accounts.insert({ userId, identity: { username }, createdAt: new Date() });
+    await claims().deleteOne({ userId, _id: { $regex: '^lookalike:' } as never });
+    assert.ok((await accounts.claimLookalikes()) >= 1);
+    assert.equal(await accounts.claimLookalikes(), 0);
+    assert.equal(await accounts.claim('other', { username: username.replace('0', 'o') }), false);
+  });
+
+  it('F28: finds the user name of a directory that has the form of an address, but no chosen one', async () => {
+    const [linked, chosen] = [newId(), newId()];
+    const [upn, fake] = [`${uniqueName()}@corp.example`, `${uniqueName()}@corp.example`];
+    const link = { username: upn, directoryId: newId() };
+    await accounts.claim(linked, link);
+    await accounts.insert({ userId: linked, identity: link, createdAt: new Date() });
+    await accounts.claim(chosen, { username: fake });
+    await accounts.insert({ userId: chosen, identity: { username: fake }, createdAt: new Date() });
+    assert.equal((await accounts.findBy({ kind: 'email', value: upn }))?.userId, linked);
+    assert.equal(await accounts.findBy({ kind: 'email', value: fake }), undefined);
+  });
+
+  it('F8: finds an account by the number of before and after a change of the numbering plan', async () => {
+    const [userId, last] = [newId(), String(Math.floor(Math.random() * 1e6)).padStart(6, '0')];
+    const [before, now] = [`+22997${last}`, `+2290197${last}`];
+    // as an earlier version stored it
+    const hash = keyedHash(hashKey, 'phone', before);
+    await claims().insertOne({ _id: `phone:${hash}` as never, userId, createdAt: new Date() });
+    await accounts.insert({ userId, identity: { phone: before }, createdAt: new Date() });
+    assert.equal((await accounts.findBy({ kind: 'phone', value: now }))?.userId, userId);
+    assert.equal((await accounts.findBy({ kind: 'phone', value: before }))?.phone, now);
+    assert.equal(await accounts.claim('other', { phone: now }), false);
+    assert.equal(await accounts.erase(userId), 1);
   });
 });
 
