@@ -71,7 +71,8 @@ export interface ApiDeps {
     | 'findProvable'
     | 'readProvable'
     | 'readSecrets'
-    | 'matchesDirectoryEntry'
+    | 'directoryIdOf'
+    | 'findByDirectoryId'
     | 'hasDirectoryEntry'
     | 'setProfile'
   >;

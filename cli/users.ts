@@ -1,9 +1,14 @@
 /** `vyry users`: shows, disables and enables accounts, and changes their roles. */
 import { executeSingleton } from '../adapters/temporal/client-calls.ts';
-import { type Account, isRole, rolesOf } from '../domain/account.ts';
+import { type Account, type Identifier, isRole, rolesOf } from '../domain/account.ts';
 import { maskEmail, maskPhone } from '../domain/identity.ts';
-import { userAdministrationWorkflowId, userRolesWorkflowId } from '../domain/workflow-ids.ts';
+import {
+  identityReleaseWorkflowId,
+  userAdministrationWorkflowId,
+  userRolesWorkflowId,
+} from '../domain/workflow-ids.ts';
 import { newId } from '../platform/crypto.ts';
+import { identityRelease } from '../workflows/identity-change.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';
 import { userDisabling, userEnabling, userRoleChange } from '../workflows/user-administration.ts';
 import { actOptions, type Command, type Invocation, operatorName, table, UsageError } from './command.ts';
@@ -81,8 +86,39 @@ const revoke: Command = {
   run: (invocation) => changeRoles(invocation, (roles, role) => roles.filter((one) => one !== role)),
 };
 
+const kindsReleased: Readonly<Record<string, Identifier['kind']>> = {
+  username: 'username',
+  phone: 'phone',
+  email: 'email',
+};
+
+const release: Command = {
+  positionals: ['user-id-or-name', 'username|phone|email'],
+  about: 'Takes a user name, number or address from an account, so that its next owner can register with it.',
+  options: actOptions,
+  async run(invocation) {
+    const kind = kindsReleased[invocation.positionals[1] ?? ''];
+    if (kind === undefined) throw new UsageError('What is released must be username, phone or email');
+    const { userId, temporal, operator } = await openAct(invocation);
+    await using _closing = temporal;
+    const released = await executeSingleton({ temporal: temporal.client }, identityRelease, {
+      workflowId: identityReleaseWorkflowId(userId),
+      args: [{ changeId: newId(), userId, kind, operator, at: Date.now() }],
+      staticSummary: `Release of a ${kind}`,
+      typedSearchAttributes: userAttributesOf(userId),
+      waitMs,
+    });
+    // null is what Temporal returns for undefined
+    if (released === undefined || released === null) throw new Error(`The account has no ${kind}.`);
+    invocation.show({
+      json: { userId, released: kind, sessionsEnded: released.sessionsEnded },
+      text: `The ${kind} of ${userId} is released; ${released.sessionsEnded} sessions ended.`,
+    });
+  },
+};
+
 /** The commands of `vyry users`. */
-export const users: Record<string, Command> = { show, disable, enable, grant, revoke };
+export const users: Record<string, Command> = { show, disable, enable, grant, revoke, release };
 
 async function changeRoles(
   invocation: Invocation,
@@ -104,7 +140,8 @@ async function changeRoles(
 }
 
 async function findAccount({ accounts }: Pick<ReturnType<typeof openUsers>, 'accounts'>, given = ''): Promise<Account> {
-  const account = (await accounts.read(given)) ?? (await accounts.find(given));
+  const account =
+    (await accounts.read(given)) ?? (await accounts.find(given)) ?? (await accounts.findByDirectoryId(given));
   if (account === undefined) throw new Error('There is no account with this id or user name.');
   return account;
 }

@@ -11,6 +11,7 @@ import type { Account, AccountWithHashes, CredentialKind, Identifier } from '../
 import { type ContactIdentity, emailKey, usernameKey } from '../../domain/identity.ts';
 import { type Cipher, keyedHash } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
+import { createDirectoryLinks } from './directory-links.ts';
 
 /** A new account. Passwords and PINs are Argon2id hashes in PHC format. */
 export interface NewAccount {
@@ -23,18 +24,11 @@ export interface NewAccount {
   locale?: string;
 }
 
-/** An account as the directory sync reads it. */
-interface LinkedAccount {
-  userId: string;
-  username?: string;
-  /** Linked to a directory entry and not disabled. */
-  hasDirectoryEntry: boolean;
-}
-
 /** The store of accounts. */
 export type Accounts = ReturnType<typeof createAccounts>;
 
-interface UserDocument {
+/** An account as it is stored. */
+export interface UserDocument {
   _id: string;
   username?: string;
   fullName?: string;
@@ -43,6 +37,9 @@ interface UserDocument {
   phoneNumberEncrypted?: string;
   phoneNumberHash?: string;
   directoryHash?: string;
+  directoryIdEncrypted?: string;
+  /** The identifiers that their owner proved, in place of those that the directory gave. */
+  ownKinds?: string[];
   groups: string[];
   roles: string[];
   password?: string;
@@ -66,6 +63,8 @@ const userSchema = new Schema<UserDocument>(
     phoneNumberEncrypted: text,
     phoneNumberHash: text,
     directoryHash: text,
+    directoryIdEncrypted: text,
+    ownKinds: { type: [String], default: undefined },
     groups: [String],
     roles: [String],
     password: text,
@@ -80,7 +79,8 @@ const userSchema = new Schema<UserDocument>(
   { collection: 'users', versionKey: false, strict: 'throw' },
 );
 
-interface ClaimDocument {
+/** A claim as it is stored. */
+export interface ClaimDocument {
   _id: string;
   userId: string;
   createdAt: Date;
@@ -175,10 +175,19 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
 
     ...createAccountReads({ users, claims, hashOf, cipher }),
     ...createAccountChanges({ users, hashOf, cipher }),
+    ...createDirectoryLinks({
+      users,
+      claims,
+      hashOf,
+      cipher,
+      claimIdsOf: (identity) => claimIds(identity, hashOf),
+      accountOf: (user) => accountOf(user, cipher),
+    }),
   };
 }
 
-interface Collections {
+/** The collections and keys of the store. */
+export interface Collections {
   users: Model<UserDocument>;
   claims: Model<ClaimDocument>;
   hashOf: HashOf;
@@ -223,31 +232,6 @@ function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
     /** Returns the account with a user name, or undefined. */
     find: (username: string): Promise<Account | undefined> => findBy({ kind: 'username', value: username }),
 
-    /** Returns whether an account is linked to a directory entry. */
-    async matchesDirectoryEntry(userId: string, directoryId: string): Promise<boolean> {
-      const user = await users.findById(userId, { directoryHash: 1 }).lean();
-      return user?.directoryHash === hashOf('directory', directoryId);
-    },
-
-    /** Returns whether an account is linked to any directory entry. */
-    async hasDirectoryEntry(userId: string): Promise<boolean> {
-      return (await users.exists({ _id: userId, directoryHash: trusted({ $exists: true }) })) !== null;
-    },
-
-    /** Returns a page of all accounts in order of their ids, after `afterId`, for the directory sync. */
-    async listForDirectory(afterId: string, limit: number): Promise<LinkedAccount[]> {
-      const page = await users
-        .find({ _id: trusted({ $gt: afterId }) }, { username: 1, directoryHash: 1, disabledAt: 1 })
-        .sort({ _id: 1 })
-        .limit(limit)
-        .lean();
-      return page.map(({ _id: userId, username, directoryHash, disabledAt }) => ({
-        userId,
-        hasDirectoryEntry: directoryHash !== undefined && disabledAt === undefined,
-        ...(username && { username }),
-      }));
-    },
-
     /** Returns the hashes of the password and PIN of an account; undefined if the account does not exist. */
     async readSecrets(userId: string): Promise<Pick<NewAccount, 'password' | 'pin'> | undefined> {
       const user = await users.findById(userId, { password: 1, pin: 1 }).lean();
@@ -265,14 +249,18 @@ function createAccountChanges({ users, hashOf, cipher }: Omit<Collections, 'clai
       await users.updateOne({ _id: userId }, { $set: { ...(fullName && { fullName }), ...(locale && { locale }) } });
     },
 
-    /** Sets a claimed user name, number or address of an account; false if there is no account. Safe to repeat. */
+    /**
+     * Sets a claimed user name, number or address of an account; false if there is no account. A number or address is
+     * one that its owner has proven. Safe to repeat.
+     */
     async setIdentifier(userId: string, { kind, value }: Identifier): Promise<boolean> {
       const written = {
         username: () => ({ username: value }),
         phone: () => ({ phoneNumberEncrypted: cipher.encryptText(value), phoneNumberHash: hashOf('phone', value) }),
         email: () => ({ emailEncrypted: cipher.encryptText(value), emailHash: hashOf('email', emailKey(value)) }),
       };
-      return (await users.updateOne({ _id: userId }, { $set: written[kind]() })).matchedCount > 0;
+      const proven = kind === 'username' ? {} : { $addToSet: { ownKinds: kind } };
+      return (await users.updateOne({ _id: userId }, { $set: written[kind](), ...proven })).matchedCount > 0;
     },
 
     /** Disables an account. Safe to repeat: the first time stays. */
@@ -374,7 +362,8 @@ function claimedAs({ kind, value }: Identifier): string {
   return kind === 'email' ? emailKey(value) : value;
 }
 
-type HashOf = (kind: string, value: string) => string;
+/** Keyed hash of an identifier. */
+export type HashOf = (kind: string, value: string) => string;
 
 function claimIds(identity: ContactIdentity, hashOf: HashOf): string[] {
   const { username, email, phone, directoryId } = identity;
@@ -395,7 +384,10 @@ function documentOf(account: NewAccount, hashOf: HashOf, cipher: Cipher): UserDo
     ...(fullName && { fullName }),
     ...(email && { emailEncrypted: cipher.encryptText(email), emailHash: hashOf('email', emailKey(email)) }),
     ...(phone && { phoneNumberEncrypted: cipher.encryptText(phone), phoneNumberHash: hashOf('phone', phone) }),
-    ...(directoryId && { directoryHash: hashOf('directory', directoryId) }),
+    ...(directoryId && {
+      directoryHash: hashOf('directory', directoryId),
+      directoryIdEncrypted: cipher.encryptText(directoryId),
+    }),
     ...(account.password && { password: account.password }),
     ...(account.pin && { pin: account.pin }),
     groups: groups ?? [],

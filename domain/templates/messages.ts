@@ -55,6 +55,7 @@ const notificationTexts = {
   'pin-changed': 'pinChangedMail',
   'number-registered': 'numberRegisteredMail',
   'contact-changed': 'contactChangedMail',
+  'identity-handed-over': 'identityHandedOverMail',
   'deletion-planned': 'deletionPlannedMail',
   'account-deleted': 'accountDeletedMail',
   'session-stolen': 'sessionStolenMail',
