@@ -1,12 +1,12 @@
 /** Activities of the directory sync: select the accounts to check and decide which ones lose access. */
 import type { EntryStatus } from '../adapters/ldap/answer.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
-import { type LinkedPerson, newNameOf } from '../domain/directory.ts';
+import { type DirectoryPerson, newNameOf } from '../domain/directory.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** A page of linked accounts. `nextId` is the start of the next page, absent after the last. */
 export interface SyncedPage {
-  people: ({ userId: string } & LinkedPerson)[];
+  people: ({ userId: string } & DirectoryPerson)[];
   nextId?: string;
 }
 

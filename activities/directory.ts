@@ -6,7 +6,7 @@ import type { Directory } from '../adapters/ldap/connect.ts';
 import type { PhoneNumber, PhoneRefusal, parsePhoneNumber } from '../adapters/phone-numbers.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { Limit, RateLimits } from '../adapters/redis/rate-limits.ts';
-import type { LinkedPerson } from '../domain/directory.ts';
+import type { DirectoryPerson } from '../domain/directory.ts';
 import { Failure } from '../domain/failures.ts';
 import { type ContactIdentity, usernameKey } from '../domain/identity.ts';
 import { limitKeysOf } from '../domain/limits.ts';
@@ -37,7 +37,7 @@ export type AuthenticateResult =
 
 /** The input of `readEntryStatuses`. */
 export interface EntryStatusesInput {
-  people?: LinkedPerson[];
+  people?: DirectoryPerson[];
   /** In histories of an earlier version. */
   usernames?: string[];
 }
@@ -175,7 +175,7 @@ class EntryTries {
   }
 }
 
-async function entryStatusOf(deps: DirectoryActivityDeps, person: LinkedPerson): Promise<EntryStatus> {
+async function entryStatusOf(deps: DirectoryActivityDeps, person: DirectoryPerson): Promise<EntryStatus> {
   const answer = await deps.directory.entryStatusOf(person);
   if (answer.entryStatus === 'unavailable') {
     throw outageOf(deps, answer.reason);

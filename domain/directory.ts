@@ -18,8 +18,8 @@ function unaccented(text: string): string {
   return text.normalize('NFKD').replaceAll(/[\p{M}\p{Default_Ignorable_Code_Point}]/gu, '');
 }
 
-/** The person of an account as the directory is asked for them: by the immutable id of the entry where it is known. */
-export interface LinkedPerson {
+/** A person as the directory is asked for them: by the immutable id of the entry where it is known, or by user name. */
+export interface DirectoryPerson {
   directoryId?: string;
   username?: string;
 }
@@ -33,7 +33,7 @@ export interface EntryValues {
 }
 
 /** An account that holds a user name, number or address which the directory gives to another entry. */
-export interface Holder extends LinkedPerson {
+export interface Holder extends DirectoryPerson {
   userId: string;
   held: Identifier[];
 }

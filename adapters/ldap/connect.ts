@@ -14,7 +14,7 @@
 import { randomUUID } from 'node:crypto';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { type Entry, FilterParser } from 'ldapts';
-import type { LinkedPerson } from '../../domain/directory.ts';
+import type { DirectoryPerson } from '../../domain/directory.ts';
 import type { Config } from '../../platform/config/config.ts';
 import type { Secret } from '../../platform/config/secret.ts';
 import { type Clock, padResponseTime, processClock } from '../../platform/lifecycle.ts';
@@ -98,7 +98,7 @@ export interface Directory {
   /** Verifies a user name and password. Refusals and outages are answers, not errors. */
   authenticate(username: string, password: string, options?: BindOptions): Promise<DirectoryAnswer>;
   /** Returns the status of a person, without a password. Outages are answers, not errors. */
-  entryStatusOf(person: LinkedPerson): Promise<EntryStatusAnswer>;
+  entryStatusOf(person: DirectoryPerson): Promise<EntryStatusAnswer>;
   /** Resolves if a server answers. @throws {Outage} no server answers */
   ping(): Promise<void>;
   /** Closes all connections after the running requests have ended. */
@@ -206,7 +206,7 @@ function dnOf(person: DirectoryEntry | undefined, { baseDn }: DirectoryOptions):
 async function entryStatusOf(
   servers: readonly Server[],
   options: DirectoryOptions,
-  person: LinkedPerson,
+  person: DirectoryPerson,
 ): Promise<EntryStatusAnswer> {
   try {
     return entryStatusIn(
@@ -244,7 +244,7 @@ function canBind(password: unknown): boolean {
 function findEntries(
   connection: Connection,
   options: DirectoryOptions,
-  { directoryId, username = '' }: LinkedPerson,
+  { directoryId, username = '' }: DirectoryPerson,
 ): Promise<Entry[]> {
   const { userFilter, attributes } = options;
   return connection.search(options.baseDn, {
