@@ -78,7 +78,7 @@ export function createAccountActivities(deps: AccountActivityDeps) {
 
     /**
      * Claims name, number and address for the user. Claims nothing when another account has one of them, and returns
-     * the id of that account if a PIN locks it, and the accounts that may have to hand it over. Idempotent: a claim is
+     * the id of that account if a PIN locks it, and the accounts that may have to give it up. Idempotent: a claim is
      * keyed by the claimed value and stores its user.
      */
     claimIdentity: ({ userId, identity }: AccountInput): Promise<ClaimAnswer> =>

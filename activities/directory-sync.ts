@@ -1,6 +1,7 @@
 /** Activities of the directory sync: select the accounts to check and decide which ones lose access. */
-import type { EntryStatus } from '../adapters/ldap/answer.ts';
+
 import type { Accounts } from '../adapters/mongo/accounts.ts';
+import type { EntryStatus } from '../domain/directory.ts';
 import { type DirectoryPerson, newNameOf } from '../domain/directory.ts';
 import type { Events } from '../platform/events/events.ts';
 

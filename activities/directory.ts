@@ -1,12 +1,12 @@
 /** Activities that authenticate users at the directory and look up their entries. */
 
 import type { parseEmailAddress } from '../adapters/email-addresses.ts';
-import type { EntryStatus, OutageReason, RefusalReason } from '../adapters/ldap/answer.ts';
+import type { OutageReason, RefusalReason } from '../adapters/ldap/answer.ts';
 import type { Directory } from '../adapters/ldap/connect.ts';
 import type { PhoneNumber, PhoneRefusal, parsePhoneNumber } from '../adapters/phone-numbers.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { Limit, RateLimits } from '../adapters/redis/rate-limits.ts';
-import type { DirectoryPerson } from '../domain/directory.ts';
+import type { DirectoryPerson, EntryStatus } from '../domain/directory.ts';
 import { Failure } from '../domain/failures.ts';
 import { type ContactIdentity, usernameKey } from '../domain/identity.ts';
 import { limitKeysOf } from '../domain/limits.ts';
@@ -167,7 +167,7 @@ class EntryTries {
     return allowed;
   }
 
-  /** Takes back what was counted: the password was right, or was not sent. */
+  /** Refunds what was counted: the password was right, or was not sent. */
   async refund(): Promise<void> {
     const { rateLimits, entryTries } = this.#deps;
     if (this.#counted !== undefined) await rateLimits.refund(entryTries, this.#counted.key, this.#counted.tryId);

@@ -32,6 +32,12 @@ export interface EntryValues {
   phones: string[];
 }
 
+/** The status of a person in the directory, as read by the service account without the user's password. */
+export type EntryStatus =
+  | ({ entryStatus: 'active' | 'disabled'; id: string } & EntryValues)
+  | { entryStatus: 'missing' }
+  | { entryStatus: 'ambiguous' };
+
 /** An account that holds a user name, number or address which the directory gives to another entry. */
 export interface Holder extends DirectoryPerson {
   userId: string;

@@ -8,8 +8,8 @@ import type { NativeConnection } from '@temporalio/worker';
 import { createAccountActivities } from '../activities/accounts.ts';
 import { createCredentialActivities } from '../activities/credentials.ts';
 import { createDirectorySyncActivities } from '../activities/directory-sync.ts';
-import { createHandOverActivities } from '../activities/hand-over.ts';
 import { createIdentityChangeActivities } from '../activities/identity-change.ts';
+import { createIdentityTransferActivities } from '../activities/identity-transfer.ts';
 import { createNotificationActivities } from '../activities/notifications.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
@@ -59,7 +59,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const credentials = createCredentialActivities({ accounts: store, sessions, oneTimeSecrets, events });
   const erasure = await createErasure(config, { ...tools, database: database.connection, accounts: store, sessions });
   const identities = createIdentityChangeActivities({ accounts: store, events });
-  const handingOver = createHandOverActivities({ accounts: store, events });
+  const transferring = createIdentityTransferActivities({ accounts: store, events });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
   const registration = createRegistrationActivities({ registrations, events, codes });
   const verification = createVerificationActivities({
@@ -81,7 +81,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...notifications,
         ...credentials,
         ...identities,
-        ...handingOver,
+        ...transferring,
         ...erasure.activities,
         ...recovery,
         ...purging,

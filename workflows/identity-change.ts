@@ -3,7 +3,7 @@
  * address is proven.
  *
  * 1. Read the current identity.
- * 2. Claim the new value. If it belongs to another account, nothing changes; one that the directory gives is handed over
+ * 2. Claim the new value. If it belongs to another account, nothing changes; one that the directory gives is transferred
  *    if the entry of the other account no longer has it.
  * 3. Write it into the account.
  * 4. Release the old value.
@@ -16,12 +16,12 @@
  * releases what another has claimed.
  */
 import { proxyActivities } from '@temporalio/workflow';
-import type { HandOverActivities } from '../activities/hand-over.ts';
 import type { IdentityChangeActivities, IdentityRelease } from '../activities/identity-change.ts';
+import type { IdentityTransferActivities } from '../activities/identity-transfer.ts';
 import type { UserAdministrationActivities } from '../activities/user-administration.ts';
 import type { Identifier } from '../domain/account.ts';
 import { recipientsOf } from '../domain/notifications.ts';
-import { handOver } from './hand-over.ts';
+import { transfer } from './identity-transfer.ts';
 import { notifyOwner } from './notification.ts';
 import { isOutage } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
@@ -57,7 +57,11 @@ const activities = proxyActivities<IdentityChangeActivities>({
 });
 const { readIdentity, claimIdentifier, writeIdentifier, releaseIdentifier, tellIdentityChanged } = activities;
 const { takeIdentifier, tellIdentityReleased } = activities;
-const { findHolders } = proxyActivities<HandOverActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
+const { findHolders } = proxyActivities<IdentityTransferActivities>({
+  startToCloseTimeout: '30s',
+  heartbeatTimeout,
+  retry,
+});
 const { endSessions } = proxyActivities<UserAdministrationActivities>({
   startToCloseTimeout: '30s',
   heartbeatTimeout,
@@ -70,7 +74,7 @@ export async function identityChange(input: IdentityChangeInput): Promise<Change
   const before = await readIdentity({ userId });
   if (before === null) return { changeId, outcome: 'gone' };
   const replaced = before[wanted.kind];
-  if (!(await claimIdentifier({ userId, identifier: wanted })) && !(await claimHandedOver(input))) {
+  if (!(await claimIdentifier({ userId, identifier: wanted })) && !(await claimTransferred(input))) {
     // the directory sync tries it again at each run
     const occasion = input.isFromDirectory ? `directory-${userId}` : changeId;
     await tellIdentityChanged({ ...input, changeId: occasion, isTaken: true });
@@ -91,11 +95,11 @@ export async function identityChange(input: IdentityChangeInput): Promise<Change
 }
 
 /** Claims a value of the directory that the entry of another account no longer has. Returns whether it is claimed. */
-async function claimHandedOver({ changeId, userId, wanted, isFromDirectory }: IdentityChangeInput): Promise<boolean> {
+async function claimTransferred({ changeId, userId, wanted, isFromDirectory }: IdentityChangeInput): Promise<boolean> {
   if (isFromDirectory !== true) return false;
   const holders = await findHolders({ userId, identity: { [wanted.kind]: wanted.value } });
   if (holders.length === 0) return false;
-  const isFree = await handOver({ changeId, userId }, holders, (read) =>
+  const isFree = await transfer({ changeId, userId }, holders, (read) =>
     read().catch((err: unknown) => {
       // the directory is asked again by the next directory sync
       if (isOutage(err)) return undefined;

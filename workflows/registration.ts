@@ -9,7 +9,7 @@
  * 4. `credentials`: hash password and PIN and store the hashes.
  * When all steps are done:
  * 5. Claim name, number and address. What the directory has taken from the entry of another account and given to this
- *    one is handed over first. Compensation: release them.
+ *    one is transferred first. Compensation: release them.
  * 6. Create the account. Compensation: remove it.
  * 7. Send a welcome notification to its e-mail address, without waiting for it.
  *
@@ -39,7 +39,7 @@ import { recipientsOf } from '../domain/notifications.ts';
 import type { RegistrationStatus } from '../domain/registration.ts';
 import { refuseApproval, refuseCode, refuseProof, refuseStep } from '../domain/registration-refusals.ts';
 import { Compensations } from './compensations.ts';
-import { handOver } from './hand-over.ts';
+import { transfer } from './identity-transfer.ts';
 import { notifyOwner } from './notification.ts';
 import { throwIfRefused } from './refusals.ts';
 import { RegistrationCodes } from './registration-codes.ts';
@@ -211,7 +211,7 @@ async function finish(progress: RegistrationProgress, undo: Compensations): Prom
   else progress.end('expired', 'database-unavailable');
 }
 
-/** Step 5. What the directory has taken from the entries of other accounts is handed over first. */
+/** Step 5. What the directory has taken from the entries of other accounts is transferred first. */
 async function claimFor(
   progress: RegistrationProgress,
   account: AccountInput,
@@ -224,11 +224,11 @@ async function claimFor(
   const { userId, identity, locale } = account;
   const recipients = recipientsOf({ ...identity, ...(locale !== undefined && { locale }) });
   const claimant = { changeId: account.registrationId, userId, recipients };
-  const isFree = await handOver(claimant, claimed.heldBy, (read) =>
+  const isFree = await transfer(claimant, claimed.heldBy, (read) =>
     calls.callWhenAvailable('directory', read, isUnwanted),
   );
   if (!isFree) return claimed.otherwise;
-  progress.flow.note('name, number or address handed over, as the directory says');
+  progress.flow.note('name, number or address transferred, as the directory says');
   const again = await calls.callWhenAvailable('database', claim, isUnwanted);
   return typeof again === 'object' && 'heldBy' in again ? again.otherwise : again;
 }

@@ -1,5 +1,5 @@
 /** The answers of a directory to a user name and password. Their reasons are for the audit log, not for clients. */
-import type { EntryValues } from '../../domain/directory.ts';
+import type { EntryStatus } from '../../domain/directory.ts';
 
 /** A directory entry, read from the configured attributes. */
 export interface DirectoryEntry {
@@ -54,12 +54,6 @@ export type DirectoryAnswer =
   | { outcome: 'ok'; entry: DirectoryEntry }
   | { outcome: 'refused'; reason: RefusalReason }
   | { outcome: 'unavailable'; reason: OutageReason };
-
-/** The status of a person in the directory, as read by the service account without the user's password. */
-export type EntryStatus =
-  | ({ entryStatus: 'active' | 'disabled'; id: string } & EntryValues)
-  | { entryStatus: 'missing' }
-  | { entryStatus: 'ambiguous' };
 
 /** The answer to an id or a user name alone. */
 export type EntryStatusAnswer = EntryStatus | { entryStatus: 'unavailable'; reason: OutageReason };

@@ -14,14 +14,13 @@
 import { randomUUID } from 'node:crypto';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { type Entry, FilterParser } from 'ldapts';
-import type { DirectoryPerson } from '../../domain/directory.ts';
+import type { DirectoryPerson, EntryStatus } from '../../domain/directory.ts';
 import type { Config } from '../../platform/config/config.ts';
 import type { Secret } from '../../platform/config/secret.ts';
 import { type Clock, padResponseTime, processClock } from '../../platform/lifecycle.ts';
 import {
   type DirectoryAnswer,
   type DirectoryEntry,
-  type EntryStatus,
   type EntryStatusAnswer,
   Outage,
   type RefusalReason,
@@ -83,7 +82,7 @@ export function readDirectoryOptions(config: DirectoryConfig): DirectoryOptions 
 }
 
 /** Options of `authenticate`. */
-export interface BindOptions {
+interface BindOptions {
   /** Immutable id of the entry, which then is found by it whatever its user name is. */
   directoryId?: string | undefined;
   /**

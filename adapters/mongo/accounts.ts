@@ -362,8 +362,7 @@ function claimedAs({ kind, value }: Identifier): string {
   return kind === 'email' ? emailKey(value) : value;
 }
 
-/** Keyed hash of an identifier. */
-export type HashOf = (kind: string, value: string) => string;
+type HashOf = (kind: string, value: string) => string;
 
 function claimIds(identity: ContactIdentity, hashOf: HashOf): string[] {
   const { username, email, phone, directoryId } = identity;

@@ -11,7 +11,7 @@ import { type ContactIdentity, emailKey, usernameKey } from '../../domain/identi
 import type { Collections, UserDocument } from './accounts.ts';
 
 /** An account as the directory sync reads it. */
-export interface LinkedAccount {
+interface LinkedAccount {
   userId: string;
   username?: string;
   /** Absent for an account of an earlier version, until its entry was seen. */
@@ -26,12 +26,12 @@ interface LinkTools extends Collections {
   accountOf: (user: UserDocument) => Account;
 }
 
-/** Identifiers that the directory gives and that can be handed over. */
+/** Identifiers that the directory gives and that can be transferred. */
 const givenKinds = ['username', 'phone', 'email'] as const;
 
 /** Creates the operations on links. */
 export function createDirectoryLinks(tools: LinkTools) {
-  return { ...createLinks(tools), ...createHandOvers(tools) };
+  return { ...createLinks(tools), ...createTransfers(tools) };
 }
 
 function createLinks({ users, claims, hashOf, cipher, accountOf }: LinkTools) {
@@ -87,7 +87,7 @@ function createLinks({ users, claims, hashOf, cipher, accountOf }: LinkTools) {
   };
 }
 
-function createHandOvers({ users, claims, hashOf, cipher, claimIdsOf }: LinkTools) {
+function createTransfers({ users, claims, hashOf, cipher, claimIdsOf }: LinkTools) {
   return {
     /**
      * Returns the other accounts that hold what the directory gives to an identity, if they are linked to entries as
@@ -119,7 +119,7 @@ function createHandOvers({ users, claims, hashOf, cipher, claimIdsOf }: LinkTool
      * Moves the claim of an identifier from one account to another, which need not exist yet. Safe to repeat: of
      * parallel moves one changes the claim.
      */
-    async handOver(fromId: string, toId: string, identifier: Identifier): Promise<void> {
+    async transfer(fromId: string, toId: string, identifier: Identifier): Promise<void> {
       const _id = claimIdsOf({ [identifier.kind]: identifier.value }).join();
       await unset({ users, hashOf }, fromId, identifier);
       // a new time, because the purge removes old claims of accounts that were not created

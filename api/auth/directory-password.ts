@@ -8,8 +8,8 @@ import { newId } from '../../platform/crypto.ts';
 import { type DirectoryLogInAnswer, directoryLogIn } from '../../workflows/directory-log-in.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps } from '../deps.ts';
+import { changeIdentity } from '../identity-change.ts';
 import { type Consumed, type DirectoryLimitDeps, limitDirectory } from '../limits.ts';
-import { changeIdentity } from '../users/identity.ts';
 
 /** The dependencies of a verification by the directory. */
 export type DirectoryPasswordDeps = DirectoryLimitDeps &

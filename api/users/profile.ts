@@ -8,10 +8,10 @@ import { usernameKey } from '../../domain/identity.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import { emailOf, phoneOf } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
+import { changeIdentity } from '../identity-change.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
 import { beginContactChange, type ContactChangeDeps, type NewContact } from './contact.ts';
-import { changeIdentity } from './identity.ts';
 import { viewOf } from './me.ts';
 
 type Op = typeof userOperations.changeProfile;

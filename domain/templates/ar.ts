@@ -42,7 +42,7 @@ export const arabic: Templates = {
       'إذا لم تكن أنت من فعل ذلك، فاتصل بالمسؤول الآن.',
     ],
   },
-  identityHandedOverMail: {
+  identityTransferredMail: {
     subject: 'تم نقل بيانات الاتصال لحساب في {product}',
     body: [
       'نقلت مؤسستك اسم مستخدم أو رقم هاتف أو بريدًا إلكترونيًا من حساب في {product} إلى حساب آخر. أحد الحسابين هو حسابك.',

@@ -50,7 +50,7 @@ export const german: Templates = {
       'Wenn Sie das nicht waren, wenden Sie sich sofort an Ihre Administration.',
     ],
   },
-  identityHandedOverMail: {
+  identityTransferredMail: {
     subject: 'Kontaktdaten eines {product}-Kontos wurden verschoben',
     body: [
       'Ihre Organisation hat einen Benutzernamen, eine Telefonnummer oder eine E-Mail-Adresse eines Kontos bei {product} einem anderen gegeben. Eines der beiden ist Ihres.',

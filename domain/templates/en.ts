@@ -47,7 +47,7 @@ export const english: Templates = {
       'If this was not you, contact your administrator now.',
     ],
   },
-  identityHandedOverMail: {
+  identityTransferredMail: {
     subject: 'Contact data of a {product} account was moved',
     body: [
       'Your organisation gave a user name, telephone number or e-mail address of one {product} account to another. One of the two is yours.',

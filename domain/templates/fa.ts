@@ -39,7 +39,7 @@ export const persian: Templates = {
       'اگر شما این کار را نکرده‌اید، همین حالا با مدیر سامانه تماس بگیرید.',
     ],
   },
-  identityHandedOverMail: {
+  identityTransferredMail: {
     subject: 'اطلاعات تماس یک حساب {product} منتقل شد',
     body: [
       'سازمان شما نام کاربری، شماره تلفن یا نشانی ایمیل یک حساب {product} را به حسابی دیگر داد. یکی از این دو حساب شماست.',

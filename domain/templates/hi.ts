@@ -39,7 +39,7 @@ export const hindi: Templates = {
     subject: 'आपका {product} नंबर या पता बदला गया',
     body: ['आपके {product} खाते का फ़ोन नंबर या ईमेल पता बदला गया।', 'अगर यह आपने नहीं किया, तो अभी अपने व्यवस्थापक से संपर्क करें।'],
   },
-  identityHandedOverMail: {
+  identityTransferredMail: {
     subject: 'एक {product} खाते की संपर्क जानकारी बदली गई',
     body: [
       'आपके संगठन ने एक {product} खाते का उपयोगकर्ता नाम, फ़ोन नंबर या ईमेल पता दूसरे खाते को दिया। इनमें से एक खाता आपका है।',

@@ -47,7 +47,7 @@ export const japanese: Templates = {
       'お心当たりがない場合は、すぐに管理者へご連絡ください。',
     ],
   },
-  identityHandedOverMail: {
+  identityTransferredMail: {
     subject: '{product} アカウントの連絡先が移されました',
     body: [
       '組織により、ある {product} アカウントのユーザー名、電話番号またはメールアドレスが別のアカウントに移されました。どちらか一方があなたのアカウントです。',

@@ -50,7 +50,7 @@ export const dutch: Templates = {
       'Was jij dit niet, neem dan nu contact op met je beheerder.',
     ],
   },
-  identityHandedOverMail: {
+  identityTransferredMail: {
     subject: 'Contactgegevens van een account bij {product} zijn verplaatst',
     body: [
       'Je organisatie heeft een gebruikersnaam, telefoonnummer of e-mailadres van het ene account bij {product} aan het andere gegeven. Een van de twee is van jou.',

@@ -50,7 +50,7 @@ export const polish: Templates = {
       'Jeśli to nie Ty, natychmiast skontaktuj się z administratorem.',
     ],
   },
-  identityHandedOverMail: {
+  identityTransferredMail: {
     subject: 'Dane kontaktowe konta {product} zostały przeniesione',
     body: [
       'Twoja organizacja przeniosła nazwę użytkownika, numer telefonu lub adres e-mail z jednego konta {product} na inne. Jedno z nich należy do Ciebie.',

@@ -44,7 +44,7 @@ export const portuguese: Templates = {
       'Se não foi você, contacte já o seu administrador.',
     ],
   },
-  identityHandedOverMail: {
+  identityTransferredMail: {
     subject: 'Os contactos de uma conta {product} foram movidos',
     body: [
       'A sua organização passou um nome de utilizador, um número de telefone ou um e-mail de uma conta {product} para outra. Uma das duas é sua.',

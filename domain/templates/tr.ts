@@ -45,7 +45,7 @@ export const turkish: Templates = {
       'Bunu siz yapmadıysanız hemen yöneticinize başvurun.',
     ],
   },
-  identityHandedOverMail: {
+  identityTransferredMail: {
     subject: 'Bir {product} hesabının iletişim bilgileri taşındı',
     body: [
       'Kuruluşunuz bir {product} hesabının kullanıcı adını, telefon numarasını veya e-posta adresini başka bir hesaba verdi. İki hesaptan biri sizin.',

@@ -51,7 +51,7 @@ export const vietnamese: Templates = {
       'Nếu không phải bạn, hãy liên hệ ngay với quản trị viên.',
     ],
   },
-  identityHandedOverMail: {
+  identityTransferredMail: {
     subject: 'Thông tin liên hệ của một tài khoản {product} đã được chuyển',
     body: [
       'Tổ chức của bạn đã chuyển tên người dùng, số điện thoại hoặc địa chỉ email của một tài khoản {product} sang tài khoản khác. Một trong hai là của bạn.',

@@ -7,7 +7,7 @@ interface ChangedDeletion {
   state: 'planned' | 'stopped';
 }
 
-interface HandedOverIdentity {
+interface TransferredIdentity {
   changeId: string;
   fromId: string;
   toId: string;
@@ -107,15 +107,15 @@ export function createProfileEvents({ counter, report }: Outputs) {
       });
     },
     /** The directory gives identifiers of one account to the entry of another. */
-    identityHandedOver({ changeId, fromId, toId, kinds }: HandedOverIdentity): void {
-      for (const kind of kinds) profiles.inc({ field: kind, outcome: 'handed-over' });
+    identityTransferred({ changeId, fromId, toId, kinds }: TransferredIdentity): void {
+      for (const kind of kinds) profiles.inc({ field: kind, outcome: 'transferred' });
       report({
         level: 'warn',
-        log: { event: 'identity.handed-over', fromId, toId, kinds },
+        log: { event: 'identity.transferred', fromId, toId, kinds },
         audit: {
           action: 'profile-change',
-          message: 'What the directory now gives to another person was handed over to their account',
-          reason: 'handed-over',
+          message: 'What the directory now gives to another person was transferred to their account',
+          reason: 'transferred',
           once: `${changeId} ${fromId}`,
           userId: toId,
           targetUserId: fromId,

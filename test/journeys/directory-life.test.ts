@@ -147,7 +147,7 @@ describe('the immutable id of an entry', () => {
     assert.equal((await session(accessToken)).status, 200);
   });
 
-  it('F2: hands over what the directory gives to a successor: old sessions end, both are told, one event', async () => {
+  it('F2: transfers what the directory gives to a successor: old sessions end, both are told, one event', async () => {
     const { accessToken } = (await must(logIn(married.username, maiden.newPassword))).body;
     const passwords = { password: 'directory-of-the-successor-4Wd', newPassword: 'own-successor-harbour-lantern' };
     const successor = { ...maiden, ...passwords, entryId: randomUUID() };
@@ -162,7 +162,7 @@ describe('the immutable id of an entry', () => {
         text.startsWith('Contact data of a'),
       );
     await until(async () => (await told()).length === 2);
-    const events = logOf('registration').split('"event":"identity.handed-over"').length - 1;
+    const events = logOf('registration').split('"event":"identity.transferred"').length - 1;
     assert.equal(events, 1);
   });
 });

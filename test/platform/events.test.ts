@@ -197,9 +197,9 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'identity.taken', level: 'warn', fields: ['userId', 'kind'] },
     audits: 'profile-change',
   },
-  identityHandedOver: {
-    run: (events) => events.identityHandedOver({ changeId: 'c-1', fromId: 'u-2', toId: userId, kinds: ['phone'] }),
-    logs: { event: 'identity.handed-over', level: 'warn', fields: ['fromId', 'toId', 'kinds'] },
+  identityTransferred: {
+    run: (events) => events.identityTransferred({ changeId: 'c-1', fromId: 'u-2', toId: userId, kinds: ['phone'] }),
+    logs: { event: 'identity.transferred', level: 'warn', fields: ['fromId', 'toId', 'kinds'] },
     audits: 'profile-change',
   },
   identityReleased: {

@@ -1,5 +1,5 @@
 /**
- * Hand-over: a user name, number or address that the directory now gives to another entry leaves the account that holds
+ * Transfer: a user name, number or address that the directory now gives to another entry leaves the account that holds
  * it. It is a part of the workflows that claim identifiers for an entry.
  *
  * 1. Look up the entries of the holders by their immutable ids. What an entry still has stays.
@@ -11,11 +11,10 @@
  */
 import { proxyActivities } from '@temporalio/workflow';
 import type { DirectoryActivities } from '../activities/directory.ts';
-import type { HandOverActivities } from '../activities/hand-over.ts';
 import type { IdentityChangeActivities } from '../activities/identity-change.ts';
+import type { IdentityTransferActivities } from '../activities/identity-transfer.ts';
 import type { UserAdministrationActivities } from '../activities/user-administration.ts';
-import type { EntryStatus } from '../adapters/ldap/answer.ts';
-import type { Holder } from '../domain/directory.ts';
+import type { EntryStatus, Holder } from '../domain/directory.ts';
 import { type Recipient, recipientsOf } from '../domain/notifications.ts';
 import { notifyOwner } from './notification.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
@@ -38,7 +37,7 @@ const { readEntryStatuses } = proxyActivities<DirectoryActivities>({
   retry,
   summary: 'Look up the entries of other accounts',
 });
-const { judgeHolder, handOverIdentifiers, tellHandedOver } = proxyActivities<HandOverActivities>({
+const { judgeHolder, transferIdentifiers, tellTransferred } = proxyActivities<IdentityTransferActivities>({
   startToCloseTimeout: '30s',
   heartbeatTimeout,
   retry,
@@ -55,11 +54,11 @@ const { endSessions } = proxyActivities<UserAdministrationActivities>({
 });
 
 /**
- * Hands over what the entries of the holders no longer have. Returns whether there was anything.
+ * Transfers what the entries of the holders no longer have. Returns whether there was anything.
  *
  * @param wait calls the directory; it returns undefined to give up while the directory is unavailable
  */
-export async function handOver(
+export async function transfer(
   claimant: Claimant,
   holders: readonly Holder[],
   wait: (read: ReadEntries) => Promise<EntryStatus[] | undefined>,
@@ -72,12 +71,12 @@ export async function handOver(
   let isAny = false;
   for (const [index, holder] of holders.entries()) {
     const entry = entries?.[index];
-    if (entry !== undefined && (await handOverOf(claimant, holder, entry))) isAny = true;
+    if (entry !== undefined && (await transferOf(claimant, holder, entry))) isAny = true;
   }
   return isAny;
 }
 
-async function handOverOf(
+async function transferOf(
   { changeId, userId, recipients }: Claimant,
   holder: Holder,
   entry: EntryStatus,
@@ -86,10 +85,10 @@ async function handOverOf(
   if (identifiers.length === 0) return false;
   const before = (await readIdentity({ userId: holder.userId })) ?? {};
   const move = { changeId, fromId: holder.userId, toId: userId, identifiers };
-  await handOverIdentifiers(move);
+  await transferIdentifiers(move);
   await endSessions({ userId: holder.userId, at: Date.now() });
-  await tellHandedOver(move);
-  const told = { kind: 'identity-handed-over', occasion: changeId } as const;
+  await tellTransferred(move);
+  const told = { kind: 'identity-transferred', occasion: changeId } as const;
   await notifyOwner({ ...told, userId: holder.userId, recipients: recipientsOf(before) });
   await notifyOwner({ ...told, userId, ...(recipients && { recipients }) });
   return true;

@@ -1,13 +1,14 @@
-/** Activities that hand over a user name, number or address which the directory now gives to another entry. */
-import type { EntryStatus } from '../adapters/ldap/answer.ts';
+/** Activities that transfer a user name, number or address which the directory now gives to another entry. */
+
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Identifier } from '../domain/account.ts';
+import type { EntryStatus } from '../domain/directory.ts';
 import { givenUp, type Holder } from '../domain/directory.ts';
 import type { ContactIdentity } from '../domain/identity.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** Identifiers that one account gives to another. */
-export interface HandOver {
+export interface IdentityTransfer {
   /** Unique to the change that causes it, the same for every retry. */
   changeId: string;
   fromId: string;
@@ -17,16 +18,16 @@ export interface HandOver {
 }
 
 /** Dependencies of the activities. */
-export interface HandOverActivityDeps {
-  accounts: Pick<Accounts, 'findHolders' | 'matchesDirectoryEntry' | 'handOver'>;
-  events: Pick<Events, 'identityHandedOver'>;
+export interface IdentityTransferActivityDeps {
+  accounts: Pick<Accounts, 'findHolders' | 'matchesDirectoryEntry' | 'transfer'>;
+  events: Pick<Events, 'identityTransferred'>;
 }
 
 /** The activities of the registration role. */
-export type HandOverActivities = ReturnType<typeof createHandOverActivities>;
+export type IdentityTransferActivities = ReturnType<typeof createIdentityTransferActivities>;
 
 /** Creates the activities of the registration role. Temporal retries outages. */
-export function createHandOverActivities({ accounts, events }: HandOverActivityDeps) {
+export function createIdentityTransferActivities({ accounts, events }: IdentityTransferActivityDeps) {
   return {
     /** Returns the other accounts that are linked to entries and hold an identifier. Read-only. */
     findHolders: ({ userId, identity }: { userId: string; identity: ContactIdentity }): Promise<Holder[]> =>
@@ -44,13 +45,13 @@ export function createHandOverActivities({ accounts, events }: HandOverActivityD
     },
 
     /** Moves the claims. Idempotent: only claims of the giving account are moved. */
-    async handOverIdentifiers({ fromId, toId, identifiers }: HandOver): Promise<void> {
-      for (const identifier of identifiers) await accounts.handOver(fromId, toId, identifier);
+    async transferIdentifiers({ fromId, toId, identifiers }: IdentityTransfer): Promise<void> {
+      for (const identifier of identifiers) await accounts.transfer(fromId, toId, identifier);
     },
 
     /** Emits the event. Idempotent by `changeId` and the giving account. */
-    async tellHandedOver({ changeId, fromId, toId, identifiers }: HandOver): Promise<void> {
-      events.identityHandedOver({ changeId, fromId, toId, kinds: identifiers.map(({ kind }) => kind) });
+    async tellTransferred({ changeId, fromId, toId, identifiers }: IdentityTransfer): Promise<void> {
+      events.identityTransferred({ changeId, fromId, toId, kinds: identifiers.map(({ kind }) => kind) });
     },
   };
 }
