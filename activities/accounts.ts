@@ -5,6 +5,7 @@ import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
 import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import { type CredentialKind, credentialKinds } from '../domain/account.ts';
+import type { Holder } from '../domain/directory.ts';
 import { Failure } from '../domain/failures.ts';
 import type { ContactIdentity } from '../domain/identity.ts';
 import { isOwnWord } from '../domain/passwords.ts';
@@ -30,14 +31,21 @@ export interface AccountInput {
   locale?: string | undefined;
 }
 
+/** False: another account has the identity. `lockedBy`: the user id of that account, which a PIN locks. */
+type ClaimRefusal = false | { lockedBy: string };
+
 /**
- * True: claimed. False: another account has the identity. `lockedBy`: the user id of that account, which a PIN locks.
+ * True: claimed. `heldBy`: accounts of other entries of the directory hold some of it; `otherwise` is the answer if they
+ * keep it.
  */
-export type ClaimAnswer = boolean | { lockedBy: string };
+export type ClaimAnswer = true | ClaimRefusal | { heldBy: Holder[]; otherwise: ClaimRefusal };
 
 /** Dependencies of the account activities. */
 export interface AccountActivityDeps {
-  accounts: Pick<Accounts, 'claim' | 'findRegistrationLock' | 'release' | 'insert' | 'remove' | 'addRegistration'> & {
+  accounts: Pick<
+    Accounts,
+    'claim' | 'findHolders' | 'findRegistrationLock' | 'release' | 'insert' | 'remove' | 'addRegistration'
+  > & {
     setSecret(userId: string, kind: CredentialKind, hash: string): Promise<unknown>;
   };
   sessions: Pick<AuthSessions, 'endAll'>;
@@ -78,14 +86,18 @@ export function createAccountActivities(deps: AccountActivityDeps) {
 
     /**
      * Claims name, number and address for the user. Claims nothing when another account has one of them, and returns
-     * the id of that account if a PIN locks it. Idempotent: a claim is keyed by the claimed value and stores its user.
+     * the id of that account if a PIN locks it, and the accounts that may have to give it up. Idempotent: a claim is
+     * keyed by the claimed value and stores its user.
      */
     claimIdentity: ({ userId, identity }: AccountInput): Promise<ClaimAnswer> =>
       orUnavailable(async () => {
         if (await accounts.claim(userId, identity)) return true;
         await accounts.release(userId, identity);
         const lockedBy = await accounts.findRegistrationLock(identity);
-        return lockedBy !== undefined && { lockedBy };
+        const otherwise = lockedBy !== undefined && { lockedBy };
+        if (identity.directoryId === undefined) return otherwise;
+        const heldBy = await accounts.findHolders(userId, identity);
+        return heldBy.length > 0 ? { heldBy, otherwise } : otherwise;
       }),
 
     /**

@@ -1,22 +1,36 @@
 /** Activities of the directory sync: select the accounts to check and decide which ones lose access. */
-import type { EntryStatus } from '../adapters/ldap/answer.ts';
+
 import type { Accounts } from '../adapters/mongo/accounts.ts';
+import type { EntryStatus } from '../domain/directory.ts';
+import { type DirectoryPerson, newNameOf } from '../domain/directory.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** A page of linked accounts. `nextId` is the start of the next page, absent after the last. */
 export interface SyncedPage {
-  people: { userId: string; username: string }[];
+  people: ({ userId: string } & DirectoryPerson)[];
   nextId?: string;
 }
 
 /** Dependencies of the directory sync activities. */
 export interface DirectorySyncActivityDeps {
-  accounts: Pick<Accounts, 'listForDirectory' | 'matchesDirectoryEntry'>;
+  accounts: Pick<Accounts, 'listForDirectory' | 'matchesDirectoryEntry' | 'learnDirectoryEntry'>;
   events: Pick<Events, 'directoryDoubted'>;
 }
 
 /** The directory sync activities of the registration role. */
 export type DirectorySyncActivities = ReturnType<typeof createDirectorySyncActivities>;
+
+/** People of a page and their entries, in the same order. */
+export interface SyncedEntries {
+  people: SyncedPage['people'];
+  entryStatuses: EntryStatus[];
+}
+
+/** A person whose user name in the directory has changed. */
+export interface Renamed {
+  userId: string;
+  username: string;
+}
 
 const pageSize = 200;
 
@@ -28,26 +42,35 @@ export function createDirectorySyncActivities({ accounts, events }: DirectorySyn
       const page = await accounts.listForDirectory(afterId, pageSize);
       const last = page.length === pageSize ? page.at(-1) : undefined;
       return {
-        people: page.flatMap(({ userId, username, hasDirectoryEntry }) =>
-          hasDirectoryEntry && username ? [{ userId, username }] : [],
+        people: page.flatMap(({ hasDirectoryEntry, ...person }) =>
+          hasDirectoryEntry && (person.directoryId ?? person.username) ? [person] : [],
         ),
         ...(last && { nextId: last.userId }),
       };
     },
 
     /**
-     * Returns the ids of users whose entry is disabled, missing or a different one than they are linked to. A user name
-     * with several entries is skipped. Read-only.
+     * Returns the ids of users whose entry is disabled, missing or a different one than they are linked to. Several
+     * entries decide nothing. Learns the ids of entries that earlier versions did not store. Idempotent.
      */
-    async judgeEntryStatuses(input: { people: SyncedPage['people']; entryStatuses: EntryStatus[] }): Promise<string[]> {
+    async judgeEntryStatuses({ people, entryStatuses }: SyncedEntries): Promise<string[]> {
       const lost: string[] = [];
-      for (const [index, { userId }] of input.people.entries()) {
-        const found = input.entryStatuses[index];
+      for (const [index, person] of people.entries()) {
+        const found = entryStatuses[index];
         if (found === undefined || found.entryStatus === 'ambiguous') continue;
-        if (found.entryStatus === 'active' && (await accounts.matchesDirectoryEntry(userId, found.id))) continue;
-        lost.push(userId);
+        if (!(await hasEntry(accounts, person, found))) lost.push(person.userId);
       }
       return lost;
+    },
+
+    /** Returns the people whose entry has another user name than their account, with the new name. Read-only. */
+    async findRenamed({ people, entryStatuses }: SyncedEntries): Promise<Renamed[]> {
+      return people.flatMap(({ userId, directoryId, username }, index) => {
+        const found = entryStatuses[index];
+        if (directoryId === undefined || found?.entryStatus !== 'active' || found.id !== directoryId) return [];
+        const renamed = newNameOf(username, found);
+        return renamed === undefined ? [] : [{ userId, username: renamed }];
+      });
     },
 
     /** Emits the event that the result of a page was ignored. Idempotent by `runId`. */
@@ -55,4 +78,15 @@ export function createDirectorySyncActivities({ accounts, events }: DirectorySyn
       events.directoryDoubted(input);
     },
   };
+}
+
+/** Returns whether an entry is active and the one that an account is linked to, and learns its id. */
+async function hasEntry(
+  accounts: DirectorySyncActivityDeps['accounts'],
+  { userId, directoryId }: SyncedPage['people'][number],
+  found: EntryStatus,
+): Promise<boolean> {
+  if (found.entryStatus !== 'active' || !(await accounts.matchesDirectoryEntry(userId, found.id))) return false;
+  if (directoryId === undefined) await accounts.learnDirectoryEntry(userId, found.id);
+  return true;
 }

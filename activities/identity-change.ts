@@ -13,8 +13,8 @@ export interface OwnIdentity {
 
 /** Dependencies of the identity change activities. */
 export interface IdentityChangeActivityDeps {
-  accounts: Pick<Accounts, 'read' | 'claim' | 'release' | 'setIdentifier' | 'isSameClaim'>;
-  events: Pick<Events, 'identityChanged'>;
+  accounts: Pick<Accounts, 'read' | 'claim' | 'release' | 'setIdentifier' | 'takeIdentifier' | 'isSameClaim'>;
+  events: Pick<Events, 'identityChanged' | 'identityReleased'>;
 }
 
 interface Claimed {
@@ -66,12 +66,31 @@ export function createIdentityChangeActivities({ accounts, events }: IdentityCha
       );
     },
 
+    /** Takes a value from an account and deletes its claim. Idempotent: only the claim of this user is deleted. */
+    takeIdentifier: ({ userId, identifier }: Claimed): Promise<void> => accounts.takeIdentifier(userId, identifier),
+
+    /** Emits the event. Idempotent by `changeId`. */
+    async tellIdentityReleased(release: IdentityRelease): Promise<void> {
+      events.identityReleased(release);
+    },
+
     /** Emits the event. Idempotent by `changeId`. */
     async tellIdentityChanged(change: IdentityChangeTold): Promise<void> {
       const { changeId, userId, wanted, isTaken } = change;
       events.identityChanged({ changeId, userId, kind: wanted.kind, isTaken });
     },
   };
+}
+
+/** A value that an operator took from an account. */
+export interface IdentityRelease {
+  /** Unique to this release, the same for every retry. */
+  changeId: string;
+  userId: string;
+  kind: Identifier['kind'];
+  /** Operator name, if given. */
+  operator?: string | undefined;
+  sessionsEnded: number;
 }
 
 interface IdentityChangeTold {

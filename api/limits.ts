@@ -4,9 +4,11 @@
  */
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import type { Limit, LimitOf, LimitState, LimitsState } from '../adapters/redis/rate-limits.ts';
+import { directoryNameKey } from '../domain/directory.ts';
 import { Failure } from '../domain/failures.ts';
-import { type LimitKeys, usernameKey } from '../domain/identity.ts';
+import type { LimitKeys } from '../domain/identity.ts';
 import {
+  directoryTries,
   keysOfChannels,
   type LimitedAct,
   type LimitName,
@@ -214,7 +216,18 @@ export function limitExport(deps: LimitDeps, caller: Limited, name: string, tryI
 }
 
 /**
- * Counts an attempt of a directory name, whichever operation it comes through. Fails closed.
+ * Counts a wrong password of the directory by source and in total, with the wrong passwords of log-ins: they are the
+ * same secrets. The caller refunds it if the password was correct. Fails closed.
+ *
+ * @throws {Failure} rate-limited
+ */
+export function limitDirectorySource(deps: LimitDeps, caller: Limited, tryId: string): Promise<Consumed> {
+  return consume(deps, caller, { act: 'password', keys: {} }, tryId);
+}
+
+/**
+ * Counts an attempt of a directory name, in every spelling that the directory takes for the same, whichever operation it
+ * comes through. The role `directory` counts it again by the entry that it finds. Fails closed.
  *
  * @throws {Failure} rate-limited
  */
@@ -223,9 +236,8 @@ export async function limitDirectory(
   { noteLimit }: Limited,
   username: string,
 ): Promise<Consumed> {
-  const { DIRECTORY_TRIES: max, DIRECTORY_WINDOW: windowSeconds } = deps.config;
-  const limit: Limit = { name: 'directory-tries', windows: [{ max, windowSeconds }] };
-  const key = keyedHash(deps.hashKey, 'directory', usernameKey(username));
+  const limit = directoryTries(deps.config);
+  const key = keyedHash(deps.hashKey, 'directory', directoryNameKey(username));
   const tryId = newId();
   const state = await deps.rateLimits.consume(limit, key, tryId, Date.now());
   noteLimit?.({ ...state, limit: limit.name });

@@ -2,11 +2,16 @@
 import { parseEmailAddress } from '../adapters/email-addresses.ts';
 import { parsePhoneNumber, startsAsPhoneNumber } from '../adapters/phone-numbers.ts';
 import { executeSingleton } from '../adapters/temporal/client-calls.ts';
-import { type Account, isRole, rolesOf } from '../domain/account.ts';
+import { type Account, type Identifier, isRole, rolesOf } from '../domain/account.ts';
 import { identifierOf } from '../domain/identifiers.ts';
 import { maskEmail, maskPhone } from '../domain/identity.ts';
-import { userAdministrationWorkflowId, userRolesWorkflowId } from '../domain/workflow-ids.ts';
+import {
+  identityReleaseWorkflowId,
+  userAdministrationWorkflowId,
+  userRolesWorkflowId,
+} from '../domain/workflow-ids.ts';
 import { newId } from '../platform/crypto.ts';
+import { identityRelease } from '../workflows/identity-change.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';
 import { userDisabling, userEnabling, userRoleChange } from '../workflows/user-administration.ts';
 import { actOptions, type Command, confirm, type Invocation, operatorName, table, UsageError } from './command.ts';
@@ -14,7 +19,7 @@ import { openTemporal, openUsers } from './connections.ts';
 
 const who = ['user'];
 const whoIsRead =
-  '<user> is a user id, an e-mail address, a number with country code or a user name, and is looked up as nothing else.';
+  '<user> is a user id, the id of a directory entry, an e-mail address, a number with country code or a user name, and is looked up as nothing else.';
 /** Longest wait for the end of the workflow. The workflow continues afterwards. */
 const waitMs = 20_000;
 
@@ -92,8 +97,39 @@ const revoke: Command = {
   run: (invocation) => changeRoles(invocation, (roles, role) => roles.filter((one) => one !== role)),
 };
 
+const kindsReleased: Readonly<Record<string, Identifier['kind']>> = {
+  username: 'username',
+  phone: 'phone',
+  email: 'email',
+};
+
+const release: Command = {
+  positionals: ['user-id-or-name', 'username|phone|email'],
+  about: 'Takes a user name, number or address from an account, so that its next owner can register with it.',
+  options: actOptions,
+  async run(invocation) {
+    const kind = kindsReleased[invocation.positionals[1] ?? ''];
+    if (kind === undefined) throw new UsageError('What is released must be username, phone or email');
+    const { userId, temporal, operator } = await openAct(invocation);
+    await using _closing = temporal;
+    const released = await executeSingleton({ temporal: temporal.client }, identityRelease, {
+      workflowId: identityReleaseWorkflowId(userId),
+      args: [{ changeId: newId(), userId, kind, operator, at: Date.now() }],
+      staticSummary: `Release of a ${kind}`,
+      typedSearchAttributes: userAttributesOf(userId),
+      waitMs,
+    });
+    // null is what Temporal returns for undefined
+    if (released === undefined || released === null) throw new Error(`The account has no ${kind}.`);
+    invocation.show({
+      json: { userId, released: kind, sessionsEnded: released.sessionsEnded },
+      text: `The ${kind} of ${userId} is released; ${released.sessionsEnded} sessions ended.`,
+    });
+  },
+};
+
 /** The commands of `vyry users`. */
-export const users: Record<string, Command> = { show, disable, enable, grant, revoke };
+export const users: Record<string, Command> = { show, disable, enable, grant, revoke, release };
 
 async function changeRoles(
   invocation: Invocation,
@@ -134,9 +170,14 @@ async function findAccount({ accounts }: Pick<ReturnType<typeof openUsers>, 'acc
   if (!isId && identifier === undefined) {
     throw new UsageError('<user> must be a user id, an e-mail address, a number with country code or a user name');
   }
-  const account = identifier === undefined ? await accounts.read(given) : await accounts.findBy(identifier);
+  const account =
+    identifier === undefined
+      ? ((await accounts.read(given)) ?? (await accounts.findByDirectoryId(given)))
+      : await accounts.findBy(identifier);
   if (account !== undefined) return account;
-  throw new Error(`There is no account with this ${identifier === undefined ? 'user id' : kinds[identifier.kind]}.`);
+  throw new Error(
+    `There is no account with this ${identifier === undefined ? 'user id or id of a directory entry' : kinds[identifier.kind]}.`,
+  );
 }
 
 /** Control characters of stored names must not reach the terminal. */

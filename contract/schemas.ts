@@ -86,7 +86,10 @@ export const typedCode = z
   .regex(/^\d{4,10}$/, 'must be 4 to 10 digits');
 
 /** The token of a message to an owner, as pasted or taken from its link. */
-export const messageToken = z.string().overwrite(cleanText).regex(/^[\w-]{43}$/, 'must be the token of the message');
+export const messageToken = z
+  .string()
+  .overwrite(cleanText)
+  .regex(/^[\w-]{43}$/, 'must be the token of the message');
 
 /** A BCP 47 language tag. */
 export const localeTag = text(35).refine(isLocale, 'must be a BCP 47 language tag');

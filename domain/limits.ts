@@ -169,6 +169,20 @@ export function limitsOf(act: LimitedAct, keys: Partial<Record<LimitKey, string>
 
 const limitsByAct = Map.groupBy(Object.entries(limits) as [LimitName, LimitRow][], ([, { act }]) => act);
 
+/**
+ * Returns the limit of wrong passwords at the directory: of a user name, in the form in which directories compare it, and
+ * of the entry that was found, whose user names may be several.
+ */
+export function directoryTries(config: { DIRECTORY_TRIES: number; DIRECTORY_WINDOW: number }): {
+  name: string;
+  windows: Window[];
+} {
+  return {
+    name: 'directory-tries',
+    windows: [{ max: config.DIRECTORY_TRIES, windowSeconds: config.DIRECTORY_WINDOW }],
+  };
+}
+
 /** Returns the keys that actions on an identity are counted by. `hash` is keyed and separates the kinds. */
 export function limitKeysOf(identity: ContactIdentity, hash: (kind: string, text: string) => string): LimitKeys {
   const { phone, email } = identity;

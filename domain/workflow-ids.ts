@@ -28,6 +28,11 @@ export function identityChangeWorkflowId(userId: string): string {
   return `identity-change:${userId}`;
 }
 
+/** Returns the id of the workflow that releases a user's name, number or address. It is per user, so one runs at a time. */
+export function identityReleaseWorkflowId(userId: string): string {
+  return `identity-release:${userId}`;
+}
+
 /** Returns the id of the workflow of an account deletion. It outlives the erasure, so it contains no user id. */
 export function accountDeletionWorkflowId(deletionId: string): string {
   return `account-deletion:${deletionId}`;

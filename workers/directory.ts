@@ -5,8 +5,10 @@ import { parseEmailAddress } from '../adapters/email-addresses.ts';
 import { connectDirectory, readDirectoryOptions } from '../adapters/ldap/connect.ts';
 import { parsePhoneNumber, phoneRefusal } from '../adapters/phone-numbers.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
+import { createRateLimits } from '../adapters/redis/rate-limits.ts';
+import { directoryTries } from '../domain/limits.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
-import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
+import { createCipher, deriveKey, keyedHash, newId } from '../platform/crypto.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
 async function build(config: Config<'directory'>, { events, redis }: WorkerTools): Promise<WorkerParts> {
@@ -25,6 +27,9 @@ async function build(config: Config<'directory'>, { events, redis }: WorkerTools
         parsePhoneNumber,
         parseEmailAddress,
         phoneRefusal: (number) => phoneRefusal(number, config.COUNTRIES_ALLOWED),
+        rateLimits: createRateLimits(redis),
+        entryTries: directoryTries(config),
+        newId,
         limitHash: (kind, text) => keyedHash(limitKey, kind, text),
         phoneRegion: config.PHONE_REGION,
       }),

@@ -9,6 +9,7 @@ import { createAccountActivities } from '../activities/accounts.ts';
 import { createCredentialActivities } from '../activities/credentials.ts';
 import { createDirectorySyncActivities } from '../activities/directory-sync.ts';
 import { createIdentityChangeActivities } from '../activities/identity-change.ts';
+import { createIdentityTransferActivities } from '../activities/identity-transfer.ts';
 import { createNotificationActivities } from '../activities/notifications.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
@@ -58,6 +59,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const credentials = createCredentialActivities({ accounts: store, sessions, oneTimeSecrets, events });
   const erasure = await createErasure(config, { ...tools, database: database.connection, accounts: store, sessions });
   const identities = createIdentityChangeActivities({ accounts: store, events });
+  const transferring = createIdentityTransferActivities({ accounts: store, events });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
   const registration = createRegistrationActivities({ registrations, events, codes });
   const verification = createVerificationActivities({
@@ -79,6 +81,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...notifications,
         ...credentials,
         ...identities,
+        ...transferring,
         ...erasure.activities,
         ...recovery,
         ...purging,
@@ -107,7 +110,7 @@ async function ensureSchedules(connection: NativeConnection, config: Config<'reg
     id: 'directory-sync',
     workflow: directorySync,
     everySeconds: config.DIRECTORY_SYNC_INTERVAL,
-    note: 'Disables accounts whose directory entry was disabled or removed',
+    note: 'Disables accounts whose directory entry was disabled or removed, and adopts the new names of people',
   });
 }
 

@@ -3,7 +3,7 @@ export { accountDeletion, accountErasure } from './account-deletion.ts';
 export { credentialChange } from './credential-change.ts';
 export { directoryLogIn } from './directory-log-in.ts';
 export { directorySync } from './directory-sync.ts';
-export { identityChange } from './identity-change.ts';
+export { identityChange, identityRelease } from './identity-change.ts';
 export { notification } from './notification.ts';
 export { purge } from './purge.ts';
 export { recovery } from './recovery.ts';

@@ -10,13 +10,17 @@ import { heartbeatTimeout, retry } from './retries.ts';
 /** The input of a directory log-in. */
 export interface DirectoryLogInInput {
   username: string;
+  /** Immutable id of the entry, by which a linked person is found. */
+  directoryId?: string | undefined;
+  /** The tries of the user name are used up: the same requests are made, and the password is not tried. */
+  isSpent?: boolean;
   /** Reference to the one-time secret that holds the password. */
   passwordRef: string;
 }
 
-/** The result; `ok` includes the id of the directory entry. */
+/** The result; `ok` includes the id of the directory entry and its user name. */
 export type DirectoryLogInAnswer =
-  | { outcome: 'ok'; directoryId: string }
+  | { outcome: 'ok'; directoryId: string; username?: string }
   | { outcome: 'refused' }
   | { outcome: 'unavailable' };
 
@@ -32,7 +36,10 @@ const { authenticate } = proxyActivities<DirectoryActivities>({
 export async function directoryLogIn(input: DirectoryLogInInput): Promise<DirectoryLogInAnswer> {
   try {
     const answer = await authenticate(input);
-    if (answer.outcome === 'ok') return { outcome: 'ok', directoryId: answer.identity.directoryId ?? '' };
+    if (answer.outcome === 'ok') {
+      const { directoryId = '', username } = answer.identity;
+      return { outcome: 'ok', directoryId, ...(username !== undefined && { username }) };
+    }
     return answer.outcome === 'lost' ? { outcome: 'unavailable' } : { outcome: 'refused' };
   } catch (err) {
     // directory unavailable, or no directory worker responded in time

@@ -1,19 +1,22 @@
 /**
- * Directory sync: disables accounts whose directory entry is gone. Started by the schedule `directory-sync`.
+ * Directory sync: disables accounts whose directory entry is gone, and adopts the new names of people. Started by the
+ * schedule `directory-sync`.
  *
- * 1. Read a page of accounts that are linked to an entry, look up their user names in the directory, and compare the
- *    entries found with the linked ones.
+ * 1. Read a page of accounts that are linked to an entry, and look up the entries by their immutable ids.
  * 2. Disable each account whose entry is gone, which ends its sessions. The account remains, and an operator can enable
  *    it again.
- * 3. Continue with the next page until the last.
+ * 3. Change the user name of each account whose entry has another one.
+ * 4. Continue with the next page until the last.
  *
  * When the directory is unavailable, the run ends without a result and the next run starts over. A page with most
  * entries missing is ignored: a wrong search base or filter is the more likely cause.
  */
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { continueAsNew, executeChild, proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { DirectoryActivities } from '../activities/directory.ts';
-import type { DirectorySyncActivities, SyncedPage } from '../activities/directory-sync.ts';
-import { userAdministrationWorkflowId } from '../domain/workflow-ids.ts';
+import type { DirectorySyncActivities, Renamed, SyncedPage } from '../activities/directory-sync.ts';
+import { identityChangeWorkflowId, userAdministrationWorkflowId } from '../domain/workflow-ids.ts';
+import { identityChange } from './identity-change.ts';
 import { isOutage } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { userDisabling } from './user-administration.ts';
@@ -38,7 +41,7 @@ const missingMin = 10;
 /** Pages per workflow run, to keep the history short. */
 const pagesMax = 20;
 
-const { readWatched, judgeEntryStatuses, tellDoubt } = proxyActivities<DirectorySyncActivities>({
+const { readWatched, judgeEntryStatuses, findRenamed, tellDoubt } = proxyActivities<DirectorySyncActivities>({
   startToCloseTimeout: '1m',
   heartbeatTimeout,
   retry,
@@ -68,14 +71,13 @@ export async function directorySync(
 }
 
 /** Returns how many accounts of a page were disabled; undefined when the directory is unavailable. */
-async function check(people: { userId: string; username: string }[]): Promise<number | undefined> {
+async function check(people: SyncedPage['people']): Promise<number | undefined> {
   if (people.length === 0) return 0;
-  const entryStatuses = await readEntryStatuses({ usernames: people.map(({ username }) => username) }).catch(
-    (err: unknown) => {
-      if (isOutage(err)) return undefined;
-      throw err;
-    },
-  );
+  const sought = people.map(({ userId: _userId, ...person }) => person);
+  const entryStatuses = await readEntryStatuses({ people: sought }).catch((err: unknown) => {
+    if (isOutage(err)) return undefined;
+    throw err;
+  });
   if (entryStatuses === undefined) return undefined;
   const missing = entryStatuses.filter(({ entryStatus }) => entryStatus === 'missing').length;
   if (missing >= missingMin && missing > people.length * missingShareMax) {
@@ -89,5 +91,19 @@ async function check(people: { userId: string; username: string }[]): Promise<nu
       args: [{ userId, at: Date.now(), operator: 'directory' }],
     });
   }
+  for (const renamed of await findRenamed({ people, entryStatuses })) await adoptName(renamed);
   return lost.length;
+}
+
+/** Changes a user name. While another change of the user is in progress, the next run does it. */
+async function adoptName({ userId, username }: Renamed): Promise<void> {
+  const wanted = { kind: 'username', value: username } as const;
+  try {
+    await executeChild(identityChange, {
+      workflowId: identityChangeWorkflowId(userId),
+      args: [{ changeId: `${workflowInfo().runId}-${userId}`, userId, wanted, isFromDirectory: true }],
+    });
+  } catch (err) {
+    if (!(err instanceof WorkflowExecutionAlreadyStartedError)) throw err;
+  }
 }

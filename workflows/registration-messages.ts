@@ -22,11 +22,14 @@ export interface RegistrationInput {
 /**
  * The result of a step. `waiting`: a dependency is unavailable and the step continues automatically. `lost`: the
  * one-time secret has expired and must be sent again. `own-word`: the password is the name, address or number of the
- * user. `somebody-else`: the step was already completed as another user.
+ * user. `somebody-else`: the step was already completed as another user. `limited`: the tries of the person are used up,
+ * under whichever name.
  */
 export interface StepAnswer {
-  outcome: 'done' | 'refused' | 'lost' | 'own-word' | 'waiting' | 'somebody-else';
+  outcome: 'done' | 'refused' | 'lost' | 'own-word' | 'waiting' | 'somebody-else' | 'limited';
   status: RegistrationStatus;
+  /** Of `limited`: when the next try is possible. */
+  retryAfterSeconds?: number;
 }
 
 /** An operator's request. The user never sends one, so its presence identifies an operator. */

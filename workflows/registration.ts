@@ -8,7 +8,8 @@
  *    address already belongs to an account, the owner of that account is notified.
  * 4. `credentials`: hash password and PIN and store the hashes.
  * When all steps are done:
- * 5. Claim name, number and address. Compensation: release them.
+ * 5. Claim name, number and address. What the directory has taken from the entry of another account and given to this
+ *    one is transferred first. Compensation: release them.
  * 6. Create the account. Compensation: remove it.
  * 7. Send a welcome notification to its e-mail address, without waiting for it.
  *
@@ -38,6 +39,7 @@ import { recipientsOf } from '../domain/notifications.ts';
 import type { RegistrationStatus } from '../domain/registration.ts';
 import { refuseApproval, refuseCode, refuseProof, refuseStep } from '../domain/registration-refusals.ts';
 import { Compensations } from './compensations.ts';
+import { transfer } from './identity-transfer.ts';
 import { notifyOwner } from './notification.ts';
 import { throwIfRefused } from './refusals.ts';
 import { RegistrationCodes } from './registration-codes.ts';
@@ -115,11 +117,12 @@ function handleDirectory(progress: RegistrationProgress): void {
     async (request): Promise<StepAnswer> => {
       const turn = ++newestTurn;
       const isUnwanted = () => progress.isOver() || turn !== newestTurn;
-      const attempt: { outcome?: StepAnswer['outcome']; err?: unknown } = {};
+      const attempt: Partial<Pick<StepAnswer, 'outcome' | 'retryAfterSeconds'>> & { err?: unknown } = {};
       calls.unavailable.delete('directory');
       void calls
         .callWhenAvailable('directory', () => directory.authenticate({ registrationId, ...request }), isUnwanted)
         .then(async (answer) => {
+          if (answer?.outcome === 'limited') attempt.retryAfterSeconds = answer.retryAfterSeconds;
           attempt.outcome =
             answer?.outcome === 'ok' ? await progress.adopt(answer.identity) : (answer?.outcome ?? 'lost');
         })
@@ -129,7 +132,8 @@ function handleDirectory(progress: RegistrationProgress): void {
       const hasAnswer = () => attempt.outcome !== undefined || attempt.err !== undefined;
       await condition(() => hasAnswer() || calls.unavailable.has('directory'));
       if (attempt.err !== undefined) throw attempt.err;
-      return progress.answer(attempt.outcome ?? 'waiting');
+      const { outcome = 'waiting', retryAfterSeconds } = attempt;
+      return { ...progress.answer(outcome), ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) };
     },
     {
       validator: (_request) => throwIfRefused(refuseStep('directory', progress.state())),
@@ -194,8 +198,7 @@ async function finish(progress: RegistrationProgress, undo: Compensations): Prom
 
   const release = () => accounts.releaseIdentity.executeWithOptions(readable.release, [account]);
   undo.add(() => calls.callUntilDone('database', release));
-  const claim = () => accounts.claimIdentity.executeWithOptions(readable.claim, [account]);
-  const claimed = await calls.callWhenAvailable('database', claim, isUnwanted);
+  const claimed = await claimFor(progress, account, isUnwanted);
   if (claimed === false) return progress.end('rejected', 'identity-taken');
   if (typeof claimed === 'object') return progress.lock(claimed.lockedBy);
 
@@ -206,6 +209,28 @@ async function finish(progress: RegistrationProgress, undo: Compensations): Prom
   if (progress.isOver()) return;
   if (isDone) progress.end('completed');
   else progress.end('expired', 'database-unavailable');
+}
+
+/** Step 5. What the directory has taken from the entries of other accounts is transferred first. */
+async function claimFor(
+  progress: RegistrationProgress,
+  account: AccountInput,
+  isUnwanted: () => boolean,
+): Promise<true | false | { lockedBy: string } | undefined> {
+  const { calls } = progress.flow;
+  const claim = () => accounts.claimIdentity.executeWithOptions(readable.claim, [account]);
+  const claimed = await calls.callWhenAvailable('database', claim, isUnwanted);
+  if (typeof claimed !== 'object' || !('heldBy' in claimed)) return claimed;
+  const { userId, identity, locale } = account;
+  const recipients = recipientsOf({ ...identity, ...(locale !== undefined && { locale }) });
+  const claimant = { changeId: account.registrationId, userId, recipients };
+  const isFree = await transfer(claimant, claimed.heldBy, (read) =>
+    calls.callWhenAvailable('directory', read, isUnwanted),
+  );
+  if (!isFree) return claimed.otherwise;
+  progress.flow.note('name, number or address transferred, as the directory says');
+  const again = await calls.callWhenAvailable('database', claim, isUnwanted);
+  return typeof again === 'object' && 'heldBy' in again ? again.otherwise : again;
 }
 
 /** Step 8: the PIN of the existing account. */

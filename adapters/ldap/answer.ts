@@ -1,4 +1,5 @@
 /** The answers of a directory to a user name and password. Their reasons are for the audit log, not for clients. */
+import type { EntryStatus } from '../../domain/directory.ts';
 
 /**
  * A directory entry, read from the configured attributes. The values of an attribute are a set without an order (RFC
@@ -28,7 +29,9 @@ export type RefusalReason =
   | 'locked'
   | 'expired'
   | 'must-change'
-  | 'not-now';
+  | 'not-now'
+  /** The tries of the entry are used up: it was not asked. */
+  | 'limited';
 
 /**
  * Why no server of the directory could answer. An operator must fix `service-bind-refused`, `certificate-refused`,
@@ -56,10 +59,7 @@ export type DirectoryAnswer =
   | { outcome: 'refused'; reason: RefusalReason }
   | { outcome: 'unavailable'; reason: OutageReason };
 
-/** The status of a user name in the directory, as read by the service account without the user's password. */
-export type EntryStatus = { entryStatus: 'active'; id: string } | { entryStatus: 'disabled' | 'missing' | 'ambiguous' };
-
-/** The answer to a user name alone. */
+/** The answer to an id or a user name alone. */
 export type EntryStatusAnswer = EntryStatus | { entryStatus: 'unavailable'; reason: OutageReason };
 
 /** A server could not answer. The message contains only the reason: no address, user name or password. */

@@ -1,7 +1,10 @@
 import type { Entry } from 'ldapts';
+import type { EntryValues } from '../../domain/directory.ts';
 import { usernameKey } from '../../domain/identity.ts';
 import { type DirectoryEntry, Outage, type RefusalReason } from './answer.ts';
 import type { BindResult } from './connection.ts';
+import { endAttributes, hasEnded } from './ends.ts';
+import { guidOctets } from './filters.ts';
 
 /** The names of the attributes that Vyry reads. */
 export interface Attributes {
@@ -13,8 +16,18 @@ export interface Attributes {
   groups: string;
 }
 
-/** Attributes that mark an entry as disabled or locked. Operational ones are returned only if requested. */
-export const marks = ['userAccountControl', 'nsAccountLock', 'loginDisabled', 'pwdAccountLockedTime'] as const;
+/** Attributes that mark an entry as disabled, locked or ended. Operational ones are returned only if requested. */
+export const marks: readonly string[] = [
+  'userAccountControl',
+  'msDS-UserAccountDisabled',
+  'nsAccountLock',
+  'inetUserStatus',
+  'loginDisabled',
+  'ds-pwp-account-disabled',
+  'sambaAcctFlags',
+  'pwdAccountLockedTime',
+  ...endAttributes,
+];
 
 /**
  * Reads the configured attributes of an entry.
@@ -40,14 +53,25 @@ export function readEntry(entry: Entry, attributes: Attributes, typed = ''): Dir
   };
 }
 
+/** Returns all values of the attributes that accounts are found by, as stored. */
+export function readValues(entry: Entry, attributes: Attributes): EntryValues {
+  const read = reader(entry);
+  return {
+    usernames: read(attributes.username),
+    emails: read(attributes.mail),
+    phones: read(attributes.phone),
+  };
+}
+
 /**
  * Returns why a log-in is refused, or undefined if it is accepted. A mark of the entry counts even if the bind
  * succeeded, because not every server enforces every mark.
  */
-export function readRefusal(bind: BindResult, entry: Entry): RefusalReason | undefined {
+export function readRefusal(bind: BindResult, entry: Entry, now: number = Date.now()): RefusalReason | undefined {
   const read = reader(entry);
   const [lockedTime] = read('pwdAccountLockedTime');
   if (isDisabled(read)) return 'disabled';
+  if (hasEnded(read, now)) return 'expired';
   const told = policyErrors[bind.policyError ?? -1] ?? activeDirectoryErrors[subCode(bind.diagnostic)];
   if (told) return told;
   if (bind.code === 0) return undefined;
@@ -78,9 +102,10 @@ export function subCode(diagnostic: string): string {
   return /AcceptSecurityContext error, data ([0-9a-f]+)/i.exec(diagnostic)?.[1]?.toLowerCase() ?? '';
 }
 
-/** Returns whether an entry is marked as disabled. */
-export function isMarkedDisabled(entry: Entry): boolean {
-  return isDisabled(reader(entry));
+/** Returns whether an entry is marked as disabled, or has ended by `now`, in milliseconds since the Unix epoch. */
+export function isMarkedDisabled(entry: Entry, now: number = Date.now()): boolean {
+  const read = reader(entry);
+  return isDisabled(read) || hasEnded(read, now);
 }
 
 function isDisabled(read: (attribute: string) => string[]): boolean {
@@ -88,8 +113,9 @@ function isDisabled(read: (attribute: string) => string[]): boolean {
   const isTrue = (attribute: string) => read(attribute)[0]?.toUpperCase() === 'TRUE';
   return (
     (Number(read('userAccountControl')[0] ?? 0) & accountDisable) !== 0 ||
-    isTrue('nsAccountLock') ||
-    isTrue('loginDisabled') ||
+    ['msDS-UserAccountDisabled', 'nsAccountLock', 'loginDisabled', 'ds-pwp-account-disabled'].some(isTrue) ||
+    ['inactive', 'deleted'].includes(read('inetUserStatus')[0]?.toLowerCase() ?? '') ||
+    read('sambaAcctFlags')[0]?.includes('D') === true ||
     // the value for "locked until an administrator unlocks it" (draft-behera-ldap-password-policy section 5.3.3)
     read('pwdAccountLockedTime')[0] === '000001010000Z'
   );
@@ -116,11 +142,8 @@ function binaryText(attribute: string, value: Buffer): string {
   return isGuid ? guidText(value) : value.toString('hex');
 }
 
-/** The first three fields of a GUID are little-endian ([MS-DTYP] section 2.3.4.2). */
 function guidText(value: Buffer): string {
-  const bytes = Buffer.from(value);
-  bytes.subarray(0, 4).reverse();
-  bytes.subarray(4, 6).reverse();
-  bytes.subarray(6, 8).reverse();
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  return guidOctets(value)
+    .toString('hex')
+    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

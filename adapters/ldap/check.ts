@@ -1,7 +1,8 @@
 import { Outage } from './answer.ts';
 import { subCode } from './bind-result.ts';
-import { type DirectoryOptions, filterFor, targetsOf } from './connect.ts';
+import { type DirectoryOptions, targetsOf } from './connect.ts';
 import { Connection, type Target } from './connection.ts';
+import { filterFor } from './filters.ts';
 
 /** The result of checking one server. */
 export interface ServerFinding {

@@ -13,20 +13,22 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createSecureContext, getCACertificates } from 'node:tls';
-import { type Entry, Filter, FilterParser } from 'ldapts';
+import { type Entry, FilterParser } from 'ldapts';
+import type { DirectoryPerson, EntryStatus } from '../../domain/directory.ts';
 import { preparePassword } from '../../domain/passwords.ts';
 import type { Config } from '../../platform/config/config.ts';
 import type { Secret } from '../../platform/config/secret.ts';
 import { type Clock, padResponseTime, processClock } from '../../platform/lifecycle.ts';
 import {
   type DirectoryAnswer,
-  type EntryStatus,
+  type DirectoryEntry,
   type EntryStatusAnswer,
   Outage,
   type RefusalReason,
 } from './answer.ts';
-import { type Attributes, isMarkedDisabled, marks, readEntry, readRefusal } from './bind-result.ts';
-import type { Connection, Target } from './connection.ts';
+import { type Attributes, isMarkedDisabled, marks, readEntry, readRefusal, readValues } from './bind-result.ts';
+import type { BindResult, Connection, Target } from './connection.ts';
+import { filterFor, filterForId } from './filters.ts';
 import { withWholeRanges } from './ranges.ts';
 import { createServer, type Purpose, type Server } from './server.ts';
 
@@ -81,12 +83,23 @@ export function readDirectoryOptions(config: DirectoryConfig): DirectoryOptions 
   };
 }
 
+/** Options of `authenticate`. */
+interface BindOptions {
+  /** Immutable id of the entry, which then is found by it whatever its user name is. */
+  directoryId?: string | undefined;
+  /**
+   * Called before the bind with the id of the entry that was found; undefined for none, so that the work is the same.
+   * False: the password is not tried, and the answer is `limited`.
+   */
+  admit?: (id: string | undefined) => Promise<boolean>;
+}
+
 /** The client of the directory. */
 export interface Directory {
   /** Verifies a user name and password. Refusals and outages are answers, not errors. */
-  authenticate(username: string, password: string): Promise<DirectoryAnswer>;
-  /** Returns the status of a user name, without a password. Outages are answers, not errors. */
-  entryStatusOf(username: string): Promise<EntryStatusAnswer>;
+  authenticate(username: string, password: string, options?: BindOptions): Promise<DirectoryAnswer>;
+  /** Returns the status of a person, without a password. Outages are answers, not errors. */
+  entryStatusOf(person: DirectoryPerson): Promise<EntryStatusAnswer>;
   /** Resolves if a server answers. @throws {Outage} no server answers */
   ping(): Promise<void>;
   /** Closes all connections after the running requests have ended. */
@@ -108,8 +121,8 @@ export function connectDirectory(options: DirectoryOptions): Directory {
     await Promise.all(servers.map((server) => server.close()));
   };
   return {
-    authenticate: (username, password) => authenticate(servers, options, { username, password }),
-    entryStatusOf: (username) => entryStatusOf(servers, options, username),
+    authenticate: (username, password, bind) => authenticate(servers, options, { ...bind, username, password }),
+    entryStatusOf: (person) => entryStatusOf(servers, options, person),
     ping: () => onFirst(servers, 'search', readRoot),
     close,
     [Symbol.asyncDispose]: close,
@@ -123,7 +136,7 @@ export function targetsOf({ urls, startTls, timeoutMs, ca }: DirectoryOptions): 
   return urls.map((url) => ({ url, startTls, timeoutMs, ...(secureContext && { secureContext }) }));
 }
 
-interface Credentials {
+interface Credentials extends BindOptions {
   username: string;
   password: string;
 }
@@ -148,38 +161,60 @@ async function authenticate(
 }
 
 /**
- * Searches, then binds as the entry found. For an unknown or ambiguous user name it binds as an entry that cannot
- * exist, so that the work is the same.
+ * Searches, then binds as the entry found. For an unknown or ambiguous user name, and for an entry whose tries are used
+ * up, it binds as an entry that cannot exist, so that the work is the same.
  */
 async function ask(
   servers: readonly Server[],
   options: DirectoryOptions,
-  { username, password }: Credentials,
+  { username, password, directoryId, admit = everyone }: Credentials,
 ): Promise<DirectoryAnswer> {
   try {
-    const entries = await onFirst(servers, 'search', (connection) => findEntries(connection, options, username));
+    const sought = { username, ...(directoryId && { directoryId }) };
+    const entries = await onFirst(servers, 'search', (connection) => findEntries(connection, options, sought));
     const [entry] = entries;
     const isOne = entry !== undefined && entries.length === 1;
     const person = isOne ? readEntry(entry, options.attributes, username) : undefined;
-    const dn = person?.dn ?? `cn=${randomUUID()},${options.baseDn}`;
+    const isAdmitted = await admit(person?.id);
+    const dn = dnOf(isAdmitted ? person : undefined, options);
     const bind = await onFirst(servers, 'bind', (connection) => connection.bind(dn, password));
-    if (!person || !entry) return refused(entry ? 'ambiguous' : 'unknown');
-    const refusal = readRefusal(bind, entry);
-    return refusal ? refused(refusal) : { outcome: 'ok', entry: person };
+    if (entry === undefined) return refused('unknown');
+    return person ? decisionOf({ entry, person, isAdmitted, bind }) : refused('ambiguous');
   } catch (err) {
     if (err instanceof Outage) return { outcome: 'unavailable', reason: err.reason };
     throw err;
   }
 }
 
+async function everyone(): Promise<boolean> {
+  return true;
+}
+
+interface BoundEntry {
+  entry: Entry;
+  person: DirectoryEntry;
+  isAdmitted: boolean;
+  bind: BindResult;
+}
+
+function decisionOf({ entry, person, isAdmitted, bind }: BoundEntry): DirectoryAnswer {
+  const refusal = isAdmitted ? readRefusal(bind, entry) : 'limited';
+  return refusal ? refused(refusal) : { outcome: 'ok', entry: person };
+}
+
+/** Returns the DN of a person, or one that cannot exist. */
+function dnOf(person: DirectoryEntry | undefined, { baseDn }: DirectoryOptions): string {
+  return person?.dn ?? `cn=${randomUUID()},${baseDn}`;
+}
+
 async function entryStatusOf(
   servers: readonly Server[],
   options: DirectoryOptions,
-  username: string,
+  person: DirectoryPerson,
 ): Promise<EntryStatusAnswer> {
   try {
     return entryStatusIn(
-      await onFirst(servers, 'search', (connection) => findEntries(connection, options, username)),
+      await onFirst(servers, 'search', (connection) => findEntries(connection, options, person)),
       options,
     );
   } catch (err) {
@@ -192,9 +227,8 @@ function entryStatusIn(entries: Entry[], { attributes }: DirectoryOptions): Entr
   const [entry] = entries;
   if (entry === undefined) return { entryStatus: 'missing' };
   if (entries.length > 1) return { entryStatus: 'ambiguous' };
-  return isMarkedDisabled(entry)
-    ? { entryStatus: 'disabled' }
-    : { entryStatus: 'active', id: readEntry(entry, attributes).id };
+  const { id } = readEntry(entry, attributes);
+  return { entryStatus: isMarkedDisabled(entry) ? 'disabled' : 'active', id, ...readValues(entry, attributes) };
 }
 
 function refused(reason: RefusalReason): DirectoryAnswer {
@@ -210,15 +244,24 @@ function canBind(password: unknown): boolean {
   return typeof password === 'string' && password !== '' && !password.includes('\0');
 }
 
-/** Returns at most two entries: a second one shows that the user name is ambiguous. A single one has all its values. */
-async function findEntries(connection: Connection, options: DirectoryOptions, username: string): Promise<Entry[]> {
+/**
+ * Returns at most two entries: a second one shows that the user name is ambiguous. A single one has all its values. An id
+ * goes before a user name.
+ */
+async function findEntries(
+  connection: Connection,
+  options: DirectoryOptions,
+  { directoryId, username = '' }: DirectoryPerson,
+): Promise<Entry[]> {
+  const { userFilter, attributes } = options;
   const timeLimit = Math.ceil(options.timeoutMs / 1000);
   const found = await connection.search(options.baseDn, {
     scope: 'sub',
-    filter: filterFor(options.userFilter, username),
+    filter:
+      directoryId === undefined ? filterFor(userFilter, username) : filterForId(userFilter, attributes.id, directoryId),
     sizeLimit: 2,
     timeLimit,
-    attributes: [...new Set([...Object.values(options.attributes), ...marks])],
+    attributes: [...new Set([...Object.values(attributes), ...marks])],
     explicitBufferAttributes: ['objectGUID'],
   });
   if (found.length > 1) return found;
@@ -230,11 +273,6 @@ async function findEntries(connection: Connection, options: DirectoryOptions, us
       }),
     ),
   );
-}
-
-/** Returns the search filter for a user name, escaped as in RFC 4515. */
-export function filterFor(template: string, username: string): string {
-  return template.replaceAll('{username}', () => Filter.escape(username));
 }
 
 /** Reads the root DSE of a server (RFC 4512 section 5.1), without attributes. */

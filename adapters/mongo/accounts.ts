@@ -17,6 +17,7 @@ import { currentNumber, formerNumbers } from '../../domain/renumbered-numbers.ts
 import { skeletonOf } from '../../domain/usernames.ts';
 import { type Cipher, keyedHash } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
+import { createDirectoryLinks } from './directory-links.ts';
 
 /** A new account. Passwords and PINs are Argon2id hashes in PHC format. */
 export interface NewAccount {
@@ -29,18 +30,11 @@ export interface NewAccount {
   locale?: string;
 }
 
-/** An account as the directory sync reads it. */
-interface LinkedAccount {
-  userId: string;
-  username?: string;
-  /** Linked to a directory entry and not disabled. */
-  hasDirectoryEntry: boolean;
-}
-
 /** The store of accounts. */
 export type Accounts = ReturnType<typeof createAccounts>;
 
-interface UserDocument {
+/** An account as it is stored. */
+export interface UserDocument {
   _id: string;
   username?: string;
   fullName?: string;
@@ -49,6 +43,9 @@ interface UserDocument {
   phoneNumberEncrypted?: string;
   phoneNumberHash?: string;
   directoryHash?: string;
+  directoryIdEncrypted?: string;
+  /** The identifiers that their owner proved, in place of those that the directory gave. */
+  ownKinds?: string[];
   groups: string[];
   roles: string[];
   password?: string;
@@ -75,6 +72,8 @@ const userSchema = new Schema<UserDocument>(
     phoneNumberEncrypted: text,
     phoneNumberHash: text,
     directoryHash: text,
+    directoryIdEncrypted: text,
+    ownKinds: { type: [String], default: undefined },
     groups: [String],
     roles: [String],
     password: text,
@@ -92,7 +91,8 @@ const userSchema = new Schema<UserDocument>(
   { collection: 'users', versionKey: false, strict: 'throw' },
 );
 
-interface ClaimDocument {
+/** A claim as it is stored. */
+export interface ClaimDocument {
   _id: string;
   userId: string;
   createdAt: Date;
@@ -118,6 +118,55 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
   const claims = connection.model<ClaimDocument>('Claim', claimSchema);
   const hashOf = (kind: string, value: string) => keyedHash(hashKey, kind, value);
 
+  return {
+    /** Creates an account. Safe to repeat: keyed by `userId`, the first write stays. */
+    async insert(account: NewAccount): Promise<void> {
+      try {
+        await users.create(documentOf(account, hashOf, cipher));
+      } catch (err) {
+        if (!isDuplicateKey(err)) throw err;
+      }
+    },
+
+    /** Deletes an account that was just created (compensation). Safe to repeat. */
+    async remove(userId: string): Promise<void> {
+      await users.deleteOne({ _id: userId });
+    },
+
+    /**
+     * Erases an account and its claims, and returns the number of claims. Safe to repeat: the account is deleted last.
+     */
+    erase: (userId: string): Promise<number> => eraseAccount({ users, claims, hashOf, cipher }, userId),
+
+    ...createClaims({ users, claims, hashOf }),
+    ...createAccountReads({ users, claims, hashOf, cipher }),
+    ...createProvenChanges({ users, hashOf, cipher }),
+    ...createAccountChanges({ users }),
+    ...createDirectoryLinks({
+      users,
+      claims,
+      hashOf,
+      cipher,
+      raise,
+      claimIdsOf: (identity) => claimIds(identity, hashOf),
+      accountOf: (user) => accountOf(user, cipher),
+    }),
+  };
+}
+
+/** The collections and keys of the store. */
+export interface Collections {
+  users: Model<UserDocument>;
+  claims: Model<ClaimDocument>;
+  hashOf: HashOf;
+  cipher: Cipher;
+}
+
+/** An id that no account has. */
+const nobody = '';
+
+/** The operations on claims. */
+function createClaims({ users, claims, hashOf }: Omit<Collections, 'cipher'>) {
   return {
     /**
      * Claims all unique identifiers of an identity for a user; false if another user owns one of them. In that case the
@@ -167,25 +216,6 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
     isSameClaim: (one: Identifier, other: Identifier): boolean =>
       one.kind === other.kind && claimedAs(one) === claimedAs(other),
 
-    /** Creates an account. Safe to repeat: keyed by `userId`, the first write stays. */
-    async insert(account: NewAccount): Promise<void> {
-      try {
-        await users.create(documentOf(account, hashOf, cipher));
-      } catch (err) {
-        if (!isDuplicateKey(err)) throw err;
-      }
-    },
-
-    /** Deletes an account that was just created (compensation). Safe to repeat. */
-    async remove(userId: string): Promise<void> {
-      await users.deleteOne({ _id: userId });
-    },
-
-    /**
-     * Erases an account and its claims, and returns the number of claims. Safe to repeat: the account is deleted last.
-     */
-    erase: (userId: string): Promise<number> => eraseAccount({ users, claims, hashOf, cipher }, userId),
-
     /**
      * Deletes claims older than `madeBefore` whose account was never created, and returns their number. Such claims
      * remain when a registration workflow is terminated without compensation. Safe to repeat.
@@ -197,22 +227,8 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
      * claims. Of accounts that look alike already, the first keeps the claim. Safe to repeat.
      */
     claimLookalikes: (): Promise<number> => claimSkeletons({ users, claims, hashOf }),
-
-    ...createAccountReads({ users, claims, hashOf, cipher }),
-    ...createProvenChanges({ users, hashOf, cipher }),
-    ...createAccountChanges({ users }),
   };
 }
-
-interface Collections {
-  users: Model<UserDocument>;
-  claims: Model<ClaimDocument>;
-  hashOf: HashOf;
-  cipher: Cipher;
-}
-
-/** An id that no account has. */
-const nobody = '';
 
 /** The read operations. */
 function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
@@ -247,31 +263,6 @@ function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
     findProvable: async (identifier: Identifier): Promise<AccountWithHashes | undefined> =>
       provable(await namedBy(identifier)),
 
-    /** Returns whether an account is linked to a directory entry. */
-    async matchesDirectoryEntry(userId: string, directoryId: string): Promise<boolean> {
-      const user = await users.findById(userId, { directoryHash: 1 }).lean();
-      return user?.directoryHash === hashOf('directory', directoryId);
-    },
-
-    /** Returns whether an account is linked to any directory entry. */
-    async hasDirectoryEntry(userId: string): Promise<boolean> {
-      return (await users.exists({ _id: userId, directoryHash: trusted({ $exists: true }) })) !== null;
-    },
-
-    /** Returns a page of all accounts in order of their ids, after `afterId`, for the directory sync. */
-    async listForDirectory(afterId: string, limit: number): Promise<LinkedAccount[]> {
-      const page = await users
-        .find({ _id: trusted({ $gt: afterId }) }, { username: 1, directoryHash: 1, disabledAt: 1 })
-        .sort({ _id: 1 })
-        .limit(limit)
-        .lean();
-      return page.map(({ _id: userId, username, directoryHash, disabledAt }) => ({
-        userId,
-        hasDirectoryEntry: directoryHash !== undefined && disabledAt === undefined,
-        ...(username && { username }),
-      }));
-    },
-
     /** Returns the hashes of the password and PIN of an account; undefined if the account does not exist. */
     async readSecrets(userId: string): Promise<Pick<NewAccount, 'password' | 'pin'> | undefined> {
       const user = await users.findById(userId, { password: 1, pin: 1 }).lean();
@@ -299,7 +290,7 @@ function createProvenChanges({ users, hashOf, cipher }: Omit<Collections, 'claim
   return {
     /**
      * Sets a claimed user name, number or address of an account; false if there is no account. Another number or
-     * address raises the epoch. Safe to repeat: the value that is there already does not raise it again.
+     * address is one that its owner has proven, and raises the epoch. Safe to repeat: the value that is there already does not raise it again.
      *
      * @param options.epoch the epoch that the account must be in; false if it is in another one
      */
@@ -314,7 +305,8 @@ function createProvenChanges({ users, hashOf, cipher }: Omit<Collections, 'claim
           ? (['emailHash', { emailHash: hash, emailEncrypted: encrypted }] as const)
           : (['phoneNumberHash', { phoneNumberHash: hash, phoneNumberEncrypted: encrypted }] as const);
       const isOther = { _id: userId, [hashField]: trusted({ $ne: hash }), ...inEpoch(epoch) };
-      if ((await users.updateOne(isOther, { $set, ...raise })).matchedCount > 0) return true;
+      const proven = { $addToSet: { ownKinds: kind } };
+      if ((await users.updateOne(isOther, { $set, ...raise, ...proven })).matchedCount > 0) return true;
       return (await users.updateOne({ _id: userId, [hashField]: hash }, { $set })).matchedCount > 0;
     },
 
@@ -520,7 +512,10 @@ function documentOf(account: NewAccount, hashOf: HashOf, cipher: Cipher): UserDo
     ...(fullName && { fullName }),
     ...(email && { emailEncrypted: cipher.encryptText(email), emailHash: hashOf('email', emailKey(email)) }),
     ...(phone && { phoneNumberEncrypted: cipher.encryptText(phone), phoneNumberHash: hashOf('phone', phone) }),
-    ...(directoryId && { directoryHash: hashOf('directory', directoryId) }),
+    ...(directoryId && {
+      directoryHash: hashOf('directory', directoryId),
+      directoryIdEncrypted: cipher.encryptText(directoryId),
+    }),
     ...(account.password && { password: account.password }),
     ...(account.pin && { pin: account.pin }),
     groups: groups ?? [],

@@ -224,7 +224,7 @@ export const keyFamilies = {
   },
   rateLimit: {
     key: 'ratelimit:{<limitKey>}:<limit>',
-    writers: ['api', 'delivery'],
+    writers: ['api', 'directory', 'delivery'],
     life: { until: 'its longest window has passed' },
     encrypted: 'no',
     personal: { limitKeyIn: 'key' },

@@ -1,20 +1,15 @@
 /** Verification of an identifier and a password, by the hash of the account, then by the directory. */
-import { executeWorkflow } from '../../adapters/temporal/client-calls.ts';
-import type { Account, AccountWithHashes, Identifier } from '../../domain/account.ts';
+import type { AccountWithHashes, Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
-import { directoryLogInWorkflowId } from '../../domain/workflow-ids.ts';
 import { newId } from '../../platform/crypto.ts';
 import { padResponseTime } from '../../platform/lifecycle.ts';
-import { directoryLogIn } from '../../workflows/directory-log-in.ts';
-import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { type DirectoryLimitDeps, type LimitDeps, limitDirectory, limitPassword, orRefund } from '../limits.ts';
+import { type LimitDeps, limitPassword, orRefund } from '../limits.ts';
+import { type DirectoryPasswordDeps, provenByDirectory } from './directory-password.ts';
 import { nameKeyOf } from './identifier.ts';
 
-type DirectoryDeps = DirectoryLimitDeps & Pick<ApiDeps, 'policy' | 'oneTimeSecrets' | 'temporal' | 'accounts'>;
-
 /** The dependencies of verifying a password. */
-export type PasswordDeps = LimitDeps & DirectoryDeps & Pick<ApiDeps, 'passwords'>;
+export type PasswordDeps = LimitDeps & DirectoryPasswordDeps & Pick<ApiDeps, 'passwords'>;
 
 /** Why a log-in by password fails, for the audit log only. */
 type PasswordRefusal = 'unknown-user' | 'no-password' | 'wrong-password' | 'account-disabled';
@@ -34,8 +29,8 @@ export async function requirePassword(
   const beganAt = performance.now();
   // counted as wrong before the comparison, so that parallel guesses never exceed the limits
   const consumed = await limitPassword(deps, caller, nameKeyOf(deps, identifier), newId());
-  const { account, hash } = (await deps.accounts.findProvable(identifier)) ?? {};
-  const reason = await orRefund(consumed, () => refusalOf(deps, identifier, { account, hash }, password));
+  const named = (await deps.accounts.findProvable(identifier)) ?? { account: undefined, hash: undefined };
+  const { account, hash, reason } = await orRefund(consumed, () => check(deps, identifier, named, password));
   if (account === undefined || reason !== undefined) {
     deps.events.loginTried({ method: 'password', identity: identifier.value, userId: account?.userId, reason });
     await padResponseTime(beganAt);
@@ -45,48 +40,22 @@ export async function requirePassword(
   return { account, hash };
 }
 
-async function refusalOf(
-  deps: DirectoryDeps & Pick<ApiDeps, 'passwords'>,
-  identifier: Identifier,
-  { account, hash }: { account: Account | undefined; hash: string | undefined },
-  password: string,
-): Promise<PasswordRefusal | undefined> {
-  const hasPassword = hash !== undefined;
-  const isOwn = await deps.passwords.verify(hash ?? (await deps.passwords.dummyHash()), password);
-  const isRight = (hasPassword && isOwn) || (await isOfDirectory(deps, identifier, account, password));
-  if (account === undefined) return 'unknown-user';
-  if (!isRight) return hasPassword ? 'wrong-password' : 'no-password';
-  return account.disabledAt === undefined ? undefined : 'account-disabled';
-}
+/** The account that an identifier belongs to. */
+type Named = AccountWithHashes | { account: undefined; hash: undefined };
 
-/** Returns whether the directory accepts name and password, and its entry is linked to the account. */
-async function isOfDirectory(
-  deps: DirectoryDeps,
-  { value }: Identifier,
-  account: Account | undefined,
+async function check(
+  deps: DirectoryPasswordDeps & Pick<ApiDeps, 'passwords'>,
+  identifier: Identifier,
+  named: Named,
   password: string,
-): Promise<boolean> {
-  if (!deps.policy.includes('directory')) return false;
-  const username = account?.username ?? value;
-  const consumed = await limitDirectory(deps, {}, username).catch((err: unknown) => {
-    // the limit of the user name behind a number would reveal that the account exists
-    if (err instanceof Failure && err.code === 'rate-limited') return undefined;
-    throw err;
-  });
-  if (consumed === undefined) return false;
-  const passwordRef = await deps.oneTimeSecrets.put(password);
-  const answer = await executeWorkflow(deps, directoryLogIn, {
-    taskQueue: 'registration',
-    workflowId: directoryLogInWorkflowId(newId()),
-    staticSummary: 'Log-in by the directory',
-    typedSearchAttributes: userAttributesOf(account?.userId),
-    args: [{ username, passwordRef }],
-  });
-  await deps.oneTimeSecrets.remove(passwordRef);
-  if (answer.outcome !== 'refused') await consumed.refund();
-  if (answer.outcome === 'unavailable') {
-    throw new Failure('directory-unavailable', { message: 'The directory is unavailable' });
+): Promise<Named & { reason?: PasswordRefusal }> {
+  const { account, hash } = named;
+  const isOwn = await deps.passwords.verify(hash ?? (await deps.passwords.dummyHash()), password);
+  const isRight = hash !== undefined && isOwn;
+  const proven = isRight ? named : await provenByDirectory(deps, { identifier, account }, password);
+  if (proven?.account === undefined) {
+    const wrong = hash === undefined ? 'no-password' : 'wrong-password';
+    return { ...named, reason: account === undefined ? 'unknown-user' : wrong };
   }
-  if (answer.outcome === 'refused' || account === undefined) return false;
-  return deps.accounts.matchesDirectoryEntry(account.userId, answer.directoryId);
+  return proven.account.disabledAt === undefined ? proven : { ...proven, reason: 'account-disabled' };
 }

@@ -2,9 +2,18 @@
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
+import { newId } from '../../platform/crypto.ts';
 import { authenticate, type StepAnswer } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
-import { type DirectoryLimitDeps, limitDirectory, orRefund } from '../limits.ts';
+import {
+  andConsume,
+  type DirectoryLimitDeps,
+  type LimitDeps,
+  limitDirectory,
+  limitDirectorySource,
+  limited,
+  orRefund,
+} from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
 import {
   finalView,
@@ -18,7 +27,7 @@ import { type UpdateDeps, updateRegistration } from './update.ts';
 
 type Op = typeof registrationOperations.verifyDirectory;
 type BindDeps = UpdateDeps & Pick<ApiDeps, 'oneTimeSecrets'>;
-type Deps = BindDeps & DirectoryLimitDeps & StepLimitDeps & ViewDeps & Pick<ApiDeps, 'policy' | 'events'>;
+type Deps = BindDeps & LimitDeps & DirectoryLimitDeps & StepLimitDeps & ViewDeps & Pick<ApiDeps, 'policy' | 'events'>;
 
 /**
  * Binds to the directory as the user.
@@ -32,10 +41,12 @@ export async function verifyDirectory(
 ): Promise<AnswerOf<Op>> {
   requireStep(deps, caller, 'directory');
   await limitStep(deps, caller, 'directory');
-  const consumed = await limitDirectory(deps, caller, username);
+  const named = await limitDirectory(deps, caller, username);
+  const consumed = await andConsume(named, () => limitDirectorySource(deps, caller, newId()));
   const answer = await orRefund(consumed, () => bind(deps, caller, username, password));
   if (answer.outcome === 'refused') throw new Failure('credentials-wrong');
   await consumed.refund();
+  if (answer.outcome === 'limited') throw limited('directory-tries', answer.retryAfterSeconds);
   if (answer.outcome === 'somebody-else') {
     throw new Failure('step-not-available', { message: 'The directory step was done as another user' });
   }

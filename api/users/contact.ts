@@ -10,10 +10,10 @@ import { languageFor } from '../../domain/templates/languages.ts';
 import type { CodeSubject } from '../../domain/verification.ts';
 import { contactCodeWorkflowId } from '../../domain/workflow-ids.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
+import { changeIdentity } from '../identity-change.ts';
 import { andConsume, limitContactChange, limitSend, orRefund, type SendLimitDeps } from '../limits.ts';
 import { type OtpCheckDeps, type OtpSendDeps, requireRightCode, startOtp } from '../otp.ts';
 import type { HandlerInput } from '../serve.ts';
-import { changeIdentity } from './identity.ts';
 import { viewOf } from './me.ts';
 
 type Verify = typeof userOperations.verifyContact;

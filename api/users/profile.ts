@@ -7,10 +7,10 @@ import { Failure } from '../../domain/failures.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import { emailOf, phoneOf, usernameOf } from '../addresses.ts';
 import type { ApiDeps } from '../deps.ts';
+import { changeIdentity } from '../identity-change.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
 import { beginContactChange, type ContactChangeDeps, type NewContact } from './contact.ts';
-import { changeIdentity } from './identity.ts';
 import { viewOf } from './me.ts';
 
 type Op = typeof userOperations.changeProfile;

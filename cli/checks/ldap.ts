@@ -92,6 +92,7 @@ const refusals: Record<RefusalReason, string> = {
   expired: 'the password or the account has expired',
   'must-change': 'the password must be changed first',
   'not-now': 'the account may not log in at this time or from this computer',
+  limited: 'the tries of the account are used up',
 };
 
 /** Checks each configured LDAP server. */

@@ -42,6 +42,13 @@ export const arabic: Templates = {
       'إذا لم تكن أنت من فعل ذلك، فاتصل بالمسؤول الآن.',
     ],
   },
+  identityTransferredMail: {
+    subject: 'تم نقل بيانات الاتصال لحساب في {product}',
+    body: [
+      'نقلت مؤسستك اسم مستخدم أو رقم هاتف أو بريدًا إلكترونيًا من حساب في {product} إلى حساب آخر. أحد الحسابين هو حسابك.',
+      'إذا لم تكن تتوقع ذلك، فاتصل بالمسؤول.',
+    ],
+  },
   deletionPlannedMail: {
     subject: 'سيُحذف حسابك في {product}',
     body: [

@@ -50,6 +50,13 @@ export const german: Templates = {
       'Wenn Sie das nicht waren, wenden Sie sich sofort an Ihre Administration.',
     ],
   },
+  identityTransferredMail: {
+    subject: 'Kontaktdaten eines {product}-Kontos wurden verschoben',
+    body: [
+      'Ihre Organisation hat einen Benutzernamen, eine Telefonnummer oder eine E-Mail-Adresse eines Kontos bei {product} einem anderen gegeben. Eines der beiden ist Ihres.',
+      'Wenn Sie das nicht erwartet haben, wenden Sie sich an Ihre Administration.',
+    ],
+  },
   deletionPlannedMail: {
     subject: 'Ihr Konto bei {product} wird gelöscht',
     body: [

@@ -47,6 +47,13 @@ export const english: Templates = {
       'If this was not you, contact your administrator now.',
     ],
   },
+  identityTransferredMail: {
+    subject: 'Contact data of a {product} account was moved',
+    body: [
+      'Your organisation gave a user name, telephone number or e-mail address of one {product} account to another. One of the two is yours.',
+      'If you did not expect this, contact your administrator.',
+    ],
+  },
   deletionPlannedMail: {
     subject: 'Your {product} account will be deleted',
     body: [

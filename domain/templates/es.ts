@@ -47,6 +47,13 @@ export const spanish: Templates = {
       'Si no has sido tú, contacta ahora con tu administrador.',
     ],
   },
+  identityTransferredMail: {
+    subject: 'Se han movido datos de contacto de una cuenta de {product}',
+    body: [
+      'Tu organización ha pasado un nombre de usuario, un número de teléfono o un correo de una cuenta de {product} a otra. Una de las dos es tuya.',
+      'Si no lo esperabas, contacta con tu administrador.',
+    ],
+  },
   deletionPlannedMail: {
     subject: 'Tu cuenta de {product} se eliminará',
     body: [

@@ -50,6 +50,13 @@ export const french: Templates = {
       "Si ce n'était pas vous, contactez immédiatement votre administrateur.",
     ],
   },
+  identityTransferredMail: {
+    subject: 'Coordonnées d’un compte {product} déplacées',
+    body: [
+      'Votre organisation a transféré un nom d’utilisateur, un numéro de téléphone ou une adresse e-mail d’un compte {product} à un autre. L’un des deux est le vôtre.',
+      'Si vous ne vous y attendiez pas, contactez votre administrateur.',
+    ],
+  },
   deletionPlannedMail: {
     subject: 'Votre compte {product} va être supprimé',
     body: [

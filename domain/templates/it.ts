@@ -50,6 +50,13 @@ export const italian: Templates = {
       'Se non sei stato tu, contatta subito il tuo amministratore.',
     ],
   },
+  identityTransferredMail: {
+    subject: 'I contatti di un account {product} sono stati spostati',
+    body: [
+      'La tua organizzazione ha assegnato un nome utente, un numero di telefono o un indirizzo e-mail di un account {product} a un altro. Uno dei due è il tuo.',
+      'Se non te lo aspettavi, contatta il tuo amministratore.',
+    ],
+  },
   deletionPlannedMail: {
     subject: 'Il tuo account {product} sarà eliminato',
     body: [

@@ -47,6 +47,13 @@ export const japanese: Templates = {
       'お心当たりがない場合は、すぐに管理者へご連絡ください。',
     ],
   },
+  identityTransferredMail: {
+    subject: '{product} アカウントの連絡先が移されました',
+    body: [
+      '組織により、ある {product} アカウントのユーザー名、電話番号またはメールアドレスが別のアカウントに移されました。どちらか一方があなたのアカウントです。',
+      'お心当たりがない場合は、管理者へご連絡ください。',
+    ],
+  },
   deletionPlannedMail: {
     subject: '{product} アカウントは削除されます',
     body: [

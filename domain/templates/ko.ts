@@ -41,6 +41,13 @@ export const korean: Templates = {
       '본인이 변경하지 않았다면 지금 관리자에게 문의하세요.',
     ],
   },
+  identityTransferredMail: {
+    subject: '{product} 계정의 연락처가 이전되었습니다',
+    body: [
+      '조직에서 한 {product} 계정의 사용자 이름, 전화번호 또는 이메일 주소를 다른 계정으로 옮겼습니다. 둘 중 하나가 회원님의 계정입니다.',
+      '예상하지 못한 일이라면 관리자에게 문의하세요.',
+    ],
+  },
   deletionPlannedMail: {
     subject: '{product} 계정이 삭제될 예정입니다',
     body: [

@@ -55,6 +55,7 @@ const notificationTexts = {
   'pin-changed': 'pinChangedMail',
   'number-registered': 'numberRegisteredMail',
   'contact-changed': 'contactChangedMail',
+  'identity-transferred': 'identityTransferredMail',
   'deletion-planned': 'deletionPlannedMail',
   'account-deleted': 'accountDeletedMail',
   'session-stolen': 'sessionStolenMail',

@@ -50,6 +50,13 @@ export const dutch: Templates = {
       'Was jij dit niet, neem dan nu contact op met je beheerder.',
     ],
   },
+  identityTransferredMail: {
+    subject: 'Contactgegevens van een account bij {product} zijn verplaatst',
+    body: [
+      'Je organisatie heeft een gebruikersnaam, telefoonnummer of e-mailadres van het ene account bij {product} aan het andere gegeven. Een van de twee is van jou.',
+      'Had je dit niet verwacht, neem dan contact op met je beheerder.',
+    ],
+  },
   deletionPlannedMail: {
     subject: 'Je account bij {product} wordt verwijderd',
     body: [

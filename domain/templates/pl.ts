@@ -50,6 +50,13 @@ export const polish: Templates = {
       'Jeśli to nie Ty, natychmiast skontaktuj się z administratorem.',
     ],
   },
+  identityTransferredMail: {
+    subject: 'Dane kontaktowe konta {product} zostały przeniesione',
+    body: [
+      'Twoja organizacja przeniosła nazwę użytkownika, numer telefonu lub adres e-mail z jednego konta {product} na inne. Jedno z nich należy do Ciebie.',
+      'Jeśli się tego nie spodziewasz, skontaktuj się z administratorem.',
+    ],
+  },
   deletionPlannedMail: {
     subject: 'Twoje konto {product} zostanie usunięte',
     body: [

@@ -44,6 +44,13 @@ export const portuguese: Templates = {
       'Se não foi você, contacte já o seu administrador.',
     ],
   },
+  identityTransferredMail: {
+    subject: 'Os contactos de uma conta {product} foram movidos',
+    body: [
+      'A sua organização passou um nome de utilizador, um número de telefone ou um e-mail de uma conta {product} para outra. Uma das duas é sua.',
+      'Se não esperava isto, contacte o seu administrador.',
+    ],
+  },
   deletionPlannedMail: {
     subject: 'A sua conta {product} será eliminada',
     body: [

@@ -34,6 +34,8 @@ export interface Templates {
   pinChangedMail: MailTexts;
   /** Sent to the number or address that was replaced, and to the user's other one. */
   contactChangedMail: MailTexts;
+  /** To both owners, when the directory moved a user name, number or address from one account to another. */
+  identityTransferredMail: MailTexts;
   deletionPlannedMail: MailTexts;
   accountDeletedMail: MailTexts;
   sessionStolenMail: MailTexts;

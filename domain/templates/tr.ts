@@ -45,6 +45,13 @@ export const turkish: Templates = {
       'Bunu siz yapmadıysanız hemen yöneticinize başvurun.',
     ],
   },
+  identityTransferredMail: {
+    subject: 'Bir {product} hesabının iletişim bilgileri taşındı',
+    body: [
+      'Kuruluşunuz bir {product} hesabının kullanıcı adını, telefon numarasını veya e-posta adresini başka bir hesaba verdi. İki hesaptan biri sizin.',
+      'Bunu beklemiyorsanız yöneticinize başvurun.',
+    ],
+  },
   deletionPlannedMail: {
     subject: '{product} hesabınız silinecek',
     body: [

@@ -51,6 +51,13 @@ export const vietnamese: Templates = {
       'Nếu không phải bạn, hãy liên hệ ngay với quản trị viên.',
     ],
   },
+  identityTransferredMail: {
+    subject: 'Thông tin liên hệ của một tài khoản {product} đã được chuyển',
+    body: [
+      'Tổ chức của bạn đã chuyển tên người dùng, số điện thoại hoặc địa chỉ email của một tài khoản {product} sang tài khoản khác. Một trong hai là của bạn.',
+      'Nếu bạn không mong đợi điều này, hãy liên hệ với quản trị viên.',
+    ],
+  },
   deletionPlannedMail: {
     subject: 'Tài khoản {product} của bạn sẽ bị xóa',
     body: [

@@ -38,6 +38,13 @@ export const chineseSimplified: Templates = {
     subject: '您的 {product} 号码或邮箱已更改',
     body: ['您的 {product} 账户的电话号码或电子邮箱已更改。', '如果这不是您本人的操作，请立即联系管理员。'],
   },
+  identityTransferredMail: {
+    subject: '一个 {product} 账户的联系信息已转移',
+    body: [
+      '您的组织将一个 {product} 账户的用户名、电话号码或电子邮箱转给了另一个账户。其中一个是您的账户。',
+      '如果您对此不知情，请联系管理员。',
+    ],
+  },
   deletionPlannedMail: {
     subject: '您的 {product} 账户将被删除',
     body: [

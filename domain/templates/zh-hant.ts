@@ -38,6 +38,13 @@ export const chineseTraditional: Templates = {
     subject: '您的 {product} 號碼或信箱已變更',
     body: ['您的 {product} 帳戶的電話號碼或電子郵件地址已變更。', '如果這不是您本人的操作，請立即聯絡管理員。'],
   },
+  identityTransferredMail: {
+    subject: '一個 {product} 帳戶的聯絡資料已轉移',
+    body: [
+      '您的組織將一個 {product} 帳戶的使用者名稱、電話號碼或電子郵件地址轉給了另一個帳戶。其中一個是您的帳戶。',
+      '如果您對此不知情，請聯絡管理員。',
+    ],
+  },
   deletionPlannedMail: {
     subject: '您的 {product} 帳戶將被刪除',
     body: [

@@ -95,8 +95,11 @@ export const limitVariables = {
     'wrong passwords for one user name, number or e-mail address, known or not',
     '10/900,50/86400',
   ),
-  LIMIT_WRONG_PASSWORDS_PER_ADDRESS: limit('wrong passwords from one IPv4 address or IPv6 /64', '100/3600,300/86400'),
-  LIMIT_WRONG_PASSWORDS: limit('wrong passwords in total', '5000/3600'),
+  LIMIT_WRONG_PASSWORDS_PER_ADDRESS: limit(
+    'wrong passwords from one IPv4 address or IPv6 /64, at log-ins and at the directory',
+    '30/300,100/3600,300/86400',
+  ),
+  LIMIT_WRONG_PASSWORDS: limit('wrong passwords in total, at log-ins and at the directory', '5000/3600'),
   LIMIT_RECOVERIES_PER_NAME: limit(
     'password recoveries requested for one user name, number or e-mail address, known or not',
     '3/3600,10/86400',

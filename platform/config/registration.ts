@@ -49,14 +49,14 @@ export const registrationVariables = {
   },
   DIRECTORY_TRIES: {
     about:
-      'password attempts for one directory user name in DIRECTORY_WINDOW; keep it below the lockout limit of the directory',
-    roles: ['api'],
+      'wrong passwords for one person of the directory in DIRECTORY_WINDOW, under all user names; keep it below the lockout limit of the directory',
+    roles: ['api', 'directory'],
     schema: integer(1, 1000),
     default: '5',
   },
   DIRECTORY_WINDOW: {
     about: 'window of DIRECTORY_TRIES, in seconds',
-    roles: ['api'],
+    roles: ['api', 'directory'],
     schema: integer(1, 86_400),
     default: '900',
   },

@@ -7,6 +7,20 @@ interface ChangedDeletion {
   state: 'planned' | 'stopped';
 }
 
+interface TransferredIdentity {
+  changeId: string;
+  fromId: string;
+  toId: string;
+  kinds: Identifier['kind'][];
+}
+
+interface ReleasedIdentity {
+  changeId: string;
+  userId: string;
+  kind: Identifier['kind'];
+  operator?: string | undefined;
+}
+
 interface ChangedIdentity {
   changeId: string;
   userId: string;
@@ -14,24 +28,14 @@ interface ChangedIdentity {
   isTaken: boolean;
 }
 
-/** Creates the events of profiles, data exports and account deletions. */
+/** Creates the events of data exports and account deletions. */
 export function createAccountEvents({ counter, report }: Outputs) {
   const exported = counter('exports_total', 'Data exports, by completeness of the audit events in them', [
     'audit_events',
   ]);
   const deletions = counter('account_deletions_total', 'Account deletions by state', ['state']);
-  const profiles = counter('profile_changes_total', 'Profile changes by field and outcome', ['field', 'outcome']);
 
   return {
-    /** A user changed fields that need no verification: the full name, the language. */
-    profileChanged({ userId, fields }: { userId: string; fields: string[] }): void {
-      for (const field of fields) profiles.inc({ field, outcome: 'changed' });
-      const metadata = { fields: fields.join(' ') };
-      report({
-        log: { event: 'profile.changed', userId, fields },
-        audit: { action: 'profile-change', message: 'A user changed their profile', userId, metadata },
-      });
-    },
     /** `auditEvents` tells whether the export contains the audit events of the user. */
     dataExported({ userId, auditEvents }: { userId: string; auditEvents: string }): void {
       report({
@@ -64,6 +68,23 @@ export function createAccountEvents({ counter, report }: Outputs) {
         audit: { action: 'user-delete', message, once: deletionId, metadata: { deletion: deletionId } },
       });
     },
+  };
+}
+
+/** Creates the events of profiles and identifiers. */
+export function createProfileEvents({ counter, report }: Outputs) {
+  const profiles = counter('profile_changes_total', 'Profile changes by field and outcome', ['field', 'outcome']);
+
+  return {
+    /** A user changed fields that need no verification: the full name, the language. */
+    profileChanged({ userId, fields }: { userId: string; fields: string[] }): void {
+      for (const field of fields) profiles.inc({ field, outcome: 'changed' });
+      const metadata = { fields: fields.join(' ') };
+      report({
+        log: { event: 'profile.changed', userId, fields },
+        audit: { action: 'profile-change', message: 'A user changed their profile', userId, metadata },
+      });
+    },
     /** `isTaken`: another account has the identifier, so nothing was changed. */
     identityChanged({ changeId, userId, kind, isTaken }: ChangedIdentity): void {
       const outcome = isTaken ? 'taken' : 'changed';
@@ -81,6 +102,41 @@ export function createAccountEvents({ counter, report }: Outputs) {
           reason: isTaken ? 'identity-taken' : undefined,
           once: `${changeId} ${kind}`,
           userId,
+          metadata: { fields: kind },
+        },
+      });
+    },
+    /** The directory gives identifiers of one account to the entry of another. */
+    identityTransferred({ changeId, fromId, toId, kinds }: TransferredIdentity): void {
+      for (const kind of kinds) profiles.inc({ field: kind, outcome: 'transferred' });
+      report({
+        level: 'warn',
+        log: { event: 'identity.transferred', fromId, toId, kinds },
+        audit: {
+          action: 'profile-change',
+          message: 'What the directory now gives to another person was transferred to their account',
+          reason: 'transferred',
+          once: `${changeId} ${fromId}`,
+          userId: toId,
+          targetUserId: fromId,
+          metadata: { fields: kinds.join(' ') },
+        },
+      });
+    },
+    /** An operator took an identifier from an account. */
+    identityReleased({ changeId, userId, kind, operator }: ReleasedIdentity): void {
+      report({
+        counter: profiles,
+        labels: { field: kind, outcome: 'released' },
+        level: 'warn',
+        log: { event: 'identity.released', userId, kind, operator },
+        audit: {
+          action: 'profile-change',
+          message: `The ${kind} of a user was released by an operator`,
+          reason: 'released',
+          once: `${changeId} ${kind}`,
+          targetUserId: userId,
+          details: { operator: { name: operator ?? 'unknown', act: 'release' } },
           metadata: { fields: kind },
         },
       });

@@ -6,7 +6,7 @@
 import type { Registry } from 'prom-client';
 import type { Recorder } from '../audit.ts';
 import type { Logger } from '../log.ts';
-import { createAccountEvents } from './accounts.ts';
+import { createAccountEvents, createProfileEvents } from './accounts.ts';
 import { createAuditLogEvents } from './audit-log.ts';
 import { createCodeEvents } from './codes.ts';
 import { createCredentialEvents } from './credentials.ts';
@@ -36,6 +36,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createDeliveryReportEvents(outputs),
     ...createCredentialEvents(outputs),
     ...createAccountEvents(outputs),
+    ...createProfileEvents(outputs),
     ...createNotificationEvents(outputs),
     ...createRequestEvents(outputs),
     ...createLimitEvents(outputs),

@@ -38,6 +38,7 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
       release: (userId, { phone = '' }) => database(() => void (owners.get(phone) === userId && owners.delete(phone))),
       insert: (created) => database(() => void (users.has(created.userId) || users.set(created.userId, created))),
       remove: (userId) => database(() => void users.delete(userId)),
+      findHolders: async () => [],
       findRegistrationLock: ({ phone = '' }) => database(() => locked.get(phone)),
       addRegistration: (_userId, registrationId) => database(() => void opened.add(registrationId)),
       setSecret: (userId, kind, hash) =>

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import type { DirectoryAnswer } from '../../adapters/ldap/answer.ts';
@@ -19,7 +20,10 @@ const configuration = `
 attributetype ( 2.999.1 NAME 'nsAccountLock' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
 attributetype ( 2.999.2 NAME 'loginDisabled' SYNTAX 1.3.6.1.4.1.1466.115.121.1.7 SINGLE-VALUE )
 attributetype ( 2.999.3 NAME 'userAccountControl' SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
-attributetype ( 2.999.4 NAME 'objectGUID' SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 SINGLE-VALUE )`;
+attributetype ( 2.999.4 NAME 'objectGUID' EQUALITY octetStringMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 SINGLE-VALUE )
+attributetype ( 2.999.5 NAME 'accountExpires' SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
+attributetype ( 2.999.6 NAME 'krbPrincipalExpiration' SYNTAX 1.3.6.1.4.1.1466.115.121.1.24 SINGLE-VALUE )
+attributetype ( 2.999.7 NAME 'shadowExpire' SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )`;
 
 const ldif = [
   person('twin1', 'mail: twin@example.org'),
@@ -46,6 +50,13 @@ const ldif = [
     'objectGUID:: MyIRAFVEd2aImaq7zN3u/w==',
     'mail: first@example.org',
   ),
+  // the 1st of January 2020
+  person('ad-ended', 'objectClass: extensibleObject', 'accountExpires: 132223104000000000'),
+  person('ad-endless', 'objectClass: extensibleObject', 'accountExpires: 9223372036854775807'),
+  person('ipa-ended', 'objectClass: extensibleObject', 'krbPrincipalExpiration: 20200101000000Z'),
+  person('ipa-going', 'objectClass: extensibleObject', 'krbPrincipalExpiration: 99991231235959Z'),
+  person('shadow-ended', 'objectClass: extensibleObject', 'shadowExpire: 18262'),
+  person('shadow-endless', 'objectClass: extensibleObject', 'shadowExpire: -1'),
   person('reset', 'pwdReset: TRUE'),
   person('old', 'pwdPolicySubentry: cn=ageing,ou=policies,dc=example,dc=org', 'pwdChangedTime: 20200101000000Z'),
   person('clumsy'),
@@ -123,6 +134,37 @@ describe('authenticate()', () => {
 
   it('F5: binds with the password in NFC, however it was typed', async () => {
     assert.equal((await ldap.authenticate('accent', 'Gru\u0308\u00dfe-e\u0301le\u0300ve')).outcome, 'ok');
+  });
+
+  it('F2: refuses an account that has ended, and counts it as disabled without a password', async () => {
+    for (const name of ['ad-ended', 'ipa-ended', 'shadow-ended']) {
+      assert.deepEqual(await ldap.authenticate(name, 'right'), refused('expired'), name);
+      assert.equal((await ldap.entryStatusOf({ username: name })).entryStatus, 'disabled', name);
+    }
+    for (const name of ['ad-endless', 'ipa-going', 'shadow-endless']) {
+      assert.equal(entryOf(await ldap.authenticate(name, 'right')).username, name);
+      assert.equal((await ldap.entryStatusOf({ username: name })).entryStatus, 'active', name);
+    }
+  });
+
+  it('F2: finds an entry by its immutable id, whatever its user name is', async () => {
+    const id = entryOf(await ldap.authenticate('clumsy', 'right')).id;
+    const byId = await ldap.authenticate('another-name', 'right', { directoryId: id });
+    assert.equal(entryOf(byId).username, 'clumsy');
+    const seen = await ldap.entryStatusOf({ directoryId: id, username: 'another-name' });
+    assert.deepEqual(seen.entryStatus === 'active' && [seen.id, seen.usernames], [id, ['clumsy']]);
+    const gone = await ldap.entryStatusOf({ directoryId: randomUUID(), username: 'clumsy' });
+    assert.deepEqual(gone, { entryStatus: 'missing' });
+  });
+
+  it('F2: finds an entry by objectGUID, within the other conditions of the filter', async () => {
+    const attributes = { ...personAttributes, id: 'objectGUID' };
+    const directoryId = '00112233-4455-6677-8899-aabbccddeeff';
+    await using other = connectTo(directory, { attributes, userFilter: '(|(uid={username})(mail={username}))' });
+    const found = await other.entryStatusOf({ directoryId });
+    assert.deepEqual(found.entryStatus === 'active' && found.usernames, ['ad-on']);
+    await using narrow = connectTo(directory, { attributes, userFilter: '(&(uid={username})(sn=Other))' });
+    assert.deepEqual(await narrow.entryStatusOf({ directoryId }), { entryStatus: 'missing' });
   });
 
   it('formats objectGUID as the UUID that Active Directory shows', async () => {

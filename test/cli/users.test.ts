@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { call } from '../support/client.ts';
 import { registeredPerson, signedIn } from '../support/people.ts';
-import { type Behind, completedRegistration, lookBehind, must } from '../support/registrations.ts';
+import { type Behind, completedRegistration, lookBehind, must, phoneOf } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor, vyryProcessFor } from '../support/vyry.ts';
@@ -88,6 +88,19 @@ describe('vyry users', () => {
       if (status === 201) assert.equal((await me(body.accessToken)).status, 401);
       else assert.equal(status, 403);
     }
+  });
+
+  it('F2: releases a number, so that anyone can claim it, and finds a person by the id of their entry', async () => {
+    const [ada, bea] = [await signedIn(system, 28), await signedIn(system, 29)];
+    const entryId = 'bea00000-0000-4000-8000-000000000028';
+    const released = await vyry(['users', 'release', entryId, 'phone', '--by', 'alice', '--json']);
+    assert.deepEqual(jsonOf(released), { userId: ada.userId, released: 'phone', sessionsEnded: 1 });
+    assert.equal((await me(ada.accessToken)).status, 401);
+    await must(me(bea.accessToken));
+    const again = await vyry(['users', 'release', 'person028', 'phone']);
+    assert.deepEqual([again.code, again.stderr], [1, 'The account has no phone.\n']);
+    assert.equal((await vyry(['users', 'release', 'person028', 'roles'])).code, 2);
+    await registeredPerson(system, { username: 'next-owner', phone: phoneOf(28) });
   });
 
   it('reports an unknown user', async () => {

@@ -13,7 +13,7 @@ import { freePort } from '../../engines/ports.ts';
 import type { System } from '../../engines/system.ts';
 import { Secret } from '../../platform/config/secret.ts';
 import { createCipher, deriveKey } from '../../platform/crypto.ts';
-import { type Answer, call } from '../support/client.ts';
+import { type Answer, call, codeFor, messagesTo, notificationsTo } from '../support/client.ts';
 import { readLogs } from '../support/footprint.ts';
 import { createJourney, type Person } from '../support/journey.ts';
 import { must } from '../support/registrations.ts';
@@ -21,11 +21,11 @@ import { connectStores } from '../support/stores.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
-interface LinkedPerson extends Person {
+interface DirectoryPerson extends Person {
   entryId: string;
 }
 
-function personOf(name: string, index: number): LinkedPerson {
+function personOf(name: string, index: number): DirectoryPerson {
   return {
     username: name,
     password: `directory-of-${name}-4Wd`,
@@ -39,13 +39,16 @@ function personOf(name: string, index: number): LinkedPerson {
 }
 
 const [stayer, leaver, locked, renamed] = ['stayer', 'leaver', 'locked', 'renamed'].map(personOf) as [
-  LinkedPerson,
-  LinkedPerson,
-  LinkedPerson,
-  LinkedPerson,
+  DirectoryPerson,
+  DirectoryPerson,
+  DirectoryPerson,
+  DirectoryPerson,
 ];
 /** A user of the directory who never registered here. */
 const visitor = personOf('visitor', 5);
+/** A user whose name, number and address are given to another one later. */
+const maiden = personOf('maiden', 6);
+const married = { ...personOf('married', 7), password: maiden.password, entryId: maiden.entryId };
 
 let folder: DataFolder;
 let directory: RunningDirectory;
@@ -61,13 +64,13 @@ async function serve(entries: string[]): Promise<void> {
 before(async () => {
   folder = await openTemporaryFolder();
   port = await freePort();
-  await serve([stayer, leaver, locked, renamed, visitor].map((person) => entryOf(person)));
+  await serve([stayer, leaver, locked, renamed, visitor, maiden].map((person) => entryOf(person)));
   system = await startOwnTestSystem({
     env: { LDAP_URL: directory.url, CAPTCHA_COST: '2', DIRECTORY_SYNC_INTERVAL: '2', DIRECTORY_TRIES: '20' },
   });
   url = system.ready.apiUrl;
   await Promise.all([stayer, leaver].map((person) => createJourney(system.ready, person).walk('session')));
-  await Promise.all([locked, renamed].map((person) => createJourney(system.ready, person).walk('session')));
+  await Promise.all([locked, renamed, maiden].map((person) => createJourney(system.ready, person).walk('session')));
 });
 after(async () => {
   await system?.stop();
@@ -117,6 +120,53 @@ describe('a user of the directory', () => {
   });
 });
 
+/** Registers somebody at a number to which codes were sent before. Returns the answer of the session. */
+async function registerAt(person: Person): Promise<Answer> {
+  const { outboxUrl } = system.ready;
+  const isCode = ({ code }: { code?: string }) => code !== undefined && code !== '';
+  const before = (await messagesTo(outboxUrl, person.phone)).filter(isCode).length;
+  const journey = createJourney(system.ready, person);
+  await journey.walk('send');
+  const { registration } = journey;
+  if (registration === undefined) throw new Error('The registration was not started');
+  await must(registration.call('PUT', '/code', { code: await codeFor(outboxUrl, person.phone, before + 1) }));
+  await must(registration.call('PUT', '/credentials', { password: person.newPassword }));
+  return must(registration.call('POST', '/session'), 201);
+}
+
+const logOf = (role: string) => readLogs(system)[`log ${role}.log`] ?? '';
+
+describe('the immutable id of an entry', () => {
+  it('F2: keeps the account of a renamed user, who logs in by the new name', async () => {
+    const { accessToken } = (await must(logIn(maiden.username, maiden.newPassword))).body;
+    await serve([stayer, leaver, locked, renamed, visitor, married].map((person) => entryOf(person)));
+    const { body } = await must(logIn(married.username, married.password));
+    assert.equal(body.user.username, married.username);
+    await must(logIn(married.username, maiden.newPassword));
+    assert.equal((await logIn(maiden.username, maiden.newPassword)).status, 401);
+    assert.equal((await session(accessToken)).status, 200);
+  });
+
+  it('F2: transfers what the directory gives to a successor: old sessions end, both are told, one event', async () => {
+    const { accessToken } = (await must(logIn(married.username, maiden.newPassword))).body;
+    const passwords = { password: 'directory-of-the-successor-4Wd', newPassword: 'own-successor-harbour-lantern' };
+    const successor = { ...maiden, ...passwords, entryId: randomUUID() };
+    await serve([stayer, leaver, locked, renamed, married, successor].map((person) => entryOf(person)));
+    const { body } = await registerAt(successor);
+    assert.equal(body.user.username, maiden.username);
+    assert.equal((await session(accessToken)).status, 401);
+    await must(logIn(married.username, maiden.newPassword));
+    await must(logIn(maiden.phone, successor.newPassword));
+    const told = async () =>
+      (await notificationsTo(system.ready.outboxUrl, maiden.phone)).filter(({ body: text }) =>
+        text.startsWith('Contact data of a'),
+      );
+    await until(async () => (await told()).length === 2);
+    const events = logOf('registration').split('"event":"identity.transferred"').length - 1;
+    assert.equal(events, 1);
+  });
+});
+
 describe('the directory sync', () => {
   it('ends every session of users who are disabled, removed or replaced there, and no other session', async () => {
     const people = [stayer, leaver, locked, renamed];
@@ -125,7 +175,12 @@ describe('the directory sync', () => {
       tokens.set(username, (await must(logIn(username, newPassword))).body);
     }
     const mark = 'pwdAccountLockedTime: 000001010000Z';
-    await serve([entryOf(stayer), entryOf(locked, mark), entryOf({ ...renamed, entryId: randomUUID() })]);
+    await serve([
+      entryOf(stayer),
+      entryOf(locked, mark),
+      entryOf({ ...renamed, entryId: randomUUID() }),
+      entryOf(maiden),
+    ]);
     for (const { username, newPassword, password } of [leaver, locked, renamed]) {
       const { accessToken = '', refreshToken = '' } = tokens.get(username) ?? {};
       await until(async () => (await session(accessToken)).status === 401);
@@ -164,7 +219,19 @@ describe('the directory sync', () => {
   });
 });
 
-function entryOf({ username, password, fullName, email, phone, entryId }: LinkedPerson, ...more: string[]): string {
+describe('a successor', () => {
+  it('F2: gets the user name, number and address of somebody whose entry is gone', async () => {
+    const passwords = { password: 'directory-of-the-heir-4Wd', newPassword: 'own-heir-harbour-lantern' };
+    const heir = { ...leaver, ...passwords, entryId: randomUUID() };
+    await serve([stayer, heir].map((person) => entryOf(person)));
+    const { body } = await registerAt(heir);
+    assert.equal(body.user.username, leaver.username);
+    await must(logIn(leaver.email, heir.newPassword));
+    assert.equal((await logIn(leaver.username, leaver.newPassword)).status, 401);
+  });
+});
+
+function entryOf({ username, password, fullName, email, phone, entryId }: DirectoryPerson, ...more: string[]): string {
   const lines = [
     `dn: uid=${username},ou=people,dc=example,dc=org`,
     'objectClass: inetOrgPerson',

@@ -197,6 +197,16 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'identity.taken', level: 'warn', fields: ['userId', 'kind'] },
     audits: 'profile-change',
   },
+  identityTransferred: {
+    run: (events) => events.identityTransferred({ changeId: 'c-1', fromId: 'u-2', toId: userId, kinds: ['phone'] }),
+    logs: { event: 'identity.transferred', level: 'warn', fields: ['fromId', 'toId', 'kinds'] },
+    audits: 'profile-change',
+  },
+  identityReleased: {
+    run: (events) => events.identityReleased({ changeId: 'c-1', userId, kind: 'phone', operator: 'ada' }),
+    logs: { event: 'identity.released', level: 'warn', fields: ['userId', 'kind', 'operator'] },
+    audits: 'profile-change',
+  },
   sessionEnded: {
     run: (events) => events.sessionEnded({ sessionId: 's-1', userId: 'u-1', why: 'revoked' }),
     logs: { event: 'session.ended', level: 'info', fields: ['sessionId', 'userId', 'why'] },

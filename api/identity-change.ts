@@ -1,11 +1,11 @@
 /** The change of a user name, number or address. */
-import { executeSingleton } from '../../adapters/temporal/client-calls.ts';
-import { Failure } from '../../domain/failures.ts';
-import { identityChangeWorkflowId } from '../../domain/workflow-ids.ts';
-import { type IdentityChangeInput, identityChange } from '../../workflows/identity-change.ts';
-import { userAttributesOf } from '../../workflows/search-attributes.ts';
-import type { ApiDeps } from '../deps.ts';
-import { outdatedCode } from '../otp.ts';
+import { executeSingleton } from '../adapters/temporal/client-calls.ts';
+import { Failure } from '../domain/failures.ts';
+import { identityChangeWorkflowId } from '../domain/workflow-ids.ts';
+import { type IdentityChangeInput, identityChange } from '../workflows/identity-change.ts';
+import { userAttributesOf } from '../workflows/search-attributes.ts';
+import type { ApiDeps } from './deps.ts';
+import { outdatedCode } from './otp.ts';
 
 /** Longest wait for a change; after that it continues automatically. */
 const waitMs = 15_000;
