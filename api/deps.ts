@@ -73,6 +73,7 @@ export interface ApiDeps {
     | 'readSecrets'
     | 'directoryIdOf'
     | 'findByDirectoryId'
+    | 'learnDirectoryEntry'
     | 'hasDirectoryEntry'
     | 'setProfile'
   >;

@@ -140,9 +140,11 @@ async function changeRoles(
 }
 
 async function findAccount({ accounts }: Pick<ReturnType<typeof openUsers>, 'accounts'>, given = ''): Promise<Account> {
-  const account =
-    (await accounts.read(given)) ?? (await accounts.find(given)) ?? (await accounts.findByDirectoryId(given));
+  const named = (await accounts.read(given)) ?? (await accounts.find(given));
+  const account = named ?? (await accounts.findByDirectoryId(given));
   if (account === undefined) throw new Error('There is no account with this id or user name.');
+  // an account of an earlier version, whose person was renamed since, is found by the directory sync from then on
+  if (named === undefined) await accounts.learnDirectoryEntry(account.userId, given);
   return account;
 }
 

@@ -43,6 +43,7 @@ export async function provenByDirectory(
   const linked = await deps.accounts.findByDirectoryId(answer.directoryId);
   // the name of an account never opens another account
   if (linked === undefined || (typed.account !== undefined && typed.account.userId !== linked.userId)) return undefined;
+  await deps.accounts.learnDirectoryEntry(linked.userId, answer.directoryId);
   await adoptName(deps, linked, answer.username);
   return deps.accounts.readProvable(linked.userId);
 }
