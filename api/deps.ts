@@ -72,6 +72,7 @@ export interface ApiDeps {
     | 'readSecrets'
     | 'directoryIdOf'
     | 'findByDirectoryId'
+    | 'learnDirectoryEntry'
     | 'hasDirectoryEntry'
     | 'setProfile'
     | 'raiseEpoch'

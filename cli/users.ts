@@ -170,14 +170,19 @@ async function findAccount({ accounts }: Pick<ReturnType<typeof openUsers>, 'acc
   if (!isId && identifier === undefined) {
     throw new UsageError('<user> must be a user id, an e-mail address, a number with country code or a user name');
   }
-  const account =
-    identifier === undefined
-      ? ((await accounts.read(given)) ?? (await accounts.findByDirectoryId(given)))
-      : await accounts.findBy(identifier);
+  const account = identifier === undefined ? await findById(accounts, given) : await accounts.findBy(identifier);
   if (account !== undefined) return account;
   throw new Error(
     `There is no account with this ${identifier === undefined ? 'user id or id of a directory entry' : kinds[identifier.kind]}.`,
   );
+}
+
+async function findById(accounts: ReturnType<typeof openUsers>['accounts'], id: string): Promise<Account | undefined> {
+  const own = await accounts.read(id);
+  const linked = own === undefined ? await accounts.findByDirectoryId(id) : undefined;
+  // an account of an earlier version, whose person was renamed since, is found by the directory sync from then on
+  if (linked !== undefined) await accounts.learnDirectoryEntry(linked.userId, id);
+  return own ?? linked;
 }
 
 /** Control characters of stored names must not reach the terminal. */

@@ -43,6 +43,7 @@ export async function provenByDirectory(
   const linked = await deps.accounts.findByDirectoryId(answer.directoryId);
   // the name of an account never opens another account
   if (linked === undefined || (typed.account !== undefined && typed.account.userId !== linked.userId)) return undefined;
+  await deps.accounts.learnDirectoryEntry(linked.userId, answer.directoryId);
   await adoptName(deps, linked, answer.username);
   // read again: the epoch of the session is that of the account after its name was adopted
   const account = await deps.accounts.read(linked.userId);

@@ -61,6 +61,12 @@ async function serve(entries: string[]): Promise<void> {
   directory = await startDirectory(folder, { port, ldif: entries.join('\n') });
 }
 
+/** Serves other entries, and resolves when the directory answers again. One of the people is `stayer`. */
+async function serveAgain(people: LinkedPerson[]): Promise<void> {
+  await serve(people.map((person) => entryOf(person)));
+  await until(async () => (await logIn(stayer.username, stayer.password)).status === 200);
+}
+
 before(async () => {
   folder = await openTemporaryFolder();
   port = await freePort();
@@ -139,7 +145,7 @@ const logOf = (role: string) => readLogs(system)[`log ${role}.log`] ?? '';
 describe('the immutable id of an entry', () => {
   it('F2: keeps the account of a renamed user, who logs in by the new name', async () => {
     const { accessToken } = (await must(logIn(maiden.username, maiden.newPassword))).body;
-    await serve([stayer, leaver, locked, renamed, visitor, married].map((person) => entryOf(person)));
+    await serveAgain([stayer, leaver, locked, renamed, visitor, married]);
     const { body } = await must(logIn(married.username, married.password));
     assert.equal(body.user.username, married.username);
     await must(logIn(married.username, maiden.newPassword));
@@ -151,7 +157,7 @@ describe('the immutable id of an entry', () => {
     const { accessToken } = (await must(logIn(married.username, maiden.newPassword))).body;
     const passwords = { password: 'directory-of-the-successor-4Wd', newPassword: 'own-successor-harbour-lantern' };
     const successor = { ...maiden, ...passwords, entryId: randomUUID() };
-    await serve([stayer, leaver, locked, renamed, married, successor].map((person) => entryOf(person)));
+    await serveAgain([stayer, leaver, locked, renamed, married, successor]);
     const { body } = await registerAt(successor);
     assert.equal(body.user.username, maiden.username);
     assert.equal((await session(accessToken)).status, 401);
@@ -223,7 +229,7 @@ describe('a successor', () => {
   it('F2: gets the user name, number and address of somebody whose entry is gone', async () => {
     const passwords = { password: 'directory-of-the-heir-4Wd', newPassword: 'own-heir-harbour-lantern' };
     const heir = { ...leaver, ...passwords, entryId: randomUUID() };
-    await serve([stayer, heir].map((person) => entryOf(person)));
+    await serveAgain([stayer, heir]);
     const { body } = await registerAt(heir);
     assert.equal(body.user.username, leaver.username);
     await must(logIn(leaver.email, heir.newPassword));
