@@ -2,19 +2,12 @@
  * Rate limits, which every transport consumes before Temporal is called: what is counted, under which keys, and how it
  * is refunded. The table is in domain/limits.ts.
  */
+import { networkOf } from '../adapters/ip-addresses.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import type { Limit, LimitOf, LimitState, LimitsState } from '../adapters/redis/rate-limits.ts';
 import { Failure } from '../domain/failures.ts';
 import { type LimitKeys, usernameKey } from '../domain/identity.ts';
-import {
-  keysOfChannels,
-  type LimitedAct,
-  type LimitName,
-  limits,
-  limitsOf,
-  networkOf,
-  requestLimit,
-} from '../domain/limits.ts';
+import { keysOfChannels, type LimitedAct, type LimitName, limits, limitsOf, requestLimit } from '../domain/limits.ts';
 import type { Channel } from '../domain/verification.ts';
 import { keyedHash, newId } from '../platform/crypto.ts';
 import type { ApiDeps, Caller } from './deps.ts';
