@@ -146,6 +146,7 @@ export default {
     fence('argon2', 'adapters/passwords'),
     fence('altcha-lib', 'adapters/captcha'),
     fence('libphonenumber-js', 'adapters/phone-numbers'),
+    fence('ipaddr.js', 'adapters/ip-addresses'),
     fence('twilio', 'adapters/twilio'),
     fence('nodemailer', 'adapters/mail'),
     fence('@temporalio/client', 'adapters/temporal', 'cli'),

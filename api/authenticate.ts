@@ -89,7 +89,7 @@ export async function requireRegistration(
   registrationId: string,
   authorization: string | undefined,
 ): Promise<StoredRegistration> {
-  const token = bearerOf(authorization);
+  const token = requireBearer(authorization);
   if (!/^[0-9a-f]{32}$/.test(registrationId)) throw new Failure('not-found');
   const stored = await deps.registrations.read(registrationId);
   if (stored === undefined || stored.tokenHash !== tokenHash(token)) throw new Failure('not-found');
@@ -116,7 +116,7 @@ export async function requireToken(
   deps: SessionDeps,
   authorization: string | undefined,
 ): Promise<{ session: AuthSession; expiresAt: number }> {
-  const claims = await deps.tokens.verify(bearerOf(authorization));
+  const claims = await deps.tokens.verify(requireBearer(authorization));
   const session = await deps.sessions.read(claims.sessionId, Date.now(), claims);
   if (session === undefined || session.userId !== claims.userId) throw new Failure('token-invalid');
   noteCaller({ userId: session.userId });
@@ -147,7 +147,7 @@ function requireDeletion(
   deletionId: string,
   authorization: string | undefined,
 ): string {
-  const token = bearerOf(authorization);
+  const token = requireBearer(authorization);
   // hashes are compared, so that the time reveals nothing about the token
   if (tokenHash(deletionToken(deletionId)) !== tokenHash(token)) throw new Failure('not-found');
   return deletionId;
@@ -176,9 +176,14 @@ function noteCaller(caller: Pick<Trace, 'userId' | 'registrationId'>): void {
   if (trace !== undefined) Object.assign(trace, caller);
 }
 
-/** RFC 6750 section 2.1. */
-function bearerOf(authorization: string | undefined): string {
-  const token = /^Bearer +([\w.~+/=-]+) *$/i.exec(authorization ?? '')?.[1];
+/** Returns the token of an `Authorization` header, or undefined if it has another form. RFC 6750 section 2.1. */
+export function bearerOf(authorization: string | undefined): string | undefined {
+  return /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization ?? '')?.[1];
+}
+
+/** @throws {Failure} unauthenticated */
+function requireBearer(authorization: string | undefined): string {
+  const token = bearerOf(authorization);
   if (token === undefined) throw new Failure('unauthenticated');
   return token;
 }

@@ -5,7 +5,9 @@
  * https://docs.temporal.io/production-deployment/data-encryption
  */
 import type { Payload, PayloadCodec } from '@temporalio/common';
-import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type { Express, NextFunction, Request, Response } from 'express';
+import { z } from 'zod';
+import { networkOf } from '../adapters/ip-addresses.ts';
 import type { Limit, RateLimits } from '../adapters/redis/rate-limits.ts';
 import { failures } from '../contract/failures.ts';
 import type { Config } from '../platform/config/config.ts';
@@ -13,11 +15,21 @@ import { deriveKey, keyedHash, newId, tokenHash } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
 import { type Logger, traces } from '../platform/log.ts';
 import { requestTrace } from '../platform/spans.ts';
-import { allowCors, createHttpApp, sendError } from './http.ts';
+import {
+  addressOf,
+  allowCors,
+  createHttpApp,
+  readBody,
+  refuseUnrouted,
+  requireMediaType,
+  requireUnambiguous,
+  sendError,
+} from './http.ts';
+import { parse } from './parse.ts';
 import { failureOf } from './problems.ts';
 
 interface CodecOptions {
-  config: Pick<Config<'api'>, 'CODEC_HOST' | 'CODEC_ORIGINS' | 'CODEC_PASSWORD' | 'PAYLOAD_KEY'>;
+  config: Pick<Config<'api'>, 'CODEC_HOST' | 'CODEC_ORIGINS' | 'CODEC_PASSWORD' | 'PAYLOAD_KEY' | 'TRUST_PROXY'>;
   codec: PayloadCodec;
   log: Logger;
   events: Pick<Events, 'operatorLoggedIn' | 'payloadsDecoded' | 'codecAnswered'>;
@@ -26,7 +38,14 @@ interface CodecOptions {
 
 const bodyBytesMax = 4 * 1024 * 1024;
 const loopback = ['127.0.0.1', '::1', 'localhost'];
-const paths = ['/', '/login', '/decode', '/encode'];
+const routes = [
+  { method: 'get', path: '/', isHead: true },
+  { method: 'post', path: '/login', isHead: false },
+  { method: 'post', path: '/decode', isHead: false },
+  { method: 'post', path: '/encode', isHead: false },
+];
+const form = () => 'application/x-www-form-urlencoded' as const;
+const json = () => 'application/json' as const;
 const cookieName = 'vyry-codec';
 /** How long an operator stays logged in. */
 const cookieSeconds = 8 * 3600;
@@ -43,9 +62,10 @@ export function createCodecApp(options: CodecOptions): Express {
   if (password === undefined && !loopback.includes(host)) {
     throw new Error('Bad configuration of api:\n  CODEC_HOST beyond loopback needs CODEC_PASSWORD');
   }
-  const app = createHttpApp();
-  app.enable('case sensitive routing').enable('strict routing');
+  // a number of proxies is about those in front of the API, and this endpoint has a port of its own
+  const app = createHttpApp(options.config.TRUST_PROXY.filter((proxy) => !/^\d+$/.test(proxy)));
   app.use((req, res, next) => recordTelemetry(options, req, res, next));
+  app.use(requireUnambiguous);
   app.use((req, res, next) => requireExpectedHost(options, req, res, next));
   app.use(
     allowCors({
@@ -56,17 +76,15 @@ export function createCodecApp(options: CodecOptions): Express {
     }),
   );
   app.get('/', (_req, res) => sendPage(res));
-  app.post('/login', express.urlencoded({ extended: false, limit: bodyBytesMax }), (req, res) =>
-    logIn(options, req, res),
-  );
+  app.post('/login', requireMediaType(form), ...readBody(form, bodyBytesMax), (req, res) => logIn(options, req, res));
   app.post(
     ['/decode', '/encode'],
-    requireJson,
+    requireMediaType(json),
     (req, res, next) => admit(options, req, res, next),
-    express.text({ type: 'application/json', limit: bodyBytesMax }),
+    ...readBody(json, bodyBytesMax),
     (req, res) => convert(options, req, res),
   );
-  app.use((_req, res) => sendError(res, { status: 404 }));
+  refuseUnrouted(app, routes);
   app.use((err: unknown, _req: Request, res: Response, _next: NextFunction) => {
     options.log.warn({ event: 'codec.failed', reason: (err as Error).message });
     return sendError(res, { status: statusOf(err) });
@@ -77,7 +95,7 @@ export function createCodecApp(options: CodecOptions): Express {
 function recordTelemetry({ events }: CodecOptions, req: Request, res: Response, next: NextFunction): void {
   const beganAt = performance.now();
   // unknown paths share one label, so that the number of time series is bounded
-  const path = paths.includes(req.path) ? req.path : 'unknown';
+  const path = routes.some((route) => route.path === req.path) ? req.path : 'unknown';
   res.once('close', () => {
     events.codecAnswered({ path, status: res.statusCode, seconds: (performance.now() - beganAt) / 1000 });
   });
@@ -96,12 +114,6 @@ async function requireExpectedHost(
   else await sendError(res, { status: 421 });
 }
 
-/** Browsers send a preflight before this type across origins, so only listed origins can send it. */
-async function requireJson(req: Request, res: Response, next: NextFunction): Promise<void> {
-  if (req.headers['content-type']?.startsWith('application/json')) next();
-  else await sendError(res, { status: 415 });
-}
-
 /** Authenticates an operator by bearer token or cookie. */
 async function admit(options: CodecOptions, req: Request, res: Response, next: NextFunction): Promise<void> {
   const { config } = options;
@@ -117,7 +129,7 @@ async function admit(options: CodecOptions, req: Request, res: Response, next: N
 }
 
 async function convert({ codec, events }: CodecOptions, req: Request, res: Response): Promise<void> {
-  const payloads = readPayloads(String(req.body));
+  const payloads = readPayloads(req.body);
   const isDecoding = req.path === '/decode';
   const converted = isDecoding ? await codec.decode(payloads) : await codec.encode(payloads);
   if (isDecoding) events.payloadsDecoded(payloads.length);
@@ -138,7 +150,7 @@ async function comparePassword(
   res: Response,
 ): Promise<boolean> {
   const tryId = newId();
-  const address = addressOf(req);
+  const address = networkOf(addressOf(req));
   const { allowed, resetSeconds } = await rateLimits.consume(loginLimit, address, tryId, Date.now());
   if (!allowed) {
     await sendError(res, { status: 429, headers: { 'Retry-After': String(resetSeconds) } });
@@ -188,19 +200,24 @@ function sendPage(res: Response): void {
 <input type="password" name="password" autocomplete="current-password"></label> <button>Log in</button></form>`);
 }
 
-function addressOf(req: Request): string {
-  return req.socket.remoteAddress ?? '';
-}
-
 interface JsonPayload {
   metadata?: Record<string, string>;
   data?: string;
 }
 
-/** Parses the JSON form of protobuf, with bytes in base64. The CLI sends `{}` for an empty list. */
-function readPayloads(body: string): Payload[] {
-  const { payloads = [] } = JSON.parse(body) as { payloads?: JsonPayload[] };
-  return payloads.map(({ metadata = {}, data = '' }) => ({
+const JsonPayloads = z.object({
+  payloads: z
+    .array(z.object({ metadata: z.record(z.string(), z.string()).default({}), data: z.string().default('') }))
+    .default([]),
+});
+
+/**
+ * Parses the JSON form of protobuf, with bytes in base64. The CLI sends `{}` for an empty list.
+ *
+ * @throws {Failure} malformed
+ */
+function readPayloads(body: unknown): Payload[] {
+  return parse(JsonPayloads, body).payloads.map(({ metadata, data }) => ({
     metadata: Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, Buffer.from(value, 'base64')])),
     data: Buffer.from(data, 'base64'),
   }));

@@ -1,18 +1,173 @@
 /** What the Express apps of the REST API and of the codec endpoint share. */
+import { createServer, type Server } from 'node:http';
+import { parse as parseForm } from 'node:querystring';
 import cors, { type CorsOptions } from 'cors';
-import express, { type Express, type RequestHandler, type Response } from 'express';
-import { discardBody } from '../platform/http-body.ts';
+import express, { type Application, type Express, type Request, type RequestHandler, type Response } from 'express';
+import { clientAddressOf } from '../adapters/ip-addresses.ts';
+import { Failure } from '../domain/failures.ts';
+import { ambiguityIn, discardBody, isUtf8Escaped, useOriginForm } from '../platform/http.ts';
+import type { TrustProxy } from './deps.ts';
+import { malformed } from './parse.ts';
 
 /** Timeouts of a request, in milliseconds. */
-export const serverOptions = { requestTimeout: 30_000, headersTimeout: 10_000 };
+const serverOptions = { requestTimeout: 30_000, headersTimeout: 10_000 };
 
-/** Creates an app without the headers that reveal or cache anything. */
-export function createHttpApp(): Express {
+/** The media types of bodies, each with its parser of text. */
+const parsers = {
+  'application/json': readJson,
+  'application/x-www-form-urlencoded': readForm,
+} as const;
+
+/** A media type of bodies. */
+export type BodyType = keyof typeof parsers;
+
+/**
+ * Creates an app without the headers that reveal or cache anything. Paths are compared exactly, so that a rule of a
+ * proxy about a path applies to all that the app answers. `proxies` is `TRUST_PROXY`.
+ */
+export function createHttpApp(proxies: readonly string[]): Express {
   const app = express();
+  app.enable('case sensitive routing').enable('strict routing');
   app.disable('x-powered-by');
   app.set('query parser', 'simple');
   app.set('etag', false);
+  app.set('trust proxy', trustedProxies(proxies));
   return app;
+}
+
+/** Creates the server of an app. */
+export function createHttpServer(app: Express): Server {
+  return createServer(serverOptions, (req, res) => {
+    // before Express, which keeps what it has read of the target
+    useOriginForm(req);
+    app(req, res);
+  });
+}
+
+/** Returns the rule by which `X-Forwarded-For` is trusted, for other transports. */
+export function readTrustProxy(app: Application): TrustProxy {
+  return app.get('trust proxy fn') as TrustProxy;
+}
+
+/** Returns the address of the client, by `TRUST_PROXY`. */
+export function addressOf(req: Request): string {
+  const forwarded = req.get('x-forwarded-for');
+  return clientAddressOf({ peer: req.socket.remoteAddress, forwarded, trust: readTrustProxy(req.app) });
+}
+
+/** Refuses a request that a proxy may have read differently. @throws {Failure} malformed */
+export const requireUnambiguous: RequestHandler = (req, _res, next) => {
+  const ambiguity = ambiguityIn(req);
+  if (ambiguity !== undefined) throw malformed(ambiguity, 'must be given once and in its plain form');
+  next();
+};
+
+/**
+ * Answers the other methods of known paths with 405 and `Allow` (RFC 9110 section 15.5.6), and other paths with 404. It
+ * comes after all routes. A route is skipped for `HEAD` by `isHead`, unless it answers it as `GET`.
+ *
+ * @throws {Failure} method-not-allowed, not-found
+ */
+export function refuseUnrouted(
+  app: Express,
+  routes: readonly { method: string; path: string; isHead: boolean }[],
+): void {
+  for (const { method, path, isHead } of routes) {
+    app.all(path, (_req, res, next) => {
+      const others = (res.locals.allowed as string[] | undefined) ?? [];
+      res.locals.allowed = [...others, method.toUpperCase(), ...(isHead ? ['HEAD'] : [])];
+      next();
+    });
+  }
+  app.use((_req, res) => {
+    const allowed = res.locals.allowed as string[] | undefined;
+    if (allowed === undefined) throw new Failure('not-found');
+    res.setHeader('Allow', [...new Set(allowed)].join(', '));
+    throw new Failure('method-not-allowed');
+  });
+}
+
+/**
+ * Requires a media type of a body, in UTF-8 (RFC 8259 section 8.1). Browsers send JSON across origins only after a
+ * preflight.
+ *
+ * @throws {Failure} media-type-unsupported; malformed for another charset
+ */
+export function requireMediaType(typeOf: (req: Request) => BodyType): RequestHandler {
+  return (req, _res, next) => {
+    if (!hasBody(req)) return next();
+    if (!req.is(typeOf(req))) throw new Failure('media-type-unsupported');
+    if (!isUtf8(req.get('content-type') ?? '')) throw malformed('Content-Type', 'must have the charset UTF-8');
+    next();
+  };
+}
+
+function hasBody({ headers }: Request): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+/** Returns whether a media type has no other charset than UTF-8; it is the default (RFC 8259 section 8.1). */
+function isUtf8(type: string): boolean {
+  const charsets = [...type.matchAll(/;\s*charset\s*=\s*("?)([^";\s]*)\1/gi)];
+  return charsets.every(([, , charset = '']) => charset.toLowerCase() === 'utf-8');
+}
+
+/**
+ * Reads the body as the media type that `requireMediaType` has required; an empty one is like none. Bytes that are not
+ * UTF-8 are refused and not replaced, because two different secrets would become equal.
+ *
+ * @throws {Failure} malformed, body-too-large
+ */
+export function readBody(typeOf: (req: Request) => BodyType, bytesMax: number): RequestHandler[] {
+  const parseText: RequestHandler = (req, _res, next) => {
+    req.body = readBytes(req.body, typeOf(req));
+    next();
+  };
+  return [express.raw({ type: () => true, limit: bytesMax }), parseText];
+}
+
+function readBytes(bytes: unknown, type: BodyType): unknown {
+  if (!Buffer.isBuffer(bytes) || bytes.length === 0) return undefined;
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    // JSON.parse refuses a byte order mark; a form would keep it in its first name
+    if (text.startsWith('\ufeff')) throw new SyntaxError('byte order mark');
+    return parsers[type](text);
+  } catch {
+    throw new Failure('malformed');
+  }
+}
+
+/**
+ * Parsers disagree about which of two values of one name counts (RFC 8259 section 4), so neither does.
+ *
+ * @throws {SyntaxError} it is no JSON, or an object has a name twice
+ */
+function readJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  const written = [...text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"\s*(:?)/g)].filter(([, colon]) => colon === ':').length;
+  if (written !== countNames(value)) throw new SyntaxError('a name twice');
+  return value;
+}
+
+/** Without recursion, because a body may nest deeper than the stack. */
+function countNames(value: unknown): number {
+  let count = 0;
+  const open = [value];
+  for (let part = open.pop(); part !== undefined; part = open.pop()) {
+    if (typeof part !== 'object' || part === null) continue;
+    const values = Object.values(part);
+    if (!Array.isArray(part)) count += values.length;
+    // one by one, because an array may have more items than a call takes arguments
+    for (const item of values) open.push(item);
+  }
+  return count;
+}
+
+/** @throws {SyntaxError} an escape is not UTF-8 */
+function readForm(text: string): unknown {
+  if (!isUtf8Escaped(text)) throw new SyntaxError('escape');
+  return { ...parseForm(text, '&', '=', { maxKeys: 0 }) };
 }
 
 /** Allows browsers to call from other origins. A request without `Origin` is not a cross-origin request. */
@@ -39,4 +194,10 @@ export async function sendError(
   res.status(status).set(headers);
   if (body === undefined) res.end();
   else res.json(body);
+}
+
+function trustedProxies(proxies: readonly string[]): number | string[] | false {
+  if (proxies.length === 0) return false;
+  const first = Number(proxies[0]);
+  return proxies.length === 1 && Number.isInteger(first) ? first : [...proxies];
 }

@@ -2,6 +2,7 @@
  * Rate limits, which every transport consumes before Temporal is called: what is counted, under which keys, and how it
  * is refunded. The table is in domain/limits.ts.
  */
+import { networkOf } from '../adapters/ip-addresses.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import type { Limit, LimitOf, LimitState, LimitsState } from '../adapters/redis/rate-limits.ts';
 import { directoryNameKey } from '../domain/directory.ts';
@@ -14,7 +15,6 @@ import {
   type LimitName,
   limits,
   limitsOf,
-  networkOf,
   requestLimit,
 } from '../domain/limits.ts';
 import type { Channel } from '../domain/verification.ts';

@@ -3,7 +3,7 @@
  * The api process: configuration, connections, servers and a graceful stop. The only system file is probed by the
  * loader of the argon2 package.
  */
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
@@ -58,9 +58,9 @@ import { createCodecApp } from './codec.ts';
 import type { ApiDeps } from './deps.ts';
 import { registerGauges } from './gauges.ts';
 import { openGrpc } from './grpc/server.ts';
-import { serverOptions } from './http.ts';
+import { createHttpServer, readTrustProxy } from './http.ts';
 import { limitOf } from './limits.ts';
-import { createRestApp, readTrustProxy } from './rest.ts';
+import { createRestApp } from './rest.ts';
 import { sessionLifeOf } from './sessions.ts';
 import { createTokens } from './tokens.ts';
 
@@ -101,10 +101,10 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   const deps = { ...(await assemble(config, connections, registry)), events, recordSpan: collector.record };
   const codec = createPayloadCodec(createCipher('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
   const codecApp = createCodecApp({ config, codec, log, events, rateLimits: deps.rateLimits });
-  const codecServer = createServer(serverOptions, codecApp);
+  const codecServer = createHttpServer(codecApp);
   open.use(await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST));
   const app = createRestApp(deps);
-  const server = createServer(serverOptions, app);
+  const server = createHttpServer(app);
   open.use(await listen(server, config.SERVER_PORT, config.SERVER_HOST));
   const grpc = open.use(await openGrpc(deps, readTrustProxy(app)));
   open.defer(() => events.processStopped());

@@ -83,6 +83,7 @@ function describe(operationId: string, row: Operation): unknown {
         Object.entries(row.answers).map(([status, schema]) => [status, answerOf(row, status, schema)]),
       ),
       ...Object.fromEntries(Object.entries(byStatus(refusals)).map(([status, text]) => [status, problemAnswer(text)])),
+      405: problemAnswer('INVALID_REQUEST: the path does not answer the method; `Allow` lists those that it answers'),
       431: { description: 'The URL and the headers are larger than 16 KiB; without a body' },
     },
   };

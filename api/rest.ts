@@ -4,7 +4,7 @@
  */
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type { Express, NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
 import type { LimitsState } from '../adapters/redis/rate-limits.ts';
 import type { Operation } from '../contract/operation.ts';
@@ -12,9 +12,19 @@ import { type OperationId, operations } from '../contract/operations.ts';
 import { Failure } from '../domain/failures.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
-import type { ApiDeps, Caller, TrustProxy } from './deps.ts';
+import type { ApiDeps, Caller } from './deps.ts';
 import { served } from './handlers.ts';
-import { allowCors, createHttpApp, sendError } from './http.ts';
+import {
+  addressOf,
+  allowCors,
+  type BodyType,
+  createHttpApp,
+  readBody,
+  refuseUnrouted,
+  requireMediaType,
+  requireUnambiguous,
+  sendError,
+} from './http.ts';
 import { limitRequest } from './limits.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
 import { noteProblem, problemOf, type Refusal } from './problems.ts';
@@ -47,8 +57,7 @@ const exposedHeaders = [
 
 /** Creates the REST API: middleware in order, then the table, then not found and errors. */
 export function createRestApp(deps: ApiDeps): Express {
-  const app = createHttpApp();
-  app.set('trust proxy', trustProxyOf(deps.config.TRUST_PROXY));
+  const app = createHttpApp(deps.config.TRUST_PROXY);
   app.use((req, res, next) => recordTelemetry(deps, req, res, next));
   app.use(
     helmet({
@@ -61,24 +70,36 @@ export function createRestApp(deps: ApiDeps): Express {
     next();
   });
   app.use((req, _res, next) => limitRequests(deps, req, next));
+  app.use(requireUnambiguous);
   app.use(refuseLarge);
-  app.use(requireMediaType);
-  app.use(formPaths, express.urlencoded({ extended: false, limit: bodyBytesMax }));
-  app.use(express.json({ limit: bodyBytesMax, type: 'application/json' }));
+  app.use(requireMediaType(bodyTypeOf));
+  app.use(readBody(bodyTypeOf, bodyBytesMax));
   for (const [id, row] of rows) serveRest(app, deps, id, row);
-  serveDocs(app, deps);
-  app.use(() => {
-    throw new Failure('not-found');
-  });
+  const pages = serveDocs(app, deps);
+  refuseUnrouted(app, [
+    ...rows.map(([, row]) => ({ method: row.method, path: row.path, isHead: answersHead(row) })),
+    ...pages.map((path) => ({ method: 'get', path, isHead: true })),
+  ]);
   app.use((err: unknown, _req: Request, res: Response, _next: NextFunction) => answerProblem(deps, err, res));
   return app;
 }
 
 function serveRest(app: Express, deps: ApiDeps, id: OperationId, row: Operation): void {
-  app[row.method](row.path, async (req, res) => {
+  app[row.method](row.path, async (req, res, next) => {
+    if (req.method === 'HEAD' && !answersHead(row)) return next();
     res.locals.route = row.path;
     sendAnswer(res, row, await serve(deps, served[id], requestOf(req)));
   });
+}
+
+/** Without a credential `GET` changes nothing. With one it may note the activity of a session or record an export. */
+function answersHead({ method, auth }: Operation): boolean {
+  return method === 'get' && auth === 'none';
+}
+
+/** The forms of a provider are signed. */
+function bodyTypeOf(req: Request): BodyType {
+  return formPaths.includes(req.path) ? 'application/x-www-form-urlencoded' : 'application/json';
 }
 
 function requestOf(req: Request): ApiRequest {
@@ -96,7 +117,7 @@ function callerOf(req: Request): Caller {
   const idempotencyKey = req.get('idempotency-key');
   const acceptLanguage = req.get('accept-language');
   return {
-    address: req.ip ?? '',
+    address: addressOf(req),
     userAgent: req.get('user-agent') ?? '',
     noteLimit: (state) => showLimit(req.res, state),
     ...(acceptLanguage !== undefined && { acceptLanguage }),
@@ -128,7 +149,8 @@ function sendAnswer(res: Response, row: Operation, { status, body }: ApiAnswer):
   else res.type(row.answerType).send(body);
 }
 
-function serveDocs(app: Express, { metrics }: Pick<ApiDeps, 'metrics'>): void {
+/** Serves the pages of operators and developers, and returns their paths. */
+function serveDocs(app: Express, { metrics }: Pick<ApiDeps, 'metrics'>): string[] {
   const document = openApiDocument(operations);
   app.get('/openapi.json', (_req, res) => {
     res.json(document);
@@ -143,9 +165,12 @@ function serveDocs(app: Express, { metrics }: Pick<ApiDeps, 'metrics'>): void {
   app.get('/docs/start.js', (_req, res) => {
     res.type('js').send(docsPage.script);
   });
-  for (const file of swaggerUiFiles) {
-    app.get(`/docs/assets/${file}`, (_req, res) => res.sendFile(file, { root: swaggerUiFolder }));
-  }
+  const assets = swaggerUiFiles.map((file) => {
+    const path = `/docs/assets/${file}`;
+    app.get(path, (_req, res) => res.sendFile(file, { root: swaggerUiFolder }));
+    return path;
+  });
+  return ['/openapi.json', '/metrics', '/docs', '/docs/start.js', ...assets];
 }
 
 /** Gives a request its ids and trace, and records its event, metrics and span. */
@@ -202,12 +227,7 @@ function requestSpan(req: Request, res: Response): Pick<Span, 'name' | 'kind' | 
 
 function traceOf(req: Request, traceparent: string): Trace {
   const requestId = req.get('x-request-id');
-  return requestTrace({ ip: req.ip, userAgent: req.get('user-agent'), requestId, traceparent });
-}
-
-/** Returns the rule by which `X-Forwarded-For` is trusted, for other transports. */
-export function readTrustProxy(app: Express): TrustProxy {
-  return app.get('trust proxy fn') as TrustProxy;
+  return requestTrace({ ip: addressOf(req), userAgent: req.get('user-agent'), requestId, traceparent });
 }
 
 /**
@@ -227,17 +247,6 @@ function refuseLarge(req: Request, res: Response, next: NextFunction): void {
   next();
 }
 
-/**
- * Requires a JSON body on every route, because browsers send it across origins only after a preflight. The forms of a
- * provider are signed.
- */
-function requireMediaType(req: Request, _res: Response, next: NextFunction): void {
-  const type = formPaths.includes(req.path) ? 'application/x-www-form-urlencoded' : 'application/json';
-  const hasBody = req.headers['transfer-encoding'] !== undefined || Number(req.headers['content-length'] ?? 0) > 0;
-  if (hasBody && !req.is(type)) throw new Failure('media-type-unsupported');
-  next();
-}
-
 function answerProblem({ events }: Pick<ApiDeps, 'events'>, err: unknown, res: Response): Promise<void> {
   const problem = problemOf(err, res.locals.requestId as string);
   res.locals.refusal = problem.refusal;
@@ -248,10 +257,4 @@ function answerProblem({ events }: Pick<ApiDeps, 'events'>, err: unknown, res: R
 function locationOf(answer: unknown): string {
   const { registrationId } = answer as { registrationId?: string };
   return registrationId === undefined ? '/api/v1/auth/session' : `/api/v1/registrations/${registrationId}`;
-}
-
-function trustProxyOf(proxies: readonly string[]): number | string[] | false {
-  if (proxies.length === 0) return false;
-  const hops = Number(proxies[0]);
-  return proxies.length === 1 && Number.isInteger(hops) ? hops : [...proxies];
 }

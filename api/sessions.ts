@@ -1,8 +1,9 @@
 /** The begin of a session, by log-in or registration, and its tokens. */
+
+import { networkOf } from '../adapters/ip-addresses.ts';
 import type { Tokens } from '../contract/schemas.ts';
 import { type Account, epochOf } from '../domain/account.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
-import { networkOf } from '../domain/limits.ts';
 import { type Recipient, recipientsOf } from '../domain/notifications.ts';
 import { type AuthSessionLife, refreshLife } from '../domain/session.ts';
 import type { Channel } from '../domain/verification.ts';

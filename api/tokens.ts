@@ -8,7 +8,7 @@ import { LRUCache } from 'lru-cache';
 import { Failure } from '../domain/failures.ts';
 import type { Config } from '../platform/config/config.ts';
 import type { Secret } from '../platform/config/secret.ts';
-import { keyIdOf, newId, tokenHash } from '../platform/crypto.ts';
+import { isCanonicalJwt, keyIdOf, newId, tokenHash } from '../platform/crypto.ts';
 
 /** The claims of an access token. */
 export interface AccessClaims {
@@ -79,7 +79,7 @@ export function createTokens(config: TokenConfig) {
 
   async function verifySignature(token: string): Promise<{ claims: VerifiedClaims; until: number }> {
     try {
-      const { payload } = await jwtVerify(token, keyOf, {
+      const { payload } = await jwtVerify(canonical(token), keyOf, {
         algorithms: [alg],
         typ: type,
         issuer,
@@ -135,6 +135,12 @@ export function createTokens(config: TokenConfig) {
       return claims;
     },
   };
+}
+
+/** @throws {Failure} token-invalid */
+function canonical(token: string): string {
+  if (!isCanonicalJwt(token)) throw new Failure('token-invalid');
+  return token;
 }
 
 function keysOf(config: TokenConfig): Key[] {

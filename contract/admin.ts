@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isRole } from '../domain/account.ts';
 import { awaitedSystems, registrationStates, registrationSteps } from '../domain/registration.ts';
 import { commonFailures, operation } from './operation.ts';
-import { instant, pageLimit } from './schemas.ts';
+import { instant, pageCursor, pageLimit } from './schemas.ts';
 
 const user = '/api/v1/admin/users/:userId';
 
@@ -61,10 +61,7 @@ export const adminOperations = {
         .regex(/^[A-Z]{2}$/, 'must be a country such as GB')
         .optional(),
       limit: pageLimit,
-      cursor: z
-        .string()
-        .regex(/^[\w-]{1,2000}\.[\w-]{43}$/, 'must be a `nextCursor` of this list')
-        .optional(),
+      cursor: pageCursor.optional(),
     }),
     answers: {
       200: z

@@ -8,6 +8,7 @@ import {
   instant,
   messageToken,
   newPassword,
+  pageCursor,
   pageLimit,
   pinText,
   Session,
@@ -140,7 +141,7 @@ export const sessionOperations = {
     path: `${base}/sessions`,
     summary: 'List the active sessions of the user',
     auth: 'session',
-    query: z.strictObject({ limit: pageLimit, cursor: z.string().max(64).optional() }),
+    query: z.strictObject({ limit: pageLimit, cursor: pageCursor.optional() }),
     answers: {
       200: z
         .object({ items: z.array(Session.extend({ isCurrent: z.boolean() })), nextCursor: z.string().nullable() })

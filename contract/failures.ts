@@ -40,6 +40,11 @@ export const failures: Record<FailureCode, PublicFailure> = {
     errorCode: 'INVALID_REQUEST',
     message: 'The body must be application/json in UTF-8',
   },
+  'method-not-allowed': {
+    status: 405,
+    errorCode: 'INVALID_REQUEST',
+    message: 'This path does not answer this method; the header Allow lists those that it answers',
+  },
   'not-found': { status: 404, errorCode: 'NOT_FOUND', message: 'Not found' },
   unauthenticated: { status: 401, errorCode: 'UNAUTHORIZED', message: 'A bearer token is required' },
   'credentials-wrong': { status: 401, errorCode: 'UNAUTHORIZED', message: 'Name or password is wrong' },

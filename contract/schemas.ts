@@ -44,13 +44,16 @@ export const chosenUsername = text(64)
     'must be letters and digits of one script and signs, with a letter, and must not look like an address, number or id',
   );
 
-/** A secret that is compared or hashed byte by byte: every character except NUL. */
+/**
+ * A secret that is compared or hashed byte by byte: every character except NUL. A surrogate on its own is no character:
+ * all of them would have the same bytes in UTF-8.
+ */
 export function secretText(lengthMin: number, lengthMax: number): z.ZodString {
   return z
     .string()
     .min(lengthMin, `must be at least ${lengthMin} characters`)
     .max(lengthMax, `must be at most ${lengthMax} characters`)
-    .regex(/^[^\0]*$/, 'must not contain NUL');
+    .regex(/^[^\0\p{Cs}]*$/u, 'must not contain NUL or half a character');
 }
 
 /** A password that is compared. */
@@ -95,12 +98,14 @@ export const messageToken = z
 export const localeTag = text(35).refine(isLocale, 'must be a BCP 47 language tag');
 
 /** Number of items on a page of a list. */
-export const pageLimit = z.coerce
-  .number('must be 1 to 100')
-  .int('must be 1 to 100')
-  .min(1, 'must be 1 to 100')
-  .max(100, 'must be 1 to 100')
-  .default(50);
+export const pageLimit = z
+  .string()
+  .regex(/^([1-9][0-9]?|100)$/, 'must be 1 to 100')
+  .transform(Number)
+  .prefault('50');
+
+/** The `nextCursor` of a page of the same list. */
+export const pageCursor = z.string().regex(/^[\w-]{1,2000}\.[\w-]{43}$/, 'must be a `nextCursor` of this list');
 
 /** ISO 8601 in UTC. */
 export const instant = z.iso.datetime();

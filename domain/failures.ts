@@ -10,6 +10,7 @@ export const failureCodes = [
   'malformed',
   'body-too-large',
   'media-type-unsupported',
+  'method-not-allowed',
   'not-found',
   'unauthenticated',
   'credentials-wrong',

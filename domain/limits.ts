@@ -218,19 +218,3 @@ function mailboxOf(email: string): string {
   const isGmail = ['gmail.com', 'googlemail.com'].includes(domain);
   return isGmail ? `${cipher.replaceAll('.', '')}@gmail.com` : `${cipher}@${domain}`;
 }
-
-/**
- * Returns the network that an address is counted by: an IPv4 address, also when IPv4-mapped (RFC 4291 section 2.5.5.2),
- * or the /64 of an IPv6 address.
- */
-export function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  if (!address.includes(':')) return address;
-  const [head = '', tail] = (address.split('%')[0] ?? '').toLowerCase().split('::');
-  const left = head === '' ? [] : head.split(':');
-  const right = tail ? tail.split(':') : [];
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length);
-  const groups = [...left, ...Array<string>(zeros).fill('0'), ...right].slice(0, 4);
-  return `${groups.map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/64`;
-}

@@ -85,7 +85,8 @@ export function createCipher(purpose: KeyPurpose, current: Secret, older: readon
     decrypt,
     encryptText: (plain) => `${keyId}.${Buffer.from(encrypt(Buffer.from(plain))).toString('base64url')}`,
     decryptText(encrypted) {
-      const [id = '', body = ''] = encrypted.split('.');
+      const [id = '', body = '', ...others] = encrypted.split('.');
+      if (others.length > 0 || !isCanonical(body)) throw new Error('The ciphertext was changed');
       return Buffer.from(decrypt(id, Buffer.from(body, 'base64url'))).toString();
     },
   };
@@ -104,6 +105,20 @@ export function keyedHash(key: Buffer, ...parts: string[]): string {
 /** Returns the SHA-256 of a token, base64url. It needs no salt or key, because tokens have 256 random bits. */
 export function tokenHash(token: string): string {
   return hash('sha256', token, 'base64url');
+}
+
+/**
+ * Returns whether a text is the one base64url encoding of its bytes (RFC 4648 section 3.5). Node also reads padding, unused
+ * bits, the other alphabet and foreign characters, with which one signature would have many spellings.
+ */
+function isCanonical(text: string): boolean {
+  return Buffer.from(text, 'base64url').toString('base64url') === text;
+}
+
+/** Returns whether a JWT is in compact form (RFC 7515 section 3.1) and each part is the one encoding of its bytes. */
+export function isCanonicalJwt(token: string): boolean {
+  const parts = token.split('.');
+  return parts.length === 3 && parts.every((part) => part !== '' && isCanonical(part));
 }
 
 /** Returns a new bearer token: 256 random bits, base64url. */

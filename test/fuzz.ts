@@ -22,13 +22,10 @@ import { jsonOf, vyryFor } from './support/vyry.ts';
 
 const version = '4.32.5';
 /**
- * Disabled checks: valid input may be refused (a wrong code, an unknown name); an unknown method gets 404; and checks
- * that need a stateful run.
+ * Disabled checks: valid input may be refused (a wrong code, an unknown name); and checks that need a stateful run.
  */
 const checksOff = [
   'positive_data_acceptance',
-  'unsupported_method',
-  'allow_header_conformance',
   'use_after_free',
   'ensure_resource_availability',
   'object_level_authorization',

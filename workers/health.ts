@@ -3,6 +3,16 @@
  */
 import { createServer } from 'node:http';
 import { collectDefaultMetrics, type Registry } from 'prom-client';
+import { ambiguityIn, useOriginForm } from '../platform/http.ts';
+
+interface Answer {
+  status: number;
+  type: string;
+  text: string;
+}
+
+/** The methods of both paths. */
+const methods = ['GET', 'HEAD'];
 
 /** Serves the registry and the default process metrics until it is disposed. Serves nothing if the port is 0. */
 export async function serveHealth(
@@ -14,16 +24,21 @@ export async function serveHealth(
   collectDefaultMetrics({ register: registry });
   // the Node version in the metrics would help an attacker
   registry.removeSingleMetric('nodejs_version_info');
+  const answers: Record<string, () => Promise<Answer>> = {
+    '/metrics': async () => ({ status: 200, type: registry.contentType, text: await registry.metrics() }),
+    '/health': async () => ({
+      status: isHealthy() ? 200 : 503,
+      type: 'application/json',
+      text: JSON.stringify({ status: isHealthy() ? 'ok' : 'down' }),
+    }),
+  };
   const server = createServer((req, res) => {
-    if (req.url === '/metrics') {
-      void registry.metrics().then((text) => res.setHeader('Content-Type', registry.contentType).end(text));
-    } else if (req.url === '/health') {
-      res.statusCode = isHealthy() ? 200 : 503;
-      res.setHeader('Content-Type', 'application/json').end(JSON.stringify({ status: isHealthy() ? 'ok' : 'down' }));
-    } else {
-      res.statusCode = 404;
-      res.end();
-    }
+    useOriginForm(req);
+    const answer = Object.hasOwn(answers, req.url ?? '') ? answers[req.url ?? ''] : undefined;
+    if (ambiguityIn(req) !== undefined) return void res.writeHead(400).end();
+    if (answer === undefined) return void res.writeHead(404).end();
+    if (!methods.includes(req.method ?? '')) return void res.writeHead(405, { Allow: methods.join(', ') }).end();
+    void answer().then(({ status, type, text }) => res.writeHead(status, { 'Content-Type': type }).end(text));
   });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, resolve));
   return {

@@ -2,9 +2,8 @@
 import { listRegistrations as listAll } from '../../adapters/temporal/registrations.ts';
 import type { adminOperations } from '../../contract/admin.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
-import { keyedHash } from '../../platform/crypto.ts';
+import { openCursor, signCursor } from '../cursors.ts';
 import type { ApiDeps } from '../deps.ts';
-import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
 
 type Op = typeof adminOperations.listRegistrations;
@@ -22,9 +21,12 @@ export async function listRegistrations(
   { temporal, hashKey }: Pick<ApiDeps, 'temporal' | 'hashKey'>,
   { query }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
-  const { limit, cursor, ...filter } = query;
+  const { limit, cursor: given, ...filter } = query;
+  const scope = ['registrations', JSON.stringify(Object.entries(filter).sort())];
+  // signed, because Temporal takes long to refuse a cursor that it did not issue
+  const cursor = given === undefined ? undefined : openCursor(hashKey, given, scope);
   const { items, nextCursor } = await temporal.withDeadline(Date.now() + askMs, () =>
-    listAll(temporal, filter, { limit, cursor: openCursor(hashKey, cursor) }),
+    listAll(temporal, filter, { limit, cursor }),
   );
   const body = {
     items: items.map(({ id, startedAt, ...rest }) => ({
@@ -32,20 +34,7 @@ export async function listRegistrations(
       ...rest,
       startedAt: startedAt.toISOString(),
     })),
-    nextCursor: nextCursor === null ? null : signCursor(hashKey, nextCursor),
+    nextCursor: nextCursor === null ? null : signCursor(hashKey, nextCursor, scope),
   };
   return { status: 200, body };
-}
-
-/** Cursors are signed, because Temporal takes long to refuse one that it did not issue. */
-function signCursor(key: Buffer, cursor: string): string {
-  return `${cursor}.${keyedHash(key, 'cursor', cursor)}`;
-}
-
-/** @throws {Failure} malformed */
-function openCursor(key: Buffer, encrypted: string | undefined): string | undefined {
-  const cursor = encrypted?.split('.')[0];
-  if (cursor !== undefined && signCursor(key, cursor) !== encrypted)
-    throw malformed('cursor', 'was not issued by this list');
-  return cursor;
 }

@@ -2,6 +2,8 @@
 import type { sessionOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import { Failure } from '../../domain/failures.ts';
+import type { AuthSession } from '../../domain/session.ts';
+import { openCursor, signCursor } from '../cursors.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { HandlerInput } from '../serve.ts';
 import { sessionView } from '../views.ts';
@@ -34,22 +36,39 @@ export async function readSession(
   return { status: 200, body: sessionView(holder) };
 }
 
-/** Lists the active sessions of the calling user, the newest first. */
+/**
+ * Lists the active sessions of the calling user, the newest first. A page continues after the last session of the page
+ * before, also when that one has ended in the meantime.
+ *
+ * @throws {Failure} malformed
+ */
 export async function listSessions(
-  { sessions }: Pick<ApiDeps, 'sessions'>,
+  { sessions, hashKey }: Pick<ApiDeps, 'sessions' | 'hashKey'>,
   { holder, query: { limit, cursor } }: HandlerInput<Ops['listSessions']>,
 ): Promise<AnswerOf<Ops['listSessions']>> {
-  const all = await sessions.list(holder.userId, Date.now());
-  const begin = cursor === undefined ? 0 : all.findIndex(({ sessionId }) => sessionId === cursor) + 1;
-  const page = all.slice(begin, begin + limit);
-  const hasMore = begin + limit < all.length;
+  const scope = ['sessions', holder.userId];
+  const last = cursor === undefined ? undefined : openCursor(hashKey, cursor, scope);
+  const all = (await sessions.list(holder.userId, Date.now()))
+    .map((session) => ({ session, position: positionOf(session) }))
+    .sort((a, b) => (a.position < b.position ? 1 : -1));
+  const rest = all.filter(({ position }) => last === undefined || position < last);
+  const page = rest.slice(0, limit);
+  const end = rest.length > limit ? page.at(-1) : undefined;
   return {
     status: 200,
     body: {
-      items: page.map((own) => ({ ...sessionView(own), isCurrent: own.sessionId === holder.sessionId })),
-      nextCursor: hasMore ? (page.at(-1)?.sessionId ?? null) : null,
+      items: page.map(({ session }) => ({
+        ...sessionView(session),
+        isCurrent: session.sessionId === holder.sessionId,
+      })),
+      nextCursor: end === undefined ? null : signCursor(hashKey, end.position, scope),
     },
   };
+}
+
+/** Sorts by time of creation; the id makes it unique. */
+function positionOf({ createdAt, sessionId }: AuthSession): string {
+  return `${String(createdAt).padStart(16, '0')}-${sessionId}`;
 }
 
 /** Ends one session of the calling user. @throws {Failure} not-found: there is none, or it is another user's */

@@ -3,7 +3,8 @@ import { timingSafeEqual } from 'node:crypto';
 import { type Metadata, ServerCredentials } from '@grpc/grpc-js';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import type { Config } from '../../platform/config/config.ts';
-import { tokenHash } from '../../platform/crypto.ts';
+import { isCanonicalJwt, tokenHash } from '../../platform/crypto.ts';
+import { bearerOf } from '../authenticate.ts';
 
 type GrpcConfig = Pick<Config<'api'>, Extract<keyof Config<'api'>, `GRPC_${string}`>>;
 
@@ -39,14 +40,14 @@ export function createAdmission(config: GrpcConfig): Admit {
   const keys = jwksUrl && createRemoteJWKSet(new URL(jwksUrl));
 
   return async (metadata) => {
-    const [given, ...others] = metadata.get('authorization');
-    const token = /^Bearer +([\w.~+/=-]+) *$/i.exec(String(given ?? ''))?.[1];
-    if (token === undefined || others.length > 0) return false;
+    const [given] = metadata.get('authorization');
+    const token = bearerOf(typeof given === 'string' ? given : undefined);
+    if (token === undefined) return false;
     const hash = Buffer.from(tokenHash(token));
     // every token is compared, so that the time does not reveal which one matched
     const known = hashes.filter((expected) => timingSafeEqual(expected, hash));
     if (known.length > 0) return true;
-    if (!keys || !issuer || !audience) return false;
+    if (!keys || !issuer || !audience || !isCanonicalJwt(token)) return false;
     const options = { issuer, audience, requiredClaims: ['exp', 'sub'], clockTolerance: 5 };
     const claims = await jwtVerify(token, keys, options).catch(() => undefined);
     return claims !== undefined && subjects.includes(claims.payload.sub ?? '');

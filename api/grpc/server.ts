@@ -1,5 +1,5 @@
 /** The gRPC server: Signal's registration-service, AuthService, health and reflection on one port. */
-import { isIP } from 'node:net';
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { fileURLToPath } from 'node:url';
 import {
   type handleUnaryCall,
@@ -17,7 +17,9 @@ import { type ServiceDefinition as LoadedService, loadSync } from '@grpc/proto-l
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import protobuf from 'protobufjs';
+import { clientAddressOf } from '../../adapters/ip-addresses.ts';
 import type { LimitsState } from '../../adapters/redis/rate-limits.ts';
+import { singleHeaders } from '../../platform/http.ts';
 import { type Trace, traces } from '../../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../../platform/spans.ts';
 import type { ApiDeps, TrustProxy } from '../deps.ts';
@@ -50,7 +52,7 @@ export async function openGrpc(deps: ApiDeps, trust: TrustProxy): Promise<GrpcSe
   const admit = createAdmission(config);
   const server = new Server({
     'grpc.max_receive_message_length': requestBytesMax,
-    interceptors: [admission(deps, admit)],
+    interceptors: [admission(deps, { admit, trust })],
   });
   const files = services.map(({ file }) => fileURLToPath(file));
   const loaded = loadSync(files, { longs: String, enums: Number });
@@ -66,6 +68,7 @@ export async function openGrpc(deps: ApiDeps, trust: TrustProxy): Promise<GrpcSe
       err === null ? resolve(bound) : reject(err),
     );
   });
+  readStreamsStrictly(server);
   const host = ['0.0.0.0', '::'].includes(config.GRPC_HOST) ? '127.0.0.1' : config.GRPC_HOST;
   return {
     address: `${host}:${port}`,
@@ -76,6 +79,46 @@ export async function openGrpc(deps: ApiDeps, trust: TrustProxy): Promise<GrpcSe
       clearTimeout(timer);
     },
   };
+}
+
+/**
+ * Makes the library see what it drops or does not ask for. Of several headers of `singleHeaders` Node keeps the first;
+ * here `admission` gets all of them. Another method than POST gets 405 (RFC 9110 section 15.5.6), another type 415. The
+ * servers of the library are private to it, so an upgrade that moves them must not pass unnoticed.
+ *
+ * @throws {Error} the library has no such servers
+ */
+function readStreamsStrictly(server: Server): void {
+  const { http2Servers } = server as unknown as { http2Servers?: ReadonlyMap<Http2Server, unknown> };
+  if (http2Servers === undefined || http2Servers.size === 0) throw new Error('@grpc/grpc-js has no HTTP/2 server');
+  for (const http2 of http2Servers.keys()) {
+    const [handle] = http2.listeners('stream') as StreamListener[];
+    if (handle === undefined) throw new Error('@grpc/grpc-js does not listen to streams');
+    http2.removeAllListeners('stream');
+    http2.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: string[]) => {
+      const refusal = refusalBefore(headers);
+      if (refusal === undefined) return handle(stream, { ...headers, ...repeatedIn(raw) }, flags, raw);
+      stream.once('error', () => undefined);
+      stream.respond(refusal, { endStream: true });
+    });
+  }
+}
+
+/** The library would answer any method, and read any type that begins like its own as Protobuf. */
+function refusalBefore({ ':method': method, 'content-type': type = '' }: IncomingHttpHeaders): object | undefined {
+  if (method !== 'POST') return { ':status': 405, allow: 'POST' };
+  return /^application\/grpc(\+proto)?(;|$)/i.test(type) ? undefined : { ':status': 415 };
+}
+
+type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: string[]) => void;
+
+/** Every value of the headers of `singleHeaders` that were given more than once. */
+function repeatedIn(raw: readonly string[]): Record<string, string[]> {
+  const all = singleHeaders.map((name): [string, string[]] => [
+    name,
+    raw.filter((_, index) => index % 2 === 1 && raw[index - 1] === name),
+  ]);
+  return Object.fromEntries(all.filter(([, values]) => values.length > 1));
 }
 
 /** A service with its dependencies. */
@@ -113,7 +156,7 @@ function handlerOf({ deps, trust, service }: Running, name: string, route: strin
       deps.config.OTEL_TRACES_SAMPLER_ARG,
     );
     const beganAt = now();
-    const trace = traceOf(call, trust, traceparent);
+    const trace = traceOf({ metadata: call.metadata, getPeer: () => call.getPeer() }, trust, traceparent);
     const trailer = new Metadata();
     trailer.set('x-request-id', trace.requestId);
     const asked = { requestId: trace.requestId, caller: requestContext(call.metadata, trace, trailer) };
@@ -175,26 +218,45 @@ function spanOf(
   };
 }
 
-/** Refuses unauthenticated callers before their message is read. Health checks need no authentication. */
-function admission({ events }: Pick<ApiDeps, 'events'>, admit: Admit): ServerInterceptor {
+/**
+ * Refuses ambiguous and unauthenticated callers before their message is read. Health checks need no authentication.
+ */
+function admission(
+  { events }: Pick<ApiDeps, 'events'>,
+  { admit, trust }: { admit: Admit; trust: TrustProxy },
+): ServerInterceptor {
   return (method, call) => {
-    if (method.path.startsWith('/grpc.health.v1.Health/')) return new ServerInterceptingCall(call);
-    const refuse = (code: number, details: string) => {
+    const refuse = (metadata: Metadata, [code, details]: [status, string]) => {
       events.requestBegun();
-      const refusal = { code: 'unauthenticated' };
-      traces.run(traceOf(call), () =>
-        events.requestEnded({ method: 'POST', route: method.path, status: 401, seconds: 0, refusal }),
+      const isMalformed = code === status.INVALID_ARGUMENT;
+      const refusal = { code: isMalformed ? 'malformed' : 'unauthenticated' };
+      const asked = { getPeer: () => call.getPeer(), metadata };
+      traces.run(traceOf(asked, trust), () =>
+        events.requestEnded({
+          method: 'POST',
+          route: method.path,
+          status: isMalformed ? 400 : 401,
+          seconds: 0,
+          refusal,
+        }),
       );
       call.sendStatus({ code, details });
+    };
+    const refusalOf = async (metadata: Metadata): Promise<[status, string] | undefined> => {
+      if (isAmbiguous(metadata, call.getHost())) {
+        return [status.INVALID_ARGUMENT, 'A header is given more than once, or host differs from :authority'];
+      }
+      if (method.path.startsWith('/grpc.health.v1.Health/') || (await admit(metadata))) return undefined;
+      return [status.UNAUTHENTICATED, 'A valid bearer token is required'];
     };
     return new ServerInterceptingCall(call, {
       start(next) {
         next(
           new ServerListenerBuilder()
             .withOnReceiveMetadata((metadata, admitted) => {
-              void admit(metadata).then((isAdmitted) => {
-                if (isAdmitted) admitted(metadata);
-                else refuse(status.UNAUTHENTICATED, 'A valid bearer token is required');
+              void refusalOf(metadata).then((refusal) => {
+                if (refusal === undefined) admitted(metadata);
+                else refuse(metadata, refusal);
               });
             })
             .build(),
@@ -204,32 +266,30 @@ function admission({ events }: Pick<ApiDeps, 'events'>, admit: Admit): ServerInt
   };
 }
 
-/** The trace of a call; `x-forwarded-for` of an unauthenticated caller is not trusted. */
+/** As `ambiguityIn` of HTTP/1.1; `:authority` replaces `host` (RFC 9113 section 8.3.1). */
+function isAmbiguous(metadata: Metadata, authority: string): boolean {
+  if (singleHeaders.some((name) => metadata.get(name).length > 1)) return true;
+  const host = textOf(metadata, 'host');
+  return host !== undefined && host.toLowerCase() !== authority.toLowerCase();
+}
+
+/** The trace of a call. */
 function traceOf(
-  call: { getPeer(): string; metadata?: Metadata },
-  trust: TrustProxy = () => false,
+  { metadata, getPeer }: { getPeer(): string; metadata: Metadata },
+  trust: TrustProxy,
   traceparent = beginTrace(undefined, 1).traceparent,
 ): Trace {
-  const { metadata } = call;
-  const peer = call
-    .getPeer()
-    .replace(/:\d+$/, '')
-    .replace(/^\[|\]$/g, '');
   return requestTrace({
-    ip: sourceOf(peer, metadata && textOf(metadata, 'x-forwarded-for'), trust),
-    userAgent: metadata && textOf(metadata, 'user-agent'),
-    requestId: metadata && textOf(metadata, 'x-request-id'),
+    ip: clientAddressOf({ peer: addressIn(getPeer()), forwarded: textOf(metadata, 'x-forwarded-for'), trust }),
+    userAgent: textOf(metadata, 'user-agent'),
+    requestId: textOf(metadata, 'x-request-id'),
     traceparent,
   });
 }
 
-/** Returns the nearest address that is not a trusted proxy, as `req.ip` of Express. */
-function sourceOf(peer: string, forwarded: string | undefined, trust: TrustProxy): string {
-  const addresses = [peer, ...(forwarded?.split(',').reverse() ?? []).map((address) => address.trim())];
-  const proxies = addresses.findIndex(
-    (address, attempt) => !trust(address, attempt) || isIP(addresses[attempt + 1] ?? '') === 0,
-  );
-  return addresses[proxies] ?? peer;
+/** The library joins address and port without brackets, also for IPv6. */
+function addressIn(peer: string): string {
+  return peer.replace(/:\d+$/, '');
 }
 
 function textOf(metadata: Metadata, name: string): string | undefined {

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { z } from 'zod';
-import { discardBody } from '../../platform/http-body.ts';
+import { discardBody } from '../../platform/http.ts';
 
 const bodyBytesMax = 1_048_576;
 

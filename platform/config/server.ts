@@ -13,7 +13,8 @@ export const serverVariables = {
     default: '',
   },
   TRUST_PROXY: {
-    about: 'proxies in front of the API whose X-Forwarded-For is trusted: addresses, subnets or a number of hops',
+    about:
+      'proxies whose X-Forwarded-For is trusted: addresses and subnets, also before the codec endpoint, or a number of hops before the API and gRPC',
     roles: ['api'],
     schema: list,
     default: '',

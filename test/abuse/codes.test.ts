@@ -377,7 +377,7 @@ describe('A: checking a code', () => {
       ['PUT', '/code', { code, ...other }],
     ] as const) {
       const { status } = await registration.call(method, path, body);
-      assert.ok([400, 404].includes(status), `${method} ${path} ${status}`);
+      assert.ok([400, 405].includes(status), `${method} ${path} ${status}`);
     }
     const { body } = await must(guess(registration, code));
     assert.equal(body.phone, '+44•••••0023');

@@ -300,7 +300,7 @@ describe('R1, R2: every route', () => {
       });
       await assertRefused(unpacked, 413, `${nameOf(route)} compressed`);
       const types = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'text/json'];
-      for (const type of [...types, 'application/xml', 'application/json; charset=iso-8859-1', '']) {
+      for (const type of [...types, 'application/xml', '']) {
         const headers = { ...common.headers, 'content-type': type, 'content-length': 2 };
         const answer = await raw({ ...common, headers, body: '{}' });
         await assertRefused(answer, 415, `${nameOf(route)} ${type}`);

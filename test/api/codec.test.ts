@@ -29,6 +29,7 @@ let registration: RegistrationHandle;
 let input: Payload;
 
 const password = 'operators-only-password';
+const form = { 'content-type': 'application/x-www-form-urlencoded' };
 
 before(async () => {
   system = await startTestSystem({ roles: ['api', 'registration'] });
@@ -125,12 +126,36 @@ describe('the codec endpoint', () => {
   });
 
   it('accepts only POST of JSON to its two paths', async () => {
-    assert.equal((await ask(codecUrl, { method: 'GET' })).status, 404);
+    assert.equal((await ask(codecUrl, { method: 'GET' })).status, 405);
     assert.equal((await ask(codecUrl, { ...decoding(), path: '/other' })).status, 404);
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', '']) {
       const { status } = await ask(codecUrl, { ...decoding(), headers: { 'content-type': type } });
       assert.equal(status, 415, type);
     }
+  });
+
+  it('F26 answers its paths in one spelling and with their own methods; F27 refuses what is not UTF-8', async () => {
+    for (const path of ['/DECODE', '/decode/', '//decode', '/%64ecode']) {
+      assert.equal((await ask(codecUrl, { ...decoding(), path })).status, 404, path);
+    }
+    for (const [path, allow] of [
+      ['/decode', 'POST'],
+      ['/login', 'POST'],
+      ['/', 'GET, HEAD'],
+    ] as const) {
+      const { status, headers } = await ask(codecUrl, { method: 'DELETE', path });
+      assert.deepEqual([status, headers.get('allow')], [405, allow], path);
+    }
+    for (const type of ['application/json; charset=utf-16', 'application/json; charset=iso-8859-1']) {
+      assert.equal((await ask(codecUrl, { ...decoding(), headers: { 'content-type': type } })).status, 400, type);
+    }
+    assert.equal(
+      (await ask(codecUrl, { ...decoding(), headers: { 'content-type': 'application/jsonx' } })).status,
+      415,
+    );
+    assert.equal((await ask(codecUrl, { body: `\ufeff${decoding().body}` })).status, 400);
+    assert.equal((await ask(codecUrl, { body: '{}', path: '/decode?namespace=%FF' })).status, 400);
+    assert.equal((await ask(guardedUrl, { path: '/login', headers: form, body: 'password=%FF' })).status, 400);
   });
 
   it('allows the origin of the Temporal Web UI, and no other', async () => {
@@ -208,7 +233,7 @@ describe('the codec endpoint with CODEC_PASSWORD', () => {
     const refused = await ask(guardedUrl, { ...decoding(), headers: { cookie: `${pair}x` } });
     assert.equal(refused.status, 401);
     assert.equal(
-      (await ask(codecUrl, { ...decoding(), path: '/login' })).status,
+      (await ask(codecUrl, { path: '/login', headers: form, body: 'password=x' })).status,
       401,
       'log-in needs a configured password',
     );

@@ -115,7 +115,7 @@ describe('every response', () => {
     assert.equal(seen.size, 7);
   });
 
-  it('is a 404 with the standard body for an unknown path or method', async () => {
+  it('is a 404 with the standard body for an unknown path', async () => {
     const paths = [
       '/',
       '/api',
@@ -139,9 +139,6 @@ describe('every response', () => {
       const { request_id, ...rest } = body;
       assert.deepEqual(rest, { error: 'Not found', error_code: 'NOT_FOUND' }, path);
       assert.equal(request_id, headers.get('x-request-id'));
-    }
-    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
-      assert.equal((await call(url, method, '/health')).status, 404, method);
     }
   });
 });

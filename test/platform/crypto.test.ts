@@ -137,6 +137,14 @@ describe('createCipher()', () => {
       assert.throws(() => cipher.decryptText(text));
   });
 
+  it('F27 accepts one spelling of a ciphertext', () => {
+    const cipher = createCipher('field', newRoot());
+    const encrypted = cipher.encryptText('+12025550100+');
+    for (const text of [`${encrypted}=`, `${encrypted}.`, `${encrypted}!`, encrypted.replace('.', '.\n')])
+      assert.throws(() => cipher.decryptText(text), text);
+    assert.equal(cipher.decryptText(encrypted), '+12025550100+');
+  });
+
   it('decrypts with older keys and encrypts with the current one', () => {
     const [old, older, current] = [newRoot(), newRoot(), newRoot()];
     const encryptedByOld = createCipher('temporal', old).encryptText('one');

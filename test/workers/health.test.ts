@@ -22,6 +22,26 @@ describe('serveHealth()', () => {
     for (const path of ['/', '/health/..', '/metrics?x=1', '/.env']) assert.equal((await get(path)).status, 404, path);
   });
 
+  it('F26 answers its two paths in one spelling, and GET and HEAD only; F27 no ambiguous request', async () => {
+    const port = await freePort();
+    await using _health = await serveHealth(port, new Registry(), () => true);
+    const exchange = async (line: string, host = `Host: 127.0.0.1:${port}\r\n`) => {
+      const socket = connect(port, '127.0.0.1').setEncoding('utf8');
+      const received = socket.toArray();
+      socket.write(`${line} HTTP/1.1\r\n${host}Connection: close\r\n\r\n`);
+      return (await received).join('');
+    };
+    for (const path of ['/METRICS', '/metrics/', '/Health', '/health/', '//health', '/%68ealth', '/toString']) {
+      assert.match(await exchange(`GET ${path}`), /^HTTP\/1\.1 404 /, path);
+    }
+    for (const method of ['POST', 'PUT', 'DELETE', 'TRACE', 'OPTIONS']) {
+      assert.match(await exchange(`${method} /health`), /^HTTP\/1\.1 405 .*\r\nAllow: GET, HEAD\r\n/, method);
+    }
+    assert.match(await exchange('HEAD /health'), /^HTTP\/1\.1 200 [^{]*\r\n\r\n$/);
+    assert.match(await exchange('GET http://evil.example/health'), /^HTTP\/1\.1 400 /);
+    assert.match(await exchange('GET /health', 'Host: a\r\nHost: b\r\n'), /^HTTP\/1\.1 400 /);
+  });
+
   it('closes without waiting for an idle connection', async () => {
     const port = await freePort();
     const health = await serveHealth(port, new Registry(), () => true);

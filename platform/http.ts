@@ -1,0 +1,69 @@
+/**
+ * What every HTTP server of the product does before it routes a request: it refuses what a proxy in front of it may
+ * read differently, and it reads bodies to their end.
+ */
+import type { IncomingMessage } from 'node:http';
+import { finished } from 'node:stream/promises';
+
+/** Headers that are read as one value; Node would keep the first of several, a proxy perhaps the last. */
+export const singleHeaders: readonly string[] = [
+  'host',
+  'authorization',
+  'content-type',
+  'content-encoding',
+  'idempotency-key',
+  'origin',
+  'x-twilio-signature',
+];
+
+/** RFC 9112 section 3.2 and RFC 3986 section 3.2.2: a name or an address, and a port. */
+const hostHeader = /^(\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:\d{0,5})?$/i;
+const absoluteForm = /^https?:\/\/([^/?#]*)(.*)$/i;
+
+/**
+ * Replaces a request target in absolute form by its origin form if it names the same host as the header `Host` (RFC 9112
+ * section 3.2.2). Called before a router reads the target.
+ */
+export function useOriginForm(req: IncomingMessage): void {
+  const [, authority, target] = absoluteForm.exec(req.url ?? '') ?? [];
+  if (authority === undefined || target === undefined) return;
+  if (authority.toLowerCase() !== req.headers.host?.toLowerCase()) return;
+  req.url = target.startsWith('/') ? target : `/${target}`;
+}
+
+/**
+ * Returns the part of a request that is ambiguous, as the name of a header or `target`; undefined if every reader
+ * understands the same: one value for each header of `singleHeaders`, a valid `Host` (RFC 9112 section 3.2), no transfer
+ * coding but `chunked`, and a target in origin form without fragment whose escapes are UTF-8 (RFC 3986 section 2.5).
+ */
+export function ambiguityIn({ rawHeaders, headers, url = '', method }: IncomingMessage): string | undefined {
+  const names = rawHeaders.flatMap((text, index) => (index % 2 === 0 ? [text.toLowerCase()] : []));
+  const repeated = singleHeaders.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
+  if (repeated !== undefined) return repeated;
+  if (!hostHeader.test(headers.host ?? '')) return 'host';
+  // Node reads only the framing, and leaves another coding of the body as it is
+  if (!/^chunked$/i.test(headers['transfer-encoding'] ?? 'chunked')) return 'transfer-encoding';
+  if (method === 'OPTIONS' && url === '*') return undefined;
+  return /^\/[\x21-\x22\x24-\x7e]*$/.test(url) && isUtf8Escaped(url) ? undefined : 'target';
+}
+
+/** Returns whether every percent sign begins the escape of a byte, and the bytes are UTF-8. */
+export function isUtf8Escaped(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Reads and drops the rest of a request body until it ends, the sender closes the connection, or the `requestTimeout`
+ * of the server expires. A server that responds and closes earlier may reset the connection and lose the response (RFC
+ * 9112 section 9.6).
+ */
+export async function discardBody(req: IncomingMessage): Promise<void> {
+  if (req.complete) return;
+  req.resume();
+  await finished(req).catch(() => undefined);
+}
