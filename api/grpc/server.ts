@@ -1,5 +1,5 @@
 /** The gRPC server: Signal's registration-service, AuthService, health and reflection on one port. */
-import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Http2Server, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { fileURLToPath } from 'node:url';
 import {
   type handleUnaryCall,
@@ -105,7 +105,10 @@ function readStreamsStrictly(server: Server): void {
 }
 
 /** The library would answer any method, and read any type that begins like its own as Protobuf. */
-function refusalBefore({ ':method': method, 'content-type': type = '' }: IncomingHttpHeaders): object | undefined {
+function refusalBefore({
+  ':method': method,
+  'content-type': type = '',
+}: IncomingHttpHeaders): OutgoingHttpHeaders | undefined {
   if (method !== 'POST') return { ':status': 405, allow: 'POST' };
   return /^application\/grpc(\+proto)?(;|$)/i.test(type) ? undefined : { ':status': 415 };
 }

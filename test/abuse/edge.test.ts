@@ -74,7 +74,9 @@ async function stream(
   headers: [string, string][],
   changed: Record<string, string> = {},
 ): Promise<{ http: number; grpc: number }> {
-  const client = connectHttp2(`http://${system.ready.grpcAddress}`, { strictSingleValueFields: false });
+  // the types do not know the option
+  const options: object = { strictSingleValueFields: false };
+  const client = connectHttp2(`http://${system.ready.grpcAddress}`, options);
   const common = {
     ':method': 'POST',
     ':scheme': 'http',

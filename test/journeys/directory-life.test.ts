@@ -62,7 +62,7 @@ async function serve(entries: string[]): Promise<void> {
 }
 
 /** Serves other entries, and resolves when the directory answers again. One of the people is `stayer`. */
-async function serveAgain(people: LinkedPerson[]): Promise<void> {
+async function serveAgain(people: DirectoryPerson[]): Promise<void> {
   await serve(people.map((person) => entryOf(person)));
   await until(async () => (await logIn(stayer.username, stayer.password)).status === 200);
 }
