@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /** A connection, and what its proxies report about it. */
-export interface Connection {
+interface Connection {
   /** The address of the other end; undefined when the connection has ended. */
   peer: string | undefined;
   /** `X-Forwarded-For`: the addresses that the proxies saw, the nearest last. */

@@ -6,7 +6,7 @@ import { keyedHash } from '../platform/crypto.ts';
 import { malformed } from './parse.ts';
 
 /** Names a list: its operation, and the holder and the filter that select its items. */
-export type ListScope = readonly string[];
+type ListScope = readonly string[];
 
 /** Returns the cursor of a position, which consists of letters, digits, `_` and `-`. */
 export function signCursor(key: Buffer, position: string, scope: ListScope): string {
