@@ -16,14 +16,14 @@ type Op = typeof sessionOperations.verify;
  */
 export async function verify(
   deps: LogInVerifyDeps & RegistrationVerifyDeps,
-  { body: { loginId, registrationId, code }, caller, minted, authorization }: HandlerInput<Op>,
+  { body: { loginId, registrationId, code }, caller, once, authorization }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   if (loginId !== undefined && registrationId === undefined) {
-    return { status: 200, body: await verifyLogIn(deps, { loginId, code }, caller, minted) };
+    return { status: 200, body: await verifyLogIn(deps, { loginId, code }, caller, once) };
   }
   if (registrationId === undefined) throw malformed('loginId', 'is required');
   if (loginId !== undefined) throw malformed('registrationId', 'must not be combined with loginId');
   const { status } = await requireRegistration(deps, registrationId, authorization);
   const registration = { ...caller, registrationId, status };
-  return { status: 200, body: await verifyRegistration(deps, registration, code, minted) };
+  return { status: 200, body: await verifyRegistration(deps, registration, code, once) };
 }

@@ -46,7 +46,8 @@ const logIn = {
   auth: 'none',
   body: NewLogIn,
   answers: { 202: StartedLogIn, 200: Tokens },
-  idempotent: { name: 'login' },
+  // a repeat may have another captcha
+  idempotent: { name: 'login', body: ['identifier', 'channel'], proof: true },
   failures: [
     ...commonFailures,
     'credentials-wrong',
@@ -61,8 +62,7 @@ const verify = {
   auth: 'none',
   body: CodeToVerify,
   answers: { 200: Verified },
-  // the address of a mobile client may change between a request and its repeat
-  idempotent: { name: 'verify', by: ['loginId', 'registrationId'] },
+  idempotent: { name: 'verify', by: ['loginId', 'registrationId'], proof: true },
   failures: [
     ...commonFailures,
     'unauthenticated',

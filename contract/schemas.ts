@@ -14,13 +14,28 @@ export function text(lengthMax: number): z.ZodString {
     );
 }
 
+/** The schemas of secrets. A copy with a description is a secret as well. */
+const secrets = z.registry<{ isSecret: true }>();
+
+function secret(schema: z.ZodString): z.ZodString {
+  return schema.register(secrets, { isSecret: true });
+}
+
+/** Returns whether a schema, or the one behind an optional one, is that of a secret. */
+export function isSecret(schema: z.core.$ZodType): boolean {
+  if (secrets.get(schema) !== undefined) return true;
+  return schema instanceof z.ZodOptional && isSecret(schema.unwrap());
+}
+
 /** A secret that is compared or hashed byte by byte: every character except NUL. */
 export function secretText(lengthMin: number, lengthMax: number): z.ZodString {
-  return z
-    .string()
-    .min(lengthMin, `must be at least ${lengthMin} characters`)
-    .max(lengthMax, `must be at most ${lengthMax} characters`)
-    .regex(/^[^\0]*$/, 'must not contain NUL');
+  return secret(
+    z
+      .string()
+      .min(lengthMin, `must be at least ${lengthMin} characters`)
+      .max(lengthMax, `must be at most ${lengthMax} characters`)
+      .regex(/^[^\0]*$/, 'must not contain NUL'),
+  );
 }
 
 /** A password that is compared. */
@@ -30,16 +45,16 @@ export const typedPassword = secretText(1, 1024);
 export const newPassword = secretText(8, 128);
 
 /** A new PIN; the operation checks its strength. */
-export const pinText = z.string().regex(/^\d{4,20}$/, 'must be 4 to 20 digits');
+export const pinText = secret(z.string().regex(/^\d{4,20}$/, 'must be 4 to 20 digits'));
 
 /** A PIN that is compared. */
-export const typedPin = z.string().regex(/^\d{1,20}$/, 'must be digits');
+export const typedPin = secret(z.string().regex(/^\d{1,20}$/, 'must be digits'));
 
 /** A one-time code that is compared. */
-export const typedCode = z.string().regex(/^\d{4,10}$/, 'must be 4 to 10 digits');
+export const typedCode = secret(z.string().regex(/^\d{4,10}$/, 'must be 4 to 10 digits'));
 
 /** The token of a message to an owner, as pasted or taken from its link. */
-export const messageToken = z.string().regex(/^[\w-]{43}$/, 'must be the token of the message');
+export const messageToken = secret(z.string().regex(/^[\w-]{43}$/, 'must be the token of the message'));
 
 /** A BCP 47 language tag. */
 export const localeTag = text(35).refine(isLocale, 'must be a BCP 47 language tag');

@@ -28,7 +28,7 @@ import {
   wrongCode,
 } from '../otp.ts';
 import { malformed } from '../parse.ts';
-import type { HandlerInput, Minted } from '../serve.ts';
+import type { HandlerInput, Minted, Once } from '../serve.ts';
 import { beginSession, type SessionBeginDeps } from '../sessions.ts';
 import { nameKeyOf, readIdentifier, usualChannel } from './identifier.ts';
 import { type PasswordDeps, requirePassword } from './password.ts';
@@ -55,7 +55,7 @@ interface LogInRequest {
  */
 export async function beginLogIn(
   deps: BeginDeps,
-  { body: given, caller, minted }: HandlerInput<Op>,
+  { body: given, caller, once }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   const identifier = readIdentifier(given.identifier);
   const channel = given.channel ?? usualChannel(identifier);
@@ -67,16 +67,22 @@ export async function beginLogIn(
   if (password === undefined && hasSecondStep) throw malformed('password', 'is required');
   const proven = password === undefined ? undefined : await requirePassword(deps, identifier, password, caller);
   if (proven === undefined || hasSecondStep) {
-    return { status: 202, body: await sendLogInCode(deps, { identifier, channel }, minted.id, caller) };
+    return once(async ({ id }) => ({
+      status: 202,
+      body: await sendLogInCode(deps, { identifier, channel }, id, caller),
+    }));
   }
   const { account, hash } = proven;
-  const tokens = await beginSession(deps, account, minted, { ...caller, provenBy: { hash } });
-  deps.events.loginTried({ method: 'password', userId: account.userId });
-  return { status: 200, body: tokens };
+  return once(async (minted) => {
+    const tokens = await beginSession(deps, account, minted, { ...caller, provenBy: { hash } });
+    deps.events.loginTried({ method: 'password', userId: account.userId });
+    return { status: 200, body: tokens };
+  });
 }
 
 /**
- * Completes a log-in with the code that was sent. Safe to repeat with the same minted values.
+ * Completes a log-in with the code that was sent. Safe to repeat: the code is checked again, then the first answer
+ * returned.
  *
  * @throws {Failure} not-found, code-wrong with `attemptsLeft`, code-expired, session-already-taken, rate-limited
  */
@@ -84,10 +90,19 @@ export async function verifyLogIn(
   deps: LogInVerifyDeps,
   { loginId, code }: { loginId: string; code: string },
   caller: Caller,
-  minted: Minted,
+  once: Once,
 ): Promise<Tokens> {
   if (!/^[0-9a-f]{32}$/.test(loginId)) throw new Failure('not-found');
   const { account, channel } = await requireCode(deps, loginId, code, caller);
+  return once((minted) => completeLogIn(deps, { loginId, account, channel }, caller, minted));
+}
+
+async function completeLogIn(
+  deps: LogInVerifyDeps,
+  { loginId, account, channel }: { loginId: string; account: Account; channel: Channel },
+  caller: Caller,
+  minted: Minted,
+): Promise<Tokens> {
   // claimed before the session exists: one of several parallel requests wins, and a repeat with the same id continues
   if (!(await deps.logins.takeSession(loginId, minted.id))) {
     throw new Failure('session-already-taken', { message: 'This code was already used; log in again' });
