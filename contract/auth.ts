@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { channels } from '../domain/verification.ts';
 import { commonFailures, operation, rpcOperation } from './operation.ts';
-import { Registration } from './registrations.ts';
+import { CaptchaProof, captchaFailures, Registration } from './registrations.ts';
 import {
   codeOnItsWay,
   instant,
@@ -27,6 +27,7 @@ const NewLogIn = z.strictObject({
   identifier,
   channel: z.enum(channels).optional().describe('Channel of the code; by default e-mail for an address, else SMS'),
   password: typedPassword.optional(),
+  captcha: CaptchaProof.optional().describe('Required after the first few log-ins by code; the refusal says so'),
 });
 
 /** A log-in that waits for its code. */
@@ -50,6 +51,7 @@ const logIn = {
   idempotent: { name: 'login', body: ['identifier', 'channel'], proof: true },
   failures: [
     ...commonFailures,
+    ...captchaFailures,
     'credentials-wrong',
     'directory-unavailable',
     'account-disabled',

@@ -29,6 +29,8 @@ export interface LimitKeys {
   number?: string;
   prefix?: string;
   mailbox?: string;
+  /** The identifier that was typed at a log-in. */
+  name?: string;
   /** As `countryOf`. */
   country?: string;
 }

@@ -8,6 +8,7 @@
  */
 import type { sessionOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
+import type { CaptchaProof } from '../../contract/registrations.ts';
 import type { Tokens } from '../../contract/schemas.ts';
 import type { Account, Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -16,7 +17,15 @@ import type { Channel } from '../../domain/verification.ts';
 import { logInWorkflowId } from '../../domain/workflow-ids.ts';
 import { padResponseTime } from '../../platform/lifecycle.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { limitLogIn, limitSend, type SendLimitDeps } from '../limits.ts';
+import {
+  andConsume,
+  type Consumed,
+  clearLogInsWithoutCaptcha,
+  limitLogIn,
+  limitLogInWithoutCaptcha,
+  limitSend,
+  type SendLimitDeps,
+} from '../limits.ts';
 import {
   type Destination,
   isRightCode,
@@ -28,6 +37,7 @@ import {
   wrongCode,
 } from '../otp.ts';
 import { malformed } from '../parse.ts';
+import { type CaptchaDeps, useCaptchaForSend } from '../registrations/captcha.ts';
 import type { HandlerInput, Minted, Once } from '../serve.ts';
 import { beginSession, type SessionBeginDeps } from '../sessions.ts';
 import { nameKeyOf, readIdentifier, usualChannel } from './identifier.ts';
@@ -36,7 +46,7 @@ import { type PasswordDeps, requirePassword } from './password.ts';
 type Op = typeof sessionOperations.beginLogIn;
 type StartedLogIn = Extract<AnswerOf<Op>, { status: 202 }>['body'];
 
-type SendDeps = OtpSendDeps & SendLimitDeps & Pick<ApiDeps, 'accounts'>;
+type SendDeps = OtpSendDeps & SendLimitDeps & CaptchaDeps & Pick<ApiDeps, 'accounts'>;
 type BeginDeps = SendDeps & PasswordDeps & SessionBeginDeps;
 type CodeDeps = OtpCheckDeps & Pick<ApiDeps, 'accounts' | 'logins' | 'rules'>;
 
@@ -46,12 +56,13 @@ export type LogInVerifyDeps = CodeDeps & SessionBeginDeps & Pick<ApiDeps, 'recov
 interface LogInRequest {
   identifier: Identifier;
   channel: Channel;
+  captcha: CaptchaProof | undefined;
 }
 
 /**
  * Begins a log-in: sends a code, or checks a password.
  *
- * @throws {Failure} malformed, rate-limited, credentials-wrong, account-disabled, unavailable
+ * @throws {Failure} malformed, rate-limited, credentials-wrong, account-disabled, unavailable, and those of a captcha
  */
 export async function beginLogIn(
   deps: BeginDeps,
@@ -69,7 +80,7 @@ export async function beginLogIn(
   if (proven === undefined || hasSecondStep) {
     return once(async ({ id }) => ({
       status: 202,
-      body: await sendLogInCode(deps, { identifier, channel }, id, caller),
+      body: await sendLogInCode(deps, { identifier, channel, captcha: given.captcha }, id, caller),
     }));
   }
   const { account, hash } = proven;
@@ -127,32 +138,35 @@ async function requireCode(
   caller: Caller,
 ): Promise<{ account: Account; channel: Channel }> {
   // counted before the comparison, so that parallel guesses never exceed the limit
-  const begun = await deps.logins.countTry(loginId);
+  const of = { subject: loginId, purpose: 'login' } as const;
+  const begun = await deps.logins.countTry(loginId, of);
   if (begun === undefined) throw new Failure('not-found');
-  if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
-  const left = deps.rules.checksMax - begun.tries;
-  const isRight = left >= 0 && (await isRightCode(deps, { subject: loginId, purpose: 'login' }, begun, code, caller));
+  if (begun.isExpired) throw new Failure('code-expired');
+  const isRight = await isRightCode(deps, of, begun, code, caller);
   const account = isRight && begun.userId !== undefined ? await deps.accounts.read(begun.userId) : undefined;
-  if (account !== undefined && account.disabledAt === undefined) return { account, channel: begun.channel };
+  if (account !== undefined && account.disabledAt === undefined) {
+    if (begun.limitKeys.name !== undefined) await clearLogInsWithoutCaptcha(deps, begun.limitKeys.name);
+    return { account, channel: begun.channel };
+  }
   const reason = isRight ? 'account-disabled' : 'otp-mismatch';
   deps.events.loginTried({ method: 'code', loginId, userId: begun.userId, reason });
-  throw wrongCode(Math.max(0, left));
+  throw wrongCode(deps.rules.checksMax - begun.tries);
 }
 
 async function sendLogInCode(
   deps: SendDeps,
-  { identifier, channel }: LogInRequest,
+  { identifier, channel, captcha }: LogInRequest,
   loginId: string,
   caller: Caller,
 ): Promise<StartedLogIn> {
-  const consumed = await limitLogIn(deps, caller, nameKeyOf(deps, identifier), loginId);
+  const name = nameKeyOf(deps, identifier);
+  const consumed = await limitLogInBy(deps, caller, { name, captcha }, loginId);
   const beganAt = performance.now();
   const found = await destinationOf(deps, identifier, channel);
-  const isAllowed = await isSendable(deps, found ?? nowhere(deps, channel, loginId), loginId, caller);
-  const destination: NewOtp['destination'] = isAllowed && found !== undefined ? found : { channel, limitKeys: {} };
+  const destination = await sendableOf(deps, { channel, found }, loginId, caller);
   const expiresAt = await startOtp(deps, consumed, {
     of: { subject: loginId, purpose: 'login' },
-    destination,
+    destination: { ...destination, limitKeys: { ...destination.limitKeys, name } },
     locale: languageFor(undefined, caller.acceptLanguage),
     workflowId: logInWorkflowId(loginId),
     staticSummary: 'Code for a log-in',
@@ -162,15 +176,55 @@ async function sendLogInCode(
   return { loginId, channel, expiresAt: new Date(expiresAt).toISOString() };
 }
 
-/** Returns the address of a user who may log in, for the wanted channel or the one that the account has. */
+/**
+ * Counts a log-in by the typed identifier and by source. One with a captcha is not counted by the identifier, so that
+ * its owner can log in however often strangers have tried; how many codes are sent to an address is limited anyway.
+ */
+async function limitLogInBy(
+  deps: SendDeps,
+  caller: Caller,
+  { name, captcha }: { name: string; captcha: CaptchaProof | undefined },
+  loginId: string,
+): Promise<Consumed> {
+  if (captcha !== undefined) {
+    await useCaptchaForSend(deps, { holder: loginId, subject: loginId, address: caller.address }, captcha);
+    return limitLogIn(deps, caller, undefined, loginId);
+  }
+  const gate = await limitLogInWithoutCaptcha(deps, caller, name, loginId);
+  return andConsume(gate, () => limitLogIn(deps, caller, name, loginId));
+}
+
+/**
+ * Returns where the code goes, within the limits of the address. Where they are reached, it goes to the other channel of
+ * the user, whose owner so learns of the log-in. For an unknown user nothing is sent, and the same work is done.
+ */
+async function sendableOf(
+  deps: SendDeps,
+  { channel, found }: { channel: Channel; found: Found | undefined },
+  loginId: string,
+  caller: Caller,
+): Promise<NewOtp['destination']> {
+  for (const one of found ?? [nowhere(deps, channel, loginId)]) {
+    if (await isSendable(deps, one, loginId, caller)) return found === undefined ? { channel, limitKeys: {} } : one;
+  }
+  return { channel, limitKeys: {} };
+}
+
+/** The addresses of a user: the first one for the wanted channel or, without one, the channel that the account has. */
+type Found = [Destination, ...Destination[]];
+
+/** Returns the addresses of a user who may log in. */
 async function destinationOf(
   deps: Pick<ApiDeps, 'accounts' | 'limitHash'>,
   identifier: Identifier,
   wanted: Channel,
-): Promise<Destination | undefined> {
+): Promise<Found | undefined> {
   const account = await deps.accounts.findBy(identifier);
   if (account === undefined || account.disabledAt !== undefined) return undefined;
-  return reachOf(deps, account, wanted);
+  const first = reachOf(deps, account, wanted);
+  const other = reachOf(deps, account, wanted === 'email' ? 'sms' : 'email');
+  if (first === undefined) return undefined;
+  return other === undefined || other.to === first.to ? [first] : [first, other];
 }
 
 /** Stands for the address of an unknown user: nothing else counts under its limit keys. */
@@ -180,7 +234,7 @@ function nowhere(
   loginId: string,
 ): Pick<Destination, 'limitKeys' | 'channel'> {
   const own = (kind: string) => limitHash(kind, loginId);
-  return { channel, limitKeys: { number: own('number'), prefix: own('prefix'), mailbox: own('mailbox') } };
+  return { channel, limitKeys: { number: own('number'), mailbox: own('mailbox') } };
 }
 
 /**

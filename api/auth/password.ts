@@ -8,7 +8,14 @@ import { padResponseTime } from '../../platform/lifecycle.ts';
 import { directoryLogIn } from '../../workflows/directory-log-in.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { type DirectoryLimitDeps, type LimitDeps, limitDirectory, limitPassword, orRefund } from '../limits.ts';
+import {
+  accountKeyOf,
+  type DirectoryLimitDeps,
+  type LimitDeps,
+  limitDirectory,
+  limitPassword,
+  orRefund,
+} from '../limits.ts';
 import { nameKeyOf } from './identifier.ts';
 
 type DirectoryDeps = DirectoryLimitDeps & Pick<ApiDeps, 'policy' | 'oneTimeSecrets' | 'temporal' | 'accounts'>;
@@ -32,11 +39,14 @@ export async function requirePassword(
   caller: Caller,
 ): Promise<AccountWithHashes> {
   const beganAt = performance.now();
-  // counted as wrong before the comparison, so that parallel guesses never exceed the limits
-  const consumed = await limitPassword(deps, caller, nameKeyOf(deps, identifier), newId());
   const { account, hash } = (await deps.accounts.findProvable(identifier)) ?? {};
+  // one account has one count of wrong passwords, whichever of its identifiers was typed
+  const counted = account === undefined ? nameKeyOf(deps, identifier) : accountKeyOf(deps, account.userId);
+  // counted as wrong before the comparison, so that parallel guesses never exceed the limits
+  const consumed = await limitPassword(deps, caller, counted);
   const reason = await orRefund(consumed, () => refusalOf(deps, identifier, { account, hash }, password));
   if (account === undefined || reason !== undefined) {
+    await consumed.settle();
     deps.events.loginTried({ method: 'password', identity: identifier.value, userId: account?.userId, reason });
     await padResponseTime(beganAt);
     throw new Failure('credentials-wrong');

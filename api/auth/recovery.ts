@@ -12,13 +12,15 @@ import { recoveryWorkflowId } from '../../domain/workflow-ids.ts';
 import { recovery } from '../../workflows/recovery.ts';
 import { type CredentialChangeDeps, changeCredential, wordsOf } from '../credentials.ts';
 import type { ApiDeps } from '../deps.ts';
-import { type LimitDeps, limitRecovery, orRefund } from '../limits.ts';
+import { type LimitDeps, limitRecovery, limitReset, orRefund } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
 import { requireStrongPassword, type StrengthDeps } from '../strength.ts';
 import { nameKeyOf, readIdentifier } from './identifier.ts';
 
 type Ops = typeof credentialOperations;
-type ResetDeps = CredentialChangeDeps & StrengthDeps & Pick<ApiDeps, 'recoveries' | 'accounts' | 'config'>;
+type ResetDeps = CredentialChangeDeps &
+  StrengthDeps &
+  Pick<ApiDeps, 'recoveries' | 'accounts' | 'config' | 'rateLimits'>;
 
 /**
  * Sends the owner of an account a link to choose a new password; the answer is the same for unknown users.
@@ -47,15 +49,17 @@ export async function forgetPassword(
  * Replaces the password, once per token. Every session of the user ends, and the owner is notified. A refused password
  * does not use the token. For `PIN_RESET_WAIT` seconds, codes by the channel of the message cannot reset the PIN.
  *
- * @throws {Failure} malformed, token-invalid, password-weak, unavailable
+ * @throws {Failure} malformed, token-invalid, password-weak, rate-limited, unavailable
  */
 export async function resetPassword(
   deps: ResetDeps,
-  { body: given }: HandlerInput<Ops['resetPassword']>,
+  { body: given, caller }: HandlerInput<Ops['resetPassword']>,
 ): Promise<AnswerOf<Ops['resetPassword']>> {
   const { recoveryId, userId, channel } = await requireRecovery(deps, given.token, 'reset');
   const account = await deps.accounts.read(userId);
   if (account === undefined || account.disabledAt !== undefined) throw new Failure('token-invalid');
+  // counted before the password is judged, because that costs more than anything else here
+  await limitReset(deps, caller, recoveryId);
   await requireStrongPassword(deps, given.password, wordsOf(account));
   if (!(await deps.recoveries.take(recoveryId))) throw new Failure('token-invalid');
   try {

@@ -6,7 +6,7 @@ import { passCaptcha } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
-import { currentView, finalView, isDone, type RegistrationCaller, requireStep, type ViewDeps } from './status.ts';
+import { currentView, finalView, isDone, requireStep, type ViewDeps } from './status.ts';
 import { type UpdateDeps, updateRegistration } from './update.ts';
 
 type Offer = typeof registrationOperations.offerCaptcha;
@@ -33,7 +33,8 @@ export async function verifyCaptcha(
   requireStep(deps, caller, 'captcha');
   requireProvider(deps, provider);
   if (isDone(caller.status, 'captcha')) return { status: 200, body: await currentView(deps, registrationId) };
-  const passed = await useCaptcha(deps, caller, token, registrationId);
+  const use = { holder: registrationId, subject: registrationId, address: caller.address };
+  const passed = await useCaptcha(deps, use, token);
   const [{ status }] = await Promise.all([updateRegistration(deps, registrationId, passCaptcha, []), passed()]);
   deps.events.stepDone(registrationId, 'captcha');
   return { status: 200, body: await finalView(deps, registrationId, status) };
@@ -44,51 +45,51 @@ function requireProvider({ captcha }: Pick<ApiDeps, 'captcha'>, provider: string
   if (provider !== captcha.provider) throw malformed(path, `must be ${captcha.provider}`);
 }
 
+/** What a captcha is used for: a registration, one of its sends, or a log-in. */
+interface CaptchaUse {
+  /** The same use may repeat its token. */
+  holder: string;
+  /** The registration or log-in, for operators. */
+  subject: string;
+  address: string;
+}
+
 /**
- * Uses a captcha for one send. Safe to repeat with the same `sendId`.
+ * Uses a captcha for one send. Safe to repeat for the same holder.
  *
  * @throws {Failure} malformed, captcha-malformed, captcha-used, captcha-refused, unavailable
  */
 export async function useCaptchaForSend(
   deps: CaptchaDeps,
-  caller: RegistrationCaller,
+  use: CaptchaUse,
   { provider, token }: CaptchaProof,
-  sendId: string,
 ): Promise<void> {
   requireProvider(deps, provider, 'captcha.provider');
-  const passed = await useCaptcha(deps, caller, token, `${caller.registrationId} ${sendId}`);
+  const passed = await useCaptcha(deps, use, token);
   await passed();
 }
 
 /**
  * Verifies a token once for a holder. The returned function stores that it passed, so that the holder may repeat it.
  */
-async function useCaptcha(
-  deps: CaptchaDeps,
-  caller: RegistrationCaller,
-  token: string,
-  holder: string,
-): Promise<() => Promise<void>> {
+async function useCaptcha(deps: CaptchaDeps, use: CaptchaUse, token: string): Promise<() => Promise<void>> {
+  const { holder } = use;
   // reserved before it is verified, so that parallel uses by other holders are refused
   const used = deps.captcha.identify(token);
   const taken = await deps.usedCaptchas.take(used, holder);
   if (taken === 'used') throw new Failure('captcha-used');
-  if (taken === 'taken') await requireSolved(deps, caller, token);
+  if (taken === 'taken') await requireSolved(deps, use, token);
   // some vendors verify a token only once, so a repeat does not call them again
   return () => deps.usedCaptchas.pass(used, holder);
 }
 
-async function requireSolved(
-  deps: CaptchaDeps,
-  { registrationId, address }: RegistrationCaller,
-  token: string,
-): Promise<void> {
+async function requireSolved(deps: CaptchaDeps, { subject, address }: CaptchaUse, token: string): Promise<void> {
   const verdict = await deps.captcha.verify(token, address).catch(async (err: unknown) => {
     await deps.usedCaptchas.refund(deps.captcha.identify(token));
     deps.events.dependencyAway('captcha', deps.captcha.provider);
     throw err;
   });
   if (verdict.outcome === 'passed') return;
-  deps.events.captchaRefused(registrationId, verdict.reason);
+  deps.events.captchaRefused(subject, verdict.reason);
   throw new Failure(verdict.outcome === 'malformed' ? 'captcha-malformed' : 'captcha-refused');
 }

@@ -72,7 +72,9 @@ describe('createIdempotency()', () => {
     const [name, other] = [uniqueName(), uniqueName()];
     const { use } = await idempotency.reserve(name, 'body', {}, 60);
     const key = `idempotency:${name}`;
-    await assertLife(redis, { key, seconds: daySeconds }, () => idempotency.keep(name, { use, answer: {} }, daySeconds));
+    await assertLife(redis, { key, seconds: daySeconds }, () =>
+      idempotency.keep(name, { use, answer: {} }, daySeconds),
+    );
     const released = await idempotency.reserve(other, 'body', {}, 60);
     await idempotency.release(other, released.use);
     await idempotency.keep(other, { use: released.use, answer: {} }, daySeconds);
