@@ -269,9 +269,21 @@ export async function limitReset(
   if (!state.allowed) throw limited(limit.name, state.resetSeconds);
 }
 
-/** Counts a password recovery, by the typed identifier and by source. Fails closed. @throws {Failure} rate-limited */
-export function limitRecovery(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
-  return consume(deps, caller, { act: 'recovery', keys: { name } }, tryId);
+/**
+ * Counts a password recovery, by the typed identifier and by source; one by number also as a send to that number, known
+ * or not, so that it is spaced from other codes. Fails closed.
+ *
+ * @throws {Failure} rate-limited
+ */
+export async function limitRecovery(
+  deps: LimitDeps,
+  caller: Limited,
+  { name, number }: { name: string; number: string | undefined },
+  tryId: string,
+): Promise<Consumed> {
+  const counted = await consume(deps, caller, { act: 'recovery', keys: { name } }, tryId);
+  if (number === undefined) return counted;
+  return andConsume(counted, () => consume(deps, caller, { act: 'send', keys: { number } }, tryId));
 }
 
 /**

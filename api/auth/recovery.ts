@@ -32,7 +32,9 @@ export async function forgetPassword(
   { body, caller, minted: { id: recoveryId } }: HandlerInput<Ops['forgetPassword']>,
 ): Promise<AnswerOf<Ops['forgetPassword']>> {
   const identifier = readIdentifier(body.identifier);
-  const consumed = await limitRecovery(deps, caller, nameKeyOf(deps, identifier), recoveryId);
+  const number = identifier.kind === 'phone' ? deps.limitHash('number', identifier.value) : undefined;
+  const keys = { name: nameKeyOf(deps, identifier), number };
+  const consumed = await limitRecovery(deps, caller, keys, recoveryId);
   await orRefund(consumed, () =>
     startWorkflow(deps, recovery, {
       taskQueue: 'registration',

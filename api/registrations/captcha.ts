@@ -90,6 +90,8 @@ async function requireSolved(deps: CaptchaDeps, { subject, address }: CaptchaUse
     throw err;
   });
   if (verdict.outcome === 'passed') return;
+  // strangers can make any number of such tokens, and none of them opens anything: they leave no record
+  await deps.usedCaptchas.refund(deps.captcha.identify(token));
   deps.events.captchaRefused(subject, verdict.reason);
   throw new Failure(verdict.outcome === 'malformed' ? 'captcha-malformed' : 'captcha-refused');
 }

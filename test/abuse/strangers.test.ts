@@ -219,6 +219,7 @@ describe('A stranger', () => {
     await codeOf(phone, phone, at);
     const { loginId, code } = await codeOf(username, email, at);
     assertLimited(await post('/pin/reset/code', {}, { at, token }), 'sends-per-number', 3600);
+    assertLimited(await post('/password/forgot', { identifier: phone }, { at }), 'sends-per-number', 3600);
     const registration = await startRegistration(at, { phone });
     assertLimited(await registration.call('POST', '/codes', { channel: 'sms' }), 'sends-per-number', 3600);
     await must(post('/login/verify', { loginId, code }, { at }));
