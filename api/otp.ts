@@ -2,7 +2,7 @@
 
 import { type PhoneNumber, parsePhoneNumber } from '../adapters/phone-numbers.ts';
 import type { CheckAnswer, CheckOutcome } from '../adapters/redis/codes.ts';
-import type { LogIn } from '../adapters/redis/logins.ts';
+import type { CountedLogIn, LogIn } from '../adapters/redis/logins.ts';
 import { startWorkflow } from '../adapters/temporal/client-calls.ts';
 import type { Account } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
@@ -140,7 +140,7 @@ export async function checkOtp(deps: OtpCheckDeps, caller: Limited, check: OtpCh
 export async function requireRightCode(
   deps: OtpCheckDeps & Pick<ApiDeps, 'rules'>,
   of: CodeSubject,
-  begun: LogIn & { tries: number },
+  begun: CountedLogIn,
   code: string,
   caller: Caller,
 ): Promise<void> {

@@ -51,7 +51,7 @@ export async function replaceRoles(
   return { status: 200, body: { userId, roles } };
 }
 
-/** Refuses a change that was taken back. @throws {Failure} forbidden */
+/** Refuses a change that was undone. @throws {Failure} forbidden */
 export function requireAdminLeft(outcome: AdministrationOutcome): void {
   if (outcome === 'changed') return;
   throw new Failure('forbidden', {

@@ -16,6 +16,7 @@ import { languageFor } from '../../domain/templates/languages.ts';
 import type { Channel } from '../../domain/verification.ts';
 import { logInWorkflowId } from '../../domain/workflow-ids.ts';
 import { padResponseTime } from '../../platform/lifecycle.ts';
+import { type CaptchaDeps, useCaptchaForSend } from '../captchas.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import {
   andConsume,
@@ -37,7 +38,6 @@ import {
   wrongCode,
 } from '../otp.ts';
 import { malformed } from '../parse.ts';
-import { type CaptchaDeps, useCaptchaForSend } from '../registrations/captcha.ts';
 import type { HandlerInput, Minted, Once } from '../serve.ts';
 import { beginSession, type SessionBeginDeps } from '../sessions.ts';
 import { nameKeyOf, readIdentifier, usualChannel } from './identifier.ts';

@@ -6,6 +6,7 @@ import { Failure } from '../../domain/failures.ts';
 import { type RegistrationStatus, refusedChannels } from '../../domain/registration.ts';
 import { type Channel, openChannels } from '../../domain/verification.ts';
 import { confirmCode, requestCode } from '../../workflows/registration-messages.ts';
+import { type CaptchaDeps, useCaptchaForSend } from '../captchas.ts';
 import type { ApiDeps } from '../deps.ts';
 import {
   andConsume,
@@ -18,7 +19,6 @@ import {
 } from '../limits.ts';
 import { checkOtp, comparisonRefunds, type OtpCheckDeps } from '../otp.ts';
 import type { HandlerInput } from '../serve.ts';
-import { type CaptchaDeps, useCaptchaForSend } from './captcha.ts';
 import {
   currentView,
   endOf,
