@@ -3,6 +3,7 @@
  */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { AuthSessions } from '../adapters/redis/sessions.ts';
+import { adminRole } from '../domain/account.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** A change of an account by an operator. */
@@ -22,7 +23,7 @@ export interface RoleChange extends AccessChange {
 
 /** Dependencies of the user administration activities. */
 export interface UserAdministrationActivityDeps {
-  accounts: Pick<Accounts, 'read' | 'disable' | 'enable' | 'setRoles'>;
+  accounts: Pick<Accounts, 'read' | 'disable' | 'enable' | 'setRoles' | 'hasRole'>;
   sessions: Pick<AuthSessions, 'endAll' | 'setRoles'>;
   events: Pick<Events, 'userDisabled' | 'userEnabled' | 'rolesChanged'>;
 }
@@ -44,6 +45,12 @@ export function createUserAdministrationActivities({ accounts, sessions, events 
 
     /** Writes the roles of an account. Idempotent: it overwrites. */
     changeRoles: ({ userId, roles }: RoleChange): Promise<void> => accounts.setRoles(userId, roles),
+
+    /** Returns the roles of an account, to which a refused change goes back. Read-only. */
+    readRoles: async ({ userId }: AccessChange): Promise<string[]> => (await accounts.read(userId))?.roles ?? [],
+
+    /** Returns whether an enabled admin is left. Read-only. */
+    hasAdmin: (): Promise<boolean> => accounts.hasRole(adminRole),
 
     /**
      * Copies the current roles of the account into its open sessions. It reads them from the account, so the order of

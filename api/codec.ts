@@ -151,7 +151,7 @@ async function comparePassword(
 ): Promise<boolean> {
   const tryId = newId();
   const address = networkOf(addressOf(req));
-  const { allowed, resetSeconds } = await rateLimits.consume(loginLimit, address, tryId, Date.now());
+  const { allowed, resetSeconds } = await rateLimits.consume(loginLimit, address, tryId);
   if (!allowed) {
     await sendError(res, { status: 429, headers: { 'Retry-After': String(resetSeconds) } });
     return false;

@@ -7,7 +7,7 @@ import { newId } from '../platform/crypto.ts';
 import { type CredentialChangeInput, credentialChange } from '../workflows/credential-change.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from './deps.ts';
-import { type LimitDeps, limitPassword, limitPin } from './limits.ts';
+import { accountKeyOf, type LimitDeps, limitPassword, limitPin, orRefund } from './limits.ts';
 
 /** The dependencies of verifying a credential. */
 export type CredentialCheckDeps = LimitDeps & Pick<ApiDeps, 'accounts' | 'passwords'>;
@@ -37,11 +37,14 @@ export async function requireCredential(
   caller: Caller,
 ): Promise<void> {
   const limit = kind === 'pin' ? limitPin : limitPassword;
-  const consumed = await limit(deps, caller, deps.limitHash('name', `user ${userId}`), newId());
-  const stored = (await deps.accounts.readSecrets(userId))?.[kind];
-  const isRight = await deps.passwords.verify(stored ?? (await deps.passwords.dummyHash()), secret);
+  const consumed = await limit(deps, caller, accountKeyOf(deps, userId));
+  const isRight = await orRefund(consumed, async () => {
+    const stored = (await deps.accounts.readSecrets(userId))?.[kind];
+    return deps.passwords.verify(stored ?? (await deps.passwords.dummyHash()), secret);
+  });
   deps.events.credentialChecked({ userId, kind, isRight });
   if (!isRight) {
+    await consumed.settle();
     const message = kind === 'pin' ? 'The PIN is wrong' : 'The password is wrong';
     throw new Failure('credentials-wrong', { message });
   }

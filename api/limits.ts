@@ -2,9 +2,16 @@
  * Rate limits, which every transport consumes before Temporal is called: what is counted, under which keys, and how it
  * is refunded. The table is in domain/limits.ts.
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import { networkOf } from '../adapters/ip-addresses.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
-import type { Limit, LimitOf, LimitState, LimitsState } from '../adapters/redis/rate-limits.ts';
+import {
+  type Limit,
+  type LimitOf,
+  type LimitState,
+  type LimitsState,
+  undecided,
+} from '../adapters/redis/rate-limits.ts';
 import { directoryNameKey } from '../domain/directory.ts';
 import { Failure } from '../domain/failures.ts';
 import type { LimitKeys } from '../domain/identity.ts';
@@ -15,6 +22,7 @@ import {
   type LimitName,
   limits,
   limitsOf,
+  refusalSentence,
   requestLimit,
 } from '../domain/limits.ts';
 import type { Channel } from '../domain/verification.ts';
@@ -35,6 +43,12 @@ export type Limited = Partial<Pick<Caller, 'address' | 'noteLimit'>>;
 export interface Consumed {
   /** Refunds an attempt that does not count. Safe to repeat. */
   refund(): Promise<void>;
+}
+
+/** A typed secret, counted as wrong until its result is known. Either `refund` or `settle` ends it. */
+export interface ConsumedGuess extends Consumed {
+  /** Records that the secret was wrong. Safe to repeat. */
+  settle(): Promise<void>;
 }
 
 /** A check of a code, counted as wrong until its result is known. */
@@ -94,8 +108,7 @@ export async function limitSend(
   if (!channels.some((channel) => channel !== 'email')) return consumed;
   const { COST_PER_SMS: prices, COST_LIMIT_PER_DAY: maxOfDay } = deps.config;
   const amount = prices.byCountry.get(keys.country ?? '') ?? prices.usual;
-  const spentAt = Date.now();
-  const { allowed, resetSeconds } = await deps.smsBudget.spend(amount, maxOfDay, spentAt);
+  const { allowed, resetSeconds, at: spentAt } = await deps.smsBudget.spend(amount, maxOfDay);
   if (!allowed) {
     await consumed.refund();
     const max = Math.floor(maxOfDay / amount);
@@ -128,7 +141,7 @@ export async function limitUnprovenSends(
   const { prefix } = keysOfChannels(limitKeys, channels);
   if (prefix === undefined) return { refund: async () => {} };
   const named = limitsOf('captcha-gate', { prefix }).map(({ name, key }) => ({ limit: limitOf(deps, name), key }));
-  const { state, counted } = await deps.rateLimits.consumeAll(named, tryId, Date.now());
+  const { state, counted } = await deps.rateLimits.consumeAll(named, tryId);
   if (!state.allowed) {
     caller.noteLimit?.(state);
     throw limited(state.limit, state.resetSeconds, { otherWays: ['captcha'] });
@@ -173,18 +186,59 @@ export function limitRegistration(deps: LimitDeps, caller: Limited, tryId: strin
   return consume(deps, caller, { act: 'registration', keys: {} }, tryId);
 }
 
-/** Counts a log-in by code, by the typed identifier and by source. Fails closed. @throws {Failure} rate-limited */
-export function limitLogIn(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
-  return consume(deps, caller, { act: 'login', keys: { name } }, tryId);
-}
-
 /**
- * Counts a wrong password before the comparison. The caller refunds it if the password was correct. Fails closed.
+ * Counts a log-in by code, by the typed identifier, if one is given, and by source. Fails closed.
  *
  * @throws {Failure} rate-limited
  */
-export function limitPassword(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
-  return consume(deps, caller, { act: 'password', keys: { name } }, tryId);
+export function limitLogIn(
+  deps: LimitDeps,
+  caller: Limited,
+  name: string | undefined,
+  tryId: string,
+): Promise<Consumed> {
+  return consume(deps, caller, { act: 'login', keys: { ...(name !== undefined && { name }) } }, tryId);
+}
+
+/**
+ * Counts a log-in by code without a captcha, by the typed identifier: beyond a few, each needs a captcha, so that nobody
+ * sends codes in the name of others at no cost. Fails closed.
+ *
+ * @throws {Failure} rate-limited, with `otherWays`
+ */
+export function limitLogInWithoutCaptcha(
+  deps: LimitDeps,
+  { noteLimit }: Limited,
+  name: string,
+  tryId: string,
+): Promise<Consumed> {
+  const fields = { otherWays: ['captcha'] };
+  return consume(
+    deps,
+    { ...(noteLimit && { noteLimit }) },
+    { act: 'login-captcha-gate', keys: { name }, fields },
+    tryId,
+  );
+}
+
+/** Clears the log-ins without a captcha of an identifier, because its owner has logged in. */
+export async function clearLogInsWithoutCaptcha(
+  deps: Pick<ApiDeps, 'config' | 'rateLimits'>,
+  name: string,
+): Promise<void> {
+  await deps.rateLimits.clear(limitOf(deps, 'logins-without-captcha-per-name'), name);
+}
+
+/**
+ * Counts a wrong password before the comparison, by the account, whichever identifier was typed. The caller refunds it
+ * if the password was correct and settles it otherwise. An attempt waits for others in progress instead of being refused
+ * because of them, since they may turn out to be right. Fails closed.
+ *
+ * @param name the limit key of the account or, without one, of the typed identifier
+ * @throws {Failure} rate-limited
+ */
+export function limitPassword(deps: LimitDeps, caller: Limited, name: string): Promise<ConsumedGuess> {
+  return consumeInTurn(deps, caller, { act: 'password', keys: { name } });
 }
 
 /**
@@ -192,13 +246,46 @@ export function limitPassword(deps: LimitDeps, caller: Limited, name: string, tr
  *
  * @throws {Failure} rate-limited
  */
-export function limitPin(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
-  return consume(deps, caller, { act: 'pin', keys: { name } }, tryId);
+export function limitPin(deps: LimitDeps, caller: Limited, name: string): Promise<ConsumedGuess> {
+  return consumeInTurn(deps, caller, { act: 'pin', keys: { name } });
 }
 
-/** Counts a password recovery, by the typed identifier and by source. Fails closed. @throws {Failure} rate-limited */
-export function limitRecovery(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
-  return consume(deps, caller, { act: 'recovery', keys: { name } }, tryId);
+/** Returns the limit key of an account, by which its passwords and PINs are counted at every operation. */
+export function accountKeyOf({ limitHash }: Pick<ApiDeps, 'limitHash'>, userId: string): string {
+  return limitHash('name', `user ${userId}`);
+}
+
+/** More than a person needs for a password that is strong enough. */
+const resetTriesMax = 20;
+
+/** Counts a new password that is typed for a recovery, before it is judged. Fails closed. @throws {Failure} rate-limited */
+export async function limitReset(
+  { rateLimits, config }: Pick<ApiDeps, 'config' | 'rateLimits'>,
+  { noteLimit }: Limited,
+  recoveryId: string,
+): Promise<void> {
+  const windows = [{ max: resetTriesMax, windowSeconds: config.RECOVERY_TTL }];
+  const limit: Limit = { name: 'passwords-of-recovery', windows };
+  const state = await rateLimits.consume(limit, recoveryId, newId());
+  noteLimit?.({ ...state, limit: limit.name });
+  if (!state.allowed) throw limited(limit.name, state.resetSeconds);
+}
+
+/**
+ * Counts a password recovery, by the typed identifier and by source; one by number also as a send to that number, known
+ * or not, so that it is spaced from other codes. Fails closed.
+ *
+ * @throws {Failure} rate-limited
+ */
+export async function limitRecovery(
+  deps: LimitDeps,
+  caller: Limited,
+  { name, number }: { name: string; number: string | undefined },
+  tryId: string,
+): Promise<Consumed> {
+  const counted = await consume(deps, caller, { act: 'recovery', keys: { name } }, tryId);
+  if (number === undefined) return counted;
+  return andConsume(counted, () => consume(deps, caller, { act: 'send', keys: { number } }, tryId));
 }
 
 /**
@@ -239,7 +326,7 @@ export async function limitDirectory(
   const limit = directoryTries(deps.config);
   const key = keyedHash(deps.hashKey, 'directory', directoryNameKey(username));
   const tryId = newId();
-  const state = await deps.rateLimits.consume(limit, key, tryId, Date.now());
+  const state = await deps.rateLimits.consume(limit, key, tryId);
   noteLimit?.({ ...state, limit: limit.name });
   if (!state.allowed) throw limited(limit.name, state.resetSeconds);
   return { refund: () => deps.rateLimits.refund(limit, key, tryId) };
@@ -286,13 +373,13 @@ async function limitWrongCodeRatio(
   const counted: LimitOf[] = [];
   const refund = () => deps.rateLimits.refundAll(counted, tryId);
   const take = async (one: LimitOf): Promise<LimitsState> => {
-    const taken = await deps.rateLimits.consumeAll([one], tryId, Date.now());
+    const taken = await deps.rateLimits.consumeAll([one], tryId);
     counted.push(...taken.counted);
     return taken.state;
   };
   for (const ratio of ratios) {
     let state = await take(ratio);
-    if (state.allowed || (await deps.rateLimits.isUsedUp(rightOnes(ratio.limit), ratio.key, Date.now()))) continue;
+    if (state.allowed || (await deps.rateLimits.isUsedUp(rightOnes(ratio.limit), ratio.key))) continue;
     if (ratio.key === 'all') {
       deps.events.sendingStopped(state.limit, Date.now() + state.resetSeconds * 1000);
       const slow = limitsOf('throttle', source)[0];
@@ -307,9 +394,7 @@ async function limitWrongCodeRatio(
   return {
     refund,
     async countRight() {
-      await Promise.all(
-        ratios.map(({ limit, key }) => deps.rateLimits.consume(rightOnes(limit), key, tryId, Date.now())),
-      );
+      await Promise.all(ratios.map(({ limit, key }) => deps.rateLimits.consume(rightOnes(limit), key, tryId)));
     },
   };
 }
@@ -327,32 +412,68 @@ function sourceOf(deps: Pick<ApiDeps, 'limitHash'>, address: string | undefined)
  * The failure of a limit, with its name and the seconds until the next attempt; undefined when waiting does not help.
  */
 export function limited(limit: string, retryAfterSeconds?: number, fields: Record<string, string[]> = {}): Failure {
-  const when =
-    retryAfterSeconds === undefined ? '; no more are possible' : `; the next is possible in ${retryAfterSeconds} s`;
   return new Failure('rate-limited', {
-    message: `Too many attempts (${limit})${when}`,
+    message: refusalSentence(limit, retryAfterSeconds),
     fields: { limit, ...fields },
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   });
 }
 
-async function consume(
-  deps: LimitDeps,
-  { address, noteLimit }: Limited,
-  { act, keys }: { act: LimitedAct; keys: LimitKeys & { name?: string } },
-  tryId: string,
-): Promise<Consumed> {
-  const all = limitsOf(act, { ...keys, ...sourceOf(deps, address), all: 'all' }).map(({ name, key }) => ({
+/** An action and the keys that it is counted by. */
+interface Act {
+  act: LimitedAct;
+  keys: LimitKeys;
+  /** What a refusal tells the caller in addition. */
+  fields?: Record<string, string[]>;
+}
+
+async function consume(deps: LimitDeps, caller: Limited, act: Act, tryId: string): Promise<Consumed> {
+  const { state, counted } = await deps.rateLimits.consumeAll(limitsOfAct(deps, caller, act), tryId);
+  requireAllowed(deps, caller, act, state);
+  return { refund: () => deps.rateLimits.refundAll(counted, tryId) };
+}
+
+/** Longest wait for attempts in progress. */
+const turnMs = 10_000;
+const turnStepMs = 50;
+
+async function consumeInTurn(deps: LimitDeps, caller: Limited, act: Act): Promise<ConsumedGuess> {
+  const { rateLimits } = deps;
+  const tryId = undecided(newId());
+  const all = limitsOfAct(deps, caller, act);
+  const tooLateAt = performance.now() + turnMs;
+  let taken = await rateLimits.consumeAll(all, tryId);
+  while (!taken.state.allowed && performance.now() < tooLateAt) {
+    const refusing = all.find(({ limit }) => limit.name === taken.state.limit);
+    if (refusing === undefined || !(await rateLimits.hasUndecided(refusing))) {
+      // an attempt may have been decided in between
+      taken = await rateLimits.consumeAll(all, tryId);
+      break;
+    }
+    await wait(turnStepMs);
+    taken = await rateLimits.consumeAll(all, tryId);
+  }
+  requireAllowed(deps, caller, act, taken.state);
+  const { counted } = taken;
+  return {
+    refund: () => rateLimits.refundAll(counted, tryId),
+    settle: () => rateLimits.settleAll(counted, tryId),
+  };
+}
+
+function limitsOfAct(deps: LimitDeps, { address }: Limited, { act, keys }: Act): LimitOf[] {
+  return limitsOf(act, { ...keys, ...sourceOf(deps, address), all: 'all' }).map(({ name, key }) => ({
     limit: limitOf(deps, name),
     key,
   }));
-  const { state, counted } = await deps.rateLimits.consumeAll(all, tryId, Date.now());
+}
+
+/** @throws {Failure} rate-limited */
+function requireAllowed(deps: LimitDeps, { noteLimit }: Limited, { keys, fields }: Act, state: LimitsState): void {
   noteLimit?.(state);
-  if (!state.allowed) {
-    tellRefusal(deps, state, keys);
-    throw limited(state.limit, state.resetSeconds);
-  }
-  return { refund: () => deps.rateLimits.refundAll(counted, tryId) };
+  if (state.allowed) return;
+  tellRefusal(deps, state, keys);
+  throw limited(state.limit, state.resetSeconds, fields);
 }
 
 /** Reports refusals that many users notice, because they indicate an attack. */

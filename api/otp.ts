@@ -2,12 +2,12 @@
 
 import { type PhoneNumber, parsePhoneNumber } from '../adapters/phone-numbers.ts';
 import type { CheckAnswer, CheckOutcome } from '../adapters/redis/codes.ts';
-import type { LogIn } from '../adapters/redis/logins.ts';
+import type { CountedLogIn, LogIn } from '../adapters/redis/logins.ts';
 import { startWorkflow } from '../adapters/temporal/client-calls.ts';
 import { type Account, epochOf } from '../domain/account.ts';
 import { Failure } from '../domain/failures.ts';
 import { type ContactIdentity, countryOf, type LimitKeys } from '../domain/identity.ts';
-import { type LimitName, limitKeysOf, limits } from '../domain/limits.ts';
+import { limitKeysOf } from '../domain/limits.ts';
 import type { Channel, CodeSubject, VerificationRules } from '../domain/verification.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';
 import { sendOtp } from '../workflows/send-otp.ts';
@@ -28,7 +28,10 @@ export interface Destination extends Required<Pick<LogIn, 'limitKeys' | 'channel
   epoch: number;
 }
 
-/** Returns the address of an account for the wanted channel or, without one, for the channel that it has. */
+/**
+ * Returns the address of an account for the wanted channel or, without one, for the channel that it has. Its number was
+ * proven, so the limits of blocks of numbers, which strangers can use up, do not apply to it.
+ */
 export function reachOf(
   { limitHash }: Pick<ApiDeps, 'limitHash'>,
   account: Account,
@@ -37,7 +40,8 @@ export function reachOf(
   const { userId, email } = account;
   const number = account.phone === undefined ? undefined : parsePhoneNumber(account.phone);
   const identity: ContactIdentity = { ...(email && { email }), ...(number && identityOfNumber(number)) };
-  const reached = { userId, epoch: epochOf(account), limitKeys: limitKeysOf(identity, limitHash) };
+  const { prefix: _, ...limitKeys } = limitKeysOf(identity, limitHash);
+  const reached = { userId, epoch: epochOf(account), limitKeys };
   if (email !== undefined && (wanted === 'email' || number === undefined)) {
     return { ...reached, to: email, channel: 'email' };
   }
@@ -78,7 +82,7 @@ export function startOtp(deps: OtpSendDeps, consumed: Consumed, otp: NewOtp): Pr
   const expiresAt = Date.now() + ttlSeconds * 1000;
   return orRefund(consumed, async () => {
     // stored before the code is sent, so that every code that arrives can be verified
-    const login = { userId, channel, limitKeys, expiresAt, encrypted, epoch, hadPassword };
+    const login = { purpose: of.purpose, userId, channel, limitKeys, expiresAt, encrypted, epoch, hadPassword };
     await deps.logins.create(of.subject, login);
     const input = { ...of, channel, ttlSeconds, until: expiresAt };
     await startWorkflow(deps, sendOtp, {
@@ -130,7 +134,7 @@ export async function checkOtp(deps: OtpCheckDeps, caller: Limited, check: OtpCh
   const { of, send, code, limitKeys, channels, rules, refunds } = check;
   const guess = deps.limitHash('guess', `${of.subject} ${send} ${code}`);
   const consumed = await limitCheck(deps, caller, { limitKeys, channels }, guess);
-  const checked = await deps.codes.check(of, code, rules, Date.now());
+  const checked = await deps.codes.check(of, code, rules);
   deps.events.codeChecked(of, checked.outcome, checked.left);
   const refund = refunds[checked.outcome];
   if (refund !== undefined) await consumed[refund]();
@@ -141,35 +145,30 @@ export async function checkOtp(deps: OtpCheckDeps, caller: Limited, check: OtpCh
 export async function requireRightCode(
   deps: OtpCheckDeps & Pick<ApiDeps, 'rules'>,
   of: CodeSubject,
-  begun: LogIn & { tries: number },
+  begun: CountedLogIn,
   code: string,
   caller: Caller,
 ): Promise<void> {
-  const left = deps.rules.checksMax - begun.tries;
-  const isRight = left >= 0 && (await isRightCode(deps, of, begun, code, caller));
-  if (!isRight) throw wrongCode(Math.max(0, left));
+  if (!(await isRightCode(deps, of, begun, code, caller))) throw wrongCode(deps.rules.checksMax - begun.tries);
 }
 
 /**
- * Returns whether a code of `startOtp` is correct; false as well when a limit of its address is reached, because the
- * refusal would reveal that the user exists.
+ * Returns whether a code of `startOtp` is correct. Strangers can cause wrong codes under the number or mailbox of a user,
+ * so those do not count here: every code has its own few attempts, and the codes to a number and mailbox are limited.
  *
  * @throws {Failure} rate-limited, by a limit of the source or of all users
  */
 export async function isRightCode(
   deps: OtpCheckDeps & Pick<ApiDeps, 'rules'>,
   of: CodeSubject,
-  { channel, limitKeys }: LogIn,
+  { channel }: Pick<LogIn, 'channel'>,
   code: string,
   caller: Caller,
 ): Promise<boolean> {
-  const check = { of, send: 1, code, limitKeys, channels: [channel], rules: deps.rules, refunds: logInRefunds };
-  const checked = await checkOtp(deps, caller, check).catch((err: unknown) => {
-    if (err instanceof Failure && err.code === 'rate-limited' && !isTold(err)) return undefined;
-    throw err;
-  });
+  const check = { of, send: 1, code, limitKeys: {}, channels: [channel], rules: deps.rules, refunds: logInRefunds };
+  const { outcome } = await checkOtp(deps, caller, check);
   // `already` is a repeat after a crash: the script had marked the code as verified
-  return checked?.outcome === 'verified' || checked?.outcome === 'already';
+  return outcome === 'verified' || outcome === 'already';
 }
 
 /**
@@ -189,16 +188,15 @@ export function outdatedCode(): Failure {
   });
 }
 
-/** Limits of the source and of all users are shown to every caller; the others would reveal that the user exists. */
-function isTold({ context: { fields } }: Failure): boolean {
-  const key = limits[fields?.limit as LimitName].key;
-  return key === 'address' || key === 'all';
-}
-
-/** The failure for a wrong code. */
-export function wrongCode(attemptsLeft: number): Failure {
-  return new Failure('code-wrong', {
-    fields: { attemptsLeft, ...(attemptsLeft === 0 && { nextCodeAt: new Date().toISOString() }) },
-    ...(attemptsLeft === 0 && { message: 'The code is wrong and has no attempts left; log in again for a new one' }),
-  });
+/**
+ * The failure for a code that is not accepted. Below 0, the attempts had been used up before: then the code was not
+ * compared and is not called wrong.
+ */
+export function wrongCode(left: number): Failure {
+  if (left > 0) return new Failure('code-wrong', { fields: { attemptsLeft: left } });
+  const message =
+    left === 0
+      ? 'The code is wrong and has no attempts left; request a new one'
+      : 'This code has no attempts left; request a new one';
+  return new Failure('code-wrong', { message, fields: { attemptsLeft: 0, nextCodeAt: new Date().toISOString() } });
 }

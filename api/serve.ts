@@ -8,12 +8,17 @@
  * 5. Idempotency: a repeated request gets the first answer.
  * 6. The handler, which consumes the limits of its subject.
  *
- * No step runs before those above it have passed.
+ * No step runs before those above it have passed. Where the body itself proves who is asking, steps 5 and 6 change
+ * places: the handler checks the proof, and what follows runs once. So a kept answer never replaces a proof.
  */
+import { z } from 'zod';
+import { keyFamilies } from '../adapters/redis/keys.ts';
+import { failures } from '../contract/failures.ts';
 import type { AnswerOf, Auth, BodyOf, Idempotent, Operation, QueryOf, RpcOperation } from '../contract/operation.ts';
+import { isSecret } from '../contract/schemas.ts';
 import { Failure } from '../domain/failures.ts';
 import { keyedHash, newId, newToken } from '../platform/crypto.ts';
-import { authenticate, type Holders, requireStepUp } from './authenticate.ts';
+import { authenticate, type Holders, requireStepUp, requireToken } from './authenticate.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import { malformed, parse } from './parse.ts';
 
@@ -28,6 +33,12 @@ export interface ApiRequest {
   /** What providers sign: path and query as received, and the signature. */
   signed?: { path: string; signature: string | undefined };
 }
+
+type OnceDeps = Pick<ApiDeps, 'idempotency' | 'hashKey' | 'tokens' | 'sessions'>;
+
+const lifeSeconds = keyFamilies.idempotency.life.seconds;
+/** How long a stranger's key lives without an answer, and every answer with credentials. */
+const shortSeconds = 60;
 
 /** An answer as a transport returns it. */
 export interface ApiAnswer {
@@ -51,17 +62,19 @@ type NamesIn<P> = P extends `${string}:${infer N}/${infer Rest}`
     ? N
     : never;
 
+/** Runs what follows a proof, once for an `Idempotency-Key`: a repeat gets the first answer. */
+export type Once = <A>(run: (minted: Minted) => Promise<A>) => Promise<A>;
+
 /** What a handler gets: everything has been authenticated and parsed. */
-export interface HandlerInput<O extends RpcOperation> {
+export type HandlerInput<O extends RpcOperation> = {
   holder: Holders[O['auth']];
   body: BodyOf<O>;
   query: QueryOf<O>;
   params: Record<O extends Operation ? NamesIn<O['path']> : never, string>;
   caller: Caller;
-  minted: Minted;
   /** For operations whose body determines the required credential. */
   authorization: string | undefined;
-}
+} & (O['idempotent'] extends { proof: true } ? { once: Once } : { minted: Minted });
 
 /** Executes an operation. It throws a `Failure` to refuse. */
 type Handler<O extends RpcOperation> = (deps: ApiDeps, input: HandlerInput<O>) => Promise<AnswerOf<O>>;
@@ -99,11 +112,15 @@ export async function serve(deps: ApiDeps, served: Served, request: ApiRequest):
   const body = operation.body && parse(operation.body, request.body);
   const query = operation.query && parse(operation.query, request.query);
   if (needsStepUp(operation, body)) requireStepUp(deps, holder as Holders['session']);
-  const run = (minted: Minted) =>
-    handler(deps, { holder, body, query, params, caller, minted, authorization } as never) as Promise<ApiAnswer>;
-  const minted = { id: newId(), token: newToken(), at: Date.now() };
-  if (operation.idempotent === undefined || caller.idempotencyKey === undefined) return run(minted);
-  return once(deps, { ...keyOf(served, { holder, caller, body }), idempotencyKey: caller.idempotencyKey }, minted, run);
+  const once = onceFor(deps, served, { holder, caller, body });
+  const run = (given: { minted: Minted } | { once: Once }) =>
+    handler(deps, { holder, body, query, params, caller, authorization, ...given } as never) as Promise<ApiAnswer>;
+  if (isProof(operation)) return run({ once });
+  return once((minted) => run({ minted }));
+}
+
+function isProof({ idempotent }: RpcOperation): boolean {
+  return typeof idempotent === 'object' && idempotent.proof === true;
 }
 
 function needsStepUp({ auth, stepUp = [] }: RpcOperation, body: unknown): boolean {
@@ -112,51 +129,113 @@ function needsStepUp({ auth, stepUp = [] }: RpcOperation, body: unknown): boolea
   return typeof body === 'object' && body !== null && stepUp.some((field) => Object.hasOwn(body, field));
 }
 
-/** The scope that separates the keys of callers, and the part of the body that a repeat has in common. */
-function keyOf(
+/** What identifies the requests that are repeats of each other. */
+interface Repeated {
+  /** Separates the keys of callers. */
+  scope: string[];
+  /** The part of the body that a repeat has in common. */
+  common: unknown;
+  idempotencyKey: string;
+  /** How long the key is kept while there is no answer. */
+  pendingSeconds: number;
+}
+
+/** Returns the function that runs a request once for its key, or at once if it has none. */
+function onceFor(
+  deps: OnceDeps,
   { id, operation }: Served,
   { holder, caller, body }: { holder: unknown; caller: Caller; body: unknown },
-): { scope: string[]; common: unknown } {
-  const { name = id, by, body: fields }: Idempotent = operation.idempotent === true ? {} : (operation.idempotent ?? {});
+): Once {
+  const { idempotencyKey } = caller;
+  if (operation.idempotent === undefined || idempotencyKey === undefined) return (run) => run(mint());
+  const { name = id, by, body: fields }: Idempotent = operation.idempotent === true ? {} : operation.idempotent;
   const given = (body ?? {}) as Record<string, unknown>;
   const subject =
     by === undefined ? subjectOf(operation.auth, holder, caller) : by.map((field) => String(given[field]));
-  const common = fields === undefined ? given : Object.fromEntries(fields.map((field) => [field, given[field]]));
-  return { scope: [name, ...subject], common };
+  const common = Object.fromEntries(
+    Object.entries(given).filter(
+      ([field]) => (fields?.includes(field) ?? true) && !isSecretField(operation.body, field),
+    ),
+  );
+  // a key that strangers can make is short-lived until there is an answer to keep
+  const pendingSeconds = operation.auth === 'none' ? shortSeconds : lifeSeconds;
+  return (run) => runOnce(deps, { scope: [name, ...subject], common, idempotencyKey, pendingSeconds }, run);
 }
 
-function subjectOf(auth: Auth, holder: unknown, { address }: Caller): string[] {
+/** Not even a keyed hash of a secret is stored. */
+function isSecretField(schema: z.ZodType | undefined, field: string): boolean {
+  const object = schema instanceof z.ZodOptional ? schema.unwrap() : schema;
+  if (!(object instanceof z.ZodObject)) return false;
+  const own = object.shape[field];
+  return own !== undefined && isSecret(own);
+}
+
+function subjectOf(auth: Auth, holder: unknown, { userAgent, acceptLanguage = '' }: Caller): string[] {
   if (auth === 'registration') return [(holder as Holders['registration']).registrationId];
   if (auth === 'session' || auth === 'admin') return [(holder as Holders['session']).userId];
-  return [address];
+  // the address proves nothing: a network has one, and a mobile client changes it between a request and its repeat
+  return [userAgent, acceptLanguage];
+}
+
+function mint(): Minted {
+  return { id: newId(), token: newToken(), at: Date.now() };
 }
 
 /**
  * Runs a request once for its key. Its random values are stored before it runs, so that the same key and body run with
- * the same ids and get the same answer for 24 h, also after a crash. Refusals are not stored. A refusal as malformed
- * releases the key, because nothing was done.
+ * the same ids and get the same answer for 24 h, also after a crash. An answer with credentials is kept for a minute,
+ * and no longer than its session lives. A refused request did nothing, so it releases the key.
  *
  * @throws {Failure} malformed, idempotency-key-reused, and what the handler throws
  */
-async function once(
-  { idempotency, hashKey }: Pick<ApiDeps, 'idempotency' | 'hashKey'>,
-  { scope, common, idempotencyKey }: { scope: string[]; common: unknown; idempotencyKey: string },
-  minted: Minted,
-  run: (minted: Minted) => Promise<ApiAnswer>,
-): Promise<ApiAnswer> {
+async function runOnce<A>(
+  deps: OnceDeps,
+  { scope, common, idempotencyKey, pendingSeconds }: Repeated,
+  run: (minted: Minted) => Promise<A>,
+): Promise<A> {
+  const { idempotency, hashKey } = deps;
   if (!/^[\x21-\x7e]{1,128}$/.test(idempotencyKey)) {
     throw malformed('Idempotency-Key', 'must be 1 to 128 visible ASCII characters');
   }
   const key = keyedHash(hashKey, ...scope, idempotencyKey);
-  const reserved = await idempotency.reserve(key, keyedHash(hashKey, JSON.stringify(common)), minted);
+  const bodyHash = keyedHash(hashKey, JSON.stringify(common));
+  let reserved = await idempotency.reserve(key, bodyHash, mint(), pendingSeconds);
   if (!reserved.sameBody) throw new Failure('idempotency-key-reused');
-  if (reserved.answer !== undefined) return reserved.answer as ApiAnswer;
+  if (reserved.answer !== undefined) {
+    if (await isUsable(deps, reserved.answer)) return reserved.answer as A;
+    await idempotency.forget(key, reserved.use);
+    reserved = await idempotency.reserve(key, bodyHash, mint(), pendingSeconds);
+  }
+  const { use } = reserved;
   try {
     const answer = await run(reserved.minted as Minted);
-    await idempotency.keep(key, answer);
-    return answer;
+    return await idempotency.keep(key, { use, answer }, hasCredentials(answer) ? shortSeconds : lifeSeconds);
   } catch (err) {
-    if (err instanceof Failure && err.code === 'malformed') await idempotency.release(key);
+    if (err instanceof Failure && failures[err.code].status < 500) await idempotency.release(key, use);
     throw err;
   }
+}
+
+/** Returns whether an answer contains a token of any kind. */
+function hasCredentials(answer: unknown): boolean {
+  return Object.keys(bodyOf(answer)).some((name) => /token$/i.test(name));
+}
+
+/** Returns whether the session whose tokens an answer contains, if any, still exists. */
+async function isUsable(deps: OnceDeps, answer: unknown): Promise<boolean> {
+  const { accessToken } = bodyOf(answer);
+  if (accessToken === undefined) return true;
+  try {
+    await requireToken(deps, `Bearer ${accessToken}`);
+    return true;
+  } catch (err) {
+    if (err instanceof Failure && err.code === 'token-invalid') return false;
+    throw err;
+  }
+}
+
+/** The body of an answer, or what a handler made once as part of it. */
+function bodyOf(answer: unknown): Record<string, unknown> {
+  const { body = answer } = (answer ?? {}) as { body?: unknown };
+  return (body ?? {}) as Record<string, unknown>;
 }

@@ -1,6 +1,7 @@
 /**
  * The strength of passwords and PINs. Passwords: zxcvbn (NIST SP 800-63B section 5.1.1.2). PINs: `domain/pins.ts`.
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import type { ZxcvbnFactory } from '@zxcvbn-ts/core';
 import { Failure } from '../domain/failures.ts';
 import { isOwnWord } from '../domain/passwords.ts';
@@ -15,6 +16,16 @@ const scoreMin = 3;
  * loop for 60 to 600 ms; 10 blocks it for 12 to 80 ms and accepts 4 more of 515 weak passwords with substitutions.
  */
 const l33tMaxSubstitutions = 10;
+
+/**
+ * What is judged of a password, in characters: the time of zxcvbn grows with the square of the length, to a second for
+ * 128 characters with substitutions. A password whose beginning is safely unguessable is so as a whole.
+ */
+const judgedMax = 32;
+/** After an estimate the next one waits this many times as long, so that estimates leave most of the time to others. */
+const restFactor = 3;
+/** Estimates that wait for their turn; more are refused. */
+const waitingMax = 100;
 
 /** The dependencies of the check of a password. */
 export type StrengthDeps = Pick<ApiDeps, 'breachedPasswords' | 'events'>;
@@ -36,12 +47,42 @@ async function createEstimator(): Promise<ZxcvbnFactory> {
   });
 }
 
+let turn: Promise<void> = Promise.resolve();
+let waiting = 0;
+
+/**
+ * Estimates one password at a time. An estimate blocks the event loop, and a process of this role has no threads.
+ *
+ * @throws {Failure} unavailable: too many passwords wait
+ */
+async function estimate(password: string, known: string[]): Promise<ReturnType<ZxcvbnFactory['check']>> {
+  if (waiting >= waitingMax) throw new Failure('unavailable', { reason: 'too-many-estimates' });
+  estimator ??= createEstimator();
+  const before = turn;
+  const { promise, resolve: next } = Promise.withResolvers<void>();
+  turn = promise;
+  waiting += 1;
+  try {
+    await before;
+    const zxcvbn = await estimator;
+    const beganAt = performance.now();
+    const judged = zxcvbn.check([...password].slice(0, judgedMax).join(''), known);
+    wait((performance.now() - beganAt) * restFactor).finally(next);
+    return judged;
+  } catch (err) {
+    next();
+    throw err;
+  } finally {
+    waiting -= 1;
+  }
+}
+
 /**
  * Refuses a password that is easy to guess, also by somebody who knows the user, and one that is known from a breach,
  * if that check is configured. While the list of breached passwords is unavailable, this check is skipped.
  *
  * @param known words of the user: names, address, number
- * @throws {Failure} password-weak
+ * @throws {Failure} password-weak, unavailable
  */
 export async function requireStrongPassword(
   { breachedPasswords, events }: StrengthDeps,
@@ -49,8 +90,7 @@ export async function requireStrongPassword(
   known: string[],
 ): Promise<void> {
   if (isOwnWord(password, known)) throw ownWordFailure();
-  estimator ??= createEstimator();
-  const { score, feedback } = (await estimator).check(password, known);
+  const { score, feedback } = await estimate(password, known);
   if (score < scoreMin) throw weak(feedback.warning || 'is too easy to guess; use more and less common words');
   const isBreached = await breachedPasswords?.has(password).catch((err: unknown) => {
     events.dependencyAway('breached-passwords', (err as Error).message);

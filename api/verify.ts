@@ -16,10 +16,10 @@ type Op = typeof sessionOperations.verify;
  */
 export async function verify(
   deps: LogInVerifyDeps & RegistrationVerifyDeps,
-  { body: { loginId, registrationId, ...proof }, caller, minted, authorization }: HandlerInput<Op>,
+  { body: { loginId, registrationId, ...proof }, caller, once, authorization }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   if (loginId !== undefined && registrationId === undefined) {
-    return { status: 200, body: await verifyLogIn(deps, { loginId, ...proof }, caller, minted) };
+    return { status: 200, body: await verifyLogIn(deps, { loginId, ...proof }, caller, once) };
   }
   if (registrationId === undefined) throw malformed('loginId', 'is required');
   if (loginId !== undefined) throw malformed('registrationId', 'must not be combined with loginId');
@@ -28,5 +28,5 @@ export async function verify(
   }
   const { status } = await requireRegistration(deps, registrationId, authorization);
   const registration = { ...caller, registrationId, status };
-  return { status: 200, body: await verifyRegistration(deps, registration, proof.code, minted) };
+  return { status: 200, body: await verifyRegistration(deps, registration, proof.code, once) };
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { channels } from '../domain/verification.ts';
 import { commonFailures, operation, rpcOperation } from './operation.ts';
-import { Registration } from './registrations.ts';
+import { CaptchaProof, captchaFailures, Registration } from './registrations.ts';
 import {
   codeOnItsWay,
   instant,
@@ -29,6 +29,7 @@ const NewLogIn = z.strictObject({
   identifier,
   channel: z.enum(channels).optional().describe('Channel of the code; by default e-mail for an address, else SMS'),
   password: typedPassword.optional(),
+  captcha: CaptchaProof.optional().describe('Required after the first few log-ins by code; the refusal says so'),
 });
 
 /** A log-in that waits for its code. */
@@ -50,9 +51,11 @@ const logIn = {
   auth: 'none',
   body: NewLogIn,
   answers: { 202: StartedLogIn, 200: Tokens },
-  idempotent: { name: 'login' },
+  // a repeat may have another captcha
+  idempotent: { name: 'login', body: ['identifier', 'channel'], proof: true },
   failures: [
     ...commonFailures,
+    ...captchaFailures,
     'credentials-wrong',
     'directory-unavailable',
     'account-disabled',
@@ -65,8 +68,7 @@ const verify = {
   auth: 'none',
   body: CodeToVerify,
   answers: { 200: Verified },
-  // the address of a mobile client may change between a request and its repeat
-  idempotent: { name: 'verify', by: ['loginId', 'registrationId'], body: ['loginId', 'registrationId', 'code'] },
+  idempotent: { name: 'verify', by: ['loginId', 'registrationId'], proof: true },
   failures: [
     ...commonFailures,
     'unauthenticated',

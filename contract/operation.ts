@@ -17,14 +17,19 @@ import type { FailureCode } from '../domain/failures.ts';
  */
 export type Auth = 'none' | 'registration' | 'session' | 'admin' | 'deletion' | 'twilio' | 'infobip';
 
-/** How repeated requests with an `Idempotency-Key` are recognized. */
+/**
+ * How repeated requests with an `Idempotency-Key` are recognized. A key belongs to the holder of the credential. Where
+ * none is needed, it belongs to the request alone: never to the source address, which many people share.
+ */
 export interface Idempotent {
   /** Operations with the same name accept each other's keys; the key of the row by default. */
   name?: string;
-  /** Fields of the body that scope the key instead of the holder or, without one, of the source address. */
+  /** Fields of the body that scope the key instead. */
   by?: readonly string[];
   /** Fields of the body that a repeat must have in common; the whole body by default. Secrets are left out. */
   body?: readonly string[];
+  /** The body proves who is asking. The handler checks it on every request, also on a repeat, and continues by `once`. */
+  proof?: true;
 }
 
 /** A row without its REST route, which is enough to execute it. */

@@ -27,7 +27,12 @@ const stepFailures = [
   'registration-closed',
   'step-not-available',
 ] as const satisfies FailureCode[];
-const captchaFailures = ['captcha-malformed', 'captcha-used', 'captcha-refused'] as const satisfies FailureCode[];
+/** The failures of a captcha. */
+export const captchaFailures = [
+  'captcha-malformed',
+  'captcha-used',
+  'captcha-refused',
+] as const satisfies FailureCode[];
 
 const registrationShape = z.object({
   registrationId: z.string(),
@@ -79,7 +84,7 @@ const ShortRegistration = NewRegistration.extend({
 });
 
 /** A solved captcha, as returned by the widget of its provider. */
-const CaptchaProof = z.strictObject({ provider: text(32), token: text(10_000) });
+export const CaptchaProof = z.strictObject({ provider: text(32), token: text(10_000) });
 export type CaptchaProof = z.output<typeof CaptchaProof>;
 
 const CodeRequest = z.strictObject({ channel: z.enum(channels), captcha: CaptchaProof.optional() });

@@ -15,6 +15,19 @@ export function text(lengthMax: number): z.ZodString {
     .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]*$/u, 'must not contain control characters');
 }
 
+/** The schemas of secrets. A copy with a description is a secret as well. */
+const secrets = z.registry<{ isSecret: true }>();
+
+function secret(schema: z.ZodString): z.ZodString {
+  return schema.register(secrets, { isSecret: true });
+}
+
+/** Returns whether a schema, or the one behind an optional one, is that of a secret. */
+export function isSecret(schema: z.core.$ZodType): boolean {
+  if (secrets.get(schema) !== undefined) return true;
+  return schema instanceof z.ZodOptional && isSecret(schema.unwrap());
+}
+
 /** Text that people type or paste to be found by it, such as a number or an address; what nobody sees is removed. */
 export function typedText(lengthMax: number): z.ZodString {
   return z
@@ -49,11 +62,13 @@ export const chosenUsername = text(64)
  * all of them would have the same bytes in UTF-8.
  */
 export function secretText(lengthMin: number, lengthMax: number): z.ZodString {
-  return z
-    .string()
-    .min(lengthMin, `must be at least ${lengthMin} characters`)
-    .max(lengthMax, `must be at most ${lengthMax} characters`)
-    .regex(/^[^\0\p{Cs}]*$/u, 'must not contain NUL or half a character');
+  return secret(
+    z
+      .string()
+      .min(lengthMin, `must be at least ${lengthMin} characters`)
+      .max(lengthMax, `must be at most ${lengthMax} characters`)
+      .regex(/^[^\0\p{Cs}]*$/u, 'must not contain NUL or half a character'),
+  );
 }
 
 /** A password that is compared. */
@@ -63,36 +78,46 @@ export const typedPassword = secretText(1, 1024);
  * A new password, prepared as it is hashed; the operation checks its strength. Control characters are refused, because
  * many keyboards cannot type them (RFC 8264 section 4.3).
  */
-export const newPassword = z
-  .string()
-  .overwrite(preparePassword)
-  .min(8, 'must be at least 8 characters')
-  .max(128, 'must be at most 128 characters')
-  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters');
+export const newPassword = secret(
+  z
+    .string()
+    .overwrite(preparePassword)
+    .min(8, 'must be at least 8 characters')
+    .max(128, 'must be at most 128 characters')
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters'),
+);
 
 /** A new PIN, without blanks and dashes; the operation checks its strength. */
-export const pinText = z
-  .string()
-  .overwrite(readDigits)
-  .regex(/^\d{4,20}$/, 'must be 4 to 20 digits');
+export const pinText = secret(
+  z
+    .string()
+    .overwrite(readDigits)
+    .regex(/^\d{4,20}$/, 'must be 4 to 20 digits'),
+);
 
 /** A PIN that is compared, without blanks and dashes. */
-export const typedPin = z
-  .string()
-  .overwrite(readDigits)
-  .regex(/^\d{1,20}$/, 'must be digits');
+export const typedPin = secret(
+  z
+    .string()
+    .overwrite(readDigits)
+    .regex(/^\d{1,20}$/, 'must be digits'),
+);
 
 /** A one-time code that is compared, without blanks and dashes. */
-export const typedCode = z
-  .string()
-  .overwrite(readDigits)
-  .regex(/^\d{4,10}$/, 'must be 4 to 10 digits');
+export const typedCode = secret(
+  z
+    .string()
+    .overwrite(readDigits)
+    .regex(/^\d{4,10}$/, 'must be 4 to 10 digits'),
+);
 
 /** The token of a message to an owner, as pasted or taken from its link. */
-export const messageToken = z
-  .string()
-  .overwrite(cleanText)
-  .regex(/^[\w-]{43}$/, 'must be the token of the message');
+export const messageToken = secret(
+  z
+    .string()
+    .overwrite(cleanText)
+    .regex(/^[\w-]{43}$/, 'must be the token of the message'),
+);
 
 /** A BCP 47 language tag. */
 export const localeTag = text(35).refine(isLocale, 'must be a BCP 47 language tag');

@@ -30,6 +30,8 @@ export interface LimitKeys {
   number?: string;
   prefix?: string;
   mailbox?: string;
+  /** The identifier that was typed at a log-in. */
+  name?: string;
   /** As `countryOf`. */
   country?: string;
 }

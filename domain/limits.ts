@@ -4,7 +4,7 @@
  * Terminology
  * - window: a maximum number of actions in a sliding number of seconds. A limit has one or more windows; all of them
  *   apply.
- * - key: what an action is counted by. `name` is the identifier that was typed, whether or not it exists. `prefix` is a
+ * - key: what an action is counted by. `name` is the account or, without one, the identifier that was typed. `prefix` is a
  *   block of 10,000 numbers. `mailbox` is an e-mail address without the parts that its owner can vary. `address` is an
  *   IPv4 address or the /64 of an IPv6 address, because one host usually controls a whole /64.
  * - refused actions are not counted and do not delay the next allowed one.
@@ -24,7 +24,8 @@ export interface Window {
  * An action that limits count. `check`: a wrong code; a right one is refunded. `wrong-code-ratio`: as `check`, but the
  * limit applies only to keys with fewer right codes than its maximum in these windows. `throttle`: a wrong code while
  * `wrong-code-ratio` is exceeded globally. `captcha-gate`: a send; beyond the limit each send requires a captcha of its
- * own. `password`, `pin`: a wrong one; a right one is refunded.
+ * own. `login-captcha-gate`: a log-in by code; beyond the limit each one requires a captcha. `password`, `pin`: a wrong
+ * one; a right one is refunded.
  */
 export type LimitedAct =
   | 'send'
@@ -34,6 +35,7 @@ export type LimitedAct =
   | 'throttle'
   | 'registration'
   | 'login'
+  | 'login-captcha-gate'
   | 'password'
   | 'pin'
   | 'recovery'
@@ -114,6 +116,13 @@ export const limits = {
   // closed: each log-in starts a workflow and, for a known user, sends a code
   'logins-per-name': { act: 'login', key: 'name', variable: 'LIMIT_LOGINS_PER_NAME', away: 'closed' },
   'logins-per-address': { act: 'login', key: 'address', variable: 'LIMIT_LOGINS_PER_ADDRESS', away: 'closed' },
+  // closed: beyond it only a captcha keeps strangers from sending codes in somebody's name
+  'logins-without-captcha-per-name': {
+    act: 'login-captcha-gate',
+    key: 'name',
+    variable: 'LIMIT_LOGINS_WITHOUT_CAPTCHA_PER_NAME',
+    away: 'closed',
+  },
   // closed: without these limits passwords can be guessed
   'wrong-passwords-per-name': {
     act: 'password',
@@ -217,4 +226,57 @@ function mailboxOf(email: string): string {
   const cipher = local.split('+')[0] || local;
   const isGmail = ['gmail.com', 'googlemail.com'].includes(domain);
   return isGmail ? `${cipher.replaceAll('.', '')}@gmail.com` : `${cipher}@${domain}`;
+}
+
+/** What limits tell a caller, who may not have caused them: no limit of many people says "too many attempts". */
+const sentences: Record<string, string> = {
+  'sends-per-number': 'Too many codes were requested for this number',
+  'sends-per-mailbox': 'Too many codes were requested for this address',
+  'unproven-sends-per-prefix': 'No codes can be sent to this number at the moment',
+  'sends-without-captcha-per-prefix': 'Solve a captcha and send it with the request, or wait',
+  'sends-per-address': 'Too many codes were requested from your network',
+  'sends-per-prefix': 'No codes can be sent to this number at the moment',
+  'sends-per-country': 'No codes can be sent to this number at the moment',
+  sends: 'No codes can be sent at the moment',
+  'cost-per-day': 'No more codes can be sent by SMS or call today; use e-mail if you can',
+  'code-resend': 'A code was sent a moment ago; wait for it to arrive',
+  'wrong-codes-per-number': 'Too many wrong codes were entered for this number',
+  'wrong-codes-per-mailbox': 'Too many wrong codes were entered for this address',
+  'wrong-codes-per-address': 'Too many wrong codes were entered from your network',
+  'wrong-codes-per-prefix': 'Codes for this number cannot be checked at the moment',
+  'wrong-codes': 'Codes cannot be checked at the moment',
+  'wrong-code-share-per-address': 'Too many wrong codes were entered from your network',
+  'wrong-codes-while-guessed': 'Codes from your network cannot be checked at the moment',
+  'registrations-per-address': 'Too many registrations were started from your network',
+  'logins-per-name': 'Too many log-ins by code were begun with this name',
+  'logins-without-captcha-per-name': 'Solve a captcha and send it with the request, or wait',
+  'logins-per-address': 'Too many log-ins by code were begun from your network',
+  'wrong-passwords-per-name': 'Too many wrong passwords were entered; a log-in by code may still work',
+  'wrong-passwords-per-address': 'Too many wrong passwords were entered from your network',
+  'wrong-passwords': 'Passwords cannot be checked at the moment; a log-in by code may still work',
+  'directory-tries': 'Too many wrong passwords were entered for this name',
+  'recoveries-per-name': 'A message was sent already; look for it in your mailbox and on your telephone',
+  'recoveries-per-address': 'Too many recoveries were requested from your network',
+  'passwords-of-recovery': 'Too many passwords were refused; request a new message',
+  'contact-changes-per-person': 'Too many changes of your number or address were begun',
+  'exports-per-person': 'Too many exports were requested',
+  'wrong-pins-per-person': 'Too many wrong PINs were entered',
+  'requests-per-address': 'Too many requests come from your network',
+  'pin-reset-after-recovery': 'This channel has just proven who you are; use another channel',
+};
+
+/**
+ * Returns what a limit tells the caller, and what to do next.
+ *
+ * @param seconds until the next attempt; undefined when waiting does not help
+ */
+export function refusalSentence(limit: string, seconds: number | undefined): string {
+  const sentence = sentences[limit] ?? 'Too many attempts';
+  return `${sentence}; ${seconds === undefined ? 'no more are possible, so start again' : `try again in ${duration(seconds)}`}`;
+}
+
+function duration(seconds: number): string {
+  if (seconds < 120) return seconds === 1 ? '1 second' : `${seconds} seconds`;
+  const minutes = Math.ceil(seconds / 60);
+  return minutes < 120 ? `${minutes} minutes` : `${Math.ceil(minutes / 60)} hours`;
 }

@@ -108,8 +108,7 @@ function smsNotificationCounter({ PAYLOAD_KEY }: Config<'delivery'>, redis: Work
   const limitKey = deriveKey(PAYLOAD_KEY, 'limit');
   const rateLimits = createRateLimits(redis);
   return async (to: string, notificationId: string): Promise<boolean> =>
-    (await rateLimits.consume(smsNotificationLimit, keyedHash(limitKey, 'number', to), notificationId, Date.now()))
-      .allowed;
+    (await rateLimits.consume(smsNotificationLimit, keyedHash(limitKey, 'number', to), notificationId)).allowed;
 }
 
 /**

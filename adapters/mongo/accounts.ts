@@ -363,6 +363,11 @@ function createAccountChanges({ users }: Pick<Collections, 'users'>) {
       await users.updateOne({ _id: userId }, { $set: { roles: [...roles] } });
     },
 
+    /** Returns whether any enabled account has a role. */
+    async hasRole(role: string): Promise<boolean> {
+      return (await users.exists({ roles: role, disabledAt: trusted({ $exists: false }) })) !== null;
+    },
+
     /** Plans the deletion of an account, unless one is planned. Safe to repeat: of parallel ones the first stays. */
     async planDeletion(userId: string, deletionId: string, at: Date): Promise<void> {
       await users.updateOne(

@@ -2,14 +2,17 @@
 -- An attempt is counted before the comparison, in the same atomic step, so parallel attempts cannot exceed the limit.
 -- Two codes may be valid at once: the newest one that was sent, and a newer one that a provider may have.
 -- A code that has expired, or that may not be checked yet, is not compared and loses no attempt.
+-- The time is that of Redis, so that no clock of a process shortens a code or a wait.
 -- KEYS[1] verification:{subject}:purpose  KEYS[2] otp:{subject}:purpose
--- ARGV[1] keyed hash  ARGV[2] attempts per code  ARGV[3] now, ms  ARGV[4…] wait after each attempt, ms
+-- ARGV[1] keyed hash  ARGV[2] attempts per code  ARGV[3] time in place of that of Redis, ms, or empty  ARGV[4…] wait after each attempt, ms
 -- Returns the outcome, the attempts left, the send of a correct code, and after `early` how long to wait, ms.
 local function number(field)
   return tonumber(redis.call('HGET', KEYS[1], field) or '0')
 end
 
-local max, now = tonumber(ARGV[2]), tonumber(ARGV[3])
+local time = redis.call('TIME')
+local max = tonumber(ARGV[2])
+local now = tonumber(ARGV[3]) or time[1] * 1000 + math.floor(time[2] / 1000)
 local verified = redis.call('HGET', KEYS[1], 'verified')
 if verified then
   if redis.call('HINCRBY', KEYS[1], 'checks:after', 1) > max and verified ~= ARGV[1] then

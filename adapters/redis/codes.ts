@@ -68,15 +68,18 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
       await refused([keys.verification(of)], [send]);
     },
 
-    /** Counts an attempt and compares the code. `now` is in milliseconds since the Unix epoch. */
+    /** Counts an attempt and compares the code. A given `now`, in milliseconds, replaces the time of Redis. */
     async check(
       of: CodeSubject,
       code: string,
       { checksMax, checkWaitsSeconds = [] }: Pick<VerificationRules, 'checksMax' | 'checkWaitsSeconds'>,
-      now: number,
+      now?: number,
     ): Promise<CheckAnswer> {
       const waits = checkWaitsSeconds.map((seconds) => seconds * 1000);
-      const reply = await check([keys.verification(of), keys.otp(of)], [hashOf(of, code), checksMax, now, ...waits]);
+      const reply = await check(
+        [keys.verification(of), keys.otp(of)],
+        [hashOf(of, code), checksMax, now ?? '', ...waits],
+      );
       const [outcome, left, send, waitMs] = reply as [CheckOutcome, number, number | undefined, number | undefined];
       return { outcome, left, ...(send && { send }), ...(waitMs && { waitMs }) };
     },

@@ -48,6 +48,12 @@ export function loadScript(redis: Redis, name: string): Script {
   return (keys, args) => run.call(redis, keys.length, ...keys, ...args);
 }
 
+/** Returns the time of Redis, in milliseconds since the Unix epoch. */
+export async function timeOf(redis: Redis): Promise<number> {
+  const [seconds, microseconds] = await redis.time();
+  return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
+}
+
 /** Returns whether an error means that Redis is unavailable, as opposed to an invalid command. */
 export function isRedisOutage(err: unknown): boolean {
   if (!(err instanceof Error)) return false;

@@ -1,5 +1,9 @@
--- Forgets an idempotency key that has no answer, so that it can be used with another body.
--- KEYS[1] idempotency:<hash>
-if redis.call('HEXISTS', KEYS[1], 'answer') == 0 then
-  redis.call('DEL', KEYS[1])
+-- Forgets the use of an idempotency key, unless another request has reserved the key since.
+-- KEYS[1] idempotency:<hash>   ARGV[1] minted values of that use, encrypted   ARGV[2] 1: also if it has an answer
+if redis.call('HGET', KEYS[1], 'minted') ~= ARGV[1] then
+  return 0
 end
+if ARGV[2] ~= '1' and redis.call('HEXISTS', KEYS[1], 'answer') == 1 then
+  return 0
+end
+return redis.call('DEL', KEYS[1])

@@ -211,7 +211,7 @@ export const keyFamilies = {
   idempotency: {
     key: 'idempotency:<keyHash>',
     writers: ['api'],
-    life: { seconds: 86_400, after: 'the first request' },
+    life: { seconds: 86_400, after: 'the answer; a minute if the answer has tokens or a stranger has no answer yet' },
     encrypted: ['minted', 'answer'],
     personal: { expires: 'the key is a keyed hash, and the answer is encrypted' },
   },

@@ -6,12 +6,14 @@
  * keyed hashes. When Redis is unavailable: fails closed.
  */
 import type { LimitKeys } from '../../domain/identity.ts';
-import type { Channel } from '../../domain/verification.ts';
+import type { Channel, CodeSubject } from '../../domain/verification.ts';
 import { loadScript, type Redis } from './connect.ts';
 import { keyFamilies, keys } from './keys.ts';
 
 /** A log-in that waits for its code. */
 export interface LogIn {
+  /** What its code is for. */
+  purpose: CodeSubject['purpose'];
   /** The user; undefined if the log-in belongs to no account, in which case no code is correct. */
   userId?: string | undefined;
   /** The channel of the code. */
@@ -28,6 +30,13 @@ export interface LogIn {
   hadPassword?: boolean | undefined;
 }
 
+/** A log-in after an attempt was counted. */
+export interface CountedLogIn extends LogIn {
+  /** Attempts, with this one. */
+  tries: number;
+  isExpired: boolean;
+}
+
 /** The store of log-ins. */
 export type LogIns = ReturnType<typeof createLogIns>;
 
@@ -39,11 +48,11 @@ export function createLogIns(redis: Redis) {
   const countTry = loadScript(redis, 'login-try');
   return {
     /** Stores a log-in. Safe to repeat: keyed by its id. */
-    async create(loginId: string, login: LogIn): Promise<void> {
-      const { userId, channel, limitKeys, expiresAt, encrypted, epoch, hadPassword } = login;
+    async create(loginId: string, logIn: LogIn): Promise<void> {
+      const { purpose, userId, channel, limitKeys, expiresAt, encrypted, epoch, hadPassword } = logIn;
       const proof = { ...(epoch && { epoch }), ...(hadPassword && { hadPassword: 1 }) };
       const known = { ...(userId && { userId }), ...(encrypted && { encrypted }), ...proof };
-      const fields = { channel, limitKeys: JSON.stringify(limitKeys), expiresAt, ...known };
+      const fields = { purpose, channel, limitKeys: JSON.stringify(limitKeys), expiresAt, ...known };
       await redis
         .multi()
         .hset(keys.login({ loginId }), fields)
@@ -51,15 +60,24 @@ export function createLogIns(redis: Redis) {
         .exec();
     },
 
-    /** Counts an attempt and returns the log-in with its number of attempts, or undefined if it does not exist. */
-    async countTry(loginId: string): Promise<(LogIn & { tries: number }) | undefined> {
-      const [tries, flat] = (await countTry([keys.login({ loginId })], [])) as [number?, string[]?];
+    /**
+     * Counts an attempt and returns the log-in with its number of attempts. Undefined if it does not exist, has another
+     * purpose or, when a user is given, belongs to another user: then nothing is counted.
+     */
+    async countTry(
+      loginId: string,
+      { purpose, userId }: Pick<LogIn, 'purpose' | 'userId'>,
+    ): Promise<CountedLogIn | undefined> {
+      const counted = await countTry([keys.login({ loginId })], [purpose, userId ?? '']);
+      const [tries, flat, expired] = counted as [number?, string[]?, number?];
       if (tries === undefined || flat === undefined) return undefined;
       const fields = Object.fromEntries(
         flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1] ?? '']] : [])),
       );
       return {
         tries,
+        isExpired: expired === 1,
+        purpose,
         channel: fields.channel as Channel,
         limitKeys: JSON.parse(fields.limitKeys ?? '{}') as LimitKeys,
         expiresAt: Number(fields.expiresAt),

@@ -63,7 +63,7 @@ export function createRateLimitLeases(
     const most = isBusy ? Math.min(2 * before.taken, mostAtOnce) : 1;
     const tryId = newId();
     const tooLateAt = most > 1 ? clock.now() + usableMs : Number.POSITIVE_INFINITY;
-    const { state, taken } = await rateLimits.consumeSome(of, tryId, Date.now(), {
+    const { state, taken } = await rateLimits.consumeSome(of, tryId, undefined, {
       most,
       usableMs: most > 1 ? usableMs : 0,
     });

@@ -2,11 +2,13 @@
 -- attempt that is repeated with the same id is counted once. Several attempts may be taken at once for later use; they
 -- are counted at the end of the time in which they may be used. The fewer are left, the fewer are taken at once, so
 -- that several processes can share the last ones.
--- KEYS[1] ratelimit:{key}:name   ARGV[1] now, ms  ARGV[2] attempt id  ARGV[3] maximum to take
+-- The time is that of Redis, so that no clock of a process frees or shortens anything.
+-- KEYS[1] ratelimit:{key}:name   ARGV[1] time in place of that of Redis, ms, or empty  ARGV[2] attempt id  ARGV[3] maximum to take
 -- ARGV[4] time in which they may be used, ms; then for each window: its limit, its length in ms
--- Returns 0 if refused, 1 if allowed, 2 if counted before; the number taken; then for each window: the attempts in it,
+-- Returns 0 if refused, 1 if allowed, 2 if counted before; the number taken; the time; then for each window: the attempts in it,
 -- and the timestamp of the attempt whose expiry makes the next one possible.
-local now = tonumber(ARGV[1])
+local time = redis.call('TIME')
+local now = tonumber(ARGV[1]) or time[1] * 1000 + math.floor(time[2] / 1000)
 local instant = now + tonumber(ARGV[4])
 local longest = 0
 for i = 5, #ARGV, 2 do
@@ -33,12 +35,12 @@ if not redis.call('ZSCORE', KEYS[1], ARGV[2]) then
   end
 end
 
-local answer = { allowed, taken }
+local answer = { allowed, taken, now }
 for i = 5, #ARGV, 2 do
   local used = redis.call('ZCOUNT', KEYS[1], '(' .. (now - ARGV[i + 1]), '+inf')
   local rank = math.max(0, math.min(used, tonumber(ARGV[i])) - 1)
   local leaving = redis.call('ZREVRANGE', KEYS[1], rank, rank, 'WITHSCORES')
   answer[#answer + 1] = used
-  answer[#answer + 1] = leaving[2] or ARGV[1]
+  answer[#answer + 1] = leaving[2] or now
 end
 return answer

@@ -2,9 +2,12 @@
  * Rate limits: `ratelimit:{key}:{name}` ZSET with the timestamps of the counted attempts. A script uses one key only,
  * so limits may be on different nodes of a Redis Cluster. When Redis is unavailable, calls throw; domain/limits.ts
  * defines for each limit whether the caller fails open or closed.
+ *
+ * Consistency: the time is that of Redis, so that a process whose clock is wrong neither frees nor shortens anything.
+ * Every call takes a time of its own, in milliseconds, in place of that.
  */
 import type { Window } from '../../domain/limits.ts';
-import { loadScript, type Redis } from './connect.ts';
+import { loadScript, type Redis, timeOf } from './connect.ts';
 import { keys } from './keys.ts';
 
 /** A rate limit. */
@@ -38,9 +41,21 @@ export interface LimitOf {
 /** The rate limiter. */
 export type RateLimits = ReturnType<typeof createRateLimits>;
 
+/** Marks attempts whose result is not known yet. */
+const inProgress = '?';
+/** Longest duration of such an attempt; after that its process has failed. */
+const inProgressMs = 15_000;
+
+/** Returns the id of an attempt whose result decides whether it counts. */
+export function undecided(tryId: string): string {
+  return `${inProgress}${tryId}`;
+}
+
 /** Creates the rate limiter. */
 export function createRateLimits(redis: Redis) {
   const one = createTaking(redis);
+  const settle = loadScript(redis, 'rate-limit-settle');
+  const pending = loadScript(redis, 'rate-limit-pending');
 
   /** Refunds an attempt of several limits. */
   async function refundAll(of: readonly LimitOf[], tryId: string): Promise<void> {
@@ -58,7 +73,7 @@ export function createRateLimits(redis: Redis) {
     async consumeAll(
       of: readonly LimitOf[],
       tryId: string,
-      now: number,
+      now?: number,
     ): Promise<{ state: LimitsState; counted: LimitOf[] }> {
       const counted: LimitOf[] = [];
       const states: LimitsState[] = [];
@@ -75,8 +90,19 @@ export function createRateLimits(redis: Redis) {
 
     refundAll,
 
+    /** Settles an undecided attempt of several limits as one that counts. Safe to repeat. */
+    async settleAll(of: readonly LimitOf[], tryId: string): Promise<void> {
+      const settled = tryId.slice(inProgress.length);
+      await Promise.all(of.map(({ limit, key }) => settle([keyOf(limit, key)], [tryId, settled])));
+    },
+
+    /** Returns whether an undecided attempt of a limit may still turn out not to count. */
+    async hasUndecided({ limit, key }: LimitOf): Promise<boolean> {
+      return (await pending([keyOf(limit, key)], [inProgress, inProgressMs])) === 1;
+    },
+
     /** Returns whether a key has used up every window of a limit. */
-    isUsedUp: (limit: Limit, key: string, now: number) => isUsedUp(redis, { limit, key }, now),
+    isUsedUp: (limit: Limit, key: string, now?: number) => isUsedUp(redis, { limit, key }, now),
 
     /** Deletes the count of a key. */
     async clear(limit: Limit, key: string): Promise<void> {
@@ -90,7 +116,7 @@ function createTaking(redis: Redis) {
   const script = loadScript(redis, 'rate-limit');
 
   /** Consumes one attempt of `key` if one is left. One atomic step, so parallel attempts never exceed the limit. */
-  async function consume(limit: Limit, key: string, tryId: string, now: number): Promise<LimitState> {
+  async function consume(limit: Limit, key: string, tryId: string, now?: number): Promise<LimitState> {
     return (await consumeSome({ limit, key }, tryId, now)).state;
   }
 
@@ -101,19 +127,19 @@ function createTaking(redis: Redis) {
   async function consumeSome(
     { limit, key }: LimitOf,
     tryId: string,
-    now: number,
+    now?: number,
     { most, usableMs } = { most: 1, usableMs: 0 },
   ): Promise<{ state: LimitState; taken: number }> {
     const windows = limit.windows.flatMap(({ max, windowSeconds }) => [max, windowSeconds * 1000]);
-    const [allowed, taken, ...counted] = (await script(
+    const [allowed, taken, at, ...counted] = (await script(
       [keyOf(limit, key)],
-      [now, tryId, most, usableMs, ...windows],
-    )) as [number, number, ...unknown[]];
+      [now ?? '', tryId, most, usableMs, ...windows],
+    )) as [number, number, number, ...unknown[]];
     const states = limit.windows.map(({ max, windowSeconds }, index) => ({
       allowed: allowed !== 0,
       max,
       remaining: Math.max(0, max - Number(counted[2 * index])),
-      resetSeconds: Math.max(1, Math.ceil((Number(counted[2 * index + 1]) - now) / 1000 + windowSeconds)),
+      resetSeconds: Math.max(1, Math.ceil((Number(counted[2 * index + 1]) - at) / 1000 + windowSeconds)),
     }));
     return { state: states.reduce(tighter), taken };
   }
@@ -136,7 +162,8 @@ function createTaking(redis: Redis) {
   return { consume, consumeSome, refund, refundRest };
 }
 
-async function isUsedUp(redis: Redis, { limit, key }: LimitOf, now: number): Promise<boolean> {
+async function isUsedUp(redis: Redis, { limit, key }: LimitOf, given?: number): Promise<boolean> {
+  const now = given ?? (await timeOf(redis));
   const used = await Promise.all(
     limit.windows.map(({ windowSeconds }) => redis.zcount(keyOf(limit, key), `(${now - windowSeconds * 1000}`, '+inf')),
   );

@@ -8,7 +8,7 @@ import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import { userDisabling } from '../../workflows/user-administration.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { HandlerInput } from '../serve.ts';
-import { requireAccount } from './roles.ts';
+import { requireAccount, requireAdminLeft } from './roles.ts';
 
 type Op = typeof adminOperations.disableUser;
 
@@ -26,12 +26,13 @@ export async function disableUser(
 ): Promise<AnswerOf<Op>> {
   await requireAccount(deps, userId);
   if (userId === admin.userId) throw new Failure('forbidden', { message: 'Admins cannot disable their own account' });
-  const { sessionsEnded } = await executeSingleton(deps, userDisabling, {
+  const { sessionsEnded, outcome } = await executeSingleton(deps, userDisabling, {
     workflowId: userAdministrationWorkflowId(userId),
-    args: [{ userId, at: Date.now(), operator: admin.userId }],
+    args: [{ userId, at: Date.now(), operator: admin.userId, keepsAdmin: true }],
     staticSummary: 'Disable an account',
     typedSearchAttributes: userAttributesOf(userId),
     waitMs,
   });
+  requireAdminLeft(outcome);
   return { status: 200, body: { userId, sessionsEnded } };
 }

@@ -7,7 +7,7 @@ import { Failure } from '../../domain/failures.ts';
 import { userRolesWorkflowId } from '../../domain/workflow-ids.ts';
 import { newId } from '../../platform/crypto.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
-import { userRoleChange } from '../../workflows/user-administration.ts';
+import { type AdministrationOutcome, userRoleChange } from '../../workflows/user-administration.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { HandlerInput } from '../serve.ts';
 
@@ -40,14 +40,23 @@ export async function replaceRoles(
   if (userId === admin.userId && !roles.includes(adminRole)) {
     throw new Failure('forbidden', { message: 'Admins cannot remove their own admin role' });
   }
-  await executeSingleton(deps, userRoleChange, {
+  const outcome = await executeSingleton(deps, userRoleChange, {
     workflowId: userRolesWorkflowId(newId()),
-    args: [{ userId, at: Date.now(), operator: admin.userId, roles }],
+    args: [{ userId, at: Date.now(), operator: admin.userId, roles, keepsAdmin: true }],
     staticSummary: 'Change roles',
     typedSearchAttributes: userAttributesOf(userId),
     waitMs,
   });
+  requireAdminLeft(outcome);
   return { status: 200, body: { userId, roles } };
+}
+
+/** Refuses a change that was undone. @throws {Failure} forbidden */
+export function requireAdminLeft(outcome: AdministrationOutcome): void {
+  if (outcome === 'changed') return;
+  throw new Failure('forbidden', {
+    message: 'This would leave no admin, so it was not done; give the role admin to another user first',
+  });
 }
 
 /** Returns the account of a user. @throws {Failure} not-found */

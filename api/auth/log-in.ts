@@ -9,6 +9,7 @@
 import type { LogIn } from '../../adapters/redis/logins.ts';
 import type { sessionOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
+import type { CaptchaProof } from '../../contract/registrations.ts';
 import type { Tokens } from '../../contract/schemas.ts';
 import { type Account, epochOf, type Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -16,8 +17,17 @@ import { languageFor } from '../../domain/templates/languages.ts';
 import type { Channel } from '../../domain/verification.ts';
 import { logInWorkflowId } from '../../domain/workflow-ids.ts';
 import { padResponseTime } from '../../platform/lifecycle.ts';
+import { type CaptchaDeps, useCaptchaForSend } from '../captchas.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { limitLogIn, limitSend, type SendLimitDeps } from '../limits.ts';
+import {
+  andConsume,
+  type Consumed,
+  clearLogInsWithoutCaptcha,
+  limitLogIn,
+  limitLogInWithoutCaptcha,
+  limitSend,
+  type SendLimitDeps,
+} from '../limits.ts';
 import {
   type Destination,
   isRightCode,
@@ -30,16 +40,16 @@ import {
   wrongCode,
 } from '../otp.ts';
 import { malformed } from '../parse.ts';
-import type { HandlerInput, Minted } from '../serve.ts';
+import type { HandlerInput, Minted, Once } from '../serve.ts';
 import { openSession, type SessionOpenDeps } from '../sessions.ts';
 import { nameKeyOf, readIdentifier, usualChannel } from './identifier.ts';
-import { type GivenSecrets, type OwnSecretDeps, requireOwnSecret } from './own-secret.ts';
+import { type GivenSecrets, type OwnProof, type OwnSecretDeps, requireOwnSecret } from './own-secret.ts';
 import { type PasswordDeps, requirePassword } from './password.ts';
 
 type Op = typeof sessionOperations.beginLogIn;
 type StartedLogIn = Extract<AnswerOf<Op>, { status: 202 }>['body'];
 
-type SendDeps = OtpSendDeps & SendLimitDeps & Pick<ApiDeps, 'accounts' | 'recoveries'>;
+type SendDeps = OtpSendDeps & SendLimitDeps & CaptchaDeps & Pick<ApiDeps, 'accounts' | 'recoveries'>;
 type BeginDeps = SendDeps & PasswordDeps & SessionOpenDeps;
 type CodeDeps = OtpCheckDeps & Pick<ApiDeps, 'accounts' | 'logins' | 'rules'>;
 
@@ -49,6 +59,7 @@ export type LogInVerifyDeps = CodeDeps & OwnSecretDeps & SessionOpenDeps & Pick<
 interface LogInRequest {
   identifier: Identifier;
   channel: Channel;
+  captcha: CaptchaProof | undefined;
   /** The account whose password was proven before. */
   proven: Account | undefined;
 }
@@ -56,11 +67,11 @@ interface LogInRequest {
 /**
  * Begins a log-in: sends a code, or checks a password.
  *
- * @throws {Failure} malformed, rate-limited, credentials-wrong, account-disabled, unavailable
+ * @throws {Failure} malformed, rate-limited, credentials-wrong, account-disabled, unavailable, and those of a captcha
  */
 export async function beginLogIn(
   deps: BeginDeps,
-  { body: given, caller, minted }: HandlerInput<Op>,
+  { body: given, caller, once }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   const identifier = readIdentifier(given.identifier);
   const channel = given.channel ?? usualChannel(identifier);
@@ -72,18 +83,21 @@ export async function beginLogIn(
   if (password === undefined && hasSecondStep) throw malformed('password', 'is required');
   const proven = password === undefined ? undefined : await requirePassword(deps, identifier, password, caller);
   if (proven === undefined || hasSecondStep) {
-    const request = { identifier, channel, proven: proven?.account };
-    return { status: 202, body: await sendLogInCode(deps, request, minted.id, caller) };
+    const request = { identifier, channel, captcha: given.captcha, proven: proven?.account };
+    return once(async ({ id }) => ({ status: 202, body: await sendLogInCode(deps, request, id, caller) }));
   }
   const { account } = proven;
-  const tokens = await openSession(deps, account, minted, { ...caller, proof: { epoch: epochOf(account) } });
-  deps.events.loginTried({ method: 'password', userId: account.userId });
-  return { status: 200, body: tokens };
+  return once(async (minted) => {
+    const tokens = await openSession(deps, account, minted, { ...caller, proof: { epoch: epochOf(account) } });
+    deps.events.loginTried({ method: 'password', userId: account.userId });
+    return { status: 200, body: tokens };
+  });
 }
 
 /**
  * Completes a log-in with the code that was sent and, where the account asks for it, with its PIN or password. After the
- * code alone, an account that has more needs a step-up for what requires one. Safe to repeat with the same minted values.
+ * code alone, an account that has more needs a step-up for what requires one. Safe to repeat: the proofs are checked
+ * again, then the first answer is returned.
  *
  * @throws {Failure} not-found, code-wrong with `attemptsLeft`, code-expired, session-already-taken, rate-limited, and as
  *   `requireOwnSecret`
@@ -92,11 +106,21 @@ export async function verifyLogIn(
   deps: LogInVerifyDeps,
   { loginId, code, ...given }: { loginId: string; code: string } & GivenSecrets,
   caller: Caller,
-  minted: Minted,
+  once: Once,
 ): Promise<Tokens> {
   if (!/^[0-9a-f]{32}$/.test(loginId)) throw new Failure('not-found');
   const { account, login } = await requireCode(deps, loginId, code, caller);
-  const { isProven, hasSecret } = await requireOwnSecret(deps, { account, login }, given, caller);
+  const own = await requireOwnSecret(deps, { account, login }, given, caller);
+  return once((minted) => completeLogIn(deps, { loginId, account, login, own }, caller, minted));
+}
+
+async function completeLogIn(
+  deps: LogInVerifyDeps,
+  { loginId, account, login, own }: { loginId: string; account: Account; login: LogIn; own: OwnProof },
+  caller: Caller,
+  minted: Minted,
+): Promise<Tokens> {
+  const { isProven, hasSecret } = own;
   // claimed before the session exists: one of several parallel requests wins, and a repeat with the same id continues
   if (!(await deps.logins.takeSession(loginId, minted.id))) {
     throw new Failure('session-already-taken', { message: 'This code was already used; log in again' });
@@ -124,35 +148,36 @@ async function requireCode(
   caller: Caller,
 ): Promise<{ account: Account; login: LogIn }> {
   // counted before the comparison, so that parallel guesses never exceed the limit
-  const begun = await deps.logins.countTry(loginId);
+  const of = { subject: loginId, purpose: 'login' } as const;
+  const begun = await deps.logins.countTry(loginId, of);
   if (begun === undefined) throw new Failure('not-found');
-  if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
-  const left = deps.rules.checksMax - begun.tries;
-  const isRight = left >= 0 && (await isRightCode(deps, { subject: loginId, purpose: 'login' }, begun, code, caller));
+  if (begun.isExpired) throw new Failure('code-expired');
+  const isRight = await isRightCode(deps, of, begun, code, caller);
   const account = isRight && begun.userId !== undefined ? await deps.accounts.read(begun.userId) : undefined;
   if (account !== undefined && account.disabledAt === undefined) {
     requireEpoch(account, begun);
+    if (begun.limitKeys.name !== undefined) await clearLogInsWithoutCaptcha(deps, begun.limitKeys.name);
     return { account, login: begun };
   }
   const reason = isRight ? 'account-disabled' : 'otp-mismatch';
   deps.events.loginTried({ method: 'code', loginId, userId: begun.userId, reason });
-  throw wrongCode(Math.max(0, left));
+  throw wrongCode(deps.rules.checksMax - begun.tries);
 }
 
 async function sendLogInCode(
   deps: SendDeps,
-  { identifier, channel, proven }: LogInRequest,
+  { identifier, channel, captcha, proven }: LogInRequest,
   loginId: string,
   caller: Caller,
 ): Promise<StartedLogIn> {
-  const consumed = await limitLogIn(deps, caller, nameKeyOf(deps, identifier), loginId);
+  const name = nameKeyOf(deps, identifier);
+  const consumed = await limitLogInBy(deps, caller, { name, captcha }, loginId);
   const beganAt = performance.now();
   const found = proven ? await secondStepOf(deps, proven, channel) : await destinationOf(deps, identifier, channel);
-  const isAllowed = await isSendable(deps, found ?? nowhere(deps, channel, loginId), loginId, caller);
-  const destination: NewOtp['destination'] = isAllowed && found !== undefined ? found : { channel, limitKeys: {} };
+  const destination = await sendableOf(deps, { channel, found }, loginId, caller);
   const expiresAt = await startOtp(deps, consumed, {
     of: { subject: loginId, purpose: 'login' },
-    destination,
+    destination: { ...destination, limitKeys: { ...destination.limitKeys, name } },
     locale: languageFor(undefined, caller.acceptLanguage),
     hadPassword: proven !== undefined,
     workflowId: logInWorkflowId(loginId),
@@ -161,19 +186,59 @@ async function sendLogInCode(
   deps.events.loginBegun({ loginId, channel, identity: identifier.value, userId: destination.userId });
   await padResponseTime(beganAt);
   // who has proven the password may know the channel that the account has
-  const told = proven && found ? found.channel : channel;
+  const told = proven && found ? found[0].channel : channel;
   return { loginId, channel: told, expiresAt: new Date(expiresAt).toISOString() };
 }
 
-/** Returns the address of a user who may log in, for the wanted channel or the one that the account has. */
+/**
+ * Counts a log-in by the typed identifier and by source. One with a captcha is not counted by the identifier, so that
+ * its owner can log in however often strangers have tried; how many codes are sent to an address is limited anyway.
+ */
+async function limitLogInBy(
+  deps: SendDeps,
+  caller: Caller,
+  { name, captcha }: { name: string; captcha: CaptchaProof | undefined },
+  loginId: string,
+): Promise<Consumed> {
+  if (captcha !== undefined) {
+    await useCaptchaForSend(deps, { holder: loginId, subject: loginId, address: caller.address }, captcha);
+    return limitLogIn(deps, caller, undefined, loginId);
+  }
+  const gate = await limitLogInWithoutCaptcha(deps, caller, name, loginId);
+  return andConsume(gate, () => limitLogIn(deps, caller, name, loginId));
+}
+
+/**
+ * Returns where the code goes, within the limits of the address. Where they are reached, it goes to the other channel of
+ * the user, whose owner so learns of the log-in. For an unknown user nothing is sent, and the same work is done.
+ */
+async function sendableOf(
+  deps: SendDeps,
+  { channel, found }: { channel: Channel; found: Found | undefined },
+  loginId: string,
+  caller: Caller,
+): Promise<NewOtp['destination']> {
+  for (const one of found ?? [nowhere(deps, channel, loginId)]) {
+    if (await isSendable(deps, one, loginId, caller)) return found === undefined ? { channel, limitKeys: {} } : one;
+  }
+  return { channel, limitKeys: {} };
+}
+
+/** The addresses of a user: the first one for the wanted channel or, without one, the channel that the account has. */
+type Found = [Destination, ...Destination[]];
+
+/** Returns the addresses of a user who may log in. */
 async function destinationOf(
   deps: Pick<ApiDeps, 'accounts' | 'limitHash'>,
   identifier: Identifier,
   wanted: Channel,
-): Promise<Destination | undefined> {
+): Promise<Found | undefined> {
   const account = await deps.accounts.findBy(identifier);
   if (account === undefined || account.disabledAt !== undefined) return undefined;
-  return reachOf(deps, account, wanted);
+  const first = reachOf(deps, account, wanted);
+  const other = reachOf(deps, account, wanted === 'email' ? 'sms' : 'email');
+  if (first === undefined) return undefined;
+  return other === undefined || other.to === first.to ? [first] : [first, other];
 }
 
 /**
@@ -184,13 +249,14 @@ async function secondStepOf(
   deps: Pick<ApiDeps, 'limitHash' | 'recoveries'>,
   account: Account,
   wanted: Channel,
-): Promise<Destination | undefined> {
+): Promise<[Destination] | undefined> {
   const usual = reachOf(deps, account, wanted);
   const isHeld = async (channel: Channel) =>
     (await deps.recoveries.pinHeldSeconds(account.userId, channel === 'email' ? 'email' : 'sms')) > 0;
-  if (usual === undefined || !(await isHeld(usual.channel))) return usual;
+  if (usual === undefined) return undefined;
+  if (!(await isHeld(usual.channel))) return [usual];
   const other = reachOf(deps, account, usual.channel === 'email' ? 'sms' : 'email');
-  return other === undefined || (await isHeld(other.channel)) ? usual : other;
+  return [other === undefined || (await isHeld(other.channel)) ? usual : other];
 }
 
 /** Stands for the address of an unknown user: nothing else counts under its limit keys. */
@@ -200,7 +266,7 @@ function nowhere(
   loginId: string,
 ): Pick<Destination, 'limitKeys' | 'channel'> {
   const own = (kind: string) => limitHash(kind, loginId);
-  return { channel, limitKeys: { number: own('number'), prefix: own('prefix'), mailbox: own('mailbox') } };
+  return { channel, limitKeys: { number: own('number'), mailbox: own('mailbox') } };
 }
 
 /**

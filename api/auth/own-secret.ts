@@ -22,7 +22,7 @@ export interface GivenSecrets {
 }
 
 /** What was proven beside the code. */
-interface OwnProof {
+export interface OwnProof {
   /** The PIN or the password was proven. */
   isProven: boolean;
   /** The account has a PIN or a password. Without one, a code is all that it can ask for. */

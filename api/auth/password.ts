@@ -1,10 +1,9 @@
 /** Verification of an identifier and a password, by the hash of the account, then by the directory. */
 import type { AccountWithHashes, Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
-import { newId } from '../../platform/crypto.ts';
 import { padResponseTime } from '../../platform/lifecycle.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { type LimitDeps, limitPassword, orRefund } from '../limits.ts';
+import { accountKeyOf, type LimitDeps, limitPassword, orRefund } from '../limits.ts';
 import { type DirectoryPasswordDeps, provenByDirectory } from './directory-password.ts';
 import { nameKeyOf } from './identifier.ts';
 
@@ -27,11 +26,14 @@ export async function requirePassword(
   caller: Caller,
 ): Promise<AccountWithHashes> {
   const beganAt = performance.now();
-  // counted as wrong before the comparison, so that parallel guesses never exceed the limits
-  const consumed = await limitPassword(deps, caller, nameKeyOf(deps, identifier), newId());
   const named = (await deps.accounts.findProvable(identifier)) ?? { account: undefined, hash: undefined };
+  // one account has one count of wrong passwords, whichever of its identifiers was typed
+  const counted = named.account === undefined ? nameKeyOf(deps, identifier) : accountKeyOf(deps, named.account.userId);
+  // counted as wrong before the comparison, so that parallel guesses never exceed the limits
+  const consumed = await limitPassword(deps, caller, counted);
   const { account, hash, reason } = await orRefund(consumed, () => check(deps, identifier, named, password));
   if (account === undefined || reason !== undefined) {
+    await consumed.settle();
     deps.events.loginTried({ method: 'password', identity: identifier.value, userId: account?.userId, reason });
     await padResponseTime(beganAt);
     throw new Failure('credentials-wrong');

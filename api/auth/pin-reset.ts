@@ -66,11 +66,12 @@ export async function resetPin(
   const { userId, sessionId } = session;
   requireStrongPin(pin);
   // counted before the comparison, so that parallel guesses never exceed the limit
-  const begun = await deps.logins.countTry(resetId);
-  if (begun === undefined || begun.userId !== userId) throw new Failure('not-found');
-  if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
+  const of = { subject: resetId, purpose: 'pin-reset' } as const;
+  const begun = await deps.logins.countTry(resetId, { ...of, userId });
+  if (begun === undefined) throw new Failure('not-found');
+  if (begun.isExpired) throw new Failure('code-expired');
   await requireNoHold(deps, session, begun.channel, caller);
-  await requireRightCode(deps, { subject: resetId, purpose: 'pin-reset' }, begun, code, caller);
+  await requireRightCode(deps, of, begun, code, caller);
   requireEpoch(await deps.accounts.read(userId), begun);
   const changeId = newId();
   if (!(await deps.logins.takeSession(resetId, changeId))) {

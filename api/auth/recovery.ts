@@ -20,14 +20,17 @@ import {
   wordsOf,
 } from '../credentials.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { type LimitDeps, limitRecovery, orRefund } from '../limits.ts';
+import { type LimitDeps, limitRecovery, limitReset, orRefund } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
 import { requireStrongPassword, type StrengthDeps } from '../strength.ts';
 import { nameKeyOf, readIdentifier } from './identifier.ts';
 import { isAskedAfter, secretAsked } from './own-secret.ts';
 
 type Ops = typeof credentialOperations;
-type ResetDeps = CredentialChangeDeps & CredentialCheckDeps & StrengthDeps & Pick<ApiDeps, 'recoveries' | 'config'>;
+type ResetDeps = CredentialChangeDeps &
+  CredentialCheckDeps &
+  StrengthDeps &
+  Pick<ApiDeps, 'recoveries' | 'accounts' | 'config' | 'rateLimits'>;
 
 /**
  * Sends the owner of an account a link to choose a new password; the answer is the same for unknown users.
@@ -39,7 +42,9 @@ export async function forgetPassword(
   { body, caller, minted: { id: recoveryId } }: HandlerInput<Ops['forgetPassword']>,
 ): Promise<AnswerOf<Ops['forgetPassword']>> {
   const identifier = readIdentifier(body.identifier);
-  const consumed = await limitRecovery(deps, caller, nameKeyOf(deps, identifier), recoveryId);
+  const number = identifier.kind === 'phone' ? deps.limitHash('number', identifier.value) : undefined;
+  const keys = { name: nameKeyOf(deps, identifier), number };
+  const consumed = await limitRecovery(deps, caller, keys, recoveryId);
   await orRefund(consumed, () =>
     startWorkflow(deps, recovery, {
       taskQueue: 'registration',
@@ -68,6 +73,8 @@ export async function resetPassword(
   const account = await deps.accounts.read(userId);
   if (account === undefined || account.disabledAt !== undefined) throw new Failure('token-invalid');
   if (epochOf(account) !== epoch) throw new Failure('token-invalid');
+  // counted before the password is judged, because that costs more than anything else here
+  await limitReset(deps, caller, recoveryId);
   await requireStrongPassword(deps, given.password, wordsOf(account));
   await requirePinOf(deps, found, given.pin, caller);
   if (!(await deps.recoveries.take(recoveryId))) throw new Failure('token-invalid');

@@ -22,7 +22,7 @@ import { type Answered, type Service, Unreadable } from './service.ts';
 class BadCall extends Error {}
 
 interface Requests {
-  CreateSession: { e164: string };
+  CreateSession: { e164: string; rateLimitCollationKey: string };
   GetSessionMetadata: { sessionId: Buffer };
   SendVerificationCode: { sessionId: Buffer; transport: number; acceptLanguage: string; clientType: number };
   CheckVerificationCode: { sessionId: Buffer; verificationCode: string };
@@ -34,7 +34,7 @@ const transports: Record<number, Channel | undefined> = { 1: 'sms', 2: 'voice' }
 const clients: Record<number, SendRequest['client']> = { 1: 'ios', 2: 'android', 3: 'android' };
 
 const operations: Operations = {
-  CreateSession: (deps, { e164 }) => createSession(deps, `+${e164}`),
+  CreateSession: (deps, { e164, rateLimitCollationKey }) => createSession(deps, `+${e164}`, rateLimitCollationKey),
   GetSessionMetadata: async (deps, { sessionId }) => readSession(deps, idOf(sessionId)),
   async SendVerificationCode(deps, { sessionId, transport, acceptLanguage, clientType }) {
     const id = idOf(sessionId);

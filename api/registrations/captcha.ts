@@ -1,19 +1,15 @@
 /** `GET /captcha` and `PUT /registrations/{id}/captcha`. */
 import type { AnswerOf } from '../../contract/operation.ts';
-import type { CaptchaProof, registrationOperations } from '../../contract/registrations.ts';
-import { Failure } from '../../domain/failures.ts';
+import type { registrationOperations } from '../../contract/registrations.ts';
 import { passCaptcha } from '../../workflows/registration-messages.ts';
+import { type CaptchaDeps, requireProvider, useCaptcha } from '../captchas.ts';
 import type { ApiDeps } from '../deps.ts';
-import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
-import { currentView, finalView, isDone, type RegistrationCaller, requireStep, type ViewDeps } from './status.ts';
+import { currentView, finalView, isDone, requireStep, type ViewDeps } from './status.ts';
 import { type UpdateDeps, updateRegistration } from './update.ts';
 
 type Offer = typeof registrationOperations.offerCaptcha;
 type Verify = typeof registrationOperations.verifyCaptcha;
-
-/** The dependencies of using a captcha. */
-export type CaptchaDeps = Pick<ApiDeps, 'captcha' | 'usedCaptchas' | 'events'>;
 
 /** Returns what a client needs to show a captcha. */
 export async function offerCaptcha({ captcha }: Pick<ApiDeps, 'captcha'>): Promise<AnswerOf<Offer>> {
@@ -33,62 +29,9 @@ export async function verifyCaptcha(
   requireStep(deps, caller, 'captcha');
   requireProvider(deps, provider);
   if (isDone(caller.status, 'captcha')) return { status: 200, body: await currentView(deps, registrationId) };
-  const passed = await useCaptcha(deps, caller, token, registrationId);
+  const use = { holder: registrationId, subject: registrationId, address: caller.address };
+  const passed = await useCaptcha(deps, use, token);
   const [{ status }] = await Promise.all([updateRegistration(deps, registrationId, passCaptcha, []), passed()]);
   deps.events.stepDone(registrationId, 'captcha');
   return { status: 200, body: await finalView(deps, registrationId, status) };
-}
-
-/** @throws {Failure} malformed, at the path of the field */
-function requireProvider({ captcha }: Pick<ApiDeps, 'captcha'>, provider: string, path = 'provider'): void {
-  if (provider !== captcha.provider) throw malformed(path, `must be ${captcha.provider}`);
-}
-
-/**
- * Uses a captcha for one send. Safe to repeat with the same `sendId`.
- *
- * @throws {Failure} malformed, captcha-malformed, captcha-used, captcha-refused, unavailable
- */
-export async function useCaptchaForSend(
-  deps: CaptchaDeps,
-  caller: RegistrationCaller,
-  { provider, token }: CaptchaProof,
-  sendId: string,
-): Promise<void> {
-  requireProvider(deps, provider, 'captcha.provider');
-  const passed = await useCaptcha(deps, caller, token, `${caller.registrationId} ${sendId}`);
-  await passed();
-}
-
-/**
- * Verifies a token once for a holder. The returned function stores that it passed, so that the holder may repeat it.
- */
-async function useCaptcha(
-  deps: CaptchaDeps,
-  caller: RegistrationCaller,
-  token: string,
-  holder: string,
-): Promise<() => Promise<void>> {
-  // reserved before it is verified, so that parallel uses by other holders are refused
-  const used = deps.captcha.identify(token);
-  const taken = await deps.usedCaptchas.take(used, holder);
-  if (taken === 'used') throw new Failure('captcha-used');
-  if (taken === 'taken') await requireSolved(deps, caller, token);
-  // some vendors verify a token only once, so a repeat does not call them again
-  return () => deps.usedCaptchas.pass(used, holder);
-}
-
-async function requireSolved(
-  deps: CaptchaDeps,
-  { registrationId, address }: RegistrationCaller,
-  token: string,
-): Promise<void> {
-  const verdict = await deps.captcha.verify(token, address).catch(async (err: unknown) => {
-    await deps.usedCaptchas.refund(deps.captcha.identify(token));
-    deps.events.dependencyAway('captcha', deps.captcha.provider);
-    throw err;
-  });
-  if (verdict.outcome === 'passed') return;
-  deps.events.captchaRefused(registrationId, verdict.reason);
-  throw new Failure(verdict.outcome === 'malformed' ? 'captcha-malformed' : 'captcha-refused');
 }

@@ -6,6 +6,7 @@ import { Failure } from '../../domain/failures.ts';
 import { type RegistrationStatus, refusedChannels } from '../../domain/registration.ts';
 import { type Channel, openChannels } from '../../domain/verification.ts';
 import { confirmCode, requestCode } from '../../workflows/registration-messages.ts';
+import { type CaptchaDeps, useCaptchaForSend } from '../captchas.ts';
 import type { ApiDeps } from '../deps.ts';
 import {
   andConsume,
@@ -18,7 +19,6 @@ import {
 } from '../limits.ts';
 import { checkOtp, comparisonRefunds, type OtpCheckDeps } from '../otp.ts';
 import type { HandlerInput } from '../serve.ts';
-import { type CaptchaDeps, useCaptchaForSend } from './captcha.ts';
 import {
   currentView,
   endOf,
@@ -98,7 +98,9 @@ async function limitSendBy(
 ): Promise<Consumed> {
   const act = { limitKeys: caller.status.limitKeys, channels: [channel] };
   if (captcha !== undefined) {
-    await useCaptchaForSend(deps, caller, captcha, sendId);
+    const { registrationId, address } = caller;
+    const use = { holder: `${registrationId} ${sendId}`, subject: registrationId, address };
+    await useCaptchaForSend(deps, use, captcha);
     return limitSend(deps, caller, act, sendId);
   }
   const unproven = await limitUnprovenSends(deps, caller, act, sendId);
@@ -132,7 +134,7 @@ export async function confirmCodeOf(
   if (outcome === 'wrong' || outcome === 'exhausted') {
     throw new Failure('code-wrong', {
       fields: { attemptsLeft: left, ...(left === 0 && { nextCodeAt }) },
-      ...(left === 0 && { message: 'The code is wrong and has no attempts left; request a new one' }),
+      ...(left === 0 && { message: spentSentence(status, { outcome, nextCodeAt }) }),
     });
   }
   if (isDone(status, 'code')) return currentView(deps, registrationId);
@@ -199,6 +201,16 @@ function withLimit(err: unknown, { rules }: Pick<ApiDeps, 'rules'>, { noteLimit 
     resetSeconds: err.context.retryAfterSeconds ?? rules.ttlSeconds,
   });
   return limited('code-resend', err.context.retryAfterSeconds);
+}
+
+/** What a caller learns of a code that has no attempts left. One that was not compared is not called wrong. */
+function spentSentence(
+  status: RegistrationStatus,
+  { outcome, nextCodeAt }: { outcome: 'wrong' | 'exhausted'; nextCodeAt: string | null },
+): string {
+  if (isDone(status, 'code')) return 'Another code was accepted already; continue with the next step';
+  const what = outcome === 'wrong' ? 'The code is wrong and has no attempts left' : 'This code has no attempts left';
+  return `${what}; ${nextCodeAt === null ? 'no other can be sent, so start a new registration' : 'request a new one'}`;
 }
 
 function nextCodeAtOf(status: RegistrationStatus): string | null {

@@ -25,9 +25,10 @@ export async function submitCredentials(
   const { registrationId, status } = caller;
   const mayBeRepeat = caller.idempotencyKey !== undefined && isDone(status, 'credentials');
   if (!mayBeRepeat) requireStep(deps, caller, 'credentials');
+  // counted before the password is judged, because that costs more than anything else here
+  await limitStep(deps, caller, 'credentials');
   if (password !== undefined) await requireStrongPassword(deps, password, []);
   if (pin !== undefined) requireStrongPin(pin);
-  await limitStep(deps, caller, 'credentials');
   const credentialsRef = await deps.oneTimeSecrets.put({ password, pin });
   let answer = await updateRegistration(deps, registrationId, setCredentials, [{ credentialsRef }], minted.id);
   // an earlier attempt of the same request was refused, or its secret has expired; send the new one

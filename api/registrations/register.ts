@@ -2,7 +2,7 @@
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { Registration, registrationOperations } from '../../contract/registrations.ts';
 import type { Tokens } from '../../contract/schemas.ts';
-import type { HandlerInput, Minted } from '../serve.ts';
+import type { HandlerInput, Once } from '../serve.ts';
 import { type CodeCheckDeps, type CodeSendDeps, confirmCodeOf, requestCodeOf } from './code.ts';
 import { type StartDeps, startRegistration } from './create.ts';
 import { beginRegistrationSession, type RegistrationSessionDeps } from './session.ts';
@@ -43,10 +43,10 @@ export async function verifyRegistration(
   deps: RegistrationVerifyDeps,
   caller: RegistrationCaller,
   code: string,
-  minted: Minted,
+  once: Once,
 ): Promise<Registration | Tokens> {
   const confirmed = await confirmCodeOf(deps, caller, code);
   if (confirmed.state !== 'completed') return confirmed;
   const status = await readStatus(deps, caller.registrationId);
-  return beginRegistrationSession(deps, { ...caller, status }, minted);
+  return once((minted) => beginRegistrationSession(deps, { ...caller, status }, minted));
 }

@@ -66,7 +66,7 @@ export async function limitStep(
     name: `${step}-tries-of-registration`,
     windows: [{ max: stepTriesMax, windowSeconds: deps.config.REGISTRATION_TTL }],
   };
-  const state = await deps.rateLimits.consume(limit, registrationId, newId(), Date.now());
+  const state = await deps.rateLimits.consume(limit, registrationId, newId());
   noteLimit?.({ ...state, limit: limit.name });
   if (!state.allowed) throw limited(limit.name, state.resetSeconds);
 }

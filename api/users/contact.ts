@@ -11,7 +11,7 @@ import type { CodeSubject } from '../../domain/verification.ts';
 import { contactCodeWorkflowId } from '../../domain/workflow-ids.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { changeIdentity } from '../identity-change.ts';
-import { andConsume, limitContactChange, limitSend, orRefund, type SendLimitDeps } from '../limits.ts';
+import { accountKeyOf, andConsume, limitContactChange, limitSend, orRefund, type SendLimitDeps } from '../limits.ts';
 import { type OtpCheckDeps, type OtpSendDeps, requireRightCode, startOtp } from '../otp.ts';
 import type { HandlerInput } from '../serve.ts';
 import { viewOf } from './me.ts';
@@ -52,9 +52,8 @@ export async function beginContactChange(
   const channel = contact.kind === 'phone' ? 'sms' : 'email';
   const identity = identityOf(contact);
   const limitKeys = limitKeysOf(identity, deps.limitHash);
-  const consumed = await andConsume(
-    await limitContactChange(deps, caller, deps.limitHash('name', `user ${userId}`), changeId),
-    () => limitSend(deps, caller, { limitKeys, channels: [channel] }, changeId),
+  const consumed = await andConsume(await limitContactChange(deps, caller, accountKeyOf(deps, userId), changeId), () =>
+    limitSend(deps, caller, { limitKeys, channels: [channel] }, changeId),
   );
   await orRefund(consumed, first);
   const of = subjectOf(changeId);
@@ -90,10 +89,11 @@ export async function verifyContact(
 ): Promise<AnswerOf<Verify>> {
   if (!/^[0-9a-f]{32}$/.test(changeId)) throw new Failure('not-found');
   // counted before the comparison, so that parallel guesses never exceed the limit
-  const begun = await deps.logins.countTry(changeId);
-  if (begun?.encrypted === undefined || begun.userId !== session.userId) throw new Failure('not-found');
-  if (begun.expiresAt <= Date.now()) throw new Failure('code-expired');
-  await requireRightCode(deps, subjectOf(changeId), begun, code, caller);
+  const of = subjectOf(changeId);
+  const begun = await deps.logins.countTry(changeId, { ...of, userId: session.userId });
+  if (begun?.encrypted === undefined) throw new Failure('not-found');
+  if (begun.isExpired) throw new Failure('code-expired');
+  await requireRightCode(deps, of, begun, code, caller);
   const wanted = JSON.parse(deps.changeCipher.decryptText(begun.encrypted)) as Identifier;
   // a number that is added after a recovery proves no more than the recovery did
   await deps.recoveries.spreadPinHold(session.userId, deps.config.PIN_RESET_WAIT);

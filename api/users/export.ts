@@ -9,7 +9,7 @@ import { Failure } from '../../domain/failures.ts';
 import { emailKey } from '../../domain/identity.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
-import { type LimitDeps, limitExport } from '../limits.ts';
+import { accountKeyOf, type LimitDeps, limitExport } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
 import { sessionView, userView } from '../views.ts';
 
@@ -41,7 +41,7 @@ export async function exportAccount(
   deps: Deps,
   { holder: { userId }, caller }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
-  await limitExport(deps, caller, deps.limitHash('name', `user ${userId}`), newId());
+  await limitExport(deps, caller, accountKeyOf(deps, userId), newId());
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
   const [secrets, isLinkedToDirectory, sessions, workflows, auditEvents] = await Promise.all([

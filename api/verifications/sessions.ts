@@ -5,6 +5,7 @@
  * failure of a dependency is thrown.
  */
 import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../../adapters/phone-numbers.ts';
+import type { Limit } from '../../adapters/redis/rate-limits.ts';
 import type { NewVerificationSession, StoredVerificationSession } from '../../adapters/redis/verification-sessions.ts';
 import { signalWorkflow, updateWithStart, type WorkflowStart } from '../../adapters/temporal/client-calls.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -85,12 +86,20 @@ const underWayMs = 1000;
 /** gRPC callers time out after 15 s; the response is sent before. */
 const firstUpdateMs = 12_000;
 
-/** Creates a session for an E.164 number that codes can be sent to. A refused attempt stores nothing. */
-export async function createSession(deps: SessionCreateDeps, text: string): Promise<SessionAnswer> {
+/**
+ * Creates a session for an E.164 number that codes can be sent to. A refused attempt stores nothing.
+ *
+ * @param collationKey stands for the source of the request, which only the caller knows; empty if it names none
+ */
+export async function createSession(
+  deps: SessionCreateDeps,
+  text: string,
+  collationKey: string,
+): Promise<SessionAnswer> {
   const number = parsePhoneNumber(text);
   const isServed = number !== undefined && phoneRefusal(number, deps.config.COUNTRIES_ALLOWED) === undefined;
   if (!isServed) return { refusal: { reason: 'number-not-valid' } };
-  const limited = await limitCreation(deps, number.e164);
+  const limited = await limitCreation(deps, number.e164, collationKey);
   if (limited !== undefined) return { refusal: limited };
   const sessionId = newId();
   const created = newSession(number);
@@ -199,15 +208,26 @@ function refusalOfLimit(err: unknown): Refusal {
   return { reason: 'limited', waitMs: retryAfterSeconds * 1000, limit: String(fields?.limit) };
 }
 
-/** The only limit of creation, by number, so that many sources do not get more attempts. Fails closed. */
-async function limitCreation(deps: SessionCreateDeps, number: string): Promise<Refusal | undefined> {
-  const limit = {
-    name: 'sessions-of-number',
-    windows: [{ max: deps.config.SIGNAL_SESSIONS_PER_DAY, windowSeconds: 86_400 }],
-  };
-  const key = keyedHash(deps.hashKey, 'sessions', number);
-  const { allowed, resetSeconds } = await deps.rateLimits.consume(limit, key, newId(), Date.now());
-  return allowed ? undefined : { reason: 'limited', waitMs: resetSeconds * 1000, limit: limit.name };
+/** Sessions of one number from all sources within a minute: more than people begin, and few enough to store. */
+const perNumber: Limit = { name: 'sessions-of-number', windows: [{ max: 30, windowSeconds: 60 }] };
+
+/**
+ * Counts a creation by number and source, so that a stranger does not use up the sessions of a number, and by number for
+ * a minute. Callers without a collation key cannot be told apart, so only the minute applies to them. The codes to a
+ * number, which cost money, have limits of their own. Fails closed.
+ */
+async function limitCreation(
+  { config, hashKey, rateLimits }: SessionCreateDeps,
+  number: string,
+  collationKey: string,
+): Promise<Refusal | undefined> {
+  const { SIGNAL_SESSIONS_PER_DAY: max, SIGNAL_SESSION_SPACING: spacingSeconds } = config;
+  const spacing = spacingSeconds === 0 ? [] : [{ max: 1, windowSeconds: spacingSeconds }];
+  const perSource = { name: 'sessions-of-source', windows: [...spacing, { max, windowSeconds: 86_400 }] };
+  const ofSource = { limit: perSource, key: keyedHash(hashKey, 'sessions', number, collationKey) };
+  const ofNumber = { limit: perNumber, key: keyedHash(hashKey, 'sessions', number) };
+  const { state } = await rateLimits.consumeAll(collationKey === '' ? [ofNumber] : [ofSource, ofNumber], newId());
+  return state.allowed ? undefined : { reason: 'limited', waitMs: state.resetSeconds * 1000, limit: state.limit };
 }
 
 function newSession({ e164, country, callingCode }: PhoneNumber): NewVerificationSession {

@@ -48,7 +48,10 @@ const prices = z
 
 /** Variables of the limits on codes, attempts, requests and costs. */
 export const limitVariables = {
-  LIMIT_SENDS_PER_NUMBER: limit('codes by SMS and voice to one phone number', '10/3600,20/86400'),
+  LIMIT_SENDS_PER_NUMBER: limit(
+    'codes by SMS and voice to one phone number, over registrations, log-ins, PIN resets and changes',
+    '1/30,10/3600,20/86400',
+  ),
   LIMIT_SENDS_PER_MAILBOX: limit('codes by e-mail to one mailbox', '10/3600,20/86400'),
   LIMIT_UNPROVEN_SENDS_PER_PREFIX: limit(
     'codes to one block of 10,000 numbers since a code was last entered correctly; further codes pause the block',
@@ -91,8 +94,12 @@ export const limitVariables = {
     '10/3600,30/86400',
   ),
   LIMIT_LOGINS_PER_ADDRESS: limit('log-ins by code from one IPv4 address or IPv6 /64', '100/3600,500/86400'),
+  LIMIT_LOGINS_WITHOUT_CAPTCHA_PER_NAME: limit(
+    'log-ins by code for one user name, number or e-mail address without a captcha, since the last one that succeeded',
+    '3/3600',
+  ),
   LIMIT_WRONG_PASSWORDS_PER_NAME: limit(
-    'wrong passwords for one user name, number or e-mail address, known or not',
+    'wrong passwords for one account, by whichever identifier, or for one unknown identifier',
     '10/900,50/86400',
   ),
   LIMIT_WRONG_PASSWORDS_PER_ADDRESS: limit(

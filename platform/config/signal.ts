@@ -44,9 +44,15 @@ export const signalVariables = {
     default: '0,0,60,120',
   },
   SIGNAL_SESSIONS_PER_DAY: {
-    about: 'verification sessions that may be created for one phone number in 24 hours',
+    about: 'verification sessions that may be created in 24 hours for one phone number and rate-limit collation key',
     roles: ['api'],
     schema: integer(1, 10_000),
     default: '5',
+  },
+  SIGNAL_SESSION_SPACING: {
+    about: 'wait in seconds between two of these sessions; 0 for none',
+    roles: ['api'],
+    schema: integer(0, 3600),
+    default: '60',
   },
 } satisfies Record<string, Variable>;

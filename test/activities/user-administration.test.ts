@@ -26,6 +26,7 @@ function activities() {
     disable: note('disable'),
     enable: note('enable'),
     setRoles: note('setRoles'),
+    hasRole: async () => true,
   };
   const deps = { accounts, sessions: { endAll: note('endAll', 2), setRoles: note('setSessionRoles') }, events };
   return { ...createUserAdministrationActivities(deps), recorded, calls };

@@ -50,6 +50,7 @@ before(async () => {
       SIGNAL_CODE_TTL: String(ttlSeconds),
       SIGNAL_SESSION_TTL: String(ttlSeconds),
       SIGNAL_SESSIONS_PER_DAY: '3',
+      SIGNAL_SESSION_SPACING: '0',
     },
   });
   behind = await lookBehind(system);
@@ -151,17 +152,27 @@ describe('CreateSession', () => {
     }
   });
 
-  it('limits the sessions of a number for any collation key, returns the wait, and stores no refused session', async () => {
+  it('F20: limits the sessions of a number for each collation key, so that a stranger does not lock it', async () => {
     const e164 = newNumber();
+    const create = (rateLimitCollationKey?: string) => signal.call('CreateSession', { e164, rateLimitCollationKey });
     const begunAt = Date.now();
-    for (const rateLimitCollationKey of ['a', 'b', 'c']) {
-      metadataOf(await signal.call('CreateSession', { e164, rateLimitCollationKey }));
-    }
+    for (let count = 0; count < 3; count++) metadataOf(await create('stranger'));
     const stored = (await behind.keys('verification-session:*')).length;
-    const answer = await signal.call('CreateSession', { e164, rateLimitCollationKey: 'd' });
-    const seconds = assertError(answer, 'CREATE_REGISTRATION_SESSION_ERROR_TYPE_RATE_LIMITED', true);
+    const seconds = assertError(await create('stranger'), 'CREATE_REGISTRATION_SESSION_ERROR_TYPE_RATE_LIMITED', true);
     assertLeft(seconds, 86_400, begunAt);
-    assert.equal((await behind.keys('verification-session:*')).length, stored);
+    assert.equal((await behind.keys('verification-session:*')).length, stored, 'a refused session is not stored');
+    for (const key of ['owner', undefined]) metadataOf(await create(key));
+  });
+
+  it('F20: spaces the sessions of one collation key by a minute', async () => {
+    const spaced = await connectTo({ SIGNAL_SESSION_SPACING: '60' });
+    const e164 = newNumber();
+    metadataOf(await spaced.call('CreateSession', { e164, rateLimitCollationKey: 'a' }));
+    const begunAt = Date.now();
+    const early = await spaced.call('CreateSession', { e164, rateLimitCollationKey: 'a' });
+    assertLeft(assertError(early, 'CREATE_REGISTRATION_SESSION_ERROR_TYPE_RATE_LIMITED', true), 60, begunAt);
+    metadataOf(await spaced.call('CreateSession', { e164, rateLimitCollationKey: 'b' }));
+    spaced.close();
   });
 
   it('stores no number in plain text, and starts no workflow', async () => {

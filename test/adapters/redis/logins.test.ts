@@ -19,20 +19,39 @@ describe('login-try.lua', () => {
   it('counts each of 100 parallel attempts, also for a log-in without an account', async () => {
     for (const userId of ['u-1', undefined]) {
       const id = uniqueName('login');
-      await logins.create(id, { userId, channel: 'sms', limitKeys, expiresAt });
-      const tries = await Promise.all(Array.from({ length: 100 }, () => logins.countTry(id)));
+      await logins.create(id, { purpose: 'login', userId, channel: 'sms', limitKeys, expiresAt });
+      const tries = await Promise.all(Array.from({ length: 100 }, () => logins.countTry(id, { purpose: 'login' })));
       assert.deepEqual(
         tries.map((begun) => begun?.tries ?? 0).sort((a, b) => a - b),
         Array.from({ length: 100 }, (_, index) => index + 1),
       );
       const { tries: _, ...begun } = tries[0] ?? { tries: 0 };
-      assert.deepEqual(begun, { channel: 'sms', limitKeys, expiresAt, ...(userId && { userId }) });
+      assert.deepEqual(begun, {
+        isExpired: false,
+        purpose: 'login',
+        channel: 'sms',
+        limitKeys,
+        expiresAt,
+        ...(userId && { userId }),
+      });
     }
+  });
+
+  it('F21: counts nothing for another user, or for another purpose', async () => {
+    const id = uniqueName('change');
+    await logins.create(id, { purpose: 'contact-change', userId: 'u-1', channel: 'sms', limitKeys, expiresAt });
+    const tries = [
+      { purpose: 'contact-change', userId: 'u-2' },
+      { purpose: 'login' },
+      { purpose: 'pin-reset', userId: 'u-1' },
+    ] as const;
+    for (const one of tries) assert.equal(await logins.countTry(id, one), undefined);
+    assert.equal((await logins.countTry(id, { purpose: 'contact-change', userId: 'u-1' }))?.tries, 1);
   });
 
   it('creates nothing for an unknown id', async () => {
     const id = uniqueName('login');
-    assert.equal(await logins.countTry(id), undefined);
+    assert.equal(await logins.countTry(id, { purpose: 'login' }), undefined);
     assert.equal(await redis.exists(`login:{${id}}`), 0);
   });
 });
@@ -40,7 +59,7 @@ describe('login-try.lua', () => {
 describe('a log-in', () => {
   it('gives its one session to one of 50 parallel calls, and to a repeat of that call', async () => {
     const id = uniqueName('login');
-    await logins.create(id, { userId: 'u-1', channel: 'email', limitKeys, expiresAt });
+    await logins.create(id, { purpose: 'login', userId: 'u-1', channel: 'email', limitKeys, expiresAt });
     const ids = Array.from({ length: 50 }, () => uniqueName('session'));
     const taken = await Promise.all(ids.map((session) => logins.takeSession(id, session)));
     const winner = ids[taken.indexOf(true)] ?? '';
@@ -50,7 +69,7 @@ describe('a log-in', () => {
 
   it('is kept for an hour after it expires', async () => {
     const id = uniqueName('login');
-    await logins.create(id, { channel: 'sms', limitKeys: {}, expiresAt });
+    await logins.create(id, { purpose: 'login', channel: 'sms', limitKeys: {}, expiresAt });
     assert.equal(await redis.pexpiretime(`login:{${id}}`), expiresAt + 3_600_000);
   });
 });

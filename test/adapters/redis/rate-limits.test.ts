@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Redis } from '../../../adapters/redis/connect.ts';
-import { createRateLimits, type RateLimits } from '../../../adapters/redis/rate-limits.ts';
+import { createRateLimits, type RateLimits, undecided } from '../../../adapters/redis/rate-limits.ts';
 import { assertLife, atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
+import { stopTime } from '../../support/stopped-time.ts';
 
 let redis: Redis;
 let limits: RateLimits;
@@ -167,5 +168,32 @@ describe('createRateLimits()', () => {
     for (let index = 0; index < 3; index++) await limits.consume(limit, key, `try ${index}`, now);
     await limits.refund(limit, key, 'never');
     assert.equal((await limits.consume(limit, key, 'try 4', now)).allowed, false);
+  });
+});
+
+describe('the time of a limit', () => {
+  it('F16: is that of Redis: a process whose clock is ahead frees nothing', async () => {
+    const key = uniqueName();
+    for (let index = 0; index < 3; index++) await limits.consume(limit, key, `try ${index}`);
+    using time = stopTime(['Date']);
+    await time.pass(120 * minutes);
+    assert.equal(await limits.isUsedUp(limit, key), true);
+    const { allowed, resetSeconds } = await limits.consume(limit, key, 'late');
+    assert.equal(allowed, false);
+    assert.ok(resetSeconds > 0 && resetSeconds <= 3600);
+  });
+});
+
+describe('settleAll()', () => {
+  it('F19: decides an attempt, which keeps its time and counts; one that is refunded does not', async () => {
+    const of = { limit, key: uniqueName() };
+    const [right, wrong] = [undecided('right'), undecided('wrong')];
+    for (const id of [right, wrong]) assert.equal((await limits.consumeAll([of], id)).state.allowed, true);
+    assert.equal(await limits.hasUndecided(of), true);
+    await limits.refundAll([of], right);
+    await limits.settleAll([of], wrong);
+    await limits.settleAll([of], wrong);
+    assert.equal(await limits.hasUndecided(of), false);
+    assert.deepEqual(await redis.zrange(`ratelimit:{${of.key}}:tries`, '0', '-1'), ['wrong']);
   });
 });
