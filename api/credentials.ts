@@ -70,7 +70,7 @@ export async function changeCredential(
   { secret, changeId = newId(), ...change }: NewCredential,
 ): Promise<void> {
   const hashRef = await deps.oneTimeSecrets.put(await deps.passwords.hash(secret));
-  await executeSingleton(deps, credentialChange, {
+  const { isOutdated = false } = await executeSingleton(deps, credentialChange, {
     workflowId: credentialChangeWorkflowId(changeId),
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     args: [{ ...change, changeId, hashRef }],
@@ -79,6 +79,14 @@ export async function changeCredential(
     waitMs,
   });
   await deps.oneTimeSecrets.remove(hashRef);
+  if (isOutdated) throw outdatedProof(change);
+}
+
+/** The failure for a proof that was begun before another change: a secret, a code or the token of a message. */
+function outdatedProof({ kind, why }: Pick<NewCredential, 'kind' | 'why'>): Failure {
+  const message = 'The account has changed at the same time; try again';
+  if (why === 'change') return new Failure('credentials-wrong', { message });
+  return kind === 'pin' ? new Failure('code-expired', { message }) : new Failure('token-invalid');
 }
 
 /** Words of the user that a password must not consist of. */

@@ -20,6 +20,12 @@ import { heartbeatTimeout, retry } from './retries.ts';
 /** The input of a credential change. */
 export type CredentialChangeInput = CredentialInput;
 
+/** The result of a credential change. */
+export interface ChangedCredential {
+  sessionsEnded: number;
+  isOutdated?: boolean;
+}
+
 const { storeCredential, endOtherSessions, tellCredentialChanged } = proxyActivities<CredentialActivities>({
   startToCloseTimeout: '30s',
   heartbeatTimeout,
@@ -27,23 +33,18 @@ const { storeCredential, endOtherSessions, tellCredentialChanged } = proxyActivi
 });
 
 /**
- * Changes a password or PIN. Returns how many sessions ended. Idempotent.
+ * Changes a password or PIN. Returns how many sessions ended, and whether nothing was changed because the account has left
+ * the epoch of the proof. Idempotent.
  *
- * @throws {ApplicationFailure} unavailable; for an outdated proof as `outdatedOf`
+ * @throws {ApplicationFailure} unavailable
  */
-export async function credentialChange(input: CredentialChangeInput): Promise<{ sessionsEnded: number }> {
+export async function credentialChange(input: CredentialChangeInput): Promise<ChangedCredential> {
   const { changeId: occasion, userId, kind } = input;
   const outcome = await storeCredential(input);
   if (outcome === 'lost') throw refusal('unavailable');
-  if (outcome === 'outdated') throw refusal(outdatedOf(input));
+  if (outcome === 'outdated') return { sessionsEnded: 0, isOutdated: true };
   const sessionsEnded = await endOtherSessions(input);
   await tellCredentialChanged(input);
   await notifyOwner({ userId, kind: `${kind}-changed`, occasion });
   return { sessionsEnded };
-}
-
-/** Returns the failure for a proof that was begun before another change: a secret, a code or the token of a message. */
-function outdatedOf({ kind, why }: CredentialChangeInput): 'credentials-wrong' | 'code-expired' | 'token-invalid' {
-  if (why === 'change') return 'credentials-wrong';
-  return kind === 'pin' ? 'code-expired' : 'token-invalid';
 }

@@ -137,6 +137,18 @@ describe('Login', () => {
     await must(session(byCode.tokens.accessToken));
   });
 
+  it('F22 asks an account for its PIN after a code by SMS, and takes it beside the code', async () => {
+    const phone = phoneOf(213);
+    await signedIn(system, { ...named(213), phone }, { pin: '830571' });
+    const { started } = await ok(auth.call('Login', { start: { identifier: phone } }));
+    const proof = { loginId: started.loginId, code: await newCode(phone) };
+    const asked = await auth.call('Login', { proof });
+    assert.deepEqual([asked.code, asked.problem.reason], [status.FAILED_PRECONDITION, 'REGISTRATION_LOCKED']);
+    assert.equal(asked.problem.metadata.asks, '["pin","password"]');
+    const { tokens } = await ok(auth.call('Login', { proof: { ...proof, pin: '830571' } }));
+    await must(session(tokens.accessToken));
+  });
+
   it('refuses a request with neither or both of its steps', async () => {
     const both = Buffer.from([0x0a, 3, 0x0a, 1, 0x61, 0x12, 3, 0x0a, 1, 0x31]);
     assert.equal(await auth.send('Login', both), status.INVALID_ARGUMENT);
