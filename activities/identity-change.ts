@@ -41,9 +41,16 @@ export function createIdentityChangeActivities({ accounts, events }: IdentityCha
       };
     },
 
-    /** Claims a value. Returns false when another account has it. Idempotent: a claim stores its user. */
-    claimIdentifier: ({ userId, identifier: { kind, value } }: Claimed): Promise<boolean> =>
-      accounts.claim(userId, { [kind]: value }),
+    /**
+     * Claims a value. Returns false when another account has it, or a name that looks like it. Claims made until then are
+     * released, except those of the current identity. Idempotent: a claim stores its user.
+     */
+    async claimIdentifier({ userId, identifier: { kind, value } }: Claimed): Promise<boolean> {
+      const wanted = { [kind]: value };
+      if (await accounts.claim(userId, wanted)) return true;
+      await accounts.release(userId, wanted, await accounts.read(userId));
+      return false;
+    },
 
     /** Writes the value into the account. Returns false without an account. Idempotent: it overwrites. */
     writeIdentifier: ({ userId, identifier }: Claimed): Promise<boolean> => accounts.setIdentifier(userId, identifier),

@@ -6,7 +6,7 @@ import { connectMongo, type Database } from '../../../adapters/mongo/connect.ts'
 import type { ContactIdentity } from '../../../domain/identity.ts';
 import { withDatabase } from '../../../engines/processes.ts';
 import { Secret } from '../../../platform/config/secret.ts';
-import { createCipher, newId } from '../../../platform/crypto.ts';
+import { createCipher, keyedHash, newId } from '../../../platform/crypto.ts';
 import { testEngines } from '../../support/engines.ts';
 import { atOnce, testCipher, uniqueName } from '../../support/redis.ts';
 
