@@ -57,8 +57,7 @@ export function createIdentityChangeActivities({ accounts, events }: IdentityCha
 
     /**
      * Releases a claim, unless it is also a claim of the value kept: the same address in another spelling, or a name
-     * that looks alike.
-     * Idempotent: only claims of this user are removed.
+     * that looks alike. Idempotent: only claims of this user are removed.
      */
     async releaseIdentifier({ userId, identifier, kept }: Claimed & { kept?: Identifier }): Promise<void> {
       if (kept !== undefined && accounts.isSameClaim(identifier, kept)) return;
