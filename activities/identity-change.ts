@@ -41,9 +41,16 @@ export function createIdentityChangeActivities({ accounts, events }: IdentityCha
       };
     },
 
-    /** Claims a value. Returns false when another account has it. Idempotent: a claim stores its user. */
-    claimIdentifier: ({ userId, identifier: { kind, value } }: Claimed): Promise<boolean> =>
-      accounts.claim(userId, { [kind]: value }),
+    /**
+     * Claims a value. Returns false when another account has it, or a name that looks like it. Claims made until then are
+     * released, except those of the current identity. Idempotent: a claim stores its user.
+     */
+    async claimIdentifier({ userId, identifier: { kind, value } }: Claimed): Promise<boolean> {
+      const wanted = { [kind]: value };
+      if (await accounts.claim(userId, wanted)) return true;
+      await accounts.release(userId, wanted, await accounts.read(userId));
+      return false;
+    },
 
     /**
      * Writes the value into the account, which raises its epoch for a number or an address. Returns false without an
@@ -54,8 +61,7 @@ export function createIdentityChangeActivities({ accounts, events }: IdentityCha
 
     /**
      * Releases a claim, unless it is also a claim of the value kept: the same address in another spelling, or a name
-     * that looks alike.
-     * Idempotent: only claims of this user are removed.
+     * that looks alike. Idempotent: only claims of this user are removed.
      */
     async releaseIdentifier({ userId, identifier, kept }: Claimed & { kept?: Identifier }): Promise<void> {
       if (kept !== undefined && accounts.isSameClaim(identifier, kept)) return;

@@ -102,7 +102,7 @@ describe('PUT /users/me', () => {
     assert.equal((await logIn(ada.name)).status, 401);
     assert.equal((await put(eve, { username: 'COUNTESS401' })).status, 409);
     await must(put(eve, { username: ada.name }));
-    assert.equal((await behind.claimsOf(ada.userId)).length, 2);
+    assert.equal((await behind.claimsOf(ada.userId)).length, 3);
   });
 
   it('gives a name that four users request at once to one of them', async () => {
@@ -112,7 +112,7 @@ describe('PUT /users/me', () => {
     const refused = answers.find(({ status }) => status === 409);
     assert.equal(refused?.body.error_code, 'CONFLICT');
     assert.doesNotMatch(JSON.stringify(refused?.body), /E11000|duplicate/);
-    for (const one of people) assert.equal((await behind.claimsOf(one.userId)).length, 2);
+    for (const one of people) assert.equal((await behind.claimsOf(one.userId)).length, 3);
   });
 
   it('H16: refuses fields that a user may not set, and changes nothing', async () => {
@@ -209,7 +209,7 @@ describe('A new number or address', () => {
     const answers = await Promise.all([prove(ada, one.changeId, one.code), prove(eve, other.changeId, other.code)]);
     assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 409]);
     const claims = await Promise.all([ada, eve].map(async ({ userId }) => (await behind.claimsOf(userId)).length));
-    assert.deepEqual(claims, [2, 2]);
+    assert.deepEqual(claims, [3, 3]);
   });
 
   it('is one of two that a user verifies at once, and only that one is claimed', async () => {
@@ -218,7 +218,7 @@ describe('A new number or address', () => {
     await Promise.all(changes.map(({ changeId, code }) => must(prove(ada, changeId, code))));
     const { phone } = await read(ada);
     assert.ok([numberOf(420), numberOf(421)].includes(phone));
-    assert.equal((await behind.claimsOf(ada.userId)).length, 2);
+    assert.equal((await behind.claimsOf(ada.userId)).length, 3);
     await must(logIn(phone));
   });
 

@@ -93,7 +93,7 @@ describe('a number whose account has a PIN', () => {
     assert.equal(await isAlive(held), true);
     assert.equal((await logIn('holder', goodPassword)).status, 200);
     assert.equal((await logIn('holder', newPassword)).status, 401);
-    assert.deepEqual((await behind.claimsOf(held.userId)).length, 2);
+    assert.deepEqual((await behind.claimsOf(held.userId)).length, 3);
   });
 
   it('is returned to its owner with the PIN: the same account, the new password, no other session', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { addressOf, emailKey, maskEmail, maskPhone, usernameKey } from '../../domain/identity.ts';
+import { addressOf, type ContactIdentity, emailKey, maskEmail, maskPhone, usernameKey } from '../../domain/identity.ts';
 import {
   channelsOf,
   currentStep,
@@ -17,6 +17,20 @@ import { registrationWorkflowId } from '../../domain/workflow-ids.ts';
 import { send, start, state } from '../support/registration-state.ts';
 
 const done = (...names: StepName[]) => new Set(names);
+
+describe('statusOf() after the directory step', () => {
+  it('F3: says why the entry leaves no way to send a code', () => {
+    const reasonOf = (identity: ContactIdentity) =>
+      statusOf(state({ identity, done: done('directory', 'captcha') })).steps.find(({ name }) => name === 'code')
+        ?.reason;
+    assert.equal(reasonOf({}), 'no-number-or-address');
+    assert.equal(reasonOf({ emailRefused: 'address-not-valid' }), 'address-not-valid');
+    assert.equal(reasonOf({ phoneRefused: 'number-not-valid', emailRefused: 'address-not-valid' }), 'number-not-valid');
+    assert.equal(reasonOf({ email: 'ada@example.org', phoneRefused: 'number-not-valid' }), 'number-not-valid');
+    assert.equal(reasonOf({ email: 'ada@example.org' }), undefined);
+    assert.equal(reasonOf({ phone: '+12025550102', emailRefused: 'address-not-valid' }), undefined);
+  });
+});
 
 describe('readPolicy()', () => {
   it('keeps the configured order', () => {

@@ -166,7 +166,7 @@ describe('A registration, when a process is killed during a call', () => {
     assert.equal(status?.body.state, 'completed');
     assert.equal((await messagesTo(system.ready.outboxUrl, person.phone)).length, 1);
     assert.deepEqual(await behind.accountsOf(person.username), [status?.body.userId]);
-    assert.equal((await behind.claimsOf(status?.body.userId)).length, 4);
+    assert.equal((await behind.claimsOf(status?.body.userId)).length, 5);
     assert.equal((await behind.sessionsOf(status?.body.userId)).length, 1);
     const { accessToken } = journey.answerOf('session').body;
     const me = await call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token: accessToken });

@@ -148,7 +148,7 @@ describe('A registration, when a process is killed at each of its steps and duri
     assert.equal((await messagesTo(system.ready.outboxUrl, person.phone)).length, 1, `${who}: messages`);
     const accounts = await stores.accountsOf(who);
     assert.deepEqual(accounts, [status?.body.userId], `${who}: accounts`);
-    assert.equal((await stores.claimsOf(status?.body.userId)).length, 4, `${who}: claims`);
+    assert.equal((await stores.claimsOf(status?.body.userId)).length, 5, `${who}: claims`);
     assert.equal((await stores.sessionsOf(status?.body.userId)).length, 1, `${who}: sessions`);
     const { accessToken } = journey.answerOf('session').body;
     const me = await call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token: accessToken });

@@ -361,7 +361,7 @@ describe('removeOrphanClaims()', () => {
     await accounts.insert({ userId: owner, identity: named(owner), createdAt: new Date() });
     const long = new Date('2026-01-01T00:00:00Z');
     await claims().updateMany({ userId: { $in: [orphan, owner] } }, { $set: { createdAt: long } });
-    assert.equal(await accounts.removeOrphanClaims(new Date('2026-01-02T00:00:00Z')), 1);
+    assert.equal(await accounts.removeOrphanClaims(new Date('2026-01-02T00:00:00Z')), 2);
     const left = await claims().distinct('userId', { userId: { $in: [orphan, young, owner] } });
     assert.deepEqual(left.sort(), [young, owner].sort());
     assert.equal(await accounts.claim(newId(), named(orphan)), true);
