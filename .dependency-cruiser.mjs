@@ -133,7 +133,7 @@ export default {
       { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     ),
 
-    fence('express', 'api/rest', 'api/codec', 'api/http'),
+    fence('express', 'api/http'),
     fence('cors', 'api/http'),
     fence('lru-cache', 'api/tokens'),
     fence('jose', 'api/tokens', 'api/grpc/callers'),

@@ -17,7 +17,7 @@ import type { Channel } from '../domain/verification.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** The messages of each channel. */
-export interface Messages {
+interface Messages {
   sms: TextMessage;
   voice: VoiceMessage;
   email: MailMessage;

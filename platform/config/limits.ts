@@ -50,7 +50,7 @@ const prices = z
 export const limitVariables = {
   LIMIT_SENDS_PER_NUMBER: limit(
     'codes by SMS and voice to one phone number, over registrations, log-ins, PIN resets and changes',
-    '1/30,10/3600,20/86400',
+    '2/30,10/3600,20/86400',
   ),
   LIMIT_SENDS_PER_MAILBOX: limit('codes by e-mail to one mailbox', '10/3600,20/86400'),
   LIMIT_UNPROVEN_SENDS_PER_PREFIX: limit(

@@ -280,15 +280,13 @@ describe('F27: a body', () => {
     }
   });
 
-  it('F27 of gRPC is refused alike: text that is not UTF-8, and a byte order mark in a name', async () => {
+  it('F27 of gRPC is refused alike: text that is not UTF-8', async () => {
     // field 1, start, with field 1, identifier
     const nested = Buffer.concat([Buffer.from([0x0a, 0x02]), Buffer.from([0xff, 0xfe])]);
     assert.equal(
       await auth.send('Login', Buffer.concat([Buffer.from([0x0a, nested.length]), nested])),
       status.INVALID_ARGUMENT,
     );
-    const { code } = await auth.call('ForgotPassword', { identifier: '\ufeffperson850' });
-    assert.equal(code, status.INVALID_ARGUMENT);
   });
 });
 

@@ -246,7 +246,7 @@ describe('C: identity strings', () => {
       await must(call(url, 'POST', '/api/v1/auth/login/init', { body: { identifier: '+22997123456' } }), 202)
     ).body;
     const code = await codeFor(outboxUrl, '+2290197123456', 1);
-    await must(call(url, 'POST', '/api/v1/auth/login/verify', { body: { loginId, code } }));
+    await must(call(url, 'POST', '/api/v1/auth/login/verify', { body: { loginId, code, password: goodPassword } }));
     const { body } = await must(call(url, 'POST', '/api/v1/auth/login', bodyOf(gone.username)));
     assert.equal(body.user.phoneRefused, 'number-not-valid');
   });

@@ -94,7 +94,7 @@ describe('A kept answer', () => {
     const { username, phone } = identityOf(3);
     await registeredPerson(system, identityOf(3));
     const { loginId, code } = await codeOf(username, phone);
-    const verify = (given: string) => post('/login/verify', { loginId, code: given }, withKey('f18-code'));
+    const verify = (given: string) => post('/login/verify', { loginId, code: given, password: goodPassword }, withKey('f18-code'));
     const { body } = await must(verify(code));
     assert.equal((await verify(wrongCode(code))).status, 400);
     assert.deepEqual((await must(verify(code))).body, body);
@@ -187,7 +187,7 @@ describe('A stranger', () => {
       }
     }
     const { loginId, code } = await codeOf(username, phone);
-    await must(post('/login/verify', { loginId, code }));
+    await must(post('/login/verify', { loginId, code, password: goodPassword }));
   });
 
   it('F11: needs a captcha after the first few log-ins in a name, known or not; the log-in of its owner ends that', async () => {
@@ -207,7 +207,7 @@ describe('A stranger', () => {
     const { body } = await must(post('/login', { identifier: username, captcha }, { at }), 202);
     assert.equal((await post('/login', { identifier: username, captcha }, { at })).body.error_code, 'INVALID_REQUEST');
     const code = await codeFor(outboxUrl, phone, 4);
-    await must(post('/login/verify', { loginId: body.loginId, code }, { at }));
+    await must(post('/login/verify', { loginId: body.loginId, code, password: goodPassword }, { at }));
     await must(post('/login', { identifier: username }, { at }), 202);
   });
 
@@ -222,7 +222,7 @@ describe('A stranger', () => {
     assertLimited(await post('/password/forgot', { identifier: phone }, { at }), 'sends-per-number', 3600);
     const registration = await startRegistration(at, { phone });
     assertLimited(await registration.call('POST', '/codes', { channel: 'sms' }), 'sends-per-number', 3600);
-    await must(post('/login/verify', { loginId, code }, { at }));
+    await must(post('/login/verify', { loginId, code, password: goodPassword }, { at }));
     assert.equal((await messagesTo(outboxUrl, phone)).length, 1);
   });
 
@@ -237,7 +237,7 @@ describe('A stranger', () => {
     const registration = await startRegistration(at, { phone: unproven.phone });
     await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
     const { loginId, code } = await codeOf(owner.username, owner.phone, at);
-    await must(post('/login/verify', { loginId, code }, { at }));
+    await must(post('/login/verify', { loginId, code, password: goodPassword }, { at }));
   });
 
   it('F21: does not use up the tries of a change that belongs to somebody else', async () => {
@@ -266,7 +266,7 @@ describe('Two admins', () => {
   it('F21: who remove each other at the same instant do not leave the system without one', async () => {
     const admins = await Promise.all([signedIn(system, identityOf(14)), signedIn(system, identityOf(15))]);
     const vyry = vyryFor(system);
-    for (const { userId } of admins) jsonOf(await vyry(['users', 'grant', userId, 'admin', '--json']));
+    for (const { userId } of admins) jsonOf(await vyry(['users', 'grant', userId, 'admin', '--yes', '--json']));
     const [one, other] = admins;
     const users = '/api/v1/admin/users';
     const remaining = async () => {
@@ -284,7 +284,7 @@ describe('Two admins', () => {
       ),
     );
     assert.ok((await remaining()) >= 1, 'after both removed the role');
-    for (const { userId } of admins) jsonOf(await vyry(['users', 'grant', userId, 'admin', '--json']));
+    for (const { userId } of admins) jsonOf(await vyry(['users', 'grant', userId, 'admin', '--yes', '--json']));
     await Promise.all(
       [
         [one, other],

@@ -455,8 +455,6 @@ describe('identities from a client', () => {
       '+999999999999999',
       'call me on +447700900101',
       '-'.repeat(40),
-      '＋447700900644',
-      'tel:+44-7700-900644',
     ];
     const emails = [
       'a@x.com\r\nBcc: v@y.com',
@@ -464,7 +462,6 @@ describe('identities from a client', () => {
       'a@x.com,b@y.com',
       'a@x.com;b@y.com',
       'N <a@x.com>',
-      'a@x.com ',
       'a b@x.com',
       '"a b"@x.com',
       'a@@x.com',
@@ -477,7 +474,6 @@ describe('identities from a client', () => {
       'аdmin@x.com',
       `a@${'a.'.repeat(150)}com`,
       `${'a'.repeat(65)}@x.com`,
-      'a\u200b@x.com',
     ];
     for (const [field, values] of Object.entries({ phone: phones, email: emails })) {
       for (const value of values) {

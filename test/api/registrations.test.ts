@@ -98,10 +98,10 @@ async function toldAfter(time: StoppedTime, { id }: RegistrationHandle, answerin
   return { told, passedMs };
 }
 
-/** Keys with the input and the codes of a registration: all but its status, its counters and its delivery reports. */
+/** Keys with the input and the codes of a registration: all but its status, its counters, its deliveries and their reports. */
 async function secretsOf(registrationId: string): Promise<string[]> {
   const keys = await behind.keys(`*${registrationId}*`);
-  return keys.filter((key) => !/^(registration|ratelimit|reports):/.test(key));
+  return keys.filter((key) => !/^(registration|ratelimit|delivery|reports):/.test(key));
 }
 
 /** Asserts that every step of an expired registration returns 410, and that it gives no session. */

@@ -217,9 +217,12 @@ describe('the directory sync', () => {
     const key = new Secret(dataKey);
     const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createCipher('field', key));
     const strangers = Array.from({ length: 12 }, (_, index) => ({ userId: `u-${index}`, username: `moved-${index}` }));
+    // no sync reads an entry while only some of them are there
+    await directory.process.stop();
     for (const { userId, username } of strangers) {
       await accounts.insert({ userId, identity: { username, directoryId: randomUUID() }, createdAt: new Date() });
     }
+    await serveAgain([stayer]);
     await until(async () => (readLogs(system)['log registration.log'] ?? '').includes('"event":"directory.doubted"'));
     for (const { userId } of strangers) assert.equal((await accounts.read(userId))?.disabledAt, undefined);
   });
