@@ -68,7 +68,7 @@ async function tokensFor(mail: string, count = 1): Promise<{ token: string; stop
 /** The counted recoveries. Old ones leave the count as their window passes, so only new ones say what a request counted. */
 async function counted(): Promise<Set<string>> {
   const keys = await behind.keys('ratelimit:*:recoveries-per-*');
-  const members = await Promise.all(keys.map((key) => behind.redis.zrange(key, 0, -1)));
+  const members = await Promise.all(keys.map((key) => behind.redis.zrange(key, '0', '-1')));
   return new Set(keys.flatMap((key, index) => (members[index] ?? []).map((member) => `${key} ${member}`)));
 }
 
@@ -216,7 +216,8 @@ describe('POST /auth/password/forgot', () => {
     for (const identifier of [known.name, 'nobody-to-look-up', known.mail, 'nobody@example.net']) {
       const before = await counted();
       await must(post('/password/forgot', { identifier }, {}, blind.apiUrl), 202);
-      assert.equal((await counted()).difference(before).size, 2, identifier);
+      const more = [...(await counted())].filter((one) => !before.has(one));
+      assert.equal(more.length, 2, identifier);
     }
     assert.deepEqual(await messagesOfRecovery(known.mail), []);
   });
