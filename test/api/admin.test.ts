@@ -1,56 +1,25 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import { call, startRegistration } from '../support/client.ts';
-import { holdToContract } from '../support/contract.ts';
-import { signedIn } from '../support/people.ts';
-import { completedRegistration, must } from '../support/registrations.ts';
+import type { SignedIn } from '../support/people.ts';
+import { must } from '../support/registrations.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
-
-interface Person {
-  userId: string;
-  token: string;
-}
+import { withSystem } from '../support/with-system.ts';
 
 const admin = '/api/v1/admin';
 
-let system: System;
-let url: string;
-let alice: Person;
-let bob: Person;
-let carol: Person;
+const { system, url, api, person, registrant } = await withSystem({}, { start: startOwnTestSystem });
+// the list contains the registration of the first
+const [alice, bob, carol] = await Promise.all([registrant(70), person(71), person(72)]);
 
-before(async () => {
-  system = await startOwnTestSystem({ env: { CAPTCHA_COST: '2' } });
-  url = system.ready.apiUrl;
-  await holdToContract(url);
-  [alice, bob, carol] = await Promise.all([registered(70), loggedIn(71), loggedIn(72)]);
-});
-after(async () => {
-  await system?.stop();
-});
-
-async function loggedIn(person: number): Promise<Person> {
-  const { userId, accessToken: token } = await signedIn(system, person);
-  return { userId, token };
-}
-
-/** A user with a completed registration, which the list contains. */
-async function registered(person: number): Promise<Person> {
-  const registration = await completedRegistration(system, person);
-  const { body } = await must(registration.call('POST', '/session'), 201);
-  return { userId: body.user.userId, token: body.accessToken };
-}
-
-const setRoles = (by: Person, whom: Person, roles: unknown) =>
+const setRoles = (by: SignedIn, whom: SignedIn, roles: unknown) =>
   call(url, 'PUT', `${admin}/users/${whom.userId}/roles`, { token: by.token, body: { roles } });
-const rolesSeenBy = async ({ token }: Person) =>
-  (await must(call(url, 'GET', '/api/v1/auth/session', { token }))).body.roles;
+const rolesSeenBy = async ({ token }: SignedIn) => (await must(api.readSession({ token }))).body.roles;
 
-async function assertForbidden({ token }: Person): Promise<void> {
+async function assertForbidden({ token }: SignedIn): Promise<void> {
   const calls: [string, string, unknown?][] = [
     ['GET', `/users/${alice.userId}/roles`],
     ['PUT', `/users/${bob.userId}/roles`, { roles: ['admin'] }],
