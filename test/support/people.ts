@@ -40,7 +40,7 @@ export interface Chosen {
 /** A created account. */
 export interface Registered {
   userId: string;
-  /** Id of a registration that does not exist. */
+  /** Id of a registration, which exists only for a `registrant`. */
   registrationId: string;
   /** User name, address and number; empty if the account has none. */
   name: string;
@@ -56,9 +56,9 @@ export interface SignedIn extends Registered, Tokens {
 
 /** The users of one system. */
 export interface People {
-  /** `registeredPerson` */
+  /** Creates the account of a user, as `registeredPerson`. */
   account(who: Who, chosen?: Chosen): Promise<Registered>;
-  /** `signedIn` */
+  /** Creates the account of a user and a session of it, as `signedIn`. */
   person(who: Who, chosen?: Chosen): Promise<SignedIn>;
   /** Registers a numbered person through the API, with everything that a registration leaves, and takes the session. */
   registrant(index: number): Promise<SignedIn>;

@@ -23,7 +23,7 @@ interface Running extends People {
 
 /** Options of the system of a file. */
 interface RunningOptions extends Omit<Partial<SystemOptions>, 'env'> {
-  /** `startTestSystem` by default. */
+  /** Starts the system: `startTestSystem` by default. */
   start?: (options: Partial<SystemOptions>) => Promise<System>;
 }
 
