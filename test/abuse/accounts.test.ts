@@ -1,119 +1,81 @@
 // @rerun never
 /** Attacks on the accounts of others, with the case ids of the abuse catalogue. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, messagesTo, notificationsTo } from '../support/client.ts';
-import { holdToContract } from '../support/contract.ts';
+import { describe, it } from 'node:test';
+import { type Answer, notificationsTo } from '../support/client.ts';
 import { signedIn } from '../support/people.ts';
-import {
-  assertLimited,
-  type Behind,
-  lookBehind,
-  must,
-  phoneOf,
-  registrationWithCode,
-} from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
-import { until } from '../support/until.ts';
+import { assertLimited, must, newPassword, registrationWithCode } from '../support/registrations.ts';
+import { eventually, until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const page = 'https://app.example/account';
-const newPassword = 'violet-harbour-engraves-93';
 
-let system: System;
-let behind: Behind;
-let url: string;
-
-before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2', RECOVERY_URL: page } });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-  await holdToContract(url);
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
-
-const post = (path: string, body: unknown, token?: string): Promise<Answer> =>
-  call(url, 'POST', `/api/v1${path}`, { body, ...(token && { token }) });
+const { system, behind, api, codeBy, logIn } = await withSystem({ RECOVERY_URL: page });
 
 /** A user with an account, a PIN and a session. */
-async function person(index: number) {
-  const { userId, accessToken: token } = await signedIn(system, index, { pin: '830571' });
-  const name = `person${index}`;
-  return { name, mail: `${name}@example.org`, phone: phoneOf(index), userId, token };
-}
+const person = (index: number) => signedIn(system, index, { pin: '830571' });
 
 /** The session of an attacker who controls only the mailbox of a user, and recovered the password with it. */
 async function recovered({ name, mail }: { name: string; mail: string }): Promise<string> {
-  await must(post('/auth/password/forgot', { identifier: name }), 202);
+  await must(api.forgetPassword({ body: { identifier: name } }), 202);
   const read = async () => {
     const bodies = (await notificationsTo(system.ready.outboxUrl, mail)).map(({ body }) => body);
     return new RegExp(`${page}#token=([\\w-]{43})`).exec(bodies.join('\n'))?.[1];
   };
-  await until(async () => (await read()) !== undefined);
-  await must(post('/auth/password/reset', { token: await read(), password: newPassword }), 204);
-  return (await must(post('/auth/login', { identifier: name, password: newPassword }))).body.accessToken;
+  await must(api.resetPassword({ body: { token: await eventually(read), password: newPassword } }), 204);
+  return (await must(logIn(name, newPassword))).body.accessToken;
 }
 
 describe('A password recovery', () => {
   it('O6: allows no PIN reset by the same mailbox for a day; a code by SMS resets it at once', async () => {
     const ada = await person(600);
     const token = await recovered(ada);
-    assertLimited(await post('/auth/pin/reset/code', { channel: 'email' }, token), 'pin-reset-after-recovery', 86_400);
-    const before = (await messagesTo(system.ready.outboxUrl, ada.phone)).length;
-    const { body: begun } = await must(post('/auth/pin/reset/code', { channel: 'sms' }, token), 202);
-    const code = await codeFor(system.ready.outboxUrl, ada.phone, before + 1);
-    await must(post('/auth/pin/reset', { resetId: begun.resetId, code, pin: '274916' }, token), 204);
-    await must(post('/auth/pin/verify', { pin: '274916' }, token), 204);
+    assertLimited(await api.beginPinReset({ token, body: { channel: 'email' } }), 'pin-reset-after-recovery', 86_400);
+    const { resetId, code } = await codeBy(ada.phone, () => api.beginPinReset({ token, body: { channel: 'sms' } }));
+    await must(api.resetPin({ token, body: { resetId, code, pin: '274916' } }), 204);
+    await must(api.verifyPin({ token, body: { pin: '274916' } }), 204);
   });
 
   it('O6: allows no PIN reset by a number that was added to the account after it', async () => {
     const ada = await person(601);
     const token = await recovered(ada);
     const phone = '+447700901601';
-    const { body } = await must(call(url, 'PUT', '/api/v1/users/me', { token, body: { phone } }), 202);
-    const code = await codeFor(system.ready.outboxUrl, phone, 1);
-    await must(post(`/users/me/changes/${body.changeId}/verify`, { code }, token));
-    for (const channel of ['sms', 'email']) {
-      assertLimited(await post('/auth/pin/reset/code', { channel }, token), 'pin-reset-after-recovery', 86_400);
+    const { changeId, code } = await codeBy(phone, () => api.changeProfile({ token, body: { phone } }));
+    await must(api.verifyContact({ changeId, token, body: { code } }));
+    for (const channel of ['sms', 'email'] as const) {
+      assertLimited(await api.beginPinReset({ token, body: { channel } }), 'pin-reset-after-recovery', 86_400);
     }
-    await must(post('/auth/pin/verify', { pin: '830571' }, token), 204);
+    await must(api.verifyPin({ token, body: { pin: '830571' } }), 204);
   });
 
   it('O6: allows no PIN reset by a code that was sent before it', async () => {
     const ada = await person(602);
-    const before = (await messagesTo(system.ready.outboxUrl, ada.mail)).length;
-    const { body: begun } = await must(post('/auth/pin/reset/code', { channel: 'email' }, ada.token), 202);
-    const code = await codeFor(system.ready.outboxUrl, ada.mail, before + 1);
+    const send = () => api.beginPinReset({ token: ada.token, body: { channel: 'email' } });
+    const { resetId, code } = await codeBy(ada.mail, send);
     const token = await recovered(ada);
-    const reset = await post('/auth/pin/reset', { resetId: begun.resetId, code, pin: '274916' }, token);
+    const reset = await api.resetPin({ token, body: { resetId, code, pin: '274916' } });
     assertLimited(reset, 'pin-reset-after-recovery', 86_400);
-    await must(post('/auth/pin/verify', { pin: '830571' }, token), 204);
+    await must(api.verifyPin({ token, body: { pin: '830571' } }), 204);
   });
 });
 
 describe('A log-in with a code by e-mail', () => {
   it('O6: allows no PIN reset for a day by the same mailbox or a number that it adds; an older session is exempt', async () => {
     const ada = await person(660);
-    const before = (await messagesTo(system.ready.outboxUrl, ada.mail)).length;
-    const { body: begun } = await must(post('/auth/login/init', { identifier: ada.mail }), 202);
-    const mailed = await codeFor(system.ready.outboxUrl, ada.mail, before + 1);
-    const { body } = await must(post('/auth/login/verify', { loginId: begun.loginId, code: mailed }));
-    const token = body.accessToken as string;
-    assertLimited(await post('/auth/pin/reset/code', { channel: 'email' }, token), 'pin-reset-after-recovery', 86_400);
+    const begun = await codeBy(ada.mail, () => api.beginLogIn({ body: { identifier: ada.mail } }));
+    const { body } = await must(api.verify({ body: { loginId: begun.loginId, code: begun.code } }));
+    const token = body.accessToken;
+    assertLimited(await api.beginPinReset({ token, body: { channel: 'email' } }), 'pin-reset-after-recovery', 86_400);
     const phone = '+447700901660';
-    const { body: change } = await must(call(url, 'PUT', '/api/v1/users/me', { token, body: { phone } }), 202);
-    const code = await codeFor(system.ready.outboxUrl, phone, 1);
-    await must(post(`/users/me/changes/${change.changeId}/verify`, { code }, token));
-    assertLimited(await post('/auth/pin/reset/code', { channel: 'sms' }, token), 'pin-reset-after-recovery', 86_400);
-    await must(post('/auth/pin/verify', { pin: '830571' }, token), 204);
+    const { changeId, code } = await codeBy(phone, () => api.changeProfile({ token, body: { phone } }));
+    await must(api.verifyContact({ changeId, token, body: { code } }));
+    assertLimited(await api.beginPinReset({ token, body: { channel: 'sms' } }), 'pin-reset-after-recovery', 86_400);
+    await must(api.verifyPin({ token, body: { pin: '830571' } }), 204);
 
-    const { body: own } = await must(call(url, 'GET', '/api/v1/auth/session', { token: ada.token }));
+    const { body: own } = await must(api.readSession({ token: ada.token }));
     const times = { createdAt: Date.now() - 86_401_000, authenticatedAt: Date.now() };
     await behind.redis.hset(`session:${own.sessionId}`, times);
-    await must(post('/auth/pin/reset/code', { channel: 'email' }, ada.token), 202);
+    await must(api.beginPinReset({ token: ada.token, body: { channel: 'email' } }), 202);
   });
 });
 
@@ -131,7 +93,7 @@ async function warningsOf({ mail }: { mail: string }, count: number): Promise<st
 
 const stopTokenOf = (body: string | undefined) =>
   new RegExp(`${page}#stop-registration=([\\w-]{43})`).exec(body ?? '')?.[1] ?? '';
-const stop = (token: string) => post('/registrations/stop', { token });
+const stop = (token: string) => api.stopRegistrations({ body: { token } });
 const assertInvalid = ({ status, body }: Answer) => assert.deepEqual([status, body.error_code], [401, 'INVALID_TOKEN']);
 
 describe('A registration of a number of another user', () => {
@@ -154,9 +116,8 @@ describe('A registration of a number of another user', () => {
     assert.equal((await must(bystander.call('GET', ''))).body.state, 'pending');
     assertInvalid(await stop(token));
     assertInvalid(await stop('a'.repeat(43)));
-    assertInvalid(await post('/auth/password/stop', { token }));
-    const events = async () =>
-      (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
+    assertInvalid(await api.stopRecovery({ body: { token } }));
+    const events = () => behind.auditEvents();
     await until(async () =>
       (await events()).some(({ action, userId }) => action === 'registration-stop' && userId === ada.userId),
     );

@@ -1,7 +1,7 @@
 // @rerun never
 /** Log-in, sessions and PINs under abuse: cases D2 (log-in), G21, G23 and O2. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { createAccounts } from '../../adapters/mongo/accounts.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
 import { createPasswords } from '../../adapters/passwords.ts';
@@ -14,47 +14,33 @@ import type { ApiDeps } from '../../api/deps.ts';
 import { served } from '../../api/handlers.ts';
 import { serve } from '../../api/serve.ts';
 import { readPolicy } from '../../domain/registration.ts';
-import type { System } from '../../engines/system.ts';
 import { readConfig } from '../../platform/config/config.ts';
 import { createCipher, deriveKey, keyedHash } from '../../platform/crypto.ts';
-import { type Answer, call, codeFor, messagesTo } from '../support/client.ts';
+import { type Answer, call } from '../support/client.ts';
 import { takingAtLeast } from '../support/instants.ts';
 import { registeredPerson, signedIn } from '../support/people.ts';
 import { recordEvents } from '../support/recorder.ts';
 import {
   allMessages,
-  type Behind,
   completedRegistration,
   goodPassword,
-  lookBehind,
   must,
   phoneOf,
   registrationWithCode,
 } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const pin = '830561';
 
-let system: System;
-let behind: Behind;
-let url: string;
-
-before(async () => {
-  system = await startTestSystem({
-    env: { CAPTCHA_COST: '2', LIMIT_WRONG_PINS_PER_PERSON: '10/86400', DIRECTORY_TRIES: '1000' },
-  });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
+const { system, behind, url, api, codeBy } = await withSystem({
+  LIMIT_WRONG_PINS_PER_PERSON: '10/86400',
+  DIRECTORY_TRIES: '1000',
 });
 
 const post = (path: string, body?: unknown, options: Parameters<typeof call>[3] = {}): Promise<Answer> =>
   call(url, 'POST', `/api/v1/auth${path}`, { ...(body !== undefined && { body }), ...options });
-const session = (token: string) => call(url, 'GET', '/api/v1/auth/session', { token });
+const session = (token: string) => api.readSession({ token });
 
 describe('A log-in', () => {
   /** Builds the dependencies of a log-in as in api/main.ts, and records each call to them as `name.method`. */
@@ -169,11 +155,9 @@ describe('An id that an attacker knows before the log-in', () => {
     const registration = await completedRegistration(system, 752);
     const { body: registered } = await must(registration.call('POST', '/session'), 201);
     const fixed = { Cookie: `session=${registration.id}; sid=${registration.id}`, 'X-Session-Id': registration.id };
-    const before = (await messagesTo(system.ready.outboxUrl, phoneOf(752))).length;
-    const { body: begun } = await must(post('/login/init', { identifier: 'person752' }, { headers: fixed }), 202);
-    const { loginId } = begun;
-    const code = await codeFor(system.ready.outboxUrl, phoneOf(752), before + 1);
-    const proven = await must(post('/login/verify', { loginId, code }, { headers: fixed }));
+    const body = { identifier: 'person752' };
+    const { loginId, code } = await codeBy(phoneOf(752), () => api.beginLogIn({ body, headers: fixed }));
+    const proven = await must(api.verify({ body: { loginId, code }, headers: fixed }));
     assert.equal(proven.headers.get('set-cookie'), null);
     const { body: own } = await must(session(proven.body.accessToken));
     const { body: first } = await must(session(registered.accessToken));
@@ -184,10 +168,7 @@ describe('An id that an attacker knows before the log-in', () => {
     assert.equal((await post('/login/verify', { loginId, code })).status, 409);
     assert.equal((await registration.call('POST', '/session')).status, 409);
     assert.equal((await post('/refresh-token', { refreshToken: loginId })).status, 401);
-    assert.equal(
-      (await call(url, 'DELETE', `/api/v1/auth/sessions/${loginId}`, { token: proven.body.accessToken })).status,
-      404,
-    );
+    assert.equal((await api.endSession({ sessionId: loginId, token: proven.body.accessToken })).status, 404);
   });
 });
 
@@ -245,7 +226,7 @@ describe('A password that is changed while others log in with it', () => {
     const strangers = Array.from({ length: 6 }, stranger);
     await until(async () => begun.length >= 6);
     const change = { currentPassword: goodPassword, newPassword: 'violet-harbour-engraves-93' };
-    await must(call(url, 'PUT', '/api/v1/auth/password', { body: change, token: own.accessToken }), 204);
+    await must(api.changePassword({ body: change, token: own.accessToken }), 204);
     isOver = true;
     await Promise.all(strangers);
     for (const token of begun) assert.equal((await session(token)).status, 401);
@@ -267,7 +248,7 @@ describe('PIN attempts of strangers', () => {
         const wrong = String(100_000 + turn);
         assert.equal((await post('/pin/verify', { pin: wrong }, own)).status, 401);
         const change = { body: { pin: '947205', currentPin: wrong }, ...own };
-        assert.equal((await call(url, 'PUT', '/api/v1/auth/pin', change)).status, 401);
+        assert.equal((await api.changePin({ ...change })).status, 401);
       }
       const reset = { resetId: '0'.repeat(32), code: '123456', pin: '947205' };
       assert.equal((await post('/pin/reset', reset, { token: tokens.accessToken })).status, 404);
