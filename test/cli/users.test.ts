@@ -1,29 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
-import { call } from '../support/client.ts';
+import { describe, it } from 'node:test';
 import { signedIn } from '../support/people.ts';
-import { type Behind, completedRegistration, lookBehind, must } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { completedRegistration, must } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor, vyryProcessFor } from '../support/vyry.ts';
+import { withSystem } from '../support/with-system.ts';
 
-let system: System;
-let behind: Behind;
-let vyry: ReturnType<typeof vyryFor>;
+const { system, behind, api } = await withSystem();
+const vyry = vyryFor(system);
 
-before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
-  behind = await lookBehind(system);
-  vyry = vyryFor(system);
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
-
-const me = (token: string) => call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token });
+const me = (token: string) => api.readMe({ token });
 
 describe('vyry users', () => {
   it('disables a user: sessions end at once, new ones are refused, and the command can be repeated', async () => {
@@ -40,7 +27,7 @@ describe('vyry users', () => {
     );
     assert.equal((await me(tokens.accessToken)).status, 401);
     const body = { refreshToken: tokens.refreshToken };
-    assert.equal((await call(system.ready.apiUrl, 'POST', '/api/v1/auth/refresh-token', { body })).status, 401);
+    assert.equal((await api.refreshTokens({ body })).status, 401);
     assert.equal(jsonOf(await vyry(['users', 'disable', tokens.user.userId, '--json'])).sessionsEnded, 0);
     // other users are not affected
     await must(me(other.accessToken));

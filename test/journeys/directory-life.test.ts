@@ -4,22 +4,21 @@
  */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { createAccounts } from '../../adapters/mongo/accounts.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
-import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
-import { type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
+import { openTemporaryFolder } from '../../engines/data-folder.ts';
+import { startDirectory } from '../../engines/ldap.ts';
 import { freePort } from '../../engines/ports.ts';
-import type { System } from '../../engines/system.ts';
 import { Secret } from '../../platform/config/secret.ts';
 import { createCipher, deriveKey } from '../../platform/crypto.ts';
-import { type Answer, call } from '../support/client.ts';
 import { readLogs } from '../support/footprint.ts';
 import { createJourney, type Person } from '../support/journey.ts';
 import { must } from '../support/registrations.ts';
 import { connectStores } from '../support/stores.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
 interface LinkedPerson extends Person {
   entryId: string;
@@ -47,37 +46,27 @@ const [stayer, leaver, locked, renamed] = ['stayer', 'leaver', 'locked', 'rename
 /** A user of the directory who never registered here. */
 const visitor = personOf('visitor', 5);
 
-let folder: DataFolder;
-let directory: RunningDirectory;
-let port: number;
-let system: System;
-let url: string;
+const folder = await openTemporaryFolder();
+const port = await freePort();
+const serving = (entries: string[]) => startDirectory(folder, { port, ldif: entries.join('\n') });
+let directory = await serving([stayer, leaver, locked, renamed, visitor].map((person) => entryOf(person)));
 
+/** Replaces the directory by one with these entries. */
 async function serve(entries: string[]): Promise<void> {
-  await directory?.process.stop();
-  directory = await startDirectory(folder, { port, ldif: entries.join('\n') });
+  await directory.process.stop();
+  directory = await serving(entries);
 }
 
-before(async () => {
-  folder = await openTemporaryFolder();
-  port = await freePort();
-  await serve([stayer, leaver, locked, renamed, visitor].map((person) => entryOf(person)));
-  system = await startOwnTestSystem({
-    env: { LDAP_URL: directory.url, CAPTCHA_COST: '2', DIRECTORY_SYNC_INTERVAL: '2', DIRECTORY_TRIES: '20' },
-  });
-  url = system.ready.apiUrl;
-  await Promise.all([stayer, leaver].map((person) => createJourney(system.ready, person).walk('session')));
-  await Promise.all([locked, renamed].map((person) => createJourney(system.ready, person).walk('session')));
-});
-after(async () => {
-  await system?.stop();
-  await folder?.close();
-});
+const { system, api, logIn } = await withSystem(
+  { LDAP_URL: directory.url, DIRECTORY_SYNC_INTERVAL: '2', DIRECTORY_TRIES: '20' },
+  { start: startOwnTestSystem },
+);
+await Promise.all([stayer, leaver].map((person) => createJourney(system.ready, person).walk('session')));
+await Promise.all([locked, renamed].map((person) => createJourney(system.ready, person).walk('session')));
+after(() => folder.close());
 
-const logIn = (identifier: string, password: string) =>
-  call(url, 'POST', '/api/v1/auth/login', { body: { identifier, password } });
-const session = (token: string): Promise<Answer> => call(url, 'GET', '/api/v1/auth/session', { token });
-const refresh = (refreshToken: string) => call(url, 'POST', '/api/v1/auth/refresh-token', { body: { refreshToken } });
+const session = (token: string) => api.readSession({ token });
+const refresh = (refreshToken: string) => api.refreshTokens({ body: { refreshToken } });
 
 describe('a user of the directory', () => {
   it('logs in with its password or with their own, by user name, number or e-mail', async () => {
