@@ -164,13 +164,17 @@ const badTexts = ['', 'a\0b', 'x'.repeat(100_000)];
 /** Fields that may contain any character: secrets are compared or hashed byte by byte. */
 const secrets = ['password', 'currentPassword', 'newPassword', 'refreshToken'];
 const booleans = ['everywhere'];
-const textsNobodyHas = ['line\nbreak', 'a\u202eb', 'zero\u200bwidth', '\ufeffbom', 'soft\u00adhyphen', '\ud800'];
+/** Fields that people type or paste: invisible characters are dropped or judged by the rules of the field. */
+const typed = ['identifier', 'username', 'fullName', 'phone', 'email'];
+const invisible = ['a\u202eb', 'zero\u200bwidth', '\ufeffbom', 'soft\u00adhyphen'];
+const textsNobodyHas = ['line\nbreak', '\ud800'];
 
 function badFields(name: string): unknown[] {
   // an empty list of roles is valid
   if (name === 'roles') return wrongTypes.filter((value) => JSON.stringify(value) !== '[]');
   if (booleans.includes(name)) return [...wrongTypes, ...badTexts].filter((value) => value !== true);
-  return [...wrongTypes, ...badTexts, ...(secrets.includes(name) ? [] : textsNobodyHas)];
+  if (secrets.includes(name)) return [...wrongTypes, ...badTexts];
+  return [...wrongTypes, ...badTexts, ...textsNobodyHas, ...(typed.includes(name) ? [] : invisible)];
 }
 
 function badBodies(sample: Record<string, unknown>): string[] {
