@@ -3,9 +3,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { createCodes } from '../../adapters/redis/codes.ts';
-import type { System } from '../../engines/system.ts';
 import { roles } from '../../platform/config/roles.ts';
 import { Secret } from '../../platform/config/secret.ts';
 import { createCipher } from '../../platform/crypto.ts';
@@ -19,22 +18,9 @@ import {
   startRegistration,
 } from '../support/client.ts';
 import { atOnce } from '../support/redis.ts';
-import {
-  assertLimited,
-  type Behind,
-  lookBehind,
-  must,
-  phoneOf,
-  startAnotherApi,
-  wrongCode,
-} from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { assertLimited, must, phoneOf, startAnotherApi, wrongCode } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
-
-let system: System;
-let behind: Behind;
-let url: string;
-let outboxUrl: string;
+import { withSystem } from '../support/with-system.ts';
 
 /** Lifetime of a code and window of every limit: long enough for any machine. Tests age what must have expired. */
 const codeSeconds = 3600;
@@ -43,25 +29,14 @@ const wrongPerNumber = 12;
 const wrongPerAddress = 15;
 const sendsPerNumber = 6;
 
-before(async () => {
-  system = await startTestSystem({
-    env: {
-      REGISTRATION_STEPS: 'code',
-      OTP_TTL: String(codeSeconds),
-      OTP_RESEND_WAITS: '1,1,1',
-      REGISTRATION_TTL: '86400',
-      LIMIT_WRONG_CODES_PER_NUMBER: `${wrongPerNumber}/${windowSeconds}`,
-      LIMIT_WRONG_CODES_PER_ADDRESS: `${wrongPerAddress}/${windowSeconds}`,
-      LIMIT_SENDS_PER_NUMBER: `${sendsPerNumber}/${windowSeconds}`,
-    },
-  });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-  outboxUrl = system.ready.outboxUrl;
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
+const { system, behind, url, outboxUrl, api, codeBy } = await withSystem({
+  REGISTRATION_STEPS: 'code',
+  OTP_TTL: String(codeSeconds),
+  OTP_RESEND_WAITS: '1,1,1',
+  REGISTRATION_TTL: '86400',
+  LIMIT_WRONG_CODES_PER_NUMBER: `${wrongPerNumber}/${windowSeconds}`,
+  LIMIT_WRONG_CODES_PER_ADDRESS: `${wrongPerAddress}/${windowSeconds}`,
+  LIMIT_SENDS_PER_NUMBER: `${sendsPerNumber}/${windowSeconds}`,
 });
 
 const guess = (registration: RegistrationHandle, code: unknown) => registration.call('PUT', '/code', { code });
@@ -77,9 +52,7 @@ async function registrationWithCode(
 }
 
 async function sendTo(registration: RegistrationHandle, person: number): Promise<string> {
-  const before = (await messagesTo(outboxUrl, phoneOf(person))).length;
-  await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
-  return codeFor(outboxUrl, phoneOf(person), before + 1);
+  return (await codeBy(phoneOf(person), () => registration.call('POST', '/codes', { channel: 'sms' }))).code;
 }
 
 /** Sends another code as soon as the registration allows it. */
@@ -210,7 +183,9 @@ describe('A: checking a code', () => {
     const check = async (person: number, from: string, isRight: boolean) => {
       const { registration, code } = await registrationWithCode(person, from);
       const body = { code: isRight ? code : wrongCode(code) };
-      return call(strict.apiUrl, 'PUT', `/api/v1/registrations/${registration.id}/code`, {
+      return api.verifyCode({
+        registrationId: registration.id,
+        at: strict.apiUrl,
         token: registration.token,
         body,
         from,
@@ -232,7 +207,9 @@ describe('A: checking a code', () => {
     const check = async (person: number, from: string, isRight = false) => {
       const { registration, code } = await registrationWithCode(person, from);
       const body = { code: isRight ? code : wrongCode(code) };
-      return call(strict.apiUrl, 'PUT', `/api/v1/registrations/${registration.id}/code`, {
+      return api.verifyCode({
+        registrationId: registration.id,
+        at: strict.apiUrl,
         token: registration.token,
         body,
         from,

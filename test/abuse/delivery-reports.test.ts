@@ -2,32 +2,24 @@
 /** Delivery reports that are forged, replayed or for another message: case B13 of the abuse catalogue. */
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { demoTwilio } from '../../engines/engines.ts';
 import type { TriedReport } from '../../engines/fakes/delivery-reports.ts';
-import type { System } from '../../engines/system.ts';
 import { codeFor, type RegistrationHandle, startRegistration } from '../support/client.ts';
 import { postReport, reportEventsOf, reportsTo } from '../support/delivery-reports.ts';
 import { setFault } from '../support/faults.ts';
-import { type Behind, lookBehind, must, startAnotherApi } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { must, startAnotherApi } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
 type Provider = 'twilio' | 'infobip';
 
-let system: System;
-let behind: Behind;
 let people = 100;
 
-before(async () => {
-  system = await startTestSystem({
-    env: { REGISTRATION_STEPS: 'code', INFOBIP_API_KEY: 'fake', INFOBIP_FROM: 'Vyry' },
-  });
-  behind = await lookBehind(system);
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
+const { system, behind } = await withSystem({
+  REGISTRATION_STEPS: 'code',
+  INFOBIP_API_KEY: 'fake',
+  INFOBIP_FROM: 'Vyry',
 });
 
 /** A registration whose message a provider delivered, with the delivery report about it. */

@@ -6,18 +6,17 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { type Client, credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { protoPath } from 'grpc-health-check';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { createCertificates } from '../../engines/directory/certificates.ts';
-import type { System } from '../../engines/system.ts';
 import { startRegistration } from '../support/client.ts';
-import { allMessages, type Behind, lookBehind, startAnotherApi } from '../support/registrations.ts';
+import { allMessages, startAnotherApi } from '../support/registrations.ts';
 import { connectSignal, numbers, type SignalClient } from '../support/signal-client.ts';
-import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const token = 'a-bearer-token-of-the-signal-server-1';
 const issuer = 'https://issuer.example';
@@ -25,34 +24,24 @@ const audience = 'vyry';
 const unknownId = Buffer.alloc(16, 5);
 const sms = numbers.MESSAGE_TRANSPORT_SMS;
 
-let system: System;
-let behind: Behind;
-let signal: SignalClient;
 let nextNumber = 300;
 const newNumber = () => `447700900${nextNumber++}`;
 const ended: (() => unknown)[] = [];
 
 const keys = await generateKeyPair('ES256');
 
-before(async () => {
-  const jwks = await serveJwks();
-  system = await startTestSystem({
-    env: {
-      GRPC_BEARER_TOKENS: `another-token-that-is-long-enough-too,${token}`,
-      GRPC_OIDC_ISSUER: issuer,
-      GRPC_OIDC_JWKS_URL: `http://127.0.0.1:${(jwks.address() as AddressInfo).port}/`,
-      GRPC_OIDC_AUDIENCE: audience,
-      GRPC_OIDC_SUBJECTS: 'signal-server',
-    },
-  });
-  behind = await lookBehind(system);
-  signal = connect({ token });
-});
 after(async () => {
   for (const end of ended.reverse()) await end();
-  await behind[Symbol.asyncDispose]();
-  await system.stop();
 });
+const jwks = await serveJwks();
+const { system, behind } = await withSystem({
+  GRPC_BEARER_TOKENS: `another-token-that-is-long-enough-too,${token}`,
+  GRPC_OIDC_ISSUER: issuer,
+  GRPC_OIDC_JWKS_URL: `http://127.0.0.1:${(jwks.address() as AddressInfo).port}/`,
+  GRPC_OIDC_AUDIENCE: audience,
+  GRPC_OIDC_SUBJECTS: 'signal-server',
+});
+const signal = connect({ token });
 
 function connect(options: Parameters<typeof connectSignal>[1], address = system.ready.grpcAddress): SignalClient {
   const client = connectSignal(address, options);

@@ -6,10 +6,11 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
+import type { AuditEvent } from '../../domain/audit.ts';
 import { createRecorder } from '../../platform/audit.ts';
 import { Secret } from '../../platform/config/secret.ts';
+import { openAuditLog } from '../support/audit-log.ts';
 import { type Answer, call, startRegistration } from '../support/client.ts';
 import { linesOf } from '../support/node-process.ts';
 import { signedIn } from '../support/people.ts';
@@ -21,37 +22,15 @@ import {
   registrationWithCode,
   startAnotherApi,
 } from '../support/registrations.ts';
-import { connectStores, type Stores } from '../support/stores.ts';
-import { startTestSystem } from '../support/system.ts';
-import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
-interface Hit {
-  _source: Record<string, unknown>;
-}
-
-let system: System;
-let stores: Stores;
-let url: string;
-let index: string;
-
-before(async () => {
-  system = await startTestSystem({ elasticsearch: true, env: { CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1' } });
-  stores = await connectStores(system);
-  url = system.ready.apiUrl;
-  const { ELASTICSEARCH_URL: elasticsearchUrl, AUDIT_INDEX: prefix } = system.processes.env('audit');
-  index = `${elasticsearchUrl}/${prefix}-*`;
-});
-after(async () => {
-  await stores?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
+const { system, behind: stores, url, api } = await withSystem({ OTP_RESEND_WAITS: '1' }, { elasticsearch: true });
+const { elastic, prefix, shipped, eventsOf } = openAuditLog(system, stores);
 
 /** Waits until the audit stream is empty, and returns the audit events that a query finds. */
-async function audited(query: string): Promise<Record<string, unknown>[]> {
-  await until(async () => (await stores.redis.xlen('audit')) === 0);
-  await fetch(`${index}/_refresh`, { method: 'POST' });
-  const found = await fetch(`${index}/_search?size=100&q=${encodeURIComponent(query)}`);
-  return ((await found.json()) as { hits: { hits: Hit[] } }).hits.hits.map(({ _source }) => _source);
+async function audited(query: string): Promise<(AuditEvent & { stranger?: unknown })[]> {
+  await shipped();
+  return eventsOf(query);
 }
 
 const logOf = (role: 'api' | 'directory') => readFileSync(system.processes.logFile(role), 'utf8');
@@ -67,7 +46,7 @@ describe('N1: line breaks, JSON, escape sequences and direction marks in user in
     const username = forged.replaceAll('\u0000', '');
     const refused = await registration.call('PUT', '/directory', { username, password: 'wrong-password-1' });
     assert.ok([400, 401].includes(refused.status), String(refused.status));
-    assert.equal((await call(url, 'POST', '/api/v1/registrations', { body: { fullName: forged } })).status, 400);
+    assert.equal((await api.createRegistration({ body: { fullName: forged } })).status, 400);
     for (const role of ['api', 'directory'] as const) {
       const text = logOf(role);
       for (const mark of ['\u001b', '\u202e', '\u200b']) assert.equal(text.includes(mark), false, role);
@@ -102,7 +81,7 @@ describe('N2: free metadata', () => {
     record('login', { status: 'success', message: 'many fields', metadata: many });
     assert.equal(Object.keys(made[0]?.metadata as object).length, 20);
     const fields = async () =>
-      JSON.stringify(Object.values((await (await fetch(`${index}/_mapping`)).json()) as object)[0]);
+      JSON.stringify(Object.values(await elastic.indices.getMapping({ index: `${prefix}-*` }))[0]);
     await audited('*');
     const before = await fields();
     // an object where a number was, and an unknown field
@@ -243,7 +222,7 @@ describe('N19: an unavailable Redis', () => {
       ask('POST', '/codes', { channel: 'sms' }),
       ask('PUT', '/credentials', { password: 'plum-otter-cello-73' }),
       ask('PUT', '/directory', { username: 'person723', password: 'person-723' }),
-      call(cut.apiUrl, 'GET', '/api/v1/auth/session', { token: session.accessToken }),
+      api.readSession({ at: cut.apiUrl, token: session.accessToken }),
     ]);
     for (const { status, body } of answers) {
       assert.deepEqual([status, body.error_code], [503, 'UNAVAILABLE']);

@@ -1,8 +1,7 @@
 // @rerun never
 /** Sending codes under abuse: the cases B of the abuse catalogue that concern limits, with their ids. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import {
   type Answer,
   call,
@@ -13,44 +12,21 @@ import {
   startRegistration,
 } from '../support/client.ts';
 import { atOnce } from '../support/redis.ts';
-import {
-  allMessages,
-  assertLimited,
-  type Behind,
-  lookBehind,
-  must,
-  startAnotherApi,
-} from '../support/registrations.ts';
+import { allMessages, assertLimited, must, startAnotherApi } from '../support/registrations.ts';
 import { connectSignal, numbers } from '../support/signal-client.ts';
-import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
-
-let system: System;
-let behind: Behind;
-let url: string;
-let outboxUrl: string;
+import { withSystem } from '../support/with-system.ts';
 
 /** Window of every limit, and wait between the codes of a registration: long enough for any machine. */
 const windowSeconds = 3600;
 const sendsPerNumber = 5;
 const unprovenPerPrefix = 8;
 
-before(async () => {
-  system = await startTestSystem({
-    env: {
-      REGISTRATION_STEPS: 'code',
-      OTP_RESEND_WAITS: '3600,3600',
-      LIMIT_SENDS_PER_NUMBER: `${sendsPerNumber}/${windowSeconds}`,
-      LIMIT_UNPROVEN_SENDS_PER_PREFIX: `${unprovenPerPrefix}/${windowSeconds}`,
-    },
-  });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-  outboxUrl = system.ready.outboxUrl;
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
+const { system, behind, url, outboxUrl, api } = await withSystem({
+  REGISTRATION_STEPS: 'code',
+  OTP_RESEND_WAITS: '3600,3600',
+  LIMIT_SENDS_PER_NUMBER: `${sendsPerNumber}/${windowSeconds}`,
+  LIMIT_UNPROVEN_SENDS_PER_PREFIX: `${unprovenPerPrefix}/${windowSeconds}`,
 });
 
 const send = (registration: RegistrationHandle, headers: Record<string, string> = {}, channel = 'sms') =>
@@ -171,7 +147,7 @@ describe('B: sending', () => {
       ...['+878101234567890', '+870773123456', '+881612345678', '+882161234567', '+883510012345678', '+80012345678'],
       ...['+491804123456', '+15005550006', '+447640123456'],
     ]) {
-      const { status, body } = await call(url, 'POST', '/api/v1/registrations', { body: { phone } });
+      const { status, body } = await api.createRegistration({ body: { phone } });
       assert.equal(status, 400, phone);
       assert.match(body.details[0].message, /^(number-not-supported|must be a telephone number)/, phone);
       assert.equal(body.details[0].path, 'phone');
@@ -181,7 +157,7 @@ describe('B: sending', () => {
 
   it('B5: only numbers of listed countries are accepted, and the area code tells the countries of +1 apart', async () => {
     const american = await startAnotherApi(system, { COUNTRIES_ALLOWED: 'US,CA' });
-    const start = (phone: string) => call(american.apiUrl, 'POST', '/api/v1/registrations', { body: { phone } });
+    const start = (phone: string) => api.createRegistration({ at: american.apiUrl, body: { phone } });
     for (const phone of ['+18764567890', '+12423590100', '+18095551234', '+491711234567', '+447700900101']) {
       assertPhoneRefused(await start(phone), 'country-not-allowed', phone);
     }
@@ -239,7 +215,7 @@ describe('limits', () => {
   });
 
   it('are returned in headers on every route, and stop requests of one address but no probe', async () => {
-    const { headers } = await call(url, 'GET', '/api/v1/captcha');
+    const { headers } = await api.offerCaptcha();
     for (const name of ['limit', 'remaining', 'reset']) assert.match(headers.get(`ratelimit-${name}`) ?? '', /^\d+$/);
     const strict = await startAnotherApi(system, { LIMIT_REQUESTS_PER_ADDRESS: '5/3600' });
     const ask = (path: string, from: string) => call(strict.apiUrl, 'GET', path, { from });
@@ -258,8 +234,8 @@ describe('limits', () => {
 
   it('on money or secrets fail closed while Redis is unavailable; the limit on requests fails open', async () => {
     const alone = await startAnotherApi(system, { REDIS_URL: 'redis://127.0.0.1:1' });
-    assert.equal((await call(alone.apiUrl, 'GET', '/api/v1/captcha')).status, 200);
-    const started = await call(alone.apiUrl, 'POST', '/api/v1/registrations', { body: { phone: '+491621110009' } });
+    assert.equal((await api.offerCaptcha({ at: alone.apiUrl })).status, 200);
+    const started = await api.createRegistration({ at: alone.apiUrl, body: { phone: '+491621110009' } });
     assert.deepEqual([started.status, started.body.error_code], [503, 'UNAVAILABLE']);
     await alone.stop();
   });
@@ -271,7 +247,7 @@ describe('R6: the endpoints for registrations and for Signal', () => {
   it('refuse the same numbers', async () => {
     const signal = connectSignal(system.ready.grpcAddress);
     for (const phone of ['+447012345678', '+19005551234', '+979123456789', '+44']) {
-      const atRest = await call(url, 'POST', '/api/v1/registrations', { body: { phone } });
+      const atRest = await api.createRegistration({ body: { phone } });
       const { error, sessionMetadata } = await signal.call('CreateSession', { e164: phone.slice(1) });
       assert.deepEqual([atRest.status, sessionMetadata], [400, undefined], phone);
       assert.equal(error?.errorType, numbers.CREATE_REGISTRATION_SESSION_ERROR_TYPE_ILLEGAL_PHONE_NUMBER, phone);

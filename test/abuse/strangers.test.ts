@@ -94,7 +94,8 @@ describe('A kept answer', () => {
     const { username, phone } = identityOf(3);
     await registeredPerson(system, identityOf(3));
     const { loginId, code } = await codeOf(username, phone);
-    const verify = (given: string) => post('/login/verify', { loginId, code: given, password: goodPassword }, withKey('f18-code'));
+    const verify = (given: string) =>
+      post('/login/verify', { loginId, code: given, password: goodPassword }, withKey('f18-code'));
     const { body } = await must(verify(code));
     assert.equal((await verify(wrongCode(code))).status, 400);
     assert.deepEqual((await must(verify(code))).body, body);

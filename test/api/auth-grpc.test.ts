@@ -3,62 +3,36 @@
  * gRPC make the same decision for the same request.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { status } from '@grpc/grpc-js';
-import type { System } from '../../engines/system.ts';
-import { type AuthClient, connectAuth, type RpcAnswer, servicesOf } from '../support/auth-client.ts';
+import { connectAuth, type RpcAnswer, servicesOf } from '../support/auth-client.ts';
 import { type Answer, call, codeFor, notificationsTo } from '../support/client.ts';
 import { assertSince } from '../support/instants.ts';
 import { signedIn } from '../support/people.ts';
-import {
-  type Behind,
-  goodPassword,
-  lookBehind,
-  must,
-  phoneOf,
-  startAnotherApi,
-  wrongCode,
-} from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { goodPassword, must, newPassword, phoneOf, startAnotherApi, wrongCode } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const token = 'a-bearer-token-of-another-server-1';
 const page = 'https://app.example/reset';
 /** Wait between two sends. */
 const waitSeconds = 3600;
-const newPassword = 'violet-harbour-engraves-93';
 
-let system: System;
-let behind: Behind;
-let url: string;
-let outboxUrl: string;
-let auth: AuthClient;
-
-before(async () => {
-  system = await startTestSystem({
-    env: {
-      GRPC_BEARER_TOKENS: token,
-      REGISTRATION_STEPS: 'code,credentials',
-      RECOVERY_URL: page,
-      OTP_TTL: '3600',
-      OTP_RESEND_WAITS: String(waitSeconds),
-      TRUST_PROXY: '127.0.0.1',
-    },
-  });
-  behind = await lookBehind(system);
-  ({ apiUrl: url, outboxUrl } = system.ready);
-  auth = await connectAuth(system.ready.grpcAddress, token);
+after(() => auth.close());
+const { system, behind, url, outboxUrl, api } = await withSystem({
+  GRPC_BEARER_TOKENS: token,
+  REGISTRATION_STEPS: 'code,credentials',
+  RECOVERY_URL: page,
+  OTP_TTL: '3600',
+  OTP_RESEND_WAITS: String(waitSeconds),
+  TRUST_PROXY: '127.0.0.1',
 });
-after(async () => {
-  auth?.close();
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
+const auth = await connectAuth(system.ready.grpcAddress, token);
 
 const post = (path: string, body: unknown, options: Parameters<typeof call>[3] = {}): Promise<Answer> =>
   call(url, 'POST', `/api/v1/auth${path}`, { body, ...options });
-const session = (accessToken: string) => call(url, 'GET', '/api/v1/auth/session', { token: accessToken });
+const session = (accessToken: string) => api.readSession({ token: accessToken });
 
 async function ok(answering: Promise<RpcAnswer>): Promise<RpcAnswer['message']> {
   const { code, message, problem } = await answering;
@@ -76,9 +50,7 @@ function named(person: number) {
 
 /** A user with an account and a session. */
 async function account(person: number) {
-  const { username, email } = named(person);
-  const { userId, accessToken } = await signedIn(system, named(person));
-  return { username, email, userId, accessToken };
+  return { ...named(person), ...(await signedIn(system, named(person))) };
 }
 
 describe('SignUp', () => {
@@ -281,7 +253,7 @@ describe('R6: the same request over REST and over gRPC', () => {
     const strict = await startAnotherApi(system, { LIMIT_WRONG_PASSWORDS_PER_NAME: '2/3600' });
     const client = await connectAuth(strict.grpcAddress, token);
     const start = { identifier: 'nobody-of-both', password: 'wrong-password-1' };
-    assert.equal((await call(strict.apiUrl, 'POST', '/api/v1/auth/login', { body: start })).status, 401);
+    assert.equal((await api.beginLogInAlias({ at: strict.apiUrl, body: start })).status, 401);
     assert.equal((await client.call('Login', { start })).code, status.UNAUTHENTICATED);
     const limited = await client.call('Login', { start });
     client.close();
@@ -309,13 +281,14 @@ describe('R6: the same request over REST and over gRPC', () => {
     assert.equal(again.trailer.get('x-request-id')[0], 'forget-2');
     assert.equal((await forget('10.0.0.1, 192.0.2.2', 3)).code, status.OK);
     client.close();
-    const byRest = await call(strict.apiUrl, 'POST', '/api/v1/auth/password/forgot', {
+    const byRest = await api.forgetPassword({
+      at: strict.apiUrl,
       body: { identifier: 'nobody-4' },
       headers: { 'X-Forwarded-For': '192.0.2.2' },
     });
     assert.deepEqual([byRest.status, byRest.body.limit], [429, 'recoveries-per-address']);
     await until(async () => {
-      const auditLog = (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
+      const auditLog = await behind.auditEvents();
       return auditLog.some(
         ({ action, ip, url: asked }) =>
           action === 'rate-limited' && ip === '192.0.2.1' && asked?.path === '/vyry.auth.v1.AuthService/ForgotPassword',

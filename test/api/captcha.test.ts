@@ -1,46 +1,36 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { createChallenge, solveChallenge } from 'altcha-lib';
 import { deriveKey as deriveSolution } from 'altcha-lib/algorithms/pbkdf2';
 import { captchaPaths } from '../../engines/fakes/captcha.ts';
 import { defaultCaptchaSecret } from '../../engines/fakes/fakes.ts';
-import type { System } from '../../engines/system.ts';
 import { Secret } from '../../platform/config/secret.ts';
 import { deriveKey } from '../../platform/crypto.ts';
-import { type Answer, call, type RegistrationHandle, solveCaptcha, startRegistration } from '../support/client.ts';
+import { type Answer, type RegistrationHandle, solveCaptcha, startRegistration } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { setFault } from '../support/faults.ts';
 import { must, startAnotherApi } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { withSystem } from '../support/with-system.ts';
 
 type Vendor = keyof typeof captchaPaths;
 const vendors: Vendor[] = ['hcaptcha', 'turnstile', 'recaptcha'];
 
-let system: System;
-let url: string;
 const urls: Partial<Record<Vendor, string>> = {};
 
-before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2' }, roles: ['api', 'registration'] });
-  url = system.ready.apiUrl;
-  const started = vendors.map(async (vendor) => {
-    const { apiUrl } = await startAnotherApi(system, {
-      CAPTCHA_PROVIDER: vendor,
-      CAPTCHA_SITE_KEY: `site-key-of-${vendor}`,
-      CAPTCHA_SECRET: defaultCaptchaSecret,
-      CAPTCHA_VERIFY_URL: system.ready.outboxUrl + captchaPaths[vendor],
-      CAPTCHA_HOSTNAMES: 'app.example.org,localhost',
-      CAPTCHA_SCORE_MIN: '50',
-    });
-    urls[vendor] = apiUrl;
-    await holdToContract(apiUrl);
+const { system, url, api } = await withSystem({}, { roles: ['api', 'registration'] });
+const started = vendors.map(async (vendor) => {
+  const { apiUrl } = await startAnotherApi(system, {
+    CAPTCHA_PROVIDER: vendor,
+    CAPTCHA_SITE_KEY: `site-key-of-${vendor}`,
+    CAPTCHA_SECRET: defaultCaptchaSecret,
+    CAPTCHA_VERIFY_URL: system.ready.outboxUrl + captchaPaths[vendor],
+    CAPTCHA_HOSTNAMES: 'app.example.org,localhost',
+    CAPTCHA_SCORE_MIN: '50',
   });
-  await Promise.all([...started, holdToContract(url)]);
+  urls[vendor] = apiUrl;
+  await holdToContract(apiUrl);
 });
-
-after(async () => {
-  await system?.stop();
-});
+await Promise.all(started);
 
 async function isSolved(registration: RegistrationHandle): Promise<boolean> {
   const { body } = await registration.call('GET', '');
@@ -203,7 +193,7 @@ describe('PUT /api/v1/registrations/{id}/captcha with a vendor', () => {
   it('returns the site key, and accepts a token of each vendor once', async () => {
     for (const vendor of vendors) {
       const apiUrl = urls[vendor] ?? '';
-      const offer = await call(apiUrl, 'GET', '/api/v1/captcha');
+      const offer = await api.offerCaptcha({ at: apiUrl });
       assert.deepEqual(offer.body, { provider: vendor, siteKey: `site-key-of-${vendor}` });
       const token = await tokenOf(vendor);
       const registration = await startRegistration(apiUrl);

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
-import { type RegistrationHandle, startRegistration } from '../support/client.ts';
-import { type Behind, lookBehind, must, startAnotherApi } from '../support/registrations.ts';
+import { describe, it } from 'node:test';
+import { startRegistration } from '../support/client.ts';
+import { must, startAnotherApi } from '../support/registrations.ts';
 import { stopTime } from '../support/stopped-time.ts';
-import { startTestSystem } from '../support/system.ts';
+import { withSystem } from '../support/with-system.ts';
 
 interface Payload {
   metadata: Record<string, string>;
@@ -20,39 +19,23 @@ interface Asked {
   body?: string;
 }
 
-let system: System;
-let behind: Behind;
-let codecUrl: string;
-let guardedUrl: string;
-let origin: string;
-let registration: RegistrationHandle;
-let input: Payload;
-
 const password = 'operators-only-password';
 const form = { 'content-type': 'application/x-www-form-urlencoded' };
 
-before(async () => {
-  system = await startTestSystem({ roles: ['api', 'registration'] });
-  behind = await lookBehind(system);
-  ({ codecUrl } = system.ready);
-  origin = system.processes.env('api').CODEC_ORIGINS?.split(',')[0] ?? '';
-  ({ codecUrl: guardedUrl } = await startAnotherApi(system, { CODEC_PASSWORD: password }));
-  registration = await startRegistration(system.ready.apiUrl, {
-    email: 'canary@example.net',
-    fullName: 'Canary Person',
-  });
-  // the first request that changes the registration starts its workflow
-  await must(registration.call('DELETE', ''), 204);
-  const { events = [] } = await behind.temporal.workflow.getHandle(`registration:${registration.id}`).fetchHistory();
-  const [encrypted] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
-  assert.ok(encrypted, 'the workflow has an input');
-  input = toJson(encrypted);
+const { system, behind } = await withSystem({}, { roles: ['api', 'registration'] });
+const { codecUrl } = system.ready;
+const origin = system.processes.env('api').CODEC_ORIGINS?.split(',')[0] ?? '';
+const { codecUrl: guardedUrl } = await startAnotherApi(system, { CODEC_PASSWORD: password });
+const registration = await startRegistration(system.ready.apiUrl, {
+  email: 'canary@example.net',
+  fullName: 'Canary Person',
 });
-
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
+// the first request that changes the registration starts its workflow
+await must(registration.call('DELETE', ''), 204);
+const { events = [] } = await behind.temporal.workflow.getHandle(`registration:${registration.id}`).fetchHistory();
+const [encrypted] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+assert.ok(encrypted, 'the workflow has an input');
+const input = toJson(encrypted);
 
 function toJson(payload: { metadata?: Record<string, Uint8Array> | null; data?: Uint8Array | null }): Payload {
   const entries = Object.entries(payload.metadata ?? {});

@@ -1,22 +1,17 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import { ageRecords } from '../support/aging.ts';
 import {
   type Answer,
-  call,
   codeFor,
   messagesTo,
   type RegistrationHandle,
   solveCaptcha,
   startRegistration,
 } from '../support/client.ts';
-import { holdToContract } from '../support/contract.ts';
 import { setFault } from '../support/faults.ts';
 import { assertLeft, assertReached, assertSince, untilInstant } from '../support/instants.ts';
 import {
-  type Behind,
-  lookBehind,
   must,
   phoneOf,
   registrationAtCode,
@@ -25,37 +20,18 @@ import {
   wrongCode,
 } from '../support/registrations.ts';
 import { stopTime } from '../support/stopped-time.ts';
-import { startTestSystem } from '../support/system.ts';
 import { eventually } from '../support/until.ts';
-
-let system: System;
-let behind: Behind;
-let url: string;
-let outboxUrl: string;
+import { withSystem } from '../support/with-system.ts';
 
 /** Lifetime of a code: long enough for any machine. Tests age the records of a code that must have expired. */
 const codeSeconds = 3600;
 /** Wait before the third send. The second is possible after a second. */
 const waitSeconds = 3600;
 
-before(async () => {
-  system = await startTestSystem({
-    env: {
-      CAPTCHA_COST: '2',
-      OTP_TTL: String(codeSeconds),
-      OTP_RESEND_WAITS: `1,${waitSeconds}`,
-      REGISTRATION_TTL: '86400',
-    },
-  });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-  outboxUrl = system.ready.outboxUrl;
-  await holdToContract(url);
-});
-
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
+const { system, behind, url, outboxUrl, api } = await withSystem({
+  OTP_TTL: String(codeSeconds),
+  OTP_RESEND_WAITS: `1,${waitSeconds}`,
+  REGISTRATION_TTL: '86400',
 });
 
 /** Waits until a send is recorded as accepted by the provider, and returns its time in ms since the epoch. */
@@ -276,7 +252,8 @@ describe('a code of one registration', () => {
     const next = await registrationWithCode(system, 71);
     const old = await next.registration.call('PUT', '/code', { code });
     assert.equal(old.status, 400);
-    const elsewhere = await call(url, 'PUT', `/api/v1/registrations/${registration.id}/code`, {
+    const elsewhere = await api.verifyCode({
+      registrationId: registration.id,
       token: next.registration.token,
       body: { code: next.code },
     });

@@ -3,54 +3,27 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
-import { type Answer, call, codeFor, messagesTo, notificationsTo } from '../support/client.ts';
-import { holdToContract } from '../support/contract.ts';
-import { signedIn } from '../support/people.ts';
-import {
-  assertLimited,
-  type Behind,
-  goodPassword,
-  lookBehind,
-  must,
-  phoneOf,
-  wrongCode,
-} from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { after, describe, it } from 'node:test';
+import { type Answer, call, notificationsTo } from '../support/client.ts';
+import type { SignedIn } from '../support/people.ts';
+import { assertLimited, goodPassword, must, newPassword, wrongCode } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
-const newPassword = 'violet-harbour-engraves-93';
 const breached = 'quartz-lantern-meadow-47-known';
 
-let system: System;
-let behind: Behind;
-let url: string;
-let list: Server;
 /** The hash prefixes that the server of breached passwords was queried for. */
 const asked: string[] = [];
 
-before(async () => {
-  list = rangeServer();
-  list.listen(0, '127.0.0.1');
-  await once(list, 'listening');
-  system = await startTestSystem({
-    env: {
-      CAPTCHA_COST: '2',
-      OTP_TTL: '3600',
-      LIMIT_WRONG_PINS_PER_PERSON: '10/86400',
-      LIMIT_WRONG_PASSWORDS_PER_NAME: '5/3600',
-      BREACHED_PASSWORDS_URL: `http://127.0.0.1:${(list.address() as AddressInfo).port}`,
-    },
-  });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-  await holdToContract(url);
-});
-after(async () => {
-  list?.close();
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
+const list = rangeServer();
+list.listen(0, '127.0.0.1');
+await once(list, 'listening');
+after(() => list.close());
+const { system, behind, url, api, person, logIn, isAlive, codeBy } = await withSystem({
+  OTP_TTL: '3600',
+  LIMIT_WRONG_PINS_PER_PERSON: '10/86400',
+  LIMIT_WRONG_PASSWORDS_PER_NAME: '5/3600',
+  BREACHED_PASSWORDS_URL: `http://127.0.0.1:${(list.address() as AddressInfo).port}`,
 });
 
 /** Format of https://haveibeenpwned.com/API/v3#PwnedPasswords: suffixes and counts; padding has the count 0. */
@@ -66,35 +39,20 @@ function rangeServer(): Server {
   });
 }
 
-interface Person {
-  name: string;
-  userId: string;
-  token: string;
-}
-
-/** A user with an account and a session. */
-async function person(index: number): Promise<Person> {
-  const { userId, accessToken: token } = await signedIn(system, index);
-  return { name: `person${String(index).padStart(3, '0')}`, userId, token };
-}
-
-const ask = ({ token }: Pick<Person, 'token'>, method: string, path: string, body: unknown): Promise<Answer> =>
+const ask = ({ token }: Pick<SignedIn, 'token'>, method: string, path: string, body: unknown): Promise<Answer> =>
   call(url, method, `/api/v1/auth${path}`, { token, body });
-const logIn = ({ name }: Person, password: string): Promise<Answer> =>
-  call(url, 'POST', '/api/v1/auth/login', { body: { identifier: name, password } });
-const isAlive = async (token: string) => (await call(url, 'GET', '/api/v1/auth/session', { token })).status === 200;
-const changePassword = (who: Person, currentPassword: string, password = newPassword) =>
-  ask(who, 'PUT', '/password', { currentPassword, newPassword: password });
+const changePassword = ({ token }: SignedIn, currentPassword: string, password = newPassword) =>
+  api.changePassword({ token, body: { currentPassword, newPassword: password } });
 
 describe('PUT /auth/password', () => {
   it('changes the password, ends every other session and notifies the owner', async () => {
     const ada = await person(200);
-    const elsewhere = (await must(logIn(ada, goodPassword))).body.accessToken;
+    const elsewhere = (await must(logIn(ada.name, goodPassword))).body.accessToken;
     await must(changePassword(ada, goodPassword), 204);
     assert.ok(await isAlive(ada.token));
     assert.equal(await isAlive(elsewhere), false);
-    assert.equal((await logIn(ada, goodPassword)).status, 401);
-    await must(logIn(ada, newPassword));
+    assert.equal((await logIn(ada.name, goodPassword)).status, 401);
+    await must(logIn(ada.name, newPassword));
     const told = async () => await notificationsTo(system.ready.outboxUrl, `${ada.name}@example.org`);
     await until(async () => (await told()).some(({ subject }) => subject === 'Your Vyry password was changed'));
   });
@@ -107,7 +65,7 @@ describe('PUT /auth/password', () => {
       const { status, body } = await changePassword(ada, goodPassword, weak);
       assert.deepEqual([status, body.error_code, body.details[0].path], [400, 'INVALID_REQUEST', 'password'], weak);
     }
-    await must(logIn(ada, goodPassword));
+    await must(logIn(ada.name, goodPassword));
   });
 
   it('refuses a breached password, and sends only five digits of its hash to the server of breached passwords', async () => {
@@ -116,7 +74,7 @@ describe('PUT /auth/password', () => {
     const { status, body } = await changePassword(ada, goodPassword, breached);
     assert.deepEqual([status, body.details[0].path], [400, 'password']);
     assert.deepEqual(asked, [createHash('sha1').update(breached).digest('hex').toUpperCase().slice(0, 5)]);
-    await must(logIn(ada, goodPassword));
+    await must(logIn(ada.name, goodPassword));
   });
 
   it('refuses even the right password for a while after five wrong ones, also in parallel', async () => {
@@ -130,12 +88,9 @@ describe('PUT /auth/password', () => {
 });
 
 /** Counts the failed checks of a user in the audit log before the event of an export: an api writes events in order. */
-async function checksOf({ userId, token }: Person, action: string): Promise<number> {
-  await must(call(url, 'GET', '/api/v1/users/me/export', { token }));
-  const own = async () =>
-    (await behind.redis.xrange('audit', '-', '+'))
-      .map(([, [, event = '{}']]) => JSON.parse(event))
-      .filter((event) => event.userId === userId);
+async function checksOf({ userId, token }: SignedIn, action: string): Promise<number> {
+  await must(api.exportAccount({ token }));
+  const own = async () => (await behind.auditEvents()).filter((event) => event.userId === userId);
   await until(async () => (await own()).some((event) => event.action === 'data-export'));
   return (await own()).filter((event) => event.action === action && event.status === 'failure').length;
 }
@@ -149,7 +104,7 @@ describe('/auth/pin', () => {
     await must(ask(ada, 'PUT', '/pin', { pin: '830571', currentPassword: goodPassword }), 204);
     await must(ask(ada, 'POST', '/pin/verify', { pin: '830571' }), 204);
 
-    const elsewhere = (await must(logIn(ada, goodPassword))).body.accessToken;
+    const elsewhere = (await must(logIn(ada.name, goodPassword))).body.accessToken;
     const byPassword = await ask(ada, 'PUT', '/pin', { pin: '274916', currentPassword: goodPassword });
     assert.deepEqual([byPassword.status, byPassword.body.details[0].path], [400, 'currentPin']);
     await must(ask(ada, 'PUT', '/pin', { pin: '274916', currentPin: '830571' }), 204);
@@ -172,7 +127,7 @@ describe('/auth/pin', () => {
   it('O1: compares ten wrong PINs a day, in parallel and across sessions, then refuses even the right one', async () => {
     const ada = await person(206);
     await must(ask(ada, 'PUT', '/pin', { pin: '830571', currentPassword: goodPassword }), 204);
-    const other = { token: (await must(logIn(ada, goodPassword))).body.accessToken as string };
+    const other = { token: (await must(logIn(ada.name, goodPassword))).body.accessToken as string };
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, index) =>
         ask(index % 2 ? ada : other, 'POST', '/pin/verify', { pin: String(2000 + 7 * index) }),
@@ -192,15 +147,13 @@ describe('/auth/pin', () => {
   it('is reset once by a new code, which works for no other user and for no other purpose', async () => {
     const [ada, bob] = [await person(207), await person(208)];
     await must(ask(ada, 'PUT', '/pin', { pin: '830571', currentPassword: goodPassword }), 204);
-    const before = (await messagesTo(system.ready.outboxUrl, phoneOf(207))).length;
-    const { body: begun } = await must(ask(ada, 'POST', '/pin/reset/code', {}), 202);
-    const code = await codeFor(system.ready.outboxUrl, phoneOf(207), before + 1);
-    const reset = (who: Person, typed: string, pin = '274916') =>
-      ask(who, 'POST', '/pin/reset', { resetId: begun.resetId, code: typed, pin });
+    const { resetId, code } = await codeBy(ada.phone, () => api.beginPinReset({ token: ada.token, body: {} }));
+    const reset = ({ token }: SignedIn, typed: string, pin = '274916') =>
+      api.resetPin({ token, body: { resetId, code: typed, pin } });
     assert.equal((await reset(bob, code)).status, 404);
     const wrong = await reset(ada, wrongCode(code));
     assert.deepEqual([wrong.status, wrong.body.error_code], [400, 'INVALID_OTP']);
-    const asLogIn = await call(url, 'POST', '/api/v1/auth/login/verify', { body: { loginId: begun.resetId, code } });
+    const asLogIn = await api.verify({ body: { loginId: resetId, code } });
     assert.deepEqual([asLogIn.status, asLogIn.body.error_code], [400, 'INVALID_OTP'], 'A13');
     await must(reset(ada, code), 204);
     assert.equal((await reset(ada, code, '385206')).status, 410);

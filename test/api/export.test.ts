@@ -1,64 +1,20 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
-import { type Answer, call } from '../support/client.ts';
-import { holdToContract } from '../support/contract.ts';
+import { describe, it } from 'node:test';
 import { search } from '../support/footprint.ts';
-import { signedIn } from '../support/people.ts';
-import {
-  assertLimited,
-  type Behind,
-  completedRegistration,
-  goodPassword,
-  lookBehind,
-  must,
-  startAnotherApi,
-} from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import type { SignedIn } from '../support/people.ts';
+import { assertLimited, goodPassword, must, startAnotherApi } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
-let system: System;
-let behind: Behind;
-let url: string;
+const { system, behind, url, api, person, registrant } = await withSystem({}, { elasticsearch: true });
 
-before(async () => {
-  system = await startTestSystem({ elasticsearch: true, env: { CAPTCHA_COST: '2' } });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-  await holdToContract(url);
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
-
-interface Person {
-  userId: string;
-  registrationId: string;
-  token: string;
-  refreshToken: string;
-}
-
-/** A user who registered through the API, with all data that a registration leaves. */
-async function registered(index: number): Promise<Person> {
-  const registration = await completedRegistration(system, index);
-  const { body } = await must(registration.call('POST', '/session'), 201);
-  const { accessToken: token, refreshToken } = body;
-  return { userId: body.user.userId, registrationId: registration.id, token, refreshToken };
-}
-
-async function person(index: number): Promise<Person> {
-  const { userId, registrationId, accessToken: token, refreshToken } = await signedIn(system, index);
-  return { userId, registrationId, token, refreshToken };
-}
-
-const ask = ({ token }: Person, at = url): Promise<Answer> => call(at, 'GET', '/api/v1/users/me/export', { token });
+const ask = ({ token }: SignedIn, at = url) => api.exportAccount({ at, token });
 
 describe('GET /users/me/export', () => {
   it('returns the account, claims, sessions, registrations and audit events of the user as a file', async () => {
-    const ada = await registered(460);
+    const ada = await registrant(460);
     const login = { identifier: 'person460', password: goodPassword };
-    await must(call(url, 'POST', '/api/v1/auth/login', { body: login, headers: { 'User-Agent': 'of the person' } }));
+    await must(api.beginLogInAlias({ body: login, headers: { 'User-Agent': 'of the person' } }));
     const wanted = ['user-register', 'session-start', 'login', 'ldap-login', 'message-send', 'notification-send'];
     await until(async () => {
       const { items } = (await ask(ada)).body.auditEvents;
@@ -86,8 +42,8 @@ describe('GET /users/me/export', () => {
   });
 
   it('contains no secret and no data of other users', async () => {
-    const [ada, eve] = await Promise.all([registered(461), registered(462)]);
-    await must(call(url, 'POST', '/api/v1/auth/refresh-token', { body: { refreshToken: ada.refreshToken } }));
+    const [ada, eve] = await Promise.all([registrant(461), registrant(462)]);
+    await must(api.refreshTokens({ body: { refreshToken: ada.refreshToken } }));
     const text = JSON.stringify((await must(ask(ada))).body);
     const hashes = await behind.database.collection('users').findOne({ _id: ada.userId as never });
     for (const secret of [

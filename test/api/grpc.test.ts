@@ -10,12 +10,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { status } from '@grpc/grpc-js';
-import type { System } from '../../engines/system.ts';
 import { ageRecords } from '../support/aging.ts';
 import { codeFor, messagesTo } from '../support/client.ts';
 import { type FaultSetting, setFault } from '../support/faults.ts';
 import { assertLeft } from '../support/instants.ts';
-import { type Behind, lookBehind, startAnotherApi, wrongCode } from '../support/registrations.ts';
+import { startAnotherApi, wrongCode } from '../support/registrations.ts';
 import { isStarted, type RoleProcess, startRole } from '../support/roles.ts';
 import {
   connectSignal,
@@ -24,48 +23,36 @@ import {
   type WireMetadata,
   type WireResponse,
 } from '../support/signal-client.ts';
-import { startTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const token = 'a-bearer-token-of-the-signal-server-1';
 const ttlSeconds = 3600;
 /** Wait between the sends of `patient`, before its first call, and after the second check of a code on every api. */
 const waitSeconds = 600;
 
-let system: System;
-let behind: Behind;
-let signal: SignalClient;
-let patient: SignalClient;
-let brief: SignalClient;
 let nextNumber = 100;
 
-before(async () => {
-  system = await startTestSystem({
-    env: {
-      GRPC_BEARER_TOKENS: token,
-      SIGNAL_SMS_WAITS: '1',
-      SIGNAL_VOICE_AFTER_SMS: '1',
-      SIGNAL_VOICE_WAITS: '1',
-      SIGNAL_CHECK_WAITS: `0,${waitSeconds}`,
-      SIGNAL_CODE_TTL: String(ttlSeconds),
-      SIGNAL_SESSION_TTL: String(ttlSeconds),
-      SIGNAL_SESSIONS_PER_DAY: '3',
-      SIGNAL_SESSION_SPACING: '0',
-    },
-  });
-  behind = await lookBehind(system);
-  signal = connectSignal(system.ready.grpcAddress, { token });
-  const waits = String(waitSeconds);
-  [patient, brief] = await Promise.all([
-    connectTo({ SIGNAL_SMS_WAITS: waits, SIGNAL_VOICE_AFTER_SMS: waits }),
-    connectTo({ SIGNAL_CODE_TTL: '5', SIGNAL_SESSION_TTL: '5' }),
-  ]);
+after(() => {
+  for (const client of [signal, patient, brief]) client.close();
 });
-after(async () => {
-  for (const client of [signal, patient, brief]) client?.close();
-  await behind[Symbol.asyncDispose]();
-  await system.stop();
+const { system, behind } = await withSystem({
+  GRPC_BEARER_TOKENS: token,
+  SIGNAL_SMS_WAITS: '1',
+  SIGNAL_VOICE_AFTER_SMS: '1',
+  SIGNAL_VOICE_WAITS: '1',
+  SIGNAL_CHECK_WAITS: `0,${waitSeconds}`,
+  SIGNAL_CODE_TTL: String(ttlSeconds),
+  SIGNAL_SESSION_TTL: String(ttlSeconds),
+  SIGNAL_SESSIONS_PER_DAY: '3',
+  SIGNAL_SESSION_SPACING: '0',
 });
+const signal = connectSignal(system.ready.grpcAddress, { token });
+const waits = String(waitSeconds);
+const [patient, brief] = await Promise.all([
+  connectTo({ SIGNAL_SMS_WAITS: waits, SIGNAL_VOICE_AFTER_SMS: waits }),
+  connectTo({ SIGNAL_CODE_TTL: '5', SIGNAL_SESSION_TTL: '5' }),
+]);
 
 async function connectTo(env: Record<string, string>): Promise<SignalClient> {
   return connectSignal((await startAnotherApi(system, env)).grpcAddress, { token });

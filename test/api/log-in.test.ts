@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import { ageRecords } from '../support/aging.ts';
 import { type Answer, call, codeFor, messagesTo, notificationsTo } from '../support/client.ts';
-import { holdToContract } from '../support/contract.ts';
 import { setFault } from '../support/faults.ts';
 import { readLogs } from '../support/footprint.ts';
 import { assertSince } from '../support/instants.ts';
@@ -11,60 +9,43 @@ import { registeredPerson, signedIn } from '../support/people.ts';
 import {
   allMessages,
   assertLimited,
-  type Behind,
   goodPassword,
-  lookBehind,
   must,
   phoneOf,
   startAnotherApi,
   wrongCode,
 } from '../support/registrations.ts';
 import { stopTime } from '../support/stopped-time.ts';
-import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { vyryFor } from '../support/vyry.ts';
+import { withSystem } from '../support/with-system.ts';
 
 /** Lifetime of a code and of its log-in: long enough for any machine. */
 const ttlSeconds = 3600;
 
-let system: System;
-let behind: Behind;
-let url: string;
-let outboxUrl: string;
-
-before(async () => {
-  const limits = {
-    LIMIT_LOGINS_PER_NAME: '10/3600',
-    LIMIT_WRONG_PASSWORDS_PER_NAME: '10/900',
-    LIMIT_SENDS_PER_NUMBER: '10/3600',
-  };
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2', OTP_TTL: String(ttlSeconds), ...limits } });
-  behind = await lookBehind(system);
-  ({ apiUrl: url, outboxUrl } = system.ready);
-  await holdToContract(url);
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
+const limits = {
+  LIMIT_LOGINS_PER_NAME: '10/3600',
+  LIMIT_WRONG_PASSWORDS_PER_NAME: '10/900',
+  LIMIT_SENDS_PER_NUMBER: '10/3600',
+};
+const { system, behind, url, outboxUrl, api, codeBy } = await withSystem({ OTP_TTL: String(ttlSeconds), ...limits });
 
 const post = (path: string, body: unknown, headers: Record<string, string> = {}, token?: string): Promise<Answer> =>
   call(url, 'POST', `/api/v1/auth${path}`, { body, headers, ...(token && { token }) });
-const me = (accessToken: string, at = url) => call(at, 'GET', '/api/v1/auth/me', { token: accessToken });
+const me = (accessToken: string, at = url) => api.readMeAlias({ at, token: accessToken });
 
 /** A user with an account and no session. */
-async function account(person: number): Promise<{ person: number; identifier: string; phone: string }> {
-  await registeredPerson(system, person);
-  return { person, identifier: `person${person}`, phone: phoneOf(person) };
+async function account(person: number) {
+  const { name: identifier, phone } = await registeredPerson(system, person);
+  return { person, identifier, phone };
 }
 
 /** Starts a log-in by code, and waits for the code. */
 async function codeOf(body: { identifier: string; channel?: string }, to: string) {
-  const before = (await messagesTo(outboxUrl, to)).length;
   const begunAt = Date.now();
-  const { body: begun } = await must(post('/login/init', body), 202);
+  const begun = await codeBy(to, () => post('/login/init', body));
   assertSince(begun.expiresAt, begunAt, ttlSeconds);
-  return { loginId: begun.loginId as string, begun, code: await codeFor(outboxUrl, to, before + 1) };
+  return { loginId: begun.loginId as string, begun, code: begun.code };
 }
 
 describe('log-in by code', () => {
@@ -284,7 +265,7 @@ describe('refresh', () => {
     assert.deepEqual(new Set(tabs.map(({ status }) => status)), new Set([200]));
     assert.equal(new Set(tabs.map(({ body }) => body.refreshToken)).size, 1, 'one live successor');
     for (const { body } of tabs) await must(me(body.accessToken));
-    const sessions = await must(call(url, 'GET', '/api/v1/auth/sessions', { token: tabs[0]?.body.accessToken }));
+    const sessions = await must(api.listSessions({ token: tabs[0]?.body.accessToken }));
     assert.deepEqual(
       sessions.body.items.map(({ userId }: { userId: string }) => userId),
       [user.userId],
@@ -332,12 +313,9 @@ describe('refresh', () => {
     const first = await tokens(139);
     const second = (await must(refresh(first.refreshToken))).body;
     await must(refresh(second.refreshToken));
-    const { status } = await call(adrift.apiUrl, 'POST', '/api/v1/auth/refresh-token', {
-      body: { refreshToken: first.refreshToken },
-    });
+    const { status } = await api.refreshTokens({ at: adrift.apiUrl, body: { refreshToken: first.refreshToken } });
     assert.equal(status, 401);
-    const auditLog = async () =>
-      (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
+    const auditLog = () => behind.auditEvents();
     await until(async () =>
       (await auditLog()).some(
         ({ action, status: outcome, user }) =>
@@ -360,14 +338,14 @@ describe('refresh', () => {
 describe('sessions', () => {
   async function logIn(identifier: string, at = url) {
     const body = { identifier, password: goodPassword };
-    return (await must(call(at, 'POST', '/api/v1/auth/login', { body }))).body;
+    return (await must(api.beginLogInAlias({ at, body }))).body;
   }
   const list = (token: string, query = '') => call(url, 'GET', `/api/v1/auth/sessions${query}`, { token });
-  const end = (token: string, id: string) => call(url, 'DELETE', `/api/v1/auth/sessions/${id}`, { token });
+  const end = (token: string, id: string) => api.endSession({ sessionId: id, token });
 
   it('are listed by page, the newest first, and each can be ended from another', async () => {
     const { identifier } = await account(140);
-    const all = [await logIn(identifier), await logIn(identifier), await logIn(identifier)];
+    const all = [await logIn(identifier), await logIn(identifier), await logIn(identifier)] as const;
     const [first, , last] = all;
     const { body } = await must(list(last.accessToken));
     assert.equal(body.items.length, 3);
@@ -388,7 +366,7 @@ describe('sessions', () => {
 
   it('G25: of another user are not found', async () => {
     const [one, two] = [await logIn((await account(141)).identifier), await logIn((await account(142)).identifier)];
-    const { sessionId } = (await must(call(url, 'GET', '/api/v1/auth/session', { token: one.accessToken }))).body;
+    const { sessionId } = (await must(api.readSession({ token: one.accessToken }))).body;
     assert.equal((await end(two.accessToken, sessionId)).status, 404);
     await must(me(one.accessToken));
   });
@@ -406,7 +384,7 @@ describe('sessions', () => {
 
   it('G27: all end at a log-out everywhere', async () => {
     const { identifier } = await account(144);
-    const all = [await logIn(identifier), await logIn(identifier)];
+    const all = [await logIn(identifier), await logIn(identifier)] as const;
     await must(post('/logout', { everywhere: true }, {}, all[0].accessToken), 204);
     for (const { accessToken } of all) assert.equal((await me(accessToken)).status, 401);
   });
@@ -418,7 +396,7 @@ describe('sessions', () => {
     const older = await logIn(identifier, apiUrl);
     const newer = await logIn(identifier, apiUrl);
     assert.equal((await me(older.accessToken)).status, 401);
-    const session = (await must(call(url, 'GET', '/api/v1/auth/session', { token: newer.accessToken }))).body;
+    const session = (await must(api.readSession({ token: newer.accessToken }))).body;
     const lifeMs = Date.parse(session.expiresAt) - Date.parse(session.createdAt);
     assert.equal(lifeMs, 86_400_000, 'the idle timeout of a single session');
     const many = await Promise.all(Array.from({ length: 10 }, () => logIn(identifier, apiUrl)));

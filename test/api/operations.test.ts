@@ -1,38 +1,28 @@
 /** What holds for every operation, by one loop over the tables of contract/: nothing runs before its guard. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { ApiDeps } from '../../api/deps.ts';
 import { served } from '../../api/handlers.ts';
 import { type Served, serve } from '../../api/serve.ts';
 import type { Operation } from '../../contract/operation.ts';
 import { type OperationId, operations } from '../../contract/operations.ts';
-import type { System } from '../../engines/system.ts';
 import { call, startRegistration } from '../support/client.ts';
-import { holdToContract } from '../support/contract.ts';
 import { signedIn } from '../support/people.ts';
-import { startTestSystem } from '../support/system.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const rows = Object.entries(operations) as [OperationId, Operation][];
 const bearers = rows.filter(([, { auth }]) => ['registration', 'session', 'admin', 'deletion'].includes(auth));
 const withJson = rows.filter(([, { body, isForm, isCallback }]) => body !== undefined && !isForm && !isCallback);
 const unknownId = 'f'.repeat(32);
 
-let system: System;
-let url: string;
 /** A credential of each kind, of one user. */
 const tokens: Partial<Record<Operation['auth'], string>> = {};
-let registrationId: string;
 
-before(async () => {
-  system = await startTestSystem({ env: { REGISTRATION_STEPS: 'code' } });
-  url = system.ready.apiUrl;
-  await holdToContract(url);
-  const registration = await startRegistration(url, { phone: '+447700900771' });
-  registrationId = registration.id;
-  tokens.registration = registration.token;
-  tokens.session = (await signedIn(system, 770)).accessToken;
-});
-after(() => system?.stop());
+const { system, url } = await withSystem({ REGISTRATION_STEPS: 'code' });
+const registration = await startRegistration(url, { phone: '+447700900771' });
+const registrationId = registration.id;
+tokens.registration = registration.token;
+tokens.session = (await signedIn(system, 770)).accessToken;
 
 const pathOf = ({ path }: Operation, id = unknownId) => path.replace(/:\w+/g, id);
 const ask = (row: Operation, options: Parameters<typeof call>[3] = {}, id?: string) =>

@@ -1,30 +1,20 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
-import type { Processes } from '../../engines/processes.ts';
-import type { System } from '../../engines/system.ts';
 import { call } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { registeredPerson } from '../support/people.ts';
 import { goodPassword, must, startAnotherApi } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
 import { jsonOf, runVyryProcess } from '../support/vyry.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const path = '/.well-known/jwks.json';
 
-let system: System;
-let other: Processes;
-
-before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
-  const { key } = jsonOf(await runVyryProcess(['keys', 'new', '--json']));
-  other = await startAnotherApi(system, { JWT_ALGORITHM: 'EdDSA', JWT_KEYS: key });
-  await holdToContract(other.apiUrl);
-  await holdToContract(system.ready.apiUrl);
-});
-after(async () => {
-  await system?.stop();
-});
+const { system, api } = await withSystem();
+const { key } = jsonOf(await runVyryProcess(['keys', 'new', '--json']));
+const other = await startAnotherApi(system, { JWT_ALGORITHM: 'EdDSA', JWT_KEYS: key });
+await holdToContract(other.apiUrl);
+await holdToContract(system.ready.apiUrl);
 
 describe('GET /.well-known/jwks.json', () => {
   it('is empty under HS256, and may be cached for five minutes', async () => {
@@ -36,13 +26,13 @@ describe('GET /.well-known/jwks.json', () => {
   it('lets clients verify the EdDSA tokens of an api, which the api itself accepts', async () => {
     await registeredPerson(system, 60);
     const login = { identifier: 'person060', password: goodPassword };
-    const { body } = await must(call(other.apiUrl, 'POST', '/api/v1/auth/login', { body: login }));
+    const { body } = await must(api.beginLogInAlias({ at: other.apiUrl, body: login }));
     const keys = createRemoteJWKSet(new URL(`${other.apiUrl}${path}`));
     const { payload, protectedHeader } = await jwtVerify(body.accessToken, keys, { issuer: 'vyry', audience: 'vyry' });
     assert.equal(payload.sub, body.user.userId);
     assert.equal(protectedHeader.alg, 'EdDSA');
-    await must(call(other.apiUrl, 'GET', '/api/v1/users/me', { token: body.accessToken }));
-    const refused = await call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token: body.accessToken });
+    await must(api.readMe({ at: other.apiUrl, token: body.accessToken }));
+    const refused = await api.readMe({ token: body.accessToken });
     assert.deepEqual([refused.status, refused.body.error_code], [401, 'INVALID_TOKEN']);
   });
 

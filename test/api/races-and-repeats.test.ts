@@ -1,10 +1,9 @@
 // @rerun never
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Operation } from '../../contract/operation.ts';
 import { operations } from '../../contract/operations.ts';
-import type { System } from '../../engines/system.ts';
 import {
   type Answer,
   call,
@@ -18,10 +17,8 @@ import { untilInstant } from '../support/instants.ts';
 import { patiently } from '../support/patience.ts';
 import {
   allMessages,
-  type Behind,
   completedRegistration,
   goodPassword,
-  lookBehind,
   must,
   passCaptcha,
   passDirectory,
@@ -31,25 +28,12 @@ import {
   startAnotherApi,
   wrongCode,
 } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const routes = Object.values(operations) as Operation[];
-let system: System;
-let behind: Behind;
-let url: string;
 
-before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2', OTP_TTL: '3600', OTP_RESEND_WAITS: '600' } });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-  await holdToContract(url);
-});
-
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
+const { system, behind, url, api } = await withSystem({ OTP_TTL: '3600', OTP_RESEND_WAITS: '600' });
 
 /** Makes calls at the same time, and counts their responses by status. */
 async function atOnce(
@@ -348,7 +332,7 @@ describe('POST /api/v1/registrations/{id}/session with an Idempotency-Key', () =
     const late = await must(take('session-1'), 201);
     assert.ok(tokens.has(late.body.refreshToken));
     for (const { body } of [...answers, late]) {
-      await must(call(url, 'GET', '/api/v1/auth/session', { token: body.accessToken }));
+      await must(api.readSession({ token: body.accessToken }));
     }
     assert.equal((await take('session-2')).status, 409);
     assert.equal((await registration.call('POST', '/session')).status, 409);

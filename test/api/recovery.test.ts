@@ -1,55 +1,22 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import { ensureNamespace } from '../../engines/temporal.ts';
 import { type Answer, call, notificationsTo, type OutboxMessage } from '../support/client.ts';
-import { holdToContract } from '../support/contract.ts';
 import { setFault } from '../support/faults.ts';
-import { signedIn } from '../support/people.ts';
 import { uniqueName } from '../support/redis.ts';
-import {
-  assertLimited,
-  type Behind,
-  goodPassword,
-  lookBehind,
-  must,
-  phoneOf,
-  startAnotherApi,
-} from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { assertLimited, goodPassword, must, newPassword, phoneOf, startAnotherApi } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
+import { withSystem } from '../support/with-system.ts';
 
-const newPassword = 'violet-harbour-engraves-93';
 const page = 'https://app.example/reset';
 
-let system: System;
-let behind: Behind;
-let url: string;
-
-before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2', RECOVERY_URL: page, RECOVERY_TTL: '3600' } });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-  await holdToContract(url);
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
+const { system, behind, url, api, person, logIn } = await withSystem({ RECOVERY_URL: page, RECOVERY_TTL: '3600' });
 
 const post = (path: string, body: unknown, headers: Record<string, string> = {}, at = url): Promise<Answer> =>
   call(at, 'POST', `/api/v1/auth${path}`, { body, headers });
 const forget = (identifier: string) => post('/password/forgot', { identifier });
 const reset = (token: string, password = newPassword) => post('/password/reset', { token, password });
-const logIn = (identifier: string, password: string) => post('/login', { identifier, password });
-
-/** A user with an account and a session. */
-async function person(index: number) {
-  const { userId, accessToken: token } = await signedIn(system, index);
-  const name = `person${index}`;
-  return { name, mail: `${name}@example.org`, userId, token };
-}
 
 /** The recovery messages to a mailbox, oldest first. */
 async function messagesOfRecovery(mail: string): Promise<OutboxMessage[]> {
@@ -86,7 +53,7 @@ describe('A forgotten password', () => {
     assert.deepEqual([weak.status, weak.body.error_code], [400, 'INVALID_REQUEST']);
     await must(reset(token), 204);
     await assertInvalid(reset(token, 'another-harbour-engraves-94'));
-    assert.equal((await call(url, 'GET', '/api/v1/auth/session', { token: ada.token })).status, 401);
+    assert.equal((await api.readSession({ token: ada.token })).status, 401);
     assert.equal((await logIn(ada.name, goodPassword)).status, 401);
     await must(logIn(ada.name, newPassword));
     await until(async () =>
@@ -116,8 +83,7 @@ describe('A forgotten password', () => {
     await must(post('/password/stop', { token: stop }), 204);
     await assertInvalid(reset(token));
     await must(logIn(ada.name, goodPassword));
-    const auditLog = async () =>
-      (await behind.redis.xrange('audit', '-', '+')).map(([, [, event = '{}']]) => JSON.parse(event));
+    const auditLog = () => behind.auditEvents();
     await until(async () =>
       (await auditLog()).some(({ action, userId }) => action === 'recovery-stop' && userId === ada.userId),
     );
@@ -180,7 +146,7 @@ describe('A forgotten password', () => {
     await must(forget(ada.name), 202);
     const { token, stop } = await tokensFor(ada.mail);
     for (const bearer of [token, stop]) {
-      assert.equal((await call(url, 'GET', '/api/v1/auth/session', { token: bearer })).status, 401);
+      assert.equal((await api.readSession({ token: bearer })).status, 401);
     }
     await assertInvalid(post('/refresh-token', { refreshToken: token }));
     await assertInvalid(reset('a'.repeat(43)));

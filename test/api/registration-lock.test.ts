@@ -1,67 +1,37 @@
 /** The registration lock: a number or address whose account has a PIN is given away only with that PIN. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import {
   type Answer,
-  call,
   codeFor,
-  messagesTo,
   notificationsTo,
   type RegistrationHandle,
   startRegistration,
 } from '../support/client.ts';
-import { holdToContract } from '../support/contract.ts';
-import { type Chosen, signedIn } from '../support/people.ts';
-import { assertLimited, type Behind, goodPassword, lookBehind, must } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import type { Chosen } from '../support/people.ts';
+import { assertLimited, goodPassword, must, newPassword } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const pin = '918273';
-const newPassword = 'violet-harbour-engraves-93';
 
-let system: System;
-let behind: Behind;
-let url: string;
-
-before(async () => {
-  system = await startTestSystem({
-    env: { REGISTRATION_STEPS: 'code,credentials', OTP_TTL: '3600', LIMIT_WRONG_PINS_PER_PERSON: '3/86400' },
-  });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-  await holdToContract(url);
+const { system, behind, url, person, codeBy, isAlive, logIn } = await withSystem({
+  REGISTRATION_STEPS: 'code,credentials',
+  OTP_TTL: '3600',
+  LIMIT_WRONG_PINS_PER_PERSON: '3/86400',
 });
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
-
-interface Owner {
-  userId: string;
-  phone: string;
-  token: string;
-}
 
 /** A registration with a verified number. */
 async function proven(phone: string, username?: string): Promise<RegistrationHandle> {
   const registration = await startRegistration(url, { phone, ...(username && { username }) });
-  const before = (await messagesTo(system.ready.outboxUrl, normal(phone))).length;
-  await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
-  const code = await codeFor(system.ready.outboxUrl, normal(phone), before + 1);
+  const { code } = await codeBy(normal(phone), () => registration.call('POST', '/codes', { channel: 'sms' }));
   await must(registration.call('PUT', '/code', { code }));
   return registration;
 }
 
 /** A user with an account and a session, and by default with a PIN. */
-async function owner(
-  phone: string,
-  username: string,
-  credentials: Chosen = { password: goodPassword, pin },
-): Promise<Owner> {
-  const { userId, accessToken: token } = await signedIn(system, { phone, username }, credentials);
-  return { userId, phone, token };
-}
+const owner = (phone: string, username: string, credentials: Chosen = { password: goodPassword, pin }) =>
+  person({ phone, username }, credentials);
 
 /** Registers an owned number again, with its verified code and a new password. */
 async function again(phone: string): Promise<{ registration: RegistrationHandle; last: Answer }> {
@@ -70,9 +40,6 @@ async function again(phone: string): Promise<{ registration: RegistrationHandle;
 }
 
 const normal = (phone: string) => `+${phone.replace(/\D/g, '')}`;
-const isAlive = async ({ token }: Owner) => (await call(url, 'GET', '/api/v1/auth/session', { token })).status === 200;
-const logIn = (identifier: string, password: string) =>
-  call(url, 'POST', '/api/v1/auth/login', { body: { identifier, password } });
 
 function assertLocked({ status, body }: Answer): void {
   assert.deepEqual([status, body.error_code], [423, 'REGISTRATION_LOCKED'], JSON.stringify(body));
@@ -90,7 +57,7 @@ describe('a number whose account has a PIN', () => {
     assert.equal((await registration.call('POST', '/session')).status, 409);
     const said = JSON.stringify([last.body, (await registration.call('GET', '')).body]);
     assert.doesNotMatch(said, new RegExp(`${held.userId}|holder|lockedBy`));
-    assert.equal(await isAlive(held), true);
+    assert.equal(await isAlive(held.token), true);
     assert.equal((await logIn('holder', goodPassword)).status, 200);
     assert.equal((await logIn('holder', newPassword)).status, 401);
     assert.deepEqual((await behind.claimsOf(held.userId)).length, 3);
@@ -101,7 +68,7 @@ describe('a number whose account has a PIN', () => {
     const { registration } = await again(held.phone);
     const approved = await must(registration.call('PUT', '/approval', { pin }));
     assert.deepEqual([approved.body.state, approved.body.userId], ['completed', held.userId]);
-    assert.equal(await isAlive(held), false);
+    assert.equal(await isAlive(held.token), false);
     const { body } = await must(registration.call('POST', '/session'), 201);
     assert.equal(body.user.userId, held.userId);
     assert.equal((await logIn('returner', newPassword)).status, 200);

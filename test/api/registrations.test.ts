@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import { ageRecords } from '../support/aging.ts';
 import {
   type Answer,
-  call,
   codeFor,
   messagesTo,
   type RegistrationHandle,
@@ -17,10 +15,8 @@ import { assertLeft, assertReached, assertSince } from '../support/instants.ts';
 import { registeredPerson } from '../support/people.ts';
 import {
   allMessages,
-  type Behind,
   completedRegistration,
   goodPassword,
-  lookBehind,
   must,
   passCaptcha,
   passDirectory,
@@ -30,34 +26,17 @@ import {
   wrongCode,
 } from '../support/registrations.ts';
 import { type StoppedTime, stopTime } from '../support/stopped-time.ts';
-import { startTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
 /** Lifetime of a registration, and the wait between two sends: both long enough for any machine. */
 const ttlSeconds = 7200;
 const waitSeconds = 3600;
 
-let system: System;
-let behind: Behind;
-let url: string;
-
-before(async () => {
-  system = await startTestSystem({
-    env: {
-      CAPTCHA_COST: '2',
-      REGISTRATION_TTL: String(ttlSeconds),
-      OTP_TTL: '3600',
-      OTP_RESEND_WAITS: String(waitSeconds),
-    },
-  });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-  await holdToContract(url);
-});
-
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
+const { system, behind, url, api } = await withSystem({
+  REGISTRATION_TTL: String(ttlSeconds),
+  OTP_TTL: '3600',
+  OTP_RESEND_WAITS: String(waitSeconds),
 });
 
 /** The steps as text: name, status and reason. */
@@ -85,7 +64,7 @@ async function toldAfter(time: StoppedTime, { id }: RegistrationHandle, answerin
   const seen = coming(answering);
   const channel = `registration:{${id}}`;
   await until(async () => Number((await behind.redis.pubsub('NUMSUB', channel)).at(1)) > 0);
-  await call(url, 'GET', '/health/ready');
+  await api.readReadiness();
   assert.equal(seen.answer, undefined, 'it waits as long as nothing changes');
   await time.pass(ms);
   let passedMs = ms;
@@ -124,7 +103,7 @@ async function assertGone(registration: RegistrationHandle, code: string): Promi
 describe('POST /api/v1/registrations', () => {
   it('returns 201 with the whole registration, its location and a token that is returned once', async () => {
     const begunAt = Date.now();
-    const { status, body, headers } = await call(url, 'POST', '/api/v1/registrations', { body: {} });
+    const { status, body, headers } = await api.createRegistration({ body: {} });
     assert.equal(status, 201);
     const { registrationId, registrationToken, expiresAt, ...rest } = body;
     assert.match(registrationId, /^[0-9a-f]{32}$/);
@@ -153,9 +132,7 @@ describe('POST /api/v1/registrations', () => {
 
   it('masks the number and the address from the client, and replaces them by those of the directory', async () => {
     const given = { phone: '+1 (202) 555-0100', email: 'Alice.Smith@Example.COM', fullName: 'A', username: 'alice' };
-    const { body } = await call(url, 'POST', '/api/v1/registrations', {
-      body: { ...given, client: 'ios', locale: 'de' },
-    });
+    const { body } = await api.createRegistration({ body: { ...given, client: 'ios', locale: 'de' } });
     assert.equal(body.phone, '+1•••••0100');
     assert.equal(body.email, 'A•••@example.com');
     const registration = registrationOf(url, body.registrationId, body.registrationToken);
@@ -275,9 +252,9 @@ describe('a registration from its start to its session', () => {
     assert.equal(again.status, 409);
     assert.equal(again.body.error_code, 'CONFLICT');
 
-    const me = await call(url, 'GET', '/api/v1/users/me', { token: session.body.accessToken });
+    const me = await api.readMe({ token: session.body.accessToken });
     assert.deepEqual(me.body, user);
-    const own = await call(url, 'GET', '/api/v1/auth/session', { token: session.body.accessToken });
+    const own = await api.readSession({ token: session.body.accessToken });
     assert.equal(own.status, 200);
     assert.equal(own.body.userId, user.userId);
     assert.equal(own.body.ip, '127.0.0.1');
@@ -502,7 +479,7 @@ describe('an api with another configuration', { concurrency: true }, () => {
   it('REGISTRATION_STEPS without a directory: the client chooses the recipient of the code, here by e-mail only', async () => {
     const { apiUrl } = await startAnotherApi(system, { REGISTRATION_STEPS: 'captcha,code,credentials' });
     await holdToContract(apiUrl);
-    const nobody = await call(apiUrl, 'POST', '/api/v1/registrations', { body: { fullName: 'A' } });
+    const nobody = await api.createRegistration({ at: apiUrl, body: { fullName: 'A' } });
     assert.equal(nobody.status, 400);
     assert.equal(nobody.body.details[0].path, 'phone');
 

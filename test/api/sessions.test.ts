@@ -3,39 +3,23 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
-import type { System } from '../../engines/system.ts';
-import { type Answer, call, type RegistrationHandle } from '../support/client.ts';
-import { holdToContract } from '../support/contract.ts';
+import { type Answer, call } from '../support/client.ts';
 import { registeredPerson, signedIn } from '../support/people.ts';
-import { type Behind, completedRegistration, goodPassword, lookBehind, must } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { completedRegistration, goodPassword, must } from '../support/registrations.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const consumed = ['/api/v1/auth/session', '/api/v1/users/me'];
 
-let system: System;
-let behind: Behind;
-let url: string;
-let registration: RegistrationHandle;
-let tokens: { accessToken: string; refreshToken: string };
-let header: Record<string, unknown>;
-let claims: Record<string, unknown>;
-
-before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-  await holdToContract(url);
-  registration = await completedRegistration(system, 50);
-  tokens = (await must(registration.call('POST', '/session', undefined, { 'User-Agent': 'x\u0022}{"a":1' }), 201)).body;
-  [header = {}, claims = {}] = tokens.accessToken.split('.').slice(0, 2).map(fromBase64) as Record<string, unknown>[];
-});
-
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
+const { system, behind, url, api } = await withSystem();
+const registration = await completedRegistration(system, 50);
+const tokens = (await must(registration.call('POST', '/session', undefined, { 'User-Agent': 'x\u0022}{"a":1' }), 201))
+  .body;
+const [header = {}, claims = {}] = tokens.accessToken.split('.').slice(0, 2).map(fromBase64) as Record<
+  string,
+  unknown
+>[];
 
 function fromBase64(text: string): unknown {
   return JSON.parse(Buffer.from(text, 'base64url').toString());
@@ -67,12 +51,12 @@ async function assertInvalid(token: string, what: string): Promise<void> {
 
 describe('the access token of a session', () => {
   it('opens protected routes, and contains no secret and no personal data', async () => {
-    const session = await must(call(url, 'GET', '/api/v1/auth/session', { token: tokens.accessToken }));
+    const session = await must(api.readSession({ token: tokens.accessToken }));
     assert.equal(session.body.userAgent, 'x"}{"a":1');
     assert.equal(session.body.sessionId, claims.sid);
     assert.equal(session.body.userId, claims.sub);
     assert.equal(Date.parse(session.body.expiresAt) - Date.parse(session.body.lastActivityAt), 7 * 86_400_000);
-    await must(call(url, 'GET', '/api/v1/users/me', { token: tokens.accessToken }));
+    await must(api.readMe({ token: tokens.accessToken }));
     const { kid, ...kind } = header;
     assert.deepEqual(kind, { alg: 'HS256', typ: 'at+jwt' });
     assert.match(String(kid), /^[0-9a-f]{8}$/);
@@ -83,7 +67,7 @@ describe('the access token of a session', () => {
 
   it('is refused when its session has ended or belongs to another user', async () => {
     const { accessToken } = await signedIn(system, 51);
-    await must(call(url, 'GET', '/api/v1/users/me', { token: accessToken }));
+    await must(api.readMe({ token: accessToken }));
     const theirs = fromBase64(accessToken.split('.')[1] ?? '') as Record<string, unknown>;
     await assertInvalid(signed(header, { ...claims, sid: theirs.sid }), 'the session of another user');
     await assertInvalid(signed(header, { ...claims, sub: theirs.sub }), 'another user');
@@ -229,8 +213,8 @@ describe('the address of a session', () => {
       'CF-Connecting-IP': '203.0.113.9',
     };
     const login = { identifier: 'person052', password: goodPassword };
-    const { body } = await must(call(url, 'POST', '/api/v1/auth/login', { body: login, headers: forged }));
-    const seen = await must(call(url, 'GET', '/api/v1/auth/session', { token: body.accessToken }));
+    const { body } = await must(api.beginLogInAlias({ body: login, headers: forged }));
+    const seen = await must(api.readSession({ token: body.accessToken }));
     assert.equal(seen.body.ip, '127.0.0.1');
   });
 });

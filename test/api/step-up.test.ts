@@ -1,59 +1,39 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Operation } from '../../contract/operation.ts';
 import { operations } from '../../contract/operations.ts';
-import type { System } from '../../engines/system.ts';
+import type { ProfileChange } from '../../contract/users.ts';
 import { ageRecords } from '../support/aging.ts';
 import { type Answer, call } from '../support/client.ts';
-import { holdToContract } from '../support/contract.ts';
 import { assertReached } from '../support/instants.ts';
-import { signedIn } from '../support/people.ts';
-import { assertLimited, type Behind, goodPassword, lookBehind, must } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { type SignedIn, signedIn } from '../support/people.ts';
+import { assertLimited, goodPassword, must } from '../support/registrations.ts';
+import type { InputOf } from '../support/rest-client.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
 /** Long enough for any machine. Tests age the sessions that need an old authentication. */
 const routes = Object.values(operations) as Operation[];
 const maxAgeSeconds = 3600;
 const challenge = `Bearer realm="vyry", error="insufficient_user_authentication", max_age="${maxAgeSeconds}"`;
 
-let system: System;
-let behind: Behind;
-let url: string;
-
-before(async () => {
-  system = await startTestSystem({
-    env: { CAPTCHA_COST: '2', STEP_UP_SECONDS: String(maxAgeSeconds), LIMIT_WRONG_PINS_PER_PERSON: '3/86400' },
-  });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-  await holdToContract(url);
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
+const { system, behind, url, api } = await withSystem({
+  STEP_UP_SECONDS: String(maxAgeSeconds),
+  LIMIT_WRONG_PINS_PER_PERSON: '3/86400',
 });
 
-interface Person {
-  userId: string;
-  token: string;
-  /** Redis key of the session. */
-  session: string;
-}
-
-/** A user whose session has an old authentication. */
-async function person(index: number): Promise<Person> {
-  const { userId, accessToken: token } = await signedIn(system, index);
-  const [session = ''] = await behind.sessionsOf(userId);
-  const who = { userId, token, session };
-  await age(who);
-  return who;
+/** A user whose session has an old authentication; `session` is its Redis key. */
+async function person(index: number) {
+  const who = await signedIn(system, index);
+  const [session = ''] = await behind.sessionsOf(who.userId);
+  await age({ session });
+  return { ...who, session };
 }
 
 /** Ages the last authentication of a session beyond the limit. */
-const age = ({ session }: Pick<Person, 'session'>) => ageRecords(behind.redis, session, maxAgeSeconds + 1);
-const put = ({ token }: Person, body: unknown) => call(url, 'PUT', '/api/v1/users/me', { token, body });
-const stepUp = ({ token }: Person, body: unknown) => call(url, 'POST', '/api/v1/auth/step-up', { token, body });
+const age = ({ session }: { session: string }) => ageRecords(behind.redis, session, maxAgeSeconds + 1);
+const put = ({ token }: SignedIn, body: ProfileChange) => api.changeProfile({ token, body });
+const stepUp = ({ token }: SignedIn, body: InputOf<'stepUp'>['body']) => api.stepUp({ token, body });
 
 function assertChallenged({ status, headers, body }: Answer, what: string): void {
   assert.deepEqual([status, body.error_code, body.maxAgeSeconds], [401, 'UNAUTHORIZED', maxAgeSeconds], what);
@@ -85,11 +65,8 @@ describe('G28: a session with an old authentication', () => {
     const ada = await person(441);
     await must(put(ada, { fullName: 'After Change' }));
     assertChallenged(await put(ada, { fullName: 'Later', phone: '+447700900442' }), 'number');
-    assert.equal(
-      (await must(call(url, 'GET', '/api/v1/users/me', { token: ada.token }))).body.fullName,
-      'After Change',
-    );
-    const { body } = await must(call(url, 'GET', '/api/v1/auth/session', { token: ada.token }));
+    assert.equal((await must(api.readMe({ token: ada.token }))).body.fullName, 'After Change');
+    const { body } = await must(api.readSession({ token: ada.token }));
     assertReached(new Date(Date.parse(body.authenticatedAt) + maxAgeSeconds * 1000).toISOString());
   });
 
@@ -97,27 +74,21 @@ describe('G28: a session with an old authentication', () => {
     const { userId, refreshToken } = await signedIn(system, 443);
     const [session = ''] = await behind.sessionsOf(userId);
     await age({ session });
-    const refreshed = await must(call(url, 'POST', '/api/v1/auth/refresh-token', { body: { refreshToken } }));
+    const refreshed = await must(api.refreshTokens({ body: { refreshToken } }));
     const change = { body: { email: 'new443@example.org' } };
-    assertChallenged(
-      await call(url, 'PUT', '/api/v1/users/me', { token: refreshed.body.accessToken, ...change }),
-      'refresh',
-    );
+    assertChallenged(await api.changeProfile({ token: refreshed.body.accessToken, ...change }), 'refresh');
     const login = { identifier: 'person443', password: goodPassword };
-    const again = await must(call(url, 'POST', '/api/v1/auth/login', { body: login }));
-    await must(call(url, 'PUT', '/api/v1/users/me', { token: again.body.accessToken, ...change }), 202);
+    const again = await must(api.beginLogInAlias({ body: login }));
+    await must(api.changeProfile({ token: again.body.accessToken, ...change }), 202);
   });
 
   it('leaves an audit event when it is refused', async () => {
     const ada = await person(444);
     assertChallenged(await put(ada, { username: 'other' }), 'username');
     const refused = async () =>
-      (await behind.redis.xrange('audit', '-', '+'))
-        .map(([, [, event = '{}']]) => JSON.parse(event))
-        .filter(
-          ({ action, userId, event }) =>
-            [action, userId, event.reason].join() === `access-denied,${ada.userId},authentication-too-old`,
-        );
+      (await behind.auditEvents('access-denied')).filter(
+        ({ userId, event }) => [userId, event.reason].join() === `${ada.userId},authentication-too-old`,
+      );
     await until(async () => (await refused()).length === 1);
   });
 });
@@ -132,7 +103,7 @@ describe('POST /auth/step-up', () => {
       assert.equal((await stepUp(ada, body)).status, 400);
     await must(stepUp(ada, { password: goodPassword }), 204);
     const pin = { pin: '830571', currentPassword: goodPassword };
-    await must(call(url, 'PUT', '/api/v1/auth/pin', { token: ada.token, body: pin }), 204);
+    await must(api.changePin({ token: ada.token, body: pin }), 204);
     await age(ada);
     await must(stepUp(ada, { pin: '830571' }), 204);
     await must(put(ada, { email: 'new445@example.org' }), 202);
@@ -142,7 +113,7 @@ describe('POST /auth/step-up', () => {
     const ada = await person(446);
     for (let turn = 0; turn < 3; turn++) assert.equal((await stepUp(ada, { pin: '000000' })).status, 401);
     assertLimited(await stepUp(ada, { pin: '000000' }), 'wrong-pins-per-person', 86_400);
-    await must(call(url, 'POST', '/api/v1/auth/logout', { token: ada.token, body: {} }), 204);
+    await must(api.logOut({ token: ada.token, body: {} }), 204);
     assert.equal((await stepUp(ada, { password: goodPassword })).status, 401);
     assert.deepEqual(await behind.sessionsOf(ada.userId), []);
   });

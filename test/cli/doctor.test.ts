@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { findingOf } from '../../cli/checks/ldap.ts';
-import type { System } from '../../engines/system.ts';
 import { setFault } from '../support/faults.ts';
 import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';
 import { projectFolder, runNode } from '../support/node-process.ts';
 import { completedRegistration } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { vyryFor, vyryProcessFor } from '../support/vyry.ts';
+import { withSystem } from '../support/with-system.ts';
 
 interface Finding {
   check: string;
@@ -17,16 +16,8 @@ interface Finding {
   advice?: string;
 }
 
-let system: System;
-
-before(async () => {
-  const keys = { INFOBIP_API_KEY: 'fake', RESEND_API_KEY: 'fake', SENDGRID_API_KEY: 'fake' };
-  system = await startTestSystem({
-    elasticsearch: true,
-    env: { CAPTCHA_COST: '2', INFOBIP_FROM: 'Vyry', ...keys },
-  });
-});
-after(() => system?.stop());
+const keys = { INFOBIP_API_KEY: 'fake', RESEND_API_KEY: 'fake', SENDGRID_API_KEY: 'fake' };
+const { system } = await withSystem({ INFOBIP_FROM: 'Vyry', ...keys }, { elasticsearch: true });
 
 /** Runs the doctor with these variables. `of` returns the verdict and finding of a check. */
 async function diagnose(env: Record<string, string> = {}) {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, beforeEach, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { beforeEach, describe, it } from 'node:test';
 import { codeFor, messagesTo, type RegistrationHandle } from '../support/client.ts';
 import { setFault } from '../support/faults.ts';
 import { personOf } from '../support/journey.ts';
@@ -12,15 +11,11 @@ import { connectStores } from '../support/stores.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
 import { jsonOf, vyryFor, vyryProcessFor } from '../support/vyry.ts';
+import { withSystem } from '../support/with-system.ts';
 
-let system: System;
-let vyry: ReturnType<typeof vyryFor>;
+const { system } = await withSystem({}, { start: startOwnTestSystem });
+const vyry = vyryFor(system);
 
-before(async () => {
-  system = await startOwnTestSystem({ env: { CAPTCHA_COST: '2' } });
-  vyry = vyryFor(system);
-});
-after(() => system?.stop());
 beforeEach(() => setFault(system.ready.outboxUrl, { channel: 'sms', mode: 'none' }));
 
 /** Starts a registration whose code waits for the SMS provider. */

@@ -1,3 +1,4 @@
+// @rerun never
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isOwnWord, preparePassword } from '../../domain/passwords.ts';

@@ -4,76 +4,29 @@
  * ships them is killed. An Elasticsearch that is frozen and killed under load is in test/nightly/audit.test.ts.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { createAuditIndex, readAuditLog } from '../../adapters/elastic/audit-index.ts';
-import { connectElastic, type Elastic } from '../../adapters/elastic/connect.ts';
+import { describe, it } from 'node:test';
+import { createAuditIndex } from '../../adapters/elastic/audit-index.ts';
 import { auditKeys } from '../../adapters/redis/audit.ts';
-import { readAuditHead } from '../../adapters/redis/audit-stream.ts';
-import type { AuditEvent } from '../../domain/audit.ts';
-import type { System } from '../../engines/system.ts';
-import { auditMacKey, verifyAuditLog } from '../../platform/audit.ts';
-import { Secret } from '../../platform/config/secret.ts';
+import { metricOf, openAuditLog } from '../support/audit-log.ts';
 import { call, startRegistration } from '../support/client.ts';
 import { completedRegistration, goodPassword, must, phoneOf } from '../support/registrations.ts';
-import { connectStores, type Stores } from '../support/stores.ts';
-import { startTestSystem } from '../support/system.ts';
 import { eventually, until } from '../support/until.ts';
 import { vyryFor } from '../support/vyry.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
-let system: System;
-let stores: Stores;
-let elastic: Elastic;
-let prefix: string;
-
-before(async () => {
-  system = await startTestSystem({ elasticsearch: true, env: { CAPTCHA_COST: '2' } });
-  stores = await connectStores(system);
-  elastic = connectElastic({ url: system.ready.elasticsearchUrl ?? '' });
-  prefix = system.processes.env('audit').AUDIT_INDEX ?? '';
-});
-after(async () => {
-  await elastic?.close();
-  await stores?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
-
-const waiting = async () => stores.redis.xlen(auditKeys.stream);
-
-/** Resolves when the audit stream is empty and the stored events are searchable. */
-async function shipped(): Promise<void> {
-  await until(async () => (await waiting()) === 0);
-  await elastic.indices.refresh({ index: `${prefix}-*` });
-}
-
-async function eventsOf(query: string): Promise<AuditEvent[]> {
-  const { hits } = await elastic.search<AuditEvent>({
-    index: `${prefix}-*`,
-    q: query,
-    size: 1000,
-    sort: 'vyry.audit.sequence',
-  });
-  return hits.hits.flatMap(({ _source }) => (_source ? [_source] : []));
-}
-
-async function checkAll() {
-  const macKey = auditMacKey(new Secret(system.secrets.AUDIT_KEY));
-  return verifyAuditLog(readAuditLog(elastic, prefix), macKey, await readAuditHead(stores.redis));
-}
+const { system, behind: stores, api } = await withSystem({}, { elasticsearch: true });
+const { elastic, prefix, shipped, eventsOf, countOf, checkAll } = openAuditLog(system, stores);
+const metric = (name: string) => metricOf(system.ready.apiUrl, name);
 
 /** Waits until the check of the audit log finds exactly these faults: an event in transit is missing for a moment. */
-async function assertFaults(faults: Awaited<ReturnType<typeof verifyAuditLog>>['faults']): Promise<void> {
+async function assertFaults(faults: Awaited<ReturnType<typeof checkAll>>['faults']): Promise<void> {
   await eventually(async () => {
     await shipped();
     assert.deepEqual((await checkAll()).faults, faults);
     return true;
   });
-}
-
-async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`${system.ready.apiUrl}/metrics`)).text();
-  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
 }
 
 describe('A registration', () => {
@@ -130,7 +83,7 @@ describe('R4: a refusal', () => {
         request: () => registration.call('PUT', '/code', { code: '123456' }, { 'X-Request-Id': `${id}-1` }),
         status: 409,
       },
-      { request: () => call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { headers, token: 'x' }), status: 401 },
+      { request: () => api.readMe({ headers, token: 'x' }), status: 401 },
       {
         request: () =>
           call(system.ready.apiUrl, 'POST', '/api/v1/registrations', {
@@ -174,9 +127,9 @@ describe('The process that ships audit events', () => {
     await system.restart('audit');
     await until(async () => {
       await shipped();
-      return (await elastic.count({ index: `${prefix}-*`, q: 'userAgent:load' })).count >= 60;
+      return (await countOf('userAgent:load')) >= 60;
     });
-    assert.equal((await elastic.count({ index: `${prefix}-*`, q: 'userAgent:load' })).count, 60);
+    assert.equal(await countOf('userAgent:load'), 60);
     await assertFaults([]);
     assert.equal((await checkAll()).dropped, 0);
   });

@@ -4,76 +4,33 @@
  * personal data. Also: a deletion can be stopped, and continues after a crash.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { type KeyFamily, keyFamilies, parseKey } from '../../adapters/redis/keys.ts';
-import type { System } from '../../engines/system.ts';
 import { type Answer, call, codeFor, isNotification, notificationsTo, type OutboxMessage } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { setFault } from '../support/faults.ts';
 import { type Footprint, readAuditIndex, readDatabase, readRedis, readTemporal, search } from '../support/footprint.ts';
-import { signedIn } from '../support/people.ts';
-import {
-  type Behind,
-  completedRegistration,
-  goodPassword,
-  lookBehind,
-  must,
-  phoneOf,
-  startAnotherApi,
-} from '../support/registrations.ts';
+import type { SignedIn } from '../support/people.ts';
+import { goodPassword, must, phoneOf, startAnotherApi } from '../support/registrations.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const graceSeconds = 1;
 
-let system: System;
-let behind: Behind;
-let url: string;
+const { system, behind, url, api, person, registrant, logIn } = await withSystem(
+  { OTP_RESEND_WAITS: '1', DELETION_GRACE_SECONDS: String(graceSeconds) },
+  { start: startOwnTestSystem, elasticsearch: true },
+);
 /** URL of an api where users have an hour to stop a deletion. */
-let patient: string;
+const patient = (await startAnotherApi(system, { DELETION_GRACE_SECONDS: '3600' })).apiUrl;
+await holdToContract(patient);
 
-before(async () => {
-  system = await startOwnTestSystem({
-    elasticsearch: true,
-    env: { CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1', DELETION_GRACE_SECONDS: String(graceSeconds) },
-  });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-  patient = (await startAnotherApi(system, { DELETION_GRACE_SECONDS: '3600' })).apiUrl;
-  await holdToContract(url);
-  await holdToContract(patient);
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
-
-interface Person {
-  name: string;
-  userId: string;
-  token: string;
-}
-
-/** A user who registered through the API, which leaves data in every store. */
-async function registrant(index: number): Promise<Person> {
-  const registration = await completedRegistration(system, index);
-  const { body } = await must(registration.call('POST', '/session'), 201);
-  return { name: `person${index}`, userId: body.user.userId, token: body.accessToken };
-}
-
-/** A user with an account and a session. */
-async function person(index: number): Promise<Person> {
-  const { userId, accessToken } = await signedIn(system, index);
-  return { name: `person${index}`, userId, token: accessToken };
-}
-
-const me = ({ token }: Person, method: string, path = '', at = url): Promise<Answer> =>
+const me = ({ token }: SignedIn, method: string, path = '', at = url): Promise<Answer> =>
   call(at, method, `/api/v1/users/me${path}`, { token });
-const receiptOf = (deletion: { deletionId: string; deletionToken: string }): Promise<Answer> =>
-  call(url, 'GET', `/api/v1/deletions/${deletion.deletionId}`, { token: deletion.deletionToken });
-const logIn = (identifier: string, password = goodPassword) =>
-  call(url, 'POST', '/api/v1/auth/login', { body: { identifier, password } });
+const receiptOf = ({ deletionId, deletionToken: token }: { deletionId: string; deletionToken: string }) =>
+  api.readDeletion({ deletionId, token });
 
 async function erased(deletion: { deletionId: string; deletionToken: string }): Promise<Answer> {
   await until(async () => (await receiptOf(deletion)).body.state === 'erased');
@@ -103,25 +60,16 @@ function unfoundKeys(footprint: Footprint, personal: string[]): string[] {
 }
 
 /** Performs actions that leave data of a user in every store. */
-async function live(who: Person): Promise<void> {
-  await must(
-    call(url, 'PUT', '/api/v1/auth/pin', { token: who.token, body: { pin: '830571', currentPassword: goodPassword } }),
-    204,
-  );
-  await call(url, 'POST', '/api/v1/auth/pin/verify', { token: who.token, body: { pin: '000000' } });
-  await must(call(url, 'POST', '/api/v1/auth/login', { body: { identifier: who.name } }), 202);
+async function live(who: SignedIn): Promise<void> {
+  await must(api.changePin({ token: who.token, body: { pin: '830571', currentPassword: goodPassword } }), 204);
+  await api.verifyPin({ token: who.token, body: { pin: '000000' } });
+  await must(api.beginLogInAlias({ body: { identifier: who.name } }), 202);
   await codeFor(system.ready.outboxUrl, phoneOf(Number(who.name.slice(-3))), 2);
-  await must(
-    call(url, 'POST', '/api/v1/auth/password/forgot', { body: { identifier: `${who.name}@example.org` } }),
-    202,
-  );
+  await must(api.forgetPassword({ body: { identifier: `${who.name}@example.org` } }), 202);
   const refreshed = await must(logIn(who.name));
-  await must(call(url, 'POST', '/api/v1/auth/refresh-token', { body: { refreshToken: refreshed.body.refreshToken } }));
-  await must(
-    call(url, 'PUT', '/api/v1/users/me', { token: who.token, body: { email: `${who.name}.new@example.org` } }),
-    202,
-  );
-  await must(call(url, 'POST', '/api/v1/auth/pin/reset/code', { token: who.token, body: {} }), 202);
+  await must(api.refreshTokens({ body: { refreshToken: refreshed.body.refreshToken } }));
+  await must(api.changeProfile({ token: who.token, body: { email: `${who.name}.new@example.org` } }), 202);
+  await must(api.beginPinReset({ token: who.token, body: {} }), 202);
   await until(async () => (await notificationsTo(system.ready.outboxUrl, `${who.name}@example.org`)).length >= 3);
 }
 
@@ -211,7 +159,7 @@ describe('DELETE /users/me', () => {
     const ada = await person(503);
     const elsewhere = (await must(logIn(ada.name))).body.accessToken;
     const { body: deletion } = await must(me(ada, 'DELETE', '', patient), 202);
-    assert.equal((await call(url, 'GET', '/api/v1/auth/session', { token: elsewhere })).status, 401);
+    assert.equal((await api.readSession({ token: elsewhere })).status, 401);
     assert.equal((await must(me(ada, 'GET'))).body.deletionAt, deletion.effectiveAt);
     assert.equal((await must(receiptOf(deletion))).body.state, 'planned');
     const again = { ...ada, token: (await must(logIn(ada.name))).body.accessToken };
@@ -247,7 +195,7 @@ describe('DELETE /users/me', () => {
     for (const token of [ada.token, 'a'.repeat(43)]) {
       assert.equal((await receiptOf({ ...deletion, deletionToken: token })).status, 404);
     }
-    assert.equal((await call(url, 'GET', `/api/v1/deletions/${deletion.deletionId}`)).status, 401);
-    assert.equal((await call(url, 'GET', '/api/v1/auth/session', { token: deletion.deletionToken })).status, 401);
+    assert.equal((await api.readDeletion({ deletionId: deletion.deletionId })).status, 401);
+    assert.equal((await api.readSession({ token: deletion.deletionToken })).status, 401);
   });
 });

@@ -1,34 +1,23 @@
 /** Delivery reports of providers are recorded once, and affect the provider of the next message to a user. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { beforeEach, describe, it } from 'node:test';
 import { codeFor, messagesTo, type RegistrationHandle, startRegistration } from '../support/client.ts';
 import { reportEventsOf, reportsTo } from '../support/delivery-reports.ts';
 import { type FaultSetting, setFault } from '../support/faults.ts';
-import { type Behind, lookBehind, must } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { must } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
-let system: System;
-let behind: Behind;
 let people = 300;
 
-before(async () => {
-  system = await startTestSystem({
-    env: {
-      REGISTRATION_STEPS: 'code',
-      INFOBIP_API_KEY: 'fake',
-      INFOBIP_FROM: 'Vyry',
-      OTP_RESEND_WAITS: '1,1',
-      OTP_TTL: '600',
-    },
-  });
-  behind = await lookBehind(system);
+const { system, behind } = await withSystem({
+  REGISTRATION_STEPS: 'code',
+  INFOBIP_API_KEY: 'fake',
+  INFOBIP_FROM: 'Vyry',
+  OTP_RESEND_WAITS: '1,1',
+  OTP_TTL: '600',
 });
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
+
 beforeEach(async () => {
   for (const channel of ['sms', 'voice']) await fault({ channel, mode: 'none' });
 });

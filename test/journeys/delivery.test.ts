@@ -1,35 +1,23 @@
 /** Whatever fails while a code is sent, by any channel and provider, the user gets one code that works. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { beforeEach, describe, it } from 'node:test';
 import { messagesTo } from '../support/client.ts';
 import { postReport, reportsTo } from '../support/delivery-reports.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
 import { assertReached } from '../support/instants.ts';
 import { type Channel, createJourney, type Journey, personOf } from '../support/journey.ts';
-import { allMessages, type Behind, lookBehind } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { allMessages } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
-let system: System;
-let behind: Behind;
 let people = 300;
 
-before(async () => {
-  system = await startTestSystem({
-    env: {
-      CAPTCHA_COST: '2',
-      INFOBIP_API_KEY: 'fake',
-      INFOBIP_FROM: 'Vyry',
-      RESEND_API_KEY: 'fake',
-    },
-  });
-  behind = await lookBehind(system);
+const { system, behind } = await withSystem({
+  INFOBIP_API_KEY: 'fake',
+  INFOBIP_FROM: 'Vyry',
+  RESEND_API_KEY: 'fake',
 });
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
+
 beforeEach(async () => {
   for (const channel of ['sms', 'voice', 'email'] as const) await fault(channel, 'none');
 });

@@ -5,32 +5,23 @@
  * every step, where most calls need no repeat, are in test/nightly/durability.test.ts.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import type { Role } from '../../platform/config/roles.ts';
-import { call, messagesTo } from '../support/client.ts';
+import { messagesTo } from '../support/client.ts';
 import { reportEventsOf, reportsTo } from '../support/delivery-reports.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
 import { type Channel, createJourney, type Journey, type OutboxMail, personOf } from '../support/journey.ts';
-import { type Behind, lookBehind } from '../support/registrations.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
+
+const { system, behind, api } = await withSystem(
+  { INFOBIP_API_KEY: 'fake', INFOBIP_FROM: 'Vyry' },
+  { start: startOwnTestSystem },
+);
 
 describe('A registration, when a process is killed during a call', () => {
-  let system: System;
-  let behind: Behind;
   let people = 0;
-
-  before(async () => {
-    system = await startOwnTestSystem({
-      env: { CAPTCHA_COST: '2', INFOBIP_API_KEY: 'fake', INFOBIP_FROM: 'Vyry' },
-    });
-    behind = await lookBehind(system);
-  });
-  after(async () => {
-    await behind?.[Symbol.asyncDispose]();
-    await system?.stop();
-  });
 
   it('survives a kill of the directory worker', async () => {
     const journey = next();
@@ -169,7 +160,7 @@ describe('A registration, when a process is killed during a call', () => {
     assert.equal((await behind.claimsOf(status?.body.userId)).length, 5);
     assert.equal((await behind.sessionsOf(status?.body.userId)).length, 1);
     const { accessToken } = journey.answerOf('session').body;
-    const me = await call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token: accessToken });
+    const me = await api.readMe({ token: accessToken });
     assert.equal(me.body.phone, person.phone);
     assert.equal((await registration?.call('POST', '/session'))?.status, 409, 'a second session');
   }

@@ -1,32 +1,12 @@
 /** Accounts that tests create without a registration equal those that a registration creates. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
-import { call, codeFor, startRegistration } from '../support/client.ts';
+import { describe, it } from 'node:test';
+import { codeFor, startRegistration } from '../support/client.ts';
 import { type Chosen, registeredPerson, signedIn, type Who } from '../support/people.ts';
-import {
-  type Behind,
-  goodPassword,
-  lookBehind,
-  must,
-  registrationWithCode,
-  startAnotherApi,
-} from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { goodPassword, must, registrationWithCode, startAnotherApi } from '../support/registrations.ts';
+import { withSystem } from '../support/with-system.ts';
 
-let system: System;
-let behind: Behind;
-let url: string;
-
-before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2', OTP_TTL: '3600' } });
-  behind = await lookBehind(system);
-  url = system.ready.apiUrl;
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
+const { system, behind, api } = await withSystem({ OTP_TTL: '3600' });
 
 /** Fields that differ between accounts: ids, times, and values that are salted or encrypted with a random IV. */
 const own = [
@@ -105,12 +85,12 @@ describe('An account created by a fixture', () => {
     const { userId, registrationId: _, ...tokens } = given;
     assert.deepEqual(Object.keys(tokens).sort(), Object.keys(taken).sort());
     assert.deepEqual(Object.keys(tokens.user).sort(), Object.keys(taken.user).sort());
-    const { body } = await must(call(url, 'GET', '/api/v1/users/me', { token: given.accessToken }));
+    const { body } = await must(api.readMe({ token: given.accessToken }));
     assert.deepEqual(body, { ...given.user });
     assert.equal(body.userId, userId);
     const login = { identifier: 'person902', password: goodPassword };
-    await must(call(url, 'POST', '/api/v1/auth/login', { body: login }));
-    await must(call(url, 'POST', '/api/v1/auth/refresh-token', { body: { refreshToken: given.refreshToken } }));
+    await must(api.beginLogInAlias({ body: login }));
+    await must(api.refreshTokens({ body: { refreshToken: given.refreshToken } }));
     const fieldsOf = async (of: string) => {
       const [session = ''] = await behind.sessionsOf(of);
       const { userId: _, refresh: __, createdAt: ___, ...fields } = await behind.redis.hgetall(session);

@@ -1,28 +1,18 @@
 /** Account owners are notified of what happens to their account, once, in their language. No request waits for it. */
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import type { AuditAction, AuditEvent } from '../../domain/audit.ts';
-import type { System } from '../../engines/system.ts';
-import { call, notificationsTo, type OutboxMessage } from '../support/client.ts';
+import { notificationsTo, type OutboxMessage } from '../support/client.ts';
 import { setFault } from '../support/faults.ts';
 import { createJourney, type Journey, personOf } from '../support/journey.ts';
 import { signedIn } from '../support/people.ts';
-import { connectStores, type Stores } from '../support/stores.ts';
-import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
-let system: System;
-let stores: Stores;
 let people = 400;
 
-before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2', RESEND_API_KEY: 'fake' } });
-  stores = await connectStores(system);
-});
-after(async () => {
-  await stores?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
+const { system, behind: stores, api } = await withSystem({ RESEND_API_KEY: 'fake' });
+
 beforeEach(() => setFault(system.ready.outboxUrl, { channel: 'email', mode: 'none' }));
 
 const next = (locale?: string): Journey =>
@@ -44,10 +34,8 @@ async function notificationsOf({ person }: Pick<Journey, 'person'>, count: numbe
 
 /** Audit events with an action, about one account if it is given. */
 async function eventsOf(action: AuditAction, userId?: string): Promise<AuditEvent[]> {
-  const entries = await stores.redis.xrange('audit', '-', '+');
-  return entries
-    .map(([, [, event = '{}']]) => JSON.parse(event) as AuditEvent)
-    .filter((event) => event.action === action && (userId === undefined || event.user?.target?.id === userId));
+  const events = await stores.auditEvents(action);
+  return events.filter((event) => userId === undefined || event.user?.target?.id === userId);
 }
 
 const subjectsOf = (notifications: OutboxMessage[]) => notifications.map(({ subject }) => subject);
@@ -89,7 +77,7 @@ describe('A password change', () => {
     const { person, userId, accessToken } = await owner();
     const { email, phone, newPassword } = person;
     await setFault(system.ready.outboxUrl, { channel: 'email', mode: 'error500' });
-    const { status } = await call(system.ready.apiUrl, 'PUT', '/api/v1/auth/password', {
+    const { status } = await api.changePassword({
       token: accessToken,
       body: { currentPassword: newPassword, newPassword: 'violet-harbour-engraves-93' },
     });

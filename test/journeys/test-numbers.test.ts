@@ -1,44 +1,26 @@
 /** Test numbers, and the last digits as code: no message is sent, and all else is as for other numbers. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import { startRegistration } from '../support/client.ts';
-import { allMessages, assertLimited, type Behind, lookBehind, must, wrongCode } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { allMessages, assertLimited, must, wrongCode } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const tester = '+15550100001';
 const called = '+15550100002';
 const another = '+4915212345678';
 const code = '482915';
 
-async function startWith(env: Record<string, string>) {
-  const system = await startTestSystem({ env: { REGISTRATION_STEPS: 'code', ...env } });
-  return { system, behind: await lookBehind(system) };
-}
-
-async function stop({ system, behind }: { system: System; behind: Behind }): Promise<void> {
-  await behind[Symbol.asyncDispose]();
-  await system.stop();
-}
-
-async function eventsOf({ redis }: Behind, action: string) {
-  const entries = await redis.xrange('audit', '-', '+');
-  return entries.map(([, fields]) => JSON.parse(fields[1] ?? '{}')).filter((event) => event.action === action);
-}
+const scene = await withSystem({
+  REGISTRATION_STEPS: 'code',
+  TEST_NUMBERS: `${tester}=${code},${called}=${code},${another}=${code}`,
+  LIMIT_SENDS_PER_NUMBER: '2/3600',
+  OTP_CHECKS_MAX: '3',
+});
+const bySuffix = await withSystem({ REGISTRATION_STEPS: 'code', SMS_PROVIDERS: 'last-digits' });
 
 describe('A number of TEST_NUMBERS', () => {
-  let scene: Awaited<ReturnType<typeof startWith>>;
-  before(async () => {
-    scene = await startWith({
-      TEST_NUMBERS: `${tester}=${code},${called}=${code},${another}=${code}`,
-      LIMIT_SENDS_PER_NUMBER: '2/3600',
-      OTP_CHECKS_MAX: '3',
-    });
-  });
-  after(() => stop(scene));
-
   it('is verified by its code and no other, by SMS and by call, and no message is sent', async () => {
     const { apiUrl, outboxUrl } = scene.system.ready;
     for (const [channel, phone] of [
@@ -51,9 +33,9 @@ describe('A number of TEST_NUMBERS', () => {
       await must(registration.call('PUT', '/code', { code }));
     }
     assert.deepEqual(await allMessages(outboxUrl), []);
-    await until(async () => (await eventsOf(scene.behind, 'message-send')).length === 2);
-    for (const { status, vyry } of await eventsOf(scene.behind, 'message-send')) {
-      assert.deepEqual([status, vyry.messaging.provider], ['success', 'test']);
+    await until(async () => (await scene.behind.auditEvents('message-send')).length === 2);
+    for (const { status, vyry } of await scene.behind.auditEvents('message-send')) {
+      assert.deepEqual([status, vyry.messaging?.provider], ['success', 'test']);
     }
   });
 
@@ -78,17 +60,11 @@ describe('A number of TEST_NUMBERS', () => {
 });
 
 describe('SMS_PROVIDERS=last-digits', () => {
-  let scene: Awaited<ReturnType<typeof startWith>>;
-  before(async () => {
-    scene = await startWith({ SMS_PROVIDERS: 'last-digits' });
-  });
-  after(() => stop(scene));
-
   it('accepts the last six digits of any number as its code, and sends nothing', async () => {
-    const registration = await startRegistration(scene.system.ready.apiUrl, { phone: '+12025550147' });
+    const registration = await startRegistration(bySuffix.url, { phone: '+12025550147' });
     await must(registration.call('POST', '/codes', { channel: 'sms' }), 202);
     await must(registration.call('PUT', '/code', { code: '550147' }));
-    assert.deepEqual(await allMessages(scene.system.ready.outboxUrl), []);
-    assert.match(readFileSync(scene.system.processes.logFile('delivery'), 'utf8'), /"event":"last-digits\.on"/);
+    assert.deepEqual(await allMessages(bySuffix.outboxUrl), []);
+    assert.match(readFileSync(bySuffix.system.processes.logFile('delivery'), 'utf8'), /"event":"last-digits\.on"/);
   });
 });

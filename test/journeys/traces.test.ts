@@ -6,38 +6,32 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { freePort } from '../../engines/ports.ts';
-import type { System } from '../../engines/system.ts';
 import type { Role } from '../../platform/config/roles.ts';
 import { connectAuth } from '../support/auth-client.ts';
 import { call, startRegistration } from '../support/client.ts';
-import { type FakeCollector, type ReceivedSpan, startCollector } from '../support/collector.ts';
+import { type ReceivedSpan, startCollector } from '../support/collector.ts';
 import { search } from '../support/footprint.ts';
-import { createJourney, type Journey, personOf } from '../support/journey.ts';
+import { createJourney, personOf } from '../support/journey.ts';
 import { linesOf } from '../support/node-process.ts';
 import { registrationAtCode, startAnotherApi } from '../support/registrations.ts';
 import { connectSignal, numbers } from '../support/signal-client.ts';
-import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const person = personOf(61);
 const caller = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' };
 const kinds = { internal: 1, server: 2, client: 3 };
 
-describe('A traced system', () => {
-  let collector: FakeCollector;
-  let system: System;
-  let journey: Journey;
+const collector = await startCollector();
+const { system } = await withSystem({
+  OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+  OTEL_EXPORTER_OTLP_HEADERS: 'x-collector-token=canary%2Ctoken',
+});
+after(() => collector[Symbol.asyncDispose]());
+const journey = createJourney(system.ready, person);
 
+describe('A traced system', () => {
   before(async () => {
-    collector = await startCollector();
-    system = await startTestSystem({
-      env: {
-        OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
-        OTEL_EXPORTER_OTLP_HEADERS: 'x-collector-token=canary%2Ctoken',
-        CAPTCHA_COST: '2',
-      },
-    });
-    journey = createJourney(system.ready, person);
     await journey.walk('start');
     const headers = { traceparent: `00-${caller.traceId}-${caller.spanId}-01`, 'X-Request-Id': 'traced-request' };
     const { username, password } = person;
@@ -49,10 +43,6 @@ describe('A traced system', () => {
     await journey.walk('session');
     await until(async () => collector.spans.some(({ name }) => name === 'RunWorkflow:registration'));
     await until(async () => spansOf(caller.traceId).length >= 5);
-  });
-  after(async () => {
-    await system?.stop();
-    await collector?.[Symbol.asyncDispose]();
   });
 
   const spansOf = (traceId: string) => collector.spans.filter((span) => span.traceId === traceId);

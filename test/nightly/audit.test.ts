@@ -3,56 +3,23 @@
  * process that ships the events is killed too. `VYRY_TEST_OUTAGE_SECONDS` sets how long Elasticsearch is frozen.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readAuditLog } from '../../adapters/elastic/audit-index.ts';
-import { connectElastic, type Elastic } from '../../adapters/elastic/connect.ts';
-import { auditKeys } from '../../adapters/redis/audit.ts';
 import { readAuditHead } from '../../adapters/redis/audit-stream.ts';
-import type { System } from '../../engines/system.ts';
-import { auditMacKey, verifyAuditLog } from '../../platform/audit.ts';
-import { Secret } from '../../platform/config/secret.ts';
+import { metricOf, openAuditLog } from '../support/audit-log.ts';
 import { call } from '../support/client.ts';
 import { completedRegistration } from '../support/registrations.ts';
-import { connectStores, type Stores } from '../support/stores.ts';
 import { startWholeTestSystem } from '../support/system.ts';
-import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const outageMs = Number(process.env.VYRY_TEST_OUTAGE_SECONDS || 12) * 1000;
-const prefix = 'auth-logs';
 
-let system: System;
-let stores: Stores;
-let elastic: Elastic;
-
-before(async () => {
-  system = await startWholeTestSystem({ elasticsearch: true, env: { CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1' } });
-  stores = await connectStores(system);
-  elastic = connectElastic({ url: system.ready.elasticsearchUrl ?? '' });
-});
-after(async () => {
-  await elastic?.close();
-  await stores?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
-
-const waiting = async () => stores.redis.xlen(auditKeys.stream);
-
-/** Resolves when the audit stream is empty and the stored events are searchable. */
-async function shipped(): Promise<void> {
-  await until(async () => (await waiting()) === 0);
-  await elastic.indices.refresh({ index: `${prefix}-*` });
-}
-
-async function checkAll() {
-  const macKey = auditMacKey(new Secret(system.secrets.AUDIT_KEY));
-  return verifyAuditLog(readAuditLog(elastic, prefix), macKey, await readAuditHead(stores.redis));
-}
-
-async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`${system.ready.apiUrl}/metrics`)).text();
-  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
-}
+const { system, behind: stores } = await withSystem(
+  { OTP_RESEND_WAITS: '1' },
+  { start: startWholeTestSystem, elasticsearch: true },
+);
+const { shipped, countOf, checkAll } = openAuditLog(system, stores);
+const metric = (name: string) => metricOf(system.ready.apiUrl, name);
 
 describe('Elasticsearch', () => {
   /** Sends requests to an unknown path, which leave one event each. `stop()` returns how many got a response. */
@@ -101,7 +68,7 @@ describe('Elasticsearch', () => {
     await system.restart('audit');
     const answered = await load.stop();
     await shipped();
-    const stored = (await elastic.count({ index: `${prefix}-*`, q: 'userAgent:load' })).count;
+    const stored = await countOf('userAgent:load');
     t.diagnostic(`${answered} requests answered, ${stored} events stored; ${depth} waited after ${outageMs / 1000} s`);
     assert.equal(stored, answered);
     const { sequence } = await readAuditHead(stores.redis);

@@ -1,18 +1,10 @@
 /** Measures how long a body takes that is crafted to be slow to parse. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import { call } from '../support/client.ts';
-import { startTestSystem } from '../support/system.ts';
+import { withSystem } from '../support/with-system.ts';
 
-let system: System;
-
-before(async () => {
-  system = await startTestSystem();
-});
-after(async () => {
-  await system?.stop();
-});
+const { system } = await withSystem();
 
 /** Deep, wide and broken bodies, which make parsers and regular expressions slow. */
 const heavyBodies = [

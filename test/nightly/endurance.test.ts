@@ -1,28 +1,16 @@
 /** A registration withstands many calls that change nothing, and a provider that takes 30 s to respond. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { System } from '../../engines/system.ts';
 import { codeFor, messagesTo, type RegistrationHandle } from '../support/client.ts';
 import { setFault } from '../support/faults.ts';
 import { createJourney, type Journey, personOf } from '../support/journey.ts';
-import { connectStores, type Stores } from '../support/stores.ts';
-import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
+
+const { system, behind: stores } = await withSystem();
 
 describe('A registration', () => {
-  let system: System;
-  let stores: Stores;
-
-  before(async () => {
-    system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
-    stores = await connectStores(system);
-  });
-  after(async () => {
-    await stores?.[Symbol.asyncDispose]();
-    await system?.stop();
-  });
-
   it('has no longer history after polls, wrong codes, refused sends and malformed calls', async () => {
     const journey = createJourney(system.ready, personOf(800));
     await journey.walk('send');

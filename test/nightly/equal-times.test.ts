@@ -1,19 +1,13 @@
 /** Measures the time of a log-in: it does not reveal whether a user exists. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import { type Answer, call } from '../support/client.ts';
 import { median } from '../support/median.ts';
 import { registeredPerson } from '../support/people.ts';
 import { must } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { withSystem } from '../support/with-system.ts';
 
-let system: System;
-
-before(async () => {
-  system = await startTestSystem({ env: { DIRECTORY_TRIES: '1000' } });
-});
-after(() => system?.stop());
+const { system } = await withSystem({ DIRECTORY_TRIES: '1000' });
 
 const post = (path: string, body: unknown): Promise<Answer> =>
   call(system.ready.apiUrl, 'POST', `/api/v1/auth${path}`, { body });

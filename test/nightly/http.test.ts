@@ -1,22 +1,10 @@
 /** Measures how long requests take when Redis hangs. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import { call, startRegistration } from '../support/client.ts';
-import { type Behind, lookBehind } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { withSystem } from '../support/with-system.ts';
 
-let system: System;
-let behind: Behind;
-
-before(async () => {
-  system = await startTestSystem({ env: { CAPTCHA_COST: '2' } });
-  behind = await lookBehind(system);
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
-});
+const { system, behind } = await withSystem();
 
 describe('an api whose Redis hangs', () => {
   it('returns 503 within 12 s', async () => {

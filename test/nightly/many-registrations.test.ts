@@ -1,11 +1,10 @@
 // @rerun never
 /** The cases A3, B2 and B3 of the abuse catalogue with as many registrations as it names; test/abuse has fewer. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import { codeFor, messagesTo, type RegistrationHandle, startRegistration } from '../support/client.ts';
 import { atOnce } from '../support/redis.ts';
-import { startTestSystem } from '../support/system.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const sendsPerNumber = 6;
 const wrongPerNumber = 12;
@@ -13,23 +12,14 @@ const unprovenPerPrefix = 8;
 /** Number of concurrent starts that the sockets and processors of one machine handle well. */
 const groupSize = 20;
 
-let system: System;
-
-before(async () => {
-  system = await startTestSystem({
-    env: {
-      REGISTRATION_STEPS: 'code',
-      REGISTRATION_TTL: '86400',
-      OTP_TTL: '3600',
-      OTP_RESEND_WAITS: '3600,3600',
-      LIMIT_SENDS_PER_NUMBER: `${sendsPerNumber}/3600`,
-      LIMIT_WRONG_CODES_PER_NUMBER: `${wrongPerNumber}/3600`,
-      LIMIT_UNPROVEN_SENDS_PER_PREFIX: `${unprovenPerPrefix}/3600`,
-    },
-  });
-});
-after(async () => {
-  await system?.stop();
+const { system } = await withSystem({
+  REGISTRATION_STEPS: 'code',
+  REGISTRATION_TTL: '86400',
+  OTP_TTL: '3600',
+  OTP_RESEND_WAITS: '3600,3600',
+  LIMIT_SENDS_PER_NUMBER: `${sendsPerNumber}/3600`,
+  LIMIT_WRONG_CODES_PER_NUMBER: `${wrongPerNumber}/3600`,
+  LIMIT_UNPROVEN_SENDS_PER_PREFIX: `${unprovenPerPrefix}/3600`,
 });
 
 /** Starts registrations, each from its own IP address. */

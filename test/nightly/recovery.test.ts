@@ -1,21 +1,13 @@
 /** Measures how long it takes to request a recovery. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import { call } from '../support/client.ts';
 import { median } from '../support/median.ts';
 import { registeredPerson } from '../support/people.ts';
 import { must } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { withSystem } from '../support/with-system.ts';
 
-let system: System;
-
-before(async () => {
-  system = await startTestSystem();
-});
-after(async () => {
-  await system?.stop();
-});
+const { system } = await withSystem();
 
 describe('POST /auth/password/forgot', () => {
   it('D2: takes as long for unknown as for known users, over 200 interleaved pairs', async () => {

@@ -1,20 +1,15 @@
 /** Measures how long the processes take to stop: well within the 30 seconds that docker-compose.yml allows. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import { roles } from '../../platform/config/roles.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
 import { must, registrationAtCode } from '../support/registrations.ts';
 import { startOwnTestSystem } from '../support/system.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const stopMs = 10_000;
 
-let system: System;
-
-before(async () => {
-  system = await startOwnTestSystem({ elasticsearch: true, env: { CAPTCHA_COST: '2' } });
-});
-after(() => system?.stop());
+const { system } = await withSystem({}, { start: startOwnTestSystem, elasticsearch: true });
 
 async function assertStopsInTime(role: (typeof roles)[number]): Promise<void> {
   const beganAt = performance.now();

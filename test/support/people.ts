@@ -17,8 +17,10 @@ import type { System } from '../../engines/system.ts';
 import { readConfig } from '../../platform/config/config.ts';
 import { Secret } from '../../platform/config/secret.ts';
 import { createCipher, deriveKey, newId, newToken } from '../../platform/crypto.ts';
+import type { Answer } from './client.ts';
 import { personOf } from './journey.ts';
-import { goodPassword } from './registrations.ts';
+import { codeBy, completedRegistration, goodPassword, must } from './registrations.ts';
+import type { ReplyOf, RestClient } from './rest-client.ts';
 
 /**
  * The user to create: the number of `person000` to `person999`, or an identity as a registration without a directory
@@ -38,12 +40,57 @@ export interface Chosen {
 /** A created account. */
 export interface Registered {
   userId: string;
-  /** Id of a registration that does not exist. */
+  /** Id of a registration, which exists only for a `registrant`. */
   registrationId: string;
+  /** User name, address and number; empty if the account has none. */
+  name: string;
+  mail: string;
+  phone: string;
 }
 
 /** A user with a session: the account, and the tokens in the format of `POST …/session`. */
-export type SignedIn = Registered & Tokens;
+export interface SignedIn extends Registered, Tokens {
+  /** The access token. */
+  token: string;
+}
+
+/** The users of one system. */
+export interface People {
+  /** Creates the account of a user, as `registeredPerson`. */
+  account(who: Who, chosen?: Chosen): Promise<Registered>;
+  /** Creates the account of a user and a session of it, as `signedIn`. */
+  person(who: Who, chosen?: Chosen): Promise<SignedIn>;
+  /** Registers a numbered person through the API, with everything that a registration leaves, and takes the session. */
+  registrant(index: number): Promise<SignedIn>;
+  /** Logs in by password. */
+  logIn(identifier: string, password?: string): Promise<ReplyOf<'beginLogInAlias'>>;
+  /** Returns whether an access token is accepted. */
+  isAlive(token: string): Promise<boolean>;
+  /**
+   * Makes a call that sends a code to a number or address. Returns the body of its response, with the code once it has
+   * arrived.
+   * @throws {Error} the status is not 202
+   */
+  codeBy<A extends Answer>(to: string, sending: () => Promise<A>): Promise<A['body'] & { code: string }>;
+}
+
+/** Creates the functions on users of a system and of its api. */
+export function createPeople(system: System, api: RestClient): People {
+  const { outboxUrl } = system.ready;
+  return {
+    account: (who, chosen) => registeredPerson(system, who, chosen),
+    person: (who, chosen) => signedIn(system, who, chosen),
+    async registrant(index) {
+      const { id, token } = await completedRegistration(system, index);
+      const { body } = await must(api.createRegistrationSession({ registrationId: id, token }), 201);
+      const { userId } = body.user;
+      return { ...nameOf(entryOf(index)), userId, registrationId: id, ...body, token: body.accessToken };
+    },
+    logIn: (identifier, password = goodPassword) => api.beginLogInAlias({ body: { identifier, password } }),
+    isAlive: async (token) => (await api.readSession({ token })).status === 200,
+    codeBy: (to, sending) => codeBy({ outboxUrl, to }, sending),
+  };
+}
 
 /**
  * Creates the account of a user.
@@ -68,7 +115,7 @@ export async function registeredPerson(
     createdAt: new Date(),
     ...(locale !== undefined && { locale }),
   });
-  return { userId, registrationId };
+  return { userId, registrationId, ...nameOf(identity) };
 }
 
 /**
@@ -77,7 +124,8 @@ export async function registeredPerson(
  */
 export async function signedIn(system: System, who: Who, chosen: Chosen = {}): Promise<SignedIn> {
   const registered = await registeredPerson(system, who, chosen);
-  return { ...registered, ...(await sessionOf(system, registered.userId)) };
+  const tokens = await sessionOf(system, registered.userId);
+  return { ...registered, ...tokens, token: tokens.accessToken };
 }
 
 /**
@@ -94,6 +142,14 @@ async function sessionOf(system: System, userId: string): Promise<Tokens> {
     { id: newId(), token: newToken(), at: Date.now() },
     { address: '127.0.0.1', userAgent: 'node' },
   );
+}
+
+function nameOf({
+  username = '',
+  email = '',
+  phone = '',
+}: ContactIdentity): Pick<Registered, 'name' | 'mail' | 'phone'> {
+  return { name: username, mail: email, phone };
 }
 
 /** Returns the directory entry of a numbered person (engines/directory/seed.ts). */

@@ -9,6 +9,7 @@ import {
   type Answer,
   codeFor,
   isNotification,
+  messagesTo,
   type OutboxMessage,
   type RegistrationHandle,
   solveCaptcha,
@@ -20,6 +21,8 @@ import { connectStores, type Stores } from './stores.ts';
 
 /** A password that passes every check. */
 export const goodPassword = 'correct-horse-battery-61';
+/** Another one, for those who change theirs. */
+export const newPassword = 'violet-harbour-engraves-93';
 
 /** Returns the number of `person000` to `person999`. */
 export function phoneOf(person: number): string {
@@ -30,7 +33,7 @@ export function phoneOf(person: number): string {
  * Returns the response of a call that must have this status.
  * @throws {Error} it has another status
  */
-export async function must(answering: Promise<Answer>, status = 200): Promise<Answer> {
+export async function must<A extends Answer>(answering: Promise<A>, status = 200): Promise<A> {
   const answer = await answering;
   if (answer.status !== status) throw new Error(`${answer.status} ${JSON.stringify(answer.body)}`);
   return answer;
@@ -61,13 +64,11 @@ export async function registrationWithCode(
   person: number,
 ): Promise<{ registration: RegistrationHandle; code: string }> {
   const registration = await registrationAtCode(ready.apiUrl, person);
-  const before = (await allMessages(ready.outboxUrl)).filter(({ to }) => to === phoneOf(person)).length;
   const key = { 'Idempotency-Key': randomUUID() };
-  await must(
+  const { code } = await codeBy({ outboxUrl: ready.outboxUrl, to: phoneOf(person) }, () =>
     patiently(() => registration.call('POST', '/codes', { channel: 'sms' }, key)),
-    202,
   );
-  return { registration, code: await codeFor(ready.outboxUrl, phoneOf(person), before + 1) };
+  return { registration, code };
 }
 
 /** Completes a registration of one of the numbered people, without taking its session. */
@@ -76,6 +77,19 @@ export async function completedRegistration(system: System, person: number): Pro
   await must(patiently(() => registration.call('PUT', '/code', { code })));
   await must(patiently(() => registration.call('PUT', '/credentials', { password: goodPassword })));
   return registration;
+}
+
+/**
+ * Makes a call that sends a code. Returns the body of its response, with the code once it has arrived.
+ * @throws {Error} the status is not 202
+ */
+export async function codeBy<A extends Answer>(
+  { outboxUrl, to }: { outboxUrl: string; to: string },
+  sending: () => Promise<A>,
+): Promise<A['body'] & { code: string }> {
+  const before = (await messagesTo(outboxUrl, to)).length;
+  const { body } = await must(sending(), 202);
+  return { ...body, code: await codeFor(outboxUrl, to, before + 1) };
 }
 
 /** Asserts a refusal by a limit: its name, and the time in body and headers (rule R7 of the abuse catalogue). */

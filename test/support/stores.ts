@@ -3,6 +3,7 @@ import { Client, Connection } from '@temporalio/client';
 import { Redis } from 'ioredis';
 import mongoose from 'mongoose';
 import { createDataConverter } from '../../adapters/temporal/connect.ts';
+import type { AuditAction, AuditEvent } from '../../domain/audit.ts';
 import type { System } from '../../engines/system.ts';
 import { Secret } from '../../platform/config/secret.ts';
 
@@ -19,6 +20,8 @@ export interface Stores extends AsyncDisposable {
   sessionsOf(userId: string): Promise<string[]>;
   /** Returns every Redis key that matches, sorted. */
   keys(pattern: string): Promise<string[]>;
+  /** Returns the audit events that wait to be shipped, oldest first: those with an action, or all. */
+  auditEvents(action?: AuditAction): Promise<AuditEvent[]>;
 }
 
 /**
@@ -59,6 +62,11 @@ export async function connectStores(system: System, databaseUrl = system.ready.d
       const all = await keys('session:*');
       const owners = await Promise.all(all.map((key) => redis.hget(key, 'userId')));
       return all.filter((_key, index) => owners[index] === userId);
+    },
+    async auditEvents(action) {
+      const entries = await redis.xrange('audit', '-', '+');
+      const events = entries.map(([, [, event = '{}']]) => JSON.parse(event) as AuditEvent);
+      return action === undefined ? events : events.filter((event) => event.action === action);
     },
     async [Symbol.asyncDispose]() {
       redis.disconnect();

@@ -1,21 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
-import { type Behind, lookBehind } from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { describe, it } from 'node:test';
 import { eventually } from '../support/until.ts';
+import { withSystem } from '../support/with-system.ts';
 
-let system: System;
-let behind: Behind;
-
-before(async () => {
-  system = await startTestSystem();
-  behind = await lookBehind(system);
-});
-after(async () => {
-  await behind[Symbol.asyncDispose]();
-  await system.stop();
-});
+const { system, behind } = await withSystem();
 
 describe('The schedule purge', () => {
   it('exists once a worker runs, has a note, and is not duplicated when workers restart', async () => {
