@@ -307,7 +307,7 @@ function createProvenChanges({ users, hashOf, cipher }: Omit<Collections, 'claim
       const isOther = { _id: userId, [hashField]: trusted({ $ne: hash }), ...inEpoch(epoch) };
       const proven = { $addToSet: { ownKinds: kind } };
       if ((await users.updateOne(isOther, { $set, ...raise, ...proven })).matchedCount > 0) return true;
-      return (await users.updateOne({ _id: userId, [hashField]: hash }, { $set })).matchedCount > 0;
+      return (await users.updateOne({ _id: userId, [hashField]: hash }, { $set, ...proven })).matchedCount > 0;
     },
 
     /** Raises the epoch: no outstanding proof of the user counts any longer. A repeat raises it again. */

@@ -7,7 +7,7 @@
  * unavailable: fails closed.
  */
 import { type Cipher, tokenHash } from '../../platform/crypto.ts';
-import type { Redis } from './connect.ts';
+import { loadScript, type Redis } from './connect.ts';
 import { keys } from './keys.ts';
 
 /** The tokens of a recovery. `reset`: choose a new password. `stop`: end the recovery. */
@@ -50,6 +50,7 @@ export type Recoveries = ReturnType<typeof createRecoveries>;
 
 /** Creates the store of recoveries; `cipher` encrypts tokens. */
 export function createRecoveries(redis: Redis, cipher: Cipher) {
+  const take = loadScript(redis, 'recovery-take');
   return {
     /** Starts a recovery and its lifetime, and returns its tokens. Safe to repeat: keyed by its id. */
     async start(recoveryId: string, recovery: NewRecovery): Promise<RecoveryTokens> {
@@ -78,9 +79,9 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
       return own === use && secondsLeft >= 0 ? { ...recovery, secondsLeft } : undefined;
     },
 
-    /** Claims a recovery for one use of its token; false if another use has claimed it. */
+    /** Claims a recovery for one use of its token; false if another use has claimed it, or it has ended. */
     async take(recoveryId: string): Promise<boolean> {
-      return (await redis.hsetnx(keys.recovery({ recoveryId }), 'taken', '1')) === 1;
+      return (await take([keys.recovery({ recoveryId })], [])) === 1;
     },
 
     /** Releases the claim of a use that had no effect. */

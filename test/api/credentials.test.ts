@@ -154,7 +154,7 @@ describe('/auth/pin', () => {
     const wrong = await reset(ada, wrongCode(code));
     assert.deepEqual([wrong.status, wrong.body.error_code], [400, 'INVALID_OTP']);
     const asLogIn = await api.verify({ body: { loginId: resetId, code } });
-    assert.deepEqual([asLogIn.status, asLogIn.body.error_code], [400, 'INVALID_OTP'], 'A13');
+    assert.deepEqual([asLogIn.status, asLogIn.body.error_code], [404, 'NOT_FOUND'], 'A13');
     await must(reset(ada, code), 204);
     assert.equal((await reset(ada, code, '385206')).status, 410);
     await must(ask(ada, 'POST', '/pin/verify', { pin: '274916' }), 204);

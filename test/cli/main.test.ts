@@ -25,7 +25,7 @@ describe('vyry --help', { concurrency: 4 }, () => {
       [['--help'], /vyry registrations .*\n.*vyry users .*\n[\s\S]*Exit codes: 0 .*, 1 .*, 2 /],
       [['registrations', '--help'], /switch-channel <id> <channel>/],
       [['registrations', 'list', '--help'], /--waiting-for <system>[\s\S]*--json/],
-      [['users', 'disable', '--help'], /vyry users disable <user-id-or-name> \[options\]/],
+      [['users', 'disable', '--help'], /vyry users disable <user> \[options\]/],
       [['audit', 'tail', '--help'], /--follow/],
       [['doctor', '--help'], /--login <username>/],
     ];

@@ -4,7 +4,14 @@ import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { call } from '../support/client.ts';
 import { registeredPerson, signedIn } from '../support/people.ts';
-import { type Behind, completedRegistration, lookBehind, must, phoneOf } from '../support/registrations.ts';
+import {
+  type Behind,
+  completedRegistration,
+  goodPassword,
+  lookBehind,
+  must,
+  phoneOf,
+} from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor, vyryProcessFor } from '../support/vyry.ts';
@@ -46,14 +53,16 @@ describe('vyry users', () => {
     await must(me(other.accessToken));
   });
 
-  it('refuses a disabled account the session of its registration until it is enabled', async () => {
+  it('refuses a disabled account the session of its registration; once it is enabled, its user logs in', async () => {
     const registration = await completedRegistration(system, 22);
     await vyry(['users', 'disable', 'person022']);
     const refused = await registration.call('POST', '/session');
     assert.deepEqual([refused.status, refused.body.error_code], [403, 'FORBIDDEN']);
     const { stdout } = await vyry(['users', 'enable', 'PERSON022']);
     assert.match(stdout, /is enabled/);
-    const { body } = await must(registration.call('POST', '/session'), 201);
+    assert.equal((await registration.call('POST', '/session')).status, 409);
+    const own = { identifier: 'person022', password: goodPassword };
+    const { body } = await must(call(system.ready.apiUrl, 'POST', '/api/v1/auth/login', { body: own }));
     assert.equal('disabledAt' in body.user, false);
     await must(me(body.accessToken));
   });
@@ -91,16 +100,16 @@ describe('vyry users', () => {
   });
 
   it('F2: releases a number, so that anyone can claim it, and finds a person by the id of their entry', async () => {
-    const [ada, bea] = [await signedIn(system, 28), await signedIn(system, 29)];
-    const entryId = 'bea00000-0000-4000-8000-000000000028';
+    const [ada, bea] = [await signedIn(system, 31), await signedIn(system, 32)];
+    const entryId = 'bea00000-0000-4000-8000-000000000031';
     const released = await vyry(['users', 'release', entryId, 'phone', '--by', 'alice', '--json']);
     assert.deepEqual(jsonOf(released), { userId: ada.userId, released: 'phone', sessionsEnded: 1 });
     assert.equal((await me(ada.accessToken)).status, 401);
     await must(me(bea.accessToken));
-    const again = await vyry(['users', 'release', 'person028', 'phone']);
+    const again = await vyry(['users', 'release', 'person031', 'phone']);
     assert.deepEqual([again.code, again.stderr], [1, 'The account has no phone.\n']);
-    assert.equal((await vyry(['users', 'release', 'person028', 'roles'])).code, 2);
-    await registeredPerson(system, { username: 'next-owner', phone: phoneOf(28) });
+    assert.equal((await vyry(['users', 'release', 'person031', 'roles'])).code, 2);
+    await registeredPerson(system, { username: 'next-owner', phone: phoneOf(31) });
   });
 
   it('reports an unknown user', async () => {
@@ -132,7 +141,7 @@ describe('vyry users', () => {
     for (const [given, message] of [
       ['nobody@example.org', 'There is no account with this e-mail address.\n'],
       ['+447700900990', 'There is no account with this number.\n'],
-      ['0'.repeat(32), 'There is no account with this user id.\n'],
+      ['0'.repeat(32), 'There is no account with this user id or id of a directory entry.\n'],
     ] as const) {
       assert.equal((await vyry(['users', 'show', given])).stderr, message);
     }

@@ -16,6 +16,7 @@ const own = [
   'createdAt',
   'password',
   'pin',
+  'directoryIdEncrypted',
   'emailEncrypted',
   'phoneNumberEncrypted',
 ];

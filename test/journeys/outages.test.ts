@@ -111,12 +111,12 @@ describe('A registration, when external systems are unavailable', () => {
     const answer = await journey.act();
     assert.ok(gate.isShut);
     assert.equal(answer.body.waitingFor, 'database');
-    assert.equal(await countClaims(), claimsBefore + 4);
+    assert.equal(await countClaims(), claimsBefore + 5);
     const versionBefore = await versionOf(journey);
     const cancelling = registrationOf(journey).call('DELETE', '');
     // it is cancelled, and waits for the database to release its claims
     await until(async () => (await versionOf(journey)) > versionBefore);
-    assert.equal(await countClaims(), claimsBefore + 4);
+    assert.equal(await countClaims(), claimsBefore + 5);
     gate.open();
     assert.equal((await cancelling).status, 204);
     assert.equal((await statusOf(journey)).state, 'cancelled');

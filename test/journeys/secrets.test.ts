@@ -306,7 +306,7 @@ describe('R5: the data that registrations leave behind', () => {
     const older = await stores.keys('secret:*');
     const setting = journey.act();
     const key = await newSecret(older);
-    const encrypted = await stores.redis.getset(key, 'broken.ciphertext');
+    const encrypted = await stores.redis.getset(key, 'broken.ciphertextAA');
     process.kill(pid, 'SIGCONT');
     await until(
       async () =>
