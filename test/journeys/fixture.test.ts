@@ -83,7 +83,7 @@ describe('An account created by a fixture', () => {
     await must(registration.call('PUT', '/credentials', { password: goodPassword }));
     const taken = (await must(registration.call('POST', '/session'), 201)).body;
     const given = await signedIn(system, 902);
-    const { userId, registrationId: _, ...tokens } = given;
+    const { userId, registrationId: _, name: _name, mail: _mail, phone: _phone, token: _token, ...tokens } = given;
     assert.deepEqual(Object.keys(tokens).sort(), Object.keys(taken).sort());
     assert.deepEqual(Object.keys(tokens.user).sort(), Object.keys(taken.user).sort());
     const { body } = await must(api.readMe({ token: given.accessToken }));
