@@ -43,7 +43,7 @@ export function personOf(index: number): Person {
     email: `person${digits}@example.org`,
     phone: `+447700900${digits}`,
     newPassword: `orchard-${digits}-lantern-Quiver`,
-    pin: `8305${digits}`,
+    pin: `83059${digits}`,
   };
 }
 
