@@ -18,8 +18,9 @@ import type { FailureCode } from '../domain/failures.ts';
 export type Auth = 'none' | 'registration' | 'session' | 'admin' | 'deletion' | 'twilio' | 'infobip';
 
 /**
- * How repeated requests with an `Idempotency-Key` are recognized. A key belongs to the holder of the credential. Where
- * none is needed, it belongs to the request alone: never to the source address, which many people share.
+ * How repeated requests with an `Idempotency-Key` are recognized. A key belongs to the holder of the credential. If
+ * an operation needs no credential, the key belongs to the request alone. The source address is not part of it, because
+ * many people share one.
  */
 export interface Idempotent {
   /** Operations with the same name accept each other's keys; the key of the row by default. */

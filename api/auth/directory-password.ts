@@ -1,6 +1,6 @@
 /** Verification of a password by the directory, for the account that is linked to the entry. */
 import { executeWorkflow } from '../../adapters/temporal/client-calls.ts';
-import type { Account, AccountWithHashes, Identifier } from '../../domain/account.ts';
+import type { Account, Identifier } from '../../domain/account.ts';
 import { newNameOf } from '../../domain/directory.ts';
 import { Failure } from '../../domain/failures.ts';
 import { directoryLogInWorkflowId } from '../../domain/workflow-ids.ts';
@@ -33,7 +33,7 @@ export async function provenByDirectory(
   deps: DirectoryPasswordDeps,
   typed: Typed,
   password: string,
-): Promise<AccountWithHashes | undefined> {
+): Promise<Account | undefined> {
   if (!deps.policy.includes('directory')) return undefined;
   const answer = await askDirectory(deps, typed, password);
   if (answer.outcome === 'unavailable') {
@@ -46,8 +46,7 @@ export async function provenByDirectory(
   await deps.accounts.learnDirectoryEntry(linked.userId, answer.directoryId);
   await adoptName(deps, linked, answer.username);
   // read again: the epoch of the session is that of the account after its name was adopted
-  const account = await deps.accounts.read(linked.userId);
-  return account && { account, hash: undefined };
+  return deps.accounts.read(linked.userId);
 }
 
 async function askDirectory(

@@ -83,13 +83,12 @@ export async function beginLogIn(
   if (password === undefined && hasSecondStep) throw malformed('password', 'is required');
   const proven = password === undefined ? undefined : await requirePassword(deps, identifier, password, caller);
   if (proven === undefined || hasSecondStep) {
-    const request = { identifier, channel, captcha: given.captcha, proven: proven?.account };
+    const request = { identifier, channel, captcha: given.captcha, proven };
     return once(async ({ id }) => ({ status: 202, body: await sendLogInCode(deps, request, id, caller) }));
   }
-  const { account } = proven;
   return once(async (minted) => {
-    const tokens = await openSession(deps, account, minted, { ...caller, proof: { epoch: epochOf(account) } });
-    deps.events.loginTried({ method: 'password', userId: account.userId });
+    const tokens = await openSession(deps, proven, minted, { ...caller, proof: { epoch: epochOf(proven) } });
+    deps.events.loginTried({ method: 'password', userId: proven.userId });
     return { status: 200, body: tokens };
   });
 }

@@ -1,5 +1,5 @@
 /** Verification of an identifier and a password, by the hash of the account, then by the directory. */
-import type { AccountWithHashes, Identifier } from '../../domain/account.ts';
+import type { Account, AccountWithHashes, Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { padResponseTime } from '../../platform/lifecycle.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
@@ -24,14 +24,14 @@ export async function requirePassword(
   identifier: Identifier,
   password: string,
   caller: Caller,
-): Promise<AccountWithHashes> {
+): Promise<Account> {
   const beganAt = performance.now();
   const named = (await deps.accounts.findProvable(identifier)) ?? { account: undefined, hash: undefined };
   // one account has one count of wrong passwords, whichever of its identifiers was typed
   const counted = named.account === undefined ? nameKeyOf(deps, identifier) : accountKeyOf(deps, named.account.userId);
   // counted as wrong before the comparison, so that parallel guesses never exceed the limits
   const consumed = await limitPassword(deps, caller, counted);
-  const { account, hash, reason } = await orRefund(consumed, () => check(deps, identifier, named, password));
+  const { account, reason } = await orRefund(consumed, () => check(deps, identifier, named, password));
   if (account === undefined || reason !== undefined) {
     await consumed.settle();
     deps.events.loginTried({ method: 'password', identity: identifier.value, userId: account?.userId, reason });
@@ -39,7 +39,7 @@ export async function requirePassword(
     throw new Failure('credentials-wrong');
   }
   await consumed.refund();
-  return { account, hash };
+  return account;
 }
 
 /** The account that an identifier belongs to. */
@@ -48,16 +48,15 @@ type Named = AccountWithHashes | { account: undefined; hash: undefined };
 async function check(
   deps: DirectoryPasswordDeps & Pick<ApiDeps, 'passwords'>,
   identifier: Identifier,
-  named: Named,
+  { account, hash }: Named,
   password: string,
-): Promise<Named & { reason?: PasswordRefusal }> {
-  const { account, hash } = named;
+): Promise<{ account: Account | undefined; reason?: PasswordRefusal }> {
   const isOwn = await deps.passwords.verify(hash ?? (await deps.passwords.dummyHash()), password);
   const isRight = hash !== undefined && isOwn;
-  const proven = isRight ? named : await provenByDirectory(deps, { identifier, account }, password);
-  if (proven?.account === undefined) {
+  const proven = isRight ? account : await provenByDirectory(deps, { identifier, account }, password);
+  if (proven === undefined) {
     const wrong = hash === undefined ? 'no-password' : 'wrong-password';
-    return { ...named, reason: account === undefined ? 'unknown-user' : wrong };
+    return { account, reason: account === undefined ? 'unknown-user' : wrong };
   }
-  return proven.account.disabledAt === undefined ? proven : { ...proven, reason: 'account-disabled' };
+  return { account: proven, ...(proven.disabledAt !== undefined && { reason: 'account-disabled' as const }) };
 }

@@ -1,44 +1,22 @@
 // @rerun never
 /** What outlives a change of an account, and what a code alone opens. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { System } from '../../engines/system.ts';
+import { describe, it } from 'node:test';
 import { type Answer, call, codeFor, messagesTo, notificationsTo } from '../support/client.ts';
-import { holdToContract } from '../support/contract.ts';
 import { type Chosen, signedIn, type Who } from '../support/people.ts';
-import {
-  type Behind,
-  completedRegistration,
-  goodPassword,
-  lookBehind,
-  must,
-  phoneOf,
-  startAnotherApi,
-} from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { completedRegistration, goodPassword, must, phoneOf, startAnotherApi } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
 import { vyryFor } from '../support/vyry.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const pin = '830571';
 const newPassword = 'violet-harbour-engraves-93';
 const page = 'https://app.example/account';
 
-let system: System;
-let behind: Behind;
-let url: string;
-let outboxUrl: string;
-
-before(async () => {
-  system = await startTestSystem({
-    env: { CAPTCHA_COST: '2', OTP_TTL: '3600', RECOVERY_URL: page, RECOVERY_TTL: '3600' },
-  });
-  behind = await lookBehind(system);
-  ({ apiUrl: url, outboxUrl } = system.ready);
-  await holdToContract(url);
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
+const { system, behind, url, outboxUrl } = await withSystem({
+  OTP_TTL: '3600',
+  RECOVERY_URL: page,
+  RECOVERY_TTL: '3600',
 });
 
 interface Person {

@@ -2,42 +2,21 @@
 /** What strangers can do in the name of others, and what answers and limits reveal or keep: cases F11 to F30. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { requireStrongPassword } from '../../api/strength.ts';
-import type { System } from '../../engines/system.ts';
 import { type Answer, call, codeFor, messagesTo, solveCaptcha, startRegistration } from '../support/client.ts';
-import { holdToContract } from '../support/contract.ts';
 import { registeredPerson, signedIn } from '../support/people.ts';
 import { recordEvents } from '../support/recorder.ts';
-import {
-  assertLimited,
-  type Behind,
-  goodPassword,
-  lookBehind,
-  must,
-  startAnotherApi,
-  wrongCode,
-} from '../support/registrations.ts';
-import { startTestSystem } from '../support/system.ts';
+import { assertLimited, goodPassword, must, startAnotherApi, wrongCode } from '../support/registrations.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
+import { withSystem } from '../support/with-system.ts';
 
 const newPassword = 'violet-harbour-engraves-93';
 
-let system: System;
-let behind: Behind;
-let url: string;
-let outboxUrl: string;
-
-before(async () => {
-  const env = { CAPTCHA_COST: '2', REGISTRATION_STEPS: 'code,credentials', LIMIT_WRONG_PASSWORDS_PER_NAME: '10/900' };
-  system = await startTestSystem({ env: { ...env, LIMIT_WRONG_CODES_PER_NUMBER: '15/3600' } });
-  behind = await lookBehind(system);
-  ({ apiUrl: url, outboxUrl } = system.ready);
-  await holdToContract(url);
-});
-after(async () => {
-  await behind?.[Symbol.asyncDispose]();
-  await system?.stop();
+const { system, behind, url, outboxUrl } = await withSystem({
+  REGISTRATION_STEPS: 'code,credentials',
+  LIMIT_WRONG_PASSWORDS_PER_NAME: '10/900',
+  LIMIT_WRONG_CODES_PER_NUMBER: '15/3600',
 });
 
 interface Options {

@@ -64,7 +64,7 @@ describe('ranged attributes', () => {
     assert.deepEqual(answer.entry.groups, groups);
   });
 
-  it('F3: cost no request where there are none, and end with a server that returns no more values', async () => {
+  it('F3: sends no request for an entry without ranges, and stops when the server returns no more values', async () => {
     const entry: Entry = { dn, memberOf: ['cn=staff'] };
     assert.deepEqual(await withWholeRanges(entry, assert.fail), entry);
     const cut = { dn, 'memberOf;range=0-1': ['cn=a', 'cn=b'] };
