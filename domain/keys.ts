@@ -1,0 +1,112 @@
+/**
+ * Public keys of devices: which bytes are one, and the digest of what a device has published.
+ *
+ * Terminology
+ * - serialised key: a type byte, then the key. The type names the algorithm.
+ * - curve key: the u-coordinate of a point of Curve25519 (RFC 7748), as identity key, signed prekey or one-time prekey.
+ * - KEM key: the encapsulation key of a post-quantum key exchange.
+ * - one-time prekey: handed out to one caller. The last-resort KEM key is handed out when no one-time key is left.
+ */
+
+/** Length of a serialised curve key, in bytes. */
+export const curvePublicKeyBytes = 33;
+/** Length of a serialised KEM key, in bytes. */
+export const kemPublicKeyBytes = 1569;
+/** Length of an XEdDSA signature, in bytes. */
+export const signatureBytes = 64;
+/** Key ids are 1 to this. */
+export const keyIdMax = 2 ** 31 - 1;
+/** Registration ids are 1 to this: Signal's clients have 14 bits for them. */
+export const registrationIdMax = 16383;
+/** One-time keys of one kind in one upload. */
+export const oneTimeKeysMax = 100;
+
+/** The type byte of a curve key. */
+const curveType = 0x05;
+/**
+ * The type bytes of KEM keys: Kyber-1024 of the third NIST round, and ML-KEM-1024 (FIPS 203). Their keys have the same
+ * encoding, and their shared secrets differ.
+ */
+const kemTypes: readonly number[] = [0x08, 0x0a];
+
+/**
+ * The points of low order in canonical encoding, and the field's prime p = 2^255 - 19, little-endian in hexadecimal.
+ * Every private key gives the same shared secret with such a point (RFC 7748 section 6.1; Bernstein lists them at
+ * cr.yp.to/ecdh.html#validate: these five, and p and p + 1, which are not canonical).
+ */
+const lowOrderPoints = new Set([
+  '00'.repeat(32),
+  `01${'00'.repeat(31)}`,
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+  `ec${'ff'.repeat(30)}7f`,
+]);
+const fieldPrime = `ed${'ff'.repeat(30)}7f`;
+
+/** ML-KEM-1024 and Kyber-1024: four polynomials of 256 coefficients of 12 bits modulo q, then a seed of 32 bytes. */
+const coefficientBytes = 4 * 384;
+const modulus = 3329;
+
+/** Returns whether bytes are a curve key: 33 bytes, type 05, a u-coordinate below p that is not of low order. */
+export function isCurvePublicKey(bytes: Uint8Array): boolean {
+  if (bytes.length !== curvePublicKeyBytes || bytes[0] !== curveType) return false;
+  const point = toHex(bytes.subarray(1));
+  return bigEndian(point) < bigEndian(fieldPrime) && !lowOrderPoints.has(point);
+}
+
+/**
+ * Returns whether bytes are a KEM key: 1,569 bytes, type 08 or 0A, and every coefficient below q (the modulus check of
+ * FIPS 203 section 7.2). A seed has no invalid values.
+ */
+export function isKemPublicKey(bytes: Uint8Array): boolean {
+  const [type = 0] = bytes;
+  if (bytes.length !== kemPublicKeyBytes || !kemTypes.includes(type)) return false;
+  for (let at = 1; at <= coefficientBytes; at += 3) {
+    const middle = bytes[at + 1] ?? 0;
+    const first = (bytes[at] ?? 0) | ((middle & 0x0f) << 8);
+    const second = (middle >> 4) | ((bytes[at + 2] ?? 0) << 4);
+    if (first >= modulus || second >= modulus) return false;
+  }
+  return true;
+}
+
+/** What a device has published: the keys that it has now and the ids of its last uploads, handed out or not. */
+export interface PublishedKeys {
+  /** The serialised identity key. */
+  identityKey: Uint8Array;
+  signedPreKeyId: number;
+  pqLastResortPreKeyId: number;
+  /** In the order of the upload. */
+  preKeyIds: readonly number[];
+  /** In the order of the upload. */
+  pqPreKeyIds: readonly number[];
+}
+
+/**
+ * Returns the bytes whose SHA-256 is the digest of published keys: the identity key, then the id of the signed prekey,
+ * the id of the last-resort key, the number of one-time curve keys with their ids, and the number of one-time KEM keys
+ * with their ids. Each number takes 8 bytes, big-endian. A device compares the digest with its own to notice that it was
+ * restored from an old backup.
+ */
+export function keyDigestInput(published: PublishedKeys): Uint8Array<ArrayBuffer> {
+  const { identityKey, signedPreKeyId, pqLastResortPreKeyId, preKeyIds, pqPreKeyIds } = published;
+  const numbers = [
+    signedPreKeyId,
+    pqLastResortPreKeyId,
+    ...[preKeyIds, pqPreKeyIds].flatMap((ids) => [ids.length, ...ids]),
+  ];
+  const input = new Uint8Array(identityKey.length + numbers.length * 8);
+  input.set(identityKey);
+  const view = new DataView(input.buffer, identityKey.length);
+  for (const [index, number] of numbers.entries()) view.setBigUint64(index * 8, BigInt(number));
+  return input;
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Hexadecimal of little-endian bytes, so that strings of one length compare as their numbers do. */
+function bigEndian(hex: string): string {
+  return (hex.match(/../g) ?? []).reverse().join('');
+}
