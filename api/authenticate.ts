@@ -15,11 +15,18 @@ import type { ApiRequest } from './serve.ts';
 
 type SessionDeps = Pick<ApiDeps, 'tokens' | 'sessions'>;
 
+/** A session that belongs to a device. */
+export interface DeviceSession extends AuthSession {
+  deviceId: string;
+}
+
 /** The holder that each kind of authentication passes to a handler. */
 export interface Holders {
   none: undefined;
   registration: RegistrationCaller;
   session: AuthSession;
+  device: DeviceSession;
+  link: { linkId: string };
   admin: AuthSession;
   deletion: { deletionId: string };
   twilio: undefined;
@@ -48,6 +55,10 @@ export async function authenticate(
     }
     case 'session':
       return requireSession(deps, authorization);
+    case 'device':
+      return requireDevice(await requireSession(deps, authorization));
+    case 'link':
+      throw new Failure('not-found');
     case 'admin':
       return requireAdmin(deps, authorization);
     case 'deletion':
@@ -134,6 +145,13 @@ export function requireStepUp({ config }: Pick<ApiDeps, 'config'>, { authenticat
   if (Date.now() - authenticatedAt > maxAgeSeconds * 1000) {
     throw new Failure('authentication-too-old', { fields: { maxAgeSeconds } });
   }
+}
+
+/** @throws {Failure} device-missing */
+function requireDevice(session: AuthSession): DeviceSession {
+  const { deviceId } = session;
+  if (deviceId === undefined) throw new Failure('device-missing');
+  return { ...session, deviceId };
 }
 
 /**

@@ -76,12 +76,14 @@ export function createCodecApp(options: CodecOptions): Express {
     }),
   );
   app.get('/', (_req, res) => sendPage(res));
-  app.post('/login', requireMediaType(form), ...readBody(form, bodyBytesMax), (req, res) => logIn(options, req, res));
+  app.post('/login', requireMediaType(form), ...readBody(form, () => bodyBytesMax), (req, res) =>
+    logIn(options, req, res),
+  );
   app.post(
     ['/decode', '/encode'],
     requireMediaType(json),
     (req, res, next) => admit(options, req, res, next),
-    ...readBody(json, bodyBytesMax),
+    ...readBody(json, () => bodyBytesMax),
     (req, res) => convert(options, req, res),
   );
   refuseUnrouted(app, routes);

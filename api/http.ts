@@ -118,12 +118,20 @@ function isUtf8(type: string): boolean {
  *
  * @throws {Failure} malformed, body-too-large
  */
-export function readBody(typeOf: (req: Request) => BodyType, bytesMax: number): RequestHandler[] {
+export function readBody(typeOf: (req: Request) => BodyType, bytesMaxOf: (req: Request) => number): RequestHandler[] {
+  const readers = new Map<number, RequestHandler>();
+  const readerOf = (limit: number) => readers.get(limit) ?? express.raw({ type: () => true, limit });
+  const readRaw: RequestHandler = (req, res, next) => {
+    const limit = bytesMaxOf(req);
+    const reader = readerOf(limit);
+    readers.set(limit, reader);
+    reader(req, res, next);
+  };
   const parseText: RequestHandler = (req, _res, next) => {
     req.body = readBytes(req.body, typeOf(req));
     next();
   };
-  return [express.raw({ type: () => true, limit: bytesMax }), parseText];
+  return [readRaw, parseText];
 }
 
 function readBytes(bytes: unknown, type: BodyType): unknown {

@@ -100,11 +100,13 @@ function answerOf(row: Operation, status: string, schema: z.ZodType | null): unk
 const descriptions: Record<string, string> = { 201: 'Created', 202: 'Accepted; processing continues' };
 
 /** Kinds of authentication by a bearer token. */
-const schemes: ReadonlySet<Auth> = new Set<Auth>(['registration', 'session', 'admin', 'deletion']);
+const schemes: ReadonlySet<Auth> = new Set<Auth>(['registration', 'session', 'device', 'link', 'admin', 'deletion']);
 const authFailures: Record<Auth, FailureCode[]> = {
   none: [],
   registration: ['unauthenticated', 'not-found'],
   session: ['unauthenticated', 'token-invalid'],
+  device: ['unauthenticated', 'token-invalid', 'device-missing'],
+  link: ['unauthenticated', 'not-found'],
   deletion: ['unauthenticated', 'not-found'],
   admin: ['unauthenticated', 'token-invalid', 'forbidden'],
   twilio: ['unauthenticated'],

@@ -37,6 +37,9 @@ const callbackPaths = pathsWhere(({ isCallback }) => isCallback);
 const formPaths = pathsWhere(({ isForm }) => isForm);
 const unlimitedPaths = ['/metrics', ...pathsWhere(({ isUnlimited }) => isUnlimited)];
 const bodyBytesMax = 256 * 1024;
+const largeRows = rows.flatMap(([, { method, path, bodyBytesMax: bytesMax }]) =>
+  bytesMax === undefined ? [] : [{ method: method.toUpperCase(), path: patternOf(path), bytesMax }],
+);
 /**
  * A refused body up to this size is read, so that its sender gets the response; beyond it, the connection is closed.
  */
@@ -73,7 +76,7 @@ export function createRestApp(deps: ApiDeps): Express {
   app.use(requireUnambiguous);
   app.use(refuseLarge);
   app.use(requireMediaType(bodyTypeOf));
-  app.use(readBody(bodyTypeOf, bodyBytesMax));
+  app.use(readBody(bodyTypeOf, bytesMaxOf));
   for (const [id, row] of rows) serveRest(app, deps, id, row);
   const pages = serveDocs(app, deps);
   refuseUnrouted(app, [
@@ -100,6 +103,15 @@ function answersHead({ method, auth }: Operation): boolean {
 /** The forms of a provider are signed. */
 function bodyTypeOf(req: Request): BodyType {
   return formPaths.includes(req.path) ? 'application/x-www-form-urlencoded' : 'application/json';
+}
+
+/** Returns how long the body of a request may be. */
+function bytesMaxOf({ method, path }: Request): number {
+  return largeRows.find((row) => row.method === method && row.path.test(path))?.bytesMax ?? bodyBytesMax;
+}
+
+function patternOf(path: string): RegExp {
+  return new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`);
 }
 
 function requestOf(req: Request): ApiRequest {
@@ -243,7 +255,7 @@ async function limitRequests(deps: Pick<ApiDeps, 'requestLeases'>, req: Request,
 function refuseLarge(req: Request, res: Response, next: NextFunction): void {
   const announced = Number(req.headers['content-length'] ?? 0);
   if (announced > unwantedBytesMax) res.setHeader('Connection', 'close');
-  if (announced > bodyBytesMax) throw new Failure('body-too-large');
+  if (announced > bytesMaxOf(req)) throw new Failure('body-too-large');
   next();
 }
 

@@ -22,7 +22,7 @@ export function userView(account: Account): User {
 export function sessionView(session: StoredSession): Session {
   return {
     ...session,
-    deviceId: null,
+    deviceId: session.deviceId ?? null,
     createdAt: new Date(session.createdAt).toISOString(),
     authenticatedAt: new Date(session.authenticatedAt).toISOString(),
     lastActivityAt: new Date(session.lastActivityAt).toISOString(),

@@ -14,6 +14,7 @@ export const errorCodes = {
   NOT_FOUND: { grpcStatus: 5 },
   CONFLICT: { grpcStatus: 9 },
   GONE: { grpcStatus: 9 },
+  DEVICE_LIMIT: { grpcStatus: 9 },
   REGISTRATION_LOCKED: { grpcStatus: 9 },
   PROVIDER_REFUSED: { grpcStatus: 9 },
   RATE_LIMITED: { grpcStatus: 8 },
@@ -34,7 +35,11 @@ export interface PublicFailure {
 /** The row of every failure code; a missing row does not compile. */
 export const failures: Record<FailureCode, PublicFailure> = {
   malformed: { status: 400, errorCode: 'INVALID_REQUEST', message: 'The request is not valid' },
-  'body-too-large': { status: 413, errorCode: 'INVALID_REQUEST', message: 'The body is larger than 256 KiB' },
+  'body-too-large': {
+    status: 413,
+    errorCode: 'INVALID_REQUEST',
+    message: 'The body is larger than 256 KiB, or than 1 MiB where keys or messages are sent',
+  },
   'media-type-unsupported': {
     status: 415,
     errorCode: 'INVALID_REQUEST',
@@ -128,6 +133,56 @@ export const failures: Record<FailureCode, PublicFailure> = {
   'nothing-waiting': { status: 409, errorCode: 'CONFLICT', message: 'Nothing is waiting for a dependency' },
   'account-disabled': { status: 403, errorCode: 'FORBIDDEN', message: 'The account is disabled; ask an administrator' },
   forbidden: { status: 403, errorCode: 'FORBIDDEN', message: 'This requires the role admin; ask an administrator' },
+  'device-limit': {
+    status: 409,
+    errorCode: 'DEVICE_LIMIT',
+    message: 'The account has as many devices as it may have; revoke one first',
+  },
+  'device-present': {
+    status: 409,
+    errorCode: 'CONFLICT',
+    message: 'The session belongs to a device already; log in again to add another one',
+  },
+  'device-missing': {
+    status: 403,
+    errorCode: 'FORBIDDEN',
+    message: 'The session belongs to no device; add one with PUT /api/v1/devices/me, or link it',
+  },
+  'device-on-probation': {
+    status: 403,
+    errorCode: 'FORBIDDEN',
+    message: 'A device that was just linked cannot do this yet; use another device or try again later',
+  },
+  'devices-differ': {
+    status: 409,
+    errorCode: 'CONFLICT',
+    message: 'The request must name every device of the account and no other; list the devices and repeat it',
+  },
+  'key-id-taken': {
+    status: 409,
+    errorCode: 'CONFLICT',
+    message: 'A key with this id was uploaded before and is another one; use a new id',
+  },
+  'link-claimed': { status: 409, errorCode: 'CONFLICT', message: 'Another device has claimed this link' },
+  'link-not-claimed': { status: 409, errorCode: 'CONFLICT', message: 'No device has claimed this link yet' },
+  'link-not-revealed': {
+    status: 409,
+    errorCode: 'CONFLICT',
+    message: 'The new device has not revealed its nonce yet; wait for it',
+  },
+  'link-not-approved': { status: 409, errorCode: 'CONFLICT', message: 'The link is not approved' },
+  'link-denied': { status: 409, errorCode: 'CONFLICT', message: 'The link was denied; start a new one' },
+  'link-expired': { status: 410, errorCode: 'GONE', message: 'The link has expired; start a new one' },
+  'link-locked': {
+    status: 403,
+    errorCode: 'FORBIDDEN',
+    message: 'Devices cannot be linked to this account at the moment',
+  },
+  'push-missing': {
+    status: 409,
+    errorCode: 'CONFLICT',
+    message: 'The device has no push registration; set one with PUT /api/v1/devices/me/push',
+  },
   'directory-unavailable': {
     status: 503,
     errorCode: 'UNAVAILABLE',

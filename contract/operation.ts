@@ -12,10 +12,19 @@ import type { z } from 'zod';
 import type { FailureCode } from '../domain/failures.ts';
 
 /**
- * Which credential an operation needs. `twilio` and `infobip` are callbacks, authenticated by signature or secret
+ * Which credential an operation needs. `device` is a session that belongs to a device. `twilio` and `infobip` are callbacks, authenticated by signature or secret
  * address.
  */
-export type Auth = 'none' | 'registration' | 'session' | 'admin' | 'deletion' | 'twilio' | 'infobip';
+export type Auth =
+  | 'none'
+  | 'registration'
+  | 'session'
+  | 'device'
+  | 'link'
+  | 'admin'
+  | 'deletion'
+  | 'twilio'
+  | 'infobip';
 
 /**
  * How repeated requests with an `Idempotency-Key` are recognized. A key belongs to the holder of the credential. If
@@ -57,9 +66,11 @@ export interface RpcOperation {
 
 /** A row of a table. */
 export interface Operation extends RpcOperation {
-  method: 'get' | 'post' | 'put' | 'delete';
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** In the form of Express: `/users/:userId`. */
   path: string;
+  /** Longest body in bytes; 256 KiB by default. */
+  bodyBytesMax?: number;
   /** Accepts a form (application/x-www-form-urlencoded) instead of JSON. */
   isForm?: true;
   /** Media type of an answer that is text instead of JSON. */

@@ -168,6 +168,10 @@ export const Tokens = z
     expiresInSeconds: z.int(),
     refreshExpiresInSeconds: z.int(),
     user: User,
+    device: z
+      .object({ deviceId: z.string(), name: z.string() })
+      .optional()
+      .describe('The device of the session; absent if it has none'),
   })
   .meta({ id: 'Tokens' });
 export type Tokens = z.output<typeof Tokens>;

@@ -38,6 +38,20 @@ export const failureCodes = [
   'nothing-waiting',
   'account-disabled',
   'forbidden',
+  'device-limit',
+  'device-present',
+  'device-missing',
+  'device-on-probation',
+  'devices-differ',
+  'key-id-taken',
+  'link-claimed',
+  'link-not-claimed',
+  'link-not-revealed',
+  'link-not-approved',
+  'link-denied',
+  'link-expired',
+  'link-locked',
+  'push-missing',
   'directory-unavailable',
   'unavailable',
 ] as const;
@@ -53,7 +67,7 @@ export interface FailureContext {
   /** Kebab-case reason why a dependency is unavailable: for operators, never shown to callers. */
   reason?: string;
   /** Additional fields of the error response, such as `attemptsLeft` or `limit`. */
-  fields?: Record<string, string | number | string[] | null>;
+  fields?: Record<string, string | number | string[] | number[] | null>;
 }
 
 /** A refusal that a rule returns instead of throwing it. */

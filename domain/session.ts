@@ -4,6 +4,8 @@
 export interface AuthSession {
   sessionId: string;
   userId: string;
+  /** The device that it belongs to; absent for a session without one. */
+  deviceId?: string;
   createdAt: number;
   /** When the user last authenticated: at log-in or later within the session. */
   authenticatedAt: number;

@@ -1,0 +1,215 @@
+/** Links of new devices, and approvals of registrations, by a device that the user has: `/device-links`. */
+import { z } from 'zod';
+import { Device, deviceClient, deviceName } from './devices.ts';
+import { base64Bytes, base64Text } from './keys.ts';
+import { commonFailures, operation } from './operation.ts';
+import { instant, Tokens } from './schemas.ts';
+
+const base = '/api/v1/device-links';
+const one = `${base}/:linkId`;
+
+/** Longest public key and encapsulated secret: those of MLKEM768-X25519 have 1,216 and 1,120 bytes. */
+const hpkeBytesMax = 2048;
+/** Longest nonce; the client sends 32 bytes. */
+const nonceBytesMax = 64;
+
+const waitSeconds = z
+  .string()
+  .regex(/^([0-9]|[12][0-9]|30)$/, 'must be 0 to 30')
+  .transform(Number)
+  .optional();
+
+/** What the new device commits to before it is claimed. */
+export const LinkOffer = {
+  deviceName,
+  publicKey: base64Text(hpkeBytesMax),
+  nonceHash: base64Bytes(32).describe('SHA-256 of "vyry link nonce v1" and the nonce'),
+};
+
+/** The states of a link. */
+export const linkStates = ['pending', 'claimed', 'revealed', 'approved', 'denied', 'expired', 'completed'] as const;
+
+/** A link as its new device sees it. */
+const Link = z
+  .object({
+    state: z.enum(linkStates),
+    encapsulation: z.string().optional(),
+    nonce: z.string().optional().describe('The nonce of the device that claimed'),
+    sealedProvision: z.string().optional(),
+    expiresAt: instant,
+  })
+  .meta({ id: 'DeviceLink' });
+
+/** A request as the device that may approve it sees it. */
+const LinkRequest = z
+  .object({
+    kind: z.enum(['link', 'approval']),
+    deviceName: z.string(),
+    client: z.string(),
+    userAgent: z.string(),
+    ip: z.string(),
+    place: z.string().nullable().describe('City and country of the address, if the server knows them'),
+    network: z.string().describe('Network of the address'),
+    own: z
+      .object({ ip: z.string(), place: z.string().nullable(), network: z.string() })
+      .describe('The same of the calling device, to show beside it'),
+    sameNetwork: z.boolean(),
+    createdAt: instant,
+    expiresAt: instant,
+    approvableAt: instant.describe('A request from another network can be approved from then on'),
+    publicKey: z.string(),
+    nonceHash: z.string(),
+    nonce: z.string().optional().describe('The nonce of the new device, once it is revealed'),
+  })
+  .meta({ id: 'DeviceLinkRequest' });
+
+/** The operations on links. */
+export const linkOperations = {
+  createLink: operation({
+    method: 'post',
+    path: base,
+    summary: 'Ask to be linked: for a new device that has no account yet',
+    auth: 'none',
+    body: z.strictObject({ ...LinkOffer, client: deviceClient }),
+    answers: {
+      201: z
+        .object({ linkId: z.string(), linkToken: z.string(), uri: z.string(), expiresAt: instant })
+        .meta({ id: 'StartedDeviceLink' }),
+    },
+    idempotent: true,
+    failures: [...commonFailures, 'idempotency-key-reused'],
+  }),
+  listLinkRequests: operation({
+    method: 'get',
+    path: base,
+    summary: 'List the open requests that are meant for the user, at once or as soon as there is one',
+    auth: 'device',
+    query: z.strictObject({ waitSeconds }),
+    answers: {
+      200: z
+        .object({
+          items: z.array(
+            z.object({
+              linkId: z.string(),
+              kind: z.enum(['link', 'approval']),
+              deviceName: z.string(),
+              client: z.string(),
+              createdAt: instant,
+              expiresAt: instant,
+            }),
+          ),
+        })
+        .meta({ id: 'DeviceLinkRequests' }),
+    },
+    failures: [...commonFailures, 'device-missing'],
+  }),
+  readLink: operation({
+    method: 'get',
+    path: one,
+    summary: 'Get the state of a link, at once or as soon as it changes',
+    auth: 'link',
+    query: z.strictObject({ waitSeconds }),
+    answers: { 200: Link },
+    failures: [...commonFailures, 'not-found', 'link-expired'],
+  }),
+  readLinkRequest: operation({
+    method: 'get',
+    path: `${one}/request`,
+    summary: 'Get what a new device asks for, to show it to the person who approves',
+    auth: 'device',
+    answers: { 200: LinkRequest },
+    failures: [...commonFailures, 'not-found', 'link-expired', 'device-missing'],
+  }),
+  claimLink: operation({
+    method: 'post',
+    path: `${one}/claim`,
+    summary: 'Claim a link that was scanned; the first claim wins',
+    auth: 'device',
+    stepUp: 'always',
+    body: z.strictObject({ encapsulation: base64Text(hpkeBytesMax), nonce: base64Text(nonceBytesMax) }),
+    answers: { 204: null },
+    idempotent: true,
+    failures: [
+      ...commonFailures,
+      'not-found',
+      'link-expired',
+      'link-claimed',
+      'link-denied',
+      'device-missing',
+      'device-on-probation',
+      'link-locked',
+      'idempotency-key-reused',
+    ],
+  }),
+  revealLink: operation({
+    method: 'post',
+    path: `${one}/reveal`,
+    summary: 'Reveal the nonce that the new device committed to',
+    auth: 'link',
+    body: z.strictObject({ nonce: base64Text(nonceBytesMax) }),
+    answers: { 204: null },
+    idempotent: true,
+    failures: [
+      ...commonFailures,
+      'not-found',
+      'link-expired',
+      'link-denied',
+      'link-not-claimed',
+      'idempotency-key-reused',
+    ],
+  }),
+  approveLink: operation({
+    method: 'post',
+    path: `${one}/approve`,
+    summary: 'Approve a link and give the sealed provision to the new device',
+    auth: 'device',
+    body: z.strictObject({ sealedProvision: base64Text(8192) }),
+    answers: { 204: null },
+    idempotent: true,
+    failures: [
+      ...commonFailures,
+      'not-found',
+      'link-expired',
+      'link-denied',
+      'link-not-revealed',
+      'device-missing',
+      'device-on-probation',
+      'link-locked',
+      'idempotency-key-reused',
+    ],
+  }),
+  denyLink: operation({
+    method: 'post',
+    path: `${one}/deny`,
+    summary: 'Deny a link; with `report`, every open request of its source ends and the source waits an hour',
+    auth: 'device',
+    body: z
+      .strictObject({
+        report: z.boolean().optional(),
+        wrongCode: z.boolean().optional().describe('The digits were wrong three times'),
+      })
+      .optional(),
+    answers: { 204: null },
+    idempotent: true,
+    failures: [...commonFailures, 'not-found', 'link-expired', 'device-missing', 'idempotency-key-reused'],
+  }),
+  completeLink: operation({
+    method: 'put',
+    path: `${one}/device`,
+    summary: 'Add the device of an approved link',
+    auth: 'link',
+    body: Device,
+    bodyBytesMax: 1_048_576,
+    answers: { 201: Tokens },
+    failures: [
+      ...commonFailures,
+      'not-found',
+      'link-expired',
+      'link-denied',
+      'link-not-approved',
+      'link-locked',
+      'device-limit',
+      'account-disabled',
+    ],
+  }),
+} as const;
