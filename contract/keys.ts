@@ -3,10 +3,7 @@
  * X3DH and PQXDH (https://signal.org/docs).
  */
 import { z } from 'zod';
-import { isCurvePublicKey, isKemPublicKey, keyIdMax, signatureBytes } from '../domain/keys.ts';
-
-/** Most one-time keys of one kind in an upload. */
-export const oneTimeKeysMax = 100;
+import { isCurvePublicKey, isKemPublicKey, keyIdMax, oneTimeKeysMax, signatureBytes } from '../domain/keys.ts';
 
 /** Base64 (RFC 4648 section 4), with or without its padding; the value is padded. */
 function base64(isValid: (bytes: Uint8Array) => boolean, problem: string): z.ZodString {
