@@ -23,7 +23,7 @@ export interface OperatorAct {
 
 /** Dependencies of the local activities. */
 export interface RegistrationActivityDeps {
-  registrations: Pick<Registrations, 'write' | 'removeCredentials'>;
+  registrations: Pick<Registrations, 'write' | 'removeCredentials' | 'removeDevice'>;
   codes: Pick<Codes, 'remove'>;
   events: Pick<Events, 'registrationEnded' | 'operatorAct'>;
 }
@@ -43,9 +43,10 @@ export function createRegistrationActivities({ registrations, codes, events }: R
       events.operatorAct(done);
     },
 
-    /** Deletes stored credentials and open codes, and emits the end event. Idempotent: it deletes. */
+    /** Deletes stored credentials, the stored device and open codes, and emits the end event. Idempotent: it deletes. */
     async forget({ registrationId, status }: { registrationId: string; status: RegistrationStatus }): Promise<void> {
       await registrations.removeCredentials(registrationId);
+      await registrations.removeDevice(registrationId);
       if (status.state !== 'completed') await codes.remove({ subject: registrationId, purpose: 'register' });
       events.registrationEnded(registrationId, status.state, status.reason, status.userId);
     },

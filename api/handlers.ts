@@ -21,6 +21,7 @@ import { offerCaptcha, verifyCaptcha } from './registrations/captcha.ts';
 import { sendCode, verifyCode } from './registrations/code.ts';
 import { createRegistration } from './registrations/create.ts';
 import { submitCredentials } from './registrations/credentials.ts';
+import { submitDevice } from './registrations/device.ts';
 import { verifyDirectory } from './registrations/directory.ts';
 import { readRegistration } from './registrations/read.ts';
 import { register } from './registrations/register.ts';
@@ -49,6 +50,7 @@ export const served = servedBy(
     verifyCode,
     submitCredentials,
     submitApproval,
+    submitDevice,
     createRegistrationSession,
     cancelRegistration,
     stopRegistrations,

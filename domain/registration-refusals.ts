@@ -3,7 +3,7 @@
  * update is accepted. Workflow validators call these rules before an update enters the history.
  */
 import type { Refusal } from './failures.ts';
-import { channelsOf, currentStep, isOver, openNeeds, type RegistrationState, type StepName } from './registration.ts';
+import { channelsOf, currentStep, isApprovalNeeded, isOver, openNeeds, type RegistrationState, type StepName } from './registration.ts';
 import { type Channel, nextSendAt, type Send } from './verification.ts';
 
 /** A send that an operator may give up, and the dependencies that are unavailable. */
@@ -31,7 +31,13 @@ export function refuseProof(name: StepName, state: RegistrationState): Refusal |
 
 /** Refuses an approval as `refuseProof`, or because no approval is required: step-not-available. */
 export function refuseApproval(state: RegistrationState): Refusal | undefined {
-  return refuseProof('approval', state) ?? (state.lockedBy === undefined ? { code: 'step-not-available' } : undefined);
+  return refuseProof('approval', state) ?? (isApprovalNeeded(state) ? undefined : { code: 'step-not-available' });
+}
+
+/** Refuses to ask devices for an approval, as `refuseUpdate`, and when none is required: step-not-available. */
+export function refuseAsking(state: RegistrationState): Refusal | undefined {
+  const isOpen = isApprovalNeeded(state) && !state.done.has('approval');
+  return refuseUpdate(state) ?? (isOpen ? undefined : { code: 'step-not-available' });
 }
 
 /**

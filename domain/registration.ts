@@ -14,12 +14,12 @@ import { addressOf, type ContactIdentity, type LimitKeys, maskEmail, maskPhone }
 import { type Channel, channels, nextSendAt, type Send, type VerificationRules } from './verification.ts';
 
 /** Steps that a policy can contain, in the order of the default policy. */
-const stepNames = ['directory', 'captcha', 'code', 'credentials'] as const;
-/** The name of a step. `approval` is added when the identity already has an account locked by a PIN. */
+const stepNames = ['directory', 'captcha', 'code', 'credentials', 'device'] as const;
+/** The name of a step. `approval` is added when the identity already has an account with a registration lock. */
 export type StepName = (typeof stepNames)[number] | 'approval';
 
 /** Steps of the contract that this version refuses in a policy. */
-const stepsNotAvailable = ['device', 'signal'];
+const stepsNotAvailable = ['signal'];
 
 /** The status of a step. */
 type StepStatus = 'open' | 'blocked' | 'waiting' | 'done' | 'skipped';
@@ -46,7 +46,37 @@ export const registrationSteps = [...stepNames, 'approval', 'finish'] as const;
 export const awaitedSystems = ['directory', 'database', ...channels] as const;
 
 /** Dependencies that a registration can wait for. */
-export type WaitingFor = 'directory' | 'database' | Channel;
+export type AwaitedSystem = (typeof awaitedSystems)[number];
+
+/** What a registration can wait for: a dependency, or a device of the existing account that was asked to approve. */
+export type WaitingFor = AwaitedSystem | 'approval';
+
+/**
+ * The registration lock of an existing account: whoever has its number or address needs its PIN, or an approval by one
+ * of its devices, until nobody has used the account for a while (as Signal's registration lock).
+ */
+export interface RegistrationLock {
+  hasPin: boolean;
+  hasDevices: boolean;
+  /** When the lock ends without further use of the account; absent if it never does. */
+  endsAt?: number;
+}
+
+/** The account that already has an identity. */
+export interface ExistingAccount {
+  userId: string;
+  /** Absent when the lock has ended, so that the proven number or address is enough. */
+  lock?: RegistrationLock;
+}
+
+/** How a step `approval` was done. */
+export type ApprovalProof = 'pin' | 'device';
+
+/** A question to the devices of the existing account. */
+export interface AskedApproval {
+  linkId: string;
+  outcome: 'asked' | 'approved' | 'denied' | 'expired';
+}
 
 /** The limits of a registration, fixed from the configuration when it starts. */
 export interface RegistrationRules extends VerificationRules {
@@ -75,8 +105,10 @@ export interface RegistrationStatus {
   nextSendAt: Partial<Record<Channel, number | null>>;
   /** Keys that limits count the identity by; not shown to callers. */
   limitKeys?: LimitKeys;
-  /** User id of the account whose PIN the step `approval` requires; not shown to callers. */
-  lockedBy?: string;
+  /** The account that already has the identity; not shown to callers. */
+  existing?: ExistingAccount;
+  /** How the approval was given. */
+  approvedBy?: ApprovalProof;
   userId?: string;
 }
 
@@ -95,9 +127,14 @@ export interface RegistrationState {
   reason?: string;
   /** Its cancellation was requested. Until its compensations are done, it has no outcome. */
   isCancelled?: boolean;
-  waitingFor?: WaitingFor;
-  /** User id of the account that already has the identity and is locked by a PIN. */
-  lockedBy?: string;
+  waitingFor?: AwaitedSystem;
+  /** The account that already has the identity. */
+  existing?: ExistingAccount;
+  approvedBy?: ApprovalProof;
+  /** The newest question to its devices. */
+  asked?: AskedApproval;
+  /** The device was described before the approval, with an identity key that is not that of the account. */
+  isIdentityRefused?: boolean;
   userId?: string;
 }
 
@@ -125,21 +162,23 @@ export function readPolicy(names: readonly string[]): StepName[] {
 
 /** Derives the published status from the state. */
 export function statusOf(state: RegistrationState): RegistrationStatus {
-  const isWaiting = state.outcome === undefined && state.waitingFor !== undefined;
+  const waitingFor = state.waitingFor ?? (isAsking(state) ? 'approval' : undefined);
+  const isWaiting = state.outcome === undefined && waitingFor !== undefined;
   const { phone, email, callingCode, limitKeys } = state.identity;
   return {
     version: state.version,
     state: state.outcome ?? (isWaiting ? 'waiting' : 'pending'),
     steps: state.policy.map((name) => stepOf(name, state)),
     expiresAt: state.expiresAt,
-    ...(isWaiting && { waitingFor: state.waitingFor }),
+    ...(isWaiting && { waitingFor }),
     ...(state.reason !== undefined && { reason: state.reason }),
     ...(phone !== undefined && { phone: maskPhone(phone, callingCode) }),
     ...(email !== undefined && { email: maskEmail(email) }),
     sends: [...state.sends],
     nextSendAt: nextSends(state),
     ...(limitKeys !== undefined && { limitKeys }),
-    ...(state.lockedBy !== undefined && { lockedBy: state.lockedBy }),
+    ...(state.existing !== undefined && { existing: state.existing }),
+    ...(state.approvedBy !== undefined && { approvedBy: state.approvedBy }),
     ...(state.outcome === 'completed' && state.userId !== undefined && { userId: state.userId }),
   };
 }
@@ -187,7 +226,8 @@ export function isOver({ outcome, isCancelled }: Pick<RegistrationState, 'outcom
 
 function stepOf(name: StepName, state: RegistrationState): Step {
   if (state.done.has(name)) return { name, status: 'done' };
-  if (name === 'approval') return { name, status: 'open', reason: 'registration-locked' };
+  if (name === 'approval') return approvalOf(state);
+  if (name === 'device' && state.isIdentityRefused) return { name, status: 'open', reason: 'identity-key-differs' };
   const need = openNeeds(name, state)[0];
   if (need !== undefined) return { name, status: 'blocked', reason: `${need}-open` };
   if (state.outcome === undefined && waitsOf(name).some((system) => system === state.waitingFor)) {
@@ -197,6 +237,23 @@ function stepOf(name: StepName, state: RegistrationState): Step {
   if (refused.length > 0) return { name, status: 'open', reason: `${refused.at(-1)}-refused` };
   const missing = name === 'code' ? missingOf(state) : undefined;
   return { name, status: 'open', ...(missing !== undefined && { reason: missing }) };
+}
+
+/** Returns whether the existing account has a registration lock. */
+export function isApprovalNeeded({ existing }: Pick<RegistrationState, 'existing'>): boolean {
+  return existing?.lock !== undefined;
+}
+
+function approvalOf(state: RegistrationState): Step {
+  if (isAsking(state)) return { name: 'approval', status: 'waiting', reason: 'devices-asked' };
+  const { outcome } = state.asked ?? {};
+  const isAnswered = outcome === 'denied' || outcome === 'expired';
+  return { name: 'approval', status: 'open', reason: isAnswered ? `approval-${outcome}` : 'registration-locked' };
+}
+
+/** Returns whether the devices of the existing account were asked and have not answered. */
+function isAsking({ asked, done }: Pick<RegistrationState, 'asked' | 'done'>): boolean {
+  return asked?.outcome === 'asked' && !done.has('approval');
 }
 
 /** Returns why the directory entry has no number, or neither a number nor an address. */
@@ -218,12 +275,12 @@ export function refusedChannels(sends: readonly Send[]): Channel[] {
  * minutes. So a short outage delays a registration only briefly, and a week-long one adds about 25,000 events to the
  * history, half of Temporal's limit.
  */
-export function retryPauseSeconds(system: WaitingFor, tries: number, awaySeconds: number): number {
+export function retryPauseSeconds(system: AwaitedSystem, tries: number, awaySeconds: number): number {
   const few = system === 'directory' || system === 'database' ? 5 : 15;
   return Math.min(2 ** Math.min(tries, 10), Math.max(few, Math.min(awaySeconds / 20, 300)));
 }
 
-function waitsOf(name: StepName): readonly WaitingFor[] {
+function waitsOf(name: StepName): readonly AwaitedSystem[] {
   if (name === 'directory') return ['directory'];
   return name === 'code' ? channels : [];
 }

@@ -1,7 +1,7 @@
 /** What a registration is started with, and the updates and the query that it handles. */
-import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ContactIdentity } from '../domain/identity.ts';
-import type { RegistrationRules, RegistrationStatus, StepName } from '../domain/registration.ts';
+import type { AskedApproval, RegistrationRules, RegistrationStatus, StepName } from '../domain/registration.ts';
 import type { Channel, ClientKind } from '../domain/verification.ts';
 
 /** The input of a registration. */
@@ -32,6 +32,14 @@ export interface StepAnswer {
   retryAfterSeconds?: number;
 }
 
+/** The answer of the devices of the existing account. */
+export interface ApprovalAnswer {
+  linkId: string;
+  outcome: Exclude<AskedApproval['outcome'], 'asked'>;
+  /** Of `approved`: the identity key of the account, base64. */
+  identityKey?: string;
+}
+
 /** An operator's request. The user never sends one, so its presence identifies an operator. */
 export interface OperatorRequest {
   /** Operator name for the timeline: up to 64 letters, digits, dots, dashes and underscores. */
@@ -56,6 +64,12 @@ export const requestCode = defineUpdate<RegistrationStatus, [{ channel: Channel 
 export const confirmCode = defineUpdate<StepAnswer, [{ send?: number | undefined }]>('confirmCode');
 /** Hashes and stores a password, a PIN or both. */
 export const setCredentials = defineUpdate<StepAnswer, [{ credentialsRef: string }]>('setCredentials');
+/** Records that the device was described and stored. The keys are in the store, under the id of the registration. */
+export const setDevice = defineUpdate<StepAnswer, [{ identityKey: string }]>('setDevice');
+/** Records that the devices of the existing account are asked for an approval. */
+export const askApproval = defineUpdate<StepAnswer, [{ linkId: string }]>('askApproval');
+/** A device of the existing account has answered, or the question has expired. */
+export const approvalAnswered = defineSignal<[ApprovalAnswer]>('approvalAnswered');
 /** Records that the PIN of the existing account was typed. */
 export const approve = defineUpdate<StepAnswer>('approve');
 /** Ends the registration and runs its compensations. An operator and an owner send a request, the user sends none. */

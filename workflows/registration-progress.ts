@@ -5,7 +5,11 @@ import type { RegistrationActivities } from '../activities/registration.ts';
 import type { CredentialKind } from '../domain/account.ts';
 import { addressOf, type ContactIdentity, countryOf, withOnlyAddressOf } from '../domain/identity.ts';
 import {
+  type ApprovalProof,
+  type AskedApproval,
   currentStep,
+  type ExistingAccount,
+  isApprovalNeeded,
   isOver,
   type RegistrationOutcome,
   type RegistrationState,
@@ -17,7 +21,7 @@ import type { Channel } from '../domain/verification.ts';
 import { CodeSending, type Destination } from './code-sending.ts';
 import { detailsOf } from './details.ts';
 import { Flow } from './flow.ts';
-import type { RegistrationInput, StepAnswer } from './registration-messages.ts';
+import type { ApprovalAnswer, RegistrationInput, StepAnswer } from './registration-messages.ts';
 import { localStep } from './retries.ts';
 import { searchAttributesOf } from './search-attributes.ts';
 
@@ -34,7 +38,12 @@ export class RegistrationProgress {
   readonly #done = new Set<StepName>();
   #identity: ContactIdentity;
   #provenChannel: Channel | undefined;
-  #lockedBy: string | undefined;
+  #existing: ExistingAccount | undefined;
+  #approvedBy: ApprovalProof | undefined;
+  #asked: AskedApproval | undefined;
+  /** The identity key of the described device. */
+  #identityKey: string | undefined;
+  #isIdentityRefused = false;
   #expiresAt: number;
   #version = 0;
   #isCancelled = false;
@@ -69,7 +78,7 @@ export class RegistrationProgress {
     const { policy, rules, startedAt } = this.input;
     const { waitingFor } = this.flow;
     return {
-      policy: this.#lockedBy === undefined ? policy : [...policy, 'approval'],
+      policy: this.#existing?.lock === undefined ? policy : [...policy, 'approval'],
       rules,
       startedAt,
       identity: this.#identity,
@@ -79,7 +88,10 @@ export class RegistrationProgress {
       version: this.#version,
       userId: this.userId,
       isCancelled: this.#isCancelled,
-      ...(this.#lockedBy !== undefined && { lockedBy: this.#lockedBy }),
+      isIdentityRefused: this.#isIdentityRefused,
+      ...(this.#existing !== undefined && { existing: this.#existing }),
+      ...(this.#approvedBy !== undefined && { approvedBy: this.#approvedBy }),
+      ...(this.#asked !== undefined && { asked: this.#asked }),
       ...this.#ending,
       ...(waitingFor && { waitingFor }),
     };
@@ -110,14 +122,19 @@ export class RegistrationProgress {
     return this.#ending?.outcome;
   }
 
-  /** The user id of the existing account that is locked by a PIN; undefined without one. */
-  get lockedBy(): string | undefined {
-    return this.#lockedBy;
+  /** The account that already has the identity; undefined without one. */
+  get existing(): ExistingAccount | undefined {
+    return this.#existing;
+  }
+
+  /** The devices of the existing account stay: one of them has approved, or the registration has no device. */
+  get keepsDevices(): boolean {
+    return this.#approvedBy === 'device' || !this.#done.has('device');
   }
 
   /** The user id of the existing account, or of the new one. */
   get userId(): string {
-    return this.#lockedBy ?? this.#newUserId;
+    return this.#existing?.userId ?? this.#newUserId;
   }
 
   /**
@@ -208,12 +225,55 @@ export class RegistrationProgress {
     this.#expiresAt = Math.max(this.#expiresAt, Date.now() + this.input.rules.ttlSeconds * 1000);
   }
 
-  /** Adds the step `approval`, and restarts the lifetime so that the user has all of it to type the PIN. */
-  async lock(lockedBy: string): Promise<void> {
-    this.#lockedBy = lockedBy;
+  /**
+   * Adopts the account that already has the identity. With a registration lock it adds the step `approval`, and restarts
+   * the lifetime so that the user has all of it for the approval.
+   */
+  async meet(existing: ExistingAccount): Promise<void> {
+    this.#existing = existing;
+    if (existing.lock === undefined) return this.flow.note('existing account found; its registration lock has ended');
     this.prolong();
-    this.flow.note('existing account found, locked by a PIN');
+    this.flow.note('existing account found, with a registration lock');
     await this.flow.announce();
+  }
+
+  /** Records the device that was described. After an approval by a device it must have the identity key of the account. */
+  async describeDevice(identityKey: string): Promise<StepAnswer> {
+    this.#identityKey = identityKey;
+    this.#isIdentityRefused = false;
+    return this.finishStep('device', 'device described');
+  }
+
+  /** Records that the devices of the existing account are asked. A newer question replaces an older one. */
+  async ask(linkId: string): Promise<StepAnswer> {
+    if (this.#asked?.linkId !== linkId) {
+      this.#asked = { linkId, outcome: 'asked' };
+      this.prolong();
+      this.flow.note('devices of the account asked for approval');
+      await this.flow.announce();
+    }
+    return this.answer('done');
+  }
+
+  /** Records the answer to the newest question; an answer to an older one has no effect. */
+  async answered({ linkId, outcome, identityKey }: ApprovalAnswer): Promise<void> {
+    if (this.isOver() || this.#asked?.linkId !== linkId || this.#done.has('approval')) return;
+    this.#asked = { linkId, outcome };
+    if (outcome !== 'approved') {
+      this.flow.note(`approval ${outcome}`);
+      return this.flow.announce();
+    }
+    if (this.#done.has('device') && this.#identityKey !== identityKey) {
+      this.#done.delete('device');
+      this.#isIdentityRefused = true;
+    }
+    await this.approve('device', 'approved by a device of the account');
+  }
+
+  /** Records an approval. The first one stays. */
+  approve(by: ApprovalProof, note: string): Promise<StepAnswer> {
+    if (isApprovalNeeded({ ...(this.#existing && { existing: this.#existing }) })) this.#approvedBy ??= by;
+    return this.finishStep('approval', note);
   }
 
   /** Requests the end. A later request without a reason keeps the reason of an earlier one. */

@@ -7,15 +7,17 @@
  * 3. `code`: send a code (requires 1 and 2), then record that it was typed; the api has compared it. If the number or
  *    address already belongs to an account, the owner of that account is notified.
  * 4. `credentials`: hash password and PIN and store the hashes.
+ * 5. `device`: the api has stored name and keys of the device; the workflow records it.
  * When all steps are done:
- * 5. Claim name, number and address. What the directory has taken from the entry of another account and given to this
+ * 6. Claim name, number and address. What the directory has taken from the entry of another account and given to this
  *    one is transferred first. Compensation: release them.
- * 6. Create the account. Compensation: remove it.
- * 7. Send a welcome notification to its e-mail address, without waiting for it.
+ * 7. Create the account and add the device of step 5. Compensation: remove both.
+ * 8. Send a welcome notification to its e-mail address, without waiting for it.
  *
- * If the identity already has an account that is locked by a PIN, nothing is claimed and another step is added:
- * 8. `approval`: the PIN of that account, which the api has compared. The user gets that account, with the password or
- *    PIN set in step 4, and all its sessions end.
+ * If the identity already has an account with a registration lock, nothing is claimed and another step is added:
+ * 9. `approval`: the PIN of that account, which the api has compared, or an approval by one of its devices. The user gets
+ *    that account, with the password or PIN set in step 4, and all its sessions end. The device of step 5 is added;
+ *    without an approval by a device, the other devices end. An account whose lock has ended needs no approval.
  *
  * The compensations run in reverse order when the registration is cancelled, is rejected (for example because the
  * identity belongs to another account) or expires. While a dependency is unavailable, the workflow waits: it publishes
@@ -32,19 +34,21 @@ import {
   setHandler,
   TemporalFailure,
 } from '@temporalio/workflow';
-import type { AccountActivities, AccountInput } from '../activities/accounts.ts';
+import type { AccountActivities, AccountInput, ClaimAnswer, ClaimRefusal } from '../activities/accounts.ts';
 import type { DirectoryActivities } from '../activities/directory.ts';
 import type { RegistrationActivities } from '../activities/registration.ts';
 import { recipientsOf } from '../domain/notifications.ts';
-import type { RegistrationStatus } from '../domain/registration.ts';
-import { refuseApproval, refuseCode, refuseProof, refuseStep } from '../domain/registration-refusals.ts';
+import type { ExistingAccount, RegistrationStatus } from '../domain/registration.ts';
+import { refuseApproval, refuseAsking, refuseCode, refuseProof, refuseStep } from '../domain/registration-refusals.ts';
 import { Compensations } from './compensations.ts';
 import { transfer } from './identity-transfer.ts';
 import { notifyOwner } from './notification.ts';
 import { throwIfRefused } from './refusals.ts';
 import { RegistrationCodes } from './registration-codes.ts';
 import {
+  approvalAnswered,
   approve,
+  askApproval,
   authenticate,
   confirmCode,
   passCaptcha,
@@ -53,6 +57,7 @@ import {
   requestCode,
   type StepAnswer,
   setCredentials,
+  setDevice,
 } from './registration-messages.ts';
 import { handleOperator } from './registration-operator.ts';
 import { RegistrationProgress } from './registration-progress.ts';
@@ -85,6 +90,7 @@ export async function registration(input: RegistrationInput): Promise<Registrati
   handleCaptcha(progress);
   handleCode(progress, codes);
   handleCredentials(progress);
+  handleDevice(progress);
   handleApproval(progress);
   handleOperator(progress, codes);
   return run(progress);
@@ -188,10 +194,18 @@ function handleCredentials(progress: RegistrationProgress): void {
   );
 }
 
-/** Steps 5 and 6, or what step 8 requires once all steps are done. */
+/** Step 5. A newer description replaces an older one. */
+function handleDevice(progress: RegistrationProgress): void {
+  setHandler(setDevice, ({ identityKey }): Promise<StepAnswer> => progress.describeDevice(identityKey), {
+    validator: (_request) => throwIfRefused(refuseStep('device', progress.state())),
+    description: 'Records that a device was described',
+  });
+}
+
+/** Steps 6 and 7, or what step 9 requires once all steps are done. */
 async function finish(progress: RegistrationProgress, undo: Compensations): Promise<void> {
   const account = progress.account();
-  if (progress.lockedBy !== undefined) return recover(progress, account);
+  if (progress.existing !== undefined) return recover(progress, account);
   const { calls } = progress.flow;
   const until = Date.now() + progress.input.rules.waitMaxSeconds * 1000;
   const isUnwanted = () => progress.isOver() || Date.now() > until;
@@ -200,7 +214,7 @@ async function finish(progress: RegistrationProgress, undo: Compensations): Prom
   undo.add(() => calls.callUntilDone('database', release));
   const claimed = await claimFor(progress, account, isUnwanted);
   if (claimed === false) return progress.end('rejected', 'identity-taken');
-  if (typeof claimed === 'object') return progress.lock(claimed.lockedBy);
+  if (typeof claimed === 'object') return progress.meet(existingOf(claimed));
 
   const remove = () => accounts.removeAccount.executeWithOptions(readable.remove, [account]);
   undo.add(() => calls.callUntilDone('database', remove));
@@ -211,12 +225,12 @@ async function finish(progress: RegistrationProgress, undo: Compensations): Prom
   else progress.end('expired', 'database-unavailable');
 }
 
-/** Step 5. What the directory has taken from the entries of other accounts is transferred first. */
+/** Step 6. What the directory has taken from the entries of other accounts is transferred first. */
 async function claimFor(
   progress: RegistrationProgress,
   account: AccountInput,
   isUnwanted: () => boolean,
-): Promise<true | false | { lockedBy: string } | undefined> {
+): Promise<true | ClaimRefusal | undefined> {
   const { calls } = progress.flow;
   const claim = () => accounts.claimIdentity.executeWithOptions(readable.claim, [account]);
   const claimed = await calls.callWhenAvailable('database', claim, isUnwanted);
@@ -233,15 +247,28 @@ async function claimFor(
   return typeof again === 'object' && 'heldBy' in again ? again.otherwise : again;
 }
 
-/** Step 8: the PIN of the existing account. */
+/** In histories of an earlier version the lock is that of a PIN. */
+function existingOf({ lockedBy, lock }: Exclude<ClaimRefusal, false>): ExistingAccount {
+  if (lock === null) return { userId: lockedBy };
+  return { userId: lockedBy, lock: lock ?? { hasPin: true, hasDevices: false } };
+}
+
+/** Step 9: the PIN of the existing account, or an approval by one of its devices. */
 function handleApproval(progress: RegistrationProgress): void {
-  setHandler(approve, (): Promise<StepAnswer> => progress.finishStep('approval', 'PIN of the account right'), {
+  setHandler(approve, (): Promise<StepAnswer> => progress.approve('pin', 'PIN of the account right'), {
     validator: () => throwIfRefused(refuseApproval(progress.state())),
     description: 'Records that the PIN of the existing account was typed',
   });
+  setHandler(askApproval, ({ linkId }): Promise<StepAnswer> => progress.ask(linkId), {
+    validator: (_request) => throwIfRefused(refuseAsking(progress.state())),
+    description: 'Records that the devices of the existing account are asked for an approval',
+  });
+  setHandler(approvalAnswered, (answer) => progress.answered(answer), {
+    description: 'Records the answer of the devices of the existing account',
+  });
 }
 
-/** Step 8, once the PIN was typed: the user gets the existing account. */
+/** Step 9, once it is approved: the user gets the existing account. */
 async function recover(progress: RegistrationProgress, account: AccountInput): Promise<void> {
   const until = Date.now() + progress.input.rules.waitMaxSeconds * 1000;
   const reopen = () => accounts.recoverAccount.executeWithOptions(readable.reopen, [account]);
@@ -252,7 +279,7 @@ async function recover(progress: RegistrationProgress, account: AccountInput): P
   progress.end('completed');
 }
 
-/** Runs the compensations unless it is completed, and step 7 if it is. */
+/** Runs the compensations unless it is completed, and step 8 if it is. */
 async function close(progress: RegistrationProgress, undo: Compensations): Promise<void> {
   progress.endIfCancelled();
   if (progress.outcome !== 'completed') await undo.run();
@@ -264,11 +291,11 @@ async function close(progress: RegistrationProgress, undo: Compensations): Promi
   if (progress.outcome === 'completed') await tellOwner(progress);
 }
 
-/** Step 7, or a notification for each credential that was replaced in an existing account. */
+/** Step 8, or a notification for each credential that was replaced in an existing account. */
 async function tellOwner(progress: RegistrationProgress): Promise<void> {
-  const { userId, lockedBy, replaced } = progress;
+  const { userId, existing, replaced } = progress;
   const { email } = progress.provenIdentity;
-  if (lockedBy !== undefined) {
+  if (existing !== undefined) {
     for (const kind of replaced) {
       await notifyOwner({ userId, kind: `${kind}-changed`, occasion: progress.input.registrationId });
     }

@@ -67,6 +67,13 @@ export const keyFamilies = {
     encrypted: 'no',
     personal: { deletedWith: ['registration'] },
   },
+  registrationDevice: {
+    key: 'registration-device:{<registrationId>}',
+    writers: ['api', 'registration'],
+    life: { seconds: 2 * 86_400, after: 'the last description of the device' },
+    encrypted: 'no',
+    personal: { deletedWith: ['registration'] },
+  },
   login: {
     key: 'login:{<loginId>}',
     writers: ['api'],

@@ -5,7 +5,7 @@
  * When Temporal is unavailable, calls throw.
  */
 import type { Client } from '@temporalio/client';
-import type { WaitingFor } from '../../domain/registration.ts';
+import type { AwaitedSystem } from '../../domain/registration.ts';
 import { type TemporalRole, temporalRoles } from '../../platform/config/roles.ts';
 
 /** The backlog of a task queue. */
@@ -19,14 +19,14 @@ export interface QueueDepth {
 
 /** The number of registrations that wait for the user or for an unavailable dependency. */
 export interface WaitingRegistrations {
-  waitingFor: WaitingFor | 'person';
+  waitingFor: AwaitedSystem | 'person';
   count: number;
 }
 
 const deadlineMs = 2000;
 /** temporal.api.enums.v1.TaskQueueType */
 const kinds = { workflow: 1, activity: 2 } as const;
-const systems = ['directory', 'sms', 'voice', 'email', 'database'] as const satisfies WaitingFor[];
+const systems = ['directory', 'sms', 'voice', 'email', 'database'] as const satisfies AwaitedSystem[];
 
 /** Returns the backlogs of all task queues of Vyry. Sticky queues are not included. */
 export function readQueueDepths(client: Client): Promise<QueueDepth[]> {
