@@ -20,8 +20,11 @@ export const limitsOff: Record<string, string> = {
   COST_LIMIT_PER_DAY: '1000000',
 };
 
-/** Long intervals for background work that only costs time; a test of such work sets a shorter one. */
-const calm = { DIRECTORY_SYNC_INTERVAL: '86400' };
+/**
+ * Long intervals for background work that only costs time, and registrations without a device: a test of such work or of
+ * devices sets its own.
+ */
+const calm = { DIRECTORY_SYNC_INTERVAL: '86400', REGISTRATION_STEPS: 'directory,captcha,code,credentials' };
 
 /**
  * Starts a system that shares nothing a test could disturb: it has its own Redis, outbox, Temporal namespace and
