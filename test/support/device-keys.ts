@@ -74,21 +74,21 @@ export function makeRotation(identity: TestIdentity, deviceIds: readonly string[
 }
 
 /** Signs bytes by the private key of an identity (XEdDSA), in base64. */
-export function sign({ pair }: TestIdentity, bytes: Uint8Array): string {
+export function sign({ pair }: TestIdentity, bytes: Uint8Array<ArrayBuffer>): string {
   return base64(pair.privateKey.sign(bytes));
 }
 
-const kemKeys: Uint8Array[] = [];
+const kemKeys: Uint8Array<ArrayBuffer>[] = [];
 
 /** The same key for ids that are equal modulo 100. */
-function kemKey(keyId: number): Uint8Array {
+function kemKey(keyId: number): Uint8Array<ArrayBuffer> {
   const index = keyId % 100;
   const key = kemKeys[index] ?? KEMKeyPair.generate().getPublicKey().serialize();
   kemKeys[index] = key;
   return key;
 }
 
-function newCurveKey(): Uint8Array {
+function newCurveKey(): Uint8Array<ArrayBuffer> {
   return PrivateKey.generate().getPublicKey().serialize();
 }
 
