@@ -4,7 +4,8 @@
  *
  * Consistency: repeats of a send use the same code; an attempt is counted before the comparison. A code is stored as
  * HMAC-SHA-256 bound to subject and purpose, and encrypted until the provider has it. When Redis is unavailable: fails
- * closed.
+ * closed. The time is that of Redis, so that a process whose clock is wrong neither shortens nor lengthens a code; a given
+ * `now`, in milliseconds, replaces it.
  */
 import type { CheckState, CodeSubject, VerificationRules } from '../../domain/verification.ts';
 import { type Cipher, keyedHash } from '../../platform/crypto.ts';
@@ -20,6 +21,12 @@ export interface StartedSend {
   startedAt: number;
   sentAt?: number;
   providerId?: string;
+}
+
+/** A send that a provider accepted: how long its code lives from now on, and the id of the message there. */
+interface AcceptedSend {
+  ttlSeconds: number;
+  providerId: string;
 }
 
 /** `already`: this code was verified before. `early`: the next check is possible later. `none`: no code was sent. */
@@ -52,15 +59,15 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
     /**
      * Starts a send with the code `candidate`, unless it has a code already. Safe to repeat: keyed by subject and send.
      */
-    async start(of: CodeSubject, send: number, candidate: string, now: number): Promise<StartedSend> {
-      const values = [send, hashOf(of, candidate), cipher.encryptText(candidate), now, lifeSeconds];
+    async start(of: CodeSubject, send: number, candidate: string, now?: number): Promise<StartedSend> {
+      const values = [send, hashOf(of, candidate), cipher.encryptText(candidate), now ?? '', lifeSeconds];
       const reply = await start([keys.verification(of)], values);
       return startedSendIn(reply, cipher);
     },
 
     /** Records that the provider has a send. Returns the time of the first such record, in ms. Safe to repeat. */
-    async sent(of: CodeSubject, send: number, at: number, ttlSeconds: number, providerId: string): Promise<number> {
-      return Number(await sent([keys.verification(of), keys.otp(of)], [send, at, ttlSeconds, providerId]));
+    async sent(of: CodeSubject, send: number, { ttlSeconds, providerId }: AcceptedSend, now?: number): Promise<number> {
+      return Number(await sent([keys.verification(of), keys.otp(of)], [send, now ?? '', ttlSeconds, providerId]));
     },
 
     /** Undoes a send that no provider accepted, so that its code is not valid. Safe to repeat. */
@@ -68,7 +75,7 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
       await refused([keys.verification(of)], [send]);
     },
 
-    /** Counts an attempt and compares the code. A given `now`, in milliseconds, replaces the time of Redis. */
+    /** Counts an attempt and compares the code. */
     async check(
       of: CodeSubject,
       code: string,
