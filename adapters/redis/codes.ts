@@ -9,7 +9,7 @@
  */
 import type { CheckState, CodeSubject, VerificationRules } from '../../domain/verification.ts';
 import { type Cipher, keyedHash } from '../../platform/crypto.ts';
-import { loadScript, type Redis } from './connect.ts';
+import { loadScript, type Redis, timeOf } from './connect.ts';
 import { keyFamilies, keys } from './keys.ts';
 
 /** The state of a send before the provider is called. */
@@ -39,6 +39,11 @@ export interface CheckAnswer {
   send?: number;
   /** After `early`: milliseconds until the next check is possible. */
   waitMs?: number;
+}
+
+/** The state of the checks when it was read, in milliseconds since the Unix epoch. */
+export interface ReadCheckState extends CheckState {
+  readAt: number;
 }
 
 /** The store of one-time codes. */
@@ -92,8 +97,10 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
     },
 
     /** Returns the check state of the newest code, or undefined if no code was started. */
-    async read(of: CodeSubject): Promise<CheckState | undefined> {
-      return checkStateIn(await redis.hgetall(keys.verification(of)));
+    async read(of: CodeSubject, now?: number): Promise<ReadCheckState | undefined> {
+      const [fields, readAt] = await Promise.all([redis.hgetall(keys.verification(of)), now ?? timeOf(redis)]);
+      const state = checkStateIn(fields);
+      return state && { ...state, readAt };
     },
 
     /** Deletes every code of the subject. */

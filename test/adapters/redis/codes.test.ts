@@ -95,7 +95,8 @@ describe('code-sent.lua', () => {
     await assertLife(redis, { key: otpKeyOf(of), seconds: ttlSeconds }, async () => {
       assert.equal(await codes.sent(of, 1, { ttlSeconds, providerId: 'provider-1' }, now + 500), now + 500);
     });
-    assert.deepEqual(await codes.read(of), { since: now + 500, checks: 0, expiresAt: now + 500 + ttlSeconds * 1000 });
+    const expiresAt = now + 500 + ttlSeconds * 1000;
+    assert.deepEqual(await codes.read(of, now), { since: now + 500, checks: 0, expiresAt, readAt: now });
   });
 
   it('returns the first time to a repeat and does not extend the lifetime', async () => {
@@ -204,7 +205,7 @@ describe('code-check.lua', () => {
   it('accepts a code before the provider has confirmed the send', async () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
-    assert.deepEqual(await codes.read(of), { since: now, checks: 0 });
+    assert.deepEqual(await codes.read(of, now), { since: now, checks: 0, readAt: now });
     assert.equal(await check(of, '222222'), 'wrong');
     assert.equal(await check(of, '111111'), 'verified');
   });
