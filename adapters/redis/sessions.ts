@@ -106,8 +106,8 @@ export function createAuthSessions(redis: Redis) {
     },
 
     /**
-     * Returns the session of a user, or undefined if it has ended or belongs to another user. Records activity. One round
-     * trip.
+     * Returns the session of a user in one round trip, or undefined if it has ended or belongs to another user. Records
+     * activity.
      */
     async read(owner: SessionOwner, now?: number): Promise<AuthSession | undefined> {
       const [stored, valid] = await Promise.all([
