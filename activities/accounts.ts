@@ -12,7 +12,7 @@ import { isOwnWord, ownSpellings } from '../domain/passwords.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** The input of `hashCredentials`. */
-export interface HashCredentialsInput {
+interface HashCredentialsInput {
   registrationId: string;
   /** Reference to the one-time secret that holds the password, the PIN or both. */
   credentialsRef: string;
@@ -21,7 +21,7 @@ export interface HashCredentialsInput {
 }
 
 /** The input of `judgeCredentials`. */
-export type JudgeCredentialsInput = Required<Pick<HashCredentialsInput, 'registrationId' | 'identity'>>;
+type JudgeCredentialsInput = Required<Pick<HashCredentialsInput, 'registrationId' | 'identity'>>;
 
 /** The account that a registration creates or recovers. */
 export interface AccountInput {
