@@ -73,13 +73,13 @@ export async function openSession(
   const { address, userAgent, channel, isFirst = false } = opening;
   // a client can claim any user agent, so a device is known in the network where it was seen
   const device = deps.limitHash('device', `${userId} ${networkOf(address)} ${userAgent}`);
-  const isKnown = isFirst || (await deps.sessions.isKnownDevice(userId, device, minted.at));
+  const isKnown = isFirst || (await deps.sessions.isKnownDevice(userId, device));
   if (!isKnown) {
     const recipients = othersOf(account, channel);
     await notifyOwner(deps, { userId, kind: 'new-device', occasion: minted.id, recipients });
   }
   // after the message was started, so that a repeat after a crash starts it
-  await deps.sessions.noteDevice(userId, device, minted.at);
+  await deps.sessions.noteDevice(userId, device);
   return tokens;
 }
 
@@ -100,21 +100,20 @@ function othersOf(account: Account, channel: Channel | undefined): Recipient[] {
 export async function beginSession(
   deps: SessionBeginDeps,
   account: Account,
-  { id: sessionId, token: refreshToken, at: createdAt }: Minted,
+  { id: sessionId, token: refreshToken }: Minted,
   { address, userAgent, proof = { epoch: epochOf(account) } }: Caller & { proof?: SessionProof },
 ): Promise<Tokens> {
   requireEnabled(account);
   const { userId, roles } = account;
   const { idleMs, lifeMs, isSingle } = deps.sessionLife;
-  const endsAt = createdAt + lifeMs;
-  const authenticated = proof.isCodeAlone ? { authenticatedAt: 0 } : {};
-  const session = { sessionId, userId, roles, createdAt, idleMs, endsAt, ip: address, ...authenticated };
-  const refreshMs = refreshLife(deps.sessionLife, endsAt, createdAt);
+  const authenticated = proof.isCodeAlone ? ({ authenticatedAt: 0 } as const) : {};
+  const session = { sessionId, userId, roles, idleMs, lifeMs, ip: address, ...authenticated };
+  const refreshMs = refreshLife(deps.sessionLife, lifeMs);
   await deps.sessions.create(
     { ...session, userAgent: userAgent.slice(0, userAgentMax) },
     { hash: tokenHash(refreshToken), seconds: Math.ceil(refreshMs / 1000) },
   );
-  if (isSingle) await endPrevious(deps, userId, sessionId, endsAt);
+  if (isSingle) await endPrevious(deps, userId, sessionId);
   const current = await endIfChanged(deps, { userId, sessionId, proof });
   // a change of roles has copied them into the sessions that were there; this one may have been written after it
   if (String(current.roles) !== String(roles)) await deps.sessions.setRoles(userId, current.roles);
@@ -128,8 +127,8 @@ export function requireEnabled({ disabledAt }: Account): void {
 }
 
 /** Called after the new session exists, so that the last one of parallel log-ins stays. */
-async function endPrevious(deps: SessionBeginDeps, userId: string, sessionId: string, endsAt: number): Promise<void> {
-  const before = await deps.sessions.takePlace(userId, sessionId, endsAt);
+async function endPrevious(deps: SessionBeginDeps, userId: string, sessionId: string): Promise<void> {
+  const before = await deps.sessions.takePlace(userId, sessionId, deps.sessionLife.lifeMs);
   if (before === undefined) return;
   if (await deps.sessions.end(userId, before)) deps.events.sessionEnded({ sessionId: before, userId, why: 'replaced' });
 }

@@ -135,6 +135,8 @@ export interface RegistrationState {
   asked?: AskedApproval;
   /** The device was described before the approval, with an identity key that is not that of the account. */
   isIdentityRefused?: boolean;
+  /** Why credentials that were set before must be set again. */
+  refusedCredentials?: 'own-word';
   userId?: string;
 }
 
@@ -235,8 +237,8 @@ function stepOf(name: StepName, state: RegistrationState): Step {
   }
   const refused = name === 'code' ? refusedChannels(state.sends) : [];
   if (refused.length > 0) return { name, status: 'open', reason: `${refused.at(-1)}-refused` };
-  const missing = name === 'code' ? missingOf(state) : undefined;
-  return { name, status: 'open', ...(missing !== undefined && { reason: missing }) };
+  const reason = name === 'credentials' ? state.refusedCredentials : name === 'code' ? missingOf(state) : undefined;
+  return { name, status: 'open', ...(reason !== undefined && { reason }) };
 }
 
 /** Returns whether the existing account has a registration lock. */

@@ -36,15 +36,14 @@ export async function refreshTokens(deps: Deps, { body: { refreshToken } }: Hand
     await deps.sessions.end(userId, sessionId);
     throw new Failure('token-invalid');
   }
-  const now = Date.now();
-  const refreshMs = refreshLife(deps.sessionLife, owner.endsAt, now);
+  const refreshMs = refreshLife(deps.sessionLife, owner.leftMs);
   const minted = newToken();
   const successor = {
     hash: tokenHash(minted),
     seconds: Math.max(1, Math.ceil(refreshMs / 1000)),
     encrypted: deps.refreshCipher.encryptText(minted),
   };
-  const rotation = await deps.sessions.rotate(owner, presented, successor, { roles: account.roles, now });
+  const rotation = await deps.sessions.rotate(owner, presented, successor, { roles: account.roles });
   const next = await successorOf(deps, owner, rotation);
   return { status: 200, body: await tokensOf(deps, { sessionId, refreshToken: next, refreshMs, account }) };
 }
