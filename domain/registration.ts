@@ -72,6 +72,12 @@ export interface ExistingAccount {
 /** How a step `approval` was done. */
 export type ApprovalProof = 'pin' | 'device';
 
+/**
+ * Why a device that was described does not fit. `identity-differs`: after an approval by a device, it must have the
+ * identity key of the account. `lost`: its description is not stored any more.
+ */
+export type DeviceRefusal = 'identity-differs' | 'lost';
+
 /** A question to the devices of the existing account. */
 export interface AskedApproval {
   linkId: string;
@@ -133,8 +139,8 @@ export interface RegistrationState {
   approvedBy?: ApprovalProof;
   /** The newest question to its devices. */
   asked?: AskedApproval;
-  /** The device was described before the approval, with an identity key that is not that of the account. */
-  isIdentityRefused?: boolean;
+  /** Why another device must be described. */
+  refusedDevice?: DeviceRefusal;
   /** Why credentials that were set before must be set again. */
   refusedCredentials?: 'own-word';
   userId?: string;
@@ -229,7 +235,6 @@ export function isOver({ outcome, isCancelled }: Pick<RegistrationState, 'outcom
 function stepOf(name: StepName, state: RegistrationState): Step {
   if (state.done.has(name)) return { name, status: 'done' };
   if (name === 'approval') return approvalOf(state);
-  if (name === 'device' && state.isIdentityRefused) return { name, status: 'open', reason: 'identity-key-differs' };
   const need = openNeeds(name, state)[0];
   if (need !== undefined) return { name, status: 'blocked', reason: `${need}-open` };
   if (state.outcome === undefined && waitsOf(name).some((system) => system === state.waitingFor)) {
@@ -237,8 +242,15 @@ function stepOf(name: StepName, state: RegistrationState): Step {
   }
   const refused = name === 'code' ? refusedChannels(state.sends) : [];
   if (refused.length > 0) return { name, status: 'open', reason: `${refused.at(-1)}-refused` };
-  const reason = name === 'credentials' ? state.refusedCredentials : name === 'code' ? missingOf(state) : undefined;
+  const reason = reasonOf(name, state);
   return { name, status: 'open', ...(reason !== undefined && { reason }) };
+}
+
+/** Returns why an open step is not done, if there is more to say than that. */
+function reasonOf(name: StepName, state: RegistrationState): string | undefined {
+  if (name === 'credentials') return state.refusedCredentials;
+  if (name === 'device') return state.refusedDevice;
+  return name === 'code' ? missingOf(state) : undefined;
 }
 
 /** Returns whether the existing account has a registration lock. */

@@ -8,6 +8,7 @@ import {
   type ApprovalProof,
   type AskedApproval,
   currentStep,
+  type DeviceRefusal,
   type ExistingAccount,
   isApprovalNeeded,
   isOver,
@@ -43,7 +44,7 @@ export class RegistrationProgress {
   #asked: AskedApproval | undefined;
   /** The identity key of the described device. */
   #identityKey: string | undefined;
-  #isIdentityRefused = false;
+  #refusedDevice: DeviceRefusal | undefined;
   #refusedCredentials: 'own-word' | undefined;
   #expiresAt: number;
   #version = 0;
@@ -89,9 +90,9 @@ export class RegistrationProgress {
       version: this.#version,
       userId: this.userId,
       isCancelled: this.#isCancelled,
-      isIdentityRefused: this.#isIdentityRefused,
       ...(this.#existing !== undefined && { existing: this.#existing }),
       ...(this.#approvedBy !== undefined && { approvedBy: this.#approvedBy }),
+      ...(this.#refusedDevice !== undefined && { refusedDevice: this.#refusedDevice }),
       ...(this.#asked !== undefined && { asked: this.#asked }),
       ...this.#ending,
       ...(this.#refusedCredentials !== undefined && { refusedCredentials: this.#refusedCredentials }),
@@ -129,9 +130,14 @@ export class RegistrationProgress {
     return this.#existing;
   }
 
-  /** The devices of the existing account stay: one of them has approved, or the registration has no device. */
-  get keepsDevices(): boolean {
-    return this.#approvedBy === 'device' || !this.#done.has('device');
+  /** A device was described. */
+  get hasDevice(): boolean {
+    return this.#done.has('device');
+  }
+
+  /** A device of the existing account has approved. */
+  get isApprovedByDevice(): boolean {
+    return this.#approvedBy === 'device';
   }
 
   /** The user id of the existing account, or of the new one. */
@@ -263,8 +269,17 @@ export class RegistrationProgress {
   /** Records the device that was described. After an approval by a device it must have the identity key of the account. */
   async describeDevice(identityKey: string): Promise<StepAnswer> {
     this.#identityKey = identityKey;
-    this.#isIdentityRefused = false;
+    this.#refusedDevice = undefined;
     return this.finishStep('device', 'device described');
+  }
+
+  /** Opens the step of the device again. */
+  async reopenDevice(why: DeviceRefusal): Promise<void> {
+    this.#done.delete('device');
+    this.#refusedDevice = why;
+    this.prolong();
+    this.flow.note(`device refused: ${why}`);
+    await this.flow.announce();
   }
 
   /** Records that the devices of the existing account are asked. A newer question replaces an older one. */
@@ -288,7 +303,7 @@ export class RegistrationProgress {
     }
     if (this.#done.has('device') && this.#identityKey !== identityKey) {
       this.#done.delete('device');
-      this.#isIdentityRefused = true;
+      this.#refusedDevice = 'identity-differs';
     }
     await this.approve('device', 'approved by a device of the account');
   }

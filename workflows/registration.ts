@@ -35,22 +35,19 @@ import {
   setHandler,
   TemporalFailure,
 } from '@temporalio/workflow';
-import type { AccountActivities, AccountInput, ClaimAnswer, ClaimRefusal } from '../activities/accounts.ts';
+import type { AccountActivities, AccountInput, ClaimRefusal } from '../activities/accounts.ts';
 import type { DirectoryActivities } from '../activities/directory.ts';
 import type { RegistrationActivities } from '../activities/registration.ts';
 import type { ContactIdentity } from '../domain/identity.ts';
 import { recipientsOf } from '../domain/notifications.ts';
-import type { ExistingAccount, RegistrationStatus } from '../domain/registration.ts';
-import { refuseApproval, refuseAsking, refuseCode, refuseProof, refuseStep } from '../domain/registration-refusals.ts';
+import type { RegistrationStatus } from '../domain/registration.ts';
+import { refuseCode, refuseProof, refuseStep } from '../domain/registration-refusals.ts';
 import { Compensations } from './compensations.ts';
 import { transfer } from './identity-transfer.ts';
 import { notifyOwner } from './notification.ts';
 import { throwIfRefused } from './refusals.ts';
 import { RegistrationCodes } from './registration-codes.ts';
 import {
-  approvalAnswered,
-  approve,
-  askApproval,
   authenticate,
   confirmCode,
   passCaptcha,
@@ -59,8 +56,8 @@ import {
   requestCode,
   type StepAnswer,
   setCredentials,
-  setDevice,
 } from './registration-messages.ts';
+import { existingOf, giveDevice, handleApproval, handleDevice, removeDevice } from './registration-device.ts';
 import { handleOperator } from './registration-operator.ts';
 import { RegistrationProgress } from './registration-progress.ts';
 import { heartbeatTimeout, localStep, retry } from './retries.ts';
@@ -210,14 +207,6 @@ function handleCredentials(progress: RegistrationProgress): void {
   );
 }
 
-/** Step 5. A newer description replaces an older one. */
-function handleDevice(progress: RegistrationProgress): void {
-  setHandler(setDevice, ({ identityKey }): Promise<StepAnswer> => progress.describeDevice(identityKey), {
-    validator: (_request) => throwIfRefused(refuseStep('device', progress.state())),
-    description: 'Records that a device was described',
-  });
-}
-
 /** Steps 6 and 7, or what step 9 requires once all steps are done. */
 async function finish(progress: RegistrationProgress, undo: Compensations): Promise<void> {
   const account = progress.account();
@@ -237,7 +226,21 @@ async function finish(progress: RegistrationProgress, undo: Compensations): Prom
   const create = () => accounts.createAccount.executeWithOptions(readable.create, [account]).then(() => true);
   const isDone = await calls.callWhenAvailable('database', create, isUnwanted);
   if (progress.isOver()) return;
-  if (isDone) progress.end('completed');
+  if (!isDone) return progress.end('expired', 'database-unavailable');
+  undo.add(() => calls.callUntilDone('database', () => removeDevice(account)));
+  await complete(progress, account, isUnwanted);
+}
+
+/** Gives the account its device. Without one that fits, the step is open again and the registration continues. */
+async function complete(
+  progress: RegistrationProgress,
+  account: AccountInput,
+  isUnwanted: () => boolean,
+): Promise<void> {
+  const given = await giveDevice(progress, account, isUnwanted);
+  if (progress.isOver() || given === 'again') return;
+  if (given === 'given') progress.end('completed');
+  else if (given === 'limit') progress.end('rejected', 'device-limit');
   else progress.end('expired', 'database-unavailable');
 }
 
@@ -263,27 +266,6 @@ async function claimFor(
   return typeof again === 'object' && 'heldBy' in again ? again.otherwise : again;
 }
 
-/** In histories of an earlier version the lock is that of a PIN. */
-function existingOf({ lockedBy, lock }: Exclude<ClaimRefusal, false>): ExistingAccount {
-  if (lock === null) return { userId: lockedBy };
-  return { userId: lockedBy, lock: lock ?? { hasPin: true, hasDevices: false } };
-}
-
-/** Step 9: the PIN of the existing account, or an approval by one of its devices. */
-function handleApproval(progress: RegistrationProgress): void {
-  setHandler(approve, (): Promise<StepAnswer> => progress.approve('pin', 'PIN of the account right'), {
-    validator: () => throwIfRefused(refuseApproval(progress.state())),
-    description: 'Records that the PIN of the existing account was typed',
-  });
-  setHandler(askApproval, ({ linkId }): Promise<StepAnswer> => progress.ask(linkId), {
-    validator: (_request) => throwIfRefused(refuseAsking(progress.state())),
-    description: 'Records that the devices of the existing account are asked for an approval',
-  });
-  setHandler(approvalAnswered, (answer) => progress.answered(answer), {
-    description: 'Records the answer of the devices of the existing account',
-  });
-}
-
 /** Step 9, once it is approved: the user gets the existing account. */
 async function recover(progress: RegistrationProgress, account: AccountInput): Promise<void> {
   const until = Date.now() + progress.input.rules.waitMaxSeconds * 1000;
@@ -292,7 +274,7 @@ async function recover(progress: RegistrationProgress, account: AccountInput): P
   if (replaced === undefined) return progress.end('expired', 'database-unavailable');
   if (replaced === false) return progress.end('rejected', 'identity-taken');
   progress.replaced = replaced;
-  progress.end('completed');
+  await complete(progress, account, () => Date.now() > until);
 }
 
 /** Runs the compensations unless it is completed, and step 8 if it is. */
