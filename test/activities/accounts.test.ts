@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type AccountActivityDeps, createAccountActivities } from '../../activities/accounts.ts';
 import type { NewAccount } from '../../adapters/mongo/accounts.ts';
+import type { StoredDevice } from '../../domain/device.ts';
 import { Failure } from '../../domain/failures.ts';
 
 class Outage extends Error {}
@@ -14,7 +15,16 @@ const account = {
 };
 
 /** In-memory stores. `fault` is thrown by the database. */
-function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
+interface Given {
+  fault?: Error;
+  failsOnSave?: boolean;
+  hasPin?: boolean;
+  devices?: StoredDevice[];
+  lastSeenAt?: number;
+  lockMs?: number;
+}
+
+function scene(given: Given = {}) {
   const oneTimeSecrets = new Map<string, unknown>([['ref-1', { password: 'secret', pin: '4711' }]]);
   const kept = new Map<string, { password?: string; pin?: string }>();
   const owners = new Map<string, string>();
@@ -39,7 +49,11 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
       insert: (created) => database(() => void (users.has(created.userId) || users.set(created.userId, created))),
       remove: (userId) => database(() => void users.delete(userId)),
       findHolders: async () => [],
-      findRegistrationLock: ({ phone = '' }) => database(() => locked.get(phone)),
+      findOwner: ({ phone = '' }) =>
+        database(() => {
+          const userId = locked.get(phone);
+          return userId === undefined ? undefined : { userId, hasPin: state.hasPin ?? true, createdAt: new Date(0) };
+        }),
       addRegistration: (_userId, registrationId) => database(() => void opened.add(registrationId)),
       setSecret: (userId, kind, hash) =>
         database(() => void users.set(userId, { ...(users.get(userId) as NewAccount), [kind]: hash })),
@@ -49,7 +63,12 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
         ended.push(userId);
         return 1;
       },
+      lastSeenAt: async () => state.lastSeenAt,
     },
+    devices: {
+      read: async (userId) => ({ userId, identityKey: '', version: 1, devices: state.devices ?? [] }),
+    },
+    lockMs: given.lockMs,
     events: { credentialChanged: (change) => void changes.push(change) },
     registrations: {
       async saveCredentials(id, hashes) {
@@ -177,7 +196,8 @@ describe('claimIdentity(), createAccount() and their compensations', () => {
     const { claimIdentity, owners, locked } = scene();
     await claimIdentity(account);
     locked.set(account.identity.phone, 'u1');
-    assert.deepEqual(await claimIdentity({ ...account, userId: 'u2' }), { lockedBy: 'u1' });
+    const lock = { hasPin: true, hasDevices: false };
+    assert.deepEqual(await claimIdentity({ ...account, userId: 'u2' }), { lockedBy: 'u1', lock });
     assert.deepEqual([...owners.values()], ['u1']);
   });
 
