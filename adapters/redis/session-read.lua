@@ -4,7 +4,7 @@
 -- ARGV[1] time in place of that of Redis, ms, or empty  ARGV[2] how old recorded activity gets, ms; empty to record none
 -- Returns the time of the read, ms, and the fields in the order below; nothing if there is no session.
 local fields = redis.call('HMGET', KEYS[1], 'userId', 'generation', 'createdAt', 'authenticatedAt', 'lastActivityAt',
-  'idleMs', 'endsAt', 'ip', 'userAgent', 'roles')
+  'idleMs', 'endsAt', 'ip', 'userAgent', 'roles', 'deviceId')
 if not fields[1] then
   return {}
 end

@@ -3,7 +3,10 @@
  * stored, and `sessions:{userId}` ZSET of the session ids of a user by their absolute end. A session exists only in its
  * hash: when the hash is gone, its access and refresh tokens are invalid.
  *
- * `known-devices:{userId}` ZSET has the devices that a user has logged in from, by their last log-in.
+ * A session may belong to a device of the user (`deviceId`). `device-place:{userId}:{deviceId}` names the latest one of a
+ * device.
+ *
+ * `known-devices:{userId}` ZSET has the clients and networks that a user has logged in from, by their last log-in.
  *
  * `user:{userId}` HASH has the generation of the sessions of a user. Each session has the generation that was valid when it
  * began. Ending all sessions begins a new generation, and a session of an earlier one is invalid whenever it is written.
@@ -18,10 +21,12 @@
  */
 import type { AuthSession } from '../../domain/session.ts';
 import { loadScript, type Redis, timeOf } from './connect.ts';
+import { createDeviceActivity, type DeviceActivity } from './device-activity.ts';
 import { keyFamilies, keys } from './keys.ts';
 
 /** A new session, which begins when it is created. */
-export interface NewAuthSession extends Pick<AuthSession, 'sessionId' | 'userId' | 'ip' | 'userAgent' | 'roles'> {
+export interface NewAuthSession
+  extends Pick<AuthSession, 'sessionId' | 'userId' | 'deviceId' | 'ip' | 'userAgent' | 'roles'> {
   /** 0: the user has not authenticated enough for step-up. When the session is created, if omitted. */
   authenticatedAt?: 0;
   /** Idle timeout, in milliseconds. */
@@ -58,7 +63,12 @@ export interface Rotation {
   outcome: 'rotated' | 'repeated' | 'reused' | 'ended';
   /** The token to use next, encrypted; empty if there is none. */
   encrypted: string;
+  /** The device of the session; absent if it has none. */
+  deviceId?: string;
 }
+
+/** `bound`: the session is one of the device. `other`: it is one of another device. `ended`: there is no such session. */
+export type DeviceBinding = 'bound' | 'other' | 'ended';
 
 /** The store of sessions. */
 export type AuthSessions = ReturnType<typeof createAuthSessions>;
@@ -76,18 +86,17 @@ const devicesMax = 50;
 export function createAuthSessions(redis: Redis) {
   const reader = createReader(redis);
   const confirm = loadScript(redis, 'session-confirm');
+  const activity = createDeviceActivity(redis);
   return {
     /**
      * Stores a session and its refresh token. When all sessions of the user are ended meanwhile, it is not valid. Safe to
      * repeat: keyed by session id and token hash.
      */
     async create(session: NewAuthSession, refresh: RefreshToken, now?: number): Promise<void> {
-      const { sessionId, userId, roles, idleMs, lifeMs, ip, userAgent, authenticatedAt } = session;
+      const { sessionId, userId, deviceId, idleMs, lifeMs } = session;
       // read first: whatever ends all sessions from here on also ends this one, even if it is written afterwards
       const [{ generation }, createdAt] = await Promise.all([readGeneration(redis, userId), now ?? timeOf(redis)]);
       const endsAt = createdAt + lifeMs;
-      const known = { generation, ...(authenticatedAt !== undefined && { authenticatedAt }) };
-      const fields = { userId, createdAt, lastActivityAt: createdAt, idleMs, endsAt, ip, userAgent, ...known };
       // listed before it exists, so that ending all sessions of the user misses none
       await redis
         .multi()
@@ -98,11 +107,17 @@ export function createAuthSessions(redis: Redis) {
         .exec();
       await redis
         .multi()
-        .hset(keys.session({ sessionId }), { ...fields, roles: roles.join(','), refresh: refresh.hash })
+        .hset(keys.session({ sessionId }), {
+          ...fieldsOf(session, createdAt),
+          generation,
+          endsAt,
+          refresh: refresh.hash,
+        })
         .pexpireat(keys.session({ sessionId }), Math.min(createdAt + idleMs, endsAt))
         .exec();
       await writeRefresh(redis, refresh, { sessionId, userId, endsAt });
       await redis.hset(keys.user({ userId }), 'lastLoginAt', createdAt);
+      if (deviceId !== undefined) await activity.note(userId, deviceId, createdAt);
     },
 
     /**
@@ -114,7 +129,12 @@ export function createAuthSessions(redis: Redis) {
         reader.read(owner, { now, recordMs: activityMs }),
         readGeneration(redis, owner.userId),
       ]);
-      return validSession(owner, stored, valid);
+      const session = validSession(owner, stored, valid);
+      const isRecorded = session !== undefined && session.lastActivityAt === session.readAt;
+      if (isRecorded && session.deviceId !== undefined) {
+        await activity.note(session.userId, session.deviceId, session.readAt);
+      }
+      return session;
     },
 
     /** Records that the user of a session authenticated now. A session that has ended is not recreated. */
@@ -130,8 +150,9 @@ export function createAuthSessions(redis: Redis) {
     },
 
     ...createKnownDevices(redis),
-    ...createRefreshing(redis, reader),
+    ...createRefreshing(redis, { reader, activity }),
     ...createSessionEnds(redis),
+    ...createDeviceSessions(redis, activity),
   };
 }
 
@@ -161,7 +182,55 @@ function createReader(redis: Redis) {
   return { read, list };
 }
 
-/** The operations on the devices that a user has logged in from, each known by a keyed hash. */
+/** The operations on the sessions of devices. */
+function createDeviceSessions(redis: Redis, activity: DeviceActivity) {
+  const bind = loadScript(redis, 'session-device');
+  return {
+    /**
+     * Makes a session of a user one of a device, with a new refresh token. Safe to repeat, with another token.
+     *
+     * @returns the outcome, and how long the session can live, in milliseconds
+     */
+    async bindDevice(
+      { sessionId, userId, deviceId }: { sessionId: string; userId: string; deviceId: string },
+      { token, now }: { token: (leftMs: number) => Successor; now?: number },
+    ): Promise<{ outcome: DeviceBinding; leftMs: number }> {
+      const key = keys.session({ sessionId });
+      const [ends, at] = await Promise.all([redis.hget(key, 'endsAt'), now ?? timeOf(redis)]);
+      if (ends === null) return { outcome: 'ended', leftMs: 0 };
+      const endsAt = Number(ends);
+      const leftMs = endsAt - at;
+      const { encrypted, ...refresh } = token(leftMs);
+      // written before it becomes valid, so that a valid token can always be looked up
+      await writeRefresh(redis, refresh, { sessionId, userId, endsAt });
+      const outcome = (await bind([key], [deviceId, refresh.hash, encrypted, at])) as DeviceBinding;
+      if (outcome === 'bound') await activity.note(userId, deviceId, at);
+      else await redis.del(keys.refresh({ tokenHash: refresh.hash }));
+      return { outcome, leftMs };
+    },
+
+    /** Ends every session of a device of a user, except `exceptId` if given, and returns their ids. Safe to repeat. */
+    async endDevice(userId: string, deviceId: string, exceptId?: string): Promise<string[]> {
+      const ids = await redis.zrange(keys.sessions({ userId }), '0', '-1');
+      const devices = await Promise.all(ids.map((id) => redis.hget(keys.session({ sessionId: id }), 'deviceId')));
+      const own = ids.filter((id, index) => devices[index] === deviceId && id !== exceptId);
+      for (const sessionId of own) {
+        await redis.del(keys.session({ sessionId }));
+        await redis.zrem(keys.sessions({ userId }), sessionId);
+      }
+      return own;
+    },
+
+    /** As `takePlace`, among the sessions of a device. */
+    takeDevicePlace: (
+      { userId, deviceId }: { userId: string; deviceId: string },
+      sessionId: string,
+      lifeMs: number,
+    ): Promise<string | undefined> => takeKey(redis, keys.devicePlace({ userId, deviceId }), sessionId, lifeMs),
+  };
+}
+
+/** The operations on the clients that a user has logged in from, each known by a keyed hash. */
 function createKnownDevices(redis: Redis) {
   return {
     /** Returns whether the user has logged in from a device during the last half year. */
@@ -188,7 +257,10 @@ function createKnownDevices(redis: Redis) {
 }
 
 /** The operations on refresh tokens and on the roles of sessions. */
-function createRefreshing(redis: Redis, reader: ReturnType<typeof createReader>) {
+function createRefreshing(
+  redis: Redis,
+  { reader, activity }: { reader: ReturnType<typeof createReader>; activity: DeviceActivity },
+) {
   const rotate = loadScript(redis, 'session-rotate');
   const writeRoles = loadScript(redis, 'session-roles');
   return {
@@ -215,13 +287,16 @@ function createRefreshing(redis: Redis, reader: ReturnType<typeof createReader>)
     ): Promise<Rotation> {
       // the script changes an existing session only, so one that is ended after this check stays ended
       const [stored, valid] = await Promise.all([reader.read(owner), readGeneration(redis, owner.userId)]);
-      if (validSession(owner, stored, valid) === undefined) return { outcome: 'ended', encrypted: '' };
+      const session = validSession(owner, stored, valid);
+      if (session === undefined) return { outcome: 'ended', encrypted: '' };
+      const { deviceId, readAt } = session;
       // written before it becomes valid, so that a valid token can always be looked up
       await writeRefresh(redis, successor, owner);
       const args = [presentedHash, successor.hash, successor.encrypted, now ?? '', graceMs, roles.join(',')];
       const [outcome, encrypted = ''] = (await rotate([keys.session(owner)], args)) as [Rotation['outcome'], string?];
       if (outcome !== 'rotated') await redis.del(keys.refresh({ tokenHash: successor.hash }));
-      return { outcome, encrypted };
+      else if (deviceId !== undefined) await activity.note(owner.userId, deviceId, readAt);
+      return { outcome, encrypted, ...(deviceId !== undefined && { deviceId }) };
     },
 
     /** Sets the roles of every active session of a user. */
@@ -266,11 +341,14 @@ function createSessionEnds(redis: Redis) {
      * Makes a session the only one of its user and returns the previous one, which the caller ends. Parallel calls end
      * each other's sessions: the last one stays.
      */
-    async takePlace(userId: string, sessionId: string, lifeMs: number): Promise<string | undefined> {
-      const before = await redis.set(keys.sessionPlace({ userId }), sessionId, 'PX', lifeMs, 'GET');
-      return before === null || before === sessionId ? undefined : before;
-    },
+    takePlace: (userId: string, sessionId: string, lifeMs: number): Promise<string | undefined> =>
+      takeKey(redis, keys.sessionPlace({ userId }), sessionId, lifeMs),
   };
+}
+
+async function takeKey(redis: Redis, key: string, sessionId: string, lifeMs: number): Promise<string | undefined> {
+  const before = await redis.set(key, sessionId, 'PX', lifeMs, 'GET');
+  return before === null || before === sessionId ? undefined : before;
 }
 
 async function writeRefresh(
@@ -314,12 +392,29 @@ function validSession(
   return own >= (sessionId === kept ? keptFrom : generation) ? { sessionId, ...session } : undefined;
 }
 
+/** The fields of a session that never change, and its first activity. */
+function fieldsOf(session: NewAuthSession, createdAt: number): Record<string, string | number> {
+  const { userId, deviceId, idleMs, ip, userAgent, roles, authenticatedAt } = session;
+  return {
+    userId,
+    createdAt,
+    lastActivityAt: createdAt,
+    idleMs,
+    ip,
+    userAgent,
+    roles: roles.join(','),
+    ...(authenticatedAt !== undefined && { authenticatedAt }),
+    ...(deviceId !== undefined && { deviceId }),
+  };
+}
+
 function storedSessionIn(reply: unknown): StoredSession | undefined {
   const [readAt, userId, generation, createdAt, authenticatedAt, lastActivityAt, ...rest] = reply as Reply;
   if (readAt === undefined || !userId) return undefined;
-  const [idleMs, endsAt, ip, userAgent, roles] = rest;
+  const [idleMs, endsAt, ip, userAgent, roles, deviceId] = rest;
   return {
     userId,
+    ...(deviceId && { deviceId }),
     generation: Number(generation ?? 0),
     createdAt: Number(createdAt),
     authenticatedAt: Number(authenticatedAt ?? createdAt),
