@@ -21,9 +21,7 @@ export interface RegistrationDeviceInput {
  * stored any more. `limit`: the account has as many devices as it may have. `identity-differs`: the device has another
  * identity key than the account.
  */
-export type DeviceAnswer =
-  | { outcome: 'added'; ended: string[] }
-  | { outcome: 'lost' | 'limit' | 'identity-differs' };
+export type DeviceAnswer = { outcome: 'added'; ended: string[] } | { outcome: 'lost' | 'limit' | 'identity-differs' };
 
 /** The description of a device as the api has stored it, verified. */
 interface DescribedDevice extends Omit<NewDevice, 'preKeys' | 'pqPreKeys' | 'createdAt' | 'addedBy' | 'capabilities'> {
@@ -37,7 +35,7 @@ export interface RegistrationDeviceDeps {
   registrations: Pick<Registrations, 'readDevice'>;
   devices: Pick<Devices, 'add' | 'erase' | 'readRemoved'>;
   preKeys: Pick<PreKeys, 'store' | 'remove' | 'eraseOf'>;
-  events: Pick<Events, 'deviceAdded'>;
+  events: Pick<Events, 'deviceAdded' | 'identityKeyChanged'>;
   devicesMax: number;
   /** Returns whether an error is an outage of the database or of Redis, as opposed to a bug. */
   isOutage: (err: unknown) => boolean;
@@ -82,7 +80,9 @@ async function addDevice(
   const added = await devices.add(userId, device, { max: devicesMax, isReplacing });
   if (added.outcome !== 'added') await preKeys.remove(Object.values(sets).map(({ setId }) => setId));
   if (added.outcome === 'limit' || added.outcome === 'identity-differs') return { outcome: added.outcome };
-  events.deviceAdded({ userId, deviceId: added.device.deviceId, by: 'registration', once: registrationId });
+  const { deviceId, client } = added.device;
+  events.deviceAdded({ userId, deviceId, client, createdAt: added.device.createdAt, how: 'registration' });
+  if (isReplacing) events.identityKeyChanged({ userId, why: 'reregistered', devices: 1, once: registrationId });
   // read again, because a repeat has to finish what an interrupted attempt began
   const ended = await devices.readRemoved(userId);
   return { outcome: 'added', ended: ended.map(({ deviceId }) => deviceId) };

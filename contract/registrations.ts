@@ -93,7 +93,15 @@ const CodeRequest = z.strictObject({ channel: z.enum(channels), captcha: Captcha
 export type CodeRequest = z.output<typeof CodeRequest>;
 
 /** None of them is allowed as well: the refusal says that the account is locked. */
-function isOneProof({ pin, ...offer }: { pin?: unknown; deviceName?: unknown; publicKey?: unknown; nonceHash?: unknown }): boolean {
+function isOneProof({
+  pin,
+  ...offer
+}: {
+  pin?: unknown;
+  deviceName?: unknown;
+  publicKey?: unknown;
+  nonceHash?: unknown;
+}): boolean {
   const given = [offer.deviceName, offer.publicKey, offer.nonceHash].filter((part) => part !== undefined).length;
   return given === 0 || (given === 3 && pin === undefined);
 }

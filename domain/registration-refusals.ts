@@ -3,7 +3,15 @@
  * update is accepted. Workflow validators call these rules before an update enters the history.
  */
 import type { Refusal } from './failures.ts';
-import { channelsOf, currentStep, isApprovalNeeded, isOver, openNeeds, type RegistrationState, type StepName } from './registration.ts';
+import {
+  channelsOf,
+  currentStep,
+  isApprovalNeeded,
+  isOver,
+  openNeeds,
+  type RegistrationState,
+  type StepName,
+} from './registration.ts';
 import { type Channel, nextSendAt, type Send } from './verification.ts';
 
 /** A send that an operator may give up, and the dependencies that are unavailable. */

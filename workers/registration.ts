@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import type { NativeConnection } from '@temporalio/worker';
 import { createAccountActivities } from '../activities/accounts.ts';
 import { createCredentialActivities } from '../activities/credentials.ts';
-import { createDeviceActivities } from '../activities/devices.ts';
+import { createDeviceActivities, type DeviceActivityDeps } from '../activities/devices.ts';
 import { createDirectorySyncActivities } from '../activities/directory-sync.ts';
 import { createIdentityChangeActivities } from '../activities/identity-change.ts';
 import { createIdentityTransferActivities } from '../activities/identity-transfer.ts';
@@ -15,10 +15,11 @@ import { createNotificationActivities } from '../activities/notifications.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
+import { createRegistrationDeviceActivities, type RegistrationDeviceDeps } from '../activities/registration-devices.ts';
 import { createUserAdministrationActivities } from '../activities/user-administration.ts';
 import { createVerificationActivities } from '../activities/verification.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
-import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
+import { connectMongo, type Database, isMongoOutage } from '../adapters/mongo/connect.ts';
 import { createDevices } from '../adapters/mongo/devices.ts';
 import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { createPasswords } from '../adapters/passwords.ts';
@@ -51,14 +52,17 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const store = createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey));
   const oneTimeSecrets = createOneTimeSecrets(redis, secretCipher);
   const sessions = createAuthSessions(redis);
+  const isOutage = (err: unknown) => isMongoOutage(err) || isRedisOutage(err);
   const accounts = createAccountActivities({
     registrations,
     accounts: store,
     sessions,
+    devices: createDevices(database.connection),
+    lockMs: config.REGISTRATION_LOCK_DAYS === 0 ? undefined : config.REGISTRATION_LOCK_DAYS * 86_400_000,
     events,
     oneTimeSecrets,
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
-    isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
+    isOutage,
   });
   const credentials = createCredentialActivities({ accounts: store, sessions, oneTimeSecrets, events });
   const erasure = await createErasure(config, { ...tools, database: database.connection, accounts: store, sessions });
@@ -74,13 +78,6 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
   const purging = createPurgeActivities({ accounts: store, events });
   const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
-  const devices = createDeviceActivities({
-    devices: createDevices(database.connection),
-    preKeys: createPreKeys(database.connection),
-    sessions,
-    activity: createDeviceActivity(redis),
-    events,
-  });
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
   return {
     options: {
@@ -89,7 +86,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...registration,
         ...verification,
         ...administration,
-        ...devices,
+        ...buildDevices(config, tools, { connection: database.connection, sessions, registrations, isOutage }),
         ...notifications,
         ...credentials,
         ...identities,
@@ -105,6 +102,24 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     startReads: [bundle, loaderProbe],
     checks: [],
     close: () => Promise.all([database[Symbol.asyncDispose](), erasure.close()]).then(() => undefined),
+  };
+}
+
+/** The activities on devices, and on the device of a registration. */
+function buildDevices(
+  config: Config<'registration'>,
+  { events, redis }: WorkerTools,
+  {
+    connection,
+    ...shared
+  }: Pick<Database, 'connection'> & Pick<DeviceActivityDeps, 'sessions'> &
+    Pick<RegistrationDeviceDeps, 'registrations' | 'isOutage'>,
+) {
+  const [devices, preKeys] = [createDevices(connection), createPreKeys(connection)];
+  const activity = createDeviceActivity(redis);
+  return {
+    ...createDeviceActivities({ ...shared, devices, preKeys, activity, events }),
+    ...createRegistrationDeviceActivities({ ...shared, devices, preKeys, events, devicesMax: config.DEVICES_MAX }),
   };
 }
 

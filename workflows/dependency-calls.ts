@@ -3,7 +3,7 @@
  * it waits for and retries automatically, and an operator can make it retry now.
  */
 import { condition } from '@temporalio/workflow';
-import { retryPauseSeconds, type AwaitedSystem } from '../domain/registration.ts';
+import { type AwaitedSystem, retryPauseSeconds } from '../domain/registration.ts';
 import type { DependencyCall } from './details.ts';
 import { isOutage, whyOf } from './refusals.ts';
 

@@ -13,10 +13,17 @@
  * There are no compensations: each step is retried until it succeeds, however long its dependency is unavailable. One
  * removal of a device runs at a time.
  */
-import { proxyActivities } from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  ParentClosePolicy,
+  proxyActivities,
+  startChild,
+} from '@temporalio/workflow';
 import type { DeviceActivities, DeviceRemovalInput } from '../activities/devices.ts';
+import { deviceRemovalWorkflowId } from '../domain/workflow-ids.ts';
 import { notifyOwner } from './notification.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
+import { userAttributesOf } from './search-attributes.ts';
 
 /** What the removal of a device did; `hasOthers`: other devices of the account remain. */
 export type DeviceRemoval = { outcome: 'removed'; hasOthers: boolean } | { outcome: 'missing' };
@@ -35,4 +42,19 @@ export async function deviceRemoval(input: DeviceRemovalInput): Promise<DeviceRe
   const { userId, deviceId, removedAt } = removed;
   await notifyOwner({ userId, kind: 'device-removed', occasion: `${deviceId}-${removedAt}` });
   return { outcome: 'removed', hasOthers };
+}
+
+/** Starts the removal of a device, which outlives the workflow that starts it. One that is under way continues instead. */
+export async function startDeviceRemoval(input: DeviceRemovalInput): Promise<void> {
+  try {
+    await startChild(deviceRemoval, {
+      workflowId: deviceRemovalWorkflowId(input.userId, input.deviceId),
+      args: [input],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      staticSummary: 'Remove a device',
+      typedSearchAttributes: userAttributesOf(input.userId),
+    });
+  } catch (err) {
+    if (!(err instanceof WorkflowExecutionAlreadyStartedError)) throw err;
+  }
 }

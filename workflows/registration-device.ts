@@ -75,4 +75,3 @@ export function handleApproval(progress: RegistrationProgress): void {
     description: 'Records the answer of the devices of the existing account',
   });
 }
-

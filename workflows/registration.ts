@@ -47,6 +47,7 @@ import { transfer } from './identity-transfer.ts';
 import { notifyOwner } from './notification.ts';
 import { throwIfRefused } from './refusals.ts';
 import { RegistrationCodes } from './registration-codes.ts';
+import { existingOf, giveDevice, handleApproval, handleDevice, removeDevice } from './registration-device.ts';
 import {
   authenticate,
   confirmCode,
@@ -57,7 +58,6 @@ import {
   type StepAnswer,
   setCredentials,
 } from './registration-messages.ts';
-import { existingOf, giveDevice, handleApproval, handleDevice, removeDevice } from './registration-device.ts';
 import { handleOperator } from './registration-operator.ts';
 import { RegistrationProgress } from './registration-progress.ts';
 import { heartbeatTimeout, localStep, retry } from './retries.ts';
@@ -294,6 +294,9 @@ async function tellOwner(progress: RegistrationProgress): Promise<void> {
   const { userId, existing, replaced } = progress;
   const { email } = progress.provenIdentity;
   if (existing !== undefined) {
+    if (progress.hasDevice && !progress.isApprovedByDevice) {
+      await notifyOwner({ userId, kind: 'identity-key-changed', occasion: progress.input.registrationId });
+    }
     for (const kind of replaced) {
       await notifyOwner({ userId, kind: `${kind}-changed`, occasion: progress.input.registrationId });
     }

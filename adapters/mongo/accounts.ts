@@ -193,7 +193,9 @@ function createClaims({ users, claims, hashOf }: Omit<Collections, 'cipher'>) {
      * Returns the account that an identity belongs to: it is the only owner of its claims, owns more than the user name
      * and is not disabled. Returns undefined otherwise.
      */
-    async findOwner(identity: ContactIdentity): Promise<{ userId: string; hasPin: boolean; createdAt: Date } | undefined> {
+    async findOwner(
+      identity: ContactIdentity,
+    ): Promise<{ userId: string; hasPin: boolean; createdAt: Date } | undefined> {
       const ids = claimIds(identity, hashOf).filter((id) => !isLookalike(id));
       const found = await claims.find({ _id: trusted({ $in: ids }) }).lean();
       const [userId, ...others] = new Set(found.map((claim) => claim.userId));

@@ -84,6 +84,11 @@ export function createDevices(connection: Connection) {
       return set && { ...set, devices: set.devices.filter(isLiving) };
     },
 
+    /** Returns the devices of an account that are being removed. */
+    async readRemoved(userId: string): Promise<StoredDevice[]> {
+      return (await readAll(sets, userId))?.devices.filter((device) => !isLiving(device)) ?? [];
+    },
+
     /** Deletes the devices of an account. Safe to repeat. */
     async erase(userId: string): Promise<void> {
       await sets.deleteOne({ _id: userId });

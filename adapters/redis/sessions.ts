@@ -137,6 +137,19 @@ export function createAuthSessions(redis: Redis) {
       return session;
     },
 
+    /**
+     * Returns when a user last logged in or was active on a device, in milliseconds since the Unix epoch; undefined
+     * before the first log-in.
+     */
+    async lastSeenAt(userId: string): Promise<number | undefined> {
+      const [loggedInAt, devices] = await Promise.all([
+        redis.hget(keys.user({ userId }), 'lastLoginAt'),
+        activity.read(userId),
+      ]);
+      const known = [...(loggedInAt === null ? [] : [Number(loggedInAt)]), ...Object.values(devices)];
+      return known.length === 0 ? undefined : Math.max(...known);
+    },
+
     /** Records that the user of a session authenticated now. A session that has ended is not recreated. */
     async confirm(sessionId: string, now?: number): Promise<void> {
       await confirm([keys.session({ sessionId })], [now ?? '']);

@@ -1,12 +1,11 @@
 /** `PUT /registrations/{id}/approval`: the registration lock of the account that has the identity. */
-import type { AnswerOf } from '../../contract/operation.ts';
+import type { AnswerOf, BodyOf } from '../../contract/operation.ts';
 import type { registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { ExistingAccount, RegistrationLock, RegistrationStatus } from '../../domain/registration.ts';
 import { approve, askApproval } from '../../workflows/registration-messages.ts';
 import { type CredentialCheckDeps, requireCredential } from '../credentials.ts';
 import { createApprovalLink, type LinkCreateDeps } from '../device-approvals.ts';
-import type { BodyOf } from '../../contract/operation.ts';
 import type { HandlerInput, Minted } from '../serve.ts';
 import {
   finalView,

@@ -3,17 +3,14 @@ import type { AnswerOf } from '../../contract/operation.ts';
 import type { registrationOperations } from '../../contract/registrations.ts';
 import { setDevice } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
-import { requireSignedDevice } from '../device-keys.ts';
+import { requireSignatures } from '../devices/signed-keys.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
 import { finalView, isDone, limitStep, requireStep, type StepLimitDeps, type ViewDeps } from './status.ts';
 import { type UpdateDeps, updateRegistration } from './update.ts';
 
 type Op = typeof registrationOperations.submitDevice;
-type Deps = StepLimitDeps &
-  UpdateDeps &
-  ViewDeps &
-  Pick<ApiDeps, 'policy' | 'registrations' | 'events' | 'devices'>;
+type Deps = StepLimitDeps & UpdateDeps & ViewDeps & Pick<ApiDeps, 'policy' | 'registrations' | 'events' | 'devices'>;
 
 /**
  * Stores the device until the account exists; a later one replaces it. The keys do not pass through the workflow, which
@@ -36,7 +33,7 @@ export async function submitDevice(
     const set = await deps.devices.read(existing.userId);
     if (set?.identityKey !== device.identityKey) throw malformed('identityKey', 'must be the one of the account');
   }
-  await requireSignedDevice(device);
+  await requireSignatures(device.identityKey, [{ path: '', keys: device }]);
   await deps.registrations.saveDevice(registrationId, device);
   const answer = await updateRegistration(deps, registrationId, setDevice, [{ identityKey: device.identityKey }]);
   deps.events.stepDone(registrationId, 'device');

@@ -10,6 +10,8 @@ interface AddedDevice {
   createdAt: number;
   /** The device that linked it. */
   linkedBy?: string | undefined;
+  /** A registration added it. */
+  how?: 'registration';
 }
 
 interface RemovedDevice {
@@ -26,6 +28,8 @@ interface ChangedIdentityKey {
   why: 'rotated' | 'reregistered';
   /** How many devices have the new identity key. */
   devices: number;
+  /** Deduplicates the event of a repeated change. */
+  once?: string;
 }
 
 /** Creates the events of devices. */
@@ -37,8 +41,8 @@ export function createDeviceEvents({ counter, report }: Outputs) {
   ]);
 
   return {
-    deviceAdded({ userId, deviceId, client, createdAt, linkedBy }: AddedDevice): void {
-      const how = linkedBy === undefined ? 'session' : 'link';
+    deviceAdded({ userId, deviceId, client, createdAt, linkedBy, how: given }: AddedDevice): void {
+      const how = given ?? (linkedBy === undefined ? 'session' : 'link');
       report({
         counter: added,
         labels: { how },
@@ -69,7 +73,7 @@ export function createDeviceEvents({ counter, report }: Outputs) {
       });
     },
     /** The contacts of the user see another identity key. */
-    identityKeyChanged({ userId, why, devices }: ChangedIdentityKey): void {
+    identityKeyChanged({ userId, why, devices, once }: ChangedIdentityKey): void {
       report({
         counter: identities,
         labels: { why },
@@ -79,6 +83,7 @@ export function createDeviceEvents({ counter, report }: Outputs) {
           action: 'identity-change',
           message: 'The identity key of an account was changed',
           reason: why,
+          ...(once !== undefined && { once }),
           userId,
           metadata: { devices },
         },

@@ -17,6 +17,7 @@ function scene() {
     registrations: {
       write: async (...args) => void written.push(args),
       removeCredentials: async (id) => void forgotten.push(`credentials of ${id}`),
+      removeDevice: async (id) => void forgotten.push(`device of ${id}`),
     },
     codes: { remove: async ({ subject, purpose }) => void forgotten.push(`codes of ${subject} to ${purpose}`) },
     events,
