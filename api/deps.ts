@@ -4,6 +4,8 @@ import type { BreachedPasswords } from '../adapters/breached-passwords.ts';
 import type { Captcha } from '../adapters/captcha.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
+import type { Devices } from '../adapters/mongo/devices.ts';
+import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { Passwords } from '../adapters/passwords.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
@@ -77,6 +79,8 @@ export interface ApiDeps {
     | 'setProfile'
     | 'raiseEpoch'
   >;
+  devices: Pick<Devices, 'read' | 'replaceKeys' | 'takeKeys'>;
+  preKeys: Pick<PreKeys, 'store' | 'read' | 'header' | 'remove'>;
   deletions: Pick<Deletions, 'read'>;
   /** The token of the receipt of a deletion, always the same for one deletion. */
   deletionToken: (deletionId: string) => string;

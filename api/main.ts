@@ -12,6 +12,8 @@ import { type Collector, connectCollector } from '../adapters/collector.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
+import { createDevices } from '../adapters/mongo/devices.ts';
+import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
 import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.ts';
@@ -211,6 +213,8 @@ async function assemble(
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     readPersonEvents: await personEventsOf(config),
+    devices: createDevices(database.connection),
+    preKeys: createPreKeys(database.connection),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),

@@ -112,6 +112,7 @@ export const auditActions = {
   'device-remove': { category: ['iam'], type: ['user', 'change'], about: 'a device was removed' },
   'keys-upload': { category: ['api'], type: ['change'], about: 'a device published keys' },
   'keys-fetch': { category: ['api'], type: ['access'], about: 'the keys of a device were fetched' },
+  'keys-low': { category: ['api'], type: ['info'], about: 'a device has few one-time keys left, or none' },
   'approval-request': {
     category: ['authentication'],
     type: ['info'],

@@ -18,6 +18,8 @@ import { createUserAdministrationActivities } from '../activities/user-administr
 import { createVerificationActivities } from '../activities/verification.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
+import { createDevices } from '../adapters/mongo/devices.ts';
+import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
@@ -57,7 +59,17 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
   });
   const credentials = createCredentialActivities({ accounts: store, sessions, oneTimeSecrets, events });
-  const erasure = await createErasure(config, { ...tools, database: database.connection, accounts: store, sessions });
+  const deviceStores = {
+    devices: createDevices(database.connection),
+    preKeys: createPreKeys(database.connection),
+  };
+  const erasure = await createErasure(config, {
+    ...tools,
+    ...deviceStores,
+    database: database.connection,
+    accounts: store,
+    sessions,
+  });
   const identities = createIdentityChangeActivities({ accounts: store, events });
   const transferring = createIdentityTransferActivities({ accounts: store, events });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
@@ -68,7 +80,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   });
   const finding = { accounts: store, isOutage: isMongoOutage, warnings: createRegistrationWarnings(redis), newId };
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
-  const purging = createPurgeActivities({ accounts: store, events });
+  const purging = createPurgeActivities({ accounts: store, ...deviceStores, events });
   const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
   return {

@@ -84,6 +84,9 @@ export function createDevices(connection: Connection) {
       return set && { ...set, devices: set.devices.filter(isLiving) };
     },
 
+    /** Returns the ids of the sets of one-time keys to which the devices of these accounts refer. */
+    setsInUse: (userIds: readonly string[]): Promise<Set<string>> => setsInUse(sets, userIds),
+
     /** Deletes the devices of an account. Safe to repeat. */
     async erase(userId: string): Promise<void> {
       await sets.deleteOne({ _id: userId });
@@ -267,6 +270,14 @@ function takenFrom(before: SetDocument, chosen: readonly StoredDevice[]): TakenK
 function keyOf(set: KeySet | undefined): TakenKey | undefined {
   const left = keysLeft(set);
   return set === undefined || left === 0 ? undefined : { setId: set.setId, index: set.next, left: left - 1 };
+}
+
+async function setsInUse(sets: Sets, userIds: readonly string[]): Promise<Set<string>> {
+  const found = await sets.find({ _id: trusted({ $in: [...userIds] }) }, { devices: 1 }).lean();
+  const keySets = found
+    .flatMap(({ devices }) => Object.values(devices))
+    .flatMap(({ preKeys, pqPreKeys }) => [preKeys, pqPreKeys]);
+  return new Set(keySets.flatMap((set) => set?.setId ?? []));
 }
 
 /** Returns the set with the devices that are being removed. */

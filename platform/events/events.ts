@@ -12,6 +12,7 @@ import { createCodeEvents } from './codes.ts';
 import { createCredentialEvents } from './credentials.ts';
 import { createDeliveryReportEvents } from './delivery-reports.ts';
 import { createDurationEvents } from './durations.ts';
+import { createKeyEvents } from './keys.ts';
 import { createLimitEvents } from './limits.ts';
 import { createNotificationEvents } from './notifications.ts';
 import { createOperatorEvents } from './operators.ts';
@@ -40,6 +41,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createNotificationEvents(outputs),
     ...createRequestEvents(outputs),
     ...createLimitEvents(outputs),
+    ...createKeyEvents(outputs),
     ...createOperatorEvents(outputs),
     ...createProcessEvents(outputs),
     ...createAuditLogEvents(outputs),

@@ -233,12 +233,31 @@ const calls: { [K in keyof Events]: Row } = {
     audits: 'dependency-away',
   },
   purged: {
-    run: (events) => events.purged({ runId: 'run-1', claims: 2 }),
-    logs: { event: 'purge.done', level: 'info', fields: ['claims'] },
+    run: (events) => events.purged({ runId: 'run-1', claims: 2, keySets: 1 }),
+    logs: { event: 'purge.done', level: 'info', fields: ['claims', 'keySets'] },
     audits: 'purge',
   },
   processStarted: { run: (events) => events.processStarted(), audits: 'process-start' },
   processStopped: { run: (events) => events.processStopped(), audits: 'process-stop' },
+  keysUploaded: {
+    run: (events) => events.keysUploaded({ userId, deviceId: '1' }, { preKeys: 100, pqPreKeys: 100, signedKeys: 2 }),
+    logs: {
+      event: 'keys.uploaded',
+      level: 'info',
+      fields: ['deviceId', 'pqPreKeys', 'preKeys', 'signedKeys', 'userId'],
+    },
+    audits: 'keys-upload',
+  },
+  keysFetched: {
+    run: (events) => events.keysFetched({ userId, targetId: 'other', devices: 2, oneTime: 'given' }),
+    logs: { event: 'keys.fetched', level: 'info', fields: ['devices', 'oneTime', 'targetId', 'userId'] },
+    audits: 'keys-fetch',
+  },
+  keysLow: {
+    run: (events) => events.keysLow({ userId, deviceId: '1', kind: 'preKeys', left: 0 }),
+    logs: { event: 'keys.low', level: 'warn', fields: ['deviceId', 'kind', 'left', 'userId'] },
+    audits: 'keys-low',
+  },
   prefixPaused: {
     run: (events) => events.prefixPaused({ prefix: 'keyed-hash', country: 'LV', until: 1 }),
     logs: { event: 'prefix.paused', level: 'error', fields: ['country', 'until'] },
