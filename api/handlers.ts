@@ -15,6 +15,7 @@ import { stepUp } from './auth/step-up.ts';
 import { validateToken } from './auth/validate.ts';
 import { receiveInfobipReport, receiveTwilioReport } from './callbacks/delivery-reports.ts';
 import { voiceTwiml } from './callbacks/twilio-voice.ts';
+import { readPushConfig, setPush, testPush } from './devices/push.ts';
 import { submitApproval } from './registrations/approval.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { offerCaptcha, verifyCaptcha } from './registrations/captcha.ts';
@@ -79,6 +80,9 @@ export const served = servedBy(
     stopAccountDeletion,
     readDeletion,
     verifyContact,
+    readPushConfig,
+    setPush,
+    testPush,
     readRoles,
     replaceRoles,
     disableUser,

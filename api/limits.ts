@@ -255,6 +255,11 @@ export function accountKeyOf({ limitHash }: Pick<ApiDeps, 'limitHash'>, userId: 
   return limitHash('name', `user ${userId}`);
 }
 
+/** Returns the limit key of a device. */
+export function deviceKeyOf({ limitHash }: Pick<ApiDeps, 'limitHash'>, userId: string, deviceId: string): string {
+  return limitHash('device', `${userId} ${deviceId}`);
+}
+
 /** More than a person needs for a password that is strong enough. */
 const resetTriesMax = 20;
 
@@ -300,6 +305,11 @@ export function limitContactChange(deps: LimitDeps, caller: Limited, name: strin
 /** Counts an export, by user. Fails closed. @throws {Failure} rate-limited */
 export function limitExport(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
   return consume(deps, caller, { act: 'export', keys: { name } }, tryId);
+}
+
+/** Counts a test of push, by device. Fails closed. @throws {Failure} rate-limited */
+export function limitPushTest(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
+  return consume(deps, caller, { act: 'push-test', keys: { name } }, tryId);
 }
 
 /**

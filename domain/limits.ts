@@ -41,6 +41,7 @@ export type LimitedAct =
   | 'recovery'
   | 'contact-change'
   | 'export'
+  | 'push-test'
   | 'request';
 
 /** What a limit counts by. */
@@ -154,6 +155,13 @@ export const limits = {
   },
   // closed: each export reads every store
   'exports-per-person': { act: 'export', key: 'name', variable: 'LIMIT_EXPORTS_PER_PERSON', away: 'closed' },
+  // closed: each test calls a push provider, whose server the caller may have chosen
+  'push-tests-per-device': {
+    act: 'push-test',
+    key: 'name',
+    variable: 'LIMIT_PUSH_TESTS_PER_DEVICE',
+    away: 'closed',
+  },
   // closed: without this limit the few digits of a PIN can be guessed
   'wrong-pins-per-person': { act: 'pin', key: 'name', variable: 'LIMIT_WRONG_PINS_PER_PERSON', away: 'closed' },
   // open: it protects neither money nor secrets; actions that cost money or check secrets have limits of their own
@@ -260,6 +268,7 @@ const sentences: Record<string, string> = {
   'passwords-of-recovery': 'Too many passwords were refused; request a new message',
   'contact-changes-per-person': 'Too many changes of your number or address were begun',
   'exports-per-person': 'Too many exports were requested',
+  'push-tests-per-device': 'Too many tests of push were requested for this device',
   'wrong-pins-per-person': 'Too many wrong PINs were entered',
   'requests-per-address': 'Too many requests come from your network',
   'pin-reset-after-recovery': 'This channel has just proven who you are; use another channel',

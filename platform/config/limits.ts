@@ -121,6 +121,7 @@ export const limitVariables = {
     '5/3600,10/86400',
   ),
   LIMIT_EXPORTS_PER_PERSON: limit('data exports of one user', '5/86400'),
+  LIMIT_PUSH_TESTS_PER_DEVICE: limit('tests of push by one device', '5/60'),
   LIMIT_REQUESTS_PER_ADDRESS: limit('requests from one IPv4 address or IPv6 /64, except health and metrics', '1200/60'),
   COST_PER_SMS: {
     about:
