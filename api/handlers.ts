@@ -16,6 +16,7 @@ import { validateToken } from './auth/validate.ts';
 import { receiveInfobipReport, receiveTwilioReport } from './callbacks/delivery-reports.ts';
 import { voiceTwiml } from './callbacks/twilio-voice.ts';
 import { readKeyState, takeDeviceKeys, takeKeys, uploadKeys } from './devices/keys.ts';
+import { readPushConfig, setPush, testPush } from './devices/push.ts';
 import { submitApproval } from './registrations/approval.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { offerCaptcha, verifyCaptcha } from './registrations/captcha.ts';
@@ -84,6 +85,9 @@ export const served = servedBy(
     readKeyState,
     takeKeys,
     takeDeviceKeys,
+    readPushConfig,
+    setPush,
+    testPush,
     readRoles,
     replaceRoles,
     disableUser,

@@ -256,6 +256,11 @@ export function accountKeyOf({ limitHash }: Pick<ApiDeps, 'limitHash'>, userId: 
   return limitHash('name', `user ${userId}`);
 }
 
+/** Returns the limit key of a device. */
+export function deviceKeyOf({ limitHash }: Pick<ApiDeps, 'limitHash'>, userId: string, deviceId: string): string {
+  return limitHash('device', `${userId} ${deviceId}`);
+}
+
 /** More than a person needs for a password that is strong enough. */
 const resetTriesMax = 20;
 
@@ -337,6 +342,11 @@ export function limitKeyFetch(
 export async function allowsHandOut(deps: LimitDeps, targetId: string): Promise<boolean> {
   const of = limitsOfAct(deps, {}, { act: 'key-hand-out', keys: { name: accountKeyOf(deps, targetId) } });
   return (await deps.rateLimits.consumeAll(of, newId())).state.allowed;
+}
+
+/** Counts a test of push, by device. Fails closed. @throws {Failure} rate-limited */
+export function limitPushTest(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
+  return consume(deps, caller, { act: 'push-test', keys: { name } }, tryId);
 }
 
 /**

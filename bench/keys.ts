@@ -13,7 +13,13 @@ import type { KeyUpload } from '../contract/keys.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
 import { variables } from '../platform/config/variables.ts';
-import { makeDevice, makeIdentity, makePqPreKeys, makePreKeys, type TestIdentity } from '../test/support/device-keys.ts';
+import {
+  makeDevice,
+  makeIdentity,
+  makePqPreKeys,
+  makePreKeys,
+  type TestIdentity,
+} from '../test/support/device-keys.ts';
 import { createPeople } from '../test/support/people.ts';
 import { must } from '../test/support/registrations.ts';
 import { createRestClient, type RestClient } from '../test/support/rest-client.ts';
@@ -157,11 +163,21 @@ async function storeDevices({ database, identity }: Bench, from: number, to: num
   const { signedPreKey, pqLastResortPreKey, preKeys, pqPreKeys } = makeDevice(identity, { oneTimeKeys: pageKeys });
   const keySet = (setId: string) => ({ setId, total: pageKeys, next: 0 });
   const page = (keys: readonly object[]) => Object.fromEntries(keys.map((key, index) => [`k${index}`, key]));
-  const common = { name: 'Bench', client: 'bench', registrationId: 1, capabilities: '{}', createdAt: 1, addedBy: 'bench' };
+  const common = {
+    name: 'Bench',
+    client: 'bench',
+    registrationId: 1,
+    capabilities: '{}',
+    createdAt: 1,
+    addedBy: 'bench',
+  };
   for (let at = from; at < to; at += insertSize) {
     const ids = Array.from({ length: Math.min(insertSize, to - at) }, (_, index) => userIdOf(at + index));
     const insert = (collection: string, documents: object[]) => database.collection(collection).insertMany(documents);
-    await insert('users', ids.map((_id) => ({ _id, groups: [], roles: ['user'], createdAt: new Date() })));
+    await insert(
+      'users',
+      ids.map((_id) => ({ _id, groups: [], roles: ['user'], createdAt: new Date() })),
+    );
     await insert(
       'devices',
       ids.map((_id) => {
@@ -170,7 +186,13 @@ async function storeDevices({ database, identity }: Bench, from: number, to: num
         return { _id, identityKey: identity.publicKey, version: 1, devices: { d1 } };
       }),
     );
-    await insert('prekeyPages', ids.map((_id) => ({ _id: `${_id}/curve/0`, keys: page(preKeys) })));
-    await insert('prekeyPages', ids.map((_id) => ({ _id: `${_id}/kem/0`, keys: page(pqPreKeys) })));
+    await insert(
+      'prekeyPages',
+      ids.map((_id) => ({ _id: `${_id}/curve/0`, keys: page(preKeys) })),
+    );
+    await insert(
+      'prekeyPages',
+      ids.map((_id) => ({ _id: `${_id}/kem/0`, keys: page(pqPreKeys) })),
+    );
   }
 }

@@ -45,6 +45,7 @@ export type LimitedAct =
   | 'key-upload'
   | 'key-fetch'
   | 'key-hand-out'
+  | 'push-test'
   | 'request';
 
 /** What a limit counts by. */
@@ -164,6 +165,13 @@ export const limits = {
   },
   // closed: each export reads every store
   'exports-per-person': { act: 'export', key: 'name', variable: 'LIMIT_EXPORTS_PER_PERSON', away: 'closed' },
+  // closed: each test calls a push provider, whose server the caller may have chosen
+  'push-tests-per-device': {
+    act: 'push-test',
+    key: 'name',
+    variable: 'LIMIT_PUSH_TESTS_PER_DEVICE',
+    away: 'closed',
+  },
   // closed: without this limit the few digits of a PIN can be guessed
   'wrong-pins-per-person': { act: 'pin', key: 'name', variable: 'LIMIT_WRONG_PINS_PER_PERSON', away: 'closed' },
   // closed: each upload verifies up to 102 signatures
@@ -285,6 +293,7 @@ const sentences: Record<string, string> = {
   'key-uploads': 'Keys of this device were uploaded too often',
   'keys-per-pair': 'The keys of this user were requested too often',
   'keys-per-caller': 'Keys were requested too often',
+  'push-tests-per-device': 'Too many tests of push were requested for this device',
   'wrong-pins-per-person': 'Too many wrong PINs were entered',
   'requests-per-address': 'Too many requests come from your network',
   'pin-reset-after-recovery': 'This channel has just proven who you are; use another channel',

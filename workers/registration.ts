@@ -12,6 +12,7 @@ import { createIdentityChangeActivities } from '../activities/identity-change.ts
 import { createIdentityTransferActivities } from '../activities/identity-transfer.ts';
 import { createNotificationActivities } from '../activities/notifications.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
+import { createPushRegistrations } from '../activities/push.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
 import { createUserAdministrationActivities } from '../activities/user-administration.ts';
@@ -28,6 +29,7 @@ import { createRegistrationWarnings } from '../adapters/redis/registration-warni
 import { createRegistrations } from '../adapters/redis/registrations.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
+import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { createCipher, deriveKey, newId } from '../platform/crypto.ts';
@@ -80,6 +82,13 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   });
   const finding = { accounts: store, isOutage: isMongoOutage, warnings: createRegistrationWarnings(redis), newId };
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
+  const push = createPushRegistrations({
+    devices: deviceStores.devices,
+    wakeUps: createWakeUps(redis),
+    pushCipher: createCipher('push', dataKey),
+    events,
+    isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
+  });
   const purging = createPurgeActivities({ accounts: store, ...deviceStores, events });
   const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
@@ -96,6 +105,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...transferring,
         ...erasure.activities,
         ...recovery,
+        ...push,
         ...purging,
         ...directorySyncing,
       },

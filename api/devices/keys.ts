@@ -26,13 +26,14 @@ import type { DeviceSession } from '../authenticate.ts';
 import type { ApiDeps } from '../deps.ts';
 import { allowsHandOut, type LimitDeps, limitKeyFetch, limitKeyUpload } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
+import { type WakeUpDeps, wakeUp } from '../wake-up.ts';
 import { requireSignatures } from './signed-keys.ts';
 
 type KeyDeps = Pick<ApiDeps, 'devices' | 'preKeys'>;
 /** The dependencies of an upload. */
 export type UploadDeps = KeyDeps & LimitDeps;
 /** The dependencies of a fetch. */
-export type FetchDeps = KeyDeps & LimitDeps & Pick<ApiDeps, 'accounts'>;
+export type FetchDeps = KeyDeps & LimitDeps & WakeUpDeps & Pick<ApiDeps, 'accounts'>;
 
 /** Replaces keys of the calling device. @throws {Failure} rate-limited, malformed, key-id-taken, device-missing */
 export async function uploadKeys(
@@ -254,13 +255,12 @@ function isSigned(key: OneTimeKey | undefined): key is SignedKey {
   return key?.signature !== undefined;
 }
 
-/** Tells devices that a hand-out left them few one-time keys or none. */
-function tellLow({ events }: Pick<ApiDeps, 'events'>, userId: string, { devices }: HandOut): void {
-  for (const taken of devices) {
-    for (const kind of ['preKey', 'pqPreKey'] as const) {
-      const key = taken[kind];
-      if (key === undefined || !isRunningOut(key)) continue;
-      events.keysLow({ userId, deviceId: taken.device.deviceId, kind: `${kind}s`, left: key.left });
-    }
+/** Tells devices that a hand-out left them few one-time keys or none. The caller does not wait for that. */
+function tellLow(deps: WakeUpDeps, userId: string, { devices }: HandOut): void {
+  for (const { device, ...taken } of devices) {
+    const { deviceId } = device;
+    const low = (['preKey', 'pqPreKey'] as const).filter((kind) => taken[kind] && isRunningOut(taken[kind]));
+    for (const kind of low) deps.events.keysLow({ userId, deviceId, kind: `${kind}s`, left: taken[kind]?.left ?? 0 });
+    if (low.length > 0) void wakeUp(deps, { userId, deviceId, reason: 'keys-low' });
   }
 }

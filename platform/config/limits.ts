@@ -131,6 +131,7 @@ export const limitVariables = {
     'fetches of the keys of one user by all; further answers have no one-time keys',
     '60/3600',
   ),
+  LIMIT_PUSH_TESTS_PER_DEVICE: limit('tests of push by one device', '5/60'),
   LIMIT_REQUESTS_PER_ADDRESS: limit('requests from one IPv4 address or IPv6 /64, except health and metrics', '1200/60'),
   COST_PER_SMS: {
     about:
