@@ -11,6 +11,7 @@ import type { Passwords } from '../adapters/passwords.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { DeliveryReports } from '../adapters/redis/delivery-reports.ts';
+import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
 import type { Idempotency } from '../adapters/redis/idempotency.ts';
 import type { LogIns } from '../adapters/redis/logins.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
@@ -81,8 +82,9 @@ export interface ApiDeps {
     | 'setProfile'
     | 'raiseEpoch'
   >;
-  preKeys: Pick<PreKeys, 'store' | 'read' | 'header' | 'remove'>;
   devices: Devices;
+  deviceActivity: DeviceActivity;
+  preKeys: PreKeys;
   wakeUps: WakeUps;
   /** Encrypts push registrations. */
   pushCipher: Pick<Cipher, 'encryptText' | 'decryptText'>;

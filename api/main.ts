@@ -23,6 +23,7 @@ import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
+import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { createIdempotency } from '../adapters/redis/idempotency.ts';
 import { createLogIns } from '../adapters/redis/logins.ts';
@@ -217,6 +218,7 @@ async function assemble(
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     readPersonEvents: await personEventsOf(config),
     devices: createDevices(database.connection),
+    deviceActivity: createDeviceActivity(redis),
     preKeys: createPreKeys(database.connection),
     ...assemblePush(config, redis),
     deletions: createDeletions(database.connection),

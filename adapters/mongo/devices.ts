@@ -19,6 +19,7 @@ import {
   type NewDevice,
   type Rotation,
   type StoredDevice,
+  setIdsOf,
   type TakenKey,
   type TakenKeys,
 } from '../../domain/device.ts';
@@ -274,10 +275,7 @@ function keyOf(set: KeySet | undefined): TakenKey | undefined {
 
 async function setsInUse(sets: Sets, userIds: readonly string[]): Promise<Set<string>> {
   const found = await sets.find({ _id: trusted({ $in: [...userIds] }) }, { devices: 1 }).lean();
-  const keySets = found
-    .flatMap(({ devices }) => Object.values(devices))
-    .flatMap(({ preKeys, pqPreKeys }) => [preKeys, pqPreKeys]);
-  return new Set(keySets.flatMap((set) => set?.setId ?? []));
+  return new Set(found.flatMap(({ devices }) => Object.values(devices)).flatMap(setIdsOf));
 }
 
 /** Returns the set with the devices that are being removed. */

@@ -11,11 +11,13 @@ import type { KeyBundles, keyOperations } from '../../contract/devices.ts';
 import type { KeyUpload } from '../../contract/keys.ts';
 import {
   type DeviceSet,
+  deviceIn,
   type KeyChange,
   keysLeft,
   type OneTimeKey,
   type SignedKey,
   type StoredDevice,
+  setIdsOf,
   type TakenKey,
   type TakenKeys,
 } from '../../domain/device.ts';
@@ -98,7 +100,7 @@ async function requireOwnDevice(
   { userId, deviceId }: DeviceSession,
 ): Promise<{ set: DeviceSet; device: StoredDevice }> {
   const set = await devices.read(userId);
-  const device = set?.devices.find((one) => one.deviceId === deviceId);
+  const device = deviceIn(set, deviceId);
   if (set === undefined || device === undefined) throw new Failure('device-missing');
   return { set, device };
 }
@@ -131,9 +133,9 @@ async function replaceKeys(deps: UploadDeps, { set, device, body }: Upload): Pro
   );
   const change: KeyChange = { ...signed, ...Object.fromEntries(stored) };
   const isChanged = await deps.devices.replaceKeys(set, device.deviceId, change);
-  const unused = isChanged ? kinds.map((kind) => device[kind]?.setId) : stored.map(([, { setId }]) => setId);
+  const unused = isChanged ? kinds.flatMap((kind) => device[kind]?.setId ?? []) : setIdsOf(change);
   // the purge removes what stays
-  await deps.preKeys.remove(unused.filter((setId) => setId !== undefined)).catch(() => undefined);
+  await deps.preKeys.remove(unused).catch(() => undefined);
   if (isChanged) {
     deps.events.keysUploaded(
       { userId, deviceId: device.deviceId },
