@@ -16,7 +16,9 @@ import { validateToken } from './auth/validate.ts';
 import { receiveInfobipReport, receiveTwilioReport } from './callbacks/delivery-reports.ts';
 import { voiceTwiml } from './callbacks/twilio-voice.ts';
 import { addDevice } from './devices/add.ts';
+import { readKeyState, takeDeviceKeys, takeKeys, uploadKeys } from './devices/keys.ts';
 import { listDevices } from './devices/list.ts';
+import { readPushConfig, setPush, testPush } from './devices/push.ts';
 import { renameDevice } from './devices/rename.ts';
 import { revokeDevice } from './devices/revoke.ts';
 import { rotateIdentity } from './devices/rotate.ts';
@@ -89,6 +91,13 @@ export const served = servedBy(
     renameDevice,
     revokeDevice,
     rotateIdentity,
+    uploadKeys,
+    readKeyState,
+    takeKeys,
+    takeDeviceKeys,
+    readPushConfig,
+    setPush,
+    testPush,
     readRoles,
     replaceRoles,
     disableUser,

@@ -9,6 +9,8 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { type Collector, connectCollector } from '../adapters/collector.ts';
+import { createPublicEndpoints } from '../adapters/http/public-endpoint.ts';
+import { isPublicAddress } from '../adapters/ip-addresses.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
@@ -38,6 +40,7 @@ import {
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createSmsBudget } from '../adapters/redis/sms-budget.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
+import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { createPayloadCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter, createTemporalProbe } from '../adapters/temporal/connect.ts';
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
@@ -217,6 +220,7 @@ async function assemble(
     devices: createDevices(database.connection),
     deviceActivity: createDeviceActivity(redis),
     preKeys: createPreKeys(database.connection),
+    ...assemblePush(config, redis),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),
@@ -242,6 +246,17 @@ function assembleLimits(
     }),
     smsBudget: createSmsBudget(redis),
     limitHash,
+  };
+}
+
+function assemblePush(
+  { DATA_KEY: dataKey, WEBPUSH_PRIVATE_HOSTS: allowed }: Config<'api'>,
+  redis: Redis,
+): Pick<ApiDeps, 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
+  return {
+    wakeUps: createWakeUps(redis),
+    pushCipher: createCipher('push', dataKey),
+    pushEndpoints: createPublicEndpoints({ isPublic: isPublicAddress, allowed }),
   };
 }
 

@@ -388,6 +388,7 @@ function addRareActions(day: Day): void {
       'device-remove',
       'keys-upload',
       'keys-fetch',
+      'keys-low',
       'approval-request',
       'approval-answer',
     ] as const),
