@@ -25,6 +25,7 @@ import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
+import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
@@ -61,7 +62,8 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const identities = createIdentityChangeActivities({ accounts: store, events });
   const transferring = createIdentityTransferActivities({ accounts: store, events });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
-  const registration = createRegistrationActivities({ registrations, events, codes });
+  const signalSteps = createSignalSteps(redis, secretCipher);
+  const registration = createRegistrationActivities({ registrations, events, codes, signalSteps });
   const verification = createVerificationActivities({
     sessions: createVerificationSessions(redis, secretCipher),
     codes,
