@@ -25,6 +25,7 @@ import { verifyDirectory } from './registrations/directory.ts';
 import { readRegistration } from './registrations/read.ts';
 import { register } from './registrations/register.ts';
 import { createRegistrationSession } from './registrations/session.ts';
+import { submitSignal } from './registrations/signal.ts';
 import { stopRegistrations } from './registrations/stop.ts';
 import { servedBy } from './serve.ts';
 import { readHealth, readReadiness } from './system/health.ts';
@@ -49,6 +50,7 @@ export const served = servedBy(
     verifyCode,
     submitCredentials,
     submitApproval,
+    submitSignal,
     createRegistrationSession,
     cancelRegistration,
     stopRegistrations,

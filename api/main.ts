@@ -292,9 +292,11 @@ async function checkAll(connections: Connections, policy: readonly StepName[]): 
       temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
     ),
   ]);
-  // an installation without the step needs no Signal-Server
-  const isExpected = { audit: hasAudit, signal: policy.includes('signal') };
-  const expected = workers.filter(({ role, beat }) => !(role in isExpected) || beat !== undefined || isExpected[role]);
+  const expected = workers.filter(({ role, beat }) => {
+    // an installation without the step needs no Signal-Server
+    if (role === 'signal') return beat !== undefined || policy.includes('signal');
+    return role !== 'audit' || hasAudit;
+  });
   return [
     ...own,
     ...expected.map(({ role, beat }) => ({

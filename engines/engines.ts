@@ -32,6 +32,7 @@ export interface EngineUrls {
   twilioUrl: string;
   smtpUrl: string;
   captchaUrls: Fakes['captchaUrls'];
+  signalServerUrl: string;
 }
 
 /** Running engines; they stop when their folder is closed. */
@@ -100,6 +101,7 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
     twilioUrl: fakes.twilioUrl,
     smtpUrl: fakes.smtpUrl,
     captchaUrls: fakes.captchaUrls,
+    signalServerUrl: fakes.signalServerUrl,
   };
   return { urls, temporal, redis, mongo, ldap: directory.engine, ...(elasticsearch && { elasticsearch }) };
 }

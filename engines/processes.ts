@@ -181,6 +181,7 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
     // the credentials of a real account must not be sent to the fake
     ...(given.TWILIO_ACCOUNT_SID ? {} : twilioVariables(urls)),
     SMTP_URL: urls.smtpUrl,
+    SIGNAL_SERVER_URL: urls.signalServerUrl,
     ...fakeVariables(given, urls),
     WORKFLOW_BUNDLE: options.bundle,
     ...oneMachine,

@@ -1,6 +1,6 @@
 /**
- * Local fakes for the outside providers: Twilio, Infobip, Resend, SendGrid, a mail server and captcha providers. They
- * share one outbox, which shows what they accepted, and one set of faults. They speak the vendors' protocols and are
+ * Local fakes for the outside providers: Twilio, Infobip, Resend, SendGrid, a mail server, captcha providers and a
+ * Signal-Server. They share one outbox, which shows what they accepted, and one set of faults. They speak the vendors' protocols and are
  * not part of the product.
  */
 import { z } from 'zod';
@@ -12,6 +12,8 @@ import { json, type Route, readJson, readQuery, startHttpServer } from './http-s
 import { startMailSink } from './mail-sink.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { renderPage } from './page.ts';
+import type { RegistrationServiceOptions } from './signal-server/registration-service.ts';
+import { createSignalServer } from './signal-server/server.ts';
 import { createTwilioRoutes, type TwilioAccount } from './twilio.ts';
 
 /** The captcha secret that is accepted by default. */
@@ -24,6 +26,8 @@ export interface FakesOptions {
   smtpPort?: number;
   twilio: TwilioAccount;
   captchaSecret?: string;
+  /** The registration service of the Signal-Server; a request can name another one later. */
+  registrationService?: RegistrationServiceOptions | undefined;
   /** Longest wait for the answer to a delivery report; the time that Twilio waits by default. */
   reportTimeoutMs?: number;
 }
@@ -35,8 +39,10 @@ export interface Fakes {
   twilioUrl: string;
   smtpUrl: string;
   captchaUrls: Record<CaptchaProvider, string>;
+  /** Base of the API of the Signal-Server. */
+  signalServerUrl: string;
   /**
-   * Empties the outbox and the delivery reports and clears the faults. Returns whether a fault was set since the last
+   * Empties the outbox, the delivery reports and the Signal-Server and clears the faults. Returns whether a fault was set since the last
    * reset.
    */
   reset(): boolean;
@@ -52,11 +58,14 @@ export async function startFakes(options: FakesOptions): Promise<Fakes> {
   const faults = createFaults();
   const closing = new AbortController();
   const reports = createDeliveryReports(closing.signal, options.reportTimeoutMs);
+  const signalServer = createSignalServer(faults);
+  if (options.registrationService !== undefined) signalServer.connect(options.registrationService);
   const routes = [
     ...outboxRoutes(outbox, faults, reports),
     ...createTwilioRoutes(options.twilio, { outbox, faults, reports, closing: closing.signal }),
     ...createHttpProviderRoutes({ outbox, faults, reports }),
     ...createCaptchaRoutes(captchaSecret, faults),
+    ...signalServer.routes,
   ];
   const http = await startHttpServer(routes, { host, port });
   const mail = await startMailSink({ outbox, faults }, { host, port: smtpPort }).catch(async (err: unknown) => {
@@ -65,6 +74,7 @@ export async function startFakes(options: FakesOptions): Promise<Fakes> {
   });
   const close = async () => {
     closing.abort();
+    signalServer.close();
     await Promise.all([http.close(), mail.close()]);
   };
   const base = `http://${reachable(host)}:${http.port}`;
@@ -77,9 +87,11 @@ export async function startFakes(options: FakesOptions): Promise<Fakes> {
       turnstile: base + captchaPaths.turnstile,
       recaptcha: base + captchaPaths.recaptcha,
     },
+    signalServerUrl: base,
     reset() {
       outbox.clear();
       reports.clear();
+      signalServer.clear();
       return faults.clear();
     },
     close,

@@ -117,6 +117,7 @@ function testVariables(urls: EngineUrls): Record<string, string> {
     VYRY_TEST_OUTBOX_URL: urls.outboxUrl,
     VYRY_TEST_TWILIO_URL: urls.twilioUrl,
     VYRY_TEST_SMTP_URL: urls.smtpUrl,
+    VYRY_TEST_SIGNAL_SERVER_URL: urls.signalServerUrl,
     VYRY_TEST_HCAPTCHA_URL: urls.captchaUrls.hcaptcha,
     VYRY_TEST_TURNSTILE_URL: urls.captchaUrls.turnstile,
     VYRY_TEST_RECAPTCHA_URL: urls.captchaUrls.recaptcha,
