@@ -20,6 +20,7 @@ import {
   typedPin,
   typedText,
 } from './schemas.ts';
+import { SignalAccount, SignalRegistration } from './signal.ts';
 
 const base = '/api/v1/registrations';
 const one = `${base}/:registrationId`;
@@ -231,6 +232,25 @@ export const registrationOperations = {
     bodyBytesMax: 1_048_576,
     answers: { 200: Registration },
     failures: [...stepFailures, 'identity-taken', 'device-limit'],
+  }),
+  submitSignal: operation({
+    method: 'put',
+    path: `${one}/signal`,
+    summary: 'Register the verified number at the Signal server; a repeat with the same body gets the same answer',
+    auth: 'registration',
+    body: SignalRegistration,
+    bodyBytesMax: 1_048_576,
+    answers: { 200: SignalAccount },
+    failures: [
+      ...stepFailures,
+      'step-blocked',
+      'identity-taken',
+      'signal-refused',
+      'signal-keys-refused',
+      'signal-locked',
+      'signal-limited',
+      'signal-unavailable',
+    ],
   }),
   createRegistrationSession: operation({
     method: 'post',

@@ -7,6 +7,7 @@ import {
   channelsOf,
   currentStep,
   isApprovalNeeded,
+  isNumberVerified,
   isOver,
   openNeeds,
   type RegistrationState,
@@ -46,6 +47,19 @@ export function refuseApproval(state: RegistrationState): Refusal | undefined {
 export function refuseAsking(state: RegistrationState): Refusal | undefined {
   const isOpen = isApprovalNeeded(state) && !state.done.has('approval');
   return refuseUpdate(state) ?? (isOpen ? undefined : { code: 'step-not-available' });
+}
+
+/**
+ * Refuses a registration at the Signal server: as `refuseStep`, and step-blocked until the number is verified. A code to
+ * an e-mail address verifies no number.
+ */
+export function refuseSignal(state: RegistrationState): Refusal | undefined {
+  const refused = refuseStep('signal', state);
+  if (refused !== undefined) return refused;
+  if (openNeeds('signal', state).length > 0) return { code: 'step-blocked' };
+  if (isNumberVerified(state)) return undefined;
+  const message = 'A Signal server registers a number, and only a code by SMS or call verifies it';
+  return { code: 'step-blocked', context: { message, fields: { reason: 'number-not-verified' } } };
 }
 
 /**

@@ -13,13 +13,10 @@
 import { addressOf, type ContactIdentity, type LimitKeys, maskEmail, maskPhone } from './identity.ts';
 import { type Channel, channels, nextSendAt, type Send, type VerificationRules } from './verification.ts';
 
-/** Steps that a policy can contain, in the order of the default policy. */
-const stepNames = ['directory', 'captcha', 'code', 'credentials', 'device'] as const;
+/** Steps that a policy can contain; the default policy has all but `signal`. */
+const stepNames = ['directory', 'captcha', 'code', 'credentials', 'device', 'signal'] as const;
 /** The name of a step. `approval` is added when the identity already has an account with a registration lock. */
 export type StepName = (typeof stepNames)[number] | 'approval';
-
-/** Steps of the contract that this version refuses in a policy. */
-const stepsNotAvailable = ['signal'];
 
 /** The status of a step. */
 type StepStatus = 'open' | 'blocked' | 'waiting' | 'done' | 'skipped';
@@ -43,10 +40,10 @@ export type RegistrationOutcome = Exclude<RegistrationStateName, 'pending' | 'wa
 export const registrationSteps = [...stepNames, 'approval', 'finish'] as const;
 
 /** Dependencies that a registration may wait for. */
-export const awaitedSystems = ['directory', 'database', ...channels] as const;
+export const awaitedSystems = ['directory', 'database', 'signal', ...channels] as const;
 
-/** Dependencies that a registration can wait for. */
-export type AwaitedSystem = (typeof awaitedSystems)[number];
+/** Dependencies that a workflow can wait for. */
+export type AwaitedSystem = (typeof awaitedSystems)[number] | 'push';
 
 /** What a registration can wait for: a dependency, or a device of the existing account that was asked to approve. */
 export type WaitingFor = AwaitedSystem | 'approval';
@@ -144,20 +141,22 @@ export interface RegistrationState {
   /** Why credentials that were set before must be set again. */
   refusedCredentials?: 'own-word';
   userId?: string;
+  /** The channel whose code was typed first. */
+  verifiedBy?: Channel;
+  /** Kebab-case reason why the Signal server refused the last attempt. */
+  signalRefused?: string;
 }
 
 /**
  * Parses a policy from the configuration.
  *
- * @throws {RangeError} on a step that does not exist, is not available yet or is listed twice, or when `code` is
- *   missing
+ * @throws {RangeError} on a step that does not exist or is listed twice, or when `code` is missing
  */
 export function readPolicy(names: readonly string[]): StepName[] {
   const policy: StepName[] = [];
   for (const [index, name] of names.entries()) {
     const step = stepNames.find((known) => known === name);
     if (name === 'approval') throw new RangeError('Step approval is added automatically and must not be listed');
-    if (stepsNotAvailable.includes(name)) throw new RangeError(`Step ${name} is not available yet`);
     // the value is not quoted: configuration values are never printed
     if (step === undefined) throw new RangeError(`Step ${index + 1} does not exist; steps are ${stepNames.join(', ')}`);
     if (policy.includes(step)) throw new RangeError(`Step ${name} is listed twice`);
@@ -212,6 +211,7 @@ export function statusAt(status: RegistrationStatus, now: number): RegistrationS
 
 /** Returns the prerequisites of a step that are not done. */
 export function openNeeds(name: StepName, state: Pick<RegistrationState, 'policy' | 'done'>): StepName[] {
+  if (name === 'signal') return state.done.has('code') ? [] : ['code'];
   if (name !== 'code') return [];
   return (['directory', 'captcha'] as const).filter((need) => state.policy.includes(need) && !state.done.has(need));
 }
@@ -240,6 +240,7 @@ function stepOf(name: StepName, state: RegistrationState): Step {
   if (state.outcome === undefined && waitsOf(name).some((system) => system === state.waitingFor)) {
     return { name, status: 'waiting', reason: `${state.waitingFor}-unavailable` };
   }
+  if (name === 'signal') return signalStepOf(state);
   const refused = name === 'code' ? refusedChannels(state.sends) : [];
   if (refused.length > 0) return { name, status: 'open', reason: `${refused.at(-1)}-refused` };
   const reason = reasonOf(name, state);
@@ -270,6 +271,18 @@ function isAsking({ asked, done }: Pick<RegistrationState, 'asked' | 'done'>): b
   return asked?.outcome === 'asked' && !done.has('approval');
 }
 
+/** A Signal server registers a number, so a code to an e-mail address does not open the step. */
+function signalStepOf(state: RegistrationState): Step {
+  const name = 'signal';
+  if (!isNumberVerified(state)) return { name, status: 'blocked', reason: 'number-not-verified' };
+  return { name, status: 'open', ...(state.signalRefused !== undefined && { reason: state.signalRefused }) };
+}
+
+/** Returns whether a code to the number, by SMS or call, was typed. */
+export function isNumberVerified({ verifiedBy }: Pick<RegistrationState, 'verifiedBy'>): boolean {
+  return verifiedBy === 'sms' || verifiedBy === 'voice';
+}
+
 /** Returns why the directory entry has no number, or neither a number nor an address. */
 function missingOf({ identity, done }: RegistrationState): string | undefined {
   const { phone, phoneRefused, email, emailRefused } = identity;
@@ -285,17 +298,17 @@ export function refusedChannels(sends: readonly Send[]): Channel[] {
 
 /**
  * Returns the pause in seconds before the next attempt to call an unavailable dependency. It doubles from 1 s up to 5 s
- * (directory, database) or 15 s (channels); in a longer outage, up to a twentieth of its duration and at most five
+ * (directory, database, Signal server) or 15 s (channels); in a longer outage, up to a twentieth of its duration and at most five
  * minutes. So a short outage delays a registration only briefly, and a week-long one adds about 25,000 events to the
  * history, half of Temporal's limit.
  */
 export function retryPauseSeconds(system: AwaitedSystem, tries: number, awaySeconds: number): number {
-  const few = system === 'directory' || system === 'database' ? 5 : 15;
+  const few = system === 'directory' || system === 'database' || system === 'signal' ? 5 : 15;
   return Math.min(2 ** Math.min(tries, 10), Math.max(few, Math.min(awaySeconds / 20, 300)));
 }
 
 function waitsOf(name: StepName): readonly AwaitedSystem[] {
-  if (name === 'directory') return ['directory'];
+  if (name === 'directory' || name === 'signal') return [name];
   return name === 'code' ? channels : [];
 }
 

@@ -7,21 +7,22 @@ import { resolve } from 'node:path';
 import type { NativeConnection } from '@temporalio/worker';
 import { createAccountActivities } from '../activities/accounts.ts';
 import { createCredentialActivities } from '../activities/credentials.ts';
-import { createDeviceActivities, type DeviceActivityDeps } from '../activities/devices.ts';
+import { createDeviceActivities } from '../activities/devices.ts';
 import { createDirectorySyncActivities } from '../activities/directory-sync.ts';
 import { createIdentityChangeActivities } from '../activities/identity-change.ts';
 import { createIdentityTransferActivities } from '../activities/identity-transfer.ts';
 import { createNotificationActivities } from '../activities/notifications.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
+import { createPushRegistrations } from '../activities/push.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
 import { createRegistrationDeviceActivities, type RegistrationDeviceDeps } from '../activities/registration-devices.ts';
 import { createUserAdministrationActivities } from '../activities/user-administration.ts';
 import { createVerificationActivities } from '../activities/verification.ts';
-import { createAccounts } from '../adapters/mongo/accounts.ts';
-import { connectMongo, type Database, isMongoOutage } from '../adapters/mongo/connect.ts';
-import { createDevices } from '../adapters/mongo/devices.ts';
-import { createPreKeys } from '../adapters/mongo/prekeys.ts';
+import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
+import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
+import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
+import { createPreKeys, type PreKeys } from '../adapters/mongo/prekeys.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
@@ -30,10 +31,13 @@ import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
+import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
+import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { createCipher, deriveKey, newId } from '../platform/crypto.ts';
+import type { Events } from '../platform/events/events.ts';
 import { directorySync } from '../workflows/directory-sync.ts';
 import { purge } from '../workflows/purge.ts';
 import { createErasure } from './erasure.ts';
@@ -52,12 +56,13 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const store = createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey));
   const oneTimeSecrets = createOneTimeSecrets(redis, secretCipher);
   const sessions = createAuthSessions(redis);
+  const deviceStores = { devices: createDevices(database.connection), preKeys: createPreKeys(database.connection) };
   const isOutage = (err: unknown) => isMongoOutage(err) || isRedisOutage(err);
   const accounts = createAccountActivities({
     registrations,
     accounts: store,
     sessions,
-    devices: createDevices(database.connection),
+    devices: deviceStores.devices,
     lockMs: config.REGISTRATION_LOCK_DAYS === 0 ? undefined : config.REGISTRATION_LOCK_DAYS * 86_400_000,
     events,
     oneTimeSecrets,
@@ -65,19 +70,22 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     isOutage,
   });
   const credentials = createCredentialActivities({ accounts: store, sessions, oneTimeSecrets, events });
-  const erasure = await createErasure(config, { ...tools, database: database.connection, accounts: store, sessions });
-  const identities = createIdentityChangeActivities({ accounts: store, events });
-  const transferring = createIdentityTransferActivities({ accounts: store, events });
+  const erasure = await createErasure(config, {
+    ...tools,
+    ...deviceStores,
+    database: database.connection,
+    accounts: store,
+    sessions,
+  });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
-  const registration = createRegistrationActivities({ registrations, events, codes });
+  const signalSteps = createSignalSteps(redis, secretCipher);
+  const registration = createRegistrationActivities({ registrations, events, codes, signalSteps });
   const verification = createVerificationActivities({
     sessions: createVerificationSessions(redis, secretCipher),
     codes,
   });
   const finding = { accounts: store, isOutage: isMongoOutage, warnings: createRegistrationWarnings(redis), newId };
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
-  const purging = createPurgeActivities({ accounts: store, events });
-  const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
   return {
     options: {
@@ -86,15 +94,12 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...registration,
         ...verification,
         ...administration,
-        ...buildDevices(config, tools, { connection: database.connection, sessions, registrations, isOutage }),
+        ...devicesOf(config, { ...deviceStores, redis, sessions, events, registrations, isOutage }),
         ...notifications,
         ...credentials,
-        ...identities,
-        ...transferring,
         ...erasure.activities,
         ...recovery,
-        ...purging,
-        ...directorySyncing,
+        ...accountCareOf({ accounts: store, ...deviceStores, events }),
       },
       workflowBundle: { codePath: bundle },
     },
@@ -105,21 +110,32 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   };
 }
 
-/** The activities on devices, and on the device of a registration. */
-function buildDevices(
-  config: Config<'registration'>,
-  { events, redis }: WorkerTools,
-  {
-    connection,
-    ...shared
-  }: Pick<Database, 'connection'> & Pick<DeviceActivityDeps, 'sessions'> &
-    Pick<RegistrationDeviceDeps, 'registrations' | 'isOutage'>,
-) {
-  const [devices, preKeys] = [createDevices(connection), createPreKeys(connection)];
-  const activity = createDeviceActivity(redis);
+/** The activities that follow the directory and remove what has expired. */
+function accountCareOf(tools: Parameters<typeof createPurgeActivities>[0] & { accounts: Accounts; events: Events }) {
   return {
-    ...createDeviceActivities({ ...shared, devices, preKeys, activity, events }),
-    ...createRegistrationDeviceActivities({ ...shared, devices, preKeys, events, devicesMax: config.DEVICES_MAX }),
+    ...createIdentityChangeActivities(tools),
+    ...createIdentityTransferActivities(tools),
+    ...createDirectorySyncActivities(tools),
+    ...createPurgeActivities(tools),
+  };
+}
+
+interface DeviceTools
+  extends Omit<Parameters<typeof createDeviceActivities>[0], 'activity' | 'preKeys'>,
+    Omit<RegistrationDeviceDeps, 'devicesMax'> {
+  devices: Devices;
+  preKeys: PreKeys;
+  redis: WorkerTools['redis'];
+  events: Events;
+}
+
+/** The activities on devices, on the device of a registration and on push registrations. */
+function devicesOf({ DATA_KEY, DEVICES_MAX: devicesMax }: Config<'registration'>, { redis, ...tools }: DeviceTools) {
+  const pushCipher = createCipher('push', DATA_KEY);
+  return {
+    ...createDeviceActivities({ ...tools, activity: createDeviceActivity(redis) }),
+    ...createRegistrationDeviceActivities({ ...tools, devicesMax }),
+    ...createPushRegistrations({ ...tools, wakeUps: createWakeUps(redis), pushCipher }),
   };
 }
 

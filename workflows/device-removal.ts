@@ -14,11 +14,7 @@
  * removal of a device runs at a time.
  */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import {
-  ParentClosePolicy,
-  proxyActivities,
-  startChild,
-} from '@temporalio/workflow';
+import { ParentClosePolicy, proxyActivities, startChild } from '@temporalio/workflow';
 import type { DeviceActivities, DeviceRemovalInput } from '../activities/devices.ts';
 import { deviceRemovalWorkflowId } from '../domain/workflow-ids.ts';
 import { notifyOwner } from './notification.ts';

@@ -46,6 +46,7 @@ export class RegistrationProgress {
   #identityKey: string | undefined;
   #refusedDevice: DeviceRefusal | undefined;
   #refusedCredentials: 'own-word' | undefined;
+  #signalRefused: string | undefined;
   #expiresAt: number;
   #version = 0;
   #isCancelled = false;
@@ -94,6 +95,8 @@ export class RegistrationProgress {
       ...(this.#approvedBy !== undefined && { approvedBy: this.#approvedBy }),
       ...(this.#refusedDevice !== undefined && { refusedDevice: this.#refusedDevice }),
       ...(this.#asked !== undefined && { asked: this.#asked }),
+      ...(this.#provenChannel !== undefined && { verifiedBy: this.#provenChannel }),
+      ...(this.#signalRefused !== undefined && { signalRefused: this.#signalRefused }),
       ...this.#ending,
       ...(this.#refusedCredentials !== undefined && { refusedCredentials: this.#refusedCredentials }),
       ...(waitingFor && { waitingFor }),
@@ -118,6 +121,17 @@ export class RegistrationProgress {
   /** Every step is done. */
   isProven(): boolean {
     return currentStep(this.state()) === 'finish';
+  }
+
+  /** A step is done. */
+  isDone(name: StepName): boolean {
+    return this.#done.has(name);
+  }
+
+  /** The number whose code was typed; undefined if there is none, or if the code was sent by e-mail. */
+  get verifiedNumber(): string | undefined {
+    const channel = this.#provenChannel;
+    return channel === undefined || channel === 'email' ? undefined : addressOf(this.#identity, channel);
   }
 
   /** How it ended; undefined before. */
@@ -312,6 +326,13 @@ export class RegistrationProgress {
   approve(by: ApprovalProof, note: string): Promise<StepAnswer> {
     if (isApprovalNeeded({ ...(this.#existing && { existing: this.#existing }) })) this.#approvedBy ??= by;
     return this.finishStep('approval', note);
+  }
+
+  /** Records why the Signal server refused the last attempt. */
+  async refuseSignal(reason: string): Promise<void> {
+    this.#signalRefused = reason;
+    this.flow.note(`refused by the Signal server: ${reason}`);
+    await this.flow.announce();
   }
 
   /** Requests the end. A later request without a reason keeps the reason of an earlier one. */

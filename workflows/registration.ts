@@ -9,6 +9,8 @@
  * 4. `credentials`: hash password and PIN and store the hashes. A password that is a word of the user is refused; when 1
  *    comes later and shows that it is one, this step is open again.
  * 5. `device`: the api has stored name and keys of the device; the workflow records it.
+ *    `signal`, if the policy has it: register the number at a Signal-Server (registration-signal.ts). What it has
+ *    registered is not compensated.
  * When all steps are done:
  * 6. Claim name, number and address. What the directory has taken from the entry of another account and given to this
  *    one is transferred first. Compensation: release them.
@@ -60,6 +62,7 @@ import {
 } from './registration-messages.ts';
 import { handleOperator } from './registration-operator.ts';
 import { RegistrationProgress } from './registration-progress.ts';
+import { handleSignal, saveNumber } from './registration-signal.ts';
 import { heartbeatTimeout, localStep, retry } from './retries.ts';
 
 const directory = proxyActivities<DirectoryActivities>({
@@ -91,6 +94,7 @@ export async function registration(input: RegistrationInput): Promise<Registrati
   handleCode(progress, codes);
   handleCredentials(progress);
   handleDevice(progress);
+  handleSignal(progress);
   handleApproval(progress);
   handleOperator(progress, codes);
   return run(progress);
@@ -173,6 +177,7 @@ function handleCode(progress: RegistrationProgress, codes: RegistrationCodes): v
     async (proof): Promise<StepAnswer> => {
       // updates in histories of an earlier version have no send number
       progress.prove(proof?.send);
+      if (progress.input.policy.includes('signal')) await saveNumber(progress);
       return progress.finishStep('code', 'right code typed');
     },
     {

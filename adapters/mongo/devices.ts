@@ -19,6 +19,7 @@ import {
   type NewDevice,
   type Rotation,
   type StoredDevice,
+  setIdsOf,
   type TakenKey,
   type TakenKeys,
 } from '../../domain/device.ts';
@@ -88,6 +89,8 @@ export function createDevices(connection: Connection) {
     async readRemoved(userId: string): Promise<StoredDevice[]> {
       return (await readAll(sets, userId))?.devices.filter((device) => !isLiving(device)) ?? [];
     },
+    /** Returns the ids of the sets of one-time keys to which the devices of these accounts refer. */
+    setsInUse: (userIds: readonly string[]): Promise<Set<string>> => setsInUse(sets, userIds),
 
     /** Deletes the devices of an account. Safe to repeat. */
     async erase(userId: string): Promise<void> {
@@ -272,6 +275,11 @@ function takenFrom(before: SetDocument, chosen: readonly StoredDevice[]): TakenK
 function keyOf(set: KeySet | undefined): TakenKey | undefined {
   const left = keysLeft(set);
   return set === undefined || left === 0 ? undefined : { setId: set.setId, index: set.next, left: left - 1 };
+}
+
+async function setsInUse(sets: Sets, userIds: readonly string[]): Promise<Set<string>> {
+  const found = await sets.find({ _id: trusted({ $in: [...userIds] }) }, { devices: 1 }).lean();
+  return new Set(found.flatMap(({ devices }) => Object.values(devices)).flatMap(setIdsOf));
 }
 
 /** Returns the set with the devices that are being removed. */

@@ -125,6 +125,17 @@ export const limitVariables = {
     '5/3600,10/86400',
   ),
   LIMIT_EXPORTS_PER_PERSON: limit('data exports of one user', '5/86400'),
+  LIMIT_KEY_UPLOADS: limit('uploads of keys by one device', '10/60,100/3600'),
+  LIMIT_KEYS_PER_PAIR: limit(
+    'fetches of the keys of one user by another; with 6/3600 one more is possible every 10 minutes. One window only',
+    '6/3600',
+  ),
+  LIMIT_KEYS_PER_CALLER: limit('fetches of keys by one user', '300/3600'),
+  LIMIT_KEYS_PER_TARGET: limit(
+    'fetches of the keys of one user by all; further answers have no one-time keys',
+    '60/3600',
+  ),
+  LIMIT_PUSH_TESTS_PER_DEVICE: limit('tests of push by one device', '5/60'),
   LIMIT_REQUESTS_PER_ADDRESS: limit('requests from one IPv4 address or IPv6 /64, except health and metrics', '1200/60'),
   COST_PER_SMS: {
     about:

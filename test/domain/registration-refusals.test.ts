@@ -83,7 +83,10 @@ describe('refuseApproval()', () => {
   });
 
   it('accepts the approval of an existing account', () => {
-    assert.equal(refuseApproval(state({ done: allDone, existing: { userId: 'u1', lock: { hasPin: true, hasDevices: false } } })), undefined);
+    assert.equal(
+      refuseApproval(state({ done: allDone, existing: { userId: 'u1', lock: { hasPin: true, hasDevices: false } } })),
+      undefined,
+    );
   });
 });
 
