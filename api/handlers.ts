@@ -15,6 +15,12 @@ import { stepUp } from './auth/step-up.ts';
 import { validateToken } from './auth/validate.ts';
 import { receiveInfobipReport, receiveTwilioReport } from './callbacks/delivery-reports.ts';
 import { voiceTwiml } from './callbacks/twilio-voice.ts';
+import { approveLink, denyLink } from './links/answer.ts';
+import { claimLink } from './links/claim.ts';
+import { completeLink } from './links/complete.ts';
+import { createLink } from './links/create.ts';
+import { listLinkRequests, readLink, readLinkRequest } from './links/read.ts';
+import { revealLink } from './links/reveal.ts';
 import { submitApproval } from './registrations/approval.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { offerCaptcha, verifyCaptcha } from './registrations/captcha.ts';
@@ -79,6 +85,15 @@ export const served = servedBy(
     stopAccountDeletion,
     readDeletion,
     verifyContact,
+    createLink,
+    listLinkRequests,
+    readLink,
+    readLinkRequest,
+    claimLink,
+    revealLink,
+    approveLink,
+    denyLink,
+    completeLink,
     readRoles,
     replaceRoles,
     disableUser,

@@ -1,14 +1,16 @@
-// @permissions net, addons, read(/etc/alpine-release)
+// @permissions net, addons, read(/etc/alpine-release), read(GEOIP_DATABASE)
 /**
  * The api process: configuration, connections, servers and a graceful stop. The only system file is probed by the
  * loader of the argon2 package.
  */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { resolve } from 'node:path';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { type Collector, connectCollector } from '../adapters/collector.ts';
+import { openPlaces } from '../adapters/geoip.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
@@ -16,22 +18,20 @@ import { createPasswords } from '../adapters/passwords.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
 import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.ts';
 import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
+import { createChangeListener } from '../adapters/redis/changes.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { createIdempotency } from '../adapters/redis/idempotency.ts';
+import { createLinks } from '../adapters/redis/links.ts';
 import { createLogIns } from '../adapters/redis/logins.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRateLimitLeases } from '../adapters/redis/rate-limit-leases.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createRecoveries } from '../adapters/redis/recoveries.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
-import {
-  createRegistrationListener,
-  createRegistrationStarts,
-  createRegistrations,
-} from '../adapters/redis/registrations.ts';
+import { createRegistrationStarts, createRegistrations } from '../adapters/redis/registrations.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createSmsBudget } from '../adapters/redis/sms-budget.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
@@ -72,10 +72,15 @@ async function main(): Promise<void> {
   const log = createLog('api', config.LOG_LEVEL);
   await using api = await openApi(config, log);
   // the addon is loaded, so these permissions are not needed any more and cannot be regained
-  dropPermissions(['worker', 'addon', 'child', 'fs.write'], [loaderProbe]);
+  dropPermissions(['worker', 'addon', 'child', 'fs.write'], [loaderProbe, ...databaseOf(config)]);
   api.logReady();
   const signal = await untilSignal();
   log.info({ event: 'process.stopping', signal });
+}
+
+/** The database of places is read at the start. */
+function databaseOf({ GEOIP_DATABASE: file }: Config<'api'>): string[] {
+  return file === undefined ? [] : [resolve(file)];
 }
 
 /** A listening api; disposal completes the requests in progress, then closes the connections. */
@@ -189,7 +194,9 @@ async function assemble(
     verificationSessions: createVerificationSessions(redis, secretCipher),
     registrations: createRegistrations(redis),
     registrationStarts: createRegistrationStarts(redis, secretCipher),
-    listener: createRegistrationListener(subscriber),
+    listener: createChangeListener(subscriber),
+    links: createLinks(redis),
+    places: await openPlaces(config.GEOIP_DATABASE),
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher),
     oneTimeSecrets: createOneTimeSecrets(redis, secretCipher),
     recoveries: createRecoveries(redis, secretCipher),

@@ -130,6 +130,7 @@ function callerOf(req: Request): Caller {
   const acceptLanguage = req.get('accept-language');
   return {
     address: addressOf(req),
+    origin: `${req.protocol}://${req.get('host') ?? ''}`,
     userAgent: req.get('user-agent') ?? '',
     noteLimit: (state) => showLimit(req.res, state),
     ...(acceptLanguage !== undefined && { acceptLanguage }),
@@ -267,6 +268,7 @@ function answerProblem({ events }: Pick<ApiDeps, 'events'>, err: unknown, res: R
 }
 
 function locationOf(answer: unknown): string {
-  const { registrationId } = answer as { registrationId?: string };
+  const { registrationId, linkId } = answer as { registrationId?: string; linkId?: string };
+  if (linkId !== undefined) return `/api/v1/device-links/${linkId}`;
   return registrationId === undefined ? '/api/v1/auth/session' : `/api/v1/registrations/${registrationId}`;
 }

@@ -51,6 +51,7 @@ export const failureCodes = [
   'link-denied',
   'link-expired',
   'link-locked',
+  'link-used',
   'push-missing',
   'directory-unavailable',
   'unavailable',

@@ -41,6 +41,8 @@ export type LimitedAct =
   | 'recovery'
   | 'contact-change'
   | 'export'
+  | 'link'
+  | 'approval'
   | 'request';
 
 /** What a limit counts by. */
@@ -154,6 +156,10 @@ export const limits = {
   },
   // closed: each export reads every store
   'exports-per-person': { act: 'export', key: 'name', variable: 'LIMIT_EXPORTS_PER_PERSON', away: 'closed' },
+  // closed: each link is a chance to show somebody a QR code; one that has ended is refunded
+  'links-per-address': { act: 'link', key: 'address', variable: 'LIMIT_LINKS_PER_ADDRESS', away: 'closed' },
+  // closed: each approval disturbs every device of a user
+  'approvals-per-person': { act: 'approval', key: 'name', variable: 'LIMIT_APPROVALS_PER_PERSON', away: 'closed' },
   // closed: without this limit the few digits of a PIN can be guessed
   'wrong-pins-per-person': { act: 'pin', key: 'name', variable: 'LIMIT_WRONG_PINS_PER_PERSON', away: 'closed' },
   // open: it protects neither money nor secrets; actions that cost money or check secrets have limits of their own
@@ -261,6 +267,9 @@ const sentences: Record<string, string> = {
   'contact-changes-per-person': 'Too many changes of your number or address were begun',
   'exports-per-person': 'Too many exports were requested',
   'wrong-pins-per-person': 'Too many wrong PINs were entered',
+  'links-per-address': 'Several devices of your network wait to be linked; finish or deny one',
+  'approvals-per-person': 'Several requests for approval are open; answer or deny one',
+  'links-after-report': 'A request from your network was reported',
   'requests-per-address': 'Too many requests come from your network',
   'pin-reset-after-recovery': 'This channel has just proven who you are; use another channel',
 };

@@ -3,7 +3,8 @@
  *
  *     // @permissions net, addons, worker, read(WORKFLOW_BUNDLE), read(/some/system/file)
  *
- * The permission model of Node denies everything else. `read(...)` names a file, or a variable that contains its path.
+ * The permission model of Node denies everything else. `read(...)` names a file, or a variable that contains its path; an
+ * empty variable grants nothing.
  * https://nodejs.org/api/permissions.html
  */
 import { readFileSync } from 'node:fs';
@@ -46,6 +47,7 @@ export function permissionArguments(root: string, program: string, env: Record<s
     const flag = flags[grant];
     const file = path !== undefined && env[path];
     if (file) reads.push(resolve(file));
+    else if (path !== undefined && path in env) continue;
     else if (path?.startsWith('/')) reads.push(path);
     else if (flag !== undefined) allows.push(flag);
     else throw new Error(`${program} asks for an unknown permission: ${grant}`);

@@ -121,6 +121,11 @@ export const limitVariables = {
     '5/3600,10/86400',
   ),
   LIMIT_EXPORTS_PER_PERSON: limit('data exports of one user', '5/86400'),
+  LIMIT_LINKS_PER_ADDRESS: limit(
+    'links of new devices that are open from one IPv4 address or IPv6 /64; a link lives 180 seconds',
+    '3/180',
+  ),
+  LIMIT_APPROVALS_PER_PERSON: limit('requests for approval that are open for one user', '3/180'),
   LIMIT_REQUESTS_PER_ADDRESS: limit('requests from one IPv4 address or IPv6 /64, except health and metrics', '1200/60'),
   COST_PER_SMS: {
     about:
