@@ -101,7 +101,7 @@ const RotatedDevice = z.strictObject({
 });
 
 /** A new identity key, and new keys of every device that it signs. */
-const IdentityRotation = z.strictObject({
+export const IdentityRotation = z.strictObject({
   identityKey: CurveKey,
   devices: z
     .array(RotatedDevice)
