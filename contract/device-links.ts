@@ -109,7 +109,8 @@ export const linkOperations = {
   readLinkRequest: operation({
     method: 'get',
     path: `${one}/request`,
-    summary: 'Get what a new device asks for, to show it to the person who approves, at once or once its nonce is revealed',
+    summary:
+      'Get what a new device asks for, to show it to the person who approves, at once or once its nonce is revealed',
     auth: 'device',
     query: z.strictObject({ waitSeconds }),
     answers: { 200: LinkRequest },

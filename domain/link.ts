@@ -57,6 +57,7 @@ export interface DeviceLink extends LinkOffer {
   registrationId?: string;
   /** The device that claimed it. */
   claimedBy?: string;
+  claimedAt?: number;
   /** The epoch of the account at the claim: a change of the account voids the link. */
   epoch?: number;
   encapsulation?: string;

@@ -14,6 +14,7 @@ export const notificationKinds = [
   'deletion-planned',
   'account-deleted',
   'session-stolen',
+  'device-link-requested',
   'recovery-asked',
 ] as const;
 /** A kind of notification. */
@@ -40,6 +41,7 @@ export const notificationChannels: Readonly<Record<NotificationKind, readonly No
   'deletion-planned': everyChannel,
   'account-deleted': everyChannel,
   'session-stolen': everyChannel,
+  'device-link-requested': everyChannel,
   'recovery-asked': everyChannel,
 };
 

@@ -10,6 +10,7 @@ import { createCredentialActivities } from '../activities/credentials.ts';
 import { createDirectorySyncActivities } from '../activities/directory-sync.ts';
 import { createIdentityChangeActivities } from '../activities/identity-change.ts';
 import { createIdentityTransferActivities } from '../activities/identity-transfer.ts';
+import { createLinkActivities } from '../activities/links.ts';
 import { createNotificationActivities } from '../activities/notifications.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
@@ -18,9 +19,11 @@ import { createUserAdministrationActivities } from '../activities/user-administr
 import { createVerificationActivities } from '../activities/verification.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
+import { createDevices } from '../adapters/mongo/devices.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
+import { createLinks } from '../adapters/redis/links.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
@@ -70,6 +73,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
   const purging = createPurgeActivities({ accounts: store, events });
   const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
+  const linking = createLinkActivities({ links: createLinks(redis), devices: createDevices(database.connection), events });
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
   return {
     options: {
@@ -86,6 +90,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...recovery,
         ...purging,
         ...directorySyncing,
+        ...linking,
       },
       workflowBundle: { codePath: bundle },
     },

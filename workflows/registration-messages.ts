@@ -1,5 +1,5 @@
 /** What a registration is started with, and the updates and the query that it handles. */
-import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ContactIdentity } from '../domain/identity.ts';
 import type { RegistrationRules, RegistrationStatus, StepName } from '../domain/registration.ts';
 import type { Channel, ClientKind } from '../domain/verification.ts';
@@ -58,6 +58,8 @@ export const confirmCode = defineUpdate<StepAnswer, [{ send?: number | undefined
 export const setCredentials = defineUpdate<StepAnswer, [{ credentialsRef: string }]>('setCredentials');
 /** Records that the PIN of the existing account was typed. */
 export const approve = defineUpdate<StepAnswer>('approve');
+/** Records that a device of the existing account approved the registration by a link. */
+export const approvedByDevice = defineSignal<[{ linkId: string }]>('approvedByDevice');
 /** Ends the registration and runs its compensations. An operator and an owner send a request, the user sends none. */
 export const cancel = defineUpdate<RegistrationStatus, [CancelRequest | undefined]>('cancel');
 /** Operator: calls every unavailable dependency again now, without waiting for the next scheduled attempt. */

@@ -22,7 +22,9 @@ import { keyFamilies, keys } from './keys.ts';
 export type NewLink = Omit<DeviceLink, 'state'>;
 
 /** A claim by a device of a user. */
-export type LinkClaim = Required<Pick<DeviceLink, 'userId' | 'claimedBy' | 'epoch' | 'encapsulation' | 'claimNonce'>>;
+export type LinkClaim = Required<
+  Pick<DeviceLink, 'userId' | 'claimedBy' | 'claimedAt' | 'epoch' | 'encapsulation' | 'claimNonce'>
+>;
 
 /** The reservation of a link for the device that is being added. */
 export interface LinkReservation {
@@ -103,12 +105,12 @@ function createChange(redis: Redis, script: Script): ChangeLink {
 function createSteps(redis: Redis, change: ChangeLink) {
   return {
     /** Claims a link for a device. An approval can only be claimed by a device of its user. */
-    async claim(link: DeviceLink, claim: LinkClaim, now: number): Promise<boolean> {
-      const { userId, ...set } = claim;
+    async claim(link: DeviceLink, claim: LinkClaim): Promise<boolean> {
+      const { userId, claimedAt: now } = claim;
       await list(redis, userId, link);
       const { kind } = link;
       const where = kind === 'approval' ? { kind, userId } : { kind };
-      return change({ ...link, userId }, { from: ['pending'], to: 'claimed', where, set: { userId, ...set }, now });
+      return change({ ...link, userId }, { from: ['pending'], to: 'claimed', where, set: claim, now });
     },
 
     /** Stores the nonce of the new device, which the caller has compared with its hash. */
@@ -126,6 +128,10 @@ function createSteps(redis: Redis, change: ChangeLink) {
       const where = userId === undefined ? {} : { userId };
       return change(link, { from, to: 'denied', where, set: { denial }, now });
     },
+
+    /** Denies an approved link whose approver was removed at that moment. */
+    withdraw: (link: DeviceLink): Promise<boolean> =>
+      change(link, { from: ['approved'], to: 'denied', set: { denial: 'approver-gone' }, now: 0 }),
 
     /** Ends a link whose time is over. Without it a link expires too; after it no device is added any more. */
     expire: (link: DeviceLink): Promise<boolean> =>
@@ -198,7 +204,7 @@ async function list(redis: Redis, userId: string, { linkId, expiresAt }: Pick<De
     .exec();
 }
 
-const numbers: readonly string[] = ['createdAt', 'expiresAt', 'epoch'] satisfies (keyof DeviceLink)[];
+const numbers: readonly string[] = ['createdAt', 'expiresAt', 'claimedAt', 'epoch'] satisfies (keyof DeviceLink)[];
 
 function linkIn(linkId: string, fields: Record<string, string>): DeviceLink | undefined {
   if (fields.state === undefined) return undefined;

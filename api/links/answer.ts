@@ -58,7 +58,7 @@ async function requireStillThere(
     deps.sessions.read(sessionId, Date.now(), { userId }),
   ]);
   if (session !== undefined && set?.devices.some((device) => device.deviceId === deviceId)) return;
-  await deps.links.deny(link, 'approver-gone', Date.now());
+  await deps.links.withdraw(link);
   throw lockFailure('device-revoked');
 }
 
@@ -102,7 +102,8 @@ async function reportSource(deps: CloseDeps, { source, linkId: reported }: Devic
   await deps.links.report(source);
   const now = Date.now();
   const ids = (await openLinksOf(deps, source)).filter((linkId) => linkId !== reported);
-  for (const linkId of ids) {
+  // twice, for those that are claimed between the read and the denial
+  for (const linkId of [...ids, ...ids]) {
     const link = await deps.links.read(linkId, now);
     if (link === undefined || !isRunning(link) || !(await deps.links.deny(link, 'reported', now))) continue;
     await closeLink(deps, link, { state: 'denied', reason: 'reported' });

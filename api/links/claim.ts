@@ -30,8 +30,8 @@ export async function claimLink(
   if (link.state === 'pending') {
     const epoch = await requireApprover(deps, link, holder);
     const { encapsulation, nonce: claimNonce } = body;
-    const claim = { userId, claimedBy: deviceId, epoch, encapsulation, claimNonce };
-    if (await deps.links.claim(link, claim, Date.now())) deps.events.linkClaimed({ linkId, userId, deviceId });
+    const claim = { userId, claimedBy: deviceId, claimedAt: Date.now(), epoch, encapsulation, claimNonce };
+    if (await deps.links.claim(link, claim)) deps.events.linkClaimed({ linkId, userId, deviceId });
   }
   const current = link.state === 'pending' ? await readCurrent(deps, linkId) : link;
   if (!isClaimOf(current, holder, body)) throw stateFailure(current, 'claim');

@@ -63,7 +63,12 @@ export function recordOf(
  * Returns the address for the QR code. Its fragment never reaches a server (RFC 9110 section 7.1); it has the version of
  * the protocol, the link and the hash of the public key, by which the scanning device notices another key.
  */
-function uriOf({ config }: Pick<ApiDeps, 'config'>, { origin = '' }: Caller, linkId: string, publicKey: string): string {
+function uriOf(
+  { config }: Pick<ApiDeps, 'config'>,
+  { origin = '' }: Caller,
+  linkId: string,
+  publicKey: string,
+): string {
   const keyHash = sha256(Buffer.from(publicKey, 'base64')).toString('base64url');
   return `${config.PUBLIC_URL ?? origin}/app/link#1.${linkId}.${keyHash}`;
 }

@@ -41,11 +41,7 @@ export async function startLinkWorkflow(deps: Pick<ApiDeps, 'temporal'>, link: O
 }
 
 /** Tells the workflow of a link what became of it. Safe to repeat. @throws {Error} Temporal is unavailable */
-export async function tellLinkWorkflow(
-  deps: Pick<ApiDeps, 'temporal'>,
-  linkId: string,
-  news: LinkNews,
-): Promise<void> {
+export async function tellLinkWorkflow(deps: Pick<ApiDeps, 'temporal'>, linkId: string, news: LinkNews): Promise<void> {
   await signalWorkflow(deps, deviceLinkWorkflowId(linkId), linkChanged, news);
 }
 

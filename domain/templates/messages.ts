@@ -59,6 +59,7 @@ const notificationTexts = {
   'deletion-planned': 'deletionPlannedMail',
   'account-deleted': 'accountDeletedMail',
   'session-stolen': 'sessionStolenMail',
+  'device-link-requested': 'deviceLinkRequestedMail',
   'recovery-asked': 'recoveryAskedMail',
 } as const satisfies Record<NotificationKind, keyof Templates>;
 

@@ -11,6 +11,7 @@ import { createAuditLogEvents } from './audit-log.ts';
 import { createCodeEvents } from './codes.ts';
 import { createCredentialEvents } from './credentials.ts';
 import { createDeliveryReportEvents } from './delivery-reports.ts';
+import { createLinkEvents } from './device-links.ts';
 import { createDurationEvents } from './durations.ts';
 import { createLimitEvents } from './limits.ts';
 import { createNotificationEvents } from './notifications.ts';
@@ -35,6 +36,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createSessionEvents(outputs),
     ...createDeliveryReportEvents(outputs),
     ...createCredentialEvents(outputs),
+    ...createLinkEvents(outputs),
     ...createAccountEvents(outputs),
     ...createProfileEvents(outputs),
     ...createNotificationEvents(outputs),
