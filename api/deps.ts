@@ -5,11 +5,14 @@ import type { Captcha } from '../adapters/captcha.ts';
 import type { Places } from '../adapters/geoip.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
+import type { Devices } from '../adapters/mongo/devices.ts';
+import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { Passwords } from '../adapters/passwords.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { ChangeListener } from '../adapters/redis/changes.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { DeliveryReports } from '../adapters/redis/delivery-reports.ts';
+import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
 import type { Idempotency } from '../adapters/redis/idempotency.ts';
 import type { Links } from '../adapters/redis/links.ts';
 import type { LogIns } from '../adapters/redis/logins.ts';
@@ -84,6 +87,9 @@ export interface ApiDeps {
     | 'setProfile'
     | 'raiseEpoch'
   >;
+  devices: Devices;
+  deviceActivity: DeviceActivity;
+  preKeys: PreKeys;
   deletions: Pick<Deletions, 'read'>;
   /** The token of the receipt of a deletion, always the same for one deletion. */
   deletionToken: (deletionId: string) => string;

@@ -21,6 +21,11 @@ import { completeLink } from './links/complete.ts';
 import { createLink } from './links/create.ts';
 import { listLinkRequests, readLink, readLinkRequest } from './links/read.ts';
 import { revealLink } from './links/reveal.ts';
+import { addDevice } from './devices/add.ts';
+import { listDevices } from './devices/list.ts';
+import { renameDevice } from './devices/rename.ts';
+import { revokeDevice } from './devices/revoke.ts';
+import { rotateIdentity } from './devices/rotate.ts';
 import { submitApproval } from './registrations/approval.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { offerCaptcha, verifyCaptcha } from './registrations/captcha.ts';
@@ -94,6 +99,11 @@ export const served = servedBy(
     approveLink,
     denyLink,
     completeLink,
+    addDevice,
+    listDevices,
+    renameDevice,
+    revokeDevice,
+    rotateIdentity,
     readRoles,
     replaceRoles,
     disableUser,

@@ -3,6 +3,7 @@ import { adminOperations } from './admin.ts';
 import { credentialOperations, sessionOperations } from './auth.ts';
 import { callbackOperations } from './callbacks.ts';
 import { linkOperations } from './device-links.ts';
+import { deviceOperations } from './devices.ts';
 import { registrationOperations } from './registrations.ts';
 import { systemOperations } from './system.ts';
 import { userOperations } from './users.ts';
@@ -14,6 +15,7 @@ export const operations = {
   ...credentialOperations,
   ...userOperations,
   ...linkOperations,
+  ...deviceOperations,
   ...adminOperations,
   ...callbackOperations,
   ...systemOperations,

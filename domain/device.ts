@@ -94,6 +94,11 @@ export interface TakenKey {
 /** How long a linked device is on probation. */
 export const probationMs = 24 * 3600_000;
 
+/** Returns the ids of the key sets of a device. */
+export function setIdsOf({ preKeys, pqPreKeys }: Pick<KeyChange, 'preKeys' | 'pqPreKeys'>): string[] {
+  return [preKeys, pqPreKeys].flatMap((set) => set?.setId ?? []);
+}
+
 /** Returns the one-time keys of a set that are left. */
 export function keysLeft(set: KeySet | undefined): number {
   return set === undefined ? 0 : Math.max(0, set.total - set.next);
@@ -107,12 +112,16 @@ export interface AdditionRules {
   isReplacing?: boolean;
 }
 
-/** What an addition to a set leads to. `repeated`: the set has the device already. */
+/**
+ * What an addition to a set leads to. `repeated`: the set has the device already. `linker-gone`: the device that links it
+ * was removed meanwhile.
+ */
 export type Addition =
   | { outcome: 'added'; deviceId: string; ended: string[] }
   | { outcome: 'repeated'; device: StoredDevice }
   | { outcome: 'limit'; current: number }
-  | { outcome: 'identity-differs' };
+  | { outcome: 'identity-differs' }
+  | { outcome: 'linker-gone' };
 
 /**
  * Decides an addition. The first device of a set determines its identity key, and every later one must have it. A device
@@ -122,7 +131,7 @@ export type Addition =
  */
 export function additionTo(
   set: Pick<DeviceSet, 'identityKey' | 'devices'> | undefined,
-  device: Pick<NewDevice, 'identityKey' | 'registrationId' | 'signedPreKey'>,
+  device: Pick<NewDevice, 'identityKey' | 'registrationId' | 'signedPreKey' | 'linkedBy'>,
   { max, isReplacing = false }: AdditionRules,
 ): Addition {
   const { devices = [], identityKey } = set ?? {};
@@ -130,10 +139,18 @@ export function additionTo(
   const isOfAccount = living.length === 0 || identityKey === device.identityKey;
   const same = isOfAccount ? living.find((known) => isSameDevice(known, device)) : undefined;
   if (same !== undefined) return { outcome: 'repeated', device: same };
+  if (device.linkedBy !== undefined && !living.some(({ deviceId }) => deviceId === device.linkedBy)) {
+    return { outcome: 'linker-gone' };
+  }
   const deviceId = freeId(devices);
   if (isReplacing) return { outcome: 'added', deviceId, ended: living.map((one) => one.deviceId) };
   if (!isOfAccount) return { outcome: 'identity-differs' };
   return living.length < max ? { outcome: 'added', deviceId, ended: [] } : { outcome: 'limit', current: living.length };
+}
+
+/** Returns the device of a set with an id, or undefined. */
+export function deviceIn(set: Pick<DeviceSet, 'devices'> | undefined, deviceId: string): StoredDevice | undefined {
+  return set?.devices.find((device) => device.deviceId === deviceId);
 }
 
 /** Returns whether a device counts: it is not being removed. */
@@ -141,7 +158,8 @@ export function isLiving({ removedAt }: StoredDevice): boolean {
   return removedAt === undefined;
 }
 
-function isSameDevice(one: StoredDevice, other: Pick<NewDevice, 'registrationId' | 'signedPreKey'>): boolean {
+/** Returns whether two devices are one: they have the same registration id and signed prekey. */
+export function isSameDevice(one: StoredDevice, other: Pick<NewDevice, 'registrationId' | 'signedPreKey'>): boolean {
   return one.registrationId === other.registrationId && one.signedPreKey.publicKey === other.signedPreKey.publicKey;
 }
 
@@ -166,6 +184,9 @@ export interface Rotation {
   devices: (Required<Pick<KeyChange, 'signedPreKey' | 'pqLastResortPreKey'>> &
     Pick<KeyChange, 'preKeys' | 'pqPreKeys'> & { deviceId: string })[];
 }
+
+/** Why a device is removed. `revoked`: by its user. `replaced`: a new device ended all others. */
+export type DeviceRemovalReason = 'revoked' | 'replaced';
 
 /** Returns which devices of a set a rotation lacks, and which it has too many. */
 export function rotationGaps(

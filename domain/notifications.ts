@@ -16,6 +16,9 @@ export const notificationKinds = [
   'session-stolen',
   'device-link-requested',
   'recovery-asked',
+  'device-added',
+  'device-removed',
+  'identity-key-changed',
 ] as const;
 /** A kind of notification. */
 export type NotificationKind = (typeof notificationKinds)[number];
@@ -43,6 +46,9 @@ export const notificationChannels: Readonly<Record<NotificationKind, readonly No
   'session-stolen': everyChannel,
   'device-link-requested': everyChannel,
   'recovery-asked': everyChannel,
+  'device-added': everyChannel,
+  'device-removed': everyChannel,
+  'identity-key-changed': everyChannel,
 };
 
 /**

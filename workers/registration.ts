@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import type { NativeConnection } from '@temporalio/worker';
 import { createAccountActivities } from '../activities/accounts.ts';
 import { createCredentialActivities } from '../activities/credentials.ts';
+import { createDeviceActivities } from '../activities/devices.ts';
 import { createDirectorySyncActivities } from '../activities/directory-sync.ts';
 import { createIdentityChangeActivities } from '../activities/identity-change.ts';
 import { createIdentityTransferActivities } from '../activities/identity-transfer.ts';
@@ -24,6 +25,8 @@ import { createPasswords } from '../adapters/passwords.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import { createLinks } from '../adapters/redis/links.ts';
+import { createPreKeys } from '../adapters/mongo/prekeys.ts';
+import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
@@ -73,7 +76,15 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
   const purging = createPurgeActivities({ accounts: store, events });
   const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
-  const linking = createLinkActivities({ links: createLinks(redis), devices: createDevices(database.connection), events });
+  const deviceStore = createDevices(database.connection);
+  const linking = createLinkActivities({ links: createLinks(redis), devices: deviceStore, events });
+  const devices = createDeviceActivities({
+    devices: deviceStore,
+    preKeys: createPreKeys(database.connection),
+    sessions,
+    activity: createDeviceActivity(redis),
+    events,
+  });
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
   return {
     options: {
@@ -82,6 +93,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...registration,
         ...verification,
         ...administration,
+        ...devices,
         ...notifications,
         ...credentials,
         ...identities,

@@ -2,6 +2,7 @@
 export { accountDeletion, accountErasure } from './account-deletion.ts';
 export { credentialChange } from './credential-change.ts';
 export { deviceLink } from './device-link.ts';
+export { deviceRemoval } from './device-removal.ts';
 export { directoryLogIn } from './directory-log-in.ts';
 export { directorySync } from './directory-sync.ts';
 export { identityChange, identityRelease } from './identity-change.ts';

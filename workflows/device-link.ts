@@ -5,17 +5,19 @@
  * 1. Approval: notify the owner at once, by every channel.
  * 2. Wait until the link is completed, denied or approved for a registration, and until it expires at the latest.
  * 3. Approval: tell the registration that it is approved.
- * 4. Completed link: notify the owner at once, and again after one to three hours, if the device is still there. An
- *    attacker who has the owner's attention for a moment does not have it twice.
+ * 4. Completed link: the owner was notified when the device was added. Notify the owner again after one to three hours, if
+ *    the device is still there: an attacker who has the owner's attention for a moment does not have it twice.
  *
  * Compensation: a link that is not completed in time expires, and a device that was added by it is removed. This is done
  * once when the link expires and once a minute later, when no request can be adding the device any more.
  *
  * Each activity is retried until it succeeds, however long its dependency is unavailable.
  */
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   condition,
   defineSignal,
+  executeChild,
   getExternalWorkflowHandle,
   proxyActivities,
   setHandler,
@@ -24,12 +26,13 @@ import {
 } from '@temporalio/workflow';
 import type { LinkActivities } from '../activities/links.ts';
 import type { DenialReason, LinkKind } from '../domain/link.ts';
-import { registrationWorkflowId } from '../domain/workflow-ids.ts';
+import { deviceRemovalWorkflowId, registrationWorkflowId } from '../domain/workflow-ids.ts';
+import { deviceRemoval } from './device-removal.ts';
 import { Flow } from './flow.ts';
 import { notifyOwner } from './notification.ts';
 import { approvedByDevice } from './registration-messages.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
-import { stateAttributesOf } from './search-attributes.ts';
+import { stateAttributesOf, userAttributesOf } from './search-attributes.ts';
 
 /** The input of a link. */
 export interface DeviceLinkInput {
@@ -112,8 +115,18 @@ async function expire(link: DeviceLinkInput, flow: Flow): Promise<LinkEnd> {
 async function removeDevice({ linkId, userId }: DeviceLinkInput, flow: Flow): Promise<void> {
   const deviceId = await findLinkedDevice({ linkId, userId });
   if (deviceId === null) return;
-  await executeChild(deviceRemoval, REMOVAL);
-  flow.note(`device ${deviceId} removed: it was never completed`);
+  try {
+    await executeChild(deviceRemoval, {
+      args: [{ userId, deviceId, at: Date.now(), why: 'revoked' }],
+      workflowId: deviceRemovalWorkflowId(userId, deviceId),
+      staticSummary: 'Remove a device whose link was not completed',
+      typedSearchAttributes: userAttributesOf(userId),
+    });
+  } catch (err) {
+    // its user removes it at the same moment
+    if (!(err instanceof WorkflowExecutionAlreadyStartedError)) throw err;
+  }
+  flow.note(`device ${deviceId} removed: the link was not completed`);
 }
 
 async function tellRegistration({ linkId, registrationId = '' }: DeviceLinkInput, flow: Flow): Promise<void> {
@@ -127,12 +140,11 @@ async function tellRegistration({ linkId, registrationId = '' }: DeviceLinkInput
 }
 
 async function remindOwner({ linkId, userId }: DeviceLinkInput, flow: Flow): Promise<void> {
-  await notifyOwner({ userId, kind: 'device-added', occasion: linkId });
   // the random numbers of a workflow are the same at each replay
   const waitMs = Math.round((1 + 2 * Math.random()) * hourMs);
-  flow.note(`owner notified; again in ${Math.round(waitMs / 60_000)} minutes`);
+  flow.note(`the owner is notified again in ${Math.round(waitMs / 60_000)} minutes`);
   await sleep(waitMs);
   if ((await findLinkedDevice({ linkId, userId })) === null) return flow.note('device removed meanwhile');
-  await notifyOwner({ userId, kind: 'device-added', occasion: `${linkId}-again` });
+  await notifyOwner({ userId, kind: 'device-added', occasion: linkId });
   flow.note('owner notified again');
 }

@@ -4,7 +4,7 @@ import type { AnswerOf } from '../../contract/operation.ts';
 import { Failure } from '../../domain/failures.ts';
 import { type DenialReason, type DeviceLink, isRunning } from '../../domain/link.ts';
 import type { DeviceSession } from '../authenticate.ts';
-import type { ApiDeps } from '../deps.ts';
+import type { ApiDeps, Caller } from '../deps.ts';
 import { openLinksOf, refundLink } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
 import { type LockDeps, lockFailure, requireApprover, requireShownLongEnough } from './locks.ts';
@@ -30,21 +30,33 @@ export async function approveLink(
   const { userId, deviceId } = holder;
   const link = await readFor(deps, linkId, holder);
   if (link.userId !== userId || link.claimedBy !== deviceId) throw new Failure('not-found');
-  if (link.state === 'revealed') {
-    if ((await requireApprover(deps, link, holder)) !== link.epoch) throw lockFailure('account-changed');
-    requireShownLongEnough(link, caller.address);
-    // before the approval counts, because the workflow undoes what is never completed
-    await startLinkWorkflow(deps, { ...link, userId });
-    const isFirst = await deps.links.approve(link, { sealedProvision, claimedBy: deviceId }, Date.now());
-    if (isFirst) await requireStillThere(deps, link, holder);
-    if (isFirst) deps.events.linkApproved({ linkId, userId, deviceId, kind: link.kind });
-  }
-  const current = link.state === 'revealed' ? await readCurrent(deps, linkId) : link;
-  const isApproved = current.state === 'approved' || current.state === 'completed';
-  if (!isApproved || current.sealedProvision !== sealedProvision) throw stateFailure(current, 'approve');
+  if (link.state === 'revealed') await approve(deps, { link, holder, caller, sealedProvision });
+  const { state, ...current } = link.state === 'revealed' ? await readCurrent(deps, linkId) : link;
+  const isApproved = state === 'approved' || state === 'completed';
+  if (!isApproved || current.sealedProvision !== sealedProvision) throw stateFailure({ ...current, state }, 'approve');
   if (link.kind === 'approval') await refundLink(deps, link);
   await tellLinkWorkflow(deps, linkId, { state: 'approved', deviceId });
   return { status: 204 };
+}
+
+interface Approving {
+  link: DeviceLink;
+  holder: DeviceSession;
+  caller: Caller;
+  sealedProvision: string;
+}
+
+/** Approves a revealed link, unless a parallel request has ended it. @throws {Failure} as `approveLink` */
+async function approve(deps: ApproveDeps, { link, holder, caller, sealedProvision }: Approving): Promise<void> {
+  const { userId, deviceId } = holder;
+  const { linkId, kind } = link;
+  if ((await requireApprover(deps, link, holder)) !== link.epoch) throw lockFailure('account-changed');
+  requireShownLongEnough(link, caller.address);
+  // before the approval counts, because the workflow undoes what is never completed
+  await startLinkWorkflow(deps, { ...link, userId });
+  if (!(await deps.links.approve(link, { sealedProvision, claimedBy: deviceId }, Date.now()))) return;
+  await requireStillThere(deps, link, holder);
+  deps.events.linkApproved({ linkId, userId, deviceId, kind });
 }
 
 /** Denies a link again whose approver was removed or logged out at that moment. @throws {Failure} link-locked */

@@ -61,6 +61,9 @@ const notificationTexts = {
   'session-stolen': 'sessionStolenMail',
   'device-link-requested': 'deviceLinkRequestedMail',
   'recovery-asked': 'recoveryAskedMail',
+  'device-added': 'deviceAddedMail',
+  'device-removed': 'deviceRemovedMail',
+  'identity-key-changed': 'identityKeyChangedMail',
 } as const satisfies Record<NotificationKind, keyof Templates>;
 
 /**

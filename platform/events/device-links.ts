@@ -1,3 +1,4 @@
+import type { Counter } from 'prom-client';
 import type { DenialReason, LinkKind } from '../../domain/link.ts';
 import type { Outputs } from './outputs.ts';
 
@@ -22,13 +23,15 @@ interface RequestedApproval {
 const answers = { link: 'device-link', approval: 'approval-answer' } as const;
 
 /** Creates the events of links and approvals. */
-export function createLinkEvents({ counter, report }: Outputs) {
+export function createLinkEvents(outputs: Outputs) {
+  const { counter, report } = outputs;
   const links = counter('device_links_total', 'Links and approvals of new devices, by kind and outcome', [
     'kind',
     'outcome',
   ]);
 
   return {
+    ...createAnswerEvents(outputs, links),
     /** A device has scanned a link. */
     linkClaimed({ linkId, userId, deviceId }: LinkOfDevice): void {
       report({
@@ -61,6 +64,12 @@ export function createLinkEvents({ counter, report }: Outputs) {
         },
       });
     },
+  };
+}
+
+/** The events of the ends of links and approvals. */
+function createAnswerEvents({ report }: Outputs, links: Counter<'kind' | 'outcome'>) {
+  return {
     linkApproved({ linkId, userId, deviceId, kind }: AnsweredLink): void {
       report({
         counter: links,

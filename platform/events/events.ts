@@ -12,6 +12,7 @@ import { createCodeEvents } from './codes.ts';
 import { createCredentialEvents } from './credentials.ts';
 import { createDeliveryReportEvents } from './delivery-reports.ts';
 import { createLinkEvents } from './device-links.ts';
+import { createDeviceEvents } from './devices.ts';
 import { createDurationEvents } from './durations.ts';
 import { createLimitEvents } from './limits.ts';
 import { createNotificationEvents } from './notifications.ts';
@@ -39,6 +40,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createLinkEvents(outputs),
     ...createAccountEvents(outputs),
     ...createProfileEvents(outputs),
+    ...createDeviceEvents(outputs),
     ...createNotificationEvents(outputs),
     ...createRequestEvents(outputs),
     ...createLimitEvents(outputs),
