@@ -198,7 +198,6 @@ async function assemble(
     registrations: createRegistrations(redis),
     registrationStarts: createRegistrationStarts(redis, secretCipher),
     listener: createChangeListener(subscriber),
-    links: createLinks(redis),
     places: await openPlaces(config.GEOIP_DATABASE),
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher),
     oneTimeSecrets: createOneTimeSecrets(redis, secretCipher),
@@ -213,6 +212,7 @@ async function assemble(
     usedCaptchas: createUsedCaptchas(redis),
     idempotency: createIdempotency(redis, createCipher('idempotency', payloadKey, olderKeys)),
     ...assembleLimits(config, redis),
+    ...assembleDevices(connections),
     sessions: createAuthSessions(redis),
     sessionLife: sessionLifeOf(config),
     refreshCipher: createCipher('refresh', payloadKey, olderKeys),
@@ -221,15 +221,24 @@ async function assemble(
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     readPersonEvents: await personEventsOf(config),
-    devices: createDevices(database.connection),
-    deviceActivity: createDeviceActivity(redis),
-    preKeys: createPreKeys(database.connection),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),
     hashKey: deriveKey(payloadKey, 'idempotency'),
     checkDependencies,
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}
+
+function assembleDevices({
+  redis,
+  database,
+}: Connections): Pick<ApiDeps, 'devices' | 'deviceActivity' | 'preKeys' | 'links'> {
+  return {
+    devices: createDevices(database.connection),
+    deviceActivity: createDeviceActivity(redis),
+    preKeys: createPreKeys(database.connection),
+    links: createLinks(redis),
   };
 }
 

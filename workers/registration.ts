@@ -21,16 +21,16 @@ import { createVerificationActivities } from '../activities/verification.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
 import { createDevices } from '../adapters/mongo/devices.ts';
+import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
-import { createLinks } from '../adapters/redis/links.ts';
-import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
+import { createLinks } from '../adapters/redis/links.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
-import { createAuthSessions } from '../adapters/redis/sessions.ts';
+import { type AuthSessions, createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
@@ -76,15 +76,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
   const purging = createPurgeActivities({ accounts: store, events });
   const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
-  const deviceStore = createDevices(database.connection);
-  const linking = createLinkActivities({ links: createLinks(redis), devices: deviceStore, events });
-  const devices = createDeviceActivities({
-    devices: deviceStore,
-    preKeys: createPreKeys(database.connection),
-    sessions,
-    activity: createDeviceActivity(redis),
-    events,
-  });
+  const devices = createActivitiesOfDevices(database.connection, tools, sessions);
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
   return {
     options: {
@@ -102,7 +94,6 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...recovery,
         ...purging,
         ...directorySyncing,
-        ...linking,
       },
       workflowBundle: { codePath: bundle },
     },
@@ -110,6 +101,20 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     startReads: [bundle, loaderProbe],
     checks: [],
     close: () => Promise.all([database[Symbol.asyncDispose](), erasure.close()]).then(() => undefined),
+  };
+}
+
+function createActivitiesOfDevices(
+  database: ReturnType<typeof openDatabase>['connection'],
+  { redis, events }: WorkerTools,
+  sessions: AuthSessions,
+) {
+  const devices = createDevices(database);
+  const preKeys = createPreKeys(database);
+  const activity = createDeviceActivity(redis);
+  return {
+    ...createDeviceActivities({ devices, preKeys, sessions, activity, events }),
+    ...createLinkActivities({ links: createLinks(redis), devices, events }),
   };
 }
 
