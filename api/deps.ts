@@ -7,6 +7,7 @@ import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
+import type { PublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import type { Passwords } from '../adapters/passwords.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { ChangeListener } from '../adapters/redis/changes.ts';
@@ -25,6 +26,7 @@ import type { RegistrationStarts, Registrations } from '../adapters/redis/regist
 import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import type { SmsBudget } from '../adapters/redis/sms-budget.ts';
 import type { VerificationSessions } from '../adapters/redis/verification-sessions.ts';
+import type { WakeUps } from '../adapters/redis/wake-ups.ts';
 import type { AuditEvent } from '../domain/audit.ts';
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
 import type { AuthSessionLife } from '../domain/session.ts';
@@ -90,6 +92,11 @@ export interface ApiDeps {
   devices: Devices;
   deviceActivity: DeviceActivity;
   preKeys: PreKeys;
+  wakeUps: WakeUps;
+  /** Encrypts push registrations. */
+  pushCipher: Pick<Cipher, 'encryptText' | 'decryptText'>;
+  /** Checks the endpoints of WebPush registrations. */
+  pushEndpoints: Pick<PublicEndpoints, 'problemOf'>;
   deletions: Pick<Deletions, 'read'>;
   /** The token of the receipt of a deletion, always the same for one deletion. */
   deletionToken: (deletionId: string) => string;

@@ -26,6 +26,7 @@ import { completeLink } from './links/complete.ts';
 import { createLink } from './links/create.ts';
 import { listLinkRequests, readLink, readLinkRequest } from './links/read.ts';
 import { revealLink } from './links/reveal.ts';
+import { readPushConfig, setPush, testPush } from './devices/push.ts';
 import { submitApproval } from './registrations/approval.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { offerCaptcha, verifyCaptcha } from './registrations/captcha.ts';
@@ -104,6 +105,9 @@ export const served = servedBy(
     renameDevice,
     revokeDevice,
     rotateIdentity,
+    readPushConfig,
+    setPush,
+    testPush,
     readRoles,
     replaceRoles,
     disableUser,

@@ -256,6 +256,11 @@ export function accountKeyOf({ limitHash }: Pick<ApiDeps, 'limitHash'>, userId: 
   return limitHash('name', `user ${userId}`);
 }
 
+/** Returns the limit key of a device. */
+export function deviceKeyOf({ limitHash }: Pick<ApiDeps, 'limitHash'>, userId: string, deviceId: string): string {
+  return limitHash('device', `${userId} ${deviceId}`);
+}
+
 /** More than a person needs for a password that is strong enough. */
 const resetTriesMax = 20;
 
@@ -330,6 +335,11 @@ export function openLinksOf(deps: Pick<ApiDeps, 'config' | 'rateLimits'>, source
 
 function linkLimit(deps: Pick<ApiDeps, 'config'>, source: string): LimitOf {
   return { limit: limitOf(deps, 'links-per-address'), key: source };
+}
+
+/** Counts a test of push, by device. Fails closed. @throws {Failure} rate-limited */
+export function limitPushTest(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
+  return consume(deps, caller, { act: 'push-test', keys: { name } }, tryId);
 }
 
 /**

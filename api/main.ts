@@ -11,6 +11,8 @@ import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { type Collector, connectCollector } from '../adapters/collector.ts';
 import { openPlaces } from '../adapters/geoip.ts';
+import { createPublicEndpoints } from '../adapters/http/public-endpoint.ts';
+import { isPublicAddress } from '../adapters/ip-addresses.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
@@ -38,6 +40,7 @@ import { createRegistrationStarts, createRegistrations } from '../adapters/redis
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createSmsBudget } from '../adapters/redis/sms-budget.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
+import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { createPayloadCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter, createTemporalProbe } from '../adapters/temporal/connect.ts';
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
@@ -221,6 +224,8 @@ async function assemble(
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     readPersonEvents: await personEventsOf(config),
+    devices: createDevices(database.connection),
+    ...assemblePush(config, redis),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),
@@ -258,6 +263,17 @@ function assembleLimits(
     }),
     smsBudget: createSmsBudget(redis),
     limitHash,
+  };
+}
+
+function assemblePush(
+  { DATA_KEY: dataKey, WEBPUSH_PRIVATE_HOSTS: allowed }: Config<'api'>,
+  redis: Redis,
+): Pick<ApiDeps, 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
+  return {
+    wakeUps: createWakeUps(redis),
+    pushCipher: createCipher('push', dataKey),
+    pushEndpoints: createPublicEndpoints({ isPublic: isPublicAddress, allowed }),
   };
 }
 

@@ -43,6 +43,7 @@ export type LimitedAct =
   | 'export'
   | 'link'
   | 'approval'
+  | 'push-test'
   | 'request';
 
 /** What a limit counts by. */
@@ -160,6 +161,13 @@ export const limits = {
   'links-per-address': { act: 'link', key: 'address', variable: 'LIMIT_LINKS_PER_ADDRESS', away: 'closed' },
   // closed: each approval disturbs every device of a user
   'approvals-per-person': { act: 'approval', key: 'name', variable: 'LIMIT_APPROVALS_PER_PERSON', away: 'closed' },
+  // closed: each test calls a push provider, whose server the caller may have chosen
+  'push-tests-per-device': {
+    act: 'push-test',
+    key: 'name',
+    variable: 'LIMIT_PUSH_TESTS_PER_DEVICE',
+    away: 'closed',
+  },
   // closed: without this limit the few digits of a PIN can be guessed
   'wrong-pins-per-person': { act: 'pin', key: 'name', variable: 'LIMIT_WRONG_PINS_PER_PERSON', away: 'closed' },
   // open: it protects neither money nor secrets; actions that cost money or check secrets have limits of their own
@@ -266,6 +274,7 @@ const sentences: Record<string, string> = {
   'passwords-of-recovery': 'Too many passwords were refused; request a new message',
   'contact-changes-per-person': 'Too many changes of your number or address were begun',
   'exports-per-person': 'Too many exports were requested',
+  'push-tests-per-device': 'Too many tests of push were requested for this device',
   'wrong-pins-per-person': 'Too many wrong PINs were entered',
   'links-per-address': 'Several devices of your network wait to be linked; finish or deny one',
   'approvals-per-person': 'Several requests for approval are open; answer or deny one',

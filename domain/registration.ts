@@ -45,8 +45,8 @@ export const registrationSteps = [...stepNames, 'approval', 'finish'] as const;
 /** Dependencies that a registration may wait for. */
 export const awaitedSystems = ['directory', 'database', ...channels] as const;
 
-/** Dependencies that a registration can wait for. */
-export type WaitingFor = 'directory' | 'database' | Channel;
+/** Dependencies that a workflow can wait for. */
+export type WaitingFor = 'directory' | 'database' | Channel | 'push';
 
 /** The limits of a registration, fixed from the configuration when it starts. */
 export interface RegistrationRules extends VerificationRules {

@@ -14,6 +14,7 @@ import { createIdentityTransferActivities } from '../activities/identity-transfe
 import { createLinkActivities } from '../activities/links.ts';
 import { createNotificationActivities } from '../activities/notifications.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
+import { createPushRegistrations } from '../activities/push.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
 import { createUserAdministrationActivities } from '../activities/user-administration.ts';
@@ -32,6 +33,7 @@ import { createRegistrationWarnings } from '../adapters/redis/registration-warni
 import { createRegistrations } from '../adapters/redis/registrations.ts';
 import { type AuthSessions, createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
+import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { createCipher, deriveKey, newId } from '../platform/crypto.ts';
@@ -74,6 +76,13 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   });
   const finding = { accounts: store, isOutage: isMongoOutage, warnings: createRegistrationWarnings(redis), newId };
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
+  const push = createPushRegistrations({
+    devices: createDevices(database.connection),
+    wakeUps: createWakeUps(redis),
+    pushCipher: createCipher('push', dataKey),
+    events,
+    isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
+  });
   const purging = createPurgeActivities({ accounts: store, events });
   const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
   const devices = createActivitiesOfDevices(database.connection, tools, sessions);
@@ -92,6 +101,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...transferring,
         ...erasure.activities,
         ...recovery,
+        ...push,
         ...purging,
         ...directorySyncing,
       },

@@ -165,6 +165,27 @@ export const keyFamilies = {
     encrypted: 'no',
     personal: { userIdIn: 'key' },
   },
+  wakeUp: {
+    key: 'wake-up:<userId>:<deviceId>',
+    writers: ['api', 'registration', 'delivery'],
+    life: { seconds: 86_400, after: 'it was sent; a minute before it is confirmed' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
+  pushResult: {
+    key: 'push-result:<userId>',
+    writers: ['api', 'registration', 'delivery'],
+    life: { seconds: 180 * 86_400, after: 'the last wake-up' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
+  pushToken: {
+    key: 'push-token:<provider>',
+    writers: ['delivery'],
+    life: { until: 'a new token for the push provider is due, within an hour' },
+    encrypted: 'value',
+    personal: 'no',
+  },
   recovery: {
     key: 'recovery:<recoveryId>',
     writers: ['api', 'delivery'],

@@ -17,6 +17,7 @@ import { limitVariables } from './limits.ts';
 import { mailVariables } from './mail.ts';
 import { messageVariables } from './messages.ts';
 import { processVariables } from './process.ts';
+import { pushVariables } from './push.ts';
 import { registrationVariables } from './registration.ts';
 import type { Role } from './roles.ts';
 import { serverVariables } from './server.ts';
@@ -47,6 +48,7 @@ export const variables = {
   ...smsVariables,
   ...mailVariables,
   ...messageVariables,
+  ...pushVariables,
   ...workerVariables,
   ...traceVariables,
 } satisfies Record<string, Variable>;

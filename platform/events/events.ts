@@ -19,6 +19,7 @@ import { createNotificationEvents } from './notifications.ts';
 import { createOperatorEvents } from './operators.ts';
 import { createOutputs } from './outputs.ts';
 import { createProcessEvents } from './processes.ts';
+import { createPushEvents, createWakeUpEvents } from './push.ts';
 import { createRegistrationEvents, createStepEvents } from './registrations.ts';
 import { createRequestEvents } from './requests.ts';
 import { createLoginEvents, createSessionEvents } from './sessions.ts';
@@ -42,6 +43,8 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createProfileEvents(outputs),
     ...createDeviceEvents(outputs),
     ...createNotificationEvents(outputs),
+    ...createPushEvents(outputs),
+    ...createWakeUpEvents(outputs),
     ...createRequestEvents(outputs),
     ...createLimitEvents(outputs),
     ...createOperatorEvents(outputs),

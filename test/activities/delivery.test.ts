@@ -80,7 +80,7 @@ function scene({
   const { events, recorded } = recordEvents();
   const deliver = createDeliver({
     deliveries: createDeliveries(redis),
-    providers: { sms: [twilio], voice: [], email: [], ...providers },
+    providers: { sms: [twilio], voice: [], email: [], push: [], ...providers },
     orderOf: (_channel, { available, failed }) =>
       [...available].sort((a, b) => Number(failed.has(a)) - Number(failed.has(b))),
     events,
