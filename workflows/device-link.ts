@@ -2,7 +2,7 @@
  * Link: a new device of an account, from the moment that the account is known: a device of it has claimed the link, or a
  * registration asks for its approval. The api decides on every step in Redis; the workflow has what must happen later.
  *
- * 1. Approval: notify the owner at once, by every channel.
+ * 1. Wake up the devices of the account. Approval: notify the owner at once, by every channel.
  * 2. Wait until the link is completed, denied or approved for a registration, and until it expires at the latest.
  * 3. Approval: tell the registration that it is approved.
  * 4. Completed link: the owner was notified when the device was added. Notify the owner again after one to three hours, if
@@ -33,6 +33,7 @@ import { notifyOwner } from './notification.ts';
 import { approvedByDevice } from './registration-messages.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { stateAttributesOf, userAttributesOf } from './search-attributes.ts';
+import { wakeDevices } from './wake-up.ts';
 
 /** The input of a link. */
 export interface DeviceLinkInput {
@@ -82,6 +83,7 @@ export async function deviceLink(input: DeviceLinkInput): Promise<LinkEnd> {
     news[change.state] ??= change;
   });
   flow.note(kind === 'link' ? `claimed by device ${claimedBy}` : 'the devices of the account are asked');
+  await wakeDevices(flow.calls, { userId, occasion: linkId, reason: 'device-link' });
   if (kind === 'approval') await notifyOwner({ userId, kind: 'device-link-requested', occasion: linkId });
   const isOver = () => news.completed ?? news.denied ?? (kind === 'approval' ? news.approved : undefined);
   await condition(() => isOver() !== undefined, Math.max(1, expiresAt - Date.now()));

@@ -32,7 +32,10 @@ export async function createLink(
 }
 
 /** Refuses a source that waits after a report. @throws {Failure} rate-limited */
-export async function requireNotReported(deps: LinkStartDeps, { address, noteLimit }: Caller): Promise<void> {
+export async function requireNotReported(
+  deps: Pick<ApiDeps, 'links' | 'limitHash'>,
+  { address, noteLimit }: Caller,
+): Promise<void> {
   const limit = 'links-after-report';
   const resetSeconds = await deps.links.reportedSeconds(sourceKeyOf(deps, address));
   if (resetSeconds === 0) return;
