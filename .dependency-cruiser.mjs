@@ -105,8 +105,8 @@ export default {
     rule(
       'nouns-do-not-meet',
       'What two nouns of the api need is a module of its own in api/.',
-      { path: '^api/(registrations|auth|users|admin|callbacks|system|verifications)/' },
-      { path: '^api/(registrations|auth|users|admin|callbacks|system|verifications)/', pathNot: '^api/$1/' },
+      { path: '^api/(registrations|auth|users|links|admin|callbacks|system|verifications)/' },
+      { path: '^api/(registrations|auth|users|links|admin|callbacks|system|verifications)/', pathNot: '^api/$1/' },
     ),
     rule(
       'contract-is-light',
@@ -161,6 +161,7 @@ export default {
     fence('altcha-lib', 'adapters/captcha'),
     fence('libphonenumber-js', 'adapters/phone-numbers'),
     fence('ipaddr.js', 'adapters/ip-addresses'),
+    fence('maxmind', 'adapters/geoip'),
     fence('twilio', 'adapters/twilio'),
     fence('nodemailer', 'adapters/mail'),
     fence('@temporalio/client', 'adapters/temporal', 'cli'),

@@ -80,6 +80,7 @@ async function addDevice(
   const added = await devices.add(userId, device, { max: devicesMax, isReplacing });
   if (added.outcome !== 'added') await preKeys.remove(Object.values(sets).map(({ setId }) => setId));
   if (added.outcome === 'limit' || added.outcome === 'identity-differs') return { outcome: added.outcome };
+  if (added.outcome === 'linker-gone') return { outcome: 'lost' };
   const { deviceId, client } = added.device;
   events.deviceAdded({ userId, deviceId, client, createdAt: added.device.createdAt, how: 'registration' });
   if (isReplacing) events.identityKeyChanged({ userId, why: 'reregistered', devices: 1, once: registrationId });

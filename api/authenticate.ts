@@ -5,6 +5,7 @@ import type { Auth, RpcOperation } from '../contract/operation.ts';
 import { adminRole } from '../domain/account.ts';
 import { deviceIn, probationOf } from '../domain/device.ts';
 import { Failure } from '../domain/failures.ts';
+import type { DeviceLink } from '../domain/link.ts';
 import type { AuthSession } from '../domain/session.ts';
 import { tokenHash } from '../platform/crypto.ts';
 import { type Trace, traces } from '../platform/log.ts';
@@ -27,7 +28,7 @@ export interface Holders {
   registration: RegistrationCaller;
   session: AuthSession;
   device: DeviceSession;
-  link: { linkId: string };
+  link: DeviceLink;
   admin: AuthSession;
   deletion: { deletionId: string };
   twilio: undefined;
@@ -37,7 +38,7 @@ export interface Holders {
 /**
  * Authenticates a request.
  *
- * @throws {Failure} unauthenticated, token-invalid, forbidden; not-found for a wrong token of a registration or
+ * @throws {Failure} unauthenticated, token-invalid, forbidden; not-found for a wrong token of a registration, link or
  *   deletion
  */
 export async function authenticate(
@@ -59,7 +60,7 @@ export async function authenticate(
     case 'device':
       return requireDevice(await requireSession(deps, authorization));
     case 'link':
-      throw new Failure('not-found');
+      return requireLink(deps, params.linkId ?? '', authorization);
     case 'admin':
       return requireAdmin(deps, authorization);
     case 'deletion':
@@ -107,6 +108,23 @@ export async function requireRegistration(
   if (stored === undefined || stored.tokenHash !== tokenHash(token)) throw new Failure('not-found');
   noteCaller({ registrationId });
   return stored;
+}
+
+/**
+ * Returns the link of a token, as it is now. With a wrong token the id is reported as unknown.
+ *
+ * @throws {Failure} unauthenticated, not-found
+ */
+async function requireLink(
+  { links }: Pick<ApiDeps, 'links'>,
+  linkId: string,
+  authorization: string | undefined,
+): Promise<DeviceLink> {
+  const token = requireBearer(authorization);
+  if (!/^[0-9a-f]{32}$/.test(linkId)) throw new Failure('not-found');
+  const link = await links.read(linkId, Date.now());
+  if (link === undefined || link.tokenHash !== tokenHash(token)) throw new Failure('not-found');
+  return link;
 }
 
 /**

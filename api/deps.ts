@@ -2,6 +2,7 @@
 import type { Client } from '@temporalio/client';
 import type { BreachedPasswords } from '../adapters/breached-passwords.ts';
 import type { Captcha } from '../adapters/captcha.ts';
+import type { Places } from '../adapters/geoip.ts';
 import type { PublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
@@ -9,17 +10,19 @@ import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { Passwords } from '../adapters/passwords.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
+import type { ChangeListener } from '../adapters/redis/changes.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { DeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
 import type { Idempotency } from '../adapters/redis/idempotency.ts';
+import type { Links } from '../adapters/redis/links.ts';
 import type { LogIns } from '../adapters/redis/logins.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { RateLimitLeases } from '../adapters/redis/rate-limit-leases.ts';
 import type { LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
 import type { Recoveries } from '../adapters/redis/recoveries.ts';
 import type { RegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
-import type { RegistrationListener, RegistrationStarts, Registrations } from '../adapters/redis/registrations.ts';
+import type { RegistrationStarts, Registrations } from '../adapters/redis/registrations.ts';
 import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import type { SignalSteps } from '../adapters/redis/signal-steps.ts';
 import type { SmsBudget } from '../adapters/redis/sms-budget.ts';
@@ -47,7 +50,11 @@ export interface ApiDeps {
   registrations: Registrations;
   registrationStarts: RegistrationStarts;
   signalSteps: SignalSteps;
-  listener: RegistrationListener;
+  /** Waits for changes of registrations and links. */
+  listener: ChangeListener;
+  links: Links;
+  /** Names the places of addresses. */
+  places: Places;
   codes: Codes;
   verificationSessions: VerificationSessions;
   /** The limits of verification sessions. */
@@ -122,6 +129,8 @@ export type TrustProxy = (address: string, hops: number) => boolean;
 /** The caller of a request: its source and client. */
 export interface Caller {
   address: string;
+  /** The origin that the request was sent to, if the transport has one. */
+  origin?: string;
   userAgent: string;
   acceptLanguage?: string;
   idempotencyKey?: string;

@@ -22,6 +22,12 @@ import { readPushConfig, setPush, testPush } from './devices/push.ts';
 import { renameDevice } from './devices/rename.ts';
 import { revokeDevice } from './devices/revoke.ts';
 import { rotateIdentity } from './devices/rotate.ts';
+import { approveLink, denyLink } from './links/answer.ts';
+import { claimLink } from './links/claim.ts';
+import { completeLink } from './links/complete.ts';
+import { createLink } from './links/create.ts';
+import { listLinkRequests, readLink, readLinkRequest } from './links/read.ts';
+import { revealLink } from './links/reveal.ts';
 import { submitApproval } from './registrations/approval.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { offerCaptcha, verifyCaptcha } from './registrations/captcha.ts';
@@ -90,6 +96,15 @@ export const served = servedBy(
     stopAccountDeletion,
     readDeletion,
     verifyContact,
+    createLink,
+    listLinkRequests,
+    readLink,
+    readLinkRequest,
+    claimLink,
+    revealLink,
+    approveLink,
+    denyLink,
+    completeLink,
     addDevice,
     listDevices,
     renameDevice,

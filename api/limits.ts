@@ -26,6 +26,7 @@ import {
   refusalSentence,
   requestLimit,
 } from '../domain/limits.ts';
+import type { DeviceLink } from '../domain/link.ts';
 import type { Channel } from '../domain/verification.ts';
 import { keyedHash, newId } from '../platform/crypto.ts';
 import type { ApiDeps, Caller } from './deps.ts';
@@ -358,6 +359,35 @@ export async function allowsHandOut(deps: LimitDeps, targetId: string): Promise<
   return (await deps.rateLimits.consumeAll(of, newId())).state.allowed;
 }
 
+/** Counts an open link by source. Fails closed. @throws {Failure} rate-limited */
+export function limitLink(deps: LimitDeps, caller: Limited, linkId: string): Promise<Consumed> {
+  return consume(deps, caller, { act: 'link', keys: {} }, linkId);
+}
+
+/** Counts an open request for approval, by user. Fails closed. @throws {Failure} rate-limited */
+export function limitApproval(deps: LimitDeps, caller: Limited, name: string, linkId: string): Promise<Consumed> {
+  return consume(deps, caller, { act: 'approval', keys: { name } }, linkId);
+}
+
+/** Refunds a link that is not open any more. Safe to repeat. */
+export async function refundLink(
+  deps: Pick<ApiDeps, 'config' | 'rateLimits' | 'limitHash'>,
+  { linkId, source, kind, userId }: Pick<DeviceLink, 'linkId' | 'source' | 'kind' | 'userId'>,
+): Promise<void> {
+  const name = kind === 'approval' && userId !== undefined ? accountKeyOf(deps, userId) : undefined;
+  const asked = name === undefined ? [] : [{ limit: limitOf(deps, 'approvals-per-person'), key: name }];
+  await deps.rateLimits.refundAll([linkLimit(deps, source), ...asked], linkId);
+}
+
+/** Returns the ids of the open links of a source. */
+export function openLinksOf(deps: Pick<ApiDeps, 'config' | 'rateLimits'>, source: string): Promise<string[]> {
+  return deps.rateLimits.attempts(linkLimit(deps, source));
+}
+
+function linkLimit(deps: Pick<ApiDeps, 'config'>, source: string): LimitOf {
+  return { limit: limitOf(deps, 'links-per-address'), key: source };
+}
+
 /** Counts a test of push, by device. Fails closed. @throws {Failure} rate-limited */
 export function limitPushTest(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
   return consume(deps, caller, { act: 'push-test', keys: { name } }, tryId);
@@ -466,7 +496,12 @@ function rightOnes({ name, windows }: Limit): Limit {
 }
 
 function sourceOf(deps: Pick<ApiDeps, 'limitHash'>, address: string | undefined): { address?: string } {
-  return address === undefined ? {} : { address: deps.limitHash('address', networkOf(address)) };
+  return address === undefined ? {} : { address: sourceKeyOf(deps, address) };
+}
+
+/** Returns the key that an address is counted by as a source. */
+export function sourceKeyOf({ limitHash }: Pick<ApiDeps, 'limitHash'>, address: string): string {
+  return limitHash('address', networkOf(address));
 }
 
 /**

@@ -1,14 +1,16 @@
-// @permissions net, addons, read(/etc/alpine-release)
+// @permissions net, addons, read(/etc/alpine-release), read(GEOIP_DATABASE)
 /**
  * The api process: configuration, connections, servers and a graceful stop. The only system file is probed by the
  * loader of the argon2 package.
  */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { resolve } from 'node:path';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { type Collector, connectCollector } from '../adapters/collector.ts';
+import { openPlaces } from '../adapters/geoip.ts';
 import { createPublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import { isPublicAddress } from '../adapters/ip-addresses.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
@@ -20,23 +22,21 @@ import { createPasswords } from '../adapters/passwords.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
 import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.ts';
 import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
+import { createChangeListener } from '../adapters/redis/changes.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { createIdempotency } from '../adapters/redis/idempotency.ts';
+import { createLinks } from '../adapters/redis/links.ts';
 import { createLogIns } from '../adapters/redis/logins.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRateLimitLeases } from '../adapters/redis/rate-limit-leases.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createRecoveries } from '../adapters/redis/recoveries.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
-import {
-  createRegistrationListener,
-  createRegistrationStarts,
-  createRegistrations,
-} from '../adapters/redis/registrations.ts';
+import { createRegistrationStarts, createRegistrations } from '../adapters/redis/registrations.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createSmsBudget } from '../adapters/redis/sms-budget.ts';
@@ -79,10 +79,15 @@ async function main(): Promise<void> {
   const log = createLog('api', config.LOG_LEVEL);
   await using api = await openApi(config, log);
   // the addon is loaded, so these permissions are not needed any more and cannot be regained
-  dropPermissions(['worker', 'addon', 'child', 'fs.write'], [loaderProbe]);
+  dropPermissions(['worker', 'addon', 'child', 'fs.write'], [loaderProbe, ...databaseOf(config)]);
   api.logReady();
   const signal = await untilSignal();
   log.info({ event: 'process.stopping', signal });
+}
+
+/** The database of places is read at the start. */
+function databaseOf({ GEOIP_DATABASE: file }: Config<'api'>): string[] {
+  return file === undefined ? [] : [resolve(file)];
 }
 
 /** A listening api; disposal completes the requests in progress, then closes the connections. */
@@ -183,14 +188,7 @@ async function assemble(
   return {
     config,
     policy,
-    rules: {
-      codeTtlSeconds: config.OTP_TTL,
-      checksMax: config.OTP_CHECKS_MAX,
-      resendWaitsSeconds: config.OTP_RESEND_WAITS,
-      ...(canAnswerCalls(config) && { voiceWaitsSeconds: config.OTP_VOICE_WAITS }),
-      ttlSeconds: config.REGISTRATION_TTL,
-      waitMaxSeconds: config.REGISTRATION_WAIT_MAX,
-    },
+    rules: rulesOf(config),
     temporal,
     reachTemporal: createTemporalProbe(temporal),
     sessionRules: sessionRulesOf(config),
@@ -198,7 +196,8 @@ async function assemble(
     registrations: createRegistrations(redis),
     registrationStarts: createRegistrationStarts(redis, secretCipher),
     signalSteps: createSignalSteps(redis, secretCipher),
-    listener: createRegistrationListener(subscriber),
+    listener: createChangeListener(subscriber),
+    places: await openPlaces(config.GEOIP_DATABASE),
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher),
     oneTimeSecrets: createOneTimeSecrets(redis, secretCipher),
     recoveries: createRecoveries(redis, secretCipher),
@@ -212,6 +211,7 @@ async function assemble(
     usedCaptchas: createUsedCaptchas(redis),
     idempotency: createIdempotency(redis, createCipher('idempotency', payloadKey, olderKeys)),
     ...assembleLimits(config, redis),
+    ...assembleDevices(connections),
     sessions: createAuthSessions(redis),
     sessionLife: sessionLifeOf(config),
     refreshCipher: createCipher('refresh', payloadKey, olderKeys),
@@ -220,9 +220,6 @@ async function assemble(
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     readPersonEvents: await personEventsOf(config),
-    devices: createDevices(database.connection),
-    deviceActivity: createDeviceActivity(redis),
-    preKeys: createPreKeys(database.connection),
     ...assemblePush(config, redis),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
@@ -230,6 +227,29 @@ async function assemble(
     hashKey: deriveKey(payloadKey, 'idempotency'),
     checkDependencies,
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}
+
+function rulesOf(config: Config<'api'>): ApiDeps['rules'] {
+  return {
+    codeTtlSeconds: config.OTP_TTL,
+    checksMax: config.OTP_CHECKS_MAX,
+    resendWaitsSeconds: config.OTP_RESEND_WAITS,
+    ...(canAnswerCalls(config) && { voiceWaitsSeconds: config.OTP_VOICE_WAITS }),
+    ttlSeconds: config.REGISTRATION_TTL,
+    waitMaxSeconds: config.REGISTRATION_WAIT_MAX,
+  };
+}
+
+function assembleDevices({
+  redis,
+  database,
+}: Connections): Pick<ApiDeps, 'devices' | 'deviceActivity' | 'preKeys' | 'links'> {
+  return {
+    devices: createDevices(database.connection),
+    deviceActivity: createDeviceActivity(redis),
+    preKeys: createPreKeys(database.connection),
+    links: createLinks(redis),
   };
 }
 

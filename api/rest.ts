@@ -26,6 +26,7 @@ import {
   sendError,
 } from './http.ts';
 import { limitRequest } from './limits.ts';
+import { linkPage } from './link-page.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
 import { noteProblem, problemOf, type Refusal } from './problems.ts';
 import { type ApiAnswer, type ApiRequest, serve } from './serve.ts';
@@ -78,7 +79,7 @@ export function createRestApp(deps: ApiDeps): Express {
   app.use(requireMediaType(bodyTypeOf));
   app.use(readBody(bodyTypeOf, bytesMaxOf));
   for (const [id, row] of rows) serveRest(app, deps, id, row);
-  const pages = serveDocs(app, deps);
+  const pages = [...serveDocs(app, deps), serveLinkPage(app)];
   refuseUnrouted(app, [
     ...rows.map(([, row]) => ({ method: row.method, path: row.path, isHead: answersHead(row) })),
     ...pages.map((path) => ({ method: 'get', path, isHead: true })),
@@ -130,6 +131,7 @@ function callerOf(req: Request): Caller {
   const acceptLanguage = req.get('accept-language');
   return {
     address: addressOf(req),
+    origin: `${req.protocol}://${req.get('host') ?? ''}`,
     userAgent: req.get('user-agent') ?? '',
     noteLimit: (state) => showLimit(req.res, state),
     ...(acceptLanguage !== undefined && { acceptLanguage }),
@@ -183,6 +185,15 @@ function serveDocs(app: Express, { metrics }: Pick<ApiDeps, 'metrics'>): string[
     return path;
   });
   return ['/openapi.json', '/metrics', '/docs', '/docs/start.js', ...assets];
+}
+
+/** Serves the page of QR codes. Returns its path. */
+function serveLinkPage(app: Express): string {
+  const { path, html, contentSecurityPolicy } = linkPage;
+  app.get(path, (_req, res) => {
+    res.set({ 'Content-Security-Policy': contentSecurityPolicy, 'Cache-Control': 'no-store' }).type('html').send(html);
+  });
+  return path;
 }
 
 /** Gives a request its ids and trace, and records its event, metrics and span. */
@@ -267,6 +278,7 @@ function answerProblem({ events }: Pick<ApiDeps, 'events'>, err: unknown, res: R
 }
 
 function locationOf(answer: unknown): string {
-  const { registrationId } = answer as { registrationId?: string };
+  const { registrationId, linkId } = answer as { registrationId?: string; linkId?: string };
+  if (linkId !== undefined) return `/api/v1/device-links/${linkId}`;
   return registrationId === undefined ? '/api/v1/auth/session' : `/api/v1/registrations/${registrationId}`;
 }

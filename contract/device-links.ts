@@ -1,9 +1,10 @@
 /** Links of new devices, and approvals of registrations, by a device that the user has: `/device-links`. */
 import { z } from 'zod';
+import { denialReasons, linkKinds, linkStates } from '../domain/link.ts';
 import { Device, deviceClient, deviceName } from './devices.ts';
 import { base64Bytes, base64Text } from './keys.ts';
 import { commonFailures, operation } from './operation.ts';
-import { instant, Tokens } from './schemas.ts';
+import { instant, Tokens, waitSeconds } from './schemas.ts';
 
 const base = '/api/v1/device-links';
 const one = `${base}/:linkId`;
@@ -13,21 +14,12 @@ const hpkeBytesMax = 2048;
 /** Longest nonce; the client sends 32 bytes. */
 const nonceBytesMax = 64;
 
-const waitSeconds = z
-  .string()
-  .regex(/^([0-9]|[12][0-9]|30)$/, 'must be 0 to 30')
-  .transform(Number)
-  .optional();
-
 /** What the new device commits to before it is claimed. */
 export const LinkOffer = {
   deviceName,
   publicKey: base64Text(hpkeBytesMax),
   nonceHash: base64Bytes(32).describe('SHA-256 of "vyry link nonce v1" and the nonce'),
 };
-
-/** The states of a link. */
-export const linkStates = ['pending', 'claimed', 'revealed', 'approved', 'denied', 'expired', 'completed'] as const;
 
 /** A link as its new device sees it. */
 const Link = z
@@ -36,6 +28,7 @@ const Link = z
     encapsulation: z.string().optional(),
     nonce: z.string().optional().describe('The nonce of the device that claimed'),
     sealedProvision: z.string().optional(),
+    reason: z.enum(denialReasons).optional().describe('Why it was denied'),
     expiresAt: instant,
   })
   .meta({ id: 'DeviceLink' });
@@ -43,7 +36,8 @@ const Link = z
 /** A request as the device that may approve it sees it. */
 const LinkRequest = z
   .object({
-    kind: z.enum(['link', 'approval']),
+    kind: z.enum(linkKinds),
+    state: z.enum(linkStates),
     deviceName: z.string(),
     client: z.string(),
     userAgent: z.string(),
@@ -91,7 +85,7 @@ export const linkOperations = {
           items: z.array(
             z.object({
               linkId: z.string(),
-              kind: z.enum(['link', 'approval']),
+              kind: z.enum(linkKinds),
               deviceName: z.string(),
               client: z.string(),
               createdAt: instant,
@@ -110,13 +104,15 @@ export const linkOperations = {
     auth: 'link',
     query: z.strictObject({ waitSeconds }),
     answers: { 200: Link },
-    failures: [...commonFailures, 'not-found', 'link-expired'],
+    failures: [...commonFailures, 'not-found'],
   }),
   readLinkRequest: operation({
     method: 'get',
     path: `${one}/request`,
-    summary: 'Get what a new device asks for, to show it to the person who approves',
+    summary:
+      'Get what a new device asks for, to show it to the person who approves, at once or once its nonce is revealed',
     auth: 'device',
+    query: z.strictObject({ waitSeconds }),
     answers: { 200: LinkRequest },
     failures: [...commonFailures, 'not-found', 'link-expired', 'device-missing'],
   }),
@@ -138,6 +134,7 @@ export const linkOperations = {
       'device-missing',
       'device-on-probation',
       'link-locked',
+      'account-disabled',
       'idempotency-key-reused',
     ],
   }),
@@ -172,9 +169,11 @@ export const linkOperations = {
       'link-expired',
       'link-denied',
       'link-not-revealed',
+      'link-used',
       'device-missing',
       'device-on-probation',
       'link-locked',
+      'account-disabled',
       'idempotency-key-reused',
     ],
   }),
@@ -191,7 +190,7 @@ export const linkOperations = {
       .optional(),
     answers: { 204: null },
     idempotent: true,
-    failures: [...commonFailures, 'not-found', 'link-expired', 'device-missing', 'idempotency-key-reused'],
+    failures: [...commonFailures, 'not-found', 'link-expired', 'link-used', 'device-missing', 'idempotency-key-reused'],
   }),
   completeLink: operation({
     method: 'put',
@@ -207,6 +206,7 @@ export const linkOperations = {
       'link-expired',
       'link-denied',
       'link-not-approved',
+      'link-used',
       'link-locked',
       'device-limit',
       'account-disabled',

@@ -174,6 +174,12 @@ export const failures: Record<FailureCode, PublicFailure> = {
   'link-not-approved': { status: 409, errorCode: 'CONFLICT', message: 'The link is not approved' },
   'link-denied': { status: 409, errorCode: 'CONFLICT', message: 'The link was denied; start a new one' },
   'link-expired': { status: 410, errorCode: 'GONE', message: 'The link has expired; start a new one' },
+  'link-used': {
+    status: 409,
+    errorCode: 'CONFLICT',
+    message:
+      'A device is being added or was added by this link; repeat the request with the same device, or start a new link',
+  },
   'link-locked': {
     status: 403,
     errorCode: 'FORBIDDEN',

@@ -2,6 +2,7 @@
 import { adminOperations } from './admin.ts';
 import { credentialOperations, sessionOperations } from './auth.ts';
 import { callbackOperations } from './callbacks.ts';
+import { linkOperations } from './device-links.ts';
 import { deviceOperations, keyOperations, pushOperations } from './devices.ts';
 import { registrationOperations } from './registrations.ts';
 import { systemOperations } from './system.ts';
@@ -13,6 +14,7 @@ export const operations = {
   ...sessionOperations,
   ...credentialOperations,
   ...userOperations,
+  ...linkOperations,
   ...deviceOperations,
   ...keyOperations,
   ...pushOperations,

@@ -19,6 +19,7 @@ import {
   typedPassword,
   typedPin,
   typedText,
+  waitSeconds,
 } from './schemas.ts';
 import { SignalAccount, SignalRegistration } from './signal.ts';
 
@@ -124,13 +125,7 @@ export const registrationOperations = {
     path: one,
     summary: 'Get the state of a registration, at once or as soon as it changes',
     auth: 'registration',
-    query: z.strictObject({
-      waitSeconds: z
-        .string()
-        .regex(/^([0-9]|[12][0-9]|30)$/, 'must be 0 to 30')
-        .transform(Number)
-        .optional(),
-    }),
+    query: z.strictObject({ waitSeconds }),
     answers: { 200: Registration },
     failures: commonFailures,
   }),

@@ -132,6 +132,13 @@ export const pageLimit = z
 /** The `nextCursor` of a page of the same list. */
 export const pageCursor = z.string().regex(/^[\w-]{1,2000}\.[\w-]{43}$/, 'must be a `nextCursor` of this list');
 
+/** How long an answer may wait for a change. */
+export const waitSeconds = z
+  .string()
+  .regex(/^([0-9]|[12][0-9]|30)$/, 'must be 0 to 30')
+  .transform(Number)
+  .optional();
+
 /** ISO 8601 in UTC. */
 export const instant = z.iso.datetime();
 

@@ -7,6 +7,8 @@ export interface Account {
   fullName?: string;
   email?: string;
   phone?: string;
+  /** When its number last became another one; absent if it never did. */
+  phoneChangedAt?: Date;
   groups: string[];
   roles: string[];
   createdAt: Date;

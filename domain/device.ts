@@ -112,12 +112,16 @@ export interface AdditionRules {
   isReplacing?: boolean;
 }
 
-/** What an addition to a set leads to. `repeated`: the set has the device already. */
+/**
+ * What an addition to a set leads to. `repeated`: the set has the device already. `linker-gone`: the device that links it
+ * was removed meanwhile.
+ */
 export type Addition =
   | { outcome: 'added'; deviceId: string; ended: string[] }
   | { outcome: 'repeated'; device: StoredDevice }
   | { outcome: 'limit'; current: number }
-  | { outcome: 'identity-differs' };
+  | { outcome: 'identity-differs' }
+  | { outcome: 'linker-gone' };
 
 /**
  * Decides an addition. The first device of a set determines its identity key, and every later one must have it. A device
@@ -127,7 +131,7 @@ export type Addition =
  */
 export function additionTo(
   set: Pick<DeviceSet, 'identityKey' | 'devices'> | undefined,
-  device: Pick<NewDevice, 'identityKey' | 'registrationId' | 'signedPreKey'>,
+  device: Pick<NewDevice, 'identityKey' | 'registrationId' | 'signedPreKey' | 'linkedBy'>,
   { max, isReplacing = false }: AdditionRules,
 ): Addition {
   const { devices = [], identityKey } = set ?? {};
@@ -135,6 +139,9 @@ export function additionTo(
   const isOfAccount = living.length === 0 || identityKey === device.identityKey;
   const same = isOfAccount ? living.find((known) => isSameDevice(known, device)) : undefined;
   if (same !== undefined) return { outcome: 'repeated', device: same };
+  if (device.linkedBy !== undefined && !living.some(({ deviceId }) => deviceId === device.linkedBy)) {
+    return { outcome: 'linker-gone' };
+  }
   const deviceId = freeId(devices);
   if (isReplacing) return { outcome: 'added', deviceId, ended: living.map((one) => one.deviceId) };
   if (!isOfAccount) return { outcome: 'identity-differs' };

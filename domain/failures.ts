@@ -51,6 +51,7 @@ export const failureCodes = [
   'link-denied',
   'link-expired',
   'link-locked',
+  'link-used',
   'push-missing',
   'signal-refused',
   'signal-keys-refused',

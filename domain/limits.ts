@@ -45,6 +45,8 @@ export type LimitedAct =
   | 'key-upload'
   | 'key-fetch'
   | 'key-hand-out'
+  | 'link'
+  | 'approval'
   | 'push-test'
   | 'request';
 
@@ -165,6 +167,10 @@ export const limits = {
   },
   // closed: each export reads every store
   'exports-per-person': { act: 'export', key: 'name', variable: 'LIMIT_EXPORTS_PER_PERSON', away: 'closed' },
+  // closed: each link is a chance to show somebody a QR code; one that has ended is refunded
+  'links-per-address': { act: 'link', key: 'address', variable: 'LIMIT_LINKS_PER_ADDRESS', away: 'closed' },
+  // closed: each approval disturbs every device of a user
+  'approvals-per-person': { act: 'approval', key: 'name', variable: 'LIMIT_APPROVALS_PER_PERSON', away: 'closed' },
   // closed: each test calls a push provider, whose server the caller may have chosen
   'push-tests-per-device': {
     act: 'push-test',
@@ -295,6 +301,9 @@ const sentences: Record<string, string> = {
   'keys-per-caller': 'Keys were requested too often',
   'push-tests-per-device': 'Too many tests of push were requested for this device',
   'wrong-pins-per-person': 'Too many wrong PINs were entered',
+  'links-per-address': 'Several devices of your network wait to be linked; finish or deny one',
+  'approvals-per-person': 'Several requests for approval are open; answer or deny one',
+  'links-after-report': 'A request from your network was reported',
   'requests-per-address': 'Too many requests come from your network',
   'pin-reset-after-recovery': 'This channel has just proven who you are; use another channel',
 };

@@ -169,15 +169,14 @@ export function readPolicy(names: readonly string[]): StepName[] {
 
 /** Derives the published status from the state. */
 export function statusOf(state: RegistrationState): RegistrationStatus {
-  const waitingFor = state.waitingFor ?? (isAsking(state) ? 'approval' : undefined);
-  const isWaiting = state.outcome === undefined && waitingFor !== undefined;
+  const waitingFor = awaitedOf(state);
   const { phone, email, callingCode, limitKeys } = state.identity;
   return {
     version: state.version,
-    state: state.outcome ?? (isWaiting ? 'waiting' : 'pending'),
+    state: state.outcome ?? (waitingFor === undefined ? 'pending' : 'waiting'),
     steps: state.policy.map((name) => stepOf(name, state)),
     expiresAt: state.expiresAt,
-    ...(isWaiting && { waitingFor }),
+    ...(waitingFor !== undefined && { waitingFor }),
     ...(state.reason !== undefined && { reason: state.reason }),
     ...(phone !== undefined && { phone: maskPhone(phone, callingCode) }),
     ...(email !== undefined && { email: maskEmail(email) }),
@@ -188,6 +187,12 @@ export function statusOf(state: RegistrationState): RegistrationStatus {
     ...(state.approvedBy !== undefined && { approvedBy: state.approvedBy }),
     ...(state.outcome === 'completed' && state.userId !== undefined && { userId: state.userId }),
   };
+}
+
+/** Returns what a running registration waits for. */
+function awaitedOf(state: RegistrationState): WaitingFor | undefined {
+  if (state.outcome !== undefined) return undefined;
+  return state.waitingFor ?? (isAsking(state) ? 'approval' : undefined);
 }
 
 /** Returns the state of a registration before its first step. */

@@ -92,3 +92,8 @@ export function verificationWorkflowId(sessionId: string): string {
 export function logInWorkflowId(loginId: string): string {
   return `login:${loginId}`;
 }
+
+/** Returns the id of the workflow of a link. It contains a random id. */
+export function deviceLinkWorkflowId(linkId: string): string {
+  return `device-link:${linkId}`;
+}

@@ -207,6 +207,8 @@ const oneMachine: Record<string, string> = {
   ...Object.fromEntries(
     Object.keys(variables)
       .filter((name) => /^LIMIT_.*_PER_(ADDRESS|PREFIX)$/.test(name) || name === 'LIMIT_WRONG_CODES_WHILE_GUESSED')
+      // how many links may be open is part of the contract
+      .filter((name) => name !== 'LIMIT_LINKS_PER_ADDRESS')
       .map((name) => [name, '1000000/60']),
   ),
   COST_LIMIT_PER_DAY: '1000000',

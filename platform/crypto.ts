@@ -118,6 +118,13 @@ export function tokenHash(token: string): string {
   return hash('sha256', token, 'base64url');
 }
 
+/** Returns the SHA-256 of the parts, one after the other. */
+export function sha256(...parts: (Uint8Array | string)[]): Buffer {
+  const digest = createHash('sha256');
+  for (const part of parts) digest.update(part);
+  return digest.digest();
+}
+
 /**
  * Returns whether a text is the one base64url encoding of its bytes (RFC 4648 section 3.5). Node also reads padding, unused
  * bits, the other alphabet and foreign characters, with which one signature would have many spellings.

@@ -3,7 +3,8 @@
  *
  *     // @permissions net, addons, worker, read(WORKFLOW_BUNDLE), read(/some/system/file)
  *
- * The permission model of Node denies everything else. `read(...)` names a file, or a variable that contains its path.
+ * The permission model of Node denies everything else. `read(...)` names a file, or a variable that contains its path; an
+ * empty variable grants nothing.
  * https://nodejs.org/api/permissions.html
  */
 import { readFileSync } from 'node:fs';
@@ -44,11 +45,17 @@ export function permissionArguments(root: string, program: string, env: Record<s
   for (const grant of line.split(',').map((item) => item.trim())) {
     const path = /^read\((.+)\)$/.exec(grant)?.[1];
     const flag = flags[grant];
-    const file = path !== undefined && env[path];
-    if (file) reads.push(resolve(file));
-    else if (path?.startsWith('/')) reads.push(path);
+    const readable = path === undefined ? undefined : readableOf(path, env);
+    if (readable !== undefined) reads.push(...readable);
     else if (flag !== undefined) allows.push(flag);
     else throw new Error(`${program} asks for an unknown permission: ${grant}`);
   }
   return ['--permission', ...shut, ...reads.map((path) => `--allow-fs-read=${path}`), ...allows];
+}
+
+/** Returns the file that a permission names; none for a variable without a value, undefined if it names nothing. */
+function readableOf(name: string, env: Record<string, string>): string[] | undefined {
+  const file = env[name];
+  if (file !== undefined) return file === '' ? [] : [resolve(file)];
+  return name.startsWith('/') ? [name] : undefined;
 }

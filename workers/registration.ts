@@ -11,6 +11,7 @@ import { createDeviceActivities } from '../activities/devices.ts';
 import { createDirectorySyncActivities } from '../activities/directory-sync.ts';
 import { createIdentityChangeActivities } from '../activities/identity-change.ts';
 import { createIdentityTransferActivities } from '../activities/identity-transfer.ts';
+import { createLinkActivities } from '../activities/links.ts';
 import { createNotificationActivities } from '../activities/notifications.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
 import { createPushRegistrations } from '../activities/push.ts';
@@ -27,6 +28,7 @@ import { createPasswords } from '../adapters/passwords.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
+import { createLinks } from '../adapters/redis/links.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
@@ -129,12 +131,13 @@ interface DeviceTools
   events: Events;
 }
 
-/** The activities on devices, on the device of a registration and on push registrations. */
+/** The activities on devices, on links, on the device of a registration and on push registrations. */
 function devicesOf({ DATA_KEY, DEVICES_MAX: devicesMax }: Config<'registration'>, { redis, ...tools }: DeviceTools) {
   const pushCipher = createCipher('push', DATA_KEY);
   return {
     ...createDeviceActivities({ ...tools, activity: createDeviceActivity(redis) }),
     ...createRegistrationDeviceActivities({ ...tools, devicesMax }),
+    ...createLinkActivities({ ...tools, links: createLinks(redis) }),
     ...createPushRegistrations({ ...tools, wakeUps: createWakeUps(redis), pushCipher }),
   };
 }

@@ -42,6 +42,7 @@ export interface UserDocument {
   emailHash?: string;
   phoneNumberEncrypted?: string;
   phoneNumberHash?: string;
+  phoneChangedAt?: Date;
   directoryHash?: string;
   directoryIdEncrypted?: string;
   /** The identifiers that their owner proved, in place of those that the directory gave. */
@@ -71,6 +72,7 @@ const userSchema = new Schema<UserDocument>(
     emailHash: text,
     phoneNumberEncrypted: text,
     phoneNumberHash: text,
+    phoneChangedAt: { type: Date, required: false },
     directoryHash: text,
     directoryIdEncrypted: text,
     ownKinds: { type: [String], default: undefined },
@@ -309,7 +311,8 @@ function createProvenChanges({ users, hashOf, cipher }: Omit<Collections, 'claim
           : (['phoneNumberHash', { phoneNumberHash: hash, phoneNumberEncrypted: encrypted }] as const);
       const isOther = { _id: userId, [hashField]: trusted({ $ne: hash }), ...inEpoch(epoch) };
       const proven = { $addToSet: { ownKinds: kind } };
-      if ((await users.updateOne(isOther, { $set, ...raise, ...proven })).matchedCount > 0) return true;
+      const $setOther = { ...$set, ...(kind === 'phone' && { phoneChangedAt: new Date() }) };
+      if ((await users.updateOne(isOther, { $set: $setOther, ...raise, ...proven })).matchedCount > 0) return true;
       return (await users.updateOne({ _id: userId, [hashField]: hash }, { $set, ...proven })).matchedCount > 0;
     },
 
@@ -541,6 +544,7 @@ function accountOf(user: UserDocument, cipher: Cipher): Account {
     ...(user.fullName && { fullName: user.fullName }),
     ...(user.emailEncrypted && { email: cipher.decryptText(user.emailEncrypted) }),
     ...(user.phoneNumberEncrypted && { phone: currentNumber(cipher.decryptText(user.phoneNumberEncrypted)) }),
+    ...(user.phoneChangedAt && { phoneChangedAt: user.phoneChangedAt }),
     groups: user.groups,
     roles: user.roles,
     createdAt: user.createdAt,

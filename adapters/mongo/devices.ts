@@ -40,7 +40,8 @@ export type AddedDevice =
     }
   | { outcome: 'repeated'; device: StoredDevice }
   | { outcome: 'limit'; current: number }
-  | { outcome: 'identity-differs' };
+  | { outcome: 'identity-differs' }
+  | { outcome: 'linker-gone' };
 
 /** Keys of some devices of an account. */
 export interface HandOut {

@@ -217,6 +217,13 @@ export const keyFamilies = {
     encrypted: 'no',
     personal: { userIdIn: 'value' },
   },
+  recoveries: {
+    key: 'recoveries:<userId>',
+    writers: ['delivery'],
+    life: { until: '`RECOVERY_TTL` has passed' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
   pinHold: {
     key: 'pin-hold:<userId>:<channel>',
     writers: ['api'],
@@ -245,6 +252,27 @@ export const keyFamilies = {
     life: { seconds: 3 * 86_400, after: 'its last message' },
     encrypted: 'no',
     personal: { userIdIn: 'value' },
+  },
+  link: {
+    key: 'link:{<linkId>}',
+    writers: ['api', 'registration'],
+    life: { seconds: 3600, after: 'it expires' },
+    encrypted: 'no',
+    personal: { userIdIn: { field: 'userId' } },
+  },
+  links: {
+    key: 'links:<userId>',
+    writers: ['api'],
+    life: { until: 'its last link expires' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
+  linkReport: {
+    key: 'link-report:<limitKey>',
+    writers: ['api'],
+    life: { seconds: 3600, after: 'the report' },
+    encrypted: 'no',
+    personal: { expires: 'the key is a keyed hash of a network' },
   },
   captcha: {
     key: 'captcha:<tokenHash>',

@@ -103,6 +103,12 @@ export function createRateLimits(redis: Redis) {
       return (await pending([keyOf(limit, key)], [inProgress, inProgressMs])) === 1;
     },
 
+    /** Returns the ids of the attempts that count now. */
+    async attempts({ limit, key }: LimitOf): Promise<string[]> {
+      const longestMs = Math.max(...limit.windows.map(({ windowSeconds }) => windowSeconds)) * 1000;
+      return redis.zrange(keyOf(limit, key), `(${(await timeOf(redis)) - longestMs}`, '+inf', 'BYSCORE');
+    },
+
     /** Returns whether a key has used up every window of a limit. */
     isUsedUp: (limit: Limit, key: string, now?: number) => isUsedUp(redis, { limit, key }, now),
 

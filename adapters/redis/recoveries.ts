@@ -1,6 +1,7 @@
 /**
  * Password recoveries: `recovery:{id}` HASH with the encrypted tokens, until it expires;
- * `recovery-token:{hash}` the recovery and use of a token. Tokens are stored only as SHA-256 and encrypted.
+ * `recoveries:{userId}` ZSET of the recoveries of a user by their expiry; `recovery-token:{hash}` the recovery and use of
+ * a token. Tokens are stored only as SHA-256 and encrypted.
  * `pin-hold:{userId}:{channel}` exists while no code by that channel can reset the PIN.
  *
  * Consistency: repeats use the tokens of the first start; of parallel uses of a token one wins. When Redis is
@@ -61,6 +62,7 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
         .hsetnx(key, 'tokens', cipher.encryptText(JSON.stringify(tokens)))
         .expire(key, ttlSeconds)
         .exec();
+      await list(redis, userId, { recoveryId, ttlSeconds });
       const own = JSON.parse(cipher.decryptText((await redis.hget(key, 'tokens')) ?? '')) as RecoveryTokens;
       for (const use of ['reset', 'stop'] as const) {
         const of = { recoveryId, userId, channel, use, ...(epoch && { epoch }) };
@@ -77,6 +79,14 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
       const secondsLeft = await redis.ttl(keys.recovery(recovery));
       // negative when there is none
       return own === use && secondsLeft >= 0 ? { ...recovery, secondsLeft } : undefined;
+    },
+
+    /** Returns for how long a recovery of a user is still open, in seconds; 0 if none is. */
+    async openSeconds(userId: string): Promise<number> {
+      const ids = await redis.zrange(keys.recoveries({ userId }), `(${Date.now()}`, '+inf', 'BYSCORE');
+      // one that has ended has no key, and a negative number here
+      const left = await Promise.all(ids.map((recoveryId) => redis.ttl(keys.recovery({ recoveryId }))));
+      return Math.max(0, ...left);
     },
 
     /** Claims a recovery for one use of its token; false if another use has claimed it, or it has ended. */
@@ -110,6 +120,23 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
       await redis.del(keys.recovery({ recoveryId }));
     },
   };
+}
+
+async function list(
+  redis: Redis,
+  userId: string,
+  { recoveryId, ttlSeconds }: { recoveryId: string; ttlSeconds: number },
+): Promise<void> {
+  const key = keys.recoveries({ userId });
+  const now = Date.now();
+  const endsAt = now + ttlSeconds * 1000;
+  await redis
+    .multi()
+    .zadd(key, endsAt, recoveryId)
+    .zremrangebyscore(key, 0, now)
+    .pexpireat(key, endsAt, 'NX')
+    .pexpireat(key, endsAt, 'GT')
+    .exec();
 }
 
 function tokenKey(token: string): string {

@@ -48,6 +48,9 @@ export function createRegistrationWarnings(redis: Redis) {
       return (await redis.get(stopKey(token))) ?? undefined;
     },
 
+    /** Returns the registrations that the owner can stop; some may have ended. */
+    registrationsOf: (userId: string): Promise<string[]> => redis.smembers(keys.registrationWarned({ userId })),
+
     /**
      * Closes the open warning, so that the next registration opens another. Returns its registrations. Safe to repeat.
      */

@@ -152,13 +152,16 @@ function rulesOf({ config }: Pick<ApiDeps, 'config'>): AdditionRules {
   return { max: config.DEVICES_MAX };
 }
 
-/** @throws {Failure} malformed, device-limit */
+type AdditionRefusal = 'limit' | 'identity-differs' | 'linker-gone';
+
+/** @throws {Failure} malformed, device-limit, link-locked */
 function requireAllowed<A extends { outcome: Addition['outcome'] }>(
-  addition: A | Extract<Addition, { outcome: 'limit' | 'identity-differs' }>,
+  addition: A | Extract<Addition, { outcome: AdditionRefusal }>,
   { max }: AdditionRules,
-): asserts addition is Exclude<A, { outcome: 'limit' | 'identity-differs' }> {
+): asserts addition is Exclude<A, { outcome: AdditionRefusal }> {
   if (addition.outcome === 'identity-differs')
     throw malformed('identityKey', 'must be the identity key of the account');
+  if (addition.outcome === 'linker-gone') throw new Failure('link-locked', { fields: { reason: 'device-revoked' } });
   if (addition.outcome === 'limit' && 'current' in addition) {
     throw new Failure('device-limit', { fields: { current: addition.current, max } });
   }

@@ -4,8 +4,8 @@ import type { registrationOperations } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { ExistingAccount, RegistrationLock, RegistrationStatus } from '../../domain/registration.ts';
 import { approve, askApproval } from '../../workflows/registration-messages.ts';
+import { type ApprovalLinkDeps, createApprovalLink } from '../approval-link.ts';
 import { type CredentialCheckDeps, requireCredential } from '../credentials.ts';
-import { createApprovalLink, type LinkCreateDeps } from '../device-approvals.ts';
 import type { HandlerInput, Minted } from '../serve.ts';
 import {
   finalView,
@@ -19,7 +19,7 @@ import {
 import { type UpdateDeps, updateRegistration } from './update.ts';
 
 type Op = typeof registrationOperations.submitApproval;
-type Deps = CredentialCheckDeps & StepLimitDeps & UpdateDeps & ViewDeps & LinkCreateDeps;
+type Deps = CredentialCheckDeps & StepLimitDeps & UpdateDeps & ViewDeps & ApprovalLinkDeps;
 
 /**
  * Opens the lock by the PIN of the account, or asks its devices for an approval. All other steps are done by then, so
@@ -70,10 +70,10 @@ async function ask(
     throw locked(status, existing.lock, 'The account has no device that could approve; type its PIN');
   }
   await limitStep(deps, caller, 'approval');
-  const offer = { registrationId, userId: existing.userId, deviceName, publicKey, nonceHash };
+  const offer = { registrationId, userId: existing.userId, deviceName, client: 'registration', publicKey, nonceHash };
   await updateRegistration(deps, registrationId, askApproval, [{ linkId: minted.id }]);
-  const link = await createApprovalLink(deps, { ...offer, caller }, minted);
-  return { status: 202, body: link };
+  const { linkId, linkToken, expiresAt } = await createApprovalLink(deps, { ...offer, caller, minted });
+  return { status: 202, body: { linkId, linkToken, expiresAt: new Date(expiresAt).toISOString() } };
 }
 
 /** The failure with the seconds until the lock ends, or else those that are left to open it in this registration. */

@@ -1,5 +1,6 @@
 /** The status of a registration: checks before a step, and the view for clients. */
 import type { ReadCheckState } from '../../adapters/redis/codes.ts';
+import { keys } from '../../adapters/redis/keys.ts';
 import type { Registration } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { RegistrationStatus, StepName } from '../../domain/registration.ts';
@@ -168,7 +169,7 @@ export async function untilStatus(
   timeoutMs: number,
   isEnough: (status: RegistrationStatus) => boolean,
 ): Promise<RegistrationStatus> {
-  await using listening = await deps.listener.listen(registrationId, timeoutMs);
+  await using listening = await deps.listener.listen(keys.registration({ registrationId }), timeoutMs);
   // read after listening has begun, so that no change is missed
   for (let isOver = false; ; isOver = !(await listening.changed())) {
     const status = await readStatus(deps, registrationId);

@@ -64,6 +64,13 @@ export const arabic: Templates = {
     subject: 'أُنهيت جلسة {product}: ربما سُرقت',
     body: ['استُخدمت جلسة من حسابك في {product} في مكانين وتم إنهاؤها.', 'سجّل الدخول من جديد وغيّر كلمة المرور الآن.'],
   },
+  deviceLinkRequestedMail: {
+    subject: 'جهاز جديد يطلب حسابك في {product}',
+    body: [
+      'أثبت شخص ما رقمك أو بريدك وطلب حسابك في {product} على جهاز جديد.',
+      'طُلب من أجهزتك الموافقة. إذا لم تكن أنت، فارفض الطلب هناك.',
+    ],
+  },
   recoveryAskedMail: {
     subject: 'طلب شخص ما كلمة مرور جديدة في {product}',
     body: [

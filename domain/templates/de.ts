@@ -75,6 +75,13 @@ export const german: Templates = {
       'Melden Sie sich neu an und ändern Sie jetzt Ihr Passwort.',
     ],
   },
+  deviceLinkRequestedMail: {
+    subject: 'Ein neues Gerät fragt nach Ihrem Konto bei {product}',
+    body: [
+      'Jemand hat Ihre Telefonnummer oder E-Mail-Adresse nachgewiesen und möchte Ihr Konto bei {product} auf einem neuen Gerät.',
+      'Ihre Geräte wurden um Zustimmung gebeten. Wenn Sie das nicht waren, lehnen Sie dort ab.',
+    ],
+  },
   recoveryAskedMail: {
     subject: 'Jemand möchte ein neues Passwort für {product}',
     body: [

@@ -72,6 +72,13 @@ export const english: Templates = {
       'Sign in again and change your password now.',
     ],
   },
+  deviceLinkRequestedMail: {
+    subject: 'A new device asks for your {product} account',
+    body: [
+      'Somebody has proven your telephone number or e-mail address and asked for your {product} account on a new device.',
+      'Your devices were asked to approve it. If this was not you, deny it there.',
+    ],
+  },
   recoveryAskedMail: {
     subject: 'Somebody asked for a new {product} password',
     body: [

@@ -72,6 +72,13 @@ export const spanish: Templates = {
       'Inicia sesión de nuevo y cambia tu contraseña ahora.',
     ],
   },
+  deviceLinkRequestedMail: {
+    subject: 'Un nuevo dispositivo pide tu cuenta de {product}',
+    body: [
+      'Alguien ha demostrado tener tu número o tu correo y ha pedido tu cuenta de {product} en un nuevo dispositivo.',
+      'Se ha pedido la aprobación a tus dispositivos. Si no has sido tú, recházala allí.',
+    ],
+  },
   recoveryAskedMail: {
     subject: 'Alguien ha pedido una contraseña nueva de {product}',
     body: [

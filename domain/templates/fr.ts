@@ -75,6 +75,13 @@ export const french: Templates = {
       'Reconnectez-vous et changez maintenant votre mot de passe.',
     ],
   },
+  deviceLinkRequestedMail: {
+    subject: 'Un nouvel appareil demande votre compte {product}',
+    body: [
+      'Quelqu’un a prouvé votre numéro ou votre adresse et demande votre compte {product} sur un nouvel appareil.',
+      'Vos appareils ont reçu une demande d’approbation. Si ce n’était pas vous, refusez-la sur un de vos appareils.',
+    ],
+  },
   recoveryAskedMail: {
     subject: 'Un nouveau mot de passe {product} a été demandé',
     body: [

@@ -75,6 +75,13 @@ export const italian: Templates = {
       'Accedi di nuovo e cambia subito la password.',
     ],
   },
+  deviceLinkRequestedMail: {
+    subject: 'Un nuovo dispositivo chiede il tuo account {product}',
+    body: [
+      'Qualcuno ha dimostrato di avere il tuo numero o indirizzo e chiede il tuo account {product} su un nuovo dispositivo.',
+      'Ai tuoi dispositivi è stata chiesta l’approvazione. Se non sei stato tu, rifiutala da lì.',
+    ],
+  },
   recoveryAskedMail: {
     subject: 'Qualcuno ha chiesto una nuova password {product}',
     body: [

@@ -72,6 +72,13 @@ export const japanese: Templates = {
       'もう一度サインインして、すぐにパスワードを変更してください。',
     ],
   },
+  deviceLinkRequestedMail: {
+    subject: '新しい端末が {product} のアカウントを求めています',
+    body: [
+      '誰かがあなたの番号またはアドレスを確認し、新しい端末で {product} のアカウントを求めました。',
+      'お使いの端末に承認を求めています。お心当たりがない場合は、端末で拒否してください。',
+    ],
+  },
   recoveryAskedMail: {
     subject: '{product} の新しいパスワードが要求されました',
     body: [

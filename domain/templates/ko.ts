@@ -63,6 +63,13 @@ export const korean: Templates = {
     subject: '{product} 세션이 종료됨: 도용되었을 수 있음',
     body: ['{product} 계정의 세션이 두 곳에서 사용되어 종료되었습니다.', '다시 로그인하고 지금 비밀번호를 변경하세요.'],
   },
+  deviceLinkRequestedMail: {
+    subject: '새 기기가 {product} 계정을 요청함',
+    body: [
+      '누군가 회원님의 번호나 주소를 확인하고 새 기기에서 {product} 계정을 요청했습니다.',
+      '회원님의 기기에 승인을 요청했습니다. 본인이 아니라면 기기에서 거부하세요.',
+    ],
+  },
   recoveryAskedMail: {
     subject: '누군가 새 {product} 비밀번호를 요청했습니다',
     body: [

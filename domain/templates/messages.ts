@@ -59,6 +59,7 @@ const notificationTexts = {
   'deletion-planned': 'deletionPlannedMail',
   'account-deleted': 'accountDeletedMail',
   'session-stolen': 'sessionStolenMail',
+  'device-link-requested': 'deviceLinkRequestedMail',
   'recovery-asked': 'recoveryAskedMail',
   'device-added': 'deviceAddedMail',
   'device-removed': 'deviceRemovedMail',

@@ -75,6 +75,13 @@ export const dutch: Templates = {
       'Log opnieuw in en wijzig nu je wachtwoord.',
     ],
   },
+  deviceLinkRequestedMail: {
+    subject: 'Een nieuw apparaat vraagt om je account bij {product}',
+    body: [
+      'Iemand heeft je nummer of e-mailadres bewezen en vraagt om je account bij {product} op een nieuw apparaat.',
+      'Je apparaten is om goedkeuring gevraagd. Was jij dit niet, weiger het daar.',
+    ],
+  },
   recoveryAskedMail: {
     subject: 'Iemand vraagt een nieuw wachtwoord voor {product}',
     body: [

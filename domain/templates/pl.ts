@@ -75,6 +75,13 @@ export const polish: Templates = {
       'Zaloguj się ponownie i natychmiast zmień hasło.',
     ],
   },
+  deviceLinkRequestedMail: {
+    subject: 'Nowe urządzenie prosi o Twoje konto {product}',
+    body: [
+      'Ktoś potwierdził Twój numer lub adres i prosi o Twoje konto {product} na nowym urządzeniu.',
+      'Twoje urządzenia poproszono o zgodę. Jeśli to nie Ty, odmów na swoim urządzeniu.',
+    ],
+  },
   recoveryAskedMail: {
     subject: 'Ktoś poprosił o nowe hasło do {product}',
     body: [

@@ -69,6 +69,13 @@ export const portuguese: Templates = {
       'Inicie sessão de novo e mude já a palavra-passe.',
     ],
   },
+  deviceLinkRequestedMail: {
+    subject: 'Um novo dispositivo pede a sua conta {product}',
+    body: [
+      'Alguém comprovou o seu número ou endereço e pediu a sua conta {product} num novo dispositivo.',
+      'Foi pedida aprovação aos seus dispositivos. Se não foi você, recuse num deles.',
+    ],
+  },
   recoveryAskedMail: {
     subject: 'Alguém pediu uma nova palavra-passe {product}',
     body: [

@@ -39,6 +39,8 @@ export interface Templates {
   deletionPlannedMail: MailTexts;
   accountDeletedMail: MailTexts;
   sessionStolenMail: MailTexts;
+  /** A registration with the identity of the account asks its devices. */
+  deviceLinkRequestedMail: MailTexts;
   /** Sent by the channels that the recovery message does not use. */
   recoveryAskedMail: MailTexts;
   deviceAddedMail: MailTexts;

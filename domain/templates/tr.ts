@@ -70,6 +70,13 @@ export const turkish: Templates = {
       'Yeniden oturum açın ve parolanızı hemen değiştirin.',
     ],
   },
+  deviceLinkRequestedMail: {
+    subject: 'Yeni bir cihaz {product} hesabınızı istiyor',
+    body: [
+      'Biri numaranızı veya adresinizi doğrulayıp {product} hesabınızı yeni bir cihazda istedi.',
+      'Cihazlarınızdan onay istendi. Bu siz değilseniz orada reddedin.',
+    ],
+  },
   recoveryAskedMail: {
     subject: 'Birisi yeni bir {product} parolası istedi',
     body: [

@@ -76,6 +76,13 @@ export const vietnamese: Templates = {
       'Hãy đăng nhập lại và đổi mật khẩu ngay.',
     ],
   },
+  deviceLinkRequestedMail: {
+    subject: 'Thiết bị mới yêu cầu tài khoản {product} của bạn',
+    body: [
+      'Có người đã xác minh số hoặc địa chỉ của bạn và yêu cầu tài khoản {product} của bạn trên một thiết bị mới.',
+      'Các thiết bị của bạn đã được hỏi ý kiến. Nếu không phải bạn, hãy từ chối ở đó.',
+    ],
+  },
   recoveryAskedMail: {
     subject: 'Có người yêu cầu mật khẩu {product} mới',
     body: [

@@ -60,6 +60,13 @@ export const chineseSimplified: Templates = {
     subject: '您的 {product} 会话可能被盗，已结束',
     body: ['您的 {product} 账户的一个会话在两处被使用，现已结束。', '请重新登录并立即更改密码。'],
   },
+  deviceLinkRequestedMail: {
+    subject: '新设备请求使用您的 {product} 帐户',
+    body: [
+      '有人验证了您的号码或地址，并请求在新设备上使用您的 {product} 帐户。',
+      '已请您的设备批准。如果不是您本人，请在设备上拒绝。',
+    ],
+  },
   recoveryAskedMail: {
     subject: '有人请求了新的 {product} 密码',
     body: ['有人请求重置您的 {product} 账户的密码。', '如果这不是您本人的操作，我们的邮件说明了如何阻止。'],

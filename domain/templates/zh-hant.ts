@@ -60,6 +60,13 @@ export const chineseTraditional: Templates = {
     subject: '您的 {product} 工作階段可能遭竊，已結束',
     body: ['您的 {product} 帳戶的一個工作階段在兩處被使用，現已結束。', '請重新登入並立即變更密碼。'],
   },
+  deviceLinkRequestedMail: {
+    subject: '新裝置要求使用您的 {product} 帳戶',
+    body: [
+      '有人驗證了您的號碼或地址，並要求在新裝置上使用您的 {product} 帳戶。',
+      '已請您的裝置核准。如果不是您本人，請在裝置上拒絕。',
+    ],
+  },
   recoveryAskedMail: {
     subject: '有人要求了新的 {product} 密碼',
     body: ['有人要求重設您的 {product} 帳戶的密碼。', '如果這不是您本人的操作，我們的郵件說明了如何阻止。'],

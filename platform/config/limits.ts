@@ -135,6 +135,11 @@ export const limitVariables = {
     'fetches of the keys of one user by all; further answers have no one-time keys',
     '60/3600',
   ),
+  LIMIT_LINKS_PER_ADDRESS: limit(
+    'links of new devices that are open from one IPv4 address or IPv6 /64; a link lives 180 seconds',
+    '3/180',
+  ),
+  LIMIT_APPROVALS_PER_PERSON: limit('requests for approval that are open for one user', '3/180'),
   LIMIT_PUSH_TESTS_PER_DEVICE: limit('tests of push by one device', '5/60'),
   LIMIT_REQUESTS_PER_ADDRESS: limit('requests from one IPv4 address or IPv6 /64, except health and metrics', '1200/60'),
   COST_PER_SMS: {

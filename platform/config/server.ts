@@ -1,4 +1,4 @@
-import { integer, list, optionalUrl, text } from './schemas.ts';
+import { integer, list, optional, optionalUrl, text } from './schemas.ts';
 import type { Variable } from './variable.ts';
 
 /** Variables of the HTTP server of the API. */
@@ -7,7 +7,7 @@ export const serverVariables = {
   SERVER_PORT: { about: 'port the API listens on', roles: ['api'], schema: integer(0, 65_535), default: '8000' },
   PUBLIC_URL: {
     about:
-      'public URL of the API for providers, without a trailing slash; no voice calls and no delivery reports when empty',
+      'public URL of the API for providers and for the links of new devices, without a trailing slash; no voice calls and no delivery reports when empty',
     roles: ['api', 'delivery'],
     schema: optionalUrl('http:', 'https:').transform((value) => value?.replace(/\/$/, '')),
     default: '',
@@ -17,6 +17,13 @@ export const serverVariables = {
       'proxies whose X-Forwarded-For is trusted: addresses and subnets, also before the codec endpoint, or a number of hops before the API and gRPC',
     roles: ['api'],
     schema: list,
+    default: '',
+  },
+  GEOIP_DATABASE: {
+    about:
+      'file of a local database of places in the format of MaxMind (.mmdb), such as GeoLite2 City, read at the start; requests of new devices show their network only when empty',
+    roles: ['api'],
+    schema: optional,
     default: '',
   },
   CORS_ORIGINS: {

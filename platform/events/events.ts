@@ -11,6 +11,7 @@ import { createAuditLogEvents } from './audit-log.ts';
 import { createCodeEvents } from './codes.ts';
 import { createCredentialEvents } from './credentials.ts';
 import { createDeliveryReportEvents } from './delivery-reports.ts';
+import { createLinkEvents } from './device-links.ts';
 import { createDeviceEvents } from './devices.ts';
 import { createDurationEvents } from './durations.ts';
 import { createKeyEvents } from './keys.ts';
@@ -38,6 +39,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createSessionEvents(outputs),
     ...createDeliveryReportEvents(outputs),
     ...createCredentialEvents(outputs),
+    ...createLinkEvents(outputs),
     ...createAccountEvents(outputs),
     ...createProfileEvents(outputs),
     ...createDeviceEvents(outputs),

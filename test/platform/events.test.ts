@@ -210,6 +210,31 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'deletion.stopped', level: 'info', fields: ['deletionId', 'userId'] },
     audits: 'deletion-stop',
   },
+  linkClaimed: {
+    run: (events) => events.linkClaimed({ linkId: 'l-1', userId, deviceId: '1' }),
+    logs: { event: 'link.claimed', level: 'info', fields: ['linkId', 'userId', 'deviceId'] },
+    audits: 'device-link',
+  },
+  approvalRequested: {
+    run: (events) => events.approvalRequested({ linkId: 'l-1', userId, registrationId }),
+    logs: { event: 'approval.requested', level: 'info', fields: ['linkId', 'userId', 'registrationId'] },
+    audits: 'approval-request',
+  },
+  linkApproved: {
+    run: (events) => events.linkApproved({ linkId: 'l-1', userId, deviceId: '1', kind: 'approval' }),
+    logs: { event: 'approval.approved', level: 'info', fields: ['linkId', 'userId', 'deviceId'] },
+    audits: 'approval-answer',
+  },
+  linkDenied: {
+    run: (events) => events.linkDenied({ linkId: 'l-1', userId, deviceId: '1', kind: 'link', reason: 'wrong-code' }),
+    logs: { event: 'link.denied', level: 'warn', fields: ['linkId', 'userId', 'deviceId', 'reason'] },
+    audits: 'device-link',
+  },
+  linkExpired: {
+    run: (events) => events.linkExpired({ linkId: 'l-1', userId, kind: 'link' }),
+    logs: { event: 'link.expired', level: 'info', fields: ['linkId', 'userId'] },
+    audits: 'device-link',
+  },
   accountErased: {
     run: (events) => events.accountErased({ deletionId: 'd-1' }),
     logs: { event: 'deletion.erased', level: 'info', fields: ['deletionId'] },

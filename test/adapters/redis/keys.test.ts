@@ -167,7 +167,7 @@ describe('erasePersonKeys()', () => {
   ): string[] {
     if (typeof personal === 'string' || 'expires' in personal) return [];
     const ids = { ...person, registrationId: ownerIds.registration, loginId: ownerIds.login };
-    const others = { sessionId: newId(), tokenHash: newId(), channel: 'sms', limit: 'exports' };
+    const others = { sessionId: newId(), linkId: newId(), tokenHash: newId(), channel: 'sms', limit: 'exports' };
     const owners = 'deletedWith' in personal ? personal.deletedWith : (['login'] as const);
     const subjects = owners.flatMap((owner) =>
       codePurposes.map((purpose) => ({ subject: ownerIds[owner], purpose, kind: purpose })),

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setImmediate as otherWork } from 'node:timers/promises';
+import { type ChangeListener, createChangeListener } from '../../../adapters/redis/changes.ts';
 import type { Redis } from '../../../adapters/redis/connect.ts';
+import { keys } from '../../../adapters/redis/keys.ts';
 import {
-  createRegistrationListener,
   createRegistrationStarts,
   createRegistrations,
-  type RegistrationListener,
   type RegistrationStarts,
   type Registrations,
 } from '../../../adapters/redis/registrations.ts';
@@ -20,14 +20,14 @@ let redis: Redis;
 let subscriber: Redis;
 let registrations: Registrations;
 let starts: RegistrationStarts;
-let listener: RegistrationListener;
+let listener: ChangeListener;
 
 before(() => {
   redis = connectTestRedis();
   subscriber = connectTestRedis();
   registrations = createRegistrations(redis);
   starts = createRegistrationStarts(redis, createCipher('secret', new Secret(Buffer.alloc(32, 7).toString('base64'))));
-  listener = createRegistrationListener(subscriber);
+  listener = createChangeListener(subscriber);
 });
 after(() => {
   redis.disconnect();
@@ -59,6 +59,8 @@ function recordOf(expiresAt: number) {
 /** Longer than any announcement takes. */
 const long = 600_000;
 
+const listen = (registrationId: string, timeoutMs: number) =>
+  listener.listen(keys.registration({ registrationId }), timeoutMs);
 const versionOf = async (id: string) => (await registrations.read(id))?.status.version;
 
 describe('registration-write.lua', () => {
@@ -192,10 +194,10 @@ describe('createRegistrations()', () => {
   });
 });
 
-describe('createRegistrationListener()', () => {
+describe('createChangeListener()', () => {
   it('receives a change', async () => {
     const id = uniqueName();
-    await using listening = await listener.listen(id, long);
+    await using listening = await listen(id, long);
     const change = listening.changed();
     await registrations.write(id, 'token', statusAt(1));
     assert.equal(await change, true);
@@ -203,7 +205,7 @@ describe('createRegistrationListener()', () => {
 
   it('does not miss a change between listen() and changed()', async () => {
     const id = uniqueName();
-    await using listening = await listener.listen(id, long);
+    await using listening = await listen(id, long);
     const change = hearsOf(id);
     await registrations.write(id, 'token', statusAt(1));
     await change;
@@ -212,7 +214,7 @@ describe('createRegistrationListener()', () => {
 
   it('misses none of 100 changes', async () => {
     const id = uniqueName();
-    await using listening = await listener.listen(id, long);
+    await using listening = await listen(id, long);
     const writing = (async () => {
       for (let version = 1; version <= 100; version++) await registrations.write(id, 'token', statusAt(version));
     })();
@@ -227,7 +229,7 @@ describe('createRegistrationListener()', () => {
 
   it('gives up when the timeout is over', async () => {
     using time = stopTime(['setTimeout', 'Date']);
-    await using listening = await listener.listen(uniqueName(), 1000);
+    await using listening = await listen(uniqueName(), 1000);
     let hasChanged: boolean | undefined;
     const waiting = listening.changed().then((answer) => {
       hasChanged = answer;
@@ -244,8 +246,8 @@ describe('createRegistrationListener()', () => {
 
   it('ignores other registrations', async () => {
     const [one, other] = [uniqueName(), uniqueName()];
-    await using listening = await listener.listen(one, long);
-    await using others = await listener.listen(other, long);
+    await using listening = await listen(one, long);
+    await using others = await listen(other, long);
     let hasChanged = false;
     const change = listening.changed().then((answer) => {
       hasChanged = answer;
@@ -261,10 +263,10 @@ describe('createRegistrationListener()', () => {
 
   it('serves many listeners of one registration, and continues when one of them closes', async () => {
     const id = uniqueName();
-    const first = await listener.listen(id, long);
-    await using second = await listener.listen(id, long);
+    const first = await listen(id, long);
+    await using second = await listen(id, long);
     await first[Symbol.asyncDispose]();
-    await using third = await listener.listen(id, long);
+    await using third = await listen(id, long);
     await registrations.write(id, 'token', statusAt(1));
     assert.deepEqual(await Promise.all([second.changed(), third.changed()]), [true, true]);
   });
@@ -272,8 +274,8 @@ describe('createRegistrationListener()', () => {
   it('keeps working when the last listener closes while a new one opens', async () => {
     const id = uniqueName();
     for (let round = 1; round <= 20; round++) {
-      const leaving = await listener.listen(id, long);
-      const [, coming] = await Promise.all([leaving[Symbol.asyncDispose](), listener.listen(id, long)]);
+      const leaving = await listen(id, long);
+      const [, coming] = await Promise.all([leaving[Symbol.asyncDispose](), listen(id, long)]);
       await registrations.write(id, 'token', statusAt(round));
       assert.equal(await coming.changed(), true, `round ${round}`);
       await coming[Symbol.asyncDispose]();
@@ -282,7 +284,7 @@ describe('createRegistrationListener()', () => {
 
   it('leaves no subscription behind', async () => {
     const id = uniqueName();
-    await (await listener.listen(id, long))[Symbol.asyncDispose]();
+    await (await listen(id, long))[Symbol.asyncDispose]();
     assert.deepEqual(await redis.pubsub('NUMSUB', `registration:{${id}}`), [`registration:{${id}}`, 0]);
   });
 });
