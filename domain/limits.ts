@@ -299,6 +299,7 @@ const sentences: Record<string, string> = {
   'key-uploads': 'Keys of this device were uploaded too often',
   'keys-per-pair': 'The keys of this user were requested too often',
   'keys-per-caller': 'Keys were requested too often',
+  'keys-per-target': 'The one-time keys of this user were requested too often',
   'push-tests-per-device': 'Too many tests of push were requested for this device',
   'wrong-pins-per-person': 'Too many wrong PINs were entered',
   'links-per-address': 'Several devices of your network wait to be linked; finish or deny one',

@@ -56,7 +56,7 @@ describe('forget()', () => {
   it('removes credentials and codes of a registration that was not completed, and counts its end', async () => {
     const { forget, forgotten, recorded } = scene();
     await forget({ registrationId: 'r1', status: statusOf('rejected', 'identity-taken') });
-    assert.deepEqual(forgotten, ['credentials of r1', 'codes of r1 to register']);
+    assert.deepEqual(forgotten, ['credentials of r1', 'device of r1', 'codes of r1 to register']);
     assert.deepEqual(recorded, [{ name: 'registrationEnded', args: ['r1', 'rejected', 'identity-taken', undefined] }]);
   });
 
@@ -64,12 +64,12 @@ describe('forget()', () => {
     const { forget, forgotten } = scene();
     const status = { ...statusOf('completed'), steps: [{ name: 'signal', status: 'done' } as const] };
     await forget({ registrationId: 'r1', status });
-    assert.deepEqual(forgotten, ['credentials of r1', 'step signal of r1']);
+    assert.deepEqual(forgotten, ['credentials of r1', 'device of r1', 'step signal of r1']);
   });
 
   it('keeps the verified code of a completed registration, so that a late repeat succeeds', async () => {
     const { forget, forgotten } = scene();
     await forget({ registrationId: 'r1', status: statusOf('completed') });
-    assert.deepEqual(forgotten, ['credentials of r1']);
+    assert.deepEqual(forgotten, ['credentials of r1', 'device of r1']);
   });
 });

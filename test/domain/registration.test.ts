@@ -48,14 +48,6 @@ describe('readPolicy()', () => {
     );
   });
 
-  it('refuses device, which is not available yet', () => {
-    assert.throws(() => readPolicy(['code', 'device']), new RangeError('Step device is not available yet'));
-  });
-
-  it('refuses signal, which is not available yet', () => {
-    assert.throws(() => readPolicy(['signal', 'code']), new RangeError('Step signal is not available yet'));
-  });
-
   it('refuses an unknown step by its position, and lists the known ones', () => {
     assert.throws(() => readPolicy(['code', 'sms']), /Step 2 does not exist; steps are directory, captcha, code/);
     assert.throws(() => readPolicy(['Code']), /Step 1 does not exist/);
