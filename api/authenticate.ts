@@ -129,8 +129,8 @@ export async function requireToken(
   authorization: string | undefined,
 ): Promise<{ session: AuthSession; expiresAt: number }> {
   const claims = await deps.tokens.verify(requireBearer(authorization));
-  const session = await deps.sessions.read(claims.sessionId, Date.now(), claims);
-  if (session === undefined || session.userId !== claims.userId) throw new Failure('token-invalid');
+  const session = await deps.sessions.read(claims);
+  if (session === undefined) throw new Failure('token-invalid');
   noteCaller({ userId: session.userId });
   return { session, expiresAt: claims.expiresAt };
 }
@@ -141,9 +141,9 @@ export async function requireToken(
  *
  * @throws {Failure} authentication-too-old
  */
-export function requireStepUp({ config }: Pick<ApiDeps, 'config'>, { authenticatedAt }: AuthSession): void {
+export function requireStepUp({ config }: Pick<ApiDeps, 'config'>, { authenticatedAt, readAt }: AuthSession): void {
   const { STEP_UP_SECONDS: maxAgeSeconds } = config;
-  if (Date.now() - authenticatedAt > maxAgeSeconds * 1000) {
+  if (readAt - authenticatedAt > maxAgeSeconds * 1000) {
     throw new Failure('authentication-too-old', { fields: { maxAgeSeconds } });
   }
 }

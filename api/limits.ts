@@ -202,6 +202,20 @@ export function limitLogIn(
 }
 
 /**
+ * Counts a code of a log-in as a send to the typed number, known or not, so that its owner can be told when the number
+ * has had its codes. The send with the same `tryId` is not counted again. Fails closed.
+ */
+export async function countTypedNumber(
+  deps: Pick<ApiDeps, 'config' | 'rateLimits'>,
+  number: string,
+  tryId: string,
+): Promise<Consumed & Pick<LimitState, 'allowed' | 'resetSeconds'>> {
+  const limit = limitOf(deps, 'sends-per-number');
+  const { allowed, resetSeconds } = await deps.rateLimits.consume(limit, number, tryId);
+  return { allowed, resetSeconds, refund: () => deps.rateLimits.refund(limit, number, tryId) };
+}
+
+/**
  * Counts a log-in by code without a captcha, by the typed identifier: beyond a few, each needs a captcha, so that nobody
  * sends codes in the name of others at no cost. Fails closed.
  *

@@ -4,12 +4,14 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { randomBytes } from '@noble/hashes/utils.js';
+import type { Device } from '../contract/devices.ts';
 import { keyDigestInput } from '../contract/key-rules.ts';
+import type { KeyUpload, PqPreKey, PreKey, SignedPreKey } from '../contract/keys.ts';
 import { fromBase64, toBase64 } from './bytes.ts';
 import { generateKeyPair, type KeyPair, sign } from './curve.ts';
 import { VyryError } from './errors.ts';
 import { generateKyberSeed, kyberKeyPair } from './kyber.ts';
-import type { ClientState, KeyKind, KeyUpload, SignedUploadedKey, StoredKey, UploadedKey } from './store.ts';
+import type { ClientState, KeyKind, StoredKey } from './store.ts';
 
 /** One-time keys of each kind in an upload. */
 const batchSize = 100;
@@ -31,10 +33,8 @@ export interface KeyStatus {
 }
 
 /** The body `Device` without its name and client: a device's identity with its first upload. */
-export interface DeviceKeys extends Required<KeyUpload> {
-  registrationId: number;
-  identityKey: string;
-}
+export type DeviceKeys = Omit<Device, 'name' | 'client' | 'capabilities'>;
+type WholeUpload = Omit<DeviceKeys, 'registrationId' | 'identityKey'>;
 
 /** Sets the identity key pair of a new account, or the account's own that an existing device has sent. */
 export function setIdentity(state: ClientState, { publicKey, privateKey }: KeyPair = generateKeyPair()): void {
@@ -89,6 +89,15 @@ export function confirmUpload(state: ClientState, now: number): void {
   pruneKeys(state, now);
 }
 
+/** Forgets the pending upload and its keys: the server has refused it for good. */
+export function discardUpload(state: ClientState): void {
+  for (const kind of Object.keys(state.pending ?? {}) as KeyKind[]) {
+    const ids = new Set([state.pending?.[kind] ?? []].flat().map(({ keyId }) => keyId));
+    state.keys[kind] = state.keys[kind].filter(({ keyId }) => !ids.has(keyId));
+  }
+  delete state.pending;
+}
+
 /** Removes the keys that were replaced thirty days ago, and the oldest one-time keys above 300. */
 export function pruneKeys(state: ClientState, now: number): void {
   for (const [kind, keys] of Object.entries(state.keys) as [KeyKind, StoredKey[]][]) {
@@ -117,24 +126,20 @@ function identityOf({ identity }: ClientState): NonNullable<ClientState['identit
   return identity;
 }
 
-function prepareWholeUpload(state: ClientState, now: number): Required<KeyUpload> {
-  return prepareUpload(
-    state,
-    ['signedPreKey', 'pqLastResortPreKey', 'preKeys', 'pqPreKeys'],
-    now,
-  ) as Required<KeyUpload>;
+function prepareWholeUpload(state: ClientState, now: number): WholeUpload {
+  return prepareUpload(state, ['signedPreKey', 'pqLastResortPreKey', 'preKeys', 'pqPreKeys'], now) as WholeUpload;
 }
 
 /** Makes the keys of an upload, and keeps them with it. */
 function prepareUpload(state: ClientState, kinds: readonly KeyKind[], now: number): KeyUpload {
   const identityKey = fromBase64(identityOf(state).privateKey);
   const keyIds = unusedKeyIds(state);
-  const make = <K extends UploadedKey>(kind: KeyKind, maker: KeyMaker<K>): K => {
+  const make = <K extends PreKey>(kind: KeyKind, maker: KeyMaker<K>): K => {
     const { secret, key } = maker(keyIds(), identityKey);
     state.keys[kind].push({ keyId: key.keyId, secret: toBase64(secret), createdAt: now });
     return key;
   };
-  const makeBatch = <K extends UploadedKey>(kind: KeyKind, maker: KeyMaker<K>): K[] =>
+  const makeBatch = <K extends PreKey>(kind: KeyKind, maker: KeyMaker<K>): K[] =>
     Array.from({ length: batchSize }, () => make(kind, maker));
   const upload: KeyUpload = {
     ...(kinds.includes('signedPreKey') && { signedPreKey: make('signedPreKey', makeSignedCurveKey) }),
@@ -146,24 +151,24 @@ function prepareUpload(state: ClientState, kinds: readonly KeyKind[], now: numbe
   return upload;
 }
 
-type KeyMaker<K extends UploadedKey> = (keyId: number, identityKey: Uint8Array) => { secret: Uint8Array; key: K };
+type KeyMaker<K extends PreKey> = (keyId: number, identityKey: Uint8Array) => { secret: Uint8Array; key: K };
 
-function makeCurveKey(keyId: number): { secret: Uint8Array; key: UploadedKey } {
+function makeCurveKey(keyId: number): { secret: Uint8Array; key: PreKey } {
   const { publicKey, privateKey } = generateKeyPair();
   return { secret: privateKey, key: { keyId, publicKey: toBase64(publicKey) } };
 }
 
-function makeSignedCurveKey(keyId: number, identityKey: Uint8Array): { secret: Uint8Array; key: SignedUploadedKey } {
+function makeSignedCurveKey(keyId: number, identityKey: Uint8Array): { secret: Uint8Array; key: SignedPreKey } {
   const { publicKey, privateKey } = generateKeyPair();
   return { secret: privateKey, key: signKey(keyId, publicKey, identityKey) };
 }
 
-function makeKyberKey(keyId: number, identityKey: Uint8Array): { secret: Uint8Array; key: SignedUploadedKey } {
+function makeKyberKey(keyId: number, identityKey: Uint8Array): { secret: Uint8Array; key: PqPreKey } {
   const seed = generateKyberSeed();
   return { secret: seed, key: signKey(keyId, kyberKeyPair(seed).publicKey, identityKey) };
 }
 
-function signKey(keyId: number, publicKey: Uint8Array, identityKey: Uint8Array): SignedUploadedKey {
+function signKey(keyId: number, publicKey: Uint8Array, identityKey: Uint8Array): SignedPreKey {
   return { keyId, publicKey: toBase64(publicKey), signature: toBase64(sign(identityKey, publicKey)) };
 }
 

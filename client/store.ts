@@ -4,6 +4,7 @@
  * A store is a small interface, because a device keeps its state in a file, in IndexedDB or in an encrypted database of
  * the application. What it must promise stands at `transaction`.
  */
+import type { KeyUpload } from '../contract/keys.ts';
 
 /** A private key that the device made, with its times in milliseconds since the Unix epoch. */
 export interface StoredKey {
@@ -15,27 +16,8 @@ export interface StoredKey {
   replacedAt?: number;
 }
 
-/** A key as it is uploaded. */
-export interface UploadedKey {
-  keyId: number;
-  publicKey: string;
-}
-
-/** A key as it is uploaded, with its signature. */
-export interface SignedUploadedKey extends UploadedKey {
-  signature: string;
-}
-
-/** An upload of keys; each list replaces the one at the server. */
-export interface KeyUpload {
-  signedPreKey?: SignedUploadedKey;
-  pqLastResortPreKey?: SignedUploadedKey;
-  preKeys?: UploadedKey[];
-  pqPreKeys?: SignedUploadedKey[];
-}
-
 /** The ids of the keys that the server has confirmed, one-time keys in the order of their upload. */
-export interface ConfirmedKeys {
+interface ConfirmedKeys {
   signedPreKeyId: number;
   pqLastResortPreKeyId: number;
   preKeyIds: number[];
@@ -58,6 +40,8 @@ export interface ClientState {
   userId?: string;
   deviceId?: string;
   tokens?: StoredTokens;
+  /** A registration that is not finished. */
+  registration?: { registrationId: string; token: string };
   registrationId?: number;
   /** The identity key pair of the account, serialised. */
   identity?: { publicKey: string; privateKey: string };
@@ -83,17 +67,20 @@ export function emptyState(): ClientState {
 }
 
 /**
- * Creates a store from the two acts of its medium: it keeps the state in memory and saves it in each transaction. Owns
- * the order: one transaction at a time.
+ * Creates a store of a medium: it holds the state in memory, runs one transaction at a time, and saves the JSON of a state
+ * that was changed.
  */
-export function createStore(initial: ClientState, save: (state: ClientState) => Promise<void>): ClientStore {
+export function createStore(initial: ClientState, save: (json: string) => Promise<void>): ClientStore {
   let state = initial;
+  let saved = JSON.stringify(initial);
   let last: Promise<unknown> = Promise.resolve();
   const run = async <T>(change: (state: ClientState) => T | Promise<T>): Promise<T> => {
     const draft = structuredClone(state);
     const result = await change(draft);
-    await save(draft);
+    const json = JSON.stringify(draft);
+    if (json !== saved) await save(json);
     state = draft;
+    saved = json;
     return result;
   };
   return {

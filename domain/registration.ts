@@ -96,6 +96,8 @@ export interface RegistrationState {
   /** Its cancellation was requested. Until its compensations are done, it has no outcome. */
   isCancelled?: boolean;
   waitingFor?: WaitingFor;
+  /** Why credentials that were set before must be set again. */
+  refusedCredentials?: 'own-word';
   /** User id of the account that already has the identity and is locked by a PIN. */
   lockedBy?: string;
   userId?: string;
@@ -195,8 +197,8 @@ function stepOf(name: StepName, state: RegistrationState): Step {
   }
   const refused = name === 'code' ? refusedChannels(state.sends) : [];
   if (refused.length > 0) return { name, status: 'open', reason: `${refused.at(-1)}-refused` };
-  const missing = name === 'code' ? missingOf(state) : undefined;
-  return { name, status: 'open', ...(missing !== undefined && { reason: missing }) };
+  const reason = name === 'credentials' ? state.refusedCredentials : name === 'code' ? missingOf(state) : undefined;
+  return { name, status: 'open', ...(reason !== undefined && { reason }) };
 }
 
 /** Returns why the directory entry has no number, or neither a number nor an address. */

@@ -391,6 +391,8 @@ function addRareActions(day: Day): void {
       'keys-low',
       'approval-request',
       'approval-answer',
+      'push-change',
+      'wake-up-send',
     ] as const),
   ];
   for (const [index, action] of byAdmin.entries()) day.add(30 + 70 * index, action, admin);

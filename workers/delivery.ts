@@ -19,11 +19,12 @@ import { createCodes } from '../adapters/redis/codes.ts';
 import { createDeliveries } from '../adapters/redis/deliveries.ts';
 import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import { createPushToken } from '../adapters/redis/push-tokens.ts';
-import { createRateLimits } from '../adapters/redis/rate-limits.ts';
+import { createRateLimits, type Limit } from '../adapters/redis/rate-limits.ts';
 import { createRecoveries } from '../adapters/redis/recoveries.ts';
 import { createRegistrationWarnings, type RegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { connectTwilio, readTwilioOptions } from '../adapters/twilio.ts';
+import { type LimitName, limits } from '../domain/limits.ts';
 import { smsNotificationLimit } from '../domain/notifications.ts';
 import {
   type DeliveryReportOrigin,
@@ -87,7 +88,7 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
         ...createPushSending({ ...sending, wakeUps: createWakeUps(redis) }),
         ...createNotificationSending({
           ...sending,
-          consumeSmsNotification: smsNotificationCounter(config, redis),
+          ...smsCounters(config, redis),
           stopLinkOf: stopLinkOf(config, createRegistrationWarnings(redis)),
           recoveries: createRecoveries(redis, secretCipher),
           newToken,
@@ -119,12 +120,18 @@ function orderChooser(config: Config<'delivery'>): DeliverDeps['orderOf'] {
   return (channel, send) => orderOf(choices[channel], { ...send, draw: Math.random() });
 }
 
-/** Returns the rate limit of SMS notifications. It counts keyed hashes of phone numbers. */
-function smsNotificationCounter({ PAYLOAD_KEY }: Config<'delivery'>, redis: WorkerTools['redis']) {
-  const limitKey = deriveKey(PAYLOAD_KEY, 'limit');
+/** Returns the rate limits of SMS. They count keyed hashes of phone numbers, as the api does. */
+function smsCounters(config: Config<'delivery'>, redis: WorkerTools['redis']) {
+  const limitKey = deriveKey(config.PAYLOAD_KEY, 'limit');
   const rateLimits = createRateLimits(redis);
-  return async (to: string, notificationId: string): Promise<boolean> =>
-    (await rateLimits.consume(smsNotificationLimit, keyedHash(limitKey, 'number', to), notificationId)).allowed;
+  const count = (limit: Limit) => (to: string, id: string) =>
+    rateLimits.consume(limit, keyedHash(limitKey, 'number', to), id);
+  const name: LimitName = 'sends-per-number';
+  const countNotification = count(smsNotificationLimit);
+  return {
+    consumeSms: count({ name, windows: config[limits[name].variable] }),
+    consumeSmsNotification: async (to: string, id: string) => (await countNotification(to, id)).allowed,
+  };
 }
 
 /**

@@ -142,7 +142,7 @@ async function requestToken({
     url: account.token_uri,
     headers: {},
     timeoutMs,
-    body: { grant_type: grant, assertion },
+    form: new URLSearchParams({ grant_type: grant, assertion }),
   });
   const granted = AccessToken.safeParse(answer.body).data;
   if (answer.status !== 200 || granted === undefined) throw outageOf('fcm', answer);

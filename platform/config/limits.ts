@@ -48,10 +48,14 @@ const prices = z
 
 /** Variables of the limits on codes, attempts, requests and costs. */
 export const limitVariables = {
-  LIMIT_SENDS_PER_NUMBER: limit(
-    'codes by SMS and voice to one phone number, over registrations, log-ins, PIN resets and changes',
-    '2/30,10/3600,20/86400',
-  ),
+  LIMIT_SENDS_PER_NUMBER: {
+    ...limit(
+      'codes and recovery links by SMS and voice to one phone number, over registrations, log-ins, recoveries, PIN resets and changes',
+      '2/30,10/3600,20/86400',
+    ),
+    // recoveries find the number only there
+    roles: ['api', 'delivery'],
+  },
   LIMIT_SENDS_PER_MAILBOX: limit('codes by e-mail to one mailbox', '10/3600,20/86400'),
   LIMIT_UNPROVEN_SENDS_PER_PREFIX: limit(
     'codes to one block of 10,000 numbers since a code was last entered correctly; further codes pause the block',

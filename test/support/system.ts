@@ -85,8 +85,8 @@ function enginesFor(isAudited: boolean): EngineUrls {
 
 async function startOwnEngines(folder: DataFolder): Promise<Partial<EngineUrls>> {
   const redis = await startRedis({ folder, appendfsync: 'always' });
-  const { outboxUrl, twilioUrl, smtpUrl, captchaUrls } = await startOutbox(folder);
-  return { redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, captchaUrls };
+  const { outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls } = await startOutbox(folder);
+  return { redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls };
 }
 
 /** Starts a system with engines of its own, so that a test may kill Temporal. Redis loses no acknowledged write. */
