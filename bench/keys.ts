@@ -81,7 +81,7 @@ async function measureUploads({ system, api, token, identity }: Bench): Promise<
   for (let index = 0; index < 20; index++) await upload(index);
   await new Rounds(checkCallers, check).run(5000);
 
-  const { pid } = { pid: system.ready.pids.api };
+  const pid = system.ready.pids.api;
   const before = cpuMs(pid);
   for (let index = 0; index < uploads; index++) await upload(index);
   console.log(`\nUploads of 100 + 100 keys: ${((cpuMs(pid) - before) / uploads).toFixed(1)} ms of processor time each`);

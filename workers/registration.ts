@@ -149,7 +149,7 @@ async function ensureSchedules(connection: NativeConnection, config: Config<'reg
     id: 'purge',
     workflow: purge,
     everySeconds: config.PURGE_INTERVAL,
-    note: 'Removes expired claims of user names, numbers and addresses whose account was never created',
+    note: 'Removes expired claims of user names, numbers and addresses whose account was never created, and keys without a device',
   });
   await ensureSchedule(connection, config.TEMPORAL_NAMESPACE, {
     ...common,

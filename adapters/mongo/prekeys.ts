@@ -16,6 +16,7 @@ import { newId } from '../../platform/crypto.ts';
 
 /** The fields of a device that name its sets: of Curve25519 keys and of KEM keys. */
 export const oneTimeKinds = ['preKeys', 'pqPreKeys'] as const;
+/** One of these fields. */
 export type OneTimeKind = (typeof oneTimeKinds)[number];
 
 /** What is known of a set without reading its keys: it has those of its upload that were not spent before. */

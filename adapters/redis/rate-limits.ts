@@ -16,7 +16,7 @@ export interface Limit {
   name: string;
   /** Sliding windows; all of them apply. */
   windows: readonly Window[];
-  /** Attempts leave the window one by one, evenly spaced, however close together they were. For one window. */
+  /** Attempts leave the window one by one, each after its part of the window, however close together they were. */
   isGradual?: boolean;
 }
 

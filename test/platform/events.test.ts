@@ -312,18 +312,18 @@ const calls: { [K in keyof Events]: Row } = {
     logs: {
       event: 'keys.uploaded',
       level: 'info',
-      fields: ['deviceId', 'pqPreKeys', 'preKeys', 'signedKeys', 'userId'],
+      fields: ['userId', 'deviceId', 'preKeys', 'pqPreKeys', 'signedKeys'],
     },
     audits: 'keys-upload',
   },
   keysFetched: {
     run: (events) => events.keysFetched({ userId, targetId: 'other', devices: 2, oneTime: 'given' }),
-    logs: { event: 'keys.fetched', level: 'info', fields: ['devices', 'oneTime', 'targetId', 'userId'] },
+    logs: { event: 'keys.fetched', level: 'info', fields: ['userId', 'targetId', 'devices', 'oneTime'] },
     audits: 'keys-fetch',
   },
   keysLow: {
     run: (events) => events.keysLow({ userId, deviceId: '1', kind: 'preKeys', left: 0 }),
-    logs: { event: 'keys.low', level: 'warn', fields: ['deviceId', 'kind', 'left', 'userId'] },
+    logs: { event: 'keys.low', level: 'warn', fields: ['userId', 'deviceId', 'kind', 'left'] },
     audits: 'keys-low',
   },
   prefixPaused: {
