@@ -20,7 +20,7 @@ type ApproveDeps = CloseDeps & LockDeps & Pick<ApiDeps, 'sessions'>;
  * session are checked before the approval counts, and device and session again after it: what ended them in between is
  * seen by one of the two. Safe to repeat with the same body.
  *
- * @throws {Failure} not-found, link-not-revealed, link-used, link-expired, link-denied, device-on-probation, link-locked,
+ * @throws {Failure} not-found, link-not-revealed, link-used, link-expired, link-denied, link-locked,
  *   account-disabled, unavailable
  */
 export async function approveLink(

@@ -17,7 +17,7 @@ type Body = HandlerInput<Op>['body'];
  * Claims a link for the calling device; the first claim wins, on whichever process. Safe to repeat with the same body: the
  * workflow is started after the claim, and a repeat starts it if that failed.
  *
- * @throws {Failure} not-found, link-claimed, link-expired, link-denied, device-on-probation, link-locked,
+ * @throws {Failure} not-found, link-claimed, link-expired, link-denied, link-locked,
  *   account-disabled, unavailable
  */
 export async function claimLink(

@@ -1,6 +1,7 @@
 /** Who may link a device at the moment: the device that claims or approves, and its account. */
 import { networkOf } from '../../adapters/ip-addresses.ts';
 import { type Account, epochOf } from '../../domain/account.ts';
+import { deviceIn } from '../../domain/device.ts';
 import { Failure } from '../../domain/failures.ts';
 import { approvableAt, type DeviceLink, numberChangeWaitMs } from '../../domain/link.ts';
 import type { DeviceSession } from '../authenticate.ts';
@@ -33,10 +34,10 @@ export function lockFailure(reason: LockReason, seconds?: number): Failure {
 }
 
 /**
- * Requires that the device of a session may approve devices now: it is in the set of its account and not on probation,
- * and nothing locks the account. Returns the epoch of the account.
+ * Requires that the device of a session may approve devices now: it is in the set of its account, and nothing locks the
+ * account. Returns the epoch of the account.
  *
- * @throws {Failure} link-locked, device-on-probation, account-disabled
+ * @throws {Failure} link-locked, account-disabled
  */
 export async function requireApprover(
   deps: LockDeps,
@@ -44,13 +45,8 @@ export async function requireApprover(
   { userId, deviceId }: Pick<DeviceSession, 'userId' | 'deviceId'>,
 ): Promise<number> {
   const [account, set] = await Promise.all([deps.accounts.read(userId), deps.devices.read(userId)]);
-  const device = set?.devices.find((one) => one.deviceId === deviceId);
-  if (account === undefined || device === undefined) throw lockFailure('device-revoked');
+  if (account === undefined || deviceIn(set, deviceId) === undefined) throw lockFailure('device-revoked');
   requireEnabled(account);
-  const onProbationMs = (device.probationUntil ?? 0) - Date.now();
-  if (onProbationMs > 0) {
-    throw new Failure('device-on-probation', { retryAfterSeconds: Math.ceil(onProbationMs / 1000) });
-  }
   await requireUnlocked(deps, account, kind);
   return epochOf(account);
 }

@@ -239,7 +239,7 @@ describe('A link', () => {
     await must(claim(link, ada), 204);
     await must(reveal(link), 204);
     assert.equal((await approve(link, { token: link.linkToken })).status, 401);
-    assert.equal((await approve(link, desk)).status, 404);
+    assert.equal((await approve(link, desk)).status, 403);
     await must(approve(link, ada), 204);
   });
 
