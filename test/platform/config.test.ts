@@ -267,6 +267,7 @@ describe('variables', () => {
     assert.deepEqual(holders('LDAP_BIND_PASSWORD'), ['directory']);
     assert.deepEqual(holders('TWILIO_AUTH_TOKEN'), ['delivery']);
     assert.deepEqual(holders('SMTP_URL'), ['delivery']);
+    assert.deepEqual(holders('SIGNAL_SERVER_URL'), ['signal']);
   });
 });
 
