@@ -6,6 +6,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { connectSignalServer, trustAlso } from '../../adapters/http/signal-server.ts';
@@ -37,8 +38,7 @@ interface Received {
 async function scene(answer: { status: number; body?: unknown; headers?: Record<string, string> }) {
   const received: Received[] = [];
   const server = createServer(async (req, res) => {
-    const chunks: Buffer[] = await Array.fromAsync(req);
-    const text = Buffer.concat(chunks).toString();
+    const text = await readText(req);
     const { authorization, 'user-agent': userAgent } = req.headers;
     const body: unknown = text === '' ? undefined : JSON.parse(text);
     received.push({ method: req.method, url: req.url, authorization, userAgent, body });
@@ -146,7 +146,6 @@ describe('trustAlso()', () => {
       await assert.rejects(signalServer.ping(), { code: 'unavailable' });
       trustAlso(ca);
       await signalServer.ping();
-      assert.equal(getCACertificates('default').length, known.length + 1);
     } finally {
       setDefaultCACertificates(known);
       await close();

@@ -136,7 +136,7 @@ describe('A verification session', () => {
     const bad: [unknown, number][] = [
       ['{', 400],
       [{}, 422],
-      [{ number: '+49493023125000' }, 422],
+      [{ number: '+44 7700 900101' }, 422],
       [{ number: '+4407700900111' }, 422],
       [{ number: '00447700900101' }, 422],
       [{ number, pushToken: 'token' }, 422],

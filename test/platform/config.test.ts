@@ -27,6 +27,7 @@ function completeEnvironment(): Record<string, string> {
     LDAP_BIND_DN: 'cn=vyry,dc=internal',
     LDAP_BIND_PASSWORD: 'a real password of somebody',
     LDAP_BASE_DN: 'dc=internal',
+    SIGNAL_SERVER_URL: 'https://signal.internal',
   };
 }
 

@@ -392,7 +392,7 @@ describe('node workers/run.ts', () => {
       assert.equal(code, 2);
       assert.equal(
         stderr,
-        'usage: node workers/run.ts <role> [--compile-cache=<folder>]\n\nroles: api, registration, directory, delivery, audit\n',
+        'usage: node workers/run.ts <role> [--compile-cache=<folder>]\n\nroles: api, registration, directory, delivery, signal, audit\n',
       );
       assert.equal(stdout, '');
     }
