@@ -3,6 +3,7 @@ import type { StoredRegistration } from '../adapters/redis/registrations.ts';
 import { isSignedByTwilio } from '../adapters/twilio/webhook.ts';
 import type { Auth, RpcOperation } from '../contract/operation.ts';
 import { adminRole } from '../domain/account.ts';
+import { deviceIn, probationOf } from '../domain/device.ts';
 import { Failure } from '../domain/failures.ts';
 import type { AuthSession } from '../domain/session.ts';
 import { tokenHash } from '../platform/crypto.ts';
@@ -128,8 +129,8 @@ export async function requireToken(
   authorization: string | undefined,
 ): Promise<{ session: AuthSession; expiresAt: number }> {
   const claims = await deps.tokens.verify(requireBearer(authorization));
-  const session = await deps.sessions.read(claims.sessionId, Date.now(), claims);
-  if (session === undefined || session.userId !== claims.userId) throw new Failure('token-invalid');
+  const session = await deps.sessions.read(claims);
+  if (session === undefined) throw new Failure('token-invalid');
   noteCaller({ userId: session.userId });
   return { session, expiresAt: claims.expiresAt };
 }
@@ -140,10 +141,28 @@ export async function requireToken(
  *
  * @throws {Failure} authentication-too-old
  */
-export function requireStepUp({ config }: Pick<ApiDeps, 'config'>, { authenticatedAt }: AuthSession): void {
+export function requireStepUp({ config }: Pick<ApiDeps, 'config'>, { authenticatedAt, readAt }: AuthSession): void {
   const { STEP_UP_SECONDS: maxAgeSeconds } = config;
-  if (Date.now() - authenticatedAt > maxAgeSeconds * 1000) {
+  if (readAt - authenticatedAt > maxAgeSeconds * 1000) {
     throw new Failure('authentication-too-old', { fields: { maxAgeSeconds } });
+  }
+}
+
+/**
+ * Requires that the device of a session, if it has one, is not on probation.
+ *
+ * @throws {Failure} device-on-probation with the time that is left
+ */
+export async function requireNoProbation(
+  { devices }: Pick<ApiDeps, 'devices'>,
+  { userId, deviceId }: AuthSession,
+): Promise<void> {
+  if (deviceId === undefined) return;
+  const device = deviceIn(await devices.read(userId), deviceId);
+  const now = Date.now();
+  const until = device && probationOf(device, now);
+  if (until !== undefined) {
+    throw new Failure('device-on-probation', { retryAfterSeconds: Math.ceil((until - now) / 1000) });
   }
 }
 

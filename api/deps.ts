@@ -2,12 +2,16 @@
 import type { Client } from '@temporalio/client';
 import type { BreachedPasswords } from '../adapters/breached-passwords.ts';
 import type { Captcha } from '../adapters/captcha.ts';
+import type { PublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
+import type { Devices } from '../adapters/mongo/devices.ts';
+import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { Passwords } from '../adapters/passwords.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { DeliveryReports } from '../adapters/redis/delivery-reports.ts';
+import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
 import type { Idempotency } from '../adapters/redis/idempotency.ts';
 import type { LogIns } from '../adapters/redis/logins.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
@@ -20,6 +24,7 @@ import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import type { SignalSteps } from '../adapters/redis/signal-steps.ts';
 import type { SmsBudget } from '../adapters/redis/sms-budget.ts';
 import type { VerificationSessions } from '../adapters/redis/verification-sessions.ts';
+import type { WakeUps } from '../adapters/redis/wake-ups.ts';
 import type { AuditEvent } from '../domain/audit.ts';
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
 import type { AuthSessionLife } from '../domain/session.ts';
@@ -79,6 +84,14 @@ export interface ApiDeps {
     | 'setProfile'
     | 'raiseEpoch'
   >;
+  devices: Devices;
+  deviceActivity: DeviceActivity;
+  preKeys: PreKeys;
+  wakeUps: WakeUps;
+  /** Encrypts push registrations. */
+  pushCipher: Pick<Cipher, 'encryptText' | 'decryptText'>;
+  /** Checks the endpoints of WebPush registrations. */
+  pushEndpoints: Pick<PublicEndpoints, 'problemOf'>;
   deletions: Pick<Deletions, 'read'>;
   /** The token of the receipt of a deletion, always the same for one deletion. */
   deletionToken: (deletionId: string) => string;

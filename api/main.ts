@@ -9,9 +9,13 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { type Collector, connectCollector } from '../adapters/collector.ts';
+import { createPublicEndpoints } from '../adapters/http/public-endpoint.ts';
+import { isPublicAddress } from '../adapters/ip-addresses.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
+import { createDevices } from '../adapters/mongo/devices.ts';
+import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
 import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.ts';
@@ -19,6 +23,7 @@ import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
+import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { createIdempotency } from '../adapters/redis/idempotency.ts';
 import { createLogIns } from '../adapters/redis/logins.ts';
@@ -36,6 +41,7 @@ import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createSmsBudget } from '../adapters/redis/sms-budget.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
+import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { createPayloadCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter, createTemporalProbe } from '../adapters/temporal/connect.ts';
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
@@ -214,6 +220,10 @@ async function assemble(
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     readPersonEvents: await personEventsOf(config),
+    devices: createDevices(database.connection),
+    deviceActivity: createDeviceActivity(redis),
+    preKeys: createPreKeys(database.connection),
+    ...assemblePush(config, redis),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),
@@ -239,6 +249,17 @@ function assembleLimits(
     }),
     smsBudget: createSmsBudget(redis),
     limitHash,
+  };
+}
+
+function assemblePush(
+  { DATA_KEY: dataKey, WEBPUSH_PRIVATE_HOSTS: allowed }: Config<'api'>,
+  redis: Redis,
+): Pick<ApiDeps, 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
+  return {
+    wakeUps: createWakeUps(redis),
+    pushCipher: createCipher('push', dataKey),
+    pushEndpoints: createPublicEndpoints({ isPublic: isPublicAddress, allowed }),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Text forms of bytes. `btoa` and `atob` exist in every runtime that the client supports. */
+import { bytesOf } from '../contract/keys.ts';
 
 /** Returns base64 with padding (RFC 4648 section 4), the form of all bytes in JSON. */
 export function toBase64(bytes: Uint8Array): string {
@@ -13,10 +14,8 @@ export function toBase64(bytes: Uint8Array): string {
  * @throws {Error} the text is not the base64 that `toBase64` returns
  */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  const characters = atob(text);
-  const bytes = new Uint8Array(characters.length);
-  for (let index = 0; index < bytes.length; index += 1) bytes[index] = characters.charCodeAt(index);
-  if (toBase64(bytes) !== text) throw new Error('not canonical base64');
+  const bytes = bytesOf(text);
+  if (bytes === undefined) throw new Error('not base64');
   return bytes;
 }
 

@@ -5,11 +5,12 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { randomBytes } from '@noble/hashes/utils.js';
 import { keyDigestInput } from '../contract/key-rules.ts';
+import type { KeyUpload, PqPreKey, PreKey, SignedPreKey } from '../contract/keys.ts';
 import { fromBase64, toBase64 } from './bytes.ts';
 import { generateKeyPair, type KeyPair, sign } from './curve.ts';
 import { VyryError } from './errors.ts';
 import { generateKyberSeed, kyberKeyPair } from './kyber.ts';
-import type { ClientState, KeyKind, KeyUpload, SignedUploadedKey, StoredKey, UploadedKey } from './store.ts';
+import type { ClientState, KeyKind, StoredKey } from './store.ts';
 
 /** One-time keys of each kind in an upload. */
 const batchSize = 100;
@@ -129,12 +130,12 @@ function prepareWholeUpload(state: ClientState, now: number): Required<KeyUpload
 function prepareUpload(state: ClientState, kinds: readonly KeyKind[], now: number): KeyUpload {
   const identityKey = fromBase64(identityOf(state).privateKey);
   const keyIds = unusedKeyIds(state);
-  const make = <K extends UploadedKey>(kind: KeyKind, maker: KeyMaker<K>): K => {
+  const make = <K extends PreKey>(kind: KeyKind, maker: KeyMaker<K>): K => {
     const { secret, key } = maker(keyIds(), identityKey);
     state.keys[kind].push({ keyId: key.keyId, secret: toBase64(secret), createdAt: now });
     return key;
   };
-  const makeBatch = <K extends UploadedKey>(kind: KeyKind, maker: KeyMaker<K>): K[] =>
+  const makeBatch = <K extends PreKey>(kind: KeyKind, maker: KeyMaker<K>): K[] =>
     Array.from({ length: batchSize }, () => make(kind, maker));
   const upload: KeyUpload = {
     ...(kinds.includes('signedPreKey') && { signedPreKey: make('signedPreKey', makeSignedCurveKey) }),
@@ -146,24 +147,24 @@ function prepareUpload(state: ClientState, kinds: readonly KeyKind[], now: numbe
   return upload;
 }
 
-type KeyMaker<K extends UploadedKey> = (keyId: number, identityKey: Uint8Array) => { secret: Uint8Array; key: K };
+type KeyMaker<K extends PreKey> = (keyId: number, identityKey: Uint8Array) => { secret: Uint8Array; key: K };
 
-function makeCurveKey(keyId: number): { secret: Uint8Array; key: UploadedKey } {
+function makeCurveKey(keyId: number): { secret: Uint8Array; key: PreKey } {
   const { publicKey, privateKey } = generateKeyPair();
   return { secret: privateKey, key: { keyId, publicKey: toBase64(publicKey) } };
 }
 
-function makeSignedCurveKey(keyId: number, identityKey: Uint8Array): { secret: Uint8Array; key: SignedUploadedKey } {
+function makeSignedCurveKey(keyId: number, identityKey: Uint8Array): { secret: Uint8Array; key: SignedPreKey } {
   const { publicKey, privateKey } = generateKeyPair();
   return { secret: privateKey, key: signKey(keyId, publicKey, identityKey) };
 }
 
-function makeKyberKey(keyId: number, identityKey: Uint8Array): { secret: Uint8Array; key: SignedUploadedKey } {
+function makeKyberKey(keyId: number, identityKey: Uint8Array): { secret: Uint8Array; key: PqPreKey } {
   const seed = generateKyberSeed();
   return { secret: seed, key: signKey(keyId, kyberKeyPair(seed).publicKey, identityKey) };
 }
 
-function signKey(keyId: number, publicKey: Uint8Array, identityKey: Uint8Array): SignedUploadedKey {
+function signKey(keyId: number, publicKey: Uint8Array, identityKey: Uint8Array): SignedPreKey {
   return { keyId, publicKey: toBase64(publicKey), signature: toBase64(sign(identityKey, publicKey)) };
 }
 

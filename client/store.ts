@@ -4,6 +4,7 @@
  * A store is a small interface, because a device keeps its state in a file, in IndexedDB or in an encrypted database of
  * the application. What it must promise stands at `transaction`.
  */
+import type { KeyUpload } from '../contract/keys.ts';
 
 /** A private key that the device made, with its times in milliseconds since the Unix epoch. */
 export interface StoredKey {
@@ -15,27 +16,8 @@ export interface StoredKey {
   replacedAt?: number;
 }
 
-/** A key as it is uploaded. */
-export interface UploadedKey {
-  keyId: number;
-  publicKey: string;
-}
-
-/** A key as it is uploaded, with its signature. */
-export interface SignedUploadedKey extends UploadedKey {
-  signature: string;
-}
-
-/** An upload of keys; each list replaces the one at the server. */
-export interface KeyUpload {
-  signedPreKey?: SignedUploadedKey;
-  pqLastResortPreKey?: SignedUploadedKey;
-  preKeys?: UploadedKey[];
-  pqPreKeys?: SignedUploadedKey[];
-}
-
 /** The ids of the keys that the server has confirmed, one-time keys in the order of their upload. */
-export interface ConfirmedKeys {
+interface ConfirmedKeys {
   signedPreKeyId: number;
   pqLastResortPreKeyId: number;
   preKeyIds: number[];

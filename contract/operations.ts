@@ -2,6 +2,7 @@
 import { adminOperations } from './admin.ts';
 import { credentialOperations, sessionOperations } from './auth.ts';
 import { callbackOperations } from './callbacks.ts';
+import { deviceOperations, keyOperations, pushOperations } from './devices.ts';
 import { registrationOperations } from './registrations.ts';
 import { systemOperations } from './system.ts';
 import { userOperations } from './users.ts';
@@ -12,6 +13,9 @@ export const operations = {
   ...sessionOperations,
   ...credentialOperations,
   ...userOperations,
+  ...deviceOperations,
+  ...keyOperations,
+  ...pushOperations,
   ...adminOperations,
   ...callbackOperations,
   ...systemOperations,

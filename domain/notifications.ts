@@ -15,6 +15,9 @@ export const notificationKinds = [
   'account-deleted',
   'session-stolen',
   'recovery-asked',
+  'device-added',
+  'device-removed',
+  'identity-key-changed',
 ] as const;
 /** A kind of notification. */
 export type NotificationKind = (typeof notificationKinds)[number];
@@ -41,7 +44,18 @@ export const notificationChannels: Readonly<Record<NotificationKind, readonly No
   'account-deleted': everyChannel,
   'session-stolen': everyChannel,
   'recovery-asked': everyChannel,
+  'device-added': everyChannel,
+  'device-removed': everyChannel,
+  'identity-key-changed': everyChannel,
 };
+
+/** Kinds that do not wake up the devices of the account: nothing to protect, or no devices left. */
+const quietKinds: readonly NotificationKind[] = ['welcome', 'account-deleted'];
+
+/** Returns whether a notification also wakes up the devices of the account. */
+export function wakesDevices(kind: NotificationKind): boolean {
+  return !quietKinds.includes(kind);
+}
 
 /**
  * Limit of SMS notifications to one number, over all accounts, so that repeated changes do not cost an SMS each. Beyond

@@ -45,8 +45,8 @@ export const registrationSteps = [...stepNames, 'approval', 'finish'] as const;
 /** Dependencies that a registration may wait for. */
 export const awaitedSystems = ['directory', 'database', 'signal', ...channels] as const;
 
-/** Dependencies that a registration can wait for. */
-export type WaitingFor = (typeof awaitedSystems)[number];
+/** Dependencies that a workflow can wait for. */
+export type WaitingFor = (typeof awaitedSystems)[number] | 'push';
 
 /** The limits of a registration, fixed from the configuration when it starts. */
 export interface RegistrationRules extends VerificationRules {
@@ -96,6 +96,8 @@ export interface RegistrationState {
   /** Its cancellation was requested. Until its compensations are done, it has no outcome. */
   isCancelled?: boolean;
   waitingFor?: WaitingFor;
+  /** Why credentials that were set before must be set again. */
+  refusedCredentials?: 'own-word';
   /** User id of the account that already has the identity and is locked by a PIN. */
   lockedBy?: string;
   userId?: string;
@@ -201,8 +203,8 @@ function stepOf(name: StepName, state: RegistrationState): Step {
   if (name === 'signal') return signalStepOf(state);
   const refused = name === 'code' ? refusedChannels(state.sends) : [];
   if (refused.length > 0) return { name, status: 'open', reason: `${refused.at(-1)}-refused` };
-  const missing = name === 'code' ? missingOf(state) : undefined;
-  return { name, status: 'open', ...(missing !== undefined && { reason: missing }) };
+  const reason = name === 'credentials' ? state.refusedCredentials : name === 'code' ? missingOf(state) : undefined;
+  return { name, status: 'open', ...(reason !== undefined && { reason }) };
 }
 
 /** A Signal server registers a number, so a code to an e-mail address does not open the step. */

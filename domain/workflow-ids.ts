@@ -33,6 +33,11 @@ export function identityReleaseWorkflowId(userId: string): string {
   return `identity-release:${userId}`;
 }
 
+/** Returns the id of the workflow that removes a device. It is per device id, so one of them runs at a time. */
+export function deviceRemovalWorkflowId(userId: string, deviceId: string): string {
+  return `device-removal:${userId}:${deviceId}`;
+}
+
 /** Returns the id of the workflow of an account deletion. It outlives the erasure, so it contains no user id. */
 export function accountDeletionWorkflowId(deletionId: string): string {
   return `account-deletion:${deletionId}`;
@@ -61,6 +66,16 @@ export function directoryLogInWorkflowId(attemptId: string): string {
 /** Returns the id of the workflow of a notification. The id prevents a second send. */
 export function notificationWorkflowId({ userId, kind, occasion }: Notification): string {
   return `notification:${kind}:${userId}:${occasion}`;
+}
+
+/** Returns the id of the workflow of a wake-up. The store of wake-ups allows one at a time for a device. */
+export function wakeUpWorkflowId(wakeUpId: string): string {
+  return `wake-up:${wakeUpId}`;
+}
+
+/** Returns the id of the workflow that sends a wake-up to test a push registration. */
+export function pushTestWorkflowId(testId: string): string {
+  return `push-test:${testId}`;
 }
 
 /** Returns the id of the workflow of a registration. It contains a random id, never a number or a name. */

@@ -388,8 +388,11 @@ function addRareActions(day: Day): void {
       'device-remove',
       'keys-upload',
       'keys-fetch',
+      'keys-low',
       'approval-request',
       'approval-answer',
+      'push-change',
+      'wake-up-send',
     ] as const),
   ];
   for (const [index, action] of byAdmin.entries()) day.add(30 + 70 * index, action, admin);

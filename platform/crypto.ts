@@ -33,7 +33,8 @@ export type KeyPurpose =
   | 'pseudonym'
   | 'audit'
   | 'deletion'
-  | 'registration-stop';
+  | 'registration-stop'
+  | 'push';
 
 /**
  * Authenticated encryption for one purpose: AES-256-GCM (NIST SP 800-38D), random 96-bit IV, key id as additional data.

@@ -34,6 +34,7 @@ export class RegistrationProgress {
   readonly #done = new Set<StepName>();
   #identity: ContactIdentity;
   #provenChannel: Channel | undefined;
+  #refusedCredentials: 'own-word' | undefined;
   #lockedBy: string | undefined;
   #signalRefused: string | undefined;
   #expiresAt: number;
@@ -84,6 +85,7 @@ export class RegistrationProgress {
       ...(this.#provenChannel !== undefined && { verifiedBy: this.#provenChannel }),
       ...(this.#signalRefused !== undefined && { signalRefused: this.#signalRefused }),
       ...this.#ending,
+      ...(this.#refusedCredentials !== undefined && { refusedCredentials: this.#refusedCredentials }),
       ...(waitingFor && { waitingFor }),
     };
   }
@@ -167,13 +169,23 @@ export class RegistrationProgress {
     return channel === 'email' ? { to } : { to, country: countryOf(this.#identity) };
   }
 
-  /** Replaces the identity with the directory entry: addresses that the client stated receive no codes. */
-  async adopt(identity: ContactIdentity): Promise<'done' | 'somebody-else'> {
+  /**
+   * Replaces the identity with the directory entry: addresses that the client stated receive no codes. Credentials that
+   * were set before are judged by it. Until then they do not count, so that the registration cannot end in between, and
+   * others that are set meanwhile stay.
+   */
+  async adopt(identity: ContactIdentity, judge: () => Promise<'kept' | 'own-word'>): Promise<'done' | 'somebody-else'> {
     if (this.#done.has('directory')) {
       return identity.directoryId === this.#identity.directoryId ? 'done' : 'somebody-else';
     }
     this.#identity = identity;
-    await this.finishStep('directory', 'directory password right');
+    this.#done.add('directory');
+    this.flow.note('directory password right');
+    if (this.#done.delete('credentials')) {
+      if ((await judge()) === 'kept') this.#done.add('credentials');
+      else this.#refuseCredentials('own-word');
+    }
+    await this.#stepFinished();
     return 'done';
   }
 
@@ -187,15 +199,26 @@ export class RegistrationProgress {
    * or requires the step `approval`.
    */
   async finishStep(name: StepName, note: string): Promise<StepAnswer> {
-    if (!this.#done.has(name)) {
+    const isNew = !this.#done.has(name);
+    if (isNew) {
       this.#done.add(name);
       this.flow.note(note);
-      if (!this.isProven()) await this.flow.announce();
     }
+    await this.#stepFinished({ isNew });
+    return this.answer('done');
+  }
+
+  async #stepFinished({ isNew } = { isNew: true }): Promise<void> {
+    if (isNew && !this.isProven()) await this.flow.announce();
     if (this.isProven()) {
       await condition(() => this.#isClosed || this.flow.calls.unavailable.size > 0 || !this.isProven());
     }
-    return this.answer('done');
+  }
+
+  #refuseCredentials(reason: 'own-word'): void {
+    if (this.#done.has('credentials')) return;
+    this.#refusedCredentials = reason;
+    this.flow.note('credentials open again: the password is a word of the directory entry');
   }
 
   /** Waits until every step is done. Ends the registration when its lifetime is over first. */

@@ -147,6 +147,20 @@ export const keyFamilies = {
     encrypted: 'no',
     personal: { userIdIn: 'key' },
   },
+  devicePlace: {
+    key: 'device-place:<userId>:<deviceId>',
+    writers: ['api'],
+    life: { until: 'the absolute end of the session' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
+  deviceActivity: {
+    key: 'device-activity:<userId>',
+    writers: ['api', 'registration'],
+    life: { kept: 'a field for each device, until it is removed' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
   knownDevices: {
     key: 'known-devices:<userId>',
     writers: ['api'],
@@ -160,6 +174,27 @@ export const keyFamilies = {
     life: { kept: 'as long as the account' },
     encrypted: 'no',
     personal: { userIdIn: 'key' },
+  },
+  wakeUp: {
+    key: 'wake-up:<userId>:<deviceId>',
+    writers: ['api', 'registration', 'delivery'],
+    life: { seconds: 86_400, after: 'it was sent; a minute before it is confirmed' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
+  pushResult: {
+    key: 'push-result:<userId>',
+    writers: ['api', 'registration', 'delivery'],
+    life: { seconds: 180 * 86_400, after: 'the last wake-up' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
+  pushToken: {
+    key: 'push-token:<provider>',
+    writers: ['delivery'],
+    life: { until: 'a new token for the push provider is due, within an hour' },
+    encrypted: 'value',
+    personal: 'no',
   },
   recovery: {
     key: 'recovery:<recoveryId>',

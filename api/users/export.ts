@@ -47,7 +47,7 @@ export async function exportAccount(
   const [secrets, isLinkedToDirectory, sessions, workflows, auditEvents] = await Promise.all([
     deps.accounts.readSecrets(userId),
     deps.accounts.hasDirectoryEntry(userId),
-    deps.sessions.list(userId, Date.now()),
+    deps.sessions.list(userId),
     readWorkflows(deps, account),
     readEvents(deps, account),
   ]);

@@ -31,7 +31,7 @@ const modesOf: Record<FaultChannel, readonly Mode[]> = {
   sms: [...commonModes, ...reportModes],
   voice: [...commonModes, ...reportModes],
   email: commonModes,
-  push: [...commonModes, 'duplicate-report'],
+  push: commonModes,
   captcha: [...commonModes, 'html', 'empty'],
   signal: commonModes,
 };
@@ -40,7 +40,7 @@ const providersOf: Record<FaultChannel, readonly string[]> = {
   sms: ['twilio', 'infobip'],
   voice: ['twilio'],
   email: ['smtp', 'resend', 'sendgrid'],
-  push: [],
+  push: ['webpush', 'fcm', 'apns'],
   captcha: captchaProviders,
   signal: ['signal-server'],
 };
@@ -68,7 +68,7 @@ export const faultSchema = z
     const refuse = (path: string, message: string) => check.addIssue({ code: 'custom', path: [path], message });
     if (!modesOf[channel].includes(mode)) refuse('mode', `${channel} has ${modesOf[channel].join(', ')}`);
     if (provider !== undefined && !providersOf[channel].includes(provider))
-      refuse('provider', `${channel} has ${providersOf[channel].join(', ') || 'no providers yet'}`);
+      refuse('provider', `${channel} has ${providersOf[channel].join(', ')}`);
     if (providerCode !== undefined && !providerCodes[channel].test(providerCode))
       refuse('providerCode', `not a code of a provider of ${channel}`);
   });

@@ -8,6 +8,7 @@ import { accountVariables } from './accounts.ts';
 import { auditVariables } from './audit.ts';
 import { captchaVariables } from './captcha.ts';
 import { codecVariables } from './codec.ts';
+import { deviceVariables } from './devices.ts';
 import { directoryVariables } from './directory.ts';
 import { engineVariables } from './engines.ts';
 import { grpcVariables } from './grpc.ts';
@@ -16,6 +17,7 @@ import { limitVariables } from './limits.ts';
 import { mailVariables } from './mail.ts';
 import { messageVariables } from './messages.ts';
 import { processVariables } from './process.ts';
+import { pushVariables } from './push.ts';
 import { registrationVariables } from './registration.ts';
 import type { Role } from './roles.ts';
 import { serverVariables } from './server.ts';
@@ -35,6 +37,7 @@ export const variables = {
   ...auditVariables,
   ...keyVariables,
   ...sessionVariables,
+  ...deviceVariables,
   ...grpcVariables,
   ...signalVariables,
   ...codecVariables,
@@ -47,6 +50,7 @@ export const variables = {
   ...smsVariables,
   ...mailVariables,
   ...messageVariables,
+  ...pushVariables,
   ...workerVariables,
   ...traceVariables,
 } satisfies Record<string, Variable>;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { findingOf } from '../../cli/checks/ldap.ts';
+import { freePort } from '../../engines/ports.ts';
 import { setFault } from '../support/faults.ts';
 import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';
 import { projectFolder, runNode } from '../support/node-process.ts';
@@ -146,7 +147,8 @@ describe('vyry doctor', () => {
       findings.some(({ check }) => check === 'worker signal'),
       false,
     );
-    const listed = await diagnose({ REGISTRATION_STEPS: 'code,signal', SIGNAL_SERVER_URL: 'http://127.0.0.1:1' });
+    const nowhere = `http://127.0.0.1:${await freePort()}`;
+    const listed = await diagnose({ REGISTRATION_STEPS: 'code,signal', SIGNAL_SERVER_URL: nowhere });
     assert.equal(listed.of('worker signal'), 'failed: no worker polls its task queue');
     assert.equal(listed.of('signal-server'), 'failed: unreachable');
     const none = await diagnose({ SIGNAL_SERVER_URL: '' });

@@ -110,13 +110,13 @@ describe('linking a device', () => {
     const provision = { userId: parties.userId, identity: generateKeyPair(), deviceSetHash: hashDeviceSet([]) };
     const other = await linkUpToDigits();
     other.existing.confirmCode(other.code);
-    const sealedByOther = await other.existing.sealProvision(provision);
-    await assert.rejects(newDevice.openProvision(sealedByOther), { code: 'LINK_PROVISION' });
+    const ofOther = await other.existing.sealProvision(provision);
+    await assert.rejects(newDevice.openProvision(ofOther), { code: 'LINK_PROVISION' });
     const changed = Buffer.from(await existing.sealProvision(provision), 'base64');
     changed.writeUInt8(changed.readUInt8(40) ^ 1, 40);
     await assert.rejects(newDevice.openProvision(changed.toString('base64')), { code: 'LINK_PROVISION' });
     const ofAnother = await other.existing.sealProvision({ ...provision, userId: 'u-1' });
-    await other.newDevice.openProvision(sealedByOther);
+    await other.newDevice.openProvision(ofOther);
     await assert.rejects(other.newDevice.openProvision(ofAnother), { code: 'LINK_PROVISION' });
   });
 });

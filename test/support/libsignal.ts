@@ -50,7 +50,7 @@ export interface LibsignalMessage {
 }
 
 /** Decodes base64 into an array of its own. */
-export function decode(base64: string): Uint8Array<ArrayBuffer> {
+function decode(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(Buffer.from(base64, 'base64'));
 }
 

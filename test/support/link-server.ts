@@ -45,7 +45,7 @@ function sha256(...parts: Uint8Array[]): Buffer {
 const suiteId = '48504b45647a00010002';
 
 /** Returns the replaced encryption. */
-export function randomSecrets(random: Random): LinkEncryption<Uint8Array> {
+function randomSecrets(random: Random): LinkEncryption<Uint8Array> {
   const contextOf = (key: Uint8Array, encapsulation: Uint8Array, info: Uint8Array) => {
     const secret = sha256(key, encapsulation, info);
     return {

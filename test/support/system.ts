@@ -92,8 +92,9 @@ function enginesFor(isAudited: boolean): EngineUrls {
 
 async function startOwnEngines(folder: DataFolder): Promise<Partial<EngineUrls>> {
   const redis = await startRedis({ folder, appendfsync: 'always' });
-  const { outboxUrl, twilioUrl, smtpUrl, captchaUrls, signalServerUrl } = await startOutbox(folder);
-  return { redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, captchaUrls, signalServerUrl };
+  const { outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls, signalServerUrl } =
+    await startOutbox(folder);
+  return { redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls, signalServerUrl };
 }
 
 /** Starts a system with engines of its own, so that a test may kill Temporal. Redis loses no acknowledged write. */

@@ -125,6 +125,7 @@ const goodDayBy = (now: Clock): FakeActivities => ({
   readEntryStatuses: async () => [],
   sendCode: async () => ({ result: 'sent', at: await now() }),
   hashCredentials: async () => 'kept',
+  judgeCredentials: async () => 'kept',
   claimIdentity: async () => true,
   releaseIdentity: async () => undefined,
   createAccount: async () => undefined,

@@ -1,0 +1,346 @@
+/**
+ * Devices: one document for each account that has or had a device, in `devices` by user id. It has the identity key and
+ * every device, so one write changes several devices, or the identity key with the keys that it signs (decision 044).
+ *
+ * Consistency: a change of the set reads it, decides by the rules of domain/device.ts, and writes on condition that
+ * `version` is unchanged; otherwise it reads again. Each change raises `version`, except handing out one-time keys: that
+ * increments the counters of the key sets on condition that the set is the one that was read, so hand-outs do not disturb
+ * each other. When MongoDB is unavailable, calls throw; every change may be repeated.
+ */
+import { type Connection, type Model, Schema, trusted } from 'mongoose';
+import {
+  type AdditionRules,
+  additionTo,
+  type DeviceSet,
+  isLiving,
+  type KeyChange,
+  type KeySet,
+  keysLeft,
+  type NewDevice,
+  type Rotation,
+  type StoredDevice,
+  setIdsOf,
+  type TakenKey,
+  type TakenKeys,
+} from '../../domain/device.ts';
+import { isDuplicateKey } from './connect.ts';
+
+/** The store of devices. */
+export type Devices = ReturnType<typeof createDevices>;
+
+/** What the store did with a device that was to be added. */
+export type AddedDevice =
+  | {
+      outcome: 'added';
+      device: StoredDevice;
+      /** The devices that it replaces, which are being removed. */
+      ended: StoredDevice[];
+      /** The account had no device. */
+      isFirst: boolean;
+    }
+  | { outcome: 'repeated'; device: StoredDevice }
+  | { outcome: 'limit'; current: number }
+  | { outcome: 'identity-differs' };
+
+/** Keys of some devices of an account. */
+export interface HandOut {
+  identityKey: string;
+  devices: TakenKeys[];
+}
+
+interface DeviceDocument extends Omit<StoredDevice, 'deviceId' | 'capabilities'> {
+  /** JSON, because names of capabilities may have dots. */
+  capabilities: string;
+}
+
+interface SetDocument {
+  _id: string;
+  identityKey: string;
+  version: number;
+  /** By `d` and the device id. */
+  devices: Record<string, DeviceDocument>;
+}
+
+type Sets = Model<SetDocument>;
+/** What an update sets and removes, by dotted paths. */
+type Fields = Record<string, unknown>;
+
+const schema = new Schema<SetDocument>(
+  {
+    _id: { type: String, required: true },
+    identityKey: { type: String, required: true },
+    version: { type: Number, required: true },
+    devices: { type: Schema.Types.Mixed, required: true },
+  },
+  { collection: 'devices', versionKey: false, strict: 'throw', minimize: false },
+);
+
+/** Creates the store of devices. */
+export function createDevices(connection: Connection) {
+  const sets = connection.model<SetDocument>('DeviceSet', schema);
+  return {
+    /** Returns the devices of an account, without those that are being removed; undefined if it never had one. */
+    async read(userId: string): Promise<DeviceSet | undefined> {
+      const set = await readAll(sets, userId);
+      return set && { ...set, devices: set.devices.filter(isLiving) };
+    },
+
+    /** Returns the ids of the sets of one-time keys to which the devices of these accounts refer. */
+    setsInUse: (userIds: readonly string[]): Promise<Set<string>> => setsInUse(sets, userIds),
+
+    /** Deletes the devices of an account. Safe to repeat. */
+    async erase(userId: string): Promise<void> {
+      await sets.deleteOne({ _id: userId });
+    },
+
+    ...createAdditions(sets),
+    ...createDeviceChanges(sets),
+    ...createKeyChanges(sets),
+  };
+}
+
+/** The operations that add and remove devices. */
+function createAdditions(sets: Sets) {
+  return {
+    /**
+     * Adds a device with the lowest free id. Of parallel first devices of an account one determines its identity key.
+     * A device that the account has already is returned as it is stored.
+     */
+    async add(userId: string, device: NewDevice, rules: AdditionRules): Promise<AddedDevice> {
+      const { identityKey, ...own } = device;
+      // ends: when a write misses, another one was made
+      for (;;) {
+        const set = await readAll(sets, userId);
+        const addition = additionTo(set, device, rules);
+        if (addition.outcome !== 'added') return addition;
+        const { deviceId, ended: endedIds } = addition;
+        const ended = set?.devices.filter((one) => endedIds.includes(one.deviceId)) ?? [];
+        const stored: StoredDevice = { ...own, deviceId };
+        const $set = {
+          identityKey,
+          [pathOf(deviceId)]: documentOf(stored),
+          ...Object.fromEntries(ended.map((one) => [pathOf(one.deviceId, 'removedAt'), own.createdAt])),
+        };
+        const isAdded =
+          set === undefined ? await insertFirst(sets, userId, identityKey, stored) : await change(sets, set, { $set });
+        const isFirst = !set?.devices.some(isLiving);
+        if (isAdded) return { outcome: 'added', device: stored, ended, isFirst };
+      }
+    },
+
+    /**
+     * Marks a device as being removed: from now on nothing of it counts, and its id is not free yet. Returns it, also
+     * if it was marked before; undefined if there is none, or the one with this id was added later. Safe to repeat.
+     */
+    async markRemoved(userId: string, deviceId: string, at: number): Promise<StoredDevice | undefined> {
+      for (;;) {
+        const set = await readAll(sets, userId);
+        const device = set?.devices.find((one) => one.deviceId === deviceId && one.createdAt <= at);
+        if (set === undefined || device === undefined || !isLiving(device)) return device;
+        const isMarked = await change(sets, set, { $set: { [pathOf(deviceId, 'removedAt')]: at } });
+        if (isMarked) return { ...device, removedAt: at };
+      }
+    },
+
+    /** Deletes a device that is marked as being removed since an instant, which frees its id. Safe to repeat. */
+    async finishRemoval(userId: string, deviceId: string, removedAt: number): Promise<void> {
+      await sets.updateOne(
+        { _id: userId, [pathOf(deviceId, 'removedAt')]: removedAt },
+        { $unset: { [pathOf(deviceId)]: 1 }, $inc: { version: 1 } },
+      );
+    },
+  };
+}
+
+/** The operations that change one field of a device. Each returns false if there is no such device. Safe to repeat. */
+function createDeviceChanges(sets: Sets) {
+  const changeDevice = async (userId: string, deviceId: string, update: Fields, filter: Fields = {}) => {
+    const living = { _id: userId, ...livingFilter(deviceId), ...filter };
+    return (await sets.updateOne(living, { ...update, $inc: { version: 1 } })).matchedCount > 0;
+  };
+  return {
+    /** Renames a device. */
+    rename: (userId: string, deviceId: string, name: string): Promise<boolean> =>
+      changeDevice(userId, deviceId, { $set: { [pathOf(deviceId, 'name')]: name } }),
+
+    /**
+     * Sets or removes the push registration of a device.
+     *
+     * @param options.was the registration that it must have; false if it has another one
+     */
+    setPush(
+      userId: string,
+      deviceId: string,
+      push: string | undefined,
+      { was }: { was?: string } = {},
+    ): Promise<boolean> {
+      const path = pathOf(deviceId, 'push');
+      const update = push === undefined ? { $unset: { [path]: 1 } } : { $set: { [path]: push } };
+      return changeDevice(userId, deviceId, update, was === undefined ? {} : { [path]: was });
+    },
+  };
+}
+
+/** The operations on the keys of devices. */
+function createKeyChanges(sets: Sets) {
+  return {
+    /**
+     * Replaces keys of a device in a set that was read. False if the set has changed since, or one-time keys of a kind that
+     * is replaced were handed out: the caller reads it and decides again. The keys must verify under the identity key of
+     * the set.
+     */
+    replaceKeys(seen: DeviceSet, deviceId: string, keys: KeyChange): Promise<boolean> {
+      return change(sets, seen, { $set: keyFields(deviceId, keys) }, unspent(seen, deviceId, keys));
+    },
+
+    /**
+     * Replaces the identity key of a set that was read, and keys of each of its devices, at once. KEM one-time keys that are
+     * not given are dropped, because the old identity key signed them. False as `replaceKeys`.
+     */
+    rotate(seen: DeviceSet, { identityKey, devices }: Rotation): Promise<boolean> {
+      const $set: Fields = { identityKey };
+      const $unset: Fields = {};
+      const filter: Fields = {};
+      for (const { deviceId, ...keys } of devices) {
+        Object.assign($set, keyFields(deviceId, keys));
+        Object.assign(filter, unspent(seen, deviceId, keys));
+        if (keys.pqPreKeys === undefined) $unset[pathOf(deviceId, 'pqPreKeys')] = 1;
+      }
+      return change(sets, seen, { $set, ...(Object.keys($unset).length > 0 && { $unset }) }, filter);
+    },
+
+    /**
+     * Takes keys of the devices of an account, or of one of them. Each one-time key is taken once. Undefined if there is
+     * no such device.
+     *
+     * @param options.withOneTime false leaves the one-time keys where they are
+     */
+    async takeKeys(
+      userId: string,
+      deviceId: string | undefined,
+      { withOneTime }: { withOneTime: boolean },
+    ): Promise<HandOut | undefined> {
+      for (;;) {
+        const set = await readAll(sets, userId);
+        const chosen = livingIn(set, deviceId);
+        if (set === undefined || chosen.length === 0) return undefined;
+        const taken = await takeFrom(sets, set, chosen, withOneTime ? counters(chosen) : {});
+        if (taken !== undefined) return taken;
+      }
+    },
+  };
+}
+
+/** Takes one-time keys by incrementing their counters; undefined if the set has changed. */
+async function takeFrom(
+  sets: Sets,
+  { userId: _id, version, identityKey }: DeviceSet,
+  chosen: readonly StoredDevice[],
+  $inc: Record<string, number>,
+): Promise<HandOut | undefined> {
+  if (Object.keys($inc).length === 0) return { identityKey, devices: chosen.map((device) => ({ device })) };
+  const before = await sets.findOneAndUpdate({ _id, version }, { $inc }).lean();
+  return before === null ? undefined : { identityKey, devices: takenFrom(before, chosen) };
+}
+
+/** The devices of a set that count: all of them, or the one with an id. */
+function livingIn(set: DeviceSet | undefined, deviceId: string | undefined): StoredDevice[] {
+  const living = set?.devices.filter(isLiving) ?? [];
+  return deviceId === undefined ? living : living.filter((one) => one.deviceId === deviceId);
+}
+
+/** The paths of the counters of the key sets that have keys left. */
+function counters(devices: readonly StoredDevice[]): Record<string, number> {
+  const paths = devices.flatMap(({ deviceId, preKeys, pqPreKeys }) => [
+    ...(keysLeft(preKeys) > 0 ? [pathOf(deviceId, 'preKeys.next')] : []),
+    ...(keysLeft(pqPreKeys) > 0 ? [pathOf(deviceId, 'pqPreKeys.next')] : []),
+  ]);
+  return Object.fromEntries(paths.map((path) => [path, 1]));
+}
+
+/** What an increment took, by the set as it was before. Parallel ones may have taken the last keys meanwhile. */
+function takenFrom(before: SetDocument, chosen: readonly StoredDevice[]): TakenKeys[] {
+  return chosen.map(({ deviceId }) => {
+    const device = deviceOf(before, deviceId);
+    const preKey = keyOf(device.preKeys);
+    const pqPreKey = keyOf(device.pqPreKeys);
+    return { device, ...(preKey && { preKey }), ...(pqPreKey && { pqPreKey }) };
+  });
+}
+
+function keyOf(set: KeySet | undefined): TakenKey | undefined {
+  const left = keysLeft(set);
+  return set === undefined || left === 0 ? undefined : { setId: set.setId, index: set.next, left: left - 1 };
+}
+
+async function setsInUse(sets: Sets, userIds: readonly string[]): Promise<Set<string>> {
+  const found = await sets.find({ _id: trusted({ $in: [...userIds] }) }, { devices: 1 }).lean();
+  return new Set(found.flatMap(({ devices }) => Object.values(devices)).flatMap(setIdsOf));
+}
+
+/** Returns the set with the devices that are being removed. */
+async function readAll(sets: Sets, userId: string): Promise<DeviceSet | undefined> {
+  const found = await sets.findById(userId).lean();
+  if (found === null) return undefined;
+  const { identityKey, version, devices } = found;
+  const ids = Object.keys(devices).map((name) => name.slice(1));
+  const sorted = ids.sort((a, b) => Number(a) - Number(b));
+  return { userId, identityKey, version, devices: sorted.map((id) => deviceOf(found, id)) };
+}
+
+async function insertFirst(sets: Sets, _id: string, identityKey: string, device: StoredDevice): Promise<boolean> {
+  try {
+    await sets.create({ _id, identityKey, version: 1, devices: { [nameOf(device.deviceId)]: documentOf(device) } });
+    return true;
+  } catch (err) {
+    if (!isDuplicateKey(err)) throw err;
+    return false;
+  }
+}
+
+/** Changes a set on condition that it is still the one that was read; false otherwise. */
+async function change(sets: Sets, seen: DeviceSet, update: Fields, filter: Fields = {}): Promise<boolean> {
+  const { userId: _id, version } = seen;
+  const $set = { ...(update.$set as Fields), version: version + 1 };
+  return (await sets.updateOne({ _id, version, ...filter }, { ...update, $set })).matchedCount > 0;
+}
+
+function keyFields(deviceId: string, keys: KeyChange): Fields {
+  return Object.fromEntries(Object.entries(keys).map(([field, value]) => [pathOf(deviceId, field), value]));
+}
+
+/** The condition that no key was handed out of the sets that are replaced. */
+function unspent(seen: DeviceSet, deviceId: string, keys: KeyChange): Fields {
+  const device = seen.devices.find((one) => one.deviceId === deviceId);
+  return Object.fromEntries(
+    (['preKeys', 'pqPreKeys'] as const).flatMap((kind) => {
+      const set = device?.[kind];
+      return keys[kind] === undefined || set === undefined ? [] : [[pathOf(deviceId, `${kind}.next`), set.next]];
+    }),
+  );
+}
+
+function livingFilter(deviceId: string): Fields {
+  return {
+    [pathOf(deviceId, 'createdAt')]: trusted({ $exists: true }),
+    [pathOf(deviceId, 'removedAt')]: trusted({ $exists: false }),
+  };
+}
+
+function pathOf(deviceId: string, field?: string): string {
+  const path = `devices.${nameOf(deviceId)}`;
+  return field === undefined ? path : `${path}.${field}`;
+}
+
+function nameOf(deviceId: string): string {
+  return `d${deviceId}`;
+}
+
+function documentOf({ deviceId: _key, capabilities, ...stored }: StoredDevice): DeviceDocument {
+  return { ...stored, capabilities: JSON.stringify(capabilities) };
+}
+
+function deviceOf({ devices }: SetDocument, deviceId: string): StoredDevice {
+  const { capabilities, ...stored } = devices[nameOf(deviceId)] as DeviceDocument;
+  return { ...stored, deviceId, capabilities: JSON.parse(capabilities) };
+}
