@@ -1,8 +1,7 @@
 // @permissions net, addons
 /** The role `signal`: hosts the activities that register people at a Signal-Server. Only this role has its address. */
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { createSignalActivities } from '../activities/signal.ts';
-import { connectSignalServer } from '../adapters/http/signal-server.ts';
+import { connectSignalServer, trustAlso } from '../adapters/http/signal-server.ts';
 import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { createCipher } from '../platform/crypto.ts';
@@ -10,8 +9,7 @@ import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
 async function build(config: Config<'signal'>, { events, redis }: WorkerTools): Promise<WorkerParts> {
   const { SIGNAL_SERVER_URL: baseUrl, SIGNAL_SERVER_TIMEOUT: timeoutMs, SIGNAL_SERVER_CA: ca } = config;
-  // fetch takes no certificates of its own; those of the system stay
-  if (ca !== undefined) setDefaultCACertificates([...getCACertificates('default'), ca]);
+  if (ca !== undefined) trustAlso(ca);
   const signalServer = connectSignalServer({ baseUrl, timeoutMs });
   const cipher = createCipher('secret', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
   return {

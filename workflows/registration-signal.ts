@@ -30,8 +30,8 @@ export async function saveNumber(progress: RegistrationProgress): Promise<void> 
 }
 
 /**
- * Handles the update. A newer one replaces an older one that waits for the server. An attempt that runs is awaited first:
- * if it registers the number, its keys are those of the account.
+ * Handles the update. A newer one replaces an older one that waits for the server. An attempt that runs is awaited first,
+ * so that two never meet at the server.
  */
 export function handleSignal(progress: RegistrationProgress): void {
   const { calls } = progress.flow;

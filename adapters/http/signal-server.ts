@@ -4,6 +4,7 @@
  * A timeout of 20 s, longer than the 15 s in which the server asks for the verification session. No retries: a workflow
  * repeats. A `Failure` contains nothing of a request or an answer.
  */
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { z } from 'zod';
 import { isSignalRefusal, type SignalAccount, type SignalCall, type SignalRefusal } from '../../domain/signal.ts';
 import { callJson, type HttpAnswer, type HttpCall, outageOf } from './json.ts';
@@ -96,6 +97,11 @@ export function connectSignalServer({ baseUrl, timeoutMs = timeoutMsDefault }: S
       if (answer.status >= 500) throw outageOf(provider, answer);
     },
   };
+}
+
+/** Trusts a certificate authority in this process, beside those of the system: `fetch` takes none for one request. */
+export function trustAlso(ca: string): void {
+  setDefaultCACertificates([...getCACertificates('default'), ca]);
 }
 
 /** @throws {Failure} unavailable: any answer that is no refusal */

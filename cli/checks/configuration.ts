@@ -16,11 +16,15 @@ const together: Partial<Record<Role, (env: Record<string, string>) => unknown>> 
   },
 };
 
+/** Roles that an installation runs only with a variable. */
+const neededBy: Partial<Record<Role, string>> = { audit: 'ELASTICSEARCH_URL', signal: 'SIGNAL_SERVER_URL' };
+
 /** Validates the configuration of every role as its process does at start. */
 export function checkConfiguration(env: Record<string, string>): Finding[] {
   return roles.map((role) => {
     const check = `configuration of ${role}`;
-    if (role === 'audit' && !env.ELASTICSEARCH_URL) return { check, verdict: 'off', about: 'no ELASTICSEARCH_URL' };
+    const needed = neededBy[role];
+    if (needed !== undefined && !env[needed]) return { check, verdict: 'off', about: `no ${needed}` };
     try {
       readConfig(role, env);
       together[role]?.(env);

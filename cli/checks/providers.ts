@@ -2,6 +2,7 @@
 import { connectInfobip, readInfobipOptions } from '../../adapters/http/infobip.ts';
 import { connectResend } from '../../adapters/http/resend.ts';
 import { connectSendgrid } from '../../adapters/http/sendgrid.ts';
+import { connectSignalServer, trustAlso } from '../../adapters/http/signal-server.ts';
 import { connectMail } from '../../adapters/mail.ts';
 import { connectTwilio, readTwilioOptions } from '../../adapters/twilio.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -95,6 +96,29 @@ export async function checkSendgrid(env: Record<string, string>): Promise<Findin
     return [{ check, verdict: 'failed', about: 'the key may not send', advice }];
   } catch (err) {
     return [failedAt(check, err, 'Check SENDGRID_API_KEY.', 'SENDGRID_API_BASE_URL')];
+  }
+}
+
+/** Checks that the Signal-Server of the step `signal` responds. */
+export async function checkSignalServer(env: Record<string, string>): Promise<Finding[]> {
+  const check = 'signal-server';
+  const { REGISTRATION_STEPS: steps } = readVariables(['REGISTRATION_STEPS'], env);
+  const isListed = steps.includes('signal');
+  if (!env.SIGNAL_SERVER_URL) {
+    if (!isListed) return [{ check, verdict: 'off', about: 'not configured: no step signal' }];
+    const advice = 'Set SIGNAL_SERVER_URL, or remove signal from REGISTRATION_STEPS.';
+    return [{ check, verdict: 'failed', about: 'the step signal has no Signal-Server', advice }];
+  }
+  const { SIGNAL_SERVER_URL: baseUrl, SIGNAL_SERVER_CA: ca } = readVariables(namesFrom('SIGNAL_SERVER_'), env);
+  if (ca !== undefined) trustAlso(ca);
+  try {
+    await connectSignalServer({ baseUrl, timeoutMs: 5000 }).ping();
+    return [
+      { check, verdict: 'ok', about: isListed ? 'responds' : 'responds; REGISTRATION_STEPS does not list signal' },
+    ];
+  } catch (err) {
+    const advice = 'Check SIGNAL_SERVER_URL, SIGNAL_SERVER_CA, and that the server runs.';
+    return [{ check, verdict: 'failed', about: outageOf(err), advice }];
   }
 }
 

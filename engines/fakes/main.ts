@@ -34,7 +34,8 @@ function readOptions(): FakesOptions {
     twilio: { accountSid, authToken },
     ...(host === undefined ? {} : { host }),
     ...(captchaSecret === undefined ? {} : { captchaSecret }),
-    ...(address === undefined ? {} : { registrationService: { address, token } }),
+    // a list of tokens is the one that the server accepts
+    ...(address && { registrationService: { address, token: token?.split(',')[0] || undefined } }),
   };
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { findingOf } from '../../cli/checks/ldap.ts';
+import { freePort } from '../../engines/ports.ts';
 import { setFault } from '../support/faults.ts';
 import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';
 import { projectFolder, runNode } from '../support/node-process.ts';
@@ -58,6 +59,7 @@ describe('vyry doctor', () => {
     const names = findings.map(({ check }) => check.split(' ')[0]);
     for (const name of [
       ...['configuration', 'mongodb', 'temporal', 'ldap', 'twilio', 'infobip', 'mail', 'resend', 'sendgrid'],
+      'signal-server',
       ...['elasticsearch', 'captcha'],
     ]) {
       assert.ok(names.includes(name), name);
@@ -136,6 +138,22 @@ describe('vyry doctor', () => {
     const empty = await diagnose({ TEMPORAL_NAMESPACE: 'temporal-system' });
     assert.match(empty.of('search attributes'), /^failed: missing: VyryStep, VyryState/);
     assert.equal(empty.of('worker delivery'), 'failed: no worker polls its task queue');
+  });
+
+  it('checks what the step signal needs, if the policy lists it', async () => {
+    const { of, findings } = await diagnose();
+    assert.equal(of('signal-server'), 'ok: responds; REGISTRATION_STEPS does not list signal');
+    assert.equal(
+      findings.some(({ check }) => check === 'worker signal'),
+      false,
+    );
+    const nowhere = `http://127.0.0.1:${await freePort()}`;
+    const listed = await diagnose({ REGISTRATION_STEPS: 'code,signal', SIGNAL_SERVER_URL: nowhere });
+    assert.equal(listed.of('worker signal'), 'failed: no worker polls its task queue');
+    assert.equal(listed.of('signal-server'), 'failed: unreachable');
+    const none = await diagnose({ SIGNAL_SERVER_URL: '' });
+    assert.equal(none.of('signal-server'), 'off: not configured: no step signal');
+    assert.equal(none.of('configuration of signal'), 'off: no SIGNAL_SERVER_URL');
   });
 
   it('reports a missing index template for audit events', async () => {

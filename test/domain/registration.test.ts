@@ -86,6 +86,28 @@ describe('openNeeds()', () => {
   });
 });
 
+describe('the step signal', () => {
+  const policy: StepName[] = ['code', 'signal'];
+  const stepOf = (given: Partial<Parameters<typeof statusOf>[0]>) =>
+    statusOf(state({ policy, ...given })).steps.find(({ name }) => name === 'signal');
+
+  it('needs a code by SMS or call', () => {
+    assert.deepEqual(openNeeds('signal', { policy, done: done() }), ['code']);
+    assert.deepEqual(stepOf({}), { name: 'signal', status: 'blocked', reason: 'code-open' });
+    const byMail = { name: 'signal', status: 'blocked', reason: 'number-not-verified' };
+    assert.deepEqual(stepOf({ done: done('code'), verifiedBy: 'email' }), byMail);
+    assert.deepEqual(stepOf({ done: done('code'), verifiedBy: 'voice' }), { name: 'signal', status: 'open' });
+  });
+
+  it('waits for the Signal server, and says why it was refused', () => {
+    const verified = { done: done('code'), verifiedBy: 'sms' } as const;
+    const waiting = { name: 'signal', status: 'waiting', reason: 'signal-unavailable' };
+    assert.deepEqual(stepOf({ ...verified, waitingFor: 'signal' }), waiting);
+    const refused = { name: 'signal', status: 'open', reason: 'keys-not-valid' };
+    assert.deepEqual(stepOf({ ...verified, signalRefused: 'keys-not-valid' }), refused);
+  });
+});
+
 describe('statusAt()', () => {
   const first = statusOf(initialState(state()));
 

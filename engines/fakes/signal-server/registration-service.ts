@@ -82,8 +82,8 @@ export function connectRegistrationService({ address, token }: RegistrationServi
           request,
           metadata,
           { deadline: Date.now() + callMs },
-          (err: ServiceError | null, response?: ServiceResponse) => {
-            if (err === null && response !== undefined) resolve(response);
+          (err: ServiceError | null, response?: Nullable<ServiceResponse>) => {
+            if (err === null && response !== undefined) resolve(withoutNulls(response));
             else reject(new ServiceFault(err?.code === invalidArgument));
           },
         );
@@ -93,10 +93,17 @@ export function connectRegistrationService({ address, token }: RegistrationServi
   };
 }
 
+type Nullable<T> = { [K in keyof T]: T[K] | null };
+
+/** The loader sets a message that is absent to null. */
+function withoutNulls({ sessionMetadata, error }: Nullable<ServiceResponse>): ServiceResponse {
+  return { ...(sessionMetadata && { sessionMetadata }), ...(error && { error }) };
+}
+
 interface Method {
   path: string;
   requestSerialize(request: Record<string, unknown>): Buffer;
-  responseDeserialize(bytes: Buffer): ServiceResponse;
+  responseDeserialize(bytes: Buffer): Nullable<ServiceResponse>;
 }
 type ServiceClass = (new (
   ...args: ConstructorParameters<typeof Client>
