@@ -64,7 +64,8 @@ export function verify(publicKey: Uint8Array, message: Uint8Array, signature: Ui
   const sign = (signature[63] ?? 0) >> 7;
   if (signature.length !== 64 || !isCurvePublicKey(publicKey)) return false;
   const commitment = signature.subarray(0, 32);
-  const response = signature.slice(32);
+  // a copy, also of a Buffer, whose `slice` shares its memory
+  const response = Uint8Array.from(signature.subarray(32));
   response[31] = (response[31] ?? 0) & 0x7f;
   try {
     const point = Point.fromBytes(edwardsOf(publicKey, sign));
@@ -91,7 +92,7 @@ function signBitOf(point: Uint8Array): number {
 
 /** Sets the bits that RFC 7748 section 5 fixes. */
 function clamp(privateKey: Uint8Array): Uint8Array {
-  const clamped = privateKey.slice();
+  const clamped = Uint8Array.from(privateKey);
   clamped[0] = (clamped[0] ?? 0) & 0xf8;
   clamped[31] = ((clamped[31] ?? 0) & 0x7f) | 0x40;
   return clamped;

@@ -9,6 +9,7 @@ export class VyryError extends Error {
    * - SIGNED_OUT: the store has no tokens, or the server has ended the session.
    * - NO_KEYS: the store has no identity key.
    * - NO_REGISTRATION: the store has no registration that could be continued.
+   * - STEPS_OPEN, REGISTRATION_ENDED: the registration has open steps, or was rejected, cancelled or has expired.
    * - STORE_LOCKED: another process has the store open.
    * - LINK_ADDRESS: the text is not that of a link, or that of another server.
    * - LINK_KEY: the public key of the new device is not the one in its QR code, or no key.
@@ -51,7 +52,7 @@ interface ErrorDetails {
 
 /** Returns the error of an answer that is no success. */
 export async function errorOf(response: Response): Promise<VyryError> {
-  const fields: Record<string, unknown> = await response.json().catch(() => ({}));
+  const fields = (await response.json().catch(() => ({}))) as Record<string, unknown>;
   const numberOf = (name: string) => (typeof fields[name] === 'number' ? fields[name] : undefined);
   const textOf = (name: string) => (typeof fields[name] === 'string' ? fields[name] : undefined);
   return new VyryError(textOf('error_code') ?? 'INTERNAL_ERROR', textOf('error') ?? `HTTP ${response.status}`, {

@@ -23,7 +23,7 @@ export async function openFileStore(path: string): Promise<FileStore> {
   const file = resolve(path);
   await lock(file);
   try {
-    const store = createStore(await readState(file), (state) => writeState(file, state));
+    const store = createStore(await readState(file), (json) => writeState(file, json));
     return {
       ...store,
       // a transaction that does nothing ends after all others
@@ -40,10 +40,10 @@ async function readState(file: string): Promise<ClientState> {
   return text === undefined ? emptyState() : (JSON.parse(text) as ClientState);
 }
 
-async function writeState(file: string, state: ClientState): Promise<void> {
+async function writeState(file: string, json: string): Promise<void> {
   const next = `${file}.new`;
   await using handle = await open(next, 'w', 0o600);
-  await handle.writeFile(JSON.stringify(state));
+  await handle.writeFile(json);
   await handle.sync();
   await rename(next, file);
   await using folder = await open(dirname(file), 'r');

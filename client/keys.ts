@@ -4,6 +4,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { randomBytes } from '@noble/hashes/utils.js';
+import type { Device } from '../contract/devices.ts';
 import { keyDigestInput } from '../contract/key-rules.ts';
 import type { KeyUpload, PqPreKey, PreKey, SignedPreKey } from '../contract/keys.ts';
 import { fromBase64, toBase64 } from './bytes.ts';
@@ -32,10 +33,8 @@ export interface KeyStatus {
 }
 
 /** The body `Device` without its name and client: a device's identity with its first upload. */
-export interface DeviceKeys extends Required<KeyUpload> {
-  registrationId: number;
-  identityKey: string;
-}
+export type DeviceKeys = Omit<Device, 'name' | 'client' | 'capabilities'>;
+type WholeUpload = Omit<DeviceKeys, 'registrationId' | 'identityKey'>;
 
 /** Sets the identity key pair of a new account, or the account's own that an existing device has sent. */
 export function setIdentity(state: ClientState, { publicKey, privateKey }: KeyPair = generateKeyPair()): void {
@@ -90,6 +89,15 @@ export function confirmUpload(state: ClientState, now: number): void {
   pruneKeys(state, now);
 }
 
+/** Forgets the pending upload and its keys: the server has refused it for good. */
+export function discardUpload(state: ClientState): void {
+  for (const kind of Object.keys(state.pending ?? {}) as KeyKind[]) {
+    const ids = new Set([state.pending?.[kind] ?? []].flat().map(({ keyId }) => keyId));
+    state.keys[kind] = state.keys[kind].filter(({ keyId }) => !ids.has(keyId));
+  }
+  delete state.pending;
+}
+
 /** Removes the keys that were replaced thirty days ago, and the oldest one-time keys above 300. */
 export function pruneKeys(state: ClientState, now: number): void {
   for (const [kind, keys] of Object.entries(state.keys) as [KeyKind, StoredKey[]][]) {
@@ -118,12 +126,8 @@ function identityOf({ identity }: ClientState): NonNullable<ClientState['identit
   return identity;
 }
 
-function prepareWholeUpload(state: ClientState, now: number): Required<KeyUpload> {
-  return prepareUpload(
-    state,
-    ['signedPreKey', 'pqLastResortPreKey', 'preKeys', 'pqPreKeys'],
-    now,
-  ) as Required<KeyUpload>;
+function prepareWholeUpload(state: ClientState, now: number): WholeUpload {
+  return prepareUpload(state, ['signedPreKey', 'pqLastResortPreKey', 'preKeys', 'pqPreKeys'], now) as WholeUpload;
 }
 
 /** Makes the keys of an upload, and keeps them with it. */

@@ -40,6 +40,8 @@ export interface ClientState {
   userId?: string;
   deviceId?: string;
   tokens?: StoredTokens;
+  /** A registration that is not finished. */
+  registration?: { registrationId: string; token: string };
   registrationId?: number;
   /** The identity key pair of the account, serialised. */
   identity?: { publicKey: string; privateKey: string };
@@ -65,17 +67,20 @@ export function emptyState(): ClientState {
 }
 
 /**
- * Creates a store from the two acts of its medium: it keeps the state in memory and saves it in each transaction. Owns
- * the order: one transaction at a time.
+ * Creates a store of a medium: it holds the state in memory, runs one transaction at a time, and saves the JSON of a state
+ * that was changed.
  */
-export function createStore(initial: ClientState, save: (state: ClientState) => Promise<void>): ClientStore {
+export function createStore(initial: ClientState, save: (json: string) => Promise<void>): ClientStore {
   let state = initial;
+  let saved = JSON.stringify(initial);
   let last: Promise<unknown> = Promise.resolve();
   const run = async <T>(change: (state: ClientState) => T | Promise<T>): Promise<T> => {
     const draft = structuredClone(state);
     const result = await change(draft);
-    await save(draft);
+    const json = JSON.stringify(draft);
+    if (json !== saved) await save(json);
     state = draft;
+    saved = json;
     return result;
   };
   return {

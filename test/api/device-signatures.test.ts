@@ -94,6 +94,17 @@ describe('verifySignatures()', () => {
       assert.equal(await isAccepted(identityKey, publicKey, Buffer.alloc(64, byte)), false);
   });
 
+  it('and the client change nothing of what they are given, also of Buffers', async () => {
+    const privateKey = Buffer.alloc(32, 0xff);
+    const publicKey = Buffer.from(PrivateKey.deserialize(Uint8Array.from(privateKey)).getPublicKey().serialize());
+    const signature = Buffer.from(sign(privateKey, publicKey));
+    signature.writeUInt8(signature.readUInt8(63) | 0x80, 63);
+    const before = Buffer.concat([privateKey, publicKey, signature]);
+    await isAccepted(publicKey, publicKey, signature);
+    verify(publicKey, publicKey, signature);
+    assert.deepEqual(Buffer.concat([privateKey, publicKey, signature]), before);
+  });
+
   it("judges 520 signatures as the client's code and libsignal do", async () => {
     const verdicts: string[] = [];
     for (let round = 0; round < 130; round += 1) {
