@@ -58,21 +58,6 @@ function storedKey(state: ClientState, kind: KeyKind, keyId: number | undefined)
   return found;
 }
 
-/** Gives libsignal the private keys of a bundle, so that it answers in place of the device. */
-async function libsignalWith(state: ClientState, keys: DeviceKeys, bundle: BundleDevice): Promise<LibsignalDevice> {
-  const identity = PrivateKey.deserialize(fromBase64(state.identity?.privateKey ?? ''));
-  const device = new LibsignalDevice('bob', identity, keys.registrationId);
-  const privateKeyOf = (kind: KeyKind, keyId: number) => fromBase64(storedKey(state, kind, keyId).secret);
-  const { signedPreKey, preKey, pqPreKey } = bundle;
-  const kyber = storedKyberKeyPair(storedKey(state, preKey ? 'pqPreKeys' : 'pqLastResortPreKey', pqPreKey.keyId));
-  await device.keepKeys({
-    ...(preKey && { preKey: { keyId: preKey.keyId, privateKey: privateKeyOf('preKeys', preKey.keyId) } }),
-    signedPreKey: { ...signedPreKey, privateKey: privateKeyOf('signedPreKey', signedPreKey.keyId) },
-    kyberPreKey: { ...pqPreKey, ...kyber },
-  });
-  return device;
-}
-
 describe('the keys of a device', () => {
   it('are well formed, with ids that tell nothing', () => {
     const { keys } = newDevice();
@@ -99,7 +84,7 @@ describe('the keys of a device', () => {
       const bundle = bundleOf(keys, { isLastResort });
       const alice = new LibsignalDevice('alice');
       await alice.begin('bob', keys.identityKey, bundle);
-      const bob = await libsignalWith(state, keys, bundle);
+      const bob = await LibsignalDevice.ofClient('bob', state, bundle);
       for (let count = 1; count <= 10; count += 1) {
         assert.equal(await bob.decrypt('alice', await alice.encrypt('bob', `message ${count}`)), `message ${count}`);
       }

@@ -28,6 +28,8 @@ import {
   signalEncrypt,
 } from '@signalapp/libsignal-client';
 import protobuf from 'protobufjs';
+import { storedKyberKeyPair } from '../../client/keys.ts';
+import type { ClientState, KeyKind } from '../../client/store.ts';
 
 /** A key of a bundle, in base64. */
 interface BundleKey {
@@ -166,8 +168,33 @@ export class LibsignalDevice {
     await processPreKeyBundle(bundle, address(peer), address(this.#name), this.#sessions, this.#identities);
   }
 
+  /** Creates a device of libsignal with the private keys of a device of the client, for one bundle of it. */
+  static async ofClient(name: string, state: ClientState, bundle: BundleDevice): Promise<LibsignalDevice> {
+    const secretOf = (kind: KeyKind, keyId: number) => {
+      const key = state.keys[kind].find((one) => one.keyId === keyId);
+      if (key === undefined) throw new Error(`The client has no ${kind} ${keyId}`);
+      return key;
+    };
+    const { signedPreKey, preKey, pqPreKey, registrationId } = bundle;
+    const device = new LibsignalDevice(
+      name,
+      PrivateKey.deserialize(decode(state.identity?.privateKey ?? '')),
+      registrationId,
+    );
+    const isOneTime = state.keys.pqPreKeys.some(({ keyId }) => keyId === pqPreKey.keyId);
+    await device.#keepKeys({
+      ...(preKey && { preKey: { keyId: preKey.keyId, privateKey: decode(secretOf('preKeys', preKey.keyId).secret) } }),
+      signedPreKey: { ...signedPreKey, privateKey: decode(secretOf('signedPreKey', signedPreKey.keyId).secret) },
+      kyberPreKey: {
+        ...pqPreKey,
+        ...storedKyberKeyPair(secretOf(isOneTime ? 'pqPreKeys' : 'pqLastResortPreKey', pqPreKey.keyId)),
+      },
+    });
+    return device;
+  }
+
   /** Keeps private keys that another program made. Bytes of a Kyber secret key are serialised with their type. */
-  async keepKeys(keys: {
+  async #keepKeys(keys: {
     preKey?: { keyId: number; privateKey: Uint8Array };
     signedPreKey: { keyId: number; privateKey: Uint8Array; signature: string };
     kyberPreKey: { keyId: number; publicKey: Uint8Array; secretKey: Uint8Array; signature: string };
