@@ -11,8 +11,8 @@ type LinkRequest = AnswerOf<(typeof linkOperations)['readLinkRequest']>['body'];
 
 /** Seconds of one long poll. */
 const waitSeconds = '25';
-/** How often the existing device looks for the nonce of the new one, which reveals it at once. */
-const revealPollMs = 500;
+/** Between two polls: some states are answered at once, and the nonce of the new device has no long poll. */
+const pollPauseMs = 300;
 
 /** A link or an approval that was requested. */
 export interface RequestedLink {
@@ -83,6 +83,7 @@ async function waitForState(
     const link = await calls.readLink({ linkId, token: linkToken, query: { waitSeconds: seconds } }).catch(endedIfGone);
     if (states.includes(link.state)) return link;
     if (link.state === 'denied' || link.state === 'expired') throw ended(link.state);
+    await delay(pollPauseMs);
   }
 }
 
@@ -156,6 +157,6 @@ async function revealedNonce(calls: Calls, linkId: string): Promise<string> {
   for (;;) {
     const { nonce } = await calls.readLinkRequest({ linkId }).catch(endedIfGone);
     if (nonce !== undefined) return nonce;
-    await delay(revealPollMs);
+    await delay(pollPauseMs);
   }
 }
