@@ -3,6 +3,7 @@ import type { StoredRegistration } from '../adapters/redis/registrations.ts';
 import { isSignedByTwilio } from '../adapters/twilio/webhook.ts';
 import type { Auth, RpcOperation } from '../contract/operation.ts';
 import { adminRole } from '../domain/account.ts';
+import { deviceIn, probationOf } from '../domain/device.ts';
 import { Failure } from '../domain/failures.ts';
 import type { AuthSession } from '../domain/session.ts';
 import { tokenHash } from '../platform/crypto.ts';
@@ -13,7 +14,8 @@ import { limitRequest } from './limits.ts';
 import type { RegistrationCaller } from './registrations/status.ts';
 import type { ApiRequest } from './serve.ts';
 
-type SessionDeps = Pick<ApiDeps, 'tokens' | 'sessions'>;
+/** The dependencies of the authentication of a session. */
+export type SessionDeps = Pick<ApiDeps, 'tokens' | 'sessions' | 'wakeUps'>;
 
 /** A session that belongs to a device. */
 export interface DeviceSession extends AuthSession {
@@ -119,7 +121,8 @@ async function requireSession(deps: SessionDeps, authorization: string | undefin
 }
 
 /**
- * As `requireSession`, with the expiry of the token in milliseconds.
+ * As `requireSession`, with the expiry of the token in milliseconds. The device of the token has connected, so the next
+ * event wakes it up again.
  *
  * @throws {Failure} unauthenticated, token-invalid
  */
@@ -128,8 +131,12 @@ export async function requireToken(
   authorization: string | undefined,
 ): Promise<{ session: AuthSession; expiresAt: number }> {
   const claims = await deps.tokens.verify(requireBearer(authorization));
-  const session = await deps.sessions.read(claims.sessionId, Date.now(), claims);
-  if (session === undefined || session.userId !== claims.userId) throw new Failure('token-invalid');
+  const { sessionId, userId, deviceId } = claims;
+  const [session] = await Promise.all([
+    deps.sessions.read(sessionId, Date.now(), claims),
+    deviceId === undefined ? undefined : deps.wakeUps.connected({ userId, deviceId }),
+  ]);
+  if (session === undefined || session.userId !== userId) throw new Failure('token-invalid');
   noteCaller({ userId: session.userId });
   return { session, expiresAt: claims.expiresAt };
 }
@@ -144,6 +151,24 @@ export function requireStepUp({ config }: Pick<ApiDeps, 'config'>, { authenticat
   const { STEP_UP_SECONDS: maxAgeSeconds } = config;
   if (Date.now() - authenticatedAt > maxAgeSeconds * 1000) {
     throw new Failure('authentication-too-old', { fields: { maxAgeSeconds } });
+  }
+}
+
+/**
+ * Requires that the device of a session, if it has one, is not on probation.
+ *
+ * @throws {Failure} device-on-probation with the time that is left
+ */
+export async function requireNoProbation(
+  { devices }: Pick<ApiDeps, 'devices'>,
+  { userId, deviceId }: AuthSession,
+): Promise<void> {
+  if (deviceId === undefined) return;
+  const device = deviceIn(await devices.read(userId), deviceId);
+  const now = Date.now();
+  const until = device && probationOf(device, now);
+  if (until !== undefined) {
+    throw new Failure('device-on-probation', { retryAfterSeconds: Math.ceil((until - now) / 1000) });
   }
 }
 

@@ -6,10 +6,12 @@ import type { PublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
+import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { Passwords } from '../adapters/passwords.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { DeliveryReports } from '../adapters/redis/delivery-reports.ts';
+import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
 import type { Idempotency } from '../adapters/redis/idempotency.ts';
 import type { LogIns } from '../adapters/redis/logins.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
@@ -86,6 +88,8 @@ export interface ApiDeps {
   pushCipher: Pick<Cipher, 'encryptText' | 'decryptText'>;
   /** Checks the endpoints of WebPush registrations. */
   pushEndpoints: Pick<PublicEndpoints, 'problemOf'>;
+  deviceActivity: DeviceActivity;
+  preKeys: PreKeys;
   deletions: Pick<Deletions, 'read'>;
   /** The token of the receipt of a deletion, always the same for one deletion. */
   deletionToken: (deletionId: string) => string;

@@ -15,7 +15,12 @@ import { stepUp } from './auth/step-up.ts';
 import { validateToken } from './auth/validate.ts';
 import { receiveInfobipReport, receiveTwilioReport } from './callbacks/delivery-reports.ts';
 import { voiceTwiml } from './callbacks/twilio-voice.ts';
+import { addDevice } from './devices/add.ts';
+import { listDevices } from './devices/list.ts';
 import { readPushConfig, setPush, testPush } from './devices/push.ts';
+import { renameDevice } from './devices/rename.ts';
+import { revokeDevice } from './devices/revoke.ts';
+import { rotateIdentity } from './devices/rotate.ts';
 import { submitApproval } from './registrations/approval.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { offerCaptcha, verifyCaptcha } from './registrations/captcha.ts';
@@ -80,6 +85,11 @@ export const served = servedBy(
     stopAccountDeletion,
     readDeletion,
     verifyContact,
+    addDevice,
+    listDevices,
+    renameDevice,
+    revokeDevice,
+    rotateIdentity,
     readPushConfig,
     setPush,
     testPush,

@@ -61,6 +61,7 @@ function describe(operationId: string, row: Operation): unknown {
     ...row.failures,
     ...authFailures[row.auth],
     ...(asksStepUp(row) ? stepUpFailures : []),
+    ...(row.isBarredOnProbation ? probationFailures : []),
     ...(row.body ? bodyFailures : []),
   ];
   return {
@@ -113,6 +114,7 @@ const authFailures: Record<Auth, FailureCode[]> = {
   infobip: ['unauthenticated'],
 };
 const stepUpFailures: FailureCode[] = ['authentication-too-old'];
+const probationFailures: FailureCode[] = ['device-on-probation'];
 const bodyFailures: FailureCode[] = ['body-too-large', 'media-type-unsupported'];
 
 function parametersOf(row: Operation): unknown[] {

@@ -4,7 +4,7 @@
  * 1. The limit of requests by source. The transport counts it, before it reads the body.
  * 2. Authentication: the credential that the operation needs; the handler gets its holder.
  * 3. Parsing of body and query.
- * 4. Step-up: a recent authentication, where the operation needs one.
+ * 4. Probation of the device, then step-up: a recent authentication, where the operation needs one.
  * 5. Idempotency: a repeated request gets the first answer.
  * 6. The handler, which consumes the limits of its subject.
  *
@@ -18,7 +18,7 @@ import type { AnswerOf, Auth, BodyOf, Idempotent, Operation, QueryOf, RpcOperati
 import { isSecret } from '../contract/schemas.ts';
 import { Failure } from '../domain/failures.ts';
 import { keyedHash, newId, newToken } from '../platform/crypto.ts';
-import { authenticate, type Holders, requireStepUp, requireToken } from './authenticate.ts';
+import { authenticate, type Holders, requireNoProbation, requireStepUp, requireToken } from './authenticate.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import { malformed, parse } from './parse.ts';
 
@@ -34,7 +34,7 @@ export interface ApiRequest {
   signed?: { path: string; signature: string | undefined };
 }
 
-type OnceDeps = Pick<ApiDeps, 'idempotency' | 'hashKey' | 'tokens' | 'sessions'>;
+type OnceDeps = Pick<ApiDeps, 'idempotency' | 'hashKey' | 'tokens' | 'sessions' | 'wakeUps'>;
 
 const lifeSeconds = keyFamilies.idempotency.life.seconds;
 /** How long a stranger's key lives without an answer, and every answer with credentials. */
@@ -111,6 +111,7 @@ export async function serve(deps: ApiDeps, served: Served, request: ApiRequest):
   const holder = await authenticate(deps, operation, request);
   const body = operation.body && parse(operation.body, request.body);
   const query = operation.query && parse(operation.query, request.query);
+  if (operation.isBarredOnProbation) await requireNoProbation(deps, holder as Holders['session']);
   if (needsStepUp(operation, body)) requireStepUp(deps, holder as Holders['session']);
   const once = onceFor(deps, served, { holder, caller, body });
   const run = (given: { minted: Minted } | { once: Once }) =>

@@ -1,14 +1,16 @@
 /** The begin of a session, by log-in or registration, and its tokens. */
 
 import { networkOf } from '../adapters/ip-addresses.ts';
+import type { Devices } from '../adapters/mongo/devices.ts';
 import type { Tokens } from '../contract/schemas.ts';
 import { type Account, epochOf } from '../domain/account.ts';
+import { deviceIn, type StoredDevice } from '../domain/device.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
 import { type Recipient, recipientsOf } from '../domain/notifications.ts';
-import { type AuthSessionLife, refreshLife } from '../domain/session.ts';
+import { type AuthSession, type AuthSessionLife, refreshLife } from '../domain/session.ts';
 import type { Channel } from '../domain/verification.ts';
 import type { Config } from '../platform/config/config.ts';
-import { tokenHash } from '../platform/crypto.ts';
+import { newToken, tokenHash } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import { notifyOwner } from './notifications.ts';
@@ -19,6 +21,7 @@ const userAgentMax = 256;
 
 /** The dependencies of beginning a session. */
 export interface SessionBeginDeps extends Pick<ApiDeps, 'accounts' | 'sessions' | 'sessionLife' | 'tokens' | 'config'> {
+  devices: Pick<Devices, 'read'>;
   events: Pick<Events, 'sessionCreated' | 'sessionEnded'>;
 }
 
@@ -42,7 +45,12 @@ export interface SessionOpening extends Caller {
   channel?: Channel;
   /** The account was just created: its first device is not news to its owner. */
   isFirst?: boolean;
+  /** The device that the session belongs to. */
+  device?: SessionDevice;
 }
+
+/** A device of which a session is to be one. */
+export type SessionDevice = Pick<StoredDevice, 'deviceId' | 'name' | 'createdAt'>;
 
 /** Returns the configured lifetimes of sessions. */
 export function sessionLifeOf(config: Config<'api'>): AuthSessionLife {
@@ -95,31 +103,75 @@ function othersOf(account: Account, channel: Channel | undefined): Recipient[] {
  * Begins a session of a user. Safe to repeat with the same minted values.
  *
  * @param proof by default the user has just authenticated in the epoch of the account
- * @throws {Failure} account-disabled; credentials-wrong or `proof.outdated`: the account has changed since the proof
+ * @throws {Failure} account-disabled; credentials-wrong or `proof.outdated`: the account has changed since the proof;
+ *   token-invalid: the device is being removed
  */
 export async function beginSession(
   deps: SessionBeginDeps,
   account: Account,
   { id: sessionId, token: refreshToken, at: createdAt }: Minted,
-  { address, userAgent, proof = { epoch: epochOf(account) } }: Caller & { proof?: SessionProof },
+  { address, userAgent, proof = { epoch: epochOf(account) }, device }: Caller & Partial<SessionOpening>,
 ): Promise<Tokens> {
   requireEnabled(account);
   const { userId, roles } = account;
   const { idleMs, lifeMs, isSingle } = deps.sessionLife;
   const endsAt = createdAt + lifeMs;
   const authenticated = proof.isCodeAlone ? { authenticatedAt: 0 } : {};
-  const session = { sessionId, userId, roles, createdAt, idleMs, endsAt, ip: address, ...authenticated };
+  const own = device === undefined ? {} : { deviceId: device.deviceId };
+  const session = { sessionId, userId, roles, createdAt, idleMs, endsAt, ip: address, ...authenticated, ...own };
   const refreshMs = refreshLife(deps.sessionLife, endsAt, createdAt);
   await deps.sessions.create(
     { ...session, userAgent: userAgent.slice(0, userAgentMax) },
     { hash: tokenHash(refreshToken), seconds: Math.ceil(refreshMs / 1000) },
   );
-  if (isSingle) await endPrevious(deps, userId, sessionId, endsAt);
+  if (isSingle) {
+    await endReplaced(deps, userId, await deps.sessions.takePlace(userId, sessionId, endsAt));
+  }
+  if (device !== undefined) await settleDevice(deps, { userId, sessionId, endsAt }, device);
   const current = await endIfChanged(deps, { userId, sessionId, proof });
   // a change of roles has copied them into the sessions that were there; this one may have been written after it
   if (String(current.roles) !== String(roles)) await deps.sessions.setRoles(userId, current.roles);
   deps.events.sessionCreated(sessionId, userId);
-  return tokensOf(deps, { sessionId, refreshToken, refreshMs, account: current });
+  return tokensOf(deps, { sessionId, refreshToken, refreshMs, account: current, device });
+}
+
+/**
+ * Makes an existing session one of a device, and returns new tokens of it. An earlier session of the device ends. Safe to
+ * repeat: the tokens of the last call are valid.
+ *
+ * @throws {Failure} token-invalid: the session has ended, or the device is being removed; device-present: the session is
+ *   one of another device
+ */
+export async function bindSession(
+  deps: SessionBeginDeps & Pick<ApiDeps, 'refreshCipher'>,
+  account: Account,
+  { sessionId, userId }: Pick<AuthSession, 'sessionId' | 'userId'>,
+  device: SessionDevice,
+): Promise<Tokens> {
+  const now = Date.now();
+  const refreshToken = newToken();
+  const lifeUntil = (endsAt: number) => refreshLife(deps.sessionLife, endsAt, now);
+  const { outcome, endsAt } = await deps.sessions.bindDevice(
+    { sessionId, userId, deviceId: device.deviceId },
+    { token: (end) => successorOf(deps, refreshToken, lifeUntil(end)), now },
+  );
+  if (outcome === 'ended') throw new Failure('token-invalid');
+  if (outcome === 'other') throw new Failure('device-present');
+  await settleDevice(deps, { userId, sessionId, endsAt }, device);
+  return tokensOf(deps, { sessionId, refreshToken, refreshMs: lifeUntil(endsAt), account, device });
+}
+
+/** Returns a refresh token as the store of sessions keeps it; `refreshMs` is its life. */
+export function successorOf(
+  { refreshCipher }: Pick<ApiDeps, 'refreshCipher'>,
+  token: string,
+  refreshMs: number,
+): { hash: string; seconds: number; encrypted: string } {
+  return {
+    hash: tokenHash(token),
+    seconds: Math.max(1, Math.ceil(refreshMs / 1000)),
+    encrypted: refreshCipher.encryptText(token),
+  };
 }
 
 /** @throws {Failure} account-disabled */
@@ -127,11 +179,31 @@ export function requireEnabled({ disabledAt }: Account): void {
   if (disabledAt !== undefined) throw new Failure('account-disabled');
 }
 
-/** Called after the new session exists, so that the last one of parallel log-ins stays. */
-async function endPrevious(deps: SessionBeginDeps, userId: string, sessionId: string, endsAt: number): Promise<void> {
-  const before = await deps.sessions.takePlace(userId, sessionId, endsAt);
+/**
+ * Ends the session whose place a new one took. The new one exists by then, so that the last one of parallel log-ins
+ * stays.
+ */
+async function endReplaced(deps: SessionBeginDeps, userId: string, before: string | undefined): Promise<void> {
   if (before === undefined) return;
   if (await deps.sessions.end(userId, before)) deps.events.sessionEnded({ sessionId: before, userId, why: 'replaced' });
+}
+
+/**
+ * Makes a session the only one of its device, and ends it if the device is being removed. The session exists already, so
+ * either this check sees the removal, or the removal ends the session.
+ *
+ * @throws {Failure} token-invalid
+ */
+async function settleDevice(
+  deps: SessionBeginDeps,
+  { userId, sessionId, endsAt }: { userId: string; sessionId: string; endsAt: number },
+  { deviceId, createdAt }: SessionDevice,
+): Promise<void> {
+  await endReplaced(deps, userId, await deps.sessions.takeDevicePlace({ userId, deviceId }, sessionId, endsAt));
+  const device = deviceIn(await deps.devices.read(userId), deviceId);
+  if (device?.createdAt === createdAt) return;
+  await deps.sessions.end(userId, sessionId);
+  throw new Failure('token-invalid');
 }
 
 /**
@@ -155,16 +227,23 @@ async function endIfChanged(
 /** Returns the tokens of a session for a log-in or a refresh; `refreshMs` is the life of the refresh token. */
 export async function tokensOf(
   { tokens, config }: Pick<SessionBeginDeps, 'tokens' | 'config'>,
-  given: { sessionId: string; refreshToken: string; refreshMs: number; account: Account },
+  given: {
+    sessionId: string;
+    refreshToken: string;
+    refreshMs: number;
+    account: Account;
+    device: Pick<SessionDevice, 'deviceId' | 'name'> | undefined;
+  },
 ): Promise<Tokens> {
-  const { sessionId, refreshToken, refreshMs, account } = given;
+  const { sessionId, refreshToken, refreshMs, account, device } = given;
   const { userId, roles } = account;
   return {
-    accessToken: await tokens.sign({ userId, sessionId, roles }),
+    accessToken: await tokens.sign({ userId, sessionId, roles, ...(device && { deviceId: device.deviceId }) }),
     refreshToken,
     tokenType: 'Bearer',
     expiresInSeconds: config.JWT_EXPIRATION,
     refreshExpiresInSeconds: Math.floor(refreshMs / 1000),
     user: userView(account),
+    ...(device && { device: { deviceId: device.deviceId, name: device.name } }),
   };
 }

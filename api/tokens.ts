@@ -3,7 +3,7 @@
  * audience and keys are accepted; `kid` selects one of these keys and is used for nothing else.
  */
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { errors, type JWTHeaderParameters, jwtVerify, SignJWT } from 'jose';
+import { errors, type JWTHeaderParameters, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { Failure } from '../domain/failures.ts';
 import type { Config } from '../platform/config/config.ts';
@@ -14,6 +14,8 @@ import { isCanonicalJwt, keyIdOf, newId, tokenHash } from '../platform/crypto.ts
 export interface AccessClaims {
   userId: string;
   sessionId: string;
+  /** The device of the session; absent if it has none. */
+  deviceId?: string;
   roles: string[];
 }
 
@@ -89,12 +91,11 @@ export function createTokens(config: TokenConfig) {
         maxTokenAge: lifeSeconds,
         clockTolerance: skewSeconds,
       });
-      const { exp = 0, iat = 0, sub, sid, roles } = payload;
+      const { exp = 0, iat = 0 } = payload;
       // JSON.parse returns Infinity for 1e400
       if (!Number.isSafeInteger(exp)) throw new Failure('token-invalid');
       const until = (Math.min(exp, iat + lifeSeconds) + skewSeconds) * 1000;
-      const claims = { userId: String(sub), sessionId: String(sid), roles: roles as string[], expiresAt: exp * 1000 };
-      return { claims, until };
+      return { claims: claimsOf(payload), until };
     } catch (err) {
       if (err instanceof errors.JOSEError || err instanceof TypeError) throw new Failure('token-invalid');
       throw err;
@@ -106,8 +107,8 @@ export function createTokens(config: TokenConfig) {
     publicKeys: keys.flatMap(({ published }) => (published ? [published] : [])),
 
     /** Signs a token for a session. It expires after `JWT_EXPIRATION` seconds. */
-    sign({ userId, sessionId, roles }: AccessClaims): Promise<string> {
-      return new SignJWT({ sid: sessionId, roles })
+    sign({ userId, sessionId, deviceId, roles }: AccessClaims): Promise<string> {
+      return new SignJWT({ sid: sessionId, ...(deviceId !== undefined && { did: deviceId }), roles })
         .setProtectedHeader({ alg, typ: type, kid: current.kid })
         .setIssuer(issuer)
         .setAudience(audience)
@@ -134,6 +135,16 @@ export function createTokens(config: TokenConfig) {
       if (ttl > 0) verified.set(hash, claims, { ttl });
       return claims;
     },
+  };
+}
+
+function claimsOf({ exp = 0, sub, sid, did, roles }: JWTPayload): VerifiedClaims {
+  return {
+    userId: String(sub),
+    sessionId: String(sid),
+    ...(did !== undefined && { deviceId: String(did) }),
+    roles: roles as string[],
+    expiresAt: exp * 1000,
   };
 }
 

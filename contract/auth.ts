@@ -210,6 +210,7 @@ export const credentialOperations = {
     summary: 'Set or change the PIN; every other session ends',
     auth: 'session',
     stepUp: 'always',
+    isBarredOnProbation: true,
     body: z.strictObject({
       pin: pinText,
       currentPin: typedPin.optional().describe('Required if the account has a PIN'),
@@ -247,6 +248,7 @@ export const credentialOperations = {
     summary: 'Send a code for a new PIN',
     auth: 'session',
     stepUp: 'always',
+    isBarredOnProbation: true,
     body: z
       .strictObject({
         channel: z.enum(channels).optional().describe('By default SMS, or e-mail if the account has no number'),
@@ -261,6 +263,7 @@ export const credentialOperations = {
     path: `${base}/pin/reset`,
     summary: 'Replace a forgotten PIN by a fresh code; every other session ends',
     auth: 'session',
+    isBarredOnProbation: true,
     body: z.strictObject({ resetId: text(64), code: typedCode, pin: pinText }),
     answers: { 204: null },
     failures: [...commonFailures, 'password-weak', 'not-found', 'code-wrong', 'code-expired'],

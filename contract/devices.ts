@@ -162,10 +162,11 @@ export const deviceOperations = {
     summary: 'Replace the identity key of the user and the signed keys of every device at once',
     auth: 'device',
     stepUp: 'always',
+    isBarredOnProbation: true,
     body: IdentityRotation,
     bodyBytesMax: 1_048_576,
     answers: { 204: null },
-    failures: [...commonFailures, 'devices-differ', 'device-on-probation', 'key-id-taken', 'device-missing'],
+    failures: [...commonFailures, 'devices-differ', 'key-id-taken', 'device-missing'],
   }),
 } as const;
 

@@ -52,6 +52,8 @@ export interface RpcOperation {
    * needs one without saying so.
    */
   stepUp?: 'always' | readonly string[];
+  /** Refused to a device that was linked a short time ago. */
+  isBarredOnProbation?: true;
   body?: z.ZodType;
   query?: z.ZodObject;
   /** By HTTP status. */

@@ -2,7 +2,7 @@
 import { adminOperations } from './admin.ts';
 import { credentialOperations, sessionOperations } from './auth.ts';
 import { callbackOperations } from './callbacks.ts';
-import { pushOperations } from './devices.ts';
+import { deviceOperations, pushOperations } from './devices.ts';
 import { registrationOperations } from './registrations.ts';
 import { systemOperations } from './system.ts';
 import { userOperations } from './users.ts';
@@ -13,6 +13,7 @@ export const operations = {
   ...sessionOperations,
   ...credentialOperations,
   ...userOperations,
+  ...deviceOperations,
   ...pushOperations,
   ...adminOperations,
   ...callbackOperations,

@@ -114,6 +114,7 @@ export const userOperations = {
     summary: 'Export everything that is stored of the user, in a machine-readable format',
     auth: 'session',
     stepUp: 'always',
+    isBarredOnProbation: true,
     answers: { 200: Export },
     fileName: 'vyry-export.json',
     failures: [...commonFailures, 'not-found'],

@@ -116,6 +116,11 @@ export const auditActions = {
   },
   'device-add': { category: ['iam'], type: ['user', 'change'], about: 'a device was added' },
   'device-remove': { category: ['iam'], type: ['user', 'change'], about: 'a device was removed' },
+  'identity-change': {
+    category: ['iam'],
+    type: ['user', 'change'],
+    about: 'the identity key of an account was changed: its contacts see another one',
+  },
   'keys-upload': { category: ['api'], type: ['change'], about: 'a device published keys' },
   'keys-fetch': { category: ['api'], type: ['access'], about: 'the keys of a device were fetched' },
   'approval-request': {

@@ -94,6 +94,11 @@ export interface TakenKey {
 /** How long a linked device is on probation. */
 export const probationMs = 24 * 3600_000;
 
+/** Returns the ids of the key sets of a device. */
+export function setIdsOf({ preKeys, pqPreKeys }: Pick<KeyChange, 'preKeys' | 'pqPreKeys'>): string[] {
+  return [preKeys, pqPreKeys].flatMap((set) => set?.setId ?? []);
+}
+
 /** Returns the one-time keys of a set that are left. */
 export function keysLeft(set: KeySet | undefined): number {
   return set === undefined ? 0 : Math.max(0, set.total - set.next);
@@ -136,12 +141,18 @@ export function additionTo(
   return living.length < max ? { outcome: 'added', deviceId, ended: [] } : { outcome: 'limit', current: living.length };
 }
 
+/** Returns the device of a set with an id, or undefined. */
+export function deviceIn(set: Pick<DeviceSet, 'devices'> | undefined, deviceId: string): StoredDevice | undefined {
+  return set?.devices.find((device) => device.deviceId === deviceId);
+}
+
 /** Returns whether a device counts: it is not being removed. */
 export function isLiving({ removedAt }: StoredDevice): boolean {
   return removedAt === undefined;
 }
 
-function isSameDevice(one: StoredDevice, other: Pick<NewDevice, 'registrationId' | 'signedPreKey'>): boolean {
+/** Returns whether two devices are one: they have the same registration id and signed prekey. */
+export function isSameDevice(one: StoredDevice, other: Pick<NewDevice, 'registrationId' | 'signedPreKey'>): boolean {
   return one.registrationId === other.registrationId && one.signedPreKey.publicKey === other.signedPreKey.publicKey;
 }
 
@@ -166,6 +177,9 @@ export interface Rotation {
   devices: (Required<Pick<KeyChange, 'signedPreKey' | 'pqLastResortPreKey'>> &
     Pick<KeyChange, 'preKeys' | 'pqPreKeys'> & { deviceId: string })[];
 }
+
+/** Why a device is removed. `revoked`: by its user. `replaced`: a new device ended all others. */
+export type DeviceRemovalReason = 'revoked' | 'replaced';
 
 /** Returns which devices of a set a rotation lacks, and which it has too many. */
 export function rotationGaps(

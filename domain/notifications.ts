@@ -15,6 +15,9 @@ export const notificationKinds = [
   'account-deleted',
   'session-stolen',
   'recovery-asked',
+  'device-added',
+  'device-removed',
+  'identity-key-changed',
 ] as const;
 /** A kind of notification. */
 export type NotificationKind = (typeof notificationKinds)[number];
@@ -41,6 +44,9 @@ export const notificationChannels: Readonly<Record<NotificationKind, readonly No
   'account-deleted': everyChannel,
   'session-stolen': everyChannel,
   'recovery-asked': everyChannel,
+  'device-added': everyChannel,
+  'device-removed': everyChannel,
+  'identity-key-changed': everyChannel,
 };
 
 /** Kinds that do not wake up the devices of the account: nothing to protect, or no devices left. */

@@ -33,6 +33,11 @@ export function identityReleaseWorkflowId(userId: string): string {
   return `identity-release:${userId}`;
 }
 
+/** Returns the id of the workflow that removes a device. It is per device id, so one of them runs at a time. */
+export function deviceRemovalWorkflowId(userId: string, deviceId: string): string {
+  return `device-removal:${userId}:${deviceId}`;
+}
+
 /** Returns the id of the workflow of an account deletion. It outlives the erasure, so it contains no user id. */
 export function accountDeletionWorkflowId(deletionId: string): string {
   return `account-deletion:${deletionId}`;

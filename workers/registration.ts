@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import type { NativeConnection } from '@temporalio/worker';
 import { createAccountActivities } from '../activities/accounts.ts';
 import { createCredentialActivities } from '../activities/credentials.ts';
+import { createDeviceActivities } from '../activities/devices.ts';
 import { createDirectorySyncActivities } from '../activities/directory-sync.ts';
 import { createIdentityChangeActivities } from '../activities/identity-change.ts';
 import { createIdentityTransferActivities } from '../activities/identity-transfer.ts';
@@ -20,13 +21,15 @@ import { createVerificationActivities } from '../activities/verification.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
 import { createDevices } from '../adapters/mongo/devices.ts';
+import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
+import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
-import { createAuthSessions } from '../adapters/redis/sessions.ts';
+import { type AuthSessions, createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
@@ -71,15 +74,9 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   });
   const finding = { accounts: store, isOutage: isMongoOutage, warnings: createRegistrationWarnings(redis), newId };
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
-  const push = createPushRegistrations({
-    devices: createDevices(database.connection),
-    wakeUps: createWakeUps(redis),
-    pushCipher: createCipher('push', dataKey),
-    events,
-    isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
-  });
   const purging = createPurgeActivities({ accounts: store, events });
   const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
+  const devices = deviceActivities(config, tools, { database: database.connection, sessions });
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
   return {
     options: {
@@ -88,13 +85,13 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...registration,
         ...verification,
         ...administration,
+        ...devices,
         ...notifications,
         ...credentials,
         ...identities,
         ...transferring,
         ...erasure.activities,
         ...recovery,
-        ...push,
         ...purging,
         ...directorySyncing,
       },
@@ -104,6 +101,27 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     startReads: [bundle, loaderProbe],
     checks: [],
     close: () => Promise.all([database[Symbol.asyncDispose](), erasure.close()]).then(() => undefined),
+  };
+}
+
+/** Returns the activities on devices and on their push registrations. */
+function deviceActivities(
+  { DATA_KEY: dataKey }: Config<'registration'>,
+  { redis, events }: WorkerTools,
+  { database, sessions }: { database: Parameters<typeof createDevices>[0]; sessions: AuthSessions },
+) {
+  const devices = createDevices(database);
+  const wakeUps = createWakeUps(redis);
+  const activity = createDeviceActivity(redis);
+  return {
+    ...createDeviceActivities({ devices, preKeys: createPreKeys(database), sessions, activity, wakeUps, events }),
+    ...createPushRegistrations({
+      devices,
+      wakeUps,
+      pushCipher: createCipher('push', dataKey),
+      events,
+      isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
+    }),
   };
 }
 

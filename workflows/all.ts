@@ -1,6 +1,7 @@
 /** The workflows that the registration role hosts. This module is the entry point of the workflow bundle. */
 export { accountDeletion, accountErasure } from './account-deletion.ts';
 export { credentialChange } from './credential-change.ts';
+export { deviceRemoval } from './device-removal.ts';
 export { directoryLogIn } from './directory-log-in.ts';
 export { directorySync } from './directory-sync.ts';
 export { identityChange, identityRelease } from './identity-change.ts';

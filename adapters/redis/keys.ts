@@ -137,6 +137,20 @@ export const keyFamilies = {
     encrypted: 'no',
     personal: { userIdIn: 'key' },
   },
+  devicePlace: {
+    key: 'device-place:<userId>:<deviceId>',
+    writers: ['api'],
+    life: { until: 'the absolute end of the session' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
+  deviceActivity: {
+    key: 'device-activity:<userId>',
+    writers: ['api', 'registration'],
+    life: { kept: 'a field for each device, until it is removed' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
   knownDevices: {
     key: 'known-devices:<userId>',
     writers: ['api'],

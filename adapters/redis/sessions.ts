@@ -3,7 +3,10 @@
  * stored, and `sessions:{userId}` ZSET of the session ids of a user by their absolute end. A session exists only in its
  * hash: when the hash is gone, its access and refresh tokens are invalid.
  *
- * `known-devices:{userId}` ZSET has the devices that a user has logged in from, by their last log-in.
+ * A session may belong to a device of the user (`deviceId`). `device-place:{userId}:{deviceId}` names the latest one of a
+ * device.
+ *
+ * `known-devices:{userId}` ZSET has the clients and networks that a user has logged in from, by their last log-in.
  *
  * `user:{userId}` HASH has the generation of the sessions of a user. Each session has the generation that was valid when it
  * began. Ending all sessions begins a new generation, and a session of an earlier one is invalid whenever it is written.
@@ -17,6 +20,7 @@
  */
 import type { AuthSession } from '../../domain/session.ts';
 import { loadScript, type Redis } from './connect.ts';
+import { createDeviceActivity, type DeviceActivity } from './device-activity.ts';
 import { keyFamilies, keys } from './keys.ts';
 
 /** A new session. */
@@ -56,7 +60,12 @@ export interface Rotation {
   outcome: 'rotated' | 'repeated' | 'reused' | 'ended';
   /** The token to use next, encrypted; empty if there is none. */
   encrypted: string;
+  /** The device of the session; absent if it has none. */
+  deviceId?: string;
 }
+
+/** `bound`: the session is one of the device. `other`: it is one of another device. `ended`: there is no such session. */
+export type DeviceBinding = 'bound' | 'other' | 'ended';
 
 /** The store of sessions. */
 export type AuthSessions = ReturnType<typeof createAuthSessions>;
@@ -74,17 +83,16 @@ const devicesMax = 50;
 export function createAuthSessions(redis: Redis) {
   const touch = loadScript(redis, 'session-touch');
   const confirm = loadScript(redis, 'session-confirm');
+  const activity = createDeviceActivity(redis);
   return {
     /**
      * Stores a session and its refresh token. When all sessions of the user are ended meanwhile, it is not valid. Safe to
      * repeat: keyed by session id and token hash.
      */
     async create(session: NewAuthSession, refresh: RefreshToken): Promise<void> {
-      const { sessionId, userId, roles, createdAt, endsAt, idleMs, ip, userAgent, authenticatedAt } = session;
+      const { sessionId, userId, deviceId, createdAt, endsAt, idleMs } = session;
       // read first: whatever ends all sessions from here on also ends this one, even if it is written afterwards
       const { generation } = await readGeneration(redis, userId);
-      const known = { generation, ...(authenticatedAt !== undefined && { authenticatedAt }) };
-      const fields = { userId, createdAt, lastActivityAt: createdAt, idleMs, endsAt, ip, userAgent, ...known };
       // listed before it exists, so that ending all sessions of the user misses none
       await redis
         .multi()
@@ -95,11 +103,12 @@ export function createAuthSessions(redis: Redis) {
         .exec();
       await redis
         .multi()
-        .hset(keys.session({ sessionId }), { ...fields, roles: roles.join(','), refresh: refresh.hash })
+        .hset(keys.session({ sessionId }), { ...fieldsOf(session), generation, refresh: refresh.hash })
         .pexpireat(keys.session({ sessionId }), Math.min(createdAt + idleMs, endsAt))
         .exec();
       await writeRefresh(redis, refresh, { sessionId, userId, endsAt });
       await redis.hset(keys.user({ userId }), 'lastLoginAt', createdAt);
+      if (deviceId !== undefined) await activity.note(userId, deviceId, createdAt);
     },
 
     /**
@@ -116,6 +125,7 @@ export function createAuthSessions(redis: Redis) {
       const session = await validSessionIn(redis, { sessionId, fields, valid });
       if (session === undefined || now - session.lastActivityAt < activityMs) return session;
       await touch([keys.session({ sessionId })], [now]);
+      if (session.deviceId !== undefined) await activity.note(session.userId, session.deviceId, now);
       return sessionIn(sessionId, { ...fields, lastActivityAt: String(now) });
     },
 
@@ -138,12 +148,62 @@ export function createAuthSessions(redis: Redis) {
     },
 
     ...createKnownDevices(redis),
-    ...createRefreshing(redis),
+    ...createRefreshing(redis, activity),
     ...createSessionEnds(redis),
+    ...createDeviceSessions(redis, activity),
   };
 }
 
-/** The operations on the devices that a user has logged in from, each known by a keyed hash. */
+/** The operations on the sessions of devices. */
+function createDeviceSessions(redis: Redis, activity: DeviceActivity) {
+  const bind = loadScript(redis, 'session-device');
+  return {
+    /**
+     * Makes a session of a user one of a device, with a new refresh token. Safe to repeat, with another token.
+     *
+     * @returns the outcome, and the absolute end of the session
+     */
+    async bindDevice(
+      { sessionId, userId, deviceId }: { sessionId: string; userId: string; deviceId: string },
+      { token, now }: { token: (endsAt: number) => Successor; now: number },
+    ): Promise<{ outcome: DeviceBinding; endsAt: number }> {
+      const key = keys.session({ sessionId });
+      const ends = await redis.hget(key, 'endsAt');
+      if (ends === null) return { outcome: 'ended', endsAt: now };
+      const endsAt = Number(ends);
+      const { encrypted, ...refresh } = token(endsAt);
+      // written before it becomes valid, so that a valid token can always be looked up
+      await writeRefresh(redis, refresh, { sessionId, userId, endsAt });
+      const outcome = (await bind([key], [deviceId, refresh.hash, encrypted, now])) as DeviceBinding;
+      if (outcome === 'bound') await activity.note(userId, deviceId, now);
+      else await redis.del(keys.refresh({ tokenHash: refresh.hash }));
+      return { outcome, endsAt };
+    },
+
+    /** Ends every session of a device of a user, except `exceptId` if given, and returns their ids. Safe to repeat. */
+    async endDevice(userId: string, deviceId: string, exceptId?: string): Promise<string[]> {
+      const ids = await redis.zrange(keys.sessions({ userId }), '0', '-1');
+      const devices = await Promise.all(ids.map((id) => redis.hget(keys.session({ sessionId: id }), 'deviceId')));
+      const own = ids.filter((id, index) => devices[index] === deviceId && id !== exceptId);
+      for (const sessionId of own) {
+        await redis.del(keys.session({ sessionId }));
+        await redis.zrem(keys.sessions({ userId }), sessionId);
+      }
+      return own;
+    },
+
+    /** As `takePlace`, among the sessions of a device. */
+    async takeDevicePlace(
+      { userId, deviceId }: { userId: string; deviceId: string },
+      sessionId: string,
+      endsAt: number,
+    ): Promise<string | undefined> {
+      return takeKey(redis, keys.devicePlace({ userId, deviceId }), sessionId, endsAt);
+    },
+  };
+}
+
+/** The operations on the clients that a user has logged in from, each known by a keyed hash. */
 function createKnownDevices(redis: Redis) {
   return {
     /** Returns whether the user has logged in from a device during the last half year. */
@@ -166,7 +226,7 @@ function createKnownDevices(redis: Redis) {
 }
 
 /** The operations on refresh tokens and on the roles of sessions. */
-function createRefreshing(redis: Redis) {
+function createRefreshing(redis: Redis, activity: DeviceActivity) {
   const rotate = loadScript(redis, 'session-rotate');
   const writeRoles = loadScript(redis, 'session-roles');
   return {
@@ -191,15 +251,16 @@ function createRefreshing(redis: Redis) {
         redis.hgetall(keys.session(owner)),
         readGeneration(redis, owner.userId),
       ]);
-      if ((await validSessionIn(redis, { sessionId: owner.sessionId, fields, valid })) === undefined) {
-        return { outcome: 'ended', encrypted: '' };
-      }
+      const session = await validSessionIn(redis, { sessionId: owner.sessionId, fields, valid });
+      if (session === undefined) return { outcome: 'ended', encrypted: '' };
+      const { deviceId } = session;
       // written before it becomes valid, so that a valid token can always be looked up
       await writeRefresh(redis, successor, owner);
       const args = [presentedHash, successor.hash, successor.encrypted, now, graceMs, roles.join(',')];
       const [outcome, encrypted = ''] = (await rotate([keys.session(owner)], args)) as [Rotation['outcome'], string?];
       if (outcome !== 'rotated') await redis.del(keys.refresh({ tokenHash: successor.hash }));
-      return { outcome, encrypted };
+      else if (deviceId !== undefined) await activity.note(owner.userId, deviceId, now);
+      return { outcome, encrypted, ...(deviceId !== undefined && { deviceId }) };
     },
 
     /** Sets the roles of every active session of a user. */
@@ -245,8 +306,7 @@ function createSessionEnds(redis: Redis) {
      * each other's sessions: the last one stays.
      */
     async takePlace(userId: string, sessionId: string, endsAt: number): Promise<string | undefined> {
-      const before = await redis.set(keys.sessionPlace({ userId }), sessionId, 'PXAT', endsAt, 'GET');
-      return before === null || before === sessionId ? undefined : before;
+      return takeKey(redis, keys.sessionPlace({ userId }), sessionId, endsAt);
     },
 
     /** Returns the number of active sessions of a user. */
@@ -262,6 +322,11 @@ function createSessionEnds(redis: Redis) {
       return lives.filter(Boolean).length;
     },
   };
+}
+
+async function takeKey(redis: Redis, key: string, sessionId: string, endsAt: number): Promise<string | undefined> {
+  const before = await redis.set(key, sessionId, 'PXAT', endsAt, 'GET');
+  return before === null || before === sessionId ? undefined : before;
 }
 
 async function writeRefresh(redis: Redis, { hash, seconds }: RefreshToken, owner: TokenOwner): Promise<void> {
@@ -305,12 +370,24 @@ async function validSessionIn(
   return isOfGeneration(generation, sessionId, fields.generation) ? session : undefined;
 }
 
+/** The fields of a session that never change, and its first activity. */
+function fieldsOf({ sessionId: _key, authenticatedAt, deviceId, roles, ...session }: NewAuthSession) {
+  return {
+    ...session,
+    lastActivityAt: session.createdAt,
+    roles: roles.join(','),
+    ...(authenticatedAt !== undefined && { authenticatedAt }),
+    ...(deviceId !== undefined && { deviceId }),
+  };
+}
+
 function sessionIn(sessionId: string, fields: Record<string, string>): AuthSession | undefined {
   if (fields.userId === undefined) return undefined;
   const lastActivityAt = Number(fields.lastActivityAt);
   return {
     sessionId,
     userId: fields.userId,
+    ...(fields.deviceId !== undefined && { deviceId: fields.deviceId }),
     createdAt: Number(fields.createdAt),
     authenticatedAt: Number(fields.authenticatedAt ?? fields.createdAt),
     lastActivityAt,

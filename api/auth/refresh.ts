@@ -7,24 +7,25 @@
 import type { Rotation } from '../../adapters/redis/sessions.ts';
 import type { sessionOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
+import { deviceIn, type StoredDevice } from '../../domain/device.ts';
 import { Failure } from '../../domain/failures.ts';
 import { refreshLife } from '../../domain/session.ts';
 import { newToken, tokenHash } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
 import { notifyOwner } from '../notifications.ts';
 import type { HandlerInput } from '../serve.ts';
-import { tokensOf } from '../sessions.ts';
+import { successorOf, tokensOf } from '../sessions.ts';
 
 type Op = typeof sessionOperations.refreshTokens;
 type RotationDeps = Pick<ApiDeps, 'events' | 'refreshCipher' | 'sessions' | 'temporal'>;
-type Deps = RotationDeps & Pick<ApiDeps, 'accounts' | 'config' | 'sessionLife' | 'tokens'>;
+type Deps = RotationDeps & Pick<ApiDeps, 'accounts' | 'config' | 'devices' | 'sessionLife' | 'tokens'>;
 
 /**
  * Rotates a refresh token. A token that is sent again within 10 s, while its successor is unused, returns the same
  * successor. Later, or after the successor was used, the session ends and its user is notified, because one of the two
  * parties has stolen the token (RFC 9700 section 4.14.2).
  *
- * @throws {Failure} token-invalid: unknown, expired, used before, or its session or account has ended
+ * @throws {Failure} token-invalid: unknown, expired, used before, or its session, device or account has ended
  */
 export async function refreshTokens(deps: Deps, { body: { refreshToken } }: HandlerInput<Op>): Promise<AnswerOf<Op>> {
   const presented = tokenHash(refreshToken);
@@ -39,17 +40,27 @@ export async function refreshTokens(deps: Deps, { body: { refreshToken } }: Hand
   const now = Date.now();
   const refreshMs = refreshLife(deps.sessionLife, owner.endsAt, now);
   const minted = newToken();
-  const successor = {
-    hash: tokenHash(minted),
-    seconds: Math.max(1, Math.ceil(refreshMs / 1000)),
-    encrypted: deps.refreshCipher.encryptText(minted),
-  };
+  const successor = successorOf(deps, minted, refreshMs);
   const rotation = await deps.sessions.rotate(owner, presented, successor, { roles: account.roles, now });
-  const next = await successorOf(deps, owner, rotation);
-  return { status: 200, body: await tokensOf(deps, { sessionId, refreshToken: next, refreshMs, account }) };
+  const next = await nextToken(deps, owner, rotation);
+  const device = await deviceOf(deps, owner, rotation);
+  return { status: 200, body: await tokensOf(deps, { sessionId, refreshToken: next, refreshMs, account, device }) };
 }
 
-async function successorOf(
+/** Returns the device of a session. If it was removed, the session ends as well. @throws {Failure} token-invalid */
+async function deviceOf(
+  { devices, sessions }: Pick<ApiDeps, 'devices' | 'sessions'>,
+  { sessionId, userId }: { sessionId: string; userId: string },
+  { deviceId }: Rotation,
+): Promise<StoredDevice | undefined> {
+  if (deviceId === undefined) return undefined;
+  const device = deviceIn(await devices.read(userId), deviceId);
+  if (device !== undefined) return device;
+  await sessions.end(userId, sessionId);
+  throw new Failure('token-invalid');
+}
+
+async function nextToken(
   deps: RotationDeps,
   { sessionId, userId }: { sessionId: string; userId: string },
   rotation: Rotation,

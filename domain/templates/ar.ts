@@ -71,6 +71,21 @@ export const arabic: Templates = {
       'إذا لم تكن أنت، ففي رسالتنا الإلكترونية طريقة إيقاف ذلك.',
     ],
   },
+  deviceAddedMail: {
+    subject: 'أُضيف جهاز إلى {product}',
+    body: [
+      'أُضيف جهاز إلى حسابك في {product}، وهو يقرأ رسائلك ويرسلها.',
+      'إذا لم تكن أنت، فأزل الجهاز وغيّر كلمة المرور الآن.',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: 'أُزيل جهاز من {product}',
+    body: ['أُزيل جهاز من حسابك في {product}.', 'إذا لم تكن أنت، فاتصل بالمسؤول فورًا.'],
+  },
+  identityKeyChangedMail: {
+    subject: 'تغيّر مفتاح هويتك في {product}',
+    body: ['تغيّر مفتاح هوية حسابك في {product}. ترى جهات اتصالك ذلك.', 'إذا لم تكن أنت، فاتصل بالمسؤول فورًا.'],
+  },
   recoveryMail: {
     subject: 'إعادة تعيين كلمة مرور {product}',
     body: [

@@ -82,6 +82,27 @@ export const german: Templates = {
       'Wenn Sie das nicht waren: In unserer E-Mail steht, wie Sie es abbrechen.',
     ],
   },
+  deviceAddedMail: {
+    subject: 'Gerät zu {product} hinzugefügt',
+    body: [
+      'Ihrem Konto bei {product} wurde ein Gerät hinzugefügt. Es liest und sendet Ihre Nachrichten.',
+      'Wenn Sie das nicht waren, entfernen Sie das Gerät und ändern Sie jetzt Ihr Passwort.',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: 'Gerät von {product} entfernt',
+    body: [
+      'Ein Gerät wurde aus Ihrem Konto bei {product} entfernt.',
+      'Wenn Sie das nicht waren, wenden Sie sich sofort an Ihre Administration.',
+    ],
+  },
+  identityKeyChangedMail: {
+    subject: 'Ihr Identitätsschlüssel bei {product} wurde geändert',
+    body: [
+      'Der Identitätsschlüssel Ihres Kontos bei {product} wurde geändert. Ihre Kontakte sehen das.',
+      'Wenn Sie das nicht waren, wenden Sie sich sofort an Ihre Administration.',
+    ],
+  },
   recoveryMail: {
     subject: 'Passwort für {product} zurücksetzen',
     body: [

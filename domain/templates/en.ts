@@ -79,6 +79,24 @@ export const english: Templates = {
       'If this was not you, our e-mail says how to stop it.',
     ],
   },
+  deviceAddedMail: {
+    subject: 'Device added to {product}',
+    body: [
+      'A device was added to your {product} account. It reads and sends your messages.',
+      'If this was not you, remove the device and change your password now.',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: 'Device removed from {product}',
+    body: ['A device was removed from your {product} account.', 'If this was not you, contact your administrator now.'],
+  },
+  identityKeyChangedMail: {
+    subject: 'Your {product} identity key was changed',
+    body: [
+      'The identity key of your {product} account was changed. Your contacts see this.',
+      'If this was not you, contact your administrator now.',
+    ],
+  },
   recoveryMail: {
     subject: 'Reset your {product} password',
     body: [

@@ -79,6 +79,27 @@ export const spanish: Templates = {
       'Si no has sido tú, nuestro correo explica cómo detenerlo.',
     ],
   },
+  deviceAddedMail: {
+    subject: 'Dispositivo añadido a {product}',
+    body: [
+      'Se ha añadido un dispositivo a tu cuenta de {product}. Lee y envía tus mensajes.',
+      'Si no has sido tú, quita el dispositivo y cambia tu contraseña ahora.',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: 'Dispositivo quitado de {product}',
+    body: [
+      'Se ha quitado un dispositivo de tu cuenta de {product}.',
+      'Si no has sido tú, avisa ahora a tu administrador.',
+    ],
+  },
+  identityKeyChangedMail: {
+    subject: 'Se ha cambiado tu clave de identidad de {product}',
+    body: [
+      'Se ha cambiado la clave de identidad de tu cuenta de {product}. Tus contactos lo ven.',
+      'Si no has sido tú, avisa ahora a tu administrador.',
+    ],
+  },
   recoveryMail: {
     subject: 'Restablece tu contraseña de {product}',
     body: [

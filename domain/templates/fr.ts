@@ -82,6 +82,27 @@ export const french: Templates = {
       'Si ce n’est pas vous, notre e-mail explique comment l’arrêter.',
     ],
   },
+  deviceAddedMail: {
+    subject: 'Appareil ajouté à {product}',
+    body: [
+      'Un appareil a été ajouté à votre compte {product}. Il lit et envoie vos messages.',
+      'Si ce n’était pas vous, retirez l’appareil et changez votre mot de passe maintenant.',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: 'Appareil retiré de {product}',
+    body: [
+      'Un appareil a été retiré de votre compte {product}.',
+      'Si ce n’était pas vous, contactez votre administrateur sans attendre.',
+    ],
+  },
+  identityKeyChangedMail: {
+    subject: 'Votre clé d’identité {product} a changé',
+    body: [
+      'La clé d’identité de votre compte {product} a changé. Vos contacts le voient.',
+      'Si ce n’était pas vous, contactez votre administrateur sans attendre.',
+    ],
+  },
   recoveryMail: {
     subject: 'Réinitialiser votre mot de passe {product}',
     body: [

@@ -82,6 +82,27 @@ export const italian: Templates = {
       'Se non sei stato tu, la nostra e-mail spiega come fermarlo.',
     ],
   },
+  deviceAddedMail: {
+    subject: 'Dispositivo aggiunto a {product}',
+    body: [
+      'Un dispositivo è stato aggiunto al tuo account {product}. Legge e invia i tuoi messaggi.',
+      'Se non sei stato tu, rimuovi il dispositivo e cambia subito la password.',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: 'Dispositivo rimosso da {product}',
+    body: [
+      'Un dispositivo è stato rimosso dal tuo account {product}.',
+      'Se non sei stato tu, avvisa subito il tuo amministratore.',
+    ],
+  },
+  identityKeyChangedMail: {
+    subject: 'La tua chiave di identità {product} è cambiata',
+    body: [
+      'La chiave di identità del tuo account {product} è cambiata. I tuoi contatti lo vedono.',
+      'Se non sei stato tu, avvisa subito il tuo amministratore.',
+    ],
+  },
   recoveryMail: {
     subject: 'Reimposta la tua password {product}',
     body: [

@@ -79,6 +79,27 @@ export const japanese: Templates = {
       'お心当たりがない場合は、メールに中止の方法が書かれています。',
     ],
   },
+  deviceAddedMail: {
+    subject: '{product} に端末が追加されました',
+    body: [
+      '{product} のアカウントに端末が追加されました。この端末はメッセージを読み、送信します。',
+      'お心当たりがない場合は、端末を削除し、今すぐパスワードを変更してください。',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: '{product} から端末が削除されました',
+    body: [
+      '{product} のアカウントから端末が削除されました。',
+      'お心当たりがない場合は、すぐに管理者に連絡してください。',
+    ],
+  },
+  identityKeyChangedMail: {
+    subject: '{product} の ID 鍵が変更されました',
+    body: [
+      '{product} のアカウントの ID 鍵が変更されました。連絡先に表示されます。',
+      'お心当たりがない場合は、すぐに管理者に連絡してください。',
+    ],
+  },
   recoveryMail: {
     subject: '{product} のパスワードの再設定',
     body: [

@@ -70,6 +70,24 @@ export const korean: Templates = {
       '본인이 아니라면 저희 이메일에 중단 방법이 있습니다.',
     ],
   },
+  deviceAddedMail: {
+    subject: '{product}에 기기가 추가됨',
+    body: [
+      '{product} 계정에 기기가 추가되었습니다. 이 기기는 메시지를 읽고 보냅니다.',
+      '본인이 아니라면 기기를 제거하고 지금 비밀번호를 바꾸세요.',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: '{product}에서 기기가 제거됨',
+    body: ['{product} 계정에서 기기가 제거되었습니다.', '본인이 아니라면 즉시 관리자에게 알리세요.'],
+  },
+  identityKeyChangedMail: {
+    subject: '{product} 신원 키가 변경됨',
+    body: [
+      '{product} 계정의 신원 키가 변경되었습니다. 연락처에 표시됩니다.',
+      '본인이 아니라면 즉시 관리자에게 알리세요.',
+    ],
+  },
   recoveryMail: {
     subject: '{product} 비밀번호 재설정',
     body: [

@@ -60,6 +60,9 @@ const notificationTexts = {
   'account-deleted': 'accountDeletedMail',
   'session-stolen': 'sessionStolenMail',
   'recovery-asked': 'recoveryAskedMail',
+  'device-added': 'deviceAddedMail',
+  'device-removed': 'deviceRemovedMail',
+  'identity-key-changed': 'identityKeyChangedMail',
 } as const satisfies Record<NotificationKind, keyof Templates>;
 
 /**

@@ -82,6 +82,27 @@ export const dutch: Templates = {
       'Was jij dit niet, dan staat in onze e-mail hoe je het stopt.',
     ],
   },
+  deviceAddedMail: {
+    subject: 'Apparaat toegevoegd aan {product}',
+    body: [
+      'Er is een apparaat toegevoegd aan je account bij {product}. Het leest en verstuurt je berichten.',
+      'Was jij dit niet, verwijder het apparaat en wijzig nu je wachtwoord.',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: 'Apparaat verwijderd uit {product}',
+    body: [
+      'Er is een apparaat verwijderd uit je account bij {product}.',
+      'Was jij dit niet, neem dan meteen contact op met je beheerder.',
+    ],
+  },
+  identityKeyChangedMail: {
+    subject: 'Je identiteitssleutel voor {product} is gewijzigd',
+    body: [
+      'De identiteitssleutel van je account bij {product} is gewijzigd. Je contacten zien dit.',
+      'Was jij dit niet, neem dan meteen contact op met je beheerder.',
+    ],
+  },
   recoveryMail: {
     subject: 'Stel je wachtwoord voor {product} opnieuw in',
     body: [

@@ -82,6 +82,27 @@ export const polish: Templates = {
       'Jeśli to nie Ty, nasz e-mail mówi, jak to zatrzymać.',
     ],
   },
+  deviceAddedMail: {
+    subject: 'Dodano urządzenie do {product}',
+    body: [
+      'Do Twojego konta {product} dodano urządzenie. Czyta i wysyła Twoje wiadomości.',
+      'Jeśli to nie Ty, usuń urządzenie i zmień teraz hasło.',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: 'Usunięto urządzenie z {product}',
+    body: [
+      'Z Twojego konta {product} usunięto urządzenie.',
+      'Jeśli to nie Ty, natychmiast skontaktuj się z administratorem.',
+    ],
+  },
+  identityKeyChangedMail: {
+    subject: 'Zmieniono Twój klucz tożsamości {product}',
+    body: [
+      'Zmieniono klucz tożsamości Twojego konta {product}. Twoje kontakty to widzą.',
+      'Jeśli to nie Ty, natychmiast skontaktuj się z administratorem.',
+    ],
+  },
   recoveryMail: {
     subject: 'Zresetuj hasło do {product}',
     body: [

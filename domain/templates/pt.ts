@@ -76,6 +76,24 @@ export const portuguese: Templates = {
       'Se não foi você, o nosso e-mail diz como parar.',
     ],
   },
+  deviceAddedMail: {
+    subject: 'Dispositivo adicionado ao {product}',
+    body: [
+      'Um dispositivo foi adicionado à sua conta {product}. Lê e envia as suas mensagens.',
+      'Se não foi você, remova o dispositivo e altere já a sua palavra-passe.',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: 'Dispositivo removido do {product}',
+    body: ['Um dispositivo foi removido da sua conta {product}.', 'Se não foi você, contacte já o seu administrador.'],
+  },
+  identityKeyChangedMail: {
+    subject: 'A sua chave de identidade {product} foi alterada',
+    body: [
+      'A chave de identidade da sua conta {product} foi alterada. Os seus contactos veem isso.',
+      'Se não foi você, contacte já o seu administrador.',
+    ],
+  },
   recoveryMail: {
     subject: 'Redefina a sua palavra-passe {product}',
     body: [

@@ -41,6 +41,9 @@ export interface Templates {
   sessionStolenMail: MailTexts;
   /** Sent by the channels that the recovery message does not use. */
   recoveryAskedMail: MailTexts;
+  deviceAddedMail: MailTexts;
+  deviceRemovedMail: MailTexts;
+  identityKeyChangedMail: MailTexts;
   /** With `{link}` and `{stopLink}`. */
   recoveryMail: MailTexts;
   /** With `{link}`; may take more than one segment. */

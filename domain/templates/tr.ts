@@ -77,6 +77,24 @@ export const turkish: Templates = {
       'Bunu siz yapmadıysanız nasıl durduracağınız e-postamızda yazıyor.',
     ],
   },
+  deviceAddedMail: {
+    subject: '{product} hesabına cihaz eklendi',
+    body: [
+      '{product} hesabınıza bir cihaz eklendi. Mesajlarınızı okur ve gönderir.',
+      'Bu siz değilseniz cihazı kaldırın ve parolanızı hemen değiştirin.',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: '{product} hesabından cihaz kaldırıldı',
+    body: ['{product} hesabınızdan bir cihaz kaldırıldı.', 'Bu siz değilseniz hemen yöneticinize bildirin.'],
+  },
+  identityKeyChangedMail: {
+    subject: '{product} kimlik anahtarınız değişti',
+    body: [
+      '{product} hesabınızın kimlik anahtarı değişti. Kişileriniz bunu görür.',
+      'Bu siz değilseniz hemen yöneticinize bildirin.',
+    ],
+  },
   recoveryMail: {
     subject: '{product} şifrenizi sıfırlayın',
     body: [

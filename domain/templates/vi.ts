@@ -83,6 +83,27 @@ export const vietnamese: Templates = {
       'Nếu không phải bạn, email của chúng tôi cho biết cách dừng lại.',
     ],
   },
+  deviceAddedMail: {
+    subject: 'Đã thêm thiết bị vào {product}',
+    body: [
+      'Một thiết bị đã được thêm vào tài khoản {product} của bạn. Nó đọc và gửi tin nhắn của bạn.',
+      'Nếu không phải bạn, hãy gỡ thiết bị và đổi mật khẩu ngay.',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: 'Đã gỡ thiết bị khỏi {product}',
+    body: [
+      'Một thiết bị đã được gỡ khỏi tài khoản {product} của bạn.',
+      'Nếu không phải bạn, hãy liên hệ ngay với quản trị viên.',
+    ],
+  },
+  identityKeyChangedMail: {
+    subject: 'Khóa định danh {product} của bạn đã đổi',
+    body: [
+      'Khóa định danh của tài khoản {product} của bạn đã đổi. Các liên hệ của bạn thấy điều này.',
+      'Nếu không phải bạn, hãy liên hệ ngay với quản trị viên.',
+    ],
+  },
   recoveryMail: {
     subject: 'Đặt lại mật khẩu {product}',
     body: [

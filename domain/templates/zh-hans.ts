@@ -64,6 +64,21 @@ export const chineseSimplified: Templates = {
     subject: '有人请求了新的 {product} 密码',
     body: ['有人请求重置您的 {product} 账户的密码。', '如果这不是您本人的操作，我们的邮件说明了如何阻止。'],
   },
+  deviceAddedMail: {
+    subject: '{product} 已添加设备',
+    body: [
+      '您的 {product} 帐户添加了一台设备。它会读取和发送您的消息。',
+      '如果不是您本人，请立即移除该设备并更改密码。',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: '{product} 已移除设备',
+    body: ['您的 {product} 帐户移除了一台设备。', '如果不是您本人，请立即联系管理员。'],
+  },
+  identityKeyChangedMail: {
+    subject: '您的 {product} 身份密钥已更改',
+    body: ['您的 {product} 帐户的身份密钥已更改。您的联系人会看到。', '如果不是您本人，请立即联系管理员。'],
+  },
   recoveryMail: {
     subject: '重置您的 {product} 密码',
     body: [

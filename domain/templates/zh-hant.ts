@@ -64,6 +64,21 @@ export const chineseTraditional: Templates = {
     subject: '有人要求了新的 {product} 密碼',
     body: ['有人要求重設您的 {product} 帳戶的密碼。', '如果這不是您本人的操作，我們的郵件說明了如何阻止。'],
   },
+  deviceAddedMail: {
+    subject: '{product} 已新增裝置',
+    body: [
+      '您的 {product} 帳戶新增了一台裝置。它會讀取和傳送您的訊息。',
+      '如果不是您本人，請立即移除該裝置並變更密碼。',
+    ],
+  },
+  deviceRemovedMail: {
+    subject: '{product} 已移除裝置',
+    body: ['您的 {product} 帳戶移除了一台裝置。', '如果不是您本人，請立即聯絡管理員。'],
+  },
+  identityKeyChangedMail: {
+    subject: '您的 {product} 身分金鑰已變更',
+    body: ['您的 {product} 帳戶的身分金鑰已變更。您的聯絡人會看到。', '如果不是您本人，請立即聯絡管理員。'],
+  },
   recoveryMail: {
     subject: '重設您的 {product} 密碼',
     body: [

@@ -8,6 +8,7 @@ import { accountVariables } from './accounts.ts';
 import { auditVariables } from './audit.ts';
 import { captchaVariables } from './captcha.ts';
 import { codecVariables } from './codec.ts';
+import { deviceVariables } from './devices.ts';
 import { directoryVariables } from './directory.ts';
 import { engineVariables } from './engines.ts';
 import { grpcVariables } from './grpc.ts';
@@ -35,6 +36,7 @@ export const variables = {
   ...auditVariables,
   ...keyVariables,
   ...sessionVariables,
+  ...deviceVariables,
   ...grpcVariables,
   ...signalVariables,
   ...codecVariables,

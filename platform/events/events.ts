@@ -11,6 +11,7 @@ import { createAuditLogEvents } from './audit-log.ts';
 import { createCodeEvents } from './codes.ts';
 import { createCredentialEvents } from './credentials.ts';
 import { createDeliveryReportEvents } from './delivery-reports.ts';
+import { createDeviceEvents } from './devices.ts';
 import { createDurationEvents } from './durations.ts';
 import { createLimitEvents } from './limits.ts';
 import { createNotificationEvents } from './notifications.ts';
@@ -38,6 +39,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createCredentialEvents(outputs),
     ...createAccountEvents(outputs),
     ...createProfileEvents(outputs),
+    ...createDeviceEvents(outputs),
     ...createNotificationEvents(outputs),
     ...createPushEvents(outputs),
     ...createWakeUpEvents(outputs),

@@ -240,6 +240,21 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'session.ended', level: 'info', fields: ['sessionId', 'userId', 'why'] },
     audits: 'session-revoke',
   },
+  deviceAdded: {
+    run: (events) => events.deviceAdded({ userId, deviceId: '2', client: 'ios', createdAt: 1, linkedBy: '1' }),
+    logs: { event: 'device.added', level: 'info', fields: ['userId', 'deviceId', 'how'] },
+    audits: 'device-add',
+  },
+  deviceRemoved: {
+    run: (events) => events.deviceRemoved({ userId, deviceId: '2', removedAt: 1, why: 'revoked' }),
+    logs: { event: 'device.removed', level: 'info', fields: ['userId', 'deviceId', 'why'] },
+    audits: 'device-remove',
+  },
+  identityKeyChanged: {
+    run: (events) => events.identityKeyChanged({ userId, why: 'rotated', devices: 2 }),
+    logs: { event: 'identity-key.changed', level: 'warn', fields: ['userId', 'why', 'devices'] },
+    audits: 'identity-change',
+  },
   sessionCreated: {
     run: (events) => events.sessionCreated(sessionId, userId),
     logs: { event: 'session.created', level: 'info', fields: ['sessionId', 'userId'] },

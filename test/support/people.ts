@@ -6,6 +6,7 @@
  */
 import { createAccounts } from '../../adapters/mongo/accounts.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
+import { createDevices } from '../../adapters/mongo/devices.ts';
 import { createPasswords } from '../../adapters/passwords.ts';
 import { connectRedis } from '../../adapters/redis/connect.ts';
 import { createAuthSessions } from '../../adapters/redis/sessions.ts';
@@ -159,7 +160,7 @@ function entryOf(person: number): ContactIdentity {
   return { directoryId, username, fullName, email, phone, groups: [] };
 }
 
-type Tools = Pick<SessionBeginDeps, 'sessions' | 'sessionLife' | 'tokens' | 'config' | 'events'> & {
+type Tools = Pick<SessionBeginDeps, 'devices' | 'sessions' | 'sessionLife' | 'tokens' | 'config' | 'events'> & {
   accounts: ReturnType<typeof createAccounts>;
   /** Hashes a secret once and caches the hash. */
   hash(secret: string): Promise<string>;
@@ -188,6 +189,7 @@ function openTools(system: System): Tools {
   return {
     config,
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
+    devices: createDevices(database.connection),
     sessions: createAuthSessions(redis),
     sessionLife: sessionLifeOf(config),
     tokens: createTokens(config),

@@ -1,0 +1,74 @@
+/** Activities that remove a device: the set of devices and the keys in MongoDB, the sessions in Redis. */
+import type { Devices } from '../adapters/mongo/devices.ts';
+import type { PreKeys } from '../adapters/mongo/prekeys.ts';
+import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
+import type { AuthSessions } from '../adapters/redis/sessions.ts';
+import type { WakeUps } from '../adapters/redis/wake-ups.ts';
+import { type DeviceRemovalReason, setIdsOf } from '../domain/device.ts';
+import type { Events } from '../platform/events/events.ts';
+
+/** The input of a removal. */
+export interface DeviceRemovalInput {
+  userId: string;
+  deviceId: string;
+  /** Milliseconds since the Unix epoch. A device that was added later is another one. */
+  at: number;
+  why: DeviceRemovalReason;
+}
+
+/** A device that is being removed. */
+export interface RemovedDevice {
+  userId: string;
+  deviceId: string;
+  removedAt: number;
+  /** The sets of its one-time keys. */
+  setIds: string[];
+  why: DeviceRemovalReason;
+}
+
+/** Dependencies of the device activities. */
+export interface DeviceActivityDeps {
+  devices: Pick<Devices, 'read' | 'markRemoved' | 'finishRemoval'>;
+  preKeys: Pick<PreKeys, 'remove'>;
+  sessions: Pick<AuthSessions, 'endDevice'>;
+  activity: Pick<DeviceActivity, 'forget'>;
+  wakeUps: Pick<WakeUps, 'forget'>;
+  events: Pick<Events, 'deviceRemoved' | 'sessionEnded'>;
+}
+
+/** The device activities of the registration role. */
+export type DeviceActivities = ReturnType<typeof createDeviceActivities>;
+
+/** Creates the device activities of the registration role. Temporal retries outages. */
+export function createDeviceActivities({ devices, preKeys, sessions, activity, wakeUps, events }: DeviceActivityDeps) {
+  return {
+    /** Marks the device; null without one. Idempotent: the first mark stays. */
+    async markDeviceRemoved({ userId, deviceId, at, why }: DeviceRemovalInput): Promise<RemovedDevice | null> {
+      const device = await devices.markRemoved(userId, deviceId, at);
+      if (device?.removedAt === undefined) return null;
+      return { userId, deviceId, removedAt: device.removedAt, setIds: setIdsOf(device), why };
+    },
+
+    /** Ends the sessions of the device, and forgets its activity and its wake-ups. Idempotent: it deletes. */
+    async endDeviceSessions({ userId, deviceId }: RemovedDevice): Promise<void> {
+      for (const sessionId of await sessions.endDevice(userId, deviceId)) {
+        events.sessionEnded({ sessionId, userId, why: 'revoked' });
+      }
+      await Promise.all([activity.forget(userId, deviceId), wakeUps.forget({ userId, deviceId })]);
+    },
+
+    /** Removes the one-time keys of the device. Idempotent: it deletes. */
+    removeDeviceKeys: ({ setIds }: RemovedDevice): Promise<void> => preKeys.remove(setIds),
+
+    /** Frees the id of the device. Returns whether other devices remain. Idempotent: it deletes. */
+    async freeDeviceId({ userId, deviceId, removedAt }: RemovedDevice): Promise<boolean> {
+      await devices.finishRemoval(userId, deviceId, removedAt);
+      return ((await devices.read(userId))?.devices.length ?? 0) > 0;
+    },
+
+    /** Emits the event. Idempotent by device id and instant. */
+    async tellDeviceRemoved(removed: RemovedDevice): Promise<void> {
+      events.deviceRemoved(removed);
+    },
+  };
+}
