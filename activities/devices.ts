@@ -3,6 +3,7 @@ import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
 import type { AuthSessions } from '../adapters/redis/sessions.ts';
+import type { WakeUps } from '../adapters/redis/wake-ups.ts';
 import { type DeviceRemovalReason, setIdsOf } from '../domain/device.ts';
 import type { Events } from '../platform/events/events.ts';
 
@@ -31,6 +32,7 @@ export interface DeviceActivityDeps {
   preKeys: Pick<PreKeys, 'remove'>;
   sessions: Pick<AuthSessions, 'endDevice'>;
   activity: Pick<DeviceActivity, 'forget'>;
+  wakeUps: Pick<WakeUps, 'forget'>;
   events: Pick<Events, 'deviceRemoved' | 'sessionEnded'>;
 }
 
@@ -38,7 +40,7 @@ export interface DeviceActivityDeps {
 export type DeviceActivities = ReturnType<typeof createDeviceActivities>;
 
 /** Creates the device activities of the registration role. Temporal retries outages. */
-export function createDeviceActivities({ devices, preKeys, sessions, activity, events }: DeviceActivityDeps) {
+export function createDeviceActivities({ devices, preKeys, sessions, activity, wakeUps, events }: DeviceActivityDeps) {
   return {
     /** Marks the device; null without one. Idempotent: the first mark stays. */
     async markDeviceRemoved({ userId, deviceId, at, why }: DeviceRemovalInput): Promise<RemovedDevice | null> {
@@ -47,12 +49,12 @@ export function createDeviceActivities({ devices, preKeys, sessions, activity, e
       return { userId, deviceId, removedAt: device.removedAt, setIds: setIdsOf(device), why };
     },
 
-    /** Ends the sessions of the device and forgets its activity. Idempotent: it deletes. */
+    /** Ends the sessions of the device, and forgets its activity and its wake-ups. Idempotent: it deletes. */
     async endDeviceSessions({ userId, deviceId }: RemovedDevice): Promise<void> {
       for (const sessionId of await sessions.endDevice(userId, deviceId)) {
         events.sessionEnded({ sessionId, userId, why: 'revoked' });
       }
-      await activity.forget(userId, deviceId);
+      await Promise.all([activity.forget(userId, deviceId), wakeUps.forget({ userId, deviceId })]);
     },
 
     /** Removes the one-time keys of the device. Idempotent: it deletes. */

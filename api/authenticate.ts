@@ -15,7 +15,8 @@ import { limitRequest } from './limits.ts';
 import type { RegistrationCaller } from './registrations/status.ts';
 import type { ApiRequest } from './serve.ts';
 
-type SessionDeps = Pick<ApiDeps, 'tokens' | 'sessions'>;
+/** The dependencies of the authentication of a session. */
+export type SessionDeps = Pick<ApiDeps, 'tokens' | 'sessions' | 'wakeUps'>;
 
 /** A session that belongs to a device. */
 export interface DeviceSession extends AuthSession {
@@ -138,7 +139,8 @@ async function requireSession(deps: SessionDeps, authorization: string | undefin
 }
 
 /**
- * As `requireSession`, with the expiry of the token in milliseconds.
+ * As `requireSession`, with the expiry of the token in milliseconds. The device of the token has connected, so the next
+ * event wakes it up again.
  *
  * @throws {Failure} unauthenticated, token-invalid
  */
@@ -147,7 +149,11 @@ export async function requireToken(
   authorization: string | undefined,
 ): Promise<{ session: AuthSession; expiresAt: number }> {
   const claims = await deps.tokens.verify(requireBearer(authorization));
-  const session = await deps.sessions.read(claims);
+  const { userId, deviceId } = claims;
+  const [session] = await Promise.all([
+    deps.sessions.read(claims),
+    deviceId === undefined ? undefined : deps.wakeUps.connected({ userId, deviceId }),
+  ]);
   if (session === undefined) throw new Failure('token-invalid');
   noteCaller({ userId: session.userId });
   return { session, expiresAt: claims.expiresAt };

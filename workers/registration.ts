@@ -123,7 +123,7 @@ function accountCareOf(tools: Parameters<typeof createPurgeActivities>[0] & { ac
 }
 
 interface DeviceTools
-  extends Omit<Parameters<typeof createDeviceActivities>[0], 'activity' | 'preKeys'>,
+  extends Omit<Parameters<typeof createDeviceActivities>[0], 'activity' | 'preKeys' | 'wakeUps'>,
     Omit<RegistrationDeviceDeps, 'devicesMax'> {
   devices: Devices;
   preKeys: PreKeys;
@@ -134,11 +134,12 @@ interface DeviceTools
 /** The activities on devices, on links, on the device of a registration and on push registrations. */
 function devicesOf({ DATA_KEY, DEVICES_MAX: devicesMax }: Config<'registration'>, { redis, ...tools }: DeviceTools) {
   const pushCipher = createCipher('push', DATA_KEY);
+  const wakeUps = createWakeUps(redis);
   return {
-    ...createDeviceActivities({ ...tools, activity: createDeviceActivity(redis) }),
+    ...createDeviceActivities({ ...tools, wakeUps, activity: createDeviceActivity(redis) }),
     ...createRegistrationDeviceActivities({ ...tools, devicesMax }),
     ...createLinkActivities({ ...tools, links: createLinks(redis) }),
-    ...createPushRegistrations({ ...tools, wakeUps: createWakeUps(redis), pushCipher }),
+    ...createPushRegistrations({ ...tools, wakeUps, pushCipher }),
   };
 }
 
