@@ -14,6 +14,8 @@ export interface DeviceRemovalInput {
   /** Milliseconds since the Unix epoch. A device that was added later is another one. */
   at: number;
   why: DeviceRemovalReason;
+  /** Operator name, if an operator removes it and gave one. */
+  operator?: string | undefined;
 }
 
 /** A device that is being removed. */
@@ -24,6 +26,7 @@ export interface RemovedDevice {
   /** The sets of its one-time keys. */
   setIds: string[];
   why: DeviceRemovalReason;
+  operator?: string | undefined;
 }
 
 /** Dependencies of the device activities. */
@@ -33,7 +36,7 @@ export interface DeviceActivityDeps {
   sessions: Pick<AuthSessions, 'endDevice'>;
   activity: Pick<DeviceActivity, 'forget'>;
   wakeUps: Pick<WakeUps, 'forget'>;
-  events: Pick<Events, 'deviceRemoved' | 'sessionEnded'>;
+  events: Pick<Events, 'deviceRemoved' | 'operatorRemovedDevice' | 'sessionEnded'>;
 }
 
 /** The device activities of the registration role. */
@@ -43,10 +46,10 @@ export type DeviceActivities = ReturnType<typeof createDeviceActivities>;
 export function createDeviceActivities({ devices, preKeys, sessions, activity, wakeUps, events }: DeviceActivityDeps) {
   return {
     /** Marks the device; null without one. Idempotent: the first mark stays. */
-    async markDeviceRemoved({ userId, deviceId, at, why }: DeviceRemovalInput): Promise<RemovedDevice | null> {
+    async markDeviceRemoved({ userId, deviceId, at, ...by }: DeviceRemovalInput): Promise<RemovedDevice | null> {
       const device = await devices.markRemoved(userId, deviceId, at);
       if (device?.removedAt === undefined) return null;
-      return { userId, deviceId, removedAt: device.removedAt, setIds: setIdsOf(device), why };
+      return { userId, deviceId, removedAt: device.removedAt, setIds: setIdsOf(device), ...by };
     },
 
     /** Ends the sessions of the device, and forgets its activity and its wake-ups. Idempotent: it deletes. */
@@ -66,9 +69,10 @@ export function createDeviceActivities({ devices, preKeys, sessions, activity, w
       return ((await devices.read(userId))?.devices.length ?? 0) > 0;
     },
 
-    /** Emits the event. Idempotent by device id and instant. */
+    /** Emits the event, and that of the operator who removed the device. Idempotent by device id and instant. */
     async tellDeviceRemoved(removed: RemovedDevice): Promise<void> {
       events.deviceRemoved(removed);
+      if (removed.why === 'operator') events.operatorRemovedDevice(removed);
     },
   };
 }

@@ -351,6 +351,11 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'operator.acted', level: 'info', fields: ['act', 'registrationId', 'operator'] },
     audits: 'operator-act',
   },
+  operatorRemovedDevice: {
+    run: (events) => events.operatorRemovedDevice({ ...device, removedAt: 1, operator: 'alice' }),
+    logs: { event: 'operator.acted', level: 'info', fields: ['act', 'userId', 'deviceId', 'operator'] },
+    audits: 'operator-act',
+  },
   userDisabled: {
     run: (events) => events.userDisabled({ userId, at: 1, operator: 'alice' }),
     logs: { event: 'user.disabled', level: 'info', fields: ['userId', 'operator'] },
