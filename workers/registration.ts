@@ -61,7 +61,9 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
   });
   const credentials = createCredentialActivities({ accounts: store, sessions, oneTimeSecrets, events });
-  const erasure = await createErasure(config, { ...tools, database: database.connection, accounts: store, sessions });
+  const connection = database.connection;
+  const deviceStores = { devices: createDevices(connection), preKeys: createPreKeys(connection), sessions };
+  const erasure = await createErasure(config, { ...tools, ...deviceStores, database: connection, accounts: store });
   const identities = createIdentityChangeActivities({ accounts: store, events });
   const transferring = createIdentityTransferActivities({ accounts: store, events });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
@@ -74,13 +76,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
   const purging = createPurgeActivities({ accounts: store, events });
   const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
-  const devices = createDeviceActivities({
-    devices: createDevices(database.connection),
-    preKeys: createPreKeys(database.connection),
-    sessions,
-    activity: createDeviceActivity(redis),
-    events,
-  });
+  const devices = createDeviceActivities({ ...deviceStores, activity: createDeviceActivity(redis), events });
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
   return {
     options: {
