@@ -8,17 +8,20 @@ import { type CredentialKind, credentialKinds } from '../domain/account.ts';
 import type { Holder } from '../domain/directory.ts';
 import { Failure } from '../domain/failures.ts';
 import type { ContactIdentity } from '../domain/identity.ts';
-import { isOwnWord } from '../domain/passwords.ts';
+import { isOwnWord, ownSpellings } from '../domain/passwords.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** The input of `hashCredentials`. */
-export interface HashCredentialsInput {
+interface HashCredentialsInput {
   registrationId: string;
   /** Reference to the one-time secret that holds the password, the PIN or both. */
   credentialsRef: string;
   /** The identity as far as it is known; the password must not be a word of it. */
   identity?: ContactIdentity;
 }
+
+/** The input of `judgeCredentials`. */
+type JudgeCredentialsInput = Required<Pick<HashCredentialsInput, 'registrationId' | 'identity'>>;
 
 /** The account that a registration creates or recovers. */
 export interface AccountInput {
@@ -52,7 +55,7 @@ export interface AccountActivityDeps {
   events: Pick<Events, 'credentialChanged'>;
   registrations: Pick<Registrations, 'saveCredentials' | 'readCredentials'>;
   oneTimeSecrets: Pick<OneTimeSecrets, 'read'>;
-  passwords: Pick<Passwords, 'hash'>;
+  passwords: Pick<Passwords, 'hash' | 'verify'>;
   /** Returns whether an error is an outage of the database or of Redis, as opposed to a bug. */
   isOutage: (err: unknown) => boolean;
 }
@@ -62,27 +65,11 @@ export type AccountActivities = ReturnType<typeof createAccountActivities>;
 
 /** Creates the account activities of the registration role. */
 export function createAccountActivities(deps: AccountActivityDeps) {
-  const { accounts, registrations, oneTimeSecrets, passwords, sessions, events } = deps;
+  const { accounts, registrations, sessions, events } = deps;
   const orUnavailable = <T>(act: () => Promise<T>): Promise<T> => failOnOutage(act, deps.isOutage);
 
   return {
-    /**
-     * Hashes password and PIN and stores the hashes. Returns `lost` when the one-time secret has expired (two minutes),
-     * and `own-word` when the password is the name, address or number of the user: only here are both known. Idempotent:
-     * reading does not delete the secret, and storing overwrites.
-     */
-    async hashCredentials(input: HashCredentialsInput): Promise<'kept' | 'lost' | 'own-word'> {
-      const { registrationId, credentialsRef, identity } = input;
-      const encrypted = (await oneTimeSecrets.read(credentialsRef)) as { password?: string; pin?: string } | undefined;
-      if (encrypted === undefined) return 'lost';
-      if (isOwnWord(encrypted.password ?? '', wordsOf(identity))) return 'own-word';
-      const [password, pin] = await Promise.all([
-        encrypted.password === undefined ? undefined : passwords.hash(encrypted.password),
-        encrypted.pin === undefined ? undefined : passwords.hash(encrypted.pin),
-      ]);
-      await registrations.saveCredentials(registrationId, { ...(password && { password }), ...(pin && { pin }) });
-      return 'kept';
-    },
+    ...credentialsBefore(deps),
 
     /**
      * Claims name, number and address for the user. Claims nothing when another account has one of them, and returns
@@ -140,6 +127,42 @@ export function createAccountActivities(deps: AccountActivityDeps) {
 
     /** Compensates `createAccount`. Idempotent by `userId`, also when there is no account. */
     removeAccount: ({ userId }: AccountInput): Promise<void> => orUnavailable(() => accounts.remove(userId)),
+  };
+}
+
+/** The activities on the credentials of an account that does not exist yet. */
+function credentialsBefore({ registrations, oneTimeSecrets, passwords }: AccountActivityDeps) {
+  return {
+    /**
+     * Hashes password and PIN and stores the hashes. Returns `lost` when the one-time secret has expired (two minutes),
+     * and `own-word` when the password is the name, address or number of the user: only here are both known. Idempotent:
+     * reading does not delete the secret, and storing overwrites.
+     */
+    async hashCredentials(input: HashCredentialsInput): Promise<'kept' | 'lost' | 'own-word'> {
+      const { registrationId, credentialsRef, identity } = input;
+      const encrypted = (await oneTimeSecrets.read(credentialsRef)) as { password?: string; pin?: string } | undefined;
+      if (encrypted === undefined) return 'lost';
+      if (isOwnWord(encrypted.password ?? '', wordsOf(identity))) return 'own-word';
+      const [password, pin] = await Promise.all([
+        encrypted.password === undefined ? undefined : passwords.hash(encrypted.password),
+        encrypted.pin === undefined ? undefined : passwords.hash(encrypted.pin),
+      ]);
+      await registrations.saveCredentials(registrationId, { ...(password && { password }), ...(pin && { pin }) });
+      return 'kept';
+    },
+
+    /**
+     * Returns `own-word` when the password that was stored before the identity was known is the name, address or number
+     * of the user, in one of few spellings: only its hash is known. Read-only.
+     */
+    async judgeCredentials({ registrationId, identity }: JudgeCredentialsInput): Promise<'kept' | 'own-word'> {
+      const { password } = await registrations.readCredentials(registrationId);
+      if (password === undefined) return 'kept';
+      for (const spelling of ownSpellings(wordsOf(identity))) {
+        if (await passwords.verify(password, spelling)) return 'own-word';
+      }
+      return 'kept';
+    },
   };
 }
 

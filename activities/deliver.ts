@@ -1,19 +1,20 @@
 /**
- * Delivers one message: the first provider of its channel that accepts it sends it. Every code, notification and
- * recovery message goes through here.
+ * Delivers one message: the first provider of its channel that accepts it sends it. Every code, notification,
+ * recovery message and wake-up goes through here.
  */
 import type { Deliveries } from '../adapters/redis/deliveries.ts';
 import type { VoiceMessage } from '../adapters/twilio.ts';
 import { Failure } from '../domain/failures.ts';
 import type {
   DeliveryAttempt,
+  DeliveryChannel,
   DeliveryId,
   MailMessage,
   Provider,
   SendOutcome,
   TextMessage,
 } from '../domain/providers.ts';
-import type { Channel } from '../domain/verification.ts';
+import type { WakeUp } from '../domain/push.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** The messages of each channel. */
@@ -21,18 +22,21 @@ interface Messages {
   sms: TextMessage;
   voice: VoiceMessage;
   email: MailMessage;
+  push: WakeUp;
 }
 
 /** The configured providers, by channel. */
-export type Providers = { [C in Channel]: Provider<Messages[C]>[] };
+export type Providers = { [C in DeliveryChannel]: Provider<Messages[C]>[] };
 
 /** A message to deliver. */
-export interface OutgoingMessage<C extends Channel = Channel> {
+export interface OutgoingMessage<C extends DeliveryChannel = DeliveryChannel> {
   id: DeliveryId;
   channel: C;
   content: Messages[C];
   /** Country of a number: ISO 3166, or a calling code such as `+44`. */
   country?: string | undefined;
+  /** The only provider that reaches the recipient; absent: any of the channel. */
+  provider?: string;
   /** Providers that failed for the recipient, to be tried last. Those of earlier sends of the subject are known. */
   failed?: ReadonlySet<string>;
   /** Returns the URL for a provider's delivery report; undefined when no report is requested. */
@@ -51,7 +55,7 @@ export interface DeliverDeps {
   providers: Providers;
   /** Returns the order in which to try the available providers for one send. */
   orderOf: (
-    channel: Channel,
+    channel: DeliveryChannel,
     send: { available: string[]; country?: string | undefined; failed: Set<string> },
   ) => string[];
   events: Pick<Events, 'dependencyAway' | 'providerAnswered'>;
@@ -64,12 +68,13 @@ export interface DeliverDeps {
  *
  * @throws {Failure} unavailable: no provider answered
  */
-export type Deliver = <C extends Channel>(message: OutgoingMessage<C>) => Promise<Delivered>;
+export type Deliver = <C extends DeliveryChannel>(message: OutgoingMessage<C>) => Promise<Delivered>;
 
 /** Creates the delivery of messages. */
 export function createDeliver(deps: DeliverDeps): Deliver {
-  return async <C extends Channel>(message: OutgoingMessage<C>) => {
-    const providers: readonly Provider<Messages[C]>[] = deps.providers[message.channel];
+  return async <C extends DeliveryChannel>(message: OutgoingMessage<C>) => {
+    const all: readonly Provider<Messages[C]>[] = deps.providers[message.channel];
+    const providers = all.filter(({ name }) => name === (message.provider ?? name));
     const failed = await deps.deliveries.failedProviders(message.id);
     const order = deps.orderOf(message.channel, {
       available: providers.map(({ name }) => name),
@@ -87,7 +92,7 @@ export function createDeliver(deps: DeliverDeps): Deliver {
   };
 }
 
-interface Call<C extends Channel> {
+interface Call<C extends DeliveryChannel> {
   message: OutgoingMessage<C>;
   attempts: DeliveryAttempt[];
   deps: DeliverDeps;
@@ -98,13 +103,13 @@ interface Try<M> {
   provider: Provider<M>;
 }
 
-async function failover<C extends Channel>(call: Call<C>, tries: Try<Messages[C]>[]): Promise<Delivered> {
+async function failover<C extends DeliveryChannel>(call: Call<C>, tries: Try<Messages[C]>[]): Promise<Delivered> {
   if (tries.length === 0) return { outcome: { result: 'refused', reason: 'not-configured' }, provider: 'none' };
   const failures: Failure[] = [];
   const silent = new Set<DeliveryAttempt>();
   for (const one of tries.filter(({ attempt }) => attempt.state === 'started' || attempt.state === 'unknown')) {
     const outcome = await query(call, one).catch((err: unknown) => {
-      failures.push(outageOf(call, err));
+      failures.push(outageOf(call, one.provider, err));
       silent.add(one.attempt);
       return undefined;
     });
@@ -117,14 +122,14 @@ async function failover<C extends Channel>(call: Call<C>, tries: Try<Messages[C]
     try {
       return { outcome: await send(call, one, one !== tries.at(-1)), provider: one.provider.name };
     } catch (err) {
-      failures.push(outageOf(call, err));
+      failures.push(outageOf(call, one.provider, err));
     }
   }
   throw failures[0] ?? new Failure('unavailable');
 }
 
 /** Asks a provider whether it has the message, if it supports that. @throws {Failure} unavailable */
-async function query<C extends Channel>(
+async function query<C extends DeliveryChannel>(
   call: Call<C>,
   { attempt, provider }: Try<Messages[C]>,
 ): Promise<SendOutcome | undefined> {
@@ -144,7 +149,7 @@ async function query<C extends Channel>(
  *
  * @throws {Failure} unavailable: it does not have the message, or that is unknown
  */
-async function send<C extends Channel>(
+async function send<C extends DeliveryChannel>(
   call: Call<C>,
   one: Try<Messages[C]>,
   isFollowed: boolean,
@@ -154,7 +159,7 @@ async function send<C extends Channel>(
   const reportUrl = message.reportUrl?.(provider.name);
   await record(call, attempt, { state: 'started', at: attempt.at ?? Date.now() });
   try {
-    const outcome = await measured(call, provider.name, () =>
+    const outcome = await measured(call, provider, () =>
       provider.send({ ...message.content, ...(reportUrl !== undefined && { reportUrl }) }),
     );
     await record(call, attempt, { state: outcome.result === 'sent' ? 'accepted' : 'refused', outcome });
@@ -173,7 +178,7 @@ async function send<C extends Channel>(
 const silences: (string | undefined)[] = [undefined, 'timeout', 'connection-lost'];
 
 async function record(
-  { message, attempts, deps }: Pick<Call<Channel>, 'attempts' | 'deps'> & { message: { id: DeliveryId } },
+  { message, attempts, deps }: Pick<Call<DeliveryChannel>, 'attempts' | 'deps'> & { message: { id: DeliveryId } },
   attempt: DeliveryAttempt,
   change: Partial<DeliveryAttempt>,
 ): Promise<void> {
@@ -181,11 +186,12 @@ async function record(
   await deps.deliveries.record(message.id, attempts);
 }
 
-async function measured<C extends Channel>(
+async function measured<C extends DeliveryChannel>(
   { message: { channel }, deps: { events } }: Call<C>,
-  provider: string,
+  { name: provider, isChosenByRecipient = false }: Pick<Provider<unknown>, 'name' | 'isChosenByRecipient'>,
   ask: () => Promise<SendOutcome>,
 ): Promise<SendOutcome> {
+  if (isChosenByRecipient) return await ask();
   const beganAt = performance.now();
   const answered = (outcome: string) => {
     const seconds = (performance.now() - beganAt) / 1000;
@@ -202,8 +208,12 @@ async function measured<C extends Channel>(
 }
 
 /** Reports an outage and returns it. @throws any other error unchanged: a bug must not be skipped */
-function outageOf<C extends Channel>({ message: { channel }, deps: { events } }: Call<C>, err: unknown): Failure {
+function outageOf<C extends DeliveryChannel>(
+  { message: { channel }, deps: { events } }: Call<C>,
+  { isChosenByRecipient = false }: Pick<Provider<unknown>, 'isChosenByRecipient'>,
+  err: unknown,
+): Failure {
   if (!(err instanceof Failure) || err.code !== 'unavailable') throw err;
-  events.dependencyAway(channel, err.context.message ?? err.code);
+  if (!isChosenByRecipient) events.dependencyAway(channel, err.context.message ?? err.code);
   return err;
 }

@@ -47,6 +47,22 @@ export function networkOf(text: string): string {
 }
 
 /**
+ * Returns whether an address, without port and brackets, is one of the public Internet: global unicast by the registries
+ * of IANA (RFC 6890). No IPv6 address that embeds an IPv4 address is: a translator in the own network could lead it
+ * inside. Neither is an address with a zone.
+ */
+export function isPublicAddress(text: string): boolean {
+  const version = isIP(text);
+  if (version === 0 || text.includes('%')) return false;
+  const address = ipaddr.parse(text);
+  if (address.range() !== 'unicast') return false;
+  return version === 4 || address.match(globalUnicast);
+}
+
+/** RFC 4291 section 2.4 and the registry of IANA: no other block is assigned as global unicast. */
+const globalUnicast = ipaddr.parseCIDR('2000::/3');
+
+/**
  * Reads an address with or without port, brackets and zone. IPv4-mapped is how a socket shows IPv4. The last group of an
  * IPv6 address without brackets may be a port, which then changes nothing in its /64.
  */

@@ -129,8 +129,8 @@ export async function requireToken(
   authorization: string | undefined,
 ): Promise<{ session: AuthSession; expiresAt: number }> {
   const claims = await deps.tokens.verify(requireBearer(authorization));
-  const session = await deps.sessions.read(claims.sessionId, Date.now(), claims);
-  if (session === undefined || session.userId !== claims.userId) throw new Failure('token-invalid');
+  const session = await deps.sessions.read(claims);
+  if (session === undefined) throw new Failure('token-invalid');
   noteCaller({ userId: session.userId });
   return { session, expiresAt: claims.expiresAt };
 }
@@ -141,8 +141,8 @@ export async function requireToken(
  *
  * @throws {Failure} authentication-too-old
  */
-export function requireStepUp(deps: Pick<ApiDeps, 'config'>, { authenticatedAt }: AuthSession): void {
-  if (Date.now() - authenticatedAt > deps.config.STEP_UP_SECONDS * 1000) throw tooOld(deps);
+export function requireStepUp(deps: Pick<ApiDeps, 'config'>, { authenticatedAt, readAt }: AuthSession): void {
+  if (readAt - authenticatedAt > deps.config.STEP_UP_SECONDS * 1000) throw tooOld(deps);
 }
 
 /** The failure that asks for a recent authentication. */
@@ -157,14 +157,13 @@ export function tooOld({ config }: Pick<ApiDeps, 'config'>): Failure {
  */
 export async function requireNoProbation(
   { devices }: Pick<ApiDeps, 'devices'>,
-  { userId, deviceId }: AuthSession,
+  { userId, deviceId, readAt }: AuthSession,
 ): Promise<void> {
   if (deviceId === undefined) return;
   const device = deviceIn(await devices.read(userId), deviceId);
-  const now = Date.now();
-  const until = device && probationOf(device, now);
+  const until = device && probationOf(device, readAt);
   if (until !== undefined) {
-    throw new Failure('device-on-probation', { retryAfterSeconds: Math.ceil((until - now) / 1000) });
+    throw new Failure('device-on-probation', { retryAfterSeconds: Math.ceil((until - readAt) / 1000) });
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Client } from '@temporalio/client';
 import type { BreachedPasswords } from '../adapters/breached-passwords.ts';
 import type { Captcha } from '../adapters/captcha.ts';
+import type { PublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
@@ -20,8 +21,10 @@ import type { Recoveries } from '../adapters/redis/recoveries.ts';
 import type { RegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import type { RegistrationListener, RegistrationStarts, Registrations } from '../adapters/redis/registrations.ts';
 import type { AuthSessions } from '../adapters/redis/sessions.ts';
+import type { SignalSteps } from '../adapters/redis/signal-steps.ts';
 import type { SmsBudget } from '../adapters/redis/sms-budget.ts';
 import type { VerificationSessions } from '../adapters/redis/verification-sessions.ts';
+import type { WakeUps } from '../adapters/redis/wake-ups.ts';
 import type { AuditEvent } from '../domain/audit.ts';
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
 import type { AuthSessionLife } from '../domain/session.ts';
@@ -43,6 +46,7 @@ export interface ApiDeps {
   reachTemporal: () => Promise<void>;
   registrations: Registrations;
   registrationStarts: RegistrationStarts;
+  signalSteps: SignalSteps;
   listener: RegistrationListener;
   codes: Codes;
   verificationSessions: VerificationSessions;
@@ -83,6 +87,11 @@ export interface ApiDeps {
   devices: Devices;
   deviceActivity: DeviceActivity;
   preKeys: PreKeys;
+  wakeUps: WakeUps;
+  /** Encrypts push registrations. */
+  pushCipher: Pick<Cipher, 'encryptText' | 'decryptText'>;
+  /** Checks the endpoints of WebPush registrations. */
+  pushEndpoints: Pick<PublicEndpoints, 'problemOf'>;
   deletions: Pick<Deletions, 'read'>;
   /** The token of the receipt of a deletion, always the same for one deletion. */
   deletionToken: (deletionId: string) => string;

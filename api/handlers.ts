@@ -16,7 +16,9 @@ import { validateToken } from './auth/validate.ts';
 import { receiveInfobipReport, receiveTwilioReport } from './callbacks/delivery-reports.ts';
 import { voiceTwiml } from './callbacks/twilio-voice.ts';
 import { addDevice } from './devices/add.ts';
+import { readKeyState, takeDeviceKeys, takeKeys, uploadKeys } from './devices/keys.ts';
 import { listDevices } from './devices/list.ts';
+import { readPushConfig, setPush, testPush } from './devices/push.ts';
 import { renameDevice } from './devices/rename.ts';
 import { revokeDevice } from './devices/revoke.ts';
 import { rotateIdentity } from './devices/rotate.ts';
@@ -30,6 +32,7 @@ import { verifyDirectory } from './registrations/directory.ts';
 import { readRegistration } from './registrations/read.ts';
 import { register } from './registrations/register.ts';
 import { createRegistrationSession } from './registrations/session.ts';
+import { submitSignal } from './registrations/signal.ts';
 import { stopRegistrations } from './registrations/stop.ts';
 import { servedBy } from './serve.ts';
 import { readHealth, readReadiness } from './system/health.ts';
@@ -54,6 +57,7 @@ export const served = servedBy(
     verifyCode,
     submitCredentials,
     submitApproval,
+    submitSignal,
     createRegistrationSession,
     cancelRegistration,
     stopRegistrations,
@@ -89,6 +93,13 @@ export const served = servedBy(
     renameDevice,
     revokeDevice,
     rotateIdentity,
+    uploadKeys,
+    readKeyState,
+    takeKeys,
+    takeDeviceKeys,
+    readPushConfig,
+    setPush,
+    testPush,
     readRoles,
     replaceRoles,
     disableUser,

@@ -9,6 +9,8 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { type Collector, connectCollector } from '../adapters/collector.ts';
+import { createPublicEndpoints } from '../adapters/http/public-endpoint.ts';
+import { isPublicAddress } from '../adapters/ip-addresses.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
@@ -36,14 +38,16 @@ import {
   createRegistrations,
 } from '../adapters/redis/registrations.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
+import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createSmsBudget } from '../adapters/redis/sms-budget.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
+import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { createPayloadCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter, createTemporalProbe } from '../adapters/temporal/connect.ts';
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { requestLimit } from '../domain/limits.ts';
-import { readPolicy } from '../domain/registration.ts';
+import { readPolicy, type StepName } from '../domain/registration.ts';
 import { pseudonymOf } from '../platform/audit.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { type roles, temporalRoles } from '../platform/config/roles.ts';
@@ -163,7 +167,8 @@ async function assemble(
 ): Promise<Omit<ApiDeps, 'events' | 'recordSpan'>> {
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
-  const checkDependencies = () => checkAll(connections);
+  const policy = readPolicy(config.REGISTRATION_STEPS);
+  const checkDependencies = () => checkAll(connections, policy);
   collectDefaultMetrics({ register: registry });
   // readers of metrics need no version to attack
   registry.removeSingleMetric('nodejs_version_info');
@@ -177,7 +182,7 @@ async function assemble(
   const secretCipher = createCipher('secret', payloadKey, olderKeys);
   return {
     config,
-    policy: readPolicy(config.REGISTRATION_STEPS),
+    policy,
     rules: {
       codeTtlSeconds: config.OTP_TTL,
       checksMax: config.OTP_CHECKS_MAX,
@@ -192,6 +197,7 @@ async function assemble(
     verificationSessions: createVerificationSessions(redis, secretCipher),
     registrations: createRegistrations(redis),
     registrationStarts: createRegistrationStarts(redis, secretCipher),
+    signalSteps: createSignalSteps(redis, secretCipher),
     listener: createRegistrationListener(subscriber),
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher),
     oneTimeSecrets: createOneTimeSecrets(redis, secretCipher),
@@ -217,6 +223,7 @@ async function assemble(
     devices: createDevices(database.connection),
     deviceActivity: createDeviceActivity(redis),
     preKeys: createPreKeys(database.connection),
+    ...assemblePush(config, redis),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),
@@ -242,6 +249,17 @@ function assembleLimits(
     }),
     smsBudget: createSmsBudget(redis),
     limitHash,
+  };
+}
+
+function assemblePush(
+  { DATA_KEY: dataKey, WEBPUSH_PRIVATE_HOSTS: allowed }: Config<'api'>,
+  redis: Redis,
+): Pick<ApiDeps, 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
+  return {
+    wakeUps: createWakeUps(redis),
+    pushCipher: createCipher('push', dataKey),
+    pushEndpoints: createPublicEndpoints({ isPublic: isPublicAddress, allowed }),
   };
 }
 
@@ -279,7 +297,7 @@ function canAnswerCalls({ PUBLIC_URL, TWILIO_WEBHOOK_TOKEN }: Config<'api'>): bo
 }
 
 /** Checks the dependencies of the api, then the workers and the dependencies that they report. */
-async function checkAll(connections: Connections): Promise<DependencyHealth[]> {
+async function checkAll(connections: Connections, policy: readonly StepName[]): Promise<DependencyHealth[]> {
   const { redis, database, temporal } = connections;
   const heartbeats = createHeartbeats(redis);
   const reported = async (role: (typeof roles)[number]) => ({
@@ -295,7 +313,11 @@ async function checkAll(connections: Connections): Promise<DependencyHealth[]> {
       temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
     ),
   ]);
-  const expected = workers.filter(({ role }) => role !== 'audit' || hasAudit);
+  const expected = workers.filter(({ role, beat }) => {
+    // an installation without the step needs no Signal-Server
+    if (role === 'signal') return beat !== undefined || policy.includes('signal');
+    return role !== 'audit' || hasAudit;
+  });
   return [
     ...own,
     ...expected.map(({ role, beat }) => ({

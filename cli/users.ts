@@ -31,7 +31,7 @@ const show: Command = {
   async run({ positionals, env, show }) {
     await using users = openUsers(env);
     const account = await findAccount(users, positionals[0]);
-    const sessions = await users.sessions.count(account.userId, Date.now());
+    const sessions = await users.sessions.count(account.userId);
     const seen = viewOf(account, sessions);
     show({ json: seen, text: textOf(seen) });
   },

@@ -78,6 +78,9 @@ const KeyBundles = z
   .meta({ id: 'KeyBundles' });
 export type KeyBundles = z.output<typeof KeyBundles>;
 
+/** A token or topic goes into the header or path of a request. */
+const pushToken = (max: number) => text(max).regex(/^[\w.:~=+/-]+$/, 'must be visible ASCII characters without spaces');
+
 const Push = z.discriminatedUnion('provider', [
   z.strictObject({
     provider: z.literal('webpush'),
@@ -85,8 +88,8 @@ const Push = z.discriminatedUnion('provider', [
     p256dh: text(128),
     auth: text(64),
   }),
-  z.strictObject({ provider: z.literal('fcm'), token: text(4096) }),
-  z.strictObject({ provider: z.literal('apns'), token: text(256), topic: text(256) }),
+  z.strictObject({ provider: z.literal('fcm'), token: pushToken(4096) }),
+  z.strictObject({ provider: z.literal('apns'), token: pushToken(256), topic: pushToken(256) }),
   z.strictObject({ provider: z.null() }),
 ]);
 /** Where the wake-ups of a device are sent; provider null for nowhere. */
@@ -247,6 +250,7 @@ export const pushOperations = {
     path: `${mine}/push/test`,
     summary: 'Send a wake-up to the calling device now, and return what the provider answered',
     auth: 'device',
+    idempotent: true,
     answers: {
       200: z
         .object({
@@ -257,6 +261,6 @@ export const pushOperations = {
         })
         .meta({ id: 'PushTest' }),
     },
-    failures: [...commonFailures, 'push-missing', 'device-missing'],
+    failures: [...commonFailures, 'push-missing', 'device-missing', 'idempotency-key-reused'],
   }),
 } as const;

@@ -2,7 +2,7 @@
 import { adminOperations } from './admin.ts';
 import { credentialOperations, sessionOperations } from './auth.ts';
 import { callbackOperations } from './callbacks.ts';
-import { deviceOperations } from './devices.ts';
+import { deviceOperations, keyOperations, pushOperations } from './devices.ts';
 import { registrationOperations } from './registrations.ts';
 import { systemOperations } from './system.ts';
 import { userOperations } from './users.ts';
@@ -14,6 +14,8 @@ export const operations = {
   ...credentialOperations,
   ...userOperations,
   ...deviceOperations,
+  ...keyOperations,
+  ...pushOperations,
   ...adminOperations,
   ...callbackOperations,
   ...systemOperations,

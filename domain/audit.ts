@@ -98,6 +98,12 @@ export const auditActions = {
     type: ['info'],
     about: 'a notification to an owner was handed to a provider',
   },
+  'push-change': {
+    category: ['iam'],
+    type: ['user', 'change'],
+    about: 'the push registration of a device was set or removed',
+  },
+  'wake-up-send': { category: ['api'], type: ['info'], about: 'a wake-up could not be sent to a device' },
   'delivery-report': { category: ['api'], type: ['info'], about: 'a provider sent a delivery report' },
   'session-start': { category: ['session'], type: ['start'], about: 'a session started' },
   'token-refresh': { category: ['session'], type: ['info'], about: 'a refresh token was used' },
@@ -117,6 +123,7 @@ export const auditActions = {
   },
   'keys-upload': { category: ['api'], type: ['change'], about: 'a device published keys' },
   'keys-fetch': { category: ['api'], type: ['access'], about: 'the keys of a device were fetched' },
+  'keys-low': { category: ['api'], type: ['info'], about: 'a device has few one-time keys left, or none' },
   'approval-request': {
     category: ['authentication'],
     type: ['info'],

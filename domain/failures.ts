@@ -52,6 +52,11 @@ export const failureCodes = [
   'link-expired',
   'link-locked',
   'push-missing',
+  'signal-refused',
+  'signal-keys-refused',
+  'signal-locked',
+  'signal-limited',
+  'signal-unavailable',
   'directory-unavailable',
   'unavailable',
 ] as const;
@@ -66,6 +71,8 @@ export interface FailureContext {
   details?: { path: string; message: string }[];
   /** Kebab-case reason why a dependency is unavailable: for operators, never shown to callers. */
   reason?: string;
+  /** What a provider answered: for operators and the owner of a device. */
+  answer?: { status: number; message: string | null };
   /** Additional fields of the error response, such as `attemptsLeft` or `limit`. */
   fields?: Record<string, string | number | string[] | number[] | null>;
 }

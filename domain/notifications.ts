@@ -49,6 +49,14 @@ export const notificationChannels: Readonly<Record<NotificationKind, readonly No
   'identity-key-changed': everyChannel,
 };
 
+/** Kinds that do not wake up the devices of the account: nothing to protect, or no devices left. */
+const quietKinds: readonly NotificationKind[] = ['welcome', 'account-deleted'];
+
+/** Returns whether a notification also wakes up the devices of the account. */
+export function wakesDevices(kind: NotificationKind): boolean {
+  return !quietKinds.includes(kind);
+}
+
 /**
  * Limit of SMS notifications to one number, over all accounts, so that repeated changes do not cost an SMS each. Beyond
  * it only e-mail is sent.

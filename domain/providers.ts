@@ -7,14 +7,23 @@
  * - failed: the provider was unavailable, slow or rate limiting; the next one is tried.
  * - delivery report: a later report by the provider on what happened to a message it accepted.
  */
+import type { ProviderAnswer } from './push.ts';
 import type { Channel, CodePurpose, CodeSubject } from './verification.ts';
 
 /** The response of a provider to a message. A failed call is not an outcome but a `Failure` `unavailable`. */
-export type SendOutcome = { result: 'sent'; providerId: string } | { result: 'refused'; reason: string };
+export type SendOutcome = ({ result: 'sent'; providerId: string } | { result: 'refused'; reason: string }) & {
+  /** What a push provider said. */
+  answer?: ProviderAnswer;
+};
+
+/** What messages are delivered by: a channel to people, or a push provider to a device. */
+export type DeliveryChannel = Channel | 'push';
 
 /** A provider of one channel. */
 export interface Provider<M> {
   name: string;
+  /** The recipient chose the server: its outage is none of a dependency. */
+  isChosenByRecipient?: boolean;
   /** Sends a message once. @throws {Failure} unavailable */
   send(message: M): Promise<SendOutcome>;
   /**
@@ -82,7 +91,7 @@ export interface MailMessage {
 }
 
 /** Kinds of messages: codes by their purpose, and messages without a code. */
-export type MessageKind = CodePurpose | 'notification' | 'recovery';
+export type MessageKind = CodePurpose | 'notification' | 'recovery' | 'wake-up';
 
 /** Identifies a message in all attempts to deliver it. */
 export interface DeliveryId {

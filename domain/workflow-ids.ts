@@ -68,6 +68,16 @@ export function notificationWorkflowId({ userId, kind, occasion }: Notification)
   return `notification:${kind}:${userId}:${occasion}`;
 }
 
+/** Returns the id of the workflow of a wake-up. The store of wake-ups allows one at a time for a device. */
+export function wakeUpWorkflowId(wakeUpId: string): string {
+  return `wake-up:${wakeUpId}`;
+}
+
+/** Returns the id of the workflow that sends a wake-up to test a push registration. */
+export function pushTestWorkflowId(testId: string): string {
+  return `push-test:${testId}`;
+}
+
 /** Returns the id of the workflow of a registration. It contains a random id, never a number or a name. */
 export function registrationWorkflowId(registrationId: string): string {
   return `registration:${registrationId}`;

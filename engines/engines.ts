@@ -31,7 +31,10 @@ export interface EngineUrls {
   outboxUrl: string;
   twilioUrl: string;
   smtpUrl: string;
+  webpushUrl: string;
+  apnsUrl: string;
   captchaUrls: Fakes['captchaUrls'];
+  signalServerUrl: string;
 }
 
 /** Running engines; they stop when their folder is closed. */
@@ -99,7 +102,10 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
     outboxUrl: fakes.outboxUrl,
     twilioUrl: fakes.twilioUrl,
     smtpUrl: fakes.smtpUrl,
+    webpushUrl: fakes.webpushUrl,
+    apnsUrl: fakes.apnsUrl,
     captchaUrls: fakes.captchaUrls,
+    signalServerUrl: fakes.signalServerUrl,
   };
   return { urls, temporal, redis, mongo, ldap: directory.engine, ...(elasticsearch && { elasticsearch }) };
 }
@@ -135,7 +141,9 @@ function configuredLdap(url: string, env: NodeJS.ProcessEnv): Directory {
 export async function startOutbox(folder: DataFolder, wantedPort?: number): Promise<Fakes> {
   const port = await claimPort('the outbox', wantedPort);
   const smtpPort = await claimPort('the mail fake', undefined);
-  const fakes = await startFakes({ port, smtpPort, twilio: demoTwilio });
+  const webpushPort = await claimPort('the WebPush fake', undefined);
+  const apnsPort = await claimPort('the APNs fake', undefined);
+  const fakes = await startFakes({ port, smtpPort, webpushPort, apnsPort, twilio: demoTwilio });
   folder.onClose(() => fakes.close());
   return fakes;
 }

@@ -1,11 +1,15 @@
 /** Starts the processes of Vyry with `workers/run.ts` on given engines. */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { vapidPublicKey } from '../adapters/http/webpush.ts';
 import { roles as allRoles, type Role } from '../platform/config/roles.ts';
 import { variables, variablesOf } from '../platform/config/variables.ts';
 import { type Child, type ChildOptions, startChild } from './child.ts';
 import type { DataFolder } from './data-folder.ts';
 import { demoTwilio, type EngineUrls } from './engines.ts';
+import { demoApns } from './fakes/apns.ts';
+import { fcmServiceAccount } from './fakes/fcm.ts';
+import { pushCertificate } from './fakes/push-keys.ts';
 import { freePort } from './ports.ts';
 import type { Secrets } from './secrets.ts';
 import { runTool } from './tools.ts';
@@ -181,6 +185,9 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
     // the credentials of a real account must not be sent to the fake
     ...(given.TWILIO_ACCOUNT_SID ? {} : twilioVariables(urls)),
     SMTP_URL: urls.smtpUrl,
+    VAPID_PUBLIC_KEY: vapidPublicKey(given.VAPID_PRIVATE_KEY || secrets.VAPID_PRIVATE_KEY),
+    ...pushVariables(given, urls),
+    SIGNAL_SERVER_URL: urls.signalServerUrl,
     ...fakeVariables(given, urls),
     WORKFLOW_BUNDLE: options.bundle,
     ...oneMachine,
@@ -212,6 +219,20 @@ function twilioVariables(urls: EngineUrls): Record<string, string> {
     TWILIO_WEBHOOK_TOKEN: demoTwilio.authToken,
     TWILIO_FROM: demoTwilio.from,
     TWILIO_API_BASE_URL: urls.twilioUrl,
+  };
+}
+
+/** Returns the variables of push: the fakes, except for providers that have credentials of a real account. */
+export function pushVariables(given: Record<string, string>, urls: EngineUrls): Record<string, string> {
+  return {
+    PUSH_PROVIDERS: 'webpush,fcm,apns',
+    VAPID_SUBJECT: 'mailto:operator@vyry.example',
+    WEBPUSH_PRIVATE_HOSTS: new URL(urls.webpushUrl).host,
+    WEBPUSH_CA: pushCertificate,
+    ...(given.FCM_SERVICE_ACCOUNT
+      ? {}
+      : { FCM_SERVICE_ACCOUNT: fcmServiceAccount(urls.outboxUrl), FCM_API_BASE_URL: urls.outboxUrl }),
+    ...(given.APNS_KEY ? {} : { ...demoApns, APNS_API_BASE_URL: urls.apnsUrl }),
   };
 }
 

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { newVapidPrivateKey } from '../adapters/http/webpush.ts';
 import { writeWhole } from './data-folder.ts';
 
 const bytes = (length: number) => randomBytes(length).toString('base64');
@@ -10,6 +11,7 @@ const makers = {
   DATA_KEY: () => bytes(32),
   AUDIT_KEY: () => bytes(32),
   JWT_SECRET: () => bytes(48),
+  VAPID_PRIVATE_KEY: newVapidPrivateKey,
 } satisfies Record<string, () => string>;
 
 /** Values of the secret variables, by name. */

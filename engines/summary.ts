@@ -4,7 +4,7 @@ import { styleText } from 'node:util';
 import type { DataFolder } from './data-folder.ts';
 import { demoPeople, disabledPerson } from './demo-people.ts';
 import { demoTwilio, type EngineUrls } from './engines.ts';
-import { withDatabase } from './processes.ts';
+import { pushVariables, withDatabase } from './processes.ts';
 import type { Ready } from './system.ts';
 
 // a reader that ends, such as `head`, must not end the starter and leave its engines running
@@ -32,7 +32,8 @@ export function summary(ready: Ready, folder: DataFolder, seconds: number): stri
     ['API', ready.apiUrl],
     ['API documentation', ready.docsUrl],
     ['gRPC (Signal’s registration-service, AuthService)', ready.grpcAddress],
-    ['Outbox (every SMS and e-mail)', ready.outboxUrl],
+    ['Outbox (every SMS, e-mail and push)', ready.outboxUrl],
+    ['Signal-Server (a fake; asks the gRPC server)', ready.signalServerUrl],
     ...(ready.temporalUiUrl ? [['Temporal UI', ready.temporalUiUrl]] : []),
     ...(ready.elasticsearchUrl ? [['Elasticsearch', ready.elasticsearchUrl]] : []),
   ];
@@ -62,6 +63,8 @@ export function enginesSummary(urls: EngineUrls, folder: DataFolder): string {
     TWILIO_FROM: demoTwilio.from,
     TWILIO_API_BASE_URL: urls.twilioUrl,
     SMTP_URL: urls.smtpUrl,
+    ...pushVariables({}, urls),
+    SIGNAL_SERVER_URL: urls.signalServerUrl,
   };
   return [
     `\n${styleText(['bold', 'green'], 'The engines run.')} For a process started by hand:\n`,

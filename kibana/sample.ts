@@ -386,10 +386,14 @@ function addRareActions(day: Day): void {
       'device-link',
       'device-add',
       'device-remove',
+      'identity-change',
       'keys-upload',
       'keys-fetch',
+      'keys-low',
       'approval-request',
       'approval-answer',
+      'push-change',
+      'wake-up-send',
     ] as const),
   ];
   for (const [index, action] of byAdmin.entries()) day.add(30 + 70 * index, action, admin);

@@ -16,6 +16,7 @@ const product = [
   'platform',
   'workers',
   'cli',
+  'client',
   'engines',
   'bench',
   'kibana',

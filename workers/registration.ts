@@ -13,13 +13,14 @@ import { createIdentityChangeActivities } from '../activities/identity-change.ts
 import { createIdentityTransferActivities } from '../activities/identity-transfer.ts';
 import { createNotificationActivities } from '../activities/notifications.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
+import { createPushRegistrations } from '../activities/push.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
 import { createUserAdministrationActivities } from '../activities/user-administration.ts';
 import { createVerificationActivities } from '../activities/verification.ts';
-import { createAccounts } from '../adapters/mongo/accounts.ts';
+import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
-import { createDevices } from '../adapters/mongo/devices.ts';
+import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
 import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
@@ -29,10 +30,13 @@ import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
+import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
+import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
-import { createCipher, deriveKey, newId } from '../platform/crypto.ts';
+import { type Cipher, createCipher, deriveKey, newId } from '../platform/crypto.ts';
+import type { Events } from '../platform/events/events.ts';
 import { directorySync } from '../workflows/directory-sync.ts';
 import { purge } from '../workflows/purge.ts';
 import { createErasure } from './erasure.ts';
@@ -61,22 +65,27 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
   });
   const credentials = createCredentialActivities({ accounts: store, sessions, oneTimeSecrets, events });
-  const connection = database.connection;
-  const deviceStores = { devices: createDevices(connection), preKeys: createPreKeys(connection), sessions };
-  const erasure = await createErasure(config, { ...tools, ...deviceStores, database: connection, accounts: store });
-  const identities = createIdentityChangeActivities({ accounts: store, events });
-  const transferring = createIdentityTransferActivities({ accounts: store, events });
+  const deviceStores = {
+    devices: createDevices(database.connection),
+    preKeys: createPreKeys(database.connection),
+  };
+  const deviceTools = { ...deviceStores, redis, sessions, events, pushCipher: createCipher('push', dataKey) };
+  const erasure = await createErasure(config, {
+    ...tools,
+    ...deviceStores,
+    database: database.connection,
+    accounts: store,
+    sessions,
+  });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
-  const registration = createRegistrationActivities({ registrations, events, codes });
+  const signalSteps = createSignalSteps(redis, secretCipher);
+  const registration = createRegistrationActivities({ registrations, events, codes, signalSteps });
   const verification = createVerificationActivities({
     sessions: createVerificationSessions(redis, secretCipher),
     codes,
   });
   const finding = { accounts: store, isOutage: isMongoOutage, warnings: createRegistrationWarnings(redis), newId };
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
-  const purging = createPurgeActivities({ accounts: store, events });
-  const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
-  const devices = createDeviceActivities({ ...deviceStores, activity: createDeviceActivity(redis), events });
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
   return {
     options: {
@@ -85,15 +94,12 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...registration,
         ...verification,
         ...administration,
-        ...devices,
+        ...devicesOf(deviceTools),
         ...notifications,
         ...credentials,
-        ...identities,
-        ...transferring,
         ...erasure.activities,
         ...recovery,
-        ...purging,
-        ...directorySyncing,
+        ...accountCareOf({ accounts: store, ...deviceStores, events }),
       },
       workflowBundle: { codePath: bundle },
     },
@@ -101,6 +107,32 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     startReads: [bundle, loaderProbe],
     checks: [],
     close: () => Promise.all([database[Symbol.asyncDispose](), erasure.close()]).then(() => undefined),
+  };
+}
+
+/** The activities that follow the directory and remove what has expired. */
+function accountCareOf(tools: Parameters<typeof createPurgeActivities>[0] & { accounts: Accounts; events: Events }) {
+  return {
+    ...createIdentityChangeActivities(tools),
+    ...createIdentityTransferActivities(tools),
+    ...createDirectorySyncActivities(tools),
+    ...createPurgeActivities(tools),
+  };
+}
+
+interface DeviceTools extends Omit<Parameters<typeof createDeviceActivities>[0], 'activity'> {
+  devices: Devices;
+  redis: WorkerTools['redis'];
+  events: Events;
+  pushCipher: Cipher;
+}
+
+/** The activities on devices and on their push registrations. */
+function devicesOf({ redis, pushCipher, ...tools }: DeviceTools) {
+  const isOutage = (err: unknown) => isMongoOutage(err) || isRedisOutage(err);
+  return {
+    ...createDeviceActivities({ ...tools, activity: createDeviceActivity(redis) }),
+    ...createPushRegistrations({ ...tools, wakeUps: createWakeUps(redis), pushCipher, isOutage }),
   };
 }
 

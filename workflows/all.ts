@@ -12,3 +12,4 @@ export { registration } from './registration.ts';
 export { sendOtp } from './send-otp.ts';
 export { userDisabling, userEnabling, userRoleChange } from './user-administration.ts';
 export { verification } from './verification.ts';
+export { pushTest, wakeUp } from './wake-up.ts';

@@ -5,7 +5,7 @@
 import { condition } from '@temporalio/workflow';
 import { retryPauseSeconds, type WaitingFor } from '../domain/registration.ts';
 import type { DependencyCall } from './details.ts';
-import { isOutage, whyOf } from './refusals.ts';
+import { isOutage, retryAfterOf, whyOf } from './refusals.ts';
 
 /** The workflow execution that makes the calls. */
 interface CallingExecution {
@@ -33,8 +33,8 @@ export class DependencyCalls {
   }
 
   /**
-   * Runs a call and, while its dependency is unavailable, waits and retries it. Returns undefined when the call becomes
-   * unwanted first.
+   * Runs a call and, while its dependency is unavailable, waits and retries it, no earlier than the dependency asks.
+   * Returns undefined when the call becomes unwanted first.
    */
   async callWhenAvailable<T>(
     system: WaitingFor,
@@ -44,6 +44,7 @@ export class DependencyCalls {
     const asked = this.#begin(system);
     try {
       while (!isUnwanted()) {
+        let askedPauseSeconds = 0;
         try {
           const result = await act();
           this.all.delete(asked);
@@ -52,12 +53,14 @@ export class DependencyCalls {
         } catch (err) {
           if (!isOutage(err)) throw err;
           asked.why = whyOf(err);
+          askedPauseSeconds = retryAfterOf(err);
           asked.tries++;
         }
         if (isUnwanted()) break;
         asked.waitingSince ??= Date.now();
         await this.#beginWaiting(system);
-        const pauseMs = retryPauseSeconds(system, asked.tries - 1, (Date.now() - asked.waitingSince) / 1000) * 1000;
+        const usualSeconds = retryPauseSeconds(system, asked.tries - 1, (Date.now() - asked.waitingSince) / 1000);
+        const pauseMs = Math.max(usualSeconds, askedPauseSeconds) * 1000;
         asked.nextTryAt = Date.now() + pauseMs;
         this.#execution.show();
         await condition(() => isUnwanted() || asked.isRetryRequested, pauseMs);

@@ -2,7 +2,7 @@
  * Notification: a message to the owner of an account about that account. Callers start it and do not wait for it.
  *
  * 1. Read the recipients from the account, unless the caller names them.
- * 2. Send it once by every channel of its kind, in parallel.
+ * 2. Send it once by every channel of its kind, and wake up the devices of the account, in parallel.
  *
  * There are no compensations. While the database or a provider is unavailable, the notification waits and continues
  * automatically; after three days it is given up. An account without an address for these channels gets none.
@@ -19,12 +19,18 @@ import {
 } from '@temporalio/workflow';
 import type { NotificationSendingActivities } from '../activities/notification-sending.ts';
 import type { NotificationActivities, OwnerToWarn, Warned } from '../activities/notifications.ts';
-import { type Notification, type NotificationChannel, notificationChannels } from '../domain/notifications.ts';
+import {
+  type Notification,
+  type NotificationChannel,
+  notificationChannels,
+  wakesDevices,
+} from '../domain/notifications.ts';
 import type { ClientKind } from '../domain/verification.ts';
 import { notificationWorkflowId } from '../domain/workflow-ids.ts';
 import { Flow } from './flow.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { userAttributesOf } from './search-attributes.ts';
+import { wakeDevices } from './wake-up.ts';
 
 /** Outcome by channel; empty without an account or address. `refused`: the provider refused the message. */
 export type NotificationOutcome = Partial<Record<NotificationChannel, 'sent' | 'refused' | 'given-up'>>;
@@ -56,6 +62,7 @@ export async function notification({
   const recipients = named ?? (await calls.callWhenAvailable('database', () => findRecipients({ userId })));
   if (recipients === undefined) return 'given-up';
   const { runId } = workflowInfo();
+  const woken = wakesDevices(kind) && wakeDevices(calls, { userId, occasion: runId, reason: 'notification' });
   const outcomes = recipients
     .filter(({ channel }) => notificationChannels[kind].includes(channel))
     .map(async (recipient) => {
@@ -65,6 +72,7 @@ export async function notification({
       );
       return [recipient.channel, outcomeOf(isSent)] as const;
     });
+  await woken;
   return Object.fromEntries(await Promise.all(outcomes));
 }
 

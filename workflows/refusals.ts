@@ -24,6 +24,11 @@ export function whyOf(err: unknown): string | undefined {
   return (causeOf(err)?.details?.[0] as FailureContext | undefined)?.reason;
 }
 
+/** Returns the seconds after which the activity's dependency asks to be called again, if it said so. */
+export function retryAfterOf(err: unknown): number {
+  return (causeOf(err)?.details?.[0] as FailureContext | undefined)?.retryAfterSeconds ?? 0;
+}
+
 function causeOf(err: unknown): ApplicationFailure | undefined {
   return err instanceof ActivityFailure && err.cause instanceof ApplicationFailure ? err.cause : undefined;
 }

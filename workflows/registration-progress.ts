@@ -34,7 +34,9 @@ export class RegistrationProgress {
   readonly #done = new Set<StepName>();
   #identity: ContactIdentity;
   #provenChannel: Channel | undefined;
+  #refusedCredentials: 'own-word' | undefined;
   #lockedBy: string | undefined;
+  #signalRefused: string | undefined;
   #expiresAt: number;
   #version = 0;
   #isCancelled = false;
@@ -80,7 +82,10 @@ export class RegistrationProgress {
       userId: this.userId,
       isCancelled: this.#isCancelled,
       ...(this.#lockedBy !== undefined && { lockedBy: this.#lockedBy }),
+      ...(this.#provenChannel !== undefined && { verifiedBy: this.#provenChannel }),
+      ...(this.#signalRefused !== undefined && { signalRefused: this.#signalRefused }),
       ...this.#ending,
+      ...(this.#refusedCredentials !== undefined && { refusedCredentials: this.#refusedCredentials }),
       ...(waitingFor && { waitingFor }),
     };
   }
@@ -103,6 +108,17 @@ export class RegistrationProgress {
   /** Every step is done. */
   isProven(): boolean {
     return currentStep(this.state()) === 'finish';
+  }
+
+  /** A step is done. */
+  isDone(name: StepName): boolean {
+    return this.#done.has(name);
+  }
+
+  /** The number whose code was typed; undefined if there is none, or if the code was sent by e-mail. */
+  get verifiedNumber(): string | undefined {
+    const channel = this.#provenChannel;
+    return channel === undefined || channel === 'email' ? undefined : addressOf(this.#identity, channel);
   }
 
   /** How it ended; undefined before. */
@@ -153,13 +169,23 @@ export class RegistrationProgress {
     return channel === 'email' ? { to } : { to, country: countryOf(this.#identity) };
   }
 
-  /** Replaces the identity with the directory entry: addresses that the client stated receive no codes. */
-  async adopt(identity: ContactIdentity): Promise<'done' | 'somebody-else'> {
+  /**
+   * Replaces the identity with the directory entry: addresses that the client stated receive no codes. Credentials that
+   * were set before are judged by it. Until then they do not count, so that the registration cannot end in between, and
+   * others that are set meanwhile stay.
+   */
+  async adopt(identity: ContactIdentity, judge: () => Promise<'kept' | 'own-word'>): Promise<'done' | 'somebody-else'> {
     if (this.#done.has('directory')) {
       return identity.directoryId === this.#identity.directoryId ? 'done' : 'somebody-else';
     }
     this.#identity = identity;
-    await this.finishStep('directory', 'directory password right');
+    this.#done.add('directory');
+    this.flow.note('directory password right');
+    if (this.#done.delete('credentials')) {
+      if ((await judge()) === 'kept') this.#done.add('credentials');
+      else this.#refuseCredentials('own-word');
+    }
+    await this.#stepFinished();
     return 'done';
   }
 
@@ -173,15 +199,26 @@ export class RegistrationProgress {
    * or requires the step `approval`.
    */
   async finishStep(name: StepName, note: string): Promise<StepAnswer> {
-    if (!this.#done.has(name)) {
+    const isNew = !this.#done.has(name);
+    if (isNew) {
       this.#done.add(name);
       this.flow.note(note);
-      if (!this.isProven()) await this.flow.announce();
     }
+    await this.#stepFinished({ isNew });
+    return this.answer('done');
+  }
+
+  async #stepFinished({ isNew } = { isNew: true }): Promise<void> {
+    if (isNew && !this.isProven()) await this.flow.announce();
     if (this.isProven()) {
       await condition(() => this.#isClosed || this.flow.calls.unavailable.size > 0 || !this.isProven());
     }
-    return this.answer('done');
+  }
+
+  #refuseCredentials(reason: 'own-word'): void {
+    if (this.#done.has('credentials')) return;
+    this.#refusedCredentials = reason;
+    this.flow.note('credentials open again: the password is a word of the directory entry');
   }
 
   /** Waits until every step is done. Ends the registration when its lifetime is over first. */
@@ -213,6 +250,13 @@ export class RegistrationProgress {
     this.#lockedBy = lockedBy;
     this.prolong();
     this.flow.note('existing account found, locked by a PIN');
+    await this.flow.announce();
+  }
+
+  /** Records why the Signal server refused the last attempt. */
+  async refuseSignal(reason: string): Promise<void> {
+    this.#signalRefused = reason;
+    this.flow.note(`refused by the Signal server: ${reason}`);
     await this.flow.announce();
   }
 

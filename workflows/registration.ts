@@ -6,7 +6,10 @@
  * 2. `captcha`: the api has verified it; the workflow records it.
  * 3. `code`: send a code (requires 1 and 2), then record that it was typed; the api has compared it. If the number or
  *    address already belongs to an account, the owner of that account is notified.
- * 4. `credentials`: hash password and PIN and store the hashes.
+ * 4. `credentials`: hash password and PIN and store the hashes. A password that is a word of the user is refused; when 1
+ *    comes later and shows that it is one, this step is open again.
+ *    `signal`, if the policy has it: register the number at a Signal-Server (registration-signal.ts). What it has
+ *    registered is not compensated.
  * When all steps are done:
  * 5. Claim name, number and address. What the directory has taken from the entry of another account and given to this
  *    one is transferred first. Compensation: release them.
@@ -35,6 +38,7 @@ import {
 import type { AccountActivities, AccountInput } from '../activities/accounts.ts';
 import type { DirectoryActivities } from '../activities/directory.ts';
 import type { RegistrationActivities } from '../activities/registration.ts';
+import type { ContactIdentity } from '../domain/identity.ts';
 import { recipientsOf } from '../domain/notifications.ts';
 import type { RegistrationStatus } from '../domain/registration.ts';
 import { refuseApproval, refuseCode, refuseProof, refuseStep } from '../domain/registration-refusals.ts';
@@ -56,6 +60,7 @@ import {
 } from './registration-messages.ts';
 import { handleOperator } from './registration-operator.ts';
 import { RegistrationProgress } from './registration-progress.ts';
+import { handleSignal, saveNumber } from './registration-signal.ts';
 import { heartbeatTimeout, localStep, retry } from './retries.ts';
 
 const directory = proxyActivities<DirectoryActivities>({
@@ -68,6 +73,7 @@ const directory = proxyActivities<DirectoryActivities>({
 const accounts = proxyActivities<AccountActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
 const readable = {
   hash: { summary: 'Hash and store password and PIN' },
+  judge: { summary: 'Compare the password with the directory entry' },
   claim: { summary: 'Claim name, number and address' },
   reopen: { summary: 'Recover the existing account' },
   release: { summary: 'Release name, number and address' },
@@ -85,6 +91,7 @@ export async function registration(input: RegistrationInput): Promise<Registrati
   handleCaptcha(progress);
   handleCode(progress, codes);
   handleCredentials(progress);
+  handleSignal(progress);
   handleApproval(progress);
   handleOperator(progress, codes);
   return run(progress);
@@ -124,7 +131,7 @@ function handleDirectory(progress: RegistrationProgress): void {
         .then(async (answer) => {
           if (answer?.outcome === 'limited') attempt.retryAfterSeconds = answer.retryAfterSeconds;
           attempt.outcome =
-            answer?.outcome === 'ok' ? await progress.adopt(answer.identity) : (answer?.outcome ?? 'lost');
+            answer?.outcome === 'ok' ? await adopt(progress, answer.identity) : (answer?.outcome ?? 'lost');
         })
         .catch((err: unknown) => {
           attempt.err = err ?? new Error('unknown');
@@ -140,6 +147,12 @@ function handleDirectory(progress: RegistrationProgress): void {
       description: 'Binds to the directory as the user',
     },
   );
+}
+
+/** Adopts a directory entry. A password that was set before must not be a word of it. */
+function adopt(progress: RegistrationProgress, identity: ContactIdentity): Promise<'done' | 'somebody-else'> {
+  const judged = { registrationId: progress.input.registrationId, identity };
+  return progress.adopt(identity, () => accounts.judgeCredentials.executeWithOptions(readable.judge, [judged]));
 }
 
 /** Step 2. */
@@ -161,6 +174,7 @@ function handleCode(progress: RegistrationProgress, codes: RegistrationCodes): v
     async (proof): Promise<StepAnswer> => {
       // updates in histories of an earlier version have no send number
       progress.prove(proof?.send);
+      if (progress.input.policy.includes('signal')) await saveNumber(progress);
       return progress.finishStep('code', 'right code typed');
     },
     {
@@ -176,8 +190,15 @@ function handleCredentials(progress: RegistrationProgress): void {
   setHandler(
     setCredentials,
     async ({ credentialsRef }): Promise<StepAnswer> => {
-      const input = { registrationId, credentialsRef, identity: progress.state().identity };
-      const kept = await accounts.hashCredentials.executeWithOptions(readable.hash, [input]);
+      const hash = (identity: ContactIdentity) =>
+        accounts.hashCredentials.executeWithOptions(readable.hash, [{ registrationId, credentialsRef, identity }]);
+      let { identity } = progress.state();
+      let kept = await hash(identity);
+      // the directory step was done meanwhile: the password must not be a word of its entry
+      while (kept === 'kept' && identity !== progress.state().identity) {
+        ({ identity } = progress.state());
+        kept = await hash(identity);
+      }
       if (kept !== 'kept') return progress.answer(kept);
       return progress.finishStep('credentials', 'credentials set');
     },

@@ -1,5 +1,5 @@
 /**
- * One request to the HTTP API of a provider: JSON in both directions, a timeout of 10 s by default, no retries. Network
+ * One request to the HTTP API of a provider: JSON, or a form, with an answer in JSON, a timeout of 10 s by default, no retries. Network
  * errors become a `Failure` `unavailable` that contains nothing of the message.
  */
 import { connectionReason, Failure, statusReason } from '../../domain/failures.ts';
@@ -17,10 +17,13 @@ export interface HttpAnswer {
 export interface HttpCall {
   /** Name of the provider, used in failures. */
   provider: string;
-  method: 'GET' | 'POST';
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT';
   url: string;
   headers: Record<string, string>;
+  /** Sent as JSON. */
   body?: unknown;
+  /** Sent as application/x-www-form-urlencoded, in place of a body. */
+  form?: URLSearchParams;
   /** Timeout for the whole response; default 10 s. */
   timeoutMs?: number | undefined;
 }
@@ -32,6 +35,7 @@ export async function callJson({
   url,
   headers,
   body,
+  form,
   timeoutMs = callMs,
 }: HttpCall): Promise<HttpAnswer> {
   try {
@@ -43,6 +47,7 @@ export async function callJson({
         ...headers,
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(form !== undefined && { body: form }),
       redirect: 'error',
       signal: AbortSignal.timeout(timeoutMs),
     });

@@ -41,18 +41,16 @@ const notes = [
  *
  * @throws {Failure} not-found, rate-limited
  */
-export async function exportAccount(
-  deps: Deps,
-  { holder: { userId, deviceId }, caller }: HandlerInput<Op>,
-): Promise<AnswerOf<Op>> {
+export async function exportAccount(deps: Deps, { holder, caller }: HandlerInput<Op>): Promise<AnswerOf<Op>> {
+  const { userId } = holder;
   await limitExport(deps, caller, accountKeyOf(deps, userId), newId());
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
   const [secrets, isLinkedToDirectory, sessions, devices, workflows, auditEvents] = await Promise.all([
     deps.accounts.readSecrets(userId),
     deps.accounts.hasDirectoryEntry(userId),
-    deps.sessions.list(userId, Date.now()),
-    readDevices(deps, userId, deviceId),
+    deps.sessions.list(userId),
+    readDevices(deps, userId, holder.deviceId),
     readWorkflows(deps, account),
     readEvents(deps, account),
   ]);
@@ -86,10 +84,10 @@ async function readDevices(
 ): Promise<Export['devices']> {
   const [set, views] = await Promise.all([deps.devices.read(userId), deviceViews(deps, userId, currentId)]);
   const items = views.flatMap((view) => {
-    const device = deviceIn(set, view.deviceId);
-    return device === undefined
+    const { registrationId, capabilities } = deviceIn(set, view.deviceId) ?? {};
+    return registrationId === undefined || capabilities === undefined
       ? []
-      : [{ ...view, registrationId: device.registrationId, capabilities: device.capabilities }];
+      : [{ ...view, registrationId, capabilities }];
   });
   return { identityKey: set?.identityKey ?? null, items };
 }

@@ -1,18 +1,24 @@
 /**
- * Local fakes for the outside providers: Twilio, Infobip, Resend, SendGrid, a mail server and captcha providers. They
- * share one outbox, which shows what they accepted, and one set of faults. They speak the vendors' protocols and are
+ * Local fakes for the outside providers: Twilio, Infobip, Resend, SendGrid, a mail server, captcha providers, a WebPush
+ * service, FCM, APNs and a Signal-Server. They share one outbox, which shows what they accepted, and one set of faults. They speak the vendors' protocols and are
  * not part of the product.
  */
 import { z } from 'zod';
+import { startApns } from './apns.ts';
 import { captchaPaths, createCaptchaRoutes } from './captcha.ts';
 import { createDeliveryReports, type DeliveryReports } from './delivery-reports.ts';
 import { type CaptchaProvider, channels, createFaults, type Faults, faultSchema } from './faults.ts';
+import { createFcmRoutes } from './fcm.ts';
 import { createHttpProviderRoutes } from './http-providers.ts';
 import { json, type Route, readJson, readQuery, startHttpServer } from './http-server.ts';
 import { startMailSink } from './mail-sink.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { renderPage } from './page.ts';
+import { pushCertificate, pushCertificateKey } from './push-keys.ts';
+import type { RegistrationServiceOptions } from './signal-server/registration-service.ts';
+import { createSignalServer } from './signal-server/server.ts';
 import { createTwilioRoutes, type TwilioAccount } from './twilio.ts';
+import { createWebPush } from './webpush.ts';
 
 /** The captcha secret that is accepted by default. */
 export const defaultCaptchaSecret = 'example-only-captcha-secret';
@@ -22,8 +28,12 @@ export interface FakesOptions {
   host?: string;
   port?: number;
   smtpPort?: number;
+  webpushPort?: number;
+  apnsPort?: number;
   twilio: TwilioAccount;
   captchaSecret?: string;
+  /** The registration service of the Signal-Server; a request can name another one later. */
+  registrationService?: RegistrationServiceOptions | undefined;
   /** Longest wait for the answer to a delivery report; the time that Twilio waits by default. */
   reportTimeoutMs?: number;
 }
@@ -34,9 +44,14 @@ export interface Fakes {
   /** Base of Twilio's API. */
   twilioUrl: string;
   smtpUrl: string;
+  /** Of the WebPush service, whose certificate is `pushCertificate`. */
+  webpushUrl: string;
+  apnsUrl: string;
   captchaUrls: Record<CaptchaProvider, string>;
+  /** Base of the API of the Signal-Server. */
+  signalServerUrl: string;
   /**
-   * Empties the outbox and the delivery reports and clears the faults. Returns whether a fault was set since the last
+   * Empties the outbox, the delivery reports and the Signal-Server and clears the faults. Returns whether a fault was set since the last
    * reset.
    */
   reset(): boolean;
@@ -47,39 +62,55 @@ export interface Fakes {
 
 /** Starts the fakes with an empty outbox and no faults; everything is in memory. */
 export async function startFakes(options: FakesOptions): Promise<Fakes> {
-  const { host = '127.0.0.1', port = 0, smtpPort = 0, captchaSecret = defaultCaptchaSecret } = options;
+  const { host = '127.0.0.1', captchaSecret = defaultCaptchaSecret } = options;
   const outbox = createOutbox();
   const faults = createFaults();
   const closing = new AbortController();
   const reports = createDeliveryReports(closing.signal, options.reportTimeoutMs);
+  const webpush = createWebPush({ outbox, faults, urlOf: () => webpushUrl });
+  const signalServer = createSignalServer(faults);
+  if (options.registrationService !== undefined) signalServer.connect(options.registrationService);
   const routes = [
     ...outboxRoutes(outbox, faults, reports),
     ...createTwilioRoutes(options.twilio, { outbox, faults, reports, closing: closing.signal }),
     ...createHttpProviderRoutes({ outbox, faults, reports }),
     ...createCaptchaRoutes(captchaSecret, faults),
+    ...webpush.routes,
+    ...createFcmRoutes({ outbox, faults }),
+    ...signalServer.routes,
   ];
-  const http = await startHttpServer(routes, { host, port });
-  const mail = await startMailSink({ outbox, faults }, { host, port: smtpPort }).catch(async (err: unknown) => {
-    await http.close();
-    throw err;
-  });
+  await using open = new AsyncDisposableStack();
+  const opened = async <T extends { close(): Promise<void> }>(start: Promise<T>) =>
+    open.adopt(await start, (server) => server.close());
+  const http = await opened(startHttpServer(routes, { host, port: options.port ?? 0 }));
+  const mail = await opened(startMailSink({ outbox, faults }, { host, port: options.smtpPort ?? 0 }));
+  const tls = { cert: pushCertificate, key: pushCertificateKey };
+  const push = await opened(startHttpServer(webpush.serviceRoutes, { host, port: options.webpushPort ?? 0, tls }));
+  const apns = await opened(startApns({ outbox, faults }, { host, port: options.apnsPort ?? 0 }));
+  const base = `http://${reachable(host)}:${http.port}`;
+  const webpushUrl = `https://${reachable(host)}:${push.port}`;
+  const all = open.move();
   const close = async () => {
     closing.abort();
-    await Promise.all([http.close(), mail.close()]);
+    signalServer.close();
+    await all.disposeAsync();
   };
-  const base = `http://${reachable(host)}:${http.port}`;
   return {
     outboxUrl: base,
     twilioUrl: base,
     smtpUrl: `smtp://${reachable(host)}:${mail.port}`,
+    webpushUrl,
+    apnsUrl: `http://${reachable(host)}:${apns.port}`,
     captchaUrls: {
       hcaptcha: base + captchaPaths.hcaptcha,
       turnstile: base + captchaPaths.turnstile,
       recaptcha: base + captchaPaths.recaptcha,
     },
+    signalServerUrl: base,
     reset() {
       outbox.clear();
       reports.clear();
+      signalServer.clear();
       return faults.clear();
     },
     close,

@@ -14,7 +14,7 @@ export const captchaProviders = ['hcaptcha', 'turnstile', 'recaptcha'] as const;
 /** One of these providers. */
 export type CaptchaProvider = (typeof captchaProviders)[number];
 
-type FaultChannel = Channel | 'captcha';
+type FaultChannel = Channel | 'captcha' | 'signal';
 
 const commonModes = ['none', 'slow', 'hold', 'error500', 'error400', 'accept-then-drop'] as const;
 const reportModes = [
@@ -31,16 +31,18 @@ const modesOf: Record<FaultChannel, readonly Mode[]> = {
   sms: [...commonModes, ...reportModes],
   voice: [...commonModes, ...reportModes],
   email: commonModes,
-  push: [...commonModes, 'duplicate-report'],
+  push: commonModes,
   captcha: [...commonModes, 'html', 'empty'],
+  signal: commonModes,
 };
 
 const providersOf: Record<FaultChannel, readonly string[]> = {
   sms: ['twilio', 'infobip'],
   voice: ['twilio'],
   email: ['smtp', 'resend', 'sendgrid'],
-  push: [],
+  push: ['webpush', 'fcm', 'apns'],
   captcha: captchaProviders,
+  signal: ['signal-server'],
 };
 
 const providerCodes: Record<FaultChannel, RegExp> = {
@@ -49,12 +51,13 @@ const providerCodes: Record<FaultChannel, RegExp> = {
   email: /^[45]\.\d{1,3}\.\d{1,3}$/,
   push: /^[\w-]{1,64}$/,
   captcha: /^[a-z-]{1,64}$/,
+  signal: /^[3-5]\d\d$/,
 };
 
 /** The body of `PUT /faults`: a mode for a channel, refused when that channel or its providers do not support it. */
 export const faultSchema = z
   .strictObject({
-    channel: z.enum([...channels, 'captcha']),
+    channel: z.enum([...channels, 'captcha', 'signal']),
     provider: z.string().optional(),
     mode: z.enum(modes),
     seconds: z.number().positive().max(86_400).optional(),
@@ -65,7 +68,7 @@ export const faultSchema = z
     const refuse = (path: string, message: string) => check.addIssue({ code: 'custom', path: [path], message });
     if (!modesOf[channel].includes(mode)) refuse('mode', `${channel} has ${modesOf[channel].join(', ')}`);
     if (provider !== undefined && !providersOf[channel].includes(provider))
-      refuse('provider', `${channel} has ${providersOf[channel].join(', ') || 'no providers yet'}`);
+      refuse('provider', `${channel} has ${providersOf[channel].join(', ')}`);
     if (providerCode !== undefined && !providerCodes[channel].test(providerCode))
       refuse('providerCode', `not a code of a provider of ${channel}`);
   });

@@ -18,10 +18,10 @@ interface Surroundings {
 }
 
 /** One provider: how it accepts a message, and how it refuses one. */
-interface Service {
+export interface Service {
   channel: Channel;
   provider: string;
-  take: (call: Call, fault: Fault | undefined) => Answer;
+  take: (call: Call, fault: Fault | undefined) => Answer | Promise<Answer>;
   refuse: (fault: Fault) => Answer;
 }
 
@@ -58,11 +58,12 @@ export function createHttpProviderRoutes({ outbox, faults, reports }: Surroundin
   ];
 }
 
-async function answerUnderFault(faults: Faults, service: Service, call: Call): Promise<Answer> {
+/** Answers a call as a provider does, or as its active fault says. */
+export async function answerUnderFault(faults: Faults, service: Service, call: Call): Promise<Answer> {
   const { channel, provider, take, refuse } = service;
   return underOutage(faults, channel, provider, async (fault) => {
     if (fault?.mode === 'error400') return refuse(fault);
-    const answer = take(call, fault);
+    const answer = await take(call, fault);
     // a slow provider accepts the message long before it answers
     await faults.delay(fault, call.signal);
     return fault?.mode === 'accept-then-drop' ? 'drop' : answer;

@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { z } from 'zod';
 import { discardBody } from '../../platform/http.ts';
@@ -26,6 +27,8 @@ export interface Call {
   params: Record<string, string>;
   headers: IncomingHttpHeaders;
   body: string;
+  /** The body as it was sent. */
+  bytes: Buffer;
   /** Aborts when the client disconnects or the server closes. */
   signal: AbortSignal;
 }
@@ -92,14 +95,15 @@ export function readForm(call: Call): URLSearchParams {
   return new URLSearchParams(isForm ? call.body : '');
 }
 
-/** Starts a server that answers by the first matching route; port 0 is a free one. */
+/** Starts a server that answers by the first matching route; port 0 is a free one. With a certificate it speaks HTTPS. */
 export async function startHttpServer(
   routes: readonly Route[],
-  { host, port }: { host: string; port: number },
+  { host, port, tls }: { host: string; port: number; tls?: { cert: string; key: string } },
 ): Promise<{ port: number; close(): Promise<void> }> {
-  const server = createServer((req, res) => {
+  const answer = (req: IncomingMessage, res: ServerResponse) => {
     void handle(routes, req, res);
-  });
+  };
+  const server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
   server.listen(port, host);
   await once(server, 'listening');
   return {
@@ -135,8 +139,8 @@ async function respond(routes: readonly Route[], req: IncomingMessage, signal: A
   }
   if (route === undefined) throw new Refusal(404, `Nothing at ${url.pathname}`);
   const params = { ...route.path.exec(url.pathname)?.groups };
-  const body = await readBody(req, bodyBytesMax);
-  return route.answer({ method, url, params, headers: req.headers, body, signal });
+  const bytes = await readBody(req, bodyBytesMax);
+  return route.answer({ method, url, params, headers: req.headers, body: bytes.toString(), bytes, signal });
 }
 
 function toRefusal(err: unknown, signal: AbortSignal): Answer {
@@ -154,12 +158,12 @@ function parse<T extends z.ZodType>(value: unknown, schema: T): z.output<T> {
 }
 
 /**
- * Reads a request body as UTF-8 and keeps at most `bytesMax` bytes of it.
+ * Reads a request body and keeps at most `bytesMax` bytes of it.
  *
  * @throws {BodyTooLarge} as soon as the limit is exceeded
  * @throws {Error} the sender closed the connection
  */
-async function readBody(req: IncomingMessage, bytesMax: number): Promise<string> {
+async function readBody(req: IncomingMessage, bytesMax: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   // by default, leaving the loop early destroys the request and its connection, so no response could be sent
@@ -168,5 +172,5 @@ async function readBody(req: IncomingMessage, bytesMax: number): Promise<string>
     if (bytes > bytesMax) throw new BodyTooLarge(bytesMax);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }

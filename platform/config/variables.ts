@@ -17,11 +17,13 @@ import { limitVariables } from './limits.ts';
 import { mailVariables } from './mail.ts';
 import { messageVariables } from './messages.ts';
 import { processVariables } from './process.ts';
+import { pushVariables } from './push.ts';
 import { registrationVariables } from './registration.ts';
 import type { Role } from './roles.ts';
 import { serverVariables } from './server.ts';
 import { sessionVariables } from './sessions.ts';
 import { signalVariables } from './signal.ts';
+import { signalServerVariables } from './signal-server.ts';
 import { smsVariables } from './sms.ts';
 import { traceVariables } from './traces.ts';
 import type { Variable } from './variable.ts';
@@ -44,9 +46,11 @@ export const variables = {
   ...accountVariables,
   ...captchaVariables,
   ...directoryVariables,
+  ...signalServerVariables,
   ...smsVariables,
   ...mailVariables,
   ...messageVariables,
+  ...pushVariables,
   ...workerVariables,
   ...traceVariables,
 } satisfies Record<string, Variable>;

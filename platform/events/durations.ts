@@ -1,4 +1,4 @@
-import type { Channel } from '../../domain/verification.ts';
+import type { DeliveryChannel } from '../../domain/providers.ts';
 import type { Outputs } from './outputs.ts';
 
 /** Creates the durations by outcome. These are metrics only; other events log and audit the outcomes. */
@@ -7,11 +7,11 @@ export function createDurationEvents({ histogram }: Outputs) {
     'activity',
     'outcome',
   ]);
-  const sends = histogram('code_send_duration_seconds', 'Duration of sending a code to its provider', [
-    'channel',
-    'provider',
-    'outcome',
-  ]);
+  const sends = histogram(
+    'code_send_duration_seconds',
+    'Duration of sending a code, notification or wake-up to its provider',
+    ['channel', 'provider', 'outcome'],
+  );
   const codec = histogram('codec_request_duration_seconds', 'Duration of requests to the codec endpoint', [
     'path',
     'status',
@@ -23,7 +23,7 @@ export function createDurationEvents({ histogram }: Outputs) {
       activities.observe({ activity, outcome }, seconds);
     },
     /** Also counts an unavailable provider, which `codeSent` and `codeRefused` do not count. */
-    providerAnswered(send: { channel: Channel; provider: string; outcome: string; seconds: number }): void {
+    providerAnswered(send: { channel: DeliveryChannel; provider: string; outcome: string; seconds: number }): void {
       const { seconds, ...labels } = send;
       sends.observe(labels, seconds);
     },

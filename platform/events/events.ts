@@ -13,11 +13,13 @@ import { createCredentialEvents } from './credentials.ts';
 import { createDeliveryReportEvents } from './delivery-reports.ts';
 import { createDeviceEvents } from './devices.ts';
 import { createDurationEvents } from './durations.ts';
+import { createKeyEvents } from './keys.ts';
 import { createLimitEvents } from './limits.ts';
 import { createNotificationEvents } from './notifications.ts';
 import { createOperatorEvents } from './operators.ts';
 import { createOutputs } from './outputs.ts';
 import { createProcessEvents } from './processes.ts';
+import { createPushEvents, createWakeUpEvents } from './push.ts';
 import { createRegistrationEvents, createStepEvents } from './registrations.ts';
 import { createRequestEvents } from './requests.ts';
 import { createLoginEvents, createSessionEvents } from './sessions.ts';
@@ -40,8 +42,11 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createProfileEvents(outputs),
     ...createDeviceEvents(outputs),
     ...createNotificationEvents(outputs),
+    ...createPushEvents(outputs),
+    ...createWakeUpEvents(outputs),
     ...createRequestEvents(outputs),
     ...createLimitEvents(outputs),
+    ...createKeyEvents(outputs),
     ...createOperatorEvents(outputs),
     ...createProcessEvents(outputs),
     ...createAuditLogEvents(outputs),

@@ -44,10 +44,10 @@ export function createProcessEvents({ counter, record, report }: Outputs) {
       });
     },
     /** Repeats with the same `runId` are recorded once. */
-    purged({ runId, claims }: { runId: string; claims: number }): void {
+    purged({ runId, ...removed }: { runId: string; claims: number; keySets: number }): void {
       report({
-        log: { event: 'purge.done', claims },
-        audit: { action: 'purge', message: 'Expired data was removed', once: runId, metadata: { claims } },
+        log: { event: 'purge.done', ...removed },
+        audit: { action: 'purge', message: 'Expired data was removed', once: runId, metadata: removed },
       });
     },
     processStarted(): void {

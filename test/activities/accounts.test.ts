@@ -61,7 +61,10 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
     oneTimeSecrets: {
       read: async (reference) => oneTimeSecrets.get(reference),
     },
-    passwords: { hash: async (secret) => `hash of ${secret}` },
+    passwords: {
+      hash: async (secret) => `hash of ${secret}`,
+      verify: async (phc, secret) => phc === `hash of ${secret}`,
+    },
     isOutage: (err) => err instanceof Outage,
   };
   return {
@@ -113,6 +116,40 @@ describe('hashCredentials()', () => {
     state.failsOnSave = false;
     assert.equal(await hashCredentials(credentials), 'kept');
     assert.equal(kept.size, 1);
+  });
+});
+
+describe('judgeCredentials()', () => {
+  const identity = {
+    ...account.identity,
+    username: 'wintergreen-harbour',
+    fullName: 'Quentin Brightwater',
+    email: 'quentin.brightwater@example.org',
+    phone: '+491761000014',
+  };
+  const judged = async (password: string) => {
+    const { hashCredentials, judgeCredentials, oneTimeSecrets } = scene();
+    oneTimeSecrets.set('ref-1', { password });
+    await hashCredentials(credentials);
+    return judgeCredentials({ registrationId: 'r1', identity });
+  };
+
+  it('F14: finds the name, the address and the number by their hash, in the spellings that people choose', async () => {
+    const own = ['wintergreen-harbour', 'wintergreenharbour', 'Quentin Brightwater', 'quentinbrightwater'];
+    const reversed = ['BrightwaterQuentin', 'brightwater'];
+    const addresses = ['quentin.brightwater@example.org', 'quentin.brightwater'];
+    const numbers = ['+491761000014', '491761000014', '01761000014', '1761000014'];
+    for (const password of [...own, ...reversed, ...addresses, ...numbers]) {
+      assert.equal(await judged(password), 'own-word', password);
+    }
+    assert.equal(await judged('orchard-lantern-Quiver'), 'kept');
+  });
+
+  it('accepts a registration that has only a PIN', async () => {
+    const { hashCredentials, judgeCredentials, oneTimeSecrets } = scene();
+    oneTimeSecrets.set('ref-1', { pin: '4711' });
+    await hashCredentials(credentials);
+    assert.equal(await judgeCredentials({ registrationId: 'r1', identity }), 'kept');
   });
 });
 

@@ -30,6 +30,7 @@ const purposes = {
   audit: true,
   deletion: true,
   'registration-stop': true,
+  push: true,
   limit: true,
   'delivery-report': true,
 } satisfies Record<KeyPurpose, true>;

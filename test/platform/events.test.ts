@@ -41,6 +41,9 @@ interface Row {
   audits?: AuditAction;
 }
 
+const device = { userId, deviceId: '1' };
+const sentWakeUp = { ...device, wakeUpId: 'w-1', why: 'device-link' as const };
+
 /** Each event once. A new event does not compile without a row. */
 const calls: { [K in keyof Events]: Row } = {
   registrationStarted: {
@@ -111,6 +114,31 @@ const calls: { [K in keyof Events]: Row } = {
     run: (events) => events.notificationLost({ userId: 'u-1', kind: 'session-stolen', occasion: 's-1' }),
     logs: { event: 'notification.lost', level: 'error', fields: ['kind'] },
     audits: 'notification-send',
+  },
+  pushChanged: {
+    run: (events) => events.pushChanged({ ...device, provider: 'webpush' }),
+    logs: { event: 'push.changed', level: 'info', fields: ['userId', 'deviceId', 'provider'] },
+    audits: 'push-change',
+  },
+  pushRemoved: {
+    run: (events) => events.pushRemoved({ ...device, provider: 'fcm', wakeUpId: 'w-1' }),
+    logs: { event: 'push.removed', level: 'warn', fields: ['userId', 'deviceId', 'provider'] },
+    audits: 'push-change',
+  },
+  wakeUpAnswered: {
+    run: (events) =>
+      events.wakeUpAnswered(sentWakeUp, { provider: 'apns', result: 'refused', status: 400 }, 'BadTopic'),
+    logs: {
+      event: 'wake-up.refused',
+      level: 'warn',
+      fields: ['wakeUpId', 'userId', 'deviceId', 'provider', 'why', 'status', 'reason'],
+    },
+    audits: 'wake-up-send',
+  },
+  wakeUpLost: {
+    run: (events) => events.wakeUpLost(sentWakeUp),
+    logs: { event: 'wake-up.lost', level: 'error', fields: ['wakeUpId', 'userId', 'deviceId', 'why'] },
+    audits: 'wake-up-send',
   },
   dependencyAway: {
     run: (events) => events.dependencyAway('sms', 'twilio 503'),
@@ -248,12 +276,31 @@ const calls: { [K in keyof Events]: Row } = {
     audits: 'dependency-away',
   },
   purged: {
-    run: (events) => events.purged({ runId: 'run-1', claims: 2 }),
-    logs: { event: 'purge.done', level: 'info', fields: ['claims'] },
+    run: (events) => events.purged({ runId: 'run-1', claims: 2, keySets: 1 }),
+    logs: { event: 'purge.done', level: 'info', fields: ['claims', 'keySets'] },
     audits: 'purge',
   },
   processStarted: { run: (events) => events.processStarted(), audits: 'process-start' },
   processStopped: { run: (events) => events.processStopped(), audits: 'process-stop' },
+  keysUploaded: {
+    run: (events) => events.keysUploaded({ userId, deviceId: '1' }, { preKeys: 100, pqPreKeys: 100, signedKeys: 2 }),
+    logs: {
+      event: 'keys.uploaded',
+      level: 'info',
+      fields: ['deviceId', 'pqPreKeys', 'preKeys', 'signedKeys', 'userId'],
+    },
+    audits: 'keys-upload',
+  },
+  keysFetched: {
+    run: (events) => events.keysFetched({ userId, targetId: 'other', devices: 2, oneTime: 'given' }),
+    logs: { event: 'keys.fetched', level: 'info', fields: ['devices', 'oneTime', 'targetId', 'userId'] },
+    audits: 'keys-fetch',
+  },
+  keysLow: {
+    run: (events) => events.keysLow({ userId, deviceId: '1', kind: 'preKeys', left: 0 }),
+    logs: { event: 'keys.low', level: 'warn', fields: ['deviceId', 'kind', 'left', 'userId'] },
+    audits: 'keys-low',
+  },
   prefixPaused: {
     run: (events) => events.prefixPaused({ prefix: 'keyed-hash', country: 'LV', until: 1 }),
     logs: { event: 'prefix.paused', level: 'error', fields: ['country', 'until'] },
@@ -367,6 +414,7 @@ describe('createEvents()', () => {
       'vyry_notifications_total{kind="welcome",provider="smtp",outcome="sent"} 1',
       'vyry_sessions_total 1',
       'vyry_limits_hit_total{limit="code-resend"} 1',
+      'vyry_wake_ups_total{provider="apns",outcome="refused"} 1',
       'vyry_dependency_outages_total{dependency="sms"} 1',
       'vyry_payloads_decoded_total 3',
       'vyry_operator_logins_total{outcome="refused"} 1',

@@ -29,7 +29,7 @@ describe('The schedule purge', () => {
     const events = await untilPurged();
     assert.deepEqual(await claims.distinct('_id'), ['username:young']);
     assert.equal(events.length, 1);
-    assert.deepEqual(events[0].metadata, { claims: 1 });
+    assert.deepEqual(events[0].metadata, { claims: 1, keySets: 1 });
     assert.equal(events[0].status, 'success');
   });
 });
