@@ -18,7 +18,7 @@ import { sessionView, userView } from '../views.ts';
 type Op = typeof userOperations.exportAccount;
 type WorkflowDeps = Pick<ApiDeps, 'temporal' | 'events'>;
 type EventDeps = Pick<ApiDeps, 'readPersonEvents' | 'events'>;
-type DeviceDeps = Pick<ApiDeps, 'devices' | 'deviceActivity'>;
+type DeviceDeps = Pick<ApiDeps, 'devices' | 'deviceActivity' | 'wakeUps' | 'pushCipher'>;
 type Deps = LimitDeps & WorkflowDeps & EventDeps & DeviceDeps & Pick<ApiDeps, 'accounts' | 'sessions'>;
 
 /** Maximum number of events: one page of Elasticsearch. */
