@@ -2,7 +2,7 @@
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
-import type { NewDevice, OneTimeKey } from '../domain/device.ts';
+import type { NewDevice, OneTimeKey, StoredDevice } from '../domain/device.ts';
 import type { Events } from '../platform/events/events.ts';
 import { failOnOutage } from './accounts.ts';
 
@@ -21,7 +21,7 @@ export interface RegistrationDeviceInput {
  * stored any more. `limit`: the account has as many devices as it may have. `identity-differs`: the device has another
  * identity key than the account.
  */
-export type DeviceAnswer = { outcome: 'added'; ended: string[] } | { outcome: 'lost' | 'limit' | 'identity-differs' };
+export type DeviceAnswer = { outcome: 'added'; ended: Pick<StoredDevice, 'deviceId' | 'createdAt'>[] } | { outcome: 'lost' | 'limit' | 'identity-differs' };
 
 /** The description of a device as the api has stored it, verified. */
 interface DescribedDevice extends Omit<NewDevice, 'preKeys' | 'pqPreKeys' | 'createdAt' | 'addedBy' | 'capabilities'> {
@@ -86,5 +86,5 @@ async function addDevice(
   if (isReplacing) events.identityKeyChanged({ userId, why: 'reregistered', devices: 1, once: registrationId });
   // read again, because a repeat has to finish what an interrupted attempt began
   const ended = await devices.readRemoved(userId);
-  return { outcome: 'added', ended: ended.map(({ deviceId }) => deviceId) };
+  return { outcome: 'added', ended: ended.map((one) => ({ deviceId: one.deviceId, createdAt: one.createdAt })) };
 }

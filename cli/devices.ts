@@ -36,15 +36,13 @@ const revoke: Command = {
     const operator = operatorName(values.by);
     const { account, device } = await findDevice(env, positionals);
     const { userId } = account;
-    const { deviceId, createdAt } = device;
-    // a device that gets the same id while the operator is asked is another one; the clock of this machine may be behind
-    const at = Math.max(Date.now(), Date.parse(createdAt));
+    const { deviceId } = device;
     terminal.errors.write(`${textOf(accountViewOf(account))}\n\n${pageOf([device])}\n`);
     if (!(await confirm('Remove this device?', invocation))) throw new Error('Nothing was changed.');
     await using temporal = openTemporal(env);
     const removal = await executeSingleton({ temporal: temporal.client }, deviceRemoval, {
       workflowId: deviceRemovalWorkflowId(userId, deviceId),
-      args: [{ userId, deviceId, at, why: 'operator', operator }],
+      args: [{ userId, deviceId, createdAt: Date.parse(device.createdAt), at: Date.now(), why: 'operator', operator }],
       staticSummary: 'Remove a device',
       typedSearchAttributes: userAttributesOf(userId),
       waitMs,
