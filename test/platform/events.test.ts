@@ -210,6 +210,11 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'deletion.stopped', level: 'info', fields: ['deletionId', 'userId'] },
     audits: 'deletion-stop',
   },
+  linkRequested: {
+    run: (events) => events.linkRequested({ linkId: 'l-1' }),
+    logs: { event: 'link.requested', level: 'info', fields: ['linkId'] },
+    audits: 'device-link',
+  },
   linkClaimed: {
     run: (events) => events.linkClaimed({ linkId: 'l-1', userId, deviceId: '1' }),
     logs: { event: 'link.claimed', level: 'info', fields: ['linkId', 'userId', 'deviceId'] },
