@@ -29,10 +29,10 @@ export interface VyryOptions {
 }
 
 /** A log-in that waits for its code, or undefined when the password was enough. */
-export type PendingLogIn = { loginId: string; channel: string; expiresAt: string } | undefined;
+type PendingLogIn = { loginId: string; channel: string; expiresAt: string } | undefined;
 
 /** A link that this new device has requested. */
-export interface LinkToAccount extends Pick<NewDeviceFlow, 'linkId' | 'qrText' | 'code'> {
+interface LinkToAccount extends Pick<NewDeviceFlow, 'linkId' | 'qrText' | 'code'> {
   /**
    * Waits for the approval, adds this device to the account and begins its session. It tells whether the server shows
    * the same devices as the device that approved knows; warn the person if it does not.
