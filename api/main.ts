@@ -217,10 +217,7 @@ async function assemble(
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     readPersonEvents: await personEventsOf(config),
-    devices: createDevices(database.connection),
-    deviceActivity: createDeviceActivity(redis),
-    preKeys: createPreKeys(database.connection),
-    ...assemblePush(config, redis),
+    ...assembleDevices(config, redis, database.connection),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),
@@ -249,11 +246,15 @@ function assembleLimits(
   };
 }
 
-function assemblePush(
+function assembleDevices(
   { DATA_KEY: dataKey, WEBPUSH_PRIVATE_HOSTS: allowed }: Config<'api'>,
   redis: Redis,
-): Pick<ApiDeps, 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
+  connection: Connections['database']['connection'],
+): Pick<ApiDeps, 'devices' | 'deviceActivity' | 'preKeys' | 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
   return {
+    devices: createDevices(connection),
+    deviceActivity: createDeviceActivity(redis),
+    preKeys: createPreKeys(connection),
     wakeUps: createWakeUps(redis),
     pushCipher: createCipher('push', dataKey),
     pushEndpoints: createPublicEndpoints({ isPublic: isPublicAddress, allowed }),
