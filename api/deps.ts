@@ -21,6 +21,7 @@ import type { Recoveries } from '../adapters/redis/recoveries.ts';
 import type { RegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import type { RegistrationListener, RegistrationStarts, Registrations } from '../adapters/redis/registrations.ts';
 import type { AuthSessions } from '../adapters/redis/sessions.ts';
+import type { SignalSteps } from '../adapters/redis/signal-steps.ts';
 import type { SmsBudget } from '../adapters/redis/sms-budget.ts';
 import type { VerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import type { WakeUps } from '../adapters/redis/wake-ups.ts';
@@ -45,6 +46,7 @@ export interface ApiDeps {
   reachTemporal: () => Promise<void>;
   registrations: Registrations;
   registrationStarts: RegistrationStarts;
+  signalSteps: SignalSteps;
   listener: RegistrationListener;
   codes: Codes;
   verificationSessions: VerificationSessions;

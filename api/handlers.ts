@@ -32,6 +32,7 @@ import { verifyDirectory } from './registrations/directory.ts';
 import { readRegistration } from './registrations/read.ts';
 import { register } from './registrations/register.ts';
 import { createRegistrationSession } from './registrations/session.ts';
+import { submitSignal } from './registrations/signal.ts';
 import { stopRegistrations } from './registrations/stop.ts';
 import { servedBy } from './serve.ts';
 import { readHealth, readReadiness } from './system/health.ts';
@@ -56,6 +57,7 @@ export const served = servedBy(
     verifyCode,
     submitCredentials,
     submitApproval,
+    submitSignal,
     createRegistrationSession,
     cancelRegistration,
     stopRegistrations,

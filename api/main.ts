@@ -38,6 +38,7 @@ import {
   createRegistrations,
 } from '../adapters/redis/registrations.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
+import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createSmsBudget } from '../adapters/redis/sms-budget.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createWakeUps } from '../adapters/redis/wake-ups.ts';
@@ -46,7 +47,7 @@ import { connectTemporal, createDataConverter, createTemporalProbe } from '../ad
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { requestLimit } from '../domain/limits.ts';
-import { readPolicy } from '../domain/registration.ts';
+import { readPolicy, type StepName } from '../domain/registration.ts';
 import { pseudonymOf } from '../platform/audit.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { type roles, temporalRoles } from '../platform/config/roles.ts';
@@ -166,7 +167,8 @@ async function assemble(
 ): Promise<Omit<ApiDeps, 'events' | 'recordSpan'>> {
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
-  const checkDependencies = () => checkAll(connections);
+  const policy = readPolicy(config.REGISTRATION_STEPS);
+  const checkDependencies = () => checkAll(connections, policy);
   collectDefaultMetrics({ register: registry });
   // readers of metrics need no version to attack
   registry.removeSingleMetric('nodejs_version_info');
@@ -180,7 +182,7 @@ async function assemble(
   const secretCipher = createCipher('secret', payloadKey, olderKeys);
   return {
     config,
-    policy: readPolicy(config.REGISTRATION_STEPS),
+    policy,
     rules: {
       codeTtlSeconds: config.OTP_TTL,
       checksMax: config.OTP_CHECKS_MAX,
@@ -195,6 +197,7 @@ async function assemble(
     verificationSessions: createVerificationSessions(redis, secretCipher),
     registrations: createRegistrations(redis),
     registrationStarts: createRegistrationStarts(redis, secretCipher),
+    signalSteps: createSignalSteps(redis, secretCipher),
     listener: createRegistrationListener(subscriber),
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher),
     oneTimeSecrets: createOneTimeSecrets(redis, secretCipher),
@@ -295,7 +298,7 @@ function canAnswerCalls({ PUBLIC_URL, TWILIO_WEBHOOK_TOKEN }: Config<'api'>): bo
 }
 
 /** Checks the dependencies of the api, then the workers and the dependencies that they report. */
-async function checkAll(connections: Connections): Promise<DependencyHealth[]> {
+async function checkAll(connections: Connections, policy: readonly StepName[]): Promise<DependencyHealth[]> {
   const { redis, database, temporal } = connections;
   const heartbeats = createHeartbeats(redis);
   const reported = async (role: (typeof roles)[number]) => ({
@@ -311,7 +314,11 @@ async function checkAll(connections: Connections): Promise<DependencyHealth[]> {
       temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
     ),
   ]);
-  const expected = workers.filter(({ role }) => role !== 'audit' || hasAudit);
+  const expected = workers.filter(({ role, beat }) => {
+    // an installation without the step needs no Signal-Server
+    if (role === 'signal') return beat !== undefined || policy.includes('signal');
+    return role !== 'audit' || hasAudit;
+  });
   return [
     ...own,
     ...expected.map(({ role, beat }) => ({

@@ -18,6 +18,7 @@ import {
   typedPin,
   typedText,
 } from './schemas.ts';
+import { SignalAccount, SignalRegistration } from './signal.ts';
 
 const base = '/api/v1/registrations';
 const one = `${base}/:registrationId`;
@@ -193,6 +194,25 @@ export const registrationOperations = {
     body: z.strictObject({ pin: typedPin.optional() }),
     answers: { 200: Registration },
     failures: [...stepFailures, 'registration-locked', 'identity-taken'],
+  }),
+  submitSignal: operation({
+    method: 'put',
+    path: `${one}/signal`,
+    summary: 'Register the verified number at the Signal server; a repeat with the same body gets the same answer',
+    auth: 'registration',
+    body: SignalRegistration,
+    bodyBytesMax: 1_048_576,
+    answers: { 200: SignalAccount },
+    failures: [
+      ...stepFailures,
+      'step-blocked',
+      'identity-taken',
+      'signal-refused',
+      'signal-keys-refused',
+      'signal-locked',
+      'signal-limited',
+      'signal-unavailable',
+    ],
   }),
   createRegistrationSession: operation({
     method: 'post',

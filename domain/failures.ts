@@ -52,6 +52,11 @@ export const failureCodes = [
   'link-expired',
   'link-locked',
   'push-missing',
+  'signal-refused',
+  'signal-keys-refused',
+  'signal-locked',
+  'signal-limited',
+  'signal-unavailable',
   'directory-unavailable',
   'unavailable',
 ] as const;

@@ -3,7 +3,15 @@
  * update is accepted. Workflow validators call these rules before an update enters the history.
  */
 import type { Refusal } from './failures.ts';
-import { channelsOf, currentStep, isOver, openNeeds, type RegistrationState, type StepName } from './registration.ts';
+import {
+  channelsOf,
+  currentStep,
+  isNumberVerified,
+  isOver,
+  openNeeds,
+  type RegistrationState,
+  type StepName,
+} from './registration.ts';
 import { type Channel, nextSendAt, type Send } from './verification.ts';
 
 /** A send that an operator may give up, and the dependencies that are unavailable. */
@@ -32,6 +40,19 @@ export function refuseProof(name: StepName, state: RegistrationState): Refusal |
 /** Refuses an approval as `refuseProof`, or because no approval is required: step-not-available. */
 export function refuseApproval(state: RegistrationState): Refusal | undefined {
   return refuseProof('approval', state) ?? (state.lockedBy === undefined ? { code: 'step-not-available' } : undefined);
+}
+
+/**
+ * Refuses a registration at the Signal server: as `refuseStep`, and step-blocked until the number is verified. A code to
+ * an e-mail address verifies no number.
+ */
+export function refuseSignal(state: RegistrationState): Refusal | undefined {
+  const refused = refuseStep('signal', state);
+  if (refused !== undefined) return refused;
+  if (openNeeds('signal', state).length > 0) return { code: 'step-blocked' };
+  if (isNumberVerified(state)) return undefined;
+  const message = 'A Signal server registers a number, and only a code by SMS or call verifies it';
+  return { code: 'step-blocked', context: { message, fields: { reason: 'number-not-verified' } } };
 }
 
 /**

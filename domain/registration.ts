@@ -13,13 +13,13 @@
 import { addressOf, type ContactIdentity, type LimitKeys, maskEmail, maskPhone } from './identity.ts';
 import { type Channel, channels, nextSendAt, type Send, type VerificationRules } from './verification.ts';
 
-/** Steps that a policy can contain, in the order of the default policy. */
-const stepNames = ['directory', 'captcha', 'code', 'credentials'] as const;
+/** Steps that a policy can contain; the default policy has all but `signal`. */
+const stepNames = ['directory', 'captcha', 'code', 'credentials', 'signal'] as const;
 /** The name of a step. `approval` is added when the identity already has an account locked by a PIN. */
 export type StepName = (typeof stepNames)[number] | 'approval';
 
 /** Steps of the contract that this version refuses in a policy. */
-const stepsNotAvailable = ['device', 'signal'];
+const stepsNotAvailable = ['device'];
 
 /** The status of a step. */
 type StepStatus = 'open' | 'blocked' | 'waiting' | 'done' | 'skipped';
@@ -43,10 +43,10 @@ export type RegistrationOutcome = Exclude<RegistrationStateName, 'pending' | 'wa
 export const registrationSteps = [...stepNames, 'approval', 'finish'] as const;
 
 /** Dependencies that a registration may wait for. */
-export const awaitedSystems = ['directory', 'database', ...channels] as const;
+export const awaitedSystems = ['directory', 'database', 'signal', ...channels] as const;
 
 /** Dependencies that a workflow can wait for. */
-export type WaitingFor = 'directory' | 'database' | Channel | 'push';
+export type WaitingFor = (typeof awaitedSystems)[number] | 'push';
 
 /** The limits of a registration, fixed from the configuration when it starts. */
 export interface RegistrationRules extends VerificationRules {
@@ -101,6 +101,10 @@ export interface RegistrationState {
   /** User id of the account that already has the identity and is locked by a PIN. */
   lockedBy?: string;
   userId?: string;
+  /** The channel whose code was typed first. */
+  verifiedBy?: Channel;
+  /** Kebab-case reason why the Signal server refused the last attempt. */
+  signalRefused?: string;
 }
 
 /**
@@ -167,6 +171,7 @@ export function statusAt(status: RegistrationStatus, now: number): RegistrationS
 
 /** Returns the prerequisites of a step that are not done. */
 export function openNeeds(name: StepName, state: Pick<RegistrationState, 'policy' | 'done'>): StepName[] {
+  if (name === 'signal') return state.done.has('code') ? [] : ['code'];
   if (name !== 'code') return [];
   return (['directory', 'captcha'] as const).filter((need) => state.policy.includes(need) && !state.done.has(need));
 }
@@ -195,10 +200,23 @@ function stepOf(name: StepName, state: RegistrationState): Step {
   if (state.outcome === undefined && waitsOf(name).some((system) => system === state.waitingFor)) {
     return { name, status: 'waiting', reason: `${state.waitingFor}-unavailable` };
   }
+  if (name === 'signal') return signalStepOf(state);
   const refused = name === 'code' ? refusedChannels(state.sends) : [];
   if (refused.length > 0) return { name, status: 'open', reason: `${refused.at(-1)}-refused` };
   const reason = name === 'credentials' ? state.refusedCredentials : name === 'code' ? missingOf(state) : undefined;
   return { name, status: 'open', ...(reason !== undefined && { reason }) };
+}
+
+/** A Signal server registers a number, so a code to an e-mail address does not open the step. */
+function signalStepOf(state: RegistrationState): Step {
+  const name = 'signal';
+  if (!isNumberVerified(state)) return { name, status: 'blocked', reason: 'number-not-verified' };
+  return { name, status: 'open', ...(state.signalRefused !== undefined && { reason: state.signalRefused }) };
+}
+
+/** Returns whether a code to the number, by SMS or call, was typed. */
+export function isNumberVerified({ verifiedBy }: Pick<RegistrationState, 'verifiedBy'>): boolean {
+  return verifiedBy === 'sms' || verifiedBy === 'voice';
 }
 
 /** Returns why the directory entry has no number, or neither a number nor an address. */
@@ -216,17 +234,17 @@ export function refusedChannels(sends: readonly Send[]): Channel[] {
 
 /**
  * Returns the pause in seconds before the next attempt to call an unavailable dependency. It doubles from 1 s up to 5 s
- * (directory, database) or 15 s (channels); in a longer outage, up to a twentieth of its duration and at most five
+ * (directory, database, Signal server) or 15 s (channels); in a longer outage, up to a twentieth of its duration and at most five
  * minutes. So a short outage delays a registration only briefly, and a week-long one adds about 25,000 events to the
  * history, half of Temporal's limit.
  */
 export function retryPauseSeconds(system: WaitingFor, tries: number, awaySeconds: number): number {
-  const few = system === 'directory' || system === 'database' ? 5 : 15;
+  const few = system === 'directory' || system === 'database' || system === 'signal' ? 5 : 15;
   return Math.min(2 ** Math.min(tries, 10), Math.max(few, Math.min(awaySeconds / 20, 300)));
 }
 
 function waitsOf(name: StepName): readonly WaitingFor[] {
-  if (name === 'directory') return ['directory'];
+  if (name === 'directory' || name === 'signal') return [name];
   return name === 'code' ? channels : [];
 }
 

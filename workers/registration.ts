@@ -30,6 +30,7 @@ import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
+import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
@@ -77,7 +78,8 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     sessions,
   });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
-  const registration = createRegistrationActivities({ registrations, events, codes });
+  const signalSteps = createSignalSteps(redis, secretCipher);
+  const registration = createRegistrationActivities({ registrations, events, codes, signalSteps });
   const verification = createVerificationActivities({
     sessions: createVerificationSessions(redis, secretCipher),
     codes,

@@ -2,6 +2,7 @@
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import type { ContactIdentity } from '../domain/identity.ts';
 import type { RegistrationRules, RegistrationStatus, StepName } from '../domain/registration.ts';
+import type { SignalRefusal } from '../domain/signal.ts';
 import type { Channel, ClientKind } from '../domain/verification.ts';
 
 /** The input of a registration. */
@@ -32,6 +33,21 @@ export interface StepAnswer {
   retryAfterSeconds?: number;
 }
 
+/** A request to register at the Signal-Server. Attributes, keys and password are in Redis under the reference. */
+export interface SignalStepRequest {
+  requestRef: string;
+  /** Keyed hash of the request. */
+  requestHash: string;
+  /** One-time keys are uploaded after the registration. */
+  hasPreKeys: boolean;
+}
+
+/** The result of the step `signal`. `lost`: a newer request has replaced this one. */
+export interface SignalStepAnswer extends StepAnswer {
+  /** Of `refused`. */
+  refusal?: SignalRefusal;
+}
+
 /** An operator's request. The user never sends one, so its presence identifies an operator. */
 export interface OperatorRequest {
   /** Operator name for the timeline: up to 64 letters, digits, dots, dashes and underscores. */
@@ -56,6 +72,8 @@ export const requestCode = defineUpdate<RegistrationStatus, [{ channel: Channel 
 export const confirmCode = defineUpdate<StepAnswer, [{ send?: number | undefined }]>('confirmCode');
 /** Hashes and stores a password, a PIN or both. */
 export const setCredentials = defineUpdate<StepAnswer, [{ credentialsRef: string }]>('setCredentials');
+/** Registers the number at the Signal-Server. A newer update replaces an older one that waits for the server. */
+export const registerAtSignal = defineUpdate<SignalStepAnswer, [SignalStepRequest]>('registerAtSignal');
 /** Records that the PIN of the existing account was typed. */
 export const approve = defineUpdate<StepAnswer>('approve');
 /** Ends the registration and runs its compensations. An operator and an owner send a request, the user sends none. */

@@ -36,6 +36,7 @@ export class RegistrationProgress {
   #provenChannel: Channel | undefined;
   #refusedCredentials: 'own-word' | undefined;
   #lockedBy: string | undefined;
+  #signalRefused: string | undefined;
   #expiresAt: number;
   #version = 0;
   #isCancelled = false;
@@ -81,6 +82,8 @@ export class RegistrationProgress {
       userId: this.userId,
       isCancelled: this.#isCancelled,
       ...(this.#lockedBy !== undefined && { lockedBy: this.#lockedBy }),
+      ...(this.#provenChannel !== undefined && { verifiedBy: this.#provenChannel }),
+      ...(this.#signalRefused !== undefined && { signalRefused: this.#signalRefused }),
       ...this.#ending,
       ...(this.#refusedCredentials !== undefined && { refusedCredentials: this.#refusedCredentials }),
       ...(waitingFor && { waitingFor }),
@@ -105,6 +108,17 @@ export class RegistrationProgress {
   /** Every step is done. */
   isProven(): boolean {
     return currentStep(this.state()) === 'finish';
+  }
+
+  /** A step is done. */
+  isDone(name: StepName): boolean {
+    return this.#done.has(name);
+  }
+
+  /** The number whose code was typed; undefined if there is none, or if the code was sent by e-mail. */
+  get verifiedNumber(): string | undefined {
+    const channel = this.#provenChannel;
+    return channel === undefined || channel === 'email' ? undefined : addressOf(this.#identity, channel);
   }
 
   /** How it ended; undefined before. */
@@ -236,6 +250,13 @@ export class RegistrationProgress {
     this.#lockedBy = lockedBy;
     this.prolong();
     this.flow.note('existing account found, locked by a PIN');
+    await this.flow.announce();
+  }
+
+  /** Records why the Signal server refused the last attempt. */
+  async refuseSignal(reason: string): Promise<void> {
+    this.#signalRefused = reason;
+    this.flow.note(`refused by the Signal server: ${reason}`);
     await this.flow.announce();
   }
 

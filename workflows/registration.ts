@@ -8,6 +8,8 @@
  *    address already belongs to an account, the owner of that account is notified.
  * 4. `credentials`: hash password and PIN and store the hashes. A password that is a word of the user is refused; when 1
  *    comes later and shows that it is one, this step is open again.
+ *    `signal`, if the policy has it: register the number at a Signal-Server (registration-signal.ts). What it has
+ *    registered is not compensated.
  * When all steps are done:
  * 5. Claim name, number and address. What the directory has taken from the entry of another account and given to this
  *    one is transferred first. Compensation: release them.
@@ -58,6 +60,7 @@ import {
 } from './registration-messages.ts';
 import { handleOperator } from './registration-operator.ts';
 import { RegistrationProgress } from './registration-progress.ts';
+import { handleSignal, saveNumber } from './registration-signal.ts';
 import { heartbeatTimeout, localStep, retry } from './retries.ts';
 
 const directory = proxyActivities<DirectoryActivities>({
@@ -88,6 +91,7 @@ export async function registration(input: RegistrationInput): Promise<Registrati
   handleCaptcha(progress);
   handleCode(progress, codes);
   handleCredentials(progress);
+  handleSignal(progress);
   handleApproval(progress);
   handleOperator(progress, codes);
   return run(progress);
@@ -170,6 +174,7 @@ function handleCode(progress: RegistrationProgress, codes: RegistrationCodes): v
     async (proof): Promise<StepAnswer> => {
       // updates in histories of an earlier version have no send number
       progress.prove(proof?.send);
+      if (progress.input.policy.includes('signal')) await saveNumber(progress);
       return progress.finishStep('code', 'right code typed');
     },
     {

@@ -68,7 +68,10 @@ export interface SessionAnswer {
 }
 
 /** The dependencies of reading a session. */
-type SessionReadDeps = Pick<ApiDeps, 'verificationSessions' | 'sessionRules' | 'codes'>;
+type SessionReadDeps = Pick<
+  ApiDeps,
+  'verificationSessions' | 'sessionRules' | 'codes' | 'signalSteps' | 'registrations'
+>;
 /** The dependencies of creating a session. */
 type SessionCreateDeps = SessionReadDeps & Pick<ApiDeps, 'config' | 'hashKey' | 'rateLimits'>;
 /** The dependencies of sending a code. */
@@ -122,10 +125,29 @@ export async function createSession(
   return viewOf(deps, { ...created, sessionId, sends: [], checks: undefined, readAt: createdAt });
 }
 
-/** Returns the current state of a session, without counting against a limit or extending its life. */
+/**
+ * Returns the current state of a session, without counting against a limit or extending its life. A registration whose
+ * number is verified is a verified session of the same id: a Signal-Server asks for it during the step `signal`.
+ */
 export async function readSession(deps: SessionReadDeps, sessionId: string): Promise<SessionAnswer> {
   const found = await find(deps, sessionId);
-  return found === undefined ? { refusal: { reason: 'not-found' } } : viewOf(deps, found);
+  if (found !== undefined) return viewOf(deps, found);
+  const session = await findRegistration(deps, sessionId);
+  return session === undefined ? { refusal: { reason: 'not-found' } } : { session };
+}
+
+/** Finds a running registration with a verified number. It expires as the registration, which may wait beyond that. */
+async function findRegistration(
+  { signalSteps, registrations }: SessionReadDeps,
+  sessionId: string,
+): Promise<VerificationSession | undefined> {
+  const number = await signalSteps.readNumber(sessionId);
+  const stored = number === undefined ? undefined : await registrations.read(sessionId);
+  if (number === undefined || stored === undefined) return undefined;
+  const { state, expiresAt } = stored.status;
+  if (state !== 'waiting' && (state !== 'pending' || expiresAt <= Date.now())) return undefined;
+  const nothingNext = { nextSmsAt: null, nextVoiceAt: null, nextCheckAt: null };
+  return { sessionId, number, isVerified: true, ...nothingNext, expiresAt, readAt: Date.now() };
 }
 
 /**

@@ -8,7 +8,7 @@ const countries = list.pipe(z.array(z.string().regex(/^[A-Z]{2}$/, 'must be coun
 /** Variables of registrations and their codes. */
 export const registrationVariables = {
   REGISTRATION_STEPS: {
-    about: 'steps of a registration, in the order they are shown: directory, captcha, code, credentials',
+    about: 'steps of a registration, in the order they are shown: directory, captcha, code, credentials, signal',
     roles: ['api'],
     schema: list.superRefine((names, check) => {
       const problem = problemOf(() => readPolicy(names));
