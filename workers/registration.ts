@@ -21,8 +21,8 @@ import { createUserAdministrationActivities } from '../activities/user-administr
 import { createVerificationActivities } from '../activities/verification.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
-import { createDevices } from '../adapters/mongo/devices.ts';
-import { createPreKeys } from '../adapters/mongo/prekeys.ts';
+import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
+import { createPreKeys, type PreKeys } from '../adapters/mongo/prekeys.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
@@ -65,7 +65,9 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
   });
   const credentials = createCredentialActivities({ accounts: store, sessions, oneTimeSecrets, events });
-  const erasure = await createErasure(config, { ...tools, database: database.connection, accounts: store, sessions });
+  const connection = database.connection;
+  const deviceStores = { devices: createDevices(connection), preKeys: createPreKeys(connection), sessions };
+  const erasure = await createErasure(config, { ...tools, ...deviceStores, database: connection, accounts: store });
   const identities = createIdentityChangeActivities({ accounts: store, events });
   const transferring = createIdentityTransferActivities({ accounts: store, events });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
@@ -76,16 +78,9 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   });
   const finding = { accounts: store, isOutage: isMongoOutage, warnings: createRegistrationWarnings(redis), newId };
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
-  const push = createPushRegistrations({
-    devices: createDevices(database.connection),
-    wakeUps: createWakeUps(redis),
-    pushCipher: createCipher('push', dataKey),
-    events,
-    isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
-  });
   const purging = createPurgeActivities({ accounts: store, events });
   const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
-  const devices = createActivitiesOfDevices(database.connection, tools, sessions);
+  const devices = createActivitiesOfDevices(config, tools, deviceStores);
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
   return {
     options: {
@@ -101,7 +96,6 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...transferring,
         ...erasure.activities,
         ...recovery,
-        ...push,
         ...purging,
         ...directorySyncing,
       },
@@ -114,17 +108,29 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   };
 }
 
+interface DeviceStores {
+  devices: Devices;
+  preKeys: PreKeys;
+  sessions: AuthSessions;
+}
+
+/** The activities on the devices of accounts, on their links and on their push registrations. */
 function createActivitiesOfDevices(
-  database: ReturnType<typeof openDatabase>['connection'],
+  { DATA_KEY: dataKey }: Config<'registration'>,
   { redis, events }: WorkerTools,
-  sessions: AuthSessions,
+  stores: DeviceStores,
 ) {
-  const devices = createDevices(database);
-  const preKeys = createPreKeys(database);
-  const activity = createDeviceActivity(redis);
+  const { devices } = stores;
   return {
-    ...createDeviceActivities({ devices, preKeys, sessions, activity, events }),
+    ...createDeviceActivities({ ...stores, activity: createDeviceActivity(redis), events }),
     ...createLinkActivities({ links: createLinks(redis), devices, events }),
+    ...createPushRegistrations({
+      devices,
+      wakeUps: createWakeUps(redis),
+      pushCipher: createCipher('push', dataKey),
+      events,
+      isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
+    }),
   };
 }
 
