@@ -11,7 +11,9 @@ import { signedIn } from '../support/people.ts';
 import { withSystem } from '../support/with-system.ts';
 
 const rows = Object.entries(operations) as [OperationId, Operation][];
-const bearers = rows.filter(([, { auth }]) => ['registration', 'session', 'admin', 'deletion'].includes(auth));
+const bearers = rows.filter(([, { auth }]) =>
+  ['registration', 'session', 'device', 'link', 'admin', 'deletion'].includes(auth),
+);
 const withJson = rows.filter(([, { body, isForm, isCallback }]) => body !== undefined && !isForm && !isCallback);
 const unknownId = 'f'.repeat(32);
 
@@ -39,13 +41,13 @@ describe('every operation that needs a bearer token', () => {
   it('returns 401 or 404 for a wrong token', async () => {
     for (const [id, row] of bearers) {
       const { status } = await ask(row, { token: 'x'.repeat(43) });
-      assert.equal(status, ['registration', 'deletion'].includes(row.auth) ? 404 : 401, id);
+      assert.equal(status, ['registration', 'link', 'deletion'].includes(row.auth) ? 404 : 401, id);
     }
   });
 
   it('returns 401, 403 or 404 for a token of another kind', async () => {
     for (const [id, row] of bearers) {
-      const foreign = row.auth === 'session' || row.auth === 'admin' ? tokens.registration : tokens.session;
+      const foreign = ['session', 'device', 'admin'].includes(row.auth) ? tokens.registration : tokens.session;
       const { status } = await ask(row, { token: foreign ?? '' }, registrationId);
       assert.ok([401, 404].includes(status), `${id}: ${status}`);
       if (row.auth === 'admin') assert.equal((await ask(row, { token: tokens.session ?? '' })).status, 403, id);
@@ -56,7 +58,7 @@ describe('every operation that needs a bearer token', () => {
 describe('every operation with a JSON body', () => {
   it('returns 413 for a large body and 415 for another media type, before it authenticates', async () => {
     for (const [id, row] of withJson) {
-      assert.equal((await ask(row, { body: { x: 'x'.repeat(300 * 1024) } })).status, 413, id);
+      assert.equal((await ask(row, { body: { x: 'x'.repeat((row.bodyBytesMax ?? 256 * 1024) + 1) } })).status, 413, id);
       const other = await ask(row, { body: 'a=1', headers: { 'content-type': 'text/plain' } });
       assert.equal(other.status, 415, id);
     }
@@ -96,6 +98,7 @@ describe('serve()', () => {
         tokens: { verify: async () => ({ sessionId: 's', userId: 'u', expiresAt: 0 }) },
         sessions: { read: async () => undefined },
         registrations: { read: async () => undefined },
+        links: { read: async () => undefined },
         deletionToken: () => 'another',
         reportCipher: { decryptText: () => assert.fail('not encrypted here') },
         events: { deliveryReportIgnored: () => undefined },
@@ -103,7 +106,7 @@ describe('serve()', () => {
       } as unknown as ApiDeps;
       for (const authorization of [undefined, `Bearer ${'x'.repeat(43)}`]) {
         const caller = { address: '127.0.0.1', userAgent: 'test' };
-        const params = { registrationId: unknownId, deletionId: unknownId };
+        const params = { registrationId: unknownId, linkId: unknownId, deletionId: unknownId };
         const request = { params, query: {}, body: {}, authorization, caller };
         await assert.rejects(serve(deps, watched, request), { name: 'Failure' }, id);
       }
