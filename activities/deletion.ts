@@ -2,6 +2,8 @@
 import type { PersonTraces } from '../adapters/elastic/erasure.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
+import type { Devices } from '../adapters/mongo/devices.ts';
+import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { ErasedPerson } from '../adapters/redis/erasure.ts';
 import type { KnownWorkflows } from '../adapters/temporal/person-workflows.ts';
 import type { PlannedDeletion } from '../domain/deletion.ts';
@@ -94,6 +96,8 @@ export interface AuditLog {
 /** Dependencies of the erasure activities. */
 export interface ErasureActivityDeps {
   accounts: Pick<Accounts, 'read' | 'erase'>;
+  devices: Pick<Devices, 'erase'>;
+  preKeys: Pick<PreKeys, 'eraseOf'>;
   deletions: Pick<Deletions, 'read' | 'count' | 'finish'>;
   /** Undefined when Elasticsearch is not configured. */
   auditLog: AuditLog | undefined;
@@ -137,9 +141,11 @@ export function createErasureActivities(deps: ErasureActivityDeps) {
       await deletions.count(deletionId, { keys: await deps.eraseKeys({ userId, limitKey: deps.limitKeyOf(userId) }) });
     },
 
-    /** Deletes the claims, then the account. Idempotent, because the account is deleted last. */
+    /** Deletes the devices, the claims, then the account. Idempotent, because the account is deleted last. */
     async eraseAccount({ deletionId }: ErasureInput): Promise<void> {
       const { userId } = await personOf(deletions, deletionId);
+      await deps.devices.erase(userId);
+      await deps.preKeys.eraseOf(userId);
       await deletions.count(deletionId, { claims: await accounts.erase(userId) });
     },
 

@@ -147,11 +147,13 @@ export async function requireToken(
  *
  * @throws {Failure} authentication-too-old
  */
-export function requireStepUp({ config }: Pick<ApiDeps, 'config'>, { authenticatedAt }: AuthSession): void {
-  const { STEP_UP_SECONDS: maxAgeSeconds } = config;
-  if (Date.now() - authenticatedAt > maxAgeSeconds * 1000) {
-    throw new Failure('authentication-too-old', { fields: { maxAgeSeconds } });
-  }
+export function requireStepUp(deps: Pick<ApiDeps, 'config'>, { authenticatedAt }: AuthSession): void {
+  if (Date.now() - authenticatedAt > deps.config.STEP_UP_SECONDS * 1000) throw tooOld(deps);
+}
+
+/** The failure that asks for a recent authentication. */
+export function tooOld({ config }: Pick<ApiDeps, 'config'>): Failure {
+  return new Failure('authentication-too-old', { fields: { maxAgeSeconds: config.STEP_UP_SECONDS } });
 }
 
 /**

@@ -35,7 +35,7 @@ export const Device = z
 export type Device = z.output<typeof Device>;
 
 /** A device in the list of its user. */
-const ListedDevice = z
+export const ListedDevice = z
   .object({
     deviceId: z.string(),
     name: z.string(),

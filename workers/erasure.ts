@@ -5,6 +5,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type AuditLog, createDeletionActivities, createErasureActivities } from '../activities/deletion.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
+import type { Devices } from '../adapters/mongo/devices.ts';
+import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import { readAuditHead, readAuditOldest } from '../adapters/redis/audit-stream.ts';
 import type { Redis } from '../adapters/redis/connect.ts';
 import { erasePersonKeys } from '../adapters/redis/erasure.ts';
@@ -23,6 +25,8 @@ type Connection = Parameters<typeof createDeletions>[0];
 export interface ErasureStores extends Pick<WorkerTools, 'redis' | 'events' | 'dataConverter'> {
   database: Connection;
   accounts: Accounts;
+  devices: Devices;
+  preKeys: PreKeys;
   sessions: AuthSessions;
 }
 
@@ -32,7 +36,7 @@ const looksMax = 20;
 /** Creates the activities of account deletion, and connects to Temporal for them. */
 export async function createErasure(
   config: Config<'registration'>,
-  { redis, events, dataConverter, database, accounts, sessions }: ErasureStores,
+  { redis, events, dataConverter, database, accounts, devices, preKeys, sessions }: ErasureStores,
 ) {
   const deletions = createDeletions(database);
   const limitKey = deriveKey(config.PAYLOAD_KEY, 'limit');
@@ -49,6 +53,8 @@ export async function createErasure(
       ...createDeletionActivities({ accounts, deletions, sessions, events, newId }),
       ...createErasureActivities({
         accounts,
+        devices,
+        preKeys,
         deletions,
         auditLog,
         eraseKeys: (person) => erasePersonKeys(redis, person),

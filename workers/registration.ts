@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import type { NativeConnection } from '@temporalio/worker';
 import { createAccountActivities } from '../activities/accounts.ts';
 import { createCredentialActivities } from '../activities/credentials.ts';
-import { createDeviceActivities } from '../activities/devices.ts';
+import { createDeviceActivities, type DeviceActivityDeps } from '../activities/devices.ts';
 import { createDirectorySyncActivities } from '../activities/directory-sync.ts';
 import { createIdentityChangeActivities } from '../activities/identity-change.ts';
 import { createIdentityTransferActivities } from '../activities/identity-transfer.ts';
@@ -20,7 +20,7 @@ import { createUserAdministrationActivities } from '../activities/user-administr
 import { createVerificationActivities } from '../activities/verification.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
-import { createDevices } from '../adapters/mongo/devices.ts';
+import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
 import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
@@ -29,7 +29,7 @@ import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
-import { type AuthSessions, createAuthSessions } from '../adapters/redis/sessions.ts';
+import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
@@ -63,7 +63,9 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
   });
   const credentials = createCredentialActivities({ accounts: store, sessions, oneTimeSecrets, events });
-  const erasure = await createErasure(config, { ...tools, database: database.connection, accounts: store, sessions });
+  const connection = database.connection;
+  const deviceStores = { devices: createDevices(connection), preKeys: createPreKeys(connection), sessions };
+  const erasure = await createErasure(config, { ...tools, ...deviceStores, database: connection, accounts: store });
   const identities = createIdentityChangeActivities({ accounts: store, events });
   const transferring = createIdentityTransferActivities({ accounts: store, events });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
@@ -76,7 +78,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
   const purging = createPurgeActivities({ accounts: store, events });
   const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
-  const devices = deviceActivities(config, tools, { database: database.connection, sessions });
+  const devices = deviceActivities(config, tools, deviceStores);
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
   return {
     options: {
@@ -108,20 +110,15 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
 function deviceActivities(
   { DATA_KEY: dataKey }: Config<'registration'>,
   { redis, events }: WorkerTools,
-  { database, sessions }: { database: Parameters<typeof createDevices>[0]; sessions: AuthSessions },
+  stores: Pick<DeviceActivityDeps, 'preKeys' | 'sessions'> & { devices: Devices },
 ) {
-  const devices = createDevices(database);
+  const { devices } = stores;
   const wakeUps = createWakeUps(redis);
-  const activity = createDeviceActivity(redis);
+  const isOutage = (err: unknown) => isMongoOutage(err) || isRedisOutage(err);
+  const pushCipher = createCipher('push', dataKey);
   return {
-    ...createDeviceActivities({ devices, preKeys: createPreKeys(database), sessions, activity, wakeUps, events }),
-    ...createPushRegistrations({
-      devices,
-      wakeUps,
-      pushCipher: createCipher('push', dataKey),
-      events,
-      isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
-    }),
+    ...createDeviceActivities({ ...stores, activity: createDeviceActivity(redis), wakeUps, events }),
+    ...createPushRegistrations({ devices, wakeUps, pushCipher, events, isOutage }),
   };
 }
 
