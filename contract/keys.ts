@@ -81,7 +81,10 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     const binary = atob(text);
     if (btoa(binary) !== text) return undefined;
-    return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+    const bytes = new Uint8Array(binary.length);
+    // thirty times as fast as a callback for each character: an upload has 160 kB of keys
+    for (let index = 0; index < bytes.length; index++) bytes[index] = binary.charCodeAt(index);
+    return bytes;
   } catch {
     return undefined;
   }
