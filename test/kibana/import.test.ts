@@ -36,7 +36,7 @@ describe('importInto()', () => {
     await using kibana = await startKibana({ authorization });
     const said = await importTo(kibana);
     const types = [...kibana.objects.values()].map(({ type }) => type);
-    assert.equal(types.filter((type) => type === 'dashboard').length, 5);
+    assert.equal(types.filter((type) => type === 'dashboard').length, 6);
     assert.ok(kibana.objects.has('index-pattern:auth-logs'));
     assert.equal(kibana.rules.size, 12);
     assert.equal(kibana.detectionRules.size, 11);
