@@ -3,15 +3,23 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { Registry } from 'prom-client';
+import { createLinks } from '../../adapters/redis/links.ts';
+import { createRateLimits } from '../../adapters/redis/rate-limits.ts';
+import { createApprovalLink } from '../../api/approval-link.ts';
+import { readConfig } from '../../platform/config/config.ts';
+import { deriveKey, keyedHash, newId, newToken } from '../../platform/crypto.ts';
+import { createEvents } from '../../platform/events/events.ts';
+import { createLog } from '../../platform/log.ts';
 import { ageRecords } from '../support/aging.ts';
-import type { Answer } from '../support/client.ts';
+import { type Answer, notificationsTo } from '../support/client.ts';
 import { makeDevice, makeIdentity } from '../support/device-keys.ts';
-import { createLinkSteps, makeOffer, type Owner, random } from '../support/links.ts';
+import { createLinkSteps, makeOffer, type NewDeviceLink, type Owner, random } from '../support/links.ts';
 import { assertLimited, goodPassword, must, newPassword, startAnotherApi } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
 import { withSystem } from '../support/with-system.ts';
 
-const { system, behind, url, api, person, isAlive, logIn } = await withSystem();
+const { system, behind, url, outboxUrl, api, person, isAlive, logIn } = await withSystem();
 const other = (await startAnotherApi(system, {})).apiUrl;
 const steps = createLinkSteps(api);
 const { start, claim, reveal, approve, deny, complete, stateOf, revealed, approved, linked } = steps;
@@ -345,5 +353,59 @@ describe('The token of a link', () => {
     await must(approve(link, ada), 204);
     await must(deny(link, ada), 204);
     assert.equal((await complete(link, makeDevice(ada.identity))).status, 409, 'denied after the approval');
+  });
+});
+
+describe('An approval', () => {
+  const config = readConfig('api', system.processes.env('api'));
+  const limitKey = deriveKey(config.PAYLOAD_KEY, 'limit');
+  const asking = {
+    config: { ...config, LIMIT_APPROVALS_PER_PERSON: [{ max: 3, windowSeconds: 180 }] },
+    rateLimits: createRateLimits(behind.redis),
+    limitHash: (kind: string, text: string) => keyedHash(limitKey, kind, text),
+    links: createLinks(behind.redis),
+    temporal: behind.temporal,
+    events: createEvents(createLog('api', 'fatal'), new Registry(), () => undefined),
+  };
+
+  /** What a registration with the identity of an account asks. */
+  async function ask({ userId }: Owner, address = '127.0.0.1'): Promise<NewDeviceLink> {
+    const { nonce, publicKey, nonceHash, ...offer } = makeOffer();
+    const minted = { id: newId(), token: newToken(), at: Date.now() };
+    const registrationId = newId();
+    const caller = { address, userAgent: 'node' };
+    const request = { ...offer, publicKey, nonceHash, registrationId, userId, caller, minted };
+    const { expiresAt, ...asked } = await createApprovalLink(asking, request);
+    return { ...asked, uri: '', publicKey, nonceHash, nonce, expiresAt: new Date(expiresAt).toISOString() };
+  }
+
+  it('J6: is for every device of the account, and for no other', async () => {
+    const [ada, eve] = await Promise.all([owner(30), owner(31)]);
+    const waiting = api.listLinkRequests({ token: ada.token, query: { waitSeconds: '30' }, at: other });
+    const link = await ask(ada);
+    const [item] = (await must(waiting)).body.items;
+    assert.partialDeepStrictEqual(item, { linkId: link.linkId, kind: 'approval' });
+    for (const answer of [requestOf(link, eve), claim(link, eve), approve(link, eve), deny(link, eve)]) {
+      assert.equal((await answer).status, 404);
+    }
+    await must(claim(link, ada), 204);
+    await must(reveal(link), 204);
+    await must(approve(link, ada), 204);
+    assert.equal((await stateOf(link)).state, 'approved');
+    assert.equal((await complete(link, makeDevice(ada.identity))).status, 409, 'the registration adds the device');
+    const handle = behind.temporal.workflow.getHandle(`device-link:${link.linkId}`);
+    assert.equal(await handle.result(), 'approved');
+    await until(async () => (await notificationsTo(outboxUrl, ada.mail)).length > 1);
+  });
+
+  it('J11: is one of three from many addresses; a denial makes room', async () => {
+    const ada = await owner(32);
+    const [first] = [await ask(ada, '192.0.2.1'), await ask(ada, '192.0.2.2'), await ask(ada, '192.0.2.3')];
+    const refusal = { code: 'rate-limited' };
+    for (let index = 4; index < 24; index++) await assert.rejects(ask(ada, `192.0.2.${index}`), refusal);
+    await must(deny(first, ada), 204);
+    await ask(ada, '192.0.2.4');
+    await assert.rejects(ask(ada, '192.0.2.5'), refusal);
+    assert.equal((await must(api.listLinkRequests({ token: ada.token }))).body.items.length, 3);
   });
 });
