@@ -2,7 +2,10 @@
 /** Links of new devices, on two api processes: cases C1 to C9 of linking, and J of the catalogue of abuse. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { describe, it } from 'node:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, describe, it } from 'node:test';
 import { Registry } from 'prom-client';
 import { createLinks } from '../../adapters/redis/links.ts';
 import { createRateLimits } from '../../adapters/redis/rate-limits.ts';
@@ -14,21 +17,25 @@ import { createLog } from '../../platform/log.ts';
 import { ageRecords } from '../support/aging.ts';
 import { type Answer, notificationsTo } from '../support/client.ts';
 import { makeDevice, makeIdentity } from '../support/device-keys.ts';
-import { createLinkSteps, makeOffer, type NewDeviceLink, type Owner, random } from '../support/links.ts';
+import { writePlaces } from '../support/geoip.ts';
+import { createLinkSteps, makeOffer, type NewDeviceLink, type Owner, random, type Way } from '../support/links.ts';
 import { assertLimited, goodPassword, must, newPassword, startAnotherApi } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
 import { withSystem } from '../support/with-system.ts';
 
 const { system, behind, url, outboxUrl, api, person, isAlive, logIn } = await withSystem();
-const other = (await startAnotherApi(system, {})).apiUrl;
+const places = join(mkdtempSync(join(tmpdir(), 'places-')), 'cities.mmdb');
+writePlaces(places, { '127.0.9.0/24': { city: 'Paris', country: 'France' } });
+after(() => rmSync(dirname(places), { recursive: true }));
+const other = (await startAnotherApi(system, { GEOIP_DATABASE: places })).apiUrl;
 const steps = createLinkSteps(api);
 const { start, claim, reveal, approve, deny, complete, stateOf, revealed, approved, linked } = steps;
 
 const owner = async (who: number): Promise<Owner> => steps.ownerOf(await person(who));
 const devicesOf = async ({ token }: { token: string }) => (await must(api.listDevices({ token }))).body.items;
 const age = ({ linkId }: { linkId: string }, seconds: number) => ageRecords(behind.redis, `link:{${linkId}}`, seconds);
-const requestOf = ({ linkId }: { linkId: string }, { token }: { token: string }, from?: string) =>
-  api.readLinkRequest({ linkId, token, from });
+const requestOf = ({ linkId }: { linkId: string }, { token }: { token: string }, way: Way = {}) =>
+  api.readLinkRequest({ ...way, linkId, token });
 
 function assertRefused({ status, body }: Answer, expected: number, reason?: string): void {
   assert.deepEqual([status, body.reason], [expected, reason], JSON.stringify(body));
@@ -255,8 +262,9 @@ describe('A link', () => {
     const ada = await owner(15);
     const link = await revealed(ada);
     const from = '127.0.9.9';
-    const request = (await must(requestOf(link, ada, from))).body;
+    const request = (await must(requestOf(link, ada, { from, at: other }))).body;
     assert.equal(request.sameNetwork, false);
+    assert.deepEqual([request.place, request.own.place], [null, 'Paris, France']);
     assert.equal(Date.parse(request.approvableAt) - Date.parse(request.createdAt), 30_000);
     const early = await approve(link, ada, { from });
     assertRefused(early, 403, 'other-network');
