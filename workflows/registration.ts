@@ -49,7 +49,7 @@ import { transfer } from './identity-transfer.ts';
 import { notifyOwner } from './notification.ts';
 import { throwIfRefused } from './refusals.ts';
 import { RegistrationCodes } from './registration-codes.ts';
-import { existingOf, giveDevice, handleApproval, handleDevice, removeDevice } from './registration-device.ts';
+import { existingOf, attachDevice, handleApproval, handleDevice, removeDevice } from './registration-device.ts';
 import {
   authenticate,
   confirmCode,
@@ -242,7 +242,7 @@ async function complete(
   account: AccountInput,
   isUnwanted: () => boolean,
 ): Promise<void> {
-  const given = await giveDevice(progress, account, isUnwanted);
+  const given = await attachDevice(progress, account, isUnwanted);
   if (progress.isOver() || given === 'again') return;
   if (given === 'given') progress.end('completed');
   else if (given === 'limit') progress.end('rejected', 'device-limit');

@@ -68,7 +68,7 @@ export interface Rotation {
 }
 
 /** `bound`: the session is one of the device. `other`: it is one of another device. `ended`: there is no such session. */
-export type DeviceBinding = 'bound' | 'other' | 'ended';
+type DeviceBinding = 'bound' | 'other' | 'ended';
 
 /** The store of sessions. */
 export type AuthSessions = ReturnType<typeof createAuthSessions>;
