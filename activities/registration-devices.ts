@@ -21,7 +21,9 @@ export interface RegistrationDeviceInput {
  * stored any more. `limit`: the account has as many devices as it may have. `identity-differs`: the device has another
  * identity key than the account.
  */
-export type DeviceAnswer = { outcome: 'added'; ended: Pick<StoredDevice, 'deviceId' | 'createdAt'>[] } | { outcome: 'lost' | 'limit' | 'identity-differs' };
+export type DeviceAnswer =
+  | { outcome: 'added'; ended: Pick<StoredDevice, 'deviceId' | 'createdAt'>[] }
+  | { outcome: 'lost' | 'limit' | 'identity-differs' };
 
 /** The description of a device as the api has stored it, verified. */
 interface DescribedDevice extends Omit<NewDevice, 'preKeys' | 'pqPreKeys' | 'createdAt' | 'addedBy' | 'capabilities'> {

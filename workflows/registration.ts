@@ -49,7 +49,7 @@ import { transfer } from './identity-transfer.ts';
 import { notifyOwner } from './notification.ts';
 import { throwIfRefused } from './refusals.ts';
 import { RegistrationCodes } from './registration-codes.ts';
-import { existingOf, attachDevice, handleApproval, handleDevice, removeDevice } from './registration-device.ts';
+import { attachDevice, existingOf, handleApproval, handleDevice, removeDevice } from './registration-device.ts';
 import {
   authenticate,
   confirmCode,
