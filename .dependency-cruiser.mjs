@@ -1,5 +1,5 @@
 // Who may import whom. The comment is what a violator reads.
-const layers = 'contract|api|workflows|activities|adapters|domain|platform|workers|cli';
+const layers = 'contract|api|workflows|activities|adapters|domain|platform|workers|cli|client';
 
 const layer = (name, may, comment) => ({
   name: `${name}-imports`,
@@ -39,6 +39,19 @@ export default {
       'cli',
       ['domain', 'platform', 'adapters', 'workflows'],
       'The command-line tool asks workflows and outside systems; it serves no requests and runs no activity.',
+    ),
+    layer('client', ['contract'], 'Applications load client/: the contract is all that it knows of the server.'),
+    rule(
+      'client-runs-in-browsers',
+      'Only client/file-store.ts is for Node alone; use what every runtime has.',
+      { path: '^client/', pathNot: '^client/file-store[.]ts$' },
+      { dependencyTypes: ['core'] },
+    ),
+    rule(
+      'libsignal-judges-tests',
+      "Signal's library is under the AGPL and decides in tests what is compatible; nothing that runs may need it.",
+      { pathNot: '^test/' },
+      { path: 'node_modules/@signalapp/' },
     ),
     rule(
       'product-knows-no-engines',
@@ -155,6 +168,9 @@ export default {
     fence('@opentelemetry', 'adapters/collector'),
     fence('@temporalio/worker', 'workers'),
     fence('pino', 'platform/log'),
+    fence('@noble', 'client'),
+    fence('@panva/hpke-noble', 'client/hpke'),
+    fence('hpke', 'client/hpke'),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -22,10 +22,15 @@ COPY workflows/ workflows/
 COPY workers/ workers/
 RUN node workers/bundle.ts dist/workflows.js
 
-# Fakes of Twilio, the mail server and captcha providers, which show what they received. Development only.
+# Fakes of Twilio, the mail server, captcha providers and a Signal-Server, which show what they received. Development only.
 FROM base AS outbox
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=optional
+COPY contract/ contract/
+COPY domain/ domain/
+COPY platform/ platform/
+COPY adapters/phone-numbers.ts adapters/phone-numbers.ts
+COPY api/devices/signatures.ts api/devices/signatures.ts
 COPY engines/fakes/ engines/fakes/
 USER node
 ENTRYPOINT ["node", "engines/fakes/main.ts"]

@@ -63,7 +63,7 @@ export function createCodeSending(deps: CodeSendingDeps) {
     async sendCode(input: SendCodeInput): Promise<SendCodeResult> {
       const subject: CodeSubject = { subject: input.subject, purpose: input.purpose };
       const prescribed = deps.prescribedCode(input.channel, input.to);
-      const started = await deps.codes.start(subject, input.send, prescribed?.code ?? deps.newCode(), Date.now());
+      const started = await deps.codes.start(subject, input.send, prescribed?.code ?? deps.newCode());
       if (started.sentAt !== undefined) return { result: 'sent', at: started.sentAt };
       if (started.code === undefined) throw new Error('A send that was started has no code');
 
@@ -78,7 +78,8 @@ export function createCodeSending(deps: CodeSendingDeps) {
         deps.events.codeRefused(sentCode, outcome.reason);
         return outcome;
       }
-      const at = await deps.codes.sent(subject, input.send, Date.now(), input.ttlSeconds, outcome.providerId);
+      const { ttlSeconds, send } = input;
+      const at = await deps.codes.sent(subject, send, { ttlSeconds, providerId: outcome.providerId });
       deps.events.codeSent(sentCode, outcome.providerId);
       return { result: 'sent', at };
     },

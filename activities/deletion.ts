@@ -141,7 +141,7 @@ export function createErasureActivities(deps: ErasureActivityDeps) {
       await deletions.count(deletionId, { keys: await deps.eraseKeys({ userId, limitKey: deps.limitKeyOf(userId) }) });
     },
 
-    /** Deletes the devices, the claims, then the account. Idempotent, because the account is deleted last. */
+    /** Deletes the devices with their keys, the claims, then the account. Idempotent, because the account is deleted last. */
     async eraseAccount({ deletionId }: ErasureInput): Promise<void> {
       const { userId } = await personOf(deletions, deletionId);
       await deps.devices.erase(userId);

@@ -3,6 +3,7 @@ import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
 import type { AuthSessions } from '../adapters/redis/sessions.ts';
+import type { WakeUps } from '../adapters/redis/wake-ups.ts';
 import { type DeviceRemovalReason, setIdsOf } from '../domain/device.ts';
 import type { Events } from '../platform/events/events.ts';
 
@@ -10,9 +11,13 @@ import type { Events } from '../platform/events/events.ts';
 export interface DeviceRemovalInput {
   userId: string;
   deviceId: string;
-  /** Milliseconds since the Unix epoch. A device that was added later is another one. */
+  /** When the device was added, in milliseconds since the Unix epoch. Another device may have its id later. */
+  createdAt: number;
+  /** When the removal was requested, in milliseconds since the Unix epoch. */
   at: number;
   why: DeviceRemovalReason;
+  /** Operator name, if an operator removes it and gave one. */
+  operator?: string | undefined;
 }
 
 /** A device that is being removed. */
@@ -23,6 +28,7 @@ export interface RemovedDevice {
   /** The sets of its one-time keys. */
   setIds: string[];
   why: DeviceRemovalReason;
+  operator?: string | undefined;
 }
 
 /** Dependencies of the device activities. */
@@ -31,28 +37,36 @@ export interface DeviceActivityDeps {
   preKeys: Pick<PreKeys, 'remove'>;
   sessions: Pick<AuthSessions, 'endDevice'>;
   activity: Pick<DeviceActivity, 'forget'>;
-  events: Pick<Events, 'deviceRemoved' | 'sessionEnded'>;
+  wakeUps: Pick<WakeUps, 'forget'>;
+  events: Pick<Events, 'deviceRemoved' | 'operatorRemovedDevice' | 'sessionEnded'>;
 }
 
 /** The device activities of the registration role. */
 export type DeviceActivities = ReturnType<typeof createDeviceActivities>;
 
 /** Creates the device activities of the registration role. Temporal retries outages. */
-export function createDeviceActivities({ devices, preKeys, sessions, activity, events }: DeviceActivityDeps) {
+export function createDeviceActivities({ devices, preKeys, sessions, activity, wakeUps, events }: DeviceActivityDeps) {
   return {
     /** Marks the device; null without one. Idempotent: the first mark stays. */
-    async markDeviceRemoved({ userId, deviceId, at, why }: DeviceRemovalInput): Promise<RemovedDevice | null> {
-      const device = await devices.markRemoved(userId, deviceId, at);
+    async markDeviceRemoved({
+      userId,
+      at,
+      why,
+      operator,
+      ...asked
+    }: DeviceRemovalInput): Promise<RemovedDevice | null> {
+      const device = await devices.markRemoved(userId, asked, at);
       if (device?.removedAt === undefined) return null;
-      return { userId, deviceId, removedAt: device.removedAt, setIds: setIdsOf(device), why };
+      const { deviceId, removedAt } = device;
+      return { userId, deviceId, removedAt, setIds: setIdsOf(device), why, operator };
     },
 
-    /** Ends the sessions of the device and forgets its activity. Idempotent: it deletes. */
+    /** Ends the sessions of the device, and forgets its activity and its wake-ups. Idempotent: it deletes. */
     async endDeviceSessions({ userId, deviceId }: RemovedDevice): Promise<void> {
       for (const sessionId of await sessions.endDevice(userId, deviceId)) {
         events.sessionEnded({ sessionId, userId, why: 'revoked' });
       }
-      await activity.forget(userId, deviceId);
+      await Promise.all([activity.forget(userId, deviceId), wakeUps.forget({ userId, deviceId })]);
     },
 
     /** Removes the one-time keys of the device. Idempotent: it deletes. */
@@ -64,9 +78,10 @@ export function createDeviceActivities({ devices, preKeys, sessions, activity, e
       return ((await devices.read(userId))?.devices.length ?? 0) > 0;
     },
 
-    /** Emits the event. Idempotent by device id and instant. */
+    /** Emits the event, and that of the operator who removed the device. Idempotent by device id and instant. */
     async tellDeviceRemoved(removed: RemovedDevice): Promise<void> {
       events.deviceRemoved(removed);
+      if (removed.why === 'operator') events.operatorRemovedDevice(removed);
     },
   };
 }

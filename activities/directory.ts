@@ -163,11 +163,11 @@ class EntryTries {
     const { rateLimits, entryTries, limitHash, newId } = this.#deps;
     const key = limitHash('directory', id ?? '');
     if (id === undefined || this.#isSpent) {
-      await rateLimits.isUsedUp(entryTries, key, Date.now());
+      await rateLimits.isUsedUp(entryTries, key);
       return false;
     }
     const tryId = newId();
-    const { allowed, resetSeconds } = await rateLimits.consume(entryTries, key, tryId, Date.now());
+    const { allowed, resetSeconds } = await rateLimits.consume(entryTries, key, tryId);
     if (allowed) this.#counted = { key, tryId };
     else this.retryAfterSeconds = resetSeconds;
     return allowed;

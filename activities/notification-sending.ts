@@ -1,4 +1,5 @@
 /** The activities that send messages without a code: notifications, and the links of a password recovery. */
+import type { LimitState } from '../adapters/redis/rate-limits.ts';
 import type { Recoveries, RecoveryTokens } from '../adapters/redis/recoveries.ts';
 import type { NotificationCause, NotificationKind, Recipient } from '../domain/notifications.ts';
 import type { MessageKind } from '../domain/providers.ts';
@@ -32,7 +33,12 @@ export interface SendRecoveryInput extends Recipient {
   ttlSeconds: number;
   /** The epoch of the account; the tokens count in this epoch only. */
   epoch?: number | undefined;
+  /** Until when the message may wait for the limit of its number, in milliseconds since the Unix epoch. */
+  until?: number | undefined;
 }
+
+/** Whether a message was sent; `retryAfterSeconds`: when its number may get it. */
+export type RecoverySent = boolean | { retryAfterSeconds: number };
 
 /** Dependencies of the notification-sending activities. */
 export interface NotificationSendingDeps {
@@ -43,6 +49,8 @@ export interface NotificationSendingDeps {
   prescribedCode: PrescribedCode;
   /** Counts an SMS notification to a number, once per id. Returns false when the limit is reached. */
   consumeSmsNotification: (to: string, notificationId: string) => Promise<boolean>;
+  /** Counts an SMS to a number as the codes to it, once per id. */
+  consumeSms: (to: string, id: string) => Promise<Pick<LimitState, 'allowed' | 'resetSeconds'>>;
   /** Product name in messages. */
   productName: string;
   newToken: typeof newToken;
@@ -92,12 +100,21 @@ export function createNotificationSending(deps: NotificationSendingDeps) {
 
     /**
      * Sends the recovery message once. Idempotent by `recoveryId`: the tokens are stored before they are sent. The
-     * lifetime of the tokens starts at the last attempt. Returns false when the provider refuses the recipient.
+     * lifetime of the tokens starts at the last attempt. An SMS is spaced from the codes to its number, which only here
+     * is known for every identifier. Returns false when the provider refuses the recipient, or the number has reached
+     * its limit for longer than the message may wait.
      *
      * @throws {Failure} unavailable
      */
-    async sendRecovery(input: SendRecoveryInput): Promise<boolean> {
-      const { recoveryId, userId, channel, ttlSeconds, epoch } = input;
+    async sendRecovery(input: SendRecoveryInput): Promise<RecoverySent> {
+      const { recoveryId, userId, channel, ttlSeconds, epoch, to, until = 0 } = input;
+      const limit = channel === 'sms' ? await deps.consumeSms(to, recoveryId) : { allowed: true, resetSeconds: 0 };
+      if (!limit.allowed) {
+        if (Date.now() + limit.resetSeconds * 1000 < until) return { retryAfterSeconds: limit.resetSeconds };
+        const refused = { notificationId: recoveryId, userId, kind: 'recovery', to, provider: 'none' } as const;
+        deps.events.notificationRefused(refused, 'rate-limited');
+        return false;
+      }
       const minted: RecoveryTokens = { reset: deps.newToken(), stop: deps.newToken() };
       const tokens = await deps.recoveries.start(recoveryId, { userId, channel, epoch, tokens: minted, ttlSeconds });
       const linkOf = (use: string, token: string) =>

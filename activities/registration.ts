@@ -1,6 +1,7 @@
 /** Local activities of a registration: short steps in Redis that publish its status and clean up. */
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
+import type { SignalAnswer, SignalSteps } from '../adapters/redis/signal-steps.ts';
 import type { RegistrationStatus } from '../domain/registration.ts';
 import type { Events } from '../platform/events/events.ts';
 
@@ -23,8 +24,9 @@ export interface OperatorAct {
 
 /** Dependencies of the local activities. */
 export interface RegistrationActivityDeps {
-  registrations: Pick<Registrations, 'write' | 'removeCredentials'>;
+  registrations: Pick<Registrations, 'write' | 'removeCredentials' | 'removeDevice'>;
   codes: Pick<Codes, 'remove'>;
+  signalSteps: Pick<SignalSteps, 'saveNumber' | 'saveAnswer' | 'forget'>;
   events: Pick<Events, 'registrationEnded' | 'operatorAct'>;
 }
 
@@ -32,7 +34,8 @@ export interface RegistrationActivityDeps {
 export type RegistrationActivities = ReturnType<typeof createRegistrationActivities>;
 
 /** Creates the local activities of a registration. */
-export function createRegistrationActivities({ registrations, codes, events }: RegistrationActivityDeps) {
+export function createRegistrationActivities(deps: RegistrationActivityDeps) {
+  const { registrations, codes, signalSteps, events } = deps;
   return {
     /** Publishes a status. Idempotent and order-independent: an older version never replaces a newer one. */
     publishStatus: ({ registrationId, tokenHash, status }: PublishInput): Promise<void> =>
@@ -43,9 +46,19 @@ export function createRegistrationActivities({ registrations, codes, events }: R
       events.operatorAct(done);
     },
 
-    /** Deletes stored credentials and open codes, and emits the end event. Idempotent: it deletes. */
+    /** Stores the number whose code was typed. Idempotent: a registration has one such number. */
+    saveVerifiedNumber: ({ registrationId, number }: { registrationId: string; number: string }): Promise<void> =>
+      signalSteps.saveNumber(registrationId, number),
+
+    /** Stores the account at the Signal-Server. Idempotent: a registration has one such account. */
+    saveSignalAnswer: ({ registrationId, answer }: { registrationId: string; answer: SignalAnswer }): Promise<void> =>
+      signalSteps.saveAnswer(registrationId, answer),
+
+    /** Deletes stored credentials, the stored device, open codes and what only steps need, and emits the end event. Idempotent: it deletes. */
     async forget({ registrationId, status }: { registrationId: string; status: RegistrationStatus }): Promise<void> {
       await registrations.removeCredentials(registrationId);
+      await registrations.removeDevice(registrationId);
+      if (status.steps.some(({ name }) => name === 'signal')) await signalSteps.forget(registrationId);
       if (status.state !== 'completed') await codes.remove({ subject: registrationId, purpose: 'register' });
       events.registrationEnded(registrationId, status.state, status.reason, status.userId);
     },

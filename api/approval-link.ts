@@ -28,8 +28,8 @@ export interface StartedApproval {
 
 /**
  * Asks every device of an account to approve a registration: the request is in their list at once, they are woken up and
- * the owner is notified. The new device continues as with a link; when a device has approved, the workflow of the
- * registration gets the signal `approvedByDevice`. Safe to repeat with the same minted values.
+ * the owner is notified. The new device continues as with a link; when a device has answered, the workflow of the
+ * registration gets the signal `approvalAnswered`. Safe to repeat with the same minted values.
  *
  * @throws {Failure} rate-limited; unavailable
  */

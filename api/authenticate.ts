@@ -15,7 +15,8 @@ import { limitRequest } from './limits.ts';
 import type { RegistrationCaller } from './registrations/status.ts';
 import type { ApiRequest } from './serve.ts';
 
-type SessionDeps = Pick<ApiDeps, 'tokens' | 'sessions'>;
+/** The dependencies of the authentication of a session. */
+export type SessionDeps = Pick<ApiDeps, 'tokens' | 'sessions' | 'wakeUps'>;
 
 /** A session that belongs to a device. */
 export interface DeviceSession extends AuthSession {
@@ -138,7 +139,8 @@ async function requireSession(deps: SessionDeps, authorization: string | undefin
 }
 
 /**
- * As `requireSession`, with the expiry of the token in milliseconds.
+ * As `requireSession`, with the expiry of the token in milliseconds. The device of the token has connected, so the next
+ * event wakes it up again.
  *
  * @throws {Failure} unauthenticated, token-invalid
  */
@@ -147,8 +149,12 @@ export async function requireToken(
   authorization: string | undefined,
 ): Promise<{ session: AuthSession; expiresAt: number }> {
   const claims = await deps.tokens.verify(requireBearer(authorization));
-  const session = await deps.sessions.read(claims.sessionId, Date.now(), claims);
-  if (session === undefined || session.userId !== claims.userId) throw new Failure('token-invalid');
+  const { userId, deviceId } = claims;
+  const [session] = await Promise.all([
+    deps.sessions.read(claims),
+    deviceId === undefined ? undefined : deps.wakeUps.connected({ userId, deviceId }),
+  ]);
+  if (session === undefined) throw new Failure('token-invalid');
   noteCaller({ userId: session.userId });
   return { session, expiresAt: claims.expiresAt };
 }
@@ -159,8 +165,8 @@ export async function requireToken(
  *
  * @throws {Failure} authentication-too-old
  */
-export function requireStepUp(deps: Pick<ApiDeps, 'config'>, { authenticatedAt }: AuthSession): void {
-  if (Date.now() - authenticatedAt > deps.config.STEP_UP_SECONDS * 1000) throw tooOld(deps);
+export function requireStepUp(deps: Pick<ApiDeps, 'config'>, { authenticatedAt, readAt }: AuthSession): void {
+  if (readAt - authenticatedAt > deps.config.STEP_UP_SECONDS * 1000) throw tooOld(deps);
 }
 
 /** The failure that asks for a recent authentication. */
@@ -175,14 +181,13 @@ export function tooOld({ config }: Pick<ApiDeps, 'config'>): Failure {
  */
 export async function requireNoProbation(
   { devices }: Pick<ApiDeps, 'devices'>,
-  { userId, deviceId }: AuthSession,
+  { userId, deviceId, readAt }: AuthSession,
 ): Promise<void> {
   if (deviceId === undefined) return;
   const device = deviceIn(await devices.read(userId), deviceId);
-  const now = Date.now();
-  const until = device && probationOf(device, now);
+  const until = device && probationOf(device, readAt);
   if (until !== undefined) {
-    throw new Failure('device-on-probation', { retryAfterSeconds: Math.ceil((until - now) / 1000) });
+    throw new Failure('device-on-probation', { retryAfterSeconds: Math.ceil((until - readAt) / 1000) });
   }
 }
 

@@ -3,11 +3,11 @@ import type { Client } from '@temporalio/client';
 import type { BreachedPasswords } from '../adapters/breached-passwords.ts';
 import type { Captcha } from '../adapters/captcha.ts';
 import type { Places } from '../adapters/geoip.ts';
+import type { PublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
-import type { PublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import type { Passwords } from '../adapters/passwords.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { ChangeListener } from '../adapters/redis/changes.ts';
@@ -24,6 +24,7 @@ import type { Recoveries } from '../adapters/redis/recoveries.ts';
 import type { RegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import type { RegistrationStarts, Registrations } from '../adapters/redis/registrations.ts';
 import type { AuthSessions } from '../adapters/redis/sessions.ts';
+import type { SignalSteps } from '../adapters/redis/signal-steps.ts';
 import type { SmsBudget } from '../adapters/redis/sms-budget.ts';
 import type { VerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import type { WakeUps } from '../adapters/redis/wake-ups.ts';
@@ -48,6 +49,7 @@ export interface ApiDeps {
   reachTemporal: () => Promise<void>;
   registrations: Registrations;
   registrationStarts: RegistrationStarts;
+  signalSteps: SignalSteps;
   /** Waits for changes of registrations and links. */
   listener: ChangeListener;
   links: Links;

@@ -16,7 +16,9 @@ import { validateToken } from './auth/validate.ts';
 import { receiveInfobipReport, receiveTwilioReport } from './callbacks/delivery-reports.ts';
 import { voiceTwiml } from './callbacks/twilio-voice.ts';
 import { addDevice } from './devices/add.ts';
+import { readKeyState, takeDeviceKeys, takeKeys, uploadKeys } from './devices/keys.ts';
 import { listDevices } from './devices/list.ts';
+import { readPushConfig, setPush, testPush } from './devices/push.ts';
 import { renameDevice } from './devices/rename.ts';
 import { revokeDevice } from './devices/revoke.ts';
 import { rotateIdentity } from './devices/rotate.ts';
@@ -26,17 +28,18 @@ import { completeLink } from './links/complete.ts';
 import { createLink } from './links/create.ts';
 import { listLinkRequests, readLink, readLinkRequest } from './links/read.ts';
 import { revealLink } from './links/reveal.ts';
-import { readPushConfig, setPush, testPush } from './devices/push.ts';
 import { submitApproval } from './registrations/approval.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { offerCaptcha, verifyCaptcha } from './registrations/captcha.ts';
 import { sendCode, verifyCode } from './registrations/code.ts';
 import { createRegistration } from './registrations/create.ts';
 import { submitCredentials } from './registrations/credentials.ts';
+import { submitDevice } from './registrations/device.ts';
 import { verifyDirectory } from './registrations/directory.ts';
 import { readRegistration } from './registrations/read.ts';
 import { register } from './registrations/register.ts';
 import { createRegistrationSession } from './registrations/session.ts';
+import { submitSignal } from './registrations/signal.ts';
 import { stopRegistrations } from './registrations/stop.ts';
 import { servedBy } from './serve.ts';
 import { readHealth, readReadiness } from './system/health.ts';
@@ -61,6 +64,8 @@ export const served = servedBy(
     verifyCode,
     submitCredentials,
     submitApproval,
+    submitDevice,
+    submitSignal,
     createRegistrationSession,
     cancelRegistration,
     stopRegistrations,
@@ -105,6 +110,10 @@ export const served = servedBy(
     renameDevice,
     revokeDevice,
     rotateIdentity,
+    uploadKeys,
+    readKeyState,
+    takeKeys,
+    takeDeviceKeys,
     readPushConfig,
     setPush,
     testPush,

@@ -20,6 +20,7 @@ import {
   keysOfChannels,
   type LimitedAct,
   type LimitName,
+  type LimitRow,
   limits,
   limitsOf,
   refusalSentence,
@@ -202,6 +203,20 @@ export function limitLogIn(
 }
 
 /**
+ * Counts a code of a log-in as a send to the typed number, known or not, so that its owner can be told when the number
+ * has had its codes. The send with the same `tryId` is not counted again. Fails closed.
+ */
+export async function countTypedNumber(
+  deps: Pick<ApiDeps, 'config' | 'rateLimits'>,
+  number: string,
+  tryId: string,
+): Promise<Consumed & Pick<LimitState, 'allowed' | 'resetSeconds'>> {
+  const limit = limitOf(deps, 'sends-per-number');
+  const { allowed, resetSeconds } = await deps.rateLimits.consume(limit, number, tryId);
+  return { allowed, resetSeconds, refund: () => deps.rateLimits.refund(limit, number, tryId) };
+}
+
+/**
  * Counts a log-in by code without a captcha, by the typed identifier: beyond a few, each needs a captcha, so that nobody
  * sends codes in the name of others at no cost. Fails closed.
  *
@@ -306,6 +321,42 @@ export function limitContactChange(deps: LimitDeps, caller: Limited, name: strin
 /** Counts an export, by user. Fails closed. @throws {Failure} rate-limited */
 export function limitExport(deps: LimitDeps, caller: Limited, name: string, tryId: string): Promise<Consumed> {
   return consume(deps, caller, { act: 'export', keys: { name } }, tryId);
+}
+
+/** Counts an upload of keys, by device. Fails closed. @throws {Failure} rate-limited */
+export function limitKeyUpload(deps: LimitDeps, { noteLimit }: Limited, session: DeviceName): Promise<Consumed> {
+  const device = deps.limitHash('device', `${session.userId}/${session.deviceId}`);
+  return consume(deps, { ...(noteLimit && { noteLimit }) }, { act: 'key-upload', keys: { device } }, newId());
+}
+
+/** A device of an account. */
+interface DeviceName {
+  userId: string;
+  deviceId: string;
+}
+
+/**
+ * Counts a fetch of the keys of a user, by caller and user together and by caller, whether there is such a user or not.
+ * Fails closed.
+ *
+ * @throws {Failure} rate-limited
+ */
+export function limitKeyFetch(
+  deps: LimitDeps,
+  { noteLimit }: Limited,
+  { callerId, targetId }: { callerId: string; targetId: string },
+): Promise<Consumed> {
+  const keys = { name: accountKeyOf(deps, callerId), pair: deps.limitHash('pair', `${callerId} ${targetId}`) };
+  return consume(deps, { ...(noteLimit && { noteLimit }) }, { act: 'key-fetch', keys }, newId());
+}
+
+/**
+ * Counts a fetch of the keys of a user by anybody. False beyond the limit: then no one-time keys are handed out. The
+ * caller does not learn the state of the limit, which tells how often others fetch these keys. Fails closed.
+ */
+export async function allowsHandOut(deps: LimitDeps, targetId: string): Promise<boolean> {
+  const of = limitsOfAct(deps, {}, { act: 'key-hand-out', keys: { name: accountKeyOf(deps, targetId) } });
+  return (await deps.rateLimits.consumeAll(of, newId())).state.allowed;
 }
 
 /** Counts an open link by source. Fails closed. @throws {Failure} rate-limited */
@@ -467,7 +518,7 @@ export function limited(limit: string, retryAfterSeconds?: number, fields: Recor
 /** An action and the keys that it is counted by. */
 interface Act {
   act: LimitedAct;
-  keys: LimitKeys;
+  keys: LimitKeys & { device?: string; pair?: string };
   /** What a refusal tells the caller in addition. */
   fields?: Record<string, string[]>;
 }
@@ -534,5 +585,6 @@ function tellRefusal(
 
 /** Returns a limit with its configured windows. */
 export function limitOf({ config }: Pick<ApiDeps, 'config'>, name: LimitName): Limit {
-  return { name, windows: config[limits[name].variable] };
+  const row: LimitRow = limits[name];
+  return { name, windows: config[limits[name].variable], ...(row.isGradual && { isGradual: true }) };
 }

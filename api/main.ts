@@ -38,6 +38,7 @@ import { createRecoveries } from '../adapters/redis/recoveries.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrationStarts, createRegistrations } from '../adapters/redis/registrations.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
+import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createSmsBudget } from '../adapters/redis/sms-budget.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createWakeUps } from '../adapters/redis/wake-ups.ts';
@@ -46,7 +47,7 @@ import { connectTemporal, createDataConverter, createTemporalProbe } from '../ad
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { requestLimit } from '../domain/limits.ts';
-import { readPolicy } from '../domain/registration.ts';
+import { readPolicy, type StepName } from '../domain/registration.ts';
 import { pseudonymOf } from '../platform/audit.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { type roles, temporalRoles } from '../platform/config/roles.ts';
@@ -171,7 +172,8 @@ async function assemble(
 ): Promise<Omit<ApiDeps, 'events' | 'recordSpan'>> {
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
-  const checkDependencies = () => checkAll(connections);
+  const policy = readPolicy(config.REGISTRATION_STEPS);
+  const checkDependencies = () => checkAll(connections, policy);
   collectDefaultMetrics({ register: registry });
   // readers of metrics need no version to attack
   registry.removeSingleMetric('nodejs_version_info');
@@ -185,21 +187,15 @@ async function assemble(
   const secretCipher = createCipher('secret', payloadKey, olderKeys);
   return {
     config,
-    policy: readPolicy(config.REGISTRATION_STEPS),
-    rules: {
-      codeTtlSeconds: config.OTP_TTL,
-      checksMax: config.OTP_CHECKS_MAX,
-      resendWaitsSeconds: config.OTP_RESEND_WAITS,
-      ...(canAnswerCalls(config) && { voiceWaitsSeconds: config.OTP_VOICE_WAITS }),
-      ttlSeconds: config.REGISTRATION_TTL,
-      waitMaxSeconds: config.REGISTRATION_WAIT_MAX,
-    },
+    policy,
+    rules: rulesOf(config),
     temporal,
     reachTemporal: createTemporalProbe(temporal),
     sessionRules: sessionRulesOf(config),
     verificationSessions: createVerificationSessions(redis, secretCipher),
     registrations: createRegistrations(redis),
     registrationStarts: createRegistrationStarts(redis, secretCipher),
+    signalSteps: createSignalSteps(redis, secretCipher),
     listener: createChangeListener(subscriber),
     places: await openPlaces(config.GEOIP_DATABASE),
     codes: createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher),
@@ -215,7 +211,7 @@ async function assemble(
     usedCaptchas: createUsedCaptchas(redis),
     idempotency: createIdempotency(redis, createCipher('idempotency', payloadKey, olderKeys)),
     ...assembleLimits(config, redis),
-    ...assembleDevices(connections),
+    ...assembleDevices(config, connections),
     sessions: createAuthSessions(redis),
     sessionLife: sessionLifeOf(config),
     refreshCipher: createCipher('refresh', payloadKey, olderKeys),
@@ -224,8 +220,6 @@ async function assemble(
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     readPersonEvents: await personEventsOf(config),
-    devices: createDevices(database.connection),
-    ...assemblePush(config, redis),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),
@@ -235,15 +229,14 @@ async function assemble(
   };
 }
 
-function assembleDevices({
-  redis,
-  database,
-}: Connections): Pick<ApiDeps, 'devices' | 'deviceActivity' | 'preKeys' | 'links'> {
+function rulesOf(config: Config<'api'>): ApiDeps['rules'] {
   return {
-    devices: createDevices(database.connection),
-    deviceActivity: createDeviceActivity(redis),
-    preKeys: createPreKeys(database.connection),
-    links: createLinks(redis),
+    codeTtlSeconds: config.OTP_TTL,
+    checksMax: config.OTP_CHECKS_MAX,
+    resendWaitsSeconds: config.OTP_RESEND_WAITS,
+    ...(canAnswerCalls(config) && { voiceWaitsSeconds: config.OTP_VOICE_WAITS }),
+    ttlSeconds: config.REGISTRATION_TTL,
+    waitMaxSeconds: config.REGISTRATION_WAIT_MAX,
   };
 }
 
@@ -266,11 +259,15 @@ function assembleLimits(
   };
 }
 
-function assemblePush(
+function assembleDevices(
   { DATA_KEY: dataKey, WEBPUSH_PRIVATE_HOSTS: allowed }: Config<'api'>,
-  redis: Redis,
-): Pick<ApiDeps, 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
+  { redis, database }: Connections,
+): Pick<ApiDeps, 'devices' | 'deviceActivity' | 'preKeys' | 'links' | 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
   return {
+    devices: createDevices(database.connection),
+    deviceActivity: createDeviceActivity(redis),
+    preKeys: createPreKeys(database.connection),
+    links: createLinks(redis),
     wakeUps: createWakeUps(redis),
     pushCipher: createCipher('push', dataKey),
     pushEndpoints: createPublicEndpoints({ isPublic: isPublicAddress, allowed }),
@@ -311,7 +308,7 @@ function canAnswerCalls({ PUBLIC_URL, TWILIO_WEBHOOK_TOKEN }: Config<'api'>): bo
 }
 
 /** Checks the dependencies of the api, then the workers and the dependencies that they report. */
-async function checkAll(connections: Connections): Promise<DependencyHealth[]> {
+async function checkAll(connections: Connections, policy: readonly StepName[]): Promise<DependencyHealth[]> {
   const { redis, database, temporal } = connections;
   const heartbeats = createHeartbeats(redis);
   const reported = async (role: (typeof roles)[number]) => ({
@@ -327,7 +324,11 @@ async function checkAll(connections: Connections): Promise<DependencyHealth[]> {
       temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
     ),
   ]);
-  const expected = workers.filter(({ role }) => role !== 'audit' || hasAudit);
+  const expected = workers.filter(({ role, beat }) => {
+    // an installation without the step needs no Signal-Server
+    if (role === 'signal') return beat !== undefined || policy.includes('signal');
+    return role !== 'audit' || hasAudit;
+  });
   return [
     ...own,
     ...expected.map(({ role, beat }) => ({

@@ -166,12 +166,15 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output'): unknown {
 const ignorable =
   '\\u00ad\\u034f\\u061c\\u115f-\\u1160\\u17b4-\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufff8';
 
-/** Replaces what some regular expression engines do not support: Unicode classes and `\0`. */
+/**
+ * Replaces what some regular expression engines do not support: Unicode classes and `\0`. Halves of surrogates are left
+ * out: engines that match characters reject a range of them, and a text in UTF-8 has none (RFC 8259 section 8.2).
+ */
 function portably({ jsonSchema }: { jsonSchema: { pattern?: string | undefined } }): void {
   if (jsonSchema.pattern === undefined) return;
   jsonSchema.pattern = jsonSchema.pattern
     .replaceAll('\\p{Cc}', '\\u0000-\\u001f\\u007f-\\u009f')
-    .replaceAll('\\p{Cs}', '\\ud800-\\udfff')
+    .replaceAll('\\p{Cs}', '')
     .replaceAll('\\p{Zl}\\p{Zp}', '\\u2028-\\u2029')
     .replaceAll('\\p{Default_Ignorable_Code_Point}', ignorable)
     .replaceAll('\\0', '\\u0000');

@@ -79,11 +79,10 @@ export function startOtp(deps: OtpSendDeps, consumed: Consumed, otp: NewOtp): Pr
   const { of, destination, locale, encrypted, hadPassword, workflowId, staticSummary } = otp;
   const { userId, channel, limitKeys, to, country, epoch } = destination;
   const ttlSeconds = deps.rules.codeTtlSeconds;
-  const expiresAt = Date.now() + ttlSeconds * 1000;
   return orRefund(consumed, async () => {
     // stored before the code is sent, so that every code that arrives can be verified
-    const login = { purpose: of.purpose, userId, channel, limitKeys, expiresAt, encrypted, epoch, hadPassword };
-    await deps.logins.create(of.subject, login);
+    const login = { purpose: of.purpose, userId, channel, limitKeys, ttlSeconds, encrypted, epoch, hadPassword };
+    const expiresAt = await deps.logins.create(of.subject, login);
     const input = { ...of, channel, ttlSeconds, until: expiresAt };
     await startWorkflow(deps, sendOtp, {
       taskQueue: 'registration',

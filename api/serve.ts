@@ -34,7 +34,7 @@ export interface ApiRequest {
   signed?: { path: string; signature: string | undefined };
 }
 
-type OnceDeps = Pick<ApiDeps, 'idempotency' | 'hashKey' | 'tokens' | 'sessions'>;
+type OnceDeps = Pick<ApiDeps, 'idempotency' | 'hashKey' | 'tokens' | 'sessions' | 'wakeUps'>;
 
 const lifeSeconds = keyFamilies.idempotency.life.seconds;
 /** How long a stranger's key lives without an answer, and every answer with credentials. */

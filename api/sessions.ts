@@ -29,7 +29,7 @@ export interface SessionBeginDeps extends Pick<ApiDeps, 'accounts' | 'sessions' 
 export type SessionOpenDeps = SessionBeginDeps & Pick<ApiDeps, 'temporal' | 'events' | 'limitHash'>;
 
 /** How the user of a new session proved their identity. */
-export interface SessionProof {
+interface SessionProof {
   /** The epoch of the account when the proof was begun. */
   epoch: number;
   /** Not enough for step-up: only a code was proven, and the account has more. */
@@ -81,13 +81,13 @@ export async function openSession(
   const { address, userAgent, channel, isFirst = false } = opening;
   // a client can claim any user agent, so a device is known in the network where it was seen
   const device = deps.limitHash('device', `${userId} ${networkOf(address)} ${userAgent}`);
-  const isKnown = isFirst || (await deps.sessions.isKnownDevice(userId, device, minted.at));
+  const isKnown = isFirst || (await deps.sessions.isKnownDevice(userId, device));
   if (!isKnown) {
     const recipients = othersOf(account, channel);
     await notifyOwner(deps, { userId, kind: 'new-device', occasion: minted.id, recipients });
   }
   // after the message was started, so that a repeat after a crash starts it
-  await deps.sessions.noteDevice(userId, device, minted.at);
+  await deps.sessions.noteDevice(userId, device);
   return tokens;
 }
 
@@ -109,25 +109,24 @@ function othersOf(account: Account, channel: Channel | undefined): Recipient[] {
 export async function beginSession(
   deps: SessionBeginDeps,
   account: Account,
-  { id: sessionId, token: refreshToken, at: createdAt }: Minted,
+  { id: sessionId, token: refreshToken }: Minted,
   { address, userAgent, proof = { epoch: epochOf(account) }, device }: Caller & Partial<SessionOpening>,
 ): Promise<Tokens> {
   requireEnabled(account);
   const { userId, roles } = account;
   const { idleMs, lifeMs, isSingle } = deps.sessionLife;
-  const endsAt = createdAt + lifeMs;
-  const authenticated = proof.isCodeAlone ? { authenticatedAt: 0 } : {};
+  const authenticated = proof.isCodeAlone ? ({ authenticatedAt: 0 } as const) : {};
   const own = device === undefined ? {} : { deviceId: device.deviceId };
-  const session = { sessionId, userId, roles, createdAt, idleMs, endsAt, ip: address, ...authenticated, ...own };
-  const refreshMs = refreshLife(deps.sessionLife, endsAt, createdAt);
+  const session = { sessionId, userId, roles, idleMs, lifeMs, ip: address, ...authenticated, ...own };
+  const refreshMs = refreshLife(deps.sessionLife, lifeMs);
   await deps.sessions.create(
     { ...session, userAgent: userAgent.slice(0, userAgentMax) },
     { hash: tokenHash(refreshToken), seconds: Math.ceil(refreshMs / 1000) },
   );
   if (isSingle) {
-    await endReplaced(deps, userId, await deps.sessions.takePlace(userId, sessionId, endsAt));
+    await endReplaced(deps, userId, await deps.sessions.takePlace(userId, sessionId, lifeMs));
   }
-  if (device !== undefined) await settleDevice(deps, { userId, sessionId, endsAt }, device);
+  if (device !== undefined) await settleDevice(deps, { userId, sessionId, lifeMs }, device);
   const current = await endIfChanged(deps, { userId, sessionId, proof });
   // a change of roles has copied them into the sessions that were there; this one may have been written after it
   if (String(current.roles) !== String(roles)) await deps.sessions.setRoles(userId, current.roles);
@@ -148,17 +147,16 @@ export async function bindSession(
   { sessionId, userId }: Pick<AuthSession, 'sessionId' | 'userId'>,
   device: SessionDevice,
 ): Promise<Tokens> {
-  const now = Date.now();
   const refreshToken = newToken();
-  const lifeUntil = (endsAt: number) => refreshLife(deps.sessionLife, endsAt, now);
-  const { outcome, endsAt } = await deps.sessions.bindDevice(
+  const refreshMsOf = (lifeMs: number) => refreshLife(deps.sessionLife, lifeMs);
+  const { outcome, leftMs } = await deps.sessions.bindDevice(
     { sessionId, userId, deviceId: device.deviceId },
-    { token: (end) => successorOf(deps, refreshToken, lifeUntil(end)), now },
+    { token: (lifeMs) => successorOf(deps, refreshToken, refreshMsOf(lifeMs)) },
   );
   if (outcome === 'ended') throw new Failure('token-invalid');
   if (outcome === 'other') throw new Failure('device-present');
-  await settleDevice(deps, { userId, sessionId, endsAt }, device);
-  return tokensOf(deps, { sessionId, refreshToken, refreshMs: lifeUntil(endsAt), account, device });
+  await settleDevice(deps, { userId, sessionId, lifeMs: leftMs }, device);
+  return tokensOf(deps, { sessionId, refreshToken, refreshMs: refreshMsOf(leftMs), account, device });
 }
 
 /** Returns a refresh token as the store of sessions keeps it; `refreshMs` is its life. */
@@ -196,10 +194,10 @@ async function endReplaced(deps: SessionBeginDeps, userId: string, before: strin
  */
 async function settleDevice(
   deps: SessionBeginDeps,
-  { userId, sessionId, endsAt }: { userId: string; sessionId: string; endsAt: number },
+  { userId, sessionId, lifeMs }: { userId: string; sessionId: string; lifeMs: number },
   { deviceId, createdAt }: SessionDevice,
 ): Promise<void> {
-  await endReplaced(deps, userId, await deps.sessions.takeDevicePlace({ userId, deviceId }, sessionId, endsAt));
+  await endReplaced(deps, userId, await deps.sessions.takeDevicePlace({ userId, deviceId }, sessionId, lifeMs));
   const device = deviceIn(await deps.devices.read(userId), deviceId);
   if (device?.createdAt === createdAt) return;
   await deps.sessions.end(userId, sessionId);

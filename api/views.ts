@@ -19,7 +19,7 @@ export function userView(account: Account): User {
 }
 
 /** A session as its user sees it. */
-export function sessionView(session: StoredSession): Session {
+export function sessionView({ readAt: _internal, ...session }: StoredSession): Session {
   return {
     ...session,
     deviceId: session.deviceId ?? null,

@@ -71,6 +71,11 @@ export class Rounds {
     return this.#calls / this.#seconds;
   }
 
+  /** The 95th percentile, in milliseconds. */
+  get p95(): number {
+    return this.#times.p95;
+  }
+
   /** Returns a row of a table: callers, rate, median and 99th percentile in milliseconds. */
   row(name: string): (string | number)[] {
     return [name, this.#callers.toString(), this.rate, this.#times.p50, this.#times.percentile(99)];

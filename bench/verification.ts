@@ -89,8 +89,8 @@ async function atRate(rate: number, forSeconds: number, job: () => Promise<void>
 
 /** Stores a code as a send does, so that only the server is measured; returns a wrong one. */
 async function submitCode(codes: Codes, subject: string, purpose: Purpose): Promise<string> {
-  await codes.start({ subject, purpose }, 1, '123456', Date.now());
-  await codes.sent({ subject, purpose }, 1, Date.now(), 600, 'bench');
+  await codes.start({ subject, purpose }, 1, '123456');
+  await codes.sent({ subject, purpose }, 1, { ttlSeconds: 600, providerId: 'bench' });
   return '654321';
 }
 

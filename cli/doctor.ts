@@ -4,7 +4,15 @@ import { Writable } from 'node:stream';
 import { checkCaptcha, checkConfiguration } from './checks/configuration.ts';
 import { check, type Finding } from './checks/finding.ts';
 import { checkLdap, checkLogin } from './checks/ldap.ts';
-import { checkInfobip, checkMail, checkResend, checkSendgrid, checkTwilio } from './checks/providers.ts';
+import {
+  checkInfobip,
+  checkMail,
+  checkPush,
+  checkResend,
+  checkSendgrid,
+  checkSignalServer,
+  checkTwilio,
+} from './checks/providers.ts';
 import { checkAuditLog, checkElastic, checkMongo, checkRedis } from './checks/stores.ts';
 import { checkTemporal } from './checks/temporal.ts';
 import { type Command, type Terminal, table, UsageError } from './command.ts';
@@ -21,6 +29,8 @@ const checks: Check[] = [
   ['mail', checkMail],
   ['resend', checkResend],
   ['sendgrid', checkSendgrid],
+  ['signal-server', checkSignalServer],
+  ['push', checkPush],
   ['elasticsearch', checkElastic],
   ['audit log', checkAuditLog],
   ['captcha', checkCaptcha],

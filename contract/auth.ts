@@ -34,7 +34,15 @@ const NewLogIn = z.strictObject({
 });
 
 /** A log-in that waits for its code. */
-const StartedLogIn = z.object({ loginId: z.string(), ...codeOnItsWay }).meta({ id: 'StartedLogIn' });
+const StartedLogIn = z
+  .object({
+    loginId: z.string(),
+    ...codeOnItsWay,
+    nextCodeAt: instant
+      .optional()
+      .describe('The typed number, known or not, has had its codes: until then no code goes to it'),
+  })
+  .meta({ id: 'StartedLogIn' });
 
 const CodeToVerify = z.strictObject({
   loginId: text(64).optional(),

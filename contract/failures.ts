@@ -17,6 +17,7 @@ export const errorCodes = {
   DEVICE_LIMIT: { grpcStatus: 9 },
   REGISTRATION_LOCKED: { grpcStatus: 9 },
   PROVIDER_REFUSED: { grpcStatus: 9 },
+  SIGNAL_REFUSED: { grpcStatus: 9 },
   RATE_LIMITED: { grpcStatus: 8 },
   INTERNAL_ERROR: { grpcStatus: 13 },
   UNAVAILABLE: { grpcStatus: 14 },
@@ -176,7 +177,8 @@ export const failures: Record<FailureCode, PublicFailure> = {
   'link-used': {
     status: 409,
     errorCode: 'CONFLICT',
-    message: 'A device is being added or was added by this link; repeat the request with the same device, or start a new link',
+    message:
+      'A device is being added or was added by this link; repeat the request with the same device, or start a new link',
   },
   'link-locked': {
     status: 403,
@@ -187,6 +189,31 @@ export const failures: Record<FailureCode, PublicFailure> = {
     status: 409,
     errorCode: 'CONFLICT',
     message: 'The device has no push registration; set one with PUT /api/v1/devices/me/push',
+  },
+  'signal-refused': {
+    status: 409,
+    errorCode: 'SIGNAL_REFUSED',
+    message: 'The Signal server refuses the registration',
+  },
+  'signal-keys-refused': {
+    status: 422,
+    errorCode: 'SIGNAL_REFUSED',
+    message: 'The Signal server refuses the attributes or keys',
+  },
+  'signal-locked': {
+    status: 423,
+    errorCode: 'SIGNAL_REFUSED',
+    message: 'The number has a registration lock at the Signal server',
+  },
+  'signal-limited': {
+    status: 429,
+    errorCode: 'SIGNAL_REFUSED',
+    message: 'The Signal server has had too many attempts for this number; try again later',
+  },
+  'signal-unavailable': {
+    status: 503,
+    errorCode: 'UNAVAILABLE',
+    message: 'The Signal server is unavailable; the registration continues when it is available again',
   },
   'directory-unavailable': {
     status: 503,

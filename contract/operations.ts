@@ -3,7 +3,7 @@ import { adminOperations } from './admin.ts';
 import { credentialOperations, sessionOperations } from './auth.ts';
 import { callbackOperations } from './callbacks.ts';
 import { linkOperations } from './device-links.ts';
-import { deviceOperations, pushOperations } from './devices.ts';
+import { deviceOperations, keyOperations, pushOperations } from './devices.ts';
 import { registrationOperations } from './registrations.ts';
 import { systemOperations } from './system.ts';
 import { userOperations } from './users.ts';
@@ -16,6 +16,7 @@ export const operations = {
   ...userOperations,
   ...linkOperations,
   ...deviceOperations,
+  ...keyOperations,
   ...pushOperations,
   ...adminOperations,
   ...callbackOperations,

@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import type { FailureCode } from '../domain/failures.ts';
 import { channels, clientKinds } from '../domain/verification.ts';
+import { LinkOffer } from './device-links.ts';
+import { Device } from './devices.ts';
 import { commonFailures, operation } from './operation.ts';
 import {
   chosenUsername,
@@ -19,6 +21,7 @@ import {
   typedText,
   waitSeconds,
 } from './schemas.ts';
+import { SignalAccount, SignalRegistration } from './signal.ts';
 
 const base = '/api/v1/registrations';
 const one = `${base}/:registrationId`;
@@ -90,6 +93,20 @@ export type CaptchaProof = z.output<typeof CaptchaProof>;
 
 const CodeRequest = z.strictObject({ channel: z.enum(channels), captcha: CaptchaProof.optional() });
 export type CodeRequest = z.output<typeof CodeRequest>;
+
+/** None of them is allowed as well: the refusal says that the account is locked. */
+function isOneProof({
+  pin,
+  ...offer
+}: {
+  pin?: unknown;
+  deviceName?: unknown;
+  publicKey?: unknown;
+  nonceHash?: unknown;
+}): boolean {
+  const given = [offer.deviceName, offer.publicKey, offer.nonceHash].filter((part) => part !== undefined).length;
+  return given === 0 || (given === 3 && pin === undefined);
+}
 
 /** The operations on registrations, in the order of the API's documentation. */
 export const registrationOperations = {
@@ -183,11 +200,52 @@ export const registrationOperations = {
   submitApproval: operation({
     method: 'put',
     path: `${one}/approval`,
-    summary: 'Open the registration lock by the PIN of the account that has the number, address or directory entry',
+    summary:
+      'Open the registration lock of the account that has the number, address or directory entry: by its PIN, or by asking its devices',
     auth: 'registration',
-    body: z.strictObject({ pin: typedPin.optional() }),
+    body: z
+      .strictObject({
+        pin: typedPin.optional(),
+        deviceName: LinkOffer.deviceName.optional(),
+        publicKey: LinkOffer.publicKey.optional(),
+        nonceHash: LinkOffer.nonceHash.optional(),
+      })
+      .refine(isOneProof, 'either pin, or deviceName, publicKey and nonceHash'),
+    answers: {
+      200: Registration,
+      202: z.object({ linkId: z.string(), linkToken: z.string(), expiresAt: instant }).meta({ id: 'StartedApproval' }),
+    },
+    failures: [...stepFailures, 'registration-locked', 'identity-taken', 'link-locked'],
+  }),
+  submitDevice: operation({
+    method: 'put',
+    path: `${one}/device`,
+    summary:
+      'Describe the device that the account gets. After an approval by a device it must have the identity key of the account; otherwise the other devices of an existing account end',
+    auth: 'registration',
+    body: Device,
+    bodyBytesMax: 1_048_576,
     answers: { 200: Registration },
-    failures: [...stepFailures, 'registration-locked', 'identity-taken'],
+    failures: [...stepFailures, 'identity-taken', 'device-limit'],
+  }),
+  submitSignal: operation({
+    method: 'put',
+    path: `${one}/signal`,
+    summary: 'Register the verified number at the Signal server; a repeat with the same body gets the same answer',
+    auth: 'registration',
+    body: SignalRegistration,
+    bodyBytesMax: 1_048_576,
+    answers: { 200: SignalAccount },
+    failures: [
+      ...stepFailures,
+      'step-blocked',
+      'identity-taken',
+      'signal-refused',
+      'signal-keys-refused',
+      'signal-locked',
+      'signal-limited',
+      'signal-unavailable',
+    ],
   }),
   createRegistrationSession: operation({
     method: 'post',

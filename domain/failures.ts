@@ -53,6 +53,11 @@ export const failureCodes = [
   'link-locked',
   'link-used',
   'push-missing',
+  'signal-refused',
+  'signal-keys-refused',
+  'signal-locked',
+  'signal-limited',
+  'signal-unavailable',
   'directory-unavailable',
   'unavailable',
 ] as const;

@@ -9,9 +9,9 @@
  */
 
 /** Length of a serialised curve key, in bytes. */
-export const curvePublicKeyBytes = 33;
+const curvePublicKeyBytes = 33;
 /** Length of a serialised KEM key, in bytes. */
-export const kemPublicKeyBytes = 1569;
+const kemPublicKeyBytes = 1569;
 /** Length of an XEdDSA signature, in bytes. */
 export const signatureBytes = 64;
 /** Key ids are 1 to this. */

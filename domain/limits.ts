@@ -6,7 +6,8 @@
  *   apply.
  * - key: what an action is counted by. `name` is the account or, without one, the identifier that was typed. `prefix` is a
  *   block of 10,000 numbers. `mailbox` is an e-mail address without the parts that its owner can vary. `address` is an
- *   IPv4 address or the /64 of an IPv6 address, because one host usually controls a whole /64.
+ *   IPv4 address or the /64 of an IPv6 address, because one host usually controls a whole /64. `pair` is a caller and the
+ *   account that the call is about.
  * - refused actions are not counted and do not delay the next allowed one.
  *
  * Numbers and addresses are counted by keyed hashes, countries by their code.
@@ -25,7 +26,7 @@ export interface Window {
  * limit applies only to keys with fewer right codes than its maximum in these windows. `throttle`: a wrong code while
  * `wrong-code-ratio` is exceeded globally. `captcha-gate`: a send; beyond the limit each send requires a captcha of its
  * own. `login-captcha-gate`: a log-in by code; beyond the limit each one requires a captcha. `password`, `pin`: a wrong
- * one; a right one is refunded.
+ * one; a right one is refunded. `key-hand-out`: as `key-fetch`, but beyond the limit the answer has no one-time keys.
  */
 export type LimitedAct =
   | 'send'
@@ -41,21 +42,30 @@ export type LimitedAct =
   | 'recovery'
   | 'contact-change'
   | 'export'
+  | 'key-upload'
+  | 'key-fetch'
+  | 'key-hand-out'
   | 'link'
   | 'approval'
   | 'push-test'
   | 'request';
 
 /** What a limit counts by. */
-export type LimitKey = 'number' | 'mailbox' | 'prefix' | 'country' | 'name' | 'address' | 'all';
+export type LimitKey = 'number' | 'mailbox' | 'prefix' | 'country' | 'name' | 'device' | 'pair' | 'address' | 'all';
 
-interface LimitRow {
+/** What a limit counts, and how. */
+export interface LimitRow {
   act: LimitedAct;
   key: LimitKey;
   /** Environment variable that configures its windows. */
   variable: `LIMIT_${string}`;
   /** When Redis is unavailable: `closed` refuses with 503, `open` allows the action. */
   away: 'open' | 'closed';
+  /**
+   * Used-up actions become possible again one by one, each after its part of the window, as in a leaky bucket. For a
+   * limit with one window.
+   */
+  isGradual?: true;
 }
 
 /** All limits by the name that refused callers see. Within an action, narrower limits come first. */
@@ -170,6 +180,18 @@ export const limits = {
   },
   // closed: without this limit the few digits of a PIN can be guessed
   'wrong-pins-per-person': { act: 'pin', key: 'name', variable: 'LIMIT_WRONG_PINS_PER_PERSON', away: 'closed' },
+  // closed: each upload verifies up to 102 signatures
+  'key-uploads': { act: 'key-upload', key: 'device', variable: 'LIMIT_KEY_UPLOADS', away: 'closed' },
+  // closed: without these limits one-time keys can be drained
+  'keys-per-pair': {
+    act: 'key-fetch',
+    key: 'pair',
+    variable: 'LIMIT_KEYS_PER_PAIR',
+    away: 'closed',
+    isGradual: true,
+  },
+  'keys-per-caller': { act: 'key-fetch', key: 'name', variable: 'LIMIT_KEYS_PER_CALLER', away: 'closed' },
+  'keys-per-target': { act: 'key-hand-out', key: 'name', variable: 'LIMIT_KEYS_PER_TARGET', away: 'closed' },
   // open: it protects neither money nor secrets; actions that cost money or check secrets have limits of their own
   'requests-per-address': { act: 'request', key: 'address', variable: 'LIMIT_REQUESTS_PER_ADDRESS', away: 'open' },
 } as const satisfies Record<string, LimitRow>;
@@ -274,6 +296,10 @@ const sentences: Record<string, string> = {
   'passwords-of-recovery': 'Too many passwords were refused; request a new message',
   'contact-changes-per-person': 'Too many changes of your number or address were begun',
   'exports-per-person': 'Too many exports were requested',
+  'key-uploads': 'Keys of this device were uploaded too often',
+  'keys-per-pair': 'The keys of this user were requested too often',
+  'keys-per-caller': 'Keys were requested too often',
+  'keys-per-target': 'The one-time keys of this user were requested too often',
   'push-tests-per-device': 'Too many tests of push were requested for this device',
   'wrong-pins-per-person': 'Too many wrong PINs were entered',
   'links-per-address': 'Several devices of your network wait to be linked; finish or deny one',

@@ -33,6 +33,30 @@ export function isOwnWord(password: string, words: readonly string[]): boolean {
     });
 }
 
+/** Most spellings that are compared with a hash: each costs as much as a log-in. */
+const spellingsMax = 24;
+/** The minimum of a new password. */
+const passwordMin = 8;
+
+/**
+ * Returns how a user would write the own name, address or number as a password, for a password that is known only by its
+ * hash: the words and their parts, also in small letters and without other signs, and the number as it is dialled at
+ * home. `isOwnWord` finds more, but needs the password.
+ */
+export function ownSpellings(words: readonly string[]): string[] {
+  const forms = words.flatMap((word) => [...formsOf(word), ...nationalFormsOf(word)]);
+  const spellings = forms.flatMap((form) => [form, form.toLowerCase(), bareOf(form)]);
+  return [...new Set(spellings.map(preparePassword))]
+    .filter((spelling) => spelling.length >= passwordMin)
+    .slice(0, spellingsMax);
+}
+
+/** A number without its country code of one to three digits, also with the zero that many countries dial before it. */
+function nationalFormsOf(word: string): string[] {
+  if (!/^\+\d+$/.test(word)) return [];
+  return [2, 3, 4].flatMap((start) => [`0${word.slice(start)}`, word.slice(start)]);
+}
+
 /** A name or address, its parts, and its parts from the last to the first; of an address without the domain. */
 function formsOf(word: string): string[] {
   const own = word.includes('@') ? word.slice(0, word.lastIndexOf('@')) : word;

@@ -3,7 +3,16 @@
  * update is accepted. Workflow validators call these rules before an update enters the history.
  */
 import type { Refusal } from './failures.ts';
-import { channelsOf, currentStep, isOver, openNeeds, type RegistrationState, type StepName } from './registration.ts';
+import {
+  channelsOf,
+  currentStep,
+  isApprovalNeeded,
+  isNumberVerified,
+  isOver,
+  openNeeds,
+  type RegistrationState,
+  type StepName,
+} from './registration.ts';
 import { type Channel, nextSendAt, type Send } from './verification.ts';
 
 /** A send that an operator may give up, and the dependencies that are unavailable. */
@@ -31,7 +40,26 @@ export function refuseProof(name: StepName, state: RegistrationState): Refusal |
 
 /** Refuses an approval as `refuseProof`, or because no approval is required: step-not-available. */
 export function refuseApproval(state: RegistrationState): Refusal | undefined {
-  return refuseProof('approval', state) ?? (state.lockedBy === undefined ? { code: 'step-not-available' } : undefined);
+  return refuseProof('approval', state) ?? (isApprovalNeeded(state) ? undefined : { code: 'step-not-available' });
+}
+
+/** Refuses to ask devices for an approval, as `refuseUpdate`, and when none is required: step-not-available. */
+export function refuseAsking(state: RegistrationState): Refusal | undefined {
+  const isOpen = isApprovalNeeded(state) && !state.done.has('approval');
+  return refuseUpdate(state) ?? (isOpen ? undefined : { code: 'step-not-available' });
+}
+
+/**
+ * Refuses a registration at the Signal server: as `refuseStep`, and step-blocked until the number is verified. A code to
+ * an e-mail address verifies no number.
+ */
+export function refuseSignal(state: RegistrationState): Refusal | undefined {
+  const refused = refuseStep('signal', state);
+  if (refused !== undefined) return refused;
+  if (openNeeds('signal', state).length > 0) return { code: 'step-blocked' };
+  if (isNumberVerified(state)) return undefined;
+  const message = 'A Signal server registers a number, and only a code by SMS or call verifies it';
+  return { code: 'step-blocked', context: { message, fields: { reason: 'number-not-verified' } } };
 }
 
 /**

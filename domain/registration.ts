@@ -13,13 +13,10 @@
 import { addressOf, type ContactIdentity, type LimitKeys, maskEmail, maskPhone } from './identity.ts';
 import { type Channel, channels, nextSendAt, type Send, type VerificationRules } from './verification.ts';
 
-/** Steps that a policy can contain, in the order of the default policy. */
-const stepNames = ['directory', 'captcha', 'code', 'credentials'] as const;
-/** The name of a step. `approval` is added when the identity already has an account locked by a PIN. */
+/** Steps that a policy can contain; the default policy has all but `signal`. */
+const stepNames = ['directory', 'captcha', 'code', 'credentials', 'device', 'signal'] as const;
+/** The name of a step. `approval` is added when the identity already has an account with a registration lock. */
 export type StepName = (typeof stepNames)[number] | 'approval';
-
-/** Steps of the contract that this version refuses in a policy. */
-const stepsNotAvailable = ['device', 'signal'];
 
 /** The status of a step. */
 type StepStatus = 'open' | 'blocked' | 'waiting' | 'done' | 'skipped';
@@ -43,10 +40,46 @@ export type RegistrationOutcome = Exclude<RegistrationStateName, 'pending' | 'wa
 export const registrationSteps = [...stepNames, 'approval', 'finish'] as const;
 
 /** Dependencies that a registration may wait for. */
-export const awaitedSystems = ['directory', 'database', ...channels] as const;
+export const awaitedSystems = ['directory', 'database', 'signal', ...channels] as const;
 
 /** Dependencies that a workflow can wait for. */
-export type WaitingFor = 'directory' | 'database' | Channel | 'push';
+export type AwaitedSystem = (typeof awaitedSystems)[number] | 'push';
+
+/** What a registration can wait for: a dependency, or a device of the existing account that was asked to approve. */
+type WaitingFor = AwaitedSystem | 'approval';
+
+/**
+ * The registration lock of an existing account: whoever has its number or address needs its PIN, or an approval by one
+ * of its devices, until nobody has used the account for a while (as Signal's registration lock).
+ */
+export interface RegistrationLock {
+  hasPin: boolean;
+  hasDevices: boolean;
+  /** When the lock ends without further use of the account; absent if it never does. */
+  endsAt?: number;
+}
+
+/** The account that already has an identity. */
+export interface ExistingAccount {
+  userId: string;
+  /** Absent when the lock has ended, so that the proven number or address is enough. */
+  lock?: RegistrationLock;
+}
+
+/** How a step `approval` was done. */
+export type ApprovalProof = 'pin' | 'device';
+
+/**
+ * Why a device that was described does not fit. `identity-differs`: after an approval by a device, it must have the
+ * identity key of the account. `lost`: its description is not stored any more.
+ */
+export type DeviceRefusal = 'identity-differs' | 'lost';
+
+/** A question to the devices of the existing account. */
+export interface AskedApproval {
+  linkId: string;
+  outcome: 'asked' | 'approved' | 'denied' | 'expired';
+}
 
 /** The limits of a registration, fixed from the configuration when it starts. */
 export interface RegistrationRules extends VerificationRules {
@@ -75,8 +108,10 @@ export interface RegistrationStatus {
   nextSendAt: Partial<Record<Channel, number | null>>;
   /** Keys that limits count the identity by; not shown to callers. */
   limitKeys?: LimitKeys;
-  /** User id of the account whose PIN the step `approval` requires; not shown to callers. */
-  lockedBy?: string;
+  /** The account that already has the identity; not shown to callers. */
+  existing?: ExistingAccount;
+  /** How the approval was given. */
+  approvedBy?: ApprovalProof;
   userId?: string;
 }
 
@@ -95,24 +130,33 @@ export interface RegistrationState {
   reason?: string;
   /** Its cancellation was requested. Until its compensations are done, it has no outcome. */
   isCancelled?: boolean;
-  waitingFor?: WaitingFor;
-  /** User id of the account that already has the identity and is locked by a PIN. */
-  lockedBy?: string;
+  waitingFor?: AwaitedSystem;
+  /** The account that already has the identity. */
+  existing?: ExistingAccount;
+  approvedBy?: ApprovalProof;
+  /** The newest question to its devices. */
+  asked?: AskedApproval;
+  /** Why another device must be described. */
+  refusedDevice?: DeviceRefusal;
+  /** Why credentials that were set before must be set again. */
+  refusedCredentials?: 'own-word';
   userId?: string;
+  /** The channel whose code was typed first. */
+  verifiedBy?: Channel;
+  /** Kebab-case reason why the Signal server refused the last attempt. */
+  signalRefused?: string;
 }
 
 /**
  * Parses a policy from the configuration.
  *
- * @throws {RangeError} on a step that does not exist, is not available yet or is listed twice, or when `code` is
- *   missing
+ * @throws {RangeError} on a step that does not exist or is listed twice, or when `code` is missing
  */
 export function readPolicy(names: readonly string[]): StepName[] {
   const policy: StepName[] = [];
   for (const [index, name] of names.entries()) {
     const step = stepNames.find((known) => known === name);
     if (name === 'approval') throw new RangeError('Step approval is added automatically and must not be listed');
-    if (stepsNotAvailable.includes(name)) throw new RangeError(`Step ${name} is not available yet`);
     // the value is not quoted: configuration values are never printed
     if (step === undefined) throw new RangeError(`Step ${index + 1} does not exist; steps are ${stepNames.join(', ')}`);
     if (policy.includes(step)) throw new RangeError(`Step ${name} is listed twice`);
@@ -125,23 +169,30 @@ export function readPolicy(names: readonly string[]): StepName[] {
 
 /** Derives the published status from the state. */
 export function statusOf(state: RegistrationState): RegistrationStatus {
-  const isWaiting = state.outcome === undefined && state.waitingFor !== undefined;
+  const waitingFor = awaitedOf(state);
   const { phone, email, callingCode, limitKeys } = state.identity;
   return {
     version: state.version,
-    state: state.outcome ?? (isWaiting ? 'waiting' : 'pending'),
+    state: state.outcome ?? (waitingFor === undefined ? 'pending' : 'waiting'),
     steps: state.policy.map((name) => stepOf(name, state)),
     expiresAt: state.expiresAt,
-    ...(isWaiting && { waitingFor: state.waitingFor }),
+    ...(waitingFor !== undefined && { waitingFor }),
     ...(state.reason !== undefined && { reason: state.reason }),
     ...(phone !== undefined && { phone: maskPhone(phone, callingCode) }),
     ...(email !== undefined && { email: maskEmail(email) }),
     sends: [...state.sends],
     nextSendAt: nextSends(state),
     ...(limitKeys !== undefined && { limitKeys }),
-    ...(state.lockedBy !== undefined && { lockedBy: state.lockedBy }),
+    ...(state.existing !== undefined && { existing: state.existing }),
+    ...(state.approvedBy !== undefined && { approvedBy: state.approvedBy }),
     ...(state.outcome === 'completed' && state.userId !== undefined && { userId: state.userId }),
   };
+}
+
+/** Returns what a running registration waits for. */
+function awaitedOf(state: RegistrationState): WaitingFor | undefined {
+  if (state.outcome !== undefined) return undefined;
+  return state.waitingFor ?? (isAsking(state) ? 'approval' : undefined);
 }
 
 /** Returns the state of a registration before its first step. */
@@ -165,6 +216,7 @@ export function statusAt(status: RegistrationStatus, now: number): RegistrationS
 
 /** Returns the prerequisites of a step that are not done. */
 export function openNeeds(name: StepName, state: Pick<RegistrationState, 'policy' | 'done'>): StepName[] {
+  if (name === 'signal') return state.done.has('code') ? [] : ['code'];
   if (name !== 'code') return [];
   return (['directory', 'captcha'] as const).filter((need) => state.policy.includes(need) && !state.done.has(need));
 }
@@ -187,16 +239,53 @@ export function isOver({ outcome, isCancelled }: Pick<RegistrationState, 'outcom
 
 function stepOf(name: StepName, state: RegistrationState): Step {
   if (state.done.has(name)) return { name, status: 'done' };
-  if (name === 'approval') return { name, status: 'open', reason: 'registration-locked' };
+  if (name === 'approval') return approvalOf(state);
   const need = openNeeds(name, state)[0];
   if (need !== undefined) return { name, status: 'blocked', reason: `${need}-open` };
   if (state.outcome === undefined && waitsOf(name).some((system) => system === state.waitingFor)) {
     return { name, status: 'waiting', reason: `${state.waitingFor}-unavailable` };
   }
+  if (name === 'signal') return signalStepOf(state);
   const refused = name === 'code' ? refusedChannels(state.sends) : [];
   if (refused.length > 0) return { name, status: 'open', reason: `${refused.at(-1)}-refused` };
-  const missing = name === 'code' ? missingOf(state) : undefined;
-  return { name, status: 'open', ...(missing !== undefined && { reason: missing }) };
+  const reason = reasonOf(name, state);
+  return { name, status: 'open', ...(reason !== undefined && { reason }) };
+}
+
+/** Returns why an open step is not done, if there is more to say than that. */
+function reasonOf(name: StepName, state: RegistrationState): string | undefined {
+  if (name === 'credentials') return state.refusedCredentials;
+  if (name === 'device') return state.refusedDevice;
+  return name === 'code' ? missingOf(state) : undefined;
+}
+
+/** Returns whether the existing account has a registration lock. */
+export function isApprovalNeeded({ existing }: Pick<RegistrationState, 'existing'>): boolean {
+  return existing?.lock !== undefined;
+}
+
+function approvalOf(state: RegistrationState): Step {
+  if (isAsking(state)) return { name: 'approval', status: 'waiting', reason: 'devices-asked' };
+  const { outcome } = state.asked ?? {};
+  const isAnswered = outcome === 'denied' || outcome === 'expired';
+  return { name: 'approval', status: 'open', reason: isAnswered ? `approval-${outcome}` : 'registration-locked' };
+}
+
+/** Returns whether the devices of the existing account were asked and have not answered. */
+function isAsking({ asked, done }: Pick<RegistrationState, 'asked' | 'done'>): boolean {
+  return asked?.outcome === 'asked' && !done.has('approval');
+}
+
+/** A Signal server registers a number, so a code to an e-mail address does not open the step. */
+function signalStepOf(state: RegistrationState): Step {
+  const name = 'signal';
+  if (!isNumberVerified(state)) return { name, status: 'blocked', reason: 'number-not-verified' };
+  return { name, status: 'open', ...(state.signalRefused !== undefined && { reason: state.signalRefused }) };
+}
+
+/** Returns whether a code to the number, by SMS or call, was typed. */
+export function isNumberVerified({ verifiedBy }: Pick<RegistrationState, 'verifiedBy'>): boolean {
+  return verifiedBy === 'sms' || verifiedBy === 'voice';
 }
 
 /** Returns why the directory entry has no number, or neither a number nor an address. */
@@ -214,17 +303,17 @@ export function refusedChannels(sends: readonly Send[]): Channel[] {
 
 /**
  * Returns the pause in seconds before the next attempt to call an unavailable dependency. It doubles from 1 s up to 5 s
- * (directory, database) or 15 s (channels); in a longer outage, up to a twentieth of its duration and at most five
+ * (directory, database, Signal server) or 15 s (channels); in a longer outage, up to a twentieth of its duration and at most five
  * minutes. So a short outage delays a registration only briefly, and a week-long one adds about 25,000 events to the
  * history, half of Temporal's limit.
  */
-export function retryPauseSeconds(system: WaitingFor, tries: number, awaySeconds: number): number {
-  const few = system === 'directory' || system === 'database' ? 5 : 15;
+export function retryPauseSeconds(system: AwaitedSystem, tries: number, awaySeconds: number): number {
+  const few = system === 'directory' || system === 'database' || system === 'signal' ? 5 : 15;
   return Math.min(2 ** Math.min(tries, 10), Math.max(few, Math.min(awaySeconds / 20, 300)));
 }
 
-function waitsOf(name: StepName): readonly WaitingFor[] {
-  if (name === 'directory') return ['directory'];
+function waitsOf(name: StepName): readonly AwaitedSystem[] {
+  if (name === 'directory' || name === 'signal') return [name];
   return name === 'code' ? channels : [];
 }
 

@@ -21,6 +21,9 @@ const vietnam: Readonly<Record<string, string>> = {
   ...{ 186: '56', 188: '58', 199: '59' },
 };
 
+/** How fixed lines of Orange in Ivory Coast began until 2021: the only beginnings after 27 that libphonenumber knows. */
+const fixedOrange = '(?:2(?:0[23]|1[2357]|2[245]|3[45]|4[3-5])|3(?:06|1[69]|[2-6]7))';
+
 const changes: readonly Change[] = [
   // Benin, 30 November 2024: 01 before every number
   { from: /^\+229(\d{8})$/, to: '+22901$1', back: [/^\+22901(\d{8})$/, '+229$1'] },
@@ -28,6 +31,14 @@ const changes: readonly Change[] = [
   { from: /^\+225([04-7][0-3]\d{6})$/, to: '+22501$1', back: [/^\+22501([04-7][0-3]\d{6})$/, '+225$1'] },
   { from: /^\+225([04-9][4-6]\d{6})$/, to: '+22505$1', back: [/^\+22505([04-9][4-6]\d{6})$/, '+225$1'] },
   { from: /^\+225([04-9][7-9]\d{6})$/, to: '+22507$1', back: [/^\+22507([04-9][7-9]\d{6})$/, '+225$1'] },
+  // ... and the fixed networks 21 (Moov), 25 (MTN) and 27 (Orange); the third digit of the former number names the network
+  { from: /^\+225((?:2[0-4]|3[0-6])8\d{5})$/, to: '+22521$1', back: [/^\+22521((?:2[0-4]|3[0-6])8\d{5})$/, '+225$1'] },
+  { from: /^\+225((?:2[0-4]|3[0-6])0\d{5})$/, to: '+22525$1', back: [/^\+22525((?:2[0-4]|3[0-6])0\d{5})$/, '+225$1'] },
+  {
+    from: new RegExp(`^\\+225(${fixedOrange}\\d{5})$`),
+    to: '+22527$1',
+    back: [new RegExp(`^\\+22527(${fixedOrange}\\d{5})$`), '+225$1'],
+  },
   // Mexico, 3 August 2019: no 1 before the numbers of mobiles
   { from: /^\+521(\d{10})$/, to: '+52$1', back: [/^\+52(\d{10})$/, '+521$1'] },
   // Brazil, 2012 to 2016: 9 before the numbers of mobiles

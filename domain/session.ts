@@ -10,6 +10,8 @@ export interface AuthSession {
   /** When the user last authenticated: at log-in or later within the session. */
   authenticatedAt: number;
   lastActivityAt: number;
+  /** When it was read, by the clock of the store. Ages are counted to here. */
+  readAt: number;
   /** When it ends without further activity. */
   expiresAt: number;
   ip: string;
@@ -29,7 +31,7 @@ export interface AuthSessionLife {
   isSingle: boolean;
 }
 
-/** Returns the lifetime of a refresh token issued now, in milliseconds. It never outlives its session. */
-export function refreshLife({ refreshMs }: AuthSessionLife, endsAt: number, now: number): number {
-  return Math.min(refreshMs, endsAt - now);
+/** Returns the lifetime of a refresh token of a session that ends in `leftMs`, in milliseconds. It never outlives it. */
+export function refreshLife({ refreshMs }: AuthSessionLife, leftMs: number): number {
+  return Math.min(refreshMs, leftMs);
 }

@@ -34,6 +34,7 @@ const layers = [
   'platform',
   'workers',
   'cli',
+  'client',
   'engines',
   'kibana',
   'test',

@@ -5,6 +5,9 @@ import { say } from './summary.ts';
 /** A JSON object from an answer. */
 type Answer = Record<string, unknown>;
 
+/** Keys and signatures are longer. */
+const textMax = 60;
+
 interface Call {
   token?: string;
   body?: Answer;
@@ -76,8 +79,9 @@ function show(value: Answer): string {
 }
 
 function hide(name: string, value: unknown): unknown {
-  if (name === 'password') return '••••••••';
+  if (/password$|lock$|accessKey$/i.test(name)) return '••••••••';
   if (name === 'challenge') return '…';
   if (/token$/i.test(name) && typeof value === 'string') return `${value.slice(0, 12)}…`;
+  if (typeof value === 'string' && value.length > textMax) return `${value.slice(0, 24)}…`;
   return value;
 }

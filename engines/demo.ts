@@ -5,6 +5,7 @@ import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
 import { createApiCaller, note, showHeading } from './demo-calls.ts';
 import { waitForCode } from './demo-outbox.ts';
 import { type DemoPerson, demoPeople, findDemoPerson, numberedPerson } from './demo-people.ts';
+import { countSignalKeys, signalBody, withSignalStep } from './demo-signal.ts';
 import { failure, say } from './summary.ts';
 import { readReady } from './system.ts';
 
@@ -13,6 +14,7 @@ const help = `Registers a person of the demo directory on the system that npm st
   npm run demo -- [options]
 
   --person <name>   ada, grace, joan or person000 … person999 (ada, or the next one without an account)
+  --signal          also registers the number at the fake Signal-Server, by an api with the step signal
   --api <url>       another api
   --outbox <url>    its outbox page
   --folder <folder> data folder of the system (.vyry)
@@ -24,6 +26,7 @@ const newPassword = 'violet-harbour-engraves-93';
 interface Place {
   apiUrl: string;
   outboxUrl: string;
+  signalServerUrl: string | undefined;
 }
 
 process.exitCode = await main().catch((err: unknown) => {
@@ -37,6 +40,7 @@ async function main(): Promise<number> {
       person: { type: 'string' },
       api: { type: 'string' },
       outbox: { type: 'string' },
+      signal: { type: 'boolean', default: false },
       folder: { type: 'string', default: '.vyry' },
       help: { type: 'boolean', default: false },
     },
@@ -51,8 +55,16 @@ async function main(): Promise<number> {
   if (apiUrl === undefined || outboxUrl === undefined) {
     throw new Error('Vyry does not run here. Run npm start in another terminal, wait for its summary and try again.');
   }
-  for (const person of candidates(values.person)) {
-    if (await register(person, { apiUrl, outboxUrl })) return 0;
+  const place = { apiUrl, outboxUrl, signalServerUrl: ready?.signalServerUrl };
+  if (!values.signal) return registerOne(candidates(values.person), place);
+  const withNumber = candidates(values.person).filter(({ channel }) => channel === 'sms');
+  return withSignalStep(values.folder, (url) => registerOne(withNumber, { ...place, apiUrl: url }));
+}
+
+/** Registers the first person who has no account yet. @throws {Error} every person has one */
+async function registerOne(people: DemoPerson[], place: Place): Promise<0> {
+  for (const person of people) {
+    if (await register(person, place)) return 0;
     note(`${person.username} has an account already; continuing with the next person.`);
   }
   throw new Error('Every demo person has an account. npm start -- --reset starts again without accounts.');
@@ -69,7 +81,7 @@ function candidates(chosen: string | undefined): DemoPerson[] {
 }
 
 /** Registers a person by the steps of the policy. Returns false when the account exists already. */
-async function register(person: DemoPerson, { apiUrl, outboxUrl }: Place): Promise<boolean> {
+async function register(person: DemoPerson, { apiUrl, outboxUrl, signalServerUrl }: Place): Promise<boolean> {
   const api = createApiCaller(apiUrl);
   showHeading(`Registering ${person.username} (${person.about})`);
 
@@ -96,6 +108,17 @@ async function register(person: DemoPerson, { apiUrl, outboxUrl }: Place): Promi
       return step('PUT', 'code', { code: await waitForCode(outboxUrl, address, askedAt) });
     },
     credentials: () => step('PUT', 'credentials', { password: newPassword }),
+    async signal() {
+      note('The keys of the two identities of a Signal account …');
+      const body = signalBody();
+      if (await step('PUT', 'signal', body)) return true;
+      if (signalServerUrl === undefined) return false;
+      // the same request again returns the same account
+      const { uuid } = await api.call('PUT', `${path}/signal`, { token, body });
+      const count = await countSignalKeys(signalServerUrl, { uuid: String(uuid), registrationToken: token });
+      note(`The Signal-Server asked Vyry for the proof of the number, and has one-time keys: ${JSON.stringify(count)}`);
+      return false;
+    },
   };
   for (const { name } of started.steps as { name: string }[]) {
     if (await steps[name]?.()) return false;

@@ -34,6 +34,7 @@ export interface EngineUrls {
   webpushUrl: string;
   apnsUrl: string;
   captchaUrls: Fakes['captchaUrls'];
+  signalServerUrl: string;
 }
 
 /** Running engines; they stop when their folder is closed. */
@@ -104,6 +105,7 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
     webpushUrl: fakes.webpushUrl,
     apnsUrl: fakes.apnsUrl,
     captchaUrls: fakes.captchaUrls,
+    signalServerUrl: fakes.signalServerUrl,
   };
   return { urls, temporal, redis, mongo, ldap: directory.engine, ...(elasticsearch && { elasticsearch }) };
 }

@@ -33,6 +33,7 @@ export function summary(ready: Ready, folder: DataFolder, seconds: number): stri
     ['API documentation', ready.docsUrl],
     ['gRPC (Signal’s registration-service, AuthService)', ready.grpcAddress],
     ['Outbox (every SMS, e-mail and push)', ready.outboxUrl],
+    ['Signal-Server (a fake; asks the gRPC server)', ready.signalServerUrl],
     ...(ready.temporalUiUrl ? [['Temporal UI', ready.temporalUiUrl]] : []),
     ...(ready.elasticsearchUrl ? [['Elasticsearch', ready.elasticsearchUrl]] : []),
   ];
@@ -63,6 +64,7 @@ export function enginesSummary(urls: EngineUrls, folder: DataFolder): string {
     TWILIO_API_BASE_URL: urls.twilioUrl,
     SMTP_URL: urls.smtpUrl,
     ...pushVariables({}, urls),
+    SIGNAL_SERVER_URL: urls.signalServerUrl,
   };
   return [
     `\n${styleText(['bold', 'green'], 'The engines run.')} For a process started by hand:\n`,

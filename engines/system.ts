@@ -16,6 +16,8 @@ export interface Ready {
   socketUrl: string;
   docsUrl: string;
   outboxUrl: string;
+  /** The fake Signal-Server. */
+  signalServerUrl: string;
   temporalAddress: string;
   /** Absent when Temporal is configured, because its UI is then unknown. */
   temporalUiUrl?: string;
@@ -134,6 +136,7 @@ async function startParts(folder: DataFolder, options: SystemOptions): Promise<S
     compileCache: options.compileCache,
     onRestart: () => writeReady(),
   });
+  await connectSignalServer(urls.signalServerUrl, processes);
   const describe = () => describeSystem(urls, processes);
   const writeReady = () => writeWhole(readyFile(folder.path), `${JSON.stringify(describe(), null, 2)}\n`);
   folder.onClose(async () => {
@@ -195,6 +198,7 @@ function describeSystem(urls: EngineUrls, processes: Processes): Ready {
     socketUrl: processes.apiUrl,
     docsUrl: `${processes.apiUrl}/docs`,
     outboxUrl: urls.outboxUrl,
+    signalServerUrl: urls.signalServerUrl,
     temporalAddress: urls.temporalAddress,
     ...(urls.temporalUiUrl && { temporalUiUrl: urls.temporalUiUrl }),
     codecUrl: processes.codecUrl,
@@ -205,6 +209,16 @@ function describeSystem(urls: EngineUrls, processes: Processes): Ready {
     ldapUrl: urls.ldap.url,
     pids: processes.pids(),
   };
+}
+
+/** Tells the fake Signal-Server which gRPC server is its registration service, and the first token that it takes. */
+async function connectSignalServer(url: string, { grpcAddress, env }: Processes): Promise<void> {
+  const [token] = (env('api').GRPC_BEARER_TOKENS ?? '').split(/[\s,]+/);
+  const response = await fetch(`${url}/signal-server/registration-service`, {
+    method: 'PUT',
+    body: JSON.stringify({ address: grpcAddress, ...(token && { token }) }),
+  });
+  if (!response.ok) throw new Error(`The fake Signal-Server answers ${response.status}`);
 }
 
 async function bundleIn(folder: DataFolder): Promise<string> {

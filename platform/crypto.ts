@@ -98,6 +98,16 @@ export function deriveKey(root: Secret, purpose: KeyPurpose): Buffer {
   return Buffer.from(hkdfSync('sha256', Buffer.from(root.reveal(), 'base64'), '', `vyry ${purpose}`, 32));
 }
 
+/**
+ * Returns the password of the device that a registration adds at a Signal-Server: HKDF-SHA-256 (RFC 5869) of the
+ * registration token, 32 bytes as base64url. The app derives the same one, so no answer contains it.
+ */
+export function deriveDevicePassword(registrationToken: string): string {
+  return Buffer.from(hkdfSync('sha256', registrationToken, '', 'vyry signal device password', 32)).toString(
+    'base64url',
+  );
+}
+
 /** Returns an HMAC-SHA-256 (RFC 2104) of the parts, base64url. The encoding of the parts is unambiguous. */
 export function keyedHash(key: Buffer, ...parts: string[]): string {
   return createHmac('sha256', key).update(JSON.stringify(parts)).digest('base64url');

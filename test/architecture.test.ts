@@ -16,6 +16,7 @@ const product = [
   'platform',
   'workers',
   'cli',
+  'client',
   'engines',
   'bench',
   'kibana',
@@ -71,6 +72,15 @@ describe('The walkthroughs of README.md', () => {
         }
       }
     }
+  });
+});
+
+describe('client/', () => {
+  it('uses no global of Node, so that it runs in browsers', () => {
+    const users = sources('client')
+      .filter((file) => file !== 'client/file-store.ts')
+      .filter((file) => /(?<![.\w])(Buffer|process|setImmediate|require|__dirname)\b[.(]/.test(read(file)));
+    assert.deepEqual(users, []);
   });
 });
 

@@ -209,6 +209,7 @@ describe('docker-compose.yml', () => {
       LDAP_BASE_DN: 'dc=a',
       LDAP_BIND_DN: 'cn=a',
       LDAP_BIND_PASSWORD: 'b',
+      SIGNAL_SERVER_URL: 'https://signal.example.org',
     };
     const values = { ...(parseEnv(readFileSync(env.file, 'utf8')) as Record<string, string>), ...directory };
     for (const role of roles) {
@@ -316,6 +317,7 @@ describe('the processes of docker-compose.yml', () => {
       AUDIT_INDEX: namespace,
       TWILIO_API_BASE_URL: ready.outboxUrl,
       SMTP_URL: smtpUrl,
+      SIGNAL_SERVER_URL: ready.signalServerUrl,
       SERVER_PORT: String(await claimPort('the api', undefined)),
       CODEC_PORT: String(await claimPort('the codec endpoint', undefined)),
       HEALTH_PORT: String(await claimPort('health', undefined)),

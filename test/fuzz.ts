@@ -65,7 +65,10 @@ try {
 }
 
 /**
- * The folder of the Python packages, downloaded once.
+ * The folder of the Python packages, downloaded once. Its name matters: Hypothesis takes packages outside of a folder
+ * `site-packages` for the code under test and generates the texts in them, such as the header value
+ * `@@@SKIP_HEADER@@@`, which urllib3 refuses to send.
+ *
  * @throws {Error} there is no Python 3 with pip, or the download failed
  */
 async function schemathesis(owner: DataFolder): Promise<string> {
@@ -74,9 +77,10 @@ async function schemathesis(owner: DataFolder): Promise<string> {
   const what = `the PyPI package schemathesis ${version} (about a minute)`;
   const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', `schemathesis==${version}`];
   const make = async (target: string) => {
-    await runTool(owner, python, [...install, '--target', target]);
+    await runTool(owner, python, [...install, '--target', join(target, 'site-packages')]);
   };
-  return obtain(`schemathesis-${version}`, [{ what, isPossible: true, make }], owner);
+  const obtained = await obtain(`schemathesis-${version}-site`, [{ what, isPossible: true, make }], owner);
+  return join(obtained, 'site-packages');
 }
 
 /**

@@ -48,7 +48,7 @@ export interface WorkerParts {
   close(): Promise<void>;
 }
 
-type CommonConfig = Config<'directory'> | Config<'delivery'> | Config<'registration'>;
+type CommonConfig = Config<'directory'> | Config<'delivery'> | Config<'signal'> | Config<'registration'>;
 
 /** Activity heartbeat interval, well below the heartbeat timeout, so that a busy worker does not miss it. */
 const activityBeatMs = 1000;

@@ -45,12 +45,17 @@ export function permissionArguments(root: string, program: string, env: Record<s
   for (const grant of line.split(',').map((item) => item.trim())) {
     const path = /^read\((.+)\)$/.exec(grant)?.[1];
     const flag = flags[grant];
-    const file = path !== undefined && env[path];
-    if (file) reads.push(resolve(file));
-    else if (path !== undefined && path in env) continue;
-    else if (path?.startsWith('/')) reads.push(path);
+    const readable = path === undefined ? undefined : readableOf(path, env);
+    if (readable !== undefined) reads.push(...readable);
     else if (flag !== undefined) allows.push(flag);
     else throw new Error(`${program} asks for an unknown permission: ${grant}`);
   }
   return ['--permission', ...shut, ...reads.map((path) => `--allow-fs-read=${path}`), ...allows];
+}
+
+/** Returns the file that a permission names; none for a variable without a value, undefined if it names nothing. */
+function readableOf(name: string, env: Record<string, string>): string[] | undefined {
+  const file = env[name];
+  if (file !== undefined) return file === '' ? [] : [resolve(file)];
+  return name.startsWith('/') ? [name] : undefined;
 }

@@ -17,9 +17,10 @@ import { createPurgeActivities } from '../activities/purge.ts';
 import { createPushRegistrations } from '../activities/push.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
+import { createRegistrationDeviceActivities, type RegistrationDeviceDeps } from '../activities/registration-devices.ts';
 import { createUserAdministrationActivities } from '../activities/user-administration.ts';
 import { createVerificationActivities } from '../activities/verification.ts';
-import { createAccounts } from '../adapters/mongo/accounts.ts';
+import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
 import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
 import { createPreKeys, type PreKeys } from '../adapters/mongo/prekeys.ts';
@@ -31,12 +32,14 @@ import { createLinks } from '../adapters/redis/links.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations } from '../adapters/redis/registrations.ts';
-import { type AuthSessions, createAuthSessions } from '../adapters/redis/sessions.ts';
+import { createAuthSessions } from '../adapters/redis/sessions.ts';
+import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { createCipher, deriveKey, newId } from '../platform/crypto.ts';
+import type { Events } from '../platform/events/events.ts';
 import { directorySync } from '../workflows/directory-sync.ts';
 import { purge } from '../workflows/purge.ts';
 import { createErasure } from './erasure.ts';
@@ -55,32 +58,36 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const store = createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey));
   const oneTimeSecrets = createOneTimeSecrets(redis, secretCipher);
   const sessions = createAuthSessions(redis);
+  const deviceStores = { devices: createDevices(database.connection), preKeys: createPreKeys(database.connection) };
+  const isOutage = (err: unknown) => isMongoOutage(err) || isRedisOutage(err);
   const accounts = createAccountActivities({
     registrations,
     accounts: store,
     sessions,
+    devices: deviceStores.devices,
+    lockMs: config.REGISTRATION_LOCK_DAYS === 0 ? undefined : config.REGISTRATION_LOCK_DAYS * 86_400_000,
     events,
     oneTimeSecrets,
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
-    isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
+    isOutage,
   });
   const credentials = createCredentialActivities({ accounts: store, sessions, oneTimeSecrets, events });
-  const connection = database.connection;
-  const deviceStores = { devices: createDevices(connection), preKeys: createPreKeys(connection), sessions };
-  const erasure = await createErasure(config, { ...tools, ...deviceStores, database: connection, accounts: store });
-  const identities = createIdentityChangeActivities({ accounts: store, events });
-  const transferring = createIdentityTransferActivities({ accounts: store, events });
+  const erasure = await createErasure(config, {
+    ...tools,
+    ...deviceStores,
+    database: database.connection,
+    accounts: store,
+    sessions,
+  });
   const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
-  const registration = createRegistrationActivities({ registrations, events, codes });
+  const signalSteps = createSignalSteps(redis, secretCipher);
+  const registration = createRegistrationActivities({ registrations, events, codes, signalSteps });
   const verification = createVerificationActivities({
     sessions: createVerificationSessions(redis, secretCipher),
     codes,
   });
   const finding = { accounts: store, isOutage: isMongoOutage, warnings: createRegistrationWarnings(redis), newId };
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
-  const purging = createPurgeActivities({ accounts: store, events });
-  const directorySyncing = createDirectorySyncActivities({ accounts: store, events });
-  const devices = createActivitiesOfDevices(config, tools, deviceStores);
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
   return {
     options: {
@@ -89,15 +96,12 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...registration,
         ...verification,
         ...administration,
-        ...devices,
+        ...devicesOf(config, { ...deviceStores, redis, sessions, events, registrations, isOutage }),
         ...notifications,
         ...credentials,
-        ...identities,
-        ...transferring,
         ...erasure.activities,
         ...recovery,
-        ...purging,
-        ...directorySyncing,
+        ...accountCareOf({ accounts: store, ...deviceStores, events }),
       },
       workflowBundle: { codePath: bundle },
     },
@@ -108,29 +112,34 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   };
 }
 
-interface DeviceStores {
-  devices: Devices;
-  preKeys: PreKeys;
-  sessions: AuthSessions;
+/** The activities that follow the directory and remove what has expired. */
+function accountCareOf(tools: Parameters<typeof createPurgeActivities>[0] & { accounts: Accounts; events: Events }) {
+  return {
+    ...createIdentityChangeActivities(tools),
+    ...createIdentityTransferActivities(tools),
+    ...createDirectorySyncActivities(tools),
+    ...createPurgeActivities(tools),
+  };
 }
 
-/** The activities on the devices of accounts, on their links and on their push registrations. */
-function createActivitiesOfDevices(
-  { DATA_KEY: dataKey }: Config<'registration'>,
-  { redis, events }: WorkerTools,
-  stores: DeviceStores,
-) {
-  const { devices } = stores;
+interface DeviceTools
+  extends Omit<Parameters<typeof createDeviceActivities>[0], 'activity' | 'preKeys' | 'wakeUps'>,
+    Omit<RegistrationDeviceDeps, 'devicesMax'> {
+  devices: Devices;
+  preKeys: PreKeys;
+  redis: WorkerTools['redis'];
+  events: Events;
+}
+
+/** The activities on devices, on links, on the device of a registration and on push registrations. */
+function devicesOf({ DATA_KEY, DEVICES_MAX: devicesMax }: Config<'registration'>, { redis, ...tools }: DeviceTools) {
+  const pushCipher = createCipher('push', DATA_KEY);
+  const wakeUps = createWakeUps(redis);
   return {
-    ...createDeviceActivities({ ...stores, activity: createDeviceActivity(redis), events }),
-    ...createLinkActivities({ links: createLinks(redis), devices, events }),
-    ...createPushRegistrations({
-      devices,
-      wakeUps: createWakeUps(redis),
-      pushCipher: createCipher('push', dataKey),
-      events,
-      isOutage: (err) => isMongoOutage(err) || isRedisOutage(err),
-    }),
+    ...createDeviceActivities({ ...tools, wakeUps, activity: createDeviceActivity(redis) }),
+    ...createRegistrationDeviceActivities({ ...tools, devicesMax }),
+    ...createLinkActivities({ ...tools, links: createLinks(redis) }),
+    ...createPushRegistrations({ ...tools, wakeUps, pushCipher }),
   };
 }
 
@@ -141,7 +150,7 @@ async function ensureSchedules(connection: NativeConnection, config: Config<'reg
     id: 'purge',
     workflow: purge,
     everySeconds: config.PURGE_INTERVAL,
-    note: 'Removes expired claims of user names, numbers and addresses whose account was never created',
+    note: 'Removes expired claims of user names, numbers and addresses whose account was never created, and keys without a device',
   });
   await ensureSchedule(connection, config.TEMPORAL_NAMESPACE, {
     ...common,

@@ -3,7 +3,7 @@
  * it waits for and retries automatically, and an operator can make it retry now.
  */
 import { condition } from '@temporalio/workflow';
-import { retryPauseSeconds, type WaitingFor } from '../domain/registration.ts';
+import { type AwaitedSystem, retryPauseSeconds } from '../domain/registration.ts';
 import type { DependencyCall } from './details.ts';
 import { isOutage, retryAfterOf, whyOf } from './refusals.ts';
 
@@ -23,7 +23,7 @@ interface CallingExecution {
 /** All dependency calls of one workflow execution. */
 export class DependencyCalls {
   /** Dependencies that are unavailable. */
-  readonly unavailable = new Set<WaitingFor>();
+  readonly unavailable = new Set<AwaitedSystem>();
   /** Calls in progress. */
   readonly all = new Set<DependencyCall>();
   readonly #execution: CallingExecution;
@@ -37,7 +37,7 @@ export class DependencyCalls {
    * Returns undefined when the call becomes unwanted first.
    */
   async callWhenAvailable<T>(
-    system: WaitingFor,
+    system: AwaitedSystem,
     act: () => Promise<T>,
     isUnwanted: () => boolean = () => this.#execution.isOver(),
   ): Promise<T | undefined> {
@@ -76,7 +76,7 @@ export class DependencyCalls {
   }
 
   /** As `callWhenAvailable`, for compensations: it continues even after the execution is over. */
-  async callUntilDone(system: WaitingFor, act: () => Promise<void>): Promise<void> {
+  async callUntilDone(system: AwaitedSystem, act: () => Promise<void>): Promise<void> {
     await this.callWhenAvailable(system, act, () => false);
   }
 
@@ -94,16 +94,16 @@ export class DependencyCalls {
   }
 
   /** Returns whether an attempt to call a dependency is running. */
-  isTrying(system: WaitingFor): boolean {
+  isTrying(system: AwaitedSystem): boolean {
     return [...this.all].some((asked) => asked.system === system && !asked.nextTryAt);
   }
 
   /** Returns why a dependency is unavailable, as its activity reported; undefined when unknown or available. */
-  whyAway(system: WaitingFor): string | undefined {
+  whyAway(system: AwaitedSystem): string | undefined {
     return [...this.all].find((asked) => asked.system === system)?.why;
   }
 
-  #begin(system: WaitingFor): DependencyCall {
+  #begin(system: AwaitedSystem): DependencyCall {
     const asked: DependencyCall = {
       system,
       askedAt: Date.now(),
@@ -118,14 +118,14 @@ export class DependencyCalls {
     return asked;
   }
 
-  async #beginWaiting(system: WaitingFor): Promise<void> {
+  async #beginWaiting(system: AwaitedSystem): Promise<void> {
     if (this.unavailable.has(system)) return;
     this.unavailable.add(system);
     this.#execution.note(`waiting for ${system}`);
     await this.#execution.announce();
   }
 
-  async #endWaiting(system: WaitingFor): Promise<void> {
+  async #endWaiting(system: AwaitedSystem): Promise<void> {
     if (!this.unavailable.delete(system)) return;
     this.#execution.resumed();
     this.#execution.note(`no longer waiting for ${system}`);

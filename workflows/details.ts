@@ -2,13 +2,13 @@
  * The current details of a workflow in the Temporal Web UI, as Markdown: its timeline, and for a registration its state
  * and the reason first. They are encrypted like every payload, and contain no personal data even so.
  */
-import type { RegistrationStatus, WaitingFor } from '../domain/registration.ts';
+import type { AwaitedSystem, RegistrationStatus } from '../domain/registration.ts';
 
 /**
  * A call from a workflow to a dependency, retried until it succeeds. Instants are in milliseconds since the Unix epoch.
  */
 export interface DependencyCall {
-  system: WaitingFor;
+  system: AwaitedSystem;
   askedAt: number;
   /** Failed attempts. */
   tries: number;

@@ -4,7 +4,7 @@
  *
  * 1. Wake up the devices of the account. Approval: notify the owner at once, by every channel.
  * 2. Wait until the link is completed, denied or approved for a registration, and until it expires at the latest.
- * 3. Approval: tell the registration that it is approved.
+ * 3. Approval: tell the registration how it ended.
  * 4. Completed link: the owner was notified when the device was added. Notify the owner again after one to three hours, if
  *    the device is still there: an attacker who has the owner's attention for a moment does not have it twice.
  *
@@ -30,7 +30,7 @@ import { deviceRemovalWorkflowId, registrationWorkflowId } from '../domain/workf
 import { deviceRemoval } from './device-removal.ts';
 import { Flow } from './flow.ts';
 import { notifyOwner } from './notification.ts';
-import { approvedByDevice } from './registration-messages.ts';
+import { approvalAnswered } from './registration-messages.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
 import { stateAttributesOf, userAttributesOf } from './search-attributes.ts';
 import { wakeDevices } from './wake-up.ts';
@@ -66,7 +66,7 @@ export const linkChanged = defineSignal<[LinkNews]>('linkChanged');
 const undoAgainMs = 60_000;
 const hourMs = 3600_000;
 
-const { endLink, findLinkedDevice } = proxyActivities<LinkActivities>({
+const { endLink, findLinkedDevice, readIdentityKey } = proxyActivities<LinkActivities>({
   taskQueue: 'registration',
   startToCloseTimeout: '30s',
   heartbeatTimeout,
@@ -89,7 +89,7 @@ export async function deviceLink(input: DeviceLinkInput): Promise<LinkEnd> {
   await condition(() => isOver() !== undefined, Math.max(1, expiresAt - Date.now()));
   const end = isOver()?.state ?? (await expire(input, flow));
   upsertSearchAttributes(stateAttributesOf({ state: attributes[end] }));
-  if (end === 'approved') await tellRegistration(input, flow);
+  if (kind === 'approval' && end !== 'completed') await tellRegistration(input, end, flow);
   if (end === 'completed') await remindOwner(input, flow);
   return end;
 }
@@ -115,11 +115,12 @@ async function expire(link: DeviceLinkInput, flow: Flow): Promise<LinkEnd> {
 }
 
 async function removeDevice({ linkId, userId }: DeviceLinkInput, flow: Flow): Promise<void> {
-  const deviceId = await findLinkedDevice({ linkId, userId });
-  if (deviceId === null) return;
+  const device = await findLinkedDevice({ linkId, userId });
+  if (device === null) return;
+  const { deviceId } = device;
   try {
     await executeChild(deviceRemoval, {
-      args: [{ userId, deviceId, at: Date.now(), why: 'revoked' }],
+      args: [{ userId, ...device, at: Date.now(), why: 'revoked' }],
       workflowId: deviceRemovalWorkflowId(userId, deviceId),
       staticSummary: 'Remove a device whose link was not completed',
       typedSearchAttributes: userAttributesOf(userId),
@@ -131,9 +132,15 @@ async function removeDevice({ linkId, userId }: DeviceLinkInput, flow: Flow): Pr
   flow.note(`device ${deviceId} removed: the link was not completed`);
 }
 
-async function tellRegistration({ linkId, registrationId = '' }: DeviceLinkInput, flow: Flow): Promise<void> {
+async function tellRegistration(
+  { linkId, userId, registrationId = '' }: DeviceLinkInput,
+  outcome: Exclude<LinkEnd, 'completed'>,
+  flow: Flow,
+): Promise<void> {
+  const identityKey = outcome === 'approved' ? await readIdentityKey({ userId }) : null;
+  const answer = { linkId, outcome, ...(identityKey !== null && { identityKey }) };
   const asking = getExternalWorkflowHandle(registrationWorkflowId(registrationId));
-  const isTold = await asking.signal(approvedByDevice, { linkId }).then(
+  const isTold = await asking.signal(approvalAnswered, answer).then(
     () => true,
     // it has ended meanwhile
     () => false,

@@ -4,7 +4,7 @@
  */
 import type { SearchAttributeUpdatePair } from '@temporalio/common';
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
-import type { WaitingFor } from '../domain/registration.ts';
+import type { AwaitedSystem } from '../domain/registration.ts';
 import { DependencyCalls } from './dependency-calls.ts';
 import { type TimelineLine, timelineOf } from './details.ts';
 import { stateAttributesOf } from './search-attributes.ts';
@@ -42,7 +42,7 @@ export class Flow {
   }
 
   /** The dependency that it waits for; the first one when there are several. */
-  get waitingFor(): WaitingFor | undefined {
+  get waitingFor(): AwaitedSystem | undefined {
     return [...this.calls.unavailable][0];
   }
 

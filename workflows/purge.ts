@@ -12,7 +12,7 @@ const { purgeExpired } = proxyActivities<PurgeActivities>({
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
 });
 
-/** Removes expired data. Returns how many claims were removed. Idempotent. */
-export async function purge(): Promise<{ claims: number }> {
+/** Removes expired data. Returns how much was removed. Idempotent. */
+export async function purge(): Promise<{ claims: number; keySets: number }> {
   return purgeExpired({ runId: workflowInfo().runId });
 }

@@ -5,12 +5,12 @@
  * 2. Warn its owner by every channel that the message does not use, at most once a day, since anyone can request a
  *    recovery.
  * 3. Send the owner, at the address of the account, a link to choose a new password and a link to stop the recovery. Both
- *    count only while the account is in the epoch of step 1.
+ *    count only while the account is in the epoch of step 1. An SMS waits until the limit of its number allows it.
  *
  * The new password is a separate `credentialChange`. There are no compensations. While the database or the provider is
  * unavailable, the recovery waits and continues automatically; after an hour it is given up.
  */
-import { proxyActivities, upsertSearchAttributes } from '@temporalio/workflow';
+import { proxyActivities, sleep, upsertSearchAttributes } from '@temporalio/workflow';
 import type { NotificationSendingActivities } from '../activities/notification-sending.ts';
 import type { RecoveryActivities } from '../activities/recovery.ts';
 import type { Identifier } from '../domain/account.ts';
@@ -56,9 +56,15 @@ export async function recovery(input: RecoveryInput): Promise<'sent' | 'refused'
     const occasion = new Date().toISOString().slice(0, 10);
     await notifyOwner({ userId, kind: 'recovery-asked', occasion, recipients: others });
   }
-  const isSent = await calls.callWhenAvailable(recipient.channel, () =>
-    sendRecovery({ ...recipient, userId, recoveryId, ttlSeconds, epoch }),
-  );
-  if (isSent === undefined) return 'given-up';
-  return isSent ? 'sent' : 'refused';
+  const send = () =>
+    calls.callWhenAvailable(recipient.channel, () =>
+      sendRecovery({ ...recipient, userId, recoveryId, ttlSeconds, epoch, until }),
+    );
+  let sent = await send();
+  while (typeof sent === 'object') {
+    await sleep(sent.retryAfterSeconds * 1000);
+    sent = await send();
+  }
+  if (sent === undefined) return 'given-up';
+  return sent ? 'sent' : 'refused';
 }

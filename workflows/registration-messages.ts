@@ -1,7 +1,8 @@
 /** What a registration is started with, and the updates and the query that it handles. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ContactIdentity } from '../domain/identity.ts';
-import type { RegistrationRules, RegistrationStatus, StepName } from '../domain/registration.ts';
+import type { AskedApproval, RegistrationRules, RegistrationStatus, StepName } from '../domain/registration.ts';
+import type { SignalRefusal } from '../domain/signal.ts';
 import type { Channel, ClientKind } from '../domain/verification.ts';
 
 /** The input of a registration. */
@@ -32,6 +33,29 @@ export interface StepAnswer {
   retryAfterSeconds?: number;
 }
 
+/** The answer of the devices of the existing account. */
+export interface ApprovalAnswer {
+  linkId: string;
+  outcome: Exclude<AskedApproval['outcome'], 'asked'>;
+  /** Of `approved`: the identity key of the account, base64. */
+  identityKey?: string;
+}
+
+/** A request to register at the Signal-Server. Attributes, keys and password are in Redis under the reference. */
+export interface SignalStepRequest {
+  requestRef: string;
+  /** Keyed hash of the request. */
+  requestHash: string;
+  /** One-time keys are uploaded after the registration. */
+  hasPreKeys: boolean;
+}
+
+/** The result of the step `signal`. `lost`: a newer request has replaced this one. */
+export interface SignalStepAnswer extends StepAnswer {
+  /** Of `refused`. */
+  refusal?: SignalRefusal;
+}
+
 /** An operator's request. The user never sends one, so its presence identifies an operator. */
 export interface OperatorRequest {
   /** Operator name for the timeline: up to 64 letters, digits, dots, dashes and underscores. */
@@ -56,10 +80,16 @@ export const requestCode = defineUpdate<RegistrationStatus, [{ channel: Channel 
 export const confirmCode = defineUpdate<StepAnswer, [{ send?: number | undefined }]>('confirmCode');
 /** Hashes and stores a password, a PIN or both. */
 export const setCredentials = defineUpdate<StepAnswer, [{ credentialsRef: string }]>('setCredentials');
+/** Records that the device was described and stored. The keys are in the store, under the id of the registration. */
+export const setDevice = defineUpdate<StepAnswer, [{ identityKey: string }]>('setDevice');
+/** Records that the devices of the existing account are asked for an approval. */
+export const askApproval = defineUpdate<StepAnswer, [{ linkId: string }]>('askApproval');
+/** A device of the existing account has answered, or the question has expired. */
+export const approvalAnswered = defineSignal<[ApprovalAnswer]>('approvalAnswered');
+/** Registers the number at the Signal-Server. A newer update replaces an older one that waits for the server. */
+export const registerAtSignal = defineUpdate<SignalStepAnswer, [SignalStepRequest]>('registerAtSignal');
 /** Records that the PIN of the existing account was typed. */
 export const approve = defineUpdate<StepAnswer>('approve');
-/** Records that a device of the existing account approved the registration by a link. */
-export const approvedByDevice = defineSignal<[{ linkId: string }]>('approvedByDevice');
 /** Ends the registration and runs its compensations. An operator and an owner send a request, the user sends none. */
 export const cancel = defineUpdate<RegistrationStatus, [CancelRequest | undefined]>('cancel');
 /** Operator: calls every unavailable dependency again now, without waiting for the next scheduled attempt. */

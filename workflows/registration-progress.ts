@@ -5,7 +5,12 @@ import type { RegistrationActivities } from '../activities/registration.ts';
 import type { CredentialKind } from '../domain/account.ts';
 import { addressOf, type ContactIdentity, countryOf, withOnlyAddressOf } from '../domain/identity.ts';
 import {
+  type ApprovalProof,
+  type AskedApproval,
   currentStep,
+  type DeviceRefusal,
+  type ExistingAccount,
+  isApprovalNeeded,
   isOver,
   type RegistrationOutcome,
   type RegistrationState,
@@ -17,7 +22,7 @@ import type { Channel } from '../domain/verification.ts';
 import { CodeSending, type Destination } from './code-sending.ts';
 import { detailsOf } from './details.ts';
 import { Flow } from './flow.ts';
-import type { RegistrationInput, StepAnswer } from './registration-messages.ts';
+import type { ApprovalAnswer, RegistrationInput, StepAnswer } from './registration-messages.ts';
 import { localStep } from './retries.ts';
 import { searchAttributesOf } from './search-attributes.ts';
 
@@ -34,7 +39,14 @@ export class RegistrationProgress {
   readonly #done = new Set<StepName>();
   #identity: ContactIdentity;
   #provenChannel: Channel | undefined;
-  #lockedBy: string | undefined;
+  #existing: ExistingAccount | undefined;
+  #approvedBy: ApprovalProof | undefined;
+  #asked: AskedApproval | undefined;
+  /** The identity key of the described device. */
+  #identityKey: string | undefined;
+  #refusedDevice: DeviceRefusal | undefined;
+  #refusedCredentials: 'own-word' | undefined;
+  #signalRefused: string | undefined;
   #expiresAt: number;
   #version = 0;
   #isCancelled = false;
@@ -69,7 +81,7 @@ export class RegistrationProgress {
     const { policy, rules, startedAt } = this.input;
     const { waitingFor } = this.flow;
     return {
-      policy: this.#lockedBy === undefined ? policy : [...policy, 'approval'],
+      policy: this.#existing?.lock === undefined ? policy : [...policy, 'approval'],
       rules,
       startedAt,
       identity: this.#identity,
@@ -79,8 +91,14 @@ export class RegistrationProgress {
       version: this.#version,
       userId: this.userId,
       isCancelled: this.#isCancelled,
-      ...(this.#lockedBy !== undefined && { lockedBy: this.#lockedBy }),
+      ...(this.#existing !== undefined && { existing: this.#existing }),
+      ...(this.#approvedBy !== undefined && { approvedBy: this.#approvedBy }),
+      ...(this.#refusedDevice !== undefined && { refusedDevice: this.#refusedDevice }),
+      ...(this.#asked !== undefined && { asked: this.#asked }),
+      ...(this.#provenChannel !== undefined && { verifiedBy: this.#provenChannel }),
+      ...(this.#signalRefused !== undefined && { signalRefused: this.#signalRefused }),
       ...this.#ending,
+      ...(this.#refusedCredentials !== undefined && { refusedCredentials: this.#refusedCredentials }),
       ...(waitingFor && { waitingFor }),
     };
   }
@@ -105,19 +123,40 @@ export class RegistrationProgress {
     return currentStep(this.state()) === 'finish';
   }
 
+  /** A step is done. */
+  isDone(name: StepName): boolean {
+    return this.#done.has(name);
+  }
+
+  /** The number whose code was typed; undefined if there is none, or if the code was sent by e-mail. */
+  get verifiedNumber(): string | undefined {
+    const channel = this.#provenChannel;
+    return channel === undefined || channel === 'email' ? undefined : addressOf(this.#identity, channel);
+  }
+
   /** How it ended; undefined before. */
   get outcome(): RegistrationOutcome | undefined {
     return this.#ending?.outcome;
   }
 
-  /** The user id of the existing account that is locked by a PIN; undefined without one. */
-  get lockedBy(): string | undefined {
-    return this.#lockedBy;
+  /** The account that already has the identity; undefined without one. */
+  get existing(): ExistingAccount | undefined {
+    return this.#existing;
+  }
+
+  /** A device was described. */
+  get hasDevice(): boolean {
+    return this.#done.has('device');
+  }
+
+  /** A device of the existing account has approved. */
+  get isApprovedByDevice(): boolean {
+    return this.#approvedBy === 'device';
   }
 
   /** The user id of the existing account, or of the new one. */
   get userId(): string {
-    return this.#lockedBy ?? this.#newUserId;
+    return this.#existing?.userId ?? this.#newUserId;
   }
 
   /**
@@ -153,13 +192,23 @@ export class RegistrationProgress {
     return channel === 'email' ? { to } : { to, country: countryOf(this.#identity) };
   }
 
-  /** Replaces the identity with the directory entry: addresses that the client stated receive no codes. */
-  async adopt(identity: ContactIdentity): Promise<'done' | 'somebody-else'> {
+  /**
+   * Replaces the identity with the directory entry: addresses that the client stated receive no codes. Credentials that
+   * were set before are judged by it. Until then they do not count, so that the registration cannot end in between, and
+   * others that are set meanwhile stay.
+   */
+  async adopt(identity: ContactIdentity, judge: () => Promise<'kept' | 'own-word'>): Promise<'done' | 'somebody-else'> {
     if (this.#done.has('directory')) {
       return identity.directoryId === this.#identity.directoryId ? 'done' : 'somebody-else';
     }
     this.#identity = identity;
-    await this.finishStep('directory', 'directory password right');
+    this.#done.add('directory');
+    this.flow.note('directory password right');
+    if (this.#done.delete('credentials')) {
+      if ((await judge()) === 'kept') this.#done.add('credentials');
+      else this.#refuseCredentials('own-word');
+    }
+    await this.#stepFinished();
     return 'done';
   }
 
@@ -173,15 +222,26 @@ export class RegistrationProgress {
    * or requires the step `approval`.
    */
   async finishStep(name: StepName, note: string): Promise<StepAnswer> {
-    if (!this.#done.has(name)) {
+    const isNew = !this.#done.has(name);
+    if (isNew) {
       this.#done.add(name);
       this.flow.note(note);
-      if (!this.isProven()) await this.flow.announce();
     }
+    await this.#stepFinished({ isNew });
+    return this.answer('done');
+  }
+
+  async #stepFinished({ isNew } = { isNew: true }): Promise<void> {
+    if (isNew && !this.isProven()) await this.flow.announce();
     if (this.isProven()) {
       await condition(() => this.#isClosed || this.flow.calls.unavailable.size > 0 || !this.isProven());
     }
-    return this.answer('done');
+  }
+
+  #refuseCredentials(reason: 'own-word'): void {
+    if (this.#done.has('credentials')) return;
+    this.#refusedCredentials = reason;
+    this.flow.note('credentials open again: the password is a word of the directory entry');
   }
 
   /** Waits until every step is done. Ends the registration when its lifetime is over first. */
@@ -208,11 +268,70 @@ export class RegistrationProgress {
     this.#expiresAt = Math.max(this.#expiresAt, Date.now() + this.input.rules.ttlSeconds * 1000);
   }
 
-  /** Adds the step `approval`, and restarts the lifetime so that the user has all of it to type the PIN. */
-  async lock(lockedBy: string): Promise<void> {
-    this.#lockedBy = lockedBy;
+  /**
+   * Adopts the account that already has the identity. With a registration lock it adds the step `approval`, and restarts
+   * the lifetime so that the user has all of it for the approval.
+   */
+  async meet(existing: ExistingAccount): Promise<void> {
+    this.#existing = existing;
+    if (existing.lock === undefined) return this.flow.note('existing account found; its registration lock has ended');
     this.prolong();
-    this.flow.note('existing account found, locked by a PIN');
+    this.flow.note('existing account found, with a registration lock');
+    await this.flow.announce();
+  }
+
+  /** Records the device that was described. After an approval by a device it must have the identity key of the account. */
+  async describeDevice(identityKey: string): Promise<StepAnswer> {
+    this.#identityKey = identityKey;
+    this.#refusedDevice = undefined;
+    return this.finishStep('device', 'device described');
+  }
+
+  /** Opens the step of the device again. */
+  async reopenDevice(why: DeviceRefusal): Promise<void> {
+    this.#done.delete('device');
+    this.#refusedDevice = why;
+    this.prolong();
+    this.flow.note(`device refused: ${why}`);
+    await this.flow.announce();
+  }
+
+  /** Records that the devices of the existing account are asked. A newer question replaces an older one. */
+  async ask(linkId: string): Promise<StepAnswer> {
+    if (this.#asked?.linkId !== linkId) {
+      this.#asked = { linkId, outcome: 'asked' };
+      this.prolong();
+      this.flow.note('devices of the account asked for approval');
+      await this.flow.announce();
+    }
+    return this.answer('done');
+  }
+
+  /** Records the answer to the newest question; an answer to an older one has no effect. */
+  async answered({ linkId, outcome, identityKey }: ApprovalAnswer): Promise<void> {
+    if (this.isOver() || this.#asked?.linkId !== linkId || this.#done.has('approval')) return;
+    this.#asked = { linkId, outcome };
+    if (outcome !== 'approved') {
+      this.flow.note(`approval ${outcome}`);
+      return this.flow.announce();
+    }
+    if (this.#done.has('device') && this.#identityKey !== identityKey) {
+      this.#done.delete('device');
+      this.#refusedDevice = 'identity-differs';
+    }
+    await this.approve('device', 'approved by a device of the account');
+  }
+
+  /** Records an approval. The first one stays. */
+  approve(by: ApprovalProof, note: string): Promise<StepAnswer> {
+    if (isApprovalNeeded({ ...(this.#existing && { existing: this.#existing }) })) this.#approvedBy ??= by;
+    return this.finishStep('approval', note);
+  }
+
+  /** Records why the Signal server refused the last attempt. */
+  async refuseSignal(reason: string): Promise<void> {
+    this.#signalRefused = reason;
+    this.flow.note(`refused by the Signal server: ${reason}`);
     await this.flow.announce();
   }
 

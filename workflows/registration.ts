@@ -6,16 +6,21 @@
  * 2. `captcha`: the api has verified it; the workflow records it.
  * 3. `code`: send a code (requires 1 and 2), then record that it was typed; the api has compared it. If the number or
  *    address already belongs to an account, the owner of that account is notified.
- * 4. `credentials`: hash password and PIN and store the hashes.
+ * 4. `credentials`: hash password and PIN and store the hashes. A password that is a word of the user is refused; when 1
+ *    comes later and shows that it is one, this step is open again.
+ * 5. `device`: the api has stored name and keys of the device; the workflow records it.
+ *    `signal`, if the policy has it: register the number at a Signal-Server (registration-signal.ts). What it has
+ *    registered is not compensated.
  * When all steps are done:
- * 5. Claim name, number and address. What the directory has taken from the entry of another account and given to this
+ * 6. Claim name, number and address. What the directory has taken from the entry of another account and given to this
  *    one is transferred first. Compensation: release them.
- * 6. Create the account. Compensation: remove it.
- * 7. Send a welcome notification to its e-mail address, without waiting for it.
+ * 7. Create the account and add the device of step 5. Compensation: remove both.
+ * 8. Send a welcome notification to its e-mail address, without waiting for it.
  *
- * If the identity already has an account that is locked by a PIN, nothing is claimed and another step is added:
- * 8. `approval`: the PIN of that account, which the api has compared. The user gets that account, with the password or
- *    PIN set in step 4, and all its sessions end.
+ * If the identity already has an account with a registration lock, nothing is claimed and another step is added:
+ * 9. `approval`: the PIN of that account, which the api has compared, or an approval by one of its devices. The user gets
+ *    that account, with the password or PIN set in step 4, and all its sessions end. The device of step 5 is added;
+ *    without an approval by a device, the other devices end. An account whose lock has ended needs no approval.
  *
  * The compensations run in reverse order when the registration is cancelled, is rejected (for example because the
  * identity belongs to another account) or expires. While a dependency is unavailable, the workflow waits: it publishes
@@ -32,19 +37,20 @@ import {
   setHandler,
   TemporalFailure,
 } from '@temporalio/workflow';
-import type { AccountActivities, AccountInput } from '../activities/accounts.ts';
+import type { AccountActivities, AccountInput, ClaimRefusal } from '../activities/accounts.ts';
 import type { DirectoryActivities } from '../activities/directory.ts';
 import type { RegistrationActivities } from '../activities/registration.ts';
+import type { ContactIdentity } from '../domain/identity.ts';
 import { recipientsOf } from '../domain/notifications.ts';
 import type { RegistrationStatus } from '../domain/registration.ts';
-import { refuseApproval, refuseCode, refuseProof, refuseStep } from '../domain/registration-refusals.ts';
+import { refuseCode, refuseProof, refuseStep } from '../domain/registration-refusals.ts';
 import { Compensations } from './compensations.ts';
 import { transfer } from './identity-transfer.ts';
 import { notifyOwner } from './notification.ts';
 import { throwIfRefused } from './refusals.ts';
 import { RegistrationCodes } from './registration-codes.ts';
+import { attachDevice, existingOf, handleApproval, handleDevice, removeDevice } from './registration-device.ts';
 import {
-  approve,
   authenticate,
   confirmCode,
   passCaptcha,
@@ -56,6 +62,7 @@ import {
 } from './registration-messages.ts';
 import { handleOperator } from './registration-operator.ts';
 import { RegistrationProgress } from './registration-progress.ts';
+import { handleSignal, saveNumber } from './registration-signal.ts';
 import { heartbeatTimeout, localStep, retry } from './retries.ts';
 
 const directory = proxyActivities<DirectoryActivities>({
@@ -68,6 +75,7 @@ const directory = proxyActivities<DirectoryActivities>({
 const accounts = proxyActivities<AccountActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
 const readable = {
   hash: { summary: 'Hash and store password and PIN' },
+  judge: { summary: 'Compare the password with the directory entry' },
   claim: { summary: 'Claim name, number and address' },
   reopen: { summary: 'Recover the existing account' },
   release: { summary: 'Release name, number and address' },
@@ -85,6 +93,8 @@ export async function registration(input: RegistrationInput): Promise<Registrati
   handleCaptcha(progress);
   handleCode(progress, codes);
   handleCredentials(progress);
+  handleDevice(progress);
+  handleSignal(progress);
   handleApproval(progress);
   handleOperator(progress, codes);
   return run(progress);
@@ -124,7 +134,7 @@ function handleDirectory(progress: RegistrationProgress): void {
         .then(async (answer) => {
           if (answer?.outcome === 'limited') attempt.retryAfterSeconds = answer.retryAfterSeconds;
           attempt.outcome =
-            answer?.outcome === 'ok' ? await progress.adopt(answer.identity) : (answer?.outcome ?? 'lost');
+            answer?.outcome === 'ok' ? await adopt(progress, answer.identity) : (answer?.outcome ?? 'lost');
         })
         .catch((err: unknown) => {
           attempt.err = err ?? new Error('unknown');
@@ -140,6 +150,12 @@ function handleDirectory(progress: RegistrationProgress): void {
       description: 'Binds to the directory as the user',
     },
   );
+}
+
+/** Adopts a directory entry. A password that was set before must not be a word of it. */
+function adopt(progress: RegistrationProgress, identity: ContactIdentity): Promise<'done' | 'somebody-else'> {
+  const judged = { registrationId: progress.input.registrationId, identity };
+  return progress.adopt(identity, () => accounts.judgeCredentials.executeWithOptions(readable.judge, [judged]));
 }
 
 /** Step 2. */
@@ -161,6 +177,7 @@ function handleCode(progress: RegistrationProgress, codes: RegistrationCodes): v
     async (proof): Promise<StepAnswer> => {
       // updates in histories of an earlier version have no send number
       progress.prove(proof?.send);
+      if (progress.input.policy.includes('signal')) await saveNumber(progress);
       return progress.finishStep('code', 'right code typed');
     },
     {
@@ -176,8 +193,15 @@ function handleCredentials(progress: RegistrationProgress): void {
   setHandler(
     setCredentials,
     async ({ credentialsRef }): Promise<StepAnswer> => {
-      const input = { registrationId, credentialsRef, identity: progress.state().identity };
-      const kept = await accounts.hashCredentials.executeWithOptions(readable.hash, [input]);
+      const hash = (identity: ContactIdentity) =>
+        accounts.hashCredentials.executeWithOptions(readable.hash, [{ registrationId, credentialsRef, identity }]);
+      let { identity } = progress.state();
+      let kept = await hash(identity);
+      // the directory step was done meanwhile: the password must not be a word of its entry
+      while (kept === 'kept' && identity !== progress.state().identity) {
+        ({ identity } = progress.state());
+        kept = await hash(identity);
+      }
       if (kept !== 'kept') return progress.answer(kept);
       return progress.finishStep('credentials', 'credentials set');
     },
@@ -188,10 +212,10 @@ function handleCredentials(progress: RegistrationProgress): void {
   );
 }
 
-/** Steps 5 and 6, or what step 8 requires once all steps are done. */
+/** Steps 6 and 7, or what step 9 requires once all steps are done. */
 async function finish(progress: RegistrationProgress, undo: Compensations): Promise<void> {
   const account = progress.account();
-  if (progress.lockedBy !== undefined) return recover(progress, account);
+  if (progress.existing !== undefined) return recover(progress, account);
   const { calls } = progress.flow;
   const until = Date.now() + progress.input.rules.waitMaxSeconds * 1000;
   const isUnwanted = () => progress.isOver() || Date.now() > until;
@@ -200,23 +224,37 @@ async function finish(progress: RegistrationProgress, undo: Compensations): Prom
   undo.add(() => calls.callUntilDone('database', release));
   const claimed = await claimFor(progress, account, isUnwanted);
   if (claimed === false) return progress.end('rejected', 'identity-taken');
-  if (typeof claimed === 'object') return progress.lock(claimed.lockedBy);
+  if (typeof claimed === 'object') return progress.meet(existingOf(claimed));
 
   const remove = () => accounts.removeAccount.executeWithOptions(readable.remove, [account]);
   undo.add(() => calls.callUntilDone('database', remove));
   const create = () => accounts.createAccount.executeWithOptions(readable.create, [account]).then(() => true);
   const isDone = await calls.callWhenAvailable('database', create, isUnwanted);
   if (progress.isOver()) return;
-  if (isDone) progress.end('completed');
+  if (!isDone) return progress.end('expired', 'database-unavailable');
+  undo.add(() => calls.callUntilDone('database', () => removeDevice(account)));
+  await complete(progress, account, isUnwanted);
+}
+
+/** Gives the account its device. Without one that fits, the step is open again and the registration continues. */
+async function complete(
+  progress: RegistrationProgress,
+  account: AccountInput,
+  isUnwanted: () => boolean,
+): Promise<void> {
+  const given = await attachDevice(progress, account, isUnwanted);
+  if (progress.isOver() || given === 'again') return;
+  if (given === 'given') progress.end('completed');
+  else if (given === 'limit') progress.end('rejected', 'device-limit');
   else progress.end('expired', 'database-unavailable');
 }
 
-/** Step 5. What the directory has taken from the entries of other accounts is transferred first. */
+/** Step 6. What the directory has taken from the entries of other accounts is transferred first. */
 async function claimFor(
   progress: RegistrationProgress,
   account: AccountInput,
   isUnwanted: () => boolean,
-): Promise<true | false | { lockedBy: string } | undefined> {
+): Promise<true | ClaimRefusal | undefined> {
   const { calls } = progress.flow;
   const claim = () => accounts.claimIdentity.executeWithOptions(readable.claim, [account]);
   const claimed = await calls.callWhenAvailable('database', claim, isUnwanted);
@@ -233,15 +271,7 @@ async function claimFor(
   return typeof again === 'object' && 'heldBy' in again ? again.otherwise : again;
 }
 
-/** Step 8: the PIN of the existing account. */
-function handleApproval(progress: RegistrationProgress): void {
-  setHandler(approve, (): Promise<StepAnswer> => progress.finishStep('approval', 'PIN of the account right'), {
-    validator: () => throwIfRefused(refuseApproval(progress.state())),
-    description: 'Records that the PIN of the existing account was typed',
-  });
-}
-
-/** Step 8, once the PIN was typed: the user gets the existing account. */
+/** Step 9, once it is approved: the user gets the existing account. */
 async function recover(progress: RegistrationProgress, account: AccountInput): Promise<void> {
   const until = Date.now() + progress.input.rules.waitMaxSeconds * 1000;
   const reopen = () => accounts.recoverAccount.executeWithOptions(readable.reopen, [account]);
@@ -249,10 +279,10 @@ async function recover(progress: RegistrationProgress, account: AccountInput): P
   if (replaced === undefined) return progress.end('expired', 'database-unavailable');
   if (replaced === false) return progress.end('rejected', 'identity-taken');
   progress.replaced = replaced;
-  progress.end('completed');
+  await complete(progress, account, () => Date.now() > until);
 }
 
-/** Runs the compensations unless it is completed, and step 7 if it is. */
+/** Runs the compensations unless it is completed, and step 8 if it is. */
 async function close(progress: RegistrationProgress, undo: Compensations): Promise<void> {
   progress.endIfCancelled();
   if (progress.outcome !== 'completed') await undo.run();
@@ -264,11 +294,14 @@ async function close(progress: RegistrationProgress, undo: Compensations): Promi
   if (progress.outcome === 'completed') await tellOwner(progress);
 }
 
-/** Step 7, or a notification for each credential that was replaced in an existing account. */
+/** Step 8, or a notification for each credential that was replaced in an existing account. */
 async function tellOwner(progress: RegistrationProgress): Promise<void> {
-  const { userId, lockedBy, replaced } = progress;
+  const { userId, existing, replaced } = progress;
   const { email } = progress.provenIdentity;
-  if (lockedBy !== undefined) {
+  if (existing !== undefined) {
+    if (progress.hasDevice && !progress.isApprovedByDevice) {
+      await notifyOwner({ userId, kind: 'identity-key-changed', occasion: progress.input.registrationId });
+    }
     for (const kind of replaced) {
       await notifyOwner({ userId, kind: `${kind}-changed`, occasion: progress.input.registrationId });
     }

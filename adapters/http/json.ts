@@ -17,7 +17,7 @@ export interface HttpAnswer {
 export interface HttpCall {
   /** Name of the provider, used in failures. */
   provider: string;
-  method: 'GET' | 'POST';
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT';
   url: string;
   headers: Record<string, string>;
   /** Sent as JSON. */

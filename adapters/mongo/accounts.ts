@@ -192,17 +192,20 @@ function createClaims({ users, claims, hashOf }: Omit<Collections, 'cipher'>) {
     },
 
     /**
-     * Returns the account that has the registration lock for an identity: it is the only owner of its claims, owns more
-     * than the user name, has a PIN and is not disabled. Returns undefined otherwise.
+     * Returns the account that an identity belongs to: it is the only owner of its claims, owns more than the user name
+     * and is not disabled. Returns undefined otherwise.
      */
-    async findRegistrationLock(identity: ContactIdentity): Promise<string | undefined> {
+    async findOwner(
+      identity: ContactIdentity,
+    ): Promise<{ userId: string; hasPin: boolean; createdAt: Date } | undefined> {
       const ids = claimIds(identity, hashOf).filter((id) => !isLookalike(id));
       const found = await claims.find({ _id: trusted({ $in: ids }) }).lean();
       const [userId, ...others] = new Set(found.map((claim) => claim.userId));
       const isProven = found.some(({ _id }) => !_id.startsWith('username:'));
       if (userId === undefined || others.length > 0 || !isProven) return undefined;
-      const isLocked = { _id: userId, pin: trusted({ $exists: true }), disabledAt: trusted({ $exists: false }) };
-      return (await users.exists(isLocked)) === null ? undefined : userId;
+      const isEnabled = { _id: userId, disabledAt: trusted({ $exists: false }) };
+      const user = await users.findOne(isEnabled, { pin: 1, createdAt: 1 }).lean();
+      return user === null ? undefined : { userId, hasPin: user.pin !== undefined, createdAt: user.createdAt };
     },
 
     /**

@@ -19,6 +19,7 @@ import {
   type NewDevice,
   type Rotation,
   type StoredDevice,
+  setIdsOf,
   type TakenKey,
   type TakenKeys,
 } from '../../domain/device.ts';
@@ -28,7 +29,7 @@ import { isDuplicateKey } from './connect.ts';
 export type Devices = ReturnType<typeof createDevices>;
 
 /** What the store did with a device that was to be added. */
-export type AddedDevice =
+type AddedDevice =
   | {
       outcome: 'added';
       device: StoredDevice;
@@ -85,6 +86,13 @@ export function createDevices(connection: Connection) {
       return set && { ...set, devices: set.devices.filter(isLiving) };
     },
 
+    /** Returns the devices of an account that are being removed. */
+    async readRemoved(userId: string): Promise<StoredDevice[]> {
+      return (await readAll(sets, userId))?.devices.filter((device) => !isLiving(device)) ?? [];
+    },
+    /** Returns the ids of the sets of one-time keys to which the devices of these accounts refer. */
+    setsInUse: (userIds: readonly string[]): Promise<Set<string>> => setsInUse(sets, userIds),
+
     /** Deletes the devices of an account. Safe to repeat. */
     async erase(userId: string): Promise<void> {
       await sets.deleteOne({ _id: userId });
@@ -127,12 +135,16 @@ function createAdditions(sets: Sets) {
 
     /**
      * Marks a device as being removed: from now on nothing of it counts, and its id is not free yet. Returns it, also
-     * if it was marked before; undefined if there is none, or the one with this id was added later. Safe to repeat.
+     * if it was marked before; undefined if there is none, or the one with this id is another one. Safe to repeat.
      */
-    async markRemoved(userId: string, deviceId: string, at: number): Promise<StoredDevice | undefined> {
+    async markRemoved(
+      userId: string,
+      { deviceId, createdAt }: Pick<StoredDevice, 'deviceId' | 'createdAt'>,
+      at: number,
+    ): Promise<StoredDevice | undefined> {
       for (;;) {
         const set = await readAll(sets, userId);
-        const device = set?.devices.find((one) => one.deviceId === deviceId && one.createdAt <= at);
+        const device = set?.devices.find((one) => one.deviceId === deviceId && one.createdAt === createdAt);
         if (set === undefined || device === undefined || !isLiving(device)) return device;
         const isMarked = await change(sets, set, { $set: { [pathOf(deviceId, 'removedAt')]: at } });
         if (isMarked) return { ...device, removedAt: at };
@@ -268,6 +280,11 @@ function takenFrom(before: SetDocument, chosen: readonly StoredDevice[]): TakenK
 function keyOf(set: KeySet | undefined): TakenKey | undefined {
   const left = keysLeft(set);
   return set === undefined || left === 0 ? undefined : { setId: set.setId, index: set.next, left: left - 1 };
+}
+
+async function setsInUse(sets: Sets, userIds: readonly string[]): Promise<Set<string>> {
+  const found = await sets.find({ _id: trusted({ $in: [...userIds] }) }, { devices: 1 }).lean();
+  return new Set(found.flatMap(({ devices }) => Object.values(devices)).flatMap(setIdsOf));
 }
 
 /** Returns the set with the devices that are being removed. */

@@ -11,27 +11,19 @@
 import { createHash } from 'node:crypto';
 import { type Connection, type Model, Schema, trusted } from 'mongoose';
 import type { KeySet, OneTimeKey } from '../../domain/device.ts';
+import { type KnownKey, type UploadedKeys, unspentOf } from '../../domain/one-time-keys.ts';
 import { newId } from '../../platform/crypto.ts';
 
 /** The fields of a device that name its sets: of Curve25519 keys and of KEM keys. */
 export const oneTimeKinds = ['preKeys', 'pqPreKeys'] as const;
+/** One of these fields. */
 export type OneTimeKind = (typeof oneTimeKinds)[number];
 
-/** A key as it is recognized when it is uploaded again: its id and a hash of its public key. */
-export interface KnownKey {
-  keyId: number;
-  hash: string;
-}
-
-/** What is known of a set without reading its keys. */
-export interface KeySetHeader {
+/** What is known of a set without reading its keys: it has those of its upload that were not spent before. */
+export interface KeySetHeader extends UploadedKeys {
   setId: string;
   userId: string;
   kind: OneTimeKind;
-  /** The keys of the upload in its order, also those that are not in the set because they were handed out before. */
-  uploaded: KnownKey[];
-  /** The keys that were handed out from earlier sets of the device, the latest last. */
-  spent: KnownKey[];
   /** Keys in the set. */
   total: number;
 }
@@ -91,7 +83,7 @@ export function createPreKeys(connection: Connection) {
      * Stores one-time keys in the order in which they are handed out, and returns their set. Each call makes another
      * set, which counts for nothing until a device refers to it.
      *
-     * @param spent the keys that were handed out from earlier sets of the device; they are left out
+     * @param options.spent the keys that were handed out from earlier sets of the device; they are left out
      */
     async store(
       userId: string,
@@ -100,13 +92,12 @@ export function createPreKeys(connection: Connection) {
       { spent = [] }: { spent?: readonly KnownKey[] } = {},
     ): Promise<KeySet> {
       const setId = `${userId}/${newId()}`;
-      const gone = new Set(spent.map(textOf));
-      const known = keys.map(knownKey);
-      const kept = keys.filter((_, index) => !gone.has(textOf(known[index])));
+      const uploaded = keys.map((key) => ({ ...knownKey(key), key }));
+      const kept = unspentOf(uploaded, spent).map(({ key }) => key);
       const total = kept.length;
-      await sets.insertMany([headerDocument({ setId, userId, kind, uploaded: known, spent: [...spent], total })], {
-        lean: true,
-      });
+      // lean: what was built here needs neither casts nor checks, which would cost more than the signatures
+      const header = headerDocument({ setId, userId, kind, uploaded, spent: [...spent], total });
+      await sets.insertMany([header], { lean: true });
       if (total > 0) await pages.insertMany(pagesOf(setId, kept), { lean: true });
       return { setId, total, next: 0 };
     },
@@ -152,10 +143,6 @@ export function knownKey({ keyId, publicKey }: Pick<OneTimeKey, 'keyId' | 'publi
   return { keyId, hash: createHash('sha256').update(publicKey).digest().subarray(0, 16).toString('base64') };
 }
 
-function textOf(key: KnownKey | undefined): string {
-  return key === undefined ? '' : `${key.keyId} ${key.hash}`;
-}
-
 function headerDocument({ setId, userId, kind, uploaded, spent, total }: KeySetHeader): SetDocument {
   return {
     _id: setId,
@@ -192,14 +179,17 @@ function nameOf(index: number): string {
   return `k${index % pageKeys}`;
 }
 
-/** The header goes last: it is what the purge looks for. */
+/** The header goes last: it says which pages there are. Their ids are named, because each of them is found by an index. */
 async function removeSets(
   sets: Model<SetDocument>,
   pages: Model<PageDocument>,
   setIds: readonly string[],
 ): Promise<void> {
   for (const setId of setIds) {
-    await pages.deleteMany({ _id: trusted({ $gte: `${setId}/`, $lt: `${setId}0` }) });
+    const header = await sets.findById(setId, { total: 1 }).lean();
+    if (header === null) continue;
+    const pageIds = Array.from({ length: Math.ceil(header.total / pageKeys) }, (_, page) => `${setId}/${page}`);
+    if (pageIds.length > 0) await pages.bulkWrite(pageIds.map((_id) => ({ deleteOne: { filter: { _id } } })));
     await sets.deleteOne({ _id: setId });
   }
 }

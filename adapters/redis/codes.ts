@@ -4,11 +4,12 @@
  *
  * Consistency: repeats of a send use the same code; an attempt is counted before the comparison. A code is stored as
  * HMAC-SHA-256 bound to subject and purpose, and encrypted until the provider has it. When Redis is unavailable: fails
- * closed.
+ * closed. The time is that of Redis, so that a process whose clock is wrong neither shortens nor lengthens a code; a given
+ * `now`, in milliseconds, replaces it.
  */
 import type { CheckState, CodeSubject, VerificationRules } from '../../domain/verification.ts';
 import { type Cipher, keyedHash } from '../../platform/crypto.ts';
-import { loadScript, type Redis } from './connect.ts';
+import { loadScript, type Redis, timeOf } from './connect.ts';
 import { keyFamilies, keys } from './keys.ts';
 
 /** The state of a send before the provider is called. */
@@ -22,6 +23,12 @@ export interface StartedSend {
   providerId?: string;
 }
 
+/** A send that a provider accepted: how long its code lives from now on, and the id of the message there. */
+interface AcceptedSend {
+  ttlSeconds: number;
+  providerId: string;
+}
+
 /** `already`: this code was verified before. `early`: the next check is possible later. `none`: no code was sent. */
 export type CheckOutcome = 'verified' | 'already' | 'wrong' | 'early' | 'exhausted' | 'expired' | 'none';
 
@@ -32,6 +39,11 @@ export interface CheckAnswer {
   send?: number;
   /** After `early`: milliseconds until the next check is possible. */
   waitMs?: number;
+}
+
+/** The state of the checks when it was read, in milliseconds since the Unix epoch. */
+export interface ReadCheckState extends CheckState {
+  readAt: number;
 }
 
 /** The store of one-time codes. */
@@ -52,15 +64,15 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
     /**
      * Starts a send with the code `candidate`, unless it has a code already. Safe to repeat: keyed by subject and send.
      */
-    async start(of: CodeSubject, send: number, candidate: string, now: number): Promise<StartedSend> {
-      const values = [send, hashOf(of, candidate), cipher.encryptText(candidate), now, lifeSeconds];
+    async start(of: CodeSubject, send: number, candidate: string, now?: number): Promise<StartedSend> {
+      const values = [send, hashOf(of, candidate), cipher.encryptText(candidate), now ?? '', lifeSeconds];
       const reply = await start([keys.verification(of)], values);
       return startedSendIn(reply, cipher);
     },
 
     /** Records that the provider has a send. Returns the time of the first such record, in ms. Safe to repeat. */
-    async sent(of: CodeSubject, send: number, at: number, ttlSeconds: number, providerId: string): Promise<number> {
-      return Number(await sent([keys.verification(of), keys.otp(of)], [send, at, ttlSeconds, providerId]));
+    async sent(of: CodeSubject, send: number, { ttlSeconds, providerId }: AcceptedSend, now?: number): Promise<number> {
+      return Number(await sent([keys.verification(of), keys.otp(of)], [send, now ?? '', ttlSeconds, providerId]));
     },
 
     /** Undoes a send that no provider accepted, so that its code is not valid. Safe to repeat. */
@@ -68,7 +80,7 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
       await refused([keys.verification(of)], [send]);
     },
 
-    /** Counts an attempt and compares the code. A given `now`, in milliseconds, replaces the time of Redis. */
+    /** Counts an attempt and compares the code. */
     async check(
       of: CodeSubject,
       code: string,
@@ -85,8 +97,10 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
     },
 
     /** Returns the check state of the newest code, or undefined if no code was started. */
-    async read(of: CodeSubject): Promise<CheckState | undefined> {
-      return checkStateIn(await redis.hgetall(keys.verification(of)));
+    async read(of: CodeSubject, now?: number): Promise<ReadCheckState | undefined> {
+      const [fields, readAt] = await Promise.all([redis.hgetall(keys.verification(of)), now ?? timeOf(redis)]);
+      const state = checkStateIn(fields);
+      return state && { ...state, readAt };
     },
 
     /** Deletes every code of the subject. */

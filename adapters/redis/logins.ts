@@ -3,11 +3,12 @@
  * are in `codes.ts` under the same hash tag.
  *
  * Consistency: counting an attempt and claiming the session are one atomic step each. Personal data is stored only as
- * keyed hashes. When Redis is unavailable: fails closed.
+ * keyed hashes. The time is that of Redis, so that a process whose clock is wrong neither shortens nor lengthens a log-in.
+ * When Redis is unavailable: fails closed.
  */
 import type { LimitKeys } from '../../domain/identity.ts';
 import type { Channel, CodeSubject } from '../../domain/verification.ts';
-import { loadScript, type Redis } from './connect.ts';
+import { loadScript, type Redis, timeOf } from './connect.ts';
 import { keyFamilies, keys } from './keys.ts';
 
 /** A log-in that waits for its code. */
@@ -30,6 +31,12 @@ export interface LogIn {
   hadPassword?: boolean | undefined;
 }
 
+/** A new log-in. */
+export interface NewLogIn extends Omit<LogIn, 'expiresAt'> {
+  /** How long its code can be entered, from now on. */
+  ttlSeconds: number;
+}
+
 /** A log-in after an attempt was counted. */
 export interface CountedLogIn extends LogIn {
   /** Attempts, with this one. */
@@ -47,9 +54,13 @@ const knownMs = keyFamilies.login.life.seconds * 1000;
 export function createLogIns(redis: Redis) {
   const countTry = loadScript(redis, 'login-try');
   return {
-    /** Stores a log-in. Safe to repeat: keyed by its id. */
-    async create(loginId: string, logIn: LogIn): Promise<void> {
-      const { purpose, userId, channel, limitKeys, expiresAt, encrypted, epoch, hadPassword } = logIn;
+    /**
+     * Stores a log-in and returns its end. A given `now`, in milliseconds, replaces the time of Redis. Safe to repeat: keyed
+     * by its id.
+     */
+    async create(loginId: string, logIn: NewLogIn, now?: number): Promise<number> {
+      const { purpose, userId, channel, limitKeys, ttlSeconds, encrypted, epoch, hadPassword } = logIn;
+      const expiresAt = (now ?? (await timeOf(redis))) + ttlSeconds * 1000;
       const proof = { ...(epoch && { epoch }), ...(hadPassword && { hadPassword: 1 }) };
       const known = { ...(userId && { userId }), ...(encrypted && { encrypted }), ...proof };
       const fields = { purpose, channel, limitKeys: JSON.stringify(limitKeys), expiresAt, ...known };
@@ -58,6 +69,7 @@ export function createLogIns(redis: Redis) {
         .hset(keys.login({ loginId }), fields)
         .pexpireat(keys.login({ loginId }), expiresAt + knownMs)
         .exec();
+      return expiresAt;
     },
 
     /**

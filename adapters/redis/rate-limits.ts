@@ -16,6 +16,8 @@ export interface Limit {
   name: string;
   /** Sliding windows; all of them apply. */
   windows: readonly Window[];
+  /** Attempts leave the window one by one, each after its part of the window, however close together they were. */
+  isGradual?: boolean;
 }
 
 /** The state of a limit, taken from the window with the fewest attempts left or the longest wait. */
@@ -139,7 +141,7 @@ function createTaking(redis: Redis) {
     const windows = limit.windows.flatMap(({ max, windowSeconds }) => [max, windowSeconds * 1000]);
     const [allowed, taken, at, ...counted] = (await script(
       [keyOf(limit, key)],
-      [now ?? '', tryId, most, usableMs, ...windows],
+      [now ?? '', tryId, most, usableMs, spacingOf(limit), ...windows],
     )) as [number, number, number, ...unknown[]];
     const states = limit.windows.map(({ max, windowSeconds }, index) => ({
       allowed: allowed !== 0,
@@ -174,6 +176,11 @@ async function isUsedUp(redis: Redis, { limit, key }: LimitOf, given?: number): 
     limit.windows.map(({ windowSeconds }) => redis.zcount(keyOf(limit, key), `(${now - windowSeconds * 1000}`, '+inf')),
   );
   return limit.windows.every(({ max }, index) => (used[index] ?? 0) >= max);
+}
+
+/** Milliseconds between two attempts that leave a gradual window; 0 for other limits. */
+function spacingOf({ isGradual = false, windows: [window] }: Limit): number {
+  return isGradual && window !== undefined ? Math.ceil((window.windowSeconds * 1000) / window.max) : 0;
 }
 
 function keyOf(limit: Limit, key: string): string {

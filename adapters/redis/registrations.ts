@@ -22,6 +22,8 @@ export type Registrations = ReturnType<typeof createRegistrations>;
 
 /** How long a status is stored after its last change: a day longer than the longest wait for a dependency. */
 const lifeSeconds = keyFamilies.registration.life.seconds;
+/** How long a device is stored before the account has it. */
+const deviceSeconds = keyFamilies.registrationDevice.life.seconds;
 /** How long credentials are stored before the account exists: the longest lifetime of a registration. */
 const credentialsSeconds = keyFamilies.credentials.life.seconds;
 
@@ -67,6 +69,22 @@ export function createRegistrations(redis: Redis) {
     /** Deletes the stored password hashes. Safe to repeat. */
     async removeCredentials(registrationId: string): Promise<void> {
       await redis.del(keys.credentials({ registrationId }));
+    },
+
+    /** Stores a device with its keys until the account has it; a later one replaces it. */
+    async saveDevice(registrationId: string, device: unknown): Promise<void> {
+      await redis.set(keys.registrationDevice({ registrationId }), JSON.stringify(device), 'EX', deviceSeconds);
+    },
+
+    /** Returns the stored device; undefined if there is none. */
+    async readDevice(registrationId: string): Promise<unknown> {
+      const text = await redis.get(keys.registrationDevice({ registrationId }));
+      return text === null ? undefined : JSON.parse(text);
+    },
+
+    /** Deletes the stored device. Safe to repeat. */
+    async removeDevice(registrationId: string): Promise<void> {
+      await redis.del(keys.registrationDevice({ registrationId }));
     },
   };
 }

@@ -16,21 +16,23 @@
  * - idle timeout: how long a session lives without activity. `endsAt` is its absolute end.
  *
  * Consistency: the valid refresh token and the existence of the session are in one hash, and one script changes them.
- * When Redis is unavailable, calls throw.
+ * The time is that of Redis, so that a process whose clock is wrong neither shortens nor lengthens anything; a given `now`,
+ * in milliseconds, replaces it. When Redis is unavailable, calls throw.
  */
 import type { AuthSession } from '../../domain/session.ts';
-import { loadScript, type Redis } from './connect.ts';
+import { loadScript, type Redis, timeOf } from './connect.ts';
 import { createDeviceActivity, type DeviceActivity } from './device-activity.ts';
 import { keyFamilies, keys } from './keys.ts';
 
-/** A new session. */
-export interface NewAuthSession extends Omit<AuthSession, 'authenticatedAt' | 'lastActivityAt' | 'expiresAt'> {
-  /** When the user authenticated; `createdAt` if omitted. 0: not enough for step-up. */
-  authenticatedAt?: number;
+/** A new session, which begins when it is created. */
+export interface NewAuthSession
+  extends Pick<AuthSession, 'sessionId' | 'userId' | 'deviceId' | 'ip' | 'userAgent' | 'roles'> {
+  /** 0: the user has not authenticated enough for step-up. When the session is created, if omitted. */
+  authenticatedAt?: 0;
   /** Idle timeout, in milliseconds. */
   idleMs: number;
-  /** Absolute end. */
-  endsAt: number;
+  /** Absolute lifetime, in milliseconds. */
+  lifeMs: number;
 }
 
 /** A refresh token: its SHA-256 and its lifetime in seconds. */
@@ -39,10 +41,11 @@ export interface RefreshToken {
   seconds: number;
 }
 
+/** A session and its user. */
+type SessionOwner = Pick<AuthSession, 'sessionId' | 'userId'>;
+
 /** The session and user of a refresh token, and the absolute end of the session. */
-interface TokenOwner {
-  sessionId: string;
-  userId: string;
+interface TokenOwner extends SessionOwner {
   /** Milliseconds since the Unix epoch. */
   endsAt: number;
 }
@@ -65,7 +68,7 @@ export interface Rotation {
 }
 
 /** `bound`: the session is one of the device. `other`: it is one of another device. `ended`: there is no such session. */
-export type DeviceBinding = 'bound' | 'other' | 'ended';
+type DeviceBinding = 'bound' | 'other' | 'ended';
 
 /** The store of sessions. */
 export type AuthSessions = ReturnType<typeof createAuthSessions>;
@@ -81,7 +84,7 @@ const devicesMax = 50;
 
 /** Creates the store of sessions. */
 export function createAuthSessions(redis: Redis) {
-  const touch = loadScript(redis, 'session-touch');
+  const reader = createReader(redis);
   const confirm = loadScript(redis, 'session-confirm');
   const activity = createDeviceActivity(redis);
   return {
@@ -89,10 +92,11 @@ export function createAuthSessions(redis: Redis) {
      * Stores a session and its refresh token. When all sessions of the user are ended meanwhile, it is not valid. Safe to
      * repeat: keyed by session id and token hash.
      */
-    async create(session: NewAuthSession, refresh: RefreshToken): Promise<void> {
-      const { sessionId, userId, deviceId, createdAt, endsAt, idleMs } = session;
+    async create(session: NewAuthSession, refresh: RefreshToken, now?: number): Promise<void> {
+      const { sessionId, userId, deviceId, idleMs, lifeMs } = session;
       // read first: whatever ends all sessions from here on also ends this one, even if it is written afterwards
-      const { generation } = await readGeneration(redis, userId);
+      const [{ generation }, createdAt] = await Promise.all([readGeneration(redis, userId), now ?? timeOf(redis)]);
+      const endsAt = createdAt + lifeMs;
       // listed before it exists, so that ending all sessions of the user misses none
       await redis
         .multi()
@@ -103,7 +107,12 @@ export function createAuthSessions(redis: Redis) {
         .exec();
       await redis
         .multi()
-        .hset(keys.session({ sessionId }), { ...fieldsOf(session), generation, refresh: refresh.hash })
+        .hset(keys.session({ sessionId }), {
+          ...fieldsOf(session, createdAt),
+          generation,
+          endsAt,
+          refresh: refresh.hash,
+        })
         .pexpireat(keys.session({ sessionId }), Math.min(createdAt + idleMs, endsAt))
         .exec();
       await writeRefresh(redis, refresh, { sessionId, userId, endsAt });
@@ -112,46 +121,78 @@ export function createAuthSessions(redis: Redis) {
     },
 
     /**
-     * Returns the session, or undefined if it has ended. Records activity.
-     *
-     * @param options.userId its user, if known: session and generation are then read in one round trip
+     * Returns the session of a user in one round trip, or undefined if it has ended or belongs to another user. Records
+     * activity.
      */
-    async read(sessionId: string, now: number, { userId }: { userId?: string } = {}): Promise<AuthSession | undefined> {
-      const [fields, early] = await Promise.all([
-        redis.hgetall(keys.session({ sessionId })),
-        userId === undefined ? undefined : readGeneration(redis, userId),
+    async read(owner: SessionOwner, now?: number): Promise<AuthSession | undefined> {
+      const [stored, valid] = await Promise.all([
+        reader.read(owner, { now, recordMs: activityMs }),
+        readGeneration(redis, owner.userId),
       ]);
-      const valid = early !== undefined && fields.userId === userId ? early : undefined;
-      const session = await validSessionIn(redis, { sessionId, fields, valid });
-      if (session === undefined || now - session.lastActivityAt < activityMs) return session;
-      await touch([keys.session({ sessionId })], [now]);
-      if (session.deviceId !== undefined) await activity.note(session.userId, session.deviceId, now);
-      return sessionIn(sessionId, { ...fields, lastActivityAt: String(now) });
+      const session = validSession(owner, stored, valid);
+      const isRecorded = session !== undefined && session.lastActivityAt === session.readAt;
+      if (isRecorded && session.deviceId !== undefined) {
+        await activity.note(session.userId, session.deviceId, session.readAt);
+      }
+      return session;
     },
 
-    /** Records that the user authenticated at a time. A session that has ended is not recreated. */
-    async confirm(sessionId: string, at: number): Promise<void> {
-      await confirm([keys.session({ sessionId })], [at]);
+    /**
+     * Returns when a user last logged in or was active on a device, in milliseconds since the Unix epoch; undefined
+     * before the first log-in.
+     */
+    async lastSeenAt(userId: string): Promise<number | undefined> {
+      const [loggedInAt, devices] = await Promise.all([
+        redis.hget(keys.user({ userId }), 'lastLoginAt'),
+        activity.read(userId),
+      ]);
+      const known = [...(loggedInAt === null ? [] : [Number(loggedInAt)]), ...Object.values(devices)];
+      return known.length === 0 ? undefined : Math.max(...known);
     },
 
-    /** Returns the active sessions of a user, newest first. */
-    async list(userId: string, now: number): Promise<AuthSession[]> {
-      const ids = await redis.zrange(keys.sessions({ userId }), String(now), '+inf', 'BYSCORE');
-      const valid = await readGeneration(redis, userId);
-      const found = await Promise.all(
-        ids.map(async (id) => {
-          const fields = await redis.hgetall(keys.session({ sessionId: id }));
-          return validSessionIn(redis, { sessionId: id, fields, valid });
-        }),
-      );
-      return found.flatMap((session) => session ?? []).sort((a, b) => b.createdAt - a.createdAt);
+    /** Records that the user of a session authenticated now. A session that has ended is not recreated. */
+    async confirm(sessionId: string, now?: number): Promise<void> {
+      await confirm([keys.session({ sessionId })], [now ?? '']);
+    },
+
+    list: reader.list,
+
+    /** Returns the number of active sessions of a user. */
+    async count(userId: string, now?: number): Promise<number> {
+      return (await reader.list(userId, now)).length;
     },
 
     ...createKnownDevices(redis),
-    ...createRefreshing(redis, activity),
+    ...createRefreshing(redis, { reader, activity }),
     ...createSessionEnds(redis),
     ...createDeviceSessions(redis, activity),
   };
+}
+
+/** The reads of sessions. */
+function createReader(redis: Redis) {
+  const script = loadScript(redis, 'session-read');
+
+  /** Reads a session. Records activity, if what is recorded is at least so many milliseconds old. */
+  async function read(
+    { sessionId }: Pick<SessionOwner, 'sessionId'>,
+    { now, recordMs }: { now?: number | undefined; recordMs?: number } = {},
+  ): Promise<StoredSession | undefined> {
+    return storedSessionIn(await script([keys.session({ sessionId })], [now ?? '', recordMs ?? '']));
+  }
+
+  /** Returns the active sessions of a user, newest first. */
+  async function list(userId: string, now?: number): Promise<AuthSession[]> {
+    const since = now ?? (await timeOf(redis));
+    const ids = await redis.zrange(keys.sessions({ userId }), String(since), '+inf', 'BYSCORE');
+    const valid = await readGeneration(redis, userId);
+    const found = await Promise.all(
+      ids.map(async (sessionId) => validSession({ sessionId, userId }, await read({ sessionId }, { now }), valid)),
+    );
+    return found.flatMap((session) => session ?? []).sort((a, b) => b.createdAt - a.createdAt);
+  }
+
+  return { read, list };
 }
 
 /** The operations on the sessions of devices. */
@@ -161,23 +202,24 @@ function createDeviceSessions(redis: Redis, activity: DeviceActivity) {
     /**
      * Makes a session of a user one of a device, with a new refresh token. Safe to repeat, with another token.
      *
-     * @returns the outcome, and the absolute end of the session
+     * @returns the outcome, and how long the session can live, in milliseconds
      */
     async bindDevice(
       { sessionId, userId, deviceId }: { sessionId: string; userId: string; deviceId: string },
-      { token, now }: { token: (endsAt: number) => Successor; now: number },
-    ): Promise<{ outcome: DeviceBinding; endsAt: number }> {
+      { token, now }: { token: (leftMs: number) => Successor; now?: number },
+    ): Promise<{ outcome: DeviceBinding; leftMs: number }> {
       const key = keys.session({ sessionId });
-      const ends = await redis.hget(key, 'endsAt');
-      if (ends === null) return { outcome: 'ended', endsAt: now };
+      const [ends, at] = await Promise.all([redis.hget(key, 'endsAt'), now ?? timeOf(redis)]);
+      if (ends === null) return { outcome: 'ended', leftMs: 0 };
       const endsAt = Number(ends);
-      const { encrypted, ...refresh } = token(endsAt);
+      const leftMs = endsAt - at;
+      const { encrypted, ...refresh } = token(leftMs);
       // written before it becomes valid, so that a valid token can always be looked up
       await writeRefresh(redis, refresh, { sessionId, userId, endsAt });
-      const outcome = (await bind([key], [deviceId, refresh.hash, encrypted, now])) as DeviceBinding;
-      if (outcome === 'bound') await activity.note(userId, deviceId, now);
+      const outcome = (await bind([key], [deviceId, refresh.hash, encrypted, at])) as DeviceBinding;
+      if (outcome === 'bound') await activity.note(userId, deviceId, at);
       else await redis.del(keys.refresh({ tokenHash: refresh.hash }));
-      return { outcome, endsAt };
+      return { outcome, leftMs };
     },
 
     /** Ends every session of a device of a user, except `exceptId` if given, and returns their ids. Safe to repeat. */
@@ -193,13 +235,11 @@ function createDeviceSessions(redis: Redis, activity: DeviceActivity) {
     },
 
     /** As `takePlace`, among the sessions of a device. */
-    async takeDevicePlace(
+    takeDevicePlace: (
       { userId, deviceId }: { userId: string; deviceId: string },
       sessionId: string,
-      endsAt: number,
-    ): Promise<string | undefined> {
-      return takeKey(redis, keys.devicePlace({ userId, deviceId }), sessionId, endsAt);
-    },
+      lifeMs: number,
+    ): Promise<string | undefined> => takeKey(redis, keys.devicePlace({ userId, deviceId }), sessionId, lifeMs),
   };
 }
 
@@ -207,17 +247,21 @@ function createDeviceSessions(redis: Redis, activity: DeviceActivity) {
 function createKnownDevices(redis: Redis) {
   return {
     /** Returns whether the user has logged in from a device during the last half year. */
-    async isKnownDevice(userId: string, device: string, now: number): Promise<boolean> {
-      const seenAt = await redis.zscore(keys.knownDevices({ userId }), device);
-      return seenAt !== null && now - Number(seenAt) < deviceMs;
+    async isKnownDevice(userId: string, device: string, now?: number): Promise<boolean> {
+      const [seenAt, at] = await Promise.all([
+        redis.zscore(keys.knownDevices({ userId }), device),
+        now ?? timeOf(redis),
+      ]);
+      return seenAt !== null && at - Number(seenAt) < deviceMs;
     },
 
     /** Notes a log-in from a device. Safe to repeat. */
-    async noteDevice(userId: string, device: string, now: number): Promise<void> {
+    async noteDevice(userId: string, device: string, now?: number): Promise<void> {
       const key = keys.knownDevices({ userId });
+      const at = now ?? (await timeOf(redis));
       await redis
         .multi()
-        .zadd(key, now, device)
+        .zadd(key, at, device)
         .zremrangebyrank(key, 0, -1 - devicesMax)
         .pexpire(key, deviceMs)
         .exec();
@@ -226,17 +270,25 @@ function createKnownDevices(redis: Redis) {
 }
 
 /** The operations on refresh tokens and on the roles of sessions. */
-function createRefreshing(redis: Redis, activity: DeviceActivity) {
+function createRefreshing(
+  redis: Redis,
+  { reader, activity }: { reader: ReturnType<typeof createReader>; activity: DeviceActivity },
+) {
   const rotate = loadScript(redis, 'session-rotate');
   const writeRoles = loadScript(redis, 'session-roles');
   return {
     /**
-     * Returns the session of a refresh token, even of a rotated one; undefined if it was never issued or has expired.
+     * Returns the session of a refresh token, even of a rotated one, and how many milliseconds are left until its absolute
+     * end; undefined if the token was never issued or has expired.
      */
-    async findByRefresh(refreshHash: string): Promise<TokenOwner | undefined> {
-      const { sessionId, userId, endsAt } = await redis.hgetall(keys.refresh({ tokenHash: refreshHash }));
+    async findByRefresh(refreshHash: string, now?: number): Promise<(TokenOwner & { leftMs: number }) | undefined> {
+      const [fields, at] = await Promise.all([
+        redis.hgetall(keys.refresh({ tokenHash: refreshHash })),
+        now ?? timeOf(redis),
+      ]);
+      const { sessionId, userId, endsAt } = fields;
       if (sessionId === undefined || userId === undefined) return undefined;
-      return { sessionId, userId, endsAt: Number(endsAt) };
+      return { sessionId, userId, endsAt: Number(endsAt), leftMs: Number(endsAt) - at };
     },
 
     /** Rotates the refresh token of a session, and sets the current roles of the user in the session. */
@@ -244,22 +296,19 @@ function createRefreshing(redis: Redis, activity: DeviceActivity) {
       owner: TokenOwner,
       presentedHash: string,
       successor: Successor,
-      { roles, now }: { roles: readonly string[]; now: number },
+      { roles, now }: { roles: readonly string[]; now?: number },
     ): Promise<Rotation> {
       // the script changes an existing session only, so one that is ended after this check stays ended
-      const [fields, valid] = await Promise.all([
-        redis.hgetall(keys.session(owner)),
-        readGeneration(redis, owner.userId),
-      ]);
-      const session = await validSessionIn(redis, { sessionId: owner.sessionId, fields, valid });
+      const [stored, valid] = await Promise.all([reader.read(owner), readGeneration(redis, owner.userId)]);
+      const session = validSession(owner, stored, valid);
       if (session === undefined) return { outcome: 'ended', encrypted: '' };
-      const { deviceId } = session;
+      const { deviceId, readAt } = session;
       // written before it becomes valid, so that a valid token can always be looked up
       await writeRefresh(redis, successor, owner);
-      const args = [presentedHash, successor.hash, successor.encrypted, now, graceMs, roles.join(',')];
+      const args = [presentedHash, successor.hash, successor.encrypted, now ?? '', graceMs, roles.join(',')];
       const [outcome, encrypted = ''] = (await rotate([keys.session(owner)], args)) as [Rotation['outcome'], string?];
       if (outcome !== 'rotated') await redis.del(keys.refresh({ tokenHash: successor.hash }));
-      else if (deviceId !== undefined) await activity.note(owner.userId, deviceId, now);
+      else if (deviceId !== undefined) await activity.note(owner.userId, deviceId, readAt);
       return { outcome, encrypted, ...(deviceId !== undefined && { deviceId }) };
     },
 
@@ -305,37 +354,23 @@ function createSessionEnds(redis: Redis) {
      * Makes a session the only one of its user and returns the previous one, which the caller ends. Parallel calls end
      * each other's sessions: the last one stays.
      */
-    async takePlace(userId: string, sessionId: string, endsAt: number): Promise<string | undefined> {
-      return takeKey(redis, keys.sessionPlace({ userId }), sessionId, endsAt);
-    },
-
-    /** Returns the number of active sessions of a user. */
-    async count(userId: string, now: number): Promise<number> {
-      const ids = await redis.zrange(keys.sessions({ userId }), String(now), '+inf', 'BYSCORE');
-      const valid = await readGeneration(redis, userId);
-      const lives = await Promise.all(
-        ids.map(async (id) => {
-          const [generation, owner] = await redis.hmget(keys.session({ sessionId: id }), 'generation', 'userId');
-          return owner !== null && isOfGeneration(valid, id, generation);
-        }),
-      );
-      return lives.filter(Boolean).length;
-    },
+    takePlace: (userId: string, sessionId: string, lifeMs: number): Promise<string | undefined> =>
+      takeKey(redis, keys.sessionPlace({ userId }), sessionId, lifeMs),
   };
 }
 
-async function takeKey(redis: Redis, key: string, sessionId: string, endsAt: number): Promise<string | undefined> {
-  const before = await redis.set(key, sessionId, 'PXAT', endsAt, 'GET');
+async function takeKey(redis: Redis, key: string, sessionId: string, lifeMs: number): Promise<string | undefined> {
+  const before = await redis.set(key, sessionId, 'PX', lifeMs, 'GET');
   return before === null || before === sessionId ? undefined : before;
 }
 
-async function writeRefresh(redis: Redis, { hash, seconds }: RefreshToken, owner: TokenOwner): Promise<void> {
+async function writeRefresh(
+  redis: Redis,
+  { hash, seconds }: RefreshToken,
+  { sessionId, userId, endsAt }: TokenOwner,
+): Promise<void> {
   const key = keys.refresh({ tokenHash: hash });
-  await redis
-    .multi()
-    .hset(key, { ...owner })
-    .expire(key, seconds)
-    .exec();
+  await redis.multi().hset(key, { sessionId, userId, endsAt }).expire(key, seconds).exec();
 }
 
 /** The valid generation of the sessions of a user, and the session of an earlier one that was kept. */
@@ -351,49 +386,56 @@ async function readGeneration(redis: Redis, userId: string): Promise<Generation>
   return { generation: Number(generation ?? 0), kept: kept ?? undefined, keptFrom: Number(keptFrom ?? 0) };
 }
 
-/** Sessions of an earlier version have no generation. */
-function isOfGeneration(
-  { generation, kept, keptFrom }: Generation,
-  id: string,
-  own: string | null | undefined,
-): boolean {
-  return Number(own ?? 0) >= (id === kept ? keptFrom : generation);
+/** The fields of a session in the order of `session-read.lua`; numbers are texts, except those that the script made. */
+type Reply = [readAt?: number, ...fields: (string | null | undefined)[]];
+
+/** A session as it is stored, and the generation in which it began. */
+interface StoredSession extends Omit<AuthSession, 'sessionId'> {
+  generation: number;
 }
 
-async function validSessionIn(
-  redis: Redis,
-  { sessionId, fields, valid }: { sessionId: string; fields: Record<string, string>; valid: Generation | undefined },
-): Promise<AuthSession | undefined> {
-  const session = sessionIn(sessionId, fields);
-  if (session === undefined) return undefined;
-  const generation = valid ?? (await readGeneration(redis, session.userId));
-  return isOfGeneration(generation, sessionId, fields.generation) ? session : undefined;
+/** Sessions of an earlier version have no generation. */
+function validSession(
+  { sessionId, userId }: SessionOwner,
+  stored: StoredSession | undefined,
+  { generation, kept, keptFrom }: Generation,
+): AuthSession | undefined {
+  if (stored === undefined || stored.userId !== userId) return undefined;
+  const { generation: own, ...session } = stored;
+  return own >= (sessionId === kept ? keptFrom : generation) ? { sessionId, ...session } : undefined;
 }
 
 /** The fields of a session that never change, and its first activity. */
-function fieldsOf({ sessionId: _key, authenticatedAt, deviceId, roles, ...session }: NewAuthSession) {
+function fieldsOf(session: NewAuthSession, createdAt: number): Record<string, string | number> {
+  const { userId, deviceId, idleMs, ip, userAgent, roles, authenticatedAt } = session;
   return {
-    ...session,
-    lastActivityAt: session.createdAt,
+    userId,
+    createdAt,
+    lastActivityAt: createdAt,
+    idleMs,
+    ip,
+    userAgent,
     roles: roles.join(','),
     ...(authenticatedAt !== undefined && { authenticatedAt }),
     ...(deviceId !== undefined && { deviceId }),
   };
 }
 
-function sessionIn(sessionId: string, fields: Record<string, string>): AuthSession | undefined {
-  if (fields.userId === undefined) return undefined;
-  const lastActivityAt = Number(fields.lastActivityAt);
+function storedSessionIn(reply: unknown): StoredSession | undefined {
+  const [readAt, userId, generation, createdAt, authenticatedAt, lastActivityAt, ...rest] = reply as Reply;
+  if (readAt === undefined || !userId) return undefined;
+  const [idleMs, endsAt, ip, userAgent, roles, deviceId] = rest;
   return {
-    sessionId,
-    userId: fields.userId,
-    ...(fields.deviceId !== undefined && { deviceId: fields.deviceId }),
-    createdAt: Number(fields.createdAt),
-    authenticatedAt: Number(fields.authenticatedAt ?? fields.createdAt),
-    lastActivityAt,
-    expiresAt: Math.min(lastActivityAt + Number(fields.idleMs), Number(fields.endsAt)),
-    ip: fields.ip ?? '',
-    userAgent: fields.userAgent ?? '',
-    roles: fields.roles ? fields.roles.split(',') : [],
+    userId,
+    ...(deviceId && { deviceId }),
+    generation: Number(generation ?? 0),
+    createdAt: Number(createdAt),
+    authenticatedAt: Number(authenticatedAt ?? createdAt),
+    lastActivityAt: Number(lastActivityAt),
+    readAt,
+    expiresAt: Math.min(Number(lastActivityAt) + Number(idleMs), Number(endsAt)),
+    ip: ip ?? '',
+    userAgent: userAgent ?? '',
+    roles: roles ? roles.split(',') : [],
   };
 }

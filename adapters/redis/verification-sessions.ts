@@ -8,7 +8,7 @@
  */
 import type { Channel, Send } from '../../domain/verification.ts';
 import type { Cipher } from '../../platform/crypto.ts';
-import { loadScript, type Redis } from './connect.ts';
+import { loadScript, type Redis, timeOf } from './connect.ts';
 import { keys } from './keys.ts';
 
 /** A new verification session. */
@@ -40,6 +40,9 @@ export type VerificationSessions = ReturnType<typeof createVerificationSessions>
 export function createVerificationSessions(redis: Redis, cipher: Cipher) {
   const publish = loadScript(redis, 'session-sends');
   return {
+    /** Returns the time of Redis, in milliseconds since the Unix epoch. */
+    time: (): Promise<number> => timeOf(redis),
+
     /** Stores a session until `keepUntil` (ms since the Unix epoch). */
     async create(
       sessionId: string,

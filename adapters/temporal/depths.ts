@@ -5,7 +5,7 @@
  * When Temporal is unavailable, calls throw.
  */
 import type { Client } from '@temporalio/client';
-import type { WaitingFor } from '../../domain/registration.ts';
+import { type AwaitedSystem, awaitedSystems } from '../../domain/registration.ts';
 import { type TemporalRole, temporalRoles } from '../../platform/config/roles.ts';
 
 /** The backlog of a task queue. */
@@ -19,14 +19,13 @@ export interface QueueDepth {
 
 /** The number of registrations that wait for the user or for an unavailable dependency. */
 export interface WaitingRegistrations {
-  waitingFor: WaitingFor | 'person';
+  waitingFor: AwaitedSystem | 'person';
   count: number;
 }
 
 const deadlineMs = 2000;
 /** temporal.api.enums.v1.TaskQueueType */
 const kinds = { workflow: 1, activity: 2 } as const;
-const systems = ['directory', 'sms', 'voice', 'email', 'database'] as const satisfies WaitingFor[];
 
 /** Returns the backlogs of all task queues of Vyry. Sticky queues are not included. */
 export function readQueueDepths(client: Client): Promise<QueueDepth[]> {
@@ -56,7 +55,10 @@ export function countWaiting(client: Client): Promise<WaitingRegistrations[]> {
   const count = async (more: string) => (await client.workflow.count(`${running} AND ${more}`)).count;
   return client.withDeadline(Date.now() + deadlineMs, () =>
     Promise.all([
-      ...systems.map(async (waitingFor) => ({ waitingFor, count: await count(`VyryWaitingFor = "${waitingFor}"`) })),
+      ...awaitedSystems.map(async (waitingFor) => ({
+        waitingFor,
+        count: await count(`VyryWaitingFor = "${waitingFor}"`),
+      })),
       count('VyryWaitingFor IS NULL').then((people) => ({ waitingFor: 'person' as const, count: people })),
     ]),
   );

@@ -27,9 +27,12 @@ import {
   andConsume,
   type Consumed,
   clearLogInsWithoutCaptcha,
+  countTypedNumber,
+  type Limited,
   limitLogIn,
   limitLogInWithoutCaptcha,
   limitSend,
+  orRefund,
   type SendLimitDeps,
 } from '../limits.ts';
 import {
@@ -203,10 +206,13 @@ async function sendLogInCode(
   caller: Caller,
 ): Promise<StartedLogIn> {
   const name = nameKeyOf(deps, identifier);
-  const consumed = await limitLogInBy(deps, caller, { name, captcha }, loginId);
+  const gate = await limitLogInBy(deps, caller, { name, captcha }, loginId);
+  const typed = await orRefund(gate, () => countTyped(deps, { identifier, channel }, loginId));
+  const consumed = await andConsume(gate, async () => typed);
   const beganAt = performance.now();
   const found = proven ? await secondStepOf(deps, proven, channel) : await destinationOf(deps, identifier, channel);
-  const destination = await sendableOf(deps, { channel, found }, loginId, caller);
+  const isProven = proven !== undefined;
+  const destination = await orRefund(consumed, () => sendableOf(deps, { channel, found, isProven }, loginId, caller));
   const expiresAt = await startOtp(deps, consumed, {
     of: { subject: loginId, purpose: 'login' },
     destination: { ...destination, limitKeys: { ...destination.limitKeys, name } },
@@ -219,7 +225,26 @@ async function sendLogInCode(
   await padResponseTime(beganAt);
   // who has proven the password may know the channel that the account has
   const told = proven && found ? found[0].channel : channel;
-  return { loginId, channel: told, expiresAt: new Date(expiresAt).toISOString() };
+  return {
+    loginId,
+    channel: told,
+    expiresAt: new Date(expiresAt).toISOString(),
+    ...(typed.nextCodeAt !== undefined && { nextCodeAt: typed.nextCodeAt }),
+  };
+}
+
+/**
+ * Counts a code to the typed number. `nextCodeAt` is when it can get one, if it has had its codes. Only a typed number is
+ * told: for a name or address that would reveal whose number it is.
+ */
+async function countTyped(
+  deps: SendDeps,
+  { identifier: { kind, value }, channel }: Pick<LogInRequest, 'identifier' | 'channel'>,
+  loginId: string,
+): Promise<Consumed & { nextCodeAt?: string }> {
+  if (kind !== 'phone' || channel === 'email') return { refund: async () => {} };
+  const { allowed, resetSeconds, refund } = await countTypedNumber(deps, deps.limitHash('number', value), loginId);
+  return { refund, ...(!allowed && { nextCodeAt: new Date(Date.now() + resetSeconds * 1000).toISOString() }) };
 }
 
 /**
@@ -243,15 +268,21 @@ async function limitLogInBy(
 /**
  * Returns where the code goes, within the limits of the address. Where they are reached, it goes to the other channel of
  * the user, whose owner so learns of the log-in. For an unknown user nothing is sent, and the same work is done.
+ *
+ * @throws {Failure} rate-limited, for a user who has proven the password: others must not learn of the account
  */
 async function sendableOf(
   deps: SendDeps,
-  { channel, found }: { channel: Channel; found: Found | undefined },
+  { channel, found, isProven }: { channel: Channel; found: Found | undefined; isProven: boolean },
   loginId: string,
   caller: Caller,
 ): Promise<NewOtp['destination']> {
+  // others do not see the state of these limits either
+  const limitedAs: Limited = isProven ? caller : { address: caller.address };
   for (const one of found ?? [nowhere(deps, channel, loginId)]) {
-    if (await isSendable(deps, one, loginId, caller)) return found === undefined ? { channel, limitKeys: {} } : one;
+    const refused = await refusalOf(deps, one, loginId, limitedAs);
+    if (refused === undefined) return found === undefined ? { channel, limitKeys: {} } : one;
+    if (isProven) throw refused;
   }
   return { channel, limitKeys: {} };
 }
@@ -302,23 +333,23 @@ function nowhere(
 }
 
 /**
- * Consumes the limits of the address. Their refusal is not shown to the caller, because it would reveal that the user
- * exists. For an unknown user the same limits are consumed, so that it takes as long, and refunded.
+ * Consumes the limits of the address. Returns their refusal. For an unknown user the same limits are consumed, so that it
+ * takes as long, and refunded.
  */
-async function isSendable(
+async function refusalOf(
   deps: SendLimitDeps,
   { limitKeys, channel, userId }: Pick<Destination, 'limitKeys' | 'channel'> & Partial<Destination>,
   loginId: string,
-  { address }: Caller,
-): Promise<boolean> {
+  caller: Limited,
+): Promise<Failure | undefined> {
   try {
-    const consumed = await limitSend(deps, { address }, { limitKeys, channels: [channel] }, loginId);
+    const consumed = await limitSend(deps, caller, { limitKeys, channels: [channel] }, loginId);
     // the response does not wait for it; an attempt that is not refunded leaves the window with the others
     if (userId === undefined) consumed.refund().catch(() => undefined);
-    return true;
+    return undefined;
   } catch (err) {
     if (!(err instanceof Failure) || err.code !== 'rate-limited') throw err;
     deps.events.loginTried({ method: 'code', loginId, userId, reason: String(err.context.fields?.limit) });
-    return false;
+    return err;
   }
 }

@@ -90,12 +90,12 @@ export async function resetPin(
  */
 async function requireNoHold(
   { recoveries, config }: HoldDeps,
-  { userId, createdAt }: AuthSession,
+  { userId, createdAt, readAt }: AuthSession,
   channel: Channel,
   { noteLimit }: Caller,
 ): Promise<void> {
   const heldSeconds = await recoveries.pinHeldSeconds(userId, channel === 'email' ? 'email' : 'sms');
-  const youngSeconds = Math.ceil((createdAt - Date.now()) / 1000) + config.PIN_RESET_WAIT;
+  const youngSeconds = Math.ceil((createdAt - readAt) / 1000) + config.PIN_RESET_WAIT;
   const resetSeconds = Math.min(heldSeconds, youngSeconds);
   if (resetSeconds <= 0) return;
   const limit = 'pin-reset-after-recovery';

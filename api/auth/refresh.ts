@@ -37,11 +37,10 @@ export async function refreshTokens(deps: Deps, { body: { refreshToken } }: Hand
     await deps.sessions.end(userId, sessionId);
     throw new Failure('token-invalid');
   }
-  const now = Date.now();
-  const refreshMs = refreshLife(deps.sessionLife, owner.endsAt, now);
+  const refreshMs = refreshLife(deps.sessionLife, owner.leftMs);
   const minted = newToken();
   const successor = successorOf(deps, minted, refreshMs);
-  const rotation = await deps.sessions.rotate(owner, presented, successor, { roles: account.roles, now });
+  const rotation = await deps.sessions.rotate(owner, presented, successor, { roles: account.roles });
   const next = await nextToken(deps, owner, rotation);
   const device = await deviceOf(deps, owner, rotation);
   return { status: 200, body: await tokensOf(deps, { sessionId, refreshToken: next, refreshMs, account, device }) };

@@ -48,7 +48,7 @@ export async function listSessions(
 ): Promise<AnswerOf<Ops['listSessions']>> {
   const scope = ['sessions', holder.userId];
   const last = cursor === undefined ? undefined : openCursor(hashKey, cursor, scope);
-  const all = (await sessions.list(holder.userId, Date.now()))
+  const all = (await sessions.list(holder.userId))
     .map((session) => ({ session, position: positionOf(session) }))
     .sort((a, b) => (a.position < b.position ? 1 : -1));
   const rest = all.filter(({ position }) => last === undefined || position < last);

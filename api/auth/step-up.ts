@@ -19,6 +19,6 @@ export async function stepUp(
   const proof =
     pin === undefined ? { kind: 'password' as const, secret: password ?? '' } : { kind: 'pin' as const, secret: pin };
   await requireCredential(deps, { userId, ...proof }, caller);
-  await deps.sessions.confirm(sessionId, Date.now());
+  await deps.sessions.confirm(sessionId);
   return { status: 204 };
 }

@@ -1,8 +1,7 @@
 /** Validation of an access token for another server. */
 import type { tokenOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
-import { requireToken } from '../authenticate.ts';
-import type { ApiDeps } from '../deps.ts';
+import { requireToken, type SessionDeps } from '../authenticate.ts';
 import type { HandlerInput } from '../serve.ts';
 
 type Op = typeof tokenOperations.validateToken;
@@ -13,7 +12,7 @@ type Op = typeof tokenOperations.validateToken;
  * @throws {Failure} unauthenticated, token-invalid
  */
 export async function validateToken(
-  deps: Pick<ApiDeps, 'tokens' | 'sessions'>,
+  deps: SessionDeps,
   { body: { accessToken } }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   const { session, expiresAt } = await requireToken(deps, `Bearer ${accessToken}`);

@@ -71,10 +71,10 @@ export function statusOf({ reason }: Refusal): number {
   return rows[reason].status;
 }
 
-/** Returns a session as metadata at an instant: `may…` with 0 seconds means now; without `may…` the seconds are 0. */
-export function metadataOf(session: VerificationSession, now: number): Metadata {
-  const { sessionId, number, isVerified, nextSmsAt, nextVoiceAt, nextCheckAt, expiresAt } = session;
-  const secondsTo = (at: number | null) => (at === null ? 0 : Math.max(0, Math.floor((at - now) / 1000)));
+/** Returns a session as metadata when it was read: `may…` with 0 seconds means now; without `may…` the seconds are 0. */
+export function metadataOf(session: VerificationSession): Metadata {
+  const { sessionId, number, isVerified, nextSmsAt, nextVoiceAt, nextCheckAt, expiresAt, readAt } = session;
+  const secondsTo = (at: number | null) => (at === null ? 0 : Math.max(0, Math.floor((at - readAt) / 1000)));
   return {
     sessionId: Buffer.from(sessionId, 'hex'),
     verified: isVerified,

@@ -84,7 +84,7 @@ export const registrationService: Service = {
 /** One of the two for the first two RPCs, both for the others. */
 function responseOf(rpc: Rpc, { session, refusal }: SessionAnswer): Record<string, unknown> {
   return {
-    ...(session && { sessionMetadata: metadataOf(session, Date.now()) }),
+    ...(session && { sessionMetadata: metadataOf(session) }),
     ...(refusal && { error: errorOf(rpc, refusal) }),
   };
 }

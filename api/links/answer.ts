@@ -65,10 +65,7 @@ async function requireStillThere(
   link: DeviceLink,
   { userId, deviceId, sessionId }: DeviceSession,
 ): Promise<void> {
-  const [set, session] = await Promise.all([
-    deps.devices.read(userId),
-    deps.sessions.read(sessionId, Date.now(), { userId }),
-  ]);
+  const [set, session] = await Promise.all([deps.devices.read(userId), deps.sessions.read({ sessionId, userId })]);
   if (session !== undefined && set?.devices.some((device) => device.deviceId === deviceId)) return;
   await deps.links.withdraw(link);
   throw lockFailure('device-revoked');

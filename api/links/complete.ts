@@ -124,10 +124,7 @@ async function repeat(deps: CompleteDeps, completing: Completing): Promise<Token
   const { link, taker } = completing;
   const { userId, sessionId = '', deviceId = '' } = link;
   if (link.taker !== taker) throw new Failure('link-used');
-  const [session, set] = await Promise.all([
-    deps.sessions.read(sessionId, Date.now(), { userId }),
-    deps.devices.read(userId),
-  ]);
+  const [session, set] = await Promise.all([deps.sessions.read({ sessionId, userId }), deps.devices.read(userId)]);
   const device = deviceIn(set, deviceId);
   if (session === undefined || device === undefined) throw new Failure('link-used');
   return begin(deps, completing, device);

@@ -74,7 +74,7 @@ async function registrationLockSeconds(
   const found = await Promise.all(ids.map((registrationId) => registrations.read(registrationId)));
   const asking = found.flatMap((stored) => {
     const isRunning = stored?.status.state === 'pending' || stored?.status.state === 'waiting';
-    return isRunning && stored.status.lockedBy === userId ? [stored.status.expiresAt] : [];
+    return isRunning && stored.status.existing?.userId === userId ? [stored.status.expiresAt] : [];
   });
   return Math.max(0, ...asking.map((expiresAt) => (expiresAt - Date.now()) / 1000));
 }

@@ -48,6 +48,7 @@ export async function beginRegistrationSession(
   if (!(await deps.registrations.takeSession(registrationId, minted.id))) {
     throw new Failure('session-already-taken');
   }
+  const device = (await deps.devices.read(userId))?.devices.find(({ addedBy }) => addedBy === registrationId);
   const proof = { epoch, outdated: 'session-already-taken' } as const;
-  return openSession(deps, account, minted, { ...caller, proof, isFirst: epoch === 0 });
+  return openSession(deps, account, minted, { ...caller, proof, isFirst: epoch === 0, ...(device && { device }) });
 }

@@ -1,4 +1,5 @@
 /** The status of a registration: checks before a step, and the view for clients. */
+import type { ReadCheckState } from '../../adapters/redis/codes.ts';
 import { keys } from '../../adapters/redis/keys.ts';
 import type { Registration } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -120,12 +121,13 @@ export function view(
   { rules }: Pick<ApiDeps, 'rules'>,
   registrationId: string,
   status: RegistrationStatus,
-  checks: Parameters<typeof checksLeft>[0],
+  checks: ReadCheckState | undefined,
 ): Registration {
   const isCodeOpen = status.steps.some((step) => step.name === 'code' && step.status !== 'done');
   const isRunning = status.state === 'pending' || status.state === 'waiting';
   const { waitingFor, reason, phone, email, userId } = status;
-  const now = Date.now();
+  // without a code no time matters
+  const now = checks?.readAt ?? 0;
   return {
     registrationId,
     state: status.state,

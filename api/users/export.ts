@@ -10,7 +10,7 @@ import { Failure } from '../../domain/failures.ts';
 import { emailKey } from '../../domain/identity.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
-import { deviceViews } from '../devices/list.ts';
+import { type DeviceViewDeps, deviceViews } from '../devices/list.ts';
 import { accountKeyOf, type LimitDeps, limitExport } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
 import { sessionView, userView } from '../views.ts';
@@ -18,8 +18,7 @@ import { sessionView, userView } from '../views.ts';
 type Op = typeof userOperations.exportAccount;
 type WorkflowDeps = Pick<ApiDeps, 'temporal' | 'events'>;
 type EventDeps = Pick<ApiDeps, 'readPersonEvents' | 'events'>;
-type DeviceDeps = Pick<ApiDeps, 'devices' | 'deviceActivity'>;
-type Deps = LimitDeps & WorkflowDeps & EventDeps & DeviceDeps & Pick<ApiDeps, 'accounts' | 'sessions'>;
+type Deps = LimitDeps & WorkflowDeps & EventDeps & DeviceViewDeps & Pick<ApiDeps, 'accounts' | 'sessions'>;
 
 /** Maximum number of events: one page of Elasticsearch. */
 const eventsMax = 10_000;
@@ -41,18 +40,16 @@ const notes = [
  *
  * @throws {Failure} not-found, rate-limited
  */
-export async function exportAccount(
-  deps: Deps,
-  { holder: { userId, deviceId }, caller }: HandlerInput<Op>,
-): Promise<AnswerOf<Op>> {
+export async function exportAccount(deps: Deps, { holder, caller }: HandlerInput<Op>): Promise<AnswerOf<Op>> {
+  const { userId } = holder;
   await limitExport(deps, caller, accountKeyOf(deps, userId), newId());
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
   const [secrets, isLinkedToDirectory, sessions, devices, workflows, auditEvents] = await Promise.all([
     deps.accounts.readSecrets(userId),
     deps.accounts.hasDirectoryEntry(userId),
-    deps.sessions.list(userId, Date.now()),
-    readDevices(deps, userId, deviceId),
+    deps.sessions.list(userId),
+    readDevices(deps, userId, holder.deviceId),
     readWorkflows(deps, account),
     readEvents(deps, account),
   ]);
@@ -80,16 +77,16 @@ export async function exportAccount(
 }
 
 async function readDevices(
-  deps: DeviceDeps,
+  deps: DeviceViewDeps,
   userId: string,
   currentId: string | undefined,
 ): Promise<Export['devices']> {
   const [set, views] = await Promise.all([deps.devices.read(userId), deviceViews(deps, userId, currentId)]);
   const items = views.flatMap((view) => {
-    const device = deviceIn(set, view.deviceId);
-    return device === undefined
+    const { registrationId, capabilities } = deviceIn(set, view.deviceId) ?? {};
+    return registrationId === undefined || capabilities === undefined
       ? []
-      : [{ ...view, registrationId: device.registrationId, capabilities: device.capabilities }];
+      : [{ ...view, registrationId, capabilities }];
   });
   return { identityKey: set?.identityKey ?? null, items };
 }

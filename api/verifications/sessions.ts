@@ -3,6 +3,8 @@
  *
  * A refusal is part of the answer, next to the session, so that the caller learns what is possible next. Only the
  * failure of a dependency is thrown.
+ *
+ * The time is that of Redis, so that a process whose clock is wrong neither shortens nor lengthens a session or a code.
  */
 import { type PhoneNumber, parsePhoneNumber, phoneRefusal } from '../../adapters/phone-numbers.ts';
 import type { Limit } from '../../adapters/redis/rate-limits.ts';
@@ -55,6 +57,8 @@ export interface VerificationSession extends VerificationSessionView {
   sessionId: string;
   /** E.164. */
   number: string;
+  /** When it was read, in milliseconds since the Unix epoch. */
+  readAt: number;
 }
 
 /** Has both when an action on an existing session was refused. */
@@ -64,7 +68,10 @@ export interface SessionAnswer {
 }
 
 /** The dependencies of reading a session. */
-type SessionReadDeps = Pick<ApiDeps, 'verificationSessions' | 'sessionRules' | 'codes'>;
+type SessionReadDeps = Pick<
+  ApiDeps,
+  'verificationSessions' | 'sessionRules' | 'codes' | 'signalSteps' | 'registrations'
+>;
 /** The dependencies of creating a session. */
 type SessionCreateDeps = SessionReadDeps & Pick<ApiDeps, 'config' | 'hashKey' | 'rateLimits'>;
 /** The dependencies of sending a code. */
@@ -74,9 +81,15 @@ type SessionCheckDeps = SessionReadDeps & OtpCheckDeps & Pick<ApiDeps, 'temporal
 /** The dependencies of all actions. */
 export type SessionDeps = SessionCreateDeps & SessionSendDeps & SessionCheckDeps;
 
-interface Found extends StoredVerificationSession {
+interface Found extends StoredVerificationSession, Current {
   sessionId: string;
+}
+
+/** What changes about a session without its workflow. */
+interface Current {
   checks: CheckState | undefined;
+  /** Milliseconds since the Unix epoch. */
+  readAt: number;
 }
 
 /** Wait after a provider has throttled requests. */
@@ -102,19 +115,39 @@ export async function createSession(
   const limited = await limitCreation(deps, number.e164, collationKey);
   if (limited !== undefined) return { refusal: limited };
   const sessionId = newId();
-  const created = newSession(number);
+  const createdAt = await deps.verificationSessions.time();
+  const created = newSession(number, createdAt);
   await deps.verificationSessions.create(
     sessionId,
     created,
     keepSessionUntil({ ...created, sends: [] }, deps.sessionRules),
   );
-  return viewOf(deps, { ...created, sessionId, sends: [], checks: undefined });
+  return viewOf(deps, { ...created, sessionId, sends: [], checks: undefined, readAt: createdAt });
 }
 
-/** Returns the current state of a session, without counting against a limit or extending its life. */
+/**
+ * Returns the current state of a session, without counting against a limit or extending its life. A registration whose
+ * number is verified is a verified session of the same id: a Signal-Server asks for it during the step `signal`.
+ */
 export async function readSession(deps: SessionReadDeps, sessionId: string): Promise<SessionAnswer> {
   const found = await find(deps, sessionId);
-  return found === undefined ? { refusal: { reason: 'not-found' } } : viewOf(deps, found);
+  if (found !== undefined) return viewOf(deps, found);
+  const session = await findRegistration(deps, sessionId);
+  return session === undefined ? { refusal: { reason: 'not-found' } } : { session };
+}
+
+/** Finds a running registration with a verified number. It expires as the registration, which may wait beyond that. */
+async function findRegistration(
+  { signalSteps, registrations }: SessionReadDeps,
+  sessionId: string,
+): Promise<VerificationSession | undefined> {
+  const number = await signalSteps.readNumber(sessionId);
+  const stored = number === undefined ? undefined : await registrations.read(sessionId);
+  if (number === undefined || stored === undefined) return undefined;
+  const { state, expiresAt } = stored.status;
+  if (state !== 'waiting' && (state !== 'pending' || expiresAt <= Date.now())) return undefined;
+  const nothingNext = { nextSmsAt: null, nextVoiceAt: null, nextCheckAt: null };
+  return { sessionId, number, isVerified: true, ...nothingNext, expiresAt, readAt: Date.now() };
 }
 
 /**
@@ -129,10 +162,10 @@ export async function sendSessionCode(
 ): Promise<SessionAnswer> {
   const found = await find(deps, sessionId);
   if (found === undefined) return { refusal: { reason: 'not-found' } };
-  const refused = refuseSend(found, request.channel, deps.sessionRules, Date.now());
+  const refused = refuseSend(found, request.channel, deps.sessionRules, found.readAt);
   if (refused !== undefined) {
     if (found.waitingFor === request.channel && refused.reason !== 'already-verified') throw new Failure('unavailable');
-    return viewOf(deps, found, refusalOf(refused));
+    return viewOf(deps, found, refusalOf(refused, found));
   }
   const consumed = await limitSend(deps, {}, limitedActOf(deps, found, request.channel), newId()).catch(refusalOfLimit);
   if ('reason' in consumed) return viewOf(deps, found, consumed);
@@ -147,7 +180,7 @@ export async function sendSessionCode(
   if (own !== undefined)
     deps.events.codeRequested({ subject: sessionId, purpose: 'verify' }, request.channel, own.number);
   if (away !== undefined && away !== 'limited') throw new Failure('unavailable');
-  const now = { ...found, sends, checks: await readChecks(deps, sessionId) };
+  const now = { ...found, sends, ...(await readCurrent(deps, sessionId)) };
   if (away !== undefined) return viewOf(deps, now, { reason: 'slow-down', waitMs: slowDownMs });
   if (own?.state === 'sent') return viewOf(deps, now);
   return viewOf(deps, now, { reason: refusalKindOf(own?.reason) });
@@ -165,8 +198,8 @@ export async function checkSessionCode(
 ): Promise<SessionAnswer> {
   const found = await find(deps, sessionId);
   if (found === undefined) return { refusal: { reason: 'not-found' } };
-  const refused = refuseCheck(found, deps.sessionRules, Date.now());
-  if (refused !== undefined) return viewOf(deps, found, refusalOf(refused));
+  const refused = refuseCheck(found, deps.sessionRules, found.readAt);
+  if (refused !== undefined) return viewOf(deps, found, refusalOf(refused, found));
   const code = readDigits(typed);
   if (!/^\d{4,10}$/.test(code)) return notVerified(viewOf(deps, found));
   const { number: send = 0, channel = 'sms' } = found.sends.at(-1) ?? {};
@@ -184,8 +217,8 @@ export async function checkSessionCode(
   ).catch(refusalOfLimit);
   if ('reason' in checked) return viewOf(deps, found, checked);
   const { outcome, waitMs } = checked;
-  const after = { ...found, checks: await readChecks(deps, sessionId) };
-  if (outcome === 'verified') await tellVerified(deps, sessionId, after.checks);
+  const after = { ...found, ...(await readCurrent(deps, sessionId)) };
+  if (outcome === 'verified') await tellVerified(deps, after);
   const answer = viewOf(deps, after, refusalOfCheck(outcome, waitMs));
   return outcome === 'wrong' ? notVerified(answer) : answer;
 }
@@ -230,21 +263,28 @@ async function limitCreation(
   return state.allowed ? undefined : { reason: 'limited', waitMs: state.resetSeconds * 1000, limit: state.limit };
 }
 
-function newSession({ e164, country, callingCode }: PhoneNumber): NewVerificationSession {
+function newSession({ e164, country, callingCode }: PhoneNumber, createdAt: number): NewVerificationSession {
   const shown = countryOf({ callingCode, ...(country && { country }) });
-  return { number: e164, createdAt: Date.now(), ...(shown && { country: shown }) };
+  return { number: e164, createdAt, ...(shown && { country: shown }) };
 }
 
 /** Finds a session; undefined once it has expired, even if it is still stored. */
 async function find(deps: SessionReadDeps, sessionId: string): Promise<Found | undefined> {
-  const [stored, checks] = await Promise.all([deps.verificationSessions.read(sessionId), readChecks(deps, sessionId)]);
+  const [stored, current] = await Promise.all([
+    deps.verificationSessions.read(sessionId),
+    readCurrent(deps, sessionId),
+  ]);
   if (stored === undefined) return undefined;
-  const found = { ...stored, sessionId, checks };
-  return sessionAt(found, deps.sessionRules, Date.now()) === undefined ? undefined : found;
+  const found = { ...stored, sessionId, ...current };
+  return sessionAt(found, deps.sessionRules, found.readAt) === undefined ? undefined : found;
 }
 
-function readChecks({ codes }: Pick<ApiDeps, 'codes'>, sessionId: string): Promise<CheckState | undefined> {
-  return codes.read({ subject: sessionId, purpose: 'verify' });
+async function readCurrent({ codes, verificationSessions }: SessionReadDeps, sessionId: string): Promise<Current> {
+  const [checks, readAt] = await Promise.all([
+    codes.read({ subject: sessionId, purpose: 'verify' }),
+    verificationSessions.time(),
+  ]);
+  return { checks, readAt };
 }
 
 /** Sends the update, which starts the workflow if it is the first one. */
@@ -270,8 +310,8 @@ function isRefusedByWorkflow(err: unknown): boolean {
 async function refusedMeanwhile(deps: SessionReadDeps, sessionId: string, channel: Channel): Promise<SessionAnswer> {
   const found = await find(deps, sessionId);
   if (found === undefined) return { refusal: { reason: 'not-found' } };
-  const refused = refuseSend(found, channel, deps.sessionRules, Date.now()) ?? { reason: 'under-way' };
-  return viewOf(deps, found, refusalOf(refused));
+  const refused = refuseSend(found, channel, deps.sessionRules, found.readAt) ?? { reason: 'under-way' };
+  return viewOf(deps, found, refusalOf(refused, found));
 }
 
 /**
@@ -279,25 +319,24 @@ async function refusedMeanwhile(deps: SessionReadDeps, sessionId: string, channe
  */
 async function tellVerified(
   deps: Pick<ApiDeps, 'temporal' | 'events'>,
-  sessionId: string,
-  checks: CheckState | undefined,
+  { sessionId, checks, readAt }: Found,
 ): Promise<void> {
-  const at = checks?.verifiedAt ?? Date.now();
+  const at = checks?.verifiedAt ?? readAt;
   await signalWorkflow(deps, verificationWorkflowId(sessionId), codeConfirmed, { at }).catch((err: unknown) =>
     deps.events.dependencyFailed(err),
   );
 }
 
 function viewOf({ sessionRules }: Pick<ApiDeps, 'sessionRules'>, found: Found, refusal?: Refusal): SessionAnswer {
-  const view = sessionAt(found, sessionRules, Date.now());
+  const { sessionId, number, readAt } = found;
+  const view = sessionAt(found, sessionRules, readAt);
   if (view === undefined) return { refusal: { reason: 'not-found' } };
-  const { sessionId, number } = found;
-  return { session: { ...view, sessionId, number }, ...(refusal && { refusal }) };
+  return { session: { ...view, sessionId, number, readAt }, ...(refusal && { refusal }) };
 }
 
-function refusalOf(refused: SendRefusal | CheckRefusal): Refusal {
+function refusalOf(refused: SendRefusal | CheckRefusal, { readAt }: Found): Refusal {
   if (refused.reason === 'too-early') {
-    return { reason: 'too-early', waitMs: Math.max(0, refused.nextAt - Date.now()), limit: 'session-waits' };
+    return { reason: 'too-early', waitMs: Math.max(0, refused.nextAt - readAt), limit: 'session-waits' };
   }
   return refused.reason === 'under-way' ? { reason: 'under-way', waitMs: underWayMs } : refused;
 }

@@ -1,6 +1,7 @@
 /** Checks of the variables of every role and of the captcha. Findings contain names of variables, never values. */
 import { createConfiguredCaptcha, testSecrets } from '../../adapters/captcha.ts';
 import { readInfobipOptions } from '../../adapters/http/infobip.ts';
+import { readPushOptions } from '../../adapters/http/push-options.ts';
 import { readTwilioOptions } from '../../adapters/twilio.ts';
 import { readConfig, readVariables } from '../../platform/config/config.ts';
 import { type Role, roles } from '../../platform/config/roles.ts';
@@ -12,15 +13,19 @@ const together: Partial<Record<Role, (env: Record<string, string>) => unknown>> 
   api: (env) => createConfiguredCaptcha(readConfig('api', env)),
   delivery: (env) => {
     const config = readConfig('delivery', env);
-    return [readTwilioOptions(config), readInfobipOptions(config)];
+    return [readTwilioOptions(config), readInfobipOptions(config), readPushOptions(config)];
   },
 };
+
+/** Roles that an installation runs only with a variable. */
+const neededBy: Partial<Record<Role, string>> = { audit: 'ELASTICSEARCH_URL', signal: 'SIGNAL_SERVER_URL' };
 
 /** Validates the configuration of every role as its process does at start. */
 export function checkConfiguration(env: Record<string, string>): Finding[] {
   return roles.map((role) => {
     const check = `configuration of ${role}`;
-    if (role === 'audit' && !env.ELASTICSEARCH_URL) return { check, verdict: 'off', about: 'no ELASTICSEARCH_URL' };
+    const needed = neededBy[role];
+    if (needed !== undefined && !env[needed]) return { check, verdict: 'off', about: `no ${needed}` };
     try {
       readConfig(role, env);
       together[role]?.(env);

@@ -1,7 +1,11 @@
 /** Checks of the message providers: whether they accept the credentials and allow sending. No message is sent. */
+import { createFcm } from '../../adapters/http/fcm.ts';
 import { connectInfobip, readInfobipOptions } from '../../adapters/http/infobip.ts';
+import { readPushOptions } from '../../adapters/http/push-options.ts';
 import { connectResend } from '../../adapters/http/resend.ts';
 import { connectSendgrid } from '../../adapters/http/sendgrid.ts';
+import { connectSignalServer, trustAlso } from '../../adapters/http/signal-server.ts';
+import { vapidPublicKey } from '../../adapters/http/webpush.ts';
 import { connectMail } from '../../adapters/mail.ts';
 import { connectTwilio, readTwilioOptions } from '../../adapters/twilio.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -97,6 +101,51 @@ export async function checkSendgrid(env: Record<string, string>): Promise<Findin
     return [failedAt(check, err, 'Check SENDGRID_API_KEY.', 'SENDGRID_API_BASE_URL')];
   }
 }
+
+/** Checks that the Signal-Server of the step `signal` responds. */
+export async function checkSignalServer(env: Record<string, string>): Promise<Finding[]> {
+  const check = 'signal-server';
+  const { REGISTRATION_STEPS: steps } = readVariables(['REGISTRATION_STEPS'], env);
+  const isListed = steps.includes('signal');
+  if (!env.SIGNAL_SERVER_URL) {
+    if (!isListed) return [{ check, verdict: 'off', about: 'not configured: no step signal' }];
+    const advice = 'Set SIGNAL_SERVER_URL, or remove signal from REGISTRATION_STEPS.';
+    return [{ check, verdict: 'failed', about: 'the step signal has no Signal-Server', advice }];
+  }
+  const { SIGNAL_SERVER_URL: baseUrl, SIGNAL_SERVER_CA: ca } = readVariables(namesFrom('SIGNAL_SERVER_'), env);
+  if (ca !== undefined) trustAlso(ca);
+  try {
+    await connectSignalServer({ baseUrl, timeoutMs: 5000 }).ping();
+    return [
+      { check, verdict: 'ok', about: isListed ? 'responds' : 'responds; REGISTRATION_STEPS does not list signal' },
+    ];
+  } catch (err) {
+    const advice = 'Check SIGNAL_SERVER_URL, SIGNAL_SERVER_CA, and that the server runs.';
+    return [{ check, verdict: 'failed', about: outageOf(err), advice }];
+  }
+}
+
+/** Checks that the keys of WebPush belong together, and that Google accepts the service account of FCM. */
+export async function checkPush(env: Record<string, string>): Promise<Finding[]> {
+  const check = 'push';
+  const names = ['PUSH_PROVIDERS', 'VAPID_PUBLIC_KEY', 'VAPID_PRIVATE_KEY', 'VAPID_SUBJECT'] as const;
+  const config = readVariables([...names, ...namesFrom('FCM_'), ...namesFrom('APNS_')], env);
+  const { webpush, fcm } = readPushOptions(config);
+  if (config.PUSH_PROVIDERS.length === 0) return [{ check, verdict: 'off', about: 'not configured: no wake-ups' }];
+  if (webpush && vapidPublicKey(webpush.privateKey.reveal()) !== config.VAPID_PUBLIC_KEY) {
+    const advice = 'Make a new pair with npx vyry keys vapid; devices have to register again.';
+    return [{ check, verdict: 'failed', about: 'VAPID_PUBLIC_KEY is not the key of VAPID_PRIVATE_KEY', advice }];
+  }
+  try {
+    if (fcm) await createFcm({ ...fcm, accessToken: unshared }).ping();
+    return [{ check, verdict: 'ok', about: config.PUSH_PROVIDERS.join(', ') }];
+  } catch (err) {
+    return [failedAt(check, err, 'Check FCM_SERVICE_ACCOUNT in the Google Cloud console.', 'token_uri')];
+  }
+}
+
+/** The doctor requests a token of its own. */
+const unshared = { read: async () => undefined, share: async (token: string) => token, forget: async () => undefined };
 
 /** Advises on a failure: the key is wrong, the provider cannot be reached, or it has a temporary problem. */
 function failedAt(check: string, err: unknown, keyAdvice: string, place: string): Finding {

@@ -2,7 +2,8 @@
 
 import { isTemporalOutage } from '../../adapters/temporal/connect.ts';
 import { countPollers, hasNamespace, readSearchAttributes } from '../../adapters/temporal/inspect.ts';
-import { temporalRoles } from '../../platform/config/roles.ts';
+import { readVariables } from '../../platform/config/config.ts';
+import { type TemporalRole, temporalRoles } from '../../platform/config/roles.ts';
 import { searchAttributeNames } from '../../workflows/search-attributes.ts';
 import { openTemporal, type TemporalAccess } from '../connections.ts';
 import type { Finding } from './finding.ts';
@@ -27,8 +28,14 @@ export async function checkTemporal(env: Record<string, string>): Promise<Findin
   return [
     { check, verdict: 'ok', about: `answers, namespace ${namespace}` },
     await checkSearchAttributes(temporal),
-    ...(await Promise.all(temporalRoles.map((role) => checkQueue(temporal, role)))),
+    ...(await Promise.all(rolesOf(env).map((role) => checkQueue(temporal, role)))),
   ];
+}
+
+/** The role `signal` is needed only for its step. */
+function rolesOf(env: Record<string, string>): TemporalRole[] {
+  const { REGISTRATION_STEPS: steps } = readVariables(['REGISTRATION_STEPS'], env);
+  return temporalRoles.filter((role) => role !== 'signal' || steps.includes('signal'));
 }
 
 async function checkSearchAttributes({ client, within }: TemporalAccess): Promise<Finding> {

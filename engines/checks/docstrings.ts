@@ -2,7 +2,8 @@
 import ts from 'typescript';
 import type { Finding, Source } from './finding.ts';
 
-const documented = /^(contract|api|workflows|activities|adapters|domain|platform|workers|cli|engines|bench|kibana)\//;
+const documented =
+  /^(contract|api|workflows|activities|adapters|domain|platform|workers|cli|client|engines|bench|kibana)\//;
 
 /** Returns the exports without a docstring and the operations without a summary. */
 export function checkDocstrings(sources: readonly Source[]): Finding[] {

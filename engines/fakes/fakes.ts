@@ -1,6 +1,6 @@
 /**
  * Local fakes for the outside providers: Twilio, Infobip, Resend, SendGrid, a mail server, captcha providers, a WebPush
- * service, FCM and APNs. They share one outbox, which shows what they accepted, and one set of faults. They speak the vendors' protocols and are
+ * service, FCM, APNs and a Signal-Server. They share one outbox, which shows what they accepted, and one set of faults. They speak the vendors' protocols and are
  * not part of the product.
  */
 import { z } from 'zod';
@@ -15,6 +15,8 @@ import { startMailSink } from './mail-sink.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { renderPage } from './page.ts';
 import { pushCertificate, pushCertificateKey } from './push-keys.ts';
+import type { RegistrationServiceOptions } from './signal-server/registration-service.ts';
+import { createSignalServer } from './signal-server/server.ts';
 import { createTwilioRoutes, type TwilioAccount } from './twilio.ts';
 import { createWebPush } from './webpush.ts';
 
@@ -30,6 +32,8 @@ export interface FakesOptions {
   apnsPort?: number;
   twilio: TwilioAccount;
   captchaSecret?: string;
+  /** The registration service of the Signal-Server; a request can name another one later. */
+  registrationService?: RegistrationServiceOptions | undefined;
   /** Longest wait for the answer to a delivery report; the time that Twilio waits by default. */
   reportTimeoutMs?: number;
 }
@@ -44,8 +48,10 @@ export interface Fakes {
   webpushUrl: string;
   apnsUrl: string;
   captchaUrls: Record<CaptchaProvider, string>;
+  /** Base of the API of the Signal-Server. */
+  signalServerUrl: string;
   /**
-   * Empties the outbox and the delivery reports and clears the faults. Returns whether a fault was set since the last
+   * Empties the outbox, the delivery reports and the Signal-Server and clears the faults. Returns whether a fault was set since the last
    * reset.
    */
   reset(): boolean;
@@ -62,6 +68,8 @@ export async function startFakes(options: FakesOptions): Promise<Fakes> {
   const closing = new AbortController();
   const reports = createDeliveryReports(closing.signal, options.reportTimeoutMs);
   const webpush = createWebPush({ outbox, faults, urlOf: () => webpushUrl });
+  const signalServer = createSignalServer(faults);
+  if (options.registrationService !== undefined) signalServer.connect(options.registrationService);
   const routes = [
     ...outboxRoutes(outbox, faults, reports),
     ...createTwilioRoutes(options.twilio, { outbox, faults, reports, closing: closing.signal }),
@@ -69,6 +77,7 @@ export async function startFakes(options: FakesOptions): Promise<Fakes> {
     ...createCaptchaRoutes(captchaSecret, faults),
     ...webpush.routes,
     ...createFcmRoutes({ outbox, faults }),
+    ...signalServer.routes,
   ];
   await using open = new AsyncDisposableStack();
   const opened = async <T extends { close(): Promise<void> }>(start: Promise<T>) =>
@@ -83,6 +92,7 @@ export async function startFakes(options: FakesOptions): Promise<Fakes> {
   const all = open.move();
   const close = async () => {
     closing.abort();
+    signalServer.close();
     await all.disposeAsync();
   };
   return {
@@ -96,9 +106,11 @@ export async function startFakes(options: FakesOptions): Promise<Fakes> {
       turnstile: base + captchaPaths.turnstile,
       recaptcha: base + captchaPaths.recaptcha,
     },
+    signalServerUrl: base,
     reset() {
       outbox.clear();
       reports.clear();
+      signalServer.clear();
       return faults.clear();
     },
     close,

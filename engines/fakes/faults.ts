@@ -14,7 +14,7 @@ export const captchaProviders = ['hcaptcha', 'turnstile', 'recaptcha'] as const;
 /** One of these providers. */
 export type CaptchaProvider = (typeof captchaProviders)[number];
 
-type FaultChannel = Channel | 'captcha';
+type FaultChannel = Channel | 'captcha' | 'signal';
 
 const commonModes = ['none', 'slow', 'hold', 'error500', 'error400', 'accept-then-drop'] as const;
 const reportModes = [
@@ -33,6 +33,7 @@ const modesOf: Record<FaultChannel, readonly Mode[]> = {
   email: commonModes,
   push: commonModes,
   captcha: [...commonModes, 'html', 'empty'],
+  signal: commonModes,
 };
 
 const providersOf: Record<FaultChannel, readonly string[]> = {
@@ -41,6 +42,7 @@ const providersOf: Record<FaultChannel, readonly string[]> = {
   email: ['smtp', 'resend', 'sendgrid'],
   push: ['webpush', 'fcm', 'apns'],
   captcha: captchaProviders,
+  signal: ['signal-server'],
 };
 
 const providerCodes: Record<FaultChannel, RegExp> = {
@@ -49,12 +51,13 @@ const providerCodes: Record<FaultChannel, RegExp> = {
   email: /^[45]\.\d{1,3}\.\d{1,3}$/,
   push: /^[\w-]{1,64}$/,
   captcha: /^[a-z-]{1,64}$/,
+  signal: /^[3-5]\d\d$/,
 };
 
 /** The body of `PUT /faults`: a mode for a channel, refused when that channel or its providers do not support it. */
 export const faultSchema = z
   .strictObject({
-    channel: z.enum([...channels, 'captcha']),
+    channel: z.enum([...channels, 'captcha', 'signal']),
     provider: z.string().optional(),
     mode: z.enum(modes),
     seconds: z.number().positive().max(86_400).optional(),

@@ -1,6 +1,7 @@
 /**
  * Runs the fakes as a process until SIGTERM or SIGINT:
- * `node engines/fakes/main.ts --account-sid AC… --auth-token … [--host] [--port] [--smtp-port] [--captcha-secret]`.
+ * `node engines/fakes/main.ts --account-sid AC… --auth-token … [--host] [--port] [--smtp-port] [--captcha-secret]
+ * [--registration-service host:port] [--registration-service-token …]`.
  */
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
@@ -20,9 +21,12 @@ function readOptions(): FakesOptions {
       host: { type: 'string' },
       port: { type: 'string', default: '0' },
       'smtp-port': { type: 'string', default: '0' },
+      'registration-service': { type: 'string' },
+      'registration-service-token': { type: 'string' },
     },
   });
   const { 'account-sid': accountSid, 'auth-token': authToken, 'captcha-secret': captchaSecret, host } = values;
+  const { 'registration-service': address, 'registration-service-token': token } = values;
   if (!accountSid || !authToken) throw new Error('--account-sid and --auth-token are required');
   return {
     port: readPort('--port', values.port),
@@ -30,6 +34,8 @@ function readOptions(): FakesOptions {
     twilio: { accountSid, authToken },
     ...(host === undefined ? {} : { host }),
     ...(captchaSecret === undefined ? {} : { captchaSecret }),
+    // a list of tokens is the one that the server accepts
+    ...(address && { registrationService: { address, token: token?.split(',')[0] || undefined } }),
   };
 }
 

@@ -48,10 +48,14 @@ const prices = z
 
 /** Variables of the limits on codes, attempts, requests and costs. */
 export const limitVariables = {
-  LIMIT_SENDS_PER_NUMBER: limit(
-    'codes by SMS and voice to one phone number, over registrations, log-ins, PIN resets and changes',
-    '2/30,10/3600,20/86400',
-  ),
+  LIMIT_SENDS_PER_NUMBER: {
+    ...limit(
+      'codes and recovery links by SMS and voice to one phone number, over registrations, log-ins, recoveries, PIN resets and changes',
+      '2/30,10/3600,20/86400',
+    ),
+    // recoveries find the number only there
+    roles: ['api', 'delivery'],
+  },
   LIMIT_SENDS_PER_MAILBOX: limit('codes by e-mail to one mailbox', '10/3600,20/86400'),
   LIMIT_UNPROVEN_SENDS_PER_PREFIX: limit(
     'codes to one block of 10,000 numbers since a code was last entered correctly; further codes pause the block',
@@ -121,6 +125,16 @@ export const limitVariables = {
     '5/3600,10/86400',
   ),
   LIMIT_EXPORTS_PER_PERSON: limit('data exports of one user', '5/86400'),
+  LIMIT_KEY_UPLOADS: limit('uploads of keys by one device', '10/60,100/3600'),
+  LIMIT_KEYS_PER_PAIR: limit(
+    'fetches of the keys of one user by another; with 6/3600 one more is possible every 10 minutes. One window only',
+    '6/3600',
+  ),
+  LIMIT_KEYS_PER_CALLER: limit('fetches of keys by one user', '300/3600'),
+  LIMIT_KEYS_PER_TARGET: limit(
+    'fetches of the keys of one user by all; further answers have no one-time keys',
+    '60/3600',
+  ),
   LIMIT_LINKS_PER_ADDRESS: limit(
     'links of new devices that are open from one IPv4 address or IPv6 /64; a link lives 180 seconds',
     '3/180',

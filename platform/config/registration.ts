@@ -8,13 +8,14 @@ const countries = list.pipe(z.array(z.string().regex(/^[A-Z]{2}$/, 'must be coun
 /** Variables of registrations and their codes. */
 export const registrationVariables = {
   REGISTRATION_STEPS: {
-    about: 'steps of a registration, in the order they are shown: directory, captcha, code, credentials',
+    about:
+      'steps of a registration, in the order they are shown: directory, captcha, code, credentials, device, signal',
     roles: ['api'],
     schema: list.superRefine((names, check) => {
       const problem = problemOf(() => readPolicy(names));
       if (problem !== undefined) check.addIssue(problem);
     }),
-    default: 'directory,captcha,code,credentials',
+    default: 'directory,captcha,code,credentials,device',
   },
   REGISTRATION_TTL: {
     about: 'lifetime of an unfinished registration, in seconds, not counting the time it waits for a dependency',
@@ -27,6 +28,13 @@ export const registrationVariables = {
     roles: ['api'],
     schema: integer(60, 604_800),
     default: '86400',
+  },
+  REGISTRATION_LOCK_DAYS: {
+    about:
+      'days after the last use of an account until its registration lock ends, so that its number or address is enough to register it again; 0 for never',
+    roles: ['registration'],
+    schema: integer(0, 3650),
+    default: '7',
   },
   OTP_TTL: {
     about: 'lifetime of a code after it was sent, in seconds',

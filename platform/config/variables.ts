@@ -23,6 +23,7 @@ import type { Role } from './roles.ts';
 import { serverVariables } from './server.ts';
 import { sessionVariables } from './sessions.ts';
 import { signalVariables } from './signal.ts';
+import { signalServerVariables } from './signal-server.ts';
 import { smsVariables } from './sms.ts';
 import { traceVariables } from './traces.ts';
 import type { Variable } from './variable.ts';
@@ -45,6 +46,7 @@ export const variables = {
   ...accountVariables,
   ...captchaVariables,
   ...directoryVariables,
+  ...signalServerVariables,
   ...smsVariables,
   ...mailVariables,
   ...messageVariables,

@@ -29,7 +29,7 @@ export const workerVariables = {
   },
   HEALTH_PORT: {
     about: 'port of /health and /metrics of a worker; not served when 0',
-    roles: ['registration', 'directory', 'delivery', 'audit'],
+    roles: ['registration', 'directory', 'delivery', 'signal', 'audit'],
     schema: integer(0, 65_535),
     default: '0',
   },

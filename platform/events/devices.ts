@@ -10,6 +10,8 @@ interface AddedDevice {
   createdAt: number;
   /** The device that linked it. */
   linkedBy?: string | undefined;
+  /** A registration added it. */
+  how?: 'registration';
 }
 
 interface RemovedDevice {
@@ -26,7 +28,15 @@ interface ChangedIdentityKey {
   why: 'rotated' | 'reregistered';
   /** How many devices have the new identity key. */
   devices: number;
+  /** Deduplicates the event of a repeated change. */
+  once?: string;
 }
+
+const removals: Readonly<Record<DeviceRemovalReason, string>> = {
+  revoked: 'A device was removed by its user',
+  replaced: 'A new device replaced a device',
+  operator: 'A device was removed by an operator',
+};
 
 /** Creates the events of devices. */
 export function createDeviceEvents({ counter, report }: Outputs) {
@@ -37,8 +47,8 @@ export function createDeviceEvents({ counter, report }: Outputs) {
   ]);
 
   return {
-    deviceAdded({ userId, deviceId, client, createdAt, linkedBy }: AddedDevice): void {
-      const how = linkedBy === undefined ? 'session' : 'link';
+    deviceAdded({ userId, deviceId, client, createdAt, linkedBy, how: given }: AddedDevice): void {
+      const how = given ?? (linkedBy === undefined ? 'session' : 'link');
       report({
         counter: added,
         labels: { how },
@@ -60,16 +70,16 @@ export function createDeviceEvents({ counter, report }: Outputs) {
         log: { event: 'device.removed', userId, deviceId, why },
         audit: {
           action: 'device-remove',
-          message: why === 'revoked' ? 'A device was removed by its user' : 'A new device replaced a device',
+          message: removals[why],
           reason: why,
           once: `${userId} ${deviceId} ${removedAt}`,
-          userId,
+          ...(why === 'operator' ? { targetUserId: userId } : { userId }),
           metadata: { deviceId },
         },
       });
     },
     /** The contacts of the user see another identity key. */
-    identityKeyChanged({ userId, why, devices }: ChangedIdentityKey): void {
+    identityKeyChanged({ userId, why, devices, once }: ChangedIdentityKey): void {
       report({
         counter: identities,
         labels: { why },
@@ -79,6 +89,7 @@ export function createDeviceEvents({ counter, report }: Outputs) {
           action: 'identity-change',
           message: 'The identity key of an account was changed',
           reason: why,
+          ...(once !== undefined && { once }),
           userId,
           metadata: { devices },
         },

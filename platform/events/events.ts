@@ -14,6 +14,7 @@ import { createDeliveryReportEvents } from './delivery-reports.ts';
 import { createLinkEvents } from './device-links.ts';
 import { createDeviceEvents } from './devices.ts';
 import { createDurationEvents } from './durations.ts';
+import { createKeyEvents } from './keys.ts';
 import { createLimitEvents } from './limits.ts';
 import { createNotificationEvents } from './notifications.ts';
 import { createOperatorEvents } from './operators.ts';
@@ -47,6 +48,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createWakeUpEvents(outputs),
     ...createRequestEvents(outputs),
     ...createLimitEvents(outputs),
+    ...createKeyEvents(outputs),
     ...createOperatorEvents(outputs),
     ...createProcessEvents(outputs),
     ...createAuditLogEvents(outputs),

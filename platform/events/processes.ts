@@ -1,4 +1,4 @@
-import type { WaitingFor } from '../../domain/registration.ts';
+import type { AwaitedSystem } from '../../domain/registration.ts';
 import type { Outputs } from './outputs.ts';
 
 /** Creates the events of processes and their dependencies. */
@@ -6,7 +6,7 @@ export function createProcessEvents({ counter, record, report }: Outputs) {
   const outages = counter('dependency_outages_total', 'Times a dependency was found unavailable', ['dependency']);
 
   return {
-    dependencyAway(dependency: WaitingFor | 'captcha' | 'breached-passwords', reason: string): void {
+    dependencyAway(dependency: AwaitedSystem | 'captcha' | 'breached-passwords', reason: string): void {
       report({
         counter: outages,
         labels: { dependency },
@@ -44,10 +44,10 @@ export function createProcessEvents({ counter, record, report }: Outputs) {
       });
     },
     /** Repeats with the same `runId` are recorded once. */
-    purged({ runId, claims }: { runId: string; claims: number }): void {
+    purged({ runId, ...removed }: { runId: string; claims: number; keySets: number }): void {
       report({
-        log: { event: 'purge.done', claims },
-        audit: { action: 'purge', message: 'Expired data was removed', once: runId, metadata: { claims } },
+        log: { event: 'purge.done', ...removed },
+        audit: { action: 'purge', message: 'Expired data was removed', once: runId, metadata: removed },
       });
     },
     processStarted(): void {

@@ -273,10 +273,10 @@ describe('A: checking a code', () => {
     const registering = { subject: 'a13', purpose: 'register' } as const;
     const loggingIn = { subject: 'a13', purpose: 'login' as 'register' };
     await codes.start(registering, 1, '111111', now);
-    await codes.sent(registering, 1, now, 3600, 'message-1');
+    await codes.sent(registering, 1, { ttlSeconds: 3600, providerId: 'message-1' }, now);
     assert.equal((await codes.check(loggingIn, '111111', { checksMax: 5 }, now)).outcome, 'none');
     await codes.start(loggingIn, 1, '222222', now);
-    await codes.sent(loggingIn, 1, now, 3600, 'message-2');
+    await codes.sent(loggingIn, 1, { ttlSeconds: 3600, providerId: 'message-2' }, now);
     assert.equal((await codes.check(loggingIn, '111111', { checksMax: 5 }, now)).outcome, 'wrong');
     assert.equal((await codes.check(loggingIn, '222222', { checksMax: 5 }, now)).outcome, 'verified');
     assert.equal((await codes.check(registering, '222222', { checksMax: 5 }, now)).outcome, 'wrong');

@@ -1,11 +1,12 @@
 // @rerun never
 /** Attacks on the passwords of the company directory, with the item ids of the fault list. */
+import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
-import { call, startRegistration } from '../support/client.ts';
+import { type Answer, call, codeFor, startRegistration } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { signedIn } from '../support/people.ts';
-import { assertLimited, type Behind, lookBehind, must } from '../support/registrations.ts';
+import { assertLimited, type Behind, goodPassword, lookBehind, must, passCaptcha } from '../support/registrations.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
@@ -52,6 +53,25 @@ describe('the directory', () => {
     assertLimited(await tryAs('person218', 'person-218', '203.0.113.20'), limit, 3600);
     assertLimited(await logIn('person219', 'wrong', '203.0.113.20'), limit, 3600);
     await must(tryAs('person218', 'person-218', '203.0.113.21'));
+  });
+
+  it('F14: opens the credentials again when its entry shows that the password is a word of the user', async () => {
+    const { outboxUrl } = system.ready;
+    const registration = await startRegistration(url);
+    await must(registration.call('PUT', '/credentials', { password: 'person231@example.org', pin: '830571' }));
+    const entry = { username: 'person231', password: 'person-231' };
+    const stepOf = ({ body }: Answer) => body.steps.find(({ name }: { name: string }) => name === 'credentials');
+    const reopened = { name: 'credentials', status: 'open', reason: 'own-word' };
+    assert.deepEqual(stepOf(await must(registration.call('PUT', '/directory', entry))), reopened);
+    assert.deepEqual(stepOf(await must(registration.call('PUT', '/directory', entry))), reopened, 'a repeat');
+    await passCaptcha(url, registration);
+    await must(registration.call('POST', '/codes', { channel: 'email' }), 202);
+    const code = await codeFor(outboxUrl, 'person231@example.org');
+    assert.equal((await must(registration.call('PUT', '/code', { code }))).body.state, 'pending');
+    const late = await registration.call('PUT', '/credentials', { password: 'person231@example.org' });
+    assert.equal(late.status, 400);
+    const { body } = await must(registration.call('PUT', '/credentials', { password: goodPassword }));
+    assert.equal(body.state, 'completed');
   });
 
   it('F10: does not count right passwords of a source', async () => {

@@ -4,19 +4,31 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { requireStrongPassword } from '../../api/strength.ts';
-import { type Answer, call, codeFor, messagesTo, solveCaptcha, startRegistration } from '../support/client.ts';
+import type { AuditEvent } from '../../domain/audit.ts';
+import {
+  type Answer,
+  call,
+  codeFor,
+  messagesTo,
+  notificationsTo,
+  solveCaptcha,
+  startRegistration,
+} from '../support/client.ts';
 import { registeredPerson, signedIn } from '../support/people.ts';
 import { recordEvents } from '../support/recorder.ts';
 import { assertLimited, goodPassword, must, startAnotherApi, wrongCode } from '../support/registrations.ts';
+import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
 import { withSystem } from '../support/with-system.ts';
 
 const newPassword = 'violet-harbour-engraves-93';
+const sendsMax = 6;
 
 const { system, behind, url, outboxUrl } = await withSystem({
   REGISTRATION_STEPS: 'code,credentials',
   LIMIT_WRONG_PASSWORDS_PER_NAME: '10/900',
   LIMIT_WRONG_CODES_PER_NUMBER: '15/3600',
+  LIMIT_SENDS_PER_NUMBER: `${sendsMax}/86400`,
 });
 
 interface Options {
@@ -204,6 +216,49 @@ describe('A stranger', () => {
     assertLimited(await registration.call('POST', '/codes', { channel: 'sms' }), 'sends-per-number', 3600);
     await must(post('/login/verify', { loginId, code, password: goodPassword }, { at }));
     assert.equal((await messagesTo(outboxUrl, phone)).length, 1);
+  });
+
+  it('F19: cannot send more SMS to a number by recoveries of its user name; the answer is the same', async () => {
+    const { phone, username } = identityOf(20);
+    const { userId } = await registeredPerson(system, { phone, username });
+    for (let sent = 0; sent < sendsMax; sent++) await codeOf(username, phone);
+    const [known, unknown] = await Promise.all(
+      [username, 'nobody-at-all'].map((identifier) => post('/password/forgot', { identifier })),
+    );
+    assert.deepEqual([known?.status, known?.body], [202, undefined]);
+    assert.deepEqual([unknown?.status, unknown?.body], [202, undefined]);
+    const isRefused = ({ action, status, user }: AuditEvent) =>
+      action === 'notification-send' && status === 'failure' && user?.target?.id === userId;
+    await until(async () => (await behind.auditEvents()).some(isRefused));
+    assert.equal((await messagesTo(outboxUrl, phone)).length, sendsMax);
+    assert.deepEqual(await notificationsTo(outboxUrl, phone), []);
+  });
+
+  it('F11: cannot keep from the owner of a number that it has had its codes; unknown numbers look the same', async () => {
+    const strict = await startAnotherApi(system, { LIMIT_SENDS_PER_NUMBER: '1/3600' });
+    const at = strict.apiUrl;
+    const { phone, username } = identityOf(18);
+    await registeredPerson(system, { phone, username });
+    const faces: string[][] = [];
+    for (const identifier of [phone, '+447700909118']) {
+      const first = (await must(post('/login', { identifier }, { at }), 202)).body;
+      const late = (await must(post('/login', { identifier }, { at }), 202)).body;
+      assert.equal(first.nextCodeAt, undefined);
+      assert.ok(Date.parse(late.nextCodeAt) > Date.parse(late.expiresAt), 'the code of this log-in is never sent');
+      faces.push(Object.keys(late));
+    }
+    assert.deepEqual(faces[0], faces[1]);
+    const named = await must(post('/login', { identifier: username }, { at }), 202);
+    assert.equal(named.body.nextCodeAt, undefined, 'whose number it is stays unknown');
+  });
+
+  it('F11: tells a user who has proven the password when the number has had its codes', async () => {
+    const strict = await startAnotherApi(system, { LIMIT_SENDS_PER_NUMBER: '1/3600', LOGIN_SECOND_STEP: 'true' });
+    const { phone, username: identifier } = identityOf(19);
+    await registeredPerson(system, { phone, username: identifier });
+    const logIn = () => post('/login', { identifier, password: goodPassword }, { at: strict.apiUrl });
+    await must(logIn(), 202);
+    assertLimited(await logIn(), 'sends-per-number', 3600);
   });
 
   it('F11: cannot stop the codes to accounts of a block by codes that nobody enters', async () => {

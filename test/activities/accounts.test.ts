@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type AccountActivityDeps, createAccountActivities } from '../../activities/accounts.ts';
 import type { NewAccount } from '../../adapters/mongo/accounts.ts';
+import type { StoredDevice } from '../../domain/device.ts';
 import { Failure } from '../../domain/failures.ts';
 
 class Outage extends Error {}
@@ -14,7 +15,16 @@ const account = {
 };
 
 /** In-memory stores. `fault` is thrown by the database. */
-function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
+interface Given {
+  fault?: Error;
+  failsOnSave?: boolean;
+  hasPin?: boolean;
+  devices?: StoredDevice[];
+  lastSeenAt?: number;
+  lockMs?: number;
+}
+
+function scene(given: Given = {}) {
   const oneTimeSecrets = new Map<string, unknown>([['ref-1', { password: 'secret', pin: '4711' }]]);
   const kept = new Map<string, { password?: string; pin?: string }>();
   const owners = new Map<string, string>();
@@ -39,7 +49,11 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
       insert: (created) => database(() => void (users.has(created.userId) || users.set(created.userId, created))),
       remove: (userId) => database(() => void users.delete(userId)),
       findHolders: async () => [],
-      findRegistrationLock: ({ phone = '' }) => database(() => locked.get(phone)),
+      findOwner: ({ phone = '' }) =>
+        database(() => {
+          const userId = locked.get(phone);
+          return userId === undefined ? undefined : { userId, hasPin: state.hasPin ?? true, createdAt: new Date(0) };
+        }),
       addRegistration: (_userId, registrationId) => database(() => void opened.add(registrationId)),
       setSecret: (userId, kind, hash) =>
         database(() => void users.set(userId, { ...(users.get(userId) as NewAccount), [kind]: hash })),
@@ -49,7 +63,12 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
         ended.push(userId);
         return 1;
       },
+      lastSeenAt: async () => state.lastSeenAt,
     },
+    devices: {
+      read: async (userId) => ({ userId, identityKey: '', version: 1, devices: state.devices ?? [] }),
+    },
+    lockMs: given.lockMs,
     events: { credentialChanged: (change) => void changes.push(change) },
     registrations: {
       async saveCredentials(id, hashes) {
@@ -61,7 +80,10 @@ function scene(given: { fault?: Error; failsOnSave?: boolean } = {}) {
     oneTimeSecrets: {
       read: async (reference) => oneTimeSecrets.get(reference),
     },
-    passwords: { hash: async (secret) => `hash of ${secret}` },
+    passwords: {
+      hash: async (secret) => `hash of ${secret}`,
+      verify: async (phc, secret) => phc === `hash of ${secret}`,
+    },
     isOutage: (err) => err instanceof Outage,
   };
   return {
@@ -116,6 +138,40 @@ describe('hashCredentials()', () => {
   });
 });
 
+describe('judgeCredentials()', () => {
+  const identity = {
+    ...account.identity,
+    username: 'wintergreen-harbour',
+    fullName: 'Quentin Brightwater',
+    email: 'quentin.brightwater@example.org',
+    phone: '+491761000014',
+  };
+  const judged = async (password: string) => {
+    const { hashCredentials, judgeCredentials, oneTimeSecrets } = scene();
+    oneTimeSecrets.set('ref-1', { password });
+    await hashCredentials(credentials);
+    return judgeCredentials({ registrationId: 'r1', identity });
+  };
+
+  it('F14: finds the name, the address and the number by their hash, in the spellings that people choose', async () => {
+    const own = ['wintergreen-harbour', 'wintergreenharbour', 'Quentin Brightwater', 'quentinbrightwater'];
+    const reversed = ['BrightwaterQuentin', 'brightwater'];
+    const addresses = ['quentin.brightwater@example.org', 'quentin.brightwater'];
+    const numbers = ['+491761000014', '491761000014', '01761000014', '1761000014'];
+    for (const password of [...own, ...reversed, ...addresses, ...numbers]) {
+      assert.equal(await judged(password), 'own-word', password);
+    }
+    assert.equal(await judged('orchard-lantern-Quiver'), 'kept');
+  });
+
+  it('accepts a registration that has only a PIN', async () => {
+    const { hashCredentials, judgeCredentials, oneTimeSecrets } = scene();
+    oneTimeSecrets.set('ref-1', { pin: '4711' });
+    await hashCredentials(credentials);
+    assert.equal(await judgeCredentials({ registrationId: 'r1', identity }), 'kept');
+  });
+});
+
 describe('claimIdentity(), createAccount() and their compensations', () => {
   it('claim, write, remove and release, and can be repeated', async () => {
     const { claimIdentity, createAccount, removeAccount, releaseIdentity, hashCredentials, owners, users } = scene();
@@ -140,7 +196,8 @@ describe('claimIdentity(), createAccount() and their compensations', () => {
     const { claimIdentity, owners, locked } = scene();
     await claimIdentity(account);
     locked.set(account.identity.phone, 'u1');
-    assert.deepEqual(await claimIdentity({ ...account, userId: 'u2' }), { lockedBy: 'u1' });
+    const lock = { hasPin: true, hasDevices: false };
+    assert.deepEqual(await claimIdentity({ ...account, userId: 'u2' }), { lockedBy: 'u1', lock });
     assert.deepEqual([...owners.values()], ['u1']);
   });
 

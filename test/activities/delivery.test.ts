@@ -97,12 +97,13 @@ function scene({
     newToken,
     prescribedCode: () => undefined,
     consumeSmsNotification: async () => true,
+    consumeSms: async () => ({ allowed: true, resetSeconds: 1 }),
     productName: 'Vyry',
     stopLinkOf: async () => 'https://app.example/#stop-registration=token',
     ...given,
   };
   const { sendCode } = createCodeSending(deps);
-  const { sendNotification } = createNotificationSending(deps);
+  const { sendNotification, sendRecovery } = createNotificationSending(deps);
   const input: SendCodeInput = {
     subject: uniqueName(),
     purpose: 'register',
@@ -129,12 +130,26 @@ function scene({
       sendNotification,
       notification,
     ) as Promise<boolean>;
+  const runRecovery = (until: number) =>
+    sendRecovery({ ...notification, recoveryId: notification.notificationId, ttlSeconds: 3600, until });
   const subject = { subject: input.subject, purpose: input.purpose };
   /** The recorded events except durations. */
   const told = () => recorded.filter(({ name }) => name !== 'providerAnswered');
   /** The code as events describe it. */
   const codeBy = (provider: string) => ({ ...input, provider });
-  return { twilio, recorded, told, input, run, notification, notificationAsTold, runNotification, subject, codeBy };
+  return {
+    twilio,
+    recorded,
+    told,
+    input,
+    run,
+    notification,
+    notificationAsTold,
+    runNotification,
+    runRecovery,
+    subject,
+    codeBy,
+  };
 }
 
 const outcomeOf = async (subject: CodeSubject, code: string) =>
@@ -470,6 +485,21 @@ describe('sendNotification()', () => {
       told().map(({ name, args }) => [name, args[1]]),
       [['notificationRefused', 'rate-limited']],
     );
+  });
+
+  it('F19: sends no recovery SMS within the spacing of its number, and tells until when, if it may wait', async () => {
+    const { twilio, notification, runRecovery, told } = scene({
+      consumeSms: async () => ({ allowed: false, resetSeconds: 60 }),
+    });
+    Object.assign(notification, { channel: 'sms', to });
+    assert.deepEqual(await runRecovery(Number.MAX_SAFE_INTEGER), { retryAfterSeconds: 60 });
+    assert.deepEqual(told(), []);
+    assert.equal(await runRecovery(0), false);
+    assert.deepEqual(
+      told().map(({ name, args }) => [name, args[1]]),
+      [['notificationRefused', 'rate-limited']],
+    );
+    assert.deepEqual(twilio.accepted, []);
   });
 
   it('sends nothing to a test number', async () => {

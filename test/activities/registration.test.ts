@@ -17,6 +17,12 @@ function scene() {
     registrations: {
       write: async (...args) => void written.push(args),
       removeCredentials: async (id) => void forgotten.push(`credentials of ${id}`),
+      removeDevice: async (id) => void forgotten.push(`device of ${id}`),
+    },
+    signalSteps: {
+      saveNumber: async (...args) => void written.push(args),
+      saveAnswer: async (...args) => void written.push(args),
+      forget: async (id) => void forgotten.push(`step signal of ${id}`),
     },
     codes: { remove: async ({ subject, purpose }) => void forgotten.push(`codes of ${subject} to ${purpose}`) },
     events,
@@ -33,17 +39,37 @@ describe('publishStatus()', () => {
   });
 });
 
+describe('saveVerifiedNumber() and saveSignalAnswer()', () => {
+  it('store what the step signal needs outside of the workflow', async () => {
+    const { saveVerifiedNumber, saveSignalAnswer, written } = scene();
+    const answer = { account: { uuid: 'u', pni: 'p', number: '+447700900101' }, requestHash: 'h' };
+    await saveVerifiedNumber({ registrationId: 'r1', number: '+447700900101' });
+    await saveSignalAnswer({ registrationId: 'r1', answer });
+    assert.deepEqual(written, [
+      ['r1', '+447700900101'],
+      ['r1', answer],
+    ]);
+  });
+});
+
 describe('forget()', () => {
   it('removes credentials and codes of a registration that was not completed, and counts its end', async () => {
     const { forget, forgotten, recorded } = scene();
     await forget({ registrationId: 'r1', status: statusOf('rejected', 'identity-taken') });
-    assert.deepEqual(forgotten, ['credentials of r1', 'codes of r1 to register']);
+    assert.deepEqual(forgotten, ['credentials of r1', 'device of r1', 'codes of r1 to register']);
     assert.deepEqual(recorded, [{ name: 'registrationEnded', args: ['r1', 'rejected', 'identity-taken', undefined] }]);
+  });
+
+  it('removes what the step signal has stored, if the registration has the step', async () => {
+    const { forget, forgotten } = scene();
+    const status = { ...statusOf('completed'), steps: [{ name: 'signal', status: 'done' } as const] };
+    await forget({ registrationId: 'r1', status });
+    assert.deepEqual(forgotten, ['credentials of r1', 'device of r1', 'step signal of r1']);
   });
 
   it('keeps the verified code of a completed registration, so that a late repeat succeeds', async () => {
     const { forget, forgotten } = scene();
     await forget({ registrationId: 'r1', status: statusOf('completed') });
-    assert.deepEqual(forgotten, ['credentials of r1']);
+    assert.deepEqual(forgotten, ['credentials of r1', 'device of r1']);
   });
 });

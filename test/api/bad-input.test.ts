@@ -8,8 +8,10 @@ import { gzipSync } from 'node:zlib';
 import type { Operation } from '../../contract/operation.ts';
 import { operations } from '../../contract/operations.ts';
 import { type Answer, call, notificationsTo, solveCaptcha, startRegistration } from '../support/client.ts';
+import { makeDevice, makeIdentity, makeRotation } from '../support/device-keys.ts';
 import { signedIn } from '../support/people.ts';
 import { allMessages, goodPassword, must, phoneOf, registrationWithCode, wrongCode } from '../support/registrations.ts';
+import { signalBody } from '../support/signal-registration.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor } from '../support/vyry.ts';
@@ -30,6 +32,14 @@ for (const to of [phoneOf(41), 'person041@example.org']) {
   await until(async () => (await notificationsTo(system.ready.outboxUrl, to)).length > 0);
 }
 
+const identity = makeIdentity();
+const { preKeys: _preKeys, pqPreKeys: _pqPreKeys, ...device } = makeDevice(identity);
+const { accessToken: deviceToken } = (await must(api.addDevice({ token: accessToken, body: device }), 201)).body;
+await until(async () => {
+  const told = await notificationsTo(system.ready.outboxUrl, 'person041@example.org');
+  return told.some(({ subject = '' }) => subject.includes('Device'));
+});
+
 const logIn = { identifier: 'person042', channel: 'sms', password: 'person-042' };
 const proof = { loginId: '0'.repeat(32), code: '000000' };
 
@@ -49,6 +59,7 @@ const samples: Record<string, Record<string, unknown>> = {
   'put /api/v1/registrations/:registrationId/code': { code: '000000' },
   'put /api/v1/registrations/:registrationId/credentials': { password: goodPassword, pin: '482619' },
   'put /api/v1/registrations/:registrationId/approval': { pin: '482619' },
+  'put /api/v1/registrations/:registrationId/signal': requiredOf(signalBody()),
   'post /api/v1/auth/register': { fullName: 'Ada Lovelace', username: 'ada', phone: '+447700900101', channel: 'sms' },
   'post /api/v1/auth/login/init': logIn,
   'post /api/v1/auth/login': logIn,
@@ -75,7 +86,17 @@ const samples: Record<string, Record<string, unknown>> = {
   },
   'post /api/v1/users/me/changes/:changeId/verify': { code: '000000' },
   'put /api/v1/admin/users/:userId/roles': { roles: ['admin'] },
+  'put /api/v1/devices/me': { ...device },
+  'patch /api/v1/devices/:deviceId': { name: 'Tablet' },
+  'put /api/v1/users/me/identity': { ...makeRotation(makeIdentity(), ['1']) },
+  'put /api/v1/devices/me/keys': { signedPreKey: device.signedPreKey, pqLastResortPreKey: device.pqLastResortPreKey },
+  'put /api/v1/devices/me/push': { provider: 'fcm', token: 'a-token' },
 };
+
+/** Leaves out the fields that may be null. */
+function requiredOf({ aciPreKeys: _, aciPqPreKeys: __, ...required }: ReturnType<typeof signalBody>) {
+  return required;
+}
 
 function nameOf({ method, path }: Operation): string {
   return `${method} ${path}`;
@@ -92,12 +113,14 @@ function pathOf({ path }: Operation, registrationId = registration.id): string {
     .replace(':registrationId', registrationId)
     .replace(':userId', userId)
     .replace(':changeId', 'a'.repeat(32))
+    .replace(':deviceId', '1')
     .replace(':deletionId', deletion.deletionId);
 }
 
 function tokenOf({ auth }: Operation): { token?: string } {
   if (auth === 'none') return {};
   if (auth === 'deletion') return { token: deletion.deletionToken };
+  if (auth === 'device') return { token: deviceToken };
   return { token: auth === 'registration' ? registration.token : accessToken };
 }
 
@@ -211,7 +234,7 @@ describe('R1, R2: every route with a body', () => {
           await assertRefused(answer, 400, what);
           assert.equal(answer.body.error_code, 'INVALID_REQUEST', what);
           assert.ok(
-            answer.body.details.every(({ path }: { path: string }) => path === field),
+            answer.body.details.every(({ path }: { path: string }) => path === field || path.startsWith(`${field}.`)),
             what,
           );
           assert.ok(JSON.stringify(answer.body).length < 2000, `${what}: does not echo the request`);
@@ -240,7 +263,7 @@ describe('R1, R2: every route with a body', () => {
 });
 
 describe('R1, R2: every route', () => {
-  it('returns 413 for a body of 1 MB, also compressed, and 415 for other content types', async () => {
+  it('returns 413 for a body that is too large, also compressed, and 415 for other content types', async () => {
     for (const route of jsonRoutes) {
       const before = await footprint();
       const { token } = tokenOf(route);
@@ -249,9 +272,9 @@ describe('R1, R2: every route', () => {
         path: pathOf(route),
         headers: { ...(token && { authorization: `Bearer ${token}` }), 'content-type': 'application/json' },
       };
-      const large = JSON.stringify({ a: 'x'.repeat(1_000_000) });
+      const large = JSON.stringify({ a: 'x'.repeat(Math.max(1_000_000, route.bodyBytesMax ?? 0)) });
       const announced = { ...common.headers, 'content-length': large.length };
-      await assertRefused(await raw({ ...common, headers: announced, body: large }), 413, `${nameOf(route)} 1 MB`);
+      await assertRefused(await raw({ ...common, headers: announced, body: large }), 413, `${nameOf(route)} too large`);
       const unannounced = { ...common.headers, 'transfer-encoding': 'chunked' };
       await assertRefused(
         await raw({ ...common, headers: unannounced, body: large }),

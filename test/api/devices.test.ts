@@ -208,7 +208,8 @@ describe('PATCH and DELETE /devices/{id}', () => {
     const two = await secondDevice(one, oneTimeKeys(one.identity, 2));
     const { redis, temporal, database } = behind;
     const setNow = () => database.collection('devices').findOne({ _id: one.userId as never });
-    const args = [{ userId: one.userId, deviceId: '2', at: Date.now(), why: 'revoked' }];
+    const { createdAt } = (await setNow())?.devices.d2 ?? {};
+    const args = [{ userId: one.userId, deviceId: '2', createdAt, at: Date.now(), why: 'revoked' }];
     const workflowId = `device-removal:${one.userId}:2`;
     await redis.client('PAUSE', 60_000, 'WRITE');
     try {

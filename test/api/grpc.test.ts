@@ -23,6 +23,7 @@ import {
   type WireMetadata,
   type WireResponse,
 } from '../support/signal-client.ts';
+import { stopTime } from '../support/stopped-time.ts';
 import { eventually, until } from '../support/until.ts';
 import { withSystem } from '../support/with-system.ts';
 
@@ -193,6 +194,24 @@ describe('GetSessionMetadata', () => {
     assert.equal(answer.sessionMetadata, undefined);
     assertError(await send(sessionId), 'SEND_VERIFICATION_CODE_ERROR_TYPE_SESSION_NOT_FOUND', false);
     assertError(await check(sessionId, '123456'), 'CHECK_VERIFICATION_CODE_ERROR_TYPE_SESSION_NOT_FOUND', false);
+  });
+});
+
+describe('A session at a process whose clock is wrong', () => {
+  it('F16: lives as long, and so does its code', async () => {
+    for (const aheadMs of [2 * ttlSeconds * 1000, -2 * ttlSeconds * 1000]) {
+      const { id, code } = await sentSession();
+      const begunAt = Date.now();
+      const withWrongClock = async () => {
+        using _wrong = stopTime(['Date'], { aheadMs });
+        const { sessionId } = await create();
+        return { sessionId, checked: metadataOf(await check(id, code)) };
+      };
+      const { sessionId, checked } = await withWrongClock();
+      assert.equal(checked.verified, true);
+      assertLeft(checked.expirationSeconds, ttlSeconds, begunAt);
+      assertLeft(metadataOf(await read(sessionId)).expirationSeconds, ttlSeconds, begunAt);
+    }
   });
 });
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { newVapidPrivateKey } from '../../adapters/http/webpush.ts';
 import { findingOf } from '../../cli/checks/ldap.ts';
+import { freePort } from '../../engines/ports.ts';
 import { setFault } from '../support/faults.ts';
 import { startTestDirectory, type TestDirectory } from '../support/ldap.ts';
 import { projectFolder, runNode } from '../support/node-process.ts';
@@ -57,7 +59,8 @@ describe('vyry doctor', () => {
     assert.match(of('audit log'), /events wait/);
     const names = findings.map(({ check }) => check.split(' ')[0]);
     for (const name of [
-      ...['configuration', 'mongodb', 'temporal', 'ldap', 'twilio', 'infobip', 'mail', 'resend', 'sendgrid'],
+      ...['configuration', 'mongodb', 'temporal', 'ldap', 'twilio', 'infobip', 'mail', 'resend', 'sendgrid', 'push'],
+      'signal-server',
       ...['elasticsearch', 'captcha'],
     ]) {
       assert.ok(names.includes(name), name);
@@ -114,13 +117,14 @@ describe('vyry doctor', () => {
 
   it('reports how providers respond to their keys, and what to do', async () => {
     const unknown = { INFOBIP_API_KEY: 'unknown', RESEND_API_KEY: 'unknown', SENDGRID_API_KEY: 'unknown' };
-    const refused = await diagnose(unknown);
+    const refused = await diagnose({ ...unknown, VAPID_PRIVATE_KEY: newVapidPrivateKey() });
     assert.equal(refused.code, 1);
     for (const provider of ['infobip', 'resend', 'sendgrid']) {
       assert.equal(refused.of(provider), 'failed: credentials refused');
       const advice = refused.findings.find(({ check }) => check === provider)?.advice;
       assert.match(advice ?? '', new RegExp(`^Check ${provider.toUpperCase()}_API_KEY`));
     }
+    assert.equal(refused.of('push'), 'failed: VAPID_PUBLIC_KEY is not the key of VAPID_PRIVATE_KEY');
     const full = { RESEND_API_KEY: 'full-access', SENDGRID_API_KEY: 'reading' };
     const verified = await diagnose({ ...full, MAIL_FROM: 'Vyry <codes@example.org>' });
     assert.equal(verified.of('resend'), 'warning: accepts the key; example.org is verified');
@@ -136,6 +140,22 @@ describe('vyry doctor', () => {
     const empty = await diagnose({ TEMPORAL_NAMESPACE: 'temporal-system' });
     assert.match(empty.of('search attributes'), /^failed: missing: VyryStep, VyryState/);
     assert.equal(empty.of('worker delivery'), 'failed: no worker polls its task queue');
+  });
+
+  it('checks what the step signal needs, if the policy lists it', async () => {
+    const { of, findings } = await diagnose();
+    assert.equal(of('signal-server'), 'ok: responds; REGISTRATION_STEPS does not list signal');
+    assert.equal(
+      findings.some(({ check }) => check === 'worker signal'),
+      false,
+    );
+    const nowhere = `http://127.0.0.1:${await freePort()}`;
+    const listed = await diagnose({ REGISTRATION_STEPS: 'code,signal', SIGNAL_SERVER_URL: nowhere });
+    assert.equal(listed.of('worker signal'), 'failed: no worker polls its task queue');
+    assert.equal(listed.of('signal-server'), 'failed: unreachable');
+    const none = await diagnose({ SIGNAL_SERVER_URL: '' });
+    assert.equal(none.of('signal-server'), 'off: not configured: no step signal');
+    assert.equal(none.of('configuration of signal'), 'off: no SIGNAL_SERVER_URL');
   });
 
   it('reports a missing index template for audit events', async () => {

@@ -8,6 +8,7 @@ import {
   refuseProof,
   refuseReplacement,
   refuseRetry,
+  refuseSignal,
   refuseStep,
   refuseSwitch,
   refuseUpdate,
@@ -43,6 +44,28 @@ describe('refuseUpdate()', () => {
 
   it('refuses an update while a cancellation runs', () => {
     assert.deepEqual(refuseUpdate(state({ isCancelled: true })), { code: 'registration-closed' });
+  });
+});
+
+describe('refuseSignal()', () => {
+  const policy = ['code', 'signal'] as const;
+  const verified = { policy, done: new Set(['code'] as const), verifiedBy: 'sms' } as const;
+
+  it('accepts a number that is verified, and a step that is done', () => {
+    assert.equal(refuseSignal(state(verified)), undefined);
+    assert.equal(refuseSignal(state({ ...verified, verifiedBy: 'voice' })), undefined);
+  });
+
+  it('refuses a number that is not verified', () => {
+    assert.deepEqual(refuseSignal(state({ policy })), { code: 'step-blocked' });
+    const byMail = refuseSignal(state({ ...verified, verifiedBy: 'email' }));
+    assert.deepEqual([byMail?.code, byMail?.context?.fields], ['step-blocked', { reason: 'number-not-verified' }]);
+  });
+
+  it('refuses a registration without the step', () => {
+    assert.deepEqual(refuseSignal(state({ ...verified, policy: ['code', 'credentials'] })), {
+      code: 'step-not-available',
+    });
   });
 });
 
@@ -83,7 +106,10 @@ describe('refuseApproval()', () => {
   });
 
   it('accepts the approval of an existing account', () => {
-    assert.equal(refuseApproval(state({ done: allDone, lockedBy: 'u1' })), undefined);
+    assert.equal(
+      refuseApproval(state({ done: allDone, existing: { userId: 'u1', lock: { hasPin: true, hasDevices: false } } })),
+      undefined,
+    );
   });
 });
 

@@ -48,14 +48,6 @@ describe('readPolicy()', () => {
     );
   });
 
-  it('refuses device, which is not available yet', () => {
-    assert.throws(() => readPolicy(['code', 'device']), new RangeError('Step device is not available yet'));
-  });
-
-  it('refuses signal, which is not available yet', () => {
-    assert.throws(() => readPolicy(['signal', 'code']), new RangeError('Step signal is not available yet'));
-  });
-
   it('refuses an unknown step by its position, and lists the known ones', () => {
     assert.throws(() => readPolicy(['code', 'sms']), /Step 2 does not exist; steps are directory, captcha, code/);
     assert.throws(() => readPolicy(['Code']), /Step 1 does not exist/);
@@ -91,6 +83,28 @@ describe('openNeeds()', () => {
     for (const name of ['directory', 'captcha', 'credentials'] as const) {
       assert.deepEqual(openNeeds(name, { policy, done: done() }), []);
     }
+  });
+});
+
+describe('the step signal', () => {
+  const policy: StepName[] = ['code', 'signal'];
+  const stepOf = (given: Partial<Parameters<typeof statusOf>[0]>) =>
+    statusOf(state({ policy, ...given })).steps.find(({ name }) => name === 'signal');
+
+  it('needs a code by SMS or call', () => {
+    assert.deepEqual(openNeeds('signal', { policy, done: done() }), ['code']);
+    assert.deepEqual(stepOf({}), { name: 'signal', status: 'blocked', reason: 'code-open' });
+    const byMail = { name: 'signal', status: 'blocked', reason: 'number-not-verified' };
+    assert.deepEqual(stepOf({ done: done('code'), verifiedBy: 'email' }), byMail);
+    assert.deepEqual(stepOf({ done: done('code'), verifiedBy: 'voice' }), { name: 'signal', status: 'open' });
+  });
+
+  it('waits for the Signal server, and says why it was refused', () => {
+    const verified = { done: done('code'), verifiedBy: 'sms' } as const;
+    const waiting = { name: 'signal', status: 'waiting', reason: 'signal-unavailable' };
+    assert.deepEqual(stepOf({ ...verified, waitingFor: 'signal' }), waiting);
+    const refused = { name: 'signal', status: 'open', reason: 'keys-not-valid' };
+    assert.deepEqual(stepOf({ ...verified, signalRefused: 'keys-not-valid' }), refused);
   });
 });
 

@@ -78,7 +78,7 @@ describe('npm start', () => {
 
   it('stops everything on Ctrl-C, even if the signal arrives several times', async () => {
     const pids = startedPids(folder);
-    assert.equal(pids.length, 8);
+    assert.equal(pids.length, 9);
     running.child.kill('SIGINT');
     running.child.kill('SIGINT');
     assert.equal(await running.exit, 0);

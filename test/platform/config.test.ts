@@ -27,6 +27,7 @@ function completeEnvironment(): Record<string, string> {
     LDAP_BIND_DN: 'cn=vyry,dc=internal',
     LDAP_BIND_PASSWORD: 'a real password of somebody',
     LDAP_BASE_DN: 'dc=internal',
+    SIGNAL_SERVER_URL: 'https://signal.internal',
   };
 }
 
@@ -267,6 +268,7 @@ describe('variables', () => {
     assert.deepEqual(holders('LDAP_BIND_PASSWORD'), ['directory']);
     assert.deepEqual(holders('TWILIO_AUTH_TOKEN'), ['delivery']);
     assert.deepEqual(holders('SMTP_URL'), ['delivery']);
+    assert.deepEqual(holders('SIGNAL_SERVER_URL'), ['signal']);
   });
 });
 

@@ -210,6 +210,11 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'deletion.stopped', level: 'info', fields: ['deletionId', 'userId'] },
     audits: 'deletion-stop',
   },
+  linkRequested: {
+    run: (events) => events.linkRequested({ linkId: 'l-1' }),
+    logs: { event: 'link.requested', level: 'info', fields: ['linkId'] },
+    audits: 'device-link',
+  },
   linkClaimed: {
     run: (events) => events.linkClaimed({ linkId: 'l-1', userId, deviceId: '1' }),
     logs: { event: 'link.claimed', level: 'info', fields: ['linkId', 'userId', 'deviceId'] },
@@ -301,12 +306,31 @@ const calls: { [K in keyof Events]: Row } = {
     audits: 'dependency-away',
   },
   purged: {
-    run: (events) => events.purged({ runId: 'run-1', claims: 2 }),
-    logs: { event: 'purge.done', level: 'info', fields: ['claims'] },
+    run: (events) => events.purged({ runId: 'run-1', claims: 2, keySets: 1 }),
+    logs: { event: 'purge.done', level: 'info', fields: ['claims', 'keySets'] },
     audits: 'purge',
   },
   processStarted: { run: (events) => events.processStarted(), audits: 'process-start' },
   processStopped: { run: (events) => events.processStopped(), audits: 'process-stop' },
+  keysUploaded: {
+    run: (events) => events.keysUploaded({ userId, deviceId: '1' }, { preKeys: 100, pqPreKeys: 100, signedKeys: 2 }),
+    logs: {
+      event: 'keys.uploaded',
+      level: 'info',
+      fields: ['userId', 'deviceId', 'preKeys', 'pqPreKeys', 'signedKeys'],
+    },
+    audits: 'keys-upload',
+  },
+  keysFetched: {
+    run: (events) => events.keysFetched({ userId, targetId: 'other', devices: 2, oneTime: 'given' }),
+    logs: { event: 'keys.fetched', level: 'info', fields: ['userId', 'targetId', 'devices', 'oneTime'] },
+    audits: 'keys-fetch',
+  },
+  keysLow: {
+    run: (events) => events.keysLow({ userId, deviceId: '1', kind: 'preKeys', left: 0 }),
+    logs: { event: 'keys.low', level: 'warn', fields: ['userId', 'deviceId', 'kind', 'left'] },
+    audits: 'keys-low',
+  },
   prefixPaused: {
     run: (events) => events.prefixPaused({ prefix: 'keyed-hash', country: 'LV', until: 1 }),
     logs: { event: 'prefix.paused', level: 'error', fields: ['country', 'until'] },
@@ -330,6 +354,11 @@ const calls: { [K in keyof Events]: Row } = {
   operatorAct: {
     run: (events) => events.operatorAct({ act: 'retry-step', registrationId, number: 1, operator: 'alice' }),
     logs: { event: 'operator.acted', level: 'info', fields: ['act', 'registrationId', 'operator'] },
+    audits: 'operator-act',
+  },
+  operatorRemovedDevice: {
+    run: (events) => events.operatorRemovedDevice({ ...device, removedAt: 1, operator: 'alice' }),
+    logs: { event: 'operator.acted', level: 'info', fields: ['act', 'userId', 'deviceId', 'operator'] },
     audits: 'operator-act',
   },
   userDisabled: {

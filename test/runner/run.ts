@@ -119,6 +119,7 @@ function testVariables(urls: EngineUrls): Record<string, string> {
     VYRY_TEST_SMTP_URL: urls.smtpUrl,
     VYRY_TEST_WEBPUSH_URL: urls.webpushUrl,
     VYRY_TEST_APNS_URL: urls.apnsUrl,
+    VYRY_TEST_SIGNAL_SERVER_URL: urls.signalServerUrl,
     VYRY_TEST_HCAPTCHA_URL: urls.captchaUrls.hcaptcha,
     VYRY_TEST_TURNSTILE_URL: urls.captchaUrls.turnstile,
     VYRY_TEST_RECAPTCHA_URL: urls.captchaUrls.recaptcha,

@@ -31,7 +31,10 @@ import { deleteDocuments, deleteKeys, terminateWorkflows } from './emptying.ts';
 /** The description of a lent system. */
 export interface LentSystem {
   id: string;
-  urls: Pick<EngineUrls, 'redisUrl' | 'outboxUrl' | 'twilioUrl' | 'smtpUrl' | 'webpushUrl' | 'apnsUrl' | 'captchaUrls'>;
+  urls: Pick<
+    EngineUrls,
+    'redisUrl' | 'outboxUrl' | 'twilioUrl' | 'smtpUrl' | 'webpushUrl' | 'apnsUrl' | 'captchaUrls' | 'signalServerUrl'
+  >;
   secrets: Secrets;
   /** Name of the Temporal namespace and of the database. */
   name: string;
@@ -179,13 +182,13 @@ async function createSystem(engines: Pick<EngineUrls, 'temporalAddress'>): Promi
     freePort(),
     ensureNamespace(engines.temporalAddress, name),
   ]);
-  const { outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls } = fakes;
+  const { outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls, signalServerUrl } = fakes;
   return {
     id,
     name,
     folder,
     fakes,
-    urls: { redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls },
+    urls: { redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls, signalServerUrl },
     secrets: readSecrets(folder.path),
     ports: { api, codec, grpc },
     workers: new Map(),

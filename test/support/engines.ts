@@ -20,6 +20,7 @@ export function testEngines(): EngineUrls {
     smtpUrl: testVariable('VYRY_TEST_SMTP_URL'),
     webpushUrl: testVariable('VYRY_TEST_WEBPUSH_URL'),
     apnsUrl: testVariable('VYRY_TEST_APNS_URL'),
+    signalServerUrl: testVariable('VYRY_TEST_SIGNAL_SERVER_URL'),
     captchaUrls: {
       hcaptcha: testVariable('VYRY_TEST_HCAPTCHA_URL'),
       turnstile: testVariable('VYRY_TEST_TURNSTILE_URL'),

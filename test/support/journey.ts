@@ -2,9 +2,10 @@
  * Registers a user as an app would: each call is made once. A call is repeated only when its connection was lost, or
  * when it is a start that was refused because Temporal was unavailable.
  *
- * The acts are those of the default policy, in an order that its requirements allow.
+ * The acts are those of the default policy, in an order that its requirements allow; `device` only if it has one.
  */
 import { randomUUID } from 'node:crypto';
+import type { Device } from '../../contract/devices.ts';
 import {
   type Answer,
   call,
@@ -17,7 +18,7 @@ import {
 import { until } from './until.ts';
 
 /** The acts of a registration, in order. */
-export const acts = ['start', 'directory', 'captcha', 'send', 'code', 'credentials', 'session'] as const;
+export const acts = ['start', 'directory', 'captcha', 'send', 'code', 'credentials', 'device', 'session'] as const;
 /** One act of a registration. */
 export type Act = (typeof acts)[number];
 
@@ -80,13 +81,14 @@ export interface Journey {
   walk(last: Act): Promise<void>;
 }
 
-/** Creates a journey before its first call; `wishes` is the body of its start. */
+/** Creates a journey before its first call; `wishes` is the body of its start, `device` that of its step. */
 export function createJourney(
   to: Destination,
   person: Person,
   channel: Channel = 'sms',
-  wishes: { locale?: string } = {},
+  { device, ...wishes }: { locale?: string; device?: Device } = {},
 ): Journey {
+  const own = acts.filter((act) => act !== 'device' || device !== undefined);
   const answers = new Map<Act, Answer>();
   const repeated: Act[] = [];
   const keys = { start: randomUUID(), send: randomUUID(), credentials: randomUUID(), session: randomUUID() };
@@ -111,6 +113,7 @@ export function createJourney(
     code: () => onRegistration('PUT', '/code', prepared),
     credentials: () =>
       onRegistration('PUT', '/credentials', { password: person.newPassword, pin: person.pin }, keys.credentials),
+    device: () => onRegistration('PUT', '/device', device),
     session: () => onRegistration('POST', '/session', undefined, keys.session),
   };
 
@@ -145,7 +148,7 @@ export function createJourney(
       return registration;
     },
     get next() {
-      return acts[answers.size];
+      return own[answers.size];
     },
     answerOf(act) {
       const answer = answers.get(act);

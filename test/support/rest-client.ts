@@ -37,6 +37,7 @@ interface Refused {
   nextCodeAt: string;
   limit: string;
   otherChannels: string[];
+  keyIds: number[];
   maxAgeSeconds: number;
 }
 

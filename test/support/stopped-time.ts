@@ -10,9 +10,16 @@ export interface StoppedTime extends Disposable {
   pass(ms: number): Promise<void>;
 }
 
-/** Stops timers that are started from now on, or the given APIs. `until` and `eventually` still use real time. */
-export function stopTime(apis: ('setTimeout' | 'Date')[] = ['setTimeout']): StoppedTime {
-  mock.timers.enable({ apis, now: Date.now() });
+/**
+ * Stops timers that are started from now on, or the given APIs. `until` and `eventually` still use real time.
+ *
+ * @param options.aheadMs how far the stopped clock is ahead of the real one; negative: behind it
+ */
+export function stopTime(
+  apis: ('setTimeout' | 'Date')[] = ['setTimeout'],
+  { aheadMs = 0 }: { aheadMs?: number } = {},
+): StoppedTime {
+  mock.timers.enable({ apis, now: Date.now() + aheadMs });
   const { clearTimeout: clearStopped } = globalThis;
   // the mock clears only its own timers: a timer started earlier, such as that of a keep-alive connection, would fire
   globalThis.clearTimeout = (timer) => {

@@ -4,7 +4,7 @@ import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.
 import { type EngineUrls, startOutbox } from '../../engines/engines.ts';
 import { startRedis } from '../../engines/redis.ts';
 import { type System, type SystemOptions, startSystemIn } from '../../engines/system.ts';
-import { roles as allRoles } from '../../platform/config/roles.ts';
+import { roles as allRoles, type Role } from '../../platform/config/roles.ts';
 import { variables } from '../../platform/config/variables.ts';
 import { openApiHere } from './api.ts';
 import { testBundle, testEngines, testVariable } from './engines.ts';
@@ -20,8 +20,11 @@ export const limitsOff: Record<string, string> = {
   COST_LIMIT_PER_DAY: '1000000',
 };
 
-/** Long intervals for background work that only costs time; a test of such work sets a shorter one. */
-const calm = { DIRECTORY_SYNC_INTERVAL: '86400' };
+/**
+ * Long intervals for background work that only costs time, and registrations without a device: a test of such work or of
+ * devices sets its own.
+ */
+const calm = { DIRECTORY_SYNC_INTERVAL: '86400', REGISTRATION_STEPS: 'directory,captcha,code,credentials' };
 
 /**
  * Starts a system that shares nothing a test could disturb: it has its own Redis, outbox, Temporal namespace and
@@ -31,7 +34,7 @@ const calm = { DIRECTORY_SYNC_INTERVAL: '86400' };
  */
 export async function startTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
   const folder = await openTemporaryFolder();
-  const { elasticsearch = false, roles = allRoles.filter((role) => role !== 'audit' || elasticsearch) } = options;
+  const { elasticsearch = false, roles = rolesFor(options) } = options;
   const env = { ...limitsOff, ...calm, ...options.env };
   const lent = await borrowSystem(testVariable('VYRY_TEST_WARM_SYSTEMS_URL'), folder, {
     roles: roles.filter((role) => role !== 'api'),
@@ -69,9 +72,16 @@ export async function startOwnTestSystem(options: Partial<SystemOptions> = {}): 
     engines: { ...enginesFor(elasticsearch), ...own },
     namespace: name,
     database: name,
+    roles: rolesFor(options),
     ...options,
     env: { ...limitsOff, ...calm, AUDIT_INDEX: name, ...options.env },
   });
+}
+
+/** The role `signal` has nothing to do without its step. */
+function rolesFor({ elasticsearch = false, env = {} }: Partial<SystemOptions>): Role[] {
+  const isNeeded = { audit: elasticsearch, signal: env.REGISTRATION_STEPS?.includes('signal') ?? false };
+  return allRoles.filter((role) => !(role in isNeeded) || isNeeded[role as keyof typeof isNeeded]);
 }
 
 function commonOptions(elasticsearch: boolean) {
@@ -85,8 +95,9 @@ function enginesFor(isAudited: boolean): EngineUrls {
 
 async function startOwnEngines(folder: DataFolder): Promise<Partial<EngineUrls>> {
   const redis = await startRedis({ folder, appendfsync: 'always' });
-  const { outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls } = await startOutbox(folder);
-  return { redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls };
+  const { outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls, signalServerUrl } =
+    await startOutbox(folder);
+  return { redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls, signalServerUrl };
 }
 
 /** Starts a system with engines of its own, so that a test may kill Temporal. Redis loses no acknowledged write. */
@@ -96,6 +107,7 @@ export async function startWholeTestSystem(options: Partial<SystemOptions> = {})
     bundle: testBundle(),
     compileCache: process.env.NODE_COMPILE_CACHE,
     appendfsync: 'always',
+    roles: rolesFor(options),
     ...options,
     env: { ...limitsOff, ...calm, ...options.env },
   });

@@ -12,6 +12,7 @@ import type { AuthenticateResult, DirectoryActivities } from '../../activities/d
 import type { NotificationSendingActivities } from '../../activities/notification-sending.ts';
 import type { NotificationActivities } from '../../activities/notifications.ts';
 import type { RegistrationActivities } from '../../activities/registration.ts';
+import type { SignalActivities } from '../../activities/signal.ts';
 import { executeUpdate } from '../../adapters/temporal/client-calls.ts';
 import { createDataConverter, isTemporalOutage } from '../../adapters/temporal/connect.ts';
 import { Failure, type FailureCode, type FailureContext } from '../../domain/failures.ts';
@@ -33,7 +34,8 @@ type FakeActivities = AccountActivities &
   Pick<NotificationSendingActivities, 'sendNotification'> &
   DirectoryActivities &
   RegistrationActivities &
-  NotificationActivities;
+  NotificationActivities &
+  SignalActivities;
 
 /** Activities of one registration that differ from the default ones. */
 export type Script = Partial<FakeActivities>;
@@ -123,6 +125,7 @@ const goodDayBy = (now: Clock): FakeActivities => ({
   readEntryStatuses: async () => [],
   sendCode: async () => ({ result: 'sent', at: await now() }),
   hashCredentials: async () => 'kept',
+  judgeCredentials: async () => 'kept',
   claimIdentity: async () => true,
   releaseIdentity: async () => undefined,
   createAccount: async () => undefined,
@@ -130,6 +133,10 @@ const goodDayBy = (now: Clock): FakeActivities => ({
   recoverAccount: async () => [],
   publishStatus: async () => undefined,
   operatorAct: async () => undefined,
+  saveVerifiedNumber: async () => undefined,
+  saveSignalAnswer: async () => undefined,
+  registerWithSignal: async ({ number }) => ({ outcome: 'registered', account: { uuid: 'aci', pni: 'pni', number } }),
+  uploadSignalKeys: async ({ account }) => ({ outcome: 'registered', account }),
   forget: async () => undefined,
   sendNotification: async () => true,
   findRecipients: async () => [{ channel: 'email', to: ada.email }],
@@ -165,7 +172,7 @@ export async function openStageOn({
   const scenes = new Map<string, { calls: Call[]; script: Script }>();
   const activities = fakesOf(scenes, goodDayBy(now));
   const workers = await Promise.all(
-    (['registration', 'directory', 'delivery'] as const).map((taskQueue) =>
+    (['registration', 'directory', 'delivery', 'signal'] as const).map((taskQueue) =>
       Worker.create({
         connection,
         namespace,

@@ -211,7 +211,14 @@ describe('the role delivery', () => {
   it('cannot access files, programs, threads, addons or the inspector', () => assertRefusals('delivery'));
 
   it('has no database key, no database URL, no JWT key and no directory password', () =>
-    assertEnvironment('delivery', 'DATA_KEY', 'DATABASE_URL', 'JWT_SECRET', 'LDAP_BIND_PASSWORD'));
+    assertEnvironment('delivery', 'DATA_KEY', 'DATABASE_URL', 'JWT_SECRET', 'LDAP_BIND_PASSWORD', 'SIGNAL_SERVER_URL'));
+});
+
+describe('the role signal', () => {
+  it('cannot access files, programs, threads, addons or the inspector', () => assertRefusals('signal'));
+
+  it('has no database key, no database URL, no JWT key and no secrets of the directory and of the providers', () =>
+    assertEnvironment('signal', 'DATA_KEY', 'DATABASE_URL', 'JWT_SECRET', 'LDAP_BIND_PASSWORD', 'TWILIO_AUTH_TOKEN'));
 });
 
 describe('the role audit', () => {
@@ -385,7 +392,7 @@ describe('node workers/run.ts', () => {
       assert.equal(code, 2);
       assert.equal(
         stderr,
-        'usage: node workers/run.ts <role> [--compile-cache=<folder>]\n\nroles: api, registration, directory, delivery, audit\n',
+        'usage: node workers/run.ts <role> [--compile-cache=<folder>]\n\nroles: api, registration, directory, delivery, signal, audit\n',
       );
       assert.equal(stdout, '');
     }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createPreKeys } from '../../adapters/mongo/prekeys.ts';
 import { eventually } from '../support/until.ts';
 import { withSystem } from '../support/with-system.ts';
 
@@ -17,7 +18,7 @@ describe('The schedule purge', () => {
     assert.equal(policies.overlap, 'SKIP');
   });
 
-  it('removes old claims without an account and records one event', async () => {
+  it('removes old claims without an account and old key sets without a device, and records one event', async () => {
     const claims = behind.database.collection<{ _id: string; userId: string; createdAt: Date }>('claims');
     await claims.insertOne({
       _id: 'username:orphan',
@@ -25,11 +26,17 @@ describe('The schedule purge', () => {
       createdAt: new Date(Date.now() - 11 * 86_400_000),
     });
     await claims.insertOne({ _id: 'username:young', userId: 'somebody', createdAt: new Date() });
+    const preKeys = createPreKeys(behind.database);
+    const sets = behind.database.collection('prekeySets');
+    await preKeys.store('nobody', 'preKeys', [{ keyId: 1, publicKey: 'orphan' }]);
+    await sets.updateMany({}, { $set: { createdAt: new Date(Date.now() - 2 * 86_400_000) } });
+    await preKeys.store('somebody', 'preKeys', [{ keyId: 1, publicKey: 'young' }]);
     await behind.temporal.schedule.getHandle('purge').trigger();
     const events = await untilPurged();
     assert.deepEqual(await claims.distinct('_id'), ['username:young']);
+    assert.deepEqual(await sets.distinct('userId'), ['somebody']);
     assert.equal(events.length, 1);
-    assert.deepEqual(events[0].metadata, { claims: 1 });
+    assert.deepEqual(events[0].metadata, { claims: 1, keySets: 1 });
     assert.equal(events[0].status, 'success');
   });
 });

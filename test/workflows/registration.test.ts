@@ -87,6 +87,35 @@ describe('registration()', { concurrency: 4 }, () => {
     assert.equal(status.state, 'completed');
   });
 
+  it('F14: opens the credentials again when the directory shows that the password is a word of the user', async () => {
+    const scene = await start({ judgeCredentials: async () => 'own-word' });
+    await secure(scene);
+    await solve(scene);
+    const { outcome, status } = await bind(scene);
+    assert.equal(outcome, 'done');
+    assert.deepEqual(stepOf(status, 'credentials'), { name: 'credentials', status: 'open', reason: 'own-word' });
+    await ask(scene);
+    assert.equal((await confirm(scene)).status.state, 'pending');
+    assert.equal((await secure(scene)).status.state, 'completed');
+  });
+
+  it('F14: judges a password again whose hash is computed while the directory answers', async () => {
+    let isKnown = false;
+    const scene: Scene = await start({
+      hashCredentials: async ({ identity }) => {
+        if (identity?.username !== undefined) return 'own-word';
+        await until(() => isKnown);
+        return 'kept';
+      },
+    });
+    const secured = secure(scene);
+    await until(() => scene.acts().includes('hashCredentials'));
+    await bind(scene);
+    isKnown = true;
+    assert.equal((await secured).outcome, 'own-word');
+    assert.equal(scene.acts().filter((name) => name === 'hashCredentials').length, 2);
+  });
+
   it('follows the policy it was started with: a code by e-mail alone', async () => {
     const scene = await start({}, { policy: ['code'], identity: { email: 'joan@example.com' } });
     await ask(scene, 'email');

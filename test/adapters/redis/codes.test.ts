@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { type CheckOutcome, type Codes, createCodes } from '../../../adapters/redis/codes.ts';
-import type { Redis } from '../../../adapters/redis/connect.ts';
+import { type Redis, timeOf } from '../../../adapters/redis/connect.ts';
 import type { CodeSubject } from '../../../domain/verification.ts';
 import { newCode } from '../../../platform/crypto.ts';
+import { ageRecords } from '../../support/aging.ts';
 import { assertLife, atOnce, connectTestRedis, testCipher, uniqueName } from '../../support/redis.ts';
+import { stopTime } from '../../support/stopped-time.ts';
 
 let redis: Redis;
 let codes: Codes;
@@ -27,7 +29,7 @@ const otpKeyOf = ({ subject }: CodeSubject) => `otp:{${subject}}:register`;
 /** Stores a code that the provider has accepted. */
 async function sentCode(of: CodeSubject, send: number, code: string, at = now): Promise<void> {
   await codes.start(of, send, code, at);
-  await codes.sent(of, send, at, ttlSeconds, `provider-${send}`);
+  await codes.sent(of, send, { ttlSeconds, providerId: `provider-${send}` }, at);
 }
 
 async function check(of: CodeSubject, code: string): Promise<CheckOutcome> {
@@ -91,18 +93,21 @@ describe('code-sent.lua', () => {
     await codes.start(of, 1, '111111', now);
     assert.equal(await redis.exists(otpKeyOf(of)), 0);
     await assertLife(redis, { key: otpKeyOf(of), seconds: ttlSeconds }, async () => {
-      assert.equal(await codes.sent(of, 1, now + 500, ttlSeconds, 'provider-1'), now + 500);
+      assert.equal(await codes.sent(of, 1, { ttlSeconds, providerId: 'provider-1' }, now + 500), now + 500);
     });
-    assert.deepEqual(await codes.read(of), { since: now + 500, checks: 0, expiresAt: now + 500 + ttlSeconds * 1000 });
+    const expiresAt = now + 500 + ttlSeconds * 1000;
+    assert.deepEqual(await codes.read(of, now), { since: now + 500, checks: 0, expiresAt, readAt: now });
   });
 
   it('returns the first time to a repeat and does not extend the lifetime', async () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
-    const answers = await atOnce(20, (index) => codes.sent(of, 1, now + index, ttlSeconds, `provider-${index}`));
+    const answers = await atOnce(20, (index) =>
+      codes.sent(of, 1, { ttlSeconds, providerId: `provider-${index}` }, now + index),
+    );
     assert.equal(new Set(answers).size, 1);
     await redis.pexpireat(otpKeyOf(of), now + 1_800_000);
-    await codes.sent(of, 1, now + 60_000, ttlSeconds, 'provider-late');
+    await codes.sent(of, 1, { ttlSeconds, providerId: 'provider-late' }, now + 60_000);
     assert.equal(await redis.pexpiretime(otpKeyOf(of)), now + 1_800_000);
     assert.equal((await codes.start(of, 1, '222222', now)).sentAt, answers[0]);
   });
@@ -111,8 +116,8 @@ describe('code-sent.lua', () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
     await codes.start(of, 2, '222222', now);
-    await codes.sent(of, 2, now, ttlSeconds, 'provider-2');
-    await codes.sent(of, 1, now, ttlSeconds, 'provider-1');
+    await codes.sent(of, 2, { ttlSeconds, providerId: 'provider-2' }, now);
+    await codes.sent(of, 1, { ttlSeconds, providerId: 'provider-1' }, now);
     assert.equal(await check(of, '111111'), 'wrong');
     assert.equal(await check(of, '222222'), 'verified');
   });
@@ -121,7 +126,7 @@ describe('code-sent.lua', () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
     assert.equal(await check(of, '111111'), 'verified');
-    await codes.sent(of, 1, now, ttlSeconds, 'provider-1');
+    await codes.sent(of, 1, { ttlSeconds, providerId: 'provider-1' }, now);
     assert.equal(await redis.exists(otpKeyOf(of)), 0);
   });
 });
@@ -190,7 +195,7 @@ describe('code-check.lua', () => {
     for (const send of sends) {
       await codes.start(of, send, String(100_000 + send), now);
       await atOnce(20, (index) => check(of, String(200_000 + index)));
-      await codes.sent(of, send, now, ttlSeconds, `provider-${send}`);
+      await codes.sent(of, send, { ttlSeconds, providerId: `provider-${send}` }, now);
       await atOnce(20, (index) => check(of, String(300_000 + index)));
     }
     for (const send of sends) assert.equal(await redis.hget(hashKeyOf(of), `checks:${send}`), String(max));
@@ -200,7 +205,7 @@ describe('code-check.lua', () => {
   it('accepts a code before the provider has confirmed the send', async () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
-    assert.deepEqual(await codes.read(of), { since: now, checks: 0 });
+    assert.deepEqual(await codes.read(of, now), { since: now, checks: 0, readAt: now });
     assert.equal(await check(of, '222222'), 'wrong');
     assert.equal(await check(of, '111111'), 'verified');
   });
@@ -294,7 +299,7 @@ describe('createCodes()', () => {
     const of = newSubject();
     await codes.start(of, 1, '111111', now);
     assert.equal(await redis.hexists(hashKeyOf(of), 'encrypted:1'), 1);
-    await codes.sent(of, 1, now, ttlSeconds, 'provider-1');
+    await codes.sent(of, 1, { ttlSeconds, providerId: 'provider-1' }, now);
     assert.equal(await redis.hexists(hashKeyOf(of), 'encrypted:1'), 0);
   });
 
@@ -323,6 +328,24 @@ describe('createCodes()', () => {
     const keys = await redis.keys(`*${of.subject}*`);
     assert.deepEqual(keys.sort(), [otpKeyOf(of), hashKeyOf(of)]);
     for (const key of keys) assert.equal(/\{(.+?)\}/.exec(key)?.[1], of.subject);
+  });
+});
+
+describe('the time of a code', () => {
+  it('F16: is that of Redis: a process whose clock is ahead or behind neither shortens nor lengthens its life', async () => {
+    for (const aheadMs of [3_600_000, -3_600_000]) {
+      const of = newSubject();
+      const earliest = await timeOf(redis);
+      using _wrong = stopTime(['Date'], { aheadMs });
+      const { startedAt } = await codes.start(of, 1, '111111');
+      const sentAt = await codes.sent(of, 1, { ttlSeconds, providerId: 'provider-1' });
+      const latest = await timeOf(redis);
+      for (const at of [startedAt, sentAt]) assert.ok(at >= earliest && at <= latest);
+      assert.equal((await codes.read(of))?.expiresAt, sentAt + ttlSeconds * 1000);
+      assert.equal((await codes.check(of, '222222', { checksMax: max })).outcome, 'wrong');
+      await ageRecords(redis, `*:{${of.subject}}:register`, ttlSeconds);
+      assert.equal((await codes.check(of, '111111', { checksMax: max })).outcome, 'expired');
+    }
   });
 });
 

@@ -107,6 +107,42 @@ describe('rate-limit.lua', () => {
   });
 });
 
+describe('a gradual limit', () => {
+  const gradual = { ...limit, isGradual: true };
+  const at = (minute: number) => now + minute * minutes;
+
+  it('allows all attempts at once and then one after each part of the window', async () => {
+    const key = uniqueName();
+    const take = (minute: number) => limits.consume(gradual, key, uniqueName(), at(minute));
+    const first = [];
+    for (let index = 0; index < 4; index++) first.push(await take(0));
+    assert.deepEqual(first, [
+      { allowed: true, max: 3, remaining: 2, resetSeconds: 1200 },
+      { allowed: true, max: 3, remaining: 1, resetSeconds: 1200 },
+      { allowed: true, max: 3, remaining: 0, resetSeconds: 1200 },
+      { allowed: false, max: 3, remaining: 0, resetSeconds: 1200 },
+    ]);
+    const later = [];
+    for (const minute of [19, 20, 21, 39, 40, 100, 100, 100]) later.push((await take(minute)).allowed);
+    assert.deepEqual(later, [false, true, false, false, true, true, true, true]);
+    assert.deepEqual(await take(100), { allowed: false, max: 3, remaining: 0, resetSeconds: 1200 });
+  });
+
+  it('allows exactly the limit of 100 parallel attempts', async () => {
+    const key = uniqueName();
+    const states = await atOnce(100, (index) => limits.consume(gradual, key, `try ${index}`, now));
+    assert.equal(states.filter(({ allowed }) => allowed).length, 3);
+  });
+
+  it('forgets a refunded attempt', async () => {
+    const key = uniqueName();
+    for (let index = 0; index < 3; index++) await limits.consume(gradual, key, `try ${index}`, now);
+    await limits.refund(gradual, key, 'try 2');
+    assert.equal((await limits.consume(gradual, key, 'again', now)).allowed, true);
+    assert.equal((await limits.consume(gradual, key, 'more', now)).allowed, false);
+  });
+});
+
 describe('a limit with several windows', () => {
   const limits3 = {
     name: 'tries',

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Redis } from '../../../adapters/redis/connect.ts';
+import { type Redis, timeOf } from '../../../adapters/redis/connect.ts';
 import { type AuthSessions, createAuthSessions, type NewAuthSession } from '../../../adapters/redis/sessions.ts';
 import type { AuthSession } from '../../../domain/session.ts';
+import { ageRecords } from '../../support/aging.ts';
 import { assertLife, connectTestRedis, uniqueName } from '../../support/redis.ts';
+import { stopTime } from '../../support/stopped-time.ts';
 
 let redis: Redis;
 let sessions: AuthSessions;
@@ -20,9 +22,8 @@ function newSession(given: Partial<NewAuthSession> = {}): NewAuthSession {
   return {
     sessionId: uniqueName('session'),
     userId: uniqueName('user'),
-    createdAt: now,
     idleMs: 600_000,
-    endsAt: now + 3_600_000,
+    lifeMs: 3_600_000,
     ip: '203.0.113.7',
     userAgent: 'An app, version 1',
     roles: ['user', 'admin'],
@@ -31,26 +32,33 @@ function newSession(given: Partial<NewAuthSession> = {}): NewAuthSession {
 }
 
 /** The session as it is read right after it was created. */
-function asRead({ idleMs, endsAt, ...session }: NewAuthSession): AuthSession {
-  const { createdAt } = session;
+function asRead({ idleMs, lifeMs, ...session }: NewAuthSession): AuthSession {
   return {
     ...session,
-    authenticatedAt: createdAt,
-    lastActivityAt: createdAt,
-    expiresAt: Math.min(createdAt + idleMs, endsAt),
+    createdAt: now,
+    authenticatedAt: now,
+    lastActivityAt: now,
+    readAt: now,
+    expiresAt: now + Math.min(idleMs, lifeMs),
   };
 }
 
-const create = (session: NewAuthSession, hash = uniqueName()) => sessions.create(session, { hash, seconds: 600 });
+/** The owner of the refresh tokens of a session. */
+const owner = ({ sessionId, userId, lifeMs }: NewAuthSession) => ({ sessionId, userId, endsAt: now + lifeMs });
 
-describe('session-touch.lua', () => {
+const successor = (hash: string) => ({ hash, seconds: 600, encrypted: `encrypted ${hash}` });
+
+const create = (session: NewAuthSession, hash = uniqueName(), at = now) =>
+  sessions.create(session, { hash, seconds: 600 }, at);
+
+describe('session-read.lua', () => {
   it('records session activity at most once a minute', async () => {
     const session = newSession();
     await create(session);
     const lastActivity = () => redis.hget(`session:${session.sessionId}`, 'lastActivityAt');
-    await sessions.read(session.sessionId, now + 59_999);
+    await sessions.read(session, now + 59_999);
     assert.equal(await lastActivity(), String(now));
-    assert.equal((await sessions.read(session.sessionId, now + 60_000))?.lastActivityAt, now + 60_000);
+    assert.equal((await sessions.read(session, now + 60_000))?.lastActivityAt, now + 60_000);
     assert.equal(await lastActivity(), String(now + 60_000));
   });
 
@@ -58,21 +66,21 @@ describe('session-touch.lua', () => {
     const rounds = Array.from({ length: 50 }, () => newSession());
     await Promise.all(rounds.map((session) => create(session)));
     await Promise.all(
-      rounds.map(({ sessionId }) =>
-        Promise.all([sessions.read(sessionId, now + 120_000), redis.del(`session:${sessionId}`)]),
+      rounds.map((session) =>
+        Promise.all([sessions.read(session, now + 120_000), redis.del(`session:${session.sessionId}`)]),
       ),
     );
     for (const { sessionId } of rounds) assert.equal(await redis.exists(`session:${sessionId}`), 0);
   });
 
   it('extends the idle timeout of a session, up to its maximum lifetime', async () => {
-    const session = newSession({ idleMs: 600_000, endsAt: now + 900_000 });
+    const session = newSession({ idleMs: 600_000, lifeMs: 900_000 });
     await create(session);
     const key = `session:${session.sessionId}`;
     assert.equal(await redis.pexpiretime(key), now + 600_000);
-    assert.equal((await sessions.read(session.sessionId, now + 120_000))?.expiresAt, now + 720_000);
+    assert.equal((await sessions.read(session, now + 120_000))?.expiresAt, now + 720_000);
     assert.equal(await redis.pexpiretime(key), now + 720_000);
-    assert.equal((await sessions.read(session.sessionId, now + 500_000))?.expiresAt, now + 900_000);
+    assert.equal((await sessions.read(session, now + 500_000))?.expiresAt, now + 900_000);
     assert.equal(await redis.pexpiretime(key), now + 900_000);
   });
 });
@@ -81,14 +89,17 @@ describe('createSessions()', () => {
   it('reads what was stored', async () => {
     const session = newSession();
     await create(session);
-    assert.deepEqual(await sessions.read(session.sessionId, now), asRead(session));
+    assert.deepEqual(await sessions.read(session, now), asRead(session));
     const bare = newSession({ roles: [], ip: '', userAgent: '' });
     await create(bare);
-    assert.deepEqual(await sessions.read(bare.sessionId, now), asRead(bare));
+    assert.deepEqual(await sessions.read(bare, now), asRead(bare));
   });
 
-  it('returns nothing for an unknown session', async () => {
-    assert.equal(await sessions.read(uniqueName(), now), undefined);
+  it('returns nothing for an unknown session, or for that of another user', async () => {
+    const session = newSession();
+    await create(session);
+    assert.equal(await sessions.read({ ...session, userId: uniqueName('user') }, now), undefined);
+    assert.equal(await sessions.read(newSession(), now), undefined);
   });
 
   it('expires a session and its refresh token', async () => {
@@ -99,7 +110,7 @@ describe('createSessions()', () => {
     assert.equal(await redis.pexpiretime(`session:${session.sessionId}`), now + 600_000);
     assert.deepEqual(
       { ...(await redis.hgetall(key)) },
-      { sessionId: session.sessionId, userId: session.userId, endsAt: String(session.endsAt) },
+      { sessionId: session.sessionId, userId: session.userId, endsAt: String(now + session.lifeMs) },
     );
   });
 
@@ -107,7 +118,7 @@ describe('createSessions()', () => {
     const session = newSession();
     const refreshHash = uniqueName();
     await Promise.all([create(session, refreshHash), create(session, refreshHash)]);
-    assert.deepEqual(await sessions.read(session.sessionId, now), asRead(session));
+    assert.deepEqual(await sessions.read(session, now), asRead(session));
   });
 
   it('records the last log-in of the user', async () => {
@@ -132,8 +143,8 @@ describe('endAll()', () => {
     assert.equal(await sessions.count(userId, now), 3);
     assert.equal(await sessions.endAll(userId), 3);
     assert.equal(await sessions.count(userId, now), 0);
-    for (const { sessionId } of own) assert.equal(await sessions.read(sessionId, now), undefined);
-    assert.deepEqual(await sessions.read(other.sessionId, now), asRead(other));
+    for (const session of own) assert.equal(await sessions.read(session, now), undefined);
+    assert.deepEqual(await sessions.read(other, now), asRead(other));
     const left = await Promise.all(hashes.map((hash) => redis.exists(`refresh:${hash}`)));
     assert.deepEqual(left, [1, 1, 1, 1]);
     assert.equal(await redis.exists(`sessions:${userId}`), 0);
@@ -173,15 +184,13 @@ describe('a session that is written after endAll()', () => {
 
   it('F23 is not valid, neither listed nor counted, and cannot be refreshed', async () => {
     const session = newSession();
-    const { sessionId, userId, endsAt } = session;
+    const { sessionId, userId } = session;
     const refresh = { hash: uniqueName(), seconds: 600 };
-    await storeInterruptedBy(() => sessions.endAll(userId)).create(session, refresh);
+    await storeInterruptedBy(() => sessions.endAll(userId)).create(session, refresh, now);
     assert.equal(await redis.exists(`session:${sessionId}`), 1);
-    assert.equal(await sessions.read(sessionId, now), undefined);
-    assert.equal(await sessions.read(sessionId, now, { userId }), undefined);
+    assert.equal(await sessions.read(session, now), undefined);
     assert.deepEqual([await sessions.list(userId, now), await sessions.count(userId, now)], [[], 0]);
-    const successor = { hash: uniqueName(), seconds: 600, encrypted: 'x' };
-    const rotation = await sessions.rotate({ sessionId, userId, endsAt }, refresh.hash, successor, { roles: [], now });
+    const rotation = await sessions.rotate(owner(session), refresh.hash, successor(uniqueName()), { roles: [], now });
     assert.equal(rotation.outcome, 'ended');
   });
 
@@ -192,23 +201,23 @@ describe('a session that is written after endAll()', () => {
     const keepTwice = async () => {
       for (let turn = 0; turn < 2; turn++) await sessions.endAll(userId, kept.sessionId);
     };
-    await storeInterruptedBy(keepTwice).create(late, { hash: uniqueName(), seconds: 600 });
-    assert.equal(await sessions.read(late.sessionId, now), undefined);
-    assert.deepEqual(await sessions.read(kept.sessionId, now, { userId }), asRead(kept));
+    await storeInterruptedBy(keepTwice).create(late, { hash: uniqueName(), seconds: 600 }, now);
+    assert.equal(await sessions.read(late, now), undefined);
+    assert.deepEqual(await sessions.read(kept, now), asRead(kept));
     const next = newSession({ userId });
     await create(next);
-    assert.deepEqual(await sessions.read(next.sessionId, now, { userId }), asRead(next));
+    assert.deepEqual(await sessions.read(next, now), asRead(next));
     await sessions.endAll(userId, next.sessionId);
-    assert.equal(await sessions.read(kept.sessionId, now, { userId }), undefined);
-    assert.deepEqual(await sessions.read(next.sessionId, now, { userId }), asRead(next));
+    assert.equal(await sessions.read(kept, now), undefined);
+    assert.deepEqual(await sessions.read(next, now), asRead(next));
   });
 });
 
 describe('the list of sessions of a user', () => {
   it('drops ended sessions, and is kept as long as the longest one', async () => {
     const userId = uniqueName('user');
-    await create(newSession({ userId, createdAt: now - 700_000, endsAt: now - 100_000 }));
-    await create(newSession({ userId, endsAt: now + 7_200_000 }));
+    await create(newSession({ userId, lifeMs: 600_000 }), uniqueName(), now - 700_000);
+    await create(newSession({ userId, lifeMs: 7_200_000 }));
     await create(newSession({ userId }));
     assert.equal(await redis.zcard(`sessions:${userId}`), 2);
     assert.equal(await redis.pexpiretime(`sessions:${userId}`), now + 7_200_000);
@@ -222,15 +231,12 @@ describe('the list of sessions of a user', () => {
     assert.equal(await sessions.end(userId, one.sessionId), true);
     assert.equal(await sessions.end(userId, one.sessionId), false);
     assert.equal(await sessions.end(uniqueName('user'), two.sessionId), false, 'the session of another user');
-    assert.equal(await sessions.read(one.sessionId, now), undefined);
+    assert.equal(await sessions.read(one, now), undefined);
     assert.deepEqual(await redis.zrange(`sessions:${userId}`, '0', '-1'), [two.sessionId]);
   });
 });
 
 describe('session-rotate.lua', () => {
-  const owner = ({ sessionId, userId, endsAt }: NewAuthSession) => ({ sessionId, userId, endsAt });
-  const successor = (hash: string) => ({ hash, seconds: 600, encrypted: `encrypted ${hash}` });
-
   it('rotates one of 1,000 parallel refreshes; the others get the same successor', async () => {
     const session = newSession();
     await create(session, 'parallel');
@@ -264,7 +270,7 @@ describe('session-rotate.lua', () => {
       assert.equal((await rotate(first, uniqueName(), now + 10_000)).outcome, 'repeated');
       if (isUsed) assert.equal((await rotate(second, third, now + 500)).outcome, 'rotated');
       assert.equal((await rotate(first, uniqueName(), now + laterMs)).outcome, 'reused');
-      assert.equal(await sessions.read(session.sessionId, now), undefined);
+      assert.equal(await sessions.read(session, now), undefined);
       assert.equal((await rotate(isUsed ? third : second, uniqueName(), now + laterMs)).outcome, 'ended');
     }
   });
@@ -276,8 +282,66 @@ describe('session-rotate.lua', () => {
       roles: ['auditor'],
       now: now + 100_000,
     });
-    const read = await sessions.read(session.sessionId, now + 100_000);
+    const read = await sessions.read(session, now + 100_000);
     assert.deepEqual([read?.roles, read?.expiresAt], [['auditor'], now + 700_000]);
+  });
+});
+
+describe('the time of a session', () => {
+  const hourMs = 3_600_000;
+
+  it('F16: is that of Redis: a process whose clock is ahead or behind neither shortens nor lengthens anything', async () => {
+    for (const aheadMs of [hourMs, -hourMs]) {
+      const session = newSession({ idleMs: hourMs, lifeMs: 2 * hourMs });
+      const { sessionId, userId } = session;
+      const [first, second] = [uniqueName('a'), uniqueName('b')];
+      const device = uniqueName('device');
+      const earliest = await timeOf(redis);
+      using _wrong = stopTime(['Date'], { aheadMs });
+      await sessions.create(session, { hash: first, seconds: 600 });
+      await sessions.noteDevice(userId, device);
+      assert.equal(await sessions.isKnownDevice(userId, device), true);
+      const rotated = await sessions.rotate(owner(session), first, successor(second), { roles: [] });
+      const repeated = await sessions.rotate(owner(session), first, successor(uniqueName()), { roles: [] });
+      assert.deepEqual([rotated.outcome, repeated.outcome], ['rotated', 'repeated']);
+      await sessions.confirm(sessionId);
+      await sessions.takePlace(userId, sessionId, session.lifeMs);
+      const read = await sessions.read(session);
+      const found = await sessions.findByRefresh(first);
+      const [listed] = await sessions.list(userId);
+      const latest = await timeOf(redis);
+      const instants = {
+        createdAt: read?.createdAt,
+        authenticatedAt: read?.authenticatedAt,
+        lastActivityAt: read?.lastActivityAt,
+        readAt: read?.readAt,
+        listedAt: listed?.readAt,
+        idleFrom: (await redis.pexpiretime(`session:${sessionId}`)) - hourMs,
+        refreshFrom: (await redis.pexpiretime(`refresh:${first}`)) - 600_000,
+        placeFrom: (await redis.pexpiretime(`session-place:${userId}`)) - session.lifeMs,
+        endsFrom: (found?.endsAt ?? 0) - session.lifeMs,
+        leftFrom: (found?.endsAt ?? 0) - (found?.leftMs ?? 0),
+        knownFrom: Number(await redis.zscore(`known-devices:${userId}`, device)),
+      };
+      for (const [name, at] of Object.entries(instants)) {
+        assert.ok(at !== undefined && at >= earliest && at <= latest, `${name} is ${at}, not ${earliest} to ${latest}`);
+      }
+    }
+  });
+
+  it('F16: decides about activity, the grace period and the end, whatever the clock of a process says', async () => {
+    const session = newSession({ idleMs: hourMs, lifeMs: 2 * hourMs });
+    const [first, second] = [uniqueName('a'), uniqueName('b')];
+    await sessions.create(session, { hash: first, seconds: 600 });
+    await sessions.rotate(owner(session), first, successor(second), { roles: [] });
+    const key = `session:${session.sessionId}`;
+    await ageRecords(redis, key, 61);
+    using _behind = stopTime(['Date'], { aheadMs: -hourMs });
+    const { lastActivityAt = 0, readAt } = (await sessions.read(session)) ?? {};
+    assert.equal(lastActivityAt, readAt, 'activity is recorded, though the process takes it for recent');
+    assert.equal(await redis.pexpiretime(key), lastActivityAt + hourMs);
+    const late = await sessions.rotate(owner(session), first, successor(uniqueName()), { roles: [] });
+    assert.equal(late.outcome, 'reused', 'the grace period is over, though the process takes the rotation for recent');
   });
 });
 
@@ -289,7 +353,7 @@ describe('setRoles()', () => {
     await create(two);
     await redis.del(`session:${two.sessionId}`);
     await sessions.setRoles(userId, ['user']);
-    assert.deepEqual((await sessions.read(one.sessionId, now))?.roles, ['user']);
+    assert.deepEqual((await sessions.read(one, now))?.roles, ['user']);
     assert.equal(await redis.exists(`session:${two.sessionId}`), 0);
   });
 });
@@ -298,13 +362,9 @@ describe('takePlace()', () => {
   it('returns the previous session, so that of parallel log-ins all but the last are ended', async () => {
     const userId = uniqueName('user');
     const ids = Array.from({ length: 50 }, () => uniqueName('session'));
-    const before = await Promise.all(ids.map((id) => sessions.takePlace(userId, id, now + 600_000)));
+    const before = await Promise.all(ids.map((id) => sessions.takePlace(userId, id, 600_000)));
     assert.equal(before.filter((id) => id === undefined).length, 1);
     assert.equal(new Set(before).size, 50);
-    assert.equal(
-      await sessions.takePlace(userId, ids.at(-1) ?? '', now + 600_000),
-      undefined,
-      'a repeat replaces nothing',
-    );
+    assert.equal(await sessions.takePlace(userId, ids.at(-1) ?? '', 600_000), undefined, 'a repeat replaces nothing');
   });
 });

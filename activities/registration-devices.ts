@@ -1,0 +1,92 @@
+/** Activities that give the device of a registration to its account. */
+import type { Devices } from '../adapters/mongo/devices.ts';
+import type { PreKeys } from '../adapters/mongo/prekeys.ts';
+import type { Registrations } from '../adapters/redis/registrations.ts';
+import type { NewDevice, OneTimeKey, StoredDevice } from '../domain/device.ts';
+import type { Events } from '../platform/events/events.ts';
+import { failOnOutage } from './accounts.ts';
+
+/** The device of a registration, and the account that gets it. */
+export interface RegistrationDeviceInput {
+  registrationId: string;
+  userId: string;
+  /** Milliseconds since the Unix epoch. */
+  createdAt: number;
+  /** The other devices of the account end, and its identity key becomes that of the device. */
+  isReplacing: boolean;
+}
+
+/**
+ * `added`: the account has the device; `ended` are the devices that are being removed. `lost`: the description is not
+ * stored any more. `limit`: the account has as many devices as it may have. `identity-differs`: the device has another
+ * identity key than the account.
+ */
+export type DeviceAnswer =
+  | { outcome: 'added'; ended: Pick<StoredDevice, 'deviceId' | 'createdAt'>[] }
+  | { outcome: 'lost' | 'limit' | 'identity-differs' };
+
+/** The description of a device as the api has stored it, verified. */
+interface DescribedDevice extends Omit<NewDevice, 'preKeys' | 'pqPreKeys' | 'createdAt' | 'addedBy' | 'capabilities'> {
+  preKeys: OneTimeKey[];
+  pqPreKeys: OneTimeKey[];
+  capabilities?: Record<string, boolean>;
+}
+
+/** Dependencies of these activities. */
+export interface RegistrationDeviceDeps {
+  registrations: Pick<Registrations, 'readDevice'>;
+  devices: Pick<Devices, 'add' | 'erase' | 'readRemoved'>;
+  preKeys: Pick<PreKeys, 'store' | 'remove' | 'eraseOf'>;
+  events: Pick<Events, 'deviceAdded' | 'identityKeyChanged'>;
+  devicesMax: number;
+  /** Returns whether an error is an outage of the database or of Redis, as opposed to a bug. */
+  isOutage: (err: unknown) => boolean;
+}
+
+/** The activities on the device of a registration. */
+export type RegistrationDeviceActivities = ReturnType<typeof createRegistrationDeviceActivities>;
+
+/** Creates the activities on the device of a registration. */
+export function createRegistrationDeviceActivities(deps: RegistrationDeviceDeps) {
+  const orUnavailable = <T>(act: () => Promise<T>): Promise<T> => failOnOutage(act, deps.isOutage);
+  return {
+    /**
+     * Adds the stored device to the account. Idempotent: a device is recognized by its registration id and its signed
+     * prekey, and the one-time keys of a repeat are removed again.
+     */
+    addRegistrationDevice: (input: RegistrationDeviceInput): Promise<DeviceAnswer> =>
+      orUnavailable(() => addDevice(deps, input)),
+
+    /** Compensates `addRegistrationDevice` for an account that was just created. Idempotent: it deletes. */
+    removeRegistrationDevice: ({ userId }: Pick<RegistrationDeviceInput, 'userId'>): Promise<void> =>
+      orUnavailable(async () => {
+        await deps.devices.erase(userId);
+        await deps.preKeys.eraseOf(userId);
+      }),
+  };
+}
+
+async function addDevice(
+  { registrations, devices, preKeys, events, devicesMax }: RegistrationDeviceDeps,
+  { registrationId, userId, createdAt, isReplacing }: RegistrationDeviceInput,
+): Promise<DeviceAnswer> {
+  const described = (await registrations.readDevice(registrationId)) as DescribedDevice | undefined;
+  if (described === undefined) return { outcome: 'lost' };
+  const { preKeys: curveKeys, pqPreKeys: kemKeys, capabilities = {}, ...own } = described;
+  // stored before the device refers to them
+  const sets = {
+    ...(curveKeys.length > 0 && { preKeys: await preKeys.store(userId, 'preKeys', curveKeys) }),
+    ...(kemKeys.length > 0 && { pqPreKeys: await preKeys.store(userId, 'pqPreKeys', kemKeys) }),
+  };
+  const device: NewDevice = { ...own, ...sets, capabilities, createdAt, addedBy: registrationId };
+  const added = await devices.add(userId, device, { max: devicesMax, isReplacing });
+  if (added.outcome !== 'added') await preKeys.remove(Object.values(sets).map(({ setId }) => setId));
+  if (added.outcome === 'limit' || added.outcome === 'identity-differs') return { outcome: added.outcome };
+  if (added.outcome === 'linker-gone') return { outcome: 'lost' };
+  const { deviceId, client } = added.device;
+  events.deviceAdded({ userId, deviceId, client, createdAt: added.device.createdAt, how: 'registration' });
+  if (isReplacing) events.identityKeyChanged({ userId, why: 'reregistered', devices: 1, once: registrationId });
+  // read again, because a repeat has to finish what an interrupted attempt began
+  const ended = await devices.readRemoved(userId);
+  return { outcome: 'added', ended: ended.map((one) => ({ deviceId: one.deviceId, createdAt: one.createdAt })) };
+}

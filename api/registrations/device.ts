@@ -1,0 +1,41 @@
+/** `PUT /registrations/{id}/device`: the device that the account gets. */
+import type { AnswerOf } from '../../contract/operation.ts';
+import type { registrationOperations } from '../../contract/registrations.ts';
+import { setDevice } from '../../workflows/registration-messages.ts';
+import type { ApiDeps } from '../deps.ts';
+import { requireSignatures } from '../devices/signed-keys.ts';
+import { malformed } from '../parse.ts';
+import type { HandlerInput } from '../serve.ts';
+import { finalView, isDone, limitStep, requireStep, type StepLimitDeps, type ViewDeps } from './status.ts';
+import { type UpdateDeps, updateRegistration } from './update.ts';
+
+type Op = typeof registrationOperations.submitDevice;
+type Deps = StepLimitDeps & UpdateDeps & ViewDeps & Pick<ApiDeps, 'policy' | 'registrations' | 'events' | 'devices'>;
+
+/**
+ * Stores the device until the account exists; a later one replaces it. The keys do not pass through the workflow, which
+ * only learns the identity key. A repeat after the registration has ended returns its end.
+ *
+ * @throws {Failure} malformed, step-not-available, identity-taken, device-limit, rate-limited
+ */
+export async function submitDevice(
+  deps: Deps,
+  { holder: caller, body: device }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
+  const { registrationId, status } = caller;
+  const isOver = status.state !== 'pending' && status.state !== 'waiting';
+  if (isOver && isDone(status, 'device')) return { status: 200, body: await finalView(deps, registrationId, status) };
+  requireStep(deps, caller, 'device');
+  // counted before the signatures are verified, because that costs most
+  await limitStep(deps, caller, 'device');
+  const { approvedBy, existing } = status;
+  if (approvedBy === 'device' && existing !== undefined) {
+    const set = await deps.devices.read(existing.userId);
+    if (set?.identityKey !== device.identityKey) throw malformed('identityKey', 'must be the one of the account');
+  }
+  await requireSignatures(device.identityKey, [{ path: '', keys: device }]);
+  await deps.registrations.saveDevice(registrationId, device);
+  const answer = await updateRegistration(deps, registrationId, setDevice, [{ identityKey: device.identityKey }]);
+  deps.events.stepDone(registrationId, 'device');
+  return { status: 200, body: await finalView(deps, registrationId, answer.status) };
+}

@@ -1,0 +1,198 @@
+/**
+ * `npm run bench:keys`: measures the key directory. Uploads of 100 + 100 keys: the processor time of the api for each, and
+ * session checks meanwhile beside session checks alone. Fetches of bundles with 100 and with 100,000 devices stored,
+ * beside a bare `findOneAndUpdate` on the same documents.
+ *
+ * It starts a private system, and writes most devices directly into its database. It prints the figures with machine and
+ * commit, and asserts nothing.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Connection } from 'mongoose';
+import { connectMongo } from '../adapters/mongo/connect.ts';
+import type { KeyUpload } from '../contract/keys.ts';
+import { openTemporaryFolder } from '../engines/data-folder.ts';
+import { type System, startSystemIn } from '../engines/system.ts';
+import { variables } from '../platform/config/variables.ts';
+import {
+  makeDevice,
+  makeIdentity,
+  makePqPreKeys,
+  makePreKeys,
+  type TestIdentity,
+} from '../test/support/device-keys.ts';
+import { createPeople } from '../test/support/people.ts';
+import { must } from '../test/support/registrations.ts';
+import { createRestClient, type RestClient } from '../test/support/rest-client.ts';
+import { circumstances, cpuMs, printTable, Rounds } from './figures.ts';
+
+const uploads = 100;
+const uploadEveryMs = 200;
+const checkCallers = 4;
+const few = 100;
+const many = 100_000;
+/** Keys of each kind that a stored device has: one page. */
+const pageKeys = 10;
+const insertSize = 500;
+const rounds = 4;
+const limitsOff = Object.fromEntries(
+  Object.keys(variables)
+    .filter((name) => name.startsWith('LIMIT_'))
+    .map((name) => [name, '1000000/1']),
+);
+
+/** What the measurements use. */
+interface Bench {
+  system: System;
+  api: RestClient;
+  database: Connection;
+  /** Access token of a user without a device. */
+  token: string;
+  identity: TestIdentity;
+}
+
+const folder = await openTemporaryFolder();
+try {
+  const system = await startSystemIn(folder, { env: { LOG_LEVEL: 'warn', ...limitsOff } });
+  const { DATABASE_URL: databaseUrl = '' } = system.processes.env('registration');
+  await using database = connectMongo(databaseUrl, console.error);
+  await database.ping();
+  const api = createRestClient(system.ready.apiUrl);
+  const { token } = await createPeople(system, api).person(1);
+  const bench = { system, api, database: database.connection, token, identity: makeIdentity() };
+  console.log(`\n${circumstances()}`);
+  await measureUploads(bench);
+  await measureFetches(bench);
+} finally {
+  await folder.close();
+}
+
+/** Uploads two bodies in turn, so that each one replaces all one-time keys. */
+async function measureUploads({ system, api, token, identity }: Bench): Promise<void> {
+  const owner = await createPeople(system, api).person(2);
+  const body = makeDevice(identity);
+  const { accessToken } = (await must(api.addDevice({ token: owner.token, body }), 201)).body;
+  const bodies = [1, 101].map((firstId) => ({
+    preKeys: makePreKeys(100, firstId),
+    pqPreKeys: makePqPreKeys(identity, 100, firstId),
+  }));
+  const upload = (index: number) =>
+    must(api.uploadKeys({ token: accessToken, body: bodies[index % 2] as KeyUpload }), 204);
+  const check = () => must(api.readSession({ token }));
+  for (let index = 0; index < 20; index++) await upload(index);
+  await new Rounds(checkCallers, check).run(5000);
+
+  const pid = system.ready.pids.api;
+  const before = cpuMs(pid);
+  for (let index = 0; index < uploads; index++) await upload(index);
+  console.log(`\nUploads of 100 + 100 keys: ${((cpuMs(pid) - before) / uploads).toFixed(1)} ms of processor time each`);
+
+  const [alone, beside] = [new Rounds(checkCallers, check), new Rounds(checkCallers, check)];
+  for (let round = 0; round < rounds; round++) {
+    await alone.run(2000);
+    await whileUploading(upload, () => beside.run(2000));
+  }
+  console.log(`\nSession checks, alone and beside an upload every ${uploadEveryMs} ms`);
+  printTable(['', 'callers', 'per s', 'p50 ms', 'p99 ms'], [alone.row('alone'), beside.row('beside uploads')]);
+}
+
+/** Uploads at a steady rate until the job has ended. */
+async function whileUploading(upload: (index: number) => Promise<unknown>, job: () => Promise<void>): Promise<void> {
+  const ended = new AbortController();
+  const pause = () => wait(uploadEveryMs, undefined, { signal: ended.signal }).catch(() => undefined);
+  const uploading = (async () => {
+    for (let index = 0; !ended.signal.aborted; index++) await Promise.all([upload(index), pause()]);
+  })();
+  await job();
+  ended.abort();
+  await uploading;
+}
+
+/** Each measurement with both numbers of devices fetches from other devices, so that none runs out of keys. */
+async function measureFetches(bench: Bench): Promise<void> {
+  const rows: (string | number)[][] = [];
+  const p95: Record<string, number> = {};
+  let stored = 0;
+  for (const devices of [few, many]) {
+    await storeDevices(bench, stored, devices);
+    stored = devices;
+    for (const callers of [1, 8]) {
+      const [fetching, bare] = fetchesOf(bench, devices, callers);
+      for (let round = 0; round < rounds; round++) {
+        await refill(bench.database);
+        await fetching.run(200);
+        await bare.run(200);
+      }
+      const name = `of ${devices} devices`;
+      rows.push([...fetching.row(`bundle ${name}`), fetching.p95], [...bare.row(`bare update ${name}`), bare.p95]);
+      p95[`${devices} ${callers}`] = fetching.p95;
+    }
+  }
+  console.log('\nBundles of one device with one-time keys, and a bare findOneAndUpdate');
+  printTable(['', 'callers', 'per s', 'p50 ms', 'p99 ms', 'p95 ms'], rows);
+  const ratios = [1, 8].map((callers) => {
+    const ratio = (p95[`${many} ${callers}`] ?? 0) / (p95[`${few} ${callers}`] ?? 1);
+    return `${callers}: ${ratio.toFixed(2)}`;
+  });
+  console.log(`p95 with ${many} devices to that with ${few}, by callers: ${ratios.join(', ')}`);
+}
+
+/** The fetches of bundles and the bare updates of the same documents. */
+function fetchesOf({ api, database, token }: Bench, devices: number, callers: number): [Rounds, Rounds] {
+  let next = 0;
+  // spread over all of them; 48,271 is a primitive root of the minimal standard generator (Park and Miller, 1988)
+  const userId = () => userIdOf((next++ * 48_271) % devices);
+  const sets = database.collection('devices');
+  const update = () => sets.findOneAndUpdate({ _id: userId() as never }, { $inc: { 'devices.d1.seen': 1 } });
+  return [new Rounds(callers, () => must(api.takeKeys({ userId: userId(), token }))), new Rounds(callers, update)];
+}
+
+/** Makes the keys of the few devices that are fetched often available again. */
+async function refill(database: Connection): Promise<void> {
+  const next = { 'devices.d1.preKeys.next': 0, 'devices.d1.pqPreKeys.next': 0 };
+  for (let index = 0; index < few; index++) {
+    await database.collection('devices').updateOne({ _id: userIdOf(index) as never }, { $set: next });
+  }
+}
+
+function userIdOf(index: number): string {
+  return `bench-${index}`;
+}
+
+/** Stores accounts with one device each, with the numbers `from` to `to`. */
+async function storeDevices({ database, identity }: Bench, from: number, to: number): Promise<void> {
+  const { signedPreKey, pqLastResortPreKey, preKeys, pqPreKeys } = makeDevice(identity, { oneTimeKeys: pageKeys });
+  const keySet = (setId: string) => ({ setId, total: pageKeys, next: 0 });
+  const page = (keys: readonly object[]) => Object.fromEntries(keys.map((key, index) => [`k${index}`, key]));
+  const common = {
+    name: 'Bench',
+    client: 'bench',
+    registrationId: 1,
+    capabilities: '{}',
+    createdAt: 1,
+    addedBy: 'bench',
+  };
+  for (let at = from; at < to; at += insertSize) {
+    const ids = Array.from({ length: Math.min(insertSize, to - at) }, (_, index) => userIdOf(at + index));
+    const insert = (collection: string, documents: object[]) => database.collection(collection).insertMany(documents);
+    await insert(
+      'users',
+      ids.map((_id) => ({ _id, groups: [], roles: ['user'], createdAt: new Date() })),
+    );
+    await insert(
+      'devices',
+      ids.map((_id) => {
+        const sets = { preKeys: keySet(`${_id}/curve`), pqPreKeys: keySet(`${_id}/kem`) };
+        const d1 = { ...common, signedPreKey, pqLastResortPreKey, ...sets };
+        return { _id, identityKey: identity.publicKey, version: 1, devices: { d1 } };
+      }),
+    );
+    await insert(
+      'prekeyPages',
+      ids.map((_id) => ({ _id: `${_id}/curve/0`, keys: page(preKeys) })),
+    );
+    await insert(
+      'prekeyPages',
+      ids.map((_id) => ({ _id: `${_id}/kem/0`, keys: page(pqPreKeys) })),
+    );
+  }
+}

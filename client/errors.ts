@@ -1,0 +1,70 @@
+/** Errors of the client. An application decides by `code`. */
+
+/** An error of the client or of the server. */
+export class VyryError extends Error {
+  override readonly name: string = 'VyryError';
+  /**
+   * The `error_code` of the server, or one of the client's own:
+   * - UNREACHABLE: no answer came; the request may be repeated.
+   * - SIGNED_OUT: the store has no tokens, or the server has ended the session.
+   * - NO_KEYS: the store has no identity key.
+   * - NO_REGISTRATION: the store has no registration that could be continued.
+   * - STEPS_OPEN, REGISTRATION_ENDED: the registration has open steps, or was rejected, cancelled or has expired.
+   * - STORE_LOCKED: another process has the store open.
+   * - LINK_ADDRESS: the text is not that of a link, or that of another server.
+   * - LINK_KEY: the public key of the new device is not the one in its QR code, or no key.
+   * - LINK_NONCE: the new device revealed another nonce than it committed to.
+   * - LINK_CODE: the digits are not those of the new device; `attemptsLeft` says how many tries are left.
+   * - LINK_PROVISION: what the existing device sent cannot be decrypted, or is not what the protocol says.
+   * - LINK_ENDED: the link was denied or has expired.
+   */
+  readonly code: string;
+  /** The HTTP status; absent without an answer. */
+  readonly status: number | undefined;
+  /** The name of the limit that was hit. */
+  readonly limit: string | undefined;
+  /** When a repeat can succeed; absent if waiting does not help. */
+  readonly retryAfterSeconds: number | undefined;
+  /** Tries that are left: of a code, or of the digits of a link. */
+  readonly attemptsLeft: number | undefined;
+  /** Every field of the server's answer, such as `details` or `missingDevices`. */
+  readonly fields: Record<string, unknown>;
+
+  constructor(code: string, message: string, { cause, ...details }: Partial<ErrorDetails> = {}) {
+    super(message, { cause });
+    this.code = code;
+    this.status = details.status;
+    this.limit = details.limit;
+    this.retryAfterSeconds = details.retryAfterSeconds;
+    this.attemptsLeft = details.attemptsLeft;
+    this.fields = details.fields ?? {};
+  }
+}
+
+interface ErrorDetails {
+  status: number;
+  limit: string | undefined;
+  retryAfterSeconds: number | undefined;
+  attemptsLeft: number | undefined;
+  fields: Record<string, unknown>;
+  cause: unknown;
+}
+
+/** Returns the error of an answer that is no success. */
+export async function errorOf(response: Response): Promise<VyryError> {
+  const fields = (await response.json().catch(() => ({}))) as Record<string, unknown>;
+  const numberOf = (name: string) => (typeof fields[name] === 'number' ? fields[name] : undefined);
+  const textOf = (name: string) => (typeof fields[name] === 'string' ? fields[name] : undefined);
+  return new VyryError(textOf('error_code') ?? 'INTERNAL_ERROR', textOf('error') ?? `HTTP ${response.status}`, {
+    status: response.status,
+    limit: textOf('limit'),
+    retryAfterSeconds: numberOf('retry_after_seconds'),
+    attemptsLeft: numberOf('attemptsLeft'),
+    fields,
+  });
+}
+
+/** Returns whether an error has one of some codes. */
+export function hasCode(err: unknown, ...codes: string[]): err is VyryError {
+  return err instanceof VyryError && codes.includes(err.code);
+}

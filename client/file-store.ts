@@ -1,0 +1,118 @@
+/**
+ * A store in one file, for Node. Every change is written to a new file, synchronised, and renamed to the name of the old
+ * one, so that a crash or a loss of power leaves the old state or the new one. A lock file keeps a second process out.
+ */
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import process from 'node:process';
+import { VyryError } from './errors.ts';
+import { type ClientState, type ClientStore, createStore, emptyState } from './store.ts';
+
+/** A store that owns its file until it is closed. */
+export interface FileStore extends ClientStore, AsyncDisposable {}
+
+/** The files that this process has open: its own id in a lock file may be that of an earlier process. */
+const held = new Set<string>();
+
+/**
+ * Opens a file, which need not exist, and locks it. Only its owner may read it.
+ *
+ * @throws {VyryError} STORE_LOCKED: another process has it open
+ */
+export async function openFileStore(path: string): Promise<FileStore> {
+  const file = resolve(path);
+  await lock(file);
+  try {
+    const store = createStore(await readState(file), (json) => writeState(file, json));
+    return {
+      ...store,
+      // a transaction that does nothing ends after all others
+      [Symbol.asyncDispose]: () => store.transaction(() => undefined).finally(() => unlock(file)),
+    };
+  } catch (err) {
+    await unlock(file);
+    throw err;
+  }
+}
+
+async function readState(file: string): Promise<ClientState> {
+  const text = await readFile(file, 'utf8').catch(ignore('ENOENT'));
+  return text === undefined ? emptyState() : (JSON.parse(text) as ClientState);
+}
+
+async function writeState(file: string, json: string): Promise<void> {
+  const next = `${file}.new`;
+  await using handle = await open(next, 'w', 0o600);
+  await handle.writeFile(json);
+  await handle.sync();
+  await rename(next, file);
+  await using folder = await open(dirname(file), 'r');
+  await folder.sync();
+}
+
+/** Takes the lock file. One that a dead process has left is removed first. */
+async function lock(file: string): Promise<void> {
+  const path = lockOf(file);
+  if (held.has(file)) throw locked(path);
+  const handle = (await createLock(path)) ?? ((await removeStaleLock(path)) ? await createLock(path) : undefined);
+  if (handle === undefined) throw locked(path);
+  held.add(file);
+  await using written = handle;
+  await written.writeFile(String(process.pid));
+}
+
+async function createLock(path: string): Promise<FileHandle | undefined> {
+  return await open(path, 'wx', 0o600).catch(ignore('EEXIST'));
+}
+
+/**
+ * Removes the lock of a dead process. The lock is renamed first: of two processes that found it, the rename of one fails,
+ * and a lock that was made meanwhile is not removed unread.
+ */
+async function removeStaleLock(path: string): Promise<boolean> {
+  const owner = await readFile(path, 'utf8').catch(ignore('ENOENT'));
+  if (owner === undefined) return true;
+  if (isAlive(Number(owner))) return false;
+  const taken = `${path}.${process.pid}`;
+  await rename(path, taken).catch(ignore('ENOENT'));
+  const takenOwner = await readFile(taken, 'utf8').catch(ignore('ENOENT'));
+  if (takenOwner === undefined || takenOwner === owner) {
+    await rm(taken, { force: true });
+    return true;
+  }
+  await rename(taken, path);
+  return false;
+}
+
+/** An empty lock is that of a process which is about to write its id. */
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return false;
+  if (!Number.isInteger(pid) || pid <= 0) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (err) {
+    return (err as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function unlock(file: string): Promise<void> {
+  held.delete(file);
+  await rm(lockOf(file), { force: true });
+}
+
+function lockOf(file: string): string {
+  return `${file}.lock`;
+}
+
+function locked(path: string): VyryError {
+  return new VyryError('STORE_LOCKED', `Another process has the store open; if none does, remove ${path}`);
+}
+
+/** Returns a handler of errors that lets one code pass as undefined. */
+function ignore(code: string): (err: NodeJS.ErrnoException) => undefined {
+  return (err) => {
+    if (err.code !== code) throw err;
+    return undefined;
+  };
+}
