@@ -208,6 +208,8 @@ const textsNobodyHas = ['line\nbreak', '\ud800'];
 function badFields(name: string): unknown[] {
   // an empty list of roles is valid
   if (name === 'roles') return wrongTypes.filter((value) => JSON.stringify(value) !== '[]');
+  // null is the provider of a device without push
+  if (name === 'provider') return [...wrongTypes.filter((value) => value !== null), ...badTexts];
   if (booleans.includes(name)) return [...wrongTypes, ...badTexts].filter((value) => value !== true);
   if (secrets.includes(name)) return [...wrongTypes, ...badTexts];
   return [...wrongTypes, ...badTexts, ...textsNobodyHas, ...(typed.includes(name) ? [] : invisible)];
