@@ -216,7 +216,7 @@ describe('a number whose account has devices', () => {
     const request = (await must(api.readLinkRequest({ linkId: denied.linkId, token: held.token }))).body;
     assert.partialDeepStrictEqual(request, { kind: 'approval', deviceName: 'Desk', ip: '127.0.0.1', sameNetwork: true });
     await until(async () =>
-      (await notificationsTo(system.ready.outboxUrl, mailOf(14))).some(({ subject = '' }) => /approv/i.test(subject)),
+      (await notificationsTo(system.ready.outboxUrl, mailOf(14))).some(({ subject = '' }) => subject === 'A new device asks for your Vyry account'),
     );
     await must(links.deny(denied, held), 204);
     const step = { name: 'approval', status: 'open', reason: 'approval-denied' };
@@ -249,7 +249,9 @@ describe('a number whose account has devices', () => {
     assert.deepEqual(await reasonsOf('device-remove', held.userId), ['replaced']);
     assert.deepEqual(await reasonsOf('identity-change', held.userId), ['reregistered']);
     await until(async () =>
-      (await notificationsTo(system.ready.outboxUrl, mailOf(15))).some(({ body }) => /key|safety|security/i.test(body)),
+      (await notificationsTo(system.ready.outboxUrl, mailOf(15))).some(
+        ({ subject }) => subject === 'Your Vyry identity key was changed',
+      ),
     );
   });
 
