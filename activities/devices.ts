@@ -11,7 +11,9 @@ import type { Events } from '../platform/events/events.ts';
 export interface DeviceRemovalInput {
   userId: string;
   deviceId: string;
-  /** Milliseconds since the Unix epoch. A device that was added later is another one. */
+  /** When the device was added, in milliseconds since the Unix epoch. Another device may have its id later. */
+  createdAt: number;
+  /** When the removal was requested, in milliseconds since the Unix epoch. */
   at: number;
   why: DeviceRemovalReason;
 }
@@ -43,10 +45,10 @@ export type DeviceActivities = ReturnType<typeof createDeviceActivities>;
 export function createDeviceActivities({ devices, preKeys, sessions, activity, wakeUps, events }: DeviceActivityDeps) {
   return {
     /** Marks the device; null without one. Idempotent: the first mark stays. */
-    async markDeviceRemoved({ userId, deviceId, at, why }: DeviceRemovalInput): Promise<RemovedDevice | null> {
-      const device = await devices.markRemoved(userId, deviceId, at);
+    async markDeviceRemoved({ userId, at, why, ...asked }: DeviceRemovalInput): Promise<RemovedDevice | null> {
+      const device = await devices.markRemoved(userId, asked, at);
       if (device?.removedAt === undefined) return null;
-      return { userId, deviceId, removedAt: device.removedAt, setIds: setIdsOf(device), why };
+      return { userId, deviceId: device.deviceId, removedAt: device.removedAt, setIds: setIdsOf(device), why };
     },
 
     /** Ends the sessions of the device, and forgets its activity and its wake-ups. Idempotent: it deletes. */

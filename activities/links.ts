@@ -1,6 +1,7 @@
 /** Activities of links: their end, and the devices that were added by them. */
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { Links } from '../adapters/redis/links.ts';
+import type { StoredDevice } from '../domain/device.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** Dependencies of the link activities. */
@@ -48,9 +49,10 @@ export function createLinkActivities({ links, devices, events }: LinkActivityDep
     },
 
     /** Returns the device that was added by a link; null if there is none or it was removed. Read-only. */
-    async findLinkedDevice({ linkId, userId }: LinkOf): Promise<string | null> {
+    async findLinkedDevice({ linkId, userId }: LinkOf): Promise<Pick<StoredDevice, 'deviceId' | 'createdAt'> | null> {
       const set = await devices.read(userId);
-      return set?.devices.find(({ addedBy }) => addedBy === linkId)?.deviceId ?? null;
+      const device = set?.devices.find(({ addedBy }) => addedBy === linkId);
+      return device === undefined ? null : { deviceId: device.deviceId, createdAt: device.createdAt };
     },
   };
 }

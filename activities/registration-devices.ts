@@ -2,7 +2,7 @@
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
-import type { NewDevice, OneTimeKey } from '../domain/device.ts';
+import type { NewDevice, OneTimeKey, StoredDevice } from '../domain/device.ts';
 import type { DeviceRefusal } from '../domain/registration.ts';
 import type { Events } from '../platform/events/events.ts';
 import { failOnOutage } from './accounts.ts';
@@ -21,7 +21,9 @@ export interface RegistrationDeviceInput {
  * `added`: the account has the device; `ended` are the devices that are being removed. `lost`: the description is not
  * stored any more, or does not fit the account.
  */
-export type DeviceAnswer = { outcome: 'added'; ended: string[] } | { outcome: DeviceRefusal };
+export type DeviceAnswer =
+  | { outcome: 'added'; ended: Pick<StoredDevice, 'deviceId' | 'createdAt'>[] }
+  | { outcome: DeviceRefusal };
 
 /** The description of a device as the api has stored it, verified. */
 interface DescribedDevice extends Omit<NewDevice, 'preKeys' | 'pqPreKeys' | 'createdAt' | 'addedBy' | 'capabilities'> {
@@ -88,5 +90,5 @@ async function addDevice(
   if (isReplacing) events.identityKeyChanged({ userId, why: 'reregistered', devices: 1, once: registrationId });
   // read again, because a repeat has to finish what an interrupted attempt began
   const ended = await devices.readRemoved(userId);
-  return { outcome: 'added', ended: ended.map(({ deviceId }) => deviceId) };
+  return { outcome: 'added', ended: ended.map((one) => ({ deviceId: one.deviceId, createdAt: one.createdAt })) };
 }

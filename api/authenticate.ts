@@ -165,11 +165,13 @@ export async function requireToken(
  *
  * @throws {Failure} authentication-too-old
  */
-export function requireStepUp({ config }: Pick<ApiDeps, 'config'>, { authenticatedAt, readAt }: AuthSession): void {
-  const { STEP_UP_SECONDS: maxAgeSeconds } = config;
-  if (readAt - authenticatedAt > maxAgeSeconds * 1000) {
-    throw new Failure('authentication-too-old', { fields: { maxAgeSeconds } });
-  }
+export function requireStepUp(deps: Pick<ApiDeps, 'config'>, { authenticatedAt, readAt }: AuthSession): void {
+  if (readAt - authenticatedAt > deps.config.STEP_UP_SECONDS * 1000) throw tooOld(deps);
+}
+
+/** The failure that asks for a recent authentication. */
+export function tooOld({ config }: Pick<ApiDeps, 'config'>): Failure {
+  return new Failure('authentication-too-old', { fields: { maxAgeSeconds: config.STEP_UP_SECONDS } });
 }
 
 /**
@@ -179,14 +181,13 @@ export function requireStepUp({ config }: Pick<ApiDeps, 'config'>, { authenticat
  */
 export async function requireNoProbation(
   { devices }: Pick<ApiDeps, 'devices'>,
-  { userId, deviceId }: AuthSession,
+  { userId, deviceId, readAt }: AuthSession,
 ): Promise<void> {
   if (deviceId === undefined) return;
   const device = deviceIn(await devices.read(userId), deviceId);
-  const now = Date.now();
-  const until = device && probationOf(device, now);
+  const until = device && probationOf(device, readAt);
   if (until !== undefined) {
-    throw new Failure('device-on-probation', { retryAfterSeconds: Math.ceil((until - now) / 1000) });
+    throw new Failure('device-on-probation', { retryAfterSeconds: Math.ceil((until - readAt) / 1000) });
   }
 }
 

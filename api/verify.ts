@@ -16,16 +16,17 @@ type Op = typeof sessionOperations.verify;
  */
 export async function verify(
   deps: LogInVerifyDeps & RegistrationVerifyDeps,
-  { body: { loginId, registrationId, ...proof }, caller, once, authorization }: HandlerInput<Op>,
+  { body: { loginId, registrationId, device, ...proof }, caller, once, authorization }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   if (loginId !== undefined && registrationId === undefined) {
-    return { status: 200, body: await verifyLogIn(deps, { loginId, ...proof }, caller, once) };
+    return { status: 200, body: await verifyLogIn(deps, { loginId, device, ...proof }, caller, once) };
   }
   if (registrationId === undefined) throw malformed('loginId', 'is required');
   if (loginId !== undefined) throw malformed('registrationId', 'must not be combined with loginId');
   if (proof.pin !== undefined || proof.password !== undefined) {
     throw malformed('pin', 'is only for a log-in; use the approval of the registration');
   }
+  if (device !== undefined) throw malformed('device', 'is only for a log-in; use the step device of the registration');
   const { status } = await requireRegistration(deps, registrationId, authorization);
   const registration = { ...caller, registrationId, status };
   return { status: 200, body: await verifyRegistration(deps, registration, proof.code, once) };

@@ -36,17 +36,19 @@ export interface KeyStatus {
 export type DeviceKeys = Omit<Device, 'name' | 'client' | 'capabilities'>;
 type WholeUpload = Omit<DeviceKeys, 'registrationId' | 'identityKey'>;
 
-/** Sets the identity key pair of a new account, or the account's own that an existing device has sent. */
-export function setIdentity(state: ClientState, { publicKey, privateKey }: KeyPair = generateKeyPair()): void {
-  state.identity = { publicKey: toBase64(publicKey), privateKey: toBase64(privateKey) };
+/** Sets the identity key pair of the account. Keys that another one has signed are not uploaded any more. */
+export function setIdentity(state: ClientState, { publicKey, privateKey }: KeyPair): void {
+  const identity = { publicKey: toBase64(publicKey), privateKey: toBase64(privateKey) };
+  if (state.identity !== undefined && state.identity.publicKey !== identity.publicKey) discardUpload(state);
+  state.identity = identity;
 }
 
 /**
- * Returns the identity and the first keys of a device, the same ones until the upload is confirmed.
- *
- * @throws {VyryError} NO_KEYS: the state has no identity key
+ * Returns the identity and the first keys of a device, the same ones until the upload is confirmed. The first device of an
+ * account makes its identity key.
  */
 export function deviceKeys(state: ClientState, now: number): DeviceKeys {
+  if (state.identity === undefined) setIdentity(state, generateKeyPair());
   const identityKey = identityOf(state).publicKey;
   state.registrationId ??= randomBits(14);
   const { signedPreKey, pqLastResortPreKey, preKeys, pqPreKeys } = state.pending ?? {};

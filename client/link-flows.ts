@@ -11,7 +11,7 @@ type LinkRequest = AnswerOf<(typeof linkOperations)['readLinkRequest']>['body'];
 
 /** Seconds of one long poll. */
 const waitSeconds = '25';
-/** Between two polls: some states are answered at once, and the nonce of the new device has no long poll. */
+/** Between two polls: some states are answered at once. */
 const pollPauseMs = 300;
 
 /** A link or an approval that was requested. */
@@ -155,7 +155,7 @@ export async function openLink(
 
 async function revealedNonce(calls: Calls, linkId: string): Promise<string> {
   for (;;) {
-    const { nonce } = await calls.readLinkRequest({ linkId }).catch(endedIfGone);
+    const { nonce } = await calls.readLinkRequest({ linkId, query: { waitSeconds } }).catch(endedIfGone);
     if (nonce !== undefined) return nonce;
     await delay(pollPauseMs);
   }

@@ -3,6 +3,8 @@ import type { BodyOf } from '../contract/operation.ts';
 import type { Registration, registrationOperations } from '../contract/registrations.ts';
 import type { Calls } from './calls.ts';
 import { VyryError } from './errors.ts';
+import { confirmUpload, deviceKeys, setIdentity } from './keys.ts';
+import { type NewDeviceFlow, requestLink } from './link-flows.ts';
 import type { ClientSession } from './session.ts';
 import type { ClientStore } from './store.ts';
 
@@ -18,8 +20,12 @@ export interface RegistrationFlow {
   sendCode(request: BodyOf<Rows['sendCode']>): Promise<Registration>;
   verifyCode(code: string): Promise<Registration>;
   submitCredentials(credentials: BodyOf<Rows['submitCredentials']>): Promise<Registration>;
+  /** Makes the keys of this device and describes it; the account gets it, and its first device its identity key. */
+  submitDevice(name: string): Promise<Registration>;
   /** Opens the lock of an account that has the number, address or directory entry, by its PIN. */
-  submitPin(pin: string): Promise<Registration>;
+  submitPin(pin: string): Promise<void>;
+  /** Asks the devices of that account to open it. Then `submitDevice` comes again, with the identity key of the account. */
+  requestApproval(deviceName: string): Promise<RequestedApproval>;
   /**
    * Waits until the registration has ended, and begins its session.
    *
@@ -29,11 +35,25 @@ export interface RegistrationFlow {
   cancel(): Promise<void>;
 }
 
+/** An approval that the devices of the account were asked for. */
+interface RequestedApproval extends Pick<NewDeviceFlow, 'linkId' | 'code'> {
+  /**
+   * Waits until a person has typed the digits on another device, and keeps the identity key that it sent.
+   *
+   * @throws {VyryError} LINK_ENDED, LINK_PROVISION
+   */
+  complete(): Promise<void>;
+}
+
 /** What a registration needs. */
 export interface RegistrationDeps {
   calls: Calls;
   store: ClientStore;
   session: ClientSession;
+  now: () => number;
+  origin: string;
+  /** The kind of app. */
+  client: string;
 }
 
 /** Starts a registration and keeps its token. */
@@ -59,8 +79,13 @@ export async function continueRegistration(deps: RegistrationDeps): Promise<Regi
   return flowOf(deps, registration);
 }
 
-function flowOf(deps: RegistrationDeps, ids: { registrationId: string; token: string }): RegistrationFlow {
-  const { calls, store, session } = deps;
+interface RegistrationIds {
+  registrationId: string;
+  token: string;
+}
+
+function flowOf(deps: RegistrationDeps, ids: RegistrationIds): RegistrationFlow {
+  const { calls, store, session, client, now } = deps;
   const forget = () =>
     store.transaction((state) => {
       delete state.registration;
@@ -74,15 +99,46 @@ function flowOf(deps: RegistrationDeps, ids: { registrationId: string; token: st
     sendCode: (body) => calls.sendCode({ ...ids, body }),
     verifyCode: (code) => calls.verifyCode({ ...ids, body: { code } }),
     submitCredentials: (body) => calls.submitCredentials({ ...ids, body }),
-    submitPin: (pin) => calls.submitApproval({ ...ids, body: { pin } }),
+    async submitDevice(name) {
+      const keys = await store.transaction((state) => deviceKeys(state, now()));
+      return await calls.submitDevice({ ...ids, body: { name, client, ...keys } });
+    },
+    async submitPin(pin) {
+      await calls.submitApproval({ ...ids, body: { pin } });
+    },
+    requestApproval: (deviceName) => requestApproval(deps, ids, deviceName),
     async finish() {
       await untilCompleted(read);
-      await session.keep(await calls.createRegistrationSession(ids));
-      await forget();
+      const tokens = await calls.createRegistrationSession(ids);
+      await session.keep(tokens);
+      await store.transaction((state) => {
+        if (tokens.device) confirmUpload(state, now());
+        delete state.registration;
+      });
     },
     async cancel() {
       await calls.cancelRegistration(ids);
       await forget();
+    },
+  };
+}
+
+async function requestApproval(
+  { calls, origin, store }: RegistrationDeps,
+  ids: RegistrationIds,
+  deviceName: string,
+): Promise<RequestedApproval> {
+  const flow = await requestLink({ calls, origin }, async (offer) => {
+    const answer = await calls.submitApproval({ ...ids, body: { deviceName, ...offer } });
+    if ('linkId' in answer) return answer;
+    throw new VyryError('LINK_ENDED', 'The registration is approved already');
+  });
+  return {
+    linkId: flow.linkId,
+    code: flow.code,
+    async complete() {
+      const { identity } = await flow.provision();
+      await store.transaction((state) => setIdentity(state, identity));
     },
   };
 }

@@ -13,8 +13,13 @@ import { hasCode, VyryError } from './errors.ts';
 import { confirmUpload, deviceKeys, discardUpload, dueUpload, pruneKeys, setIdentity } from './keys.ts';
 import { type ExistingDeviceFlow, type NewDeviceFlow, openLink, requestLink } from './link-flows.ts';
 import { hashDeviceSet, type Provision, readQrText } from './linking.ts';
-import { continueRegistration, type RegistrationFlow, startRegistration } from './registration.ts';
-import { type ClientSession, createSession } from './session.ts';
+import {
+  continueRegistration,
+  type RegistrationDeps,
+  type RegistrationFlow,
+  startRegistration,
+} from './registration.ts';
+import { createSession } from './session.ts';
 import type { ClientStore } from './store.ts';
 
 /** How a client is made. */
@@ -29,10 +34,10 @@ export interface VyryOptions {
 }
 
 /** A log-in that waits for its code, or undefined when the password was enough. */
-export type PendingLogIn = { loginId: string; channel: string; expiresAt: string } | undefined;
+type PendingLogIn = { loginId: string; channel: string; expiresAt: string } | undefined;
 
 /** A link that this new device has requested. */
-export interface LinkToAccount extends Pick<NewDeviceFlow, 'linkId' | 'qrText' | 'code'> {
+interface LinkToAccount extends Pick<NewDeviceFlow, 'linkId' | 'qrText' | 'code'> {
   /**
    * Waits for the approval, adds this device to the account and begins its session. It tells whether the server shows
    * the same devices as the device that approved knows; warn the person if it does not.
@@ -77,7 +82,14 @@ export function createVyry(origin: string, options: VyryOptions): Vyry {
     accessToken: session.accessToken,
     renewedToken: session.renewedToken,
   });
-  const device: DeviceOfClient = { calls, store, session, now, origin: new URL(origin).origin, client: options.client };
+  const device: RegistrationDeps = {
+    calls,
+    store,
+    session,
+    now,
+    origin: new URL(origin).origin,
+    client: options.client,
+  };
   return {
     calls,
     register: (person) => startRegistration(device, person),
@@ -104,26 +116,14 @@ export function createVyry(origin: string, options: VyryOptions): Vyry {
   };
 }
 
-interface DeviceOfClient {
-  calls: Calls;
-  store: ClientStore;
-  session: ClientSession;
-  now: () => number;
-  origin: string;
-  client: string;
-}
-
 /** Keeps the keys before they are sent, and the tokens before the keys count as uploaded. A repeat sends the same keys. */
-async function addDevice(device: DeviceOfClient, name: string): Promise<{ deviceId: string }> {
+async function addDevice(device: RegistrationDeps, name: string): Promise<{ deviceId: string }> {
   const { calls, store } = device;
-  const keys = await store.transaction((state) => {
-    if (state.identity === undefined) setIdentity(state);
-    return deviceKeys(state, device.now());
-  });
+  const keys = await store.transaction((state) => deviceKeys(state, device.now()));
   return await keepDevice(device, await calls.addDevice({ body: { name, client: device.client, ...keys } }));
 }
 
-async function keepDevice({ store, session, now }: DeviceOfClient, tokens: Tokens): Promise<{ deviceId: string }> {
+async function keepDevice({ store, session, now }: RegistrationDeps, tokens: Tokens): Promise<{ deviceId: string }> {
   await session.keep(tokens);
   await store.transaction((state) => confirmUpload(state, now()));
   return { deviceId: tokens.device?.deviceId ?? '' };
@@ -132,7 +132,7 @@ async function keepDevice({ store, session, now }: DeviceOfClient, tokens: Token
 /** Uploads in one maintenance: the one without an answer, and what is due after it. */
 const uploadsMax = 2;
 
-async function maintainKeys({ calls, store, now }: DeviceOfClient): Promise<void> {
+async function maintainKeys({ calls, store, now }: RegistrationDeps): Promise<void> {
   for (let uploads = 0; uploads < uploadsMax; uploads += 1) {
     const status = await calls.readKeyState();
     const upload = await store.transaction((state) => {
@@ -151,7 +151,7 @@ async function maintainKeys({ calls, store, now }: DeviceOfClient): Promise<void
   }
 }
 
-async function requestLinkToAccount(device: DeviceOfClient, deviceName: string): Promise<LinkToAccount> {
+async function requestLinkToAccount(device: RegistrationDeps, deviceName: string): Promise<LinkToAccount> {
   const { calls, client, store } = device;
   const flow = await requestLink(device, (offer) => calls.createLink({ body: { deviceName, client, ...offer } }));
   return {
@@ -175,7 +175,7 @@ async function requestLinkToAccount(device: DeviceOfClient, deviceName: string):
 }
 
 async function openLinkOf(
-  device: DeviceOfClient,
+  device: RegistrationDeps,
   link: { linkId: string; publicKeyHash?: string },
 ): Promise<ExistingDeviceFlow> {
   const { userId } = await device.store.transaction((state) => state);
@@ -184,7 +184,7 @@ async function openLinkOf(
 }
 
 /** What this device gives to a new one. */
-async function provisionOf({ calls, store }: DeviceOfClient, userId: string): Promise<Provision> {
+async function provisionOf({ calls, store }: RegistrationDeps, userId: string): Promise<Provision> {
   const { identity } = await store.transaction((state) => state);
   if (identity === undefined) throw new VyryError('NO_KEYS', 'This device has no identity key');
   const { items } = await calls.listDevices();

@@ -1,6 +1,7 @@
 /** Log-in, sessions, passwords and PINs: `/auth`. */
 import { z } from 'zod';
 import { channels } from '../domain/verification.ts';
+import { Device } from './devices.ts';
 import { commonFailures, operation, rpcOperation } from './operation.ts';
 import { CaptchaProof, captchaFailures, Registration } from './registrations.ts';
 import {
@@ -49,6 +50,7 @@ const CodeToVerify = z.strictObject({
   code: typedCode,
   pin: typedPin.optional().describe('For a log-in: the PIN, if the account asks for it after the code (423)'),
   password: typedPassword.optional().describe('For a log-in: the password, in place of the PIN'),
+  device: Device.optional().describe('For a log-in: makes the session one of this device, as PUT /devices/me does'),
 });
 
 /** Tokens, or a registration that has more steps. */
@@ -75,6 +77,7 @@ const verify = {
   method: 'post',
   auth: 'none',
   body: CodeToVerify,
+  bodyBytesMax: 1_048_576,
   answers: { 200: Verified },
   idempotent: { name: 'verify', by: ['loginId', 'registrationId'], proof: true },
   failures: [
@@ -93,6 +96,8 @@ const verify = {
     'registration-closed',
     'session-already-taken',
     'account-disabled',
+    'authentication-too-old',
+    'device-limit',
     'idempotency-key-reused',
   ],
 } as const;

@@ -1,6 +1,7 @@
 /** Devices of the calling user and their keys: `/devices`, `/users/{id}/keys` and `/push`. */
 import { z } from 'zod';
 import { registrationIdMax } from '../domain/keys.ts';
+import { pushOutcomes, pushProviders } from '../domain/push.ts';
 import { CurveKey, KeyUpload, PqPreKey, PqPreKeys, PreKey, PreKeys, SignedPreKey } from './keys.ts';
 import { commonFailures, operation } from './operation.ts';
 import { instant, Tokens, text } from './schemas.ts';
@@ -34,7 +35,7 @@ export const Device = z
 export type Device = z.output<typeof Device>;
 
 /** A device in the list of its user. */
-const ListedDevice = z
+export const ListedDevice = z
   .object({
     deviceId: z.string(),
     name: z.string(),
@@ -51,7 +52,7 @@ const ListedDevice = z
       .describe('Until then it cannot approve devices, change PIN, lock or identity, or export'),
     push: z
       .object({
-        provider: z.enum(['webpush', 'fcm', 'apns']),
+        provider: z.enum(pushProviders),
         lastResult: z.string().nullable(),
         lastAt: instant.nullable(),
       })
@@ -254,8 +255,8 @@ export const pushOperations = {
     answers: {
       200: z
         .object({
-          provider: z.enum(['webpush', 'fcm', 'apns']),
-          result: z.enum(['accepted', 'token-dead', 'refused', 'unavailable']),
+          provider: z.enum(pushProviders),
+          result: z.enum(pushOutcomes),
           status: z.int().nullable().describe('HTTP status of the provider; null without an answer'),
           message: z.string().nullable().describe('What the provider said'),
         })

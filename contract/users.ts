@@ -1,5 +1,7 @@
 /** The account of the calling user: `/users/me` and `/deletions`. */
+
 import { z } from 'zod';
+import { ListedDevice } from './devices.ts';
 import { commonFailures, operation } from './operation.ts';
 import {
   chosenUsername,
@@ -74,6 +76,10 @@ const Export = z
     claims: z.array(z.object({ kind: z.enum(['username', 'phone', 'email']), value: z.string() })),
     registrationIds: z.array(z.string()),
     sessions: z.array(Session),
+    devices: z.object({
+      identityKey: z.string().nullable().describe('The public identity key; null without a device'),
+      items: z.array(ListedDevice.extend({ registrationId: z.int(), capabilities: z.record(z.string(), z.boolean()) })),
+    }),
     workflows: z.object({
       state: z.enum(['complete', 'truncated', 'unavailable']),
       items: z.array(z.object({ type: z.string(), id: z.string(), startedAt: instant, closedAt: instant.nullable() })),

@@ -85,6 +85,9 @@ export function providerText(text: string): string | null {
  */
 export function readRetryAfter(header: string | undefined, now: number): number | undefined {
   const text = header?.trim() ?? '';
-  const seconds = /^\d{1,10}$/.test(text) ? Number(text) : Math.ceil((Date.parse(text) - now) / 1000);
+  const isDate = /^[A-Z][a-z]{2}, [\w :]+ GMT$/.test(text);
+  const seconds = isDate
+    ? Math.ceil((Date.parse(text) - now) / 1000)
+    : Number(/^\d{1,10}$/.exec(text)?.[0] ?? Number.NaN);
   return Number.isNaN(seconds) ? undefined : Math.min(Math.max(seconds, 0), wakeUpSeconds);
 }

@@ -386,6 +386,7 @@ function addRareActions(day: Day): void {
       'device-link',
       'device-add',
       'device-remove',
+      'identity-change',
       'keys-upload',
       'keys-fetch',
       'keys-low',

@@ -75,6 +75,15 @@ describe('The walkthroughs of README.md', () => {
   });
 });
 
+describe('client/', () => {
+  it('uses no global of Node, so that it runs in browsers', () => {
+    const users = sources('client')
+      .filter((file) => file !== 'client/file-store.ts')
+      .filter((file) => /(?<![.\w])(Buffer|process|setImmediate|require|__dirname)\b[.(]/.test(read(file)));
+    assert.deepEqual(users, []);
+  });
+});
+
 describe('.env.example', () => {
   it('matches platform/config/; `npm run env-example` updates it', () => {
     assert.equal(read('.env.example'), envExample());

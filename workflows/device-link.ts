@@ -115,11 +115,12 @@ async function expire(link: DeviceLinkInput, flow: Flow): Promise<LinkEnd> {
 }
 
 async function removeDevice({ linkId, userId }: DeviceLinkInput, flow: Flow): Promise<void> {
-  const deviceId = await findLinkedDevice({ linkId, userId });
-  if (deviceId === null) return;
+  const device = await findLinkedDevice({ linkId, userId });
+  if (device === null) return;
+  const { deviceId } = device;
   try {
     await executeChild(deviceRemoval, {
-      args: [{ userId, deviceId, at: Date.now(), why: 'revoked' }],
+      args: [{ userId, ...device, at: Date.now(), why: 'revoked' }],
       workflowId: deviceRemovalWorkflowId(userId, deviceId),
       staticSummary: 'Remove a device whose link was not completed',
       typedSearchAttributes: userAttributesOf(userId),

@@ -27,7 +27,7 @@ export type DeviceRemoval = { outcome: 'removed'; hasOthers: boolean } | { outco
 const activities = proxyActivities<DeviceActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
 const { markDeviceRemoved, endDeviceSessions, removeDeviceKeys, freeDeviceId, tellDeviceRemoved } = activities;
 
-/** Removes a device with everything of it. `missing`: there is none, or it was added after the request. Idempotent. */
+/** Removes a device with everything of it. `missing`: there is none, or another one has its id. Idempotent. */
 export async function deviceRemoval(input: DeviceRemovalInput): Promise<DeviceRemoval> {
   const removed = await markDeviceRemoved(input);
   if (removed === null) return { outcome: 'missing' };

@@ -50,7 +50,9 @@ export async function giveDevice(
     await progress.reopenDevice(answer.outcome);
     return 'again';
   }
-  for (const deviceId of answer.ended) await startDeviceRemoval({ userId, deviceId, at: createdAt, why: 'replaced' });
+  for (const device of answer.ended) {
+    await startDeviceRemoval({ userId, ...device, at: createdAt, why: 'replaced' });
+  }
   return 'given';
 }
 

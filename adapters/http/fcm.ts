@@ -33,8 +33,7 @@ const ServiceAccount = z.object({
   private_key: z.string(),
   token_uri: z.url().default('https://oauth2.googleapis.com/token'),
 });
-/** A service account. */
-export type ServiceAccount = z.output<typeof ServiceAccount>;
+type ServiceAccount = z.output<typeof ServiceAccount>;
 
 const AccessToken = z.object({ access_token: z.string(), expires_in: z.number() });
 const Sent = z.object({ name: z.string() });

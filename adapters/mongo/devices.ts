@@ -135,12 +135,16 @@ function createAdditions(sets: Sets) {
 
     /**
      * Marks a device as being removed: from now on nothing of it counts, and its id is not free yet. Returns it, also
-     * if it was marked before; undefined if there is none, or the one with this id was added later. Safe to repeat.
+     * if it was marked before; undefined if there is none, or the one with this id is another one. Safe to repeat.
      */
-    async markRemoved(userId: string, deviceId: string, at: number): Promise<StoredDevice | undefined> {
+    async markRemoved(
+      userId: string,
+      { deviceId, createdAt }: Pick<StoredDevice, 'deviceId' | 'createdAt'>,
+      at: number,
+    ): Promise<StoredDevice | undefined> {
       for (;;) {
         const set = await readAll(sets, userId);
-        const device = set?.devices.find((one) => one.deviceId === deviceId && one.createdAt <= at);
+        const device = set?.devices.find((one) => one.deviceId === deviceId && one.createdAt === createdAt);
         if (set === undefined || device === undefined || !isLiving(device)) return device;
         const isMarked = await change(sets, set, { $set: { [pathOf(deviceId, 'removedAt')]: at } });
         if (isMarked) return { ...device, removedAt: at };

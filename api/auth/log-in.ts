@@ -8,17 +8,21 @@
  */
 import type { LogIn } from '../../adapters/redis/logins.ts';
 import type { sessionOperations } from '../../contract/auth.ts';
+import type { Device } from '../../contract/devices.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { CaptchaProof } from '../../contract/registrations.ts';
 import type { Tokens } from '../../contract/schemas.ts';
 import { type Account, epochOf, type Identifier } from '../../domain/account.ts';
+import type { StoredDevice } from '../../domain/device.ts';
 import { Failure } from '../../domain/failures.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import type { Channel } from '../../domain/verification.ts';
 import { logInWorkflowId } from '../../domain/workflow-ids.ts';
 import { padResponseTime } from '../../platform/lifecycle.ts';
+import { tooOld } from '../authenticate.ts';
 import { type CaptchaDeps, useCaptchaForSend } from '../captchas.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
+import { checkDevice, type DeviceAddDeps, withDevice } from '../devices/add.ts';
 import {
   andConsume,
   type Consumed,
@@ -57,7 +61,7 @@ type BeginDeps = SendDeps & PasswordDeps & SessionOpenDeps;
 type CodeDeps = OtpCheckDeps & Pick<ApiDeps, 'accounts' | 'logins' | 'rules'>;
 
 /** The dependencies of completing a log-in. */
-export type LogInVerifyDeps = CodeDeps & OwnSecretDeps & SessionOpenDeps & Pick<ApiDeps, 'recoveries'>;
+export type LogInVerifyDeps = CodeDeps & OwnSecretDeps & SessionOpenDeps & DeviceAddDeps & Pick<ApiDeps, 'recoveries'>;
 
 interface LogInRequest {
   identifier: Identifier;
@@ -101,40 +105,69 @@ export async function beginLogIn(
  * code alone, an account that has more needs a step-up for what requires one. Safe to repeat: the proofs are checked
  * again, then the first answer is returned.
  *
- * @throws {Failure} not-found, code-wrong with `attemptsLeft`, code-expired, session-already-taken, rate-limited, and as
- *   `requireOwnSecret`
+ * @param given.device makes the session one of this device, which needs what a step-up needs
+ * @throws {Failure} not-found, code-wrong with `attemptsLeft`, code-expired, session-already-taken, rate-limited,
+ *   authentication-too-old, and as `requireOwnSecret` and `withDevice`
  */
 export async function verifyLogIn(
   deps: LogInVerifyDeps,
-  { loginId, code, ...given }: { loginId: string; code: string } & GivenSecrets,
+  { loginId, code, device, ...given }: LogInProof,
   caller: Caller,
   once: Once,
 ): Promise<Tokens> {
   if (!/^[0-9a-f]{32}$/.test(loginId)) throw new Failure('not-found');
   const { account, login } = await requireCode(deps, loginId, code, caller);
   const own = await requireOwnSecret(deps, { account, login }, given, caller);
-  return once((minted) => completeLogIn(deps, { loginId, account, login, own }, caller, minted));
+  if (device !== undefined) {
+    if (isCodeAlone(own)) throw tooOld(deps);
+    await checkDevice(deps, account.userId, device);
+  }
+  return once((minted) => completeLogIn(deps, { loginId, account, login, own, device }, caller, minted));
+}
+
+/** What completes a log-in: the code, what was proven beside it, and the device of the session. */
+interface LogInProof extends GivenSecrets {
+  loginId: string;
+  code: string;
+  device?: Device | undefined;
+}
+
+/** A proven log-in. */
+interface ProvenLogIn {
+  loginId: string;
+  account: Account;
+  login: LogIn;
+  own: OwnProof;
+  device: Device | undefined;
+}
+
+/** Only the code was proven, and the account has more. */
+function isCodeAlone({ hasSecret, isProven }: OwnProof): boolean {
+  return hasSecret && !isProven;
 }
 
 async function completeLogIn(
   deps: LogInVerifyDeps,
-  { loginId, account, login, own }: { loginId: string; account: Account; login: LogIn; own: OwnProof },
+  { loginId, account, login, own, device: body }: ProvenLogIn,
   caller: Caller,
   minted: Minted,
 ): Promise<Tokens> {
-  const { isProven, hasSecret } = own;
+  const { userId } = account;
   // claimed before the session exists: one of several parallel requests wins, and a repeat with the same id continues
   if (!(await deps.logins.takeSession(loginId, minted.id))) {
     throw new Failure('session-already-taken', { message: 'This code was already used; log in again' });
   }
   const { channel, epoch = 0 } = login;
   // only the mailbox was verified: another code to it would prove nothing more
-  if (channel === 'email' && !isProven) {
-    await deps.recoveries.holdPin(account.userId, channel, deps.config.PIN_RESET_WAIT);
+  if (channel === 'email' && !own.isProven) {
+    await deps.recoveries.holdPin(userId, channel, deps.config.PIN_RESET_WAIT);
   }
-  const proof = { epoch, isCodeAlone: hasSecret && !isProven, outdated: 'code-expired' } as const;
-  const tokens = await openSession(deps, account, minted, { ...caller, proof, channel });
-  deps.events.loginTried({ method: 'code', userId: account.userId });
+  const proof = { epoch, isCodeAlone: isCodeAlone(own), outdated: 'code-expired' } as const;
+  const open = (device?: StoredDevice) =>
+    openSession(deps, account, minted, { ...caller, proof, channel, ...(device && { device }) });
+  const origin = { addedBy: minted.id, at: minted.at };
+  const tokens = body === undefined ? await open() : await withDevice(deps, { userId, body, origin }, open);
+  deps.events.loginTried({ method: 'code', userId });
   return tokens;
 }
 

@@ -181,10 +181,10 @@ async function tellAdded(
 async function takeBack(
   { devices, preKeys }: Pick<ApiDeps, 'devices' | 'preKeys'>,
   userId: string,
-  { deviceId, createdAt }: StoredDevice,
+  device: StoredDevice,
 ): Promise<void> {
-  const removed = await devices.markRemoved(userId, deviceId, createdAt);
+  const removed = await devices.markRemoved(userId, device, device.createdAt);
   if (removed?.removedAt === undefined) return;
   await preKeys.remove(setIdsOf(removed));
-  await devices.finishRemoval(userId, deviceId, removed.removedAt);
+  await devices.finishRemoval(userId, device.deviceId, removed.removedAt);
 }

@@ -24,10 +24,11 @@ export async function revokeDevice(
   deps: Pick<ApiDeps, 'devices' | 'temporal'>,
   { holder: { userId }, params: { deviceId } }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
-  if (deviceIn(await deps.devices.read(userId), deviceId) === undefined) throw new Failure('not-found');
+  const device = deviceIn(await deps.devices.read(userId), deviceId);
+  if (device === undefined) throw new Failure('not-found');
   const removal = await executeSingleton(deps, deviceRemoval, {
     workflowId: deviceRemovalWorkflowId(userId, deviceId),
-    args: [{ userId, deviceId, at: Date.now(), why: 'revoked' }],
+    args: [{ userId, deviceId, createdAt: device.createdAt, at: Date.now(), why: 'revoked' }],
     staticSummary: 'Remove a device',
     typedSearchAttributes: userAttributesOf(userId),
     waitMs,

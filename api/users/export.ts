@@ -5,10 +5,12 @@ import type { AnswerOf } from '../../contract/operation.ts';
 import type { Export, userOperations } from '../../contract/users.ts';
 import type { Account } from '../../domain/account.ts';
 import type { AuditEvent } from '../../domain/audit.ts';
+import { deviceIn } from '../../domain/device.ts';
 import { Failure } from '../../domain/failures.ts';
 import { emailKey } from '../../domain/identity.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
+import { deviceViews } from '../devices/list.ts';
 import { accountKeyOf, type LimitDeps, limitExport } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
 import { sessionView, userView } from '../views.ts';
@@ -16,7 +18,8 @@ import { sessionView, userView } from '../views.ts';
 type Op = typeof userOperations.exportAccount;
 type WorkflowDeps = Pick<ApiDeps, 'temporal' | 'events'>;
 type EventDeps = Pick<ApiDeps, 'readPersonEvents' | 'events'>;
-type Deps = LimitDeps & WorkflowDeps & EventDeps & Pick<ApiDeps, 'accounts' | 'sessions'>;
+type DeviceDeps = Pick<ApiDeps, 'devices' | 'deviceActivity' | 'wakeUps' | 'pushCipher'>;
+type Deps = LimitDeps & WorkflowDeps & EventDeps & DeviceDeps & Pick<ApiDeps, 'accounts' | 'sessions'>;
 
 /** Maximum number of events: one page of Elasticsearch. */
 const eventsMax = 10_000;
@@ -28,6 +31,7 @@ const workflowsMs = 5000;
 /** Data that is stored of every user and cannot be exported. */
 const notes = [
   'Password, PIN and tokens are stored as hashes, which cannot be reversed; sessions are listed without their tokens.',
+  'Of the public keys of devices only the identity key is listed; the others are random numbers.',
   'Codes, limits and idempotency keys are stored under keyed hashes and expire automatically within days.',
   'Events of the last seconds may not be in the audit log yet; events of others on this account do not name them.',
 ];
@@ -37,17 +41,16 @@ const notes = [
  *
  * @throws {Failure} not-found, rate-limited
  */
-export async function exportAccount(
-  deps: Deps,
-  { holder: { userId }, caller }: HandlerInput<Op>,
-): Promise<AnswerOf<Op>> {
+export async function exportAccount(deps: Deps, { holder, caller }: HandlerInput<Op>): Promise<AnswerOf<Op>> {
+  const { userId } = holder;
   await limitExport(deps, caller, accountKeyOf(deps, userId), newId());
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
-  const [secrets, isLinkedToDirectory, sessions, workflows, auditEvents] = await Promise.all([
+  const [secrets, isLinkedToDirectory, sessions, devices, workflows, auditEvents] = await Promise.all([
     deps.accounts.readSecrets(userId),
     deps.accounts.hasDirectoryEntry(userId),
     deps.sessions.list(userId),
+    readDevices(deps, userId, holder.deviceId),
     readWorkflows(deps, account),
     readEvents(deps, account),
   ]);
@@ -66,11 +69,27 @@ export async function exportAccount(
     }),
     registrationIds: account.registrationIds,
     sessions: sessions.map(sessionView),
+    devices,
     workflows,
     auditEvents,
     notes,
   };
   return { status: 200, body };
+}
+
+async function readDevices(
+  deps: DeviceDeps,
+  userId: string,
+  currentId: string | undefined,
+): Promise<Export['devices']> {
+  const [set, views] = await Promise.all([deps.devices.read(userId), deviceViews(deps, userId, currentId)]);
+  const items = views.flatMap((view) => {
+    const { registrationId, capabilities } = deviceIn(set, view.deviceId) ?? {};
+    return registrationId === undefined || capabilities === undefined
+      ? []
+      : [{ ...view, registrationId, capabilities }];
+  });
+  return { identityKey: set?.identityKey ?? null, items };
 }
 
 async function readWorkflows({ temporal, events }: WorkflowDeps, account: Account): Promise<Export['workflows']> {

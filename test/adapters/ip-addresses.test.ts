@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { canonicalAddress, clientAddressOf, networkOf } from '../../adapters/ip-addresses.ts';
+import { canonicalAddress, clientAddressOf, isPublicAddress, networkOf } from '../../adapters/ip-addresses.ts';
 
 describe('canonicalAddress()', () => {
   it('F9 drops port, brackets and zone', () => {
@@ -85,5 +85,39 @@ describe('clientAddressOf()', () => {
   it('F9 trusts no client whose address embeds that of a proxy', () => {
     assert.equal(client('2002:7f00:1::1', '203.0.113.77'), '127.0.0.1');
     assert.equal(client('64:ff9b::10.0.0.1', '203.0.113.77'), '10.0.0.1');
+  });
+});
+
+describe('isPublicAddress()', () => {
+  it('H32 is true for global unicast only', () => {
+    for (const address of ['8.8.8.8', '223.255.255.254', '2606:4700:4700::1111', '2a00:1450:4001:82b::200e'])
+      assert.equal(isPublicAddress(address), true, address);
+    for (const address of [
+      ...[
+        '',
+        'localhost',
+        '0x7f.1',
+        '2130706433',
+        '[2606:4700:4700::1111]',
+        '8.8.8.8:443',
+        '2606:4700:4700::1111%eth0',
+      ],
+      ...['0.0.0.0', '10.0.0.1', '100.64.0.1', '127.0.0.1', '169.254.169.254', '172.16.0.1', '192.0.0.1', '192.0.2.1'],
+      ...['192.168.0.1', '198.18.0.1', '203.0.113.1', '224.0.0.1', '240.0.0.1', '255.255.255.255'],
+      ...[
+        '::',
+        '::1',
+        '::127.0.0.1',
+        '::ffff:8.8.8.8',
+        '::ffff:0:8.8.8.8',
+        '64:ff9b::8.8.8.8',
+        '64:ff9b:1::1',
+        '100::1',
+      ],
+      ...['2001::1', '2001:2::1', '2001:db8::1', '2002:808:808::1', '3fff::1', '5f00::1', 'fc00::1', 'fd00:ec2::254'],
+      ...['fe80::1', 'fec0::1', 'ff02::1', '4000::1'],
+    ]) {
+      assert.equal(isPublicAddress(address), false, address);
+    }
   });
 });

@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 import type { Operation } from '../../contract/operation.ts';
 import { operations } from '../../contract/operations.ts';
 import { type Answer, call, notificationsTo, solveCaptcha, startRegistration } from '../support/client.ts';
+import { makeDevice, makeIdentity, makeRotation } from '../support/device-keys.ts';
 import { signedIn } from '../support/people.ts';
 import { allMessages, goodPassword, must, phoneOf, registrationWithCode, wrongCode } from '../support/registrations.ts';
 import { signalBody } from '../support/signal-registration.ts';
@@ -30,6 +31,14 @@ const deletion = (await must(api.deleteAccount({ token: accessToken }), 202)).bo
 for (const to of [phoneOf(41), 'person041@example.org']) {
   await until(async () => (await notificationsTo(system.ready.outboxUrl, to)).length > 0);
 }
+
+const identity = makeIdentity();
+const { preKeys: _preKeys, pqPreKeys: _pqPreKeys, ...device } = makeDevice(identity);
+const { accessToken: deviceToken } = (await must(api.addDevice({ token: accessToken, body: device }), 201)).body;
+await until(async () => {
+  const told = await notificationsTo(system.ready.outboxUrl, 'person041@example.org');
+  return told.some(({ subject = '' }) => subject.includes('Device'));
+});
 
 const logIn = { identifier: 'person042', channel: 'sms', password: 'person-042' };
 const proof = { loginId: '0'.repeat(32), code: '000000' };
@@ -77,6 +86,11 @@ const samples: Record<string, Record<string, unknown>> = {
   },
   'post /api/v1/users/me/changes/:changeId/verify': { code: '000000' },
   'put /api/v1/admin/users/:userId/roles': { roles: ['admin'] },
+  'put /api/v1/devices/me': { ...device },
+  'patch /api/v1/devices/:deviceId': { name: 'Tablet' },
+  'put /api/v1/users/me/identity': { ...makeRotation(makeIdentity(), ['1']) },
+  'put /api/v1/devices/me/keys': { signedPreKey: device.signedPreKey, pqLastResortPreKey: device.pqLastResortPreKey },
+  'put /api/v1/devices/me/push': { provider: 'fcm', token: 'a-token' },
 };
 
 /** Leaves out the fields that may be null. */
@@ -99,12 +113,14 @@ function pathOf({ path }: Operation, registrationId = registration.id): string {
     .replace(':registrationId', registrationId)
     .replace(':userId', userId)
     .replace(':changeId', 'a'.repeat(32))
+    .replace(':deviceId', '1')
     .replace(':deletionId', deletion.deletionId);
 }
 
 function tokenOf({ auth }: Operation): { token?: string } {
   if (auth === 'none') return {};
   if (auth === 'deletion') return { token: deletion.deletionToken };
+  if (auth === 'device') return { token: deviceToken };
   return { token: auth === 'registration' ? registration.token : accessToken };
 }
 

@@ -7,22 +7,28 @@ import { type Served, serve } from '../../api/serve.ts';
 import type { Operation } from '../../contract/operation.ts';
 import { type OperationId, operations } from '../../contract/operations.ts';
 import { call, startRegistration } from '../support/client.ts';
+import { makeDevice, makeIdentity } from '../support/device-keys.ts';
 import { signedIn } from '../support/people.ts';
+import { must } from '../support/registrations.ts';
 import { withSystem } from '../support/with-system.ts';
 
 const rows = Object.entries(operations) as [OperationId, Operation][];
-const bearers = rows.filter(([, { auth }]) => ['registration', 'session', 'admin', 'deletion'].includes(auth));
+const bearers = rows.filter(([, { auth }]) =>
+  ['registration', 'session', 'device', 'admin', 'deletion'].includes(auth),
+);
 const withJson = rows.filter(([, { body, isForm, isCallback }]) => body !== undefined && !isForm && !isCallback);
 const unknownId = 'f'.repeat(32);
 
 /** A credential of each kind, of one user. */
 const tokens: Partial<Record<Operation['auth'], string>> = {};
 
-const { system, url } = await withSystem({ REGISTRATION_STEPS: 'code' });
+const { system, url, api } = await withSystem({ REGISTRATION_STEPS: 'code' });
 const registration = await startRegistration(url, { phone: '+447700900771' });
 const registrationId = registration.id;
 tokens.registration = registration.token;
 tokens.session = (await signedIn(system, 770)).accessToken;
+const { accessToken: token } = await signedIn(system, 771);
+tokens.device = (await must(api.addDevice({ token, body: makeDevice(makeIdentity()) }), 201)).body.accessToken;
 
 const pathOf = ({ path }: Operation, id = unknownId) => path.replace(/:\w+/g, id);
 const ask = (row: Operation, options: Parameters<typeof call>[3] = {}, id?: string) =>
@@ -45,10 +51,13 @@ describe('every operation that needs a bearer token', () => {
 
   it('returns 401, 403 or 404 for a token of another kind', async () => {
     for (const [id, row] of bearers) {
-      const foreign = row.auth === 'session' || row.auth === 'admin' ? tokens.registration : tokens.session;
+      const isOfSession = ['session', 'device', 'admin'].includes(row.auth);
+      const foreign = isOfSession ? tokens.registration : tokens.session;
       const { status } = await ask(row, { token: foreign ?? '' }, registrationId);
       assert.ok([401, 404].includes(status), `${id}: ${status}`);
-      if (row.auth === 'admin') assert.equal((await ask(row, { token: tokens.session ?? '' })).status, 403, id);
+      if (row.auth === 'admin' || row.auth === 'device') {
+        assert.equal((await ask(row, { token: tokens.session ?? '' })).status, 403, id);
+      }
     }
   });
 });

@@ -148,7 +148,8 @@ describe('a number whose account has devices', () => {
     const { registration, last } = await atDevice(10);
     assert.equal(last.body.state, 'pending');
     assert.deepEqual(last.body.steps.at(-1), { name: 'approval', status: 'open', reason: 'registration-locked' });
-    for (const body of [{}, { pin: '000000' }]) assertLocked(await registration.call('PUT', '/approval', body), ['device']);
+    for (const body of [{}, { pin: '000000' }])
+      assertLocked(await registration.call('PUT', '/approval', body), ['device']);
     const described = await must(describeDevice(registration, makeDevice(makeIdentity())));
     assert.equal(described.body.state, 'pending');
     assert.equal((await registration.call('POST', '/session')).status, 409);
@@ -214,9 +215,16 @@ describe('a number whose account has devices', () => {
     const { registration } = await atDevice(14);
     const denied = await ask(registration);
     const request = (await must(api.readLinkRequest({ linkId: denied.linkId, token: held.token }))).body;
-    assert.partialDeepStrictEqual(request, { kind: 'approval', deviceName: 'Desk', ip: '127.0.0.1', sameNetwork: true });
+    assert.partialDeepStrictEqual(request, {
+      kind: 'approval',
+      deviceName: 'Desk',
+      ip: '127.0.0.1',
+      sameNetwork: true,
+    });
     await until(async () =>
-      (await notificationsTo(system.ready.outboxUrl, mailOf(14))).some(({ subject = '' }) => subject === 'A new device asks for your Vyry account'),
+      (await notificationsTo(system.ready.outboxUrl, mailOf(14))).some(
+        ({ subject = '' }) => subject === 'A new device asks for your Vyry account',
+      ),
     );
     await must(links.deny(denied, held), 204);
     const step = { name: 'approval', status: 'open', reason: 'approval-denied' };

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { hkdfSync } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { PrivateKey } from '@signalapp/libsignal-client';
-import { fromBase64 } from '../../client/bytes.ts';
-import { agree } from '../../client/curve.ts';
+import { fromBase64, toBase64 } from '../../client/bytes.ts';
+import { agree, generateKeyPair, verify } from '../../client/curve.ts';
 import {
   confirmUpload,
   type DeviceKeys,
@@ -25,7 +25,6 @@ const now = Date.UTC(2026, 0, 1);
 /** A device of the client with its keys. */
 function newDevice(): { state: ClientState; keys: DeviceKeys } {
   const state = emptyState();
-  setIdentity(state);
   return { state, keys: deviceKeys(state, now) };
 }
 
@@ -76,6 +75,18 @@ describe('the keys of a device', () => {
   it('stay the same until their upload is confirmed', () => {
     const { state, keys } = newDevice();
     assert.deepEqual(deviceKeys(structuredClone(state), now + 1000), keys);
+  });
+
+  it('are made again when the account has another identity key than the device had made', () => {
+    const { state, keys } = newDevice();
+    const identity = generateKeyPair();
+    setIdentity(state, identity);
+    const made = deviceKeys(state, now);
+    assert.equal(made.identityKey, toBase64(identity.publicKey));
+    const { publicKey, signature } = made.signedPreKey;
+    assert.notEqual(publicKey, keys.signedPreKey.publicKey);
+    assert.equal(verify(identity.publicKey, fromBase64(publicKey), fromBase64(signature)), true);
+    assert.equal(state.keys.preKeys.length, 100, 'the others are forgotten');
   });
 
   it("B17 pass libsignal's processPreKeyBundle, and the first ten messages and the answers are decrypted", async () => {

@@ -11,7 +11,9 @@ import { LibsignalDevice } from '../support/libsignal.ts';
 import { goodPassword, phoneOf, wrongCode } from '../support/registrations.ts';
 import { withSystem } from '../support/with-system.ts';
 
-const { url, outboxUrl, api, account, person } = await withSystem();
+const { url, outboxUrl, api, account, person } = await withSystem({
+  REGISTRATION_STEPS: 'directory,captcha,code,credentials,device',
+});
 
 /** The client of a new device, and its store. */
 function newClient(options: Partial<VyryOptions> = {}): { vyry: Vyry; store: ClientStore } {
@@ -60,12 +62,45 @@ describe('a registration by the client', () => {
     await (await next()).verifyCode(code);
     await assert.rejects((await next()).finish(), { code: 'STEPS_OPEN' });
     await (await next()).submitCredentials({ password: goodPassword });
+    await (await next()).submitDevice('Desk');
+    await (await next()).submitDevice('Desk');
     const last = await next();
     assert.equal(last.registrationId, registrationId);
     await last.finish();
-    const { user } = { user: await vyry.calls.readMe() };
-    assert.equal(user.username, username);
+    assert.equal((await vyry.calls.readMe()).username, username);
+    assert.equal((await vyry.calls.readKeyState()).digest, await store.transaction(keyDigest));
     await assert.rejects(next(), { code: 'NO_REGISTRATION' });
+  });
+
+  it('of a person who has a device is approved by it, and gets the identity key of the account', async () => {
+    const { username, password } = personOf(7);
+    const existing = await loggedIn(7);
+    await existing.vyry.addDevice('Desk');
+    const { store, vyry } = newClient({ client: 'android' });
+    const registration = await vyry.register({});
+    await registration.verifyDirectory({ username, password });
+    await registration.verifyCaptcha(await solveCaptcha(url));
+    await registration.sendCode({ channel: 'sms' });
+    await registration.verifyCode(await codeFor(outboxUrl, phoneOf(7)));
+    await registration.submitCredentials({ password: goodPassword });
+    await registration.submitDevice('Phone');
+    const approval = await registration.requestApproval('Phone');
+    const { items } = await existing.vyry.calls.listLinkRequests({ query: { waitSeconds: '20' } });
+    assert.deepEqual(
+      items.map(({ linkId, kind }) => [linkId, kind]),
+      [[approval.linkId, 'approval']],
+    );
+    const opened = await existing.vyry.openApproval(approval.linkId);
+    await opened.claim();
+    await opened.approve(await approval.code());
+    await approval.complete();
+    await registration.submitDevice('Phone');
+    await registration.finish();
+    const identities = await Promise.all(
+      [existing.store, store].map((of) => of.transaction((state) => state.identity)),
+    );
+    assert.deepEqual(identities[1], identities[0]);
+    assert.equal((await vyry.calls.listDevices()).items.length, 2);
   });
 
   it('is forgotten when it is cancelled', async () => {
@@ -201,5 +236,71 @@ describe('the device of a client', () => {
     const bob = await LibsignalDevice.ofClient('bob', await store.transaction((state) => state), bundle);
     for (let count = 1; count <= 10; count += 1)
       assert.equal(await bob.decrypt('alice', await alice.encrypt('bob', `message ${count}`)), `message ${count}`);
+  });
+});
+
+describe('linking by clients', () => {
+  /** A person with a device, and the client of a new device that asks to be linked. */
+  async function requestedLink(index: number) {
+    const existing = await loggedIn(index);
+    await existing.vyry.addDevice('Desk');
+    const joining = newClient({ client: 'android' });
+    return { existing, joining, link: await joining.vyry.requestLink('Phone') };
+  }
+
+  it('gives a new device the identity key, keys and a session of its own', async () => {
+    const { existing, joining, link } = await requestedLink(20);
+    const opened = await existing.vyry.openScannedLink(link.qrText);
+    assert.deepEqual(
+      [opened.request.kind, opened.request.deviceName, opened.request.sameNetwork],
+      ['link', 'Phone', true],
+    );
+    await opened.claim();
+    const digits = await link.code();
+    const completing = link.complete();
+    await opened.approve(digits);
+    assert.deepEqual(await completing, { isDeviceSetKnown: true });
+    const states = await Promise.all([existing, joining].map(({ store }) => store.transaction((state) => state)));
+    assert.deepEqual(states[1]?.identity, states[0]?.identity);
+    assert.equal((await joining.vyry.calls.readKeyState()).digest, await joining.store.transaction(keyDigest));
+    const { items } = await joining.vyry.calls.listDevices();
+    assert.deepEqual(
+      items.map(({ name, current, linkedBy }) => [name, current, linkedBy]),
+      [
+        ['Desk', false, null],
+        ['Phone', true, states[0]?.deviceId],
+      ],
+    );
+  });
+
+  it('C6 is denied after three wrong digits, and both sides are told', async () => {
+    const { existing, joining, link } = await requestedLink(21);
+    const opened = await existing.vyry.openScannedLink(link.qrText);
+    await opened.claim();
+    const wrong = wrongCode(await link.code());
+    const completing = assert.rejects(link.complete(), { code: 'LINK_ENDED' });
+    for (const attemptsLeft of [2, 1, 0])
+      await assert.rejects(opened.approve(wrong), { code: 'LINK_CODE', attemptsLeft });
+    await completing;
+    assert.equal((await existing.vyry.calls.listDevices()).items.length, 1);
+    assert.equal(await joining.store.transaction((state) => state.identity), undefined);
+  });
+
+  it('C2 is refused by the existing device when the server changes the public key after the scan', async () => {
+    const { existing, link } = await requestedLink(22);
+    const other = await newClient().vyry.requestLink('Another');
+    const hash = other.qrText.slice(-43);
+    const confused = link.qrText.slice(0, -43) + hash;
+    await assert.rejects(existing.vyry.openScannedLink(confused), { code: 'LINK_KEY' });
+  });
+
+  it('ends when a person denies it', async () => {
+    const { existing, link } = await requestedLink(23);
+    const opened = await existing.vyry.openScannedLink(link.qrText);
+    await opened.claim();
+    await link.code();
+    const completing = assert.rejects(link.complete(), { code: 'LINK_ENDED' });
+    await opened.deny();
+    await completing;
   });
 });

@@ -45,6 +45,16 @@ describe('npm run demo', () => {
     assert.doesNotMatch(output, /already|directory/);
   });
 
+  it('registers a number at the fake Signal-Server with --signal, by an api that it starts', async () => {
+    await using other = await startTestSystem({ roles: ['api', 'registration', 'delivery', 'signal'] });
+    const { code, output } = await demo('--folder', other.folder.path, '--signal', '--person', 'grace');
+    assert.equal(code, 0, output);
+    assert.match(output, /→ PUT \/api\/v1\/registrations\/\w+\/signal\n/);
+    assert.match(output, /number: '\+12025550102'/);
+    assert.match(output, /has one-time keys: \{"count":3,"pqCount":3\}/);
+    assert.match(output, /grace has an account\./);
+  });
+
   it('explains what to do when no system runs, and lists the users when a name is unknown', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'vyry-demo-'));
     const nothing = await demo('--folder', folder);

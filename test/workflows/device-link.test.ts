@@ -55,7 +55,7 @@ const activities = {
   async findLinkedDevice(input: { linkId: string; userId: string }) {
     const scene = sceneOf(input);
     scene.calls.push('findLinkedDevice');
-    return scene.deviceId;
+    return scene.deviceId === null ? null : { deviceId: scene.deviceId, createdAt: 0 };
   },
   async markDeviceRemoved(input: { userId: string; deviceId: string }) {
     const scene = sceneOf(input);

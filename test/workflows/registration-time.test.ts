@@ -254,6 +254,30 @@ describe('retryStep', () => {
   });
 });
 
+describe('a provider that asks for a pause', () => {
+  it('is not called again before it, although retries are more frequent otherwise', async () => {
+    const triedAt: number[] = [];
+    const scene = await start(
+      {
+        async sendCode() {
+          const now = await server.now();
+          if (triedAt.push(now) === 1) throw failure('unavailable', { retryAfterSeconds: 3600 });
+          return { result: 'sent', at: now };
+        },
+      },
+      { policy: ['captcha', 'code'], identity: unwelcomed },
+    );
+    await scene.give(passCaptcha, []);
+    await ask(scene);
+    await waitsFor(scene, 'sms');
+    await server.sleep(hourMs - minuteMs);
+    assert.equal(triedAt.length, 1);
+    await server.sleep(5 * minuteMs);
+    await scene.until(({ sends }) => sends[0]?.state === 'sent');
+    assert.equal(triedAt.length, 2);
+  });
+});
+
 describe('B11: all providers are down for an hour', () => {
   it('the registration waits, sends one code soon after they are back, and its lifetime starts again', async () => {
     const { provider, script } = awayProvider();

@@ -88,7 +88,7 @@ describe('add()', () => {
     assert.equal(version, 1);
     assert.deepEqual(stored, { userId, identityKey, devices: [{ ...given, deviceId: '1' }] });
     for (const expected of ['2', '3']) assert.equal((await added(userId)).deviceId, expected);
-    await devices.markRemoved(userId, '2', 2000);
+    await devices.markRemoved(userId, { deviceId: '2', createdAt: 1000 }, 2000);
     assert.equal((await added(userId)).deviceId, '4', 'the id of a device that is being removed is not free');
     await devices.finishRemoval(userId, '2', 2000);
     assert.equal((await added(userId)).deviceId, '2');
@@ -137,14 +137,18 @@ describe('add()', () => {
     );
     const set = await setOf(userId);
     assert.deepEqual([set.identityKey, ...(await idsOf(userId))], ['new', '7']);
-    assert.equal((await devices.markRemoved(userId, '1', 9000))?.removedAt, 5000, 'it is being removed already');
+    assert.equal(
+      (await devices.markRemoved(userId, { deviceId: '1', createdAt: 1000 }, 9000))?.removedAt,
+      5000,
+      'it is being removed already',
+    );
     assert.equal((await devices.add(userId, given, { max, isReplacing: true })).outcome, 'repeated');
   });
 
   it('takes another identity key when no device is left', async () => {
     const userId = newId();
     await added(userId);
-    await devices.markRemoved(userId, '1', 2000);
+    await devices.markRemoved(userId, { deviceId: '1', createdAt: 1000 }, 2000);
     assert.deepEqual(await idsOf(userId), []);
     await added(userId, { identityKey: 'another' });
     assert.equal((await setOf(userId)).identityKey, 'another');
@@ -155,15 +159,23 @@ describe('markRemoved() and finishRemoval()', () => {
   it('do not touch a later device with the same id', async () => {
     const userId = newId();
     await added(userId, { createdAt: 1000 });
-    assert.equal((await devices.markRemoved(userId, '1', 2000))?.removedAt, 2000);
-    assert.equal((await devices.markRemoved(userId, '1', 3000))?.removedAt, 2000, 'the first time stays');
+    assert.equal((await devices.markRemoved(userId, { deviceId: '1', createdAt: 1000 }, 2000))?.removedAt, 2000);
+    assert.equal(
+      (await devices.markRemoved(userId, { deviceId: '1', createdAt: 1000 }, 3000))?.removedAt,
+      2000,
+      'the first time stays',
+    );
     await devices.finishRemoval(userId, '1', 2000);
-    assert.equal(await devices.markRemoved(userId, '1', 2000), undefined);
-    await added(userId, { createdAt: 4000 });
-    assert.equal(await devices.markRemoved(userId, '1', 2000), undefined, 'a late repeat');
+    assert.equal(await devices.markRemoved(userId, { deviceId: '1', createdAt: 1000 }, 2000), undefined);
+    await added(userId, { createdAt: 1500 });
+    assert.equal(
+      await devices.markRemoved(userId, { deviceId: '1', createdAt: 1000 }, 2000),
+      undefined,
+      'a late repeat',
+    );
     await devices.finishRemoval(userId, '1', 2000);
     assert.deepEqual(await idsOf(userId), ['1']);
-    assert.equal(await devices.markRemoved(userId, '2', 5000), undefined);
+    assert.equal(await devices.markRemoved(userId, { deviceId: '2', createdAt: 1000 }, 5000), undefined);
   });
 });
 
@@ -177,7 +189,7 @@ describe('changes of a device', () => {
     assert.equal(await devices.setPush(userId, '2', undefined, { was: 'other' }), false);
     assert.equal(await devices.setPush(userId, '2', undefined, { was: 'push' }), true);
     assert.deepEqual((await setOf(userId)).devices, [one, { ...two, name: 'Tablet' }]);
-    await devices.markRemoved(userId, '2', 2000);
+    await devices.markRemoved(userId, { deviceId: '2', createdAt: 1000 }, 2000);
     for (const id of ['2', '3', '1.signedPreKey', 'x'])
       assert.equal(await devices.rename(userId, id, 'New'), false, id);
     assert.deepEqual((await setOf(userId)).devices, [one]);
@@ -230,7 +242,7 @@ describe('takeKeys()', () => {
         ['2', undefined],
       ],
     );
-    await devices.markRemoved(userId, '1', 2000);
+    await devices.markRemoved(userId, { deviceId: '1', createdAt: 1000 }, 2000);
     assert.equal(await devices.takeKeys(userId, '1', { withOneTime: true }), undefined);
   });
 });
@@ -282,7 +294,7 @@ describe('replaceKeys() and rotate()', () => {
       const seen = await setOf(userId);
       const [isRotated] = await Promise.all([
         devices.rotate(seen, rotationOf(seen, 'new')),
-        devices.markRemoved(userId, '2', 2000),
+        devices.markRemoved(userId, { deviceId: '2', createdAt: 1000 }, 2000),
         devices.takeKeys(userId, undefined, { withOneTime: true }),
       ]);
       const set = await setOf(userId);
