@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { stripVTControlCharacters, styleText } from 'node:util';
-import { hasCode } from '../client/errors.ts';
+import { hasCode, VyryError } from '../client/errors.ts';
 import { openFileStore } from '../client/file-store.ts';
+import type { ExistingDeviceFlow } from '../client/link-flows.ts';
 import { createVyry, type Vyry } from '../client/vyry.ts';
 import { note, printingFetch, showHeading } from './demo-calls.ts';
 import { say } from './summary.ts';
@@ -77,13 +78,12 @@ export async function runLink(place: DemoPlace, qrText: string, readDigits: () =
 
 /** Scans a QR text, shows who asks, and approves it by the digits that the new device shows. */
 export async function approveDevice(vyry: Vyry, qrText: string, readDigits: () => Promise<string>): Promise<void> {
-  await vyry.calls.stepUp({ body: { password: newPassword } });
   const link = await vyry.openScannedLink(qrText);
   const { deviceName, client, ip, place, network, sameNetwork } = link.request;
   const where = `${place ?? 'a place that the server does not know'}, network ${network}`;
   note(`${deviceName} (${client}) asks from ${ip}, ${where}${sameNetwork ? ', the same as yours' : ''}.`);
   note('It will read and send all your messages until you remove it.');
-  await link.claim();
+  await claim(vyry, link);
   for (;;) {
     try {
       await link.approve(await readDigits());
@@ -92,6 +92,17 @@ export async function approveDevice(vyry: Vyry, qrText: string, readDigits: () =
       if (!hasCode(err, 'LINK_CODE') || !err.attemptsLeft) throw err;
       note(`Other digits than the new device shows; ${err.attemptsLeft} tries are left.`);
     }
+  }
+}
+
+/** Claims a link, after another authentication if the last one is too long ago. */
+async function claim(vyry: Vyry, link: Pick<ExistingDeviceFlow, 'claim'>): Promise<void> {
+  try {
+    await link.claim();
+  } catch (err) {
+    if (!(err instanceof VyryError) || err.fields.maxAgeSeconds === undefined) throw err;
+    await vyry.calls.stepUp({ body: { password: newPassword } });
+    await link.claim();
   }
 }
 
