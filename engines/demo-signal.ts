@@ -6,8 +6,6 @@ import { parseEnv } from 'node:util';
 import { generateKeyPair, type KeyPair, sign } from '../client/curve.ts';
 import { generateKyberSeed, kyberKeyPair } from '../client/kyber.ts';
 import type { Vyry } from '../client/vyry.ts';
-import type { BodyOf } from '../contract/operation.ts';
-import type { registrationOperations } from '../contract/registrations.ts';
 import { deriveDevicePassword } from '../platform/crypto.ts';
 import { startChild } from './child.ts';
 import { openTemporaryFolder } from './data-folder.ts';
@@ -63,7 +61,7 @@ export async function registerAtSignal(
 }
 
 /** Returns a body of the step `signal` with new keys, as an app makes them. */
-function signalBody(): BodyOf<(typeof registrationOperations)['submitSignal']> {
+function signalBody(): Parameters<Vyry['calls']['submitSignal']>[0]['body'] {
   const [aci, pni] = [generateKeyPair(), generateKeyPair()];
   return {
     skipDeviceTransfer: true,

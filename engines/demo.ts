@@ -71,8 +71,14 @@ async function main(): Promise<number> {
   return 0;
 }
 
+interface PlaceOptions {
+  api?: string | undefined;
+  outbox?: string | undefined;
+  folder: string;
+}
+
 /** @throws {Error} no system runs in the folder */
-function placeOf({ api, outbox, folder }: { api?: string; outbox?: string; folder: string }): Place {
+function placeOf({ api, outbox, folder }: PlaceOptions): Place {
   const ready = readReady(folder);
   const apiUrl = api ?? ready?.apiUrl;
   const outboxUrl = outbox ?? ready?.outboxUrl ?? '';
@@ -90,7 +96,10 @@ async function askDigits(): Promise<string> {
 }
 
 /** Registers a person and links a second device. */
-async function runBoth(place: Place, { signal, person: chosen }: { signal: boolean; person?: string }): Promise<void> {
+async function runBoth(
+  place: Place,
+  { signal, person: chosen }: { signal: boolean; person?: string | undefined },
+): Promise<void> {
   if (place.outboxUrl === '') throw new Error(isAway);
   const startedAt = new Date();
   const people = candidates(chosen).filter(({ channel }) => !signal || channel === 'sms');
@@ -127,7 +136,7 @@ async function register(person: DemoPerson, place: Place): Promise<boolean> {
   const { vyry } = device;
   const { username, channel, address } = person;
   // replaced by the directory entry when the policy has the step
-  const identity = { username, [channel === 'email' ? 'email' : 'phone']: address };
+  const identity = channel === 'email' ? { username, email: address } : { username, phone: address };
   const flow = await vyry.register({ ...identity, client: 'desktop' });
   const steps = stepsOf(flow, device, { person, place });
   for (const { name } of (await flow.read()).steps) {

@@ -230,7 +230,7 @@ describe('a number whose account has devices', () => {
     const step = { name: 'approval', status: 'open', reason: 'approval-denied' };
     await until(async () => stepOf(await read(registration), 'approval').status === 'open');
     assert.deepEqual(stepOf(await read(registration), 'approval'), step);
-    assert.equal((await links.approve(denied, held)).status, 409);
+    assert.equal((await links.claim(denied, held)).status, 409);
     const asked = await ask(registration);
     assert.notEqual(asked.linkId, denied.linkId);
     await approveBy(asked, held);
