@@ -56,7 +56,7 @@ export interface AccountActivityDeps {
   > & {
     setSecret(userId: string, kind: CredentialKind, hash: string): Promise<unknown>;
   };
-  sessions: Pick<AuthSessions, 'endAll' | 'lastSeenAt'>;
+  sessions: Pick<AuthSessions, 'endAll' | 'endDeviceless' | 'lastSeenAt'>;
   devices: Pick<Devices, 'read'>;
   /** How long an account must be unused until its registration lock ends, in milliseconds; undefined: it never does. */
   lockMs: number | undefined;
@@ -95,11 +95,29 @@ export function createAccountActivities(deps: AccountActivityDeps) {
       }),
 
     /**
-     * Recovers an existing account after its approval, or after its registration lock has ended: a new password or PIN replaces the old one, and all
-     * sessions end. Returns what was replaced; false when the identity does not belong to that account. Idempotent: it
+     * Returns the account that has the identity and a registration lock; null if there is none, if its lock has ended, or if
+     * the directory may give the identity to this user. Read-only.
+     */
+    findLocked: ({ userId, identity }: AccountInput): Promise<Exclude<ClaimRefusal, false> | null> =>
+      orUnavailable(async () => {
+        const isOfDirectory = identity.directoryId !== undefined;
+        if (isOfDirectory && (await accounts.findHolders(userId, identity)).length > 0) return null;
+        const refusal = await refusalFor(deps, identity);
+        return refusal === false || refusal.lock === null ? null : refusal;
+      }),
+
+    /**
+     * Recovers an existing account after its approval, or after its registration lock has ended: a new password or PIN
+     * replaces the old one, and its sessions end. `keepsDevices`: those of its devices stay, because one of them has
+     * approved. Returns what was replaced; false when the identity does not belong to that account. Idempotent: it
      * overwrites.
      */
-    recoverAccount: ({ registrationId, userId, identity }: AccountInput): Promise<CredentialKind[] | false> =>
+    recoverAccount: ({
+      registrationId,
+      userId,
+      identity,
+      keepsDevices = false,
+    }: AccountInput & { keepsDevices?: boolean }): Promise<CredentialKind[] | false> =>
       orUnavailable(async () => {
         if ((await accounts.findOwner(identity))?.userId !== userId) return false;
         const secrets = await registrations.readCredentials(registrationId);
@@ -109,7 +127,8 @@ export function createAccountActivities(deps: AccountActivityDeps) {
           events.credentialChanged({ changeId: registrationId, userId, kind, why: 'reset' });
         }
         await accounts.addRegistration(userId, registrationId);
-        await sessions.endAll(userId);
+        if (keepsDevices) await sessions.endDeviceless(userId);
+        else await sessions.endAll(userId);
         return replaced;
       }),
 

@@ -212,6 +212,16 @@ function createReader(redis: Redis) {
 /** The operations on the sessions of devices. */
 function createDeviceSessions(redis: Redis, activity: DeviceActivity) {
   const bind = loadScript(redis, 'session-device');
+  const endOf = async (userId: string, deviceId: string | null, exceptId?: string): Promise<string[]> => {
+    const ids = await redis.zrange(keys.sessions({ userId }), '0', '-1');
+    const devices = await Promise.all(ids.map((id) => redis.hget(keys.session({ sessionId: id }), 'deviceId')));
+    const own = ids.filter((id, index) => devices[index] === deviceId && id !== exceptId);
+    for (const sessionId of own) {
+      await redis.del(keys.session({ sessionId }));
+      await redis.zrem(keys.sessions({ userId }), sessionId);
+    }
+    return own;
+  };
   return {
     /**
      * Makes a session of a user one of a device, with a new refresh token. Safe to repeat, with another token.
@@ -237,16 +247,11 @@ function createDeviceSessions(redis: Redis, activity: DeviceActivity) {
     },
 
     /** Ends every session of a device of a user, except `exceptId` if given, and returns their ids. Safe to repeat. */
-    async endDevice(userId: string, deviceId: string, exceptId?: string): Promise<string[]> {
-      const ids = await redis.zrange(keys.sessions({ userId }), '0', '-1');
-      const devices = await Promise.all(ids.map((id) => redis.hget(keys.session({ sessionId: id }), 'deviceId')));
-      const own = ids.filter((id, index) => devices[index] === deviceId && id !== exceptId);
-      for (const sessionId of own) {
-        await redis.del(keys.session({ sessionId }));
-        await redis.zrem(keys.sessions({ userId }), sessionId);
-      }
-      return own;
-    },
+    endDevice: (userId: string, deviceId: string, exceptId?: string): Promise<string[]> =>
+      endOf(userId, deviceId, exceptId),
+
+    /** Ends every session of a user that belongs to no device, and returns their ids. Safe to repeat. */
+    endDeviceless: (userId: string): Promise<string[]> => endOf(userId, null),
 
     /** As `takePlace`, among the sessions of a device. */
     takeDevicePlace: (
