@@ -217,10 +217,7 @@ async function assemble(
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     readPersonEvents: await personEventsOf(config),
-    devices: createDevices(database.connection),
-    ...assemblePush(config, redis),
-    deviceActivity: createDeviceActivity(redis),
-    preKeys: createPreKeys(database.connection),
+    ...assembleDevices(config, connections),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),
@@ -249,11 +246,14 @@ function assembleLimits(
   };
 }
 
-function assemblePush(
+function assembleDevices(
   { DATA_KEY: dataKey, WEBPUSH_PRIVATE_HOSTS: allowed }: Config<'api'>,
-  redis: Redis,
-): Pick<ApiDeps, 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
+  { redis, database }: Connections,
+): Pick<ApiDeps, 'devices' | 'deviceActivity' | 'preKeys' | 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
   return {
+    devices: createDevices(database.connection),
+    deviceActivity: createDeviceActivity(redis),
+    preKeys: createPreKeys(database.connection),
     wakeUps: createWakeUps(redis),
     pushCipher: createCipher('push', dataKey),
     pushEndpoints: createPublicEndpoints({ isPublic: isPublicAddress, allowed }),
