@@ -16,6 +16,8 @@ export interface DeviceRemovalInput {
   /** When the removal was requested, in milliseconds since the Unix epoch. */
   at: number;
   why: DeviceRemovalReason;
+  /** Operator name, if an operator removes it and gave one. */
+  operator?: string | undefined;
 }
 
 /** A device that is being removed. */
@@ -26,6 +28,7 @@ export interface RemovedDevice {
   /** The sets of its one-time keys. */
   setIds: string[];
   why: DeviceRemovalReason;
+  operator?: string | undefined;
 }
 
 /** Dependencies of the device activities. */
@@ -35,7 +38,7 @@ export interface DeviceActivityDeps {
   sessions: Pick<AuthSessions, 'endDevice'>;
   activity: Pick<DeviceActivity, 'forget'>;
   wakeUps: Pick<WakeUps, 'forget'>;
-  events: Pick<Events, 'deviceRemoved' | 'sessionEnded'>;
+  events: Pick<Events, 'deviceRemoved' | 'operatorRemovedDevice' | 'sessionEnded'>;
 }
 
 /** The device activities of the registration role. */
@@ -45,10 +48,17 @@ export type DeviceActivities = ReturnType<typeof createDeviceActivities>;
 export function createDeviceActivities({ devices, preKeys, sessions, activity, wakeUps, events }: DeviceActivityDeps) {
   return {
     /** Marks the device; null without one. Idempotent: the first mark stays. */
-    async markDeviceRemoved({ userId, at, why, ...asked }: DeviceRemovalInput): Promise<RemovedDevice | null> {
+    async markDeviceRemoved({
+      userId,
+      at,
+      why,
+      operator,
+      ...asked
+    }: DeviceRemovalInput): Promise<RemovedDevice | null> {
       const device = await devices.markRemoved(userId, asked, at);
       if (device?.removedAt === undefined) return null;
-      return { userId, deviceId: device.deviceId, removedAt: device.removedAt, setIds: setIdsOf(device), why };
+      const { deviceId, removedAt } = device;
+      return { userId, deviceId, removedAt, setIds: setIdsOf(device), why, operator };
     },
 
     /** Ends the sessions of the device, and forgets its activity and its wake-ups. Idempotent: it deletes. */
@@ -68,9 +78,10 @@ export function createDeviceActivities({ devices, preKeys, sessions, activity, w
       return ((await devices.read(userId))?.devices.length ?? 0) > 0;
     },
 
-    /** Emits the event. Idempotent by device id and instant. */
+    /** Emits the event, and that of the operator who removed the device. Idempotent by device id and instant. */
     async tellDeviceRemoved(removed: RemovedDevice): Promise<void> {
       events.deviceRemoved(removed);
+      if (removed.why === 'operator') events.operatorRemovedDevice(removed);
     },
   };
 }

@@ -211,7 +211,7 @@ async function assemble(
     usedCaptchas: createUsedCaptchas(redis),
     idempotency: createIdempotency(redis, createCipher('idempotency', payloadKey, olderKeys)),
     ...assembleLimits(config, redis),
-    ...assembleDevices(connections),
+    ...assembleDevices(config, connections),
     sessions: createAuthSessions(redis),
     sessionLife: sessionLifeOf(config),
     refreshCipher: createCipher('refresh', payloadKey, olderKeys),
@@ -220,7 +220,6 @@ async function assemble(
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     readPersonEvents: await personEventsOf(config),
-    ...assemblePush(config, redis),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
     tokens: createTokens(config),
@@ -238,18 +237,6 @@ function rulesOf(config: Config<'api'>): ApiDeps['rules'] {
     ...(canAnswerCalls(config) && { voiceWaitsSeconds: config.OTP_VOICE_WAITS }),
     ttlSeconds: config.REGISTRATION_TTL,
     waitMaxSeconds: config.REGISTRATION_WAIT_MAX,
-  };
-}
-
-function assembleDevices({
-  redis,
-  database,
-}: Connections): Pick<ApiDeps, 'devices' | 'deviceActivity' | 'preKeys' | 'links'> {
-  return {
-    devices: createDevices(database.connection),
-    deviceActivity: createDeviceActivity(redis),
-    preKeys: createPreKeys(database.connection),
-    links: createLinks(redis),
   };
 }
 
@@ -272,11 +259,15 @@ function assembleLimits(
   };
 }
 
-function assemblePush(
+function assembleDevices(
   { DATA_KEY: dataKey, WEBPUSH_PRIVATE_HOSTS: allowed }: Config<'api'>,
-  redis: Redis,
-): Pick<ApiDeps, 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
+  { redis, database }: Connections,
+): Pick<ApiDeps, 'devices' | 'deviceActivity' | 'preKeys' | 'links' | 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
   return {
+    devices: createDevices(database.connection),
+    deviceActivity: createDeviceActivity(redis),
+    preKeys: createPreKeys(database.connection),
+    links: createLinks(redis),
     wakeUps: createWakeUps(redis),
     pushCipher: createCipher('push', dataKey),
     pushEndpoints: createPublicEndpoints({ isPublic: isPublicAddress, allowed }),

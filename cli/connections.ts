@@ -3,12 +3,15 @@ import type { Client } from '@temporalio/client';
 import { connectElastic, type Elastic } from '../adapters/elastic/connect.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
+import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
+import { createDeviceActivity, type DeviceActivity } from '../adapters/redis/device-activity.ts';
 import { type AuthSessions, createAuthSessions } from '../adapters/redis/sessions.ts';
+import { createWakeUps, type WakeUps } from '../adapters/redis/wake-ups.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { readVariables } from '../platform/config/config.ts';
-import { createCipher, deriveKey } from '../platform/crypto.ts';
+import { type Cipher, createCipher, deriveKey } from '../platform/crypto.ts';
 
 /** Timeout of a Temporal call, in milliseconds. */
 const askMs = 10_000;
@@ -52,10 +55,15 @@ export function openAudit(env: Record<string, string>): AuditAccess {
   return { elastic, prefix, [Symbol.asyncDispose]: () => elastic.close() };
 }
 
-/** Access to accounts and sessions. */
+/** Access to accounts, sessions and devices. */
 export interface UserAccess extends AsyncDisposable {
   accounts: Accounts;
   sessions: AuthSessions;
+  devices: Devices;
+  deviceActivity: DeviceActivity;
+  wakeUps: WakeUps;
+  /** Decrypts push registrations. */
+  pushCipher: Cipher;
 }
 
 /** Connects to MongoDB and Redis. @throws {Error} a variable is missing or invalid */
@@ -67,6 +75,10 @@ export function openUsers(env: Record<string, string>): UserAccess {
   return {
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     sessions: createAuthSessions(redis),
+    devices: createDevices(database.connection),
+    deviceActivity: createDeviceActivity(redis),
+    wakeUps: createWakeUps(redis),
+    pushCipher: createCipher('push', dataKey),
     async [Symbol.asyncDispose]() {
       redis.disconnect();
       await database[Symbol.asyncDispose]();

@@ -7,6 +7,7 @@ import { checkLdap, checkLogin } from './checks/ldap.ts';
 import {
   checkInfobip,
   checkMail,
+  checkPush,
   checkResend,
   checkSendgrid,
   checkSignalServer,
@@ -29,6 +30,7 @@ const checks: Check[] = [
   ['resend', checkResend],
   ['sendgrid', checkSendgrid],
   ['signal-server', checkSignalServer],
+  ['push', checkPush],
   ['elasticsearch', checkElastic],
   ['audit log', checkAuditLog],
   ['captcha', checkCaptcha],

@@ -8,8 +8,15 @@ import { Failure, type FailureCode } from '../domain/failures.ts';
 import { operatorEnvironment } from '../platform/config/config.ts';
 import { type Command, helpOf, readArguments, type Shown, type Terminal, table, UsageError } from './command.ts';
 
-/** The groups of commands. A group is loaded on demand, because each imports the clients of other systems. */
-const nouns: Record<string, { about: string; load: () => Promise<Command | Record<string, Command>> }> = {
+/** A group of commands. It is loaded on demand, because each imports the clients of other systems. */
+interface Noun {
+  about: string;
+  /** The command that the noun alone stands for: `vyry devices ada`. */
+  usual?: string;
+  load: () => Promise<Command | Record<string, Command>>;
+}
+
+const nouns: Record<string, Noun> = {
   registrations: {
     about: 'list and inspect registrations; retry, switch the channel, cancel',
     load: async () => (await import('./registrations.ts')).registrations,
@@ -17,6 +24,11 @@ const nouns: Record<string, { about: string; load: () => Promise<Command | Recor
   users: {
     about: 'show, disable and enable accounts; grant and revoke roles',
     load: async () => (await import('./users.ts')).users,
+  },
+  devices: {
+    about: 'list the devices of an account; remove one',
+    usual: 'list',
+    load: async () => (await import('./devices.ts')).devices,
   },
   audit: {
     about: 'print audit events and verify the audit log',
@@ -60,9 +72,11 @@ async function runNoun([noun, ...rest]: string[], terminal: Terminal): Promise<n
   const [verb, ...others] = rest;
   if (verb === undefined || verb === '--help') return showHelp(verbsOf(noun, loaded), verb, terminal);
   const command = Object.hasOwn(loaded, verb) ? loaded[verb] : undefined;
-  if (command === undefined)
+  if (command !== undefined) return runCommand(`${noun} ${verb}`, command, { args: others, terminal });
+  const usual = loaded[found.usual ?? ''];
+  if (usual === undefined)
     throw new UsageError(`Unknown command ${noun} ${verb}: it must be one of ${Object.keys(loaded).join(', ')}`);
-  return runCommand(`${noun} ${verb}`, command, { args: others, terminal });
+  return runCommand(noun, usual, { args: rest, terminal });
 }
 
 /** Help without `--help` is shown for an incomplete command: it goes to standard error with exit code 2. */

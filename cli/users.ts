@@ -1,10 +1,6 @@
 /** `vyry users`: shows, disables and enables accounts, and changes their roles. */
-import { parseEmailAddress } from '../adapters/email-addresses.ts';
-import { parsePhoneNumber, startsAsPhoneNumber } from '../adapters/phone-numbers.ts';
 import { executeSingleton } from '../adapters/temporal/client-calls.ts';
 import { type Account, type Identifier, isRole, rolesOf } from '../domain/account.ts';
-import { identifierOf } from '../domain/identifiers.ts';
-import { maskEmail, maskPhone } from '../domain/identity.ts';
 import {
   identityReleaseWorkflowId,
   userAdministrationWorkflowId,
@@ -14,12 +10,11 @@ import { newId } from '../platform/crypto.ts';
 import { identityRelease } from '../workflows/identity-change.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';
 import { userDisabling, userEnabling, userRoleChange } from '../workflows/user-administration.ts';
-import { actOptions, type Command, confirm, type Invocation, operatorName, table, UsageError } from './command.ts';
+import { accountViewOf, findAccount, textOf, whoIsRead } from './accounts.ts';
+import { actOptions, type Command, confirm, type Invocation, operatorName, UsageError } from './command.ts';
 import { openTemporal, openUsers } from './connections.ts';
 
 const who = ['user'];
-const whoIsRead =
-  '<user> is a user id, the id of a directory entry, an e-mail address, a number with country code or a user name, and is looked up as nothing else.';
 /** Longest wait for the end of the workflow. The workflow continues afterwards. */
 const waitMs = 20_000;
 
@@ -31,8 +26,7 @@ const show: Command = {
   async run({ positionals, env, show }) {
     await using users = openUsers(env);
     const account = await findAccount(users, positionals[0]);
-    const sessions = await users.sessions.count(account.userId);
-    const seen = viewOf(account, sessions);
+    const seen = { ...accountViewOf(account), sessions: await users.sessions.count(account.userId) };
     show({ json: seen, text: textOf(seen) });
   },
 };
@@ -155,55 +149,8 @@ async function changeRoles(
 
 /** Shows the account on standard error, so that `--json` stays one document. */
 async function confirmGrant(invocation: Invocation, account: Account, role: string): Promise<boolean> {
-  const { sessions: _none, ...seen } = viewOf(account, 0);
-  invocation.terminal.errors.write(`${textOf(seen)}\n`);
+  invocation.terminal.errors.write(`${textOf(accountViewOf(account))}\n`);
   return confirm(`Grant the role ${role} to this user?`, invocation);
-}
-
-const kinds = { username: 'user name', phone: 'number', email: 'e-mail address' } as const;
-
-async function findAccount({ accounts }: Pick<ReturnType<typeof openUsers>, 'accounts'>, given = ''): Promise<Account> {
-  const isId = /^[0-9a-f]{32}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(given);
-  const identifier = isId
-    ? undefined
-    : identifierOf(given, { parseEmailAddress, parsePhoneNumber, startsAsPhoneNumber });
-  if (!isId && identifier === undefined) {
-    throw new UsageError('<user> must be a user id, an e-mail address, a number with country code or a user name');
-  }
-  const account = identifier === undefined ? await findById(accounts, given) : await accounts.findBy(identifier);
-  if (account !== undefined) return account;
-  throw new Error(
-    `There is no account with this ${identifier === undefined ? 'user id or id of a directory entry' : kinds[identifier.kind]}.`,
-  );
-}
-
-async function findById(accounts: ReturnType<typeof openUsers>['accounts'], id: string): Promise<Account | undefined> {
-  const own = await accounts.read(id);
-  const linked = own === undefined ? await accounts.findByDirectoryId(id) : undefined;
-  // an account of an earlier version, whose person was renamed since, is found by the directory sync from then on
-  if (linked !== undefined) await accounts.learnDirectoryEntry(linked.userId, id);
-  return own ?? linked;
-}
-
-/** Control characters of stored names must not reach the terminal. */
-function textOf(seen: Record<string, unknown>): string {
-  return table(Object.entries(seen).map(([name, value]) => [name, String(value).replace(/[\p{Cc}\p{Cf}]/gu, '?')]));
-}
-
-/** The fields of an account for operators. Phone numbers and e-mail addresses are masked. */
-function viewOf(account: Account, sessions: number): Record<string, unknown> {
-  const { userId, username, fullName, email, phone, roles, createdAt, disabledAt } = account;
-  return {
-    userId,
-    ...(username && { username }),
-    ...(fullName && { fullName }),
-    ...(phone && { phone: maskPhone(phone) }),
-    ...(email && { email: maskEmail(email) }),
-    roles: roles.join(', '),
-    createdAt: createdAt.toISOString(),
-    sessions,
-    disabled: disabledAt === undefined ? 'no' : `since ${disabledAt.toISOString()}`,
-  };
 }
 
 async function openAct({ positionals, values, env }: Invocation) {

@@ -130,7 +130,11 @@ export const auditActions = {
     about: 'the devices of an account were asked for approval',
   },
   'approval-answer': { category: ['authentication'], type: ['info'], about: 'a device approved or denied a request' },
-  'operator-act': { category: ['iam'], type: ['admin', 'change'], about: 'an operator acted on a registration' },
+  'operator-act': {
+    category: ['iam'],
+    type: ['admin', 'change'],
+    about: 'an operator acted on a registration or a device',
+  },
   'payload-decode': { category: ['api'], type: ['access'], about: 'Temporal payloads were decrypted for an operator' },
   'rate-limited': { category: ['api'], type: ['denied'], about: 'a limit refused a request' },
   'prefix-paused': {

@@ -185,8 +185,8 @@ export interface Rotation {
     Pick<KeyChange, 'preKeys' | 'pqPreKeys'> & { deviceId: string })[];
 }
 
-/** Why a device is removed. `revoked`: by its user. `replaced`: a new device ended all others. */
-export type DeviceRemovalReason = 'revoked' | 'replaced';
+/** Why a device is removed. `revoked`: by its user. `replaced`: a new device ended all others. `operator`: by an operator. */
+export type DeviceRemovalReason = 'revoked' | 'replaced' | 'operator';
 
 /** Returns which devices of a set a rotation lacks, and which it has too many. */
 export function rotationGaps(

@@ -46,7 +46,7 @@ export const awaitedSystems = ['directory', 'database', 'signal', ...channels] a
 export type AwaitedSystem = (typeof awaitedSystems)[number] | 'push';
 
 /** What a registration can wait for: a dependency, or a device of the existing account that was asked to approve. */
-export type WaitingFor = AwaitedSystem | 'approval';
+type WaitingFor = AwaitedSystem | 'approval';
 
 /**
  * The registration lock of an existing account: whoever has its number or address needs its PIN, or an approval by one

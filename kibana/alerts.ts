@@ -5,7 +5,7 @@
  * only after the group was below it. During a registration there is no user id yet: rules about a person group by the
  * pseudonym of the name (`user.hash`) or by the registration.
  */
-import { action, attempts, failed, lockOuts, passwordTries, serverErrors } from './fields.ts';
+import { action, attempts, failed, lockOuts, passwordTries, reportedLinks, serverErrors } from './fields.ts';
 import { both } from './kql.ts';
 
 /** The severity of an alert, as Kibana has it. */
@@ -165,6 +165,19 @@ export const alerts: readonly Alert[] = [
     technique: guessing,
     means: 'Three wrong passwords in 10 minutes at the log-in of operators, which only their network should reach.',
     doFirst: 'Ask the operators. If it was none of them, close the port and change the password.',
+  },
+  {
+    id: 'b144593e-9d99-4e4c-a91d-a9c0fb23e07a',
+    name: 'A new device was denied and reported',
+    severity: 'high',
+    where: reportedLinks,
+    by: 'user.id',
+    windowMinutes: 10,
+    threshold: 1,
+    means:
+      'A person denied a new device of their account and reported it: somebody tries to get into the account, with its password or code, or by a QR code that the person was made to scan.',
+    doFirst:
+      'Open the account in devices and keys: from which address did the new device ask? Call the person. Remove devices that they do not know with vyry devices revoke, and let them change the password.',
   },
   {
     id: '58734d03-6a0c-4162-9b51-de2a45b58f79',

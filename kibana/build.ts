@@ -4,6 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { authentication } from './dashboards/authentication.ts';
+import { devices } from './dashboards/devices.ts';
 import { errors } from './dashboards/errors.ts';
 import { otpUsage } from './dashboards/otp-usage.ts';
 import { security } from './dashboards/security.ts';
@@ -13,7 +14,7 @@ import { detectionRulesFile, queryRulesFile } from './rules.ts';
 import { searches } from './searches.ts';
 
 /** All dashboards, in the order of the file. */
-export const dashboards = [authentication, otpUsage, errors, userActivity, security];
+export const dashboards = [authentication, otpUsage, errors, userActivity, devices, security];
 
 /** Returns the text of each committed file, by its name in this folder. */
 export function builtFiles(): Record<string, string> {

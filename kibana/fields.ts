@@ -42,9 +42,28 @@ export const serverErrors = 'http.response.status_code >= 500';
 export const passwordTries = action('login', 'ldap-login');
 /** Accounts that were locked, by Vyry or by the directory. */
 export const lockOuts = 'event.action: account-locked or event.reason: locked';
+/** Links and approvals of new devices, from the request to its end. */
+export const links = action('device-link', 'approval-request', 'approval-answer');
+/** New devices that a device of their account denied. */
+export const deniedLinks = `${action('device-link', 'approval-answer')} and event.reason: (denied or wrong-code or reported)`;
+/** New devices that a device of their account denied and reported. */
+export const reportedLinks = `${action('device-link', 'approval-answer')} and event.reason: reported`;
+/** Changes of devices, their keys and their push registrations. */
+export const deviceActions = action(
+  'device-add',
+  'device-remove',
+  'device-link',
+  'approval-request',
+  'approval-answer',
+  'identity-change',
+  'keys-upload',
+  'keys-low',
+  'push-change',
+  'wake-up-send',
+);
 /** The events that a security team reads first. */
 export const securityEvents =
   `${action('account-locked', 'access-denied', 'rate-limited', 'role-change', 'user-disable', 'session-revoke')}` +
   ` or ${action('operator-login', 'operator-act', 'payload-decode', 'audit-gap', 'device-add')}` +
-  ` or ${action('prefix-paused', 'sending-stopped')}` +
+  ` or ${action('prefix-paused', 'sending-stopped', 'identity-change')} or (${reportedLinks})` +
   ' or event.reason: locked or (event.action: token-refresh and event.outcome: failure)';

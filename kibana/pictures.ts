@@ -17,7 +17,7 @@ import { Secret } from '../platform/config/secret.ts';
 import { drawLens, drawSearch, escaped, type Room } from './drawings.ts';
 import { type Events, openEvents, type Range } from './events.ts';
 import { runLens, runSearch } from './run-panel.ts';
-import { sampleDay } from './sample.ts';
+import { sampleDay } from './sample-day.ts';
 import { storeSample } from './sample-index.ts';
 import { dataView, panelsOf, readSavedObjects, type SavedObject, type StoredPanel } from './saved-object.ts';
 

@@ -2,78 +2,22 @@
  * A day of audit events for tests and pictures, always the same: people who register and make mistakes, every audit
  * action, and one attack or accident for each alert, at different times.
  */
-import { createHash } from 'node:crypto';
+import type { AuditAction, AuditDetails, AuditEvent } from '../domain/audit.ts';
 import {
-  type AuditAction,
-  type AuditDetails,
-  type AuditEvent,
-  type AuditStatus,
-  auditActions,
-} from '../domain/audit.ts';
-import type { Range } from './events.ts';
+  answer,
+  attackers,
+  countries,
+  Day,
+  dayMinutes,
+  incidents,
+  type MessageContext,
+  type Person,
+  robot,
+} from './sample-day.ts';
+import { addDevices } from './sample-devices.ts';
 
-/** The day of the sample, which spans two daily indices. */
-export const sampleDay: Range = { from: '2026-03-02T12:00:00.000Z', to: '2026-03-03T12:00:00.000Z' };
-
-/** The incident of each alert, by the name of the alert: its first and last minute since the start of the day. */
-export const incidents = {
-  'Gap in the audit log': { from: 95, to: 96 },
-  'Guessing of codes': { from: 180, to: 190 },
-  'Many wrong passwords for one name': { from: 250, to: 262 },
-  'Failed log-ins of operators': { from: 330, to: 336 },
-  'Burst of lock-outs': { from: 400, to: 412 },
-  'Burst of refusals by limits': { from: 520, to: 528 },
-  'Pumping of codes from one address': { from: 640, to: 649 },
-  'The audit log is silent': { from: 790, to: 803 },
-  'Brute force from one address': { from: 905, to: 909 },
-  'Password spraying from one address': { from: 1010, to: 1019 },
-  'A dependency stays unavailable': { from: 1130, to: 1150 },
-  'Requests fail (5xx)': { from: 1132, to: 1136 },
-} as const;
-
-/** The source address of each attack. */
-export const attackers = {
-  bruteForce: '198.51.100.23',
-  spraying: '198.51.100.66',
-  pumping: '203.0.113.99',
-  limits: '203.0.113.7',
-  guessing: '192.0.2.44',
-};
-
-const minuteMs = 60_000;
-const dayMinutes = 1440;
-const agents = [
-  'Mozilla/5.0 (Windows NT 10.0; Win64; x64)',
-  'Mozilla/5.0 (iPhone; CPU iPhone OS 19_3)',
-  'Vyry/0.1.0 (desktop)',
-];
-const robot = 'python-requests/2.32';
-const countries = ['GB', 'GB', 'GB', 'DE', 'IN', 'US'];
 const registrations = '/api/v1/registrations';
 const one = `${registrations}/:registrationId`;
-
-/** A person and their address. */
-interface Person {
-  /** Set when the account exists. */
-  userId?: string;
-  hash: string;
-  ip: string;
-  agent: string;
-  country: string;
-}
-
-/** The fields of an event besides its action and time. */
-interface MessageContext {
-  status?: AuditStatus;
-  reason?: string;
-  hash?: string;
-  userId?: string;
-  targetId?: string;
-  role?: string;
-  person?: Person;
-  http?: { method: string; path: string; status: number; ms: number; code?: string; rule?: string };
-  details?: AuditDetails;
-}
 
 /** Returns the events of the day, in the order of their time. */
 export function sampleEvents(): AuditEvent[] {
@@ -86,133 +30,8 @@ export function sampleEvents(): AuditEvent[] {
   addOperators(day);
   addAuditLogItself(day);
   addReports(day);
+  addDevices(day);
   return day.events();
-}
-
-/** Collects events and generates their values from a fixed seed. */
-class Day {
-  readonly #events: AuditEvent[] = [];
-  readonly #begin = Date.parse(sampleDay.from);
-  #seed = 20_260_302;
-
-  /**
-   * Returns a number from 0 to below 1 (mulberry32,
-   * https://gist.github.com/tommyettinger/46a874533244883189143505d203312c).
-   */
-  random(): number {
-    this.#seed = (this.#seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#seed ^ (this.#seed >>> 15), 1 | this.#seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  pick<T>(list: readonly [T, ...T[]] | readonly T[]): T {
-    return list[Math.floor(this.random() * list.length)] as T;
-  }
-
-  id(length = 32): string {
-    return createHash('sha256').update(String(this.random())).digest('hex').slice(0, length);
-  }
-
-  person(ip = `10.${this.#byte()}.${this.#byte()}.${this.#byte()}`, agent = this.pick(agents)): Person {
-    return { hash: this.id(), ip, agent, country: this.pick(countries) };
-  }
-
-  add(minute: number, action: AuditAction, facts: MessageContext = {}): void {
-    const time = new Date(this.#begin + Math.round(minute * minuteMs)).toISOString();
-    this.#events.push({
-      ...this.#whatHappened(time, action, facts),
-      ...whom(facts),
-      ...this.#request(facts),
-      vyry: facts.details ?? {},
-    });
-  }
-
-  /** Returns the events, without those during the silence, in the order of the audit log. */
-  events(): AuditEvent[] {
-    const { from, to } = incidents['The audit log is silent'];
-    const minuteOf = ({ timestamp }: AuditEvent) => (Date.parse(timestamp) - this.#begin) / minuteMs;
-    const kept = this.#events.filter(
-      (event) => minuteOf(event) < dayMinutes && (minuteOf(event) < from || minuteOf(event) >= to),
-    );
-    kept.sort((a, b) => a.timestamp.localeCompare(b.timestamp));
-    return kept.map((event, index) => {
-      const integrity = { mac: this.id(43), sequence: index + 1, chain: this.id(40) };
-      return { ...event, vyry: { ...event.vyry, audit: { ...event.vyry.audit, ...integrity } } };
-    });
-  }
-
-  #whatHappened(time: string, action: AuditAction, { status = 'success', reason, role = 'api', http }: MessageContext) {
-    const { category, type, about } = auditActions[action];
-    const level: AuditEvent['level'] = http && http.status >= 500 ? 'error' : status === 'failure' ? 'warn' : 'info';
-    return {
-      '@timestamp': time,
-      timestamp: time,
-      level,
-      action,
-      status,
-      message: about,
-      metadata: {},
-      ecs: { version: '9.4.0' },
-      event: {
-        id: this.id(),
-        kind: 'event' as const,
-        category,
-        type,
-        dataset: 'vyry.audit',
-        module: 'vyry',
-        ...(reason !== undefined && { reason }),
-        ...(http && { duration: Math.round(http.ms * 1e6) }),
-      },
-      service: { name: 'vyry', version: '0.1.0', environment: 'production', node: { name: `${role}@1`, role } },
-      labels: { hash_kid: 'sample' },
-    };
-  }
-
-  #request({ person, http }: MessageContext) {
-    if (person === undefined) return {};
-    const { method, path, status, code, rule } = http ?? {};
-    return {
-      ip: person.ip,
-      userAgent: person.agent,
-      trace: { id: this.id() },
-      http: {
-        request: { id: this.id(16), ...(method && { method }) },
-        ...(status && { response: { status_code: status } }),
-      },
-      ...(path && { url: { path } }),
-      ...(code && { error: { code } }),
-      ...(rule && { rule: { name: rule } }),
-    };
-  }
-
-  #byte(): number {
-    return Math.floor(this.random() * 256);
-  }
-}
-
-function whom({ person, hash, userId = person?.userId, targetId }: MessageContext) {
-  const users = [userId, targetId].filter((id) => id !== undefined);
-  return {
-    ...(userId && { userId }),
-    ...((hash ?? targetId) && { user: { ...(hash && { hash }), ...(targetId && { target: { id: targetId } }) } }),
-    related: {
-      ...(person && { ip: [person.ip] }),
-      ...(users.length > 0 && { user: users }),
-      ...(hash && { hash: [hash] }),
-    },
-  };
-}
-
-/** Returns the HTTP fields of an answered request. */
-function answer(
-  day: Day,
-  method: string,
-  path: string,
-  status: number,
-  code?: string,
-): NonNullable<MessageContext['http']> {
-  return { method, path, status, ms: 8 + 180 * day.random() ** 4, ...(code && { code }) };
 }
 
 /** Adds people who register throughout the day. */
@@ -364,37 +183,22 @@ function addRareActions(day: Day): void {
     'session-revoke',
   ];
   const byPerson: AuditAction[] = [
-    ...([
-      'login',
-      'pin-verify',
-      'password-verify',
-      'pin-change',
-      'password-change',
-      'password-reset',
-      'recovery-start',
-      'recovery-stop',
-      'registration-stop',
-      'profile-change',
-      'data-export',
-      'deletion-start',
-      'deletion-stop',
-      'captcha-verify',
-      'delivery-report',
-      'notification-send',
-    ] as const),
-    ...([
-      'device-link',
-      'device-add',
-      'device-remove',
-      'identity-change',
-      'keys-upload',
-      'keys-fetch',
-      'keys-low',
-      'approval-request',
-      'approval-answer',
-      'push-change',
-      'wake-up-send',
-    ] as const),
+    'login',
+    'pin-verify',
+    'password-verify',
+    'pin-change',
+    'password-change',
+    'password-reset',
+    'recovery-start',
+    'recovery-stop',
+    'registration-stop',
+    'profile-change',
+    'data-export',
+    'deletion-start',
+    'deletion-stop',
+    'captcha-verify',
+    'delivery-report',
+    'notification-send',
   ];
   for (const [index, action] of byAdmin.entries()) day.add(30 + 70 * index, action, admin);
   for (const [index, action] of byPerson.entries()) day.add(60 + 55 * index, action, { person, hash: person.hash });
@@ -513,6 +317,7 @@ function addOperators(day: Day): void {
     [480, 'ada', 'switch-channel'],
     [1140, 'grace', 'retry-step'],
     [1160, 'grace', 'cancel'],
+    [1300, 'ada', 'revoke-device'],
   ];
   for (const [minute, name, kind] of acts) act(minute, name, kind);
   for (const minute of [141, 481, 1141]) {

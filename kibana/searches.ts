@@ -1,5 +1,5 @@
 /** The saved searches, each a Discover session and the last panel of a dashboard. */
-import { action, failed, securityEvents, serverErrors } from './fields.ts';
+import { action, deviceActions, failed, securityEvents, serverErrors } from './fields.ts';
 import type { Search } from './panels.ts';
 
 /** All refusals and failures. */
@@ -33,9 +33,25 @@ export const securityList: Search = {
 export const operatorActs: Search = {
   id: 'vyry-operator-acts',
   title: 'Operator activity',
-  description: 'Actions on registrations, decrypted payloads, log-ins',
+  description: 'Actions on registrations and devices, decrypted payloads, log-ins',
   where: action('operator-act', 'payload-decode', 'operator-login'),
-  columns: ['vyry.operator.name', 'event.action', 'vyry.operator.act', 'event.outcome', 'vyry.registration.id'],
+  columns: [
+    'vyry.operator.name',
+    'event.action',
+    'vyry.operator.act',
+    'event.outcome',
+    'vyry.registration.id',
+    'user.target.id',
+  ],
+};
+
+/** What happens to devices and their keys, without the fetches of keys. */
+export const deviceEvents: Search = {
+  id: 'vyry-device-events',
+  title: 'Devices, links and keys',
+  description: 'Devices added and removed, links, approvals, identity keys, uploads of keys, push',
+  where: deviceActions,
+  columns: ['event.action', 'event.outcome', 'event.reason', 'user.id', 'user.target.id', 'source.ip', 'message'],
 };
 
 /** All events, for a dashboard whose controls select a person. */
@@ -48,4 +64,4 @@ export const everything: Search = {
 };
 
 /** All saved searches, in the order of the file. */
-export const searches = [failures, brokenRequests, securityList, operatorActs, everything];
+export const searches = [failures, brokenRequests, securityList, operatorActs, deviceEvents, everything];

@@ -11,8 +11,13 @@ import { freePort } from '../engines/ports.ts';
 import type { System } from '../engines/system.ts';
 import { roles } from '../platform/config/roles.ts';
 import { call, startRegistration } from './support/client.ts';
+import { makeDevice, makeIdentity, makeRotation } from './support/device-keys.ts';
 import { setFault } from './support/faults.ts';
 import { createJourney, type Journey, personOf } from './support/journey.ts';
+import { createLinkSteps } from './support/links.ts';
+import { signedIn } from './support/people.ts';
+import { must } from './support/registrations.ts';
+import { createRestClient } from './support/rest-client.ts';
 import { isStarted, type RoleProcess, startRole } from './support/roles.ts';
 import { startTestSystem } from './support/system.ts';
 import { until } from './support/until.ts';
@@ -265,7 +270,8 @@ async function scrape(url: string): Promise<Sample[]> {
 }
 
 /** A completed registration, and one of every quick error. */
-async function makeTraffic({ ready }: System): Promise<void> {
+async function makeTraffic(system: System): Promise<void> {
+  const { ready } = system;
   const { apiUrl, outboxUrl, codecUrl } = ready;
   const whole = createJourney(ready, personOf(71));
   await whole.walk('directory');
@@ -275,6 +281,7 @@ async function makeTraffic({ ready }: System): Promise<void> {
   await whole.registration?.call('PUT', '/code', { code: '000000' });
   await whole.walk('session');
   await useCredentials(apiUrl, whole);
+  await useDevices(system);
   const guessing = await startRegistration(apiUrl);
   for (const password of ['one', 'two', 'three']) {
     await guessing.call('PUT', '/directory', { username: personOf(72).username, password });
@@ -309,6 +316,23 @@ async function useCredentials(apiUrl: string, journey: Journey): Promise<void> {
   await call(apiUrl, 'PUT', '/api/v1/users/me', { token, body: { fullName: 'Somebody Else' } });
   await call(apiUrl, 'GET', '/api/v1/users/me/export', { token });
   await call(apiUrl, 'DELETE', '/api/v1/users/me', { token });
+}
+
+/** A device whose last keys are fetched, which is woken up, denies a link, has another identity key and is removed. */
+async function useDevices(system: System): Promise<void> {
+  const api = createRestClient(system.ready.apiUrl);
+  const { ownerOf, revealed, deny } = createLinkSteps(api);
+  const [fetcher, identity] = [await ownerOf(await signedIn(system, 75)), makeIdentity()];
+  const person = await signedIn(system, 76);
+  const body = makeDevice(identity, { oneTimeKeys: 1 });
+  const token = (await must(api.addDevice({ token: person.token, body }), 201)).body.accessToken;
+  await must(api.takeKeys({ token: fetcher.token, userId: person.userId }));
+  await must(api.setPush({ token, body: { provider: 'fcm', token: 'token-of-76' } }), 204);
+  await must(api.testPush({ token }));
+  const owner = { ...person, token, identity, deviceId: '1' };
+  await must(deny(await revealed(owner), owner, { report: true }), 204);
+  await must(api.rotateIdentity({ token, body: makeRotation(makeIdentity(), ['1']) }), 204);
+  await must(api.revokeDevice({ token, deviceId: '1' }));
 }
 
 /** The metrics and labels that an expression uses and the samples lack. */

@@ -7,9 +7,10 @@ import { createDeliver, type DeliverDeps, type Providers } from '../activities/d
 import { createNotificationSending } from '../activities/notification-sending.ts';
 import { createPushSending } from '../activities/push.ts';
 import { createApns } from '../adapters/http/apns.ts';
-import { createFcm, readServiceAccount } from '../adapters/http/fcm.ts';
+import { createFcm } from '../adapters/http/fcm.ts';
 import { connectInfobip, readInfobipOptions } from '../adapters/http/infobip.ts';
 import { createPublicEndpoints } from '../adapters/http/public-endpoint.ts';
+import { readPushOptions } from '../adapters/http/push-options.ts';
 import { connectResend } from '../adapters/http/resend.ts';
 import { connectSendgrid } from '../adapters/http/sendgrid.ts';
 import { createWebPush } from '../adapters/http/webpush.ts';
@@ -186,45 +187,28 @@ function openPush(
   config: Config<'delivery'>,
   redis: WorkerTools['redis'],
 ): { providers: Provider<WakeUp>[]; close: () => void } {
-  const { PUSH_PROVIDERS: wanted, VAPID_PRIVATE_KEY: privateKey, VAPID_SUBJECT: subject } = config;
-  const { FCM_SERVICE_ACCOUNT: account, APNS_KEY: key, APNS_KEY_ID: keyId, APNS_TEAM_ID: teamId } = config;
+  const options = readPushOptions(config);
   const cipher = createCipher('push', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
   const endpoints = createPublicEndpoints({
     isPublic: isPublicAddress,
     allowed: config.WEBPUSH_PRIVATE_HOSTS,
     ca: config.WEBPUSH_CA,
   });
-  const webpush = privateKey && subject ? createWebPush({ privateKey, subject, endpoints }) : undefined;
-  const accessToken = createPushToken(redis, 'fcm', cipher);
-  const fcm =
-    account && createFcm({ account: readServiceAccount(account), baseUrl: config.FCM_API_BASE_URL, accessToken });
-  const providerToken = createPushToken(redis, 'apns', cipher);
-  const apns =
-    key && keyId && teamId
-      ? createApns({ key, keyId, teamId, baseUrl: config.APNS_API_BASE_URL, providerToken })
-      : undefined;
-  const all: Record<string, Provider<WakeUp> | undefined> = {
-    webpush: webpush && { name: 'webpush', isChosenByRecipient: true, send: webpush.send },
-    fcm: fcm && { name: 'fcm', send: fcm.send },
-    apns: apns && { name: 'apns', send: apns.send },
-  };
-  const lacking = wanted.filter((name) => all[name] === undefined);
-  if (lacking.length > 0) {
-    throw new Error(
-      `Bad configuration of delivery:\n  PUSH_PROVIDERS lists ${lacking.join(', ')} without ${credentials}`,
-    );
-  }
+  const webpush = options.webpush && createWebPush({ ...options.webpush, endpoints });
+  const fcm = options.fcm && createFcm({ ...options.fcm, accessToken: createPushToken(redis, 'fcm', cipher) });
+  const apns = options.apns && createApns({ ...options.apns, providerToken: createPushToken(redis, 'apns', cipher) });
   return {
-    providers: wanted.flatMap((name) => all[name] ?? []),
+    providers: [
+      ...(webpush ? [{ name: 'webpush', isChosenByRecipient: true, send: webpush.send }] : []),
+      ...(fcm ? [{ name: 'fcm', send: fcm.send }] : []),
+      ...(apns ? [{ name: 'apns', send: apns.send }] : []),
+    ],
     close() {
       endpoints.close();
       apns?.close();
     },
   };
 }
-
-const credentials =
-  'its credentials: VAPID_PRIVATE_KEY and VAPID_SUBJECT, FCM_SERVICE_ACCOUNT, or APNS_KEY, APNS_KEY_ID and APNS_TEAM_ID';
 
 /** The text is encrypted in the URL, so that only the API can read it, and only until the code expires. */
 function speechUrlOf(publicUrl: string, cipher: Cipher): (speech: Speech, ttlSeconds: number) => string {

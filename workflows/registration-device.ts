@@ -35,7 +35,7 @@ export function handleDevice(progress: RegistrationProgress): void {
  * existing account end. `again`: the step is open again, because the device does not fit or is not stored any more.
  * `unwanted`: the database was unavailable for too long.
  */
-export async function giveDevice(
+export async function attachDevice(
   progress: RegistrationProgress,
   { registrationId, userId, createdAt }: AccountInput,
   isUnwanted: () => boolean,
@@ -56,7 +56,7 @@ export async function giveDevice(
   return 'given';
 }
 
-/** Compensates `giveDevice` for an account that was just created. */
+/** Compensates `attachDevice` for an account that was just created. */
 export function removeDevice({ userId }: AccountInput): Promise<void> {
   return activities.removeRegistrationDevice.executeWithOptions(readable.remove, [{ userId }]);
 }

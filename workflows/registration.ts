@@ -51,8 +51,8 @@ import { notifyOwner } from './notification.ts';
 import { throwIfRefused } from './refusals.ts';
 import { RegistrationCodes } from './registration-codes.ts';
 import {
+  attachDevice,
   existingOf,
-  giveDevice,
   handleApproval,
   handleDevice,
   removeDevice,
@@ -251,7 +251,7 @@ async function complete(
   account: AccountInput,
   isUnwanted: () => boolean,
 ): Promise<void> {
-  const given = await giveDevice(progress, account, isUnwanted);
+  const given = await attachDevice(progress, account, isUnwanted);
   if (progress.isOver() || given === 'again') return;
   if (given === 'given') progress.end('completed');
   else progress.end('expired', 'database-unavailable');

@@ -36,6 +36,7 @@ const ServiceAccount = z.object({
 type ServiceAccount = z.output<typeof ServiceAccount>;
 
 const AccessToken = z.object({ access_token: z.string(), expires_in: z.number() });
+type AccessToken = z.output<typeof AccessToken>;
 const Sent = z.object({ name: z.string() });
 const Problem = z.object({
   error: z.object({
@@ -67,7 +68,7 @@ export interface FcmOptions {
   baseUrl?: string | undefined;
   accessToken: SharedToken;
   /** Timeout of a request; default 10 s. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 /** Reads the key file of a service account. @throws {Error} it is not one; the message quotes nothing of it */
@@ -92,7 +93,7 @@ export function readServiceAccount(file: Secret): ServiceAccount {
 export function createFcm({ account, baseUrl = 'https://fcm.googleapis.com', accessToken, timeoutMs }: FcmOptions) {
   const url = `${baseUrl.replace(/\/$/, '')}/v1/projects/${account.project_id}/messages:send`;
   const tokenFor = async () =>
-    (await accessToken.read()) ?? (await requestToken({ account, accessToken, ...(timeoutMs && { timeoutMs }) }));
+    (await accessToken.read()) ?? (await shareToken(accessToken, await requestToken({ account, timeoutMs })));
   return {
     /** Sends a wake-up. @throws {Failure} unavailable */
     async send({ registration, isUrgent }: WakeUp): Promise<SendOutcome> {
@@ -119,15 +120,16 @@ export function createFcm({ account, baseUrl = 'https://fcm.googleapis.com', acc
       if (answer.status === 401) await accessToken.forget(token);
       return outcomeOf(answer);
     },
+
+    /** Checks that Google accepts the service account. @throws {Failure} unavailable */
+    async ping(): Promise<void> {
+      await requestToken({ account, timeoutMs });
+    },
   };
 }
 
-/** Requests an access token (RFC 7523 section 4) and shares it. @throws {Failure} unavailable */
-async function requestToken({
-  account,
-  accessToken,
-  timeoutMs,
-}: Pick<FcmOptions, 'account' | 'accessToken' | 'timeoutMs'>): Promise<string> {
+/** Requests an access token (RFC 7523 section 2.1). @throws {Failure} unavailable */
+async function requestToken({ account, timeoutMs }: Pick<FcmOptions, 'account' | 'timeoutMs'>): Promise<AccessToken> {
   const assertion = await new SignJWT({ scope })
     .setProtectedHeader({ alg: 'RS256', typ: 'JWT' })
     .setIssuer(account.client_email)
@@ -144,9 +146,13 @@ async function requestToken({
     form: new URLSearchParams({ grant_type: grant, assertion }),
   });
   const granted = AccessToken.safeParse(answer.body).data;
-  if (answer.status !== 200 || granted === undefined) throw outageOf('fcm', answer);
-  const seconds = Math.max(1, granted.expires_in - reserveSeconds);
-  return await accessToken.share(granted.access_token, seconds);
+  if (answer.status === 200 && granted !== undefined) return granted;
+  // Google answers 400 for an account or a key that it does not accept
+  throw outageOf('fcm', answer.status === 400 ? { ...answer, status: 401 } : answer);
+}
+
+function shareToken(shared: SharedToken, { access_token, expires_in }: AccessToken): Promise<string> {
+  return shared.share(access_token, Math.max(1, expires_in - reserveSeconds));
 }
 
 /** @throws {Failure} unavailable: a temporary answer, or one about the account, which an operator can fix */

@@ -29,7 +29,7 @@ import { isDuplicateKey } from './connect.ts';
 export type Devices = ReturnType<typeof createDevices>;
 
 /** What the store did with a device that was to be added. */
-export type AddedDevice =
+type AddedDevice =
   | {
       outcome: 'added';
       device: StoredDevice;

@@ -1,10 +1,7 @@
 /** `GET /devices`: the devices of a user. */
-
-import type { LastPush } from '../../adapters/redis/wake-ups.ts';
 import type { deviceOperations, ListedDevice } from '../../contract/devices.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
-import { keysLeft, probationOf, type StoredDevice } from '../../domain/device.ts';
-import type { PushRegistration } from '../../domain/push.ts';
+import { deviceViewsOf } from '../../domain/device-view.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { HandlerInput } from '../serve.ts';
 
@@ -31,43 +28,6 @@ export async function deviceViews(
     deviceActivity.read(userId),
     wakeUps.lastResults(userId),
   ]);
-  const now = Date.now();
-  return (
-    set?.devices.map((device) => ({
-      ...viewOf(device, now),
-      ...pushOf({ pushCipher }, device, pushed.get(device.deviceId)),
-      lastSeenAt: instantOf(activity[device.deviceId] ?? device.createdAt),
-      current: device.deviceId === currentId,
-    })) ?? []
-  );
-}
-
-function viewOf(device: StoredDevice, now: number): Omit<ListedDevice, 'lastSeenAt' | 'current' | 'push'> {
-  const { deviceId, name, client, createdAt, linkedBy = null, preKeys, pqPreKeys } = device;
-  const probationUntil = probationOf(device, now);
-  return {
-    deviceId,
-    name,
-    client,
-    createdAt: instantOf(createdAt),
-    linkedBy,
-    ...(probationUntil !== undefined && { probationUntil: instantOf(probationUntil) }),
-    keys: { count: keysLeft(preKeys), pqCount: keysLeft(pqPreKeys) },
-  };
-}
-
-/** Returns the push registration of a device as its user sees it, without the token, and what its provider said last. */
-function pushOf(
-  { pushCipher }: Pick<ApiDeps, 'pushCipher'>,
-  { push }: StoredDevice,
-  last: LastPush | undefined,
-): Pick<ListedDevice, 'push'> {
-  if (push === undefined) return {};
-  const { provider } = JSON.parse(pushCipher.decryptText(push)) as PushRegistration;
-  const lastAt = last === undefined ? null : instantOf(last.at);
-  return { push: { provider, lastResult: last?.result ?? null, lastAt } };
-}
-
-function instantOf(at: number): string {
-  return new Date(at).toISOString();
+  const views = deviceViewsOf(set, { activity, pushed, pushCipher }, Date.now());
+  return views.map((view) => ({ ...view, current: view.deviceId === currentId }));
 }

@@ -10,7 +10,7 @@ import type { HandlerInput, Minted } from '../serve.ts';
 type Op = typeof linkOperations.createLink;
 
 /** The dependencies of starting a link. */
-export type LinkStartDeps = LimitDeps & Pick<ApiDeps, 'links'>;
+export type LinkStartDeps = LimitDeps & Pick<ApiDeps, 'links' | 'events'>;
 
 /**
  * Stores what a new device asks for, and returns the address for its QR code. Nobody is asked before a device claims it,
@@ -27,6 +27,7 @@ export async function createLink(
   const consumed = await limitLink(deps, caller, linkId);
   const record = recordOf(deps, caller, minted);
   await orRefund(consumed, () => deps.links.create({ ...offer, ...record, kind: 'link' }));
+  deps.events.linkRequested({ linkId });
   const expiresAt = new Date(record.expiresAt).toISOString();
   return { status: 201, body: { linkId, linkToken, uri: uriOf(deps, caller, linkId, offer.publicKey), expiresAt } };
 }

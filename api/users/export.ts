@@ -10,7 +10,7 @@ import { Failure } from '../../domain/failures.ts';
 import { emailKey } from '../../domain/identity.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
-import { deviceViews } from '../devices/list.ts';
+import { type DeviceViewDeps, deviceViews } from '../devices/list.ts';
 import { accountKeyOf, type LimitDeps, limitExport } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
 import { sessionView, userView } from '../views.ts';
@@ -18,8 +18,7 @@ import { sessionView, userView } from '../views.ts';
 type Op = typeof userOperations.exportAccount;
 type WorkflowDeps = Pick<ApiDeps, 'temporal' | 'events'>;
 type EventDeps = Pick<ApiDeps, 'readPersonEvents' | 'events'>;
-type DeviceDeps = Pick<ApiDeps, 'devices' | 'deviceActivity' | 'wakeUps' | 'pushCipher'>;
-type Deps = LimitDeps & WorkflowDeps & EventDeps & DeviceDeps & Pick<ApiDeps, 'accounts' | 'sessions'>;
+type Deps = LimitDeps & WorkflowDeps & EventDeps & DeviceViewDeps & Pick<ApiDeps, 'accounts' | 'sessions'>;
 
 /** Maximum number of events: one page of Elasticsearch. */
 const eventsMax = 10_000;
@@ -78,7 +77,7 @@ export async function exportAccount(deps: Deps, { holder, caller }: HandlerInput
 }
 
 async function readDevices(
-  deps: DeviceDeps,
+  deps: DeviceViewDeps,
   userId: string,
   currentId: string | undefined,
 ): Promise<Export['devices']> {

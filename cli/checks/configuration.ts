@@ -1,6 +1,7 @@
 /** Checks of the variables of every role and of the captcha. Findings contain names of variables, never values. */
 import { createConfiguredCaptcha, testSecrets } from '../../adapters/captcha.ts';
 import { readInfobipOptions } from '../../adapters/http/infobip.ts';
+import { readPushOptions } from '../../adapters/http/push-options.ts';
 import { readTwilioOptions } from '../../adapters/twilio.ts';
 import { readConfig, readVariables } from '../../platform/config/config.ts';
 import { type Role, roles } from '../../platform/config/roles.ts';
@@ -12,7 +13,7 @@ const together: Partial<Record<Role, (env: Record<string, string>) => unknown>> 
   api: (env) => createConfiguredCaptcha(readConfig('api', env)),
   delivery: (env) => {
     const config = readConfig('delivery', env);
-    return [readTwilioOptions(config), readInfobipOptions(config)];
+    return [readTwilioOptions(config), readInfobipOptions(config), readPushOptions(config)];
   },
 };
 

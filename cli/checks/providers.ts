@@ -1,8 +1,11 @@
 /** Checks of the message providers: whether they accept the credentials and allow sending. No message is sent. */
+import { createFcm } from '../../adapters/http/fcm.ts';
 import { connectInfobip, readInfobipOptions } from '../../adapters/http/infobip.ts';
+import { readPushOptions } from '../../adapters/http/push-options.ts';
 import { connectResend } from '../../adapters/http/resend.ts';
 import { connectSendgrid } from '../../adapters/http/sendgrid.ts';
 import { connectSignalServer, trustAlso } from '../../adapters/http/signal-server.ts';
+import { vapidPublicKey } from '../../adapters/http/webpush.ts';
 import { connectMail } from '../../adapters/mail.ts';
 import { connectTwilio, readTwilioOptions } from '../../adapters/twilio.ts';
 import { Failure } from '../../domain/failures.ts';
@@ -121,6 +124,28 @@ export async function checkSignalServer(env: Record<string, string>): Promise<Fi
     return [{ check, verdict: 'failed', about: outageOf(err), advice }];
   }
 }
+
+/** Checks that the keys of WebPush belong together, and that Google accepts the service account of FCM. */
+export async function checkPush(env: Record<string, string>): Promise<Finding[]> {
+  const check = 'push';
+  const names = ['PUSH_PROVIDERS', 'VAPID_PUBLIC_KEY', 'VAPID_PRIVATE_KEY', 'VAPID_SUBJECT'] as const;
+  const config = readVariables([...names, ...namesFrom('FCM_'), ...namesFrom('APNS_')], env);
+  const { webpush, fcm } = readPushOptions(config);
+  if (config.PUSH_PROVIDERS.length === 0) return [{ check, verdict: 'off', about: 'not configured: no wake-ups' }];
+  if (webpush && vapidPublicKey(webpush.privateKey.reveal()) !== config.VAPID_PUBLIC_KEY) {
+    const advice = 'Make a new pair with npx vyry keys vapid; devices have to register again.';
+    return [{ check, verdict: 'failed', about: 'VAPID_PUBLIC_KEY is not the key of VAPID_PRIVATE_KEY', advice }];
+  }
+  try {
+    if (fcm) await createFcm({ ...fcm, accessToken: unshared }).ping();
+    return [{ check, verdict: 'ok', about: config.PUSH_PROVIDERS.join(', ') }];
+  } catch (err) {
+    return [failedAt(check, err, 'Check FCM_SERVICE_ACCOUNT in the Google Cloud console.', 'token_uri')];
+  }
+}
+
+/** The doctor requests a token of its own. */
+const unshared = { read: async () => undefined, share: async (token: string) => token, forget: async () => undefined };
 
 /** Advises on a failure: the key is wrong, the provider cannot be reached, or it has a temporary problem. */
 function failedAt(check: string, err: unknown, keyAdvice: string, place: string): Finding {

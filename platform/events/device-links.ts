@@ -1,5 +1,5 @@
 import type { Counter } from 'prom-client';
-import type { DenialReason, LinkKind } from '../../domain/link.ts';
+import { type DenialReason, type LinkKind, linkKinds } from '../../domain/link.ts';
 import type { Outputs } from './outputs.ts';
 
 interface LinkOfDevice {
@@ -29,9 +29,27 @@ export function createLinkEvents(outputs: Outputs) {
     'kind',
     'outcome',
   ]);
+  // the first report must be a growth, which is what the alert sees
+  for (const kind of linkKinds) links.inc({ kind, outcome: 'reported' }, 0);
 
   return {
     ...createAnswerEvents(outputs, links),
+    /** A new device asks to be linked. Its address is that of the request; nobody is asked before a claim. */
+    linkRequested({ linkId }: Pick<LinkOfDevice, 'linkId'>): void {
+      report({
+        counter: links,
+        labels: { kind: 'link', outcome: 'requested' },
+        log: { event: 'link.requested', linkId },
+        audit: {
+          action: 'device-link',
+          message: 'A new device asked to be linked',
+          reason: 'requested',
+          once: `${linkId} requested`,
+          isMinor: true,
+          metadata: { link: linkId },
+        },
+      });
+    },
     /** A device has scanned a link. */
     linkClaimed({ linkId, userId, deviceId }: LinkOfDevice): void {
       report({

@@ -32,6 +32,12 @@ interface ChangedIdentityKey {
   once?: string;
 }
 
+const removals: Readonly<Record<DeviceRemovalReason, string>> = {
+  revoked: 'A device was removed by its user',
+  replaced: 'A new device replaced a device',
+  operator: 'A device was removed by an operator',
+};
+
 /** Creates the events of devices. */
 export function createDeviceEvents({ counter, report }: Outputs) {
   const added = counter('devices_added_total', 'Devices added, by how', ['how']);
@@ -64,10 +70,10 @@ export function createDeviceEvents({ counter, report }: Outputs) {
         log: { event: 'device.removed', userId, deviceId, why },
         audit: {
           action: 'device-remove',
-          message: why === 'revoked' ? 'A device was removed by its user' : 'A new device replaced a device',
+          message: removals[why],
           reason: why,
           once: `${userId} ${deviceId} ${removedAt}`,
-          userId,
+          ...(why === 'operator' ? { targetUserId: userId } : { userId }),
           metadata: { deviceId },
         },
       });

@@ -15,8 +15,18 @@ interface AccessChange {
   operator?: string | undefined;
 }
 
+/** A device that an operator removed. */
+interface OperatorRemoval {
+  userId: string;
+  deviceId: string;
+  /** Milliseconds since the Unix epoch. */
+  removedAt: number;
+  operator?: string | undefined;
+}
+
 /** Creates the events of operators. Their names are self-declared, so the audit log stores them as `operator.name`. */
-export function createOperatorEvents({ counter, report }: Outputs) {
+export function createOperatorEvents(outputs: Outputs) {
+  const { counter, report } = outputs;
   const decodes = counter('payloads_decoded_total', 'Temporal payloads decrypted for operators', []);
   const logins = counter('operator_logins_total', 'Log-ins of operators to the codec endpoint', ['outcome']);
   const accessChanged = (act: 'disable' | 'enable', { userId, at, operator }: AccessChange): void =>
@@ -32,6 +42,7 @@ export function createOperatorEvents({ counter, report }: Outputs) {
     });
 
   return {
+    ...createActEvents(outputs),
     operatorLoggedIn(isRight: boolean): void {
       report({
         counter: logins,
@@ -45,20 +56,6 @@ export function createOperatorEvents({ counter, report }: Outputs) {
             ? 'An operator logged in to the codec endpoint'
             : 'The password of the codec endpoint was wrong',
           reason: isRight ? undefined : 'credentials-wrong',
-        },
-      });
-    },
-    /**
-     * `operator` is self-declared. `number` counts the actions on a registration, so that a repeat is recorded once.
-     */
-    operatorAct({ act, registrationId, number, operator }: OperatorAct): void {
-      report({
-        log: { event: 'operator.acted', act, registrationId, operator },
-        audit: {
-          action: 'operator-act',
-          message: `An operator changed a registration: ${act}`,
-          once: `${registrationId} ${number}`,
-          details: { registration: { id: registrationId }, operator: { name: operator ?? 'unknown', act } },
         },
       });
     },
@@ -87,6 +84,40 @@ export function createOperatorEvents({ counter, report }: Outputs) {
       report({
         log: { event: 'codec.decoded', payloads },
         audit: { action: 'payload-decode', message, metadata: { payloads } },
+      });
+    },
+  };
+}
+
+/** The events of actions on registrations and devices. */
+function createActEvents({ report }: Outputs) {
+  return {
+    /**
+     * `operator` is self-declared. `number` counts the actions on a registration, so that a repeat is recorded once.
+     */
+    operatorAct({ act, registrationId, number, operator }: OperatorAct): void {
+      report({
+        log: { event: 'operator.acted', act, registrationId, operator },
+        audit: {
+          action: 'operator-act',
+          message: `An operator changed a registration: ${act}`,
+          once: `${registrationId} ${number}`,
+          details: { registration: { id: registrationId }, operator: { name: operator ?? 'unknown', act } },
+        },
+      });
+    },
+    operatorRemovedDevice({ userId, deviceId, removedAt, operator }: OperatorRemoval): void {
+      const act = 'revoke-device';
+      report({
+        log: { event: 'operator.acted', act, userId, deviceId, operator },
+        audit: {
+          action: 'operator-act',
+          message: 'An operator removed a device of a user',
+          once: `${userId} ${deviceId} ${removedAt}`,
+          targetUserId: userId,
+          details: { operator: { name: operator ?? 'unknown', act } },
+          metadata: { deviceId },
+        },
       });
     },
   };

@@ -24,6 +24,7 @@ export function createPushEvents({ report }: Outputs) {
           action: 'push-change',
           message: provider === null ? 'A device removed its push registration' : 'A device set its push registration',
           userId,
+          ...(provider !== null && { details: { messaging: { provider } } }),
           metadata: { device: deviceId, provider: provider ?? 'none' },
         },
       });
@@ -44,6 +45,7 @@ export function createPushEvents({ report }: Outputs) {
           reason: 'token-dead',
           once: `${wakeUpId} removed`,
           targetUserId: userId,
+          details: { messaging: { provider } },
           metadata: { device: deviceId, provider },
         },
       });

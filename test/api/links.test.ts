@@ -75,7 +75,7 @@ describe('A link', () => {
     assert.equal(await isAlive(ada.token), true);
     assert.deepEqual(
       (await auditOf('device-link', link)).map(({ reason }) => reason),
-      ['claimed', 'approved'],
+      ['requested', 'claimed', 'approved'],
     );
   });
 

@@ -1,6 +1,7 @@
 /** What holds for every operation, by one loop over the tables of contract/: nothing runs before its guard. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { z } from 'zod';
 import type { ApiDeps } from '../../api/deps.ts';
 import { served } from '../../api/handlers.ts';
 import { type Served, serve } from '../../api/serve.ts';
@@ -14,7 +15,7 @@ import { withSystem } from '../support/with-system.ts';
 
 const rows = Object.entries(operations) as [OperationId, Operation][];
 const bearers = rows.filter(([, { auth }]) =>
-  ['registration', 'session', 'device', 'admin', 'deletion'].includes(auth),
+  ['registration', 'session', 'device', 'link', 'admin', 'deletion'].includes(auth),
 );
 const withJson = rows.filter(([, { body, isForm, isCallback }]) => body !== undefined && !isForm && !isCallback);
 const unknownId = 'f'.repeat(32);
@@ -45,7 +46,7 @@ describe('every operation that needs a bearer token', () => {
   it('returns 401 or 404 for a wrong token', async () => {
     for (const [id, row] of bearers) {
       const { status } = await ask(row, { token: 'x'.repeat(43) });
-      assert.equal(status, ['registration', 'deletion'].includes(row.auth) ? 404 : 401, id);
+      assert.equal(status, ['registration', 'link', 'deletion'].includes(row.auth) ? 404 : 401, id);
     }
   });
 
@@ -82,8 +83,10 @@ describe('every operation with a JSON body', () => {
         registrationId,
       );
       assert.equal(status, 400, id);
+      // where a field tells which others there are, that one is named
+      const named = row.body instanceof z.ZodDiscriminatedUnion ? row.body.def.discriminator : 'nobodyKnows';
       assert.ok(
-        body.details.some(({ path }: { path: string }) => path === 'nobodyKnows'),
+        body.details.some(({ path }: { path: string }) => path === named),
         id,
       );
     }
@@ -106,6 +109,7 @@ describe('serve()', () => {
         tokens: { verify: async () => ({ sessionId: 's', userId: 'u', expiresAt: 0 }) },
         sessions: { read: async () => undefined },
         registrations: { read: async () => undefined },
+        links: { read: async () => undefined },
         deletionToken: () => 'another',
         reportCipher: { decryptText: () => assert.fail('not encrypted here') },
         events: { deliveryReportIgnored: () => undefined },
@@ -113,7 +117,7 @@ describe('serve()', () => {
       } as unknown as ApiDeps;
       for (const authorization of [undefined, `Bearer ${'x'.repeat(43)}`]) {
         const caller = { address: '127.0.0.1', userAgent: 'test' };
-        const params = { registrationId: unknownId, deletionId: unknownId };
+        const params = { registrationId: unknownId, linkId: unknownId, deletionId: unknownId };
         const request = { params, query: {}, body: {}, authorization, caller };
         await assert.rejects(serve(deps, watched, request), { name: 'Failure' }, id);
       }

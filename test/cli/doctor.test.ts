@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { newVapidPrivateKey } from '../../adapters/http/webpush.ts';
 import { findingOf } from '../../cli/checks/ldap.ts';
 import { freePort } from '../../engines/ports.ts';
 import { setFault } from '../support/faults.ts';
@@ -58,7 +59,7 @@ describe('vyry doctor', () => {
     assert.match(of('audit log'), /events wait/);
     const names = findings.map(({ check }) => check.split(' ')[0]);
     for (const name of [
-      ...['configuration', 'mongodb', 'temporal', 'ldap', 'twilio', 'infobip', 'mail', 'resend', 'sendgrid'],
+      ...['configuration', 'mongodb', 'temporal', 'ldap', 'twilio', 'infobip', 'mail', 'resend', 'sendgrid', 'push'],
       'signal-server',
       ...['elasticsearch', 'captcha'],
     ]) {
@@ -116,13 +117,14 @@ describe('vyry doctor', () => {
 
   it('reports how providers respond to their keys, and what to do', async () => {
     const unknown = { INFOBIP_API_KEY: 'unknown', RESEND_API_KEY: 'unknown', SENDGRID_API_KEY: 'unknown' };
-    const refused = await diagnose(unknown);
+    const refused = await diagnose({ ...unknown, VAPID_PRIVATE_KEY: newVapidPrivateKey() });
     assert.equal(refused.code, 1);
     for (const provider of ['infobip', 'resend', 'sendgrid']) {
       assert.equal(refused.of(provider), 'failed: credentials refused');
       const advice = refused.findings.find(({ check }) => check === provider)?.advice;
       assert.match(advice ?? '', new RegExp(`^Check ${provider.toUpperCase()}_API_KEY`));
     }
+    assert.equal(refused.of('push'), 'failed: VAPID_PUBLIC_KEY is not the key of VAPID_PRIVATE_KEY');
     const full = { RESEND_API_KEY: 'full-access', SENDGRID_API_KEY: 'reading' };
     const verified = await diagnose({ ...full, MAIL_FROM: 'Vyry <codes@example.org>' });
     assert.equal(verified.of('resend'), 'warning: accepts the key; example.org is verified');

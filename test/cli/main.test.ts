@@ -26,6 +26,8 @@ describe('vyry --help', { concurrency: 4 }, () => {
       [['registrations', '--help'], /switch-channel <id> <channel>/],
       [['registrations', 'list', '--help'], /--waiting-for <system>[\s\S]*--json/],
       [['users', 'disable', '--help'], /vyry users disable <user> \[options\]/],
+      [['devices', '--help'], /vyry devices list <user> .*\n.*vyry devices revoke <user> <device-id>/],
+      [['devices', 'ada', '--help'], /vyry devices <user> \[options\]/],
       [['audit', 'tail', '--help'], /--follow/],
       [['doctor', '--help'], /--login <username>/],
     ];
@@ -56,7 +58,7 @@ describe('an invalid command', { concurrency: 4 }, () => {
     const wrong: [string[], RegExp][] = [
       [[], /Vyry for operators/],
       [['registrations'], /vyry registrations list/],
-      [['toString'], /Unknown command toString: it must be one of registrations, users, audit, keys, doctor/],
+      [['toString'], /Unknown command toString: it must be one of registrations, users, devices, audit, keys, doctor/],
       [['registrations', 'destroy'], /Unknown command registrations destroy: it must be one of list/],
       [['registrations', 'show'], /id is missing/],
       [['registrations', 'list', '--colour', 'red'], /Unknown option '--colour'/],
@@ -67,6 +69,8 @@ describe('an invalid command', { concurrency: 4 }, () => {
       [['registrations', 'show', 'a" OR "b'], /<id> must be the id of a registration/],
       [['registrations', 'switch-channel', 'a1', 'fax'], /channel must be one of sms, voice, email/],
       [['registrations', 'retry', 'a1', '--by', '+447700900101'], /--by must be at most 64/],
+      [['devices', 'ada', '2'], /Too many arguments/],
+      [['devices', 'revoke', 'ada', '0'], /<device-id> must be a number, as listed by vyry devices <user>/],
       [['audit', 'tail', '--action', 'nonsense'], /--action must be one of registration-start/],
     ];
     for (const [args, expected] of wrong) {

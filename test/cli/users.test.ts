@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import type { AuditEvent } from '../../domain/audit.ts';
 import type { System } from '../../engines/system.ts';
 import { call } from '../support/client.ts';
+import { makeDevice, makeIdentity } from '../support/device-keys.ts';
+import { createLinkSteps, type Owner } from '../support/links.ts';
 import { registeredPerson, signedIn } from '../support/people.ts';
 import {
   type Behind,
@@ -12,6 +15,7 @@ import {
   must,
   phoneOf,
 } from '../support/registrations.ts';
+import { createRestClient } from '../support/rest-client.ts';
 import { startTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { jsonOf, vyryFor, vyryProcessFor } from '../support/vyry.ts';
@@ -158,6 +162,68 @@ describe('vyry users', () => {
     await system.restart('registration');
     assert.equal((await disabling).code, 0);
     assert.equal((await me(accessToken)).status, 401);
+  });
+});
+
+describe('vyry devices', () => {
+  let owner: Owner;
+  let linked: { token: string };
+
+  before(async () => {
+    const api = createRestClient(system.ready.apiUrl);
+    const [person, identity] = [await signedIn(system, 33), makeIdentity()];
+    const keys = makeDevice(identity, { oneTimeKeys: 3 });
+    const { body } = await must(api.addDevice({ token: person.token, body: keys }), 201);
+    owner = { ...person, ...body, token: body.accessToken, identity, deviceId: '1' };
+    linked = await createLinkSteps(api).linked(owner);
+    await must(api.setPush({ token: owner.token, body: { provider: 'fcm', token: 'token-of-33' } }), 204);
+    await must(api.testPush({ token: owner.token }));
+  });
+
+  it('lists the devices of an account: who linked them, their push and keys, without tokens', async () => {
+    const [{ devices, ...account }, told] = [
+      jsonOf(await vyry(['devices', 'person033', '--json'])),
+      await vyryProcessFor(system)(['devices', 'list', '+447700900033']),
+    ];
+    assert.equal(account.userId, owner.userId);
+    const [first, second, ...more] = devices;
+    assert.equal(more.length, 0);
+    assert.partialDeepStrictEqual(first, { deviceId: '1', name: 'Telephone', client: 'android', linkedBy: null });
+    assert.partialDeepStrictEqual(first, {
+      keys: { count: 3, pqCount: 3 },
+      push: { provider: 'fcm', lastResult: 'accepted' },
+    });
+    assert.partialDeepStrictEqual(second, { deviceId: '2', linkedBy: '1', keys: { count: 0, pqCount: 0 } });
+    assert.ok(second.probationUntil > second.createdAt && first.lastSeenAt >= first.createdAt && first.push.lastAt);
+    assert.match(told.stdout, /^userId +[0-9a-f]{32}\n(.*\n)*device +name +client +created +last seen +linked by /m);
+    assert.match(told.stdout, /^1 +Telephone +android +[\dT:-]+Z +[\dT:-]+Z +fcm, accepted [\dT:-]+Z +3 \+ 3 KEM$/m);
+    assert.match(told.stdout, /^2 +Telephone +android +\S+ +\S+ +device 1 +[\dT:-]+Z +none +0 \+ 0 KEM$/m);
+    assert.doesNotMatch(told.stdout, /token-of-33/);
+    assert.match((await vyry(['devices', 'person020'])).stdout, /\nNo devices\.\n$/);
+  });
+
+  it('removes one after it has shown it and asked, and records who did; the other stays', async () => {
+    const unasked = await vyry(['devices', 'revoke', 'person033', '2']);
+    assert.equal(unasked.code, 2);
+    assert.match(unasked.stderr, /username +person033\n(.*\n)*2 +Telephone +android [\s\S]*add --yes/);
+    await must(me(linked.token));
+    const revoke = ['devices', 'revoke', 'person033@example.org', '2', '--yes', '--by', 'alice', '--json'];
+    const expected = { userId: owner.userId, deviceId: '2', removed: true, rotationAdvised: true };
+    assert.deepEqual(jsonOf(await vyry(revoke)), expected);
+    assert.equal((await me(linked.token)).status, 401);
+    await must(me(owner.token));
+    const again = await vyry(revoke);
+    assert.deepEqual([again.code, again.stderr], [1, 'The account has no device 2.\n']);
+    const ofOwner = ({ user }: AuditEvent) => user?.target?.id === owner.userId;
+    // operator-act is the last event of the removal
+    await until(async () => (await behind.auditEvents('operator-act')).some(ofOwner));
+    const [removal, ...others] = (await behind.auditEvents('device-remove')).filter(ofOwner);
+    assert.deepEqual([removal?.event.reason, removal?.userId, others], ['operator', undefined, []]);
+    const acts = (await behind.auditEvents('operator-act')).filter(ofOwner);
+    assert.deepEqual(
+      acts.map(({ vyry: { operator }, metadata }) => ({ ...operator, ...metadata })),
+      [{ name: 'alice', act: 'revoke-device', deviceId: '2' }],
+    );
   });
 });
 

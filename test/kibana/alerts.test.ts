@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { connectElastic } from '../../adapters/elastic/connect.ts';
 import { type Alert, alerts } from '../../kibana/alerts.ts';
 import { firings } from '../../kibana/firings.ts';
-import { incidents, sampleDay } from '../../kibana/sample.ts';
+import { incidents, sampleDay } from '../../kibana/sample-day.ts';
 import { type SampleIndex, storeSample } from '../../kibana/sample-index.ts';
 import { testEngines } from '../support/engines.ts';
 

@@ -8,7 +8,7 @@ import { structureProblems } from '../../kibana/check-structure.ts';
 import { drawSearch, escaped } from '../../kibana/drawings.ts';
 import { pageOf } from '../../kibana/pictures.ts';
 import { layerOf, type Row, runLens, runSearch } from '../../kibana/run-panel.ts';
-import { attackers, sampleDay } from '../../kibana/sample.ts';
+import { attackers, sampleDay } from '../../kibana/sample-day.ts';
 import { type SampleIndex, storeSample } from '../../kibana/sample-index.ts';
 import {
   type Column,
@@ -206,6 +206,43 @@ describe('The dashboards on a day of events', () => {
     const chosen = [{ match: { 'user.id': busiest?.Person } }];
     const { rows } = await runLens(lensOf(id, 'Registrations started'), sample.events, sampleDay, chosen);
     assert.deepEqual(rows, [{ measure0: own.filter(({ action }) => action === 'registration-start').length }]);
+  });
+
+  it('show the right figures for devices, links and keys', async () => {
+    const id = 'vyry-devices';
+    const because = (events: AuditEvent[], ...reasons: string[]) =>
+      events.filter(({ event }) => reasons.includes(event.reason ?? ''));
+    const [added, low, fetches] = [having('device-add'), having('keys-low'), having('keys-fetch')];
+    const ends = having('device-link', 'approval-answer');
+    const denied = because(ends, 'denied', 'wrong-code', 'reported');
+    assert.equal(await number(id, 'Devices added'), added.length);
+    assert.equal(await number(id, 'Devices linked'), because(added, 'link').length);
+    assert.equal(await number(id, 'Links and approvals denied'), denied.length);
+    assert.equal(await number(id, 'Denied with a report'), 2);
+    assert.equal(await number(id, 'Devices removed'), having('device-remove').length);
+    assert.equal(await number(id, 'Identity keys changed'), having('identity-change').length);
+    assert.equal(await number(id, 'Key directories empty'), because(low, 'none-left').length);
+    assert.equal(await number(id, 'Fetches without one-time keys'), because(fetches, 'none-left', 'limited').length);
+    assert.deepEqual(
+      await shownCounts(id, 'Why devices were removed'),
+      countBy(having('device-remove'), ({ event }) => event.reason),
+    );
+    const [drained] = await shown(id, 'Drained key directories');
+    const own = low.filter(({ user }) => user?.target?.id === drained?.Account);
+    assert.deepEqual([drained?.['Times empty'], drained?.Events], [because(own, 'none-left').length, own.length]);
+    const [asked] = await shown(id, 'New devices that asked, by address').then((rows) =>
+      rows.filter(({ Address }) => Address === attackers.linking),
+    );
+    assert.deepEqual([asked?.Asked, asked?.['Accounts asked']], [2, 1]);
+    const dead = because(having('push-change'), 'token-dead');
+    const providers = await shown(id, 'Push providers');
+    assert.deepEqual(
+      providers.map(({ Provider, 'Dead registrations': count }) => [Provider, count]).sort(),
+      ['apns', 'fcm', 'webpush'].map((name) => [
+        name,
+        dead.filter(({ vyry }) => vyry.messaging?.provider === name).length,
+      ]),
+    );
   });
 
   it('show the right figures for security events and the state of the audit log', async () => {

@@ -210,6 +210,11 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'deletion.stopped', level: 'info', fields: ['deletionId', 'userId'] },
     audits: 'deletion-stop',
   },
+  linkRequested: {
+    run: (events) => events.linkRequested({ linkId: 'l-1' }),
+    logs: { event: 'link.requested', level: 'info', fields: ['linkId'] },
+    audits: 'device-link',
+  },
   linkClaimed: {
     run: (events) => events.linkClaimed({ linkId: 'l-1', userId, deviceId: '1' }),
     logs: { event: 'link.claimed', level: 'info', fields: ['linkId', 'userId', 'deviceId'] },
@@ -349,6 +354,11 @@ const calls: { [K in keyof Events]: Row } = {
   operatorAct: {
     run: (events) => events.operatorAct({ act: 'retry-step', registrationId, number: 1, operator: 'alice' }),
     logs: { event: 'operator.acted', level: 'info', fields: ['act', 'registrationId', 'operator'] },
+    audits: 'operator-act',
+  },
+  operatorRemovedDevice: {
+    run: (events) => events.operatorRemovedDevice({ ...device, removedAt: 1, operator: 'alice' }),
+    logs: { event: 'operator.acted', level: 'info', fields: ['act', 'userId', 'deviceId', 'operator'] },
     audits: 'operator-act',
   },
   userDisabled: {

@@ -34,6 +34,16 @@ describe('isUsedUp()', () => {
   });
 });
 
+describe('attempts()', () => {
+  it('returns the ids that count now, without refunded and older ones', async () => {
+    const key = uniqueName();
+    await limits.consume(limit, key, 'older', now - 61 * minutes);
+    for (const id of ['one', 'two']) await limits.consume(limit, key, id);
+    await limits.refund(limit, key, 'one');
+    assert.deepEqual(await limits.attempts({ limit, key }), ['two']);
+  });
+});
+
 describe('rate-limit.lua', () => {
   it('allows as many attempts as the limit and refuses the next', async () => {
     const key = uniqueName();

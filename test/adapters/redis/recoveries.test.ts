@@ -39,6 +39,18 @@ describe('createRecoveries()', () => {
     assert.equal(await recoveries.take(id), true);
   });
 
+  it('is open for its user until it ends', async () => {
+    const [first, second, userId] = [uniqueName(), uniqueName(), uniqueName('user')];
+    assert.equal(await recoveries.openSeconds(userId), 0);
+    await recoveries.start(first, { ...recovery(), userId, ttlSeconds: 900 });
+    await recoveries.start(second, { ...recovery(), userId });
+    assert.equal(await recoveries.openSeconds(userId), 900);
+    await recoveries.end(first);
+    assert.equal(await recoveries.openSeconds(userId), 600);
+    await recoveries.end(second);
+    assert.equal(await recoveries.openSeconds(userId), 0);
+  });
+
   it('is not claimed after its end, and leaves nothing that never expires', async () => {
     const id = uniqueName();
     await recoveries.start(id, recovery());
