@@ -303,8 +303,8 @@ describe('a number whose account has devices', () => {
 /** Makes the last use of an account so many seconds old. */
 async function ageAccount({ userId }: Owner, seconds: number): Promise<void> {
   const usedAt = Date.now() - seconds * 1000;
-  await ageRecords(behind.redis, `user:{${userId}}`, seconds);
-  await behind.redis.hset(`device-activity:{${userId}}`, '1', usedAt);
+  await ageRecords(behind.redis, `user:${userId}`, seconds);
+  await behind.redis.hset(`device-activity:${userId}`, '1', usedAt);
   const users = behind.database.collection<{ _id: string; createdAt: Date }>('users');
   await users.updateOne({ _id: userId }, { $set: { createdAt: new Date(usedAt) } });
 }
