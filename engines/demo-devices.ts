@@ -20,7 +20,7 @@ export const newPassword = 'violet-harbour-engraves-93';
 const linkedPrefix = 'linked-';
 
 /** Where the demo runs. */
-export interface DemoPlace {
+interface DemoPlace {
   apiUrl: string;
   /** The data folder of the system. */
   folder: string;

@@ -67,7 +67,7 @@ export interface Destination {
 }
 
 /** What a journey does beside the acts that all have. */
-export interface JourneyOptions {
+interface JourneyOptions {
   /** Language of messages, for its start. */
   locale?: string;
   device?: Device;
