@@ -24,7 +24,9 @@ export function addDevices(day: Day): void {
 function addOwner(day: Day, begin: number, owner: Owner): void {
   const act = (minute: number, action: AuditAction, facts: MessageContext = {}) =>
     day.add(begin + minute, action, { person: owner, ...facts });
-  act(0, 'device-add', { reason: day.random() < 0.7 ? 'registration' : 'session' });
+  const registration = { details: { registration: { id: day.id(26) } } };
+  const isRegistered = day.random() < 0.7;
+  act(0, 'device-add', isRegistered ? { reason: 'registration', role, ...registration } : { reason: 'session' });
   act(0.1, 'keys-upload');
   act(0.2, 'push-change', { details: { messaging: { provider: day.pick(pushProviders) } } });
   if (day.random() < 0.6) {

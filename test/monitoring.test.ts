@@ -331,7 +331,7 @@ async function useDevices(system: System): Promise<void> {
   await must(api.testPush({ token }));
   const owner = { ...person, token, identity, deviceId: '1' };
   await must(deny(await revealed(owner), owner, { report: true }), 204);
-  await must(api.rotateIdentity({ token, body: makeRotation(makeIdentity(), ['1']) }));
+  await must(api.rotateIdentity({ token, body: makeRotation(makeIdentity(), ['1']) }), 204);
   await must(api.revokeDevice({ token, deviceId: '1' }));
 }
 

@@ -236,7 +236,8 @@ describe('A link', () => {
   it('C8, J18: is refused while a registration has proven the number of the account', async () => {
     const ada = await owner(13);
     const registrationId = random(9);
-    const status = { state: 'pending', lockedBy: ada.userId, expiresAt: Date.now() + 600_000, steps: [], sends: [] };
+    const existing = { userId: ada.userId };
+    const status = { state: 'pending', existing, expiresAt: Date.now() + 600_000, steps: [], sends: [] };
     await behind.redis.hset(`registration:{${registrationId}}`, 'status', JSON.stringify(status), 'token', 'hash');
     await behind.redis.sadd(`registration-warned:{${ada.userId}}`, registrationId);
     assertRefused(await claim(await start(), ada), 403, 'registration-lock');
