@@ -48,6 +48,11 @@ export type ClaimRefusal = false | { lockedBy: string; lock?: RegistrationLock |
  */
 export type ClaimAnswer = true | ClaimRefusal | { heldBy: Holder[]; otherwise: ClaimRefusal };
 
+/** The existing account that a registration recovers. */
+interface RecoveryInput extends AccountInput {
+  keepsDevices?: boolean;
+}
+
 /** Dependencies of the account activities. */
 export interface AccountActivityDeps {
   accounts: Pick<
@@ -56,7 +61,7 @@ export interface AccountActivityDeps {
   > & {
     setSecret(userId: string, kind: CredentialKind, hash: string): Promise<unknown>;
   };
-  sessions: Pick<AuthSessions, 'endAll' | 'lastSeenAt'>;
+  sessions: Pick<AuthSessions, 'endAll' | 'endDeviceless' | 'lastSeenAt'>;
   devices: Pick<Devices, 'read'>;
   /** How long an account must be unused until its registration lock ends, in milliseconds; undefined: it never does. */
   lockMs: number | undefined;
@@ -73,7 +78,7 @@ export type AccountActivities = ReturnType<typeof createAccountActivities>;
 
 /** Creates the account activities of the registration role. */
 export function createAccountActivities(deps: AccountActivityDeps) {
-  const { accounts, registrations, sessions, events } = deps;
+  const { accounts, registrations } = deps;
   const orUnavailable = <T>(act: () => Promise<T>): Promise<T> => failOnOutage(act, deps.isOutage);
 
   return {
@@ -95,23 +100,25 @@ export function createAccountActivities(deps: AccountActivityDeps) {
       }),
 
     /**
-     * Recovers an existing account after its approval, or after its registration lock has ended: a new password or PIN replaces the old one, and all
-     * sessions end. Returns what was replaced; false when the identity does not belong to that account. Idempotent: it
+     * Returns the account that has the identity and a registration lock; null if there is none, if its lock has ended, or if
+     * the directory may give the identity to this user. Read-only.
+     */
+    findLocked: ({ userId, identity }: AccountInput): Promise<Exclude<ClaimRefusal, false> | null> =>
+      orUnavailable(async () => {
+        const isOfDirectory = identity.directoryId !== undefined;
+        if (isOfDirectory && (await accounts.findHolders(userId, identity)).length > 0) return null;
+        const refusal = await refusalFor(deps, identity);
+        return refusal === false || refusal.lock === null ? null : refusal;
+      }),
+
+    /**
+     * Recovers an existing account after its approval, or after its registration lock has ended: a new password or PIN
+     * replaces the old one, and its sessions end. `keepsDevices`: those of its devices stay, because one of them has
+     * approved. Returns what was replaced; false when the identity does not belong to that account. Idempotent: it
      * overwrites.
      */
-    recoverAccount: ({ registrationId, userId, identity }: AccountInput): Promise<CredentialKind[] | false> =>
-      orUnavailable(async () => {
-        if ((await accounts.findOwner(identity))?.userId !== userId) return false;
-        const secrets = await registrations.readCredentials(registrationId);
-        const replaced = credentialKinds.filter((kind) => secrets[kind] !== undefined);
-        for (const kind of replaced) {
-          await accounts.setSecret(userId, kind, secrets[kind] ?? '');
-          events.credentialChanged({ changeId: registrationId, userId, kind, why: 'reset' });
-        }
-        await accounts.addRegistration(userId, registrationId);
-        await sessions.endAll(userId);
-        return replaced;
-      }),
+    recoverAccount: (input: RecoveryInput): Promise<CredentialKind[] | false> =>
+      orUnavailable(() => recover(deps, input)),
 
     /** Compensates `claimIdentity`. Idempotent, also when nothing was claimed: only claims of this user are removed. */
     releaseIdentity: ({ userId, identity }: AccountInput): Promise<void> =>
@@ -135,6 +142,23 @@ export function createAccountActivities(deps: AccountActivityDeps) {
     /** Compensates `createAccount`. Idempotent by `userId`, also when there is no account. */
     removeAccount: ({ userId }: AccountInput): Promise<void> => orUnavailable(() => accounts.remove(userId)),
   };
+}
+
+async function recover(
+  { accounts, registrations, sessions, events }: AccountActivityDeps,
+  { registrationId, userId, identity, keepsDevices = false }: RecoveryInput,
+): Promise<CredentialKind[] | false> {
+  if ((await accounts.findOwner(identity))?.userId !== userId) return false;
+  const secrets = await registrations.readCredentials(registrationId);
+  const replaced = credentialKinds.filter((kind) => secrets[kind] !== undefined);
+  for (const kind of replaced) {
+    await accounts.setSecret(userId, kind, secrets[kind] ?? '');
+    events.credentialChanged({ changeId: registrationId, userId, kind, why: 'reset' });
+  }
+  await accounts.addRegistration(userId, registrationId);
+  if (keepsDevices) await sessions.endDeviceless(userId);
+  else await sessions.endAll(userId);
+  return replaced;
 }
 
 /** The activities on the credentials of an account that does not exist yet. */

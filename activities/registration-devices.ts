@@ -3,6 +3,7 @@ import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
 import type { NewDevice, OneTimeKey, StoredDevice } from '../domain/device.ts';
+import type { DeviceRefusal } from '../domain/registration.ts';
 import type { Events } from '../platform/events/events.ts';
 import { failOnOutage } from './accounts.ts';
 
@@ -18,10 +19,11 @@ export interface RegistrationDeviceInput {
 
 /**
  * `added`: the account has the device; `ended` are the devices that are being removed. `lost`: the description is not
- * stored any more. `limit`: the account has as many devices as it may have. `identity-differs`: the device has another
- * identity key than the account.
+ * stored any more, or does not fit the account.
  */
-export type DeviceAnswer = { outcome: 'added'; ended: Pick<StoredDevice, 'deviceId' | 'createdAt'>[] } | { outcome: 'lost' | 'limit' | 'identity-differs' };
+export type DeviceAnswer =
+  | { outcome: 'added'; ended: Pick<StoredDevice, 'deviceId' | 'createdAt'>[] }
+  | { outcome: DeviceRefusal };
 
 /** The description of a device as the api has stored it, verified. */
 interface DescribedDevice extends Omit<NewDevice, 'preKeys' | 'pqPreKeys' | 'createdAt' | 'addedBy' | 'capabilities'> {
@@ -79,8 +81,10 @@ async function addDevice(
   const device: NewDevice = { ...own, ...sets, capabilities, createdAt, addedBy: registrationId };
   const added = await devices.add(userId, device, { max: devicesMax, isReplacing });
   if (added.outcome !== 'added') await preKeys.remove(Object.values(sets).map(({ setId }) => setId));
-  if (added.outcome === 'limit' || added.outcome === 'identity-differs') return { outcome: added.outcome };
+  if (added.outcome === 'limit') return { outcome: 'device-limit' };
+  if (added.outcome === 'identity-differs') return { outcome: 'identity-differs' };
   if (added.outcome === 'linker-gone') return { outcome: 'lost' };
+  if (added.device.addedBy !== registrationId) return { outcome: 'device-exists' };
   const { deviceId, client } = added.device;
   events.deviceAdded({ userId, deviceId, client, createdAt: added.device.createdAt, how: 'registration' });
   if (isReplacing) events.identityKeyChanged({ userId, why: 'reregistered', devices: 1, once: registrationId });

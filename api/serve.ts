@@ -173,7 +173,8 @@ function isSecretField(schema: z.ZodType | undefined, field: string): boolean {
 
 function subjectOf(auth: Auth, holder: unknown, { userAgent, acceptLanguage = '' }: Caller): string[] {
   if (auth === 'registration') return [(holder as Holders['registration']).registrationId];
-  if (auth === 'session' || auth === 'device' || auth === 'admin') return [(holder as Holders['session']).userId];
+  if (auth === 'device') return [(holder as Holders['device']).userId, (holder as Holders['device']).deviceId];
+  if (auth === 'session' || auth === 'admin') return [(holder as Holders['session']).userId];
   if (auth === 'link') return [(holder as Holders['link']).linkId];
   // the address proves nothing: a network has one, and a mobile client changes it between a request and its repeat
   return [userAgent, acceptLanguage];

@@ -29,7 +29,7 @@ export interface SessionBeginDeps extends Pick<ApiDeps, 'accounts' | 'sessions' 
 export type SessionOpenDeps = SessionBeginDeps & Pick<ApiDeps, 'temporal' | 'events' | 'limitHash'>;
 
 /** How the user of a new session proved their identity. */
-export interface SessionProof {
+interface SessionProof {
   /** The epoch of the account when the proof was begun. */
   epoch: number;
   /** Not enough for step-up: only a code was proven, and the account has more. */

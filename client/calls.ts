@@ -166,7 +166,11 @@ async function perform(transport: Transport, request: PreparedRequest, token: st
   const options: RequestInit = { ...init, headers, signal, redirect: 'error', credentials: 'omit', cache: 'no-store' };
   const response = await transport.fetch(url, options).catch(unreachable);
   if (!response.ok) throw await errorOf(response);
-  const text = await response.text().catch(unreachable);
+  // what is no JSON comes from something between, such as the log-in page of a network
+  return await response.text().then(readJson).catch(unreachable);
+}
+
+function readJson(text: string): unknown {
   return text === '' ? undefined : JSON.parse(text);
 }
 

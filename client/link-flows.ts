@@ -82,17 +82,18 @@ async function waitForState(
   for (let seconds = '0'; ; seconds = waitSeconds) {
     const link = await calls.readLink({ linkId, token: linkToken, query: { waitSeconds: seconds } }).catch(endedIfGone);
     if (states.includes(link.state)) return link;
-    if (link.state === 'denied' || link.state === 'expired') throw ended(link.state);
+    if (link.state === 'denied' || link.state === 'expired') throw ended(link);
     await delay(pollPauseMs);
   }
 }
 
 function endedIfGone(err: unknown): never {
-  throw hasCode(err, 'GONE', 'NOT_FOUND') ? ended('expired') : err;
+  throw hasCode(err, 'GONE', 'NOT_FOUND') ? ended({ state: 'expired' }) : err;
 }
 
-function ended(state: string): VyryError {
-  return new VyryError('LINK_ENDED', state === 'denied' ? 'The other device denied the link' : 'The link has expired');
+function ended({ state, reason }: Pick<LinkState, 'state' | 'reason'>): VyryError {
+  const message = state === 'denied' ? 'The link was denied' : 'The link has expired';
+  return new VyryError('LINK_ENDED', message, { fields: { state, reason } });
 }
 
 /** The existing device's side. */

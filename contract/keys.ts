@@ -57,6 +57,7 @@ export type PqPreKey = z.output<typeof PqPreKey>;
 
 /** One-time keys in the order in which they are handed out. */
 export const PreKeys = z.array(PreKey).max(oneTimeKeysMax).refine(hasDistinctIds, 'must not have a key id twice');
+/** Signed one-time KEM keys in the order in which they are handed out. */
 export const PqPreKeys = z.array(PqPreKey).max(oneTimeKeysMax).refine(hasDistinctIds, 'must not have a key id twice');
 
 /** New keys of a device. Absent keys stay; a non-empty list replaces all one-time keys of its kind. */

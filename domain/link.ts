@@ -79,7 +79,7 @@ export const linkLifeMs = 180_000;
 /** How long a source waits after one of its links was denied with a report. */
 export const reportWaitMs = 3600_000;
 /** How long after its creation a request from another network can be approved. */
-export const otherNetworkWaitMs = 30_000;
+const otherNetworkWaitMs = 30_000;
 /** How long after a change of the number no device is linked. */
 export const numberChangeWaitMs = 86_400_000;
 /** What is hashed before the nonce of a new device. */

@@ -46,7 +46,7 @@ export const awaitedSystems = ['directory', 'database', 'signal', ...channels] a
 export type AwaitedSystem = (typeof awaitedSystems)[number] | 'push';
 
 /** What a registration can wait for: a dependency, or a device of the existing account that was asked to approve. */
-export type WaitingFor = AwaitedSystem | 'approval';
+type WaitingFor = AwaitedSystem | 'approval';
 
 /**
  * The registration lock of an existing account: whoever has its number or address needs its PIN, or an approval by one
@@ -71,9 +71,10 @@ export type ApprovalProof = 'pin' | 'device';
 
 /**
  * Why a device that was described does not fit. `identity-differs`: after an approval by a device, it must have the
- * identity key of the account. `lost`: its description is not stored any more.
+ * identity key of the account. `device-limit`: the account has as many devices as it may have. `device-exists`: another
+ * device of the account has its keys. `lost`: its description is not stored any more.
  */
-export type DeviceRefusal = 'identity-differs' | 'lost';
+export type DeviceRefusal = 'identity-differs' | 'device-limit' | 'device-exists' | 'lost';
 
 /** A question to the devices of the existing account. */
 export interface AskedApproval {

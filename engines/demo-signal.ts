@@ -5,14 +5,16 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { generateKeyPair, type KeyPair, sign } from '../client/curve.ts';
 import { generateKyberSeed, kyberKeyPair } from '../client/kyber.ts';
+import type { Vyry } from '../client/vyry.ts';
 import { deriveDevicePassword } from '../platform/crypto.ts';
 import { startChild } from './child.ts';
 import { openTemporaryFolder } from './data-folder.ts';
+import { note } from './demo-calls.ts';
 import { freePort } from './ports.ts';
 import { compileCacheFolder, roleCommand } from './processes.ts';
 
 /** The policy of the api that the demo starts. */
-const steps = 'captcha,code,credentials,signal';
+const steps = 'captcha,code,credentials,device,signal';
 const oneTimeKeys = 3;
 
 /**
@@ -41,8 +43,25 @@ export async function withSignalStep<T>(systemFolder: string, act: (apiUrl: stri
   }
 }
 
+/**
+ * Does the step `signal` of a registration, and asks the Signal-Server for the keys that it has then.
+ *
+ * @throws {VyryError} the Signal-Server refused
+ */
+export async function registerAtSignal(
+  { calls }: Pick<Vyry, 'calls'>,
+  registration: { registrationId: string; token: string },
+  signalServerUrl: string | undefined,
+): Promise<void> {
+  note('The keys of the two identities of a Signal account …');
+  const { uuid } = await calls.submitSignal({ ...registration, body: signalBody() });
+  if (signalServerUrl === undefined) return;
+  const count = await countSignalKeys(signalServerUrl, { uuid, registrationToken: registration.token });
+  note(`The Signal-Server asked Vyry for the proof of the number, and has one-time keys: ${JSON.stringify(count)}`);
+}
+
 /** Returns a body of the step `signal` with new keys, as an app makes them. */
-export function signalBody(): Record<string, unknown> {
+function signalBody(): Parameters<Vyry['calls']['submitSignal']>[0]['body'] {
   const [aci, pni] = [generateKeyPair(), generateKeyPair()];
   return {
     skipDeviceTransfer: true,
@@ -70,7 +89,7 @@ export function signalBody(): Record<string, unknown> {
  * Asks the Signal-Server how many one-time keys it has, with the password that the app derives from its registration
  * token.
  */
-export async function countSignalKeys(
+async function countSignalKeys(
   signalServerUrl: string,
   { uuid, registrationToken }: { uuid: string; registrationToken: string },
 ): Promise<unknown> {
@@ -82,7 +101,7 @@ export async function countSignalKeys(
   return response.json();
 }
 
-function signed({ privateKey }: KeyPair, publicKey: Uint8Array, keyId: number): Record<string, unknown> {
+function signed({ privateKey }: KeyPair, publicKey: Uint8Array, keyId: number) {
   return { keyId, publicKey: base64(publicKey), signature: base64(sign(privateKey, publicKey)) };
 }
 

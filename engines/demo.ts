@@ -1,41 +1,54 @@
-/** `npm run demo`: registers a demo person on the running system and prints each call with its answer. */
+/**
+ * `npm run demo`: a demo person registers on the running system with a device, then links a second one, which is a process
+ * of its own. The devices use the client of client/, and each call is printed with its answer.
+ */
+import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
 import { solveChallenge } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
-import { createApiCaller, note, showHeading } from './demo-calls.ts';
-import { waitForCode } from './demo-outbox.ts';
+import { hasCode } from '../client/errors.ts';
+import type { RegistrationFlow } from '../client/registration.ts';
+import type { Registration } from '../contract/registrations.ts';
+import { note, showHeading } from './demo-calls.ts';
+import { type DemoDevice, linkSecondDevice, newPassword, openDevice, runLink, runNewDevice } from './demo-devices.ts';
+import { countMessages, waitForCode } from './demo-outbox.ts';
 import { type DemoPerson, demoPeople, findDemoPerson, numberedPerson } from './demo-people.ts';
-import { countSignalKeys, signalBody, withSignalStep } from './demo-signal.ts';
+import { registerAtSignal, withSignalStep } from './demo-signal.ts';
 import { failure, say } from './summary.ts';
 import { readReady } from './system.ts';
 
-const help = `Registers a person of the demo directory on the system that npm start runs.
+const help = `Registers a person of the demo directory on the system that npm start runs, and links a second device.
 
-  npm run demo -- [options]
+  npm run demo -- [options]            both devices, by itself
+  npm run demo -- device               a new device: prints a QR text and waits to be linked
+  npm run demo -- link "<QR text>"     links it, as the device of the person who has registered last
 
   --person <name>   ada, grace, joan or person000 … person999 (ada, or the next one without an account)
   --signal          also registers the number at the fake Signal-Server, by an api with the step signal
   --api <url>       another api
   --outbox <url>    its outbox page
-  --folder <folder> data folder of the system (.vyry)
+  --folder <folder> data folder of the system (.vyry); the devices of the demo keep their state in its folder demo
 `;
 
-/** The password of the new account; not the directory password. */
-const newPassword = 'violet-harbour-engraves-93';
+const isAway = 'Vyry does not run here. Run npm start in another terminal, wait for its summary and try again.';
 
 interface Place {
   apiUrl: string;
   outboxUrl: string;
+  folder: string;
   signalServerUrl: string | undefined;
+  temporalUiUrl: string | undefined;
+  elasticsearchUrl: string | undefined;
 }
 
 process.exitCode = await main().catch((err: unknown) => {
-  failure(err);
+  failure(hasCode(err, 'UNREACHABLE') ? new Error(isAway) : err);
   return 1;
 });
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       person: { type: 'string' },
       api: { type: 'string' },
@@ -45,26 +58,62 @@ async function main(): Promise<number> {
       help: { type: 'boolean', default: false },
     },
   });
+  const [command = 'register', text] = positionals;
   if (values.help) {
     process.stdout.write(help);
     return 0;
   }
-  const ready = readReady(values.folder);
-  const apiUrl = values.api ?? ready?.apiUrl;
-  const outboxUrl = values.outbox ?? ready?.outboxUrl;
-  if (apiUrl === undefined || outboxUrl === undefined) {
-    throw new Error('Vyry does not run here. Run npm start in another terminal, wait for its summary and try again.');
-  }
-  const place = { apiUrl, outboxUrl, signalServerUrl: ready?.signalServerUrl };
-  if (!values.signal) return registerOne(candidates(values.person), place);
-  const withNumber = candidates(values.person).filter(({ channel }) => channel === 'sms');
-  return withSignalStep(values.folder, (url) => registerOne(withNumber, { ...place, apiUrl: url }));
+  const place = placeOf(values);
+  if (command === 'device') await runNewDevice(place);
+  else if (command === 'link' && text !== undefined) await runLink(place, text, askDigits);
+  else if (command === 'register') await runBoth(place, values);
+  else throw new Error(`npm run demo -- --help says what the demo can do`);
+  return 0;
+}
+
+interface PlaceOptions {
+  api?: string | undefined;
+  outbox?: string | undefined;
+  folder: string;
+}
+
+/** @throws {Error} no system runs in the folder */
+function placeOf({ api, outbox, folder }: PlaceOptions): Place {
+  const ready = readReady(folder);
+  const apiUrl = api ?? ready?.apiUrl;
+  const outboxUrl = outbox ?? ready?.outboxUrl ?? '';
+  if (apiUrl === undefined) throw new Error(isAway);
+  const { signalServerUrl, temporalUiUrl, elasticsearchUrl } = ready ?? {};
+  return { apiUrl, outboxUrl, folder, signalServerUrl, temporalUiUrl, elasticsearchUrl };
+}
+
+/** Asks the person for the digits. */
+async function askDigits(): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const digits = await terminal.question('Six digits of the new device: ');
+  terminal.close();
+  return digits.trim();
+}
+
+/** Registers a person and links a second device. */
+async function runBoth(
+  place: Place,
+  { signal, person: chosen }: { signal: boolean; person?: string | undefined },
+): Promise<void> {
+  if (place.outboxUrl === '') throw new Error(isAway);
+  const startedAt = new Date();
+  const people = candidates(chosen).filter(({ channel }) => !signal || channel === 'sms');
+  const registerAt = (apiUrl: string) => registerOne(people, { ...place, apiUrl });
+  const person = signal ? await withSignalStep(place.folder, registerAt) : await registerAt(place.apiUrl);
+  await using device = await openDevice(place, person.username);
+  const linkId = await linkSecondDevice(device.vyry, place);
+  await showEnd(device, place, { person, startedAt, linkId });
 }
 
 /** Registers the first person who has no account yet. @throws {Error} every person has one */
-async function registerOne(people: DemoPerson[], place: Place): Promise<0> {
+async function registerOne(people: DemoPerson[], place: Place): Promise<DemoPerson> {
   for (const person of people) {
-    if (await register(person, place)) return 0;
+    if (await register(person, place)) return person;
     note(`${person.username} has an account already; continuing with the next person.`);
   }
   throw new Error('Every demo person has an account. npm start -- --reset starts again without accounts.');
@@ -81,55 +130,92 @@ function candidates(chosen: string | undefined): DemoPerson[] {
 }
 
 /** Registers a person by the steps of the policy. Returns false when the account exists already. */
-async function register(person: DemoPerson, { apiUrl, outboxUrl, signalServerUrl }: Place): Promise<boolean> {
-  const api = createApiCaller(apiUrl);
+async function register(person: DemoPerson, place: Place): Promise<boolean> {
   showHeading(`Registering ${person.username} (${person.about})`);
-
+  await using device = await openDevice(place, person.username);
+  const { vyry } = device;
   const { username, channel, address } = person;
   // replaced by the directory entry when the policy has the step
-  const identity = { username, [channel === 'email' ? 'email' : 'phone']: address };
-  const started = await api.call('POST', '/api/v1/registrations', { body: { ...identity, client: 'desktop' } });
-  const path = `/api/v1/registrations/${started.registrationId}`;
-  const token = String(started.registrationToken);
-  const step = (method: 'POST' | 'PUT', name: string, body: Record<string, unknown>) =>
-    api.step(path, method, name, { token, body });
-
-  const steps: Record<string, () => Promise<boolean>> = {
-    directory: () => step('PUT', 'directory', { username, password: person.password }),
-    captcha: async () => {
-      const { provider, challenge } = await api.call('GET', '/api/v1/captcha');
-      note('Solving the captcha, a small proof of work …');
-      return step('PUT', 'captcha', { provider, token: await solve(challenge) });
-    },
-    code: async () => {
-      const askedAt = new Date();
-      if (await step('POST', 'codes', { channel })) return true;
-      note(`The code arrives in the outbox: ${outboxUrl}`);
-      return step('PUT', 'code', { code: await waitForCode(outboxUrl, address, askedAt) });
-    },
-    credentials: () => step('PUT', 'credentials', { password: newPassword }),
-    async signal() {
-      note('The keys of the two identities of a Signal account …');
-      const body = signalBody();
-      if (await step('PUT', 'signal', body)) return true;
-      if (signalServerUrl === undefined) return false;
-      // the same request again returns the same account
-      const { uuid } = await api.call('PUT', `${path}/signal`, { token, body });
-      const count = await countSignalKeys(signalServerUrl, { uuid: String(uuid), registrationToken: token });
-      note(`The Signal-Server asked Vyry for the proof of the number, and has one-time keys: ${JSON.stringify(count)}`);
-      return false;
-    },
-  };
-  for (const { name } of started.steps as { name: string }[]) {
-    if (await steps[name]?.()) return false;
+  const identity = channel === 'email' ? { username, email: address } : { username, phone: address };
+  const flow = await vyry.register({ ...identity, client: 'desktop' });
+  const steps = stepsOf(flow, device, { person, place });
+  for (const { name } of (await flow.read()).steps) {
+    if (await isTakenAfter(flow, async () => await steps[name]?.())) return false;
   }
-
-  const session = await api.call('POST', `${path}/session`, { token });
-  const accessToken = String(session.accessToken);
-  await api.call('GET', '/api/v1/auth/session', { token: accessToken });
-  await api.call('GET', '/api/v1/users/me', { token: accessToken });
+  await flow.finish();
+  const { deviceId } = await vyry.calls.readSession();
+  // the policy has no step for it
+  if (deviceId === null) await vyry.addDevice('Telephone');
+  await vyry.calls.readMe();
   say(`${username} has an account. The registration was a workflow; the Temporal UI shows every step of it.\n`);
   return true;
+}
+
+/** How each step is done. */
+function stepsOf(
+  flow: RegistrationFlow,
+  { vyry, registrationToken }: DemoDevice,
+  { person, place }: { person: DemoPerson; place: Place },
+): Record<string, () => Promise<Registration>> {
+  const { username, password, channel, address } = person;
+  const { outboxUrl, signalServerUrl } = place;
+  return {
+    directory: () => flow.verifyDirectory({ username, password }),
+    async captcha() {
+      const { provider, challenge } = await vyry.calls.offerCaptcha();
+      note('Solving the captcha, a small proof of work …');
+      return flow.verifyCaptcha({ provider, token: await solve(challenge) });
+    },
+    async code() {
+      const askedAt = new Date();
+      await flow.sendCode({ channel });
+      note(`The code arrives in the outbox: ${outboxUrl}`);
+      return flow.verifyCode(await waitForCode(outboxUrl, address, askedAt));
+    },
+    credentials: () => flow.submitCredentials({ password: newPassword }),
+    device() {
+      note('The keys of the device are made here; the server gets the public ones.');
+      return flow.submitDevice('Telephone');
+    },
+    async signal() {
+      const { registrationId } = flow;
+      await registerAtSignal(vyry, { registrationId, token: await registrationToken() }, signalServerUrl);
+      return flow.read();
+    },
+  };
+}
+
+/** Does a step. Returns whether it has shown that the person has an account; the registration is over then. */
+async function isTakenAfter(flow: RegistrationFlow, act: () => Promise<Registration | undefined>): Promise<boolean> {
+  try {
+    const after = await act();
+    const isLocked = after?.steps.some(({ name }) => name === 'approval') ?? false;
+    if (isLocked) await flow.cancel();
+    return isLocked;
+  } catch (err) {
+    if (hasCode(err, 'CONFLICT') && (await flow.read()).reason === 'identity-taken') return true;
+    throw err;
+  }
+}
+
+/** Says what there is now, and where to look at it. */
+async function showEnd(
+  { vyry }: DemoDevice,
+  { outboxUrl, temporalUiUrl, elasticsearchUrl }: Place,
+  { person, startedAt, linkId }: { person: DemoPerson; startedAt: Date; linkId: string },
+): Promise<void> {
+  const { items } = await vyry.calls.listDevices();
+  const { codes, notifications } = await countMessages(outboxUrl, person.address, startedAt);
+  showHeading(`${person.username} has ${items.length} devices`);
+  for (const { deviceId, name, linkedBy, keys } of items) {
+    const how = linkedBy === null ? 'by the registration' : `linked by device ${linkedBy}`;
+    say(`  ${deviceId}  ${name}, ${how}, ${keys.count} + ${keys.pqCount} one-time keys`);
+  }
+  say(`\nTo ${person.address}: ${codes} message with a code, ${notifications} notifications so far.`);
+  say(`  Outbox       ${outboxUrl}`);
+  if (temporalUiUrl) say(`  The link     ${temporalUiUrl}/namespaces/default/workflows/device-link:${linkId}`);
+  if (elasticsearchUrl) say('  Audit log    the dashboards of Kibana: docs/kibana.md');
+  say('  By hand      npm run demo -- device, and in another terminal npm run demo -- link "<QR text>"\n');
 }
 
 /** Returns the token of an ALTCHA challenge: challenge and solution in base64, as the ALTCHA widget builds it. */

@@ -95,9 +95,9 @@ export async function startSystemIn(folder: DataFolder, options: SystemOptions):
   }
 }
 
-/** Deletes the data of the engines in a folder and the secrets that decrypt it. */
+/** Deletes the data of the engines in a folder, the secrets that decrypt it, and the devices of the demo. */
 export function deleteData(folder: DataFolder): void {
-  for (const part of [...dataFolders, 'secrets.json'])
+  for (const part of [...dataFolders, 'secrets.json', 'demo'])
     rmSync(join(folder.path, part), { recursive: true, force: true });
 }
 

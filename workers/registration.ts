@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import type { NativeConnection } from '@temporalio/worker';
 import { createAccountActivities } from '../activities/accounts.ts';
 import { createCredentialActivities } from '../activities/credentials.ts';
-import { createDeviceActivities, type DeviceActivityDeps } from '../activities/devices.ts';
+import { createDeviceActivities } from '../activities/devices.ts';
 import { createDirectorySyncActivities } from '../activities/directory-sync.ts';
 import { createIdentityChangeActivities } from '../activities/identity-change.ts';
 import { createIdentityTransferActivities } from '../activities/identity-transfer.ts';

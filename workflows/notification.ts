@@ -72,8 +72,8 @@ export async function notification({
       );
       return [recipient.channel, outcomeOf(isSent)] as const;
     });
-  await woken;
-  return Object.fromEntries(await Promise.all(outcomes));
+  const [ended] = await Promise.all([Promise.all(outcomes), woken]);
+  return Object.fromEntries(ended);
 }
 
 function outcomeOf(isSent: boolean | undefined): 'sent' | 'refused' | 'given-up' {

@@ -1,6 +1,6 @@
 /** The device of a registration, and the approval by the devices of the account that already has the identity. */
 import { proxyActivities, setHandler } from '@temporalio/workflow';
-import type { AccountInput, ClaimRefusal } from '../activities/accounts.ts';
+import type { AccountActivities, AccountInput, ClaimRefusal } from '../activities/accounts.ts';
 import type { RegistrationDeviceActivities } from '../activities/registration-devices.ts';
 import type { ExistingAccount } from '../domain/registration.ts';
 import { refuseApproval, refuseAsking, refuseStep } from '../domain/registration-refusals.ts';
@@ -15,7 +15,12 @@ const activities = proxyActivities<RegistrationDeviceActivities>({
   heartbeatTimeout,
   retry,
 });
-const readable = { add: { summary: 'Add the device' }, remove: { summary: 'Remove the device' } };
+const accounts = proxyActivities<AccountActivities>({ startToCloseTimeout: '30s', heartbeatTimeout, retry });
+const readable = {
+  find: { summary: 'Look for an account with this number, address or directory entry' },
+  add: { summary: 'Add the device' },
+  remove: { summary: 'Remove the device' },
+};
 
 /** Step 5. A newer description replaces an older one. */
 export function handleDevice(progress: RegistrationProgress): void {
@@ -30,18 +35,17 @@ export function handleDevice(progress: RegistrationProgress): void {
  * existing account end. `again`: the step is open again, because the device does not fit or is not stored any more.
  * `unwanted`: the database was unavailable for too long.
  */
-export async function giveDevice(
+export async function attachDevice(
   progress: RegistrationProgress,
   { registrationId, userId, createdAt }: AccountInput,
   isUnwanted: () => boolean,
-): Promise<'given' | 'again' | 'limit' | 'unwanted'> {
+): Promise<'given' | 'again' | 'unwanted'> {
   if (!progress.hasDevice) return 'given';
   const isReplacing = progress.existing !== undefined && !progress.isApprovedByDevice;
   const input = { registrationId, userId, createdAt, isReplacing };
   const add = () => activities.addRegistrationDevice.executeWithOptions(readable.add, [input]);
   const answer = await progress.flow.calls.callWhenAvailable('database', add, isUnwanted);
   if (answer === undefined) return 'unwanted';
-  if (answer.outcome === 'limit') return 'limit';
   if (answer.outcome !== 'added') {
     await progress.reopenDevice(answer.outcome);
     return 'again';
@@ -52,9 +56,23 @@ export async function giveDevice(
   return 'given';
 }
 
-/** Compensates `giveDevice` for an account that was just created. */
+/** Compensates `attachDevice` for an account that was just created. */
 export function removeDevice({ userId }: AccountInput): Promise<void> {
   return activities.removeRegistrationDevice.executeWithOptions(readable.remove, [{ userId }]);
+}
+
+/**
+ * Looks for the account that already has the identity, once only the device and what does not depend on it are open: the
+ * device of a person with an approval is another one than that of a person without. An account whose lock has ended is
+ * left to the claim, because its owner may use it meanwhile.
+ */
+export async function seekExisting(progress: RegistrationProgress): Promise<void> {
+  const until = Date.now() + progress.input.rules.waitMaxSeconds * 1000;
+  const isUnwanted = () => progress.isOver() || progress.hasDevice || Date.now() > until;
+  const find = () => accounts.findLocked.executeWithOptions(readable.find, [progress.account()]);
+  const found = await progress.flow.calls.callWhenAvailable('database', find, isUnwanted);
+  if (found && !isUnwanted()) await progress.meet(existingOf(found));
+  progress.endSearch();
 }
 
 /** In histories of an earlier version the lock is that of a PIN. */

@@ -49,6 +49,7 @@ export class RegistrationProgress {
   #signalRefused: string | undefined;
   #expiresAt: number;
   #version = 0;
+  #isSearchDone = false;
   #isCancelled = false;
   #cancelReason: string | undefined;
   #ending: { outcome: RegistrationOutcome; reason?: string } | undefined;
@@ -233,6 +234,9 @@ export class RegistrationProgress {
 
   async #stepFinished({ isNew } = { isNew: true }): Promise<void> {
     if (isNew && !this.isProven()) await this.flow.announce();
+    if (this.isSearchDue()) {
+      await condition(() => !this.isSearchDue() || this.flow.calls.unavailable.size > 0);
+    }
     if (this.isProven()) {
       await condition(() => this.#isClosed || this.flow.calls.unavailable.size > 0 || !this.isProven());
     }
@@ -244,16 +248,34 @@ export class RegistrationProgress {
     this.flow.note('credentials open again: the password is a word of the directory entry');
   }
 
-  /** Waits until every step is done. Ends the registration when its lifetime is over first. */
+  /** Only the device and what does not depend on it are open, and nobody has looked for an existing account yet. */
+  isSearchDue(): boolean {
+    const { policy } = this.input;
+    if (this.#isSearchDone || this.#existing !== undefined || this.isOver()) return false;
+    const isOpen = (name: StepName) => !this.#done.has(name);
+    const canWait = (name: StepName) => name === 'device' || name === 'signal';
+    return policy.includes('device') && isOpen('device') && policy.filter(isOpen).every(canWait);
+  }
+
+  /** Records that the search for an existing account is over. */
+  endSearch(): void {
+    this.#isSearchDone = true;
+  }
+
+  /**
+   * Waits until every step is done, or the search for an existing account is due. Ends the registration when its lifetime
+   * is over first.
+   */
   async untilStepsDone(): Promise<void> {
     const { startedAt, rules } = this.input;
     const { ttlSeconds, waitMaxSeconds } = rules;
     const waitUntil = startedAt + (ttlSeconds + waitMaxSeconds) * 1000;
-    while (!this.isOver() && !this.isProven()) {
+    const isAwaited = () => this.isOver() || this.isProven() || this.isSearchDue();
+    while (!isAwaited()) {
       const remaining = this.#expiresAt - Date.now();
       const { waitingFor } = this.flow;
       if (remaining > 0) {
-        await condition(() => this.isOver() || this.isProven(), remaining);
+        await condition(isAwaited, remaining);
       } else if (waitingFor !== undefined && Date.now() < waitUntil) {
         // time spent waiting for a dependency does not count against the user
         this.#expiresAt = Math.min(Date.now() + ttlSeconds * 1000, waitUntil);

@@ -17,10 +17,11 @@
  * 7. Create the account and add the device of step 5. Compensation: remove both.
  * 8. Send a welcome notification to its e-mail address, without waiting for it.
  *
- * If the identity already has an account with a registration lock, nothing is claimed and another step is added:
+ * If the identity already has an account with a registration lock, nothing is claimed and another step is added, if
+ * possible before the device is described:
  * 9. `approval`: the PIN of that account, which the api has compared, or an approval by one of its devices. The user gets
- *    that account, with the password or PIN set in step 4, and all its sessions end. The device of step 5 is added;
- *    without an approval by a device, the other devices end. An account whose lock has ended needs no approval.
+ *    that account, with the password or PIN set in step 4, and its sessions end. The device of step 5 is added. After an
+ *    approval by a device the other devices and their sessions stay, otherwise they end. An account whose lock has ended needs no approval.
  *
  * The compensations run in reverse order when the registration is cancelled, is rejected (for example because the
  * identity belongs to another account) or expires. While a dependency is unavailable, the workflow waits: it publishes
@@ -49,7 +50,14 @@ import { transfer } from './identity-transfer.ts';
 import { notifyOwner } from './notification.ts';
 import { throwIfRefused } from './refusals.ts';
 import { RegistrationCodes } from './registration-codes.ts';
-import { existingOf, giveDevice, handleApproval, handleDevice, removeDevice } from './registration-device.ts';
+import {
+  attachDevice,
+  existingOf,
+  handleApproval,
+  handleDevice,
+  removeDevice,
+  seekExisting,
+} from './registration-device.ts';
 import {
   authenticate,
   confirmCode,
@@ -106,7 +114,8 @@ async function run(progress: RegistrationProgress): Promise<RegistrationStatus> 
   try {
     while (!progress.isOver()) {
       await progress.untilStepsDone();
-      if (!progress.isOver()) await finish(progress, undo);
+      if (progress.isSearchDue()) await seekExisting(progress);
+      else if (!progress.isOver()) await finish(progress, undo);
     }
   } catch (err) {
     if (!(err instanceof TemporalFailure)) throw err;
@@ -242,10 +251,9 @@ async function complete(
   account: AccountInput,
   isUnwanted: () => boolean,
 ): Promise<void> {
-  const given = await giveDevice(progress, account, isUnwanted);
+  const given = await attachDevice(progress, account, isUnwanted);
   if (progress.isOver() || given === 'again') return;
   if (given === 'given') progress.end('completed');
-  else if (given === 'limit') progress.end('rejected', 'device-limit');
   else progress.end('expired', 'database-unavailable');
 }
 
@@ -274,7 +282,8 @@ async function claimFor(
 /** Step 9, once it is approved: the user gets the existing account. */
 async function recover(progress: RegistrationProgress, account: AccountInput): Promise<void> {
   const until = Date.now() + progress.input.rules.waitMaxSeconds * 1000;
-  const reopen = () => accounts.recoverAccount.executeWithOptions(readable.reopen, [account]);
+  const input = { ...account, keepsDevices: progress.isApprovedByDevice };
+  const reopen = () => accounts.recoverAccount.executeWithOptions(readable.reopen, [input]);
   const replaced = await progress.flow.calls.callWhenAvailable('database', reopen, () => Date.now() > until);
   if (replaced === undefined) return progress.end('expired', 'database-unavailable');
   if (replaced === false) return progress.end('rejected', 'identity-taken');

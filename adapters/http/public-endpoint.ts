@@ -3,28 +3,25 @@
  * call systems of its own network (OWASP SSRF Prevention Cheat Sheet; CWE-918).
  *
  * The name is resolved once for each connection, and the connection goes to an address of that answer, of which every
- * one must be public. So a name that resolves to something else a moment later changes nothing (DNS rebinding). No
- * redirect is followed. Time and length of an answer are bounded. An operator can allow single servers anyway.
+ * one must be public. So a name that resolves to something else a moment later changes nothing (DNS rebinding). Names are
+ * resolved without a thread of the pool of Node, which a slow name server would occupy. No redirect is followed. Time and
+ * length of an answer are bounded. An operator can allow single servers anyway.
  */
-import { lookup as dnsLookup, type LookupAddress, type LookupOptions } from 'node:dns';
+import { Resolver } from 'node:dns/promises';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { connectionReason, Failure } from '../../domain/failures.ts';
 
 /** Timeout for the whole exchange. */
 const callMs = 10_000;
-/** Timeout of the look-up of a name when a URL is checked. */
+/** Timeout of a question to a name server. */
 const resolveMs = 3_000;
 /** The part of an answer that is read. */
 const answerBytesMax = 4096;
 const socketsMax = 64;
 
-/** Resolves a name as `dns.lookup` does with the option `all`. */
-export type Resolve = (
-  hostname: string,
-  options: LookupOptions & { all: true },
-  callback: (err: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
-) => void;
+/** Returns the addresses of a name; none if it cannot be resolved. */
+export type Resolve = (hostname: string) => Promise<string[]>;
 
 /** What is allowed. */
 export interface PublicEndpointOptions {
@@ -34,7 +31,7 @@ export interface PublicEndpointOptions {
   allowed?: readonly string[];
   /** Certificate authority of these servers, as PEM; the public ones by default. */
   ca?: string | undefined;
-  /** `dns.lookup` by default. */
+  /** Asks the name servers of the system by default. */
   resolve?: Resolve;
   /** Timeout for the whole exchange; 10 s by default. */
   timeoutMs?: number;
@@ -52,18 +49,20 @@ export type PublicEndpoints = ReturnType<typeof createPublicEndpoints>;
 
 /** Creates the client. It makes no request until it is used. */
 export function createPublicEndpoints(options: PublicEndpointOptions) {
-  const { isPublic, allowed = [], resolve = dnsLookup, timeoutMs = callMs } = options;
+  const { isPublic, allowed = [], resolve = createResolve(), timeoutMs = callMs } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: socketsMax, timeout: timeoutMs });
   const isAllowed = (url: URL) => allowed.includes(`${hostOf(url)}:${url.port || '443'}`);
   /** Resolves a name for one connection, which goes to an address of the answer. */
-  const resolvePublic: LookupFunction = (hostname, given, callback) => {
-    resolve(hostname, { ...given, all: true }, (err, addresses) => {
-      const [first] = addresses ?? [];
-      if (err) return callback(err, '', 0);
-      if (first === undefined || !addresses.every(({ address }) => isPublic(address)))
-        return callback(notPublic(hostname), '', 0);
-      if (given.all) return callback(null, addresses);
-      callback(null, first.address, first.family);
+  const resolvePublic: LookupFunction = (hostname, { all }, callback) => {
+    void resolve(hostname).then((addresses) => {
+      const [first] = addresses;
+      if (first === undefined) return callback(errorOf('ENOTFOUND'), '', 0);
+      if (!addresses.every(isPublic)) return callback(errorOf(notPublicCode), '', 0);
+      if (all !== true) return callback(null, first, isIP(first));
+      callback(
+        null,
+        addresses.map((address) => ({ address, family: isIP(address) })),
+      );
     });
   };
 
@@ -78,8 +77,7 @@ export function createPublicEndpoints(options: PublicEndpointOptions) {
       if (isAllowed(url)) return undefined;
       const problem = problemOfPublic(url, isPublic);
       if (problem !== undefined || isIP(hostOf(url)) !== 0) return problem;
-      const addresses = await resolveWithin(resolve, url.hostname);
-      return addresses.every(isPublic) ? undefined : 'must name a public server';
+      return (await resolve(url.hostname)).every(isPublic) ? undefined : 'must name a public server';
     },
 
     /**
@@ -135,19 +133,17 @@ function hostOf({ hostname }: URL): string {
 
 const notPublicCode = 'ENOTPUBLIC';
 
-function notPublic(hostname: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`${hostname} is not public`), { code: notPublicCode });
+function errorOf(code: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(code), { code });
 }
 
-/** Returns the addresses of a name; none if it cannot be resolved in time. */
-function resolveWithin(resolve: Resolve, hostname: string): Promise<string[]> {
-  return new Promise((done) => {
-    const timer = setTimeout(() => done([]), resolveMs);
-    resolve(hostname, { all: true }, (err, addresses) => {
-      clearTimeout(timer);
-      done(err ? [] : addresses.map(({ address }) => address));
-    });
-  });
+/** Creates the resolver that asks the name servers of the system. */
+function createResolve(): Resolve {
+  const resolver = new Resolver({ timeout: resolveMs, tries: 2 });
+  return async (hostname) => {
+    const found = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
+    return found.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+  };
 }
 
 async function exchange(url: URL, options: RequestOptions, body: Uint8Array): Promise<EndpointAnswer | undefined> {
@@ -171,7 +167,7 @@ async function exchange(url: URL, options: RequestOptions, body: Uint8Array): Pr
         });
         res.once('end', finish);
         res.once('error', fail);
-        res.once('close', () => fail(Object.assign(new Error('closed'), { code: 'ECONNRESET' })));
+        res.once('close', () => fail(errorOf('ECONNRESET')));
       });
       sent.once('error', fail);
       sent.end(body);

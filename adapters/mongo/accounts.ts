@@ -553,9 +553,13 @@ function accountOf(user: UserDocument, cipher: Cipher): Account {
     registrationIds: user.registrationIds ?? [],
     ...(user.deletionAt && { deletionAt: user.deletionAt }),
     ...(user.deletionId && { deletionId: user.deletionId }),
-    ...(user.epoch && { epoch: user.epoch }),
-    ...(user.passedRegistrationId && {
-      passed: { registrationId: user.passedRegistrationId, epoch: user.passedEpoch ?? 0 },
-    }),
+    ...epochsOf(user),
+  };
+}
+
+function epochsOf({ epoch, passedRegistrationId, passedEpoch = 0 }: UserDocument): Pick<Account, 'epoch' | 'passed'> {
+  return {
+    ...(epoch && { epoch }),
+    ...(passedRegistrationId && { passed: { registrationId: passedRegistrationId, epoch: passedEpoch } }),
   };
 }

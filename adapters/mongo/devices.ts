@@ -4,8 +4,8 @@
  *
  * Consistency: a change of the set reads it, decides by the rules of domain/device.ts, and writes on condition that
  * `version` is unchanged; otherwise it reads again. Each change raises `version`, except handing out one-time keys: that
- * increments the counters of the key sets on condition that the set is the one that was read, so hand-outs do not disturb
- * each other. When MongoDB is unavailable, calls throw; every change may be repeated.
+ * increments the counters of the key sets without a condition, so hand-outs do not disturb each other. When MongoDB is
+ * unavailable, calls throw; every change may be repeated.
  */
 import { type Connection, type Model, Schema, trusted } from 'mongoose';
 import {
@@ -29,7 +29,7 @@ import { isDuplicateKey } from './connect.ts';
 export type Devices = ReturnType<typeof createDevices>;
 
 /** What the store did with a device that was to be added. */
-export type AddedDevice =
+type AddedDevice =
   | {
       outcome: 'added';
       device: StoredDevice;
@@ -222,6 +222,10 @@ function createKeyChanges(sets: Sets) {
      * Takes keys of the devices of an account, or of one of them. Each one-time key is taken once. Undefined if there is
      * no such device.
      *
+     * One increment takes the keys of all devices. It has no condition, so that hand-outs never disturb each other; the
+     * document as it was at that moment says what was taken, whatever was read before. A counter of a device or key set
+     * that is gone by then belongs to nothing: `setOf` leaves it out.
+     *
      * @param options.withOneTime false leaves the one-time keys where they are
      */
     async takeKeys(
@@ -229,27 +233,16 @@ function createKeyChanges(sets: Sets) {
       deviceId: string | undefined,
       { withOneTime }: { withOneTime: boolean },
     ): Promise<HandOut | undefined> {
-      for (;;) {
-        const set = await readAll(sets, userId);
-        const chosen = livingIn(set, deviceId);
-        if (set === undefined || chosen.length === 0) return undefined;
-        const taken = await takeFrom(sets, set, chosen, withOneTime ? counters(chosen) : {});
-        if (taken !== undefined) return taken;
-      }
+      const set = await readAll(sets, userId);
+      const chosen = livingIn(set, deviceId);
+      if (set === undefined || chosen.length === 0) return undefined;
+      const $inc = withOneTime ? counters(chosen) : {};
+      if (Object.keys($inc).length === 0)
+        return { identityKey: set.identityKey, devices: chosen.map((device) => ({ device })) };
+      const before = await sets.findOneAndUpdate({ _id: userId }, { $inc }).lean();
+      return before === null ? undefined : takenFrom(setOf(before), deviceId, $inc);
     },
   };
-}
-
-/** Takes one-time keys by incrementing their counters; undefined if the set has changed. */
-async function takeFrom(
-  sets: Sets,
-  { userId: _id, version, identityKey }: DeviceSet,
-  chosen: readonly StoredDevice[],
-  $inc: Record<string, number>,
-): Promise<HandOut | undefined> {
-  if (Object.keys($inc).length === 0) return { identityKey, devices: chosen.map((device) => ({ device })) };
-  const before = await sets.findOneAndUpdate({ _id, version }, { $inc }).lean();
-  return before === null ? undefined : { identityKey, devices: takenFrom(before, chosen) };
 }
 
 /** The devices of a set that count: all of them, or the one with an id. */
@@ -268,13 +261,15 @@ function counters(devices: readonly StoredDevice[]): Record<string, number> {
 }
 
 /** What an increment took, by the set as it was before. Parallel ones may have taken the last keys meanwhile. */
-function takenFrom(before: SetDocument, chosen: readonly StoredDevice[]): TakenKeys[] {
-  return chosen.map(({ deviceId }) => {
-    const device = deviceOf(before, deviceId);
-    const preKey = keyOf(device.preKeys);
-    const pqPreKey = keyOf(device.pqPreKeys);
+function takenFrom(before: DeviceSet, deviceId: string | undefined, $inc: Record<string, number>): HandOut | undefined {
+  const { identityKey } = before;
+  const devices = livingIn(before, deviceId).map((device) => {
+    const [preKey, pqPreKey] = (['preKeys', 'pqPreKeys'] as const).map((kind) =>
+      Object.hasOwn($inc, pathOf(device.deviceId, `${kind}.next`)) ? keyOf(device[kind]) : undefined,
+    );
     return { device, ...(preKey && { preKey }), ...(pqPreKey && { pqPreKey }) };
   });
+  return devices.length === 0 ? undefined : { identityKey, devices };
 }
 
 function keyOf(set: KeySet | undefined): TakenKey | undefined {
@@ -290,11 +285,15 @@ async function setsInUse(sets: Sets, userIds: readonly string[]): Promise<Set<st
 /** Returns the set with the devices that are being removed. */
 async function readAll(sets: Sets, userId: string): Promise<DeviceSet | undefined> {
   const found = await sets.findById(userId).lean();
-  if (found === null) return undefined;
-  const { identityKey, version, devices } = found;
-  const ids = Object.keys(devices).map((name) => name.slice(1));
-  const sorted = ids.sort((a, b) => Number(a) - Number(b));
-  return { userId, identityKey, version, devices: sorted.map((id) => deviceOf(found, id)) };
+  return found === null ? undefined : setOf(found);
+}
+
+/** Leaves out what is only the counter of a device that is gone. */
+function setOf(found: SetDocument): DeviceSet {
+  const { _id: userId, identityKey, version, devices } = found;
+  const names = Object.keys(devices).filter((name) => devices[name]?.createdAt !== undefined);
+  const ids = names.map((name) => name.slice(1)).sort((a, b) => Number(a) - Number(b));
+  return { userId, identityKey, version, devices: ids.map((id) => deviceOf(found, id)) };
 }
 
 async function insertFirst(sets: Sets, _id: string, identityKey: string, device: StoredDevice): Promise<boolean> {
@@ -350,6 +349,17 @@ function documentOf({ deviceId: _key, capabilities, ...stored }: StoredDevice): 
 }
 
 function deviceOf({ devices }: SetDocument, deviceId: string): StoredDevice {
-  const { capabilities, ...stored } = devices[nameOf(deviceId)] as DeviceDocument;
-  return { ...stored, deviceId, capabilities: JSON.parse(capabilities) };
+  const { capabilities, preKeys, pqPreKeys, ...stored } = devices[nameOf(deviceId)] as DeviceDocument;
+  return {
+    ...stored,
+    ...(isKeySet(preKeys) && { preKeys }),
+    ...(isKeySet(pqPreKeys) && { pqPreKeys }),
+    deviceId,
+    capabilities: JSON.parse(capabilities),
+  };
+}
+
+/** Returns whether a stored key set is one, and not only the counter of one that was dropped. */
+function isKeySet(set: KeySet | undefined): set is KeySet {
+  return set?.setId !== undefined;
 }

@@ -27,7 +27,7 @@ export type LinkClaim = Required<
 >;
 
 /** The reservation of a link for the device that is being added. */
-export interface LinkReservation {
+interface LinkReservation {
   /** SHA-256 of the device. */
   taker: string;
   /** Milliseconds since the Unix epoch. */

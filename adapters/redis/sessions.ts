@@ -68,7 +68,7 @@ export interface Rotation {
 }
 
 /** `bound`: the session is one of the device. `other`: it is one of another device. `ended`: there is no such session. */
-export type DeviceBinding = 'bound' | 'other' | 'ended';
+type DeviceBinding = 'bound' | 'other' | 'ended';
 
 /** The store of sessions. */
 export type AuthSessions = ReturnType<typeof createAuthSessions>;
@@ -137,24 +137,22 @@ export function createAuthSessions(redis: Redis) {
       return session;
     },
 
-    /**
-     * Returns when a user last logged in or was active on a device, in milliseconds since the Unix epoch; undefined
-     * before the first log-in.
-     */
-    async lastSeenAt(userId: string): Promise<number | undefined> {
-      const [loggedInAt, devices] = await Promise.all([
-        redis.hget(keys.user({ userId }), 'lastLoginAt'),
-        activity.read(userId),
-      ]);
-      const known = [...(loggedInAt === null ? [] : [Number(loggedInAt)]), ...Object.values(devices)];
-      return known.length === 0 ? undefined : Math.max(...known);
-    },
-
     /** Records that the user of a session authenticated now. A session that has ended is not recreated. */
     async confirm(sessionId: string, now?: number): Promise<void> {
       await confirm([keys.session({ sessionId })], [now ?? '']);
     },
 
+    ...createOverview(redis, { reader, activity }),
+    ...createKnownDevices(redis),
+    ...createRefreshing(redis, { reader, activity }),
+    ...createSessionEnds(redis),
+    ...createDeviceSessions(redis, activity),
+  };
+}
+
+/** What the sessions of a user say together. */
+function createOverview(redis: Redis, { reader, activity }: SessionTools) {
+  return {
     list: reader.list,
 
     /** Returns the number of active sessions of a user. */
@@ -162,11 +160,27 @@ export function createAuthSessions(redis: Redis) {
       return (await reader.list(userId, now)).length;
     },
 
-    ...createKnownDevices(redis),
-    ...createRefreshing(redis, { reader, activity }),
-    ...createSessionEnds(redis),
-    ...createDeviceSessions(redis, activity),
+    /**
+     * Returns when a user last logged in, or was active in a session that still exists or on a device, in milliseconds since
+     * the Unix epoch; undefined before the first log-in.
+     */
+    async lastSeenAt(userId: string): Promise<number | undefined> {
+      const [loggedInAt, devices, sessions] = await Promise.all([
+        redis.hget(keys.user({ userId }), 'lastLoginAt'),
+        activity.read(userId),
+        reader.list(userId),
+      ]);
+      const active = [...Object.values(devices), ...sessions.map(({ lastActivityAt }) => lastActivityAt)];
+      const known = loggedInAt === null ? active : [Number(loggedInAt), ...active];
+      return known.length === 0 ? undefined : Math.max(...known);
+    },
   };
+}
+
+/** What the operations on sessions share. */
+interface SessionTools {
+  reader: ReturnType<typeof createReader>;
+  activity: DeviceActivity;
 }
 
 /** The reads of sessions. */
@@ -198,6 +212,16 @@ function createReader(redis: Redis) {
 /** The operations on the sessions of devices. */
 function createDeviceSessions(redis: Redis, activity: DeviceActivity) {
   const bind = loadScript(redis, 'session-device');
+  const endOf = async (userId: string, deviceId: string | null, exceptId?: string): Promise<string[]> => {
+    const ids = await redis.zrange(keys.sessions({ userId }), '0', '-1');
+    const devices = await Promise.all(ids.map((id) => redis.hget(keys.session({ sessionId: id }), 'deviceId')));
+    const own = ids.filter((id, index) => devices[index] === deviceId && id !== exceptId);
+    for (const sessionId of own) {
+      await redis.del(keys.session({ sessionId }));
+      await redis.zrem(keys.sessions({ userId }), sessionId);
+    }
+    return own;
+  };
   return {
     /**
      * Makes a session of a user one of a device, with a new refresh token. Safe to repeat, with another token.
@@ -223,16 +247,11 @@ function createDeviceSessions(redis: Redis, activity: DeviceActivity) {
     },
 
     /** Ends every session of a device of a user, except `exceptId` if given, and returns their ids. Safe to repeat. */
-    async endDevice(userId: string, deviceId: string, exceptId?: string): Promise<string[]> {
-      const ids = await redis.zrange(keys.sessions({ userId }), '0', '-1');
-      const devices = await Promise.all(ids.map((id) => redis.hget(keys.session({ sessionId: id }), 'deviceId')));
-      const own = ids.filter((id, index) => devices[index] === deviceId && id !== exceptId);
-      for (const sessionId of own) {
-        await redis.del(keys.session({ sessionId }));
-        await redis.zrem(keys.sessions({ userId }), sessionId);
-      }
-      return own;
-    },
+    endDevice: (userId: string, deviceId: string, exceptId?: string): Promise<string[]> =>
+      endOf(userId, deviceId, exceptId),
+
+    /** Ends every session of a user that belongs to no device, and returns their ids. Safe to repeat. */
+    endDeviceless: (userId: string): Promise<string[]> => endOf(userId, null),
 
     /** As `takePlace`, among the sessions of a device. */
     takeDevicePlace: (
@@ -270,10 +289,7 @@ function createKnownDevices(redis: Redis) {
 }
 
 /** The operations on refresh tokens and on the roles of sessions. */
-function createRefreshing(
-  redis: Redis,
-  { reader, activity }: { reader: ReturnType<typeof createReader>; activity: DeviceActivity },
-) {
+function createRefreshing(redis: Redis, { reader, activity }: SessionTools) {
   const rotate = loadScript(redis, 'session-rotate');
   const writeRoles = loadScript(redis, 'session-roles');
   return {

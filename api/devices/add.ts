@@ -104,7 +104,7 @@ export async function withDevice(
     if (device.addedBy === origin.addedBy) await tellAdded(deps, userId, device);
     return tokens;
   } catch (err) {
-    if (isNew && err instanceof Failure) await takeBack(deps, userId, device);
+    if (isNew && err instanceof Failure) await undoAddition(deps, userId, device);
     throw err;
   }
 }
@@ -128,7 +128,7 @@ async function storeDevice(
 }
 
 /** Stores the one-time keys of a device whose keys were checked, and returns it as the store of devices takes it. */
-export async function prepareDevice(
+async function prepareDevice(
   { preKeys }: Pick<ApiDeps, 'preKeys'>,
   { userId, body, origin }: { userId: string; body: Device; origin: DeviceOrigin },
 ): Promise<NewDevice> {
@@ -178,7 +178,7 @@ async function tellAdded(
 }
 
 /** Removes a device that was added a moment ago and has no session. Safe to repeat. */
-async function takeBack(
+async function undoAddition(
   { devices, preKeys }: Pick<ApiDeps, 'devices' | 'preKeys'>,
   userId: string,
   device: StoredDevice,

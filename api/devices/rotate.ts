@@ -12,7 +12,7 @@ import {
   setIdsOf,
 } from '../../domain/device.ts';
 import { Failure } from '../../domain/failures.ts';
-import { newId } from '../../platform/crypto.ts';
+import { sha256 } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
 import { notifyOwner } from '../notifications.ts';
 import { malformed } from '../parse.ts';
@@ -41,16 +41,29 @@ export async function rotateIdentity(
     const set = await deps.devices.read(userId);
     if (set === undefined || deviceIn(set, deviceId) === undefined) throw new Failure('device-missing');
     requireSameDevices(set, body);
-    if (set.identityKey === body.identityKey) {
-      requireRepeat(set, body);
-      return { status: 204 };
-    }
-    requireFreeIds(set, body);
-    if (await rotate(deps, set, body)) break;
+    const isRepeat = set.identityKey === body.identityKey;
+    if (isRepeat) requireRepeat(set, body);
+    else requireFreeIds(set, body);
+    if (isRepeat || (await rotate(deps, set, body))) break;
   }
-  deps.events.identityKeyChanged({ userId, why: 'rotated', devices: body.devices.length });
-  await notifyOwner(deps, { userId, kind: 'identity-key-changed', occasion: newId() });
+  await tellRotated(deps, userId, body);
   return { status: 204 };
+}
+
+/** Tells the owner, once for an identity key: a repeat tells it if a crash came between. */
+async function tellRotated(
+  deps: Pick<ApiDeps, 'events' | 'temporal'>,
+  userId: string,
+  { identityKey, devices }: IdentityRotation,
+): Promise<void> {
+  const occasion = keyId(identityKey);
+  deps.events.identityKeyChanged({ userId, why: 'rotated', devices: devices.length, once: `${userId} ${occasion}` });
+  await notifyOwner(deps, { userId, kind: 'identity-key-changed', occasion });
+}
+
+/** A short name of a public key. */
+function keyId(publicKey: string): string {
+  return sha256(publicKey).toString('hex').slice(0, 32);
 }
 
 /** @throws {Failure} devices-differ */

@@ -1,16 +1,29 @@
 /** `PUT /registrations/{id}/device`: the device that the account gets. */
+import type { Device } from '../../contract/devices.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { registrationOperations } from '../../contract/registrations.ts';
 import { setDevice } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
+import { checkDevice } from '../devices/add.ts';
 import { requireSignatures } from '../devices/signed-keys.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
-import { finalView, isDone, limitStep, requireStep, type StepLimitDeps, type ViewDeps } from './status.ts';
+import {
+  finalView,
+  isDone,
+  limitStep,
+  type RegistrationCaller,
+  requireStep,
+  type StepLimitDeps,
+  type ViewDeps,
+} from './status.ts';
 import { type UpdateDeps, updateRegistration } from './update.ts';
 
 type Op = typeof registrationOperations.submitDevice;
-type Deps = StepLimitDeps & UpdateDeps & ViewDeps & Pick<ApiDeps, 'policy' | 'registrations' | 'events' | 'devices'>;
+type Deps = StepLimitDeps &
+  UpdateDeps &
+  ViewDeps &
+  Pick<ApiDeps, 'policy' | 'registrations' | 'events' | 'devices' | 'config'>;
 
 /**
  * Stores the device until the account exists; a later one replaces it. The keys do not pass through the workflow, which
@@ -28,14 +41,30 @@ export async function submitDevice(
   requireStep(deps, caller, 'device');
   // counted before the signatures are verified, because that costs most
   await limitStep(deps, caller, 'device');
-  const { approvedBy, existing } = status;
-  if (approvedBy === 'device' && existing !== undefined) {
-    const set = await deps.devices.read(existing.userId);
-    if (set?.identityKey !== device.identityKey) throw malformed('identityKey', 'must be the one of the account');
-  }
-  await requireSignatures(device.identityKey, [{ path: '', keys: device }]);
+  await requireFitting(deps, caller, device);
   await deps.registrations.saveDevice(registrationId, device);
   const answer = await updateRegistration(deps, registrationId, setDevice, [{ identityKey: device.identityKey }]);
   deps.events.stepDone(registrationId, 'device');
   return { status: 200, body: await finalView(deps, registrationId, answer.status) };
+}
+
+/**
+ * Requires a device whose keys are signed. After an approval by a device the account must be able to have it besides the
+ * others.
+ *
+ * @throws {Failure} malformed, device-limit
+ */
+async function requireFitting(
+  deps: Deps,
+  { registrationId, status: { approvedBy, existing } }: RegistrationCaller,
+  device: Device,
+): Promise<void> {
+  if (approvedBy !== 'device' || existing === undefined) {
+    return requireSignatures(device.identityKey, [{ path: '', keys: device }]);
+  }
+  const known = await checkDevice(deps, existing.userId, device);
+  // the keys of other devices are public: whoever sends them must not become one of those devices
+  if (known !== undefined && known.addedBy !== registrationId) {
+    throw malformed('signedPreKey', 'must not be the one of another device');
+  }
 }

@@ -177,7 +177,7 @@ describe('F26: paths and methods', () => {
 
   it('F26 answer another method with 405 and Allow, before they ask for a credential', async () => {
     for (const { method, path } of rows) {
-      const { status: answered, headers, body } = await call(url, 'PATCH', path.replace(/:\w+/g, 'f'.repeat(32)));
+      const { status: answered, headers, body } = await call(url, 'PROPFIND', path.replace(/:\w+/g, 'f'.repeat(32)));
       assert.deepEqual([answered, body.error_code], [405, 'INVALID_REQUEST'], path);
       const allowed = (headers.get('allow') ?? '').split(', ');
       assert.ok(allowed.includes(method.toUpperCase()), `${path} allows ${allowed}`);

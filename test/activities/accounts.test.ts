@@ -63,6 +63,7 @@ function scene(given: Given = {}) {
         ended.push(userId);
         return 1;
       },
+      endDeviceless: async () => [],
       lastSeenAt: async () => state.lastSeenAt,
     },
     devices: {

@@ -40,6 +40,10 @@ await until(async () => {
   return told.some(({ subject = '' }) => subject.includes('Device'));
 });
 
+const bytes = (length: number) => Buffer.alloc(length, 7).toString('base64');
+const offer = { deviceName: 'Laptop', client: 'desktop', publicKey: bytes(1216), nonceHash: bytes(32) };
+const { linkId, linkToken } = (await must(api.createLink({ body: offer }), 201)).body;
+
 const logIn = { identifier: 'person042', channel: 'sms', password: 'person-042' };
 const proof = { loginId: '0'.repeat(32), code: '000000' };
 
@@ -91,6 +95,13 @@ const samples: Record<string, Record<string, unknown>> = {
   'put /api/v1/users/me/identity': { ...makeRotation(makeIdentity(), ['1']) },
   'put /api/v1/devices/me/keys': { signedPreKey: device.signedPreKey, pqLastResortPreKey: device.pqLastResortPreKey },
   'put /api/v1/devices/me/push': { provider: 'fcm', token: 'a-token' },
+  'put /api/v1/registrations/:registrationId/device': { ...device },
+  'post /api/v1/device-links': offer,
+  'post /api/v1/device-links/:linkId/claim': { encapsulation: bytes(1120), nonce: bytes(32) },
+  'post /api/v1/device-links/:linkId/reveal': { nonce: bytes(32) },
+  'post /api/v1/device-links/:linkId/approve': { sealedProvision: bytes(100) },
+  'post /api/v1/device-links/:linkId/deny': { report: false },
+  'put /api/v1/device-links/:linkId/device': { ...device },
 };
 
 /** Leaves out the fields that may be null. */
@@ -114,6 +125,7 @@ function pathOf({ path }: Operation, registrationId = registration.id): string {
     .replace(':userId', userId)
     .replace(':changeId', 'a'.repeat(32))
     .replace(':deviceId', '1')
+    .replace(':linkId', linkId)
     .replace(':deletionId', deletion.deletionId);
 }
 
@@ -121,6 +133,7 @@ function tokenOf({ auth }: Operation): { token?: string } {
   if (auth === 'none') return {};
   if (auth === 'deletion') return { token: deletion.deletionToken };
   if (auth === 'device') return { token: deviceToken };
+  if (auth === 'link') return { token: linkToken };
   return { token: auth === 'registration' ? registration.token : accessToken };
 }
 
@@ -186,7 +199,7 @@ const wrongTypes: unknown[] = [123456, 1.5, true, null, [], ['123456'], {}, ...o
 const badTexts = ['', 'a\0b', 'x'.repeat(100_000)];
 /** Fields that may contain any character: secrets are compared or hashed byte by byte. */
 const secrets = ['password', 'currentPassword', 'newPassword', 'refreshToken'];
-const booleans = ['everywhere'];
+const booleans = ['everywhere', 'report'];
 /** Fields that people type or paste: invisible characters are dropped or judged by the rules of the field. */
 const typed = ['identifier', 'username', 'fullName', 'phone', 'email'];
 const invisible = ['a\u202eb', 'zero\u200bwidth', '\ufeffbom', 'soft\u00adhyphen'];
@@ -195,6 +208,8 @@ const textsNobodyHas = ['line\nbreak', '\ud800'];
 function badFields(name: string): unknown[] {
   // an empty list of roles is valid
   if (name === 'roles') return wrongTypes.filter((value) => JSON.stringify(value) !== '[]');
+  // null is the provider of a device without push
+  if (name === 'provider') return [...wrongTypes.filter((value) => value !== null), ...badTexts];
   if (booleans.includes(name)) return [...wrongTypes, ...badTexts].filter((value) => value !== true);
   if (secrets.includes(name)) return [...wrongTypes, ...badTexts];
   return [...wrongTypes, ...badTexts, ...textsNobodyHas, ...(typed.includes(name) ? [] : invisible)];

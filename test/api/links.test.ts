@@ -2,25 +2,40 @@
 /** Links of new devices, on two api processes: cases C1 to C9 of linking, and J of the catalogue of abuse. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { describe, it } from 'node:test';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { Registry } from 'prom-client';
+import { createLinks } from '../../adapters/redis/links.ts';
+import { createRateLimits } from '../../adapters/redis/rate-limits.ts';
+import { createApprovalLink } from '../../api/approval-link.ts';
+import { readConfig } from '../../platform/config/config.ts';
+import { deriveKey, keyedHash, newId, newToken } from '../../platform/crypto.ts';
+import { createEvents } from '../../platform/events/events.ts';
+import { createLog } from '../../platform/log.ts';
 import { ageRecords } from '../support/aging.ts';
-import type { Answer } from '../support/client.ts';
+import { type Answer, notificationsTo } from '../support/client.ts';
 import { makeDevice, makeIdentity } from '../support/device-keys.ts';
-import { createLinkSteps, makeOffer, type Owner, random } from '../support/links.ts';
+import { writePlaces } from '../support/geoip.ts';
+import { createLinkSteps, makeOffer, type NewDeviceLink, type Owner, random, type Way } from '../support/links.ts';
 import { assertLimited, goodPassword, must, newPassword, startAnotherApi } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
 import { withSystem } from '../support/with-system.ts';
 
-const { system, behind, url, api, person, isAlive, logIn } = await withSystem();
-const other = (await startAnotherApi(system, {})).apiUrl;
+const { system, behind, url, outboxUrl, api, person, isAlive, logIn } = await withSystem();
+const places = join(mkdtempSync(join(tmpdir(), 'places-')), 'cities.mmdb');
+writePlaces(places, { '127.0.9.0/24': { city: 'Paris', country: 'France' } });
+after(() => rmSync(dirname(places), { recursive: true }));
+const other = (await startAnotherApi(system, { GEOIP_DATABASE: places })).apiUrl;
 const steps = createLinkSteps(api);
 const { start, claim, reveal, approve, deny, complete, stateOf, revealed, approved, linked } = steps;
 
 const owner = async (who: number): Promise<Owner> => steps.ownerOf(await person(who));
 const devicesOf = async ({ token }: { token: string }) => (await must(api.listDevices({ token }))).body.items;
 const age = ({ linkId }: { linkId: string }, seconds: number) => ageRecords(behind.redis, `link:{${linkId}}`, seconds);
-const requestOf = ({ linkId }: { linkId: string }, { token }: { token: string }, from?: string) =>
-  api.readLinkRequest({ linkId, token, from });
+const requestOf = ({ linkId }: { linkId: string }, { token }: { token: string }, way: Way = {}) =>
+  api.readLinkRequest({ ...way, linkId, token });
 
 function assertRefused({ status, body }: Answer, expected: number, reason?: string): void {
   assert.deepEqual([status, body.reason], [expected, reason], JSON.stringify(body));
@@ -221,7 +236,8 @@ describe('A link', () => {
   it('C8, J18: is refused while a registration has proven the number of the account', async () => {
     const ada = await owner(13);
     const registrationId = random(9);
-    const status = { state: 'pending', lockedBy: ada.userId, expiresAt: Date.now() + 600_000, steps: [], sends: [] };
+    const existing = { userId: ada.userId };
+    const status = { state: 'pending', existing, expiresAt: Date.now() + 600_000, steps: [], sends: [] };
     await behind.redis.hset(`registration:{${registrationId}}`, 'status', JSON.stringify(status), 'token', 'hash');
     await behind.redis.sadd(`registration-warned:{${ada.userId}}`, registrationId);
     assertRefused(await claim(await start(), ada), 403, 'registration-lock');
@@ -247,8 +263,9 @@ describe('A link', () => {
     const ada = await owner(15);
     const link = await revealed(ada);
     const from = '127.0.9.9';
-    const request = (await must(requestOf(link, ada, from))).body;
+    const request = (await must(requestOf(link, ada, { from, at: other }))).body;
     assert.equal(request.sameNetwork, false);
+    assert.deepEqual([request.place, request.own.place], [null, 'Paris, France']);
     assert.equal(Date.parse(request.approvableAt) - Date.parse(request.createdAt), 30_000);
     const early = await approve(link, ada, { from });
     assertRefused(early, 403, 'other-network');
@@ -345,5 +362,59 @@ describe('The token of a link', () => {
     await must(approve(link, ada), 204);
     await must(deny(link, ada), 204);
     assert.equal((await complete(link, makeDevice(ada.identity))).status, 409, 'denied after the approval');
+  });
+});
+
+describe('An approval', () => {
+  const config = readConfig('api', system.processes.env('api'));
+  const limitKey = deriveKey(config.PAYLOAD_KEY, 'limit');
+  const asking = {
+    config: { ...config, LIMIT_APPROVALS_PER_PERSON: [{ max: 3, windowSeconds: 180 }] },
+    rateLimits: createRateLimits(behind.redis),
+    limitHash: (kind: string, text: string) => keyedHash(limitKey, kind, text),
+    links: createLinks(behind.redis),
+    temporal: behind.temporal,
+    events: createEvents(createLog('api', 'fatal'), new Registry(), () => undefined),
+  };
+
+  /** What a registration with the identity of an account asks. */
+  async function ask({ userId }: Owner, address = '127.0.0.1'): Promise<NewDeviceLink> {
+    const { nonce, publicKey, nonceHash, ...offer } = makeOffer();
+    const minted = { id: newId(), token: newToken(), at: Date.now() };
+    const registrationId = newId();
+    const caller = { address, userAgent: 'node' };
+    const request = { ...offer, publicKey, nonceHash, registrationId, userId, caller, minted };
+    const { expiresAt, ...asked } = await createApprovalLink(asking, request);
+    return { ...asked, uri: '', publicKey, nonceHash, nonce, expiresAt: new Date(expiresAt).toISOString() };
+  }
+
+  it('J6: is for every device of the account, and for no other', async () => {
+    const [ada, eve] = await Promise.all([owner(30), owner(31)]);
+    const waiting = api.listLinkRequests({ token: ada.token, query: { waitSeconds: '30' }, at: other });
+    const link = await ask(ada);
+    const [item] = (await must(waiting)).body.items;
+    assert.partialDeepStrictEqual(item, { linkId: link.linkId, kind: 'approval' });
+    for (const answer of [requestOf(link, eve), claim(link, eve), approve(link, eve), deny(link, eve)]) {
+      assert.equal((await answer).status, 404);
+    }
+    await must(claim(link, ada), 204);
+    await must(reveal(link), 204);
+    await must(approve(link, ada), 204);
+    assert.equal((await stateOf(link)).state, 'approved');
+    assert.equal((await complete(link, makeDevice(ada.identity))).status, 409, 'the registration adds the device');
+    const handle = behind.temporal.workflow.getHandle(`device-link:${link.linkId}`);
+    assert.equal(await handle.result(), 'approved');
+    await until(async () => (await notificationsTo(outboxUrl, ada.mail)).length > 1);
+  });
+
+  it('J11: is one of three from many addresses; a denial makes room', async () => {
+    const ada = await owner(32);
+    const [first] = [await ask(ada, '192.0.2.1'), await ask(ada, '192.0.2.2'), await ask(ada, '192.0.2.3')];
+    const refusal = { code: 'rate-limited' };
+    for (let index = 4; index < 24; index++) await assert.rejects(ask(ada, `192.0.2.${index}`), refusal);
+    await must(deny(first, ada), 204);
+    await ask(ada, '192.0.2.4');
+    await assert.rejects(ask(ada, '192.0.2.5'), refusal);
+    assert.equal((await must(api.listLinkRequests({ token: ada.token }))).body.items.length, 3);
   });
 });

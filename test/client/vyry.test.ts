@@ -170,17 +170,6 @@ describe('a session of the client', () => {
     await assert.rejects(vyry.calls.readMe(), { code: 'SIGNED_OUT' });
     assert.equal(await store.transaction((state) => state.tokens), undefined);
   });
-
-  it('says that the server is unreachable, after it has tried again', async () => {
-    let tries = 0;
-    const failing: typeof fetch = async () => {
-      tries += 1;
-      throw new TypeError('no network');
-    };
-    const { vyry } = newClient({ fetch: failing });
-    await assert.rejects(vyry.logIn({ identifier: 'ada', password: goodPassword }), { code: 'UNREACHABLE' });
-    assert.equal(tries, 4);
-  });
 });
 
 describe('the device of a client', () => {

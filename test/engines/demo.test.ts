@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
 import { startTestSystem } from '../support/system.ts';
+import { eventually } from '../support/until.ts';
 
 const program = resolve(import.meta.dirname, '../../engines/demo.ts');
 
 describe('npm run demo', () => {
   let system: System;
   before(async () => {
-    system = await startTestSystem();
+    const steps = 'directory,captcha,code,credentials,device';
+    system = await startTestSystem({ env: { REGISTRATION_STEPS: steps } });
   });
   after(() => system.stop());
 
@@ -26,7 +29,24 @@ describe('npm run demo', () => {
     );
     assert.match(output, /→ GET \/api\/v1\/users\/me\n← 200/);
     assert.match(output, /joan has an account/);
-    assert.doesNotMatch(output, /bletchley-1944|eyJ\w{20}/);
+    assert.doesNotMatch(output, /bletchley-1944|violet-harbour|eyJ\w{20}/);
+    const digits = /^┃ Six digits: (\d{6})$/m.exec(output)?.[1];
+    assert.match(output, /^┃ QR text: http:\S+#1\.\w+\.[\w-]{43}$/m);
+    assert.match(output, new RegExp(`^Six digits: ${digits}, typed on the first device$`, 'm'));
+    assert.match(output, /1 {2}Telephone, by the registration, 100 \+ 100 one-time keys/);
+    assert.match(output, /2 {2}Laptop, linked by device 1, 100 \+ 100 one-time keys/);
+    assert.match(output, /To joan@example.org: 1 message with a code/);
+  });
+
+  it('links a device by hand in two terminals, with the text of one and the digits of the other', async () => {
+    const folder = ['--folder', system.folder.path];
+    const joining = start('device', ...folder);
+    const text = await joining.find(/^QR text: (\S+)/m);
+    const approving = start('link', text, ...folder);
+    await approving.find(/(Six digits of the new device)/);
+    approving.type(`${await joining.find(/^Six digits: (\d{6})/m)}\n`);
+    assert.deepEqual([await approving.ended, await joining.ended], [0, 0]);
+    assert.match(joining.output(), /This is device 3 of the account now/);
   });
 
   it('continues with the next user when one already has an account', async () => {
@@ -66,6 +86,21 @@ describe('npm run demo', () => {
     assert.match(nobody.output, /There is no demo person eve; try ada, grace, joan/);
   });
 });
+
+/** Starts the demo in a terminal of its own. */
+function start(...args: string[]) {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    output += text;
+  });
+  return {
+    ended: once(child, 'exit').then(([code]) => code),
+    output: () => output,
+    type: (text: string) => child.stdin.end(text),
+    find: (pattern: RegExp): Promise<string> => eventually(() => pattern.exec(output)?.[1]),
+  };
+}
 
 function demo(...args: string[]): Promise<{ code: unknown; output: string }> {
   return new Promise((done) => {

@@ -9,14 +9,20 @@ import { describe, it } from 'node:test';
 import type { Role } from '../../platform/config/roles.ts';
 import { messagesTo } from '../support/client.ts';
 import { reportEventsOf, reportsTo } from '../support/delivery-reports.ts';
+import { makeDevice, makeIdentity } from '../support/device-keys.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
 import { type Channel, createJourney, type Journey, type OutboxMail, personOf } from '../support/journey.ts';
+import { signalBody } from '../support/signal-registration.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 import { withSystem } from '../support/with-system.ts';
 
 const { system, behind, api } = await withSystem(
-  { INFOBIP_API_KEY: 'fake', INFOBIP_FROM: 'Vyry' },
+  {
+    INFOBIP_API_KEY: 'fake',
+    INFOBIP_FROM: 'Vyry',
+    REGISTRATION_STEPS: 'directory,captcha,code,credentials,device,signal',
+  },
   { start: startOwnTestSystem },
 );
 
@@ -52,6 +58,29 @@ describe('A registration, when a process is killed during a call', () => {
       await system.restart('api');
     });
     assert.ok(journey.repeated.includes('credentials'));
+    await assertFinishedOnce(journey);
+  });
+
+  it('survives kills of registration, api and signal at its last steps, with one device and one account at the Signal server', async () => {
+    const { outboxUrl } = system.ready;
+    const journey = next();
+    await journey.walk('credentials');
+    process.kill(pidOf('registration'), 'SIGSTOP');
+    const describing = actUntilDone(journey);
+    await until(async () => (await behind.keys(`registration-device:{${idOf(journey)}}`)).length === 1);
+    await system.kill('api');
+    await system.kill('registration');
+    await system.restart('registration');
+    await system.restart('api');
+    await describing;
+    assert.ok(journey.repeated.includes('device'));
+    await setFault(outboxUrl, { channel: 'signal', mode: 'hold' });
+    const registering = actUntilDone(journey);
+    await untilHeld(outboxUrl, { channel: 'signal' });
+    await system.kill('signal');
+    await setFault(outboxUrl, { channel: 'signal', mode: 'none' });
+    await system.restart('signal');
+    await registering;
     await assertFinishedOnce(journey);
   });
 
@@ -110,7 +139,8 @@ describe('A registration, when a process is killed during a call', () => {
   });
 
   function next(channel: Channel = 'sms'): Journey {
-    return createJourney(system.ready, personOf(people++), channel);
+    const bodies = { device: makeDevice(makeIdentity(), { oneTimeKeys: 1 }), signal: signalBody() };
+    return createJourney(system.ready, personOf(people++), channel, bodies);
   }
 
   function pidOf(role: Role): number {
@@ -150,6 +180,11 @@ describe('A registration, when a process is killed during a call', () => {
     await sending;
   }
 
+  async function signalAccountsOf(phone: string): Promise<{ uuid: string; number: string }[]> {
+    const answer = await fetch(`${system.ready.signalServerUrl}/signal-server/accounts`);
+    return ((await answer.json()) as { uuid: string; number: string }[]).filter(({ number }) => number === phone);
+  }
+
   async function assertFinishedOnce(journey: Journey): Promise<void> {
     await journey.walk('session');
     const { person, registration } = journey;
@@ -162,6 +197,14 @@ describe('A registration, when a process is killed during a call', () => {
     const { accessToken } = journey.answerOf('session').body;
     const me = await api.readMe({ token: accessToken });
     assert.equal(me.body.phone, person.phone);
+    const { items } = (await api.listDevices({ token: accessToken })).body;
+    assert.partialDeepStrictEqual(items, [{ deviceId: '1', current: true, keys: { count: 1, pqCount: 1 } }]);
+    assert.equal(items.length, 1);
+    const atSignal = await signalAccountsOf(person.phone);
+    assert.deepEqual(
+      atSignal.map(({ uuid }) => uuid),
+      [journey.answerOf('signal').body.uuid],
+    );
     assert.equal((await registration?.call('POST', '/session'))?.status, 409, 'a second session');
   }
 });

@@ -169,7 +169,9 @@ describe('R5: the data that registrations leave behind', () => {
     }
     assert.ok(places.some((place) => place.startsWith('redis file')));
     assert.ok(search(everywhere, '+44•••••0950').includes(`redis registration:{${id}}`));
-    for (const role of roles) assert.ok((everywhere[`log ${role}.log`] ?? '').includes('process.started'), role);
+    for (const role of roles.filter((name) => name !== 'signal')) {
+      assert.ok((everywhere[`log ${role}.log`] ?? '').includes('process.started'), role);
+    }
   });
 
   it('is searched in all places: a planted secret is found, in any encoding', async () => {

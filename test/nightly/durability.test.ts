@@ -1,6 +1,6 @@
 /**
  * Whatever process is killed at whatever step, the user finishes the registration as usual: one message whose code
- * works, one account, one session. Only a call that lost its own connection is repeated, and a start while Temporal is
+ * works, one account with one device, one account at the Signal server, one session. Then a second device is linked. Only a call that lost its own connection is repeated, and a start while Temporal is
  * unavailable: that is refused at once, and repeated with the same key.
  */
 import assert from 'node:assert/strict';
@@ -9,21 +9,31 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { System } from '../../engines/system.ts';
 import type { Role } from '../../platform/config/roles.ts';
 import { call, messagesTo, notificationsTo } from '../support/client.ts';
+import { makeDevice, makeIdentity, type TestIdentity } from '../support/device-keys.ts';
 import { setFault, untilHeld } from '../support/faults.ts';
 import { type Act, acts, type Channel, createJourney, type Journey, personOf } from '../support/journey.ts';
+import { createLinkSteps } from '../support/links.ts';
+import { must } from '../support/registrations.ts';
+import { createRestClient } from '../support/rest-client.ts';
+import { signalBody } from '../support/signal-registration.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
 import { startWholeTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 type Victim = Role | 'temporal';
 
+const policy = 'directory,captcha,code,credentials,device,signal';
+
 describe('A registration, when a process is killed at each of its steps and during the send', () => {
   let system: System;
   let stores: Stores;
   let people = 0;
+  const identities = new Map<Journey, TestIdentity>();
 
   before(async () => {
-    system = await startWholeTestSystem({ env: { CAPTCHA_COST: '2', RESEND_API_KEY: 'fake' } });
+    system = await startWholeTestSystem({
+      env: { CAPTCHA_COST: '2', RESEND_API_KEY: 'fake', REGISTRATION_STEPS: policy },
+    });
     stores = await connectStores(system);
   });
   after(async () => {
@@ -37,6 +47,10 @@ describe('A registration, when a process is killed at each of its steps and duri
 
   it('survives a kill of the directory worker', async () => {
     await survive('directory');
+  });
+
+  it('survives a kill of the signal worker', async () => {
+    await survive('signal');
   });
 
   it('survives a kill of the delivery worker', async () => {
@@ -92,7 +106,11 @@ describe('A registration, when a process is killed at each of its steps and duri
   });
 
   function next(channel: Channel = 'sms'): Journey {
-    return createJourney(system.ready, personOf(people++), channel);
+    const identity = makeIdentity();
+    const device = makeDevice(identity);
+    const journey = createJourney(system.ready, personOf(people++), channel, { device, signal: signalBody() });
+    identities.set(journey, identity);
+    return journey;
   }
 
   /**
@@ -138,6 +156,12 @@ describe('A registration, when a process is killed at each of its steps and duri
     assert.ok(countUnderWay >= acts.length, `only ${countUnderWay} calls were in progress`);
     assertRepeats(journeys, victim);
     await Promise.all(journeys.map(assertFinishedOnce));
+    await linkDevice(unconfirmed);
+  }
+
+  async function signalAccountsOf(phone: string): Promise<unknown[]> {
+    const answer = await fetch(`${system.ready.signalServerUrl}/signal-server/accounts`);
+    return ((await answer.json()) as { number: string }[]).filter(({ number }) => number === phone);
   }
 
   async function assertFinishedOnce(journey: Journey): Promise<void> {
@@ -153,7 +177,22 @@ describe('A registration, when a process is killed at each of its steps and duri
     const { accessToken } = journey.answerOf('session').body;
     const me = await call(system.ready.apiUrl, 'GET', '/api/v1/users/me', { token: accessToken });
     assert.equal(me.body.phone, person.phone, who);
+    const devices = await call(system.ready.apiUrl, 'GET', '/api/v1/devices', { token: accessToken });
+    assert.equal(devices.body.items.length, 1, `${who}: devices`);
+    assert.equal((await signalAccountsOf(person.phone)).length, 1, `${who}: accounts at the Signal server`);
     assert.equal((await registration?.call('POST', '/session'))?.status, 409, `${who}: a second session`);
+  }
+
+  /** Links a second device to the account of a journey. */
+  async function linkDevice(journey: Journey): Promise<void> {
+    const identity = identities.get(journey) ?? makeIdentity();
+    const api = createRestClient(system.ready.apiUrl);
+    const { approved, complete } = createLinkSteps(api);
+    const { accessToken: token, user } = journey.answerOf('session').body;
+    const owner = { ...journey.answerOf('session').body, ...user, token, identity, deviceId: '1' };
+    const link = await approved(owner);
+    await must(complete(link, makeDevice(identity)), 201);
+    assert.equal((await must(api.listDevices({ token }))).body.items.length, 2);
   }
 
   async function accepted(recipient: string): Promise<void> {

@@ -2,7 +2,8 @@
  * Registers a user as an app would: each call is made once. A call is repeated only when its connection was lost, or
  * when it is a start that was refused because Temporal was unavailable.
  *
- * The acts are those of the default policy, in an order that its requirements allow; `device` only if it has one.
+ * The acts are those of the default policy and `signal`, in an order that their requirements allow; `device` and `signal`
+ * only with a body for them.
  */
 import { randomUUID } from 'node:crypto';
 import type { Device } from '../../contract/devices.ts';
@@ -15,10 +16,21 @@ import {
   registrationOf,
   solveCaptcha,
 } from './client.ts';
+import type { SignalBody } from './signal-registration.ts';
 import { until } from './until.ts';
 
 /** The acts of a registration, in order. */
-export const acts = ['start', 'directory', 'captcha', 'send', 'code', 'credentials', 'device', 'session'] as const;
+export const acts = [
+  'start',
+  'directory',
+  'captcha',
+  'send',
+  'code',
+  'credentials',
+  'device',
+  'signal',
+  'session',
+] as const;
 /** One act of a registration. */
 export type Act = (typeof acts)[number];
 
@@ -54,6 +66,14 @@ export interface Destination {
   outboxUrl: string;
 }
 
+/** What a journey does beside the acts that all have. */
+interface JourneyOptions {
+  /** Language of messages, for its start. */
+  locale?: string;
+  device?: Device;
+  signal?: SignalBody;
+}
+
 /** A channel that codes are sent by. */
 export type Channel = 'sms' | 'voice' | 'email';
 
@@ -81,14 +101,15 @@ export interface Journey {
   walk(last: Act): Promise<void>;
 }
 
-/** Creates a journey before its first call; `wishes` is the body of its start, `device` that of its step. */
+/** Creates a journey before its first call; `device` and `signal` are the bodies of their steps. */
 export function createJourney(
   to: Destination,
   person: Person,
   channel: Channel = 'sms',
-  { device, ...wishes }: { locale?: string; device?: Device } = {},
+  { device, signal, ...wishes }: JourneyOptions = {},
 ): Journey {
-  const own = acts.filter((act) => act !== 'device' || device !== undefined);
+  const bodies: Partial<Record<Act, unknown>> = { device, signal };
+  const own = acts.filter((act) => !(act in bodies) || bodies[act] !== undefined);
   const answers = new Map<Act, Answer>();
   const repeated: Act[] = [];
   const keys = { start: randomUUID(), send: randomUUID(), credentials: randomUUID(), session: randomUUID() };
@@ -114,6 +135,7 @@ export function createJourney(
     credentials: () =>
       onRegistration('PUT', '/credentials', { password: person.newPassword, pin: person.pin }, keys.credentials),
     device: () => onRegistration('PUT', '/device', device),
+    signal: () => onRegistration('PUT', '/signal', signal),
     session: () => onRegistration('POST', '/session', undefined, keys.session),
   };
 

@@ -12,6 +12,7 @@ import type { AuthenticateResult, DirectoryActivities } from '../../activities/d
 import type { NotificationSendingActivities } from '../../activities/notification-sending.ts';
 import type { NotificationActivities } from '../../activities/notifications.ts';
 import type { RegistrationActivities } from '../../activities/registration.ts';
+import type { RegistrationDeviceActivities } from '../../activities/registration-devices.ts';
 import type { SignalActivities } from '../../activities/signal.ts';
 import { executeUpdate } from '../../adapters/temporal/client-calls.ts';
 import { createDataConverter, isTemporalOutage } from '../../adapters/temporal/connect.ts';
@@ -34,6 +35,7 @@ type FakeActivities = AccountActivities &
   Pick<NotificationSendingActivities, 'sendNotification'> &
   DirectoryActivities &
   RegistrationActivities &
+  RegistrationDeviceActivities &
   NotificationActivities &
   SignalActivities;
 
@@ -131,6 +133,9 @@ const goodDayBy = (now: Clock): FakeActivities => ({
   createAccount: async () => undefined,
   removeAccount: async () => undefined,
   recoverAccount: async () => [],
+  findLocked: async () => null,
+  addRegistrationDevice: async () => ({ outcome: 'added', ended: [] }),
+  removeRegistrationDevice: async () => undefined,
   publishStatus: async () => undefined,
   operatorAct: async () => undefined,
   saveVerifiedNumber: async () => undefined,

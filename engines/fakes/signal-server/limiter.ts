@@ -3,7 +3,7 @@
  */
 
 /** The size of a bucket, and the time in which one permit returns. */
-export interface BucketRule {
+interface BucketRule {
   size: number;
   permitMs: number;
 }
@@ -22,7 +22,7 @@ export interface Limiter {
 }
 
 /** The limits of verification and registration, with the defaults of a Signal-Server. */
-export const limitRules = {
+const limitRules = {
   registration: { size: 6, permitMs: 30_000 },
   verificationPushChallenge: { size: 5, permitMs: 30_000 },
   verificationCaptcha: { size: 10, permitMs: 30_000 },

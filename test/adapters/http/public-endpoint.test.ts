@@ -19,13 +19,7 @@ const message = { headers: {}, body: Buffer.from('wake up') };
 /** A resolver with prescribed answers, the last of which it repeats, and the names that it was asked for. */
 function resolverOf(...answers: string[][]): { resolve: Resolve; asked: string[] } {
   const asked: string[] = [];
-  const resolve: Resolve = (hostname, _options, callback) => {
-    const addresses = answers[Math.min(asked.push(hostname), answers.length) - 1] ?? [];
-    callback(
-      addresses.length === 0 ? Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' }) : null,
-      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
-    );
-  };
+  const resolve: Resolve = async (hostname) => answers[Math.min(asked.push(hostname), answers.length) - 1] ?? [];
   return { resolve, asked };
 }
 

@@ -269,6 +269,22 @@ function idsOf(filters: unknown): unknown[] {
   return (filters as { _id?: unknown }[]).flatMap(({ _id }) => (_id as { $in?: unknown[] } | undefined)?.$in ?? [_id]);
 }
 
+describe('setIdentifier()', () => {
+  it('notes when the number became another one, but not a repeat or another address', async () => {
+    const [userId, identity, other] = [newId(), newIdentity(), newIdentity()];
+    await accounts.insert({ userId, identity, createdAt: new Date() });
+    const changedAt = async () => (await accounts.read(userId))?.phoneChangedAt;
+    await accounts.setIdentifier(userId, { kind: 'phone', value: identity.phone });
+    await accounts.setIdentifier(userId, { kind: 'email', value: other.email });
+    assert.equal(await changedAt(), undefined);
+    await accounts.setIdentifier(userId, { kind: 'phone', value: other.phone });
+    const noted = await changedAt();
+    assert.ok(noted);
+    await accounts.setIdentifier(userId, { kind: 'phone', value: other.phone });
+    assert.deepEqual(await changedAt(), noted);
+  });
+});
+
 describe('disable() and enable()', () => {
   it('store the instant of the first call, and clear it', async () => {
     const userId = newId();

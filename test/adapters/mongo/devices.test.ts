@@ -245,6 +245,25 @@ describe('takeKeys()', () => {
     await devices.markRemoved(userId, { deviceId: '1', createdAt: 1000 }, 2000);
     assert.equal(await devices.takeKeys(userId, '1', { withOneTime: true }), undefined);
   });
+
+  it('leaves no device or key set behind when one is removed at the moment of a hand-out', async () => {
+    const userId = newId();
+    const { pqPreKeys: _pqPreKeys, ...withoutKem } = newDevice();
+    await devices.add(userId, withoutKem, { max });
+    const before = await setOf(userId);
+    // what a hand-out does that read the set before the removal
+    const late = { 'devices.d1.pqPreKeys.next': 1, 'devices.d2.preKeys.next': 1 };
+    await database.connection.collection('devices').updateOne({ _id: userId as never }, { $inc: late });
+    assert.deepEqual(await setOf(userId), before);
+    const found = await devices.takeKeys(userId, undefined, { withOneTime: true });
+    assert.deepEqual(
+      found?.devices.map(({ device, pqPreKey }) => [device.deviceId, pqPreKey]),
+      [['1', undefined]],
+    );
+    const added = await devices.add(userId, newDevice(), { max });
+    assert.equal(added.outcome === 'added' && added.device.deviceId, '2');
+    assert.equal((await devices.takeKeys(userId, '2', { withOneTime: true }))?.devices[0]?.preKey?.index, 0);
+  });
 });
 
 describe('replaceKeys() and rotate()', () => {

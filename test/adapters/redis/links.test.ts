@@ -67,7 +67,7 @@ async function linkIn(state: 'claimed' | 'revealed' | 'approved', userId = newId
   if (state === 'claimed') return stored(linkId);
   assert.ok(await links.reveal(await stored(linkId), 'new nonce', now));
   if (state === 'revealed') return stored(linkId);
-  assert.ok(await links.approve(await stored(linkId), { sealedProvision: 'sealed', claimedBy: '1' }, now));
+  assert.ok(await links.approve(await stored(linkId), { sealedProvision: 'encrypted', claimedBy: '1' }, now));
   return stored(linkId);
 }
 
@@ -119,14 +119,14 @@ describe('link-change.lua', () => {
     const link = await created();
     assert.equal(await links.reveal(link, 'nonce', now), false);
     await links.claim(link, claimOf('user'));
-    const approval = { sealedProvision: 'sealed', claimedBy: '1' };
+    const approval = { sealedProvision: 'encrypted', claimedBy: '1' };
     assert.equal(await links.approve(await stored(link.linkId), approval, now), false);
     assert.equal((await stored(link.linkId)).state, 'claimed');
   });
 
   it('refuses every step after the expiry, and reads the link as expired', async () => {
     const link = await linkIn('revealed');
-    const approval = { sealedProvision: 'sealed', claimedBy: '1' };
+    const approval = { sealedProvision: 'encrypted', claimedBy: '1' };
     assert.equal(await links.approve(link, approval, later), false);
     assert.equal((await stored(link.linkId, later)).state, 'expired');
     assert.equal((await stored(link.linkId, later - 1)).state, 'revealed');
@@ -134,10 +134,10 @@ describe('link-change.lua', () => {
 
   it('J5: accepts an approval of the device that claimed only, and one of a denial and an approval at once', async () => {
     const link = await linkIn('revealed');
-    assert.equal(await links.approve(link, { sealedProvision: 'sealed', claimedBy: '2' }, now), false);
+    assert.equal(await links.approve(link, { sealedProvision: 'encrypted', claimedBy: '2' }, now), false);
     for (let round = 0; round < 20; round++) {
       const raced = await linkIn('revealed');
-      const approval = { sealedProvision: 'sealed', claimedBy: '1' };
+      const approval = { sealedProvision: 'encrypted', claimedBy: '1' };
       const [, isDenied] = await Promise.all([links.approve(raced, approval, now), links.deny(raced, 'denied', now)]);
       // a denial after the approval still counts
       assert.equal((await stored(raced.linkId)).state, isDenied ? 'denied' : 'approved');
@@ -178,7 +178,7 @@ describe('link-change.lua', () => {
     const { linkId } = await created({ kind: 'approval', userId: 'u', registrationId: 'r' });
     await links.claim(await stored(linkId), claimOf('u'));
     await links.reveal(await stored(linkId), 'nonce', now);
-    await links.approve(await stored(linkId), { sealedProvision: 'sealed', claimedBy: '1' }, now);
+    await links.approve(await stored(linkId), { sealedProvision: 'encrypted', claimedBy: '1' }, now);
     assert.equal(await links.expire(await stored(linkId)), false);
     assert.equal((await stored(linkId, later)).state, 'approved');
   });

@@ -368,3 +368,73 @@ describe('takePlace()', () => {
     assert.equal(await sessions.takePlace(userId, ids.at(-1) ?? '', 600_000), undefined, 'a repeat replaces nothing');
   });
 });
+
+describe('session-device.lua', () => {
+  const bind = (session: NewAuthSession, deviceId: string, hash = uniqueName()) =>
+    sessions.bindDevice({ ...owner(session), deviceId }, { token: () => successor(hash) });
+
+  it('makes a session one of a device, once, whatever is asked at the same time', async () => {
+    for (let round = 0; round < 20; round++) {
+      const session = newSession();
+      await create(session);
+      const asked = Array.from({ length: 6 }, (_, index) => String((index % 3) + 1));
+      const results = await Promise.all(asked.map((deviceId) => bind(session, deviceId)));
+      const { deviceId } = (await sessions.read(session)) ?? {};
+      const expected = asked.map((each) => (each === deviceId ? 'bound' : 'other'));
+      assert.deepEqual(
+        results.map(({ outcome }) => outcome),
+        expected,
+        `round ${round}`,
+      );
+    }
+  });
+
+  it('replaces the refresh token; the former one returns the same successor for a moment', async () => {
+    const session = newSession();
+    const [first, second] = [uniqueName('a'), uniqueName('b')];
+    await create(session, first);
+    assert.equal((await bind(session, '1', second)).outcome, 'bound');
+    const repeated = await sessions.rotate(owner(session), first, successor(uniqueName()), { roles: [] });
+    assert.deepEqual([repeated.outcome, repeated.deviceId], ['repeated', '1']);
+    assert.equal(repeated.encrypted, successor(second).encrypted);
+    const rotated = await sessions.rotate(owner(session), second, successor(uniqueName()), { roles: [] });
+    assert.equal(rotated.outcome, 'rotated');
+  });
+
+  it('does not recreate a session that ended, and leaves no refresh token', async () => {
+    const rounds = Array.from({ length: 30 }, () => newSession());
+    await Promise.all(rounds.map((session) => create(session)));
+    const hashes = await Promise.all(
+      rounds.map(async (session) => {
+        const hash = uniqueName();
+        const [{ outcome }] = await Promise.all([
+          bind(session, '1', hash),
+          sessions.end(session.userId, session.sessionId),
+        ]);
+        return { hash, outcome };
+      }),
+    );
+    for (const [index, { hash, outcome }] of hashes.entries()) {
+      assert.equal(await redis.exists(`session:${rounds[index]?.sessionId}`), 0);
+      if (outcome === 'ended') assert.equal(await redis.exists(`refresh:${hash}`), 0);
+    }
+  });
+});
+
+describe('endDevice()', () => {
+  it('ends the sessions of one device of one user, and returns them', async () => {
+    const userId = uniqueName('user');
+    const [one, two, bare] = [
+      newSession({ userId, deviceId: '1' }),
+      newSession({ userId, deviceId: '2' }),
+      newSession({ userId }),
+    ];
+    const theirs = newSession({ deviceId: '2' });
+    for (const session of [one, two, bare, theirs]) await create(session);
+    assert.deepEqual(await sessions.endDevice(userId, '2'), [two.sessionId]);
+    assert.deepEqual(await sessions.endDevice(userId, '2'), []);
+    assert.equal(await sessions.read(two), undefined);
+    for (const session of [one, bare, theirs])
+      assert.equal((await sessions.read(session))?.sessionId, session.sessionId);
+  });
+});
