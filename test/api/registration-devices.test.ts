@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Device } from '../../contract/devices.ts';
-import { ageRecords } from '../support/aging.ts';
 import { type Answer, notificationsTo, type RegistrationHandle, startRegistration } from '../support/client.ts';
 import { makeDevice, makeIdentity } from '../support/device-keys.ts';
 import { createLinkSteps, makeOffer, type NewDeviceLink, type Owner } from '../support/links.ts';
@@ -13,7 +12,6 @@ import { until } from '../support/until.ts';
 import { withSystem } from '../support/with-system.ts';
 
 const pin = '918273';
-const daySeconds = 86_400;
 
 const { system, behind, url, api, person, codeBy, isAlive, logIn } = await withSystem({
   REGISTRATION_STEPS: 'code,credentials,device',
@@ -263,21 +261,6 @@ describe('a number whose account has devices', () => {
     );
   });
 
-  it('is given away without an approval when nobody has used the account for a week, and the old devices end', async () => {
-    const held = await owner(16, { pin });
-    await ageAccount(held, 6 * daySeconds);
-    const { last } = await atDevice(16);
-    assert.equal(stepOf(last, 'approval').status, 'open');
-    await ageAccount(held, 8 * daySeconds);
-    const { registration } = await atDevice(16);
-    const completed = await must(describeDevice(registration, makeDevice(makeIdentity())));
-    assert.deepEqual([completed.body.state, completed.body.userId], ['completed', held.userId]);
-    const { accessToken } = await sessionOf(registration);
-    assert.equal(await isAlive(held.token), false);
-    assert.equal((await devicesOf(accessToken)).length, 1);
-    assert.deepEqual(await reasonsOf('identity-change', held.userId), ['reregistered']);
-  });
-
   it('with as many devices as it may have: the step stays open until the user has removed one', async () => {
     const held = await owner(17);
     await links.linked(held);
@@ -299,12 +282,3 @@ describe('a number whose account has devices', () => {
     assert.equal((await must(describeDevice(registration, makeDevice(identity)))).body.state, 'completed');
   });
 });
-
-/** Makes the last use of an account so many seconds old. */
-async function ageAccount({ userId }: Owner, seconds: number): Promise<void> {
-  const usedAt = Date.now() - seconds * 1000;
-  await ageRecords(behind.redis, `user:${userId}`, seconds);
-  await behind.redis.hset(`device-activity:${userId}`, '1', usedAt);
-  const users = behind.database.collection<{ _id: string; createdAt: Date }>('users');
-  await users.updateOne({ _id: userId }, { $set: { createdAt: new Date(usedAt) } });
-}
