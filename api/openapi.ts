@@ -153,13 +153,13 @@ function problemAnswer(description: string): unknown {
   return { description, headers, content: { 'application/json': { schema: schemaOf(ErrorBody, 'output') } } };
 }
 
-/** A reference for a schema with an id, otherwise the schema itself, which contains no schema with an id. */
+/** A reference for a schema with an id, otherwise the schema itself, with references to those with an id. */
 function schemaOf(schema: z.ZodType, io: 'input' | 'output'): unknown {
   const id = schema.meta()?.id;
   if (id !== undefined) return { $ref: `${componentPath}${id}` };
   const options = { io, unrepresentable: 'any', target: 'draft-2020-12', override: portably } as const;
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, options);
-  return rest;
+  const { $schema: _, $defs: __, ...rest } = z.toJSONSchema(schema, options);
+  return JSON.parse(JSON.stringify(rest).replaceAll('"#/$defs/', `"${componentPath}`));
 }
 
 /** The default-ignorable code points of the Basic Multilingual Plane (Unicode 17.0); the api refuses the others too. */

@@ -8,7 +8,7 @@ import type { AuthSession as StoredSession } from '../domain/session.ts';
 /** An account as its user sees it. */
 export function userView(account: Account): User {
   const { disabledAt: _operators, registrationIds: _internal, deletionId: _deletion, deletionAt, ...shown } = account;
-  const { epoch: _epoch, passed: _passed, ...own } = shown;
+  const { epoch: _epoch, passed: _passed, phoneChangedAt: _changed, ...own } = shown;
   const isUnknown = account.phone !== undefined && parsePhoneNumber(account.phone) === undefined;
   return {
     ...own,

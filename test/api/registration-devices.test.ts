@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Device } from '../../contract/devices.ts';
+import { ageRecords } from '../support/aging.ts';
 import { type Answer, notificationsTo, type RegistrationHandle, startRegistration } from '../support/client.ts';
 import { makeDevice, makeIdentity } from '../support/device-keys.ts';
 import { createLinkSteps, makeOffer, type NewDeviceLink, type Owner } from '../support/links.ts';
@@ -77,6 +78,21 @@ async function approvedBy(index: number, device: Pick<Owner, 'token'>): Promise<
 async function reasonsOf(action: Parameters<typeof behind.auditEvents>[0], userId: string): Promise<unknown[]> {
   const events = await behind.auditEvents(action);
   return events.filter((event) => JSON.stringify(event).includes(userId)).map((event) => event.event?.reason);
+}
+
+const daySeconds = 86_400;
+
+/** Makes every use of an account so many seconds older. A session that was unused for too long ends. */
+async function ageAccount({ userId }: Owner, seconds: number): Promise<void> {
+  const { redis, database } = behind;
+  await ageRecords(redis, `user:${userId}`, seconds);
+  for (const sessionId of await redis.zrange(`sessions:${userId}`, 0, -1)) {
+    await ageRecords(redis, `session:${sessionId}`, seconds);
+  }
+  await redis.hincrby(`device-activity:${userId}`, '1', -seconds * 1000);
+  const users = database.collection<{ _id: string; createdAt: Date }>('users');
+  const { createdAt = new Date() } = (await users.findOne({ _id: userId })) ?? {};
+  await users.updateOne({ _id: userId }, { $set: { createdAt: new Date(createdAt.getTime() - seconds * 1000) } });
 }
 
 function assertLocked({ status, body }: Answer, asks: string[]): void {
@@ -280,5 +296,20 @@ describe('a number whose account has devices', () => {
     const registration = await approvedBy(18, { token: accessToken });
     assertRefused(await describeDevice(registration, keys), 'signedPreKey');
     assert.equal((await must(describeDevice(registration, makeDevice(identity)))).body.state, 'completed');
+  });
+
+  it('is given away without an approval when nobody has used the account for a week, and the old devices end', async () => {
+    const held = await owner(16, { pin });
+    await ageAccount(held, 6 * daySeconds);
+    const { last } = await atDevice(16);
+    assert.equal(stepOf(last, 'approval').status, 'open');
+    await ageAccount(held, 2 * daySeconds);
+    const { registration } = await atDevice(16);
+    const completed = await must(describeDevice(registration, makeDevice(makeIdentity())));
+    assert.deepEqual([completed.body.state, completed.body.userId], ['completed', held.userId]);
+    const { accessToken } = await sessionOf(registration);
+    assert.equal(await isAlive(held.token), false);
+    assert.equal((await devicesOf(accessToken)).length, 1);
+    assert.deepEqual(await reasonsOf('identity-change', held.userId), ['reregistered']);
   });
 });
