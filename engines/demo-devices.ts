@@ -76,7 +76,7 @@ export async function runLink(place: DemoPlace, qrText: string, readDigits: () =
 }
 
 /** Scans a QR text, shows who asks, and approves it by the digits that the new device shows. */
-export async function approveDevice(vyry: Vyry, qrText: string, readDigits: () => Promise<string>): Promise<void> {
+async function approveDevice(vyry: Vyry, qrText: string, readDigits: () => Promise<string>): Promise<void> {
   const link = await vyry.openScannedLink(qrText);
   const { deviceName, client, ip, place, network, sameNetwork } = link.request;
   const where = `${place ?? 'a place that the server does not know'}, network ${network}`;

@@ -86,10 +86,10 @@ const daySeconds = 86_400;
 async function ageAccount({ userId }: Owner, seconds: number): Promise<void> {
   const { redis, database } = behind;
   await ageRecords(redis, `user:${userId}`, seconds);
-  for (const sessionId of await redis.zrange(`sessions:${userId}`, 0, -1)) {
+  for (const sessionId of await redis.zrange(`sessions:${userId}`, '0', '-1')) {
     await ageRecords(redis, `session:${sessionId}`, seconds);
   }
-  await redis.hincrby(`device-activity:${userId}`, '1', -seconds * 1000);
+  await redis.hincrby(`device-activity:${userId}`, '1', String(-seconds * 1000));
   const users = database.collection<{ _id: string; createdAt: Date }>('users');
   const { createdAt = new Date() } = (await users.findOne({ _id: userId })) ?? {};
   await users.updateOne({ _id: userId }, { $set: { createdAt: new Date(createdAt.getTime() - seconds * 1000) } });

@@ -170,7 +170,12 @@ if (import.meta.main) {
   const folder = await openTemporaryFolder(console.log);
   await using system = await startSystemIn(folder, {
     secrets: { ...readSecrets(folder.path), PAYLOAD_KEY: historiesKey },
-    env: { CAPTCHA_COST: '2', OTP_RESEND_WAITS: '1', REGISTRATION_TTL: String(ttlSeconds) },
+    env: {
+      CAPTCHA_COST: '2',
+      OTP_RESEND_WAITS: '1',
+      REGISTRATION_TTL: String(ttlSeconds),
+      REGISTRATION_STEPS: 'directory,captcha,code,credentials',
+    },
   });
   await using stores = await connectStores(system);
   mkdirSync(historiesFolder, { recursive: true });
