@@ -30,7 +30,7 @@ COPY contract/ contract/
 COPY domain/ domain/
 COPY platform/ platform/
 COPY adapters/phone-numbers.ts adapters/phone-numbers.ts
-COPY api/devices/signatures.ts api/devices/signatures.ts
+COPY api/signatures.ts api/signatures.ts
 COPY engines/fakes/ engines/fakes/
 USER node
 ENTRYPOINT ["node", "engines/fakes/main.ts"]

@@ -22,7 +22,6 @@ import { padResponseTime } from '../../platform/lifecycle.ts';
 import { tooOld } from '../authenticate.ts';
 import { type CaptchaDeps, useCaptchaForSend } from '../captchas.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { checkDevice, type DeviceAddDeps, withDevice } from '../devices/add.ts';
 import {
   andConsume,
   type Consumed,
@@ -35,6 +34,7 @@ import {
   orRefund,
   type SendLimitDeps,
 } from '../limits.ts';
+import { checkDevice, type DeviceAddDeps, withDevice } from '../new-devices.ts';
 import {
   type Destination,
   isRightCode,

@@ -28,8 +28,8 @@ import type { DeviceSession } from '../authenticate.ts';
 import type { ApiDeps } from '../deps.ts';
 import { allowsHandOut, type LimitDeps, limitKeyFetch, limitKeyUpload } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
+import { requireSignatures } from '../signed-keys.ts';
 import { type WakeUpDeps, wakeUp } from '../wake-up.ts';
-import { requireSignatures } from './signed-keys.ts';
 
 type KeyDeps = Pick<ApiDeps, 'devices' | 'preKeys'>;
 /** The dependencies of an upload. */

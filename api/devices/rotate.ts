@@ -17,7 +17,7 @@ import type { ApiDeps } from '../deps.ts';
 import { notifyOwner } from '../notifications.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
-import { requireSignatures } from './signed-keys.ts';
+import { requireSignatures } from '../signed-keys.ts';
 
 type Op = typeof deviceOperations.rotateIdentity;
 type Deps = Pick<ApiDeps, 'devices' | 'preKeys' | 'events' | 'temporal'>;

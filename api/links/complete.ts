@@ -10,7 +10,7 @@ import { Failure } from '../../domain/failures.ts';
 import type { DeviceLink } from '../../domain/link.ts';
 import { sha256 } from '../../platform/crypto.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { type DeviceAddDeps, withDevice } from '../devices/add.ts';
+import { type DeviceAddDeps, withDevice } from '../new-devices.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput, Minted } from '../serve.ts';
 import { beginSession, requireEnabled, type SessionBeginDeps } from '../sessions.ts';

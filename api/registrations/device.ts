@@ -4,10 +4,10 @@ import type { AnswerOf } from '../../contract/operation.ts';
 import type { registrationOperations } from '../../contract/registrations.ts';
 import { setDevice } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
-import { checkDevice } from '../devices/add.ts';
-import { requireSignatures } from '../devices/signed-keys.ts';
+import { checkDevice } from '../new-devices.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
+import { requireSignatures } from '../signed-keys.ts';
 import {
   finalView,
   isDone,

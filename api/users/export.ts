@@ -10,7 +10,7 @@ import { Failure } from '../../domain/failures.ts';
 import { emailKey } from '../../domain/identity.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
-import { type DeviceViewDeps, deviceViews } from '../devices/list.ts';
+import { type DeviceViewDeps, deviceViews } from '../device-views.ts';
 import { accountKeyOf, type LimitDeps, limitExport } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
 import { sessionView, userView } from '../views.ts';

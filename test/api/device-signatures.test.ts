@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { KEMKeyPair, PrivateKey, PublicKey } from '@signalapp/libsignal-client';
-import { verifySignatures } from '../../api/devices/signatures.ts';
+import { verifySignatures } from '../../api/signatures.ts';
 import { generateKeyPair, sign, verify } from '../../client/curve.ts';
 
 const identity = PrivateKey.generate();

@@ -1,5 +1,5 @@
 /** Registration at the fake Signal-Server, `POST /v1/registration`: its checks, in its order, and its statuses. */
-import { verifySignatures } from '../../../api/devices/signatures.ts';
+import { verifySignatures } from '../../../api/signatures.ts';
 import { type Answer, type Call, json } from '../http-server.ts';
 import { type Account, type Accounts, type IdentityKeys, isSecretOf, saltedHash } from './accounts.ts';
 import { Refused, readBody, readCredentials } from './answers.ts';

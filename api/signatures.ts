@@ -4,7 +4,7 @@
  */
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { isCurvePublicKey, signatureBytes } from '../../domain/keys.ts';
+import { isCurvePublicKey, signatureBytes } from '../domain/keys.ts';
 
 /** A key whose signature is to be verified. */
 export interface SignedKey {

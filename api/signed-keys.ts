@@ -1,6 +1,6 @@
 /** The signatures of the keys that a device sends. */
-import type { PqPreKey, SignedPreKey } from '../../contract/keys.ts';
-import { Failure } from '../../domain/failures.ts';
+import type { PqPreKey, SignedPreKey } from '../contract/keys.ts';
+import { Failure } from '../domain/failures.ts';
 import { verifySignatures } from './signatures.ts';
 
 /** The signed keys in a request; all of them by the identity key of the account. */
