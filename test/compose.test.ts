@@ -29,6 +29,7 @@ import { readConfig } from '../platform/config/config.ts';
 import { type Role, roles } from '../platform/config/roles.ts';
 import { variablesOf } from '../platform/config/variables.ts';
 import { call, codeFor, solveCaptcha, startRegistration } from './support/client.ts';
+import { makeDevice, makeIdentity } from './support/device-keys.ts';
 import { testBundle, testEngines } from './support/engines.ts';
 import { startOwnTestSystem } from './support/system.ts';
 import { until } from './support/until.ts';
@@ -361,7 +362,8 @@ describe('the processes of docker-compose.yml', () => {
     await registration.call('PUT', '/captcha', await solveCaptcha(url));
     await registration.call('POST', '/codes', { channel: 'sms' });
     await registration.call('PUT', '/code', { code: await codeFor(system.ready.outboxUrl, '+447700900911') });
-    const { status, body } = await registration.call('PUT', '/credentials', { password: 'violet-harbour-engraves-93' });
+    await registration.call('PUT', '/credentials', { password: 'violet-harbour-engraves-93' });
+    const { status, body } = await registration.call('PUT', '/device', makeDevice(makeIdentity()));
     assert.deepEqual([status, body.state], [200, 'completed']);
     assert.equal((await call(url, 'GET', '/health/ready')).body.status, 'ready');
   });

@@ -5,6 +5,7 @@ import { operations } from '../../contract/operations.ts';
 import type { ProfileChange } from '../../contract/users.ts';
 import { ageRecords } from '../support/aging.ts';
 import { type Answer, call } from '../support/client.ts';
+import { makeDevice, makeIdentity, makeRotation } from '../support/device-keys.ts';
 import { assertReached } from '../support/instants.ts';
 import { type SignedIn, signedIn } from '../support/people.ts';
 import { assertLimited, goodPassword, must } from '../support/registrations.ts';
@@ -42,12 +43,20 @@ function assertChallenged({ status, headers, body }: Answer, what: string): void
 
 describe('G28: a session with an old authentication', () => {
   it('is refused by every route that requires step-up, until the user authenticates again', async () => {
-    const ada = await person(440);
+    const identity = makeIdentity();
+    const before = await signedIn(system, 440);
+    const added = await must(api.addDevice({ token: before.token, body: makeDevice(identity) }), 201);
+    const [session = ''] = await behind.sessionsOf(before.userId);
+    await age({ session });
+    const ada = { ...before, token: added.body.accessToken, session };
     const guarded = routes.filter(({ stepUp: needed }) => needed !== undefined);
     assert.ok(guarded.length >= 3);
     // valid bodies: a body is parsed before the age of the authentication is checked; the profile change is refused after it
     const bodies: Record<string, object> = {
       'put /api/v1/auth/pin': { pin: '830572', currentPassword: goodPassword },
+      'put /api/v1/devices/me': makeDevice(identity),
+      'put /api/v1/users/me/identity': makeRotation(makeIdentity(), ['1']),
+      'post /api/v1/device-links/:linkId/claim': { encapsulation: 'AAAA', nonce: 'AAAA' },
       'put /api/v1/users/me': { phone: '+447700900443', email: 'g28@example.org', username: 'g28' },
     };
     const ask = ({ method, path }: (typeof guarded)[number]) =>

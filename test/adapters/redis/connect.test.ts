@@ -83,7 +83,7 @@ describe('loadScript()', () => {
   it('reloads a script after Redis has lost its script cache', async () => {
     const redis = connectTestRedis();
     const take = loadScript(redis, 'rate-limit');
-    const args = [Date.now(), 'try', 5, 1000];
+    const args = [Date.now(), 'try', 1, 0, 0, 5, 1000];
     await take([uniqueName()], args);
     await redis.script('FLUSH');
     const [allowed] = (await take([uniqueName()], args)) as number[];
