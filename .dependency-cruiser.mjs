@@ -106,7 +106,10 @@ export default {
       'nouns-do-not-meet',
       'What two nouns of the api need is a module of its own in api/.',
       { path: '^api/(registrations|auth|users|devices|links|admin|callbacks|system|verifications)/' },
-      { path: '^api/(registrations|auth|users|devices|links|admin|callbacks|system|verifications)/', pathNot: '^api/$1/' },
+      {
+        path: '^api/(registrations|auth|users|devices|links|admin|callbacks|system|verifications)/',
+        pathNot: '^api/$1/',
+      },
     ),
     rule(
       'contract-is-light',
