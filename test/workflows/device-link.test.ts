@@ -52,6 +52,7 @@ const activities = {
     scene.calls.push('endLink');
     return scene.end;
   },
+  readIdentityKey: async () => null,
   async findLinkedDevice(input: { linkId: string; userId: string }) {
     const scene = sceneOf(input);
     scene.calls.push('findLinkedDevice');
