@@ -2,7 +2,7 @@
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
-import type { NewDevice, OneTimeKey, StoredDevice } from '../domain/device.ts';
+import { type NewDevice, type OneTimeKey, type StoredDevice, setIdsOf } from '../domain/device.ts';
 import type { DeviceRefusal } from '../domain/registration.ts';
 import type { Events } from '../platform/events/events.ts';
 import { failOnOutage } from './accounts.ts';
@@ -36,7 +36,7 @@ interface DescribedDevice extends Omit<NewDevice, 'preKeys' | 'pqPreKeys' | 'cre
 export interface RegistrationDeviceDeps {
   registrations: Pick<Registrations, 'readDevice'>;
   devices: Pick<Devices, 'add' | 'erase' | 'readRemoved'>;
-  preKeys: Pick<PreKeys, 'store' | 'remove' | 'eraseOf'>;
+  preKeys: Pick<PreKeys, 'storeLists' | 'remove' | 'eraseOf'>;
   events: Pick<Events, 'deviceAdded' | 'identityKeyChanged'>;
   devicesMax: number;
   /** Returns whether an error is an outage of the database or of Redis, as opposed to a bug. */
@@ -74,13 +74,10 @@ async function addDevice(
   if (described === undefined) return { outcome: 'lost' };
   const { preKeys: curveKeys, pqPreKeys: kemKeys, capabilities = {}, ...own } = described;
   // stored before the device refers to them
-  const sets = {
-    ...(curveKeys.length > 0 && { preKeys: await preKeys.store(userId, 'preKeys', curveKeys) }),
-    ...(kemKeys.length > 0 && { pqPreKeys: await preKeys.store(userId, 'pqPreKeys', kemKeys) }),
-  };
+  const sets = await preKeys.storeLists(userId, { preKeys: curveKeys, pqPreKeys: kemKeys });
   const device: NewDevice = { ...own, ...sets, capabilities, createdAt, addedBy: registrationId };
   const added = await devices.add(userId, device, { max: devicesMax, isReplacing });
-  if (added.outcome !== 'added') await preKeys.remove(Object.values(sets).map(({ setId }) => setId));
+  if (added.outcome !== 'added') await preKeys.remove(setIdsOf(sets));
   if (added.outcome === 'limit') return { outcome: 'device-limit' };
   if (added.outcome === 'identity-differs') return { outcome: 'identity-differs' };
   if (added.outcome === 'linker-gone') return { outcome: 'lost' };

@@ -98,18 +98,18 @@ async function prepareDevice(
 ): Promise<NewDevice> {
   const { preKeys: curveKeys, pqPreKeys: kemKeys, capabilities = {}, ...device } = body;
   const { at: createdAt, ...from } = origin;
-  const [curveSet, kemSet] = await Promise.all([
-    curveKeys.length === 0 ? undefined : preKeys.store(userId, 'preKeys', curveKeys),
-    kemKeys.length === 0 ? undefined : preKeys.store(userId, 'pqPreKeys', kemKeys),
-  ]);
-  return {
-    ...device,
-    ...from,
-    ...(curveSet && { preKeys: curveSet }),
-    ...(kemSet && { pqPreKeys: kemSet }),
-    capabilities,
-    createdAt,
-  };
+  const sets = await preKeys.storeLists(userId, { preKeys: curveKeys, pqPreKeys: kemKeys });
+  return { ...device, ...from, ...sets, capabilities, createdAt };
+}
+
+/**
+ * Requires that a device was added by a session, link or registration, by its id. The keys of a device are
+ * public, so a caller that sends those of another device must not become it.
+ *
+ * @throws {Failure} malformed
+ */
+export function requireAddedBy(device: StoredDevice, addedBy: string): void {
+  if (device.addedBy !== addedBy) throw malformed('signedPreKey', 'must not be the one of another device');
 }
 
 function rulesOf({ config }: Pick<ApiDeps, 'config'>): AdditionRules {

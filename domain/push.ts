@@ -8,6 +8,8 @@
  * - dead: the provider says that a registration does not exist any more. It is removed.
  */
 
+import { Failure, statusReason } from './failures.ts';
+
 /** The push providers. WebPush (RFC 8030) includes UnifiedPush. */
 export const pushProviders = ['webpush', 'fcm', 'apns'] as const;
 /** A push provider. */
@@ -61,6 +63,27 @@ export const tokenDead = 'token-dead';
 
 /** The whole content of a wake-up, where a provider needs some. */
 export const wakeUpContent = { event: 'wake-up' } as const;
+
+/**
+ * Returns the failure for a temporary answer of a push provider, with the time after which it asks to try again.
+ *
+ * @param message for operators: the provider, the status and its reason
+ * @param options.retryAfter the header `Retry-After`
+ * @param options.now milliseconds since the Unix epoch
+ */
+export function temporaryAnswer(
+  message: string,
+  answer: ProviderAnswer,
+  { retryAfter, now }: { retryAfter: string | undefined; now: number },
+): Failure {
+  const retryAfterSeconds = readRetryAfter(retryAfter, now);
+  return new Failure('unavailable', {
+    message,
+    reason: statusReason(answer.status),
+    answer,
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  });
+}
 
 const textMax = 200;
 

@@ -9,12 +9,12 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { importPKCS8, SignJWT } from 'jose';
 import { z } from 'zod';
-import { connectionReason, Failure, statusReason } from '../../domain/failures.ts';
+import { connectionReason, Failure } from '../../domain/failures.ts';
 import type { SendOutcome } from '../../domain/providers.ts';
 import {
   type PushRegistration,
   providerText,
-  readRetryAfter,
+  temporaryAnswer,
   tokenDead,
   type WakeUp,
   wakeUpContent,
@@ -175,11 +175,5 @@ function outcomeOf({ status, id, retryAfter }: ApnsAnswer, reason: string): Send
   if (status === 200) return { result: 'sent', providerId: id, answer };
   if (status === 410 || deadReasons.has(reason)) return { result: 'refused', reason: tokenDead, answer };
   if (status !== 403 && status !== 429 && status < 500) return { result: 'refused', reason: 'request-refused', answer };
-  const retryAfterSeconds = readRetryAfter(retryAfter, Date.now());
-  throw new Failure('unavailable', {
-    message: `apns ${status} ${reason}`.trim(),
-    reason: statusReason(status),
-    answer,
-    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-  });
+  throw temporaryAnswer(`apns ${status} ${reason}`.trim(), answer, { retryAfter, now: Date.now() });
 }

@@ -7,11 +7,10 @@
  */
 import { importPKCS8, SignJWT } from 'jose';
 import { z } from 'zod';
-import { Failure, statusReason } from '../../domain/failures.ts';
 import type { SendOutcome } from '../../domain/providers.ts';
 import {
   providerText,
-  readRetryAfter,
+  temporaryAnswer,
   tokenDead,
   type WakeUp,
   wakeUpContent,
@@ -166,13 +165,8 @@ function outcomeOf({ status, headers, body }: HttpAnswer): SendOutcome {
   const answer = { status, message: providerText(`${code} ${problem.message}`) };
   const reason = refusalOf(status, code, problem);
   if (reason !== undefined) return { result: 'refused', reason, answer };
-  const retryAfterSeconds = readRetryAfter(headers.get('retry-after') ?? undefined, Date.now());
-  throw new Failure('unavailable', {
-    message: `fcm ${status}`,
-    reason: statusReason(status),
-    answer,
-    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-  });
+  const retryAfter = headers.get('retry-after') ?? undefined;
+  throw temporaryAnswer(`fcm ${status}`, answer, { retryAfter, now: Date.now() });
 }
 
 /**

@@ -104,7 +104,7 @@ export function createPublicEndpoints(options: PublicEndpointOptions) {
   };
 }
 
-/** Returns the URL, or what is wrong with it whoever may call it. */
+/** Returns the URL, or why no server of any address may be called by it. */
 function readUrl(text: string): URL | string {
   if (!URL.canParse(text)) return 'must be a URL';
   const url = new URL(text);

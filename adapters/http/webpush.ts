@@ -6,12 +6,11 @@
  */
 import { createECDH, ECDH, generateKeyPairSync } from 'node:crypto';
 import { encryptNotification, vapidHeaders } from '@block65/webcrypto-web-push';
-import { Failure, statusReason } from '../../domain/failures.ts';
 import type { SendOutcome } from '../../domain/providers.ts';
 import {
   type PushRegistration,
   providerText,
-  readRetryAfter,
+  temporaryAnswer,
   tokenDead,
   type WakeUp,
   wakeUpContent,
@@ -72,13 +71,7 @@ function outcomeOf({ status, retryAfter, text }: EndpointAnswer, reference: stri
   if (status >= 200 && status < 300) return { result: 'sent', providerId: reference, answer };
   if (status === 404 || status === 410) return { result: 'refused', reason: tokenDead, answer };
   if (status === 429 || status >= 500) {
-    const retryAfterSeconds = readRetryAfter(retryAfter, Date.now());
-    throw new Failure('unavailable', {
-      message: `webpush ${status}`,
-      reason: statusReason(status),
-      answer,
-      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-    });
+    throw temporaryAnswer(`webpush ${status}`, answer, { retryAfter, now: Date.now() });
   }
   return { result: 'refused', reason: status < 400 ? 'redirected' : `answers-${status}`, answer };
 }

@@ -78,6 +78,23 @@ export function createPreKeys(connection: Connection) {
   const sets = connection.model<SetDocument>('PreKeySet', setSchema);
   const pages = connection.model<PageDocument>('PreKeyPage', pageSchema);
 
+  async function store(
+    userId: string,
+    kind: OneTimeKind,
+    keys: readonly OneTimeKey[],
+    { spent = [] }: { spent?: readonly KnownKey[] } = {},
+  ): Promise<KeySet> {
+    const setId = `${userId}/${newId()}`;
+    const uploaded = keys.map((key) => ({ ...knownKey(key), key }));
+    const kept = unspentOf(uploaded, spent).map(({ key }) => key);
+    const total = kept.length;
+    // lean: what was built here needs neither casts nor checks, which would cost more than the signatures
+    const header = headerDocument({ setId, userId, kind, uploaded, spent: [...spent], total });
+    await sets.insertMany([header], { lean: true });
+    if (total > 0) await pages.insertMany(pagesOf(setId, kept), { lean: true });
+    return { setId, total, next: 0 };
+  }
+
   return {
     /**
      * Stores one-time keys in the order in which they are handed out, and returns their set. Each call makes another
@@ -85,21 +102,18 @@ export function createPreKeys(connection: Connection) {
      *
      * @param options.spent the keys that were handed out from earlier sets of the device; they are left out
      */
-    async store(
+    store,
+
+    /** Stores the one-time keys of a device that has no earlier ones, and returns the set of each list that has keys. */
+    async storeLists(
       userId: string,
-      kind: OneTimeKind,
-      keys: readonly OneTimeKey[],
-      { spent = [] }: { spent?: readonly KnownKey[] } = {},
-    ): Promise<KeySet> {
-      const setId = `${userId}/${newId()}`;
-      const uploaded = keys.map((key) => ({ ...knownKey(key), key }));
-      const kept = unspentOf(uploaded, spent).map(({ key }) => key);
-      const total = kept.length;
-      // lean: what was built here needs neither casts nor checks, which would cost more than the signatures
-      const header = headerDocument({ setId, userId, kind, uploaded, spent: [...spent], total });
-      await sets.insertMany([header], { lean: true });
-      if (total > 0) await pages.insertMany(pagesOf(setId, kept), { lean: true });
-      return { setId, total, next: 0 };
+      lists: { [K in OneTimeKind]?: readonly OneTimeKey[] | undefined },
+    ): Promise<{ [K in OneTimeKind]?: KeySet }> {
+      const kinds = oneTimeKinds.filter((kind) => (lists[kind]?.length ?? 0) > 0);
+      const stored = await Promise.all(
+        kinds.map(async (kind) => [kind, await store(userId, kind, lists[kind] ?? [])] as const),
+      );
+      return Object.fromEntries(stored);
     },
 
     /** Returns a key of a set by its index from 0; undefined if the set does not have it, or was removed. */

@@ -1,5 +1,5 @@
 /**
- * Waiting for changes: whoever changes a record publishes it in the channel of its key. Publications are not stored, so a
+ * Waiting for changes: each change of a record is published in the channel of its key. Publications are not stored, so a
  * reader listens first and reads the record afterwards.
  */
 import type { Redis } from './connect.ts';

@@ -81,7 +81,7 @@ export function createRecoveries(redis: Redis, cipher: Cipher) {
       return own === use && secondsLeft >= 0 ? { ...recovery, secondsLeft } : undefined;
     },
 
-    /** Returns for how long a recovery of a user is still open, in seconds; 0 if none is. */
+    /** Returns for how long a recovery of a user is still open, in seconds; 0 without an open one. */
     async openSeconds(userId: string): Promise<number> {
       const ids = await redis.zrange(keys.recoveries({ userId }), `(${Date.now()}`, '+inf', 'BYSCORE');
       // one that has ended has no key, and a negative number here

@@ -1,11 +1,9 @@
 /** `PUT /users/me/identity`: a new identity key of an account, with new signed keys of every device. */
-import { type OneTimeKind, oneTimeKinds } from '../../adapters/mongo/prekeys.ts';
 import type { deviceOperations, IdentityRotation } from '../../contract/devices.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import {
   type DeviceSet,
   deviceIn,
-  type KeySet,
   type Rotation,
   rotationGaps,
   type StoredDevice,
@@ -111,11 +109,7 @@ async function rotate(
 ): Promise<boolean> {
   const rotated: Rotation['devices'] = [];
   for (const { deviceId, signedPreKey, pqLastResortPreKey, ...oneTime } of body.devices) {
-    const sets: Partial<Record<OneTimeKind, KeySet>> = {};
-    for (const kind of oneTimeKinds) {
-      const given = oneTime[kind] ?? [];
-      if (given.length > 0) sets[kind] = await preKeys.store(set.userId, kind, given);
-    }
+    const sets = await preKeys.storeLists(set.userId, oneTime);
     rotated.push({ deviceId, signedPreKey, pqLastResortPreKey, ...sets });
   }
   const isRotated = await devices.rotate(set, { identityKey: body.identityKey, devices: rotated });

@@ -10,8 +10,7 @@ import { Failure } from '../../domain/failures.ts';
 import type { DeviceLink } from '../../domain/link.ts';
 import { sha256 } from '../../platform/crypto.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { type DeviceAddDeps, withDevice } from '../new-devices.ts';
-import { malformed } from '../parse.ts';
+import { type DeviceAddDeps, requireAddedBy, withDevice } from '../new-devices.ts';
 import type { HandlerInput, Minted } from '../serve.ts';
 import { beginSession, requireEnabled, type SessionBeginDeps } from '../sessions.ts';
 import { lockFailure } from './locks.ts';
@@ -109,8 +108,7 @@ async function complete(deps: CompleteDeps, completing: Completing, body: Device
 async function begin(deps: CompleteDeps, completing: Completing, device: StoredDevice): Promise<Tokens> {
   const { link, account, minted, caller, taker } = completing;
   const { linkId, userId, epoch = 0 } = link;
-  // the keys of other devices are public: whoever sends them must not become one of those devices
-  if (device.addedBy !== linkId) throw malformed('signedPreKey', 'must not be the one of another device');
+  requireAddedBy(device, linkId);
   const proof = { epoch, outdated: 'link-locked', isCodeAlone: true } as const;
   const tokens = await beginSession(deps, account, minted, { ...caller, proof, device });
   const completion = { taker, deviceId: device.deviceId, sessionId: minted.id };

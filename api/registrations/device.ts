@@ -4,8 +4,7 @@ import type { AnswerOf } from '../../contract/operation.ts';
 import type { registrationOperations } from '../../contract/registrations.ts';
 import { setDevice } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
-import { checkDevice } from '../new-devices.ts';
-import { malformed } from '../parse.ts';
+import { checkDevice, requireAddedBy } from '../new-devices.ts';
 import type { HandlerInput } from '../serve.ts';
 import { requireSignatures } from '../signed-keys.ts';
 import {
@@ -63,8 +62,5 @@ async function requireFitting(
     return requireSignatures(device.identityKey, [{ path: '', keys: device }]);
   }
   const known = await checkDevice(deps, existing.userId, device);
-  // the keys of other devices are public: whoever sends them must not become one of those devices
-  if (known !== undefined && known.addedBy !== registrationId) {
-    throw malformed('signedPreKey', 'must not be the one of another device');
-  }
+  if (known !== undefined) requireAddedBy(known, registrationId);
 }
