@@ -17,7 +17,7 @@ import { type System, startSystemIn } from '../engines/system.ts';
 import { runTool } from '../engines/tools.ts';
 import { variables } from '../platform/config/variables.ts';
 import { call } from './support/client.ts';
-import { completedRegistration, goodPassword, must, registrationWithCode } from './support/registrations.ts';
+import { completedRegistration, must, registrationWithCode } from './support/registrations.ts';
 import { jsonOf, vyryFor } from './support/vyry.ts';
 
 const version = '4.32.5';
@@ -36,6 +36,7 @@ const lasts = [
   'DELETE /api/v1/auth/sessions/{sessionId}',
   'DELETE /api/v1/registrations/{registrationId}',
   'DELETE /api/v1/users/me',
+  'DELETE /api/v1/devices/{deviceId}',
 ];
 const limitsOff = Object.fromEntries(
   Object.keys(variables)
@@ -88,15 +89,17 @@ async function schemathesis(owner: DataFolder): Promise<string> {
  * registration that its token belongs to.
  */
 async function prepare(system: System): Promise<{ accessToken: string; text: string }> {
-  await completedRegistration(system, 0);
+  const completed = await completedRegistration(system, 0);
   jsonOf(await vyryFor(system)(['users', 'grant', 'person000', 'admin', '--yes', '--json']));
-  const credentials = { identifier: 'person000', password: goodPassword };
-  const { body } = await must(call(system.ready.apiUrl, 'POST', '/api/v1/auth/login', { body: credentials }));
+  // a session of the device that was registered
+  const { body } = await must(completed.call('POST', '/session'), 201);
   const { registration } = await registrationWithCode(system, 1);
   // without its token a registration is unknown: a wrong token gets 404
   const text = `[generation]
 database = "none"
 [auth.openapi.session]
+bearer = "${body.accessToken}"
+[auth.openapi.device]
 bearer = "${body.accessToken}"
 [auth.openapi.admin]
 bearer = "${body.accessToken}"

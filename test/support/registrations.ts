@@ -15,6 +15,7 @@ import {
   solveCaptcha,
   startRegistration,
 } from './client.ts';
+import { makeDevice, makeIdentity } from './device-keys.ts';
 import { testBundle, testEngines } from './engines.ts';
 import { patiently } from './patience.ts';
 import { connectStores, type Stores } from './stores.ts';
@@ -75,7 +76,9 @@ export async function registrationWithCode(
 export async function completedRegistration(system: System, person: number): Promise<RegistrationHandle> {
   const { registration, code } = await registrationWithCode(system, person);
   await must(patiently(() => registration.call('PUT', '/code', { code })));
-  await must(patiently(() => registration.call('PUT', '/credentials', { password: goodPassword })));
+  const { body } = await must(patiently(() => registration.call('PUT', '/credentials', { password: goodPassword })));
+  const hasDevice = body.steps.some(({ name }: { name: string }) => name === 'device');
+  if (hasDevice) await must(registration.call('PUT', '/device', makeDevice(makeIdentity())));
   return registration;
 }
 
