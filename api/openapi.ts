@@ -26,17 +26,7 @@ export function openApiDocument(operations: Record<string, Operation>): unknown 
     paths,
     components: {
       schemas: namedSchemas(),
-      securitySchemes: {
-        registration: { type: 'http', scheme: 'bearer', description: 'The registrationToken of a registration' },
-        session: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token' },
-        admin: {
-          type: 'http',
-          scheme: 'bearer',
-          bearerFormat: 'JWT',
-          description: 'An access token of a user with the role admin',
-        },
-        deletion: { type: 'http', scheme: 'bearer', description: 'The deletionToken of a deletion' },
-      },
+      securitySchemes,
     },
   };
 }
@@ -67,7 +57,7 @@ function describe(operationId: string, row: Operation): unknown {
   return {
     operationId,
     summary: row.summary,
-    ...(schemes.has(row.auth) && { security: [{ [row.auth]: [] }] }),
+    ...(securitySchemes[row.auth] !== undefined && { security: [{ [row.auth]: [] }] }),
     parameters: parametersOf(row),
     ...(row.body && {
       requestBody: {
@@ -100,8 +90,17 @@ function answerOf(row: Operation, status: string, schema: z.ZodType | null): unk
 
 const descriptions: Record<string, string> = { 201: 'Created', 202: 'Accepted; processing continues' };
 
-/** Kinds of authentication by a bearer token. */
-const schemes: ReadonlySet<Auth> = new Set<Auth>(['registration', 'session', 'device', 'link', 'admin', 'deletion']);
+const bearer = { type: 'http', scheme: 'bearer' } as const;
+const accessToken = { ...bearer, bearerFormat: 'JWT' } as const;
+/** The kinds of authentication by a bearer token. */
+const securitySchemes: Partial<Record<Auth, object>> = {
+  registration: { ...bearer, description: 'The registrationToken of a registration' },
+  session: { ...accessToken, description: 'An access token' },
+  device: { ...accessToken, description: 'An access token of a session that belongs to a device' },
+  link: { ...bearer, description: 'The linkToken of a device link or approval' },
+  admin: { ...accessToken, description: 'An access token of a user with the role admin' },
+  deletion: { ...bearer, description: 'The deletionToken of a deletion' },
+};
 const authFailures: Record<Auth, FailureCode[]> = {
   none: [],
   registration: ['unauthenticated', 'not-found'],

@@ -216,6 +216,14 @@ describe('GET /openapi.json', () => {
     }
   });
 
+  it('defines every security scheme that an operation has', () => {
+    const { securitySchemes } = (document as unknown as { components: { securitySchemes: object } }).components;
+    const listed = Object.values(document.paths).flatMap((operations) => Object.values(operations));
+    const used = (listed as { security?: object[] }[]).flatMap(({ security = [] }) => security.flatMap(Object.keys));
+    assert.ok(used.includes('device'));
+    for (const name of used) assert.ok(name in securitySchemes, name);
+  });
+
   it('lists every route, with its statuses, its security and its body', () => {
     const listed = Object.entries(document.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method} ${path}`),
