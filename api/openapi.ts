@@ -169,14 +169,21 @@ const ignorable =
  * Replaces what some regular expression engines do not support: Unicode classes and `\0`. Halves of surrogates are left
  * out: engines that match characters reject a range of them, and a text in UTF-8 has none (RFC 8259 section 8.2).
  */
-function portably({ jsonSchema }: { jsonSchema: { pattern?: string | undefined } }): void {
-  if (jsonSchema.pattern === undefined) return;
-  jsonSchema.pattern = jsonSchema.pattern
-    .replaceAll('\\p{Cc}', '\\u0000-\\u001f\\u007f-\\u009f')
-    .replaceAll('\\p{Cs}', '')
-    .replaceAll('\\p{Zl}\\p{Zp}', '\\u2028-\\u2029')
-    .replaceAll('\\p{Default_Ignorable_Code_Point}', ignorable)
-    .replaceAll('\\0', '\\u0000');
+function portably({ jsonSchema }: { jsonSchema: Patterned & { allOf?: unknown } }): void {
+  // a text with several patterns has each in a part of its own
+  for (const part of [jsonSchema, ...((jsonSchema.allOf ?? []) as Patterned[])]) {
+    if (part.pattern === undefined) continue;
+    part.pattern = part.pattern
+      .replaceAll('\\p{Cc}', '\\u0000-\\u001f\\u007f-\\u009f')
+      .replaceAll('\\p{Cs}', '')
+      .replaceAll('\\p{Zl}\\p{Zp}', '\\u2028-\\u2029')
+      .replaceAll('\\p{Default_Ignorable_Code_Point}', ignorable)
+      .replaceAll('\\0', '\\u0000');
+  }
+}
+
+interface Patterned {
+  pattern?: string | undefined;
 }
 
 function namedSchemas(): Record<string, unknown> {

@@ -38,6 +38,13 @@ const lasts = [
   'DELETE /api/v1/users/me',
   'DELETE /api/v1/devices/{deviceId}',
 ];
+/** Operations that wait longer for a change than schemathesis waits for an answer. */
+const longPolls = [
+  'GET /api/v1/registrations/{registrationId}',
+  'GET /api/v1/device-links',
+  'GET /api/v1/device-links/{linkId}',
+  'GET /api/v1/device-links/{linkId}/request',
+];
 const limitsOff = Object.fromEntries(
   Object.keys(variables)
     .filter((name) => name.startsWith('LIMIT_'))
@@ -113,9 +120,7 @@ expected-statuses = ["4xx", "503"]
 [[operations]]
 include-path-regex = "registrations/.registrationId"
 checks = { ignored_auth = { enabled = false } }
-[[operations]]
-include-name = "GET /api/v1/registrations/{registrationId}"
-parameters = { waitSeconds = "0" }
+${longPolls.map((name) => `[[operations]]\ninclude-name = "${name}"\nparameters = { waitSeconds = "0" }`).join('\n')}
 `;
   return { accessToken: body.accessToken, text };
 }
