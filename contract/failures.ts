@@ -185,6 +185,42 @@ export const failures: Record<FailureCode, PublicFailure> = {
     errorCode: 'FORBIDDEN',
     message: 'Devices cannot be linked to this account at the moment',
   },
+  'message-too-large': {
+    status: 413,
+    errorCode: 'INVALID_REQUEST',
+    message: 'A content is larger than 96 KiB; send a reference to it instead',
+  },
+  'client-message-id-reused': {
+    status: 409,
+    errorCode: 'CONFLICT',
+    message: 'The client message id was already used for another content; use a new one for each message',
+  },
+  'devices-mismatched': {
+    status: 409,
+    errorCode: 'CONFLICT',
+    message:
+      'The message must have a copy for every device of the user and no other; get the keys of those that are missing',
+  },
+  'devices-stale': {
+    status: 410,
+    errorCode: 'GONE',
+    message: 'Devices have been replaced by others; get their keys and encrypt again',
+  },
+  'conversation-not-accepted': {
+    status: 403,
+    errorCode: 'FORBIDDEN',
+    message: 'The user has not accepted your first message yet; wait for an answer',
+  },
+  'conversation-blocked': {
+    status: 403,
+    errorCode: 'FORBIDDEN',
+    message: 'You have blocked this user; accept the conversation first',
+  },
+  'conversation-closed': {
+    status: 403,
+    errorCode: 'FORBIDDEN',
+    message: 'Both users must have accepted the conversation and share this with each other',
+  },
   'push-missing': {
     status: 409,
     errorCode: 'CONFLICT',

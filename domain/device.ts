@@ -185,6 +185,11 @@ export interface Rotation {
     Pick<KeyChange, 'preKeys' | 'pqPreKeys'> & { deviceId: string })[];
 }
 
+/** Why the identity key of an account changed. `reregistered`: by a registration that ended all other devices. */
+export const identityChangeReasons = ['rotated', 'reregistered'] as const;
+/** A reason of a change of the identity key. */
+export type IdentityChangeReason = (typeof identityChangeReasons)[number];
+
 /** Why a device is removed. `revoked`: by its user. `replaced`: a new device ended all others. `operator`: by an operator. */
 export type DeviceRemovalReason = 'revoked' | 'replaced' | 'operator';
 

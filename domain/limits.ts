@@ -48,6 +48,7 @@ export type LimitedAct =
   | 'link'
   | 'approval'
   | 'push-test'
+  | 'message'
   | 'request';
 
 /** What a limit counts by. */
@@ -192,6 +193,8 @@ export const limits = {
   },
   'keys-per-caller': { act: 'key-fetch', key: 'name', variable: 'LIMIT_KEYS_PER_CALLER', away: 'closed' },
   'keys-per-target': { act: 'key-hand-out', key: 'name', variable: 'LIMIT_KEYS_PER_TARGET', away: 'closed' },
+  // closed: without these limits the inboxes of others can be filled; the script of a send counts pairs and recipients
+  'messages-per-device': { act: 'message', key: 'device', variable: 'LIMIT_MESSAGES_PER_DEVICE', away: 'closed' },
   // open: it protects neither money nor secrets; actions that cost money or check secrets have limits of their own
   'requests-per-address': { act: 'request', key: 'address', variable: 'LIMIT_REQUESTS_PER_ADDRESS', away: 'open' },
 } as const satisfies Record<string, LimitRow>;
@@ -301,6 +304,10 @@ const sentences: Record<string, string> = {
   'keys-per-caller': 'Keys were requested too often',
   'keys-per-target': 'The one-time keys of this user were requested too often',
   'push-tests-per-device': 'Too many tests of push were requested for this device',
+  'messages-per-device': 'This device sends too many messages',
+  'messages-per-pair': 'Too many messages were sent to this user',
+  'messages-per-recipient': 'This user gets too many messages at the moment',
+  inbox: 'The inbox of this user is full',
   'wrong-pins-per-person': 'Too many wrong PINs were entered',
   'links-per-address': 'Several devices of your network wait to be linked; finish or deny one',
   'approvals-per-person': 'Several requests for approval are open; answer or deny one',

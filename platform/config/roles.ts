@@ -1,5 +1,5 @@
 /** The processes of Vyry that read a configuration. */
-export const roles = ['api', 'registration', 'directory', 'delivery', 'signal', 'audit'] as const;
+export const roles = ['api', 'gateway', 'registration', 'directory', 'delivery', 'signal', 'audit'] as const;
 /** The role of a process. */
 export type Role = (typeof roles)[number];
 
@@ -9,4 +9,4 @@ export const temporalRoles = ['registration', 'directory', 'delivery', 'signal']
 export type TemporalRole = (typeof temporalRoles)[number];
 
 /** The roles that connect to Temporal. */
-export const rolesWithTemporal = ['api', ...temporalRoles] as const satisfies Role[];
+export const rolesWithTemporal = ['api', 'gateway', ...temporalRoles] as const satisfies Role[];

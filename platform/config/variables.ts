@@ -16,6 +16,7 @@ import { keyVariables } from './keys.ts';
 import { limitVariables } from './limits.ts';
 import { mailVariables } from './mail.ts';
 import { messageVariables } from './messages.ts';
+import { messagingVariables } from './messaging.ts';
 import { processVariables } from './process.ts';
 import { pushVariables } from './push.ts';
 import { registrationVariables } from './registration.ts';
@@ -38,6 +39,7 @@ export const variables = {
   ...keyVariables,
   ...sessionVariables,
   ...deviceVariables,
+  ...messagingVariables,
   ...grpcVariables,
   ...signalVariables,
   ...codecVariables,

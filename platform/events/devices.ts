@@ -1,4 +1,4 @@
-import type { DeviceRemovalReason } from '../../domain/device.ts';
+import type { DeviceRemovalReason, IdentityChangeReason } from '../../domain/device.ts';
 import type { Outputs } from './outputs.ts';
 
 interface AddedDevice {
@@ -24,8 +24,7 @@ interface RemovedDevice {
 
 interface ChangedIdentityKey {
   userId: string;
-  /** `rotated`: by a device for all of them. `reregistered`: by a registration that ended all other devices. */
-  why: 'rotated' | 'reregistered';
+  why: IdentityChangeReason;
   /** How many devices have the new identity key. */
   devices: number;
   /** Deduplicates the event of a repeated change. */
