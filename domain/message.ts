@@ -8,6 +8,7 @@
  * - conversation: what one user decided about another one. Each of them has a side.
  * - gap: messages that a device has not received and will never receive.
  * - lease: that a device is connected to a process, for a while.
+ * - archive: the part of an inbox that waited for so long that it is in MongoDB. It is older than the rest.
  *
  * Instants are milliseconds since the Unix epoch.
  */
@@ -60,6 +61,14 @@ export interface InboxGap {
   reason: 'expired' | 'overflow';
 }
 
+/** Where the archive of a device ends: what is later is in Redis. */
+export interface ArchiveEnd {
+  /** When the device was added: another device may have had its id before. */
+  createdAt: number;
+  /** The last message that moved. */
+  lastId: string;
+}
+
 /** What users decide about each other. */
 export const conversationStates = ['accepted', 'blocked', 'requested'] as const;
 /** `requested`: the other one has written and waits for an answer. */
@@ -109,4 +118,26 @@ export function compareMessageIds(one: string, other: string): number {
   const [ms = 0, sequence = 0] = one.split('-').map(Number);
   const [otherMs = 0, otherSequence = 0] = other.split('-').map(Number);
   return ms - otherMs || sequence - otherSequence;
+}
+
+/**
+ * Returns a message from the form in which inboxes store it: user and device of the sender, type, time of the sender,
+ * whether it is urgent (0 or 1), and content, joined by blanks.
+ */
+export function inboxMessageOf(messageId: string, stored: string): InboxMessage {
+  const [userId = '', deviceId = '', type = '', timestamp = '', urgent = '', content = ''] = stored.split(' ');
+  return {
+    messageId,
+    from: { userId, deviceId },
+    type: type as MessageType,
+    content,
+    timestamp: Number(timestamp),
+    isUrgent: urgent === '1',
+  };
+}
+
+/** Returns where the archive of a device ends, from its stored form `createdAt/messageId`; undefined without one. */
+export function archiveEndOf(stored: string | null | undefined): ArchiveEnd | undefined {
+  const [createdAt, lastId] = stored?.split('/') ?? [];
+  return createdAt === undefined || lastId === undefined ? undefined : { createdAt: Number(createdAt), lastId };
 }
