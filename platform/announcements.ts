@@ -5,15 +5,15 @@
 import type { DeviceAnnouncement } from '../domain/announcement.ts';
 import type { IdentityChangeReason } from '../domain/device.ts';
 import type { DeviceLink } from '../domain/link.ts';
+import type { Events } from './events/events.ts';
 
 /** The functions that announcements use. */
 export interface AnnouncementDeps {
-  /** Tells the connected devices of a user. */
-  announce: (userId: string, announcement: DeviceAnnouncement) => Promise<unknown>;
+  /** Tells the connected devices of a user, and returns how many there are. */
+  inboxes: { announce(userId: string, announcement: DeviceAnnouncement): Promise<number> };
   /** Returns the ids of those who have accepted a user. */
-  contactsOf: (userId: string) => Promise<string[]>;
-  /** Learns why something was not announced. */
-  onFailure: (err: unknown) => void;
+  conversations: { contactsOf(userId: string): Promise<string[]> };
+  events: Pick<Events, 'identityAnnounced' | 'dependencyFailed'>;
 }
 
 /** The announcements. Their promises never reject. */
@@ -23,9 +23,10 @@ export type Announcements = ReturnType<typeof createAnnouncements>;
 const contactsAtOnce = 100;
 
 /** Creates the announcements. */
-export function createAnnouncements({ announce, contactsOf, onFailure }: AnnouncementDeps) {
-  const safely = (act: () => Promise<unknown>): Promise<void> => act().then(() => undefined, onFailure);
-  const tell = (userId: string, announcement: DeviceAnnouncement) => safely(() => announce(userId, announcement));
+export function createAnnouncements({ inboxes, conversations, events }: AnnouncementDeps) {
+  const safely = (act: () => Promise<unknown>): Promise<void> => act().then(() => undefined, events.dependencyFailed);
+  const tell = (userId: string, announcement: DeviceAnnouncement): Promise<void> =>
+    safely(() => inboxes.announce(userId, announcement));
   return {
     /** A new device or a registration asks the devices of a user. */
     linkRequested: (userId: string, link: Omit<DeviceLink, 'state'>): Promise<void> => {
@@ -56,12 +57,15 @@ export function createAnnouncements({ announce, contactsOf, onFailure }: Announc
      */
     identityChanged: (userId: string, { reason, at }: { reason: IdentityChangeReason; at: number }): Promise<void> =>
       safely(async () => {
-        const contacts = await contactsOf(userId);
+        const contacts = await conversations.contactsOf(userId);
         const announcement = { event: 'identity:changed', payload: { userId, reason, at: isoTime(at) } } as const;
+        let reached = 0;
         for (let index = 0; index < contacts.length; index += contactsAtOnce) {
           const page = contacts.slice(index, index + contactsAtOnce);
-          await Promise.all(page.map((contact) => tell(contact, announcement)));
+          const counts = await Promise.all(page.map((contact) => inboxes.announce(contact, announcement)));
+          reached += counts.reduce((sum, count) => sum + count, 0);
         }
+        events.identityAnnounced({ userId, why: reason, contacts: contacts.length, reached });
       }),
   };
 }
