@@ -13,7 +13,7 @@ import type { Passwords } from '../adapters/passwords.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { ChangeListener } from '../adapters/redis/changes.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
-import type { ConversationCache } from '../adapters/redis/conversation-cache.ts';
+import type { ConversationCache } from '../adapters/redis/conversations.ts';
 import type { DeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
 import type { Idempotency } from '../adapters/redis/idempotency.ts';

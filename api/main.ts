@@ -26,7 +26,7 @@ import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
 import { createChangeListener } from '../adapters/redis/changes.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
-import { createConversationCache } from '../adapters/redis/conversation-cache.ts';
+import { createConversationCache } from '../adapters/redis/conversations.ts';
 import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';

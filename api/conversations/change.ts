@@ -2,14 +2,14 @@
 import type { conversationOperations } from '../../contract/messages.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import { Failure } from '../../domain/failures.ts';
-import { changeSide, type ConversationDeps, type Side } from '../conversation-sides.ts';
+import { changeSide, type ConversationChangeDeps } from '../conversation-sides.ts';
 import type { ApiDeps } from '../deps.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
 import { conversationView } from './view.ts';
 
 type Op = typeof conversationOperations.changeConversation;
-type Deps = ConversationDeps & Pick<ApiDeps, 'accounts'>;
+type Deps = ConversationChangeDeps & Pick<ApiDeps, 'accounts'>;
 
 /**
  * Stores the decision of the calling user. It takes effect for the next message, receipt and presence, on every process.
@@ -24,9 +24,7 @@ export async function changeConversation(
   const { userId } = holder;
   if (peerId === userId) throw malformed('userId', 'must be another user');
   await requireKnown(deps, { userId, peerId });
-  const side = await changeSide(deps, { userId, peerId }, () =>
-    deps.conversations.change(userId, peerId, { state, hasReceipts: receipts }),
-  );
+  const side = await changeSide(deps, { userId, peerId }, { state, hasReceipts: receipts });
   return { status: 200, body: conversationView(side) };
 }
 
@@ -35,7 +33,10 @@ export async function changeConversation(
  *
  * @throws {Failure} not-found
  */
-async function requireKnown({ accounts, conversations }: Deps, { userId, peerId }: Side): Promise<void> {
+async function requireKnown(
+  { accounts, conversations }: Deps,
+  { userId, peerId }: { userId: string; peerId: string },
+): Promise<void> {
   const [account, side] = await Promise.all([accounts.read(peerId), conversations.read(userId, peerId)]);
   const isEnabled = account !== undefined && account.disabledAt === undefined;
   if (!isEnabled && side === undefined) throw new Failure('not-found');
