@@ -15,6 +15,7 @@ import { createPublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import { isPublicAddress } from '../adapters/ip-addresses.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
+import { createConversations } from '../adapters/mongo/conversations.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
 import { createDevices } from '../adapters/mongo/devices.ts';
 import { createPreKeys } from '../adapters/mongo/prekeys.ts';
@@ -25,6 +26,7 @@ import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
 import { createChangeListener } from '../adapters/redis/changes.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
+import { createConversationCache } from '../adapters/redis/conversations.ts';
 import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
@@ -46,7 +48,7 @@ import { createPayloadCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter, createTemporalProbe } from '../adapters/temporal/connect.ts';
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
-import { requestLimit } from '../domain/limits.ts';
+import { type LimitName, messageLimit, requestLimit } from '../domain/limits.ts';
 import { readPolicy, type StepName } from '../domain/registration.ts';
 import { pseudonymOf } from '../platform/audit.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
@@ -243,17 +245,16 @@ function rulesOf(config: Config<'api'>): ApiDeps['rules'] {
 function assembleLimits(
   config: Config<'api'>,
   redis: Redis,
-): Pick<ApiDeps, 'rateLimits' | 'requestLeases' | 'smsBudget' | 'limitHash'> {
+): Pick<ApiDeps, 'rateLimits' | 'requestLeases' | 'messageLeases' | 'smsBudget' | 'limitHash'> {
   const key = deriveKey(config.PAYLOAD_KEY, 'limit');
   const limitHash: ApiDeps['limitHash'] = (kind, text) => keyedHash(key, kind, text);
   const rateLimits = createRateLimits(redis);
-  const requests = limitOf({ config }, requestLimit);
+  const leasesOf = (name: LimitName, kind: string) =>
+    createRateLimitLeases(rateLimits, { limit: limitOf({ config }, name), keyOf: (source) => limitHash(kind, source) });
   return {
     rateLimits,
-    requestLeases: createRateLimitLeases(rateLimits, {
-      limit: requests,
-      keyOf: (source) => limitHash('address', source),
-    }),
+    requestLeases: leasesOf(requestLimit, 'address'),
+    messageLeases: leasesOf(messageLimit, 'device'),
     smsBudget: createSmsBudget(redis),
     limitHash,
   };
