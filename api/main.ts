@@ -132,41 +132,6 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   };
 }
 
-interface Connections extends AsyncDisposable {
-  redis: ReturnType<typeof connectRedis>;
-  subscriber: ReturnType<typeof connectRedis>;
-  database: ReturnType<typeof connectMongo>;
-  temporal: ReturnType<typeof connectTemporal>;
-}
-
-/** Opens the connections; each reconnects automatically. */
-function connect(config: Config<'api'>, log: Logger, { record }: Collector): Connections {
-  const away = (dependency: string) => (err: unknown) =>
-    log.warn({ event: `${dependency}.away`, reason: (err as Error).message });
-  const redis = connectRedis(config.REDIS_URL, away('redis'));
-  const subscriber = connectRedis(config.REDIS_URL, away('redis'));
-  const database = connectMongo(config.DATABASE_URL, away('database'));
-  const temporal = connectTemporal({
-    address: config.TEMPORAL_ADDRESS,
-    namespace: config.TEMPORAL_NAMESPACE,
-    dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
-    traceCipher: createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
-    record,
-  });
-  // otherwise the first burst of requests would share the short timeout of an unavailable Temporal
-  temporal.connection.ensureConnected().catch(away('temporal'));
-  return {
-    redis,
-    subscriber,
-    database,
-    temporal,
-    async [Symbol.asyncDispose]() {
-      await Promise.allSettled([temporal.connection.close(), database[Symbol.asyncDispose]()]);
-      for (const connection of [redis, subscriber]) connection.disconnect();
-    },
-  };
-}
-
 async function assemble(
   config: Config<'api'>,
   connections: Connections,
@@ -310,20 +275,16 @@ function canAnswerCalls({ PUBLIC_URL, TWILIO_WEBHOOK_TOKEN }: Config<'api'>): bo
 
 /** Checks the dependencies of the api, then the workers and the dependencies that they report. */
 async function checkAll(connections: Connections, policy: readonly StepName[]): Promise<DependencyHealth[]> {
-  const { redis, database, temporal } = connections;
+  const { redis } = connections;
   const heartbeats = createHeartbeats(redis);
   const reported = async (role: (typeof roles)[number]) => ({
     role,
     beat: await withTimeout(heartbeats.read(role, Date.now())).catch(() => undefined),
   });
-  const [hasAudit, workers, ...own] = await Promise.all([
+  const [hasAudit, workers, own] = await Promise.all([
     withTimeout(isAuditShipped(redis)).catch(() => false),
     Promise.all([...temporalRoles, 'audit' as const].map(reported)),
-    checkHealth('redis', () => redis.ping()),
-    checkHealth('mongodb', () => database.ping()),
-    checkHealth('temporal', () =>
-      temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
-    ),
+    checkEngines(connections),
   ]);
   const expected = workers.filter(({ role, beat }) => {
     // an installation without the step needs no Signal-Server
@@ -338,25 +299,6 @@ async function checkAll(connections: Connections, policy: readonly StepName[]): 
     })),
     ...expected.flatMap(({ beat }) => beat?.dependencies ?? []),
   ];
-}
-
-async function listen(server: Server, port: number, host: string): Promise<AsyncDisposable> {
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
-  return {
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeIdleConnections();
-      // requests in progress complete; one that waits for a change must not delay the stop
-      const timer = setTimeout(() => server.closeAllConnections(), 5000);
-      await closed;
-      clearTimeout(timer);
-    },
-  };
-}
-
-function urlOf(server: Server): string {
-  const { address, port } = server.address() as AddressInfo;
-  return `http://${['0.0.0.0', '::'].includes(address) ? '127.0.0.1' : address}:${port}`;
 }
 
 if (import.meta.main) await main();
