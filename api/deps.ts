@@ -17,8 +17,10 @@ import type { ConversationCache } from '../adapters/redis/conversations.ts';
 import type { DeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
 import type { Idempotency } from '../adapters/redis/idempotency.ts';
+import type { Inboxes } from '../adapters/redis/inboxes.ts';
 import type { Links } from '../adapters/redis/links.ts';
 import type { LogIns } from '../adapters/redis/logins.ts';
+import type { Delivery } from '../adapters/redis/node-channel.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { RateLimitLeases } from '../adapters/redis/rate-limit-leases.ts';
 import type { LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
@@ -99,6 +101,9 @@ export interface ApiDeps {
   devices: Devices;
   deviceActivity: DeviceActivity;
   preKeys: PreKeys;
+  inboxes: Inboxes;
+  /** This process, where devices are connected to it. */
+  node: { nodeId: string; deliverLocal(local: readonly Delivery[]): void };
   conversations: Conversations;
   conversationCache: ConversationCache;
   /** Tells connected devices what has changed. */
