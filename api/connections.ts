@@ -10,6 +10,9 @@ import type { Config } from '../platform/config/config.ts';
 import { checkHealth, type DependencyHealth } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
 
+/** The variables that both the api and the gateway have. */
+export type SharedConfig = Pick<Config<'api'>, keyof Config<'gateway'>>;
+
 /** The connections of a process. */
 export interface Connections extends AsyncDisposable {
   redis: ReturnType<typeof connectRedis>;
@@ -24,7 +27,7 @@ export interface Connections extends AsyncDisposable {
 }
 
 /** Opens the connections; each reconnects automatically. */
-export function connect(config: Config<'gateway'>, log: Logger, { record }: Collector): Connections {
+export function connect(config: SharedConfig, log: Logger, { record }: Collector): Connections {
   const away = (dependency: string) => (err: unknown) =>
     log.warn({ event: `${dependency}.away`, reason: (err as Error).message });
   const connectOne = () => connectRedis(config.REDIS_URL, away('redis'));

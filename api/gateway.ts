@@ -71,7 +71,7 @@ function ofApi(config: Config<'gateway'>): Config<'api'> {
       if (typeof name === 'string' && !(name in target)) throw new Error(`The role gateway does not have ${name}`);
       return Reflect.get(target, name);
     },
-  }) as Config<'api'>;
+  }) as unknown as Config<'api'>;
 }
 
 async function main(): Promise<void> {

@@ -12,9 +12,8 @@ import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createSubscriptions } from '../adapters/redis/subscriptions.ts';
 import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { type LimitName, messageLimit, requestLimit } from '../domain/limits.ts';
-import type { Config } from '../platform/config/config.ts';
 import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
-import type { Connections } from './connections.ts';
+import type { Connections, SharedConfig } from './connections.ts';
 import type { ApiDeps, TrustProxy } from './deps.ts';
 import { isSocketUpgrade } from './sockets/admission.ts';
 import { idleNode, openConnections } from './sockets/node.ts';
@@ -40,7 +39,7 @@ export interface Messaging extends AsyncDisposable {
  * @param options.hasSockets whether the process serves Socket.IO
  */
 export async function assembleMessaging(
-  config: Config<'gateway'>,
+  config: SharedConfig,
   connections: Connections,
   { events, hasSockets }: Pick<ApiDeps, 'events'> & { hasSockets: boolean },
 ): Promise<Messaging> {
@@ -61,7 +60,7 @@ export async function assembleMessaging(
 }
 
 function storesOf(
-  config: Config<'gateway'>,
+  config: SharedConfig,
   { redis, sends, database, temporal }: Connections,
   events: ApiDeps['events'],
 ): Omit<MessagingDeps, 'node'> {
@@ -69,7 +68,7 @@ function storesOf(
   const limitKey = deriveKey(payloadKey, 'limit');
   const limitHash: ApiDeps['limitHash'] = (kind, text) => keyedHash(limitKey, kind, text);
   const rateLimits = createRateLimits(redis);
-  const leasesOf = (name: LimitName, windows: Config<'gateway'>['LIMIT_REQUESTS_PER_ADDRESS'], kind: string) =>
+  const leasesOf = (name: LimitName, windows: SharedConfig['LIMIT_REQUESTS_PER_ADDRESS'], kind: string) =>
     createRateLimitLeases(rateLimits, { limit: { name, windows }, keyOf: (source) => limitHash(kind, source) });
   const inboxes = createInboxes(redis, {
     durability: config.MESSAGE_DURABILITY,

@@ -44,13 +44,10 @@ export function createAdmission(deps: AdmissionDeps, trust: TrustProxy, isDraini
   let total = 0;
 
   const judge = (req: IncomingMessage, network: string): Refused | undefined => {
-    const ambiguity = ambiguityIn(req) ?? (new URL(req.url ?? '', 'http://localhost').searchParams.has('sid') ? 'sid' : undefined);
-    if (ambiguity !== undefined) return { failure: malformed(ambiguity, 'must be omitted, or given once'), reason: 'malformed' };
+    const ambiguity = ambiguityIn(req) ?? sidIn(req);
+    if (ambiguity !== undefined) return { failure: malformed(ambiguity, 'must be omitted'), reason: 'malformed' };
     if (isDraining()) return { failure: new Failure('unavailable'), reason: 'draining' };
-    if (!isOriginAllowed(req, config)) {
-      const message = 'Pages of this origin may not connect';
-      return { failure: new Failure('forbidden', { message }), reason: 'origin' };
-    }
+    if (!isOriginAllowed(req, config)) return { failure: foreignOrigin(), reason: 'origin' };
     if (total >= config.SOCKETS_MAX) return { failure: new Failure('unavailable'), reason: 'process' };
     const isFull = (counts.get(network) ?? 0) >= config.SOCKETS_PER_ADDRESS;
     return isFull ? { failure: limited('sockets-per-address', retrySeconds), reason: 'address' } : undefined;
@@ -104,6 +101,15 @@ export function createAdmission(deps: AdmissionDeps, trust: TrustProxy, isDraini
 
 /** When a client that finds no room may try again. */
 const retrySeconds = 30;
+
+function foreignOrigin(): Failure {
+  return new Failure('forbidden', { message: 'Pages of this origin may not connect' });
+}
+
+/** A WebSocket needs no id of a session of Engine.IO, and that of somebody else would take over a transport. */
+function sidIn({ url = '' }: IncomingMessage): 'sid' | undefined {
+  return new URL(url, 'http://localhost').searchParams.has('sid') ? 'sid' : undefined;
+}
 
 function failureIn(err: unknown): Failure {
   return err instanceof Failure ? err : new Failure('unavailable');

@@ -5,8 +5,8 @@
  * they were sent. How many wait is bounded, and so is what waits to be written.
  */
 import type { Socket } from 'socket.io';
-import type { ConnectionEnd, SocketAnswer } from '../../contract/socket-events.ts';
-import type { AuthSession } from '../../domain/session.ts';
+import type { SocketAnswer } from '../../contract/socket-events.ts';
+import type { AuthSession, ConnectionEnd } from '../../domain/session.ts';
 import type { SocketClose } from '../../platform/events/sockets.ts';
 import type { Caller } from '../deps.ts';
 import { type Bucket, fullBucket, refusalRate, requestRate, takeToken, userRate } from './budgets.ts';
@@ -92,6 +92,11 @@ export class Connection {
     return this.#session;
   }
 
+  /** Milliseconds since the Unix epoch. */
+  now(): number {
+    return this.#options.now();
+  }
+
   get isOpen(): boolean {
     return this.#options.socket.connected && this.closeReason === undefined;
   }
@@ -99,7 +104,7 @@ export class Connection {
   /** Emits an announcement. A client that does not read is disconnected. */
   readonly emit: Emit = (event, payload, acknowledged) => {
     const { socket } = this.#options;
-    if (!socket.connected) return;
+    if (!this.isOpen) return;
     if (acknowledged === undefined) socket.emit(event, payload);
     else socket.emit(event, payload, () => acknowledged());
     this.#boundUnwritten();
@@ -112,9 +117,8 @@ export class Connection {
     const [event, ...rest] = hasAcknowledge ? values.slice(0, -1) : values;
     const request = { event, values: rest };
     const acknowledge: Acknowledge = hasAcknowledge ? (last as Acknowledge) : () => undefined;
-    if (!this.#isWithinBudget()) return this.#refuse(request, acknowledge);
-    this.#waiting.push([request, acknowledge]);
-    if (!this.#isAnswering) void this.#answerAll();
+    if (this.#isWithinBudget()) this.#enqueue(request, acknowledge);
+    else this.#refuse(request, acknowledge);
   }
 
   /** Follows these users instead of those before. */
@@ -143,10 +147,10 @@ export class Connection {
   /** Does what is due by the clock. */
   tick(): void {
     const now = this.#options.now();
-    if (!this.isOpen) return;
-    if (now >= this.#expiresAt + graceMs) return this.end('expired');
-    if (this.delivery?.isStalled()) return this.close('unacknowledged');
-    if (this.#drainAt !== undefined && this.#isDrained(now, this.#drainAt)) return this.close('draining');
+    // each of them does nothing once the connection is closed
+    if (now >= this.#expiresAt + graceMs) this.end('expired');
+    if (this.delivery?.isStalled()) this.close('unacknowledged');
+    if (this.#isDrained(now)) this.close('draining');
     this.#boundUnwritten();
     if (this.#isExpiringTold || now < this.#expiresAt - expiringMs) return;
     this.#isExpiringTold = true;
@@ -183,8 +187,13 @@ export class Connection {
   }
 
   #refuse(request: ReceivedRequest, acknowledge: Acknowledge): void {
-    if (!takeToken(this.#refusals, refusalRate, this.#options.now())) return this.close('flood');
-    void this.#options.refuse(this, request).then(acknowledge);
+    if (!takeToken(this.#refusals, refusalRate, this.#options.now())) this.close('flood');
+    else void this.#options.refuse(this, request).then(acknowledge);
+  }
+
+  #enqueue(request: ReceivedRequest, acknowledge: Acknowledge): void {
+    this.#waiting.push([request, acknowledge]);
+    if (!this.#isAnswering) void this.#answerAll();
   }
 
   async #answerAll(): Promise<void> {
@@ -198,8 +207,9 @@ export class Connection {
     this.#boundUnwritten();
   }
 
-  #isDrained(now: number, at: number): boolean {
-    return now >= at && (!this.#isAnswering || now >= at + requestsMs);
+  #isDrained(now: number): boolean {
+    const at = this.#drainAt;
+    return at !== undefined && now >= at && (!this.#isAnswering || now >= at + requestsMs);
   }
 
   #boundUnwritten(): void {

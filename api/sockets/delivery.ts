@@ -11,12 +11,18 @@
 import type { OpenedInbox } from '../../adapters/redis/inbox-connections.ts';
 import type { Delivery as Published } from '../../adapters/redis/node-channel.ts';
 import type { ServerToClientEvents } from '../../contract/socket-events.ts';
-import { compareMessageIds, type DeviceAddress, type InboxMessage, takenAt } from '../../domain/message.ts';
+import {
+  type ArchiveEnd,
+  archiveEndOf,
+  compareMessageIds,
+  type DeviceAddress,
+  type InboxMessage,
+  takenAt,
+} from '../../domain/message.ts';
 import type { ApiDeps } from '../deps.ts';
 import { type AcknowledgeDeps, removeMessages } from '../messages/acknowledge.ts';
-import { withinBytes } from '../messages/read.ts';
 import { gapView, messageView } from '../messages/views.ts';
-import { Window, windowMax } from './window.ts';
+import { Window, windowMax, withinWindow } from './window.ts';
 
 /** The dependencies of deliveries. */
 export type DeliveryDeps = AcknowledgeDeps & Pick<ApiDeps, 'events'>;
@@ -67,9 +73,8 @@ export class Delivery {
    */
   async begin({ last = '', archive, gap }: OpenedInbox): Promise<void> {
     this.#noteLatest(last);
-    if (archive !== undefined) {
-      await this.#emitPages(() => this.#readArchive());
-    }
+    const end = archiveEndOf(archive);
+    if (end !== undefined) await this.#emitPages(() => this.#readArchive(end));
     // whatever is published during a read that finds nothing is found by the next one
     for (let known: string | undefined; !this.#isClosed && known !== this.#latest; ) {
       known = this.#latest;
@@ -141,9 +146,9 @@ export class Delivery {
     else void this.#catchUp();
   }
 
-  async #readArchive(): Promise<InboxMessage[]> {
+  async #readArchive(end: ArchiveEnd): Promise<InboxMessage[]> {
     const after = this.#cursor === '' ? undefined : this.#cursor;
-    const messages = withinBytes(await this.#deps.archive.read(this.#device, { after, count: windowMax.count }));
+    const messages = withinWindow(await this.#deps.archive.read(this.#device, end, { after, count: windowMax.count }));
     this.#deps.events.archiveReturned(messages.length);
     return messages;
   }

@@ -40,37 +40,39 @@ export async function shakeHands(
 ): Promise<Handshake> {
   const trace = requestTrace({ ip: caller.address, userAgent: caller.userAgent });
   return await traces.run(trace, async () => {
-    let userId: string | undefined;
     try {
       if (isDraining) throw new Refusal('draining', new Failure('unavailable'));
       if (tried.has(socket.conn)) throw new Refusal('malformed', new Failure('unauthenticated'));
       tried.add(socket.conn);
       const { session, expiresAt } = await requireToken(deps, bearerIn(socket.handshake.auth));
-      userId = session.userId;
       requireRoom(deps, node, session);
       return { session, expiresAt, caller };
     } catch (err) {
-      const failure = err instanceof Refusal ? err.failure : err;
-      const problem = problemOf(failure, trace.requestId);
-      noteProblem(deps.events, problem, failure);
-      deps.events.socketRefused({
-        reason: err instanceof Refusal ? err.reason : 'token',
-        ...(userId !== undefined && { userId }),
-      });
-      throw Object.assign(new Error(problem.body.error), { data: problem.body });
+      throw refusalOf(deps, err, trace.requestId);
     }
   });
 }
 
-/** A refusal for another reason than the token. */
+/** Records a refusal, and returns the error for the client. */
+function refusalOf({ events }: HandshakeDeps, err: unknown, requestId: string): Error {
+  const { reason, failure, userId } = err instanceof Refusal ? err : new Refusal('token', err);
+  const problem = problemOf(failure, requestId);
+  noteProblem(events, problem, failure);
+  events.socketRefused({ reason, ...(userId !== undefined && { userId }) });
+  return Object.assign(new Error(problem.body.error), { data: problem.body });
+}
+
+/** A refusal: its reason, what was thrown, and the user if the token was valid. */
 class Refusal extends Error {
   readonly reason: SocketRefusal;
-  readonly failure: Failure;
+  readonly failure: unknown;
+  readonly userId: string | undefined;
 
-  constructor(reason: SocketRefusal, failure: Failure) {
+  constructor(reason: SocketRefusal, failure: unknown, userId?: string) {
     super(reason);
     this.reason = reason;
     this.failure = failure;
+    this.userId = userId;
   }
 }
 
@@ -82,8 +84,10 @@ function bearerIn({ token }: { token?: unknown }): string | undefined {
 function requireRoom({ config }: Pick<ApiDeps, 'config'>, node: Connections, session: AuthSession): void {
   const { userId, deviceId, sessionId } = session;
   const open = node.of(userId);
-  const isReplacing = open.some((one) => (deviceId === undefined ? one.session.sessionId === sessionId : one.deviceId === deviceId));
+  const isReplacing = open.some((one) =>
+    deviceId === undefined ? one.session.sessionId === sessionId : one.deviceId === deviceId,
+  );
   if (!isReplacing && open.length >= config.SOCKETS_PER_PERSON) {
-    throw new Refusal('person', limited('sockets-per-person', retrySeconds));
+    throw new Refusal('person', limited('sockets-per-person', retrySeconds), userId);
   }
 }

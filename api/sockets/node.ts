@@ -6,8 +6,16 @@
  * the connections of that user are read again. Both may be lost, so leases are renewed and sessions read every 15 s, and
  * everything is compared when the connection to Redis was lost.
  */
-import { type Delivery as Published, type NodePublication, nodeChannel, parsePublication, sessionsEndedChannel } from '../../adapters/redis/node-channel.ts';
-import { announcements, type ConnectionEnd, connectionEnds } from '../../contract/socket-events.ts';
+import {
+  type NodePublication,
+  nodeChannel,
+  type Delivery as Published,
+  parsePublication,
+  sessionsEndedChannel,
+} from '../../adapters/redis/node-channel.ts';
+import type { Subscriptions } from '../../adapters/redis/subscriptions.ts';
+import { announcements } from '../../contract/socket-events.ts';
+import { type ConnectionEnd, connectionEnds } from '../../domain/session.ts';
 import { newId } from '../../platform/crypto.ts';
 import { runEvery } from '../../platform/lifecycle.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -16,7 +24,7 @@ import type { Connection } from './connection.ts';
 import type { Presence } from './presence.ts';
 
 /** The dependencies of a node. */
-export type NodeDeps = Pick<ApiDeps, 'inboxes' | 'sessions' | 'subscriptions' | 'events'>;
+export type NodeDeps = Pick<ApiDeps, 'inboxes' | 'sessions' | 'events'> & { subscriptions: Subscriptions };
 
 /** A process that devices are connected to, as sends need it. */
 export interface Node {
@@ -71,7 +79,9 @@ export async function openConnections(deps: NodeDeps, presence: Presence, now: (
   await deps.subscriptions.subscribe(nodeChannel(nodeId), (text) => receive(parsePublication(text)));
   await deps.subscriptions.subscribe(sessionsEndedChannel, (text) => {
     const { userId, sessionId, reason } = JSON.parse(text) as { userId: string; sessionId?: string; reason?: string };
-    const concerned = registry.of(userId).filter(({ session }) => sessionId === undefined || session.sessionId === sessionId);
+    const concerned = registry
+      .of(userId)
+      .filter(({ session }) => sessionId === undefined || session.sessionId === sessionId);
     // if Redis does not answer, the next renewal ends them
     void recheck(concerned, endOf(reason)).catch(() => undefined);
   });
@@ -95,7 +105,15 @@ export async function openConnections(deps: NodeDeps, presence: Presence, now: (
   };
 }
 
-function createRegistry({ all, people, now }: { all: Map<string, Connection>; people: Map<string, Person>; now: () => number }) {
+function createRegistry({
+  all,
+  people,
+  now,
+}: {
+  all: Map<string, Connection>;
+  people: Map<string, Person>;
+  now: () => number;
+}) {
   const personOf = (userId: string): Person => {
     const known = people.get(userId) ?? { connections: new Set(), budget: fullBucket(userRate, now()) };
     people.set(userId, known);
@@ -149,4 +167,3 @@ function emitTo(connection: Connection, { event, payload }: { event: string; pay
 function endOf(reason: string | undefined): ConnectionEnd {
   return connectionEnds.find((known) => known === reason) ?? 'revoked';
 }
-

@@ -6,12 +6,13 @@
  * are read again with each renewal.
  */
 import { presenceChannel } from '../../adapters/redis/node-channel.ts';
+import type { Subscriptions } from '../../adapters/redis/subscriptions.ts';
 import type { ApiDeps } from '../deps.ts';
-import { type ConversationDeps, isShared } from './sharing.ts';
 import type { Emit } from './delivery.ts';
+import { type ConversationDeps, isShared } from './sharing.ts';
 
 /** The dependencies of presence. */
-export type PresenceDeps = ConversationDeps & Pick<ApiDeps, 'inboxes' | 'subscriptions'>;
+export type PresenceDeps = ConversationDeps & Pick<ApiDeps, 'inboxes'> & { subscriptions: Subscriptions };
 
 /** A connection that follows users. */
 export interface Follower {
@@ -49,25 +50,28 @@ export function createPresence(deps: PresenceDeps) {
 
   /** Tells the followers of a user what is new to them. */
   async function tell(userId: string, isPermissionRead: boolean): Promise<void> {
-    const followers = followed.get(userId);
-    if (followers === undefined) return;
-    const { isOnline, seenAt } = await deps.inboxes.isOnline(userId);
-    for (const follower of [...followers.keys()]) {
+    if (!followed.has(userId)) return;
+    const state = await deps.inboxes.isOnline(userId);
+    for (const follower of followed.get(userId)?.keys() ?? []) {
       const isAllowed = !isPermissionRead || (await isShared(deps, userId, follower.userId));
-      const told = followers.get(follower);
-      // it may have left meanwhile
-      if (!followers.has(follower)) continue;
-      if (isAllowed && told === isOnline) continue;
-      followers.set(follower, isOnline);
-      if (isAllowed) follower.emit('presence:changed', changeOf(userId, isOnline, seenAt));
-      else await end(follower, userId, told);
+      await tellOne(follower, userId, isAllowed ? state : undefined);
     }
   }
 
-  /** Somebody who may not know it any more sees what is seen of a user who went offline. */
-  async function end(follower: Follower, userId: string, told: boolean | undefined): Promise<void> {
-    if (told === true) follower.emit('presence:changed', { userId, online: false });
-    await leave(follower, userId);
+  /** Somebody who may not know it any more sees what is seen of a user who goes offline. */
+  async function tellOne(
+    follower: Follower,
+    userId: string,
+    state: { isOnline: boolean; seenAt?: number } | undefined,
+  ): Promise<void> {
+    const followers = followed.get(userId);
+    // it may have left meanwhile
+    if (followers?.has(follower) !== true) return;
+    const told = followers.get(follower);
+    const { isOnline, seenAt } = state ?? { isOnline: false };
+    followers.set(follower, isOnline);
+    if (told !== isOnline) follower.emit('presence:changed', changeOf(userId, isOnline, seenAt));
+    if (state === undefined) await leave(follower, userId);
   }
 
   const ofFollower = (follower: Follower) => [...(byFollower.get(follower) ?? [])];

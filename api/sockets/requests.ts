@@ -10,7 +10,14 @@ import { type AcknowledgeDeps, acknowledgeMessagesEvent } from '../messages/ackn
 import { type SendDeps, sendMessageEvent } from '../messages/send.ts';
 import { malformed } from '../parse.ts';
 import { noteProblem, problemOf } from '../problems.ts';
-import { type HandlerInput, type LiveConnection, type Served, type ServeDeps, servedBy, serveConnection } from '../serve.ts';
+import {
+  type HandlerInput,
+  type LiveConnection,
+  type ServeDeps,
+  type Served,
+  serveConnection,
+  servedBy,
+} from '../serve.ts';
 import { requestRate, tokenAfterSeconds } from './budgets.ts';
 import type { Connection, ReceivedRequest } from './connection.ts';
 import { type ConversationDeps, requireShared } from './sharing.ts';
@@ -19,7 +26,11 @@ type Ops = typeof socketOperations;
 type Done = Promise<{ status: 200; body: Record<string, never> }>;
 
 /** The dependencies of requests. */
-export type RequestDeps = ServeDeps & SendDeps & AcknowledgeDeps & ConversationDeps & Pick<ApiDeps, 'requestLeases' | 'events'>;
+export type RequestDeps = ServeDeps &
+  SendDeps &
+  AcknowledgeDeps &
+  ConversationDeps &
+  Pick<ApiDeps, 'requestLeases' | 'events'>;
 
 const done = { status: 200 as const, body: {} };
 
@@ -36,10 +47,7 @@ async function renewToken(
   return { status: 200, body: { expiresAt: new Date(expiresAt).toISOString() } };
 }
 
-async function acknowledgeMessages(
-  deps: RequestDeps,
-  input: HandlerInput<Ops['message:ack']>,
-): Done {
+async function acknowledgeMessages(deps: RequestDeps, input: HandlerInput<Ops['message:ack']>): Done {
   const answer = await acknowledgeMessagesEvent(deps, input);
   liveOf(input.connection).release(input.body.messageIds);
   return answer;
@@ -112,9 +120,13 @@ export async function answerRequest(
 }
 
 /** Answers a request that exceeds the budget of its connection. Never rejects. */
-export function refuseRequest(deps: RequestDeps, { caller }: Pick<Connection, 'caller'>, request: ReceivedRequest): Promise<SocketAnswer<unknown>> {
+export function refuseRequest(
+  deps: RequestDeps,
+  { caller }: Pick<Connection, 'caller'>,
+  request: ReceivedRequest,
+): Promise<SocketAnswer<unknown>> {
   return answered(deps, caller, request, async () => {
-    throw limited('events-per-connection', tokenAfterSeconds(requestRate));
+    throw limited('requests-per-connection', tokenAfterSeconds(requestRate));
   });
 }
 
@@ -138,7 +150,12 @@ async function answered(
     } catch (err) {
       const problem = problemOf(err, trace.requestId);
       noteProblem(deps.events, problem, err);
-      deps.events.socketRequestEnded({ ...ended, status: problem.status, seconds: seconds(), refusal: problem.refusal });
+      deps.events.socketRequestEnded({
+        ...ended,
+        status: problem.status,
+        seconds: seconds(),
+        refusal: problem.refusal,
+      });
       return { error: { ...problem.body } };
     }
   });

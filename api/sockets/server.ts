@@ -10,7 +10,7 @@
  *
  * The state recovery of Socket.IO stays off: a recovered connection would skip step 2, and the inbox loses nothing anyway.
  */
-import type { IncomingMessage, Server as HttpServer } from 'node:http';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { Server as Engine } from 'engine.io';
 import { Server, type Socket } from 'socket.io';
 import { newId } from '../../platform/crypto.ts';
@@ -22,14 +22,14 @@ import { fullBucket, packetRate, takeToken } from './budgets.ts';
 import { Connection } from './connection.ts';
 import { closeDevice, type DeviceDeps, openDevice } from './device.ts';
 import { type Handshake, shakeHands } from './handshake.ts';
-import { type Connections, openConnections } from './node.ts';
+import type { Connections } from './node.ts';
 import { boundedParser } from './parser.ts';
-import { createPresence, type Presence, type PresenceDeps } from './presence.ts';
+import type { Presence } from './presence.ts';
 import { answerRequest, type RequestDeps, refuseRequest } from './requests.ts';
 import { closeTransport } from './transport.ts';
 
 /** The dependencies of Socket.IO. */
-export type SocketDeps = AdmissionDeps & SessionDeps & DeviceDeps & PresenceDeps & RequestDeps;
+export type SocketDeps = AdmissionDeps & SessionDeps & DeviceDeps & RequestDeps;
 
 /** The running server of Socket.IO. */
 export interface Sockets extends AsyncDisposable {
@@ -102,7 +102,7 @@ export async function openSockets(
     if (handshake !== undefined) void connect(deps, { socket, handshake, node, presence, now });
   });
   server.on('upgrade', (req: IncomingMessage, socket, head) => {
-    void admission.admit(req, socket, () => engine.handleUpgrade(req as never, socket, head));
+    void admission.admit(req, socket, () => engine.handleUpgrade(req, socket, head));
   });
   deps.events.socketsServed(deps.config.SOCKETS_MAX);
   return {
@@ -148,8 +148,11 @@ async function connect(deps: SocketDeps, { socket, handshake, node, presence, no
     follow: (live, userIds) => presence.replace(live, userIds),
     now,
   });
+  const earlier = node.of(connection.userId);
   node.add(connection);
   deps.events.socketOpened();
+  // a device is told by its lease; a session without one has no lease
+  for (const one of earlier) if (isSameSession(one, connection)) one.end('replaced');
   const ended = new Promise<string>((resolve) => socket.once('disconnect', resolve));
   socket.onAny((...values: unknown[]) => connection.receive(values));
   const opened = openDevice(deps, connection, node.nodeId).catch((err: unknown) => {
@@ -160,11 +163,17 @@ async function connect(deps: SocketDeps, { socket, handshake, node, presence, no
   deps.events.socketClosed(connection.closeReason ?? closeOf(why));
   // a client that ends only the namespace keeps the transport
   socket.conn.close();
+  // releases a backlog that waits for its client
+  await connection.delivery?.close();
   await opened;
   await presence.remove(connection).catch(() => undefined);
   // what is not given up ends by itself
   await closeDevice(deps, connection, node.nodeId).catch((err: unknown) => deps.events.dependencyFailed(err));
   node.remove(connection);
+}
+
+function isSameSession(one: Connection, other: Connection): boolean {
+  return one.deviceId === undefined && one.session.sessionId === other.session.sessionId;
 }
 
 /** The reasons of Socket.IO, https://socket.io/docs/v4/server-socket-instance/#disconnect */
@@ -177,7 +186,11 @@ function closeOf(why: string): SocketClose {
  * Tells each client when to reconnect, at a random instant of the drain, and closes it then. Resolves when every connection
  * has ended and its lease with it.
  */
-async function drain({ config, events }: Pick<SocketDeps, 'config' | 'events'>, node: Connections, now: () => number): Promise<void> {
+async function drain(
+  { config, events }: Pick<SocketDeps, 'config' | 'events'>,
+  node: Connections,
+  now: () => number,
+): Promise<void> {
   const open = node.all();
   const seconds = config.SOCKET_DRAIN_SECONDS;
   events.drainBegan({ clients: open.length, seconds });

@@ -4,7 +4,12 @@ import type { Variable } from './variable.ts';
 /** Variables of the HTTP server of the API. */
 export const serverVariables = {
   SERVER_HOST: { about: 'address the API listens on', roles: ['api', 'gateway'], schema: text, default: '0.0.0.0' },
-  SERVER_PORT: { about: 'port the API listens on', roles: ['api', 'gateway'], schema: integer(0, 65_535), default: '8000' },
+  SERVER_PORT: {
+    about: 'port the API listens on',
+    roles: ['api', 'gateway'],
+    schema: integer(0, 65_535),
+    default: '8000',
+  },
   PUBLIC_URL: {
     about:
       'public URL of the API for providers and for the links of new devices, without a trailing slash; no voice calls and no delivery reports when empty',
