@@ -264,7 +264,7 @@ function assembleDevices(
   { redis, database }: Connections,
 ): Pick<ApiDeps, 'devices' | 'deviceActivity' | 'preKeys' | 'links' | 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
   return {
-    devices: createDevices(database.connection),
+    devices: createDevices(database.connection, { changed: async () => undefined }),
     deviceActivity: createDeviceActivity(redis),
     preKeys: createPreKeys(database.connection),
     links: createLinks(redis),

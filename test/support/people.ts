@@ -189,7 +189,7 @@ function openTools(system: System): Tools {
   return {
     config,
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
-    devices: createDevices(database.connection),
+    devices: createDevices(database.connection, { changed: async () => undefined }),
     sessions: createAuthSessions(redis),
     sessionLife: sessionLifeOf(config),
     tokens: createTokens(config),
