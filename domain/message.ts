@@ -124,7 +124,7 @@ export function compareMessageIds(one: string, other: string): number {
  * Returns a message from the form in which inboxes store it: user and device of the sender, type, time of the sender,
  * whether it is urgent (0 or 1), and content, joined by blanks.
  */
-export function inboxMessageOf(messageId: string, stored: string): InboxMessage {
+export function messageOf(messageId: string, stored: string): InboxMessage {
   const [userId = '', deviceId = '', type = '', timestamp = '', urgent = '', content = ''] = stored.split(' ');
   return {
     messageId,
@@ -134,10 +134,4 @@ export function inboxMessageOf(messageId: string, stored: string): InboxMessage 
     timestamp: Number(timestamp),
     isUrgent: urgent === '1',
   };
-}
-
-/** Returns where the archive of a device ends, from its stored form `createdAt/messageId`; undefined without one. */
-export function archiveEndOf(stored: string | null | undefined): ArchiveEnd | undefined {
-  const [createdAt, lastId] = stored?.split('/') ?? [];
-  return createdAt === undefined || lastId === undefined ? undefined : { createdAt: Number(createdAt), lastId };
 }

@@ -1,13 +1,14 @@
 /**
  * Archive of inboxes: messages that waited for so long that they moved from Redis to MongoDB, up to 64 on a page, in
- * `archive` by device and first message. Redis says where the archive of a device ends (`ArchiveEnd`); the switch of a
- * message from Redis to here is the moment at which that end passes it. What a page has behind the end is in Redis still
- * and counts for nothing here, so each message is in one place at any time, wherever the process that moves it dies.
+ * `archive` by device, first message and move. Redis says where the archive of a device ends (`ArchiveEnd`): a message
+ * moves at the moment at which that end passes it. What a page has behind the end is in Redis still and counts for nothing
+ * here, so each message is in one place at any time, wherever the process that moves it dies.
  *
  * The ids of pages begin with user and device, so that `_id` finds those of a device, in order. Only expiry needs
  * another index, which `prepare` creates.
  *
- * Consistency: each call changes single documents. When MongoDB is unavailable, calls throw; every call may be repeated.
+ * Consistency: each call changes single documents, and no two moves write the same one. When MongoDB is unavailable, calls
+ * throw; every call may be repeated.
  */
 import { type Connection, type Model, Schema, trusted } from 'mongoose';
 import {
@@ -15,7 +16,7 @@ import {
   compareMessageIds,
   type DeviceAddress,
   type InboxMessage,
-  inboxMessageOf,
+  messageOf,
   takenAt,
 } from '../../domain/message.ts';
 
@@ -26,6 +27,8 @@ export type Archive = ReturnType<typeof createArchive>;
 export interface ArchivePage extends DeviceAddress {
   /** When the device was added, in milliseconds since the Unix epoch. */
   createdAt: number;
+  /** The id of the move that stores the page. */
+  moveId: string;
   entries: ArchiveEntry[];
 }
 
@@ -37,7 +40,7 @@ export interface ArchiveEntry {
 
 /** What an acknowledgement removed from the archive. */
 export interface ArchiveRemoval {
-  /** Messages, and their bytes in stored form. */
+  /** Messages, and their bytes of content in base64. */
   count: number;
   bytes: number;
   /** Nothing of the device is left in the archive. */
@@ -61,6 +64,7 @@ interface PageDocument {
   entries: Record<string, string>;
   /** When the last message was taken. */
   lastAt: number;
+  moveId: string;
   /** Set while the page expires. */
   isExpired?: boolean;
 }
@@ -72,6 +76,7 @@ const schema = new Schema<PageDocument>(
     _id: { type: String, required: true },
     entries: { type: Schema.Types.Mixed, required: true },
     lastAt: { type: Number, required: true },
+    moveId: { type: String, required: true },
     isExpired: Boolean,
   },
   { collection: 'archive', versionKey: false, strict: 'throw', minimize: false, autoIndex: false },
@@ -93,19 +98,22 @@ export function createArchive(connection: Connection) {
     /** Stores pages of any devices. Safe to repeat. They count once the archives of the devices end behind them. */
     async put(all: readonly ArchivePage[]): Promise<void> {
       if (all.length === 0) return;
-      const documents = all.map(documentOf);
-      // lean: what was built here needs neither casts nor checks
       await pages.bulkWrite(
-        documents.map(({ _id, ...replacement }) => ({ replaceOne: { filter: { _id }, replacement, upsert: true } })),
+        all.map(documentOf).map((page) => ({
+          replaceOne: { filter: { _id: page._id }, replacement: page, upsert: true },
+        })),
         { ordered: false },
       );
     },
 
-    /** Removes what an earlier move left behind the end of an archive. Safe to repeat. */
-    async discard(device: DeviceAddress, end: ArchiveEnd): Promise<void> {
-      const { createdAt, lastId } = end;
-      const prefix = prefixOf(device, createdAt);
-      await pages.deleteMany({ _id: trusted({ $gt: `${prefix}${paddedId(lastId)}`, $lt: endOf(prefix) }) });
+    /** Removes the page of a move that did not happen. Safe to repeat. */
+    async discard(device: DeviceAddress, move: Pick<ArchivePage, 'createdAt' | 'moveId'>): Promise<void> {
+      await pages.deleteMany({ ...within(prefixOf(device, move.createdAt)), moveId: move.moveId });
+    },
+
+    /** Deletes the archive of a device up to its end. Safe to repeat, also when later messages have moved. */
+    async drop(device: DeviceAddress, end: ArchiveEnd): Promise<void> {
+      await pages.deleteMany(upTo(device, end));
     },
 
     /**
@@ -132,12 +140,12 @@ export function createArchive(connection: Connection) {
     async takeExpired(before: number, { count }: { count: number }): Promise<ExpiredPage[]> {
       const old = await pages
         .find({ lastAt: trusted({ $lt: before }) }, { _id: 1 })
-        .sort({ lastAt: 1 })
+        .sort({ lastAt: 1, _id: 1 })
         .limit(count)
         .lean();
       const taken: ExpiredPage[] = [];
       for (const { _id } of old) {
-        const page = await pages.findOneAndUpdate({ _id }, { $set: { isExpired: true } }, { new: true }).lean();
+        const page = await pages.findOneAndUpdate({ _id }, { $set: { isExpired: true } }, { returnDocument: 'after' }).lean();
         if (page !== null) taken.push(expiredOf(page));
       }
       return taken;
@@ -162,66 +170,73 @@ export function createArchive(connection: Connection) {
   };
 }
 
-/** Reads page after page, because messages that were acknowledged leave pages of any size. */
+/** Acknowledged messages leave pages of any size, so pages are read until there are enough messages. */
 async function readPages(
   pages: Pages,
   device: DeviceAddress,
-  { createdAt, lastId }: ArchiveEnd,
+  end: ArchiveEnd,
   { after, count }: { after?: string | undefined; count: number },
 ): Promise<InboxMessage[]> {
-  const prefix = prefixOf(device, createdAt);
   const messages: InboxMessage[] = [];
-  let from = after === undefined ? prefix : await pageWith(pages, prefix, after);
-  for (;;) {
-    const found = await pages
-      .find({ _id: trusted({ $gte: from, $lte: `${prefix}${paddedId(lastId)}` }) })
+  for await (const page of pagesFrom(pages, device, end, after)) {
+    // a move that was overtaken by another one may have left a second copy
+    const last = messages.at(-1)?.messageId ?? after ?? '0-0';
+    const ids = idsOf(page).filter((id) => compareMessageIds(id, last) > 0 && compareMessageIds(id, end.lastId) <= 0);
+    messages.push(...ids.map((id) => messageOf(id, page.entries[id] ?? '')));
+    if (messages.length >= count) break;
+  }
+  return messages.slice(0, count);
+}
+
+/** Reads the pages of a device that do not expire, from the one with a message on, some at a time. */
+async function* pagesFrom(
+  pages: Pages,
+  device: DeviceAddress,
+  end: ArchiveEnd,
+  after: string | undefined,
+): AsyncGenerator<PageDocument> {
+  let from: string | undefined = await pageWith(pages, device, end, after);
+  while (from !== undefined) {
+    const found: PageDocument[] = await pages
+      .find(upTo(device, end, from))
       .sort({ _id: 1 })
       .limit(pagesAtOnce)
       .lean();
-    for (const page of found.filter(({ isExpired }) => isExpired !== true)) {
-      const ids = idsOf(page).filter((id) => after === undefined || compareMessageIds(id, after) > 0);
-      messages.push(...ids.map((id) => inboxMessageOf(id, page.entries[id] ?? '')));
-      if (messages.length >= count) return messages.slice(0, count);
-    }
-    const last = found.at(-1);
-    if (last === undefined || found.length < pagesAtOnce) return messages;
-    from = `${last._id}/`;
+    yield* found.filter(({ isExpired }) => isExpired !== true);
+    from = found.length < pagesAtOnce ? undefined : `${found.at(-1)?._id}/`;
   }
 }
 
 /** Returns the id of the page that a message is on, or the first id at which it could be. */
-async function pageWith(pages: Pages, prefix: string, messageId: string): Promise<string> {
-  const own = `${prefix}${paddedId(messageId)}`;
-  const page = await pages
-    .findOne({ _id: trusted({ $gte: prefix, $lte: own }) }, { _id: 1 })
-    .sort({ _id: -1 })
-    .lean();
-  return page?._id ?? own;
+async function pageWith(
+  pages: Pages,
+  device: DeviceAddress,
+  { createdAt }: ArchiveEnd,
+  messageId: string | undefined,
+): Promise<string> {
+  const prefix = prefixOf(device, createdAt);
+  if (messageId === undefined) return prefix;
+  const filter = { _id: trusted({ $gte: prefix, $lt: behind(prefix, messageId) }) };
+  const page = await pages.findOne(filter, { _id: 1 }).sort({ _id: -1 }).lean();
+  return page?._id ?? prefix;
 }
 
 async function removeMessages(
   pages: Pages,
   device: DeviceAddress,
-  { createdAt, lastId }: ArchiveEnd,
+  end: ArchiveEnd,
   messageIds: readonly string[],
 ): Promise<ArchiveRemoval> {
-  const prefix = prefixOf(device, createdAt);
-  const sought = messageIds.filter((id) => compareMessageIds(id, lastId) <= 0).sort(compareMessageIds);
-  const [first, last] = [sought[0], sought.at(-1)];
+  const sought = messageIds.filter((id) => compareMessageIds(id, end.lastId) <= 0);
   const removal = { count: 0, bytes: 0 };
-  if (first !== undefined && last !== undefined) {
-    const from = await pageWith(pages, prefix, first);
-    const found = await pages.find({ _id: trusted({ $gte: from, $lte: `${prefix}${paddedId(last)}` }) }).lean();
-    for (const page of found) {
-      const removed = await removeFrom(pages, page, new Set(sought));
-      removal.count += removed.length;
-      removal.bytes += removed.reduce((sum, stored) => sum + stored.length, 0);
-    }
+  const having = sought.map((id) => ({ [`entries.${id}`]: trusted({ $exists: true }) }));
+  const found = having.length === 0 ? [] : await pages.find({ ...upTo(device, end), $or: having }).lean();
+  for (const page of found) {
+    const removed = await removeFrom(pages, page, new Set(sought));
+    removal.count += removed.length;
+    removal.bytes += bytesOf(removed);
   }
-  const left = await pages.findOne(
-    { _id: trusted({ $gte: prefix, $lte: `${prefix}${paddedId(lastId)}` }) },
-    { _id: 1 },
-  );
+  const left = await pages.findOne(upTo(device, end), { _id: 1 }).lean();
   return { ...removal, isEmpty: left === null };
 }
 
@@ -239,18 +254,19 @@ async function removeFrom(pages: Pages, seen: PageDocument, messageIds: Readonly
   const isWhole = theirs.length === idsOf(seen).length;
   const before = isWhole
     ? await pages.findOneAndDelete(isLiving).lean()
-    : await pages.findOneAndUpdate(isLiving, { $unset }, { new: false }).lean();
+    : await pages.findOneAndUpdate(isLiving, { $unset }, { returnDocument: 'before' }).lean();
   if (before === null) return [];
   const removed = theirs.flatMap((id) => before.entries[id] ?? []);
   if (!isWhole && removed.length === Object.keys(before.entries).length) await pages.deleteOne({ _id, entries: {} });
   return removed;
 }
 
-function documentOf({ createdAt, entries, ...device }: ArchivePage): PageDocument {
+function documentOf({ createdAt, moveId, entries, ...device }: ArchivePage): PageDocument {
   const [first, last] = [entries[0], entries.at(-1)];
   if (first === undefined || last === undefined) throw new Error('A page of the archive has messages');
   return {
-    _id: `${prefixOf(device, createdAt)}${paddedId(first.messageId)}`,
+    _id: `${prefixOf(device, createdAt)}${paddedId(first.messageId)}/${moveId}`,
+    moveId,
     entries: Object.fromEntries(entries.map(({ messageId, stored }) => [messageId, stored])),
     lastAt: takenAt(last.messageId),
   };
@@ -259,7 +275,7 @@ function documentOf({ createdAt, entries, ...device }: ArchivePage): PageDocumen
 function expiredOf(page: PageDocument): ExpiredPage {
   const [userId = '', deviceId = '', createdAt = ''] = page._id.split('/');
   const ids = idsOf(page);
-  const bytes = Object.values(page.entries).reduce((sum, stored) => sum + stored.length, 0);
+  const bytes = bytesOf(Object.values(page.entries));
   const [firstId = '', lastId = ''] = [ids[0], ids.at(-1)];
   return {
     pageId: page._id,
@@ -273,6 +289,10 @@ function expiredOf(page: PageDocument): ExpiredPage {
   };
 }
 
+function bytesOf(stored: readonly string[]): number {
+  return stored.reduce((sum, one) => sum + messageOf('', one).content.length, 0);
+}
+
 /** The messages of a page in their order. */
 function idsOf({ entries }: Pick<PageDocument, 'entries'>): string[] {
   return Object.keys(entries).sort(compareMessageIds);
@@ -281,6 +301,17 @@ function idsOf({ entries }: Pick<PageDocument, 'entries'>): string[] {
 /** All pages whose id begins with a text that ends with a slash. */
 function within(prefix: string) {
   return { _id: trusted({ $gte: prefix, $lt: endOf(prefix) }) };
+}
+
+/** The pages of a device that begin at or before the end of its archive. */
+function upTo(device: DeviceAddress, { createdAt, lastId }: ArchiveEnd, from?: string) {
+  const prefix = prefixOf(device, createdAt);
+  return { _id: trusted({ $gte: from ?? prefix, $lt: behind(prefix, lastId) }) };
+}
+
+/** The first text behind the ids of pages that begin with a message or before it. */
+function behind(prefix: string, messageId: string): string {
+  return `${prefix}${paddedId(messageId)}0`;
 }
 
 /** The first text behind those that begin with a prefix that ends with a slash. */

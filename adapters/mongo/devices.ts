@@ -125,27 +125,9 @@ function createAdditions(sets: Sets, tellChanged: (userId: string) => Promise<vo
      * A device that the account has already is returned as it is stored.
      */
     async add(userId: string, device: NewDevice, rules: AdditionRules): Promise<AddedDevice> {
-      const { identityKey, ...own } = device;
-      // ends: when a write misses, another one was made
-      for (;;) {
-        const set = await readAll(sets, userId);
-        const addition = additionTo(set, device, rules);
-        if (addition.outcome === 'repeated') await tellChanged(userId);
-        if (addition.outcome !== 'added') return addition;
-        const { deviceId, ended: endedIds } = addition;
-        const ended = set?.devices.filter((one) => endedIds.includes(one.deviceId)) ?? [];
-        const stored: StoredDevice = { ...own, deviceId };
-        const $set = {
-          identityKey,
-          [pathOf(deviceId)]: documentOf(stored),
-          ...Object.fromEntries(ended.map((one) => [pathOf(one.deviceId, 'removedAt'), own.createdAt])),
-        };
-        const isAdded =
-          set === undefined ? await insertFirst(sets, userId, identityKey, stored) : await change(sets, set, { $set });
-        if (!isAdded) continue;
-        await tellChanged(userId);
-        return { outcome: 'added', device: stored, ended, isFirst: !set?.devices.some(isLiving) };
-      }
+      const added = await addTo(sets, userId, device, rules);
+      if (added.outcome === 'added' || added.outcome === 'repeated') await tellChanged(userId);
+      return added;
     },
 
     /**
@@ -178,6 +160,28 @@ function createAdditions(sets: Sets, tellChanged: (userId: string) => Promise<vo
       await tellChanged(userId);
     },
   };
+}
+
+async function addTo(sets: Sets, userId: string, device: NewDevice, rules: AdditionRules): Promise<AddedDevice> {
+  const { identityKey, ...own } = device;
+  // ends: when a write misses, another one was made
+  for (;;) {
+    const set = await readAll(sets, userId);
+    const addition = additionTo(set, device, rules);
+    if (addition.outcome !== 'added') return addition;
+    const { deviceId, ended: endedIds } = addition;
+    const ended = set?.devices.filter((one) => endedIds.includes(one.deviceId)) ?? [];
+    const stored: StoredDevice = { ...own, deviceId };
+    const $set = {
+      identityKey,
+      [pathOf(deviceId)]: documentOf(stored),
+      ...Object.fromEntries(ended.map((one) => [pathOf(one.deviceId, 'removedAt'), own.createdAt])),
+    };
+    const isAdded =
+      set === undefined ? await insertFirst(sets, userId, identityKey, stored) : await change(sets, set, { $set });
+    const isFirst = !set?.devices.some(isLiving);
+    if (isAdded) return { outcome: 'added', device: stored, ended, isFirst };
+  }
 }
 
 /** The operations that change one field of a device. Each returns false if there is no such device. Safe to repeat. */
