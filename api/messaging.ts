@@ -50,7 +50,7 @@ export async function assembleMessaging(
   }
   const subscriptions = createSubscriptions(connections.publications);
   const presence = createPresence({ ...stores, subscriptions });
-  const node = await openConnections({ ...stores, subscriptions }, presence, Date.now);
+  const node = await openConnections({ ...stores, subscriptions }, presence, () => Date.now());
   return {
     deps: { ...stores, node },
     isUpgrade: isSocketUpgrade,

@@ -75,7 +75,7 @@ const drainStepMs = 50;
 export async function openSockets(
   deps: SocketDeps,
   server: HttpServer,
-  { trust, node, presence, now = Date.now }: SocketOptions,
+  { trust, node, presence, now = () => Date.now() }: SocketOptions,
 ): Promise<Sockets> {
   let isDraining = false;
   const admission = createAdmission(deps, trust, () => isDraining);
