@@ -119,19 +119,3 @@ export function compareMessageIds(one: string, other: string): number {
   const [otherMs = 0, otherSequence = 0] = other.split('-').map(Number);
   return ms - otherMs || sequence - otherSequence;
 }
-
-/**
- * Returns a message from the form in which inboxes store it: user and device of the sender, type, time of the sender,
- * whether it is urgent (0 or 1), and content, joined by blanks.
- */
-export function messageOf(messageId: string, stored: string): InboxMessage {
-  const [userId = '', deviceId = '', type = '', timestamp = '', urgent = '', content = ''] = stored.split(' ');
-  return {
-    messageId,
-    from: { userId, deviceId },
-    type: type as MessageType,
-    content,
-    timestamp: Number(timestamp),
-    isUrgent: urgent === '1',
-  };
-}
