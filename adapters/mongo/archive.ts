@@ -32,10 +32,11 @@ export interface ArchivePage extends DeviceAddress {
   entries: ArchiveEntry[];
 }
 
-/** A message as it is stored in Redis. */
+/** A message as inboxes store it. */
 export interface ArchiveEntry {
   messageId: string;
-  stored: string;
+  /** As `messageOf` reads it. */
+  entry: string;
 }
 
 /** What an acknowledgement removed from the archive. */
@@ -267,7 +268,7 @@ function documentOf({ createdAt, moveId, entries, ...device }: ArchivePage): Pag
   return {
     _id: `${prefixOf(device, createdAt)}${paddedId(first.messageId)}/${moveId}`,
     moveId,
-    entries: Object.fromEntries(entries.map(({ messageId, stored }) => [messageId, stored])),
+    entries: Object.fromEntries(entries.map(({ messageId, entry }) => [messageId, entry])),
     lastAt: takenAt(last.messageId),
   };
 }
@@ -289,8 +290,8 @@ function expiredOf(page: PageDocument): ExpiredPage {
   };
 }
 
-function bytesOf(stored: readonly string[]): number {
-  return stored.reduce((sum, one) => sum + messageOf('', one).content.length, 0);
+function bytesOf(entries: readonly string[]): number {
+  return entries.reduce((sum, entry) => sum + messageOf('', entry).content.length, 0);
 }
 
 /** The messages of a page in their order. */

@@ -38,7 +38,7 @@ const idsFrom = (first: number, length: number) =>
 const endAt = (lastId = '') => ({ createdAt, lastId });
 
 function pageOf(device: DeviceAddress, messageIds: string[], given: Partial<ArchivePage> = {}): ArchivePage {
-  const entries = messageIds.map((messageId) => ({ messageId, stored: `sender 2 message 5 1 ${'x'.repeat(10)}` }));
+  const entries = messageIds.map((messageId) => ({ messageId, entry: `sender 2 message 5 1 ${'x'.repeat(10)}` }));
   return { ...device, createdAt, moveId: newId(), entries, ...given };
 }
 
