@@ -1,6 +1,6 @@
 /** The connections of devices: leases, presence and what reaches the connected ones. */
 import { type DeviceAddress, type InboxGap, leaseMs } from '../../domain/message.ts';
-import { loadScript, type Redis } from './connect.ts';
+import { loadScript, type Redis, timeOf } from './connect.ts';
 import { gapOf } from './inbox-contents.ts';
 import { keys } from './keys.ts';
 
@@ -66,13 +66,13 @@ export function createInboxConnections(redis: Redis) {
     },
 
     /** Returns whether a user is connected. A process that died counts until its leases end. */
-    async isOnline(userId: string, now: number = Date.now()): Promise<Presence> {
-      const stored = await redis.hgetall(keys.inboxes({ userId }));
+    async isOnline(userId: string, now?: number): Promise<Presence> {
+      const [stored, at] = await Promise.all([redis.hgetall(keys.inboxes({ userId })), now ?? timeOf(redis)]);
       const leases = Object.entries(stored).filter(([field]) => /^n\d+$/.test(field));
       const until = Math.max(0, ...leases.map(([, value]) => Number(value.slice(value.lastIndexOf(':') + 1))));
       return {
-        isOnline: until > now,
-        ...(until > now && { until }),
+        isOnline: until > at,
+        ...(until > at && { until }),
         ...(stored.seen !== undefined && { seenAt: Number(stored.seen) }),
       };
     },

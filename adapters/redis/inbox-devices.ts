@@ -4,7 +4,7 @@
  */
 import type { DeviceSet, StoredDevice } from '../../domain/device.ts';
 import type { ConversationCode, DeviceAddress, InboxGap } from '../../domain/message.ts';
-import { loadScript, type Redis } from './connect.ts';
+import { loadScript, type Redis, timeOf } from './connect.ts';
 import { gapOf } from './inbox-contents.ts';
 import { keys } from './keys.ts';
 
@@ -71,9 +71,9 @@ export function createInboxDevices(redis: Redis) {
     },
 
     /** Returns the inboxes of a user. */
-    async readStates(userId: string, now: number = Date.now()): Promise<InboxState[]> {
-      const stored = await redis.hgetall(keys.inboxes({ userId }));
-      return deviceIdsIn(Object.keys(stored)).map((deviceId) => stateOf({ userId, deviceId }, stored, now));
+    async readStates(userId: string, now?: number): Promise<InboxState[]> {
+      const [stored, at] = await Promise.all([redis.hgetall(keys.inboxes({ userId })), now ?? timeOf(redis)]);
+      return deviceIdsIn(Object.keys(stored)).map((deviceId) => stateOf({ userId, deviceId }, stored, at));
     },
   };
 }
