@@ -2,7 +2,7 @@
 import type { conversationOperations } from '../../contract/messages.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import { Failure } from '../../domain/failures.ts';
-import { changeSide, type ConversationChangeDeps } from '../conversation-sides.ts';
+import { type ConversationChangeDeps, changeSide } from '../conversation-sides.ts';
 import type { ApiDeps } from '../deps.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';

@@ -11,7 +11,7 @@ type Ops = typeof messageOperations;
 type EventOp = (typeof socketOperations)['message:ack'];
 
 /** The dependencies of acknowledgements. */
-export type AcknowledgeDeps = Pick<ApiDeps, 'inboxes' | 'archive' | 'events'>;
+export type AcknowledgeDeps = Pick<ApiDeps, 'inboxes' | 'events'>;
 
 /** Removes messages; ids that the inbox does not have are ignored. */
 export async function acknowledgeMessages(
@@ -42,21 +42,15 @@ export async function acknowledgeMessage(
 }
 
 /**
- * Removes messages from the inbox of a device, in Redis or in the archive, and returns how many it had. Safe to repeat.
+ * Removes messages from the inbox of a device, and returns how many it had. Safe to repeat.
  */
 export async function removeMessages(
-  { inboxes, archive, events }: AcknowledgeDeps,
+  { inboxes, events }: AcknowledgeDeps,
   { userId, deviceId }: DeviceAddress,
   messageIds: readonly string[],
 ): Promise<number> {
-  const device = { userId, deviceId };
-  const { unknown, archive: state } = await inboxes.acknowledge(device, messageIds);
-  let removed = messageIds.length - unknown.length;
-  if (state !== undefined && unknown.length > 0) {
-    const { count, bytes, isEmpty } = await archive.acknowledge(device, unknown);
-    await inboxes.settleArchived(device, { count, bytes, ...(isEmpty && { archive: state }) });
-    removed += count;
-  }
+  const { unknown } = await inboxes.acknowledge({ userId, deviceId }, messageIds);
+  const removed = messageIds.length - unknown.length;
   events.messagesAcknowledged(removed);
   return removed;
 }

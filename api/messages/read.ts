@@ -5,15 +5,15 @@
 import type { messageOperations } from '../../contract/messages.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import { Failure } from '../../domain/failures.ts';
-import { compareMessageIds, type DeviceAddress, type InboxGap, type InboxMessage } from '../../domain/message.ts';
-import { refreshDevices } from '../device-mirror.ts';
+import type { DeviceAddress, InboxGap, InboxMessage } from '../../domain/message.ts';
 import type { ApiDeps } from '../deps.ts';
+import { refreshDevices } from '../device-mirror.ts';
 import type { HandlerInput } from '../serve.ts';
 import { gapView, messageView } from './views.ts';
 
 type Op = typeof messageOperations.readMessages;
 /** The dependencies of reading. */
-type Deps = Pick<ApiDeps, 'inboxes' | 'archive' | 'devices' | 'events'>;
+type Deps = Pick<ApiDeps, 'inboxes' | 'devices' | 'events'>;
 
 /** Contents of a page, in bytes of base64, unless one message has more. */
 const pageBytesMax = 1024 * 1024;
@@ -46,8 +46,7 @@ interface Part {
 }
 
 /**
- * Reads messages after a cursor. The stream is read before the archive: a message that moves meanwhile is in both, and
- * counts once. One that the stream does not have for this reason alone is older than all that it has.
+ * Reads messages after a cursor.
  */
 async function readPage(
   deps: Deps,
@@ -56,18 +55,8 @@ async function readPage(
 ): Promise<{ messages: InboxMessage[]; gap: InboxGap | undefined }> {
   // twice the page, so that a read that ends early has more than a page
   const waiting = await deps.inboxes.read(device, { ...part, bytes: 2 * pageBytesMax });
-  const { archive, gap, wasSuspended } = await resume(deps, device);
-  if (archive === undefined) return { messages: waiting, gap };
-  if (wasSuspended) {
-    // the gap counts it
-    await deps.archive.erase(device.userId, device.deviceId);
-    return { messages: waiting, gap };
-  }
-  const archived = await deps.archive.read(device, part);
-  deps.events.archiveReturned(archived.length);
-  const first = waiting[0]?.messageId;
-  const older = archived.filter(({ messageId }) => first === undefined || compareMessageIds(messageId, first) < 0);
-  return { messages: [...older, ...waiting], gap };
+  const { gap } = await resume(deps, device);
+  return { messages: waiting, gap };
 }
 
 /** Opens the inbox of a device. @throws {Failure} device-missing: it was removed */

@@ -22,7 +22,7 @@ import type { DeviceSession } from '../authenticate.ts';
 import { acceptSide, type ConversationChangeDeps, fillSide, readCode } from '../conversation-sides.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { refreshDevices } from '../device-mirror.ts';
-import { limitMessage, limited } from '../limits.ts';
+import { limited, limitMessage } from '../limits.ts';
 import { malformed } from '../parse.ts';
 import { failureOf } from '../problems.ts';
 import type { HandlerInput } from '../serve.ts';
@@ -157,34 +157,37 @@ type Stored = Extract<SendResult, { outcome: 'stored' | 'duplicate' }>;
  *
  * @throws {Failure} as `sendTo`
  */
-async function store(deps: SendDeps, { holder, userId, body }: Sending): Promise<Stored> {
+async function store(deps: SendDeps, sending: Sending): Promise<Stored> {
+  const { holder, userId } = sending;
+  const message = sendOf(deps, sending);
+  let isRefreshed = false;
+  let conversation: ConversationCode | undefined;
+  for (;;) {
+    const result = await deps.inboxes.send({ ...message, conversation });
+    if (result.outcome === 'stored' || result.outcome === 'duplicate') return result;
+    if (result.outcome === 'conversation-unknown') {
+      conversation = await readCode(deps, { userId, peerId: holder.userId });
+    } else if (isAboutDevices(result.outcome) && !isRefreshed) {
+      isRefreshed = true;
+      if ((await refreshDevices(deps, userId)) === 0) throw new Failure('not-found');
+    } else throw refusalOf(result);
+  }
+}
+
+function sendOf({ config, node }: SendDeps, { holder: { userId, deviceId }, userId: to, body }: Sending): Send {
   const { clientMessageId, messages, timestamp, urgent: isUrgent = true, online: isOnline = false } = body;
-  const { LIMIT_MESSAGES_PER_PAIR: pair, LIMIT_MESSAGES_PER_RECIPIENT: recipient } = deps.config;
-  const send: Send = {
-    to: userId,
-    from: { userId: holder.userId, deviceId: holder.deviceId },
+  return {
+    to,
+    from: { userId, deviceId },
     clientMessageId,
     bodyHash: hashOf(messages),
     messages,
     timestamp: Date.parse(timestamp),
     isUrgent,
     isOnline,
-    limits: { pair, recipient },
-    nodeId: deps.node.nodeId,
+    limits: { pair: config.LIMIT_MESSAGES_PER_PAIR, recipient: config.LIMIT_MESSAGES_PER_RECIPIENT },
+    nodeId: node.nodeId,
   };
-  let isRefreshed = false;
-  let conversation: ConversationCode | undefined;
-  for (;;) {
-    const result = await deps.inboxes.send({ ...send, conversation });
-    const { outcome } = result;
-    if (outcome === 'stored' || outcome === 'duplicate') return result;
-    if (outcome === 'conversation-unknown') {
-      conversation = await readCode(deps, { userId, peerId: holder.userId });
-    } else if (isAboutDevices(outcome) && !isRefreshed) {
-      isRefreshed = true;
-      if ((await refreshDevices(deps, userId)) === 0) throw new Failure('not-found');
-    } else throw refusalOf(result);
-  }
 }
 
 function isAboutDevices(outcome: SendResult['outcome']): boolean {

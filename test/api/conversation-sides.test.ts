@@ -108,7 +108,9 @@ describe('A decision', () => {
     const { userId, peerId } = newSide();
     const begun = await atOnce(8, () => conversations.begin(userId, peerId));
     assert.deepEqual(begun, Array(8).fill({ state: 'requested', hasReceipts: true }));
-    const document = await database.connection.collection('conversations').findOne({ _id: `${userId}/${peerId}` as never });
+    const document = await database.connection
+      .collection('conversations')
+      .findOne({ _id: `${userId}/${peerId}` as never });
     assert.equal(document?.version, 1);
   });
 });
@@ -133,8 +135,14 @@ describe('The conversations of a user', () => {
     await conversations.accept(friend, other);
     await conversations.erase(userId);
     const left = await database.connection.collection('conversations').find().toArray();
-    assert.deepEqual(left.map(({ _id }) => String(_id)).filter((id) => id.includes(userId)), []);
-    assert.deepEqual((await conversations.list(friend)).map(({ peerId }) => peerId), [other]);
+    assert.deepEqual(
+      left.map(({ _id }) => String(_id)).filter((id) => id.includes(userId)),
+      [],
+    );
+    assert.deepEqual(
+      (await conversations.list(friend)).map(({ peerId }) => peerId),
+      [other],
+    );
     await conversations.erase(userId);
   });
 });
