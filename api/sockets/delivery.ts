@@ -11,14 +11,7 @@
 import type { OpenedInbox } from '../../adapters/redis/inbox-connections.ts';
 import type { Delivery as Published } from '../../adapters/redis/node-channel.ts';
 import type { ServerToClientEvents } from '../../contract/socket-events.ts';
-import {
-  type ArchiveEnd,
-  archiveEndOf,
-  compareMessageIds,
-  type DeviceAddress,
-  type InboxMessage,
-  takenAt,
-} from '../../domain/message.ts';
+import { compareMessageIds, type DeviceAddress, type InboxMessage, takenAt } from '../../domain/message.ts';
 import type { ApiDeps } from '../deps.ts';
 import { type AcknowledgeDeps, removeMessages } from '../messages/acknowledge.ts';
 import { gapView, messageView } from '../messages/views.ts';
@@ -26,6 +19,9 @@ import { Window, windowMax, withinWindow } from './window.ts';
 
 /** The dependencies of deliveries. */
 export type DeliveryDeps = AcknowledgeDeps & Pick<ApiDeps, 'events'>;
+
+/** Reads messages that moved to the archive, oldest first. */
+export type ReadArchived = (part: { after: string | undefined; count: number }) => Promise<InboxMessage[]>;
 
 /** Emits an announcement to a client, which may acknowledge it. */
 export type Emit = <E extends keyof ServerToClientEvents>(
@@ -69,12 +65,11 @@ export class Delivery {
 
   /**
    * Delivers what waited, then tells the gap and the end of the backlog. From then on each message is delivered as it is
-   * stored. Resolves when the backlog is delivered, or the connection has ended.
+   * stored. `readArchived`: if messages of the device have moved. Resolves when the backlog is delivered, or the connection has ended.
    */
-  async begin({ last = '', archive, gap }: OpenedInbox): Promise<void> {
+  async begin({ last = '', gap }: OpenedInbox, readArchived?: ReadArchived): Promise<void> {
     this.#noteLatest(last);
-    const end = archiveEndOf(archive);
-    if (end !== undefined) await this.#emitPages(() => this.#readArchive(end));
+    if (readArchived !== undefined) await this.#emitPages(() => this.#readArchive(readArchived));
     // whatever is published during a read that finds nothing is found by the next one
     for (let known: string | undefined; !this.#isClosed && known !== this.#latest; ) {
       known = this.#latest;
@@ -146,9 +141,9 @@ export class Delivery {
     else void this.#catchUp();
   }
 
-  async #readArchive(end: ArchiveEnd): Promise<InboxMessage[]> {
+  async #readArchive(readArchived: ReadArchived): Promise<InboxMessage[]> {
     const after = this.#cursor === '' ? undefined : this.#cursor;
-    const messages = withinWindow(await this.#deps.archive.read(this.#device, end, { after, count: windowMax.count }));
+    const messages = withinWindow(await readArchived({ after, count: windowMax.count }));
     this.#deps.events.archiveReturned(messages.length);
     return messages;
   }

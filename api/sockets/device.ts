@@ -33,9 +33,7 @@ export async function openDevice(deps: DeviceDeps, connection: Connection, nodeI
   if (opened === undefined) return connection.end('revoked');
   connection.hasLease = true;
   await endIfRevoked(deps, connection);
-  if (opened.wasSuspended && opened.archive !== undefined) await deps.archive.erase(userId, deviceId);
-  const { archive, ...live } = opened;
-  await delivery.begin(opened.wasSuspended || archive === undefined ? live : opened);
+  await delivery.begin(opened);
   await tellLow(deps, connection, deviceId);
 }
 
