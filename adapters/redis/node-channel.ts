@@ -37,6 +37,14 @@ export type NodePublication =
 /** The channel on which it is published that sessions ended, as JSON of `EndedSessions`. */
 export const sessionsEndedChannel = 'sessions-ended';
 
+/** Sessions that ended. Whoever hears it reads which sessions the user still has. */
+export interface EndedSessions {
+  userId: string;
+  /** Absent if several may have ended. */
+  sessionId?: string;
+  reason: ConnectionEnd;
+}
+
 /** Returns the channel of a process. */
 export function nodeChannel(nodeId: string): string {
   return `node:${nodeId}`;
