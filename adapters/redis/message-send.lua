@@ -118,12 +118,12 @@ if decided == 'r' or decided == 'n' and ARGV[8] ~= '' then
   return { 'not-accepted' }
 end
 
--- Returns the next arrival time of a limit, and for how long it refuses a message, in ms. Half of the time between two
--- messages is tolerated, because fractions of milliseconds are rounded.
+-- Returns the next arrival time of a limit, and for how long it refuses a message, in ms. A millisecond is tolerated, because
+-- fractions are rounded.
 local function arrival(stored, spacing, window)
   local at = math.max(tonumber(stored) or 0, now) + spacing
   local wait = at - window - now
-  return string.format('%.3f', at), wait > spacing / 2 and wait or nil
+  return string.format('%.3f', at), wait > math.min(spacing / 2, 1) and wait or nil
 end
 local pair, pair_wait = arrival(sent[3], tonumber(ARGV[11]), tonumber(ARGV[12]))
 if pair_wait then

@@ -36,7 +36,8 @@ describe('message-send.lua', () => {
   it('keeps the order of one connection', async () => {
     const { send, ids } = await inboxScene(redis);
     const pending = Array.from({ length: 50 }, (_, index) => send(`m${index}`));
-    assert.deepEqual(await ids(), (await Promise.all(pending)).map(idOf));
+    const sent = (await Promise.all(pending)).map(idOf);
+    assert.deepEqual(await ids(), sent);
   });
 
   it('K11 stores parallel repeats on two connections once, and refuses other content under the same id', async () => {

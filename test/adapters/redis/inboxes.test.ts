@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Redis } from '../../../adapters/redis/connect.ts';
 import { createConversationCache } from '../../../adapters/redis/conversations.ts';
-import { checkDurability, requireDurability } from '../../../adapters/redis/durability.ts';
 import { keys } from '../../../adapters/redis/keys.ts';
 import { presenceChannel } from '../../../adapters/redis/node-channel.ts';
 import type { ConversationCode } from '../../../domain/message.ts';
@@ -312,15 +311,6 @@ describe('the cache of conversations', () => {
     assert.equal(await cache.read(side), stored);
     await cache.forget(side);
     assert.equal(await cache.read(side), undefined);
-  });
-});
-
-describe('checkDurability()', () => {
-  it('names what a Redis without replicas and without appendfsync always does not keep', async () => {
-    assert.deepEqual((await checkDurability(redis, 'memory')).problems, []);
-    assert.match((await checkDurability(redis, 'disk')).problems.join(), /appendfsync everysec/);
-    await assert.rejects(requireDurability(redis, 'replica'), /no replica/);
-    assert.deepEqual((await checkDurability(redis, 'disk')).warnings, []);
   });
 });
 
