@@ -89,7 +89,7 @@ export interface AuditLog {
   shipped(): Promise<void>;
   /** Replaces the user by the alias in all audit events. Returns how many were rewritten. */
   rewrite(person: PersonTraces, identity: ErasedIdentity): Promise<number>;
-  /** Returns the pseudonym that audit events use for a name, number or address. */
+  /** Returns the pseudonym that audit events use for a name, number or address, and for a blocked user. */
   pseudonymOf(identity: string): string;
 }
 
@@ -128,7 +128,7 @@ export function createErasureActivities(deps: ErasureActivityDeps) {
       if (auditLog === undefined) return;
       const { userId, alias } = await personOf(deletions, deletionId);
       const { username, email, phone, registrationIds } = (await accounts.read(userId)) ?? {};
-      const identities = [username, phone, email, email && emailKey(email)].flatMap((known) => known ?? []);
+      const identities = [userId, username, phone, email, email && emailKey(email)].flatMap((known) => known ?? []);
       const pseudonyms = identities.map(auditLog.pseudonymOf);
       await auditLog.shipped();
       const auditEvents = await auditLog.rewrite({ userId, pseudonyms, registrationIds }, { userId, alias });
