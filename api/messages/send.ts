@@ -164,14 +164,42 @@ async function store(deps: SendDeps, sending: Sending): Promise<Stored> {
   let conversation: ConversationCode | undefined;
   for (;;) {
     const result = await deps.inboxes.send({ ...message, conversation });
-    if (result.outcome === 'stored' || result.outcome === 'duplicate') return result;
-    if (result.outcome === 'conversation-unknown') {
-      conversation = await readCode(deps, { userId, peerId: holder.userId });
-    } else if (isAboutDevices(result.outcome) && !isRefreshed) {
-      isRefreshed = true;
-      if ((await refreshDevices(deps, userId)) === 0) throw new Failure('not-found');
-    } else throw refusalOf(result);
+    switch (result.outcome) {
+      case 'stored':
+      case 'duplicate':
+        return result;
+      case 'conversation-unknown':
+        conversation = await readCode(deps, { userId, peerId: holder.userId });
+        break;
+      case 'devices-unknown':
+      case 'stale':
+      case 'mismatched':
+        if (isRefreshed) throw refusalOf(result);
+        await requireDevices(deps, userId);
+        isRefreshed = true;
+        break;
+      case 'limited':
+        throw limitedBy(sending, message, result);
+      default:
+        throw refusalOf(result);
+    }
   }
+}
+
+/** Tells the caller the state of a limit of the script, and returns the failure. */
+function limitedBy(
+  { caller }: Sending,
+  { limits: { pair, recipient } }: Send,
+  { limit, retryAfterSeconds: resetSeconds }: Extract<SendResult, { outcome: 'limited' }>,
+): Failure {
+  const { max } = limit === 'messages-per-pair' ? pair : recipient;
+  if (resetSeconds !== undefined) caller.noteLimit?.({ limit, allowed: false, max, remaining: 0, resetSeconds });
+  return limited(limit, resetSeconds);
+}
+
+/** Reads the devices of a user again. An unknown user and one without devices are the same. @throws {Failure} not-found */
+async function requireDevices(deps: SendDeps, userId: string): Promise<void> {
+  if ((await refreshDevices(deps, userId)) === 0) throw new Failure('not-found');
 }
 
 function sendOf({ config, node }: SendDeps, { holder: { userId, deviceId }, userId: to, body }: Sending): Send {
@@ -190,11 +218,7 @@ function sendOf({ config, node }: SendDeps, { holder: { userId, deviceId }, user
   };
 }
 
-function isAboutDevices(outcome: SendResult['outcome']): boolean {
-  return outcome === 'devices-unknown' || outcome === 'stale' || outcome === 'mismatched';
-}
-
-function refusalOf(result: Exclude<SendResult, Stored>): Failure {
+function refusalOf(result: Exclude<SendResult, Stored | { outcome: 'limited' }>): Failure {
   switch (result.outcome) {
     case 'clash':
       return new Failure('client-message-id-reused');
@@ -206,8 +230,6 @@ function refusalOf(result: Exclude<SendResult, Stored>): Failure {
     }
     case 'not-accepted':
       return new Failure('conversation-not-accepted');
-    case 'limited':
-      return limited(result.limit, result.retryAfterSeconds);
     default:
       // the devices that were just written are gone again
       return new Failure('unavailable');
