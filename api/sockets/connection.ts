@@ -31,8 +31,8 @@ export interface ConnectionOptions {
   userBudget: Bucket;
   /** Answers a request. Never rejects. */
   answer: (connection: Connection, request: ReceivedRequest) => Promise<SocketAnswer<unknown>>;
-  /** Returns the refusal of a request that exceeds a budget. Never rejects. */
-  refuse: (connection: Connection, request: ReceivedRequest) => Promise<SocketAnswer<unknown>>;
+  /** Returns the answer to a request that exceeds a budget. */
+  refuse: (request: ReceivedRequest) => SocketAnswer<unknown>;
   follow: (connection: Connection, userIds: readonly string[]) => Promise<void>;
   now: () => number;
 }
@@ -188,7 +188,7 @@ export class Connection {
 
   #refuse(request: ReceivedRequest, acknowledge: Acknowledge): void {
     if (!takeToken(this.#refusals, refusalRate, this.#options.now())) this.close('flood');
-    else void this.#options.refuse(this, request).then(acknowledge);
+    else acknowledge(this.#options.refuse(request));
   }
 
   #enqueue(request: ReceivedRequest, acknowledge: Acknowledge): void {

@@ -144,7 +144,7 @@ async function connect(deps: SocketDeps, { socket, handshake, node, presence, no
     socket,
     userBudget: node.budgetOf(handshake.session.userId),
     answer: (live, request) => answerRequest(deps, live, request),
-    refuse: (live, request) => refuseRequest(deps, live, request),
+    refuse: (request) => refuseRequest(deps, request),
     follow: (live, userIds) => presence.replace(live, userIds),
     now,
   });
