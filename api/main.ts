@@ -121,10 +121,7 @@ async function assemble(
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   const policy = readPolicy(config.REGISTRATION_STEPS);
-  const checkDependencies = async () => [
-    ...(await checkAll(connections, policy)),
-    await messaging.checkDurability(),
-  ];
+  const checkDependencies = async () => [...(await checkAll(connections, policy)), await messaging.checkDurability()];
   collectDefaultMetrics({ register: registry });
   // readers of metrics need no version to attack
   registry.removeSingleMetric('nodejs_version_info');
