@@ -13,6 +13,9 @@ interface WebSocket {
   terminate(): void;
 }
 
+/** WebSocket close codes (RFC 6455 section 7.4.1 and the registry of IANA). */
+export const closeCodes = { normal: 1000, policyViolation: 1008, internalError: 1011, serviceRestart: 1012 } as const;
+
 /** How long a client may take to answer a close frame. */
 const closeMs = 5000;
 
