@@ -26,7 +26,7 @@ export interface Counts {
 const counts: Counts = { connected: 0, lost: 0, connections: 0, messages: 0, drained: 0 };
 /** Handshakes at once. */
 const atOnce = 50;
-let waiting: (() => void)[] = [];
+const waiting: (() => void)[] = [];
 let free = atOnce;
 const open = new Set<WebSocket>();
 
@@ -101,7 +101,8 @@ class BenchClient {
       setTimeout(() => socket.close(), reconnectAfterMs);
     }
     if (json.startsWith('["message:new"')) countMessage();
-    if (json.startsWith('["inbox:page"')) counts.messages += (JSON.parse(json)[1] as { messages: unknown[] }).messages.length;
+    if (json.startsWith('["inbox:page"'))
+      counts.messages += (JSON.parse(json)[1] as { messages: unknown[] }).messages.length;
     if (json.startsWith('["inbox:drained"')) counts.drained += 1;
     if (id !== '') socket.send(`43${id}[]`);
   }

@@ -15,8 +15,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { createInboxes } from '../adapters/redis/inboxes.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
+import { createInboxes } from '../adapters/redis/inboxes.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createTokens } from '../api/tokens.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
@@ -53,7 +53,10 @@ const { urls: engines } = await startEngines({ folder, env: { REDIS_URL: 'redis:
 const { url: redisUrl } = await startRedis({ folder });
 const urls = { ...engines, redisUrl };
 const secrets = readSecrets(folder.path);
-const redis = open.adopt(connectRedis(redisUrl, () => undefined), (one) => one.disconnect());
+const redis = open.adopt(
+  connectRedis(redisUrl, () => undefined),
+  (one) => one.disconnect(),
+);
 const inboxes = createInboxes(redis);
 const sessions = createAuthSessions(redis);
 

@@ -13,15 +13,13 @@ import type { Delivery as Published } from '../../adapters/redis/node-channel.ts
 import type { ServerToClientEvents } from '../../contract/socket-events.ts';
 import { compareMessageIds, type DeviceAddress, type InboxMessage, takenAt } from '../../domain/message.ts';
 import type { ApiDeps } from '../deps.ts';
+import { readInbox } from '../inbox.ts';
 import { type AcknowledgeDeps, removeMessages } from '../messages/acknowledge.ts';
 import { gapView, messageView } from '../messages/views.ts';
-import { Window, windowMax, withinWindow } from './window.ts';
+import { Window, windowMax } from './window.ts';
 
 /** The dependencies of deliveries. */
 export type DeliveryDeps = AcknowledgeDeps & Pick<ApiDeps, 'events'>;
-
-/** Reads messages that moved to the archive, oldest first. */
-export type ReadArchived = (part: { after: string | undefined; count: number }) => Promise<InboxMessage[]>;
 
 /** Emits an announcement to a client, which may acknowledge it. */
 export type Emit = <E extends keyof ServerToClientEvents>(
@@ -65,15 +63,15 @@ export class Delivery {
 
   /**
    * Delivers what waited, then tells the gap and the end of the backlog. From then on each message is delivered as it is
-   * stored. `readArchived`: if messages of the device have moved. Resolves when the backlog is delivered, or the connection has ended.
+   * stored. Resolves when the backlog is delivered, or the connection has ended.
    */
-  async begin({ last = '', gap }: OpenedInbox, readArchived?: ReadArchived): Promise<void> {
+  async begin({ last = '', archive, gap }: OpenedInbox): Promise<void> {
     this.#noteLatest(last);
-    if (readArchived !== undefined) await this.#emitPages(() => this.#readArchive(readArchived));
+    const read = archive === undefined ? () => this.#readStream(windowMax) : () => this.#readWhole();
     // whatever is published during a read that finds nothing is found by the next one
     for (let known: string | undefined; !this.#isClosed && known !== this.#latest; ) {
       known = this.#latest;
-      await this.#emitPages(() => this.#readInbox(windowMax));
+      await this.#emitPages(read);
     }
     if (this.#isClosed) return;
     if (this.#isBehind) this.#cursor = this.#latest;
@@ -121,6 +119,10 @@ export class Delivery {
     return this.#state === 'closed';
   }
 
+  get #after(): string | undefined {
+    return this.#cursor === '' ? undefined : this.#cursor;
+  }
+
   get #isBehind(): boolean {
     return compareMessageIds(this.#latest, this.#cursor) > 0;
   }
@@ -141,15 +143,13 @@ export class Delivery {
     else void this.#catchUp();
   }
 
-  async #readArchive(readArchived: ReadArchived): Promise<InboxMessage[]> {
-    const after = this.#cursor === '' ? undefined : this.#cursor;
-    const messages = withinWindow(await readArchived({ after, count: windowMax.count }));
-    this.#deps.events.archiveReturned(messages.length);
-    return messages;
+  #readStream(room: { count: number; bytes: number }): Promise<InboxMessage[]> {
+    return this.#deps.inboxes.read(this.#device, { after: this.#after, ...room });
   }
 
-  #readInbox(room: { count: number; bytes: number }): Promise<InboxMessage[]> {
-    return this.#deps.inboxes.read(this.#device, { ...(this.#cursor !== '' && { after: this.#cursor }), ...room });
+  /** With the archive, to which nothing moves while the device is connected. */
+  #readWhole(): Promise<InboxMessage[]> {
+    return readInbox(this.#deps, this.#device, { after: this.#after, ...windowMax });
   }
 
   /** Emits pages until a read finds nothing, each when the one before it is acknowledged. */
@@ -201,7 +201,7 @@ export class Delivery {
   async #emitNext(): Promise<void> {
     const known = this.#latest;
     this.#mustRead = false;
-    const messages = await this.#readInbox(this.#window.room);
+    const messages = await this.#readStream(this.#window.room);
     if (this.#isClosed) return;
     for (const message of messages) this.#emitNew(message);
     // the rest was removed by another request
