@@ -29,6 +29,7 @@ import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { createIdempotency } from '../adapters/redis/idempotency.ts';
+import { createInboxDevices } from '../adapters/redis/inbox-devices.ts';
 import { createLinks } from '../adapters/redis/links.ts';
 import { createLogIns } from '../adapters/redis/logins.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
@@ -264,7 +265,7 @@ function assembleDevices(
   { redis, database }: Connections,
 ): Pick<ApiDeps, 'devices' | 'deviceActivity' | 'preKeys' | 'links' | 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
   return {
-    devices: createDevices(database.connection, { changed: async () => undefined }),
+    devices: createDevices(database.connection, { changed: createInboxDevices(redis).writeDevices }),
     deviceActivity: createDeviceActivity(redis),
     preKeys: createPreKeys(database.connection),
     links: createLinks(redis),

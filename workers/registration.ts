@@ -28,6 +28,7 @@ import { createPasswords } from '../adapters/passwords.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
+import { createInboxDevices } from '../adapters/redis/inbox-devices.ts';
 import { createLinks } from '../adapters/redis/links.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
@@ -59,7 +60,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const oneTimeSecrets = createOneTimeSecrets(redis, secretCipher);
   const sessions = createAuthSessions(redis);
   const deviceStores = {
-    devices: createDevices(database.connection, { changed: async () => undefined }),
+    devices: createDevices(database.connection, { changed: createInboxDevices(redis).writeDevices }),
     preKeys: createPreKeys(database.connection),
   };
   const isOutage = (err: unknown) => isMongoOutage(err) || isRedisOutage(err);
