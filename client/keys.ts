@@ -9,8 +9,8 @@ import { keyDigestInput } from '../contract/key-rules.ts';
 import type { KeyUpload, PqPreKey, PreKey, SignedPreKey } from '../contract/keys.ts';
 import { fromBase64, toBase64 } from './bytes.ts';
 import { generateKeyPair, type KeyPair, sign } from './crypto/curve.ts';
-import { VyryError } from './errors.ts';
 import { generateKyberSeed, kyberKeyPair } from './crypto/kyber.ts';
+import { VyryError } from './errors.ts';
 import type { ClientState, KeyKind, StoredKey } from './store.ts';
 
 /** One-time keys of each kind in an upload. */

@@ -14,7 +14,14 @@ import type { Random } from './crypto/primitives.ts';
 import type { Surroundings } from './crypto/ratchet.ts';
 import { decodeRetry, encodeRetry } from './crypto/retry.ts';
 import { hasCode, VyryError } from './errors.ts';
-import type { ClientState, ClientStore, DeviceAddress, OutgoingMessage, OutgoingType, StoredDeviceMessage } from './store.ts';
+import type {
+  ClientState,
+  ClientStore,
+  DeviceAddress,
+  OutgoingMessage,
+  OutgoingType,
+  StoredDeviceMessage,
+} from './store.ts';
 
 /** Ids of received messages that are remembered: the server repeats what was not acknowledged. */
 const seenMax = 1000;

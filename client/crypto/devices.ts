@@ -86,7 +86,10 @@ export async function decryptFrom(
   const others = sessions.filter((session) => session !== opened.previous);
   writeSessions(state, from, withCurrent(others, opened.session));
   opened.consumeKeys?.();
-  return { plain: opened.plain, isIdentityChanged: keepIdentity(state, from.userId, identitiesOf(opened.session).peer) };
+  return {
+    plain: opened.plain,
+    isIdentityChanged: keepIdentity(state, from.userId, identitiesOf(opened.session).peer),
+  };
 }
 
 /** Stops sending in the sessions with a device; what is still on its way can be opened. */

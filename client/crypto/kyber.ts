@@ -7,6 +7,7 @@ import { sha3_256, shake256 } from '@noble/hashes/sha3.js';
 import { concatBytes, randomBytes } from '@noble/hashes/utils.js';
 import { ml_kem1024 } from '@noble/post-quantum/ml-kem.js';
 import { isKemPublicKey } from '../../contract/key-rules.ts';
+import { isReduced } from './ml-kem.ts';
 import type { Random } from './primitives.ts';
 
 /** The type byte of a serialised Kyber-1024 key. */
@@ -42,6 +43,7 @@ export interface Encapsulated {
  */
 export function encapsulate(publicKey: Uint8Array, random: Random = randomBytes): Encapsulated {
   if (!isKemPublicKey(publicKey) || publicKey[0] !== kyberType[0]) throw new Error('not a Kyber-1024 key');
+  if (!isReduced(publicKey.subarray(1))) throw new Error('not a Kyber-1024 key');
   const { cipherText, sharedSecret } = ml_kem1024.encapsulate(publicKey.subarray(1), sha3_256(random(32)));
   return { secret: kyberSecret(sharedSecret, cipherText), ciphertext: concatBytes(kyberType, cipherText) };
 }

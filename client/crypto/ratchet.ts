@@ -14,11 +14,11 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
-import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
 import { isCurvePublicKey } from '../../contract/key-rules.ts';
 import { agree, generateKeyPair, type KeyPair } from './curve.ts';
 import { Reader, u8, u32 } from './encoding.ts';
 import { undecryptable } from './failures.ts';
+import { decapsulateSecret, encapsulateSecret, isReduced, publicKeyOfSeed } from './ml-kem.ts';
 import { authenticate, decryptGcm, deriveBytes, encryptGcm, isEqual, type Random } from './primitives.ts';
 
 const rootInfo = utf8ToBytes('Vyry_Ratchet_X25519_ML-KEM-768_v1');
@@ -152,7 +152,7 @@ export async function encrypt(
     ratchetKey: sending.ratchetKey,
     number: sending.next,
     previousCount,
-    offer: healing.offered && ml_kem768.keygen(healing.offered).publicKey,
+    offer: healing.offered && publicKeyOfSeed(healing.offered),
     answer: sending.answer,
   });
   const { key, nonce, commitment } = messageKeys(messageKey);
@@ -169,18 +169,16 @@ function beginChain(state: Ratchet, { random, now }: Surroundings): Ratchet {
   if (remote === undefined) throw new Error('the other side has to send first');
   const own = generateKeyPair(random);
   const { asked } = state.healing;
-  const answer = asked && ml_kem768.encapsulate(asked, random(32));
+  const answer = asked && encapsulateSecret(asked, random(32));
   const { rootKey, chainKey } = stepRoot(state.rootKey, agree(own.privateKey, remote.ratchetKey), {
-    kemSecret: answer?.sharedSecret,
+    kemSecret: answer?.secret,
   });
   return {
     ...state,
     rootKey,
     privateKey: own.privateKey,
-    sending: { ratchetKey: own.publicKey, chainKey, next: 0, answer: answer?.cipherText },
-    healing: asked
-      ? { ...state.healing, count: 0, at: now, asked: undefined, answered: sha256(asked) }
-      : state.healing,
+    sending: { ratchetKey: own.publicKey, chainKey, next: 0, answer: answer?.ciphertext },
+    healing: asked ? { ...state.healing, count: 0, at: now, asked: undefined, answered: sha256(asked) } : state.healing,
   };
 }
 
@@ -230,7 +228,7 @@ function receiveRatchetKey(state: Ratchet, header: Header, now: number): Ratchet
   // the other side makes a ratchet key only after it has received one that it did not know
   if (state.privateKey === undefined) throw undecryptable('changed');
   if (header.answer && state.healing.offered === undefined) throw undecryptable('changed');
-  const kemSecret = header.answer && state.healing.offered && openAnswer(header.answer, state.healing.offered);
+  const kemSecret = header.answer && state.healing.offered && decapsulateSecret(state.healing.offered, header.answer);
   const { rootKey, chainKey } = stepRoot(state.rootKey, agree(state.privateKey, header.ratchetKey), { kemSecret });
   const closed = state.receiving.map((chain) => closeChain(chain, header.previousCount));
   const begun: ReceivingChain = { ratchetKey: header.ratchetKey, chainKey, next: 0, skipped: [] };
@@ -297,21 +295,9 @@ function acceptOffer(state: Ratchet, { ratchetKey, offer }: Header): Ratchet {
   if (!isEqual(receiving.at(-1)?.ratchetKey ?? new Uint8Array(), ratchetKey)) return state;
   if (healing.answered && isEqual(healing.answered, sha256(offer))) return state;
   if (healing.asked && isEqual(healing.asked, offer)) return state;
-  return { ...state, healing: { ...healing, asked: isEncapsulationKey(offer) ? offer : undefined } };
-}
-
-/** A malformed key, which only the other side can have sent, would fail at each send (FIPS 203 section 7.2). */
-function isEncapsulationKey(offer: Uint8Array): boolean {
-  try {
-    ml_kem768.encapsulate(offer, new Uint8Array(32));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function openAnswer(answer: Uint8Array, seed: Uint8Array): Uint8Array {
-  return ml_kem768.decapsulate(answer, ml_kem768.keygen(seed).secretKey);
+  // a malformed key, which only the other side can have sent, would make each send fail
+  if (!isReduced(offer)) return state;
+  return { ...state, healing: { ...healing, asked: offer } };
 }
 
 /** The keys of one message. */
