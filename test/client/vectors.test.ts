@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { hexToBytes } from '@noble/hashes/utils.js';
 import { ml_kem768, ml_kem1024 } from '@noble/post-quantum/ml-kem.js';
+import { fromBase64 } from '../../client/bytes.ts';
 import { agree } from '../../client/crypto/curve.ts';
 import { encapsulateSecret } from '../../client/crypto/ml-kem.ts';
+import { looksLikeFirstMessage } from '../../client/crypto/pqxdh.ts';
 import { authenticate, decryptGcm, deriveBytes, encryptGcm } from '../../client/crypto/primitives.ts';
+import { playTranscript, type Transcript } from '../support/transcripts.ts';
 
 /** A test of Wycheproof: bytes in hexadecimal by their names there. */
 interface Vector {
@@ -30,6 +33,21 @@ async function check(name: string, count: number, passes: (vector: Vector) => bo
   assert.equal(vectors.length, count);
   for (const vector of vectors) assert.ok(await passes(vector), `${name} ${vector.tcId}`);
 }
+
+describe('the frozen transcripts', () => {
+  it('are those that the code makes and opens, byte by byte', async () => {
+    const text = readFileSync(join(import.meta.dirname, 'vectors', 'transcripts.json'), 'utf8');
+    const transcripts: Transcript[] = JSON.parse(text);
+    assert.equal(transcripts.length, 20);
+    for (const [number, transcript] of transcripts.entries()) {
+      assert.deepEqual(await playTranscript(number), transcript, transcript.seed);
+    }
+    const messages = transcripts.flatMap((transcript) => transcript.messages);
+    const bytes = messages.map(({ content }) => fromBase64(content));
+    const flags = new Set(bytes.filter((one) => !looksLikeFirstMessage(one)).map((one) => one[1]));
+    assert.deepEqual([...flags].sort(), [0, 1, 2, 3], 'offers and answers are among them');
+  });
+});
 
 describe("Wycheproof's vectors", () => {
   it('of X25519 pass: low-order and non-canonical keys are refused', async () => {
