@@ -158,8 +158,10 @@ export function createStore(initial: ClientState, save: (json: string) => Promis
     const draft = structuredClone(state);
     const result = await change(draft);
     const json = JSON.stringify(draft);
-    if (json !== saved) await save(json);
-    state = draft;
+    if (json === saved) return result;
+    await save(json);
+    // not the draft: the caller may hold parts of it
+    state = JSON.parse(json);
     saved = json;
     return result;
   };

@@ -11,11 +11,11 @@ import { createKeys } from '../support/crypto-devices.ts';
 import { type BundleDevice, LibsignalDevice } from '../support/libsignal.ts';
 import {
   beginSignalChain,
+  makeSignalFirstMessage,
+  makeSignalMessage,
   openSignalMessage,
   readSignalFirstMessage,
   receiveSignalChain,
-  makeSignalFirstMessage,
-  makeSignalMessage,
   signalKeys,
 } from '../support/signal-profile.ts';
 
