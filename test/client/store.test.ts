@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { after, describe, it } from 'node:test';
 import { type FileStore, openFileStore } from '../../client/file-store.ts';
 import { createMemoryStore } from '../../client/memory-store.ts';
+import { checkKilledProcesses } from '../support/crash-runs.ts';
 import { checkStoreContract } from '../support/store-contract.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'vyry-client-'));
@@ -115,6 +116,13 @@ describe('the file store', () => {
       kept = (await store.transaction((state) => state.registrationId)) ?? 0;
       assert.ok(kept === resolved || kept === resolved + 1, `kept ${kept} of ${resolved}`);
     }
+  });
+});
+
+describe('a conversation on the file store', () => {
+  it('loses and doubles nothing when its process is killed between any two awaits', async () => {
+    // test/nightly/crypto.test.ts kills a thousand
+    assert.ok((await checkKilledProcesses(3)) > 0);
   });
 });
 
