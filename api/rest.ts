@@ -35,6 +35,7 @@ const rows = Object.entries(operations) as [OperationId, Operation][];
 const pathsWhere = (isWanted: (row: Operation) => unknown) =>
   rows.flatMap(([, row]) => (isWanted(row) ? [row.path] : []));
 const callbackPaths = pathsWhere(({ isCallback }) => isCallback);
+const countedPaths = pathsWhere(({ isCounted }) => isCounted);
 const formPaths = pathsWhere(({ isForm }) => isForm);
 const unlimitedPaths = ['/metrics', ...pathsWhere(({ isUnlimited }) => isUnlimited)];
 const bodyBytesMax = 256 * 1024;
@@ -221,6 +222,7 @@ function recordTelemetry(
         seconds,
         refusal,
         isRead: req.method === 'GET' || callbackPaths.includes(route),
+        isCounted: countedPaths.includes(route),
       }),
     );
     // without health checks and scrapes, which would be most of the spans

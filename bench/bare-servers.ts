@@ -11,7 +11,10 @@ export interface BareServer extends AsyncDisposable {
 }
 
 /** Starts a baseline server with its arguments, in production mode. */
-export async function startBareServer(name: 'bare-express' | 'bare-grpc', args: string[] = []): Promise<BareServer> {
+export async function startBareServer(
+  name: 'bare-express' | 'bare-grpc' | 'bare-relay',
+  args: string[] = [],
+): Promise<BareServer> {
   const file = new URL(`./${name}.ts`, import.meta.url).pathname;
   const server = spawn(process.execPath, [file, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -11,8 +11,13 @@ export class Times {
   async time<T>(call: () => Promise<T>): Promise<T> {
     const begin = performance.now();
     const result = await call();
-    this.#ms.push(performance.now() - begin);
+    this.add(performance.now() - begin);
     return result;
+  }
+
+  /** Records a duration in milliseconds. */
+  add(ms: number): void {
+    this.#ms.push(ms);
   }
 
   /** Returns a percentile of the durations. */

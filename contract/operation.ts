@@ -64,6 +64,11 @@ export interface RpcOperation {
   isUnlimited?: true;
   /** A callback of a provider, which has its own audit event. */
   isCallback?: true;
+  /**
+   * Its answers are counted and not audited one by one: there are many, and their times would tell who is in touch with
+   * whom. Wrong credentials and failures are audited.
+   */
+  isCounted?: true;
 }
 
 /** A row of a table. */

@@ -73,6 +73,27 @@ export const conversationCodes = ['a', 'n', 'r', 'ba', 'bn', 'br'] as const;
 /** The code of a conversation. */
 export type ConversationCode = (typeof conversationCodes)[number];
 
+/**
+ * Returns what an inbox stores of a message beside its id. Its parts are joined by blanks, which none of them has; the
+ * content is last.
+ */
+export function entryOf({ from, type, timestamp, isUrgent, content }: Omit<InboxMessage, 'messageId'>): string {
+  return `${from.userId} ${from.deviceId} ${type} ${timestamp} ${isUrgent ? 1 : 0} ${content}`;
+}
+
+/** Returns the message of an entry that an inbox stores. */
+export function messageOf(messageId: string, entry: string): InboxMessage {
+  const [userId = '', deviceId = '', type, timestamp, urgent, content = ''] = entry.split(' ');
+  return {
+    messageId,
+    from: { userId, deviceId },
+    type: type as MessageType,
+    content,
+    timestamp: Number(timestamp),
+    isUrgent: urgent === '1',
+  };
+}
+
 /** Returns the instant at which the server took a message. */
 export function takenAt(messageId: string): number {
   return Number(messageId.split('-', 1)[0]);
@@ -80,7 +101,7 @@ export function takenAt(messageId: string): number {
 
 /** Returns whether a text has the form of a message id. */
 export function isMessageId(text: string): boolean {
-  return /^[1-9]\d{0,14}-\d{1,9}$/.test(text);
+  return /^[1-9]\d{0,14}-(0|[1-9]\d{0,8})$/.test(text);
 }
 
 /** Returns a negative number if the first of two message ids is the earlier one, 0 if they are equal. */

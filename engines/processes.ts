@@ -26,7 +26,7 @@ export interface ProcessesOptions {
   secrets: Secrets;
   /** Path of a bundle made by `makeBundle`. */
   bundle: string;
-  /** All by default. */
+  /** By default all but `gateway`, because the api serves sockets, and `audit` only with Elasticsearch. */
   roles?: readonly Role[] | undefined;
   namespace?: string | undefined;
   /** Name of the database; overrides the one in the URL. */
@@ -87,7 +87,7 @@ export async function makeBundle(folder: DataFolder, file: string): Promise<void
  * @throws {Error} a process ended or did not become ready; the message quotes its log
  */
 export async function startProcesses(folder: DataFolder, options: ProcessesOptions): Promise<Processes> {
-  const { roles = allRoles.filter((role) => role !== 'audit' || options.urls.elasticsearchUrl) } = options;
+  const { roles = usualRoles(options.urls) } = options;
   const env = await environmentOf(options);
   const started = await Promise.all(
     // started last, stopped first: the api stops before the processes it calls
@@ -157,8 +157,13 @@ export function roleCommand(
   };
 }
 
+function usualRoles({ elasticsearchUrl }: EngineUrls): Role[] {
+  return allRoles.filter((role) => role !== 'gateway' && (role !== 'audit' || elasticsearchUrl !== undefined));
+}
+
 function inStartOrder(roles: readonly Role[]): Role[] {
-  return [...roles].sort((a, b) => Number(a === 'api') - Number(b === 'api'));
+  const isLast = (role: Role) => Number(['api', 'gateway'].includes(role));
+  return [...roles].sort((a, b) => isLast(a) - isLast(b));
 }
 
 /** Returns every variable of every role; workers/run.ts gives each process only its own. */

@@ -15,7 +15,8 @@ const root = resolve(import.meta.dirname, '..');
 
 /** Returns the path of the program of a role. */
 function programOf(role: Role): string {
-  return role === 'api' ? 'api/main.ts' : `workers/${role}.ts`;
+  if (role === 'api') return 'api/main.ts';
+  return role === 'gateway' ? 'api/gateway.ts' : `workers/${role}.ts`;
 }
 
 /**

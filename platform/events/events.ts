@@ -14,8 +14,10 @@ import { createDeliveryReportEvents } from './delivery-reports.ts';
 import { createLinkEvents } from './device-links.ts';
 import { createDeviceEvents } from './devices.ts';
 import { createDurationEvents } from './durations.ts';
+import { createArchiveEvents, createInboxEvents } from './inboxes.ts';
 import { createKeyEvents } from './keys.ts';
 import { createLimitEvents } from './limits.ts';
+import { createConversationEvents, createMessageEvents } from './messages.ts';
 import { createNotificationEvents } from './notifications.ts';
 import { createOperatorEvents } from './operators.ts';
 import { createOutputs } from './outputs.ts';
@@ -24,6 +26,7 @@ import { createPushEvents, createWakeUpEvents } from './push.ts';
 import { createRegistrationEvents, createStepEvents } from './registrations.ts';
 import { createRequestEvents } from './requests.ts';
 import { createLoginEvents, createSessionEvents } from './sessions.ts';
+import { createSocketEvents } from './sockets.ts';
 
 /** The event functions of a process. */
 export type Events = ReturnType<typeof createEvents>;
@@ -49,6 +52,11 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createRequestEvents(outputs),
     ...createLimitEvents(outputs),
     ...createKeyEvents(outputs),
+    ...createMessageEvents(outputs),
+    ...createInboxEvents(outputs),
+    ...createArchiveEvents(outputs),
+    ...createConversationEvents(outputs),
+    ...createSocketEvents(outputs),
     ...createOperatorEvents(outputs),
     ...createProcessEvents(outputs),
     ...createAuditLogEvents(outputs),

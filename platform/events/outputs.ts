@@ -1,8 +1,8 @@
 /** The outputs of events: metrics, log and audit log. */
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { AuditAction, AuditEvent, AuditStatus } from '../../domain/audit.ts';
 import type { AuditContext, Recorder } from '../audit.ts';
-import type { Logger } from '../log.ts';
+import { type Logger, traces } from '../log.ts';
 
 /** An event that is logged, audited and, if it has a counter, counted. */
 interface Report<L extends string> {
@@ -15,6 +15,8 @@ interface Report<L extends string> {
   level?: AuditEvent['level'];
   /** The fields of the log line. `event` is the name of the event. */
   log: { event: string; [field: string]: unknown };
+  /** Records the event without the request that led to it: its address, user agent, user and trace are of somebody else. */
+  isDetached?: boolean;
   /** The audit event. `status` is `success` by default. */
   audit: Omit<AuditContext, 'status' | 'level'> & { action: AuditAction; status?: AuditStatus };
 }
@@ -24,8 +26,10 @@ export interface Outputs {
   registry: Registry;
   /** Creates a counter; `vyry_` is added to its name. */
   counter: <L extends string>(name: string, help: string, labelNames: L[]) => Counter<L>;
+  /** Creates a gauge; `vyry_` is added to its name. */
+  gauge: <L extends string>(name: string, help: string, labelNames: L[]) => Gauge<L>;
   /** Creates a histogram of durations in seconds; `vyry_` is added to its name. */
-  histogram: <L extends string>(name: string, help: string, labelNames: L[]) => Histogram<L>;
+  histogram: <L extends string>(name: string, help: string, labelNames: L[], buckets?: number[]) => Histogram<L>;
   log: Logger;
   record: Recorder;
   /** Counts, logs and audits an event. */
@@ -46,14 +50,19 @@ export function createOutputs(log: Logger, registry: Registry, record: Recorder)
   return {
     registry,
     counter: (name, help, labelNames) => new Counter(metric(name, help, labelNames)),
-    histogram: (name, help, labelNames) =>
-      new Histogram({ ...metric(name, help, labelNames), buckets: durationBuckets }),
+    gauge: (name, help, labelNames) => new Gauge(metric(name, help, labelNames)),
+    histogram: (name, help, labelNames, buckets = durationBuckets) =>
+      new Histogram({ ...metric(name, help, labelNames), buckets }),
     log,
     record,
-    report({ counter, labels = {}, level, log: fields, audit: { action, status = 'success', ...audit } }) {
+    report({ counter, labels = {}, level, log: fields, isDetached, audit: { action, status = 'success', ...audit } }) {
       counter?.inc(labels);
-      log[level ?? 'info'](fields);
-      record(action, { ...audit, status, ...(level && { level }) });
+      const write = () => {
+        log[level ?? 'info'](fields);
+        record(action, { ...audit, status, ...(level && { level }) });
+      };
+      if (isDetached) traces.exit(write);
+      else write();
     },
   };
 }

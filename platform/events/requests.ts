@@ -11,6 +11,18 @@ interface EndedRequest {
   refusal?: { code: string; limit?: string; retryAfterSeconds?: number } | undefined;
   /** Whether it changed nothing, where the method does not tell. */
   isRead?: boolean;
+  /** Whether it is counted only, as `isCounted` of its row says. */
+  isCounted?: boolean;
+}
+
+/** A request by Socket.IO that was answered. */
+interface EndedSocketRequest {
+  /** The name of its event; `unknown` for those that do not exist. */
+  event: string;
+  /** The status of the same answer by REST. */
+  status: number;
+  seconds: number;
+  refusal?: EndedRequest['refusal'];
 }
 
 /** Creates the events of requests. */
@@ -25,6 +37,10 @@ export function createRequestEvents({ counter, histogram, log, record, registry 
     help: 'Requests in flight',
     registers: [registry],
   });
+  const socketRequests = histogram('socket_request_duration_seconds', 'Duration of requests by Socket.IO', [
+    'event',
+    'status',
+  ]);
   const limits = counter('limits_hit_total', 'Requests refused by a limit', ['limit']);
 
   return {
@@ -40,22 +56,36 @@ export function createRequestEvents({ counter, histogram, log, record, registry 
     requestBegun(): void {
       inFlight.inc();
     },
-    /** Audits refusals, failures and requests that change something. Successful reads are not audited. */
-    requestEnded({ isRead, ...ended }: EndedRequest): void {
+    /**
+     * Audits refusals, failures and requests that change something. Successful reads are not audited, and of counted
+     * requests only wrong credentials and failures.
+     */
+    requestEnded({ isRead, isCounted, ...ended }: EndedRequest): void {
       const { method, route, status, seconds, refusal } = ended;
       inFlight.dec();
       requests.observe({ method, route, status }, seconds);
       const durationMs = Math.round(seconds * 1000);
       log.info({ event: 'request.ended', method, route, status, durationMs, ...refusal });
       if (refusal?.limit !== undefined) limits.inc({ limit: refusal.limit });
-      if (status >= 400 || !(isRead ?? method === 'GET')) recordAnswer(record, ended);
+      const isAudited = isCounted ? isUnusual(status) : status >= 400 || !(isRead ?? method === 'GET');
+      if (isAudited) recordAnswer(record, ended);
+    },
+    /** Requests by Socket.IO are frequent: they leave no log line, and only wrong credentials and failures are audited. */
+    socketRequestEnded({ event, status, seconds, refusal }: EndedSocketRequest): void {
+      socketRequests.observe({ event, status }, seconds);
+      if (refusal?.limit !== undefined) limits.inc({ limit: refusal.limit });
+      if (isUnusual(status)) recordAnswer(record, { method: 'SOCKET', route: event, status, seconds, refusal });
     },
   };
 }
 
+function isUnusual(status: number): boolean {
+  return status === 401 || status >= 500;
+}
+
 function recordAnswer(
   record: Recorder,
-  { method, route, status, seconds, refusal }: Omit<EndedRequest, 'isRead'>,
+  { method, route, status, seconds, refusal }: Omit<EndedRequest, 'isRead' | 'isCounted'>,
 ): void {
   const retryAfter = refusal?.retryAfterSeconds;
   record(requestAction(status), {

@@ -39,6 +39,8 @@ interface Row {
   run: (events: Events) => void;
   logs?: Expectation;
   audits?: AuditAction;
+  /** Recorded without the request that led to it. */
+  isDetached?: true;
 }
 
 const device = { userId, deviceId: '1' };
@@ -371,6 +373,78 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'user.enabled', level: 'info', fields: ['userId', 'operator'] },
     audits: 'user-enable',
   },
+  messageSent: { run: (events) => events.messageSent({ type: 'message', outcome: 'stored' }) },
+  messageRefused: {
+    run: (events) => {
+      for (let refusals = 0; refusals < 25; refusals++)
+        events.messageRefused(device, { code: 'rate-limited', limit: 'messages-per-pair' });
+    },
+    logs: { event: 'messages.flood', level: 'warn', fields: ['userId', 'deviceId', 'reason'] },
+    audits: 'message-flood',
+  },
+  messageDelivered: { run: (events) => events.messageDelivered(0.002) },
+  inboxRead: { run: (events) => events.inboxRead(64, 'backlog') },
+  messagesAcknowledged: { run: (events) => events.messagesAcknowledged(64) },
+  gapTold: {
+    run: (events) => events.gapTold(device, { count: 3, reason: 'expired' }),
+    logs: { event: 'inbox.gap', level: 'warn', fields: ['userId', 'deviceId', 'reason', 'count'] },
+    audits: 'inbox-gap',
+  },
+  deviceSuspended: {
+    run: (events) => events.deviceSuspended({ ...device, reason: 'overflow' }),
+    logs: { event: 'device.suspended', level: 'warn', fields: ['userId', 'deviceId', 'reason'] },
+    audits: 'device-suspend',
+    isDetached: true,
+  },
+  inboxFull: {
+    run: (events) => {
+      for (let refusals = 0; refusals < 3; refusals++) events.inboxFull({ userId });
+    },
+    logs: { event: 'inbox.full', level: 'warn', fields: ['userId'] },
+    audits: 'inbox-full',
+    isDetached: true,
+  },
+  inboxesArchived: {
+    run: (events) => events.inboxesArchived({ moved: 64, expired: 1 }),
+    logs: { event: 'inboxes.archived', level: 'info', fields: ['moved', 'expired'] },
+  },
+  archiveReturned: { run: (events) => events.archiveReturned(64) },
+  durabilityChecked: {
+    run: (events) => events.durabilityChecked({ setting: 'disk', reason: 'appendfsync is everysec' }),
+    logs: { event: 'durability.missing', level: 'error', fields: ['setting', 'reason'] },
+  },
+  conversationChanged: {
+    run: (events) => events.conversationChanged({ userId, peerId: to, state: 'blocked', was: 'requested' }),
+    logs: { event: 'user.blocked', level: 'info', fields: ['userId'] },
+    audits: 'user-block',
+  },
+  identityAnnounced: {
+    run: (events) => events.identityAnnounced({ userId, why: 'rotated', contacts: 3, reached: 2 }),
+    logs: { event: 'identity.announced', level: 'info', fields: ['userId', 'why', 'contacts', 'reached'] },
+    audits: 'identity-announce',
+  },
+  socketsServed: { run: (events) => events.socketsServed(20_000) },
+  socketOpened: { run: (events) => events.socketOpened() },
+  socketClosed: { run: (events) => events.socketClosed('unacknowledged') },
+  socketRefused: {
+    run: (events) => {
+      for (let refusals = 0; refusals < 3; refusals++) events.socketRefused({ reason: 'origin' });
+    },
+    logs: { event: 'socket.refused', level: 'warn', fields: ['reason'] },
+    audits: 'socket-refuse',
+  },
+  drainBegan: {
+    run: (events) => events.drainBegan({ clients: 3, seconds: 10 }),
+    logs: { event: 'drain.began', level: 'info', fields: ['clients', 'seconds'] },
+  },
+  drainEnded: {
+    run: (events) => events.drainEnded({ closed: 1 }),
+    logs: { event: 'drain.ended', level: 'info', fields: ['closed'] },
+  },
+  socketRequestEnded: {
+    run: (events) => events.socketRequestEnded({ event: 'message:send', status: 503, seconds: 0.1 }),
+    audits: 'request-error',
+  },
   requestFailed: {
     run: (events) => events.requestFailed(new Error('A bug')),
     logs: { event: 'request.failed', level: 'error', fields: ['err', 'msg'] },
@@ -457,6 +531,14 @@ describe('createEvents()', () => {
       'vyry_code_send_duration_seconds_count{channel="sms",provider="twilio",outcome="sent"} 1',
       'vyry_codec_request_duration_seconds_count{path="/decode",status="200"} 1',
       'vyry_audit_dropped_total 2',
+      'vyry_messages_sent_total{type="message",outcome="stored"} 1',
+      'vyry_messages_refused_total{reason="messages-per-pair"} 25',
+      'vyry_messages_delivered_total{how="backlog"} 64',
+      'vyry_message_delivery_lag_seconds_bucket{le="0.0025"} 1',
+      'vyry_inbox_gap_messages_total{reason="expired"} 3',
+      'vyry_conversations_changed_total{state="blocked"} 1',
+      'vyry_sockets_open 0',
+      'vyry_sockets_refused_total{reason="origin"} 3',
       'vyry_http_request_duration_seconds_count{method="GET",route="/health",status="200"} 1',
     ]) {
       assert.ok(text.includes(`${sample}\n`), sample);
@@ -470,15 +552,19 @@ describe('createEvents()', () => {
   });
 
   it('writes each event to the audit log by its action, with the request it belongs to', () => {
-    for (const [name, { run, audits }] of Object.entries(calls)) {
+    for (const [name, { run, audits, isDetached }] of Object.entries(calls)) {
       const { events, audited } = recorded();
-      traces.run(trace, () => run(events));
+      traces.run({ ...trace, userId: 'a-sender' }, () => run(events));
       assert.deepEqual(
         audited().map(({ action }) => action),
         audits === undefined ? [] : [audits],
         name,
       );
       for (const event of audited()) {
+        if (isDetached) {
+          assert.doesNotMatch(JSON.stringify(event), /a-sender|192\.0\.2\.7|curl|r-1/, name);
+          continue;
+        }
         assert.equal(event.ip, trace.ip, name);
         assert.equal(event.userAgent, trace.userAgent, name);
         assert.equal(event.trace?.id, '0af7651916cd43dd8448eb211c80319c', name);
@@ -499,6 +585,39 @@ describe('createEvents()', () => {
       assert.equal(event?.rule?.name, refusal?.limit);
       assert.equal(event?.vyry.rate_limit?.retry_after_seconds, refusal?.retryAfterSeconds);
     }
+  });
+
+  it('audits of counted requests only wrong credentials and failures', () => {
+    for (const [status, actions] of [
+      [200, []],
+      [429, []],
+      [409, []],
+      [401, ['access-denied']],
+      [503, ['request-error']],
+    ] as const) {
+      const { events, audited } = recorded();
+      events.requestEnded({ method: 'PUT', route: '/x', status, seconds: 0.1, isCounted: true });
+      events.socketRequestEnded({ event: 'message:send', status, seconds: 0.1 });
+      assert.deepEqual(
+        audited().map(({ action }) => action),
+        actions.flatMap((action) => [action, action]),
+      );
+    }
+  });
+
+  it('records who blocks whom once it changes, with a pseudonym of the other, and no other change of a conversation', () => {
+    const { events, audited } = recorded();
+    const change = (state: 'accepted' | 'blocked', was: 'accepted' | 'blocked' | undefined) =>
+      events.conversationChanged({ userId, peerId: 'a-peer', state, was });
+    change('accepted', undefined);
+    change('blocked', 'accepted');
+    change('blocked', 'blocked');
+    change('accepted', 'blocked');
+    assert.deepEqual(
+      audited().map(({ action }) => action),
+      ['user-block', 'user-unblock'],
+    );
+    assert.equal(JSON.stringify(audited()).includes('a-peer'), false);
   });
 
   it('contains no number, address or name in plain text, but the same pseudonym for the same person', () => {

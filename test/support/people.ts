@@ -12,9 +12,11 @@ import { connectRedis } from '../../adapters/redis/connect.ts';
 import { createAuthSessions } from '../../adapters/redis/sessions.ts';
 import { beginSession, type SessionBeginDeps, sessionLifeOf } from '../../api/sessions.ts';
 import { createTokens } from '../../api/tokens.ts';
+import type { Device } from '../../contract/devices.ts';
 import type { Tokens } from '../../contract/schemas.ts';
+import type { StoredDevice } from '../../domain/device.ts';
 import type { ContactIdentity } from '../../domain/identity.ts';
-import type { System } from '../../engines/system.ts';
+import type { Ready, System } from '../../engines/system.ts';
 import { readConfig } from '../../platform/config/config.ts';
 import { Secret } from '../../platform/config/secret.ts';
 import { createCipher, deriveKey, newId, newToken } from '../../platform/crypto.ts';
@@ -23,11 +25,19 @@ import { personOf } from './journey.ts';
 import { codeBy, completedRegistration, goodPassword, must } from './registrations.ts';
 import type { ReplyOf, RestClient } from './rest-client.ts';
 
+/** Most devices of an account that is written directly. */
+const devicesMax = 6;
+
 /**
  * The user to create: the number of `person000` to `person999`, or an identity as a registration without a directory
  * verifies it.
  */
 export type Who = number | ContactIdentity;
+
+/** What users are written into: a system, or its stores and the variables of its processes. */
+export type PeopleStores = Pick<System, 'folder' | 'secrets' | 'processes'> & {
+  ready: Pick<Ready, 'databaseUrl' | 'redisUrl'>;
+};
 
 /** The choices of a user at registration. */
 export interface Chosen {
@@ -99,7 +109,7 @@ export function createPeople(system: System, api: RestClient): People {
  * @throws {Error} the name, number or address is taken
  */
 export async function registeredPerson(
-  system: System,
+  system: PeopleStores,
   who: Who,
   { password = goodPassword, pin, locale }: Chosen = {},
 ): Promise<Registered> {
@@ -123,17 +133,33 @@ export async function registeredPerson(
  * Creates the account of a user, and a session of it.
  * @throws {Error} as `registeredPerson`
  */
-export async function signedIn(system: System, who: Who, chosen: Chosen = {}): Promise<SignedIn> {
+export async function signedIn(system: PeopleStores, who: Who, chosen: Chosen = {}): Promise<SignedIn> {
   const registered = await registeredPerson(system, who, chosen);
   const tokens = await sessionOf(system, registered.userId);
   return { ...registered, ...tokens, token: tokens.accessToken };
 }
 
 /**
- * Starts another session of a user and returns its tokens.
+ * Adds a device without one-time keys to an account and starts a session of it: what `PUT /devices/me` leaves, without
+ * events and messages.
+ * @throws {Error} the account does not exist, or refuses the device
+ */
+export async function signedInDevice(system: PeopleStores, userId: string, body: Device): Promise<Tokens> {
+  const { preKeys: _curve, pqPreKeys: _kem, capabilities = {}, ...device } = body;
+  const addition = await toolsOf(system).devices.add(
+    userId,
+    { ...device, capabilities, createdAt: Date.now(), addedBy: newId() },
+    { max: devicesMax },
+  );
+  if (addition.outcome !== 'added') throw new Error(`The device is not added: ${addition.outcome}`);
+  return sessionOf(system, userId, addition.device);
+}
+
+/**
+ * Starts another session of a user, or one of a device, and returns its tokens.
  * @throws {Error} there is no such user
  */
-async function sessionOf(system: System, userId: string): Promise<Tokens> {
+async function sessionOf(system: PeopleStores, userId: string, device?: StoredDevice): Promise<Tokens> {
   const tools = toolsOf(system);
   const account = await tools.accounts.read(userId);
   if (account === undefined) throw new Error(`There is no account ${userId}`);
@@ -141,7 +167,7 @@ async function sessionOf(system: System, userId: string): Promise<Tokens> {
     tools,
     account,
     { id: newId(), token: newToken(), at: Date.now() },
-    { address: '127.0.0.1', userAgent: 'node' },
+    { address: '127.0.0.1', userAgent: 'node', ...(device && { device }) },
   );
 }
 
@@ -160,22 +186,23 @@ function entryOf(person: number): ContactIdentity {
   return { directoryId, username, fullName, email, phone, groups: [] };
 }
 
-type Tools = Pick<SessionBeginDeps, 'devices' | 'sessions' | 'sessionLife' | 'tokens' | 'config' | 'events'> & {
+type Tools = Pick<SessionBeginDeps, 'sessions' | 'sessionLife' | 'tokens' | 'config' | 'events'> & {
+  devices: ReturnType<typeof createDevices>;
   accounts: ReturnType<typeof createAccounts>;
   /** Hashes a secret once and caches the hash. */
   hash(secret: string): Promise<string>;
 };
 
-const known = new WeakMap<System, Tools>();
+const known = new WeakMap<PeopleStores, Tools>();
 
 /** Returns the connections and keys of a system; they are closed with it. */
-function toolsOf(system: System): Tools {
+function toolsOf(system: PeopleStores): Tools {
   const tools = known.get(system) ?? openTools(system);
   known.set(system, tools);
   return tools;
 }
 
-function openTools(system: System): Tools {
+function openTools(system: PeopleStores): Tools {
   const config = readConfig('api', system.processes.env('api'));
   const dataKey = new Secret(system.secrets.DATA_KEY);
   const database = connectMongo(system.ready.databaseUrl, () => undefined);

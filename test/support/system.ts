@@ -78,9 +78,13 @@ export async function startOwnTestSystem(options: Partial<SystemOptions> = {}): 
   });
 }
 
-/** The role `signal` has nothing to do without its step. */
+/** The role `signal` has nothing to do without its step, and the api serves sockets itself. */
 function rolesFor({ elasticsearch = false, env = {} }: Partial<SystemOptions>): Role[] {
-  const isNeeded = { audit: elasticsearch, signal: env.REGISTRATION_STEPS?.includes('signal') ?? false };
+  const isNeeded = {
+    audit: elasticsearch,
+    gateway: false,
+    signal: env.REGISTRATION_STEPS?.includes('signal') ?? false,
+  };
   return allRoles.filter((role) => !(role in isNeeded) || isNeeded[role as keyof typeof isNeeded]);
 }
 
