@@ -217,7 +217,7 @@ function findKey(state: Ratchet, header: Header, now: number): { state: Ratchet;
   const stepped = known ? state : receiveRatchetKey(state, header, now);
   const index = stepped.receiving.findIndex(({ ratchetKey }) => isEqual(ratchetKey, header.ratchetKey));
   const chain = stepped.receiving[index];
-  if (chain === undefined) throw undecryptable('changed');
+  if (chain === undefined) throw new Error('the chain was just begun');
   const { chain: next, messageKey } = takeKey(chain, header.number);
   const receiving = keepNewest(stepped.receiving.with(index, next));
   return { state: { ...stepped, receiving }, messageKey };
@@ -227,7 +227,7 @@ function findKey(state: Ratchet, header: Header, now: number): { state: Ratchet;
 function receiveRatchetKey(state: Ratchet, header: Header, now: number): Ratchet {
   // the other side makes a ratchet key only after it has received one that it did not know
   if (state.privateKey === undefined) throw undecryptable('changed');
-  if (header.answer && state.healing.offered === undefined) throw undecryptable('changed');
+  // without an offer there is no secret: the keys then differ, and the message is refused
   const kemSecret = header.answer && state.healing.offered && decapsulateSecret(state.healing.offered, header.answer);
   const { rootKey, chainKey } = stepRoot(state.rootKey, agree(state.privateKey, header.ratchetKey), { kemSecret });
   const closed = state.receiving.map((chain) => closeChain(chain, header.previousCount));
@@ -294,7 +294,6 @@ function acceptOffer(state: Ratchet, { ratchetKey, offer }: Header): Ratchet {
   if (offer === undefined) return state;
   if (!isEqual(receiving.at(-1)?.ratchetKey ?? new Uint8Array(), ratchetKey)) return state;
   if (healing.answered && isEqual(healing.answered, sha256(offer))) return state;
-  if (healing.asked && isEqual(healing.asked, offer)) return state;
   // a malformed key, which only the other side can have sent, would make each send fail
   if (!isReduced(offer)) return state;
   return { ...state, healing: { ...healing, asked: offer } };

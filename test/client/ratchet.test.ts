@@ -303,6 +303,21 @@ describe('the post-quantum healing', () => {
     assert.equal(await alice.receive(await bob.send('healed')), 'healed');
   });
 
+  it('does not listen to a late offer of an older chain, which was answered and replaced', async () => {
+    const [alice, bob] = await begunPair();
+    alice.now = start + 7 * dayMs;
+    const late = await alice.send('late');
+    await bob.receive(await alice.send('offer'));
+    await alice.receive(await bob.send('answer'));
+    bob.now = alice.now += 7 * dayMs;
+    await bob.receive(await alice.send('the next offer'));
+    await alice.receive(await bob.send('the next answer'));
+    await bob.receive(await alice.send('next chain'));
+    assert.equal(await bob.receive(late), 'late');
+    assert.equal(bob.state.healing.asked, undefined);
+    assert.equal(await alice.receive(await bob.send('opens')), 'opens');
+  });
+
   it('refuses an answer that was not asked for, and ignores an offer that is no key', async () => {
     const [alice, bob] = await begunPair();
     alice.now = start + 7 * dayMs;
