@@ -51,7 +51,7 @@ export type Received =
   | { kind: 'undecryptable'; reason: UndecryptableReason; willRetry: boolean };
 
 /** What the server says of the devices of a recipient when it refuses a message: 409 and 410. */
-export interface DeviceChanges {
+interface DeviceChanges {
   /** Devices that the person does not have. */
   extra?: readonly string[];
   /** Devices that are others now. */

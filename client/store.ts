@@ -73,7 +73,7 @@ export type OutgoingType = Exclude<StoredDeviceMessage['type'], 'prekey'>;
 export type StoredDeviceMessage = z.output<typeof DeviceMessage>;
 
 /** A decrypted message that the application has not taken. */
-export interface IncomingMessage {
+interface IncomingMessage {
   messageId: string;
   from: DeviceAddress;
   type: string;
@@ -114,7 +114,7 @@ export interface ClientState {
 }
 
 /** A handshake that must not be accepted again. */
-export interface UsedHandshake {
+interface UsedHandshake {
   kemKeyId: number;
   signedPreKeyId: number;
   /** Base64. */

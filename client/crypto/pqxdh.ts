@@ -23,7 +23,7 @@ const kemCiphertextBytes = 1569;
 export const prefixBytes = 1 + 2 + 4 + 4 + 4 + 2 * curveKeyBytes + kemCiphertextBytes;
 
 /** A key of a bundle, serialised. */
-export interface BundleKey {
+interface BundleKey {
   keyId: number;
   publicKey: Uint8Array;
 }
@@ -71,8 +71,7 @@ export interface ResponderKeys {
  *
  * @throws {VyryError} BUNDLE_INVALID: a key is malformed, or was not signed by the identity key
  */
-export function verifyBundle({ identityKey, signedPreKey, preKey, pqPreKey }: Bundle): void {
-  if (!isCurvePublicKey(identityKey)) throw badBundle('the identity key is malformed');
+function verifyBundle({ identityKey, signedPreKey, preKey, pqPreKey }: Bundle): void {
   if (!isCurvePublicKey(signedPreKey.publicKey)) throw badBundle('the signed prekey is malformed');
   if (preKey && !isCurvePublicKey(preKey.publicKey)) throw badBundle('the one-time prekey is malformed');
   if (!verify(identityKey, signedPreKey.publicKey, signedPreKey.signature)) throw badBundle('a signature is wrong');

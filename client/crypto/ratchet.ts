@@ -40,12 +40,12 @@ export const skippedMax = 2_000;
 /** Receiving chains that a session knows; the oldest is erased first, with its keys. */
 export const chainsMax = 5;
 /** Own messages after which a new ML-KEM-768 key is offered. */
-export const healingMessages = 50;
+const healingMessages = 50;
 /** Time after which a new ML-KEM-768 key is offered. */
-export const healingMs = 7 * 86_400_000;
+const healingMs = 7 * 86_400_000;
 
 /** The key of a message that has not arrived. */
-export interface SkippedKey {
+interface SkippedKey {
   number: number;
   key: Uint8Array;
 }

@@ -35,7 +35,7 @@ const version = 1;
 /** A handshake that nobody has answered for so long is not used any more: its prekeys may be gone. */
 const unansweredMs = 30 * 86_400_000;
 /** Sessions with a device that are kept besides the current one. */
-export const archivedMax = 40;
+const archivedMax = 40;
 
 /** A session with one device. */
 export interface Session {

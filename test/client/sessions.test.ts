@@ -232,6 +232,11 @@ describe('prekeys', () => {
     await assert.rejects(send(alice, bob, 'x', { bundles: { ...bundles, devices: [{ ...device, pqPreKey }] } }), {
       code: 'BUNDLE_INVALID',
     });
+    const weak = Uint8Array.of(5, ...new Uint8Array(32));
+    const signedPreKey = { keyId: 8, publicKey: toBase64(weak), signature: toBase64(sign(identity, weak)) };
+    await assert.rejects(send(alice, bob, 'x', { bundles: { ...bundles, devices: [{ ...device, signedPreKey }] } }), {
+      code: 'BUNDLE_INVALID',
+    });
     assert.deepEqual(await alice.mailbox.outbox(), []);
     assert.deepEqual(await sessionsOf(alice, bob), []);
   });

@@ -22,13 +22,13 @@ export async function checkKilledProcesses(runs: number): Promise<number> {
     await writeFile(join(folder, 'alice.json'), JSON.stringify(states[0]));
     await writeFile(join(folder, 'bob.json'), JSON.stringify(states[1]));
     for (const name of ['wire', 'acknowledged', 'application']) await mkdir(join(folder, name));
-    const callbacks = await runToEnd(folder, 1);
+    const callbacks = await runWhole(folder, 1);
     let killed = 0;
     for (let run = 2; run <= runs + 1; run += 1) {
       const killAt = 1 + Math.floor(Math.random() * callbacks);
       killed += (await runChild(folder, { messages: run, killAt })).isKilled ? 1 : 0;
     }
-    await runToEnd(folder, runs + 1);
+    await runWhole(folder, runs + 1);
     await checkFolder(folder, runs + 1);
     return killed;
   } finally {
@@ -37,7 +37,7 @@ export async function checkKilledProcesses(runs: number): Promise<number> {
 }
 
 /** Returns the number of callbacks of a whole run. */
-async function runToEnd(folder: string, messages: number): Promise<number> {
+async function runWhole(folder: string, messages: number): Promise<number> {
   const { output } = await runChild(folder, { messages, killAt: 0 });
   assert.match(output, /^\d+\n$/);
   return Number(output);

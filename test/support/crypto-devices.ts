@@ -57,7 +57,7 @@ export async function createDevice(options: DeviceOptions): Promise<CryptoDevice
 }
 
 /** Creates the device of a store that has its keys. */
-export function deviceOf(
+function deviceOf(
   store: ClientStore,
   {
     userId,

@@ -13,10 +13,10 @@ export interface StoreMedium {
 }
 
 /** A promise of `ClientStore`, checked on an empty medium. */
-export type StoreCase = (medium: StoreMedium) => Promise<void>;
+type StoreCase = (medium: StoreMedium) => Promise<void>;
 
 /** The cases by what they show. */
-export const storeContract: Readonly<Record<string, StoreCase>> = {
+const storeContract: Readonly<Record<string, StoreCase>> = {
   'keeps what a transaction changed, for the next opening': async (medium) => {
     const store = await medium.open();
     await store.transaction((state) => {

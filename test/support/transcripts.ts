@@ -8,7 +8,7 @@ import type { KeyBundles } from '../../contract/devices.ts';
 import { createKeys, repeatable, testStart } from './crypto-devices.ts';
 
 /** One message of a transcript, in the order of sending. */
-export interface TranscriptMessage {
+interface TranscriptMessage {
   /** 0 or 1 */
   from: number;
   /** Milliseconds since the beginning. */
@@ -32,9 +32,7 @@ export interface Transcript {
 const hourMs = 3_600_000;
 
 /** Plans a conversation: who sends when, what is late and what is lost follow from the number. */
-export function planTranscript(
-  number: number,
-): Omit<Transcript, 'messages' | 'sessions'> & { plan: TranscriptMessage[] } {
+function planTranscript(number: number): Omit<Transcript, 'messages' | 'sessions'> & { plan: TranscriptMessage[] } {
   const seed = `vyry transcript ${number}`;
   const choose = repeatable(`${seed} plan`);
   const count = 4 + (number % 4);
