@@ -169,7 +169,7 @@ export function encodePrefix(prefix: Prefix): Uint8Array {
 }
 
 /**
- * Reads the prefix at the beginning of a first message.
+ * Reads the prefix at the beginning of bytes that look like a first message.
  *
  * @throws {VyryError} UNDECRYPTABLE: malformed
  */
@@ -188,7 +188,6 @@ export function decodePrefix(bytes: Uint8Array): Prefix {
   };
   if (!isCurvePublicKey(prefix.identityKey)) throw undecryptable('malformed');
   if (!isCurvePublicKey(prefix.baseKey)) throw undecryptable('malformed');
-  if (prefix.kemCiphertext[0] !== 0x08) throw undecryptable('malformed');
   return prefix;
 }
 

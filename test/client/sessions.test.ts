@@ -369,6 +369,20 @@ describe('a message that cannot be decrypted', () => {
     assert.deepEqual(decodeRetry(encodeRetry(['1-0', '2-0'])), ['1-0', '2-0']);
   });
 
+  it('is refused, and not fetched for ever, when its keys are of low order or its version is unknown', async () => {
+    const [alice, bob] = await pair();
+    const outgoing = await send(alice, bob, 'hello');
+    const [identity, base, version] = [contentOf(outgoing), contentOf(outgoing), contentOf(outgoing)];
+    identity.fill(0, 16, 48);
+    base.fill(0, 49, 81);
+    version[0] = 2;
+    for (const content of [identity, base, version]) {
+      const result = await bob.mailbox.receive(delivered(alice, outgoing, content));
+      assert.equal(result.kind === 'undecryptable' && result.reason, 'malformed');
+    }
+    assert.deepEqual(await bob.mailbox.receive(delivered(alice, outgoing)), message);
+  });
+
   it('has an error without key material', async () => {
     const [alice, bob] = await pair();
     await exchange(alice, bob, 'hello');
