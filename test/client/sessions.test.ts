@@ -165,6 +165,18 @@ describe('prekeys', () => {
     assert.deepEqual(await counts(), [0, 0]);
   });
 
+  it('that the device does not have are named as the reason', async () => {
+    const [alice, bob] = await pair();
+    const outgoing = await send(alice, bob, 'hello');
+    for (const kind of ['preKeys', 'pqPreKeys', 'signedPreKey'] as const) {
+      const kept = await bob.store.transaction((state) => state.keys[kind].splice(0));
+      const result = await bob.mailbox.receive(delivered(alice, outgoing));
+      assert.equal(result.kind === 'undecryptable' && result.reason, 'unknown-key');
+      await bob.store.transaction((state) => state.keys[kind].push(...kept));
+    }
+    assert.deepEqual(await bob.mailbox.receive(delivered(alice, outgoing)), message);
+  });
+
   it('B14 of the signed prekey before last open a message for thirty days; later the sender is asked again, once', async () => {
     const clock = { now: testStart };
     const [alice, bob] = await pair({ clock });
