@@ -83,7 +83,7 @@ export interface Mailbox {
   take(messageId: string): Promise<void>;
   /** Returns the devices that are to be asked to send again. */
   retries(): Promise<ClientState['retries']>;
-  /** Encrypts the request to send again in a new session, and keeps it in the outbox. */
+  /** Encrypts the request to send again in a new session, and keeps it in the outbox; none for a device that is no more. */
   queueRetry(from: DeviceAddress, bundles: KeyBundles): Promise<void>;
 }
 
@@ -226,6 +226,7 @@ async function queueRetryFor(
   const isOf = (one: ClientState['retries'][number]) => addressOf(one.from) === addressOf(from);
   const messageIds = state.retries.filter(isOf).map(({ messageId }) => messageId);
   if (messageIds.length === 0) return;
+  if (bundleOf(bundles, from.deviceId) === undefined) return forgetDevice(state, from);
   closeSessions(state, from);
   state.retries = state.retries.filter((one) => !isOf(one));
   const message = {

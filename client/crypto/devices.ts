@@ -102,6 +102,7 @@ export function closeSessions(state: ClientState, device: DeviceAddress): void {
 export function forgetDevice(state: ClientState, device: DeviceAddress): void {
   delete state.sessions[addressOf(device)];
   delete state.retriedAt[addressOf(device)];
+  state.retries = state.retries.filter(({ from }) => addressOf(from) !== addressOf(device));
 }
 
 /** Returns how sessions and handshakes name a device. */

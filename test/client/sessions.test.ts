@@ -371,6 +371,8 @@ describe('a message that cannot be decrypted', () => {
     clock.now += 3_600_000;
     const nonsense = { ...lost, messageId: 'm-x', content: 'AAAA' };
     assert.deepEqual(await alice.mailbox.receive(nonsense), { ...refused, reason: 'malformed', willRetry: true });
+    await alice.mailbox.queueRetry(retry.from, { ...bob.takeBundles(), devices: [] });
+    assert.deepEqual([await alice.mailbox.retries(), await sessionsOf(alice, bob)], [[], []], 'the device is no more');
   });
 
   it('is not made of another message by its type', async () => {
