@@ -16,9 +16,9 @@ export interface Bucket {
 /** The packets of a connection of any kind, acknowledgements among them. */
 export const packetRate: Rate = { burst: 4000, perSecond: 2000 };
 /** The requests of a connection. */
-export const requestRate: Rate = { burst: 300, perSecond: 100 };
+export const requestRate: Rate = { burst: 1000, perSecond: 200 };
 /** The requests of all connections of a user to this process. */
-export const userRate: Rate = { burst: 900, perSecond: 300 };
+export const userRate: Rate = { burst: 2000, perSecond: 400 };
 /** The refused requests of a connection, after which it is closed. */
 export const refusalRate: Rate = { burst: 200, perSecond: 10 };
 

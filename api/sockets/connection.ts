@@ -11,7 +11,15 @@ import type { SocketClose } from '../../platform/events/sockets.ts';
 import type { Caller } from '../deps.ts';
 import { type Bucket, fullBucket, refusalRate, requestRate, takeToken, userRate } from './budgets.ts';
 import type { Delivery, Emit } from './delivery.ts';
-import { abort, closeCodes, closeTransport, unwrittenBytes } from './transport.ts';
+import {
+  abort,
+  closeCodes,
+  closeTransport,
+  lastPacketBytes,
+  pauseReading,
+  resumeReading,
+  unwrittenBytes,
+} from './transport.ts';
 
 /** A request as it was received: the values of its packet, without the acknowledgement. */
 export interface ReceivedRequest {
@@ -37,8 +45,10 @@ export interface ConnectionOptions {
   now: () => number;
 }
 
-/** Requests of a connection that wait for those before them. */
-const waitingMax = 128;
+/** Requests of a connection that wait for those before them: as many as its budget allows at once. */
+const waitingMax = requestRate.burst;
+/** With this many bytes of them, no more is read of the connection until they are answered, so that its client waits. */
+const waitingBytesPause = 2 * 1024 * 1024;
 /** What may wait to be written to a connection. */
 const unwrittenMax = 4 * 1024 * 1024;
 /** How long before the end of the token its client is told. */
@@ -70,6 +80,8 @@ export class Connection {
   readonly #requests: Bucket;
   readonly #refusals: Bucket;
   #waiting: [ReceivedRequest, Acknowledge][] = [];
+  /** Of the requests since none waited. */
+  #waitingBytes = 0;
   #isAnswering = false;
 
   constructor(options: ConnectionOptions) {
@@ -191,6 +203,9 @@ export class Connection {
 
   #enqueue(request: ReceivedRequest, acknowledge: Acknowledge): void {
     this.#waiting.push([request, acknowledge]);
+    const { conn } = this.#options.socket;
+    this.#waitingBytes += lastPacketBytes(conn);
+    if (this.#waitingBytes >= waitingBytesPause) pauseReading(conn);
     if (!this.#isAnswering) void this.#answerAll();
   }
 
@@ -202,6 +217,8 @@ export class Connection {
       if (this.#options.socket.connected) acknowledge(await this.#options.answer(this, request));
     }
     this.#isAnswering = false;
+    this.#waitingBytes = 0;
+    resumeReading(this.#options.socket.conn);
     this.#boundUnwritten();
   }
 

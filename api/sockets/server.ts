@@ -26,7 +26,7 @@ import type { Connections } from './node.ts';
 import { boundedParser } from './parser.ts';
 import type { Presence } from './presence.ts';
 import { answerRequest, type RequestDeps, refuseRequest } from './requests.ts';
-import { closeCodes, closeTransport } from './transport.ts';
+import { closeCodes, closeTransport, notePacketBytes } from './transport.ts';
 
 /** The dependencies of Socket.IO. */
 export type SocketDeps = AdmissionDeps & SessionDeps & DeviceDeps & RequestDeps;
@@ -128,6 +128,7 @@ function boundPackets(engine: Engine, now: () => number): void {
       closeTransport(conn, closeCodes.policyViolation, 'flood');
     };
     conn.on('packet', count);
+    notePacketBytes(conn);
   });
 }
 

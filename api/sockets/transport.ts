@@ -11,6 +11,8 @@ interface WebSocket {
   readonly bufferedAmount: number;
   close(code: number, reason: string): void;
   terminate(): void;
+  pause(): void;
+  resume(): void;
 }
 
 /** WebSocket close codes (RFC 6455 section 7.4.1 and the registry of IANA). */
@@ -32,6 +34,28 @@ export function closeTransport(conn: EngineSocket, code: number, reason: string)
 /** Ends a connection at once, and what waits to be written to it. */
 export function abort(conn: EngineSocket): void {
   webSocketOf(conn).terminate();
+}
+
+const packetBytes = new WeakMap<EngineSocket, number>();
+
+/** Notes the size of each packet of a connection, for `lastPacketBytes`. */
+export function notePacketBytes(conn: EngineSocket): void {
+  conn.on('packet', ({ data }: { data?: string }) => packetBytes.set(conn, data?.length ?? 0));
+}
+
+/** Returns the size of the packet that is being handled. */
+export function lastPacketBytes(conn: EngineSocket): number {
+  return packetBytes.get(conn) ?? 0;
+}
+
+/** Reads no more of a connection until `resumeReading`: its client fills the buffers of the network, and then waits. */
+export function pauseReading(conn: EngineSocket): void {
+  webSocketOf(conn).pause();
+}
+
+/** Reads a connection again. */
+export function resumeReading(conn: EngineSocket): void {
+  webSocketOf(conn).resume();
 }
 
 /** Returns how many bytes wait to be written, those in the kernel not counted. */

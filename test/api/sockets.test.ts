@@ -205,6 +205,25 @@ describe('The inbox of a connected device', () => {
     );
   });
 
+  it('takes effect in order where many requests, or large ones, are sent at once', async () => {
+    const [alice, bob] = await newPair();
+    using sender = await online(alice);
+    using receiver = await online(bob);
+    const texts = [
+      ...Array.from({ length: 400 }, (_, index) => `${index}`),
+      ...'abcde'.split('').map((x) => x.repeat(90_000)),
+    ];
+    const answers = await Promise.all(
+      texts.map((text) => sender.ask('message:send', { ...messageTo([bob], text), userId: bob.userId })),
+    );
+    assert.deepEqual(
+      answers.filter(({ error }) => error !== undefined),
+      [],
+    );
+    await until(() => receiver.messages.length === texts.length);
+    assert.deepEqual(receiver.messages.map(textOf), texts);
+  });
+
   it('is delivered over processes, and again where nothing was acknowledged', async () => {
     const [alice, bob] = await newPair();
     const another = (await startAnotherApi(system, {})).apiUrl;
