@@ -283,7 +283,11 @@ function assembleMessages(
   { redis, database }: Pick<Connections, 'redis' | 'database'>,
   events: ApiDeps['events'],
 ) {
-  const inboxes = createInboxes(redis, { durability, replicaTimeoutMs });
+  const inboxes = createInboxes(redis, {
+    durability,
+    replicaTimeoutMs,
+    onSuspended: (device) => events.deviceSuspended({ ...device, reason: 'overflow' }),
+  });
   const conversations = createConversations(database.connection);
   return {
     inboxes,
