@@ -9,6 +9,7 @@ import { concatBytes, randomBytes } from '@noble/hashes/utils.js';
 import { utf8 } from '../../client/bytes.ts';
 import { generateKeyPair } from '../../client/crypto/curve.ts';
 import { u32 } from '../../client/crypto/encoding.ts';
+import { isReduced } from '../../client/crypto/ml-kem.ts';
 import { decryptGcm, deriveBytes, encryptGcm, isEqual, type Random } from '../../client/crypto/primitives.ts';
 import {
   chainsMax,
@@ -415,6 +416,17 @@ async function forgeOffer({ sending, previousCount }: Ratchet, offer: Uint8Array
   };
   return concatBytes(header, keys.subarray(44), await encryptGcm(input, utf8('text')));
 }
+
+describe('a key of ML-KEM', () => {
+  it('is reduced when each of its coefficients is below 3,329', () => {
+    const keyWith = (...pair: [number, number, number]) =>
+      new Uint8Array(1184).fill(0).map((_, i) => pair[i - 300] ?? 0);
+    assert.equal(isReduced(keyWith(0x00, 0x0d, 0xd0)), true);
+    assert.equal(isReduced(keyWith(0x01, 0x0d, 0x00)), false, 'the first of a pair is 3,329');
+    assert.equal(isReduced(keyWith(0x00, 0x10, 0xd0)), false, 'the second of a pair is 3,329');
+    assert.equal(isReduced(new Uint8Array(1184).fill(0xff, 1152)), true, 'the seed at the end is of any bytes');
+  });
+});
 
 describe('the encryption of the runtime', () => {
   it('is the same as that of the library', async () => {

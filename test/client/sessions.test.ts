@@ -309,6 +309,22 @@ describe('the identity of a person', () => {
     assert.deepEqual(await phone.mailbox.receive(delivered({ ...mallory, userId: 'alice' }, outgoing)), refused);
   });
 
+  it('of the own account is that of its other devices, and is kept in one place only', async () => {
+    const phone = await createDevice({ userId: 'alice' });
+    const desk = await createDevice({ userId: 'alice', deviceId: '2' });
+    const identity = await phone.store.transaction((state) => state.identity);
+    assert.ok(identity);
+    await desk.store.transaction((state) => {
+      state.identity = identity;
+    });
+    const outgoing = await send(desk, phone, 'sync', { type: 'sync', bundles: phone.takeBundles() });
+    assert.equal(outgoing.messages[0]?.type, 'sync');
+    assert.deepEqual(await phone.mailbox.receive(delivered(desk, outgoing)), message);
+    assert.deepEqual(await exchange(phone, desk, 'sync'), message);
+    for (const device of [phone, desk])
+      assert.deepEqual(await device.store.transaction(({ identities }) => identities), []);
+  });
+
   it('no longer sends in sessions of the own identity key that was replaced', async () => {
     const [alice, bob] = await pair({ oneTimeKeys: 2 });
     await exchange(alice, bob, 'hello');
@@ -380,7 +396,9 @@ describe('a message that cannot be decrypted', () => {
     const outgoing = await send(alice, bob, 'please pay');
     const asRetry = { ...delivered(alice, outgoing), type: 'retry' as const };
     assert.equal((await bob.mailbox.receive(asRetry)).kind, 'undecryptable');
-    assert.deepEqual(decodeRetry(encodeRetry(['1-0', '2-0'])), ['1-0', '2-0']);
+    const request = encodeRetry(['1-0', '2-0']);
+    assert.deepEqual(decodeRetry(request), ['1-0', '2-0']);
+    assert.throws(() => decodeRetry(Uint8Array.of(0, ...request.subarray(1))), { code: 'UNDECRYPTABLE' });
   });
 
   it('is refused, and not fetched for ever, when its keys are of low order or its version is unknown', async () => {
