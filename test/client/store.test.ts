@@ -121,7 +121,7 @@ describe('the file store', () => {
 
 describe('a conversation on the file store', () => {
   it('loses and doubles nothing when its process is killed between any two awaits', async () => {
-    // test/nightly/crypto.test.ts kills a thousand
+    // test/nightly/crypto-crashes.test.ts kills a thousand
     assert.ok((await checkKilledProcesses(3)) > 0);
   });
 });
