@@ -4,6 +4,7 @@
  * A store is a small interface, because a device keeps its state in a file, in IndexedDB or in an encrypted database of
  * the application. What it must promise stands at `transaction`.
  */
+import type { IdentityRotation } from '../contract/devices.ts';
 import type { KeyUpload } from '../contract/keys.ts';
 
 /** A private key that the device made, with its times in milliseconds since the Unix epoch. */
@@ -35,6 +36,24 @@ export interface StoredTokens {
 /** The kinds of prekeys, by their names in uploads. */
 export type KeyKind = 'signedPreKey' | 'pqLastResortPreKey' | 'preKeys' | 'pqPreKeys';
 
+/** New keys of a device under a new identity key of its account, with their private parts. */
+export interface RotatedKeys {
+  deviceId: string;
+  identity: { publicKey: string; privateKey: string };
+  signedPreKey: StoredKey;
+  pqLastResortPreKey: StoredKey;
+}
+
+/** A new identity key that the server may have or not. */
+export interface Rotation {
+  /** Of this device. */
+  keys: RotatedKeys;
+  /** The request that makes it; absent if another device makes it. */
+  body?: IdentityRotation;
+  /** The keys of the other devices. */
+  others?: RotatedKeys[];
+}
+
 /** Everything that a device keeps. */
 export interface ClientState {
   userId?: string;
@@ -50,6 +69,8 @@ export interface ClientState {
   /** An upload whose answer has not arrived. It is repeated as it is. */
   pending?: KeyUpload;
   confirmed?: ConfirmedKeys;
+  /** New identity keys of which this device does not know yet whether the server has them. */
+  rotations?: Rotation[];
 }
 
 /** The place where a device keeps its state. */
