@@ -136,7 +136,7 @@ async function whileWriting(write: (index: number) => Promise<unknown>, job: () 
 /** Each measurement with both numbers of devices fetches from other devices, so that none runs out of keys. */
 async function measureFetches(bench: Bench): Promise<void> {
   const rows: (string | number)[][] = [];
-  const p95: Record<string, [number, number]> = {};
+  const p95 = new Map<string, [bundle: number, bare: number]>();
   let stored = 0;
   for (const devices of [few, many]) {
     await storeDevices(bench, stored, devices);
@@ -151,14 +151,14 @@ async function measureFetches(bench: Bench): Promise<void> {
       }
       const name = `of ${devices} devices`;
       rows.push([...fetching.row(`bundle ${name}`), fetching.p95], [...bare.row(`bare update ${name}`), bare.p95]);
-      p95[`${devices} ${callers}`] = [fetching.p95, bare.p95];
+      p95.set(`${devices} ${callers}`, [fetching.p95, bare.p95]);
     }
   }
   console.log('\nBundles of one device with one-time keys, and a bare findOneAndUpdate');
   printTable(['', 'callers', 'per s', 'p50 ms', 'p99 ms', 'p95 ms'], rows);
   for (const callers of [1, 8]) {
-    const [before, after] = [p95[`${few} ${callers}`] ?? [1, 1], p95[`${many} ${callers}`] ?? [0, 0]];
-    const [bundle, bare] = [after[0] / before[0], after[1] / before[1]].map((ratio) => ratio.toFixed(2));
+    const [before, after] = [few, many].map((devices) => p95.get(`${devices} ${callers}`) ?? [1, 1]);
+    const [bundle, bare] = [0, 1].map((of) => ((after?.[of] ?? 1) / (before?.[of] ?? 1)).toFixed(2));
     console.log(
       `p95 with ${many} devices to that with ${few}, ${callers} callers: ${bundle}; of the bare update: ${bare}`,
     );
