@@ -18,7 +18,7 @@ export class VyryError extends Error {
    * - LINK_PROVISION: what the existing device sent cannot be decrypted, or is not what the protocol says.
    * - LINK_ENDED: the link was denied or has expired.
    * - OTHER_DEVICES: the account has other devices, `fields.devices`, which need their keys of a new identity key first.
-   * - ROTATION_KEYS: keys that were handed over are those of another device, or no key pair.
+   * - ROTATION_KEYS: keys that another device sent are not for this one, or no key pair.
    */
   readonly code: string;
   /** The HTTP status; absent without an answer. */

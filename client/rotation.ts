@@ -1,7 +1,7 @@
 /**
  * A new identity key of an account, such as after a device was removed that knows the old one. It signs new keys of every
- * device, and the server takes all of them or none. One device makes everything, and hands the private keys of the others
- * over to them first: whichever moment a process ends at, each device has the keys that the server may have.
+ * device, and the server takes all of them or none. One device makes everything, and sends the others their private keys
+ * first: whichever moment a process ends at, each device has the keys that the server may have.
  */
 import type { IdentityRotation } from '../contract/devices.ts';
 import { fromBase64, toBase64 } from './bytes.ts';
@@ -19,23 +19,23 @@ export interface RotationDeps {
 }
 
 /** Gives other devices of the account their keys, and resolves once they have kept them. */
-export type HandOver = (keys: readonly RotatedKeys[]) => Promise<void>;
+export type SendKeys = (keys: readonly RotatedKeys[]) => Promise<void>;
 
 /**
  * Replaces the identity key of an account. A repeat sends the same keys until the server has them or refuses them.
  *
- * @throws {VyryError} OTHER_DEVICES, a refusal of the server, or what `handOver` throws
+ * @throws {VyryError} OTHER_DEVICES, a refusal of the server, or what `sendKeys` throws
  */
-export async function rotate(deps: RotationDeps, handOver: HandOver | undefined): Promise<void> {
+export async function rotate(deps: RotationDeps, sendKeys: SendKeys | undefined): Promise<void> {
   const { calls, store } = deps;
   const { items } = await calls.listDevices();
   const otherIds = items.filter(({ current }) => !current).map(({ deviceId }) => deviceId);
-  if (otherIds.length > 0 && handOver === undefined) {
+  if (otherIds.length > 0 && sendKeys === undefined) {
     const message = 'Other devices must have their new keys before the server does';
     throw new VyryError('OTHER_DEVICES', message, { fields: { devices: otherIds } });
   }
   const { body, others } = await store.transaction((state) => ownRotation(state, otherIds, deps.now()));
-  if (others.length > 0) await handOver?.(others);
+  if (others.length > 0) await sendKeys?.(others);
   const refused = await calls.rotateIdentity({ body }).then(
     () => undefined,
     (err: unknown) => err,
@@ -54,11 +54,11 @@ export async function settleRotation({ calls, store, now }: RotationDeps): Promi
 }
 
 /**
- * Keeps keys that another device of the account hands over, until the server has them.
+ * Keeps keys that another device of the account has sent, until the server has them.
  *
  * @throws {VyryError} ROTATION_KEYS
  */
-export function keepHandedOver(state: ClientState, keys: RotatedKeys): void {
+export function keepReceived(state: ClientState, keys: RotatedKeys): void {
   const { deviceId, identity } = keys;
   if (deviceId !== state.deviceId || !isPair(identity))
     throw new VyryError('ROTATION_KEYS', 'These keys are not those of this device');
@@ -77,10 +77,10 @@ function ownRotation(state: ClientState, others: readonly string[], now: number)
     const { upload, stored } = makeSignedKeys(state, privateKey, now);
     return { upload: { deviceId, ...upload }, keys: { deviceId, identity, ...stored } };
   });
-  const [own, ...handedOver] = made.map(({ keys }) => keys);
+  const [own, ...forOthers] = made.map(({ keys }) => keys);
   if (own === undefined) throw new Error('unreachable');
   const body: IdentityRotation = { identityKey: identity.publicKey, devices: made.map(({ upload }) => upload) };
-  const rotation = { keys: own, body, others: handedOver };
+  const rotation = { keys: own, body, others: forOthers };
   discardOwnRotation(state);
   state.rotations = [...(state.rotations ?? []), rotation];
   return rotation;

@@ -19,7 +19,7 @@ import {
   type RegistrationFlow,
   startRegistration,
 } from './registration.ts';
-import { type HandOver, keepHandedOver, rotate, settleRotation } from './rotation.ts';
+import { keepReceived, rotate, type SendKeys, settleRotation } from './rotation.ts';
 import { createSession } from './session.ts';
 import type { ClientStore, RotatedKeys } from './store.ts';
 
@@ -64,15 +64,15 @@ export interface Vyry {
   maintainKeys(): Promise<void>;
   /**
    * Replaces the identity key of the account and the signed keys of every device, as a device that was removed knows the
-   * old ones. `handOver` gives the other devices private keys: it sends them end-to-end encrypted, each device keeps them
+   * old ones. `sendKeys` gives the other devices private keys: it sends them end-to-end encrypted, each device keeps them
    * by `acceptRotation`, and it resolves after that. A repeat finishes what a failed call began. Needs a recent
    * authentication.
    *
-   * @throws {VyryError} OTHER_DEVICES: there are others, and no `handOver`
+   * @throws {VyryError} OTHER_DEVICES: there are others, and no `sendKeys`
    */
-  rotateIdentity(handOver?: HandOver): Promise<void>;
+  rotateIdentity(sendKeys?: SendKeys): Promise<void>;
   /**
-   * Keeps keys that another device of the account hands over. `maintainKeys` uses them once the server has them.
+   * Keeps keys that another device of the account has sent. `maintainKeys` uses them once the server has them.
    *
    * @throws {VyryError} ROTATION_KEYS
    */
@@ -126,8 +126,8 @@ export function createVyry(origin: string, options: VyryOptions): Vyry {
     },
     addDevice: (name) => addDevice(device, name),
     maintainKeys: () => maintainKeys(device),
-    rotateIdentity: (handOver) => rotateIdentity(device, handOver),
-    acceptRotation: (keys) => store.transaction((state) => keepHandedOver(state, keys)),
+    rotateIdentity: (sendKeys) => rotateIdentity(device, sendKeys),
+    acceptRotation: (keys) => store.transaction((state) => keepReceived(state, keys)),
     requestLink: (deviceName) => requestLinkToAccount(device, deviceName),
     openScannedLink: (qrText) => openLinkOf(device, readQrText(qrText, device.origin)),
     openApproval: (linkId) => openLinkOf(device, { linkId }),
@@ -171,13 +171,13 @@ async function maintainKeys(device: RegistrationDeps): Promise<void> {
   }
 }
 
-async function rotateIdentity(device: RegistrationDeps, handOver: HandOver | undefined): Promise<void> {
+async function rotateIdentity(device: RegistrationDeps, sendKeys: SendKeys | undefined): Promise<void> {
   const settled = await settleRotation(device);
   // an upload without an answer is settled before its signatures are worth nothing
   await maintainKeys(device);
   // that of an earlier call was made
   if (settled?.body !== undefined) return;
-  await rotate(device, handOver);
+  await rotate(device, sendKeys);
   await maintainKeys(device);
 }
 

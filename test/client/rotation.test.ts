@@ -111,26 +111,26 @@ describe('the rotation of the identity key by the client', () => {
     const phone = await linkedDevice(desk);
     await assert.rejects(desk.vyry.rotateIdentity(), { code: 'OTHER_DEVICES', fields: { devices: ['2'] } });
     const before = (await stateOf(desk)).identity?.publicKey;
-    let handedOver: readonly RotatedKeys[] = [];
-    const handOver = async (keys: readonly RotatedKeys[]) => {
-      handedOver = keys;
+    let forOthers: readonly RotatedKeys[] = [];
+    const sendKeys = async (keys: readonly RotatedKeys[]) => {
+      forOthers = keys;
       for (const one of keys) await phone.vyry.acceptRotation(one);
       await phone.vyry.maintainKeys();
       assert.equal((await stateOf(phone)).identity?.publicKey, before, 'the server does not have them yet');
     };
-    await desk.vyry.rotateIdentity(handOver);
+    await desk.vyry.rotateIdentity(sendKeys);
     await phone.vyry.maintainKeys();
     const { identity } = await stateOf(desk);
     assert.notEqual(identity?.publicKey, before);
     for (const device of [desk, phone]) await assertInStep(device, identity?.publicKey);
-    const [keys] = handedOver;
+    const [keys] = forOthers;
     assert.ok(keys);
     await assert.rejects(desk.vyry.acceptRotation(keys), { code: 'ROTATION_KEYS' });
     const noPair = { ...keys, identity: { ...keys.identity, publicKey: before ?? '' } };
     await assert.rejects(phone.vyry.acceptRotation(noPair), { code: 'ROTATION_KEYS' });
   });
 
-  it('is one rotation when its answers were lost, and when the hand-over failed', async () => {
+  it('is one rotation when its answers were lost, and when sending the keys failed', async () => {
     let isLost = true;
     const losing: typeof fetch = async (input, init) => {
       const response = await fetch(input, init);
@@ -145,10 +145,10 @@ describe('the rotation of the identity key by the client', () => {
     };
     await assert.rejects(desk.vyry.rotateIdentity(failing), /not delivered/);
     const begun = (await stateOf(desk)).rotations?.[0]?.body?.identityKey;
-    const handOver = async (keys: readonly RotatedKeys[]) => {
+    const sendKeys = async (keys: readonly RotatedKeys[]) => {
       for (const one of keys) await phone.vyry.acceptRotation(one);
     };
-    await desk.vyry.rotateIdentity(handOver);
+    await desk.vyry.rotateIdentity(sendKeys);
     await assertInStep(desk, begun);
     await phone.vyry.maintainKeys();
     await assertInStep(phone, begun);
