@@ -79,7 +79,6 @@ describe('Recorded histories', () => {
       'claimWakeUps',
       'readIdentityKey',
       'endLink',
-      'findLinkedDevice',
       'markDeviceRemoved',
       'endDeviceSessions',
       'removeDeviceKeys',
