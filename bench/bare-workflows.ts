@@ -1,5 +1,13 @@
-/** The baseline workflow: the smallest one with the same kinds of steps, which shows the cost of Temporal alone. */
-import { condition, defineUpdate, proxyActivities, proxyLocalActivities, setHandler } from '@temporalio/workflow';
+/** The baseline workflows: the smallest ones with the same kinds of steps, which show the cost of Temporal alone. */
+import {
+  condition,
+  defineSignal,
+  defineUpdate,
+  proxyActivities,
+  proxyLocalActivities,
+  setHandler,
+  sleep,
+} from '@temporalio/workflow';
 
 /** Activities that do nothing. */
 export interface BareActivities {
@@ -20,4 +28,24 @@ export async function bare(): Promise<void> {
     return 'done';
   });
   await condition(() => false, '10m');
+}
+
+/** Tells a `bareLink` something. */
+export const told = defineSignal<[string]>('told');
+
+/** The shape of a link: an activity, a wait that ends with the second signal, and a timer of two hours. */
+export async function bareLink(): Promise<void> {
+  let news = 0;
+  setHandler(told, () => {
+    news++;
+  });
+  await normal.nothing();
+  await condition(() => news === 2, '3m');
+  await sleep('2h');
+}
+
+/** The shape of the notification after a link: the recipients, then two messages and the wake-up of devices. */
+export async function bareNotification(): Promise<void> {
+  await normal.nothing();
+  await Promise.all([normal.nothing(), normal.nothing(), normal.nothing()]);
 }

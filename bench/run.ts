@@ -5,18 +5,15 @@
  *
  * It starts a private system. It prints the figures with machine and commit, and asserts nothing.
  */
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, Connection } from '@temporalio/client';
 import { createPasswords } from '../adapters/passwords.ts';
-import { connectRedis, loadScript } from '../adapters/redis/connect.ts';
+import { connectRedis, loadScript, type Redis } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
 import { type Answer, codeFor, solveCaptcha, startRegistration } from '../test/support/client.ts';
 import { limitsOff } from '../test/support/system.ts';
+import { type BareTemporal, startBareTemporal } from './bare-temporal.ts';
 import { bare, step } from './bare-workflows.ts';
 import { circumstances, inParallel, printTable, Times } from './figures.ts';
 
@@ -49,7 +46,9 @@ try {
   const system = await startSystemIn(folder, {
     env: { ...limitsOff, CAPTCHA_COST: '2', LOG_LEVEL: 'warn', ARGON2_CONCURRENCY: '2' },
   });
-  await using peer = await startBare(system);
+  await using temporal = await startBareTemporal(system.ready.temporalAddress);
+  const redis = connectRedis(system.ready.redisUrl, console.error);
+  const peer = { temporal, redis };
   await measureSteps(system, 10, 5);
   console.log(`\n${circumstances()}`);
   for (const [concurrency, flows] of [
@@ -57,6 +56,7 @@ try {
     [50, 250],
   ] as const)
     await round(system, peer, concurrency, flows);
+  redis.disconnect();
 } finally {
   await folder.close();
 }
@@ -126,36 +126,13 @@ async function untilServed(ask: () => Promise<Answer>): Promise<Answer> {
   }
 }
 
-interface Peer extends AsyncDisposable {
-  client: Client;
-  redis: ReturnType<typeof connectRedis>;
-}
-
-async function startBare(system: System): Promise<Peer> {
-  const worker = spawn(
-    process.execPath,
-    [new URL('./bare-worker.ts', import.meta.url).pathname, system.ready.temporalAddress],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
-  await once(createInterface({ input: worker.stdout }), 'line');
-  const connection = await Connection.connect({ address: system.ready.temporalAddress });
-  const redis = connectRedis(system.ready.redisUrl, console.error);
-  return {
-    client: new Client({ connection }),
-    redis,
-    async [Symbol.asyncDispose]() {
-      worker.kill('SIGTERM');
-      await once(worker, 'exit');
-      await connection.close();
-      redis.disconnect();
-    },
-  };
+interface Peer {
+  temporal: BareTemporal;
+  redis: Redis;
 }
 
 async function measureBare(
-  { client, redis }: Peer,
+  { temporal: { client }, redis }: Peer,
   times: BareTimes,
   runs: number,
   concurrency: number,

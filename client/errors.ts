@@ -21,6 +21,8 @@ export class VyryError extends Error {
    * - BUNDLE_INVALID: the keys that the server answered for another device are malformed, or wrongly signed.
    * - SESSION_NEEDED: there is no session with the devices in `fields.deviceIds`; get their keys first.
    * - IDENTITY_CHANGED: the person's identity key is another one than the one that was verified; ask the user.
+   * - OTHER_DEVICES: the account has other devices, `fields.devices`, which need their keys of a new identity key first.
+   * - ROTATION_KEYS: keys that another device sent are not for this one, or no key pair.
    */
   readonly code: string;
   /** The HTTP status; absent without an answer. */

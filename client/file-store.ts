@@ -2,7 +2,7 @@
  * A store in one file, for Node. Every change is written to a new file, synchronised, and renamed to the name of the old
  * one, so that a crash or a loss of power leaves the old state or the new one. A lock file keeps a second process out.
  */
-import { link, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import process from 'node:process';
 import { VyryError } from './errors.ts';
@@ -15,12 +15,13 @@ export interface FileStore extends ClientStore, AsyncDisposable {}
 const held = new Set<string>();
 
 /**
- * Opens a file, which need not exist, and locks it. Only its owner may read it.
+ * Opens a file and locks it. It need not exist, nor its folder: only their owner may read what is made.
  *
  * @throws {VyryError} STORE_LOCKED: another process has it open
  */
 export async function openFileStore(path: string): Promise<FileStore> {
   const file = resolve(path);
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await lock(file);
   try {
     const store = createStore(await readState(file), (json) => writeState(file, json));

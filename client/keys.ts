@@ -142,6 +142,23 @@ export function storedKyberKeyPair({ secret }: StoredKey): ReturnType<typeof kyb
   return kyberKeyPair(fromBase64(secret));
 }
 
+/** Makes a signed prekey and a last-resort key that another identity key of the account signs. */
+export function makeSignedKeys(
+  state: ClientState,
+  identityKey: Uint8Array,
+  now: number,
+): {
+  upload: Pick<WholeUpload, 'signedPreKey' | 'pqLastResortPreKey'>;
+  stored: Record<'signedPreKey' | 'pqLastResortPreKey', StoredKey>;
+} {
+  const keyIds = unusedKeyIds(state);
+  const [curve, kyber] = [makeSignedCurveKey(keyIds(), identityKey), makeKyberKey(keyIds(), identityKey)];
+  return {
+    upload: { signedPreKey: curve.key, pqLastResortPreKey: kyber.key },
+    stored: { signedPreKey: storedKey(curve, now), pqLastResortPreKey: storedKey(kyber, now) },
+  };
+}
+
 function identityOf({ identity }: ClientState): NonNullable<ClientState['identity']> {
   if (identity === undefined) throw new VyryError('NO_KEYS', 'This device has no identity key');
   return identity;
@@ -156,9 +173,9 @@ function prepareUpload(state: ClientState, kinds: readonly KeyKind[], now: numbe
   const identityKey = fromBase64(identityOf(state).privateKey);
   const keyIds = unusedKeyIds(state);
   const make = <K extends PreKey>(kind: KeyKind, maker: KeyMaker<K>): K => {
-    const { secret, key } = maker(keyIds(), identityKey);
-    state.keys[kind].push({ keyId: key.keyId, secret: toBase64(secret), createdAt: now });
-    return key;
+    const made = maker(keyIds(), identityKey);
+    state.keys[kind].push(storedKey(made, now));
+    return made.key;
   };
   const makeBatch = <K extends PreKey>(kind: KeyKind, maker: KeyMaker<K>): K[] =>
     Array.from({ length: batchSize }, () => make(kind, maker));
@@ -172,19 +189,29 @@ function prepareUpload(state: ClientState, kinds: readonly KeyKind[], now: numbe
   return upload;
 }
 
-type KeyMaker<K extends PreKey> = (keyId: number, identityKey: Uint8Array) => { secret: Uint8Array; key: K };
+/** A new key, and its private part. */
+interface MadeKey<K extends PreKey = PreKey> {
+  secret: Uint8Array;
+  key: K;
+}
 
-function makeCurveKey(keyId: number): { secret: Uint8Array; key: PreKey } {
+type KeyMaker<K extends PreKey> = (keyId: number, identityKey: Uint8Array) => MadeKey<K>;
+
+function storedKey({ secret, key: { keyId } }: MadeKey, now: number): StoredKey {
+  return { keyId, secret: toBase64(secret), createdAt: now };
+}
+
+function makeCurveKey(keyId: number): MadeKey {
   const { publicKey, privateKey } = generateKeyPair();
   return { secret: privateKey, key: { keyId, publicKey: toBase64(publicKey) } };
 }
 
-function makeSignedCurveKey(keyId: number, identityKey: Uint8Array): { secret: Uint8Array; key: SignedPreKey } {
+function makeSignedCurveKey(keyId: number, identityKey: Uint8Array): MadeKey<SignedPreKey> {
   const { publicKey, privateKey } = generateKeyPair();
   return { secret: privateKey, key: signKey(keyId, publicKey, identityKey) };
 }
 
-function makeKyberKey(keyId: number, identityKey: Uint8Array): { secret: Uint8Array; key: PqPreKey } {
+function makeKyberKey(keyId: number, identityKey: Uint8Array): MadeKey<PqPreKey> {
   const seed = generateKyberSeed();
   return { secret: seed, key: signKey(keyId, kyberKeyPair(seed).publicKey, identityKey) };
 }

@@ -5,6 +5,7 @@
  * the application. What it must promise stands at `transaction`.
  */
 import type { z } from 'zod';
+import type { IdentityRotation } from '../contract/devices.ts';
 import type { KeyUpload } from '../contract/keys.ts';
 import type { DeviceMessage } from '../contract/messages.ts';
 
@@ -83,6 +84,24 @@ interface IncomingMessage {
   serverTimestamp: string;
 }
 
+/** New keys of a device under a new identity key of its account, with their private parts. */
+export interface RotatedKeys {
+  deviceId: string;
+  identity: { publicKey: string; privateKey: string };
+  signedPreKey: StoredKey;
+  pqLastResortPreKey: StoredKey;
+}
+
+/** A new identity key that the server may have or not. */
+export interface Rotation {
+  /** Of this device. */
+  keys: RotatedKeys;
+  /** The request that makes it; absent if another device makes it. */
+  body?: IdentityRotation;
+  /** The keys of the other devices. */
+  others?: RotatedKeys[];
+}
+
 /** Everything that a device keeps. */
 export interface ClientState {
   userId?: string;
@@ -111,6 +130,8 @@ export interface ClientState {
   retries: { from: DeviceAddress; messageId: string }[];
   outbox: OutgoingMessage[];
   received: IncomingMessage[];
+  /** New identity keys of which this device does not know yet whether the server has them. */
+  rotations?: Rotation[];
 }
 
 /** A handshake that must not be accepted again. */

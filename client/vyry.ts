@@ -19,8 +19,9 @@ import {
   type RegistrationFlow,
   startRegistration,
 } from './registration.ts';
+import { keepReceived, rotate, type SendKeys, settleRotation } from './rotation.ts';
 import { createSession } from './session.ts';
-import type { ClientStore } from './store.ts';
+import type { ClientStore, RotatedKeys } from './store.ts';
 
 /** How a client is made. */
 export interface VyryOptions {
@@ -61,6 +62,21 @@ export interface Vyry {
   addDevice(name: string): Promise<{ deviceId: string }>;
   /** Uploads the keys that are due. Call it at each start, and when the server says `keys:low`. */
   maintainKeys(): Promise<void>;
+  /**
+   * Replaces the identity key of the account and the signed keys of every device, as a device that was removed knows the
+   * old ones. `sendKeys` gives the other devices private keys: it sends them end-to-end encrypted, each device keeps them
+   * by `acceptRotation`, and it resolves after that. A repeat finishes what a failed call began. Needs a recent
+   * authentication.
+   *
+   * @throws {VyryError} OTHER_DEVICES: there are others, and no `sendKeys`
+   */
+  rotateIdentity(sendKeys?: SendKeys): Promise<void>;
+  /**
+   * Keeps keys that another device of the account has sent. `maintainKeys` uses them once the server has them.
+   *
+   * @throws {VyryError} ROTATION_KEYS
+   */
+  acceptRotation(keys: RotatedKeys): Promise<void>;
   /** Asks to be linked to an account, as a new device. */
   requestLink(deviceName: string): Promise<LinkToAccount>;
   /** Opens the link of a QR text that was scanned in the application's own screen for linking. */
@@ -110,6 +126,8 @@ export function createVyry(origin: string, options: VyryOptions): Vyry {
     },
     addDevice: (name) => addDevice(device, name),
     maintainKeys: () => maintainKeys(device),
+    rotateIdentity: (sendKeys) => rotateIdentity(device, sendKeys),
+    acceptRotation: (keys) => store.transaction((state) => keepReceived(state, keys)),
     requestLink: (deviceName) => requestLinkToAccount(device, deviceName),
     openScannedLink: (qrText) => openLinkOf(device, readQrText(qrText, device.origin)),
     openApproval: (linkId) => openLinkOf(device, { linkId }),
@@ -132,7 +150,9 @@ async function keepDevice({ store, session, now }: RegistrationDeps, tokens: Tok
 /** Uploads in one maintenance: the one without an answer, and what is due after it. */
 const uploadsMax = 2;
 
-async function maintainKeys({ calls, store, now }: RegistrationDeps): Promise<void> {
+async function maintainKeys(device: RegistrationDeps): Promise<void> {
+  const { calls, store, now } = device;
+  await settleRotation(device);
   for (let uploads = 0; uploads < uploadsMax; uploads += 1) {
     const status = await calls.readKeyState();
     const upload = await store.transaction((state) => {
@@ -149,6 +169,16 @@ async function maintainKeys({ calls, store, now }: RegistrationDeps): Promise<vo
     }
     await store.transaction((state) => confirmUpload(state, now()));
   }
+}
+
+async function rotateIdentity(device: RegistrationDeps, sendKeys: SendKeys | undefined): Promise<void> {
+  const settled = await settleRotation(device);
+  // an upload without an answer is settled before its signatures are worth nothing
+  await maintainKeys(device);
+  // that of an earlier call was made
+  if (settled?.body !== undefined) return;
+  await rotate(device, sendKeys);
+  await maintainKeys(device);
 }
 
 async function requestLinkToAccount(device: RegistrationDeps, deviceName: string): Promise<LinkToAccount> {

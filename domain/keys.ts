@@ -30,24 +30,23 @@ const curveType = 0x05;
 const kemTypes: readonly number[] = [0x08, 0x0a];
 
 /**
- * The points of low order in canonical encoding, and the field's prime p = 2^255 - 19, little-endian in hexadecimal.
- * Every private key gives the same shared secret with such a point (RFC 7748 section 6.1; Bernstein lists them at
- * cr.yp.to/ecdh.html#validate: these five, and p and p + 1, which are not canonical).
+ * The points of low order in canonical encoding, little-endian. Every private key gives the same shared secret with such a
+ * point (RFC 7748 section 6.1; Bernstein lists them at cr.yp.to/ecdh.html#validate: these five, and p and p + 1, which
+ * are not canonical).
  */
-const lowOrderPoints = new Set([
+const lowOrderPoints = [
   '00'.repeat(32),
   `01${'00'.repeat(31)}`,
   'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
   '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
   `ec${'ff'.repeat(30)}7f`,
-]);
-const fieldPrime = `ed${'ff'.repeat(30)}7f`;
+].map((hex) => Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16)));
 
 /** Returns whether bytes are a curve key: 33 bytes, type 05, a u-coordinate below p that is not of low order. */
 export function isCurvePublicKey(bytes: Uint8Array): boolean {
   if (bytes.length !== curvePublicKeyBytes || bytes[0] !== curveType) return false;
-  const point = toHex(bytes.subarray(1));
-  return bigEndian(point) < bigEndian(fieldPrime) && !lowOrderPoints.has(point);
+  const point = bytes.subarray(1);
+  return isBelowPrime(point) && !lowOrderPoints.some((low) => low.every((byte, index) => byte === point[index]));
 }
 
 /**
@@ -91,11 +90,10 @@ export function keyDigestInput(published: PublishedKeys): Uint8Array<ArrayBuffer
   return input;
 }
 
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-/** Hexadecimal of little-endian bytes, so that strings of one length compare as their numbers do. */
-function bigEndian(hex: string): string {
-  return (hex.match(/../g) ?? []).reverse().join('');
+/** Returns whether 32 little-endian bytes are below the prime of the field, 2^255 - 19: ed, thirty times ff, 7f. */
+function isBelowPrime(point: Uint8Array): boolean {
+  const [least = 0] = point;
+  const [most = 0] = point.subarray(-1);
+  const isAmongLargest = most === 0x7f && point.subarray(1, -1).every((byte) => byte === 0xff);
+  return isAmongLargest ? least < 0xed : most <= 0x7f;
 }

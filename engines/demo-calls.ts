@@ -35,7 +35,7 @@ export function note(text: string): void {
 /** Formats a body without passwords, and with the first characters of tokens and keys only. */
 function show(value: unknown): string {
   const readable: unknown = JSON.parse(JSON.stringify(value, hide));
-  const options = { depth: 6, breakLength: 100, compact: 3, maxArrayLength: itemsMax, colors: process.stdout.isTTY };
+  const options = { depth: 6, breakLength: 100, compact: 3, maxArrayLength: null, colors: process.stdout.isTTY };
   return inspect(readable, options).replace(/^/gm, '    ');
 }
 
@@ -44,5 +44,7 @@ function hide(name: string, value: unknown): unknown {
   if (name === 'challenge') return '…';
   if (/token$/i.test(name) && typeof value === 'string') return `${value.slice(0, 12)}…`;
   if (typeof value === 'string' && value.length > textMax) return `${value.slice(0, 24)}…`;
+  if (/preKeys$/i.test(name) && Array.isArray(value) && value.length > itemsMax)
+    return [...value.slice(0, itemsMax), `… ${value.length - itemsMax} more`];
   return value;
 }

@@ -211,7 +211,7 @@ async function showEnd(
     const how = linkedBy === null ? 'by the registration' : `linked by device ${linkedBy}`;
     say(`  ${deviceId}  ${name}, ${how}, ${keys.count} + ${keys.pqCount} one-time keys`);
   }
-  say(`\nTo ${person.address}: ${codes} message with a code, ${notifications} notifications so far.`);
+  say(`\nMessages to ${person.address} so far: ${codes} with a code, ${notifications} about the account.`);
   say(`  Outbox       ${outboxUrl}`);
   if (temporalUiUrl) say(`  The link     ${temporalUiUrl}/namespaces/default/workflows/device-link:${linkId}`);
   if (elasticsearchUrl) say('  Audit log    the dashboards of Kibana: docs/kibana.md');

@@ -86,7 +86,7 @@ export async function deviceLink(input: DeviceLinkInput): Promise<LinkEnd> {
   await wakeDevices(flow.calls, { userId, occasion: linkId, reason: 'device-link' });
   if (kind === 'approval') await notifyOwner({ userId, kind: 'device-link-requested', occasion: linkId });
   const isOver = () => news.completed ?? news.denied ?? (kind === 'approval' ? news.approved : undefined);
-  await condition(() => isOver() !== undefined, Math.max(1, expiresAt - Date.now()));
+  await condition(() => isOver() !== undefined, Math.max(1, expiresAt - Date.now()), { summary: 'The link expires' });
   const end = isOver()?.state ?? (await expire(input, flow));
   upsertSearchAttributes(stateAttributesOf({ state: attributes[end] }));
   if (kind === 'approval' && end !== 'completed') await tellRegistration(input, end, flow);
@@ -109,7 +109,7 @@ async function expire(link: DeviceLinkInput, flow: Flow): Promise<LinkEnd> {
   flow.note(state);
   if (state !== 'expired' || !mayHaveDevice) return state;
   await removeDevice(link, flow);
-  await sleep(undoAgainMs);
+  await sleep(undoAgainMs, { summary: 'Look again for a device that was being added' });
   await removeDevice(link, flow);
   return state;
 }
@@ -152,7 +152,7 @@ async function remindOwner({ linkId, userId }: DeviceLinkInput, flow: Flow): Pro
   // the random numbers of a workflow are the same at each replay
   const waitMs = Math.round((1 + 2 * Math.random()) * hourMs);
   flow.note(`the owner is notified again in ${Math.round(waitMs / 60_000)} minutes`);
-  await sleep(waitMs);
+  await sleep(waitMs, { summary: 'Notify the owner again' });
   if ((await findLinkedDevice({ linkId, userId })) === null) return flow.note('device removed meanwhile');
   await notifyOwner({ userId, kind: 'device-added', occasion: linkId });
   flow.note('owner notified again');

@@ -228,19 +228,17 @@ function createKeyChanges(sets: Sets) {
     },
 
     /**
-     * Replaces the identity key of a set that was read, and keys of each of its devices, at once. KEM one-time keys that are
-     * not given are dropped, because the old identity key signed them. False as `replaceKeys`.
+     * Replaces the identity key of a set that was read, and keys of each of its devices, at once. Each device that has KEM
+     * one-time keys is given others or an empty set, because the old identity key signed them. False as `replaceKeys`.
      */
     rotate(seen: DeviceSet, { identityKey, devices }: Rotation): Promise<boolean> {
       const $set: Fields = { identityKey };
-      const $unset: Fields = {};
       const filter: Fields = {};
       for (const { deviceId, ...keys } of devices) {
         Object.assign($set, keyFields(deviceId, keys));
         Object.assign(filter, unspent(seen, deviceId, keys));
-        if (keys.pqPreKeys === undefined) $unset[pathOf(deviceId, 'pqPreKeys')] = 1;
       }
-      return change(sets, seen, { $set, ...(Object.keys($unset).length > 0 && { $unset }) }, filter);
+      return change(sets, seen, { $set }, filter);
     },
 
     /**

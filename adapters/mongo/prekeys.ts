@@ -8,7 +8,7 @@
  * Consistency: a set is stored before its device refers to it and removed after, header first and last, so that the
  * purge finds what a crash left. When MongoDB is unavailable, calls throw; removals may be repeated.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type Connection, type Model, Schema, trusted } from 'mongoose';
 import type { KeySet, OneTimeKey } from '../../domain/device.ts';
 import { type KnownKey, type UploadedKeys, unspentOf } from '../../domain/one-time-keys.ts';
@@ -154,7 +154,7 @@ export function createPreKeys(connection: Connection) {
 
 /** Returns what recognizes a key: SHA-256 of its public key, shortened to the 128 bits that make a second one infeasible. */
 export function knownKey({ keyId, publicKey }: Pick<OneTimeKey, 'keyId' | 'publicKey'>): KnownKey {
-  return { keyId, hash: createHash('sha256').update(publicKey).digest().subarray(0, 16).toString('base64') };
+  return { keyId, hash: hash('sha256', publicKey, 'buffer').subarray(0, 16).toString('base64') };
 }
 
 function headerDocument({ setId, userId, kind, uploaded, spent, total }: KeySetHeader): SetDocument {

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { HandOut } from '../../adapters/mongo/devices.ts';
-import { type KeySetHeader, knownKey, type OneTimeKind, oneTimeKinds } from '../../adapters/mongo/prekeys.ts';
+import { type KeySetHeader, type OneTimeKind, oneTimeKinds } from '../../adapters/mongo/prekeys.ts';
 import type { KeyBundles, keyOperations } from '../../contract/devices.ts';
 import type { KeyUpload } from '../../contract/keys.ts';
 import {
@@ -23,13 +23,14 @@ import {
 } from '../../domain/device.ts';
 import { Failure } from '../../domain/failures.ts';
 import { keyDigestInput } from '../../domain/keys.ts';
-import { isRepeat, isRunningOut, type KnownKey, spentAfter, takenIds } from '../../domain/one-time-keys.ts';
+import { isRepeat, isRunningOut, type KnownKey } from '../../domain/one-time-keys.ts';
 import type { DeviceSession } from '../authenticate.ts';
 import type { ApiDeps } from '../deps.ts';
 import { allowsHandOut, type LimitDeps, limitKeyFetch, limitKeyUpload } from '../limits.ts';
 import type { HandlerInput } from '../serve.ts';
 import { requireSignatures } from '../signed-keys.ts';
 import { type WakeUpDeps, wakeUp } from '../wake-up.ts';
+import { type Headers, knownLists, readHeaders, requireNoneTaken, storeInPlace, takenKeyIds } from './key-sets.ts';
 
 type KeyDeps = Pick<ApiDeps, 'devices' | 'preKeys'>;
 /** The dependencies of an upload. */
@@ -121,18 +122,14 @@ interface Upload {
 async function replaceKeys(deps: UploadDeps, { set, device, body }: Upload): Promise<boolean> {
   const { userId } = set;
   const headers = await readHeaders(deps, device);
-  requireFreeIds(device, headers, body);
+  const lists = knownLists(body);
+  requireNoneTaken(takenKeyIds({ device, headers }, body, lists));
   const signed = changedSigned(device, body);
-  const kinds = oneTimeKinds.filter((kind) => isNewList(headers[kind], body[kind]));
+  const kinds = oneTimeKinds.filter((kind) => isNewList(headers[kind], lists[kind]));
   if (kinds.length === 0 && Object.keys(signed).length === 0) return true;
-  const stored = await Promise.all(
-    kinds.map(async (kind) => {
-      const header = headers[kind];
-      const spent = header === undefined ? [] : spentAfter(header, device[kind]?.next ?? 0);
-      return [kind, await deps.preKeys.store(userId, kind, body[kind] ?? [], { spent })] as const;
-    }),
-  );
-  const change: KeyChange = { ...signed, ...Object.fromEntries(stored) };
+  const given = Object.fromEntries(kinds.map((kind) => [kind, body[kind]]));
+  const stored = await storeInPlace(deps, { userId, device, headers }, given);
+  const change: KeyChange = { ...signed, ...stored };
   const isChanged = await deps.devices.replaceKeys(set, device.deviceId, change);
   const unused = isChanged ? kinds.flatMap((kind) => device[kind]?.setId ?? []) : setIdsOf(change);
   // the purge removes what stays
@@ -148,19 +145,6 @@ async function replaceKeys(deps: UploadDeps, { set, device, body }: Upload): Pro
     );
   }
   return isChanged;
-}
-
-type Headers = Partial<Record<OneTimeKind, KeySetHeader>>;
-
-/** Reads the headers of the sets of a device; one that was just replaced may be missing. */
-async function readHeaders({ preKeys }: Pick<ApiDeps, 'preKeys'>, device: StoredDevice): Promise<Headers> {
-  const found = await Promise.all(
-    oneTimeKinds.map(async (kind) => {
-      const set = device[kind];
-      return [kind, set && (await preKeys.header(set.setId))] as const;
-    }),
-  );
-  return Object.fromEntries(found.filter(([, header]) => header !== undefined));
 }
 
 /**
@@ -181,20 +165,6 @@ async function readUploads(
   }
 }
 
-/** @throws {Failure} key-id-taken, with the ids under which the device has another key */
-function requireFreeIds(device: StoredDevice, headers: Headers, body: KeyUpload): void {
-  const known: [KnownKey[], KnownKey[]][] = [
-    [[knownKey(device.signedPreKey)], body.signedPreKey ? [knownKey(body.signedPreKey)] : []],
-    [[knownKey(device.pqLastResortPreKey)], body.pqLastResortPreKey ? [knownKey(body.pqLastResortPreKey)] : []],
-    ...oneTimeKinds.map((kind): [KnownKey[], KnownKey[]] => [
-      headers[kind]?.uploaded ?? [],
-      body[kind]?.map(knownKey) ?? [],
-    ]),
-  ];
-  const keyIds = [...new Set(known.flatMap(([before, given]) => takenIds(before, given)))];
-  if (keyIds.length > 0) throw new Failure('key-id-taken', { fields: { keyIds } });
-}
-
 /** Returns the signed keys of an upload that the device does not have; another signature of the same key changes nothing. */
 function changedSigned(device: StoredDevice, body: KeyUpload): KeyChange {
   const { signedPreKey, pqLastResortPreKey } = body;
@@ -204,9 +174,9 @@ function changedSigned(device: StoredDevice, body: KeyUpload): KeyChange {
   };
 }
 
-function isNewList(header: KeySetHeader | undefined, keys: KeyUpload[OneTimeKind]): boolean {
+function isNewList(header: KeySetHeader | undefined, keys: readonly KnownKey[] | undefined): boolean {
   if (keys === undefined || keys.length === 0) return false;
-  return header === undefined || !isRepeat(header.uploaded, keys.map(knownKey));
+  return header === undefined || !isRepeat(header.uploaded, keys);
 }
 
 /** Who is asked for keys: a user, or one device of a user. */

@@ -1,14 +1,8 @@
 /** `PUT /users/me/identity`: a new identity key of an account, with new signed keys of every device. */
+import { oneTimeKinds } from '../../adapters/mongo/prekeys.ts';
 import type { deviceOperations, IdentityRotation } from '../../contract/devices.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
-import {
-  type DeviceSet,
-  deviceIn,
-  type Rotation,
-  rotationGaps,
-  type StoredDevice,
-  setIdsOf,
-} from '../../domain/device.ts';
+import { type DeviceSet, deviceIn, type Rotation, rotationGaps, setIdsOf } from '../../domain/device.ts';
 import { Failure } from '../../domain/failures.ts';
 import { sha256 } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -16,13 +10,15 @@ import { notifyOwner } from '../notifications.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
 import { requireSignatures } from '../signed-keys.ts';
+import { type KeysOfDevice, knownLists, readHeaders, requireNoneTaken, storeInPlace, takenKeyIds } from './key-sets.ts';
 
 type Op = typeof deviceOperations.rotateIdentity;
 type Deps = Pick<ApiDeps, 'devices' | 'preKeys' | 'events' | 'announcements' | 'temporal'>;
 
 /**
  * Replaces the identity key of the calling user and the keys that it signs, of every device or of none. The one-time keys
- * that it did not sign stay unless they are given; the others are dropped unless they are given. Safe to repeat.
+ * that it did not sign stay unless they are given; the others are dropped unless they are given. A key that was handed out
+ * before is not handed out again. Safe to repeat.
  *
  * @throws {Failure} malformed, devices-differ with `missingDevices` and `extraDevices`, key-id-taken
  */
@@ -41,9 +37,8 @@ export async function rotateIdentity(
     requireSameDevices(set, body);
     const isRepeat = set.identityKey === body.identityKey;
     if (isRepeat) requireRepeat(set, body);
-    else requireFreeIds(set, body);
-    if (!isRepeat && !(await rotate(deps, set, body))) continue;
-    if (!isRepeat) void deps.announcements.identityChanged(userId, { reason: 'rotated', at: Date.now() });
+    else if (!(await rotate(deps, set, body))) continue;
+    else void deps.announcements.identityChanged(userId, { reason: 'rotated', at: Date.now() });
     await tellRotated(deps, userId, body);
     return { status: 204 };
   }
@@ -86,44 +81,50 @@ function requireRepeat(set: DeviceSet, { devices }: IdentityRotation): void {
   if (!isRepeat) throw malformed('identityKey', 'must not be the present identity key');
 }
 
-/** @throws {Failure} key-id-taken, with the ids under which a device has another key */
-function requireFreeIds(set: DeviceSet, { devices }: IdentityRotation): void {
-  const keyIds = devices.flatMap(({ deviceId, signedPreKey, pqLastResortPreKey }) => {
-    const known = deviceIn(set, deviceId);
-    return [
-      ...(isTaken(known?.signedPreKey, signedPreKey) ? [signedPreKey.keyId] : []),
-      ...(isTaken(known?.pqLastResortPreKey, pqLastResortPreKey) ? [pqLastResortPreKey.keyId] : []),
-    ];
-  });
-  if (keyIds.length > 0) throw new Failure('key-id-taken', { fields: { keyIds: [...new Set(keyIds)] } });
+/** A device and the new keys that it is given. */
+interface Rotating extends KeysOfDevice {
+  given: IdentityRotation['devices'][number];
 }
 
-function isTaken(known: StoredDevice['signedPreKey'] | undefined, given: StoredDevice['signedPreKey']): boolean {
-  return known?.keyId === given.keyId && known.publicKey !== given.publicKey;
-}
-
-/** Makes the change in one write; false if the set has changed since it was read, and nothing was changed. */
+/**
+ * Makes the change in one write; false if the set has changed since it was read, and nothing was changed.
+ *
+ * @throws {Failure} key-id-taken, with the ids under which a device has another key
+ */
 async function rotate(
-  { devices, preKeys }: Pick<ApiDeps, 'devices' | 'preKeys'>,
+  deps: Pick<ApiDeps, 'devices' | 'preKeys'>,
   set: DeviceSet,
-  body: IdentityRotation,
+  { identityKey, devices }: IdentityRotation,
 ): Promise<boolean> {
+  const rotating = await Promise.all(
+    devices.map(async (given): Promise<Rotating> => {
+      const device = deviceIn(set, given.deviceId);
+      if (device === undefined) throw new Failure('device-missing');
+      return { given, device, headers: await readHeaders(deps, device) };
+    }),
+  );
+  requireNoneTaken(rotating.flatMap((one) => takenKeyIds(one, one.given, knownLists(one.given))));
   const rotated: Rotation['devices'] = [];
-  for (const { deviceId, signedPreKey, pqLastResortPreKey, ...oneTime } of body.devices) {
-    const sets = await preKeys.storeLists(set.userId, oneTime);
+  for (const { given, ...known } of rotating) {
+    const { deviceId, signedPreKey, pqLastResortPreKey, preKeys = [], pqPreKeys = [] } = given;
+    const lists = {
+      ...(preKeys.length > 0 && { preKeys }),
+      // an empty list in place of a dropped one: its set knows what was handed out
+      ...((pqPreKeys.length > 0 || known.device.pqPreKeys !== undefined) && { pqPreKeys }),
+    };
+    const sets = await storeInPlace(deps, { userId: set.userId, ...known }, lists);
     rotated.push({ deviceId, signedPreKey, pqLastResortPreKey, ...sets });
   }
-  const isRotated = await devices.rotate(set, { identityKey: body.identityKey, devices: rotated });
+  const isRotated = await deps.devices.rotate(set, { identityKey, devices: rotated });
   const unused = isRotated ? replacedSets(set, rotated) : rotated.flatMap(setIdsOf);
   // the purge removes what stays
-  await preKeys.remove(unused).catch(() => undefined);
+  await deps.preKeys.remove(unused).catch(() => undefined);
   return isRotated;
 }
 
 /** The key sets that no device refers to after a rotation. */
 function replacedSets(set: DeviceSet, rotated: Rotation['devices']): string[] {
-  return rotated.flatMap(({ deviceId, preKeys }) => {
-    const known = deviceIn(set, deviceId);
-    return [known?.pqPreKeys, preKeys === undefined ? undefined : known?.preKeys].flatMap((one) => one?.setId ?? []);
-  });
+  return rotated.flatMap(({ deviceId, ...sets }) =>
+    oneTimeKinds.flatMap((kind) => (sets[kind] === undefined ? [] : (deviceIn(set, deviceId)?.[kind]?.setId ?? []))),
+  );
 }

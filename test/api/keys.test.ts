@@ -12,6 +12,7 @@ import {
   makePqPreKey,
   makePqPreKeys,
   makePreKeys,
+  makeRotation,
   makeSignedPreKey,
   sign,
   type TestIdentity,
@@ -173,6 +174,31 @@ describe('PUT /api/v1/devices/me/keys', () => {
     await must(upload(owner, { preKeys: first }), 204);
     assert.equal((await fetchBundle(owner, 4)).preKey?.keyId, 5);
     assert.equal((await fetchBundle(owner, 5)).preKey, undefined);
+  });
+
+  it('never hands out a key again that a rotation of the identity key, or an upload after it, contains', async () => {
+    const owner = await newOwner({ oneTimeKeys: 3 });
+    const { body, token } = owner;
+    const [one, two] = [await fetchBundle(owner, 0), await fetchBundle(owner, 1)];
+    assert.deepEqual([one.preKey?.keyId, one.pqPreKey.keyId, two.preKey?.keyId, two.pqPreKey.keyId], [1, 1, 2, 2]);
+    const identity = makeIdentity();
+    // the same one-time keys, signed by the new identity key
+    const pqPreKeys = makePqPreKeys(identity, 3);
+    const rotation = makeRotation(identity, ['1']);
+    Object.assign(rotation.devices[0] ?? {}, { preKeys: body.preKeys });
+    const foreign = structuredClone(rotation);
+    Object.assign(foreign.devices[0] ?? {}, { preKeys: makePreKeys(1, 3) });
+    const conflict = await api.rotateIdentity({ token, body: foreign });
+    assert.deepEqual([conflict.status, conflict.body.keyIds], [409, [3]]);
+    await must(api.rotateIdentity({ token, body: rotation }), 204);
+    const { count, pqCount } = await stateOf(owner);
+    assert.deepEqual([count, pqCount], [1, 0], 'key 3 is left');
+    await must(upload(owner, { pqPreKeys }), 204);
+    const three = await fetchBundle(owner, 2);
+    assert.deepEqual([three.preKey?.keyId, three.pqPreKey.keyId], [3, 3]);
+    await must(upload(owner, { preKeys: [...(body.preKeys ?? []), ...makePreKeys(1, 9)] }), 204);
+    assert.equal((await fetchBundle(owner, 3)).preKey?.keyId, 9);
+    assert.equal((await fetchBundle(owner, 4)).preKey, undefined);
   });
 
   it('loses no change of uploads and hand-outs at the same time', async () => {

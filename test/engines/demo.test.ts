@@ -35,7 +35,7 @@ describe('npm run demo', () => {
     assert.match(output, new RegExp(`^Six digits: ${digits}, typed on the first device$`, 'm'));
     assert.match(output, /1 {2}Telephone, by the registration, 100 \+ 100 one-time keys/);
     assert.match(output, /2 {2}Laptop, linked by device 1, 100 \+ 100 one-time keys/);
-    assert.match(output, /To joan@example.org: 1 message with a code/);
+    assert.match(output, /Messages to joan@example.org so far: 1 with a code/);
   });
 
   it('links a device by hand in two terminals, with the text of one and the digits of the other', async () => {

@@ -1,6 +1,6 @@
 /**
- * Running registrations survive a deployment: recorded histories are replayed against the current workflow code. A test
- * that fails here means that the code has changed what running registrations do next: see
+ * Running registrations, links and removals of devices survive a deployment: recorded histories are replayed against the
+ * current workflow code. A test that fails here means that the code has changed what running ones do next: see
  * test/support/record-histories.ts.
  */
 import assert from 'node:assert/strict';
@@ -31,13 +31,40 @@ describe('Recorded histories', () => {
     assert.deepEqual(failed, []);
   });
 
-  it('cover every end of a registration, every update, every activity and every wait', () => {
+  it('cover every end of a registration and of a link, every update, every activity and every wait', () => {
     assert.deepEqual(
       histories.map(({ name }) => name),
-      ['cancelled', 'expired', 'good', 'identity-taken', 'locked', 'waiting', 'wrong-password-and-code'],
+      [
+        'approval',
+        'approved',
+        'cancelled',
+        'device',
+        'device-removal',
+        'expired',
+        'good',
+        'identity-taken',
+        'link',
+        'link-denied',
+        'link-expired',
+        'locked',
+        'signal',
+        'waiting',
+        'wrong-password-and-code',
+      ],
     );
     const recorded = JSON.stringify(histories.map(({ history }) => history));
-    const orders = ['authenticate', 'passCaptcha', 'requestCode', 'confirmCode', 'setCredentials', 'approve', 'cancel'];
+    const updates = [
+      'authenticate',
+      'passCaptcha',
+      'requestCode',
+      'confirmCode',
+      'setCredentials',
+      'setDevice',
+      'askApproval',
+      'approve',
+      'registerAtSignal',
+      'cancel',
+    ];
     const activities = [
       'findOwner',
       'sendCode',
@@ -46,8 +73,21 @@ describe('Recorded histories', () => {
       'releaseIdentity',
       'createAccount',
       'recoverAccount',
+      'addRegistrationDevice',
+      'registerWithSignal',
+      'uploadSignalKeys',
+      'claimWakeUps',
+      'readIdentityKey',
+      'endLink',
+      'markDeviceRemoved',
+      'endDeviceSessions',
+      'removeDeviceKeys',
+      'freeDeviceId',
+      'tellDeviceRemoved',
     ];
-    for (const name of [...orders, ...activities]) assert.ok(recorded.includes(`"name":"${name}"`), name);
+    for (const name of [...updates, ...activities]) assert.ok(recorded.includes(`"name":"${name}"`), name);
+    for (const name of ['linkChanged', 'approvalAnswered'])
+      assert.ok(recorded.includes(`"signalName":"${name}"`), name);
     const waits = [...recorded.matchAll(/"VyryWaitingFor":\{.*?"data":"(.+?)"/g)].map(([, data = '']) => atob(data));
     for (const system of ['directory', 'sms', 'database']) assert.ok(waits.includes(`"${system}"`), system);
     assert.ok(recorded.includes('EVENT_TYPE_TIMER_FIRED'));

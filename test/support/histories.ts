@@ -1,4 +1,4 @@
-/** Recorded histories of registrations, for replay. */
+/** Recorded histories of registrations, links and removals of devices, for replay. */
 import { globSync, readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 
@@ -14,12 +14,13 @@ export interface RecordedHistory {
   history: { events: Record<string, unknown>[] };
 }
 
-/** Returns every recorded history. */
+/** Returns every recorded history, by name. */
 export function readHistories(): RecordedHistory[] {
   return globSync('*.json', { cwd: historiesFolder })
+    .map((file) => basename(file, '.json'))
     .sort()
-    .map((file) => ({
-      name: basename(file, '.json'),
-      history: JSON.parse(readFileSync(resolve(historiesFolder, file), 'utf8')),
+    .map((name) => ({
+      name,
+      history: JSON.parse(readFileSync(resolve(historiesFolder, `${name}.json`), 'utf8')),
     }));
 }

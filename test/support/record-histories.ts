@@ -1,9 +1,9 @@
 /**
  * Records the histories that test/journeys/replay.test.ts replays: `npx node test/support/record-histories.ts [name
- * …]`, all of them without a name.
+ * …]`, all of them without a name: registrations, links and the removal of a device.
  *
- * Record them again in the change that alters workflows/registration.ts, if no running registration has to survive that
- * change. Otherwise keep the old histories and patch the workflow. The recording uses a system of its own with a
+ * Record them again in the change that alters these workflows, if no running one has to survive that change. Otherwise
+ * keep the old histories and patch the workflow. The recording uses a system of its own with a
  * published payload key, so that everyone can read the histories.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -11,15 +11,21 @@ import { resolve } from 'node:path';
 import type { Payload } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { createPayloadCodec } from '../../adapters/temporal/codec.ts';
+import { deviceLinkWorkflowId, deviceRemovalWorkflowId, registrationWorkflowId } from '../../domain/workflow-ids.ts';
 import { openTemporaryFolder } from '../../engines/data-folder.ts';
 import { readSecrets } from '../../engines/secrets.ts';
 import { type System, startSystemIn } from '../../engines/system.ts';
 import { Secret } from '../../platform/config/secret.ts';
 import { createCipher } from '../../platform/crypto.ts';
-import { codeFor } from './client.ts';
+import { type Answer, codeFor } from './client.ts';
+import { makeDevice, makeIdentity, type TestIdentity } from './device-keys.ts';
 import { setFault } from './faults.ts';
 import { historiesFolder, historiesKey } from './histories.ts';
 import { createJourney, type Journey, personOf } from './journey.ts';
+import { createLinkSteps, makeOffer, type NewDeviceLink, type Owner } from './links.ts';
+import { must } from './registrations.ts';
+import { createRestClient } from './rest-client.ts';
+import { signalBody } from './signal-registration.ts';
 import { connectStores, type Stores } from './stores.ts';
 import { until } from './until.ts';
 
@@ -30,12 +36,23 @@ interface JsonPayload {
 
 const codec = createPayloadCodec(createCipher('temporal', new Secret(historiesKey)));
 
-type Story = (journey: Journey, system: System) => Promise<void>;
+/** What stories have beside a journey and its system. */
+interface Scene {
+  stores: Stores;
+  /** The identity of the device of the journey. */
+  identity: TestIdentity;
+}
+
+/** Returns the id of a workflow that is to be recorded as it is then; by default the registration is, once it has ended. */
+type Story = (journey: Journey, system: System, scene: Scene) => Promise<string | undefined>;
 
 /** Shorter than any story except the one that waits for expiry. */
 const ttlSeconds = 30;
 
-const stories: Record<string, Story> = {
+const shortPolicy = 'directory,captcha,code,credentials';
+const devicePolicy = `${shortPolicy},device`;
+
+const shortStories: Record<string, (journey: Journey, system: System) => Promise<void>> = {
   async good(journey) {
     await journey.walk('session');
   },
@@ -107,21 +124,167 @@ const stories: Record<string, Story> = {
   },
 };
 
+const deviceStories: Record<string, Story> = {
+  async device(journey) {
+    await journey.walk('session');
+    return undefined;
+  },
+
+  async link(journey, system, { stores, identity }) {
+    const { api, links, owner } = await linking(journey, system, identity);
+    const { linkId, linkToken: token } = await links.approved(owner);
+    await must(api.completeLink({ linkId, token, body: makeDevice(identity) }), 201);
+    const workflowId = deviceLinkWorkflowId(linkId);
+    // the second one is that of the second notice, in one to three hours
+    await until(async () => (await countTimers(stores, workflowId)) === 2);
+    return workflowId;
+  },
+
+  async 'link-denied'(journey, system, { stores, identity }) {
+    const { links, owner } = await linking(journey, system, identity);
+    const link = await links.revealed(owner);
+    await must(links.deny(link, owner), 204);
+    return untilEnded(stores, deviceLinkWorkflowId(link.linkId));
+  },
+
+  async 'link-expired'(journey, system, { stores, identity }) {
+    const { links, owner } = await linking(journey, system, identity);
+    const { linkId } = await links.approved(owner);
+    return untilEnded(stores, deviceLinkWorkflowId(linkId));
+  },
+
+  async approval(journey, system, { stores, identity }) {
+    const { linkId } = await approve(journey, system, identity);
+    return untilEnded(stores, deviceLinkWorkflowId(linkId));
+  },
+
+  async approved(journey, system, { stores, identity }) {
+    const { second } = await approve(journey, system, identity);
+    await until(async () => isApproved(await second.registration?.call('GET', '')));
+    await second.registration?.call('PUT', '/device', makeDevice(identity));
+    await untilState(second, 'completed');
+    return untilEnded(stores, registrationWorkflowId(second.registration?.id ?? ''));
+  },
+
+  async 'device-removal'(journey, system, { stores, identity }) {
+    const { api, links, owner } = await linking(journey, system, identity);
+    const { device } = await links.linked(owner);
+    const deviceId = device?.deviceId ?? '';
+    await must(api.revokeDevice({ token: owner.token, deviceId }), 200);
+    return untilEnded(stores, deviceRemovalWorkflowId(owner.userId, deviceId));
+  },
+};
+
+/** The stories by the steps of their registrations. */
+const policies: Record<string, Record<string, Story>> = {
+  [shortPolicy]: Object.fromEntries(
+    Object.entries(shortStories).map(([name, tell]) => [
+      name,
+      (journey, system) => tell(journey, system).then(() => undefined),
+    ]),
+  ),
+  [devicePolicy]: deviceStories,
+  [`${devicePolicy},signal`]: {
+    async signal(journey) {
+      await journey.walk('session');
+      return undefined;
+    },
+  },
+};
+
+/** Registers a person, and returns the calls of the first device. */
+async function linking(journey: Journey, { ready }: System, identity: TestIdentity) {
+  await journey.walk('session');
+  const { body } = journey.answerOf('session');
+  const api = createRestClient(ready.apiUrl);
+  const owner = {
+    ...body,
+    userId: body.user.userId,
+    token: body.accessToken,
+    deviceId: body.device.deviceId,
+    identity,
+  };
+  return { api, links: createLinkSteps(api), owner: owner as Owner };
+}
+
+/** Approves a second registration of a person by the device of the first. */
+async function approve(journey: Journey, system: System, identity: TestIdentity) {
+  const { links, owner } = await linking(journey, system, identity);
+  const second = createJourney(system.ready, journey.person);
+  await second.walk('send');
+  await codeFor(system.ready.outboxUrl, journey.person.phone, 2);
+  await second.walk('credentials');
+  const { nonce, client: _none, ...offer } = makeOffer();
+  const answer = await second.registration?.call('PUT', '/approval', offer);
+  const asked: NewDeviceLink = { ...answer?.body, ...offer, nonce };
+  await must(links.claim(asked, owner), 204);
+  await must(links.reveal(asked), 204);
+  await must(links.approve(asked, owner), 204);
+  return { second, linkId: asked.linkId };
+}
+
+function isApproved(answer: Answer | undefined): boolean {
+  return answer?.body.steps.some(
+    (step: { name: string; status: string }) => step.name === 'approval' && step.status === 'done',
+  );
+}
+
+async function countTimers({ temporal }: Stores, workflowId: string): Promise<number> {
+  const { events = [] } = await temporal.workflow.getHandle(workflowId).fetchHistory();
+  return events?.filter(({ timerStartedEventAttributes }) => timerStartedEventAttributes).length ?? 0;
+}
+
+/** Returns the id when the workflow has ended. */
+async function untilEnded({ temporal }: Stores, workflowId: string): Promise<string> {
+  await temporal.workflow.getHandle(workflowId).result();
+  return workflowId;
+}
+
 async function register(journey: Journey): Promise<void> {
   await journey.walk('code');
   await journey.registration?.call('PUT', '/credentials', { password: journey.person.newPassword });
   await untilState(journey, 'completed');
 }
 
-async function record(system: System, stores: Stores, name: string, index: number): Promise<void> {
-  const journey = createJourney(system.ready, personOf(index));
-  await stories[name]?.(journey, system);
-  const handle = stores.temporal.workflow.getHandle(`registration:${journey.registration?.id}`);
-  await handle.result();
-  const history = JSON.parse(historyToJSON(await handle.fetchHistory())) as { events: unknown[] };
+/** Who registers in a story, by its place among all. */
+interface Told {
+  name: string;
+  index: number;
+  tell: Story;
+  steps: string;
+}
+
+async function record(system: System, stores: Stores, { name, index, tell, steps }: Told): Promise<void> {
+  const identity = makeIdentity();
+  const journey = createJourney(system.ready, personOf(index), 'sms', {
+    ...(steps.includes('device') && { device: makeDevice(identity, { oneTimeKeys: 1 }) }),
+    ...(steps.includes('signal') && { signal: signalBody() }),
+  });
+  const workflowId = await tell(journey, system, { stores, identity });
+  const id = workflowId ?? (await untilEnded(stores, registrationWorkflowId(journey.registration?.id ?? '')));
+  const history = JSON.parse(historyToJSON(await stores.temporal.workflow.getHandle(id).fetchHistory()));
   await forgetMachine(history);
   writeFileSync(resolve(historiesFolder, `${name}.json`), `${JSON.stringify(history, null, 1)}\n`);
   console.log(`${name}: ${history.events.length} events`);
+}
+
+/** Starts a system for each policy, one after the other. */
+async function recordAll(stories: readonly Told[]): Promise<void> {
+  mkdirSync(historiesFolder, { recursive: true });
+  for (const steps of new Set(stories.map((one) => one.steps))) {
+    const folder = await openTemporaryFolder(console.log);
+    await using system = await startSystemIn(folder, {
+      secrets: { ...readSecrets(folder.path), PAYLOAD_KEY: historiesKey },
+      env: {
+        CAPTCHA_COST: '2',
+        OTP_RESEND_WAITS: '1',
+        REGISTRATION_TTL: String(ttlSeconds),
+        REGISTRATION_STEPS: steps,
+      },
+    });
+    await using stores = await connectStores(system);
+    for (const story of stories.filter((one) => one.steps === steps)) await record(system, stores, story);
+  }
 }
 
 /** Removes machine details: process names, and paths in stack traces. */
@@ -164,20 +327,11 @@ async function untilState(journey: Journey, state: string): Promise<void> {
 
 if (import.meta.main) {
   const asked = process.argv.slice(2);
-  const names = Object.keys(stories);
+  const all = Object.entries(policies)
+    .flatMap(([steps, stories]) => Object.entries(stories).map(([name, tell]) => ({ steps, name, tell })))
+    .map((story, index) => ({ ...story, index }));
+  const names = all.map(({ name }) => name);
   const unknown = asked.filter((name) => !names.includes(name));
   if (unknown.length > 0) throw new Error(`Unknown story ${unknown.join(', ')}: use ${names.join(', ')}`);
-  const folder = await openTemporaryFolder(console.log);
-  await using system = await startSystemIn(folder, {
-    secrets: { ...readSecrets(folder.path), PAYLOAD_KEY: historiesKey },
-    env: {
-      CAPTCHA_COST: '2',
-      OTP_RESEND_WAITS: '1',
-      REGISTRATION_TTL: String(ttlSeconds),
-      REGISTRATION_STEPS: 'directory,captcha,code,credentials',
-    },
-  });
-  await using stores = await connectStores(system);
-  mkdirSync(historiesFolder, { recursive: true });
-  for (const name of asked.length > 0 ? asked : names) await record(system, stores, name, names.indexOf(name));
+  await recordAll(asked.length === 0 ? all : all.filter(({ name }) => asked.includes(name)));
 }
