@@ -179,19 +179,27 @@ async function store(deps: SendDeps, sending: Sending): Promise<Stored> {
         isRefreshed = true;
         break;
       case 'limited':
-        throw limitedBy(sending, message, result);
+        throw limitedBy(deps, { sending, message, result });
       default:
         throw refusalOf(result);
     }
   }
 }
 
+interface Limited {
+  sending: Sending;
+  message: Send;
+  result: Extract<SendResult, { outcome: 'limited' }>;
+}
+
 /** Tells the caller the state of a limit of the script, and returns the failure. */
 function limitedBy(
-  { caller }: Sending,
-  { limits: { pair, recipient } }: Send,
-  { limit, retryAfterSeconds: resetSeconds }: Extract<SendResult, { outcome: 'limited' }>,
+  { events }: Pick<SendDeps, 'events'>,
+  { sending: { caller, userId }, message: { limits }, result }: Limited,
 ): Failure {
+  const { pair, recipient } = limits;
+  const { limit, retryAfterSeconds: resetSeconds } = result;
+  if (limit === 'inbox') events.inboxFull({ userId });
   const { max } = limit === 'messages-per-pair' ? pair : recipient;
   if (resetSeconds !== undefined) caller.noteLimit?.({ limit, allowed: false, max, remaining: 0, resetSeconds });
   return limited(limit, resetSeconds);
