@@ -5,6 +5,7 @@ import type { Deletions } from '../adapters/mongo/deletions.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { ErasedPerson } from '../adapters/redis/erasure.ts';
+import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import type { KnownWorkflows } from '../adapters/temporal/person-workflows.ts';
 import type { PlannedDeletion } from '../domain/deletion.ts';
 import { Failure } from '../domain/failures.ts';
@@ -33,7 +34,7 @@ export interface ErasureInput {
 export interface DeletionActivityDeps {
   accounts: Pick<Accounts, 'read' | 'planDeletion' | 'stopDeletion'>;
   deletions: Pick<Deletions, 'insert' | 'stop' | 'begin'>;
-  sessions: { endAll(userId: string, exceptId?: string): Promise<number> };
+  sessions: Pick<AuthSessions, 'endAll'>;
   events: Pick<Events, 'deletionChanged'>;
   newId: () => string;
 }
@@ -65,7 +66,8 @@ export function createDeletionActivities({ accounts, deletions, sessions, events
     },
 
     /** Ends the user's sessions except the requesting one. Returns how many ended. Idempotent: it deletes. */
-    endOtherDevices: ({ userId, sessionId }: DeletionInput): Promise<number> => sessions.endAll(userId, sessionId),
+    endOtherDevices: ({ userId, sessionId }: DeletionInput): Promise<number> =>
+      sessions.endAll(userId, { exceptId: sessionId }),
 
     /** Reverts `planDeletion` and marks the receipt as stopped. Idempotent. */
     async stopDeletion({ deletionId, userId }: DeletionInput): Promise<void> {

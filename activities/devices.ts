@@ -65,8 +65,8 @@ export function createDeviceActivities(deps: DeviceActivityDeps) {
     },
 
     /** Ends the sessions of the device, and forgets its activity and its wake-ups. Idempotent: it deletes. */
-    async endDeviceSessions({ userId, deviceId }: RemovedDevice): Promise<void> {
-      for (const sessionId of await sessions.endDevice(userId, deviceId)) {
+    async endDeviceSessions({ userId, deviceId, why }: RemovedDevice): Promise<void> {
+      for (const sessionId of await sessions.endDevice(userId, deviceId, why === 'replaced' ? 'replaced' : 'revoked')) {
         events.sessionEnded({ sessionId, userId, why: 'revoked' });
       }
       await Promise.all([activity.forget(userId, deviceId), wakeUps.forget({ userId, deviceId })]);
