@@ -19,7 +19,12 @@ type Op = typeof userOperations.exportAccount;
 type WorkflowDeps = Pick<ApiDeps, 'temporal' | 'events'>;
 type EventDeps = Pick<ApiDeps, 'readPersonEvents' | 'events'>;
 type MessageDeps = Pick<ApiDeps, 'inboxes' | 'conversations'>;
-type Deps = LimitDeps & WorkflowDeps & EventDeps & DeviceViewDeps & MessageDeps & Pick<ApiDeps, 'accounts' | 'sessions'>;
+type Deps = LimitDeps &
+  WorkflowDeps &
+  EventDeps &
+  DeviceViewDeps &
+  MessageDeps &
+  Pick<ApiDeps, 'accounts' | 'sessions'>;
 
 /** Maximum number of events: one page of Elasticsearch. */
 const eventsMax = 10_000;
