@@ -10,13 +10,14 @@
  * - `d`: registration id, when it was added, 1 with a push registration
  * - `l`: id of the last entry of its stream; `c`, `b`: number and bytes of the messages that wait, with those in MongoDB
  * - `n`: lease: process, connection and end
- * - `a`: the archive in MongoDB may have pages: since when, number of runs that moved messages, `o` while one runs
+ * - `a`: the archive in MongoDB may have pages: when its first message was taken, and the last message that moved
+ * - `m`: the move that began and did not finish; `e`: the last message of the last page of the archive that expired
  * - `g`: gap: first and last instant, number, `e` or `o`
  * - `s`: suspended since; `w`: a wake-up was asked for at
  *
  * `inbox:{userId}:{deviceId}` STREAM has a message in each entry, as `entryOf` says; an empty one is deleted.
  * `sent:{userId}:{senderId}:{senderDeviceId}` HASH remembers the last sends of a device to a user, with the answer of each and
- * a ring of their names (`#0`…, `#n` their number), and its limits (`#pair`, `#recipient`).
+ * a ring of their names and its limits, in fields that begin with a blank: ` 0`…, ` n` (their number), ` pair`, ` recipient`.
  *
  * Consistency: one script changes all keys of a user, which have one hash tag. Scripts use the time of Redis; a given
  * `now`, in milliseconds, replaces it. Each call is safe to repeat unless it says otherwise. When Redis is unavailable,
