@@ -22,11 +22,12 @@ import type { DeviceSession } from '../authenticate.ts';
 import { acceptSide, type ConversationChangeDeps, fillSide, readCode } from '../conversation-sides.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { refreshDevices } from '../device-mirror.ts';
-import { limited, limitMessage } from '../limits.ts';
+import { limited } from '../limits.ts';
 import { malformed } from '../parse.ts';
 import { failureOf } from '../problems.ts';
 import type { HandlerInput } from '../serve.ts';
 import { type WakeUpDeps, wakeUp } from '../wake-up.ts';
+import { limitMessage } from './limit.ts';
 
 type RestOp = typeof messageOperations.sendMessage;
 type EventOp = (typeof socketOperations)['message:send'];

@@ -94,7 +94,7 @@ describe('A conversation', () => {
     await must(decide(alice, { ...alice, userId }, 'accepted'));
   });
 
-  it('can be taken back: the other user is a stranger again', async () => {
+  it('can be undone: the other user is a stranger again', async () => {
     const [alice, bob] = [await newOwner(), await newOwner()];
     await must(decide(bob, alice, 'requested'));
     await must(write(alice, bob, 'the first'));

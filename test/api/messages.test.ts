@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { createArchive } from '../../adapters/mongo/archive.ts';
 import { createInboxes } from '../../adapters/redis/inboxes.ts';
 import { keys } from '../../adapters/redis/keys.ts';
 import type { MessageSend } from '../../contract/messages.ts';
@@ -22,6 +23,7 @@ const other = createRestClient(
     .apiUrl,
 );
 const inboxes = createInboxes(behind.redis);
+const archive = createArchive(behind.database);
 
 let people = 0;
 const newOwner = () => deviceOwner(system, people++);
@@ -40,6 +42,16 @@ const send = ({ token }: TestDevice, { userId }: { userId: string }, body: Messa
   client.sendMessage({ userId, token, body });
 const inboxOf = async ({ token }: TestDevice, query = {}) => (await must(api.readMessages({ token, query }))).body;
 const textsOf = async (device: TestDevice) => (await inboxOf(device)).items.map(textOf);
+/** Moves what waits for a device to its archive. */
+async function moveToArchive({ userId, deviceId }: TestDevice): Promise<void> {
+  const [state] = await inboxes.readStates(userId);
+  const device = { userId, deviceId, createdAt: state?.createdAt ?? 0 };
+  const moveId = newId();
+  const { entries = [] } = (await inboxes.beginMove(device, moveId, Date.now() + 60_000)) ?? {};
+  await archive.put([{ ...device, moveId, entries }]);
+  assert.ok(await inboxes.finishMove(device, moveId, entries));
+}
+
 const keysOf = ({ userId }: TestDevice) => behind.keys(`*{${userId}}*`);
 
 describe('PUT /messages/{userId}', () => {
@@ -256,6 +268,29 @@ describe('GET /messages', () => {
     assert.equal(first.items.length, 8);
     const rest = await inboxOf(bob, { cursor: first.nextCursor ?? '' });
     assert.deepEqual([rest.items.length, rest.nextCursor], [2, null]);
+  });
+
+  it('returns what has moved to the archive before what has not, and removes both', async () => {
+    const [alice, bob] = await newPair();
+    for (const text of ['1', '2', '3']) await must(send(alice, bob, messageTo([bob], text)));
+    await moveToArchive(bob);
+    for (const text of ['4', '5']) await must(send(alice, bob, messageTo([bob], text)));
+    const first = await inboxOf(bob, { limit: '2' });
+    const second = await inboxOf(bob, { limit: '2', cursor: first.nextCursor ?? '' });
+    const last = await inboxOf(bob, { limit: '2', cursor: second.nextCursor ?? '' });
+    const pages = [first, second, last];
+    assert.deepEqual(
+      pages.map(({ items }) => items.map(textOf)),
+      [['1', '2'], ['3', '4'], ['5']],
+    );
+    assert.equal(last.nextCursor, null);
+    const [oldest = '', ...ids] = pages.flatMap(({ items }) => items.map(({ messageId }) => messageId));
+    await must(api.acknowledgeMessage({ token: bob.token, messageId: oldest }), 204);
+    await must(api.acknowledgeMessage({ token: bob.token, messageId: oldest }), 404);
+    await must(api.acknowledgeMessages({ token: bob.token, body: { messageIds: ids.slice(0, 3) } }), 204);
+    assert.deepEqual(await textsOf(bob), ['5']);
+    const [state] = await inboxes.readStates(bob.userId);
+    assert.deepEqual([state?.count, await archive.count(bob.userId)], [1, 0]);
   });
 
   it('tells once which messages were lost', async () => {
