@@ -227,7 +227,11 @@ describe('GET /openapi.json', () => {
   it('lists every route, with its statuses, its security and its body', () => {
     const shapeOf = (path: string) => path.replace(/:\w+|\{\w+\}/g, '{}');
     const byShape = new Map(Object.entries(document.paths).map(([path, operations]) => [shapeOf(path), operations]));
-    assert.equal(byShape.size, Object.keys(document.paths).length, 'templates that differ in names alone are identical');
+    assert.equal(
+      byShape.size,
+      Object.keys(document.paths).length,
+      'templates that differ in names alone are identical',
+    );
     const listed = [...byShape].flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method} ${path}`),
     );
