@@ -149,7 +149,7 @@ describe('A blocked sender', () => {
   });
 
   it('runs the same commands in Redis for a message that is not delivered', async () => {
-    const monitor = await behind.redis.duplicate().monitor();
+    const monitor = await behind.redis.monitor();
     const commands: string[][] = [];
     monitor.on('monitor', (_time: string, command: string[], source: string) => {
       if (source !== 'lua') commands.push(command);
