@@ -74,8 +74,9 @@ async function sendTo(deps: SendDeps, sending: Sending): Promise<SentMessage> {
     return await send(deps, sending);
   } catch (err) {
     const { code, context } = failureOf(err) ?? {};
-    const limit = context?.fields?.limit;
-    if (code !== undefined) deps.events.messageRefused(sending.holder, { code, limit: limit as string | undefined });
+    const limit = context?.fields?.limit as string | undefined;
+    if (code !== undefined) deps.events.messageRefused(sending.holder, { code, limit });
+    if (limit === 'inbox') deps.events.inboxFull(sending);
     throw err;
   }
 }
@@ -180,27 +181,19 @@ async function store(deps: SendDeps, sending: Sending): Promise<Stored> {
         isRefreshed = true;
         break;
       case 'limited':
-        throw limitedBy(deps, { sending, message, result });
+        throw limitedBy(sending, result, message);
       default:
         throw refusalOf(result);
     }
   }
 }
 
-interface Limited {
-  sending: Sending;
-  message: Send;
-  result: Extract<SendResult, { outcome: 'limited' }>;
-}
-
 /** Tells the caller the state of a limit of the script, and returns the failure. */
 function limitedBy(
-  { events }: Pick<SendDeps, 'events'>,
-  { sending: { caller, userId }, message: { limits }, result }: Limited,
+  { caller }: Sending,
+  { limit, retryAfterSeconds: resetSeconds }: Extract<SendResult, { outcome: 'limited' }>,
+  { limits: { pair, recipient } }: Pick<Send, 'limits'>,
 ): Failure {
-  const { pair, recipient } = limits;
-  const { limit, retryAfterSeconds: resetSeconds } = result;
-  if (limit === 'inbox') events.inboxFull({ userId });
   const { max } = limit === 'messages-per-pair' ? pair : recipient;
   if (resetSeconds !== undefined) caller.noteLimit?.({ limit, allowed: false, max, remaining: 0, resetSeconds });
   return limited(limit, resetSeconds);
