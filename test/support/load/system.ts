@@ -162,6 +162,7 @@ async function replicate(folder: DataFolder, [primary, replica]: [Node, Node]): 
   folder.onClose(async () => {
     await Promise.all([clients[Symbol.asyncDispose](), link[Symbol.asyncDispose]()]);
   });
+  await command(primary, sendAtOnce);
   await follow(replica, link);
   return {
     url: `redis://127.0.0.1:${clients.port}`,
@@ -169,6 +170,7 @@ async function replicate(folder: DataFolder, [primary, replica]: [Node, Node]): 
     async restart() {
       await roles.primary.process.kill();
       await roles.primary.process.start();
+      await command(roles.primary, sendAtOnce);
     },
     async failOver() {
       link.hold();
@@ -188,9 +190,15 @@ async function replicate(folder: DataFolder, [primary, replica]: [Node, Node]): 
 /** Makes a node the replica of the one behind a relay, and resolves when it has its data. */
 async function follow(node: Node, link: RedisRelay): Promise<void> {
   await command(node, async (redis) => {
+    await sendAtOnce(redis);
     await redis.replicaof('127.0.0.1', link.port);
     while (!(await redis.info('replication')).includes('master_link_status:up')) await wait(20);
   });
+}
+
+/** By default a primary waits 5 s for more replicas before it sends its data to one. */
+async function sendAtOnce(redis: Redis): Promise<void> {
+  await redis.config('SET', 'repl-diskless-sync-delay', '0');
 }
 
 async function command(node: Node, job: (redis: Redis) => Promise<unknown>): Promise<void> {
