@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { identityChangeReasons } from '../domain/device.ts';
 import { linkKinds, linkStates } from '../domain/link.ts';
+import { connectionEnds } from '../domain/session.ts';
 import { InboxGap, MessageIds, MessageSend, messageId, ReceivedMessage, SentMessage } from './messages.ts';
 import { commonFailures, type RpcOperation, rpcOperation } from './operation.ts';
 import { instant, text } from './schemas.ts';
@@ -74,11 +75,6 @@ export const socketOperations = {
 
 /** The event of a request. */
 export type SocketRequest = keyof typeof socketOperations;
-
-/** Why a connection ends. */
-export const connectionEnds = ['revoked', 'expired', 'loggedOut', 'replaced', 'suspended'] as const;
-/** `replaced`: the device has connected again. `suspended`: the device no longer gets messages until it connects again. */
-export type ConnectionEnd = (typeof connectionEnds)[number];
 
 /**
  * The announcements of the server, by event. Clients acknowledge `message:new` and `inbox:page`, which removes the messages

@@ -73,6 +73,27 @@ export const conversationCodes = ['a', 'n', 'r', 'ba', 'bn', 'br'] as const;
 /** The code of a conversation. */
 export type ConversationCode = (typeof conversationCodes)[number];
 
+/**
+ * Returns what an inbox stores of a message beside its id. Its parts are joined by blanks, which none of them has; the
+ * content is last.
+ */
+export function entryOf({ from, type, timestamp, isUrgent, content }: Omit<InboxMessage, 'messageId'>): string {
+  return `${from.userId} ${from.deviceId} ${type} ${timestamp} ${isUrgent ? 1 : 0} ${content}`;
+}
+
+/** Returns the message of an entry that an inbox stores. */
+export function messageOf(messageId: string, entry: string): InboxMessage {
+  const [userId = '', deviceId = '', type, timestamp, urgent, content = ''] = entry.split(' ');
+  return {
+    messageId,
+    from: { userId, deviceId },
+    type: type as MessageType,
+    content,
+    timestamp: Number(timestamp),
+    isUrgent: urgent === '1',
+  };
+}
+
 /** Returns the instant at which the server took a message. */
 export function takenAt(messageId: string): number {
   return Number(messageId.split('-', 1)[0]);

@@ -35,3 +35,11 @@ export interface AuthSessionLife {
 export function refreshLife({ refreshMs }: AuthSessionLife, leftMs: number): number {
   return Math.min(refreshMs, leftMs);
 }
+
+/** Why a session or its connection ends. */
+export const connectionEnds = ['revoked', 'expired', 'loggedOut', 'replaced', 'suspended'] as const;
+/**
+ * `loggedOut`: by the client itself. `replaced`: another session or connection took its place. `suspended`: the device
+ * gets no more messages until it connects again, or the account is disabled. `revoked`: for any other reason.
+ */
+export type ConnectionEnd = (typeof connectionEnds)[number];
