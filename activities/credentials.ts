@@ -47,7 +47,8 @@ export function createCredentialActivities({ accounts, sessions, oneTimeSecrets,
     },
 
     /** Ends the user's sessions except the requesting one. Returns how many ended. Idempotent: it deletes. */
-    endOtherSessions: ({ userId, sessionId }: CredentialInput): Promise<number> => sessions.endAll(userId, sessionId),
+    endOtherSessions: ({ userId, sessionId }: CredentialInput): Promise<number> =>
+      sessions.endAll(userId, { exceptId: sessionId }),
 
     /** Emits the event. Idempotent by `changeId`. */
     async tellCredentialChanged({ changeId, userId, kind, why }: CredentialInput): Promise<void> {

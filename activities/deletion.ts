@@ -5,6 +5,7 @@ import type { Deletions } from '../adapters/mongo/deletions.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { ErasedPerson } from '../adapters/redis/erasure.ts';
+import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import type { KnownWorkflows } from '../adapters/temporal/person-workflows.ts';
 import type { PlannedDeletion } from '../domain/deletion.ts';
 import { Failure } from '../domain/failures.ts';
@@ -33,7 +34,7 @@ export interface ErasureInput {
 export interface DeletionActivityDeps {
   accounts: Pick<Accounts, 'read' | 'planDeletion' | 'stopDeletion'>;
   deletions: Pick<Deletions, 'insert' | 'stop' | 'begin'>;
-  sessions: { endAll(userId: string, exceptId?: string): Promise<number> };
+  sessions: Pick<AuthSessions, 'endAll'>;
   events: Pick<Events, 'deletionChanged'>;
   newId: () => string;
 }
@@ -65,7 +66,8 @@ export function createDeletionActivities({ accounts, deletions, sessions, events
     },
 
     /** Ends the user's sessions except the requesting one. Returns how many ended. Idempotent: it deletes. */
-    endOtherDevices: ({ userId, sessionId }: DeletionInput): Promise<number> => sessions.endAll(userId, sessionId),
+    endOtherDevices: ({ userId, sessionId }: DeletionInput): Promise<number> =>
+      sessions.endAll(userId, { exceptId: sessionId }),
 
     /** Reverts `planDeletion` and marks the receipt as stopped. Idempotent. */
     async stopDeletion({ deletionId, userId }: DeletionInput): Promise<void> {
@@ -89,7 +91,7 @@ export interface AuditLog {
   shipped(): Promise<void>;
   /** Replaces the user by the alias in all audit events. Returns how many were rewritten. */
   rewrite(person: PersonTraces, identity: ErasedIdentity): Promise<number>;
-  /** Returns the pseudonym that audit events use for a name, number or address. */
+  /** Returns the pseudonym that audit events use for a name, number or address, and for a blocked user. */
   pseudonymOf(identity: string): string;
 }
 
@@ -128,7 +130,7 @@ export function createErasureActivities(deps: ErasureActivityDeps) {
       if (auditLog === undefined) return;
       const { userId, alias } = await personOf(deletions, deletionId);
       const { username, email, phone, registrationIds } = (await accounts.read(userId)) ?? {};
-      const identities = [username, phone, email, email && emailKey(email)].flatMap((known) => known ?? []);
+      const identities = [userId, username, phone, email, email && emailKey(email)].flatMap((known) => known ?? []);
       const pseudonyms = identities.map(auditLog.pseudonymOf);
       await auditLog.shipped();
       const auditEvents = await auditLog.rewrite({ userId, pseudonyms, registrationIds }, { userId, alias });

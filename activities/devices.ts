@@ -5,6 +5,7 @@ import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
 import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import type { WakeUps } from '../adapters/redis/wake-ups.ts';
 import { type DeviceRemovalReason, setIdsOf } from '../domain/device.ts';
+import type { Announcements } from '../platform/announcements.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** The input of a removal. */
@@ -39,13 +40,15 @@ export interface DeviceActivityDeps {
   activity: Pick<DeviceActivity, 'forget'>;
   wakeUps: Pick<WakeUps, 'forget'>;
   events: Pick<Events, 'deviceRemoved' | 'operatorRemovedDevice' | 'sessionEnded'>;
+  announcements: Pick<Announcements, 'devicesChanged'>;
 }
 
 /** The device activities of the registration role. */
 export type DeviceActivities = ReturnType<typeof createDeviceActivities>;
 
 /** Creates the device activities of the registration role. Temporal retries outages. */
-export function createDeviceActivities({ devices, preKeys, sessions, activity, wakeUps, events }: DeviceActivityDeps) {
+export function createDeviceActivities(deps: DeviceActivityDeps) {
+  const { devices, preKeys, sessions, activity, wakeUps, events, announcements } = deps;
   return {
     /** Marks the device; null without one. Idempotent: the first mark stays. */
     async markDeviceRemoved({
@@ -62,8 +65,8 @@ export function createDeviceActivities({ devices, preKeys, sessions, activity, w
     },
 
     /** Ends the sessions of the device, and forgets its activity and its wake-ups. Idempotent: it deletes. */
-    async endDeviceSessions({ userId, deviceId }: RemovedDevice): Promise<void> {
-      for (const sessionId of await sessions.endDevice(userId, deviceId)) {
+    async endDeviceSessions({ userId, deviceId, why }: RemovedDevice): Promise<void> {
+      for (const sessionId of await sessions.endDevice(userId, deviceId, why === 'replaced' ? 'replaced' : 'revoked')) {
         events.sessionEnded({ sessionId, userId, why: 'revoked' });
       }
       await Promise.all([activity.forget(userId, deviceId), wakeUps.forget({ userId, deviceId })]);
@@ -78,8 +81,12 @@ export function createDeviceActivities({ devices, preKeys, sessions, activity, w
       return ((await devices.read(userId))?.devices.length ?? 0) > 0;
     },
 
-    /** Emits the event, and that of the operator who removed the device. Idempotent by device id and instant. */
+    /**
+     * Emits the event, and that of the operator who removed the device, and tells the other devices. Idempotent by device id
+     * and instant.
+     */
     async tellDeviceRemoved(removed: RemovedDevice): Promise<void> {
+      await announcements.devicesChanged(removed.userId, removed.deviceId, 'removed');
       events.deviceRemoved(removed);
       if (removed.why === 'operator') events.operatorRemovedDevice(removed);
     },

@@ -4,6 +4,7 @@ import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
 import { type NewDevice, type OneTimeKey, type StoredDevice, setIdsOf } from '../domain/device.ts';
 import type { DeviceRefusal } from '../domain/registration.ts';
+import type { Announcements } from '../platform/announcements.ts';
 import type { Events } from '../platform/events/events.ts';
 import { failOnOutage } from './accounts.ts';
 
@@ -38,6 +39,7 @@ export interface RegistrationDeviceDeps {
   devices: Pick<Devices, 'add' | 'erase' | 'readRemoved'>;
   preKeys: Pick<PreKeys, 'storeLists' | 'remove' | 'eraseOf'>;
   events: Pick<Events, 'deviceAdded' | 'identityKeyChanged'>;
+  announcements: Pick<Announcements, 'devicesChanged' | 'identityChanged'>;
   devicesMax: number;
   /** Returns whether an error is an outage of the database or of Redis, as opposed to a bug. */
   isOutage: (err: unknown) => boolean;
@@ -67,7 +69,7 @@ export function createRegistrationDeviceActivities(deps: RegistrationDeviceDeps)
 }
 
 async function addDevice(
-  { registrations, devices, preKeys, events, devicesMax }: RegistrationDeviceDeps,
+  { registrations, devices, preKeys, events, announcements, devicesMax }: RegistrationDeviceDeps,
   { registrationId, userId, createdAt, isReplacing }: RegistrationDeviceInput,
 ): Promise<DeviceAnswer> {
   const described = (await registrations.readDevice(registrationId)) as DescribedDevice | undefined;
@@ -85,6 +87,11 @@ async function addDevice(
   const { deviceId, client } = added.device;
   events.deviceAdded({ userId, deviceId, client, createdAt: added.device.createdAt, how: 'registration' });
   if (isReplacing) events.identityKeyChanged({ userId, why: 'reregistered', devices: 1, once: registrationId });
+  // a repeat finds the device, and has told already
+  if (added.outcome === 'added') {
+    await announcements.devicesChanged(userId, deviceId, 'added');
+    if (isReplacing) await announcements.identityChanged(userId, { reason: 'reregistered', at: Date.now() });
+  }
   // read again, because a repeat has to finish what an interrupted attempt began
   const ended = await devices.readRemoved(userId);
   return { outcome: 'added', ended: ended.map((one) => ({ deviceId: one.deviceId, createdAt: one.createdAt })) };

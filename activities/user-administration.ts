@@ -4,6 +4,7 @@
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import { adminRole } from '../domain/account.ts';
+import type { ConnectionEnd } from '../domain/session.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** A change of an account by an operator. */
@@ -13,6 +14,12 @@ export interface AccessChange {
   at: number;
   /** Operator name, if given. */
   operator?: string | undefined;
+}
+
+/** A change of an account that ends its sessions. */
+export interface EndedAccess extends AccessChange {
+  /** What their connections are told; default: `revoked`. */
+  reason?: ConnectionEnd;
 }
 
 /** A change of roles. */
@@ -41,7 +48,7 @@ export function createUserAdministrationActivities({ accounts, sessions, events 
     enableAccount: ({ userId }: AccessChange): Promise<void> => accounts.enable(userId),
 
     /** Ends all sessions of a user. Returns how many ended. Idempotent: it deletes. */
-    endSessions: ({ userId }: AccessChange): Promise<number> => sessions.endAll(userId),
+    endSessions: ({ userId, reason = 'revoked' }: EndedAccess): Promise<number> => sessions.endAll(userId, { reason }),
 
     /** Writes the roles of an account. Idempotent: it overwrites. */
     changeRoles: ({ userId, roles }: RoleChange): Promise<void> => accounts.setRoles(userId, roles),

@@ -5,6 +5,7 @@ import type { Captcha } from '../adapters/captcha.ts';
 import type { Places } from '../adapters/geoip.ts';
 import type { PublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
+import type { Conversations } from '../adapters/mongo/conversations.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
@@ -12,11 +13,14 @@ import type { Passwords } from '../adapters/passwords.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { ChangeListener } from '../adapters/redis/changes.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
+import type { ConversationCache } from '../adapters/redis/conversations.ts';
 import type { DeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
 import type { Idempotency } from '../adapters/redis/idempotency.ts';
+import type { Inboxes } from '../adapters/redis/inboxes.ts';
 import type { Links } from '../adapters/redis/links.ts';
 import type { LogIns } from '../adapters/redis/logins.ts';
+import type { Delivery } from '../adapters/redis/node-channel.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { RateLimitLeases } from '../adapters/redis/rate-limit-leases.ts';
 import type { LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
@@ -32,6 +36,7 @@ import type { AuditEvent } from '../domain/audit.ts';
 import type { RegistrationRules, StepName } from '../domain/registration.ts';
 import type { AuthSessionLife } from '../domain/session.ts';
 import type { VerificationSessionRules } from '../domain/verification.ts';
+import type { Announcements } from '../platform/announcements.ts';
 import type { Config } from '../platform/config/config.ts';
 import type { Cipher } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
@@ -70,6 +75,8 @@ export interface ApiDeps {
   rateLimits: RateLimits;
   /** The attempts of `requests-per-address`. */
   requestLeases: RateLimitLeases;
+  /** The attempts of `messages-per-device`. */
+  messageLeases: RateLimitLeases;
   smsBudget: SmsBudget;
   sessions: AuthSessions;
   sessionLife: AuthSessionLife;
@@ -94,6 +101,13 @@ export interface ApiDeps {
   devices: Devices;
   deviceActivity: DeviceActivity;
   preKeys: PreKeys;
+  inboxes: Inboxes;
+  /** This process, where devices are connected to it. */
+  node: { nodeId: string; deliverLocal(local: readonly Delivery[]): void };
+  conversations: Conversations;
+  conversationCache: ConversationCache;
+  /** Tells connected devices what has changed. */
+  announcements: Announcements;
   wakeUps: WakeUps;
   /** Encrypts push registrations. */
   pushCipher: Pick<Cipher, 'encryptText' | 'decryptText'>;

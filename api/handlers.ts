@@ -15,6 +15,8 @@ import { stepUp } from './auth/step-up.ts';
 import { validateToken } from './auth/validate.ts';
 import { receiveInfobipReport, receiveTwilioReport } from './callbacks/delivery-reports.ts';
 import { voiceTwiml } from './callbacks/twilio-voice.ts';
+import { changeConversation } from './conversations/change.ts';
+import { readConversation } from './conversations/read.ts';
 import { addDevice } from './devices/add.ts';
 import { readKeyState, takeDeviceKeys, takeKeys, uploadKeys } from './devices/keys.ts';
 import { listDevices } from './devices/list.ts';
@@ -28,6 +30,9 @@ import { completeLink } from './links/complete.ts';
 import { createLink } from './links/create.ts';
 import { listLinkRequests, readLink, readLinkRequest } from './links/read.ts';
 import { revealLink } from './links/reveal.ts';
+import { acknowledgeMessage, acknowledgeMessages } from './messages/acknowledge.ts';
+import { readMessages } from './messages/read.ts';
+import { sendMessage } from './messages/send.ts';
 import { submitApproval } from './registrations/approval.ts';
 import { cancelRegistration } from './registrations/cancel.ts';
 import { offerCaptcha, verifyCaptcha } from './registrations/captcha.ts';
@@ -117,6 +122,12 @@ export const served = servedBy(
     readPushConfig,
     setPush,
     testPush,
+    sendMessage,
+    readMessages,
+    acknowledgeMessages,
+    acknowledgeMessage,
+    readConversation,
+    changeConversation,
     readRoles,
     replaceRoles,
     disableUser,

@@ -23,6 +23,7 @@ import {
   type LimitRow,
   limits,
   limitsOf,
+  messageLimit,
   refusalSentence,
   requestLimit,
 } from '../domain/limits.ts';
@@ -327,6 +328,21 @@ export function limitExport(deps: LimitDeps, caller: Limited, name: string, tryI
 export function limitKeyUpload(deps: LimitDeps, { noteLimit }: Limited, session: DeviceName): Promise<Consumed> {
   const device = deps.limitHash('device', `${session.userId}/${session.deviceId}`);
   return consume(deps, { ...(noteLimit && { noteLimit }) }, { act: 'key-upload', keys: { device } }, newId());
+}
+
+/**
+ * Counts a message by the device that sends it, over REST and sockets together. Fails closed.
+ *
+ * @throws {Failure} rate-limited
+ */
+export async function limitMessage(
+  deps: Pick<ApiDeps, 'messageLeases'>,
+  { noteLimit }: Limited,
+  { userId, deviceId }: DeviceName,
+): Promise<void> {
+  const state = await deps.messageLeases.consume(`${userId} ${deviceId}`);
+  noteLimit?.({ ...state, limit: messageLimit });
+  if (!state.allowed) throw limited(messageLimit, state.resetSeconds);
 }
 
 /** A device of an account. */

@@ -15,6 +15,7 @@ import { createPublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import { isPublicAddress } from '../adapters/ip-addresses.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
+import { createConversations } from '../adapters/mongo/conversations.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
 import { createDevices } from '../adapters/mongo/devices.ts';
 import { createPreKeys } from '../adapters/mongo/prekeys.ts';
@@ -25,10 +26,12 @@ import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
 import { createChangeListener } from '../adapters/redis/changes.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
+import { createConversationCache } from '../adapters/redis/conversations.ts';
 import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { createIdempotency } from '../adapters/redis/idempotency.ts';
+import { createInboxes } from '../adapters/redis/inboxes.ts';
 import { createLinks } from '../adapters/redis/links.ts';
 import { createLogIns } from '../adapters/redis/logins.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
@@ -46,12 +49,13 @@ import { createPayloadCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter, createTemporalProbe } from '../adapters/temporal/connect.ts';
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
-import { requestLimit } from '../domain/limits.ts';
+import { type LimitName, messageLimit, requestLimit } from '../domain/limits.ts';
 import { readPolicy, type StepName } from '../domain/registration.ts';
+import { createAnnouncements } from '../platform/announcements.ts';
 import { pseudonymOf } from '../platform/audit.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { type roles, temporalRoles } from '../platform/config/roles.ts';
-import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
+import { createCipher, deriveKey, keyedHash, newId } from '../platform/crypto.ts';
 import { createAuditedEvents } from '../platform/events/audited-events.ts';
 import {
   checkHealth,
@@ -110,7 +114,7 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
     createAuditLog(connections.redis, { ...hooks, streamMax: config.AUDIT_STREAM_MAX }),
   );
   open.use(auditLog);
-  const deps = { ...(await assemble(config, connections, registry)), events, recordSpan: collector.record };
+  const deps = { ...(await assemble(config, connections, { registry, events })), recordSpan: collector.record };
   const codec = createPayloadCodec(createCipher('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
   const codecApp = createCodecApp({ config, codec, log, events, rateLimits: deps.rateLimits });
   const codecServer = createHttpServer(codecApp);
@@ -168,8 +172,8 @@ function connect(config: Config<'api'>, log: Logger, { record }: Collector): Con
 async function assemble(
   config: Config<'api'>,
   connections: Connections,
-  registry: Registry,
-): Promise<Omit<ApiDeps, 'events' | 'recordSpan'>> {
+  { registry, events }: { registry: Registry; events: ApiDeps['events'] },
+): Promise<Omit<ApiDeps, 'recordSpan'>> {
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   const policy = readPolicy(config.REGISTRATION_STEPS);
@@ -187,6 +191,7 @@ async function assemble(
   const secretCipher = createCipher('secret', payloadKey, olderKeys);
   return {
     config,
+    events,
     policy,
     rules: rulesOf(config),
     temporal,
@@ -211,7 +216,7 @@ async function assemble(
     usedCaptchas: createUsedCaptchas(redis),
     idempotency: createIdempotency(redis, createCipher('idempotency', payloadKey, olderKeys)),
     ...assembleLimits(config, redis),
-    ...assembleDevices(config, connections),
+    ...assembleDevices(config, connections, events),
     sessions: createAuthSessions(redis),
     sessionLife: sessionLifeOf(config),
     refreshCipher: createCipher('refresh', payloadKey, olderKeys),
@@ -243,34 +248,49 @@ function rulesOf(config: Config<'api'>): ApiDeps['rules'] {
 function assembleLimits(
   config: Config<'api'>,
   redis: Redis,
-): Pick<ApiDeps, 'rateLimits' | 'requestLeases' | 'smsBudget' | 'limitHash'> {
+): Pick<ApiDeps, 'rateLimits' | 'requestLeases' | 'messageLeases' | 'smsBudget' | 'limitHash'> {
   const key = deriveKey(config.PAYLOAD_KEY, 'limit');
   const limitHash: ApiDeps['limitHash'] = (kind, text) => keyedHash(key, kind, text);
   const rateLimits = createRateLimits(redis);
-  const requests = limitOf({ config }, requestLimit);
+  const leasesOf = (name: LimitName, kind: string) =>
+    createRateLimitLeases(rateLimits, { limit: limitOf({ config }, name), keyOf: (source) => limitHash(kind, source) });
   return {
     rateLimits,
-    requestLeases: createRateLimitLeases(rateLimits, {
-      limit: requests,
-      keyOf: (source) => limitHash('address', source),
-    }),
+    requestLeases: leasesOf(requestLimit, 'address'),
+    messageLeases: leasesOf(messageLimit, 'device'),
     smsBudget: createSmsBudget(redis),
     limitHash,
   };
 }
 
-function assembleDevices(
-  { DATA_KEY: dataKey, WEBPUSH_PRIVATE_HOSTS: allowed }: Config<'api'>,
-  { redis, database }: Connections,
-): Pick<ApiDeps, 'devices' | 'deviceActivity' | 'preKeys' | 'links' | 'wakeUps' | 'pushCipher' | 'pushEndpoints'> {
+function assembleDevices(config: Config<'api'>, { redis, database }: Connections, events: ApiDeps['events']) {
+  const { DATA_KEY: dataKey, WEBPUSH_PRIVATE_HOSTS: allowed } = config;
+  const messages = assembleMessages(config, { redis, database }, events);
   return {
+    ...messages,
     devices: createDevices(database.connection),
     deviceActivity: createDeviceActivity(redis),
     preKeys: createPreKeys(database.connection),
-    links: createLinks(redis),
+    links: createLinks(redis, messages.announcements),
     wakeUps: createWakeUps(redis),
     pushCipher: createCipher('push', dataKey),
     pushEndpoints: createPublicEndpoints({ isPublic: isPublicAddress, allowed }),
+  };
+}
+
+function assembleMessages(
+  { MESSAGE_DURABILITY: durability, MESSAGE_REPLICA_TIMEOUT_MS: replicaTimeoutMs }: Config<'api'>,
+  { redis, database }: Pick<Connections, 'redis' | 'database'>,
+  events: ApiDeps['events'],
+) {
+  const inboxes = createInboxes(redis, { durability, replicaTimeoutMs });
+  const conversations = createConversations(database.connection);
+  return {
+    inboxes,
+    conversations,
+    conversationCache: createConversationCache(redis),
+    announcements: createAnnouncements({ inboxes, conversations, events }),
+    node: { nodeId: newId(), deliverLocal: () => undefined },
   };
 }
 

@@ -4,7 +4,7 @@
  * 1. Verify the signatures, and refuse what the rules refuse, before anything is stored.
  * 2. Store the one-time keys, then the device, which refers to them. The store decides by the same rules again.
  * 3. Begin the session of the device. If that is refused, take the device back.
- * 4. Emit the event and notify the owner.
+ * 4. Emit the event, tell the other devices and notify the owner.
  *
  * A repeat with the same keys finds the device and continues with step 3, also after a crash.
  */
@@ -27,7 +27,7 @@ import { requireSignatures } from './signed-keys.ts';
 type CheckDeps = Pick<ApiDeps, 'config' | 'devices'>;
 
 /** The dependencies of adding a device. */
-export type DeviceAddDeps = CheckDeps & Pick<ApiDeps, 'preKeys' | 'sessions' | 'events' | 'temporal'>;
+export type DeviceAddDeps = CheckDeps & Pick<ApiDeps, 'preKeys' | 'sessions' | 'events' | 'announcements' | 'temporal'>;
 
 /** Where a new device comes from. */
 export interface DeviceOrigin extends Pick<NewDevice, 'addedBy' | 'linkedBy' | 'probationUntil'> {
@@ -133,11 +133,12 @@ function requireAllowed<A extends { outcome: Addition['outcome'] }>(
 
 /** Tells the owner of a new device, once. */
 async function tellAdded(
-  deps: Pick<ApiDeps, 'events' | 'temporal'>,
+  deps: Pick<ApiDeps, 'events' | 'announcements' | 'temporal'>,
   userId: string,
   { deviceId, client, linkedBy, createdAt }: StoredDevice,
 ): Promise<void> {
   deps.events.deviceAdded({ userId, deviceId, client, createdAt, linkedBy });
+  void deps.announcements.devicesChanged(userId, deviceId, 'added');
   await notifyOwner(deps, { userId, kind: 'device-added', occasion: `${deviceId}-${createdAt}` });
 }
 

@@ -183,7 +183,7 @@ export function requireEnabled({ disabledAt }: Account): void {
  */
 async function endReplaced(deps: SessionBeginDeps, userId: string, before: string | undefined): Promise<void> {
   if (before === undefined) return;
-  if (await deps.sessions.end(userId, before)) deps.events.sessionEnded({ sessionId: before, userId, why: 'replaced' });
+  if (await deps.sessions.end(userId, before, 'replaced')) deps.events.sessionEnded({ sessionId: before, userId, why: 'replaced' });
 }
 
 /**
@@ -218,7 +218,7 @@ async function endIfChanged(
   const account = await accounts.read(userId);
   const isEnabled = account !== undefined && account.disabledAt === undefined;
   if (isEnabled && epochOf(account) === proof.epoch) return account;
-  await sessions.end(userId, sessionId);
+  await sessions.end(userId, sessionId, isEnabled ? 'revoked' : 'suspended');
   throw new Failure(isEnabled ? (proof.outdated ?? 'credentials-wrong') : 'account-disabled');
 }
 

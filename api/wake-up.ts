@@ -21,20 +21,27 @@ export interface WakeUpRequest {
 /**
  * Wakes up devices of a user that have a push registration, without waiting for their providers. A device is woken up once
  * until it connects. Never rejects: a wake-up that cannot be started is lost, and an event records that.
+ *
+ * @returns false if a wake-up was lost
  */
-export async function wakeUp(deps: WakeUpDeps, { userId, deviceId, reason }: WakeUpRequest): Promise<void> {
-  const devices = (await deps.devices.read(userId).catch(() => undefined))?.devices ?? [];
-  const wakeable = devices.filter((one) => one.push !== undefined && one.deviceId === (deviceId ?? one.deviceId));
-  await Promise.all(wakeable.map((one) => wakeDevice(deps, { userId, deviceId: one.deviceId, reason })));
+export async function wakeUp(deps: WakeUpDeps, { userId, deviceId, reason }: WakeUpRequest): Promise<boolean> {
+  try {
+    const devices = (await deps.devices.read(userId))?.devices ?? [];
+    const wakeable = devices.filter((one) => one.push !== undefined && one.deviceId === (deviceId ?? one.deviceId));
+    const asked = wakeable.map((one) => wakeDevice(deps, { userId, deviceId: one.deviceId, reason }));
+    return (await Promise.all(asked)).every(Boolean);
+  } catch {
+    return false;
+  }
 }
 
 async function wakeDevice(
   { wakeUps, temporal, events }: WakeUpDeps,
   { userId, deviceId, reason }: Required<WakeUpRequest>,
-): Promise<void> {
+): Promise<boolean> {
   const wakeUpId = newId();
   try {
-    if (!(await wakeUps.claim({ userId, deviceId, wakeUpId }))) return;
+    if (!(await wakeUps.claim({ userId, deviceId, wakeUpId }))) return true;
     await startWorkflow({ temporal }, wakeUpWorkflow, {
       taskQueue: 'registration',
       workflowId: wakeUpWorkflowId(wakeUpId),
@@ -42,8 +49,10 @@ async function wakeDevice(
       args: [{ userId, deviceId, wakeUpId, reason }],
       typedSearchAttributes: userAttributesOf(userId),
     });
+    return true;
   } catch {
     events.wakeUpLost({ userId, deviceId, wakeUpId, why: reason });
     await wakeUps.release({ userId, deviceId, wakeUpId }).catch(() => undefined);
+    return false;
   }
 }

@@ -1,4 +1,4 @@
-/** `vyry audit`: prints the newest audit events and verifies the integrity of the audit log. */
+/** `vyry audit`: prints the newest audit events and pseudonyms, and verifies the integrity of the audit log. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { readAuditLog } from '../adapters/elastic/audit-index.ts';
 import { type AuditFilter, readNewest } from '../adapters/elastic/audit-reader.ts';
@@ -6,8 +6,15 @@ import type { Elastic } from '../adapters/elastic/connect.ts';
 import { readAuditDepth, readAuditHead, readDeadLetters } from '../adapters/redis/audit-stream.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
 import { type AuditAction, type AuditEvent, auditActions } from '../domain/audit.ts';
-import { type AuditLogFault, type AuditLogReport, auditMacKey, verifyAuditLog } from '../platform/audit.ts';
+import {
+  type AuditLogFault,
+  type AuditLogReport,
+  auditMacKey,
+  pseudonymOf,
+  verifyAuditLog,
+} from '../platform/audit.ts';
 import { readVariables } from '../platform/config/config.ts';
+import { deriveKey } from '../platform/crypto.ts';
 import { type Command, type Invocation, oneOf, readLimit } from './command.ts';
 import { openAudit } from './connections.ts';
 
@@ -65,8 +72,20 @@ const verify: Command = {
   },
 };
 
+const pseudonym: Command = {
+  positionals: ['text'],
+  about: 'Prints the pseudonym that audit events have in place of a user id, user name, number or address.',
+  details: 'A number has its country code, such as +447700900101. Nothing is looked up, and nothing is stored.',
+  options: {},
+  async run({ positionals: [text = ''], env, show }) {
+    const { AUDIT_KEY: key } = readVariables(['AUDIT_KEY'], env);
+    const hash = pseudonymOf(text, deriveKey(key, 'pseudonym'));
+    show({ json: { pseudonym: hash }, text: hash });
+  },
+};
+
 /** The commands on the audit log. */
-export const audit: Record<string, Command> = { tail, verify };
+export const audit: Record<string, Command> = { tail, verify, pseudonym };
 
 /** Drops gaps in which every sequence number is a dead letter. */
 function withoutDeadLetters(faults: AuditLogFault[], deadLetters: ReadonlySet<number>): AuditLogFault[] {

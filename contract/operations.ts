@@ -4,6 +4,7 @@ import { credentialOperations, sessionOperations } from './auth.ts';
 import { callbackOperations } from './callbacks.ts';
 import { linkOperations } from './device-links.ts';
 import { deviceOperations, keyOperations, pushOperations } from './devices.ts';
+import { conversationOperations, messageOperations } from './messages.ts';
 import { registrationOperations } from './registrations.ts';
 import { systemOperations } from './system.ts';
 import { userOperations } from './users.ts';
@@ -18,6 +19,8 @@ export const operations = {
   ...deviceOperations,
   ...keyOperations,
   ...pushOperations,
+  ...messageOperations,
+  ...conversationOperations,
   ...adminOperations,
   ...callbackOperations,
   ...systemOperations,

@@ -1,5 +1,10 @@
 /** Accounts: their data, identifiers and roles. */
 
+/** Returns whether a text has the form of a user id. */
+export function isUserId(text: string): boolean {
+  return /^[0-9a-f]{32}$/.test(text);
+}
+
 /** An account. */
 export interface Account {
   userId: string;

@@ -206,6 +206,8 @@ export type LimitVariable = (typeof limits)[LimitName]['variable'];
 
 /** The limit that every request consumes. */
 export const requestLimit = 'requests-per-address' satisfies LimitName;
+/** The limit that every message consumes. */
+export const messageLimit = 'messages-per-device' satisfies LimitName;
 
 /** Returns the limits of an action for the given keys, narrower ones first. */
 export function limitsOf(act: LimitedAct, keys: Partial<Record<LimitKey, string>>): { name: LimitName; key: string }[] {

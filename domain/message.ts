@@ -101,7 +101,7 @@ export function takenAt(messageId: string): number {
 
 /** Returns whether a text has the form of a message id. */
 export function isMessageId(text: string): boolean {
-  return /^[1-9]\d{0,14}-\d{1,9}$/.test(text);
+  return /^[1-9]\d{0,14}-(0|[1-9]\d{0,8})$/.test(text);
 }
 
 /** Returns a negative number if the first of two message ids is the earlier one, 0 if they are equal. */

@@ -180,6 +180,32 @@ export const alerts: readonly Alert[] = [
       'Open the account in devices and keys: from which address did the new device ask? Call the person. Remove devices that they do not know with vyry devices revoke, and let them change the password.',
   },
   {
+    id: '3f0c6a5e-9d1b-4c59-8b7a-6a2f4f0d9e11',
+    name: 'Flood of messages from one device',
+    severity: 'medium',
+    where: action('message-flood'),
+    by: 'user.id',
+    windowMinutes: 10,
+    // one event a minute, so that a client that stops when it is refused never gets here
+    threshold: 5,
+    means:
+      'An account had at least 20 messages a minute refused in 5 of 10 minutes: the limits hold, and it continues.',
+    doFirst:
+      'Which limit or refusal (messages and connections)? A client in a loop: ask its owner. Otherwise disable the account.',
+  },
+  {
+    id: 'c2d9a1b4-51f7-4e0e-9c36-0b8f5e7d2a93',
+    name: 'A sender whom many people block',
+    severity: 'medium',
+    where: action('user-block'),
+    by: 'user.hash',
+    windowMinutes: 60,
+    threshold: 10,
+    means: 'One sender, shown as a pseudonym, was blocked ten times within an hour: probably unwanted messages.',
+    doFirst:
+      'Compare the time with floods and new accounts. vyry audit pseudonym prints the pseudonym of an account that you suspect.',
+  },
+  {
     id: '58734d03-6a0c-4162-9b51-de2a45b58f79',
     name: 'Gap in the audit log',
     severity: 'high',

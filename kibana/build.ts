@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { authentication } from './dashboards/authentication.ts';
 import { devices } from './dashboards/devices.ts';
 import { errors } from './dashboards/errors.ts';
+import { messages } from './dashboards/messages.ts';
 import { otpUsage } from './dashboards/otp-usage.ts';
 import { security } from './dashboards/security.ts';
 import { userActivity } from './dashboards/user-activity.ts';
@@ -14,7 +15,7 @@ import { detectionRulesFile, queryRulesFile } from './rules.ts';
 import { searches } from './searches.ts';
 
 /** All dashboards, in the order of the file. */
-export const dashboards = [authentication, otpUsage, errors, userActivity, devices, security];
+export const dashboards = [authentication, otpUsage, errors, userActivity, devices, messages, security];
 
 /** Returns the text of each committed file, by its name in this folder. */
 export function builtFiles(): Record<string, string> {

@@ -61,9 +61,23 @@ export const deviceActions = action(
   'push-change',
   'wake-up-send',
 );
+/** Connections that were refused. */
+export const refusedConnections = action('socket-refuse');
+/** What messages leave in the audit log. The messages themselves leave no event. */
+export const messageActions = action(
+  'socket-refuse',
+  'message-flood',
+  'inbox-full',
+  'inbox-gap',
+  'device-suspend',
+  'user-block',
+  'user-unblock',
+  'identity-announce',
+);
 /** The events that a security team reads first. */
 export const securityEvents =
   `${action('account-locked', 'access-denied', 'rate-limited', 'role-change', 'user-disable', 'session-revoke')}` +
   ` or ${action('operator-login', 'operator-act', 'payload-decode', 'audit-gap', 'device-add')}` +
   ` or ${action('prefix-paused', 'sending-stopped', 'identity-change')} or (${reportedLinks})` +
+  ` or ${action('message-flood', 'inbox-full', 'device-suspend', 'socket-refuse')}` +
   ' or event.reason: locked or (event.action: token-refresh and event.outcome: failure)';

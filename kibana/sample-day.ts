@@ -27,6 +27,8 @@ export const incidents = {
   'A dependency stays unavailable': { from: 1130, to: 1150 },
   'Requests fail (5xx)': { from: 1132, to: 1136 },
   'A new device was denied and reported': { from: 1290, to: 1293 },
+  'Flood of messages from one device': { from: 1200, to: 1209 },
+  'A sender whom many people block': { from: 1340, to: 1364 },
 } as const;
 
 /** The source address of each attack. */
@@ -37,6 +39,8 @@ export const attackers = {
   limits: '203.0.113.7',
   guessing: '192.0.2.44',
   linking: '192.0.2.99',
+  connections: '198.51.100.120',
+  messages: '203.0.113.160',
 };
 
 const minuteMs = 60_000;
@@ -72,6 +76,8 @@ export interface MessageContext {
   role?: string;
   person?: Person;
   http?: { method: string; path: string; status: number; ms: number; code?: string; rule?: string };
+  /** The limit, where there is no request. */
+  rule?: string;
   details?: AuditDetails;
 }
 
@@ -155,9 +161,9 @@ export class Day {
     };
   }
 
-  #request({ person, http }: MessageContext) {
+  #request({ person, http, rule: limit }: MessageContext) {
     if (person === undefined) return {};
-    const { method, path, status, code, rule } = http ?? {};
+    const { method, path, status, code, rule = limit } = http ?? {};
     return {
       ip: person.ip,
       userAgent: person.agent,

@@ -15,6 +15,7 @@ import {
   robot,
 } from './sample-day.ts';
 import { addDevices } from './sample-devices.ts';
+import { addMessages } from './sample-messages.ts';
 
 const registrations = '/api/v1/registrations';
 const one = `${registrations}/:registrationId`;
@@ -31,6 +32,7 @@ export function sampleEvents(): AuditEvent[] {
   addAuditLogItself(day);
   addReports(day);
   addDevices(day);
+  addMessages(day);
   return day.events();
 }
 

@@ -1,5 +1,5 @@
 /** The saved searches, each a Discover session and the last panel of a dashboard. */
-import { action, deviceActions, failed, securityEvents, serverErrors } from './fields.ts';
+import { action, deviceActions, failed, messageActions, securityEvents, serverErrors } from './fields.ts';
 import type { Search } from './panels.ts';
 
 /** All refusals and failures. */
@@ -54,6 +54,15 @@ export const deviceEvents: Search = {
   columns: ['event.action', 'event.outcome', 'event.reason', 'user.id', 'user.target.id', 'source.ip', 'message'],
 };
 
+/** What messages and connections leave in the audit log. */
+export const messageEvents: Search = {
+  id: 'vyry-message-events',
+  title: 'Messages and connections',
+  description: 'Refused connections, floods, full inboxes, suspended devices, gaps, blocked users',
+  where: messageActions,
+  columns: ['event.action', 'event.reason', 'user.id', 'user.target.id', 'user.hash', 'source.ip', 'message'],
+};
+
 /** All events, for a dashboard whose controls select a person. */
 export const everything: Search = {
   id: 'vyry-events',
@@ -64,4 +73,4 @@ export const everything: Search = {
 };
 
 /** All saved searches, in the order of the file. */
-export const searches = [failures, brokenRequests, securityList, operatorActs, deviceEvents, everything];
+export const searches = [failures, brokenRequests, securityList, operatorActs, deviceEvents, messageEvents, everything];

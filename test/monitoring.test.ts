@@ -61,10 +61,11 @@ interface Asked {
 
 const folder = resolve(import.meta.dirname, '..', 'monitoring');
 const read = (file: string) => readFileSync(join(folder, file), 'utf8');
-const dashboard: Dashboard = JSON.parse(read('grafana-dashboard.json'));
+const files = ['grafana-dashboard.json', 'grafana-messages.json'];
+const dashboards = files.map((file): Dashboard => JSON.parse(read(file)));
 const groups: { name: string; rules: Rule[] }[] = parse(read('prometheus-alerts.yml')).groups;
 const rules = groups.flatMap((group) => group.rules);
-const panels = dashboard.panels.filter(({ type }) => type !== 'row');
+const panels = dashboards.flatMap((dashboard) => dashboard.panels.filter(({ type }) => type !== 'row'));
 const expressions = [
   ...rules.map(({ alert, expr }) => ({ of: alert, expr })),
   ...panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ of: title, expr: inPrometheus(expr) }))),
@@ -86,13 +87,16 @@ describe('Expressions of dashboard and alerts', () => {
   });
 });
 
-describe('monitoring/grafana-dashboard.json', () => {
-  it('can be imported: it has a uid of its own, and works with any Prometheus data source', () => {
-    assert.match(dashboard.uid, /^[\w-]{1,40}$/);
-    assert.deepEqual(
-      dashboard.templating.list.map(({ name, type, query }) => ({ name, type, query })),
-      [{ name: 'datasource', type: 'datasource', query: 'prometheus' }],
-    );
+describe('The Grafana dashboards', () => {
+  it('can be imported: each has a uid of its own, and works with any Prometheus data source', () => {
+    assert.equal(new Set(dashboards.map(({ uid }) => uid)).size, dashboards.length);
+    for (const { uid, templating } of dashboards) {
+      assert.match(uid, /^[\w-]{1,40}$/);
+      assert.deepEqual(
+        templating.list.map(({ name, type, query }) => ({ name, type, query })),
+        [{ name: 'datasource', type: 'datasource', query: 'prometheus' }],
+      );
+    }
     for (const { title, datasource, targets = [] } of panels) {
       for (const { uid } of [datasource, ...targets.map((target) => target.datasource)].map(
         (source) => source ?? { uid: '' },
@@ -102,16 +106,17 @@ describe('monitoring/grafana-dashboard.json', () => {
     }
   });
 
-  it('describes every panel, and has no overlapping panels', () => {
-    assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, dashboard.panels.length);
+  it('describe every panel, and have no overlapping panels', () => {
     for (const { title, description = '', targets = [] } of panels) {
       assert.ok(description.length > 10, title);
       assert.ok(targets.length > 0, title);
     }
-    for (const one of dashboard.panels) {
-      assert.ok(one.gridPos.x + one.gridPos.w <= 24, one.title);
-      for (const other of dashboard.panels)
-        assert.ok(one === other || !areOver(one, other), `${one.title}, ${other.title}`);
+    for (const { panels: all } of dashboards) {
+      assert.equal(new Set(all.map(({ id }) => id)).size, all.length);
+      for (const one of all) {
+        assert.ok(one.gridPos.x + one.gridPos.w <= 24, one.title);
+        for (const other of all) assert.ok(one === other || !areOver(one, other), `${one.title}, ${other.title}`);
+      }
     }
   });
 });
@@ -153,7 +158,8 @@ describe('A running system', () => {
     system = await startTestSystem({ roles: ['api'], elasticsearch: true, env });
     const ports = await Promise.all(roles.slice(1).map(() => freePort()));
     for (const [index, role] of roles.slice(1).entries()) {
-      workers.push(startRole(role, { ...system.processes.env(role), HEALTH_PORT: String(ports[index]) }));
+      const port = role === 'gateway' ? 'SERVER_PORT' : 'HEALTH_PORT';
+      workers.push(startRole(role, { ...system.processes.env(role), [port]: String(ports[index]) }));
     }
     await Promise.all(workers.map((worker) => worker.until(isStarted)));
     await makeTraffic(system);

@@ -22,12 +22,14 @@ import { createUserAdministrationActivities } from '../activities/user-administr
 import { createVerificationActivities } from '../activities/verification.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
+import { createConversations } from '../adapters/mongo/conversations.ts';
 import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
 import { createPreKeys, type PreKeys } from '../adapters/mongo/prekeys.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
+import { createInboxes } from '../adapters/redis/inboxes.ts';
 import { createLinks } from '../adapters/redis/links.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
@@ -37,6 +39,7 @@ import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
+import { type Announcements, createAnnouncements } from '../platform/announcements.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { createCipher, deriveKey, newId } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
@@ -60,6 +63,8 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const sessions = createAuthSessions(redis);
   const deviceStores = { devices: createDevices(database.connection), preKeys: createPreKeys(database.connection) };
   const isOutage = (err: unknown) => isMongoOutage(err) || isRedisOutage(err);
+  const conversations = createConversations(database.connection);
+  const announcements = createAnnouncements({ inboxes: createInboxes(redis), conversations, events });
   const accounts = createAccountActivities({
     registrations,
     accounts: store,
@@ -96,7 +101,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...registration,
         ...verification,
         ...administration,
-        ...devicesOf(config, { ...deviceStores, redis, sessions, events, registrations, isOutage }),
+        ...devicesOf(config, { ...deviceStores, redis, sessions, events, announcements, registrations, isOutage }),
         ...notifications,
         ...credentials,
         ...erasure.activities,
@@ -129,6 +134,7 @@ interface DeviceTools
   preKeys: PreKeys;
   redis: WorkerTools['redis'];
   events: Events;
+  announcements: Announcements;
 }
 
 /** The activities on devices, on links, on the device of a registration and on push registrations. */
@@ -138,7 +144,7 @@ function devicesOf({ DATA_KEY, DEVICES_MAX: devicesMax }: Config<'registration'>
   return {
     ...createDeviceActivities({ ...tools, wakeUps, activity: createDeviceActivity(redis) }),
     ...createRegistrationDeviceActivities({ ...tools, devicesMax }),
-    ...createLinkActivities({ ...tools, links: createLinks(redis) }),
+    ...createLinkActivities({ ...tools, links: createLinks(redis, tools.announcements) }),
     ...createPushRegistrations({ ...tools, wakeUps, pushCipher }),
   };
 }

@@ -61,7 +61,7 @@ export async function userDisabling(
     await enableAccount(input);
     return { sessionsEnded: 0, outcome: 'last-admin' };
   }
-  const sessionsEnded = await endSessions(input);
+  const sessionsEnded = await endSessions({ ...input, reason: 'suspended' });
   await tellDisabled(input);
   return { sessionsEnded, outcome: 'changed' };
 }

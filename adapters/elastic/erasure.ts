@@ -11,7 +11,7 @@ import type { Elastic } from './connect.ts';
 /** The criteria that select the events of a user. */
 export interface PersonTraces {
   userId: string;
-  /** Pseudonyms of their user names, numbers and addresses. */
+  /** Pseudonyms of their user id, names, numbers and addresses. */
   pseudonyms: readonly string[];
   registrationIds?: readonly string[] | undefined;
 }

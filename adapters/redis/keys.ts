@@ -128,7 +128,7 @@ export const keyFamilies = {
   },
   session: {
     key: 'session:<sessionId>',
-    writers: ['api', 'registration'],
+    writers: ['api', 'gateway', 'registration'],
     life: { until: 'its idle timeout or its absolute end' },
     encrypted: ['successor'],
     personal: { userIdIn: { field: 'userId' } },
@@ -163,7 +163,7 @@ export const keyFamilies = {
   },
   deviceActivity: {
     key: 'device-activity:<userId>',
-    writers: ['api', 'registration'],
+    writers: ['api', 'gateway', 'registration'],
     life: { kept: 'a field for each device, until it is removed' },
     encrypted: 'no',
     personal: { userIdIn: 'key' },
@@ -212,7 +212,7 @@ export const keyFamilies = {
   },
   wakeUp: {
     key: 'wake-up:<userId>:<deviceId>',
-    writers: ['api', 'registration', 'delivery'],
+    writers: ['api', 'gateway', 'registration', 'delivery'],
     life: { seconds: 86_400, after: 'it was sent; a minute before it is confirmed' },
     encrypted: 'no',
     personal: { userIdIn: 'key' },
@@ -332,42 +332,42 @@ export const keyFamilies = {
   },
   rateLimit: {
     key: 'ratelimit:{<limitKey>}:<limit>',
-    writers: ['api', 'directory', 'delivery'],
+    writers: ['api', 'gateway', 'directory', 'delivery'],
     life: { until: 'its longest window has passed' },
     encrypted: 'no',
     personal: { limitKeyIn: 'key' },
   },
   health: {
     key: 'health:<role>',
-    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit'],
+    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit', 'gateway'],
     life: { kept: 'a field for each process, until it stops or 15 s after its last heartbeat' },
     encrypted: 'no',
     personal: 'no',
   },
   auditStream: {
     key: 'audit',
-    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit'],
+    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit', 'gateway'],
     life: { kept: 'an event until it is shipped; at most `AUDIT_STREAM_MAX`' },
     encrypted: 'no',
     personal: 'audit log',
   },
   auditHead: {
     key: '{audit}:head',
-    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit'],
+    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit', 'gateway'],
     life: { kept: 'always; three fields' },
     encrypted: 'no',
     personal: 'no',
   },
   auditOnce: {
     key: '{audit}:once',
-    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit'],
+    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit', 'gateway'],
     life: { kept: 'the id of an event for a day' },
     encrypted: 'no',
     personal: 'no',
   },
   auditProducer: {
     key: '{audit}:producer:<producerId>',
-    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit'],
+    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit', 'gateway'],
     life: { seconds: 86_400, after: 'the last event of the process' },
     encrypted: 'no',
     personal: 'no',
@@ -404,6 +404,16 @@ type KeyOf<T extends string> = [IdOf<T>] extends [never] ? () => string : (ids: 
 export const keys = Object.fromEntries(
   Object.entries(keyFamilies).map(([family, { key }]) => [family, keyBuilder(key)]),
 ) as unknown as { readonly [F in FamilyName]: KeyOf<(typeof keyFamilies)[F]['key']> };
+
+/** The channels of publications that are not named by a key. Publications are not stored. */
+export const channels = {
+  /** What a process is told about its connections. */
+  node: ({ nodeId }: { nodeId: string }): string => `node:${nodeId}`,
+  /** A user came online or went offline, or changed a conversation. */
+  presence: ({ userId }: { userId: string }): string => `presence:${userId}`,
+  /** Sessions ended. */
+  sessionsEnded: (): string => 'sessions-ended',
+};
 
 /** A key, its family and its ids by the names of the template. */
 export interface KnownKey {

@@ -5,7 +5,7 @@
  *
  * Consistency: one script decides on each change of a link, and no field is written twice, so of parallel changes on
  * several processes one wins. A caller whose change was refused reads the link to learn why. A change is published in the
- * channels of the link and of its user. When Redis is unavailable: fails closed.
+ * channels of the link and of its user, and announced to the devices of the user. When Redis is unavailable: fails closed.
  */
 import {
   type DenialReason,
@@ -15,6 +15,7 @@ import {
   reportWaitMs,
   runningStates,
 } from '../../domain/link.ts';
+import type { Announcements } from '../../platform/announcements.ts';
 import { loadScript, type Redis, type Script } from './connect.ts';
 import { keyFamilies, keys } from './keys.ts';
 
@@ -53,10 +54,17 @@ interface Change {
   now: number;
 }
 
-/** Creates the store of links. */
-export function createLinks(redis: Redis) {
+/** The announcements of links. */
+type LinkAnnouncements = Pick<Announcements, 'linkRequested' | 'linkChanged'>;
+
+/**
+ * Creates the store of links.
+ *
+ * @param announcements tells the devices of the user that a link is meant for
+ */
+export function createLinks(redis: Redis, announcements: LinkAnnouncements) {
   const create = loadScript(redis, 'link-create');
-  const change = createChange(redis, loadScript(redis, 'link-change'));
+  const change = createChange(redis, loadScript(redis, 'link-change'), announcements);
   const read = async (linkId: string, now: number): Promise<DeviceLink | undefined> => {
     const link = linkIn(linkId, await redis.hgetall(keys.link({ linkId })));
     return link === undefined ? undefined : linkAt(link, now);
@@ -68,8 +76,10 @@ export function createLinks(redis: Redis) {
       // listed first, so that no link of a user is missing in the list; a listed link without a record is ignored
       if (userId !== undefined) await list(redis, userId, link);
       const fields = Object.entries({ ...link, state: 'pending' }).flat();
-      await create([keys.link({ linkId })], [expiresAt + lateMs, ...fields]);
-      if (userId !== undefined) await redis.publish(keys.links({ userId }), linkId);
+      const isNew = (await create([keys.link({ linkId })], [expiresAt + lateMs, ...fields])) === 1;
+      if (userId === undefined) return;
+      await redis.publish(keys.links({ userId }), linkId);
+      if (isNew) await announcements.linkRequested(userId, link);
     },
 
     /** Returns a link as of now, or undefined if the id is unknown or the link ended long ago. */
@@ -89,15 +99,18 @@ export function createLinks(redis: Redis) {
   };
 }
 
-type ChangeLink = (link: Pick<DeviceLink, 'linkId' | 'userId'>, change: Change) => Promise<boolean>;
+type ChangeLink = (link: Pick<DeviceLink, 'linkId' | 'userId' | 'state'>, change: Change) => Promise<boolean>;
 
-function createChange(redis: Redis, script: Script): ChangeLink {
-  return async ({ linkId, userId }, { from, to, where = {}, set = {}, now }) => {
+function createChange(redis: Redis, script: Script, announcements: LinkAnnouncements): ChangeLink {
+  return async ({ linkId, userId, state }, { from, to, where = {}, set = {}, now }) => {
     const compared = Object.entries(where);
     const args = [now, `,${from.join()},`, to, compared.length, ...compared.flat(), ...Object.entries(set).flat()];
     const isChanged = (await script([keys.link({ linkId })], args)) === 1;
-    if (isChanged && userId !== undefined) await redis.publish(keys.links({ userId }), linkId);
-    return isChanged;
+    if (!isChanged || userId === undefined) return isChanged;
+    await redis.publish(keys.links({ userId }), linkId);
+    // a repeat begins another session of a completed link
+    if (state !== to) await announcements.linkChanged(userId, { linkId, state: to });
+    return true;
   };
 }
 

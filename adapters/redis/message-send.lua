@@ -19,17 +19,16 @@
 -- ARGV[20] 1 if the answer of PUBLISH does not count all subscribers (Redis Cluster), or empty
 -- then for each message: device id, registration id, bytes of the content, entry
 -- Returns the outcome and what belongs to it; the adapter lists them.
-local call = redis.call
 local first = 21
 local now = tonumber(ARGV[1])
 if not now then
-  local time = call('TIME')
+  local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 local user, node, own, online = ARGV[2], ARGV[3], ARGV[4], ARGV[9] ~= ''
 
 local inboxes = {}
-local fields = call('HGETALL', KEYS[1])
+local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
   inboxes[fields[i]] = fields[i + 1]
 end
@@ -48,14 +47,14 @@ local function lease(device)
   end
 end
 
-local sent = call('HMGET', KEYS[2], ARGV[5], '#n', '#pair', '#recipient')
+local sent = redis.call('HMGET', KEYS[2], ARGV[5], '#n', '#pair', '#recipient')
 if sent[1] then
   local id, hash = string.match(sent[1], '^(%S+) (%S+)$')
   if hash ~= ARGV[6] then
     return { 'clash' }
   end
   -- a write even so: it lets the caller wait until replicas have the message
-  call('EXPIRE', KEYS[2], ARGV[18])
+  redis.call('EXPIRE', KEYS[2], ARGV[18])
   local near = {}
   for i = first, #ARGV, 4 do
     local holder, connection = lease(ARGV[i])
@@ -63,7 +62,7 @@ if sent[1] then
       near[#near + 1] = ARGV[i]
       near[#near + 1] = connection
     elseif holder then
-      call('PUBLISH', 'node:' .. holder, table.concat({ 'c', user, ARGV[i], connection }, '\0'))
+      redis.call('PUBLISH', 'node:' .. holder, table.concat({ 'c', user, ARGV[i], connection }, '\0'))
     end
   end
   return { 'duplicate', id, near }
@@ -104,13 +103,13 @@ end
 
 local code = 'a'
 if own == '' then
-  code = call('GET', KEYS[3])
+  code = redis.call('GET', KEYS[3])
   if not code then
     if ARGV[7] == '' then
       return { 'conversation-unknown' }
     end
     code = ARGV[7]
-    call('SET', KEYS[3], code, 'EX', ARGV[18])
+    redis.call('SET', KEYS[3], code, 'EX', ARGV[18])
   end
 end
 local blocked = string.sub(code, 1, 1) == 'b'
@@ -119,12 +118,12 @@ if decided == 'r' or decided == 'n' and ARGV[8] ~= '' then
   return { 'not-accepted' }
 end
 
--- Returns the next arrival time of a limit, and for how long it refuses a message, in ms. Half of the time between two
--- messages is tolerated, because fractions of milliseconds are rounded.
+-- Returns the next arrival time of a limit, and for how long it refuses a message, in ms. A millisecond is tolerated, because
+-- fractions are rounded.
 local function arrival(stored, spacing, window)
   local at = math.max(tonumber(stored) or 0, now) + spacing
   local wait = at - window - now
-  return string.format('%.3f', at), wait > spacing / 2 and wait or nil
+  return string.format('%.3f', at), wait > math.min(spacing / 2, 1) and wait or nil
 end
 local pair, pair_wait = arrival(sent[3], tonumber(ARGV[11]), tonumber(ARGV[12]))
 if pair_wait then
@@ -176,7 +175,7 @@ local function change(field, value)
 end
 
 local function store(device, key, bytes, entry)
-  call('XADD', key, id, 'm', entry)
+  redis.call('XADD', key, id, 'm', entry)
   change('l' .. device, id)
   change('c' .. device, (tonumber(inboxes['c' .. device]) or 0) + 1)
   change('b' .. device, (tonumber(inboxes['b' .. device]) or 0) + bytes)
@@ -204,7 +203,7 @@ local function deliver(device, entry)
   local parts = online and { 'o', user, device, connection, id, entry }
     or { 'm', user, device, connection, id, previous, entry }
   -- nobody listens: the process died, and its lease has not ended yet
-  return call('PUBLISH', 'node:' .. holder, table.concat(parts, '\0')) > 0 or ARGV[20] ~= ''
+  return redis.call('PUBLISH', 'node:' .. holder, table.concat(parts, '\0')) > 0 or ARGV[20] ~= ''
 end
 
 if not blocked then
@@ -229,23 +228,23 @@ if not blocked then
     end
   end
 end
-call('HSET', KEYS[1], unpack(changed))
+redis.call('HSET', KEYS[1], unpack(changed))
 
 local count = (tonumber(sent[2]) or 0) + 1
 local slot = '#' .. count % tonumber(ARGV[17])
 if count > tonumber(ARGV[17]) then
-  call('HDEL', KEYS[2], call('HGET', KEYS[2], slot) or '')
+  redis.call('HDEL', KEYS[2], redis.call('HGET', KEYS[2], slot) or '')
 end
 local record = { ARGV[5], id .. ' ' .. ARGV[6], slot, ARGV[5], '#n', count, '#pair', pair }
 if blocked then
   record[#record + 1] = '#recipient'
   record[#record + 1] = recipient
 end
-call('HSET', KEYS[2], unpack(record))
-call('EXPIRE', KEYS[2], ARGV[18])
+redis.call('HSET', KEYS[2], unpack(record))
+redis.call('EXPIRE', KEYS[2], ARGV[18])
 
 local began = decided == 'n'
 if began then
-  call('SET', KEYS[3], blocked and 'br' or 'r', 'EX', ARGV[18])
+  redis.call('SET', KEYS[3], blocked and 'br' or 'r', 'EX', ARGV[18])
 end
 return { 'stored', id, began and 1 or 0, wake, near }

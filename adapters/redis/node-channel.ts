@@ -7,6 +7,7 @@
  */
 import { type DeviceAddress, type InboxMessage, messageOf } from '../../domain/message.ts';
 import type { ConnectionEnd } from '../../domain/session.ts';
+import { channels } from './keys.ts';
 
 /** The connection of a device to a process. */
 export interface DeviceConnection extends DeviceAddress {
@@ -35,11 +36,19 @@ export type NodePublication =
   | (DeviceConnection & { kind: 'close'; reason: ConnectionEnd });
 
 /** The channel on which it is published that sessions ended, as JSON of `EndedSessions`. */
-export const sessionsEndedChannel = 'sessions-ended';
+export const sessionsEndedChannel = channels.sessionsEnded();
+
+/** Sessions that ended. Whoever hears it reads which sessions the user still has. */
+export interface EndedSessions {
+  userId: string;
+  /** Absent if several may have ended. */
+  sessionId?: string;
+  reason: ConnectionEnd;
+}
 
 /** Returns the channel of a process. */
 export function nodeChannel(nodeId: string): string {
-  return `node:${nodeId}`;
+  return channels.node({ nodeId });
 }
 
 /**
@@ -47,7 +56,7 @@ export function nodeChannel(nodeId: string): string {
  * publication has no reliable content: whoever hears it reads the present state.
  */
 export function presenceChannel(userId: string): string {
-  return `presence:${userId}`;
+  return channels.presence({ userId });
 }
 
 /** Returns a publication of `node:<nodeId>`, or undefined if it is of another version. */

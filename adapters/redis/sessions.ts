@@ -11,6 +11,9 @@
  * `user:{userId}` HASH has the generation of the sessions of a user. Each session has the generation that was valid when it
  * began. Ending all sessions begins a new generation, and a session of an earlier one is invalid whenever it is written.
  *
+ * Whatever ends sessions publishes that in `sessions-ended` afterwards, so that their connections end too. A repeat publishes
+ * it again. A session that expires is not published: its connections know its end.
+ *
  * Terminology
  * - token family: the refresh tokens of one session, each the successor of the previous one. One of them is valid.
  * - idle timeout: how long a session lives without activity. `endsAt` is its absolute end.
@@ -19,10 +22,11 @@
  * The time is that of Redis, so that a process whose clock is wrong neither shortens nor lengthens anything; a given `now`,
  * in milliseconds, replaces it. When Redis is unavailable, calls throw.
  */
-import type { AuthSession } from '../../domain/session.ts';
+import type { AuthSession, ConnectionEnd } from '../../domain/session.ts';
 import { loadScript, type Redis, timeOf } from './connect.ts';
 import { createDeviceActivity, type DeviceActivity } from './device-activity.ts';
 import { keyFamilies, keys } from './keys.ts';
+import { type EndedSessions, sessionsEndedChannel } from './node-channel.ts';
 
 /** A new session, which begins when it is created. */
 export interface NewAuthSession
@@ -212,14 +216,15 @@ function createReader(redis: Redis) {
 /** The operations on the sessions of devices. */
 function createDeviceSessions(redis: Redis, activity: DeviceActivity) {
   const bind = loadScript(redis, 'session-device');
-  const endOf = async (userId: string, deviceId: string | null, exceptId?: string): Promise<string[]> => {
+  const endOf = async (userId: string, deviceId: string | null, reason: ConnectionEnd): Promise<string[]> => {
     const ids = await redis.zrange(keys.sessions({ userId }), '0', '-1');
     const devices = await Promise.all(ids.map((id) => redis.hget(keys.session({ sessionId: id }), 'deviceId')));
-    const own = ids.filter((id, index) => devices[index] === deviceId && id !== exceptId);
+    const own = ids.filter((_id, index) => devices[index] === deviceId);
     for (const sessionId of own) {
       await redis.del(keys.session({ sessionId }));
       await redis.zrem(keys.sessions({ userId }), sessionId);
     }
+    await publishEnd(redis, { userId, reason });
     return own;
   };
   return {
@@ -246,12 +251,12 @@ function createDeviceSessions(redis: Redis, activity: DeviceActivity) {
       return { outcome, leftMs };
     },
 
-    /** Ends every session of a device of a user, except `exceptId` if given, and returns their ids. Safe to repeat. */
-    endDevice: (userId: string, deviceId: string, exceptId?: string): Promise<string[]> =>
-      endOf(userId, deviceId, exceptId),
+    /** Ends every session of a device of a user, and returns their ids. Safe to repeat. */
+    endDevice: (userId: string, deviceId: string, reason: ConnectionEnd = 'revoked'): Promise<string[]> =>
+      endOf(userId, deviceId, reason),
 
     /** Ends every session of a user that belongs to no device, and returns their ids. Safe to repeat. */
-    endDeviceless: (userId: string): Promise<string[]> => endOf(userId, null),
+    endDeviceless: (userId: string): Promise<string[]> => endOf(userId, null, 'revoked'),
 
     /** As `takePlace`, among the sessions of a device. */
     takeDevicePlace: (
@@ -325,6 +330,9 @@ function createRefreshing(redis: Redis, { reader, activity }: SessionTools) {
       const [outcome, encrypted = ''] = (await rotate([keys.session(owner)], args)) as [Rotation['outcome'], string?];
       if (outcome !== 'rotated') await redis.del(keys.refresh({ tokenHash: successor.hash }));
       else if (deviceId !== undefined) await activity.note(owner.userId, deviceId, readAt);
+      if (outcome === 'reused') {
+        await publishEnd(redis, { userId: owner.userId, sessionId: owner.sessionId, reason: 'revoked' });
+      }
       return { outcome, encrypted, ...(deviceId !== undefined && { deviceId }) };
     },
 
@@ -345,7 +353,10 @@ function createSessionEnds(redis: Redis) {
      * Ends every session of a user, except `exceptId` if given, and returns how many it ended. Also ends a session that
      * is being written meanwhile. Their refresh tokens stay stored until they expire, but are invalid. Safe to repeat.
      */
-    async endAll(userId: string, exceptId?: string): Promise<number> {
+    async endAll(
+      userId: string,
+      { exceptId, reason = 'revoked' }: { exceptId?: string | undefined; reason?: ConnectionEnd } = {},
+    ): Promise<number> {
       // first, so that a session that is missing in the list below is not valid either
       const generation = Number(await beginGeneration([keys.user({ userId })], [exceptId ?? '']));
       const ids = (await redis.zrange(keys.sessions({ userId }), '0', '-1')).filter((id) => id !== exceptId);
@@ -353,15 +364,18 @@ function createSessionEnds(redis: Redis) {
       for (const id of ids) {
         if ((await endEarlier([keys.session({ sessionId: id })], [generation])) === 1) ended.push(id);
       }
+      await publishEnd(redis, { userId, reason });
       // last, so that a repeat after an interruption finds the sessions again
       if (ended.length > 0) await redis.zrem(keys.sessions({ userId }), ...ended);
       return ended.length;
     },
 
     /** Ends a session of a user; false if the user has no such session. Safe to repeat. */
-    async end(userId: string, sessionId: string): Promise<boolean> {
+    async end(userId: string, sessionId: string, reason: ConnectionEnd = 'revoked'): Promise<boolean> {
       if ((await redis.zscore(keys.sessions({ userId }), sessionId)) === null) return false;
       const ended = await redis.del(keys.session({ sessionId }));
+      await publishEnd(redis, { userId, sessionId, reason });
+      // last, so that a repeat after an interruption publishes it again
       await redis.zrem(keys.sessions({ userId }), sessionId);
       return ended > 0;
     },
@@ -373,6 +387,10 @@ function createSessionEnds(redis: Redis) {
     takePlace: (userId: string, sessionId: string, lifeMs: number): Promise<string | undefined> =>
       takeKey(redis, keys.sessionPlace({ userId }), sessionId, lifeMs),
   };
+}
+
+async function publishEnd(redis: Redis, ended: EndedSessions): Promise<void> {
+  await redis.publish(sessionsEndedChannel, JSON.stringify(ended));
 }
 
 async function takeKey(redis: Redis, key: string, sessionId: string, lifeMs: number): Promise<string | undefined> {

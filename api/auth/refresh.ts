@@ -34,7 +34,7 @@ export async function refreshTokens(deps: Deps, { body: { refreshToken } }: Hand
   const { sessionId, userId } = owner;
   const account = await deps.accounts.read(userId);
   if (account === undefined || account.disabledAt !== undefined) {
-    await deps.sessions.end(userId, sessionId);
+    await deps.sessions.end(userId, sessionId, 'suspended');
     throw new Failure('token-invalid');
   }
   const refreshMs = refreshLife(deps.sessionLife, owner.leftMs);

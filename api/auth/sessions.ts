@@ -22,8 +22,8 @@ export async function logOut(
   if (everywhere) {
     // first: a log-in that is proven before it is refused, or its session ends below
     await accounts.raiseEpoch(userId);
-    await sessions.endAll(userId);
-  } else await sessions.end(userId, sessionId);
+    await sessions.endAll(userId, { reason: 'loggedOut' });
+  } else await sessions.end(userId, sessionId, 'loggedOut');
   events.loggedOut({ sessionId, userId, everywhere });
   return { status: 204 };
 }

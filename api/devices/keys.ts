@@ -35,7 +35,8 @@ type KeyDeps = Pick<ApiDeps, 'devices' | 'preKeys'>;
 /** The dependencies of an upload. */
 export type UploadDeps = KeyDeps & LimitDeps;
 /** The dependencies of a fetch. */
-export type FetchDeps = KeyDeps & LimitDeps & WakeUpDeps & Pick<ApiDeps, 'accounts'>;
+export type FetchDeps = KeyDeps & LimitDeps & LowKeyDeps & Pick<ApiDeps, 'accounts'>;
+type LowKeyDeps = WakeUpDeps & Pick<ApiDeps, 'announcements'>;
 
 /** Replaces keys of the calling device. @throws {Failure} rate-limited, malformed, key-id-taken, device-missing */
 export async function uploadKeys(
@@ -258,11 +259,15 @@ function isSigned(key: OneTimeKey | undefined): key is SignedKey {
 }
 
 /** Tells devices that a hand-out left them few one-time keys or none. The caller does not wait for that. */
-function tellLow(deps: WakeUpDeps, userId: string, { devices }: HandOut): void {
+function tellLow(deps: LowKeyDeps, userId: string, { devices }: HandOut): void {
   for (const { device, ...taken } of devices) {
     const { deviceId } = device;
     const low = (['preKey', 'pqPreKey'] as const).filter((kind) => taken[kind] && isRunningOut(taken[kind]));
     for (const kind of low) deps.events.keysLow({ userId, deviceId, kind: `${kind}s`, left: taken[kind]?.left ?? 0 });
-    if (low.length > 0) void wakeUp(deps, { userId, deviceId, reason: 'keys-low' });
+    if (low.length === 0) continue;
+    const count = taken.preKey?.left ?? keysLeft(device.preKeys);
+    const pqCount = taken.pqPreKey?.left ?? keysLeft(device.pqPreKeys);
+    void deps.announcements.keysLow({ userId, deviceId }, { count, pqCount });
+    void wakeUp(deps, { userId, deviceId, reason: 'keys-low' });
   }
 }

@@ -10,10 +10,11 @@ type Op = typeof deviceOperations.renameDevice;
 
 /** Renames a device of the calling user. @throws {Failure} not-found */
 export async function renameDevice(
-  { devices }: Pick<ApiDeps, 'devices'>,
+  { devices, announcements }: Pick<ApiDeps, 'devices' | 'announcements'>,
   { holder: { userId }, params: { deviceId }, body: { name } }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   const isRenamed = isDeviceId(deviceId) && (await devices.rename(userId, deviceId, name));
   if (!isRenamed) throw new Failure('not-found');
+  void announcements.devicesChanged(userId, deviceId, 'renamed');
   return { status: 204 };
 }

@@ -18,7 +18,7 @@ import type { HandlerInput } from '../serve.ts';
 import { requireSignatures } from '../signed-keys.ts';
 
 type Op = typeof deviceOperations.rotateIdentity;
-type Deps = Pick<ApiDeps, 'devices' | 'preKeys' | 'events' | 'temporal'>;
+type Deps = Pick<ApiDeps, 'devices' | 'preKeys' | 'events' | 'announcements' | 'temporal'>;
 
 /**
  * Replaces the identity key of the calling user and the keys that it signs, of every device or of none. The one-time keys
@@ -42,10 +42,11 @@ export async function rotateIdentity(
     const isRepeat = set.identityKey === body.identityKey;
     if (isRepeat) requireRepeat(set, body);
     else requireFreeIds(set, body);
-    if (isRepeat || (await rotate(deps, set, body))) break;
+    if (!isRepeat && !(await rotate(deps, set, body))) continue;
+    if (!isRepeat) void deps.announcements.identityChanged(userId, { reason: 'rotated', at: Date.now() });
+    await tellRotated(deps, userId, body);
+    return { status: 204 };
   }
-  await tellRotated(deps, userId, body);
-  return { status: 204 };
 }
 
 /** Tells the owner, once for an identity key: a repeat tells it if a crash came between. */

@@ -4,22 +4,27 @@ import { pingElastic } from '../../adapters/elastic/connect.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
 import { readAuditDepth } from '../../adapters/redis/audit-stream.ts';
 import { connectRedis } from '../../adapters/redis/connect.ts';
+import { checkDurability, type DurabilityReport } from '../../adapters/redis/durability.ts';
 import { createHeartbeats } from '../../adapters/redis/heartbeats.ts';
+import type { MessageDurability } from '../../adapters/redis/inbox-sends.ts';
 import { readVariables } from '../../platform/config/config.ts';
 import { openAudit } from '../connections.ts';
 import type { Finding } from './finding.ts';
 
 const redisMajorMin = 7;
 
-/** Checks that Redis answers, has a supported version and persists writes (append-only file). */
+/** Checks that Redis answers, has a supported version, persists writes (append-only file) and keeps messages as promised. */
 export async function checkRedis(env: Record<string, string>): Promise<Finding[]> {
-  const { REDIS_URL: url } = readVariables(['REDIS_URL'], env);
+  const { REDIS_URL: url, MESSAGE_DURABILITY: durability } = readVariables(['REDIS_URL', 'MESSAGE_DURABILITY'], env);
   const errors: Error[] = [];
   const redis = connectRedis(url, (err) => errors.push(err));
   try {
     const info = await redis.info();
     const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
-    return [redisFinding(field('redis_version'), field('aof_enabled') === '1')];
+    return [
+      redisFinding(field('redis_version'), field('aof_enabled') === '1'),
+      durabilityFinding(durability, await checkDurability(redis, durability)),
+    ];
   } catch (err) {
     const text = `${errors.at(-1)?.message ?? ''} ${(err as Error).message}`;
     const isLogin = /WRONGPASS|NOAUTH|NOPERM/.test(text);
@@ -43,6 +48,18 @@ function redisFinding(version: string, isAppendOnly: boolean): Finding {
   if (isAppendOnly) return { check, verdict: 'ok', about: `version ${version}, append-only file on` };
   const advice = 'A restart loses sessions, codes and limits: set appendonly yes.';
   return { check, verdict: 'warning', about: `version ${version}, append-only file off`, advice };
+}
+
+function durabilityFinding(durability: MessageDurability, report: DurabilityReport): Finding {
+  const check = 'messages';
+  const { problems, warnings, replicas } = report;
+  const about = [...problems, ...warnings].join('; ');
+  if (problems.length > 0) {
+    const advice = 'Change Redis, or set MESSAGE_DURABILITY to what it keeps: the api does not start otherwise.';
+    return { check, verdict: 'failed', about, advice };
+  }
+  if (about !== '') return { check, verdict: 'warning', about, advice: 'See docs/messaging.md.' };
+  return { check, verdict: 'ok', about: `durability ${durability}, ${replicas} replicas` };
 }
 
 /** Checks that MongoDB answers and accepts the credentials. */

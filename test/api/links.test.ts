@@ -372,7 +372,7 @@ describe('An approval', () => {
     config: { ...config, LIMIT_APPROVALS_PER_PERSON: [{ max: 3, windowSeconds: 180 }] },
     rateLimits: createRateLimits(behind.redis),
     limitHash: (kind: string, text: string) => keyedHash(limitKey, kind, text),
-    links: createLinks(behind.redis),
+    links: createLinks(behind.redis, { linkRequested: async () => undefined, linkChanged: async () => undefined }),
     temporal: behind.temporal,
     events: createEvents(createLog('api', 'fatal'), new Registry(), () => undefined),
   };

@@ -81,6 +81,20 @@ describe('an invalid command', { concurrency: 4 }, () => {
   });
 });
 
+describe('vyry audit pseudonym', () => {
+  it('prints the same pseudonym for the same text and key, and needs nothing but the key', async () => {
+    const key = (letter: string) => ({ env: { AUDIT_KEY: Buffer.alloc(32, letter).toString('base64') } });
+    const [first, again, other] = await Promise.all([
+      runVyry(['audit', 'pseudonym', 'ada'], key('a')),
+      runVyry(['audit', 'pseudonym', 'ada', '--json'], key('a')),
+      runVyry(['audit', 'pseudonym', 'ada'], key('b')),
+    ]);
+    assert.match(first.stdout, /^[0-9a-f]{32}\n$/);
+    assert.deepEqual(JSON.parse(again.stdout), { pseudonym: first.stdout.trim() });
+    assert.notEqual(other.stdout, first.stdout);
+  });
+});
+
 describe('the configuration of the tool', { concurrency: 4 }, () => {
   it('reports missing variables and what to do', async () => {
     const { code, stderr } = await runVyry(['users', 'show', 'ada'], { env: { TEMPORAL_ADDRESS: '127.0.0.1:1' } });

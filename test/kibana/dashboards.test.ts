@@ -208,6 +208,22 @@ describe('The dashboards on a day of events', () => {
     assert.deepEqual(rows, [{ measure0: own.filter(({ action }) => action === 'registration-start').length }]);
   });
 
+  it('show the right figures for messages and connections', async () => {
+    const id = 'vyry-messages';
+    assert.equal(await number(id, 'Connections refused'), having('socket-refuse').length);
+    assert.equal(await number(id, 'Minutes of floods'), having('message-flood').length);
+    assert.equal(await number(id, 'Devices suspended'), having('device-suspend').length);
+    assert.deepEqual(
+      await shownCounts(id, 'Limits and refusals of floods'),
+      countBy(having('message-flood'), ({ event }) => event.reason),
+    );
+    const [blocked] = await shown(id, 'Blocked users, by pseudonym');
+    const own = having('user-block').filter(({ user }) => user?.hash === blocked?.Pseudonym);
+    assert.deepEqual([blocked?.Blocked, blocked?.['By people']], [12, different(own.map(({ userId }) => userId))]);
+    const [address] = await shown(id, 'Refused connections by address');
+    assert.equal(address?.Address, attackers.connections);
+  });
+
   it('show the right figures for devices, links and keys', async () => {
     const id = 'vyry-devices';
     const because = (events: AuditEvent[], ...reasons: string[]) =>

@@ -36,15 +36,15 @@ describe('importInto()', () => {
     await using kibana = await startKibana({ authorization });
     const said = await importTo(kibana);
     const types = [...kibana.objects.values()].map(({ type }) => type);
-    assert.equal(types.filter((type) => type === 'dashboard').length, 6);
+    assert.equal(types.filter((type) => type === 'dashboard').length, 7);
     assert.ok(kibana.objects.has('index-pattern:auth-logs'));
-    assert.equal(kibana.rules.size, 12);
-    assert.equal(kibana.detectionRules.size, 11);
+    assert.equal(kibana.rules.size, 14);
+    assert.equal(kibana.detectionRules.size, 13);
     assert.deepEqual(said, [
       `Kibana 8.19.0 at ${kibana.url}`,
-      'Saved objects: 13 imported',
-      'Rules: 12 of 12 set',
-      'Detection rules: 11 imported',
+      'Saved objects: 15 imported',
+      'Rules: 14 of 14 set',
+      'Detection rules: 13 imported',
     ]);
   });
 
@@ -61,7 +61,7 @@ describe('importInto()', () => {
       actions: [{ ...action, connector_type_id: '.index' }],
     });
     await importTo(kibana);
-    assert.equal(kibana.rules.size, 12);
+    assert.equal(kibana.rules.size, 14);
     assert.deepEqual(kibana.rules.get(id), { ...rule, enabled: false, actions: [action] });
   });
 
@@ -69,14 +69,14 @@ describe('importInto()', () => {
     await using kibana = await startKibana({ space: 'security-team' });
     await importTo(kibana, { KIBANA_SPACE: 'security-team' });
     assert.ok(kibana.requests.every((request) => request.includes(' /s/security-team/api/')));
-    assert.equal(kibana.rules.size, 12);
+    assert.equal(kibana.rules.size, 14);
   });
 
   it('also accepts a user name and a password', async () => {
     const basic = `Basic ${Buffer.from('deploy:secret:with colon').toString('base64')}`;
     await using kibana = await startKibana({ authorization: basic });
     await importTo(kibana, { KIBANA_API_KEY: '', KIBANA_USERNAME: 'deploy', KIBANA_PASSWORD: 'secret:with colon' });
-    assert.equal(kibana.rules.size, 12);
+    assert.equal(kibana.rules.size, 14);
   });
 
   it('reports wrong or insufficient credentials', async () => {
@@ -114,10 +114,10 @@ describe('importInto()', () => {
     await using kibana = await startKibana({ taken: [first?.id ?? ''], refusedDetection: 'threshold: Required' });
     await assert.rejects(importTo(kibana), ({ message }: Error) => {
       assert.match(message, new RegExp(`rule ${first?.name}: its id is taken`));
-      assert.equal(message.match(/detection rule .*: threshold: Required/g)?.length, 11);
+      assert.equal(message.match(/detection rule .*: threshold: Required/g)?.length, 13);
       return true;
     });
-    assert.equal(kibana.rules.size, 11);
+    assert.equal(kibana.rules.size, 13);
   });
 });
 
@@ -158,7 +158,7 @@ describe('npm run kibana:import', () => {
       const { code, stderr } = await run({ ...env, KIBANA_CA_FILE: files.caFile });
       assert.equal(stderr, '');
       assert.equal(code, 0);
-      assert.equal(kibana.rules.size, 12);
+      assert.equal(kibana.rules.size, 14);
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -7,6 +7,8 @@ export interface DatabaseGate extends AsyncDisposable {
   readonly url: string;
   /** Whether it is shut. */
   readonly isShut: boolean;
+  /** Lets nothing through any more. */
+  shut(): void;
   /** Shuts at the next insert into a collection; that insert does not get through. */
   shutAtInsertInto(collection: string): void;
   /** Lets all connections through again. */
@@ -52,6 +54,7 @@ export async function startDatabaseGate(databaseUrl: string): Promise<DatabaseGa
     get isShut() {
       return isShut;
     },
+    shut,
     shutAtInsertInto(collection) {
       // in BSON, a string element: type, the name `insert`, and the length including the trailing zero
       const length = Buffer.alloc(4);

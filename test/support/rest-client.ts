@@ -38,6 +38,9 @@ interface Refused {
   limit: string;
   otherChannels: string[];
   keyIds: number[];
+  missingDevices: string[];
+  extraDevices: string[];
+  staleDevices: string[];
   maxAgeSeconds: number;
 }
 

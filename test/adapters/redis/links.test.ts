@@ -10,11 +10,16 @@ import { atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
 let redis: Redis;
 let subscriber: Redis;
 let links: Links;
+/** What was announced. */
+const told: string[] = [];
 
 before(() => {
   redis = connectTestRedis();
   subscriber = connectTestRedis();
-  links = createLinks(redis);
+  links = createLinks(redis, {
+    linkRequested: async (userId, { linkId }) => void told.push(`${userId} ${linkId} requested`),
+    linkChanged: async (userId, { linkId, state }) => void told.push(`${userId} ${linkId} ${state}`),
+  });
 });
 after(() => {
   redis.disconnect();
@@ -100,6 +105,19 @@ describe('link-create.lua', () => {
 });
 
 describe('link-change.lua', () => {
+  it('announces a request once, and each other state to the user of the link', async () => {
+    const [userId, ofApproval] = [newId(), newId()];
+    const { linkId } = await linkIn('approved', userId);
+    await links.withdraw(await stored(linkId));
+    await links.withdraw(await stored(linkId));
+    const approval = newLink({ kind: 'approval', userId: ofApproval });
+    await links.create(approval);
+    await links.create(approval);
+    const of = (id: string) => told.flatMap((text) => (text.startsWith(id) ? [text.slice(id.length + 34)] : []));
+    assert.deepEqual(of(userId), ['claimed', 'revealed', 'approved', 'denied']);
+    assert.deepEqual(of(ofApproval), ['requested']);
+  });
+
   it('C3: lets one of 50 parallel claims win, and its fields stay', async () => {
     const link = await created();
     const userIds = Array.from({ length: 50 }, () => newId());

@@ -199,7 +199,7 @@ describe('a session that is written after endAll()', () => {
     const [kept, late] = [newSession({ userId }), newSession({ userId })];
     await create(kept);
     const keepTwice = async () => {
-      for (let turn = 0; turn < 2; turn++) await sessions.endAll(userId, kept.sessionId);
+      for (let turn = 0; turn < 2; turn++) await sessions.endAll(userId, { exceptId: kept.sessionId });
     };
     await storeInterruptedBy(keepTwice).create(late, { hash: uniqueName(), seconds: 600 }, now);
     assert.equal(await sessions.read(late, now), undefined);
@@ -207,7 +207,7 @@ describe('a session that is written after endAll()', () => {
     const next = newSession({ userId });
     await create(next);
     assert.deepEqual(await sessions.read(next, now), asRead(next));
-    await sessions.endAll(userId, next.sessionId);
+    await sessions.endAll(userId, { exceptId: next.sessionId });
     assert.equal(await sessions.read(kept, now), undefined);
     assert.deepEqual(await sessions.read(next, now), asRead(next));
   });

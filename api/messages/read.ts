@@ -1,0 +1,80 @@
+/**
+ * `GET /messages`: the inbox of the calling device, oldest first, from the archive and from Redis. A device that reads
+ * counts as one that connects: it gets messages again if it was suspended, and the next message wakes it up.
+ */
+import type { messageOperations } from '../../contract/messages.ts';
+import type { AnswerOf } from '../../contract/operation.ts';
+import { Failure } from '../../domain/failures.ts';
+import type { DeviceAddress, InboxGap, InboxMessage } from '../../domain/message.ts';
+import type { ApiDeps } from '../deps.ts';
+import { refreshDevices } from '../device-mirror.ts';
+import type { HandlerInput } from '../serve.ts';
+import { gapView, messageView } from './views.ts';
+
+type Op = typeof messageOperations.readMessages;
+/** The dependencies of reading. */
+type Deps = Pick<ApiDeps, 'inboxes' | 'devices' | 'events'>;
+
+/** Contents of a page, in bytes of base64, unless one message has more. */
+const pageBytesMax = 1024 * 1024;
+
+/**
+ * Returns a page of the inbox. The first page has the gap, if messages were lost since the device was told the last time.
+ *
+ * @throws {Failure} device-missing
+ */
+export async function readMessages(
+  deps: Deps,
+  { holder: { userId, deviceId }, query: { cursor, limit } }: HandlerInput<Op>,
+): Promise<AnswerOf<Op>> {
+  const device = { userId, deviceId };
+  const { messages, gap } = await readPage(deps, device, { after: cursor, count: limit + 1 });
+  const items = withinBytes(messages.slice(0, limit));
+  const nextCursor = items.length < messages.length ? (items.at(-1)?.messageId ?? null) : null;
+  deps.events.inboxRead(items.length, 'rest');
+  const told = cursor === undefined ? gap : undefined;
+  if (told !== undefined) {
+    await deps.inboxes.clearGap(device, told);
+    deps.events.gapTold(device, told);
+  }
+  return { status: 200, body: { items: items.map(messageView), nextCursor, ...(told && { gap: gapView(told) }) } };
+}
+
+interface Part {
+  after: string | undefined;
+  count: number;
+}
+
+/**
+ * Reads messages after a cursor.
+ */
+async function readPage(
+  deps: Deps,
+  device: DeviceAddress,
+  part: Part,
+): Promise<{ messages: InboxMessage[]; gap: InboxGap | undefined }> {
+  // twice the page, so that a read that ends early has more than a page
+  const waiting = await deps.inboxes.read(device, { ...part, bytes: 2 * pageBytesMax });
+  const { gap } = await resume(deps, device);
+  return { messages: waiting, gap };
+}
+
+/** Opens the inbox of a device. @throws {Failure} device-missing: it was removed */
+async function resume(deps: Deps, device: DeviceAddress) {
+  const opened = await deps.inboxes.resume(device);
+  if (opened !== undefined) return opened;
+  await refreshDevices(deps, device.userId);
+  const again = await deps.inboxes.resume(device);
+  if (again === undefined) throw new Failure('device-missing');
+  return again;
+}
+
+/** The first messages of a page whose contents fit. */
+function withinBytes(messages: readonly InboxMessage[]): InboxMessage[] {
+  let bytes = 0;
+  const end = messages.findIndex(({ content }, index) => {
+    bytes += content.length;
+    return index > 0 && bytes > pageBytesMax;
+  });
+  return messages.slice(0, end === -1 ? messages.length : end);
+}
