@@ -75,7 +75,7 @@ export function openUsers(env: Record<string, string>): UserAccess {
   return {
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     sessions: createAuthSessions(redis),
-    devices: createDevices(database.connection),
+    devices: createDevices(database.connection, { changed: async () => undefined }),
     deviceActivity: createDeviceActivity(redis),
     wakeUps: createWakeUps(redis),
     pushCipher: createCipher('push', dataKey),

@@ -217,6 +217,9 @@ const oneMachine: Record<string, string> = {
       .map((name) => [name, '1000000/60']),
   ),
   COST_LIMIT_PER_DAY: '1000000',
+  SOCKETS_PER_ADDRESS: '1000000',
+  // clients have no other process to reconnect to
+  SOCKET_DRAIN_SECONDS: '0',
 };
 
 function twilioVariables(urls: EngineUrls): Record<string, string> {

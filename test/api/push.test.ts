@@ -18,7 +18,7 @@ import { withSystem } from '../support/with-system.ts';
 const { system, behind, api, person, outboxUrl } = await withSystem();
 const wakeUps = createWakeUps(behind.redis);
 const deps = {
-  devices: createDevices(behind.database),
+  devices: createDevices(behind.database, { changed: async () => undefined }),
   wakeUps,
   temporal: behind.temporal,
   events: recordEvents().events,

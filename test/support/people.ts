@@ -216,7 +216,7 @@ function openTools(system: PeopleStores): Tools {
   return {
     config,
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
-    devices: createDevices(database.connection),
+    devices: createDevices(database.connection, { changed: async () => undefined }),
     sessions: createAuthSessions(redis),
     sessionLife: sessionLifeOf(config),
     tokens: createTokens(config),
