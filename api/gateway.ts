@@ -43,7 +43,7 @@ export async function openGateway(config: Config<'gateway'>, log: Logger): Promi
     config: ofApi(config),
     events,
     recordSpan: collector.record,
-    checkDependencies: () => checkEngines(connections),
+    checkDependencies: async () => [...(await checkEngines(connections)), await messaging.checkDurability()],
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   });
   const server = createHttpServer(app, messaging.isUpgrade);

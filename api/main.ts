@@ -45,7 +45,7 @@ import type { ApiDeps } from './deps.ts';
 import { registerGauges } from './gauges.ts';
 import { openGrpc } from './grpc/server.ts';
 import { createHttpServer, readTrustProxy } from './http.ts';
-import { assembleMessaging, type MessagingDeps } from './messaging.ts';
+import { assembleMessaging, type Messaging, type MessagingDeps } from './messaging.ts';
 import { createRestApp } from './rest.ts';
 import { sessionLifeOf } from './sessions.ts';
 
@@ -89,7 +89,7 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   );
   open.use(auditLog);
   const messaging = open.use(await assembleMessaging(config, connections, { events, hasSockets: config.SOCKETS }));
-  const own = await assemble(config, connections, { registry, messaging: messaging.deps });
+  const own = await assemble(config, connections, { registry, messaging });
   const deps: ApiDeps = { ...own, ...messaging.deps, recordSpan: collector.record };
   const codec = createPayloadCodec(createCipher('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
   const codecApp = createCodecApp({ config, codec, log, events, rateLimits: deps.rateLimits });
@@ -116,12 +116,12 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
 async function assemble(
   config: Config<'api'>,
   connections: Connections,
-  { registry, messaging }: { registry: Registry; messaging: MessagingDeps },
+  { registry, messaging }: { registry: Registry; messaging: Messaging },
 ): Promise<Omit<ApiDeps, keyof MessagingDeps | 'recordSpan'>> {
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   const policy = readPolicy(config.REGISTRATION_STEPS);
-  const checkDependencies = () => checkAll(connections, policy);
+  const checkDependencies = async () => [...(await checkAll(connections, policy)), await messaging.checkDurability()];
   collectDefaultMetrics({ register: registry });
   // readers of metrics need no version to attack
   registry.removeSingleMetric('nodejs_version_info');
@@ -157,7 +157,7 @@ async function assemble(
       config.BREACHED_PASSWORDS_URL === undefined ? undefined : connectBreachedPasswords(config.BREACHED_PASSWORDS_URL),
     usedCaptchas: createUsedCaptchas(redis),
     smsBudget: createSmsBudget(redis),
-    ...assembleDevices(config, connections, messaging),
+    ...assembleDevices(config, connections, messaging.deps),
     sessionLife: sessionLifeOf(config),
     refreshCipher: createCipher('refresh', payloadKey, olderKeys),
     logins: createLogIns(redis),

@@ -146,7 +146,9 @@ export function createArchive(connection: Connection) {
         .lean();
       const taken: ExpiredPage[] = [];
       for (const { _id } of old) {
-        const page = await pages.findOneAndUpdate({ _id }, { $set: { isExpired: true } }, { returnDocument: 'after' }).lean();
+        const page = await pages
+          .findOneAndUpdate({ _id }, { $set: { isExpired: true } }, { returnDocument: 'after' })
+          .lean();
         if (page !== null) taken.push(expiredOf(page));
       }
       return taken;

@@ -41,23 +41,23 @@ export function createAdmission(deps: AdmissionDeps, trust: TrustProxy, isDraini
   const { config, events } = deps;
   const counts = new Map<string, number>();
   const callers = new WeakMap<IncomingMessage, Caller>();
-  let total = 0;
+  const transports = new Set<Duplex>();
 
   const judge = (req: IncomingMessage, network: string): Refused | undefined => {
     const ambiguity = ambiguityIn(req) ?? sidIn(req);
     if (ambiguity !== undefined) return { failure: malformed(ambiguity, 'must be omitted'), reason: 'malformed' };
     if (isDraining()) return { failure: new Failure('unavailable'), reason: 'draining' };
     if (!isOriginAllowed(req, config)) return { failure: foreignOrigin(), reason: 'origin' };
-    if (total >= config.SOCKETS_MAX) return { failure: new Failure('unavailable'), reason: 'process' };
+    if (transports.size >= config.SOCKETS_MAX) return { failure: new Failure('unavailable'), reason: 'process' };
     const isFull = (counts.get(network) ?? 0) >= config.SOCKETS_PER_ADDRESS;
     return isFull ? { failure: limited('sockets-per-address', retrySeconds), reason: 'address' } : undefined;
   };
 
   const count = (network: string, socket: Duplex) => {
-    total += 1;
+    transports.add(socket);
     counts.set(network, (counts.get(network) ?? 0) + 1);
     socket.once('close', () => {
-      total -= 1;
+      transports.delete(socket);
       const left = (counts.get(network) ?? 1) - 1;
       if (left > 0) counts.set(network, left);
       else counts.delete(network);
@@ -70,6 +70,11 @@ export function createAdmission(deps: AdmissionDeps, trust: TrustProxy, isDraini
   };
 
   return {
+    /** Ends the transports that are left. */
+    endAll(): void {
+      for (const socket of transports) socket.destroy();
+    },
+
     /** Returns the caller of an accepted request. */
     callerOf: (req: IncomingMessage): Caller => callers.get(req) ?? { address: '', userAgent: '' },
 

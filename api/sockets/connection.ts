@@ -11,7 +11,7 @@ import type { SocketClose } from '../../platform/events/sockets.ts';
 import type { Caller } from '../deps.ts';
 import { type Bucket, fullBucket, refusalRate, requestRate, takeToken, userRate } from './budgets.ts';
 import type { Delivery, Emit } from './delivery.ts';
-import { abort, closeTransport, unwrittenBytes } from './transport.ts';
+import { abort, closeCodes, closeTransport, unwrittenBytes } from './transport.ts';
 
 /** A request as it was received: the values of its packet, without the acknowledgement. */
 export interface ReceivedRequest {
@@ -31,8 +31,8 @@ export interface ConnectionOptions {
   userBudget: Bucket;
   /** Answers a request. Never rejects. */
   answer: (connection: Connection, request: ReceivedRequest) => Promise<SocketAnswer<unknown>>;
-  /** Returns the refusal of a request that exceeds a budget. Never rejects. */
-  refuse: (connection: Connection, request: ReceivedRequest) => Promise<SocketAnswer<unknown>>;
+  /** Returns the answer to a request that exceeds a budget. */
+  refuse: (request: ReceivedRequest) => SocketAnswer<unknown>;
   follow: (connection: Connection, userIds: readonly string[]) => Promise<void>;
   now: () => number;
 }
@@ -47,9 +47,6 @@ const expiringMs = 60_000;
 const graceMs = 30_000;
 /** How long a connection that is drained waits for its requests. */
 const requestsMs = 5000;
-
-/** WebSocket close codes (RFC 6455 section 7.4.1 and the registry of IANA). */
-const closeCodes = { normal: 1000, policyViolation: 1008, internalError: 1011, serviceRestart: 1012 } as const;
 
 type Acknowledge = (answer: SocketAnswer<unknown>) => void;
 
@@ -138,8 +135,9 @@ export class Connection {
     this.#isExpiringTold = false;
   }
 
-  /** Lets the client reconnect at an instant, at which the connection is closed. */
+  /** Lets the client reconnect at an instant, at which the connection is closed. The first instant counts. */
   drain(at: number): void {
+    if (this.#drainAt !== undefined) return;
     this.#drainAt = at;
     this.emit('server:draining', { reconnectAfterMs: Math.max(0, Math.round(at - this.#options.now())) });
   }
@@ -188,7 +186,7 @@ export class Connection {
 
   #refuse(request: ReceivedRequest, acknowledge: Acknowledge): void {
     if (!takeToken(this.#refusals, refusalRate, this.#options.now())) this.close('flood');
-    else void this.#options.refuse(this, request).then(acknowledge);
+    else acknowledge(this.#options.refuse(request));
   }
 
   #enqueue(request: ReceivedRequest, acknowledge: Acknowledge): void {

@@ -11,18 +11,12 @@
 import type { OpenedInbox } from '../../adapters/redis/inbox-connections.ts';
 import type { Delivery as Published } from '../../adapters/redis/node-channel.ts';
 import type { ServerToClientEvents } from '../../contract/socket-events.ts';
-import {
-  type ArchiveEnd,
-  archiveEndOf,
-  compareMessageIds,
-  type DeviceAddress,
-  type InboxMessage,
-  takenAt,
-} from '../../domain/message.ts';
+import { compareMessageIds, type DeviceAddress, type InboxMessage, takenAt } from '../../domain/message.ts';
 import type { ApiDeps } from '../deps.ts';
+import { readInbox } from '../inbox.ts';
 import { type AcknowledgeDeps, removeMessages } from '../messages/acknowledge.ts';
 import { gapView, messageView } from '../messages/views.ts';
-import { Window, windowMax, withinWindow } from './window.ts';
+import { Window, windowMax } from './window.ts';
 
 /** The dependencies of deliveries. */
 export type DeliveryDeps = AcknowledgeDeps & Pick<ApiDeps, 'events'>;
@@ -73,12 +67,11 @@ export class Delivery {
    */
   async begin({ last = '', archive, gap }: OpenedInbox): Promise<void> {
     this.#noteLatest(last);
-    const end = archiveEndOf(archive);
-    if (end !== undefined) await this.#emitPages(() => this.#readArchive(end));
+    const read = archive === undefined ? () => this.#readStream(windowMax) : () => this.#readWhole();
     // whatever is published during a read that finds nothing is found by the next one
     for (let known: string | undefined; !this.#isClosed && known !== this.#latest; ) {
       known = this.#latest;
-      await this.#emitPages(() => this.#readInbox(windowMax));
+      await this.#emitPages(read);
     }
     if (this.#isClosed) return;
     if (this.#isBehind) this.#cursor = this.#latest;
@@ -126,6 +119,10 @@ export class Delivery {
     return this.#state === 'closed';
   }
 
+  get #after(): string | undefined {
+    return this.#cursor === '' ? undefined : this.#cursor;
+  }
+
   get #isBehind(): boolean {
     return compareMessageIds(this.#latest, this.#cursor) > 0;
   }
@@ -146,15 +143,13 @@ export class Delivery {
     else void this.#catchUp();
   }
 
-  async #readArchive(end: ArchiveEnd): Promise<InboxMessage[]> {
-    const after = this.#cursor === '' ? undefined : this.#cursor;
-    const messages = withinWindow(await this.#deps.archive.read(this.#device, end, { after, count: windowMax.count }));
-    this.#deps.events.archiveReturned(messages.length);
-    return messages;
+  #readStream(room: { count: number; bytes: number }): Promise<InboxMessage[]> {
+    return this.#deps.inboxes.read(this.#device, { after: this.#after, ...room });
   }
 
-  #readInbox(room: { count: number; bytes: number }): Promise<InboxMessage[]> {
-    return this.#deps.inboxes.read(this.#device, { ...(this.#cursor !== '' && { after: this.#cursor }), ...room });
+  /** With the archive, to which nothing moves while the device is connected. */
+  #readWhole(): Promise<InboxMessage[]> {
+    return readInbox(this.#deps, this.#device, { after: this.#after, ...windowMax });
   }
 
   /** Emits pages until a read finds nothing, each when the one before it is acknowledged. */
@@ -206,7 +201,7 @@ export class Delivery {
   async #emitNext(): Promise<void> {
     const known = this.#latest;
     this.#mustRead = false;
-    const messages = await this.#readInbox(this.#window.room);
+    const messages = await this.#readStream(this.#window.room);
     if (this.#isClosed) return;
     for (const message of messages) this.#emitNew(message);
     // the rest was removed by another request

@@ -1,5 +1,7 @@
 /** What a connection has of its device: the lease, the inbox and the state of its one-time keys. */
+import type { OpenedInbox } from '../../adapters/redis/inbox-connections.ts';
 import { deviceIn, keysLeft } from '../../domain/device.ts';
+import type { DeviceAddress } from '../../domain/message.ts';
 import { keysLowBelow } from '../../domain/one-time-keys.ts';
 import type { ApiDeps } from '../deps.ts';
 import { refreshDevices } from '../device-mirror.ts';
@@ -33,9 +35,7 @@ export async function openDevice(deps: DeviceDeps, connection: Connection, nodeI
   if (opened === undefined) return connection.end('revoked');
   connection.hasLease = true;
   await endIfRevoked(deps, connection);
-  if (opened.wasSuspended && opened.archive !== undefined) await deps.archive.erase(userId, deviceId);
-  const { archive, ...live } = opened;
-  await delivery.begin(opened.wasSuspended || archive === undefined ? live : opened);
+  await delivery.begin(await withoutLost(deps, device, opened));
   await tellLow(deps, connection, deviceId);
 }
 
@@ -49,13 +49,18 @@ export async function closeDevice(deps: DeviceDeps, connection: Connection, node
 }
 
 /** The mirror of the devices is written again where it lacks the device. */
-async function connectKnown(
-  deps: DeviceDeps,
-  device: { userId: string; deviceId: string },
-  at: { nodeId: string; connectionId: string },
-) {
+async function connectKnown(deps: DeviceDeps, device: DeviceAddress, at: { nodeId: string; connectionId: string }) {
   await refreshDevices(deps, device.userId);
   return await deps.inboxes.connect(device, at);
+}
+
+/** What a suspended device has in the archive is lost and part of its gap, so it is deleted. */
+async function withoutLost(deps: DeviceDeps, device: DeviceAddress, opened: OpenedInbox): Promise<OpenedInbox> {
+  const { archive, ...live } = opened;
+  if (!opened.wasSuspended || archive === undefined) return opened;
+  await deps.archive.erase(device.userId, device.deviceId);
+  await deps.inboxes.settleArchived(device, { archive });
+  return live;
 }
 
 /** A session that ended between the handshake and now was not found among the connections of its user. */

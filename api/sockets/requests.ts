@@ -1,6 +1,7 @@
 /** The requests of clients by Socket.IO: their handlers, and how each is answered. */
 import { type SocketAnswer, type SocketRequest, socketOperations } from '../../contract/socket-events.ts';
 import { Failure } from '../../domain/failures.ts';
+import { newId } from '../../platform/crypto.ts';
 import { traces } from '../../platform/log.ts';
 import { beginTrace, requestTrace } from '../../platform/spans.ts';
 import { requireToken } from '../authenticate.ts';
@@ -119,15 +120,14 @@ export async function answerRequest(
   });
 }
 
-/** Answers a request that exceeds the budget of its connection. Never rejects. */
-export function refuseRequest(
-  deps: RequestDeps,
-  { caller }: Pick<Connection, 'caller'>,
-  request: ReceivedRequest,
-): Promise<SocketAnswer<unknown>> {
-  return answered(deps, caller, request, async () => {
-    throw limited('requests-per-connection', tokenAfterSeconds(requestRate));
-  });
+/** Returns the answer to a request that exceeds the budget of its connection. */
+export function refuseRequest({ events }: RequestDeps, { event }: ReceivedRequest): SocketAnswer<unknown> {
+  const { status, body, refusal } = problemOf(
+    limited('requests-per-connection', tokenAfterSeconds(requestRate)),
+    newId(),
+  );
+  events.socketRequestEnded({ event: eventOf(event), status, seconds: 0, refusal });
+  return { error: { ...body } };
 }
 
 async function answered(
@@ -139,12 +139,11 @@ async function answered(
   const beganAt = performance.now();
   const { traceparent } = beginTrace(undefined, deps.config.OTEL_TRACES_SAMPLER_ARG);
   const trace = requestTrace({ ip: address, userAgent, traceparent });
-  const known = typeof event === 'string' && Object.hasOwn(served, event) ? served[event] : undefined;
-  const ended = { event: known === undefined ? 'unknown' : (event as SocketRequest) };
+  const ended = { event: eventOf(event) };
   return traces.run(trace, async () => {
     const seconds = () => (performance.now() - beganAt) / 1000;
     try {
-      const data = await run(known);
+      const data = await run(served[ended.event]);
       deps.events.socketRequestEnded({ ...ended, status: 200, seconds: seconds() });
       return { data };
     } catch (err) {
@@ -159,4 +158,9 @@ async function answered(
       return { error: { ...problem.body } };
     }
   });
+}
+
+/** Returns the name of an event for operators, who see no text of a client. */
+function eventOf(event: unknown): SocketRequest | 'unknown' {
+  return typeof event === 'string' && Object.hasOwn(served, event) ? (event as SocketRequest) : 'unknown';
 }

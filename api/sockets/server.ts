@@ -26,7 +26,7 @@ import type { Connections } from './node.ts';
 import { boundedParser } from './parser.ts';
 import type { Presence } from './presence.ts';
 import { answerRequest, type RequestDeps, refuseRequest } from './requests.ts';
-import { closeTransport } from './transport.ts';
+import { closeCodes, closeTransport } from './transport.ts';
 
 /** The dependencies of Socket.IO. */
 export type SocketDeps = AdmissionDeps & SessionDeps & DeviceDeps & RequestDeps;
@@ -113,6 +113,7 @@ export async function openSockets(
       isDraining = true;
       await drain(deps, node, now);
       await io.close();
+      admission.endAll();
     },
   };
 }
@@ -121,9 +122,12 @@ export async function openSockets(
 function boundPackets(engine: Engine, now: () => number): void {
   engine.on('connection', (conn: Socket['conn']) => {
     const budget = fullBucket(packetRate, now());
-    conn.on('packet', () => {
-      if (!takeToken(budget, packetRate, now())) closeTransport(conn, 1008, 'flood');
-    });
+    const count = () => {
+      if (takeToken(budget, packetRate, now())) return;
+      conn.off('packet', count);
+      closeTransport(conn, closeCodes.policyViolation, 'flood');
+    };
+    conn.on('packet', count);
   });
 }
 
@@ -144,7 +148,7 @@ async function connect(deps: SocketDeps, { socket, handshake, node, presence, no
     socket,
     userBudget: node.budgetOf(handshake.session.userId),
     answer: (live, request) => answerRequest(deps, live, request),
-    refuse: (live, request) => refuseRequest(deps, live, request),
+    refuse: (request) => refuseRequest(deps, request),
     follow: (live, userIds) => presence.replace(live, userIds),
     now,
   });
@@ -200,6 +204,8 @@ async function drain(
   while (node.all().length > 0) {
     for (const connection of node.all()) {
       const wasOpen = connection.isOpen;
+      // a handshake that was in progress
+      connection.drain(now());
       connection.tick();
       if (wasOpen && !connection.isOpen) closed += 1;
     }

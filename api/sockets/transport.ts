@@ -13,13 +13,19 @@ interface WebSocket {
   terminate(): void;
 }
 
+/** WebSocket close codes (RFC 6455 section 7.4.1 and the registry of IANA). */
+export const closeCodes = { normal: 1000, policyViolation: 1008, internalError: 1011, serviceRestart: 1012 } as const;
+
 /** How long a client may take to answer a close frame. */
 const closeMs = 5000;
 
-/** Closes a connection with a close code (RFC 6455 section 7.4). What was written before arrives before it. */
+/** Closes a connection with a close code (RFC 6455 section 7.4). What was emitted before arrives before it. */
 export function closeTransport(conn: EngineSocket, code: number, reason: string): void {
   const webSocket = webSocketOf(conn);
-  webSocket.close(code, reason);
+  const close = () => webSocket.close(code, reason);
+  // frames that wait for the transport would be lost
+  if (bufferOf(conn).length > 0) conn.once('drain', close);
+  else close();
   setTimeout(() => webSocket.terminate(), closeMs).unref();
 }
 
@@ -30,10 +36,13 @@ export function abort(conn: EngineSocket): void {
 
 /** Returns how many bytes wait to be written, those in the kernel not counted. */
 export function unwrittenBytes(conn: EngineSocket): number {
-  const { writeBuffer } = conn as unknown as { writeBuffer: readonly { data?: string }[] };
   let bytes = webSocketOf(conn).bufferedAmount;
-  for (const { data } of writeBuffer) bytes += data?.length ?? 0;
+  for (const { data } of bufferOf(conn)) bytes += data?.length ?? 0;
   return bytes;
+}
+
+function bufferOf(conn: EngineSocket): readonly { data?: string }[] {
+  return (conn as unknown as { writeBuffer: readonly { data?: string }[] }).writeBuffer;
 }
 
 function webSocketOf({ transport }: EngineSocket): WebSocket {

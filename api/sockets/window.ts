@@ -68,12 +68,3 @@ export class Window {
     return this.#sizes.size > 0 && now - this.#progressAt >= acknowledgeMs;
   }
 }
-
-/** Returns the first of some messages that fit into an empty window, one at least. */
-export function withinWindow(messages: readonly InboxMessage[]): InboxMessage[] {
-  let bytes = 0;
-  return messages.filter(({ content }, index) => {
-    bytes += content.length;
-    return index === 0 || bytes <= windowMax.bytes;
-  });
-}

@@ -6,7 +6,15 @@ import { WebSocket } from 'ws';
 import { keys } from '../../adapters/redis/keys.ts';
 import { createAuthSessions } from '../../adapters/redis/sessions.ts';
 import { newId } from '../../platform/crypto.ts';
-import { type Client, connectClient, deviceOf, deviceOwner, messageTo, type TestDevice, textOf } from '../support/messages.ts';
+import {
+  type Client,
+  connectClient,
+  deviceOf,
+  deviceOwner,
+  messageTo,
+  type TestDevice,
+  textOf,
+} from '../support/messages.ts';
 import { must, startAnotherApi } from '../support/registrations.ts';
 import { stopTime } from '../support/stopped-time.ts';
 import { eventually, until } from '../support/until.ts';
@@ -190,7 +198,10 @@ describe('The inbox of a connected device', () => {
     const ids = slow.messages.map(({ messageId }) => messageId);
     assert.deepEqual((await slow.ask('message:ack', { messageIds: ids })).data, {});
     await until(() => slow.messages.length === 100);
-    assert.deepEqual(slow.messages.map(textOf), Array.from({ length: 100 }, (_, index) => `${index}`));
+    assert.deepEqual(
+      slow.messages.map(textOf),
+      Array.from({ length: 100 }, (_, index) => `${index}`),
+    );
   });
 
   it('is delivered over processes, and again where nothing was acknowledged', async () => {
@@ -242,10 +253,11 @@ describe('A request', () => {
       ['message:ack', { messageIds: Array.from({ length: 100_000 }, () => '1-1') }],
       ['message:ack', { messageIds: 1 }],
       ['message:ack', Buffer.from('binary')],
-      ['message:ack', ...Array.from({ length: 200_000 }, () => 1)],
     ]) {
       assert.equal((await ask(...values)).error?.error_code, 'INVALID_REQUEST', String(values[0]));
     }
+    // more values than a function takes arguments
+    socket.io.engine.write(`2${JSON.stringify(['message:ack', ...Array.from({ length: 400_000 }, () => 1)])}`);
     assert.equal((await ask('constructor', {})).error?.error_code, 'NOT_FOUND');
     assert.equal((await ask('nothing')).error?.error_code, 'NOT_FOUND');
     (socket.emit as (event: string, ...all: unknown[]) => void)('message:ack', { messageIds: 'no acknowledgement' });
