@@ -20,7 +20,7 @@ after(() => folder.close());
 describe('10,000 messages between 40 devices on two gateways', () => {
   it('K20: arrive once and in order, although a gateway and Redis are killed meanwhile', async () => {
     const load = await startLoadSystem(folder, {
-      engines: testEngines(),
+      databaseUrl: testEngines().databaseUrl,
       gateways: 2,
       devices: 40,
       database: uniqueName(),

@@ -1,6 +1,6 @@
 /**
  * The system of a load: gateways as processes of their own, a Redis that can be killed, on request a replica that can take
- * over, and devices of users who accept each other. Everything else is shared with other systems.
+ * over, and devices of users who accept each other. MongoDB is the only other engine.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -20,8 +20,8 @@ import { partnersOf } from './run.ts';
 
 /** How the system is started. */
 export interface LoadSystemOptions {
-  /** The engines except Redis. */
-  engines: EngineUrls;
+  /** URL of the server of MongoDB. */
+  databaseUrl: string;
   gateways: number;
   devices: number;
   database: string;
@@ -58,6 +58,20 @@ export interface ConnectedDevices {
   tally: Tally;
 }
 
+/** Messages need none of these engines. Nothing listens there. */
+const nowhere = 'http://127.0.0.1:1';
+const unused: Omit<EngineUrls, 'databaseUrl' | 'redisUrl'> = {
+  temporalAddress: '127.0.0.1:1',
+  ldap: { url: 'ldap://127.0.0.1:1', baseDn: '', bindDn: '', bindPassword: '' },
+  outboxUrl: nowhere,
+  twilioUrl: nowhere,
+  smtpUrl: 'smtp://127.0.0.1:1',
+  webpushUrl: nowhere,
+  apnsUrl: nowhere,
+  captchaUrls: { hcaptcha: nowhere, turnstile: nowhere, recaptcha: nowhere },
+  signalServerUrl: nowhere,
+};
+
 /** How long the replica is behind before it takes over. */
 const lagMs = 1000;
 /** How many users are written at once. */
@@ -66,7 +80,7 @@ const writers = 8;
 /** Starts the system in an open folder, which stops it when it is closed. */
 export async function startLoadSystem(folder: DataFolder, options: LoadSystemOptions): Promise<LoadSystem> {
   const store = await startStore(folder, options);
-  const urls = { ...options.engines, redisUrl: store.url };
+  const urls = { ...unused, databaseUrl: options.databaseUrl, redisUrl: store.url };
   const gateways = await Promise.all(
     Array.from({ length: options.gateways }, (_, index) => startGateway(folder, { ...options, urls, index })),
   );
