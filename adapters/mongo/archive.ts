@@ -128,6 +128,19 @@ export function createArchive(connection: Connection) {
       options: { after?: string | undefined; count: number },
     ): Promise<InboxMessage[]> => readPages(pages, device, end, options),
 
+    /** Returns how many messages of a user are in the archive, also those that expire. */
+    async count(userId: string): Promise<number> {
+      const found = await pages.find(within(`${userId}/`), { entries: 1 }).lean();
+      return found.reduce((sum, { entries }) => sum + Object.keys(entries).length, 0);
+    },
+
+    ...createRemovals(pages),
+  };
+}
+
+/** The operations that end the wait of archived messages. */
+function createRemovals(pages: Pages) {
+  return {
     /** Removes messages of a device from its archive; those that it does not have are ignored. Safe to repeat. */
     acknowledge: (device: DeviceAddress, end: ArchiveEnd, messageIds: readonly string[]): Promise<ArchiveRemoval> =>
       removeMessages(pages, device, end, messageIds),
@@ -163,12 +176,6 @@ export function createArchive(connection: Connection) {
     async erase(userId: string, deviceId?: string): Promise<void> {
       const prefix = deviceId === undefined ? `${userId}/` : `${userId}/${deviceId}/`;
       await pages.deleteMany(within(prefix));
-    },
-
-    /** Returns how many messages of a user are in the archive, also those that expire. */
-    async count(userId: string): Promise<number> {
-      const found = await pages.find(within(`${userId}/`), { entries: 1 }).lean();
-      return found.reduce((sum, { entries }) => sum + Object.keys(entries).length, 0);
     },
   };
 }
