@@ -72,15 +72,15 @@ async function sendAll(from: TestDevice, to: TestDevice, texts: readonly string[
 describe('A connection', () => {
   it('L1: needs a valid access token; every other one gets the same refusal, and no event is handled', async () => {
     const device = await deviceOwner(system, 1);
-    const refused = await refusalOf('');
-    assert.equal(refused.data.error_code, 'UNAUTHORIZED');
     const [head = '', claims = ''] = device.token.split('.');
-    const unusable = [`${head}.${claims}.${'A'.repeat(43)}`, await tokenOf(device, -60), device.refreshToken, 'x'];
-    for (const token of [...unusable, 7, null, [device.token], { $ne: '' }, `Bearer ${device.token}`]) {
-      const { message, data } = await refusalOf(token, {}, other);
-      assert.equal(message, refused.message, JSON.stringify(token));
-      assert.match(String(data.error_code), /^(UNAUTHORIZED|INVALID_TOKEN)$/);
+    const forged = await refusalOf(`${head}.${claims}.${'A'.repeat(43)}`);
+    assert.equal(forged.data.error_code, 'INVALID_TOKEN');
+    for (const token of [await tokenOf(device, -60), device.refreshToken, 'x', claims, `Bearer ${device.token}`]) {
+      assert.deepEqual(await refusalOf(token, {}, other), forged, token);
     }
+    const absent = await refusalOf(undefined);
+    assert.equal(absent.data.error_code, 'UNAUTHORIZED');
+    for (const token of [7, null, [device.token], { $ne: '' }]) assert.deepEqual(await refusalOf(token), absent);
     using raw = await openRawSocket(url);
     await raw.gets('0');
     raw.send('40');
@@ -140,7 +140,7 @@ describe('A connection', () => {
   it('L5: is not recovered without authentication: ids and offsets of an earlier one are worth nothing', async () => {
     const device = await deviceOwner(system, 6);
     using first = await connectClient(url, device.token);
-    const { id: pid, recovered } = first.socket;
+    const { id: pid, recovered = false } = first.socket;
     assert.deepEqual([recovered, (first.socket as unknown as { _pid?: string })._pid], [false, undefined]);
     first.cut();
     await must(api.logOut({ token: device.token, body: {} }), 204);
@@ -168,8 +168,8 @@ describe('A connection', () => {
         method,
         headers: { ...headers, Origin: 'https://evil.example' },
       });
-      assert.ok(polled.status >= 400 && polled.status < 500, `${method} ${polled.status}`);
       assert.equal(polled.headers.get('access-control-allow-origin'), null);
+      if (method !== 'OPTIONS') assert.ok(polled.status >= 400 && polled.status < 500, `${method} ${polled.status}`);
     }
   });
 });
@@ -272,7 +272,8 @@ describe('An event', () => {
     }
     await assertServed(honest);
     assert.equal(await closed, 1008);
-    assert.deepEqual(codes, new Set(['data', 'RATE_LIMITED']));
+    codes.delete('data');
+    assert.deepEqual(codes, new Set(['RATE_LIMITED']));
     await assertServed(honest);
   });
 });
