@@ -10,9 +10,14 @@ const componentPath = '#/components/schemas/';
 /** Returns the OpenAPI document of a table. https://spec.openapis.org/oas/v3.1.0.html */
 export function openApiDocument(operations: Record<string, Operation>): unknown {
   const paths: Record<string, Record<string, unknown>> = {};
+  const templates = new Map<string, string>();
   for (const [operationId, row] of Object.entries(operations)) {
-    const path = row.path.replace(/:(\w+)/g, '{$1}');
-    paths[path] = { ...paths[path], [row.method]: describe(operationId, row) };
+    // paths that differ only in the names of parameters are the same one (section 4.8.8.2): the first names count
+    const shape = row.path.replace(/:\w+/g, ':');
+    const template = templates.get(shape) ?? row.path;
+    templates.set(shape, template);
+    const path = template.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [row.method]: describe(operationId, row, template) };
   }
   return {
     openapi: '3.1.0',
@@ -46,7 +51,7 @@ const headers = {
   'RateLimit-Reset': { schema: { type: 'integer' }, description: 'Seconds until one more attempt is possible' },
 };
 
-function describe(operationId: string, row: Operation): unknown {
+function describe(operationId: string, row: Operation, template: string): unknown {
   const refusals: FailureCode[] = [
     ...row.failures,
     ...authFailures[row.auth],
@@ -58,7 +63,7 @@ function describe(operationId: string, row: Operation): unknown {
     operationId,
     summary: row.summary,
     ...(securitySchemes[row.auth] !== undefined && { security: [{ [row.auth]: [] }] }),
-    parameters: parametersOf(row),
+    parameters: parametersOf(row, template),
     ...(row.body && {
       requestBody: {
         required: !row.body.safeParse(undefined).success,
@@ -116,11 +121,13 @@ const stepUpFailures: FailureCode[] = ['authentication-too-old'];
 const probationFailures: FailureCode[] = ['device-on-probation'];
 const bodyFailures: FailureCode[] = ['body-too-large', 'media-type-unsupported'];
 
-function parametersOf(row: Operation): unknown[] {
-  const inPath = [...row.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+function parametersOf(row: Operation, template: string): unknown[] {
+  const own = namesIn(row.path);
+  const inPath = namesIn(template).map((name, index) => ({
     name,
     in: 'path',
     required: true,
+    ...(own[index] !== name && { description: `Here: ${own[index]}` }),
     schema: { type: 'string' },
   }));
   const inQuery = Object.entries(row.query?.shape ?? {}).map(([name, schema]) => ({
@@ -137,6 +144,11 @@ function parametersOf(row: Operation): unknown[] {
     schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,128}$' },
   };
   return [...inPath, ...inQuery, ...(row.idempotent ? [idempotencyKey] : [])];
+}
+
+/** The names of the parameters of a path. */
+function namesIn(path: string): string[] {
+  return [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
 }
 
 function byStatus(codes: FailureCode[]): Record<string, string> {
