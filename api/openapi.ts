@@ -10,14 +10,11 @@ const componentPath = '#/components/schemas/';
 /** Returns the OpenAPI document of a table. https://spec.openapis.org/oas/v3.1.0.html */
 export function openApiDocument(operations: Record<string, Operation>): unknown {
   const paths: Record<string, Record<string, unknown>> = {};
-  const templates = new Map<string, string>();
+  const all = Object.values(operations).map(({ path }) => path);
   for (const [operationId, row] of Object.entries(operations)) {
-    // paths that differ only in the names of parameters are the same one (section 4.8.8.2): the first names count
-    const shape = row.path.replace(/:\w+/g, ':');
-    const template = templates.get(shape) ?? row.path;
-    templates.set(shape, template);
-    const path = template.replace(/:(\w+)/g, '{$1}');
-    paths[path] = { ...paths[path], [row.method]: describe(operationId, row, template) };
+    const path = sharedPath(row.path, all);
+    const template = path.replace(/:(\w+)/g, '{$1}');
+    paths[template] = { ...paths[template], [row.method]: describe(operationId, { ...row, path }) };
   }
   return {
     openapi: '3.1.0',
@@ -36,6 +33,17 @@ export function openApiDocument(operations: Record<string, Operation>): unknown 
   };
 }
 
+/**
+ * Returns the path of a row with `:id` for each parameter that another row with the same path names differently: templates
+ * that differ in such names alone are identical (OpenAPI 3.1 section 4.8.8.2).
+ */
+function sharedPath(path: string, all: readonly string[]): string {
+  const shapeOf = (one: string) => one.replace(/:\w+/g, ':');
+  const same = all.filter((other) => shapeOf(other) === shapeOf(path)).map((other) => other.split('/'));
+  const parts = path.split('/');
+  return parts.map((part, index) => (same.every((other) => other[index] === part) ? part : ':id')).join('/');
+}
+
 /** The page of `/docs`: Swagger UI, without files of other servers. */
 export const docsPage = {
   html: `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Vyry API</title>
@@ -51,7 +59,7 @@ const headers = {
   'RateLimit-Reset': { schema: { type: 'integer' }, description: 'Seconds until one more attempt is possible' },
 };
 
-function describe(operationId: string, row: Operation, template: string): unknown {
+function describe(operationId: string, row: Operation): unknown {
   const refusals: FailureCode[] = [
     ...row.failures,
     ...authFailures[row.auth],
@@ -63,7 +71,7 @@ function describe(operationId: string, row: Operation, template: string): unknow
     operationId,
     summary: row.summary,
     ...(securitySchemes[row.auth] !== undefined && { security: [{ [row.auth]: [] }] }),
-    parameters: parametersOf(row, template),
+    parameters: parametersOf(row),
     ...(row.body && {
       requestBody: {
         required: !row.body.safeParse(undefined).success,
@@ -121,13 +129,11 @@ const stepUpFailures: FailureCode[] = ['authentication-too-old'];
 const probationFailures: FailureCode[] = ['device-on-probation'];
 const bodyFailures: FailureCode[] = ['body-too-large', 'media-type-unsupported'];
 
-function parametersOf(row: Operation, template: string): unknown[] {
-  const own = namesIn(row.path);
-  const inPath = namesIn(template).map((name, index) => ({
+function parametersOf(row: Operation): unknown[] {
+  const inPath = [...row.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
     name,
     in: 'path',
     required: true,
-    ...(own[index] !== name && { description: `Here: ${own[index]}` }),
     schema: { type: 'string' },
   }));
   const inQuery = Object.entries(row.query?.shape ?? {}).map(([name, schema]) => ({
@@ -144,11 +150,6 @@ function parametersOf(row: Operation, template: string): unknown[] {
     schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,128}$' },
   };
   return [...inPath, ...inQuery, ...(row.idempotent ? [idempotencyKey] : [])];
-}
-
-/** The names of the parameters of a path. */
-function namesIn(path: string): string[] {
-  return [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
 }
 
 function byStatus(codes: FailureCode[]): Record<string, string> {
