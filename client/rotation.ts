@@ -6,7 +6,7 @@
 import type { IdentityRotation } from '../contract/devices.ts';
 import { fromBase64, toBase64 } from './bytes.ts';
 import type { Calls } from './calls.ts';
-import { generateKeyPair, publicKeyOf } from './curve.ts';
+import { generateKeyPair, publicKeyOf } from './crypto/curve.ts';
 import { hasCode, VyryError } from './errors.ts';
 import { makeSignedKeys, pruneKeys } from './keys.ts';
 import type { ClientState, ClientStore, RotatedKeys, Rotation } from './store.ts';
