@@ -22,11 +22,12 @@ import type { DeviceSession } from '../authenticate.ts';
 import { acceptSide, type ConversationChangeDeps, fillSide, readCode } from '../conversation-sides.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { refreshDevices } from '../device-mirror.ts';
-import { limited, limitMessage } from '../limits.ts';
+import { limited } from '../limits.ts';
 import { malformed } from '../parse.ts';
 import { failureOf } from '../problems.ts';
 import type { HandlerInput } from '../serve.ts';
 import { type WakeUpDeps, wakeUp } from '../wake-up.ts';
+import { limitMessage } from './limit.ts';
 
 type RestOp = typeof messageOperations.sendMessage;
 type EventOp = (typeof socketOperations)['message:send'];
@@ -73,8 +74,9 @@ async function sendTo(deps: SendDeps, sending: Sending): Promise<SentMessage> {
     return await send(deps, sending);
   } catch (err) {
     const { code, context } = failureOf(err) ?? {};
-    const limit = context?.fields?.limit;
-    if (code !== undefined) deps.events.messageRefused(sending.holder, { code, limit: limit as string | undefined });
+    const limit = context?.fields?.limit as string | undefined;
+    if (code !== undefined) deps.events.messageRefused(sending.holder, { code, limit });
+    if (limit === 'inbox') deps.events.inboxFull(sending);
     throw err;
   }
 }
@@ -179,7 +181,7 @@ async function store(deps: SendDeps, sending: Sending): Promise<Stored> {
         isRefreshed = true;
         break;
       case 'limited':
-        throw limitedBy(sending, message, result);
+        throw limitedBy(sending, result, message);
       default:
         throw refusalOf(result);
     }
@@ -189,8 +191,8 @@ async function store(deps: SendDeps, sending: Sending): Promise<Stored> {
 /** Tells the caller the state of a limit of the script, and returns the failure. */
 function limitedBy(
   { caller }: Sending,
-  { limits: { pair, recipient } }: Send,
   { limit, retryAfterSeconds: resetSeconds }: Extract<SendResult, { outcome: 'limited' }>,
+  { limits: { pair, recipient } }: Pick<Send, 'limits'>,
 ): Failure {
   const { max } = limit === 'messages-per-pair' ? pair : recipient;
   if (resetSeconds !== undefined) caller.noteLimit?.({ limit, allowed: false, max, remaining: 0, resetSeconds });
