@@ -33,6 +33,16 @@ describe('the identity of a person', () => {
     assert.deepEqual(await textsOf(alice), ['hello', 'a new telephone', 'hello again']);
   });
 
+  it('that has changed ends the sending in every session with the old one', async () => {
+    const [alice, bob] = await pair();
+    await exchange(alice, bob, 'hello');
+    await exchange(bob, alice, 'hello');
+    const rotated = await createDevice({ userId: 'bob', deviceId: '2' });
+    assert.deepEqual(await exchange(rotated, alice, 'a new device'), { kind: 'message', isIdentityChanged: true });
+    const input = { clientMessageId: 'c', userId: 'bob', deviceIds: ['1', '2'], plain: utf8('text') };
+    await assert.rejects(alice.mailbox.queue(input), { code: 'SESSION_NEEDED', fields: { deviceIds: ['1'] } });
+  });
+
   it('that was verified stops sending when it changes, until the user accepts the new one', async () => {
     const [alice, bob] = await pair();
     await exchange(alice, bob, 'hello');
