@@ -16,7 +16,7 @@
  *
  * `inbox:{userId}:{deviceId}` STREAM has a message in each entry, as `entryOf` says; an empty one is deleted.
  * `sent:{userId}:{senderId}:{senderDeviceId}` HASH remembers the last sends of a device to a user, with the answer of each and
- * a ring of their names (`#0`…, `#n` their number), and its limits (`#pair`, `#recipient`).
+ * a ring of their names and its limits, in fields that begin with a blank: ` 0`…, ` n` (their number), ` pair`, ` recipient`.
  *
  * Consistency: one script changes all keys of a user, which have one hash tag. Scripts use the time of Redis; a given
  * `now`, in milliseconds, replaces it. Each call is safe to repeat unless it says otherwise. When Redis is unavailable,

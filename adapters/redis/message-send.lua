@@ -47,7 +47,7 @@ local function lease(device)
   end
 end
 
-local sent = redis.call('HMGET', KEYS[2], ARGV[5], '#n', '#pair', '#recipient')
+local sent = redis.call('HMGET', KEYS[2], ARGV[5], ' n', ' pair', ' recipient')
 if sent[1] then
   local id, hash = string.match(sent[1], '^(%S+) (%S+)$')
   if hash ~= ARGV[6] then
@@ -231,13 +231,14 @@ end
 redis.call('HSET', KEYS[1], unpack(changed))
 
 local count = (tonumber(sent[2]) or 0) + 1
-local slot = '#' .. count % tonumber(ARGV[17])
+-- a blank, which no name of a send has, keeps these fields apart from the sends
+local slot = ' ' .. count % tonumber(ARGV[17])
 if count > tonumber(ARGV[17]) then
   redis.call('HDEL', KEYS[2], redis.call('HGET', KEYS[2], slot) or '')
 end
-local record = { ARGV[5], id .. ' ' .. ARGV[6], slot, ARGV[5], '#n', count, '#pair', pair }
+local record = { ARGV[5], id .. ' ' .. ARGV[6], slot, ARGV[5], ' n', count, ' pair', pair }
 if blocked then
-  record[#record + 1] = '#recipient'
+  record[#record + 1] = ' recipient'
   record[#record + 1] = recipient
 end
 redis.call('HSET', KEYS[2], unpack(record))

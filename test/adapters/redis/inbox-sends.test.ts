@@ -54,6 +54,13 @@ describe('message-send.lua', () => {
     other.disconnect();
   });
 
+  it('takes any name of a send', async () => {
+    const { send } = await inboxScene(redis);
+    for (const name of ['#n', '#0', 'n', '0', 'pair', '#pair']) {
+      assert.deepEqual(outcomes([await send(name), await send(name)]), ['stored', 'duplicate'], name);
+    }
+  });
+
   it('remembers the last 128 sends of a device, for a day after the last one', async () => {
     const { send, userId, sender } = await inboxScene(redis);
     const key = keys.sentMessages({ userId, senderId: sender.userId, senderDeviceId: '1' });
