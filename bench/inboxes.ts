@@ -65,7 +65,7 @@ async function measureSends(): Promise<void> {
   const people = Array.from({ length: 100 }, () => randomUUID());
   await Promise.all(people.map((userId) => fill(inboxes, userId)));
   const { pid } = engine.process ?? { pid: 0 };
-  const [own, server, begin] = [process.cpuUsage(), cpuMs([pid]), performance.now()];
+  const [own, server, begin] = [process.cpuUsage(), cpuMs(pid), performance.now()];
   for (let index = 0; index < repeatedSends; index += atATime) {
     await Promise.all(
       Array.from({ length: atATime }, (_one, place) =>
@@ -82,7 +82,7 @@ async function measureSends(): Promise<void> {
         'one device each',
         String(Math.round(repeatedSends / seconds)),
         ((user + system) / repeatedSends).toFixed(1),
-        (((cpuMs([pid]) - server) * 1000) / repeatedSends).toFixed(1),
+        (((cpuMs(pid) - server) * 1000) / repeatedSends).toFixed(1),
       ],
     ],
   );

@@ -55,8 +55,8 @@ function redisArguments(port: number, data: string, options: RedisOptions): stri
     appendonly: 'yes',
     appendfsync,
     save: '',
-    // an inbox has few messages: one costs 770 bytes instead of 4,349, and memory is freed as they leave
-    'stream-node-max-bytes': '512',
+    // most inboxes have few messages: a node has one or two, and memory is freed as they leave (`npm run bench:inboxes`)
+    'stream-node-max-bytes': '384',
     daemonize: 'no',
     ...more,
   };

@@ -64,7 +64,7 @@ describe('on a Redis Cluster of three nodes', () => {
 
 describe('with a replica', () => {
   it('answers a send when the replica has it, refuses it while the replica does not, and a repeat is safe', async () => {
-    await using primary = await startOwnRedis();
+    await using primary = await startOwnRedis({ settings: { 'repl-diskless-sync-delay': '0' } });
     await using replica = await startOwnRedis();
     await follow(replica, primary);
     const sends = connectRedis(primary.engine.url, () => undefined);
