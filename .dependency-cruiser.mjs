@@ -99,7 +99,7 @@ export default {
     rule(
       'operations-know-no-transport',
       'The table imports operations, never the other way.',
-      { path: '^api/', pathNot: '^api/(main|rest|codec)[.]ts$' },
+      { path: '^api/', pathNot: '^api/(main|gateway|rest|codec)[.]ts$' },
       { path: '^api/(rest|codec|http)[.]ts$', dependencyTypesNot: ['type-only'] },
     ),
     rule(
@@ -139,7 +139,7 @@ export default {
     rule(
       'no-orphans',
       'Nothing uses this file: use it or delete it.',
-      { orphan: true, pathNot: ['(^|/)(main|bundle|run)[.]ts$', '^test/'] },
+      { orphan: true, pathNot: ['(^|/)(main|gateway|bundle|run)[.]ts$', '^test/'] },
       {},
     ),
     rule(
@@ -151,6 +151,9 @@ export default {
 
     fence('express', 'api/http'),
     fence('cors', 'api/http'),
+    fence('socket.io', 'api/sockets'),
+    fence('socket.io-parser', 'api/sockets/parser'),
+    fence('engine.io', 'api/sockets/server'),
     fence('lru-cache', 'api/tokens'),
     fence('jose', 'api/tokens', 'api/grpc/callers', 'adapters/http/fcm', 'adapters/http/apns'),
     fence('@block65/webcrypto-web-push', 'adapters/http/webpush'),

@@ -73,6 +73,18 @@ export async function authenticate(
   }
 }
 
+/**
+ * Returns the holder of an operation for a session that is authenticated already.
+ *
+ * @throws {Failure} device-missing; forbidden for operations that no session can do
+ */
+export function holderOfSession(auth: Auth, session: AuthSession): Holders['session'] {
+  noteCaller({ userId: session.userId });
+  if (auth === 'device') return requireDevice(session);
+  if (auth !== 'session') throw new Failure('forbidden');
+  return session;
+}
+
 /** Returns whether Twilio signed the request; false as well if its token or the public URL is not configured. */
 function isFromTwilio({ config }: Pick<ApiDeps, 'config'>, { body, signed }: ApiRequest): boolean {
   const { TWILIO_WEBHOOK_TOKEN: token, PUBLIC_URL: publicUrl } = config;

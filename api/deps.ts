@@ -5,6 +5,7 @@ import type { Captcha } from '../adapters/captcha.ts';
 import type { Places } from '../adapters/geoip.ts';
 import type { PublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
+import type { Archive } from '../adapters/mongo/archive.ts';
 import type { Conversations } from '../adapters/mongo/conversations.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
@@ -20,7 +21,6 @@ import type { Idempotency } from '../adapters/redis/idempotency.ts';
 import type { Inboxes } from '../adapters/redis/inboxes.ts';
 import type { Links } from '../adapters/redis/links.ts';
 import type { LogIns } from '../adapters/redis/logins.ts';
-import type { Delivery } from '../adapters/redis/node-channel.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { RateLimitLeases } from '../adapters/redis/rate-limit-leases.ts';
 import type { LimitsState, RateLimits } from '../adapters/redis/rate-limits.ts';
@@ -42,6 +42,7 @@ import type { Cipher } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
 import type { DependencyHealth } from '../platform/lifecycle.ts';
 import type { RecordSpan } from '../platform/spans.ts';
+import type { Node } from './sockets/node.ts';
 import type { Tokens } from './tokens.ts';
 
 /** The dependencies of every operation. A function declares the ones that it uses: `Pick<ApiDeps, …>`. */
@@ -102,8 +103,10 @@ export interface ApiDeps {
   deviceActivity: DeviceActivity;
   preKeys: PreKeys;
   inboxes: Inboxes;
+  /** Messages that have waited for a long time. */
+  archive: Archive;
   /** This process, where devices are connected to it. */
-  node: { nodeId: string; deliverLocal(local: readonly Delivery[]): void };
+  node: Node;
   conversations: Conversations;
   conversationCache: ConversationCache;
   /** Tells connected devices what has changed. */

@@ -1,5 +1,5 @@
 /** What the Express apps of the REST API and of the codec endpoint share. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { parse as parseForm } from 'node:querystring';
 import cors, { type CorsOptions } from 'cors';
 import express, { type Application, type Express, type Request, type RequestHandler, type Response } from 'express';
@@ -35,9 +35,12 @@ export function createHttpApp(proxies: readonly string[]): Express {
   return app;
 }
 
-/** Creates the server of an app. */
-export function createHttpServer(app: Express): Server {
-  return createServer(serverOptions, (req, res) => {
+/**
+ * Creates the server of an app. Requests for an upgrade are answered as if they were none (RFC 9110 section 7.8), unless
+ * `isUpgrade` says otherwise.
+ */
+export function createHttpServer(app: Express, isUpgrade: (req: IncomingMessage) => boolean = () => false): Server {
+  return createServer({ ...serverOptions, shouldUpgradeCallback: isUpgrade }, (req, res) => {
     // before Express, which keeps what it has read of the target
     useOriginForm(req);
     app(req, res);

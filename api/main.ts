@@ -1,23 +1,13 @@
-// @permissions net, addons, read(/etc/alpine-release), read(GEOIP_DATABASE)
-/**
- * The api process: configuration, connections, servers and a graceful stop. The only system file is probed by the
- * loader of the argon2 package.
- */
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
-import { type Collector, connectCollector } from '../adapters/collector.ts';
+import { connectCollector } from '../adapters/collector.ts';
 import { openPlaces } from '../adapters/geoip.ts';
 import { createPublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import { isPublicAddress } from '../adapters/ip-addresses.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
-import { connectMongo } from '../adapters/mongo/connect.ts';
-import { createConversations } from '../adapters/mongo/conversations.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
-import { createDevices } from '../adapters/mongo/devices.ts';
 import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
@@ -25,55 +15,39 @@ import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.t
 import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
 import { createChangeListener } from '../adapters/redis/changes.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
-import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
-import { createConversationCache } from '../adapters/redis/conversations.ts';
 import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
-import { createIdempotency } from '../adapters/redis/idempotency.ts';
-import { createInboxes } from '../adapters/redis/inboxes.ts';
 import { createLinks } from '../adapters/redis/links.ts';
 import { createLogIns } from '../adapters/redis/logins.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
-import { createRateLimitLeases } from '../adapters/redis/rate-limit-leases.ts';
-import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createRecoveries } from '../adapters/redis/recoveries.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrationStarts, createRegistrations } from '../adapters/redis/registrations.ts';
-import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createSmsBudget } from '../adapters/redis/sms-budget.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
-import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { createPayloadCodec } from '../adapters/temporal/codec.ts';
-import { connectTemporal, createDataConverter, createTemporalProbe } from '../adapters/temporal/connect.ts';
+import { createTemporalProbe } from '../adapters/temporal/connect.ts';
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
-import { createTraceCipher } from '../adapters/temporal/trace.ts';
-import { type LimitName, messageLimit, requestLimit } from '../domain/limits.ts';
 import { readPolicy, type StepName } from '../domain/registration.ts';
 import { createAnnouncements } from '../platform/announcements.ts';
 import { pseudonymOf } from '../platform/audit.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { type roles, temporalRoles } from '../platform/config/roles.ts';
-import { createCipher, deriveKey, keyedHash, newId } from '../platform/crypto.ts';
+import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
 import { createAuditedEvents } from '../platform/events/audited-events.ts';
-import {
-  checkHealth,
-  type DependencyHealth,
-  dropPermissions,
-  untilSignal,
-  withTimeout,
-} from '../platform/lifecycle.ts';
+import { type DependencyHealth, dropPermissions, untilSignal, withTimeout } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
 import { createCodecApp } from './codec.ts';
+import { type Connections, checkEngines, connect, listen, urlOf } from './connections.ts';
 import type { ApiDeps } from './deps.ts';
 import { registerGauges } from './gauges.ts';
 import { openGrpc } from './grpc/server.ts';
 import { createHttpServer, readTrustProxy } from './http.ts';
-import { limitOf } from './limits.ts';
+import { assembleMessaging, type Messaging, type MessagingDeps } from './messaging.ts';
 import { createRestApp } from './rest.ts';
 import { sessionLifeOf } from './sessions.ts';
-import { createTokens } from './tokens.ts';
 
 /** A system file that the loader of the argon2 package probes. */
 const loaderProbe = '/etc/alpine-release';
@@ -114,14 +88,19 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
     createAuditLog(connections.redis, { ...hooks, streamMax: config.AUDIT_STREAM_MAX }),
   );
   open.use(auditLog);
-  const deps = { ...(await assemble(config, connections, { registry, events })), recordSpan: collector.record };
+  const messaging = open.use(await assembleMessaging(config, connections, { events, hasSockets: config.SOCKETS }));
+  const own = await assemble(config, connections, { registry, messaging });
+  const deps: ApiDeps = { ...own, ...messaging.deps, recordSpan: collector.record };
   const codec = createPayloadCodec(createCipher('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
   const codecApp = createCodecApp({ config, codec, log, events, rateLimits: deps.rateLimits });
   const codecServer = createHttpServer(codecApp);
   open.use(await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST));
   const app = createRestApp(deps);
-  const server = createHttpServer(app);
+  const server = createHttpServer(app, messaging.isUpgrade);
+  const sockets = await messaging.serve(deps, server, readTrustProxy(app));
   open.use(await listen(server, config.SERVER_PORT, config.SERVER_HOST));
+  // stopped first: the clients of a stopping process still reach it by REST
+  open.use(sockets);
   const grpc = open.use(await openGrpc(deps, readTrustProxy(app)));
   open.defer(() => events.processStopped());
   const opened = open.move();
@@ -134,50 +113,15 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   };
 }
 
-interface Connections extends AsyncDisposable {
-  redis: ReturnType<typeof connectRedis>;
-  subscriber: ReturnType<typeof connectRedis>;
-  database: ReturnType<typeof connectMongo>;
-  temporal: ReturnType<typeof connectTemporal>;
-}
-
-/** Opens the connections; each reconnects automatically. */
-function connect(config: Config<'api'>, log: Logger, { record }: Collector): Connections {
-  const away = (dependency: string) => (err: unknown) =>
-    log.warn({ event: `${dependency}.away`, reason: (err as Error).message });
-  const redis = connectRedis(config.REDIS_URL, away('redis'));
-  const subscriber = connectRedis(config.REDIS_URL, away('redis'));
-  const database = connectMongo(config.DATABASE_URL, away('database'));
-  const temporal = connectTemporal({
-    address: config.TEMPORAL_ADDRESS,
-    namespace: config.TEMPORAL_NAMESPACE,
-    dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
-    traceCipher: createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
-    record,
-  });
-  // otherwise the first burst of requests would share the short timeout of an unavailable Temporal
-  temporal.connection.ensureConnected().catch(away('temporal'));
-  return {
-    redis,
-    subscriber,
-    database,
-    temporal,
-    async [Symbol.asyncDispose]() {
-      await Promise.allSettled([temporal.connection.close(), database[Symbol.asyncDispose]()]);
-      for (const connection of [redis, subscriber]) connection.disconnect();
-    },
-  };
-}
-
 async function assemble(
   config: Config<'api'>,
   connections: Connections,
-  { registry, events }: { registry: Registry; events: ApiDeps['events'] },
-): Promise<Omit<ApiDeps, 'recordSpan'>> {
+  { registry, messaging }: { registry: Registry; messaging: Messaging },
+): Promise<Omit<ApiDeps, keyof MessagingDeps | 'recordSpan'>> {
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   const policy = readPolicy(config.REGISTRATION_STEPS);
-  const checkDependencies = () => checkAll(connections, policy);
+  const checkDependencies = async () => [...(await checkAll(connections, policy)), await messaging.checkDurability()];
   collectDefaultMetrics({ register: registry });
   // readers of metrics need no version to attack
   registry.removeSingleMetric('nodejs_version_info');
@@ -191,10 +135,8 @@ async function assemble(
   const secretCipher = createCipher('secret', payloadKey, olderKeys);
   return {
     config,
-    events,
     policy,
     rules: rulesOf(config),
-    temporal,
     reachTemporal: createTemporalProbe(temporal),
     sessionRules: sessionRulesOf(config),
     verificationSessions: createVerificationSessions(redis, secretCipher),
@@ -214,10 +156,8 @@ async function assemble(
     breachedPasswords:
       config.BREACHED_PASSWORDS_URL === undefined ? undefined : connectBreachedPasswords(config.BREACHED_PASSWORDS_URL),
     usedCaptchas: createUsedCaptchas(redis),
-    idempotency: createIdempotency(redis, createCipher('idempotency', payloadKey, olderKeys)),
-    ...assembleLimits(config, redis),
-    ...assembleDevices(config, connections, events),
-    sessions: createAuthSessions(redis),
+    smsBudget: createSmsBudget(redis),
+    ...assembleDevices(config, connections, messaging.deps),
     sessionLife: sessionLifeOf(config),
     refreshCipher: createCipher('refresh', payloadKey, olderKeys),
     logins: createLogIns(redis),
@@ -227,8 +167,6 @@ async function assemble(
     readPersonEvents: await personEventsOf(config),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
-    tokens: createTokens(config),
-    hashKey: deriveKey(payloadKey, 'idempotency'),
     checkDependencies,
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   };
@@ -245,52 +183,19 @@ function rulesOf(config: Config<'api'>): ApiDeps['rules'] {
   };
 }
 
-function assembleLimits(
-  config: Config<'api'>,
-  redis: Redis,
-): Pick<ApiDeps, 'rateLimits' | 'requestLeases' | 'messageLeases' | 'smsBudget' | 'limitHash'> {
-  const key = deriveKey(config.PAYLOAD_KEY, 'limit');
-  const limitHash: ApiDeps['limitHash'] = (kind, text) => keyedHash(key, kind, text);
-  const rateLimits = createRateLimits(redis);
-  const leasesOf = (name: LimitName, kind: string) =>
-    createRateLimitLeases(rateLimits, { limit: limitOf({ config }, name), keyOf: (source) => limitHash(kind, source) });
+function assembleDevices(
+  { DATA_KEY: dataKey, WEBPUSH_PRIVATE_HOSTS: allowed }: Config<'api'>,
+  { redis, database }: Connections,
+  { inboxes, conversations, events }: MessagingDeps,
+) {
+  const announcements = createAnnouncements({ inboxes, conversations, events });
   return {
-    rateLimits,
-    requestLeases: leasesOf(requestLimit, 'address'),
-    messageLeases: leasesOf(messageLimit, 'device'),
-    smsBudget: createSmsBudget(redis),
-    limitHash,
-  };
-}
-
-function assembleDevices(config: Config<'api'>, { redis, database }: Connections, events: ApiDeps['events']) {
-  const { DATA_KEY: dataKey, WEBPUSH_PRIVATE_HOSTS: allowed } = config;
-  const messages = assembleMessages(config, { redis, database }, events);
-  return {
-    ...messages,
-    devices: createDevices(database.connection),
+    announcements,
     deviceActivity: createDeviceActivity(redis),
     preKeys: createPreKeys(database.connection),
-    links: createLinks(redis, messages.announcements),
-    wakeUps: createWakeUps(redis),
+    links: createLinks(redis, announcements),
     pushCipher: createCipher('push', dataKey),
     pushEndpoints: createPublicEndpoints({ isPublic: isPublicAddress, allowed }),
-  };
-}
-
-function assembleMessages(
-  { MESSAGE_DURABILITY: durability, MESSAGE_REPLICA_TIMEOUT_MS: replicaTimeoutMs }: Config<'api'>,
-  { redis, database }: Pick<Connections, 'redis' | 'database'>,
-  events: ApiDeps['events'],
-) {
-  const inboxes = createInboxes(redis, { durability, replicaTimeoutMs });
-  const conversations = createConversations(database.connection);
-  return {
-    inboxes,
-    conversations,
-    conversationCache: createConversationCache(redis),
-    announcements: createAnnouncements({ inboxes, conversations, events }),
-    node: { nodeId: newId(), deliverLocal: () => undefined },
   };
 }
 
@@ -329,20 +234,16 @@ function canAnswerCalls({ PUBLIC_URL, TWILIO_WEBHOOK_TOKEN }: Config<'api'>): bo
 
 /** Checks the dependencies of the api, then the workers and the dependencies that they report. */
 async function checkAll(connections: Connections, policy: readonly StepName[]): Promise<DependencyHealth[]> {
-  const { redis, database, temporal } = connections;
+  const { redis } = connections;
   const heartbeats = createHeartbeats(redis);
   const reported = async (role: (typeof roles)[number]) => ({
     role,
     beat: await withTimeout(heartbeats.read(role, Date.now())).catch(() => undefined),
   });
-  const [hasAudit, workers, ...own] = await Promise.all([
+  const [hasAudit, workers, own] = await Promise.all([
     withTimeout(isAuditShipped(redis)).catch(() => false),
     Promise.all([...temporalRoles, 'audit' as const].map(reported)),
-    checkHealth('redis', () => redis.ping()),
-    checkHealth('mongodb', () => database.ping()),
-    checkHealth('temporal', () =>
-      temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
-    ),
+    checkEngines(connections),
   ]);
   const expected = workers.filter(({ role, beat }) => {
     // an installation without the step needs no Signal-Server
@@ -357,25 +258,6 @@ async function checkAll(connections: Connections, policy: readonly StepName[]): 
     })),
     ...expected.flatMap(({ beat }) => beat?.dependencies ?? []),
   ];
-}
-
-async function listen(server: Server, port: number, host: string): Promise<AsyncDisposable> {
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
-  return {
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeIdleConnections();
-      // requests in progress complete; one that waits for a change must not delay the stop
-      const timer = setTimeout(() => server.closeAllConnections(), 5000);
-      await closed;
-      clearTimeout(timer);
-    },
-  };
-}
-
-function urlOf(server: Server): string {
-  const { address, port } = server.address() as AddressInfo;
-  return `http://${['0.0.0.0', '::'].includes(address) ? '127.0.0.1' : address}:${port}`;
 }
 
 if (import.meta.main) await main();

@@ -30,6 +30,7 @@ import { linkPage } from './link-page.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
 import { noteProblem, problemOf, type Refusal } from './problems.ts';
 import { type ApiAnswer, type ApiRequest, serve } from './serve.ts';
+import { readHealth, readReadiness } from './system/health.ts';
 
 const rows = Object.entries(operations) as [OperationId, Operation][];
 const pathsWhere = (isWanted: (row: Operation) => unknown) =>
@@ -60,6 +61,9 @@ const exposedHeaders = [
   'Location',
 ];
 
+/** The dependencies of probes. */
+type ProbeDeps = Pick<ApiDeps, 'config' | 'events' | 'recordSpan' | 'metrics' | 'checkDependencies'>;
+
 /** Creates the REST API: middleware in order, then the table, then not found and errors. */
 export function createRestApp(deps: ApiDeps): Express {
   const app = createHttpApp(deps.config.TRUST_PROXY);
@@ -85,6 +89,30 @@ export function createRestApp(deps: ApiDeps): Express {
     ...rows.map(([, row]) => ({ method: row.method, path: row.path, isHead: answersHead(row) })),
     ...pages.map((path) => ({ method: 'get', path, isHead: true })),
   ]);
+  app.use((err: unknown, _req: Request, res: Response, _next: NextFunction) => answerProblem(deps, err, res));
+  return app;
+}
+
+/** Creates the app of a process that serves no operation but probes: `/health`, `/health/ready` and `/metrics`. */
+export function createProbeApp(deps: ProbeDeps): Express {
+  const app = createHttpApp(deps.config.TRUST_PROXY);
+  app.use((req, res, next) => recordTelemetry(deps, req, res, next));
+  app.use(requireUnambiguous);
+  const { readHealth: health, readReadiness: readiness } = operations;
+  for (const [row, read] of [
+    [health, readHealth],
+    [readiness, () => readReadiness(deps)],
+  ] as const) {
+    app.get(row.path, async (_req, res) => {
+      res.locals.route = row.path;
+      sendAnswer(res, row, await read());
+    });
+  }
+  serveMetrics(app, deps);
+  refuseUnrouted(
+    app,
+    [health.path, readiness.path, '/metrics'].map((path) => ({ method: 'get', path, isHead: true })),
+  );
   app.use((err: unknown, _req: Request, res: Response, _next: NextFunction) => answerProblem(deps, err, res));
   return app;
 }
@@ -170,10 +198,7 @@ function serveDocs(app: Express, { metrics }: Pick<ApiDeps, 'metrics'>): string[
   app.get('/openapi.json', (_req, res) => {
     res.json(document);
   });
-  app.get('/metrics', async (_req, res) => {
-    const { contentType, text } = await metrics();
-    res.type(contentType).send(text);
-  });
+  serveMetrics(app, { metrics });
   app.get('/docs', (_req, res) => {
     res.type('html').send(docsPage.html);
   });
@@ -186,6 +211,13 @@ function serveDocs(app: Express, { metrics }: Pick<ApiDeps, 'metrics'>): string[
     return path;
   });
   return ['/openapi.json', '/metrics', '/docs', '/docs/start.js', ...assets];
+}
+
+function serveMetrics(app: Express, { metrics }: Pick<ApiDeps, 'metrics'>): void {
+  app.get('/metrics', async (_req, res) => {
+    const { contentType, text } = await metrics();
+    res.type(contentType).send(text);
+  });
 }
 
 /** Serves the page of QR codes. Returns its path. */

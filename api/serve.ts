@@ -17,8 +17,16 @@ import { failures } from '../contract/failures.ts';
 import type { AnswerOf, Auth, BodyOf, Idempotent, Operation, QueryOf, RpcOperation } from '../contract/operation.ts';
 import { isSecret } from '../contract/schemas.ts';
 import { Failure } from '../domain/failures.ts';
+import type { AuthSession } from '../domain/session.ts';
 import { keyedHash, newId, newToken } from '../platform/crypto.ts';
-import { authenticate, type Holders, requireNoProbation, requireStepUp, requireToken } from './authenticate.ts';
+import {
+  authenticate,
+  type Holders,
+  holderOfSession,
+  requireNoProbation,
+  requireStepUp,
+  requireToken,
+} from './authenticate.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import { malformed, parse } from './parse.ts';
 
@@ -34,7 +42,21 @@ export interface ApiRequest {
   signed?: { path: string; signature: string | undefined };
 }
 
+/** What a request may change of the connection that it came by. */
+export interface LiveConnection {
+  readonly session: AuthSession;
+  /** Continues with another token of the session. */
+  renew(session: AuthSession, expiresAt: number): void;
+  /** Follows these users instead of those before. */
+  follow(userIds: readonly string[]): Promise<void>;
+  /** Messages were removed from the inbox of its device. */
+  release(messageIds: readonly string[]): void;
+}
+
 type OnceDeps = Pick<ApiDeps, 'idempotency' | 'hashKey' | 'tokens' | 'sessions' | 'wakeUps'>;
+
+/** What every operation needs. */
+export type ServeDeps = OnceDeps & Pick<ApiDeps, 'config' | 'devices'>;
 
 const lifeSeconds = keyFamilies.idempotency.life.seconds;
 /** How long a stranger's key lives without an answer, and every answer with credentials. */
@@ -74,30 +96,32 @@ export type HandlerInput<O extends RpcOperation> = {
   caller: Caller;
   /** For operations whose body determines the required credential. */
   authorization: string | undefined;
+  /** Absent for a request that did not come by a socket. */
+  connection?: LiveConnection;
 } & (O['idempotent'] extends { proof: true } ? { once: Once } : { minted: Minted });
 
 /** Executes an operation. It throws a `Failure` to refuse. */
-type Handler<O extends RpcOperation> = (deps: ApiDeps, input: HandlerInput<O>) => Promise<AnswerOf<O>>;
+type Handler<O extends RpcOperation, D> = (deps: D, input: HandlerInput<O>) => Promise<AnswerOf<O>>;
 
-/** A handler for every operation of a table: a missing one does not compile. */
-export type Handlers<T extends Record<string, RpcOperation>> = { [K in keyof T]: Handler<T[K]> };
+/** A handler for every operation of a table: a missing one does not compile. `D`: what they may use. */
+export type Handlers<T extends Record<string, RpcOperation>, D = ApiDeps> = { [K in keyof T]: Handler<T[K], D> };
 
 /** An operation with its handler, as transports loop over them. */
-export interface Served {
+export interface Served<D = ApiDeps> {
   id: string;
   operation: RpcOperation;
-  handler: Handler<RpcOperation>;
+  handler: Handler<RpcOperation, D>;
 }
 
 /** Pairs a table with its handlers. The types of each pair fit by `Handlers`; a loop cannot express that. */
-export function servedBy<T extends Record<string, RpcOperation>>(
+export function servedBy<T extends Record<string, RpcOperation>, D = ApiDeps>(
   operations: T,
-  handlers: Handlers<T>,
-): Record<keyof T, Served> {
+  handlers: Handlers<T, D>,
+): Record<keyof T, Served<D>> {
   const pairs = Object.entries(operations).map(([id, operation]) => {
-    return [id, { id, operation, handler: handlers[id] as unknown as Handler<RpcOperation> }];
+    return [id, { id, operation, handler: handlers[id] as unknown as Handler<RpcOperation, D> }];
   });
-  return Object.fromEntries(pairs) as Record<keyof T, Served>;
+  return Object.fromEntries(pairs) as Record<keyof T, Served<D>>;
 }
 
 /**
@@ -106,16 +130,48 @@ export function servedBy<T extends Record<string, RpcOperation>>(
  * @throws {Failure} what the operation lists, and idempotency-key-reused
  */
 export async function serve(deps: ApiDeps, served: Served, request: ApiRequest): Promise<ApiAnswer> {
+  return execute(deps, served, { ...request, holder: await authenticate(deps, served.operation, request) });
+}
+
+/**
+ * Executes an operation for the session of a connection, which was authenticated when it was opened and ends with the
+ * session.
+ *
+ * @throws {Failure} what the operation lists
+ */
+export async function serveConnection<D extends ServeDeps>(
+  deps: D,
+  served: Served<D>,
+  { connection, body, caller }: { connection: LiveConnection; body: unknown; caller: Caller },
+): Promise<ApiAnswer> {
+  const holder = holderOfSession(served.operation.auth, connection.session);
+  const request = { params: {}, query: undefined, body, authorization: undefined, caller };
+  return execute(deps, served, { ...request, holder, connection });
+}
+
+/** A request of an authenticated caller. */
+interface HeldRequest extends ApiRequest {
+  holder: Holders[Auth];
+  connection?: LiveConnection;
+}
+
+async function execute<D extends ServeDeps>(
+  deps: D,
+  served: Served<D>,
+  { holder, connection, ...request }: HeldRequest,
+): Promise<ApiAnswer> {
   const { operation, handler } = served;
   const { params, caller, authorization } = request;
-  const holder = await authenticate(deps, operation, request);
   const body = operation.body && parse(operation.body, request.body);
   const query = operation.query && parse(operation.query, request.query);
   if (operation.isBarredOnProbation) await requireNoProbation(deps, holder as Holders['session']);
   if (needsStepUp(operation, body)) requireStepUp(deps, holder as Holders['session']);
   const once = onceFor(deps, served, { holder, caller, body });
   const run = (given: { minted: Minted } | { once: Once }) =>
-    handler(deps, { holder, body, query, params, caller, authorization, ...given } as never) as Promise<ApiAnswer>;
+    handler(deps, {
+      ...{ holder, body, query, params, caller, authorization, ...given },
+      ...(connection && { connection }),
+    } as never) as Promise<ApiAnswer>;
   if (isProof(operation)) return run({ once });
   return once((minted) => run({ minted }));
 }
@@ -144,7 +200,7 @@ interface Repeated {
 /** Returns the function that runs a request once for its key, or at once if it has none. */
 function onceFor(
   deps: OnceDeps,
-  { id, operation }: Served,
+  { id, operation }: Pick<Served, 'id' | 'operation'>,
   { holder, caller, body }: { holder: unknown; caller: Caller; body: unknown },
 ): Once {
   const { idempotencyKey } = caller;

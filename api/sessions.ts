@@ -183,7 +183,8 @@ export function requireEnabled({ disabledAt }: Account): void {
  */
 async function endReplaced(deps: SessionBeginDeps, userId: string, before: string | undefined): Promise<void> {
   if (before === undefined) return;
-  if (await deps.sessions.end(userId, before, 'replaced')) deps.events.sessionEnded({ sessionId: before, userId, why: 'replaced' });
+  if (await deps.sessions.end(userId, before, 'replaced'))
+    deps.events.sessionEnded({ sessionId: before, userId, why: 'replaced' });
 }
 
 /**

@@ -6,6 +6,7 @@ import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
 import { createDeviceActivity, type DeviceActivity } from '../adapters/redis/device-activity.ts';
+import { createInboxDevices } from '../adapters/redis/inbox-devices.ts';
 import { type AuthSessions, createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createWakeUps, type WakeUps } from '../adapters/redis/wake-ups.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
@@ -75,7 +76,7 @@ export function openUsers(env: Record<string, string>): UserAccess {
   return {
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
     sessions: createAuthSessions(redis),
-    devices: createDevices(database.connection),
+    devices: createDevices(database.connection, { changed: createInboxDevices(redis).writeDevices }),
     deviceActivity: createDeviceActivity(redis),
     wakeUps: createWakeUps(redis),
     pushCipher: createCipher('push', dataKey),

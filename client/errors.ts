@@ -17,6 +17,10 @@ export class VyryError extends Error {
    * - LINK_CODE: the digits are not those of the new device; `attemptsLeft` says how many tries are left.
    * - LINK_PROVISION: what the existing device sent cannot be decrypted, or is not what the protocol says.
    * - LINK_ENDED: the link was denied or has expired.
+   * - UNDECRYPTABLE: a message cannot be decrypted; `fields.reason` says why.
+   * - BUNDLE_INVALID: the keys that the server answered for another device are malformed, or wrongly signed.
+   * - SESSION_NEEDED: there is no session with the devices in `fields.deviceIds`; get their keys first.
+   * - IDENTITY_CHANGED: the person's identity key is another one than the one that was verified; ask the user.
    */
   readonly code: string;
   /** The HTTP status; absent without an answer. */

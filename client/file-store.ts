@@ -37,7 +37,7 @@ export async function openFileStore(path: string): Promise<FileStore> {
 
 async function readState(file: string): Promise<ClientState> {
   const text = await readFile(file, 'utf8').catch(ignore('ENOENT'));
-  return text === undefined ? emptyState() : (JSON.parse(text) as ClientState);
+  return { ...emptyState(), ...(text !== undefined && (JSON.parse(text) as ClientState)) };
 }
 
 async function writeState(file: string, json: string): Promise<void> {

@@ -8,9 +8,9 @@ import type { Device } from '../contract/devices.ts';
 import { keyDigestInput } from '../contract/key-rules.ts';
 import type { KeyUpload, PqPreKey, PreKey, SignedPreKey } from '../contract/keys.ts';
 import { fromBase64, toBase64 } from './bytes.ts';
-import { generateKeyPair, type KeyPair, sign } from './curve.ts';
+import { generateKeyPair, type KeyPair, sign } from './crypto/curve.ts';
+import { generateKyberSeed, kyberKeyPair } from './crypto/kyber.ts';
 import { VyryError } from './errors.ts';
-import { generateKyberSeed, kyberKeyPair } from './kyber.ts';
 import type { ClientState, KeyKind, StoredKey } from './store.ts';
 
 /** One-time keys of each kind in an upload. */
@@ -100,12 +100,31 @@ export function discardUpload(state: ClientState): void {
   delete state.pending;
 }
 
-/** Removes the keys that were replaced thirty days ago, and the oldest one-time keys above 300. */
+/** Removes the keys that were replaced thirty days ago, and the oldest one-time keys above 300. What was remembered of them ends too. */
 export function pruneKeys(state: ClientState, now: number): void {
   for (const [kind, keys] of Object.entries(state.keys) as [KeyKind, StoredKey[]][]) {
-    const kept = keys.filter(({ replacedAt }) => replacedAt === undefined || replacedAt + keptMs > now);
-    state.keys[kind] = kept.slice(-oneTimeKeysMax);
+    state.keys[kind] = keys.filter((key) => isKept(key, now)).slice(-oneTimeKeysMax);
   }
+  const lastResortIds = new Set(state.keys.pqLastResortPreKey.map(({ keyId }) => keyId));
+  state.usedHandshakes = state.usedHandshakes.filter(({ kemKeyId }) => lastResortIds.has(kemKeyId));
+}
+
+/** Returns a key by which a message can be opened: it was not replaced more than thirty days ago. */
+export function findKey(
+  state: ClientState,
+  { kind, keyId }: { kind: KeyKind; keyId: number },
+  now: number,
+): StoredKey | undefined {
+  return state.keys[kind].find((key) => key.keyId === keyId && isKept(key, now));
+}
+
+/** Erases a one-time key that has opened a message. */
+export function removeKey(state: ClientState, kind: 'preKeys' | 'pqPreKeys', keyId: number): void {
+  state.keys[kind] = state.keys[kind].filter((key) => key.keyId !== keyId);
+}
+
+function isKept({ replacedAt }: StoredKey, now: number): boolean {
+  return replacedAt === undefined || replacedAt + keptMs > now;
 }
 
 /**

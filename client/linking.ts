@@ -11,7 +11,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes, randomBytes } from '@noble/hashes/utils.js';
 import { fromBase64, toBase64, toBase64Url, utf8 } from './bytes.ts';
-import { type KeyPair, publicKeyOf } from './curve.ts';
+import { type KeyPair, publicKeyOf } from './crypto/curve.ts';
 import { VyryError } from './errors.ts';
 import {
   type DecryptingContext,

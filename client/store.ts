@@ -4,7 +4,9 @@
  * A store is a small interface, because a device keeps its state in a file, in IndexedDB or in an encrypted database of
  * the application. What it must promise stands at `transaction`.
  */
+import type { z } from 'zod';
 import type { KeyUpload } from '../contract/keys.ts';
+import type { DeviceMessage } from '../contract/messages.ts';
 
 /** A private key that the device made, with its times in milliseconds since the Unix epoch. */
 export interface StoredKey {
@@ -35,6 +37,52 @@ export interface StoredTokens {
 /** The kinds of prekeys, by their names in uploads. */
 export type KeyKind = 'signedPreKey' | 'pqLastResortPreKey' | 'preKeys' | 'pqPreKeys';
 
+/** The identity key of another account: trusted at the first contact, perhaps verified by its person since. */
+export interface StoredIdentity {
+  userId: string;
+  /** Base64 of the serialised key. */
+  publicKey: string;
+  /** A person has compared the safety number. */
+  isVerified: boolean;
+  /** Earlier keys, the newest last. */
+  replaced: string[];
+}
+
+/** A device of a person. */
+export interface DeviceAddress {
+  userId: string;
+  deviceId: string;
+}
+
+/** A message that is encrypted and that the server has not confirmed. A repeat sends the same bytes. */
+export interface OutgoingMessage {
+  clientMessageId: string;
+  userId: string;
+  /** ISO 8601 */
+  timestamp: string;
+  type: OutgoingType;
+  /** Base64 of the text, for devices that the server adds. */
+  plain: string;
+  messages: StoredDeviceMessage[];
+}
+
+/** The types of messages that the application or the client asks for; a first `message` is sent as `prekey`. */
+export type OutgoingType = Exclude<StoredDeviceMessage['type'], 'prekey'>;
+
+/** The copy of an outgoing message for one device. */
+export type StoredDeviceMessage = z.output<typeof DeviceMessage>;
+
+/** A decrypted message that the application has not taken. */
+interface IncomingMessage {
+  messageId: string;
+  from: DeviceAddress;
+  type: string;
+  /** Base64 of the text. */
+  plain: string;
+  timestamp: string;
+  serverTimestamp: string;
+}
+
 /** Everything that a device keeps. */
 export interface ClientState {
   userId?: string;
@@ -50,20 +98,52 @@ export interface ClientState {
   /** An upload whose answer has not arrived. It is repeated as it is. */
   pending?: KeyUpload;
   confirmed?: ConfirmedKeys;
+  /** The sessions with each device by `userId.deviceId`, in the form of `encodeSessions`, in base64. */
+  sessions: Record<string, string>;
+  identities: StoredIdentity[];
+  /** The handshakes that were made with a last-resort key that this device still has. */
+  usedHandshakes: UsedHandshake[];
+  /** The ids of the last messages that were received, oldest first. */
+  seen: string[];
+  /** When each device was last asked to send again, by `userId.deviceId`. */
+  retriedAt: Record<string, number>;
+  /** Messages that could not be decrypted, and whose senders are to be asked. */
+  retries: { from: DeviceAddress; messageId: string }[];
+  outbox: OutgoingMessage[];
+  received: IncomingMessage[];
+}
+
+/** A handshake that must not be accepted again. */
+interface UsedHandshake {
+  kemKeyId: number;
+  signedPreKeyId: number;
+  /** Base64. */
+  baseKey: string;
 }
 
 /** The place where a device keeps its state. */
 export interface ClientStore {
   /**
    * Runs `change` on a copy of the state, one transaction at a time. When it resolves, the copy is kept durably before
-   * the promise of the transaction resolves. When it rejects, nothing has changed.
+   * the promise of the transaction resolves. When it rejects, nothing has changed. After a crash the state is the one
+   * before the transaction or the one after it. test/support/store-contract.ts is the test of these promises.
    */
   transaction<T>(change: (state: ClientState) => T | Promise<T>): Promise<T>;
 }
 
 /** Returns the state of a device that has no keys. */
 export function emptyState(): ClientState {
-  return { keys: { signedPreKey: [], pqLastResortPreKey: [], preKeys: [], pqPreKeys: [] } };
+  return {
+    keys: { signedPreKey: [], pqLastResortPreKey: [], preKeys: [], pqPreKeys: [] },
+    sessions: {},
+    identities: [],
+    usedHandshakes: [],
+    seen: [],
+    retriedAt: {},
+    retries: [],
+    outbox: [],
+    received: [],
+  };
 }
 
 /**
@@ -78,8 +158,10 @@ export function createStore(initial: ClientState, save: (json: string) => Promis
     const draft = structuredClone(state);
     const result = await change(draft);
     const json = JSON.stringify(draft);
-    if (json !== saved) await save(json);
-    state = draft;
+    if (json === saved) return result;
+    await save(json);
+    // not the draft: the caller may hold parts of it
+    state = JSON.parse(json);
     saved = json;
     return result;
   };

@@ -315,6 +315,9 @@ const sentences: Record<string, string> = {
   'approvals-per-person': 'Several requests for approval are open; answer or deny one',
   'links-after-report': 'A request from your network was reported',
   'requests-per-address': 'Too many requests come from your network',
+  'requests-per-connection': 'Too many requests were sent by this connection',
+  'sockets-per-address': 'Too many connections are open from your network',
+  'sockets-per-person': 'Too many connections of this account are open',
   'pin-reset-after-recovery': 'This channel has just proven who you are; use another channel',
 };
 

@@ -8,6 +8,7 @@
  * - conversation: what one user decided about another one. Each of them has a side.
  * - gap: messages that a device has not received and will never receive.
  * - lease: that a device is connected to a process, for a while.
+ * - archive: the part of an inbox that waited for so long that it is in MongoDB. It is older than the rest.
  *
  * Instants are milliseconds since the Unix epoch.
  */
@@ -58,6 +59,14 @@ export interface InboxGap {
   to: number;
   count: number;
   reason: 'expired' | 'overflow';
+}
+
+/** Where the archive of a device ends: what is later is in Redis. */
+export interface ArchiveEnd {
+  /** When the device was added: another device may have had its id before. */
+  createdAt: number;
+  /** The last message that moved. */
+  lastId: string;
 }
 
 /** What users decide about each other. */

@@ -16,7 +16,7 @@ export interface KnownKey {
 /** As many keys as three uploads have: a device deletes the private keys of earlier ones. */
 const spentMax = 3 * oneTimeKeysMax;
 /** With fewer keys left, a device should upload more. */
-const lowBelow = 10;
+export const keysLowBelow = 10;
 
 /** Returns the keys that are not spent, in their order. */
 export function unspentOf<K extends KnownKey>(keys: readonly K[], spent: readonly KnownKey[]): K[] {
@@ -55,7 +55,7 @@ export function isRepeat(known: readonly KnownKey[], given: readonly KnownKey[])
 
 /** Returns whether a hand-out is the first that left few keys, or took the last one: the device is told to upload more. */
 export function isRunningOut({ index, left }: { index: number; left: number }): boolean {
-  return left === 0 || (left < lowBelow && (index === 0 || left === lowBelow - 1));
+  return left === 0 || (left < keysLowBelow && (index === 0 || left === keysLowBelow - 1));
 }
 
 function nameOf({ keyId, hash }: KnownKey): string {

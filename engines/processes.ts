@@ -54,6 +54,8 @@ export interface ProcessesOptions {
 /** Running processes; they stop when their folder is closed. */
 export interface Processes extends AsyncDisposable {
   readonly apiUrl: string;
+  /** Of the role `gateway`, if it was started. */
+  readonly gatewayUrl: string;
   readonly codecUrl: string;
   /** `host:port` */
   readonly grpcAddress: string;
@@ -89,9 +91,12 @@ export async function makeBundle(folder: DataFolder, file: string): Promise<void
 export async function startProcesses(folder: DataFolder, options: ProcessesOptions): Promise<Processes> {
   const { roles = usualRoles(options.urls) } = options;
   const env = await environmentOf(options);
+  const isApart = roles.includes('api') && roles.includes('gateway');
+  const gatewayPort = isApart ? String(await freePort()) : env.SERVER_PORT;
+  const envOf = (role: Role) => (role === 'gateway' ? { ...env, SERVER_PORT: gatewayPort ?? '' } : env);
   const started = await Promise.all(
     // started last, stopped first: the api stops before the processes it calls
-    inStartOrder(roles).map(async (role) => [role, await startRole(folder, role, env, options)] as const),
+    inStartOrder(roles).map(async (role) => [role, await startRole(folder, role, envOf(role), options)] as const),
   );
   const children = new Map<Role, Child>(started);
   const childOf = (role: Role): Child => {
@@ -104,12 +109,16 @@ export async function startProcesses(folder: DataFolder, options: ProcessesOptio
   };
   return {
     apiUrl: `http://127.0.0.1:${env.SERVER_PORT}`,
+    gatewayUrl: `http://127.0.0.1:${gatewayPort}`,
     codecUrl: `http://127.0.0.1:${env.CODEC_PORT}`,
     grpcAddress: `127.0.0.1:${env.GRPC_PORT}`,
     databaseUrl: env.DATABASE_URL ?? '',
     redisUrl: env.REDIS_URL ?? '',
     pids: () => Object.fromEntries([...children].map(([role, child]) => [role, child.pid])),
-    env: (role) => Object.fromEntries(variablesOf(role).flatMap(([name]) => (env[name] ? [[name, env[name]]] : []))),
+    env(role) {
+      const given = envOf(role);
+      return Object.fromEntries(variablesOf(role).flatMap(([name]) => (given[name] ? [[name, given[name]]] : [])));
+    },
     kill: (role, signal) => childOf(role).kill(signal),
     async restart(role) {
       await childOf(role).stop();
@@ -217,6 +226,9 @@ const oneMachine: Record<string, string> = {
       .map((name) => [name, '1000000/60']),
   ),
   COST_LIMIT_PER_DAY: '1000000',
+  SOCKETS_PER_ADDRESS: '1000000',
+  // clients have no other process to reconnect to
+  SOCKET_DRAIN_SECONDS: '0',
 };
 
 function twilioVariables(urls: EngineUrls): Record<string, string> {

@@ -61,10 +61,14 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const store = createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey));
   const oneTimeSecrets = createOneTimeSecrets(redis, secretCipher);
   const sessions = createAuthSessions(redis);
-  const deviceStores = { devices: createDevices(database.connection), preKeys: createPreKeys(database.connection) };
+  const inboxes = createInboxes(redis);
+  const deviceStores = {
+    devices: createDevices(database.connection, { changed: inboxes.writeDevices }),
+    preKeys: createPreKeys(database.connection),
+  };
   const isOutage = (err: unknown) => isMongoOutage(err) || isRedisOutage(err);
   const conversations = createConversations(database.connection);
-  const announcements = createAnnouncements({ inboxes: createInboxes(redis), conversations, events });
+  const announcements = createAnnouncements({ inboxes, conversations, events });
   const accounts = createAccountActivities({
     registrations,
     accounts: store,

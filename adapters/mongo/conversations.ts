@@ -85,7 +85,10 @@ export function createConversations(connection: Connection) {
 
     /** Returns the sides of a user, in the order of the ids of the others. */
     async list(userId: string): Promise<ListedSide[]> {
-      const found = await sides.find({ _id: ofUser(userId) }).sort({ _id: 1 }).lean();
+      const found = await sides
+        .find({ _id: ofUser(userId) })
+        .sort({ _id: 1 })
+        .lean();
       return found.flatMap((document) => {
         const side = sideOf(document);
         return side === undefined ? [] : [{ ...side, peerId: peerIn(document), changedAt: document.changedAt }];

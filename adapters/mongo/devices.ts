@@ -6,6 +6,12 @@
  * `version` is unchanged; otherwise it reads again. Each change raises `version`, except handing out one-time keys: that
  * increments the counters of the key sets without a condition, so hand-outs do not disturb each other. When MongoDB is
  * unavailable, calls throw; every change may be repeated.
+ *
+ * Inboxes have a copy of what a send needs of a set. Each change that matters to it calls `changed` with the newest set
+ * and waits for it. Calls of parallel changes may come in any order: the copy takes a set with a higher `version` only.
+ * A crash between a change and its call leaves an older copy for a while. The change is then repeated, by the activity or
+ * by the app that got no answer, and a repeat calls `changed` again; and the copy is refreshed when a device connects and
+ * before a send is refused because of its devices.
  */
 import { type Connection, type Model, Schema, trusted } from 'mongoose';
 import {
@@ -27,6 +33,12 @@ import { isDuplicateKey } from './connect.ts';
 
 /** The store of devices. */
 export type Devices = ReturnType<typeof createDevices>;
+
+/** What else a change of devices does. */
+export interface DeviceHooks {
+  /** Takes the newest set of a user, without devices that are being removed; undefined after `erase`. Safe to repeat. */
+  changed: (userId: string, set: DeviceSet | undefined) => Promise<unknown>;
+}
 
 /** What the store did with a device that was to be added. */
 type AddedDevice =
@@ -76,15 +88,15 @@ const schema = new Schema<SetDocument>(
   { collection: 'devices', versionKey: false, strict: 'throw', minimize: false },
 );
 
-/** Creates the store of devices. */
-export function createDevices(connection: Connection) {
+/** Creates the store of devices. A change that `changed` refuses has taken effect: the caller repeats it. */
+export function createDevices(connection: Connection, { changed }: DeviceHooks) {
   const sets = connection.model<SetDocument>('DeviceSet', schema);
+  const tellChanged = async (userId: string) => {
+    await changed(userId, await readLiving(sets, userId));
+  };
   return {
     /** Returns the devices of an account, without those that are being removed; undefined if it never had one. */
-    async read(userId: string): Promise<DeviceSet | undefined> {
-      const set = await readAll(sets, userId);
-      return set && { ...set, devices: set.devices.filter(isLiving) };
-    },
+    read: (userId: string): Promise<DeviceSet | undefined> => readLiving(sets, userId),
 
     /** Returns the devices of an account that are being removed. */
     async readRemoved(userId: string): Promise<StoredDevice[]> {
@@ -96,41 +108,26 @@ export function createDevices(connection: Connection) {
     /** Deletes the devices of an account. Safe to repeat. */
     async erase(userId: string): Promise<void> {
       await sets.deleteOne({ _id: userId });
+      await tellChanged(userId);
     },
 
-    ...createAdditions(sets),
-    ...createDeviceChanges(sets),
+    ...createAdditions(sets, tellChanged),
+    ...createDeviceChanges(sets, tellChanged),
     ...createKeyChanges(sets),
   };
 }
 
-/** The operations that add and remove devices. */
-function createAdditions(sets: Sets) {
+/** The operations that add and remove devices. A repeat that finds nothing to do tells of the set again. */
+function createAdditions(sets: Sets, tellChanged: (userId: string) => Promise<void>) {
   return {
     /**
      * Adds a device with the lowest free id. Of parallel first devices of an account one determines its identity key.
      * A device that the account has already is returned as it is stored.
      */
     async add(userId: string, device: NewDevice, rules: AdditionRules): Promise<AddedDevice> {
-      const { identityKey, ...own } = device;
-      // ends: when a write misses, another one was made
-      for (;;) {
-        const set = await readAll(sets, userId);
-        const addition = additionTo(set, device, rules);
-        if (addition.outcome !== 'added') return addition;
-        const { deviceId, ended: endedIds } = addition;
-        const ended = set?.devices.filter((one) => endedIds.includes(one.deviceId)) ?? [];
-        const stored: StoredDevice = { ...own, deviceId };
-        const $set = {
-          identityKey,
-          [pathOf(deviceId)]: documentOf(stored),
-          ...Object.fromEntries(ended.map((one) => [pathOf(one.deviceId, 'removedAt'), own.createdAt])),
-        };
-        const isAdded =
-          set === undefined ? await insertFirst(sets, userId, identityKey, stored) : await change(sets, set, { $set });
-        const isFirst = !set?.devices.some(isLiving);
-        if (isAdded) return { outcome: 'added', device: stored, ended, isFirst };
-      }
+      const added = await addTo(sets, userId, device, rules);
+      if (added.outcome === 'added' || added.outcome === 'repeated') await tellChanged(userId);
+      return added;
     },
 
     /**
@@ -145,9 +142,12 @@ function createAdditions(sets: Sets) {
       for (;;) {
         const set = await readAll(sets, userId);
         const device = set?.devices.find((one) => one.deviceId === deviceId && one.createdAt === createdAt);
-        if (set === undefined || device === undefined || !isLiving(device)) return device;
-        const isMarked = await change(sets, set, { $set: { [pathOf(deviceId, 'removedAt')]: at } });
-        if (isMarked) return { ...device, removedAt: at };
+        if (set === undefined || device === undefined) return undefined;
+        const isMarked =
+          !isLiving(device) || (await change(sets, set, { $set: { [pathOf(deviceId, 'removedAt')]: at } }));
+        if (!isMarked) continue;
+        await tellChanged(userId);
+        return { ...device, removedAt: device.removedAt ?? at };
       }
     },
 
@@ -157,12 +157,35 @@ function createAdditions(sets: Sets) {
         { _id: userId, [pathOf(deviceId, 'removedAt')]: removedAt },
         { $unset: { [pathOf(deviceId)]: 1 }, $inc: { version: 1 } },
       );
+      await tellChanged(userId);
     },
   };
 }
 
+async function addTo(sets: Sets, userId: string, device: NewDevice, rules: AdditionRules): Promise<AddedDevice> {
+  const { identityKey, ...own } = device;
+  // ends: when a write misses, another one was made
+  for (;;) {
+    const set = await readAll(sets, userId);
+    const addition = additionTo(set, device, rules);
+    if (addition.outcome !== 'added') return addition;
+    const { deviceId, ended: endedIds } = addition;
+    const ended = set?.devices.filter((one) => endedIds.includes(one.deviceId)) ?? [];
+    const stored: StoredDevice = { ...own, deviceId };
+    const $set = {
+      identityKey,
+      [pathOf(deviceId)]: documentOf(stored),
+      ...Object.fromEntries(ended.map((one) => [pathOf(one.deviceId, 'removedAt'), own.createdAt])),
+    };
+    const isAdded =
+      set === undefined ? await insertFirst(sets, userId, identityKey, stored) : await change(sets, set, { $set });
+    const isFirst = !set?.devices.some(isLiving);
+    if (isAdded) return { outcome: 'added', device: stored, ended, isFirst };
+  }
+}
+
 /** The operations that change one field of a device. Each returns false if there is no such device. Safe to repeat. */
-function createDeviceChanges(sets: Sets) {
+function createDeviceChanges(sets: Sets, tellChanged: (userId: string) => Promise<void>) {
   const changeDevice = async (userId: string, deviceId: string, update: Fields, filter: Fields = {}) => {
     const living = { _id: userId, ...livingFilter(deviceId), ...filter };
     return (await sets.updateOne(living, { ...update, $inc: { version: 1 } })).matchedCount > 0;
@@ -177,7 +200,7 @@ function createDeviceChanges(sets: Sets) {
      *
      * @param options.was the registration that it must have; false if it has another one
      */
-    setPush(
+    async setPush(
       userId: string,
       deviceId: string,
       push: string | undefined,
@@ -185,7 +208,9 @@ function createDeviceChanges(sets: Sets) {
     ): Promise<boolean> {
       const path = pathOf(deviceId, 'push');
       const update = push === undefined ? { $unset: { [path]: 1 } } : { $set: { [path]: push } };
-      return changeDevice(userId, deviceId, update, was === undefined ? {} : { [path]: was });
+      const isChanged = await changeDevice(userId, deviceId, update, was === undefined ? {} : { [path]: was });
+      await tellChanged(userId);
+      return isChanged;
     },
   };
 }
@@ -280,6 +305,11 @@ function keyOf(set: KeySet | undefined): TakenKey | undefined {
 async function setsInUse(sets: Sets, userIds: readonly string[]): Promise<Set<string>> {
   const found = await sets.find({ _id: trusted({ $in: [...userIds] }) }, { devices: 1 }).lean();
   return new Set(found.flatMap(({ devices }) => Object.values(devices)).flatMap(setIdsOf));
+}
+
+async function readLiving(sets: Sets, userId: string): Promise<DeviceSet | undefined> {
+  const set = await readAll(sets, userId);
+  return set && { ...set, devices: set.devices.filter(isLiving) };
 }
 
 /** Returns the set with the devices that are being removed. */

@@ -1,15 +1,19 @@
 /**
- * The way of old messages from Redis to MongoDB: `beginArchive`, then the page is written in MongoDB, then
- * `removeArchived`. Each step is safe to repeat, and an interruption leaves a message in both places, never in none.
+ * The way of old messages from Redis to MongoDB, and the end of those that wait for too long.
+ *
+ * A move: `beginMove`, then the page is written in MongoDB, then `finishMove` removes its messages from the stream and
+ * puts the end of the archive behind them, in one script. What the archive has behind its end counts for nothing, and what
+ * is before it is not in the stream: a message is in one of them, wherever the process that moves it is interrupted.
  */
-import type { DeviceAddress } from '../../domain/message.ts';
+import type { ArchiveEnd, DeviceAddress } from '../../domain/message.ts';
 import { loadScript, type Redis } from './connect.ts';
+import { type InboxState, statesOf } from './inbox-devices.ts';
 import { keys, parseKey } from './keys.ts';
 
-/** A device with messages in its stream. */
-export interface WaitingInbox extends DeviceAddress {
-  /** The oldest one. */
-  firstId: string;
+/** A device. Another one may have its id later. */
+export interface DatedDevice extends DeviceAddress {
+  /** When it was added, in milliseconds since the Unix epoch. */
+  createdAt: number;
 }
 
 /** A message as its inbox stores it. */
@@ -19,54 +23,85 @@ export interface StoredEntry {
   entry: string;
 }
 
+/** Messages that begin to move. */
+export interface InboxMove {
+  /** Oldest first, at least one. */
+  entries: StoredEntry[];
+  /** An earlier move that did not finish: its page is discarded before another one is stored. */
+  unfinishedId: string | undefined;
+}
+
+/** Messages of a page. */
+export const pageCountMax = 64;
+/** Bytes of a page, unless one message has more. A document of MongoDB has at most 16 MiB. */
+const pageBytesMax = 1024 * 1024;
 /** Keys per step of the scan. */
 const scanCount = 1000;
 
-/** Creates the operations that move messages to the archive. */
+/** Creates the operations that move messages to the archive, and that let them expire. */
 export function createInboxArchive(redis: Redis) {
-  const begin = loadScript(redis, 'inbox-archive-begin');
-  const move = loadScript(redis, 'inbox-archive-move');
+  const begin = loadScript(redis, 'inbox-move-begin');
+  const finish = loadScript(redis, 'inbox-move-finish');
+  const expire = loadScript(redis, 'inbox-expire');
+  const keysOf = (device: DeviceAddress) => [keys.inboxes(device), keys.inbox(device)];
   return {
     /**
-     * Returns a part of all devices with messages in their streams, and the cursor of the next part; `0` begins, and ends.
-     * A device may occur twice.
+     * Returns the inboxes of a part of all users, and the cursor of the next part; `0` begins, and ends. An inbox may occur
+     * twice, and one that exists all the time occurs, also when the scan continues after an interruption.
      */
-    async scanInboxes(cursor: string): Promise<{ cursor: string; inboxes: WaitingInbox[] }> {
-      const pattern = keys.inbox({ userId: '*', deviceId: '*' });
-      const [next, names] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', scanCount, 'TYPE', 'stream');
-      const oldest = await Promise.all(names.map((name) => redis.xrange(name, '-', '+', 'COUNT', 1)));
-      const inboxes = names.flatMap((name, index) => {
-        const { userId, deviceId } = parseKey(name)?.ids ?? {};
-        const firstId = oldest[index]?.[0]?.[0];
-        if (userId === undefined || deviceId === undefined || firstId === undefined) return [];
-        return [{ userId, deviceId, firstId }];
-      });
+    async scanInboxes(cursor: string, now: number): Promise<{ cursor: string; inboxes: InboxState[][] }> {
+      const pattern = keys.inboxes({ userId: '*' });
+      const [next, names] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', scanCount);
+      const stored = await Promise.all(names.map((name) => redis.hgetall(name)));
+      const inboxes = names.map((name, index) => statesOf(parseKey(name)?.ids.userId ?? '', stored[index] ?? {}, now));
       return { cursor: next, inboxes };
     },
 
-    /** Returns the oldest messages of a stream that were taken before an instant. */
-    async olderThan(device: DeviceAddress, cutoff: number, count: number): Promise<StoredEntry[]> {
-      const found = await redis.xrange(keys.inbox(device), '-', `(${cutoff}-0`, 'COUNT', count);
-      return found.map(([messageId, [, entry = '']]) => ({ messageId, entry }));
+    /** Returns where the archive of a device ends; undefined if it has no pages. */
+    async readArchiveEnd({ userId, deviceId }: DeviceAddress): Promise<ArchiveEnd | undefined> {
+      const [device, archive] = await redis.hmget(keys.inboxes({ userId }), `d${deviceId}`, `a${deviceId}`);
+      return device == null || archive == null ? undefined : archiveEndOf(Number(device.split(':')[1]), archive);
     },
 
     /**
-     * Allows to move messages of a device to its archive. False if it is connected, suspended or gone, or nothing waits.
-     * Safe to repeat.
+     * Begins to move the oldest messages that were taken before an instant. Undefined if there are none, or the device is
+     * connected, suspended or gone. A move takes the place of an earlier one that did not finish.
      */
-    async beginArchive(device: DeviceAddress, now?: number): Promise<boolean> {
-      const names = [keys.inboxes(device), keys.inbox(device)];
-      return (await begin(names, [now ?? '', device.deviceId])) === 1;
+    async beginMove(device: DatedDevice, moveId: string, before: number): Promise<InboxMove | undefined> {
+      const args = [device.deviceId, device.createdAt, before, moveId, pageCountMax, pageBytesMax];
+      const [unfinishedId, ...found] = (await begin(keysOf(device), args)) as string[];
+      if (unfinishedId === undefined) return undefined;
+      const entries: StoredEntry[] = [];
+      for (let index = 0; index < found.length; index += 2) {
+        entries.push({ messageId: found[index] ?? '', entry: found[index + 1] ?? '' });
+      }
+      return { entries, unfinishedId: unfinishedId === '' ? undefined : unfinishedId };
     },
 
     /**
-     * Removes messages from a stream that the archive has. They still count. Safe to repeat.
-     *
-     * @returns ids that were acknowledged meanwhile: the archive must not keep them
+     * Moves the messages of a page. Nothing moves if one of them was acknowledged since the move began, the device connected
+     * or another move began: false, and the page counts for nothing.
      */
-    async removeArchived(device: DeviceAddress, messageIds: readonly string[]): Promise<string[]> {
-      const names = [keys.inboxes(device), keys.inbox(device)];
-      return (await move(names, [device.deviceId, ...messageIds])) as string[];
+    async finishMove(device: DatedDevice, moveId: string, entries: readonly StoredEntry[]): Promise<boolean> {
+      const args = [device.deviceId, device.createdAt, moveId, entries.at(-1)?.messageId ?? '', entries.length];
+      return (await finish(keysOf(device), args)) === 1;
+    },
+
+    /**
+     * Deletes messages of a stream that were taken before an instant, at most `count`, and notes them in the gap of the
+     * device. Returns their number. A repeat finds those that are left.
+     */
+    async expireMessages(device: DatedDevice, before: number, count: number): Promise<number> {
+      return Number(await expire(keysOf(device), [device.deviceId, device.createdAt, before, count]));
     },
   };
+}
+
+/**
+ * Returns where an archive ends.
+ *
+ * @param state the state of the archive, as a connection or an acknowledgement returned it
+ */
+export function archiveEndOf(createdAt: number, state: string): ArchiveEnd {
+  return { createdAt, lastId: state.slice(state.indexOf(':') + 1) };
 }

@@ -32,6 +32,8 @@ export interface ArchiveChange {
   archive?: string | undefined;
   /** Messages that the device will never get. */
   gap?: InboxGap;
+  /** The last message of a page that expired: a page counts once. */
+  expiredId?: string;
 }
 
 /** Returns the gap of a field of the hash, or undefined. */
@@ -77,15 +79,17 @@ function createGaps(redis: Redis) {
   const settle = loadScript(redis, 'inbox-settle');
   const clear = loadScript(redis, 'inbox-gap-clear');
 
-  const settleArchived = async (device: DeviceAddress, { count = 0, bytes = 0, archive, gap }: ArchiveChange) => {
+  const settleArchived = async (device: DeviceAddress, change: ArchiveChange) => {
+    const { count = 0, bytes = 0, archive = '', gap, expiredId = '' } = change;
     const lost = gap === undefined ? ['', '', '', ''] : [gap.from, gap.to, gap.count, gap.reason.charAt(0)];
-    const args = [device.deviceId, count, bytes, archive ?? '', ...lost];
+    const args = [device.deviceId, count, bytes, archive, ...lost, expiredId];
     return (await settle([keys.inboxes(device)], args)) === 1;
   };
   return {
     /**
      * Counts messages that left the archive of a device, notes those that it will never get, and that the archive has no
-     * page any more, unless it got one since. Not safe to repeat: it follows the removal. False if there is no such device.
+     * page any more, unless it got one since. Not safe to repeat, except with `expiredId`: it follows the removal. False if
+     * there is no such device, or the page counted before.
      */
     settleArchived,
 

@@ -44,7 +44,7 @@ for i = 1, read do
       redis.call('PUBLISH', 'node:' .. node, table.concat({ 'x', ARGV[1], device, connection, 'revoked' }, '\0'))
       redis.call('PUBLISH', 'presence:' .. ARGV[1], 'offline')
     end
-    for _, kind in ipairs({ 'd', 'l', 'c', 'b', 'n', 'a', 'g', 's', 'w' }) do
+    for _, kind in ipairs({ 'd', 'l', 'c', 'b', 'n', 'a', 'g', 's', 'w', 'm', 'e' }) do
       redis.call('HDEL', KEYS[1], kind .. device)
     end
     redis.call('DEL', KEYS[1 + i])

@@ -19,6 +19,8 @@ export interface InboxState extends DeviceAddress {
   createdAt: number;
   count: number;
   bytes: number;
+  /** The last entry that its stream had. */
+  last?: string;
   /** Its process and connection; undefined if it is not connected. */
   lease?: { nodeId: string; connectionId: string; until: number };
   archive?: string;
@@ -73,9 +75,14 @@ export function createInboxDevices(redis: Redis) {
     /** Returns the inboxes of a user. */
     async readStates(userId: string, now?: number): Promise<InboxState[]> {
       const [stored, at] = await Promise.all([redis.hgetall(keys.inboxes({ userId })), now ?? timeOf(redis)]);
-      return deviceIdsIn(Object.keys(stored)).map((deviceId) => stateOf({ userId, deviceId }, stored, at));
+      return statesOf(userId, stored, at);
     },
   };
+}
+
+/** Returns the inboxes of a user from the fields of the hash. */
+export function statesOf(userId: string, stored: Record<string, string>, now: number): InboxState[] {
+  return deviceIdsIn(Object.keys(stored)).map((deviceId) => stateOf({ userId, deviceId }, stored, now));
 }
 
 function deviceIdsIn(fields: readonly string[]): string[] {
@@ -86,7 +93,7 @@ function stateOf(device: DeviceAddress, stored: Record<string, string>, now: num
   const field = (kind: string): string | undefined => stored[`${kind}${device.deviceId}`];
   const [nodeId = '', connectionId = '', until = 0] = field('n')?.split(':') ?? [];
   const gap = gapOf(field('g'));
-  const archive = field('a');
+  const [last, archive] = [field('l'), field('a')];
   const suspendedAt = field('s');
   return {
     ...device,
@@ -94,6 +101,7 @@ function stateOf(device: DeviceAddress, stored: Record<string, string>, now: num
     count: Number(field('c') ?? 0),
     bytes: Number(field('b') ?? 0),
     ...(Number(until) > now && { lease: { nodeId, connectionId, until: Number(until) } }),
+    ...(last !== undefined && { last }),
     ...(archive !== undefined && { archive }),
     ...(gap && { gap }),
     ...(suspendedAt !== undefined && { suspendedAt: Number(suspendedAt) }),

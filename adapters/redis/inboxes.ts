@@ -10,7 +10,8 @@
  * - `d`: registration id, when it was added, 1 with a push registration
  * - `l`: id of the last entry of its stream; `c`, `b`: number and bytes of the messages that wait, with those in MongoDB
  * - `n`: lease: process, connection and end
- * - `a`: the archive in MongoDB may have pages: since when, number of runs that moved messages, `o` while one runs
+ * - `a`: the archive in MongoDB may have pages: when its first message was taken, and the last message that moved
+ * - `m`: the move that began and did not finish; `e`: the last message of the last page of the archive that expired
  * - `g`: gap: first and last instant, number, `e` or `o`
  * - `s`: suspended since; `w`: a wake-up was asked for at
  *

@@ -5,13 +5,14 @@ import type { socketOperations } from '../../contract/socket-events.ts';
 import { Failure } from '../../domain/failures.ts';
 import { type DeviceAddress, isMessageId } from '../../domain/message.ts';
 import type { ApiDeps } from '../deps.ts';
+import { acknowledgeInbox } from '../inbox.ts';
 import type { HandlerInput } from '../serve.ts';
 
 type Ops = typeof messageOperations;
 type EventOp = (typeof socketOperations)['message:ack'];
 
 /** The dependencies of acknowledgements. */
-export type AcknowledgeDeps = Pick<ApiDeps, 'inboxes' | 'events'>;
+export type AcknowledgeDeps = Pick<ApiDeps, 'inboxes' | 'archive' | 'events'>;
 
 /** Removes messages; ids that the inbox does not have are ignored. */
 export async function acknowledgeMessages(
@@ -45,12 +46,11 @@ export async function acknowledgeMessage(
  * Removes messages from the inbox of a device, and returns how many it had. Safe to repeat.
  */
 export async function removeMessages(
-  { inboxes, events }: AcknowledgeDeps,
+  deps: AcknowledgeDeps,
   { userId, deviceId }: DeviceAddress,
   messageIds: readonly string[],
 ): Promise<number> {
-  const { unknown } = await inboxes.acknowledge({ userId, deviceId }, messageIds);
-  const removed = messageIds.length - unknown.length;
-  events.messagesAcknowledged(removed);
+  const removed = await acknowledgeInbox(deps, { userId, deviceId }, messageIds);
+  deps.events.messagesAcknowledged(removed);
   return removed;
 }

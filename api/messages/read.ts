@@ -8,12 +8,13 @@ import { Failure } from '../../domain/failures.ts';
 import type { DeviceAddress, InboxGap, InboxMessage } from '../../domain/message.ts';
 import type { ApiDeps } from '../deps.ts';
 import { refreshDevices } from '../device-mirror.ts';
+import { readInbox } from '../inbox.ts';
 import type { HandlerInput } from '../serve.ts';
 import { gapView, messageView } from './views.ts';
 
 type Op = typeof messageOperations.readMessages;
 /** The dependencies of reading. */
-type Deps = Pick<ApiDeps, 'inboxes' | 'devices' | 'events'>;
+type Deps = Pick<ApiDeps, 'inboxes' | 'archive' | 'devices' | 'events'>;
 
 /** Contents of a page, in bytes of base64, unless one message has more. */
 const pageBytesMax = 1024 * 1024;
@@ -54,7 +55,7 @@ async function readPage(
   part: Part,
 ): Promise<{ messages: InboxMessage[]; gap: InboxGap | undefined }> {
   // twice the page, so that a read that ends early has more than a page
-  const waiting = await deps.inboxes.read(device, { ...part, bytes: 2 * pageBytesMax });
+  const waiting = await readInbox(deps, device, { ...part, bytes: 2 * pageBytesMax });
   const { gap } = await resume(deps, device);
   return { messages: waiting, gap };
 }

@@ -8,7 +8,7 @@ import type { ApiDeps } from '../deps.ts';
 type Ops = typeof systemOperations;
 
 /** Dependencies without which the api is not ready. Without the others registrations wait, or are not visible. */
-const needed = ['redis', 'mongodb', 'temporal', 'worker:registration'];
+const needed = ['redis', 'mongodb', 'temporal', 'worker:registration', 'durability'];
 
 /** Returns that the process responds, without checking a dependency. */
 export async function readHealth(): Promise<AnswerOf<Ops['readHealth']>> {

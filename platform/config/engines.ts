@@ -6,7 +6,7 @@ import type { Variable } from './variable.ts';
 export const engineVariables = {
   DATABASE_URL: {
     about: 'MongoDB connection string, with the database name',
-    roles: ['api', 'registration'],
+    roles: ['api', 'gateway', 'registration'],
     schema: url('mongodb:', 'mongodb+srv:'),
     example: 'mongodb://127.0.0.1:27017/vyry',
   },

@@ -3,19 +3,24 @@ import type { Variable } from './variable.ts';
 
 /** Variables of the HTTP server of the API. */
 export const serverVariables = {
-  SERVER_HOST: { about: 'address the API listens on', roles: ['api'], schema: text, default: '0.0.0.0' },
-  SERVER_PORT: { about: 'port the API listens on', roles: ['api'], schema: integer(0, 65_535), default: '8000' },
+  SERVER_HOST: { about: 'address the API listens on', roles: ['api', 'gateway'], schema: text, default: '0.0.0.0' },
+  SERVER_PORT: {
+    about: 'port the API listens on',
+    roles: ['api', 'gateway'],
+    schema: integer(0, 65_535),
+    default: '8000',
+  },
   PUBLIC_URL: {
     about:
       'public URL of the API for providers and for the links of new devices, without a trailing slash; no voice calls and no delivery reports when empty',
-    roles: ['api', 'delivery'],
+    roles: ['api', 'gateway', 'delivery'],
     schema: optionalUrl('http:', 'https:').transform((value) => value?.replace(/\/$/, '')),
     default: '',
   },
   TRUST_PROXY: {
     about:
       'proxies whose X-Forwarded-For is trusted: addresses and subnets, also before the codec endpoint, or a number of hops before the API and gRPC',
-    roles: ['api'],
+    roles: ['api', 'gateway'],
     schema: list,
     default: '',
   },
@@ -28,7 +33,7 @@ export const serverVariables = {
   },
   CORS_ORIGINS: {
     about: 'browser origins that may call the API (CORS), separated by commas; none when empty',
-    roles: ['api'],
+    roles: ['api', 'gateway'],
     schema: list,
     default: '',
   },

@@ -7,34 +7,34 @@ export const sessionVariables = {
   JWT_ALGORITHM: {
     about:
       'signature algorithm of access tokens: HS256 with JWT_SECRET, or EdDSA with JWT_KEYS, whose public keys are published',
-    roles: ['api'],
+    roles: ['api', 'gateway'],
     schema: z.enum(['HS256', 'EdDSA'], 'must be HS256 or EdDSA'),
     default: 'HS256',
   },
   JWT_SECRET: {
     about: 'signs access tokens with HS256: at least 32 characters',
-    roles: ['api'],
+    roles: ['api', 'gateway'],
     schema: secret(32),
     example: 'example-only-jwt-secret-of-32-characters',
   },
   JWT_SECRETS_OLD: {
     about: 'earlier values of JWT_SECRET that still verify, separated by commas; remove one after JWT_EXPIRATION',
-    roles: ['api'],
+    roles: ['api', 'gateway'],
     schema: list.pipe(z.array(bearer)),
     default: '',
   },
   JWT_KEYS: {
     about:
       'EdDSA keys (`vyry keys new`), separated by commas, each 32 bytes in base64: the first signs, all of them verify',
-    roles: ['api'],
+    roles: ['api', 'gateway'],
     schema: list.pipe(z.array(key)),
     default: '',
   },
-  JWT_ISSUER: { about: '`iss` of access tokens', roles: ['api'], schema: text, default: 'vyry' },
-  JWT_AUDIENCE: { about: '`aud` of access tokens', roles: ['api'], schema: text, default: 'vyry' },
+  JWT_ISSUER: { about: '`iss` of access tokens', roles: ['api', 'gateway'], schema: text, default: 'vyry' },
+  JWT_AUDIENCE: { about: '`aud` of access tokens', roles: ['api', 'gateway'], schema: text, default: 'vyry' },
   JWT_EXPIRATION: {
     about: 'lifetime of an access token, in seconds',
-    roles: ['api'],
+    roles: ['api', 'gateway'],
     schema: integer(60, 86_400),
     default: '3600',
   },

@@ -37,7 +37,7 @@ export const traceVariables = {
   },
   OTEL_TRACES_SAMPLER_ARG: {
     about: 'share of requests that are traced, from 0 to 1; the traceparent of a request takes precedence',
-    roles: ['api'],
+    roles: ['api', 'gateway'],
     schema: share,
     default: '1',
   },

@@ -18,14 +18,15 @@ export type SocketRefusal =
 
 /**
  * Why a connection ended. `client`: the client closed it. `lost`: it did not answer a ping or its transport failed.
- * `unacknowledged`: it acknowledged nothing for too long. `unwritten`: it read too slowly. The others are the reasons of
- * `session:ended`.
+ * `unacknowledged`: it acknowledged nothing for too long. `unwritten`: it read too slowly. `flood`: it sent too much. The
+ * others are the reasons of `session:ended`.
  */
 export type SocketClose =
   | 'client'
   | 'lost'
   | 'unacknowledged'
   | 'unwritten'
+  | 'flood'
   | 'draining'
   | 'malformed'
   | 'revoked'

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { KEMKeyPair, PrivateKey, PublicKey } from '@signalapp/libsignal-client';
 import { verifySignatures } from '../../api/signatures.ts';
-import { generateKeyPair, sign, verify } from '../../client/curve.ts';
+import { generateKeyPair, sign, verify } from '../../client/crypto/curve.ts';
 
 const identity = PrivateKey.generate();
 const identityKey = identity.getPublicKey().serialize();

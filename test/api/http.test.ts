@@ -323,7 +323,7 @@ describe('GET /health/ready', () => {
     const { status, body } = await untilAnswered((answer) => answer.body.status === 'ready', '/health/ready');
     assert.equal(status, 200);
     assert.equal(body.status, 'ready');
-    const names = ['redis', 'mongodb', 'temporal', 'elasticsearch', 'ldap', 'twilio', 'mail'];
+    const names = ['redis', 'mongodb', 'temporal', 'durability', 'elasticsearch', 'ldap', 'twilio', 'mail'];
     const workers = ['worker:registration', 'worker:directory', 'worker:delivery', 'worker:audit'];
     assert.deepEqual(Object.keys(body.dependencies).sort(), [...names, ...workers].sort());
     for (const name of names) {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { createDevices } from '../../adapters/mongo/devices.ts';
+import { createInboxDevices } from '../../adapters/redis/inbox-devices.ts';
 import { createWakeUps } from '../../adapters/redis/wake-ups.ts';
 import { wakeUp } from '../../api/wake-up.ts';
 import type { Push } from '../../contract/devices.ts';
@@ -18,7 +19,7 @@ import { withSystem } from '../support/with-system.ts';
 const { system, behind, api, person, outboxUrl } = await withSystem();
 const wakeUps = createWakeUps(behind.redis);
 const deps = {
-  devices: createDevices(behind.database),
+  devices: createDevices(behind.database, { changed: createInboxDevices(behind.redis).writeDevices }),
   wakeUps,
   temporal: behind.temporal,
   events: recordEvents().events,

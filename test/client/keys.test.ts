@@ -3,7 +3,8 @@ import { hkdfSync } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { PrivateKey } from '@signalapp/libsignal-client';
 import { fromBase64, toBase64 } from '../../client/bytes.ts';
-import { agree, generateKeyPair, verify } from '../../client/curve.ts';
+import { agree, generateKeyPair, verify } from '../../client/crypto/curve.ts';
+import { decapsulate, encapsulate, generateKyberSeed, kyberKeyPair } from '../../client/crypto/kyber.ts';
 import {
   confirmUpload,
   type DeviceKeys,
@@ -15,7 +16,6 @@ import {
   setIdentity,
   storedKyberKeyPair,
 } from '../../client/keys.ts';
-import { decapsulate, encapsulate, generateKyberSeed, kyberKeyPair } from '../../client/kyber.ts';
 import { type ClientState, emptyState, type KeyKind, type StoredKey } from '../../client/store.ts';
 import { isCurvePublicKey, isKemPublicKey } from '../../domain/keys.ts';
 import { type BundleDevice, fieldsOf, LibsignalDevice } from '../support/libsignal.ts';

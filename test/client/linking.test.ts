@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { generateKeyPair } from '../../client/curve.ts';
+import { generateKeyPair } from '../../client/crypto/curve.ts';
 import {
   ExistingDeviceLink,
   hashDeviceSet,

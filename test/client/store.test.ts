@@ -2,42 +2,43 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, describe, it } from 'node:test';
-import { openFileStore } from '../../client/file-store.ts';
+import { type FileStore, openFileStore } from '../../client/file-store.ts';
 import { createMemoryStore } from '../../client/memory-store.ts';
+import { checkKilledProcesses } from '../support/crash-runs.ts';
+import { checkStoreContract } from '../support/store-contract.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'vyry-client-'));
 after(() => rm(folder, { recursive: true }));
 
-describe('a transaction', () => {
-  it('changes nothing when it fails, and the next one runs', async () => {
-    const store = createMemoryStore();
-    await store.transaction((state) => {
-      state.userId = 'u-1';
+describe('the contract of stores', () => {
+  it('is kept by the memory store', async () => {
+    await checkStoreContract(async () => {
+      const store = createMemoryStore();
+      return { open: async () => store, openAfterCrash: async () => store };
     });
-    const failing = store.transaction((state) => {
-      state.userId = 'u-2';
-      throw new Error('no');
-    });
-    await assert.rejects(failing, /no/);
-    assert.equal(await store.transaction((state) => state.userId), 'u-1');
   });
 
-  it('runs alone', async () => {
-    const store = createMemoryStore();
-    const increments = Array.from({ length: 50 }, () =>
-      store.transaction(async (state) => {
-        const before = state.registrationId ?? 0;
-        await Promise.resolve();
-        state.registrationId = before + 1;
-      }),
-    );
-    await Promise.all(increments);
-    assert.equal(await store.transaction((state) => state.registrationId), 50);
+  it('is kept by the file store', async () => {
+    await checkStoreContract(async () => {
+      const file = join(await mkdtemp(join(folder, 'contract-')), 'state.json');
+      let store: FileStore | undefined;
+      const open = async () => {
+        await store?.[Symbol.asyncDispose]();
+        store = await openFileStore(file);
+        return store;
+      };
+      const openAfterCrash = async () => {
+        const copy = join(await mkdtemp(join(folder, 'crashed-')), 'state.json');
+        await copyFile(file, copy);
+        return await openFileStore(copy);
+      };
+      return { open, openAfterCrash };
+    });
   });
 });
 
@@ -115,6 +116,13 @@ describe('the file store', () => {
       kept = (await store.transaction((state) => state.registrationId)) ?? 0;
       assert.ok(kept === resolved || kept === resolved + 1, `kept ${kept} of ${resolved}`);
     }
+  });
+});
+
+describe('a conversation on the file store', () => {
+  it('loses and doubles nothing when its process is killed between any two awaits', async () => {
+    // test/nightly/crypto.test.ts kills a thousand
+    assert.ok((await checkKilledProcesses(3)) > 0);
   });
 });
 

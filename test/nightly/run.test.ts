@@ -9,7 +9,7 @@ import { withSystem } from '../support/with-system.ts';
 
 const stopMs = 10_000;
 
-const { system } = await withSystem({}, { start: startOwnTestSystem, elasticsearch: true });
+const { system } = await withSystem({}, { start: startOwnTestSystem, elasticsearch: true, roles });
 
 async function assertStopsInTime(role: (typeof roles)[number]): Promise<void> {
   const beganAt = performance.now();

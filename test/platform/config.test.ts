@@ -260,11 +260,11 @@ describe('variables', () => {
 
   it('give each secret only to the roles that need it', () => {
     const holders = (name: keyof typeof variables) => roles.filter((role) => variablesOfRole(role).has(name));
-    assert.deepEqual(holders('JWT_SECRET'), ['api']);
+    assert.deepEqual(holders('JWT_SECRET'), ['api', 'gateway']);
     assert.deepEqual(holders('CAPTCHA_SECRET'), ['api']);
     assert.deepEqual(holders('CODEC_PASSWORD'), ['api']);
     assert.deepEqual(holders('DATA_KEY'), ['api', 'registration']);
-    assert.deepEqual(holders('DATABASE_URL'), ['api', 'registration']);
+    assert.deepEqual(holders('DATABASE_URL'), ['api', 'gateway', 'registration']);
     assert.deepEqual(holders('LDAP_BIND_PASSWORD'), ['directory']);
     assert.deepEqual(holders('TWILIO_AUTH_TOKEN'), ['delivery']);
     assert.deepEqual(holders('SMTP_URL'), ['delivery']);

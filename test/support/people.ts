@@ -9,6 +9,7 @@ import { connectMongo } from '../../adapters/mongo/connect.ts';
 import { createDevices } from '../../adapters/mongo/devices.ts';
 import { createPasswords } from '../../adapters/passwords.ts';
 import { connectRedis } from '../../adapters/redis/connect.ts';
+import { createInboxDevices } from '../../adapters/redis/inbox-devices.ts';
 import { createAuthSessions } from '../../adapters/redis/sessions.ts';
 import { beginSession, type SessionBeginDeps, sessionLifeOf } from '../../api/sessions.ts';
 import { createTokens } from '../../api/tokens.ts';
@@ -216,7 +217,7 @@ function openTools(system: PeopleStores): Tools {
   return {
     config,
     accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
-    devices: createDevices(database.connection),
+    devices: createDevices(database.connection, { changed: createInboxDevices(redis).writeDevices }),
     sessions: createAuthSessions(redis),
     sessionLife: sessionLifeOf(config),
     tokens: createTokens(config),

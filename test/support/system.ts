@@ -21,10 +21,14 @@ export const limitsOff: Record<string, string> = {
 };
 
 /**
- * Long intervals for background work that only costs time, and registrations without a device: a test of such work or of
+ * Long intervals for background work that only costs time, no wait for clients at the stop, and registrations without a device: a test of such work or of
  * devices sets its own.
  */
-const calm = { DIRECTORY_SYNC_INTERVAL: '86400', REGISTRATION_STEPS: 'directory,captcha,code,credentials' };
+const calm = {
+  DIRECTORY_SYNC_INTERVAL: '86400',
+  REGISTRATION_STEPS: 'directory,captcha,code,credentials',
+  SOCKET_DRAIN_SECONDS: '0',
+};
 
 /**
  * Starts a system that shares nothing a test could disturb: it has its own Redis, outbox, Temporal namespace and

@@ -66,6 +66,7 @@ let everybody: NodeJS.ProcessEnv;
 let foreignFolder: string;
 /** The health port of delivery. */
 let healthPort: number;
+let gatewayPort: number;
 const started = new Map<Role, RoleProcess>();
 const answers = new Map<Role, ProbeAnswer>();
 
@@ -87,6 +88,7 @@ before(async () => {
     HOME: process.env.HOME,
   };
   healthPort = await freePort();
+  gatewayPort = await freePort();
   for (const role of roles) started.set(role, startRole(role, environmentFor(role), [probeIn(projectFolder)]));
   await Promise.all(roles.map((role) => processOf(role).until(isStarted)));
   for (const role of roles) answers.set(role, await ask(processOf(role)));
@@ -98,7 +100,11 @@ after(async () => {
 
 /** Returns the environment of all roles together, from which a role takes its own variables. */
 function environmentFor(role: Role): NodeJS.ProcessEnv {
-  return { ...everybody, ...(role === 'delivery' && { HEALTH_PORT: String(healthPort) }) };
+  return {
+    ...everybody,
+    ...(role === 'delivery' && { HEALTH_PORT: String(healthPort) }),
+    ...(role === 'gateway' && { SERVER_PORT: String(gatewayPort) }),
+  };
 }
 
 function probeIn(project: string): string {
@@ -183,6 +189,13 @@ describe('the role api', () => {
 
   it('has no secrets of the directory and of the providers', () =>
     assertEnvironment('api', 'LDAP_BIND_PASSWORD', 'TWILIO_AUTH_TOKEN', 'SMTP_URL', 'AWS_SECRET_ACCESS_KEY', 'HOME'));
+});
+
+describe('the role gateway', () => {
+  it('cannot access files, programs, threads, addons or the inspector', () => assertRefusals('gateway'));
+
+  it('has no key of the data of users, and no secrets of the directory and of the providers', () =>
+    assertEnvironment('gateway', 'DATA_KEY', 'LDAP_BIND_PASSWORD', 'TWILIO_AUTH_TOKEN', 'SMTP_URL', 'CAPTCHA_SECRET'));
 });
 
 describe('the role registration', () => {
@@ -392,7 +405,7 @@ describe('node workers/run.ts', () => {
       assert.equal(code, 2);
       assert.equal(
         stderr,
-        'usage: node workers/run.ts <role> [--compile-cache=<folder>]\n\nroles: api, registration, directory, delivery, signal, audit\n',
+        'usage: node workers/run.ts <role> [--compile-cache=<folder>]\n\nroles: api, gateway, registration, directory, delivery, signal, audit\n',
       );
       assert.equal(stdout, '');
     }

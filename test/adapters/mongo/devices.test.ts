@@ -14,10 +14,12 @@ const patient = { serverMs: 600_000, answerMs: 600_000 };
 const max = 6;
 let database: Database;
 let devices: Devices;
+/** The sets that the store told of. */
+const told: [string, DeviceSet | undefined][] = [];
 
 before(async () => {
   database = connectMongo(withDatabase(testEngines().databaseUrl, uniqueName()), unexpected, patient);
-  devices = createDevices(database.connection);
+  devices = createDevices(database.connection, { changed: async (userId, set) => void told.push([userId, set]) });
   await database.ping();
 });
 after(async () => {
@@ -322,6 +324,54 @@ describe('replaceKeys() and rotate()', () => {
       const pqSets = set.devices.map(({ pqPreKeys }) => pqPreKeys === undefined);
       assert.deepEqual(pqSets, [isRotated, isRotated], `round ${round}`);
     }
+  });
+});
+
+describe('changed()', () => {
+  it('gets the newest set after each change that sends depend on, and after each repeat of one', async () => {
+    const userId = newId();
+    const device = newDevice();
+    await devices.add(userId, device, { max });
+    await devices.add(userId, device, { max });
+    const { deviceId, createdAt } = await added(userId);
+    await devices.rename(userId, deviceId, 'Another name');
+    await devices.setPush(userId, deviceId, 'push');
+    for (const at of [2000, 3000]) await devices.markRemoved(userId, { deviceId, createdAt }, at);
+    await devices.finishRemoval(userId, deviceId, 2000);
+    await devices.erase(userId);
+    const own = told.filter(([id]) => id === userId).map(([, set]) => set);
+    assert.deepEqual(
+      own.map((set) => set?.devices.map((one) => [one.deviceId, one.push])),
+      [['1'], ['1'], ['1', '2'], ['1', '2 push'], ['1'], ['1'], ['1'], undefined].map((set) =>
+        set?.map((text) => text.split(' ')).map(([id, push]) => [id, push]),
+      ),
+    );
+    const versions = own.flatMap((set) => set?.version ?? []);
+    assert.deepEqual(
+      versions,
+      versions.toSorted((one, other) => one - other),
+    );
+  });
+
+  it('fails a change that it refuses, which a repeat makes good', async () => {
+    const refused = new Error('The copy is away');
+    const userId = newId();
+    let isAway = true;
+    const copies: (DeviceSet | undefined)[] = [];
+    const store = createDevices(database.connection, {
+      async changed(_userId, set) {
+        if (isAway) throw refused;
+        copies.push(set);
+      },
+    });
+    const device = newDevice();
+    await assert.rejects(store.add(userId, device, { max }), refused);
+    isAway = false;
+    assert.equal((await store.add(userId, device, { max })).outcome, 'repeated');
+    assert.deepEqual(
+      copies.map((set) => set?.devices.length),
+      [1],
+    );
   });
 });
 

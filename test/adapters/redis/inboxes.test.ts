@@ -17,7 +17,6 @@ before(() => {
 after(() => redis.disconnect());
 
 const now = Date.now();
-const day = 86_400_000;
 
 describe('leases: inbox-connect.lua, inbox-renew.lua, inbox-disconnect.lua', () => {
   it('of parallel connections of a device one stays, and each of the others is told that it was replaced', async () => {
@@ -193,85 +192,6 @@ describe('inbox-devices.lua', () => {
     const left = await redis.keys(`inbox*{${userId}}*`);
     assert.deepEqual(left, []);
     assert.deepEqual(await inboxes.senderSide(userId, sender.userId), { conversation: 'a', devices: undefined });
-  });
-});
-
-describe('the archive: inbox-archive-begin.lua, inbox-archive-move.lua, inbox-settle.lua', () => {
-  it('takes old messages of a device that is not connected; they still count and leave only what is newer', async () => {
-    const { inboxes, device, nodeId, send, ids } = await inboxScene(redis);
-    for (const at of [now - 2 * day, now - 2 * day + 5, now]) await send(`m${at}`, { now: at });
-    const old = await inboxes.olderThan(device(), now - day, 64);
-    assert.deepEqual(
-      old.map(({ messageId }) => messageId),
-      (await ids()).slice(0, 2),
-    );
-    const at = { nodeId, connectionId: 'c1' };
-    await inboxes.connect(device(), at);
-    assert.equal(await inboxes.beginArchive(device()), false, 'it is connected');
-    await inboxes.disconnect(device(), at);
-    assert.equal(await inboxes.beginArchive(device()), true);
-    assert.deepEqual(
-      await inboxes.removeArchived(
-        device(),
-        old.map(({ messageId }) => messageId),
-      ),
-      [],
-    );
-    const opened = await inboxes.resume(device());
-    assert.deepEqual([opened?.count, opened?.archive, (await ids()).length], [3, `${now - 2 * day}:1:c`, 1]);
-  });
-
-  it('says what was acknowledged between its steps, so that the archive does not keep it', async () => {
-    const { inboxes, device, send, ids } = await inboxScene(redis);
-    for (const id of ['m', 'n']) await send(id);
-    const all = await ids();
-    await inboxes.beginArchive(device());
-    await inboxes.acknowledge(device(), all.slice(0, 1));
-    assert.deepEqual(await inboxes.removeArchived(device(), all), all.slice(0, 1));
-    assert.equal((await inboxes.resume(device()))?.count, 1);
-  });
-
-  it('is not taken for empty by a reader that looked before a run moved messages', async () => {
-    const { inboxes, device, send, ids } = await inboxScene(redis);
-    await send('m');
-    await inboxes.beginArchive(device());
-    const { archive: during } = await inboxes.acknowledge(device(), ['1-1']);
-    await inboxes.settleArchived(device(), { archive: during });
-    await inboxes.removeArchived(device(), await ids());
-    const { archive } = await inboxes.acknowledge(device(), ['1-1']);
-    assert.ok(archive, 'the run ended after the reader looked');
-    await inboxes.settleArchived(device(), { archive: during });
-    assert.equal((await inboxes.resume(device()))?.archive, archive);
-    await inboxes.settleArchived(device(), { archive, count: 1, bytes: 4 });
-    assert.deepEqual(await inboxes.resume(device()), {
-      last: (await inboxes.resume(device()))?.last,
-      count: 0,
-      wasSuspended: false,
-    });
-  });
-
-  it('refuses suspended and removed devices', async () => {
-    const { inboxes, device, send } = await inboxScene(redis, { devices: ['1', '2'] });
-    await send('m');
-    await inboxes.suspend(device('2'));
-    assert.equal(await inboxes.beginArchive(device('2')), false);
-    assert.equal(await inboxes.beginArchive(device('7')), false);
-    assert.equal(await inboxes.settleArchived(device('7'), { count: 1 }), false);
-  });
-
-  it('finds every stream with its oldest message', async () => {
-    const { inboxes, device, send, ids } = await inboxScene(redis);
-    await send('m');
-    await send('n');
-    const [firstId = ''] = await ids();
-    const found = [];
-    for (let cursor = '0'; ; ) {
-      const part = await inboxes.scanInboxes(cursor);
-      found.push(...part.inboxes.filter(({ userId }) => userId === device().userId));
-      cursor = part.cursor;
-      if (cursor === '0') break;
-    }
-    assert.deepEqual(found[0], { ...device(), firstId });
   });
 });
 

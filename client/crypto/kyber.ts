@@ -6,7 +6,9 @@
 import { sha3_256, shake256 } from '@noble/hashes/sha3.js';
 import { concatBytes, randomBytes } from '@noble/hashes/utils.js';
 import { ml_kem1024 } from '@noble/post-quantum/ml-kem.js';
-import { isKemPublicKey } from '../contract/key-rules.ts';
+import { isKemPublicKey } from '../../contract/key-rules.ts';
+import { isReduced } from './ml-kem.ts';
+import type { Random } from './primitives.ts';
 
 /** The type byte of a serialised Kyber-1024 key. */
 const kyberType = Uint8Array.of(0x08);
@@ -18,8 +20,8 @@ export interface KyberKeyPair {
 }
 
 /** Makes the seed of a key pair, 64 bytes: it is kept in place of the secret key, which is fifty times as long. */
-export function generateKyberSeed(): Uint8Array {
-  return randomBytes(64);
+export function generateKyberSeed(random: Random = randomBytes): Uint8Array {
+  return random(64);
 }
 
 /** Returns the key pair of a seed. */
@@ -39,9 +41,10 @@ export interface Encapsulated {
  *
  * @throws {Error} the key is malformed
  */
-export function encapsulate(publicKey: Uint8Array): Encapsulated {
+export function encapsulate(publicKey: Uint8Array, random: Random = randomBytes): Encapsulated {
   if (!isKemPublicKey(publicKey) || publicKey[0] !== kyberType[0]) throw new Error('not a Kyber-1024 key');
-  const { cipherText, sharedSecret } = ml_kem1024.encapsulate(publicKey.subarray(1), sha3_256(randomBytes(32)));
+  if (!isReduced(publicKey.subarray(1))) throw new Error('not a Kyber-1024 key');
+  const { cipherText, sharedSecret } = ml_kem1024.encapsulate(publicKey.subarray(1), sha3_256(random(32)));
   return { secret: kyberSecret(sharedSecret, cipherText), ciphertext: concatBytes(kyberType, cipherText) };
 }
 

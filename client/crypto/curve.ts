@@ -6,7 +6,8 @@
 import { ed25519, x25519 } from '@noble/curves/ed25519.js';
 import { sha512 } from '@noble/hashes/sha2.js';
 import { concatBytes, randomBytes } from '@noble/hashes/utils.js';
-import { isCurvePublicKey } from '../contract/key-rules.ts';
+import { isCurvePublicKey } from '../../contract/key-rules.ts';
+import { isEqual, type Random } from './primitives.ts';
 
 const { Point } = ed25519;
 const { Fp, Fn } = Point;
@@ -24,8 +25,8 @@ export interface KeyPair {
 }
 
 /** Makes a key pair. */
-export function generateKeyPair(): KeyPair {
-  const privateKey = clamp(randomBytes(32));
+export function generateKeyPair(random: Random = randomBytes): KeyPair {
+  const privateKey = clamp(random(32));
   return { publicKey: publicKeyOf(privateKey), privateKey };
 }
 
@@ -48,10 +49,10 @@ export function agree(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array
  * Signs a message with XEdDSA. Two signatures of one message differ. As in libsignal, and unlike the specification, the
  * top bit of the last byte is the sign of the public key's Edwards point: the private key is never negated.
  */
-export function sign(privateKey: Uint8Array, message: Uint8Array): Uint8Array {
+export function sign(privateKey: Uint8Array, message: Uint8Array, random: Random = randomBytes): Uint8Array {
   const scalar = scalarOf(clamp(privateKey));
   const publicPoint = Point.BASE.multiply(scalar).toBytes();
-  const nonce = hashToScalar(nonceDomain, privateKey, message, randomBytes(64));
+  const nonce = hashToScalar(nonceDomain, privateKey, message, random(64));
   const commitment = Point.BASE.multiply(nonce).toBytes();
   const challenge = hashToScalar(commitment, publicPoint, message);
   const signature = concatBytes(commitment, Fn.toBytes(Fn.add(nonce, Fn.mul(challenge, scalar))));
@@ -105,8 +106,4 @@ function scalarOf(littleEndian: Uint8Array): bigint {
 
 function hashToScalar(...parts: Uint8Array[]): bigint {
   return scalarOf(sha512(concatBytes(...parts)));
-}
-
-function isEqual(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }

@@ -1,0 +1,86 @@
+/** What the processes that serve clients open: connections to the engines, and servers that listen. */
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Collector } from '../adapters/collector.ts';
+import { connectMongo } from '../adapters/mongo/connect.ts';
+import { connectRedis } from '../adapters/redis/connect.ts';
+import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
+import { createTraceCipher } from '../adapters/temporal/trace.ts';
+import type { Config } from '../platform/config/config.ts';
+import { checkHealth, type DependencyHealth } from '../platform/lifecycle.ts';
+import type { Logger } from '../platform/log.ts';
+
+/** The variables that both the api and the gateway have. */
+export type SharedConfig = Pick<Config<'api'>, keyof Config<'gateway'>>;
+
+/** The connections of a process. */
+export interface Connections extends AsyncDisposable {
+  redis: ReturnType<typeof connectRedis>;
+  /** For sends alone, because they may wait for replicas. */
+  sends: ReturnType<typeof connectRedis>;
+  /** For subscriptions to changes. */
+  subscriber: ReturnType<typeof connectRedis>;
+  /** For publications to connected devices. */
+  publications: ReturnType<typeof connectRedis>;
+  database: ReturnType<typeof connectMongo>;
+  temporal: ReturnType<typeof connectTemporal>;
+}
+
+/** Opens the connections; each reconnects automatically. */
+export function connect(config: SharedConfig, log: Logger, { record }: Collector): Connections {
+  const away = (dependency: string) => (err: unknown) =>
+    log.warn({ event: `${dependency}.away`, reason: (err as Error).message });
+  const connectOne = () => connectRedis(config.REDIS_URL, away('redis'));
+  const stores = { redis: connectOne(), sends: connectOne(), subscriber: connectOne(), publications: connectOne() };
+  const database = connectMongo(config.DATABASE_URL, away('database'));
+  const temporal = connectTemporal({
+    address: config.TEMPORAL_ADDRESS,
+    namespace: config.TEMPORAL_NAMESPACE,
+    dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    traceCipher: createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    record,
+  });
+  // otherwise the first burst of requests would share the short timeout of an unavailable Temporal
+  temporal.connection.ensureConnected().catch(away('temporal'));
+  return {
+    ...stores,
+    database,
+    temporal,
+    async [Symbol.asyncDispose]() {
+      await Promise.allSettled([temporal.connection.close(), database[Symbol.asyncDispose]()]);
+      for (const connection of Object.values(stores)) connection.disconnect();
+    },
+  };
+}
+
+/** Checks the engines that a process is connected to. */
+export function checkEngines({ redis, database, temporal }: Connections): Promise<DependencyHealth[]> {
+  return Promise.all([
+    checkHealth('redis', () => redis.ping()),
+    checkHealth('mongodb', () => database.ping()),
+    checkHealth('temporal', () =>
+      temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
+    ),
+  ]);
+}
+
+/** Listens until it is disposed: then requests in progress complete. @throws {Error} the port is in use */
+export async function listen(server: Server, port: number, host: string): Promise<AsyncDisposable> {
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
+  return {
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeIdleConnections();
+      // requests in progress complete; one that waits for a change must not delay the stop
+      const timer = setTimeout(() => server.closeAllConnections(), 5000);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Returns the URL of a server that listens. */
+export function urlOf(server: Server): string {
+  const { address, port } = server.address() as AddressInfo;
+  return `http://${['0.0.0.0', '::'].includes(address) ? '127.0.0.1' : address}:${port}`;
+}

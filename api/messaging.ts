@@ -1,0 +1,124 @@
+/** The stores of messages and sessions, as the api and the gateway share them, and the connections of devices. */
+import type { IncomingMessage, Server } from 'node:http';
+import { createArchive } from '../adapters/mongo/archive.ts';
+import { createConversations } from '../adapters/mongo/conversations.ts';
+import { createDevices } from '../adapters/mongo/devices.ts';
+import { isRedisOutage } from '../adapters/redis/connect.ts';
+import { createConversationCache } from '../adapters/redis/conversations.ts';
+import { checkDurability } from '../adapters/redis/durability.ts';
+import { createIdempotency } from '../adapters/redis/idempotency.ts';
+import { createInboxes } from '../adapters/redis/inboxes.ts';
+import { createRateLimitLeases } from '../adapters/redis/rate-limit-leases.ts';
+import { createRateLimits } from '../adapters/redis/rate-limits.ts';
+import { createAuthSessions } from '../adapters/redis/sessions.ts';
+import { createSubscriptions } from '../adapters/redis/subscriptions.ts';
+import { createWakeUps } from '../adapters/redis/wake-ups.ts';
+import { type LimitName, messageLimit, requestLimit } from '../domain/limits.ts';
+import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
+import { checkHealth, type DependencyHealth } from '../platform/lifecycle.ts';
+import type { Connections, SharedConfig } from './connections.ts';
+import type { ApiDeps, TrustProxy } from './deps.ts';
+import { isSocketUpgrade } from './sockets/admission.ts';
+import { idleNode, openConnections } from './sockets/node.ts';
+import { createPresence } from './sockets/presence.ts';
+import { openSockets, type SocketDeps, type Sockets } from './sockets/server.ts';
+import { createTokens } from './tokens.ts';
+
+/** The dependencies that both processes have, without those of the process itself. */
+export type MessagingDeps = Omit<SocketDeps, 'config' | 'recordSpan'> & Pick<ApiDeps, 'rateLimits' | 'limitHash'>;
+
+/** Reports whether Redis keeps messages as `MESSAGE_DURABILITY` promises. Rejects when Redis is unavailable. */
+async function checkPromise(
+  { MESSAGE_DURABILITY: setting }: SharedConfig,
+  { redis }: Connections,
+  events: ApiDeps['events'],
+): Promise<void> {
+  const { problems } = await checkDurability(redis, setting);
+  const reason = problems.length > 0 ? problems.join('; ') : undefined;
+  events.durabilityChecked({ setting, reason });
+  if (reason !== undefined) throw new Error(reason);
+}
+
+/** The messaging of a process. */
+export interface Messaging extends AsyncDisposable {
+  deps: MessagingDeps;
+  /** Returns whether a request asks for a connection of Socket.IO that is served here. */
+  isUpgrade: (req: IncomingMessage) => boolean;
+  /** The health of the durability of messages. */
+  checkDurability(): Promise<DependencyHealth>;
+  /** Serves Socket.IO on a server; undefined if this process does not. */
+  serve(deps: SocketDeps, server: Server, trust: TrustProxy): Promise<Sockets | undefined>;
+}
+
+/**
+ * Assembles the stores of messages. While Redis is unavailable, the process starts, and its readiness tells.
+ *
+ * @param options.hasSockets whether the process serves Socket.IO
+ * @throws {Error} Redis does not keep messages as `MESSAGE_DURABILITY` promises
+ */
+export async function assembleMessaging(
+  config: SharedConfig,
+  connections: Connections,
+  { events, hasSockets }: Pick<ApiDeps, 'events'> & { hasSockets: boolean },
+): Promise<Messaging> {
+  const stores = storesOf(config, connections, events);
+  const checkPromised = () => checkPromise(config, connections, events);
+  await checkPromised().catch((err: unknown) => {
+    if (!isRedisOutage(err)) throw err;
+  });
+  const checkDurability = () => checkHealth('durability', checkPromised);
+  if (!hasSockets) return { ...withoutSockets, deps: { ...stores, node: idleNode() }, checkDurability };
+  const subscriptions = createSubscriptions(connections.publications);
+  const presence = createPresence({ ...stores, subscriptions });
+  const node = await openConnections({ ...stores, subscriptions }, presence, () => Date.now());
+  return {
+    deps: { ...stores, node },
+    checkDurability,
+    isUpgrade: isSocketUpgrade,
+    serve: (deps, server, trust) => openSockets(deps, server, { trust, node, presence }),
+    [Symbol.asyncDispose]: () => node[Symbol.asyncDispose](),
+  };
+}
+
+/** The part of a process that does not serve Socket.IO. */
+const withoutSockets: Omit<Messaging, 'deps' | 'checkDurability'> = {
+  isUpgrade: () => false,
+  serve: async () => undefined,
+  [Symbol.asyncDispose]: async () => undefined,
+};
+
+function storesOf(
+  config: SharedConfig,
+  { redis, sends, database, temporal }: Connections,
+  events: ApiDeps['events'],
+): Omit<MessagingDeps, 'node'> {
+  const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys } = config;
+  const limitKey = deriveKey(payloadKey, 'limit');
+  const limitHash: ApiDeps['limitHash'] = (kind, text) => keyedHash(limitKey, kind, text);
+  const rateLimits = createRateLimits(redis);
+  const leasesOf = (name: LimitName, windows: SharedConfig['LIMIT_REQUESTS_PER_ADDRESS'], kind: string) =>
+    createRateLimitLeases(rateLimits, { limit: { name, windows }, keyOf: (source) => limitHash(kind, source) });
+  const inboxes = createInboxes(redis, {
+    durability: config.MESSAGE_DURABILITY,
+    replicaTimeoutMs: config.MESSAGE_REPLICA_TIMEOUT_MS,
+    sends,
+  });
+  return {
+    events,
+    temporal,
+    inboxes,
+    archive: createArchive(database.connection),
+    devices: createDevices(database.connection, { changed: (userId, set) => inboxes.writeDevices(userId, set) }),
+    conversations: createConversations(database.connection),
+    conversationCache: createConversationCache(redis),
+    sessions: createAuthSessions(redis),
+    tokens: createTokens(config),
+    wakeUps: createWakeUps(redis),
+    idempotency: createIdempotency(redis, createCipher('idempotency', payloadKey, olderKeys)),
+    hashKey: deriveKey(payloadKey, 'idempotency'),
+    rateLimits,
+    limitHash,
+    requestLeases: leasesOf(requestLimit, config.LIMIT_REQUESTS_PER_ADDRESS, 'address'),
+    messageLeases: leasesOf(messageLimit, config.LIMIT_MESSAGES_PER_DEVICE, 'device'),
+  };
+}

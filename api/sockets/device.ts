@@ -1,0 +1,76 @@
+/** What a connection has of its device: the lease, the inbox and the state of its one-time keys. */
+import type { OpenedInbox } from '../../adapters/redis/inbox-connections.ts';
+import { deviceIn, keysLeft } from '../../domain/device.ts';
+import type { DeviceAddress } from '../../domain/message.ts';
+import { keysLowBelow } from '../../domain/one-time-keys.ts';
+import type { ApiDeps } from '../deps.ts';
+import { refreshDevices } from '../device-mirror.ts';
+import { type WakeUpDeps, wakeUp } from '../wake-up.ts';
+import type { Connection } from './connection.ts';
+import { Delivery, type DeliveryDeps } from './delivery.ts';
+
+/** The dependencies of connected devices. */
+export type DeviceDeps = DeliveryDeps & WakeUpDeps & Pick<ApiDeps, 'sessions'>;
+
+/**
+ * Takes the lease of the device of a connection and delivers its inbox. A session without a device gets no messages.
+ * Resolves when the backlog is delivered.
+ */
+export async function openDevice(deps: DeviceDeps, connection: Connection, nodeId: string): Promise<void> {
+  const { userId, deviceId } = connection;
+  if (deviceId === undefined) return await endIfRevoked(deps, connection);
+  const device = { userId, deviceId };
+  const delivery = new Delivery(deps, device, {
+    emit: connection.emit,
+    onFailure(err) {
+      deps.events.dependencyFailed(err);
+      connection.close('error');
+    },
+    now: () => connection.now(),
+  });
+  // before the lease, so that nothing that is published for it is missed
+  connection.delivery = delivery;
+  const at = { nodeId, connectionId: connection.connectionId };
+  const opened = (await deps.inboxes.connect(device, at)) ?? (await connectKnown(deps, device, at));
+  if (opened === undefined) return connection.end('revoked');
+  connection.hasLease = true;
+  await endIfRevoked(deps, connection);
+  await delivery.begin(await withoutLost(deps, device, opened));
+  await tellLow(deps, connection, deviceId);
+}
+
+/** Ends the lease of a connection, and wakes its device up if messages wait. Safe to repeat. */
+export async function closeDevice(deps: DeviceDeps, connection: Connection, nodeId: string): Promise<void> {
+  const { userId, deviceId, connectionId, delivery } = connection;
+  if (deviceId === undefined || !connection.hasLease) return;
+  await delivery?.close();
+  const { wake } = await deps.inboxes.disconnect({ userId, deviceId }, { nodeId, connectionId });
+  if (wake) void wakeUp(deps, { userId, deviceId, reason: 'message' });
+}
+
+/** The mirror of the devices is written again where it lacks the device. */
+async function connectKnown(deps: DeviceDeps, device: DeviceAddress, at: { nodeId: string; connectionId: string }) {
+  await refreshDevices(deps, device.userId);
+  return await deps.inboxes.connect(device, at);
+}
+
+/** What a suspended device has in the archive is lost and part of its gap, so it is deleted. */
+async function withoutLost(deps: DeviceDeps, device: DeviceAddress, opened: OpenedInbox): Promise<OpenedInbox> {
+  const { archive, ...live } = opened;
+  if (!opened.wasSuspended || archive === undefined) return opened;
+  await deps.archive.erase(device.userId, device.deviceId);
+  await deps.inboxes.settleArchived(device, { archive });
+  return live;
+}
+
+/** A session that ended between the handshake and now was not found among the connections of its user. */
+async function endIfRevoked({ sessions }: DeviceDeps, connection: Connection): Promise<void> {
+  if ((await sessions.read(connection.session)) === undefined) connection.end('revoked');
+}
+
+async function tellLow({ devices }: DeviceDeps, connection: Connection, deviceId: string): Promise<void> {
+  const device = deviceIn(await devices.read(connection.userId), deviceId);
+  if (device === undefined) return;
+  const [count, pqCount] = [keysLeft(device.preKeys), keysLeft(device.pqPreKeys)];
+  if (Math.min(count, pqCount) < keysLowBelow) connection.emit('keys:low', { count, pqCount });
+}
