@@ -4,9 +4,10 @@ import { readdirSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { connectRedis } from '../../../adapters/redis/connect.ts';
 import { checkDurability, requireDurability } from '../../../adapters/redis/durability.ts';
+import { createInboxes } from '../../../adapters/redis/inboxes.ts';
 import { inboxScene, listenAsNode, mirrored } from '../../support/inboxes.ts';
 import { uniqueName } from '../../support/redis.ts';
-import { follow, startOwnCluster, startOwnRedis } from '../../support/redis-servers.ts';
+import { follow, type OwnRedis, startOwnCluster, startOwnRedis } from '../../support/redis-servers.ts';
 import { eventually } from '../../support/until.ts';
 
 const now = Date.now();
@@ -33,8 +34,11 @@ describe('on a Redis Cluster of three nodes', () => {
       const [message] = await inboxes.read(device('1'), { count: 10 });
       await inboxes.acknowledge(device('1'), [message?.messageId ?? '']);
       await inboxes.disconnect(device('1'), { nodeId, connectionId: 'c1' }, now);
-      assert.equal(await inboxes.beginArchive(device('2'), now), true);
-      assert.deepEqual(await inboxes.removeArchived(device('2'), await ids('2')), []);
+      const dated = { ...device('2'), createdAt: 1000 };
+      const move = await inboxes.beginMove(dated, 'move', now + 1);
+      assert.equal(await inboxes.finishMove(dated, 'move', move?.entries ?? []), true);
+      assert.deepEqual(await ids('2'), []);
+      assert.equal(await inboxes.expireMessages(dated, now, 10), 0);
       const { archive } = await inboxes.acknowledge(device('2'), ['1-1']);
       await inboxes.settleArchived(device('2'), { count: 1, bytes: 4, archive });
       await inboxes.noteGap(device('2'), { from: 1, to: 2, count: 1, reason: 'expired' });
@@ -53,7 +57,8 @@ describe('on a Redis Cluster of three nodes', () => {
   });
 
   it('is the test of every script of messages', () => {
-    const tested = 'announce archive-begin archive-move connect devices disconnect gap-clear read renew settle suspend';
+    const tested =
+      'announce connect devices disconnect expire gap-clear move-begin move-finish read renew settle suspend';
     const scripts = readdirSync(new URL('../../../adapters/redis', import.meta.url));
     assert.deepEqual(
       scripts.filter((name) => /^(inbox|message)-.*\.lua$/.test(name)).sort(),
@@ -67,33 +72,38 @@ describe('with a replica', () => {
     await using primary = await startOwnRedis({ settings: { 'repl-diskless-sync-delay': '0' } });
     await using replica = await startOwnRedis();
     await follow(replica, primary);
-    const sends = connectRedis(primary.engine.url, () => undefined);
-    const scene = await inboxScene(primary.redis, { durability: 'replica', sends, replicaTimeoutMs: 200 });
-    const { send, ids } = scene;
-    const group = await Promise.all(Array.from({ length: 50 }, (_, index) => send(`m${index}`)));
-    const answered = group.map((result) => 'messageId' in result && result.messageId);
-    const key = `inbox:{${scene.userId}}:1`;
-    const replicated = (await replica.redis.xrange(key, '-', '+')).map(([id]) => id);
-    assert.deepEqual(answered, replicated);
+    await using patient = connectForSends(primary);
+    await using hasty = connectForSends(primary);
+    const scene = await inboxScene(primary.redis, { ...replicated, sends: patient.redis, replicaTimeoutMs: 30_000 });
+    const { send, ids, userId } = scene;
+    const idsOfReplica = async () => (await replica.redis.xrange(`inbox:{${userId}}:1`, '-', '+')).map(([id]) => id);
+    const group = await Promise.all(Array.from({ length: 50 }, (_one, index) => send(`m${index}`)));
+    assert.deepEqual(
+      group.map((result) => 'messageId' in result && result.messageId),
+      await idsOfReplica(),
+    );
 
+    const other = createInboxes(primary.redis, { ...replicated, sends: hasty.redis, replicaTimeoutMs: 20 });
     process.kill(replica.engine.process?.pid ?? 0, 'SIGSTOP');
-    const refused = await Promise.allSettled([send('late'), send('later')]);
+    const refused = await Promise.allSettled(['late', 'later'].map((id) => send(id, { store: other })));
     process.kill(replica.engine.process?.pid ?? 0, 'SIGCONT');
     assert.deepEqual(
       refused.map((result) => result.status === 'rejected' && result.reason.code),
       ['unavailable', 'unavailable'],
     );
-    const repeated = await eventually(async () => send('late'));
-    assert.equal(repeated.outcome, 'duplicate');
-    assert.deepEqual(
-      await ids(),
-      (await replica.redis.xrange(key, '-', '+')).map(([id]) => id),
-    );
+    assert.equal((await send('late')).outcome, 'duplicate');
+    assert.deepEqual(await ids(), await idsOfReplica());
     assert.equal((await ids()).length, 52);
     assert.deepEqual(await checkDurability(primary.redis, 'replica'), { problems: [], warnings: [], replicas: 1 });
-    sends.disconnect();
   });
 });
+
+const replicated = { durability: 'replica' } as const;
+
+function connectForSends({ engine }: OwnRedis) {
+  const redis = connectRedis(engine.url, () => undefined, { timeoutMs: 600_000 });
+  return { redis, [Symbol.asyncDispose]: async () => redis.disconnect() };
+}
 
 describe('checkDurability()', () => {
   it('names what the configuration does not keep, and what it cannot know', async () => {
