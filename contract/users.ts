@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { ListedDevice } from './devices.ts';
+import { Conversation } from './messages.ts';
 import { commonFailures, operation } from './operation.ts';
 import {
   chosenUsername,
@@ -80,6 +81,12 @@ const Export = z
       identityKey: z.string().nullable().describe('The public identity key; null without a device'),
       items: z.array(ListedDevice.extend({ registrationId: z.int(), capabilities: z.record(z.string(), z.boolean()) })),
     }),
+    messages: z
+      .array(z.object({ deviceId: z.string(), count: z.int(), bytes: z.int() }))
+      .describe('What waits for each device, in bytes of base64; its content is encrypted for the device'),
+    conversations: z
+      .array(Conversation.extend({ userId: z.string(), changedAt: instant }))
+      .describe('What the user decided about others'),
     workflows: z.object({
       state: z.enum(['complete', 'truncated', 'unavailable']),
       items: z.array(z.object({ type: z.string(), id: z.string(), startedAt: instant, closedAt: instant.nullable() })),

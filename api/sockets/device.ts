@@ -1,10 +1,10 @@
 /** What a connection has of its device: the lease, the inbox and the state of its one-time keys. */
-import type { OpenedInbox } from '../../adapters/redis/inbox-connections.ts';
 import { deviceIn, keysLeft } from '../../domain/device.ts';
 import type { DeviceAddress } from '../../domain/message.ts';
 import { keysLowBelow } from '../../domain/one-time-keys.ts';
 import type { ApiDeps } from '../deps.ts';
 import { refreshDevices } from '../device-mirror.ts';
+import { withoutLost } from '../inbox.ts';
 import { type WakeUpDeps, wakeUp } from '../wake-up.ts';
 import type { Connection } from './connection.ts';
 import { Delivery, type DeliveryDeps } from './delivery.ts';
@@ -36,7 +36,8 @@ export async function openDevice(deps: DeviceDeps, connection: Connection, nodeI
   connection.hasLease = true;
   await endIfRevoked(deps, connection);
   await delivery.begin(await withoutLost(deps, device, opened));
-  await tellLow(deps, connection, deviceId);
+  // the inbox does not need MongoDB, so its outage ends no connection
+  await tellLow(deps, connection, deviceId).catch((err: unknown) => deps.events.dependencyFailed(err));
 }
 
 /** Ends the lease of a connection, and wakes its device up if messages wait. Safe to repeat. */
@@ -52,15 +53,6 @@ export async function closeDevice(deps: DeviceDeps, connection: Connection, node
 async function connectKnown(deps: DeviceDeps, device: DeviceAddress, at: { nodeId: string; connectionId: string }) {
   await refreshDevices(deps, device.userId);
   return await deps.inboxes.connect(device, at);
-}
-
-/** What a suspended device has in the archive is lost and part of its gap, so it is deleted. */
-async function withoutLost(deps: DeviceDeps, device: DeviceAddress, opened: OpenedInbox): Promise<OpenedInbox> {
-  const { archive, ...live } = opened;
-  if (!opened.wasSuspended || archive === undefined) return opened;
-  await deps.archive.erase(device.userId, device.deviceId);
-  await deps.inboxes.settleArchived(device, { archive });
-  return live;
 }
 
 /** A session that ended between the handshake and now was not found among the connections of its user. */

@@ -18,7 +18,13 @@ import { sessionView, userView } from '../views.ts';
 type Op = typeof userOperations.exportAccount;
 type WorkflowDeps = Pick<ApiDeps, 'temporal' | 'events'>;
 type EventDeps = Pick<ApiDeps, 'readPersonEvents' | 'events'>;
-type Deps = LimitDeps & WorkflowDeps & EventDeps & DeviceViewDeps & Pick<ApiDeps, 'accounts' | 'sessions'>;
+type MessageDeps = Pick<ApiDeps, 'inboxes' | 'conversations'>;
+type Deps = LimitDeps &
+  WorkflowDeps &
+  EventDeps &
+  DeviceViewDeps &
+  MessageDeps &
+  Pick<ApiDeps, 'accounts' | 'sessions'>;
 
 /** Maximum number of events: one page of Elasticsearch. */
 const eventsMax = 10_000;
@@ -31,6 +37,7 @@ const workflowsMs = 5000;
 const notes = [
   'Password, PIN and tokens are stored as hashes, which cannot be reversed; sessions are listed without their tokens.',
   'Of the public keys of devices only the identity key is listed; the others are random numbers.',
+  'Of messages only their number is listed: their content is encrypted for the devices, which have the keys.',
   'Codes, limits and idempotency keys are stored under keyed hashes and expire automatically within days.',
   'Events of the last seconds may not be in the audit log yet; events of others on this account do not name them.',
 ];
@@ -45,11 +52,12 @@ export async function exportAccount(deps: Deps, { holder, caller }: HandlerInput
   await limitExport(deps, caller, accountKeyOf(deps, userId), newId());
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
-  const [secrets, isLinkedToDirectory, sessions, devices, workflows, auditEvents] = await Promise.all([
+  const [secrets, isLinkedToDirectory, sessions, devices, messaging, workflows, auditEvents] = await Promise.all([
     deps.accounts.readSecrets(userId),
     deps.accounts.hasDirectoryEntry(userId),
     deps.sessions.list(userId),
     readDevices(deps, userId, holder.deviceId),
+    readMessaging(deps, userId),
     readWorkflows(deps, account),
     readEvents(deps, account),
   ]);
@@ -69,6 +77,7 @@ export async function exportAccount(deps: Deps, { holder, caller }: HandlerInput
     registrationIds: account.registrationIds,
     sessions: sessions.map(sessionView),
     devices,
+    ...messaging,
     workflows,
     auditEvents,
     notes,
@@ -89,6 +98,22 @@ async function readDevices(
       : [{ ...view, registrationId, capabilities }];
   });
   return { identityKey: set?.identityKey ?? null, items };
+}
+
+async function readMessaging(
+  { inboxes, conversations }: MessageDeps,
+  userId: string,
+): Promise<Pick<Export, 'messages' | 'conversations'>> {
+  const [states, sides] = await Promise.all([inboxes.readStates(userId), conversations.list(userId)]);
+  return {
+    messages: states.map(({ deviceId, count, bytes }) => ({ deviceId, count, bytes })),
+    conversations: sides.map(({ peerId, state, hasReceipts: receipts, changedAt }) => ({
+      userId: peerId,
+      state,
+      receipts,
+      changedAt: changedAt.toISOString(),
+    })),
+  };
 }
 
 async function readWorkflows({ temporal, events }: WorkflowDeps, account: Account): Promise<Export['workflows']> {
