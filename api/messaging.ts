@@ -27,16 +27,20 @@ import { createTokens } from './tokens.ts';
 /** The dependencies that both processes have, without those of the process itself. */
 export type MessagingDeps = Omit<SocketDeps, 'config' | 'recordSpan'> & Pick<ApiDeps, 'rateLimits' | 'limitHash'>;
 
-/** Reports whether Redis keeps messages as `MESSAGE_DURABILITY` promises. Rejects when Redis is unavailable. */
+/**
+ * Reports whether Redis keeps messages as `MESSAGE_DURABILITY` promises, and returns what could be better. Rejects when
+ * Redis is unavailable.
+ */
 async function checkPromise(
   { MESSAGE_DURABILITY: setting }: SharedConfig,
   { redis }: Connections,
   events: ApiDeps['events'],
-): Promise<void> {
-  const { problems } = await checkDurability(redis, setting);
+): Promise<string[]> {
+  const { problems, warnings } = await checkDurability(redis, setting);
   const reason = problems.length > 0 ? problems.join('; ') : undefined;
   events.durabilityChecked({ setting, reason });
   if (reason !== undefined) throw new Error(reason);
+  return warnings;
 }
 
 /** The messaging of a process. */
@@ -63,9 +67,11 @@ export async function assembleMessaging(
 ): Promise<Messaging> {
   const stores = storesOf(config, connections, events);
   const checkPromised = () => checkPromise(config, connections, events);
-  await checkPromised().catch((err: unknown) => {
+  const warnings = await checkPromised().catch((err: unknown) => {
     if (!isRedisOutage(err)) throw err;
+    return [];
   });
+  for (const warning of warnings) events.redisCriticized(warning);
   const checkDurability = () => checkHealth('durability', checkPromised);
   if (!hasSockets) return { ...withoutSockets, deps: { ...stores, node: idleNode() }, checkDurability };
   const subscriptions = createSubscriptions(connections.publications);

@@ -82,21 +82,32 @@ export const conversationCodes = ['a', 'n', 'r', 'ba', 'bn', 'br'] as const;
 /** The code of a conversation. */
 export type ConversationCode = (typeof conversationCodes)[number];
 
+/** The types as entries have them: a letter, because most messages are short. */
+const typeLetters = {
+  message: 'm',
+  prekey: 'p',
+  retry: 't',
+  receipt: 'r',
+  sync: 's',
+  group: 'g',
+} as const satisfies Record<MessageType, string>;
+const typesByLetter = new Map(messageTypes.map((type): [string, MessageType] => [typeLetters[type], type]));
+
 /**
  * Returns what an inbox stores of a message beside its id. Its parts are joined by blanks, which none of them has; the
  * content is last.
  */
 export function entryOf({ from, type, timestamp, isUrgent, content }: Omit<InboxMessage, 'messageId'>): string {
-  return `${from.userId} ${from.deviceId} ${type} ${timestamp} ${isUrgent ? 1 : 0} ${content}`;
+  return `${from.userId} ${from.deviceId} ${typeLetters[type]} ${timestamp} ${isUrgent ? 1 : 0} ${content}`;
 }
 
 /** Returns the message of an entry that an inbox stores. */
 export function messageOf(messageId: string, entry: string): InboxMessage {
-  const [userId = '', deviceId = '', type, timestamp, urgent, content = ''] = entry.split(' ');
+  const [userId = '', deviceId = '', letter = '', timestamp, urgent, content = ''] = entry.split(' ');
   return {
     messageId,
     from: { userId, deviceId },
-    type: type as MessageType,
+    type: typesByLetter.get(letter) ?? 'message',
     content,
     timestamp: Number(timestamp),
     isUrgent: urgent === '1',

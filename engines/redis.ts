@@ -11,6 +11,8 @@ import { claimPort } from './ports.ts';
 export interface RedisOptions extends EngineOptions {
   /** `always` loses no acknowledged write in a power failure; `everysec` may lose a second. */
   appendfsync?: 'always' | 'everysec';
+  /** More settings, by their names in `redis.conf`. */
+  settings?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -37,14 +39,15 @@ export async function startRedis(options: RedisOptions): Promise<Engine> {
   const process = await startChild(folder, {
     name: 'redis',
     command: program,
-    args: redisArguments(port, data, options.appendfsync ?? 'everysec'),
+    args: redisArguments(port, data, options),
     ready: () => ping(port),
     keepAlive,
   });
   return { name: 'Redis', url: `redis://127.0.0.1:${port}`, source: program, process };
 }
 
-function redisArguments(port: number, data: string, appendfsync: string): string[] {
+function redisArguments(port: number, data: string, options: RedisOptions): string[] {
+  const { appendfsync = 'everysec', settings: more } = options;
   const settings = {
     port: String(port),
     bind: '127.0.0.1',
@@ -52,9 +55,10 @@ function redisArguments(port: number, data: string, appendfsync: string): string
     appendonly: 'yes',
     appendfsync,
     save: '',
-    // an inbox has few messages: one costs 770 bytes instead of 4,349, and memory is freed as they leave
-    'stream-node-max-bytes': '512',
+    // most inboxes have few messages: a node has one or two, and memory is freed as they leave (`npm run bench:inboxes`)
+    'stream-node-max-bytes': '384',
     daemonize: 'no',
+    ...more,
   };
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }

@@ -50,7 +50,7 @@ function nodeWarnings(configured: Settings | undefined): string[] {
   const bytes = Number(configured?.['stream-node-max-bytes']);
   // 0 is no limit
   if (Number.isNaN(bytes) || (bytes > 0 && bytes < nodeBytesMax)) return [];
-  return [`stream-node-max-bytes of Redis is ${bytes}: 512 saves most of the memory of inboxes`];
+  return [`stream-node-max-bytes of Redis is ${bytes}: 384 saves most of the memory of inboxes`];
 }
 
 /** Returns the settings, or undefined where the command is not allowed, as by some providers of Redis. */

@@ -14,7 +14,7 @@ for i = 1, #fields, 2 do
   end
 end
 local version = tonumber(ARGV[2])
-if version and inboxes.version and tonumber(inboxes.version) >= version then
+if version and inboxes.set and tonumber(inboxes.set) >= version then
   return 0
 end
 local read = tonumber(ARGV[3])
@@ -54,7 +54,7 @@ if not version then
   redis.call('DEL', KEYS[1])
   return 1
 end
-redis.call('HSET', KEYS[1], 'version', ARGV[2], 'size', size)
+redis.call('HSET', KEYS[1], 'set', ARGV[2], 'size', size)
 for device, value in pairs(set) do
   redis.call('HSET', KEYS[1], 'd' .. device, value)
 end

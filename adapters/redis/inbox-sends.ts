@@ -13,7 +13,6 @@ import {
   inboxBytesMax,
   inboxCountMax,
   type MessageType,
-  messageOf,
   rememberedSeconds,
   rememberedSends,
   takenAt,
@@ -124,12 +123,12 @@ export function createSends(redis: Redis, options: SendOptions = {}) {
    * @throws {Failure} unavailable fewer replicas than are connected have it in time; it may be stored even so
    */
   async function send(message: Send, now?: number): Promise<SendResult> {
-    const entries = message.messages.map((one) => entryFor(message, one));
+    const entries = message.messages.map((one) => entryOf(messageFor(message, one)));
     const [sendKeys, args] = callOf(message, entries, { caps, others, now });
     // ends: each time a device is suspended that took messages before
     for (;;) {
       const reply = (await run(sendKeys, args)) as Reply;
-      if (reply[0] !== 'full') return resultOf(message, entries, reply);
+      if (reply[0] !== 'full') return resultOf(message, reply);
       const full = reply[1] as string[];
       for (let index = 0; index < full.length; index += 2) {
         const device = { userId: message.to, deviceId: full[index] ?? '' };
@@ -152,8 +151,9 @@ export function createSends(redis: Redis, options: SendOptions = {}) {
 /** The answer of the script: the outcome and what belongs to it. */
 type Reply = [outcome: string, ...rest: unknown[]];
 
-function entryFor({ from, timestamp, isUrgent = true }: Send, { type, content }: DeviceMessage): string {
-  return entryOf({ from, type, timestamp, isUrgent, content });
+function messageFor(send: Send, { type, content }: DeviceMessage): Omit<InboxMessage, 'messageId'> {
+  const { from, timestamp, isUrgent = true } = send;
+  return { from, type, content, timestamp, isUrgent };
 }
 
 /** The keys and arguments of the script. */
@@ -192,10 +192,10 @@ function spacing({ max, windowSeconds }: Window): [number, number] {
   return [(windowSeconds * 1000) / max, windowSeconds * 1000];
 }
 
-function resultOf(send: Send, entries: readonly string[], [outcome, ...rest]: Reply): SendResult {
+function resultOf(send: Send, [outcome, ...rest]: Reply): SendResult {
   switch (outcome) {
     case 'stored':
-      return stored(send, entries, rest);
+      return stored(send, rest);
     case 'duplicate':
       return repeated(send, rest);
     case 'stale':
@@ -209,14 +209,15 @@ function resultOf(send: Send, entries: readonly string[], [outcome, ...rest]: Re
   }
 }
 
-function stored(send: Send, entries: readonly string[], rest: unknown[]): SendResult {
+function stored(send: Send, rest: unknown[]): SendResult {
   const [messageId, began, wake, near] = rest as [string, number, string[], string[]];
   const kind = send.isOnline === true ? 'online' : 'message';
-  const messages = new Map(send.messages.map(({ deviceId }, index) => [deviceId, entries[index] ?? '']));
   const local: Delivery[] = [];
   for (let index = 0; index < near.length; index += 3) {
     const [deviceId = '', connectionId = '', previousId = ''] = near.slice(index, index + 3);
-    const message: InboxMessage = messageOf(messageId, messages.get(deviceId) ?? '');
+    const copy = send.messages.find((one) => one.deviceId === deviceId);
+    if (copy === undefined) continue;
+    const message: InboxMessage = { messageId, ...messageFor(send, copy) };
     local.push({ kind, userId: send.to, deviceId, connectionId, message, previousId });
   }
   return {

@@ -3,7 +3,7 @@
  *
  * `inboxes:{userId}` HASH has one small field for each fact about a user and its devices, so that one read tells a send
  * everything:
- * - `version`, `size`: version of the device set that it mirrors, and number of devices
+ * - `set`, `size`: version of the device set that it mirrors, and number of devices
  * - `last`: id of the last message; `rt`: when the limit of the recipient is free again (GCRA)
  * - `seen`: when a connection ended last
  * and by the id of a device

@@ -32,7 +32,7 @@ local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
   inboxes[fields[i]] = fields[i + 1]
 end
-if not inboxes.version then
+if not inboxes.set then
   return { 'devices-unknown' }
 end
 
@@ -123,7 +123,7 @@ end
 local function arrival(stored, spacing, window)
   local at = math.max(tonumber(stored) or 0, now) + spacing
   local wait = at - window - now
-  return string.format('%.3f', at), wait > math.min(spacing / 2, 1) and wait or nil
+  return (string.gsub(string.format('%.3f', at), '%.?0*$', '')), wait > math.min(spacing / 2, 1) and wait or nil
 end
 local pair, pair_wait = arrival(sent[3], tonumber(ARGV[11]), tonumber(ARGV[12]))
 if pair_wait then

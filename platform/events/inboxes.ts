@@ -102,5 +102,9 @@ export function createArchiveEvents({ counter, gauge, log }: Outputs) {
       durability.set({ setting }, reason === undefined ? 1 : 0);
       if (reason !== undefined) log.error({ event: 'durability.missing', setting, reason });
     },
+    /** Redis, at the start of a process, costs more memory than it must, or does not tell how it is configured. */
+    redisCriticized(warning: string): void {
+      log.warn({ event: 'redis.criticized', warning });
+    },
   };
 }

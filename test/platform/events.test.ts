@@ -413,6 +413,10 @@ const calls: { [K in keyof Events]: Row } = {
     run: (events) => events.durabilityChecked({ setting: 'disk', reason: 'appendfsync is everysec' }),
     logs: { event: 'durability.missing', level: 'error', fields: ['setting', 'reason'] },
   },
+  redisCriticized: {
+    run: (events) => events.redisCriticized('stream-node-max-bytes of Redis is 4096'),
+    logs: { event: 'redis.criticized', level: 'warn', fields: ['warning'] },
+  },
   conversationChanged: {
     run: (events) => events.conversationChanged({ userId, peerId: to, state: 'blocked', was: 'requested' }),
     logs: { event: 'user.blocked', level: 'info', fields: ['userId'] },

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import type { Redis } from '../../adapters/redis/connect.ts';
 import type { DeviceMessage, Send, SendOptions } from '../../adapters/redis/inbox-sends.ts';
-import { createInboxes } from '../../adapters/redis/inboxes.ts';
+import { createInboxes, type Inboxes } from '../../adapters/redis/inboxes.ts';
 import { keys } from '../../adapters/redis/keys.ts';
 import { type NodePublication, nodeChannel, parsePublication } from '../../adapters/redis/node-channel.ts';
 import type { ConversationCode, DeviceAddress } from '../../domain/message.ts';
@@ -16,7 +16,7 @@ export const wideLimits = {
 
 /** A recipient and a sender. */
 export interface InboxScene {
-  inboxes: ReturnType<typeof createInboxes>;
+  inboxes: Inboxes;
   userId: string;
   sender: DeviceAddress;
   nodeId: string;
@@ -25,8 +25,8 @@ export interface InboxScene {
   /** Sends a message to all devices of the recipient. */
   send(
     clientMessageId: string,
-    more?: Partial<Send> & { content?: string; now?: number },
-  ): ReturnType<ReturnType<typeof createInboxes>['send']>;
+    more?: Partial<Send> & { content?: string; now?: number; store?: Inboxes },
+  ): ReturnType<Inboxes['send']>;
   /** Returns the message ids in the stream of a device. */
   ids(deviceId?: string): Promise<string[]>;
 }
@@ -54,11 +54,11 @@ export async function inboxScene(redis: Redis, options: SceneOptions = {}): Prom
     sender,
     nodeId: nodeId.slice(0, 20),
     device: (deviceId = '1') => ({ userId, deviceId }),
-    send(clientMessageId, { content = 'AAAA', now, ...more } = {}) {
+    send(clientMessageId, { content = 'AAAA', now, store: other = inboxes, ...more } = {}) {
       const messages = devices.map((deviceId) => copyFor(deviceId, content));
       const bodyHash = hash('sha256', JSON.stringify([more.messages ?? messages]), 'base64url').slice(0, 22);
       const own = { to: userId, from: sender, clientMessageId, bodyHash, messages, timestamp: 1 };
-      return inboxes.send({ ...own, limits: wideLimits, nodeId: nodeId.slice(0, 20), ...more }, now);
+      return other.send({ ...own, limits: wideLimits, nodeId: nodeId.slice(0, 20), ...more }, now);
     },
     async ids(deviceId = '1') {
       return (await redis.xrange(keys.inbox({ userId, deviceId }), '-', '+')).map(([id]) => id);

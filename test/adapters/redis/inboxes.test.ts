@@ -149,7 +149,7 @@ describe('inbox-devices.lua', () => {
     const { inboxes, userId } = await inboxScene(redis);
     const set = (version: number) => ({ version, devices: [{ ...mirrored('1'), registrationId: version }] });
     await atOnce(30, (index) => inboxes.writeDevices(userId, set(((index * 7) % 30) + 2)));
-    assert.deepEqual(await redis.hmget(keys.inboxes({ userId }), 'version', 'd1'), ['31', '31:1000:0']);
+    assert.deepEqual(await redis.hmget(keys.inboxes({ userId }), 'set', 'd1'), ['31', '31:1000:0']);
     assert.equal(await inboxes.writeDevices(userId, set(31)), false);
   });
 
