@@ -40,7 +40,8 @@ async function isOf(redis: Redis, key: string, { userId, limitKey }: ErasedPerso
   if (typeof personal === 'string') return false;
   if ('limitKeyIn' in personal) return known.ids.limitKey === limitKey;
   if (!('userIdIn' in personal)) return false;
-  if (personal.userIdIn === 'key') return known.ids.userId === userId;
+  // of messages and conversations there are two users in the key
+  if (personal.userIdIn === 'key') return Object.values(known.ids).includes(userId);
   const { userIdIn } = personal;
   const text = userIdIn === 'value' ? await redis.get(key) : await redis.hget(key, userIdIn.field);
   return text === userId || (text?.includes(`"${userId}"`) ?? false);

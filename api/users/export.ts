@@ -18,7 +18,13 @@ import { sessionView, userView } from '../views.ts';
 type Op = typeof userOperations.exportAccount;
 type WorkflowDeps = Pick<ApiDeps, 'temporal' | 'events'>;
 type EventDeps = Pick<ApiDeps, 'readPersonEvents' | 'events'>;
-type Deps = LimitDeps & WorkflowDeps & EventDeps & DeviceViewDeps & Pick<ApiDeps, 'accounts' | 'sessions'>;
+type MessageDeps = Pick<ApiDeps, 'inboxes' | 'conversations'>;
+type Deps = LimitDeps &
+  WorkflowDeps &
+  EventDeps &
+  DeviceViewDeps &
+  MessageDeps &
+  Pick<ApiDeps, 'accounts' | 'sessions'>;
 
 /** Maximum number of events: one page of Elasticsearch. */
 const eventsMax = 10_000;
@@ -30,6 +36,7 @@ const workflowsMs = 5000;
 /** Data that is stored of every user and cannot be exported. */
 const notes = [
   'Password, PIN and tokens are stored as hashes, which cannot be reversed; sessions are listed without their tokens.',
+  'Messages are listed by their number; those that were sent are in the inboxes of others until they are received.',
   'Of the public keys of devices only the identity key is listed; the others are random numbers.',
   'Codes, limits and idempotency keys are stored under keyed hashes and expire automatically within days.',
   'Events of the last seconds may not be in the audit log yet; events of others on this account do not name them.',
@@ -45,11 +52,12 @@ export async function exportAccount(deps: Deps, { holder, caller }: HandlerInput
   await limitExport(deps, caller, accountKeyOf(deps, userId), newId());
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
-  const [secrets, isLinkedToDirectory, sessions, devices, workflows, auditEvents] = await Promise.all([
+  const [secrets, isLinkedToDirectory, sessions, devices, messages, workflows, auditEvents] = await Promise.all([
     deps.accounts.readSecrets(userId),
     deps.accounts.hasDirectoryEntry(userId),
     deps.sessions.list(userId),
     readDevices(deps, userId, holder.deviceId),
+    readMessages(deps, userId),
     readWorkflows(deps, account),
     readEvents(deps, account),
   ]);
@@ -69,6 +77,7 @@ export async function exportAccount(deps: Deps, { holder, caller }: HandlerInput
     registrationIds: account.registrationIds,
     sessions: sessions.map(sessionView),
     devices,
+    ...messages,
     workflows,
     auditEvents,
     notes,
@@ -89,6 +98,22 @@ async function readDevices(
       : [{ ...view, registrationId, capabilities }];
   });
   return { identityKey: set?.identityKey ?? null, items };
+}
+
+async function readMessages(
+  { inboxes, conversations }: MessageDeps,
+  userId: string,
+): Promise<Pick<Export, 'inboxes' | 'conversations'>> {
+  const [states, sides] = await Promise.all([inboxes.readStates(userId), conversations.list(userId)]);
+  return {
+    inboxes: states.map(({ deviceId, count: messages, bytes }) => ({ deviceId, messages, bytes })),
+    conversations: sides.map(({ peerId, state, hasReceipts: receipts, changedAt }) => ({
+      userId: peerId,
+      state,
+      receipts,
+      changedAt: changedAt.toISOString(),
+    })),
+  };
 }
 
 async function readWorkflows({ temporal, events }: WorkflowDeps, account: Account): Promise<Export['workflows']> {
