@@ -1,3 +1,8 @@
+// @permissions net, addons, read(/etc/alpine-release), read(GEOIP_DATABASE)
+/**
+ * The api process: configuration, connections, servers and a graceful stop. The only system file is probed by the
+ * loader of the argon2 package.
+ */
 import { resolve } from 'node:path';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';

@@ -102,6 +102,7 @@ function storesOf(
     durability: config.MESSAGE_DURABILITY,
     replicaTimeoutMs: config.MESSAGE_REPLICA_TIMEOUT_MS,
     sends,
+    onSuspended: (device) => events.deviceSuspended({ ...device, reason: 'overflow' }),
   });
   return {
     events,

@@ -2,7 +2,7 @@
  * A store in one file, for Node. Every change is written to a new file, synchronised, and renamed to the name of the old
  * one, so that a crash or a loss of power leaves the old state or the new one. A lock file keeps a second process out.
  */
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import process from 'node:process';
 import { VyryError } from './errors.ts';
@@ -54,15 +54,26 @@ async function writeState(file: string, json: string): Promise<void> {
 async function lock(file: string): Promise<void> {
   const path = lockOf(file);
   if (held.has(file)) throw locked(path);
-  const handle = (await createLock(path)) ?? ((await removeStaleLock(path)) ? await createLock(path) : undefined);
-  if (handle === undefined) throw locked(path);
+  const isLocked = (await createLock(path)) || ((await removeStaleLock(path)) && (await createLock(path)));
+  if (!isLocked) throw locked(path);
   held.add(file);
-  await using written = handle;
-  await written.writeFile(String(process.pid));
 }
 
-async function createLock(path: string): Promise<FileHandle | undefined> {
-  return await open(path, 'wx', 0o600).catch(ignore('EEXIST'));
+/**
+ * Returns whether there was no lock. The file is linked with its content: one that is created and then written would be
+ * empty, and nobody's, if the process ended in between.
+ */
+async function createLock(path: string): Promise<boolean> {
+  const written = `${path}.${process.pid}.new`;
+  await writeFile(written, String(process.pid), { mode: 0o600 });
+  try {
+    await link(written, path);
+    return true;
+  } catch (err) {
+    return ignore('EEXIST')(err as NodeJS.ErrnoException) ?? false;
+  } finally {
+    await rm(written, { force: true });
+  }
 }
 
 /**
@@ -84,10 +95,9 @@ async function removeStaleLock(path: string): Promise<boolean> {
   return false;
 }
 
-/** An empty lock is that of a process which is about to write its id. */
 function isAlive(pid: number): boolean {
   if (pid === process.pid) return false;
-  if (!Number.isInteger(pid) || pid <= 0) return true;
+  if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);
     return true;

@@ -15,6 +15,8 @@ import { makeDevice, makeIdentity, makeRotation } from './support/device-keys.ts
 import { setFault } from './support/faults.ts';
 import { createJourney, type Journey, personOf } from './support/journey.ts';
 import { createLinkSteps } from './support/links.ts';
+import { deviceOwner } from './support/messages.ts';
+import { writeByPage } from './support/messaging-page.ts';
 import { signedIn } from './support/people.ts';
 import { must } from './support/registrations.ts';
 import { createRestClient } from './support/rest-client.ts';
@@ -288,6 +290,7 @@ async function makeTraffic(system: System): Promise<void> {
   await whole.walk('session');
   await useCredentials(apiUrl, whole);
   await useDevices(system);
+  await writeByPage(apiUrl, [await deviceOwner(system, 77), await deviceOwner(system, 78)]);
   const guessing = await startRegistration(apiUrl);
   for (const password of ['one', 'two', 'three']) {
     await guessing.call('PUT', '/directory', { username: personOf(72).username, password });

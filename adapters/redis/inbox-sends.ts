@@ -104,6 +104,8 @@ export interface SendOptions {
   replicaTimeoutMs?: number;
   /** Default: those of domain/message.ts. */
   caps?: InboxCaps;
+  /** Called when a device was suspended, because a send found its inbox full or `suspend` was called. */
+  onSuspended?: (device: DeviceAddress) => void;
 }
 
 /** The caps of domain/message.ts. */
@@ -113,7 +115,7 @@ export const inboxCaps: InboxCaps = { count: inboxCountMax, bytes: inboxBytesMax
 export function createSends(redis: Redis, options: SendOptions = {}) {
   const { caps = inboxCaps } = options;
   const run = createRunner(redis, options);
-  const suspend = createSuspension(redis, caps);
+  const suspend = createSuspension(redis, options);
   const others = redis.isCluster ? '1' : '';
 
   /**
@@ -249,12 +251,14 @@ function sorted(deviceIds: unknown): string[] {
   return [...(deviceIds as string[])].sort((one, other) => Number(one) - Number(other));
 }
 
-function createSuspension(redis: Redis, caps: InboxCaps) {
+function createSuspension(redis: Redis, { caps = inboxCaps, onSuspended }: SendOptions) {
   const script = loadScript(redis, 'inbox-suspend');
   return async (device: DeviceAddress, { bytes, now }: { bytes?: number; now?: number | undefined } = {}) => {
     const { userId, deviceId } = device;
     const args = [now ?? '', userId, deviceId, caps.count, caps.bytes, bytes ?? ''];
-    return (await script([keys.inboxes({ userId }), keys.inbox(device)], args)) === 1;
+    const isDone = (await script([keys.inboxes({ userId }), keys.inbox(device)], args)) === 1;
+    if (isDone) onSuspended?.(device);
+    return isDone;
   };
 }
 

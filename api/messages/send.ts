@@ -73,8 +73,9 @@ async function sendTo(deps: SendDeps, sending: Sending): Promise<SentMessage> {
     return await send(deps, sending);
   } catch (err) {
     const { code, context } = failureOf(err) ?? {};
-    const limit = context?.fields?.limit;
-    if (code !== undefined) deps.events.messageRefused(sending.holder, { code, limit: limit as string | undefined });
+    const limit = context?.fields?.limit as string | undefined;
+    if (code !== undefined) deps.events.messageRefused(sending.holder, { code, limit });
+    if (limit === 'inbox') deps.events.inboxFull(sending);
     throw err;
   }
 }

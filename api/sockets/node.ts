@@ -85,7 +85,7 @@ export async function openConnections(deps: NodeDeps, presence: Presence, now: (
     // if Redis does not answer, the next renewal ends them
     void recheck(concerned, endOf(reason)).catch(() => undefined);
   });
-  deps.subscriptions.onReconnect(() => {
+  deps.subscriptions.onConnect(() => {
     for (const { delivery } of all.values()) delivery?.check();
     void recheckAll().catch((err: unknown) => deps.events.dependencyFailed(err));
   });

@@ -2,7 +2,7 @@
 import { describe, it } from 'node:test';
 import { checkConversations, checkCrashes, prepare } from '../support/crypto-properties.ts';
 
-/** test/nightly/crypto.test.ts has ten thousand runs of each. */
+/** test/nightly/crypto-properties.test.ts has ten thousand runs of each. */
 describe('any conversation', () => {
   it('opens each message once, in any order, and nothing that was repeated, reflected or changed', async () => {
     await checkConversations(await prepare({ isBegun: true }), 200);

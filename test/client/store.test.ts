@@ -87,8 +87,11 @@ describe('the file store', () => {
     await once(child, 'exit');
     assert.equal(await readFile(`${file}.lock`, 'utf8'), String(child.pid));
     await (await openFileStore(file))[Symbol.asyncDispose]();
-    await writeFile(`${file}.lock`, String(process.pid));
-    await (await openFileStore(file))[Symbol.asyncDispose]();
+    // its own id is that of an earlier process with the same one; an empty lock was left by a loss of power
+    for (const owner of [String(process.pid), '']) {
+      await writeFile(`${file}.lock`, owner);
+      await (await openFileStore(file))[Symbol.asyncDispose]();
+    }
   });
 
   it('refuses an unreadable file and leaves it as it is', async () => {
@@ -121,7 +124,7 @@ describe('the file store', () => {
 
 describe('a conversation on the file store', () => {
   it('loses and doubles nothing when its process is killed between any two awaits', async () => {
-    // test/nightly/crypto.test.ts kills a thousand
+    // test/nightly/crypto-crashes.test.ts kills a thousand
     assert.ok((await checkKilledProcesses(3)) > 0);
   });
 });

@@ -92,7 +92,7 @@ export async function findSurvivors(mutants: readonly Mutant[], say: (text: stri
 }
 
 async function passes(folder: string): Promise<boolean> {
-  const files = ['ratchet', 'sessions'].map((name) => `test/client/${name}.test.ts`);
+  const files = ['ratchet', 'healing', 'sessions', 'identities'].map((name) => `test/client/${name}.test.ts`);
   const child = spawn(process.execPath, ['--test', ...files], { cwd: folder, stdio: 'ignore' });
   const [code] = await once(child, 'exit');
   return code === 0;

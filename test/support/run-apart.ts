@@ -1,0 +1,38 @@
+/**
+ * Long checks of the encryption in processes of their own, two at a time: one process would take more than the ten minutes
+ * that a test file has.
+ *
+ *     node test/support/run-apart.ts beginnings|kills <runs>
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { checkKilledProcesses } from './crash-runs.ts';
+import { checkConversations, prepare } from './crypto-properties.ts';
+
+const program = fileURLToPath(import.meta.url);
+
+const checks = {
+  beginnings: async (runs: number) => await checkConversations(await prepare({ isBegun: false }), runs),
+  kills: async (runs: number) => assert.ok((await checkKilledProcesses(runs)) > runs / 2),
+} as const;
+
+/** Runs a check once for each number of runs. It throws when one of them fails. */
+export async function runApart(check: keyof typeof checks, runs: readonly string[]): Promise<void> {
+  const left = [...runs];
+  const work = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const child = spawn(process.execPath, [program, check, next], { stdio: ['ignore', 'inherit', 'inherit'] });
+      const [code] = await once(child, 'exit');
+      assert.equal(code, 0, `${check} ${next}`);
+    }
+  };
+  await Promise.all([work(), work()]);
+}
+
+if (process.argv[1] === program) {
+  const [name, runs] = process.argv.slice(2);
+  await checks[name as keyof typeof checks](Number(runs));
+}
