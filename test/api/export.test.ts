@@ -31,6 +31,8 @@ describe('GET /users/me/export', () => {
     );
     assert.deepEqual(body.registrationIds, [ada.registrationId]);
     assert.equal(body.sessions.length, 2);
+    assert.deepEqual(body.conversations, []);
+    assert.ok(body.inboxes.every(({ messages }: { messages: number }) => messages === 0));
     assert.ok(
       body.workflows.items.some(
         ({ type, id }: { type: string; id: string }) => type === 'registration' && id.includes(ada.registrationId),
