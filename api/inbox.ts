@@ -1,5 +1,6 @@
 /** The inbox of a device as one list: first its archive in MongoDB, then its stream in Redis. */
 import type { Archive } from '../adapters/mongo/archive.ts';
+import type { OpenedInbox } from '../adapters/redis/inbox-connections.ts';
 import type { Inboxes } from '../adapters/redis/inboxes.ts';
 import { compareMessageIds, type DeviceAddress, type InboxMessage } from '../domain/message.ts';
 import type { Events } from '../platform/events/events.ts';
@@ -42,6 +43,19 @@ export async function readInbox(
   const isWhole = archived.length < count;
   const later = inStream.filter(({ messageId }) => last === undefined || compareMessageIds(messageId, last) > 0);
   return firstOf([...archived, ...(isWhole ? later : [])], { count, bytes });
+}
+
+/** What a suspended device has in the archive is lost and part of its gap, so it is deleted. Safe to repeat. */
+export async function withoutLost(
+  { inboxes, archive: pages }: { inboxes: Pick<Inboxes, 'settleArchived'>; archive: Pick<Archive, 'erase'> },
+  device: DeviceAddress,
+  opened: OpenedInbox,
+): Promise<OpenedInbox> {
+  const { archive, ...live } = opened;
+  if (!opened.wasSuspended || archive === undefined) return opened;
+  await pages.erase(device.userId, device.deviceId);
+  await inboxes.settleArchived(device, { archive });
+  return live;
 }
 
 /** Removes messages from the inbox of a device. Unknown ids are ignored. Returns how many were removed. Safe to repeat. */

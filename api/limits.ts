@@ -23,7 +23,6 @@ import {
   type LimitRow,
   limits,
   limitsOf,
-  messageLimit,
   refusalSentence,
   requestLimit,
 } from '../domain/limits.ts';
@@ -330,21 +329,6 @@ export function limitKeyUpload(deps: LimitDeps, { noteLimit }: Limited, session:
   return consume(deps, { ...(noteLimit && { noteLimit }) }, { act: 'key-upload', keys: { device } }, newId());
 }
 
-/**
- * Counts a message by the device that sends it, over REST and sockets together. Fails closed.
- *
- * @throws {Failure} rate-limited
- */
-export async function limitMessage(
-  deps: Pick<ApiDeps, 'messageLeases'>,
-  { noteLimit }: Limited,
-  { userId, deviceId }: DeviceName,
-): Promise<void> {
-  const state = await deps.messageLeases.consume(`${userId} ${deviceId}`);
-  noteLimit?.({ ...state, limit: messageLimit });
-  if (!state.allowed) throw limited(messageLimit, state.resetSeconds);
-}
-
 /** A device of an account. */
 interface DeviceName {
   userId: string;
@@ -600,7 +584,7 @@ function tellRefusal(
 }
 
 /** Returns a limit with its configured windows. */
-export function limitOf({ config }: Pick<ApiDeps, 'config'>, name: LimitName): Limit {
+function limitOf({ config }: Pick<ApiDeps, 'config'>, name: LimitName): Limit {
   const row: LimitRow = limits[name];
   return { name, windows: config[limits[name].variable], ...(row.isGradual && { isGradual: true }) };
 }

@@ -10,9 +10,11 @@ const componentPath = '#/components/schemas/';
 /** Returns the OpenAPI document of a table. https://spec.openapis.org/oas/v3.1.0.html */
 export function openApiDocument(operations: Record<string, Operation>): unknown {
   const paths: Record<string, Record<string, unknown>> = {};
+  const all = Object.values(operations).map(({ path }) => path);
   for (const [operationId, row] of Object.entries(operations)) {
-    const path = row.path.replace(/:(\w+)/g, '{$1}');
-    paths[path] = { ...paths[path], [row.method]: describe(operationId, row) };
+    const path = sharedPath(row.path, all);
+    const template = path.replace(/:(\w+)/g, '{$1}');
+    paths[template] = { ...paths[template], [row.method]: describe(operationId, { ...row, path }) };
   }
   return {
     openapi: '3.1.0',
@@ -29,6 +31,17 @@ export function openApiDocument(operations: Record<string, Operation>): unknown 
       securitySchemes,
     },
   };
+}
+
+/**
+ * Returns the path of a row with `:id` for each parameter that another row with the same path names differently: templates
+ * that differ in such names alone are identical (OpenAPI 3.1 section 4.8.8.2).
+ */
+function sharedPath(path: string, all: readonly string[]): string {
+  const shapeOf = (one: string) => one.replace(/:\w+/g, ':');
+  const same = all.filter((other) => shapeOf(other) === shapeOf(path)).map((other) => other.split('/'));
+  const parts = path.split('/');
+  return parts.map((part, index) => (same.every((other) => other[index] === part) ? part : ':id')).join('/');
 }
 
 /** The page of `/docs`: Swagger UI, without files of other servers. */

@@ -1,8 +1,8 @@
 /** The account of the calling user: `/users/me` and `/deletions`. */
 
 import { z } from 'zod';
-import { conversationStates } from '../domain/message.ts';
 import { ListedDevice } from './devices.ts';
+import { Conversation } from './messages.ts';
 import { commonFailures, operation } from './operation.ts';
 import {
   chosenUsername,
@@ -81,17 +81,12 @@ const Export = z
       identityKey: z.string().nullable().describe('The public identity key; null without a device'),
       items: z.array(ListedDevice.extend({ registrationId: z.int(), capabilities: z.record(z.string(), z.boolean()) })),
     }),
-    inboxes: z
-      .array(z.object({ deviceId: z.string(), messages: z.int(), bytes: z.int() }))
-      .describe('How many messages wait for each device; their content is encrypted for the device'),
-    conversations: z.array(
-      z.object({
-        userId: z.string(),
-        state: z.enum(conversationStates),
-        receipts: z.boolean(),
-        changedAt: instant,
-      }),
-    ),
+    messages: z
+      .array(z.object({ deviceId: z.string(), count: z.int(), bytes: z.int() }))
+      .describe('What waits for each device, in bytes of base64; its content is encrypted for the device'),
+    conversations: z
+      .array(Conversation.extend({ userId: z.string(), changedAt: instant }))
+      .describe('What the user decided about others'),
     workflows: z.object({
       state: z.enum(['complete', 'truncated', 'unavailable']),
       items: z.array(z.object({ type: z.string(), id: z.string(), startedAt: instant, closedAt: instant.nullable() })),

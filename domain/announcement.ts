@@ -6,7 +6,7 @@ import type { IdentityChangeReason } from './device.ts';
 import type { DeviceLink } from './link.ts';
 
 /** What each announcement has, by its event; times are ISO 8601. */
-export interface AnnouncementPayloads {
+interface AnnouncementPayloads {
   'device-link:requested': Pick<DeviceLink, 'linkId' | 'kind' | 'deviceName' | 'client'> & {
     createdAt: string;
     expiresAt: string;

@@ -36,7 +36,7 @@ export function conversationCode(side: ConversationSide | undefined): Conversati
 }
 
 /**
- * Returns a side after a decision. `requested` takes back an acceptance or a block: the other user is a stranger again, who
+ * Returns a side after a decision. `requested` undoes an acceptance or a block: the other user is a stranger again, who
  * has sent the one message if any was received from that user before.
  */
 export function changedSide(

@@ -5,10 +5,10 @@
 import type { messageOperations } from '../../contract/messages.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import { Failure } from '../../domain/failures.ts';
-import type { DeviceAddress, InboxGap, InboxMessage } from '../../domain/message.ts';
+import type { DeviceAddress, InboxMessage } from '../../domain/message.ts';
 import type { ApiDeps } from '../deps.ts';
 import { refreshDevices } from '../device-mirror.ts';
-import { readInbox } from '../inbox.ts';
+import { readInbox, withoutLost } from '../inbox.ts';
 import type { HandlerInput } from '../serve.ts';
 import { gapView, messageView } from './views.ts';
 
@@ -29,7 +29,9 @@ export async function readMessages(
   { holder: { userId, deviceId }, query: { cursor, limit } }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   const device = { userId, deviceId };
-  const { messages, gap } = await readPage(deps, device, { after: cursor, count: limit + 1 });
+  const { gap } = await withoutLost(deps, device, await resume(deps, device));
+  // twice the page, so that a read that ends early has more than a page
+  const messages = await readInbox(deps, device, { after: cursor, count: limit + 1, bytes: 2 * pageBytesMax });
   const items = withinBytes(messages.slice(0, limit));
   const nextCursor = items.length < messages.length ? (items.at(-1)?.messageId ?? null) : null;
   deps.events.inboxRead(items.length, 'rest');
@@ -39,25 +41,6 @@ export async function readMessages(
     deps.events.gapTold(device, told);
   }
   return { status: 200, body: { items: items.map(messageView), nextCursor, ...(told && { gap: gapView(told) }) } };
-}
-
-interface Part {
-  after: string | undefined;
-  count: number;
-}
-
-/**
- * Reads messages after a cursor.
- */
-async function readPage(
-  deps: Deps,
-  device: DeviceAddress,
-  part: Part,
-): Promise<{ messages: InboxMessage[]; gap: InboxGap | undefined }> {
-  // twice the page, so that a read that ends early has more than a page
-  const waiting = await readInbox(deps, device, { ...part, bytes: 2 * pageBytesMax });
-  const { gap } = await resume(deps, device);
-  return { messages: waiting, gap };
 }
 
 /** Opens the inbox of a device. @throws {Failure} device-missing: it was removed */

@@ -22,11 +22,12 @@ import type { DeviceSession } from '../authenticate.ts';
 import { acceptSide, type ConversationChangeDeps, fillSide, readCode } from '../conversation-sides.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { refreshDevices } from '../device-mirror.ts';
-import { limited, limitMessage } from '../limits.ts';
+import { limited } from '../limits.ts';
 import { malformed } from '../parse.ts';
 import { failureOf } from '../problems.ts';
 import type { HandlerInput } from '../serve.ts';
 import { type WakeUpDeps, wakeUp } from '../wake-up.ts';
+import { limitMessage } from './limit.ts';
 
 type RestOp = typeof messageOperations.sendMessage;
 type EventOp = (typeof socketOperations)['message:send'];
@@ -180,7 +181,7 @@ async function store(deps: SendDeps, sending: Sending): Promise<Stored> {
         isRefreshed = true;
         break;
       case 'limited':
-        throw limitedBy(sending, message, result);
+        throw limitedBy(sending, result, message);
       default:
         throw refusalOf(result);
     }
@@ -190,8 +191,8 @@ async function store(deps: SendDeps, sending: Sending): Promise<Stored> {
 /** Tells the caller the state of a limit of the script, and returns the failure. */
 function limitedBy(
   { caller }: Sending,
-  { limits: { pair, recipient } }: Send,
   { limit, retryAfterSeconds: resetSeconds }: Extract<SendResult, { outcome: 'limited' }>,
+  { limits: { pair, recipient } }: Pick<Send, 'limits'>,
 ): Failure {
   const { max } = limit === 'messages-per-pair' ? pair : recipient;
   if (resetSeconds !== undefined) caller.noteLimit?.({ limit, allowed: false, max, remaining: 0, resetSeconds });

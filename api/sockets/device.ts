@@ -1,10 +1,10 @@
 /** What a connection has of its device: the lease, the inbox and the state of its one-time keys. */
-import type { OpenedInbox } from '../../adapters/redis/inbox-connections.ts';
 import { deviceIn, keysLeft } from '../../domain/device.ts';
 import type { DeviceAddress } from '../../domain/message.ts';
 import { keysLowBelow } from '../../domain/one-time-keys.ts';
 import type { ApiDeps } from '../deps.ts';
 import { refreshDevices } from '../device-mirror.ts';
+import { withoutLost } from '../inbox.ts';
 import { type WakeUpDeps, wakeUp } from '../wake-up.ts';
 import type { Connection } from './connection.ts';
 import { Delivery, type DeliveryDeps } from './delivery.ts';
@@ -52,15 +52,6 @@ export async function closeDevice(deps: DeviceDeps, connection: Connection, node
 async function connectKnown(deps: DeviceDeps, device: DeviceAddress, at: { nodeId: string; connectionId: string }) {
   await refreshDevices(deps, device.userId);
   return await deps.inboxes.connect(device, at);
-}
-
-/** What a suspended device has in the archive is lost and part of its gap, so it is deleted. */
-async function withoutLost(deps: DeviceDeps, device: DeviceAddress, opened: OpenedInbox): Promise<OpenedInbox> {
-  const { archive, ...live } = opened;
-  if (!opened.wasSuspended || archive === undefined) return opened;
-  await deps.archive.erase(device.userId, device.deviceId);
-  await deps.inboxes.settleArchived(device, { archive });
-  return live;
 }
 
 /** A session that ended between the handshake and now was not found among the connections of its user. */

@@ -36,8 +36,8 @@ const workflowsMs = 5000;
 /** Data that is stored of every user and cannot be exported. */
 const notes = [
   'Password, PIN and tokens are stored as hashes, which cannot be reversed; sessions are listed without their tokens.',
-  'Messages are listed by their number; those that were sent are in the inboxes of others until they are received.',
   'Of the public keys of devices only the identity key is listed; the others are random numbers.',
+  'Of messages only their number is listed: their content is encrypted for the devices, which have the keys.',
   'Codes, limits and idempotency keys are stored under keyed hashes and expire automatically within days.',
   'Events of the last seconds may not be in the audit log yet; events of others on this account do not name them.',
 ];
@@ -52,12 +52,12 @@ export async function exportAccount(deps: Deps, { holder, caller }: HandlerInput
   await limitExport(deps, caller, accountKeyOf(deps, userId), newId());
   const account = await deps.accounts.read(userId);
   if (account === undefined) throw new Failure('not-found');
-  const [secrets, isLinkedToDirectory, sessions, devices, messages, workflows, auditEvents] = await Promise.all([
+  const [secrets, isLinkedToDirectory, sessions, devices, messaging, workflows, auditEvents] = await Promise.all([
     deps.accounts.readSecrets(userId),
     deps.accounts.hasDirectoryEntry(userId),
     deps.sessions.list(userId),
     readDevices(deps, userId, holder.deviceId),
-    readMessages(deps, userId),
+    readMessaging(deps, userId),
     readWorkflows(deps, account),
     readEvents(deps, account),
   ]);
@@ -77,7 +77,7 @@ export async function exportAccount(deps: Deps, { holder, caller }: HandlerInput
     registrationIds: account.registrationIds,
     sessions: sessions.map(sessionView),
     devices,
-    ...messages,
+    ...messaging,
     workflows,
     auditEvents,
     notes,
@@ -100,13 +100,13 @@ async function readDevices(
   return { identityKey: set?.identityKey ?? null, items };
 }
 
-async function readMessages(
+async function readMessaging(
   { inboxes, conversations }: MessageDeps,
   userId: string,
-): Promise<Pick<Export, 'inboxes' | 'conversations'>> {
+): Promise<Pick<Export, 'messages' | 'conversations'>> {
   const [states, sides] = await Promise.all([inboxes.readStates(userId), conversations.list(userId)]);
   return {
-    inboxes: states.map(({ deviceId, count: messages, bytes }) => ({ deviceId, messages, bytes })),
+    messages: states.map(({ deviceId, count, bytes }) => ({ deviceId, count, bytes })),
     conversations: sides.map(({ peerId, state, hasReceipts: receipts, changedAt }) => ({
       userId: peerId,
       state,

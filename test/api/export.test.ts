@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { search } from '../support/footprint.ts';
+import { deviceOwner, messageTo } from '../support/messages.ts';
 import type { SignedIn } from '../support/people.ts';
 import { assertLimited, goodPassword, must, startAnotherApi } from '../support/registrations.ts';
 import { until } from '../support/until.ts';
@@ -31,8 +32,6 @@ describe('GET /users/me/export', () => {
     );
     assert.deepEqual(body.registrationIds, [ada.registrationId]);
     assert.equal(body.sessions.length, 2);
-    assert.deepEqual(body.conversations, []);
-    assert.ok(body.inboxes.every(({ messages }: { messages: number }) => messages === 0));
     assert.ok(
       body.workflows.items.some(
         ({ type, id }: { type: string; id: string }) => type === 'registration' && id.includes(ada.registrationId),
@@ -59,6 +58,18 @@ describe('GET /users/me/export', () => {
     ]) {
       assert.deepEqual(search({ text }, String(secret)), [], String(secret));
     }
+  });
+
+  it('lists conversations, and of messages how many wait', async () => {
+    const [ada, eve] = await Promise.all([deviceOwner(system, 466), deviceOwner(system, 467)]);
+    const body = messageTo([ada], 'canary of a message');
+    await must(api.sendMessage({ userId: ada.userId, token: eve.token, body }));
+    const { messages, conversations, ...rest } = (await must(api.exportAccount({ token: ada.token }))).body;
+    const content = body.messages[0]?.content ?? '';
+    assert.deepEqual(messages, [{ deviceId: '1', count: 1, bytes: content.length }]);
+    const known = conversations.map(({ changedAt: _at, ...one }) => one);
+    assert.deepEqual(known, [{ userId: eve.userId, state: 'requested', receipts: true }]);
+    assert.equal(JSON.stringify(rest).includes(content), false);
   });
 
   it('is limited per user, and each export leaves an audit event', async () => {

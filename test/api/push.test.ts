@@ -10,6 +10,7 @@ import type { Push } from '../../contract/devices.ts';
 import { notificationWorkflowId, wakeUpWorkflowId } from '../../domain/workflow-ids.ts';
 import { makeDevice, makeIdentity } from '../support/device-keys.ts';
 import { setFault } from '../support/faults.ts';
+import { deviceOwner, messageTo } from '../support/messages.ts';
 import type { SignedIn } from '../support/people.ts';
 import { recordEvents } from '../support/recorder.ts';
 import { assertLimited, goodPassword, must, startAnotherApi } from '../support/registrations.ts';
@@ -232,6 +233,27 @@ describe('a wake-up', () => {
     const { token, push } = await reachable(21);
     await must(api.changePin({ token, body: { pin: '830561', currentPassword: goodPassword } }), 204);
     await untilWoken(push.endpoint, 1);
+  });
+
+  it('follows a message that is urgent, and the next one once the device has read its inbox', async () => {
+    const { userId, token, push } = await reachable(26);
+    const { token: sender, userId: senderId } = await deviceOwner(system, 27);
+    await must(api.changeConversation({ userId: senderId, token, body: { state: 'accepted' } }));
+    const set = await behind.database.collection('devices').findOne({ _id: userId as never });
+    const device = { deviceId: '1', registrationId: Number(set?.devices.d1.registrationId) };
+    const send = (urgent: boolean) =>
+      must(api.sendMessage({ userId, token: sender, body: messageTo([device], 'secret', { urgent }) }));
+    await send(false);
+    for (let count = 0; count < 3; count++) await send(true);
+    await untilWoken(push.endpoint, 1);
+    assert.equal((await must(api.readMessages({ token }))).body.items.length, 4);
+    await send(true);
+    await untilWoken(push.endpoint, 2);
+    const woken = await wakeUpsOf(push.endpoint);
+    assert.deepEqual(
+      woken.map(({ body }) => body),
+      Array(2).fill('{"event":"wake-up"}'),
+    );
   });
 
   it('waits while the provider is unavailable, and arrives when it is back', async () => {
