@@ -21,7 +21,7 @@ import type { ApiDeps, TrustProxy } from './deps.ts';
 import { isSocketUpgrade } from './sockets/admission.ts';
 import { idleNode, openConnections } from './sockets/node.ts';
 import { createPresence } from './sockets/presence.ts';
-import { openSockets, type SocketDeps, type Sockets } from './sockets/server.ts';
+import { openSockets, type SocketDeps } from './sockets/server.ts';
 import { createTokens } from './tokens.ts';
 
 /** The dependencies that both processes have, without those of the process itself. */
@@ -47,7 +47,7 @@ export interface Messaging extends AsyncDisposable {
   /** The health of the durability of messages. */
   checkDurability(): Promise<DependencyHealth>;
   /** Serves Socket.IO on a server; undefined if this process does not. */
-  serve(deps: SocketDeps, server: Server, trust: TrustProxy): Promise<Sockets | undefined>;
+  serve(deps: SocketDeps, server: Server, trust: TrustProxy): Promise<AsyncDisposable | undefined>;
 }
 
 /**

@@ -36,7 +36,8 @@ export async function openDevice(deps: DeviceDeps, connection: Connection, nodeI
   connection.hasLease = true;
   await endIfRevoked(deps, connection);
   await delivery.begin(await withoutLost(deps, device, opened));
-  await tellLow(deps, connection, deviceId);
+  // the inbox does not need MongoDB, so its outage ends no connection
+  await tellLow(deps, connection, deviceId).catch((err: unknown) => deps.events.dependencyFailed(err));
 }
 
 /** Ends the lease of a connection, and wakes its device up if messages wait. Safe to repeat. */

@@ -31,12 +31,6 @@ import { closeCodes, closeTransport } from './transport.ts';
 /** The dependencies of Socket.IO. */
 export type SocketDeps = AdmissionDeps & SessionDeps & DeviceDeps & RequestDeps;
 
-/** The running server of Socket.IO. */
-export interface Sockets extends AsyncDisposable {
-  /** Whether it accepts connections. */
-  readonly isAccepting: boolean;
-}
-
 /** How Socket.IO is served. */
 interface SocketOptions {
   /** Returns whose `X-Forwarded-For` is trusted. */
@@ -76,7 +70,7 @@ export async function openSockets(
   deps: SocketDeps,
   server: HttpServer,
   { trust, node, presence, now = () => Date.now() }: SocketOptions,
-): Promise<Sockets> {
+): Promise<AsyncDisposable> {
   let isDraining = false;
   const admission = createAdmission(deps, trust, () => isDraining);
   const engine = new Engine(engineOptions);
@@ -106,9 +100,6 @@ export async function openSockets(
   });
   deps.events.socketsServed(deps.config.SOCKETS_MAX);
   return {
-    get isAccepting() {
-      return !isDraining;
-    },
     async [Symbol.asyncDispose]() {
       isDraining = true;
       await drain(deps, node, now);

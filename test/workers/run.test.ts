@@ -195,7 +195,7 @@ describe('the role gateway', () => {
   it('cannot access files, programs, threads, addons or the inspector', () => assertRefusals('gateway'));
 
   it('has no key of the data of users, and no secrets of the directory and of the providers', () =>
-    assertEnvironment('gateway', 'DATA_KEY', 'LDAP_BIND_PASSWORD', 'TWILIO_AUTH_TOKEN', 'SMTP_URL', 'CAPTCHA_SECRET'));
+    assertEnvironment('gateway', 'DATA_KEY', 'LDAP_BIND_PASSWORD', 'TWILIO_AUTH_TOKEN', 'SMTP_URL'));
 });
 
 describe('the role registration', () => {
