@@ -1,6 +1,6 @@
 /**
  * When devices were last active: `device-activity:{userId}` HASH, device id → milliseconds since the Unix epoch. It is
- * written where the activity of a session is, so that no request waits for the database. `warned:<device id>` has the
+ * written where the activity of a session is, so that no request waits for the database. `warned-<device id>` has the
  * activity of which the user was warned because it was long ago, and when.
  *
  * When Redis is unavailable, calls throw.
@@ -18,7 +18,7 @@ export interface DeviceWarning {
   activeAt: number;
 }
 
-const warned = 'warned:';
+const warned = 'warned-';
 
 /** Creates the store of the activity of devices. */
 export function createDeviceActivity(redis: Redis) {
