@@ -236,8 +236,21 @@ function subjectOf(auth: Auth, holder: unknown, { userAgent, acceptLanguage = ''
   return [userAgent, acceptLanguage];
 }
 
+/** Draws random values when they are read: most operations need none. */
 function mint(): Minted {
-  return { id: newId(), token: newToken(), at: Date.now() };
+  let id: string | undefined;
+  let token: string | undefined;
+  return {
+    get id() {
+      id ??= newId();
+      return id;
+    },
+    get token() {
+      token ??= newToken();
+      return token;
+    },
+    at: Date.now(),
+  };
 }
 
 /**

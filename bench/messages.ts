@@ -11,7 +11,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { io, type Socket } from 'socket.io-client';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
-import { startEngines } from '../engines/engines.ts';
+import { startMongo } from '../engines/mongo.ts';
 import { compileCacheFolder } from '../engines/processes.ts';
 import { variables } from '../platform/config/variables.ts';
 import { type LoadSystem, startLoadSystem } from '../test/support/load/system.ts';
@@ -35,7 +35,7 @@ const tickMs = 2;
 const limitsOff = Object.fromEntries(
   Object.keys(variables)
     .filter((name) => name.startsWith('LIMIT_'))
-    .map((name) => [name, '1000000/1']),
+    .map((name) => [name, '1000000/60']),
 );
 
 /** One way to relay messages, and what was measured of it. */
@@ -56,9 +56,9 @@ interface Relay {
 
 const folder = await openTemporaryFolder();
 try {
-  const { urls } = await startEngines({ folder, env: { REDIS_URL: 'redis://unused' } });
+  const { url: databaseUrl } = await startMongo({ folder });
   const load = await startLoadSystem(folder, {
-    engines: urls,
+    databaseUrl,
     gateways: 2,
     devices: 4 * pairs,
     database: 'bench',
@@ -149,7 +149,7 @@ interface BareOptions {
 /** Senders connect to the first node, recipients to the last one. */
 async function bareRelay(servers: AsyncDisposableStack, { name, redis, urls }: BareOptions): Promise<Relay> {
   const nodes = await Promise.all(
-    (urls.length === 0 ? [[]] : urls.map((url) => [url])).map((args) => startBareServer('bare-relay', args)),
+    (urls.length === 0 ? [[]] : urls.map((url) => [url, name])).map((args) => startBareServer('bare-relay', args)),
   );
   for (const node of nodes) servers.use(node);
   const connect = async (port: number | undefined, as: string) => {

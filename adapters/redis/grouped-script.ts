@@ -22,14 +22,17 @@ type Reply = [err: Error | null, reply?: unknown];
 /** What a pipeline has of a script. */
 type Commands = Record<string, (...args: (string | number)[]) => unknown>;
 
-/** Creates a script whose calls of one turn go to Redis together. */
-export function createGroups(redis: Redis, name: string): Script {
+/**
+ * Creates a script whose calls of one turn go to Redis together. In Redis Cluster each call goes to the node of its keys.
+ */
+export function groupedScript(redis: Redis, name: string): Script {
+  if (redis.isCluster) return loadScript(redis, name);
   const pipelineOf = createPipelines(redis, name);
   return collect(async (group) => settle(group, (await pipelineOf(group).exec()) ?? []), { isHeld: false });
 }
 
 /**
- * As `createGroups`. A call is answered when all connected replicas have what it wrote, at least one.
+ * As `groupedScript`. A call is answered when all connected replicas have what it wrote, at least one.
  *
  * @param redis a connection for nothing else
  * @throws {Failure} unavailable fewer replicas have it in time; it is written even so

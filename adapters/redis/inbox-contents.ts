@@ -1,6 +1,7 @@
 /** What waits in the inboxes of devices, and what they lost. */
 import { type DeviceAddress, type InboxGap, type InboxMessage, messageOf } from '../../domain/message.ts';
 import { loadScript, type Redis } from './connect.ts';
+import { groupedScript } from './grouped-script.ts';
 import { keys } from './keys.ts';
 
 /** Which entries of an inbox are read. */
@@ -51,7 +52,7 @@ export function gapOf(field: string | null | undefined): InboxGap | undefined {
 /** Creates the operations on the contents of inboxes. */
 export function createInboxContents(redis: Redis) {
   const read = loadScript(redis, 'inbox-read');
-  const acknowledge = loadScript(redis, 'message-acknowledge');
+  const acknowledge = groupedScript(redis, 'message-acknowledge');
   return {
     /** Returns messages of the stream of a device, oldest first. Those in its archive are older. */
     async read(device: DeviceAddress, { after, upTo, count, bytes }: InboxPart): Promise<InboxMessage[]> {

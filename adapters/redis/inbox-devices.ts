@@ -62,13 +62,16 @@ export function createInboxDevices(redis: Redis) {
       userId: string,
       peerId: string,
     ): Promise<{ conversation: ConversationCode | undefined; devices: number | undefined }> {
-      const [conversation, devices] = await Promise.all([
-        redis.get(keys.conversation({ userId, peerId })),
-        redis.hget(keys.inboxes({ userId }), 'size'),
-      ]);
+      const conversation = keys.conversation({ userId, peerId });
+      // one write to the socket: each costs as much as the work of Redis
+      const replies = await redis.pipeline().get(conversation).hget(keys.inboxes({ userId }), 'size').exec();
+      const [code, devices] = (replies ?? []).map(([err, reply]) => {
+        if (err) throw err;
+        return (reply ?? undefined) as string | undefined;
+      });
       return {
-        conversation: (conversation ?? undefined) as ConversationCode | undefined,
-        devices: devices === null ? undefined : Number(devices),
+        conversation: code as ConversationCode | undefined,
+        devices: devices === undefined ? undefined : Number(devices),
       };
     },
 

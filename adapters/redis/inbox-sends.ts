@@ -20,7 +20,7 @@ import {
 } from '../../domain/message.ts';
 import { wakeUpSeconds } from '../../domain/push.ts';
 import { loadScript, type Redis, type Script } from './connect.ts';
-import { createGroups, createReplicatedGroups } from './grouped-script.ts';
+import { createReplicatedGroups, groupedScript } from './grouped-script.ts';
 import { keys } from './keys.ts';
 import type { Delivery } from './node-channel.ts';
 
@@ -268,5 +268,5 @@ function createRunner(redis: Redis, { durability = 'memory', sends, replicaTimeo
     if (sends === undefined) throw new Error('Replicas need a connection for sends alone');
     return createReplicatedGroups(sends, 'message-send', { timeoutMs: replicaTimeoutMs });
   }
-  return redis.isCluster ? loadScript(redis, 'message-send') : createGroups(sends ?? redis, 'message-send');
+  return groupedScript(sends ?? redis, 'message-send');
 }

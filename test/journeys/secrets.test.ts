@@ -9,6 +9,7 @@ import { appendFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
+import { contentBytesMax } from '../../domain/message.ts';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
 import { demoTwilio } from '../../engines/engines.ts';
 import { type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
@@ -35,7 +36,9 @@ import {
   type TemporalFootprint,
 } from '../support/footprint.ts';
 import { createJourney, type Journey, type Person } from '../support/journey.ts';
+import { acceptEachOther, connectClient, deviceOwner, messageTo } from '../support/messages.ts';
 import { must } from '../support/registrations.ts';
+import { createRestClient } from '../support/rest-client.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -49,6 +52,8 @@ const canaries: Person[] = ['Quillfeather', 'Merriweather', 'Ravenscroft', 'This
   newPassword: `CANARY-account-${name}-9Xq!`,
   pin: `73910582461${index}`,
 }));
+/** What devices send, as a text in clear would look; the content of a message is its base64. */
+const contents = { waiting: 'CANARY-content-waiting-4Gs', live: 'CANARY-content-live-8Wd' };
 const [quill, merry, raven, thistle] = canaries as [Person, Person, Person, Person];
 
 describe('R5: the data that registrations leave behind', () => {
@@ -84,6 +89,7 @@ describe('R5: the data that registrations leave behind', () => {
     await failAndCancel(raven);
     await registerThroughBug(raven);
     await registerThroughCrashes(thistle);
+    await exchangeMessages();
     const outbox = await call(system.ready.outboxUrl, 'GET', '/messages');
     for (const { code } of outbox.body as OutboxMessage[]) if (code !== undefined) note(code);
     for (const secret of secretsOfSystem()) note(secret);
@@ -109,6 +115,27 @@ describe('R5: the data that registrations leave behind', () => {
 
   it('has no one-time secrets of passwords and PINs as soon as their step has returned', () => {
     assert.deepEqual(secretsOfAnswered, []);
+  });
+
+  it('K22: has no content of a message anywhere, in clear or as it was sent, once its device has acknowledged it', async () => {
+    const { redis } = stores;
+    for (const content of Object.values(contents)) {
+      const places = search({ ...everywhere, ...temporal.decoded }, content);
+      assert.deepEqual(
+        places.filter((place) => !place.startsWith('redis file')),
+        [],
+        content,
+      );
+      assert.ok(places.length > 0, 'the append-only file has every write until it is rewritten');
+    }
+    // compressed values could not be searched
+    await redis.config('SET', 'rdbcompression', 'no');
+    await redis.bgrewriteaof();
+    const isIdle = /aof_rewrite_(in_progress|scheduled):0/g;
+    await until(async () => (await redis.info('persistence')).match(isIdle)?.length === 2);
+    for (const content of Object.values(contents)) {
+      assert.deepEqual(search(await readRedis(system, stores), content), []);
+    }
   });
 
   it('has none of them in decrypted histories', () => {
@@ -263,6 +290,23 @@ describe('R5: the data that registrations leave behind', () => {
     note(await codeFor(system.ready.outboxUrl, person.email));
     await journey.walk('session');
     tokensOf(journey);
+  }
+
+  /** Two users write to each other over REST and a socket; everything is acknowledged. */
+  async function exchangeMessages(): Promise<void> {
+    const api = createRestClient(system.ready.apiUrl);
+    const [alice, bob] = [await deviceOwner(system, 960), await deviceOwner(system, 961)];
+    for (const secret of [alice, bob].flatMap(({ token, refreshToken }) => [token, refreshToken])) note(secret);
+    await acceptEachOther(api, alice, bob);
+    const send = (text: string, from: string) =>
+      must(api.sendMessage({ userId: bob.userId, token: from, body: messageTo([bob], text) }));
+    await send(contents.waiting, alice.token);
+    using client = await connectClient(system.ready.apiUrl, bob.token);
+    await client.hears('inbox:drained');
+    await send(contents.live, alice.token);
+    await client.hears('message:new');
+    await send(`${contents.live}${'.'.repeat(contentBytesMax)}`, alice.token).catch(() => undefined);
+    await until(async () => (await must(api.readMessages({ token: bob.token }))).body.items.length === 0);
   }
 
   /** The user already has an account, locked by the PIN. */

@@ -16,6 +16,8 @@ import type {
 import type { MessageType } from '../../domain/message.ts';
 import { makeDevice, makeIdentity, type TestIdentity } from './device-keys.ts';
 import { type PeopleStores, registeredPerson, signedInDevice, type Who } from './people.ts';
+import { must } from './registrations.ts';
+import type { RestClient } from './rest-client.ts';
 import { eventually, hangMs } from './until.ts';
 
 /** A device with its session, and what others address it by. */
@@ -48,6 +50,13 @@ export async function deviceOf(
   const { accessToken: token, refreshToken, device } = await signedInDevice(system, userId, body);
   const { registrationId } = body;
   return { userId, deviceId: device?.deviceId ?? '', registrationId, token, refreshToken, identity };
+}
+
+/** Makes two users accept each other. */
+export async function acceptEachOther(api: RestClient, one: TestDevice, other: TestDevice): Promise<void> {
+  const body = { state: 'accepted' } as const;
+  await must(api.changeConversation({ userId: other.userId, token: one.token, body }));
+  await must(api.changeConversation({ userId: one.userId, token: other.token, body }));
 }
 
 /** Options of a message that is sent. */

@@ -33,6 +33,8 @@ export class LoadDevice implements Disposable {
   readonly #tally: Tally;
   #turn: number;
   #isClosed = false;
+  /** Resolves when the device may connect. */
+  #present = Promise.resolve();
   #socket = Promise.withResolvers<ClientSocket>();
   #drained = Promise.withResolvers<void>();
 
@@ -82,6 +84,15 @@ export class LoadDevice implements Disposable {
     await this.drained();
   }
 
+  /** Disconnects, and stays away until the returned function is called. */
+  async leave(): Promise<() => void> {
+    const socket = await this.#socket.promise;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#present = promise;
+    socket.disconnect();
+    return resolve;
+  }
+
   [Symbol.dispose](): void {
     this.#isClosed = true;
     void this.#socket.promise.then((socket) => socket.disconnect());
@@ -97,6 +108,7 @@ export class LoadDevice implements Disposable {
       }) as ClientSocket;
       await this.#serve(socket);
       if (!this.#isClosed) await pause();
+      await this.#present;
     }
   }
 

@@ -46,11 +46,17 @@ export async function runLoad(devices: readonly LoadDevice[], options: LoadOptio
   const { messages, tally, faults = [], quietMs = 30_000, say = () => undefined } = options;
   await Promise.all(devices.map((device) => device.drained()));
   const begin = performance.now();
-  const happening = happenInTime(faults, { messages, tally, say });
+  const gate = { allowed: messages, opened: Promise.withResolvers<void>() };
+  const happening = happenInTime(faults, { messages, tally, say, gate });
   let taken = 0;
   const sending = devices.map(async (device, index) => {
     const partners = partnersOf(index, devices.length).flatMap((partner) => devices[partner] ?? []);
-    for (let turn = 0; taken++ < messages; turn++) {
+    for (let turn = 0; taken < messages; turn++) {
+      if (taken >= gate.allowed) {
+        await gate.opened.promise;
+        continue;
+      }
+      taken++;
       const partner = partners[turn % partners.length];
       if (partner !== undefined) await device.send(partner);
     }
@@ -68,16 +74,31 @@ export async function runLoad(devices: readonly LoadDevice[], options: LoadOptio
   return { ...balance, late: missing - balance.lost, seconds };
 }
 
-/** Lets the faults happen one after the other, each when its part of the messages was answered. */
+/** How many messages may be sent by now. */
+interface Gate {
+  allowed: number;
+  /** Resolves when more may be sent. */
+  opened: PromiseWithResolvers<void>;
+}
+
+/**
+ * Lets the faults happen one after the other, each when its part of the messages was answered. While one happens, messages
+ * are sent up to the part of the next one, so that each of them interrupts sends, however long they take.
+ */
 async function happenInTime(
   faults: readonly Fault[],
-  { messages, tally, say }: Required<Pick<LoadOptions, 'messages' | 'tally' | 'say'>>,
+  { messages, tally, say, gate }: Required<Pick<LoadOptions, 'messages' | 'tally' | 'say'>> & { gate: Gate },
 ): Promise<void> {
-  for (const { name, after, happen } of faults.toSorted((a, b) => a.after - b.after)) {
-    while (tally.answered < after * messages) await wait(10);
+  const inOrder = faults.toSorted((a, b) => a.after - b.after);
+  for (const [index, { name, after, happen }] of inOrder.entries()) {
+    gate.allowed = Math.floor(messages * (inOrder[index + 1]?.after ?? 1));
+    gate.opened.resolve();
+    gate.opened = Promise.withResolvers();
+    while (tally.answered < Math.floor(after * messages)) await wait(5);
     say(`${tally.answered} messages: ${name}`);
     await happen();
   }
+  gate.opened.resolve();
 }
 
 /** Resolves when every message has arrived, or none has for a while. */

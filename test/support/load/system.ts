@@ -1,6 +1,6 @@
 /**
  * The system of a load: gateways as processes of their own, a Redis that can be killed, on request a replica that can take
- * over, and devices of users who accept each other. Everything else is shared with other systems.
+ * over, and devices of users who accept each other. MongoDB is the only other engine.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
@@ -20,8 +20,8 @@ import { partnersOf } from './run.ts';
 
 /** How the system is started. */
 export interface LoadSystemOptions {
-  /** The engines except Redis. */
-  engines: EngineUrls;
+  /** URL of the server of MongoDB. */
+  databaseUrl: string;
   gateways: number;
   devices: number;
   database: string;
@@ -58,6 +58,20 @@ export interface ConnectedDevices {
   tally: Tally;
 }
 
+/** Messages need none of these engines. Nothing listens there. */
+const nowhere = 'http://127.0.0.1:1';
+const unused: Omit<EngineUrls, 'databaseUrl' | 'redisUrl'> = {
+  temporalAddress: '127.0.0.1:1',
+  ldap: { url: 'ldap://127.0.0.1:1', baseDn: '', bindDn: '', bindPassword: '' },
+  outboxUrl: nowhere,
+  twilioUrl: nowhere,
+  smtpUrl: 'smtp://127.0.0.1:1',
+  webpushUrl: nowhere,
+  apnsUrl: nowhere,
+  captchaUrls: { hcaptcha: nowhere, turnstile: nowhere, recaptcha: nowhere },
+  signalServerUrl: nowhere,
+};
+
 /** How long the replica is behind before it takes over. */
 const lagMs = 1000;
 /** How many users are written at once. */
@@ -66,7 +80,7 @@ const writers = 8;
 /** Starts the system in an open folder, which stops it when it is closed. */
 export async function startLoadSystem(folder: DataFolder, options: LoadSystemOptions): Promise<LoadSystem> {
   const store = await startStore(folder, options);
-  const urls = { ...options.engines, redisUrl: store.url };
+  const urls = { ...unused, databaseUrl: options.databaseUrl, redisUrl: store.url };
   const gateways = await Promise.all(
     Array.from({ length: options.gateways }, (_, index) => startGateway(folder, { ...options, urls, index })),
   );
@@ -162,6 +176,7 @@ async function replicate(folder: DataFolder, [primary, replica]: [Node, Node]): 
   folder.onClose(async () => {
     await Promise.all([clients[Symbol.asyncDispose](), link[Symbol.asyncDispose]()]);
   });
+  await command(primary, sendAtOnce);
   await follow(replica, link);
   return {
     url: `redis://127.0.0.1:${clients.port}`,
@@ -169,6 +184,7 @@ async function replicate(folder: DataFolder, [primary, replica]: [Node, Node]): 
     async restart() {
       await roles.primary.process.kill();
       await roles.primary.process.start();
+      await command(roles.primary, sendAtOnce);
     },
     async failOver() {
       link.hold();
@@ -188,9 +204,15 @@ async function replicate(folder: DataFolder, [primary, replica]: [Node, Node]): 
 /** Makes a node the replica of the one behind a relay, and resolves when it has its data. */
 async function follow(node: Node, link: RedisRelay): Promise<void> {
   await command(node, async (redis) => {
+    await sendAtOnce(redis);
     await redis.replicaof('127.0.0.1', link.port);
     while (!(await redis.info('replication')).includes('master_link_status:up')) await wait(20);
   });
+}
+
+/** By default a primary waits 5 s for more replicas before it sends its data to one. */
+async function sendAtOnce(redis: Redis): Promise<void> {
+  await redis.config('SET', 'repl-diskless-sync-delay', '0');
 }
 
 async function command(node: Node, job: (redis: Redis) => Promise<unknown>): Promise<void> {
